@@ -1,0 +1,73 @@
+"""What is said to the journal: records to keep, and that they are kept."""
+
+import msgspec
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """One line of history. `payload` is canonical JSON text of a protocol message; `kind` is its type's name.
+
+    `key` makes a record unique within its kind where that matters (intent id, trade id): a second one with the same
+    key is not written again, and the commit says which were new.
+    """
+
+    kind: str
+    key: str | None
+    payload: bytes
+    correlation_id: str
+    at_ms: int
+
+
+class CellWrite(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """A named value that must survive: latches, counters, checkpoints, order rows. Newest wins."""
+
+    table: str
+    key: str
+    payload: bytes
+
+
+class Commit(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Records and cells that become durable together or not at all. The answer is `Committed`, after the sync."""
+
+    writer: str
+    records: tuple[Record, ...] = ()
+    cells: tuple[CellWrite, ...] = ()
+
+
+class Committed(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """`first_seq` is the chain number of the first new record (0 when none was new)."""
+
+    first_seq: int
+    new: tuple[bool, ...]
+
+
+class ReadCells(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Ask for every cell of a table (or the one with `key`), as written by the last commit."""
+
+    table: str
+    key: str | None = None
+
+
+class ReadRecords(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Ask for records of the given kinds after `after_seq`, oldest first (or newest first), at most `limit`."""
+
+    kinds: tuple[str, ...]
+    after_seq: int = 0
+    limit: int = 10_000
+    newest_first: bool = False
+
+
+class Cells(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    cells: tuple[CellWrite, ...]
+
+
+class StoredRecord(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    seq: int
+    record: Record
+
+
+class Records(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    records: tuple[StoredRecord, ...]
+
+
+JournalRequest = Commit | ReadCells | ReadRecords
+JournalReply = Committed | Cells | Records

@@ -1,0 +1,424 @@
+"""What is said about orders: an intent, its verdict, the command to the venue, then what the venue did."""
+
+from decimal import Decimal
+from enum import StrEnum
+
+import msgspec
+
+from protocols.units import Side, Symbol
+
+
+class OrderType(StrEnum):
+    MARKET = "MARKET"
+    LIMIT = "LIMIT"
+    STOP = "STOP"
+    STOP_LIMIT = "STOP LIMIT"
+    TRAILING_STOP = "TRAILING STOP"
+    FOK = "FOK"
+    IOC = "IOC"
+
+
+class Purpose(StrEnum):
+    """Why an order exists. ENTRY opens risk; the others only take it away."""
+
+    ENTRY = "entry"
+    EXIT = "exit"
+    STOP = "stop"
+    TARGET = "target"
+    FLATTEN = "flatten"
+    MANUAL = "manual"
+
+
+class OrderState(StrEnum):
+    INTENT = "INTENT"
+    SENT = "SENT"
+    UNKNOWN = "UNKNOWN"
+    ACKED = "ACKED"
+    PARTIAL = "PARTIAL"
+    PENDING_CANCEL = "PENDING_CANCEL"
+    PENDING_UPDATE = "PENDING_UPDATE"
+    FILLED = "FILLED"
+    CANCELED = "CANCELED"
+    REJECTED = "REJECTED"
+    EXPIRED = "EXPIRED"
+    DEAD = "DEAD"
+
+
+TERMINAL_STATES = frozenset(
+    {OrderState.FILLED, OrderState.CANCELED, OrderState.REJECTED, OrderState.EXPIRED, OrderState.DEAD}
+)
+
+
+def _positive(name: str, number: Decimal | None) -> None:
+    # is_finite first: msgspec decodes the string "NaN" into a Decimal without complaint.
+    if number is not None and not (number.is_finite() and number > 0):
+        raise ValueError(f"{name} must be finite and positive, was {number}")
+
+
+class OrderIntent(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """A wish to trade that nobody has judged yet. Raises ValueError on a number no order can have.
+
+    `intent_id` is its name for life: the same wish said twice has the same id. `price` is the limit price, the trigger
+    of a STOP or STOP LIMIT, and None for MARKET.
+    """
+
+    intent_id: str
+    strategy: str
+    symbol: Symbol
+    side: Side
+    quantity: Decimal
+    order_type: OrderType
+    purpose: Purpose
+    decided_ms: int
+    correlation_id: str
+    price: Decimal | None = None
+    aux_limit_price: Decimal | None = None
+    trailing_distance: Decimal | None = None
+    oco_stop_price: Decimal | None = None
+    margin: bool = False
+    post_only: bool = False
+    reduce_only: bool = False
+    hidden: bool = False
+    signal_id: str | None = None
+    received_ns: int = 0
+
+    def __post_init__(self) -> None:
+        _positive("quantity", self.quantity)
+        _positive("price", self.price)
+        _positive("aux_limit_price", self.aux_limit_price)
+        _positive("trailing_distance", self.trailing_distance)
+        _positive("oco_stop_price", self.oco_stop_price)
+        if self.order_type in (OrderType.LIMIT, OrderType.STOP, OrderType.STOP_LIMIT, OrderType.FOK, OrderType.IOC):
+            if self.price is None:
+                raise ValueError(f"price must be given for {self.order_type.value}, was None")
+
+
+class Approved(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Risk said yes; the intent carries the size that was approved. `settings_version` is what it was judged by."""
+
+    intent: OrderIntent
+    settings_version: int
+
+
+class CancelIntent(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """A wish to take back one of our orders, by intent id, or every open one when `intent_id` is None."""
+
+    intent_id: str | None
+    reason: str
+    correlation_id: str
+
+
+class UpdateIntent(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """A wish to change price or remaining quantity of one of our resting orders in place."""
+
+    intent_id: str
+    price: Decimal | None
+    quantity: Decimal | None
+    reason: str
+    correlation_id: str
+
+    def __post_init__(self) -> None:
+        _positive("price", self.price)
+        _positive("quantity", self.quantity)
+
+
+class Flatten(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Cancel what rests and close what is held, of one symbol or (None) of all."""
+
+    symbol: Symbol | None
+    reason: str
+    correlation_id: str
+
+
+# --- order actor -> connection ------------------------------------------------------------------------------------
+
+
+class SubmitOrder(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """One order for the venue. `amount` is signed as on the wire; `cid` is ours for the order's whole life."""
+
+    cid: int
+    cid_date: str
+    group_id: int
+    symbol: Symbol
+    wire_type: str
+    amount: Decimal
+    price: Decimal | None
+    aux_limit_price: Decimal | None
+    trailing_distance: Decimal | None
+    oco_stop_price: Decimal | None
+    flags: int
+    session: int
+    correlation_id: str
+    received_ns: int
+
+
+class CancelOrder(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Cancel by venue id when it is known, else by cid and cid_date."""
+
+    cid: int
+    cid_date: str
+    venue_id: int | None
+    session: int
+    correlation_id: str
+
+
+class UpdateOrder(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Change a resting order; `amount` is the new remaining amount, signed. Flags go again or the venue drops them."""
+
+    cid: int
+    venue_id: int
+    price: Decimal | None
+    amount: Decimal | None
+    flags: int
+    session: int
+    correlation_id: str
+
+
+VenueCommand = SubmitOrder | CancelOrder | UpdateOrder
+
+
+# --- connection -> order actor and account actor ------------------------------------------------------------------
+
+
+class SessionUp(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """An authenticated session whose snapshots have all arrived. `session` rises with every one."""
+
+    session: int
+    user_id: int
+    received_ns: int
+
+
+class SessionDown(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """The session's socket is closed by us and can say nothing more."""
+
+    session: int
+    reason: str
+    received_ns: int
+
+
+class CommandSent(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """The frame of this command was given to the socket whole."""
+
+    cid: int
+    kind: str
+    session: int
+    received_ns: int
+
+
+class CommandNotSent(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Not one byte of this command left: `reason` says why. It may be sent again."""
+
+    cid: int
+    kind: str
+    session: int
+    reason: str
+
+
+class CommandInDoubt(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Some bytes of this command may have left; nobody knows what the venue made of it."""
+
+    cid: int
+    kind: str
+    session: int
+    reason: str
+
+
+class VenueOrder(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """One order as the venue told it. `event` is on, ou, oc, os (snapshot), or rest. Amounts are signed."""
+
+    event: str
+    session: int
+    venue_id: int
+    group_id: int | None
+    cid: int
+    symbol: Symbol
+    created_ms: int
+    updated_ms: int
+    remaining: Decimal
+    original: Decimal
+    wire_type: str
+    flags: int
+    status: str
+    price: Decimal
+    average_price: Decimal
+    trailing_distance: Decimal
+    aux_limit_price: Decimal
+    placed_id: int | None
+    received_ns: int
+
+
+class VenueTrade(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """One own trade. `event` is te (no fee yet), tu, or rest. `amount` is signed; `fee` is negative when paid."""
+
+    event: str
+    session: int
+    trade_id: int
+    symbol: Symbol
+    time_ms: int
+    venue_order_id: int
+    cid: int | None
+    amount: Decimal
+    price: Decimal
+    wire_type: str
+    order_price: Decimal
+    maker: bool
+    fee: Decimal | None
+    fee_currency: str | None
+    received_ns: int
+
+
+class VenueWallet(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    session: int
+    wallet_type: str
+    currency: str
+    balance: Decimal
+    available: Decimal | None
+    received_ns: int
+
+
+class VenuePosition(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """A margin position; `amount` is signed, 0 once closed."""
+
+    session: int
+    symbol: Symbol
+    status: str
+    amount: Decimal
+    base_price: Decimal
+    margin_funding: Decimal
+    position_id: int
+    received_ns: int
+
+
+class OrderSnapshot(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """All open orders of the account at authentication of `session`."""
+
+    session: int
+    orders: tuple[VenueOrder, ...]
+    received_ns: int
+
+
+class WalletSnapshot(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    session: int
+    wallets: tuple[VenueWallet, ...]
+    received_ns: int
+
+
+class PositionSnapshot(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    session: int
+    positions: tuple[VenuePosition, ...]
+    received_ns: int
+
+
+class RequestNotice(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """The venue's answer to a request (`n` frames). `kind` is on-req, ou-req, oc-req ...; `status` SUCCESS or not."""
+
+    session: int
+    kind: str
+    status: str
+    text: str
+    cid: int | None
+    venue_id: int | None
+    received_ns: int
+
+
+class HistoryReport(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """What REST says: open orders, closed orders and own trades since `since_ms`. `request_id` names the question."""
+
+    request_id: int
+    session: int
+    since_ms: int
+    open_orders: tuple[VenueOrder, ...]
+    closed_orders: tuple[VenueOrder, ...]
+    trades: tuple[VenueTrade, ...]
+    received_ns: int
+
+
+class HistoryFailed(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    request_id: int
+    session: int
+    reason: str
+
+
+AccountEvent = (
+    SessionUp
+    | SessionDown
+    | CommandSent
+    | CommandNotSent
+    | CommandInDoubt
+    | VenueOrder
+    | VenueTrade
+    | OrderSnapshot
+    | RequestNotice
+    | HistoryReport
+    | HistoryFailed
+)
+"""What the order actor hears of the venue. Wallets and positions go to the account actor."""
+
+BalanceEvent = WalletSnapshot | VenueWallet | PositionSnapshot | VenuePosition
+
+
+class HistoryRequest(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Ask REST for open orders, order history and trades since `since_ms`, after the given session came up."""
+
+    request_id: int
+    session: int
+    since_ms: int
+    symbols: tuple[Symbol, ...]
+
+
+# --- order actor -> account, risk, web ----------------------------------------------------------------------------
+
+
+class OrderView(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """One order as we know it. `foreign` orders were not placed by this engine: shown, never touched."""
+
+    intent_id: str
+    cid: int
+    venue_id: int | None
+    strategy: str
+    symbol: Symbol
+    side: Side
+    order_type: OrderType
+    purpose: Purpose
+    quantity: Decimal
+    filled_quantity: Decimal
+    average_fill_price: Decimal
+    price: Decimal | None
+    state: OrderState
+    reason: str
+    created_ms: int
+    updated_ms: int
+    correlation_id: str
+    foreign: bool
+
+    @property
+    def leaves_quantity(self) -> Decimal:
+        return self.quantity - self.filled_quantity
+
+
+class Fill(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """One trade of ours, said once with its fee (after `tu` or REST)."""
+
+    trade_id: int
+    intent_id: str
+    cid: int
+    venue_order_id: int
+    strategy: str
+    symbol: Symbol
+    side: Side
+    quantity: Decimal
+    price: Decimal
+    fee: Decimal
+    fee_currency: str
+    maker: bool
+    purpose: Purpose
+    time_ms: int
+    correlation_id: str
+    foreign: bool
+
+
+class OrderUpdate(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    order: OrderView
+
+
+OrderReport = OrderUpdate | Fill

@@ -1,0 +1,87 @@
+"""The settings tree: one immutable value per version, published by the config actor to everybody.
+
+Every leaf has a default that is safe. Units are in the names. Meaning, range, scope and live/restart of each key stand
+in the key registry (`genesis/domain/config_keys.py`), never here twice.
+"""
+
+from decimal import Decimal
+
+import msgspec
+
+
+class StrategySettings(msgspec.Struct, frozen=True, kw_only=True):
+    """One running strategy: its name for books and reports, its kind, what it trades, and its parameters."""
+
+    name: str
+    kind: str = "ema_cross"
+    symbol: str = "tBTCUSD"
+    timeframe: str = "5m"
+    enabled: bool = True
+    parameters: dict[str, float] = {}
+
+
+class RiskSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Limits. Fractions are of equity (0.05 is 5 %); 0 on a count means none is allowed."""
+
+    position_fraction: Decimal = Decimal("0.25")
+    max_order_notional: Decimal = Decimal("5000")
+    max_position_notional: Decimal = Decimal("5000")
+    max_gross_exposure: Decimal = Decimal("10000")
+    max_open_positions: int = 10
+    max_daily_loss: Decimal = Decimal("0.05")
+    max_drawdown: Decimal = Decimal("0.20")
+    max_trades_per_day: int = 200
+    max_trades_per_symbol: int = 100
+    max_orders_per_minute: int = 30
+    signal_max_age_s: float = 30.0
+    day_timezone: str = "UTC"
+
+
+class OrderSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """`doubt_after_s` without an answer makes an order UNKNOWN; absence is proven only after `quarantine_s`."""
+
+    doubt_after_s: float = 5.0
+    quarantine_s: float = 150.0
+    reconcile_interval_s: float = 60.0
+    group_id: int = 71
+    dead_man_switch: bool = False
+
+
+class MarketSettings(msgspec.Struct, frozen=True, kw_only=True):
+    symbols: tuple[str, ...] = ("tBTCUSD", "tETHUSD")
+    timeframes: tuple[str, ...] = ("1m", "5m")
+    ticker_stale_s: float = 30.0
+    candle_stale_s: float = 120.0
+    candle_close_grace_ms: int = 500
+    candle_history: int = 5000
+    clock_skew_max_ms: int = 1000
+
+
+class ConnectionSettings(msgspec.Struct, frozen=True, kw_only=True):
+    connect_timeout_s: float = 10.0
+    subscribe_timeout_s: float = 20.0
+    silence_timeout_s: float = 20.0
+    ping_interval_s: float = 10.0
+    backoff_base_s: float = 0.5
+    backoff_cap_s: float = 60.0
+    rate_limited_pause_s: float = 60.0
+    channels_per_socket: int = 25
+
+
+class WebSettings(msgspec.Struct, frozen=True, kw_only=True):
+    host: str = "127.0.0.1"
+    port: int = 8000
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    version: int = 1
+    quote_currency: str = "USD"
+    strategies: tuple[StrategySettings, ...] = (
+        StrategySettings(name="btc-ema", symbol="tBTCUSD"),
+        StrategySettings(name="eth-ema", symbol="tETHUSD"),
+    )
+    risk: RiskSettings = RiskSettings()
+    orders: OrderSettings = OrderSettings()
+    market: MarketSettings = MarketSettings()
+    connection: ConnectionSettings = ConnectionSettings()
+    web: WebSettings = WebSettings()

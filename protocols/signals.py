@@ -1,0 +1,38 @@
+"""What is said about direction: one score per strategy and closed candle."""
+
+from enum import StrEnum
+
+import msgspec
+
+from protocols.units import Symbol
+
+
+class Recommendation(StrEnum):
+    BUY = "buy"
+    SELL = "sell"
+    HOLD = "hold"
+
+
+class SignalScore(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """A strategy's opinion after one closed candle, HOLD included: risk also marks positions by `price`.
+
+    `signal_id` is made of strategy, symbol, time frame and candle, so saying it twice is recognisable.
+    `confidence` and `probability` are in [0, 1]; `features` are named numbers; `reasons` are sentences.
+    """
+
+    signal_id: str
+    strategy: str
+    symbol: Symbol
+    timeframe: str
+    candle_open_ms: int
+    decided_ms: int
+    price: float
+    recommendation: Recommendation
+    confidence: float
+    probability: float
+    source: str
+    features: dict[str, float]
+    reasons: tuple[str, ...]
+    catch_up: bool
+    correlation_id: str
+    received_ns: int
