@@ -133,3 +133,143 @@ class Freshness(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     age_ms: int
     limit_ms: int
     stale: bool
+
+
+# --- reference data: said by the venue, decided upon by nobody yet ------------------------------------------------
+
+
+class TradeSnapshot(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """The newest trades at the start of a subscription, oldest first: what was perhaps missed while it was down."""
+
+    symbol: Symbol
+    trades: tuple[TradePrint, ...]
+    venue_ms: int
+    received_ns: int
+
+
+class FundingTicker(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Best rates of a funding currency; rates are per day, periods in days."""
+
+    symbol: str
+    flash_return_rate: float
+    bid: float
+    bid_period: int
+    bid_size: float
+    ask: float
+    ask_period: int
+    ask_size: float
+    daily_change: float
+    daily_change_relative: float
+    last: float
+    volume: float
+    high: float
+    low: float
+    flash_return_amount: float
+    venue_ms: int
+    received_ns: int
+
+
+class FundingPrint(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """A public funding trade; `amount` is signed."""
+
+    symbol: str
+    trade_id: int
+    time_ms: int
+    amount: float
+    rate: float
+    period: int
+    venue_ms: int
+    received_ns: int
+
+
+class DerivStatus(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """State of a perpetual contract; `current_funding` is the rate applied in the current 8 hours."""
+
+    symbol: str
+    time_ms: int
+    deriv_price: float
+    spot_price: float
+    insurance_fund: float
+    next_funding_ms: int
+    next_funding_accrued: float
+    next_funding_step: int
+    current_funding: float
+    mark_price: float
+    open_interest: float
+    clamp_min: float
+    clamp_max: float
+    venue_ms: int
+    received_ns: int
+
+
+class Liquidation(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Somebody's position taken over by the venue; `amount` above zero was long."""
+
+    position_id: int
+    time_ms: int
+    symbol: str
+    amount: float
+    base_price: float
+    is_match: bool
+    is_market_sold: bool
+    price: float
+    venue_ms: int
+    received_ns: int
+
+
+class BookLevels(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """The book's first levels, best first: (price, amount without sign, orders)."""
+
+    symbol: Symbol
+    bids: tuple[tuple[float, float, int], ...]
+    asks: tuple[tuple[float, float, int], ...]
+    venue_ms: int
+    received_ns: int
+
+
+ReferenceEvent = TradeSnapshot | FundingTicker | FundingPrint | DerivStatus | Liquidation
+
+
+class CandleSeries(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """One candle stream as the market cache knows it, in one value.
+
+    `candles` are closed, oldest first; `pending` are not, and the last of them is the forming one. Nothing up to
+    `told_until_ms` (an open stamp) will be told again. `corrections` counts candles that the venue changed after they
+    were told, `holes` the gaps that no snapshot filled. `synced` is false from a lost line to the next snapshot.
+    """
+
+    symbol: Symbol
+    timeframe: str
+    candles: tuple[Candle, ...]
+    pending: tuple[Candle, ...]
+    told_until_ms: int
+    venue_ms: int
+    received_ns: int
+    corrections: int
+    holes: int
+    synced: bool
+
+    @property
+    def forming(self) -> Candle | None:
+        return self.pending[-1] if self.pending else None
+
+
+class MarketView(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """The newest of everything, for readers: by symbol, and `series` by `symbol:timeframe`."""
+
+    tickers: dict[str, Ticker]
+    tops: dict[str, BookTop]
+    prints: dict[str, tuple[TradePrint, ...]]
+    series: dict[str, CandleSeries]
+    freshness: tuple[Freshness, ...]
+    venue_ms: int
+    received_ns: int
+
+
+class CandleRequest(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Ask for the candles of one stream between two open stamps (both included); the answer is a CandleSnapshot."""
+
+    symbol: Symbol
+    timeframe: str
+    first_open_ms: int
+    last_open_ms: int

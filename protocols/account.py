@@ -1,0 +1,63 @@
+"""What is said about how it went: equity over time, finished trades, and the figures made of them."""
+
+from decimal import Decimal
+
+import msgspec
+
+from protocols.orders import Fill
+from protocols.risk import AccountState
+from protocols.units import Side, Symbol
+
+
+class EquityPoint(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """What the account was worth, in the quote currency, at one moment of venue time."""
+
+    at_ms: int
+    equity: Decimal
+
+
+class ClosedTrade(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """A position from flat to flat. `pnl` is in quote, after `fees_quote`; prices are volume-weighted averages."""
+
+    symbol: Symbol
+    strategy: str
+    side: Side
+    quantity: Decimal
+    entry_price: Decimal
+    exit_price: Decimal
+    entry_ms: int
+    exit_ms: int
+    pnl: Decimal
+    fees_quote: Decimal
+    correlation_id: str
+
+
+class Performance(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """The figures of a run. Fractions, not percent; None where too little happened to say.
+
+    `sharpe` is annualised from returns per `sharpe_period_ms`; `max_drawdown` is the deepest fall from a peak.
+    """
+
+    start_equity: Decimal
+    final_equity: Decimal
+    total_return: float
+    max_drawdown: float
+    sharpe: float | None
+    sharpe_period_ms: int
+    trades: int
+    winrate: float | None
+    profit_factor: float | None
+    fees_quote: Decimal
+    realized_pnl: Decimal
+
+
+class AccountView(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """The account for readers: its state with fresh marks, its history, and its figures."""
+
+    state: AccountState
+    day: str
+    day_start_equity: Decimal
+    curve: tuple[EquityPoint, ...]
+    trades: tuple[ClosedTrade, ...]
+    fills: tuple[Fill, ...]
+    performance: Performance | None
