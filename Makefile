@@ -1,0 +1,67 @@
+# Works with nothing but python3 (3.11 or newer), pip and make: everything else goes into .venv.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+ARGS ?=
+
+# git's list where there is git, so that scratch files are not judged; the folders themselves where there is none.
+SOURCES = $(shell git ls-files --cached --others --exclude-standard '*.py' 2>/dev/null | grep . \
+	|| find genesis actors protocols web tests tools -name '*.py')
+
+.PHONY: help install run test check format bench bench-quick chaos docs lock clean
+
+help:
+	@echo "make run          start the default session (ARGS='--speed max' passes options on)"
+	@echo "make test         run all tests (ARGS='-k venue' passes options on)"
+	@echo "make check        format, lint, types, layers"
+	@echo "make format       put files into the agreed format"
+	@echo "make bench        full measurements; bench-quick: the short ones"
+	@echo "make chaos        only the tests that kill, tear and delay"
+	@echo "make docs         generate the pages that come from code"
+	@echo "make lock         resolve the dependencies anew"
+	@echo "make install      the virtual environment in .venv"
+
+install: $(INSTALLED)
+
+# The stamp is newer than the two files that decide what is installed, or the install is done again.
+$(INSTALLED): requirements.lock pyproject.toml tools/bootstrap.py
+	@$(PYTHON) tools/bootstrap.py $(VENV)
+	@touch $@
+
+run: $(INSTALLED)
+	@$(BIN)/genesis run $(ARGS)
+
+test: $(INSTALLED)
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: $(INSTALLED)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	@$(BIN)/flake8-async --disable=ASYNC109,ASYNC127 $(SOURCES)
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/python -m tools.check_layers
+
+format: $(INSTALLED)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(INSTALLED)
+	@$(BIN)/python -m tools.bench $(ARGS)
+
+bench-quick: $(INSTALLED)
+	@$(BIN)/python -m tools.bench --quick $(ARGS)
+
+chaos: $(INSTALLED)
+	@$(BIN)/python -m pytest -m chaos $(ARGS)
+
+docs: $(INSTALLED)
+	@$(BIN)/python -m tools.generate_docs
+
+lock: $(INSTALLED)
+	$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+		--all-extras --group dev --quiet --custom-compile-command "make lock" --output-file requirements.lock
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist

@@ -1,0 +1,31 @@
+"""What all tests share: one closing line that says which foreign programs were missing."""
+
+import importlib.util
+import shutil
+
+import pytest
+
+
+def _absent() -> list[str]:
+    """Each absent program with the marker of the tests that its absence skips."""
+    absent = []
+    if not any(shutil.which(name) for name in ("chromium", "chromium-browser", "google-chrome")):
+        absent.append("no browser (page tests skipped)")
+    if not any(shutil.which(name) for name in ("redis-server", "valkey-server")):
+        absent.append("no Redis (bus tests skipped)")
+    if importlib.util.find_spec("numba") is None:
+        absent.append("no numba (kernels ran in plain Python)")
+    return absent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    reasons = _absent()
+    for item in items:
+        for marker, words in (("browser", "no browser"), ("redis", "no Redis")):
+            if item.get_closest_marker(marker) and any(reason.startswith(words) for reason in reasons):
+                item.add_marker(pytest.mark.skip(reason=words))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    absent = _absent()
+    terminalreporter.write_line(f"skipped for: {'; '.join(absent)}" if absent else "browser, Redis and numba: present")
