@@ -14,15 +14,15 @@ LONGEST_FILE_LINES = 600
 # Words of trading that names in the supervision core have no use for. "order", "position" and "strategy" are not here:
 # a queue has order and positions, a supervisor has a strategy.
 TRADING_WORDS = frozenset(
-    "bitfinex btc candle candles currency equity exchange fill fills notional portfolio price prices ticker tickers trade "
-    "trades trader trading venue venues wallet wallets".split()
+    "bitfinex btc candle candles currency equity exchange fill fills notional portfolio price prices ticker tickers "
+    "trade trades trader trading venue venues wallet wallets".split()
 )
 WORD = re.compile(r"[A-Z]?[a-z]+|[A-Z]+")
 GROUPING_NAMES = {"utils.py", "util.py", "common.py", "helpers.py", "misc.py"}
 
 
 def trading_words(text: str) -> list[tuple[int, str]]:
-    """Each name that holds a trading word, with its line number. Comments and docstrings may say what the core is not."""
+    """Each name that holds a trading word, with its line number. Comments may say what the core is not."""
     return [
         (token.start[0], token.string)
         for token in tokenize.generate_tokens(io.StringIO(text).readline)
