@@ -18,7 +18,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class CellWrite(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """A named value that must survive: latches, counters, checkpoints, order rows. Newest wins."""
+    """A named value that must survive: latches, counters, checkpoints, order rows. Newest wins; b"" removes the cell."""
 
     table: str
     key: str
@@ -26,11 +26,16 @@ class CellWrite(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class Commit(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """Records and cells that become durable together or not at all. The answer is `Committed`, after the sync."""
+    """Records and cells that become durable together or not at all. The answer is `Committed`, after the sync.
+
+    A `commit_id` makes the whole commit happen once in a session of the journal: said again, it writes nothing and is
+    answered as the first time. Without one, repeats are told apart by the records' keys alone.
+    """
 
     writer: str
     records: tuple[Record, ...] = ()
     cells: tuple[CellWrite, ...] = ()
+    commit_id: str | None = None
 
 
 class Committed(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -67,6 +72,17 @@ class StoredRecord(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 class Records(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     records: tuple[StoredRecord, ...]
+
+
+class JournalOpened(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """The first record of every session: who writes now, and where the chain stood, said once more inside it."""
+
+    epoch: int
+    pid: int
+    previous_seq: int
+    previous_hash: str
+    anchor_seq: int
+    anchor_hash: str
 
 
 JournalRequest = Commit | ReadCells | ReadRecords
