@@ -73,6 +73,21 @@ class WebSettings(msgspec.Struct, frozen=True, kw_only=True):
     port: int = 8000
 
 
+class VenueSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Where Bitfinex is. Mode `live` uses all four, `paper` the public two, `sim` none."""
+
+    public_ws_uri: str = "wss://api-pub.bitfinex.com/ws/2"
+    private_ws_uri: str = "wss://api.bitfinex.com/ws/2"
+    public_rest_url: str = "https://api-pub.bitfinex.com"
+    private_rest_url: str = "https://api.bitfinex.com"
+
+
+class LogSettings(msgspec.Struct, frozen=True, kw_only=True):
+    level: str = "info"
+    file_max_bytes: int = 20_000_000
+    files_kept: int = 5
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     version: int = 1
     quote_currency: str = "USD"
@@ -85,3 +100,5 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     market: MarketSettings = MarketSettings()
     connection: ConnectionSettings = ConnectionSettings()
     web: WebSettings = WebSettings()
+    venue: VenueSettings = VenueSettings()
+    logs: LogSettings = LogSettings()

@@ -1,0 +1,319 @@
+"""The key registry: of each setting its unit, range, meaning, who may change it, and whether that takes a restart.
+
+Type and default stand in `protocols.settings` and are read from there, so nothing is written down twice. A test holds
+the two files against each other: a setting without a row here, or a row without a setting, is a fault.
+"""
+
+import difflib
+import re
+import types
+from collections.abc import Callable, Iterable, Mapping
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+import attrs
+import msgspec
+
+from protocols.settings import Settings, StrategySettings
+from protocols.units import TIMEFRAME_MS
+
+
+class Kind(StrEnum):
+    """What a value is, in the words of an error text."""
+
+    TEXT = "text"
+    WHOLE = "a whole number"
+    NUMBER = "a number"
+    DECIMAL = "an exact number"
+    FLAG = "true or false"
+    TEXTS = "a list of texts"
+    NUMBERS = "named numbers"
+
+
+class Applies(StrEnum):
+    """LIVE is applied between two messages; RESTART waits for the next start of the engine."""
+
+    LIVE = "live"
+    RESTART = "restart"
+
+
+class KeyScope(StrEnum):
+    """What a token must allow before it may change the key."""
+
+    TRADE = "trade"
+    ADMIN = "admin"
+
+
+Check = Callable[[object], str | None]
+"""Gives what a value must be when it is not that, else None."""
+
+
+@attrs.frozen(kw_only=True)
+class Key:
+    """One setting. `low` and `high` are inclusive and bind every number of a list."""
+
+    path: str
+    kind: Kind
+    default: Any
+    unit: str
+    meaning: str
+    low: Decimal | None = None
+    high: Decimal | None = None
+    choices: tuple[str, ...] = ()
+    check: Check | None = None
+    applies: Applies = Applies.LIVE
+    scope: KeyScope = KeyScope.ADMIN
+    alias: str | None = None
+
+    @property
+    def environment(self) -> str:
+        """`risk.max_daily_loss` is GENESIS_RISK__MAX_DAILY_LOSS."""
+        return "GENESIS_" + self.path.upper().replace(".", "__")
+
+    @property
+    def range_text(self) -> str:
+        if self.choices:
+            return ", ".join(self.choices)
+        if self.low is None and self.high is None:
+            return ""
+        if self.high is None:
+            return f"at least {self.low}"
+        if self.low is None:
+            return f"at most {self.high}"
+        return f"{self.low} to {self.high}"
+
+
+@attrs.frozen(kw_only=True)
+class SecretKey:
+    """A secret: read from the environment or a file, never stored, shown, compared or logged."""
+
+    name: str
+    meaning: str
+
+
+SYMBOL: Final = re.compile(r"t(?:[A-Z0-9]{6,}|[A-Z0-9]{3,}:[A-Z0-9]{3,})")
+STRATEGY_NAME: Final = re.compile(r"[a-z][a-z0-9-]{0,31}")
+
+
+def _matches(pattern: re.Pattern[str], must_be: str) -> Check:
+    def check(value: object) -> str | None:
+        return None if isinstance(value, str) and pattern.fullmatch(value) else must_be
+
+    return check
+
+
+def _each(check: Check, must_be: str) -> Check:
+    def check_all(value: object) -> str | None:
+        if not isinstance(value, tuple) or not value or len(set(value)) != len(value):
+            return must_be
+        return next((fault for each in value if (fault := check(each))), None)
+
+    return check_all
+
+
+def _time_frame(value: object) -> str | None:
+    return None if value in TIMEFRAME_MS else f"one of {', '.join(TIMEFRAME_MS)}"
+
+
+def _time_zone(value: object) -> str | None:
+    try:
+        ZoneInfo(str(value))
+    # ZoneInfo tells an unknown zone, a path outside its folder and a folder itself by three kinds of error.
+    except (KeyError, ValueError, OSError):
+        return "a time zone such as UTC or Europe/Stockholm"
+    return None
+
+
+_symbol = _matches(SYMBOL, "a Bitfinex symbol such as tBTCUSD or tDUSK:USD")
+_ws_uri = _matches(re.compile(r"wss?://[^\s/]+\S*"), "an address that begins with wss:// (or ws:// on this machine)")
+_http_url = _matches(re.compile(r"https?://[^\s/]+[^\s?#]*"), "an address that begins with https://")
+_host = _matches(re.compile(r"[A-Za-z0-9.:_-]+"), "an address or host name")
+
+
+def _row(
+    unit: str,
+    meaning: str,
+    low: str | None = None,
+    high: str | None = None,
+    *,
+    choices: tuple[str, ...] = (),
+    check: Check | None = None,
+    applies: Applies = Applies.LIVE,
+    scope: KeyScope = KeyScope.ADMIN,
+    alias: str | None = None,
+) -> Mapping[str, Any]:
+    return {
+        "unit": unit,
+        "meaning": meaning,
+        "low": None if low is None else Decimal(low),
+        "high": None if high is None else Decimal(high),
+        "choices": choices,
+        "check": check,
+        "applies": applies,
+        "scope": scope,
+        "alias": alias,
+    }
+
+
+_LIVE, _RESTART, _TRADE = Applies.LIVE, Applies.RESTART, KeyScope.TRADE
+
+_ROWS: Final[Mapping[str, Mapping[str, Any]]] = {
+    "quote_currency": _row(
+        "",
+        "Currency in which equity, limits and results are counted",
+        check=_matches(re.compile(r"[A-Z0-9]{2,10}"), "a currency in capitals such as USD"),
+        applies=_RESTART,
+    ),
+    "risk.position_fraction": _row("fraction of equity", "What one entry may put in", "0", "1"),
+    "risk.max_order_notional": _row("quote currency", "Largest worth of one order", "0"),
+    "risk.max_position_notional": _row("quote currency", "Largest worth held of one symbol", "0"),
+    "risk.max_gross_exposure": _row("quote currency", "Largest worth held of all symbols, without sign", "0"),
+    "risk.max_open_positions": _row("positions", "How many symbols may be held at once", "0", "1000"),
+    "risk.max_daily_loss": _row("fraction of the day's first equity", "Loss in a day that stops new risk", "0", "1"),
+    "risk.max_drawdown": _row("fraction of peak equity", "Fall from the peak that stops new risk", "0", "1"),
+    "risk.max_trades_per_day": _row("trades", "Entries in a day, all symbols", "0", "1000000", scope=_TRADE),
+    "risk.max_trades_per_symbol": _row("trades", "Entries in a day in one symbol", "0", "1000000", scope=_TRADE),
+    "risk.max_orders_per_minute": _row("orders", "Orders in any minute", "0", "1000"),
+    "risk.signal_max_age_s": _row("seconds", "A signal older than this is not traded", "0.1", "86400"),
+    "risk.day_timezone": _row("", "Time zone whose midnight begins a trading day", check=_time_zone),
+    "orders.doubt_after_s": _row("seconds", "An order without an answer for this long is UNKNOWN", "0.1", "600"),
+    "orders.quarantine_s": _row("seconds", "How long absence must last before it is proof", "1", "86400"),
+    "orders.reconcile_interval_s": _row("seconds", "How often orders are compared with the venue's", "1", "86400"),
+    "orders.group_id": _row("", "Group id that marks our orders at the venue", "1", "2147483647", applies=_RESTART),
+    "orders.dead_man_switch": _row("", "Let the venue cancel our orders when the connection is lost", applies=_RESTART),
+    "market.symbols": _row(
+        "",
+        "Symbols that are watched",
+        check=_each(_symbol, "a list of different symbols, at least one"),
+        applies=_RESTART,
+    ),
+    "market.timeframes": _row(
+        "",
+        "Time frames whose candles are kept",
+        check=_each(_time_frame, f"a list of different time frames of {', '.join(TIMEFRAME_MS)}"),
+        applies=_RESTART,
+    ),
+    "market.ticker_stale_s": _row(
+        "seconds", "A ticker older than this stops new orders", "0.1", "86400", alias="WS_TICKER_STALE_SECS"
+    ),
+    "market.candle_stale_s": _row(
+        "seconds", "Candles older than this stop new orders", "1", "86400", alias="CANDLE_STALE_SECS"
+    ),
+    "market.candle_close_grace_ms": _row(
+        "milliseconds", "Venue time past its end after which a candle is closed", "0", "60000", applies=_RESTART
+    ),
+    "market.candle_history": _row(
+        "candles", "Candles kept of each symbol and time frame", "10", "1000000", applies=_RESTART
+    ),
+    "market.clock_skew_max_ms": _row("milliseconds", "Clock difference to the venue that stops new orders", "1"),
+    "connection.connect_timeout_s": _row("seconds", "How long dialling may take", "0.1", "600", applies=_RESTART),
+    "connection.subscribe_timeout_s": _row(
+        "seconds", "How long a subscription may stay unanswered", "0.1", "600", applies=_RESTART
+    ),
+    "connection.silence_timeout_s": _row(
+        "seconds", "Silence after which a connection is dialled anew", "1", "600", applies=_RESTART
+    ),
+    "connection.ping_interval_s": _row("seconds", "How often a connection is pinged", "0.1", "600", applies=_RESTART),
+    "connection.backoff_base_s": _row("seconds", "First wait before dialling again", "0.01", "600", applies=_RESTART),
+    "connection.backoff_cap_s": _row("seconds", "Longest wait before dialling again", "0.01", "3600", applies=_RESTART),
+    "connection.rate_limited_pause_s": _row(
+        "seconds", "Pause after the venue said that we ask too much", "1", "3600", applies=_RESTART
+    ),
+    "connection.channels_per_socket": _row(
+        "channels", "Subscriptions that one socket carries", "1", "30", applies=_RESTART
+    ),
+    "web.host": _row("", "Address on which the page and the API listen", check=_host, applies=_RESTART),
+    "web.port": _row("", "Port of the page and the API; 0 takes a free one", "0", "65535", applies=_RESTART),
+    "venue.public_ws_uri": _row(
+        "", "Public market socket", check=_ws_uri, applies=_RESTART, alias="BITFINEX_WS_PUBLIC_URI"
+    ),
+    "venue.private_ws_uri": _row(
+        "", "Socket of the account", check=_ws_uri, applies=_RESTART, alias="BITFINEX_WS_AUTH_URI"
+    ),
+    "venue.public_rest_url": _row(
+        "", "Public requests", check=_http_url, applies=_RESTART, alias="BITFINEX_PUBLIC_API_URL"
+    ),
+    "venue.private_rest_url": _row(
+        "", "Requests of the account", check=_http_url, applies=_RESTART, alias="BITFINEX_AUTH_API_URL"
+    ),
+    "logs.level": _row(
+        "", "Least level that is written", choices=("debug", "info", "warning", "error"), applies=_RESTART
+    ),
+    "logs.file_max_bytes": _row("bytes", "Size at which a log file is turned over", "10000", applies=_RESTART),
+    "logs.files_kept": _row("files", "Turned-over log files that are kept", "1", "1000", applies=_RESTART),
+}
+
+_STRATEGY_ROWS: Final[Mapping[str, Mapping[str, Any]]] = {
+    "name": _row(
+        "",
+        "Name in books, reports and ids",
+        check=_matches(STRATEGY_NAME, "1 to 32 of a-z, 0-9 and -, a letter first"),
+    ),
+    "kind": _row("", "Which strategy it is; `genesis strategies list` names them"),
+    "symbol": _row("", "Symbol it trades", check=_symbol),
+    "timeframe": _row("", "Time frame whose closed candles it decides on", check=_time_frame),
+    "enabled": _row("", "Whether it may open positions", scope=_TRADE),
+    "parameters": _row("", "Its parameters, by name"),
+}
+
+SECRETS: Final = (
+    SecretKey(name="BITFINEX_API_KEY", meaning="API key for requests; must not be able to withdraw"),
+    SecretKey(name="BITFINEX_API_SECRET", meaning="Secret of BITFINEX_API_KEY"),
+    SecretKey(name="BITFINEX_WS_API_KEY", meaning="API key for the socket; BITFINEX_API_KEY when absent"),
+    SecretKey(name="BITFINEX_WS_API_SECRET", meaning="Secret of BITFINEX_WS_API_KEY"),
+    SecretKey(name="JWT_SECRET_KEY", meaning="Key that signs tokens; made and kept in secrets/ when absent"),
+)
+
+_KINDS: Final[Mapping[Any, Kind]] = {
+    str: Kind.TEXT,
+    int: Kind.WHOLE,
+    float: Kind.NUMBER,
+    Decimal: Kind.DECIMAL,
+    bool: Kind.FLAG,
+    tuple[str, ...]: Kind.TEXTS,
+    dict[str, float]: Kind.NUMBERS,
+}
+
+
+def _default(field: msgspec.structs.FieldInfo) -> Any:
+    if field.default is not msgspec.NODEFAULT:
+        return field.default
+    return None if field.default_factory is msgspec.NODEFAULT else field.default_factory()
+
+
+def _keys(prefix: str, struct: type[msgspec.Struct], rows: Mapping[str, Mapping[str, Any]]) -> dict[str, Key]:
+    """The keys of a struct and of the structs inside it. One without a row still works; the test refuses it."""
+    keys: dict[str, Key] = {}
+    for field in msgspec.structs.fields(struct):
+        path = prefix + field.name
+        if isinstance(field.type, type) and issubclass(field.type, msgspec.Struct):
+            keys |= _keys(path + ".", field.type, rows)
+        elif field.type in _KINDS and path not in NOT_SET_BY_HAND:
+            row = rows.get(path) or _row("", "")
+            keys[path] = Key(path=path, kind=_KINDS[field.type], default=_default(field), **row)
+    return keys
+
+
+NOT_SET_BY_HAND: Final = frozenset({"version"})
+"""The version counts changes; the config actor sets it."""
+
+STRATEGIES: Final = "strategies"
+"""The one list of objects; its members have the keys of `STRATEGY_KEYS`."""
+
+KEYS: Final[Mapping[str, Key]] = types.MappingProxyType(_keys("", Settings, _ROWS))
+STRATEGY_KEYS: Final[Mapping[str, Key]] = types.MappingProxyType(_keys("", StrategySettings, _STRATEGY_ROWS))
+SECTIONS: Final = tuple(sorted({path.split(".")[0] for path in KEYS if "." in path}))
+ALIASES: Final[Mapping[str, str]] = types.MappingProxyType({k.alias: k.path for k in KEYS.values() if k.alias})
+
+
+def described_paths() -> frozenset[str]:
+    """The paths that have a row, for the test that holds them against the settings."""
+    return frozenset(_ROWS)
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """The known name that the writer most likely meant, or None when nothing is near."""
+    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
+    return close[0] if close else None
