@@ -1,0 +1,83 @@
+"""Reads every layer of the configuration and builds the settings: where the files meet their meaning."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import attrs
+
+from genesis.domain.config_keys import SECTIONS, STRATEGIES, nearest
+from genesis.domain.settings_build import Built, Fault, Layer, build, layer_of_environment, layer_of_tree
+from genesis.edge import config_files
+from genesis.edge.config_files import DocumentError
+from genesis.edge.user_dir import UserDir
+
+WHOLE_TREE = "settings"
+STEMS = (WHOLE_TREE, STRATEGIES, *SECTIONS)
+
+
+@attrs.frozen(kw_only=True)
+class Configuration:
+    """What was read, and the settings or the faults it makes. `environment` is the merged one, with what .env said."""
+
+    layers: tuple[Layer, ...]
+    outcome: Built | tuple[Fault, ...]
+    environment: Mapping[str, str] = attrs.field(repr=False)
+
+
+def layer_of_document(document: config_files.Document) -> Layer:
+    """`settings.json` is the whole tree; `risk.json` and its like are one section; `strategies.json` is the list."""
+    name = f"config/{document.path.name}"
+    if document.stem == WHOLE_TREE:
+        return layer_of_tree(name, document.content)
+    if document.stem in STEMS:
+        return layer_of_tree(name, document.content, section=document.stem)
+    near = nearest(document.stem, STEMS)
+    hint = f"did you mean {near}.json?" if near else ""
+    must_be = f"named {', '.join(stem + '.json' for stem in STEMS)}"
+    return Layer(
+        name=name,
+        values={},
+        faults=(Fault(path=name, must_be=must_be, was=document.path.name, layer=name, hint=hint),),
+    )
+
+
+def layer_of_error(error: DocumentError) -> Layer:
+    """A document that cannot be read is a fault like any other: it is reported with the rest."""
+    name = f"config/{error.path.name}"
+    return Layer(
+        name=name, values={}, faults=(Fault(path=name, must_be="a clean document", was=error.reason, layer=name),)
+    )
+
+
+def read_layers(user_dir: UserDir, environment: Mapping[str, str]) -> tuple[Layer, ...]:
+    """Files, then the environment over them. The whole tree comes before its sections, which are more exact."""
+    documents, errors = config_files.read_folder(user_dir.config)
+    documents.sort(key=lambda document: (document.stem != WHOLE_TREE, document.stem))
+    return (
+        *(layer_of_document(document) for document in documents),
+        *(layer_of_error(error) for error in errors),
+        layer_of_environment(environment),
+    )
+
+
+def merged_environment(
+    user_dir: UserDir, environment: Mapping[str, str], *, here: Path | None = None
+) -> dict[str, str]:
+    """The environment over `.env` of the user directory over `.env` of the working directory."""
+    return config_files.environment(environment, [(here or Path.cwd()) / ".env", user_dir.root / ".env"])
+
+
+def load(
+    user_dir: UserDir, environment: Mapping[str, str], *, command: Layer | None = None, here: Path | None = None
+) -> Configuration:
+    """Everything in force at a start; `command` holds what the command line said, and wins."""
+    layers: list[Layer] = []
+    try:
+        environment = merged_environment(user_dir, environment, here=here)
+    except DocumentError as error:
+        fault = Fault(path=str(error.path), must_be="a readable file", was=error.reason, layer=".env")
+        layers.append(Layer(name=".env", values={}, faults=(fault,)))
+    layers.extend(read_layers(user_dir, environment))
+    if command is not None:
+        layers.append(command)
+    return Configuration(layers=tuple(layers), outcome=build(layers), environment=environment)

@@ -1,0 +1,178 @@
+"""Log lines: JSON into a file that turns over, readable ones on the terminal, and no secret in either.
+
+A line is an event name with named values, bound once per actor. Tracebacks carry no local variables: those are where
+keys would be. Values are masked by their name and by being a known secret, first in the values and once more in the
+finished text, so that a secret inside a foreign library's message is caught too.
+"""
+
+import json
+import logging
+import logging.handlers
+import os
+import re
+import sys
+from collections.abc import Iterable, MutableMapping
+from pathlib import Path
+from typing import Any, Final, TextIO
+
+import structlog
+
+MASK: Final = "***"
+SECRET_NAME: Final = re.compile(
+    r"secret|token|passw|api_?key|authorization|signature|auth_?sig|cookie|jwt|ticket|bearer|private_?key",
+    re.IGNORECASE,
+)
+SHORTEST_SECRET: Final = 8
+"""Shorter values would mask ordinary words all over the lines."""
+
+DEEPEST: Final = 8
+
+
+class Redactor:
+    """Masks secrets: values under a telling name, and known secret values wherever they stand."""
+
+    def __init__(self, secrets: Iterable[str] = ()) -> None:
+        self._known: list[str] = []
+        for secret in secrets:
+            self.add(secret)
+
+    def __repr__(self) -> str:
+        return f"<redactor of {len(self._known)} values>"
+
+    def add(self, secret: str) -> None:
+        """Mask this value from now on, as it is and as JSON writes it."""
+        if len(secret) >= SHORTEST_SECRET:
+            forms = {secret, json.dumps(secret)[1:-1], repr(secret)[1:-1]}
+            # Longest first: a secret may begin with another one.
+            self._known = sorted({*self._known, *forms}, key=len, reverse=True)
+
+    def text(self, text: str) -> str:
+        for secret in self._known:
+            if secret in text:
+                text = text.replace(secret, MASK)
+        return text
+
+    def value(self, value: Any, depth: int = 0) -> Any:
+        if isinstance(value, str):
+            return self.text(value)
+        if depth > DEEPEST:
+            return MASK
+        if isinstance(value, MutableMapping):
+            return {key: self.named(str(key), each, depth + 1) for key, each in value.items()}
+        if isinstance(value, list | tuple | set | frozenset):
+            return [self.value(each, depth + 1) for each in value]
+        return value
+
+    def named(self, name: str, value: Any, depth: int = 0) -> Any:
+        if SECRET_NAME.search(name) and value is not None and not isinstance(value, bool | int | float):
+            return MASK
+        return self.value(value, depth)
+
+    def __call__(self, _: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        """As a structlog processor."""
+        return {
+            key: each if key.startswith("_") or key == "exc_info" else self.named(key, each)
+            for key, each in event.items()
+        }
+
+
+class _PrivateFile(logging.handlers.RotatingFileHandler):
+    """A turning file that only its owner can read."""
+
+    def _open(self) -> Any:
+        handle = os.open(self.baseFilename, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        return os.fdopen(handle, "a", encoding="utf-8")
+
+
+class _Masked(logging.Formatter):
+    """The finished line, masked once more."""
+
+    def __init__(self, inner: logging.Formatter, redactor: Redactor) -> None:
+        super().__init__()
+        self._inner = inner
+        self._redactor = redactor
+
+    def format(self, record: logging.LogRecord) -> str:
+        return self._redactor.text(self._inner.format(record))
+
+
+def _traceback_text(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    return structlog.processors.format_exc_info(None, "", event) if event.get("exc_info") else event
+
+
+def configure(
+    *,
+    level: str = "info",
+    file: Path | None = None,
+    file_max_bytes: int = 20_000_000,
+    files_kept: int = 5,
+    console: TextIO | None = None,
+    console_json: bool = False,
+    redactor: Redactor | None = None,
+) -> Redactor:
+    """Set logging up for this process. Without `file` nothing is kept, without `console` nothing is shown.
+
+    Calling it again replaces what was set up before. Gives the redactor, for secrets that are learnt later.
+    """
+    redactor = redactor or Redactor()
+    shared: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.stdlib.PositionalArgumentsFormatter(),
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    as_json: list[Any] = [
+        structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+        structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False)),
+        redactor,
+        structlog.processors.JSONRenderer(default=str, sort_keys=False),
+    ]
+    as_text: list[Any] = [
+        structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+        _traceback_text,
+        redactor,
+        structlog.dev.ConsoleRenderer(colors=console is not None and console.isatty()),
+    ]
+    root = logging.getLogger()
+    for old in list(root.handlers):
+        if getattr(old, "_genesis", False):
+            root.removeHandler(old)
+            old.close()
+    handlers: list[logging.Handler] = []
+    if file is not None:
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        kept = _PrivateFile(file, maxBytes=file_max_bytes, backupCount=files_kept, encoding="utf-8", delay=True)
+        kept.setFormatter(_formatter(shared, as_json, redactor))
+        handlers.append(kept)
+    if console is not None:
+        shown: logging.Handler = logging.StreamHandler(console)
+        shown.setFormatter(_formatter(shared, as_json if console_json else as_text, redactor))
+        handlers.append(shown)
+    for handler in handlers:
+        handler._genesis = True  # type: ignore[attr-defined]
+        root.addHandler(handler)
+    root.setLevel(level.upper())
+    # These tell each request and each frame at info; a trader's log would be nothing else.
+    for chatty in ("httpx", "httpcore", "hypercorn.access", "trio-websocket", "websockets"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *shared,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=False,
+    )
+    return redactor
+
+
+def _formatter(shared: list[Any], processors: list[Any], redactor: Redactor) -> logging.Formatter:
+    return _Masked(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=processors), redactor)
+
+
+def terminal() -> TextIO:
+    """Where people read lines: stderr, so that stdout stays a command's answer."""
+    return sys.stderr
