@@ -1,0 +1,569 @@
+"""The journal's store: one SQLite file that holds what money depends on, and proves at every start that it still does.
+
+Promises, in the order of how much they cost to break:
+
+- what `commit` returned is synced to the disk (WAL, synchronous=FULL, set and read back) and its tail is anchored;
+- a commit is whole or not there, and all that were given together go in one transaction (group commit);
+- a write that failed poisons the store for the rest of the process: nothing is retried, nothing more is promised;
+- there is one writer: a lock on a file, an epoch in the store, and one connection that is used by one thread at a time;
+- a file that is not what was written is never opened, and never replaced by an empty one.
+
+Everything here is synchronous. `genesis.edge.store_thread` keeps it off the event loop.
+"""
+
+import contextlib
+import os
+import sqlite3
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Final, Self
+
+import msgspec
+
+from genesis.edge.anchor import GENESIS_HEAD, Anchor, Head, read_anchor, sync_directory
+from genesis.edge.file_lock import FileLock
+from genesis.edge.store_errors import (
+    CommitRefused,
+    StoreCorrupt,
+    StoreError,
+    StoreFenced,
+    StoreIncomplete,
+    StorePoisoned,
+    StoreTooNew,
+    StoreUnusable,
+)
+from genesis.edge.store_rows import (
+    APPLICATION_ID,
+    SCHEMA_VERSION,
+    cell_digest,
+    cells_trouble,
+    cells_written,
+    chain_trouble,
+    create,
+    row_hash,
+    schema_trouble,
+)
+from protocols.journal import (
+    Cells,
+    CellWrite,
+    Commit,
+    Committed,
+    JournalOpened,
+    ReadCells,
+    ReadRecords,
+    Record,
+    Records,
+    StoredRecord,
+)
+
+BUSY_TIMEOUT_MS: Final = 5_000
+"""How long a transaction waits for a reader that checkpoints; bounds every call into the writer's thread."""
+ANSWERS_KEPT: Final = 10_000
+"""Answers of named commits that are remembered: far more than can wait in a mailbox to be said again."""
+
+# What SQLite says when the disk, the rights or another process are the trouble. Any other error while a file is being
+# verified means that its bytes make no sense.
+_PLACE_TROUBLE: Final = frozenset(
+    {
+        sqlite3.SQLITE_PERM,
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_LOCKED,
+        sqlite3.SQLITE_NOMEM,
+        sqlite3.SQLITE_READONLY,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_CANTOPEN,
+    }
+)
+
+
+def anchor_path(path: Path) -> Path:
+    """Where the anchor of the store at `path` lies."""
+    return path.with_name(path.name + ".anchor")
+
+
+def lock_path(path: Path) -> Path:
+    """Where the lock of the store at `path` lies."""
+    return path.with_name(path.name + ".lock")
+
+
+def check_commit(commit: Commit) -> None:
+    """Raise CommitRefused when a request is not well formed: msgspec does not check what is constructed in Python."""
+    for record in commit.records:
+        if not (isinstance(record.kind, str) and record.kind and isinstance(record.correlation_id, str)):
+            raise CommitRefused(
+                f"kind and correlation_id must be text, were {record.kind!r}, {record.correlation_id!r}"
+            )
+        if not (record.key is None or isinstance(record.key, str)):
+            raise CommitRefused(f"key must be text or None, was {record.key!r}")
+        if not isinstance(record.payload, bytes) or type(record.at_ms) is not int:
+            raise CommitRefused(f"payload must be bytes and at_ms an integer in {record.kind}")
+    for cell in commit.cells:
+        if not (isinstance(cell.table, str) and isinstance(cell.key, str) and isinstance(cell.payload, bytes)):
+            raise CommitRefused(f"a cell must be text, text and bytes, was {cell.table!r}, {cell.key!r}")
+    if not isinstance(commit.writer, str) or not (commit.commit_id is None or isinstance(commit.commit_id, str)):
+        raise CommitRefused(f"writer and commit_id must be text, were {commit.writer!r}, {commit.commit_id!r}")
+
+
+class _Reader:
+    """The reading half, for the writer and for those who only look."""
+
+    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+        self.path = path
+        self._connection = connection
+
+    def read_cells(self, request: ReadCells) -> Cells:
+        """All cells of a table, ordered by key, or the one asked for. Raises StoreCorrupt when a digest is wrong."""
+        if request.key is None:
+            query = "SELECT tbl, key, payload, seq, digest FROM cells WHERE tbl = ? ORDER BY key"
+            rows = self._connection.execute(query, (request.table,))
+        else:
+            query = "SELECT tbl, key, payload, seq, digest FROM cells WHERE tbl = ? AND key = ?"
+            rows = self._connection.execute(query, (request.table, request.key))
+        cells = []
+        for table, key, payload, seq, digest in rows:
+            if cell_digest(table, key, payload, seq) != digest:
+                raise StoreCorrupt(self.path, f"cell {table}/{key} is not what was written")
+            cells.append(CellWrite(table=table, key=key, payload=payload))
+        return Cells(cells=tuple(cells))
+
+    def read_records(self, request: ReadRecords) -> Records:
+        """Records of the given kinds (of all when none is given) after `after_seq`."""
+        where, values = "seq > ?", list[object]([request.after_seq])
+        if request.kinds:
+            where += f" AND kind IN ({', '.join('?' * len(request.kinds))})"
+            values += request.kinds
+        order = "DESC" if request.newest_first else "ASC"
+        rows = self._connection.execute(
+            # The text between is placeholders and a direction, never a value.
+            f"SELECT seq, time, kind, key, payload, corr FROM log WHERE {where} ORDER BY seq {order} LIMIT ?",  # noqa: S608
+            (*values, request.limit),
+        )
+        return Records(
+            records=tuple(
+                StoredRecord(
+                    seq=seq, record=Record(kind=kind, key=key, payload=payload, correlation_id=corr, at_ms=time)
+                )
+                for seq, time, kind, key, payload, corr in rows
+            )
+        )
+
+    def head(self) -> Head:
+        """The newest row of the log."""
+        row = self._connection.execute("SELECT seq, hash FROM log ORDER BY seq DESC LIMIT 1").fetchone()
+        return Head(*row) if row else GENESIS_HEAD
+
+    def epoch(self) -> int:
+        """Which session wrote last; it rises with every opening by a writer."""
+        return int(self._connection.execute("SELECT epoch FROM epoch").fetchone()[0])
+
+    def close(self) -> None:
+        """Safe to say twice."""
+        self._connection.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class ReadOnlyStore(_Reader):
+    """A look at a journal that somebody else may be writing. Changes nothing and blocks nobody."""
+
+    @classmethod
+    def open(cls, path: Path) -> "ReadOnlyStore":
+        """Raises StoreUnusable when there is none, StoreTooNew, or StoreCorrupt (the file stays where it is)."""
+        if not path.is_file():
+            raise StoreUnusable(f"{path} must be a journal, was not there")
+        connection = _connect(path, "ro")
+        try:
+            with _bytes_are_blamed(path):
+                _check_version(connection, path)
+        except BaseException:
+            connection.close()
+            raise
+        return cls(path, connection)
+
+    def verify(self) -> Head:
+        """Follow the whole chain and every cell, as a writer does at open. Raises StoreCorrupt or StoreIncomplete."""
+        anchor = read_anchor(anchor_path(self.path)) or GENESIS_HEAD
+        with _bytes_are_blamed(self.path):
+            self._connection.execute("BEGIN")
+            try:
+                return _verify(self._connection, self.path, anchor, may_be_ahead=True)
+            finally:
+                self._connection.execute("ROLLBACK")
+
+
+class Store(_Reader):
+    """The one writer of a journal. Make it with `Store.open`."""
+
+    def __init__(self, path: Path, connection: sqlite3.Connection, lock: FileLock) -> None:
+        super().__init__(path, connection)
+        self._lock = lock
+        self._anchor: Anchor | None = None
+        self._head = GENESIS_HEAD
+        self._epoch = 0
+        self._poison: str | None = None
+        self.commits_total = 0
+        self.transactions_total = 0
+
+    @classmethod
+    def open(cls, path: Path, *, at_ms: int, accept_loss: bool = False) -> "Store":
+        """Lock, verify and begin a new session; makes a new journal where there is neither file nor anchor.
+
+        Raises StoreLocked, StoreUnusable, StoreTooNew, StoreCorrupt (after putting the files aside by name) or
+        StoreIncomplete. `accept_loss` opens a journal whose anchor knows of more than the file holds, as after the
+        restore of a backup; the session's first record then says what is missing. It never opens a corrupt one.
+        """
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreUnusable(f"{path.parent} must be a directory, was not: {error.strerror}") from error
+        lock = FileLock(lock_path(path))
+        connection: sqlite3.Connection | None = None
+        try:
+            anchor = _anchor_or_reason(path, accept_loss)
+            connection = _connect(path, "rwc")
+            with _bytes_are_blamed(path):
+                _prepare(connection, path)
+                head = _verify(connection, path, anchor, may_be_ahead=accept_loss)
+            store = cls(path, connection, lock)
+            store._begin_session(head, anchor, at_ms)
+            return store
+        except BaseException as error:
+            if connection is not None:
+                connection.close()
+            try:
+                if isinstance(error, StoreCorrupt) and error.path == path:
+                    raise StoreCorrupt(path, error.what, _quarantine(path)) from error
+                raise
+            finally:
+                lock.release()
+
+    def _begin_session(self, head: Head, anchor: Head, at_ms: int) -> None:
+        epoch = _Reader.epoch(self) + 1
+        opened = JournalOpened(
+            epoch=epoch,
+            pid=os.getpid(),
+            previous_seq=head.seq,
+            previous_hash=head.hash.hex(),
+            anchor_seq=anchor.seq,
+            anchor_hash=anchor.hash.hex(),
+        )
+        try:
+            self._anchor = Anchor(anchor_path(self.path), head)
+            self._connection.execute("BEGIN IMMEDIATE")
+            self._connection.execute("UPDATE epoch SET epoch = ?", (epoch,))
+            self._connection.execute("DELETE FROM answers")
+            self._connection.execute("COMMIT")
+        except (OSError, sqlite3.Error) as error:
+            raise StoreUnusable(f"{self.path} must be writable, was not: {error}") from error
+        self._head, self._epoch = head, epoch
+        payload = msgspec.json.encode(opened)
+        record = Record(kind="JournalOpened", key=str(epoch), payload=payload, correlation_id="", at_ms=at_ms)
+        self.commit((Commit(writer="journal", records=(record,)),), at_ms=at_ms)
+
+    def epoch(self) -> int:
+        """Which session this is; it rises with every opening by a writer."""
+        return self._epoch
+
+    def head(self) -> Head:
+        """The newest durable row."""
+        return self._head
+
+    @property
+    def poisoned(self) -> str | None:
+        """Why nothing can be written any more, or None."""
+        return self._poison
+
+    def read_cells(self, request: ReadCells) -> Cells:
+        """As the last commit wrote them. Raises StorePoisoned once a write has failed: what is durable is unknown."""
+        self._check_usable()
+        return super().read_cells(request)
+
+    def read_records(self, request: ReadRecords) -> Records:
+        """As the last commit wrote them. Raises StorePoisoned once a write has failed."""
+        self._check_usable()
+        return super().read_records(request)
+
+    def commit(self, commits: Sequence[Commit], *, at_ms: int) -> list[Committed]:
+        """Make all of them durable in one transaction and anchor its head; one answer each, in order.
+
+        Raises CommitRefused before anything is written when one is not well formed, and StorePoisoned when the write
+        failed: it may then be durable or not, which only the next start can tell.
+        """
+        self._check_usable()
+        for commit in commits:
+            check_commit(commit)
+        if not commits:
+            return []
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+            # Read inside the transaction: whoever opened the file after us has raised it, and then nothing is written.
+            if _Reader.epoch(self) != self._epoch:
+                self._connection.execute("ROLLBACK")
+                self._poison = f"epoch must be {self._epoch}, was {_Reader.epoch(self)}: a newer session writes"
+                raise StoreFenced(f"{self.path}: {self._poison}")
+            head, answers = self._write(commits, at_ms)
+            self._connection.execute("COMMIT")
+            if head != self._head:
+                assert self._anchor is not None, "a session must have begun"
+                self._anchor.write(head)
+        except (sqlite3.Error, OSError, ValueError, OverflowError) as error:
+            self._poison = f"a write failed: {error}"
+            # The connection is of no use now, but its lock on the file must not outlive the failed transaction.
+            with contextlib.suppress(sqlite3.Error):
+                self._connection.rollback()
+            raise StorePoisoned(f"{self.path}: {self._poison}") from error
+        assert head.seq >= self._head.seq, f"the log must grow, went from {self._head.seq} to {head.seq}"
+        self._head = head
+        self.commits_total += len(commits)
+        self.transactions_total += 1
+        return answers
+
+    def _write(self, commits: Sequence[Commit], at_ms: int) -> tuple[Head, list[Committed]]:
+        rows: list[tuple[object, ...]] = []
+        fresh: set[tuple[str, str]] = set()
+        cells: dict[tuple[str, str], CellWrite] = {}
+        named: dict[str, Committed] = {}
+        answers: list[Committed] = []
+        head = self._head
+
+        def append(actor: str, record: Record) -> None:
+            nonlocal head
+            fields = (record.at_ms, actor, record.kind, record.key, record.payload, record.correlation_id)
+            seq, previous = head.seq + 1, head.hash
+            head = Head(seq, row_hash(previous, seq, *fields))
+            rows.append((seq, *fields, previous, head.hash))
+
+        for commit in commits:
+            if commit.commit_id is not None:
+                before = named.get(commit.commit_id) or self._answer(commit.commit_id)
+                if before is not None:
+                    answers.append(before)
+                    continue
+            first_seq, new = 0, []
+            for record in commit.records:
+                if record.key is not None:
+                    name = (record.kind, record.key)
+                    if name in fresh or self._has(record.kind, record.key):
+                        new.append(False)
+                        continue
+                    fresh.add(name)
+                append(commit.writer, record)
+                first_seq = first_seq or head.seq
+                new.append(True)
+            for cell in commit.cells:
+                cells[cell.table, cell.key] = cell
+            answer = Committed(first_seq=first_seq, new=tuple(new))
+            answers.append(answer)
+            if commit.commit_id is not None:
+                named[commit.commit_id] = answer
+        if cells:
+            append("journal", cells_written(cells.values(), at_ms))
+        execute = self._connection.executemany
+        execute("INSERT INTO log VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
+        execute(
+            "INSERT OR REPLACE INTO cells VALUES (?, ?, ?, ?, ?)",
+            [
+                (
+                    cell.table,
+                    cell.key,
+                    cell.payload,
+                    head.seq,
+                    cell_digest(cell.table, cell.key, cell.payload, head.seq),
+                )
+                for cell in cells.values()
+                if cell.payload
+            ],
+        )
+        execute(
+            "DELETE FROM cells WHERE tbl = ? AND key = ?", [name for name, cell in cells.items() if not cell.payload]
+        )
+        if named:
+            execute(
+                "INSERT INTO answers VALUES (?, ?, ?, ?)",
+                [(name, answer.first_seq, bytes(answer.new), head.seq) for name, answer in named.items()],
+            )
+            self._connection.execute("DELETE FROM answers WHERE seq < ?", (head.seq - ANSWERS_KEPT,))
+        return head, answers
+
+    def _has(self, kind: str, key: str) -> bool:
+        return (
+            self._connection.execute("SELECT 1 FROM log WHERE kind = ? AND key = ?", (kind, key)).fetchone() is not None
+        )
+
+    def _answer(self, commit_id: str) -> Committed | None:
+        query = "SELECT first_seq, new FROM answers WHERE commit_id = ?"
+        row = self._connection.execute(query, (commit_id,)).fetchone()
+        return None if row is None else Committed(first_seq=row[0], new=tuple(map(bool, row[1])))
+
+    def backup(self, target: Path) -> Head:
+        """Copy the journal as of now, with its own anchor, while it is in use. Replaces `target` only when whole.
+
+        Call it from any thread: it reads through a connection of its own. Raises StoreUnusable when the copy failed.
+        """
+        fresh = target.with_name(target.name + ".new")
+        try:
+            fresh.unlink(missing_ok=True)
+            with (
+                contextlib.closing(_connect(self.path, "ro")) as source,
+                contextlib.closing(_connect(fresh, "rwc")) as copy,
+            ):
+                source.backup(copy)
+                copy.execute("PRAGMA journal_mode = DELETE")
+                head = _verify(copy, fresh, GENESIS_HEAD, may_be_ahead=False)
+            with fresh.open("rb+") as file:
+                os.fsync(file.fileno())
+            os.replace(fresh, target)
+            Anchor(anchor_path(target), head).close()
+            sync_directory(target.parent)
+        except (OSError, sqlite3.Error) as error:
+            raise StoreUnusable(f"backup to {target} must succeed, did not: {error}") from error
+        return head
+
+    def close(self) -> None:
+        """Fold the write-ahead log back, close, and let the next writer in. Safe to say twice."""
+        if self._poison is None:
+            with contextlib.suppress(sqlite3.Error):
+                # A reader in the way only leaves a longer log: nothing is lost by not folding it back now.
+                self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        self._poison = self._poison or "it is closed"
+        self._connection.close()
+        if self._anchor is not None:
+            self._anchor.close()
+        self._lock.release()
+
+    def _check_usable(self) -> None:
+        if self._poison is not None:
+            raise StorePoisoned(f"{self.path}: {self._poison}")
+
+
+# --- opening --------------------------------------------------------------------------------------------------------
+
+
+def _connect(path: Path, mode: str) -> sqlite3.Connection:
+    try:
+        # Several threads of trio's cache take turns, one at a time, behind a limiter of one: SQLite is in serialized
+        # mode (threadsafety 3), so what must not happen is two at once, not another.
+        connection = sqlite3.connect(
+            f"{path.absolute().as_uri()}?mode={mode}",
+            uri=True,
+            isolation_level=None,
+            timeout=BUSY_TIMEOUT_MS / 1000,
+            check_same_thread=False,
+            cached_statements=64,
+        )
+    except sqlite3.Error as error:
+        raise StoreUnusable(f"{path} must be a file that can be opened, was not: {error}") from error
+    assert sqlite3.threadsafety == 3, f"SQLite must be built thread-safe, was level {sqlite3.threadsafety}"
+    return connection
+
+
+def _check_version(connection: sqlite3.Connection, path: Path) -> int:
+    (application,) = connection.execute("PRAGMA application_id").fetchone()
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if application != APPLICATION_ID:
+        # Perhaps another program's file: it is not ours to move.
+        raise StoreUnusable(f"{path} must be a journal (application id {APPLICATION_ID}), was {application}")
+    if version > SCHEMA_VERSION:
+        raise StoreTooNew(path, known=SCHEMA_VERSION, found=version)
+    return int(version)
+
+
+def _prepare(connection: sqlite3.Connection, path: Path) -> None:
+    # Before anything is changed: another program's file and a newer version's stay as they are.
+    is_new = connection.execute("SELECT count(*) FROM sqlite_master").fetchone() == (0,)
+    if not is_new:
+        _check_version(connection, path)
+    # Set and read back: the compiled-in defaults differ between platforms, and NORMAL loses acknowledged commits.
+    for name, value, expected in (("journal_mode", "WAL", "wal"), ("synchronous", "FULL", 2), ("fullfsync", "1", 1)):
+        connection.execute(f"PRAGMA {name} = {value}").fetchall()
+        (found,) = connection.execute(f"PRAGMA {name}").fetchone()
+        if found != expected:
+            raise StoreUnusable(f"{path}: {name} must be {expected}, was {found}")
+    if is_new:
+        connection.execute("BEGIN IMMEDIATE")
+        create(connection)
+        connection.execute("COMMIT")
+
+
+def _verify(connection: sqlite3.Connection, path: Path, anchor: Head, *, may_be_ahead: bool) -> Head:
+    trouble = schema_trouble(connection)
+    if trouble is None:
+        (found,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
+        trouble = None if found == "ok" else str(found)
+    head = GENESIS_HEAD
+    if trouble is None:
+        head, trouble = chain_trouble(connection, anchor)
+    if trouble is None:
+        trouble = cells_trouble(connection, head)
+    if trouble is None and connection.execute("SELECT count(*) FROM epoch").fetchone() != (1,):
+        trouble = "the epoch must be one row, was not"
+    if trouble is not None:
+        raise StoreCorrupt(path, trouble)
+    if anchor.seq > head.seq and not may_be_ahead:
+        raise StoreIncomplete(
+            f"{path} must reach record {anchor.seq}, which its anchor {anchor_path(path).name} says was written,"
+            f" but ends at {head.seq}: restore a newer backup, or accept the loss explicitly"
+        )
+    return head
+
+
+def _anchor_or_reason(path: Path, accept_loss: bool) -> Head:
+    """What the file must reach. Makes the anchor of a new journal before the journal: never one without the other."""
+    anchor = read_anchor(anchor_path(path))
+    empty = not path.exists() or path.stat().st_size == 0
+    if anchor is None and empty:
+        try:
+            Anchor(anchor_path(path), GENESIS_HEAD).close()
+        except OSError as error:
+            raise StoreUnusable(f"{path.parent} must be writable, was not: {error.strerror}") from error
+        return GENESIS_HEAD
+    if accept_loss:
+        return anchor or GENESIS_HEAD
+    if anchor is None:
+        raise StoreIncomplete(
+            f"{path} must have its anchor {anchor_path(path).name} beside it, but it is missing:"
+            " whether records were lost at the end cannot be told; restore it, or accept the loss explicitly"
+        )
+    if anchor.seq > 0 and empty:
+        kept = sorted(file.name for file in path.parent.glob(f"{path.name}.corrupt-*"))
+        raise StoreIncomplete(
+            f"{path} must hold {anchor.seq} records, as its anchor says, but is missing or empty:"
+            f" restore a backup{f' (kept: {chr(44).join(kept)})' if kept else ''}, or accept the loss explicitly"
+        )
+    return anchor
+
+
+@contextlib.contextmanager
+def _bytes_are_blamed(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except StoreError:
+        raise
+    except sqlite3.Error as error:
+        code = getattr(error, "sqlite_errorcode", None)
+        if code is not None and code & 0xFF in _PLACE_TROUBLE:
+            raise StoreUnusable(f"{path} must be readable and writable, was not: {error}") from error
+        raise StoreCorrupt(path, str(error)) from error
+    except (ValueError, OverflowError, TypeError) as error:
+        raise StoreCorrupt(path, f"a value makes no sense: {error}") from error
+
+
+def _quarantine(path: Path) -> tuple[Path, ...]:
+    """Put a corrupt journal aside under a name that says so. Its anchor stays: the next start will not begin anew."""
+    number = 1
+    while path.with_name(f"{path.name}.corrupt-{number}").exists():
+        number += 1
+    kept = []
+    for suffix in ("", "-wal", "-shm"):
+        file = path.with_name(path.name + suffix)
+        if file.exists():
+            aside = path.with_name(f"{path.name}.corrupt-{number}{suffix}")
+            os.replace(file, aside)
+            kept.append(aside)
+    sync_directory(path.parent)
+    return tuple(kept)

@@ -1,0 +1,111 @@
+"""The journal's tables and the proofs that its rows carry: a hash chain over the log, a digest on every cell."""
+
+import hashlib
+import sqlite3
+import struct
+from collections.abc import Iterable
+from typing import Final
+
+from genesis.edge.anchor import GENESIS_HEAD, Head
+from protocols.journal import CellWrite, Record
+
+APPLICATION_ID: Final = 0x47454E45
+"""`GENE`: tells a journal from any other SQLite file."""
+SCHEMA_VERSION: Final = 1
+
+SCHEMA: Final = (
+    "CREATE TABLE epoch (only_row INTEGER PRIMARY KEY CHECK (only_row = 1), epoch INTEGER NOT NULL) STRICT",
+    # prev_hash stands in the row although it is the hash of the one before: each row can then be checked alone.
+    "CREATE TABLE log (seq INTEGER PRIMARY KEY, time INTEGER NOT NULL, actor TEXT NOT NULL, kind TEXT NOT NULL,"
+    " key TEXT, payload BLOB NOT NULL, corr TEXT NOT NULL, prev_hash BLOB NOT NULL, hash BLOB NOT NULL) STRICT",
+    # NULL keys differ from one another, so only records that ask for it are unique.
+    "CREATE UNIQUE INDEX log_key ON log (kind, key)",
+    "CREATE INDEX log_kind ON log (kind, seq)",
+    "CREATE TABLE cells (tbl TEXT NOT NULL, key TEXT NOT NULL, payload BLOB NOT NULL, seq INTEGER NOT NULL,"
+    " digest BLOB NOT NULL, PRIMARY KEY (tbl, key)) STRICT, WITHOUT ROWID",
+    # What this session's named commits were answered, so that one said again is answered alike. Emptied at open.
+    "CREATE TABLE answers (commit_id TEXT PRIMARY KEY, first_seq INTEGER NOT NULL, new BLOB NOT NULL,"
+    " seq INTEGER NOT NULL) STRICT, WITHOUT ROWID",
+)
+
+CELLS_WRITTEN: Final = "CellsWritten"
+"""The kind of the row that puts a transaction's cells into the chain: without one, a lost tail of commits that wrote
+only cells would not be missed."""
+
+_FIXED: Final = struct.Struct(">qq?")
+_LENGTH: Final = struct.Struct(">I")
+
+
+def row_hash(
+    previous: bytes, seq: int, time: int, actor: str, kind: str, key: str | None, payload: bytes, corr: str
+) -> bytes:
+    """SHA-256 over every field with its length, and the hash of the row before."""
+    digest = hashlib.sha256(previous)
+    digest.update(_FIXED.pack(seq, time, key is not None))
+    for field in (actor.encode(), kind.encode(), (key or "").encode(), payload, corr.encode()):
+        digest.update(_LENGTH.pack(len(field)))
+        digest.update(field)
+    return digest.digest()
+
+
+def cell_digest(table: str, key: str, payload: bytes, seq: int) -> bytes:
+    """What a cell must hash to; `seq` is the log row of the transaction that wrote it."""
+    return row_hash(b"cell", seq, 0, table, "", key, payload, "")
+
+
+def cells_written(cells: Iterable[CellWrite], at_ms: int) -> Record:
+    """The log record that stands for the cells of one transaction."""
+    digest = hashlib.sha256()
+    for cell in cells:
+        digest.update(cell_digest(cell.table, cell.key, cell.payload, 0))
+    payload = f'"{digest.hexdigest()}"'.encode()
+    return Record(kind=CELLS_WRITTEN, key=None, payload=payload, correlation_id="", at_ms=at_ms)
+
+
+def create(connection: sqlite3.Connection) -> None:
+    """Make the tables. The caller owns the transaction."""
+    for statement in SCHEMA:
+        connection.execute(statement)
+    connection.execute("INSERT INTO epoch VALUES (1, 0)")
+    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+
+def schema_trouble(connection: sqlite3.Connection) -> str | None:
+    """What is wrong with the tables' definitions: a flipped bit there could take the uniqueness from an index."""
+    found = {str(sql) for (sql,) in connection.execute("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL")}
+    if found != set(SCHEMA):
+        return f"tables must be as schema version {SCHEMA_VERSION} makes them, were not"
+    return None
+
+
+def chain_trouble(connection: sqlite3.Connection, anchor: Head) -> tuple[Head, str | None]:
+    """Follow the chain from its first row. Gives its head, and what is wrong with it or None.
+
+    The anchor's row is compared where the chain passes it; whether the chain reaches it is the caller's question.
+    """
+    head = GENESIS_HEAD
+    rows = connection.execute(
+        "SELECT seq, time, actor, kind, key, payload, corr, prev_hash, hash FROM log ORDER BY seq"
+    )
+    for seq, time, actor, kind, key, payload, corr, previous, found in rows:
+        if seq != head.seq + 1:
+            return head, f"log row {head.seq + 1} must follow, was {seq}"
+        if previous != head.hash:
+            return head, f"log row {seq} does not continue the chain"
+        if row_hash(previous, seq, time, actor, kind, key, payload, corr) != found:
+            return head, f"log row {seq} is not what was written"
+        head = Head(seq, found)
+        if seq == anchor.seq and found != anchor.hash:
+            return head, f"log row {seq} is not the one that the anchor names"
+    return head, None
+
+
+def cells_trouble(connection: sqlite3.Connection, head: Head) -> str | None:
+    """Check every cell's digest."""
+    for table, key, payload, seq, digest in connection.execute("SELECT tbl, key, payload, seq, digest FROM cells"):
+        if cell_digest(table, key, payload, seq) != digest:
+            return f"cell {table}/{key} is not what was written"
+        if seq > head.seq:
+            return f"cell {table}/{key} is newer than the log"
+    return None
