@@ -1,0 +1,67 @@
+"""The journal actor: what it answers is on the disk.
+
+It recovers by nothing: the store is opened and verified before the first actor starts and outlives every crash of this
+one. All commits that wait become one transaction; their answers go out after the sync and the acks right behind them,
+without a checkpoint between, so a request is in doubt only when this actor dies during the sync itself. Then it is
+delivered again, and its `commit_id` and its records' keys make the second time harmless.
+
+A write that failed poisons the store. This actor then fails at every start, without ever being ready, until its
+supervisor gives up: nobody is answered any more, so nothing can leave that is not recorded.
+"""
+
+import attrs
+
+from genesis.core.actor import Context
+from genesis.core.mailbox import Envelope
+from genesis.edge.store import check_commit
+from genesis.edge.store_errors import CommitRefused, StorePoisoned
+from genesis.edge.store_thread import StoreThread
+from protocols.journal import Commit, ReadCells, ReadRecords
+
+
+@attrs.define(kw_only=True)
+class JournalActor:
+    """Answers `JournalRequest` questions. One for each store."""
+
+    store: StoreThread
+    batch_limit: int = 1024
+
+    async def run(self, ctx: Context) -> None:
+        if self.store.poisoned is not None:
+            raise StorePoisoned(self.store.poisoned)
+        ctx.ready()
+        while True:
+            await self._serve(ctx, await ctx.inbox.lease(limit=self.batch_limit))
+
+    async def _serve(self, ctx: Context, batch: list[Envelope]) -> None:
+        commits = [envelope for envelope in batch if isinstance(envelope.message, Commit)]
+        reads = [envelope for envelope in batch if not isinstance(envelope.message, Commit)]
+        refusal: CommitRefused | None = None
+        accepted = []
+        for envelope in commits:
+            try:
+                check_commit(envelope.message)
+            except CommitRefused as error:
+                # The others are served first; then this one is the first un-acked, and the crash counts against it.
+                refusal = refusal or error
+            else:
+                accepted.append(envelope)
+        if accepted:
+            answers = await self.store.commit([envelope.message for envelope in accepted], at_ms=ctx.clock.wall_ms())
+            for envelope, answer in zip(accepted, answers, strict=True):
+                envelope.reply(answer)
+            ctx.inbox.ack_all(accepted)
+        # Reads after all commits of the batch: whoever reads then sees at least everything that was put before.
+        for envelope in reads:
+            match envelope.message:
+                case ReadCells():
+                    envelope.reply(await self.store.read_cells(envelope.message))
+                case ReadRecords():
+                    envelope.reply(await self.store.read_records(envelope.message))
+                case _:
+                    raise TypeError(
+                        f"a journal request must be Commit, ReadCells or ReadRecords, was {envelope.message!r}"
+                    )
+            ctx.inbox.ack(envelope)
+        if refusal is not None:
+            raise refusal
