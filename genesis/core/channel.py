@@ -1,0 +1,432 @@
+"""A typed way into a mailbox: many producers, one consumer, and a declared answer to "what if it is full".
+
+A channel belongs to the engine and outlives the actors at both ends. Its counters satisfy at any instant
+
+    put = acked + conflated + dropped + dead + leased + depth
+
+(`check_books` says so in code). A message is either in, and then it is delivered until it is acked, or its sender
+knows that it is not.
+"""
+
+import enum
+import itertools
+import sys
+from collections import deque
+from collections.abc import Callable, Hashable
+from typing import Any, Generic, TypeVar
+
+import msgspec
+import outcome
+import trio
+
+from genesis.core.errors import ChannelClosed, ChannelFull, DeadLettered, Fenced
+from genesis.core.term import Term
+from protocols.health import ChannelView
+
+T = TypeVar("T")
+
+_arrivals = itertools.count()
+"""One numbering for all channels, so that any set of them can be merged in the order in which messages came."""
+
+
+class Overflow(enum.Enum):
+    """What a full channel does."""
+
+    BLOCK = "block"
+    """The sender waits. For what must not be lost."""
+    CONFLATE = "conflate"
+    """A newer message takes the place of the waiting one with the same key. For state that goes stale."""
+    FAIL = "fail"
+    """The sender is refused at once. For commands from outside."""
+    DROP_OLDEST = "drop_oldest"
+    """The oldest waiting message goes, and is counted. For streams to people."""
+    UNBOUNDED = "unbounded"
+    """Always room. For tiny control messages that must never wait."""
+
+
+class Envelope(msgspec.Struct, eq=False):
+    """A message on its way, as its actor sees it.
+
+    `attempts` counts the lives of the actor that ended over this very message. An envelope is delivered again in a new
+    object, so the one a fenced actor still holds stays dead.
+    """
+
+    message: Any
+    channel: "Channel[Any]"
+    seq: int
+    attempts: int = 0
+    answer: "Answer | None" = None
+    term: Term | None = None
+
+    def reply(self, value: Any) -> None:
+        """Answer a question. The first answer counts; on a plain message, or when nobody waits any more, nothing."""
+        if self.term is not None and self.term.over:
+            raise Fenced(f"{self.term} is over and may not reply")
+        if self.answer is not None:
+            self.answer.settle(outcome.Value(value))
+
+
+class Answer:
+    """The place where a question's answer will be. It survives the crash of whoever was to give it."""
+
+    __slots__ = ("_asker", "_channel", "_outcome")
+
+    def __init__(self, channel: "Channel[Any]") -> None:
+        self._channel = channel
+        self._outcome: outcome.Outcome[Any] | None = None
+        self._asker: trio.lowlevel.Task | None = None
+
+    def settle(self, answer: outcome.Outcome[Any]) -> None:
+        if self._outcome is not None:
+            return
+        self._outcome = answer
+        self._channel._questions.pop(self, None)
+        if self._asker is not None:
+            trio.lowlevel.reschedule(self._asker)
+            self._asker = None
+
+    def _abort(self, _: Any) -> trio.lowlevel.Abort:
+        self._asker = None
+        self._channel._questions.pop(self, None)
+        return trio.lowlevel.Abort.SUCCEEDED
+
+    async def wait(self) -> Any:
+        if self._outcome is None and self._channel.closed:
+            # It closed while we stood in line and had just got in.
+            self._outcome = outcome.Error(self._channel.closed_error())
+        if self._outcome is None:
+            self._asker = trio.lowlevel.current_task()
+            self._channel._questions[self] = None
+            await trio.lowlevel.wait_task_rescheduled(self._abort)
+        else:
+            await trio.lowlevel.checkpoint()
+        assert self._outcome is not None
+        return self._outcome.unwrap()
+
+
+class Doorbell:
+    """Where the one consumer sleeps and every channel of its mailbox can wake it."""
+
+    __slots__ = ("task",)
+
+    def __init__(self) -> None:
+        self.task: trio.lowlevel.Task | None = None
+
+    def ring(self) -> None:
+        if self.task is not None:
+            trio.lowlevel.reschedule(self.task)
+            self.task = None
+
+    def _abort(self, _: Any) -> trio.lowlevel.Abort:
+        self.task = None
+        return trio.lowlevel.Abort.SUCCEEDED
+
+    async def wait(self) -> None:
+        assert self.task is None, "a mailbox has one consumer"
+        self.task = trio.lowlevel.current_task()
+        await trio.lowlevel.wait_task_rescheduled(self._abort)
+
+
+class _Waiter:
+    """A sender in line before a full BLOCK channel, with its message in hand."""
+
+    __slots__ = ("answer", "line", "message", "task", "term")
+
+    def __init__(self, line: "deque[_Waiter]", message: Any, answer: Answer | None, term: Term | None) -> None:
+        self.line = line
+        self.message = message
+        self.answer = answer
+        self.term = term
+        self.task = trio.lowlevel.current_task()
+
+    @property
+    def term_is_over(self) -> bool:
+        return self.term is not None and self.term.over
+
+    def abort(self, _: Any) -> trio.lowlevel.Abort:
+        self.line.remove(self)
+        return trio.lowlevel.Abort.SUCCEEDED
+
+
+class Channel(Generic[T]):
+    """One typed stream of messages into one mailbox. See `Overflow` for what `put` and `put_nowait` do when full."""
+
+    def __init__(
+        self,
+        name: str,
+        overflow: Overflow,
+        *,
+        capacity: int = 1024,
+        key: Callable[[T], Hashable] | None = None,
+    ) -> None:
+        if capacity < 1:
+            raise ValueError(f"capacity of {name} must be at least 1, was {capacity}")
+        if (key is not None) != (overflow is Overflow.CONFLATE):
+            raise ValueError(f"key of {name} must be given for CONFLATE and only then, overflow was {overflow.name}")
+        self.name = name
+        self.overflow = overflow
+        self.capacity = capacity
+        self.closed = False
+        self.put_total = 0
+        self.acked = 0
+        self.leased = 0
+        self.conflated = 0
+        self.dropped = 0
+        self.refused = 0
+        self.dead = 0
+        self.redelivered = 0
+        self._key = key
+        # For the mailbox: what waits, oldest first.
+        self.queue: deque[Envelope] = deque()
+        # The length at which the quick way in ends: full, closed (0), or keyed (0): one comparison for all three.
+        self._limit = sys.maxsize if overflow is Overflow.UNBOUNDED else capacity
+        if key is not None:
+            self._limit = 0
+        self._by_key: dict[Hashable, Envelope] = {}
+        self._once: set[Hashable] = set()
+        self._line: deque[_Waiter] = deque()
+        self._questions: dict[Answer, None] = {}
+        self._bell = Doorbell()
+        self._bound = False
+        self._head_seen: tuple[int, float] = (-1, 0.0)
+
+    def __repr__(self) -> str:
+        return f"<channel {self.name} {self.overflow.name} depth {len(self.queue)} of {self.capacity}>"
+
+    @property
+    def depth(self) -> int:
+        """How many messages wait to be leased."""
+        return len(self.queue)
+
+    @property
+    def idle(self) -> bool:
+        """True when nothing waits, is in an actor's hands, or stands in line to get in."""
+        return not (self.queue or self.leased or self._line)
+
+    # --- the ways in ----------------------------------------------------------------------------------------------
+
+    def put_nowait(self, message: T) -> None:
+        """Put without waiting. Raises ChannelFull (BLOCK, FAIL) or ChannelClosed (BLOCK, FAIL); else never raises."""
+        queue = self.queue
+        if len(queue) < self._limit:
+            self.put_total += 1
+            queue.append(Envelope(message, self, next(_arrivals)))
+            if self._bell.task is not None:
+                self._bell.ring()
+        else:
+            self._put_at_limit(message, None)
+
+    async def put(self, message: T) -> None:
+        """Put, waiting for room if the policy is BLOCK. Always a checkpoint; on Cancelled the message is not in."""
+        await self.put_from(None, message)
+
+    def put_once(self, key: Hashable, message: T) -> bool:
+        """Put without waiting, at most once per key in this process's life.
+
+        False when a message was put under `key` before: then nothing is put. A put that raises uses up no key.
+        """
+        if key in self._once:
+            return False
+        self.put_nowait(message)
+        self._once.add(key)
+        return True
+
+    async def ask(self, message: T) -> Any:
+        """Put a question and wait for its answer, over as many lives of the consumer as it takes.
+
+        Raises DeadLettered when it is put aside as poison, ChannelClosed when the consumer stops for good, ChannelFull
+        if the policy is FAIL. After Cancelled the question may be answered all the same, to nobody. There is no
+        deadline here: the caller's cancel scope is.
+        """
+        return await self.ask_from(None, message)
+
+    async def put_from(self, term: Term | None, message: T) -> None:
+        """`put` on behalf of a term: one that ends while the sender waits raises Fenced and leaves nothing behind."""
+        await trio.lowlevel.checkpoint_if_cancelled()
+        if self._must_wait():
+            await self._stand_in_line(message, None, term)
+        else:
+            self.put_nowait(message)
+            # The message is in: no Cancelled may say otherwise.
+            await trio.lowlevel.cancel_shielded_checkpoint()
+
+    async def ask_from(self, term: Term | None, message: T) -> Any:
+        """`ask` on behalf of a term."""
+        if self.overflow in (Overflow.CONFLATE, Overflow.DROP_OLDEST):
+            raise ValueError(f"policy of {self.name} must keep what it takes to ask it, was {self.overflow.name}")
+        await trio.lowlevel.checkpoint_if_cancelled()
+        answer = Answer(self)
+        if self._must_wait():
+            await self._stand_in_line(message, answer, term)
+        else:
+            self._put(message, answer)
+        return await answer.wait()
+
+    def _must_wait(self) -> bool:
+        return self.overflow is Overflow.BLOCK and len(self.queue) >= self._limit and not self.closed
+
+    def _put(self, message: T, answer: Answer | None) -> None:
+        if len(self.queue) < self._limit:
+            self.put_total += 1
+            self.queue.append(Envelope(message, self, next(_arrivals), 0, answer))
+            self._bell.ring()
+        else:
+            self._put_at_limit(message, answer)
+
+    def _put_at_limit(self, message: T, answer: Answer | None) -> None:
+        """The slow way in: full, closed, or keyed."""
+        if self.overflow in (Overflow.BLOCK, Overflow.FAIL):
+            self.refused += 1
+            if self.closed:
+                raise self.closed_error()
+            raise ChannelFull(f"{self.name} must have room, was full with {self.capacity} messages")
+        self.put_total += 1
+        if self.closed:
+            # These policies promise their senders never to raise.
+            self.dropped += 1
+            if answer is not None:
+                answer.settle(outcome.Error(self.closed_error()))
+            return
+        if self._key is None:
+            self._drop_oldest()
+            self.queue.append(Envelope(message, self, next(_arrivals), 0, answer))
+        else:
+            key = self._key(message)
+            waiting = self._by_key.get(key)
+            if waiting is not None:
+                # It keeps its place in line: a symbol that moves all the time must not wait behind those that rest.
+                waiting.message = message
+                waiting.attempts = 0
+                self.conflated += 1
+            else:
+                if len(self.queue) >= self.capacity:
+                    self._drop_oldest()
+                envelope = Envelope(message, self, next(_arrivals))
+                self._by_key[key] = envelope
+                self.queue.append(envelope)
+        self._bell.ring()
+
+    def _drop_oldest(self) -> None:
+        oldest = self.queue.popleft()
+        self.dropped += 1
+        if self._key is not None:
+            del self._by_key[self._key(oldest.message)]
+
+    async def _stand_in_line(self, message: T, answer: Answer | None, term: Term | None) -> None:
+        waiter = _Waiter(self._line, message, answer, term)
+        self._line.append(waiter)
+        if term is None:
+            await trio.lowlevel.wait_task_rescheduled(waiter.abort)
+            return
+        term.waiting += 1
+        try:
+            await trio.lowlevel.wait_task_rescheduled(waiter.abort)
+        finally:
+            term.waiting -= 1
+
+    # --- the consumer's side, for the mailbox ---------------------------------------------------------------------
+
+    def bind(self, bell: Doorbell) -> None:
+        """Give the channel its one consumer."""
+        if self._bound:
+            raise ValueError(f"{self.name} must have one consumer, was given a second")
+        self._bound = True
+        self._bell = bell
+
+    def take(self, limit: int) -> list[Envelope]:
+        """Remove up to `limit` waiting envelopes, oldest first, and let senders in line take their places."""
+        queue = self.queue
+        if len(queue) <= limit:
+            taken = list(queue)
+            queue.clear()
+            self._by_key.clear()
+        else:
+            taken = [queue.popleft() for _ in range(limit)]
+            if self._key is not None:
+                for envelope in taken:
+                    del self._by_key[self._key(envelope.message)]
+        if self._line:
+            self.admit()
+        return taken
+
+    def put_back(self, envelopes: list[Envelope]) -> None:
+        """Return un-acked envelopes (oldest first) to the head of the queue."""
+        for envelope in reversed(envelopes):
+            self.redelivered += 1
+            if self._key is not None:
+                key = self._key(envelope.message)
+                if key in self._by_key:
+                    self.conflated += 1
+                    continue
+                self._by_key[key] = envelope
+            self.queue.appendleft(envelope)
+        if self.overflow in (Overflow.CONFLATE, Overflow.DROP_OLDEST):
+            while len(self.queue) > self.capacity:
+                self._drop_oldest()
+
+    def admit(self) -> None:
+        """Let senders in line in, in order, while there is room; those whose term is over are sent away."""
+        while self._line and (len(self.queue) < self._limit or self._line[0].term_is_over):
+            waiter = self._line.popleft()
+            if waiter.term_is_over:
+                trio.lowlevel.reschedule(waiter.task, outcome.Error(Fenced(f"{waiter.term} is over and may not send")))
+                continue
+            self.put_total += 1
+            self.queue.append(Envelope(waiter.message, self, next(_arrivals), 0, waiter.answer))
+            trio.lowlevel.reschedule(waiter.task)
+
+    def close(self) -> None:
+        """The consumer has stopped for good: wake whoever waits for room or for an answer. What is in stays in."""
+        if self.closed:
+            return
+        self.closed = True
+        self._limit = 0
+        while self._line:
+            trio.lowlevel.reschedule(self._line.popleft().task, outcome.Error(self.closed_error()))
+        for answer in list(self._questions):
+            answer.settle(outcome.Error(self.closed_error()))
+
+    def closed_error(self) -> ChannelClosed:
+        return ChannelClosed(f"{self.name} is closed: its consumer has stopped for good")
+
+    # --- what people see ------------------------------------------------------------------------------------------
+
+    def check_books(self) -> None:
+        """Invariant: everything that was put is somewhere, once."""
+        accounted = self.acked + self.conflated + self.dropped + self.dead + self.leased + len(self.queue)
+        assert self.put_total == accounted, f"{self.name}: put {self.put_total} must equal the sum, was {accounted}"
+        assert self.leased >= 0, f"{self.name}: leased must not be negative, was {self.leased}"
+
+    def oldest_age_s(self, now: float) -> float:
+        """How long the head has been seen to wait: a look now and then saves a stamp on each message."""
+        if not self.queue:
+            return 0.0
+        head = self.queue[0].seq
+        if head != self._head_seen[0]:
+            self._head_seen = (head, now)
+        return now - self._head_seen[1]
+
+    def view(self) -> ChannelView:
+        now = trio.current_time() if trio.lowlevel.in_trio_run() else 0.0
+        return ChannelView(
+            name=self.name,
+            overflow=self.overflow.value,
+            capacity=self.capacity,
+            depth=len(self.queue),
+            leased=self.leased,
+            put=self.put_total,
+            acked=self.acked,
+            conflated=self.conflated,
+            dropped=self.dropped,
+            refused=self.refused,
+            dead=self.dead,
+            redelivered=self.redelivered,
+            oldest_age_s=self.oldest_age_s(now),
+        )
+
+
+def dead_lettered(envelope: Envelope, error: str) -> None:
+    """Tell the asker, if there is one, that its question was put aside."""
+    if envelope.answer is not None:
+        text = f"{envelope.channel.name}: put aside after {envelope.attempts} attempts, the last one ended: {error}"
+        envelope.answer.settle(outcome.Error(DeadLettered(text)))

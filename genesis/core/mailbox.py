@@ -1,0 +1,298 @@
+"""What one actor hears: several channels merged in arrival order, leased in batches and acknowledged.
+
+The mailbox belongs to the supervisor and outlives the actor. Leasing does not remove: what an actor had in its hands
+when it crashed is delivered again, in order, to the next generation. Delivery is at least once; whoever must act only
+once compares ids. A message over which the actor dies `max_attempts` times goes to the dead letters.
+"""
+
+import itertools
+import math
+from collections.abc import Callable, Hashable, Sequence
+from typing import Any, Generic, TypeVar
+
+import attrs
+import trio
+
+from genesis.core.channel import Channel as Channel
+from genesis.core.channel import Doorbell, dead_lettered
+from genesis.core.channel import Envelope as Envelope
+from genesis.core.channel import Overflow as Overflow
+from genesis.core.errors import Fenced
+from genesis.core.term import Term
+
+T = TypeVar("T")
+
+
+@attrs.frozen(kw_only=True)
+class DeadLetter:
+    """A message that was put aside after it had ended its actor's life `attempts` times, the last time by `error`."""
+
+    mailbox: str
+    channel: str
+    message: Any
+    attempts: int
+    error: str
+
+
+class Mailbox:
+    """All channels that one actor hears, and what its present generation has in its hands."""
+
+    def __init__(
+        self,
+        name: str,
+        channels: Sequence[Channel[Any]],
+        *,
+        max_attempts: int = 3,
+        alarm: Callable[[DeadLetter], None] | None = None,
+    ) -> None:
+        if max_attempts < 1:
+            raise ValueError(f"max_attempts of {name} must be at least 1, was {max_attempts}")
+        self.name = name
+        self.channels = tuple(channels)
+        self.max_attempts = max_attempts
+        self.alarm = alarm
+        self.term: Term | None = None
+        self.progress = 0
+        self.progressed_at = -math.inf
+        self.drained: trio.Event | None = None
+        self._bell = Doorbell()
+        for channel in self.channels:
+            channel.bind(self._bell)
+        # Every envelope in the actor's hands, in arrival order, with some that it has acked in between.
+        self._leased: list[Envelope] = []
+        self._unacked = 0
+        # After a crash everything up to this arrival number is leased one by one: in a batch it cannot be told which
+        # message was the poison, and the first of the batch must not be buried for the crimes of the fifth.
+        self._careful_until = -1
+
+    @property
+    def idle(self) -> bool:
+        """True when nothing is queued, leased, or in line for room."""
+        return self._unacked == 0 and all(channel.idle for channel in self.channels)
+
+    @property
+    def unacked(self) -> int:
+        return self._unacked
+
+    def new_term(self, term: Term) -> None:
+        """Begin the life of a new generation. The one before must have been ended."""
+        assert self.term is None or self.term.over, f"{self.term} must be over before {term} begins"
+        assert self._unacked == 0, f"{self.name} must be in nobody's hands, had {self._unacked} leased"
+        self.term = term
+        self.drained = None
+
+    def end_term(self, *, blame: str | None) -> DeadLetter | None:
+        """End the life of the present generation: fence it and take back what it had not acked.
+
+        `blame` is the error when the life ended over its own work (a crash, or stuck): that counts an attempt for the
+        first un-acked message, and only for it. Ended from outside (a sibling's crash, a stop, chaos) it is None.
+        """
+        if self.term is None:
+            return None
+        self.term.over = True
+        self._bell.ring()
+        held = sorted((envelope for envelope in self._leased if envelope.term is not None), key=_arrival)
+        self._leased.clear()
+        self._unacked = 0
+        letter: DeadLetter | None = None
+        # New objects: the fenced actor may still hold the old ones.
+        returned: list[Envelope] = []
+        for envelope in held:
+            envelope.channel.leased -= 1
+            again = Envelope(envelope.message, envelope.channel, envelope.seq, envelope.attempts, envelope.answer)
+            if blame is not None and envelope is held[0]:
+                again.attempts += 1
+                if again.attempts >= self.max_attempts:
+                    letter = self._put_aside(again, blame)
+                    continue
+            returned.append(again)
+        for channel in self.channels:
+            channel.put_back([envelope for envelope in returned if envelope.channel is channel])
+            channel.admit()
+        if blame is not None and returned:
+            self._careful_until = max(self._careful_until, returned[-1].seq)
+        return letter
+
+    def _put_aside(self, envelope: Envelope, error: str) -> DeadLetter:
+        envelope.channel.dead += 1
+        dead_lettered(envelope, error)
+        return DeadLetter(
+            mailbox=self.name,
+            channel=envelope.channel.name,
+            message=envelope.message,
+            attempts=envelope.attempts,
+            error=error,
+        )
+
+    def close(self) -> None:
+        """The actor has stopped for good."""
+        for channel in self.channels:
+            channel.close()
+
+    def wake(self) -> None:
+        """Let a waiting lease look again at its term."""
+        self._bell.ring()
+
+    async def lease(self, term: Term, limit: int, until: float) -> list[Envelope]:
+        """See `Inbox.lease`."""
+        if term.over:
+            raise Fenced(f"{term} is over and may not lease")
+        if any(channel.queue for channel in self.channels) or trio.current_time() >= until:
+            await trio.lowlevel.checkpoint()
+        else:
+            await self._wait(until)
+        while True:
+            # From here to the return there is no checkpoint: what leaves the queue reaches the actor.
+            if term.over:
+                raise Fenced(f"{term} is over and may not lease")
+            if term.draining:
+                return await self._drain(term, limit)
+            batch = self._take(term, limit)
+            if batch or trio.current_time() >= until:
+                return batch
+            await self._wait(until)
+
+    async def _wait(self, until: float) -> None:
+        if until == math.inf:
+            await self._bell.wait()
+        else:
+            with trio.CancelScope(deadline=until):
+                await self._bell.wait()
+
+    async def _drain(self, term: Term, limit: int) -> list[Envelope]:
+        # The actor has ended its batch and would begin another: it has drained, and waits here to be cancelled.
+        if self.drained is None:
+            # It listens to `stopping` and ends by itself: it may empty its queue on the way.
+            return self._take(term, limit)
+        self.drained.set()
+        await trio.sleep_forever()
+
+    def _take(self, term: Term, limit: int) -> list[Envelope]:
+        filled = [channel for channel in self.channels if channel.queue]
+        if not filled:
+            return []
+        if self._careful_until >= 0:
+            first = min(filled, key=_head_arrival)
+            if first.queue[0].seq <= self._careful_until:
+                limit, filled = 1, [first]
+            else:
+                self._careful_until = -1
+        if len(filled) == 1:
+            channel = filled[0]
+            batch = channel.take(limit)
+            channel.leased += len(batch)
+        else:
+            batch = self._merge(filled, limit)
+        for envelope in batch:
+            envelope.term = term
+        if self._unacked:
+            if len(self._leased) > 2 * self._unacked + 64:
+                self._leased = [envelope for envelope in self._leased if envelope.term is not None]
+            self._leased += batch
+        else:
+            self._leased = batch.copy()
+        self._unacked += len(batch)
+        self.progress += 1
+        self.progressed_at = trio.current_time()
+        return batch
+
+    def _merge(self, filled: list[Channel[Any]], limit: int) -> list[Envelope]:
+        batch: list[Envelope] = []
+        if sum(len(channel.queue) for channel in filled) <= limit:
+            counts = [limit] * len(filled)
+        else:
+            heads = [envelope.seq for channel in filled for envelope in itertools.islice(channel.queue, limit)]
+            heads.sort()
+            last = heads[limit - 1]
+            counts = [sum(envelope.seq <= last for envelope in channel.queue) for channel in filled]
+        for channel, count in zip(filled, counts, strict=True):
+            part = channel.take(count)
+            channel.leased += len(part)
+            batch += part
+        # Each part is in order already, so the sort is a merge.
+        batch.sort(key=_arrival)
+        return batch
+
+    def ack(self, term: Term, envelopes: Sequence[Envelope]) -> None:
+        """See `Inbox.ack_all`."""
+        if term.over:
+            raise Fenced(f"{term} is over and may not ack")
+        done = 0
+        for envelope in envelopes:
+            # Acked before: saying it twice (each one, then the batch) does no harm.
+            if envelope.term is term:
+                envelope.term = None
+                channel = envelope.channel
+                channel.acked += 1
+                channel.leased -= 1
+                done += 1
+        self._unacked -= done
+        self.progress += 1
+        if not self._unacked:
+            self._leased.clear()
+
+
+def _arrival(envelope: Envelope) -> int:
+    return envelope.seq
+
+
+def _head_arrival(channel: Channel[Any]) -> int:
+    return channel.queue[0].seq
+
+
+class Inbox:
+    """An actor's handle on its mailbox, for one generation; every method raises Fenced once that is over."""
+
+    __slots__ = ("_mailbox", "_term")
+
+    def __init__(self, mailbox: Mailbox, term: Term) -> None:
+        self._mailbox = mailbox
+        self._term = term
+
+    async def lease(self, *, limit: int = 1024, until: float = math.inf) -> list[Envelope]:
+        """Everything that waits, at most `limit`, in the order of arrival over all channels.
+
+        Waits while there is nothing; gives [] when the clock reaches `until` (as of trio.current_time()). What waits is
+        given even when `until` has passed: look at your timers after each lease. Always a checkpoint. Envelopes leased
+        before and not acked stay yours.
+        """
+        return await self._mailbox.lease(self._term, limit, until)
+
+    def ack(self, envelope: Envelope) -> None:
+        """This message is done with, whatever happens to us: it is never delivered again."""
+        self._mailbox.ack(self._term, (envelope,))
+
+    def ack_all(self, envelopes: Sequence[Envelope]) -> None:
+        """`ack` for each."""
+        self._mailbox.ack(self._term, envelopes)
+
+
+class Outlet(Generic[T]):
+    """A channel as one generation of an actor may use it: a zombie's words reach nobody."""
+
+    __slots__ = ("_channel", "_term")
+
+    def __init__(self, channel: Channel[T], term: Term) -> None:
+        self._channel = channel
+        self._term = term
+
+    def _check(self) -> None:
+        if self._term.over:
+            raise Fenced(f"{self._term} is over and may not send to {self._channel.name}")
+
+    async def put(self, message: T) -> None:
+        self._check()
+        await self._channel.put_from(self._term, message)
+
+    def put_nowait(self, message: T) -> None:
+        if self._term.over:
+            self._check()
+        self._channel.put_nowait(message)
+
+    def put_once(self, key: Hashable, message: T) -> bool:
+        self._check()
+        return self._channel.put_once(key, message)
+
+    async def ask(self, message: T) -> Any:
+        self._check()
+        return await self._channel.ask_from(self._term, message)
