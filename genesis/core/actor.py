@@ -1,0 +1,89 @@
+"""What an actor is, and what its supervisor gives it to live with."""
+
+import random
+from collections.abc import Callable
+from typing import Protocol, TypeVar
+
+import trio
+
+from genesis.core.channel import Channel
+from genesis.core.clock import Clock
+from genesis.core.mailbox import Inbox, Mailbox, Outlet
+from genesis.core.term import Term
+
+T = TypeVar("T")
+
+
+class Context:
+    """One generation's surroundings: its inbox, outlets, clock and chance, and its words to the supervisor."""
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        term: Term,
+        mailbox: Mailbox,
+        clock: Clock,
+        chance_seed: str,
+        on_ready: Callable[[], None],
+    ) -> None:
+        self.name = name
+        self.generation = term.generation
+        self.clock = clock
+        self.inbox = Inbox(mailbox, term)
+        self.listens = False
+        self._term = term
+        self._mailbox = mailbox
+        self._on_ready = on_ready
+        self._is_ready = False
+        self._chance: random.Random | None = None
+        self._chance_seed = chance_seed
+        self._stopping = trio.Event()
+
+    @property
+    def chance(self) -> random.Random:
+        """This generation's own generator of numbers."""
+        if self._chance is None:
+            self._chance = random.Random(self._chance_seed)  # noqa: S311
+        return self._chance
+
+    def ready(self) -> None:
+        """Recovery is done: the supervisor may start the next child. Saying it again does no harm."""
+        if not self._is_ready:
+            self._is_ready = True
+            self._on_ready()
+
+    def outlet(self, channel: Channel[T]) -> Outlet[T]:
+        """A fenced way to send to `channel`."""
+        return Outlet(channel, self._term)
+
+    def progress(self) -> None:
+        """Tell the watchdog that a long piece of work moves on; leasing and acking say so by themselves."""
+        self._mailbox.progress += 1
+
+    @property
+    def stopping(self) -> trio.Event:
+        """Set when the supervisor wants this actor to end.
+
+        Whoever asks for this event promises to end soon after it is set: it then gets half of `shutdown_s` to do so,
+        and its lease gives what is left, or [], instead of waiting. Everybody else gets nothing new and is cancelled
+        when the batch in hand is done.
+        """
+        self.listens = True
+        return self._stopping
+
+    def begin_stop(self, quiet: trio.Event) -> None:
+        """For the supervisor: ask the actor to end. `quiet` is set when it comes back for more work instead."""
+        self._term.draining = True
+        if not self.listens:
+            self._mailbox.drained = quiet
+        self._stopping.set()
+        self._mailbox.wake()
+
+
+class Actor(Protocol):
+    """State, concurrency and failure in one piece."""
+
+    async def run(self, ctx: Context) -> None:
+        """Recover, say `ctx.ready()`, then lease, handle and ack for ever. Raising is a crash; it is how bugs end."""
+        ...

@@ -1,0 +1,104 @@
+"""A supervisor's control queue: what its loop hears, at once or at a time. Unbounded, and it never blocks who posts."""
+
+import heapq
+import math
+from collections import deque
+
+import attrs
+import trio
+
+from genesis.core.channel import Doorbell
+from genesis.core.child import Child
+from genesis.core.clock import Clock
+from genesis.core.errors import ChildFailure
+
+
+@attrs.frozen
+class Ready:
+    """A child said `ready()`."""
+
+    child: Child
+    generation: int
+
+
+@attrs.frozen
+class Exited:
+    """A child's task is over; how is written in the child."""
+
+    child: Child
+    generation: int
+
+
+@attrs.frozen
+class Crash:
+    """Chaos for this whole supervisor."""
+
+    reason: ChildFailure
+
+
+@attrs.frozen
+class StartTimeout:
+    """A child should be ready by now. A token that is not the child's any more makes a timer stale."""
+
+    child: Child
+    token: int
+
+
+@attrs.frozen
+class Overdue:
+    """A condemned child should have ended by now."""
+
+    child: Child
+    token: int
+
+
+@attrs.frozen
+class RestartDue:
+    """A child's pause is over."""
+
+    child: Child
+    token: int
+
+
+@attrs.frozen
+class Watch:
+    """Time to look at everybody's progress."""
+
+
+ControlMessage = Ready | Exited | Crash | StartTimeout | Overdue | RestartDue | Watch
+
+
+class ControlQueue:
+    """Messages in the order they were posted, then timers in the order they are due."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._posted: deque[ControlMessage] = deque()
+        self._timers: list[tuple[float, int, ControlMessage]] = []
+        self._timers_set = 0
+        self._bell = Doorbell()
+
+    def post(self, message: ControlMessage) -> None:
+        self._posted.append(message)
+        self._bell.ring()
+
+    def at(self, when: float, message: ControlMessage) -> None:
+        """Deliver `message` when the clock reaches `when`; equal times in the order they were set."""
+        self._timers_set += 1
+        heapq.heappush(self._timers, (when, self._timers_set, message))
+        self._bell.ring()
+
+    def wake(self) -> None:
+        """Make a waiting `next` return None: there is something to see that is not a message."""
+        self._bell.ring()
+
+    async def next(self) -> ControlMessage | None:
+        """The next message; None when woken without one, or for a timer that the next call will give."""
+        if self._posted:
+            return self._posted.popleft()
+        due = self._timers[0][0] if self._timers else math.inf
+        if due <= self._clock.now():
+            return heapq.heappop(self._timers)[2]
+        with trio.CancelScope(deadline=due):
+            await self._bell.wait()
+        return None

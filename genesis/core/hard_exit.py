@@ -1,0 +1,42 @@
+"""The last way out: leave the process when an orderly end has not come by a deadline."""
+
+import faulthandler
+import os
+import sys
+import threading
+from collections.abc import Callable
+from typing import Final
+
+EXIT_CODE: Final = 70
+"""EX_SOFTWARE of sysexits.h: neither success nor any code that the commands use."""
+
+
+class HardExit:
+    """A thread's deadline on the whole process: armed at the start of a shutdown, disarmed at its end.
+
+    A shielded task cannot be cancelled and its nursery cannot be left; only the process can. `leave` is the port that
+    tests replace.
+    """
+
+    def __init__(self, *, exit_code: int = EXIT_CODE, leave: Callable[[int], object] = os._exit) -> None:
+        self._exit_code = exit_code
+        self._leave = leave
+        self._timer: threading.Timer | None = None
+
+    def arm(self, after_s: float, reason: str) -> None:
+        """Leave after `after_s` seconds of real time unless disarmed. The first deadline stands."""
+        if self._timer is None:
+            self._timer = threading.Timer(after_s, self.now, (f"{reason}: no end after {after_s:g} s",))
+            self._timer.daemon = True
+            self._timer.start()
+
+    def disarm(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def now(self, reason: str) -> None:
+        """Say why and where every thread stands, then leave: no finally block, no flush but ours."""
+        print(f"genesis: hard exit: {reason}", file=sys.stderr, flush=True)
+        faulthandler.dump_traceback(file=sys.__stderr__ or sys.stderr, all_threads=True)
+        self._leave(self._exit_code)

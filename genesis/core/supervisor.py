@@ -1,0 +1,582 @@
+"""The supervisor: starts children in order, stops them in reverse, restarts them by OTP's rules, and may give up.
+
+One task runs the loop and hears everything through one unbounded control queue: exits, readiness, timers, requests to
+stop. It waits for nothing but that queue, and for the children it stops, each of which has a deadline. Back-off is a
+timer in the queue, so the pause of one child never delays the crash of another or a shutdown.
+
+Children live in a nursery under a shielded scope. Only the supervisor hears a cancellation from outside, and stops
+them one by one in reverse: a plain nursery would end them in any order.
+"""
+
+import math
+import random
+from collections import deque
+from collections.abc import Callable, Iterator
+from typing import Any, NoReturn
+
+import trio
+
+from genesis.core import exits
+from genesis.core.actor import Context
+from genesis.core.block_graph import check_block_graph as check_block_graph
+from genesis.core.child import Child
+from genesis.core.clock import Clock
+from genesis.core.control import (
+    ControlMessage,
+    ControlQueue,
+    Crash,
+    Exited,
+    Overdue,
+    Ready,
+    RestartDue,
+    StartTimeout,
+    Watch,
+)
+from genesis.core.errors import BlockCycle as BlockCycle
+from genesis.core.errors import ChildFailure, Escalated, Killed, Returned, StartFailed, Stuck
+from genesis.core.events import EventKind as EventKind
+from genesis.core.events import SupervisorEvent as SupervisorEvent
+from genesis.core.house import House
+from genesis.core.mailbox import DeadLetter
+from genesis.core.restart import AutoShutdown as AutoShutdown
+from genesis.core.restart import Restart as Restart
+from genesis.core.restart import RestartBudget
+from genesis.core.restart import Strategy as Strategy
+from genesis.core.specs import ChildSpec as ChildSpec
+from genesis.core.specs import SupervisorSpec as SupervisorSpec
+from genesis.core.specs import mailboxes, validate
+from genesis.core.term import Term
+from protocols.health import ActorStatus, ActorView
+
+_GRACE_CHECKPOINTS = 10
+"""A loop that was blocked past a deadline wakes waiter and child together: the child gets its turn first."""
+
+
+class Supervisor:
+    """Runs a tree of children. `on_event` hears what happens; it must be quick, and if it raises that is only counted.
+
+    `last_resort` is called with a reason when everything else has stopped and only zombies keep `run()` from ending:
+    trio cannot leave a nursery with a live task, so the process must be left (`HardExit.now`).
+    """
+
+    def __init__(
+        self,
+        spec: SupervisorSpec,
+        *,
+        clock: Clock,
+        chance: random.Random,
+        on_event: Callable[[SupervisorEvent], None],
+        last_resort: Callable[[str], object] | None = None,
+    ) -> None:
+        validate(spec)
+        self._init(spec, spec.id, House(clock, chance.getrandbits(64), on_event), last_resort)
+
+    def _init(
+        self, spec: SupervisorSpec, path: str, house: House, last_resort: Callable[[str], object] | None = None
+    ) -> None:
+        self._spec = spec
+        self._path = path
+        self._house = house
+        self._chance = random.Random(f"{house.seed}-{path}")  # noqa: S311
+        self._mailboxes = tuple(mailboxes(spec))
+        self._children = [Child(child, f"{path}/{child.id}") for child in spec.children]
+        self._inner: dict[Child, Supervisor] = {}
+        self._budget = RestartBudget(spec.intensity, spec.period_s)
+        self._queue = ControlQueue(house.clock)
+        self._pending: deque[Child] = deque()
+        self._booting = True
+        self._stop_requested = False
+        # The root stops for good; one below may be started again by its parent, and its mailboxes then live on.
+        self._for_good = path == spec.id
+        self._status = ActorStatus.STOPPED
+        self._since = 0.0
+        self._started = False
+        self._ended = trio.Event()
+        self._last_resort = last_resort
+
+    @classmethod
+    def _nested(cls, spec: SupervisorSpec, path: str, house: House) -> "Supervisor":
+        supervisor = cls.__new__(cls)
+        supervisor._init(spec, path, house)
+        return supervisor
+
+    # --- for the outside ------------------------------------------------------------------------------------------
+
+    @property
+    def dead_letters(self) -> deque[DeadLetter]:
+        """Messages put aside anywhere in the tree, oldest first."""
+        return self._house.dead_letters
+
+    @property
+    def zombies(self) -> tuple[str, ...]:
+        """Children that did not end when told to. They are fenced, and they are still there."""
+        return tuple(self._house.zombies)
+
+    @property
+    def listener_errors(self) -> int:
+        """How often `on_event` or an alarm raised."""
+        return self._house.listener_errors
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Start all children in order, then keep them running until `stop()` or until giving up.
+
+        `task_status.started()` comes when all are ready. Raises Escalated when the supervisor gave up or could not
+        start; all children have been stopped in reverse order by then, as they have when it is cancelled.
+        """
+        failure: BaseException | None = None
+        async with trio.open_nursery() as nursery:
+            closing = trio.Event()
+            await nursery.start(self._house.shelter, closing)
+            try:
+                await self._live(task_status.started)
+            except (ChildFailure, *exits.WAYS_OUT, BaseExceptionGroup) as error:
+                failure = error
+            finally:
+                if self._house.zombies and self._last_resort is not None:
+                    self._last_resort(f"zombies: {', '.join(self._house.zombies)}")
+                closing.set()
+        if failure is not None:
+            raise failure
+
+    async def stop(self) -> None:
+        """Stop all children in reverse order, each within its deadline, and end `run()` normally."""
+        self._request_stop(for_good=True)
+        if self._started:
+            await self._ended.wait()
+
+    def kill(self, path: str, *, reason: str) -> bool:
+        """Chaos: crash the child at `path` ("trading/order", with or without the root's name) now.
+
+        False when there is no such child or it does not run. The message in its hands is not blamed for the crash.
+        """
+        names = path.split("/")
+        if names[0] == self._spec.id and not any(child.spec.id == names[0] for child in self._children):
+            names = names[1:]
+        if not names:
+            return False
+        child = next((child for child in self._children if child.spec.id == names[0]), None)
+        if child is None or not child.lives or child.stopped_by_me:
+            return False
+        inner = self._inner.get(child)
+        if len(names) > 1:
+            return inner is not None and inner.kill("/".join(names[1:]), reason=reason)
+        if inner is not None:
+            inner._queue.post(Crash(Killed(reason)))
+            return True
+        return self._condemn(child, Killed(reason))
+
+    def tree(self) -> ActorView:
+        """A snapshot of the tree from here down; `since_s` and `last_progress_s` are seconds ago."""
+        now = self._house.clock.now()
+        return self._view(now, restart=self._spec.restart.value, generation=1, restarts=0, last_error=None)
+
+    def idle(self) -> bool:
+        """True when no message is queued, leased, or in line for room anywhere below."""
+        return all(mailbox.idle for mailbox in self._mailboxes)
+
+    # --- the loop -------------------------------------------------------------------------------------------------
+
+    async def _live(self, on_ready: Callable[[], None]) -> None:
+        assert not self._started, f"{self._path} must run once, was started again"
+        self._started = True
+        self._turn(ActorStatus.STARTING)
+        try:
+            self._pending.extend(self._children)
+            self._schedule_watch()
+            while not self._stop_requested:
+                self._advance()
+                if self._booting and not self._pending and not self._anybody(ActorStatus.STARTING):
+                    self._booting = False
+                    self._turn(ActorStatus.RUNNING)
+                    on_ready()
+                control = await self._queue.next()
+                if control is not None:
+                    await self._handle(control)
+            if self._booting:
+                on_ready()
+        finally:
+            self._turn(ActorStatus.STOPPING)
+            with trio.CancelScope(shield=True):
+                await self._stop_all()
+            self._turn(ActorStatus.STOPPED)
+            self._ended.set()
+
+    def _request_stop(self, *, for_good: bool) -> None:
+        self._stop_requested = True
+        self._for_good = self._for_good or for_good
+        self._queue.wake()
+
+    async def _handle(self, control: ControlMessage) -> None:
+        match control:
+            case Ready(child, generation):
+                if generation == child.generation and child.status is ActorStatus.STARTING:
+                    now = self._house.clock.now()
+                    child.ready_at = now
+                    child.was_ready = True
+                    child.progress_seen = (child.mailbox.progress, now)
+                    child.turn(ActorStatus.RUNNING, now)
+                    self._emit(EventKind.READY, child)
+            case Exited(child, generation):
+                # Fenced twice: a stale generation, and an end that we asked for ourselves.
+                if generation == child.generation and child.lives and not child.stopped_by_me:
+                    await self._on_exit(child)
+            case StartTimeout(child, token):
+                if token == child.token and child.status is ActorStatus.STARTING:
+                    limit = child.spec.start_timeout_s if isinstance(child.spec, ChildSpec) else math.inf
+                    self._condemn(child, StartFailed(f"{child.path} must be ready within {limit:g} s, was not"))
+            case Overdue(child, token):
+                if token == child.token and child.lives and not child.done.is_set():
+                    self._bury_alive(child)
+                    self._give_up(f"{child.path} is a zombie", child.condemned)
+            case RestartDue(child, token):
+                if token == child.token:
+                    self._queue_group(child)
+            case Watch():
+                self._watch()
+                self._schedule_watch()
+            case Crash(reason):
+                raise reason
+
+    # --- starting -------------------------------------------------------------------------------------------------
+
+    def _advance(self) -> None:
+        """Start whom it is time to start. In order, each after the one before is ready, except that the children of a
+        running one_for_one supervisor do not wait for one another.
+        """
+        serial = self._booting or self._spec.strategy is not Strategy.ONE_FOR_ONE
+        while self._pending and not (serial and self._anybody(ActorStatus.STARTING)):
+            self._start(self._pending.popleft())
+
+    def _anybody(self, status: ActorStatus) -> bool:
+        return any(child.status is status for child in self._children)
+
+    def _start(self, child: Child) -> None:
+        now = self._house.clock.now()
+        term = child.begin(self._house.next_generation(child.path), now)
+        self._emit(EventKind.STARTED, child)
+        if isinstance(child.spec, SupervisorSpec):
+            inner = Supervisor._nested(child.spec, child.path, self._house)
+            self._inner[child] = inner
+            self._house.nursery.start_soon(self._run_supervisor, child, inner, term, name=child.path)
+        else:
+            self._queue.at(now + child.spec.start_timeout_s, StartTimeout(child, child.token))
+            child.ctx = Context(
+                name=child.path,
+                term=term,
+                mailbox=child.mailbox,
+                clock=self._house.clock,
+                chance_seed=f"{self._house.seed}-{child.path}-{child.generation}",
+                on_ready=lambda: self._queue.post(Ready(child, term.generation)),
+            )
+            self._house.nursery.start_soon(self._run_worker, child, child.spec, child.ctx, term, name=child.path)
+
+    async def _run_worker(self, child: Child, spec: ChildSpec, ctx: Context, term: Term) -> None:
+        try:
+            with child.scope:
+                await spec.start().run(ctx)
+        except BaseException as error:
+            child.error = error
+        self._task_over(child, term)
+
+    async def _run_supervisor(self, child: Child, inner: "Supervisor", term: Term) -> None:
+        try:
+            with child.scope:
+                await inner._live(lambda: self._queue.post(Ready(child, term.generation)))
+        except BaseException as error:
+            child.error = error
+        self._task_over(child, term)
+
+    def _task_over(self, child: Child, term: Term) -> None:
+        # A zombie that ends at last finds that its place has been given up.
+        if child.generation == term.generation:
+            child.done.set()
+            child.quiet.set()
+            self._queue.post(Exited(child, term.generation))
+
+    # --- exits ----------------------------------------------------------------------------------------------------
+
+    async def _on_exit(self, child: Child) -> None:
+        error, blame = self._settle(child)
+        now = self._house.clock.now()
+        never_ready = child.status is ActorStatus.STARTING
+        if error is None:
+            self._emit(EventKind.ENDED, child)
+        else:
+            child.last_error = exits.first_line(error)
+            self._emit(EventKind.CRASHED, child, text=child.last_error, error=error)
+        self._end_term(child, blame)
+        child.turn(ActorStatus.STOPPED, now)
+        if error is not None and never_ready and self._booting and not child.was_ready:
+            self._give_up(f"{child.path} did not start: {child.last_error}", error)
+        if error is None or child.spec.restart is Restart.TEMPORARY:
+            self._end_of(child)
+            return
+        child.restarts += 1
+        if not self._budget.spend(now):
+            limit = f"{self._spec.intensity} in {self._spec.period_s:g} s"
+            self._give_up(f"more restarts than {limit}, the last one by {child.path}: {child.last_error}", error)
+        if child.ready_at is not None and now - child.ready_at >= self._spec.stable_after_s:
+            child.failures = 0
+        child.failures += 1
+        if child.failures > self._spec.max_consecutive:
+            self._give_up(f"{child.path} failed {child.failures} times in a row: {child.last_error}", error)
+        await self._restart(child, now)
+
+    def _settle(self, child: Child) -> tuple[BaseException | None, str | None]:
+        """Read how a task ended: its crash, or None for a normal end; and what to blame its message for, if at all."""
+        child.reported = True
+        raised, child.error = child.error, None
+        if raised is not None and (leaving := exits.way_out(raised)) is not None:
+            raise leaving
+        error: BaseException | None = child.condemned
+        if error is None and raised is not None:
+            error = exits.crash(raised) or ChildFailure(f"{child.path} was cancelled by nobody who may")
+        if error is None and child.spec.restart is Restart.PERMANENT:
+            error = Returned(f"{child.path} is permanent and must not return, did")
+            if child.status is ActorStatus.STARTING:
+                error = StartFailed(f"{child.path} must say ready() before it returns, did not")
+        blamed = error is not None and not isinstance(error, Killed)
+        return error, exits.first_line(error) if error is not None and blamed else None
+
+    def _end_term(self, child: Child, blame: str | None) -> None:
+        letter = child.mailbox.end_term(blame=blame)
+        if child.term is not None:
+            child.term.over = True
+        if letter is None:
+            return
+        self._house.dead_letters.append(letter)
+        self._emit(EventKind.DEAD_LETTER, child, text=f"{letter.channel}: {letter.error}", letter=letter)
+        if child.mailbox.alarm is not None:
+            self._house.tell(child.mailbox.alarm, letter)
+
+    def _end_of(self, child: Child) -> None:
+        """A child has ended by itself and is not started again."""
+        if child.spec.restart is Restart.TEMPORARY:
+            self._forget(child)
+        if not child.spec.significant:
+            return
+        others = any(other.spec.significant and other is not child and self._active(other) for other in self._children)
+        if self._spec.auto_shutdown is AutoShutdown.ANY_SIGNIFICANT or not others:
+            self._stop_requested = True
+
+    def _active(self, child: Child) -> bool:
+        return child.lives or child.status is ActorStatus.BACKING_OFF or child in self._pending
+
+    def _forget(self, child: Child) -> None:
+        self._children.remove(child)
+        self._inner.pop(child, None)
+        if child in self._pending:
+            self._pending.remove(child)
+        for mailbox in mailboxes(child.spec):
+            mailbox.close()
+
+    async def _restart(self, child: Child, now: float) -> None:
+        """Take down whom the strategy takes down with it, and have the group started when the pause is over."""
+        for other in reversed(self._group(child)):
+            if other is child:
+                continue
+            await self._stop_child(other, for_good=False)
+            if other.spec.restart is Restart.TEMPORARY:
+                self._forget(other)
+        if self._house.zombies:
+            self._give_up(f"zombies: {', '.join(self._house.zombies)}", None)
+        delay = child.spec.backoff.delay_s(child.failures, self._chance)
+        child.turn(ActorStatus.BACKING_OFF, now)
+        if delay > 0:
+            self._emit(EventKind.BACKING_OFF, child, delay_s=delay)
+            self._queue.at(self._house.clock.now() + delay, RestartDue(child, child.token))
+        else:
+            self._queue_group(child)
+
+    def _group(self, child: Child) -> list[Child]:
+        match self._spec.strategy:
+            case Strategy.ONE_FOR_ONE:
+                return [child]
+            case Strategy.ONE_FOR_ALL:
+                return list(self._children)
+            case Strategy.REST_FOR_ONE:
+                return self._children[self._children.index(child) :]
+
+    def _queue_group(self, child: Child) -> None:
+        group = self._group(child)
+        waiting = [other for other in self._pending if other not in group]
+        self._pending = deque([*waiting, *group])
+
+    def _give_up(self, why: str, cause: BaseException | None) -> NoReturn:
+        self._emit_self(EventKind.ESCALATED, why, cause)
+        raise Escalated(f"{self._path} gave up: {why}") from cause
+
+    # --- condemning: crashes by verdict ---------------------------------------------------------------------------
+
+    def _condemn(self, child: Child, verdict: ChildFailure) -> bool:
+        """Crash a child whose own code did not. It must end within `shutdown_s`, as when it is stopped."""
+        if not child.lives or child.stopped_by_me or child.condemned is not None or child.done.is_set():
+            return False
+        child.condemned = verdict
+        child.scope.cancel()
+        self._queue.at(self._house.clock.now() + child.spec.shutdown_s, Overdue(child, child.token))
+        return True
+
+    def _watched(self) -> Iterator[tuple[Child, float]]:
+        for child in self._children:
+            if isinstance(child.spec, ChildSpec) and child.spec.progress_timeout_s is not None:
+                yield child, child.spec.progress_timeout_s
+
+    def _schedule_watch(self) -> None:
+        shortest = min((timeout for _, timeout in self._watched()), default=math.inf)
+        if shortest < math.inf:
+            # Found within a quarter past its time-out: often enough, and rarely enough to cost a simulation nothing.
+            self._queue.at(self._house.clock.now() + shortest / 4, Watch())
+
+    def _watch(self) -> None:
+        now = self._house.clock.now()
+        for child, timeout in self._watched():
+            for channel in child.mailbox.channels:
+                channel.oldest_age_s(now)
+            if child.status is ActorStatus.RUNNING and child.is_stuck(now):
+                self._condemn(child, Stuck(f"{child.path} had work and made no progress for {timeout:g} s"))
+
+    # --- stopping -------------------------------------------------------------------------------------------------
+
+    async def _stop_all(self) -> None:
+        self._pending.clear()
+        for child in reversed(self._children):
+            await self._stop_child(child, for_good=self._for_good)
+
+    async def _stop_child(self, child: Child, *, for_good: bool) -> None:
+        """Stop one child within its deadline: let it finish its batch, cancel it, in the end declare it a zombie."""
+        child.token += 1
+        if child in self._pending:
+            self._pending.remove(child)
+        if child.lives:
+            await self._end_task(child, for_good=for_good)
+        elif child.status is not ActorStatus.ZOMBIE:
+            child.turn(ActorStatus.STOPPED, self._house.clock.now())
+        if for_good:
+            for mailbox in mailboxes(child.spec):
+                mailbox.close()
+
+    async def _end_task(self, child: Child, *, for_good: bool) -> None:
+        now = self._house.clock.now()
+        deadline = now + child.spec.shutdown_s
+        blame: str | None = None
+        if child.done.is_set():
+            # It crashed by itself, and the report waits in our queue: the crash is reported but not counted, as in OTP.
+            error, blame = self._settle(child)
+            if error is not None:
+                child.last_error = exits.first_line(error)
+                self._emit(EventKind.CRASHED, child, text=child.last_error, error=error)
+        else:
+            child.stopped_by_me = True
+            child.turn(ActorStatus.STOPPING, now)
+            await self._ask_to_end(child, now, for_good=for_good)
+            with trio.CancelScope(deadline=deadline):
+                await child.done.wait()
+            for _ in range(_GRACE_CHECKPOINTS):
+                if child.done.is_set():
+                    break
+                await trio.lowlevel.checkpoint()
+            if not child.done.is_set():
+                self._bury_alive(child)
+                return
+            self._after_stop(child)
+        child.reported = True
+        self._end_term(child, blame)
+        child.turn(ActorStatus.STOPPED, self._house.clock.now())
+
+    async def _ask_to_end(self, child: Child, now: float, *, for_good: bool) -> None:
+        inner = self._inner.get(child)
+        if inner is not None:
+            inner._request_stop(for_good=for_good)
+            return
+        ctx = child.ctx
+        assert ctx is not None
+        if child.condemned is None and (ctx.listens or child.mailbox.unacked):
+            ctx.begin_stop(child.quiet)
+            with trio.CancelScope(deadline=now + child.spec.shutdown_s / 2):
+                await child.quiet.wait()
+        child.scope.cancel()
+
+    def _after_stop(self, child: Child) -> None:
+        raised, child.error = child.error, None
+        if raised is not None and (leaving := exits.way_out(raised)) is not None:
+            raise leaving
+        error = None if raised is None else exits.crash(raised)
+        if error is None or isinstance(error, Escalated):
+            self._emit(EventKind.STOPPED, child)
+        else:
+            child.last_error = exits.first_line(error)
+            self._emit(EventKind.STOP_FAILED, child, text=child.last_error, error=error)
+
+    def _bury_alive(self, child: Child) -> None:
+        """Its task will not end. Nothing it does from here on reaches anybody; only the process's end removes it."""
+        child.reported = True
+        child.token += 1
+        self._house.zombies.append(child.path)
+        self._end_term(child, None)
+        child.turn(ActorStatus.ZOMBIE, self._house.clock.now())
+        inner = self._inner.get(child)
+        if inner is not None:
+            for below in inner._children:
+                if below.lives:
+                    below.stopped_by_me = True
+                    inner._bury_alive(below)
+        self._emit(EventKind.ZOMBIE, child, text=f"did not end within {child.spec.shutdown_s:g} s")
+
+    # --- telling --------------------------------------------------------------------------------------------------
+
+    def _turn(self, status: ActorStatus) -> None:
+        self._status = status
+        self._since = self._house.clock.now()
+
+    def _emit(self, kind: EventKind, child: Child, **details: Any) -> None:
+        now = self._house.clock.now()
+        event = SupervisorEvent(kind=kind, path=child.path, generation=child.generation, at_s=now, **details)
+        self._house.emit(event)
+
+    def _emit_self(self, kind: EventKind, text: str, error: BaseException | None) -> None:
+        now = self._house.clock.now()
+        event = SupervisorEvent(kind=kind, path=self._path, generation=0, at_s=now, text=text, error=error)
+        self._house.emit(event)
+
+    def _view(self, now: float, *, restart: str, generation: int, restarts: int, last_error: str | None) -> ActorView:
+        return ActorView(
+            name=self._spec.id,
+            kind="supervisor",
+            status=self._status,
+            strategy=self._spec.strategy.value,
+            restart=restart,
+            generation=generation,
+            restarts=restarts,
+            last_error=last_error,
+            since_s=now - self._since,
+            last_progress_s=0.0,
+            channels=(),
+            children=tuple(self._child_view(child, now) for child in self._children),
+        )
+
+    def _child_view(self, child: Child, now: float) -> ActorView:
+        inner = self._inner.get(child)
+        if inner is not None:
+            return inner._view(
+                now,
+                restart=child.spec.restart.value,
+                generation=child.generation,
+                restarts=child.restarts,
+                last_error=child.last_error,
+            )
+        progressed = max(child.mailbox.progressed_at, child.ready_at or child.since)
+        return ActorView(
+            name=child.spec.id,
+            kind="supervisor" if isinstance(child.spec, SupervisorSpec) else "worker",
+            status=child.status,
+            strategy=child.spec.strategy.value if isinstance(child.spec, SupervisorSpec) else None,
+            restart=child.spec.restart.value,
+            generation=child.generation,
+            restarts=child.restarts,
+            last_error=child.last_error,
+            since_s=now - child.since,
+            last_progress_s=now - progressed,
+            channels=tuple(channel.view() for channel in child.mailbox.channels),
+            children=(),
+        )
