@@ -166,6 +166,11 @@ def _show(value: object) -> str:
     return text if len(text) <= SHOWN_CHARACTERS else text[: SHOWN_CHARACTERS - 1] + "…"
 
 
+def _show_name(name: str) -> str:
+    plain = name if name.isprintable() and name else json.dumps(name)
+    return plain if len(plain) <= SHOWN_CHARACTERS else plain[: SHOWN_CHARACTERS - 1] + "…"
+
+
 def _fault(path: str, must_be: str, was: object, layer: str, hint: str = "") -> Fault:
     return Fault(path=path, must_be=must_be, was=_show(was), layer=layer, hint=hint)
 
@@ -187,9 +192,10 @@ def _read(path: str, raw: object, layer: Layer, faults: list[Fault]) -> Any:
             faults.append(Fault(path=path, must_be="absent", was="set", layer=layer.name, hint=hint))
         else:
             # The value of an unknown name is not repeated, it may be a secret in the wrong place.
-            known = [*KEYS, STRATEGIES]
-            hint = _did_you_mean(path, known)
-            faults.append(Fault(path=path, must_be="a known name", was="unknown", layer=layer.name, hint=hint))
+            hint = _did_you_mean(path, [*KEYS, STRATEGIES])
+            faults.append(
+                Fault(path=_show_name(path), must_be="a known name", was="unknown", layer=layer.name, hint=hint)
+            )
         return _WRONG
     return _checked(key, path, raw, layer, faults)
 
@@ -330,7 +336,13 @@ def _read_strategy(path: str, raw: object, layer: Layer, faults: list[Fault]) ->
         if key is None:
             hint = _did_you_mean(str(name), STRATEGY_KEYS)
             faults.append(
-                Fault(path=f"{path}.{name}", must_be="a known name", was="unknown", layer=layer.name, hint=hint)
+                Fault(
+                    path=f"{path}.{_show_name(name)}",
+                    must_be="a known name",
+                    was="unknown",
+                    layer=layer.name,
+                    hint=hint,
+                )
             )
         else:
             values[name] = _checked(key, f"{path}.{name}", each, layer, faults)

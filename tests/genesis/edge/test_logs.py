@@ -1,0 +1,110 @@
+"""Log lines say what happened and never a secret, whichever way it got in."""
+
+import io
+import json
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import structlog
+
+from genesis.edge import logs
+
+CANARY = 'c4nary"secret\\value'
+
+
+@pytest.fixture(autouse=True)
+def _restore() -> Iterator[None]:
+    level = logging.getLogger().level
+    yield
+    logs.configure()
+    structlog.reset_defaults()
+    logging.getLogger().setLevel(level)
+
+
+def lines(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def test_a_line_is_an_event_with_named_values(tmp_path: Path) -> None:
+    file, console = tmp_path / "logs" / "engine.log", io.StringIO()
+    logs.configure(file=file, console=console)
+    structlog.get_logger("genesis.risk").bind(actor="risk").info("denied", code="max_daily_loss", headroom=3)
+    [line] = lines(file)
+    assert {
+        "event": "denied",
+        "actor": "risk",
+        "code": "max_daily_loss",
+        "headroom": 3,
+        "level": "info",
+    }.items() <= line.items()
+    assert line["timestamp"].endswith("Z")
+    assert "denied" in console.getvalue()
+    assert "\x1b" not in console.getvalue()
+
+
+def test_no_secret_gets_out_whichever_way_it_got_in(tmp_path: Path) -> None:
+    file, console = tmp_path / "engine.log", io.StringIO()
+    logs.configure(file=file, console=console, redactor=logs.Redactor([CANARY]), level="debug")
+    log = structlog.get_logger("genesis.test")
+
+    def fail(api_key: str) -> None:
+        local = api_key + "!"
+        raise ValueError(f"refused {api_key}") from KeyError(local)
+
+    log.info("by name", api_secret=CANARY, headers={"Authorization": "Bearer abc", "X-Other": [CANARY]})
+    log.info(f"in the event {CANARY}")
+    log.info("deep", tree={"a": {"b": {"c": (CANARY, {"token": "abcdefgh"})}}})
+    try:
+        fail(CANARY)
+    except ValueError:
+        log.exception("broke")
+        logging.getLogger("foreign").exception("broke too with %s", CANARY)
+    logging.getLogger("foreign").warning("key is %r", CANARY)
+    written = file.read_text() + console.getvalue()
+    for form in (CANARY, json.dumps(CANARY)[1:-1], repr(CANARY)[1:-1], "Bearer abc", "abcdefgh", "c4nary"):
+        assert form not in written
+    assert written.count(logs.MASK) >= 12
+    assert "local = api_key" not in written
+
+
+def test_a_secret_learnt_later_is_masked_from_then_on(tmp_path: Path) -> None:
+    file = tmp_path / "engine.log"
+    redactor = logs.configure(file=file)
+    redactor.add("learnt-later-1")
+    structlog.get_logger("x").info("is learnt-later-1")
+    assert lines(file)[0]["event"] == "is ***"
+    assert "learnt" not in repr(redactor)
+
+
+def test_short_values_mask_no_words() -> None:
+    assert logs.Redactor(["key"]).text("the key is here") == "the key is here"
+
+
+def test_counts_under_a_telling_name_stay(tmp_path: Path) -> None:
+    file = tmp_path / "engine.log"
+    logs.configure(file=file)
+    structlog.get_logger("x").info("bucket", tokens_left=7)
+    assert lines(file)[0]["tokens_left"] == 7
+
+
+def test_files_turn_over_and_only_so_many_are_kept(tmp_path: Path) -> None:
+    file = tmp_path / "engine.log"
+    logs.configure(file=file, file_max_bytes=2_000, files_kept=2)
+    log = structlog.get_logger("x")
+    for number in range(200):
+        log.info("line", number=number)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["engine.log", "engine.log.1", "engine.log.2"]
+    assert all(path.stat().st_size <= 2_000 and path.stat().st_mode & 0o077 == 0 for path in tmp_path.iterdir())
+    assert lines(file)[-1]["number"] == 199
+
+
+def test_configuring_again_replaces_and_does_not_double(tmp_path: Path) -> None:
+    file = tmp_path / "engine.log"
+    logs.configure(file=file)
+    logs.configure(file=file, level="warning")
+    structlog.get_logger("x").info("quiet")
+    structlog.get_logger("x").warning("once")
+    assert [line["event"] for line in lines(file)] == ["once"]
