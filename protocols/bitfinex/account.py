@@ -1,0 +1,354 @@
+"""Rows of the account channel (number 0) and of REST's account answers: read into messages, and written from them.
+
+Positions are the venue's documentation of 2025. Reading accepts shorter and longer rows; writing pads to the full
+length, because the common clients refuse shorter ones.
+"""
+
+from collections.abc import Callable, Iterable
+from decimal import Decimal
+from typing import Any, Final
+
+from protocols.bitfinex.funding_rows import FUNDING_KINDS, read_funding
+from protocols.bitfinex.numbers import write_json
+from protocols.bitfinex.rows import Row, Tolerance, rows_of
+from protocols.funding import FundingEvent, MarginEvent
+from protocols.orders import (
+    OrderSnapshot,
+    PositionSnapshot,
+    RequestNotice,
+    VenueOrder,
+    VenuePosition,
+    VenueTrade,
+    VenueWallet,
+    WalletSnapshot,
+)
+from protocols.units import Symbol
+
+ORDER_LENGTH: Final = 32
+TRADE_LENGTH: Final = 12
+POSITION_LENGTH: Final = 20
+WALLET_LENGTH: Final = 7
+NOTICE_LENGTH: Final = 8
+
+FLAG_HIDDEN: Final = 64
+FLAG_CLOSE: Final = 512
+FLAG_REDUCE_ONLY: Final = 1024
+FLAG_POST_ONLY: Final = 4096
+FLAG_OCO: Final = 16384
+FLAG_NO_VAR_RATES: Final = 524288
+
+LEVERAGE_META: Final = "$F33"
+POST_ONLY_META: Final = "$F7"
+
+ORDER_REQUESTS: Final = frozenset({"on-req", "ou-req", "oc-req", "oc_multi-req", "ox_multi-req"})
+"""Notifications whose INFO is an order row or a list of them."""
+
+AccountMessage = (
+    VenueOrder
+    | VenueTrade
+    | VenueWallet
+    | VenuePosition
+    | OrderSnapshot
+    | WalletSnapshot
+    | PositionSnapshot
+    | RequestNotice
+    | FundingEvent
+    | MarginEvent
+)
+
+
+# --- reading ------------------------------------------------------------------------------------------------------
+
+
+def read_order(
+    value: object, *, event: str, session: int, received_ns: int, tolerance: Tolerance | None = None
+) -> VenueOrder:
+    row = Row.of("order", value, ORDER_LENGTH, tolerance)
+    meta = row.get(31)
+    leverage = None
+    if isinstance(meta, dict):
+        # REST history prefixes the keys with an underscore.
+        leverage = next((meta[key] for key in (LEVERAGE_META, "_" + LEVERAGE_META, "lev") if key in meta), None)
+    return VenueOrder(
+        event=event,
+        session=session,
+        venue_id=row.id(0),
+        group_id=row.integer_or_none(1),
+        cid=row.integer(2),
+        symbol=Symbol(row.text(3)),
+        created_ms=row.integer(4),
+        updated_ms=row.integer(5),
+        remaining=row.decimal(6),
+        original=row.decimal(7),
+        wire_type=row.text(8),
+        wire_type_before=row.text_or_none(9),
+        expires_ms=row.integer_or_none(10),
+        flags=row.integer(12),
+        status=row.text(13),
+        price=row.decimal(16),
+        average_price=row.decimal(17),
+        trailing_distance=row.decimal(18),
+        aux_limit_price=row.decimal(19),
+        placed_id=row.integer_or_none(25),
+        leverage=leverage if isinstance(leverage, int) and not isinstance(leverage, bool) else None,
+        received_ns=received_ns,
+    )
+
+
+def read_trade(
+    value: object, *, event: str, session: int, received_ns: int, tolerance: Tolerance | None = None
+) -> VenueTrade:
+    row = Row.of("trade", value, TRADE_LENGTH, tolerance)
+    return VenueTrade(
+        event=event,
+        session=session,
+        trade_id=row.id(0),
+        symbol=Symbol(row.text(1)),
+        time_ms=row.integer(2),
+        venue_order_id=row.id(3),
+        amount=row.decimal(4),
+        price=row.decimal(5),
+        wire_type=row.text(6),
+        order_price=row.decimal(7),
+        maker=row.integer(8) == 1,
+        fee=row.decimal_or_none(9),
+        fee_currency=row.text_or_none(10),
+        cid=row.integer_or_none(11),
+        received_ns=received_ns,
+    )
+
+
+def read_wallet(value: object, *, session: int, received_ns: int, tolerance: Tolerance | None = None) -> VenueWallet:
+    row = Row.of("wallet", value, WALLET_LENGTH, tolerance)
+    return VenueWallet(
+        session=session,
+        wallet_type=row.text(0),
+        currency=row.text(1),
+        balance=row.decimal(2),
+        unsettled_interest=row.decimal(3),
+        available=row.decimal_or_none(4),
+        description=row.text_or_none(5),
+        received_ns=received_ns,
+    )
+
+
+def read_position(
+    value: object, *, session: int, received_ns: int, tolerance: Tolerance | None = None
+) -> VenuePosition:
+    row = Row.of("position", value, POSITION_LENGTH, tolerance)
+    return VenuePosition(
+        session=session,
+        symbol=Symbol(row.text(0)),
+        status=row.text(1),
+        amount=row.decimal(2),
+        base_price=row.decimal(3),
+        margin_funding=row.decimal(4),
+        profit=row.decimal_or_none(6),
+        liquidation_price=row.decimal_or_none(8),
+        leverage=row.decimal_or_none(9),
+        position_id=row.integer(11),
+        derivative=row.integer(15) == 1,
+        collateral=row.decimal_or_none(17),
+        received_ns=received_ns,
+    )
+
+
+def read_notice(value: object, *, session: int, received_ns: int, tolerance: Tolerance | None = None) -> RequestNotice:
+    """A notification. REST wraps the order once more than the WebSocket does; both are read."""
+    row = Row.of("notification", value, NOTICE_LENGTH, tolerance)
+    kind = row.text(1)
+    info = row.get(4)
+    cid: int | None = None
+    venue_ids: tuple[int, ...] = ()
+    if kind in ORDER_REQUESTS and isinstance(info, list) and info:
+        rows = info if isinstance(info[0], list) else [info]
+        read = [Row.of("request", item, ORDER_LENGTH, None) for item in rows if isinstance(item, list)]
+        # An ox_multi answer holds notifications, whose second element is text where an order has its group id.
+        orders = [item for item in read if not isinstance(item.get(1), str) or item.get(1).isdigit()]
+        venue_ids = tuple(number for item in orders if (number := item.integer_or_none(0)) is not None)
+        if len(orders) == 1:
+            cid = orders[0].integer_or_none(2)
+    return RequestNotice(
+        session=session,
+        kind=kind,
+        status=row.text(6),
+        text=row.text(7),
+        cid=cid,
+        venue_id=venue_ids[0] if venue_ids else None,
+        venue_ids=venue_ids,
+        code=row.integer_or_none(5),
+        received_ns=received_ns,
+    )
+
+
+_ONE: Final[dict[str, Callable[..., AccountMessage]]] = {
+    "pn": read_position,
+    "pu": read_position,
+    "pc": read_position,
+    "wu": read_wallet,
+    "n": read_notice,
+}
+RETIRED_KINDS: Final = frozenset({"hos", "hfos", "hfcs", "hfls", "hts", "hfts", "mis", "fis", "bs", "uac", "ats"})
+"""Snapshots of 2017, no longer sent, and the empty one of algorithmic orders: nothing is read of them."""
+
+
+def read_account(
+    kind: str, payload: object, *, session: int, received_ns: int, tolerance: Tolerance
+) -> AccountMessage | None:
+    """The message of one channel-0 frame; None for kinds that carry nothing for us. Raises MalformedFrame."""
+    if kind in ("on", "ou", "oc"):
+        return read_order(payload, event=kind, session=session, received_ns=received_ns, tolerance=tolerance)
+    if kind in ("te", "tu"):
+        return read_trade(payload, event=kind, session=session, received_ns=received_ns, tolerance=tolerance)
+    if kind in _ONE:
+        return _ONE[kind](payload, session=session, received_ns=received_ns, tolerance=tolerance)
+    if kind == "os":
+        return OrderSnapshot(
+            session=session,
+            orders=tuple(
+                read_order(row, event="os", session=session, received_ns=received_ns, tolerance=tolerance)
+                for row in rows_of("os", payload)
+            ),
+            received_ns=received_ns,
+        )
+    if kind == "ws":
+        return WalletSnapshot(
+            session=session,
+            wallets=tuple(
+                read_wallet(row, session=session, received_ns=received_ns, tolerance=tolerance)
+                for row in rows_of("ws", payload)
+            ),
+            received_ns=received_ns,
+        )
+    if kind == "ps":
+        return PositionSnapshot(
+            session=session,
+            positions=tuple(
+                read_position(row, session=session, received_ns=received_ns, tolerance=tolerance)
+                for row in rows_of("ps", payload)
+            ),
+            received_ns=received_ns,
+        )
+    if kind in FUNDING_KINDS:
+        return read_funding(kind, payload, session=session, received_ns=received_ns, tolerance=tolerance)
+    if kind not in RETIRED_KINDS:
+        tolerance.unknown_kinds += 1
+    return None
+
+
+# --- writing ------------------------------------------------------------------------------------------------------
+
+
+def order_row(order: VenueOrder, *, routing: str = "API>BFX") -> list[Any]:
+    """The 32 elements of an order."""
+    meta: dict[str, int] = {}
+    if order.flags & FLAG_POST_ONLY:
+        meta[POST_ONLY_META] = 1
+    if order.leverage is not None:
+        meta[LEVERAGE_META] = order.leverage
+    row: list[Any] = [None] * ORDER_LENGTH
+    row[0:10] = [
+        order.venue_id,
+        order.group_id,
+        order.cid,
+        order.symbol,
+        order.created_ms,
+        order.updated_ms,
+        order.remaining,
+        order.original,
+        order.wire_type,
+        order.wire_type_before,
+    ]
+    row[10] = order.expires_ms
+    row[12:14] = [order.flags, order.status]
+    row[16:20] = [order.price, order.average_price, order.trailing_distance, order.aux_limit_price]
+    row[23] = 0
+    row[24] = 1 if order.flags & FLAG_HIDDEN else 0
+    row[25] = order.placed_id
+    row[28] = routing
+    row[31] = meta or None
+    return row
+
+
+def refused_order_row(
+    *,
+    cid: int | None = None,
+    venue_id: int | None = None,
+    symbol: str | None = None,
+    amount: Decimal | None = None,
+    wire_type: str | None = None,
+    group_id: int | None = None,
+) -> list[Any]:
+    """The order in a notification that refuses it: padded with null to the full length, the cid sent back."""
+    row: list[Any] = [None] * ORDER_LENGTH
+    row[0:4] = [venue_id, group_id, cid, symbol]
+    row[6] = amount
+    row[8] = wire_type
+    return row
+
+
+def trade_row(trade: VenueTrade) -> list[Any]:
+    """The 12 elements of an own trade; `te` never shows the fee."""
+    told = trade.event != "te"
+    return [
+        trade.trade_id,
+        trade.symbol,
+        trade.time_ms,
+        trade.venue_order_id,
+        trade.amount,
+        trade.price,
+        trade.wire_type,
+        trade.order_price,
+        1 if trade.maker else -1,
+        trade.fee if told else None,
+        trade.fee_currency if told else None,
+        trade.cid,
+    ]
+
+
+def wallet_row(wallet: VenueWallet, *, meta: dict[str, Any] | None = None) -> list[Any]:
+    """The 7 elements of a wallet."""
+    return [
+        wallet.wallet_type,
+        wallet.currency,
+        wallet.balance,
+        wallet.unsettled_interest,
+        wallet.available,
+        wallet.description,
+        meta,
+    ]
+
+
+def position_row(position: VenuePosition, *, created_ms: int | None = None, updated_ms: int | None = None) -> list[Any]:
+    """The 20 elements of a position."""
+    row: list[Any] = [None] * POSITION_LENGTH
+    row[0:7] = [
+        position.symbol,
+        position.status,
+        position.amount,
+        position.base_price,
+        position.margin_funding,
+        0,
+        position.profit,
+    ]
+    row[8:10] = [position.liquidation_price, position.leverage]
+    row[11:14] = [position.position_id, created_ms, updated_ms]
+    row[15] = 1 if position.derivative else 0
+    row[17] = position.collateral if position.collateral is not None else 0
+    return row
+
+
+def notice_row(
+    kind: str, info: Any, status: str, text: str, *, time: int, code: int | None = None, message_id: int | None = None
+) -> list[Any]:
+    """The 8 elements of a notification. `time` in ms on the WebSocket, in seconds in REST's order/submit answer."""
+    return [time, kind, message_id, None, info, code, status, text]
+
+
+def account_frame(kind: str, payload: Any, numbers: Iterable[int] = ()) -> bytes:
+    """A frame of channel 0; `numbers` are the sequence numbers and the time stamp, in this order, as flags demand."""
+    return write_json([0, kind, payload, *numbers])
+
+
+def account_heartbeat(numbers: Iterable[int] = ()) -> bytes:
+    return write_json([0, "hb", *numbers])

@@ -1,0 +1,126 @@
+"""The numbers at the end of array frames: one public counter a socket, one for the account, and the venue's clock.
+
+The documents disagree about notifications on channel 0 (no number, one of either counter, or both), so those are
+read every way and none of them alone is a gap. Everything else must count up by one.
+"""
+
+from typing import Final
+
+import attrs
+
+from protocols.bitfinex.events import FLAG_SEQ_ALL, FLAG_TIMESTAMP, SequenceGap
+from protocols.bitfinex.rows import Tolerance
+
+SMALLEST_TIME_MS: Final = 100_000_000_000
+"""1973 in milliseconds: above any sequence number of a socket, below any time stamp."""
+
+
+@attrs.define
+class SequenceAudit:
+    """What a client expects of the numbers. `flags` are those the venue has acknowledged."""
+
+    tolerance: Tolerance
+    flags: int = 0
+    public: int = 0
+    account: int = 0
+    venue_ms: int = 0
+    gaps: int = 0
+
+    def read(self, numbers: list[object], kind: str | None = None) -> SequenceGap | None:
+        """Check the trailing numbers of one frame; `kind` is given for channel 0 only ("hb", "n", "ou" ...)."""
+        whole = [number for number in numbers if isinstance(number, int) and not isinstance(number, bool)]
+        if len(whole) != len(numbers):
+            # A stamp with a fraction of a millisecond counts as a stamp; other kinds of values are left out.
+            whole = [int(n) for n in numbers if isinstance(n, int | float) and not isinstance(n, bool)]
+        # A stamp is known by its size, so a frame that was under way when the flags changed is not misread.
+        if whole and whole[-1] >= SMALLEST_TIME_MS:
+            stamp = whole.pop()
+            if self.flags & FLAG_TIMESTAMP:
+                self.venue_ms = stamp
+        if not self.flags & FLAG_SEQ_ALL:
+            self.tolerance.extra_numbers += bool(whole)
+            return None
+        if kind == "n":
+            return self._read_notice(whole)
+        gap: SequenceGap | None = None
+        if whole:
+            gap = self._count_public(whole[0])
+        elif self.public:
+            # A frame without its number is as good as a hole once counting has begun.
+            gap = self._count_public(0)
+        if kind not in (None, "hb") and len(whole) > 1:
+            gap = self._count_account(whole[1]) or gap
+        return gap
+
+    def _count_public(self, number: int) -> SequenceGap | None:
+        expected = self.public + 1
+        known = self.public != 0
+        if number:
+            self.public = number
+        if known and number != expected:
+            self.gaps += 1
+            return SequenceGap(counter="public", expected=expected, was=number)
+        return None
+
+    def _count_account(self, number: int) -> SequenceGap | None:
+        expected = self.account + 1
+        # 0 while the snapshots are sent.
+        if number == 0 and self.account == 0:
+            return None
+        first = self.account == 0
+        self.account = number
+        if number != expected and not first:
+            self.gaps += 1
+            return SequenceGap(counter="account", expected=expected, was=number)
+        return None
+
+    def _read_notice(self, numbers: list[int]) -> SequenceGap | None:
+        if not numbers:
+            return None
+        number = numbers[0]
+        if number == self.public + 1 or self.public == 0:
+            self.public = number
+            return None
+        self.tolerance.notice_sequences += 1
+        if len(numbers) > 1 and number > self.public + 1:
+            # With two numbers the first is the public counter in every reading; ahead of us means frames are missing.
+            return self._count_public(number)
+        return None
+
+
+@attrs.define
+class FrameNumbers:
+    """The numbers a server appends, for one socket. `flags` follow the client's conf.
+
+    Notifications get none unless `number_notices`: that satisfies every known client's audit.
+    """
+
+    flags: int = 0
+    public: int = 0
+    account: int = 0
+    number_notices: bool = False
+
+    def channel(self, time_ms: int) -> list[int]:
+        """For a frame of a public channel, heartbeats and checksums included."""
+        numbers: list[int] = []
+        if self.flags & FLAG_SEQ_ALL:
+            self.public += 1
+            numbers.append(self.public)
+        if self.flags & FLAG_TIMESTAMP:
+            numbers.append(time_ms)
+        return numbers
+
+    def of_account(self, kind: str, time_ms: int, *, snapshot: bool = False) -> list[int]:
+        """For a frame of channel 0; `snapshot` for the first ones after authentication, which count as zero."""
+        numbers: list[int] = []
+        if self.flags & FLAG_SEQ_ALL and (kind != "n" or self.number_notices):
+            self.public += 1
+            numbers.append(self.public)
+            if kind == "n":
+                numbers.append(self.account)
+            elif kind != "hb":
+                self.account += 0 if snapshot else 1
+                numbers.append(self.account)
+        if self.flags & FLAG_TIMESTAMP:
+            numbers.append(time_ms)
+        return numbers

@@ -1,0 +1,633 @@
+"""One public socket's conversation, sans-IO: frames in, market events and session events out, requests as bytes.
+
+Nothing here raises on what the venue says: a frame that cannot be understood becomes a `FrameRefused` event. Asking
+for what the state does not allow raises LocalProtocolError, and nothing was sent.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+import msgspec
+
+from protocols.bitfinex.errors import LocalProtocolError, MalformedFrame
+from protocols.bitfinex.events import (
+    FLAG_CHECKSUM,
+    FLAG_SEQ_ALL,
+    FLAG_TIMESTAMP,
+    ConfAccepted,
+    ConfRefused,
+    FrameRefused,
+    MaintenanceEnded,
+    MaintenanceStarted,
+    Pong,
+    ServerError,
+    ServerInfo,
+    SessionEvent,
+    StreamBroken,
+    SubscriptionRefused,
+    conf_request,
+    event_integer,
+    event_name,
+    event_text,
+    ping_request,
+    read_info,
+    subscribe_request,
+    unsubscribe_request,
+)
+from protocols.bitfinex.numbers import read_json_floats
+from protocols.bitfinex.public import (
+    CandleFast,
+    TickerFast,
+    TradeFast,
+    decode_candle_frame,
+    decode_ticker_frame,
+    decode_trade_frame,
+    read_candle,
+    read_candles,
+    read_deriv_status,
+    read_funding_print,
+    read_funding_ticker,
+    read_liquidation,
+    read_ticker,
+    read_trade_print,
+)
+from protocols.bitfinex.rows import Tolerance, rows_of
+from protocols.bitfinex.sequence import SequenceAudit
+from protocols.bitfinex.streams import Stream, StreamState, StreamTable
+from protocols.bitfinex.subscriptions import SubscribeRefused, Subscription, read_subscription
+from protocols.bitfinex.wire_book import WireBook, row_texts
+from protocols.market import (
+    BookLevels,
+    BookTop,
+    Candle,
+    CandleSnapshot,
+    CandleUpdate,
+    MarketEvent,
+    ReferenceEvent,
+    StreamBeat,
+    StreamDown,
+    StreamUp,
+    Ticker,
+    TradePrint,
+    TradeSnapshot,
+)
+from protocols.units import Symbol
+
+DEFAULT_FLAGS: Final = FLAG_TIMESTAMP | FLAG_SEQ_ALL | FLAG_CHECKSUM
+CROSSED_LIMIT_NS: Final = 1_000_000_000
+"""A book that stays crossed this long is wrong; between two updates of one match it may be for an instant."""
+
+PublicEvent = MarketEvent | ReferenceEvent | SessionEvent
+
+_UNUSUAL: Final = (TypeError, ValueError, LookupError, ArithmeticError, RecursionError, MalformedFrame)
+"""What the fast way raises on a frame of an unusual shape; the careful way then judges it."""
+
+_decode: Final = msgspec.json.Decoder().decode
+
+
+class PublicSession:
+    """`session` numbers the socket in every StreamUp and StreamDown. One instance lives as long as its socket."""
+
+    def __init__(self, *, session: int, channel_limit: int = 25) -> None:
+        self.session = session
+        self.table = StreamTable(limit=channel_limit)
+        self.tolerance = Tolerance()
+        self.audit = SequenceAudit(self.tolerance)
+        self.asked_flags = 0
+        self.paused = False
+        self.info: ServerInfo | None = None
+        self.heard_ns = 0
+
+    # --- asking ---------------------------------------------------------------------------------------------------
+
+    @property
+    def flags(self) -> int:
+        """The conf flags the venue has acknowledged."""
+        return self.audit.flags
+
+    @property
+    def venue_ms(self) -> int:
+        """The newest time stamp of the venue; 0 without the TIMESTAMP flag."""
+        return self.audit.venue_ms
+
+    def send_conf(self, flags: int = DEFAULT_FLAGS) -> bytes:
+        """Ask for flags; say it before subscribing, so that every book frame's text is kept from the first one on."""
+        self.asked_flags = flags
+        return conf_request(flags)
+
+    def send_subscribe(self, subscription: Subscription, *, now_ns: int = 0, sub_id: str | None = None) -> bytes:
+        """Raises LocalProtocolError when asked twice, or past the channel limit."""
+        self.table.ask(subscription, now_ns=now_ns, sub_id=sub_id)
+        return subscribe_request(subscription, sub_id=sub_id)
+
+    def send_unsubscribe(self, subscription: Subscription) -> bytes:
+        """Raises LocalProtocolError unless the stream is up or broken."""
+        return unsubscribe_request(self.table.leave(subscription))
+
+    def send_resubscribe(self, subscription: Subscription, *, now_ns: int = 0) -> list[bytes]:
+        """The two frames that renew one stream after a `StreamBroken`; the venue answers them in order."""
+        return [self.send_unsubscribe(subscription), self.send_subscribe(subscription, now_ns=now_ns)]
+
+    def send_ping(self, cid: int) -> bytes:
+        return ping_request(cid)
+
+    def give_up(self, subscription: Subscription) -> None:
+        """Stop waiting for a stream that was never answered."""
+        self.table.forget(subscription)
+
+    def book(self, subscription: Subscription) -> WireBook | None:
+        stream = self.table.streams.get(subscription)
+        return stream.book if stream is not None and stream.primed and stream.state is StreamState.UP else None
+
+    def levels(self, subscription: Subscription, limit: int = 25) -> BookLevels | None:
+        """The first levels of a book, for people; None until its snapshot is there."""
+        stream = self.table.streams.get(subscription)
+        book = self.book(subscription)
+        if stream is None or book is None:
+            return None
+        # Entries of a keyed book are (key, price, amount): one order each, whose count is 1.
+        price, orders = (1, None) if subscription.precision == "R0" or subscription.is_funding else (0, 1)
+
+        def told(rows: Sequence[tuple[Any, ...]]) -> tuple[tuple[float, float, int], ...]:
+            return tuple(
+                (float(row[price]), abs(float(row[2])), 1 if orders is None else int(row[orders])) for row in rows
+            )
+
+        return BookLevels(
+            symbol=Symbol(subscription.symbol),
+            bids=told(book.best_bids(limit)),
+            asks=told(book.best_asks(limit)),
+            venue_ms=self.audit.venue_ms,
+            received_ns=stream.heard_ns,
+        )
+
+    def close(self, reason: str, received_ns: int) -> list[StreamDown]:
+        """The socket is gone: one StreamDown for each stream that was up."""
+        downs = [
+            self._down(stream, reason, received_ns)
+            for stream in self.table.streams.values()
+            if stream.state in (StreamState.UP, StreamState.BROKEN)
+        ]
+        self.table.streams.clear()
+        self.table.by_channel.clear()
+        return downs
+
+    # --- hearing --------------------------------------------------------------------------------------------------
+
+    def receive(self, frame: bytes | str, received_ns: int) -> list[PublicEvent]:
+        return self.receive_many((frame,), received_ns)
+
+    def receive_many(self, frames: Iterable[bytes | str], received_ns: int) -> list[PublicEvent]:
+        """All events of a batch, in order; of each book only the last top, at the end, and only if it changed."""
+        events: list[PublicEvent] = []
+        append = events.append
+        channels = self.table.by_channel
+        audit = self.audit
+        decode = _decode
+        touched: dict[Stream, None] = {}
+        counted = timed = False
+        tail = -1
+        count = 0
+        for frame in frames:
+            count += 1
+            if tail < 0:
+                # Anew after every frame off the fast way, since a conf answer changes them.
+                counted, timed = bool(audit.flags & FLAG_SEQ_ALL), bool(audit.flags & FLAG_TIMESTAMP)
+                tail = counted + timed
+            try:
+                value = decode(frame)
+                stream = channels[value[0]]
+                payload = value[1]
+                if payload.__class__ is list:
+                    start = 2
+                    if not stream.primed or not payload or payload[0].__class__ is list:
+                        raise LookupError
+                else:
+                    start = 3
+                    if payload != "te":
+                        raise LookupError
+                if (
+                    len(value) != start + tail
+                    or (counted and value[start] != audit.public + 1)
+                    or (timed and value[-1].__class__ is not int)
+                ):
+                    raise LookupError
+                book = stream.book
+                if book is not None:
+                    if stream.state is not StreamState.UP:
+                        raise LookupError
+                    book.apply(payload, frame)
+                    touched[stream] = None
+                    event = None
+                else:
+                    event = self._fast(stream, frame, value[-1] if timed else 0, received_ns)
+                # Nothing below can fail, so a frame is counted once, here or in the careful way.
+                if counted:
+                    audit.public += 1
+                if timed:
+                    audit.venue_ms = value[-1]
+                stream.heard_ns = received_ns
+                stream.frames += 1
+                if event is not None:
+                    append(event)
+            except _UNUSUAL:
+                tail = -1
+                self._careful(frame, received_ns, events, touched)
+        for stream in touched:
+            self._tell_top(stream, received_ns, events)
+        self.tolerance.frames += count
+        self.heard_ns = received_ns
+        return events
+
+    def _fast(self, stream: Stream, frame: bytes | str, venue_ms: int, received_ns: int) -> PublicEvent | None:
+        """The event of an update of the usual shape. Raises one of _UNUSUAL before any state has changed."""
+        subscription = stream.subscription
+        channel = subscription.channel
+        if subscription.symbol[0] == "f":
+            raise LookupError
+        symbol = Symbol(subscription.symbol)
+        if channel == "ticker":
+            row: TickerFast = decode_ticker_frame(frame).row
+            return Ticker(
+                symbol=symbol,
+                bid=row.bid,
+                bid_size=row.bid_size,
+                ask=row.ask,
+                ask_size=row.ask_size,
+                last=row.last,
+                daily_change=row.daily_change,
+                daily_change_relative=row.daily_change_relative,
+                volume=row.volume,
+                high=row.high,
+                low=row.low,
+                venue_ms=venue_ms,
+                received_ns=received_ns,
+            )
+        if channel == "trades":
+            trade: TradeFast = decode_trade_frame(frame).row
+            if not stream.is_new_trade(trade.trade_id):
+                stream.trades_doubled += 1
+                return None
+            return TradePrint(
+                symbol=symbol,
+                trade_id=trade.trade_id,
+                time_ms=trade.time_ms,
+                amount=trade.amount,
+                price=trade.price,
+                venue_ms=venue_ms,
+                received_ns=received_ns,
+            )
+        if channel == "candles":
+            candle: CandleFast = decode_candle_frame(frame).row
+            return CandleUpdate(
+                candle=Candle(
+                    symbol=symbol,
+                    timeframe=subscription.timeframe,
+                    open_ms=candle.open_ms,
+                    open=candle.open,
+                    high=candle.high,
+                    low=candle.low,
+                    close=candle.close,
+                    volume=candle.volume,
+                ),
+                venue_ms=venue_ms,
+                received_ns=received_ns,
+            )
+        raise LookupError
+
+    def _careful(
+        self, frame: bytes | str, received_ns: int, events: list[PublicEvent], touched: dict[Stream, None]
+    ) -> None:
+        """Any frame at all: what is not understood becomes a FrameRefused."""
+        try:
+            value = read_json_floats(frame)
+            if isinstance(value, dict):
+                self._on_event(value, received_ns, events)
+            elif isinstance(value, list) and value:
+                self._on_frame(value, frame, received_ns, events, touched)
+            else:
+                raise MalformedFrame("frame must be an object or a filled array", frame)
+        except MalformedFrame as error:
+            self.tolerance.refused += 1
+            events.append(FrameRefused(error=error))
+
+    # --- event objects --------------------------------------------------------------------------------------------
+
+    def _on_event(self, event: dict[str, Any], received_ns: int, events: list[PublicEvent]) -> None:
+        name = event_name(event)
+        if name == "subscribed":
+            self._on_subscribed(event, received_ns, events)
+        elif name == "unsubscribed":
+            self._on_unsubscribed(event, received_ns, events)
+        elif name == "error":
+            self._on_error(event, events)
+        elif name == "info":
+            info = read_info(event)
+            if isinstance(info, ServerInfo):
+                self.info = info
+                self.paused = not info.operative
+            elif isinstance(info, MaintenanceStarted):
+                self.paused = True
+            elif isinstance(info, MaintenanceEnded):
+                self.paused = False
+            events.append(info)
+        elif name == "conf":
+            if event.get("status") == "OK":
+                # An answer without flags confirms what was asked.
+                flags = event_integer(event, "flags") if "flags" in event else self.asked_flags
+                self.audit.flags = flags
+                events.append(ConfAccepted(flags=flags))
+            else:
+                events.append(ConfRefused(code=event_integer(event, "code"), text=event_text(event, "msg")))
+        elif name == "pong":
+            cid = event_integer(event, "cid") if "cid" in event else None
+            events.append(Pong(cid=cid, venue_ms=event_integer(event, "ts")))
+        else:
+            self.tolerance.unknown_kinds += 1
+
+    def _subscription_of(self, event: dict[str, Any]) -> Subscription | None:
+        """Which of our streams an event is about: by subId when we sent one, else by its fields."""
+        sub_id = event.get("subId")
+        if isinstance(sub_id, str):
+            for subscription, stream in self.table.streams.items():
+                if stream.sub_id == sub_id:
+                    return subscription
+        try:
+            return read_subscription(event)
+        except SubscribeRefused:
+            return None
+
+    def _on_subscribed(self, event: dict[str, Any], received_ns: int, events: list[PublicEvent]) -> None:
+        channel_id = event_integer(event, "chanId")
+        subscription = self._subscription_of(event)
+        if subscription is None or channel_id <= 0:
+            raise MalformedFrame("subscribed must name a known stream and its channel", str(event)[:200])
+        stream = self.table.streams.get(subscription)
+        if stream is None:
+            # Not asked for by us: a recording, or an answer that came after we gave up.
+            stream = Stream(subscription)
+            self.table.streams[subscription] = stream
+        if stream.channel_id is not None:
+            self.table.by_channel.pop(stream.channel_id, None)
+        stream.begin(channel_id, received_ns)
+        self.table.by_channel[channel_id] = stream
+        events.append(
+            StreamUp(
+                stream=subscription.channel,
+                symbol=Symbol(subscription.symbol),
+                timeframe=subscription.timeframe,
+                session=self.session,
+                received_ns=received_ns,
+            )
+        )
+
+    def _on_unsubscribed(self, event: dict[str, Any], received_ns: int, events: list[PublicEvent]) -> None:
+        stream = self.table.by_channel.pop(event_integer(event, "chanId"), None)
+        if stream is None:
+            return
+        stream.channel_id = None
+        if stream.state is StreamState.RENEWING:
+            stream.state = StreamState.ASKED
+        else:
+            self.table.forget(stream.subscription)
+        events.append(self._down(stream, "unsubscribed", received_ns))
+
+    def _on_error(self, event: dict[str, Any], events: list[PublicEvent]) -> None:
+        code, text = event_integer(event, "code"), event_text(event, "msg")
+        subscription = self._subscription_of(event)
+        stream = self.table.streams.get(subscription) if subscription is not None else None
+        if stream is None or stream.state not in (StreamState.ASKED, StreamState.RENEWING):
+            events.append(ServerError(code=code, text=text))
+            return
+        stream.state = StreamState.REFUSED
+        stream.error = f"{code} {text}"
+        events.append(SubscriptionRefused(subscription=stream.subscription, code=code, text=text))
+
+    def _down(self, stream: Stream, reason: str, received_ns: int) -> StreamDown:
+        return StreamDown(
+            stream=stream.channel,
+            symbol=Symbol(stream.subscription.symbol),
+            timeframe=stream.subscription.timeframe,
+            session=self.session,
+            reason=reason,
+            received_ns=received_ns,
+        )
+
+    # --- channel frames -------------------------------------------------------------------------------------------
+
+    def _on_frame(
+        self,
+        value: list[Any],
+        frame: bytes | str,
+        received_ns: int,
+        events: list[PublicEvent],
+        touched: dict[Stream, None],
+    ) -> None:
+        channel_id = value[0]
+        if not isinstance(channel_id, int) or isinstance(channel_id, bool) or len(value) < 2:
+            raise MalformedFrame("frame must begin with a channel number and hold something", frame)
+        kind = value[1] if isinstance(value[1], str) else None
+        start = 2 if kind in (None, "hb") else 3
+        # The numbers are counted even when the rest is of no use, or the next frame would look like a gap.
+        gap = self.audit.read(value[start:])
+        if gap is not None:
+            events.append(gap)
+        stream = self.table.by_channel.get(channel_id)
+        if stream is None:
+            # Heartbeats come before the `subscribed` of their channel, data after the `unsubscribe`.
+            self.tolerance.unknown_channels += 1
+            return
+        stream.heard_ns = received_ns
+        stream.frames += 1
+        if stream.state is not StreamState.UP and kind != "hb":
+            return
+        if kind == "hb":
+            events.append(
+                StreamBeat(
+                    stream=stream.channel,
+                    symbol=Symbol(stream.subscription.symbol),
+                    timeframe=stream.subscription.timeframe,
+                    venue_ms=self.audit.venue_ms,
+                    received_ns=received_ns,
+                )
+            )
+        elif kind == "cs":
+            self._on_checksum(stream, value[2] if len(value) > 2 else None, events)
+        elif kind is None:
+            self._on_rows(stream, value[1], frame, received_ns, events, touched)
+        elif stream.channel == "trades" and kind in ("te", "tu", "fte", "ftu"):
+            self._on_trade(stream, kind, value[2] if len(value) > 2 else None, received_ns, events)
+        else:
+            self.tolerance.unknown_kinds += 1
+
+    def _on_rows(
+        self,
+        stream: Stream,
+        payload: object,
+        frame: bytes | str,
+        received_ns: int,
+        events: list[PublicEvent],
+        touched: dict[Stream, None],
+    ) -> None:
+        if not isinstance(payload, list):
+            raise MalformedFrame("payload must be an array", frame)
+        channel, symbol = stream.channel, stream.subscription.symbol
+        stamps = {"venue_ms": self.audit.venue_ms, "received_ns": received_ns}
+        nested = not payload or isinstance(payload[0], list)
+        if channel == "book":
+            self._on_book(stream, payload, nested, frame, events, touched)
+        elif channel == "candles":
+            self._on_candles(stream, payload, nested, received_ns, events)
+        elif channel == "trades":
+            self._on_trades(stream, rows_of("trades", payload), received_ns, events)
+        elif channel == "ticker":
+            # With bulk updates several rows come in one frame; the last is the newest.
+            row = payload[-1] if nested and payload else payload
+            read = read_funding_ticker if stream.subscription.is_funding else read_ticker
+            events.append(read(row, symbol, tolerance=self.tolerance, **stamps))
+            stream.primed = True
+        elif stream.subscription.key == "liq:global":
+            for row in payload if nested else [payload]:
+                events.append(read_liquidation(row, tolerance=self.tolerance, **stamps))
+        else:
+            for row in payload if nested else [payload]:
+                events.append(read_deriv_status(row, symbol, tolerance=self.tolerance, **stamps))
+
+    def _on_book(
+        self,
+        stream: Stream,
+        payload: list[Any],
+        nested: bool,
+        frame: bytes | str,
+        events: list[PublicEvent],
+        touched: dict[Stream, None],
+    ) -> None:
+        book = stream.book
+        assert book is not None
+        if not nested and not stream.primed:
+            self._break(stream, "update before the snapshot", events)
+            return
+        try:
+            if not nested:
+                book.apply(payload, frame)
+            else:
+                first, last = book.text_cells
+                kept = (self.audit.flags | self.asked_flags) & FLAG_CHECKSUM
+                texts: Sequence[tuple[str, str] | None] = (
+                    row_texts(frame, first, last) if kept and payload else [None] * len(payload)
+                )
+                if not stream.primed:
+                    book.clear()
+                for row, text in zip(payload, texts, strict=True):
+                    book.apply(row, text)
+                stream.primed = True
+        except (TypeError, ValueError, LookupError, ArithmeticError, MalformedFrame) as error:
+            # Part of the frame may be in the book, and what it said is lost: only a new snapshot mends that.
+            self._break(stream, "unreadable row", events)
+            raise MalformedFrame(f"book row must be of numbers ({type(error).__name__})", frame) from None
+        touched[stream] = None
+
+    def _on_checksum(self, stream: Stream, expected: object, events: list[PublicEvent]) -> None:
+        if not isinstance(expected, int) or isinstance(expected, bool):
+            raise MalformedFrame("checksum must be an integer")
+        # Checksums of funding books are unreliable; the official client ignores them too.
+        if stream.book is None or not stream.primed or stream.subscription.is_funding:
+            return
+        if (stream.book.checksum() - expected) % (1 << 32) == 0:
+            stream.checksums_right += 1
+        else:
+            stream.checksums_wrong += 1
+            self._break(stream, "checksum", events)
+
+    def _break(self, stream: Stream, reason: str, events: list[PublicEvent]) -> None:
+        stream.state = StreamState.BROKEN
+        stream.error = reason
+        events.append(StreamBroken(subscription=stream.subscription, reason=reason))
+
+    def _tell_top(self, stream: Stream, received_ns: int, events: list[PublicEvent]) -> None:
+        book = stream.book
+        if book is None or stream.state is not StreamState.UP:
+            return
+        if book.is_crossed:
+            if not stream.crossed_since_ns:
+                stream.crossed_since_ns = received_ns
+            elif received_ns - stream.crossed_since_ns >= CROSSED_LIMIT_NS:
+                self._break(stream, "crossed", events)
+            return
+        stream.crossed_since_ns = 0
+        top = book.top()
+        if top is None or top == stream.top:
+            return
+        stream.top = top
+        bid, bid_size, ask, ask_size = top
+        events.append(
+            BookTop(
+                symbol=Symbol(stream.subscription.symbol),
+                bid=float(bid),
+                bid_size=float(bid_size),
+                ask=float(ask),
+                ask_size=float(ask_size),
+                venue_ms=self.audit.venue_ms,
+                received_ns=received_ns,
+            )
+        )
+
+    def _on_candles(
+        self, stream: Stream, payload: list[Any], nested: bool, received_ns: int, events: list[PublicEvent]
+    ) -> None:
+        symbol, timeframe = stream.subscription.symbol, stream.subscription.timeframe
+        venue_ms = self.audit.venue_ms
+        if nested and not stream.primed:
+            stream.primed = True
+            events.append(
+                CandleSnapshot(
+                    symbol=Symbol(symbol),
+                    timeframe=timeframe,
+                    candles=read_candles(payload, symbol, timeframe, tolerance=self.tolerance),
+                    venue_ms=venue_ms,
+                    received_ns=received_ns,
+                )
+            )
+            return
+        # An update before the snapshot is still true of its candle; the snapshot then fills in what came before.
+        for row in payload if nested else [payload]:
+            candle = read_candle(row, symbol, timeframe, tolerance=self.tolerance)
+            events.append(CandleUpdate(candle=candle, venue_ms=venue_ms, received_ns=received_ns))
+
+    def _on_trades(self, stream: Stream, rows: list[Any], received_ns: int, events: list[PublicEvent]) -> None:
+        symbol = stream.subscription.symbol
+        stamps = {"venue_ms": self.audit.venue_ms, "received_ns": received_ns}
+        first, stream.primed = not stream.primed, True
+        if stream.subscription.is_funding:
+            told = [read_funding_print(row, symbol, tolerance=self.tolerance, **stamps) for row in rows]
+            told.sort(key=lambda trade: trade.trade_id)
+            events.extend(trade for trade in told if stream.is_new_trade(trade.trade_id) and not first)
+            return
+        trades = [read_trade_print(row, symbol, tolerance=self.tolerance, **stamps) for row in rows]
+        trades.sort(key=lambda trade: trade.trade_id)
+        new = [trade for trade in trades if stream.is_new_trade(trade.trade_id)]
+        if not first:
+            stream.trades_doubled += len(trades) - len(new)
+            events.extend(new)
+            return
+        stream.oldest_trade = trades[0].trade_id if trades else 0
+        events.append(TradeSnapshot(symbol=Symbol(symbol), trades=tuple(trades), **stamps))
+
+    def _on_trade(self, stream: Stream, kind: str, row: object, received_ns: int, events: list[PublicEvent]) -> None:
+        """`te` counts; a `tu` only says the same again, unless its `te` was never heard."""
+        symbol = stream.subscription.symbol
+        stamps = {"venue_ms": self.audit.venue_ms, "received_ns": received_ns}
+        trade = (read_funding_print if kind.startswith("f") else read_trade_print)(
+            row, symbol, tolerance=self.tolerance, **stamps
+        )
+        late = kind.endswith("u") and trade.trade_id < stream.oldest_trade
+        if not late and stream.is_new_trade(trade.trade_id):
+            events.append(trade)
+        elif kind.endswith("e"):
+            stream.trades_doubled += 1
+
+
+def require_version(info: ServerInfo) -> None:
+    """Raises LocalProtocolError when the server speaks another protocol than version 2."""
+    if info.version != 2:
+        raise LocalProtocolError(f"protocol version must be 2, was {info.version}")

@@ -1,0 +1,148 @@
+"""The table of one socket's public streams: what was asked, what was given under which channel number, what broke."""
+
+from enum import StrEnum
+from typing import Any
+
+import attrs
+
+from protocols.bitfinex.errors import LocalProtocolError
+from protocols.bitfinex.subscriptions import Subscription
+from protocols.bitfinex.wire_book import WireBook, new_book
+
+REMEMBERED_TRADES = 1024
+"""A `tu` came at most a few dozen trades after its `te` in the recordings."""
+
+
+class StreamState(StrEnum):
+    ASKED = "asked"
+    UP = "up"
+    BROKEN = "broken"
+    LEAVING = "leaving"
+    RENEWING = "renewing"
+    REFUSED = "refused"
+
+
+@attrs.define(eq=False)
+class Stream:
+    """One stream. `primed` once its snapshot has been read; `top` is the book top last told."""
+
+    subscription: Subscription
+    state: StreamState = StreamState.ASKED
+    channel_id: int | None = None
+    sub_id: str | None = None
+    asked_ns: int = 0
+    heard_ns: int = 0
+    frames: int = 0
+    primed: bool = False
+    book: WireBook | None = None
+    top: tuple[float, float, float, float] | None = None
+    crossed_since_ns: int = 0
+    checksums_right: int = 0
+    checksums_wrong: int = 0
+    error: str = ""
+    trades_doubled: int = 0
+    oldest_trade: int = 0
+    _trade_ids: set[int] = attrs.field(factory=set)
+    _older_trade_ids: set[int] = attrs.field(factory=set)
+
+    @property
+    def channel(self) -> str:
+        return self.subscription.channel
+
+    def begin(self, channel_id: int, now_ns: int) -> None:
+        """Confirmed: everything known of it before is void, the first frame will be the snapshot."""
+        self.state = StreamState.UP
+        self.channel_id = channel_id
+        self.heard_ns = now_ns
+        self.primed = False
+        self.top = None
+        self.crossed_since_ns = 0
+        self.error = ""
+        if self.channel == "book":
+            subscription = self.subscription
+            self.book = new_book(precision=subscription.precision, funding=subscription.is_funding)
+
+    def is_new_trade(self, trade_id: int) -> bool:
+        """Whether this trade was not told before: `te` and `tu` say the same one twice."""
+        if trade_id in self._trade_ids or trade_id in self._older_trade_ids:
+            return False
+        if len(self._trade_ids) >= REMEMBERED_TRADES:
+            self._older_trade_ids = self._trade_ids
+            self._trade_ids = set()
+        self._trade_ids.add(trade_id)
+        return True
+
+
+@attrs.define
+class StreamTable:
+    """All streams of one socket, by subscription and by channel number."""
+
+    limit: int = 25
+    streams: dict[Subscription, Stream] = attrs.field(factory=dict)
+    by_channel: dict[int, Stream] = attrs.field(factory=dict)
+
+    def ask(self, subscription: Subscription, *, now_ns: int, sub_id: str | None) -> Stream:
+        known = self.streams.get(subscription)
+        if known is not None and known.state not in (StreamState.REFUSED, StreamState.LEAVING):
+            raise LocalProtocolError(f"{subscription.name} must not be asked twice, was {known.state.value}")
+        if known is None and self.occupied >= self.limit:
+            raise LocalProtocolError(f"streams of a socket must be at most {self.limit}, was {self.occupied + 1}")
+        if known is not None and known.state is StreamState.LEAVING:
+            # The old channel's farewell is still to come; this one takes its place in the table.
+            known.state = StreamState.RENEWING
+            known.asked_ns, known.sub_id = now_ns, sub_id
+            return known
+        stream = Stream(subscription, asked_ns=now_ns, sub_id=sub_id)
+        self.streams[subscription] = stream
+        return stream
+
+    def leave(self, subscription: Subscription) -> int:
+        """The channel number to unsubscribe from."""
+        stream = self.streams.get(subscription)
+        if stream is None or stream.channel_id is None or stream.state not in (StreamState.UP, StreamState.BROKEN):
+            was = "unknown" if stream is None else stream.state.value
+            raise LocalProtocolError(f"{subscription.name} must be up to be left, was {was}")
+        stream.state = StreamState.LEAVING
+        return stream.channel_id
+
+    def forget(self, subscription: Subscription) -> None:
+        stream = self.streams.pop(subscription, None)
+        if stream is not None and stream.channel_id is not None:
+            self.by_channel.pop(stream.channel_id, None)
+
+    @property
+    def occupied(self) -> int:
+        """Places taken of the venue's channel limit."""
+        return sum(1 for stream in self.streams.values() if stream.state is not StreamState.REFUSED)
+
+    def unanswered(self, now_ns: int, timeout_ns: int) -> list[Subscription]:
+        """Asked for longer than `timeout_ns` ago, without a word since (an unknown status key gets no answer)."""
+        waiting = (StreamState.ASKED, StreamState.RENEWING)
+        return [
+            subscription
+            for subscription, stream in self.streams.items()
+            if stream.state in waiting and now_ns - stream.asked_ns >= timeout_ns
+        ]
+
+    def silent(self, now_ns: int, limit_ns: int) -> list[Subscription]:
+        """Up, but not heard for `limit_ns`, heartbeats included."""
+        return [
+            subscription
+            for subscription, stream in self.streams.items()
+            if stream.state is StreamState.UP and now_ns - stream.heard_ns >= limit_ns
+        ]
+
+    def view(self) -> list[dict[str, Any]]:
+        """The table for people."""
+        return [
+            {
+                "subscription": subscription.name,
+                "state": stream.state.value,
+                "channel": stream.channel_id,
+                "frames": stream.frames,
+                "checksums_right": stream.checksums_right,
+                "checksums_wrong": stream.checksums_wrong,
+                "error": stream.error,
+            }
+            for subscription, stream in self.streams.items()
+        ]
