@@ -1,0 +1,409 @@
+"""The server: hypercorn's HTTP and WebSocket protocols behind our own accept loop, so that no client can stop us.
+
+Hypercorn as it comes falls when one client sends the wrong bytes (an error in one connection leaves its nursery) and
+never stops when one client does not read (its sends are shielded without a deadline). Therefore, here:
+
+* an error in a connection ends that connection, is counted, and goes no further;
+* a send that takes longer than `send_s` closes the socket;
+* every connection has a deadline that moves with what it does: headers, request, keep-alive; a WebSocket has none, but
+  is pinged and must be heard from;
+* connections are capped in all and for each address; above the cap they are closed at once;
+* at shutdown connections have `grace_s`, then their sockets are closed under them, which ends any send.
+
+HTTP/2 is not spoken: it is one more door, and hypercorn opens it on plain text without being asked.
+"""
+
+import errno
+import ipaddress
+import logging
+import ssl
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any, Final
+
+import attrs
+import h11
+import trio
+from hypercorn.app_wrappers import ASGIWrapper
+from hypercorn.config import Config
+from hypercorn.events import Closed, Event, RawData, Updated
+from hypercorn.protocol.h11 import H11Protocol, H11WSConnection
+from hypercorn.trio.lifespan import Lifespan
+from hypercorn.trio.task_group import TaskGroup
+from hypercorn.trio.worker_context import WorkerContext
+from hypercorn.typing import ConnectionState
+from hypercorn.utils import parse_socket_addr
+
+MAX_RECEIVE: Final = 2**16
+NO_MORE_FILES: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS})
+BACKLOG: Final = 256
+FINISH_S: Final = 0.25
+"""How long the handler of a connection that has ended may take to notice."""
+
+log = logging.getLogger("genesis.web.server")
+
+
+class ServerError(Exception):
+    """The server cannot start.
+
+    ServerError
+     +-- PortTaken        somebody else listens there
+     +-- UnsafeListener   the address can be reached from other machines, and there is no TLS
+    """
+
+
+class PortTaken(ServerError):
+    pass
+
+
+class UnsafeListener(ServerError):
+    pass
+
+
+class ProtocolRefused(Exception):
+    """A client asked for a protocol that is not spoken here."""
+
+
+@attrs.frozen(kw_only=True)
+class ServerLimits:
+    """Every bound of the server; times in seconds, sizes in bytes."""
+
+    connections: int = 1500
+    connections_per_address: int = 1400
+    headers_s: float = 5.0
+    request_s: float = 20.0
+    keep_alive_s: float = 30.0
+    silence_s: float = 45.0
+    ping_s: float = 15.0
+    send_s: float = 5.0
+    grace_s: float = 2.0
+    header_bytes: int = 8192
+    message_bytes: int = 65_536
+
+
+@attrs.define(kw_only=True)
+class ServerCounters:
+    """What happened at the door: plain numbers, read by the metrics route."""
+
+    accepted: int = 0
+    refused_over_limit: int = 0
+    timed_out: int = 0
+    slow_closed: int = 0
+    closed_at_shutdown: int = 0
+    errors: Counter[str] = attrs.field(factory=Counter)
+
+
+async def open_listeners(
+    host: str, port: int, *, tls: ssl.SSLContext | None = None, allow_remote: bool = False
+) -> list[trio.SocketListener]:
+    """Listen on `host`; port 0 takes a free one. Raises PortTaken or UnsafeListener with a sentence for the user."""
+    if not _is_loopback(host) and tls is None and not allow_remote:
+        raise UnsafeListener(
+            f"the web address must be a loopback address (127.0.0.1) unless TLS is configured, was {host}"
+        )
+    try:
+        return await trio.open_tcp_listeners(port, host=host, backlog=BACKLOG)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise PortTaken(f"port {port} on {host} is taken by another program; choose one with --port") from error
+        if error.errno in (errno.EACCES, errno.EADDRNOTAVAIL):
+            raise ServerError(f"cannot listen on {host}:{port}: {error.strerror}") from error
+        raise
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def port_of(listeners: Sequence[trio.SocketListener]) -> int:
+    """The port the first listener really has."""
+    return int(listeners[0].socket.getsockname()[1])
+
+
+class _OnlyHTTP11(H11Protocol):
+    """Hypercorn's HTTP/1.1, minus its doors into HTTP/2, plus a word when a connection becomes a WebSocket."""
+
+    connection_of_server: "_Connection"
+
+    async def _check_protocol(self, event: h11.Request) -> None:
+        if event.method == b"PRI" or event.http_version not in (b"1.0", b"1.1"):
+            raise ProtocolRefused(f"the protocol must be HTTP/1.1, was {event.http_version!r}")
+
+    async def _create_stream(self, request: h11.Request) -> None:
+        await super()._create_stream(request)
+        if isinstance(self.connection, H11WSConnection):
+            self.connection_of_server.became_websocket()
+
+
+@attrs.define(eq=False, kw_only=True)
+class _Connection:
+    """One client's socket, from accept to close."""
+
+    server: "Server"
+    stream: trio.SocketStream | trio.SSLStream[trio.SocketStream]
+    address: str
+    scope: trio.CancelScope = attrs.field(factory=trio.CancelScope, init=False)
+    send_lock: trio.Lock = attrs.field(factory=trio.Lock, init=False)
+    protocol: _OnlyHTTP11 | None = attrs.field(default=None, init=False)
+    websocket: bool = attrs.field(default=False, init=False)
+    idle: bool = attrs.field(default=True, init=False)
+    closing: bool = attrs.field(default=False, init=False)
+
+    @property
+    def socket(self) -> trio.socket.SocketType:
+        stream = self.stream
+        return stream.transport_stream.socket if isinstance(stream, trio.SSLStream) else stream.socket
+
+    def became_websocket(self) -> None:
+        self.websocket = True
+        self.scope.deadline = float("inf")
+
+    def allow(self, seconds: float) -> None:
+        self.scope.deadline = trio.current_time() + seconds
+
+    def cut(self) -> None:
+        """Close the socket under whoever uses it: even a shielded send wakes up and fails."""
+        self.closing = True
+        self.scope.cancel()
+        self.socket.close()
+
+    async def run(self) -> None:
+        self.allow(self.server.limits.headers_s)
+        try:
+            with self.scope:
+                await self._serve()
+            if self.scope.cancelled_caught and not self.closing:
+                self.server.counters.timed_out += 1
+        finally:
+            await trio.aclose_forcefully(self.stream)
+
+    async def _serve(self) -> None:
+        server, stream = self.server, self.stream
+        if isinstance(stream, trio.SSLStream):
+            await stream.do_handshake()
+        sock = self.socket
+        async with TaskGroup() as task_group:
+            self.protocol = _OnlyHTTP11(
+                server.wrapped,
+                server.config,
+                server.context,
+                task_group,
+                ConnectionState(server.lifespan_state.copy()),
+                isinstance(stream, trio.SSLStream),
+                parse_socket_addr(sock.family, sock.getpeername()),
+                parse_socket_addr(sock.family, sock.getsockname()),
+                self.send,
+            )
+            self.protocol.connection_of_server = self
+            await self._read(self.protocol)
+
+    async def _read(self, protocol: _OnlyHTTP11) -> None:
+        while not self.closing:
+            silence_s = self.server.limits.silence_s if self.websocket else float("inf")
+            try:
+                with trio.fail_after(silence_s):
+                    data = await self.stream.receive_some(MAX_RECEIVE)
+            except (trio.ClosedResourceError, trio.BrokenResourceError):
+                break
+            except trio.TooSlowError:
+                self.server.counters.timed_out += 1
+                break
+            if data == b"":
+                break
+            await protocol.handle(RawData(bytes(data)))
+        self.closing = True
+        await protocol.handle(Closed())
+        # The handler hears of the end and finishes; hypercorn's pinger sleeps on, and is not waited for.
+        self.allow(FINISH_S)
+
+    async def send(self, event: Event) -> None:
+        """What hypercorn wants done with the socket."""
+        if isinstance(event, RawData):
+            await self._send_bytes(event.data)
+        elif isinstance(event, Closed):
+            await self._finish()
+        elif isinstance(event, Updated):
+            self.idle = event.idle
+            if event.idle and self.server.stopping.is_set():
+                await self._finish()
+            elif not self.websocket:
+                limits = self.server.limits
+                self.allow(limits.keep_alive_s if event.idle else limits.request_s)
+
+    async def _send_bytes(self, data: bytes) -> None:
+        if self.closing:
+            return
+        async with self.send_lock:
+            # Shielded, because half a frame is worse than none; with a deadline, because a client that does not read
+            # would hold us for ever.
+            with trio.move_on_after(self.server.limits.send_s, shield=True) as scope:
+                try:
+                    await self.stream.send_all(data)
+                except (trio.BrokenResourceError, trio.ClosedResourceError):
+                    self.closing = True
+            if scope.cancelled_caught:
+                self.server.counters.slow_closed += 1
+                self.closing = True
+        if self.closing:
+            await trio.aclose_forcefully(self.stream)
+            if self.protocol is not None:
+                await self.protocol.handle(Closed())
+
+    async def _finish(self) -> None:
+        """Say goodbye to a client that may still be sending, then let the reader see the end."""
+        self.closing = True
+        try:
+            if isinstance(self.stream, trio.SocketStream):
+                await self.stream.send_eof()
+        except (trio.BrokenResourceError, trio.BusyResourceError, trio.ClosedResourceError):
+            pass  # it is gone already, which is what was wanted
+        await trio.aclose_forcefully(self.stream)
+        if self.protocol is not None:
+            await self.protocol.handle(Closed())
+
+
+@attrs.define(eq=False, kw_only=True)
+class Server:
+    """Serves an ASGI application on given listeners until `stopping` is set, and then ends within `limits.grace_s`.
+
+    The application should end its WebSocket handlers by itself when `stopping` is set (close code 1001).
+    """
+
+    app: Any
+    stopping: trio.Event
+    limits: ServerLimits = attrs.field(factory=ServerLimits)
+    tls: ssl.SSLContext | None = None
+    counters: ServerCounters = attrs.field(factory=ServerCounters)
+    context: WorkerContext = attrs.field(init=False)
+    config: Config = attrs.field(init=False)
+    wrapped: ASGIWrapper = attrs.field(init=False)
+    lifespan_state: dict[str, Any] = attrs.field(factory=dict, init=False)
+    _connections: dict[_Connection, None] = attrs.field(factory=dict, init=False)
+    _by_address: Counter[str] = attrs.field(factory=Counter, init=False)
+    _one_left: trio.Event = attrs.field(factory=trio.Event, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        limits = self.limits
+        config = Config()
+        config.errorlog = log
+        config.accesslog = None
+        config.include_server_header = False
+        config.h11_max_incomplete_size = limits.header_bytes
+        config.websocket_max_message_size = limits.message_bytes
+        config.websocket_ping_interval = limits.ping_s
+        config.alpn_protocols = ["http/1.1"]
+        config.startup_timeout = 10
+        config.shutdown_timeout = limits.grace_s
+        self.config = config
+        self.context = WorkerContext(None)
+        self.wrapped = ASGIWrapper(self.app)
+        if self.tls is not None:
+            self.tls.set_alpn_protocols(["http/1.1"])
+
+    @property
+    def open_connections(self) -> int:
+        return len(self._connections)
+
+    async def serve(
+        self,
+        listeners: Sequence[trio.SocketListener],
+        *,
+        task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
+    ) -> None:
+        """Serve until `stopping`. The listeners stay open and their owner's: after a crash the next server takes them
+        over, and clients that knock meanwhile wait in the backlog instead of being refused."""
+        async with trio.open_nursery() as lifespan_nursery:
+            lifespan = Lifespan(self.wrapped, self.config, self.lifespan_state)
+            await lifespan_nursery.start(lifespan.handle_lifespan)
+            await lifespan.wait_for_startup()
+            try:
+                await self._serve(listeners, task_status)
+            finally:
+                with trio.CancelScope(shield=True, deadline=trio.current_time() + self.limits.grace_s):
+                    await lifespan.wait_for_shutdown()
+                lifespan_nursery.cancel_scope.cancel()
+
+    async def _serve(self, listeners: Sequence[trio.SocketListener], task_status: trio.TaskStatus[None]) -> None:
+        async with trio.open_nursery() as handlers:
+            try:
+                async with trio.open_nursery() as accepting:
+                    for listener in listeners:
+                        accepting.start_soon(self._accept, listener, handlers)
+                    task_status.started()
+                    await self.stopping.wait()
+                    accepting.cancel_scope.cancel()
+                await self._drain()
+            finally:
+                # Also when we are cancelled: no shielded send may outlive this.
+                for connection in tuple(self._connections):
+                    connection.cut()
+
+    async def _accept(self, listener: trio.SocketListener, handlers: trio.Nursery) -> None:
+        while True:
+            try:
+                stream = await listener.accept()
+            except OSError as error:
+                if error.errno not in NO_MORE_FILES:
+                    raise
+                self.counters.errors["accept"] += 1
+                log.error("no more files to accept connections with: %s", error.strerror)
+                await trio.sleep(0.1)
+                continue
+            try:
+                peer = parse_socket_addr(stream.socket.family, stream.socket.getpeername())
+                address = "" if peer is None else str(peer[0])
+            except OSError:
+                await trio.aclose_forcefully(stream)
+                continue
+            over = len(self._connections) >= self.limits.connections
+            if over or self._by_address[address] >= self.limits.connections_per_address:
+                self.counters.refused_over_limit += 1
+                await trio.aclose_forcefully(stream)
+                continue
+            self.counters.accepted += 1
+            whole = stream if self.tls is None else trio.SSLStream(stream, self.tls, server_side=True)
+            connection = _Connection(server=self, stream=whole, address=address)
+            self._connections[connection] = None
+            self._by_address[address] += 1
+            handlers.start_soon(self._handle, connection)
+
+    async def _handle(self, connection: _Connection) -> None:
+        """One connection; whatever goes wrong in it stays in it."""
+        try:
+            await connection.run()
+        except* (OSError, trio.BrokenResourceError, trio.ClosedResourceError):
+            self.counters.errors["broken"] += 1
+        except* Exception as group:
+            for error in _leaves(group):
+                self.counters.errors[type(error).__name__] += 1
+                log.info("a connection ended with %s", type(error).__name__)
+        finally:
+            del self._connections[connection]
+            self._one_left.set()
+            self._by_address[connection.address] -= 1
+            if self._by_address[connection.address] <= 0:
+                del self._by_address[connection.address]
+
+    async def _drain(self) -> None:
+        """Running requests may finish within the grace; idle connections end now, the rest when it is over."""
+        await self.context.terminated.set()
+        for connection in tuple(self._connections):
+            if connection.idle and not connection.websocket:
+                connection.cut()
+        with trio.move_on_after(self.limits.grace_s):
+            while self._connections:
+                self._one_left = trio.Event()
+                await self._one_left.wait()
+        self.counters.closed_at_shutdown += len(self._connections)
+
+
+def _leaves(group: BaseExceptionGroup[BaseException]) -> list[BaseException]:
+    found: list[BaseException] = []
+    for error in group.exceptions:
+        found.extend(_leaves(error) if isinstance(error, BaseExceptionGroup) else [error])
+    return found
