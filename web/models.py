@@ -1,0 +1,195 @@
+"""The API's own answers: what is put around the protocol messages when they leave over HTTP."""
+
+from decimal import Decimal
+
+import msgspec
+
+from protocols.health import ActorView, ConnectionView, Notice
+from protocols.market import Candle, Freshness, Ticker
+from protocols.orders import Fill, OrderView
+from protocols.risk import PositionView, RiskStatus, Verdict, WalletView
+from protocols.signals import SignalScore
+
+
+class ReplayProgress(msgspec.Struct, frozen=True, kw_only=True):
+    """How far a replay is. `fraction` is in [0, 1]; `done` is true once the recording has no more to say."""
+
+    recording: str
+    start_ms: int
+    end_ms: int
+    at_ms: int
+    fraction: float
+    done: bool
+
+
+class EngineStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """The engine in one value. `speed` is text because "max" is no number; `venue_ms` is 0 before the first frame.
+
+    `dev` is true when tokens are minted without proof: every page then says so.
+    """
+
+    mode: str
+    version: str
+    state: str = "running"
+    dev: bool = False
+    instance: str = ""
+    started_ms: int = 0
+    uptime_s: float = 0.0
+    venue_ms: int = 0
+    speed: str = ""
+    replay: ReplayProgress | None = None
+    symbols: tuple[str, ...] = ()
+    timeframes: tuple[str, ...] = ()
+    quote_currency: str = "USD"
+    settings_version: int = 0
+
+
+class EquityPoint(msgspec.Struct, frozen=True, kw_only=True):
+    """Equity in the quote currency at a venue time: float64, because it is drawn and never spent."""
+
+    at_ms: int
+    equity: float
+
+
+class HealthPart(msgspec.Struct, frozen=True, kw_only=True):
+    name: str
+    ok: bool
+    detail: str
+
+
+class Health(msgspec.Struct, frozen=True, kw_only=True):
+    """`parts` is empty unless the caller shows a token: what fails where is nobody else's business."""
+
+    status: str
+    mode: str
+    version: str
+    dev: bool
+    parts: tuple[HealthPart, ...] = ()
+
+
+class Actors(msgspec.Struct, frozen=True, kw_only=True):
+    tree: ActorView | None
+    connections: tuple[ConnectionView, ...]
+    freshness: tuple[Freshness, ...]
+
+
+class Wallets(msgspec.Struct, frozen=True, kw_only=True):
+    """`known` is false until the venue has told its first wallet snapshot; the list is then empty, not zero."""
+
+    known: bool
+    as_of_ms: int
+    quote_currency: str
+    equity: Decimal
+    cash: Decimal
+    realized_pnl: Decimal
+    unrealized_pnl: Decimal
+    fees: Decimal
+    wallets: tuple[WalletView, ...]
+
+
+class Positions(msgspec.Struct, frozen=True, kw_only=True):
+    known: bool
+    as_of_ms: int
+    positions: tuple[PositionView, ...]
+
+
+class Orders(msgspec.Struct, frozen=True, kw_only=True):
+    """Newest first. `total` counts what the filter matched, `orders` is the page of it that was asked for."""
+
+    total: int
+    orders: tuple[OrderView, ...]
+
+
+class Trades(msgspec.Struct, frozen=True, kw_only=True):
+    total: int
+    trades: tuple[Fill, ...]
+
+
+class Tickers(msgspec.Struct, frozen=True, kw_only=True):
+    tickers: tuple[Ticker, ...]
+
+
+class Candles(msgspec.Struct, frozen=True, kw_only=True):
+    """Oldest first; the last one may still be forming."""
+
+    symbol: str
+    timeframe: str
+    candles: tuple[Candle, ...]
+
+
+class Signals(msgspec.Struct, frozen=True, kw_only=True):
+    total: int
+    signals: tuple[SignalScore, ...]
+
+
+class Decisions(msgspec.Struct, frozen=True, kw_only=True):
+    """Every verdict with its whole rule trace, newest first."""
+
+    total: int
+    decisions: tuple[Verdict, ...]
+
+
+class RiskAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    known: bool
+    risk: RiskStatus | None
+
+
+class Equity(msgspec.Struct, frozen=True, kw_only=True):
+    """Oldest first, thinned to at most `limit` points; the first and the last are always kept."""
+
+    quote_currency: str
+    points: tuple[EquityPoint, ...]
+
+
+class Notices(msgspec.Struct, frozen=True, kw_only=True):
+    notices: tuple[Notice, ...]
+
+
+class Accepted(msgspec.Struct, frozen=True, kw_only=True):
+    """The engine has the command. What came of it is told on the stream and in the lists, under this id."""
+
+    accepted: bool
+    correlation_id: str
+    message: str
+
+
+class OrderAccepted(msgspec.Struct, frozen=True, kw_only=True):
+    """`verdict` is None when risk answers later on the stream."""
+
+    accepted: bool
+    intent_id: str
+    correlation_id: str
+    verdict: Verdict | None
+
+
+class TokenAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """`token` and `access_token` are the same text; clients of both spellings exist."""
+
+    token: str
+    access_token: str
+    token_type: str
+    scope: str
+    user_id: str
+    expires_ms: int
+    message: str = ""
+
+
+class TicketAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """A single-use ticket; `path` is what to append to the engine's address."""
+
+    ticket: str
+    path: str
+    expires_ms: int
+
+
+class ErrorBody(msgspec.Struct, frozen=True, kw_only=True):
+    """`id` stands in the log beside the reason; `detail` is for the client and never holds a secret or a traceback."""
+
+    code: str
+    message: str
+    detail: dict[str, str | int | float | bool | list[str] | dict[str, str] | None]
+    id: str
+
+
+class ErrorAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    error: ErrorBody
