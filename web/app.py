@@ -1,0 +1,281 @@
+"""The Quart application: the table of routes, the stream, the page, and one way to answer errors."""
+
+import logging
+import random
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+import trio
+from prometheus_client.exposition import choose_encoder
+from quart import Response, request, send_from_directory
+from quart_trio import QuartTrio
+from werkzeug.exceptions import HTTPException
+
+from genesis.core.clock import Clock
+from web.api import Api, Call, Route, bearer_of
+from web.bodies import NoBody
+from web.controls import Busy, Controls, Refused
+from web.errors import ApiError
+from web.guard import Guard, GuardedApp
+from web.hub import Hub
+from web.metrics import Metrics
+from web.openapi import document
+from web.readers import Readers
+from web.routes import ROUTES
+from web.server import ServerCounters
+from web.stream import stream
+from web.tokens import Claims, Scope, Tokens
+from web.views import health_of
+
+MAX_BODY_BYTES: Final = 65_536
+BODY_TIMEOUT_S: Final = 5
+RESPONSE_TIMEOUT_S: Final = 15
+STATIC: Final = Path(__file__).parent / "static"
+PAGES: Final = {"/": "index.html", "/docs": "docs.html"}
+HEALTH_STATUS: Final = {"ok": 200, "degraded": 200, "starting": 503, "down": 503}
+
+log = logging.getLogger("genesis.web")
+_encode = msgspec.json.Encoder().encode
+
+
+def create_app(
+    *,
+    readers: Readers,
+    controls: Controls,
+    tokens: Tokens,
+    clock: Clock,
+    chance: random.Random,
+    hosts: frozenset[str],
+    hub: Hub | None = None,
+    server_counters: ServerCounters | None = None,
+    loopback: bool = True,
+) -> QuartTrio:
+    """The web of one engine. `hosts` are the Host values it answers to (`web.guard.hosts_for`).
+
+    `hub` is what the web actor publishes to; `loopback` says that nobody beyond this machine can reach the listeners.
+    The `Api` it works with is `app.config["API"]`.
+    """
+    hub = hub if hub is not None else Hub()
+    counters = server_counters if server_counters is not None else ServerCounters()
+    api = Api(
+        readers=readers,
+        controls=controls,
+        tokens=tokens,
+        clock=clock,
+        chance=chance,
+        hub=hub,
+        metrics=Metrics.over(readers, hub, counters),
+        loopback=loopback,
+    )
+    app = QuartTrio("web", static_folder=None)
+    app.config.update(
+        API=api,
+        MAX_CONTENT_LENGTH=MAX_BODY_BYTES,
+        BODY_TIMEOUT=BODY_TIMEOUT_S,
+        RESPONSE_TIMEOUT=RESPONSE_TIMEOUT_S,
+        BACKGROUND_TASK_SHUTDOWN_TIMEOUT=1,
+        PROPAGATE_EXCEPTIONS=False,
+    )
+    app.url_map.strict_slashes = False
+    # Quart's own hooks would fetch a logger with a handler of its own.
+    app.logger.handlers.clear()
+    app.logger.propagate = True
+    for route in ROUTES:
+        _add(app, api, route)
+    _add_plain(app, api)
+    _add_pages(app)
+    app.register_error_handler(HTTPException, _on_http_error(api))
+    app.register_error_handler(Exception, _on_error(api))
+    app.asgi_app = GuardedApp(  # type: ignore[assignment]
+        app=app.asgi_app,  # type: ignore[arg-type]
+        guard=Guard(hosts=hosts),
+        refused=lambda code: api.metrics.refused.labels(code).inc(),
+        new_id=api.new_id,
+    )
+    return app
+
+
+def _answer(value: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    return Response(_encode(value), status=status, headers=headers, content_type="application/json")
+
+
+def _refusal(api: Api, error: ApiError) -> Response:
+    return _answer(error.answer(api.new_id()), error.status, dict(error.headers))
+
+
+def _caller() -> tuple[str | None, str]:
+    """The bearer text and the address that a request came with."""
+    return bearer_of(request.headers.get("Authorization")), request.remote_addr or ""
+
+
+def _add(app: QuartTrio, api: Api, route: Route) -> None:
+    decode_body = msgspec.json.Decoder(route.body).decode
+    in_seconds = api.metrics.seconds
+
+    async def respond(**path: str) -> Response:
+        bearer, address = _caller()
+        # On public routes the bearer may be another proof than a token, and the handler looks at it.
+        claims: Claims | None = None if route.scope is None else api.claims_of(bearer, address)
+        api.admit(claims, address, route.scope)
+        if route.needs is not None and getattr(api.controls, route.needs) is None:
+            raise ApiError(404, "this engine does not have that control", code="no_such_control")
+        call = Call(
+            claims=claims,
+            bearer=bearer,
+            address=address,
+            path=path,
+            query=_query(route),
+            body=await _body(route, decode_body),
+        )
+        try:
+            return _answer(await route.handler(api, call), route.status)
+        except Busy as error:
+            wait = {"Retry-After": str(max(1, round(error.retry_after_s)))}
+            raise ApiError(503, str(error), headers=wait) from None
+        except Refused as error:
+            raise ApiError(409, str(error), code=error.code) from None
+
+    async def timed(**path: str) -> Response:
+        started = api.clock.now()
+        try:
+            answer = await respond(**path)
+        except ApiError as error:
+            answer = _refusal(api, error)
+        in_seconds.observe(api.clock.now() - started)
+        api.metrics.requests.labels(route.operation_id, str(answer.status_code)).inc()
+        return answer
+
+    rule = route.path.replace("{", "<").replace("}", ">")
+    app.add_url_rule(rule, route.operation_id, timed, methods=[route.method], provide_automatic_options=False)
+
+
+def _query(route: Route) -> Any:
+    values: dict[str, str] = {}
+    for name, several in request.args.lists():
+        if len(several) != 1:
+            raise ApiError(422, f"the query parameter {name[:40]} must be given once, was given {len(several)} times")
+        values[name] = several[0]
+    try:
+        return msgspec.convert(values, route.query, strict=False)
+    except msgspec.ValidationError as error:
+        raise ApiError(422, f"the query is not valid: {error}") from None
+
+
+async def _body(route: Route, decode: Callable[[bytes], Any]) -> Any:
+    raw = await request.get_data(as_text=False)
+    assert isinstance(raw, bytes)
+    if not raw:
+        if route.method == "GET" or not _has_required(route.body):
+            return route.body()
+        raise ApiError(400, "a JSON body must be sent, was empty")
+    if route.method == "GET":
+        raise ApiError(400, "a GET request must not have a body")
+    try:
+        return decode(raw)
+    except msgspec.ValidationError as error:
+        raise ApiError(422, f"the body is not valid: {error}") from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise ApiError(400, f"the body must be JSON: {error}"[:200]) from None
+
+
+def _has_required(body: type[msgspec.Struct]) -> bool:
+    return body is not NoBody and any(
+        field.default is msgspec.NODEFAULT and field.default_factory is msgspec.NODEFAULT
+        for field in msgspec.structs.fields(body)
+    )
+
+
+def _add_plain(app: QuartTrio, api: Api) -> None:
+    """The routes that answer something else than the API's own JSON, and the stream."""
+    described = _encode(document(ROUTES, version=api.readers.status().version))
+
+    async def health() -> Response:
+        bearer, address = _caller()
+        claims = api.claims_of(bearer, address)
+        api.admit(claims, address, None)
+        told = health_of(api)
+        if claims is None:
+            told = msgspec.structs.replace(told, parts=())
+        return _answer(told, HEALTH_STATUS[told.status])
+
+    async def metrics() -> Response:
+        bearer, address = _caller()
+        api.admit(api.claims_of(bearer, address), address, Scope.READ)
+        encoder, content_type = choose_encoder(request.headers.get("Accept", ""))
+        # Rendering hundreds of samples takes milliseconds; in a thread they are not taken from the market.
+        body = await trio.to_thread.run_sync(encoder, api.metrics.registry)
+        return Response(body, content_type=content_type)
+
+    async def openapi() -> Response:
+        api.admit(None, request.remote_addr or "", None)
+        return Response(described, content_type="application/json")
+
+    async def events() -> None:
+        await stream(api)
+
+    for path, name, view in (("/health", "health", health), ("/metrics", "metrics", metrics)):
+        app.add_url_rule(path, name, _guarded(api, view), methods=["GET"], provide_automatic_options=False)
+    app.add_url_rule(
+        "/openapi.json", "openapi", _guarded(api, openapi), methods=["GET"], provide_automatic_options=False
+    )
+    app.add_websocket("/api/v2/stream", "stream", events)
+
+
+def _guarded(api: Api, view: Callable[[], Awaitable[Response]]) -> Callable[[], Awaitable[Response]]:
+    async def answered() -> Response:
+        try:
+            return await view()
+        except ApiError as error:
+            return _refusal(api, error)
+
+    return answered
+
+
+def _add_pages(app: QuartTrio) -> None:
+    """The page and its files. They are public: they show nothing until a token is given."""
+
+    def page_of(name: str) -> Callable[[], Awaitable[Response]]:
+        async def page() -> Response:
+            return await _file(name)
+
+        return page
+
+    for path, name in PAGES.items():
+        app.add_url_rule(path, f"page {path}", page_of(name), methods=["GET"], provide_automatic_options=False)
+
+    async def static(filename: str) -> Response:
+        return await _file(filename)
+
+    app.add_url_rule("/static/<path:filename>", "static", static, methods=["GET"], provide_automatic_options=False)
+
+
+async def _file(name: str) -> Response:
+    answer: Response = await send_from_directory(STATIC, name)
+    # Always ask again: the answer is 304 unless the engine was updated under an open page.
+    answer.headers["Cache-Control"] = "no-cache"
+    return answer
+
+
+def _on_http_error(api: Api) -> Callable[[HTTPException], Awaitable[Response]]:
+    async def answer(error: HTTPException) -> Response:
+        status = error.code or 500
+        texts = {
+            404: "there is nothing at this address",
+            405: "this address does not take that method",
+            408: f"the body must arrive within {BODY_TIMEOUT_S} s",
+            413: f"the body must have at most {MAX_BODY_BYTES} bytes",
+        }
+        return _refusal(api, ApiError(status, texts.get(status, error.name)))
+
+    return answer
+
+
+def _on_error(api: Api) -> Callable[[Exception], Awaitable[Response]]:
+    async def answer(error: Exception) -> Response:
+        refusal = ApiError(500, "the engine made a mistake; its log has more under this id").answer(api.new_id())
+        log.error("error %s in %s: %s", refusal.error.id, request.path, type(error).__name__, exc_info=error)
+        return _answer(refusal, 500)
+
+    return answer

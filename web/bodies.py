@@ -1,0 +1,147 @@
+"""What clients may send: request bodies and queries with strict schemas.
+
+Unknown fields are refused, booleans are no numbers, and numbers must be finite: a typo in a field that limits a loss
+must never pass in silence.
+"""
+
+from decimal import Decimal
+from typing import Annotated
+
+import msgspec
+
+from protocols.units import Symbol
+
+SymbolText = Annotated[str, msgspec.Meta(pattern=r"^t[A-Z0-9]{2,12}(:[A-Z0-9]{2,12})?$", max_length=26)]
+ShortText = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
+NameText = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_.@:/-]{1,120}$")]
+Limit = Annotated[int, msgspec.Meta(ge=1, le=1000)]
+CandleLimit = Annotated[int, msgspec.Meta(ge=1, le=5000)]
+Offset = Annotated[int, msgspec.Meta(ge=0, le=1_000_000)]
+
+
+class Strict(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The parent of every body and query."""
+
+
+class NoQuery(Strict, frozen=True, kw_only=True):
+    pass
+
+
+class NoBody(Strict, frozen=True, kw_only=True):
+    pass
+
+
+class ListQuery(Strict, frozen=True, kw_only=True):
+    symbol: SymbolText | None = None
+    limit: Limit = 100
+    offset: Offset = 0
+
+
+class OrdersQuery(ListQuery, frozen=True, kw_only=True):
+    """`state` is open, closed or all."""
+
+    state: Annotated[str, msgspec.Meta(pattern="^(open|closed|all)$")] = "all"
+
+
+class DecisionsQuery(ListQuery, frozen=True, kw_only=True):
+    """`verdict` is approved, denied or all; `signal_id` and `correlation_id` find the decision about one event."""
+
+    verdict: Annotated[str, msgspec.Meta(pattern="^(approved|denied|all)$")] = "all"
+    signal_id: ShortText | None = None
+    correlation_id: ShortText | None = None
+
+
+class SignalsQuery(ListQuery, frozen=True, kw_only=True):
+    """`hold` false leaves out the candles on which a strategy saw nothing to do."""
+
+    strategy: NameText | None = None
+    hold: bool = True
+
+
+class TickerQuery(Strict, frozen=True, kw_only=True):
+    symbol: SymbolText | None = None
+
+
+class CandlesQuery(Strict, frozen=True, kw_only=True):
+    symbol: SymbolText
+    timeframe: Annotated[str, msgspec.Meta(pattern="^[0-9]{1,2}[mhDWM]$")] = "1m"
+    limit: CandleLimit = 500
+
+
+class EquityQuery(Strict, frozen=True, kw_only=True):
+    limit: CandleLimit = 1000
+
+
+class OrderBody(Strict, frozen=True, kw_only=True):
+    """A manual order, in the words of the exchange: `amount` is signed unless `side` says which way.
+
+    `intent_id` makes a repeat harmless: the same id is the same wish, and is never placed twice.
+    """
+
+    symbol: SymbolText
+    amount: Decimal
+    type: Annotated[str, msgspec.Meta(max_length=30)] = "EXCHANGE MARKET"
+    side: Annotated[str, msgspec.Meta(pattern="^(buy|sell)$")] | None = None
+    price: Decimal | None = None
+    price_aux_limit: Decimal | None = None
+    price_trailing: Decimal | None = None
+    price_oco_stop: Decimal | None = None
+    post_only: bool = False
+    reduce_only: bool = False
+    hidden: bool = False
+    intent_id: NameText | None = None
+
+
+class UpdateBody(Strict, frozen=True, kw_only=True):
+    """What to change of a resting order; at least one of the two must be given. `quantity` is what shall remain."""
+
+    price: Decimal | None = None
+    quantity: Decimal | None = None
+
+
+class ReasonBody(Strict, frozen=True, kw_only=True):
+    reason: ShortText = "asked over the API"
+
+
+class FlattenBody(Strict, frozen=True, kw_only=True):
+    """Without `symbol`, everything. `confirm` must be the word flatten."""
+
+    confirm: ShortText
+    symbol: SymbolText | None = None
+    reason: ShortText = "asked over the API"
+
+
+class HaltBody(Strict, frozen=True, kw_only=True):
+    """`reducing` keeps exits allowed and refuses entries only."""
+
+    reason: ShortText = "asked over the API"
+    reducing: bool = False
+
+
+class ChaosBody(Strict, frozen=True, kw_only=True):
+    """The path of an actor in the tree, as `/api/v2/actors` names it."""
+
+    kill: NameText
+
+
+class MintBody(Strict, frozen=True, kw_only=True):
+    """Wishes: the answer is never more than the proof allows."""
+
+    user_id: NameText = "user"
+    scope: Annotated[str, msgspec.Meta(pattern="^(read|trade|admin)$")] = "read"
+    expiry_hours: Annotated[float, msgspec.Meta(gt=0, le=8760)] = 1.0
+
+
+class TicketBody(Strict, frozen=True, kw_only=True):
+    ticket: Annotated[str, msgspec.Meta(min_length=8, max_length=200)]
+
+
+class RevokeBody(Strict, frozen=True, kw_only=True):
+    """One token by its id, or every token there is."""
+
+    jti: NameText | None = None
+    everything: bool = False
+
+
+def symbol_of(text: str) -> Symbol:
+    return Symbol(text)

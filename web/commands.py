@@ -1,0 +1,244 @@
+"""The controlling routes: each makes one message, hands it to one control, and answers with its correlation id."""
+
+from decimal import Decimal
+from typing import Final
+
+from protocols.orders import (
+    TERMINAL_STATES,
+    CancelIntent,
+    Flatten,
+    OrderIntent,
+    OrderType,
+    OrderView,
+    Purpose,
+    UpdateIntent,
+)
+from protocols.risk import ManualOrder, RiskCommand, SetPaused, SetTradingState, TradingState, Verdict
+from protocols.units import Side
+from web.api import Api, Call
+from web.bodies import ChaosBody, FlattenBody, HaltBody, OrderBody, ReasonBody, UpdateBody, symbol_of
+from web.errors import ApiError, Detail
+from web.models import Accepted, OrderAccepted
+
+EXCHANGE: Final = "EXCHANGE "
+WIRE_TYPES: Final = {order_type.value: order_type for order_type in OrderType}
+MARKET_TYPES: Final = frozenset({OrderType.MARKET, OrderType.TRAILING_STOP})
+
+
+def _accepted(correlation_id: str, message: str) -> Accepted:
+    return Accepted(accepted=True, correlation_id=correlation_id, message=message)
+
+
+def intent_of(body: OrderBody, *, intent_id: str, decided_ms: int, received_ns: int) -> OrderIntent:
+    """The intent that a manual order means. Raises ApiError (422) on a number or a combination no order can have."""
+    wire = body.type.strip().upper()
+    margin = not wire.startswith(EXCHANGE)
+    order_type = WIRE_TYPES.get(wire.removeprefix(EXCHANGE))
+    if order_type is None:
+        raise ApiError(
+            422, f"type must be one of {', '.join(EXCHANGE + word for word in WIRE_TYPES)}, was {body.type[:30]}"
+        )
+    if not body.amount.is_finite() or body.amount == 0:
+        raise ApiError(422, f"amount must be finite and not zero, was {body.amount}")
+    if body.side is not None and body.amount < 0:
+        raise ApiError(422, f"amount must be positive when side is given, was {body.amount}")
+    side = Side(body.side) if body.side is not None else (Side.BUY if body.amount > 0 else Side.SELL)
+    if order_type in MARKET_TYPES and body.price is not None:
+        # An ignored price limit is money lost: the caller believed in it.
+        raise ApiError(422, f"price must be absent for {order_type.value}, was {body.price}")
+    if order_type is OrderType.STOP_LIMIT and body.price_aux_limit is None:
+        raise ApiError(422, "price_aux_limit must be given for STOP LIMIT, was absent")
+    if order_type is OrderType.TRAILING_STOP and body.price_trailing is None:
+        raise ApiError(422, "price_trailing must be given for TRAILING STOP, was absent")
+    try:
+        return OrderIntent(
+            intent_id=intent_id,
+            strategy="manual",
+            symbol=symbol_of(body.symbol),
+            side=side,
+            quantity=abs(body.amount),
+            order_type=order_type,
+            purpose=Purpose.MANUAL,
+            decided_ms=decided_ms,
+            correlation_id=intent_id,
+            price=body.price,
+            aux_limit_price=body.price_aux_limit,
+            trailing_distance=body.price_trailing,
+            oco_stop_price=body.price_oco_stop,
+            margin=margin,
+            # Post-only means nothing for an order that takes at once; the exchange ignores it there, and so do we.
+            post_only=body.post_only and order_type is OrderType.LIMIT,
+            reduce_only=body.reduce_only,
+            hidden=body.hidden,
+            received_ns=received_ns,
+        )
+    except ValueError as error:
+        raise ApiError(422, str(error)) from None
+
+
+async def order(api: Api, call: Call) -> OrderAccepted:
+    body: OrderBody = call.body
+    intent_id = f"manual:{body.intent_id or api.new_id()}"
+    decided_ms = api.readers.status().venue_ms or api.clock.wall_ms()
+    intent = intent_of(body, intent_id=intent_id, decided_ms=decided_ms, received_ns=api.clock.now_ns())
+    place = api.controls.order
+    if place is None:
+        raise _absent()
+    verdict = await place(ManualOrder(intent=intent, actor=call.subject))
+    if verdict is not None and not verdict.approved:
+        raise denied(verdict)
+    return OrderAccepted(
+        accepted=True, intent_id=intent.intent_id, correlation_id=intent.correlation_id, verdict=verdict
+    )
+
+
+def denied(verdict: Verdict) -> ApiError:
+    """Risk said no: the codes and the numbers, so that nobody has to guess why."""
+    detail: Detail = {"verdict_id": verdict.verdict_id, "rules": [result.rule for result in verdict.denials]}
+    sentences = []
+    for result in verdict.denials:
+        detail[result.rule] = dict(result.numbers)
+        numbers = ", ".join(f"{name} {number}" for name, number in result.numbers.items())
+        sentences.append(f"{result.code.value if result.code else result.rule} ({numbers})")
+    return ApiError(409, "risk refused the order: " + "; ".join(sentences), code="denied", detail=detail)
+
+
+def _absent() -> ApiError:
+    return ApiError(404, "this engine does not have that control", code="no_such_control")
+
+
+def _find(api: Api, order_id: str) -> OrderView:
+    """One of our open orders, by intent id, client id or venue id."""
+    found = [
+        view
+        for view in api.readers.orders()
+        if order_id in (view.intent_id, str(view.cid), str(view.venue_id)) and order_id
+    ]
+    if not found:
+        raise ApiError(404, f"no order is known by {order_id[:80]}", code="unknown_order")
+    view = found[-1]
+    if view.foreign:
+        raise ApiError(409, "this order was not placed by the engine; it is shown and left alone", code="foreign_order")
+    if view.state in TERMINAL_STATES:
+        raise ApiError(409, f"the order must be open, was {view.state.value}", code="order_closed")
+    return view
+
+
+async def cancel_order(api: Api, call: Call) -> Accepted:
+    view = _find(api, call.path["order_id"])
+    await _cancel(api, view.intent_id, f"cancelled by {call.subject}", view.correlation_id)
+    return _accepted(view.correlation_id, f"cancel of {view.intent_id} is on its way")
+
+
+async def cancel_all(api: Api, call: Call) -> Accepted:
+    correlation_id = f"api:{api.new_id()}"
+    await _cancel(api, None, f"all cancelled by {call.subject}", correlation_id)
+    return _accepted(correlation_id, "cancel of every open order is on its way")
+
+
+async def _cancel(api: Api, intent_id: str | None, reason: str, correlation_id: str) -> None:
+    cancel = api.controls.cancel
+    if cancel is None:
+        raise _absent()
+    await cancel(CancelIntent(intent_id=intent_id, reason=reason, correlation_id=correlation_id))
+
+
+async def update_order(api: Api, call: Call) -> Accepted:
+    body: UpdateBody = call.body
+    if body.price is None and body.quantity is None:
+        raise ApiError(422, "price or quantity must be given, were both absent")
+    view = _find(api, call.path["order_id"])
+    update = api.controls.update
+    if update is None:
+        raise _absent()
+    try:
+        intent = UpdateIntent(
+            intent_id=view.intent_id,
+            price=body.price,
+            quantity=body.quantity,
+            reason=f"changed by {call.subject}",
+            correlation_id=view.correlation_id,
+        )
+    except ValueError as error:
+        raise ApiError(422, str(error)) from None
+    await update(intent)
+    return _accepted(view.correlation_id, f"change of {view.intent_id} is on its way")
+
+
+async def close_position(api: Api, call: Call) -> Accepted:
+    body: ReasonBody = call.body
+    symbol = call.path["symbol"]
+    account = api.readers.account()
+    held = {} if account is None else {view.symbol: view.quantity for view in account.positions}
+    if held.get(symbol_of(symbol), Decimal(0)) == 0:
+        raise ApiError(404, f"no position in {symbol[:30]} is held", code="no_position")
+    return await _flatten(api, symbol, f"{body.reason} ({call.subject})")
+
+
+async def flatten(api: Api, call: Call) -> Accepted:
+    body: FlattenBody = call.body
+    if body.confirm != "flatten":
+        raise ApiError(422, 'confirm must be "flatten": this cancels every order and sells what is held')
+    return await _flatten(api, body.symbol, f"{body.reason} ({call.subject})")
+
+
+async def _flatten(api: Api, symbol: str | None, reason: str) -> Accepted:
+    control = api.controls.flatten
+    if control is None:
+        raise _absent()
+    correlation_id = f"api:{api.new_id()}"
+    await control(
+        Flatten(symbol=None if symbol is None else symbol_of(symbol), reason=reason, correlation_id=correlation_id)
+    )
+    return _accepted(correlation_id, f"closing {symbol or 'everything'}")
+
+
+async def _risk(api: Api, command: RiskCommand) -> None:
+    control = api.controls.risk
+    if control is None:
+        raise _absent()
+    await control(command)
+
+
+async def _pause(api: Api, call: Call, *, paused: bool) -> Accepted:
+    body: ReasonBody = call.body
+    correlation_id = f"api:{api.new_id()}"
+    await _risk(api, SetPaused(paused=paused, reason=body.reason, actor=call.subject, correlation_id=correlation_id))
+    return _accepted(correlation_id, "entries are paused" if paused else "entries are allowed again")
+
+
+async def pause(api: Api, call: Call) -> Accepted:
+    return await _pause(api, call, paused=True)
+
+
+async def resume(api: Api, call: Call) -> Accepted:
+    return await _pause(api, call, paused=False)
+
+
+async def _set_state(api: Api, call: Call, state: TradingState, reason: str, message: str) -> Accepted:
+    correlation_id = f"api:{api.new_id()}"
+    await _risk(api, SetTradingState(state=state, reason=reason, actor=call.subject, correlation_id=correlation_id))
+    return _accepted(correlation_id, message)
+
+
+async def halt(api: Api, call: Call) -> Accepted:
+    body: HaltBody = call.body
+    state = TradingState.REDUCING if body.reducing else TradingState.HALTED
+    return await _set_state(api, call, state, body.reason, f"trading state set to {state.value}")
+
+
+async def resume_trading(api: Api, call: Call) -> Accepted:
+    body: ReasonBody = call.body
+    return await _set_state(api, call, TradingState.ACTIVE, body.reason, "trading state set to ACTIVE")
+
+
+async def chaos(api: Api, call: Call) -> Accepted:
+    body: ChaosBody = call.body
+    if api.readers.status().mode != "sim":
+        raise ApiError(409, "actors can be killed in sim mode only", code="not_in_sim")
+    kill = api.controls.kill_actor
+    if kill is None:
+        raise _absent()
+    if not await kill(body.kill):
+        raise ApiError(404, f"no actor is called {body.kill}", code="unknown_actor")
+    return _accepted(f"api:{api.new_id()}", f"{body.kill} was killed; its supervisor takes it from here")

@@ -1,0 +1,48 @@
+"""What the web may ask for: one function for each command, which says yes, refuses, or is busy.
+
+A control that is None does not exist in this engine, and its route answers 404. A control returns once the command is
+in a mailbox; it raises `Busy` when that mailbox is full (503 with Retry-After), `Refused` when the engine knows that it
+cannot be done, and never waits for room: a trader's browser must not queue inside the engine.
+"""
+
+from collections.abc import Awaitable, Callable
+
+import attrs
+
+from protocols.orders import CancelIntent, Flatten, UpdateIntent
+from protocols.risk import ManualOrder, RiskCommand, Verdict
+
+
+class ControlError(Exception):
+    """A command was not taken.
+
+    ControlError
+     +-- Busy      the mailbox is full: say it again later
+     +-- Refused   it cannot be done as asked: say something else
+    """
+
+
+class Busy(ControlError):
+    def __init__(self, what: str, *, retry_after_s: float = 1.0) -> None:
+        super().__init__(f"{what} cannot take more commands now")
+        self.retry_after_s = retry_after_s
+
+
+class Refused(ControlError):
+    """`code` is a short word for programs, the text a sentence for people."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+@attrs.frozen(kw_only=True)
+class Controls:
+    """`order` may answer with risk's verdict, or None when that comes later. `kill_actor` exists in sim mode only."""
+
+    order: Callable[[ManualOrder], Awaitable[Verdict | None]] | None = None
+    cancel: Callable[[CancelIntent], Awaitable[None]] | None = None
+    update: Callable[[UpdateIntent], Awaitable[None]] | None = None
+    flatten: Callable[[Flatten], Awaitable[None]] | None = None
+    risk: Callable[[RiskCommand], Awaitable[None]] | None = None
+    kill_actor: Callable[[str], Awaitable[bool]] | None = None

@@ -1,0 +1,62 @@
+"""What the web may look at: functions that give frozen snapshots, and never wait.
+
+The roof fills them from `Latest` cells; a test fills them with constants. A reader must return at once and must return
+values nobody changes later: the web encodes them between two checkpoints and hands the bytes to many clients.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+
+import attrs
+
+from protocols.health import ActorView, ConnectionView, Notice
+from protocols.market import Candle, Freshness, Ticker
+from protocols.orders import Fill, OrderView
+from protocols.risk import AccountState, RiskStatus, Verdict
+from protocols.signals import SignalScore
+from web.models import EngineStatus, EquityPoint
+
+
+def _nothing() -> tuple[()]:
+    return ()
+
+
+def _none() -> None:
+    return None
+
+
+def _empty() -> dict[str, float]:
+    return {}
+
+
+def _no_tickers() -> dict[str, Ticker]:
+    return {}
+
+
+def _no_candles(symbol: str, timeframe: str) -> tuple[Candle, ...]:
+    return ()
+
+
+@attrs.frozen(kw_only=True)
+class Readers:
+    """Every view the web has of the engine. Lists are oldest first unless said; what is not known yet is empty or None.
+
+    `orders` gives every order it remembers, open ones always among them. `gauges` and `counters` are further metrics by
+    their full Prometheus name, such as `tradingbot_marketdata_ws_percent`.
+    """
+
+    status: Callable[[], EngineStatus]
+    tickers: Callable[[], Mapping[str, Ticker]] = _no_tickers
+    candles: Callable[[str, str], Sequence[Candle]] = _no_candles
+    account: Callable[[], AccountState | None] = _none
+    orders: Callable[[], Sequence[OrderView]] = _nothing
+    fills: Callable[[], Sequence[Fill]] = _nothing
+    signals: Callable[[], Sequence[SignalScore]] = _nothing
+    verdicts: Callable[[], Sequence[Verdict]] = _nothing
+    risk: Callable[[], RiskStatus | None] = _none
+    actors: Callable[[], ActorView | None] = _none
+    connections: Callable[[], Sequence[ConnectionView]] = _nothing
+    freshness: Callable[[], Sequence[Freshness]] = _nothing
+    equity: Callable[[], Sequence[EquityPoint]] = _nothing
+    notices: Callable[[], Sequence[Notice]] = _nothing
+    gauges: Callable[[], Mapping[str, float]] = _empty
+    counters: Callable[[], Mapping[str, float]] = _empty
