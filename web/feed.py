@@ -1,0 +1,151 @@
+"""From the engine's values to the stream's topics: which topic a value is told under, its key, and its snapshot."""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import attrs
+import msgspec
+
+from protocols.health import ConnectionView, Notice
+from protocols.market import CandleClosed, CandleSnapshot, CandleUpdate, Freshness, Ticker
+from protocols.orders import Fill, OrderUpdate
+from protocols.risk import AccountState, RiskStatus, Verdict
+from protocols.signals import SignalScore
+from web.hub import Hub
+from web.models import EquityPoint
+from web.readers import Readers
+from web.recent import UiEvent
+
+SNAPSHOT_ROWS: Final = 200
+SNAPSHOT_CANDLES: Final = 1500
+
+
+def publish_event(hub: Hub, event: UiEvent) -> None:
+    """Tell one event to whoever asked. What the feed polls (account, risk, connections) is not told twice."""
+    match event:
+        case Ticker():
+            hub.publish("ticker", event, key=event.symbol, place=(event.symbol,))
+        case CandleUpdate() | CandleClosed():
+            candle = event.candle
+            place = (candle.symbol, candle.timeframe)
+            hub.publish("candle", candle, key=(*place, candle.open_ms), place=place)
+        case OrderUpdate():
+            order = event.order
+            hub.publish("order", order, key=order.intent_id or order.venue_id, place=(order.symbol,))
+        case Fill():
+            hub.publish("trade", event, place=(event.symbol,))
+        case SignalScore():
+            hub.publish("signal", event, place=(event.symbol,))
+        case Verdict():
+            hub.publish("verdict", event, place=(event.symbol,))
+        case Notice():
+            hub.publish("notification", event)
+        case CandleSnapshot() | AccountState() | RiskStatus() | ConnectionView() | Freshness() | EquityPoint():
+            pass
+
+
+def thin(points: tuple[EquityPoint, ...], limit: int) -> tuple[EquityPoint, ...]:
+    """At most `limit` points, the first and the last among them."""
+    if len(points) <= limit:
+        return points
+    if limit < 2:
+        return points[-limit:]
+    step = (len(points) - 1) / (limit - 1)
+    return tuple(points[round(index * step)] for index in range(limit))
+
+
+def snapshot(readers: Readers, topic: str, places: set[tuple[str, ...]]) -> Any:
+    """The state of a topic now, in the shape its updates have (a list of them where there are many)."""
+    match topic:
+        case "status":
+            return readers.status()
+        case "ticker":
+            return list(readers.tickers().values())
+        case "candle":
+            return [
+                candle
+                for place in sorted(places)
+                if len(place) == 2
+                for candle in readers.candles(place[0], place[1])[-SNAPSHOT_CANDLES:]
+            ]
+        case "wallet":
+            return _wallet(readers)
+        case "position":
+            account = readers.account()
+            return [] if account is None else account.positions
+        case "order":
+            return readers.orders()[-SNAPSHOT_ROWS:]
+        case "trade":
+            return readers.fills()[-SNAPSHOT_ROWS:]
+        case "signal":
+            return readers.signals()[-SNAPSHOT_ROWS:]
+        case "verdict":
+            return readers.verdicts()[-SNAPSHOT_ROWS:]
+        case "risk":
+            return readers.risk()
+        case "equity":
+            return thin(tuple(readers.equity()), 1000)
+        case "actor":
+            return readers.actors()
+        case "connection":
+            return readers.connections()
+        case "freshness":
+            return readers.freshness()
+        case "notification":
+            return readers.notices()[-SNAPSHOT_ROWS:]
+        case _:
+            raise ValueError(f"topic must be one of the hub's, was {topic}")
+
+
+def _wallet(readers: Readers) -> dict[str, Any] | None:
+    account = readers.account()
+    if account is None:
+        return None
+    return {
+        "known": account.known,
+        "as_of_ms": account.as_of_ms,
+        "quote_currency": account.quote_currency,
+        "equity": account.equity,
+        "cash": account.cash,
+        "realized_pnl": account.realized_pnl,
+        "unrealized_pnl": account.unrealized_pnl,
+        "fees": account.fees,
+        "wallets": account.wallets,
+    }
+
+
+POLLED: Final = ("status", "wallet", "position", "risk", "actor", "connection", "freshness")
+"""Topics whose whole value is told when it has changed since the last look."""
+
+
+@attrs.define(kw_only=True)
+class Poll:
+    """Looks at the polled readers and publishes what changed. Compares the encoded bytes: they are what clients see."""
+
+    readers: Readers
+    hub: Hub
+    _told: dict[str, bytes] = attrs.field(factory=dict)
+    _equity_ms: int = 0
+    _encode: Callable[[Any], bytes] = attrs.field(factory=lambda: msgspec.json.Encoder().encode)
+
+    def look(self) -> int:
+        """Publish every topic that changed and that somebody wants; gives how many did."""
+        wanted = {topic for subscriber in self.hub.subscribers for topic in subscriber.topics}
+        told = 0
+        for topic in POLLED:
+            if topic not in wanted:
+                self._told.pop(topic, None)
+                continue
+            value = snapshot(self.readers, topic, set())
+            body = self._encode(value)
+            if self._told.get(topic) != body:
+                self._told[topic] = body
+                self.hub.publish(topic, value, key=topic)
+                told += 1
+        if "equity" in wanted:
+            points = self.readers.equity()
+            if points and points[-1].at_ms > self._equity_ms:
+                self._equity_ms = points[-1].at_ms
+                self.hub.publish("equity", points[-1])
+                told += 1
+        return told

@@ -1,0 +1,269 @@
+"""The event stream at /api/v2/stream: one client's conversation, from its token to its close.
+
+Client: `{"op":"auth","token":"..."}` first (or the subprotocols `genesis.v2` and `bearer.<token>`), then
+`{"op":"subscribe","topics":[...],"symbol":"tBTCUSD","timeframe":"1m"}`, `unsubscribe`, `ping`, and `auth` again with a
+fresh token before the old one expires.
+Server: frames `{"frame":n,"messages":[{"topic","kind","seq","data"},...]}`; `frame` rises by one, `seq` by topic.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Final, Literal
+
+import msgspec
+import trio
+from quart import websocket
+
+from web.api import Api
+from web.bodies import SymbolText
+from web.errors import ApiError
+from web.feed import snapshot
+from web.hub import TOPICS, Subscriber, encode_message
+from web.limits import RateLimit
+from web.tokens import Claims
+
+SUBPROTOCOL: Final = "genesis.v2"
+BEARER_PROTOCOL: Final = "bearer."
+AUTH_WITHIN_S: Final = 5.0
+SLOW_AFTER_S: Final = 5.0
+FRAME_GAP_S: Final = 0.04
+CHECK_TOKEN_S: Final = 5.0
+MAX_CLIENTS: Final = 1200
+MAX_PLACES: Final = 64
+OPS_PER_S: Final = 20.0
+OPS_BURST: Final = 100.0
+
+GOING_AWAY: Final = 1001
+BAD_MESSAGE: Final = 4400
+UNAUTHORIZED: Final = 4401
+TOO_SLOW: Final = 4408
+TOO_MANY: Final = 4429
+
+TopicName = Literal[
+    "status",
+    "ticker",
+    "candle",
+    "wallet",
+    "position",
+    "order",
+    "trade",
+    "signal",
+    "verdict",
+    "risk",
+    "equity",
+    "actor",
+    "connection",
+    "freshness",
+    "notification",
+]
+
+
+class ClientSays(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Every message a client may send; which fields count depends on `op`."""
+
+    op: Literal["auth", "subscribe", "unsubscribe", "ping"]
+    token: Annotated[str, msgspec.Meta(max_length=4096)] | None = None
+    topics: Annotated[tuple[TopicName, ...], msgspec.Meta(max_length=len(TOPICS))] = ()
+    symbol: SymbolText | None = None
+    timeframe: Annotated[str, msgspec.Meta(pattern="^[0-9]{1,2}[mhDWM]$")] | None = None
+    id: int | None = None
+
+
+class _Close(Exception):
+    """The conversation is over, for this reason."""
+
+    def __init__(self, code: int, reason: str) -> None:
+        super().__init__(reason)
+        self.code = code
+        self.reason = reason
+
+
+_decode = msgspec.json.Decoder(ClientSays).decode
+
+
+class Conversation:
+    """One client. `send`, `receive` and `close` are the socket's; everything else is ours."""
+
+    def __init__(
+        self,
+        api: Api,
+        *,
+        address: str,
+        receive: Callable[[], Awaitable[str | bytes]],
+        send: Callable[[str], Awaitable[None]],
+    ) -> None:
+        self._api = api
+        self._address = address
+        self._receive = receive
+        self._send = send
+        self._subscriber = Subscriber()
+        self._ops = RateLimit(per_s=OPS_PER_S, burst=OPS_BURST)
+        self._claims: Claims | None = None
+        self._frame = 0
+
+    async def run(self, bearer: str | None) -> tuple[int, str]:
+        """Serve until it ends; gives the close code and reason."""
+        hub = self._api.hub
+        if len(hub) >= MAX_CLIENTS:
+            return TOO_MANY, "too many stream clients"
+        end: list[_Close] = []
+        try:
+            await self._authenticate(bearer)
+            hub.add(self._subscriber)
+            peak = self._api.metrics.stream_clients_peak
+            peak.set(max(len(hub), peak._value.get()))
+            async with trio.open_nursery() as nursery:
+
+                async def until(part: Callable[[], Awaitable[None]]) -> None:
+                    try:
+                        await part()
+                    except _Close as close:
+                        end.append(close)
+                        nursery.cancel_scope.cancel()
+
+                for part in (self._listen, self._speak, self._watch_token, self._watch_stop):
+                    nursery.start_soon(until, part)
+        except _Close as close:
+            end.append(close)
+        finally:
+            hub.remove(self._subscriber)
+        return (end[0].code, end[0].reason) if end else (1000, "")
+
+    async def _authenticate(self, bearer: str | None) -> None:
+        if bearer is None:
+            with trio.move_on_after(AUTH_WITHIN_S) as scope:
+                said = self._parse(await self._receive())
+            if scope.cancelled_caught:
+                raise _Close(UNAUTHORIZED, f"a token must come within {AUTH_WITHIN_S:.0f} s")
+            if said.op != "auth" or said.token is None:
+                raise _Close(UNAUTHORIZED, "the first message must be auth with a token")
+            bearer = said.token
+        self._accept_token(bearer)
+
+    def _accept_token(self, bearer: str) -> None:
+        try:
+            claims = self._api.claims_of(bearer, self._address)
+            self._api.admit(claims, self._address, None)
+        except ApiError as error:
+            raise _Close(UNAUTHORIZED, error.message) from None
+        self._claims = claims
+        if claims is not None:
+            self._tell(
+                "session",
+                {
+                    "scope": claims.scope.word,
+                    "user_id": claims.subject,
+                    "expires_ms": claims.expires_s * 1000,
+                    "dev": self._api.tokens.dev,
+                    "topics": TOPICS,
+                },
+            )
+
+    def _tell(self, topic: str, data: object) -> None:
+        self._subscriber.tell(encode_message(topic, "direct", 0, data))
+
+    def _parse(self, text: str | bytes) -> ClientSays:
+        try:
+            return _decode(text)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise _Close(BAD_MESSAGE, f"not understood: {error}"[:100]) from None
+
+    async def _listen(self) -> None:
+        while True:
+            said = self._parse(await self._receive())
+            if self._ops.take("", self._api.clock.now()) > 0:
+                raise _Close(TOO_MANY, "too many messages")
+            match said.op:
+                case "auth" if said.token is not None:
+                    self._accept_token(said.token)
+                case "subscribe":
+                    self._subscribe(said)
+                case "unsubscribe":
+                    self._unsubscribe(said)
+                case "ping":
+                    self._tell("pong", {"id": said.id, "venue_ms": self._api.readers.status().venue_ms})
+                case _:
+                    raise _Close(BAD_MESSAGE, "auth needs a token")
+
+    def _subscribe(self, said: ClientSays) -> None:
+        subscriber = self._subscriber
+        place = tuple(part for part in (said.symbol, said.timeframe) if part is not None)
+        if said.timeframe is not None and said.symbol is None:
+            raise _Close(BAD_MESSAGE, "timeframe needs a symbol")
+        for topic in said.topics:
+            if topic == "candle" and len(place) != 2:
+                raise _Close(BAD_MESSAGE, "candle needs symbol and timeframe")
+            fresh = topic not in subscriber.topics
+            places = subscriber.places.setdefault(topic, set())
+            if not place:
+                places.clear()
+            elif fresh or places:
+                places.add(place)
+            if len(places) > MAX_PLACES:
+                raise _Close(BAD_MESSAGE, f"at most {MAX_PLACES} symbols for a topic")
+            subscriber.topics.add(topic)
+            # The snapshot carries the sequence it is as new as: what is published from now on has a higher one.
+            data = snapshot(self._api.readers, topic, {place} if place else set())
+            subscriber.tell(encode_message(topic, "snapshot", self._api.hub.sequence(topic), data))
+
+    def _unsubscribe(self, said: ClientSays) -> None:
+        place = tuple(part for part in (said.symbol, said.timeframe) if part is not None)
+        for topic in said.topics or TOPICS:
+            places = self._subscriber.places.get(topic, set())
+            places.discard(place)
+            if not place or not places:
+                self._subscriber.topics.discard(topic)
+                self._subscriber.places.pop(topic, None)
+
+    async def _speak(self) -> None:
+        clock = self._api.clock
+        while True:
+            await self._subscriber.wait()
+            bodies = self._subscriber.take()
+            if bodies:
+                self._frame += 1
+                frame = b'{"frame":%d,"messages":[%s]}' % (self._frame, b",".join(bodies))
+                started = clock.now()
+                await self._send(frame.decode())
+                if clock.now() - started > SLOW_AFTER_S:
+                    self._api.metrics.slow_clients.inc()
+                    raise _Close(TOO_SLOW, f"did not read for {SLOW_AFTER_S:.0f} s")
+            # Sending to a connection that is gone neither fails nor yields; this sleep is the loop's own checkpoint,
+            # and it gathers what is published meanwhile into one frame.
+            await trio.sleep(FRAME_GAP_S)
+
+    async def _watch_token(self) -> None:
+        while True:
+            await trio.sleep(CHECK_TOKEN_S)
+            claims = self._claims
+            if claims is None:
+                raise _Close(UNAUTHORIZED, "no token")
+            if self._api.clock.wall_ms() >= claims.expires_s * 1000:
+                raise _Close(UNAUTHORIZED, "the token has expired")
+            if self._api.tokens.is_revoked(claims):
+                raise _Close(UNAUTHORIZED, "the token was revoked")
+
+    async def _watch_stop(self) -> None:
+        await self._api.stopping.wait()
+        raise _Close(GOING_AWAY, "the engine is stopping")
+
+
+def token_in(subprotocols: list[str]) -> str | None:
+    """The token that came as a subprotocol, or None."""
+    for text in subprotocols:
+        if text.startswith(BEARER_PROTOCOL):
+            return text[len(BEARER_PROTOCOL) :]
+    return None
+
+
+async def stream(api: Api) -> None:
+    """The WebSocket route."""
+    asked = list(websocket.requested_subprotocols)
+    await websocket.accept(subprotocol=SUBPROTOCOL if SUBPROTOCOL in asked else None)
+    conversation = Conversation(
+        api,
+        address=websocket.remote_addr or "",
+        receive=websocket.receive,
+        send=websocket.send,
+    )
+    code, reason = await conversation.run(token_in(asked))
+    await websocket.close(code, reason)
