@@ -98,7 +98,10 @@ def _decode(decoder: msgspec.json.Decoder[Any], data: bytes | str) -> Any:
 def write_json(value: Any) -> bytes:
     """Compact JSON with every number printed as JavaScript does. Raises LocalProtocolError on what has no JSON form."""
     pieces: list[str] = []
-    _write(value, pieces)
+    try:
+        _write(value, pieces)
+    except RecursionError:
+        raise LocalProtocolError("value must not be nested this deeply") from None
     return "".join(pieces).encode()
 
 

@@ -361,7 +361,7 @@ class PublicSession:
         channel_id = event_integer(event, "chanId")
         subscription = self._subscription_of(event)
         if subscription is None or channel_id <= 0:
-            raise MalformedFrame("subscribed must name a known stream and its channel", str(event)[:200])
+            raise MalformedFrame(f"subscribed must name a known stream and its channel, was {channel_id}")
         stream = self.table.streams.get(subscription)
         if stream is None:
             # Not asked for by us: a recording, or an answer that came after we gave up.

@@ -121,7 +121,8 @@ def read_subscription(event: dict[str, Any]) -> Subscription:
         raise SubscribeRefused(ERR_SUBSCRIBE, "precision: invalid")
     if frequency not in FREQUENCIES:
         raise SubscribeRefused(ERR_SUBSCRIBE, "frequency: invalid")
-    length = next((known for known in LENGTHS if str(event.get("len", "25")) == str(known)), None)
+    asked = event.get("len", "25")
+    length = next((known for known in LENGTHS if asked == known or asked == str(known)), None)
     if length is None:
         raise SubscribeRefused(ERR_SUBSCRIBE, "length: invalid")
     return Subscription(channel="book", symbol=symbol, precision=precision, frequency=frequency, length=length)
