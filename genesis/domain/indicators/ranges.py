@@ -1,0 +1,83 @@
+"""How far price moves within a bar, and which way: true range, its average, and directional movement."""
+
+import math
+
+from genesis.domain.indicators.averages import EMA_SIZE, State, ema_start, wilder_step
+
+
+def true_range_start() -> list[float]:
+    """[previous close, or NaN before the first bar]"""
+    return [math.nan]
+
+
+def true_range_step(state: State, at: int, high: float, low: float, close: float) -> float:
+    """The bar's range, stretched to the previous close. NaN for the first bar, which has no previous one."""
+    previous = state[at]
+    state[at] = close
+    if previous != previous:
+        return math.nan
+    return max(high, previous) - min(low, previous)
+
+
+ATR_SIZE = 1 + EMA_SIZE
+
+
+def atr_start(period: int) -> list[float]:
+    return true_range_start() + ema_start(period)
+
+
+def atr_step(state: State, at: int, high: float, low: float, close: float) -> float:
+    """Wilder's average of the true range; first known at bar `period`, counted from 0."""
+    distance = true_range_step(state, at, high, low, close)
+    if distance != distance:
+        return math.nan
+    return wilder_step(state, at + 1, distance)
+
+
+# [period, bars seen, previous high, low, close, +DM sum, -DM sum, TR sum, then a Wilder average of DX]
+ADX_SIZE = 8 + EMA_SIZE
+
+
+def adx_start(period: int) -> list[float]:
+    return [float(period), 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, *ema_start(period)]
+
+
+def adx_step(state: State, at: int, high: float, low: float, close: float) -> tuple[float, float, float]:
+    """(ADX, +DI, -DI) after Wilder; the DIs are first known at bar `period`, ADX at bar `2 * period - 1`.
+
+    The sums gather `period - 1` bars before smoothing begins, as TA-Lib's do (its bar `period` is already smoothed).
+    A bar that goes nowhere keeps the directions at zero and gives the ADX nothing new.
+    """
+    period = state[at]
+    seen = state[at + 1]
+    up = high - state[at + 2]
+    down = state[at + 3] - low
+    previous_close = state[at + 4]
+    state[at + 1] = seen + 1.0 if seen <= 2.0 * period else seen
+    state[at + 2] = high
+    state[at + 3] = low
+    state[at + 4] = close
+    if seen == 0.0:
+        return math.nan, math.nan, math.nan
+    plus = up if up > 0.0 and up > down else 0.0
+    minus = down if down > 0.0 and down > up else 0.0
+    distance = max(high, previous_close) - min(low, previous_close)
+    if seen < period:
+        state[at + 5] += plus
+        state[at + 6] += minus
+        state[at + 7] += distance
+        return math.nan, math.nan, math.nan
+    state[at + 5] += plus - state[at + 5] / period
+    state[at + 6] += minus - state[at + 6] / period
+    state[at + 7] += distance - state[at + 7] / period
+    total = state[at + 7]
+    plus_di = 100.0 * state[at + 5] / total if total > 0.0 else 0.0
+    minus_di = 100.0 * state[at + 6] / total if total > 0.0 else 0.0
+    both = plus_di + minus_di
+    if both > 0.0:
+        adx = wilder_step(state, at + 8, 100.0 * abs(plus_di - minus_di) / both)
+    elif state[at + 9] >= period:
+        adx = state[at + 10]
+    else:
+        adx = math.nan
+    return adx, plus_di, minus_di

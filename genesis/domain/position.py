@@ -1,0 +1,117 @@
+"""One symbol's position from our own fills: quantity, average cost, profit, and the trades it was made of."""
+
+from decimal import Decimal
+
+import attrs
+
+from protocols.account import ClosedTrade
+from protocols.orders import Fill
+from protocols.units import AMOUNT_STEP, ZERO, Side, Symbol, base_currency, quote_currency
+
+
+@attrs.define(kw_only=True)
+class _OpenTrade:
+    side: Side
+    strategy: str
+    entry_ms: int
+    correlation_id: str
+    realized_before: Decimal
+    fees_before: Decimal
+    entered: Decimal = ZERO
+    entry_notional: Decimal = ZERO
+    exited: Decimal = ZERO
+    exit_notional: Decimal = ZERO
+
+
+@attrs.define(kw_only=True)
+class Position:
+    """`quantity` is signed base, `cost` what that quantity was bought (or, below zero, sold) for in quote.
+
+    A fee taken in base makes the quantity smaller and leaves the cost, so it raises the average price; a fee in quote
+    is realized at once. Either way, realized and unrealized together are what the account gained.
+    """
+
+    symbol: Symbol
+    quantity: Decimal = ZERO
+    cost: Decimal = ZERO
+    realized_pnl: Decimal = ZERO
+    fees_quote: Decimal = ZERO
+    _trade: _OpenTrade | None = None
+
+    @property
+    def average_price(self) -> Decimal:
+        return abs(self.cost / self.quantity) if self.quantity else ZERO
+
+    def unrealized_pnl(self, mark: Decimal) -> Decimal:
+        return self.quantity * mark - self.cost
+
+    def on_fill(self, fill: Fill) -> ClosedTrade | None:
+        """Take one fill in; the trade that it finished, if it did. `fee` is negative when paid, as on the wire."""
+        fee_base, fee_quote = self._fees(fill)
+        signed = fill.side.sign * fill.quantity
+        finished: ClosedTrade | None = None
+        opens = signed
+        if self.quantity * signed < 0:
+            closes = -self.quantity if abs(signed) > abs(self.quantity) else signed
+            opens = signed - closes
+            released = self.cost * (-closes / self.quantity)
+            self.realized_pnl += -closes * fill.price - released
+            self.cost -= released
+            self.quantity += closes
+            if self._trade is not None:
+                self._trade.exited += abs(closes)
+                self._trade.exit_notional += abs(closes) * fill.price
+        self.realized_pnl += fee_quote
+        self.fees_quote -= fee_quote + fee_base * fill.price
+        if opens:
+            if self.quantity == 0:
+                # The fill turned the position over: what it closed is a trade of its own.
+                finished = self._finish(fill)
+                self._trade = self._begin(fill, fee_base, fee_quote)
+            assert self._trade is not None
+            self._trade.entered += abs(opens)
+            self._trade.entry_notional += abs(opens) * fill.price
+            self.cost += opens * fill.price
+            self.quantity += opens
+        self.quantity += fee_base
+        if abs(self.quantity) < AMOUNT_STEP:
+            self.realized_pnl -= self.cost
+            self.quantity = self.cost = ZERO
+            finished = self._finish(fill) or finished
+        return finished
+
+    def _fees(self, fill: Fill) -> tuple[Decimal, Decimal]:
+        if fill.fee_currency == base_currency(fill.symbol):
+            return fill.fee, ZERO
+        if fill.fee_currency == quote_currency(fill.symbol):
+            return ZERO, fill.fee
+        # Paid in a third currency (a discount token): no price for it here.
+        return ZERO, ZERO
+
+    def _begin(self, fill: Fill, fee_base: Decimal, fee_quote: Decimal) -> _OpenTrade:
+        return _OpenTrade(
+            side=fill.side,
+            strategy=fill.strategy,
+            entry_ms=fill.time_ms,
+            correlation_id=fill.correlation_id,
+            realized_before=self.realized_pnl - fee_quote,
+            fees_before=self.fees_quote + fee_quote + fee_base * fill.price,
+        )
+
+    def _finish(self, fill: Fill) -> ClosedTrade | None:
+        trade, self._trade = self._trade, None
+        if trade is None or not trade.entered:
+            return None
+        return ClosedTrade(
+            symbol=self.symbol,
+            strategy=trade.strategy,
+            side=trade.side,
+            quantity=trade.entered,
+            entry_price=trade.entry_notional / trade.entered,
+            exit_price=trade.exit_notional / trade.exited if trade.exited else ZERO,
+            entry_ms=trade.entry_ms,
+            exit_ms=fill.time_ms,
+            pnl=self.realized_pnl - trade.realized_before,
+            fees_quote=self.fees_quote - trade.fees_before,
+            correlation_id=trade.correlation_id,
+        )

@@ -1,0 +1,43 @@
+"""The risk rules, one file a family: each looks at state, settings, facts and a wish, and passes or says why not.
+
+All of them are asked every time, so a refusal names everything that stands against it. Rules about limits let a trade
+through that only takes risk away: a limit must never keep anybody in a losing position.
+"""
+
+from collections.abc import Callable
+
+from genesis.domain.risk_rules import account, activity, exposure, losses, signals, size, trading_state, working
+from genesis.domain.risk_state import Facts, RiskState, Wish
+from protocols.risk import RuleResult
+from protocols.settings import Settings
+
+Rule = Callable[[RiskState, Settings, Facts, Wish], RuleResult]
+
+RULES: tuple[Rule, ...] = (
+    trading_state.not_halted,
+    trading_state.not_reducing,
+    trading_state.not_paused,
+    account.known_symbol,
+    account.known_price,
+    account.known_account,
+    signals.fresh_signal,
+    working.nothing_working,
+    working.something_to_reduce,
+    size.minimum_size,
+    size.maximum_size,
+    size.order_notional,
+    exposure.position_notional,
+    exposure.gross_exposure,
+    exposure.open_positions,
+    losses.daily_loss,
+    losses.drawdown,
+    activity.trades_per_day,
+    activity.trades_per_symbol,
+    activity.orders_per_minute,
+    account.enough_cash,
+)
+
+
+def judge(state: RiskState, settings: Settings, facts: Facts, wish: Wish) -> tuple[RuleResult, ...]:
+    """The whole trace, in the order of `RULES`."""
+    return tuple(rule(state, settings, facts, wish) for rule in RULES)

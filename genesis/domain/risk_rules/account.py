@@ -1,0 +1,42 @@
+"""Rules about what we know and own: the symbol, its price, the account, and the cash to pay with."""
+
+from decimal import Decimal
+
+from genesis.domain.risk_rules.results import answer
+from genesis.domain.risk_state import Facts, RiskState, Wish
+from protocols.risk import DenialCode, RuleResult
+from protocols.settings import Settings
+from protocols.units import Side, base_currency, quote_currency
+
+# A market order fills at the next price, not at ours: one per cent of room keeps the venue from refusing it.
+CASH_MARGIN = Decimal("1.01")
+
+
+def known_symbol(state: RiskState, settings: Settings, facts: Facts, wish: Wish) -> RuleResult:
+    return answer("known_symbol", DenialCode.UNKNOWN_SYMBOL, facts.symbol_known, symbol=wish.symbol)
+
+
+def known_price(state: RiskState, settings: Settings, facts: Facts, wish: Wish) -> RuleResult:
+    return answer("known_price", DenialCode.STALE_DATA, facts.price_known, price=wish.price)
+
+
+def known_account(state: RiskState, settings: Settings, facts: Facts, wish: Wish) -> RuleResult:
+    return answer(
+        "known_account", DenialCode.ACCOUNT_UNKNOWN, facts.account_known, known=str(facts.account_known).lower()
+    )
+
+
+def enough_cash(state: RiskState, settings: Settings, facts: Facts, wish: Wish) -> RuleResult:
+    """Buying needs free cash, selling needs the coins: nothing is sold short on the exchange wallet."""
+    if wish.side is Side.BUY:
+        needed, free, currency = wish.notional * CASH_MARGIN, facts.free_cash, quote_currency(wish.symbol)
+    else:
+        needed, free, currency = wish.quantity, max(facts.base_balance, facts.held), base_currency(wish.symbol)
+    return answer(
+        "enough_cash",
+        DenialCode.INSUFFICIENT_BALANCE,
+        facts.reduces or needed <= free,
+        needed=needed,
+        free=free,
+        currency=currency,
+    )

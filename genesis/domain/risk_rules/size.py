@@ -1,0 +1,35 @@
+"""Rules about the size of one order."""
+
+from genesis.domain.risk_rules.results import answer
+from genesis.domain.risk_state import Facts, RiskState, Wish
+from protocols.risk import DenialCode, RuleResult
+from protocols.settings import Settings
+from protocols.units import AMOUNT_STEP
+
+
+def minimum_size(state: RiskState, settings: Settings, facts: Facts, wish: Wish) -> RuleResult:
+    minimum = max(facts.limits.minimum, AMOUNT_STEP) if facts.limits is not None else AMOUNT_STEP
+    return answer(
+        "minimum_size", DenialCode.BELOW_MINIMUM_SIZE, wish.quantity >= minimum, quantity=wish.quantity, minimum=minimum
+    )
+
+
+def maximum_size(state: RiskState, settings: Settings, facts: Facts, wish: Wish) -> RuleResult:
+    """The venue's own maximum: it binds exits too."""
+    if facts.limits is None:
+        return answer("maximum_size", DenialCode.ABOVE_MAXIMUM_SIZE, True, quantity=wish.quantity, maximum="unknown")
+    maximum = facts.limits.maximum
+    return answer(
+        "maximum_size", DenialCode.ABOVE_MAXIMUM_SIZE, wish.quantity <= maximum, quantity=wish.quantity, maximum=maximum
+    )
+
+
+def order_notional(state: RiskState, settings: Settings, facts: Facts, wish: Wish) -> RuleResult:
+    allowed = settings.risk.max_order_notional
+    return answer(
+        "order_notional",
+        DenialCode.MAX_ORDER_NOTIONAL,
+        facts.reduces or wish.notional <= allowed,
+        notional=wish.notional,
+        allowed=allowed,
+    )

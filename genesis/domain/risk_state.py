@@ -1,0 +1,155 @@
+"""What risk remembers: the latch, counters, peaks and reservations, in one value that is written down whole."""
+
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+
+import attrs
+import msgspec
+
+from protocols.orders import OrderIntent, Purpose
+from protocols.risk import AccountState, TradingState, WalletView
+from protocols.units import ZERO, Side, Symbol, base_currency, quote_currency
+
+ENTRY_PURPOSES = frozenset({Purpose.ENTRY, Purpose.MANUAL})
+
+
+class Reservation(msgspec.Struct, frozen=True, kw_only=True):
+    """An approved intent that has not ended yet. `notional` is what it may cost, at the price it was judged by."""
+
+    intent: OrderIntent
+    notional: Decimal
+    reduces: bool
+    settings_version: int
+
+
+class RiskState(msgspec.Struct, kw_only=True):
+    """Everything a decision depends on besides settings. Times are venue time; money is in the quote currency.
+
+    `judged` maps a strategy to the open stamp of the last candle it was judged by; `exits_owed` maps `strategy symbol`
+    to the codes that kept us from closing what should be closed. Equity figures are None until the account is known.
+    """
+
+    trading: TradingState = TradingState.ACTIVE
+    trading_reason: str = ""
+    paused: bool = False
+    paused_reason: str = ""
+    now_ms: int = 0
+    day: str = ""
+    day_start_equity: Decimal | None = None
+    peak_equity: Decimal | None = None
+    trades_today: int = 0
+    trades_today_by_symbol: dict[str, int] = {}
+    order_times_ms: list[int] = []
+    marks: dict[str, Decimal] = {}
+    judged: dict[str, int] = {}
+    manual: dict[str, bool] = {}
+    reservations: dict[str, Reservation] = {}
+    exits_owed: dict[str, tuple[str, ...]] = {}
+    denials_by_code: dict[str, int] = {}
+    account: AccountState | None = None
+    closed_count: int = 0
+
+
+@attrs.frozen(kw_only=True)
+class PairLimits:
+    """The venue's smallest and largest order of one symbol, in base currency."""
+
+    minimum: Decimal
+    maximum: Decimal
+
+
+@attrs.frozen(kw_only=True)
+class Wish:
+    """A trade somebody wants, before anybody allowed it. `quantity` may be 0: then there is no size to speak of.
+
+    `signal_id` is None for what a person asks; `lag_ms` is how far the signal was behind the newest one; `intent` is
+    the order it would become.
+    """
+
+    intent_id: str
+    strategy: str
+    symbol: Symbol
+    side: Side
+    purpose: Purpose
+    quantity: Decimal
+    price: Decimal
+    decided_ms: int
+    correlation_id: str
+    signal_id: str | None
+    catch_up: bool = False
+    lag_ms: int = 0
+    intent: OrderIntent | None
+
+    @property
+    def notional(self) -> Decimal:
+        return self.quantity * self.price
+
+
+@attrs.frozen(kw_only=True)
+class Facts:
+    """What the rules look at in one judgement, worked out once.
+
+    `held` is signed base of the wish's symbol by our fills, `base_balance` what the venue keeps of it;
+    `position_notional` and `gross_notional` include what approved entries reserve, `free_cash` excludes it. `working`
+    are our unfinished orders of the symbol.
+    """
+
+    now_ms: int
+    account_known: bool
+    price_known: bool
+    symbol_known: bool
+    equity: Decimal
+    free_cash: Decimal
+    held: Decimal
+    base_balance: Decimal
+    position_notional: Decimal
+    gross_notional: Decimal
+    open_symbols: frozenset[str]
+    working: tuple[OrderIntent, ...]
+    reduces: bool
+    limits: PairLimits | None
+
+
+def held_quantity(account: AccountState | None, symbol: str) -> Decimal:
+    """Signed base quantity that our fills left us with."""
+    if account is not None:
+        for position in account.positions:
+            if position.symbol == symbol:
+                return position.quantity
+    return ZERO
+
+
+def base_balance(account: AccountState | None, symbol: str) -> Decimal | None:
+    """What the venue says is in the exchange wallet of a symbol's base currency; None when it never said."""
+    return _balance(account, base_currency(symbol))
+
+
+def _balance(account: AccountState | None, currency: str) -> Decimal | None:
+    if account is not None:
+        for wallet in account.wallets:
+            if wallet.wallet_type == "exchange" and wallet.currency == currency:
+                return wallet.balance
+    return None
+
+
+def equity(wallets: Iterable[WalletView], marks: Mapping[str, Decimal], quote: str) -> Decimal:
+    """Worth of the exchange wallets at the given prices, in `quote`.
+
+    Wallets alone, not wallets and fills: two streams that arrive one after the other would for a moment count a trade
+    twice or not at all, and a false peak is remembered for ever. A currency without a price counts nothing.
+    """
+    prices = {base_currency(symbol): price for symbol, price in marks.items() if quote_currency(symbol) == quote}
+    total = ZERO
+    for wallet in wallets:
+        if wallet.wallet_type != "exchange":
+            continue
+        if wallet.currency == quote:
+            total += wallet.balance
+        elif wallet.currency in prices:
+            total += wallet.balance * prices[wallet.currency]
+    return total
+
+
+def cash(account: AccountState | None, quote: str) -> Decimal:
+    """Balance of the quote currency's exchange wallet."""
+    return _balance(account, quote) or ZERO

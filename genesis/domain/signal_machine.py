@@ -1,0 +1,181 @@
+"""The signal machine: closed candles in, one score per strategy out, and a state that can be written down."""
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+import attrs
+import msgspec
+
+from genesis.domain.strategies import STRATEGY_KINDS
+from genesis.domain.strategy import StrategyKind
+from protocols.journal import CellWrite
+from protocols.market import Candle, CandleClosed
+from protocols.settings import Settings, StrategySettings
+from protocols.signals import SignalScore
+
+SIGNAL_TABLE = "signal_state"
+NOTHING_SEEN = -1
+
+History = Callable[[str, str], Sequence[Candle]]
+"""(symbol, time frame) -> closed candles, oldest first: what a strategy that was just switched on warms up with."""
+
+
+class StrategyCheckpoint(msgspec.Struct, frozen=True, kw_only=True):
+    """One strategy's state as it is kept. Floats are written with all their digits; NaN as null."""
+
+    kind: str
+    kind_version: int
+    symbol: str
+    timeframe: str
+    parameters: dict[str, float]
+    last_open_ms: int
+    state: tuple[float | None, ...]
+
+
+_ENCODER = msgspec.json.Encoder(order="sorted")
+_DECODER = msgspec.json.Decoder(StrategyCheckpoint)
+
+
+@attrs.define(kw_only=True)
+class _Running:
+    settings: StrategySettings
+    kind: StrategyKind
+    parameters: dict[str, float]
+    state: list[float]
+    last_open_ms: int = NOTHING_SEEN
+    changed: bool = True
+
+    def matches(self, checkpoint: StrategyCheckpoint) -> bool:
+        return (
+            checkpoint.kind == self.kind.name
+            and checkpoint.kind_version == self.kind.version
+            and checkpoint.symbol == self.settings.symbol
+            and checkpoint.timeframe == self.settings.timeframe
+            and checkpoint.parameters == self.parameters
+            and len(checkpoint.state) == len(self.state)
+        )
+
+
+class SignalMachine:
+    """Holds the strategies that settings name. Raises ValueError on settings that no strategy can run with."""
+
+    def __init__(self, settings: Settings, kinds: Mapping[str, StrategyKind] = STRATEGY_KINDS) -> None:
+        self._kinds = kinds
+        self._running: dict[str, _Running] = {}
+        self.on_settings(settings)
+
+    def on_settings(self, settings: Settings, history: History | None = None) -> None:
+        """Start, stop and keep strategies. One whose kind, market or parameters changed starts anew, warmed by history.
+
+        Nothing changes when any of them is refused.
+        """
+        running: dict[str, _Running] = {}
+        for wanted in settings.strategies:
+            if not wanted.enabled:
+                continue
+            if wanted.name in running:
+                raise ValueError(f"strategy names must be unique, was {wanted.name} twice")
+            kept = self._running.get(wanted.name)
+            if kept is not None and kept.settings == wanted:
+                running[wanted.name] = kept
+                continue
+            fresh = self._start(wanted)
+            if history is not None:
+                for candle in history(wanted.symbol, wanted.timeframe):
+                    fresh.kind.step(fresh.state, candle)
+                    fresh.last_open_ms = candle.open_ms
+            running[wanted.name] = fresh
+        self._running = running
+
+    def on_candle(self, closed: CandleClosed) -> tuple[SignalScore, ...]:
+        """Every strategy of that market says what it thinks. A candle seen before moves nothing and says nothing."""
+        candle = closed.candle
+        scores: list[SignalScore] = []
+        for running in self._running.values():
+            wanted = running.settings
+            if wanted.symbol != candle.symbol or wanted.timeframe != candle.timeframe:
+                continue
+            if candle.open_ms <= running.last_open_ms:
+                continue
+            opinion = running.kind.step(running.state, candle)
+            running.last_open_ms = candle.open_ms
+            running.changed = True
+            scores.append(
+                SignalScore(
+                    signal_id=f"{wanted.name}:{candle.symbol}:{candle.timeframe}:{candle.open_ms}",
+                    strategy=wanted.name,
+                    symbol=candle.symbol,
+                    timeframe=candle.timeframe,
+                    candle_open_ms=candle.open_ms,
+                    # The candle's end, not the moment we heard of it: a decision must not depend on our latency.
+                    decided_ms=closed.closed_ms,
+                    price=candle.close,
+                    recommendation=opinion.recommendation,
+                    confidence=opinion.confidence,
+                    probability=opinion.probability,
+                    source=f"{running.kind.name}/{running.kind.version}",
+                    features=opinion.features,
+                    reasons=opinion.reasons,
+                    catch_up=closed.catch_up,
+                    correlation_id=closed.correlation_id,
+                    received_ns=closed.received_ns,
+                )
+            )
+        return tuple(scores)
+
+    def checkpoint(self, *, everything: bool = False) -> tuple[CellWrite, ...]:
+        """The cells of the strategies that moved since the last checkpoint (or of all of them)."""
+        cells: list[CellWrite] = []
+        for name, running in self._running.items():
+            if not (running.changed or everything):
+                continue
+            running.changed = False
+            kept = StrategyCheckpoint(
+                kind=running.kind.name,
+                kind_version=running.kind.version,
+                symbol=running.settings.symbol,
+                timeframe=running.settings.timeframe,
+                parameters=running.parameters,
+                last_open_ms=running.last_open_ms,
+                state=tuple(None if math.isnan(number) else number for number in running.state),
+            )
+            cells.append(CellWrite(table=SIGNAL_TABLE, key=name, payload=_ENCODER.encode(kept)))
+        return tuple(cells)
+
+    def restore(self, cells: Iterable[CellWrite]) -> tuple[str, ...]:
+        """Take kept states back, and name those that no longer fit their settings (they start anew)."""
+        refused: list[str] = []
+        for cell in cells:
+            running = self._running.get(cell.key)
+            if running is None:
+                continue
+            checkpoint = _DECODER.decode(cell.payload)
+            if not running.matches(checkpoint):
+                refused.append(cell.key)
+                continue
+            running.state[:] = [math.nan if number is None else number for number in checkpoint.state]
+            running.last_open_ms = checkpoint.last_open_ms
+            running.changed = False
+        return tuple(refused)
+
+    def seen_until(self) -> dict[tuple[str, str], int]:
+        """(symbol, time frame) -> newest candle that every strategy there has seen."""
+        seen: dict[tuple[str, str], int] = {}
+        for running in self._running.values():
+            market = (running.settings.symbol, running.settings.timeframe)
+            seen[market] = min(seen.get(market, running.last_open_ms), running.last_open_ms)
+        return seen
+
+    def _start(self, wanted: StrategySettings) -> _Running:
+        kind = self._kinds.get(wanted.kind)
+        if kind is None:
+            raise ValueError(f"strategy kind must be one of {', '.join(sorted(self._kinds))}, was {wanted.kind}")
+        parameters = kind.resolve(wanted.parameters)
+        return _Running(settings=wanted, kind=kind, parameters=parameters, state=kind.start(parameters))
+
+
+def seen_until(settings: Settings, cells: Iterable[CellWrite]) -> dict[tuple[str, str], int]:
+    """What a signal machine with these settings and kept cells has seen; the market cache tells what comes after."""
+    machine = SignalMachine(settings)
+    machine.restore(cells)
+    return machine.seen_until()

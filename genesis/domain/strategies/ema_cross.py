@@ -1,0 +1,80 @@
+"""EMA cross: long while the fast average is above the slow one, flat while it is below."""
+
+import math
+from collections.abc import Mapping
+
+from genesis.domain.indicators.averages import EMA_SIZE, ema_start, ema_step
+from genesis.domain.indicators.ranges import atr_start, atr_step
+from genesis.domain.strategy import Opinion, Parameter, StrategyKind
+from protocols.market import Candle
+from protocols.signals import Recommendation
+
+# State: [side of the fast average last seen: -1, 0 (never), 1] [fast EMA] [slow EMA] [ATR]
+_FAST = 1
+_SLOW = _FAST + EMA_SIZE
+_ATR = _SLOW + EMA_SIZE
+
+# No model has spoken: a cross by itself is given even odds.
+_EVEN_ODDS = 0.5
+
+
+def _start(parameters: Mapping[str, float]) -> list[float]:
+    fast, slow = int(parameters["fast"]), int(parameters["slow"])
+    if fast >= slow:
+        raise ValueError(f"ema_cross.fast must be below ema_cross.slow ({slow}), was {fast}")
+    return [0.0, *ema_start(fast), *ema_start(slow), *atr_start(int(parameters["atr"]))]
+
+
+def _step(state: list[float], candle: Candle) -> Opinion:
+    fast = ema_step(state, _FAST, candle.close)
+    slow = ema_step(state, _SLOW, candle.close)
+    atr = atr_step(state, _ATR, candle.high, candle.low, candle.close)
+    fast_name, slow_name = f"EMA {int(state[_FAST])}", f"EMA {int(state[_SLOW])}"
+    if math.isnan(slow):
+        return Opinion(
+            recommendation=Recommendation.HOLD,
+            confidence=0.0,
+            probability=_EVEN_ODDS,
+            features={},
+            reasons=(f"{slow_name} is not known yet: {int(state[_SLOW + 1])} of {int(state[_SLOW])} candles seen",),
+        )
+    spread = fast - slow
+    features = {"ema_fast": fast, "ema_slow": slow, "spread": spread}
+    confidence = 0.0
+    if not math.isnan(atr):
+        features["atr"] = atr
+        if atr > 0.0:
+            confidence = min(1.0, abs(spread) / atr)
+    before = state[0]
+    side = 1.0 if spread > 0.0 else -1.0 if spread < 0.0 else before
+    state[0] = side
+    if side != before and before != 0.0:
+        recommendation = Recommendation.BUY if side > 0.0 else Recommendation.SELL
+        direction = "above" if side > 0.0 else "below"
+        reasons = (f"{fast_name} ({fast:.8g}) crossed {direction} {slow_name} ({slow:.8g})",)
+    else:
+        recommendation = Recommendation.HOLD
+        direction = "above" if side > 0.0 else "below" if side < 0.0 else "at"
+        reasons = (f"{fast_name} ({fast:.8g}) stays {direction} {slow_name} ({slow:.8g})",)
+    if "atr" in features:
+        reasons += (f"they are {abs(spread):.6g} apart, the average true range is {atr:.6g}",)
+    return Opinion(
+        recommendation=recommendation,
+        confidence=confidence,
+        probability=_EVEN_ODDS,
+        features=features,
+        reasons=reasons,
+    )
+
+
+EMA_CROSS = StrategyKind(
+    name="ema_cross",
+    version=1,
+    parameters=(
+        Parameter(name="fast", default=12, low=2, high=500, whole=True, meaning="candles of the fast average"),
+        Parameter(name="slow", default=26, low=3, high=1000, whole=True, meaning="candles of the slow average"),
+        Parameter(name="atr", default=14, low=2, high=500, whole=True, meaning="candles of the average true range"),
+    ),
+    start=_start,
+    step=_step,
+)
