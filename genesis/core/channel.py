@@ -117,14 +117,18 @@ class Doorbell:
             trio.lowlevel.reschedule(self.task)
             self.task = None
 
-    def _abort(self, _: Any) -> trio.lowlevel.Abort:
+    def sleep_here(self) -> None:
+        """Note the running task as the one to wake; it must wait with `abort` next."""
+        assert self.task is None, "a mailbox has one consumer"
+        self.task = trio.lowlevel.current_task()
+
+    def abort(self, _: Any) -> trio.lowlevel.Abort:
         self.task = None
         return trio.lowlevel.Abort.SUCCEEDED
 
     async def wait(self) -> None:
-        assert self.task is None, "a mailbox has one consumer"
-        self.task = trio.lowlevel.current_task()
-        await trio.lowlevel.wait_task_rescheduled(self._abort)
+        self.sleep_here()
+        await trio.lowlevel.wait_task_rescheduled(self.abort)
 
 
 class _Waiter:
@@ -348,6 +352,11 @@ class Channel(Generic[T]):
         if self._line:
             self.admit()
         return taken
+
+    def acked_by(self, count: int) -> None:
+        """The consumer is done with `count` messages."""
+        self.acked += count
+        self.leased -= count
 
     def put_back(self, envelopes: list[Envelope]) -> None:
         """Return un-acked envelopes (oldest first) to the head of the queue."""

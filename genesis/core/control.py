@@ -14,14 +14,6 @@ from genesis.core.errors import ChildFailure
 
 
 @attrs.frozen
-class Ready:
-    """A child said `ready()`."""
-
-    child: Child
-    generation: int
-
-
-@attrs.frozen
 class Exited:
     """A child's task is over; how is written in the child."""
 
@@ -65,7 +57,7 @@ class Watch:
     """Time to look at everybody's progress."""
 
 
-ControlMessage = Ready | Exited | Crash | StartTimeout | Overdue | RestartDue | Watch
+ControlMessage = Exited | Crash | StartTimeout | Overdue | RestartDue | Watch
 
 
 class ControlQueue:

@@ -1,7 +1,5 @@
 """What an ended task's exception means: a way out of the program, a cancellation, or a crash."""
 
-import traceback
-
 import trio
 
 WAYS_OUT = (KeyboardInterrupt, SystemExit)
@@ -30,5 +28,5 @@ def first_line(error: BaseException) -> str:
     inner = error
     while isinstance(inner, BaseExceptionGroup):
         inner = inner.exceptions[0]
-    text = traceback.format_exception_only(inner)[-1].strip().splitlines()
-    return text[0] if text else type(inner).__name__
+    text = str(inner).strip().splitlines()
+    return f"{type(inner).__name__}: {text[0]}" if text else type(inner).__name__

@@ -37,6 +37,7 @@ class HardExit:
 
     def now(self, reason: str) -> None:
         """Say why and where every thread stands, then leave: no finally block, no flush but ours."""
-        print(f"genesis: hard exit: {reason}", file=sys.stderr, flush=True)
+        sys.stderr.write(f"genesis: hard exit: {reason}\n")
+        sys.stderr.flush()
         faulthandler.dump_traceback(file=sys.__stderr__ or sys.stderr, all_threads=True)
         self._leave(self._exit_code)

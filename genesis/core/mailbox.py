@@ -53,7 +53,6 @@ class Mailbox:
         self.alarm = alarm
         self.term: Term | None = None
         self.progress = 0
-        self.progressed_at = -math.inf
         self.drained: trio.Event | None = None
         self._bell = Doorbell()
         for channel in self.channels:
@@ -137,10 +136,14 @@ class Mailbox:
         """See `Inbox.lease`."""
         if term.over:
             raise Fenced(f"{term} is over and may not lease")
-        if any(channel.queue for channel in self.channels) or trio.current_time() >= until:
-            await trio.lowlevel.checkpoint()
+        if limit < 1:
+            raise ValueError(f"limit must be at least 1, was {limit}")
+        for channel in self.channels:
+            if channel.queue or term.draining:
+                await trio.lowlevel.checkpoint()
+                break
         else:
-            await self._wait(until)
+            await self._wait(-math.inf if term.draining else until)
         while True:
             # From here to the return there is no checkpoint: what leaves the queue reaches the actor.
             if term.over:
@@ -148,16 +151,21 @@ class Mailbox:
             if term.draining:
                 return await self._drain(term, limit)
             batch = self._take(term, limit)
-            if batch or trio.current_time() >= until:
+            if batch or (until != math.inf and trio.current_time() >= until):
                 return batch
             await self._wait(until)
 
     async def _wait(self, until: float) -> None:
+        """Sleep until the bell rings or the clock reaches `until`. Always a checkpoint."""
         if until == math.inf:
-            await self._bell.wait()
+            self._bell.sleep_here()
+            await trio.lowlevel.wait_task_rescheduled(self._bell.abort)
+        elif trio.current_time() >= until:
+            await trio.lowlevel.checkpoint()
         else:
             with trio.CancelScope(deadline=until):
-                await self._bell.wait()
+                self._bell.sleep_here()
+                await trio.lowlevel.wait_task_rescheduled(self._bell.abort)
 
     async def _drain(self, term: Term, limit: int) -> list[Envelope]:
         # The actor has ended its batch and would begin another: it has drained, and waits here to be cancelled.
@@ -193,7 +201,6 @@ class Mailbox:
             self._leased = batch.copy()
         self._unacked += len(batch)
         self.progress += 1
-        self.progressed_at = trio.current_time()
         return batch
 
     def _merge(self, filled: list[Channel[Any]], limit: int) -> list[Envelope]:
@@ -218,14 +225,23 @@ class Mailbox:
         if term.over:
             raise Fenced(f"{term} is over and may not ack")
         done = 0
+        run = 0
+        channel: Channel[Any] | None = None
         for envelope in envelopes:
             # Acked before: saying it twice (each one, then the batch) does no harm.
             if envelope.term is term:
                 envelope.term = None
-                channel = envelope.channel
-                channel.acked += 1
-                channel.leased -= 1
-                done += 1
+                if envelope.channel is not channel:
+                    # Counted by runs of one channel: most batches are one run.
+                    if channel is not None:
+                        channel.acked_by(run)
+                        done += run
+                    channel = envelope.channel
+                    run = 0
+                run += 1
+        if channel is not None:
+            channel.acked_by(run)
+            done += run
         self._unacked -= done
         self.progress += 1
         if not self._unacked:

@@ -27,7 +27,6 @@ from genesis.core.control import (
     Crash,
     Exited,
     Overdue,
-    Ready,
     RestartDue,
     StartTimeout,
     Watch,
@@ -47,6 +46,8 @@ from genesis.core.specs import SupervisorSpec as SupervisorSpec
 from genesis.core.specs import mailboxes, validate
 from genesis.core.term import Term
 from protocols.health import ActorStatus, ActorView
+
+_ON_THE_WAY = (ActorStatus.STARTING, ActorStatus.BACKING_OFF)
 
 _GRACE_CHECKPOINTS = 10
 """A loop that was blocked past a deadline wakes waiter and child together: the child gets its turn first."""
@@ -83,9 +84,11 @@ class Supervisor:
         self._inner: dict[Child, Supervisor] = {}
         self._budget = RestartBudget(spec.intensity, spec.period_s)
         self._queue = ControlQueue(house.clock)
-        self._pending: deque[Child] = deque()
+        self._pending: list[Child] = []
         self._booting = True
         self._stop_requested = False
+        self._leaving: BaseException | None = None
+        self._zombies = 0
         # The root stops for good; one below may be started again by its parent, and its mailboxes then live on.
         self._for_good = path == spec.id
         self._status = ActorStatus.STOPPED
@@ -185,7 +188,7 @@ class Supervisor:
             self._schedule_watch()
             while not self._stop_requested:
                 self._advance()
-                if self._booting and not self._pending and not self._anybody(ActorStatus.STARTING):
+                if self._booting and not self._pending and not self._anybody(*_ON_THE_WAY):
                     self._booting = False
                     self._turn(ActorStatus.RUNNING)
                     on_ready()
@@ -208,14 +211,6 @@ class Supervisor:
 
     async def _handle(self, control: ControlMessage) -> None:
         match control:
-            case Ready(child, generation):
-                if generation == child.generation and child.status is ActorStatus.STARTING:
-                    now = self._house.clock.now()
-                    child.ready_at = now
-                    child.was_ready = True
-                    child.progress_seen = (child.mailbox.progress, now)
-                    child.turn(ActorStatus.RUNNING, now)
-                    self._emit(EventKind.READY, child)
             case Exited(child, generation):
                 # Fenced twice: a stale generation, and an end that we asked for ourselves.
                 if generation == child.generation and child.lives and not child.stopped_by_me:
@@ -240,15 +235,21 @@ class Supervisor:
     # --- starting -------------------------------------------------------------------------------------------------
 
     def _advance(self) -> None:
-        """Start whom it is time to start. In order, each after the one before is ready, except that the children of a
-        running one_for_one supervisor do not wait for one another.
-        """
-        serial = self._booting or self._spec.strategy is not Strategy.ONE_FOR_ONE
-        while self._pending and not (serial and self._anybody(ActorStatus.STARTING)):
-            self._start(self._pending.popleft())
+        """Start whom it is time to start: in order, each after the one before is ready.
 
-    def _anybody(self, status: ActorStatus) -> bool:
-        return any(child.status is status for child in self._children)
+        Under one_for_one a child that has been ready before waits for nobody: the one that is starting now may be
+        waiting for its answer.
+        """
+        for child in list(self._pending):
+            alone = self._spec.strategy is Strategy.ONE_FOR_ONE and (child.was_ready or not self._booting)
+            if alone or not self._anybody(ActorStatus.STARTING):
+                self._pending.remove(child)
+                self._start(child)
+            elif self._spec.strategy is not Strategy.ONE_FOR_ONE:
+                return
+
+    def _anybody(self, *statuses: ActorStatus) -> bool:
+        return any(child.status in statuses for child in self._children)
 
     def _start(self, child: Child) -> None:
         now = self._house.clock.now()
@@ -266,9 +267,22 @@ class Supervisor:
                 mailbox=child.mailbox,
                 clock=self._house.clock,
                 chance_seed=f"{self._house.seed}-{child.path}-{child.generation}",
-                on_ready=lambda: self._queue.post(Ready(child, term.generation)),
+                on_ready=lambda: self._on_ready(child, term.generation),
             )
             self._house.nursery.start_soon(self._run_worker, child, child.spec, child.ctx, term, name=child.path)
+
+    def _on_ready(self, child: Child, generation: int) -> None:
+        # Called in the child's own task: a turn of our loop just to note it would delay every restart.
+        if generation != child.generation or child.status is not ActorStatus.STARTING:
+            return
+        now = self._house.clock.now()
+        child.ready_at = now
+        child.was_ready = True
+        child.progress_seen = (child.mailbox.progress, now)
+        child.turn(ActorStatus.RUNNING, now)
+        self._emit(EventKind.READY, child)
+        if self._booting or self._pending:
+            self._queue.wake()
 
     async def _run_worker(self, child: Child, spec: ChildSpec, ctx: Context, term: Term) -> None:
         try:
@@ -281,14 +295,16 @@ class Supervisor:
     async def _run_supervisor(self, child: Child, inner: "Supervisor", term: Term) -> None:
         try:
             with child.scope:
-                await inner._live(lambda: self._queue.post(Ready(child, term.generation)))
+                await inner._live(lambda: self._on_ready(child, term.generation))
         except BaseException as error:
             child.error = error
         self._task_over(child, term)
 
     def _task_over(self, child: Child, term: Term) -> None:
-        # A zombie that ends at last finds that its place has been given up.
-        if child.generation == term.generation:
+        if child.status is ActorStatus.ZOMBIE:
+            # It ends at last, and finds that its place has been given up.
+            self._house.zombies.remove(child.path)
+        elif child.generation == term.generation:
             child.done.set()
             child.quiet.set()
             self._queue.post(Exited(child, term.generation))
@@ -297,6 +313,8 @@ class Supervisor:
 
     async def _on_exit(self, child: Child) -> None:
         error, blame = self._settle(child)
+        if self._leaving is not None:
+            raise self._leaving
         now = self._house.clock.now()
         never_ready = child.status is ActorStatus.STARTING
         if error is None:
@@ -325,9 +343,7 @@ class Supervisor:
     def _settle(self, child: Child) -> tuple[BaseException | None, str | None]:
         """Read how a task ended: its crash, or None for a normal end; and what to blame its message for, if at all."""
         child.reported = True
-        raised, child.error = child.error, None
-        if raised is not None and (leaving := exits.way_out(raised)) is not None:
-            raise leaving
+        raised = self._raised(child)
         error: BaseException | None = child.condemned
         if error is None and raised is not None:
             error = exits.crash(raised) or ChildFailure(f"{child.path} was cancelled by nobody who may")
@@ -337,6 +353,13 @@ class Supervisor:
                 error = StartFailed(f"{child.path} must say ready() before it returns, did not")
         blamed = error is not None and not isinstance(error, Killed)
         return error, exits.first_line(error) if error is not None and blamed else None
+
+    def _raised(self, child: Child) -> BaseException | None:
+        raised, child.error = child.error, None
+        if raised is not None:
+            # Raised again when all children have been stopped, not before.
+            self._leaving = self._leaving or exits.way_out(raised)
+        return raised
 
     def _end_term(self, child: Child, blame: str | None) -> None:
         letter = child.mailbox.end_term(blame=blame)
@@ -378,8 +401,10 @@ class Supervisor:
             await self._stop_child(other, for_good=False)
             if other.spec.restart is Restart.TEMPORARY:
                 self._forget(other)
-        if self._house.zombies:
-            self._give_up(f"zombies: {', '.join(self._house.zombies)}", None)
+        if self._leaving is not None:
+            raise self._leaving
+        if self._zombies:
+            self._give_up(f"{self._zombies} of its children did not end: {', '.join(self._house.zombies)}", None)
         delay = child.spec.backoff.delay_s(child.failures, self._chance)
         child.turn(ActorStatus.BACKING_OFF, now)
         if delay > 0:
@@ -398,9 +423,8 @@ class Supervisor:
                 return self._children[self._children.index(child) :]
 
     def _queue_group(self, child: Child) -> None:
-        group = self._group(child)
-        waiting = [other for other in self._pending if other not in group]
-        self._pending = deque([*waiting, *group])
+        wanted = {*self._pending, *self._group(child)}
+        self._pending = [other for other in self._children if other in wanted]
 
     def _give_up(self, why: str, cause: BaseException | None) -> NoReturn:
         self._emit_self(EventKind.ESCALATED, why, cause)
@@ -442,6 +466,8 @@ class Supervisor:
         self._pending.clear()
         for child in reversed(self._children):
             await self._stop_child(child, for_good=self._for_good)
+        if self._leaving is not None:
+            raise self._leaving
 
     async def _stop_child(self, child: Child, *, for_good: bool) -> None:
         """Stop one child within its deadline: let it finish its batch, cancel it, in the end declare it a zombie."""
@@ -498,9 +524,7 @@ class Supervisor:
         child.scope.cancel()
 
     def _after_stop(self, child: Child) -> None:
-        raised, child.error = child.error, None
-        if raised is not None and (leaving := exits.way_out(raised)) is not None:
-            raise leaving
+        raised = self._raised(child)
         error = None if raised is None else exits.crash(raised)
         if error is None or isinstance(error, Escalated):
             self._emit(EventKind.STOPPED, child)
@@ -512,6 +536,7 @@ class Supervisor:
         """Its task will not end. Nothing it does from here on reaches anybody; only the process's end removes it."""
         child.reported = True
         child.token += 1
+        self._zombies += 1
         self._house.zombies.append(child.path)
         self._end_term(child, None)
         child.turn(ActorStatus.ZOMBIE, self._house.clock.now())
@@ -565,7 +590,9 @@ class Supervisor:
                 restarts=child.restarts,
                 last_error=child.last_error,
             )
-        progressed = max(child.mailbox.progressed_at, child.ready_at or child.since)
+        count, progressed = child.progress_seen
+        if child.mailbox.progress != count:
+            progressed = now
         return ActorView(
             name=child.spec.id,
             kind="supervisor" if isinstance(child.spec, SupervisorSpec) else "worker",
