@@ -163,8 +163,8 @@ def read_notice(value: object, *, session: int, received_ns: int, tolerance: Tol
     if kind in ORDER_REQUESTS and isinstance(info, list) and info:
         rows = info if isinstance(info[0], list) else [info]
         read = [Row.of("request", item, ORDER_LENGTH, None) for item in rows if isinstance(item, list)]
-        # An ox_multi answer holds notifications, whose second element is text where an order has its group id.
-        orders = [item for item in read if not isinstance(item.get(1), str) or item.get(1).isdigit()]
+        # An ox_multi answer holds notifications, whose second element names a request where an order has its group.
+        orders = [item for item in read if not (isinstance(item.get(1), str) and item.get(1).endswith("-req"))]
         venue_ids = tuple(number for item in orders if (number := item.integer_or_none(0)) is not None)
         if len(orders) == 1:
             cid = orders[0].integer_or_none(2)
