@@ -1,0 +1,552 @@
+"""A WebSocket client in two builds: a fast one that cuts many frames out of each large read, and a calm one.
+
+Both are opened by an async context manager, speak `WebSocket`, and pass the same contract test:
+
+* connecting and both handshakes happen inside one deadline, also against a peer that says nothing;
+* a refused upgrade is `HandshakeRefused` with its status, whatever the body does afterwards;
+* `send` never leaves half a frame unnoticed: an interrupted send ends the connection, later sends raise `LinkClosed`;
+* `aclose` takes at most `CLOSE_GRACE_S` and always ends with a closed stream.
+
+`fast_websocket` is built on the sans-IO protocol of `websockets` and costs about a fifth of `trio-websocket` for each
+message; it is for market data. `calm_websocket` is `trio-websocket` without its `open_websocket`, which waits for ever
+for a silent peer; it reads in a task of its own, so that pings are answered while its owner is busy.
+
+TCP is opened with `trio.open_tcp_stream`, so trio's socket seam (a virtual network) works below both.
+"""
+
+import contextlib
+import ssl
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
+from typing import Any, Final, Protocol, cast
+
+import attrs
+import trio
+import trio_websocket
+from typing_extensions import override
+from websockets.client import ClientProtocol
+from websockets.exceptions import InvalidStatus, InvalidURI, PayloadTooBig
+from websockets.frames import CloseCode, Frame, Opcode
+from websockets.headers import build_host
+from websockets.protocol import State
+from websockets.uri import WebSocketURI, parse_uri
+
+from genesis.edge.errors import (
+    ConnectFailed,
+    ConnectTimeout,
+    HandshakeFailed,
+    HandshakeRefused,
+    LinkClosed,
+    MessageTooBig,
+)
+
+CLOSE_GRACE_S: Final = 2.0
+READ_BYTES: Final = 262_144
+"""One read takes what the kernel holds: at 7,000 messages a second the loop's wake-ups cost more than the frames."""
+MAX_MESSAGE_BYTES: Final = 4 * 1024 * 1024
+CALM_QUEUE: Final = 1024
+"""Messages the calm reader may hold before it stops reading (and answering pings)."""
+
+
+class WebSocket(Protocol):
+    """An open WebSocket. One task receives; any task may send."""
+
+    async def receive_many(self) -> list[bytes]:
+        """All whole messages of one read, oldest first, at least one. Raises LinkClosed when there will be no more."""
+
+    async def send(self, message: bytes) -> None:
+        """Send one text message. Raises LinkClosed; after any exception out of here the connection is over."""
+
+    async def ping(self) -> None:
+        """Send a protocol ping and wait for its pong (somebody must be receiving). Raises LinkClosed."""
+
+    async def aclose(self) -> None:
+        """Say goodbye, for `CLOSE_GRACE_S` at most, and close the stream. Repeatable."""
+
+    @property
+    def closed(self) -> bool:
+        """True once nothing can be sent any more."""
+
+
+class Dial(Protocol):
+    """Opens a WebSocket within `timeout_s`. Raises ConnectFailed, ConnectTimeout, HandshakeRefused, HandshakeFailed."""
+
+    def __call__(self, uri: str, *, timeout_s: float) -> AbstractAsyncContextManager[WebSocket]: ...
+
+
+# --- what both builds share -------------------------------------------------------------------------------------------
+
+
+_HEAD_BYTES: Final = 4096
+
+
+class _Tap(trio.abc.Stream):
+    """Passes a stream through; until the handshake is over it keeps what was heard and says when the stream ends.
+
+    trio-websocket waits for its handshake without an end when the stream ends inside it.
+    """
+
+    def __init__(self, inner: trio.abc.Stream, heard: bytearray, on_end: Callable[[], None]) -> None:
+        self._inner = inner
+        self._heard = heard
+        self._on_end = on_end
+        self.listening = True
+
+    @override
+    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
+        await self._inner.send_all(data)
+
+    @override
+    async def wait_send_all_might_not_block(self) -> None:
+        await self._inner.wait_send_all_might_not_block()
+
+    @override
+    async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
+        try:
+            data = await self._inner.receive_some(max_bytes)
+        except (trio.BrokenResourceError, trio.ClosedResourceError, ssl.SSLError):
+            # trio-websocket knows only some of these endings; TLS has more.
+            data = b""
+        if self.listening:
+            self._heard += data[: max(0, _HEAD_BYTES - len(self._heard))]
+            if not data:
+                self._on_end()
+        return data
+
+    @override
+    async def aclose(self) -> None:
+        await self._inner.aclose()
+
+
+def _parse(uri: str) -> WebSocketURI:
+    try:
+        return parse_uri(uri)
+    except (InvalidURI, ValueError) as error:
+        raise ConnectFailed(f"address must be a ws:// or wss:// URI, was {uri!r}") from error
+
+
+async def _open_stream(target: WebSocketURI, ssl_context: ssl.SSLContext | None) -> trio.abc.Stream:
+    """TCP, and TLS for wss. The caller holds the deadline."""
+    try:
+        stream: trio.abc.Stream = await trio.open_tcp_stream(target.host, target.port)
+    except OSError as error:
+        raise ConnectFailed(f"cannot reach {target.host}:{target.port}: {error}") from error
+    if not target.secure:
+        return stream
+    tls = trio.SSLStream(
+        stream,
+        ssl_context or ssl.create_default_context(),
+        server_hostname=target.host,
+        https_compatible=True,
+    )
+    try:
+        await tls.do_handshake()
+    except (trio.BrokenResourceError, ssl.SSLError, OSError) as error:
+        await trio.aclose_forcefully(stream)
+        raise ConnectFailed(f"TLS with {target.host}:{target.port} failed: {error.__cause__ or error}") from error
+    except BaseException:
+        await trio.aclose_forcefully(stream)
+        raise
+    return tls
+
+
+async def _close_now(stream: trio.abc.Stream) -> None:
+    # A TLS stream that broke before may complain once more while it is being closed.
+    with contextlib.suppress(trio.BrokenResourceError, ssl.SSLError):
+        await trio.aclose_forcefully(stream)
+
+
+def _status_of(heard: bytes | bytearray) -> int | None:
+    """The status of an HTTP answer of which perhaps only the first line came."""
+    first, separator, _ = bytes(heard).partition(b"\r\n")
+    parts = first.split(b" ", 2)
+    if separator and len(parts) >= 2 and parts[0].startswith(b"HTTP/") and parts[1].isdigit():
+        return int(parts[1])
+    return None
+
+
+def _retry_after(value: str | None) -> float | None:
+    return float(value) if value is not None and value.strip().isdigit() else None
+
+
+def _handshake_trouble(heard: bytes | bytearray) -> HandshakeRefused | HandshakeFailed:
+    """What a handshake that ended has told us: a refusal if a status line came, else only that it failed."""
+    status = _status_of(heard)
+    if status is not None and status != 101:
+        return HandshakeRefused(status)
+    return HandshakeFailed("the stream ended before the handshake was answered")
+
+
+def _timeout_trouble(uri: str, timeout_s: float, heard: bytes | bytearray) -> HandshakeRefused | ConnectTimeout:
+    """A status line and then nothing is a refusal, not silence: its sender may never finish the body."""
+    status = _status_of(heard)
+    if status is not None and status != 101:
+        return HandshakeRefused(status)
+    return ConnectTimeout(f"{uri} must be connected within {timeout_s} s")
+
+
+def _first(group: BaseExceptionGroup[Any]) -> Any:
+    leaf: Any = group
+    while isinstance(leaf, BaseExceptionGroup):
+        leaf = leaf.exceptions[0]
+    return leaf
+
+
+def _header(headers: Any, name: bytes) -> str | None:
+    for key, value in headers or ():
+        if bytes(key).lower() == name:
+            return bytes(value).decode("latin-1")
+    return None
+
+
+# --- fast: websockets' sans-IO protocol over a trio stream ------------------------------------------------------------
+
+
+@attrs.define(eq=False)
+class FastWebSocket:
+    """See `fast_websocket`."""
+
+    stream: trio.abc.Stream
+    protocol: ClientProtocol
+    read_bytes: int = READ_BYTES
+    _send_lock: trio.Lock = attrs.field(factory=trio.Lock)
+    _pings: dict[bytes, trio.Event] = attrs.field(factory=dict)
+    _ping_count: int = 0
+    _parts: list[bytes] = attrs.field(factory=list)
+    _over: LinkClosed | None = None
+    _receiving: bool = False
+
+    @property
+    def closed(self) -> bool:
+        return self._over is not None or self.protocol.state is not State.OPEN
+
+    async def receive_many(self) -> list[bytes]:
+        self._receiving = True
+        try:
+            while True:
+                # Frames that came right behind the handshake are already in the protocol: look before reading.
+                messages = self._messages(self.protocol.events_received())
+                if self.protocol.writes:
+                    await self._flush()
+                if messages:
+                    return messages
+                if self._over is not None:
+                    raise self._over
+                try:
+                    data = await self.stream.receive_some(self.read_bytes)
+                except (trio.BrokenResourceError, trio.ClosedResourceError, ssl.SSLError) as error:
+                    self._end(LinkClosed(CloseCode.ABNORMAL_CLOSURE, "stream broke", by_us=self._over is not None))
+                    raise self._fate() from error
+                if data:
+                    self.protocol.receive_data(data)
+                else:
+                    self.protocol.receive_eof()
+                    self._note_close()
+        finally:
+            self._receiving = False
+
+    async def send(self, message: bytes) -> None:
+        async with self._send_lock:
+            if self.closed:
+                raise self._fate()
+            # Queued under the lock: a sender that is cancelled while it waits for its turn leaves nothing behind.
+            self.protocol.send_text(message)
+            await self._drain()
+
+    async def ping(self) -> None:
+        self._ping_count += 1
+        payload = self._ping_count.to_bytes(8, "big")
+        answered = trio.Event()
+        async with self._send_lock:
+            if self.closed:
+                raise self._fate()
+            self._pings[payload] = answered
+            self.protocol.send_ping(payload)
+            await self._drain()
+        try:
+            await answered.wait()
+        finally:
+            self._pings.pop(payload, None)
+        if self._over is not None:
+            raise self._over
+
+    async def aclose(self) -> None:
+        try:
+            with trio.move_on_after(CLOSE_GRACE_S):
+                await self._say_goodbye()
+        finally:
+            # Also when cancelled: then without a goodbye.
+            self._end(LinkClosed(CloseCode.NORMAL_CLOSURE, "", by_us=True))
+            await _close_now(self.stream)
+
+    async def _say_goodbye(self) -> None:
+        try:
+            async with self._send_lock:
+                if not self.closed:
+                    self.protocol.send_close(CloseCode.NORMAL_CLOSURE)
+                    self._end(LinkClosed(CloseCode.NORMAL_CLOSURE, "", by_us=True))
+                    await self._drain()
+            # Read until the other side has closed too, or our close would be a reset that eats our own last frame.
+            while not self._receiving and self.protocol.state is State.CLOSING:
+                data = await self.stream.receive_some(self.read_bytes)
+                if not data:
+                    break
+                self.protocol.receive_data(data)
+        except (LinkClosed, trio.BrokenResourceError, trio.ClosedResourceError, trio.BusyResourceError):
+            pass  # whatever the goodbye ran into, the stream is closed next
+
+    def _messages(self, events: list[Any]) -> list[bytes]:
+        messages: list[bytes] = []
+        for event in events:
+            if type(event) is not Frame:
+                continue
+            opcode = event.opcode
+            if opcode is Opcode.TEXT or opcode is Opcode.BINARY:
+                if event.fin:
+                    messages.append(bytes(event.data))
+                else:
+                    self._parts = [bytes(event.data)]
+            elif opcode is Opcode.CONT:
+                self._parts.append(bytes(event.data))
+                if event.fin:
+                    messages.append(b"".join(self._parts))
+                    self._parts = []
+            elif opcode is Opcode.PONG:
+                answered = self._pings.get(bytes(event.data))
+                if answered is not None:
+                    answered.set()
+        self._note_close()
+        return messages
+
+    def _note_close(self) -> None:
+        protocol = self.protocol
+        if protocol.state is State.OPEN or self._over is not None:
+            return
+        if isinstance(protocol.parser_exc, PayloadTooBig):
+            self._end(MessageTooBig(CloseCode.MESSAGE_TOO_BIG, str(protocol.parser_exc), by_us=True))
+        elif protocol.close_rcvd is not None:
+            self._end(LinkClosed(protocol.close_rcvd.code, protocol.close_rcvd.reason))
+        elif protocol.close_sent is not None:
+            self._end(LinkClosed(protocol.close_sent.code, protocol.close_sent.reason, by_us=True))
+        else:
+            self._end(LinkClosed(CloseCode.ABNORMAL_CLOSURE, "stream ended"))
+
+    def _end(self, fate: LinkClosed) -> None:
+        """The first fate stands; everybody who waits for a pong wakes."""
+        if self._over is None:
+            self._over = fate
+        for answered in self._pings.values():
+            answered.set()
+
+    def _fate(self) -> LinkClosed:
+        self._note_close()
+        return self._over or LinkClosed(CloseCode.ABNORMAL_CLOSURE, "not open")
+
+    async def _flush(self) -> None:
+        """Send what the protocol itself wants to say (pong, close), in turn with other senders."""
+        try:
+            async with self._send_lock:
+                await self._drain()
+        except LinkClosed:
+            pass  # the next read tells the receiver, after the messages that were already here
+
+    async def _drain(self) -> None:
+        for chunk in self.protocol.data_to_send():
+            if not chunk:
+                continue  # the protocol's mark for a half close: we always close whole
+            try:
+                await self.stream.send_all(chunk)
+            except (trio.BrokenResourceError, trio.ClosedResourceError, ssl.SSLError) as error:
+                self._end(LinkClosed(CloseCode.ABNORMAL_CLOSURE, "stream broke while sending"))
+                raise self._fate() from error
+            except BaseException:
+                # Cancelled inside a frame: nobody can know how much of it left, so nothing may follow it.
+                self._end(LinkClosed(CloseCode.ABNORMAL_CLOSURE, "a send was interrupted", by_us=True))
+                raise
+
+
+async def _shake_hands(socket: FastWebSocket, heard: bytearray) -> None:
+    protocol, stream = socket.protocol, socket.stream
+    protocol.send_request(protocol.connect())
+    try:
+        for chunk in protocol.data_to_send():
+            await stream.send_all(chunk)
+        while protocol.state is State.CONNECTING and protocol.handshake_exc is None:
+            data = await stream.receive_some(socket.read_bytes)
+            if not data:
+                raise _handshake_trouble(heard)
+            heard += data[: max(0, _HEAD_BYTES - len(heard))]
+            protocol.receive_data(data)
+    except (trio.BrokenResourceError, ssl.SSLError) as error:
+        raise _handshake_trouble(heard) from error
+    trouble = protocol.handshake_exc
+    if isinstance(trouble, InvalidStatus):
+        response = trouble.response
+        raise HandshakeRefused(response.status_code, _retry_after(response.headers.get("Retry-After"))) from trouble
+    if trouble is not None:
+        raise HandshakeFailed(f"the answer was no handshake: {trouble.__cause__ or trouble}") from trouble
+
+
+@contextlib.asynccontextmanager
+async def fast_websocket(
+    uri: str,
+    *,
+    timeout_s: float,
+    ssl_context: ssl.SSLContext | None = None,
+    max_message_bytes: int = MAX_MESSAGE_BYTES,
+    read_bytes: int = READ_BYTES,
+) -> AsyncIterator[WebSocket]:
+    """Open the fast build (see the module). Raises as `Dial` says."""
+    target = _parse(uri)
+    heard = bytearray()
+    stream: trio.abc.Stream | None = None
+    try:
+        with trio.fail_after(timeout_s):
+            stream = await _open_stream(target, ssl_context)
+            socket = FastWebSocket(stream, ClientProtocol(target, max_size=max_message_bytes), read_bytes)
+            await _shake_hands(socket, heard)
+    except BaseException as error:
+        if stream is not None:
+            await _close_now(stream)
+        if isinstance(error, trio.TooSlowError):
+            raise _timeout_trouble(uri, timeout_s, heard) from error
+        raise
+    try:
+        yield socket
+    finally:
+        await socket.aclose()
+
+
+# --- calm: trio-websocket over the same streams -----------------------------------------------------------------------
+
+
+@attrs.define(eq=False)
+class CalmWebSocket:
+    """See `calm_websocket`."""
+
+    connection: trio_websocket.WebSocketConnection
+    stream: trio.abc.Stream
+    _ping_count: int = 0
+    _interrupted: bool = False
+    _closed_by_us: bool = False
+
+    @property
+    def closed(self) -> bool:
+        return self._interrupted or self._closed_by_us or self.connection.closed is not None
+
+    async def receive_many(self) -> list[bytes]:
+        try:
+            message = await self.connection.get_message()
+        except trio_websocket.ConnectionClosed as error:
+            raise self._fate() from error
+        return [message.encode() if isinstance(message, str) else message]
+
+    async def send(self, message: bytes) -> None:
+        await self._guarded(self.connection.send_message, message.decode())
+
+    async def ping(self) -> None:
+        self._ping_count += 1
+        payload = self._ping_count.to_bytes(8, "big")
+        if self.closed:
+            raise self._fate()
+        try:
+            await self.connection.ping(payload)
+        except trio_websocket.ConnectionClosed as error:
+            raise self._fate() from error
+
+    async def aclose(self) -> None:
+        self._closed_by_us = True
+        try:
+            with (
+                trio.move_on_after(CLOSE_GRACE_S),
+                contextlib.suppress(trio_websocket.ConnectionClosed, trio.BrokenResourceError, ssl.SSLError),
+            ):
+                await self.connection.aclose()
+        finally:
+            await _close_now(self.stream)
+
+    async def _guarded(self, send: Callable[[str], Any], message: str) -> None:
+        if self.closed:
+            raise self._fate()
+        finished = False
+        try:
+            await send(message)
+            finished = True
+        except trio_websocket.ConnectionClosed as error:
+            raise self._fate() from error
+        finally:
+            # Cancelled inside a frame: nobody can know how much of it left, so nothing may follow it.
+            self._interrupted = self._interrupted or not finished
+
+    def _fate(self) -> LinkClosed:
+        if self._closed_by_us:
+            return LinkClosed(CloseCode.NORMAL_CLOSURE, "", by_us=True)
+        reason = self.connection.closed
+        if reason is None:
+            return LinkClosed(CloseCode.ABNORMAL_CLOSURE, "a send was interrupted", by_us=True)
+        if reason.code == CloseCode.MESSAGE_TOO_BIG:
+            return MessageTooBig(reason.code, reason.reason or "", by_us=True)
+        return LinkClosed(reason.code, reason.reason or "")
+
+
+@contextlib.asynccontextmanager
+async def calm_websocket(
+    uri: str,
+    *,
+    timeout_s: float,
+    ssl_context: ssl.SSLContext | None = None,
+    max_message_bytes: int = MAX_MESSAGE_BYTES,
+) -> AsyncIterator[WebSocket]:
+    """Open the calm build (see the module). Raises as `Dial` says; what the body raises comes out as it is."""
+    target = _parse(uri)
+    stream: trio.abc.Stream | None = None
+    failure: Exception | None = None
+    heard = bytearray()
+    connected = False
+    ended = trio.CancelScope()
+    try:
+        async with trio.open_nursery() as nursery:
+            try:
+                with trio.fail_after(timeout_s):
+                    stream = await _open_stream(target, ssl_context)
+                    tap = _Tap(stream, heard, ended.cancel)
+                    with ended:
+                        connection = await trio_websocket.wrap_client_stream(
+                            nursery,
+                            cast("trio.SocketStream", tap),  # any stream will do; its annotation is too narrow
+                            build_host(target.host, target.port, target.secure),
+                            target.resource_name,
+                            message_queue_size=CALM_QUEUE,
+                            max_message_size=max_message_bytes,
+                            receive_buffer_size=65_536,
+                        )
+                    if ended.cancelled_caught:
+                        raise _handshake_trouble(heard)
+                connected, tap.listening = True, False
+                socket = CalmWebSocket(connection, stream)
+                try:
+                    yield socket
+                finally:
+                    await socket.aclose()
+            except Exception as error:
+                # Carried around the nursery, which would wrap it in a group.
+                failure = error
+            nursery.cancel_scope.cancel()
+    except* trio_websocket.ConnectionRejected as refusals:
+        # The reader found the refusal while we waited for the handshake; the nursery then cancelled the waiting.
+        refusal = _first(refusals)
+        failure = HandshakeRefused(refusal.status_code, _retry_after(_header(refusal.headers, b"retry-after")))
+    except* Exception as broken:
+        # The library's reader choked (wsproto and h11 raise what the other side made them): it never is the body's own.
+        text = f"{type(_first(broken)).__name__}: {_first(broken)}"
+        if connected:
+            failure = LinkClosed(CloseCode.PROTOCOL_ERROR, text, by_us=True)
+        else:
+            failure = HandshakeFailed(f"the answer was no handshake: {text}")
+    finally:
+        if stream is not None:
+            await _close_now(stream)
+    if isinstance(failure, trio.TooSlowError) and not connected:
+        raise _timeout_trouble(uri, timeout_s, heard) from failure
+    if failure is not None:
+        raise failure

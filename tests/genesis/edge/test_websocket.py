@@ -1,0 +1,340 @@
+"""One contract for both WebSocket builds, against a scripted peer on a real loopback socket."""
+
+import base64
+import contextlib
+import hashlib
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import pytest
+import trio
+import trio_websocket
+import trustme
+from trio.testing import MockClock
+
+from genesis.edge.errors import (
+    ConnectFailed,
+    ConnectTimeout,
+    HandshakeFailed,
+    HandshakeRefused,
+    LinkClosed,
+    MessageTooBig,
+)
+from genesis.edge.websocket import CLOSE_GRACE_S, calm_websocket, fast_websocket
+
+BUILDS = pytest.mark.parametrize("dial", [fast_websocket, calm_websocket], ids=["fast", "calm"])
+
+
+@contextlib.asynccontextmanager
+async def peer(
+    handler: Callable[[trio_websocket.WebSocketConnection], Awaitable[None]], context: ssl.SSLContext | None = None
+) -> AsyncIterator[str]:
+    """A WebSocket server that runs `handler` for each connection."""
+
+    async def accept(request: trio_websocket.WebSocketRequest) -> None:
+        with contextlib.suppress(trio_websocket.ConnectionClosed):
+            await handler(await request.accept())
+
+    async with trio.open_nursery() as nursery:
+        server = await nursery.start(trio_websocket.serve_websocket, accept, "127.0.0.1", 0, context)
+        yield f"{'wss' if context else 'ws'}://{'localhost' if context else '127.0.0.1'}:{server.port}/ws/2"
+        nursery.cancel_scope.cancel()
+
+
+@contextlib.asynccontextmanager
+async def raw_peer(handler: Callable[[trio.SocketStream], Awaitable[None]]) -> AsyncIterator[str]:
+    """A TCP server that runs `handler` for each connection, to answer upgrades in ways no library would."""
+    async with trio.open_nursery() as nursery:
+        listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
+
+        async def guarded(stream: trio.SocketStream) -> None:
+            with contextlib.suppress(trio.BrokenResourceError):
+                await handler(stream)
+
+        nursery.start_soon(trio.serve_listeners, guarded, listeners)
+        yield f"ws://127.0.0.1:{listeners[0].socket.getsockname()[1]}/ws/2"
+        nursery.cancel_scope.cancel()
+
+
+async def shake_then_deaf(stream: trio.SocketStream) -> None:
+    """A correct handshake, then never a read nor a word."""
+    request = b""
+    while b"\r\n\r\n" not in request:
+        request += await stream.receive_some()
+    lines = request.split(b"\r\n")
+    key = next(line.split(b": ")[1] for line in lines if line.lower().startswith(b"sec-websocket-key"))
+    digest = hashlib.sha1(key + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11").digest()  # noqa: S324  (RFC 6455 says SHA-1)
+    await stream.send_all(
+        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        b"Sec-WebSocket-Accept: " + base64.b64encode(digest) + b"\r\n\r\n"
+    )
+    await trio.sleep_forever()
+
+
+async def echo(connection: trio_websocket.WebSocketConnection) -> None:
+    while True:
+        await connection.send_message(await connection.get_message())
+
+
+@BUILDS
+async def test_messages_go_both_ways_in_order(dial: Any) -> None:
+    async with peer(echo) as uri, dial(uri, timeout_s=5) as socket:
+        for number in range(100):
+            await socket.send(b"[%d]" % number)
+        seen: list[bytes] = []
+        while len(seen) < 100:
+            seen += await socket.receive_many()
+        assert seen == [b"[%d]" % number for number in range(100)]
+        assert not socket.closed
+
+
+@BUILDS
+async def test_tls_is_checked_against_the_given_authority(dial: Any) -> None:
+    authority = trustme.CA()
+    server = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("localhost").configure_cert(server)
+    client = ssl.create_default_context()
+    authority.configure_trust(client)
+    async with peer(echo, server) as uri:
+        async with dial(uri, timeout_s=5, ssl_context=client) as socket:
+            await socket.send(b"hello")
+            assert await socket.receive_many() == [b"hello"]
+        with pytest.raises(ConnectFailed, match="TLS"):
+            async with dial(uri, timeout_s=5, ssl_context=ssl.create_default_context()):
+                pass
+
+
+@BUILDS
+async def test_nobody_there_is_a_failed_connect(dial: Any) -> None:
+    listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
+    port = listeners[0].socket.getsockname()[1]
+    await listeners[0].aclose()
+    with pytest.raises(ConnectFailed):
+        async with dial(f"ws://127.0.0.1:{port}/", timeout_s=5):
+            pass
+
+
+@BUILDS
+async def test_a_wrong_address_is_named(dial: Any) -> None:
+    with pytest.raises(ConnectFailed, match="must be a ws:// or wss:// URI, was 'http://x'"):
+        async with dial("http://x", timeout_s=5):
+            pass
+
+
+@BUILDS
+async def test_a_silent_handshake_ends_at_the_deadline(dial: Any, autojump_clock: MockClock) -> None:
+    async def silent(stream: trio.SocketStream) -> None:
+        await trio.sleep_forever()
+
+    # The virtual clock only moves when all tasks wait; a real socket needs a little real time before that.
+    autojump_clock.autojump_threshold = 0.1
+    async with raw_peer(silent) as uri:
+        began = trio.current_time()
+        with pytest.raises(ConnectTimeout, match="must be connected within 7 s"):
+            async with dial(uri, timeout_s=7):
+                pass
+        assert trio.current_time() - began == 7
+
+
+@BUILDS
+@pytest.mark.parametrize("status", [429, 503, 301, 200])
+async def test_a_refused_upgrade_carries_its_status(dial: Any, status: int) -> None:
+    async def refuse(stream: trio.SocketStream) -> None:
+        await stream.receive_some()
+        await stream.send_all(b"HTTP/1.1 %d No\r\nRetry-After: 17\r\nContent-Length: 4\r\n\r\nnope" % status)
+        await stream.receive_some()
+
+    async with raw_peer(refuse) as uri:
+        with pytest.raises(HandshakeRefused) as caught:
+            async with dial(uri, timeout_s=5):
+                pass
+        assert (caught.value.status, caught.value.retry_after_s) == (status, 17.0)
+
+
+@BUILDS
+async def test_a_refusal_whose_body_never_ends_is_still_a_refusal(dial: Any, autojump_clock: MockClock) -> None:
+    async def refuse(stream: trio.SocketStream) -> None:
+        await stream.receive_some()
+        await stream.send_all(b"HTTP/1.1 429 Too Many Requests\r\n\r\nslow")
+        await trio.sleep_forever()
+
+    autojump_clock.autojump_threshold = 0.1
+    async with raw_peer(refuse) as uri:
+        with pytest.raises(HandshakeRefused, match="was 429"):
+            async with dial(uri, timeout_s=5):
+                pass
+
+
+@BUILDS
+@pytest.mark.parametrize("cut", [0, 1, 12, 30, 60])
+async def test_a_torn_handshake_fails_at_once(dial: Any, cut: int) -> None:
+    async def tear(stream: trio.SocketStream) -> None:
+        await stream.receive_some()
+        await stream.send_all(
+            b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: upgrade\r\n"[:cut]
+        )
+        await stream.send_eof()
+        await trio.sleep(0.2)
+
+    async with raw_peer(tear) as uri:
+        with trio.fail_after(3), pytest.raises(HandshakeFailed):
+            async with dial(uri, timeout_s=60):
+                pass
+
+
+@BUILDS
+async def test_an_answer_that_is_not_http_fails(dial: Any) -> None:
+    async def babble(stream: trio.SocketStream) -> None:
+        await stream.receive_some()
+        await stream.send_all(b"SSH-2.0-OpenSSH_9.6\r\n\r\n")
+        await trio.sleep(0.2)
+
+    async with raw_peer(babble) as uri:
+        with pytest.raises(HandshakeFailed):
+            async with dial(uri, timeout_s=5):
+                pass
+
+
+@BUILDS
+async def test_a_close_by_the_other_side_is_told_after_the_last_message(dial: Any) -> None:
+    async def last_words(connection: trio_websocket.WebSocketConnection) -> None:
+        await connection.send_message("one")
+        await connection.send_message("two")
+        await connection.aclose(code=1012, reason="restart")
+
+    async with peer(last_words) as uri, dial(uri, timeout_s=5) as socket:
+        seen: list[bytes] = []
+
+        async def listen() -> None:
+            while True:
+                seen.extend(await socket.receive_many())
+
+        with pytest.raises(LinkClosed) as caught:
+            await listen()
+        assert seen == [b"one", b"two"]
+        assert (caught.value.code, caught.value.reason, caught.value.by_us) == (1012, "restart", False)
+        assert socket.closed
+        with pytest.raises(LinkClosed):
+            await socket.send(b"late")
+
+
+@BUILDS
+async def test_a_stream_cut_inside_a_frame_is_an_abnormal_close(dial: Any) -> None:
+    async def cut(connection: trio_websocket.WebSocketConnection) -> None:
+        await connection.send_message("whole")
+        await connection._stream.send_all(b"\x81\x7d" + b"x" * 10)  # a frame of 125 bytes, 10 of them here
+        await connection._stream.aclose()
+
+    async with peer(cut) as uri, dial(uri, timeout_s=5) as socket:
+        assert await socket.receive_many() == [b"whole"]
+        with pytest.raises(LinkClosed) as caught:
+            await socket.receive_many()
+        assert caught.value.code == 1006
+        assert not caught.value.by_us
+
+
+@BUILDS
+async def test_a_message_above_the_limit_ends_the_connection(dial: Any) -> None:
+    async def flood(connection: trio_websocket.WebSocketConnection) -> None:
+        await connection.send_message("x" * 2000)
+        await connection.get_message()
+
+    async with peer(flood) as uri, dial(uri, timeout_s=5, max_message_bytes=1000) as socket:
+        with pytest.raises(MessageTooBig):
+            await socket.receive_many()
+
+
+@BUILDS
+async def test_fragments_are_one_message(dial: Any) -> None:
+    async def fragments(connection: trio_websocket.WebSocketConnection) -> None:
+        await connection._stream.send_all(b"\x01\x02[1" + b"\x89\x00" + b"\x00\x01," + b"\x80\x02" + b"2]")
+        await connection.get_message()
+
+    async with peer(fragments) as uri, dial(uri, timeout_s=5) as socket:
+        assert await socket.receive_many() == [b"[1,2]"]
+
+
+@BUILDS
+async def test_pings_of_the_other_side_are_answered_while_receiving(dial: Any) -> None:
+    async def pinger(connection: trio_websocket.WebSocketConnection) -> None:
+        with trio.fail_after(5):
+            await connection.ping(b"are you there")
+        await connection.send_message("answered")
+        await connection.get_message()
+
+    async with peer(pinger) as uri, dial(uri, timeout_s=5) as socket:
+        assert await socket.receive_many() == [b"answered"]
+
+
+@BUILDS
+async def test_own_pings_wait_for_their_pong(dial: Any, nursery: trio.Nursery) -> None:
+    async def quiet(connection: trio_websocket.WebSocketConnection) -> None:
+        await connection.get_message()
+
+    async def listen() -> None:
+        with contextlib.suppress(LinkClosed):
+            await socket.receive_many()
+
+    async with peer(quiet) as uri, dial(uri, timeout_s=5) as socket:
+        nursery.start_soon(listen)
+        with trio.fail_after(5):
+            await socket.ping()
+            await socket.ping()
+
+
+@BUILDS
+async def test_close_is_bounded_and_repeatable_when_the_other_side_is_deaf(
+    dial: Any, autojump_clock: MockClock
+) -> None:
+    autojump_clock.autojump_threshold = 0.1
+    async with raw_peer(shake_then_deaf) as uri, dial(uri, timeout_s=5) as socket:
+        began = trio.current_time()
+        await socket.aclose()
+        assert trio.current_time() - began <= CLOSE_GRACE_S
+        await socket.aclose()
+        with pytest.raises(LinkClosed) as caught:
+            await socket.receive_many()
+        assert caught.value.by_us
+        with pytest.raises(LinkClosed):
+            await socket.send(b"late")
+
+
+@BUILDS
+async def test_an_interrupted_send_ends_the_connection(dial: Any, autojump_clock: MockClock) -> None:
+    """Half a frame may be out: what is sent after it would be read as its rest."""
+
+    autojump_clock.autojump_threshold = 0.1
+    async with raw_peer(shake_then_deaf) as uri, dial(uri, timeout_s=5) as socket:
+        with trio.move_on_after(3) as scope:
+            await socket.send(b"x" * 50_000_000)  # more than any kernel buffer takes
+        assert scope.cancelled_caught
+        assert socket.closed
+        with pytest.raises(LinkClosed):
+            await socket.send(b"after")
+
+
+@BUILDS
+async def test_what_the_body_raises_comes_out_as_it_is(dial: Any) -> None:
+    async with peer(echo) as uri:
+        with pytest.raises(ZeroDivisionError):
+            async with dial(uri, timeout_s=5):
+                raise ZeroDivisionError
+        with trio.move_on_after(0.05) as scope:
+            async with dial(uri, timeout_s=5) as socket:
+                await socket.receive_many()
+        assert scope.cancelled_caught
+
+
+async def test_the_fast_build_returns_a_whole_read_as_one_batch() -> None:
+    async def burst(connection: trio_websocket.WebSocketConnection) -> None:
+        await connection._stream.send_all(b"".join(b"\x81\x03[%d]" % (number % 10) for number in range(500)))
+        await connection.get_message()
+
+    async with peer(burst) as uri, fast_websocket(uri, timeout_s=5) as socket:
+        seen: list[bytes] = []
+        reads = 0
+        while len(seen) < 500:
+            seen += await socket.receive_many()
+            reads += 1
+        assert reads < 50
