@@ -1,20 +1,24 @@
 """The account machine: wallets as the venue tells them, positions as our fills make them, equity over time."""
 
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from decimal import Decimal
 from zoneinfo import ZoneInfo
+
+import msgspec
 
 from genesis.domain.performance import performance
 from genesis.domain.position import Position
 from genesis.domain.risk_state import equity
 from protocols.account import AccountView, ClosedTrade, EquityPoint
+from protocols.journal import CellWrite
 from protocols.orders import (
     TERMINAL_STATES,
     BalanceEvent,
     Fill,
     OrderReport,
+    OrderState,
     OrderUpdate,
     VenueWallet,
     WalletSnapshot,
@@ -23,9 +27,63 @@ from protocols.risk import AccountState, PositionView, WalletView
 from protocols.settings import Settings
 from protocols.units import AMOUNT_STEP, ZERO, Symbol, base_currency, exact
 
+ACCOUNT_TABLE = "account_state"
+ACCOUNT_KEY = "state"
+CURVE_KEY = "curve:"
 CLOSED_INTENTS_TOLD = 128
 CURVE_LIMIT = 20_000
 RECENT = 500
+DAY_MS = 86_400_000
+
+
+class AccountCheckpoint(msgspec.Struct, frozen=True, kw_only=True):
+    known: bool
+    version: int
+    wallets: tuple[WalletView, ...]
+    marks: dict[str, Decimal]
+    day: str
+    day_start_equity: Decimal
+    now_ms: int
+
+
+class _NamedIntent(msgspec.Struct):
+    intent_id: str
+
+
+class _KeptOrder(msgspec.Struct):
+    """What matters here of an order's row."""
+
+    intent: _NamedIntent
+    state: OrderState
+    updated_ms: int
+
+
+class _KeptFill(msgspec.Struct):
+    fill: Fill | None = None
+
+
+_ENCODER = msgspec.json.Encoder(order="sorted")
+_CHECKPOINTS = msgspec.json.Decoder(AccountCheckpoint)
+_CURVES = msgspec.json.Decoder(list[EquityPoint])
+_KEPT_ORDERS = msgspec.json.Decoder(_KeptOrder)
+_KEPT_FILLS = msgspec.json.Decoder(_KeptFill)
+
+
+def read_order_cells(cells: Iterable[CellWrite]) -> tuple[list[Fill], list[str]]:
+    """(every fill that was told, oldest first; the intents that ended, oldest first) of the order actor's cells."""
+    fills: list[Fill] = []
+    ended: list[tuple[int, str]] = []
+    for cell in cells:
+        if cell.key.startswith("fill:"):
+            fill = _KEPT_FILLS.decode(cell.payload).fill
+            if fill is not None:
+                fills.append(fill)
+        elif cell.key.startswith("order:"):
+            order = _KEPT_ORDERS.decode(cell.payload)
+            if order.state in TERMINAL_STATES:
+                ended.append((order.updated_ms, order.intent.intent_id))
+    fills.sort(key=lambda fill: (fill.time_ms, fill.trade_id))
+    return fills, [intent_id for _, intent_id in sorted(ended)]
 
 
 class AccountMachine:
@@ -46,9 +104,11 @@ class AccountMachine:
         self._curve_step_ms = curve_step_ms
         self._wallets: dict[tuple[str, str], WalletView] = {}
         self._marks: dict[str, Decimal] = {}
-        self._seen_trades: set[int] = set()
+        self._seen_trades: set[tuple[int, int]] = set()
         self._closed_intents: deque[str] = deque(maxlen=CLOSED_INTENTS_TOLD)
         self._closed_seen: set[str] = set()
+        self._unkept_days: set[int] = set()
+        self._unkept_points = 0
         self._zone = ZoneInfo(settings.risk.day_timezone)
 
     # --- inputs -----------------------------------------------------------------------------------------------------
@@ -73,19 +133,17 @@ class AccountMachine:
         """An order's news. A fill heard before changes nothing; gives the trade that this one finished."""
         if isinstance(report, OrderUpdate):
             order = report.order
-            if order.state in TERMINAL_STATES and order.intent_id not in self._closed_seen:
-                self._closed_seen.add(order.intent_id)
-                self._closed_intents.append(order.intent_id)
-                self.version += 1
+            if order.state in TERMINAL_STATES and not order.foreign:
+                self._end(order.intent_id)
             return None
         return self._on_fill(report)
 
-    def on_price(self, symbol: str, price: float, at_ms: int) -> None:
-        """A closed candle's close: marks positions, and puts a point on the curve when the step has passed."""
+    def on_price(self, symbol: str, price: float) -> None:
+        """A closed candle's close marks the position."""
         self._marks[symbol] = exact(price)
-        self.mark_time(at_ms)
 
     def mark_time(self, at_ms: int) -> None:
+        """Venue time has come to `at_ms`: begin a day, and put a point on the curve when a step has passed."""
         self.now_ms = max(self.now_ms, at_ms)
         if not self.known:
             return
@@ -98,20 +156,61 @@ class AccountMachine:
         elif self.now_ms == self.curve[-1].at_ms:
             # Another symbol's candle of the same moment: the point is that moment's last word.
             self.curve[-1] = EquityPoint(at_ms=self.now_ms, equity=self.equity)
+            self._unkept_days.add(self.now_ms // DAY_MS)
 
-    def restore(self, fills: Iterable[Fill], closed_intents: Iterable[str], curve: Iterable[EquityPoint] = ()) -> None:
-        """Positions and trades of every fill ever kept, oldest first. Wallets stay unknown until the venue speaks."""
+    def restore(self, *, orders: Iterable[CellWrite], kept: Iterable[CellWrite], same_process: bool) -> None:
+        """Take up where the journal says we were.
+
+        Positions and trades are made anew of every fill in the order actor's cells; wallets, marks and the curve come
+        from our own. Wallets count as known only within one process: while the engine was down the venue went on.
+        """
+        fills, ended = read_order_cells(orders)
         for fill in fills:
             self._on_fill(fill)
-        for intent_id in closed_intents:
-            if intent_id not in self._closed_seen:
-                self._closed_seen.add(intent_id)
-                self._closed_intents.append(intent_id)
-        self.curve = list(curve)
+        for intent_id in ended:
+            self._end(intent_id)
+        curve: list[EquityPoint] = []
+        for cell in kept:
+            if cell.key == ACCOUNT_KEY:
+                checkpoint = _CHECKPOINTS.decode(cell.payload)
+                self._wallets = {(wallet.wallet_type, wallet.currency): wallet for wallet in checkpoint.wallets}
+                self._marks = dict(checkpoint.marks)
+                self.known = checkpoint.known and same_process
+                self.day = checkpoint.day
+                self.day_start_equity = checkpoint.day_start_equity
+                self.now_ms = checkpoint.now_ms
+                self.version = max(self.version, checkpoint.version)
+            elif cell.key.startswith(CURVE_KEY):
+                curve += _CURVES.decode(cell.payload)
+        curve.sort(key=lambda point: point.at_ms)
+        self.curve = curve
+        while len(self.curve) > CURVE_LIMIT:
+            self._thin()
         self.version += 1
 
-    def restore_marks(self, marks: Mapping[str, float]) -> None:
-        self._marks = {symbol: exact(price) for symbol, price in marks.items()}
+    def checkpoint(self) -> tuple[CellWrite, ...]:
+        """What the order actor's cells do not tell already. Curve points are kept by day, a few at a time."""
+        checkpoint = AccountCheckpoint(
+            known=self.known,
+            version=self.version,
+            wallets=self.state_wallets(),
+            marks=self._marks,
+            day=self.day,
+            day_start_equity=self.day_start_equity,
+            now_ms=self.now_ms,
+        )
+        cells = [CellWrite(table=ACCOUNT_TABLE, key=ACCOUNT_KEY, payload=_ENCODER.encode(checkpoint))]
+        for day in sorted(self._unkept_days):
+            points = [point for point in self.curve if point.at_ms // DAY_MS == day]
+            cells.append(CellWrite(table=ACCOUNT_TABLE, key=f"{CURVE_KEY}{day}", payload=_ENCODER.encode(points)))
+        self._unkept_days.clear()
+        self._unkept_points = 0
+        return tuple(cells)
+
+    @property
+    def unkept_points(self) -> int:
+        """Curve points that the last checkpoint does not hold."""
+        return self._unkept_points
 
     # --- what it says -----------------------------------------------------------------------------------------------
 
@@ -177,10 +276,18 @@ class AccountMachine:
             available=wallet.available,
         )
 
+    def _end(self, intent_id: str) -> None:
+        if intent_id not in self._closed_seen:
+            self._closed_seen.add(intent_id)
+            self._closed_intents.append(intent_id)
+            self.version += 1
+
     def _on_fill(self, fill: Fill) -> ClosedTrade | None:
-        if fill.trade_id in self._seen_trades:
+        # With the order's id: a trade between two orders of one account has one number and two sides.
+        identity = (fill.trade_id, fill.venue_order_id)
+        if identity in self._seen_trades:
             return None
-        self._seen_trades.add(fill.trade_id)
+        self._seen_trades.add(identity)
         self.fills.append(fill)
         self.version += 1
         if fill.foreign:
@@ -221,7 +328,12 @@ class AccountMachine:
 
     def _add_point(self) -> None:
         self.curve.append(EquityPoint(at_ms=self.now_ms, equity=self.equity))
+        self._unkept_days.add(self.now_ms // DAY_MS)
+        self._unkept_points += 1
         if len(self.curve) > CURVE_LIMIT:
-            # Half the points at twice the step: the shape stays, the first and the newest point too.
-            self.curve = [*self.curve[:-1:2], self.curve[-1]]
-            self._curve_step_ms *= 2
+            self._thin()
+
+    def _thin(self) -> None:
+        """Half the points at twice the step: the shape stays, the first and the newest point too."""
+        self.curve = [*self.curve[:-1:2], self.curve[-1]]
+        self._curve_step_ms *= 2

@@ -5,7 +5,7 @@ is the newest candle end it has heard of. One state goes in and out of the journ
 the same verdicts after any crash.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from decimal import Decimal
 from zoneinfo import ZoneInfo
@@ -14,6 +14,7 @@ import attrs
 import msgspec
 
 from genesis.domain.decision_log import verdict_record
+from genesis.domain.pairs import PairSpecs
 from genesis.domain.risk_rules import judge
 from genesis.domain.risk_rules.account import CASH_MARGIN
 from genesis.domain.risk_rules.activity import MINUTE_MS
@@ -22,7 +23,6 @@ from genesis.domain.risk_sizing import entry_quantity, exit_quantity
 from genesis.domain.risk_state import (
     ENTRY_PURPOSES,
     Facts,
-    PairLimits,
     Reservation,
     RiskState,
     Wish,
@@ -69,10 +69,10 @@ class RiskOutputs:
 
 
 class RiskMachine:
-    def __init__(self, settings: Settings, pair_limits: Mapping[str, PairLimits] | None = None) -> None:
+    def __init__(self, settings: Settings, pairs: PairSpecs | None = None) -> None:
         self.settings = settings
         self.state = RiskState()
-        self._pair_limits: Mapping[str, PairLimits] = pair_limits or {}
+        self._pairs: PairSpecs = pairs or {}
         self._zone = ZoneInfo(settings.risk.day_timezone)
         self._symbols = _symbols(settings)
         self._verdicts: dict[str, Verdict] = {}
@@ -84,8 +84,8 @@ class RiskMachine:
         self._zone = ZoneInfo(settings.risk.day_timezone)
         self._symbols = _symbols(settings)
 
-    def on_pair_limits(self, pair_limits: Mapping[str, PairLimits]) -> None:
-        self._pair_limits = pair_limits
+    def on_pairs(self, pairs: PairSpecs) -> None:
+        self._pairs = pairs
 
     def on_account(self, account: AccountState) -> None:
         """Newer facts; intents that ended free what was reserved for them."""
@@ -306,7 +306,7 @@ class RiskMachine:
             open_symbols=frozenset(notional_by_symbol),
             working=self._working(symbol),
             reduces=purpose not in ENTRY_PURPOSES or (against and quantity <= abs(held)),
-            limits=self._pair_limits.get(symbol),
+            pair=self._pairs.get(symbol),
         )
 
     def _working(self, symbol: str) -> tuple[OrderIntent, ...]:

@@ -27,8 +27,8 @@ def entry_quantity(limits: RiskSettings, facts: Facts, price: Decimal) -> Decima
         facts.free_cash / CASH_MARGIN,
     )
     quantity = floor_amount((room if room > 0 else target) / price)
-    if facts.limits is not None:
-        quantity = min(quantity, facts.limits.maximum)
+    if facts.pair is not None:
+        quantity = min(quantity, facts.pair.maximum)
     return quantity
 
 

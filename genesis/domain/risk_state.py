@@ -6,6 +6,7 @@ from decimal import Decimal
 import attrs
 import msgspec
 
+from genesis.domain.pairs import PairSpec
 from protocols.orders import OrderIntent, Purpose
 from protocols.risk import AccountState, TradingState, WalletView
 from protocols.units import ZERO, Side, Symbol, base_currency, quote_currency
@@ -48,14 +49,6 @@ class RiskState(msgspec.Struct, kw_only=True):
     denials_by_code: dict[str, int] = {}
     account: AccountState | None = None
     closed_count: int = 0
-
-
-@attrs.frozen(kw_only=True)
-class PairLimits:
-    """The venue's smallest and largest order of one symbol, in base currency."""
-
-    minimum: Decimal
-    maximum: Decimal
 
 
 @attrs.frozen(kw_only=True)
@@ -107,7 +100,7 @@ class Facts:
     open_symbols: frozenset[str]
     working: tuple[OrderIntent, ...]
     reduces: bool
-    limits: PairLimits | None
+    pair: PairSpec | None
 
 
 def held_quantity(account: AccountState | None, symbol: str) -> Decimal:

@@ -139,10 +139,19 @@ def build(
                 below = effective[path]
                 hidden = ((below.layer, below.value), *below.hidden)
                 effective[path] = Effective(path=path, value=value, layer=layer.name, hidden=hidden)
+    if effective[STRATEGIES].layer == DEFAULTS:
+        effective[STRATEGIES] = _default_strategies(effective)
     settings = _assemble(effective, version)
     if not faults:
         faults.extend(_contradictions(settings, effective, kinds))
     return tuple(faults) if faults else Built(settings=settings, effective=effective)
+
+
+def read_text(path: str, text: str, *, layer: str = "command line") -> tuple[Any, tuple[Fault, ...]]:
+    """The JSON value that a typed word means for this path, or what is wrong with it; its neighbours are not judged."""
+    faults: list[Fault] = []
+    value = _read(path, text, Layer(name=layer, values={}, textual=True), faults)
+    return (None, tuple(faults)) if faults else (msgspec.to_builtins(value, str_keys=True), ())
 
 
 def as_tree(settings: Settings) -> dict[str, Any]:
@@ -353,6 +362,13 @@ def _read_strategy(path: str, raw: object, layer: Layer, faults: list[Fault]) ->
 
 
 # ------------------------------------------------------------------------------------------------ the settings as one
+def _default_strategies(effective: Mapping[str, Effective]) -> Effective:
+    """Whoever chose other symbols and named no strategy gets those of the default ones that fit."""
+    symbols, timeframes = effective["market.symbols"].value, effective["market.timeframes"].value
+    fit = tuple(each for each in Settings().strategies if each.symbol in symbols and each.timeframe in timeframes)
+    return Effective(path=STRATEGIES, value=fit, layer=DEFAULTS)
+
+
 def _assemble(effective: Mapping[str, Effective], version: int) -> Settings:
     values: dict[str, Any] = {"version": version}
     sections: dict[str, dict[str, Any]] = {section: {} for section in SECTIONS}

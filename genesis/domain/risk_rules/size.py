@@ -8,7 +8,7 @@ from protocols.units import AMOUNT_STEP
 
 
 def minimum_size(state: RiskState, settings: Settings, facts: Facts, wish: Wish) -> RuleResult:
-    minimum = max(facts.limits.minimum, AMOUNT_STEP) if facts.limits is not None else AMOUNT_STEP
+    minimum = max(facts.pair.minimum, AMOUNT_STEP) if facts.pair is not None else AMOUNT_STEP
     return answer(
         "minimum_size", DenialCode.BELOW_MINIMUM_SIZE, wish.quantity >= minimum, quantity=wish.quantity, minimum=minimum
     )
@@ -16,9 +16,9 @@ def minimum_size(state: RiskState, settings: Settings, facts: Facts, wish: Wish)
 
 def maximum_size(state: RiskState, settings: Settings, facts: Facts, wish: Wish) -> RuleResult:
     """The venue's own maximum: it binds exits too."""
-    if facts.limits is None:
+    if facts.pair is None:
         return answer("maximum_size", DenialCode.ABOVE_MAXIMUM_SIZE, True, quantity=wish.quantity, maximum="unknown")
-    maximum = facts.limits.maximum
+    maximum = facts.pair.maximum
     return answer(
         "maximum_size", DenialCode.ABOVE_MAXIMUM_SIZE, wish.quantity <= maximum, quantity=wish.quantity, maximum=maximum
     )

@@ -1,0 +1,133 @@
+"""The risk actor: nothing becomes an order without a verdict, and nobody hears of an approval before it is durable.
+
+A batch is judged, then the verdicts and the whole state become durable in one commit, then approvals go to the order
+actor, then the batch is acknowledged. Dying before the commit judges the batch again from the same state; dying after
+it says the same approvals again, and the order actor knows them by their intent ids. It recovers by reading the state.
+"""
+
+from collections import deque
+from typing import Any
+
+import attrs
+import msgspec
+
+from genesis.core.actor import Context
+from genesis.core.channel import Channel, Envelope
+from genesis.core.latest import Latest
+from genesis.core.mailbox import Outlet
+from genesis.domain.order_rows import TABLE as ORDER_TABLE
+from genesis.domain.pairs import PairSpecs
+from genesis.domain.risk_machine import RISK_TABLE, RiskMachine, RiskOutputs
+from protocols.health import Notice
+from protocols.journal import Cells, Commit, JournalRequest, ReadCells, Record
+from protocols.orders import Approved
+from protocols.risk import AccountState, ManualOrder, RiskStatus, SetPaused, SetTradingState, Verdict
+from protocols.settings import Settings
+from protocols.signals import SignalScore
+
+BATCH = 64
+RECENT = 200
+
+
+class _NamedIntent(msgspec.Struct):
+    intent_id: str
+
+
+class _KnownOrder(msgspec.Struct):
+    """The one thing of an order's row that matters here."""
+
+    intent: _NamedIntent
+
+
+_KNOWN_ORDERS = msgspec.json.Decoder(_KnownOrder)
+
+
+@attrs.define(kw_only=True)
+class RiskActor:
+    """Hears scores, account states and commands on one mailbox; a command's asker is answered with what came of it."""
+
+    settings: Latest[Settings]
+    journal: Channel[JournalRequest]
+    orders: Channel[Approved]
+    status: Latest[RiskStatus | None]
+    verdicts: Latest[tuple[Verdict, ...]]
+    pairs: Latest[PairSpecs]
+    ui: Channel[Any] | None = None
+
+    async def run(self, ctx: Context) -> None:
+        journal = ctx.outlet(self.journal)
+        orders = ctx.outlet(self.orders)
+        ui = ctx.outlet(self.ui) if self.ui is not None else None
+        settings_version, pairs_version = self.settings.version, self.pairs.version
+        machine = await self._recover(ctx, journal, ui)
+        recent = deque(self.verdicts.value, maxlen=RECENT)
+        self.status.set(machine.status())
+        ctx.ready()
+        while True:
+            batch = await ctx.inbox.lease(limit=BATCH)
+            if self.settings.version != settings_version:
+                settings_version = self.settings.version
+                machine.on_settings(self.settings.value)
+            if self.pairs.version != pairs_version:
+                pairs_version = self.pairs.version
+                machine.on_pairs(self.pairs.value)
+            outcomes: list[tuple[Envelope, RiskOutputs]] = []
+            records: list[Record] = []
+            for envelope in batch:
+                outputs = _judge(machine, envelope.message)
+                outcomes.append((envelope, outputs))
+                records += outputs.records
+            await journal.ask(Commit(writer=ctx.name, records=tuple(records), cells=(machine.checkpoint(),)))
+            for envelope, outputs in outcomes:
+                for approved in outputs.approved:
+                    await orders.put(approved)
+                for verdict in outputs.verdicts:
+                    if not outputs.repeated:
+                        recent.append(verdict)
+                    if ui is not None:
+                        ui.put_nowait(verdict)
+                if isinstance(envelope.message, ManualOrder):
+                    envelope.reply(outputs.verdicts[0] if outputs.verdicts else None)
+                elif isinstance(envelope.message, SetTradingState | SetPaused):
+                    envelope.reply(machine.status())
+            self.verdicts.set(tuple(recent))
+            status = machine.status()
+            self.status.set(status)
+            if ui is not None:
+                ui.put_nowait(status)
+            ctx.inbox.ack_all(batch)
+
+    async def _recover(self, ctx: Context, journal: Outlet[JournalRequest], ui: Outlet[Any] | None) -> RiskMachine:
+        machine = RiskMachine(self.settings.value, self.pairs.value)
+        kept: Cells = await journal.ask(ReadCells(table=RISK_TABLE))
+        machine.restore(kept.cells)
+        if ctx.generation > 1:
+            # The order actor's mailbox has outlived us: what we approved is there or will be said again.
+            return machine
+        machine.forget_account()
+        rows: Cells = await journal.ask(ReadCells(table=ORDER_TABLE))
+        taken = {
+            _KNOWN_ORDERS.decode(cell.payload).intent.intent_id for cell in rows.cells if cell.key.startswith("order:")
+        }
+        unsent = [
+            approved.intent.intent_id for approved in machine.open_approvals() if approved.intent.intent_id not in taken
+        ]
+        if unsent:
+            machine.release_unsent(unsent)
+            await journal.ask(Commit(writer=ctx.name, cells=(machine.checkpoint(),)))
+            if ui is not None:
+                text = f"approved but never sent when the engine stopped, now void: {', '.join(unsent)}"
+                ui.put_nowait(Notice(level="warning", code="approval_void", text=text, at_ms=ctx.clock.wall_ms()))
+        return machine
+
+
+def _judge(machine: RiskMachine, message: object) -> RiskOutputs:
+    match message:
+        case SignalScore():
+            return machine.on_score(message)
+        case AccountState():
+            machine.on_account(message)
+            return RiskOutputs()
+        case SetTradingState() | SetPaused() | ManualOrder():
+            return machine.on_command(message)
+    raise TypeError(f"message must be a score, an account state or a command, was {type(message).__name__}")

@@ -1,0 +1,77 @@
+"""The signal actor: every strategy says what it thinks of every closed candle.
+
+It recovers from its strategies' kept states and then says the same numbers as if it had never died. A batch's scores
+are told first, then their records and the states become durable in one commit, then the candles are acknowledged: dying
+anywhere between repeats scores, which risk recognises by their candle, and never skips one.
+"""
+
+from collections import deque
+from collections.abc import Sequence
+from typing import Any
+
+import attrs
+
+from genesis.core.actor import Context
+from genesis.core.channel import Channel
+from genesis.core.latest import Latest
+from genesis.domain.candles import series_key
+from genesis.domain.decision_log import signal_record
+from genesis.domain.signal_machine import SIGNAL_TABLE, SignalMachine
+from protocols.health import Notice
+from protocols.journal import Cells, Commit, JournalRequest, ReadCells, Record
+from protocols.market import Candle, CandleClosed, MarketView
+from protocols.settings import Settings
+from protocols.signals import Recommendation, SignalScore
+
+BATCH = 64
+RECENT = 200
+
+
+@attrs.define(kw_only=True)
+class SignalActor:
+    """`market` is where a strategy that is switched on later finds the candles to warm up with."""
+
+    settings: Latest[Settings]
+    journal: Channel[JournalRequest]
+    scores: Channel[SignalScore]
+    market: Latest[MarketView]
+    recent: Latest[tuple[SignalScore, ...]]
+    ui: Channel[Any] | None = None
+
+    async def run(self, ctx: Context) -> None:
+        scores = ctx.outlet(self.scores)
+        journal = ctx.outlet(self.journal)
+        ui = ctx.outlet(self.ui) if self.ui is not None else None
+        settings_version = self.settings.version
+        machine = SignalMachine(self.settings.value)
+        kept: Cells = await journal.ask(ReadCells(table=SIGNAL_TABLE))
+        for name in machine.restore(kept.cells):
+            if ui is not None:
+                text = f"strategy {name} starts anew: its kept state belongs to other settings"
+                ui.put_nowait(Notice(level="info", code="strategy_restarted", text=text, at_ms=ctx.clock.wall_ms()))
+        recent = deque(self.recent.value, maxlen=RECENT)
+        ctx.ready()
+        while True:
+            batch = await ctx.inbox.lease(limit=BATCH)
+            if self.settings.version != settings_version:
+                settings_version = self.settings.version
+                machine.on_settings(self.settings.value, self._history)
+            records: list[Record] = []
+            for envelope in batch:
+                closed: CandleClosed = envelope.message
+                for score in machine.on_candle(closed):
+                    await scores.put(score)
+                    records.append(signal_record(score))
+                    if score.recommendation is not Recommendation.HOLD:
+                        recent.append(score)
+                    if ui is not None:
+                        ui.put_nowait(score)
+            cells = machine.checkpoint()
+            if records or cells:
+                await journal.ask(Commit(writer=ctx.name, records=tuple(records), cells=cells))
+                self.recent.set(tuple(recent))
+            ctx.inbox.ack_all(batch)
+
+    def _history(self, symbol: str, timeframe: str) -> Sequence[Candle]:
+        series = self.market.value.series.get(series_key(symbol, timeframe))
+        return series.candles if series is not None else ()

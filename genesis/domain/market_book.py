@@ -1,0 +1,219 @@
+"""The market book: the newest of everything that streams say, the candles they closed, and how old each stream is."""
+
+from collections import deque
+from collections.abc import Iterable, Mapping
+from typing import TypedDict
+
+import attrs
+
+from genesis.domain.candles import NOTHING_TOLD, CandleStream, series_key
+from protocols.market import (
+    BookTop,
+    CandleClosed,
+    CandleRequest,
+    CandleSeries,
+    CandleSnapshot,
+    CandleUpdate,
+    Freshness,
+    MarketEvent,
+    MarketView,
+    StreamBeat,
+    StreamDown,
+    StreamUp,
+    Ticker,
+    TradePrint,
+)
+from protocols.settings import Settings
+from protocols.units import TIMEFRAME_MS, Symbol
+
+EMPTY_MARKET = MarketView(tickers={}, tops={}, prints={}, series={}, freshness=(), venue_ms=0, received_ns=0)
+"""What is known of the market before anything was heard."""
+
+PRINTS_KEPT = 100
+
+StreamName = tuple[str, Symbol, str]
+"""(stream, symbol, time frame); the time frame is "" for streams without one."""
+
+
+class _StreamSettings(TypedDict):
+    grace_ms: int
+    late_after_ms: int
+    history: int
+    refillable: bool
+
+
+@attrs.define(kw_only=True)
+class _Heard:
+    venue_ms: int
+    received_ns: int
+
+
+class MarketBook:
+    """State of the market. `told` says up to which candle the listeners know each stream already."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        view: MarketView = EMPTY_MARKET,
+        told: Mapping[tuple[str, str], int] | None = None,
+        refillable: bool = False,
+    ) -> None:
+        self.settings = settings
+        self._refillable = refillable
+        self._told = told or {}
+        self._tickers = dict(view.tickers)
+        self._tops = dict(view.tops)
+        self._prints = {symbol: deque(prints, maxlen=PRINTS_KEPT) for symbol, prints in view.prints.items()}
+        self._prints_view = dict(view.prints)
+        self._streams: dict[tuple[str, str], CandleStream] = {}
+        self._series: dict[str, CandleSeries] = {}
+        self._dirty: set[tuple[str, str]] = set()
+        self._heard: dict[StreamName, _Heard] = {}
+        self._venue_ms = view.venue_ms
+        self._received_ns = view.received_ns
+        for series in view.series.values():
+            self._streams[(series.symbol, series.timeframe)] = CandleStream.restored(series, **self._stream_settings())
+            self._series[series_key(series.symbol, series.timeframe)] = series
+            self._hear("candles", series.symbol, series.timeframe, series.venue_ms, series.received_ns)
+        for ticker in view.tickers.values():
+            self._hear("ticker", ticker.symbol, "", ticker.venue_ms, ticker.received_ns)
+        for top in view.tops.values():
+            self._hear("book", top.symbol, "", top.venue_ms, top.received_ns)
+
+    def on_settings(self, settings: Settings) -> None:
+        self.settings = settings
+        for stream in self._streams.values():
+            stream.grace_ms = settings.market.candle_close_grace_ms
+            stream.late_after_ms = int(settings.risk.signal_max_age_s * 1000)
+            stream.history = settings.market.candle_history
+
+    def on_event(self, event: MarketEvent) -> list[CandleClosed]:
+        """Take one event in; the candles it closed, oldest first."""
+        match event:
+            case Ticker():
+                self._tickers[event.symbol] = event
+                self._hear("ticker", event.symbol, "", event.venue_ms, event.received_ns)
+                return []
+            case BookTop():
+                self._tops[event.symbol] = event
+                self._hear("book", event.symbol, "", event.venue_ms, event.received_ns)
+                return []
+            case TradePrint():
+                prints = self._prints.setdefault(event.symbol, deque(maxlen=PRINTS_KEPT))
+                prints.append(event)
+                self._prints_view.pop(event.symbol, None)
+                self._hear("trades", event.symbol, "", event.venue_ms, event.received_ns)
+                return []
+            case CandleUpdate():
+                candle = event.candle
+                self._hear("candles", candle.symbol, candle.timeframe, event.venue_ms, event.received_ns)
+                return self._stream(candle.symbol, candle.timeframe).on_update(event)
+            case CandleSnapshot():
+                self._hear("candles", event.symbol, event.timeframe, event.venue_ms, event.received_ns)
+                return self._stream(event.symbol, event.timeframe).on_snapshot(event)
+            case StreamBeat():
+                self._hear(event.stream, event.symbol, event.timeframe, event.venue_ms, event.received_ns)
+                if not event.timeframe:
+                    return []
+                return self._stream(event.symbol, event.timeframe).on_beat(event.venue_ms, event.received_ns)
+            case StreamUp():
+                self._hear(event.stream, event.symbol, event.timeframe, 0, event.received_ns)
+                if event.timeframe:
+                    self._stream(event.symbol, event.timeframe).on_up()
+                return []
+            case StreamDown():
+                if event.timeframe:
+                    self._stream(event.symbol, event.timeframe).on_down()
+                return []
+
+    def wanted(self) -> tuple[CandleRequest, ...]:
+        """History that somebody must fetch before these streams go on."""
+        return tuple(stream.wanted for stream in self._streams.values() if stream.wanted is not None)
+
+    def give_up_holes(self, requests: Iterable[CandleRequest]) -> list[CandleClosed]:
+        """Go on without the history that nobody could fetch."""
+        closed: list[CandleClosed] = []
+        for request in requests:
+            stream = self._stream(request.symbol, request.timeframe)
+            closed += stream.give_up_hole(stream.received_ns)
+        return closed
+
+    def freshness(self, now_ns: int) -> tuple[Freshness, ...]:
+        """How old each stream's newest word is, in venue time.
+
+        Between streams the venue's stamps are compared, so a replay at sixty times the speed is not stale; since the
+        newest word of all, our own clock runs. A stream without stamps is measured by our clock alone.
+        """
+        market = self.settings.market
+        silence_ms = max(0, now_ns - self._received_ns) // 1_000_000
+        found: list[Freshness] = []
+        for (stream, symbol, timeframe), heard in sorted(self._heard.items()):
+            if heard.venue_ms > 0:
+                age_ms = self._venue_ms - heard.venue_ms + silence_ms
+            else:
+                age_ms = max(0, now_ns - heard.received_ns) // 1_000_000
+            limit_ms = int((market.candle_stale_s if timeframe else market.ticker_stale_s) * 1000)
+            found.append(
+                Freshness(
+                    stream=stream,
+                    symbol=symbol,
+                    timeframe=timeframe,
+                    age_ms=age_ms,
+                    limit_ms=limit_ms,
+                    stale=age_ms > limit_ms,
+                )
+            )
+        return tuple(found)
+
+    def view(self, freshness: tuple[Freshness, ...]) -> MarketView:
+        for symbol, timeframe in self._dirty:
+            self._series[series_key(symbol, timeframe)] = self._streams[(symbol, timeframe)].view()
+        self._dirty.clear()
+        for symbol, prints in self._prints.items():
+            if symbol not in self._prints_view:
+                self._prints_view[symbol] = tuple(prints)
+        return MarketView(
+            tickers=dict(self._tickers),
+            tops=dict(self._tops),
+            prints=dict(self._prints_view),
+            series=dict(self._series),
+            freshness=freshness,
+            venue_ms=self._venue_ms,
+            received_ns=self._received_ns,
+        )
+
+    def _hear(self, stream: str, symbol: Symbol, timeframe: str, venue_ms: int, received_ns: int) -> None:
+        if venue_ms > self._venue_ms:
+            self._venue_ms = venue_ms
+        if received_ns > self._received_ns:
+            self._received_ns = received_ns
+        heard = self._heard.get((stream, symbol, timeframe))
+        if heard is None:
+            self._heard[(stream, symbol, timeframe)] = _Heard(venue_ms=venue_ms, received_ns=received_ns)
+        else:
+            heard.venue_ms = max(heard.venue_ms, venue_ms)
+            heard.received_ns = max(heard.received_ns, received_ns)
+
+    def _stream(self, symbol: Symbol, timeframe: str) -> CandleStream:
+        key = (symbol, timeframe)
+        self._dirty.add(key)
+        stream = self._streams.get(key)
+        if stream is None:
+            if timeframe not in TIMEFRAME_MS:
+                raise ValueError(f"time frame must be one of {', '.join(TIMEFRAME_MS)}, was {timeframe}")
+            stream = self._streams[key] = CandleStream(
+                symbol=symbol,
+                timeframe=timeframe,
+                told_until_ms=self._told.get(key, NOTHING_TOLD),
+                **self._stream_settings(),
+            )
+        return stream
+
+    def _stream_settings(self) -> _StreamSettings:
+        return {
+            "grace_ms": self.settings.market.candle_close_grace_ms,
+            "late_after_ms": int(self.settings.risk.signal_max_age_s * 1000),
+            "history": self.settings.market.candle_history,
+            "refillable": self._refillable,
+        }
