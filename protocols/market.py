@@ -69,13 +69,18 @@ class CandleUpdate(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class CandleSnapshot(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """History of one stream, oldest first; the last one may still be forming."""
+    """History of one stream, oldest first; the last one may still be forming.
+
+    `covers_from_ms` is the open stamp from which on nothing is missing, when the teller knows it (an answer to a
+    `CandleRequest`: minutes without a trade have no candle, so the rows alone cannot say).
+    """
 
     symbol: Symbol
     timeframe: str
     candles: tuple[Candle, ...]
     venue_ms: int
     received_ns: int
+    covers_from_ms: int | None = None
 
 
 class StreamBeat(msgspec.Struct, frozen=True, kw_only=True, tag=True):
