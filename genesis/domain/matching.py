@@ -1,0 +1,158 @@
+"""Who trades with whom, and at what price: resting orders by price, then time, and the recorded market around them.
+
+A recording says at which prices the real market traded. `FillModel` says what that means for orders that were not
+there: a taker pays the tick plus half the spread and slippage, a maker is filled at its own price once a tick trades
+through or at it. With a recorded order book (`Ladder`) takers walk its levels instead.
+"""
+
+from bisect import bisect_left, insort
+from collections.abc import Iterator, Sequence
+from decimal import Decimal
+from enum import Enum
+from typing import Final, Generic, Protocol, TypeVar
+
+import attrs
+
+from genesis.domain.pairs import price_down, price_step, price_up
+from protocols.units import ZERO, Side
+
+
+class Resting(Protocol):
+    """What the book needs of an order. `sign` is 1 for a buy; `priority` rises with the time of arrival."""
+
+    sign: int
+    price: Decimal
+    priority: int
+
+
+AnyOrder = TypeVar("AnyOrder", bound=Resting)
+
+
+class PriceTimeBook(Generic[AnyOrder]):
+    """Resting orders of one pair: best price first, at one price the oldest first."""
+
+    __slots__ = ("_asks", "_bids", "_orders")
+
+    def __init__(self) -> None:
+        self._bids: list[tuple[Decimal, int]] = []
+        self._asks: list[tuple[Decimal, int]] = []
+        self._orders: dict[int, AnyOrder] = {}
+
+    def __len__(self) -> int:
+        return len(self._orders)
+
+    def add(self, order: AnyOrder) -> None:
+        if order.priority in self._orders:
+            raise ValueError(f"priority must be new, was {order.priority}")
+        self._orders[order.priority] = order
+        insort(self._bids if order.sign > 0 else self._asks, self._place(order))
+
+    def remove(self, order: AnyOrder) -> None:
+        """Raises KeyError when it is not in the book (its price must be the one it was added with)."""
+        del self._orders[order.priority]
+        side = self._bids if order.sign > 0 else self._asks
+        del side[bisect_left(side, self._place(order))]
+
+    def __contains__(self, order: AnyOrder) -> bool:
+        return self._orders.get(order.priority) is order
+
+    def side(self, side: Side) -> Iterator[AnyOrder]:
+        """All orders of a side, in the order in which they trade. Take a list of it before changing the book."""
+        for _, priority in self._bids if side is Side.BUY else self._asks:
+            yield self._orders[priority]
+
+    def best(self, side: Side) -> AnyOrder | None:
+        return next(self.side(side), None)
+
+    @staticmethod
+    def _place(order: AnyOrder) -> tuple[Decimal, int]:
+        return (-order.price if order.sign > 0 else order.price), order.priority
+
+
+class FillWhen(Enum):
+    NEXT_TICK = "next tick"
+    """A marketable order waits for the next tick of its pair: what a candle recording can honestly say."""
+    AT_ONCE = "at once"
+    """It trades on arrival against the market as last seen."""
+
+
+@attrs.frozen(kw_only=True)
+class FillModel:
+    """How the recorded market meets our orders. `half_spread` and `slippage` are fractions of the price.
+
+    `participation` is the part of a tick's volume that accounts may take together (None: no limit).
+    """
+
+    when: FillWhen = FillWhen.NEXT_TICK
+    half_spread: Decimal = Decimal("0.00005")
+    slippage: Decimal = Decimal("0.00005")
+    latency_ms: int = 0
+    participation: Decimal | None = None
+
+    def best_bid(self, tick: Decimal) -> Decimal:
+        return price_down(tick * (1 - self.half_spread))
+
+    def best_ask(self, tick: Decimal) -> Decimal:
+        ask = price_up(tick * (1 + self.half_spread))
+        bid = self.best_bid(tick)
+        return ask if ask > bid else bid + price_step(bid)
+
+    def taker_price(self, tick: Decimal, sign: int) -> Decimal:
+        """What a market order gets: the other side's best price, worsened by the slippage."""
+        if sign > 0:
+            return price_up(self.best_ask(tick) * (1 + self.slippage))
+        return price_down(self.best_bid(tick) * (1 - self.slippage))
+
+
+Levels = Sequence[tuple[Decimal, Decimal]]
+"""(price, quantity), best first."""
+
+
+class Ladder(Protocol):
+    """A recorded order book that takers may walk."""
+
+    def levels(self, side: Side) -> Levels:
+        """What rests on this side of the market now."""
+        ...
+
+    def take(self, side: Side, price: Decimal, quantity: Decimal) -> None:
+        """So much of a level is gone until the recording says something new about it."""
+        ...
+
+
+UNLIMITED: Final = Decimal("Infinity")
+
+
+def crosses(sign: int, limit: Decimal | None, price: Decimal) -> bool:
+    """Whether an order with this limit (None: any price) may trade at `price`."""
+    return limit is None or (price <= limit if sign > 0 else price >= limit)
+
+
+def is_reached(sign: int, trigger: Decimal, price: Decimal) -> bool:
+    """Whether a tick sets off a stop: a buy stop at or above its trigger, a sell stop at or below it."""
+    return price >= trigger if sign > 0 else price <= trigger
+
+
+def trailed(sign: int, trigger: Decimal, distance: Decimal, price: Decimal) -> Decimal:
+    """The trigger of a trailing stop after a tick: it follows the market and never goes back."""
+    moved = price + distance if sign > 0 else price - distance
+    return min(trigger, moved) if sign > 0 else max(trigger, moved)
+
+
+def market_offers(
+    sign: int, limit: Decimal | None, tick: Decimal, model: FillModel, ladder: Ladder | None
+) -> list[tuple[Decimal, Decimal]]:
+    """What the recorded market offers a taker: (price, quantity), best first, within its limit.
+
+    Without a ladder it is one price of unlimited size. A limit inside the slippage still trades, at the limit.
+    """
+    if ladder is not None:
+        side = Side.SELL if sign > 0 else Side.BUY
+        return [level for level in ladder.levels(side) if level[1] > ZERO and crosses(sign, limit, level[0])]
+    best = model.best_ask(tick) if sign > 0 else model.best_bid(tick)
+    if not crosses(sign, limit, best):
+        return []
+    price = model.taker_price(tick, sign)
+    if limit is not None and not crosses(sign, limit, price):
+        price = limit
+    return [(price, UNLIMITED)]

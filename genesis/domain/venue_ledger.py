@@ -1,0 +1,307 @@
+"""The venue's books: whose money moves when two orders meet, what it costs, and what is written down of it.
+
+Money is neither made nor lost: what accounts, the recorded market and the fee account hold together never changes
+(`Books.total`). A notional is cut to eight decimals, so a buyer never pays more than was locked for the order.
+"""
+
+from collections.abc import Iterable
+from decimal import ROUND_DOWN, Decimal
+from typing import Any
+
+from genesis.domain.pairs import PairSpec
+from genesis.domain.venue_state import (
+    EXCHANGE,
+    MARGIN,
+    Account,
+    History,
+    LedgerEntry,
+    Order,
+    Position,
+    PositionChange,
+    VenueOutput,
+    Wallet,
+    WalletChange,
+)
+from protocols.bitfinex.account import FLAG_HIDDEN
+from protocols.orders import VenueTrade
+from protocols.units import AMOUNT_STEP, ZERO, plain, round_amount
+
+CATEGORY_EXCHANGE = 5
+CATEGORY_SETTLEMENT = 31
+CATEGORY_TRANSFER = 51
+CATEGORY_FEE = 201
+CATEGORY_HIDDEN_FEE = 204
+
+IDS_PER_MS = 1000
+FIRST_FILL_OF_MS = 500
+"""Trade ids rise with time: millisecond times a thousand, the upper half for fills of accounts, the lower for prints
+of the recording."""
+
+
+def notional_of(quantity: Decimal, price: Decimal) -> Decimal:
+    """Quote currency of a trade, cut to eight decimals."""
+    return (quantity * price).quantize(AMOUNT_STEP, rounding=ROUND_DOWN)
+
+
+def fee_of(amount: Decimal, rate: Decimal) -> Decimal:
+    """The fee on an amount received, rounded to eight decimals; 0 or more for a rate that is."""
+    return round_amount(amount * rate)
+
+
+class Books:
+    """Accounts with what they hold, and the other side of every trade of theirs."""
+
+    def __init__(self) -> None:
+        self.accounts: dict[str, Account] = {}
+        self.histories: dict[str, History] = {}
+        self.market: dict[str, Decimal] = {}
+        """What the recorded market gained or lost by trading with accounts, by currency."""
+        self.fees: dict[str, Decimal] = {}
+        self.last_trade_id = 0
+        self.next_position_id = 100_000_001
+        self.next_entry_id = 1
+
+    def open_account(self, name: str, balances: Iterable[tuple[str, str, Decimal]] = (), **terms: Any) -> Account:
+        if name in self.accounts:
+            raise ValueError(f"account must be new, was {name!r}")
+        account = Account(name=name, **({"user_id": 269_000 + len(self.accounts) + 1} | terms))
+        for wallet_type, currency, balance in balances:
+            account.wallet(wallet_type, currency).balance = balance
+        self.accounts[name] = account
+        self.histories[name] = History()
+        return account
+
+    def total(self, currency: str) -> Decimal:
+        """All there is of a currency, in all hands: nothing but a deposit changes it."""
+        held = sum(
+            (w.balance for a in self.accounts.values() for w in a.wallets.values() if w.currency == currency), ZERO
+        )
+        return held + self.market.get(currency, ZERO) + self.fees.get(currency, ZERO)
+
+    def trade_id(self, now_ms: int) -> int:
+        self.last_trade_id = max(self.last_trade_id + 1, now_ms * IDS_PER_MS + FIRST_FILL_OF_MS)
+        return self.last_trade_id
+
+    def market_took(self, spec: PairSpec, sign: int, quantity: Decimal, price: Decimal) -> None:
+        """The recorded market is the other side of a spot trade of an account that has `sign`."""
+        self._market(spec.base, -quantity * sign)
+        self._market(spec.quote, notional_of(quantity, price) * sign)
+
+    def _market(self, currency: str, amount: Decimal) -> None:
+        self.market[currency] = self.market.get(currency, ZERO) + amount
+
+    def settle(
+        self,
+        account: Account,
+        order: Order,
+        spec: PairSpec,
+        quantity: Decimal,
+        price: Decimal,
+        maker: bool,
+        trade_id: int,
+        now_ms: int,
+    ) -> list[VenueOutput]:
+        """One side of one match: te, position, wallets, tu."""
+        # A hidden order pays the taker's rate even when it was there first.
+        hidden = bool(order.flags & FLAG_HIDDEN)
+        rate = account.maker_fee if maker and not hidden else account.taker_fee
+        received = quantity if order.sign > 0 and not order.is_margin else notional_of(quantity, price)
+        currency = spec.base if order.sign > 0 and not order.is_margin else spec.quote
+        fee = fee_of(received, rate)
+        trade = VenueTrade(
+            event="tu",
+            session=0,
+            trade_id=trade_id,
+            symbol=order.symbol,
+            time_ms=now_ms,
+            venue_order_id=order.venue_id,
+            cid=order.cid,
+            amount=quantity * order.sign,
+            price=price,
+            wire_type=order.wire_type,
+            order_price=order.price,
+            maker=maker,
+            fee=-fee,
+            fee_currency=currency,
+            received_ns=0,
+        )
+        self.histories[account.name].trades.append(trade)
+        out: list[VenueOutput] = [(account.name, _executed(trade))]
+        meta = {
+            "reason": "TRADE",
+            "order_id": order.venue_id,
+            "order_id_oppo": None,
+            "trade_price": plain(price),
+            "trade_amount": plain(quantity * order.sign),
+            "order_cid": order.cid,
+            "order_gid": order.group_id,
+        }
+        category = CATEGORY_HIDDEN_FEE if hidden else CATEGORY_FEE
+        percent = plain(rate * 100)
+        fee_text = f"Trading fees for {plain(quantity)} {spec.base} ({spec.pair}) @ {plain(price)} on BFX ({percent}%)"
+        if order.is_margin:
+            out += self._settle_margin(account, order, spec, quantity, price, now_ms, meta)
+            wallet = account.wallet(MARGIN, currency)
+            text = f"{fee_text} on wallet margin"
+            self._charge(account, wallet, fee, currency, now_ms, text, category)
+            out.append((account.name, changed(wallet, text, meta)))
+        else:
+            cost = notional_of(quantity, price)
+            moved = f"Exchange {plain(quantity)} {spec.base} for {spec.quote} @ {plain(price)} on wallet exchange"
+            base, quote = account.wallet(EXCHANGE, spec.base), account.wallet(EXCHANGE, spec.quote)
+            self._move(account, quote, -cost * order.sign, now_ms, moved, CATEGORY_EXCHANGE)
+            self._move(account, base, quantity * order.sign, now_ms, moved, CATEGORY_EXCHANGE)
+            charged = base if order.sign > 0 else quote
+            self._charge(account, charged, fee, currency, now_ms, f"{fee_text} on wallet exchange", category)
+            out.append((account.name, changed(quote, moved, meta)))
+            out.append((account.name, changed(base, moved, meta)))
+        out.append((account.name, trade))
+        return out
+
+    def _settle_margin(
+        self,
+        account: Account,
+        order: Order,
+        spec: PairSpec,
+        quantity: Decimal,
+        price: Decimal,
+        now_ms: int,
+        meta: dict[str, Any],
+    ) -> list[VenueOutput]:
+        # market_took() booked a spot trade; on margin no currency changes hands but the profit.
+        amount = quantity * order.sign
+        self._market(spec.base, amount)
+        self._market(spec.quote, -notional_of(quantity, price) * order.sign)
+        out: list[VenueOutput] = []
+        position = account.positions.get(order.symbol)
+        event = "pu"
+        if position is None:
+            event = "pn"
+            position = Position(
+                position_id=self.next_position_id,
+                symbol=order.symbol,
+                amount=ZERO,
+                base_price=price,
+                created_ms=now_ms,
+                updated_ms=now_ms,
+            )
+            self.next_position_id += 1
+            account.positions[order.symbol] = position
+        closed = min(abs(position.amount), quantity) if position.amount * order.sign < 0 else ZERO
+        if closed:
+            gain = round_amount(closed * (price - position.base_price) * -order.sign)
+            wallet = account.wallet(MARGIN, spec.quote)
+            text = f"Position closed @ {plain(price)} (TRADE) on wallet margin"
+            self._move(account, wallet, gain, now_ms, text, CATEGORY_SETTLEMENT)
+            self._market(spec.quote, -gain)
+        before, position.amount = position.amount, position.amount + amount
+        if abs(position.amount) > abs(before) and before * amount > 0:
+            position.base_price = round_price_average(before, position.base_price, amount, price)
+        elif before * position.amount < 0:
+            position.base_price = price
+        position.updated_ms = now_ms
+        if position.amount == 0:
+            event = "pc"
+            del account.positions[order.symbol]
+        told = position_change(position, event)
+        if event == "pc":
+            self.histories[account.name].positions.append(told)
+        out.append((account.name, told))
+        return out
+
+    def _charge(
+        self, account: Account, wallet: Wallet, fee: Decimal, currency: str, now_ms: int, text: str, category: int
+    ) -> None:
+        if fee:
+            self._move(account, wallet, -fee, now_ms, text, category)
+            self.fees[currency] = self.fees.get(currency, ZERO) + fee
+
+    def _move(self, account: Account, wallet: Wallet, amount: Decimal, now_ms: int, text: str, category: int) -> None:
+        wallet.balance += amount
+        entry = LedgerEntry(
+            entry_id=self.next_entry_id,
+            currency=wallet.currency,
+            wallet_type=wallet.wallet_type,
+            time_ms=now_ms,
+            amount=amount,
+            balance=wallet.balance,
+            description=text,
+            category=category,
+        )
+        self.next_entry_id += 1
+        self.histories[account.name].ledger.append(entry)
+
+    def transfer(
+        self, name: str, source: str, target: str, currency: str, currency_to: str, amount: Decimal, now_ms: int
+    ) -> list[VenueOutput]:
+        """Move money between two wallets of one account. Raises ValueError when there is not enough."""
+        account = self.accounts[name]
+        wallet, other = account.wallet(source, currency), account.wallet(target, currency_to)
+        if not 0 < amount <= wallet.available:
+            raise ValueError(f"amount must be in (0, {plain(wallet.available)}], was {plain(amount)}")
+        text = f"Transfer of {plain(amount)} {currency} from wallet {source} to {target} on wallet"
+        self._move(account, wallet, -amount, now_ms, f"{text} {source}", CATEGORY_TRANSFER)
+        self._move(account, other, amount, now_ms, f"{text} {target}", CATEGORY_TRANSFER)
+        if currency != currency_to:
+            # A conversion (UST to USTF0) goes through the market's hands, one for one.
+            self._market(currency, amount)
+            self._market(currency_to, -amount)
+        return [(name, changed(wallet, f"{text} {source}", None)), (name, changed(other, f"{text} {target}", None))]
+
+
+def round_price_average(amount: Decimal, price: Decimal, more: Decimal, at: Decimal) -> Decimal:
+    """The average entry price after adding to a position."""
+    return round((amount * price + more * at) / (amount + more), 8)
+
+
+def _executed(trade: VenueTrade) -> VenueTrade:
+    return VenueTrade(
+        event="te",
+        session=trade.session,
+        trade_id=trade.trade_id,
+        symbol=trade.symbol,
+        time_ms=trade.time_ms,
+        venue_order_id=trade.venue_order_id,
+        cid=trade.cid,
+        amount=trade.amount,
+        price=trade.price,
+        wire_type=trade.wire_type,
+        order_price=trade.order_price,
+        maker=trade.maker,
+        fee=None,
+        fee_currency=None,
+        received_ns=0,
+    )
+
+
+def changed(wallet: Wallet, description: str | None, meta: dict[str, Any] | None) -> WalletChange:
+    """A wallet as `wu` says it: AVAILABLE is null until somebody asks for it with `calc`."""
+    return WalletChange(
+        session=0,
+        wallet_type=wallet.wallet_type,
+        currency=wallet.currency,
+        balance=wallet.balance,
+        available=None,
+        received_ns=0,
+        description=description,
+        meta=meta,
+    )
+
+
+def position_change(position: Position, event: str) -> PositionChange:
+    return PositionChange(
+        event=event,
+        session=0,
+        symbol=position.symbol,
+        status="CLOSED" if event == "pc" else "ACTIVE",
+        amount=position.amount,
+        base_price=position.base_price,
+        margin_funding=ZERO,
+        position_id=position.position_id,
+        received_ns=0,
+        leverage=position.leverage,
+        collateral=position.collateral,
+        derivative=position.symbol.endswith("F0"),
+        created_ms=position.created_ms,
+        updated_ms=position.updated_ms,
+    )
