@@ -156,7 +156,8 @@ def read_text(path: str, text: str, *, layer: str = "command line") -> tuple[Any
 
 def as_tree(settings: Settings) -> dict[str, Any]:
     """The settings as plain JSON values, exact numbers as text and no version: building from it gives them again."""
-    tree: dict[str, Any] = msgspec.to_builtins(settings, str_keys=True)
+    # Through JSON text, not to_builtins: lists must be lists here as they are when they are read back.
+    tree: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(settings))
     return {key: value for key, value in tree.items() if key not in NOT_SET_BY_HAND}
 
 
