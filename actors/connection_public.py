@@ -1,0 +1,535 @@
+"""The public connection actor: one socket of the market pool, its streams fresh and whole, or dialled again.
+
+It recovers by dialling. Everything it knows of a stream dies with the socket; what listeners already have is told
+apart by StreamUp and StreamDown. Four tasks live with a socket: the reader only parses and hands over (so pings are
+answered whatever the listeners do), one carries over what did not fit, one sends, one looks at the clock.
+"""
+
+from typing import Any, Final
+
+import attrs
+import trio
+
+from genesis.core.actor import Context
+from genesis.core.channel import Channel
+from genesis.core.errors import ChannelClosed
+from genesis.core.latest import Latest
+from genesis.core.mailbox import Outlet
+from genesis.domain.rate_limit import RateLimit
+from genesis.domain.redial import Redial
+from genesis.edge.connection_stats import ConnectionStats
+from genesis.edge.errors import EdgeError, HandshakeRefused, LinkClosed
+from genesis.edge.handover import Handover
+from genesis.edge.websocket import Dial, WebSocket
+from protocols.bitfinex.errors import (
+    ERR_CHANNEL_LIMIT,
+    ERR_CONCURRENCY,
+    ERR_NOT_READY,
+    ERR_RATE_LIMIT,
+    ERR_UNKNOWN,
+    LocalProtocolError,
+)
+from protocols.bitfinex.events import (
+    ConfRefused,
+    FrameRefused,
+    MaintenanceEnded,
+    MaintenanceStarted,
+    Pong,
+    SequenceGap,
+    ServerError,
+    ServerInfo,
+    ServerStopping,
+    StreamBroken,
+    SubscriptionRefused,
+)
+from protocols.bitfinex.session import PublicEvent, PublicSession, require_version
+from protocols.bitfinex.streams import StreamState
+from protocols.bitfinex.subscriptions import Subscription
+from protocols.health import ConnectionView, Notice, Reconnect
+from protocols.market import (
+    BookTop,
+    CandleSnapshot,
+    CandleUpdate,
+    StreamBeat,
+    StreamDown,
+    StreamUp,
+    Ticker,
+    TradePrint,
+    TradeSnapshot,
+)
+from protocols.settings import ConnectionSettings, Settings
+
+LOOK_S: Final = 1.0
+"""How often silence, unanswered subscriptions and the view are looked at."""
+MAINTENANCE_LIMIT_S: Final = 180.0
+"""The venue says that maintenance lasts at most 120 s; a socket that never hears its end is dialled again."""
+REFUSED_STATUSES: Final = frozenset({408, 429, 502, 503, 504})
+"""Answers to the handshake that ask for a pause: too many connections, or maintenance without a 20060."""
+TRY_AGAIN_CODES: Final = frozenset({ERR_UNKNOWN, ERR_CONCURRENCY, ERR_NOT_READY, ERR_RATE_LIMIT})
+SUBSCRIBE_TRIES: Final = 3
+NS: Final = 1_000_000_000
+
+_PRICES: Final = (Ticker, BookTop)
+_EVENTS: Final = (TradePrint, CandleUpdate, CandleSnapshot, StreamBeat, StreamUp, StreamDown)
+
+
+@attrs.define(eq=False)
+class _Line:
+    """One socket and everything that dies with it."""
+
+    session: PublicSession
+    scope: trio.CancelScope
+    handover: Handover
+    opened_at: float
+    outgoing: trio.MemorySendChannel[bytes]
+    frames: trio.MemoryReceiveChannel[bytes]
+    greeted: bool = False
+    up_since: float | None = None
+    paused_since: float | None = None
+    reading: bool = True
+    fall: str = ""
+    pause_s: float = 0.0
+    pings: dict[int, float] = attrs.field(factory=dict)
+    tries: dict[Subscription, int] = attrs.field(factory=dict)
+    again: dict[Subscription, float] = attrs.field(factory=dict)
+    renewed: set[Subscription] = attrs.field(factory=set)
+    asked: set[Subscription] = attrs.field(factory=set)
+
+    def end(self, reason: str, pause_s: float = 0.0) -> None:
+        """The first reason counts."""
+        if not self.fall:
+            self.fall, self.pause_s = reason, pause_s
+        self.scope.cancel()
+
+    def say(self, frame: bytes) -> None:
+        try:
+            self.outgoing.send_nowait(frame)
+        except trio.WouldBlock:
+            self.end("the other side does not read")
+
+
+@attrs.define(kw_only=True, eq=False)
+class ConnectionPublicActor:
+    """`prices` conflates (Ticker, BookTop); `events` blocks (everything else). `pacing` is shared by all sockets."""
+
+    name: str
+    uri: str
+    share: Latest[tuple[Subscription, ...]]
+    settings: Latest[Settings]
+    dial: Dial
+    prices: Channel[Any]
+    events: Channel[Any]
+    view: Latest[ConnectionView]
+    stats: ConnectionStats
+    pacing: RateLimit | None = None
+    notices: Channel[Any] | None = None
+    _line: _Line | None = attrs.field(default=None, init=False)
+    _status: str = attrs.field(default="idle", init=False)
+    _last_error: str | None = attrs.field(default=None, init=False)
+    _fell_at: float | None = attrs.field(default=None, init=False)
+
+    async def run(self, ctx: Context) -> None:
+        prices, events = ctx.outlet(self.prices), ctx.outlet(self.events)
+        notices = ctx.outlet(self.notices) if self.notices is not None else None
+        ctx.ready()
+        try:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._obey, ctx)
+                await self._stay_connected(ctx, prices, events, notices)
+        except* ChannelClosed:
+            # The listener has stopped for good: the engine is going down, and we are next.
+            await trio.sleep_forever()
+
+    async def _obey(self, ctx: Context) -> None:
+        while True:
+            for envelope in await ctx.inbox.lease():
+                if isinstance(envelope.message, Reconnect) and self._line is not None:
+                    self.stats.reconnects_asked += 1
+                    self._line.end(f"asked: {envelope.message.reason}")
+                ctx.inbox.ack(envelope)
+
+    # --- from socket to socket ------------------------------------------------------------------------------------
+
+    async def _stay_connected(
+        self, ctx: Context, prices: Outlet[Any], events: Outlet[Any], notices: Outlet[Any] | None
+    ) -> None:
+        redial: Redial | None = None
+        while True:
+            if not self.share.value:
+                self._tell(ctx, "idle")
+                await self.share.changed(self.share.version)
+                continue
+            limits = self.settings.value.connection
+            if redial is None or (redial.base_s, redial.cap_s) != (limits.backoff_base_s, limits.backoff_cap_s):
+                redial = Redial(limits.backoff_base_s, limits.backoff_cap_s)
+            if self.pacing is not None:
+                await trio.sleep(self.pacing.take(ctx.clock.now()))
+            self._tell(ctx, "dialling")
+            reason, up_for_s, pause_s = await self._one_socket(ctx, limits, prices, events, notices)
+            self._last_error = reason
+            self.stats.fell(reason)
+            pause = redial.fell(up_for_s=up_for_s, chance=ctx.chance, at_least_s=pause_s)
+            self._tell(ctx, f"waiting {pause:.1f} s")
+            if notices is not None and redial.failures in (3, 10, 30, 100):
+                text = f"{self.name} failed {redial.failures} times in a row, last: {reason}"
+                notices.put_nowait(Notice(level="warning", code="reconnects", text=text, at_ms=ctx.clock.wall_ms()))
+            await trio.sleep(pause)
+
+    async def _one_socket(
+        self,
+        ctx: Context,
+        limits: ConnectionSettings,
+        prices: Outlet[Any],
+        events: Outlet[Any],
+        notices: Outlet[Any] | None,
+    ) -> tuple[str, float, float]:
+        """The life of one socket: why it ended, how long it was up, and the pause that was asked for."""
+        self.stats.dialled()
+        line: _Line | None = None
+        try:
+            async with self.dial(self.uri, timeout_s=limits.connect_timeout_s) as socket:
+                outgoing, frames = trio.open_memory_channel[bytes](1024)
+                line = self._line = _Line(
+                    PublicSession(session=self.stats.opened(), channel_limit=limits.channels_per_socket),
+                    trio.CancelScope(),
+                    Handover(events, self.stats.handed_over),
+                    ctx.clock.now(),
+                    outgoing,
+                    frames,
+                )
+                self.stats.last_frame_ns = self.stats.last_data_ns = ctx.clock.now_ns()
+                self._tell(ctx, "connected")
+                with line.scope:
+                    async with trio.open_nursery() as nursery:
+                        nursery.start_soon(self._send, line, socket, limits)
+                        nursery.start_soon(self._look, ctx, line, notices)
+                        nursery.start_soon(self._follow_share, ctx, line)
+                        nursery.start_soon(line.handover.carry)
+                        await self._read(ctx, line, socket, prices, notices)
+        except HandshakeRefused as refusal:
+            self.stats.refused_handshakes += 1
+            asked = max(limits.rate_limited_pause_s, refusal.retry_after_s or 0.0)
+            return str(refusal), 0.0, asked if refusal.status in REFUSED_STATUSES else 0.0
+        except EdgeError as error:
+            reason = f"{type(error).__name__}: {error}"
+            if line is None:
+                return reason, 0.0, 0.0
+            line.end(reason)
+        finally:
+            self._line = None
+        return await self._after(ctx, line)
+
+    async def _after(self, ctx: Context, line: _Line) -> tuple[str, float, float]:
+        now = ctx.clock.now()
+        if self._fell_at is None:
+            self._fell_at = now
+            self.stats.detect_s.append(max(0.0, now - self.stats.last_frame_ns / NS))
+        self.stats.up = False
+        # What was heard before the end is told before the end is.
+        await line.handover.finish(line.session.close(line.fall, ctx.clock.now_ns()))
+        self.stats.refused_frames += line.session.tolerance.refused
+        return line.fall, now - line.up_since if line.up_since is not None else 0.0, line.pause_s
+
+    # --- the tasks of a socket ------------------------------------------------------------------------------------
+
+    async def _read(
+        self, ctx: Context, line: _Line, socket: WebSocket, prices: Outlet[Any], notices: Outlet[Any] | None
+    ) -> None:
+        session, handover, stats = line.session, line.handover, self.stats
+        while True:
+            try:
+                frames = await socket.receive_many()
+            except LinkClosed as error:
+                line.end(f"{type(error).__name__}: {error}")
+                return
+            now_ns = ctx.clock.now_ns()
+            told = session.receive_many(frames, now_ns)
+            stats.last_frame_ns = now_ns
+            passing: list[Any] = []
+            for event in told:
+                if isinstance(event, _PRICES):
+                    stats.last_data_ns = now_ns
+                    prices.put_nowait(event)
+                elif isinstance(event, _EVENTS):
+                    stats.last_data_ns = now_ns
+                    if isinstance(event, TradePrint):
+                        stats.newest_trades[event.symbol] = max(
+                            event.trade_id, stats.newest_trades.get(event.symbol, 0)
+                        )
+                    passing.append(event)
+                    if isinstance(event, StreamUp):
+                        self._on_up(ctx, line)
+                elif isinstance(event, TradeSnapshot):
+                    passing.extend(self._missed(event))
+                else:
+                    self._on_session_event(ctx, line, event, notices)
+            handover.offer(passing, len(frames))
+            if handover.full:
+                # Not read means not heard: the line is not to blame for the silence that follows.
+                line.reading = False
+                await handover.room()
+                line.reading = True
+                self._forgive_silence(line, ctx.clock.now_ns())
+
+    async def _send(self, line: _Line, socket: WebSocket, limits: ConnectionSettings) -> None:
+        async for frame in line.frames:
+            self.stats.sending()
+            try:
+                with trio.fail_after(limits.connect_timeout_s):
+                    await socket.send(frame)
+            except LinkClosed as error:
+                line.end(f"{type(error).__name__}: {error}")
+                return
+            except trio.TooSlowError:
+                line.end("the other side does not read")
+                return
+
+    async def _follow_share(self, ctx: Context, line: _Line) -> None:
+        """Subscribe and unsubscribe as the share changes while the socket lives."""
+        version = self.share.version
+        while True:
+            await self.share.changed(version)
+            version = self.share.version
+            if not self.share.value:
+                line.end("no streams are wanted")
+                return
+            if line.greeted and line.paused_since is None:
+                self._ask_for_share(ctx, line)
+
+    async def _look(self, ctx: Context, line: _Line, notices: Outlet[Any] | None) -> None:
+        """Pings, silence, answers that never came, and the view."""
+        ping_at = ctx.clock.now() + self.settings.value.connection.ping_interval_s
+        cid = 0
+        while True:
+            await trio.sleep(LOOK_S)
+            now, now_ns = ctx.clock.now(), ctx.clock.now_ns()
+            limits = self.settings.value.connection
+            if now >= ping_at:
+                ping_at = now + limits.ping_interval_s
+                cid += 1
+                line.pings = {cid: now}
+                line.say(line.session.send_ping(cid))
+            if not line.greeted and now - line.opened_at >= limits.connect_timeout_s:
+                line.end("no info event")
+            elif line.reading and now_ns - self.stats.last_frame_ns >= limits.silence_timeout_s * NS:
+                line.end("silent")
+            elif line.paused_since is not None:
+                if now - line.paused_since >= MAINTENANCE_LIMIT_S:
+                    line.end("maintenance without an end")
+            elif line.reading:
+                self._look_at_streams(ctx, line, now_ns, limits, notices)
+            self._tell(ctx, self._status)
+
+    def _look_at_streams(
+        self, ctx: Context, line: _Line, now_ns: int, limits: ConnectionSettings, notices: Outlet[Any] | None
+    ) -> None:
+        table = line.session.table
+        silent = table.silent(now_ns, int(limits.silence_timeout_s * NS))
+        up = [stream for stream in table.streams.values() if stream.state is StreamState.UP]
+        if silent and (len(silent) == len(up) or any(subscription in line.renewed for subscription in silent)):
+            # Renewing a stream did not make it speak, or none speaks: the server behind the socket is gone.
+            line.end("silent streams")
+            return
+        for subscription in silent:
+            line.renewed.add(subscription)
+            self._renew(ctx, line, subscription)
+        for subscription in table.unanswered(now_ns, int(limits.subscribe_timeout_s * NS)):
+            line.session.give_up(subscription)
+            line.asked.discard(subscription)
+            self._try_again(ctx, line, subscription, "no answer", notices, after_s=0.0)
+        if table.streams and not up and not line.again and line.greeted and now_ns > 0:
+            oldest = min(stream.asked_ns for stream in table.streams.values())
+            if now_ns - oldest >= 2 * limits.subscribe_timeout_s * NS:
+                line.end("no stream was confirmed")
+        for subscription, at in list(line.again.items()):
+            if ctx.clock.now() >= at:
+                del line.again[subscription]
+                self._subscribe(ctx, line, subscription)
+
+    # --- what the session says ------------------------------------------------------------------------------------
+
+    def _on_session_event(self, ctx: Context, line: _Line, event: PublicEvent, notices: Outlet[Any] | None) -> None:
+        match event:
+            case ServerInfo():
+                self._on_info(ctx, line, event)
+            case ServerStopping():
+                line.end("20051: server is stopping", self.settings.value.connection.backoff_base_s)
+            case MaintenanceStarted():
+                self.stats.maintenance += 1
+                line.paused_since = ctx.clock.now()
+                self._tell(ctx, "maintenance")
+            case MaintenanceEnded():
+                line.paused_since = None
+                self._tell(ctx, "connected")
+                # Every stream may be stale, whatever it said meanwhile.
+                for subscription, stream in list(line.session.table.streams.items()):
+                    if stream.state in (StreamState.UP, StreamState.BROKEN):
+                        self._renew(ctx, line, subscription)
+                self._ask_for_share(ctx, line)
+            case StreamBroken():
+                if event.reason == "checksum":
+                    self.stats.bad_checksums += 1
+                self._renew(ctx, line, event.subscription)
+            case SequenceGap():
+                # Which streams lost something cannot be known: the counter is the socket's.
+                self.stats.sequence_gaps += 1
+                line.end(f"sequence gap: {event.counter} must be {event.expected}, was {event.was}")
+            case SubscriptionRefused():
+                line.asked.discard(event.subscription)
+                line.session.give_up(event.subscription)
+                text = f"{event.code} {event.text}"
+                if event.code in TRY_AGAIN_CODES:
+                    pause = self.settings.value.connection.backoff_base_s * 4
+                    self._try_again(ctx, line, event.subscription, text, notices, after_s=pause)
+                else:
+                    level = "warning" if event.code == ERR_CHANNEL_LIMIT else "alarm"
+                    self._complain(ctx, notices, level, f"{event.subscription.name} was refused: {text}")
+                    self._on_up(ctx, line)
+            case ConfRefused():
+                line.end(f"conf refused: {event.code} {event.text}")
+            case ServerError():
+                self._last_error = f"{event.code} {event.text}"
+            case Pong():
+                self._on_pong(ctx, line, event)
+            case FrameRefused():
+                self._last_error = str(event.error)
+            case _:
+                pass
+
+    def _on_info(self, ctx: Context, line: _Line, info: ServerInfo) -> None:
+        try:
+            require_version(info)
+        except LocalProtocolError as error:
+            line.end(f"version: {error}", MAINTENANCE_LIMIT_S)
+            return
+        if line.greeted:
+            return
+        line.greeted = True
+        # In front of the subscriptions: every book frame's text is kept for the checksum from the first one on.
+        line.say(line.session.send_conf())
+        if info.operative:
+            self._ask_for_share(ctx, line)
+        else:
+            line.paused_since = ctx.clock.now()
+            self._tell(ctx, "maintenance")
+
+    def _on_up(self, ctx: Context, line: _Line) -> None:
+        """Up means: of all that was asked for, what was not refused is confirmed."""
+        streams = line.session.table.streams
+        if line.up_since is not None or not line.asked or line.again:
+            return
+        if any(streams[asked].state is not StreamState.UP for asked in line.asked if asked in streams):
+            return
+        line.up_since = ctx.clock.now()
+        self.stats.up = True
+        if self._fell_at is not None:
+            self.stats.recover_s.append(line.up_since - self._fell_at)
+            self._fell_at = None
+        self._tell(ctx, "up")
+
+    def _on_pong(self, ctx: Context, line: _Line, pong: Pong) -> None:
+        sent_at = line.pings.pop(pong.cid or 0, None)
+        if sent_at is None:
+            return
+        round_trip_s = ctx.clock.now() - sent_at
+        self.stats.ping_ms = round_trip_s * 1000
+        if pong.venue_ms:
+            # The venue's stamp is of about the middle of the round trip.
+            self.stats.skew_ms = pong.venue_ms - (ctx.clock.wall_ms() - round_trip_s * 500)
+
+    def _missed(self, snapshot: TradeSnapshot) -> list[TradePrint]:
+        """The trades of a new subscription's snapshot that were made while the line was down."""
+        newest = self.stats.newest_trades.get(snapshot.symbol)
+        if snapshot.trades:
+            self.stats.newest_trades[snapshot.symbol] = max(snapshot.trades[-1].trade_id, newest or 0)
+        if newest is None:
+            return []
+        missed = [trade for trade in snapshot.trades if trade.trade_id > newest]
+        self.stats.trades_refilled += len(missed)
+        if missed and len(missed) == len(snapshot.trades):
+            # It does not reach back to what we had: some may be missing before it.
+            self.stats.trades_missed += 1
+        return missed
+
+    # --- asking ---------------------------------------------------------------------------------------------------
+
+    def _ask_for_share(self, ctx: Context, line: _Line) -> None:
+        """Make the socket's streams those of the share."""
+        wanted = set(self.share.value)
+        for subscription in self.share.value:
+            if subscription not in line.asked:
+                self._subscribe(ctx, line, subscription)
+        for subscription in sorted(line.asked - wanted):
+            line.asked.discard(subscription)
+            line.again.pop(subscription, None)
+            try:
+                line.say(line.session.send_unsubscribe(subscription))
+            except LocalProtocolError:
+                line.session.give_up(subscription)
+
+    def _subscribe(self, ctx: Context, line: _Line, subscription: Subscription) -> None:
+        try:
+            frame = line.session.send_subscribe(subscription, now_ns=ctx.clock.now_ns())
+        except LocalProtocolError as error:
+            self._last_error = str(error)
+            return
+        line.asked.add(subscription)
+        line.say(frame)
+
+    def _renew(self, ctx: Context, line: _Line, subscription: Subscription) -> None:
+        self.stats.resubscribed += 1
+        try:
+            for frame in line.session.send_resubscribe(subscription, now_ns=ctx.clock.now_ns()):
+                line.say(frame)
+        except LocalProtocolError as error:
+            # Its renewal is under way already.
+            self._last_error = str(error)
+
+    def _try_again(
+        self,
+        ctx: Context,
+        line: _Line,
+        subscription: Subscription,
+        reason: str,
+        notices: Outlet[Any] | None,
+        *,
+        after_s: float,
+    ) -> None:
+        tries = line.tries[subscription] = line.tries.get(subscription, 0) + 1
+        if tries < SUBSCRIBE_TRIES:
+            line.again[subscription] = ctx.clock.now() + after_s * 2 ** (tries - 1)
+        else:
+            self._complain(ctx, notices, "alarm", f"{subscription.name} was not given after {tries} tries: {reason}")
+
+    def _forgive_silence(self, line: _Line, now_ns: int) -> None:
+        self.stats.last_frame_ns = now_ns
+        for stream in line.session.table.streams.values():
+            stream.heard_ns = max(stream.heard_ns, now_ns)
+
+    # --- telling --------------------------------------------------------------------------------------------------
+
+    def _complain(self, ctx: Context, notices: Outlet[Any] | None, level: str, text: str) -> None:
+        self._last_error = text
+        if notices is not None:
+            notices.put_nowait(
+                Notice(level=level, code="subscription", text=f"{self.name}: {text}", at_ms=ctx.clock.wall_ms())
+            )
+
+    def _tell(self, ctx: Context, status: str) -> None:
+        self._status = status
+        line = self._line
+        streams = line.session.table.streams.values() if line is not None else ()
+        self.view.set(
+            ConnectionView(
+                name=self.name,
+                uri=self.uri,
+                status=status,
+                session=self.stats.sockets,
+                reconnects=self.stats.falls,
+                last_error=self._last_error,
+                frames=self.stats.frames_in,
+                subscriptions=sum(1 for stream in streams if stream.state is StreamState.UP),
+                venue_ms=line.session.venue_ms if line is not None else 0,
+                last_frame_age_s=max(0.0, (ctx.clock.now_ns() - self.stats.last_frame_ns) / NS),
+            )
+        )

@@ -1,0 +1,77 @@
+"""What one connection has carried and suffered, over all its sockets and all lives of its actor."""
+
+from collections import deque
+
+import attrs
+
+
+@attrs.define
+class ConnectionStats:
+    """Counters that the engine owns and the actor writes; readers take them as they are. Times are monotonic.
+
+    `frames_in` counts messages whose events are in their channels, `frames_out` messages that were about to be sent;
+    the `socket_...` twins count the present socket only, so that they can be compared with what the other side counts.
+    `detect_s` and `recover_s` hold the newest times from the last word of a line to knowing it dead, and from then to
+    every stream being confirmed again.
+    """
+
+    dials: int = 0
+    sockets: int = 0
+    refused_handshakes: int = 0
+    falls: int = 0
+    frames_in: int = 0
+    frames_out: int = 0
+    socket_frames_in: int = 0
+    socket_frames_out: int = 0
+    refused_frames: int = 0
+    resubscribed: int = 0
+    sequence_gaps: int = 0
+    bad_checksums: int = 0
+    maintenance: int = 0
+    reconnects_asked: int = 0
+    auth_requests: int = 0
+    auth_successes: int = 0
+    auth_errors: int = 0
+    auth_timeouts: int = 0
+    commands_sent: int = 0
+    commands_not_sent: int = 0
+    commands_in_doubt: int = 0
+    trades_missed: int = 0
+    trades_refilled: int = 0
+    connected: bool = False
+    up: bool = False
+    last_frame_ns: int = 0
+    last_data_ns: int = 0
+    ping_ms: float = 0.0
+    skew_ms: float | None = None
+    newest_trades: dict[str, int] = attrs.field(factory=dict)
+    falls_by_reason: dict[str, int] = attrs.field(factory=dict)
+    detect_s: deque[float] = attrs.field(factory=lambda: deque(maxlen=1024))
+    recover_s: deque[float] = attrs.field(factory=lambda: deque(maxlen=1024))
+
+    def dialled(self) -> None:
+        self.dials += 1
+
+    def opened(self) -> int:
+        """A new socket; its number, rising for the life of the process."""
+        self.sockets += 1
+        self.socket_frames_in = 0
+        self.socket_frames_out = 0
+        self.connected = True
+        return self.sockets
+
+    def fell(self, reason: str) -> None:
+        self.connected = False
+        self.up = False
+        self.falls += 1
+        # The text before the first colon: what comes after it differs each time and would never be counted twice.
+        kind = reason.split(":")[0][:60]
+        self.falls_by_reason[kind] = self.falls_by_reason.get(kind, 0) + 1
+
+    def sending(self) -> None:
+        self.frames_out += 1
+        self.socket_frames_out += 1
+
+    def handed_over(self, frames: int) -> None:
+        self.frames_in += frames
+        self.socket_frames_in += frames
