@@ -1,0 +1,119 @@
+"""A stage for the deciding actors: the real supervisor and channels, a journal in memory, and ends the test holds."""
+
+import contextlib
+import random
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import attrs
+import trio
+
+from genesis.core.actor import Actor, Context
+from genesis.core.backoff import IMMEDIATE
+from genesis.core.channel import Channel, Overflow
+from genesis.core.clock import TrioClock
+from genesis.core.mailbox import Mailbox
+from genesis.core.supervisor import ChildSpec, Supervisor, SupervisorSpec
+from protocols.journal import Cells, CellWrite, Commit, Committed, ReadCells, Record
+
+
+class MemoryDisk:
+    """What survives every crash: cells by table and key, and records, once per kind and key."""
+
+    def __init__(self) -> None:
+        self.cells: dict[tuple[str, str], CellWrite] = {}
+        self.records: list[Record] = []
+        self.commits = 0
+
+    def commit(self, commit: Commit) -> Committed:
+        self.commits += 1
+        kept = {(record.kind, record.key) for record in self.records if record.key is not None}
+        new = tuple(record.key is None or (record.kind, record.key) not in kept for record in commit.records)
+        self.records += [record for record, is_new in zip(commit.records, new, strict=True) if is_new]
+        for cell in commit.cells:
+            self.cells[(cell.table, cell.key)] = cell
+        return Committed(first_seq=0, new=new)
+
+    def read(self, question: ReadCells) -> Cells:
+        return Cells(cells=tuple(cell for (table, _), cell in sorted(self.cells.items()) if table == question.table))
+
+
+@attrs.define(kw_only=True)
+class MemoryJournal:
+    """A journal actor without a disk's delays."""
+
+    disk: MemoryDisk
+
+    async def run(self, ctx: Context) -> None:
+        ctx.ready()
+        while True:
+            for envelope in await ctx.inbox.lease():
+                message = envelope.message
+                envelope.reply(self.disk.commit(message) if isinstance(message, Commit) else self.disk.read(message))
+                ctx.inbox.ack(envelope)
+
+
+@attrs.define(kw_only=True)
+class Listener:
+    """Hears everything of some channels for the test."""
+
+    heard: list[Any] = attrs.field(factory=list)
+
+    async def run(self, ctx: Context) -> None:
+        ctx.ready()
+        while True:
+            batch = await ctx.inbox.lease()
+            self.heard += [envelope.message for envelope in batch]
+            ctx.inbox.ack_all(batch)
+
+
+@attrs.define(kw_only=True)
+class Stage:
+    """One actor under test with a journal and listeners around it."""
+
+    supervisor: Supervisor
+    disk: MemoryDisk
+
+    def kill(self) -> None:
+        assert self.supervisor.kill("world/subject", reason="the test says so")
+
+    async def settled(self) -> None:
+        """Wait until nothing is queued or leased anywhere, and nobody is being restarted."""
+        await trio.testing.wait_all_tasks_blocked()
+        while not self.supervisor.idle():
+            await trio.sleep(0.001)
+            await trio.testing.wait_all_tasks_blocked()
+
+
+def journal_channel() -> Channel[Any]:
+    return Channel("journal", Overflow.BLOCK)
+
+
+@contextlib.asynccontextmanager
+async def on_stage(
+    start: Callable[[], Actor],
+    *,
+    hears: tuple[Channel[Any], ...],
+    journal: Channel[Any],
+    listeners: dict[str, tuple[Listener, Channel[Any]]],
+    disk: MemoryDisk | None = None,
+) -> AsyncIterator[Stage]:
+    """Run the actor that `start` makes until the block ends."""
+    disk = disk or MemoryDisk()
+    children = [
+        ChildSpec(id="journal", start=lambda: MemoryJournal(disk=disk), mailbox=Mailbox("journal", [journal])),
+    ]
+    for name, (listener, channel) in listeners.items():
+        children.append(ChildSpec(id=name, start=lambda kept=listener: kept, mailbox=Mailbox(name, [channel])))
+    children.append(ChildSpec(id="subject", start=start, mailbox=Mailbox("subject", hears), backoff=IMMEDIATE))
+    supervisor = Supervisor(
+        SupervisorSpec(id="world", children=tuple(children), intensity=10_000, max_consecutive=10_000),
+        clock=TrioClock(),
+        chance=random.Random(7),
+        on_event=lambda event: None,
+    )
+    async with trio.open_nursery() as nursery:
+        await nursery.start(lambda task_status: supervisor.run(task_status=task_status))
+        yield Stage(supervisor=supervisor, disk=disk)
+        with trio.fail_after(20):
+            await supervisor.stop()

@@ -1,0 +1,248 @@
+"""The account actor counts every fill once, keeps what it must, and tells risk the newest state."""
+
+import random
+from contextlib import AbstractAsyncContextManager
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+import pytest
+import trio
+import trio.testing
+
+from actors.account import AccountActor
+from genesis.core.channel import Channel, Overflow
+from genesis.core.latest import Latest
+from protocols.account import AccountView
+from protocols.journal import CellWrite
+from protocols.orders import (
+    BalanceEvent,
+    Fill,
+    OrderReport,
+    OrderState,
+    OrderType,
+    OrderUpdate,
+    OrderView,
+    Purpose,
+    VenueWallet,
+    WalletSnapshot,
+)
+from protocols.risk import AccountState
+from protocols.settings import Settings
+from protocols.units import ZERO, Side, Symbol
+from tests.actors.deciding_stage import Listener, MemoryDisk, Stage, journal_channel, on_stage
+from tests.recorded_candles import as_closed, recorded_candles
+
+BTC = Symbol("tBTCUSD")
+
+
+class World:
+    def __init__(self) -> None:
+        self.balances: Channel[BalanceEvent] = Channel("balances", Overflow.BLOCK)
+        self.reports: Channel[OrderReport] = Channel("reports", Overflow.BLOCK)
+        self.candles: Channel[Any] = Channel("candles", Overflow.BLOCK)
+        self.risk: Channel[AccountState] = Channel("risk", Overflow.CONFLATE, key=lambda state: "account")
+        self.journal = journal_channel()
+        self.settings = Latest(Settings())
+        self.view: Latest[AccountView | None] = Latest(None)
+        self.listener = Listener()
+
+    def actor(self) -> AccountActor:
+        return AccountActor(settings=self.settings, journal=self.journal, risk=self.risk, view=self.view)
+
+    def run(self, disk: MemoryDisk | None = None) -> AbstractAsyncContextManager[Stage]:
+        return on_stage(
+            self.actor,
+            hears=(self.balances, self.reports, self.candles),
+            journal=self.journal,
+            listeners={"risk": (self.listener, self.risk)},
+            disk=disk,
+        )
+
+    @property
+    def told(self) -> AccountState:
+        return self.listener.heard[-1]
+
+
+def wallets(usd: str, btc: str = "0") -> WalletSnapshot:
+    return WalletSnapshot(session=1, wallets=(wallet("USD", usd), wallet("BTC", btc)), received_ns=0)
+
+
+def wallet(currency: str, balance: str) -> VenueWallet:
+    return VenueWallet(
+        session=1, wallet_type="exchange", currency=currency, balance=Decimal(balance), available=None, received_ns=0
+    )
+
+
+def a_fill(number: int, side: Side, quantity: str, price: str, fee: str, currency: str) -> Fill:
+    return Fill(
+        trade_id=number,
+        intent_id=f"i{number}",
+        cid=number,
+        venue_order_id=number,
+        strategy="s",
+        symbol=BTC,
+        side=side,
+        quantity=Decimal(quantity),
+        price=Decimal(price),
+        fee=Decimal(fee),
+        fee_currency=currency,
+        maker=False,
+        purpose=Purpose.ENTRY,
+        time_ms=number * 1000,
+        correlation_id=f"c{number}",
+        foreign=False,
+    )
+
+
+def ended(number: int) -> OrderUpdate:
+    return OrderUpdate(
+        order=OrderView(
+            intent_id=f"i{number}",
+            cid=number,
+            venue_id=number,
+            strategy="s",
+            symbol=BTC,
+            side=Side.BUY,
+            order_type=OrderType.MARKET,
+            purpose=Purpose.ENTRY,
+            quantity=Decimal(1),
+            filled_quantity=Decimal(1),
+            average_fill_price=Decimal(100),
+            price=None,
+            state=OrderState.FILLED,
+            reason="",
+            created_ms=0,
+            updated_ms=0,
+            correlation_id="",
+            foreign=False,
+        )
+    )
+
+
+ROUND_TRIP = (
+    a_fill(1, Side.BUY, "1", "100", "-0.002", "BTC"),
+    a_fill(2, Side.SELL, "0.998", "110", "-0.21956", "USD"),
+)
+
+
+async def test_a_round_trip_is_told_to_risk_and_its_profit_is_what_the_wallets_gained() -> None:
+    world = World()
+    async with world.run() as stage:
+        await stage.settled()
+        assert not world.told.known
+        await world.balances.put(wallets("1000"))
+        await world.reports.put(ROUND_TRIP[0])
+        await world.reports.put(ended(1))
+        await world.balances.put(wallet("BTC", "0.998"))
+        await world.balances.put(wallet("USD", "900"))
+        await stage.settled()
+        assert world.told.known
+        assert world.told.closed_intents == ("i1",)
+        assert world.told.positions[0].quantity == Decimal("0.998")
+        assert world.told.mismatched_symbols == ()
+        await world.reports.put(ROUND_TRIP[1])
+        await world.balances.put(wallet("BTC", "0"))
+        await world.balances.put(wallet("USD", "1009.56044"))
+        await stage.settled()
+        assert world.told.cash == Decimal("1009.56044")
+        assert world.told.realized_pnl == Decimal("9.56044")
+        assert world.told.positions[0].quantity == 0
+        await trio.sleep(0.3)
+        assert world.view.value is not None
+        (trade,) = world.view.value.trades
+        assert trade.pnl == Decimal("9.56044")
+        assert trade.quantity == 1
+
+
+@pytest.mark.parametrize("seed", range(5))
+async def test_kills_at_any_moment_count_no_fill_twice_and_forget_no_wallet(seed: int) -> None:
+    world = World()
+    chance = random.Random(seed)
+    disk = MemoryDisk()
+    async with world.run(disk) as stage:
+        await world.balances.put(wallets("100000"))
+        for number in range(1, 101):
+            fill = a_fill(number, Side.BUY if number % 2 else Side.SELL, "1", str(100 + number), "0", "USD")
+            # The order actor's commit comes before its word.
+            payload = msgspec.json.encode({"fill": fill})
+            disk.cells[("orders", f"fill:{number}:{number}")] = CellWrite(
+                table="orders", key=f"fill:{number}:{number}", payload=payload
+            )
+            await world.reports.put(fill)
+            await world.balances.put(wallet("USD", str(100000 + number)))
+            if chance.random() < 0.3:
+                for _ in range(chance.randrange(6)):
+                    await trio.lowlevel.checkpoint()
+                stage.supervisor.kill("world/subject", reason="chaos")
+        await stage.settled()
+        assert world.told.known
+        assert world.told.cash == Decimal(100100)
+        assert world.told.positions[0].quantity == 0
+        # Bought at odd numbers, sold one higher, fifty times.
+        assert world.told.realized_pnl == Decimal(50)
+
+
+async def test_a_new_process_knows_its_positions_but_not_yet_the_wallets() -> None:
+    first = World()
+    disk = MemoryDisk()
+    row = msgspec.json.encode({"fill": ROUND_TRIP[0]})
+    disk.cells[("orders", "fill:1:1")] = CellWrite(table="orders", key="fill:1:1", payload=row)
+    async with first.run(disk) as stage:
+        await first.balances.put(wallets("900", "0.998"))
+        await stage.settled()
+        assert first.told.known
+    second = World()
+    async with second.run(disk) as stage:
+        await stage.settled()
+        assert not second.told.known
+        assert second.told.positions[0].quantity == Decimal("0.998")
+        await second.balances.put(wallets("900", "0.5"))
+        await stage.settled()
+        assert second.told.known
+        # Somebody moved our coins: shown, and no more is ever sold than the venue has.
+        assert second.told.mismatched_symbols == (BTC,)
+
+
+async def test_prices_draw_the_curve_but_never_wake_risk(autojump_clock: trio.testing.MockClock) -> None:
+    world = World()
+    async with world.run():
+        await world.balances.put(wallets("1000", "1"))
+        await trio.sleep(1)
+        states = len(world.listener.heard)
+        for candle in recorded_candles()[:30]:
+            await world.candles.put(as_closed(candle))
+        await trio.sleep(1)
+        assert len(world.listener.heard) == states
+        assert world.view.value is not None
+        assert len(world.view.value.curve) == 30
+        assert world.view.value.curve[-1].equity == 1000 + Decimal(repr(recorded_candles()[29].close))
+
+
+async def test_history_marks_but_draws_no_points(autojump_clock: trio.testing.MockClock) -> None:
+    world = World()
+    async with world.run():
+        await world.balances.put(wallets("1000", "1"))
+        await world.candles.put(as_closed(recorded_candles()[0], catch_up=True))
+        await trio.sleep(1)
+        assert world.view.value is not None
+        assert world.view.value.curve == ()
+        assert world.view.value.state.equity == 1000 + Decimal(repr(recorded_candles()[0].close))
+        assert world.view.value.state.positions == ()
+        assert world.view.value.state.unrealized_pnl == ZERO
+
+
+async def test_the_curve_outlives_the_process() -> None:
+    first = World()
+    async with first.run() as stage:
+        await first.balances.put(wallets("1000", "1"))
+        await stage.settled()
+        for candle in recorded_candles()[:45]:
+            await first.candles.put(as_closed(candle))
+            await stage.settled()
+        disk = stage.disk
+    second = World()
+    async with second.run(disk) as stage:
+        await stage.settled()
+        assert second.view.value is not None
+        assert len(second.view.value.curve) == 45

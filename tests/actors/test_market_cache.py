@@ -1,0 +1,276 @@
+"""The market cache tells every candle once it cannot change, in order, whatever dies meanwhile."""
+
+import random
+from contextlib import AbstractAsyncContextManager
+from typing import Any
+
+import pytest
+import trio
+import trio.testing
+
+from actors.market_cache import MarketCacheActor
+from genesis.core.channel import Channel, Overflow
+from genesis.core.latest import Latest
+from genesis.domain.market_book import EMPTY_MARKET
+from genesis.domain.signal_machine import SignalMachine
+from protocols.health import Notice
+from protocols.market import (
+    Candle,
+    CandleClosed,
+    CandleRequest,
+    CandleSnapshot,
+    CandleUpdate,
+    MarketEvent,
+    MarketView,
+    StreamBeat,
+    StreamDown,
+    StreamUp,
+    Ticker,
+)
+from protocols.settings import Settings, StrategySettings
+from protocols.units import Symbol
+from tests.actors.deciding_stage import Listener, MemoryDisk, Stage, journal_channel, on_stage
+from tests.recorded_candles import as_closed, recorded_candles
+
+BTC = Symbol("tBTCUSD")
+SETTINGS = Settings(strategies=(StrategySettings(name="s", timeframe="1m"),))
+CANDLES = recorded_candles()[:120]
+
+
+def live_minute(candle: Candle) -> list[MarketEvent]:
+    """The candle as a stream tells it: opening, finished, then the beat that closes it."""
+    opening = Candle(
+        symbol=candle.symbol,
+        timeframe="1m",
+        open_ms=candle.open_ms,
+        open=candle.open,
+        high=candle.open,
+        low=candle.open,
+        close=candle.open,
+        volume=candle.volume / 4,
+    )
+    return [
+        CandleUpdate(candle=opening, venue_ms=candle.open_ms + 2_000, received_ns=1),
+        CandleUpdate(candle=candle, venue_ms=candle.open_ms + 59_000, received_ns=2),
+        beat(candle.open_ms + 61_000),
+    ]
+
+
+def beat(venue_ms: int) -> StreamBeat:
+    return StreamBeat(stream="candles", symbol=BTC, timeframe="1m", venue_ms=venue_ms, received_ns=3)
+
+
+def snapshot(candles: tuple[Candle, ...], venue_ms: int) -> CandleSnapshot:
+    return CandleSnapshot(symbol=BTC, timeframe="1m", candles=candles, venue_ms=venue_ms, received_ns=1)
+
+
+class World:
+    def __init__(self, *, refillable: bool = False) -> None:
+        self.events: Channel[MarketEvent] = Channel("events", Overflow.BLOCK)
+        self.closed: Channel[CandleClosed] = Channel("closed", Overflow.BLOCK)
+        self.also: Channel[CandleClosed] = Channel("also", Overflow.BLOCK)
+        self.ui: Channel[Any] = Channel("ui", Overflow.DROP_OLDEST, capacity=10_000)
+        self.requests: Channel[CandleRequest] = Channel("requests", Overflow.DROP_OLDEST)
+        self.journal = journal_channel()
+        self.settings = Latest(SETTINGS)
+        self.view: Latest[MarketView] = Latest(EMPTY_MARKET)
+        self.listener, self.second, self.shown, self.asked = Listener(), Listener(), Listener(), Listener()
+        self.refillable = refillable
+
+    def actor(self) -> MarketCacheActor:
+        return MarketCacheActor(
+            settings=self.settings,
+            view=self.view,
+            journal=self.journal,
+            closed=(self.closed, self.also),
+            requests=self.requests if self.refillable else None,
+            ui=self.ui,
+        )
+
+    def run(self, disk: MemoryDisk | None = None) -> AbstractAsyncContextManager[Stage]:
+        return on_stage(
+            self.actor,
+            hears=(self.events,),
+            journal=self.journal,
+            listeners={
+                "signal": (self.listener, self.closed),
+                "account": (self.second, self.also),
+                "web": (self.shown, self.ui),
+                "history": (self.asked, self.requests),
+            },
+            disk=disk,
+        )
+
+
+async def test_both_listeners_hear_each_closed_candle_and_readers_see_it() -> None:
+    world = World()
+    async with world.run() as stage:
+        await world.events.put(snapshot((), CANDLES[0].open_ms))
+        for candle in CANDLES:
+            for event in live_minute(candle):
+                await world.events.put(event)
+        await stage.settled()
+        assert [told.candle for told in world.listener.heard] == list(CANDLES)
+        assert world.second.heard == world.listener.heard
+        assert not any(told.catch_up for told in world.listener.heard)
+        series = world.view.value.series["tBTCUSD:1m"]
+        assert series.candles == CANDLES
+        assert series.pending == ()
+        assert sum(isinstance(event, CandleClosed) for event in world.shown.heard) == len(CANDLES)
+
+
+@pytest.mark.parametrize("seed", range(5))
+async def test_kills_at_any_moment_lose_no_candle(seed: int) -> None:
+    world = World()
+    chance = random.Random(seed)
+    async with world.run() as stage:
+        await world.events.put(snapshot((), CANDLES[0].open_ms))
+        for candle in CANDLES:
+            for event in live_minute(candle):
+                await world.events.put(event)
+                if chance.random() < 0.1:
+                    for _ in range(chance.randrange(6)):
+                        await trio.lowlevel.checkpoint()
+                    stage.supervisor.kill("world/subject", reason="chaos")
+        await stage.settled()
+        told = {one.candle.open_ms: one for one in world.listener.heard}
+        assert [one.candle for one in told.values()] == list(CANDLES)
+        assert all(told[one.candle.open_ms] == one for one in world.listener.heard)
+        assert world.view.value.series["tBTCUSD:1m"].candles == CANDLES
+
+
+async def test_a_new_process_tells_as_history_what_the_strategies_have_not_seen() -> None:
+    machine = SignalMachine(SETTINGS)
+    for candle in CANDLES[:50]:
+        machine.on_candle(as_closed(candle))
+    disk = MemoryDisk()
+    for cell in machine.checkpoint():
+        disk.cells[(cell.table, cell.key)] = cell
+    world = World()
+    async with world.run(disk) as stage:
+        now_ms = CANDLES[100].open_ms + 60_700
+        await world.events.put(StreamUp(stream="candles", symbol=BTC, timeframe="1m", session=1, received_ns=1))
+        await world.events.put(snapshot(CANDLES[:102], now_ms))
+        await stage.settled()
+        assert [told.candle for told in world.listener.heard] == list(CANDLES[50:101])
+        # Even the newest one: it closed before we looked, so whoever trades on it would be late.
+        assert all(told.catch_up for told in world.listener.heard)
+        await world.events.put(beat(CANDLES[101].open_ms + 61_000))
+        await stage.settled()
+        assert world.listener.heard[-1].candle == CANDLES[101]
+        assert not world.listener.heard[-1].catch_up
+        assert world.view.value.series["tBTCUSD:1m"].candles == CANDLES[:102]
+
+
+async def test_a_broken_line_is_refilled_by_the_next_snapshot() -> None:
+    world = World()
+    async with world.run() as stage:
+        await world.events.put(snapshot((), CANDLES[0].open_ms))
+        for candle in CANDLES[:10]:
+            for event in live_minute(candle):
+                await world.events.put(event)
+        await world.events.put(
+            StreamDown(stream="candles", symbol=BTC, timeframe="1m", session=1, reason="reset", received_ns=1)
+        )
+        await world.events.put(StreamUp(stream="candles", symbol=BTC, timeframe="1m", session=2, received_ns=1))
+        # A stamp alone proves nothing now: candles may be missing.
+        await world.events.put(beat(CANDLES[15].open_ms))
+        await stage.settled()
+        assert len(world.listener.heard) == 10
+        await world.events.put(snapshot(CANDLES[5:16], CANDLES[14].open_ms + 61_000))
+        await stage.settled()
+        told = world.listener.heard
+        assert [one.candle for one in told] == list(CANDLES[:15])
+        assert [one.catch_up for one in told[10:]] == [True] * 4 + [False]
+        assert world.view.value.series["tBTCUSD:1m"].holes == 0
+
+
+async def test_a_hole_deeper_than_the_snapshot_is_asked_for_and_waited_for() -> None:
+    world = World(refillable=True)
+    async with world.run() as stage:
+        await world.events.put(snapshot((), CANDLES[0].open_ms))
+        for candle in CANDLES[:10]:
+            for event in live_minute(candle):
+                await world.events.put(event)
+        await world.events.put(StreamUp(stream="candles", symbol=BTC, timeframe="1m", session=2, received_ns=1))
+        await world.events.put(snapshot(CANDLES[50:61], CANDLES[59].open_ms + 61_000))
+        await stage.settled()
+        assert len(world.listener.heard) == 10
+        (request,) = world.asked.heard
+        assert request.first_open_ms == CANDLES[9].open_ms + 60_000
+        assert request.last_open_ms == CANDLES[50].open_ms - 60_000
+        await world.events.put(
+            CandleSnapshot(
+                symbol=BTC,
+                timeframe="1m",
+                candles=CANDLES[10:50],
+                venue_ms=0,
+                received_ns=1,
+                covers_from_ms=request.first_open_ms,
+            )
+        )
+        await stage.settled()
+        assert [told.candle for told in world.listener.heard] == list(CANDLES[:60])
+
+
+async def test_a_hole_that_nobody_can_fill_is_counted_and_passed(autojump_clock: trio.testing.MockClock) -> None:
+    world = World(refillable=True)
+    async with world.run():
+        await world.events.put(snapshot((), CANDLES[0].open_ms))
+        for event in live_minute(CANDLES[0]):
+            await world.events.put(event)
+        await world.events.put(snapshot(CANDLES[50:61], CANDLES[59].open_ms + 61_000))
+        await trio.sleep(60)
+        assert len(world.asked.heard) == 3
+        assert [told.candle for told in world.listener.heard] == [CANDLES[0], *CANDLES[50:60]]
+        assert world.view.value.series["tBTCUSD:1m"].holes == 1
+
+
+async def test_a_stream_that_falls_silent_is_reported_once_and_again_when_it_speaks(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    world = World()
+    async with world.run():
+        await world.events.put(a_ticker(1_000_000, received_s=trio.current_time()))
+        await trio.sleep(29)
+        assert [one.stale for one in world.view.value.freshness] == [False]
+        await trio.sleep(120)
+        assert [one.stale for one in world.view.value.freshness] == [True]
+        assert _codes(world) == ["stream_stale"]
+        await world.events.put(a_ticker(1_150_000, received_s=trio.current_time()))
+        await trio.sleep(2)
+        assert _codes(world) == ["stream_stale", "stream_fresh"]
+
+
+async def test_one_silent_stream_is_noticed_by_the_stamps_of_the_others(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """In a replay at sixty times the speed our own clock says nothing."""
+    world = World()
+    async with world.run():
+        await world.events.put(a_ticker(1_000_000, received_s=trio.current_time()))
+        await world.events.put(a_ticker(1_031_000, received_s=trio.current_time(), symbol="tETHUSD"))
+        await trio.sleep(1.5)
+        assert {one.symbol: one.stale for one in world.view.value.freshness} == {"tBTCUSD": True, "tETHUSD": False}
+
+
+def a_ticker(venue_ms: int, *, received_s: float, symbol: str = BTC) -> Ticker:
+    return Ticker(
+        symbol=Symbol(symbol),
+        bid=99.0,
+        bid_size=1.0,
+        ask=101.0,
+        ask_size=1.0,
+        last=100.0,
+        daily_change=0.0,
+        daily_change_relative=0.0,
+        volume=1.0,
+        high=101.0,
+        low=99.0,
+        venue_ms=venue_ms,
+        received_ns=int(received_s * 1e9),
+    )
+
+
+def _codes(world: World) -> list[str]:
+    return [event.code for event in world.shown.heard if isinstance(event, Notice)]

@@ -1,0 +1,214 @@
+"""The risk actor tells nobody of an approval before it is durable, and never approves twice."""
+
+import random
+from contextlib import AbstractAsyncContextManager
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+import pytest
+import trio
+
+from actors.risk import RiskActor
+from genesis.core.channel import Channel, Overflow
+from genesis.core.latest import Latest
+from genesis.domain.decision_log import decision_line, record_lines
+from genesis.domain.pairs import PairSpecs, pair_specs
+from genesis.domain.risk_machine import RiskMachine
+from protocols.journal import CellWrite
+from protocols.orders import Approved, OrderIntent, OrderType, Purpose
+from protocols.risk import (
+    AccountState,
+    DenialCode,
+    ManualOrder,
+    RiskCommand,
+    RiskStatus,
+    SetTradingState,
+    TradingState,
+    Verdict,
+)
+from protocols.settings import Settings
+from protocols.units import Side, Symbol
+from tests.actors.deciding_stage import Listener, MemoryDisk, Stage, journal_channel, on_stage
+from tests.genesis.domain.risk_world import BTC, a_score, an_account, crossing_scores
+
+SETTINGS = Settings()
+PAIRS = pair_specs(SETTINGS.market.symbols)
+
+
+class World:
+    def __init__(self) -> None:
+        self.scores: Channel[Any] = Channel("scores", Overflow.BLOCK)
+        self.accounts: Channel[AccountState] = Channel("accounts", Overflow.CONFLATE, key=lambda state: "account")
+        self.commands: Channel[RiskCommand] = Channel("commands", Overflow.FAIL)
+        self.orders: Channel[Approved] = Channel("orders", Overflow.BLOCK)
+        self.journal = journal_channel()
+        self.settings = Latest(SETTINGS)
+        self.status: Latest[RiskStatus | None] = Latest(None)
+        self.verdicts: Latest[tuple[Verdict, ...]] = Latest(())
+        self.pairs: Latest[PairSpecs] = Latest(PAIRS)
+        self.listener = Listener()
+
+    def actor(self) -> RiskActor:
+        return RiskActor(
+            settings=self.settings,
+            journal=self.journal,
+            orders=self.orders,
+            status=self.status,
+            verdicts=self.verdicts,
+            pairs=self.pairs,
+        )
+
+    def run(self, disk: MemoryDisk | None = None) -> AbstractAsyncContextManager[Stage]:
+        return on_stage(
+            self.actor,
+            hears=(self.accounts, self.scores, self.commands),
+            journal=self.journal,
+            listeners={"order": (self.listener, self.orders)},
+            disk=disk,
+        )
+
+
+async def test_an_approval_is_durable_before_it_is_told() -> None:
+    world = World()
+    disk = MemoryDisk()
+    seen: list[bool] = []
+
+    class Suspicious(Listener):
+        async def run(self, ctx: Any) -> None:
+            ctx.ready()
+            while True:
+                for envelope in await ctx.inbox.lease():
+                    intent_id = envelope.message.intent.intent_id
+                    seen.append(any(record.key == intent_id for record in disk.records))
+                    seen.append(intent_id.encode() in disk.cells[("risk_state", "state")].payload)
+                    ctx.inbox.ack(envelope)
+
+    world.listener = Suspicious()
+    async with world.run(disk) as stage:
+        world.accounts.put_nowait(an_account())
+        for score in crossing_scores(200):
+            await world.scores.put(score)
+        await stage.settled()
+        assert seen
+        assert all(seen)
+
+
+@pytest.mark.parametrize("seed", range(5))
+async def test_kills_at_any_moment_double_no_approval_and_change_no_verdict(seed: int) -> None:
+    account = an_account()
+    scores = crossing_scores(300)
+    machine = RiskMachine(SETTINGS, PAIRS)
+    machine.on_account(account)
+    outputs = [machine.on_score(score) for score in scores]
+    expected_approved = [approved for output in outputs for approved in output.approved]
+    expected_verdicts = [verdict for output in outputs for verdict in output.verdicts]
+    assert expected_approved
+    assert len(expected_verdicts) > 10
+
+    world = World()
+    chance = random.Random(seed)
+    async with world.run() as stage:
+        world.accounts.put_nowait(account)
+        await stage.settled()
+        for score in scores:
+            await world.scores.put(score)
+            if chance.random() < 0.2:
+                for _ in range(chance.randrange(8)):
+                    await trio.lowlevel.checkpoint()
+                stage.supervisor.kill("world/subject", reason="chaos")
+        await stage.settled()
+        by_id = {approved.intent.intent_id: approved for approved in world.listener.heard}
+        assert list(by_id.values()) == expected_approved
+        assert all(by_id[approved.intent.intent_id] == approved for approved in world.listener.heard)
+        assert record_lines(stage.disk.records) == [decision_line(verdict) for verdict in expected_verdicts]
+
+
+async def test_a_halt_outlives_the_process_and_its_reason_is_told() -> None:
+    first = World()
+    async with first.run() as stage:
+        first.accounts.put_nowait(an_account())
+        status = await first.commands.ask(
+            SetTradingState(state=TradingState.HALTED, reason="enough for today", actor="anna", correlation_id="c1")
+        )
+        assert status.state is TradingState.HALTED
+        disk = stage.disk
+    second = World()
+    async with second.run(disk) as stage:
+        assert second.status.value is not None
+        assert second.status.value.state is TradingState.HALTED
+        second.accounts.put_nowait(an_account())
+        await second.scores.put(a_score(1, "buy"))
+        await stage.settled()
+        assert second.listener.heard == []
+        (verdict,) = second.verdicts.value
+        assert [result.code for result in verdict.denials] == [DenialCode.HALTED]
+        assert verdict.denials[0].numbers["reason"] == "enough for today"
+        assert any(record.kind == "SetTradingState" for record in disk.records)
+
+
+async def test_a_person_is_answered_with_the_verdict() -> None:
+    world = World()
+    async with world.run() as stage:
+        world.accounts.put_nowait(an_account())
+        await world.scores.put(a_score(1, "hold"))
+        await stage.settled()
+        order = ManualOrder(intent=_manual("m1", Decimal("0.1")), actor="anna")
+        verdict = await world.commands.ask(order)
+        assert verdict.approved
+        again = await world.commands.ask(order)
+        assert again == verdict
+        refused = await world.commands.ask(ManualOrder(intent=_manual("m2", Decimal(5)), actor="anna"))
+        assert DenialCode.MAX_ORDER_NOTIONAL in {result.code for result in refused.denials}
+        await stage.settled()
+        assert {approved.intent.intent_id for approved in world.listener.heard} == {"m1"}
+
+
+async def test_an_approval_that_never_left_is_void_in_the_next_process() -> None:
+    first = World()
+    async with first.run() as stage:
+        first.accounts.put_nowait(an_account())
+        await first.scores.put(a_score(1, "buy"))
+        await stage.settled()
+        (approved,) = first.listener.heard
+        disk = stage.disk
+    # The order actor died before it wrote anything: the slot must not stay taken.
+    second = World()
+    async with second.run(disk) as stage:
+        second.accounts.put_nowait(an_account())
+        await second.scores.put(a_score(2, "buy"))
+        await stage.settled()
+        assert [one.intent.signal_id for one in second.listener.heard] == [a_score(2, "buy").signal_id]
+    # Had it written the order, risk would go on waiting for its end.
+    row = msgspec.json.encode({"intent": msgspec.to_builtins(approved.intent), "state": "SENT", "updated_ms": 1})
+    disk.cells[("risk_state", "state")] = _state_with(approved)
+    disk.cells[("orders", "order:1")] = CellWrite(table="orders", key="order:1", payload=row)
+    third = World()
+    async with third.run(disk) as stage:
+        third.accounts.put_nowait(an_account())
+        await third.scores.put(a_score(2, "buy"))
+        await stage.settled()
+        (verdict,) = third.verdicts.value
+        assert DenialCode.ORDER_ALREADY_WORKING in {result.code for result in verdict.denials}
+
+
+def _manual(intent_id: str, quantity: Decimal) -> OrderIntent:
+    return OrderIntent(
+        intent_id=intent_id,
+        strategy="manual",
+        symbol=Symbol(BTC),
+        side=Side.BUY,
+        quantity=quantity,
+        order_type=OrderType.MARKET,
+        purpose=Purpose.MANUAL,
+        decided_ms=0,
+        correlation_id=intent_id,
+    )
+
+
+def _state_with(approved: Approved) -> CellWrite:
+    machine = RiskMachine(SETTINGS, PAIRS)
+    machine.on_account(an_account())
+    outputs = machine.on_score(a_score(1, "buy"))
+    assert outputs.approved == (approved,)
+    return machine.checkpoint()

@@ -1,0 +1,143 @@
+"""The signal actor says every score once or more, never fewer, and after any crash the same numbers."""
+
+import random
+from contextlib import AbstractAsyncContextManager
+
+import msgspec
+import pytest
+import trio
+
+from actors.signal import SignalActor
+from genesis.core.channel import Channel, Overflow
+from genesis.core.latest import Latest
+from genesis.domain.decision_log import decision_line, record_lines
+from genesis.domain.market_book import EMPTY_MARKET
+from genesis.domain.signal_machine import SignalMachine
+from protocols.market import CandleClosed, CandleSeries, MarketView
+from protocols.settings import Settings, StrategySettings
+from protocols.signals import Recommendation, SignalScore
+from tests.actors.deciding_stage import Listener, MemoryDisk, Stage, journal_channel, on_stage
+from tests.recorded_candles import as_closed, recorded_candles
+
+SETTINGS = Settings(
+    strategies=(
+        StrategySettings(name="fast", symbol="tBTCUSD", timeframe="1m", parameters={"fast": 5, "slow": 12}),
+        StrategySettings(name="slow", symbol="tBTCUSD", timeframe="1m"),
+    )
+)
+CANDLES = [as_closed(candle) for candle in recorded_candles()[:400]]
+
+
+class World:
+    """The actor's ends; survives nothing but what a process survives."""
+
+    def __init__(self, settings: Settings = SETTINGS) -> None:
+        self.candles: Channel[CandleClosed] = Channel("candles", Overflow.BLOCK)
+        self.scores: Channel[SignalScore] = Channel("scores", Overflow.BLOCK)
+        self.journal = journal_channel()
+        self.settings = Latest(settings)
+        self.market = Latest(EMPTY_MARKET)
+        self.recent: Latest[tuple[SignalScore, ...]] = Latest(())
+        self.listener = Listener()
+
+    def actor(self) -> SignalActor:
+        return SignalActor(
+            settings=self.settings,
+            journal=self.journal,
+            scores=self.scores,
+            market=self.market,
+            recent=self.recent,
+        )
+
+    def run(self, disk: MemoryDisk | None = None) -> AbstractAsyncContextManager[Stage]:
+        return on_stage(
+            self.actor,
+            hears=(self.candles,),
+            journal=self.journal,
+            listeners={"risk": (self.listener, self.scores)},
+            disk=disk,
+        )
+
+
+def expected_scores(settings: Settings = SETTINGS) -> list[SignalScore]:
+    machine = SignalMachine(settings)
+    return [score for closed in CANDLES for score in machine.on_candle(closed)]
+
+
+async def test_every_strategy_scores_every_candle_and_the_record_is_kept() -> None:
+    world = World()
+    async with world.run() as stage:
+        for closed in CANDLES:
+            await world.candles.put(closed)
+        await stage.settled()
+        assert world.listener.heard == expected_scores()
+        assert record_lines(stage.disk.records) == [decision_line(score) for score in expected_scores()]
+        assert all(score.recommendation is not Recommendation.HOLD for score in world.recent.value)
+        assert len(world.recent.value) > 10
+
+
+@pytest.mark.parametrize("seed", range(5))
+async def test_kills_at_any_moment_change_no_score_and_lose_none(seed: int) -> None:
+    world = World()
+    chance = random.Random(seed)
+    async with world.run() as stage:
+        for closed in CANDLES:
+            await world.candles.put(closed)
+            if chance.random() < 0.2:
+                for _ in range(chance.randrange(6)):
+                    await trio.lowlevel.checkpoint()
+                stage.supervisor.kill("world/subject", reason="chaos")
+        await stage.settled()
+        expected = expected_scores()
+        by_id = {score.signal_id: score for score in world.listener.heard}
+        assert list(by_id.values()) == expected
+        assert all(by_id[score.signal_id] == score for score in world.listener.heard)
+        assert record_lines(stage.disk.records) == [decision_line(score) for score in expected]
+
+
+async def test_a_new_process_goes_on_where_the_old_one_ended() -> None:
+    first = World()
+    async with first.run() as stage:
+        for closed in CANDLES[:150]:
+            await first.candles.put(closed)
+        await stage.settled()
+        disk = stage.disk
+    second = World()
+    async with second.run(disk) as stage:
+        # The market cache tells history from wherever it stands: what was seen moves nothing.
+        for closed in [msgspec.structs.replace(closed, catch_up=True) for closed in CANDLES[100:200]]:
+            await second.candles.put(closed)
+        await stage.settled()
+        heard = [msgspec.structs.replace(score, catch_up=False) for score in second.listener.heard]
+        assert heard == expected_scores()[300:400]
+        assert all(score.catch_up for score in second.listener.heard)
+
+
+async def test_a_strategy_switched_on_later_is_warm_from_the_market_cache() -> None:
+    only_slow = Settings(strategies=SETTINGS.strategies[1:])
+    world = World(only_slow)
+    async with world.run() as stage:
+        for closed in CANDLES[:200]:
+            await world.candles.put(closed)
+        await stage.settled()
+        world.market.set(_market_with(CANDLES[:200]))
+        world.settings.set(SETTINGS)
+        await world.candles.put(CANDLES[200])
+        await stage.settled()
+        assert world.listener.heard[-2:] == expected_scores()[400:402]
+
+
+def _market_with(closed: list[CandleClosed]) -> MarketView:
+    series = CandleSeries(
+        symbol=closed[0].candle.symbol,
+        timeframe="1m",
+        candles=tuple(one.candle for one in closed),
+        pending=(),
+        told_until_ms=closed[-1].candle.open_ms,
+        venue_ms=closed[-1].closed_ms,
+        received_ns=1,
+        corrections=0,
+        holes=0,
+        synced=True,
+    )
+    return msgspec.structs.replace(EMPTY_MARKET, series={"tBTCUSD:1m": series})
