@@ -1,0 +1,271 @@
+"""The order actor: what the order machine decides becomes durable first and happens after.
+
+A batch of messages goes through the machine, one commit keeps all that came of it, and only then do commands leave,
+reports go out, and the batch is acknowledged. It may be killed at any await; what then?
+
+- Before the commit is put: nothing of the batch is durable and nothing left. The batch comes again, to a machine that
+  is made anew of the journal's cells, and is decided again.
+- After the commit is put, before its answer: the commit will be written (it is in the journal's mailbox, which outlives
+  us), and our next life's reading stands behind it in that very mailbox. So the next life knows the rows; the batch
+  comes again and changes nothing, because the machine hears everything twice without harm.
+- After the answer, between two puts, or before the ack: rows in INTENT with a session, and open requests, are exactly
+  the commands that may not have been put. The next life hands all of them out again under the keys that they have for
+  life, and `put_once` lets through those that were not put. Reports newer than the last ones known to be told are said
+  again: an OrderUpdate said twice is the same state, a Fill is known by its trade.
+- The process itself killed: mailboxes and keys are gone with it, so handing out again would be guessing. The journal's
+  epoch tells the two cases apart, and rows that may have left become UNKNOWN until the venue or the whole proof of
+  absence decides.
+
+A mailbox that is full refuses a command before a byte of it exists: the machine hears "not sent", and it may go again.
+"""
+
+from collections import deque
+from typing import Any
+
+import attrs
+
+from genesis.core.actor import Context
+from genesis.core.channel import Channel, Envelope
+from genesis.core.errors import ChannelFull
+from genesis.core.latest import Latest
+from genesis.core.mailbox import Outlet
+from genesis.domain.order_machine import OrderMachine
+from genesis.domain.order_outputs import Outputs
+from genesis.domain.order_rows import TABLE, view_of
+from protocols.health import Notice, Reconnect
+from protocols.journal import Cells, Commit, Committed, JournalRequest, ReadCells
+from protocols.orders import (
+    TERMINAL_STATES,
+    AccountEvent,
+    Approved,
+    CancelIntent,
+    CommandNotSent,
+    Fill,
+    Flatten,
+    HistoryFailed,
+    HistoryRequest,
+    OrderReport,
+    OrderState,
+    OrderUpdate,
+    OrderView,
+    UpdateIntent,
+    VenueCommand,
+)
+from protocols.risk import RiskStatus, TradingState
+from protocols.settings import Settings
+from protocols.trading import OrdersView
+
+BATCH = 256
+RECENT = 200
+
+
+@attrs.define(kw_only=True)
+class OrderActor:
+    """Hears Approved, account events, and CancelIntent, UpdateIntent and Flatten (answered with the orders concerned).
+
+    `epoch` is the journal's session: it tells a crash of this actor from a new process.
+    """
+
+    epoch: int
+    settings: Latest[Settings]
+    journal: Channel[JournalRequest]
+    venue: Channel[VenueCommand]
+    history: Channel[HistoryRequest]
+    account: Channel[OrderReport]
+    view: Latest[OrdersView]
+    risk_status: Latest[RiskStatus | None] | None = None
+    reconnects: Channel[Reconnect] | None = None
+    ui: Channel[Any] | None = None
+
+    async def run(self, ctx: Context) -> None:
+        life = _Life(self, ctx)
+        await life.recover()
+        ctx.ready()
+        while True:
+            await life.turn()
+
+
+class _Life:
+    """One generation of the actor: its machine, its outlets, and what it shows."""
+
+    def __init__(self, actor: OrderActor, ctx: Context) -> None:
+        settings = actor.settings.value
+        self.actor = actor
+        self.ctx = ctx
+        self.machine = OrderMachine(settings.orders, epoch=actor.epoch, signal_max_age_s=settings.risk.signal_max_age_s)
+        self.journal = ctx.outlet(actor.journal)
+        self.venue = ctx.outlet(actor.venue)
+        self.history = ctx.outlet(actor.history)
+        self.account = ctx.outlet(actor.account)
+        self.reconnects: Outlet[Reconnect] | None = None
+        if actor.reconnects is not None:
+            self.reconnects = ctx.outlet(actor.reconnects)
+        self.ui: Outlet[Any] | None = None if actor.ui is None else ctx.outlet(actor.ui)
+        self.commits = 0
+        self.alarms_total = actor.view.value.alarms_total
+        self.open: dict[str, OrderView] = {}
+        self.ended: deque[OrderView] = deque(maxlen=RECENT)
+        self.fills: deque[Fill] = deque(maxlen=RECENT)
+
+    async def recover(self) -> None:
+        """Everything from the journal, then whatever the last life may have left undone."""
+        kept: Cells = await self.journal.ask(ReadCells(table=TABLE))
+        clock = self.ctx.clock
+        self.machine.restore(kept.cells, now=clock.now(), wall_ms=clock.wall_ms())
+        for row in self.machine.orders.values():
+            self._show(view_of(row))
+        told = [fill for fill in self.machine.fills.rows.values() if fill.fill is not None]
+        told.sort(key=lambda fill: fill.serial)
+        self.fills.extend(fill.fill for fill in told if fill.fill is not None)
+        await self._carry_out(self.machine.take())
+        self._publish()
+
+    async def turn(self) -> None:
+        """Lease, decide, keep, act, acknowledge."""
+        deadline = self.machine.next_deadline()
+        batch = await self.ctx.inbox.lease(limit=BATCH, until=float("inf") if deadline is None else deadline)
+        settings = self.actor.settings.value
+        self.machine.settings = settings.orders
+        self.machine.signal_max_age_s = settings.risk.signal_max_age_s
+        self.machine.halted = self._halted()
+        clock = self.ctx.clock
+        now, wall_ms = clock.now(), clock.wall_ms()
+        answers = [(envelope, self._hear(envelope.message, now, wall_ms)) for envelope in batch]
+        # After the messages: what they answer is no longer overdue.
+        self.machine.on_timer(now=now, wall_ms=wall_ms)
+        out = self.machine.take()
+        await self._carry_out(out)
+        _reply(answers)
+        self.ctx.inbox.ack_all(batch)
+        if batch or out.must_be_kept:
+            self._publish()
+
+    def _halted(self) -> str | None:
+        status = None if self.actor.risk_status is None else self.actor.risk_status.value
+        return status.reason if status is not None and status.state is TradingState.HALTED else None
+
+    def _hear(self, message: object, now: float, wall_ms: int) -> tuple[OrderView, ...]:
+        match message:
+            case Approved():
+                self.machine.admit(message, now=now, wall_ms=wall_ms)
+            case CancelIntent():
+                return self.machine.on_cancel(message, now=now, wall_ms=wall_ms)
+            case UpdateIntent():
+                return self.machine.on_update(message, now=now, wall_ms=wall_ms)
+            case Flatten():
+                self.machine.on_flatten(message, now=now, wall_ms=wall_ms)
+            case _ if isinstance(message, AccountEvent):
+                self.machine.on_event(message, now=now, wall_ms=wall_ms)
+            case _:
+                raise TypeError(f"message must be an intent, a wish or an account event, was {type(message).__name__}")
+        return ()
+
+    async def _carry_out(self, out: Outputs) -> None:
+        while True:
+            if out.must_be_kept:
+                await self._keep(out)
+            refused = self._hand_out(out)
+            for report in out.reports:
+                await self.account.put(report)
+                self._note(report)
+            self.machine.told()
+            self._tell_people(out)
+            if not refused:
+                return
+            clock = self.ctx.clock
+            for event in refused:
+                self.machine.on_event(event, now=clock.now(), wall_ms=clock.wall_ms())
+            out = self.machine.take()
+
+    async def _keep(self, out: Outputs) -> None:
+        self.commits += 1
+        commit = Commit(
+            writer=self.ctx.name,
+            records=tuple(out.records),
+            cells=tuple(out.cells.values()),
+            commit_id=f"{self.ctx.name}:{self.actor.epoch}:{self.ctx.generation}:{self.commits}",
+        )
+        answer: Committed = await self.journal.ask(commit)
+        for place, intent_id in out.intents:
+            if not answer.new[place]:
+                self.machine.disown(intent_id)
+                forgotten = self.machine.take()
+                row = self.machine.by_intent(intent_id)
+                out.commands = [outgoing for outgoing in out.commands if outgoing.command.cid != row.cid]
+                out.reports += forgotten.reports
+                out.alarms += forgotten.alarms
+                await self._keep(forgotten)
+
+    def _hand_out(self, out: Outputs) -> list[CommandNotSent | HistoryFailed]:
+        refused: list[CommandNotSent | HistoryFailed] = []
+        for outgoing in out.commands:
+            try:
+                self.venue.put_once(outgoing.key, outgoing.command)
+            except ChannelFull as error:
+                kind, cid, _ = outgoing.key
+                session = outgoing.command.session
+                refused.append(CommandNotSent(cid=cid, kind=kind, session=session, reason=str(error)))
+        for question in out.questions:
+            try:
+                self.history.put_once(("history", question.request_id), question)
+            except ChannelFull as error:
+                refused.append(
+                    HistoryFailed(request_id=question.request_id, session=question.session, reason=str(error))
+                )
+        if out.reconnect is not None and self.reconnects is not None:
+            self.reconnects.put_nowait(Reconnect(reason=out.reconnect))
+        return refused
+
+    # --- what is shown ----------------------------------------------------------------------------------------------
+
+    def _note(self, report: OrderReport) -> None:
+        if isinstance(report, OrderUpdate):
+            self._show(report.order)
+        else:
+            self.fills.append(report)
+        if self.ui is not None:
+            self.ui.put_nowait(report)
+
+    def _show(self, order: OrderView) -> None:
+        if order.foreign:
+            return
+        if order.state in TERMINAL_STATES:
+            self.open.pop(order.intent_id, None)
+            self.ended.append(order)
+        else:
+            self.open[order.intent_id] = order
+
+    def _tell_people(self, out: Outputs) -> None:
+        for code, text in out.alarms:
+            self.alarms_total += 1
+            if self.ui is not None:
+                self.ui.put_nowait(Notice(level="alarm", code=code, text=text, at_ms=self.ctx.clock.wall_ms()))
+
+    def _publish(self) -> None:
+        machine = self.machine
+        self.actor.view.set(
+            OrdersView(
+                session=machine.fence.session,
+                ready=machine.fence.ready,
+                open=tuple(self.open.values()),
+                ended=tuple(
+                    {order.intent_id: order for order in self.ended if order.intent_id not in self.open}.values()
+                ),
+                foreign=tuple(machine.foreign.values()),
+                fills=tuple(self.fills),
+                orders_total=machine.last_cid,
+                fills_total=len(machine.fills.rows) - len(machine.fills.untold),
+                unknown=sum(order.state is OrderState.UNKNOWN for order in self.open.values()),
+                doubts_total=machine.doubts_total,
+                dead_total=machine.dead_total,
+                ghosts_total=machine.ghosts_total,
+                stale_frames_total=machine.stale_frames_total,
+                alarms_total=self.alarms_total,
+            )
+        )
+
+
+def _reply(answers: list[tuple[Envelope, tuple[OrderView, ...]]]) -> None:
+    for envelope, orders in answers:
+        if isinstance(envelope.message, CancelIntent | UpdateIntent | Flatten):
+            envelope.reply(orders)

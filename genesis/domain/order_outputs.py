@@ -1,0 +1,37 @@
+"""What the order machine wants done, in the order in which it must be done."""
+
+import attrs
+
+from protocols.journal import CellWrite, Record
+from protocols.orders import Fill, HistoryRequest, OrderUpdate, VenueCommand
+
+
+@attrs.frozen
+class Outgoing:
+    """A command and its name for life: put under the same key twice, it leaves once."""
+
+    key: tuple[str, int, int]
+    command: VenueCommand
+
+
+@attrs.define(kw_only=True)
+class Outputs:
+    """First `records` and `cells` in one commit; after its sync the commands, questions, reports and the rest.
+
+    `intents` are the (place in records, intent id) of intents that must be new in the journal: one that is not was
+    ordered in a life that this machine has forgotten, and its command must not leave.
+    """
+
+    records: list[Record] = attrs.Factory(list)
+    cells: dict[str, CellWrite] = attrs.Factory(dict)
+    intents: list[tuple[int, str]] = attrs.Factory(list)
+    commands: list[Outgoing] = attrs.Factory(list)
+    questions: list[HistoryRequest] = attrs.Factory(list)
+    reports: list[OrderUpdate | Fill] = attrs.Factory(list)
+    alarms: list[tuple[str, str]] = attrs.Factory(list)
+    reconnect: str | None = None
+
+    @property
+    def must_be_kept(self) -> bool:
+        """True when there is something for the journal."""
+        return bool(self.records or self.cells)

@@ -1,0 +1,207 @@
+"""What of an order must survive: one row an order, one a trade, one a wish to flatten; and how each is shown.
+
+Rows are kept as JSON in the journal's cells. Stamps named `_at` are monotonic seconds of the process that wrote them
+and mean nothing to the next one: `OrderMachine.restore` sets them anew there.
+"""
+
+from decimal import Decimal
+from typing import Final
+
+import msgspec
+
+from genesis.domain.order_state import is_open
+from genesis.domain.order_wire import executed_of, order_type_of, side_of
+from protocols.orders import Fill, OrderIntent, OrderState, OrderView, Purpose, VenueOrder, VenueTrade
+from protocols.units import AMOUNT_STEP, ZERO, Side, Symbol
+
+TABLE: Final = "orders"
+"""The journal's table of all cells of the order machine."""
+
+
+class OpenRequest(msgspec.Struct, kw_only=True):
+    """A cancel or update that the venue has not answered. `serial` names it for ever."""
+
+    kind: str
+    serial: int
+    session: int
+    price: Decimal | None = None
+    quantity: Decimal | None = None
+
+
+class OrderRow(msgspec.Struct, kw_only=True):
+    """One order of ours, from the intent to the end.
+
+    `session` is the one its submit was given to (0: none, or one of an earlier process), `seen_session` the last one in
+    which the venue showed it. `closing` and `executed` are the end that the venue told and that waits for its trades.
+    """
+
+    intent: OrderIntent
+    cid: int
+    cid_date: str
+    group_id: int
+    flags: int
+    state: OrderState
+    reason: str
+    quantity: Decimal
+    price: Decimal | None
+    created_ms: int
+    updated_ms: int
+    since_at: float
+    heard_at: float = 0.0
+    check_at: float | None = None
+    filled: Decimal = ZERO
+    cost: Decimal = ZERO
+    venue_id: int | None = None
+    linked_ids: tuple[int, ...] = ()
+    venue_updated_ms: int = 0
+    session: int = 0
+    seen_session: int = 0
+    sent: bool = False
+    attempt: int = 0
+    absent_at: float | None = None
+    cancel_reason: str | None = None
+    request: OpenRequest | None = None
+    tries: int = 0
+    closing: OrderState | None = None
+    executed: Decimal = ZERO
+    reports_without_fills: int = 0
+    serial: int = 0
+
+    @property
+    def key(self) -> str:
+        """The name of its cell; zeros make the order of names the order of ids."""
+        return f"order:{self.cid:014d}"
+
+    @property
+    def open(self) -> bool:
+        return is_open(self.state)
+
+    @property
+    def evidence_session(self) -> int:
+        """The newest session that can still say something about a doubt."""
+        return max(self.session, self.seen_session)
+
+    @property
+    def opens_risk(self) -> bool:
+        """Entries, and what a person orders without calling it reducing."""
+        return self.intent.purpose is Purpose.ENTRY or (
+            self.intent.purpose is Purpose.MANUAL and not self.intent.reduce_only
+        )
+
+
+class FillRow(msgspec.Struct, kw_only=True):
+    """One trade. `fill` is what was told of it, once its fee and its order are known."""
+
+    trade: VenueTrade
+    since_at: float
+    check_at: float | None = None
+    reports: int = 0
+    fill: Fill | None = None
+    serial: int = 0
+
+    @property
+    def key(self) -> str:
+        # With the order's id: a trade between two orders of one account has one number and two sides.
+        return fill_key(self.trade.trade_id, self.trade.venue_order_id)
+
+    @property
+    def has_fee(self) -> bool:
+        return self.trade.fee is not None and self.trade.fee_currency is not None
+
+
+class FlattenRow(msgspec.Struct, kw_only=True):
+    """A wish to flatten under way. `books` are its (symbol, margin) pairs that are not flat yet."""
+
+    flatten_id: str
+    symbol: Symbol | None
+    reason: str
+    decided_ms: int
+    since_at: float
+    books: tuple[tuple[Symbol, bool], ...]
+    tries: dict[str, int] = {}
+    pause_at: float | None = None
+
+    @property
+    def key(self) -> str:
+        return f"flatten:{self.flatten_id}"
+
+
+def fill_key(trade_id: int, venue_order_id: int) -> str:
+    """The name of a trade's cell."""
+    return f"fill:{trade_id}:{venue_order_id}"
+
+
+def view_of(row: OrderRow) -> OrderView:
+    """An order of ours as everybody else sees it."""
+    intent = row.intent
+    return OrderView(
+        intent_id=intent.intent_id,
+        cid=row.cid,
+        venue_id=row.venue_id,
+        strategy=intent.strategy,
+        symbol=intent.symbol,
+        side=intent.side,
+        order_type=intent.order_type,
+        purpose=intent.purpose,
+        quantity=row.quantity,
+        filled_quantity=row.filled,
+        average_fill_price=(row.cost / row.filled).quantize(AMOUNT_STEP) if row.filled else ZERO,
+        price=row.price,
+        state=row.state,
+        reason=row.reason,
+        created_ms=row.created_ms,
+        updated_ms=row.updated_ms,
+        correlation_id=intent.correlation_id,
+        foreign=False,
+    )
+
+
+def foreign_view(order: VenueOrder, ending: OrderState | None) -> OrderView:
+    """An order that this engine did not place: shown, never touched."""
+    executed = executed_of(order)
+    state = ending or (OrderState.PARTIAL if executed else OrderState.ACKED)
+    return OrderView(
+        intent_id=f"foreign:{order.venue_id}",
+        cid=order.cid,
+        venue_id=order.venue_id,
+        strategy="",
+        symbol=order.symbol,
+        side=side_of(order.original),
+        order_type=order_type_of(order.wire_type),
+        purpose=Purpose.MANUAL,
+        quantity=abs(order.original),
+        filled_quantity=executed,
+        average_fill_price=order.average_price,
+        price=order.price or None,
+        state=state,
+        reason=order.status,
+        created_ms=order.created_ms,
+        updated_ms=order.updated_ms,
+        correlation_id="",
+        foreign=True,
+    )
+
+
+def fill_of(trade: VenueTrade, row: OrderRow | None) -> Fill:
+    """What is told of a trade whose fee is known. `row` is its order, or None when that is foreign."""
+    assert trade.fee is not None, f"fee of trade {trade.trade_id} must be known"
+    assert trade.fee_currency is not None, f"fee currency of trade {trade.trade_id} must be known"
+    intent = None if row is None else row.intent
+    return Fill(
+        trade_id=trade.trade_id,
+        intent_id=f"foreign:{trade.venue_order_id}" if intent is None else intent.intent_id,
+        cid=(trade.cid or 0) if row is None else row.cid,
+        venue_order_id=trade.venue_order_id,
+        strategy="" if intent is None else intent.strategy,
+        symbol=trade.symbol,
+        side=Side.BUY if trade.amount > 0 else Side.SELL,
+        quantity=abs(trade.amount),
+        price=trade.price,
+        fee=trade.fee,
+        fee_currency=trade.fee_currency,
+        maker=trade.maker,
+        purpose=Purpose.MANUAL if intent is None else intent.purpose,
+        time_ms=trade.time_ms,
+        correlation_id="" if intent is None else intent.correlation_id,
+        foreign=row is None,
+    )

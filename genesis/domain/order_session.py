@@ -1,0 +1,117 @@
+"""The session fence: whose words count now, and whether this session has been compared with the venue's books.
+
+A session is heard from its first frame until its end is told; frames of an older one change nothing, because a dead
+socket's bytes may arrive after the next session's snapshot. Nothing of ours leaves before the comparison of the session
+is done: order snapshot of the socket, then open orders, history and trades over REST.
+"""
+
+from typing import Final
+
+import msgspec
+
+from protocols.orders import HistoryRequest
+from protocols.units import Symbol
+
+HISTORY_GAP_S: Final = 2.0
+"""The shortest time between two questions to REST of one session; doubts that arise meanwhile share the next one."""
+HISTORY_LOST_S: Final = 60.0
+"""A question without any answer for so long is asked again under another number."""
+HISTORY_MARGIN_MS: Final = 600_000
+"""How far before the oldest thing of interest history is read: clocks of two machines and slow books fit into it."""
+RETRY_CAP_S: Final = 30.0
+
+
+class Fence(msgspec.Struct, kw_only=True):
+    """The session state of the order machine; it is kept in the journal, so a crash of the actor does not lose it."""
+
+    epoch: int
+    session: int = 0
+    dead: int = 0
+    up: bool = False
+    shown: bool = False
+    reconciled: bool = False
+    pending_id: int | None = None
+    pending_at: float = 0.0
+    asked_at: float | None = None
+    history_at: float | None = None
+    request_id: int = 0
+    failures: int = 0
+    reconnect_asked: int = 0
+    venue_ms: int = 0
+    floor_ms: int = 0
+    since_ms: int = 0
+    serial: int = 0
+    reported: int = 0
+
+    @property
+    def ready(self) -> bool:
+        """True when orders may leave."""
+        return self.up and self.reconciled
+
+    def hears(self, session: int) -> bool:
+        """True when a frame of this session may change anything."""
+        return session == self.session and session > self.dead
+
+    def enters(self, session: int) -> bool:
+        """Begin a newer session; True when that was news."""
+        if session <= self.session or session <= self.dead:
+            return False
+        self.session = session
+        self.dead = session - 1
+        self._begin()
+        return True
+
+    def leaves(self, session: int) -> bool:
+        """The session's socket is closed; True when that was news."""
+        if session <= self.dead:
+            return False
+        self.dead = session
+        self.session = max(self.session, session)
+        self._begin()
+        return True
+
+    def _begin(self) -> None:
+        self.up = self.shown = self.reconciled = False
+        self.pending_id = self.asked_at = self.history_at = None
+        self.failures = 0
+
+    def want_history(self, now: float) -> None:
+        """Ask soon: now, or when the gap since the last question has passed."""
+        at = now if self.asked_at is None else max(now, self.asked_at + HISTORY_GAP_S)
+        self.history_at = at if self.history_at is None else min(self.history_at, at)
+
+    def history_deadline(self) -> float | None:
+        """When `ask` should be tried next."""
+        if not (self.up and self.shown):
+            return None
+        return self.history_at if self.pending_id is None else self.pending_at + HISTORY_LOST_S
+
+    def ask(
+        self, now: float, *, interval_s: float, since_ms: int, symbols: tuple[Symbol, ...]
+    ) -> HistoryRequest | None:
+        """The question that is due now, or None."""
+        deadline = self.history_deadline()
+        if deadline is None or now < deadline:
+            return None
+        self.request_id += 1
+        self.pending_id, self.pending_at, self.asked_at = self.request_id, now, now
+        self.history_at = now + interval_s
+        self.since_ms = since_ms
+        return HistoryRequest(request_id=self.request_id, session=self.session, since_ms=since_ms, symbols=symbols)
+
+    def answered(self, request_id: int, session: int) -> bool:
+        """True when this is the answer to the open question and its session still lives."""
+        if request_id != self.pending_id:
+            return False
+        self.pending_id = None
+        self.failures = 0
+        return self.hears(session) and self.up
+
+    def failed(self, request_id: int, now: float) -> bool:
+        """The open question found no answer: ask again, later each time."""
+        if request_id != self.pending_id:
+            return False
+        self.pending_id = None
+        self.failures += 1
+        self.history_at = now + min(float(2 ** min(self.failures, 10)), RETRY_CAP_S)
+        return True
