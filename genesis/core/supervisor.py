@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Any, NoReturn
 
+import msgspec
 import trio
 
 from genesis.core import exits
@@ -240,13 +241,16 @@ class Supervisor:
         Under one_for_one a child that has been ready before waits for nobody: the one that is starting now may be
         waiting for its answer.
         """
-        for child in list(self._pending):
-            alone = self._spec.strategy is Strategy.ONE_FOR_ONE and (child.was_ready or not self._booting)
-            if alone or not self._anybody(ActorStatus.STARTING):
-                self._pending.remove(child)
+        one_for_one = self._spec.strategy is Strategy.ONE_FOR_ONE
+        starting = self._anybody(ActorStatus.STARTING)
+        still_pending: list[Child] = []
+        for child in self._pending:
+            if not starting or (one_for_one and (child.was_ready or not self._booting)):
                 self._start(child)
-            elif self._spec.strategy is not Strategy.ONE_FOR_ONE:
-                return
+                starting = True
+            else:
+                still_pending.append(child)
+        self._pending = still_pending
 
     def _anybody(self, *statuses: ActorStatus) -> bool:
         return any(child.status in statuses for child in self._children)
@@ -301,12 +305,12 @@ class Supervisor:
         self._task_over(child, term)
 
     def _task_over(self, child: Child, term: Term) -> None:
+        child.done.set()
+        child.quiet.set()
         if child.status is ActorStatus.ZOMBIE:
             # It ends at last, and finds that its place has been given up.
             self._house.zombies.remove(child.path)
-        elif child.generation == term.generation:
-            child.done.set()
-            child.quiet.set()
+        else:
             self._queue.post(Exited(child, term.generation))
 
     # --- exits ----------------------------------------------------------------------------------------------------
@@ -502,6 +506,9 @@ class Supervisor:
                 if child.done.is_set():
                     break
                 await trio.lowlevel.checkpoint()
+            if child.status is ActorStatus.ZOMBIE:
+                # Somebody above lost patience first.
+                return
             if not child.done.is_set():
                 self._bury_alive(child)
                 return
@@ -583,13 +590,15 @@ class Supervisor:
     def _child_view(self, child: Child, now: float) -> ActorView:
         inner = self._inner.get(child)
         if inner is not None:
-            return inner._view(
+            view = inner._view(
                 now,
                 restart=child.spec.restart.value,
                 generation=child.generation,
                 restarts=child.restarts,
                 last_error=child.last_error,
             )
+            # Between two lives the last one's own word is out of date.
+            return view if child.lives else msgspec.structs.replace(view, status=child.status)
         count, progressed = child.progress_seen
         if child.mailbox.progress != count:
             progressed = now
