@@ -24,7 +24,7 @@ ANY_ADDRESS: Final = frozenset({"0.0.0.0", "::", "[::]", ""})  # noqa: S104 -- r
 SAFE_METHODS: Final = frozenset({"GET", "HEAD"})
 BODY_METHODS: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 ALLOWED_FETCH_SITES: Final = frozenset({"same-origin", "none"})
-CHART_STYLE_HASH: Final = "'sha256-ZNmQgpvGFrYKJ7aTfeXpbf1n4Z3oQpWwZnQXFZ3hVvU='"
+CHART_STYLE_HASH: Final = "'sha256-3pRED1tOXas1FXFoPb9TGCjmYe9XQsmO9OV23khV2nY='"
 """The one inline style of lightweight-charts (its logo); a test compares it with the vendored file."""
 
 API_HEADERS: Final[tuple[tuple[bytes, bytes], ...]] = (
