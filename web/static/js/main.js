@@ -1,0 +1,115 @@
+// The page: signs in, listens, and lays the panels out.
+
+import { html, render, useEffect, useRef, useState } from "../vendor/preact-htm.js";
+import { ActorsCard, ConnectionsCard, FreshnessCard } from "./actors.js";
+import { ChartCard, pickNext } from "./chart.js";
+import { EquityCard } from "./equity.js";
+import { duration } from "./format.js";
+import { DevBanner, Header, LinkBanner, toggleTheme } from "./header.js";
+import { Question, Toasts } from "./parts.js";
+import { RiskCard } from "./risk.js";
+import { open, signIn } from "./session.js";
+import { useTopics } from "./store.js";
+import { start } from "./stream.js";
+import { DecisionsCard, NoticesCard, OrdersCard, PositionsCard, SignalsCard, TradesCard } from "./tables.js";
+import { currentLanguage, setLanguage, useWords } from "./words.js";
+
+const dark = localStorage.getItem("genesis.theme") || (matchMedia("(prefers-color-scheme: light)").matches ? "light" : "dark");
+document.documentElement.dataset.theme = dark;
+
+function SignIn({ problem, onDone }) {
+  const tr = useWords();
+  const [text, setText] = useState("");
+  const [error, setError] = useState(problem || "");
+  const go = async (event) => {
+    event.preventDefault();
+    try {
+      await signIn(text);
+      onDone();
+    } catch (refused) {
+      setError(refused.message);
+    }
+  };
+  return html`<main class="signin"><form class="card" onSubmit=${go}>
+    <div class="brand"><img src="/static/favicon.svg" alt="" width="28" height="28" /><h1>Genesis</h1></div>
+    <p>${tr("Open the link that the engine printed at its start, or run")} <code>genesis token --link</code> ${tr("for a new one. You can also paste a token or the engine's secret.")}</p>
+    <label>${tr("Token or secret")}<input type="password" autocomplete="off" value=${text} onInput=${(e) => setText(e.target.value)} /></label>
+    ${error && html`<p class="down" role="alert">${error}</p>`}
+    <button type="submit" class="primary" disabled=${!text.trim()}>${tr("Sign in")}</button>
+  </form></main>`;
+}
+
+function Help({ onClose }) {
+  const tr = useWords();
+  const dialog = useRef(null);
+  useEffect(() => dialog.current.showModal(), []);
+  const keys = [["S", "Next symbol"], ["F", "Next time frame"], ["T", "Theme"], ["L", "Language"], ["?", "Help"]];
+  return html`<dialog ref=${dialog} onClose=${onClose} aria-labelledby="help-title"><h2 id="help-title">${tr("Keyboard")}</h2>
+    <dl class="keys">${keys.map(([key, text]) => html`<div><dt><kbd>${key}</kbd></dt><dd>${tr(text)}</dd></div>`)}</dl>
+    <form method="dialog" class="row end"><button>${tr("Close")}</button></form></dialog>`;
+}
+
+function Foot() {
+  const tr = useWords();
+  const { status } = useTopics("status");
+  return html`<footer class="foot muted">
+    ${status && html`<span>Genesis ${status.version}</span><span>${tr("up-time")} ${duration(status.uptime_s)}</span>${status.settings_version > 0 && html`<span>${tr("settings")} ${status.settings_version}</span>`}`}
+    <a href="/docs">${tr("API")}</a><a href="https://www.tradingview.com/" rel="noreferrer noopener" target="_blank">Charts by TradingView</a>
+  </footer>`;
+}
+
+function Page() {
+  const [help, setHelp] = useState(false);
+  useEffect(() => {
+    const press = (event) => {
+      if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, textarea, select, dialog")) return;
+      const actions = {
+        s: () => pickNext("symbol"), f: () => pickNext("timeframe"), t: toggleTheme, "?": () => setHelp(true),
+        l: () => setLanguage(currentLanguage() === "sv" ? "en" : "sv"),
+      };
+      const action = actions[event.key.toLowerCase()];
+      if (action) action();
+    };
+    addEventListener("keydown", press);
+    return () => removeEventListener("keydown", press);
+  }, []);
+  return html`
+    <${Header} onHelp=${() => setHelp(true)} />
+    <${DevBanner} /><${LinkBanner} />
+    <main class="grid">
+      <${ChartCard} />
+      <div class="side"><${EquityCard} /><${PositionsCard} /><${RiskCard} /><${NoticesCard} /></div>
+      <${OrdersCard} /><${TradesCard} />
+      <${SignalsCard} /><${DecisionsCard} />
+      <${ActorsCard} />
+      <div class="inside"><${FreshnessCard} /><${ConnectionsCard} /></div>
+    </main>
+    <${Foot} />
+    <${Question} /><${Toasts} />
+    ${help && html`<${Help} onClose=${() => setHelp(false)} />`}
+  `;
+}
+
+function Root() {
+  const [phase, setPhase] = useState("opening");
+  const [problem, setProblem] = useState("");
+  useEffect(() => {
+    open().then(
+      (signedIn) => setPhase(signedIn ? "in" : "out"),
+      (refused) => {
+        setProblem(refused.message);
+        setPhase("out");
+      },
+    );
+  }, []);
+  useEffect(() => {
+    if (phase === "in") start(() => setPhase("out"));
+  }, [phase]);
+  if (phase === "opening") return html`<p class="boot">Genesis</p>`;
+  if (phase === "out") return html`<${SignIn} problem=${problem} onDone=${() => setPhase("in")} />`;
+  return html`<${Page} />`;
+}
+
+const app = document.getElementById("app");
+app.replaceChildren();
+render(html`<${Root} />`, app);

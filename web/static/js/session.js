@@ -1,0 +1,135 @@
+// The page's token: bought with the link's ticket (or a pasted secret), kept for this tab only, renewed before it ends.
+
+const KEY = "genesis.session";
+
+export const session = { token: null, scope: "read", expiresMs: 0, dev: false, user: "" };
+const rank = { read: 1, trade: 2, admin: 3 };
+export const may = (scope) => (rank[session.scope] || 0) >= rank[scope];
+
+export class ApiProblem extends Error {
+  constructor(status, error) {
+    super(error.message || `status ${status}`);
+    this.status = status;
+    this.code = error.code || "";
+    this.detail = error.detail || {};
+    this.id = error.id || "";
+  }
+}
+
+export async function call(method, path, body, bearer = session.token) {
+  const headers = {};
+  if (bearer) headers.Authorization = `Bearer ${bearer}`;
+  if (body !== undefined) headers["Content-Type"] = "application/json";
+  let answer;
+  try {
+    answer = await fetch(path, {
+      method,
+      headers,
+      body: body === undefined ? undefined : JSON.stringify(body),
+      credentials: "omit",
+      cache: "no-store",
+      redirect: "error",
+    });
+  } catch {
+    throw new ApiProblem(0, { code: "unreachable", message: "the engine does not answer" });
+  }
+  const value = await answer.json().catch(() => ({}));
+  if (!answer.ok) {
+    if (answer.status === 401 && bearer === session.token) forget();
+    throw new ApiProblem(answer.status, value.error || {});
+  }
+  return value;
+}
+
+function keep(answer) {
+  session.token = answer.token;
+  session.scope = answer.scope;
+  session.user = answer.user_id;
+  session.expiresMs = answer.expires_ms;
+  try {
+    sessionStorage.setItem(KEY, JSON.stringify(session));
+  } catch {
+    // Storage may be refused; the page then asks again after a reload.
+  }
+  schedule();
+}
+
+export function forget() {
+  session.token = null;
+  try {
+    sessionStorage.removeItem(KEY);
+  } catch {
+    // as above
+  }
+}
+
+let timer = 0;
+const waiting = new Set();
+export const onRenew = (listener) => waiting.add(listener);
+
+function schedule() {
+  clearTimeout(timer);
+  const left = session.expiresMs - Date.now();
+  timer = setTimeout(renew, Math.max(5000, Math.min(left * 0.6, 2 ** 31 - 1)));
+}
+
+async function renew() {
+  if (!session.token) return;
+  try {
+    keep(await call("POST", "/api/v2/auth/renew"));
+    for (const listener of waiting) listener(session.token);
+  } catch (problem) {
+    if (problem.status === 0) timer = setTimeout(renew, 5000);
+  }
+}
+
+// Gives true when the page has a token. A ticket is taken out of the address at once: it must not stay in the history.
+export async function open() {
+  const address = new URL(location.href);
+  const ticket = address.searchParams.get("ticket");
+  if (ticket) {
+    address.searchParams.delete("ticket");
+    history.replaceState(null, "", address);
+  }
+  try {
+    const kept = JSON.parse(sessionStorage.getItem(KEY) || "null");
+    if (kept && kept.token && kept.expiresMs > Date.now() + 5000) {
+      Object.assign(session, kept);
+      schedule();
+    }
+  } catch {
+    // nothing kept, or not readable: sign in
+  }
+  if (ticket) {
+    try {
+      keep(await call("POST", "/api/v2/auth/ticket", { ticket }, null));
+      return true;
+    } catch (problem) {
+      if (!session.token) throw problem;
+    }
+  }
+  if (session.token) return true;
+  const health = await call("GET", "/health", undefined, null).catch(() => ({}));
+  if (health.dev) {
+    keep(await call("POST", "/api/v2/auth/ws-token", { user_id: "page", scope: "admin", expiry_hours: 1 }, null));
+    return true;
+  }
+  return false;
+}
+
+// A pasted text is either a token or the bootstrap secret.
+export async function signIn(text) {
+  const given = text.trim();
+  if (given.split(".").length === 3) {
+    const told = await call("POST", "/api/v2/auth/renew", undefined, given);
+    keep(told);
+    return;
+  }
+  keep(await call("POST", "/api/v2/auth/ws-token", { user_id: "page", scope: "admin", expiry_hours: 1 }, given));
+}
+
+export async function signOut() {
+  await call("POST", "/api/v2/auth/sign-out").catch(() => {});
+  forget();
+  location.assign("/");
+}

@@ -1,0 +1,129 @@
+// What the page knows, by topic. Components ask for topics and are drawn again when one of them changed, ten times a
+// second at most, however fast the market is.
+
+import { useEffect, useReducer } from "../vendor/preact-htm.js";
+
+const ROWS = 500;
+const DRAW_MS = 100;
+
+export const state = {
+  link: { phase: "connecting", since: Date.now(), frameAt: 0, attempts: 0, reason: "" },
+  status: null,
+  ticker: new Map(),
+  wallet: undefined,
+  position: undefined,
+  order: undefined,
+  trade: undefined,
+  signal: undefined,
+  verdict: undefined,
+  risk: undefined,
+  equity: undefined,
+  actor: undefined,
+  connection: undefined,
+  freshness: undefined,
+  notification: undefined,
+  missed: 0,
+  selection: { symbol: "", timeframe: "" },
+};
+
+const drawers = new Map();
+const dirty = new Set();
+let drawing = 0;
+
+function draw() {
+  drawing = 0;
+  const wanted = new Set();
+  for (const topic of dirty) for (const drawer of drawers.get(topic) || []) wanted.add(drawer);
+  dirty.clear();
+  for (const drawer of wanted) drawer();
+}
+
+export function changed(topic) {
+  dirty.add(topic);
+  if (!drawing) drawing = setTimeout(draw, DRAW_MS);
+}
+
+export function useTopics(...topics) {
+  const [, again] = useReducer((n) => n + 1, 0);
+  useEffect(() => {
+    for (const topic of topics) {
+      if (!drawers.has(topic)) drawers.set(topic, new Set());
+      drawers.get(topic).add(again);
+    }
+    return () => topics.forEach((topic) => drawers.get(topic).delete(again));
+  }, topics);
+  return state;
+}
+
+const candleListeners = new Set();
+export const onCandles = (listener) => {
+  candleListeners.add(listener);
+  return () => candleListeners.delete(listener);
+};
+
+const keyOf = {
+  order: (row) => row.intent_id || `venue:${row.venue_id}`,
+  trade: (row) => row.trade_id,
+  signal: (row) => row.signal_id,
+  verdict: (row) => row.verdict_id,
+  notification: (row) => `${row.at_ms}:${row.code}:${row.text}`,
+};
+
+function trim(map) {
+  while (map.size > ROWS) map.delete(map.keys().next().value);
+}
+
+function take({ topic, kind, data }) {
+  switch (topic) {
+    case "ticker":
+      for (const row of kind === "snapshot" ? data : [data]) state.ticker.set(row.symbol, row);
+      break;
+    case "candle":
+      for (const listener of candleListeners) listener(kind, kind === "snapshot" ? data : [data]);
+      return;
+    case "order":
+    case "trade":
+    case "signal":
+    case "verdict":
+    case "notification": {
+      if (kind === "snapshot" || !state[topic]) state[topic] = new Map();
+      const map = state[topic];
+      for (const row of kind === "snapshot" ? data : [data]) {
+        const key = keyOf[topic](row);
+        // A newer state of an order keeps its place in the list.
+        map.set(key, row);
+      }
+      trim(map);
+      break;
+    }
+    case "equity":
+      if (kind === "snapshot") state.equity = data;
+      else if (state.equity) {
+        const last = state.equity[state.equity.length - 1];
+        if (!last || data.at_ms > last.at_ms) state.equity.push(data);
+        if (state.equity.length > 4000) state.equity = state.equity.filter((_, i) => i % 2 === 0 || i > 2000);
+      } else state.equity = [data];
+      break;
+    default:
+      state[topic] = data;
+  }
+  changed(topic);
+}
+
+export function hear(message) {
+  if (message.kind === "missed") {
+    state.missed += message.data;
+    changed("missed");
+    return message.topic;
+  }
+  if (message.kind === "snapshot" || message.kind === "update") take(message);
+  return null;
+}
+
+export function setLink(change) {
+  Object.assign(state.link, change);
+  changed("link");
+}
+
+export const newestFirst = (map) => (map ? [...map.values()].reverse() : []);
+export const CLOSED = new Set(["FILLED", "CANCELED", "REJECTED", "EXPIRED", "DEAD"]);

@@ -1,0 +1,91 @@
+// The event stream: one WebSocket, subscribed to what the page shows, dialled again when it falls, never silently old.
+
+import { forget, onRenew, session } from "./session.js";
+import { hear, setLink, state } from "./store.js";
+
+const TOPICS = [
+  "status", "ticker", "wallet", "position", "order", "trade", "signal", "verdict", "risk", "equity", "actor",
+  "connection", "freshness", "notification",
+];
+const SILENT_MS = 4000;
+const DIAL_MS = [300, 700, 1500, 3000, 5000];
+
+let socket = null;
+let dialTimer = 0;
+let place = null;
+let onSignedOut = () => {};
+
+const say = (message) => {
+  if (socket && socket.readyState === WebSocket.OPEN) socket.send(JSON.stringify(message));
+};
+
+const subscribe = (topics, where) => say({ op: "subscribe", topics, ...(where || {}) });
+
+export function watchCandles(symbol, timeframe) {
+  if (place) say({ op: "unsubscribe", topics: ["candle"], ...place });
+  place = { symbol, timeframe };
+  subscribe(["candle"], place);
+}
+
+function dial() {
+  clearTimeout(dialTimer);
+  const address = `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/api/v2/stream`;
+  const dialled = new WebSocket(address, ["genesis.v2"]);
+  socket = dialled;
+  dialled.onopen = () => {
+    say({ op: "auth", token: session.token });
+    subscribe(TOPICS);
+    if (place) subscribe(["candle"], place);
+  };
+  dialled.onmessage = (event) => {
+    if (dialled !== socket) return;
+    const frame = JSON.parse(event.data);
+    const now = Date.now();
+    if (state.link.phase !== "live") setLink({ phase: "live", since: now, attempts: 0, reason: "" });
+    state.link.frameAt = now;
+    const again = new Set();
+    for (const message of frame.messages) {
+      if (message.topic === "session" && message.kind === "direct") {
+        session.scope = message.data.scope;
+        session.dev = message.data.dev;
+        continue;
+      }
+      const missed = hear(message);
+      if (missed && missed !== "candle") again.add(missed);
+      if (missed === "candle" && place) subscribe(["candle"], place);
+    }
+    // Something was dropped because we were slow: a fresh snapshot is cheaper than a wrong table.
+    if (again.size) subscribe([...again]);
+  };
+  dialled.onclose = (event) => {
+    if (dialled !== socket) return;
+    socket = null;
+    const since = state.link.phase === "live" ? Date.now() : state.link.since;
+    const attempts = state.link.attempts + 1;
+    setLink({ phase: "lost", since, attempts, reason: event.reason || "" });
+    if (event.code === 4401) {
+      forget();
+      onSignedOut();
+      return;
+    }
+    dialTimer = setTimeout(dial, DIAL_MS[Math.min(attempts - 1, DIAL_MS.length - 1)]);
+  };
+}
+
+export function start(signedOut) {
+  onSignedOut = signedOut;
+  onRenew((token) => say({ op: "auth", token }));
+  setInterval(() => {
+    const { link } = state;
+    if (link.phase === "live" && Date.now() - link.frameAt > SILENT_MS) {
+      // The socket looks open and says nothing: a status comes twice a second, so this is a dead line.
+      setLink({ phase: "silent", since: link.frameAt });
+    }
+    if (link.phase === "silent" && Date.now() - link.frameAt > 3 * SILENT_MS && socket) socket.close();
+    if (link.phase !== "live") setLink({});
+  }, 1000);
+  document.addEventListener("visibilitychange", () => {
+    if (!document.hidden && !socket) dial();
+  });
+  dial();
+}

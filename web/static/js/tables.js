@@ -1,0 +1,190 @@
+// The trader's tables: positions, orders, trades, signals and decisions.
+
+import { html, useState } from "../vendor/preact-htm.js";
+import { clock, dayClock, money, pair, price, quantity, signed, tone } from "./format.js";
+import { Bar, Card, Chip, Command, Empty, Loading, Segments, Side } from "./parts.js";
+import { call } from "./session.js";
+import { CLOSED, newestFirst, useTopics } from "./store.js";
+import { t, useWords } from "./words.js";
+
+const SHOWN = 80;
+const STATE_TONE = {
+  FILLED: "good", PARTIAL: "good", ACKED: "info", SENT: "info", INTENT: "info", UNKNOWN: "bad", REJECTED: "bad", DEAD: "bad",
+};
+
+function Table({ heads, rows, className = "" }) {
+  return html`<div class="scroll ${className}" tabindex="0"><table>
+    <thead><tr>${heads.map(([text, kind]) => html`<th class=${kind || ""} scope="col">${text}</th>`)}</tr></thead>
+    <tbody>${rows}</tbody>
+  </table></div>`;
+}
+
+export function PositionsCard() {
+  const tr = useWords();
+  const { position, wallet } = useTopics("position", "wallet");
+  const held = (position || []).filter((row) => Number(row.quantity) !== 0);
+  const body = () => {
+    if (position === undefined) return html`<${Loading} rows=${2} />`;
+    if (!held.length) {
+      return html`<${Empty} title=${tr("No open positions")} text=${tr("Nothing is held. A position appears here with the first fill.")} />`;
+    }
+    const heads = [[tr("Symbol")], [tr("Quantity"), "n"], [tr("Average"), "n"], [tr("Mark"), "n widest"], [tr("Value"), "n"], [tr("Unrealized"), "n"], [tr("Realized"), "n widest"], ["", "act"]];
+    return html`<${Table} heads=${heads} rows=${held.map(
+      (row) => html`<tr key=${row.symbol}>
+        <td><b>${pair(row.symbol)}</b></td>
+        <td class="n ${tone(row.quantity)}">${quantity(row.quantity)}</td>
+        <td class="n">${price(row.average_price)}</td>
+        <td class="n widest">${price(row.mark_price)}</td>
+        <td class="n">${money(row.notional)}</td>
+        <td class="n ${tone(row.unrealized_pnl)}">${signed(row.unrealized_pnl)}</td>
+        <td class="n widest ${tone(row.realized_pnl)}">${signed(row.realized_pnl)}</td>
+        <td class="act"><${Command} small label=${tr("Close")} title="${tr("Close")} ${pair(row.symbol)}" tone="danger"
+          text=${tr("Orders in this symbol are cancelled and the position is closed at market.")}
+          run=${() => call("POST", `/api/v2/positions/${encodeURIComponent(row.symbol)}/close`, {})} /></td>
+      </tr>`,
+    )} />`;
+  };
+  const count = position === undefined ? undefined : held.length;
+  return html`<${Card} id="positions" title=${tr("Positions")} count=${wallet && wallet.known ? count : undefined}>${body()}<//>`;
+}
+
+export function OrdersCard() {
+  const tr = useWords();
+  const { order } = useTopics("order");
+  const [which, setWhich] = useState("all");
+  const all = newestFirst(order);
+  const open = all.filter((row) => !CLOSED.has(row.state));
+  const rows = (which === "open" ? open : all).slice(0, SHOWN);
+  const tools = html`
+    <${Segments} label=${tr("Orders")} value=${which} onPick=${setWhich} options=${[["all", tr("All")], ["open", `${tr("Open")} ${open.length || ""}`]]} />
+    ${open.length > 0 && html`<${Command} small tone="danger" label=${tr("Cancel all")} text=${tr("Every open order of the engine is taken back.")} run=${() => call("POST", "/api/v2/orders/cancel/all")} />`}
+  `;
+  const body = () => {
+    if (order === undefined) return html`<${Loading} />`;
+    if (!rows.length) {
+      return html`<${Empty} title=${which === "open" ? tr("No open orders") : tr("No orders")} text=${tr("Orders appear when risk approves a signal.")} />`;
+    }
+    const heads = [[tr("Time")], [tr("Symbol")], [tr("Side")], [tr("Type"), "wide"], [tr("Quantity"), "n"], [tr("Price"), "n"], [tr("State")], [tr("Purpose"), "wide"], [tr("Strategy"), "wide"], ["", "act"]];
+    return html`<${Table} heads=${heads} rows=${rows.map((row) => {
+      const shown = Number(row.average_fill_price) ? row.average_fill_price : row.price;
+      const done = Number(row.quantity) ? Number(row.filled_quantity) / Number(row.quantity) : 0;
+      return html`<tr key=${row.intent_id || row.venue_id} class=${CLOSED.has(row.state) ? "closed" : ""}>
+        <td title=${dayClock(row.created_ms)}>${clock(row.created_ms)}</td>
+        <td>${pair(row.symbol)}</td>
+        <td><${Side} side=${row.side} /></td>
+        <td class="wide">${row.order_type.toLowerCase()}</td>
+        <td class="n" title="${tr("Filled")} ${quantity(row.filled_quantity)}">${quantity(row.quantity)}${done > 0 && done < 1 && html`<${Bar} fraction=${done} tone="thin" />`}</td>
+        <td class="n">${price(shown)}</td>
+        <td><${Chip} tone=${STATE_TONE[row.state] || ""} title=${row.reason}>${row.state.toLowerCase().replace("_", " ")}<//></td>
+        <td class="wide">${tr(row.purpose)}</td>
+        <td class="wide muted">${row.foreign ? html`<${Chip} title=${tr("Foreign orders are shown and left alone")}>${tr("foreign")}<//>` : row.strategy}</td>
+        <td class="act">${!CLOSED.has(row.state) && !row.foreign && html`<${Command} small label=${tr("Cancel")} text=${tr("The order is taken back.")} run=${() => call("DELETE", `/api/v2/order/${encodeURIComponent(row.intent_id)}`)} />`}</td>
+      </tr>`;
+    })} />`;
+  };
+  return html`<${Card} id="orders" title=${tr("Orders")} count=${order && all.length} tools=${tools}>${body()}<//>`;
+}
+
+export function TradesCard() {
+  const tr = useWords();
+  const { trade } = useTopics("trade");
+  const rows = newestFirst(trade).slice(0, SHOWN);
+  const body = () => {
+    if (trade === undefined) return html`<${Loading} />`;
+    if (!rows.length) return html`<${Empty} title=${tr("No trades yet")} text=${tr("Every fill is listed here with its fee.")} />`;
+    const heads = [[tr("Time")], [tr("Symbol")], [tr("Side")], [tr("Quantity"), "n"], [tr("Price"), "n"], [tr("Fee"), "n wide"], [tr("Purpose")], ["", "wide"]];
+    return html`<${Table} heads=${heads} rows=${rows.map(
+      (row) => html`<tr key=${row.trade_id}>
+        <td title=${dayClock(row.time_ms)}>${clock(row.time_ms)}</td>
+        <td>${pair(row.symbol)}</td>
+        <td><${Side} side=${row.side} /></td>
+        <td class="n">${quantity(row.quantity)}</td>
+        <td class="n">${price(row.price)}</td>
+        <td class="n muted wide">${quantity(Number(Math.abs(Number(row.fee)).toPrecision(4)))} ${row.fee_currency}</td>
+        <td>${tr(row.purpose)}</td>
+        <td class="wide muted">${row.maker ? "maker" : "taker"}</td>
+      </tr>`,
+    )} />`;
+  };
+  return html`<${Card} id="trades" title=${tr("Trades")} count=${trade && trade.size}>${body()}<//>`;
+}
+
+const RECOMMENDATION = { buy: "good", sell: "bad", hold: "" };
+
+export function SignalsCard() {
+  const tr = useWords();
+  const { signal } = useTopics("signal");
+  const [hold, setHold] = useState("with");
+  const rows = newestFirst(signal).filter((row) => hold === "with" || row.recommendation !== "hold").slice(0, SHOWN);
+  const tools = html`<${Segments} label=${tr("Signals")} value=${hold} onPick=${setHold} options=${[["with", tr("All")], ["without", tr("Without hold")]]} />`;
+  const body = () => {
+    if (signal === undefined) return html`<${Loading} />`;
+    if (!rows.length) return html`<${Empty} title=${tr("No signals yet")} text=${tr("Strategies speak when a candle closes.")} />`;
+    return html`<ul class="feed scroll" tabindex="0">${rows.map(
+      (row) => html`<li key=${row.signal_id}>
+        <div class="line">
+          <${Chip} tone=${RECOMMENDATION[row.recommendation]}>${tr(row.recommendation)}<//>
+          <b>${pair(row.symbol)}</b><span class="muted">${row.timeframe}</span>
+          <span>${price(row.price)}</span>
+          <span class="grow"></span>
+          <span class="muted conf" title=${tr("Confidence")}><${Bar} fraction=${row.confidence} /> ${Math.round(row.confidence * 100)} %</span>
+          <time class="muted" title=${dayClock(row.decided_ms)}>${clock(row.decided_ms)}</time>
+        </div>
+        ${row.reasons.length > 0 && html`<p class="why">${row.reasons.join(" · ")}</p>`}
+        <p class="features muted">${row.strategy} · ${row.source}${Object.entries(row.features).slice(0, 5).map(([name, value]) => html` · ${name} ${quantity(Number(value).toPrecision(6))}`)}</p>
+      </li>`,
+    )}</ul>`;
+  };
+  return html`<${Card} id="signals" title=${tr("Signals")} tools=${tools}>${body()}<//>`;
+}
+
+const numbers = (result) => Object.entries(result.numbers).map(([name, value]) => `${name.replaceAll("_", " ")} ${value}`).join(", ");
+const said = (result) => (result.code || result.rule).replaceAll("_", " ");
+
+export function DecisionsCard() {
+  const tr = useWords();
+  const { verdict } = useTopics("verdict");
+  const [which, setWhich] = useState("all");
+  const [opened, setOpened] = useState("");
+  const rows = newestFirst(verdict).filter((row) => which === "all" || !row.approved).slice(0, SHOWN);
+  const tools = html`<${Segments} label=${tr("Decisions")} value=${which} onPick=${setWhich} options=${[["all", tr("All")], ["denied", tr("Denied")]]} />`;
+  const body = () => {
+    if (verdict === undefined) return html`<${Loading} />`;
+    if (!rows.length) return html`<${Empty} title=${tr("No decisions yet")} text=${tr("Risk judges every intent; refusals come with their numbers.")} />`;
+    return html`<ul class="feed scroll" tabindex="0">${rows.map((row) => {
+      const refused = row.trace.filter((result) => !result.passed);
+      const open = opened === row.verdict_id;
+      return html`<li key=${row.verdict_id}>
+        <button type="button" class="line plain" aria-expanded=${open} onClick=${() => setOpened(open ? "" : row.verdict_id)}>
+          <${Chip} tone=${row.approved ? "good" : "bad"}>${tr(row.approved ? "approved" : "denied")}<//>
+          <b>${pair(row.symbol)}</b>${row.side && html`<${Side} side=${row.side} />`}
+          ${row.intent && html`<span>${quantity(row.intent.quantity)} ${tr(row.intent.purpose)}</span>`}
+          <span class="grow"></span>
+          <span class="muted wide">${row.strategy}</span>
+          <time class="muted" title=${dayClock(row.decided_ms)}>${clock(row.decided_ms)}</time>
+        </button>
+        ${refused.map((result) => html`<p class="why down"><b>${said(result)}</b> ${numbers(result)}</p>`)}
+        ${open &&
+        html`<ol class="trace">${row.trace.map(
+          (result) => html`<li class=${result.passed ? "" : "down"}><span>${result.passed ? "✓" : "✗"}</span> <b>${result.rule.replaceAll("_", " ")}</b> <span class="muted">${numbers(result)}</span></li>`,
+        )}</ol>`}
+      </li>`;
+    })}</ul>`;
+  };
+  return html`<${Card} id="decisions" title=${tr("Decisions")} tools=${tools}>${body()}<//>`;
+}
+
+export function NoticesCard() {
+  const tr = useWords();
+  const { notification } = useTopics("notification");
+  const rows = newestFirst(notification).slice(0, 40);
+  const tones = { info: "info", warning: "warn", alarm: "bad" };
+  const body = () => {
+    if (notification === undefined) return html`<${Loading} rows=${2} />`;
+    if (!rows.length) return html`<${Empty} title=${tr("No notices")} text=${tr("All quiet.")} />`;
+    return html`<ul class="feed scroll short" tabindex="0">${rows.map(
+      (row) => html`<li key=${`${row.at_ms}${row.code}${row.text}`}><div class="line"><${Chip} tone=${tones[row.level] || ""}>${row.level}<//><span class="grow wrap">${row.text}</span><time class="muted" title=${t("Time")}>${clock(row.at_ms)}</time></div></li>`,
+    )}</ul>`;
+  };
+  return html`<${Card} id="notices" title=${tr("Notices")}>${body()}<//>`;
+}

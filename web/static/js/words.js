@@ -1,0 +1,77 @@
+// The page's words in English and Swedish. What the engine says itself (reasons, errors) stays as it said it.
+
+import { changed, useTopics } from "./store.js";
+
+const sv = {
+  "Live": "Ansluten", "Connecting": "Ansluter", "Lost": "Avbruten", "Silent": "Tyst",
+  "Connection lost": "Anslutningen bröts", "No word from the engine": "Motorn säger inget",
+  "for": "sedan", "trying again": "försöker igen", "What you see is old.": "Det du ser är gammalt.",
+  "Fresh data": "Färska data", "stale": "gamla", "No streams": "Inga strömmar", "Venue time": "Börstid",
+  "Replay": "Uppspelning", "speed": "fart", "done": "klar", "Equity": "Eget kapital", "Today": "I dag", "Session": "Sessionen",
+  "Cash": "Kassa", "Unrealized": "Orealiserat", "Realized": "Realiserat", "Fees": "Avgifter", "Wallets": "Plånböcker",
+  "Positions": "Positioner", "Orders": "Ordrar", "Trades": "Avslut", "Signals": "Signaler", "Decisions": "Beslut",
+  "Risk": "Risk", "Actors": "Aktörer", "Data freshness": "Dataålder", "Connections": "Anslutningar", "Notices": "Meddelanden",
+  "Symbol": "Symbol", "Side": "Sida", "Type": "Typ", "Quantity": "Antal", "Price": "Pris", "Average": "Snitt",
+  "Mark": "Värdering", "Value": "Värde", "State": "Läge", "Time": "Tid", "Filled": "Fyllt", "Fee": "Avgift",
+  "Purpose": "Syfte", "Strategy": "Strategi", "Reason": "Orsak", "Reasons": "Orsaker", "Confidence": "Visshet",
+  "Verdict": "Utslag", "Says": "Säger", "Why": "Varför", "approved": "godkänd", "denied": "nekad",
+  "Open": "Öppna", "All": "Alla", "Denied": "Nekade", "Without hold": "Utan vänta", "Close": "Stäng", "Cancel": "Avbryt", "Cancel all": "Avbryt alla",
+  "Pause": "Pausa", "Resume": "Återuppta", "Halt": "Stoppa", "Release": "Släpp stopp", "Flatten": "Sälj allt",
+  "Kill": "Döda", "Restarts": "Omstarter", "Mailbox": "Brevlåda", "Last error": "Senaste fel", "Status": "Status",
+  "Since": "Sedan", "Stream": "Ström", "Age": "Ålder", "Limit": "Gräns", "Reconnects": "Återanslutningar", "Frames": "Ramar",
+  "Currency": "Valuta", "Balance": "Saldo", "Available": "Tillgängligt", "Wallet": "Plånbok", "Actor": "Aktör",
+  "Trades today": "Avslut i dag", "Denials": "Nekanden", "used": "använt", "of": "av", "none": "inga",
+  "Peak": "Topp", "Day start": "Dagens början", "Drawdown": "Nedgång",
+  "ACTIVE": "AKTIV", "REDUCING": "MINSKAR", "HALTED": "STOPPAD", "PAUSED": "PAUSAD",
+  "buy": "köp", "sell": "sälj", "hold": "vänta", "entry": "ingång", "exit": "utgång", "stop": "stopp", "target": "mål",
+  "flatten": "sälj allt", "manual": "manuell", "maker": "maker", "taker": "taker",
+  "Loading": "Läser in", "No open positions": "Inga öppna positioner",
+  "Nothing is held. A position appears here with the first fill.": "Inget hålls. En position visas här vid första avslutet.",
+  "No orders": "Inga ordrar", "Orders appear when risk approves a signal.": "Ordrar visas när risk godkänner en signal.",
+  "No open orders": "Inga öppna ordrar",
+  "No trades yet": "Inga avslut ännu", "Every fill is listed here with its fee.": "Varje avslut listas här med sin avgift.",
+  "No signals yet": "Inga signaler ännu", "Strategies speak when a candle closes.": "Strategier talar när ett ljus stänger.",
+  "No decisions yet": "Inga beslut ännu", "Risk judges every intent; refusals come with their numbers.": "Risk bedömer varje avsikt; nekanden visas med sina tal.",
+  "No notices": "Inga meddelanden", "All quiet.": "Allt lugnt.", "The account is not known yet": "Kontot är inte känt ännu",
+  "Risk has not spoken yet": "Risk har inte talat ännu", "The tree is not known yet": "Trädet är inte känt ännu",
+  "No candles yet": "Inga ljus ännu", "The first ones arrive with the stream.": "De första kommer med strömmen.",
+  "Not enough points for a line yet": "Ännu för få punkter för en linje",
+  "Are you sure?": "Är du säker?", "Yes": "Ja", "No": "Nej", "Go back": "Tillbaka", "Write": "Skriv", "to confirm": "för att bekräfta",
+  "New entries stop; exits and stops go on.": "Nya ingångar stoppas; utgångar och stopp fortsätter.",
+  "Strategies may enter again.": "Strategier får gå in igen.",
+  "Nothing is traded until somebody releases it, also after a restart.": "Inget handlas förrän någon släpper stoppet, inte heller efter omstart.",
+  "Trading becomes ACTIVE again.": "Handeln blir AKTIV igen.",
+  "Every order is cancelled and everything held is sold at market.": "Varje order avbryts och allt som hålls säljs till marknadspris.",
+  "Orders in this symbol are cancelled and the position is closed at market.": "Ordrar i symbolen avbryts och positionen stängs till marknadspris.",
+  "The order is taken back.": "Ordern tas tillbaka.", "Every open order of the engine is taken back.": "Varje öppen order från motorn tas tillbaka.",
+  "The actor crashes now; its supervisor restarts it and no order is lost or doubled.": "Aktören kraschar nu; övervakaren startar om den och ingen order tappas eller dubbleras.",
+  "Your token does not allow this": "Din nyckel tillåter inte detta",
+  "Sign in": "Logga in", "Sign out": "Logga ut", "Token or secret": "Nyckel eller hemlighet",
+  "Open the link that the engine printed at its start, or run": "Öppna länken som motorn skrev vid start, eller kör",
+  "for a new one. You can also paste a token or the engine's secret.": "för en ny. Du kan också klistra in en nyckel eller motorns hemlighet.",
+  "Dev mode: tokens are given without proof. Simulated money only.": "Utvecklarläge: nycklar ges utan bevis. Endast låtsaspengar.",
+  "Theme": "Tema", "Language": "Språk", "Help": "Hjälp", "Keyboard": "Tangentbord", "Next symbol": "Nästa symbol",
+  "Next time frame": "Nästa tidsram", "foreign": "främmande", "Foreign orders are shown and left alone": "Främmande ordrar visas och lämnas i fred",
+  "High": "Högst", "Low": "Lägst", "Volume": "Volym", "Bid": "Köp", "Ask": "Sälj", "day": "dygn",
+  "up-time": "drifttid", "settings": "inställning", "API": "API", "rules": "regler", "passed": "godkänd", "refused": "nekad",
+  "waiting": "väntar", "leased": "i arbete", "never": "aldrig", "Refused": "Nekat", "Sent": "Skickat",
+};
+
+let language = localStorage.getItem("genesis.language") || (navigator.language.startsWith("sv") ? "sv" : "en");
+document.documentElement.lang = language;
+
+export const currentLanguage = () => language;
+
+export function setLanguage(next) {
+  language = next;
+  localStorage.setItem("genesis.language", next);
+  document.documentElement.lang = next;
+  changed("words");
+}
+
+export const t = (text) => (language === "sv" && sv[text]) || text;
+
+export function useWords() {
+  useTopics("words");
+  return t;
+}
