@@ -13,6 +13,7 @@ never stops when one client does not read (its sends are shielded without a dead
 HTTP/2 is not spoken: it is one more door, and hypercorn opens it on plain text without being asked.
 """
 
+import contextlib
 import errno
 import ipaddress
 import logging
@@ -324,7 +325,11 @@ class Server:
             try:
                 await self._serve(listeners, task_status)
             finally:
-                with trio.CancelScope(shield=True, deadline=trio.current_time() + self.limits.grace_s):
+                # When we are cancelled the lifespan is too, and has closed its channel before we could say goodbye.
+                with (
+                    trio.move_on_after(self.limits.grace_s, shield=True),
+                    contextlib.suppress(trio.ClosedResourceError, trio.BrokenResourceError),
+                ):
                     await lifespan.wait_for_shutdown()
                 lifespan_nursery.cancel_scope.cancel()
 
