@@ -263,6 +263,9 @@ class ConnectionPublicActor:
                     passing.extend(self._missed(event))
                 else:
                     self._on_session_event(ctx, line, event, notices)
+                    if line.fall:
+                        # What follows a gap is not believed.
+                        break
             handover.offer(passing, len(frames))
             if handover.full:
                 # Not read means not heard: the line is not to blame for the silence that follows.

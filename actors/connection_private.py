@@ -1,0 +1,531 @@
+"""The private connection actor: one authenticated session at a time, and not one command sent twice.
+
+A session is numbered before its socket is opened, by a number that rises over restarts. Its snapshots are held back
+until all are here: the first words of a session are SessionUp, then what the account looked like. Its last word is
+SessionDown, said after its socket has been closed by us and after whatever was heard or sent on it has been told.
+
+A command leaves only on the session it was made for. Not one byte left: CommandNotSent. The send returned:
+CommandSent. Anything else, a crash of this actor in the middle included: CommandInDoubt, and never a second send.
+"""
+
+from typing import Any, Final
+
+import attrs
+import trio
+
+from genesis.core.actor import Context
+from genesis.core.channel import Channel, Envelope
+from genesis.core.errors import ChannelClosed
+from genesis.core.latest import Latest
+from genesis.core.mailbox import Outlet
+from genesis.domain.rate_limit import RateLimit
+from genesis.domain.redial import Redial
+from genesis.edge.connection_stats import ConnectionStats
+from genesis.edge.errors import EdgeError, HandshakeRefused, LinkClosed
+from genesis.edge.nonce import NonceOwner
+from genesis.edge.secrets import Secret
+from genesis.edge.send_ledger import Attempt, SendLedger
+from genesis.edge.websocket import Dial, WebSocket
+from protocols.bitfinex.account_session import AccountSession, AccountSessionEvent
+from protocols.bitfinex.errors import ERR_AUTH_NONCE, ERR_NOT_READY, LocalProtocolError
+from protocols.bitfinex.events import (
+    AuthAccepted,
+    AuthRefused,
+    ConfRefused,
+    FrameRefused,
+    MaintenanceEnded,
+    MaintenanceStarted,
+    Pong,
+    SequenceGap,
+    ServerError,
+    ServerInfo,
+    ServerStopping,
+)
+from protocols.bitfinex.rest_account import WITHDRAW_SCOPES
+from protocols.bitfinex.session import require_version
+from protocols.health import ConnectionView, Notice, Reconnect
+from protocols.journal import Cells, CellWrite, Commit, JournalRequest, ReadCells
+from protocols.orders import (
+    AccountEvent,
+    BalanceEvent,
+    CancelOrder,
+    CommandInDoubt,
+    CommandNotSent,
+    CommandSent,
+    OrderSnapshot,
+    PositionSnapshot,
+    RequestNotice,
+    SessionDown,
+    SessionUp,
+    SubmitOrder,
+    UpdateOrder,
+    VenueCommand,
+    VenueOrder,
+    VenuePosition,
+    VenueTrade,
+    VenueWallet,
+    WalletSnapshot,
+)
+from protocols.settings import ConnectionSettings, Settings
+
+LOOK_S: Final = 1.0
+SEND_TIMEOUT_S: Final = 5.0
+"""An order that has not left after this long would meet another market; the line is dead anyway."""
+MAINTENANCE_LIMIT_S: Final = 180.0
+REFUSED_PAUSE_S: Final = 60.0
+"""A key that is refused now is not good in a second; dialling on would only use up the connection limit."""
+REFUSED_STATUSES: Final = frozenset({408, 429, 502, 503, 504})
+NONCE_RETRY_S: Final = 0.2
+NS: Final = 1_000_000_000
+
+SESSION_TABLE: Final = "connection"
+SESSION_KEY: Final = "session"
+
+_KINDS: Final[dict[type, str]] = {SubmitOrder: "on", CancelOrder: "oc", UpdateOrder: "ou"}
+_FOR_ORDERS: Final = (VenueOrder, VenueTrade, OrderSnapshot, RequestNotice)
+_FOR_ACCOUNT: Final = (WalletSnapshot, VenueWallet, PositionSnapshot, VenuePosition)
+
+
+@attrs.frozen(kw_only=True)
+class Credentials:
+    """An API key. Its secret shows itself to nobody."""
+
+    key: str
+    secret: Secret
+
+
+@attrs.define(eq=False)
+class _Line:
+    """One socket and everything that dies with it."""
+
+    session: AccountSession
+    socket: WebSocket
+    scope: trio.CancelScope
+    opened_at: float
+    # Held while a command leaves: the end of the session is told after the fate of its last command.
+    sending: trio.Lock = attrs.field(factory=trio.Lock)
+    greeted: bool = False
+    up_since: float | None = None
+    paused_since: float | None = None
+    fall: str = ""
+    pause_s: float = 0.0
+    data_ns: int = 0
+    held: list[Any] = attrs.field(factory=list)
+    ping_cid: int = 0
+    ping_at: float = 0.0
+
+    def end(self, reason: str, pause_s: float = 0.0) -> None:
+        """The first reason counts."""
+        if not self.fall:
+            self.fall, self.pause_s = reason, pause_s
+        self.scope.cancel()
+
+
+@attrs.define(eq=False)
+class _Outlets:
+    orders: Outlet[AccountEvent]
+    account: Outlet[BalanceEvent]
+    journal: Outlet[JournalRequest]
+    notices: Outlet[Any] | None
+
+
+@attrs.define(kw_only=True, eq=False)
+class ConnectionPrivateActor:
+    """Hears VenueCommand and Reconnect. `ledger` and `stats` belong to the engine and survive this actor."""
+
+    name: str
+    uri: str
+    credentials: Credentials
+    nonce: NonceOwner
+    settings: Latest[Settings]
+    dial: Dial
+    orders: Channel[AccountEvent]
+    account: Channel[BalanceEvent]
+    journal: Channel[JournalRequest]
+    view: Latest[ConnectionView]
+    stats: ConnectionStats
+    ledger: SendLedger
+    pacing: RateLimit | None = None
+    notices: Channel[Any] | None = None
+    refuse_withdrawal_keys: bool = True
+    _line: _Line | None = attrs.field(default=None, init=False)
+    _status: str = attrs.field(default="idle", init=False)
+    _last_error: str | None = attrs.field(default=None, init=False)
+    _fell_at: float | None = attrs.field(default=None, init=False)
+
+    async def run(self, ctx: Context) -> None:
+        out = _Outlets(
+            ctx.outlet(self.orders),
+            ctx.outlet(self.account),
+            ctx.outlet(self.journal),
+            ctx.outlet(self.notices) if self.notices is not None else None,
+        )
+        try:
+            await self._end_former_life(ctx, out)
+            await self._recover_number(out)
+            ctx.ready()
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._obey, ctx, out)
+                await self._stay_connected(ctx, out)
+        except* ChannelClosed:
+            # A listener has stopped for good: the engine is going down, and we are next.
+            await trio.sleep_forever()
+
+    async def _end_former_life(self, ctx: Context, out: _Outlets) -> None:
+        """A life that crashed has left a session open: it ends now, and only now is it told."""
+        if self.ledger.open_session is None:
+            return
+        if self.ledger.open_socket is not None:
+            await self.ledger.open_socket.aclose()
+            self.ledger.open_socket = None
+        await out.orders.put(
+            SessionDown(
+                session=self.ledger.open_session,
+                reason="the connection actor was restarted",
+                received_ns=ctx.clock.now_ns(),
+            )
+        )
+        self.ledger.open_session = None
+
+    async def _recover_number(self, out: _Outlets) -> None:
+        if self.ledger.session == 0:
+            kept: Cells = await out.journal.ask(ReadCells(table=SESSION_TABLE, key=SESSION_KEY))
+            self.ledger.session = max((int(cell.payload) for cell in kept.cells), default=0)
+
+    async def _number_session(self, out: _Outlets) -> int:
+        """The next number, on the disk before anybody hears it."""
+        number = self.ledger.session + 1
+        cell = CellWrite(table=SESSION_TABLE, key=SESSION_KEY, payload=str(number).encode())
+        await out.journal.ask(Commit(writer=self.name, cells=(cell,)))
+        self.ledger.session = number
+        return number
+
+    # --- commands -------------------------------------------------------------------------------------------------
+
+    async def _obey(self, ctx: Context, out: _Outlets) -> None:
+        while True:
+            for envelope in await ctx.inbox.lease():
+                message = envelope.message
+                if isinstance(message, Reconnect):
+                    if self._line is not None:
+                        self.stats.reconnects_asked += 1
+                        self._line.end(f"asked: {message.reason}")
+                else:
+                    await self._carry(ctx, out, envelope)
+                ctx.inbox.ack(envelope)
+
+    async def _carry(self, ctx: Context, out: _Outlets, envelope: Envelope) -> None:
+        command: VenueCommand = envelope.message
+        kind = _KINDS[type(command)]
+        once = kind == "on"
+        past = self.ledger.past(kind, command.cid, command, once=once)
+        if past is Attempt.SENT:
+            await self._tell_sent(ctx, out, command, kind)
+        elif past is Attempt.BEGUN:
+            await self._tell_doubt(out, command, kind, "its send was interrupted")
+        else:
+            await self._send(ctx, out, command, kind)
+
+    async def _send(self, ctx: Context, out: _Outlets, command: VenueCommand, kind: str) -> None:
+        line = self._line
+        if line is None or line.up_since is None:
+            await self._tell_not_sent(out, command, kind, "no session is up")
+            return
+        async with line.sending:
+            try:
+                if self._line is not line or line.fall or line.socket.closed:
+                    raise LocalProtocolError(f"session {line.session.session} is ending")
+                frame = line.session.send_command(command)
+            except LocalProtocolError as error:
+                await self._tell_not_sent(out, command, kind, str(error))
+                return
+            # From here on bytes may leave: no checkpoint between the mark and the send.
+            self.ledger.begin(kind, command.cid, command)
+            self.stats.sending()
+            try:
+                with trio.fail_after(SEND_TIMEOUT_S):
+                    await line.socket.send(frame)
+            except (EdgeError, trio.TooSlowError) as error:
+                line.end(f"send failed: {type(error).__name__}")
+                await self._tell_doubt(out, command, kind, f"{type(error).__name__}: {error}")
+                return
+            self.ledger.sent(kind, command.cid, command)
+            await self._tell_sent(ctx, out, command, kind)
+
+    async def _tell_sent(self, ctx: Context, out: _Outlets, command: VenueCommand, kind: str) -> None:
+        self.stats.commands_sent += 1
+        await out.orders.put(
+            CommandSent(cid=command.cid, kind=kind, session=command.session, received_ns=ctx.clock.now_ns())
+        )
+
+    async def _tell_not_sent(self, out: _Outlets, command: VenueCommand, kind: str, reason: str) -> None:
+        self.stats.commands_not_sent += 1
+        await out.orders.put(CommandNotSent(cid=command.cid, kind=kind, session=command.session, reason=reason))
+
+    async def _tell_doubt(self, out: _Outlets, command: VenueCommand, kind: str, reason: str) -> None:
+        self.stats.commands_in_doubt += 1
+        await out.orders.put(CommandInDoubt(cid=command.cid, kind=kind, session=command.session, reason=reason))
+
+    # --- from session to session ----------------------------------------------------------------------------------
+
+    async def _stay_connected(self, ctx: Context, out: _Outlets) -> None:
+        redial: Redial | None = None
+        while True:
+            limits = self.settings.value.connection
+            if redial is None or (redial.base_s, redial.cap_s) != (limits.backoff_base_s, limits.backoff_cap_s):
+                redial = Redial(limits.backoff_base_s, limits.backoff_cap_s)
+            if self.pacing is not None:
+                await trio.sleep(self.pacing.take(ctx.clock.now()))
+            self._tell(ctx, "dialling")
+            reason, up_for_s, pause_s = await self._one_session(ctx, out, limits)
+            self._last_error = reason
+            self.stats.fell(reason)
+            pause = redial.fell(up_for_s=up_for_s, chance=ctx.chance, at_least_s=pause_s)
+            self._tell(ctx, f"waiting {pause:.1f} s")
+            if redial.failures in (3, 10, 30, 100):
+                text = f"{self.name} failed {redial.failures} times in a row, last: {reason}"
+                self._notify(ctx, out, "warning", "reconnects", text)
+            await trio.sleep(pause)
+
+    async def _one_session(self, ctx: Context, out: _Outlets, limits: ConnectionSettings) -> tuple[str, float, float]:
+        """The life of one socket: why it ended, how long it was up, and the pause that was asked for."""
+        number = await self._number_session(out)
+        self.stats.dialled()
+        line: _Line | None = None
+        try:
+            async with self.dial(self.uri, timeout_s=limits.connect_timeout_s) as socket:
+                line = _Line(
+                    AccountSession(
+                        session=number,
+                        api_key=self.credentials.key,
+                        api_secret=self.credentials.secret.reveal(),
+                        dead_man_switch=self.settings.value.orders.dead_man_switch,
+                    ),
+                    socket,
+                    trio.CancelScope(),
+                    ctx.clock.now(),
+                )
+                self.stats.opened()
+                self.stats.last_frame_ns = self.stats.last_data_ns = ctx.clock.now_ns()
+                self.ledger.open_session, self.ledger.open_socket = number, socket
+                self._line = line
+                self._tell(ctx, "connected")
+                with line.scope:
+                    async with trio.open_nursery() as nursery:
+                        nursery.start_soon(self._look, ctx, out, line)
+                        await self._read(ctx, out, line)
+        except HandshakeRefused as refusal:
+            self.stats.refused_handshakes += 1
+            asked = max(limits.rate_limited_pause_s, refusal.retry_after_s or 0.0)
+            return str(refusal), 0.0, asked if refusal.status in REFUSED_STATUSES else 0.0
+        except EdgeError as error:
+            if line is None:
+                return f"{type(error).__name__}: {error}", 0.0, 0.0
+            line.end(f"{type(error).__name__}: {error}")
+        finally:
+            self._line = None
+        return await self._after(ctx, out, line)
+
+    async def _after(self, ctx: Context, out: _Outlets, line: _Line) -> tuple[str, float, float]:
+        """The socket is closed, so nothing more can be heard; when the last command's fate is told, the end is."""
+        now = ctx.clock.now()
+        if self._fell_at is None:
+            self._fell_at = now
+            self.stats.detect_s.append(max(0.0, now - self.stats.last_frame_ns / NS))
+        self.stats.up = False
+        line.session.close()
+        async with line.sending:
+            await out.orders.put(
+                SessionDown(session=line.session.session, reason=line.fall, received_ns=ctx.clock.now_ns())
+            )
+        self.ledger.open_session = self.ledger.open_socket = None
+        self.stats.refused_frames += line.session.tolerance.refused
+        return line.fall, now - line.up_since if line.up_since is not None else 0.0, line.pause_s
+
+    # --- the tasks of a socket ------------------------------------------------------------------------------------
+
+    async def _read(self, ctx: Context, out: _Outlets, line: _Line) -> None:
+        stats, session = self.stats, line.session
+        while True:
+            try:
+                frames = await line.socket.receive_many()
+            except LinkClosed as error:
+                line.end(f"{type(error).__name__}: {error}")
+                return
+            now_ns = ctx.clock.now_ns()
+            told = session.receive_many(frames, now_ns)
+            stats.last_frame_ns = now_ns
+            for event in told:
+                if isinstance(event, _FOR_ORDERS + _FOR_ACCOUNT):
+                    stats.last_data_ns = now_ns
+                    if line.up_since is None:
+                        line.held.append(event)
+                    else:
+                        await self._pass_on(out, event)
+                elif isinstance(event, SessionUp):
+                    await self._on_up(ctx, out, line, event)
+                else:
+                    await self._on_session_event(ctx, out, line, event)
+                    if line.fall:
+                        # What follows a gap, or a refusal, is not this session's to tell.
+                        return
+            if any(frame.startswith(b"[") for frame in frames):
+                line.data_ns = now_ns
+            stats.handed_over(len(frames))
+
+    async def _pass_on(self, out: _Outlets, event: Any) -> None:
+        if isinstance(event, _FOR_ACCOUNT):
+            await out.account.put(event)
+        else:
+            await out.orders.put(event)
+
+    async def _on_up(self, ctx: Context, out: _Outlets, line: _Line, event: SessionUp) -> None:
+        held, line.held = line.held, []
+        await out.orders.put(event)
+        for earlier in held:
+            await self._pass_on(out, earlier)
+        # Only now may commands go: whoever answers SessionUp with one must have heard the snapshots as well.
+        line.up_since = ctx.clock.now()
+        self.stats.up = True
+        if self._fell_at is not None:
+            self.stats.recover_s.append(line.up_since - self._fell_at)
+            self._fell_at = None
+        self._tell(ctx, "up")
+
+    async def _look(self, ctx: Context, out: _Outlets, line: _Line) -> None:
+        """Pings, silence, answers that never came, and the view."""
+        ping_at = ctx.clock.now() + self.settings.value.connection.ping_interval_s
+        while True:
+            await trio.sleep(LOOK_S)
+            now, now_ns = ctx.clock.now(), ctx.clock.now_ns()
+            limits = self.settings.value.connection
+            if now >= ping_at:
+                ping_at = now + limits.ping_interval_s
+                line.ping_cid += 1
+                line.ping_at = now
+                await self._say(line, line.session.send_ping(line.ping_cid))
+            if not line.greeted and now - line.opened_at >= limits.connect_timeout_s:
+                line.end("no info event")
+            elif line.paused_since is not None and now - line.paused_since >= MAINTENANCE_LIMIT_S:
+                line.end("maintenance without an end")
+            elif line.paused_since is None and line.up_since is None:
+                if now - line.opened_at >= limits.connect_timeout_s + limits.subscribe_timeout_s:
+                    self.stats.auth_timeouts += 1
+                    line.end("authentication or its snapshots were not answered")
+            if now_ns - self.stats.last_frame_ns >= limits.silence_timeout_s * NS:
+                line.end("silent")
+            elif line.up_since is not None and line.paused_since is None:
+                # Pongs alone prove nothing: the account channel has a heartbeat of its own, every 15 s.
+                if now_ns - line.data_ns >= 2 * limits.silence_timeout_s * NS:
+                    line.end("silent account channel")
+            self._tell(ctx, self._status)
+
+    async def _say(self, line: _Line, frame: bytes) -> None:
+        self.stats.sending()
+        try:
+            with trio.fail_after(SEND_TIMEOUT_S):
+                await line.socket.send(frame)
+        except (LinkClosed, trio.TooSlowError) as error:
+            line.end(f"send failed: {type(error).__name__}")
+
+    # --- what the session says ------------------------------------------------------------------------------------
+
+    async def _on_session_event(self, ctx: Context, out: _Outlets, line: _Line, event: AccountSessionEvent) -> None:
+        match event:
+            case ServerInfo():
+                await self._on_info(ctx, line, event)
+            case AuthAccepted():
+                self.stats.auth_successes += 1
+                risky = sorted(scope for scope in WITHDRAW_SCOPES if event.permissions.get(scope, (False, False))[1])
+                if risky and self.refuse_withdrawal_keys:
+                    text = f"API key must not be able to withdraw, had {', '.join(risky)}: make one without"
+                    self._notify(ctx, out, "alarm", "withdrawal_key", text)
+                    line.end(f"key refused: {text}", REFUSED_PAUSE_S * 5)
+            case AuthRefused():
+                await self._on_auth_refused(ctx, out, line, event)
+            case ServerStopping():
+                line.end("20051: server is stopping", self.settings.value.connection.backoff_base_s)
+            case MaintenanceStarted():
+                self.stats.maintenance += 1
+                line.paused_since = ctx.clock.now()
+                self._tell(ctx, "maintenance")
+            case MaintenanceEnded():
+                # What happened meanwhile is only told by the snapshots of a new authentication.
+                line.end("20061: maintenance is over")
+            case SequenceGap():
+                self.stats.sequence_gaps += 1
+                line.end(f"sequence gap: {event.counter} must be {event.expected}, was {event.was}")
+            case ConfRefused():
+                line.end(f"conf refused: {event.code} {event.text}")
+            case Pong():
+                self._on_pong(ctx, line, event)
+            case ServerError():
+                self._last_error = f"{event.code} {event.text}"
+            case FrameRefused():
+                # An account frame that cannot be read may have been a fill: only a new snapshot and history tell.
+                line.end(f"unreadable frame: {event.error}")
+            case _:
+                pass
+
+    async def _on_info(self, ctx: Context, line: _Line, info: ServerInfo) -> None:
+        try:
+            require_version(info)
+        except LocalProtocolError as error:
+            line.end(f"version: {error}", MAINTENANCE_LIMIT_S)
+            return
+        if line.greeted:
+            return
+        line.greeted = True
+        if not info.operative:
+            line.paused_since = ctx.clock.now()
+            self._tell(ctx, "maintenance")
+            return
+        await self._say(line, line.session.send_conf())
+        self.stats.auth_requests += 1
+        await self._say(line, line.session.send_auth(await self.nonce.next()))
+
+    async def _on_auth_refused(self, ctx: Context, out: _Outlets, line: _Line, refused: AuthRefused) -> None:
+        self.stats.auth_errors += 1
+        if refused.code == ERR_AUTH_NONCE:
+            await self.nonce.bump()
+            line.end(f"auth refused: {refused.code} {refused.text}", NONCE_RETRY_S)
+        elif refused.code == ERR_NOT_READY:
+            line.end(f"auth refused: {refused.code} {refused.text}", self.settings.value.connection.backoff_base_s)
+        else:
+            text = f"the venue refuses this API key: {refused.code} {refused.text}"
+            self._notify(ctx, out, "alarm", "auth_refused", text)
+            line.end(f"auth refused: {refused.code} {refused.text}", REFUSED_PAUSE_S)
+
+    def _on_pong(self, ctx: Context, line: _Line, pong: Pong) -> None:
+        if pong.cid != line.ping_cid:
+            return
+        round_trip_s = ctx.clock.now() - line.ping_at
+        self.stats.ping_ms = round_trip_s * 1000
+        if pong.venue_ms:
+            # The venue's stamp is of about the middle of the round trip.
+            self.stats.skew_ms = pong.venue_ms - (ctx.clock.wall_ms() - round_trip_s * 500)
+
+    # --- telling --------------------------------------------------------------------------------------------------
+
+    def _notify(self, ctx: Context, out: _Outlets, level: str, code: str, text: str) -> None:
+        self._last_error = text
+        if out.notices is not None:
+            out.notices.put_nowait(Notice(level=level, code=code, text=text, at_ms=ctx.clock.wall_ms()))
+
+    def _tell(self, ctx: Context, status: str) -> None:
+        self._status = status
+        line = self._line
+        self.view.set(
+            ConnectionView(
+                name=self.name,
+                uri=self.uri,
+                status=status,
+                session=self.ledger.session,
+                reconnects=self.stats.falls,
+                last_error=self._last_error,
+                frames=self.stats.frames_in,
+                subscriptions=1 if line is not None and line.up_since is not None else 0,
+                venue_ms=line.session.venue_ms if line is not None else 0,
+                last_frame_age_s=max(0.0, (ctx.clock.now_ns() - self.stats.last_frame_ns) / NS),
+            )
+        )

@@ -1,0 +1,56 @@
+"""Which commands have begun to leave, kept by the engine over all lives of the actor that sends them.
+
+A command is marked before its first byte. Delivered again after a crash, a marked one is never sent a second time:
+either its send had returned, or nobody can know how much of it left.
+"""
+
+import enum
+from collections import OrderedDict
+from typing import Final
+
+import attrs
+
+from genesis.edge.websocket import WebSocket
+
+REMEMBERED: Final = 65_536
+"""Redelivery follows a crash at once, so only the newest could ever be asked for."""
+
+
+class Attempt(enum.Enum):
+    BEGUN = "begun"
+    SENT = "sent"
+
+
+@attrs.define(eq=False)
+class SendLedger:
+    """`once` attempts are remembered by (kind, number) for life, the others by the very message that was leased.
+
+    It also remembers the session that was open, with its socket: a next life closes that and says so before it opens
+    another.
+    """
+
+    session: int = 0
+    open_session: int | None = None
+    open_socket: WebSocket | None = None
+    _attempts: OrderedDict[tuple[str, int], tuple[object, Attempt]] = attrs.field(factory=OrderedDict)
+
+    def past(self, kind: str, number: int, message: object, *, once: bool) -> Attempt | None:
+        """What became of an earlier attempt of this message (or, when `once`, of any with its name)."""
+        known = self._attempts.get((kind, number))
+        if known is None or not (once or known[0] is message):
+            return None
+        return known[1]
+
+    def begin(self, kind: str, number: int, message: object) -> None:
+        """Say it before the first byte; there must be no checkpoint between this and the send."""
+        self._note(kind, number, message, Attempt.BEGUN)
+
+    def sent(self, kind: str, number: int, message: object) -> None:
+        """The send has returned."""
+        self._note(kind, number, message, Attempt.SENT)
+
+    def _note(self, kind: str, number: int, message: object, attempt: Attempt) -> None:
+        self._attempts[(kind, number)] = (message, attempt)
+        self._attempts.move_to_end((kind, number))
+        while len(self._attempts) > REMEMBERED:
+            self._attempts.popitem(last=False)
