@@ -102,12 +102,20 @@ class RiskMachine:
         state.judged[score.strategy] = score.candle_open_ms
         state.now_ms = max(state.now_ms, score.decided_ms)
         state.marks[score.symbol] = exact(score.price)
-        self._keep_time()
+        self._begin_day()
+        owed = _owed_key(score.strategy, score.symbol)
         if score.recommendation is Recommendation.BUY:
-            state.exits_owed.pop(_owed_key(score.strategy, score.symbol), None)
+            state.exits_owed.pop(owed, None)
+        if score.catch_up:
+            # History asks for nothing, so that what we decide does not depend on whether the account was known by then.
+            # Only what we hold may be given back.
+            may_close = held_quantity(state.account, score.symbol) != 0 or bool(self._working(score.symbol))
+            return self._close(score) if score.recommendation is Recommendation.SELL and may_close else RiskOutputs()
+        self._follow_equity()
+        if score.recommendation is Recommendation.BUY:
             wish = self._entry(score)
             return self._conclude(self._verdict(wish), wish)
-        if score.recommendation is Recommendation.SELL or _owed_key(score.strategy, score.symbol) in state.exits_owed:
+        if score.recommendation is Recommendation.SELL or owed in state.exits_owed:
             return self._close(score)
         return RiskOutputs()
 
@@ -382,8 +390,7 @@ class RiskMachine:
 
     # --- time -------------------------------------------------------------------------------------------------------
 
-    def _keep_time(self) -> None:
-        """Roll the day over and follow the peak; both wait for the account to be known."""
+    def _begin_day(self) -> None:
         state = self.state
         day = datetime.fromtimestamp(state.now_ms / 1000, tz=UTC).astimezone(self._zone).date().isoformat()
         if day != state.day:
@@ -391,6 +398,10 @@ class RiskMachine:
             state.day_start_equity = None
             state.trades_today = 0
             state.trades_today_by_symbol = {}
+
+    def _follow_equity(self) -> None:
+        """Note what the day began with, and the peak; both wait for the account to be known."""
+        state = self.state
         if not self.account_known:
             return
         worth = self.equity

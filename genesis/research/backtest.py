@@ -1,0 +1,295 @@
+"""The exact backtest: the engine's own machines and the venue's own matching, walked over a candle recording.
+
+Nothing here decides. Candles close by the live rule, strategies score them, risk judges, the order machine writes the
+commands, the venue fills them at the next tick, the account adds up; only the actors, the wire and time are left out.
+So the same recording and settings give the same decision lines as a run of the engine.
+"""
+
+from collections import Counter
+from collections.abc import Iterable
+from decimal import Decimal
+
+import attrs
+import msgspec
+
+from genesis.domain.account_machine import AccountMachine
+from genesis.domain.decision_log import DECISION_KINDS, decision_line, digest, read_decision
+from genesis.domain.market_replay import ReplayedStream, replayed_streams
+from genesis.domain.matching import FillModel
+from genesis.domain.order_machine import OrderMachine
+from genesis.domain.pairs import PairSpecs, pair_specs
+from genesis.domain.performance import HOUR_MS, performance
+from genesis.domain.recording import CandleRecording
+from genesis.domain.replay import StepKind, schedule
+from genesis.domain.risk_machine import RiskMachine
+from genesis.domain.signal_machine import SignalMachine
+from genesis.domain.venue import Venue, request_of
+from genesis.domain.venue_state import VenueOutput
+from protocols.account import ClosedTrade, EquityPoint, Performance
+from protocols.bitfinex.inputs import ChangeOrder, EndOrder
+from protocols.market import CandleClosed
+from protocols.orders import (
+    CancelOrder,
+    CommandSent,
+    HistoryReport,
+    HistoryRequest,
+    OrderSnapshot,
+    RequestNotice,
+    SessionUp,
+    SubmitOrder,
+    UpdateOrder,
+    VenueCommand,
+    VenueOrder,
+    VenueTrade,
+    VenueWallet,
+    WalletSnapshot,
+)
+from protocols.settings import Settings
+from protocols.units import Symbol
+
+ACCOUNT = "sim"
+SESSION = 1
+START_BALANCES = (("exchange", "USD", Decimal(10_000)),)
+
+
+@attrs.frozen(kw_only=True)
+class BacktestResult:
+    """What came of a run. `lines` are its decisions in the order they were made; `refusals` count risk's codes."""
+
+    recording: str
+    first_ms: int
+    last_ms: int
+    candles: int
+    orders: int
+    performance: Performance
+    trades: tuple[ClosedTrade, ...]
+    curve: tuple[EquityPoint, ...]
+    refusals: dict[str, int]
+    lines: tuple[bytes, ...]
+
+    @property
+    def digest(self) -> str:
+        return digest(self.lines)
+
+    @property
+    def final_equity(self) -> Decimal:
+        return self.performance.final_equity
+
+    @property
+    def winrate(self) -> float | None:
+        return self.performance.winrate
+
+    @property
+    def max_drawdown(self) -> float:
+        return self.performance.max_drawdown
+
+    @property
+    def sharpe(self) -> float | None:
+        return self.performance.sharpe
+
+
+def strategy_markets(settings: Settings, symbols: Iterable[Symbol]) -> list[tuple[Symbol, str]]:
+    """(symbol, time frame) of the enabled strategies: by symbol, then in the order of the settings' time frames."""
+    wanted = {(strategy.symbol, strategy.timeframe) for strategy in settings.strategies if strategy.enabled}
+    known = list(dict.fromkeys([*settings.market.timeframes, *(timeframe for _, timeframe in sorted(wanted))]))
+    return [(symbol, timeframe) for symbol in symbols for timeframe in known if (symbol, timeframe) in wanted]
+
+
+def run_backtest(
+    recording: CandleRecording,
+    settings: Settings,
+    *,
+    model: FillModel | None = None,
+    pairs: PairSpecs | None = None,
+    balances: Iterable[tuple[str, str, Decimal]] = START_BALANCES,
+    sharpe_period_ms: int = HOUR_MS,
+) -> BacktestResult:
+    """Walk the recording once. Raises ValueError on settings that no strategy can run with."""
+    run = _Run(recording, settings, model, pairs or pair_specs(recording.symbols), balances)
+    run.begin()
+    run.walk()
+    account = run.account
+    return BacktestResult(
+        recording=recording.name,
+        first_ms=recording.first_ms,
+        last_ms=recording.last_ms,
+        candles=run.candles,
+        orders=run.machine.last_cid,
+        performance=performance(
+            account.curve,
+            tuple(run.trades),
+            fees_quote=account.fees_quote,
+            realized_pnl=account.realized_pnl,
+            sharpe_period_ms=sharpe_period_ms,
+        ),
+        trades=tuple(run.trades),
+        curve=tuple(account.curve),
+        refusals=dict(sorted(run.risk.state.denials_by_code.items())),
+        lines=tuple(run.lines),
+    )
+
+
+class _Run:
+    """One walk: the machines and the messages between them."""
+
+    def __init__(
+        self,
+        recording: CandleRecording,
+        settings: Settings,
+        model: FillModel | None,
+        pairs: PairSpecs,
+        balances: Iterable[tuple[str, str, Decimal]],
+    ) -> None:
+        self.recording = recording
+        self.settings = settings
+        self.signals = SignalMachine(settings)
+        self.risk = RiskMachine(settings, pairs)
+        self.machine = OrderMachine(settings.orders, epoch=1, signal_max_age_s=settings.risk.signal_max_age_s)
+        self.account = AccountMachine(settings)
+        self.venue = Venue(pairs, model=model)
+        self.venue.open_account(ACCOUNT, balances)
+        self.lines: list[bytes] = []
+        self.trades: list[ClosedTrade] = []
+        self.candles = 0
+        self.now_ms = recording.first_ms
+        self._told_version = -1
+        self._streams: dict[Symbol, list[ReplayedStream]] = {symbol: [] for symbol in recording.symbols}
+        for stream in replayed_streams(
+            strategy_markets(settings, recording.symbols),
+            grace_ms=settings.market.candle_close_grace_ms,
+            late_after_ms=int(settings.risk.signal_max_age_s * 1000),
+        ):
+            self._streams[stream.symbol].append(stream)
+
+    def begin(self) -> None:
+        """A login, an empty order book, known wallets, and the candles before the first replayed minute."""
+        for event in (
+            SessionUp(session=SESSION, user_id=1, received_ns=0),
+            OrderSnapshot(session=SESSION, orders=(), received_ns=0),
+        ):
+            self.machine.on_event(event, now=self._now_s, wall_ms=self.now_ms)
+        self.machine.on_timer(now=self._now_s, wall_ms=self.now_ms)
+        wallets = tuple(
+            VenueWallet(
+                session=SESSION,
+                wallet_type=wallet.wallet_type,
+                currency=wallet.currency,
+                balance=wallet.balance,
+                available=wallet.available,
+                received_ns=0,
+            )
+            for wallet in self.venue.accounts[ACCOUNT].wallets.values()
+        )
+        self.account.on_balance(WalletSnapshot(session=SESSION, wallets=wallets, received_ns=0))
+        self.account.mark_time(self.now_ms)
+        self._settle()
+        for symbol, streams in self._streams.items():
+            for stream in streams:
+                self._decide(stream.tell_history(self.recording.history.get(symbol, ()), self.now_ms))
+
+    def walk(self) -> None:
+        venue, streams_of = self.venue, self._streams
+        last_symbol = self.recording.symbols[-1]
+        for step in schedule(self.recording.rows, first_ms=self.recording.first_ms, last_ms=self.recording.last_ms):
+            self.now_ms = step.time_ms
+            symbol = step.symbol
+            if step.kind is StepKind.BOUNDARY:
+                for stream in streams_of[symbol]:
+                    self._decide(stream.on_boundary(step.time_ms))
+                if symbol == last_symbol:
+                    self.account.mark_time(step.minute_ms)
+                continue
+            outputs = venue.on_tick(symbol, step.price, step.volume, step.time_ms)
+            if outputs:
+                self._hear(outputs)
+                self._settle()
+            if step.part == 3 and step.row is not None:
+                self.candles += 1
+                self.account.on_price(symbol, step.price)
+                for stream in streams_of[symbol]:
+                    self._decide(stream.on_minute(step.row, step.time_ms))
+
+    @property
+    def _now_s(self) -> float:
+        return self.now_ms / 1000
+
+    def _decide(self, closed: list[CandleClosed]) -> None:
+        for one in closed:
+            for score in self.signals.on_candle(one):
+                self.lines.append(decision_line(score))
+                outputs = self.risk.on_score(score)
+                self.lines += [decision_line(verdict) for verdict in outputs.verdicts]
+                for approved in outputs.approved:
+                    self.machine.admit(approved, now=self._now_s, wall_ms=self.now_ms)
+                if outputs.approved:
+                    self._settle()
+
+    def _settle(self) -> None:
+        """Carry out what the order machine wants until it wants nothing more, then tell risk what changed."""
+        while True:
+            out = self.machine.take()
+            for record in out.records:
+                if record.kind == DECISION_KINDS[-1]:
+                    self.lines.append(decision_line(read_decision(record)))
+            for report in out.reports:
+                finished = self.account.on_report(report)
+                if finished is not None:
+                    self.trades.append(finished)
+            for question in out.questions:
+                self.machine.on_event(self._history(question), now=self._now_s, wall_ms=self.now_ms)
+            for outgoing in out.commands:
+                self._send(outgoing.command)
+            if not (out.commands or out.questions or out.reports):
+                break
+        if self.account.version != self._told_version:
+            self._told_version = self.account.version
+            self.risk.on_account(self.account.state())
+
+    def _send(self, command: VenueCommand) -> None:
+        sent = CommandSent(cid=command.cid, kind=type(command).__name__, session=SESSION, received_ns=0)
+        self.machine.on_event(sent, now=self._now_s, wall_ms=self.now_ms)
+        match command:
+            case SubmitOrder():
+                outputs = self.venue.submit(ACCOUNT, request_of(command), self.now_ms)
+            case CancelOrder():
+                end = EndOrder(venue_id=command.venue_id, cid=command.cid, cid_date=command.cid_date)
+                outputs = self.venue.cancel(ACCOUNT, end, self.now_ms)
+            case UpdateOrder():
+                change = ChangeOrder(
+                    venue_id=command.venue_id,
+                    cid=command.cid,
+                    cid_date=None,
+                    price=command.price,
+                    amount=command.amount,
+                    flags=command.flags,
+                )
+                outputs = self.venue.update(ACCOUNT, change, self.now_ms)
+        self._hear(outputs)
+
+    def _hear(self, outputs: Iterable[VenueOutput]) -> None:
+        for _, message in outputs:
+            if isinstance(message, VenueWallet):
+                self.account.on_balance(message)
+            elif isinstance(message, VenueOrder | VenueTrade | RequestNotice):
+                heard = msgspec.structs.replace(message, session=SESSION)
+                self.machine.on_event(heard, now=self._now_s, wall_ms=self.now_ms)
+
+    def _history(self, question: HistoryRequest) -> HistoryReport:
+        history = self.venue.history(ACCOUNT)
+        return HistoryReport(
+            request_id=question.request_id,
+            session=question.session,
+            since_ms=question.since_ms,
+            open_orders=tuple(order.told_as("rest") for order in self.venue.accounts[ACCOUNT].orders.values()),
+            closed_orders=tuple(order for order in history.orders if order.updated_ms >= question.since_ms),
+            trades=tuple(trade for trade in history.trades if trade.time_ms >= question.since_ms),
+            received_ns=0,
+        )
+
+
+def refusals_by_code(results: Iterable[BacktestResult]) -> Counter[str]:
+    """Refusals of several runs together."""
+    total: Counter[str] = Counter()
+    for result in results:
+        total.update(result.refusals)
+    return total
