@@ -1,0 +1,204 @@
+"""The history actor: it asks REST what streams cannot say, the account's past for orders, candles for holes.
+
+It recovers by nothing: a question that it had not answered when it crashed is delivered to it again, and asking twice
+changes nothing. Every question is served in a task of its own, so that a long download of candles never keeps the
+orders waiting; what comes back is told to whoever asked, failures included.
+"""
+
+from typing import Final
+
+import attrs
+import trio
+
+from genesis.core.actor import Context
+from genesis.core.channel import Channel, Envelope
+from genesis.core.errors import ChannelClosed
+from genesis.core.mailbox import Outlet
+from genesis.edge.errors import EdgeError
+from genesis.edge.rest import RestDoor
+from protocols.bitfinex import rest_requests
+from protocols.bitfinex.errors import BitfinexError
+from protocols.bitfinex.rest import read_candle_answer
+from protocols.bitfinex.rest_account import read_orders, read_own_trades
+from protocols.bitfinex.rest_requests import LARGEST_HISTORY, LARGEST_PUBLIC
+from protocols.market import Candle, CandleRequest, CandleSnapshot, MarketEvent
+from protocols.orders import (
+    AccountEvent,
+    HistoryFailed,
+    HistoryReport,
+    HistoryRequest,
+    VenueOrder,
+    VenueTrade,
+)
+
+PAGES: Final = 40
+"""100,000 orders or trades since the last reconcile: more than the venue keeps for its two weeks."""
+HISTORY_TIMEOUT_S: Final = 45.0
+"""Below the minute after which the order actor asks again under another number."""
+CANDLES_TIMEOUT_S: Final = 120.0
+AT_ONCE: Final = 32
+
+
+@attrs.define(kw_only=True, eq=False)
+class HistoryActor:
+    """Hears HistoryRequest and CandleRequest. `market` is None where nobody asks for candles."""
+
+    door: RestDoor
+    orders: Channel[AccountEvent]
+    market: Channel[MarketEvent] | None = None
+    answered: int = 0
+    failed: int = 0
+
+    async def run(self, ctx: Context) -> None:
+        orders = ctx.outlet(self.orders)
+        market = ctx.outlet(self.market) if self.market is not None else None
+        # One of each kind at a time: reports must not overtake each other.
+        of_orders, of_candles = trio.Lock(), trio.Lock()
+        under_way = trio.CapacityLimiter(AT_ONCE)
+        ctx.ready()
+        try:
+            async with trio.open_nursery() as nursery:
+                while True:
+                    async with under_way:
+                        # Leases only when a place is free; the rest waits where it is counted.
+                        pass
+                    for envelope in await ctx.inbox.lease(limit=AT_ONCE):
+                        message = envelope.message
+                        if isinstance(message, HistoryRequest):
+                            nursery.start_soon(self._serve_orders, ctx, envelope, orders, of_orders, under_way)
+                        else:
+                            nursery.start_soon(self._serve_candles, ctx, envelope, market, of_candles, under_way)
+        except* ChannelClosed:
+            # The asker has stopped for good: the engine is going down, and we are next.
+            await trio.sleep_forever()
+
+    async def _serve_orders(
+        self,
+        ctx: Context,
+        envelope: Envelope,
+        orders: Outlet[AccountEvent],
+        turn: trio.Lock,
+        under_way: trio.CapacityLimiter,
+    ) -> None:
+        request: HistoryRequest = envelope.message
+        async with under_way, turn:
+            answer: HistoryReport | HistoryFailed
+            try:
+                with trio.fail_after(HISTORY_TIMEOUT_S):
+                    answer = await self._history(ctx, request)
+                self.answered += 1
+            except (EdgeError, BitfinexError, trio.TooSlowError) as error:
+                self.failed += 1
+                answer = HistoryFailed(
+                    request_id=request.request_id,
+                    session=request.session,
+                    reason=f"{type(error).__name__}: {error}",
+                )
+            await orders.put(answer)
+            ctx.inbox.ack(envelope)
+
+    async def _history(self, ctx: Context, request: HistoryRequest) -> HistoryReport:
+        # Open orders first: one that ends between the questions is then told twice, and never not at all.
+        value = await self.door.ask(rest_requests.open_orders(), exact=True)
+        now_ns = ctx.clock.now_ns()
+        open_orders = read_orders(value, session=request.session, received_ns=now_ns)
+        return HistoryReport(
+            request_id=request.request_id,
+            session=request.session,
+            since_ms=request.since_ms,
+            open_orders=open_orders,
+            closed_orders=await self._closed_orders(request, now_ns),
+            trades=await self._trades(request, now_ns),
+            received_ns=now_ns,
+        )
+
+    async def _closed_orders(self, request: HistoryRequest, now_ns: int) -> tuple[VenueOrder, ...]:
+        """Newest first, page by page backwards. Pages meet at a millisecond, so ids tell what was seen."""
+        seen: dict[int, VenueOrder] = {}
+        end_ms: int | None = None
+        for _ in range(PAGES):
+            value = await self.door.ask(
+                rest_requests.order_history(start_ms=request.since_ms, end_ms=end_ms, limit=LARGEST_HISTORY),
+                exact=True,
+            )
+            rows = read_orders(value, session=request.session, received_ns=now_ns)
+            new = [row for row in rows if row.venue_id not in seen]
+            seen.update((row.venue_id, row) for row in new)
+            if len(rows) < LARGEST_HISTORY or not new:
+                break
+            end_ms = min(row.created_ms for row in rows)
+        else:
+            raise _TooMuch(f"order history since {request.since_ms} must fit {PAGES} pages, did not")
+        return tuple(seen.values())
+
+    async def _trades(self, request: HistoryRequest, now_ns: int) -> tuple[VenueTrade, ...]:
+        seen: dict[int, VenueTrade] = {}
+        end_ms: int | None = None
+        for _ in range(PAGES):
+            value = await self.door.ask(
+                rest_requests.own_trades(start_ms=request.since_ms, end_ms=end_ms, limit=LARGEST_HISTORY), exact=True
+            )
+            rows = read_own_trades(value, session=request.session, received_ns=now_ns)
+            new = [row for row in rows if row.trade_id not in seen]
+            seen.update((row.trade_id, row) for row in new)
+            if len(rows) < LARGEST_HISTORY or not new:
+                break
+            end_ms = min(row.time_ms for row in rows)
+        else:
+            raise _TooMuch(f"trades since {request.since_ms} must fit {PAGES} pages, did not")
+        return tuple(seen.values())
+
+    async def _serve_candles(
+        self,
+        ctx: Context,
+        envelope: Envelope,
+        market: Outlet[MarketEvent] | None,
+        turn: trio.Lock,
+        under_way: trio.CapacityLimiter,
+    ) -> None:
+        request: CandleRequest = envelope.message
+        async with under_way, turn:
+            try:
+                with trio.fail_after(CANDLES_TIMEOUT_S):
+                    candles = await self._candles(request)
+            except (EdgeError, BitfinexError, trio.TooSlowError):
+                # Whoever asked sees that the hole stays, and asks again or gives it up.
+                self.failed += 1
+            else:
+                self.answered += 1
+                if market is not None:
+                    await market.put(
+                        CandleSnapshot(
+                            symbol=request.symbol,
+                            timeframe=request.timeframe,
+                            candles=candles,
+                            venue_ms=0,
+                            received_ns=ctx.clock.now_ns(),
+                        )
+                    )
+            ctx.inbox.ack(envelope)
+
+    async def _candles(self, request: CandleRequest) -> tuple[Candle, ...]:
+        """Oldest first, page by page forwards."""
+        found: dict[int, Candle] = {}
+        start_ms = request.first_open_ms
+        for _ in range(PAGES):
+            value = await self.door.ask(
+                rest_requests.candles(
+                    f"trade:{request.timeframe}:{request.symbol}",
+                    start_ms=start_ms,
+                    end_ms=request.last_open_ms,
+                    limit=LARGEST_PUBLIC,
+                    oldest_first=True,
+                )
+            )
+            page = read_candle_answer(value, request.symbol, request.timeframe)
+            found.update((candle.open_ms, candle) for candle in page)
+            if len(page) < LARGEST_PUBLIC or page[-1].open_ms <= start_ms:
+                break
+            start_ms = page[-1].open_ms
+        return tuple(found[open_ms] for open_ms in sorted(found))
+
+
+class _TooMuch(EdgeError):
+    """An answer without an end in sight; half of it would look like absence of the rest."""

@@ -1,0 +1,97 @@
+"""HTTP as bytes: one request, one answer, within limits of time and size. The only module that knows httpx.
+
+Redirects are not followed (a signed request must not be carried elsewhere), the environment's proxies are not used,
+and nothing is repeated here: whether that is safe is the caller's to know.
+"""
+
+import ssl
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Final
+
+import attrs
+import httpx
+
+from genesis.edge.errors import RequestFailed
+
+TIMEOUT_S: Final = 10.0
+MAX_BODY_BYTES: Final = 16 * 1024 * 1024
+_NOT_SENT: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
+"""Failures before the first byte of the request."""
+
+
+@attrs.frozen(kw_only=True)
+class HttpAnswer:
+    """`headers` have lower-case names."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def retry_after_s(self) -> float | None:
+        """The Retry-After header when it counts seconds; dates are not used by venues."""
+        text = self.headers.get("retry-after", "").strip()
+        return float(text) if text.isdigit() else None
+
+
+class HttpClient:
+    """A pool of connections to one host. Use it as an async context manager."""
+
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        timeout_s: float = TIMEOUT_S,
+        max_body_bytes: int = MAX_BODY_BYTES,
+        max_connections: int = 8,
+        ssl_context: ssl.SSLContext | None = None,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        self.base_url = base_url
+        self._max_body_bytes = max_body_bytes
+        self._client = httpx.AsyncClient(
+            base_url=base_url,
+            timeout=httpx.Timeout(timeout_s),
+            limits=httpx.Limits(max_connections=max_connections, keepalive_expiry=30.0),
+            verify=ssl_context if ssl_context is not None else True,
+            follow_redirects=False,
+            trust_env=False,
+            transport=transport,
+            headers={"user-agent": "genesis"},
+        )
+
+    async def __aenter__(self) -> "HttpClient":
+        await self._client.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._client.__aexit__(kind, error, trace)
+
+    async def exchange(
+        self, method: str, target: str, *, headers: Mapping[str, str] | None = None, body: bytes = b""
+    ) -> HttpAnswer:
+        """One request. Raises RequestFailed; its `sent` says whether anything may have reached the other side."""
+        chunks: list[bytes] = []
+        size = 0
+        try:
+            async with self._client.stream(method, target, headers=dict(headers or {}), content=body) as answer:
+                async for chunk in answer.aiter_bytes():
+                    size += len(chunk)
+                    if size > self._max_body_bytes:
+                        raise RequestFailed(
+                            f"answer to {method} {target} must have at most {self._max_body_bytes} bytes, had more",
+                            sent=True,
+                        )
+                    chunks.append(chunk)
+                return HttpAnswer(
+                    status=answer.status_code,
+                    headers={name.lower(): value for name, value in answer.headers.items()},
+                    body=b"".join(chunks),
+                )
+        except _NOT_SENT as error:
+            raise RequestFailed(f"{method} {target} not sent: {type(error).__name__}: {error}", sent=False) from error
+        except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
+            raise RequestFailed(f"{method} {target} failed: {type(error).__name__}: {error}", sent=True) from error
