@@ -1,11 +1,9 @@
 """How long to wait before trying again: an exponential pause with a cap, jitter, and some tries free of charge."""
 
+import math
 import random
 
 import attrs
-
-_LARGEST_EXPONENT = 64
-"""`factor ** n` overflows a float at some n; far below that every sensible cap has been reached."""
 
 
 @attrs.frozen(kw_only=True)
@@ -36,8 +34,12 @@ class Backoff:
         """Seconds to wait after `failures` (1 or more) failures in a row; never above cap_s * (1 + jitter)."""
         if failures <= self.free or self.base_s == 0:
             return 0.0
-        exponent = min(failures - self.free - 1, _LARGEST_EXPONENT)
-        pause = min(self.cap_s, self.base_s * self.factor**exponent)
+        exponent = failures - self.free - 1
+        # `factor ** n` overflows a float at some n: past the cap it is not computed.
+        to_the_cap = (
+            (math.log(self.cap_s) - math.log(self.base_s)) / math.log(self.factor) if self.factor > 1 else math.inf
+        )
+        pause = self.cap_s if exponent >= to_the_cap else self.base_s * self.factor**exponent
         return pause * (1 + self.jitter * (2 * chance.random() - 1))
 
 

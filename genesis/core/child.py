@@ -1,7 +1,5 @@
 """What a supervisor knows of one child: which generation lives, in what state, and how often it failed."""
 
-import math
-
 import trio
 
 from genesis.core.actor import Context
@@ -40,7 +38,7 @@ class Child:
         self.stopped_by_me = False
         self.reported = True
         self.ready_at: float | None = None
-        self.progress_seen = (-1, math.inf)
+        self.progress_seen: tuple[int, float | None] = (-1, None)
 
     def begin(self, generation: int, now: float) -> Term:
         """A new generation: everything that can be used only once is made anew."""
@@ -57,7 +55,7 @@ class Child:
         self.stopped_by_me = False
         self.reported = False
         self.ready_at = None
-        self.progress_seen = (-1, now)
+        self.progress_seen = (-1, None)
         self.turn(ActorStatus.STARTING, now)
         return self.term
 
@@ -76,8 +74,9 @@ class Child:
         assert self.term is not None
         # Waiting for room elsewhere is the receiver's lack of progress; the receiver is watched itself.
         busy = not self.mailbox.idle and not self.term.waiting
-        if not busy or self.mailbox.progress != count:
-            self.progress_seen = (self.mailbox.progress, now)
+        if not busy or self.mailbox.progress != count or since is None:
+            # Time runs from the first look that finds work undone, so that nobody is judged before the time is up.
+            self.progress_seen = (self.mailbox.progress, now if busy else None)
             return False
         limit = self.spec.progress_timeout_s if isinstance(self.spec, ChildSpec) else None
         return limit is not None and now - since >= limit

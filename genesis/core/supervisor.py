@@ -282,7 +282,6 @@ class Supervisor:
         now = self._house.clock.now()
         child.ready_at = now
         child.was_ready = True
-        child.progress_seen = (child.mailbox.progress, now)
         child.turn(ActorStatus.RUNNING, now)
         self._emit(EventKind.READY, child)
         if self._booting or self._pending:
@@ -599,9 +598,9 @@ class Supervisor:
             )
             # Between two lives the last one's own word is out of date.
             return view if child.lives else msgspec.structs.replace(view, status=child.status)
-        count, progressed = child.progress_seen
-        if child.mailbox.progress != count:
-            progressed = now
+        # Since when the watchdog has seen it make none; an idle child, or one that moved since, is up to date.
+        count, idle_since = child.progress_seen
+        progressed = now if idle_since is None or child.mailbox.progress != count else idle_since
         return ActorView(
             name=child.spec.id,
             kind="supervisor" if isinstance(child.spec, SupervisorSpec) else "worker",

@@ -1,4 +1,4 @@
-"""Specs that cannot be right are refused before anything starts (sup_flags, child_specs, sup_start_map_faulty_specs)."""
+"""Specs that cannot be right are refused before anything starts: OTP's sup_flags and child_specs."""
 
 import math
 import random

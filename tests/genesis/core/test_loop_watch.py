@@ -1,0 +1,90 @@
+"""The watch on the loop: one report a standstill, with the line that holds it, and a last resort."""
+
+import threading
+
+import pytest
+import trio
+
+from genesis.core.loop_watch import LoopBlocked, LoopWatch
+
+
+class Ear:
+    def __init__(self) -> None:
+        self.blocks: list[LoopBlocked] = []
+        self.fatal: list[str] = []
+
+    def watch(self) -> LoopWatch:
+        watch = LoopWatch(self.blocks.append, limit_s=1, fatal_s=10, on_fatal=self.fatal.append)
+        watch.beat(100.0)
+        return watch
+
+
+def test_a_late_pulse_is_reported_once_and_a_new_one_again() -> None:
+    ear = Ear()
+    watch = ear.watch()
+    for now in (100.5, 100.99):
+        watch.look(now)
+    assert ear.blocks == []
+    for now in (101.0, 101.5, 105.0):
+        watch.look(now)
+    assert [block.blocked_s for block in ear.blocks] == [1.0]
+    watch.beat(105.0)
+    watch.look(105.9)
+    watch.look(106.1)
+    assert [round(block.blocked_s, 3) for block in ear.blocks] == [1.0, 1.1]
+    assert watch.blocks == 2
+
+
+def test_a_standstill_that_lasts_is_fatal_once() -> None:
+    ear = Ear()
+    watch = ear.watch()
+    for now in (102.0, 109.9, 110.0, 111.0):
+        watch.look(now)
+    assert ear.fatal == ["the event loop has stood still for 10.0 s"]
+    assert len(ear.blocks) == 1
+
+
+def test_the_longest_standstill_is_kept() -> None:
+    watch = Ear().watch()
+    for now in (100.5, 103.0, 103.1):
+        watch.beat(now)
+    assert watch.longest_s == pytest.approx(2.5)
+
+
+@pytest.mark.parametrize(("limit_s", "fatal_s"), [(0, 1), (-1, 1), (2, 1)])
+def test_limits_that_cannot_be_right_are_refused(limit_s: float, fatal_s: float) -> None:
+    with pytest.raises(ValueError, match=f"limit_s must be above 0 and at most fatal_s {fatal_s}, was {limit_s}"):
+        LoopWatch(lambda _: None, limit_s=limit_s, fatal_s=fatal_s)
+
+
+async def test_a_blocked_loop_is_seen_from_outside_and_its_line_is_named(nursery: trio.Nursery) -> None:
+    """The loop really stands still here, until the watching thread has said so."""
+    seen = threading.Event()
+    blocks: list[LoopBlocked] = []
+
+    def report(block: LoopBlocked) -> None:
+        blocks.append(block)
+        seen.set()
+
+    watch = LoopWatch(report, limit_s=0.05)
+    await nursery.start(watch.run)
+
+    def hold_the_loop() -> None:
+        assert seen.wait(30), "nobody noticed"
+
+    hold_the_loop()
+    assert "hold_the_loop" in blocks[0].stack
+    assert "seen.wait(30)" in blocks[0].stack
+    assert blocks[0].blocked_s >= 0.05
+    assert watch.pulse_age_s() >= 0.05
+    nursery.cancel_scope.cancel()
+
+
+async def test_its_thread_ends_with_its_task(nursery: trio.Nursery) -> None:
+    watch = LoopWatch(lambda _: None, limit_s=0.02)
+    async with trio.open_nursery() as inner:
+        await inner.start(watch.run)
+        (thread,) = [thread for thread in threading.enumerate() if thread.name == "genesis loop watch"]
+        inner.cancel_scope.cancel()
+    thread.join(10)
+    assert not thread.is_alive()
