@@ -1,0 +1,811 @@
+"""The order machine: each promise by itself, then all of them over histories that nobody would write."""
+
+import random
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from genesis.domain.order_machine import OrderMachine
+from genesis.domain.order_outputs import Outputs
+from protocols.journal import CellWrite
+from protocols.orders import (
+    AccountEvent,
+    CancelIntent,
+    CancelOrder,
+    CommandInDoubt,
+    CommandNotSent,
+    CommandSent,
+    Fill,
+    Flatten,
+    HistoryFailed,
+    HistoryReport,
+    OrderSnapshot,
+    OrderState,
+    OrderType,
+    OrderUpdate,
+    Purpose,
+    RequestNotice,
+    SessionDown,
+    SessionUp,
+    SubmitOrder,
+    UpdateIntent,
+    UpdateOrder,
+    VenueOrder,
+    VenueTrade,
+)
+from protocols.units import ZERO, Side
+from tests.genesis.domain.order_oracle import SETTINGS, START_MS, SYMBOL, World, an_intent, approved
+
+S = OrderState
+
+
+class Bench:
+    """One machine, its disk, and short words for what it may hear."""
+
+    def __init__(self, **options: Any) -> None:
+        self.options = options
+        self.now = 0.0
+        self.disk: dict[str, CellWrite] = {}
+        self.machine = OrderMachine(SETTINGS, epoch=1, signal_max_age_s=30.0, **options)
+
+    def take(self) -> Outputs:
+        out = self.machine.take()
+        for key, cell in out.cells.items():
+            self.disk[key] = cell
+        return out
+
+    def hear(self, *events: AccountEvent) -> Outputs:
+        for event in events:
+            self.machine.on_event(event, now=self.now, wall_ms=START_MS)
+        return self.take()
+
+    def admit(self, *args: Any, **kwargs: Any) -> Outputs:
+        self.machine.admit(approved(an_intent(*args, **kwargs)), now=self.now, wall_ms=START_MS)
+        return self.take()
+
+    def cancel(self, intent_id: str | None) -> Outputs:
+        wish = CancelIntent(intent_id=intent_id, reason="wish", correlation_id="x")
+        self.machine.on_cancel(wish, now=self.now, wall_ms=START_MS)
+        return self.take()
+
+    def wait(self, seconds: float) -> Outputs:
+        self.now += seconds
+        self.machine.on_timer(now=self.now, wall_ms=START_MS)
+        return self.take()
+
+    def restart(self, *, new_process: bool) -> Outputs:
+        epoch = self.machine.fence.epoch + new_process
+        self.machine = OrderMachine(SETTINGS, epoch=epoch, signal_max_age_s=30.0, **self.options)
+        self.machine.restore(self.disk.values(), now=self.now, wall_ms=START_MS)
+        return self.take()
+
+    def up(self, session: int, *orders: VenueOrder) -> Outputs:
+        return self.hear(
+            OrderSnapshot(session=session, orders=orders, received_ns=0),
+            SessionUp(session=session, user_id=1, received_ns=0),
+        )
+
+    def report(self, *, opened: Any = (), closed: Any = (), trades: Any = ()) -> Outputs:
+        fence = self.machine.fence
+        assert fence.pending_id is not None
+        return self.hear(
+            HistoryReport(
+                request_id=fence.pending_id,
+                session=fence.session,
+                since_ms=fence.since_ms,
+                open_orders=tuple(opened),
+                closed_orders=tuple(closed),
+                trades=tuple(trades),
+                received_ns=0,
+            )
+        )
+
+    def ready(self, session: int = 1, *orders: VenueOrder) -> Outputs:
+        self.up(session, *orders)
+        return self.report(opened=orders)
+
+    def state(self, cid: int = 1) -> OrderState:
+        return self.machine.orders[cid].state
+
+
+def a_row(cid: int = 1, event: str = "on", session: int = 1, **changes: Any) -> VenueOrder:
+    fields: dict[str, Any] = {
+        "event": event,
+        "session": session,
+        "venue_id": 1000 + cid,
+        "group_id": SETTINGS.group_id,
+        "cid": cid,
+        "symbol": SYMBOL,
+        "created_ms": START_MS,
+        "updated_ms": START_MS,
+        "remaining": Decimal(1),
+        "original": Decimal(1),
+        "wire_type": "EXCHANGE LIMIT",
+        "flags": 0,
+        "status": "ACTIVE",
+        "price": Decimal(7000),
+        "average_price": ZERO,
+        "trailing_distance": ZERO,
+        "aux_limit_price": ZERO,
+        "placed_id": None,
+        "received_ns": 0,
+    }
+    return VenueOrder(**{**fields, **changes})
+
+
+def closed(cid: int = 1, status: str = "CANCELED", **changes: Any) -> VenueOrder:
+    return a_row(cid, event=changes.pop("event", "oc"), status=status, **{"updated_ms": START_MS + 9, **changes})
+
+
+def executed(cid: int = 1, **changes: Any) -> VenueOrder:
+    return closed(cid, "EXECUTED @ 7000.0(1.0)", remaining=ZERO, **changes)
+
+
+def a_trade(event: str = "tu", *, trade_id: int = 5, amount: str = "1", session: int = 1, cid: int = 1) -> VenueTrade:
+    fee = None if event == "te" else Decimal("-0.002")
+    return VenueTrade(
+        event=event,
+        session=session,
+        trade_id=trade_id,
+        symbol=SYMBOL,
+        time_ms=START_MS + 5,
+        venue_order_id=1000 + cid,
+        cid=cid,
+        amount=Decimal(amount),
+        price=Decimal(7000),
+        wire_type="EXCHANGE LIMIT",
+        order_price=Decimal(7000),
+        maker=False,
+        fee=fee,
+        fee_currency=None if fee is None else "BTC",
+        received_ns=0,
+    )
+
+
+def refusal(cid: int = 1, kind: str = "on-req", session: int = 1) -> RequestNotice:
+    return RequestNotice(session=session, kind=kind, status="ERROR", text="no", cid=cid, venue_id=None, received_ns=0)
+
+
+def sent(cid: int = 1, session: int = 1) -> CommandSent:
+    return CommandSent(cid=cid, kind="on", session=session, received_ns=0)
+
+
+def not_sent(cid: int = 1, session: int = 1, kind: str = "on") -> CommandNotSent:
+    return CommandNotSent(cid=cid, kind=kind, session=session, reason="no line")
+
+
+def down(session: int = 1) -> SessionDown:
+    return SessionDown(session=session, reason="cut", received_ns=0)
+
+
+def commands(out: Outputs) -> list[Any]:
+    return [outgoing.command for outgoing in out.commands]
+
+
+def states(out: Outputs) -> list[OrderState]:
+    return [report.order.state for report in out.reports if isinstance(report, OrderUpdate)]
+
+
+def fills(out: Outputs) -> list[Fill]:
+    return [report for report in out.reports if isinstance(report, Fill)]
+
+
+@pytest.fixture
+def bench() -> Bench:
+    bench = Bench()
+    bench.ready()
+    return bench
+
+
+@pytest.fixture
+def acked(bench: Bench) -> Bench:
+    bench.admit(1)
+    bench.hear(sent(), a_row())
+    return bench
+
+
+# --- the way out --------------------------------------------------------------------------------------------------
+
+
+def test_an_intent_becomes_one_row_one_decision_and_one_command(bench: Bench) -> None:
+    out = bench.admit(1)
+    (command,) = commands(out)
+    assert isinstance(command, SubmitOrder)
+    assert (command.cid, command.session, command.amount, command.wire_type) == (1, 1, Decimal(1), "EXCHANGE LIMIT")
+    assert [record.kind for record in out.records] == ["Approved", "SubmitOrder", "OrderUpdate"]
+    assert {"cid", "order:00000000000001", "session"} == set(out.cells)
+    assert out.intents == [(0, an_intent(1).intent_id)]
+
+
+def test_the_same_intent_again_is_the_same_order(bench: Bench) -> None:
+    bench.admit(1)
+    again = bench.admit(1)
+    assert not again.commands
+    assert not again.must_be_kept
+
+
+def test_the_decision_does_not_depend_on_session_or_clock() -> None:
+    early, late = Bench(), Bench()
+    early.ready(1)
+    late.ready(7)
+    late.now = 99.0
+    first, second = early.admit(1, received_ns=5), late.admit(1, received_ns=6)
+    assert first.records[1] == second.records[1]
+
+
+def test_nothing_leaves_before_the_session_is_compared() -> None:
+    bench = Bench()
+    assert not bench.admit(1).commands
+    assert not bench.up(1).commands
+    assert [command.session for command in commands(bench.report())] == [1]
+
+
+def test_an_entry_that_waited_too_long_for_a_session_is_not_sent() -> None:
+    bench = Bench()
+    bench.admit(1)
+    bench.admit(2, purpose=Purpose.EXIT)
+    out = bench.wait(31)
+    assert states(out) == [S.REJECTED]
+    assert "must be at most 30 s" in bench.machine.orders[1].reason
+    bench.up(1)
+    assert [command.cid for command in commands(bench.report())] == [2]
+
+
+def test_an_entry_does_not_leave_while_trading_is_halted(bench: Bench) -> None:
+    bench.machine.halted = "kill switch"
+    assert states(bench.admit(1))[-1] is S.REJECTED
+    assert commands(bench.admit(2, purpose=Purpose.EXIT))
+
+
+def test_a_quantity_of_which_nothing_is_left_is_refused_here(bench: Bench) -> None:
+    out = bench.admit(1, quantity=Decimal("0.000000001"))
+    assert states(out) == [S.REJECTED]
+    assert not out.commands
+
+
+@pytest.mark.parametrize(
+    ("changes", "wire_type", "flags", "price"),
+    [
+        ({"order_type": OrderType.MARKET, "price": None, "post_only": True}, "EXCHANGE MARKET", 0, None),
+        ({"post_only": True, "hidden": True}, "EXCHANGE LIMIT", 4160, Decimal(7000)),
+        ({"margin": True, "reduce_only": True}, "LIMIT", 1024, Decimal(7000)),
+        ({"reduce_only": True}, "EXCHANGE LIMIT", 0, Decimal(7000)),
+        ({"oco_stop_price": Decimal("6500.55")}, "EXCHANGE LIMIT", 16384, Decimal(7000)),
+        ({"price": Decimal("7000.19")}, "EXCHANGE LIMIT", 0, Decimal("7000.1")),
+    ],
+)
+def test_an_intent_in_the_words_of_the_wire(
+    bench: Bench, changes: dict[str, Any], wire_type: str, flags: int, price: Decimal | None
+) -> None:
+    (command,) = commands(bench.admit(1, **changes))
+    assert (command.wire_type, command.flags, command.price) == (wire_type, flags, price)
+
+
+def test_a_command_that_did_not_leave_leaves_again_later_under_a_new_key(bench: Bench) -> None:
+    first = bench.admit(1)
+    assert not bench.hear(not_sent()).commands
+    assert bench.state() is S.INTENT
+    second = bench.wait(1.0)
+    assert [outgoing.key for outgoing in first.commands + second.commands] == [("on", 1, 1), ("on", 1, 2)]
+
+
+def test_not_sent_heard_twice_does_not_touch_the_second_attempt(bench: Bench) -> None:
+    """The batch with the note may be delivered again, even together with the timer that sends anew."""
+    bench.admit(1)
+    bench.hear(not_sent())
+    bench.now += 1.0
+    assert not bench.hear(not_sent()).commands
+    assert not bench.wait(0).commands
+    assert commands(bench.wait(1.0))
+    bench.hear(down())
+    bench.ready(2)
+    assert bench.hear(not_sent(session=1)).commands == []
+    assert commands(bench.wait(1.0))[0].session == 2
+    bench.hear(not_sent(session=1))
+    assert bench.machine.orders[1].session == 2
+
+
+def test_sent_and_not_sent_is_doubt(bench: Bench) -> None:
+    bench.admit(1)
+    bench.hear(sent(), not_sent())
+    assert bench.state() is S.UNKNOWN
+    assert not bench.wait(2).commands
+
+
+# --- the venue's answers ------------------------------------------------------------------------------------------
+
+
+def test_a_resting_order_fills_in_two_parts_and_ends(acked: Bench) -> None:
+    assert acked.state() is S.ACKED
+    half = a_row(event="ou", remaining=Decimal("0.5"), status="PARTIALLY FILLED @ 7000.0(0.5)", updated_ms=START_MS + 1)
+    acked.hear(half)
+    out = acked.hear(a_trade("te", amount="0.5"), a_trade("tu", amount="0.5"))
+    assert (states(out), [fill.quantity for fill in fills(out)]) == ([S.PARTIAL], [Decimal("0.5")])
+    out = acked.hear(executed(), a_trade("te", trade_id=6, amount="0.5"), a_trade("tu", trade_id=6, amount="0.5"))
+    assert states(out) == [S.FILLED]
+    assert isinstance(out.reports[0], Fill), "nobody hears of the end before the last fill"
+    assert acked.machine.next_deadline() == SETTINGS.reconcile_interval_s
+
+
+@pytest.mark.parametrize(
+    "frames",
+    [
+        [executed(), a_trade("te"), a_trade("tu")],
+        [a_trade("te"), a_trade("tu"), executed()],
+        [a_trade("tu"), a_trade("te"), executed()],
+        [a_trade("tu"), executed()],
+        [executed(), a_trade("tu"), a_trade("tu"), a_trade("te"), executed()],
+        [a_row(), executed(), a_row(), a_trade("tu")],
+    ],
+)
+def test_an_immediate_fill_is_told_once_in_whichever_order_it_comes(bench: Bench, frames: list[Any]) -> None:
+    bench.admit(1)
+    out = bench.hear(*frames)
+    assert bench.state() is S.FILLED
+    (fill,) = fills(out)
+    assert (fill.fee, fill.fee_currency, fill.intent_id) == (Decimal("-0.002"), "BTC", an_intent(1).intent_id)
+    assert bench.machine.fills.held == {(SYMBOL, False): Decimal("0.998")}
+
+
+def test_a_refusal_that_names_the_order_ends_it(bench: Bench) -> None:
+    bench.admit(1)
+    out = bench.hear(sent(), refusal())
+    assert states(out) == [S.SENT, S.REJECTED]
+    assert bench.machine.orders[1].reason == "no"
+
+
+def test_success_of_the_request_is_an_answer(bench: Bench) -> None:
+    bench.admit(1)
+    notice = msgspec.structs.replace(refusal(), status="SUCCESS", venue_id=1001)
+    assert states(bench.hear(notice)) == [S.ACKED]
+    assert not states(bench.wait(6)), "an answered order is in no doubt"
+
+
+def test_a_fill_that_crossed_the_cancel_is_booked(acked: Bench) -> None:
+    acked.cancel(an_intent(1).intent_id)
+    assert states(acked.hear(closed())) == [S.CANCELED]
+    out = acked.hear(a_trade(amount="0.25"))
+    assert (states(out), acked.machine.orders[1].filled) == ([S.CANCELED], Decimal("0.25"))
+
+
+@pytest.mark.parametrize(
+    ("status", "state"),
+    [
+        ("CANCELED", S.CANCELED),
+        ("POSTONLY CANCELED", S.CANCELED),
+        ("INSUFFICIENT BALANCE (U1)", S.CANCELED),
+        ("IOC CANCELED", S.EXPIRED),
+        ("FILLORKILL CANCELED", S.EXPIRED),
+        ("a text of tomorrow", S.CANCELED),
+    ],
+)
+def test_ends_without_a_fill(acked: Bench, status: str, state: OrderState) -> None:
+    acked.hear(closed(status=status))
+    assert acked.state() is state
+    assert acked.machine.orders[1].reason == status
+
+
+def test_an_end_waits_for_its_trades_and_asks_history_for_them(acked: Bench) -> None:
+    assert not states(acked.hear(executed()))
+    (question,) = acked.wait(5).questions
+    assert question.symbols == (SYMBOL,)
+    out = acked.report(closed=[executed(event="rest")], trades=[a_trade("rest")])
+    assert (len(fills(out)), states(out)) == (1, [S.FILLED])
+
+
+def test_an_end_whose_trades_never_come_is_told_with_an_alarm(acked: Bench) -> None:
+    acked.hear(executed())
+    for _ in range(5):
+        acked.wait(5)
+        out = acked.report(closed=[executed(event="rest")])
+    assert states(out) == [S.FILLED]
+    assert out.alarms[0][0] == "fills_missing"
+
+
+def test_a_fee_that_does_not_come_is_fetched(acked: Bench) -> None:
+    assert not fills(acked.hear(a_trade("te", amount="0.5")))
+    assert acked.wait(5).questions
+    assert len(fills(acked.report(opened=[a_row(event="rest")], trades=[a_trade("rest", amount="0.5")]))) == 1
+
+
+def test_one_trade_with_two_stories_keeps_the_first(acked: Bench) -> None:
+    acked.hear(a_trade("te", amount="0.5"), a_trade("tu", amount="0.7"))
+    assert acked.machine.fills.conflicts_total == 1
+    assert acked.machine.orders[1].filled == ZERO
+
+
+def test_the_two_legs_of_an_oco_are_one_order(bench: Bench) -> None:
+    bench.admit(1, oco_stop_price=Decimal(6500), side=Side.SELL)
+    main = a_row(original=Decimal(-1), remaining=Decimal(-1))
+    leg = msgspec.structs.replace(main, venue_id=2000, cid=0, placed_id=1001, wire_type="EXCHANGE STOP")
+    bench.hear(main, leg)
+    trade = msgspec.structs.replace(a_trade(amount="-1"), venue_order_id=2000, fee_currency="USD")
+    out = bench.hear(closed(original=Decimal(-1), remaining=Decimal(-1)), trade)
+    assert bench.state() is S.FILLED
+    assert not fills(out)[0].foreign
+
+
+# --- doubt --------------------------------------------------------------------------------------------------------
+
+
+def test_silence_is_doubt_and_neither_a_rejection_nor_a_resend(bench: Bench) -> None:
+    bench.admit(1)
+    bench.hear(sent())
+    out = bench.wait(5)
+    assert states(out) == [S.UNKNOWN]
+    assert not out.commands
+    assert states(bench.hear(a_row())) == [S.ACKED]
+
+
+def test_doubt_that_history_does_not_lift_asks_for_a_new_session_once(bench: Bench) -> None:
+    """While the socket lives it may still deliver; only its end makes absence provable."""
+    bench.admit(1)
+    bench.hear(sent())
+    bench.wait(5)
+    reconnects = []
+    for _ in range(8):
+        if bench.machine.fence.pending_id is not None:
+            bench.report()
+        reconnects.append(bench.wait(15).reconnect)
+    assert [reason for reason in reconnects if reason] == ["order 1 has no answer in session 1"]
+    assert bench.state() is S.UNKNOWN
+
+
+def test_a_command_in_doubt_is_unknown_at_once(bench: Bench) -> None:
+    bench.admit(1)
+    out = bench.hear(CommandInDoubt(cid=1, kind="on", session=1, reason="reset"))
+    assert states(out) == [S.UNKNOWN]
+
+
+def test_the_whole_proof_of_absence_and_nothing_less_makes_dead(bench: Bench) -> None:
+    bench.admit(1)
+    bench.hear(sent(), down())
+    assert bench.state() is S.UNKNOWN
+    bench.ready(2)
+    for _ in range(4):
+        bench.wait(30)
+        if bench.machine.fence.pending_id is not None:
+            bench.report()
+        assert bench.state() is S.UNKNOWN
+    out = bench.wait(30)
+    assert (states(out), len(out.questions)) == ([], 1), "the last word is history's, after the quarantine"
+    assert states(bench.report()) == [S.DEAD]
+    assert not bench.wait(60).commands
+
+
+def test_a_late_arrival_within_the_quarantine_is_taken_in(bench: Bench) -> None:
+    bench.admit(1)
+    bench.hear(sent(), down())
+    bench.ready(2)
+    bench.wait(100)
+    assert states(bench.hear(a_row(session=2))) == [S.ACKED]
+    bench.wait(100)
+    assert bench.state() is S.ACKED
+
+
+def test_a_ghost_after_dead_is_adopted_and_cancelled(bench: Bench) -> None:
+    bench.admit(1)
+    bench.hear(sent(), down())
+    bench.ready(2)
+    bench.wait(150)
+    bench.report()
+    assert bench.state() is S.DEAD
+    out = bench.hear(a_row(session=2))
+    assert states(out) == [S.ACKED, S.PENDING_CANCEL]
+    assert isinstance(commands(out)[0], CancelOrder)
+    assert out.alarms[0][0] == "ghost_order"
+
+
+def test_a_trade_of_a_dead_order_adopts_it_and_is_booked(bench: Bench) -> None:
+    bench.admit(1)
+    bench.hear(sent(), down())
+    bench.ready(2)
+    bench.wait(150)
+    bench.report()
+    out = bench.hear(executed(session=2), a_trade(session=2))
+    assert bench.state() is S.FILLED
+    assert len(fills(out)) == 1
+
+
+def test_frames_of_an_older_session_change_nothing(acked: Bench) -> None:
+    acked.hear(down())
+    acked.ready(2, a_row(event="os", session=2))
+    before = dict(acked.disk)
+    out = acked.hear(
+        closed(session=1), a_trade(session=1), refusal(session=1), OrderSnapshot(session=1, orders=(), received_ns=0)
+    )
+    assert not out.reports
+    assert acked.disk == before
+    assert acked.machine.stale_frames_total == 4
+
+
+def test_an_order_missing_after_reconnect_ended_as_history_says(acked: Bench) -> None:
+    acked.hear(down())
+    acked.up(2)
+    out = acked.report(closed=[executed(event="rest", session=2)], trades=[a_trade("rest", session=2)])
+    assert states(out) == [S.FILLED]
+
+
+def test_an_order_open_for_us_and_unknown_to_the_venue_is_in_doubt(acked: Bench) -> None:
+    acked.wait(60)
+    assert states(acked.report()) == [S.UNKNOWN]
+    assert acked.wait(15).reconnect
+    acked.hear(down())
+    assert states(acked.up(2, a_row(event="os", session=2))) == [S.ACKED]
+
+
+# --- history ------------------------------------------------------------------------------------------------------
+
+
+def test_a_failed_question_is_asked_again_later_each_time() -> None:
+    bench = Bench()
+    (question,) = bench.up(1).questions
+    waited = []
+    for _ in range(4):
+        bench.hear(HistoryFailed(request_id=question.request_id, session=1, reason="503"))
+        deadline = bench.machine.next_deadline()
+        assert deadline is not None
+        waited.append(deadline - bench.now)
+        (question,) = bench.wait(deadline - bench.now).questions
+    assert waited == [2.0, 4.0, 8.0, 16.0]
+
+
+def test_a_question_without_any_answer_is_asked_under_another_number() -> None:
+    bench = Bench()
+    (lost,) = bench.up(1).questions
+    (again,) = bench.wait(60).questions
+    assert again.request_id > lost.request_id
+
+
+def test_an_answer_to_an_older_question_is_not_this_sessions_comparison() -> None:
+    bench = Bench()
+    (old,) = bench.up(1).questions
+    bench.hear(down())
+    bench.up(2)
+    empty: dict[str, Any] = {"open_orders": (), "closed_orders": (), "trades": (), "received_ns": 0}
+    bench.hear(HistoryReport(request_id=old.request_id, session=1, since_ms=0, **empty))
+    assert not bench.machine.fence.ready
+
+
+def test_books_are_compared_continuously(bench: Bench) -> None:
+    assert len(bench.wait(60).questions) == 1
+    bench.report()
+    assert len(bench.wait(60).questions) == 1
+
+
+# --- cancel, update, flatten --------------------------------------------------------------------------------------
+
+
+def test_cancel_asks_once_and_ends(acked: Bench) -> None:
+    out = acked.cancel(an_intent(1).intent_id)
+    (command,) = commands(out)
+    assert (command.venue_id, command.cid, command.cid_date) == (1001, 1, "2018-02-05")
+    assert not acked.cancel(None).commands
+    assert states(acked.hear(closed())) == [S.CANCELED]
+
+
+def test_cancel_of_what_never_left_needs_no_venue() -> None:
+    bench = Bench()
+    bench.admit(1)
+    assert states(bench.cancel(None)) == [S.CANCELED]
+
+
+def test_cancel_of_what_is_not_answered_yet_waits_for_the_answer(bench: Bench) -> None:
+    bench.admit(1)
+    assert not bench.cancel(None).commands
+    assert isinstance(commands(bench.hear(a_row()))[0], CancelOrder)
+
+
+def test_a_cancel_without_an_answer_is_asked_again(acked: Bench) -> None:
+    first = acked.cancel(None)
+    second = acked.wait(5)
+    assert first.commands[0].command == second.commands[0].command
+    assert first.commands[0].key != second.commands[0].key
+
+
+def test_a_cancel_survives_the_session_and_the_process(acked: Bench) -> None:
+    acked.cancel(None)
+    acked.restart(new_process=True)
+    out = acked.ready(1, a_row(event="os"))
+    assert isinstance(commands(out)[0], CancelOrder)
+
+
+def test_a_refused_cancel_lets_history_decide(acked: Bench) -> None:
+    acked.cancel(None)
+    acked.hear(refusal(kind="oc-req"))
+    acked.wait(3)
+    out = acked.report(closed=[executed(event="rest")], trades=[a_trade("rest")])
+    assert states(out) == [S.FILLED]
+
+
+def test_update_sends_price_remaining_and_flags_again(bench: Bench) -> None:
+    bench.admit(1, post_only=True)
+    bench.hear(a_row(flags=4096))
+    wish = UpdateIntent(
+        intent_id=an_intent(1).intent_id, price=Decimal(6990), quantity=Decimal(2), reason="r", correlation_id=""
+    )
+    bench.machine.on_update(wish, now=bench.now, wall_ms=START_MS)
+    (command,) = commands(bench.take())
+    assert isinstance(command, UpdateOrder)
+    assert (command.price, command.amount, command.flags) == (Decimal(6990), Decimal(2), 4096)
+    assert bench.state() is S.PENDING_UPDATE
+    bench.machine.on_update(wish, now=bench.now, wall_ms=START_MS)
+    assert not bench.take().commands, "a second update waits for the answer of the first"
+    bench.hear(
+        a_row(event="ou", price=Decimal(6990), original=Decimal(2), remaining=Decimal(2), updated_ms=START_MS + 1)
+    )
+    row = bench.machine.orders[1]
+    assert (row.state, row.price, row.quantity) == (S.ACKED, Decimal(6990), Decimal(2))
+
+
+def test_a_refused_update_leaves_the_order_as_it_was(acked: Bench) -> None:
+    wish = UpdateIntent(
+        intent_id=an_intent(1).intent_id, price=Decimal(6990), quantity=None, reason="r", correlation_id=""
+    )
+    acked.machine.on_update(wish, now=acked.now, wall_ms=START_MS)
+    acked.take()
+    assert states(acked.hear(refusal(kind="ou-req"))) == [S.ACKED]
+    assert acked.machine.orders[1].price == Decimal(7000)
+
+
+def a_flatten(bench: Bench, name: str = "f1") -> Outputs:
+    wish = Flatten(symbol=None, reason="wish", correlation_id=name)
+    bench.machine.on_flatten(wish, now=bench.now, wall_ms=START_MS)
+    return bench.take()
+
+
+def test_flatten_cancels_what_rests_then_closes_what_is_held(acked: Bench) -> None:
+    acked.hear(executed(), a_trade())
+    acked.admit(2)
+    acked.hear(a_row(2))
+    out = a_flatten(acked)
+    assert [type(command) for command in commands(out)] == [CancelOrder]
+    assert not commands(a_flatten(acked)), "the same wish again is the same wish"
+    assert states(acked.admit(3))[-1] is S.REJECTED, "no entry meanwhile"
+    acked.hear(closed(2))
+    (command,) = commands(acked.wait(0))
+    assert (command.wire_type, command.amount) == ("EXCHANGE MARKET", Decimal("-0.998"))
+    sell = msgspec.structs.replace(a_trade(trade_id=7, cid=4, amount="-0.998"), fee_currency="USD")
+    acked.hear(executed(4, original=Decimal("-0.998"), wire_type="EXCHANGE MARKET"), sell)
+    acked.wait(0)
+    assert acked.machine.fills.held == {(SYMBOL, False): ZERO}
+    assert acked.machine.flattens["f1"].books == ()
+    assert commands(acked.admit(5)), "and entries are welcome again"
+
+
+def test_a_refused_flatten_is_tried_again_and_then_says_so(acked: Bench) -> None:
+    acked.hear(executed(), a_trade())
+    tries = len(commands(a_flatten(acked)))
+    alarms: list[tuple[str, str]] = []
+    for _ in range(6):
+        acked.hear(refusal(acked.machine.last_cid))
+        out = acked.wait(5)
+        tries += len(commands(out))
+        alarms += out.alarms
+    assert tries == 3
+    assert [code for code, _ in alarms] == ["flatten_failed"]
+
+
+# --- foreign ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "changes", [{"group_id": None}, {"group_id": 5}, {"cid": 77, "venue_id": 1001}, {"original": Decimal(-1)}]
+)
+def test_orders_of_others_are_shown_and_left_alone(bench: Bench, changes: dict[str, Any]) -> None:
+    bench.admit(1)
+    theirs = a_row(**changes)
+    out = bench.hear(theirs)
+    assert [
+        (report.order.foreign, report.order.intent_id) for report in out.reports if isinstance(report, OrderUpdate)
+    ] == [(True, "foreign:1001")]
+    assert not bench.cancel(None).commands
+    out = bench.hear(a_trade())
+    assert [fill.foreign for fill in fills(out)] == [True]
+    assert bench.machine.fills.held == {}
+    bench.hear(closed(**changes))
+    assert not bench.machine.foreign
+
+
+def test_a_trade_of_an_order_not_shown_yet_waits_for_its_order(bench: Bench) -> None:
+    """Its client id alone proves nothing: any client of the account may have chosen the same."""
+    bench.admit(1)
+    assert not fills(bench.hear(a_trade()))
+    assert [fill.foreign for fill in fills(bench.hear(executed()))] == [False]
+
+
+# --- starting again -----------------------------------------------------------------------------------------------
+
+
+def test_after_a_crash_of_the_actor_commands_are_handed_out_under_their_keys(bench: Bench) -> None:
+    first = bench.admit(1)
+    again = bench.restart(new_process=False)
+    assert again.commands == first.commands
+    assert states(again) == [S.INTENT], "and reports that nobody may have heard are said again"
+    bench.hear(sent(), a_row())
+    bench.machine.told()
+    cancel = bench.cancel(None)
+    assert bench.restart(new_process=False).commands == cancel.commands
+
+
+def test_after_a_restart_of_the_process_what_may_have_left_is_unknown(bench: Bench) -> None:
+    bench.admit(1)
+    bench.hear(not_sent())
+    bench.admit(2)
+    out = bench.restart(new_process=True)
+    assert not out.commands
+    assert bench.state(1) is S.UNKNOWN, (
+        "it was handed out once, and the note that it did not leave may be of one attempt"
+    )
+    assert bench.state(2) is S.UNKNOWN
+    assert bench.machine.last_cid == 2
+
+
+def test_after_a_restart_what_was_never_handed_out_is_given_up() -> None:
+    bench = Bench()
+    bench.admit(1)
+    assert states(bench.restart(new_process=True))[-1] is S.REJECTED
+    assert not bench.admit(1).commands
+
+
+def test_after_a_restart_everything_is_reported_again_and_nothing_is_booked_twice(acked: Bench) -> None:
+    acked.hear(executed(), a_trade())
+    acked.machine.told()
+    out = acked.restart(new_process=True)
+    assert (states(out), len(fills(out))) == ([S.FILLED], 1)
+    acked.up(1)
+    out = acked.report(closed=[executed(event="rest")], trades=[a_trade("rest")])
+    assert not out.reports
+    assert acked.machine.fills.held == {(SYMBOL, False): Decimal("0.998")}
+
+
+def test_a_restart_at_any_moment_of_a_process_changes_nothing_of_the_state(acked: Bench) -> None:
+    acked.hear(a_trade("te", amount="0.5"), a_trade("tu", amount="0.25", trade_id=6))
+    a_flatten(acked)
+    before = {key: cell.payload for key, cell in acked.disk.items() if key != "session"}
+    acked.restart(new_process=False)
+    acked.wait(0)
+    assert {key: cell.payload for key, cell in acked.disk.items() if key != "session"} == before
+
+
+def test_an_intent_that_the_journal_knows_from_a_forgotten_life_is_not_sent(bench: Bench) -> None:
+    bench.admit(1)
+    bench.machine.disown(an_intent(1).intent_id)
+    out = bench.take()
+    assert states(out) == [S.REJECTED]
+
+
+# --- histories ----------------------------------------------------------------------------------------------------
+
+
+def live_through(tape: list[int]) -> World:
+    world = World()
+    for choice in tape:
+        world.act(choice)
+        world.check_laws()
+    world.heal()
+    world.check_settled()
+    return world
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.lists(st.integers(0, 24 * 840 - 1), max_size=150))
+def test_no_history_loses_doubles_or_forgets_an_order(tape: list[int]) -> None:
+    live_through(tape)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_long_histories_with_every_fault(seed: int) -> None:
+    chance = random.Random(seed)
+    world = live_through([chance.randrange(24 * 840) for _ in range(500)])
+    assert len(world.orders) > 5, "the venue must have seen orders for this to prove anything"
+
+
+def test_the_same_history_twice_is_the_same_disk() -> None:
+    chance = random.Random(99)
+    tape = [chance.randrange(24 * 840) for _ in range(400)]
+    assert live_through(tape).disk == live_through(tape).disk
