@@ -86,13 +86,13 @@ def test_each_kind_of_fault_is_found(tmp_path: Path) -> None:
     (core / "utils.py").write_text('"""Named for nothing."""\n')
     (core / "silent.py").write_text("x = 1\n")
     (core / "trade.py").write_text('"""Knows too much."""\n\nwallet = 1\n')
-    (core / "long.py").write_text('"""Goes on."""\n' + "x = 1\n" * 700)
+    (core / "long.py").write_text('"""Goes on."""\n' + "x = 1\n" * 800)
     found = "\n".join(faults(tmp_path))
     for part in (
         "utils.py: must be named for its idea",
         "silent.py: must begin with a sentence",
         "trade.py:3: the core knows no trading word, was 'wallet'",
-        "long.py: must have at most 600 lines, was 701",
+        "long.py: must have at most 700 lines, was 801",
         "genesis/__init__.py: must stay empty",
     ):
         assert part in found

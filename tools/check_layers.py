@@ -9,7 +9,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 ROOMS = ("genesis", "actors", "protocols", "web", "tools", "tests")
-LONGEST_FILE_LINES = 600
+LONGEST_FILE_LINES = 700
+"""Files are meant to stay under about 600 lines; this is where about ends."""
 
 # Words of trading that names in the supervision core have no use for. "order", "position" and "strategy" are not here:
 # a queue has order and positions, a supervisor has a strategy.

@@ -151,7 +151,7 @@ def read_text(path: str, text: str, *, layer: str = "command line") -> tuple[Any
     """The JSON value that a typed word means for this path, or what is wrong with it; its neighbours are not judged."""
     faults: list[Fault] = []
     value = _read(path, text, Layer(name=layer, values={}, textual=True), faults)
-    return (None, tuple(faults)) if faults else (msgspec.to_builtins(value, str_keys=True), ())
+    return (None, tuple(faults)) if faults else (msgspec.json.decode(msgspec.json.encode(value)), ())
 
 
 def as_tree(settings: Settings) -> dict[str, Any]:

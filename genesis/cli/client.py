@@ -1,0 +1,103 @@
+"""Talks to the running engine over its own API, with a token made from the user directory's secret."""
+
+import secrets
+from collections.abc import Mapping
+from typing import Any, Final
+
+import httpx
+import msgspec
+
+from genesis.cli.failures import CommandFailed, NotRunning
+from genesis.cli.options import environment
+from genesis.configuration import merged_environment
+from genesis.core.clock import TrioClock
+from genesis.edge import run_file
+from genesis.edge.config_files import DocumentError
+from genesis.edge.user_dir import UserDir
+from genesis.run_options import ExitCode
+from web.keyring import Keyring, KeyringError, open_keyring, with_signing_secret
+from web.tokens import Minted, Scope, Tokens
+
+TIME_OUT_S: Final = 10.0
+TOKEN_LIFE_S: Final = 300.0
+API: Final = "/api/v2"
+
+
+def keyring_of(user_dir: UserDir) -> Keyring:
+    """The directory's secrets; makes them when they are not there yet. Raises CommandFailed when they are unusable."""
+    try:
+        keyring = open_keyring(user_dir.keyring, secrets.token_bytes)
+        secret = merged_environment(user_dir, environment()).get("JWT_SECRET_KEY")
+        return with_signing_secret(keyring, secret) if secret else keyring
+    except (KeyringError, DocumentError) as error:
+        raise CommandFailed(str(error), ExitCode.CONFIGURATION) from None
+
+
+def mint(user_dir: UserDir, *, scope: Scope, life_s: float = TOKEN_LIFE_S, subject: str = "cli") -> Minted:
+    """A token as the engine would make it: whoever can read the secret is its owner."""
+    tokens = Tokens(keyring=keyring_of(user_dir), clock=TrioClock(), random_bytes=secrets.token_bytes)
+    return tokens.mint(subject=subject, scope=scope, life_s=life_s)
+
+
+def address_of(user_dir: UserDir, port: int | None) -> str:
+    """Where the engine listens: as told, else as it wrote down itself. Raises NotRunning when it wrote nothing."""
+    if port is not None:
+        return f"http://127.0.0.1:{port}"
+    written = run_file.read(user_dir.run_file)
+    if written is None:
+        raise NotRunning(f"on {user_dir.root}")
+    return written.address
+
+
+class Client:
+    """One engine. Every method gives the decoded answer or raises CommandFailed with the exit code that fits."""
+
+    def __init__(self, user_dir: UserDir, port: int | None, *, scope: Scope = Scope.READ) -> None:
+        self.address = address_of(user_dir, port)
+        # No secret yet means that no engine ever ran here, and a command that looks must not make one.
+        if not user_dir.keyring.exists():
+            raise NotRunning(f"on {user_dir.root}")
+        token = mint(user_dir, scope=scope).token
+        self._headers = {"Authorization": f"Bearer {token}"}
+
+    def get(self, path: str, **query: object) -> Any:
+        return self._ask("GET", path, query={name: value for name, value in query.items() if value is not None})
+
+    def post(self, path: str, body: Mapping[str, object]) -> Any:
+        return self._ask("POST", path, body=body)
+
+    def _ask(self, method: str, path: str, *, query: Any = None, body: Any = None) -> Any:
+        try:
+            # trust_env: a proxy for the world outside has no business between us and our own engine.
+            with httpx.Client(
+                base_url=self.address, timeout=TIME_OUT_S, headers=self._headers, trust_env=False
+            ) as client:
+                answer = client.request(method, API + path, params=query, json=body)
+        except httpx.TimeoutException:
+            text = f"the engine at {self.address} did not answer in {TIME_OUT_S:.0f} s"
+            raise CommandFailed(text, ExitCode.TIME_OUT) from None
+        except httpx.TransportError:
+            raise NotRunning(f"at {self.address}") from None
+        if answer.is_success:
+            return self._decoded(answer)
+        raise CommandFailed(_reason(answer), _EXIT_OF_STATUS.get(answer.status_code, ExitCode.ERROR))
+
+    def _decoded(self, answer: httpx.Response) -> Any:
+        try:
+            return msgspec.json.decode(answer.content)
+        except msgspec.DecodeError:
+            raise CommandFailed(f"what answers at {self.address} is no Genesis engine", ExitCode.NOT_RUNNING) from None
+
+
+_EXIT_OF_STATUS: Final[Mapping[int, ExitCode]] = {
+    404: ExitCode.NOT_FOUND,
+    422: ExitCode.CONFIGURATION,
+    504: ExitCode.TIME_OUT,
+}
+
+
+def _reason(answer: httpx.Response) -> str:
+    try:
+        return str(msgspec.json.decode(answer.content)["error"]["message"])
+    except (msgspec.DecodeError, KeyError, TypeError):
+        return f"the engine answered {answer.status_code}"

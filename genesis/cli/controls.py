@@ -1,0 +1,70 @@
+"""Commands that tell the running engine to do something."""
+
+import getpass
+import sys
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+from genesis.cli import printing
+from genesis.cli.failures import CommandFailed
+from genesis.cli.options import Reading
+from genesis.run_options import ExitCode
+
+Reason = Annotated[str, Parameter(help="Why; it is kept in the journal.")]
+
+
+def _post(reading: Reading, path: str, body: Mapping[str, object], *, admin: bool = False) -> None:
+    from genesis.cli.client import Client
+    from web.tokens import Scope
+
+    client = Client(reading.user_dir, reading.port, scope=Scope.ADMIN if admin else Scope.TRADE)
+    answer: Any = client.post(path, body)
+    if reading.json:
+        printing.print_json(answer)
+    else:
+        print(answer["message"])
+
+
+def _who() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):
+        return "unknown"
+
+
+def halt(
+    *,
+    reason: Reason = "asked on the command line",
+    reducing: Annotated[bool, Parameter(negative="", help="Refuse entries only; exits stay allowed.")] = False,
+    reading: Reading | None = None,
+) -> None:
+    """Stop trading. The halt is durable: it holds over restarts until `genesis resume`."""
+    _post(reading or Reading(), "/risk/unified/halt", {"reason": f"{reason} ({_who()})", "reducing": reducing})
+
+
+def resume(*, reason: Reason = "asked on the command line", reading: Reading | None = None) -> None:
+    """Allow trading again after a halt or a reduction."""
+    _post(reading or Reading(), "/risk/unified/resume-trading", {"reason": f"{reason} ({_who()})"}, admin=True)
+
+
+def flatten(
+    symbol: Annotated[str | None, Parameter(help="Only this symbol; everything when not given.")] = None,
+    /,
+    *,
+    yes: Annotated[bool, Parameter(negative="", help="Do not ask.")] = False,
+    reason: Reason = "asked on the command line",
+    reading: Reading | None = None,
+) -> None:
+    """Cancel the orders and sell what is held."""
+    what = symbol or "EVERYTHING"
+    if not yes:
+        if not sys.stdin.isatty():
+            raise CommandFailed("flatten must be confirmed: give --yes", ExitCode.CONFIGURATION)
+        if input(f"cancel the orders and close {what}? type flatten: ").strip() != "flatten":
+            raise CommandFailed("nothing was done")
+    body: dict[str, object] = {"confirm": "flatten", "reason": f"{reason} ({_who()})"}
+    if symbol is not None:
+        body["symbol"] = symbol
+    _post(reading or Reading(), "/risk/unified/flatten", body)

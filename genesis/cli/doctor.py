@@ -1,0 +1,178 @@
+"""`genesis doctor`: looks at everything a start needs, and says what to do about what is not well."""
+
+import importlib.util
+import os
+import shutil
+import socket
+import sqlite3
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import attrs
+
+from genesis.cli import printing
+from genesis.cli.failures import CommandFailed
+from genesis.cli.options import Reading, environment
+from genesis.configuration import load
+from genesis.domain.settings_build import Built
+from genesis.edge import run_file
+from genesis.edge.user_dir import UserDir
+from genesis.run_options import ExitCode, Mode
+from protocols.settings import Settings
+
+LEAST_FREE_BYTES: Final = 1_000_000_000
+OLDEST_PYTHON: Final = (3, 11)
+EXTRAS: Final = {
+    "numba": ("fast", "backtest kernels run in plain Python"),
+    "coredis": ("redis", "no configuration bus"),
+    "sklearn": ("ml", "models cannot be trained"),
+    "optuna": ("cluster", "no parameter search"),
+    "plotly": ("report", "no HTML reports"),
+}
+
+
+@attrs.frozen(kw_only=True)
+class Finding:
+    """One thing looked at. `level` is ok, warn or bad; `advice` is empty when there is nothing to do."""
+
+    name: str
+    level: str
+    detail: str
+    advice: str = ""
+
+
+def doctor(*, reading: Reading | None = None) -> int:
+    """Check this installation and its user directory. Exit code 4 when something keeps the engine from starting."""
+    reading = reading or Reading()
+    found = list(findings(reading.user_dir))
+    if reading.json:
+        printing.print_json([attrs.asdict(each) for each in found])
+    else:
+        printing.table(
+            "doctor",
+            ("what", "", "seen", "do"),
+            ((each.name, each.level, each.detail, each.advice) for each in found),
+        )
+    bad = [each for each in found if each.level == "bad"]
+    if bad:
+        raise CommandFailed(f"{len(bad)} of {len(found)} checks failed", ExitCode.CONFIGURATION)
+    return ExitCode.OK
+
+
+def findings(user_dir: UserDir) -> Iterator[Finding]:
+    yield _python()
+    yield from _extras()
+    yield from _directory(user_dir)
+    yield _disk(user_dir)
+    yield from _secrets(user_dir)
+    configuration = load(user_dir, environment())
+    if isinstance(configuration.outcome, Built):
+        yield Finding(name="settings", level="ok", detail=f"{len(configuration.layers)} layers, no fault")
+        yield _port(user_dir, configuration.outcome.settings)
+        yield _host(configuration.outcome.settings)
+    else:
+        for fault in configuration.outcome:
+            yield Finding(name="settings", level="bad", detail=str(fault), advice="correct it")
+    keys = [name for name in ("BITFINEX_API_KEY", "BITFINEX_API_SECRET") if configuration.environment.get(name)]
+    detail = "given" if len(keys) == 2 else "incomplete" if keys else "none: modes sim and paper only"
+    yield Finding(name="exchange keys", level="warn" if len(keys) == 1 else "ok", detail=detail)
+    for mode in Mode:
+        if user_dir.database(mode).exists():
+            yield _database(user_dir.database(mode))
+
+
+def _python() -> Finding:
+    seen = ".".join(map(str, sys.version_info[:3]))
+    if sys.version_info[:2] < OLDEST_PYTHON:
+        return Finding(name="python", level="bad", detail=seen, advice="install Python 3.11 or newer")
+    return Finding(name="python", level="ok", detail=seen)
+
+
+def _extras() -> Iterator[Finding]:
+    for module, (extra, without) in EXTRAS.items():
+        if importlib.util.find_spec(module) is None:
+            advice = f"pip install genesis-engine[{extra}]"
+            yield Finding(name=f"extra {extra}", level="warn", detail=without, advice=advice)
+        else:
+            yield Finding(name=f"extra {extra}", level="ok", detail="present")
+
+
+def _directory(user_dir: UserDir) -> Iterator[Finding]:
+    root = user_dir.root
+    if not root.exists():
+        yield Finding(name="user directory", level="ok", detail=f"{root} will be made at the first start")
+        return
+    if not root.is_dir() or not os.access(root, os.W_OK | os.X_OK):
+        advice = "give another --data-dir, or its permissions back"
+        yield Finding(name="user directory", level="bad", detail=f"{root} cannot be written", advice=advice)
+        return
+    yield Finding(name="user directory", level="ok", detail=str(root))
+    running = run_file.read(user_dir.run_file)
+    if running is not None:
+        alive = Path(f"/proc/{running.pid}").exists() or not Path("/proc").exists()
+        detail = f"process {running.pid}, mode {running.mode}, {running.address}"
+        if alive:
+            yield Finding(name="running engine", level="ok", detail=detail)
+        else:
+            advice = "nothing; the next start recovers"
+            yield Finding(name="running engine", level="warn", detail=f"{detail}: ended without a word", advice=advice)
+
+
+def _disk(user_dir: UserDir) -> Finding:
+    folder = next(path for path in (user_dir.root, *user_dir.root.parents) if path.exists())
+    free = shutil.disk_usage(folder).free
+    if free < LEAST_FREE_BYTES:
+        advice = "make room: the journal stops the engine when it cannot be written"
+        return Finding(name="disk", level="bad", detail=f"{free / 1e9:.1f} GB free", advice=advice)
+    return Finding(name="disk", level="ok", detail=f"{free / 1e9:.1f} GB free")
+
+
+def _secrets(user_dir: UserDir) -> Iterator[Finding]:
+    loose = user_dir.loose_secrets()
+    for path in loose:
+        yield Finding(name="secrets", level="bad", detail=f"{path} is open to others", advice=f"chmod 600 {path}")
+    dotenv = user_dir.root / ".env"
+    if dotenv.is_file() and dotenv.stat().st_mode & 0o077:
+        yield Finding(name="secrets", level="warn", detail=f"{dotenv} is open to others", advice=f"chmod 600 {dotenv}")
+    if not loose:
+        yield Finding(name="secrets", level="ok", detail="for their owner only")
+
+
+def _port(user_dir: UserDir, settings: Settings) -> Finding:
+    host, port = settings.web.host, settings.web.port
+    running = run_file.read(user_dir.run_file)
+    if running is not None and running.address.endswith(f":{port}"):
+        return Finding(name="port", level="ok", detail=f"{port} is this directory's engine's")
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            advice = "stop what listens there, or start with --port 0"
+            return Finding(name="port", level="bad", detail=f"{host}:{port}: {error.strerror}", advice=advice)
+    return Finding(name="port", level="ok", detail=f"{host}:{port} is free")
+
+
+def _host(settings: Settings) -> Finding:
+    if settings.web.host in ("127.0.0.1", "::1", "localhost"):
+        return Finding(name="listening", level="ok", detail="on this machine only")
+    advice = "put a proxy with TLS before it, or set web.host to 127.0.0.1"
+    return Finding(name="listening", level="warn", detail=f"on {settings.web.host}, without TLS", advice=advice)
+
+
+def _database(path: Path) -> Finding:
+    try:
+        # Read-only, and never made: a doctor leaves no traces.
+        database = sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=5)
+        try:
+            answer = database.execute("PRAGMA quick_check").fetchone()[0]
+        finally:
+            database.close()
+    except sqlite3.Error as error:
+        answer = str(error)
+    if answer == "ok":
+        return Finding(name=f"journal {path.stem}", level="ok", detail=f"{path.stat().st_size / 1e6:.1f} MB, sound")
+    return Finding(name=f"journal {path.stem}", level="bad", detail=str(answer), advice="restore a backup of this file")

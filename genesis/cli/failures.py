@@ -1,0 +1,18 @@
+"""How a command fails: one line for a person, a code for a script."""
+
+from genesis.run_options import ExitCode
+
+
+class CommandFailed(Exception):
+    """The command could not do what was asked. The text is for stderr; every line of it is one reason."""
+
+    def __init__(self, text: str, exit_code: ExitCode = ExitCode.ERROR) -> None:
+        super().__init__(text)
+        self.exit_code = exit_code
+
+
+class NotRunning(CommandFailed):
+    """No engine answers where one should."""
+
+    def __init__(self, where: str) -> None:
+        super().__init__(f"no engine is running {where}; start one with `genesis run`", ExitCode.NOT_RUNNING)

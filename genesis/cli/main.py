@@ -1,0 +1,110 @@
+"""The `genesis` command: one word for each thing a person does with the engine.
+
+Commands load their modules when they are called, so `genesis --help` does not wait for the web server and numpy.
+"""
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from cyclopts import App, CycloptsError
+
+from genesis.cli.failures import CommandFailed
+from genesis.edge.user_dir import UserDirError
+from genesis.run_options import ExitCode
+
+EPILOGUE = "Exit codes: 0 ok, 1 error, 2 not found, 3 not running, 4 configuration, 5 time-out."
+
+
+COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
+    "run": ("genesis.cli.run:run", "Start the engine and run until the recording ends, SIGTERM or Ctrl-C."),
+    "backtest": ("genesis.cli.research:backtest", "Trade a recording without wire or clock, by the same decisions."),
+    "parity": ("genesis.cli.research:parity", "Prove that simulation and backtest decide the same, byte by byte."),
+    "simulator": ("genesis.cli.simulator:simulator", "Run the exchange alone, for clients of your own."),
+    "status": ("genesis.cli.views:status", "Mode, venue time, replay progress, equity and trading state."),
+    "actors": (
+        "genesis.cli.views:actors",
+        "The supervision tree: what runs, how often it fell, how full its mailboxes are.",
+    ),
+    "orders": ("genesis.cli.views:orders", "Orders with their state and the reason for it."),
+    "positions": ("genesis.cli.views:positions", "What is held of each symbol, and what it is worth."),
+    "trades": ("genesis.cli.views:trades", "Our own trades with their fees."),
+    "why": ("genesis.cli.views:why", "Which rule said what about a signal or an order."),
+    "halt": ("genesis.cli.controls:halt", "Stop trading until `genesis resume`, over restarts too."),
+    "resume": ("genesis.cli.controls:resume", "Allow trading again after a halt or a reduction."),
+    "flatten": ("genesis.cli.controls:flatten", "Cancel the orders and sell what is held."),
+    "token": ("genesis.cli.token:token", "Make a token for the API, or a link to the page."),
+    "config": ("genesis.cli.config:config", "What can be set, what is in force, and setting it."),
+    "doctor": ("genesis.cli.doctor:doctor", "Check this installation and its user directory."),
+    "strategies": ("genesis.cli.shelves:strategies", "The strategies that settings may name."),
+    "data": ("genesis.cli.shelves:data", "Recordings and other market data."),
+}
+"""Each command with where it is and what it is for: the modules are not loaded to print the help."""
+
+
+def version() -> str:
+    """The version of this installation."""
+    import importlib.metadata
+
+    return importlib.metadata.version("genesis-engine")
+
+
+def show_version() -> None:
+    """Print the version of this installation."""
+    print(version())
+
+
+def _app() -> App:
+    app = App(
+        name="genesis",
+        help="A supervised, crash-safe trading engine for Bitfinex.",
+        help_epilogue=EPILOGUE,
+        version=version,
+        print_error=False,
+        exit_on_error=False,
+        result_action="return_value",
+        suppress_keyboard_interrupt=False,
+    )
+    app.command(show_version, name="version")
+    for name, (target, text) in COMMANDS.items():
+        app.command(target, name=name, help=text)
+    return app
+
+
+def call(arguments: Sequence[str]) -> int:
+    """Carry out one command line; gives the exit code. What went wrong stands on stderr, a line for each reason."""
+    try:
+        answer = _app()(list(arguments))
+    except CycloptsError as error:
+        _tell(" ".join(str(error).split()))
+        return ExitCode.ERROR
+    except CommandFailed as error:
+        _tell(str(error))
+        return error.exit_code
+    except UserDirError as error:
+        _tell(str(error))
+        return ExitCode.CONFIGURATION
+    except KeyboardInterrupt:
+        return 130
+    return answer if isinstance(answer, int) else ExitCode.OK
+
+
+def _tell(text: str) -> None:
+    for line in text.splitlines():
+        print(f"genesis: {line}", file=sys.stderr)
+
+
+def main() -> int:
+    try:
+        code = call(sys.argv[1:])
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever read us (head, less) has seen enough; Python must not complain about it while it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ExitCode.OK
+    return int(code)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

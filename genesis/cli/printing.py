@@ -1,0 +1,73 @@
+"""What commands print: tables for people, JSON lines for programs. Colours go away by themselves in a pipe."""
+
+import datetime
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from decimal import Decimal
+from typing import Any, Final
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+PIPE_COLUMNS: Final = 240
+
+
+def plain_json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=_encode)
+
+
+def _encode(value: object) -> object:
+    if isinstance(value, Decimal):
+        return str(value)
+    raise TypeError(f"must be a JSON value, was {type(value).__name__}")
+
+
+def print_json(value: Any) -> None:
+    print(plain_json(value))
+
+
+def _console() -> Console:
+    # In a pipe there is no edge to fold at: a program that greps wants whole words.
+    return Console(width=None if sys.stdout.isatty() else PIPE_COLUMNS)
+
+
+def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]], *, right: Sequence[str] = ()) -> None:
+    """A table; an empty one says so in words. `right` names the columns of numbers."""
+    shown = Table(title=title, title_justify="left", header_style="bold", expand=False)
+    for column in columns:
+        shown.add_column(column, justify="right" if column in right else "left", overflow="fold")
+    count = 0
+    for row in rows:
+        # Text, not markup: a name from the venue may hold square brackets.
+        shown.add_row(*(Text("" if cell is None else str(cell)) for cell in row))
+        count += 1
+    console = _console()
+    if count:
+        console.print(shown)
+    else:
+        console.print(Text(f"{title}: none"))
+
+
+def pairs(rows: Iterable[tuple[str, object]]) -> None:
+    """Names and values, one a line."""
+    grid = Table.grid(padding=(0, 2))
+    for name, value in rows:
+        grid.add_row(Text(name, style="bold"), Text("" if value is None else str(value)))
+    _console().print(grid)
+
+
+def when(ms: int | None) -> str:
+    """Milliseconds UTC as a person writes them; nothing for 0, which means unknown."""
+    if not ms:
+        return ""
+    return datetime.datetime.fromtimestamp(ms / 1000, tz=datetime.UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def span(seconds: float) -> str:
+    whole = int(seconds)
+    if whole < 60:
+        return f"{seconds:.1f} s"
+    hours, rest = divmod(whole, 3600)
+    return f"{hours} h {rest // 60} min" if hours else f"{rest // 60} min {rest % 60} s"

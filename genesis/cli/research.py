@@ -1,0 +1,195 @@
+"""Commands of the laboratory: a backtest, and the proof that a simulation decides the same."""
+
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import msgspec
+from cyclopts import Parameter
+
+from genesis.cli import printing
+from genesis.cli.config import in_force
+from genesis.cli.failures import CommandFailed
+from genesis.cli.options import Where
+from genesis.edge.user_dir import UserDir
+from genesis.run_options import ExitCode
+
+if TYPE_CHECKING:
+    from genesis.domain.recording import CandleRecording
+    from genesis.research.backtest import BacktestResult
+
+RUN_TIME_OUT_S: Final = 1800.0
+RECORDS_A_READ: Final = 10_000
+
+RecordingName = Annotated[str | None, Parameter(help="A recording's name or folder; `genesis data list` names them.")]
+AsJson = Annotated[bool, Parameter(negative="", help="Print JSON for programs instead of tables.")]
+
+
+def backtest(*, recording: RecordingName = None, json: AsJson = False, where: Where | None = None) -> None:
+    """Trade a recording without wire or clock, by the same decisions."""
+    user_dir = (where or Where()).user_dir
+    began = time.monotonic()
+    result = _backtest(user_dir, _candles(recording))
+    took_s = time.monotonic() - began
+    summary = _summary(result)
+    if json:
+        printing.print_json({**summary, "took_s": round(took_s, 3)})
+        return
+    figures = result.performance
+    printing.pairs(
+        [
+            ("recording", result.recording),
+            ("from", printing.when(result.first_ms)),
+            ("to", printing.when(result.last_ms)),
+            ("final equity", f"{figures.final_equity} ({figures.total_return:+.2%})"),
+            ("max drawdown", f"{figures.max_drawdown:.2%}"),
+            ("sharpe", "" if figures.sharpe is None else f"{figures.sharpe:.2f}"),
+            ("trades", figures.trades),
+            ("win rate", "" if figures.winrate is None else f"{figures.winrate:.1%}"),
+            ("fees", figures.fees_quote),
+            ("orders", result.orders),
+            ("refused", ", ".join(f"{code} {count}" for code, count in result.refusals.items())),
+            ("candles", f"{result.candles} in {took_s:.2f} s"),
+            ("decisions", f"{len(result.lines)}, sha256 {result.digest}"),
+        ]
+    )
+
+
+def parity(
+    *,
+    recording: RecordingName = None,
+    journal: Annotated[
+        Path | None, Parameter(help="Compare a finished run's journal instead of making a new run.")
+    ] = None,
+    json: AsJson = False,
+    where: Where | None = None,
+) -> int:
+    """Prove that simulation and backtest decide the same, byte by byte. Exit code 1 when they do not."""
+    from genesis.research.parity import compare
+
+    user_dir = (where or Where()).user_dir
+    candles = _candles(recording)
+    left = _backtest(user_dir, candles).lines
+    if journal is not None:
+        right = journal_lines(journal)
+    else:
+        with tempfile.TemporaryDirectory(prefix="genesis-parity-") as scratch:
+            right = _run_and_read(user_dir, recording, UserDir(Path(scratch)))
+    report = compare(left, right, left_name="backtest", right_name="simulation")
+    if json:
+        printing.print_json(msgspec.to_builtins(_parity_answer(report)))
+    else:
+        print(report)
+    return ExitCode.OK if report.equal else ExitCode.ERROR
+
+
+def _parity_answer(report: Any) -> Mapping[str, Any]:
+    one = report.difference
+    return {
+        "equal": report.equal,
+        "digests": {report.left_name: report.left_digest, report.right_name: report.right_digest},
+        "counts": {kind: {report.left_name: a, report.right_name: b} for kind, (a, b) in report.counts.items()},
+        "difference": None
+        if one is None
+        else {
+            "kind": one.kind,
+            "number": one.number,
+            "fields": list(one.fields),
+            report.left_name: None if one.left is None else one.left.decode(),
+            report.right_name: None if one.right is None else one.right.decode(),
+        },
+    }
+
+
+def journal_lines(path: Path) -> list[bytes]:
+    """Every decision in a journal. Raises CommandFailed when it cannot be read."""
+    from genesis.domain.decision_log import DECISION_KINDS, record_lines
+    from genesis.edge.store import ReadOnlyStore
+    from genesis.edge.store_errors import StoreError
+    from protocols.journal import ReadRecords
+
+    lines: list[bytes] = []
+    after = 0
+    try:
+        with ReadOnlyStore.open(path) as store:
+            while True:
+                question = ReadRecords(kinds=DECISION_KINDS, after_seq=after, limit=RECORDS_A_READ)
+                found = store.read_records(question).records
+                lines += record_lines(kept.record for kept in found)
+                if len(found) < RECORDS_A_READ:
+                    return lines
+                after = found[-1].seq
+    except StoreError as error:
+        code = ExitCode.ERROR if path.is_file() else ExitCode.NOT_FOUND
+        raise CommandFailed(str(error), code) from None
+
+
+def _run_and_read(user_dir: UserDir, recording: str | None, scratch: UserDir) -> list[bytes]:
+    """A whole run of the engine as fast as it goes, in a directory of its own with this one's configuration."""
+    if user_dir.config.is_dir():
+        shutil.copytree(user_dir.config, scratch.config)
+    if (user_dir.root / ".env").is_file():
+        shutil.copy(user_dir.root / ".env", scratch.root / ".env")
+    command = [sys.executable, "-m", "genesis", "run", "--mode", "sim", "--speed", "max", "--port", "0", "--json"]
+    command += ["--data-dir", str(scratch.root), *(["--recording", recording] if recording is not None else [])]
+    try:
+        # The words are our own and the recording's name, which was found already.
+        done = subprocess.run(  # noqa: S603
+            command, capture_output=True, text=True, timeout=RUN_TIME_OUT_S, check=False, stdin=subprocess.DEVNULL
+        )
+    except subprocess.TimeoutExpired:
+        text = f"the simulation did not end in {RUN_TIME_OUT_S:.0f} s"
+        raise CommandFailed(text, ExitCode.TIME_OUT) from None
+    if done.returncode != ExitCode.OK:
+        last = done.stderr.strip().splitlines()[-1:] or ["it said nothing"]
+        raise CommandFailed(f"the simulation ended with code {done.returncode}: {last[0]}")
+    return journal_lines(scratch.database("sim"))
+
+
+def _candles(name: str | None) -> "CandleRecording":
+    from genesis.domain.recording import CandleRecording, RecordingError
+    from genesis.simulator.recordings import DEFAULT, find, load
+
+    try:
+        find(name or DEFAULT)
+    except RecordingError as error:
+        raise CommandFailed(str(error), ExitCode.NOT_FOUND) from None
+    try:
+        recording = load(name or DEFAULT)
+    except RecordingError as error:
+        raise CommandFailed(str(error)) from None
+    if not isinstance(recording, CandleRecording):
+        text = f"{name} holds wire frames; a backtest needs candles"
+        raise CommandFailed(text, ExitCode.CONFIGURATION)
+    return recording
+
+
+def _backtest(user_dir: UserDir, recording: "CandleRecording") -> "BacktestResult":
+    from genesis.research.backtest import run_backtest
+
+    _, built = in_force(user_dir)
+    try:
+        return run_backtest(recording, built.settings)
+    except ValueError as error:
+        raise CommandFailed(str(error), ExitCode.CONFIGURATION) from None
+
+
+def _summary(result: "BacktestResult") -> dict[str, Any]:
+    figures: dict[str, Any] = msgspec.to_builtins(result.performance)
+    figures.pop("type", None)
+    return {
+        "recording": result.recording,
+        "first_ms": result.first_ms,
+        "last_ms": result.last_ms,
+        "candles": result.candles,
+        "orders": result.orders,
+        **figures,
+        "refusals": result.refusals,
+        "decisions": len(result.lines),
+        "digest": result.digest,
+    }

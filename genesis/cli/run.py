@@ -1,0 +1,169 @@
+"""`genesis run`: reads the configuration, takes the user directory, and hands over to the engine."""
+
+import math
+import sys
+from pathlib import Path
+from typing import Annotated, Final
+
+from cyclopts import Parameter
+
+from genesis.cli.failures import CommandFailed
+from genesis.cli.options import Where, environment
+from genesis.configuration import Configuration, load
+from genesis.domain.settings_build import Built, Layer
+from genesis.edge.user_dir import DirectoryInUse, UserDir, UserDirError
+from genesis.run_options import CannotStart, ExitCode, Mode, RunOptions
+
+LIVE_CONFIRM: Final = "GENESIS_LIVE_CONFIRM"
+LIVE_WORDS: Final = "trade real money"
+LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
+LIVE_KEYS: Final = ("BITFINEX_API_KEY", "BITFINEX_API_SECRET")
+
+
+def run(
+    *,
+    mode: Annotated[
+        Mode, Parameter(help="sim: a recording; paper: the real feed, simulated orders; live: real money.")
+    ] = Mode.SIM,
+    recording: Annotated[
+        str | None, Parameter(help="A recording's name or file (mode sim); `genesis data list` names them.")
+    ] = None,
+    speed: Annotated[str, Parameter(help="Recorded seconds a second, or max.")] = "60",
+    port: Annotated[int | None, Parameter(help="Port of the page and the API; 0 takes a free one.")] = None,
+    seed: Annotated[int, Parameter(help="Seed of everything that is left to chance (mode sim).")] = 0,
+    json: Annotated[bool, Parameter(negative="", help="Print the summary as JSON.")] = False,
+    dev: Annotated[
+        bool, Parameter(negative="", help="Give tokens without proof: for trying the API out, on loopback, mode sim.")
+    ] = False,
+    live: Annotated[bool, Parameter(negative="", help="Say once more that mode live is meant.")] = False,
+    where: Where | None = None,
+) -> int:
+    """Start the engine and run until the recording ends, SIGTERM or Ctrl-C."""
+    user_dir = (where or Where()).user_dir
+    options = options_of(
+        user_dir, mode=mode, recording=recording, speed=speed, port=port, seed=seed, json=json, dev=dev, live=live
+    )
+    try:
+        user_dir.create()
+        held = user_dir.hold()
+    except DirectoryInUse as error:
+        raise CommandFailed(str(error)) from None
+    except UserDirError as error:
+        raise CommandFailed(str(error), ExitCode.CONFIGURATION) from None
+    try:
+        loose = user_dir.loose_secrets()
+        if loose:
+            text = f"{loose[0]} must be readable by its owner only (chmod 600), was open to others"
+            raise CommandFailed(text, ExitCode.CONFIGURATION)
+        _log(options)
+        from genesis.engine import run_engine
+
+        return int(run_engine(options))
+    except CannotStart as error:
+        raise CommandFailed(str(error), error.exit_code) from None
+    finally:
+        held.release()
+
+
+def options_of(
+    user_dir: UserDir,
+    *,
+    mode: Mode,
+    recording: str | None,
+    speed: str,
+    port: int | None,
+    seed: int,
+    json: bool,
+    dev: bool,
+    live: bool,
+) -> RunOptions:
+    """Everything that can be judged before anything is touched. Raises CommandFailed."""
+    pace = speed_of(speed)
+    if recording is not None and mode is not Mode.SIM:
+        raise CommandFailed(f"--recording is for mode sim, the mode was {mode}", ExitCode.CONFIGURATION)
+    values: dict[str, object] = {} if port is None else {"web.port": port}
+    command = Layer(name="command line", values=values)
+    configuration = load(user_dir, environment(), command=command)
+    if not isinstance(configuration.outcome, Built):
+        raise CommandFailed("\n".join(str(fault) for fault in configuration.outcome), ExitCode.CONFIGURATION)
+    settings = configuration.outcome.settings
+    if dev and (mode is not Mode.SIM or settings.web.host not in LOOPBACK):
+        text = f"--dev needs mode sim on loopback, was mode {mode} on {settings.web.host}"
+        raise CommandFailed(text, ExitCode.CONFIGURATION)
+    if mode is Mode.LIVE:
+        _must_be_meant(live, configuration)
+    return RunOptions(
+        mode=mode,
+        user_dir=user_dir,
+        settings=settings,
+        layers=configuration.layers,
+        environment=configuration.environment,
+        recording=_recording(recording),
+        speed=pace,
+        seed=seed,
+        json=json,
+        dev=dev,
+        confirmed=mode is Mode.LIVE,
+    )
+
+
+def speed_of(text: str) -> float:
+    """`max` is inf. Raises CommandFailed on what is no speed."""
+    if text == "max":
+        return math.inf
+    try:
+        speed = float(text)
+    except ValueError:
+        speed = math.nan
+    if not (math.isfinite(speed) and 0 < speed <= 1_000_000):
+        raise CommandFailed(
+            f"--speed must be max or a number from above 0 to 1000000, was {text}", ExitCode.CONFIGURATION
+        )
+    return speed
+
+
+def _recording(name: str | None) -> str | None:
+    """A name stays a name, a path becomes absolute. Raises CommandFailed when neither is known."""
+    if name is None:
+        return None
+    from genesis.domain.recording import RecordingError
+    from genesis.simulator.recordings import find
+
+    try:
+        path = find(str(Path(name).expanduser()))
+    except RecordingError as error:
+        raise CommandFailed(str(error), ExitCode.NOT_FOUND) from None
+    return str(path.absolute()) if Path(name).expanduser().exists() else name
+
+
+def _must_be_meant(live: bool, configuration: Configuration) -> None:
+    """Real money takes three things: the flag, the keys, and words that nobody types by accident."""
+    if not live:
+        raise CommandFailed("mode live trades real money and needs --live as well", ExitCode.CONFIGURATION)
+    missing = [name for name in LIVE_KEYS if not configuration.environment.get(name)]
+    if missing:
+        raise CommandFailed(f"mode live needs {' and '.join(missing)} in the environment", ExitCode.CONFIGURATION)
+    words = configuration.environment.get(LIVE_CONFIRM)
+    if words is None:
+        if not sys.stdin.isatty():
+            text = f"mode live must be confirmed: set {LIVE_CONFIRM}={LIVE_WORDS!r}"
+            raise CommandFailed(text, ExitCode.CONFIGURATION)
+        words = input(f"This sends real orders to Bitfinex. Type {LIVE_WORDS!r} to go on: ")
+    if words.strip() != LIVE_WORDS:
+        raise CommandFailed("mode live was not confirmed; nothing was started", ExitCode.CONFIGURATION)
+
+
+def _log(options: RunOptions) -> None:
+    from genesis.domain.config_keys import SECRETS
+    from genesis.edge import logs
+
+    values = (options.environment.get(secret.name) for secret in SECRETS)
+    settings = options.settings.logs
+    logs.configure(
+        level=settings.level,
+        file=options.user_dir.logs / f"{options.mode.value}.log",
+        file_max_bytes=settings.file_max_bytes,
+        files_kept=settings.files_kept,
+        console=logs.terminal(),
+        redactor=logs.Redactor(value for value in values if value),
+    )

@@ -1,0 +1,140 @@
+"""The laboratory on the command line: a backtest, parity with a journal, and the exchange alone."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+import pytest
+
+from genesis.cli.main import call
+from genesis.domain.decision_log import record_lines
+from genesis.domain.recording import CandleRecording
+from genesis.edge.store import Store
+from genesis.research.backtest import run_backtest
+from genesis.run_options import ExitCode
+from genesis.simulator.recordings import load
+from protocols.journal import Commit, Record
+from protocols.settings import Settings
+
+RECORDING = "2015-08-flash"
+Capture = pytest.CaptureFixture[str]
+
+
+@pytest.fixture(autouse=True)
+def _home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GENESIS_HOME", str(tmp_path / "home"))
+
+
+def one_line(capsys: Capture) -> str:
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.count("\n") == 1
+    return said.err
+
+
+def test_a_backtest_is_the_same_every_time(capsys: Capture) -> None:
+    answers = []
+    for _ in range(2):
+        assert call(["backtest", "--recording", RECORDING, "--json"]) == ExitCode.OK
+        answer = json.loads(capsys.readouterr().out)
+        answer.pop("took_s")
+        answers.append(answer)
+    assert answers[0] == answers[1]
+    assert answers[0]["decisions"] > 0
+    assert call(["backtest", "--recording", RECORDING]) == ExitCode.OK
+    assert answers[0]["digest"] in capsys.readouterr().out
+
+
+def test_a_backtest_uses_the_settings_in_force(capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GENESIS_RISK__MAX_DRAWDOWN", "2")
+    assert call(["backtest", "--recording", RECORDING]) == ExitCode.CONFIGURATION
+    assert "risk.max_drawdown" in one_line(capsys)
+
+
+def test_what_cannot_be_tested_is_told(capsys: Capture, tmp_path: Path) -> None:
+    assert call(["backtest", "--recording", "no-such"]) == ExitCode.NOT_FOUND
+    one_line(capsys)
+    assert call(["backtest", "--recording", "2018-11-12-tBTCUSD"]) == ExitCode.CONFIGURATION
+    assert "needs candles" in one_line(capsys)
+    (tmp_path / "manifest.json").write_text("{")
+    assert call(["backtest", "--recording", str(tmp_path)]) == ExitCode.ERROR
+    assert "manifest.json" in one_line(capsys)
+
+
+def a_journal(path: Path, *, change: bool) -> Path:
+    """A journal that holds the backtest's own decisions, or all of them but one character."""
+    recording = load(RECORDING)
+    assert isinstance(recording, CandleRecording)
+    kinds = {b"SignalScore": "SignalScore", b"Verdict": "Verdict"}
+    records = []
+    for number, line in enumerate(run_backtest(recording, Settings()).lines):
+        kind, payload = line.split(b" ", 1)
+        if kind in kinds:
+            if change and number == 10:
+                payload = payload.replace(b'"confidence":0', b'"confidence":1', 1)
+            record = Record(kind=kinds[kind], key=str(number), payload=payload, correlation_id="c", at_ms=0)
+            records.append(record)
+    assert len(record_lines(records)) == len(records)
+    store = Store.open(path, at_ms=0)
+    store.commit([Commit(writer="test", records=tuple(records))], at_ms=0)
+    store.close()
+    return path
+
+
+def test_parity_with_the_same_decisions_is_equal(capsys: Capture, tmp_path: Path) -> None:
+    journal = a_journal(tmp_path / "same.sqlite", change=False)
+    code = call(["parity", "--recording", RECORDING, "--journal", str(journal), "--json"])
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["counts"]["SignalScore"]["backtest"] == answer["counts"]["SignalScore"]["simulation"]
+    if answer["counts"]["SubmitOrder"]["backtest"] == 0:
+        assert (code, answer["equal"]) == (ExitCode.OK, True)
+    else:
+        assert (code, answer["difference"]["kind"]) == (ExitCode.ERROR, "SubmitOrder")
+
+
+def test_parity_names_the_first_decision_that_differs(capsys: Capture, tmp_path: Path) -> None:
+    journal = a_journal(tmp_path / "other.sqlite", change=True)
+    assert call(["parity", "--recording", RECORDING, "--journal", str(journal)]) == ExitCode.ERROR
+    text = capsys.readouterr().out
+    assert "differ in SignalScore number" in text
+    assert "confidence must be equal" in text
+
+
+def test_a_journal_that_is_none_is_told(capsys: Capture, tmp_path: Path) -> None:
+    assert call(["parity", "--recording", RECORDING, "--journal", str(tmp_path / "absent")]) == ExitCode.NOT_FOUND
+    one_line(capsys)
+    (tmp_path / "other.sqlite").write_bytes(b"no journal at all" * 100)
+    code = call(["parity", "--recording", RECORDING, "--journal", str(tmp_path / "other.sqlite")])
+    assert code == ExitCode.ERROR
+    one_line(capsys)
+
+
+def test_the_exchange_alone_answers_and_ends_when_told() -> None:
+    command = [sys.executable, "-m", "genesis", "simulator", "--recording", RECORDING, "--port", "0", "--json"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            said = json.loads(process.stdout.readline())
+            answer = httpx.get(said["rest"] + "/v2/platform/status", timeout=10, trust_env=False)
+            assert answer.json() == [1]
+            assert said["websocket"].startswith("ws://127.0.0.1:")
+        finally:
+            process.send_signal(signal.SIGTERM)
+            _, errors = process.communicate(timeout=20)
+    assert process.returncode == 0, errors
+    assert errors == ""
+
+
+def test_the_exchange_alone_tells_a_taken_port(capsys: Capture) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        assert call(["simulator", "--recording", RECORDING, "--port", port]) == ExitCode.ERROR
+    assert os.strerror(98) in one_line(capsys)
