@@ -447,7 +447,7 @@ class ConnectionPrivateActor:
                 line.end("20051: server is stopping", self.settings.value.connection.backoff_base_s)
             case MaintenanceStarted():
                 self.stats.maintenance += 1
-                line.paused_since = ctx.clock.now()
+                line.paused_since, self.stats.paused = ctx.clock.now(), True
                 self._tell(ctx, "maintenance")
             case MaintenanceEnded():
                 # What happened meanwhile is only told by the snapshots of a new authentication.
@@ -477,7 +477,7 @@ class ConnectionPrivateActor:
             return
         line.greeted = True
         if not info.operative:
-            line.paused_since = ctx.clock.now()
+            line.paused_since, self.stats.paused = ctx.clock.now(), True
             self._tell(ctx, "maintenance")
             return
         await self._say(line, line.session.send_conf())

@@ -359,10 +359,10 @@ class ConnectionPublicActor:
                 line.end("20051: server is stopping", self.settings.value.connection.backoff_base_s)
             case MaintenanceStarted():
                 self.stats.maintenance += 1
-                line.paused_since = ctx.clock.now()
+                line.paused_since, self.stats.paused = ctx.clock.now(), True
                 self._tell(ctx, "maintenance")
             case MaintenanceEnded():
-                line.paused_since = None
+                line.paused_since, self.stats.paused = None, False
                 self._tell(ctx, "connected")
                 # Every stream may be stale, whatever it said meanwhile.
                 for subscription, stream in list(line.session.table.streams.items()):
@@ -413,7 +413,7 @@ class ConnectionPublicActor:
         if info.operative:
             self._ask_for_share(ctx, line)
         else:
-            line.paused_since = ctx.clock.now()
+            line.paused_since, self.stats.paused = ctx.clock.now(), True
             self._tell(ctx, "maintenance")
 
     def _on_up(self, ctx: Context, line: _Line) -> None:

@@ -37,6 +37,8 @@ HISTORY_TIMEOUT_S: Final = 45.0
 """Below the minute after which the order actor asks again under another number."""
 CANDLES_TIMEOUT_S: Final = 120.0
 AT_ONCE: Final = 32
+BEAT_S: Final = 5.0
+"""How often the supervisor hears that an answer is waited for: each wait has its own end, later than its patience."""
 
 
 @attrs.define(kw_only=True, eq=False)
@@ -58,6 +60,7 @@ class HistoryActor:
         ctx.ready()
         try:
             async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._beat, ctx, under_way)
                 while True:
                     async with under_way:
                         # Leases only when a place is free; the rest waits where it is counted.
@@ -71,6 +74,12 @@ class HistoryActor:
         except* ChannelClosed:
             # The asker has stopped for good: the engine is going down, and we are next.
             await trio.sleep_forever()
+
+    async def _beat(self, ctx: Context, under_way: trio.CapacityLimiter) -> None:
+        while True:
+            await trio.sleep(BEAT_S)
+            if under_way.borrowed_tokens:
+                ctx.progress()
 
     async def _serve_orders(
         self,

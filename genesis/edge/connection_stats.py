@@ -40,6 +40,7 @@ class ConnectionStats:
     trades_refilled: int = 0
     connected: bool = False
     up: bool = False
+    paused: bool = False
     last_frame_ns: int = 0
     last_data_ns: int = 0
     ping_ms: float = 0.0
@@ -61,8 +62,7 @@ class ConnectionStats:
         return self.sockets
 
     def fell(self, reason: str) -> None:
-        self.connected = False
-        self.up = False
+        self.connected = self.up = self.paused = False
         self.falls += 1
         # The text before the first colon: what comes after it differs each time and would never be counted twice.
         kind = reason.split(":")[0][:60]
