@@ -129,7 +129,7 @@ class WatchdogActor:
 
     def _lasting(self, now: float, fresh: tuple[Freshness, ...]) -> dict[tuple[str, str, str], float]:
         """Streams that have been stale for longer than silence is allowed, with their age in seconds."""
-        stale = {(entry.stream, entry.symbol, entry.timeframe): entry for entry in fresh if entry.stale}
+        stale = {(entry.stream, str(entry.symbol), entry.timeframe): entry for entry in fresh if entry.stale}
         self._stale_since = {name: self._stale_since.get(name, now) for name in stale}
         limit_s = self.settings.value.connection.silence_timeout_s
         return {name: stale[name].age_ms / 1000 for name, since in self._stale_since.items() if now - since >= limit_s}
