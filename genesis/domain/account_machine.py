@@ -2,15 +2,14 @@
 
 from collections import deque
 from collections.abc import Iterable
-from datetime import UTC, datetime
 from decimal import Decimal
-from zoneinfo import ZoneInfo
 
 import msgspec
 
 from genesis.domain.performance import performance
 from genesis.domain.position import Position
 from genesis.domain.risk_state import equity
+from genesis.domain.trading_day import trading_day
 from protocols.account import AccountView, ClosedTrade, EquityPoint
 from protocols.journal import CellWrite
 from protocols.orders import (
@@ -109,13 +108,11 @@ class AccountMachine:
         self._closed_seen: set[str] = set()
         self._unkept_days: set[int] = set()
         self._unkept_points = 0
-        self._zone = ZoneInfo(settings.risk.day_timezone)
 
     # --- inputs -----------------------------------------------------------------------------------------------------
 
     def on_settings(self, settings: Settings) -> None:
         self.settings = settings
-        self._zone = ZoneInfo(settings.risk.day_timezone)
 
     def on_balance(self, event: BalanceEvent) -> None:
         """Wallets of the venue. Margin positions are the order actor's to reconcile: spot positions come of fills."""
@@ -147,7 +144,7 @@ class AccountMachine:
         self.now_ms = max(self.now_ms, at_ms)
         if not self.known:
             return
-        day = datetime.fromtimestamp(self.now_ms / 1000, tz=UTC).astimezone(self._zone).date().isoformat()
+        day = trading_day(self.now_ms, self.settings.risk.day_timezone)
         if day != self.day:
             self.day = day
             self.day_start_equity = self.equity

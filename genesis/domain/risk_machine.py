@@ -6,9 +6,7 @@ the same verdicts after any crash.
 """
 
 from collections.abc import Iterable
-from datetime import UTC, datetime
 from decimal import Decimal
-from zoneinfo import ZoneInfo
 
 import attrs
 import msgspec
@@ -31,6 +29,7 @@ from genesis.domain.risk_state import (
     equity,
     held_quantity,
 )
+from genesis.domain.trading_day import trading_day
 from protocols.journal import CellWrite, Record
 from protocols.orders import Approved, OrderIntent, OrderType, Purpose
 from protocols.risk import (
@@ -73,7 +72,6 @@ class RiskMachine:
         self.settings = settings
         self.state = RiskState()
         self._pairs: PairSpecs = pairs or {}
-        self._zone = ZoneInfo(settings.risk.day_timezone)
         self._symbols = _symbols(settings)
         self._verdicts: dict[str, Verdict] = {}
 
@@ -81,7 +79,6 @@ class RiskMachine:
 
     def on_settings(self, settings: Settings) -> None:
         self.settings = settings
-        self._zone = ZoneInfo(settings.risk.day_timezone)
         self._symbols = _symbols(settings)
 
     def on_pairs(self, pairs: PairSpecs) -> None:
@@ -392,7 +389,7 @@ class RiskMachine:
 
     def _begin_day(self) -> None:
         state = self.state
-        day = datetime.fromtimestamp(state.now_ms / 1000, tz=UTC).astimezone(self._zone).date().isoformat()
+        day = trading_day(state.now_ms, self.settings.risk.day_timezone)
         if day != state.day:
             state.day = day
             state.day_start_equity = None

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
+from functools import lru_cache
 
 import attrs
 import msgspec
@@ -9,7 +10,7 @@ import msgspec
 from genesis.domain.pairs import PairSpec
 from protocols.orders import OrderIntent, Purpose
 from protocols.risk import AccountState, TradingState, WalletView
-from protocols.units import ZERO, Side, Symbol, base_currency, quote_currency
+from protocols.units import ZERO, Side, Symbol, base_currency
 
 ENTRY_PURPOSES = frozenset({Purpose.ENTRY, Purpose.MANUAL})
 
@@ -131,16 +132,23 @@ def equity(wallets: Iterable[WalletView], marks: Mapping[str, Decimal], quote: s
     Wallets alone, not wallets and fills: two streams that arrive one after the other would for a moment count a trade
     twice or not at all, and a false peak is remembered for ever. A currency without a price counts nothing.
     """
-    prices = {base_currency(symbol): price for symbol, price in marks.items() if quote_currency(symbol) == quote}
     total = ZERO
     for wallet in wallets:
         if wallet.wallet_type != "exchange":
             continue
         if wallet.currency == quote:
             total += wallet.balance
-        elif wallet.currency in prices:
-            total += wallet.balance * prices[wallet.currency]
+        elif wallet.balance:
+            price = marks.get(spot_symbol(wallet.currency, quote))
+            if price is not None:
+                total += wallet.balance * price
     return total
+
+
+@lru_cache(maxsize=4096)
+def spot_symbol(base: str, quote: str) -> str:
+    """The pair's symbol: `tBTCUSD`; with a colon when a name is longer than three letters, as `tDUSK:USD`."""
+    return f"t{base}{quote}" if len(base) == len(quote) == 3 else f"t{base}:{quote}"
 
 
 def cash(account: AccountState | None, quote: str) -> Decimal:

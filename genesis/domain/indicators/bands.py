@@ -1,0 +1,70 @@
+"""Where price stands among its recent prices: Bollinger, Keltner, Donchian, and the z-score."""
+
+import math
+
+from genesis.domain.indicators.averages import (
+    EMA_SIZE,
+    State,
+    ema_start,
+    ema_step,
+    window_deviation,
+    window_mean,
+    window_push,
+    window_start,
+)
+from genesis.domain.indicators.extremes import extremes_push, extremes_start, window_high, window_low
+from genesis.domain.indicators.ranges import atr_start, atr_step
+
+
+def bollinger_start(period: int, width: float) -> list[float]:
+    """[width] [window]"""
+    return [width, *window_start(period)]
+
+
+def bollinger_step(state: State, at: int, close: float) -> tuple[float, float, float]:
+    """(upper, middle, lower): the mean and `width` population deviations around it."""
+    if not window_push(state, at + 1, close):
+        return math.nan, math.nan, math.nan
+    middle = window_mean(state, at + 1)
+    half = state[at] * window_deviation(state, at + 1)
+    return middle + half, middle, middle - half
+
+
+def keltner_start(period: int, atr_period: int, width: float) -> list[float]:
+    """[width] [EMA] [ATR]"""
+    return [width, *ema_start(period), *atr_start(atr_period)]
+
+
+def keltner_step(state: State, at: int, high: float, low: float, close: float) -> tuple[float, float, float]:
+    """(upper, middle, lower): an EMA and `width` average true ranges around it."""
+    middle = ema_step(state, at + 1, close)
+    atr = atr_step(state, at + 1 + EMA_SIZE, high, low, close)
+    if middle != middle or atr != atr:
+        return math.nan, math.nan, math.nan
+    half = state[at] * atr
+    return middle + half, middle, middle - half
+
+
+def donchian_start(period: int) -> list[float]:
+    return extremes_start(period)
+
+
+def donchian_step(state: State, at: int, high: float, low: float) -> tuple[float, float, float]:
+    """(upper, middle, lower): the highest high and lowest low of the last `period` bars, this one included."""
+    if not extremes_push(state, at, high, low):
+        return math.nan, math.nan, math.nan
+    upper = window_high(state, at)
+    lower = window_low(state, at)
+    return upper, 0.5 * (upper + lower), lower
+
+
+def zscore_start(period: int) -> list[float]:
+    return window_start(period)
+
+
+def zscore_step(state: State, at: int, close: float) -> float:
+    """How many population deviations the close is from the window's mean; 0 in a window that does not move."""
+    if not window_push(state, at, close):
+        return math.nan
+    deviation = window_deviation(state, at)
+    return (close - window_mean(state, at)) / deviation if deviation > 0.0 else 0.0

@@ -1,0 +1,298 @@
+"""Every indicator by name: its parameters and outputs, run per candle or over an array with one and the same step.
+
+A row is [open_ms, open, high, low, close, volume]. A row with a number that the indicator needs and that is not finite
+is as if it had never been: its outputs are NaN and the state does not move. Candles without trades do not exist, so
+periods count candles, not minutes.
+"""
+
+from collections.abc import Callable, Mapping, MutableSequence, Sequence
+from typing import Any
+
+import attrs
+import numpy as np
+import numpy.typing as npt
+
+from genesis.domain.indicators.averages import State, ema_start, ema_step, sma_start, sma_step, wma_start, wma_step
+from genesis.domain.indicators.bands import (
+    bollinger_start,
+    bollinger_step,
+    donchian_start,
+    donchian_step,
+    keltner_start,
+    keltner_step,
+    zscore_start,
+    zscore_step,
+)
+from genesis.domain.indicators.compiling import can_compile, compiled
+from genesis.domain.indicators.momentum import (
+    macd_start,
+    macd_step,
+    rsi_start,
+    rsi_step,
+    stochastic_start,
+    stochastic_step,
+)
+from genesis.domain.indicators.ranges import (
+    adx_start,
+    adx_step,
+    atr_start,
+    atr_step,
+    true_range_start,
+    true_range_step,
+)
+from genesis.domain.indicators.volatility import realised_volatility_start, realised_volatility_step
+from genesis.domain.indicators.volume import obv_start, obv_step, vwap_start, vwap_step
+from protocols.market import Candle
+
+TIME, OPEN, HIGH, LOW, CLOSE, VOLUME = range(6)
+COLUMNS = 6
+
+Row = Sequence[float]
+Out = MutableSequence[float]
+Floats = npt.NDArray[np.float64]
+
+
+@attrs.frozen(kw_only=True)
+class Indicator:
+    """`on_row(state, row, out)` writes one bar's outputs; `first(**parameters)` is the first bar that has them all."""
+
+    name: str
+    outputs: tuple[str, ...]
+    needs: tuple[int, ...]
+    defaults: Mapping[str, float]
+    start: Callable[..., list[float]]
+    on_row: Callable[[Any, Any, Any], None]
+    first: Callable[..., int]
+
+    def resolve(self, given: Mapping[str, float]) -> dict[str, float]:
+        """All parameters; whole ones as int. Raises ValueError on an unknown name or a broken count."""
+        unknown = given.keys() - self.defaults.keys()
+        if unknown:
+            known = ", ".join(self.defaults) or "none"
+            raise ValueError(f"parameters of {self.name} must be among: {known}; was {', '.join(sorted(unknown))}")
+        resolved: dict[str, float] = {}
+        for name, default in self.defaults.items():
+            number = given.get(name, default)
+            if isinstance(default, int):
+                if number != int(number):
+                    raise ValueError(f"{self.name}.{name} must be a whole number, was {number}")
+                number = int(number)
+            resolved[name] = number
+        return resolved
+
+
+@attrs.define
+class LiveIndicator:
+    """One indicator fed candle by candle. `state` may be kept and set again."""
+
+    indicator: Indicator
+    state: list[float]
+
+    @classmethod
+    def of(cls, indicator: Indicator, **parameters: float) -> "LiveIndicator":
+        return cls(indicator, indicator.start(**indicator.resolve(parameters)))
+
+    def on_candle(self, candle: Candle) -> tuple[float, ...]:
+        row = (float(candle.open_ms), candle.open, candle.high, candle.low, candle.close, candle.volume)
+        out = [float("nan")] * len(self.indicator.outputs)
+        if _usable(self.indicator.needs, row):
+            self.indicator.on_row(self.state, row, out)
+        return tuple(out)
+
+
+def candle_rows(candles: Sequence[Candle]) -> Floats:
+    """float64[n, 6] of candles, oldest first."""
+    return np.array(
+        [(one.open_ms, one.open, one.high, one.low, one.close, one.volume) for one in candles], dtype=np.float64
+    ).reshape(-1, COLUMNS)
+
+
+def run_over(indicator: Indicator, rows: Floats, *, compile: bool | None = None, **parameters: float) -> Floats:
+    """float64[n, outputs] for float64[n, 6]; NaN until warm. Compiled when numba is there, unless told otherwise."""
+    rows = np.ascontiguousarray(rows, dtype=np.float64)
+    if rows.ndim != 2 or rows.shape[1] != COLUMNS:
+        raise ValueError(f"rows must have shape (n, {COLUMNS}), was {rows.shape}")
+    state = indicator.start(**indicator.resolve(parameters))
+    if can_compile() if compile is None else compile:
+        out = np.full((len(rows), len(indicator.outputs)), np.nan)
+        needs = np.array(indicator.needs, dtype=np.int64)
+        compiled(_loop)(compiled(indicator.on_row), needs, np.array(state, dtype=np.float64), rows, out)
+        return out
+    plain_out = [[float("nan")] * len(indicator.outputs) for _ in range(len(rows))]
+    _loop(indicator.on_row, indicator.needs, state, rows.tolist(), plain_out)
+    return np.array(plain_out, dtype=np.float64).reshape(len(rows), len(indicator.outputs))
+
+
+def _usable(needs: Any, row: Any) -> bool:
+    for column in needs:
+        # Not a number, or infinite: neither equals zero when taken from itself.
+        if not row[column] - row[column] == 0.0:
+            return False
+    return True
+
+
+def _loop(on_row: Any, needs: Any, state: Any, rows: Any, out: Any) -> None:
+    for place in range(len(rows)):
+        if _usable(needs, rows[place]):
+            on_row(state, rows[place], out[place])
+
+
+def _sma(state: State, row: Row, out: Out) -> None:
+    out[0] = sma_step(state, 0, row[CLOSE])
+
+
+def _ema(state: State, row: Row, out: Out) -> None:
+    out[0] = ema_step(state, 0, row[CLOSE])
+
+
+def _wma(state: State, row: Row, out: Out) -> None:
+    out[0] = wma_step(state, 0, row[CLOSE])
+
+
+def _rsi(state: State, row: Row, out: Out) -> None:
+    out[0] = rsi_step(state, 0, row[CLOSE])
+
+
+def _true_range(state: State, row: Row, out: Out) -> None:
+    out[0] = true_range_step(state, 0, row[HIGH], row[LOW], row[CLOSE])
+
+
+def _atr(state: State, row: Row, out: Out) -> None:
+    out[0] = atr_step(state, 0, row[HIGH], row[LOW], row[CLOSE])
+
+
+def _adx(state: State, row: Row, out: Out) -> None:
+    out[0], out[1], out[2] = adx_step(state, 0, row[HIGH], row[LOW], row[CLOSE])
+
+
+def _macd(state: State, row: Row, out: Out) -> None:
+    out[0], out[1], out[2] = macd_step(state, 0, row[CLOSE])
+
+
+def _bollinger(state: State, row: Row, out: Out) -> None:
+    out[0], out[1], out[2] = bollinger_step(state, 0, row[CLOSE])
+
+
+def _stochastic(state: State, row: Row, out: Out) -> None:
+    out[0], out[1] = stochastic_step(state, 0, row[HIGH], row[LOW], row[CLOSE])
+
+
+def _donchian(state: State, row: Row, out: Out) -> None:
+    out[0], out[1], out[2] = donchian_step(state, 0, row[HIGH], row[LOW])
+
+
+def _keltner(state: State, row: Row, out: Out) -> None:
+    out[0], out[1], out[2] = keltner_step(state, 0, row[HIGH], row[LOW], row[CLOSE])
+
+
+def _obv(state: State, row: Row, out: Out) -> None:
+    out[0] = obv_step(state, 0, row[CLOSE], row[VOLUME])
+
+
+def _vwap(state: State, row: Row, out: Out) -> None:
+    out[0] = vwap_step(state, 0, row[TIME], row[HIGH], row[LOW], row[CLOSE], row[VOLUME])
+
+
+def _realised_volatility(state: State, row: Row, out: Out) -> None:
+    out[0] = realised_volatility_step(state, 0, row[CLOSE])
+
+
+def _zscore(state: State, row: Row, out: Out) -> None:
+    out[0] = zscore_step(state, 0, row[CLOSE])
+
+
+_BAR = (HIGH, LOW, CLOSE)
+_BAND = ("upper", "middle", "lower")
+
+
+def _indicator(
+    name: str,
+    on_row: Callable[[Any, Any, Any], None],
+    start: Callable[..., list[float]],
+    first: Callable[..., int],
+    *,
+    outputs: tuple[str, ...] = ("value",),
+    needs: tuple[int, ...] = (CLOSE,),
+    **defaults: float,
+) -> Indicator:
+    return Indicator(
+        name=name, outputs=outputs, needs=needs, defaults=defaults, start=start, on_row=on_row, first=first
+    )
+
+
+INDICATORS: dict[str, Indicator] = {
+    indicator.name: indicator
+    for indicator in (
+        _indicator("sma", _sma, sma_start, lambda period: period - 1, period=20),
+        _indicator("ema", _ema, ema_start, lambda period: period - 1, period=20),
+        _indicator("wma", _wma, wma_start, lambda period: period - 1, period=20),
+        _indicator("rsi", _rsi, rsi_start, lambda period: period, period=14),
+        _indicator("true_range", _true_range, true_range_start, lambda: 1, needs=_BAR),
+        _indicator("atr", _atr, atr_start, lambda period: period, needs=_BAR, period=14),
+        _indicator(
+            "adx",
+            _adx,
+            adx_start,
+            lambda period: 2 * period - 1,
+            outputs=("adx", "plus_di", "minus_di"),
+            needs=_BAR,
+            period=14,
+        ),
+        _indicator(
+            "macd",
+            _macd,
+            macd_start,
+            lambda fast, slow, signal: slow + signal - 2,
+            outputs=("line", "signal", "histogram"),
+            fast=12,
+            slow=26,
+            signal=9,
+        ),
+        _indicator(
+            "bollinger",
+            _bollinger,
+            bollinger_start,
+            lambda period, width: period - 1,
+            outputs=_BAND,
+            period=20,
+            width=2.0,
+        ),
+        _indicator(
+            "stochastic",
+            _stochastic,
+            stochastic_start,
+            lambda period, slowing, signal: period + slowing + signal - 3,
+            outputs=("k", "d"),
+            needs=_BAR,
+            period=14,
+            slowing=3,
+            signal=3,
+        ),
+        _indicator(
+            "donchian",
+            _donchian,
+            donchian_start,
+            lambda period: period - 1,
+            outputs=_BAND,
+            needs=(HIGH, LOW),
+            period=20,
+        ),
+        _indicator(
+            "keltner",
+            _keltner,
+            keltner_start,
+            lambda period, atr_period, width: max(period - 1, atr_period),
+            outputs=_BAND,
+            needs=_BAR,
+            period=20,
+            atr_period=10,
+            width=2.0,
+        ),
+        _indicator("obv", _obv, obv_start, lambda: 0, needs=(CLOSE, VOLUME)),
+        _indicator("vwap", _vwap, vwap_start, lambda: 0, needs=(TIME, HIGH, LOW, CLOSE, VOLUME)),
+        _indicator(
+            "realised_volatility", _realised_volatility, realised_volatility_start, lambda period: period, period=30
+        ),
+        _indicator("zscore", _zscore, zscore_start, lambda period: period - 1, period=20),
+    )
+}

@@ -1,0 +1,80 @@
+"""How fast price moves: relative strength, MACD, and the stochastic oscillator."""
+
+import math
+
+from genesis.domain.indicators.averages import EMA_SIZE, State, ema_start, ema_step, sma_start, sma_step, wilder_step
+from genesis.domain.indicators.extremes import extremes_push, extremes_start, window_high, window_low
+
+NEUTRAL = 50.0
+"""What an oscillator from 0 to 100 says of a market that does not move (TA-Lib says 0, which reads as oversold)."""
+
+
+def rsi_start(period: int) -> list[float]:
+    """[previous close] [Wilder average of gains] [of losses]"""
+    return [math.nan, *ema_start(period), *ema_start(period)]
+
+
+def rsi_step(state: State, at: int, close: float) -> float:
+    """Wilder's relative strength index, 0 to 100; first known at bar `period`."""
+    previous = state[at]
+    state[at] = close
+    if previous != previous:
+        return math.nan
+    change = close - previous
+    gain = wilder_step(state, at + 1, change if change > 0.0 else 0.0)
+    loss = wilder_step(state, at + 4, -change if change < 0.0 else 0.0)
+    if gain != gain:
+        return math.nan
+    total = gain + loss
+    return 100.0 * gain / total if total > 0.0 else NEUTRAL
+
+
+def macd_start(fast: int, slow: int, signal: int) -> list[float]:
+    """[bars to leave out for the fast average] [fast EMA] [slow EMA] [EMA of the line]"""
+    if not fast < slow:
+        raise ValueError(f"fast must be below slow ({slow}), was {fast}")
+    return [float(slow - fast), *ema_start(fast), *ema_start(slow), *ema_start(signal)]
+
+
+def macd_step(state: State, at: int, close: float) -> tuple[float, float, float]:
+    """(line, signal, histogram), known together at bar `slow + signal - 2`.
+
+    Both averages become known at the same bar: the fast one leaves out the first `slow - fast` closes, as in TA-Lib.
+    """
+    slow = ema_step(state, at + 1 + EMA_SIZE, close)
+    if state[at] > 0.0:
+        state[at] -= 1.0
+        return math.nan, math.nan, math.nan
+    fast = ema_step(state, at + 1, close)
+    if slow != slow:
+        return math.nan, math.nan, math.nan
+    line = fast - slow
+    signal = ema_step(state, at + 1 + 2 * EMA_SIZE, line)
+    if signal != signal:
+        return math.nan, math.nan, math.nan
+    return line, signal, line - signal
+
+
+def stochastic_start(period: int, slowing: int, signal: int) -> list[float]:
+    """[where the window, %K and %D begin] then those three"""
+    window = extremes_start(period)
+    smooth = sma_start(slowing)
+    return [float(len(window)), float(len(smooth)), *window, *smooth, *sma_start(signal)]
+
+
+def stochastic_step(state: State, at: int, high: float, low: float, close: float) -> tuple[float, float]:
+    """(%K, %D): the close's place in the window's range, smoothed once and twice; known together."""
+    window = at + 2
+    smooth = window + int(state[at])
+    signal = smooth + int(state[at + 1])
+    if not extremes_push(state, window, high, low):
+        return math.nan, math.nan
+    lowest = window_low(state, window)
+    span = window_high(state, window) - lowest
+    k = sma_step(state, smooth, 100.0 * (close - lowest) / span if span > 0.0 else NEUTRAL)
+    if k != k:
+        return math.nan, math.nan
+    d = sma_step(state, signal, k)
+    if d != d:
+        return math.nan, math.nan
+    return k, d

@@ -1,0 +1,20 @@
+"""The trading day: which calendar day a moment of venue time belongs to, in the zone that settings name."""
+
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Final
+from zoneinfo import ZoneInfo
+
+# Every zone in use is a whole number of quarter hours from UTC, so no day begins within one.
+_QUARTER_MS: Final = 900_000
+
+
+def trading_day(at_ms: int, timezone: str) -> str:
+    """The day as text, `2018-02-06`."""
+    return _day_of_quarter(at_ms // _QUARTER_MS, timezone)
+
+
+@lru_cache(maxsize=1024)
+def _day_of_quarter(quarter: int, timezone: str) -> str:
+    at = datetime.fromtimestamp(quarter * _QUARTER_MS / 1000, tz=UTC)
+    return at.astimezone(ZoneInfo(timezone)).date().isoformat()
