@@ -292,6 +292,10 @@ class Venue:
             return NOTHING
         return self._tick(market, exact(price), volume, now_ms)
 
+    def observe(self, symbol: Symbol, price: float) -> None:
+        """A price of the past, taken in without matching anybody: where a resumed replay stands."""
+        self._markets[symbol].last = price
+
     def advance(self, now_ms: int) -> list[VenueOutput]:
         """Time passed without a tick: orders past their time end."""
         out: list[VenueOutput] = []

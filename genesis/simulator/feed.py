@@ -1,0 +1,169 @@
+"""One pair's public market: its candles of every time frame, its last trades, its day."""
+
+from collections import deque
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Final, NamedTuple
+
+from genesis.domain.candles import bucket_open, merged
+from genesis.domain.replay import MINUTE_MS, CandleRow
+from protocols.bitfinex.numbers import js_number
+from protocols.market import Candle
+from protocols.units import Symbol
+
+TIMEFRAMES: Final = ("1m", "5m", "15m", "30m", "1h", "3h", "4h", "6h", "12h", "1D", "1W", "14D", "1M")
+SAME_TIMEFRAME: Final = {"7D": "1W"}
+DAY_MINUTES: Final = 1440
+KEPT_TRADES: Final = 10_000
+FOUR_HOURS_MS: Final = 4 * 3_600_000
+
+
+def bucket_start(at_ms: int, timeframe: str) -> int:
+    """Start of the candle that holds a moment, in any of the venue's time frames."""
+    if timeframe == "4h":
+        return at_ms - at_ms % FOUR_HOURS_MS
+    if timeframe == "1M":
+        day = datetime.fromtimestamp(at_ms / 1000, UTC)
+        return int(datetime(day.year, day.month, 1, tzinfo=UTC).timestamp() * 1000)
+    return bucket_open(at_ms, timeframe)
+
+
+class PublicTrade(NamedTuple):
+    trade_id: int
+    time_ms: int
+    amount: float
+    price: float
+
+    def text(self) -> str:
+        return f"[{self.trade_id},{self.time_ms},{js_number(self.amount)},{js_number(self.price)}]"
+
+
+class Day(NamedTuple):
+    """The last 24 hours."""
+
+    open: float
+    high: float
+    low: float
+    volume: float
+
+
+def candle_text(candle: Candle) -> str:
+    """A candle as the wire prints it: close before high."""
+    numbers = ",".join(
+        js_number(number) for number in (candle.open, candle.close, candle.high, candle.low, candle.volume)
+    )
+    return f"[{candle.open_ms},{numbers}]"
+
+
+class Feed:
+    """Minutes come in, forming and final; bigger candles follow. `series` of a time frame ends with the running one."""
+
+    def __init__(self, symbol: Symbol, history: Iterable[CandleRow] = ()) -> None:
+        self.symbol = symbol
+        self.last: float | None = None
+        self.trades: deque[PublicTrade] = deque(maxlen=KEPT_TRADES)
+        self._minute: Candle | None = None
+        self._series: dict[str, list[Candle]] = {timeframe: [] for timeframe in TIMEFRAMES}
+        self._base: dict[str, Candle] = {}
+        self._day: Day | None = None
+        for row in history:
+            self.on_minute(row)
+
+    def on_minute(self, row: CandleRow) -> None:
+        """A minute as it stands now: forming or final."""
+        if self._minute is not None and row.open_ms != self._minute.open_ms:
+            for timeframe in TIMEFRAMES:
+                self._touch(timeframe)
+                self._base[timeframe] = self._series[timeframe][-1]
+            self._day = None
+        self._minute = Candle(
+            symbol=self.symbol,
+            timeframe="1m",
+            open_ms=row.open_ms,
+            open=row.open,
+            high=row.high,
+            low=row.low,
+            close=row.close,
+            volume=row.volume,
+        )
+        self.last = row.close
+
+    def on_trade(self, trade: PublicTrade) -> None:
+        self.trades.append(trade)
+
+    def on_print(self, trade: PublicTrade) -> None:
+        """A trade that also makes the candles, where the recording has none."""
+        self.on_trade(trade)
+        open_ms = trade.time_ms - trade.time_ms % MINUTE_MS
+        minute, price, size = self._minute, trade.price, abs(trade.amount)
+        if minute is None or minute.open_ms < open_ms:
+            self.on_minute(CandleRow(open_ms, price, price, price, price, size))
+        elif minute.open_ms == open_ms:
+            self.on_minute(
+                CandleRow(
+                    open_ms,
+                    minute.open,
+                    price,
+                    max(minute.high, price),
+                    min(minute.low, price),
+                    round(minute.volume + size, 8),
+                )
+            )
+
+    def _touch(self, timeframe: str) -> Candle:
+        minute = self._minute
+        assert minute is not None
+        open_ms = bucket_start(minute.open_ms, timeframe)
+        base = self._base.get(timeframe)
+        if base is not None and base.open_ms == open_ms:
+            candle = merged(base, minute)
+        else:
+            candle = Candle(
+                symbol=self.symbol,
+                timeframe=timeframe,
+                open_ms=open_ms,
+                open=minute.open,
+                high=minute.high,
+                low=minute.low,
+                close=minute.close,
+                volume=minute.volume,
+            )
+        series = self._series[timeframe]
+        if series and series[-1].open_ms == open_ms:
+            series[-1] = candle
+        else:
+            series.append(candle)
+        return candle
+
+    def current(self, timeframe: str) -> Candle | None:
+        """The running candle of a time frame (`7D` is `1W`)."""
+        return None if self._minute is None else self._touch(SAME_TIMEFRAME.get(timeframe, timeframe))
+
+    def candles(self, timeframe: str) -> Sequence[Candle]:
+        """Oldest first, the running one last. Not to be changed."""
+        known = SAME_TIMEFRAME.get(timeframe, timeframe)
+        if self._minute is not None:
+            self._touch(known)
+        return self._series[known]
+
+    def day(self) -> Day | None:
+        """Over the last 1,440 minutes that have a candle since 24 hours ago."""
+        minute = self._minute
+        if minute is None:
+            return None
+        if self._day is None:
+            since_ms = minute.open_ms - (DAY_MINUTES - 1) * MINUTE_MS
+            old = [
+                candle for candle in self._series["1m"][-DAY_MINUTES:] if since_ms <= candle.open_ms < minute.open_ms
+            ]
+            if old:
+                self._day = Day(
+                    old[0].open,
+                    max(candle.high for candle in old),
+                    min(candle.low for candle in old),
+                    sum(candle.volume for candle in old),
+                )
+            else:
+                self._day = Day(minute.open, minute.high, minute.low, 0.0)
+        day = self._day
+        return Day(day.open, max(day.high, minute.high), min(day.low, minute.low), round(day.volume + minute.volume, 8))

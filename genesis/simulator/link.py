@@ -1,0 +1,238 @@
+"""One TCP connection of a client: HTTP/1.1 requests, or after an upgrade one WebSocket conversation.
+
+h11 reads the requests and wsproto the client's frames. What the exchange says is framed here and written in batches:
+a replay at full speed says tens of thousands of frames a second, and a write for each would be most of its time.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+import attrs
+import h11
+import trio
+import wsproto
+from wsproto.events import BytesMessage, CloseConnection, Ping, TextMessage
+from wsproto.utilities import LocalProtocolError, RemoteProtocolError
+
+from genesis.simulator.session import Session
+
+LARGEST_BODY: Final = 1024 * 1024
+LARGEST_MESSAGE: Final = 1024 * 1024
+READ_SIZE: Final = 65_536
+GOODBYE_S: Final = 2.0
+
+
+@attrs.frozen(kw_only=True)
+class HttpRequest:
+    """`target` is the raw path with its query; header names are lower case."""
+
+    method: str
+    target: str
+    headers: dict[str, str]
+    body: bytes
+    peer: str
+
+
+@attrs.frozen(kw_only=True)
+class HttpResponse:
+    status: int
+    body: bytes
+    content_type: str = "application/json; charset=utf-8"
+
+
+Handler = Callable[[HttpRequest], Awaitable[HttpResponse]]
+OpenSession = Callable[[HttpRequest], "Session | HttpResponse"]
+"""Says yes to a WebSocket handshake with a session, or no with an HTTP answer."""
+
+
+def text_frame(payload: bytes) -> bytes:
+    """A whole text message in one frame, unmasked as a server sends it (RFC 6455, 5.2)."""
+    size = len(payload)
+    if size < 126:
+        return bytes((0x81, size)) + payload
+    if size < 65_536:
+        return b"\x81\x7e" + size.to_bytes(2, "big") + payload
+    return b"\x81\x7f" + size.to_bytes(8, "big") + payload
+
+
+async def serve_client(
+    stream: trio.SocketStream,
+    *,
+    peer: str,
+    handler: Handler,
+    open_session: OpenSession,
+    left: Callable[[Session], None],
+) -> None:
+    """Serve one connection to its end. Whatever the client does ends here."""
+    try:
+        await _serve_http(stream, peer, handler, open_session, left)
+    except (trio.BrokenResourceError, trio.ClosedResourceError, h11.RemoteProtocolError):
+        return
+    finally:
+        with trio.move_on_after(GOODBYE_S, shield=True):
+            await stream.aclose()
+
+
+async def _serve_http(
+    stream: trio.SocketStream, peer: str, handler: Handler, open_session: OpenSession, left: Callable[[Session], None]
+) -> None:
+    connection = h11.Connection(h11.SERVER)
+    while True:
+        request = await _read_request(connection, stream, peer)
+        if request is None:
+            return
+        if request.headers.get("upgrade", "").lower() == "websocket":
+            answer = open_session(request)
+            if isinstance(answer, Session):
+                await _serve_websocket(stream, request, connection.trailing_data[0], answer, left)
+                return
+        else:
+            answer = await handler(request)
+        headers = [("content-type", answer.content_type), ("content-length", str(len(answer.body)))]
+        data = connection.send(h11.Response(status_code=answer.status, headers=headers))
+        # send() returns None only for a connection that is over.
+        await stream.send_all((data or b"") + (connection.send(h11.Data(data=answer.body)) or b""))
+        connection.send(h11.EndOfMessage())
+        if connection.our_state is not h11.DONE or connection.their_state is not h11.DONE:
+            # The client wants to close, or asked for an upgrade that it was refused.
+            return
+        connection.start_next_cycle()
+
+
+async def _read_request(connection: h11.Connection, stream: trio.SocketStream, peer: str) -> HttpRequest | None:
+    head: h11.Request | None = None
+    body = bytearray()
+    while True:
+        event = connection.next_event()
+        if event is h11.NEED_DATA:
+            if connection.they_are_waiting_for_100_continue:
+                go_on = connection.send(h11.InformationalResponse(status_code=100, headers=[]))
+                await stream.send_all(go_on or b"")
+            connection.receive_data(await stream.receive_some(READ_SIZE))
+        elif isinstance(event, h11.Request):
+            head = event
+        elif isinstance(event, h11.Data):
+            body += event.data
+            if len(body) > LARGEST_BODY:
+                return None
+        elif isinstance(event, h11.EndOfMessage) or event is h11.PAUSED:
+            assert head is not None
+            headers = {name.decode("ascii").lower(): value.decode("latin-1") for name, value in head.headers}
+            return HttpRequest(
+                method=head.method.decode("ascii"),
+                target=head.target.decode("ascii"),
+                headers=headers,
+                body=bytes(body),
+                peer=peer,
+            )
+        else:
+            # ConnectionClosed
+            return None
+
+
+async def _serve_websocket(
+    stream: trio.SocketStream, request: HttpRequest, early: bytes, session: Session, left: Callable[[Session], None]
+) -> None:
+    protocol = wsproto.WSConnection(wsproto.ConnectionType.SERVER)
+    headers = [(name.encode(), value.encode("latin-1")) for name, value in request.headers.items()]
+    try:
+        protocol.initiate_upgrade_connection(headers, request.target)
+        for _ in protocol.events():
+            pass
+        accepted = protocol.send(wsproto.events.AcceptConnection())
+    except (RemoteProtocolError, LocalProtocolError):
+        left(session)
+        return
+    ready = trio.Event()
+    control = bytearray(accepted)
+    """Bytes that are no data frame: the handshake's answer, pongs, the closing frame."""
+
+    def wake() -> None:
+        ready.set()
+
+    session.wake = wake
+    session.peer = request.peer
+    try:
+        async with trio.open_nursery() as nursery:
+            session.abort = nursery.cancel_scope.cancel
+
+            async def write() -> None:
+                nonlocal ready
+                while True:
+                    # The handshake's answer and pongs go first; then whatever frames have gathered.
+                    frames, session.outgoing = session.outgoing, []
+                    data = bytes(control) + b"".join(map(text_frame, frames))
+                    control.clear()
+                    if data:
+                        session.unsent_bytes = len(data)
+                        await stream.send_all(data)
+                        session.unsent_bytes = 0
+                        session.sent += len(frames)
+                        session.drained()
+                    elif protocol.state is wsproto.ConnectionState.CLOSED:
+                        # The client said goodbye, and our answer has gone out.
+                        nursery.cancel_scope.cancel()
+                        return
+                    elif session.closing is not None:
+                        code, reason = session.closing
+                        await stream.send_all(protocol.send(CloseConnection(code=code, reason=reason)))
+                        nursery.cancel_scope.cancel()
+                        return
+                    else:
+                        await ready.wait()
+                        ready = trio.Event()
+
+            session.greet()
+            nursery.start_soon(write)
+            await _read_frames(stream, protocol, early, session, control, wake)
+            nursery.cancel_scope.cancel()
+    except* (trio.BrokenResourceError, trio.ClosedResourceError, LocalProtocolError):
+        pass
+    finally:
+        session.wake = lambda: None
+        left(session)
+
+
+async def _read_frames(
+    stream: trio.SocketStream,
+    protocol: wsproto.WSConnection,
+    early: bytes,
+    session: Session,
+    control: bytearray,
+    wake: Callable[[], None],
+) -> None:
+    text: list[str] = []
+    size = 0
+    data: bytes | None = early
+    while True:
+        if data:
+            protocol.receive_data(data)
+        try:
+            for event in protocol.events():
+                if isinstance(event, TextMessage):
+                    text.append(event.data)
+                    size += len(event.data)
+                    if size > LARGEST_MESSAGE:
+                        session.close(1009, "message too big")
+                    elif event.message_finished:
+                        session.receive("".join(text))
+                        text, size = [], 0
+                elif isinstance(event, Ping):
+                    control += protocol.send(event.response())
+                    wake()
+                elif isinstance(event, BytesMessage):
+                    session.close(1003, "text only")
+                elif isinstance(event, CloseConnection):
+                    control += protocol.send(event.response())
+                    wake()
+                    await trio.sleep(GOODBYE_S)
+                    return
+        except RemoteProtocolError as error:
+            if error.event_hint is not None:
+                control += protocol.send(error.event_hint)
+                wake()
+                await trio.sleep(GOODBYE_S)
+            return
+        data = await stream.receive_some(READ_SIZE)
+        if not data:
+            return

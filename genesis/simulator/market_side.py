@@ -1,0 +1,255 @@
+"""The public half of the exchange: who is subscribed to what, and what they are told when the market moves."""
+
+from collections.abc import Callable, Iterable
+from typing import Final
+
+from genesis.domain.pairs import PairSpecs
+from genesis.domain.replay import CandleRow
+from genesis.domain.venue import Venue
+from genesis.simulator.book import BookView, Level, made_up_book
+from genesis.simulator.feed import Feed, PublicTrade, candle_text
+from genesis.simulator.session import Session
+from protocols.bitfinex.account import FLAG_HIDDEN
+from protocols.bitfinex.errors import ERR_SUBSCRIBE
+from protocols.bitfinex.numbers import js_number
+from protocols.bitfinex.subscriptions import SubscribeRefused, Subscription
+from protocols.units import Side, Symbol
+
+SNAPSHOT_TRADES: Final = 30
+SNAPSHOT_CANDLES: Final = 240
+CHECKSUM_EVERY_MS: Final = 2_500
+SLOW_BOOK_MS: Final = 2_000
+"""Frequency F1."""
+
+BookSource = Callable[[], tuple[list[Level], list[Level]]]
+
+
+class MarketSide:
+    """Feeds, books and subscriptions of all pairs. `sources` replaces the made-up book of a pair by a recorded one."""
+
+    def __init__(self, specs: PairSpecs, venue: Venue, *, ticker_length: int, venue_ms: Callable[[], int]) -> None:
+        self.specs = specs
+        self.venue = venue
+        self.ticker_length = ticker_length
+        self.venue_ms = venue_ms
+        self.feeds: dict[Symbol, Feed] = {symbol: Feed(symbol) for symbol in specs}
+        self.sources: dict[Symbol, BookSource] = {}
+        self.subscribers: dict[Subscription, dict[Session, int]] = {}
+        self._streams: dict[str, dict[Subscription, None]] = {symbol: {} for symbol in specs}
+        self._views: dict[Subscription, BookView] = {}
+        self._told_ms: dict[Subscription, int] = {}
+        self._summed_ms: dict[Subscription, int] = {}
+        self._summed: dict[Subscription, int] = {}
+
+    # --- subscriptions --------------------------------------------------------------------------------------------
+
+    def check(self, subscription: Subscription) -> None:
+        """Raises SubscribeRefused for what is not traded here."""
+        symbol = subscription.symbol
+        if subscription.is_funding or subscription.channel == "status":
+            # Recordings hold no funding market and no contracts: what is asked for exists, and stays silent.
+            if subscription.is_funding or symbol == "global" or symbol.endswith("F0"):
+                return
+        if symbol not in self.specs:
+            raise SubscribeRefused(ERR_SUBSCRIBE, "symbol: invalid")
+
+    def joined(self, session: Session, subscription: Subscription, channel: int) -> None:
+        """Remember a subscriber and send it the state of its stream."""
+        first = subscription not in self.subscribers
+        self.subscribers.setdefault(subscription, {})[session] = channel
+        self._streams.setdefault(subscription.symbol, {})[subscription] = None
+        symbol = Symbol(subscription.symbol)
+        feed = self.feeds.get(symbol)
+        if subscription.channel == "ticker":
+            row = self.ticker_row(symbol)
+            if row is not None:
+                session.channel(channel, row)
+        elif subscription.channel == "trades":
+            newest = list(feed.trades)[: -SNAPSHOT_TRADES - 1 : -1] if feed is not None else []
+            session.channel(channel, "[" + ",".join(trade.text() for trade in newest) + "]")
+        elif subscription.channel == "candles":
+            known = feed.candles(subscription.timeframe)[-SNAPSHOT_CANDLES:] if feed is not None else []
+            session.channel(channel, "[" + ",".join(candle_text(candle) for candle in reversed(known)) + "]")
+        elif subscription.channel == "book":
+            if feed is None:
+                session.channel(channel, "[]")
+                return
+            if first:
+                self._views[subscription] = BookView(subscription.precision, subscription.length)
+            # The others are told the difference first, so that all of them know the same book.
+            self._publish_book(subscription, *self.book(symbol), others_than=session)
+            session.channel(channel, self._views[subscription].snapshot())
+
+    def left(self, session: Session, subscription: Subscription) -> None:
+        sessions = self.subscribers.get(subscription, {})
+        sessions.pop(session, None)
+        if not sessions:
+            self.subscribers.pop(subscription, None)
+            self._streams.get(subscription.symbol, {}).pop(subscription, None)
+            for table in (self._views, self._told_ms, self._summed_ms, self._summed):
+                table.pop(subscription, None)
+
+    def streams(self) -> list[str]:
+        """The symbols (and `global`) that somebody listens to."""
+        return [symbol for symbol, streams in self._streams.items() if streams]
+
+    def counts(self, channel: str) -> int:
+        """How many subscriptions of this kind of channel there are, over all sockets."""
+        return sum(len(who) for what, who in self.subscribers.items() if what.channel == channel)
+
+    # --- what happens ---------------------------------------------------------------------------------------------
+
+    def absorb(self, symbol: Symbol, trade: PublicTrade | None, minute: CandleRow | None) -> None:
+        """Take the market's move in without telling anybody."""
+        feed = self.feeds[symbol]
+        if minute is None:
+            if trade is not None:
+                feed.on_print(trade)
+            return
+        if trade is not None:
+            feed.on_trade(trade)
+        feed.on_minute(minute)
+
+    def moved(self, symbol: Symbol, trade: PublicTrade, minute: CandleRow | None) -> None:
+        """The market traded: trades, candles, ticker, book, to whoever listens. Without `minute` the trade makes it."""
+        self.absorb(symbol, trade, minute)
+        streams = self._streams[symbol]
+        if not streams:
+            return
+        feed = self.feeds[symbol]
+        book: tuple[list[Level], list[Level]] | None = None
+        for subscription in list(streams):
+            if subscription.channel == "trades":
+                text = trade.text()
+                for session, channel in self.subscribers[subscription].items():
+                    session.channel(channel, f'"te",{text}')
+                    session.channel(channel, f'"tu",{text}')
+            elif subscription.channel == "candles":
+                candle = feed.current(subscription.timeframe)
+                assert candle is not None
+                text = candle_text(candle)
+                for session, channel in self.subscribers[subscription].items():
+                    session.channel(channel, text)
+            elif subscription.channel == "book":
+                book = book or self.book(symbol)
+                self._publish_book(subscription, *book)
+            elif subscription.channel == "ticker":
+                book = book or self.book(symbol)
+                row = self.ticker_row(symbol, book)
+                for session, channel in self.subscribers[subscription].items():
+                    if row is not None:
+                        session.channel(channel, row)
+
+    def traded_between_accounts(self, trade: PublicTrade, symbol: Symbol) -> None:
+        """A print of our own making: told, but not counted into the recording's candles."""
+        self.feeds[symbol].on_trade(trade)
+        for subscription in list(self._streams[symbol]):
+            if subscription.channel == "trades":
+                for session, channel in self.subscribers[subscription].items():
+                    session.channel(channel, f'"te",{trade.text()}')
+                    session.channel(channel, f'"tu",{trade.text()}')
+
+    def orders_changed(self, symbol: Symbol) -> None:
+        """Somebody's visible order came, went or shrank."""
+        books = [what for what in self._streams[symbol] if what.channel == "book"]
+        if books:
+            bids, asks = self.book(symbol)
+            for subscription in books:
+                self._publish_book(subscription, bids, asks)
+
+    def beat(self, symbol: str) -> None:
+        """A heartbeat on every channel of a pair."""
+        for subscription in self._streams.get(symbol, {}):
+            for session, channel in self.subscribers[subscription].items():
+                session.channel(channel, '"hb"')
+
+    # --- what is asked --------------------------------------------------------------------------------------------
+
+    def book(self, symbol: Symbol) -> tuple[list[Level], list[Level]]:
+        """(bids, asks) with the visible orders of accounts among them, best first."""
+        source = self.sources.get(symbol)
+        if source is not None:
+            bids, asks = source()
+        else:
+            last = self.feeds[symbol].last
+            if last is None:
+                bids, asks = [], []
+            else:
+                bids, asks = made_up_book(symbol, last, self.venue.model)
+        return (
+            self._with_orders(symbol, Side.BUY, bids),
+            self._with_orders(symbol, Side.SELL, asks),
+        )
+
+    def _with_orders(self, symbol: Symbol, side: Side, levels: list[Level]) -> list[Level]:
+        own = [
+            Level(order.venue_id, float(order.price), 1, float(order.remaining * order.sign))
+            for order in self.venue.resting(symbol, side)
+            if not order.flags & FLAG_HIDDEN
+        ]
+        if not own:
+            return levels
+        sign = -1 if side is Side.BUY else 1
+        return sorted([*levels, *own], key=lambda level: (sign * level.price, level.order_id))
+
+    def ticker_row(self, symbol: Symbol, book: tuple[list[Level], list[Level]] | None = None) -> str | None:
+        """None while nothing has been traded."""
+        feed = self.feeds.get(symbol)
+        day = feed.day() if feed is not None else None
+        if feed is None or day is None or feed.last is None:
+            return None
+        bids, asks = book or self.book(symbol)
+        change = round(feed.last - day.open, 8)
+        numbers: list[float] = [
+            bids[0].price if bids else feed.last,
+            round(sum(level.amount for level in bids[:25]), 8),
+            asks[0].price if asks else feed.last,
+            round(-sum(level.amount for level in asks[:25]), 8),
+            change,
+            round(change / day.open, 8),
+            feed.last,
+            day.volume,
+            day.high,
+            day.low,
+        ]
+        row = ",".join(map(js_number, numbers))
+        return f"[{row}{',null' * (self.ticker_length - 10)}]"
+
+    def _publish_book(
+        self,
+        subscription: Subscription,
+        bids: list[Level],
+        asks: list[Level],
+        *,
+        others_than: Session | None = None,
+    ) -> None:
+        now_ms = self.venue_ms()
+        view = self._views[subscription]
+        slow = subscription.frequency == "F1" and others_than is None
+        if slow and now_ms - self._told_ms.get(subscription, 0) < SLOW_BOOK_MS:
+            return
+        self._told_ms[subscription] = now_ms
+        rows = view.update(bids, asks)
+        if not rows:
+            return
+        self._tell_rows(subscription, rows, others_than)
+        if now_ms - self._summed_ms.get(subscription, 0) >= CHECKSUM_EVERY_MS:
+            self.send_checksum(subscription, others_than=others_than)
+
+    def _tell_rows(self, subscription: Subscription, rows: Iterable[str], others_than: Session | None) -> None:
+        told = list(rows)
+        for session, channel in self.subscribers[subscription].items():
+            if session is not others_than:
+                session.updates(channel, told)
+
+    def send_checksum(self, subscription: Subscription, *, others_than: Session | None = None) -> None:
+        """The sum of what was last told, to those who asked for sums."""
+        view = self._views[subscription]
+        self._summed_ms[subscription] = self.venue_ms()
+        wanted = [who for who in self.subscribers[subscription].items() if who[0].wants_checksums]
+        if not wanted:
+            return
+        value = view.checksum()
+        for session, channel in wanted:
+            if session is not others_than:
+                session.channel(channel, f'"cs",{value}')

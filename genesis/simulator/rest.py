@@ -1,0 +1,232 @@
+"""The REST side: finds the endpoint of a request, checks its signature, answers as the venue does.
+
+Errors are HTTP 500 with `["error", code, text]`, an unknown path is HTML with 404, too many requests are 429.
+"""
+
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import parse_qsl, unquote
+
+import attrs
+
+from genesis.simulator.link import HttpRequest, HttpResponse
+from genesis.simulator.settings import ApiKey
+from protocols.bitfinex.auth import rest_message
+from protocols.bitfinex.errors import (
+    ERR_AUTH,
+    ERR_AUTH_NONCE,
+    ERR_GENERIC,
+    ERR_MAINTENANCE,
+    ERR_PARAMS,
+    ERR_RATE_LIMIT,
+    MalformedFrame,
+)
+from protocols.bitfinex.numbers import read_json, write_json
+
+if TYPE_CHECKING:
+    from genesis.simulator.exchange import Exchange
+
+LARGEST_LIMIT: Final = 10_000
+
+
+class RestRefusal(Exception):
+    """An answer `["error", code, text]`."""
+
+    def __init__(self, code: int | None, text: str, status: int = 500) -> None:
+        self.code = code
+        self.text = text
+        self.status = status
+        super().__init__(f"{code}: {text}")
+
+
+@attrs.frozen(kw_only=True)
+class Call:
+    """One request as its endpoint sees it: what the path held, the parameters of query and body, and whose it is."""
+
+    exchange: "Exchange"
+    groups: tuple[str, ...]
+    query: dict[str, str]
+    body: dict[str, Any]
+    key: ApiKey | None = None
+
+    @property
+    def account(self) -> str:
+        assert self.key is not None
+        return self.key.account
+
+    def parameter(self, name: str) -> Any:
+        return self.body.get(name, self.query.get(name))
+
+    def integer(self, name: str, default: int | None = None) -> int | None:
+        """Raises RestRefusal on anything that is not a whole number."""
+        value = self.parameter(name)
+        if value is None or value == "":
+            return default
+        try:
+            return int(str(value))
+        except ValueError:
+            raise RestRefusal(ERR_PARAMS, f"{name}: invalid") from None
+
+    def limit(self, default: int, largest: int) -> int:
+        value = self.integer("limit", default)
+        assert value is not None
+        if not 0 < value <= largest:
+            raise RestRefusal(ERR_PARAMS, "limit: invalid")
+        return value
+
+    def window(self) -> tuple[int, int]:
+        """(start, end), both included."""
+        start, end = self.integer("start", 0), self.integer("end", 2**53)
+        assert start is not None
+        assert end is not None
+        return start, end
+
+    @property
+    def oldest_first(self) -> bool:
+        return str(self.parameter("sort")) == "1"
+
+
+Endpoint = Callable[[Call], Any]
+
+
+@attrs.frozen(kw_only=True)
+class Route:
+    """`pattern` matches the decoded path below /v2/; `scope` and `write` say what a key must be allowed to do."""
+
+    method: str
+    pattern: re.Pattern[str]
+    endpoint: Endpoint
+    per_minute: int
+    scope: str | None = None
+    write: bool = False
+
+
+def route(
+    method: str,
+    pattern: str,
+    endpoint: Endpoint,
+    *,
+    per_minute: int = 90,
+    scope: str | None = None,
+    write: bool = False,
+) -> Route:
+    return Route(
+        method=method,
+        pattern=re.compile(pattern),
+        endpoint=endpoint,
+        per_minute=per_minute,
+        scope=scope,
+        write=write,
+    )
+
+
+@attrs.define
+class _Window:
+    """Requests of one client to one endpoint in this minute of the clock; blocked for a minute once over the limit."""
+
+    since: float
+    count: int = 0
+    blocked_until: float = 0.0
+
+
+class Rest:
+    """All endpoints of one exchange."""
+
+    def __init__(self, exchange: "Exchange") -> None:
+        from genesis.simulator.rest_account import ACCOUNT_ROUTES
+        from genesis.simulator.rest_public import PUBLIC_ROUTES
+
+        self.exchange = exchange
+        self.routes = (*PUBLIC_ROUTES, *ACCOUNT_ROUTES)
+        self.requests = 0
+        self.before: Callable[[HttpRequest], HttpResponse | None] | None = None
+        """The fault desk's hand on requests."""
+        self._windows: dict[tuple[str, str], _Window] = {}
+
+    async def handle(self, request: HttpRequest) -> HttpResponse:
+        self.requests += 1
+        if self.before is not None and (fault := self.before(request)) is not None:
+            return fault
+        path, _, query_text = request.target.partition("?")
+        decoded = unquote(path)
+        if not decoded.startswith("/v2/"):
+            return self.not_found(request)
+        for known in self.routes:
+            matched = known.pattern.fullmatch(decoded[4:])
+            if matched is not None and known.method == request.method:
+                break
+        else:
+            return self.not_found(request)
+        try:
+            self._limit(request, known)
+            body = self._body(request)
+            key = None if known.scope is None else self._key(request, path, known)
+            call = Call(
+                exchange=self.exchange,
+                groups=tuple(group or "" for group in matched.groups()),
+                query=dict(parse_qsl(query_text, keep_blank_values=True)),
+                body=body,
+                key=key,
+            )
+            return HttpResponse(status=200, body=write_json(known.endpoint(call)))
+        except RestRefusal as refusal:
+            return refused(refusal)
+
+    def not_found(self, request: HttpRequest) -> HttpResponse:
+        """As the venue's web server says it, internal prefix included."""
+        path = request.target.partition("?")[0].replace("<", "").replace(">", "")
+        text = (
+            '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>Error</title>\n</head>\n<body>\n'
+            f"<pre>Cannot {request.method} /api{path}</pre>\n</body>\n</html>\n"
+        )
+        return HttpResponse(status=404, body=text.encode(), content_type="text/html; charset=utf-8")
+
+    def _limit(self, request: HttpRequest, known: Route) -> None:
+        if not self.exchange.settings.rest_limits:
+            return
+        now = self.exchange.clock.now()
+        name = (request.peer.rpartition(":")[0], known.pattern.pattern)
+        window = self._windows.setdefault(name, _Window(since=now))
+        if now - window.since >= 60:
+            window.since, window.count = now, 0
+        window.count += 1
+        if now < window.blocked_until or window.count > known.per_minute:
+            window.blocked_until = max(window.blocked_until, now + 60)
+            raise RestRefusal(ERR_RATE_LIMIT, "ratelimit: error", status=429)
+
+    def _body(self, request: HttpRequest) -> dict[str, Any]:
+        # Clients send an empty body for {} when a call has no parameters.
+        if not request.body.strip():
+            return {}
+        try:
+            body = read_json(request.body)
+        except MalformedFrame:
+            raise RestRefusal(ERR_PARAMS, "body: invalid") from None
+        if not isinstance(body, dict):
+            raise RestRefusal(ERR_PARAMS, "body: invalid")
+        return body
+
+    def _key(self, request: HttpRequest, path: str, known: Route) -> ApiKey:
+        if not self.exchange.operative:
+            raise RestRefusal(ERR_MAINTENANCE, "maintenance")
+        headers = request.headers
+        nonce_text = headers.get("bfx-nonce", "")
+        key, signature = headers.get("bfx-apikey", ""), headers.get("bfx-signature", "")
+        if not (key and signature):
+            raise RestRefusal(ERR_AUTH, "apikey: invalid")
+        if not (nonce_text.isascii() and nonce_text.isdigit() and len(nonce_text) <= 20):
+            raise RestRefusal(ERR_AUTH_NONCE, "nonce: invalid")
+        # First over the path as it came, then as it reads: clients sign ":" un-encoded and may send it encoded.
+        messages = [rest_message(known_path, nonce_text, request.body) for known_path in (path, unquote(path))]
+        answer = self.exchange.accounts.check(key, int(nonce_text), signature, messages)
+        if isinstance(answer, tuple):
+            raise RestRefusal(*answer)
+        assert known.scope is not None
+        if not answer.may(known.scope, write=known.write):
+            raise RestRefusal(ERR_GENERIC, "api_key: permission invalid")
+        return answer
+
+
+def refused(refusal: RestRefusal) -> HttpResponse:
+    return HttpResponse(status=refusal.status, body=write_json(["error", refusal.code, refusal.text]))

@@ -1,0 +1,254 @@
+"""Public REST endpoints: tickers, trades, books, candles, what is traded here, and two calculators."""
+
+import re
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any, Final
+
+from genesis.simulator.book import BookView
+from genesis.simulator.feed import Feed
+from genesis.simulator.rest import Call, RestRefusal, Route, route
+from protocols.bitfinex.errors import ERR_PARAMS
+from protocols.bitfinex.numbers import read_json_floats
+from protocols.bitfinex.subscriptions import CANDLE_TIMEFRAMES, PRECISIONS
+from protocols.market import Candle
+from protocols.units import ZERO, Symbol, exact, plain
+
+CANDLE_KEY: Final = re.compile(r"trade:(\w+):(t[^:]+(?::[^:]+)?|f[^:]+(?::.+)?)")
+BOOK_LENGTHS: Final = (1, 25, 100, 250)
+CURRENCY_NAMES: Final = {"BTC": "Bitcoin", "ETH": "Ethereum", "USD": "US Dollar"}
+
+
+def _feed(call: Call, symbol: str) -> Feed:
+    feed = call.exchange.market.feeds.get(Symbol(symbol))
+    if feed is None:
+        raise RestRefusal(ERR_PARAMS, "symbol: invalid")
+    return feed
+
+
+def platform_status(call: Call) -> Any:
+    return [1 if call.exchange.operative else 0]
+
+
+def ticker(call: Call) -> Any:
+    symbol = Symbol(call.groups[0])
+    _feed(call, symbol)
+    row = call.exchange.market.ticker_row(symbol)
+    if row is None:
+        raise RestRefusal(ERR_PARAMS, "symbol: invalid")
+    return read_json_floats(row)
+
+
+def tickers(call: Call) -> Any:
+    asked = str(call.parameter("symbols") or "")
+    if not asked:
+        raise RestRefusal(ERR_PARAMS, "symbols: invalid")
+    market = call.exchange.market
+    symbols: Sequence[str] = list(market.feeds) if asked == "ALL" else asked.split(",")
+    rows: list[Any] = []
+    for symbol in symbols:
+        row = market.ticker_row(Symbol(symbol)) if symbol in market.feeds else None
+        if row is not None:
+            rows.append([symbol, *read_json_floats(row)])
+    return rows
+
+
+def tickers_hist(call: Call) -> Any:
+    """Best bid and ask at each full hour, from the candles: the recording holds no quotes of the past."""
+    symbols = [symbol for symbol in str(call.parameter("symbols") or "").split(",") if symbol]
+    start, end = call.window()
+    rows: list[Any] = []
+    for symbol in symbols:
+        feed = call.exchange.market.feeds.get(Symbol(symbol))
+        for candle in feed.candles("1h") if feed is not None else ():
+            if start <= candle.open_ms <= end:
+                model, tick = call.exchange.settings.model, exact(candle.open)
+                bid, ask = model.best_bid(tick), model.best_ask(tick)
+                rows.append([symbol, bid, None, ask, *[None] * 8, candle.open_ms])
+    rows.sort(key=lambda row: row[12], reverse=not call.oldest_first)
+    return rows[: call.limit(100, 250)]
+
+
+def trades(call: Call) -> Any:
+    feed = _feed(call, call.groups[0])
+    start, end = call.window()
+    found = [trade for trade in feed.trades if start <= trade.time_ms <= end]
+    limit = call.limit(125, 10_000)
+    chosen = found[:limit] if call.oldest_first else found[: -limit - 1 : -1]
+    return [[trade.trade_id, trade.time_ms, trade.amount, trade.price] for trade in chosen]
+
+
+def book(call: Call) -> Any:
+    symbol, precision = Symbol(call.groups[0]), call.groups[1]
+    _feed(call, symbol)
+    if precision not in PRECISIONS:
+        raise RestRefusal(ERR_PARAMS, "prec: invalid")
+    length = call.integer("len", 25)
+    if length not in BOOK_LENGTHS:
+        raise RestRefusal(ERR_PARAMS, "len: invalid")
+    view = BookView(precision, length)
+    view.update(*call.exchange.market.book(symbol))
+    return read_json_floats(view.snapshot())
+
+
+def _row(candle: Candle) -> list[Any]:
+    return [candle.open_ms, candle.open, candle.close, candle.high, candle.low, candle.volume]
+
+
+def candles(call: Call) -> Any:
+    matched = CANDLE_KEY.fullmatch(call.groups[0])
+    if matched is None or matched[1] not in CANDLE_TIMEFRAMES:
+        raise RestRefusal(ERR_PARAMS, "key: invalid")
+    timeframe, symbol = matched[1], matched[2]
+    feed = call.exchange.market.feeds.get(Symbol(symbol))
+    if feed is None:
+        return []
+    known = feed.candles(timeframe)
+    if call.groups[1] == "last":
+        return _row(known[-1]) if known else []
+    limit = call.limit(100, 10_000)
+    start, end = call.window()
+    if call.oldest_first:
+        found = [candle for candle in known if start <= candle.open_ms <= end][:limit]
+    else:
+        found = [candle for candle in reversed(known) if start <= candle.open_ms <= end][:limit]
+    return [_row(candle) for candle in found]
+
+
+def conf(call: Call) -> Any:
+    return [_conf(call, label) for label in call.groups[0].split(",")]
+
+
+def _conf(call: Call, label: str) -> Any:
+    specs = [spec for spec in call.exchange.venue.specs.values()]
+    spot = [spec for spec in specs if not spec.is_derivative]
+    currencies = sorted({currency for spec in specs for currency in (spec.base, spec.quote)})
+    if label == "pub:list:pair:exchange":
+        return [spec.pair for spec in spot]
+    if label == "pub:list:pair:margin":
+        return [spec.pair for spec in spot if spec.initial_margin is not None]
+    if label == "pub:list:pair:futures":
+        return [spec.pair for spec in specs if spec.is_derivative]
+    if label in ("pub:list:currency", "pub:list:currency:margin"):
+        return currencies
+    if label in ("pub:info:pair", "pub:info:pair:futures"):
+        chosen = spot if label == "pub:info:pair" else [spec for spec in specs if spec.is_derivative]
+        return [
+            [
+                spec.pair,
+                [
+                    *[None] * 3,
+                    plain(spec.minimum),
+                    _with_point(spec.maximum),
+                    *[None] * 3,
+                    spec.initial_margin,
+                    spec.minimum_margin,
+                    None,
+                    None,
+                ],
+            ]
+            for spec in chosen
+        ]
+    if label == "pub:map:currency:label":
+        return [[currency, CURRENCY_NAMES.get(currency, currency)] for currency in currencies]
+    if label == "pub:map:currency:tx:fee":
+        return [[currency, [0, 0]] for currency in currencies]
+    if label == "pub:map:tx:method":
+        return [[CURRENCY_NAMES.get(currency, currency).upper(), [currency]] for currency in currencies]
+    if label == "pub:info:tx:status":
+        return [
+            [CURRENCY_NAMES.get(currency, currency).upper(), 1, 1, None, None, None, None, 0, 0, None, None, 3]
+            for currency in currencies
+        ]
+    if label == "pub:fees":
+        return {
+            "deriv_perp": {
+                "correction_clamp_min": 0.0025,
+                "correction_clamp_insurance": 0.0015,
+                "correction_slope": 0.2,
+            }
+        }
+    if label == "pub:spec:margin":
+        return {"conf": {}, "initial": {}, "minimum": {}}
+    if label.startswith(("pub:list:", "pub:map:", "pub:info:")):
+        return []
+    raise RestRefusal(ERR_PARAMS, "conf: invalid")
+
+
+def _with_point(number: Decimal) -> str:
+    text = plain(number)
+    return text if "." in text else f"{text}.0"
+
+
+def status(call: Call) -> Any:
+    """Contracts are not recorded: every key is unknown."""
+    return []
+
+
+def statistics(call: Call) -> Any:
+    """`pos.size`, `funding.size` and the like: nothing of it is recorded; the last value is 0."""
+    return [call.exchange.venue_ms(), 0] if call.groups[1] == "last" else []
+
+
+def nothing(call: Call) -> Any:
+    return []
+
+
+def average_price(call: Call) -> Any:
+    """What a market order of this size would get now."""
+    symbol = Symbol(str(call.parameter("symbol") or ""))
+    _feed(call, symbol)
+    try:
+        amount = Decimal(str(call.parameter("amount")))
+    except ArithmeticError:
+        raise RestRefusal(ERR_PARAMS, "amount: invalid") from None
+    if not amount.is_finite() or amount == 0:
+        raise RestRefusal(ERR_PARAMS, "amount: invalid")
+    bids, asks = call.exchange.market.book(symbol)
+    wanted, cost = abs(amount), ZERO
+    for level in asks if amount > 0 else bids:
+        piece = min(wanted, exact(abs(level.amount)))
+        cost += piece * exact(level.price)
+        wanted -= piece
+        if wanted == 0:
+            break
+    filled = abs(amount) - wanted
+    if filled == 0:
+        raise RestRefusal(ERR_PARAMS, "amount: invalid")
+    return [round(cost / filled, 8), filled if amount > 0 else -filled]
+
+
+def exchange_rate(call: Call) -> Any:
+    first, second = str(call.parameter("ccy1") or ""), str(call.parameter("ccy2") or "")
+    if first == second and first:
+        return [1]
+    for spec in call.exchange.venue.specs.values():
+        price = call.exchange.venue.last_price(spec.symbol)
+        if price is None:
+            feed = call.exchange.market.feeds[spec.symbol]
+            price = None if feed.last is None else exact(feed.last)
+        if price is not None and {first, second} == {spec.base, spec.quote}:
+            return [price if first == spec.base else round(1 / price, 8)]
+    raise RestRefusal(ERR_PARAMS, "ccy: invalid")
+
+
+PUBLIC_ROUTES: Final[tuple[Route, ...]] = (
+    route("GET", r"platform/status", platform_status, per_minute=30),
+    route("GET", r"ticker/([^/]+)", ticker),
+    route("GET", r"tickers", tickers, per_minute=30),
+    route("GET", r"tickers/hist", tickers_hist),
+    route("GET", r"trades/([^/]+)/hist", trades, per_minute=15),
+    route("GET", r"book/([^/]+)/([^/]+)", book, per_minute=240),
+    route("GET", r"candles/([^/]+)/(hist|last)", candles, per_minute=30),
+    route("GET", r"conf/(.+)", conf),
+    route("GET", r"status/(deriv|liq)", status),
+    route("GET", r"status/deriv/([^/]+)/hist", status),
+    route("GET", r"liquidations/hist", nothing, per_minute=3),
+    route("GET", r"stats1/([^/]+)/(last|hist)", statistics, per_minute=15),
+    route("GET", r"funding/stats/([^/]+)/hist", nothing),
+    route("GET", r"rankings/([^/]+)/hist", nothing),
+    route("GET", r"pulse/hist", nothing),
+    route("GET", r"ext/vasps", nothing),
+    route("POST", r"calc/trade/avg", average_price),
+    route("POST", r"calc/fx", exchange_rate),
+)
