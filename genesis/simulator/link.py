@@ -11,6 +11,7 @@ import attrs
 import h11
 import trio
 import wsproto
+from wsproto.connection import ConnectionState
 from wsproto.events import BytesMessage, CloseConnection, Ping, TextMessage
 from wsproto.utilities import LocalProtocolError, RemoteProtocolError
 
@@ -169,7 +170,7 @@ async def _serve_websocket(
                         session.unsent_bytes = 0
                         session.sent += len(frames)
                         session.drained()
-                    elif protocol.state is wsproto.ConnectionState.CLOSED:
+                    elif protocol.state is ConnectionState.CLOSED:
                         # The client said goodbye, and our answer has gone out.
                         nursery.cancel_scope.cancel()
                         return
