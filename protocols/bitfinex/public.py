@@ -5,13 +5,13 @@ is refused, because a price of zero would be worse than none.
 """
 
 from collections.abc import Iterable, Sequence
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import msgspec
 
 from protocols.bitfinex.errors import MalformedFrame
 from protocols.bitfinex.numbers import write_json
-from protocols.bitfinex.rows import Row, Tolerance
+from protocols.bitfinex.rows import LARGEST_INTEGER, Row, Tolerance
 from protocols.market import (
     Candle,
     DerivStatus,
@@ -35,6 +35,9 @@ LIQUIDATION_LENGTH: Final = 12
 # --- the fast way: whole frames of the usual shape, straight from bytes -------------------------------------------
 
 
+Integer = Annotated[int, msgspec.Meta(ge=-LARGEST_INTEGER, le=LARGEST_INTEGER)]
+
+
 class _Fast(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """A row of the documented kinds; elements after the last are ignored."""
 
@@ -53,14 +56,14 @@ class TickerFast(_Fast, array_like=True, frozen=True, gc=False):
 
 
 class TradeFast(_Fast, array_like=True, frozen=True, gc=False):
-    trade_id: int
-    time_ms: int
+    trade_id: Integer
+    time_ms: Integer
     amount: float
     price: float
 
 
 class CandleFast(_Fast, array_like=True, frozen=True, gc=False):
-    open_ms: int
+    open_ms: Integer
     open: float
     close: float
     high: float

@@ -13,6 +13,8 @@ from protocols.bitfinex.rows import Tolerance
 
 SMALLEST_TIME_MS: Final = 100_000_000_000
 """1973 in milliseconds: above any sequence number of a socket, below any time stamp."""
+LARGEST_TIME_MS: Final = 100_000_000_000_000
+"""The year 5138: what is above is no stamp."""
 
 
 @attrs.define
@@ -35,7 +37,7 @@ class SequenceAudit:
         # A stamp is known by its size, so a frame that was under way when the flags changed is not misread.
         if whole and whole[-1] >= SMALLEST_TIME_MS:
             stamp = whole.pop()
-            if self.flags & FLAG_TIMESTAMP:
+            if self.flags & FLAG_TIMESTAMP and stamp < LARGEST_TIME_MS:
                 self.venue_ms = stamp
         if not self.flags & FLAG_SEQ_ALL:
             self.tolerance.extra_numbers += bool(whole)

@@ -52,7 +52,7 @@ from protocols.bitfinex.public import (
     read_trade_print,
 )
 from protocols.bitfinex.rows import Tolerance, rows_of
-from protocols.bitfinex.sequence import SequenceAudit
+from protocols.bitfinex.sequence import LARGEST_TIME_MS, SequenceAudit
 from protocols.bitfinex.streams import Stream, StreamState, StreamTable
 from protocols.bitfinex.subscriptions import SubscribeRefused, Subscription, read_subscription
 from protocols.bitfinex.wire_book import WireBook, row_texts
@@ -199,23 +199,23 @@ class PublicSession:
                 stream = channels[value[0]]
                 payload = value[1]
                 if payload.__class__ is list:
+                    # An empty payload raises an IndexError here, which is a LookupError.
+                    if payload[0].__class__ is list or not stream.live:
+                        raise LookupError
                     start = 2
-                    if not stream.primed or not payload or payload[0].__class__ is list:
-                        raise LookupError
                 else:
-                    start = 3
-                    if payload != "te":
+                    if payload != "te" or not stream.live:
                         raise LookupError
-                if (
-                    len(value) != start + tail
-                    or (counted and value[start] != audit.public + 1)
-                    or (timed and value[-1].__class__ is not int)
-                ):
+                    start = 3
+                if len(value) != start + tail:
                     raise LookupError
+                if tail:
+                    if counted and value[start] != audit.public + 1:
+                        raise LookupError
+                    if timed and (value[-1].__class__ is not int or value[-1] >= LARGEST_TIME_MS):
+                        raise LookupError
                 book = stream.book
                 if book is not None:
-                    if stream.state is not StreamState.UP:
-                        raise LookupError
                     book.apply(payload, frame)
                     touched[stream] = None
                     event = None
@@ -399,7 +399,7 @@ class PublicSession:
         if stream is None or stream.state not in (StreamState.ASKED, StreamState.RENEWING):
             events.append(ServerError(code=code, text=text))
             return
-        stream.state = StreamState.REFUSED
+        stream.turn(StreamState.REFUSED)
         stream.error = f"{code} {text}"
         events.append(SubscriptionRefused(subscription=stream.subscription, code=code, text=text))
 
@@ -485,7 +485,7 @@ class PublicSession:
             row = payload[-1] if nested and payload else payload
             read = read_funding_ticker if stream.subscription.is_funding else read_ticker
             events.append(read(row, symbol, tolerance=self.tolerance, **stamps))
-            stream.primed = True
+            stream.prime()
         elif stream.subscription.key == "liq:global":
             for row in payload if nested else [payload]:
                 events.append(read_liquidation(row, tolerance=self.tolerance, **stamps))
@@ -520,7 +520,7 @@ class PublicSession:
                     book.clear()
                 for row, text in zip(payload, texts, strict=True):
                     book.apply(row, text)
-                stream.primed = True
+                stream.prime()
         except (TypeError, ValueError, LookupError, ArithmeticError, MalformedFrame) as error:
             # Part of the frame may be in the book, and what it said is lost: only a new snapshot mends that.
             self._break(stream, "unreadable row", events)
@@ -540,7 +540,7 @@ class PublicSession:
             self._break(stream, "checksum", events)
 
     def _break(self, stream: Stream, reason: str, events: list[PublicEvent]) -> None:
-        stream.state = StreamState.BROKEN
+        stream.turn(StreamState.BROKEN)
         stream.error = reason
         events.append(StreamBroken(subscription=stream.subscription, reason=reason))
 
@@ -578,7 +578,7 @@ class PublicSession:
         symbol, timeframe = stream.subscription.symbol, stream.subscription.timeframe
         venue_ms = self.audit.venue_ms
         if nested and not stream.primed:
-            stream.primed = True
+            stream.prime()
             events.append(
                 CandleSnapshot(
                     symbol=Symbol(symbol),
@@ -597,7 +597,8 @@ class PublicSession:
     def _on_trades(self, stream: Stream, rows: list[Any], received_ns: int, events: list[PublicEvent]) -> None:
         symbol = stream.subscription.symbol
         stamps = {"venue_ms": self.audit.venue_ms, "received_ns": received_ns}
-        first, stream.primed = not stream.primed, True
+        first = not stream.primed
+        stream.prime()
         if stream.subscription.is_funding:
             told = [read_funding_print(row, symbol, tolerance=self.tolerance, **stamps) for row in rows]
             told.sort(key=lambda trade: trade.trade_id)

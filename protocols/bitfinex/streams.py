@@ -24,7 +24,10 @@ class StreamState(StrEnum):
 
 @attrs.define(eq=False)
 class Stream:
-    """One stream. `primed` once its snapshot has been read; `top` is the book top last told."""
+    """One stream. `primed` once its snapshot has been read; `top` is the book top last told.
+
+    `live` is `primed` and up, kept beside them because every update asks for it.
+    """
 
     subscription: Subscription
     state: StreamState = StreamState.ASKED
@@ -34,6 +37,7 @@ class Stream:
     heard_ns: int = 0
     frames: int = 0
     primed: bool = False
+    live: bool = False
     book: WireBook | None = None
     top: tuple[float, float, float, float] | None = None
     crossed_since_ns: int = 0
@@ -54,13 +58,23 @@ class Stream:
         self.state = StreamState.UP
         self.channel_id = channel_id
         self.heard_ns = now_ns
-        self.primed = False
+        self.primed = self.live = False
         self.top = None
         self.crossed_since_ns = 0
         self.error = ""
         if self.channel == "book":
             subscription = self.subscription
             self.book = new_book(precision=subscription.precision, funding=subscription.is_funding)
+
+    def prime(self) -> None:
+        """The snapshot is read: updates may follow."""
+        self.primed = True
+        self.live = self.state is StreamState.UP
+
+    def turn(self, state: StreamState) -> None:
+        """Another state than up: whatever is still on its way says nothing."""
+        self.state = state
+        self.live = False
 
     def is_new_trade(self, trade_id: int) -> bool:
         """Whether this trade was not told before: `te` and `tu` say the same one twice."""
@@ -102,7 +116,7 @@ class StreamTable:
         if stream is None or stream.channel_id is None or stream.state not in (StreamState.UP, StreamState.BROKEN):
             was = "unknown" if stream is None else stream.state.value
             raise LocalProtocolError(f"{subscription.name} must be up to be left, was {was}")
-        stream.state = StreamState.LEAVING
+        stream.turn(StreamState.LEAVING)
         return stream.channel_id
 
     def forget(self, subscription: Subscription) -> None:
