@@ -118,6 +118,7 @@ class OrderMachine:
         self._out = Outputs()
         self._now = 0.0
         self._wall_ms = 0
+        self._report_asked_at = 0.0
 
     # --- what comes in ----------------------------------------------------------------------------------------------
 
@@ -581,7 +582,7 @@ class OrderMachine:
             self._out.questions.append(question)
 
     def _on_report(self, report: HistoryReport) -> None:
-        asked_at = self.fence.pending_at
+        asked_at = self._report_asked_at = self.fence.pending_at
         if not self.fence.answered(report.request_id, report.session):
             return
         self._fence_changed = True
@@ -720,6 +721,9 @@ class OrderMachine:
     def _answers_update(self, row: OrderRow, order: VenueOrder, news: bool) -> bool:
         request = row.request
         if request is None or request.session != self.fence.session:
+            return True
+        if order.event == "rest" and self._report_asked_at >= request.asked_at + self.settings.doubt_after_s:
+            # Asked long after the update, the venue still shows what it shows: that is what the order is.
             return True
         if request.price is not None and order.price != request.price:
             return False
@@ -904,7 +908,7 @@ class OrderMachine:
 
     def _request(self, row: OrderRow, kind: str) -> OpenRequest:
         self.fence.serial += 1
-        row.request = OpenRequest(kind=kind, serial=self.fence.serial, session=self.fence.session)
+        row.request = OpenRequest(kind=kind, serial=self.fence.serial, session=self.fence.session, asked_at=self._now)
         row.check_at = self._now + self.settings.doubt_after_s
         self._touch(row)
         return row.request
@@ -1046,7 +1050,7 @@ class OrderMachine:
             self.illegal_total += 1
             self._out.alarms.append(("illegal_transition", f"order {row.cid}: {error}"))
             return
-        if row.state is not before or event in (E.PART_FILL, E.LAST_FILL):
+        if row.state is not before or event in (E.PART_FILL, E.LAST_FILL, E.NOT_SENT):
             row.reason = reason
             row.updated_ms = max(row.updated_ms, row.venue_updated_ms)
             self._changed(row)

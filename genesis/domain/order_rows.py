@@ -24,6 +24,7 @@ class OpenRequest(msgspec.Struct, kw_only=True):
     kind: str
     serial: int
     session: int
+    asked_at: float
     price: Decimal | None = None
     quantity: Decimal | None = None
 

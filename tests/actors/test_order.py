@@ -1,0 +1,158 @@
+"""The order actor on a real journal: nothing is lost or doubled, whenever it is killed.
+
+Every test asks for `autojump_clock`: its time is virtual.
+"""
+
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trio
+from trio.testing import MockClock
+
+from genesis.edge.store import ReadOnlyStore
+from protocols.journal import ReadCells, ReadRecords
+from protocols.orders import CancelIntent, Fill, Flatten, OrderState, OrderType, OrderUpdate, SubmitOrder
+from tests.actors.order_stage import OrderStage, order_stage
+from tests.genesis.domain.order_oracle import an_intent, approved
+
+MARKET: dict[str, Any] = {"order_type": OrderType.MARKET, "price": None}
+
+
+def check_nothing_lost_or_doubled(stage: OrderStage, asked: int) -> None:
+    """From the venue's side: every intent once; from the account's: every trade once."""
+    assert sorted(stage.venue.submits) == list(range(1, asked + 1))
+    assert set(stage.account.fills) == {trade.trade_id for trade in stage.venue.trades}
+    for trade in stage.venue.trades:
+        assert stage.account.fills[trade.trade_id].fee == trade.fee
+
+
+async def test_an_intent_goes_all_the_way_and_is_in_the_journal(tmp_path: Path, autojump_clock: MockClock) -> None:
+    path = tmp_path / "sim.sqlite"
+    async with order_stage(path) as stage:
+        await stage.intents.put(approved(an_intent(1, **MARKET)))
+        await stage.until(lambda: stage.account.ended == 1)
+        check_nothing_lost_or_doubled(stage, 1)
+        await stage.until(lambda: len(stage.view.value.ended) == 1)
+        assert stage.view.value.fills_total == 1
+    with ReadOnlyStore.open(path) as look:
+        kinds = [row.record.kind for row in look.read_records(ReadRecords(kinds=())).records]
+        assert [kind for kind in kinds if kind in ("Approved", "SubmitOrder", "Fill")] == [
+            "Approved",
+            "SubmitOrder",
+            "Fill",
+        ]
+        look.verify()
+
+
+async def test_the_row_is_on_the_disk_before_the_command_is_heard(tmp_path: Path, autojump_clock: MockClock) -> None:
+    """A look at the file itself from the venue's side, at the instant the command arrives."""
+    path = tmp_path / "sim.sqlite"
+    seen: list[int] = []
+    async with order_stage(path) as stage:
+
+        def look(command: SubmitOrder) -> None:
+            with ReadOnlyStore.open(path) as file:
+                key = f"order:{command.cid:014d}"
+                seen.append(len(file.read_cells(ReadCells(table="orders", key=key)).cells))
+
+        stage.venue.on_submit = look
+        await stage.intents.put(approved(an_intent(1, **MARKET)))
+        await stage.until(lambda: stage.account.ended == 1)
+    assert seen == [1]
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_killed_a_hundred_times_it_loses_and_doubles_nothing(
+    tmp_path: Path, autojump_clock: MockClock, seed: int
+) -> None:
+    chance = random.Random(seed)
+    asked = 60
+    async with order_stage(tmp_path / "sim.sqlite") as stage:
+
+        async def ask() -> None:
+            for number in range(1, asked + 1):
+                kind: dict[str, Any] = MARKET if number % 2 else {}
+                await stage.intents.put(approved(an_intent(number, **kind)))
+                if chance.random() < 0.3:
+                    await stage.intents.put(approved(an_intent(number, **kind)))
+                await trio.sleep(chance.random() * 0.004)
+
+        async def kill() -> None:
+            for _ in range(100):
+                stage.kill("order" if chance.random() < 0.7 else "journal")
+                await trio.sleep(chance.random() * 0.004)
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(ask)
+            nursery.start_soon(kill)
+        await stage.until(lambda: len(stage.venue.submits) >= asked and stage.supervisor.idle())
+        await stage.intents.put(CancelIntent(intent_id=None, reason="end", correlation_id="x"))
+        await stage.until(lambda: stage.account.ended == asked and stage.supervisor.idle())
+        check_nothing_lost_or_doubled(stage, asked)
+        assert set(stage.account.states.values()) == {OrderState.FILLED, OrderState.CANCELED}
+
+
+async def test_a_new_process_takes_over_and_reports_all_it_knows(tmp_path: Path, autojump_clock: MockClock) -> None:
+    path = tmp_path / "sim.sqlite"
+    async with order_stage(path) as stage:
+        await stage.intents.put(approved(an_intent(1, **MARKET)))
+        await stage.intents.put(approved(an_intent(2)))
+        await stage.until(lambda: stage.account.states.get(an_intent(2).intent_id) is OrderState.ACKED)
+        orders, trades = stage.venue.orders, stage.venue.trades
+    async with order_stage(path, connect=False) as stage:
+        stage.venue.orders, stage.venue.trades = orders, trades
+        await stage.venue.connect()
+        await stage.until(lambda: stage.view.value.ready)
+        assert stage.account.states == {
+            an_intent(1).intent_id: OrderState.FILLED,
+            an_intent(2).intent_id: OrderState.ACKED,
+        }
+        assert set(stage.account.fills) == {trade.trade_id for trade in trades}
+        await stage.intents.put(approved(an_intent(1, **MARKET)))
+        await stage.intents.put(approved(an_intent(3, **MARKET)))
+        await stage.until(lambda: stage.account.states.get(an_intent(3).intent_id) is OrderState.FILLED)
+        assert stage.venue.submits == [3], "ids go on, and the first intent is still known"
+
+
+async def test_commands_of_a_session_that_ended_leave_on_the_next(tmp_path: Path, autojump_clock: MockClock) -> None:
+    async with order_stage(tmp_path / "sim.sqlite") as stage:
+        stage.venue.session += 5  # the line has gone and nobody has heard of it yet
+        await stage.intents.put(approved(an_intent(1, **MARKET)))
+        await stage.until(lambda: stage.view.value.open and "not sent" in stage.view.value.open[0].reason)
+        await stage.venue.cut()
+        await stage.venue.connect()
+        await stage.until(lambda: stage.account.ended == 1)
+        check_nothing_lost_or_doubled(stage, 1)
+
+
+async def test_a_full_line_refuses_and_the_order_leaves_later(
+    tmp_path: Path, autojump_clock: trio.testing.MockClock
+) -> None:
+    async with order_stage(tmp_path / "sim.sqlite", command_capacity=1) as stage:
+        for number in range(1, 6):
+            await stage.intents.put(approved(an_intent(number, **MARKET)))
+        await stage.until(lambda: stage.account.ended == 5)
+        check_nothing_lost_or_doubled(stage, 5)
+
+
+async def test_wishes_from_outside_are_answered_with_their_orders(tmp_path: Path, autojump_clock: MockClock) -> None:
+    async with order_stage(tmp_path / "sim.sqlite") as stage:
+        await stage.intents.put(approved(an_intent(1)))
+        await stage.until(lambda: stage.account.states.get(an_intent(1).intent_id) is OrderState.ACKED)
+        wish = CancelIntent(intent_id=an_intent(1).intent_id, reason="mine", correlation_id="x")
+        (order,) = await stage.intents.ask(wish)
+        assert order.state is OrderState.PENDING_CANCEL
+        assert await stage.intents.ask(CancelIntent(intent_id="nobody", reason="r", correlation_id="x")) == ()
+        assert await stage.intents.ask(Flatten(symbol=None, reason="r", correlation_id="f")) == ()
+        await stage.until(lambda: stage.account.ended == 1)
+
+
+async def test_reports_come_fill_first_and_end_last(tmp_path: Path, autojump_clock: MockClock) -> None:
+    async with order_stage(tmp_path / "sim.sqlite") as stage:
+        await stage.intents.put(approved(an_intent(1, **MARKET)))
+        await stage.until(lambda: stage.account.ended == 1)
+        said = ["fill" if isinstance(report, Fill) else report.order.state.value for report in stage.account.reports]
+        assert said[-2:] == ["fill", "FILLED"]
+        assert all(isinstance(report, Fill | OrderUpdate) for report in stage.account.reports)
