@@ -100,7 +100,8 @@ class FillModel:
     def taker_price(self, tick: Decimal, sign: int) -> Decimal:
         """What a market order gets: the other side's best price, worsened by the slippage."""
         if sign > 0:
-            return price_up(self.best_ask(tick) * (1 + self.slippage))
+            # Not best_ask(): without any spread a taker pays the tick itself, though a book must show a step between.
+            return price_up(price_up(tick * (1 + self.half_spread)) * (1 + self.slippage))
         return price_down(self.best_bid(tick) * (1 - self.slippage))
 
 
@@ -149,7 +150,7 @@ def market_offers(
     if ladder is not None:
         side = Side.SELL if sign > 0 else Side.BUY
         return [level for level in ladder.levels(side) if level[1] > ZERO and crosses(sign, limit, level[0])]
-    best = model.best_ask(tick) if sign > 0 else model.best_bid(tick)
+    best = price_up(tick * (1 + model.half_spread)) if sign > 0 else model.best_bid(tick)
     if not crosses(sign, limit, best):
         return []
     price = model.taker_price(tick, sign)
