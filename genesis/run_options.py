@@ -46,7 +46,8 @@ class RunOptions:
 
     `recording` is a file, the name of a shipped recording, or None for the default one; it counts in mode `sim` only.
     `layers` built `settings` and build them again with a stored version on top. `environment` holds secrets, so it does
-    not show in `repr`. `confirmed` says that a person agreed to trade real money in mode `live`.
+    not show in `repr`. `fresh` puts an unfinished simulated session away and begins a new one. `confirmed` says that a
+    person agreed to trade real money in mode `live`.
     """
 
     mode: Mode
@@ -59,6 +60,7 @@ class RunOptions:
     seed: int = 0
     json: bool = False
     dev: bool = False
+    fresh: bool = False
     confirmed: bool = False
 
     @property

@@ -35,13 +35,16 @@ def run(
     dev: Annotated[
         bool, Parameter(negative="", help="Give tokens without proof: for trying the API out, on loopback, mode sim.")
     ] = False,
+    fresh: Annotated[
+        bool, Parameter(negative="", help="Begin the simulated session anew; the old one is put into archive/.")
+    ] = False,
     live: Annotated[bool, Parameter(negative="", help="Say once more that mode live is meant.")] = False,
     where: Where | None = None,
 ) -> int:
     """Start the engine and run until the recording ends, SIGTERM or Ctrl-C."""
     user_dir = (where or Where()).user_dir
     options = options_of(
-        user_dir, mode=mode, recording=recording, speed=speed, port=port, seed=seed, json=json, dev=dev, live=live
+        user_dir, mode=mode, recording=recording, speed=speed, port=port, seed=seed, json=json, dev=dev, fresh=fresh, live=live
     )
     try:
         user_dir.create()
@@ -56,7 +59,7 @@ def run(
             text = f"{loose[0]} must be readable by its owner only (chmod 600), was open to others"
             raise CommandFailed(text, ExitCode.CONFIGURATION)
         _log(options)
-        from genesis.engine import run_engine
+        from genesis.running import run_engine
 
         return int(run_engine(options))
     except CannotStart as error:
@@ -76,6 +79,7 @@ def options_of(
     json: bool,
     dev: bool,
     live: bool,
+    fresh: bool = False,
 ) -> RunOptions:
     """Everything that can be judged before anything is touched. Raises CommandFailed."""
     pace = speed_of(speed)
@@ -103,6 +107,7 @@ def options_of(
         seed=seed,
         json=json,
         dev=dev,
+        fresh=fresh,
         confirmed=mode is Mode.LIVE,
     )
 

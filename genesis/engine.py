@@ -1,0 +1,523 @@
+"""The engine: every actor of the plan under its supervisor, and the readers and controls that the web is given.
+
+It trades through whatever venue it is told the addresses of; what is real and what is simulated was decided above it.
+"""
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+import attrs
+import trio
+
+from actors.account import AccountActor
+from actors.config import ConfigActor
+from actors.connection_private import ConnectionPrivateActor, Credentials
+from actors.connection_public import ConnectionPublicActor
+from actors.history import HistoryActor
+from actors.journal import JournalActor
+from actors.market_cache import MarketCacheActor
+from actors.order import OrderActor
+from actors.risk import RiskActor
+from actors.signal import SignalActor
+from actors.watchdog import WatchdogActor, Watched
+from genesis.core.actor import Actor, Context
+from genesis.core.chance import Chance
+from genesis.core.clock import Clock
+from genesis.core.errors import ChannelClosed, ChannelFull, DeadLettered
+from genesis.core.latest import Latest
+from genesis.core.mailbox import Channel, DeadLetter
+from genesis.core.supervisor import ChildSpec, EventKind, Strategy, Supervisor, SupervisorEvent, SupervisorSpec
+from genesis.domain.pairs import PairSpecs
+from genesis.domain.rate_limit import RateLimit
+from genesis.domain.settings_build import Layer
+from genesis.domain.socket_pool import spread, wanted_streams
+from genesis.edge.connection_stats import ConnectionStats
+from genesis.edge.nonce import NonceOwner
+from genesis.edge.rest import RestDoor
+from genesis.edge.send_ledger import SendLedger
+from genesis.edge.store_thread import StoreThread
+from genesis.edge.websocket import Dial
+from genesis.plan import MONEY_CHANNELS, Plan
+from protocols.bitfinex.subscriptions import Subscription
+from protocols.config import SetSettings, SettingsReply
+from protocols.health import ConnectionView, Notice
+from protocols.orders import TERMINAL_STATES, CancelIntent, Flatten, UpdateIntent
+from protocols.risk import ManualOrder, RiskCommand, SetTradingState, TradingState, Verdict
+from protocols.settings import Settings
+from web.actor import WebActor
+from web.controls import Busy, Controls, Refused
+from web.hub import Hub
+from web.models import EngineStatus, EquityPoint
+from web.readers import Readers
+from web.recent import Recent
+
+NOTICES_KEPT: Final = 300
+PUBLIC_DIALS: Final = (20, 60.0)
+"""Connections a minute that the venue takes on its public host."""
+PRIVATE_DIALS: Final = (5, 15.0)
+ANSWER_WITHIN_S: Final = 10.0
+"""A control that the engine has taken but not answered after this long is reported as under way."""
+
+
+@attrs.frozen(kw_only=True)
+class Restarts:
+    """How many failures a part of the engine may have in a period before it is given up."""
+
+    intensity: int = 10
+    period_s: float = 10.0
+    max_consecutive: int = 20
+
+
+@attrs.frozen(kw_only=True)
+class VenuePorts:
+    """How this engine reaches its venue: two addresses, two ways to dial, one door for REST, one key.
+
+    `pace_dials` keeps to the venue's limit of connections; a simulator on loopback has none.
+    """
+
+    public_uri: str
+    private_uri: str
+    dial_public: Dial
+    dial_private: Dial
+    door: RestDoor
+    credentials: Credentials
+    nonce: NonceOwner
+    pace_dials: bool = True
+
+
+class Engine:
+    """One engine: made, then run by `supervisor.run()`, and looked at through `readers` while it runs."""
+
+    def __init__(
+        self,
+        *,
+        settings: Settings,
+        layers: Sequence[Layer],
+        pairs: PairSpecs,
+        store: StoreThread,
+        venue: VenuePorts,
+        clock: Clock,
+        chance: Chance,
+        status: Callable[[], EngineStatus],
+        last_resort: Callable[[str], object] | None = None,
+        on_event: Callable[[SupervisorEvent], None] | None = None,
+        restarts: Restarts = Restarts(),
+        chaos: bool = False,
+    ) -> None:
+        self.clock = clock
+        self.store = store
+        self.venue = venue
+        self._status = status
+        self._listener = on_event
+        self._restarts = restarts
+        self._layers = layers
+        self._chaos = chaos
+        self.shares = [
+            Latest(share)
+            for share in spread(wanted_streams(settings.market), limit=settings.connection.channels_per_socket)
+        ] or [Latest[tuple[Subscription, ...]](())]
+        self.plan = Plan(settings=settings, pairs=pairs, sockets=len(self.shares), on_dead_letter=self._on_dead_letter)
+        self.cells = self.plan.cells
+        self.channels = self.plan.channels
+        self.public_names = [f"connection_public_{number}" for number in range(len(self.shares))]
+        self.stats = {name: ConnectionStats() for name in (*self.public_names, "connection_private")}
+        for name in self.stats:
+            uri = venue.private_uri if name == "connection_private" else venue.public_uri
+            self.cells.connections[name] = Latest(_resting(name, uri))
+        self.ledger = SendLedger()
+        self.recent = Recent()
+        self.hub = Hub()
+        self._public_pacing = RateLimit(*PUBLIC_DIALS) if venue.pace_dials else None
+        self._private_pacing = RateLimit(*PRIVATE_DIALS) if venue.pace_dials else None
+        self.serve_web: Callable[..., Any] | None = None
+        self.events: deque[SupervisorEvent] = deque(maxlen=1000)
+        self.restarts_total = 0
+        self.supervisor = Supervisor(
+            self._tree(),
+            clock=clock,
+            chance=chance.port("supervisor"),
+            on_event=self._on_event,
+            last_resort=last_resort,
+        )
+        self.readers = self._readers()
+        self.controls = self._controls()
+
+    # --- the tree ---------------------------------------------------------------------------------------------------
+
+    def _tree(self) -> SupervisorSpec:
+        """Journal first and last: what it keeps, the others recover from. The web is its own subtree: whatever
+        happens there stays there, and it is stopped first."""
+        return SupervisorSpec(
+            id="engine",
+            strategy=Strategy.ONE_FOR_ONE,
+            intensity=self._restarts.intensity,
+            period_s=self._restarts.period_s,
+            max_consecutive=self._restarts.max_consecutive,
+            children=(
+                self._child("journal", lambda: JournalActor(store=self.store)),
+                self._child("config", self._config),
+                self._branch(
+                    "trading",
+                    self._child("account", self._account),
+                    self._child("order", self._order, progress_timeout_s=30.0),
+                    self._child("risk", self._risk),
+                    self._child("signal", self._signal),
+                    self._child("market_cache", self._market_cache),
+                ),
+                self._branch(
+                    "venue",
+                    self._child("history", self._history, progress_timeout_s=60.0),
+                    self._child("connection_private", self._connection_private),
+                    *(self._child(name, self._public(number)) for number, name in enumerate(self.public_names)),
+                    self._child("watchdog", self._watchdog),
+                ),
+                self._branch("screens", self._child("web", self._web, shutdown_s=6.0)),
+            ),
+        )
+
+    def _child(self, name: str, start: Callable[[], Actor], **options: Any) -> ChildSpec:
+        return ChildSpec(id=name, start=start, mailbox=self.plan.mailboxes[name], **options)
+
+    def _branch(self, name: str, *children: ChildSpec) -> SupervisorSpec:
+        return SupervisorSpec(
+            id=name,
+            children=children,
+            strategy=Strategy.ONE_FOR_ONE,
+            intensity=self._restarts.intensity,
+            period_s=self._restarts.period_s,
+            max_consecutive=self._restarts.max_consecutive,
+        )
+
+    def _config(self) -> Actor:
+        return ConfigActor(
+            layers=self._layers,
+            settings=self.cells.settings,
+            journal=self.channels.journal,
+            notices=self.channels.ui,
+        )
+
+    def _account(self) -> Actor:
+        return AccountActor(
+            settings=self.cells.settings,
+            journal=self.channels.journal,
+            risk=self.channels.account_state,
+            view=self.cells.account,
+            ui=self.channels.ui,
+        )
+
+    def _order(self) -> Actor:
+        return OrderActor(
+            epoch=self.store.epoch,
+            settings=self.cells.settings,
+            journal=self.channels.journal,
+            venue=self.channels.venue_commands,
+            history=self.channels.history_requests,
+            account=self.channels.order_reports,
+            view=self.cells.orders,
+            risk_status=self.cells.risk,
+            reconnects=self.channels.reconnect_private,
+            ui=self.channels.ui,
+        )
+
+    def _risk(self) -> Actor:
+        return RiskActor(
+            settings=self.cells.settings,
+            journal=self.channels.journal,
+            orders=self.channels.approved,
+            status=self.cells.risk,
+            verdicts=self.cells.verdicts,
+            pairs=self.cells.pairs,
+            ui=self.channels.ui,
+        )
+
+    def _signal(self) -> Actor:
+        return SignalActor(
+            settings=self.cells.settings,
+            journal=self.channels.journal,
+            scores=self.channels.scores,
+            market=self.cells.market,
+            recent=self.cells.signals,
+            ui=self.channels.ui,
+        )
+
+    def _market_cache(self) -> Actor:
+        return MarketCacheActor(
+            settings=self.cells.settings,
+            view=self.cells.market,
+            journal=self.channels.journal,
+            closed=(self.channels.closed_to_account, self.channels.closed_to_signal),
+            requests=self.channels.candle_requests,
+            ui=self.channels.ui,
+        )
+
+    def _history(self) -> Actor:
+        return HistoryActor(
+            door=self.venue.door, orders=self.channels.account_events, market=self.channels.market_events
+        )
+
+    def _connection_private(self) -> Actor:
+        name = "connection_private"
+        return ConnectionPrivateActor(
+            name=name,
+            uri=self.venue.private_uri,
+            credentials=self.venue.credentials,
+            nonce=self.venue.nonce,
+            settings=self.cells.settings,
+            dial=self.venue.dial_private,
+            orders=self.channels.account_events,
+            account=self.channels.balances,
+            journal=self.channels.journal,
+            view=self.cells.connections[name],
+            stats=self.stats[name],
+            ledger=self.ledger,
+            pacing=self._private_pacing,
+            notices=self.channels.ui,
+        )
+
+    def _public(self, number: int) -> Callable[[], Actor]:
+        name = self.public_names[number]
+
+        def start() -> Actor:
+            return ConnectionPublicActor(
+                name=name,
+                uri=self.venue.public_uri,
+                share=self.shares[number],
+                settings=self.cells.settings,
+                dial=self.venue.dial_public,
+                prices=self.channels.prices,
+                events=self.channels.market_events,
+                view=self.cells.connections[name],
+                stats=self.stats[name],
+                pacing=self._public_pacing,
+                notices=self.channels.ui,
+            )
+
+        return start
+
+    def _watchdog(self) -> Actor:
+        watched = [
+            Watched(name=name, stats=self.stats[name], reconnect=self.plan.reconnect_public[number], share=share)
+            for number, (name, share) in enumerate(zip(self.public_names, self.shares, strict=True))
+        ]
+        watched.append(
+            Watched(
+                name="connection_private",
+                stats=self.stats["connection_private"],
+                reconnect=self.channels.reconnect_private,
+            )
+        )
+        return WatchdogActor(
+            settings=self.cells.settings,
+            market=self.cells.market,
+            connections=tuple(watched),
+            freshness=self.cells.freshness,
+            notices=self.channels.ui,
+        )
+
+    def _web(self) -> Actor:
+        if self.serve_web is None:
+            return Listener(recent=self.recent)
+        return WebActor(recent=self.recent, hub=self.hub, readers=self.readers, serve=self.serve_web)
+
+    # --- what happens -----------------------------------------------------------------------------------------------
+
+    def _on_event(self, event: SupervisorEvent) -> None:
+        self.events.append(event)
+        if event.kind is EventKind.CRASHED:
+            self.restarts_total += 1
+            self._notice("warning", "actor_crashed", f"{event.path} crashed and is restarted: {event.text}")
+        elif event.kind in (EventKind.ZOMBIE, EventKind.ESCALATED):
+            self._notice("alarm", f"actor_{event.kind}", f"{event.path}: {event.text}")
+        if self._listener is not None:
+            self._listener(event)
+
+    def _on_dead_letter(self, letter: DeadLetter) -> None:
+        kind = type(letter.message).__name__
+        text = f"{letter.mailbox} put a {kind} aside after {letter.attempts} tries: {letter.error}"
+        money = letter.channel in MONEY_CHANNELS
+        self._notice("alarm" if money else "warning", "dead_letter", text)
+        if money:
+            # A message about money could not be understood: no new risk until a person has looked at it.
+            halt = SetTradingState(
+                state=TradingState.HALTED,
+                reason=f"dead letter on {letter.channel}",
+                actor="supervisor",
+                correlation_id=f"dead-letter:{letter.channel}",
+            )
+            try:
+                self.channels.risk_commands.put_nowait(halt)
+            except (ChannelFull, ChannelClosed):
+                self._notice("alarm", "halt_not_taken", "trading could not be halted: risk takes no commands")
+
+    def _notice(self, level: str, code: str, text: str) -> None:
+        self.channels.ui.put_nowait(Notice(level=level, code=code, text=text, at_ms=self.clock.wall_ms()))
+
+    # --- for the replay and for tests ---------------------------------------------------------------------------------
+
+    def idle(self) -> bool:
+        """No message waits or is worked on, except on the way to screens."""
+        return all(box.idle for name, box in self.plan.mailboxes.items() if name != "web")
+
+    def ready_to_trade(self) -> bool:
+        """A session is reconciled, every stream is up, and the account is known."""
+        account = self.cells.account.value
+        return (
+            self.cells.orders.value.ready
+            and all(self.stats[name].up for name in self.public_names)
+            and account is not None
+            and account.state.known
+        )
+
+    def frames_in(self) -> int:
+        """Frames of the sockets that are open now whose events are in their channels."""
+        return sum(stats.socket_frames_in for stats in self.stats.values() if stats.connected)
+
+    def frames_out(self) -> int:
+        return sum(stats.socket_frames_out for stats in self.stats.values() if stats.connected)
+
+    # --- for the web --------------------------------------------------------------------------------------------------
+
+    def _readers(self) -> Readers:
+        cells, recent = self.cells, self.recent
+        return Readers(
+            status=self._status,
+            tickers=lambda: cells.market.value.tickers,
+            candles=recent.candles,
+            account=lambda: None if cells.account.value is None else cells.account.value.state,
+            orders=lambda: (*cells.orders.value.ended, *cells.orders.value.open, *cells.orders.value.foreign),
+            fills=lambda: cells.orders.value.fills,
+            signals=recent.signals,
+            verdicts=lambda: cells.verdicts.value,
+            risk=lambda: cells.risk.value,
+            actors=self.supervisor.tree,
+            connections=lambda: tuple(cell.value for cell in cells.connections.values()),
+            freshness=lambda: cells.freshness.value,
+            equity=self._equity,
+            notices=recent.notices,
+            gauges=self._gauges,
+            counters=self._counters,
+        )
+
+    def _equity(self) -> tuple[EquityPoint, ...]:
+        view = self.cells.account.value
+        if view is None:
+            return ()
+        return tuple(EquityPoint(at_ms=point.at_ms, equity=float(point.equity)) for point in view.curve)
+
+    def _gauges(self) -> dict[str, float]:
+        orders = self.cells.orders.value
+        ready = 1.0 if self.ready_to_trade() else 0.0
+        private = self.stats["connection_private"]
+        return {
+            "genesis_ready_to_trade": ready,
+            "genesis_orders_open": float(len(orders.open)),
+            "genesis_orders_unknown": float(orders.unknown),
+            "genesis_order_session": float(orders.session),
+            "genesis_venue_skew_ms": private.skew_ms or 0.0,
+        }
+
+    def _counters(self) -> dict[str, float]:
+        orders = self.cells.orders.value
+        private = self.stats["connection_private"]
+        found = {
+            "genesis_orders_total": orders.orders_total,
+            "genesis_fills_total": orders.fills_total,
+            "genesis_order_doubts_total": orders.doubts_total,
+            "genesis_orders_dead_total": orders.dead_total,
+            "genesis_order_ghosts_total": orders.ghosts_total,
+            "genesis_actor_crashes_total": self.restarts_total,
+            "genesis_dead_letters_total": len(self.supervisor.dead_letters),
+            "ws_auth_request_total": private.auth_requests,
+            "ws_auth_success_total": private.auth_successes,
+            "ws_auth_error_total": private.auth_errors,
+            "ws_auth_timeout_total": private.auth_timeouts,
+            "ws_auth_maintenance_total": private.maintenance,
+            "genesis_frames_in_total": sum(stats.frames_in for stats in self.stats.values()),
+            "genesis_frames_out_total": sum(stats.frames_out for stats in self.stats.values()),
+            "genesis_sequence_gaps_total": sum(stats.sequence_gaps for stats in self.stats.values()),
+            "genesis_bad_checksums_total": sum(stats.bad_checksums for stats in self.stats.values()),
+            "genesis_reconnects_total": sum(stats.falls for stats in self.stats.values()),
+        }
+        return {name: float(value) for name, value in found.items()}
+
+    def _controls(self) -> Controls:
+        return Controls(
+            order=self._order_by_hand,
+            cancel=self._wish,
+            update=self._wish,
+            flatten=self._wish,
+            risk=self._risk_command,
+            kill_actor=self._kill if self._chaos else None,
+        )
+
+    async def _order_by_hand(self, order: ManualOrder) -> Verdict | None:
+        answer = await _ask(self.channels.risk_commands, order, "risk")
+        assert answer is None or isinstance(answer, Verdict)
+        return answer
+
+    async def _risk_command(self, command: RiskCommand) -> None:
+        await _ask(self.channels.risk_commands, command, "risk")
+
+    async def _wish(self, wish: CancelIntent | UpdateIntent | Flatten) -> None:
+        if isinstance(wish, CancelIntent | UpdateIntent) and wish.intent_id is not None:
+            known = self._readers_orders()
+            if wish.intent_id not in known:
+                raise Refused("unknown_order", f"order must be one of ours, was {wish.intent_id}")
+            if known[wish.intent_id] in TERMINAL_STATES:
+                raise Refused("order_ended", f"order must be open, was {known[wish.intent_id].value}")
+        await _ask(self.channels.order_wishes, wish, "orders")
+
+    def _readers_orders(self) -> dict[str, Any]:
+        return {order.intent_id: order.state for order in self.readers.orders() if order.intent_id}
+
+    async def _kill(self, path: str) -> bool:
+        return self.supervisor.kill(path, reason="asked on the page")
+
+    async def set_settings(self, wish: SetSettings) -> SettingsReply | None:
+        """Hand a change to the config actor. Raises Busy; None when the answer takes too long."""
+        answer: SettingsReply | None = await _ask(self.channels.set_settings, wish, "configuration")
+        return answer
+
+
+async def _ask(channel: Channel[Any], message: Any, what: str) -> Any:
+    try:
+        with trio.move_on_after(ANSWER_WITHIN_S):
+            return await channel.ask(message)
+    except ChannelFull:
+        raise Busy(what) from None
+    except ChannelClosed:
+        raise Busy(what, retry_after_s=5.0) from None
+    except DeadLettered as error:
+        raise Refused("not_understood", str(error)) from None
+    return None
+
+
+def _resting(name: str, uri: str) -> ConnectionView:
+    return ConnectionView(
+        name=name,
+        uri=uri,
+        status="idle",
+        session=0,
+        reconnects=0,
+        last_error=None,
+        frames=0,
+        subscriptions=0,
+        venue_ms=0,
+        last_frame_age_s=0.0,
+    )
+
+
+@attrs.define(kw_only=True)
+class Listener:
+    """Stands in for the web where nobody looks: it remembers what the web would have shown."""
+
+    recent: Recent
+
+    async def run(self, ctx: Context) -> None:
+        ctx.ready()
+        while True:
+            batch = await ctx.inbox.lease()
+            for envelope in batch:
+                self.recent.hear(envelope.message)
+            ctx.inbox.ack_all(batch)

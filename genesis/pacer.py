@@ -1,0 +1,40 @@
+"""The pacer: holds the replay until everything that was said has been heard, thought over and answered.
+
+A replayed market has no reason to outrun the engine, so the embedded simulator asks here before each step that can
+lead to a decision. The engine is settled when no message waits anywhere, and each end of every socket has read as many
+frames as the other end has sent. Runs are then equal to the byte at any speed, and equal to a backtest.
+"""
+
+from collections.abc import Callable
+from typing import Final
+
+import trio
+
+CALM_LOOKS: Final = 2
+"""A message may be between two places at one look: it must be nowhere at two, with every task given a turn between."""
+QUICK_LOOKS: Final = 400
+PAUSE_S: Final = 0.0002
+"""After the quick looks somebody waits for a disk or a socket: looking less often leaves it the processor."""
+
+
+class Pacer:
+    """`quiet` are the questions that must all say yes: no mailbox filled, no frame under way."""
+
+    def __init__(self, *quiet: Callable[[], bool]) -> None:
+        self._quiet = quiet
+        self.settled_total = 0
+        self.looks_total = 0
+
+    async def settled(self) -> None:
+        """Return once everything is quiet. Waits as long as that takes; the caller's cancel scope is the deadline."""
+        calm = 0
+        looks = 0
+        while calm < CALM_LOOKS:
+            if looks < QUICK_LOOKS:
+                await trio.lowlevel.checkpoint()
+            else:
+                await trio.sleep(PAUSE_S)
+            looks += 1
+            calm = calm + 1 if all(question() for question in self._quiet) else 0
+        self.settled_total += 1
+        self.looks_total += looks

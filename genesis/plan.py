@@ -1,0 +1,181 @@
+"""The plan of the house: every channel with its overflow policy, every snapshot cell, and who talks to whom.
+
+Nothing runs here. `Plan` is made once per process by the engine; channels and cells outlive every crash of an actor.
+The edges are written down so that a circle of waiting senders is found at the start and not at three in the morning.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import attrs
+
+from genesis.core.latest import Latest
+from genesis.core.mailbox import Channel, DeadLetter, Mailbox, Overflow
+from genesis.core.supervisor import check_block_graph
+from genesis.domain.pairs import PairSpecs
+from protocols.account import AccountView
+from protocols.config import SetSettings
+from protocols.health import ConnectionView, Reconnect
+from protocols.journal import JournalRequest
+from protocols.market import BookTop, CandleClosed, CandleRequest, Freshness, MarketView, Ticker
+from protocols.orders import (
+    AccountEvent,
+    Approved,
+    BalanceEvent,
+    CancelIntent,
+    Flatten,
+    HistoryRequest,
+    OrderReport,
+    UpdateIntent,
+    VenueCommand,
+)
+from protocols.risk import AccountState, RiskCommand, RiskStatus, Verdict
+from protocols.settings import Settings
+from protocols.signals import SignalScore
+from protocols.trading import OrdersView
+
+MONEY_CHANNELS = frozenset({"approved", "account_events", "order_reports", "scores", "order_wishes"})
+"""A dead letter on one of these is about money: nobody may trade on as if nothing had happened."""
+
+
+def _price_key(message: Ticker | BookTop) -> tuple[str, str]:
+    return type(message).__name__, message.symbol
+
+
+def _one(_: object) -> str:
+    return "one"
+
+
+@attrs.define(kw_only=True)
+class Channels:
+    """Named for what is said. BLOCK waits, CONFLATE keeps the newest, FAIL refuses, DROP_OLDEST counts its drops."""
+
+    journal: Channel[JournalRequest] = attrs.field(factory=lambda: Channel("journal", Overflow.BLOCK, capacity=4096))
+    prices: Channel[Ticker | BookTop] = attrs.field(
+        factory=lambda: Channel("prices", Overflow.CONFLATE, capacity=4096, key=_price_key)
+    )
+    market_events: Channel[Any] = attrs.field(factory=lambda: Channel("market_events", Overflow.BLOCK, capacity=8192))
+    closed_to_signal: Channel[CandleClosed] = attrs.field(
+        factory=lambda: Channel("closed_to_signal", Overflow.BLOCK, capacity=8192)
+    )
+    closed_to_account: Channel[CandleClosed] = attrs.field(
+        factory=lambda: Channel("closed_to_account", Overflow.BLOCK, capacity=8192)
+    )
+    scores: Channel[SignalScore] = attrs.field(factory=lambda: Channel("scores", Overflow.BLOCK, capacity=4096))
+    risk_commands: Channel[RiskCommand] = attrs.field(
+        factory=lambda: Channel("risk_commands", Overflow.FAIL, capacity=64)
+    )
+    account_state: Channel[AccountState] = attrs.field(
+        factory=lambda: Channel("account_state", Overflow.CONFLATE, capacity=1, key=_one)
+    )
+    approved: Channel[Approved] = attrs.field(factory=lambda: Channel("approved", Overflow.BLOCK, capacity=1024))
+    order_wishes: Channel[CancelIntent | UpdateIntent | Flatten] = attrs.field(
+        factory=lambda: Channel("order_wishes", Overflow.FAIL, capacity=64)
+    )
+    account_events: Channel[AccountEvent] = attrs.field(
+        factory=lambda: Channel("account_events", Overflow.BLOCK, capacity=8192)
+    )
+    balances: Channel[BalanceEvent] = attrs.field(factory=lambda: Channel("balances", Overflow.BLOCK, capacity=8192))
+    order_reports: Channel[OrderReport] = attrs.field(
+        factory=lambda: Channel("order_reports", Overflow.BLOCK, capacity=8192)
+    )
+    venue_commands: Channel[VenueCommand] = attrs.field(
+        factory=lambda: Channel("venue_commands", Overflow.FAIL, capacity=512)
+    )
+    history_requests: Channel[HistoryRequest] = attrs.field(
+        factory=lambda: Channel("history_requests", Overflow.FAIL, capacity=64)
+    )
+    candle_requests: Channel[CandleRequest] = attrs.field(
+        factory=lambda: Channel("candle_requests", Overflow.CONFLATE, capacity=256, key=lambda request: request)
+    )
+    reconnect_private: Channel[Reconnect] = attrs.field(
+        factory=lambda: Channel("reconnect_private", Overflow.CONFLATE, capacity=1, key=_one)
+    )
+    set_settings: Channel[SetSettings] = attrs.field(
+        factory=lambda: Channel("set_settings", Overflow.FAIL, capacity=16)
+    )
+    ui: Channel[Any] = attrs.field(factory=lambda: Channel("ui", Overflow.DROP_OLDEST, capacity=16_384))
+
+
+@attrs.define(kw_only=True)
+class Cells:
+    """Published snapshots: one writer each, any number of readers."""
+
+    settings: Latest[Settings]
+    pairs: Latest[PairSpecs]
+    market: Latest[MarketView] = attrs.field(
+        factory=lambda: Latest(
+            MarketView(tickers={}, tops={}, prints={}, series={}, freshness=(), venue_ms=0, received_ns=0)
+        )
+    )
+    signals: Latest[tuple[SignalScore, ...]] = attrs.field(factory=lambda: Latest(()))
+    risk: Latest[RiskStatus | None] = attrs.field(factory=lambda: Latest(None))
+    verdicts: Latest[tuple[Verdict, ...]] = attrs.field(factory=lambda: Latest(()))
+    account: Latest[AccountView | None] = attrs.field(factory=lambda: Latest(None))
+    orders: Latest[OrdersView] = attrs.field(factory=lambda: Latest(OrdersView(session=0, ready=False)))
+    freshness: Latest[tuple[Freshness, ...]] = attrs.field(factory=lambda: Latest(()))
+    connections: dict[str, Latest[ConnectionView]] = attrs.field(factory=dict)
+
+
+@attrs.define(kw_only=True)
+class Plan:
+    """Channels, cells, mailboxes. `on_dead_letter` hears of every message that was put aside as poison."""
+
+    settings: Settings
+    pairs: PairSpecs
+    sockets: int
+    on_dead_letter: Callable[[DeadLetter], None]
+    channels: Channels = attrs.field(factory=Channels)
+    cells: Cells = attrs.field(init=False)
+    reconnect_public: tuple[Channel[Reconnect], ...] = attrs.field(init=False)
+    mailboxes: dict[str, Mailbox] = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.cells = Cells(settings=Latest(self.settings), pairs=Latest(self.pairs))
+        self.reconnect_public = tuple(
+            Channel(f"reconnect_public_{number}", Overflow.CONFLATE, capacity=1, key=_one)
+            for number in range(self.sockets)
+        )
+        hears = self._hears()
+        self.mailboxes = {name: Mailbox(name, channels, alarm=self.on_dead_letter) for name, channels in hears.items()}
+        check_block_graph(
+            (sender, receiver, channel)
+            for sender, said in self._says().items()
+            for channel in said
+            for receiver, heard in hears.items()
+            if channel in heard
+        )
+
+    def _hears(self) -> dict[str, tuple[Channel[Any], ...]]:
+        to = self.channels
+        return {
+            "journal": (to.journal,),
+            "config": (to.set_settings,),
+            "account": (to.order_reports, to.balances, to.closed_to_account),
+            "order": (to.account_events, to.approved, to.order_wishes),
+            "risk": (to.account_state, to.risk_commands, to.scores),
+            "signal": (to.closed_to_signal,),
+            "market_cache": (to.market_events, to.prices),
+            "history": (to.history_requests, to.candle_requests),
+            "connection_private": (to.reconnect_private, to.venue_commands),
+            **{f"connection_public_{number}": (channel,) for number, channel in enumerate(self.reconnect_public)},
+            "watchdog": (),
+            "web": (to.ui,),
+        }
+
+    def _says(self) -> dict[str, tuple[Channel[Any], ...]]:
+        to = self.channels
+        public = (to.prices, to.market_events, to.ui)
+        return {
+            "config": (to.journal, to.ui),
+            "account": (to.journal, to.account_state, to.ui),
+            "order": (to.journal, to.venue_commands, to.history_requests, to.order_reports, to.ui),
+            "risk": (to.journal, to.approved, to.ui),
+            "signal": (to.journal, to.scores, to.ui),
+            "market_cache": (to.journal, to.closed_to_signal, to.closed_to_account, to.candle_requests, to.ui),
+            "history": (to.account_events, to.market_events, to.ui),
+            "connection_private": (to.journal, to.account_events, to.balances, to.ui),
+            **{f"connection_public_{number}": public for number in range(self.sockets)},
+            "watchdog": (to.reconnect_private, *self.reconnect_public, to.ui),
+            "web": (to.risk_commands, to.order_wishes, to.set_settings),
+        }

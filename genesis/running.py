@@ -1,0 +1,456 @@
+"""One run from start to end: opens what the engine stands on, starts it, tells the user, and ends it in order."""
+
+import contextlib
+import importlib.metadata
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Final
+
+import attrs
+import structlog
+import trio
+
+from actors.connection_private import Credentials
+from genesis.core.chance import Chance, fresh_seed
+from genesis.core.clock import Clock, TrioClock
+from genesis.core.errors import Escalated
+from genesis.core.hard_exit import HardExit
+from genesis.core.supervisor import EventKind, SupervisorEvent
+from genesis.domain.pairs import PairSpecs, pair_specs
+from genesis.domain.recording import CandleRecording, RecordingError
+from genesis.domain.replay import MINUTE_MS
+from genesis.domain.rest_budget import RestBudget
+from genesis.edge.errors import EdgeError
+from genesis.edge.http import HttpClient
+from genesis.edge.nonce import NonceOwner
+from genesis.edge.rest import RestDoor, RestKey
+from genesis.edge.run_file import RunFile
+from genesis.edge.run_file import remove as remove_run_file
+from genesis.edge.secrets import Secret
+from genesis.edge.store import Store
+from genesis.edge.store_errors import StoreError
+from genesis.edge.store_thread import StoreThread
+from genesis.edge.websocket import calm_websocket, fast_websocket
+from genesis.engine import Engine, VenuePorts
+from genesis.pacer import Pacer
+from genesis.run_options import CannotStart, ExitCode, Mode, RunOptions
+from genesis.sim_session import SimSession
+from genesis.simulator.exchange import Address, Exchange
+from genesis.simulator.recordings import DEFAULT, Recording, load
+from genesis.simulator.settings import DEFAULT_KEY, DEFAULT_SECRET, ExchangeSettings
+from genesis.simulator.state_file import StateError
+from genesis.summary import Summary, decision_lines, show, summarise
+from web.app import create_app
+from web.guard import hosts_for
+from web.keyring import KeyringError, open_keyring, with_signing_secret
+from web.models import EngineStatus, ReplayProgress
+from web.server import ServerCounters, ServerError, ServerLimits, open_listeners, port_of
+from web.site import Site
+from web.tokens import Scope, Tokens
+
+SHUTDOWN_S: Final = 15.0
+"""From the signal to the end of the process, whatever a client or an actor does."""
+
+READY_LOOK_S: Final = 0.005
+
+log = structlog.get_logger("genesis.run")
+VERSION: Final = importlib.metadata.version("genesis-engine")
+
+
+class VenueClock:
+    """Monotonic time is ours; what day and hour it is, the replayed venue says."""
+
+    __slots__ = ("_venue_ms",)
+
+    def __init__(self, venue_ms: Callable[[], int]) -> None:
+        self._venue_ms = venue_ms
+
+    def now(self) -> float:
+        return trio.current_time()
+
+    def now_ns(self) -> int:
+        return int(trio.current_time() * 1e9)
+
+    def wall_ms(self) -> int:
+        return self._venue_ms()
+
+
+def run_engine(options: RunOptions) -> ExitCode:
+    """Run until the end of the recording (speed max), SIGTERM or Ctrl-C. Raises CannotStart."""
+    run = _Run(options)
+    try:
+        return trio.run(run.main)
+    except* CannotStart as refusals:
+        raise _first(refusals) from None
+
+
+def _first(group: BaseExceptionGroup[CannotStart]) -> CannotStart:
+    leaf: BaseException = group
+    while isinstance(leaf, BaseExceptionGroup):
+        leaf = leaf.exceptions[0]
+    assert isinstance(leaf, CannotStart)
+    return leaf
+
+
+@attrs.define(eq=False)
+class _Run:
+    options: RunOptions
+    exchange: Exchange | None = None
+    session: SimSession | None = None
+    engine: Engine | None = None
+    recording_name: str = ""
+    started_at: float = 0.0
+    started_ms: int = 0
+    ready_after_s: float | None = None
+    replay_began_at: float | None = None
+    replay_ended_at: float | None = None
+    problem: str | None = None
+    stopping: trio.Event = attrs.field(factory=trio.Event)
+    hard_exit: HardExit = attrs.field(factory=HardExit)
+    clock: Clock = attrs.field(factory=TrioClock)
+
+    async def main(self) -> ExitCode:
+        self.started_at = trio.current_time()
+        self.started_ms = self.clock.wall_ms()
+        seed = self.options.seed if self.options.mode is Mode.SIM else fresh_seed()
+        chance = Chance(seed)
+        async with contextlib.AsyncExitStack() as stack, trio.open_nursery() as nursery:
+            await nursery.start(self._listen_to_signals)
+            ports, venue_clock, pairs = await self._venue(nursery, stack, chance)
+            store = self._open_store(venue_clock)
+            try:
+                code = await self._trade(nursery, store, ports, venue_clock, pairs, chance)
+            finally:
+                with trio.CancelScope(shield=True):
+                    await store.close()
+            nursery.cancel_scope.cancel()
+        self.hard_exit.disarm()
+        return code
+
+    # --- the venue --------------------------------------------------------------------------------------------------
+
+    async def _venue(
+        self, nursery: trio.Nursery, stack: contextlib.AsyncExitStack, chance: Chance
+    ) -> tuple[VenuePorts, Clock, PairSpecs]:
+        if self.options.mode is Mode.SIM:
+            address = await self._start_simulator(nursery, chance)
+            assert self.exchange is not None
+            clock: Clock = VenueClock(self.exchange.venue_ms)
+            key, secret = DEFAULT_KEY, Secret(DEFAULT_SECRET)
+            socket_key, socket_secret = key, secret
+            public_ws = private_ws = address.websocket
+            public_rest = private_rest = address.rest
+            pairs: PairSpecs = self.exchange.venue.specs
+        else:
+            clock = self.clock
+            venue = self.options.settings.venue
+            key, secret = self._key("BITFINEX_API_KEY"), self._secret("BITFINEX_API_SECRET")
+            given = self.options.environment.get("BITFINEX_WS_API_KEY")
+            socket_key = given or key
+            socket_secret = self._secret("BITFINEX_WS_API_SECRET") if given else secret
+            public_ws, private_ws = venue.public_ws_uri, venue.private_ws_uri
+            public_rest, private_rest = venue.public_rest_url, venue.private_rest_url
+            pairs = pair_specs(self.options.settings.market.symbols)
+        try:
+            nonce = NonceOwner(self.options.user_dir.secrets / f"nonce-{self.options.mode.value}", _wall_us)
+        except EdgeError as error:
+            raise CannotStart(str(error)) from None
+        stack.callback(nonce.close)
+        public = await stack.enter_async_context(HttpClient(public_rest))
+        private = await stack.enter_async_context(HttpClient(private_rest))
+        try:
+            budget = RestBudget(self.options.environment.get("RATE_LIMIT_PATTERNS", ""))
+        except ValueError as error:
+            raise CannotStart(f"RATE_LIMIT_PATTERNS: {error}", ExitCode.CONFIGURATION) from None
+        door = RestDoor(
+            public=public,
+            private=private,
+            budget=budget,
+            clock=self.clock,
+            chance=chance.port("rest"),
+            key=RestKey(key=key, secret=secret, nonce=nonce),
+        )
+        ports = VenuePorts(
+            public_uri=public_ws,
+            private_uri=private_ws,
+            dial_public=fast_websocket,
+            dial_private=calm_websocket,
+            door=door,
+            credentials=Credentials(key=socket_key, secret=socket_secret),
+            nonce=nonce,
+            pace_dials=self.options.mode is not Mode.SIM,
+        )
+        return ports, clock, pairs
+
+    def _key(self, name: str) -> str:
+        found = self.options.environment.get(name)
+        if not found:
+            raise CannotStart(f"mode {self.options.mode} needs {name} in the environment", ExitCode.CONFIGURATION)
+        return found
+
+    def _secret(self, name: str) -> Secret:
+        return Secret(self._key(name))
+
+    async def _start_simulator(self, nursery: trio.Nursery, chance: Chance) -> Address:
+        recording = self._recording()
+        name = self.recording_name = recording.name
+        stamp = datetime.fromtimestamp(self.started_ms / 1000, UTC).strftime("%Y%m%dT%H%M%SZ")
+        self.session = SimSession.prepare(self.options.user_dir, name, fresh=self.options.fresh, stamp=stamp)
+        settings = ExchangeSettings(state=self.session.venue_state)
+        try:
+            self.exchange = Exchange(settings, recording, self.clock, chance.port("venue"))
+        except StateError as error:
+            raise CannotStart(str(error)) from None
+        unknown = [one for one in self.options.settings.market.symbols if one not in self.exchange.symbols]
+        if unknown:
+            known = ", ".join(self.exchange.symbols)
+            text = f"market.symbols must be in recording {name} ({known}), was {', '.join(unknown)}"
+            raise CannotStart(text, ExitCode.CONFIGURATION)
+        address: Address = await nursery.start(self.exchange.serve, "127.0.0.1", 0)
+        return address
+
+    def _recording(self) -> Recording:
+        try:
+            return load(self.options.recording or DEFAULT)
+        except RecordingError as error:
+            raise CannotStart(str(error), ExitCode.CONFIGURATION) from None
+
+    def _open_store(self, clock: Clock) -> StoreThread:
+        try:
+            return StoreThread(Store.open(self.options.database, at_ms=clock.wall_ms()))
+        except StoreError as error:
+            raise CannotStart(str(error)) from None
+
+    # --- the engine -------------------------------------------------------------------------------------------------
+
+    async def _trade(
+        self,
+        nursery: trio.Nursery,
+        store: StoreThread,
+        ports: VenuePorts,
+        venue_clock: Clock,
+        pairs: PairSpecs,
+        chance: Chance,
+    ) -> ExitCode:
+        options = self.options
+        web = options.settings.web
+        try:
+            listeners = await open_listeners(web.host, web.port)
+        except ServerError as error:
+            raise CannotStart(str(error)) from None
+        counters = ServerCounters()
+        engine = self.engine = Engine(
+            settings=options.settings,
+            layers=options.layers,
+            pairs=pairs,
+            store=store,
+            venue=ports,
+            clock=venue_clock,
+            chance=chance,
+            status=self._status,
+            last_resort=self.hard_exit.now,
+            on_event=_log_event,
+            chaos=options.mode is Mode.SIM,
+        )
+        tokens = self._tokens()
+        host = web.host if ":" not in web.host else f"[{web.host}]"
+        app = create_app(
+            readers=engine.readers,
+            controls=engine.controls,
+            tokens=tokens,
+            clock=self.clock,
+            chance=chance.port("web"),
+            hosts=hosts_for([host], port_of(listeners)),
+            hub=engine.hub,
+            server_counters=counters,
+        )
+        site = Site(app=app, listeners=listeners, counters=counters, limits=ServerLimits())
+        engine.serve_web = site.serve
+        address = f"http://{host}:{site.port}"
+        try:
+            try:
+                await nursery.start(self._supervise, engine)
+            except Escalated as error:
+                raise CannotStart(f"the engine could not start: {error}") from None
+            RunFile(pid=os.getpid(), address=address, mode=options.mode.value, started_ms=self.clock.wall_ms()).write(
+                options.user_dir.run_file
+            )
+            self._greet(address, tokens)
+            async with trio.open_nursery() as work:
+                if self.exchange is not None:
+                    work.start_soon(self._replay, engine)
+                else:
+                    work.start_soon(self._note_ready, engine)
+                await self.stopping.wait()
+                work.cancel_scope.cancel()
+            self._say("stopping: no new orders, open orders stay at the venue")
+            await engine.supervisor.stop()
+        finally:
+            remove_run_file(options.user_dir.run_file)
+            await site.aclose()
+        summary = self._summary(engine)
+        if options.json:
+            sys.stdout.write(summary.json() + "\n")
+        else:
+            show(summary)
+        return ExitCode.OK if summary.problem is None else ExitCode.ERROR
+
+    async def _supervise(self, engine: Engine, *, task_status: trio.TaskStatus[None]) -> None:
+        try:
+            await engine.supervisor.run(task_status=task_status)
+        except Escalated as error:
+            log.critical("engine_gave_up", reason=str(error))
+            self._say(f"the engine gave up: {error}")
+            self.problem = str(error)
+            if not self.stopping.is_set():
+                self.hard_exit.arm(SHUTDOWN_S, "the engine gave up")
+                self.stopping.set()
+
+    async def _note_ready(self, engine: Engine) -> None:
+        # Four cells and counters make readiness; a look every few milliseconds is simpler than an event in each.
+        while not engine.ready_to_trade():  # noqa: ASYNC110
+            await trio.sleep(READY_LOOK_S)
+        self.ready_after_s = trio.current_time() - self.started_at
+
+    async def _replay(self, engine: Engine) -> None:
+        exchange = self.exchange
+        assert exchange is not None
+        assert self.session is not None
+        await self._note_ready(engine)
+        pacer = Pacer(
+            engine.idle,
+            lambda: exchange.sent_frames == engine.frames_in() and exchange.received_frames == engine.frames_out(),
+            lambda: all(engine.stats[name].up for name in engine.stats),
+        )
+        self.replay_began_at = trio.current_time()
+        await exchange.replay(self.options.speed, pacer)
+        self.replay_ended_at = trio.current_time()
+        self.session.finished(self.recording_name)
+        log.info("recording_ended", recording=self.recording_name)
+        if self.options.unpaced:
+            self.stopping.set()
+        else:
+            self._say("the recording has ended; the page stays until Ctrl-C")
+
+    # --- words ------------------------------------------------------------------------------------------------------
+
+    def _say(self, text: str) -> None:
+        # With --json stdout is for the summary alone.
+        print(text, file=sys.stderr if self.options.json else sys.stdout, flush=True)
+
+    def _greet(self, address: str, tokens: Tokens) -> None:
+        options = self.options
+        speed = "as fast as it goes" if options.unpaced else f"{options.speed:g}x"
+        if self.exchange is not None:
+            where = self.recording_name
+            went_on = ", going on where it stopped" if self.session is not None and self.session.resumed else ""
+            self._say(f"Genesis {VERSION}, mode sim: {where} at {speed}{went_on}")
+        else:
+            self._say(f"Genesis {VERSION}, mode {options.mode}: real orders on Bitfinex")
+        self._say(f"page: {address}/?ticket={tokens.ticket().text}")
+        self._say(f"data: {options.user_dir.root}   (Ctrl-C stops)")
+
+    def _tokens(self) -> Tokens:
+        options = self.options
+        try:
+            keyring = open_keyring(options.user_dir.secrets / "web.json", os.urandom)
+            given = options.environment.get("JWT_SECRET_KEY")
+            if given:
+                keyring = with_signing_secret(keyring, given)
+        except KeyringError as error:
+            raise CannotStart(str(error), ExitCode.CONFIGURATION) from None
+        return Tokens(
+            keyring=keyring,
+            clock=self.clock,
+            random_bytes=os.urandom,
+            dev=options.dev,
+            ticket_scope=Scope.ADMIN if options.mode is Mode.SIM else Scope.TRADE,
+        )
+
+    def _status(self) -> EngineStatus:
+        options, settings = self.options, self.options.settings
+        exchange = self.exchange
+        ready = self.engine is not None and self.engine.ready_to_trade()
+        return EngineStatus(
+            mode=options.mode.value,
+            version=VERSION,
+            state="stopping" if self.stopping.is_set() else "running" if ready else "starting",
+            dev=options.dev,
+            instance=options.user_dir.root.name,
+            started_ms=self.started_ms,
+            uptime_s=trio.current_time() - self.started_at,
+            venue_ms=self._venue_ms(),
+            speed="" if exchange is None else "max" if options.unpaced else f"{options.speed:g}",
+            replay=self._progress(),
+            symbols=settings.market.symbols,
+            timeframes=settings.market.timeframes,
+            quote_currency=settings.quote_currency,
+            settings_version=settings.version if self.engine is None else self.engine.cells.settings.value.version,
+        )
+
+    def _venue_ms(self) -> int:
+        if self.exchange is not None:
+            return self.exchange.venue_ms()
+        return 0 if self.engine is None else self.engine.cells.market.value.venue_ms
+
+    def _progress(self) -> ReplayProgress | None:
+        exchange = self.exchange
+        if exchange is None or not isinstance(exchange.recording, CandleRecording):
+            return None
+        first, last = exchange.recording.first_ms, exchange.recording.last_ms + MINUTE_MS
+        at = min(max(exchange.venue_ms(), first), last)
+        return ReplayProgress(
+            recording=self.recording_name,
+            start_ms=first,
+            end_ms=last,
+            at_ms=at,
+            fraction=(at - first) / (last - first),
+            done=exchange.ended.is_set(),
+        )
+
+    def _summary(self, engine: Engine) -> Summary:
+        now = trio.current_time()
+        began = self.replay_began_at
+        replay_s = None if began is None else (self.replay_ended_at or now) - began
+        return summarise(
+            engine,
+            mode=self.options.mode.value,
+            recording=self.recording_name,
+            finished=self.replay_ended_at is not None,
+            wall_s=now - self.started_at,
+            ready_after_s=self.ready_after_s,
+            replay_s=replay_s,
+            lines=decision_lines(engine.store.store),
+            problem=self.problem,
+        )
+
+    # --- signals ----------------------------------------------------------------------------------------------------
+
+    async def _listen_to_signals(self, *, task_status: trio.TaskStatus[None]) -> None:
+        with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+            task_status.started()
+            async for number in signals:
+                if self.stopping.is_set():
+                    # Asked twice: whoever asks means it.
+                    self.hard_exit.now(f"second {signal.Signals(number).name}")
+                log.info("stopping", signal=signal.Signals(number).name)
+                self.hard_exit.arm(SHUTDOWN_S, "shutdown")
+                self.stopping.set()
+
+
+def _wall_us() -> int:
+    return time.time_ns() // 1000
+
+
+def _log_event(event: SupervisorEvent) -> None:
+    values = {"path": event.path, "generation": event.generation}
+    if event.kind is EventKind.CRASHED:
+        log.warning("actor_crashed", error=event.text, exc_info=event.error, **values)
+    elif event.kind in (EventKind.ZOMBIE, EventKind.ESCALATED, EventKind.DEAD_LETTER):
+        log.error(f"actor_{event.kind}", text=event.text, **values)
+    else:
+        log.debug(f"actor_{event.kind}", **values)
