@@ -1,0 +1,465 @@
+"""A private connection numbers its sessions, tells their ends honestly, and never sends a command twice."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+import trio
+from trio.testing import MockClock
+
+from actors.connection_private import SEND_TIMEOUT_S, ConnectionPrivateActor, Credentials
+from genesis.core.channel import Channel, Overflow
+from genesis.core.latest import Latest
+from genesis.edge.connection_stats import ConnectionStats
+from genesis.edge.nonce import NonceOwner
+from genesis.edge.secrets import Secret
+from genesis.edge.send_ledger import SendLedger
+from genesis.edge.websocket import Dial, WebSocket, calm_websocket
+from protocols.bitfinex.auth import is_signed
+from protocols.health import ConnectionView, Reconnect
+from protocols.orders import (
+    CancelOrder,
+    CommandInDoubt,
+    CommandNotSent,
+    CommandSent,
+    OrderSnapshot,
+    PositionSnapshot,
+    SessionDown,
+    SessionUp,
+    SubmitOrder,
+    VenueOrder,
+    WalletSnapshot,
+)
+from protocols.settings import OrderSettings, Settings
+from protocols.units import Symbol
+from tests.actors.deciding_stage import Listener, MemoryDisk, Stage, journal_channel, on_stage
+from tests.actors.scripted_venue import ScriptedVenue, eventually, scripted_venue
+from tests.actors.test_connection_public import a_view
+
+KEY = Credentials(key="genesis-test-key", secret=Secret("genesis-test-secret"))
+
+
+def an_order(cid: int, session: int) -> SubmitOrder:
+    return SubmitOrder(
+        cid=cid,
+        cid_date="2023-11-14",
+        group_id=71,
+        symbol=Symbol("tBTCUSD"),
+        wire_type="EXCHANGE MARKET",
+        amount=Decimal("0.1"),
+        price=None,
+        aux_limit_price=None,
+        trailing_distance=None,
+        oco_stop_price=None,
+        flags=0,
+        session=session,
+        correlation_id="test",
+        received_ns=0,
+    )
+
+
+def a_cancel(cid: int, session: int) -> CancelOrder:
+    return CancelOrder(cid=cid, cid_date="2023-11-14", venue_id=1000 + cid, session=session, correlation_id="test")
+
+
+def an_order_row(venue_id: int, cid: int) -> list[Any]:
+    row: list[Any] = [None] * 32
+    row[0:9] = [venue_id, 71, cid, "tBTCUSD", 1, 2, 0.1, 0.1, "EXCHANGE LIMIT"]
+    row[12:14] = [0, "ACTIVE"]
+    row[16:20] = [100, 0, 0, 0]
+    return row
+
+
+@attrs.define(kw_only=True)
+class World:
+    venue: ScriptedVenue
+    stage: Stage
+    stats: ConnectionStats
+    ledger: SendLedger
+    commands: Channel[Any]
+    reconnects: Channel[Any]
+    orders: list[Any]
+    account: list[Any]
+    notices: list[Any]
+
+    async def up(self) -> None:
+        await eventually(lambda: self.stats.up)
+
+    def of(self, kind: type) -> list[Any]:
+        return [event for event in self.orders if isinstance(event, kind)]
+
+    @property
+    def session(self) -> int:
+        return int(self.of(SessionUp)[-1].session)
+
+    @property
+    def sent_cids(self) -> list[int]:
+        """What the venue has got, over all sockets."""
+        return [body[3]["cid"] for socket in self.venue.sockets for body in socket.inputs if body[1] == "on"]
+
+
+@asynccontextmanager
+async def a_world(
+    clock: MockClock,
+    folder: Path,
+    *,
+    disk: MemoryDisk | None = None,
+    settings: Settings | None = None,
+    dial: Dial = calm_websocket,
+    prepare: Callable[[ScriptedVenue], None] = lambda venue: None,
+) -> AsyncIterator[World]:
+    clock.autojump_threshold = 0.004
+    async with scripted_venue() as venue, trio.open_nursery() as nursery:
+        prepare(venue)
+        nursery.start_soon(venue.heartbeats)
+        orders = Channel[Any]("orders", Overflow.BLOCK)
+        account = Channel[Any]("account", Overflow.BLOCK)
+        commands = Channel[Any]("commands", Overflow.FAIL)
+        reconnects = Channel[Any]("reconnects", Overflow.CONFLATE, key=lambda message: 0)
+        notices = Channel[Any]("notices", Overflow.DROP_OLDEST)
+        journal = journal_channel()
+        view, stats, ledger = Latest[ConnectionView](a_view()), ConnectionStats(), SendLedger()
+        nonce = NonceOwner(folder / "nonce", lambda: 1_700_000_000_000_000)
+        heard = {name: Listener() for name in ("orders", "account", "notices")}
+
+        def start() -> ConnectionPrivateActor:
+            return ConnectionPrivateActor(
+                name="private",
+                uri=venue.uri,
+                credentials=KEY,
+                nonce=nonce,
+                settings=Latest(settings or Settings()),
+                dial=dial,
+                orders=orders,
+                account=account,
+                journal=journal,
+                view=view,
+                stats=stats,
+                ledger=ledger,
+                notices=notices,
+            )
+
+        async with on_stage(
+            start,
+            hears=(commands, reconnects),
+            journal=journal,
+            disk=disk,
+            listeners={
+                "orders": (heard["orders"], orders),
+                "account": (heard["account"], account),
+                "notices": (heard["notices"], notices),
+            },
+        ) as stage:
+            yield World(
+                venue=venue,
+                stage=stage,
+                stats=stats,
+                ledger=ledger,
+                commands=commands,
+                reconnects=reconnects,
+                orders=heard["orders"].heard,
+                account=heard["account"].heard,
+                notices=heard["notices"].heard,
+            )
+        nonce.close()
+        nursery.cancel_scope.cancel()
+
+
+async def test_session_up_comes_first_and_the_snapshots_right_behind_it(
+    autojump_clock: MockClock, tmp_path: Path
+) -> None:
+    def with_order(venue: ScriptedVenue) -> None:
+        venue.open_orders = [an_order_row(5, 9)]
+
+    async with a_world(autojump_clock, tmp_path, prepare=with_order) as world:
+        await world.up()
+        await eventually(lambda: len(world.orders) == 2 and len(world.account) == 2)
+        assert [type(event) for event in world.orders] == [SessionUp, OrderSnapshot]
+        assert [type(event) for event in world.account] == [PositionSnapshot, WalletSnapshot]
+        assert world.orders[1].orders[0].cid == 9
+        claim = world.venue.claims[0]
+        assert is_signed(KEY.secret.reveal(), claim.payload, claim.signature)
+        assert not claim.dead_man_switch
+        assert (world.stats.auth_requests, world.stats.auth_successes) == (1, 1)
+
+
+async def test_sessions_rise_over_sockets_lives_and_processes(autojump_clock: MockClock, tmp_path: Path) -> None:
+    disk = MemoryDisk()
+    async with a_world(autojump_clock, tmp_path, disk=disk) as world:
+        await world.up()
+        await trio.sleep(10)
+        await world.venue.socket.cut()
+        await eventually(lambda: len(world.of(SessionUp)) == 2)
+        world.stage.kill()
+        await eventually(lambda: len(world.of(SessionUp)) == 3)
+        numbers = [event.session for event in world.of(SessionUp)]
+        assert numbers == sorted(set(numbers))
+        last = numbers[-1]
+    async with a_world(autojump_clock, tmp_path, disk=disk) as world:
+        await world.up()
+        await eventually(lambda: bool(world.of(SessionUp)))
+        assert world.session > last
+        assert world.venue.nonces[0] > 1_700_000_000_000_000
+
+
+async def test_every_session_ends_before_the_next_begins(autojump_clock: MockClock, tmp_path: Path) -> None:
+    async with a_world(autojump_clock, tmp_path) as world:
+        for life in range(6):
+            await eventually(lambda life=life: len(world.of(SessionUp)) == life + 1)  # type: ignore[misc]
+            await trio.sleep(6)
+            if life % 2:
+                world.stage.kill()
+            else:
+                await world.venue.socket.cut()
+        await eventually(lambda: len(world.of(SessionUp)) == 7)
+        words = [(type(event), event.session) for event in world.orders if isinstance(event, SessionUp | SessionDown)]
+        numbers = [event.session for event in world.of(SessionUp)]
+        assert words == [word for number in numbers for word in ((SessionUp, number), (SessionDown, number))][:-1]
+
+
+async def test_a_command_is_told_sent_after_it_left_and_reaches_the_venue_once(
+    autojump_clock: MockClock, tmp_path: Path
+) -> None:
+    async with a_world(autojump_clock, tmp_path) as world:
+        await world.up()
+        await eventually(lambda: bool(world.of(SessionUp)))
+        world.commands.put_nowait(an_order(1, world.session))
+        world.commands.put_nowait(a_cancel(1, world.session))
+        await eventually(lambda: len(world.of(CommandSent)) == 2)
+        await eventually(lambda: len(world.venue.socket.inputs) == 2)
+        assert [(event.cid, event.kind) for event in world.of(CommandSent)] == [(1, "on"), (1, "oc")]
+        assert world.venue.socket.inputs[0][3]["cid"] == 1
+        assert world.venue.socket.inputs[0][3]["amount"] == "0.1"
+        assert world.venue.socket.inputs[1] == [0, "oc", None, {"id": 1001}]
+
+
+async def test_a_command_for_another_session_does_not_leave(autojump_clock: MockClock, tmp_path: Path) -> None:
+    async with a_world(autojump_clock, tmp_path) as world:
+        await world.up()
+        await eventually(lambda: bool(world.of(SessionUp)))
+        world.commands.put_nowait(an_order(1, world.session - 1))
+        world.commands.put_nowait(an_order(2, world.session + 1))
+        await eventually(lambda: len(world.of(CommandNotSent)) == 2)
+        assert "session must be" in world.of(CommandNotSent)[0].reason
+        await trio.sleep(5)
+        assert world.venue.socket.inputs == []
+        # Not one byte left, so the same cid may go later.
+        world.commands.put_nowait(an_order(1, world.session))
+        await eventually(lambda: world.sent_cids == [1])
+
+
+async def test_without_a_session_nothing_leaves(autojump_clock: MockClock, tmp_path: Path) -> None:
+    def never_up(venue: ScriptedVenue) -> None:
+        venue.snapshots = False
+
+    async with a_world(autojump_clock, tmp_path, prepare=never_up) as world:
+        await eventually(lambda: bool(world.venue.claims))
+        world.commands.put_nowait(an_order(1, 1))
+        await eventually(lambda: bool(world.of(CommandNotSent)))
+        assert world.of(SessionUp) == []
+        # and a login whose snapshots never come is given up
+        await eventually(lambda: len(world.venue.sockets) == 2)
+        assert world.stats.auth_timeouts == 1
+
+
+async def test_maintenance_stops_commands_and_its_end_starts_a_new_session(
+    autojump_clock: MockClock, tmp_path: Path
+) -> None:
+    async with a_world(autojump_clock, tmp_path) as world:
+        await world.up()
+        await eventually(lambda: bool(world.of(SessionUp)))
+        await world.venue.socket.notice(20060)
+        await eventually(lambda: world.stats.maintenance == 1)
+        world.commands.put_nowait(an_order(1, world.session))
+        await eventually(lambda: bool(world.of(CommandNotSent)))
+        assert "maintenance" in world.of(CommandNotSent)[0].reason
+        await world.venue.socket.notice(20061)
+        await eventually(lambda: len(world.of(SessionUp)) == 2)
+        assert world.sent_cids == []
+
+
+class StuckSocket:
+    """A socket whose next send hangs for ever, or tears, in the middle of a command."""
+
+    def __init__(self, inner: WebSocket, fate: list[str]) -> None:
+        self._inner = inner
+        self._fate = fate
+
+    @property
+    def closed(self) -> bool:
+        return self._inner.closed
+
+    async def receive_many(self) -> list[bytes]:
+        return await self._inner.receive_many()
+
+    async def ping(self) -> None:
+        await self._inner.ping()
+
+    async def aclose(self) -> None:
+        await self._inner.aclose()
+
+    async def send(self, message: bytes) -> None:
+        fate = self._fate.pop(0) if self._fate and message.startswith(b"[0,") else "goes"
+        if fate == "hangs":
+            await trio.sleep_forever()
+        if fate == "leaves and hangs":
+            await self._inner.send(message)
+            await trio.sleep_forever()
+        if fate == "tears":
+            await self._inner.aclose()
+        await self._inner.send(message)
+
+
+def stuck_dial(fate: list[str]) -> Dial:
+    @asynccontextmanager
+    async def dial(uri: str, *, timeout_s: float) -> AsyncIterator[WebSocket]:
+        async with calm_websocket(uri, timeout_s=timeout_s) as socket:
+            yield StuckSocket(socket, fate)
+
+    return dial
+
+
+@pytest.mark.parametrize("fate", ["hangs", "leaves and hangs", "tears"])
+async def test_a_send_that_does_not_return_leaves_doubt_and_ends_the_session(
+    autojump_clock: MockClock, tmp_path: Path, fate: str
+) -> None:
+    fates: list[str] = []
+    async with a_world(autojump_clock, tmp_path, dial=stuck_dial(fates)) as world:
+        await world.up()
+        await eventually(lambda: bool(world.of(SessionUp)))
+        began = trio.current_time()
+        fates.append(fate)
+        world.commands.put_nowait(an_order(1, world.session))
+        await eventually(lambda: bool(world.of(SessionDown)))
+        assert trio.current_time() - began <= SEND_TIMEOUT_S + 4
+        kinds = [type(event) for event in world.orders]
+        # The fate of the command is told before the end of its session.
+        assert kinds.index(CommandInDoubt) < kinds.index(SessionDown)
+        assert (world.of(CommandSent), world.of(CommandNotSent)) == ([], [])
+
+
+@pytest.mark.parametrize("fate", ["hangs", "leaves and hangs"])
+async def test_a_crash_inside_a_send_is_doubt_in_the_next_life_and_never_a_second_send(
+    autojump_clock: MockClock, tmp_path: Path, fate: str
+) -> None:
+    fates: list[str] = []
+    async with a_world(autojump_clock, tmp_path, dial=stuck_dial(fates)) as world:
+        await world.up()
+        await eventually(lambda: bool(world.of(SessionUp)))
+        first = world.session
+        fates.append(fate)
+        world.commands.put_nowait(an_order(1, first))
+        world.commands.put_nowait(an_order(2, first))
+        await trio.sleep(1)
+        world.stage.kill()
+        await eventually(lambda: bool(world.of(CommandInDoubt)) and bool(world.of(CommandNotSent)))
+        assert [event.cid for event in world.of(CommandInDoubt)] == [1]
+        assert [event.cid for event in world.of(CommandNotSent)] == [2]
+        await eventually(lambda: len(world.of(SessionUp)) == 2)
+        # Even asked to, with a new session: this cid has begun to leave once.
+        world.commands.put_nowait(an_order(1, world.session))
+        await eventually(lambda: len(world.of(CommandInDoubt)) == 2)
+        await trio.sleep(5)
+        assert world.sent_cids == ([1] if fate == "leaves and hangs" else [])
+        assert [event.session for event in world.of(SessionDown)] == [first]
+
+
+async def test_a_hundred_kills_between_commands_double_nothing(autojump_clock: MockClock, tmp_path: Path) -> None:
+    async with a_world(autojump_clock, tmp_path) as world:
+        for cid in range(1, 101):
+            await eventually(lambda: world.stats.up)
+            session = world.ledger.session
+            world.commands.put_nowait(an_order(cid, session))
+            for _ in range(cid % 7):
+                await trio.lowlevel.checkpoint()
+            world.stats.up = False
+            world.stage.kill()
+        await eventually(lambda: world.commands.idle)
+        await eventually(lambda: world.stats.up)
+        told = world.of(CommandSent) + world.of(CommandNotSent) + world.of(CommandInDoubt)
+        assert {event.cid for event in told} == set(range(1, 101))
+        assert len(world.sent_cids) == len(set(world.sent_cids))
+        not_sent = {event.cid for event in world.of(CommandNotSent)}
+        assert not_sent.isdisjoint(world.sent_cids)
+        assert set(world.sent_cids) <= {event.cid for event in world.of(CommandSent) + world.of(CommandInDoubt)}
+
+
+async def test_a_small_nonce_is_answered_with_a_bigger_one(autojump_clock: MockClock, tmp_path: Path) -> None:
+    def refuse(venue: ScriptedVenue) -> None:
+        venue.auth_refusals.append((10114, "nonce: small"))
+
+    async with a_world(autojump_clock, tmp_path, prepare=refuse) as world:
+        await world.up()
+        assert world.venue.nonces[1] - world.venue.nonces[0] > 5_000_000
+        assert trio.current_time() < 20
+
+
+async def test_a_refused_key_is_alarming_and_not_dialled_in_a_loop(autojump_clock: MockClock, tmp_path: Path) -> None:
+    def refuse(venue: ScriptedVenue) -> None:
+        venue.auth_refusals.extend([(10100, "apikey: invalid")] * 3)
+
+    async with a_world(autojump_clock, tmp_path, prepare=refuse) as world:
+        await eventually(lambda: bool(world.notices))
+        assert world.notices[0].level == "alarm"
+        assert "apikey: invalid" in world.notices[0].text
+        await trio.sleep(55)
+        assert len(world.venue.dialled_at) == 1
+        await eventually(lambda: world.stats.up)
+
+
+async def test_a_key_that_may_withdraw_is_refused(autojump_clock: MockClock, tmp_path: Path) -> None:
+    def risky(venue: ScriptedVenue) -> None:
+        venue.caps = {"orders": {"read": 1, "write": 1}, "withdraw": {"read": 0, "write": 1}}
+
+    async with a_world(autojump_clock, tmp_path, prepare=risky) as world:
+        await eventually(lambda: bool(world.notices))
+        assert "API key must not be able to withdraw, had withdraw" in world.notices[0].text
+        assert world.of(SessionUp) == []
+        assert world.venue.dialled_at == world.venue.dialled_at[:1]
+
+
+async def test_the_dead_man_switch_is_set_only_when_asked_for(autojump_clock: MockClock, tmp_path: Path) -> None:
+    settings = Settings(orders=OrderSettings(dead_man_switch=True))
+    async with a_world(autojump_clock, tmp_path, settings=settings) as world:
+        await world.up()
+        assert world.venue.claims[0].dead_man_switch
+
+
+async def test_after_a_gap_nothing_of_that_session_is_told(autojump_clock: MockClock, tmp_path: Path) -> None:
+    async with a_world(autojump_clock, tmp_path) as world:
+        await world.up()
+        await world.venue.socket.account("on", an_order_row(5, 1))
+        await eventually(lambda: len(world.of(VenueOrder)) == 1)
+        world.venue.socket.seq += 1
+        await world.venue.socket.account("oc", an_order_row(5, 1))
+        await eventually(lambda: len(world.of(SessionUp)) == 2)
+        assert [event.event for event in world.of(VenueOrder)] == ["on"]
+        assert world.stats.sequence_gaps == 1
+
+
+async def test_an_unreadable_account_frame_ends_the_session(autojump_clock: MockClock, tmp_path: Path) -> None:
+    """It may have been a fill."""
+    async with a_world(autojump_clock, tmp_path) as world:
+        await world.up()
+        await world.venue.socket.account("oc", "what is this")
+        await eventually(lambda: len(world.of(SessionUp)) == 2)
+
+
+async def test_pongs_do_not_hide_a_silent_account(autojump_clock: MockClock, tmp_path: Path) -> None:
+    async with a_world(autojump_clock, tmp_path) as world:
+        await world.up()
+        world.venue.socket.snapshots_done = False  # the peer's heartbeats on channel 0 end with this
+        await eventually(lambda: len(world.of(SessionDown)) == 1)
+        assert world.of(SessionDown)[0].reason == "silent account channel"
+
+
+async def test_it_obeys_a_reconnect(autojump_clock: MockClock, tmp_path: Path) -> None:
+    async with a_world(autojump_clock, tmp_path) as world:
+        await world.up()
+        world.reconnects.put_nowait(Reconnect(reason="order 7 has no answer"))
+        await eventually(lambda: len(world.of(SessionUp)) == 2)
+        assert world.of(SessionDown)[0].reason == "asked: order 7 has no answer"
