@@ -1,0 +1,86 @@
+"""Flattening: cancel what rests, then close what our own trades left open, and try again when that is refused."""
+
+from decimal import Decimal
+
+import msgspec
+
+from genesis.domain.order_reconcile import OrderReconciler
+from genesis.domain.order_rows import FlattenRow
+from genesis.domain.order_state import AT_VENUE
+from genesis.domain.order_wire import flatten_intent
+from protocols.orders import Approved, Flatten
+from protocols.units import ZERO, Symbol, floor_amount
+
+FLATTEN_TRIES = 3
+
+
+class OrderFlattener(OrderReconciler):
+    """Wishes to flatten, each known by its correlation id, and how far they are."""
+
+    def _begin_flatten(self, wish: Flatten) -> None:
+        if wish.correlation_id in self.flattens:
+            return
+        books = {(row.intent.symbol, row.intent.margin) for row in self._open.values()}
+        books |= {book for book, amount in self.fills.held.items() if amount}
+        flatten = FlattenRow(
+            flatten_id=wish.correlation_id,
+            symbol=wish.symbol,
+            reason=wish.reason,
+            decided_ms=max(self.fence.venue_ms, self._wall_ms if not self.fence.venue_ms else 0),
+            since_at=self._now,
+            books=tuple(sorted(book for book in books if wish.symbol in (None, book[0]))),
+        )
+        self.flattens[flatten.flatten_id] = flatten
+        self._dirty[flatten.key] = flatten
+        for row in list(self._open.values()):
+            if (row.intent.symbol, row.intent.margin) in flatten.books:
+                self._want_cancel(row, f"flatten: {wish.reason}")
+        self._advance_flattens()
+
+    def _advance_flattens(self) -> None:
+        for flatten in self.flattens.values():
+            if flatten.books:
+                self._advance(flatten)
+
+    def _advance(self, flatten: FlattenRow) -> None:
+        patience = 2 * self.settings.doubt_after_s
+        left = []
+        for symbol, margin in flatten.books:
+            open_rows = [
+                row for row in self._open.values() if (row.intent.symbol, row.intent.margin) == (symbol, margin)
+            ]
+            held = self.fills.held.get((symbol, margin), ZERO)
+            name = f"{symbol}:{'margin' if margin else 'exchange'}"
+            tries = flatten.tries.get(name, 0)
+            working = any(row.intent.intent_id.startswith(f"flatten:{flatten.flatten_id}:") for row in open_rows)
+            resting = any(row.state in AT_VENUE for row in open_rows)
+            if working or (resting and self._now < flatten.since_at + patience):
+                # What rests holds its coins back: the close would be refused for want of balance.
+                left.append((symbol, margin))
+            elif floor_amount(abs(held)) == ZERO:
+                if resting:
+                    left.append((symbol, margin))
+            elif tries >= FLATTEN_TRIES:
+                text = f"{symbol} is not flat after {tries} tries: {held} held"
+                self._out.alarms.append(("flatten_failed", text))
+            else:
+                left.append((symbol, margin))
+                self._close_book(flatten, symbol, margin, held, name, tries + 1)
+        books = tuple(left)
+        pause_at = self._now + self.settings.doubt_after_s if books else None
+        if books != flatten.books or flatten.pause_at is None or self._now >= flatten.pause_at:
+            flatten.books, flatten.pause_at = books, pause_at
+            self._dirty[flatten.key] = flatten
+
+    def _close_book(
+        self, flatten: FlattenRow, symbol: Symbol, margin: bool, held: Decimal, name: str, number: int
+    ) -> None:
+        if number > 1 and flatten.pause_at is not None and self._now < flatten.pause_at:
+            return
+        flatten.tries = {**flatten.tries, name: number}
+        self._dirty[flatten.key] = flatten
+        intent = flatten_intent(
+            correlation_id=flatten.flatten_id, symbol=symbol, held=held, margin=margin, decided_ms=flatten.decided_ms
+        )
+        intent = msgspec.structs.replace(intent, intent_id=f"{intent.intent_id}:{number}")
+        self._admit(Approved(intent=intent, settings_version=0))

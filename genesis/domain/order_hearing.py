@@ -1,0 +1,265 @@
+"""The venue's words about our orders and trades, in whichever order and however often it says them.
+
+A frame changes an order only forwards in the venue's own time. An end is told when its trades are; an order that we had
+given up and that shows up all the same is ours, and is taken back in.
+"""
+
+from genesis.domain.order_fills import held_key
+from genesis.domain.order_ledger import encode
+from genesis.domain.order_requests import OrderRequests
+from genesis.domain.order_rows import FillRow, OrderRow, foreign_view
+from genesis.domain.order_state import OrderEvent
+from genesis.domain.order_wire import ending_of, executed_of, utc_day
+from protocols.orders import OrderState, OrderUpdate, RequestNotice, VenueOrder, VenueTrade
+from protocols.units import ZERO
+
+REPORTS_WITHOUT_FILLS = 5
+"""So many reports of REST may lack trades that the venue says it made, before the order ends without them."""
+
+E, S = OrderEvent, OrderState
+
+
+class OrderHearing(OrderRequests):
+    """Order rows, trades and notices, matched with our rows by venue id, or by client id with our group."""
+
+    def _row_of(self, order: VenueOrder) -> OrderRow | None:
+        cid = self._by_venue_id.get(order.venue_id)
+        if cid is not None:
+            return self.orders[cid]
+        row = self.orders.get(order.cid)
+        if row is None or row.venue_id is not None or order.group_id != row.group_id:
+            return None
+        same = order.symbol == row.intent.symbol and (order.original > 0) == (row.intent.side.sign > 0)
+        return row if same else None
+
+    def _on_venue_order(self, order: VenueOrder) -> OrderRow | None:
+        self.fence.venue_ms = max(self.fence.venue_ms, order.updated_ms)
+        row = self._row_of(order)
+        if row is None:
+            parent = None if order.placed_id is None else self._by_venue_id.get(order.placed_id)
+            if parent is None:
+                self._on_foreign_order(order)
+            else:
+                self._on_linked_order(self.orders[parent], order)
+            return None
+        if order.updated_ms < row.venue_updated_ms:
+            return row
+        first_sight = row.venue_id is None
+        row.venue_id = order.venue_id
+        self._by_venue_id[order.venue_id] = row.cid
+        self._seen(row)
+        if first_sight:
+            row.cid_date = utc_day(order.created_ms)
+        ending = ending_of(order)
+        news = order.updated_ms > row.venue_updated_ms or first_sight
+        row.venue_updated_ms = order.updated_ms
+        if ending is not None:
+            self._on_end(row, order, ending)
+        elif row.closing is None and (row.open or self._is_ghost(row, order)):
+            self._on_open(row, order, news)
+        for fill in self.fills.of_order((order.venue_id,)):
+            self._tell(fill, row)
+        self._pursue_cancel(row)
+        return row
+
+    def _seen(self, row: OrderRow) -> None:
+        row.heard_at = self._now
+        if row.seen_session != self.fence.session or row.absent_at is not None:
+            row.seen_session = self.fence.session
+            row.absent_at = None
+            self._touch(row)
+
+    def _is_ghost(self, row: OrderRow, order: VenueOrder) -> bool:
+        """An order that we hold for ended is shown as open. A session's snapshot is believed against any end but
+        FILLED; other frames, which a later one may already have overtaken, only against DEAD and REJECTED."""
+        if row.state in (S.DEAD, S.REJECTED) or (order.event == "os" and row.state in (S.CANCELED, S.EXPIRED)):
+            self._adopt(row)
+            return True
+        return False
+
+    def _adopt(self, row: OrderRow) -> None:
+        self.ghosts_total += 1
+        self._open[row.cid] = row
+        row.closing = None
+        row.executed = ZERO
+        row.reports_without_fills = 0
+        self._out.alarms.append(("ghost_order", f"order {row.cid} was {row.state.value} and is at the venue"))
+        if self._cancel_ghosts:
+            row.cancel_reason = "it had been given up and came back"
+        self._move(row, E.GHOST, "adopted: it had been given up and came back")
+
+    def _on_open(self, row: OrderRow, order: VenueOrder, news: bool) -> None:
+        if row.state is S.PENDING_UPDATE and self._answers_update(row, order, news):
+            row.request = None
+            self._answered(row, "")
+        if row.intent.price is not None and order.price and row.state is not S.PENDING_UPDATE:
+            row.price = order.price
+        quantity = abs(order.original)
+        if quantity != row.quantity and quantity >= row.filled:
+            row.quantity = quantity
+            self._touch(row)
+        if row.state in (S.INTENT, S.SENT, S.UNKNOWN):
+            self._move(row, E.PART_FILL if row.filled else E.OPEN, "")
+        if row.state in (S.ACKED, S.PARTIAL):
+            row.check_at = None
+
+    def _answers_update(self, row: OrderRow, order: VenueOrder, news: bool) -> bool:
+        request = row.request
+        if request is None or request.session != self.fence.session:
+            return True
+        if order.event == "rest" and self._report_asked_at >= request.asked_at + self.settings.doubt_after_s:
+            # Asked long after the update, the venue still shows what it shows: that is what the order is.
+            return True
+        if request.price is not None and order.price != request.price:
+            return False
+        return request.quantity is None or (news and order.event in ("ou", "rest"))
+
+    def _on_end(self, row: OrderRow, order: VenueOrder, ending: OrderState) -> None:
+        if row.state in (S.DEAD, S.REJECTED):
+            self._adopt(row)
+        executed = executed_of(order)
+        row.executed = max(row.executed, executed)
+        row.updated_ms = max(row.updated_ms, order.updated_ms)
+        if row.open and row.closing is None:
+            row.closing = ending
+            row.reason = order.status
+            if row.state in (S.INTENT, S.SENT, S.UNKNOWN) and executed > row.filled:
+                self._move(row, E.PART_FILL if row.filled else E.OPEN, order.status)
+            self._touch(row)
+        if row.filled < row.executed:
+            row.check_at = self._now + self.settings.doubt_after_s
+        self._settle(row)
+
+    def _settle(self, row: OrderRow) -> None:
+        """End an order whose end is told once its trades are, too: nobody hears of the end before the last fill."""
+        if row.closing is None or not row.open:
+            return
+        if row.filled < row.executed:
+            if row.reports_without_fills < REPORTS_WITHOUT_FILLS:
+                return
+            text = f"order {row.cid}: the venue executed {row.executed}, its trades show {row.filled}"
+            self._out.alarms.append(("fills_missing", text))
+        event = {S.FILLED: E.LAST_FILL, S.EXPIRED: E.EXPIRED}.get(row.closing, E.CANCELED)
+        if event is not E.LAST_FILL and row.filled >= row.quantity:
+            event = E.LAST_FILL
+        self._end(row, event, row.reason)
+
+    def _on_linked_order(self, row: OrderRow, order: VenueOrder) -> None:
+        """The second leg of an OCO: placed by the venue for our order, so its trades are our order's."""
+        if order.venue_id not in row.linked_ids:
+            row.linked_ids = (*row.linked_ids, order.venue_id)
+            self._by_venue_id.setdefault(order.venue_id, row.cid)
+            self._touch(row)
+        if ending_of(order) is not None:
+            row.executed = max(row.executed, executed_of(order))
+        for fill in self.fills.of_order((order.venue_id,)):
+            self._tell(fill, row)
+
+    def _on_foreign_order(self, order: VenueOrder) -> None:
+        ending = ending_of(order)
+        if ending is not None and order.venue_id not in self.foreign:
+            return
+        view = foreign_view(order, ending)
+        if self.foreign.get(order.venue_id) == view:
+            return
+        if ending is None:
+            self.foreign[order.venue_id] = view
+        else:
+            del self.foreign[order.venue_id]
+        self._out.reports.append(OrderUpdate(order=view))
+
+    def _on_notice(self, notice: RequestNotice) -> None:
+        refused = notice.status.upper() != "SUCCESS"
+        row = None if notice.cid is None else self.orders.get(notice.cid)
+        if notice.kind == "on-req":
+            if row is None or row.session != notice.session or row.state not in (S.INTENT, S.SENT, S.UNKNOWN):
+                return
+            if refused:
+                self._end(row, E.REFUSED, notice.text)
+                return
+            if notice.venue_id is not None and notice.venue_id not in self._by_venue_id:
+                row.venue_id = notice.venue_id
+                self._by_venue_id[notice.venue_id] = row.cid
+            self._seen(row)
+            self._move(row, E.OPEN, "")
+            row.check_at = None
+            for fill in self.fills.of_order(() if row.venue_id is None else (row.venue_id,)):
+                self._tell(fill, row)
+            self._pursue_cancel(row)
+            return
+        if notice.venue_id is not None and notice.venue_id in self._by_venue_id:
+            row = self.orders[self._by_venue_id[notice.venue_id]]
+        if row is None or row.request is None or not refused or not row.open:
+            return
+        if notice.kind == "ou-req" and row.request.kind == "ou":
+            row.request = None
+            self._answered(row, f"update refused: {notice.text}")
+        elif notice.kind == "oc-req" and row.request.kind == "oc":
+            # Perhaps it ended just before. History tells; if it is still open, the cancel is asked again.
+            row.request = None
+            row.check_at = self._now + self._backoff(row)
+            self._want_history()
+            self._touch(row)
+
+    def _on_trade(self, trade: VenueTrade) -> None:
+        self.fence.venue_ms = max(self.fence.venue_ms, trade.time_ms)
+        if trade.event == "rest" and trade.time_ms < self.fence.floor_ms:
+            return
+        fill = self.fills.hear(trade, self._now, self._now + self.settings.doubt_after_s)
+        if fill is None:
+            return
+        self._dirty[fill.key] = fill
+        if not fill.has_fee:
+            return
+        cid = self._by_venue_id.get(trade.venue_order_id)
+        if cid is not None:
+            self._tell(fill, self.orders[cid])
+        elif trade.venue_order_id in self.foreign:
+            self._tell(fill, None)
+        # Else its order has not been shown yet. The client id alone is not believed: it is any client's to choose.
+
+    def _give_orphan_a_home(self, fill: FillRow) -> None:
+        """After a report: a trade whose order the report did not tie to us is foreign, unless only we could have it."""
+        if not fill.has_fee:
+            return
+        fill.reports += 1
+        trade = fill.trade
+        row = None if trade.cid is None else self.orders.get(trade.cid)
+        could_be_ours = (
+            row is not None
+            and row.open
+            and row.venue_id is None
+            and row.intent.symbol == trade.symbol
+            and (trade.amount > 0) == (row.intent.side.sign > 0)
+        )
+        if not could_be_ours:
+            self._tell(fill, None)
+        elif fill.reports >= 3 and row is not None:
+            # The venue's lists of trades and orders have parted for good. A position of ours is the safer belief.
+            self._by_venue_id[trade.venue_order_id] = row.cid
+            row.venue_id = trade.venue_order_id
+            self._tell(fill, row)
+
+    def _tell(self, fill: FillRow, row: OrderRow | None) -> None:
+        if row is not None and row.state in (S.DEAD, S.REJECTED):
+            self._adopt(row)
+        told = self.fills.tell(fill, row)
+        self.fence.serial += 1
+        fill.serial = self.fence.serial
+        self._dirty[fill.key] = fill
+        self._out.reports.append(told)
+        # By the trade's number, so that whoever else keeps fills keeps the same one; a trade with ourselves has two.
+        key = f"{told.trade_id}:{told.venue_order_id}" if self.fills.has_twin(fill) else str(told.trade_id)
+        self._record("Fill", key, encode(told), told.correlation_id, told.time_ms)
+        if row is None:
+            return
+        self._dirty[held_key(told.symbol, row.intent.margin)] = self.fills.held[told.symbol, row.intent.margin]
+        row.updated_ms = max(row.updated_ms, told.time_ms)
+        if row.filled > row.quantity:
+            text = f"order {row.cid}: filled must be at most {row.quantity}, was {row.filled}"
+            self._out.alarms.append(("overfilled", text))
+        if row.filled >= row.quantity and not (row.request is not None and row.request.kind == "ou"):
+            self._end(row, E.LAST_FILL, row.reason)
+        else:
+            self._move(row, E.PART_FILL, row.reason)
+            self._settle(row)

@@ -1,0 +1,153 @@
+"""What the order machine remembers, and the one way in which it changes.
+
+Every change of an order goes through `_move`: the table of states is asked, the row becomes dirty, and a report and a
+record come of it. `take` hands out what changed since the last time.
+"""
+
+from decimal import Decimal
+
+import msgspec
+
+from genesis.domain.order_fills import FillBook
+from genesis.domain.order_outputs import Outgoing, Outputs
+from genesis.domain.order_rows import TABLE, FillRow, FlattenRow, OrderRow, view_of
+from genesis.domain.order_session import Fence
+from genesis.domain.order_state import IllegalTransition, OrderEvent, after
+from protocols.journal import CellWrite, Record
+from protocols.orders import OrderState, OrderUpdate, OrderView
+from protocols.settings import OrderSettings
+
+ORDERS_KEPT = 20_000
+FILLS_KEPT = 100_000
+"""The account makes its positions anew of every fill that is kept, so these are let go only after a long life."""
+
+encode = msgspec.json.Encoder(decimal_format="string").encode
+
+E, S = OrderEvent, OrderState
+
+
+class OrderLedger:
+    """Rows of orders, trades and wishes; indexes of them; and what is to be done for the changes."""
+
+    def __init__(
+        self, settings: OrderSettings, *, epoch: int, signal_max_age_s: float, cancel_ghosts: bool = True
+    ) -> None:
+        self.settings = settings
+        self.signal_max_age_s = signal_max_age_s
+        self.halted: str | None = None
+        self.fence = Fence(epoch=epoch)
+        self.orders: dict[int, OrderRow] = {}
+        self.fills = FillBook()
+        self.foreign: dict[int, OrderView] = {}
+        self.flattens: dict[str, FlattenRow] = {}
+        self.last_cid = 0
+        self.ghosts_total = 0
+        self.doubts_total = 0
+        self.dead_total = 0
+        self.stale_frames_total = 0
+        self.illegal_total = 0
+        self._cancel_ghosts = cancel_ghosts
+        self._open: dict[int, OrderRow] = {}
+        self._by_intent: dict[str, int] = {}
+        self._by_venue_id: dict[int, int] = {}
+        self._dirty: dict[str, OrderRow | FillRow | FlattenRow | Decimal | int | None] = {}
+        self._fence_changed = False
+        self._out = Outputs()
+        self._now = 0.0
+        self._wall_ms = 0
+        self._report_asked_at = 0.0
+
+    def take(self) -> Outputs:
+        """What is to be done for all that was heard since the last `take`. See `Outputs` for the order."""
+        out, self._out = self._out, Outputs()
+        for key, row in self._dirty.items():
+            payload = b"" if row is None else encode(row)
+            out.cells[key] = CellWrite(table=TABLE, key=key, payload=payload)
+        if self._fence_changed or out.cells or out.records:
+            out.cells["session"] = CellWrite(table=TABLE, key="session", payload=encode(self.fence))
+        self._dirty.clear()
+        self._fence_changed = False
+        return out
+
+    def told(self) -> None:
+        """All reports taken so far have reached their channel; after a crash they need not be said again."""
+        self.fence.reported = self.fence.serial
+
+    def by_intent(self, intent_id: str) -> OrderRow:
+        """The row of a known intent. Raises KeyError."""
+        return self.orders[self._by_intent[intent_id]]
+
+    def _at(self, now: float, wall_ms: int) -> None:
+        self._now, self._wall_ms = now, wall_ms
+
+    def _move(self, row: OrderRow, event: OrderEvent, reason: str) -> None:
+        before = row.state
+        try:
+            row.state = after(before, event)
+        except IllegalTransition as error:
+            # Our table and the venue disagree. Nothing is lost by keeping the state; somebody should look.
+            self.illegal_total += 1
+            self._out.alarms.append(("illegal_transition", f"order {row.cid}: {error}"))
+            return
+        if row.state is not before or event in (E.PART_FILL, E.LAST_FILL, E.NOT_SENT):
+            row.reason = reason
+            row.updated_ms = max(row.updated_ms, row.venue_updated_ms)
+            self._changed(row)
+        else:
+            self._touch(row)
+
+    def _end(self, row: OrderRow, event: OrderEvent, reason: str) -> None:
+        self._move(row, event, reason)
+        if row.open:
+            return
+        row.check_at = row.request = row.absent_at = row.closing = None
+        self._open.pop(row.cid, None)
+        self._touch(row)
+
+    def _changed(self, row: OrderRow) -> None:
+        self.fence.serial += 1
+        row.serial = self.fence.serial
+        update = OrderUpdate(order=view_of(row))
+        self._out.reports.append(update)
+        self._record("OrderUpdate", f"{row.cid}:{row.serial}", encode(update), row.intent.correlation_id, self._wall_ms)
+        self._touch(row)
+
+    def _touch(self, row: OrderRow) -> None:
+        self._dirty[row.key] = row
+
+    def _record(self, kind: str, key: str, payload: bytes, correlation_id: str, at_ms: int) -> None:
+        record = Record(kind=kind, key=key, payload=payload, correlation_id=correlation_id, at_ms=at_ms)
+        self._out.records.append(record)
+
+    def _emit(self, outgoing: Outgoing) -> None:
+        self._out.commands.append(outgoing)
+
+    def _want_history(self) -> None:
+        before = self.fence.history_at
+        self.fence.want_history(self._now)
+        self._fence_changed = self._fence_changed or self.fence.history_at != before
+
+    def _doubt(self, row: OrderRow, why: str) -> None:
+        self.doubts_total += 1
+        self._move(row, E.DOUBT, why)
+        row.check_at = self._now + 3 * self.settings.doubt_after_s
+        row.request = None
+        self._want_history()
+
+    def _forget(self, since_ms: int) -> None:
+        """Let go of what ended before anything that the venue will be asked about again."""
+        if since_ms <= self.fence.floor_ms:
+            return
+        self.fence.floor_ms = since_ms
+        for key in self.fills.forget_before(since_ms, FILLS_KEPT):
+            self._dirty[key] = None
+        spare = len(self.orders) - ORDERS_KEPT
+        if spare <= 0:
+            return
+        for row in [row for row in self.orders.values() if not row.open and row.updated_ms < since_ms][:spare]:
+            del self.orders[row.cid]
+            self._by_intent.pop(row.intent.intent_id, None)
+            for venue_id in (row.venue_id, *row.linked_ids):
+                if venue_id is not None:
+                    self._by_venue_id.pop(venue_id, None)
+            self._dirty[row.key] = None

@@ -1,0 +1,161 @@
+"""Comparing our books with the venue's: at every session, after every doubt, and all the time.
+
+Absence is the hardest word to believe. It takes a socket that is closed, a later session's snapshot without the order,
+history without it, and both still so after the quarantine, which is longer than any bytes were ever late.
+"""
+
+from genesis.domain.order_hearing import OrderHearing
+from genesis.domain.order_rows import OrderRow
+from genesis.domain.order_session import HISTORY_MARGIN_MS
+from genesis.domain.order_state import AT_VENUE, OrderEvent
+from protocols.orders import HistoryReport, OrderSnapshot, OrderState
+
+E, S = OrderEvent, OrderState
+
+
+class OrderReconciler(OrderHearing):
+    """Sessions, snapshots, reports of history, and the deadlines of single orders."""
+
+    def _hears(self, session: int) -> bool:
+        if self.fence.enters(session):
+            self._session_is_over()
+        if not self.fence.hears(session):
+            self.stale_frames_total += 1
+            return False
+        return True
+
+    def _on_session_up(self, session: int) -> None:
+        if self._hears(session) and not self.fence.up:
+            self.fence.up = True
+            self._begin_reconcile()
+
+    def _session_is_over(self) -> None:
+        self._fence_changed = True
+        for row in list(self._open.values()):
+            if row.state is S.SENT:
+                self._doubt(row, "the session ended without an answer")
+
+    def _on_snapshot(self, snapshot: OrderSnapshot) -> None:
+        if not self._hears(snapshot.session) or self.fence.shown:
+            return
+        self.fence.shown = True
+        for order in snapshot.orders:
+            self._on_venue_order(order)
+        self._begin_reconcile()
+
+    def _begin_reconcile(self) -> None:
+        self._fence_changed = True
+        if self.fence.up and self.fence.shown:
+            self._want_history()
+            self._ask_history()
+
+    def _ask_history(self) -> None:
+        since = [self.fence.venue_ms or self._wall_ms]
+        since += [min(row.created_ms, row.intent.decided_ms) for row in self._open.values()]
+        since += [fill.trade.time_ms for fill in self.fills.untold.values()]
+        symbols = {row.intent.symbol for row in self._open.values()}
+        symbols |= {fill.trade.symbol for fill in self.fills.untold.values()}
+        question = self.fence.ask(
+            self._now,
+            interval_s=self.settings.reconcile_interval_s,
+            since_ms=max(min(since) - HISTORY_MARGIN_MS, self.fence.floor_ms, 0),
+            symbols=tuple(sorted(symbols)),
+        )
+        if question is not None:
+            self._fence_changed = True
+            self._out.questions.append(question)
+
+    def _on_report(self, report: HistoryReport) -> None:
+        asked_at = self._report_asked_at = self.fence.pending_at
+        if not self.fence.answered(report.request_id, report.session):
+            return
+        self._fence_changed = True
+        listed: set[int] = set()
+        for order in (*report.open_orders, *report.closed_orders):
+            row = self._on_venue_order(order)
+            if row is not None:
+                listed.add(row.cid)
+        for trade in report.trades:
+            self._on_trade(trade)
+        for row in list(self._open.values()):
+            if row.cid not in listed:
+                self._judge_absence(row, asked_at)
+            if row.closing is not None and row.open:
+                row.reports_without_fills += 1
+                self._settle(row)
+        for fill in list(self.fills.untold.values()):
+            self._give_orphan_a_home(fill)
+        self._forget(report.since_ms)
+        if not self.fence.reconciled:
+            self.fence.reconciled = True
+            for row in list(self._open.values()):
+                self._release(row)
+
+    def _release(self, row: OrderRow) -> None:
+        """The session has been compared: what waited for that may go on."""
+        if row.state is S.INTENT and row.session == 0:
+            self._send(row)
+        elif row.state is S.PENDING_UPDATE and (row.request is None or row.request.session != self.fence.session):
+            row.request = None
+            self._answered(row, "update: its session ended")
+        self._pursue_cancel(row)
+
+    def _judge_absence(self, row: OrderRow, asked_at: float) -> None:
+        """The report does not list this order. What that means depends on who else could still speak of it."""
+        if row.state is S.INTENT and row.session == 0:
+            return
+        if row.evidence_session < self.fence.session:
+            # Its socket is closed, and this session's snapshot did not show it either.
+            if row.state is not S.UNKNOWN:
+                self._doubt(row, "the venue lists it neither as open nor as closed")
+            if row.absent_at is None:
+                row.absent_at = self._now
+                row.check_at = self._now + self.settings.quarantine_s
+                self._touch(row)
+            elif asked_at >= row.absent_at + self.settings.quarantine_s:
+                self.dead_total += 1
+                self._end(row, E.ABSENT, "proven absent: neither in a later session's snapshot nor in history")
+        elif row.state in AT_VENUE and row.closing is None and row.heard_at + self.settings.doubt_after_s < asked_at:
+            # The socket is alive, so its closing frame may only be late; a new session will tell.
+            self._doubt(row, "open for us, but not listed by the venue")
+
+    def _check(self, row: OrderRow) -> None:
+        """This row's deadline has come."""
+        now, patience = self._now, self.settings.doubt_after_s
+        if row.closing is not None:
+            row.check_at = now + patience
+            self._want_history()
+        elif row.state is S.INTENT and row.session == 0:
+            row.check_at = row.since_at + self.signal_max_age_s if row.opens_risk else now + patience
+            self._send(row)
+        elif row.state in (S.INTENT, S.SENT):
+            self._doubt(row, f"no answer in {patience:g} s")
+        elif row.state is S.UNKNOWN:
+            self._check_doubt(row)
+        elif row.state in (S.PENDING_CANCEL, S.PENDING_UPDATE) or row.cancel_reason is not None:
+            # Whether a request went through shows in the order. A cancel may be asked for twice, an update not.
+            if row.request is None or row.request.kind == "oc":
+                row.request = None
+                row.check_at = None
+                self._pursue_cancel(row)
+            row.check_at = now + max(patience, self._backoff(row))
+            self._want_history()
+        else:
+            row.check_at = None
+        self._touch(row)
+
+    def _check_doubt(self, row: OrderRow) -> None:
+        patience = 3 * self.settings.doubt_after_s
+        row.check_at = self._now + patience
+        if row.absent_at is not None:
+            quarantine_ends = row.absent_at + self.settings.quarantine_s
+            if self._now < quarantine_ends:
+                row.check_at = quarantine_ends
+                return
+        elif row.evidence_session == self.fence.session and self.fence.reconnect_asked < self.fence.session:
+            if self.fence.up:
+                # As long as this socket lives it may still deliver the order. Only its end makes absence provable.
+                self.fence.reconnect_asked = self.fence.session
+                self._fence_changed = True
+                self._out.reconnect = f"order {row.cid} has no answer in session {self.fence.session}"
+        self._want_history()

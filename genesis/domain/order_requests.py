@@ -1,0 +1,257 @@
+"""What we ask of the venue: submits, cancels and updates, and whether they left.
+
+A submit leaves once. It may be tried again only when the connection says that not one byte of it left; a cancel may be
+asked for twice, because the second one finds nothing to do; an update is not repeated, its fate shows in the order.
+"""
+
+from genesis.domain.decision_log import order_record
+from genesis.domain.order_ledger import OrderLedger, encode
+from genesis.domain.order_outputs import Outgoing
+from genesis.domain.order_rows import OpenRequest, OrderRow
+from genesis.domain.order_state import AT_VENUE, OrderEvent
+from genesis.domain.order_wire import flags_of, submit_order, utc_day
+from protocols.orders import (
+    Approved,
+    CancelOrder,
+    CommandInDoubt,
+    CommandNotSent,
+    CommandSent,
+    OrderState,
+    UpdateIntent,
+    UpdateOrder,
+)
+from protocols.units import ZERO, floor_amount, round_price
+
+RETRY_PAUSE_S = 1.0
+"""A command that did not leave waits this long before it leaves again in the same session. It must not be zero: the
+note "not sent" may be heard twice, and the second hearing must not meet the second attempt."""
+
+E, S = OrderEvent, OrderState
+
+
+class OrderRequests(OrderLedger):
+    """Commands and the connection's notes about them."""
+
+    def _admit(self, approved: Approved) -> None:
+        intent = approved.intent
+        if intent.intent_id in self._by_intent:
+            return
+        self.last_cid += 1
+        self._dirty["cid"] = self.last_cid
+        row = OrderRow(
+            intent=intent,
+            cid=self.last_cid,
+            cid_date=utc_day(intent.decided_ms),
+            group_id=self.settings.group_id,
+            flags=flags_of(intent),
+            state=S.INTENT,
+            reason="",
+            quantity=intent.quantity,
+            price=intent.price,
+            created_ms=intent.decided_ms,
+            updated_ms=intent.decided_ms,
+            since_at=self._now,
+        )
+        self.orders[row.cid] = self._open[row.cid] = row
+        self._by_intent[intent.intent_id] = row.cid
+        self._out.intents.append((len(self._out.records), intent.intent_id))
+        self._record("Approved", intent.intent_id, encode(approved), intent.correlation_id, intent.decided_ms)
+        try:
+            command = submit_order(intent, cid=row.cid, group_id=row.group_id, session=0)
+        except ValueError as error:
+            self._end(row, E.WITHDRAWN, str(error))
+            return
+        row.quantity, row.price = abs(command.amount), command.price
+        # The decision is complete here, whenever the command leaves: replay and backtest compare exactly this.
+        self._out.records.append(order_record(command, intent.decided_ms))
+        self._changed(row)
+        if not self._send(row):
+            row.check_at = self._now + self.signal_max_age_s if row.opens_risk else None
+
+    def _send(self, row: OrderRow) -> bool:
+        """Hand the submit out in this session, or give it up, if either is due. True when it is settled."""
+        assert row.state is S.INTENT, f"order {row.cid} must be an intent to be sent, was {row.state.value}"
+        assert row.session == 0, f"order {row.cid} must not be handed out already, was in session {row.session}"
+        if row.cancel_reason is not None:
+            self._end(row, E.CANCELED, row.cancel_reason)
+            return True
+        if row.opens_risk:
+            refusal = self._refusal(row)
+            if refusal is not None:
+                self._end(row, E.WITHDRAWN, f"not sent: {refusal}")
+                return True
+        if not self.fence.ready:
+            return False
+        row.session = self.fence.session
+        row.attempt += 1
+        row.check_at = self._now + self.settings.doubt_after_s
+        self._touch(row)
+        self._emit(self._submission(row))
+        return True
+
+    def _refusal(self, row: OrderRow) -> str | None:
+        age = self._now - row.since_at
+        if age > self.signal_max_age_s:
+            return f"signal age must be at most {self.signal_max_age_s:g} s, was {age:.1f} s"
+        if self.halted is not None:
+            return f"trading is halted: {self.halted}"
+        book = (row.intent.symbol, row.intent.margin)
+        if any(book in flatten.books for flatten in self.flattens.values()):
+            return f"{row.intent.symbol} is being flattened"
+        return None
+
+    def _submission(self, row: OrderRow) -> Outgoing:
+        command = submit_order(row.intent, cid=row.cid, group_id=row.group_id, session=row.session)
+        return Outgoing(("on", row.cid, row.attempt), command)
+
+    def _handed_out(self, row: OrderRow) -> list[Outgoing]:
+        """The commands of a row that may not have been put yet, under the keys they had."""
+        commands = []
+        if row.state is S.INTENT and row.session > 0:
+            commands.append(self._submission(row))
+        if row.request is not None and row.request.session == self.fence.session:
+            if row.request.kind == "oc":
+                commands.append(self._cancellation(row, row.request))
+            elif row.venue_id is not None:
+                commands.append(self._modification(row, row.request, row.venue_id))
+        return commands
+
+    def _on_sent(self, event: CommandSent) -> None:
+        row = self.orders.get(event.cid)
+        if row is None or _kind(event.kind) != "on" or row.session != event.session or row.sent:
+            return
+        row.sent = True
+        if row.state is S.INTENT:
+            self._move(row, E.SENT, "")
+        else:
+            self._touch(row)
+
+    def _on_not_sent(self, event: CommandNotSent) -> None:
+        row = self.orders.get(event.cid)
+        if row is None or not row.open:
+            return
+        kind = _kind(event.kind)
+        if kind == "on":
+            self._on_submit_not_sent(row, event)
+        elif row.request is not None and row.request.kind == kind and row.request.session == event.session:
+            row.request = None
+            if kind == "ou":
+                self._answered(row, f"update not sent: {event.reason}")
+            else:
+                row.check_at = self._now + RETRY_PAUSE_S
+                self._touch(row)
+
+    def _on_submit_not_sent(self, row: OrderRow, event: CommandNotSent) -> None:
+        if row.session != event.session:
+            # An older attempt's note, heard again: push the next attempt out of the batch in which it is heard.
+            if row.state is S.INTENT and row.session == 0:
+                row.check_at = self._now + RETRY_PAUSE_S
+                self._touch(row)
+            return
+        if row.sent or row.seen_session or row.state not in (S.INTENT, S.UNKNOWN):
+            # It left, the venue showed it, and now it never left? Then nobody knows.
+            if row.state is S.SENT:
+                self._doubt(row, f"sent and not sent: {event.reason}")
+            return
+        row.session = 0
+        row.absent_at = None
+        self._move(row, E.NOT_SENT, f"not sent: {event.reason}")
+        row.check_at = self._now + RETRY_PAUSE_S
+
+    def _on_in_doubt(self, event: CommandInDoubt) -> None:
+        row = self.orders.get(event.cid)
+        if row is None or not row.open:
+            return
+        if _kind(event.kind) == "on":
+            if row.session == event.session and row.state in (S.INTENT, S.SENT):
+                self._doubt(row, event.reason)
+        else:
+            # What became of a cancel or update shows in the order itself.
+            self._want_history()
+
+    def _want_cancel(self, row: OrderRow, reason: str) -> None:
+        if not row.open or row.cancel_reason is not None:
+            return
+        row.cancel_reason = reason
+        self._touch(row)
+        if row.state is S.INTENT and row.session == 0:
+            self._send(row)
+        else:
+            self._pursue_cancel(row)
+
+    def _pursue_cancel(self, row: OrderRow) -> None:
+        """Ask for the cancel that is wanted, if it can be asked for now. Asking twice is safe."""
+        if row.cancel_reason is None or row.state not in AT_VENUE or row.closing is not None or not self.fence.ready:
+            return
+        request = row.request
+        if request is not None and request.kind == "oc" and request.session == self.fence.session:
+            return
+        if row.tries and row.check_at is not None and self._now < row.check_at:
+            return
+        request = self._request(row, "oc")
+        self._emit(self._cancellation(row, request))
+        self._move(row, E.ASK_CANCEL, row.cancel_reason)
+
+    def _request(self, row: OrderRow, kind: str) -> OpenRequest:
+        self.fence.serial += 1
+        row.request = OpenRequest(kind=kind, serial=self.fence.serial, session=self.fence.session, asked_at=self._now)
+        row.check_at = self._now + self.settings.doubt_after_s
+        self._touch(row)
+        return row.request
+
+    def _cancellation(self, row: OrderRow, request: OpenRequest) -> Outgoing:
+        command = CancelOrder(
+            cid=row.cid,
+            cid_date=row.cid_date,
+            venue_id=row.venue_id,
+            session=request.session,
+            correlation_id=row.intent.correlation_id,
+        )
+        return Outgoing(("oc", row.cid, request.serial), command)
+
+    def _update(self, row: OrderRow, wish: UpdateIntent) -> None:
+        if row.state not in (S.ACKED, S.PARTIAL) or row.venue_id is None:
+            return
+        if not self.fence.ready or self.halted or row.cancel_reason is not None or row.closing is not None:
+            return
+        price = None if wish.price is None else round_price(wish.price)
+        remaining = None if wish.quantity is None else floor_amount(wish.quantity)
+        price = None if price == row.price else price
+        remaining = None if remaining is None or row.filled + remaining == row.quantity else remaining
+        if (price is None and remaining is None) or remaining == ZERO:
+            return
+        request = self._request(row, "ou")
+        request.price, request.quantity = price, remaining
+        self._emit(self._modification(row, request, row.venue_id))
+        self._move(row, E.ASK_UPDATE, wish.reason)
+
+    def _modification(self, row: OrderRow, request: OpenRequest, venue_id: int) -> Outgoing:
+        amount = request.quantity
+        command = UpdateOrder(
+            cid=row.cid,
+            venue_id=venue_id,
+            price=request.price,
+            amount=None if amount is None else amount * row.intent.side.sign,
+            flags=row.flags,
+            session=request.session,
+            correlation_id=row.intent.correlation_id,
+        )
+        return Outgoing(("ou", row.cid, request.serial), command)
+
+    def _answered(self, row: OrderRow, reason: str) -> None:
+        """An open update has its answer: back to what the order is without it."""
+        if row.state is S.PENDING_UPDATE:
+            row.check_at = None
+            self._move(row, E.ANSWERED, reason)
+            if row.filled:
+                self._move(row, E.PART_FILL, reason)
+        self._pursue_cancel(row)
+
+    def _backoff(self, row: OrderRow) -> float:
+        row.tries += 1
+        return min(RETRY_PAUSE_S * float(2 ** min(row.tries, 8)), 60.0)
+
+
+def _kind(kind: str) -> str:
+    """The command's name on the wire, by whichever name the connection calls it."""
+    return {"SubmitOrder": "on", "CancelOrder": "oc", "UpdateOrder": "ou"}.get(kind, kind)
