@@ -235,12 +235,22 @@ class BookLevels(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 ReferenceEvent = TradeSnapshot | FundingTicker | FundingPrint | DerivStatus | Liquidation
 
 
+class CandleRequest(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Ask for the candles of one stream between two open stamps (both included); the answer is a CandleSnapshot."""
+
+    symbol: Symbol
+    timeframe: str
+    first_open_ms: int
+    last_open_ms: int
+
+
 class CandleSeries(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """One candle stream as the market cache knows it, in one value.
 
     `candles` are closed, oldest first; `pending` are not, and the last of them is the forming one. Nothing up to
     `told_until_ms` (an open stamp) will be told again. `corrections` counts candles that the venue changed after they
-    were told, `holes` the gaps that no snapshot filled. `synced` is false from a lost line to the next snapshot.
+    were told, `holes` the gaps that no snapshot filled. `synced` is false from a lost line to the next snapshot;
+    `wanted` is the history that it waits for.
     """
 
     symbol: Symbol
@@ -253,6 +263,7 @@ class CandleSeries(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     corrections: int
     holes: int
     synced: bool
+    wanted: CandleRequest | None = None
 
     @property
     def forming(self) -> Candle | None:
@@ -269,12 +280,3 @@ class MarketView(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     freshness: tuple[Freshness, ...]
     venue_ms: int
     received_ns: int
-
-
-class CandleRequest(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """Ask for the candles of one stream between two open stamps (both included); the answer is a CandleSnapshot."""
-
-    symbol: Symbol
-    timeframe: str
-    first_open_ms: int
-    last_open_ms: int

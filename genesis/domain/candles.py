@@ -74,6 +74,7 @@ class CandleStream:
             corrections=series.corrections,
             holes=series.holes,
             synced=series.synced,
+            wanted=series.wanted,
         )
         stream._fresh = series.told_until_ms == NOTHING_TOLD and not series.pending
         stream._closed = deque(series.candles)
@@ -120,6 +121,7 @@ class CandleStream:
         self._fresh = False
         if not self._covers(snapshot):
             if self.refillable:
+                self.synced = False
                 self.wanted = CandleRequest(
                     symbol=self.symbol,
                     timeframe=self.timeframe,
@@ -156,6 +158,7 @@ class CandleStream:
             corrections=self.corrections,
             holes=self.holes,
             synced=self.synced,
+            wanted=self.wanted,
         )
 
     def _stamp(self, venue_ms: int, received_ns: int) -> None:
