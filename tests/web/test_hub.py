@@ -1,0 +1,85 @@
+"""The hub: encoded once, conflated by key, bounded for each client."""
+
+from typing import Any
+
+import msgspec
+from hypothesis import given
+from hypothesis import strategies as st
+
+from web.hub import Hub, Subscriber
+
+
+def decoded(bodies: list[bytes]) -> list[dict[str, Any]]:
+    return [msgspec.json.decode(body) for body in bodies]
+
+
+def a_subscriber(hub: Hub, *topics: str, limit: int = 500) -> Subscriber:
+    subscriber = Subscriber(limit=limit)
+    subscriber.topics.update(topics)
+    hub.add(subscriber)
+    return subscriber
+
+
+def test_a_keyed_message_replaces_the_waiting_one_and_another_key_does_not() -> None:
+    hub = Hub()
+    subscriber = a_subscriber(hub, "ticker")
+    for number in range(5):
+        hub.publish("ticker", number, key="BTC")
+    hub.publish("ticker", "x", key="ETH")
+    told = decoded(subscriber.take())
+    assert [(message["data"], message["seq"]) for message in told] == [(4, 5), ("x", 6)]
+
+
+def test_messages_without_a_key_keep_their_order_and_losses_are_told() -> None:
+    hub = Hub()
+    subscriber = a_subscriber(hub, "trade", limit=3)
+    for number in range(5):
+        hub.publish("trade", number)
+    told = decoded(subscriber.take())
+    assert told[0] == {"topic": "trade", "kind": "missed", "seq": 0, "data": 2}
+    assert [message["data"] for message in told[1:]] == [2, 3, 4]
+    assert subscriber.missed_total == 2
+
+
+def test_nothing_is_encoded_for_topics_that_nobody_wants() -> None:
+    hub = Hub()
+    a_subscriber(hub, "trade")
+    hub.publish("ticker", object())  # not encodable: it would raise
+    assert hub.sequence("ticker") == 1
+
+
+def test_places_filter_by_symbol_and_time_frame() -> None:
+    hub = Hub()
+    subscriber = a_subscriber(hub, "candle", "ticker")
+    subscriber.places["candle"] = {("tBTCUSD", "1m")}
+    subscriber.places["ticker"] = {("tBTCUSD",)}
+    hub.publish("candle", 1, place=("tBTCUSD", "1m"))
+    hub.publish("candle", 2, place=("tBTCUSD", "5m"))
+    hub.publish("ticker", 3, place=("tETHUSD",))
+    hub.publish("ticker", 4, place=("tBTCUSD",))
+    assert [message["data"] for message in decoded(subscriber.take())] == [1, 4]
+
+
+@given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 9)), max_size=60), st.integers(1, 10))
+def test_a_slow_client_ends_with_the_newest_of_every_key(events: list[tuple[str, int]], every: int) -> None:
+    hub = Hub()
+    subscriber = a_subscriber(hub, "order")
+    newest: dict[str, int] = {}
+    heard: list[dict[str, Any]] = []
+    for number, (key, value) in enumerate(events):
+        hub.publish("order", [key, value], key=key)
+        newest[key] = value
+        if number % every == 0:
+            heard += decoded(subscriber.take())
+    heard += decoded(subscriber.take())
+    assert {key: value for key, value in (message["data"] for message in heard)} == newest
+    assert [message["seq"] for message in heard] == sorted(message["seq"] for message in heard)
+
+
+async def test_a_subscriber_waits_until_it_is_told_something() -> None:
+    hub = Hub()
+    subscriber = a_subscriber(hub, "status")
+    hub.publish("status", 1, key="status")
+    await subscriber.wait()
+    assert len(subscriber.take()) == 1
+    assert subscriber.depth == 0

@@ -1,0 +1,252 @@
+"""The server against clients that mean it no good: it answers the next one, and it ends when told to."""
+
+import math
+import socket
+import ssl
+
+import attrs
+import httpx
+import pytest
+import trio
+import trustme
+
+from tests.web.serving import QUICK, a_server, until
+from web.server import PortTaken, ServerLimits, UnsafeListener, open_listeners, port_of
+
+UPGRADE = (
+    b"GET /api/v2/stream HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+)
+GET = b"GET /health HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n\r\n"
+HOSTILE = {
+    "upgrade with data in the same packet": UPGRADE + b"\r\n" + b"\x81\x85\x00\x00\x00\x00hello",
+    "upgrade with a strange extension": UPGRADE + b"Sec-WebSocket-Extensions: \xff\xfe; x\r\n\r\n",
+    "upgrade without a key": UPGRADE.replace(b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n", b"") + b"\r\n",
+    "upgrade with a protocol that is no text": UPGRADE + b"Sec-WebSocket-Protocol: \xff\x00\r\n\r\n",
+    "http/2 by prior knowledge": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00",
+    "http/2 by upgrade": GET.replace(
+        b"\r\n\r\n",
+        b"\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA\r\n\r\n",
+    ),
+    "http/0.9": b"GET /\r\n",
+    "garbage": bytes(range(256)) * 8,
+    "a path that is no ascii": b"GET /\xff\xfe HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n\r\n",
+    "a bad escape": b"GET /%zz%ff HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n\r\n",
+    "two lengths": b"POST /api/v2/order HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n"
+    b"Content-Length: 2\r\nContent-Length: 3\r\n\r\n{}x",
+    "a negative length": b"POST /api/v2/order HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nContent-Length: -1\r\n\r\n",
+    "a bad chunk": b"POST /api/v2/order HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+    "a header without end": b"GET / HTTP/1.1\r\nX: " + b"a" * 20_000,
+    "a thousand headers": b"GET / HTTP/1.1\r\n" + b"X: 1\r\n" * 3000 + b"\r\n",
+    "expects to continue and stops": GET.replace(b"GET /health", b"POST /api/v2/order").replace(
+        b"\r\n\r\n", b"\r\nContent-Length: 9\r\nExpect: 100-continue\r\n\r\n"
+    ),
+    "pipelined": GET * 20,
+    "connect": b"CONNECT evil.example:443 HTTP/1.1\r\nHost: evil.example\r\n\r\n",
+    "half a request": b"GET /health HTTP/1.1\r\nHo",
+    "nothing": b"",
+}
+# %d stands for the server's own port.
+ENDINGS = ("close", "reset", "wait")
+
+
+async def attack(stream: trio.SocketStream, payload: bytes, ending: str) -> None:
+    try:
+        if payload:
+            await stream.send_all(payload)
+        if ending == "wait":
+            with trio.move_on_after(3):
+                while await stream.receive_some(65_536):
+                    pass
+        elif ending == "reset":
+            linger = b"\x01\x00\x00\x00\x00\x00\x00\x00"
+            stream.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+    except (trio.BrokenResourceError, OSError):
+        pass
+    finally:
+        await trio.aclose_forcefully(stream)
+
+
+def payload_of(name: str, port: int) -> bytes:
+    return HOSTILE[name].replace(b"%d", b"%d" % port)
+
+
+@pytest.mark.parametrize("name", list(HOSTILE))
+async def test_no_bytes_and_no_way_of_leaving_kill_the_server(name: str) -> None:
+    async with a_server() as served:
+        for ending in ENDINGS:
+            await attack(await served.connect(), payload_of(name, served.port), ending)
+            assert await served.alive()
+    assert served.ended_in < QUICK.grace_s + 0.7
+
+
+async def test_many_hostile_clients_at_once_do_not_keep_the_next_one_out() -> None:
+    async with a_server() as served:
+        async with trio.open_nursery() as nursery:
+            for number in range(40):
+                payload = payload_of(list(HOSTILE)[number % len(HOSTILE)], served.port)
+                nursery.start_soon(attack, await served.connect(), payload, ENDINGS[number % 3])
+            assert await served.alive()
+        assert await served.alive()
+
+
+async def closes_within(stream: trio.SocketStream, seconds: float) -> float:
+    """Seconds until the server closes; fails when it does not."""
+    started = trio.current_time()
+    try:
+        with trio.fail_after(seconds):
+            while await stream.receive_some(65_536):
+                pass
+    except trio.BrokenResourceError:
+        pass
+    return trio.current_time() - started
+
+
+async def test_a_client_that_says_nothing_or_says_it_slowly_is_closed() -> None:
+    async with a_server() as served:
+        silent, slow = await served.connect(), await served.connect()
+
+        async def drip() -> None:
+            with trio.move_on_after(2):
+                try:
+                    for byte in b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n":
+                        await slow.send_all(bytes([byte]))
+                        await trio.sleep(0.05)
+                except trio.BrokenResourceError:
+                    pass
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(drip)
+            assert await closes_within(silent, 2) < 1.5
+            assert await closes_within(slow, 2) < 1.5
+        assert served.site.counters.timed_out == 2
+        await trio.aclose_forcefully(silent)
+        await trio.aclose_forcefully(slow)
+
+
+async def test_an_idle_connection_is_closed_after_its_keep_alive() -> None:
+    async with a_server() as served:
+        stream = await served.connect()
+        await stream.send_all(GET % served.port)
+        assert await closes_within(stream, 3) < 2
+        await trio.aclose_forcefully(stream)
+
+
+async def test_a_body_that_never_comes_ends_with_its_request() -> None:
+    async with a_server() as served:
+        stream = await served.connect()
+        head = (
+            b"POST /api/v2/auth/ticket HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n"
+            b"Content-Type: application/json\r\nContent-Length: 50\r\n\r\n{"
+        )
+        await stream.send_all(head % served.port)
+        assert await closes_within(stream, QUICK.request_s + 2) < QUICK.request_s + 1
+        await trio.aclose_forcefully(stream)
+
+
+async def test_connections_above_the_cap_are_closed_at_once_and_room_comes_back() -> None:
+    limits = ServerLimits(connections=5, connections_per_address=5, headers_s=30, grace_s=0.5)
+    async with a_server(limits) as served:
+        streams = [await served.connect() for _ in range(5)]
+        await trio.testing.wait_all_tasks_blocked(0.02)
+        extra = await served.connect()
+        assert await closes_within(extra, 2) < 1
+        assert served.site.counters.refused_over_limit >= 1
+        for stream in (*streams, extra):
+            await trio.aclose_forcefully(stream)
+        for _ in range(100):
+            if await answers(served.base):
+                return
+            await trio.sleep(0.02)
+        pytest.fail("the server must answer again when there is room")
+
+
+async def answers(base: str) -> bool:
+    async with httpx.AsyncClient(trust_env=False) as client:
+        try:
+            return (await client.get(f"{base}/health")).status_code == 200
+        except httpx.TransportError:
+            return False
+
+
+async def not_reading(served_port: int, request: bytes) -> trio.SocketStream:
+    """A client with a tiny window that asks and never reads."""
+    sock = trio.socket.socket()
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+    await sock.connect(("127.0.0.1", served_port))
+    stream = trio.SocketStream(sock)
+    await stream.send_all(request)
+    return stream
+
+
+async def test_the_server_ends_within_its_grace_while_http_clients_do_not_read() -> None:
+    """Hypercorn alone would wait for them for ever: its sends are shielded."""
+    limits = ServerLimits(send_s=60, grace_s=0.5)
+    async with a_server(limits) as served:
+        big = b"GET /static/vendor/lightweight-charts.js HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n\r\n" % served.port
+        streams = [await not_reading(served.port, big * 30) for _ in range(5)]
+        await trio.sleep(0.3)
+    assert served.ended_in < limits.grace_s + 0.5
+    assert served.site.counters.closed_at_shutdown == 5
+    for stream in streams:
+        await trio.aclose_forcefully(stream)
+
+
+async def test_a_client_that_does_not_read_is_closed_when_its_send_takes_too_long() -> None:
+    async with a_server() as served:
+        big = b"GET /static/vendor/lightweight-charts.js HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n\r\n" % served.port
+        stream = await not_reading(served.port, big * 30)
+        await until(lambda: served.site.counters.slow_closed > 0)
+        assert await served.alive()
+        await trio.aclose_forcefully(stream)
+
+
+async def test_cancelling_the_server_ends_it_too() -> None:
+    limits = ServerLimits(send_s=60, grace_s=0.5)
+    with trio.CancelScope() as scope:
+        async with a_server(limits) as served:
+            big = b"GET /static/vendor/lightweight-charts.js HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n\r\n" % served.port
+            stream = await not_reading(served.port, big * 30)
+            await trio.sleep(0.2)
+            started = trio.current_time()
+            scope.cancel()
+            await trio.sleep_forever()
+    assert trio.current_time() - started < 1.5
+    await trio.aclose_forcefully(stream)
+
+
+async def test_a_taken_port_is_said_in_a_sentence() -> None:
+    listeners = await open_listeners("127.0.0.1", 0)
+    with pytest.raises(PortTaken, match=f"port {port_of(listeners)} .*--port"):
+        await open_listeners("127.0.0.1", port_of(listeners))
+    await listeners[0].aclose()
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.5", "genesis.example"])  # noqa: S104
+async def test_beyond_loopback_there_must_be_tls(host: str) -> None:
+    with pytest.raises(UnsafeListener, match="must be a loopback address"):
+        await open_listeners(host, 0)
+
+
+async def test_tls_is_served_and_hostile_bytes_do_not_hurt_there_either() -> None:
+    authority = trustme.CA()
+    server, client = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH), ssl.create_default_context()
+    authority.issue_cert("127.0.0.1").configure_cert(server)
+    authority.configure_trust(client)
+    async with a_server() as served:
+        served.stopping.set()
+        await trio.sleep(0.1)
+        served.site.tls = server
+        stopping = trio.Event()
+        async with trio.open_nursery() as nursery:
+            await nursery.start(served.site.serve, stopping)
+            await attack(await served.connect(), b"GET / HTTP/1.1\r\n\r\n", "wait")
+            await attack(await served.connect(), b"", "close")
+            async with httpx.AsyncClient(verify=client, trust_env=False) as http:
+                answer = await http.get(f"https://127.0.0.1:{served.port}/health")
+                assert answer.status_code == 200
+            stopping.set()
+
+
+def test_every_limit_is_finite() -> None:
+    assert all(0 < limit < math.inf for limit in attrs.astuple(ServerLimits()))

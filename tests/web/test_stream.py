@@ -1,0 +1,278 @@
+"""The event stream over a real socket: who may listen, what he is told, and how it ends."""
+
+import socket
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import msgspec
+import pytest
+import trio
+from trio_websocket import ConnectionClosed, WebSocketConnection, open_websocket_url
+
+from protocols.market import CandleUpdate
+from tests.web.fakes import a_candle, a_fill, a_ticker
+from tests.web.serving import QUICK, Served, a_server, until
+from web.feed import publish_event
+from web.hub import TOPICS
+from web.server import ServerLimits
+from web.tokens import Scope
+
+
+class Listener:
+    """A client that reads frames and hands out their messages one by one."""
+
+    def __init__(self, socket: WebSocketConnection) -> None:
+        self.socket = socket
+        self.frames = 0
+        self._messages: Iterator[dict[str, Any]] = iter(())
+
+    async def say(self, **message: Any) -> None:
+        await self.socket.send_message(msgspec.json.encode(message).decode())
+
+    async def hear(self) -> dict[str, Any]:
+        with trio.fail_after(5):
+            while True:
+                for message in self._messages:
+                    return message
+                frame = msgspec.json.decode(await self.socket.get_message())
+                self.frames += 1
+                assert frame["frame"] == self.frames
+                self._messages = iter(frame["messages"])
+
+    async def hear_topic(self, topic: str) -> dict[str, Any]:
+        while True:
+            message = await self.hear()
+            if message["topic"] == topic:
+                return message
+
+
+@asynccontextmanager
+async def listening(served: Served, token: str | None = None, **how: Any) -> AsyncIterator[Listener]:
+    with trio.fail_after(30):
+        async with open_websocket_url(served.stream, **how) as connection:
+            try:
+                listener = Listener(connection)
+                if token is not None:
+                    await listener.say(op="auth", token=token)
+                    assert (await listener.hear())["topic"] == "session"
+                yield listener
+            finally:
+                # trio-websocket leaves its socket to the garbage collector when the server closed first.
+                if connection.closed is not None:
+                    await trio.aclose_forcefully(connection._stream)
+
+
+async def closed_with(listener: Listener) -> int:
+    with trio.fail_after(10), pytest.raises(ConnectionClosed) as caught:
+        while True:
+            await listener.socket.get_message()
+    assert caught.value.reason is not None
+    return int(caught.value.reason.code)
+
+
+async def test_a_snapshot_comes_first_and_updates_have_higher_numbers() -> None:
+    async with a_server() as served, listening(served, served.token()) as listener:
+        publish_event(served.hub, a_ticker(last=1.0))
+        await listener.say(op="subscribe", topics=["ticker"])
+        snapshot = await listener.hear_topic("ticker")
+        assert snapshot["kind"] == "snapshot"
+        assert len(snapshot["data"]) == 2
+        publish_event(served.hub, a_ticker(last=2.0))
+        update = await listener.hear_topic("ticker")
+        assert update["kind"] == "update"
+        assert update["data"]["last"] == 2.0
+        assert update["seq"] == snapshot["seq"] + 1
+
+
+async def test_every_topic_has_a_snapshot() -> None:
+    async with a_server() as served, listening(served, served.token()) as listener:
+        everything = [topic for topic in TOPICS if topic != "candle"]
+        await listener.say(op="subscribe", topics=everything)
+        heard = [(await listener.hear())["topic"] for _ in everything]
+        assert heard == everything
+
+
+async def test_candles_are_told_for_the_place_that_was_asked_for() -> None:
+    async with a_server() as served, listening(served, served.token()) as listener:
+        await listener.say(op="subscribe", topics=["candle"], symbol="tBTCUSD", timeframe="1m")
+        assert len((await listener.hear())["data"]) == 10
+        publish_event(served.hub, CandleUpdate(candle=a_candle(10, timeframe="5m"), venue_ms=0, received_ns=0))
+        publish_event(served.hub, CandleUpdate(candle=a_candle(10, close=2.5), venue_ms=0, received_ns=0))
+        update = await listener.hear()
+        assert (update["data"]["timeframe"], update["data"]["close"]) == ("1m", 2.5)
+        await listener.say(op="unsubscribe", topics=["candle"], symbol="tBTCUSD", timeframe="1m")
+        await listener.say(op="ping", id=7)
+        assert (await listener.hear())["data"]["id"] == 7
+        publish_event(served.hub, CandleUpdate(candle=a_candle(11), venue_ms=0, received_ns=0))
+        await listener.say(op="ping", id=8)
+        assert (await listener.hear())["data"]["id"] == 8
+
+
+async def test_what_is_polled_is_told_when_it_changed() -> None:
+    async with a_server() as served, listening(served, served.token()) as listener:
+        await listener.say(op="subscribe", topics=["risk", "status"])
+        await listener.hear()
+        await listener.hear()
+        assert served.poll.look() == 2
+        assert served.poll.look() == 0
+        assert {(await listener.hear())["topic"], (await listener.hear())["topic"]} == {"risk", "status"}
+
+
+async def test_a_token_may_come_as_a_subprotocol() -> None:
+    async with a_server() as served:
+        protocols = ["genesis.v2", f"bearer.{served.token()}"]
+        async with listening(served, subprotocols=protocols) as listener:
+            assert listener.socket.subprotocol == "genesis.v2"
+            assert (await listener.hear())["data"]["scope"] == "read"
+
+
+@pytest.mark.parametrize(
+    "first",
+    [{"op": "auth", "token": "x.y.z"}, {"op": "subscribe", "topics": ["status"]}, {"op": "auth"}],
+)
+async def test_nobody_listens_without_a_good_token(first: dict[str, Any]) -> None:
+    async with a_server() as served, listening(served) as listener:
+        await listener.say(**first)
+        assert await closed_with(listener) == 4401
+        assert len(served.hub) == 0
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{",
+        "[]",
+        '{"op":"dance"}',
+        '{"op":"subscribe","topics":["everything"]}',
+        '{"op":"subscribe","topics":["candle"]}',
+        '{"op":"subscribe","topics":["ticker"],"timeframe":"1m"}',
+        '{"op":"ping","colour":"red"}',
+        "[" * 10_000,
+    ],
+)
+async def test_what_is_not_understood_ends_the_conversation(text: str) -> None:
+    async with a_server() as served, listening(served, served.token()) as listener:
+        await listener.socket.send_message(text)
+        assert await closed_with(listener) == 4400
+        assert await served.alive()
+
+
+async def test_a_message_above_the_limit_and_a_flood_are_closed() -> None:
+    async with a_server() as served:
+        async with listening(served, served.token()) as listener:
+            await listener.socket.send_message("x" * (QUICK.message_bytes + 1))
+            assert await closed_with(listener) == 1009
+        async with listening(served, served.token()) as listener:
+            with pytest.raises(ConnectionClosed) as caught:
+                for number in range(5000):
+                    await listener.say(op="ping", id=number)
+                await closed_with(listener)
+            assert caught.value.reason is not None
+        assert await served.alive()
+
+
+async def test_an_expired_and_a_revoked_token_end_the_stream(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("web.stream.CHECK_TOKEN_S", 0.05)
+    async with a_server() as served:
+        async with listening(served, served.token(life_s=1)) as listener:
+            assert await closed_with(listener) == 4401
+        minted = served.tokens.mint(subject="me", scope=Scope.READ, life_s=600)
+        async with listening(served, minted.token) as listener:
+            served.tokens.revoke(minted.claims.jti)
+            assert await closed_with(listener) == 4401
+
+
+async def test_a_fresh_token_keeps_the_stream_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("web.stream.CHECK_TOKEN_S", 0.05)
+    async with a_server() as served, listening(served, served.token(life_s=1)) as listener:
+        await listener.say(op="auth", token=served.token())
+        await trio.sleep(1.3)
+        await listener.say(op="ping", id=1)
+        assert (await listener.hear_topic("pong"))["data"]["id"] == 1
+
+
+@pytest.mark.parametrize("header", ["Origin: https://evil.example", "Origin: null", "Sec-Fetch-Site: cross-site"])
+async def test_a_page_elsewhere_cannot_open_the_stream(header: str) -> None:
+    async with a_server() as served:
+        stream = await served.connect()
+        await stream.send_all(upgrade(served, header))
+        with trio.fail_after(5):
+            assert (await stream.receive_some(4096)).startswith(b"HTTP/1.1 403")
+        await trio.aclose_forcefully(stream)
+        assert await served.alive()
+
+
+def upgrade(served: Served, header: str) -> bytes:
+    """The request that opens the stream, with one more header."""
+    return (
+        f"GET /api/v2/stream HTTP/1.1\r\nHost: 127.0.0.1:{served.port}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+        f"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{header}\r\n\r\n"
+    ).encode()
+
+
+async def test_stopping_says_going_away_and_ends_at_once() -> None:
+    async with a_server() as served:
+        async with listening(served, served.token()) as listener:
+            served.stopping.set()
+            assert await closed_with(listener) == 1001
+    assert served.ended_in < QUICK.grace_s + 0.3
+
+
+async def a_deaf_client(served: Served) -> trio.SocketStream:
+    """Signs in, subscribes to everything, and never reads again."""
+    sock = trio.socket.socket()
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+    await sock.connect(("127.0.0.1", served.port))
+    stream = trio.SocketStream(sock)
+    await stream.send_all(upgrade(served, f"Sec-WebSocket-Protocol: bearer.{served.token()}"))
+    await stream.receive_some(1024)
+    text = b'{"op":"subscribe","topics":["trade","ticker"]}'
+    await stream.send_all(bytes([0x81, 0x80 | len(text)]) + b"\x00\x00\x00\x00" + text)
+    return stream
+
+
+async def test_a_client_that_does_not_read_is_closed_and_costs_nobody_anything() -> None:
+    async with a_server() as served, listening(served, served.token()) as good:
+        await good.say(op="subscribe", topics=["trade"])
+        await good.hear_topic("trade")
+        deaf = await a_deaf_client(served)
+        with trio.fail_after(15):
+            number = 1000
+            while len(served.hub) != 1 or number == 1000:
+                for _ in range(200):
+                    number += 1
+                    publish_event(served.hub, a_fill(number))
+                assert (await good.hear_topic("trade"))["kind"] in ("update", "missed")
+                await trio.sleep(0.01)
+        assert served.site.counters.slow_closed == 1
+        await trio.aclose_forcefully(deaf)
+
+
+async def test_the_server_ends_within_its_grace_while_stream_clients_do_not_read() -> None:
+    limits = ServerLimits(send_s=60, grace_s=0.5)
+    async with a_server(limits) as served:
+        deaf = [await a_deaf_client(served) for _ in range(3)]
+        with trio.move_on_after(0.6):
+            number = 0
+            while True:
+                for _ in range(500):
+                    number += 1
+                    publish_event(served.hub, a_fill(number))
+                await trio.sleep(0.01)
+    assert served.ended_in < limits.grace_s + 0.7
+    for stream in deaf:
+        await trio.aclose_forcefully(stream)
+
+
+async def test_a_client_that_vanishes_is_forgotten() -> None:
+    async with a_server() as served:
+        with trio.CancelScope() as scope:
+            async with listening(served, served.token()) as listener:
+                await listener.say(op="subscribe", topics=["trade"])
+                await listener.hear_topic("trade")
+                assert len(served.hub) == 1
+                scope.cancel()
+                await trio.sleep_forever()
+        await until(lambda: len(served.hub) == 0)
