@@ -15,7 +15,7 @@ ALWAYS: Final = (400, 403, 405, 408, 413, 415, 421, 422, 429, 500)
 
 
 def document(routes: tuple[Route, ...], *, version: str) -> dict[str, Any]:
-    """The whole document as plain values."""
+    """The whole document as plain JSON values."""
     types: list[type] = [ErrorAnswer, Health]
     for route in routes:
         types += [route.answer, route.body, route.query]
@@ -27,7 +27,7 @@ def document(routes: tuple[Route, ...], *, version: str) -> dict[str, Any]:
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, schema_of, components)
     paths["/health"] = {"get": _health(schema_of[Health])}
     paths["/metrics"] = {"get": _metrics()}
-    return {
+    whole = {
         "openapi": "3.1.0",
         "info": {
             "title": "Genesis",
@@ -54,6 +54,9 @@ def document(routes: tuple[Route, ...], *, version: str) -> dict[str, Any]:
             },
         },
     }
+    # Defaults are values of ours (tuples, decimals); through JSON they become what the document's readers see.
+    plain: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(whole))
+    return plain
 
 
 def _json(schema: dict[str, Any]) -> dict[str, Any]:
