@@ -616,7 +616,7 @@ class World:
                 assert row.state in expected, (row.cid, row.state, row.request)
                 assert row.price == truth.price
                 assert row.quantity == abs(truth.command.amount)
-        assert self.machine.ghosts_total == 0
+        assert self.machine.ghosts_total == 0, "an order that was given up is at the venue"
         told = {f.cid: f for f in self.fills_told.values()}
         assert all(cid in self.machine.orders for cid in told)
         for row in self.machine.orders.values():
