@@ -103,9 +103,10 @@ def read_tickers(
         try:
             tickers.append(read_one_ticker(list(row.cells[1:]), symbol, received_ns=received_ns))
         except MalformedFrame:
-            if tolerance is None or None not in row.cells[1:8]:
+            if None not in row.cells[1:8]:
                 raise
-            tolerance.unexpected_nulls += 1
+            if tolerance is not None:
+                tolerance.unexpected_nulls += 1
     return tuple(tickers)
 
 

@@ -57,7 +57,7 @@ def public_session(flags: int) -> PublicSession:
 flag_sets = st.sampled_from([0, FLAG_SEQ_ALL, FLAG_SEQ_ALL | FLAG_TIMESTAMP | FLAG_CHECKSUM])
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(flag_sets, st.lists(frames | events, max_size=8))
 def test_a_public_session_survives_any_frames(flags: int, told: list[object]) -> None:
     session = public_session(flags)
@@ -67,7 +67,7 @@ def test_a_public_session_survives_any_frames(flags: int, told: list[object]) ->
                 msgspec.json.encode(event)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(flag_sets, st.lists(frames | events, max_size=8))
 def test_an_account_session_survives_any_frames(flags: int, told: list[object]) -> None:
     session = AccountSession(session=1, api_key="k", api_secret="s")
@@ -78,7 +78,7 @@ def test_an_account_session_survives_any_frames(flags: int, told: list[object]) 
                 msgspec.json.encode(event)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.binary(max_size=60) | frames.map(lambda frame: json.dumps(frame).encode()))
 def test_bytes_of_any_kind_are_refused_or_read(data: bytes) -> None:
     public_session(0).receive(data, 1)
@@ -101,7 +101,7 @@ inputs = st.tuples(
 ).map(list)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(inputs | events)
 def test_a_server_survives_any_client(told: object) -> None:
     try:
@@ -112,7 +112,7 @@ def test_a_server_survives_any_client(told: object) -> None:
         pass
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(values | st.lists(rows, max_size=3))
 def test_rest_rows_of_any_kind_are_refused_or_read(told: object) -> None:
     for read in (read_orders, read_write_answer):

@@ -97,6 +97,17 @@ def test_the_recorded_ticker_and_all_tickers() -> None:
     assert rest.read_tickers(told, received_ns=1) == tickers
 
 
+def test_a_pair_that_never_traded_costs_the_others_nothing() -> None:
+    row = ["tBTCUSD", 100, 1, 101, 1, 0, 0, 100, 5, 110, 90]
+    silent = ["tNEWUSD", None, None, None, None, None, None, None, 0, None, None]
+    tolerance = Tolerance()
+    assert [one.symbol for one in rest.read_tickers([silent, row], received_ns=1, tolerance=tolerance)] == ["tBTCUSD"]
+    assert tolerance.unexpected_nulls == 1
+    assert len(rest.read_tickers([silent, row], received_ns=1)) == 1
+    with pytest.raises(MalformedFrame):
+        rest.read_tickers([row, ["tBTCUSD", "x", 1, 1, 1, 1, 1, 1]], received_ns=1)
+
+
 def test_the_recorded_candles_come_oldest_first() -> None:
     candles = rest.read_candle_answer(answer(PUBLIC, "/candles/"), "tBTCUSD", "1m")
     assert len(candles) == 120
@@ -245,6 +256,8 @@ def test_several_operations_answer_with_envelopes_in_an_envelope() -> None:
     assert [part.accepted for part in told.parts] == [True, False]
     assert told.parts[0].orders[0].venue_id == row[0]
     assert told.parts[1].orders == ()
+    odd = [1, "oc_multi-req", None, None, [row, 5, []], None, "SUCCESS", "x"]
+    assert len(rest_account.read_write_answer(odd, **STAMPS).orders) == 1
 
 
 def test_a_key_that_can_withdraw_is_seen() -> None:

@@ -457,3 +457,37 @@ def test_one_bad_frame_costs_the_batch_nothing() -> None:
     session = session_with(ticker(BTC))
     events = session.receive_many([json.dumps([1, TICKER_ROW]), "nope", json.dumps([1, TICKER_ROW])], 1)
     assert [type(event) for event in events] == [Ticker, FrameRefused, Ticker]
+
+
+def test_levels_are_for_people_and_come_with_the_snapshot() -> None:
+    session = session_with(book(BTC), book(BTC, "R0"))
+    assert session.levels(ticker(BTC)) is None
+    assert session.levels(book(BTC)) is None
+    session.receive("[1,[[100,3,2],[101,1,-3]]]", 5)
+    session.receive("[2,[[11,100,2],[12,101,-3]]]", 6)
+    levels, raw = session.levels(book(BTC)), session.levels(book(BTC, "R0"))
+    assert levels is not None
+    assert raw is not None
+    assert (levels.bids, levels.received_ns) == (((100.0, 2.0, 3),), 5)
+    assert raw.asks == ((101.0, 3.0, 1),)
+
+
+@pytest.mark.parametrize("frame", ["[1,5]", "[1,null]", "[1,{}]", '[1,"te",[1,2,3,4]]', '[1,"zz",[1]]'])
+def test_a_payload_of_another_kind_says_nothing(frame: str) -> None:
+    session = session_with(candles(BTC, "1m"))
+    assert not [event for event in session.receive(frame, 1) if not isinstance(event, FrameRefused)]
+
+
+def test_a_candle_heard_before_its_history_is_still_true() -> None:
+    session = session_with(candles(BTC, "1m"))
+    (update,) = session.receive("[1,[120000,2,3.5,4,1,11]]", 1)
+    assert isinstance(update, CandleUpdate)
+    (snapshot,) = session.receive("[1,[[120000,2,3.5,4,1,11],[60000,1,2,2.5,0.5,7]]]", 2)
+    assert isinstance(snapshot, CandleSnapshot)
+
+
+def test_a_trade_in_a_stream_that_is_left_says_nothing() -> None:
+    session = session_with(trades(BTC))
+    session.receive("[1,[]]", 1)
+    session.send_unsubscribe(trades(BTC))
+    assert session.receive('[1,"te",[1,2,3,4]]', 2) == []
