@@ -5,10 +5,6 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 ARGS ?=
 
-# git's list where there is git, so that scratch files are not judged; the folders themselves where there is none.
-SOURCES = $(shell git ls-files --cached --others --exclude-standard '*.py' 2>/dev/null | grep . \
-	|| find genesis actors protocols web tests tools -name '*.py')
-
 .PHONY: help install run test check format bench bench-quick chaos docs lock clean
 
 help:
@@ -38,7 +34,7 @@ test: $(INSTALLED)
 check: $(INSTALLED)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	@$(BIN)/flake8-async --disable=ASYNC109,ASYNC127 $(SOURCES)
+	$(BIN)/python -m tools.check_async
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/python -m tools.check_layers
@@ -64,4 +60,4 @@ lock: $(INSTALLED)
 		--all-extras --group dev --quiet --custom-compile-command "make lock" --output-file requirements.lock
 
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis dist
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .async_cache .hypothesis dist
