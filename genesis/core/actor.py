@@ -75,8 +75,7 @@ class Context:
     def begin_stop(self, quiet: trio.Event) -> None:
         """For the supervisor: ask the actor to end. `quiet` is set when it comes back for more work instead."""
         self._term.draining = True
-        if not self.listens:
-            self._mailbox.drained = quiet
+        self._mailbox.drained = None if self.listens else quiet
         self._stopping.set()
         self._mailbox.wake()
 

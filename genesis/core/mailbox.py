@@ -78,7 +78,6 @@ class Mailbox:
         assert self.term is None or self.term.over, f"{self.term} must be over before {term} begins"
         assert self._unacked == 0, f"{self.name} must be in nobody's hands, had {self._unacked} leased"
         self.term = term
-        self.drained = None
 
     def end_term(self, *, blame: str | None) -> DeadLetter | None:
         """End the life of the present generation: fence it and take back what it had not acked.

@@ -61,6 +61,15 @@ async def test_put_to_a_full_fail_channel_is_refused_too() -> None:
         await channel.put(2)
 
 
+async def test_a_question_to_a_full_fail_channel_is_refused_and_forgotten() -> None:
+    channel = Channel[int]("c", Overflow.FAIL, capacity=1)
+    channel.put_nowait(1)
+    with pytest.raises(ChannelFull):
+        await channel.ask(2)
+    assert held(channel) == [1]
+    assert channel._questions == {}
+
+
 def test_the_oldest_is_dropped_and_counted() -> None:
     channel = Channel[int]("c", Overflow.DROP_OLDEST, capacity=3)
     for number in range(10):
@@ -318,6 +327,7 @@ async def test_a_generation_that_ends_while_its_put_waits_leaves_nothing_behind(
     term.over = True
     assert messages(await inbox.lease()) == [0]
     assert messages(await inbox.lease()) == [2]
+    await wait_all_tasks_blocked()
     assert told == ["generation 1 of sender is over and may not send"]
     assert term.waiting == 0
     channel.check_books()

@@ -82,9 +82,10 @@ async def test_a_blocked_loop_is_seen_from_outside_and_its_line_is_named(nursery
 
 async def test_its_thread_ends_with_its_task(nursery: trio.Nursery) -> None:
     watch = LoopWatch(lambda _: None, limit_s=0.02)
+    before = set(threading.enumerate())
     async with trio.open_nursery() as inner:
         await inner.start(watch.run)
-        (thread,) = [thread for thread in threading.enumerate() if thread.name == "genesis loop watch"]
+        (thread,) = set(threading.enumerate()) - before
         inner.cancel_scope.cancel()
     thread.join(10)
     assert not thread.is_alive()
