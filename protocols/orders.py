@@ -5,7 +5,7 @@ from enum import StrEnum
 
 import msgspec
 
-from protocols.units import Side, Symbol
+from protocols.units import ZERO, Side, Symbol
 
 
 class OrderType(StrEnum):
@@ -150,6 +150,8 @@ class SubmitOrder(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     session: int
     correlation_id: str
     received_ns: int
+    expires_ms: int | None = None
+    leverage: int | None = None
 
 
 class CancelOrder(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -245,6 +247,9 @@ class VenueOrder(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     aux_limit_price: Decimal
     placed_id: int | None
     received_ns: int
+    wire_type_before: str | None = None
+    expires_ms: int | None = None
+    leverage: int | None = None
 
 
 class VenueTrade(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -274,6 +279,8 @@ class VenueWallet(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     balance: Decimal
     available: Decimal | None
     received_ns: int
+    unsettled_interest: Decimal = ZERO
+    description: str | None = None
 
 
 class VenuePosition(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -287,6 +294,11 @@ class VenuePosition(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     margin_funding: Decimal
     position_id: int
     received_ns: int
+    profit: Decimal | None = None
+    liquidation_price: Decimal | None = None
+    leverage: Decimal | None = None
+    collateral: Decimal | None = None
+    derivative: bool = False
 
 
 class OrderSnapshot(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -319,6 +331,8 @@ class RequestNotice(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     cid: int | None
     venue_id: int | None
     received_ns: int
+    code: int | None = None
+    venue_ids: tuple[int, ...] = ()
 
 
 class HistoryReport(msgspec.Struct, frozen=True, kw_only=True, tag=True):
