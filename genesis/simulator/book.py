@@ -88,11 +88,13 @@ def _by_price(levels: Iterable[Level], digits: int, up: bool) -> list[Level]:
 class BookView:
     """One way to see a book (precision and length), and what was last told of it. All subscribers of it share one."""
 
-    __slots__ = ("_asks", "_bids", "length", "precision")
+    __slots__ = ("_asks", "_bids", "length", "precision", "stale")
 
     def __init__(self, precision: str, length: int) -> None:
         self.precision = precision
         self.length = length
+        self.stale = False
+        """Subscribers were told more than this view knows, because recorded updates went to them as they were."""
         self._bids: list[Level] = []
         self._asks: list[Level] = []
 
@@ -125,6 +127,11 @@ class BookView:
             ]
         self._bids, self._asks = new_bids, new_asks
         return gone + come
+
+    def refresh(self, bids: Sequence[Level], asks: Sequence[Level]) -> None:
+        """Take in what subscribers know already."""
+        self._bids, self._asks = self._cut(bids, asks)
+        self.stale = False
 
     def checksum(self) -> int:
         raw = self.precision == "R0"

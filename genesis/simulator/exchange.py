@@ -9,11 +9,13 @@ import attrs
 import trio
 
 from genesis.core.clock import Clock
+from genesis.domain.matching import FillWhen
 from genesis.domain.pairs import pair_specs, paper_twin
 from genesis.domain.recording import CandleRecording
 from genesis.domain.venue import Venue
 from genesis.simulator.account_side import AccountSide
 from genesis.simulator.feed import Feed, PublicTrade
+from genesis.simulator.frame_tape import tape
 from genesis.simulator.link import HttpRequest, HttpResponse, serve_client
 from genesis.simulator.market_side import MarketSide
 from genesis.simulator.recordings import FrameRecording, Recording
@@ -107,7 +109,11 @@ class Exchange:
         if any(terms.paper for terms in settings.accounts):
             symbols += [paper_twin(symbol) for symbol in symbols]
         self.symbols = _symbols(recording)
-        self.venue = Venue(pair_specs(symbols), model=settings.model)
+        model = settings.model
+        if isinstance(recording, FrameRecording):
+            # A recorded book can be met at once; waiting for the next trade would only be worse.
+            model = attrs.evolve(model, when=FillWhen.AT_ONCE)
+        self.venue = Venue(pair_specs(symbols), model=model)
         self.market = MarketSide(
             self.venue.specs, self.venue, ticker_length=settings.ticker_length, venue_ms=self.venue_ms
         )
@@ -133,6 +139,8 @@ class Exchange:
             for symbol, rows in recording.history.items():
                 for twin in self.twins(symbol):
                     self.market.feeds[twin] = Feed(twin, rows)
+        elif isinstance(recording, FrameRecording):
+            self.time_ms = next(tape(recording)).time_ms
         self.state_file = None if settings.state is None else StateFile(settings.state)
         self.resume_after = -1
         """Steps up to this one happened before this process; they are taken in, not told."""

@@ -1,7 +1,7 @@
 """The public half of the exchange: who is subscribed to what, and what they are told when the market moves."""
 
 from collections.abc import Callable, Iterable
-from typing import Final
+from typing import Any, Final
 
 from genesis.domain.pairs import PairSpecs
 from genesis.domain.replay import CandleRow
@@ -20,6 +20,8 @@ SNAPSHOT_CANDLES: Final = 240
 CHECKSUM_EVERY_MS: Final = 2_500
 SLOW_BOOK_MS: Final = 2_000
 """Frequency F1."""
+RECORDED_BOOK_MS: Final = 100
+"""How often a recorded book is told to those who asked for another cut of it than was recorded."""
 
 BookSource = Callable[[], tuple[list[Level], list[Level]]]
 
@@ -111,7 +113,10 @@ class MarketSide:
         feed.on_minute(minute)
 
     def moved(self, symbol: Symbol, trade: PublicTrade, minute: CandleRow | None) -> None:
-        """The market traded: trades, candles, ticker, book, to whoever listens. Without `minute` the trade makes it."""
+        """The market traded: trades, candles, ticker, book, to whoever listens.
+
+        Without `minute` the trade makes the candle, and is confirmed (`confirmed`) when the recording says so.
+        """
         self.absorb(symbol, trade, minute)
         streams = self._streams[symbol]
         if not streams:
@@ -123,7 +128,8 @@ class MarketSide:
                 text = trade.text()
                 for session, channel in self.subscribers[subscription].items():
                     session.channel(channel, f'"te",{text}')
-                    session.channel(channel, f'"tu",{text}')
+                    if minute is not None:
+                        session.channel(channel, f'"tu",{text}')
             elif subscription.channel == "candles":
                 candle = feed.current(subscription.timeframe)
                 assert candle is not None
@@ -139,6 +145,32 @@ class MarketSide:
                 for session, channel in self.subscribers[subscription].items():
                     if row is not None:
                         session.channel(channel, row)
+
+    def confirmed(self, symbol: Symbol, payload: str) -> None:
+        """A recorded `tu`, as it was sent."""
+        for subscription in list(self._streams[symbol]):
+            if subscription.channel == "trades":
+                for session, channel in self.subscribers[subscription].items():
+                    session.channel(channel, payload)
+
+    def book_moved(self, symbol: Symbol, event: dict[str, Any], payload: str) -> None:
+        """A recorded book update: as it was sent to those who asked for that very book, as differences to others."""
+        bids_asks: tuple[list[Level], list[Level]] | None = None
+        now_ms = self.venue_ms()
+        for subscription in self._streams[symbol]:
+            if subscription.channel != "book":
+                continue
+            same = subscription.fields() == {name: event.get(name) for name in subscription.fields()}
+            if same and not self.venue.resting(symbol, Side.BUY) and not self.venue.resting(symbol, Side.SELL):
+                for session, channel in self.subscribers[subscription].items():
+                    session.channel(channel, payload)
+                self._views[subscription].stale = True
+                if now_ms - self._summed_ms.get(subscription, 0) >= CHECKSUM_EVERY_MS:
+                    self._views[subscription].refresh(*self.book(symbol))
+                    self.send_checksum(subscription)
+            elif now_ms - self._told_ms.get(subscription, 0) >= RECORDED_BOOK_MS:
+                bids_asks = bids_asks or self.book(symbol)
+                self._publish_book(subscription, *bids_asks)
 
     def traded_between_accounts(self, trade: PublicTrade, symbol: Symbol) -> None:
         """A print of our own making: told, but not counted into the recording's candles."""
@@ -167,19 +199,18 @@ class MarketSide:
 
     def book(self, symbol: Symbol) -> tuple[list[Level], list[Level]]:
         """(bids, asks) with the visible orders of accounts among them, best first."""
-        source = self.sources.get(symbol)
-        if source is not None:
-            bids, asks = source()
-        else:
-            last = self.feeds[symbol].last
-            if last is None:
-                bids, asks = [], []
-            else:
-                bids, asks = made_up_book(symbol, last, self.venue.model)
+        bids, asks = self._plain_book(symbol)
         return (
             self._with_orders(symbol, Side.BUY, bids),
             self._with_orders(symbol, Side.SELL, asks),
         )
+
+    def _plain_book(self, symbol: Symbol) -> tuple[list[Level], list[Level]]:
+        source = self.sources.get(symbol)
+        if source is not None:
+            return source()
+        last = self.feeds[symbol].last
+        return ([], []) if last is None else made_up_book(symbol, last, self.venue.model)
 
     def _with_orders(self, symbol: Symbol, side: Side, levels: list[Level]) -> list[Level]:
         own = [
@@ -229,6 +260,8 @@ class MarketSide:
         if slow and now_ms - self._told_ms.get(subscription, 0) < SLOW_BOOK_MS:
             return
         self._told_ms[subscription] = now_ms
+        if view.stale:
+            view.refresh(*self._plain_book(Symbol(subscription.symbol)))
         rows = view.update(bids, asks)
         if not rows:
             return

@@ -1,15 +1,19 @@
 """Tells a recording to the exchange's clients: step by step, at a speed, waiting for whoever must keep up."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol
 
+import attrs
 import trio
 
 from genesis.domain.recording import CandleRecording
-from genesis.domain.replay import Step, StepKind, forming, schedule
+from genesis.domain.replay import BOUNDARY_MS, MINUTE_MS, Step, StepKind, forming, schedule
 from genesis.domain.venue_ledger import IDS_PER_MS
 from genesis.simulator.feed import PublicTrade
+from genesis.simulator.frame_tape import RecordedBook, TapeFrame, tape
+from genesis.simulator.recordings import FrameRecording
 from protocols.units import Symbol
 
 if TYPE_CHECKING:
@@ -18,6 +22,8 @@ if TYPE_CHECKING:
 MAX_SPEED: Final = math.inf
 LATE_S: Final = 1.0
 """A replay further behind than this starts counting anew instead of hurrying."""
+FRAMES_A_TURN: Final = 64
+SMALLEST_AMOUNT: Final = 1e-8
 
 
 class Pacer(Protocol):
@@ -51,7 +57,6 @@ class Replayer:
         self._seek_ms = 0
         self._anchor: tuple[float, int] | None = None
         self._hurry = trio.CancelScope()
-        self._sides: dict[Symbol, float] = {}
 
     # --- controls -------------------------------------------------------------------------------------------------
 
@@ -90,55 +95,34 @@ class Replayer:
 
     async def run(self) -> None:
         """Tell the whole recording; sets `exchange.ended` at its end."""
-        recording = self.exchange.recording
-        assert isinstance(recording, CandleRecording)
         exchange = self.exchange
-        steps = schedule(recording.rows, first_ms=recording.first_ms, last_ms=recording.last_ms)
-        for step in self._skip(steps):
+        source = CandleSource(exchange) if isinstance(exchange.recording, CandleRecording) else FrameSource(exchange)
+        for moment in source.moments():
+            if moment.number <= exchange.resume_after:
+                # Happened in a former life of this process: taken in, not told.
+                moment.absorb()
+                exchange.step = moment.number
+                continue
             if not self._going.is_set():
                 await self._going.wait()
                 self._anchor = None
-            if step.kind is StepKind.BOUNDARY:
+            if moment.is_boundary:
                 await self.pacer.settled()
                 await exchange.wait_until_written()
-            await self._wait_for(step.time_ms)
-            # Before telling: what the step changes is saved together with its number.
-            exchange.step = step.number
-            changed = self._tell(step)
+            elif moment.number % FRAMES_A_TURN == 0:
+                await exchange.wait_until_written()
+                await trio.lowlevel.checkpoint()
+            await self._wait_for(moment.time_ms)
+            # Before telling: what the moment changes is saved together with its number.
+            exchange.step = moment.number
+            changed = moment.tell()
             self.steps_told += 1
-            if step.kind is StepKind.BOUNDARY:
+            if moment.is_boundary:
                 exchange.save_position()
             if changed:
                 await self.pacer.settled()
         await self.pacer.settled()
         exchange.ended.set()
-
-    def _skip(self, steps: Iterator[Step]) -> Iterator[Step]:
-        """Take in what happened in a former life of this process, and yield the rest."""
-        for step in steps:
-            if step.number > self.exchange.resume_after:
-                yield step
-            elif step.row is not None:
-                trade = self._print(step)
-                for symbol in self.exchange.twins(step.symbol):
-                    self.exchange.market.absorb(symbol, trade, forming(step.row, step.part))
-                    self.exchange.venue.observe(symbol, step.price)
-                self.exchange.step = step.number
-
-    def _tell(self, step: Step) -> bool:
-        if step.kind is StepKind.BOUNDARY:
-            return self.exchange.boundary(step.symbol, step.time_ms)
-        assert step.row is not None
-        return self.exchange.tick(step.symbol, self._print(step), forming(step.row, step.part), step.time_ms)
-
-    def _print(self, step: Step) -> PublicTrade:
-        """The public trade of a tick: a buy if the price rose (or stood after a rise), else a sell."""
-        before = self._sides.get(step.symbol, 0.0)
-        rose = step.price >= before
-        self._sides[step.symbol] = step.price
-        size = max(round(step.volume, 8), 1e-8)
-        number = step.time_ms * IDS_PER_MS + self.exchange.symbols.index(step.symbol)
-        return PublicTrade(number, step.time_ms, size if rose else -size, step.price)
 
     async def _wait_for(self, time_ms: int) -> None:
         """Until the wall has reached this venue time at the speed of the replay."""
@@ -155,3 +139,124 @@ class Replayer:
                 await trio.sleep_until(due)
             if not self._hurry.cancelled_caught:
                 return
+
+
+@attrs.frozen
+class Moment:
+    """One thing that happens. `tell` says whether somebody's order changed by it."""
+
+    number: int
+    time_ms: int
+    is_boundary: bool
+    tell: Callable[[], bool]
+    absorb: Callable[[], None]
+
+
+class CandleSource:
+    """The schedule of a candle recording as moments."""
+
+    def __init__(self, exchange: "Exchange") -> None:
+        self.exchange = exchange
+        self._before: dict[Symbol, float] = {}
+
+    def moments(self) -> Iterator[Moment]:
+        recording = self.exchange.recording
+        assert isinstance(recording, CandleRecording)
+        for step in schedule(recording.rows, first_ms=recording.first_ms, last_ms=recording.last_ms):
+            boundary = step.kind is StepKind.BOUNDARY
+            yield Moment(step.number, step.time_ms, boundary, partial(self._tell, step), partial(self._absorb, step))
+
+    def _tell(self, step: Step) -> bool:
+        if step.row is None:
+            return self.exchange.boundary(step.symbol, step.time_ms)
+        return self.exchange.tick(step.symbol, self._print(step), forming(step.row, step.part), step.time_ms)
+
+    def _absorb(self, step: Step) -> None:
+        if step.row is not None:
+            trade = self._print(step)
+            for symbol in self.exchange.twins(step.symbol):
+                self.exchange.market.absorb(symbol, trade, forming(step.row, step.part))
+                self.exchange.venue.observe(symbol, step.price)
+
+    def _print(self, step: Step) -> PublicTrade:
+        """The public trade of a tick: a buy if the price rose or stood, else a sell."""
+        rose = step.price >= self._before.get(step.symbol, 0.0)
+        self._before[step.symbol] = step.price
+        size = max(round(step.volume, 8), SMALLEST_AMOUNT)
+        number = step.time_ms * IDS_PER_MS + self.exchange.symbols.index(step.symbol)
+        return PublicTrade(number, step.time_ms, size if rose else -size, step.price)
+
+
+class FrameSource:
+    """A frame recording as moments, with a boundary a second after each full minute."""
+
+    def __init__(self, exchange: "Exchange") -> None:
+        self.exchange = exchange
+        self.books: dict[Symbol, RecordedBook] = {}
+        for symbol in exchange.symbols:
+            book = self.books[symbol] = RecordedBook()
+            exchange.market.sources[symbol] = book.shown
+            exchange.venue.set_ladder(symbol, book)
+
+    def moments(self) -> Iterator[Moment]:
+        recording = self.exchange.recording
+        assert isinstance(recording, FrameRecording)
+        number = 0
+        due_ms: int | None = None
+        time_ms = 0
+        for item in tape(recording):
+            time_ms = item.time_ms
+            if due_ms is None:
+                due_ms = time_ms - time_ms % MINUTE_MS + MINUTE_MS + BOUNDARY_MS
+            while time_ms >= due_ms:
+                yield from self._boundary(number, due_ms)
+                number += len(self.exchange.symbols)
+                due_ms += MINUTE_MS
+            yield Moment(number, time_ms, False, partial(self._tell, item), partial(self._absorb, item))
+            number += 1
+        if due_ms is not None:
+            yield from self._boundary(number, due_ms)
+
+    def _boundary(self, number: int, time_ms: int) -> Iterator[Moment]:
+        for place, symbol in enumerate(self.exchange.symbols):
+            tell = partial(self.exchange.boundary, symbol, time_ms)
+            yield Moment(number + place, time_ms, True, tell, lambda: None)
+
+    def _tell(self, item: TapeFrame) -> bool:
+        exchange, symbol = self.exchange, Symbol(item.channel.symbol)
+        exchange.time_ms = max(exchange.time_ms, item.time_ms)
+        trade = item.trade
+        if trade is not None:
+            return exchange.tick(symbol, trade, None, exchange.time_ms)
+        if item.frame[1] == "hb":
+            return False
+        if item.channel.channel == "trades":
+            if item.frame[1] == "tu":
+                exchange.market.confirmed(symbol, item.payload)
+            else:
+                self._absorb(item)
+            return False
+        self._absorb(item)
+        if isinstance(item.frame[1][0], list):
+            exchange.market.orders_changed(symbol)
+        else:
+            exchange.market.book_moved(symbol, item.channel.event, item.payload)
+        return False
+
+    def _absorb(self, item: TapeFrame) -> None:
+        exchange, symbol = self.exchange, Symbol(item.channel.symbol)
+        payload = item.frame[1]
+        if payload in ("hb", "tu"):
+            return
+        if item.channel.channel == "book":
+            if payload and isinstance(payload[0], list):
+                self.books[symbol].snapshot(payload)
+            elif payload:
+                self.books[symbol].update(payload)
+            return
+        trades = [item.trade] if item.trade is not None else [PublicTrade(*row[:4]) for row in reversed(payload)]
+        for trade in trades:
+            if trade is not None:
+                exchange.market.absorb(symbol, trade, None)
+                exchange.venue.observe(symbol, trade.price)
+        exchange.time_ms = max(exchange.time_ms, item.time_ms)
