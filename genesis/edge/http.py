@@ -11,10 +11,13 @@ from typing import Final
 
 import attrs
 import httpx
+import trio
 
 from genesis.edge.errors import RequestFailed
 
 TIMEOUT_S: Final = 10.0
+WHOLE_TIMES: Final = 3
+"""`timeout_s` bounds each step (connect, write, each read); the whole exchange may take this many times as long."""
 MAX_BODY_BYTES: Final = 16 * 1024 * 1024
 _NOT_SENT: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
 """Failures before the first byte of the request."""
@@ -50,6 +53,7 @@ class HttpClient:
     ) -> None:
         self.base_url = base_url
         self._max_body_bytes = max_body_bytes
+        self._timeout_s = timeout_s
         self._client = httpx.AsyncClient(
             base_url=base_url,
             timeout=httpx.Timeout(timeout_s),
@@ -77,21 +81,29 @@ class HttpClient:
         chunks: list[bytes] = []
         size = 0
         try:
-            async with self._client.stream(method, target, headers=dict(headers or {}), content=body) as answer:
-                async for chunk in answer.aiter_bytes():
-                    size += len(chunk)
-                    if size > self._max_body_bytes:
-                        raise RequestFailed(
-                            f"answer to {method} {target} must have at most {self._max_body_bytes} bytes, had more",
-                            sent=True,
+            with trio.move_on_after(self._timeout_s * WHOLE_TIMES) as whole:
+                async with self._client.stream(method, target, headers=dict(headers or {}), content=body) as answer:
+                    async for chunk in answer.aiter_bytes():
+                        size += len(chunk)
+                        if size > self._max_body_bytes:
+                            # Not left by an exception of ours: httpx's generators inside each other are only closed
+                            # cleanly by one that comes from the bottom.
+                            whole.cancel()
+                            chunks.clear()
+                        else:
+                            chunks.append(chunk)
+                    if size <= self._max_body_bytes:
+                        return HttpAnswer(
+                            status=answer.status_code,
+                            headers={name.lower(): value for name, value in answer.headers.items()},
+                            body=b"".join(chunks),
                         )
-                    chunks.append(chunk)
-                return HttpAnswer(
-                    status=answer.status_code,
-                    headers={name.lower(): value for name, value in answer.headers.items()},
-                    body=b"".join(chunks),
-                )
         except _NOT_SENT as error:
             raise RequestFailed(f"{method} {target} not sent: {type(error).__name__}: {error}", sent=False) from error
         except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
             raise RequestFailed(f"{method} {target} failed: {type(error).__name__}: {error}", sent=True) from error
+        if size > self._max_body_bytes:
+            text = f"answer to {method} {target} must have at most {self._max_body_bytes} bytes, had more"
+        else:
+            text = f"answer to {method} {target} must be whole after {self._timeout_s * WHOLE_TIMES} s, was not"
+        raise RequestFailed(text, sent=True)
