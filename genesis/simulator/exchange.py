@@ -14,6 +14,7 @@ from genesis.domain.pairs import pair_specs, paper_twin
 from genesis.domain.recording import CandleRecording
 from genesis.domain.venue import Venue
 from genesis.simulator.account_side import AccountSide
+from genesis.simulator.faults import FaultDesk
 from genesis.simulator.feed import Feed, PublicTrade
 from genesis.simulator.frame_tape import tape
 from genesis.simulator.link import HttpRequest, HttpResponse, serve_client
@@ -26,7 +27,7 @@ from genesis.simulator.settings import ApiKey, ExchangeSettings
 from genesis.simulator.state_file import SavedState, StateFile
 from protocols.bitfinex.auth import AuthClaim
 from protocols.bitfinex.errors import InputRefused
-from protocols.bitfinex.inputs import Input
+from protocols.bitfinex.inputs import Input, NewOrder
 from protocols.bitfinex.subscriptions import Subscription
 from protocols.orders import VenueOrder, VenueTrade
 from protocols.units import Symbol
@@ -103,8 +104,6 @@ class Exchange:
         self.ended = trio.Event()
         """Set when the recording has been told to its end."""
         self.operative = True
-        self.refusal: HttpResponse | None = None
-        """Set to answer every WebSocket handshake with this instead."""
         symbols = _symbols(recording)
         if any(terms.paper for terms in settings.accounts):
             symbols += [paper_twin(symbol) for symbol in symbols]
@@ -125,6 +124,7 @@ class Exchange:
             orders_changed=self.market.orders_changed,
         )
         self.rest = Rest(self)
+        self.faults = FaultDesk(self)
         self.sessions: dict[int, Session] = {}
         self._next_session = 1
         self._joined = trio.Event()
@@ -164,14 +164,24 @@ class Exchange:
         self.market.left(session, subscription)
 
     def authenticate(self, claim: AuthClaim) -> ApiKey | tuple[int, str]:
-        return self.accounts.authenticate(claim)
+        return self.faults.on_authentication() or self.accounts.authenticate(claim)
 
     def authenticated(self, session: Session) -> None:
         self.accounts.joined(session)
         self._notify()
 
     def operate(self, session: Session, request: Input) -> None:
-        self.accounts.operate(session, request)
+        """One input of channel 0; a ghost order is carried out later, and may outlive its session."""
+        late_s = self.faults.ghost_s(str(request.cid)) if isinstance(request, NewOrder) else None
+        if late_s is None or self.faults.nursery is None:
+            self.accounts.operate(session, request)
+        else:
+            self.faults.nursery.start_soon(self._operate_later, session, request, late_s)
+
+    async def _operate_later(self, session: Session, request: Input, seconds: float) -> None:
+        await trio.sleep(seconds)
+        if session.key is not None:
+            self.accounts.operate(session, request)
 
     def refuse(self, session: Session, error: InputRefused) -> None:
         self.accounts.refuse(session, error)
@@ -190,6 +200,7 @@ class Exchange:
         self.address = Address(host, listeners[0].socket.getsockname()[1])
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._heartbeats)
+            self.faults.nursery = nursery
             task_status.started(self.address)
             await trio.serve_listeners(self._serve_client, listeners, handler_nursery=nursery)
 
@@ -204,18 +215,21 @@ class Exchange:
 
     def open_session(self, request: HttpRequest) -> Session | HttpResponse:
         """A WebSocket handshake."""
-        if self.refusal is not None:
-            return self.refusal
+        refusal = self.faults.on_handshake(request)
+        if refusal is not None:
+            return refusal
         if request.target.split("?")[0] not in WEBSOCKET_PATHS:
             return self.rest.not_found(request)
         session = Session(self, number=self._next_session)
         self._next_session += 1
         self.sessions[session.number] = session
+        self.faults.opened(session)
         return session
 
     def close_session(self, session: Session) -> None:
         """The socket is gone."""
         self.sessions.pop(session.number, None)
+        self.faults.closed(session)
         for subscription in list(session.by_subscription):
             self.market.left(session, subscription)
         self.accounts.left(session)

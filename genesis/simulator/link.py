@@ -74,6 +74,15 @@ async def serve_client(
             await stream.aclose()
 
 
+async def serve_http_only(stream: trio.SocketStream, *, handler: Handler) -> None:
+    """Serve a connection that speaks nothing but HTTP."""
+
+    def no_websocket(request: HttpRequest) -> HttpResponse:
+        return HttpResponse(status=404, body=b'{"error":"must be HTTP, was a WebSocket handshake"}')
+
+    await serve_client(stream, peer="", handler=handler, open_session=no_websocket, left=lambda session: None)
+
+
 async def _serve_http(
     stream: trio.SocketStream, peer: str, handler: Handler, open_session: OpenSession, left: Callable[[Session], None]
 ) -> None:
@@ -164,6 +173,12 @@ async def _serve_websocket(
                     frames, session.outgoing = session.outgoing, []
                     data = bytes(control) + b"".join(map(text_frame, frames))
                     control.clear()
+                    if session.torn is not None:
+                        # Half a frame, then nothing: what a cut cable looks like from the other end.
+                        whole = text_frame(session.torn)
+                        await stream.send_all(data + whole[: len(whole) // 2])
+                        nursery.cancel_scope.cancel()
+                        return
                     if data:
                         session.unsent_bytes = len(data)
                         await stream.send_all(data)

@@ -105,6 +105,8 @@ class Session:
         self.wake: Callable[[], None] = lambda: None
         self.abort: Callable[[], None] = lambda: None
         """Drops the connection without a goodbye; the link sets it."""
+        self.torn: bytes | None = None
+        """A frame of which only half is written before the connection is cut."""
         self.on_frame: Callable[[Session, bytes], list[bytes]] | None = None
         """The fault desk's hand on outgoing frames."""
         self._next_channel = FIRST_CHANNEL
@@ -121,6 +123,12 @@ class Session:
         if frames and self.closing is None:
             self.outgoing.extend(frames)
             self.queued += len(frames)
+            self.wake()
+
+    def tear(self, frame: bytes) -> None:
+        """Cut the connection in the middle of this frame."""
+        if self.torn is None and self.closing is None:
+            self.torn = frame
             self.wake()
 
     def greet(self) -> None:
