@@ -119,7 +119,8 @@ class Replayer:
             self.steps_told += 1
             if moment.is_boundary:
                 exchange.save_position()
-            if changed:
+            if changed or moment.is_boundary:
+                # After a boundary somebody has decided: his order must be here before the next price is.
                 await self.pacer.settled()
         await self.pacer.settled()
         exchange.ended.set()
