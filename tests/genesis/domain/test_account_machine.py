@@ -1,0 +1,268 @@
+"""The account: profit equals what the wallets gained, whatever is bought and sold at whatever fee."""
+
+from decimal import Decimal
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from genesis.domain.account_machine import AccountMachine, read_order_cells
+from genesis.domain.position import Position
+from protocols.journal import CellWrite
+from protocols.orders import Fill, Purpose, VenueWallet, WalletSnapshot
+from protocols.settings import Settings
+from protocols.units import ZERO, Side, Symbol
+
+BTC = Symbol("tBTCUSD")
+STEP = Decimal("0.00000001")
+TAKER = Decimal("0.002")
+
+
+def a_fill(
+    number: int,
+    side: Side,
+    quantity: Decimal | str,
+    price: Decimal | str,
+    *,
+    fee: Decimal | str | None = None,
+    currency: str | None = None,
+    foreign: bool = False,
+) -> Fill:
+    """A spot fill; by default with the venue's taker fee in what was received."""
+    quantity, price = Decimal(quantity), Decimal(price)
+    received = quantity if side is Side.BUY else quantity * price
+    return Fill(
+        trade_id=number,
+        intent_id=f"i{number}",
+        cid=number,
+        venue_order_id=number,
+        strategy="s",
+        symbol=BTC,
+        side=side,
+        quantity=quantity,
+        price=price,
+        fee=-(received * TAKER).quantize(STEP) if fee is None else Decimal(fee),
+        fee_currency=currency or ("BTC" if side is Side.BUY else "USD"),
+        maker=False,
+        purpose=Purpose.ENTRY,
+        time_ms=number * 1000,
+        correlation_id=f"c{number}",
+        foreign=foreign,
+    )
+
+
+def wallet(currency: str, balance: Decimal | str) -> VenueWallet:
+    return VenueWallet(
+        session=1, wallet_type="exchange", currency=currency, balance=Decimal(balance), available=None, received_ns=0
+    )
+
+
+def with_cash(amount: str = "10000") -> AccountMachine:
+    machine = AccountMachine(Settings())
+    machine.on_balance(WalletSnapshot(session=1, wallets=(wallet("USD", amount),), received_ns=0))
+    return machine
+
+
+# --- positions ----------------------------------------------------------------------------------------------------
+
+
+def test_a_fee_in_base_leaves_less_to_sell_and_raises_the_average_price() -> None:
+    position = Position(symbol=BTC)
+    position.on_fill(a_fill(1, Side.BUY, "1", "100"))
+    assert position.quantity == Decimal("0.998")
+    assert position.average_price == Decimal(100) / Decimal("0.998")
+    assert position.fees_quote == Decimal("0.2")
+    assert position.unrealized_pnl(Decimal(100)) == Decimal("-0.2")
+
+
+def test_a_round_trip_is_one_trade_with_all_its_fees() -> None:
+    position = Position(symbol=BTC)
+    assert position.on_fill(a_fill(1, Side.BUY, "1", "100")) is None
+    assert position.on_fill(a_fill(2, Side.SELL, "0.5", "110")) is None
+    trade = position.on_fill(a_fill(3, Side.SELL, "0.498", "120"))
+    assert trade is not None
+    cash = -Decimal(100) + Decimal("0.5") * 110 + Decimal("0.498") * 120 - Decimal("0.11") - Decimal("0.11952")
+    assert trade.pnl == cash == position.realized_pnl
+    assert (trade.entry_price, trade.quantity) == (Decimal(100), Decimal(1))
+    assert trade.exit_price == (Decimal(55) + Decimal("59.76")) / Decimal("0.998")
+    assert trade.fees_quote == Decimal("0.2") + Decimal("0.11") + Decimal("0.11952")
+    assert (trade.entry_ms, trade.exit_ms) == (1000, 3000)
+    assert (position.quantity, position.cost) == (ZERO, ZERO)
+
+
+def test_two_trades_in_a_row_are_counted_apart() -> None:
+    position = Position(symbol=BTC)
+    trades = [
+        position.on_fill(fill)
+        for fill in (
+            a_fill(1, Side.BUY, "1", "100", fee="0"),
+            a_fill(2, Side.SELL, "1", "90", fee="0"),
+            a_fill(3, Side.BUY, "2", "100", fee="0"),
+            a_fill(4, Side.SELL, "2", "105", fee="0"),
+        )
+    ]
+    assert [trade.pnl for trade in trades if trade is not None] == [Decimal(-10), Decimal(10)]
+    assert position.realized_pnl == ZERO
+
+
+def test_a_fill_that_turns_the_position_over_ends_one_trade_and_begins_the_next() -> None:
+    position = Position(symbol=BTC)
+    position.on_fill(a_fill(1, Side.BUY, "1", "100", fee="0"))
+    trade = position.on_fill(a_fill(2, Side.SELL, "3", "110", fee="-1", currency="USD"))
+    assert trade is not None
+    assert (trade.side, trade.quantity) == (Side.BUY, Decimal(1))
+    assert position.quantity == -2
+    closing = position.on_fill(a_fill(3, Side.BUY, "2", "100", fee="0", currency="USD"))
+    assert closing is not None
+    assert (closing.side, closing.exit_price) == (Side.SELL, Decimal(100))
+    assert position.realized_pnl == Decimal(10) + Decimal(20) - 1
+
+
+def test_a_fee_in_a_third_currency_has_no_price_here() -> None:
+    position = Position(symbol=BTC)
+    position.on_fill(a_fill(1, Side.BUY, "1", "100", fee="-0.5", currency="LEO"))
+    assert (position.quantity, position.fees_quote) == (Decimal(1), ZERO)
+
+
+@given(
+    moves=st.lists(
+        st.tuples(st.sampled_from(Side), st.integers(1, 10**9), st.integers(1, 10**7)), min_size=1, max_size=40
+    ),
+    mark=st.integers(1, 10**7),
+)
+def test_realized_and_unrealized_are_together_what_the_wallets_gained(
+    moves: list[tuple[Side, int, int]], mark: int
+) -> None:
+    """Long, short and over again, fees in base and in quote: no coin and no cent appears or is lost."""
+    position = Position(symbol=BTC)
+    base = quote = ZERO
+    for number, (side, units, cents) in enumerate(moves):
+        fill = a_fill(number, side, Decimal(units) * STEP, Decimal(cents) / 100)
+        position.on_fill(fill)
+        base += side.sign * fill.quantity + (fill.fee if side is Side.BUY else ZERO)
+        quote -= side.sign * fill.quantity * fill.price - (fill.fee if side is Side.SELL else ZERO)
+    price = Decimal(mark) / 100
+    gained = quote + base * price
+    assert position.quantity == base
+    assert abs(position.realized_pnl + position.unrealized_pnl(price) - gained) < Decimal("1e-9")
+
+
+# --- the machine --------------------------------------------------------------------------------------------------
+
+
+def test_a_fill_heard_twice_counts_once() -> None:
+    machine = with_cash()
+    fill = a_fill(1, Side.BUY, "1", "100")
+    machine.on_report(fill)
+    version = machine.version
+    machine.on_report(fill)
+    assert machine.version == version
+    assert machine.positions[BTC].quantity == Decimal("0.998")
+
+
+def test_a_trade_between_two_of_our_own_orders_is_two_fills() -> None:
+    machine = with_cash()
+    machine.on_report(a_fill(1, Side.BUY, "1", "100", fee="0"))
+    machine.on_report(msgspec.structs.replace(a_fill(1, Side.SELL, "1", "100", fee="0"), venue_order_id=2))
+    assert machine.positions[BTC].quantity == ZERO
+
+
+def test_coins_of_foreign_orders_are_not_ours_to_sell() -> None:
+    machine = with_cash()
+    machine.on_report(a_fill(1, Side.BUY, "1", "100", foreign=True))
+    assert machine.state().positions == ()
+    assert len(machine.fills) == 1
+
+
+def test_equity_is_the_wallets_worth_and_only_a_price_marks_coins() -> None:
+    machine = with_cash("1000")
+    machine.on_balance(wallet("BTC", "2"))
+    assert machine.equity == 1000
+    machine.on_price(BTC, 50.5)
+    assert machine.equity == Decimal("1101")
+    machine.on_balance(
+        VenueWallet(session=1, wallet_type="margin", currency="USD", balance=Decimal(5), available=None, received_ns=0)
+    )
+    assert machine.equity == Decimal("1101")
+
+
+def test_a_new_snapshot_replaces_all_wallets() -> None:
+    machine = with_cash()
+    machine.on_balance(wallet("ETH", "3"))
+    machine.on_balance(WalletSnapshot(session=2, wallets=(wallet("USD", "5"),), received_ns=0))
+    assert [view.currency for view in machine.state_wallets()] == ["USD"]
+
+
+def test_prices_change_no_version() -> None:
+    machine = with_cash()
+    version = machine.version
+    machine.on_price(BTC, 1.0)
+    machine.mark_time(10)
+    assert machine.version == version
+
+
+def test_the_curve_has_one_point_a_step_and_keeps_its_shape_when_thinned(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("genesis.domain.account_machine.CURVE_LIMIT", 100)
+    machine = with_cash("1000")
+    machine.on_balance(wallet("BTC", "1"))
+    for minute in range(1000):
+        machine.on_price(BTC, float(minute + 1))
+        machine.mark_time(minute * 60_000)
+        machine.mark_time(minute * 60_000)
+    times = [point.at_ms for point in machine.curve]
+    assert times == sorted(set(times))
+    assert len(times) <= 100
+    assert machine.curve[0].equity == 1001
+    assert machine.curve[-1].at_ms > 980 * 60_000
+    assert all(point.equity == 1001 + point.at_ms // 60_000 for point in machine.curve)
+
+
+def test_the_day_begins_with_the_equity_of_its_first_mark() -> None:
+    machine = with_cash("1000")
+    machine.mark_time(0)
+    machine.on_balance(wallet("USD", "900"))
+    machine.mark_time(3_600_000)
+    assert (machine.day, machine.day_start_equity) == ("1970-01-01", Decimal(1000))
+    machine.mark_time(86_400_000)
+    assert (machine.day, machine.day_start_equity) == ("1970-01-02", Decimal(900))
+
+
+def test_fills_and_ends_are_read_from_the_order_cells_in_their_order() -> None:
+    def cell(key: str, value: object) -> CellWrite:
+        return CellWrite(table="orders", key=key, payload=msgspec.json.encode(value))
+
+    later, earlier = a_fill(2, Side.SELL, "1", "100"), a_fill(1, Side.BUY, "1", "100")
+    fills, ended = read_order_cells(
+        [
+            cell("fill:2:2", {"fill": later, "serial": 3}),
+            cell("fill:1:1", {"fill": earlier}),
+            cell("fill:3:3", {"fill": None}),
+            cell("order:2", {"intent": {"intent_id": "b"}, "state": "FILLED", "updated_ms": 9, "cid": 2}),
+            cell("order:1", {"intent": {"intent_id": "a"}, "state": "DEAD", "updated_ms": 3}),
+            cell("order:3", {"intent": {"intent_id": "c"}, "state": "SENT", "updated_ms": 1}),
+            cell("session", {"epoch": 1}),
+        ]
+    )
+    assert fills == [earlier, later]
+    assert ended == ["a", "b"]
+
+
+def test_a_restored_account_equals_the_one_that_wrote_it() -> None:
+    machine = with_cash()
+    fill = a_fill(1, Side.BUY, "1", "100")
+    machine.on_report(fill)
+    machine.on_balance(wallet("USD", "9900"))
+    machine.on_balance(wallet("BTC", "0.998"))
+    machine.on_price(BTC, 101.0)
+    for minute in range(5):
+        machine.mark_time(minute * 60_000)
+    orders = [CellWrite(table="orders", key="fill:1:1", payload=msgspec.json.encode({"fill": fill}))]
+    again = AccountMachine(Settings())
+    again.restore(orders=orders, kept=machine.checkpoint(), same_process=True)
+    assert msgspec.structs.replace(again.state(), version=0) == msgspec.structs.replace(machine.state(), version=0)
+    assert again.curve == machine.curve
+    assert again.version > machine.version
+    elsewhere = AccountMachine(Settings())
+    elsewhere.restore(orders=orders, kept=machine.checkpoint(), same_process=False)
+    assert not elsewhere.known
