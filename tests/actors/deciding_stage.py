@@ -1,6 +1,7 @@
 """A stage for the deciding actors: the real supervisor and channels, a journal in memory, and ends the test holds."""
 
 import contextlib
+import functools
 import random
 from collections.abc import AsyncIterator, Callable
 from typing import Any
@@ -104,7 +105,9 @@ async def on_stage(
         ChildSpec(id="journal", start=lambda: MemoryJournal(disk=disk), mailbox=Mailbox("journal", [journal])),
     ]
     for name, (listener, channel) in listeners.items():
-        children.append(ChildSpec(id=name, start=lambda kept=listener: kept, mailbox=Mailbox(name, [channel])))
+        children.append(
+            ChildSpec(id=name, start=functools.partial(_itself, listener), mailbox=Mailbox(name, [channel]))
+        )
     children.append(ChildSpec(id="subject", start=start, mailbox=Mailbox("subject", hears), backoff=IMMEDIATE))
     supervisor = Supervisor(
         SupervisorSpec(id="world", children=tuple(children), intensity=10_000, max_consecutive=10_000),
@@ -117,3 +120,7 @@ async def on_stage(
         yield Stage(supervisor=supervisor, disk=disk)
         with trio.fail_after(20):
             await supervisor.stop()
+
+
+def _itself(listener: Listener) -> Actor:
+    return listener

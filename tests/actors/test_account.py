@@ -59,9 +59,10 @@ class World:
             disk=disk,
         )
 
-    @property
     def told(self) -> AccountState:
-        return self.listener.heard[-1]
+        state = self.listener.heard[-1]
+        assert isinstance(state, AccountState)
+        return state
 
 
 def wallets(usd: str, btc: str = "0") -> WalletSnapshot:
@@ -130,24 +131,24 @@ async def test_a_round_trip_is_told_to_risk_and_its_profit_is_what_the_wallets_g
     world = World()
     async with world.run() as stage:
         await stage.settled()
-        assert not world.told.known
+        assert not world.told().known
         await world.balances.put(wallets("1000"))
         await world.reports.put(ROUND_TRIP[0])
         await world.reports.put(ended(1))
         await world.balances.put(wallet("BTC", "0.998"))
         await world.balances.put(wallet("USD", "900"))
         await stage.settled()
-        assert world.told.known
-        assert world.told.closed_intents == ("i1",)
-        assert world.told.positions[0].quantity == Decimal("0.998")
-        assert world.told.mismatched_symbols == ()
+        assert world.told().known
+        assert world.told().closed_intents == ("i1",)
+        assert world.told().positions[0].quantity == Decimal("0.998")
+        assert world.told().mismatched_symbols == ()
         await world.reports.put(ROUND_TRIP[1])
         await world.balances.put(wallet("BTC", "0"))
         await world.balances.put(wallet("USD", "1009.56044"))
         await stage.settled()
-        assert world.told.cash == Decimal("1009.56044")
-        assert world.told.realized_pnl == Decimal("9.56044")
-        assert world.told.positions[0].quantity == 0
+        assert world.told().cash == Decimal("1009.56044")
+        assert world.told().realized_pnl == Decimal("9.56044")
+        assert world.told().positions[0].quantity == 0
         await trio.sleep(0.3)
         assert world.view.value is not None
         (trade,) = world.view.value.trades
@@ -176,11 +177,11 @@ async def test_kills_at_any_moment_count_no_fill_twice_and_forget_no_wallet(seed
                     await trio.lowlevel.checkpoint()
                 stage.supervisor.kill("world/subject", reason="chaos")
         await stage.settled()
-        assert world.told.known
-        assert world.told.cash == Decimal(100100)
-        assert world.told.positions[0].quantity == 0
+        assert world.told().known
+        assert world.told().cash == Decimal(100100)
+        assert world.told().positions[0].quantity == 0
         # Bought at odd numbers, sold one higher, fifty times.
-        assert world.told.realized_pnl == Decimal(50)
+        assert world.told().realized_pnl == Decimal(50)
 
 
 async def test_a_new_process_knows_its_positions_but_not_yet_the_wallets() -> None:
@@ -191,17 +192,17 @@ async def test_a_new_process_knows_its_positions_but_not_yet_the_wallets() -> No
     async with first.run(disk) as stage:
         await first.balances.put(wallets("900", "0.998"))
         await stage.settled()
-        assert first.told.known
+        assert first.told().known
     second = World()
     async with second.run(disk) as stage:
         await stage.settled()
-        assert not second.told.known
-        assert second.told.positions[0].quantity == Decimal("0.998")
+        assert not second.told().known
+        assert second.told().positions[0].quantity == Decimal("0.998")
         await second.balances.put(wallets("900", "0.5"))
         await stage.settled()
-        assert second.told.known
+        assert second.told().known
         # Somebody moved our coins: shown, and no more is ever sold than the venue has.
-        assert second.told.mismatched_symbols == (BTC,)
+        assert second.told().mismatched_symbols == (BTC,)
 
 
 async def test_prices_draw_the_curve_but_never_wake_risk(autojump_clock: trio.testing.MockClock) -> None:
