@@ -91,6 +91,7 @@ class Demo:
     denials: dict[str, int] = attrs.field(factory=dict)
     trades: int = 0
     started: float = 0.0
+    stopping: trio.Event = attrs.field(factory=trio.Event)
     number: int = 0
 
     @property
@@ -632,10 +633,17 @@ async def serve(
         server_counters=counters,
     )
     site = Site(app=app, listeners=listeners, counters=counters)
-    async with trio.open_nursery() as nursery:
-        await nursery.start(site.serve, trio.Event())
-        nursery.start_soon(demo.live, minute_s)
-        task_status.started((site, tokens))
+    try:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(demo.live, minute_s)
+            task_status.started((site, tokens))
+            while True:
+                # Setting `stopping` shows the page what a restart of the web looks like.
+                demo.stopping = trio.Event()
+                await site.serve(demo.stopping)
+                await trio.sleep(2)
+    finally:
+        await site.aclose()
 
 
 async def main(port: int) -> None:

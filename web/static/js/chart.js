@@ -227,7 +227,7 @@ export function ChartCard() {
   `;
   return html`<${Card} id="chart" className="chart" title=${selection.symbol ? pair(selection.symbol) : "…"} tools=${tools}>
     <${Quote} symbol=${selection.symbol} />
-    <div class="plot" ref=${box}></div>
+    <div class="plot"><div class="fill" ref=${box}></div></div>
     ${count === 0 && html`<div class="over"><${Empty} title=${tr("No candles yet")} text=${tr("The first ones arrive with the stream.")} /></div>`}
   <//>`;
 }
