@@ -190,9 +190,9 @@ class Tokens:
         if proof is not None:
             try:
                 claims = self.verify(proof)
-            except TokenError as error:
+            except TokenError:
                 if not self.dev:
-                    raise NoProof(str(error)) from None
+                    raise NoProof("the proof must be the bootstrap secret or a valid admin token") from None
             else:
                 # An admin token proves scopes below its own only: a stolen one must not breed for ever.
                 if claims.scope is Scope.ADMIN and scope < Scope.ADMIN:

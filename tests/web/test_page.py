@@ -1,0 +1,236 @@
+"""The page in a real browser: what a trader does on it works, without an error and without a request to elsewhere."""
+
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from functools import partial
+from pathlib import Path
+
+import attrs
+import pytest
+import trio
+
+from protocols.risk import TradingState
+from tools.web_demo import Demo, serve
+from web.site import Site
+from web.tokens import Tokens
+
+sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+expect = sync_api.expect
+pytestmark = pytest.mark.browser
+
+BROWSERS = ("/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome")
+PATIENCE_MS = 20_000
+
+
+@attrs.frozen
+class Stage:
+    demo: Demo
+    site: Site
+    tokens: Tokens
+
+    @property
+    def base(self) -> str:
+        return f"http://127.0.0.1:{self.site.port}"
+
+    def link(self) -> str:
+        return f"{self.base}/?ticket={self.tokens.ticket().text}"
+
+
+@asynccontextmanager
+async def on_stage(*, dev: bool = False) -> AsyncIterator[Stage]:
+    demo = Demo()
+    with trio.fail_after(120):
+        async with trio.open_nursery() as nursery:
+            site, tokens = await nursery.start(partial(serve, demo, minute_s=0.3, dev=dev))
+            yield Stage(demo, site, tokens)
+            nursery.cancel_scope.cancel()
+
+
+@attrs.define
+class Watched:
+    """What a page did that it must not do."""
+
+    errors: list[str] = attrs.field(factory=list)
+    elsewhere: list[str] = attrs.field(factory=list)
+
+
+@contextmanager
+def a_page(
+    stage: Stage, *, width: int = 1440, height: int = 900, theme: str = "dark", locale: str = "en-US"
+) -> "Iterator[tuple[sync_api.Page, Watched]]":  # type: ignore[name-defined]
+    """A fresh browser. The whole of its life must happen in one thread: playwright's sync API cannot change threads."""
+    watched = Watched()
+    path = next((path for path in BROWSERS if Path(path).exists()), None)
+    with sync_api.sync_playwright() as playwright:
+        # The sandbox of Chromium does not run as root, and containers are root.
+        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=theme, locale=locale)
+        page = context.new_page()
+        page.set_default_timeout(PATIENCE_MS)
+        page.on("console", lambda said: watched.errors.append(said.text) if said.type in ("error", "warning") else None)
+        page.on("pageerror", lambda error: watched.errors.append(str(error)))
+        page.on(
+            "request",
+            lambda request: (
+                None if request.url.startswith((stage.base, "data:")) else watched.elsewhere.append(request.url)
+            ),
+        )
+        try:
+            yield page, watched
+        finally:
+            browser.close()
+    assert watched.errors == []
+    assert watched.elsewhere == []
+
+
+async def in_thread(scenario: Callable[[Stage], None], stage: Stage) -> None:
+    await trio.to_thread.run_sync(scenario, stage)
+
+
+async def test_a_trader_reads_the_page_and_uses_its_controls(tmp_path: Path) -> None:
+    def scenario(stage: Stage) -> None:
+        with a_page(stage) as (page, _):
+            started = time.monotonic()
+            page.goto(stage.link())
+            expect(page.locator("#trades + *")).to_be_attached()
+            expect(page.locator("section[aria-labelledby=trades] tbody tr").first).to_be_visible(timeout=PATIENCE_MS)
+            print(f"\nusable after {time.monotonic() - started:.2f} s")
+            assert "ticket" not in page.url
+            for panel in ("orders", "trades", "actors", "freshness"):
+                expect(page.locator(f"section[aria-labelledby={panel}] tbody tr").first).to_be_visible()
+            for panel in ("signals", "decisions"):
+                expect(page.locator(f"section[aria-labelledby={panel}] li").first).to_be_visible()
+            expect(page.locator(".pill", has_text="Live")).to_be_visible()
+            expect(page.locator(".plot canvas").first).to_be_visible()
+            expect(page.locator(".equity-plot canvas")).to_be_visible()
+            page.screenshot(path=tmp_path / "overview.png", full_page=True)
+
+            page.locator(".chart").get_by_role("button", name="ETH/USD").click()
+            expect(page.locator("#chart")).to_have_text("ETH/USD")
+            page.get_by_role("button", name="5m", exact=True).click()
+
+            denial = page.locator("section[aria-labelledby=decisions] button.line").first
+            denial.click()
+            expect(page.locator(".trace li").first).to_be_visible()
+
+            page.get_by_role("button", name="Pause").click()
+            page.get_by_role("button", name="Go back").click()
+            assert not stage.demo.paused
+            page.get_by_role("button", name="Pause").click()
+            page.locator("dialog").get_by_role("button", name="Pause").click()
+            expect(page.locator(".pill", has_text="PAUSED")).to_be_visible()
+            assert stage.demo.paused
+
+            page.get_by_role("button", name="Halt").click()
+            page.locator("dialog").get_by_role("button", name="Halt").click()
+            expect(page.locator(".pill", has_text="HALTED")).to_be_visible()
+            assert stage.demo.state is TradingState.HALTED
+            page.get_by_role("button", name="Release").click()
+            page.locator("dialog").get_by_role("button", name="Release").click()
+
+            page.get_by_role("button", name="Flatten").click()
+            sell = page.locator("dialog").get_by_role("button", name="Flatten")
+            expect(sell).to_be_disabled()
+            page.screenshot(path=tmp_path / "question.png")
+            page.locator("dialog input").fill("flatten")
+            sell.click()
+            expect(page.locator(".toast.good").last).to_be_visible()
+            expect(page.get_by_text("No open positions")).to_be_visible()
+
+            page.get_by_role("row", name="watchdog").get_by_role("button", name="Kill").click()
+            page.locator("dialog").get_by_role("button", name="Kill").click()
+            expect(page.get_by_role("row", name="watchdog")).to_contain_text("Killed: asked over the API")
+            page.reload()
+            expect(page.locator("section[aria-labelledby=trades] tbody tr").first).to_be_visible()
+            page.screenshot(path=tmp_path / "after.png", full_page=True)
+
+    async with on_stage() as stage:
+        await in_thread(scenario, stage)
+        assert stage.demo.restarts == {"watchdog": 1}
+    for name in ("overview", "question", "after"):
+        assert (tmp_path / f"{name}.png").stat().st_size > 20_000
+
+
+@pytest.mark.parametrize(("width", "height"), [(390, 844), (820, 1180), (1440, 900), (2560, 1440)])
+async def test_it_fits_every_width_in_both_languages_and_themes(tmp_path: Path, width: int, height: int) -> None:
+    def scenario(stage: Stage) -> None:
+        theme, locale = ("light", "sv-SE") if width in (390, 1440) else ("dark", "en-US")
+        with a_page(stage, width=width, height=height, theme=theme, locale=locale) as (page, _):
+            page.goto(stage.link())
+            expect(page.locator("section[aria-labelledby=trades] tbody tr").first).to_be_visible()
+            heading = "Avslut" if locale == "sv-SE" else "Trades"
+            expect(page.locator("#trades")).to_have_text(heading)
+            assert page.evaluate("document.documentElement.scrollWidth") <= width
+            assert page.evaluate("document.documentElement.dataset.theme") == theme
+            page.keyboard.press("t")
+            page.keyboard.press("l")
+            expect(page.locator("#trades")).to_have_text("Trades" if heading == "Avslut" else "Avslut")
+            assert page.evaluate("document.documentElement.dataset.theme") != theme
+            page.screenshot(path=tmp_path / f"{width}.png")
+
+    async with on_stage() as stage:
+        await in_thread(scenario, stage)
+
+
+async def test_loss_of_the_stream_is_seen_at_once_and_mended_by_itself(tmp_path: Path) -> None:
+    def scenario(stage: Stage) -> None:
+        with a_page(stage) as (page, watched):
+            page.goto(stage.link())
+            expect(page.locator(".pill", has_text="Live")).to_be_visible()
+            trio.from_thread.run_sync(stage.demo.stopping.set)
+            expect(page.get_by_role("alert")).to_contain_text("Connection lost")
+            assert "old" in (page.locator("body").get_attribute("class") or "")
+            page.screenshot(path=tmp_path / "lost.png")
+            expect(page.get_by_role("alert")).to_have_count(0, timeout=PATIENCE_MS)
+            expect(page.locator(".pill", has_text="Live")).to_be_visible()
+            assert "old" not in (page.locator("body").get_attribute("class") or "")
+            # The browser itself reports a dial that was not answered; nothing else may be wrong.
+            watched.errors[:] = [text for text in watched.errors if "WebSocket" not in text]
+
+    async with on_stage() as stage:
+        await in_thread(scenario, stage)
+
+
+async def test_without_a_token_the_page_asks_for_one_and_shows_nothing() -> None:
+    def scenario(stage: Stage) -> None:
+        with a_page(stage) as (page, watched):
+            page.goto(f"{stage.base}/?ticket=spent-long-ago")
+            expect(page.get_by_role("alert")).to_contain_text("ticket")
+            assert page.locator("table").count() == 0
+            page.get_by_label("Token or secret").fill("wrong")
+            page.get_by_role("button", name="Sign in").click()
+            expect(page.get_by_role("alert")).to_contain_text("must be the bootstrap secret")
+            page.get_by_label("Token or secret").fill(stage.tokens.keyring.bootstrap_secret)
+            page.get_by_role("button", name="Sign in").click()
+            expect(page.locator("section[aria-labelledby=trades] tbody tr").first).to_be_visible()
+            page.get_by_role("button", name="Sign out").click()
+            expect(page.get_by_label("Token or secret")).to_be_visible()
+            # A refusal is in the browser's console as well; it is what this test is about.
+            watched.errors[:] = [text for text in watched.errors if "401" not in text]
+
+    async with on_stage() as stage:
+        await in_thread(scenario, stage)
+
+
+async def test_dev_mode_opens_without_a_token_and_says_so() -> None:
+    def scenario(stage: Stage) -> None:
+        with a_page(stage) as (page, _):
+            page.goto(stage.base)
+            expect(page.get_by_text("Dev mode")).to_be_visible()
+            expect(page.locator("section[aria-labelledby=trades] tbody tr").first).to_be_visible()
+
+    async with on_stage(dev=True) as stage:
+        await in_thread(scenario, stage)
+
+
+async def test_the_description_of_the_api_is_read_offline(tmp_path: Path) -> None:
+    def scenario(stage: Stage) -> None:
+        with a_page(stage) as (page, _):
+            page.goto(f"{stage.base}/docs")
+            page.get_by_text("/api/v2/order", exact=True).click()
+            expect(page.get_by_text("price_aux_limit").first).to_be_visible()
+            page.screenshot(path=tmp_path / "docs.png")
+
+    async with on_stage() as stage:
+        await in_thread(scenario, stage)
