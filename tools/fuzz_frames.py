@@ -23,10 +23,12 @@ from typing import Any
 import attrs
 import msgspec
 
+from genesis.simulator.session import Session
+from genesis.simulator.settings import ApiKey, ExchangeSettings
 from protocols.bitfinex import rest, rest_account
 from protocols.bitfinex.account_session import AccountSession
-from protocols.bitfinex.client_frames import Subscribe, read_client_frame
-from protocols.bitfinex.errors import RemoteProtocolError
+from protocols.bitfinex.auth import AuthClaim
+from protocols.bitfinex.errors import InputRefused, RemoteProtocolError
 from protocols.bitfinex.events import (
     FLAG_CHECKSUM,
     FLAG_SEQ_ALL,
@@ -45,7 +47,6 @@ from protocols.bitfinex.subscriptions import (
     candles,
     derivative_status,
     liquidations,
-    read_subscription,
     ticker,
     trades,
 )
@@ -133,12 +134,46 @@ def _account(flags: int) -> Callable[[], Callable[[bytes], bool]]:
     return start
 
 
+class _Exchange:
+    """An exchange that takes every key and every order, so that all a client may say is read."""
+
+    settings = ExchangeSettings()
+    server_id = "fuzz"
+
+    def venue_ms(self) -> int:
+        return 1_700_000_000_000
+
+    def check_subscription(self, subscription: Subscription) -> None:
+        """Every pair is traded here."""
+
+    def joined(self, session: Session, subscription: Subscription, channel: int) -> None:
+        session.channel(channel, "[]")
+
+    def left(self, session: Session, subscription: Subscription) -> None:
+        """Nothing is sent of its own accord."""
+
+    def authenticate(self, claim: AuthClaim) -> ApiKey:
+        return self.settings.keys[0]
+
+    def authenticated(self, session: Session) -> None:
+        session.account("os", [], snapshot=True)
+
+    def operate(self, session: Session, request: object) -> None:
+        repr(request)
+
+    def refuse(self, session: Session, error: InputRefused) -> None:
+        session.account("n", [error.kind, error.text])
+
+
 def _client() -> Callable[[bytes], bool]:
+    session = Session(_Exchange(), number=1)
+    session.receive('{"event":"auth","apiKey":"k","authNonce":1,"authPayload":"AUTH1","authSig":"x"}')
+
     def read(data: bytes) -> bool:
-        frame = read_client_frame(data)
-        if isinstance(frame, Subscribe):
-            read_subscription(frame.request)
-        return False
+        # The WebSocket layer hands on whole text only.
+        session.outgoing.clear()
+        session.receive(data.decode("utf-8", "replace"))
+        return any(b'"error"' in frame or frame.startswith(b'[0,"n"') for frame in session.outgoing)
 
     return read
 
@@ -218,6 +253,29 @@ def targets() -> list[Target]:
 # --- seeds and mutations ------------------------------------------------------------------------------------------
 
 
+CLIENT_SEEDS: tuple[bytes, ...] = (
+    b'[0,"on",null,{"gid":1,"cid":12345,"type":"EXCHANGE LIMIT","symbol":"tBTCUSD","amount":"0.1","price":"10000",'
+    b'"flags":4096,"tif":"2026-01-31 10:45:23","meta":{"aff_code":"X"}}]',
+    b'[0,"on",null,{"type":"EXCHANGE LIMIT","symbol":"tBTCUSD","amount":"-1","price":"5","price_oco_stop":"4",'
+    b'"flags":16384}]',
+    b'[0,"ou",null,{"id":1149698545,"delta":"0.1","price":"6500","price_trailing":"45","lev":10}]',
+    b'[0,"oc",null,{"cid":12345,"cid_date":"2026-01-31"}]',
+    b'[0,"oc_multi",null,{"id":[1234,5678],"cid":[[234,"2026-01-31"]],"gid":[11],"all":1}]',
+    b'[0,"ox_multi",null,[["on",{"type":"MARKET","symbol":"tBTCUSD","amount":"1"}],["oc",{"id":5}],["oc_multi",{"all":1}]]'
+    b"]",
+    b'[0,"calc",null,[["margin_base"],["margin_sym_tBTCUSD"],["wallet_margin_BTC"],["balance"]]]',
+    b'[0,"fon",null,{"type":"LIMIT","symbol":"fUSD","amount":"50","rate":"0.0002","period":7,"flags":0}]',
+    b'[0,"n",5,{"type":"ucm-test","info":{"a":[1,2]}}]',
+    b'{"event":"subscribe","channel":"book","symbol":"tBTCUSD","prec":"P0","freq":"F0","len":"25","subId":"my-1"}',
+    b'{"event":"subscribe","channel":"candles","key":"trade:1m:tBTCUSD"}',
+    b'{"event":"unsubscribe","chanId":1001}',
+    b'{"event":"conf","flags":229376}',
+    b'{"event":"ping","cid":1234}',
+    b'{"event":"auth","apiKey":"k","authNonce":1,"authPayload":"AUTH1","authSig":"x","dms":4,"filter":["trading"]}',
+)
+"""What clients send, which recordings hold little of."""
+
+
 def seeds(paths: Sequence[Path] = ()) -> list[bytes]:
     """Every frame and answer recorded, and frames of every channel under the numbers that the sessions know."""
     found: list[bytes] = []
@@ -235,7 +293,9 @@ def seeds(paths: Sequence[Path] = ()) -> list[bytes]:
                 found.append(text[text.index("\n[") + 1 :].encode() if "\n[" in text else text.encode())
     # Long ones slow the search down and say nothing new.
     found = [seed for seed in dict.fromkeys(found) if len(seed) <= 4000]
-    return found + [data for seed in found for data in _renumbered(seed)]
+    found += [data for seed in found for data in _renumbered(seed)]
+    # One input in ten or so is something that a client says.
+    return found + list(CLIENT_SEEDS) * (1 + len(found) // (10 * len(CLIENT_SEEDS)))
 
 
 def _renumbered(seed: bytes) -> list[bytes]:

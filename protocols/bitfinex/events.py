@@ -251,8 +251,8 @@ def unsubscribed_event(channel_id: int) -> bytes:
 
 
 def error_event(code: int, text: str, request: dict[str, Any] | None = None, *, channel_id: int | None = None) -> bytes:
-    """An error, with the fields of the offending request echoed as the venue does."""
-    event = dict(request or {})
+    """An error, with the fields of the offending request echoed as the venue does; nested values are left out."""
+    event = {name: value for name, value in (request or {}).items() if not isinstance(value, dict | list)}
     symbol = event.get("symbol")
     event |= {"event": "error", "msg": text, "code": code}
     if channel_id is not None:

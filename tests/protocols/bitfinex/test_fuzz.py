@@ -7,9 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from protocols.bitfinex.account_session import AccountSession
-from protocols.bitfinex.client_frames import Subscribe, read_client_frame
+from protocols.bitfinex.auth import read_auth_event
 from protocols.bitfinex.errors import RemoteProtocolError
 from protocols.bitfinex.events import FLAG_CHECKSUM, FLAG_SEQ_ALL, FLAG_TIMESTAMP, FrameRefused
+from protocols.bitfinex.inputs import decode_input
 from protocols.bitfinex.rest import read_answer
 from protocols.bitfinex.rest_account import read_orders, read_write_answer
 from protocols.bitfinex.session import PublicSession
@@ -82,7 +83,7 @@ def test_an_account_session_survives_any_frames(flags: int, told: list[object]) 
 @given(st.binary(max_size=60) | frames.map(lambda frame: json.dumps(frame).encode()))
 def test_bytes_of_any_kind_are_refused_or_read(data: bytes) -> None:
     public_session(0).receive(data, 1)
-    for read in (read_client_frame, lambda told: read_answer(200, told, exact=True)):
+    for read in (decode_input, lambda told: read_answer(200, told, exact=True)):
         try:
             read(data)
         except RemoteProtocolError:
@@ -105,9 +106,11 @@ inputs = st.tuples(
 @given(inputs | events)
 def test_a_server_survives_any_client(told: object) -> None:
     try:
-        frame = read_client_frame(json.dumps(told))
-        if isinstance(frame, Subscribe):
-            read_subscription(frame.request)
+        if isinstance(told, dict):
+            read_auth_event(told)
+            read_subscription(told)
+        else:
+            decode_input(json.dumps(told))
     except (RemoteProtocolError, SubscribeRefused):
         pass
 
