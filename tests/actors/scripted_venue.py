@@ -11,14 +11,7 @@ import msgspec
 import trio
 import trio_websocket
 
-from protocols.bitfinex.client_frames import (
-    Authenticate,
-    Conf,
-    Ping,
-    Subscribe,
-    Unsubscribe,
-    read_client_frame,
-)
+from protocols.bitfinex.auth import AuthClaim, read_auth_event
 from protocols.bitfinex.events import (
     auth_accepted_event,
     auth_refused_event,
@@ -34,6 +27,58 @@ from protocols.bitfinex.subscriptions import Subscription, read_subscription
 
 TIME_MS = 1_700_000_000_000
 CAPS = {"orders": {"read": 1, "write": 1}, "withdraw": {"read": 0, "write": 0}}
+
+
+@attrs.frozen
+class Conf:
+    flags: int
+
+
+@attrs.frozen
+class Ping:
+    cid: int
+
+
+@attrs.frozen
+class Subscribe:
+    request: dict[str, Any]
+
+
+@attrs.frozen
+class Unsubscribe:
+    channel_id: int
+
+
+@attrs.frozen
+class Authenticate:
+    claim: AuthClaim
+
+
+@attrs.frozen
+class Input:
+    frame: list[Any]
+
+
+Asked = Conf | Ping | Subscribe | Unsubscribe | Authenticate | Input
+
+
+def read_asked(frame: bytes) -> Asked:
+    value = msgspec.json.decode(frame)
+    if isinstance(value, list):
+        return Input(value)
+    match value["event"]:
+        case "conf":
+            return Conf(value["flags"])
+        case "ping":
+            return Ping(value["cid"])
+        case "subscribe":
+            return Subscribe(value)
+        case "unsubscribe":
+            return Unsubscribe(value["chanId"])
+        case "auth":
+            return Authenticate(read_auth_event(value))
+        case other:
+            raise AssertionError(f"a client must not ask for {other}")
 
 
 async def eventually(condition: Callable[[], bool], *, within_s: float = 300.0) -> None:
@@ -95,7 +140,7 @@ class PeerSocket:
 
     async def _answer(self, frame: bytes) -> None:
         venue = self.venue
-        asked = read_client_frame(frame)
+        asked = read_asked(frame)
         self.heard.append(asked)
         if venue.deaf:
             return
@@ -124,8 +169,8 @@ class PeerSocket:
                 await self.say(unsubscribed_event(asked.channel_id))
             case Authenticate():
                 await self._authenticate(asked)
-            case _:
-                self.inputs.append(msgspec.json.decode(frame))
+            case Input():
+                self.inputs.append(asked.frame)
 
     async def _snapshot(self, stream: Subscription) -> None:
         if stream.channel == "book":

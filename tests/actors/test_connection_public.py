@@ -14,14 +14,13 @@ from genesis.core.channel import Channel, Overflow
 from genesis.core.latest import Latest
 from genesis.edge.connection_stats import ConnectionStats
 from genesis.edge.websocket import fast_websocket
-from protocols.bitfinex.client_frames import Conf, Subscribe, Unsubscribe
 from protocols.bitfinex.events import FLAG_CHECKSUM, FLAG_SEQ_ALL, FLAG_TIMESTAMP
 from protocols.bitfinex.subscriptions import Subscription, book, candles, ticker, trades
 from protocols.health import ConnectionView, Notice, Reconnect
 from protocols.market import BookTop, CandleSnapshot, StreamBeat, StreamDown, StreamUp, Ticker, TradePrint
 from protocols.settings import ConnectionSettings, Settings
 from tests.actors.deciding_stage import Listener, Stage, journal_channel, on_stage
-from tests.actors.scripted_venue import ScriptedVenue, eventually, scripted_venue
+from tests.actors.scripted_venue import Conf, ScriptedVenue, Subscribe, Unsubscribe, eventually, scripted_venue
 
 BTC = (ticker("tBTCUSD"), trades("tBTCUSD"), book("tBTCUSD"), candles("tBTCUSD", "1m"))
 ETH = ticker("tETHUSD")

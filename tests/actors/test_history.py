@@ -1,0 +1,222 @@
+"""The history actor pages through the past, tells failures, and keeps orders ahead of candles."""
+
+import random
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import attrs
+import msgspec
+import trio
+from trio.testing import MockClock
+
+from actors.history import HistoryActor
+from genesis.core.channel import Channel, Overflow
+from genesis.core.clock import TrioClock
+from genesis.domain.rest_budget import RestBudget
+from genesis.edge.http import HttpClient
+from genesis.edge.nonce import NonceOwner
+from genesis.edge.rest import RestDoor, RestKey
+from genesis.edge.secrets import Secret
+from protocols.bitfinex.rest import error_body
+from protocols.market import CandleRequest, CandleSnapshot
+from protocols.orders import HistoryFailed, HistoryReport, HistoryRequest
+from protocols.units import Symbol
+from tests.actors.deciding_stage import Listener, Stage, journal_channel, on_stage
+from tests.actors.scripted_venue import eventually
+from tests.genesis.edge.scripted_http import Answer, Heard, ScriptedHttp, scripted_http
+
+BTC = Symbol("tBTCUSD")
+MINUTE = 60_000
+
+
+def order_row(number: int, created_ms: int) -> list[Any]:
+    row: list[Any] = [None] * 32
+    row[0:9] = [number, "71", number, "tBTCUSD", created_ms, created_ms, 0, 0.1, "EXCHANGE LIMIT"]
+    row[12:14] = ["0", "EXECUTED @ 100.0(0.1)"]
+    row[16:20] = [100, 100, 0, 0]
+    return row
+
+
+def trade_row(number: int, time_ms: int) -> list[Any]:
+    return [number, "tBTCUSD", time_ms, number, 0.1, 100, "EXCHANGE LIMIT", 100, 1, -0.001, "BTC", number]
+
+
+@attrs.define
+class Past:
+    """A venue's memory behind REST: rows with times, newest first, in pages."""
+
+    orders: list[int] = attrs.field(factory=list)
+    trades: list[int] = attrs.field(factory=list)
+    candles: list[int] = attrs.field(factory=list)
+    asked: list[str] = attrs.field(factory=list)
+
+    def answer(self, heard: Heard) -> Answer:
+        parts = urlsplit(heard.target)
+        self.asked.append(parts.path)
+        if parts.path.endswith("/orders"):
+            return Answer(body=msgspec.json.encode([order_row(1_000_000, 5)]))
+        if "/candles/" in parts.path:
+            asked = {key: int(values[0]) for key, values in parse_qs(parts.query).items()}
+            times = [at for at in self.candles if asked["start"] <= at <= asked["end"]][: asked["limit"]]
+            return Answer(body=msgspec.json.encode([[at, 1, 2, 3, 0.5, 10] for at in times]))
+        body = msgspec.json.decode(heard.body)
+        kept, row = (self.orders, order_row) if "/orders/" in parts.path else (self.trades, trade_row)
+        found = [(number, at) for number, at in enumerate(kept) if body["start"] <= at <= body.get("end", 2**53)]
+        found.sort(key=lambda entry: -entry[1])
+        return Answer(body=msgspec.json.encode([row(*entry) for entry in found[: body["limit"]]]))
+
+
+@attrs.define(kw_only=True)
+class World:
+    server: ScriptedHttp
+    past: Past
+    stage: Stage
+    actors: list[HistoryActor]
+    requests: Channel[Any]
+    told: list[Any]
+    market: list[Any]
+
+
+@asynccontextmanager
+async def a_world(clock: MockClock, folder: Path) -> AsyncIterator[World]:
+    clock.autojump_threshold = 0.01
+    past = Past()
+    async with scripted_http() as server, HttpClient(server.url) as client:
+        server.otherwise = past.answer
+        nonce = NonceOwner(folder / "nonce", lambda: 1_700_000_000_000_000)
+        key = RestKey(key="genesis-test-key", secret=Secret("genesis-test-secret"), nonce=nonce)
+        door = RestDoor(client, client, RestBudget(), TrioClock(), random.Random(3), key)
+        requests = Channel[Any]("requests", Overflow.FAIL)
+        orders = Channel[Any]("orders", Overflow.BLOCK)
+        market = Channel[Any]("market", Overflow.BLOCK)
+        told, heard = Listener(), Listener()
+        actors: list[HistoryActor] = []
+
+        def start() -> HistoryActor:
+            actors.append(HistoryActor(door=door, orders=orders, market=market))
+            return actors[-1]
+
+        async with on_stage(
+            start,
+            hears=(requests,),
+            journal=journal_channel(),
+            listeners={"orders": (told, orders), "market": (heard, market)},
+        ) as stage:
+            yield World(
+                server=server,
+                past=past,
+                stage=stage,
+                actors=actors,
+                requests=requests,
+                told=told.heard,
+                market=heard.heard,
+            )
+        nonce.close()
+
+
+def a_question(number: int = 1) -> HistoryRequest:
+    return HistoryRequest(request_id=number, session=4, since_ms=1000, symbols=(BTC,))
+
+
+async def test_a_report_holds_open_orders_closed_orders_and_trades(autojump_clock: MockClock, tmp_path: Path) -> None:
+    async with a_world(autojump_clock, tmp_path) as world:
+        world.past.orders = [500, 2000, 3000]
+        world.past.trades = [900, 2500]
+        world.requests.put_nowait(a_question())
+        await eventually(lambda: bool(world.told))
+        report = world.told[0]
+        assert isinstance(report, HistoryReport)
+        assert (report.request_id, report.session, report.since_ms) == (1, 4, 1000)
+        assert [order.venue_id for order in report.open_orders] == [1_000_000]
+        assert sorted(order.venue_id for order in report.closed_orders) == [1, 2]
+        assert [trade.trade_id for trade in report.trades] == [1]
+        # An order that ends between the questions must be in one of the answers.
+        assert world.past.asked[0].endswith("/r/orders")
+
+
+async def test_pages_meet_at_equal_times_and_lose_nothing(autojump_clock: MockClock, tmp_path: Path) -> None:
+    async with a_world(autojump_clock, tmp_path) as world:
+        world.past.orders = [10_000 + number // 7 for number in range(6000)]
+        world.past.trades = [10_000 + number // 3 for number in range(5100)]
+        world.requests.put_nowait(a_question())
+        await eventually(lambda: bool(world.told))
+        report = world.told[0]
+        assert sorted(order.venue_id for order in report.closed_orders) == list(range(6000))
+        assert sorted(trade.trade_id for trade in report.trades) == list(range(5100))
+
+
+async def test_a_failure_is_told_with_its_reason(autojump_clock: MockClock, tmp_path: Path) -> None:
+    async with a_world(autojump_clock, tmp_path) as world:
+        world.server.answers.append(Answer(status=500, body=error_body(10100, "apikey: invalid")))
+        world.requests.put_nowait(a_question(3))
+        await eventually(lambda: bool(world.told))
+        assert isinstance(world.told[0], HistoryFailed)
+        assert world.told[0].request_id == 3
+        assert "apikey: invalid" in world.told[0].reason
+
+
+async def test_half_a_history_is_a_failure(autojump_clock: MockClock, tmp_path: Path) -> None:
+    """A list without its end would look like proof that the rest does not exist."""
+    async with a_world(autojump_clock, tmp_path) as world:
+        world.past.orders = [2000]
+        world.server.answers.extend([Answer(), Answer(status=500, body=error_body(10020, "limit: invalid"))])
+        world.requests.put_nowait(a_question())
+        await eventually(lambda: bool(world.told))
+        assert isinstance(world.told[0], HistoryFailed)
+
+
+async def test_silence_of_rest_ends_in_a_failure(autojump_clock: MockClock, tmp_path: Path) -> None:
+    async with a_world(autojump_clock, tmp_path) as world:
+        world.server.otherwise = lambda heard: Answer(silent=True)
+        world.requests.put_nowait(a_question())
+        await eventually(lambda: bool(world.told))
+        assert isinstance(world.told[0], HistoryFailed)
+        assert trio.current_time() < 60
+        # The supervisor heard that it waits: nobody restarted it for that.
+        assert len(world.actors) == 1
+
+
+async def test_candles_come_oldest_first_over_pages(autojump_clock: MockClock, tmp_path: Path) -> None:
+    async with a_world(autojump_clock, tmp_path) as world:
+        world.past.candles = [number * MINUTE for number in range(25_000)]
+        world.requests.put_nowait(
+            CandleRequest(symbol=BTC, timeframe="1m", first_open_ms=MINUTE, last_open_ms=24_000 * MINUTE)
+        )
+        await eventually(lambda: bool(world.market))
+        snapshot = world.market[0]
+        assert isinstance(snapshot, CandleSnapshot)
+        assert [candle.open_ms for candle in snapshot.candles] == [number * MINUTE for number in range(1, 24_001)]
+        candle = snapshot.candles[0]
+        assert (candle.open, candle.high, candle.low, candle.close) == (1.0, 3.0, 0.5, 2.0)
+
+
+async def test_orders_do_not_wait_for_candles(autojump_clock: MockClock, tmp_path: Path) -> None:
+    async with a_world(autojump_clock, tmp_path) as world:
+        past = world.past
+
+        def slow_candles(heard: Heard) -> Answer:
+            return Answer(silent=True) if "/candles/" in heard.target else past.answer(heard)
+
+        world.server.otherwise = slow_candles
+        for first in range(5):
+            world.requests.put_nowait(
+                CandleRequest(symbol=BTC, timeframe="1m", first_open_ms=first, last_open_ms=MINUTE)
+            )
+        world.requests.put_nowait(a_question())
+        began = trio.current_time()
+        await eventually(lambda: bool(world.told))
+        assert trio.current_time() - began < 5
+
+
+async def test_a_question_survives_the_crash_of_who_was_to_answer_it(autojump_clock: MockClock, tmp_path: Path) -> None:
+    async with a_world(autojump_clock, tmp_path) as world:
+        world.server.answers.append(Answer(silent=True))
+        world.requests.put_nowait(a_question())
+        await trio.sleep(1)
+        world.stage.kill()
+        await eventually(lambda: bool(world.told))
+        assert isinstance(world.told[0], HistoryReport)
+        assert len(world.actors) == 2
