@@ -101,7 +101,6 @@ class _Life:
         if actor.reconnects is not None:
             self.reconnects = ctx.outlet(actor.reconnects)
         self.ui: Outlet[Any] | None = None if actor.ui is None else ctx.outlet(actor.ui)
-        self.commits = 0
         self.alarms_total = actor.view.value.alarms_total
         self.open: dict[str, OrderView] = {}
         self.ended: deque[OrderView] = deque(maxlen=RECENT)
@@ -178,12 +177,11 @@ class _Life:
             out = self.machine.take()
 
     async def _keep(self, out: Outputs) -> None:
-        self.commits += 1
         commit = Commit(
             writer=self.ctx.name,
             records=tuple(out.records),
             cells=tuple(out.cells.values()),
-            commit_id=f"{self.ctx.name}:{self.actor.epoch}:{self.ctx.generation}:{self.commits}",
+            commit_id=f"{self.ctx.name}:{self.actor.epoch}:{out.number}",
         )
         answer: Committed = await self.journal.ask(commit)
         for place, intent_id in out.intents:

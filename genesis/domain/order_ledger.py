@@ -64,6 +64,8 @@ class OrderLedger:
             payload = b"" if row is None else encode(row)
             out.cells[key] = CellWrite(table=TABLE, key=key, payload=payload)
         if self._fence_changed or out.cells or out.records:
+            self.fence.commits += 1
+            out.number = self.fence.commits
             out.cells["session"] = CellWrite(table=TABLE, key="session", payload=encode(self.fence))
         self._dirty.clear()
         self._fence_changed = False

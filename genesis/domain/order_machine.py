@@ -212,6 +212,7 @@ class OrderMachine(OrderFlattener):
         old = self.fence
         self.fence = Fence(
             epoch=epoch,
+            commits=old.commits,
             request_id=old.request_id,
             venue_ms=old.venue_ms,
             floor_ms=old.floor_ms,

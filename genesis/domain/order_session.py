@@ -40,6 +40,7 @@ class Fence(msgspec.Struct, kw_only=True):
     venue_ms: int = 0
     floor_ms: int = 0
     since_ms: int = 0
+    commits: int = 0
     serial: int = 0
     reported: int = 0
 
