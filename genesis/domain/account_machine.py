@@ -88,7 +88,7 @@ def read_order_cells(cells: Iterable[CellWrite]) -> tuple[list[Fill], list[str]]
 class AccountMachine:
     """State of one account. `version` rises with every change that risk must hear of (never with a mere price)."""
 
-    def __init__(self, settings: Settings, *, curve_step_ms: int = 60_000) -> None:
+    def __init__(self, settings: Settings, *, curve_step_ms: int = 60_000, curve_limit: int = CURVE_LIMIT) -> None:
         self.settings = settings
         self.version = 0
         self.known = False
@@ -101,6 +101,7 @@ class AccountMachine:
         self.day_start_equity = ZERO
         self.now_ms = 0
         self._curve_step_ms = curve_step_ms
+        self._curve_limit = curve_limit
         self._wallets: dict[tuple[str, str], WalletView] = {}
         self._marks: dict[str, Decimal] = {}
         self._seen_trades: set[tuple[int, int]] = set()
@@ -181,7 +182,7 @@ class AccountMachine:
                 curve += _CURVES.decode(cell.payload)
         curve.sort(key=lambda point: point.at_ms)
         self.curve = curve
-        while len(self.curve) > CURVE_LIMIT:
+        while len(self.curve) > self._curve_limit:
             self._thin()
         self.version += 1
 
@@ -327,7 +328,7 @@ class AccountMachine:
         self.curve.append(EquityPoint(at_ms=self.now_ms, equity=self.equity))
         self._unkept_days.add(self.now_ms // DAY_MS)
         self._unkept_points += 1
-        if len(self.curve) > CURVE_LIMIT:
+        if len(self.curve) > self._curve_limit:
             self._thin()
 
     def _thin(self) -> None:

@@ -20,7 +20,7 @@ from genesis.domain.order_machine import OrderMachine
 from genesis.domain.pairs import PairSpecs, pair_specs
 from genesis.domain.performance import HOUR_MS, performance
 from genesis.domain.recording import CandleRecording
-from genesis.domain.replay import StepKind, schedule
+from genesis.domain.replay import MINUTE_MS, StepKind, schedule
 from genesis.domain.risk_machine import RiskMachine
 from genesis.domain.signal_machine import SignalMachine
 from genesis.domain.venue import Venue, request_of
@@ -49,6 +49,7 @@ from protocols.units import Symbol
 
 ACCOUNT = "sim"
 SESSION = 1
+CURVE_POINTS = 50_000
 START_BALANCES = (("exchange", "USD", Decimal(10_000)),)
 
 
@@ -105,7 +106,7 @@ def run_backtest(
     sharpe_period_ms: int = HOUR_MS,
 ) -> BacktestResult:
     """Walk the recording once. Raises ValueError on settings that no strategy can run with."""
-    run = _Run(recording, settings, model, pairs or pair_specs(recording.symbols), balances)
+    run = _Run(recording, settings, model, pairs or pair_specs(recording.symbols), balances, sharpe_period_ms)
     run.begin()
     run.walk()
     account = run.account
@@ -129,6 +130,12 @@ def run_backtest(
     )
 
 
+def _curve_step(recording: CandleRecording, sharpe_period_ms: int) -> int:
+    """Whole minutes between two points of the curve: few enough to keep, and never past the period of the returns."""
+    minutes = (recording.last_ms - recording.first_ms) // MINUTE_MS // CURVE_POINTS + 1
+    return max(MINUTE_MS, min(minutes * MINUTE_MS, sharpe_period_ms))
+
+
 class _Run:
     """One walk: the machines and the messages between them."""
 
@@ -139,13 +146,16 @@ class _Run:
         model: FillModel | None,
         pairs: PairSpecs,
         balances: Iterable[tuple[str, str, Decimal]],
+        sharpe_period_ms: int,
     ) -> None:
         self.recording = recording
         self.settings = settings
         self.signals = SignalMachine(settings)
         self.risk = RiskMachine(settings, pairs)
         self.machine = OrderMachine(settings.orders, epoch=1, signal_max_age_s=settings.risk.signal_max_age_s)
-        self.account = AccountMachine(settings)
+        self.account = AccountMachine(
+            settings, curve_step_ms=_curve_step(recording, sharpe_period_ms), curve_limit=2 * CURVE_POINTS
+        )
         self.venue = Venue(pairs, model=model)
         self.venue.open_account(ACCOUNT, balances)
         self.lines: list[bytes] = []

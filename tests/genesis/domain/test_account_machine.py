@@ -3,7 +3,6 @@
 from decimal import Decimal
 
 import msgspec
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -202,9 +201,10 @@ def test_prices_change_no_version() -> None:
     assert machine.version == version
 
 
-def test_the_curve_has_one_point_a_step_and_keeps_its_shape_when_thinned(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("genesis.domain.account_machine.CURVE_LIMIT", 100)
-    machine = with_cash("1000")
+def test_the_curve_has_one_point_a_step_and_keeps_its_shape_when_thinned() -> None:
+    machine = AccountMachine(Settings(), curve_limit=100)
+    machine.on_balance(wallet("USD", "1000"))
+    machine.known = True
     machine.on_balance(wallet("BTC", "1"))
     for minute in range(1000):
         machine.on_price(BTC, float(minute + 1))
