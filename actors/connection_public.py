@@ -56,6 +56,7 @@ from protocols.market import (
     Ticker,
     TradePrint,
     TradeSnapshot,
+    TradesRequest,
 )
 from protocols.settings import ConnectionSettings, Settings
 
@@ -109,8 +110,19 @@ class _Line:
 
 
 @attrs.define(kw_only=True, eq=False)
+class _Outlets:
+    prices: Outlet[Any]
+    events: Outlet[Any]
+    notices: Outlet[Any] | None
+    gaps: Outlet[TradesRequest] | None
+
+
+@attrs.define(kw_only=True, eq=False)
 class ConnectionPublicActor:
-    """`prices` conflates (Ticker, BookTop); `events` blocks (everything else). `pacing` is shared by all sockets."""
+    """`prices` conflates (Ticker, BookTop); `events` blocks (everything else). `pacing` is shared by all sockets.
+
+    `gaps` leads to who fetches trades that a snapshot does not reach back to; it must never make its sender wait.
+    """
 
     name: str
     uri: str
@@ -123,19 +135,24 @@ class ConnectionPublicActor:
     stats: ConnectionStats
     pacing: RateLimit | None = None
     notices: Channel[Any] | None = None
+    gaps: Channel[Any] | None = None
     _line: _Line | None = attrs.field(default=None, init=False)
     _status: str = attrs.field(default="idle", init=False)
     _last_error: str | None = attrs.field(default=None, init=False)
     _fell_at: float | None = attrs.field(default=None, init=False)
 
     async def run(self, ctx: Context) -> None:
-        prices, events = ctx.outlet(self.prices), ctx.outlet(self.events)
-        notices = ctx.outlet(self.notices) if self.notices is not None else None
+        out = _Outlets(
+            prices=ctx.outlet(self.prices),
+            events=ctx.outlet(self.events),
+            notices=ctx.outlet(self.notices) if self.notices is not None else None,
+            gaps=ctx.outlet(self.gaps) if self.gaps is not None else None,
+        )
         ctx.ready()
         try:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._obey, ctx)
-                await self._stay_connected(ctx, prices, events, notices)
+                await self._stay_connected(ctx, out)
         except* ChannelClosed:
             # The listener has stopped for good: the engine is going down, and we are next.
             await trio.sleep_forever()
@@ -150,9 +167,7 @@ class ConnectionPublicActor:
 
     # --- from socket to socket ------------------------------------------------------------------------------------
 
-    async def _stay_connected(
-        self, ctx: Context, prices: Outlet[Any], events: Outlet[Any], notices: Outlet[Any] | None
-    ) -> None:
+    async def _stay_connected(self, ctx: Context, out: _Outlets) -> None:
         redial: Redial | None = None
         while True:
             if not self.share.value:
@@ -165,23 +180,21 @@ class ConnectionPublicActor:
             if self.pacing is not None:
                 await trio.sleep(self.pacing.take(ctx.clock.now()))
             self._tell(ctx, "dialling")
-            reason, up_for_s, pause_s = await self._one_socket(ctx, limits, prices, events, notices)
+            reason, up_for_s, pause_s = await self._one_socket(ctx, limits, out)
             self._last_error = reason
             self.stats.fell(reason)
             pause = redial.fell(up_for_s=up_for_s, chance=ctx.chance, at_least_s=pause_s)
             self._tell(ctx, f"waiting {pause:.1f} s")
-            if notices is not None and redial.failures in (3, 10, 30, 100):
+            if out.notices is not None and redial.failures in (3, 10, 30, 100):
                 text = f"{self.name} failed {redial.failures} times in a row, last: {reason}"
-                notices.put_nowait(Notice(level="warning", code="reconnects", text=text, at_ms=ctx.clock.wall_ms()))
+                out.notices.put_nowait(Notice(level="warning", code="reconnects", text=text, at_ms=ctx.clock.wall_ms()))
             await trio.sleep(pause)
 
     async def _one_socket(
         self,
         ctx: Context,
         limits: ConnectionSettings,
-        prices: Outlet[Any],
-        events: Outlet[Any],
-        notices: Outlet[Any] | None,
+        out: _Outlets,
     ) -> tuple[str, float, float]:
         """The life of one socket: why it ended, how long it was up, and the pause that was asked for."""
         self.stats.dialled()
@@ -192,7 +205,7 @@ class ConnectionPublicActor:
                 line = self._line = _Line(
                     PublicSession(session=self.stats.opened(), channel_limit=limits.channels_per_socket),
                     trio.CancelScope(),
-                    Handover(events, self.stats.handed_over),
+                    Handover(out.events, self.stats.handed_over),
                     ctx.clock.now(),
                     outgoing,
                     frames,
@@ -202,10 +215,10 @@ class ConnectionPublicActor:
                 with line.scope:
                     async with trio.open_nursery() as nursery:
                         nursery.start_soon(self._send, line, socket, limits)
-                        nursery.start_soon(self._look, ctx, line, notices)
+                        nursery.start_soon(self._look, ctx, line, out)
                         nursery.start_soon(self._follow_share, ctx, line)
                         nursery.start_soon(line.handover.carry)
-                        await self._read(ctx, line, socket, prices, notices)
+                        await self._read(ctx, line, socket, out)
         except HandshakeRefused as refusal:
             self.stats.refused_handshakes += 1
             asked = max(limits.rate_limited_pause_s, refusal.retry_after_s or 0.0)
@@ -232,9 +245,7 @@ class ConnectionPublicActor:
 
     # --- the tasks of a socket ------------------------------------------------------------------------------------
 
-    async def _read(
-        self, ctx: Context, line: _Line, socket: WebSocket, prices: Outlet[Any], notices: Outlet[Any] | None
-    ) -> None:
+    async def _read(self, ctx: Context, line: _Line, socket: WebSocket, out: _Outlets) -> None:
         session, handover, stats = line.session, line.handover, self.stats
         while True:
             try:
@@ -249,20 +260,18 @@ class ConnectionPublicActor:
             for event in told:
                 if isinstance(event, _PRICES):
                     stats.last_data_ns = now_ns
-                    prices.put_nowait(event)
+                    out.prices.put_nowait(event)
                 elif isinstance(event, _EVENTS):
                     stats.last_data_ns = now_ns
                     if isinstance(event, TradePrint):
-                        stats.newest_trades[event.symbol] = max(
-                            event.trade_id, stats.newest_trades.get(event.symbol, 0)
-                        )
+                        self._note_trade(event)
                     passing.append(event)
                     if isinstance(event, StreamUp):
                         self._on_up(ctx, line)
                 elif isinstance(event, TradeSnapshot):
-                    passing.extend(self._missed(event))
+                    passing.extend(self._missed(event, out.gaps))
                 else:
-                    self._on_session_event(ctx, line, event, notices)
+                    self._on_session_event(ctx, line, event, out)
                     if line.fall:
                         # What follows a gap is not believed.
                         break
@@ -299,7 +308,7 @@ class ConnectionPublicActor:
             if line.greeted and line.paused_since is None:
                 self._ask_for_share(ctx, line)
 
-    async def _look(self, ctx: Context, line: _Line, notices: Outlet[Any] | None) -> None:
+    async def _look(self, ctx: Context, line: _Line, out: _Outlets) -> None:
         """Pings, silence, answers that never came, and the view."""
         ping_at = ctx.clock.now() + self.settings.value.connection.ping_interval_s
         cid = 0
@@ -320,11 +329,11 @@ class ConnectionPublicActor:
                 if now - line.paused_since >= MAINTENANCE_LIMIT_S:
                     line.end("maintenance without an end")
             elif line.reading:
-                self._look_at_streams(ctx, line, now_ns, limits, notices)
+                self._look_at_streams(ctx, line, now_ns, limits, out)
             self._tell(ctx, self._status)
 
     def _look_at_streams(
-        self, ctx: Context, line: _Line, now_ns: int, limits: ConnectionSettings, notices: Outlet[Any] | None
+        self, ctx: Context, line: _Line, now_ns: int, limits: ConnectionSettings, out: _Outlets
     ) -> None:
         table = line.session.table
         silent = table.silent(now_ns, int(limits.silence_timeout_s * NS))
@@ -339,7 +348,7 @@ class ConnectionPublicActor:
         for subscription in table.unanswered(now_ns, int(limits.subscribe_timeout_s * NS)):
             line.session.give_up(subscription)
             line.asked.discard(subscription)
-            self._try_again(ctx, line, subscription, "no answer", notices, after_s=0.0)
+            self._try_again(ctx, line, subscription, "no answer", out, after_s=0.0)
         if table.streams and not up and not line.again and line.greeted and now_ns > 0:
             oldest = min(stream.asked_ns for stream in table.streams.values())
             if now_ns - oldest >= 2 * limits.subscribe_timeout_s * NS:
@@ -351,7 +360,7 @@ class ConnectionPublicActor:
 
     # --- what the session says ------------------------------------------------------------------------------------
 
-    def _on_session_event(self, ctx: Context, line: _Line, event: PublicEvent, notices: Outlet[Any] | None) -> None:
+    def _on_session_event(self, ctx: Context, line: _Line, event: PublicEvent, out: _Outlets) -> None:
         match event:
             case ServerInfo():
                 self._on_info(ctx, line, event)
@@ -383,10 +392,10 @@ class ConnectionPublicActor:
                 text = f"{event.code} {event.text}"
                 if event.code in TRY_AGAIN_CODES:
                     pause = self.settings.value.connection.backoff_base_s * 4
-                    self._try_again(ctx, line, event.subscription, text, notices, after_s=pause)
+                    self._try_again(ctx, line, event.subscription, text, out, after_s=pause)
                 else:
                     level = "warning" if event.code == ERR_CHANNEL_LIMIT else "alarm"
-                    self._complain(ctx, notices, level, f"{event.subscription.name} was refused: {text}")
+                    self._complain(ctx, out, level, f"{event.subscription.name} was refused: {text}")
                     self._on_up(ctx, line)
             case ConfRefused():
                 line.end(f"conf refused: {event.code} {event.text}")
@@ -440,18 +449,32 @@ class ConnectionPublicActor:
             # The venue's stamp is of about the middle of the round trip.
             self.stats.skew_ms = pong.venue_ms - (ctx.clock.wall_ms() - round_trip_s * 500)
 
-    def _missed(self, snapshot: TradeSnapshot) -> list[TradePrint]:
+    def _note_trade(self, trade: TradePrint) -> None:
+        if trade.trade_id > self.stats.newest_trades.get(trade.symbol, (0, 0))[0]:
+            self.stats.newest_trades[trade.symbol] = (trade.trade_id, trade.time_ms)
+
+    def _missed(self, snapshot: TradeSnapshot, gaps: Outlet[TradesRequest] | None) -> list[TradePrint]:
         """The trades of a new subscription's snapshot that were made while the line was down."""
-        newest = self.stats.newest_trades.get(snapshot.symbol)
-        if snapshot.trades:
-            self.stats.newest_trades[snapshot.symbol] = max(snapshot.trades[-1].trade_id, newest or 0)
-        if newest is None:
+        known = self.stats.newest_trades.get(snapshot.symbol)
+        for trade in snapshot.trades:
+            self._note_trade(trade)
+        if known is None:
             return []
-        missed = [trade for trade in snapshot.trades if trade.trade_id > newest]
+        missed = [trade for trade in snapshot.trades if trade.trade_id > known[0]]
         self.stats.trades_refilled += len(missed)
         if missed and len(missed) == len(snapshot.trades):
-            # It does not reach back to what we had: some may be missing before it.
+            # It does not reach back to what we had: there may be more between the two.
             self.stats.trades_missed += 1
+            if gaps is not None:
+                gaps.put_nowait(
+                    TradesRequest(
+                        symbol=snapshot.symbol,
+                        after_id=known[0],
+                        after_ms=known[1],
+                        before_id=missed[0].trade_id,
+                        before_ms=missed[0].time_ms,
+                    )
+                )
         return missed
 
     # --- asking ---------------------------------------------------------------------------------------------------
@@ -494,7 +517,7 @@ class ConnectionPublicActor:
         line: _Line,
         subscription: Subscription,
         reason: str,
-        notices: Outlet[Any] | None,
+        out: _Outlets,
         *,
         after_s: float,
     ) -> None:
@@ -502,7 +525,7 @@ class ConnectionPublicActor:
         if tries < SUBSCRIBE_TRIES:
             line.again[subscription] = ctx.clock.now() + after_s * 2 ** (tries - 1)
         else:
-            self._complain(ctx, notices, "alarm", f"{subscription.name} was not given after {tries} tries: {reason}")
+            self._complain(ctx, out, "alarm", f"{subscription.name} was not given after {tries} tries: {reason}")
 
     def _forgive_silence(self, line: _Line, now_ns: int) -> None:
         self.stats.last_frame_ns = now_ns
@@ -511,10 +534,10 @@ class ConnectionPublicActor:
 
     # --- telling --------------------------------------------------------------------------------------------------
 
-    def _complain(self, ctx: Context, notices: Outlet[Any] | None, level: str, text: str) -> None:
+    def _complain(self, ctx: Context, out: _Outlets, level: str, text: str) -> None:
         self._last_error = text
-        if notices is not None:
-            notices.put_nowait(
+        if out.notices is not None:
+            out.notices.put_nowait(
                 Notice(level=level, code="subscription", text=f"{self.name}: {text}", at_ms=ctx.clock.wall_ms())
             )
 

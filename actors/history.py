@@ -1,4 +1,4 @@
-"""The history actor: it asks REST what streams cannot say, the account's past for orders, candles for holes.
+"""The history actor: it asks REST what streams cannot say, the account's past for orders, candles and trades for holes.
 
 It recovers by nothing: a question that it had not answered when it crashed is delivered to it again, and asking twice
 changes nothing. Every question is served in a task of its own, so that a long download of candles never keeps the
@@ -18,10 +18,10 @@ from genesis.edge.errors import EdgeError
 from genesis.edge.rest import RestDoor
 from protocols.bitfinex import rest_requests
 from protocols.bitfinex.errors import BitfinexError
-from protocols.bitfinex.rest import read_candle_answer
+from protocols.bitfinex.rest import read_candle_answer, read_trades_answer
 from protocols.bitfinex.rest_account import read_orders, read_own_trades
 from protocols.bitfinex.rest_requests import LARGEST_HISTORY, LARGEST_PUBLIC
-from protocols.market import Candle, CandleRequest, CandleSnapshot, MarketEvent
+from protocols.market import Candle, CandleRequest, CandleSnapshot, MarketEvent, TradePrint, TradesRequest
 from protocols.orders import (
     AccountEvent,
     HistoryFailed,
@@ -43,7 +43,7 @@ BEAT_S: Final = 5.0
 
 @attrs.define(kw_only=True, eq=False)
 class HistoryActor:
-    """Hears HistoryRequest and CandleRequest. `market` is None where nobody asks for candles."""
+    """Hears HistoryRequest, CandleRequest, TradesRequest. `market` is None where nobody asks for the last two."""
 
     door: RestDoor
     orders: Channel[AccountEvent]
@@ -55,7 +55,7 @@ class HistoryActor:
         orders = ctx.outlet(self.orders)
         market = ctx.outlet(self.market) if self.market is not None else None
         # One of each kind at a time: reports must not overtake each other.
-        of_orders, of_candles = trio.Lock(), trio.Lock()
+        of_orders, of_candles, of_trades = trio.Lock(), trio.Lock(), trio.Lock()
         under_way = trio.CapacityLimiter(AT_ONCE)
         ctx.ready()
         try:
@@ -69,6 +69,8 @@ class HistoryActor:
                         message = envelope.message
                         if isinstance(message, HistoryRequest):
                             nursery.start_soon(self._serve_orders, ctx, envelope, orders, of_orders, under_way)
+                        elif isinstance(message, TradesRequest):
+                            nursery.start_soon(self._serve_gap, ctx, envelope, market, of_trades, under_way)
                         else:
                             nursery.start_soon(self._serve_candles, ctx, envelope, market, of_candles, under_way)
         except* ChannelClosed:
@@ -207,6 +209,50 @@ class HistoryActor:
                 break
             start_ms = page[-1].open_ms
         return tuple(found[open_ms] for open_ms in sorted(found))
+
+    async def _serve_gap(
+        self,
+        ctx: Context,
+        envelope: Envelope,
+        market: Outlet[MarketEvent] | None,
+        turn: trio.Lock,
+        under_way: trio.CapacityLimiter,
+    ) -> None:
+        request: TradesRequest = envelope.message
+        async with under_way, turn:
+            try:
+                with trio.fail_after(CANDLES_TIMEOUT_S):
+                    missed = await self._gap(ctx, request)
+            except (EdgeError, BitfinexError, trio.TooSlowError):
+                # The prints of a gap are for people and statistics; candles come from their own stream.
+                self.failed += 1
+            else:
+                self.answered += 1
+                if market is not None:
+                    for trade in missed:
+                        await market.put(trade)
+            ctx.inbox.ack(envelope)
+
+    async def _gap(self, ctx: Context, request: TradesRequest) -> list[TradePrint]:
+        """Oldest first, page by page forwards; the known trades at both ends are cut off by their numbers."""
+        found: dict[int, TradePrint] = {}
+        start_ms = request.after_ms
+        for _ in range(PAGES):
+            value = await self.door.ask(
+                rest_requests.trades(
+                    request.symbol,
+                    start_ms=start_ms,
+                    end_ms=request.before_ms,
+                    limit=LARGEST_PUBLIC,
+                    oldest_first=True,
+                )
+            )
+            page = read_trades_answer(value, request.symbol, received_ns=ctx.clock.now_ns())
+            found.update((trade.trade_id, trade) for trade in page)
+            if len(page) < LARGEST_PUBLIC or page[-1].time_ms <= start_ms:
+                break
+            start_ms = page[-1].time_ms
+        return [found[number] for number in sorted(found) if request.after_id < number < request.before_id]
 
 
 class _TooMuch(EdgeError):

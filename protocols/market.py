@@ -280,3 +280,13 @@ class MarketView(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     freshness: tuple[Freshness, ...]
     venue_ms: int
     received_ns: int
+
+
+class TradesRequest(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Ask for the public trades between two that are known (neither included); the answer is their TradePrints."""
+
+    symbol: Symbol
+    after_id: int
+    after_ms: int
+    before_id: int
+    before_ms: int

@@ -12,7 +12,7 @@ class ConnectionStats:
     `frames_in` counts messages whose events are in their channels, `frames_out` messages that were about to be sent;
     the `socket_...` twins count the present socket only, so that they can be compared with what the other side counts.
     `detect_s` and `recover_s` hold the newest times from the last word of a line to knowing it dead, and from then to
-    every stream being confirmed again.
+    every stream being confirmed again. `newest_trades` holds number and time of the newest public trade by symbol.
     """
 
     dials: int = 0
@@ -45,7 +45,7 @@ class ConnectionStats:
     last_data_ns: int = 0
     ping_ms: float = 0.0
     skew_ms: float | None = None
-    newest_trades: dict[str, int] = attrs.field(factory=dict)
+    newest_trades: dict[str, tuple[int, int]] = attrs.field(factory=dict)
     falls_by_reason: dict[str, int] = attrs.field(factory=dict)
     detect_s: deque[float] = attrs.field(factory=lambda: deque(maxlen=1024))
     recover_s: deque[float] = attrs.field(factory=lambda: deque(maxlen=1024))
