@@ -33,6 +33,7 @@ from protocols.bitfinex.events import (
     read_auth_answer,
     read_info,
 )
+from protocols.bitfinex.heartbeat import SilenceWatch
 from protocols.bitfinex.inputs import cancel_many_fields, encode_calc, encode_cancel_many, encode_command, encode_multi
 from protocols.bitfinex.numbers import read_json
 from protocols.bitfinex.rows import Tolerance
@@ -77,7 +78,7 @@ class AccountSession:
         self.info: ServerInfo | None = None
         self.permissions: dict[str, tuple[bool, bool]] = {}
         self.user_id = 0
-        self.heard_ns = 0
+        self.silence = SilenceWatch()
         self.tolerance = Tolerance()
         self.audit = SequenceAudit(self.tolerance)
         self._api_key = api_key
@@ -93,6 +94,11 @@ class AccountSession:
     def flags(self) -> int:
         """The conf flags the venue has acknowledged."""
         return self.audit.flags
+
+    @property
+    def heard_ns(self) -> int:
+        """When the last frame came, heartbeats included."""
+        return self.silence.heard_ns
 
     @property
     def venue_ms(self) -> int:
@@ -181,7 +187,7 @@ class AccountSession:
             except MalformedFrame as error:
                 self.tolerance.refused += 1
                 events.append(FrameRefused(error=error))
-        self.heard_ns = received_ns
+        self.silence.heard(received_ns)
         return events
 
     def _on_event(self, event: dict[str, Any], events: list[AccountSessionEvent]) -> None:

@@ -25,6 +25,7 @@ class SequenceAudit:
     flags: int = 0
     public: int = 0
     account: int = 0
+    account_known: bool = False
     venue_ms: int = 0
     gaps: int = 0
 
@@ -66,12 +67,12 @@ class SequenceAudit:
 
     def _count_account(self, number: int) -> SequenceGap | None:
         expected = self.account + 1
-        # 0 while the snapshots are sent.
+        # 0 while the snapshots are sent; whoever joins later takes the first number as it comes.
+        known, self.account_known = self.account_known, True
         if number == 0 and self.account == 0:
             return None
-        first = self.account == 0
         self.account = number
-        if number != expected and not first:
+        if known and number != expected:
             self.gaps += 1
             return SequenceGap(counter="account", expected=expected, was=number)
         return None

@@ -34,6 +34,7 @@ from protocols.bitfinex.events import (
     subscribe_request,
     unsubscribe_request,
 )
+from protocols.bitfinex.heartbeat import SilenceWatch
 from protocols.bitfinex.numbers import read_json_floats
 from protocols.bitfinex.public import (
     CandleFast,
@@ -96,7 +97,7 @@ class PublicSession:
         self.asked_flags = 0
         self.paused = False
         self.info: ServerInfo | None = None
-        self.heard_ns = 0
+        self.silence = SilenceWatch()
 
     # --- asking ---------------------------------------------------------------------------------------------------
 
@@ -104,6 +105,11 @@ class PublicSession:
     def flags(self) -> int:
         """The conf flags the venue has acknowledged."""
         return self.audit.flags
+
+    @property
+    def heard_ns(self) -> int:
+        """When the last frame came, heartbeats included."""
+        return self.silence.heard_ns
 
     @property
     def venue_ms(self) -> int:
@@ -236,7 +242,7 @@ class PublicSession:
         for stream in touched:
             self._tell_top(stream, received_ns, events)
         self.tolerance.frames += count
-        self.heard_ns = received_ns
+        self.silence.heard(received_ns)
         return events
 
     def _fast(self, stream: Stream, frame: bytes | str, venue_ms: int, received_ns: int) -> PublicEvent | None:

@@ -57,6 +57,12 @@ def test_snapshots_count_as_zero_for_the_account() -> None:
     assert client.read([5, 0], "ou") == SequenceGap(counter="account", expected=4, was=0)
 
 
+def test_the_first_event_after_the_snapshots_must_be_the_first() -> None:
+    client = audit(FLAG_SEQ_ALL)
+    assert client.read([1, 0], "os") is None
+    assert client.read([2, 2], "on") == SequenceGap(counter="account", expected=1, was=2)
+
+
 def test_notifications_are_read_in_every_way_the_documents_have() -> None:
     client = audit(FLAG_SEQ_ALL)
     client.read([10, 4], "ou")
