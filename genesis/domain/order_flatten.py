@@ -12,6 +12,8 @@ from protocols.orders import Approved, Flatten
 from protocols.units import ZERO, Symbol, floor_amount
 
 FLATTEN_TRIES = 3
+FLATTENS_KEPT = 50
+"""Wishes that are done, kept to know them when they are said again."""
 
 
 class OrderFlattener(OrderReconciler):
@@ -22,6 +24,10 @@ class OrderFlattener(OrderReconciler):
             return
         books = {(row.intent.symbol, row.intent.margin) for row in self._open.values()}
         books |= {book for book, amount in self.fills.held.items() if amount}
+        done = [row for row in self.flattens.values() if not row.books]
+        for row in done[: max(0, len(done) - FLATTENS_KEPT)]:
+            del self.flattens[row.flatten_id]
+            self._dirty[row.key] = None
         flatten = FlattenRow(
             flatten_id=wish.correlation_id,
             symbol=wish.symbol,

@@ -67,7 +67,9 @@ class OrderHearing(OrderRequests):
         if row.seen_session != self.fence.session or row.absent_at is not None:
             row.seen_session = self.fence.session
             row.absent_at = None
-            self._touch(row)
+            if row.open:
+                # History lists what ended lately again and again; that is no news worth a write.
+                self._touch(row)
 
     def _is_ghost(self, row: OrderRow, order: VenueOrder) -> bool:
         """An order that we hold for ended is shown as open. A session's snapshot is believed against any end but

@@ -202,6 +202,9 @@ class OrderMachine(OrderFlattener):
     def _continue_process(self) -> None:
         for row in self._open.values():
             self._out.commands += self._handed_out(row)
+        question = self.fence.pending_question()
+        if question is not None:
+            self._out.questions.append(question)
         self._say_again(self.fence.reported)
         # Foreign orders are not kept: the next report shows them again.
         if self.fence.reconciled:

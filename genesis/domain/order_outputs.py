@@ -19,8 +19,8 @@ class Outputs:
     """First `records` and `cells` in one commit; after its sync the commands, questions, reports and the rest.
 
     `intents` are the (place in records, intent id) of intents that must be new in the journal: one that is not was
-    ordered in a life that this machine has forgotten, and its command must not leave. `number` is the commit's: it rises
-    over all lives of one journal, because it is kept in the very cells that it numbers.
+    ordered in a life that this machine has forgotten, and its command must not leave. `number` is the commit's: it
+    rises over all lives of one journal, because it is kept in the very cells that it numbers.
     """
 
     number: int = 0

@@ -50,6 +50,9 @@ class OrderReconciler(OrderHearing):
             self._ask_history()
 
     def _ask_history(self) -> None:
+        deadline = self.fence.history_deadline()
+        if deadline is None or self._now < deadline:
+            return
         since = [self.fence.venue_ms or self._wall_ms]
         since += [min(row.created_ms, row.intent.decided_ms) for row in self._open.values()]
         since += [fill.trade.time_ms for fill in self.fills.untold.values()]
@@ -152,10 +155,8 @@ class OrderReconciler(OrderHearing):
             if self._now < quarantine_ends:
                 row.check_at = quarantine_ends
                 return
-        elif row.evidence_session == self.fence.session and self.fence.reconnect_asked < self.fence.session:
-            if self.fence.up:
-                # As long as this socket lives it may still deliver the order. Only its end makes absence provable.
-                self.fence.reconnect_asked = self.fence.session
-                self._fence_changed = True
-                self._out.reconnect = f"order {row.cid} has no answer in session {self.fence.session}"
+        elif row.evidence_session == self.fence.session and self.fence.wants_reconnect(self._now):
+            # As long as this socket lives it may still deliver the order. Only its end makes absence provable.
+            self._fence_changed = True
+            self._out.reconnect = f"order {row.cid} has no answer in session {self.fence.session}"
         self._want_history()

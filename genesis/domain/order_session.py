@@ -19,6 +19,8 @@ HISTORY_LOST_S: Final = 60.0
 HISTORY_MARGIN_MS: Final = 600_000
 """How far before the oldest thing of interest history is read: clocks of two machines and slow books fit into it."""
 RETRY_CAP_S: Final = 30.0
+RECONNECT_AGAIN_S: Final = 60.0
+"""A wish for a new session that changed nothing is said again after this long."""
 
 
 class Fence(msgspec.Struct, kw_only=True):
@@ -36,7 +38,7 @@ class Fence(msgspec.Struct, kw_only=True):
     history_at: float | None = None
     request_id: int = 0
     failures: int = 0
-    reconnect_asked: int = 0
+    reconnect_at: float | None = None
     venue_ms: int = 0
     floor_ms: int = 0
     since_ms: int = 0
@@ -73,13 +75,26 @@ class Fence(msgspec.Struct, kw_only=True):
 
     def _begin(self) -> None:
         self.up = self.shown = self.reconciled = False
-        self.pending_id = self.asked_at = self.history_at = None
+        self.pending_id = self.asked_at = self.history_at = self.reconnect_at = None
         self.failures = 0
 
     def want_history(self, now: float) -> None:
         """Ask soon: now, or when the gap since the last question has passed."""
         at = now if self.asked_at is None else max(now, self.asked_at + HISTORY_GAP_S)
         self.history_at = at if self.history_at is None else min(self.history_at, at)
+
+    def wants_reconnect(self, now: float) -> bool:
+        """True when a new session should be asked for now; remembers that it was."""
+        if not self.up or (self.reconnect_at is not None and now < self.reconnect_at):
+            return False
+        self.reconnect_at = now + RECONNECT_AGAIN_S
+        return True
+
+    def pending_question(self) -> HistoryRequest | None:
+        """The open question once more, under its old number."""
+        if self.pending_id is None:
+            return None
+        return HistoryRequest(request_id=self.pending_id, session=self.session, since_ms=self.since_ms, symbols=())
 
     def history_deadline(self) -> float | None:
         """When `ask` should be tried next."""
