@@ -1,29 +1,14 @@
-"""The recorded wire sessions that tests read: small ones from the repository, big ones from a folder beside it."""
+"""The recorded wire sessions that tests read."""
 
+import csv
 import functools
 import gzip
 import json
-import os
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 ROOT = Path(__file__).parent.parent
 RECORDED = Path(__file__).parent / "recorded"
-
-
-def data_folder() -> Path:
-    """Where the recordings too big for the repository are, whether or not the folder exists."""
-    return Path(os.environ.get("GENESIS_TEST_DATA", ROOT.parent / "shared" / "data"))
-
-
-def big_file(relative: str) -> Path:
-    """A recording outside the repository; skips the test where it is absent."""
-    path = data_folder() / relative
-    if not path.is_file():
-        pytest.skip(f"no {relative} in GENESIS_TEST_DATA or ../shared/data")
-    return path
 
 
 def lines(path: Path) -> list[bytes]:
@@ -50,8 +35,14 @@ def ws_data(name: str) -> tuple[bytes, ...]:
 
 @functools.cache
 def day_of_frames() -> tuple[bytes, ...]:
-    """The 917,363 frames of 2018-11-12."""
-    return tuple(lines(big_file("ws/public-BTCUSD-2018-11-12.frames.jsonl.gz")))
+    """The 917,363 frames of 2018-11-12, which the simulator ships to replay."""
+    return tuple(lines(ROOT / "genesis" / "simulator" / "recordings" / "2018-11-12-tBTCUSD.frames.jsonl.gz"))
+
+
+def told_candles(name: str) -> list[dict[str, str]]:
+    """The rows of one file in tests/recorded/candles."""
+    with (RECORDED / "candles" / name).open() as rows:
+        return list(csv.DictReader(rows))
 
 
 def rest_recording(name: str) -> list[dict[str, Any]]:

@@ -10,7 +10,6 @@ cache beside it keeps the newest ticker, top, trade and candle of each stream. T
 import argparse
 import gzip
 import json
-import os
 import statistics
 import sys
 import time
@@ -24,14 +23,13 @@ from protocols.bitfinex.session import PublicSession
 from protocols.bitfinex.subscriptions import candles, ticker, trades
 from protocols.market import BookTop, CandleUpdate, Ticker, TradePrint
 
-NAME = "ws/public-BTCUSD-2018-11-12.frames.jsonl.gz"
+RECORDING = Path(__file__).parents[2] / "genesis/simulator/recordings/2018-11-12-tBTCUSD.frames.jsonl.gz"
 START_MS = 1_542_045_600_000
 
 
 def recording() -> list[bytes]:
-    """The frames of the day, from GENESIS_TEST_DATA or ../shared/data."""
-    folder = Path(os.environ.get("GENESIS_TEST_DATA", Path(__file__).parents[3] / "shared" / "data"))
-    return gzip.decompress((folder / NAME).read_bytes()).splitlines()
+    """The frames of the day, which the simulator ships to replay."""
+    return gzip.decompress(RECORDING.read_bytes()).splitlines()
 
 
 def numbered(frames: Sequence[bytes]) -> list[bytes]:

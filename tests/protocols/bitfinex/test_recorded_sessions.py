@@ -1,8 +1,6 @@
 """Every recorded public session is understood: nothing refused, the books hold, the trades make the candles."""
 
 import collections
-import csv
-import gzip
 import json
 
 import pytest
@@ -26,7 +24,7 @@ from protocols.market import (
     TradeSnapshot,
 )
 from protocols.units import Symbol
-from tests.recordings import big_file, day_of_frames, ws_data, ws_lines
+from tests.recordings import day_of_frames, told_candles, ws_data, ws_lines
 
 BTC_BOOK = book("tBTCUSD", length=100)
 THIN = "public-thin-pairs-2021-04-17.jsonl.gz"
@@ -97,20 +95,18 @@ def test_the_day_of_2018_rebuilds_the_venues_own_candles() -> None:
     first, last = 1_542_045_720_000, 1_542_064_140_000  # 18:02 and 23:09 UTC
     rebuilt = {minute: candle for minute, candle in minute_candles(prints).items() if first <= minute <= last}
     told: dict[int, Candle] = {}
-    with gzip.open(big_file("candles/BTCUSD-1m-2018.csv.gz"), "rt") as rows:
-        for row in csv.DictReader(rows):
-            minute = int(row["time"])
-            if first <= minute <= last:
-                told[minute] = Candle(
-                    symbol=prints[0].symbol,
-                    timeframe="1m",
-                    open_ms=minute,
-                    open=float(row["open"]),
-                    close=float(row["close"]),
-                    high=float(row["high"]),
-                    low=float(row["low"]),
-                    volume=round(float(row["volume"]), 8),
-                )
+    for row in told_candles("BTCUSD-1m-2018-11-12.csv"):
+        minute = int(row["time"])
+        told[minute] = Candle(
+            symbol=prints[0].symbol,
+            timeframe="1m",
+            open_ms=minute,
+            open=float(row["open"]),
+            close=float(row["close"]),
+            high=float(row["high"]),
+            low=float(row["low"]),
+            volume=round(float(row["volume"]), 8),
+        )
     assert len(told) == 294
     assert rebuilt == told
 
