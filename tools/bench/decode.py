@@ -1,6 +1,6 @@
 """What a public frame costs from bytes to cache: microseconds of CPU a message over the recorded day of 2018.
 
-    python -m tools.bench.decode [--rounds 5] [--batch 64] [--frames 300000]
+    python -m tools.bench.decode [rounds] [--batch 64] [--frames 300000]
 
 The session decodes, checks sequence numbers and time stamps, keeps the book with its number text and tells events; the
 cache beside it keeps the newest ticker, top, trade and candle of each stream. Then the same with stamps and numbers on
@@ -86,7 +86,7 @@ def keep(frames: Sequence[bytes], batch: int, flags: int = 0) -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("rounds", nargs="?", type=int, default=5)
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--frames", type=int, default=300_000)
     parser.add_argument("--json", action="store_true")
