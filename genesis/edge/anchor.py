@@ -4,6 +4,9 @@ A hash chain proves that no row was changed or taken from its middle, but a chai
 chain. One flipped bit in a write-ahead log makes SQLite drop every later commit in silence, so the number and hash of
 the newest row are kept here, in a second file with its own sync.
 
+The anchor is written after its commit and never before, so the file it guards may be ahead of it, never behind. That
+is why its sync may be rarer: what an older anchor does not guard is guarded by the database's own sync.
+
 The file has two slots of fixed size, written in turn and each with its own digest: a torn write leaves the other slot,
 which is one commit older and still an anchor.
 """
@@ -87,13 +90,18 @@ class Anchor:
         self._file = handle
         self._turn = 0
 
-    def write(self, head: Head) -> None:
-        """Write the slot whose turn it is, and sync it."""
+    def write(self, head: Head, *, sync: bool = True) -> None:
+        """Write the slot whose turn it is, and sync it if asked."""
         written = os.pwrite(self._file, _slot(head), self._turn * SLOT_SIZE)
         if written != SLOT_SIZE:
             raise OSError(f"anchor write must be {SLOT_SIZE} bytes, was {written}")
-        os.fdatasync(self._file)
+        if sync:
+            os.fdatasync(self._file)
         self._turn = 1 - self._turn
+
+    def sync(self) -> None:
+        """Make what was written durable."""
+        os.fdatasync(self._file)
 
     def close(self) -> None:
         """Safe to say twice."""

@@ -58,6 +58,8 @@ from protocols.journal import (
 
 BUSY_TIMEOUT_MS: Final = 5_000
 """How long a transaction waits for a reader that checkpoints; bounds every call into the writer's thread."""
+ANCHOR_SYNC_MS: Final = 1_000
+"""The anchor is written with every commit and synced this often: an older one only guards a shorter chain."""
 ANSWERS_KEPT: Final = 10_000
 """Answers of named commits that are remembered: far more than can wait in a mailbox to be said again."""
 
@@ -205,6 +207,7 @@ class Store(_Reader):
         self._anchor: Anchor | None = None
         self._head = GENESIS_HEAD
         self._epoch = 0
+        self._anchored_ms = 0
         self._poison: str | None = None
         self.commits_total = 0
         self.transactions_total = 0
@@ -310,7 +313,9 @@ class Store(_Reader):
             self._connection.execute("COMMIT")
             if head != self._head:
                 assert self._anchor is not None, "a session must have begun"
-                self._anchor.write(head)
+                sync = not 0 <= at_ms - self._anchored_ms < ANCHOR_SYNC_MS
+                self._anchor.write(head, sync=sync)
+                self._anchored_ms = at_ms if sync else self._anchored_ms
         except (sqlite3.Error, OSError, ValueError, OverflowError) as error:
             self._poison = f"a write failed: {error}"
             # The connection is of no use now, but its lock on the file must not outlive the failed transaction.
@@ -430,6 +435,9 @@ class Store(_Reader):
             with contextlib.suppress(sqlite3.Error):
                 # A reader in the way only leaves a longer log: nothing is lost by not folding it back now.
                 self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            if self._anchor is not None:
+                with contextlib.suppress(OSError):
+                    self._anchor.sync()
         self._poison = self._poison or "it is closed"
         self._connection.close()
         if self._anchor is not None:
