@@ -204,8 +204,9 @@ def _add_plain(app: QuartTrio, api: Api) -> None:
         bearer, address = _caller()
         api.admit(api.claims_of(bearer, address), address, Scope.READ)
         encoder, content_type = choose_encoder(request.headers.get("Accept", ""))
-        # Rendering hundreds of samples takes milliseconds; in a thread they are not taken from the market.
-        body = await trio.to_thread.run_sync(encoder, api.metrics.registry)
+        # The samples are read here, where nothing changes meanwhile; writing hundreds of them out takes milliseconds,
+        # which in a thread are not taken from the market.
+        body = await trio.to_thread.run_sync(encoder, api.metrics.collected())
         return Response(body, content_type=content_type)
 
     async def openapi() -> Response:

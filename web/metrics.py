@@ -231,6 +231,16 @@ def walk(tree: ActorView, above: str = "") -> Iterator[tuple[str, ActorView]]:
         yield from walk(child, path)
 
 
+@attrs.frozen(eq=False)
+class Collected:
+    """Samples of one moment, in the shape that prometheus-client's encoders ask for."""
+
+    families: tuple[Metric, ...]
+
+    def collect(self) -> tuple[Metric, ...]:
+        return self.families
+
+
 @attrs.define(eq=False)
 class Metrics:
     """The web's own counters and the registry that `/metrics` renders."""
@@ -243,6 +253,10 @@ class Metrics:
     legacy: Counter
     slow_clients: Counter
     stream_clients_peak: Gauge
+
+    def collected(self) -> Collected:
+        """Every sample as it is now. Readers belong to the event loop, so call this there."""
+        return Collected(tuple(self.registry.collect()))
 
     @classmethod
     def over(cls, readers: Readers, hub: Hub, server: ServerCounters) -> "Metrics":

@@ -3,11 +3,12 @@
 from typing import Any
 
 import pytest
+import trio
 
 from protocols.orders import CancelIntent, Flatten, OrderIntent, OrderType, UpdateIntent
-from protocols.risk import ManualOrder, SetPaused, SetTradingState, TradingState
+from protocols.risk import ManualOrder, RiskStatus, SetPaused, SetTradingState, TradingState
 from protocols.units import Side
-from tests.web.fakes import BASE, Told, Web, a_verdict, a_web, some_readers
+from tests.web.fakes import BASE, Told, Web, a_risk, a_verdict, a_web, some_readers
 from web.app import MAX_BODY_BYTES
 from web.controls import Controls
 from web.models import EngineStatus
@@ -422,6 +423,15 @@ async def test_metrics_carry_the_engines_and_the_manuals_names() -> None:
         assert "legacy_endpoints_total" in text
         openmetrics = await client.get("/metrics", headers={"Accept": "application/openmetrics-text; version=1.0.0"})
         assert openmetrics.text.endswith("# EOF\n")
+
+
+async def test_readers_are_asked_on_the_event_loop_only() -> None:
+    def only_here() -> RiskStatus:
+        trio.lowlevel.current_task()
+        return a_risk()
+
+    async with a_web(readers=some_readers(risk=only_here)).client(Scope.READ) as client:
+        assert (await client.get("/metrics")).status_code == 200
 
 
 async def test_metrics_are_private() -> None:
