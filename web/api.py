@@ -34,6 +34,7 @@ class Api:
     metrics: Metrics
     stopping: trio.Event = attrs.field(factory=trio.Event)
     loopback: bool = True
+    turnstile: trio.Lock = attrs.field(factory=trio.Lock)
     requests: RateLimit = attrs.field(factory=RateLimit)
     lockout: Lockout = attrs.field(factory=Lockout)
 
