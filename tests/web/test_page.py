@@ -88,6 +88,11 @@ async def in_thread(scenario: Callable[[Stage], None], stage: Stage) -> None:
     await trio.to_thread.run_sync(scenario, stage)
 
 
+def told(stage: Stage) -> tuple[bool, TradingState]:
+    """What the engine was told: paused or not, and the latch."""
+    return stage.demo.paused, stage.demo.state
+
+
 async def test_a_trader_reads_the_page_and_uses_its_controls(tmp_path: Path) -> None:
     def scenario(stage: Stage) -> None:
         with a_page(stage) as (page, _):
@@ -116,16 +121,16 @@ async def test_a_trader_reads_the_page_and_uses_its_controls(tmp_path: Path) -> 
 
             page.get_by_role("button", name="Pause").click()
             page.get_by_role("button", name="Go back").click()
-            assert not stage.demo.paused
+            assert told(stage) == (False, TradingState.ACTIVE)
             page.get_by_role("button", name="Pause").click()
             page.locator("dialog").get_by_role("button", name="Pause").click()
             expect(page.locator(".pill", has_text="PAUSED")).to_be_visible()
-            assert stage.demo.paused
+            assert told(stage) == (True, TradingState.ACTIVE)
 
             page.get_by_role("button", name="Halt").click()
             page.locator("dialog").get_by_role("button", name="Halt").click()
             expect(page.locator(".pill", has_text="HALTED")).to_be_visible()
-            assert stage.demo.state is TradingState.HALTED
+            assert told(stage) == (True, TradingState.HALTED)
             page.get_by_role("button", name="Release").click()
             page.locator("dialog").get_by_role("button", name="Release").click()
 

@@ -118,7 +118,7 @@ export function Question() {
       <h2 id="question-title">${title}</h2>
       <p>${text}</p>
       ${word &&
-      html`<label>${tr("Write")} <b>${word}</b> ${tr("to confirm")}
+      html`<label><span>${tr("Write")} <b>${word}</b> ${tr("to confirm")}</span>
         <input value=${typed} onInput=${(e) => setTyped(e.target.value)} autocomplete="off" spellcheck="false" />
       </label>`}
       <div class="row end">
