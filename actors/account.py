@@ -1,8 +1,8 @@
 """The account actor: what the venue says we have, what our fills made of it, and what that is worth.
 
 It recovers positions from every fill the order actor kept, and wallets from its own cell. What changed is durable
-before it is acknowledged, then risk hears the newest state. Prices move the curve and the readers' view, never the state
-that risk decides by.
+before it is acknowledged, then risk hears the newest state. Prices move the curve and what readers see, never the
+state that risk decides by.
 """
 
 from typing import Any
@@ -30,7 +30,7 @@ from protocols.settings import Settings
 
 BATCH = 256
 PUBLISH_S = 0.25
-"""The figures cost time in proportion to the curve: readers get them this often at most."""
+"""Readers get a new view this often at most."""
 KEEP_POINTS = 15
 """Curve points that a crash of the process may cost."""
 

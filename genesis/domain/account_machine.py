@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import msgspec
 
-from genesis.domain.performance import performance
+from genesis.domain.performance import EquityFigures, TradeFigures, figures
 from genesis.domain.position import Position
 from genesis.domain.risk_state import equity
 from genesis.domain.trading_day import trading_day
@@ -95,8 +95,10 @@ class AccountMachine:
         self.positions: dict[Symbol, Position] = {}
         self.trades: deque[ClosedTrade] = deque(maxlen=RECENT)
         self.fills: deque[Fill] = deque(maxlen=RECENT)
-        self.trade_count = 0
         self.curve: list[EquityPoint] = []
+        # Of every point but the newest, which may still change.
+        self._equity_figures = EquityFigures()
+        self._trade_figures = TradeFigures()
         self.day = ""
         self.day_start_equity = ZERO
         self.now_ms = 0
@@ -182,6 +184,8 @@ class AccountMachine:
                 curve += _CURVES.decode(cell.payload)
         curve.sort(key=lambda point: point.at_ms)
         self.curve = curve
+        for point in curve[:-1]:
+            self._equity_figures.on_point(point)
         while len(self.curve) > self._curve_limit:
             self._thin()
         self.version += 1
@@ -245,20 +249,23 @@ class AccountMachine:
         )
 
     def view(self) -> AccountView:
-        """Everything for readers, figures included; costs time in proportion to the curve."""
-        curve = tuple(self.curve)
+        """Everything for readers, figures included."""
+        performance = None
+        if self.curve:
+            performance = figures(
+                self._equity_figures.with_point(self.curve[-1]),
+                self._trade_figures,
+                fees_quote=self.fees_quote,
+                realized_pnl=self.realized_pnl,
+            )
         return AccountView(
             state=self.state(),
             day=self.day,
             day_start_equity=self.day_start_equity,
-            curve=curve,
+            curve=tuple(self.curve),
             trades=tuple(self.trades),
             fills=tuple(self.fills),
-            performance=performance(
-                curve, tuple(self.trades), fees_quote=self.fees_quote, realized_pnl=self.realized_pnl
-            )
-            if curve
-            else None,
+            performance=performance,
         )
 
     def state_wallets(self) -> tuple[WalletView, ...]:
@@ -296,7 +303,7 @@ class AccountMachine:
         finished = position.on_fill(fill)
         if finished is not None:
             self.trades.append(finished)
-            self.trade_count += 1
+            self._trade_figures.on_trade(finished)
         return finished
 
     def _position_view(self, position: Position) -> PositionView:
@@ -325,6 +332,8 @@ class AccountMachine:
         return tuple(missing)
 
     def _add_point(self) -> None:
+        if self.curve:
+            self._equity_figures.on_point(self.curve[-1])
         self.curve.append(EquityPoint(at_ms=self.now_ms, equity=self.equity))
         self._unkept_days.add(self.now_ms // DAY_MS)
         self._unkept_points += 1

@@ -1,8 +1,11 @@
-"""The figures of a run, made of its equity curve and its finished trades."""
+"""The figures of a run, made of its equity curve and its finished trades, one point and one trade at a time."""
 
+import copy
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable
 from decimal import Decimal
+
+import attrs
 
 from protocols.account import ClosedTrade, EquityPoint, Performance
 from protocols.units import ZERO
@@ -12,80 +15,128 @@ HOUR_MS = 3_600_000
 YEAR_MS = 365 * 24 * HOUR_MS
 
 
-def max_drawdown(equities: Sequence[float]) -> float:
-    """The deepest fall from a peak so far, as a fraction of that peak; 0 when it only rose."""
-    peak = -math.inf
-    deepest = 0.0
-    for equity in equities:
-        peak = max(peak, equity)
-        if peak > 0.0:
-            deepest = max(deepest, (peak - equity) / peak)
-    return deepest
+@attrs.define(kw_only=True)
+class EquityFigures:
+    """Drawdown and Sharpe ratio of the points so far, in constant time a point (and a step for each quiet period).
+
+    A period's return is from the last equity known at its start to the last known at its end; the Sharpe ratio is the
+    mean over the sample deviation of those returns, annualised, without a risk-free rate.
+    """
+
+    period_ms: int = HOUR_MS
+    start: Decimal | None = None
+    final: Decimal = ZERO
+    max_drawdown: float = 0.0
+    periods: int = 0
+    _peak: float = -math.inf
+    _before: float = 0.0
+    _now: float = 0.0
+    _end_ms: int = 0
+    # Welford's running mean and sum of squared distances: exact enough over years, and no list of returns.
+    _mean: float = 0.0
+    _squares: float = 0.0
+
+    def on_point(self, point: EquityPoint) -> None:
+        """Take a point in. Points come in order of time."""
+        equity = float(point.equity)
+        if self.start is None:
+            self.start = point.equity
+            self._before = self._now = equity
+            self._end_ms = (point.at_ms // self.period_ms + 1) * self.period_ms
+        while point.at_ms >= self._end_ms:
+            self._end_period(self._now / self._before - 1.0 if self._before > 0.0 else 0.0)
+            self._before = self._now
+            self._end_ms += self.period_ms
+        self._now = equity
+        self.final = point.equity
+        self._peak = max(self._peak, equity)
+        if self._peak > 0.0:
+            self.max_drawdown = max(self.max_drawdown, (self._peak - equity) / self._peak)
+
+    @property
+    def sharpe(self) -> float | None:
+        """None under three periods, or when all returned the same."""
+        if self.periods < 3:
+            return None
+        deviation = math.sqrt(self._squares / (self.periods - 1))
+        # Below this it is the rounding of equal returns.
+        if deviation <= 1e-15:
+            return None
+        return self._mean / deviation * math.sqrt(YEAR_MS / self.period_ms)
+
+    def with_point(self, point: EquityPoint) -> "EquityFigures":
+        """What they would be after this point, without taking it in."""
+        after = copy.copy(self)
+        after.on_point(point)
+        return after
+
+    def _end_period(self, period_return: float) -> None:
+        self.periods += 1
+        distance = period_return - self._mean
+        self._mean += distance / self.periods
+        self._squares += distance * (period_return - self._mean)
 
 
-def period_returns(curve: Sequence[EquityPoint], period_ms: int) -> list[float]:
-    """Return of each whole period between the first and the last point, from the last equity known at its end."""
-    if not curve:
-        return []
-    returns: list[float] = []
-    before = float(curve[0].equity)
-    now = before
-    end_ms = (curve[0].at_ms // period_ms + 1) * period_ms
-    for point in curve:
-        while point.at_ms >= end_ms:
-            returns.append(now / before - 1.0 if before > 0.0 else 0.0)
-            before = now
-            end_ms += period_ms
-        now = float(point.equity)
-    return returns
+@attrs.define(kw_only=True)
+class TradeFigures:
+    """Counts and sums of finished trades. A trade that ended at exactly zero is neither won nor lost."""
+
+    trades: int = 0
+    wins: int = 0
+    won: Decimal = ZERO
+    lost: Decimal = ZERO
+
+    def on_trade(self, trade: ClosedTrade) -> None:
+        self.trades += 1
+        if trade.pnl > 0:
+            self.wins += 1
+            self.won += trade.pnl
+        else:
+            self.lost -= trade.pnl
+
+    @property
+    def winrate(self) -> float | None:
+        """Share of trades that ended above zero after fees."""
+        return self.wins / self.trades if self.trades else None
+
+    @property
+    def profit_factor(self) -> float | None:
+        """Sum of the wins over the sum of the losses; None without a loss."""
+        return float(self.won / self.lost) if self.lost > 0 else None
 
 
-def sharpe_ratio(returns: Sequence[float], period_ms: int) -> float | None:
-    """Mean over sample deviation of the returns, annualised; no risk-free rate. None under three, or when all equal."""
-    count = len(returns)
-    if count < 3:
-        return None
-    mean = math.fsum(returns) / count
-    variance = math.fsum((one - mean) ** 2 for one in returns) / (count - 1)
-    if variance <= 0.0:
-        return None
-    return mean / math.sqrt(variance) * math.sqrt(YEAR_MS / period_ms)
-
-
-def winrate(trades: Sequence[ClosedTrade]) -> float | None:
-    """Share of trades that ended above zero after fees."""
-    return sum(trade.pnl > 0 for trade in trades) / len(trades) if trades else None
-
-
-def profit_factor(trades: Sequence[ClosedTrade]) -> float | None:
-    """Sum of the wins over the sum of the losses; None without a loss."""
-    won = sum((trade.pnl for trade in trades if trade.pnl > 0), ZERO)
-    lost = -sum((trade.pnl for trade in trades if trade.pnl < 0), ZERO)
-    return float(won / lost) if lost > 0 else None
+def figures(equity: EquityFigures, trades: TradeFigures, *, fees_quote: Decimal, realized_pnl: Decimal) -> Performance:
+    """All figures in one value. Raises ValueError when there was no point yet."""
+    if equity.start is None:
+        raise ValueError("curve must have at least one point, was empty")
+    return Performance(
+        start_equity=equity.start,
+        final_equity=equity.final,
+        total_return=float(equity.final / equity.start - 1) if equity.start > 0 else 0.0,
+        max_drawdown=equity.max_drawdown,
+        sharpe=equity.sharpe,
+        sharpe_period_ms=equity.period_ms,
+        trades=trades.trades,
+        winrate=trades.winrate,
+        profit_factor=trades.profit_factor,
+        fees_quote=fees_quote,
+        realized_pnl=realized_pnl,
+    )
 
 
 def performance(
-    curve: Sequence[EquityPoint],
-    trades: Sequence[ClosedTrade],
+    curve: Iterable[EquityPoint],
+    trades: Iterable[ClosedTrade],
     *,
     fees_quote: Decimal,
     realized_pnl: Decimal,
     sharpe_period_ms: int = HOUR_MS,
 ) -> Performance:
-    """All figures. Raises ValueError on an empty curve, which says nothing."""
-    if not curve:
-        raise ValueError("curve must have at least one point, was empty")
-    start, final = curve[0].equity, curve[-1].equity
-    return Performance(
-        start_equity=start,
-        final_equity=final,
-        total_return=float(final / start - 1) if start > 0 else 0.0,
-        max_drawdown=max_drawdown([float(point.equity) for point in curve]),
-        sharpe=sharpe_ratio(period_returns(curve, sharpe_period_ms), sharpe_period_ms),
-        sharpe_period_ms=sharpe_period_ms,
-        trades=len(trades),
-        winrate=winrate(trades),
-        profit_factor=profit_factor(trades),
-        fees_quote=fees_quote,
-        realized_pnl=realized_pnl,
-    )
+    """All figures of a whole run. Raises ValueError on an empty curve, which says nothing."""
+    equity = EquityFigures(period_ms=sharpe_period_ms)
+    for point in curve:
+        equity.on_point(point)
+    finished = TradeFigures()
+    for trade in trades:
+        finished.on_trade(trade)
+    return figures(equity, finished, fees_quote=fees_quote, realized_pnl=realized_pnl)

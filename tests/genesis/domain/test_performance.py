@@ -1,5 +1,6 @@
 """Figures by hand."""
 
+import itertools
 import math
 from decimal import Decimal
 
@@ -7,16 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from genesis.domain.performance import (
-    HOUR_MS,
-    YEAR_MS,
-    max_drawdown,
-    performance,
-    period_returns,
-    profit_factor,
-    sharpe_ratio,
-    winrate,
-)
+from genesis.domain.performance import HOUR_MS, YEAR_MS, EquityFigures, TradeFigures, performance
 from protocols.account import ClosedTrade, EquityPoint
 from protocols.units import Side, Symbol
 
@@ -41,42 +33,80 @@ def curve(*points: tuple[float, str]) -> tuple[EquityPoint, ...]:
     return tuple(EquityPoint(at_ms=int(hour * HOUR_MS), equity=Decimal(equity)) for hour, equity in points)
 
 
+def figures_of(points: tuple[EquityPoint, ...], period_ms: int = HOUR_MS) -> EquityFigures:
+    found = EquityFigures(period_ms=period_ms)
+    for point in points:
+        found.on_point(point)
+    return found
+
+
+def of_equities(equities: list[float]) -> EquityFigures:
+    return figures_of(curve(*((hour, str(equity)) for hour, equity in enumerate(equities))))
+
+
 def test_drawdown_is_the_deepest_fall_from_a_peak() -> None:
-    assert max_drawdown([100.0, 120.0, 90.0, 130.0, 110.0]) == pytest.approx(0.25)
-    assert max_drawdown([1.0, 2.0, 3.0]) == 0.0
-    assert max_drawdown([]) == 0.0
+    assert of_equities([100.0, 120.0, 90.0, 130.0, 110.0]).max_drawdown == pytest.approx(0.25)
+    assert of_equities([1.0, 2.0, 3.0]).max_drawdown == 0.0
 
 
 @given(st.lists(st.floats(1.0, 1e6), min_size=1, max_size=60))
 def test_drawdown_is_the_worst_of_all_pairs(equities: list[float]) -> None:
     worst = max((early - late) / early for place, early in enumerate(equities) for late in equities[place:])
-    assert max_drawdown(equities) == pytest.approx(max(0.0, worst))
+    assert of_equities(equities).max_drawdown == pytest.approx(max(0.0, worst))
+
+
+def sharpe(returns: list[float], period_ms: int) -> float:
+    mean = sum(returns) / len(returns)
+    deviation = math.sqrt(sum((one - mean) ** 2 for one in returns) / (len(returns) - 1))
+    return mean / deviation * math.sqrt(YEAR_MS / period_ms)
 
 
 def test_returns_are_by_whole_periods_and_quiet_ones_return_nothing() -> None:
-    found = period_returns(curve((0.2, "100"), (0.9, "110"), (1.5, "99"), (4.1, "99")), HOUR_MS)
-    assert found == pytest.approx([0.1, -0.1, 0.0, 0.0])
+    found = figures_of(curve((0.2, "100"), (0.9, "110"), (1.5, "99"), (4.1, "99")))
+    assert found.periods == 4
+    assert found.sharpe == pytest.approx(sharpe([0.1, -0.1, 0.0, 0.0], HOUR_MS))
+
+
+@given(st.lists(st.floats(0.5, 2.0), min_size=4, max_size=50))
+def test_running_sharpe_equals_that_of_the_whole_list(factors: list[float]) -> None:
+    equities = [1000.0]
+    for factor in factors:
+        equities.append(round(equities[-1] * factor, 6))
+    returns = [late / early - 1.0 for early, late in itertools.pairwise(equities)]
+    found = of_equities(equities)
+    # The last point opens a period that has not ended; the return into it belongs to no whole one yet.
+    assert found.periods == len(returns)
+    if len(set(returns[:-1])) > 1:
+        whole = [0.0, *returns[:-1]]
+        assert found.sharpe == pytest.approx(sharpe(whole, HOUR_MS), rel=1e-6)
 
 
 def test_sharpe_is_annualised_from_its_period() -> None:
-    returns = [0.01, -0.005, 0.02, 0.0]
-    mean = sum(returns) / 4
-    deviation = math.sqrt(sum((one - mean) ** 2 for one in returns) / 3)
-    assert sharpe_ratio(returns, HOUR_MS) == pytest.approx(mean / deviation * math.sqrt(8760))
-    assert sharpe_ratio(returns, YEAR_MS) == pytest.approx(mean / deviation)
+    points = curve((0, "100"), (1, "101"), (2, "100"), (3, "103"), (4, "103"))
+    hourly, yearly = figures_of(points), sharpe([0.0, 0.01, -1 / 101, 0.03], YEAR_MS)
+    assert hourly.sharpe == pytest.approx(yearly * math.sqrt(8760))
 
 
-@pytest.mark.parametrize("returns", [[], [0.1], [0.1, 0.2], [0.0, 0.0, 0.0]])
-def test_too_little_says_nothing(returns: list[float]) -> None:
-    assert sharpe_ratio(returns, HOUR_MS) is None
+@pytest.mark.parametrize("equities", [[100.0], [100.0, 101.0, 102.0], [100.0] * 9])
+def test_too_little_says_nothing(equities: list[float]) -> None:
+    assert of_equities(equities).sharpe is None
+
+
+def test_looking_at_the_next_point_takes_nothing_in() -> None:
+    found = of_equities([100.0, 110.0])
+    after = found.with_point(EquityPoint(at_ms=3 * HOUR_MS, equity=Decimal(50)))
+    assert (found.max_drawdown, found.periods) == (0.0, 1)
+    assert after.max_drawdown == pytest.approx(60 / 110)
 
 
 def test_win_rate_and_profit_factor() -> None:
-    trades = [a_trade("10"), a_trade("-5"), a_trade("0"), a_trade("5")]
-    assert winrate(trades) == 0.5
-    assert profit_factor(trades) == 3.0
-    assert winrate([]) is None
-    assert profit_factor([a_trade("1")]) is None
+    found = TradeFigures()
+    assert (found.winrate, found.profit_factor) == (None, None)
+    found.on_trade(a_trade("10"))
+    assert (found.winrate, found.profit_factor) == (1.0, None)
+    for pnl in ("-5", "0", "5"):
+        found.on_trade(a_trade(pnl))
+    assert (found.winrate, found.profit_factor) == (0.5, 3.0)
 
 
 def test_all_figures_together() -> None:
