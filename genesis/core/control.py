@@ -4,7 +4,7 @@ import heapq
 import math
 from collections import deque
 
-import attrs
+import msgspec
 import trio
 
 from genesis.core.channel import Doorbell
@@ -13,47 +13,41 @@ from genesis.core.clock import Clock
 from genesis.core.errors import ChildFailure
 
 
-@attrs.frozen
-class Exited:
+class Exited(msgspec.Struct, frozen=True, eq=False):
     """A child's task is over; how is written in the child."""
 
     child: Child
     generation: int
 
 
-@attrs.frozen
-class Crash:
+class Crash(msgspec.Struct, frozen=True, eq=False):
     """Chaos for this whole supervisor."""
 
     reason: ChildFailure
 
 
-@attrs.frozen
-class StartTimeout:
+class StartTimeout(msgspec.Struct, frozen=True, eq=False):
     """A child should be ready by now. A token that is not the child's any more makes a timer stale."""
 
     child: Child
     token: int
 
 
-@attrs.frozen
-class Overdue:
+class Overdue(msgspec.Struct, frozen=True, eq=False):
     """A condemned child should have ended by now."""
 
     child: Child
     token: int
 
 
-@attrs.frozen
-class RestartDue:
+class RestartDue(msgspec.Struct, frozen=True, eq=False):
     """A child's pause is over."""
 
     child: Child
     token: int
 
 
-@attrs.frozen
-class Watch:
+class Watch(msgspec.Struct, frozen=True, eq=False):
     """Time to look at everybody's progress."""
 
 

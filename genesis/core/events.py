@@ -2,7 +2,7 @@
 
 import enum
 
-import attrs
+import msgspec
 
 from genesis.core.mailbox import DeadLetter
 
@@ -22,8 +22,7 @@ class EventKind(enum.StrEnum):
     ESCALATED = "escalated"
 
 
-@attrs.frozen(kw_only=True)
-class SupervisorEvent:
+class SupervisorEvent(msgspec.Struct, frozen=True, kw_only=True):
     """`path` names the child from the root, as "engine/trading/order"; `at_s` is the monotonic clock."""
 
     kind: EventKind
@@ -32,5 +31,5 @@ class SupervisorEvent:
     at_s: float
     text: str = ""
     delay_s: float = 0.0
-    error: BaseException | None = attrs.field(default=None, eq=False)
+    error: BaseException | None = None
     letter: DeadLetter | None = None

@@ -323,8 +323,7 @@ class Supervisor:
         if error is None:
             self._emit(EventKind.ENDED, child)
         else:
-            child.last_error = exits.first_line(error)
-            self._emit(EventKind.CRASHED, child, text=child.last_error, error=error)
+            self._emit(EventKind.CRASHED, child, text=child.last_error or "", error=error)
         self._end_term(child, blame)
         child.turn(ActorStatus.STOPPED, now)
         if error is not None and never_ready and self._booting and not child.was_ready:
@@ -354,8 +353,10 @@ class Supervisor:
             error = Returned(f"{child.path} is permanent and must not return, did")
             if child.status is ActorStatus.STARTING:
                 error = StartFailed(f"{child.path} must say ready() before it returns, did not")
-        blamed = error is not None and not isinstance(error, Killed)
-        return error, exits.first_line(error) if error is not None and blamed else None
+        if error is None:
+            return None, None
+        child.last_error = exits.first_line(error)
+        return error, None if isinstance(error, Killed) else child.last_error
 
     def _raised(self, child: Child) -> BaseException | None:
         raised, child.error = child.error, None
@@ -493,8 +494,7 @@ class Supervisor:
             # It crashed by itself, and the report waits in our queue: the crash is reported but not counted, as in OTP.
             error, blame = self._settle(child)
             if error is not None:
-                child.last_error = exits.first_line(error)
-                self._emit(EventKind.CRASHED, child, text=child.last_error, error=error)
+                self._emit(EventKind.CRASHED, child, text=child.last_error or "", error=error)
         else:
             child.stopped_by_me = True
             child.turn(ActorStatus.STOPPING, now)

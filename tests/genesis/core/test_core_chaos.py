@@ -147,6 +147,8 @@ async def _world(seed: int) -> World:
             await trio.sleep(pace_s * dice.random())
             path = dice.choice(["pair/recorder", "pair/recorder", "pair/relay", "pair"])
             world.kills += supervisor.kill(path, reason="chaos")
+            for channel in (first, second, asked):
+                channel.check_books()
 
     async with trio.open_nursery() as nursery:
         await nursery.start(supervisor.run)

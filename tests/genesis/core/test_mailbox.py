@@ -87,6 +87,24 @@ async def test_a_lease_waits_while_there_is_nothing(nursery: trio.Nursery) -> No
     assert got == [[1, 2]]
 
 
+async def test_a_lease_that_is_woken_for_nothing_goes_on_waiting(nursery: trio.Nursery) -> None:
+    desk = Desk()
+    got: list[list[int]] = []
+
+    async def consume() -> None:
+        got.append(words(await desk.lease()))
+
+    nursery.start_soon(consume)
+    for _ in range(3):
+        await wait_all_tasks_blocked()
+        desk.mailbox.wake()
+    await wait_all_tasks_blocked()
+    assert got == []
+    desk.a.put_nowait(1)
+    await wait_all_tasks_blocked()
+    assert got == [[1]]
+
+
 async def test_a_lease_ends_empty_when_its_time_has_come(autojump_clock: MockClock) -> None:
     desk = Desk()
     assert await desk.inbox.lease(until=5) == []

@@ -524,6 +524,7 @@ async def test_the_tree_says_who_lives_and_how_often_it_died(stage, autojump_clo
         await stage.crash("a")
         top = supervisor.tree()
         assert (top.name, top.kind, top.strategy, top.status) == ("top", "supervisor", "rest_for_one", "running")
+        assert (top.generation, top.restarts, top.last_error) == (1, 0, None)
         a, b = top.children
         assert (a.name, a.kind, a.restart, a.generation, a.restarts) == ("a", "worker", "permanent", 2, 1)
         assert a.last_error == "Boom: a crashed"
