@@ -11,7 +11,13 @@ import pytest
 import trio
 import trio_websocket
 import trustme
+from hypothesis import given
+from hypothesis import strategies as st
 from trio.testing import MockClock
+from typing_extensions import override
+from websockets.client import ClientProtocol
+from websockets.protocol import State
+from websockets.uri import parse_uri
 
 from genesis.edge.errors import (
     ConnectFailed,
@@ -21,7 +27,7 @@ from genesis.edge.errors import (
     LinkClosed,
     MessageTooBig,
 )
-from genesis.edge.websocket import CLOSE_GRACE_S, calm_websocket, fast_websocket
+from genesis.edge.websocket import CLOSE_GRACE_S, FastWebSocket, calm_websocket, fast_websocket
 
 BUILDS = pytest.mark.parametrize("dial", [fast_websocket, calm_websocket], ids=["fast", "calm"])
 
@@ -338,3 +344,129 @@ async def test_the_fast_build_returns_a_whole_read_as_one_batch() -> None:
             seen += await socket.receive_many()
             reads += 1
         assert reads < 50
+
+
+# --- the fast build's own cutting, against every place where a read may end -------------------------------------------
+
+
+def a_frame(opcode: int, payload: bytes, *, fin: bool = True) -> bytes:
+    """A server's frame, unmasked, with the shortest length that fits."""
+    first = bytes([opcode | (0x80 if fin else 0)])
+    if len(payload) < 126:
+        return first + bytes([len(payload)]) + payload
+    if len(payload) < 65_536:
+        return first + b"\x7e" + len(payload).to_bytes(2, "big") + payload
+    return first + b"\x7f" + len(payload).to_bytes(8, "big") + payload
+
+
+class Reads(trio.abc.Stream):
+    """A stream whose every read is chosen; what is sent to it is kept."""
+
+    def __init__(self, reads: list[bytes]) -> None:
+        self.reads = reads
+        self.sent = b""
+
+    @override
+    async def receive_some(self, max_bytes: int | None = None) -> bytes:
+        await trio.lowlevel.checkpoint()
+        return self.reads.pop(0) if self.reads else b""
+
+    @override
+    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
+        await trio.lowlevel.checkpoint()
+        self.sent += data
+
+    @override
+    async def wait_send_all_might_not_block(self) -> None:
+        await trio.lowlevel.checkpoint()
+
+    @override
+    async def aclose(self) -> None:
+        await trio.lowlevel.checkpoint()
+
+
+async def hear_all(reads: list[bytes], max_message_bytes: int = 1_000_000) -> tuple[list[bytes], LinkClosed, Reads]:
+    stream = Reads(reads)
+    protocol = ClientProtocol(parse_uri("ws://peer/"), state=State.OPEN, max_size=max_message_bytes)
+    socket = FastWebSocket(stream, protocol)
+    heard: list[bytes] = []
+    while True:
+        try:
+            heard += await socket.receive_many()
+        except LinkClosed as error:
+            return heard, error, stream
+
+
+FRAMES = (
+    a_frame(1, b"[1]")
+    + a_frame(9, b"ping")
+    + a_frame(1, b"x" * 300)
+    + a_frame(1, b"[2", fin=False)
+    + a_frame(10, b"")
+    + a_frame(0, b",3]")
+    + a_frame(1, b"")
+    + a_frame(2, b"bytes")
+    + a_frame(1, b"y" * 70_000)
+    + a_frame(1, b"last")
+    + a_frame(8, (1012).to_bytes(2, "big") + b"restart")
+)
+MESSAGES = [b"[1]", b"x" * 300, b"[2,3]", b"", b"bytes", b"y" * 70_000, b"last"]
+
+
+@pytest.mark.parametrize("cut", [*range(0, 360), *range(70_330, len(FRAMES), 3), len(FRAMES)])
+async def test_a_read_may_end_anywhere(cut: int) -> None:
+    heard, fate, stream = await hear_all([FRAMES[:cut], FRAMES[cut:]] if 0 < cut < len(FRAMES) else [FRAMES])
+    assert heard == MESSAGES
+    assert (fate.code, fate.reason, fate.by_us) == (1012, "restart", False)
+    assert stream.sent[:2] == b"\x8a\x84"  # the pong, masked as a client must
+
+
+@given(
+    st.lists(st.binary(max_size=200) | st.integers(65_530, 65_540).map(bytes), max_size=12),
+    st.lists(st.integers(1, 400), min_size=1, max_size=40),
+)
+def test_any_messages_in_any_reads_come_out_whole(messages: list[bytes], sizes: list[int]) -> None:
+    wire = b"".join(a_frame(1, message) for message in messages)
+    reads, at, turn = [], 0, 0
+    while at < len(wire):
+        size = sizes[turn % len(sizes)] * (1 if len(wire) < 5000 else 500)
+        reads.append(wire[at : at + size])
+        at, turn = at + size, turn + 1
+    heard, fate, _ = trio.run(hear_all, reads)
+    assert heard == messages
+    assert fate.code == 1006
+
+
+@pytest.mark.parametrize(
+    "wire",
+    [
+        b"\x81\x83abcd123",  # masked by a server
+        b"\xc1\x02hi",  # compressed, though nobody agreed to that
+        b"\x83\x01x",  # an opcode that does not exist
+        b"\x80\x01x",  # the rest of nothing
+        b"\x01\x01[" + b"\x81\x01x",  # a new message inside another
+        b"\x89\x7e\x00\x80" + b"x" * 128,  # a ping that is too long
+        b"\x81\x7f" + b"\xff" * 8,  # more bytes than there are
+        b"\x88\x01x",  # half a close code
+    ],
+)
+async def test_what_breaks_the_rules_ends_the_connection(wire: bytes) -> None:
+    heard, fate, _ = await hear_all([a_frame(1, b"before") + wire + a_frame(1, b"after")])
+    assert heard == [b"before"]
+    assert fate.by_us
+    assert fate.code in (1002, 1009)
+
+
+@given(st.lists(st.binary(max_size=60), max_size=6))
+def test_garbage_never_raises_anything_else(reads: list[bytes]) -> None:
+    heard, fate, _ = trio.run(hear_all, [read for read in reads if read], 1000)
+    assert isinstance(fate, LinkClosed)
+    assert all(isinstance(message, bytes) for message in heard)
+
+
+async def test_a_message_of_exactly_the_limit_passes_and_one_more_does_not() -> None:
+    heard, fate, _ = await hear_all([a_frame(1, b"x" * 1000)], 1000)
+    assert heard == [b"x" * 1000]
+    heard, fate, _ = await hear_all([a_frame(1, b"x" * 1001)], 1000)
+    assert heard == []
+    assert isinstance(fate, MessageTooBig)
