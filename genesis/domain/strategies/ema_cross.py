@@ -51,7 +51,7 @@ def _step(state: list[float], candle: Candle) -> Opinion:
     if side != before and before != 0.0:
         recommendation = Recommendation.BUY if side > 0.0 else Recommendation.SELL
         direction = "above" if side > 0.0 else "below"
-        reasons = (f"{fast_name} ({fast:.8g}) crossed {direction} {slow_name} ({slow:.8g})",)
+        reasons: tuple[str, ...] = (f"{fast_name} ({fast:.8g}) crossed {direction} {slow_name} ({slow:.8g})",)
     else:
         recommendation = Recommendation.HOLD
         direction = "above" if side > 0.0 else "below" if side < 0.0 else "at"
