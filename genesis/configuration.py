@@ -68,10 +68,15 @@ def merged_environment(
 
 
 def load(
-    user_dir: UserDir, environment: Mapping[str, str], *, command: Layer | None = None, here: Path | None = None
+    user_dir: UserDir,
+    environment: Mapping[str, str],
+    *,
+    base: Layer | None = None,
+    command: Layer | None = None,
+    here: Path | None = None,
 ) -> Configuration:
-    """Everything in force at a start; `command` holds what the command line said, and wins."""
-    layers: list[Layer] = []
+    """Everything in force at a start: `base` lies under the files, `command` (the command line) over everything."""
+    layers: list[Layer] = [] if base is None else [base]
     try:
         environment = merged_environment(user_dir, environment, here=here)
     except DocumentError as error:

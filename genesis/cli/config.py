@@ -9,7 +9,7 @@ from genesis.cli.failures import CommandFailed
 from genesis.cli.options import Reading, environment
 from genesis.configuration import WHOLE_TREE, Configuration, load
 from genesis.domain.config_keys import KEYS, STRATEGIES, Key, nearest
-from genesis.domain.settings_build import Built, Effective, build, layer_of_tree, read_text
+from genesis.domain.settings_build import Built, Effective, Layer, build, layer_of_tree, read_text
 from genesis.edge import config_files
 from genesis.edge.user_dir import UserDir
 from genesis.run_options import ExitCode
@@ -17,9 +17,9 @@ from genesis.run_options import ExitCode
 config = App(name="config", help="What can be set, what is in force, and setting it.")
 
 
-def in_force(user_dir: UserDir) -> tuple[Configuration, Built]:
+def in_force(user_dir: UserDir, *, base: Layer | None = None) -> tuple[Configuration, Built]:
     """The settings as the next start would have them. Raises CommandFailed naming every fault."""
-    configuration = load(user_dir, environment())
+    configuration = load(user_dir, environment(), base=base)
     if not isinstance(configuration.outcome, Built):
         raise CommandFailed("\n".join(str(fault) for fault in configuration.outcome), ExitCode.CONFIGURATION)
     return configuration, configuration.outcome

@@ -16,6 +16,7 @@ from genesis.cli import printing
 from genesis.cli.config import in_force
 from genesis.cli.failures import CommandFailed
 from genesis.cli.options import Where
+from genesis.domain.settings_build import Layer
 from genesis.edge.user_dir import UserDir
 from genesis.run_options import ExitCode
 
@@ -172,7 +173,8 @@ def _candles(name: str | None) -> "CandleRecording":
 def _backtest(user_dir: UserDir, recording: "CandleRecording") -> "BacktestResult":
     from genesis.research.backtest import run_backtest
 
-    _, built = in_force(user_dir)
+    base = Layer(name=f"recording {recording.name}", values={"market.symbols": list(recording.symbols)})
+    _, built = in_force(user_dir, base=base)
     try:
         return run_backtest(recording, built.settings)
     except ValueError as error:

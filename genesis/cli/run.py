@@ -44,7 +44,16 @@ def run(
     """Start the engine and run until the recording ends, SIGTERM or Ctrl-C."""
     user_dir = (where or Where()).user_dir
     options = options_of(
-        user_dir, mode=mode, recording=recording, speed=speed, port=port, seed=seed, json=json, dev=dev, fresh=fresh, live=live
+        user_dir,
+        mode=mode,
+        recording=recording,
+        speed=speed,
+        port=port,
+        seed=seed,
+        json=json,
+        dev=dev,
+        fresh=fresh,
+        live=live,
     )
     try:
         user_dir.create()
@@ -87,7 +96,8 @@ def options_of(
         raise CommandFailed(f"--recording is for mode sim, the mode was {mode}", ExitCode.CONFIGURATION)
     values: dict[str, object] = {} if port is None else {"web.port": port}
     command = Layer(name="command line", values=values)
-    configuration = load(user_dir, environment(), command=command)
+    found = _recording(recording)
+    configuration = load(user_dir, environment(), base=symbols_of(found), command=command)
     if not isinstance(configuration.outcome, Built):
         raise CommandFailed("\n".join(str(fault) for fault in configuration.outcome), ExitCode.CONFIGURATION)
     settings = configuration.outcome.settings
@@ -102,7 +112,7 @@ def options_of(
         settings=settings,
         layers=configuration.layers,
         environment=configuration.environment,
-        recording=_recording(recording),
+        recording=found,
         speed=pace,
         seed=seed,
         json=json,
@@ -139,6 +149,24 @@ def _recording(name: str | None) -> str | None:
     except RecordingError as error:
         raise CommandFailed(str(error), ExitCode.NOT_FOUND) from None
     return str(path.absolute()) if Path(name).expanduser().exists() else name
+
+
+def symbols_of(recording: str | None) -> Layer | None:
+    """Whoever chose a recording and no symbols gets the recording's. Raises CommandFailed when it is corrupt."""
+    if recording is None:
+        return None
+    from genesis.domain.recording import CandleRecording, RecordingError
+    from genesis.simulator.recordings import load as load_recording
+
+    try:
+        loaded = load_recording(recording)
+    except RecordingError as error:
+        raise CommandFailed(str(error)) from None
+    if isinstance(loaded, CandleRecording):
+        symbols = [str(symbol) for symbol in loaded.symbols]
+    else:
+        symbols = sorted({str(channel.symbol) for channel in loaded.channels})
+    return Layer(name=f"recording {loaded.name}", values={"market.symbols": symbols})
 
 
 def _must_be_meant(live: bool, configuration: Configuration) -> None:

@@ -14,10 +14,11 @@ import pytest
 
 from genesis.cli import main
 from genesis.cli.main import COMMANDS, call
+from genesis.cli.run import options_of
 from genesis.edge import run_file
 from genesis.edge.run_file import RunFile
 from genesis.edge.user_dir import UserDir
-from genesis.run_options import ExitCode
+from genesis.run_options import ExitCode, Mode, RunOptions
 from web.tokens import Scope
 
 PROGRAM = Path(sys.executable).with_name("genesis")
@@ -344,3 +345,36 @@ def test_nothing_heavy_is_loaded_for_help() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30, check=False)
     assert done.returncode == 0, done.stderr
+
+
+# --- recordings and their symbols
+
+
+def options(home: UserDir, recording: str | None) -> RunOptions:
+    return options_of(
+        home, mode=Mode.SIM, recording=recording, speed="max", port=0, seed=1, json=True, dev=False, live=False
+    )
+
+
+def test_a_recording_brings_its_symbols_and_settings_hide_them(home: UserDir, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert options(home, None).settings.market.symbols == ("tBTCUSD", "tETHUSD")
+    own = options(home, "2015-08-flash")
+    assert own.settings.market.symbols == ("tBTCUSD",)
+    assert [strategy.symbol for strategy in own.settings.strategies] == ["tBTCUSD"]
+    assert own.unpaced
+    monkeypatch.setenv("GENESIS_MARKET__SYMBOLS", "tETHUSD")
+    assert options(home, "2015-08-flash").settings.market.symbols == ("tETHUSD",)
+
+
+def test_a_corrupt_recording_is_told_before_anything_is_touched(capsys: Capture, tmp_path: Path, home: UserDir) -> None:
+    (tmp_path / "broken.jsonl.gz").write_bytes(b"\x1f\x8bno")
+    assert call(["run", "--recording", str(tmp_path / "broken.jsonl.gz")]) == ExitCode.ERROR
+    assert "broken.jsonl.gz" in one_line(capsys)
+    assert not home.root.exists()
+
+
+def test_what_a_run_is_told_hides_its_secrets(home: UserDir, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BITFINEX_API_SECRET", "canary-canary")
+    told = options(home, None)
+    assert told.environment["BITFINEX_API_SECRET"] == "canary-canary"
+    assert "canary" not in repr(told)
