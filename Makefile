@@ -31,13 +31,14 @@ run: $(INSTALLED)
 test: $(INSTALLED)
 	@$(BIN)/python -m pytest $(ARGS)
 
+# Every tool has its say, then the first that was not content fails the whole.
 check: $(INSTALLED)
-	$(BIN)/ruff format --check .
-	$(BIN)/ruff check .
-	$(BIN)/python -m tools.check_async
-	$(BIN)/mypy
-	$(BIN)/lint-imports --no-logo
-	$(BIN)/python -m tools.check_layers
+	@status=0; \
+	for tool in "ruff format --check --quiet ." "ruff check --output-format concise ." mypy "lint-imports --no-logo" \
+		"python -m tools.check_layers" "python -m tools.check_async"; do \
+		echo "== $$tool"; $(BIN)/$$tool || status=1; \
+	done; \
+	exit $$status
 
 format: $(INSTALLED)
 	$(BIN)/ruff check --fix .
