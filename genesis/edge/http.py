@@ -14,6 +14,7 @@ import httpx
 import trio
 
 from genesis.edge.errors import RequestFailed
+from genesis.edge.streams import CLOSE_GRACE_S
 
 TIMEOUT_S: Final = 10.0
 WHOLE_TIMES: Final = 3
@@ -72,7 +73,8 @@ class HttpClient:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._client.__aexit__(kind, error, trace)
+        with trio.move_on_after(CLOSE_GRACE_S, shield=True):
+            await self._client.__aexit__(kind, error, trace)
 
     async def exchange(
         self, method: str, target: str, *, headers: Mapping[str, str] | None = None, body: bytes = b""

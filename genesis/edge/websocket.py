@@ -11,8 +11,6 @@ Both are opened by an async context manager, speak `WebSocket`, and pass the sam
 pings, closing, errors) to the sans-IO protocol of `websockets`; it costs a thirtieth of `trio-websocket` for each
 message and is for market data. `calm_websocket` is `trio-websocket` without its `open_websocket`, which waits for ever
 for a silent peer; it reads in a task of its own, so that pings are answered while its owner is busy.
-
-TCP is opened with `trio.open_tcp_stream`, so trio's socket seam (a virtual network) works below both.
 """
 
 import contextlib
@@ -27,22 +25,29 @@ import trio
 import trio_websocket
 from typing_extensions import override
 from websockets.client import ClientProtocol
-from websockets.exceptions import InvalidStatus, InvalidURI, PayloadTooBig
+from websockets.exceptions import InvalidStatus, PayloadTooBig
 from websockets.frames import CloseCode, Frame, Opcode
 from websockets.headers import build_host
 from websockets.protocol import State
-from websockets.uri import WebSocketURI, parse_uri
 
 from genesis.edge.errors import (
-    ConnectFailed,
-    ConnectTimeout,
     HandshakeFailed,
     HandshakeRefused,
     LinkClosed,
     MessageTooBig,
 )
+from genesis.edge.streams import (
+    CLOSE_GRACE_S,
+    HEAD_BYTES,
+    close_now,
+    handshake_trouble,
+    open_stream,
+    read_address,
+    retry_after,
+    status_of,
+    timeout_trouble,
+)
 
-CLOSE_GRACE_S: Final = 2.0
 READ_BYTES: Final = 262_144
 """One read takes what the kernel holds: at 7,000 messages a second the loop's wake-ups cost more than the frames."""
 MAX_MESSAGE_BYTES: Final = 4 * 1024 * 1024
@@ -76,133 +81,10 @@ class Dial(Protocol):
     def __call__(self, uri: str, *, timeout_s: float) -> AbstractAsyncContextManager[WebSocket]: ...
 
 
-# --- what both builds share -------------------------------------------------------------------------------------------
-
-
-_HEAD_BYTES: Final = 4096
-_LARGEST_HEAD: Final = 65_536
 _END_OF_HEAD: Final = b"\r\n\r\n"
+_LARGEST_HEAD: Final = 65_536
 _WHOLE_TEXT: Final = 0x81
 """First byte of a frame that is a whole text message: FIN, no extension, opcode 1."""
-
-
-class _Tap(trio.abc.Stream):
-    """Passes a stream through; until the handshake is over it keeps what was heard and says when the stream ends.
-
-    trio-websocket waits for its handshake without an end when the stream ends inside it.
-    """
-
-    def __init__(self, inner: trio.abc.Stream, heard: bytearray, on_end: Callable[[], None]) -> None:
-        self._inner = inner
-        self._heard = heard
-        self._on_end = on_end
-        self.listening = True
-
-    @override
-    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
-        await self._inner.send_all(data)
-
-    @override
-    async def wait_send_all_might_not_block(self) -> None:
-        await self._inner.wait_send_all_might_not_block()
-
-    @override
-    async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
-        try:
-            data = await self._inner.receive_some(max_bytes)
-        except (trio.BrokenResourceError, trio.ClosedResourceError, ssl.SSLError):
-            # trio-websocket knows only some of these endings; TLS has more.
-            data = b""
-        if self.listening:
-            self._heard += data[: max(0, _HEAD_BYTES - len(self._heard))]
-            if not data:
-                self._on_end()
-        return data
-
-    @override
-    async def aclose(self) -> None:
-        await self._inner.aclose()
-
-
-def _parse(uri: str) -> WebSocketURI:
-    try:
-        return parse_uri(uri)
-    except (InvalidURI, ValueError) as error:
-        raise ConnectFailed(f"address must be a ws:// or wss:// URI, was {uri!r}") from error
-
-
-async def _open_stream(target: WebSocketURI, ssl_context: ssl.SSLContext | None) -> trio.abc.Stream:
-    """TCP, and TLS for wss. The caller holds the deadline."""
-    try:
-        stream: trio.abc.Stream = await trio.open_tcp_stream(target.host, target.port)
-    except OSError as error:
-        raise ConnectFailed(f"cannot reach {target.host}:{target.port}: {error}") from error
-    if not target.secure:
-        return stream
-    tls = trio.SSLStream(
-        stream,
-        ssl_context or ssl.create_default_context(),
-        server_hostname=target.host,
-        https_compatible=True,
-    )
-    try:
-        await tls.do_handshake()
-    except (trio.BrokenResourceError, ssl.SSLError, OSError) as error:
-        await trio.aclose_forcefully(stream)
-        raise ConnectFailed(f"TLS with {target.host}:{target.port} failed: {error.__cause__ or error}") from error
-    except BaseException:
-        await trio.aclose_forcefully(stream)
-        raise
-    return tls
-
-
-async def _close_now(stream: trio.abc.Stream) -> None:
-    # A TLS stream that broke before may complain once more while it is being closed.
-    with contextlib.suppress(trio.BrokenResourceError, ssl.SSLError):
-        await trio.aclose_forcefully(stream)
-
-
-def _status_of(heard: bytes | bytearray) -> int | None:
-    """The status of an HTTP answer of which perhaps only the first line came."""
-    first, separator, _ = bytes(heard).partition(b"\r\n")
-    parts = first.split(b" ", 2)
-    if separator and len(parts) >= 2 and parts[0].startswith(b"HTTP/") and parts[1].isdigit():
-        return int(parts[1])
-    return None
-
-
-def _retry_after(value: str | None) -> float | None:
-    return float(value) if value is not None and value.strip().isdigit() else None
-
-
-def _handshake_trouble(heard: bytes | bytearray) -> HandshakeRefused | HandshakeFailed:
-    """What a handshake that ended has told us: a refusal if a status line came, else only that it failed."""
-    status = _status_of(heard)
-    if status is not None and status != 101:
-        return HandshakeRefused(status)
-    return HandshakeFailed("the stream ended before the handshake was answered")
-
-
-def _timeout_trouble(uri: str, timeout_s: float, heard: bytes | bytearray) -> HandshakeRefused | ConnectTimeout:
-    """A status line and then nothing is a refusal, not silence: its sender may never finish the body."""
-    status = _status_of(heard)
-    if status is not None and status != 101:
-        return HandshakeRefused(status)
-    return ConnectTimeout(f"{uri} must be connected within {timeout_s} s")
-
-
-def _first(group: BaseExceptionGroup[Any]) -> Any:
-    leaf: Any = group
-    while isinstance(leaf, BaseExceptionGroup):
-        leaf = leaf.exceptions[0]
-    return leaf
-
-
-def _header(headers: Any, name: bytes) -> str | None:
-    for key, value in headers or ():
-        if bytes(key).lower() == name:
-            return bytes(value).decode("latin-1")
-    return None
 
 
 # --- fast: websockets' sans-IO protocol over a trio stream ------------------------------------------------------------
@@ -284,7 +166,8 @@ class FastWebSocket:
         finally:
             # Also when cancelled: then without a goodbye.
             self._end(LinkClosed(CloseCode.NORMAL_CLOSURE, "", by_us=True))
-            await _close_now(self.stream)
+            with trio.move_on_after(CLOSE_GRACE_S, shield=True):
+                await close_now(self.stream)
 
     async def _say_goodbye(self) -> None:
         try:
@@ -425,10 +308,10 @@ async def _shake_hands(socket: FastWebSocket, heard: bytearray) -> None:
         while protocol.state is State.CONNECTING and protocol.handshake_exc is None:
             data = await stream.receive_some(socket.read_bytes)
             if not data:
-                raise _handshake_trouble(heard)
+                raise handshake_trouble(heard)
             heard += data
             head, separator, behind = bytes(heard).partition(_END_OF_HEAD)
-            if separator and _status_of(heard) == HTTPStatus.SWITCHING_PROTOCOLS:
+            if separator and status_of(heard) == HTTPStatus.SWITCHING_PROTOCOLS:
                 # Frames may follow in the same read: they are ours to cut, not the protocol's.
                 socket._tail = behind
                 protocol.receive_data(head + separator)
@@ -436,11 +319,11 @@ async def _shake_hands(socket: FastWebSocket, heard: bytearray) -> None:
                 protocol.receive_data(bytes(heard) if not fed else data)
                 fed = True
     except (trio.BrokenResourceError, ssl.SSLError) as error:
-        raise _handshake_trouble(heard) from error
+        raise handshake_trouble(heard) from error
     trouble = protocol.handshake_exc
     if isinstance(trouble, InvalidStatus):
         response = trouble.response
-        raise HandshakeRefused(response.status_code, _retry_after(response.headers.get("Retry-After"))) from trouble
+        raise HandshakeRefused(response.status_code, retry_after(response.headers.get("Retry-After"))) from trouble
     if trouble is not None:
         raise HandshakeFailed(f"the answer was no handshake: {trouble.__cause__ or trouble}") from trouble
 
@@ -455,27 +338,67 @@ async def fast_websocket(
     read_bytes: int = READ_BYTES,
 ) -> AsyncIterator[WebSocket]:
     """Open the fast build (see the module). Raises as `Dial` says."""
-    target = _parse(uri)
+    target = read_address(uri)
     heard = bytearray()
     stream: trio.abc.Stream | None = None
+    ready = False
     try:
         with trio.fail_after(timeout_s):
-            stream = await _open_stream(target, ssl_context)
+            stream = await open_stream(target, ssl_context)
             socket = FastWebSocket(stream, ClientProtocol(target, max_size=max_message_bytes), read_bytes)
             await _shake_hands(socket, heard)
-    except BaseException as error:
-        if stream is not None:
-            await _close_now(stream)
-        if isinstance(error, trio.TooSlowError):
-            raise _timeout_trouble(uri, timeout_s, heard) from error
-        raise
+        ready = True
+    except trio.TooSlowError as error:
+        raise timeout_trouble(uri, timeout_s, heard) from error
+    finally:
+        if stream is not None and not ready:
+            with trio.move_on_after(CLOSE_GRACE_S, shield=True):
+                await close_now(stream)
     try:
         yield socket
     finally:
-        await socket.aclose()
+        await socket.aclose()  # noqa: ASYNC102  (bounded by itself, and without a goodbye when cancelled)
 
 
 # --- calm: trio-websocket over the same streams -----------------------------------------------------------------------
+
+
+class _Tap(trio.abc.Stream):
+    """Passes a stream through; until the handshake is over it keeps what was heard and says when the stream ends.
+
+    trio-websocket waits for its handshake without an end when the stream ends inside it.
+    """
+
+    def __init__(self, inner: trio.abc.Stream, heard: bytearray, on_end: Callable[[], None]) -> None:
+        self._inner = inner
+        self._heard = heard
+        self._on_end = on_end
+        self.listening = True
+
+    @override
+    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
+        await self._inner.send_all(data)
+
+    @override
+    async def wait_send_all_might_not_block(self) -> None:
+        await self._inner.wait_send_all_might_not_block()
+
+    @override
+    async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
+        try:
+            data = await self._inner.receive_some(max_bytes)
+        except (trio.BrokenResourceError, trio.ClosedResourceError, ssl.SSLError):
+            # trio-websocket knows only some of these endings; TLS has more.
+            data = b""
+        if self.listening:
+            self._heard += data[: max(0, HEAD_BYTES - len(self._heard))]
+            if not data:
+                self._on_end()
+        return data
+
+    @override
+    async def aclose(self) -> None:
+        await self._inner.aclose()
 
 
 @attrs.define(eq=False)
@@ -521,7 +444,8 @@ class CalmWebSocket:
             ):
                 await self.connection.aclose()
         finally:
-            await _close_now(self.stream)
+            with trio.move_on_after(CLOSE_GRACE_S, shield=True):
+                await close_now(self.stream)
 
     async def _guarded(self, send: Callable[[str], Any], message: str) -> None:
         if self.closed:
@@ -547,6 +471,20 @@ class CalmWebSocket:
         return LinkClosed(reason.code, reason.reason or "")
 
 
+def _first(group: BaseExceptionGroup[Any]) -> Any:
+    leaf: Any = group
+    while isinstance(leaf, BaseExceptionGroup):
+        leaf = leaf.exceptions[0]
+    return leaf
+
+
+def _header(headers: Any, name: bytes) -> str | None:
+    for key, value in headers or ():
+        if bytes(key).lower() == name:
+            return bytes(value).decode("latin-1")
+    return None
+
+
 @contextlib.asynccontextmanager
 async def calm_websocket(
     uri: str,
@@ -556,7 +494,7 @@ async def calm_websocket(
     max_message_bytes: int = MAX_MESSAGE_BYTES,
 ) -> AsyncIterator[WebSocket]:
     """Open the calm build (see the module). Raises as `Dial` says; what the body raises comes out as it is."""
-    target = _parse(uri)
+    target = read_address(uri)
     stream: trio.abc.Stream | None = None
     failure: Exception | None = None
     heard = bytearray()
@@ -566,7 +504,7 @@ async def calm_websocket(
         async with trio.open_nursery() as nursery:
             try:
                 with trio.fail_after(timeout_s):
-                    stream = await _open_stream(target, ssl_context)
+                    stream = await open_stream(target, ssl_context)
                     tap = _Tap(stream, heard, ended.cancel)
                     with ended:
                         connection = await trio_websocket.wrap_client_stream(
@@ -579,13 +517,13 @@ async def calm_websocket(
                             receive_buffer_size=65_536,
                         )
                     if ended.cancelled_caught:
-                        raise _handshake_trouble(heard)
+                        raise handshake_trouble(heard)
                 connected, tap.listening = True, False
                 socket = CalmWebSocket(connection, stream)
                 try:
                     yield socket
                 finally:
-                    await socket.aclose()
+                    await socket.aclose()  # noqa: ASYNC102  (bounded by itself, and without a goodbye when cancelled)
             except Exception as error:
                 # Carried around the nursery, which would wrap it in a group.
                 failure = error
@@ -593,7 +531,7 @@ async def calm_websocket(
     except* trio_websocket.ConnectionRejected as refusals:
         # The reader found the refusal while we waited for the handshake; the nursery then cancelled the waiting.
         refusal = _first(refusals)
-        failure = HandshakeRefused(refusal.status_code, _retry_after(_header(refusal.headers, b"retry-after")))
+        failure = HandshakeRefused(refusal.status_code, retry_after(_header(refusal.headers, b"retry-after")))
     except* Exception as broken:
         # The library's reader choked (wsproto and h11 raise what the other side made them): it never is the body's own.
         text = f"{type(_first(broken)).__name__}: {_first(broken)}"
@@ -603,8 +541,9 @@ async def calm_websocket(
             failure = HandshakeFailed(f"the answer was no handshake: {text}")
     finally:
         if stream is not None:
-            await _close_now(stream)
+            with trio.move_on_after(CLOSE_GRACE_S, shield=True):
+                await close_now(stream)
     if isinstance(failure, trio.TooSlowError) and not connected:
-        raise _timeout_trouble(uri, timeout_s, heard) from failure
+        raise timeout_trouble(uri, timeout_s, heard) from failure
     if failure is not None:
         raise failure

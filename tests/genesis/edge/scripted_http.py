@@ -98,7 +98,7 @@ async def scripted_http() -> AsyncIterator[ScriptedHttp]:
     server = ScriptedHttp()
     async with trio.open_nursery() as nursery:
         listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
-        nursery.start_soon(trio.serve_listeners, server.serve, listeners)
+        await nursery.start(trio.serve_listeners, server.serve, listeners)
         server.url = f"http://127.0.0.1:{listeners[0].socket.getsockname()[1]}"
         yield server
         nursery.cancel_scope.cancel()

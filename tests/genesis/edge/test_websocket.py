@@ -58,7 +58,7 @@ async def raw_peer(handler: Callable[[trio.SocketStream], Awaitable[None]]) -> A
             with contextlib.suppress(trio.BrokenResourceError):
                 await handler(stream)
 
-        nursery.start_soon(trio.serve_listeners, guarded, listeners)
+        await nursery.start(trio.serve_listeners, guarded, listeners)
         yield f"ws://127.0.0.1:{listeners[0].socket.getsockname()[1]}/ws/2"
         nursery.cancel_scope.cancel()
 
