@@ -11,6 +11,7 @@ from unittest.mock import patch
 import attrs
 import pytest
 import trio
+import trio.testing
 
 from genesis.core.actor import Context
 from genesis.core.backoff import IMMEDIATE, Backoff
