@@ -27,7 +27,8 @@ from genesis.edge.errors import (
     LinkClosed,
     MessageTooBig,
 )
-from genesis.edge.websocket import CLOSE_GRACE_S, FastWebSocket, calm_websocket, fast_websocket
+from genesis.edge.streams import CLOSE_GRACE_S
+from genesis.edge.websocket import FastWebSocket, calm_websocket, fast_websocket
 
 BUILDS = pytest.mark.parametrize("dial", [fast_websocket, calm_websocket], ids=["fast", "calm"])
 
