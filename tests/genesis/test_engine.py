@@ -1,0 +1,82 @@
+"""The whole engine against the simulator over real sockets: it trades, it survives its actors, it stops in order."""
+
+import math
+import random
+from pathlib import Path
+
+import pytest
+import trio
+
+from genesis.core.supervisor import EventKind
+from genesis.domain.decision_log import digest
+from genesis.research.backtest import run_backtest
+from genesis.summary import decision_lines
+from tests.house import House, check_books, house, leaves, lively_layer, piece_of, settings_of
+
+KILLS_A_SEED = 130
+SEEDS = range(8)
+
+
+def decisions(here: House) -> list[bytes]:
+    return decision_lines(here.store.store)[0]
+
+
+async def test_a_simulation_decides_byte_for_byte_what_the_backtest_decides(tmp_path: Path) -> None:
+    recording, layer = piece_of(minutes=90, skip=600), lively_layer()
+    async with house(tmp_path, recording=recording, layer=layer) as here:
+        await here.replay()
+        await here.all_orders_known()
+        check_books(here)
+        lines = decisions(here)
+    result = run_backtest(recording, settings_of(layer))
+    assert result.orders > 20
+    assert digest(lines) == result.digest
+
+
+async def test_two_runs_from_one_seed_decide_the_same(tmp_path: Path) -> None:
+    recording, layer = piece_of(minutes=30), lively_layer()
+    digests = []
+    for number in range(2):
+        directory = tmp_path / str(number)
+        directory.mkdir()
+        async with house(directory, recording=recording, layer=layer, seed=7) as here:
+            await here.replay()
+            digests.append(digest(decisions(here)))
+    assert digests[0] == digests[1]
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+async def test_nothing_is_lost_or_doubled_whoever_is_killed_when(tmp_path: Path, seed: int) -> None:
+    """1,040 kills over all seeds, of every actor, at moments between any two steps of the loop."""
+    chance = random.Random(f"kills-{seed}")
+    recording, layer = piece_of(minutes=60, skip=120 * seed), lively_layer()
+    killed: dict[str, int] = {}
+    async with house(tmp_path, recording=recording, layer=layer, seed=seed) as here:
+        await here.ready()
+        paths = leaves(here.engine)
+
+        async def assassin() -> None:
+            while sum(killed.values()) < KILLS_A_SEED:
+                # Kills fall between any two steps of the loop: a few checkpoints, sometimes a pause.
+                for _ in range(chance.randrange(60)):
+                    await trio.lowlevel.checkpoint()
+                if chance.random() < 0.3:
+                    await trio.sleep(chance.random() * 0.03)
+                path = chance.choice(paths)
+                if here.engine.supervisor.kill(path, reason=f"seed {seed}"):
+                    killed[path] = killed.get(path, 0) + 1
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(assassin)
+            with trio.fail_after(120):
+                await here.exchange.replay(math.inf, here.pacer)
+                # The assassin goes on until it has done its number.
+        with trio.fail_after(60):
+            await here.all_orders_known()
+            await here.pacer.settled()
+        check_books(here)
+        assert not here.engine.supervisor.dead_letters
+        assert len(killed) == len(paths)
+        crashes = sum(event.kind is EventKind.CRASHED for event in here.events)
+        assert crashes >= KILLS_A_SEED
+        assert here.engine.cells.orders.value.orders_total > 5

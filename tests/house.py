@@ -1,0 +1,227 @@
+"""A whole house for tests: a venue that replays a recording, an engine that trades on it, and a look behind both."""
+
+import contextlib
+import random
+from collections.abc import AsyncIterator, Mapping, Sequence
+from pathlib import Path
+
+import attrs
+import msgspec
+import trio
+
+from actors.connection_private import Credentials
+from genesis.core.chance import Chance
+from genesis.core.clock import TrioClock
+from genesis.core.supervisor import SupervisorEvent
+from genesis.domain.recording import CandleRecording
+from genesis.domain.rest_budget import RestBudget
+from genesis.domain.settings_build import Built, Layer, build
+from genesis.edge.http import HttpClient
+from genesis.edge.nonce import NonceOwner
+from genesis.edge.rest import RestDoor, RestKey
+from genesis.edge.secrets import Secret
+from genesis.edge.store import Store
+from genesis.edge.store_thread import StoreThread
+from genesis.edge.websocket import calm_websocket, fast_websocket
+from genesis.engine import Engine, Restarts, VenuePorts
+from genesis.pacer import Pacer
+from genesis.running import VenueClock
+from genesis.simulator.exchange import Exchange
+from genesis.simulator.recordings import DEFAULT, load
+from genesis.simulator.settings import DEFAULT_KEY, DEFAULT_SECRET, ExchangeSettings
+from protocols.orders import OrderState
+from protocols.settings import Settings
+from web.models import EngineStatus
+
+RESTING = frozenset({OrderState.ACKED, OrderState.PARTIAL})
+PATIENT = Restarts(intensity=10_000, period_s=10.0, max_consecutive=10_000)
+
+
+def piece_of(name: str = DEFAULT, *, minutes: int, skip: int = 0) -> CandleRecording:
+    """The first minutes of a shipped recording's replay, with all of its history."""
+    whole = load(name)
+    assert isinstance(whole, CandleRecording)
+    first = whole.first_ms + skip * 60_000
+    last = first + (minutes - 1) * 60_000
+    history = {
+        symbol: (*whole.history[symbol], *(row for row in rows if row.open_ms < first))
+        for symbol, rows in whole.rows.items()
+    }
+    rows = {symbol: tuple(row for row in rows if first <= row.open_ms <= last) for symbol, rows in whole.rows.items()}
+    return msgspec.structs.replace(whole, history=history, rows=rows, first_ms=first, last_ms=last)
+
+
+def lively_layer() -> Layer:
+    """Crosses every few minutes, and a quarantine that a test can wait for."""
+    quick = {"fast": 3, "slow": 6}
+    names = {"btc-quick": "tBTCUSD", "eth-quick": "tETHUSD"}
+    return Layer(
+        name="test",
+        values={
+            "strategies": [
+                {"name": name, "kind": "ema_cross", "symbol": symbol, "timeframe": "1m", "parameters": quick}
+                for name, symbol in names.items()
+            ],
+            "risk.max_trades_per_day": 10_000,
+            "risk.max_trades_per_symbol": 10_000,
+            "risk.max_orders_per_minute": 1000,
+            "orders.quarantine_s": 1.0,
+            "orders.doubt_after_s": 0.9,
+            "market.timeframes": ["1m"],
+            "connection.backoff_base_s": 0.01,
+            "connection.backoff_cap_s": 0.1,
+        },
+    )
+
+
+def settings_of(layer: Layer) -> Settings:
+    built = build((layer,))
+    assert isinstance(built, Built), built
+    return built.settings
+
+
+@attrs.define(eq=False)
+class House:
+    engine: Engine
+    exchange: Exchange
+    store: StoreThread
+    nursery: trio.Nursery
+    events: list[SupervisorEvent]
+    pacer: Pacer = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.pacer = Pacer(self.engine.idle, self.wires_quiet, self.lines_up)
+
+    def wires_quiet(self) -> bool:
+        engine, exchange = self.engine, self.exchange
+        return exchange.sent_frames == engine.frames_in() and exchange.received_frames == engine.frames_out()
+
+    def lines_up(self) -> bool:
+        return all(stats.up for stats in self.engine.stats.values())
+
+    async def ready(self) -> None:
+        while not self.engine.ready_to_trade():  # noqa: ASYNC110 - readiness is four cells and some counters
+            await trio.sleep(0.002)
+
+    async def replay(self, speed: float = float("inf")) -> None:
+        await self.ready()
+        await self.exchange.replay(speed, self.pacer)
+
+    async def all_orders_known(self) -> None:
+        """Until no order is on its way or in doubt. What was decided at the last boundary rests: no tick comes."""
+        while True:
+            await self.pacer.settled()
+            orders = self.engine.cells.orders.value
+            if orders.ready and all(order.state in RESTING for order in orders.open):
+                await self.view_published()
+                return
+            await trio.sleep(0.01)
+
+    async def view_published(self) -> None:
+        """Until readers see what the account actor knows: it publishes a few times a second at most."""
+        cell = self.engine.cells.account
+        with trio.move_on_after(1.0):
+            await cell.changed(cell.version)
+
+
+@contextlib.asynccontextmanager
+async def house(
+    directory: Path,
+    *,
+    recording: CandleRecording,
+    layer: Layer,
+    seed: int = 0,
+    exchange: Exchange | None = None,
+    restarts: Restarts = PATIENT,
+    environment: Mapping[str, str] | None = None,
+) -> AsyncIterator[House]:
+    """Start everything, yield, and stop in order. With `exchange` the engine meets a venue that is running already."""
+    clock = TrioClock()
+    chance = Chance(seed)
+    async with contextlib.AsyncExitStack() as stack, trio.open_nursery() as nursery:
+        if exchange is None:
+            exchange = Exchange(ExchangeSettings(), recording, clock, chance.port("venue"))
+            await nursery.start(exchange.serve)
+        assert exchange.address is not None
+        nonce = NonceOwner(directory / "nonce", lambda: clock.wall_ms() * 1000)
+        stack.callback(nonce.close)
+        http = await stack.enter_async_context(HttpClient(exchange.address.rest))
+        secret = Secret(DEFAULT_SECRET)
+        door = RestDoor(
+            public=http,
+            private=http,
+            budget=RestBudget(share=1000.0),
+            clock=clock,
+            chance=random.Random(f"{seed}-rest"),
+            key=RestKey(key=DEFAULT_KEY, secret=secret, nonce=nonce),
+        )
+        venue_clock = VenueClock(exchange.venue_ms)
+        store = StoreThread(Store.open(directory / "sim.sqlite", at_ms=venue_clock.wall_ms()))
+        events: list[SupervisorEvent] = []
+        engine = Engine(
+            settings=settings_of(layer),
+            # The config actor builds its settings from these, as it does from files.
+            layers=(layer,),
+            pairs=exchange.venue.specs,
+            store=store,
+            venue=VenuePorts(
+                public_uri=exchange.address.websocket,
+                private_uri=exchange.address.websocket,
+                dial_public=fast_websocket,
+                dial_private=calm_websocket,
+                door=door,
+                credentials=Credentials(key=DEFAULT_KEY, secret=secret),
+                nonce=nonce,
+                pace_dials=False,
+            ),
+            clock=venue_clock,
+            chance=chance,
+            status=lambda: EngineStatus(mode="sim", version="test"),
+            on_event=events.append,
+            restarts=restarts,
+            chaos=True,
+        )
+        try:
+            await nursery.start(engine.supervisor.run)
+            yield House(engine, exchange, store, nursery, events)
+        finally:
+            with trio.CancelScope(shield=True), trio.move_on_after(20):
+                await engine.supervisor.stop()
+                await store.close()
+        nursery.cancel_scope.cancel()
+
+
+def leaves(engine: Engine) -> Sequence[str]:
+    """The path of every actor."""
+    found: list[str] = []
+
+    def walk(view: object, path: str) -> None:
+        children = view.children  # type: ignore[attr-defined]
+        if not children:
+            found.append(path)
+        for child in children:
+            walk(child, f"{path}/{child.name}" if path else child.name)
+
+    walk(engine.supervisor.tree(), "")
+    return found
+
+
+def check_books(house: House) -> None:
+    """The venue's side against ours: no order doubled or unknown, every trade booked once, every wallet equal."""
+    venue = house.exchange.snapshot()
+    orders = house.engine.cells.orders.value
+    for cid, told in venue.orders_by_cid.items():
+        assert len(told) == 1, f"cid {cid} must be at the venue once, was {len(told)} times"
+        assert cid <= orders.orders_total, f"cid {cid} must be one of ours, {orders.orders_total} were given out"
+    assert not orders.foreign, f"no order may be foreign, were {orders.foreign}"
+    assert orders.unknown == 0
+    resting = {order.cid for order in venue.open_orders.values()}
+    assert {order.cid for order in orders.open} == resting
+    assert orders.fills_total == len(venue.trades), (
+        f"{len(venue.trades)} trades must be booked, {orders.fills_total} were"
+    )
+    account = house.engine.cells.account.value
+    assert account is not None
+    ours = {f"{wallet.wallet_type} {wallet.currency}": wallet.balance for wallet in account.state.wallets}
+    theirs = {name: balance for name, balance in venue.wallets.items() if balance}
+    assert {name: balance for name, balance in ours.items() if balance} == theirs
