@@ -2,7 +2,7 @@
 
 import random
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 import attrs
@@ -13,6 +13,7 @@ from genesis.domain.matching import FillWhen
 from genesis.domain.pairs import pair_specs, paper_twin
 from genesis.domain.recording import CandleRecording
 from genesis.domain.venue import Venue
+from genesis.domain.venue_ledger import IDS_PER_MS
 from genesis.simulator.account_side import AccountSide
 from genesis.simulator.faults import FaultDesk
 from genesis.simulator.feed import Feed, PublicTrade
@@ -20,7 +21,7 @@ from genesis.simulator.frame_tape import tape
 from genesis.simulator.link import HttpRequest, HttpResponse, serve_client
 from genesis.simulator.market_side import MarketSide
 from genesis.simulator.recordings import FrameRecording, Recording
-from genesis.simulator.replay_driver import Pacer, Replayer
+from genesis.simulator.replay_driver import Moment, Pacer, Replayer, source_of
 from genesis.simulator.rest import Rest
 from genesis.simulator.session import Session
 from genesis.simulator.settings import ApiKey, ExchangeSettings
@@ -146,6 +147,8 @@ class Exchange:
         """Steps up to this one happened before this process; they are taken in, not told."""
         if self.state_file is not None:
             self._load(self.state_file)
+        source = source_of(self)
+        self._moments: Iterator[Moment] = iter(()) if source is None else source.moments()
 
     # --- ports that sessions use ----------------------------------------------------------------------------------
 
@@ -196,6 +199,7 @@ class Exchange:
         task_status: trio.TaskStatus[Address] = trio.TASK_STATUS_IGNORED,
     ) -> None:
         """Listen until cancelled; HTTP and WebSocket on one port. Raises OSError when the port is taken."""
+        self.catch_up()
         listeners = await trio.open_tcp_listeners(port, host=host)
         self.address = Address(host, listeners[0].socket.getsockname()[1])
         async with trio.open_nursery() as nursery:
@@ -282,6 +286,11 @@ class Exchange:
             changed = changed or bool(outputs)
         return changed
 
+    @staticmethod
+    def print_of(symbol: Symbol, price: float, amount: float, time_ms: int) -> PublicTrade:
+        """A public trade with the id that its time gives it."""
+        return PublicTrade(time_ms * IDS_PER_MS, time_ms, amount, price)
+
     def _printed(self, symbol: Symbol, trade_id: int, time_ms: int, amount: Any, price: Any) -> None:
         self.market.traded_between_accounts(PublicTrade(trade_id, time_ms, float(amount), float(price)), symbol)
 
@@ -294,6 +303,19 @@ class Exchange:
         if wait_for_clients:
             await self.wait_for_clients()
         await self.replayer.run()
+
+    def catch_up(self) -> None:
+        """Take in, without telling, what happened in a former life of this process; `serve` does it first of all."""
+        while self.step < self.resume_after:
+            moment = next(self._moments, None)
+            if moment is None:
+                return
+            moment.absorb()
+            self.step, self.time_ms = moment.number, max(self.time_ms, moment.time_ms)
+
+    def moments(self) -> Iterator[Moment]:
+        """What is still to be told. One iterator: a second replay goes on where the first one stopped."""
+        return self._moments
 
     # --- waiting for clients --------------------------------------------------------------------------------------
 

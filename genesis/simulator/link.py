@@ -192,7 +192,8 @@ async def _serve_websocket(
                     elif session.closing is not None:
                         code, reason = session.closing
                         await stream.send_all(protocol.send(CloseConnection(code=code, reason=reason)))
-                        nursery.cancel_scope.cancel()
+                        # Closing before the client has answered would reset the line under its last words.
+                        nursery.cancel_scope.deadline = trio.current_time() + GOODBYE_S
                         return
                     else:
                         await ready.wait()
@@ -238,6 +239,8 @@ async def _read_frames(
                     wake()
                 elif isinstance(event, BytesMessage):
                     session.close(1003, "text only")
+                elif isinstance(event, CloseConnection) and session.closing is not None:
+                    return
                 elif isinstance(event, CloseConnection):
                     control += protocol.send(event.response())
                     wake()

@@ -7,7 +7,7 @@ from genesis.domain.pairs import PairSpecs
 from genesis.domain.replay import CandleRow
 from genesis.domain.venue import Venue
 from genesis.simulator.book import BookView, Level, made_up_book
-from genesis.simulator.feed import Feed, PublicTrade, candle_text
+from genesis.simulator.feed import TIMEFRAMES, Feed, PublicTrade, candle_text
 from genesis.simulator.session import Session
 from protocols.bitfinex.account import FLAG_HIDDEN
 from protocols.bitfinex.errors import ERR_SUBSCRIBE
@@ -94,6 +94,14 @@ class MarketSide:
     def streams(self) -> list[str]:
         """The symbols (and `global`) that somebody listens to."""
         return [symbol for symbol, streams in self._streams.items() if streams]
+
+    def candles_equal(self, other: "MarketSide") -> bool:
+        """Whether both have told the same candles."""
+        return all(
+            list(feed.candles(timeframe)) == list(other.feeds[symbol].candles(timeframe))
+            for symbol, feed in self.feeds.items()
+            for timeframe in TIMEFRAMES
+        )
 
     def counts(self, channel: str) -> int:
         """How many subscriptions of this kind of channel there are, over all sockets."""

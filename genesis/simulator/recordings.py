@@ -43,6 +43,8 @@ def shipped_names() -> list[str]:
 
 def find(name: str) -> Path:
     """The folder or file that a name or path means. Raises RecordingError."""
+    if not name:
+        raise RecordingError("recording", 0, f"must be one of {', '.join(shipped_names())}, or a path, was empty")
     for path in (Path(name), SHIPPED / name, SHIPPED / f"{name}{FRAMES_SUFFIX}"):
         if path.is_file() or (path / "manifest.json").is_file():
             return path

@@ -96,13 +96,11 @@ class Replayer:
     async def run(self) -> None:
         """Tell the whole recording; sets `exchange.ended` at its end."""
         exchange = self.exchange
-        source = CandleSource(exchange) if isinstance(exchange.recording, CandleRecording) else FrameSource(exchange)
-        for moment in source.moments():
-            if moment.number <= exchange.resume_after:
-                # Happened in a former life of this process: taken in, not told.
-                moment.absorb()
-                exchange.step = moment.number
-                continue
+        exchange.catch_up()
+        exchange.save()
+        # Who comes back after a crash may still owe an answer to the last thing it heard.
+        await self.pacer.settled()
+        for moment in exchange.moments():
             if not self._going.is_set():
                 await self._going.wait()
                 self._anchor = None
@@ -151,6 +149,13 @@ class Moment:
     is_boundary: bool
     tell: Callable[[], bool]
     absorb: Callable[[], None]
+
+
+def source_of(exchange: "Exchange") -> "CandleSource | FrameSource | None":
+    """The moments of an exchange's recording; None where it has none."""
+    if isinstance(exchange.recording, CandleRecording):
+        return CandleSource(exchange)
+    return FrameSource(exchange) if isinstance(exchange.recording, FrameRecording) else None
 
 
 class CandleSource:
