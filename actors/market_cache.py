@@ -37,7 +37,7 @@ class MarketCacheActor:
     view: Latest[MarketView]
     journal: Channel[JournalRequest]
     closed: Sequence[Channel[CandleClosed]]
-    requests: Channel[CandleRequest] | None = None
+    requests: Channel[Any] | None = None
     ui: Channel[Any] | None = None
     _stale: set[tuple[str, str, str]] = attrs.field(factory=set, init=False)
     _asked: dict[CandleRequest, tuple[int, float]] = attrs.field(factory=dict, init=False)

@@ -17,7 +17,7 @@ from protocols.account import AccountView
 from protocols.config import SetSettings
 from protocols.health import ConnectionView, Reconnect
 from protocols.journal import JournalRequest
-from protocols.market import BookTop, CandleClosed, CandleRequest, Freshness, MarketView, Ticker
+from protocols.market import BookTop, CandleClosed, CandleRequest, Freshness, MarketView, Ticker, TradesRequest
 from protocols.orders import (
     AccountEvent,
     Approved,
@@ -85,7 +85,7 @@ class Channels:
     history_requests: Channel[HistoryRequest] = attrs.field(
         factory=lambda: Channel("history_requests", Overflow.FAIL, capacity=64)
     )
-    candle_requests: Channel[CandleRequest] = attrs.field(
+    candle_requests: Channel[CandleRequest | TradesRequest] = attrs.field(
         factory=lambda: Channel("candle_requests", Overflow.CONFLATE, capacity=256, key=lambda request: request)
     )
     reconnect_private: Channel[Reconnect] = attrs.field(
@@ -165,7 +165,7 @@ class Plan:
 
     def _says(self) -> dict[str, tuple[Channel[Any], ...]]:
         to = self.channels
-        public = (to.prices, to.market_events, to.ui)
+        public = (to.prices, to.market_events, to.candle_requests, to.ui)
         return {
             "config": (to.journal, to.ui),
             "account": (to.journal, to.account_state, to.ui),

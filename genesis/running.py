@@ -19,6 +19,7 @@ from genesis.core.chance import Chance, fresh_seed
 from genesis.core.clock import Clock, TrioClock
 from genesis.core.errors import Escalated
 from genesis.core.hard_exit import HardExit
+from genesis.core.loop_watch import LoopBlocked, LoopWatch
 from genesis.core.supervisor import EventKind, SupervisorEvent
 from genesis.domain.pairs import PairSpecs, pair_specs
 from genesis.domain.recording import CandleRecording, RecordingError
@@ -120,6 +121,8 @@ class _Run:
         chance = Chance(seed)
         async with contextlib.AsyncExitStack() as stack, trio.open_nursery() as nursery:
             await nursery.start(self._listen_to_signals)
+            # A loop that stands still can be seen from a thread only; past ten seconds nobody trusts us any more.
+            nursery.start_soon(LoopWatch(_log_block, on_fatal=self.hard_exit.now).run)
             ports, venue_clock, pairs = await self._venue(nursery, stack, chance)
             store = self._open_store(venue_clock)
             try:
@@ -440,6 +443,10 @@ class _Run:
                 log.info("stopping", signal=signal.Signals(number).name)
                 self.hard_exit.arm(SHUTDOWN_S, "shutdown")
                 self.stopping.set()
+
+
+def _log_block(block: LoopBlocked) -> None:
+    log.error("loop_blocked", blocked_s=round(block.blocked_s, 3), stack=block.stack)
 
 
 def _wall_us() -> int:
