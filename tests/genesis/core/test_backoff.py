@@ -1,6 +1,7 @@
 """Pauses that grow, stop growing, and never overflow."""
 
 import random
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -52,7 +53,7 @@ def test_the_first_failure_is_free_by_default() -> None:
         ({"free": -1}, "free must be at least 0, was -1"),
     ],
 )
-def test_a_pause_that_cannot_be_right_is_refused(wrong: dict[str, float], words: str) -> None:
+def test_a_pause_that_cannot_be_right_is_refused(wrong: dict[str, Any], words: str) -> None:
     with pytest.raises(ValueError) as caught:
         Backoff(**wrong)
     assert str(caught.value) == words

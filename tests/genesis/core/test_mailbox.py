@@ -1,6 +1,7 @@
 """Leases, acks, redelivery and dead letters."""
 
 import math
+from collections.abc import Callable
 
 import pytest
 import trio
@@ -259,7 +260,12 @@ async def test_a_fenced_generation_may_do_nothing() -> None:
     old = desk.inbox
     (envelope,) = await old.lease()
     desk.crash(None)
-    for act in (lambda: old.ack(envelope), lambda: old.ack_all([envelope]), lambda: envelope.reply(1)):
+    acts: list[Callable[[], None]] = [
+        lambda: old.ack(envelope),
+        lambda: old.ack_all([envelope]),
+        lambda: envelope.reply(1),
+    ]
+    for act in acts:
         with pytest.raises(Fenced, match="generation 1 of actor is over"):
             act()
     with pytest.raises(Fenced):

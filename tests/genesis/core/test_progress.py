@@ -4,6 +4,7 @@ import itertools
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 import trio
@@ -44,12 +45,12 @@ class Shop:
         self.events: list[SupervisorEvent] = []
         self.letters: list[DeadLetter] = []
 
-    def child(self, body: Body, **spec: object) -> ChildSpec:
+    def child(self, body: Body, **spec: Any) -> ChildSpec:
         mailbox = spec.pop("mailbox", None) or Mailbox("a", [self.channel], alarm=self.letters.append)
         return ChildSpec(**{"id": "a", "start": lambda: Acts(body), "mailbox": mailbox, "backoff": IMMEDIATE, **spec})
 
     @asynccontextmanager
-    async def open(self, *children: ChildSpec, **spec: object) -> AsyncIterator[Supervisor]:
+    async def open(self, *children: ChildSpec | SupervisorSpec, **spec: Any) -> AsyncIterator[Supervisor]:
         whole = SupervisorSpec(**{"id": "top", "intensity": 99, "children": children, **spec})
         supervisor = Supervisor(whole, clock=TrioClock(), chance=random.Random(1), on_event=self.events.append)
         async with trio.open_nursery() as nursery:
@@ -59,7 +60,7 @@ class Shop:
         self.channel.check_books()
 
     def crashes(self) -> list[tuple[float, type[BaseException]]]:
-        return [(e.at_s, type(e.error)) for e in self.events if e.kind is EventKind.CRASHED]
+        return [(e.at_s, type(e.error)) for e in self.events if e.kind is EventKind.CRASHED and e.error]
 
 
 async def hang(ctx: Context) -> None:

@@ -1,6 +1,7 @@
 """Supervisors under supervisors: escalation as a crash, stops that reach all the way down, and chaos at any height."""
 
 import itertools
+from typing import Any
 
 import pytest
 import trio
@@ -10,14 +11,15 @@ from genesis.core.backoff import IMMEDIATE, Backoff
 from genesis.core.errors import Escalated, Killed
 from genesis.core.supervisor import EventKind, Restart, Strategy, SupervisorSpec
 from protocols.health import ActorStatus
+from tests.genesis.core.stage import Stage
 
 
-def inner(stage, name: str = "in", names: str = "x y", **spec: object) -> SupervisorSpec:
+def inner(stage: Stage, name: str = "in", names: str = "x y", **spec: Any) -> SupervisorSpec:
     return SupervisorSpec(**{"id": name, "children": stage.children(names), "backoff": IMMEDIATE, **spec})
 
 
 async def test_a_supervisor_that_gives_up_is_restarted_by_its_parent_as_a_crash(
-    stage, autojump_clock: MockClock
+    stage: Stage, autojump_clock: MockClock
 ) -> None:
     """In OTP a supervisor gives up with `shutdown`, and a transient one stays down; ours does not."""
     spec = SupervisorSpec(id="top", children=(stage.child("a"), inner(stage, restart=Restart.TRANSIENT, intensity=0)))
@@ -42,7 +44,7 @@ async def test_a_supervisor_that_gives_up_is_restarted_by_its_parent_as_a_crash(
 
 @pytest.mark.parametrize(("inner_intensity", "outer_intensity"), [(0, 0), (0, 2), (2, 0), (1, 1), (2, 3)])
 async def test_the_crashes_it_takes_to_bring_down_the_root_multiply(
-    stage, inner_intensity: int, outer_intensity: int, autojump_clock: MockClock
+    stage: Stage, inner_intensity: int, outer_intensity: int, autojump_clock: MockClock
 ) -> None:
     spec = SupervisorSpec(
         id="top", intensity=outer_intensity, children=(inner(stage, names="x", intensity=inner_intensity),)
@@ -57,7 +59,7 @@ async def test_the_crashes_it_takes_to_bring_down_the_root_multiply(
 
 
 async def test_a_nested_supervisor_that_cannot_start_fails_the_whole_first_start(
-    stage, autojump_clock: MockClock
+    stage: Stage, autojump_clock: MockClock
 ) -> None:
     stage.start_fails["y"] = lambda _: True
     spec = SupervisorSpec(id="top", intensity=9, children=(stage.child("a"), inner(stage)))
@@ -67,7 +69,7 @@ async def test_a_nested_supervisor_that_cannot_start_fails_the_whole_first_start
 
 
 async def test_a_nested_supervisor_that_cannot_start_again_is_retried_by_its_parents_budget(
-    stage, autojump_clock: MockClock
+    stage: Stage, autojump_clock: MockClock
 ) -> None:
     stage.start_fails["y"] = lambda start: start in (2, 3)
     spec = SupervisorSpec(id="top", intensity=3, children=(inner(stage, intensity=0),))
@@ -78,7 +80,7 @@ async def test_a_nested_supervisor_that_cannot_start_again_is_retried_by_its_par
     assert stage.failure is None
 
 
-async def test_one_for_all_takes_a_whole_branch_down_and_up(stage, autojump_clock: MockClock) -> None:
+async def test_one_for_all_takes_a_whole_branch_down_and_up(stage: Stage, autojump_clock: MockClock) -> None:
     spec = SupervisorSpec(id="top", strategy=Strategy.ONE_FOR_ALL, children=(inner(stage), stage.child("a")))
     async with stage.runs(spec):
         stage.fresh_log()
@@ -86,7 +88,7 @@ async def test_one_for_all_takes_a_whole_branch_down_and_up(stage, autojump_cloc
         assert stage.log == ["-a", "-y", "-x", "+x", "+y", "+a"]
 
 
-async def test_a_branch_with_a_finite_deadline_is_fenced_as_a_whole(stage, autojump_clock: MockClock) -> None:
+async def test_a_branch_with_a_finite_deadline_is_fenced_as_a_whole(stage: Stage, autojump_clock: MockClock) -> None:
     stage.stop_takes_s["x"] = 100
     branch = SupervisorSpec(id="in", children=stage.children("x y", shutdown_s=50), shutdown_s=10)
     async with stage.runs(SupervisorSpec(id="top", children=(stage.child("a"), branch))) as supervisor:
@@ -97,7 +99,7 @@ async def test_a_branch_with_a_finite_deadline_is_fenced_as_a_whole(stage, autoj
 
 
 async def test_a_zombie_below_is_a_crash_of_its_supervisor_and_the_parent_starts_anew(
-    stage, autojump_clock: MockClock
+    stage: Stage, autojump_clock: MockClock
 ) -> None:
     stage.stop_takes_s["x"] = 100
     branch = SupervisorSpec(id="in", children=stage.children("x y", shutdown_s=5), backoff=IMMEDIATE)
@@ -111,7 +113,7 @@ async def test_a_zombie_below_is_a_crash_of_its_supervisor_and_the_parent_starts
         stage.stop_takes_s.clear()
 
 
-async def test_kill_reaches_any_height(stage, autojump_clock: MockClock) -> None:
+async def test_kill_reaches_any_height(stage: Stage, autojump_clock: MockClock) -> None:
     deep = SupervisorSpec(id="deep", children=stage.children("x"), backoff=IMMEDIATE)
     mid = SupervisorSpec(id="mid", children=(deep, stage.child("m")), backoff=IMMEDIATE)
     async with stage.runs(SupervisorSpec(id="top", children=(mid, stage.child("a")))) as supervisor:
@@ -131,7 +133,7 @@ async def test_kill_reaches_any_height(stage, autojump_clock: MockClock) -> None
         assert set(errors) == {"top/mid/deep/x", "top/mid/deep", "top/mid"}
 
 
-async def test_generations_rise_over_the_restarts_of_their_supervisor(stage, autojump_clock: MockClock) -> None:
+async def test_generations_rise_over_the_restarts_of_their_supervisor(stage: Stage, autojump_clock: MockClock) -> None:
     async with stage.runs(SupervisorSpec(id="top", intensity=9, children=(inner(stage, intensity=0),))):
         for _ in range(3):
             await stage.crash("x")
@@ -141,7 +143,7 @@ async def test_generations_rise_over_the_restarts_of_their_supervisor(stage, aut
         assert [event.generation for event in starts] == [1, 2, 3, 4]
 
 
-async def test_a_branch_in_its_pause_is_stopped_at_once(stage, autojump_clock: MockClock) -> None:
+async def test_a_branch_in_its_pause_is_stopped_at_once(stage: Stage, autojump_clock: MockClock) -> None:
     branch = inner(stage, intensity=0, backoff=Backoff(base_s=60, cap_s=60, free=0))
     async with stage.runs(SupervisorSpec(id="top", children=(branch,))) as supervisor:
         await stage.crash("x")
@@ -150,7 +152,7 @@ async def test_a_branch_in_its_pause_is_stopped_at_once(stage, autojump_clock: M
         assert trio.current_time() < 1
 
 
-async def test_a_way_out_deep_down_leaves_through_the_root(stage, autojump_clock: MockClock) -> None:
+async def test_a_way_out_deep_down_leaves_through_the_root(stage: Stage, autojump_clock: MockClock) -> None:
     supervisor = stage.supervisor(SupervisorSpec(id="top", intensity=9, children=(stage.child("a"), inner(stage))))
     with pytest.RaisesGroup(SystemExit):
         async with trio.open_nursery() as nursery:
@@ -159,7 +161,7 @@ async def test_a_way_out_deep_down_leaves_through_the_root(stage, autojump_clock
     assert stage.log == ["+a", "+x", "+y", "-x", "-y", "-a"]
 
 
-async def test_a_thousand_children_start_in_order_and_stop_in_reverse(stage, autojump_clock: MockClock) -> None:
+async def test_a_thousand_children_start_in_order_and_stop_in_reverse(stage: Stage, autojump_clock: MockClock) -> None:
     """scale_start_stop_many_children, in small."""
     names = " ".join(f"c{number}" for number in range(1000))
     async with stage.runs(SupervisorSpec(id="top", children=stage.children(names))):
@@ -168,7 +170,7 @@ async def test_a_thousand_children_start_in_order_and_stop_in_reverse(stage, aut
     assert stage.log == [f"-c{number}" for number in reversed(range(1000))]
 
 
-async def test_nothing_is_left_of_a_thousand_restarts(stage, autojump_clock: MockClock) -> None:
+async def test_nothing_is_left_of_a_thousand_restarts(stage: Stage, autojump_clock: MockClock) -> None:
     """Tasks return to the baseline after each fault."""
     spec = SupervisorSpec(
         id="top",

@@ -1,6 +1,7 @@
 """What the exchange does with orders and ticks, one behaviour a test."""
 
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -31,9 +32,8 @@ def a_venue(model: FillModel | None = None, *names: str, last: float = 8000.0) -
 
 def an_order(amount: str, wire_type: str = "EXCHANGE MARKET", **fields: object) -> NewOrder:
     prices = {name: D(str(value)) for name, value in fields.items() if name.endswith(("price", "distance"))}
-    return NewOrder(
-        **({"cid": 1, "group_id": None, "symbol": BTC, "wire_type": wire_type, "amount": D(amount)} | fields | prices)
-    )
+    plain: dict[str, Any] = {"cid": 1, "group_id": None, "symbol": BTC, "wire_type": wire_type, "amount": D(amount)}
+    return NewOrder(**plain | fields | prices)
 
 
 def said(out: list[VenueOutput]) -> list[str]:
@@ -63,7 +63,7 @@ def test_a_market_order_waits_for_the_next_tick_and_pays_spread_and_slippage() -
     assert said(out) == ["oc", "te", "wu USD", "wu BTC", "tu"]
     order = order_of(out)
     # 8010 + 0.005 % is 8010.4005, rounded up to the price step 8010.5; slippage of 0.005 % makes 8010.9...: 8011.
-    assert (order.average_price, order.status, order.remaining) == (D("8011"), "EXECUTED @ 8011(0.1)", 0)
+    assert (order.average_price, order.status, order.remaining) == (D("8011"), "EXECUTED @ 8011(0.1)", D(0))
     assert venue.accounts["sim"].wallet("exchange", "BTC").balance == D("10.0998")
     assert venue.accounts["sim"].wallet("exchange", "USD").balance == D("100000") - D("801.1")
 
@@ -225,9 +225,14 @@ def test_accounts_trade_with_each_other_by_price_then_time() -> None:
 def test_refusals_use_the_venues_words_and_change_nothing(request_fields: dict[str, object], text: str) -> None:
     venue = a_venue()
     venue.open_account("poor", [("exchange", "USD", D(1))])
-    request = NewOrder(
-        **({"cid": 5, "group_id": None, "symbol": BTC, "wire_type": "EXCHANGE MARKET", "amount": D(1)} | request_fields)
-    )
+    plain: dict[str, Any] = {
+        "cid": 5,
+        "group_id": None,
+        "symbol": BTC,
+        "wire_type": "EXCHANGE MARKET",
+        "amount": D(1),
+    }
+    request = NewOrder(**plain | request_fields)
     before = {key: (wallet.balance, wallet.locked) for key, wallet in venue.accounts["sim"].wallets.items()}
     (answer,) = venue.submit("sim", request, 2_000)
     notice = answer[1]

@@ -216,8 +216,8 @@ class Disk:
             case Renamed() | Removed():
                 self.names.append(step)
             case DirectorySynced():
-                for change in self.names:
-                    _rename(self.synced, self.pending, change)
+                for name_change in self.names:
+                    _rename(self.synced, self.pending, name_change)
                 self.names.clear()
             case Answered():
                 self.answered.append(step.key)

@@ -66,6 +66,7 @@ class Talker:
     async def hear(self) -> Any:
         with trio.fail_after(10):
             text = await self.socket.get_message()
+        assert isinstance(text, str)
         self.raw.append(text)
         self.heard.append(json.loads(text))
         return self.heard[-1]

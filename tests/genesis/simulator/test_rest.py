@@ -12,7 +12,7 @@ from protocols.bitfinex.auth import sign
 from protocols.bitfinex.numbers import read_json
 from protocols.units import Symbol
 
-READ = {"session": 0, "received_ns": 0}
+READ: dict[str, Any] = {"session": 0, "received_ns": 0}
 
 
 def exact(answer: httpx.Response) -> Any:
@@ -93,7 +93,7 @@ async def test_too_many_requests_are_429_for_a_minute(open_world: Any) -> None:
 
 async def test_signatures_nonces_and_keys_are_checked(world: Any) -> None:
     path = "auth/r/wallets"
-    cases = [
+    cases: list[tuple[dict[str, Any], list[object] | None]] = [
         ({"key": "nobody"}, [10100, "apikey: invalid"]),
         ({"secret": "wrong"}, [10100, "apikey: digest invalid"]),
         ({"key": "bob-key", "secret": "bob-secret", "nonce": 7}, None),
