@@ -38,9 +38,9 @@ class OrderFlattener(OrderReconciler):
         )
         self.flattens[flatten.flatten_id] = flatten
         self._dirty[flatten.key] = flatten
-        for row in list(self._open.values()):
-            if (row.intent.symbol, row.intent.margin) in flatten.books:
-                self._want_cancel(row, f"flatten: {wish.reason}")
+        for order in list(self._open.values()):
+            if (order.intent.symbol, order.intent.margin) in flatten.books:
+                self._want_cancel(order, f"flatten: {wish.reason}")
         self._advance_flattens()
 
     def _advance_flattens(self) -> None:
