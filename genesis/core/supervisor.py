@@ -291,7 +291,7 @@ class Supervisor:
         try:
             with child.scope:
                 await spec.start().run(ctx)
-        except BaseException as error:
+        except BaseException as error:  # noqa: ASYNC103 - how it ended is the supervisor's to judge, a cancellation too
             child.error = error
         self._task_over(child, term)
 
@@ -299,7 +299,7 @@ class Supervisor:
         try:
             with child.scope:
                 await inner._live(lambda: self._on_ready(child, term.generation))
-        except BaseException as error:
+        except BaseException as error:  # noqa: ASYNC103 - as above
             child.error = error
         self._task_over(child, term)
 
