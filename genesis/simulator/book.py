@@ -73,15 +73,22 @@ def rounded_price(price: float, digits: int, up: bool) -> float:
     return float((number / step).to_integral_value(ROUND_CEILING if up else ROUND_FLOOR) * step)
 
 
-def _by_price(levels: Iterable[Level], digits: int, up: bool) -> list[Level]:
+def _by_price(levels: Iterable[Level], precision: str, up: bool, length: int) -> list[Level]:
+    """The best `length` price levels of a side, orders of one price joined."""
+    digits = DIGITS[precision]
     joined: list[Level] = []
+    last_price = -1.0
     for level in levels:
-        price = rounded_price(level.price, digits, up)
-        if joined and joined[-1].price == price:
+        # Every price of the market has five digits at most, so P0 has nothing to cut.
+        price = level.price if precision == "P0" else rounded_price(level.price, digits, up)
+        if price == last_price:
             last = joined[-1]
             joined[-1] = Level(last.order_id, price, last.orders + level.orders, round(last.amount + level.amount, 8))
+        elif len(joined) == length:
+            break
         else:
-            joined.append(Level(level.order_id, price, level.orders, level.amount))
+            joined.append(level if precision == "P0" else Level(level.order_id, price, level.orders, level.amount))
+            last_price = price
     return joined
 
 
@@ -101,8 +108,15 @@ class BookView:
     def _cut(self, bids: Sequence[Level], asks: Sequence[Level]) -> tuple[list[Level], list[Level]]:
         if self.precision == "R0":
             return list(bids[: self.length]), list(asks[: self.length])
-        digits = DIGITS[self.precision]
-        return _by_price(bids, digits, False)[: self.length], _by_price(asks, digits, True)[: self.length]
+        return (
+            _by_price(bids, self.precision, False, self.length),
+            _by_price(asks, self.precision, True, self.length),
+        )
+
+    @property
+    def depth(self) -> int:
+        """How many levels of the whole book it needs to be right."""
+        return self.length if self.precision in ("P0", "R0") else DEPTH
 
     def _text(self, level: Level) -> str:
         if self.precision == "R0":

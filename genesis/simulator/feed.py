@@ -1,5 +1,6 @@
 """One pair's public market: its candles of every time frame, its last trades, its day."""
 
+from bisect import bisect_left
 from collections import deque
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
@@ -66,6 +67,11 @@ class Feed:
         self._series: dict[str, list[Candle]] = {timeframe: [] for timeframe in TIMEFRAMES}
         self._base: dict[str, Candle] = {}
         self._day: Day | None = None
+        self._opens_ms: list[int] = []
+        self._opens: list[float] = []
+        self._highs: list[float] = []
+        self._lows: list[float] = []
+        self._volumes: list[float] = []
         for row in history:
             self.on_minute(row)
 
@@ -75,6 +81,7 @@ class Feed:
             for timeframe in TIMEFRAMES:
                 self._touch(timeframe)
                 self._base[timeframe] = self._series[timeframe][-1]
+            self._remember(self._minute)
             self._day = None
         self._minute = Candle(
             symbol=self.symbol,
@@ -87,6 +94,14 @@ class Feed:
             volume=row.volume,
         )
         self.last = row.close
+
+    def _remember(self, minute: Candle) -> None:
+        # Columns, for the day's statistics: a maximum over floats costs a tenth of one over candles.
+        self._opens_ms.append(minute.open_ms)
+        self._opens.append(minute.open)
+        self._highs.append(minute.high)
+        self._lows.append(minute.low)
+        self._volumes.append(minute.volume)
 
     def on_trade(self, trade: PublicTrade) -> None:
         self.trades.append(trade)
@@ -153,15 +168,10 @@ class Feed:
             return None
         if self._day is None:
             since_ms = minute.open_ms - (DAY_MINUTES - 1) * MINUTE_MS
-            old = [
-                candle for candle in self._series["1m"][-DAY_MINUTES:] if since_ms <= candle.open_ms < minute.open_ms
-            ]
-            if old:
+            first = bisect_left(self._opens_ms, since_ms)
+            if first < len(self._opens_ms):
                 self._day = Day(
-                    old[0].open,
-                    max(candle.high for candle in old),
-                    min(candle.low for candle in old),
-                    sum(candle.volume for candle in old),
+                    self._opens[first], max(self._highs[first:]), min(self._lows[first:]), sum(self._volumes[first:])
                 )
             else:
                 self._day = Day(minute.open, minute.high, minute.low, 0.0)

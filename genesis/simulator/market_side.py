@@ -6,7 +6,7 @@ from typing import Any, Final
 from genesis.domain.pairs import PairSpecs
 from genesis.domain.replay import CandleRow
 from genesis.domain.venue import Venue
-from genesis.simulator.book import BookView, Level, made_up_book
+from genesis.simulator.book import DEPTH, BookView, Level, made_up_book
 from genesis.simulator.feed import TIMEFRAMES, Feed, PublicTrade, candle_text
 from genesis.simulator.session import Session
 from protocols.bitfinex.account import FLAG_HIDDEN
@@ -22,6 +22,8 @@ SLOW_BOOK_MS: Final = 2_000
 """Frequency F1."""
 RECORDED_BOOK_MS: Final = 100
 """How often a recorded book is told to those who asked for another cut of it than was recorded."""
+
+TICKER_LEVELS: Final = 25
 
 BookSource = Callable[[], tuple[list[Level], list[Level]]]
 
@@ -145,10 +147,10 @@ class MarketSide:
                 for session, channel in self.subscribers[subscription].items():
                     session.channel(channel, text)
             elif subscription.channel == "book":
-                book = book or self.book(symbol)
+                book = book or self.book(symbol, self._depth(symbol))
                 self._publish_book(subscription, *book)
             elif subscription.channel == "ticker":
-                book = book or self.book(symbol)
+                book = book or self.book(symbol, self._depth(symbol))
                 row = self.ticker_row(symbol, book)
                 for session, channel in self.subscribers[subscription].items():
                     if row is not None:
@@ -193,7 +195,7 @@ class MarketSide:
         """Somebody's visible order came, went or shrank."""
         books = [what for what in self._streams[symbol] if what.channel == "book"]
         if books:
-            bids, asks = self.book(symbol)
+            bids, asks = self.book(symbol, self._depth(symbol))
             for subscription in books:
                 self._publish_book(subscription, bids, asks)
 
@@ -205,20 +207,25 @@ class MarketSide:
 
     # --- what is asked --------------------------------------------------------------------------------------------
 
-    def book(self, symbol: Symbol) -> tuple[list[Level], list[Level]]:
+    def _depth(self, symbol: Symbol) -> int:
+        """The deepest look that somebody has into this book; the ticker sums 25 levels."""
+        depths = [self._views[each].depth for each in self._streams[symbol] if each in self._views]
+        return max(TICKER_LEVELS, *depths) if depths else TICKER_LEVELS
+
+    def book(self, symbol: Symbol, depth: int = DEPTH) -> tuple[list[Level], list[Level]]:
         """(bids, asks) with the visible orders of accounts among them, best first."""
-        bids, asks = self._plain_book(symbol)
+        bids, asks = self._plain_book(symbol, depth)
         return (
             self._with_orders(symbol, Side.BUY, bids),
             self._with_orders(symbol, Side.SELL, asks),
         )
 
-    def _plain_book(self, symbol: Symbol) -> tuple[list[Level], list[Level]]:
+    def _plain_book(self, symbol: Symbol, depth: int = DEPTH) -> tuple[list[Level], list[Level]]:
         source = self.sources.get(symbol)
         if source is not None:
             return source()
         last = self.feeds[symbol].last
-        return ([], []) if last is None else made_up_book(symbol, last, self.venue.model)
+        return ([], []) if last is None else made_up_book(symbol, last, self.venue.model, depth)
 
     def _with_orders(self, symbol: Symbol, side: Side, levels: list[Level]) -> list[Level]:
         own = [
