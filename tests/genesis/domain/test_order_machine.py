@@ -1,24 +1,15 @@
-"""The order machine: each promise by itself, then all of them over histories that nobody would write."""
+"""The order machine: each promise by itself."""
 
-import random
 from decimal import Decimal
 from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from genesis.domain.order_machine import OrderMachine
 from genesis.domain.order_outputs import Outputs
-from protocols.journal import CellWrite
 from protocols.orders import (
-    AccountEvent,
-    CancelIntent,
     CancelOrder,
     CommandInDoubt,
-    CommandNotSent,
-    CommandSent,
     Fill,
     Flatten,
     HistoryFailed,
@@ -28,170 +19,28 @@ from protocols.orders import (
     OrderType,
     OrderUpdate,
     Purpose,
-    RequestNotice,
-    SessionDown,
-    SessionUp,
     SubmitOrder,
     UpdateIntent,
     UpdateOrder,
-    VenueOrder,
-    VenueTrade,
 )
 from protocols.units import ZERO, Side
-from tests.genesis.domain.order_oracle import SETTINGS, START_MS, SYMBOL, World, an_intent, approved
+from tests.genesis.domain.order_bench import (
+    Bench,
+    a_row,
+    a_trade,
+    closed,
+    commands,
+    down,
+    executed,
+    fills,
+    not_sent,
+    refusal,
+    sent,
+    states,
+)
+from tests.genesis.domain.order_oracle import SETTINGS, START_MS, SYMBOL, an_intent
 
 S = OrderState
-
-
-class Bench:
-    """One machine, its disk, and short words for what it may hear."""
-
-    def __init__(self, **options: Any) -> None:
-        self.options = options
-        self.now = 0.0
-        self.disk: dict[str, CellWrite] = {}
-        self.machine = OrderMachine(SETTINGS, epoch=1, signal_max_age_s=30.0, **options)
-
-    def take(self) -> Outputs:
-        out = self.machine.take()
-        for key, cell in out.cells.items():
-            self.disk[key] = cell
-        return out
-
-    def hear(self, *events: AccountEvent) -> Outputs:
-        for event in events:
-            self.machine.on_event(event, now=self.now, wall_ms=START_MS)
-        return self.take()
-
-    def admit(self, *args: Any, **kwargs: Any) -> Outputs:
-        self.machine.admit(approved(an_intent(*args, **kwargs)), now=self.now, wall_ms=START_MS)
-        return self.take()
-
-    def cancel(self, intent_id: str | None) -> Outputs:
-        wish = CancelIntent(intent_id=intent_id, reason="wish", correlation_id="x")
-        self.machine.on_cancel(wish, now=self.now, wall_ms=START_MS)
-        return self.take()
-
-    def wait(self, seconds: float) -> Outputs:
-        self.now += seconds
-        self.machine.on_timer(now=self.now, wall_ms=START_MS)
-        return self.take()
-
-    def restart(self, *, new_process: bool) -> Outputs:
-        epoch = self.machine.fence.epoch + new_process
-        self.machine = OrderMachine(SETTINGS, epoch=epoch, signal_max_age_s=30.0, **self.options)
-        self.machine.restore(self.disk.values(), now=self.now, wall_ms=START_MS)
-        return self.take()
-
-    def up(self, session: int, *orders: VenueOrder) -> Outputs:
-        return self.hear(
-            OrderSnapshot(session=session, orders=orders, received_ns=0),
-            SessionUp(session=session, user_id=1, received_ns=0),
-        )
-
-    def report(self, *, opened: Any = (), closed: Any = (), trades: Any = ()) -> Outputs:
-        fence = self.machine.fence
-        assert fence.pending_id is not None
-        return self.hear(
-            HistoryReport(
-                request_id=fence.pending_id,
-                session=fence.session,
-                since_ms=fence.since_ms,
-                open_orders=tuple(opened),
-                closed_orders=tuple(closed),
-                trades=tuple(trades),
-                received_ns=0,
-            )
-        )
-
-    def ready(self, session: int = 1, *orders: VenueOrder) -> Outputs:
-        self.up(session, *orders)
-        return self.report(opened=orders)
-
-    def state(self, cid: int = 1) -> OrderState:
-        return self.machine.orders[cid].state
-
-
-def a_row(cid: int = 1, event: str = "on", session: int = 1, **changes: Any) -> VenueOrder:
-    fields: dict[str, Any] = {
-        "event": event,
-        "session": session,
-        "venue_id": 1000 + cid,
-        "group_id": SETTINGS.group_id,
-        "cid": cid,
-        "symbol": SYMBOL,
-        "created_ms": START_MS,
-        "updated_ms": START_MS,
-        "remaining": Decimal(1),
-        "original": Decimal(1),
-        "wire_type": "EXCHANGE LIMIT",
-        "flags": 0,
-        "status": "ACTIVE",
-        "price": Decimal(7000),
-        "average_price": ZERO,
-        "trailing_distance": ZERO,
-        "aux_limit_price": ZERO,
-        "placed_id": None,
-        "received_ns": 0,
-    }
-    return VenueOrder(**{**fields, **changes})
-
-
-def closed(cid: int = 1, status: str = "CANCELED", **changes: Any) -> VenueOrder:
-    return a_row(cid, event=changes.pop("event", "oc"), status=status, **{"updated_ms": START_MS + 9, **changes})
-
-
-def executed(cid: int = 1, **changes: Any) -> VenueOrder:
-    return closed(cid, "EXECUTED @ 7000.0(1.0)", remaining=ZERO, **changes)
-
-
-def a_trade(event: str = "tu", *, trade_id: int = 5, amount: str = "1", session: int = 1, cid: int = 1) -> VenueTrade:
-    fee = None if event == "te" else Decimal("-0.002")
-    return VenueTrade(
-        event=event,
-        session=session,
-        trade_id=trade_id,
-        symbol=SYMBOL,
-        time_ms=START_MS + 5,
-        venue_order_id=1000 + cid,
-        cid=cid,
-        amount=Decimal(amount),
-        price=Decimal(7000),
-        wire_type="EXCHANGE LIMIT",
-        order_price=Decimal(7000),
-        maker=False,
-        fee=fee,
-        fee_currency=None if fee is None else "BTC",
-        received_ns=0,
-    )
-
-
-def refusal(cid: int = 1, kind: str = "on-req", session: int = 1) -> RequestNotice:
-    return RequestNotice(session=session, kind=kind, status="ERROR", text="no", cid=cid, venue_id=None, received_ns=0)
-
-
-def sent(cid: int = 1, session: int = 1) -> CommandSent:
-    return CommandSent(cid=cid, kind="on", session=session, received_ns=0)
-
-
-def not_sent(cid: int = 1, session: int = 1, kind: str = "on") -> CommandNotSent:
-    return CommandNotSent(cid=cid, kind=kind, session=session, reason="no line")
-
-
-def down(session: int = 1) -> SessionDown:
-    return SessionDown(session=session, reason="cut", received_ns=0)
-
-
-def commands(out: Outputs) -> list[Any]:
-    return [outgoing.command for outgoing in out.commands]
-
-
-def states(out: Outputs) -> list[OrderState]:
-    return [report.order.state for report in out.reports if isinstance(report, OrderUpdate)]
-
-
-def fills(out: Outputs) -> list[Fill]:
-    return [report for report in out.reports if isinstance(report, Fill)]
 
 
 @pytest.fixture
@@ -778,35 +627,3 @@ def test_an_intent_that_the_journal_knows_from_a_forgotten_life_is_not_sent(benc
     bench.machine.disown(an_intent(1).intent_id)
     out = bench.take()
     assert states(out) == [S.REJECTED]
-
-
-# --- histories ----------------------------------------------------------------------------------------------------
-
-
-def live_through(tape: list[int]) -> World:
-    world = World()
-    for choice in tape:
-        world.act(choice)
-        world.check_laws()
-    world.heal()
-    world.check_settled()
-    return world
-
-
-@settings(deadline=None, max_examples=60)
-@given(st.lists(st.integers(0, 24 * 840 - 1), max_size=150))
-def test_no_history_loses_doubles_or_forgets_an_order(tape: list[int]) -> None:
-    live_through(tape)
-
-
-@pytest.mark.parametrize("seed", range(12))
-def test_long_histories_with_every_fault(seed: int) -> None:
-    chance = random.Random(seed)
-    world = live_through([chance.randrange(24 * 840) for _ in range(500)])
-    assert len(world.orders) > 5, "the venue must have seen orders for this to prove anything"
-
-
-def test_the_same_history_twice_is_the_same_disk() -> None:
-    chance = random.Random(99)
-    tape = [chance.randrange(24 * 840) for _ in range(400)]
-    assert live_through(tape).disk == live_through(tape).disk
