@@ -18,7 +18,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class CellWrite(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """A named value that must survive: latches, counters, checkpoints, order rows. Newest wins; b"" removes the cell."""
+    """A named value that must survive: latches, counters, checkpoints, order rows. Newest wins; b"" removes."""
 
     table: str
     key: str
