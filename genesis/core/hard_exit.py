@@ -9,6 +9,8 @@ from typing import Final
 
 EXIT_CODE: Final = 70
 """EX_SOFTWARE of sysexits.h: neither success nor any code that the commands use."""
+LAST_WORDS_S: Final = 2.0
+"""How long the reason may take to be told: a pipe that nobody reads takes for ever."""
 
 
 class HardExit:
@@ -36,8 +38,17 @@ class HardExit:
             self._timer = None
 
     def now(self, reason: str) -> None:
-        """Say why and where every thread stands, then leave: no finally block, no flush but ours."""
-        sys.stderr.write(f"genesis: hard exit: {reason}\n")
-        sys.stderr.flush()
-        faulthandler.dump_traceback(file=sys.__stderr__ or sys.stderr, all_threads=True)
-        self._leave(self._exit_code)
+        """Say why and where every thread stands, then leave: no finally block, no flush but ours.
+
+        It leaves whatever becomes of the words: stderr may be closed, on a full disk, or a pipe that nobody reads.
+        """
+        try:
+            impatience = threading.Timer(LAST_WORDS_S, self._leave, (self._exit_code,))
+            impatience.daemon = True
+            impatience.start()
+            sys.stderr.write(f"genesis: hard exit: {reason}\n")
+            sys.stderr.flush()
+            faulthandler.dump_traceback(file=sys.__stderr__ or sys.stderr, all_threads=True)
+            impatience.cancel()
+        finally:
+            self._leave(self._exit_code)

@@ -1,5 +1,6 @@
 """The last way out: the process leaves by itself when an orderly end does not come."""
 
+import contextlib
 import subprocess
 import sys
 import threading
@@ -69,3 +70,25 @@ def test_a_process_held_by_a_zombie_is_left() -> None:
     done = subprocess.run([sys.executable, "-c", STUCK], capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == EXIT_CODE
     assert "hard exit: zombies: top/undead" in done.stderr
+
+
+@pytest.mark.parametrize("stderr", [None, open])
+def test_it_leaves_although_nobody_can_be_told_why(monkeypatch: pytest.MonkeyPatch, stderr: object) -> None:
+    """Stderr may be closed, or a file on the very disk that is full."""
+    codes: list[int] = []
+    with open("/dev/full", "w", buffering=1) as full:
+        monkeypatch.setattr(sys, "stderr", None if stderr is None else full)
+        with pytest.raises((AttributeError, OSError)):
+            HardExit(leave=codes.append).now("shutdown")
+        with contextlib.suppress(OSError):
+            full.close()
+    assert codes[0] == EXIT_CODE
+
+
+def test_it_leaves_although_nobody_reads_why() -> None:
+    """A pipe whose reader sleeps takes a pipe's worth of words and then none."""
+    text = (
+        "import os, sys; os.write(2, b'x' * 65536); from genesis.core.hard_exit import HardExit; HardExit().now('end')"
+    )
+    with subprocess.Popen([sys.executable, "-c", text], stderr=subprocess.PIPE) as stuck:
+        assert stuck.wait(30) == EXIT_CODE
