@@ -1,0 +1,119 @@
+"""Every source of chance and time that Python, trio and the libraries have, turned into functions of one seed.
+
+Two names here are private to trio: `_core._run._ALLOW_DETERMINISTIC_SCHEDULING` and `_core._run._r`. They stand nowhere
+else, `tests/worlds/test_hooks.py` fails loudly when they move, and trio is pinned to the release that has them.
+"""
+
+import contextlib
+import gc
+import os
+import random
+import time
+import zlib
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+from unittest.mock import patch
+
+import hypercorn.config
+import hypercorn.protocol.http_stream
+import hypercorn.protocol.ws_stream
+import trio
+import trio._core._run as _run
+from trio.testing import MockClock
+
+from genesis.worlds.process import current_process
+
+EPOCH_S: Final = 1_767_225_600
+"""When a world begins: 2026-01-01T00:00:00Z. A whole minute, since its market does too."""
+PID: Final = 4242
+
+PRIVATE_NAMES: Final = ("_ALLOW_DETERMINISTIC_SCHEDULING", "_r")
+"""What is used of `trio._core._run`: whether tasks of one batch are sorted before they are shuffled, and by whom."""
+
+
+class Steps(trio.abc.Instrument):
+    """Counts the steps of all tasks, folds their names into a fingerprint, and rings at numbers it was given.
+
+    Two runs with equal fingerprints have run the same tasks in the same order. What rings is called between two steps:
+    it must not wait.
+    """
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.fingerprint = 0
+        self._names: dict[str, bytes] = {}
+        self._at: dict[int, Callable[[], None]] = {}
+
+    def ring_at(self, step: int, call: Callable[[], None]) -> None:
+        self._at[max(step, self.count + 1)] = call
+
+    def before_task_step(self, task: trio.lowlevel.Task) -> None:
+        self.count += 1
+        name = self._names.get(task.name)
+        if name is None:
+            name = self._names[task.name] = task.name.encode()
+        self.fingerprint = zlib.crc32(name, self.fingerprint)
+        if self._at and self.count in self._at:
+            self._at.pop(self.count)()
+
+
+def _virtual_s() -> float:
+    try:
+        return trio.current_time()
+    except RuntimeError:
+        return 0.0
+
+
+def wall_s() -> float:
+    """The wall clock of the process that asks: virtual time, and how far its machine's clock is off."""
+    process = current_process()
+    return EPOCH_S + _virtual_s() + (0.0 if process is None else process.clock_off_s)
+
+
+async def _inline(call: Callable[..., Any], *args: Any, **_: Any) -> Any:
+    await trio.lowlevel.checkpoint()
+    return call(*args)
+
+
+@contextlib.contextmanager
+def deterministic(seed: int | str) -> Iterator[None]:
+    """Inside, a trio run under `MockClock` is a function of the seed. Not for use by two threads at once."""
+    entropy = random.Random(f"{seed}-entropy")  # noqa: S311 - a world's entropy is its seed
+    state = random.getstate()
+    with contextlib.ExitStack() as stack:
+        change = stack.enter_context
+        change(patch.object(_run, "_ALLOW_DETERMINISTIC_SCHEDULING", True))
+        change(patch.object(os, "urandom", entropy.randbytes))
+        change(patch.object(os, "getpid", lambda: PID))
+        change(patch.object(random, "_urandom", entropy.randbytes))
+        change(patch.object(trio.to_thread, "run_sync", _inline))
+        change(patch.object(time, "time", wall_s))
+        change(patch.object(time, "time_ns", lambda: int(wall_s() * 1e9)))
+        change(patch.object(time, "monotonic", _virtual_s))
+        for module in (hypercorn.config, hypercorn.protocol.http_stream, hypercorn.protocol.ws_stream):
+            change(patch.object(module, "time", wall_s))
+        collecting = gc.isenabled()
+        gc.collect()
+        gc.disable()
+        shuffle = _run._r.getstate()
+        _run._r.seed(f"{seed}-schedule")
+        random.seed(f"{seed}-random")
+        try:
+            yield
+        finally:
+            _run._r.setstate(shuffle)
+            random.setstate(state)
+            if collecting:
+                gc.enable()
+
+
+def run_virtual(seed: int | str, main: Callable[..., Any], *args: Any, steps: Steps | None = None) -> Any:
+    """`trio.run` of `main` where nothing but the seed decides, and where time passes only while everybody waits."""
+    with deterministic(seed):
+        return trio.run(
+            main,
+            *args,
+            clock=MockClock(autojump_threshold=0),
+            instruments=() if steps is None else (steps,),
+            strict_exception_groups=True,
+        )

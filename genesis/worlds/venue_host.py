@@ -1,0 +1,75 @@
+"""The venue of a world: the simulated exchange, unchanged, on a machine of its own, with the market on virtual time."""
+
+import random
+from typing import Final
+
+import trio
+from typing_extensions import override
+
+from genesis.core.clock import TrioClock
+from genesis.domain.recording import CandleRecording
+from genesis.simulator.exchange import SLOW_CLIENT_BYTES, Exchange
+from genesis.simulator.session import Session
+from genesis.simulator.settings import ExchangeSettings
+from genesis.worlds.hooks import EPOCH_S
+from genesis.worlds.process import Process
+from genesis.worlds.witness import Witness
+from protocols.bitfinex.inputs import ChangeOrder, Input, NewOrder
+from protocols.orders import VenueOrder
+
+VENUE_NAME: Final = "api.venue.example"
+VENUE_ADDRESS: Final = "10.0.0.1"
+VENUE_PORT: Final = 8700
+
+
+class WatchedExchange(Exchange):
+    """The exchange with a witness at its door. It trades in virtual real time, not at a replay's pace."""
+
+    witness: Witness
+    orders_heard: int = 0
+
+    @override
+    def venue_ms(self) -> int:
+        return self.clock.wall_ms()
+
+    @override
+    def operate(self, session: Session, request: Input) -> None:
+        if isinstance(request, NewOrder | ChangeOrder):
+            self.orders_heard += 1
+            gone = session.number not in self.sessions
+            self.witness.note("venue", f"heard {type(request).__name__} {request.cid} on socket {session.number}")
+            self.witness.reached("an order arrived on a socket that its sender had given up", gone)
+        super().operate(session, request)
+
+    def every_order(self) -> dict[int, list[VenueOrder]]:
+        return self.snapshot().orders_by_cid
+
+
+class VenueHost:
+    """One life of the venue, which nobody kills: its state is the oracle."""
+
+    def __init__(self, recording: CandleRecording, chance: random.Random, witness: Witness) -> None:
+        self.process = Process("venue", VENUE_ADDRESS)
+        self.exchange = WatchedExchange(ExchangeSettings(), recording, TrioClock(), chance)
+        self.exchange.witness = witness
+        self.witness = witness
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        self.process.enter()
+        with self.process.scope:
+            async with trio.open_nursery() as nursery:
+                await nursery.start(self.exchange.serve, VENUE_ADDRESS, VENUE_PORT)
+                nursery.start_soon(self._market)
+                task_status.started()
+
+    async def _market(self) -> None:
+        exchange = self.exchange
+        for moment in exchange.moments():
+            await trio.sleep_until(moment.time_ms / 1000 - EPOCH_S)
+            exchange.step = moment.number
+            moment.tell()
+            if moment.is_boundary:
+                for session in list(exchange.sessions.values()):
+                    if session.backlog > SLOW_CLIENT_BYTES:
+                        self.witness.reached("the venue dropped a client that did not read")
+                        session.abort()

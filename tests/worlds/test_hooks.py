@@ -1,0 +1,90 @@
+"""The seams of determinism: trio's private names are where we think, and they do what we think."""
+
+import os
+import random
+import time
+
+import pytest
+import trio
+import trio._core._run as scheduler
+
+from genesis.worlds.hooks import EPOCH_S, PRIVATE_NAMES, Steps, deterministic, run_virtual
+
+TASKS, TURNS = 12, 6
+
+
+@pytest.mark.parametrize("name", PRIVATE_NAMES)
+def test_trio_still_has_the_names_that_we_patch(name: str) -> None:
+    assert hasattr(scheduler, name), f"trio {trio.__version__} has no _core._run.{name}: every world would lie"
+
+
+def test_the_generator_that_shuffles_tasks_is_a_random() -> None:
+    assert isinstance(scheduler._r, random.Random)
+    assert isinstance(scheduler._ALLOW_DETERMINISTIC_SCHEDULING, bool)
+
+
+async def _race() -> list[int]:
+    order: list[int] = []
+
+    async def run(number: int) -> None:
+        for _ in range(TURNS):
+            order.append(number)
+            await trio.lowlevel.checkpoint()
+
+    async with trio.open_nursery() as nursery:
+        for number in range(TASKS):
+            nursery.start_soon(run, number)
+    return order
+
+
+def test_one_seed_gives_one_schedule_and_other_seeds_give_others() -> None:
+    same = [run_virtual(1, _race) for _ in range(20)]
+    assert all(order == same[0] for order in same)
+    others = {tuple(run_virtual(seed, _race)) for seed in range(20)}
+    assert len(others) == 20, "the seed must reach trio's scheduler"
+
+
+def test_the_steps_tell_two_schedules_apart() -> None:
+    fingerprints = []
+    for seed in (1, 1, 2):
+        steps = Steps()
+        run_virtual(seed, _named_race, steps=steps)
+        fingerprints.append((steps.count, steps.fingerprint))
+    assert fingerprints[0] == fingerprints[1]
+    assert fingerprints[0][1] != fingerprints[2][1]
+
+
+async def _named_race() -> None:
+    async with trio.open_nursery() as nursery:
+        for number in range(TASKS):
+            nursery.start_soon(_turns, name=f"racer {number}")
+
+
+async def _turns() -> None:
+    for _ in range(TURNS):
+        await trio.lowlevel.checkpoint()
+
+
+def test_a_ring_comes_between_two_steps_at_its_number() -> None:
+    steps = Steps()
+    rung: list[int] = []
+    steps.ring_at(17, lambda: rung.append(steps.count))
+    run_virtual(3, _race, steps=steps)
+    assert rung == [17]
+
+
+def test_time_and_entropy_follow_the_world_inside_and_the_machine_outside() -> None:
+    async def look() -> tuple[float, float, bytes, int, float]:
+        await trio.sleep(3600)
+        found = await trio.to_thread.run_sync(os.urandom, 8)
+        return time.time(), time.monotonic(), found, os.getpid(), random.random()
+
+    first, second = run_virtual(5, look), run_virtual(5, look)
+    assert first == second
+    assert first[0] == EPOCH_S + 3600
+    assert first[1] == 3600
+    before = time.time
+    with deterministic(1):
+        assert time.time is not before
+    assert time.time is before
+    assert os.urandom(8) != os.urandom(8)
