@@ -2,7 +2,7 @@
 
 It recovers positions from every fill the order actor kept, and wallets from its own cell. What changed is durable
 before it is acknowledged, then risk hears the newest state. Prices move the curve and what readers see, never the
-state that risk decides by.
+state that risk decides by. When it is stopped it hears what still waits, keeps the curve to its end, and publishes.
 """
 
 from typing import Any
@@ -57,17 +57,19 @@ class AccountActor:
         told_version = machine.version
         risk.put_nowait(machine.state())
         self.view.set(machine.view())
+        stopping = ctx.stopping
         ctx.ready()
         publish_at = float("inf")
         while True:
             batch = await ctx.inbox.lease(limit=BATCH, until=publish_at)
+            ends = stopping.is_set() and not batch
             if self.settings.version != settings_version:
                 settings_version = self.settings.version
                 machine.on_settings(self.settings.value)
             for envelope in batch:
                 _hear(machine, envelope.message)
             changed = machine.version != told_version
-            if changed or machine.unkept_points >= KEEP_POINTS:
+            if changed or machine.unkept_points >= (1 if ends else KEEP_POINTS):
                 await journal.ask(Commit(writer=ctx.name, cells=machine.checkpoint()))
             if changed:
                 told_version = machine.version
@@ -78,13 +80,16 @@ class AccountActor:
             now = ctx.clock.now()
             if batch:
                 publish_at = min(publish_at, now + PUBLISH_S)
-            if now >= publish_at:
+            if now >= publish_at or ends:
                 publish_at = float("inf")
                 view = machine.view()
                 self.view.set(view)
                 if ui is not None:
                     ui.put_nowait(view.state)
             ctx.inbox.ack_all(batch)
+            if ends:
+                # Everything told has been heard: what the summary of the run reads is its last word.
+                return
 
 
 def _hear(machine: AccountMachine, message: object) -> None:

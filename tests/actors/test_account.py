@@ -247,3 +247,22 @@ async def test_the_curve_outlives_the_process() -> None:
         await stage.settled()
         assert second.view.value is not None
         assert len(second.view.value.curve) == 45
+
+
+async def test_what_was_told_before_the_stop_is_in_the_last_view_and_on_disk() -> None:
+    world = World()
+    disk = MemoryDisk()
+    first, last = (as_closed(candle) for candle in recorded_candles()[:2])
+    async with world.run(disk) as stage:
+        await world.balances.put(wallets("1000", "1"))
+        await world.candles.put(first)
+        await stage.settled()
+        await world.candles.put(last)
+        # No time passes here: the view is not due, and too few points wait to be kept for their own sake.
+    view = world.view.value
+    assert view is not None
+    assert view.curve[-1].at_ms == last.closed_ms
+    assert view.performance is not None
+    assert view.performance.final_equity == Decimal(1000) + Decimal(str(last.candle.close))
+    kept = b"".join(cell.payload for (table, key), cell in disk.cells.items() if key.startswith("curve:"))
+    assert str(last.closed_ms).encode() in kept
