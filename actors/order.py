@@ -26,7 +26,7 @@ import attrs
 
 from genesis.core.actor import Context
 from genesis.core.channel import Channel, Envelope
-from genesis.core.errors import ChannelFull
+from genesis.core.errors import ChannelClosed, ChannelFull
 from genesis.core.latest import Latest
 from genesis.core.mailbox import Outlet
 from genesis.domain.order_machine import OrderMachine
@@ -195,18 +195,19 @@ class _Life:
                 await self._keep(forgotten)
 
     def _hand_out(self, out: Outputs) -> list[CommandNotSent | HistoryFailed]:
+        """Give commands and questions to the lines to the venue. At a stop those end first: then nothing leaves."""
         refused: list[CommandNotSent | HistoryFailed] = []
         for outgoing in out.commands:
             try:
                 self.venue.put_once(outgoing.key, outgoing.command)
-            except ChannelFull as error:
+            except (ChannelFull, ChannelClosed) as error:
                 kind, cid, _ = outgoing.key
                 session = outgoing.command.session
                 refused.append(CommandNotSent(cid=cid, kind=kind, session=session, reason=str(error)))
         for question in out.questions:
             try:
                 self.history.put_once(("history", question.request_id), question)
-            except ChannelFull as error:
+            except (ChannelFull, ChannelClosed) as error:
                 refused.append(
                     HistoryFailed(request_id=question.request_id, session=question.session, reason=str(error))
                 )

@@ -156,3 +156,16 @@ async def test_reports_come_fill_first_and_end_last(tmp_path: Path, autojump_clo
         said = ["fill" if isinstance(report, Fill) else report.order.state.value for report in stage.account.reports]
         assert said[-2:] == ["fill", "FILLED"]
         assert all(isinstance(report, Fill | OrderUpdate) for report in stage.account.reports)
+
+
+@pytest.mark.parametrize("steps", range(0, 12, 2))
+async def test_a_stop_in_the_middle_of_an_order_is_no_crash(
+    tmp_path: Path, autojump_clock: MockClock, steps: int
+) -> None:
+    """The venue's line ends before this actor does; what was not sent stays in the journal, as after a power cut."""
+    async with order_stage(tmp_path / "sim.sqlite") as stage:
+        for number in range(1, 4):
+            await stage.intents.put(approved(an_intent(number, **MARKET)))
+        for _ in range(steps):
+            await trio.lowlevel.checkpoint()
+    assert [child.last_error for child in stage.supervisor.tree().children] == [None] * 4
