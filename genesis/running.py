@@ -110,6 +110,9 @@ class _Run:
     replay_began_at: float | None = None
     replay_ended_at: float | None = None
     problem: str | None = None
+    started: bool = False
+    # Where this run's own decisions begin in the journal; a simulated session is summed up over all of its runs.
+    begins_after: int = 0
     stopping: trio.Event = attrs.field(factory=trio.Event)
     hard_exit: HardExit = attrs.field(factory=HardExit)
     clock: Clock = attrs.field(factory=TrioClock)
@@ -125,6 +128,7 @@ class _Run:
             nursery.start_soon(LoopWatch(_log_block, on_fatal=self.hard_exit.now).run)
             ports, venue_clock, pairs = await self._venue(nursery, stack, chance)
             store = self._open_store(venue_clock)
+            self.begins_after = 0 if self.options.mode is Mode.SIM else store.store.head().seq
             try:
                 code = await self._trade(nursery, store, ports, venue_clock, pairs, chance)
             finally:
@@ -275,14 +279,17 @@ class _Run:
         engine.serve_web = site.serve
         address = f"http://{host}:{site.port}"
         try:
+            nursery.start_soon(self._stop_when_asked, engine)
             try:
                 await nursery.start(self._supervise, engine)
             except Escalated as error:
                 raise CannotStart(f"the engine could not start: {error}") from None
-            RunFile(pid=os.getpid(), address=address, mode=options.mode.value, started_ms=self.clock.wall_ms()).write(
-                options.user_dir.run_file
-            )
-            self._greet(address, tokens)
+            self.started = True
+            if not self.stopping.is_set():
+                RunFile(
+                    pid=os.getpid(), address=address, mode=options.mode.value, started_ms=self.clock.wall_ms()
+                ).write(options.user_dir.run_file)
+                self._greet(address, tokens)
             async with trio.open_nursery() as work:
                 if self.exchange is not None:
                     work.start_soon(self._replay, engine)
@@ -295,7 +302,12 @@ class _Run:
         finally:
             remove_run_file(options.user_dir.run_file)
             await site.aclose()
-        summary = self._summary(engine)
+        try:
+            summary = self._summary(engine)
+        except StoreError as error:
+            # No figures of a journal that can promise nothing.
+            self._say(f"no summary: {error}")
+            return ExitCode.ERROR
         if options.json:
             sys.stdout.write(summary.json() + "\n")
         else:
@@ -306,12 +318,24 @@ class _Run:
         try:
             await engine.supervisor.run(task_status=task_status)
         except Escalated as error:
+            if not self.started:
+                # It ends the start, and the start says so.
+                raise
+            # First what must happen, then the words: they may go to the very disk that is full.
+            self.problem = str(error)
+            self._stop("the engine gave up")
             log.critical("engine_gave_up", reason=str(error))
             self._say(f"the engine gave up: {error}")
-            self.problem = str(error)
-            if not self.stopping.is_set():
-                self.hard_exit.arm(SHUTDOWN_S, "the engine gave up")
-                self.stopping.set()
+
+    def _stop(self, why: str) -> None:
+        """Begin the end, with a deadline: whatever hangs on the way, the process ends all the same."""
+        self.hard_exit.arm(SHUTDOWN_S, why)
+        self.stopping.set()
+
+    async def _stop_when_asked(self, engine: Engine) -> None:
+        """Also in the middle of the start: whoever asks then must not wait for all of it."""
+        await self.stopping.wait()
+        await engine.supervisor.stop()
 
     async def _note_ready(self, engine: Engine) -> None:
         # Four cells and counters make readiness; a look every few milliseconds is simpler than an event in each.
@@ -335,7 +359,7 @@ class _Run:
         self.session.finished(self.recording_name)
         log.info("recording_ended", recording=self.recording_name)
         if self.options.unpaced:
-            self.stopping.set()
+            self._stop("the recording has ended")
         else:
             self._say("the recording has ended; the page stays until Ctrl-C")
 
@@ -427,7 +451,7 @@ class _Run:
             wall_s=now - self.started_at,
             ready_after_s=self.ready_after_s,
             replay_s=replay_s,
-            lines=decision_lines(engine.store.store),
+            lines=decision_lines(engine.store.store, after_seq=self.begins_after),
             problem=self.problem,
         )
 
@@ -436,13 +460,14 @@ class _Run:
     async def _listen_to_signals(self, *, task_status: trio.TaskStatus[None]) -> None:
         with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
             task_status.started()
+            asked = False
             async for number in signals:
-                if self.stopping.is_set():
+                if asked:
                     # Asked twice: whoever asks means it.
                     self.hard_exit.now(f"second {signal.Signals(number).name}")
+                asked = True
+                self._stop("shutdown")
                 log.info("stopping", signal=signal.Signals(number).name)
-                self.hard_exit.arm(SHUTDOWN_S, "shutdown")
-                self.stopping.set()
 
 
 def _log_block(block: LoopBlocked) -> None:

@@ -21,7 +21,7 @@ _decode_verdict = msgspec.json.Decoder(Verdict).decode
 
 
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
-    """`decisions_sha256` is over all decision lines of the journal; equal runs have equal ones."""
+    """`decisions_sha256` is over all decision lines of the session (live: of this run); equal runs have equal ones."""
 
     mode: str
     recording: str
@@ -51,12 +51,12 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
         return msgspec.json.Encoder(decimal_format="string").encode(self).decode()
 
 
-def decision_lines(store: Store) -> tuple[list[bytes], Counter[str], Counter[str]]:
-    """Every decision line of the journal, how many there are of each kind, and the denials by code."""
+def decision_lines(store: Store, *, after_seq: int = 0) -> tuple[list[bytes], Counter[str], Counter[str]]:
+    """Every decision line of the journal behind `after_seq`, how many of each kind, and the denials by code."""
     lines: list[bytes] = []
     kinds: Counter[str] = Counter()
     denials: Counter[str] = Counter()
-    after = 0
+    after = after_seq
     while True:
         found = store.read_records(ReadRecords(kinds=DECISION_KINDS, after_seq=after, limit=RECORDS_A_READ)).records
         records = [kept.record for kept in found]

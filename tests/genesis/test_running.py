@@ -1,0 +1,86 @@
+"""One run of the program: how it ends when it cannot start, when the disk is full, and when it is asked to early."""
+
+import os
+import re
+import resource
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from genesis.cli.main import call
+from genesis.domain.risk_machine import RISK_KEY, RISK_TABLE
+from genesis.edge.store import ReadOnlyStore, Store
+from genesis.edge.user_dir import UserDir
+from genesis.run_options import ExitCode
+from genesis.sim_session import SimSession
+from genesis.simulator.recordings import DEFAULT, load
+from protocols.journal import CellWrite, Commit, ReadRecords
+
+PROGRAM = Path(sys.executable).with_name("genesis")
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> UserDir:
+    for name in list(os.environ):
+        if name.startswith(("GENESIS_", "BITFINEX_", "JWT_")) and not name.startswith("GENESIS_TEST_"):
+            monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GENESIS_HOME", str(tmp_path / "home"))
+    return UserDir(tmp_path / "home")
+
+
+def run(*arguments: str, before: Callable[[], None] | None = None) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [PROGRAM, "run", "--port", "0", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=before,
+    )
+
+
+def test_an_actor_that_cannot_start_is_one_line_and_not_a_traceback(
+    home: UserDir, capsys: pytest.CaptureFixture[str]
+) -> None:
+    home.create()
+    SimSession.prepare(home, load(DEFAULT).name, fresh=False, stamp="x")
+    store = Store.open(home.database("sim"), at_ms=0)
+    store.commit((Commit(writer="test", cells=(CellWrite(table=RISK_TABLE, key=RISK_KEY, payload=b"{"),)),), at_ms=0)
+    store.close()
+    assert call(["run", "--port", "0", "--speed", "max"]) == ExitCode.ERROR
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last.startswith("genesis: the engine could not start: ")
+    assert "engine/trading/risk did not start" in last
+
+
+def test_a_full_disk_ends_the_run_soon_and_says_so(home: UserDir) -> None:
+    """The journal cannot write, so nobody can decide anything or look after an order."""
+
+    def a_small_disk() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (600_000, 600_000))
+
+    with run("--speed", "max", before=a_small_disk) as process:
+        out, err = process.communicate(timeout=90)
+    assert process.returncode == ExitCode.ERROR
+    assert "the engine gave up" in out
+    assert "no summary: " in out
+    assert "Exception Group Traceback" not in err
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_one_signal_ends_a_run_in_order(home: UserDir, number: signal.Signals) -> None:
+    with run("--speed", "60") as process:
+        assert process.stdout is not None
+        while not process.stdout.readline().startswith("page: "):
+            pass
+        process.send_signal(number)
+        out, err = process.communicate(timeout=60)
+    assert process.returncode == ExitCode.OK, err
+    assert re.search("decisions sha256", out)
+    with ReadOnlyStore.open(home.database("sim")) as store:
+        assert store.verify().seq >= 1
+        assert store.read_records(ReadRecords(kinds=("JournalOpened",), limit=2)).records
