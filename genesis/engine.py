@@ -22,6 +22,7 @@ from actors.risk import RiskActor
 from actors.signal import SignalActor
 from actors.watchdog import WatchdogActor, Watched
 from genesis.core.actor import Actor, Context
+from genesis.core.backoff import Backoff
 from genesis.core.chance import Chance
 from genesis.core.clock import Clock
 from genesis.core.errors import ChannelClosed, ChannelFull, DeadLettered
@@ -53,6 +54,9 @@ from web.readers import Readers
 from web.recent import Recent
 
 NOTICES_KEPT: Final = 300
+JOURNAL_BACKOFF: Final = Backoff(base_s=0.05, cap_s=0.25)
+"""A store that is poisoned stays so, and meanwhile nobody can decide anything or look after an order: with pauses as
+for everybody else it took the engine four minutes to give up."""
 ANSWER_WITHIN_S: Final = 10.0
 """A control that the engine has taken but not answered after this long is reported as under way."""
 
@@ -153,7 +157,7 @@ class Engine:
             period_s=self._restarts.period_s,
             max_consecutive=self._restarts.max_consecutive,
             children=(
-                self._child("journal", lambda: JournalActor(store=self.store)),
+                self._child("journal", lambda: JournalActor(store=self.store), backoff=JOURNAL_BACKOFF),
                 self._child("config", self._config),
                 self._branch(
                     "trading",
