@@ -32,6 +32,7 @@ from genesis.core.mailbox import Outlet
 from genesis.domain.order_machine import OrderMachine
 from genesis.domain.order_outputs import Outputs
 from genesis.domain.order_rows import TABLE, view_of
+from genesis.domain.pairs import PairSpecs
 from protocols.health import Notice, Reconnect
 from protocols.journal import Cells, Commit, Committed, JournalRequest, ReadCells
 from protocols.orders import (
@@ -48,6 +49,7 @@ from protocols.orders import (
     OrderState,
     OrderUpdate,
     OrderView,
+    Protect,
     UpdateIntent,
     VenueCommand,
 )
@@ -61,7 +63,7 @@ RECENT = 200
 
 @attrs.define(kw_only=True)
 class OrderActor:
-    """Hears Approved, account events, and CancelIntent, UpdateIntent and Flatten (answered with the orders concerned).
+    """Hears Approved, account events, and wishes: to cancel, update, flatten or protect (answered with the orders concerned).
 
     `epoch` is the journal's session: it tells a crash of this actor from a new process.
     """
@@ -73,6 +75,7 @@ class OrderActor:
     history: Channel[HistoryRequest]
     account: Channel[OrderReport]
     view: Latest[OrdersView]
+    pairs: Latest[PairSpecs] | None = None
     risk_status: Latest[RiskStatus | None] | None = None
     reconnects: Channel[Reconnect] | None = None
     ui: Channel[Any] | None = None
@@ -108,6 +111,7 @@ class _Life:
 
     async def recover(self) -> None:
         """Everything from the journal, then whatever the last life may have left undone."""
+        self._know_pairs()
         kept: Cells = await self.journal.ask(ReadCells(table=TABLE))
         clock = self.ctx.clock
         self.machine.restore(kept.cells, now=clock.now(), wall_ms=clock.wall_ms())
@@ -127,6 +131,7 @@ class _Life:
         self.machine.settings = settings.orders
         self.machine.signal_max_age_s = settings.risk.signal_max_age_s
         self.machine.halted = self._halted()
+        self._know_pairs()
         clock = self.ctx.clock
         now, wall_ms = clock.now(), clock.wall_ms()
         answers = [(envelope, self._hear(envelope.message, now, wall_ms)) for envelope in batch]
@@ -138,6 +143,10 @@ class _Life:
         self.ctx.inbox.ack_all(batch)
         if batch or out.must_be_kept:
             self._publish()
+
+    def _know_pairs(self) -> None:
+        if self.actor.pairs is not None:
+            self.machine.pairs = self.actor.pairs.value
 
     def _halted(self) -> str | None:
         status = None if self.actor.risk_status is None else self.actor.risk_status.value
@@ -153,6 +162,8 @@ class _Life:
                 return self.machine.on_update(message, now=now, wall_ms=wall_ms)
             case Flatten():
                 self.machine.on_flatten(message, now=now, wall_ms=wall_ms)
+            case Protect():
+                self.machine.on_protect(message, now=now, wall_ms=wall_ms)
             case _ if isinstance(message, AccountEvent):
                 self.machine.on_event(message, now=now, wall_ms=wall_ms)
             case _:
@@ -190,9 +201,12 @@ class _Life:
                 forgotten = self.machine.take()
                 row = self.machine.by_intent(intent_id)
                 out.commands = [outgoing for outgoing in out.commands if outgoing.command.cid != row.cid]
+                await self._keep(forgotten)
+                out.commands += forgotten.commands
+                out.questions += forgotten.questions
                 out.reports += forgotten.reports
                 out.alarms += forgotten.alarms
-                await self._keep(forgotten)
+                out.reconnect = out.reconnect or forgotten.reconnect
 
     def _hand_out(self, out: Outputs) -> list[CommandNotSent | HistoryFailed]:
         """Give commands and questions to the lines to the venue. At a stop those end first: then nothing leaves."""
@@ -260,11 +274,12 @@ class _Life:
                 ghosts_total=machine.ghosts_total,
                 stale_frames_total=machine.stale_frames_total,
                 alarms_total=self.alarms_total,
+                protection=machine.protection(),
             )
         )
 
 
 def _reply(answers: list[tuple[Envelope, tuple[OrderView, ...]]]) -> None:
     for envelope, orders in answers:
-        if isinstance(envelope.message, CancelIntent | UpdateIntent | Flatten):
+        if isinstance(envelope.message, CancelIntent | UpdateIntent | Flatten | Protect):
             envelope.reply(orders)

@@ -22,11 +22,9 @@ from protocols.orders import (
     AccountEvent,
     Approved,
     BalanceEvent,
-    CancelIntent,
-    Flatten,
     HistoryRequest,
     OrderReport,
-    UpdateIntent,
+    OrderWish,
     VenueCommand,
 )
 from protocols.risk import AccountState, RiskCommand, RiskStatus, Verdict
@@ -69,9 +67,7 @@ class Channels:
         factory=lambda: Channel("account_state", Overflow.CONFLATE, capacity=1, key=_one)
     )
     approved: Channel[Approved] = attrs.field(factory=lambda: Channel("approved", Overflow.BLOCK, capacity=1024))
-    order_wishes: Channel[CancelIntent | UpdateIntent | Flatten] = attrs.field(
-        factory=lambda: Channel("order_wishes", Overflow.FAIL, capacity=64)
-    )
+    order_wishes: Channel[OrderWish] = attrs.field(factory=lambda: Channel("order_wishes", Overflow.FAIL, capacity=64))
     account_events: Channel[AccountEvent] = attrs.field(
         factory=lambda: Channel("account_events", Overflow.BLOCK, capacity=8192)
     )

@@ -29,6 +29,10 @@ class Purpose(StrEnum):
     MANUAL = "manual"
 
 
+PROTECTIVE_PURPOSES = frozenset({Purpose.STOP, Purpose.TARGET})
+"""Orders that the engine places around a position by itself."""
+
+
 class OrderState(StrEnum):
     INTENT = "INTENT"
     SENT = "SENT"
@@ -53,6 +57,37 @@ def _positive(name: str, number: Decimal | None) -> None:
     # is_finite first: msgspec decodes the string "NaN" into a Decimal without complaint.
     if number is not None and not (number.is_finite() and number > 0):
         raise ValueError(f"{name} must be finite and positive, was {number}")
+
+
+class Bracket(msgspec.Struct, frozen=True, kw_only=True):
+    """Where to leave the position that an entry opens: each level as a price, or as a distance from the first fill.
+
+    `trailing` makes the stop follow the market at `stop_distance`.
+    """
+
+    stop_price: Decimal | None = None
+    stop_distance: Decimal | None = None
+    target_price: Decimal | None = None
+    target_distance: Decimal | None = None
+    trailing: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("stop_price", "stop_distance", "target_price", "target_distance"):
+            _positive(name, getattr(self, name))
+        if self.stop_price is not None and self.stop_distance is not None:
+            raise ValueError("a stop must be a price or a distance, was both")
+        if self.target_price is not None and self.target_distance is not None:
+            raise ValueError("a target must be a price or a distance, was both")
+        if self.trailing and self.stop_distance is None:
+            raise ValueError("stop_distance must be given for a trailing stop, was None")
+
+    @property
+    def has_stop(self) -> bool:
+        return self.stop_price is not None or self.stop_distance is not None
+
+    @property
+    def has_target(self) -> bool:
+        return self.target_price is not None or self.target_distance is not None
 
 
 class OrderIntent(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -81,6 +116,7 @@ class OrderIntent(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     hidden: bool = False
     signal_id: str | None = None
     received_ns: int = 0
+    bracket: Bracket | None = None
 
     def __post_init__(self) -> None:
         _positive("quantity", self.quantity)
@@ -128,6 +164,23 @@ class Flatten(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     symbol: Symbol | None
     reason: str
     correlation_id: str
+
+
+class Protect(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """The watchdog found a position without the right stop: look at it now, and place what is missing.
+
+    `stop_price` is where a stop belongs when no bracket says so.
+    """
+
+    symbol: Symbol
+    margin: bool
+    stop_price: Decimal | None
+    reason: str
+    correlation_id: str
+
+
+OrderWish = CancelIntent | UpdateIntent | Flatten | Protect
+"""What others ask of the order actor."""
 
 
 # --- order actor -> connection ------------------------------------------------------------------------------------

@@ -1,8 +1,29 @@
 """What readers see of our trading: orders and fills in one value."""
 
+from decimal import Decimal
+
 import msgspec
 
 from protocols.orders import Fill, OrderView
+from protocols.units import Symbol
+
+
+class ProtectionView(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """A position and the orders around it, by the order actor. `held` is signed, `stopped` what its stops cover.
+
+    `wanted` is what they should cover: less than is held while an exit is under way. None as a level: there is none.
+    """
+
+    symbol: Symbol
+    margin: bool
+    held: Decimal
+    wanted: Decimal
+    stopped: Decimal
+    stops: int
+    stop_price: Decimal | None
+    target_price: Decimal | None
+    trailing_distance: Decimal | None
+    note: str
 
 
 class OrdersView(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -25,3 +46,35 @@ class OrdersView(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     ghosts_total: int = 0
     stale_frames_total: int = 0
     alarms_total: int = 0
+    protection: tuple[ProtectionView, ...] = ()
+
+
+class Protection(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """One position as the protection watchdog sees it: `naked_s` seconds without the right stop, 0 when all is well.
+
+    `fault` is missing, short, doubled or empty.
+    """
+
+    symbol: Symbol
+    margin: bool
+    held: Decimal
+    stopped: Decimal
+    fault: str
+    naked_s: float
+
+
+class ProtectionStatus(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """The watchdog's figures since the engine began: `worst_naked_s` is the longest that any position went without.
+
+    `naked_p99_s` is over the last spans; a span begins with a position that lacks its stop and ends when it has one.
+    """
+
+    positions: tuple[Protection, ...] = ()
+    protected: int = 0
+    naked: int = 0
+    spans_total: int = 0
+    repairs_total: int = 0
+    doubled_total: int = 0
+    naked_p99_s: float = 0.0
+    worst_naked_s: float = 0.0
+    within_s: float = 5.0

@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 import attrs
 import msgspec
 
+from genesis.domain.windows import WindowFault, parse_windows
 from protocols.settings import Settings, StrategySettings
 from protocols.units import TIMEFRAME_MS
 
@@ -126,6 +127,14 @@ def _time_zone(value: object) -> str | None:
     return None
 
 
+def _windows(value: object) -> str | None:
+    try:
+        parse_windows(tuple(value) if isinstance(value, tuple) else (str(value),))
+    except WindowFault as fault:
+        return f"intervals without a fault; number {fault.index + 1} must be {fault.must_be}"
+    return None
+
+
 _symbol = _matches(SYMBOL, "a Bitfinex symbol such as tBTCUSD or tDUSK:USD")
 _ws_uri = _matches(re.compile(r"wss?://[^\s/]+\S*"), "an address that begins with wss:// (or ws:// on this machine)")
 _http_url = _matches(re.compile(r"https?://[^\s/]+[^\s?#]*"), "an address that begins with https://")
@@ -171,17 +180,101 @@ _ROWS: Final[Mapping[str, Mapping[str, Any]]] = {
     "risk.max_position_notional": _row("quote currency", "Largest worth held of one symbol", "0"),
     "risk.max_gross_exposure": _row("quote currency", "Largest worth held of all symbols, without sign", "0"),
     "risk.max_open_positions": _row("positions", "How many symbols may be held at once", "0", "1000"),
-    "risk.max_daily_loss": _row("fraction of the day's first equity", "Loss in a day that stops new risk", "0", "1"),
-    "risk.max_drawdown": _row("fraction of peak equity", "Fall from the peak that stops new risk", "0", "1"),
+    "risk.max_daily_loss": _row(
+        "fraction of the day's first equity, 0.05 is 5 %", "Loss in a day that stops new risk", "0", "1"
+    ),
+    "risk.max_drawdown": _row(
+        "fraction of peak equity, 0.2 is 20 %", "Fall from the peak that stops new risk", "0", "1"
+    ),
     "risk.max_trades_per_day": _row("trades", "Entries in a day, all symbols", "0", "1000000", scope=_TRADE),
     "risk.max_trades_per_symbol": _row("trades", "Entries in a day in one symbol", "0", "1000000", scope=_TRADE),
     "risk.max_orders_per_minute": _row("orders", "Orders in any minute", "0", "1000"),
     "risk.signal_max_age_s": _row("seconds", "A signal older than this is not traded", "0.1", "86400"),
     "risk.day_timezone": _row("", "Time zone whose midnight begins a trading day", check=_time_zone),
+    "risk.max_weekly_loss": _row(
+        "fraction of the week's first equity, 0.1 is 10 %", "Loss in a week that stops new risk", "0", "1"
+    ),
+    "risk.max_net_exposure": _row("quote currency", "Largest worth held of all symbols, long less short", "0"),
+    "risk.max_strategy_drawdown": _row(
+        "fraction of equity, 0.2 is 20 %",
+        "Fall of one strategy's result from its best that stops its entries",
+        "0",
+        "1",
+    ),
+    "risk.cooldown_s": _row("seconds", "Least time between two entries in a symbol", "0", "31536000", scope=_TRADE),
+    "risk.windows": _row(
+        "", "When entries are allowed, such as mon 08:00-17:00; none: always", check=_windows, scope=_TRADE
+    ),
+    "risk.windows_timezone": _row("", "Time zone of the trading windows", check=_time_zone, scope=_TRADE),
+    "risk.exit_cooldown_s": _row(
+        "seconds", "How long a symbol is locked after a position was closed; 0: not", "0", "31536000", scope=_TRADE
+    ),
+    "risk.stop_guard_losses": _row(
+        "trades", "Losing trades in the guard's time that lock; 0: off", "0", "1000", scope=_TRADE
+    ),
+    "risk.stop_guard_window_s": _row(
+        "seconds", "How far back losing trades are counted", "1", "31536000", scope=_TRADE
+    ),
+    "risk.stop_guard_lock_s": _row("seconds", "How long the stop-loss guard locks", "1", "31536000", scope=_TRADE),
+    "risk.stop_guard_all": _row("", "The guard counts and locks all symbols together", scope=_TRADE),
+    "risk.low_profit_trades": _row(
+        "trades", "Trades in a symbol that make its profit worth judging; 0: off", "0", "1000", scope=_TRADE
+    ),
+    "risk.low_profit_fraction": _row(
+        "fraction of what was put in, 0.01 is 1 %",
+        "Profit over those trades below which a symbol is locked",
+        "-1",
+        "1",
+        scope=_TRADE,
+    ),
+    "risk.low_profit_window_s": _row("seconds", "How far back profit is added up", "1", "31536000", scope=_TRADE),
+    "risk.low_profit_lock_s": _row(
+        "seconds", "How long a symbol of low profit is locked", "1", "31536000", scope=_TRADE
+    ),
+    "risk.atr_budget": _row(
+        "fraction of equity, 0.01 is 1 %", "What a move of one average true range may cost; 0: off", "0", "1"
+    ),
+    "risk.regime_high_ratio": _row("times the usual", "Volatility from which on a market counts as wild", "1", "100"),
+    "risk.regime_high_fraction": _row(
+        "part of position_fraction", "What an entry may put in while a market is wild; 1: as ever", "0", "1"
+    ),
+    "risk.breaker_errors": _row("orders", "Refused orders that open the breaker; 0: off", "0", "1000"),
+    "risk.breaker_error_window_s": _row("seconds", "How far back refused orders are counted", "1", "86400"),
+    "risk.breaker_spread_bps": _row("basis points", "Spread that opens a symbol's breaker; 0: off", "0", "10000"),
+    "risk.breaker_volatility_ratio": _row(
+        "times the usual", "Volatility that opens a symbol's breaker; 0: off", "0", "1000"
+    ),
+    "risk.breaker_slippage_bps": _row(
+        "basis points", "Slippage of one fill that opens the breaker; 0: off", "0", "10000"
+    ),
+    "risk.breaker_data_age_s": _row("seconds", "Age of data that opens a symbol's breaker; 0: off", "0", "86400"),
+    "risk.breaker_cooldown_s": _row("seconds", "How long a breaker stays open before it is tried", "1", "86400"),
+    "risk.breaker_probes": _row("orders", "Good fills that close a breaker which is tried", "1", "100"),
+    "risk.stop_fraction": _row(
+        "fraction of the entry price", "Distance of the stop that every position gets; 0 places none", "0", "0.99"
+    ),
+    "risk.stop_atr": _row("average true ranges", "Distance of the stop by volatility; 0 uses the fraction", "0", "100"),
+    "risk.target_fraction": _row(
+        "fraction of the entry price", "Distance of the take profit; 0 places none", "0", "10"
+    ),
+    "risk.target_atr": _row(
+        "average true ranges", "Distance of the take profit by volatility; 0 uses the fraction", "0", "1000"
+    ),
+    "risk.stop_trails": _row("", "Stops of strategies follow the market; they have no target then"),
+    "risk.protect_within_s": _row("seconds", "A position without the right stop for so long is repaired", "0.1", "600"),
     "orders.doubt_after_s": _row("seconds", "An order without an answer for this long is UNKNOWN", "0.1", "600"),
     "orders.quarantine_s": _row("seconds", "How long absence must last before it is proof", "1", "86400"),
     "orders.reconcile_interval_s": _row("seconds", "How often orders are compared with the venue's", "1", "86400"),
     "orders.group_id": _row("", "Group id that marks our orders at the venue", "1", "2147483647", applies=_RESTART),
+    "orders.entry_unfilled_s": _row(
+        "seconds",
+        "A resting entry without its whole fill is priced anew or taken back after this; 0 never",
+        "0",
+        "86400",
+    ),
+    "orders.entry_reprices": _row(
+        "times", "How often a resting entry is priced anew before it is taken back", "0", "100"
+    ),
     "orders.dead_man_switch": _row("", "Let the venue cancel our orders when the connection is lost", applies=_RESTART),
     "market.symbols": _row(
         "",

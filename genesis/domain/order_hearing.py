@@ -26,6 +26,9 @@ class OrderHearing(OrderRequests):
         cid = self._by_venue_id.get(order.venue_id)
         if cid is not None:
             return self.orders[cid]
+        if order.placed_id is not None:
+            # The second half of an OCO carries the client id of the first, and may be told before it.
+            return None
         row = self.orders.get(order.cid)
         if row is None or row.venue_id is not None or order.group_id != row.group_id:
             return None
@@ -36,7 +39,7 @@ class OrderHearing(OrderRequests):
         self.fence.venue_ms = max(self.fence.venue_ms, order.updated_ms)
         row = self._row_of(order)
         if row is None:
-            parent = None if order.placed_id is None else self._by_venue_id.get(order.placed_id)
+            parent = None if order.placed_id is None else self._parent_of(order)
             if parent is None:
                 self._on_foreign_order(order)
             else:
@@ -61,6 +64,15 @@ class OrderHearing(OrderRequests):
             self._tell(fill, row)
         self._pursue_cancel(row)
         return row
+
+    def _parent_of(self, order: VenueOrder) -> int | None:
+        """The client id of our order for which the venue placed this one."""
+        parent = None if order.placed_id is None else self._by_venue_id.get(order.placed_id)
+        if parent is not None:
+            return parent
+        row = self.orders.get(order.cid)
+        ours = row is not None and row.venue_id is None and order.group_id == row.group_id
+        return order.cid if ours and row is not None and row.intent.oco_stop_price is not None else None
 
     def _seen(self, row: OrderRow) -> None:
         row.heard_at = self._now
@@ -100,6 +112,7 @@ class OrderHearing(OrderRequests):
         if quantity != row.quantity and quantity >= row.filled:
             row.quantity = quantity
             self._touch(row)
+        row.executed = max(row.executed, executed_of(order))
         if row.state in (S.INTENT, S.SENT, S.UNKNOWN):
             self._move(row, E.PART_FILL if row.filled else E.OPEN, "")
         if row.state in (S.ACKED, S.PARTIAL):
@@ -128,7 +141,7 @@ class OrderHearing(OrderRequests):
             if row.state in (S.INTENT, S.SENT, S.UNKNOWN) and executed > row.filled:
                 self._move(row, E.PART_FILL if row.filled else E.OPEN, order.status)
             self._touch(row)
-        if row.filled < row.executed:
+        if row.filled < row.executed or row.linked_open:
             row.check_at = self._now + self.settings.doubt_after_s
         self._settle(row)
 
@@ -136,8 +149,12 @@ class OrderHearing(OrderRequests):
         """End an order whose end is told once its trades are, too: nobody hears of the end before the last fill."""
         if row.closing is None or not row.open:
             return
+        patient = row.reports_without_fills < REPORTS_WITHOUT_FILLS
+        if row.linked_open and patient:
+            # Its other half is still told as open, and may trade on.
+            return
         if row.filled < row.executed:
-            if row.reports_without_fills < REPORTS_WITHOUT_FILLS:
+            if patient:
                 return
             text = f"order {row.cid}: the venue executed {row.executed}, its trades show {row.filled}"
             self._out.alarms.append(("fills_missing", text))
@@ -152,8 +169,17 @@ class OrderHearing(OrderRequests):
             row.linked_ids = (*row.linked_ids, order.venue_id)
             self._by_venue_id.setdefault(order.venue_id, row.cid)
             self._touch(row)
-        if ending_of(order) is not None:
-            row.executed = max(row.executed, executed_of(order))
+        row.executed = max(row.executed, executed_of(order))
+        others = tuple(venue_id for venue_id in row.linked_open if venue_id != order.venue_id)
+        if ending_of(order) is None:
+            # An end is an end, whatever a slower frame says of the time before it.
+            now_open = row.linked_open if row.stop_gone else (*others, order.venue_id)
+        else:
+            now_open, row.stop_gone = others, True
+        row.linked_open = now_open
+        if row.open:
+            self._touch(row)
+        self._settle(row)
         for fill in self.fills.of_order((order.venue_id,)):
             self._tell(fill, row)
 

@@ -10,12 +10,14 @@ import msgspec
 
 from genesis.domain.order_fills import FillBook
 from genesis.domain.order_outputs import Outgoing, Outputs
-from genesis.domain.order_rows import TABLE, FillRow, FlattenRow, OrderRow, view_of
+from genesis.domain.order_rows import TABLE, BracketRow, FillRow, FlattenRow, OrderRow, view_of
 from genesis.domain.order_session import Fence
 from genesis.domain.order_state import IllegalTransition, OrderEvent, after
+from genesis.domain.pairs import PairSpecs
 from protocols.journal import CellWrite, Record
 from protocols.orders import OrderState, OrderUpdate, OrderView
 from protocols.settings import OrderSettings
+from protocols.units import Symbol
 
 ORDERS_KEPT = 20_000
 FILLS_KEPT = 100_000
@@ -40,6 +42,8 @@ class OrderLedger:
         self.fills = FillBook()
         self.foreign: dict[int, OrderView] = {}
         self.flattens: dict[str, FlattenRow] = {}
+        self.brackets: dict[tuple[Symbol, bool], BracketRow] = {}
+        self.pairs: PairSpecs = {}
         self.last_cid = 0
         self.ghosts_total = 0
         self.doubts_total = 0
@@ -50,7 +54,7 @@ class OrderLedger:
         self._open: dict[int, OrderRow] = {}
         self._by_intent: dict[str, int] = {}
         self._by_venue_id: dict[int, int] = {}
-        self._dirty: dict[str, OrderRow | FillRow | FlattenRow | Decimal | int | None] = {}
+        self._dirty: dict[str, OrderRow | FillRow | FlattenRow | BracketRow | Decimal | int | None] = {}
         self._fence_changed = False
         self._out = Outputs()
         self._now = 0.0

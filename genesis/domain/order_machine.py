@@ -17,8 +17,8 @@ from typing import assert_never
 import msgspec
 
 from genesis.domain.order_fills import read_held
-from genesis.domain.order_flatten import OrderFlattener
-from genesis.domain.order_rows import FillRow, FlattenRow, OrderRow, view_of
+from genesis.domain.order_protect import OrderProtector
+from genesis.domain.order_rows import BracketRow, FillRow, FlattenRow, OrderRow, view_of
 from genesis.domain.order_session import Fence
 from genesis.domain.order_state import OrderEvent
 from protocols.journal import CellWrite
@@ -37,6 +37,7 @@ from protocols.orders import (
     OrderState,
     OrderUpdate,
     OrderView,
+    Protect,
     RequestNotice,
     SessionDown,
     SessionUp,
@@ -48,12 +49,13 @@ from protocols.orders import (
 _decode_order = msgspec.json.Decoder(OrderRow).decode
 _decode_fill = msgspec.json.Decoder(FillRow).decode
 _decode_flatten = msgspec.json.Decoder(FlattenRow).decode
+_decode_bracket = msgspec.json.Decoder(BracketRow).decode
 _decode_fence = msgspec.json.Decoder(Fence).decode
 
 E, S = OrderEvent, OrderState
 
 
-class OrderMachine(OrderFlattener):
+class OrderMachine(OrderProtector):
     """All orders of one engine on one account. Handlers take the time as `now` (monotonic s) and `wall_ms` (UTC).
 
     `epoch` is the journal's: rows of an older one were written by a process that is gone.
@@ -73,11 +75,12 @@ class OrderMachine(OrderFlattener):
     def on_cancel(self, wish: CancelIntent, *, now: float, wall_ms: int) -> tuple[OrderView, ...]:
         """Take back one order or (no intent id) all of ours that are open; gives them as they are now.
 
-        Unknown ids and ended orders are left alone.
+        Unknown ids and ended orders are left alone, and of all orders those that protect a position.
         """
         self._at(now, wall_ms)
         if wish.intent_id is None:
-            rows = list(self._open.values())
+            # What protects a position stays for as long as the position does.
+            rows = [row for row in self._open.values() if not row.protects]
         else:
             cid = self._by_intent.get(wish.intent_id)
             rows = [] if cid is None else [self.orders[cid]]
@@ -101,6 +104,11 @@ class OrderMachine(OrderFlattener):
         """Cancel what rests and close what our own trades left open. The wish is known by its correlation id."""
         self._at(now, wall_ms)
         self._begin_flatten(wish)
+
+    def on_protect(self, wish: Protect, *, now: float, wall_ms: int) -> None:
+        """Somebody found a position without the right stop: look at it now, without any pause."""
+        self._at(now, wall_ms)
+        self._protect_again(wish)
 
     def on_event(self, event: AccountEvent, *, now: float, wall_ms: int) -> None:
         """Hear the connection or the venue."""
@@ -154,6 +162,7 @@ class OrderMachine(OrderFlattener):
         deadlines = [row.check_at for row in self._open.values() if row.check_at is not None]
         deadlines += [fill.check_at for fill in self.fills.untold.values() if fill.check_at is not None]
         deadlines += [flatten.pause_at for flatten in self.flattens.values() if flatten.pause_at is not None]
+        deadlines += self._bracket_deadlines()
         history = self.fence.history_deadline()
         if history is not None:
             deadlines.append(history)
@@ -182,6 +191,9 @@ class OrderMachine(OrderFlattener):
             elif kind == "flatten":
                 flatten = _decode_flatten(cell.payload)
                 self.flattens[flatten.flatten_id] = flatten
+            elif kind == "bracket":
+                bracket = _decode_bracket(cell.payload)
+                self.brackets[bracket.book] = bracket
             elif kind == "cid":
                 self.last_cid = msgspec.json.decode(cell.payload, type=int)
             elif kind == "session":
@@ -227,13 +239,19 @@ class OrderMachine(OrderFlattener):
         for flatten in self.flattens.values():
             flatten.since_at = self._now
             flatten.pause_at = self._now if flatten.books else None
+        for bracket in self.brackets.values():
+            bracket.pause_at = bracket.lag_at = None
         for row in list(self._open.values()):
             was_handed_out = row.session > 0 or row.sent or row.attempt > 0
             row.since_at, row.check_at, row.absent_at = self._now, None, None
             # Session numbers begin anew with the process: nothing of an older one is newer than any of this one.
             row.session = row.seen_session = 0
             row.request = None
-            if row.state is S.INTENT and not was_handed_out:
+            if row.held_back and not was_handed_out:
+                # An exit that waited for its coins: nothing of it left, and the position is still to be closed.
+                row.check_at = self._now + self.settings.doubt_after_s
+                self._touch(row)
+            elif row.state is S.INTENT and not was_handed_out:
                 self._end(row, E.WITHDRAWN, "not sent before the engine restarted")
             elif row.state in (S.INTENT, S.SENT):
                 self._doubt(row, "the engine restarted")

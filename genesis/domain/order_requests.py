@@ -4,6 +4,8 @@ A submit leaves once. It may be tried again only when the connection says that n
 asked for twice, because the second one finds nothing to do; an update is not repeated, its fate shows in the order.
 """
 
+from decimal import Decimal
+
 from genesis.domain.decision_log import order_record
 from genesis.domain.order_ledger import OrderLedger, encode
 from genesis.domain.order_outputs import Outgoing
@@ -210,12 +212,18 @@ class OrderRequests(OrderLedger):
         return Outgoing(("oc", row.cid, request.serial), command)
 
     def _update(self, row: OrderRow, wish: UpdateIntent) -> None:
+        if self.halted:
+            return
+        self._ask_update(row, wish.price, wish.quantity, wish.reason)
+
+    def _ask_update(self, row: OrderRow, price: Decimal | None, remaining: Decimal | None, reason: str) -> None:
+        """Change price or remaining quantity in place, unless it is so already or cannot be asked for now."""
         if row.state not in (S.ACKED, S.PARTIAL) or row.venue_id is None:
             return
-        if not self.fence.ready or self.halted or row.cancel_reason is not None or row.closing is not None:
+        if not self.fence.ready or row.cancel_reason is not None or row.closing is not None:
             return
-        price = None if wish.price is None else round_price(wish.price)
-        remaining = None if wish.quantity is None else floor_amount(wish.quantity)
+        price = None if price is None else round_price(price)
+        remaining = None if remaining is None else floor_amount(remaining)
         price = None if price == row.price else price
         remaining = None if remaining is None or row.filled + remaining == row.quantity else remaining
         if (price is None and remaining is None) or remaining == ZERO:
@@ -223,7 +231,7 @@ class OrderRequests(OrderLedger):
         request = self._request(row, "ou")
         request.price, request.quantity = price, remaining
         self._emit(self._modification(row, request, row.venue_id))
-        self._move(row, E.ASK_UPDATE, wish.reason)
+        self._move(row, E.ASK_UPDATE, reason)
 
     def _modification(self, row: OrderRow, request: OpenRequest, venue_id: int) -> Outgoing:
         amount = request.quantity

@@ -1,4 +1,4 @@
-"""What of an order must survive: one row an order, one a trade, one a wish to flatten; and how each is shown.
+"""What of an order must survive: one row an order, a trade, a wish to flatten, a bracket; and how each is shown.
 
 Rows are kept as JSON in the journal's cells. Stamps named `_at` are monotonic seconds of the process that wrote them
 and mean nothing to the next one: `OrderMachine.restore` sets them anew there.
@@ -9,9 +9,19 @@ from typing import Final
 
 import msgspec
 
+from genesis.domain.bracket import Levels
 from genesis.domain.order_state import is_open
 from genesis.domain.order_wire import executed_of, order_type_of, side_of
-from protocols.orders import Fill, OrderIntent, OrderState, OrderView, Purpose, VenueOrder, VenueTrade
+from protocols.orders import (
+    PROTECTIVE_PURPOSES,
+    Fill,
+    OrderIntent,
+    OrderState,
+    OrderView,
+    Purpose,
+    VenueOrder,
+    VenueTrade,
+)
 from protocols.units import AMOUNT_STEP, ZERO, Side, Symbol
 
 TABLE: Final = "orders"
@@ -34,6 +44,8 @@ class OrderRow(msgspec.Struct, kw_only=True):
 
     `session` is the one its submit was given to (0: none, or one of an earlier process), `seen_session` the last one in
     which the venue showed it. `closing` and `executed` are the end that the venue told and that waits for its trades.
+    `linked_open` are other halves of an OCO that the venue has shown and not ended; `stop_gone` says that ours rests
+    without it. `held_back` orders wait for coins that a protective order still holds.
     """
 
     intent: OrderIntent
@@ -54,6 +66,9 @@ class OrderRow(msgspec.Struct, kw_only=True):
     cost: Decimal = ZERO
     venue_id: int | None = None
     linked_ids: tuple[int, ...] = ()
+    linked_open: tuple[int, ...] = ()
+    stop_gone: bool = False
+    held_back: bool = False
     venue_updated_ms: int = 0
     session: int = 0
     seen_session: int = 0
@@ -83,11 +98,51 @@ class OrderRow(msgspec.Struct, kw_only=True):
         return max(self.session, self.seen_session)
 
     @property
+    def leaves(self) -> Decimal:
+        """What has not traded."""
+        return max(self.quantity - self.filled, ZERO)
+
+    @property
+    def protects(self) -> bool:
+        """A leg of a position's bracket."""
+        return self.intent.purpose in PROTECTIVE_PURPOSES
+
+    @property
+    def is_lost(self) -> bool:
+        """In doubt, and a later session does not show it."""
+        return self.state is OrderState.UNKNOWN and self.absent_at is not None
+
+    @property
     def opens_risk(self) -> bool:
         """Entries, and what a person orders without calling it reducing."""
         return self.intent.purpose is Purpose.ENTRY or (
             self.intent.purpose is Purpose.MANUAL and not self.intent.reduce_only
         )
+
+
+class BracketRow(msgspec.Struct, kw_only=True):
+    """The protection of one position. `entry_id` is the intent whose fill set the levels; `tries` counts legs placed
+    since one last rested; `lag_at` is since when the venue has told of more trades than it has shown."""
+
+    symbol: Symbol
+    margin: bool
+    levels: Levels
+    entry_id: str
+    strategy: str
+    correlation_id: str
+    decided_ms: int
+    tries: int = 0
+    pause_at: float | None = None
+    lag_at: float | None = None
+    last_cid: int = 0
+
+    @property
+    def book(self) -> tuple[Symbol, bool]:
+        return self.symbol, self.margin
+
+    @property
+    def key(self) -> str:
+        return f"bracket:{self.symbol}:{'margin' if self.margin else 'exchange'}"
 
 
 class FillRow(msgspec.Struct, kw_only=True):

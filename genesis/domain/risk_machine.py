@@ -17,7 +17,7 @@ from genesis.domain.risk_rules import judge
 from genesis.domain.risk_rules.account import CASH_MARGIN
 from genesis.domain.risk_rules.activity import MINUTE_MS
 from genesis.domain.risk_rules.losses import lost_fraction
-from genesis.domain.risk_sizing import entry_quantity, exit_quantity
+from genesis.domain.risk_sizing import default_bracket, entry_quantity, exit_quantity
 from genesis.domain.risk_state import (
     ENTRY_PURPOSES,
     Facts,
@@ -31,7 +31,7 @@ from genesis.domain.risk_state import (
 )
 from genesis.domain.trading_day import trading_day
 from protocols.journal import CellWrite, Record
-from protocols.orders import Approved, OrderIntent, OrderType, Purpose
+from protocols.orders import Approved, Bracket, OrderIntent, OrderType, Purpose
 from protocols.risk import (
     AccountState,
     ManualOrder,
@@ -207,7 +207,10 @@ class RiskMachine:
     def _entry(self, score: SignalScore) -> Wish:
         facts = self._facts(score.symbol, Side.BUY, Purpose.ENTRY, ZERO)
         price = self.state.marks[score.symbol]
-        return self._wish(score, Side.BUY, Purpose.ENTRY, entry_quantity(self.settings.risk, facts, price))
+        atr = score.features.get("atr")
+        bracket = default_bracket(self.settings.risk, price, None if atr is None else exact(atr))
+        quantity = entry_quantity(self.settings.risk, facts, price)
+        return self._wish(score, Side.BUY, Purpose.ENTRY, quantity, bracket)
 
     def _exit(self, score: SignalScore) -> Wish:
         side = Side.BUY if held_quantity(self.state.account, score.symbol) < 0 else Side.SELL
@@ -234,7 +237,9 @@ class RiskMachine:
             return RiskOutputs()
         return self._conclude(verdict, wish)
 
-    def _wish(self, score: SignalScore, side: Side, purpose: Purpose, quantity: Decimal) -> Wish:
+    def _wish(
+        self, score: SignalScore, side: Side, purpose: Purpose, quantity: Decimal, bracket: Bracket | None = None
+    ) -> Wish:
         intent = None
         if quantity > 0:
             intent = OrderIntent(
@@ -249,6 +254,7 @@ class RiskMachine:
                 correlation_id=score.correlation_id,
                 signal_id=score.signal_id,
                 received_ns=score.received_ns,
+                bracket=bracket,
             )
         return Wish(
             intent_id=f"{score.signal_id}:{purpose.value}",
@@ -362,13 +368,28 @@ class RiskMachine:
         intent = command.intent
         if intent.intent_id in self.state.manual:
             return self._repeat((intent.intent_id,))
-        wish = self._wish_of(intent)
+        wish = self._with_stop(self._wish_of(intent))
         verdict = self._verdict(wish)
         outputs = self._conclude(verdict, wish)
         self.state.manual[intent.intent_id] = verdict.approved
         while len(self.state.manual) > _REMEMBERED_VERDICTS:
             self.state.manual.pop(next(iter(self.state.manual)))
         return attrs.evolve(outputs, records=(_command_record(command, self.state.now_ms), *outputs.records))
+
+    def _with_stop(self, wish: Wish) -> Wish:
+        """What a person opens gets the stop of the settings, unless the order brings its own."""
+        facts = self._facts(wish.symbol, wish.side, wish.purpose, wish.quantity)
+        intent = wish.intent
+        against = facts.held != 0 and (facts.held > 0) != (wish.side is Side.BUY)
+        sells_coins = wish.side is Side.SELL and (intent is None or not intent.margin)
+        if intent is None or intent.reduce_only or against or sells_coins or wish.price <= 0:
+            return wish
+        asked = intent.bracket or Bracket()
+        usual = default_bracket(self.settings.risk, wish.price, None)
+        if asked.has_stop or usual is None or not usual.has_stop:
+            return wish
+        bracket = msgspec.structs.replace(asked, stop_distance=usual.stop_distance)
+        return attrs.evolve(wish, intent=msgspec.structs.replace(intent, bracket=bracket))
 
     def _repeat(self, intent_ids: Iterable[str]) -> RiskOutputs:
         """Say the same again: the verdict while it is remembered, the approval while its order has not ended."""

@@ -4,8 +4,9 @@ from decimal import Decimal
 
 from genesis.domain.risk_rules.account import CASH_MARGIN
 from genesis.domain.risk_state import Facts
+from protocols.orders import Bracket
 from protocols.settings import RiskSettings
-from protocols.units import ZERO, floor_amount
+from protocols.units import ZERO, floor_amount, round_price
 
 
 def entry_quantity(limits: RiskSettings, facts: Facts, price: Decimal) -> Decimal:
@@ -30,6 +31,27 @@ def entry_quantity(limits: RiskSettings, facts: Facts, price: Decimal) -> Decima
     if facts.pair is not None:
         quantity = min(quantity, facts.pair.maximum)
     return quantity
+
+
+def default_bracket(limits: RiskSettings, price: Decimal, atr: Decimal | None) -> Bracket | None:
+    """Where to leave what is entered at about `price`, by the settings; None when they want neither stop nor target.
+
+    A multiple of the average true range wins over a fraction of the price where it is set and the range is known.
+    """
+    stop = _distance(limits.stop_fraction, limits.stop_atr, price, atr)
+    target = _distance(limits.target_fraction, limits.target_atr, price, atr)
+    trailing = limits.stop_trails and stop is not None
+    if stop is not None and stop >= price:
+        # A stop at or below zero protects nothing: the fraction is the safer reading.
+        stop = _distance(limits.stop_fraction, ZERO, price, None)
+    if stop is None and target is None:
+        return None
+    return Bracket(stop_distance=stop, target_distance=None if trailing else target, trailing=trailing)
+
+
+def _distance(fraction: Decimal, multiple: Decimal, price: Decimal, atr: Decimal | None) -> Decimal | None:
+    distance = multiple * atr if multiple > 0 and atr is not None and atr > 0 else fraction * price
+    return round_price(distance) if round_price(distance) > 0 else None
 
 
 def exit_quantity(facts: Facts) -> Decimal:

@@ -153,6 +153,7 @@ class _Run:
         self.signals = SignalMachine(settings)
         self.risk = RiskMachine(settings, pairs)
         self.machine = OrderMachine(settings.orders, epoch=1, signal_max_age_s=settings.risk.signal_max_age_s)
+        self.machine.pairs = pairs
         self.account = AccountMachine(
             settings, curve_step_ms=_curve_step(recording, sharpe_period_ms), curve_limit=2 * CURVE_POINTS
         )

@@ -1,0 +1,229 @@
+"""The bracket around a position: which protective orders should rest, and the steps from those that do to those.
+
+It is one pure function of what is wanted and what is there, so it needs no memory of how things came to be: after a
+crash, a reconnect or a stranger's cancel the same question is asked again, and the answer leads to the same end: one
+stop of the right size, with its target beside it where the venue can hold both.
+
+On the exchange wallet a resting sell holds its coins back, so two orders cannot protect the same coins: stop and target
+are one OCO there, and nothing new is placed before the old has let go. A leg whose fate is open (on its way, being
+changed, in doubt) is waited for, never doubled.
+"""
+
+from collections.abc import Sequence
+from decimal import Decimal
+from enum import StrEnum
+
+import attrs
+import msgspec
+
+from protocols.orders import Bracket, OrderIntent, OrderType, Purpose
+from protocols.units import ZERO, Side, Symbol, floor_amount, round_price
+
+
+class Levels(msgspec.Struct, frozen=True, kw_only=True):
+    """Where to leave a position, in prices the venue takes. `trail` is the distance of a stop that follows."""
+
+    stop: Decimal | None = None
+    target: Decimal | None = None
+    trail: Decimal | None = None
+
+    @property
+    def exist(self) -> bool:
+        return self.stop is not None or self.target is not None or self.trail is not None
+
+    @property
+    def guards(self) -> bool:
+        """True with a stop of either kind."""
+        return self.stop is not None or self.trail is not None
+
+
+class LegState(StrEnum):
+    """What we know of a protective order."""
+
+    RESTING = "resting"
+    MOVING = "moving"
+    """On its way, being changed, or in doubt: wait."""
+    LEAVING = "leaving"
+    """Its cancel is wanted, or its end is told."""
+    BROKEN = "broken"
+    """It rests, but lost its other half: an OCO whose stop is gone."""
+    LOST = "lost"
+    """A later session does not show it: it covers nothing, and should it come back it is taken out."""
+
+
+class LegKind(StrEnum):
+    STOP = "stop"
+    TRAIL = "trail"
+    TARGET = "target"
+    OCO = "oco"
+
+
+@attrs.frozen(kw_only=True)
+class Leg:
+    """A protective order as it is: `quantity` is what of it has not traded."""
+
+    cid: int
+    kind: LegKind
+    state: LegState
+    quantity: Decimal
+    levels: Levels
+
+
+@attrs.frozen(kw_only=True)
+class Place:
+    kind: LegKind
+    quantity: Decimal
+    levels: Levels
+
+
+@attrs.frozen(kw_only=True)
+class Resize:
+    """Change a resting leg in place. None leaves a field as it is."""
+
+    cid: int
+    quantity: Decimal | None
+    price: Decimal | None
+
+
+@attrs.frozen(kw_only=True)
+class TakeOut:
+    cid: int
+    reason: str
+
+
+Step = Place | Resize | TakeOut
+
+
+def levels_of(bracket: Bracket, *, side: Side, price: Decimal) -> Levels:
+    """The levels of a position opened by `side` at `price`. A level on the wrong side of zero is none."""
+    sign = side.sign
+    stop, target = bracket.stop_price, bracket.target_price
+    trail = round_price(bracket.stop_distance) if bracket.trailing and bracket.stop_distance is not None else None
+    if trail is None and bracket.stop_distance is not None:
+        stop = price - bracket.stop_distance * sign
+    if bracket.target_distance is not None:
+        target = price + bracket.target_distance * sign
+    return Levels(stop=_level(stop), target=_level(target), trail=trail)
+
+
+def _level(price: Decimal | None) -> Decimal | None:
+    return round_price(price) if price is not None and price > 0 else None
+
+
+def wanted_legs(levels: Levels, quantity: Decimal, *, margin: bool) -> tuple[Place, ...]:
+    """The protective orders of a whole position: one, or on margin a following stop with a target beside it."""
+    if quantity <= 0 or not levels.exist:
+        return ()
+    if levels.stop is not None and levels.target is not None:
+        return (Place(kind=LegKind.OCO, quantity=quantity, levels=levels),)
+    if levels.trail is not None:
+        trailing = Place(kind=LegKind.TRAIL, quantity=quantity, levels=Levels(trail=levels.trail))
+        if levels.target is None or not margin:
+            return (trailing,)
+        return trailing, Place(kind=LegKind.TARGET, quantity=quantity, levels=Levels(target=levels.target))
+    kind = LegKind.STOP if levels.stop is not None else LegKind.TARGET
+    return (Place(kind=kind, quantity=quantity, levels=levels),)
+
+
+def next_steps(wanted: Sequence[Place], legs: Sequence[Leg], *, margin: bool) -> tuple[Step, ...]:
+    """What to do now. Nothing while it is right, or while the answer to something under way must come first."""
+    steps: list[Step] = []
+    present = [leg for leg in legs if leg.state is not LegState.LOST]
+    missing: list[Place] = []
+    kept: set[int] = set()
+    for place in wanted:
+        alike = [leg for leg in present if leg.kind is place.kind and leg.state in (LegState.RESTING, LegState.MOVING)]
+        if not alike:
+            missing.append(place)
+            continue
+        # The one that needs the least change stays; of equals the oldest, so that everybody picks the same.
+        best = min(alike, key=lambda leg: (leg.quantity != place.quantity, leg.levels != place.levels, leg.cid))
+        kept.add(best.cid)
+        step = _adjust(best, place)
+        if step is not None:
+            steps.append(step)
+    for leg in present:
+        if leg.cid not in kept and leg.state in (LegState.RESTING, LegState.MOVING, LegState.BROKEN):
+            steps.append(TakeOut(cid=leg.cid, reason=_why(leg, wanted)))
+    in_the_way = [leg for leg in present if leg.cid not in kept]
+    if missing and (margin or not in_the_way):
+        # On margin a second reduce-only order may rest beside the one that leaves; coins can be promised only once.
+        steps += missing
+    return tuple(steps)
+
+
+def _adjust(leg: Leg, place: Place) -> Step | None:
+    """Bring a leg of the right kind to the right size and price, in place where the venue can do that."""
+    if leg.state is LegState.MOVING or (leg.quantity == place.quantity and leg.levels == place.levels):
+        return None
+    if leg.kind is LegKind.OCO or (leg.kind is LegKind.TRAIL and leg.levels != place.levels):
+        # The two halves of an OCO share one amount: they are replaced together.
+        return TakeOut(cid=leg.cid, reason="its size or its levels changed")
+    price = place.levels.stop if leg.kind is LegKind.STOP else place.levels.target
+    return Resize(
+        cid=leg.cid,
+        quantity=None if leg.quantity == place.quantity else place.quantity,
+        price=None if leg.levels == place.levels or leg.kind is LegKind.TRAIL else price,
+    )
+
+
+def _why(leg: Leg, wanted: Sequence[Place]) -> str:
+    if not wanted:
+        return "nothing is left to protect"
+    if leg.state is LegState.BROKEN:
+        return "its stop is gone"
+    return "another order protects the position"
+
+
+def leg_intent(
+    place: Place,
+    *,
+    intent_id: str,
+    strategy: str,
+    symbol: Symbol,
+    side: Side,
+    margin: bool,
+    decided_ms: int,
+    correlation_id: str,
+) -> OrderIntent:
+    """The order of a leg. `side` is the one that closes the position."""
+    order_type, price = {
+        LegKind.STOP: (OrderType.STOP, place.levels.stop),
+        LegKind.TRAIL: (OrderType.TRAILING_STOP, None),
+        LegKind.TARGET: (OrderType.LIMIT, place.levels.target),
+        LegKind.OCO: (OrderType.LIMIT, place.levels.target),
+    }[place.kind]
+    return OrderIntent(
+        intent_id=intent_id,
+        strategy=strategy,
+        symbol=symbol,
+        side=side,
+        quantity=floor_amount(place.quantity),
+        order_type=order_type,
+        purpose=Purpose.TARGET if place.kind is LegKind.TARGET else Purpose.STOP,
+        decided_ms=decided_ms,
+        correlation_id=correlation_id,
+        price=price,
+        trailing_distance=place.levels.trail if place.kind is LegKind.TRAIL else None,
+        oco_stop_price=place.levels.stop if place.kind is LegKind.OCO else None,
+        margin=margin,
+        reduce_only=True,
+    )
+
+
+def kind_of(intent: OrderIntent) -> LegKind:
+    """Which leg a protective intent is."""
+    if intent.oco_stop_price is not None:
+        return LegKind.OCO
+    if intent.order_type is OrderType.TRAILING_STOP:
+        return LegKind.TRAIL
+    return LegKind.TARGET if intent.purpose is Purpose.TARGET else LegKind.STOP
+
+
+def covered(legs: Sequence[Leg]) -> Decimal:
+    """How much of a position the stops that rest at the venue cover."""
+    guarding = (LegKind.STOP, LegKind.TRAIL, LegKind.OCO)
+    return sum(
+        (leg.quantity for leg in legs if leg.kind in guarding and leg.state is LegState.RESTING),
+        ZERO,
+    )
