@@ -79,6 +79,7 @@ class TradingFloor:
         """Wallets, positions, fees and history of everybody."""
         self.next_order_id = FIRST_ORDER_ID
         self.next_priority = 1
+        self._last_cid = 0
         self.on_print: Callable[[Symbol, int, int, Decimal, Decimal], None] | None = None
         """Told of trades between two accounts: symbol, trade id, time, the taker's signed amount, price."""
         self._markets = {symbol: Market(spec) for symbol, spec in self.specs.items()}
@@ -238,7 +239,7 @@ class TradingFloor:
             venue_id=self.next_order_id,
             account=account.name,
             group_id=request.group_id,
-            cid=now_ms % AUTO_CID_MODULUS if request.cid is None else request.cid,
+            cid=self._cid(now_ms) if request.cid is None else request.cid,
             symbol=market.spec.symbol,
             wire_type=request.wire_type,
             created_ms=now_ms,
@@ -579,6 +580,11 @@ class TradingFloor:
                 (market.waiting if order.stage is Stage.WAITING else market.armed).append(order)
         for market in self._markets.values():
             self._refresh(market)
+
+    def _cid(self, now_ms: int) -> int:
+        """The time in ms, as the venue gives those who give none; and never the same twice."""
+        self._last_cid = max(self._last_cid + 1, now_ms % AUTO_CID_MODULUS)
+        return self._last_cid
 
     def _priority(self) -> int:
         self.next_priority += 1

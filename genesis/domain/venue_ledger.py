@@ -15,6 +15,7 @@ from genesis.domain.venue_state import (
     Account,
     History,
     LedgerEntry,
+    Movement,
     Order,
     Position,
     PositionChange,
@@ -24,11 +25,13 @@ from genesis.domain.venue_state import (
 )
 from protocols.bitfinex.account import FLAG_HIDDEN
 from protocols.orders import VenueTrade
-from protocols.units import AMOUNT_STEP, ZERO, plain, round_amount
+from protocols.units import AMOUNT_STEP, ZERO, Symbol, base_currency, plain, quote_currency, round_amount
 
 CATEGORY_EXCHANGE = 5
 CATEGORY_SETTLEMENT = 31
+CATEGORY_CLAIM = 23
 CATEGORY_TRANSFER = 51
+CATEGORY_WITHDRAWAL = 104
 CATEGORY_FEE = 201
 CATEGORY_HIDDEN_FEE = 204
 
@@ -247,6 +250,72 @@ class Books:
             self._market(currency, amount)
             self._market(currency_to, -amount)
         return [(name, changed(wallet, f"{text} {source}", None)), (name, changed(other, f"{text} {target}", None))]
+
+    def withdraw(
+        self,
+        name: str,
+        wallet_type: str,
+        currency: str,
+        amount: Decimal,
+        now_ms: int,
+        *,
+        method: str,
+        address: str,
+        payment_id: str | None,
+        note: str | None,
+    ) -> tuple[Movement, list[VenueOutput]]:
+        """Money leaves for good, without a fee. Raises ValueError when there is not enough."""
+        account = self.accounts[name]
+        wallet = account.wallet(wallet_type, currency)
+        if not 0 < amount <= wallet.available:
+            raise ValueError(f"amount must be in (0, {plain(wallet.available)}], was {plain(amount)}")
+        text = f"{method} withdrawal of {plain(amount)} {currency} on wallet {wallet_type}"
+        self._move(account, wallet, -amount, now_ms, text, CATEGORY_WITHDRAWAL)
+        self._market(currency, amount)
+        movement = Movement(
+            movement_id=self.next_entry_id,
+            currency=currency,
+            method=method,
+            time_ms=now_ms,
+            amount=-amount,
+            fee=ZERO,
+            address=address,
+            payment_id=payment_id,
+            note=note,
+        )
+        self.next_entry_id += 1
+        self.histories[name].movements.append(movement)
+        return movement, [(name, changed(wallet, text, None))]
+
+    def claim(self, name: str, symbol: Symbol, quantity: Decimal, now_ms: int) -> list[VenueOutput]:
+        """Settle a position, or a part of it, in the currencies themselves, at its own base price.
+
+        A long pays its price and gets the coins, a short gives coins and gets the price, all in the margin wallet.
+        Raises ValueError when the wallet cannot.
+        """
+        account = self.accounts[name]
+        position = account.positions[symbol]
+        sign = 1 if position.amount > 0 else -1
+        if not 0 < quantity <= abs(position.amount):
+            raise ValueError(f"amount must be in (0, {plain(abs(position.amount))}], was {plain(quantity)}")
+        base = account.wallet(MARGIN, base_currency(symbol))
+        quote = account.wallet(MARGIN, quote_currency(symbol))
+        cost = notional_of(quantity, position.base_price)
+        payer, price = (quote, cost) if sign > 0 else (base, quantity)
+        if price > payer.available:
+            raise ValueError(f"{payer.currency} must be at least {plain(price)}, was {plain(payer.available)}")
+        text = f"Position claim of {plain(quantity)} {base.currency} @ {plain(position.base_price)} on wallet margin"
+        self._move(account, quote, -cost * sign, now_ms, text, CATEGORY_CLAIM)
+        self._move(account, base, quantity * sign, now_ms, text, CATEGORY_CLAIM)
+        self._market(quote.currency, cost * sign)
+        self._market(base.currency, -quantity * sign)
+        position.amount -= quantity * sign
+        position.updated_ms = now_ms
+        told = position_change(position, "pu" if position.amount else "pc")
+        if not position.amount:
+            del account.positions[symbol]
+            self.histories[name].positions.append(told)
+        return [(name, told), (name, changed(quote, text, None)), (name, changed(base, text, None))]
 
 
 def round_price_average(amount: Decimal, price: Decimal, more: Decimal, at: Decimal) -> Decimal:

@@ -162,6 +162,20 @@ class Offer(msgspec.Struct, kw_only=True, eq=False):
     period: int
 
 
+class Movement(msgspec.Struct, frozen=True, kw_only=True):
+    """A withdrawal: money that left for good. `amount` is below zero."""
+
+    movement_id: int
+    currency: str
+    method: str
+    time_ms: int
+    amount: Decimal
+    fee: Decimal
+    address: str
+    payment_id: str | None
+    note: str | None
+
+
 class Account(msgspec.Struct, kw_only=True, eq=False):
     """One customer. `paper` accounts trade TEST pairs and nothing else; the others everything else."""
 
@@ -174,6 +188,8 @@ class Account(msgspec.Struct, kw_only=True, eq=False):
     orders: dict[int, Order] = {}
     positions: dict[str, Position] = {}
     offers: dict[int, Offer] = {}
+    settings: dict[str, Any] = {}
+    """What clients keep here for themselves, by key (`api:...`)."""
 
     def wallet(self, wallet_type: str, currency: str) -> Wallet:
         """The wallet, opened empty when there is none yet."""
@@ -191,6 +207,8 @@ class History(msgspec.Struct, kw_only=True, eq=False):
     trades: list[VenueTrade] = []
     ledger: list[LedgerEntry] = []
     positions: list[VenuePosition] = []
+    offers: list[Offer] = []
+    movements: list[Movement] = []
 
 
 class VenueNotice(RequestNotice, frozen=True, kw_only=True, tag=True):

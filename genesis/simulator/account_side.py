@@ -1,6 +1,7 @@
 """The private half of the exchange: keys and nonces, requests of customers, and what their sockets are told."""
 
 import uuid
+from collections import deque
 from collections.abc import Callable, Iterable
 from decimal import Decimal
 from typing import Any, Final
@@ -9,8 +10,10 @@ from genesis.domain.venue import Venue
 from genesis.domain.venue_ledger import changed, position_change
 from genesis.domain.venue_margin import liquidation_price, margin_base, shown_profit, tradable
 from genesis.domain.venue_state import MARGIN, Account, PositionChange, VenueNotice, VenueOutput, WalletChange
+from genesis.simulator.funding_desk import FundingDesk
 from genesis.simulator.session import Session
 from genesis.simulator.settings import SCOPES, ApiKey
+from genesis.simulator.tokens import Login, Tokens
 from protocols.bitfinex.account import (
     notice_row,
     order_row,
@@ -39,6 +42,7 @@ from protocols.bitfinex.inputs import (
 from protocols.orders import VenueOrder, VenuePosition, VenueTrade, VenueWallet
 from protocols.units import ZERO, Symbol
 
+KEPT_LOGINS: Final = 1000
 NO_PERMISSION: Final = "api_key: permission invalid"
 KIND_OF: Final = {NewOrder: "on-req", ChangeOrder: "ou-req", EndOrder: "oc-req", EndOrders: "oc_multi-req"}
 
@@ -51,12 +55,15 @@ class AccountSide:
         venue: Venue,
         keys: Iterable[ApiKey],
         *,
+        tokens: Tokens,
         venue_ms: Callable[[], int],
         saved: Callable[[], None],
         orders_changed: Callable[[Symbol], None],
     ) -> None:
         self.venue = venue
         self.keys = {key.key: key for key in keys}
+        self.tokens = tokens
+        self.logins: deque[Login] = deque(maxlen=KEPT_LOGINS)
         self.nonces: dict[str, int] = {}
         self.sessions: dict[Session, str] = {}
         """Authenticated sockets and whose they are."""
@@ -64,6 +71,7 @@ class AccountSide:
         self._saved = saved
         self._orders_changed = orders_changed
         self.requests = 0
+        self.funding = FundingDesk(self)
 
     # --- who is it ------------------------------------------------------------------------------------------------
 
@@ -81,6 +89,8 @@ class AccountSide:
 
     def authenticate(self, claim: AuthClaim) -> ApiKey | tuple[int, str]:
         """A socket's claim: the signature is checked over the payload as it was sent."""
+        if claim.token is not None:
+            return self.tokens.key_of(claim.token) or (ERR_AUTH, "token: invalid")
         if not claim.payload.startswith("AUTH") or len(claim.payload) > 200:
             return ERR_AUTH_PAYLOAD, "payload: invalid"
         return self.check(claim.key, claim.nonce, claim.signature, [claim.payload.encode()])
@@ -91,6 +101,8 @@ class AccountSide:
         assert key is not None
         account = self.venue.accounts[key.account]
         self.sessions[session] = account.name
+        number = self.logins[-1].number + 1 if self.logins else 1
+        self.logins.append(Login(number=number, account=account.name, time_ms=self.venue_ms(), peer=session.peer))
         caps = {
             scope: {"read": int(key.may(scope, write=False)), "write": int(key.may(scope, write=True))}
             for scope in SCOPES
@@ -101,7 +113,7 @@ class AccountSide:
         positions = [position_row(self.position(account, symbol, calculated=False)) for symbol in account.positions]
         wallets = [wallet_row(changed(wallet, None, None)) for wallet in account.wallets.values()]
         orders = [order_row(order.told_as("os")) for order in account.orders.values()]
-        for kind, rows in (("ps", positions), ("ws", wallets), ("os", orders), ("fos", self._offers(account))):
+        for kind, rows in (("ps", positions), ("ws", wallets), ("os", orders), ("fos", self.funding.snapshot(account))):
             session.account(kind, rows, snapshot=True)
         for kind in ("fcs", "fls"):
             session.account(kind, [], snapshot=True)
@@ -126,11 +138,14 @@ class AccountSide:
             row = notice_row(
                 request.kind, request.info, "SUCCESS", "", time=self.venue_ms(), message_id=request.message_id
             )
-            for other, owner in self.sessions.items():
-                if owner == name:
-                    other.account("n", row)
+            self.tell(name, "n", row)
         elif isinstance(request, NewOffer | EndOffer):
-            self.apply_funding(name, request, key)
+            if key.may("funding", write=True):
+                answer = self.funding.operate(name, request)
+            else:
+                kind = "fon-req" if isinstance(request, NewOffer) else "foc-req"
+                answer = notice_row(kind, None, "ERROR", NO_PERMISSION, time=self.venue_ms())
+            self.tell(name, "n", answer)
         elif isinstance(request, MultiOperation):
             text = f"Submitting {len(request.operations)} order operations."
             session.account("n", notice_row("ox_multi-req", None, "SUCCESS", text, time=self.venue_ms()))
@@ -302,13 +317,16 @@ class AccountSide:
         base = margin_base(account, self.venue.specs, self.venue.prices(), currency)
         return max(ZERO, min(wallet.balance, base.net - base.required))
 
-    # --- funding --------------------------------------------------------------------------------------------------
+    def changed(self, name: str, kind: str, row: list[Any], filter_key: str) -> None:
+        """Something that is no order changed: save it, and tell the account's sockets."""
+        self._saved()
+        self.tell(name, kind, row, filter_key)
 
-    def _offers(self, account: Account) -> list[list[Any]]:
-        return []
-
-    def apply_funding(self, name: str, request: NewOffer | EndOffer, key: ApiKey) -> None:
-        return
+    def tell(self, name: str, kind: str, row: list[Any], filter_key: str = "") -> None:
+        """One frame to all sockets of an account."""
+        for session, owner in self.sessions.items():
+            if owner == name:
+                session.account(kind, row, filter_key=filter_key)
 
 
 def refused_info(error: InputRefused) -> list[Any]:

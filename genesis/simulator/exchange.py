@@ -15,6 +15,7 @@ from genesis.domain.recording import CandleRecording
 from genesis.domain.venue import Venue
 from genesis.domain.venue_ledger import IDS_PER_MS
 from genesis.simulator.account_side import AccountSide
+from genesis.simulator.alerts import AlertDesk
 from genesis.simulator.faults import FaultDesk
 from genesis.simulator.feed import Feed, PublicTrade
 from genesis.simulator.frame_tape import tape
@@ -26,6 +27,7 @@ from genesis.simulator.rest import Rest
 from genesis.simulator.session import Session
 from genesis.simulator.settings import ApiKey, ExchangeSettings
 from genesis.simulator.state_file import SavedState, StateFile
+from genesis.simulator.tokens import Tokens
 from protocols.bitfinex.auth import AuthClaim
 from protocols.bitfinex.errors import InputRefused
 from protocols.bitfinex.inputs import Input, NewOrder
@@ -120,10 +122,12 @@ class Exchange:
         self.accounts = AccountSide(
             self.venue,
             settings.keys,
+            tokens=Tokens(chance, clock.now),
             venue_ms=self.venue_ms,
             saved=self.save,
             orders_changed=self.market.orders_changed,
         )
+        self.alerts = AlertDesk(lambda account, row: self.accounts.tell(account, "n", row), self.venue_ms)
         self.rest = Rest(self)
         self.faults = FaultDesk(self)
         self.sessions: dict[int, Session] = {}
@@ -283,6 +287,7 @@ class Exchange:
             outputs = self.venue.on_tick(each, trade.price, abs(trade.amount), time_ms)
             self.market.moved(each, trade, minute)
             self.accounts.apply(outputs)
+            self.alerts.on_tick(each, trade.price)
             changed = changed or bool(outputs)
         return changed
 

@@ -134,11 +134,14 @@ class Rest:
     """All endpoints of one exchange."""
 
     def __init__(self, exchange: "Exchange") -> None:
+        # Here and not above: the endpoints need `Call` from this file.
         from genesis.simulator.rest_account import ACCOUNT_ROUTES
+        from genesis.simulator.rest_desk import DESK_ROUTES
+        from genesis.simulator.rest_funding import FUNDING_ROUTES
         from genesis.simulator.rest_public import PUBLIC_ROUTES
 
         self.exchange = exchange
-        self.routes = (*PUBLIC_ROUTES, *ACCOUNT_ROUTES)
+        self.routes = (*PUBLIC_ROUTES, *DESK_ROUTES, *FUNDING_ROUTES, *ACCOUNT_ROUTES)
         self.requests = 0
         self.before: Callable[[HttpRequest], HttpResponse | None] | None = None
         """The fault desk's hand on requests."""
@@ -211,6 +214,12 @@ class Rest:
         if not self.exchange.operative:
             raise RestRefusal(ERR_MAINTENANCE, "maintenance")
         headers = request.headers
+        token = headers.get("bfx-token")
+        if token is not None:
+            holder = self.exchange.accounts.tokens.key_of(token)
+            if holder is None:
+                raise RestRefusal(ERR_AUTH, "token: invalid")
+            return self._permitted(holder, known)
         nonce_text = headers.get("bfx-nonce", "")
         key, signature = headers.get("bfx-apikey", ""), headers.get("bfx-signature", "")
         if not (key and signature):
@@ -222,10 +231,13 @@ class Rest:
         answer = self.exchange.accounts.check(key, int(nonce_text), signature, messages)
         if isinstance(answer, tuple):
             raise RestRefusal(*answer)
+        return self._permitted(answer, known)
+
+    def _permitted(self, key: ApiKey, known: Route) -> ApiKey:
         assert known.scope is not None
-        if not answer.may(known.scope, write=known.write):
+        if not key.may(known.scope, write=known.write):
             raise RestRefusal(ERR_GENERIC, "api_key: permission invalid")
-        return answer
+        return key
 
 
 def refused(refusal: RestRefusal) -> HttpResponse:

@@ -216,7 +216,7 @@ def transfer(call: Call) -> Any:
         raise RestRefusal(ERR_GENERIC, "Not enough balance to transfer") from None
     call.exchange.accounts.apply(outputs)
     text = f"{plain(amount)} {currency} transferred from {source.title()} to {target.title()}"
-    info = [now_ms, source, target, None, currency, currency_to if currency_to != currency else None, None, amount]
+    info = [now_ms, source, target, None, currency, currency_to, None, amount]
     return notice_row("acc_tf", info, "SUCCESS", text, time=now_ms)
 
 
@@ -329,10 +329,6 @@ def nothing(call: Call) -> Any:
     return []
 
 
-def funding_info(call: Call) -> Any:
-    return ["sym", call.groups[0], [0, 0, 0, 0]]
-
-
 ACCOUNT_ROUTES: Final[tuple[Route, ...]] = (
     route("POST", r"auth/r/orders", open_orders, scope="orders"),
     route("POST", r"auth/r/orders/hist", closed_orders, scope="history"),
@@ -356,13 +352,7 @@ ACCOUNT_ROUTES: Final[tuple[Route, ...]] = (
     route("POST", r"auth/r/positions/snap", nothing, scope="history"),
     route("POST", r"auth/r/positions/audit", closed_positions, scope="history"),
     route("POST", r"auth/r/info/margin/([^/]+)", margin_info, scope="positions"),
-    route("POST", r"auth/r/info/funding/([^/]+)", funding_info, scope="funding"),
     route("POST", r"auth/r/info/user", user_info, scope="account"),
     route("POST", r"auth/r/summary", summary, scope="account"),
     route("POST", r"auth/r/permissions", permissions, scope="account"),
-    route("POST", r"auth/r/movements(?:/[^/]+)?/hist", nothing, scope="history"),
-    route("POST", r"auth/r/funding/(?:offers|loans|credits)(?:/[^/]+)?", nothing, scope="funding"),
-    route("POST", r"auth/r/funding/(?:offers|loans|credits|trades)(?:/[^/]+)?/hist", nothing, scope="funding"),
-    route("POST", r"auth/r/logins/hist", nothing, scope="account"),
-    route("POST", r"auth/r/audit/hist", nothing, scope="account"),
 )

@@ -22,7 +22,9 @@ SCOPES: Final = (
     "ui_withdraw",
 )
 READ_ONLY: Final = {scope: (True, False) for scope in SCOPES}
-TRADE: Final = {scope: (True, scope in ("orders", "positions", "funding", "settings")) for scope in SCOPES} | {
+TRADE: Final = {
+    scope: (True, scope in ("orders", "positions", "funding", "settings", "wallets")) for scope in SCOPES
+} | {
     "withdraw": (False, False),
     "ui_withdraw": (False, False),
 }

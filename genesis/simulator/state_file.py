@@ -12,10 +12,19 @@ from typing import Final
 
 import msgspec
 
-from genesis.domain.venue_state import Account, History, LedgerEntry, PositionChange
+from genesis.domain.venue_state import Account, History, LedgerEntry, Movement, Offer, PositionChange
 from protocols.orders import VenueOrder, VenueTrade
 
 POSITION_WIDTH: Final = 20
+KINDS: Final = {
+    "orders": "order",
+    "trades": "trade",
+    "ledger": "entry",
+    "positions": "position",
+    "offers": "offer",
+    "movements": "movement",
+}
+"""What a history holds, and what one of it is called in a line."""
 
 
 class StateError(Exception):
@@ -41,13 +50,15 @@ class SavedState(msgspec.Struct, kw_only=True):
 
 
 class HistoryLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One line of the history: whose, and one of the four kinds."""
+    """One line of the history: whose, and one of the kinds."""
 
     account: str
     order: VenueOrder | None = None
     trade: VenueTrade | None = None
     entry: LedgerEntry | None = None
     position: PositionChange | None = None
+    offer: Offer | None = None
+    movement: Movement | None = None
 
 
 class StateFile:
@@ -57,7 +68,7 @@ class StateFile:
         self.path = path
         self._history_path = path.with_name(path.name + ".history")
         self._step_path = path.with_name(path.name + ".step")
-        self._written: dict[str, tuple[int, int, int, int]] = {}
+        self._written: dict[str, tuple[int, ...]] = {}
         self._history_bytes = 0
         self._step_file: int | None = None
         self.saves = 0
@@ -74,21 +85,10 @@ class StateFile:
     def _append(self, histories: dict[str, History]) -> None:
         lines: list[bytes] = []
         for name, history in histories.items():
-            orders, trades, ledger, positions = self._written.get(name, (0, 0, 0, 0))
-            lines += [_line(HistoryLine(account=name, order=order)) for order in history.orders[orders:]]
-            lines += [_line(HistoryLine(account=name, trade=trade)) for trade in history.trades[trades:]]
-            lines += [_line(HistoryLine(account=name, entry=entry)) for entry in history.ledger[ledger:]]
-            lines += [
-                _line(HistoryLine(account=name, position=position))
-                for position in history.positions[positions:]
-                if isinstance(position, PositionChange)
-            ]
-            self._written[name] = (
-                len(history.orders),
-                len(history.trades),
-                len(history.ledger),
-                len(history.positions),
-            )
+            counts = self._written.get(name, (0,) * len(KINDS))
+            for count, (field, kind) in zip(counts, KINDS.items(), strict=True):
+                lines += [_line(HistoryLine(account=name, **{kind: item})) for item in getattr(history, field)[count:]]
+            self._written[name] = _counts(history)
         if not lines:
             return
         data = b"".join(lines)
@@ -132,21 +132,13 @@ class StateFile:
             for text in data[: state.history_bytes].splitlines():
                 line = decoder.decode(text)
                 history = histories.setdefault(line.account, History())
-                if line.order is not None:
-                    history.orders.append(line.order)
-                if line.trade is not None:
-                    history.trades.append(line.trade)
-                if line.entry is not None:
-                    history.ledger.append(line.entry)
-                if line.position is not None:
-                    history.positions.append(line.position)
+                for field, kind in KINDS.items():
+                    if (item := getattr(line, kind)) is not None:
+                        getattr(history, field).append(item)
         except (msgspec.MsgspecError, ValueError) as error:
             raise StateError(f"{self._history_path} must be a venue's history, was not: {str(error)[:160]}") from None
         self._history_bytes = state.history_bytes
-        self._written = {
-            name: (len(history.orders), len(history.trades), len(history.ledger), len(history.positions))
-            for name, history in histories.items()
-        }
+        self._written = {name: _counts(history) for name, history in histories.items()}
         state.step = max(state.step, self._saved_step())
         return state, histories
 
@@ -155,6 +147,10 @@ class StateFile:
             return int(self._step_path.read_bytes()[:POSITION_WIDTH])
         except (OSError, ValueError):
             return -1
+
+
+def _counts(history: History) -> tuple[int, ...]:
+    return tuple(len(getattr(history, field)) for field in KINDS)
 
 
 def _line(line: HistoryLine) -> bytes:
