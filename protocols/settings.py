@@ -21,7 +21,10 @@ class StrategySettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RiskSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """Limits. Fractions are of equity (0.05 is 5 %); 0 on a count means none is allowed."""
+    """Limits. Fractions are of equity (0.05 is 5 %); 0 on a count means none is allowed.
+
+    Stop and target fractions are of the entry's price; their `_atr` multiples win where they are not 0.
+    """
 
     position_fraction: Decimal = Decimal("0.25")
     max_order_notional: Decimal = Decimal("5000")
@@ -35,6 +38,38 @@ class RiskSettings(msgspec.Struct, frozen=True, kw_only=True):
     max_orders_per_minute: int = 30
     signal_max_age_s: float = 30.0
     day_timezone: str = "UTC"
+    max_weekly_loss: Decimal = Decimal("0.10")
+    max_net_exposure: Decimal = Decimal("10000")
+    max_strategy_drawdown: Decimal = Decimal("0.20")
+    cooldown_s: float = 0.0
+    windows: tuple[str, ...] = ()
+    windows_timezone: str = "UTC"
+    exit_cooldown_s: float = 0.0
+    stop_guard_losses: int = 0
+    stop_guard_window_s: float = 86_400.0
+    stop_guard_lock_s: float = 3_600.0
+    stop_guard_all: bool = False
+    low_profit_trades: int = 0
+    low_profit_fraction: Decimal = Decimal(0)
+    low_profit_window_s: float = 86_400.0
+    low_profit_lock_s: float = 3_600.0
+    atr_budget: Decimal = Decimal(0)
+    regime_high_ratio: Decimal = Decimal(2)
+    regime_high_fraction: Decimal = Decimal(1)
+    breaker_errors: int = 5
+    breaker_error_window_s: float = 300.0
+    breaker_spread_bps: Decimal = Decimal(200)
+    breaker_volatility_ratio: Decimal = Decimal(0)
+    breaker_slippage_bps: Decimal = Decimal(300)
+    breaker_data_age_s: float = 0.0
+    breaker_cooldown_s: float = 300.0
+    breaker_probes: int = 1
+    stop_fraction: Decimal = Decimal("0.05")
+    stop_atr: Decimal = Decimal("0")
+    target_fraction: Decimal = Decimal("0")
+    target_atr: Decimal = Decimal("0")
+    stop_trails: bool = False
+    protect_within_s: float = 5.0
 
 
 class OrderSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,6 +80,8 @@ class OrderSettings(msgspec.Struct, frozen=True, kw_only=True):
     reconcile_interval_s: float = 60.0
     group_id: int = 71
     dead_man_switch: bool = False
+    entry_unfilled_s: float = 0.0
+    entry_reprices: int = 0
 
 
 class MarketSettings(msgspec.Struct, frozen=True, kw_only=True):
