@@ -22,7 +22,7 @@ from actors.risk import RiskActor
 from actors.signal import SignalActor
 from actors.watchdog import WatchdogActor, Watched
 from genesis.core.actor import Actor, Context
-from genesis.core.backoff import Backoff
+from genesis.core.backoff import DEFAULT, Backoff
 from genesis.core.chance import Chance
 from genesis.core.clock import Clock
 from genesis.core.errors import ChannelClosed, ChannelFull, DeadLettered
@@ -63,11 +63,12 @@ ANSWER_WITHIN_S: Final = 10.0
 
 @attrs.frozen(kw_only=True)
 class Restarts:
-    """How many failures a part of the engine may have in a period before it is given up."""
+    """How many failures a part of the engine may have in a period before it is given up, and the pauses between."""
 
     intensity: int = 10
     period_s: float = 10.0
     max_consecutive: int = 20
+    backoff: Backoff = DEFAULT
 
 
 @attrs.frozen(kw_only=True)
@@ -179,6 +180,7 @@ class Engine:
         )
 
     def _child(self, name: str, start: Callable[[], Actor], **options: Any) -> ChildSpec:
+        options.setdefault("backoff", self._restarts.backoff)
         return ChildSpec(id=name, start=start, mailbox=self.plan.mailboxes[name], **options)
 
     def _branch(self, name: str, *children: ChildSpec) -> SupervisorSpec:
@@ -189,6 +191,7 @@ class Engine:
             intensity=self._restarts.intensity,
             period_s=self._restarts.period_s,
             max_consecutive=self._restarts.max_consecutive,
+            backoff=self._restarts.backoff,
         )
 
     def _config(self) -> Actor:
@@ -217,6 +220,7 @@ class Engine:
             history=self.channels.history_requests,
             account=self.channels.order_reports,
             view=self.cells.orders,
+            pairs=self.cells.pairs,
             risk_status=self.cells.risk,
             reconnects=self.channels.reconnect_private,
             ui=self.channels.ui,
