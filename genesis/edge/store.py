@@ -60,6 +60,7 @@ BUSY_TIMEOUT_MS: Final = 5_000
 """How long a transaction waits for a reader that checkpoints; bounds every call into the writer's thread."""
 ANCHOR_SYNC_MS: Final = 1_000
 """The anchor is written with every commit and synced this often: an older one only guards a shorter chain."""
+LARGEST_TIME: Final = 2**63 - 1
 ANSWERS_KEPT: Final = 10_000
 """Answers of named commits that are remembered: far more than can wait in a mailbox to be said again."""
 
@@ -100,11 +101,25 @@ def check_commit(commit: Commit) -> None:
             raise CommitRefused(f"key must be text or None, was {record.key!r}")
         if not isinstance(record.payload, bytes) or type(record.at_ms) is not int:
             raise CommitRefused(f"payload must be bytes and at_ms an integer in {record.kind}")
+        if not -LARGEST_TIME <= record.at_ms <= LARGEST_TIME:
+            raise CommitRefused(f"at_ms must fit 63 bits in {record.kind}, was {record.at_ms}")
+        _must_be_storable(record.kind, record.key or "", record.correlation_id)
     for cell in commit.cells:
         if not (isinstance(cell.table, str) and isinstance(cell.key, str) and isinstance(cell.payload, bytes)):
             raise CommitRefused(f"a cell must be text, text and bytes, was {cell.table!r}, {cell.key!r}")
+        _must_be_storable(cell.table, cell.key)
     if not isinstance(commit.writer, str) or not (commit.commit_id is None or isinstance(commit.commit_id, str)):
         raise CommitRefused(f"writer and commit_id must be text, were {commit.writer!r}, {commit.commit_id!r}")
+    _must_be_storable(commit.writer, commit.commit_id or "")
+
+
+def _must_be_storable(*texts: str) -> None:
+    """Half a surrogate pair out of somebody's JSON has no bytes: one such name must not poison the store."""
+    for text in texts:
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            raise CommitRefused(f"text must be valid unicode, was {text!r}") from None
 
 
 class _Reader:
@@ -316,7 +331,10 @@ class Store(_Reader):
                 sync = not 0 <= at_ms - self._anchored_ms < ANCHOR_SYNC_MS
                 self._anchor.write(head, sync=sync)
                 self._anchored_ms = at_ms if sync else self._anchored_ms
-        except (sqlite3.Error, OSError, ValueError, OverflowError) as error:
+        except StoreFenced:
+            raise
+        except Exception as error:
+            # Whatever it was, it may have left half a transaction open: nothing more is written through it.
             self._poison = f"a write failed: {error}"
             # The connection is of no use now, but its lock on the file must not outlive the failed transaction.
             with contextlib.suppress(sqlite3.Error):

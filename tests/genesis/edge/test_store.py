@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from genesis.edge import store as store_module
@@ -123,6 +124,23 @@ def test_records_are_read_by_kind_from_a_place_in_both_directions(store: Store) 
     later = store.read_records(ReadRecords(kinds=("Fill",), after_seq=both[0].seq)).records
     assert [row.record.key for row in later] == ["b", "c"]
     assert store.read_records(ReadRecords(kinds=())).records[0].record.kind == "JournalOpened"
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        Commit(writer="w", records=(a_record(at_ms=2**63),)),
+        Commit(writer="w", records=(msgspec.structs.replace(a_record(), correlation_id="\ud800"),)),
+        Commit(writer="w", records=(a_record(key="\udfff"),)),
+        Commit(writer="w", cells=(CellWrite(table="t", key="\ud800", payload=b"{}"),)),
+        Commit(writer="w", commit_id="\ud800"),
+    ],
+)
+def test_a_stamp_or_a_name_that_has_no_bytes_is_refused_and_does_not_poison(store: Store, bad: Commit) -> None:
+    with pytest.raises(CommitRefused):
+        store.commit((bad,), at_ms=1)
+    assert store.poisoned is None
+    store.commit((a_commit("after"),), at_ms=2)
 
 
 def test_a_malformed_request_is_refused_and_the_store_lives(store: Store) -> None:
