@@ -58,6 +58,23 @@ def pairs(rows: Iterable[tuple[str, object]]) -> None:
     _console().print(grid)
 
 
+def number(value: object, places: int = 8) -> str:
+    """Decimal text as a person reads it: no more places than that, no zeros behind. Programs get all of it in JSON."""
+    if value is None:
+        return ""
+    exact = Decimal(str(value))
+    if not exact.is_finite():
+        return str(value)
+    text = f"{exact:.{places}f}"
+    text = text.rstrip("0").rstrip(".") if "." in text else text
+    return "0" if text == "-0" else text
+
+
+def money(value: object) -> str:
+    """An amount of the quote currency, to the cent."""
+    return "" if value is None else f"{Decimal(str(value)):,.2f}"
+
+
 def when(ms: int | None) -> str:
     """Milliseconds UTC as a person writes them; nothing for 0, which means unknown."""
     if not ms:

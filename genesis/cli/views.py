@@ -48,11 +48,13 @@ def status(reading: Reading | None = None) -> None:
     if replay is not None:
         rows.append(("replay", f"{replay['fraction']:.1%} of {replay['recording']}, speed {engine['speed']}"))
     if wallets is not None and wallets["known"]:
-        rows.append(("equity", f"{wallets['equity']} {wallets['quote_currency']}"))
-        rows.append(("profit and loss", f"realized {wallets['realized_pnl']}, open {wallets['unrealized_pnl']}"))
+        realized, unrealized = printing.money(wallets["realized_pnl"]), printing.money(wallets["unrealized_pnl"])
+        rows.append(("equity", f"{printing.money(wallets['equity'])} {wallets['quote_currency']}"))
+        rows.append(("profit and loss", f"realized {realized}, open {unrealized}"))
     if risk["risk"] is not None:
         trading = risk["risk"]
-        reason = f" ({trading['reason']})" if trading["reason"] else ""
+        # Why trading was allowed again is history; why it is not is what one wants to know.
+        reason = f" ({trading['reason']})" if trading["reason"] and trading["state"] != "ACTIVE" else ""
         rows.append(("trading", f"{trading['state']}{reason}{', paused' if trading['paused'] else ''}"))
         rows.append(("trades today", trading["trades_today"]))
     printing.pairs(rows)
@@ -118,9 +120,9 @@ def orders(
                 each["symbol"],
                 each["side"],
                 each["order_type"],
-                each["quantity"],
-                each["filled_quantity"],
-                each["average_fill_price"],
+                printing.number(each["quantity"]),
+                printing.number(each["filled_quantity"]),
+                "" if not float(each["average_fill_price"]) else printing.number(each["average_fill_price"]),
                 each["state"],
                 each["purpose"],
                 each["intent_id"],
@@ -139,21 +141,21 @@ def positions(reading: Reading | None = None) -> None:
     if reading.json:
         printing.print_json(answer)
         return
-    columns = (
-        "symbol",
-        "quantity",
-        "average_price",
-        "mark_price",
-        "notional",
-        "unrealized_pnl",
-        "realized_pnl",
-        "fees",
-    )
+    amounts = ("quantity", "average_price", "mark_price")
+    money = ("notional", "unrealized_pnl", "realized_pnl", "fees")
+    columns = [column.replace("_", " ") for column in (*amounts, *money)]
     printing.table(
         "positions",
-        [column.replace("_", " ") for column in columns],
-        ([each[column] for column in columns] for each in answer["positions"]),
-        right=[column.replace("_", " ") for column in columns[1:]],
+        ("symbol", *columns),
+        (
+            (
+                each["symbol"],
+                *(printing.number(each[column]) for column in amounts),
+                *(printing.money(each[column]) for column in money),
+            )
+            for each in answer["positions"]
+        ),
+        right=columns,
     )
 
 
@@ -172,9 +174,9 @@ def trades(*, symbol: Symbol = None, limit: Limit = 50, reading: Reading | None 
                 printing.when(each["time_ms"]),
                 each["symbol"],
                 each["side"],
-                each["quantity"],
-                each["price"],
-                f"{each['fee']} {each['fee_currency']}",
+                printing.number(each["quantity"]),
+                printing.number(each["price"]),
+                f"{printing.number(each['fee'])} {each['fee_currency']}",
                 each["purpose"],
                 each["strategy"],
                 each["intent_id"],
@@ -204,15 +206,24 @@ def why(
         return
     for verdict in found:
         wish = verdict["intent"]
-        what = f"{wish['side']} {wish['quantity']} {wish['symbol']}" if wish else verdict["symbol"]
-        word = "approved" if verdict["approved"] else "refused"
-        print(
-            f"{printing.when(verdict['decided_ms'])}  {word}: {what}  [{verdict['strategy']}]  {verdict['verdict_id']}"
-        )
+        side = f"{verdict['side']} " if verdict["side"] else ""
+        what = f"{wish['side']} {wish['quantity']} {wish['symbol']}" if wish else f"{side}{verdict['symbol']}"
+        moment = printing.when(verdict["decided_ms"])
+        print(f"{moment}  {_outcome(verdict)}: {what}  [{verdict['strategy']}]  {verdict['verdict_id']}")
         for rule in verdict["trace"]:
-            numbers = ", ".join(f"{name} {number}" for name, number in rule["numbers"].items())
+            numbers = ", ".join(f"{name} {number}" for name, number in rule["numbers"].items() if number != "")
             print(f"  {'pass  ' if rule['passed'] else 'REFUSE'}  {rule['rule']:<24} {numbers}")
         print()
+
+
+def _outcome(verdict: Mapping[str, Any]) -> str:
+    """An exit while nothing is held is no refusal: the strategy speaks of the market, not of our position."""
+    if verdict["approved"]:
+        return "approved"
+    codes = [rule["code"] for rule in verdict["trace"] if not rule["passed"]]
+    if codes == ["nothing_to_reduce"]:
+        return f"nothing held, nothing to {verdict['side'] or 'close'}"
+    return "refused"
 
 
 def _decisions(client: Any, about: str, limit: int) -> list[Any]:
@@ -224,6 +235,8 @@ def _decisions(client: Any, about: str, limit: int) -> list[Any]:
         ("signal_id", about),
         ("correlation_id", about),
         ("signal_id", about.rpartition(":")[0]),
+        # A manual order's own name, as it was given to the API.
+        ("correlation_id", f"manual:{about}"),
     ):
         if value and (found := client.get("/decisions", limit=limit, **{name: value})["decisions"]):
             return list(found)

@@ -64,6 +64,22 @@ VERDICT = Verdict(
     settings_version=1,
     correlation_id="tBTCUSD:5m:1",
 )
+FROM_NOTHING = Verdict(
+    verdict_id="manual:mine",
+    strategy="eth-ema",
+    symbol=Symbol("tETHUSD"),
+    side=Side.SELL,
+    approved=False,
+    intent=None,
+    trace=(
+        RuleResult(rule="something_to_reduce", passed=False, code=DenialCode.NOTHING_TO_REDUCE, numbers={"held": "0"}),
+        RuleResult(rule="not_halted", passed=True, code=None, numbers={"state": "ACTIVE", "reason": ""}),
+    ),
+    decided_ms=1_517_900_000_000,
+    signal_id=None,
+    settings_version=1,
+    correlation_id="manual:mine",
+)
 ORDER = OrderView(
     intent_id=INTENT.intent_id,
     cid=7,
@@ -129,7 +145,7 @@ class Engine:
         return Readers(
             status=lambda: EngineStatus(mode="sim", version="1", venue_ms=1_517_900_000_000, speed="60"),
             orders=lambda: (ORDER,),
-            verdicts=lambda: (VERDICT,),
+            verdicts=lambda: (VERDICT, FROM_NOTHING),
             actors=lambda: TREE,
         )
 
@@ -208,6 +224,14 @@ async def test_why_answers_for_every_name_of_a_decision(engine: Engine, about: s
     assert "refused: buy 0.5 tBTCUSD" in text
     assert "REFUSE  max_daily_loss" in text
     assert "loss 0.061, allowed 0.05" in text
+
+
+@pytest.mark.parametrize("about", ["manual:mine", "mine", "tETHUSD"])
+async def test_an_exit_from_nothing_is_told_as_what_it_is(engine: Engine, about: str, capsys: Capture) -> None:
+    assert await engine.command("why", about) == ExitCode.OK
+    text = capsys.readouterr().out
+    assert "nothing held, nothing to sell: sell tETHUSD" in text
+    assert "not_halted               state ACTIVE\n" in text
 
 
 async def test_why_of_nothing_known_is_not_found(engine: Engine, capsys: Capture) -> None:
