@@ -79,7 +79,7 @@ export function EquityCard() {
       <dl class="tiles">
         <div><dt>${tr("Equity")}</dt><dd>${money(wallet.equity)}</dd></div>
         <div><dt>${tr("Session")}</dt><dd class=${tone(gain)}>${signed(gain)}</dd></div>
-        <div><dt>${tr("Drawdown")}</dt><dd>${percent(drawdown(equity))}</dd></div>
+        <div><dt>${tr("Max drawdown")}</dt><dd>${percent(drawdown(equity))}</dd></div>
         <div><dt>${tr("Unrealized")}</dt><dd class=${tone(wallet.unrealized_pnl)}>${signed(wallet.unrealized_pnl)}</dd></div>
         <div><dt>${tr("Realized")}</dt><dd class=${tone(wallet.realized_pnl)}>${signed(wallet.realized_pnl)}</dd></div>
         <div><dt>${tr("Fees")}</dt><dd>${money(wallet.fees)}</dd></div>

@@ -140,13 +140,21 @@ export function SignalsCard() {
 
 const numbers = (result) => Object.entries(result.numbers).map(([name, value]) => `${name.replaceAll("_", " ")} ${value}`).join(", ");
 const said = (result) => (result.code || result.rule).replaceAll("_", " ");
+// A strategy that says sell while nothing is held speaks of the market: nobody was refused anything.
+const idle = (refused) => refused.length === 1 && refused[0].code === "nothing_to_reduce";
+
+function Outcome({ row, refused }) {
+  const tr = useWords();
+  if (row.approved) return html`<${Chip} tone="good">${tr("approved")}<//>`;
+  return idle(refused) ? html`<${Chip}>${tr("nothing to do")}<//>` : html`<${Chip} tone="bad">${tr("denied")}<//>`;
+}
 
 export function DecisionsCard() {
   const tr = useWords();
   const { verdict } = useTopics("verdict");
   const [which, setWhich] = useState("all");
   const [opened, setOpened] = useState("");
-  const rows = newestFirst(verdict).filter((row) => which === "all" || !row.approved).slice(0, SHOWN);
+  const rows = newestFirst(verdict).filter((row) => which === "all" || (!row.approved && !idle(row.trace.filter((result) => !result.passed)))).slice(0, SHOWN);
   const tools = html`<${Segments} label=${tr("Decisions")} value=${which} onPick=${setWhich} options=${[["all", tr("All")], ["denied", tr("Denied")]]} />`;
   const body = () => {
     if (verdict === undefined) return html`<${Loading} />`;
@@ -156,14 +164,16 @@ export function DecisionsCard() {
       const open = opened === row.verdict_id;
       return html`<li key=${row.verdict_id}>
         <button type="button" class="line plain" aria-expanded=${open} onClick=${() => setOpened(open ? "" : row.verdict_id)}>
-          <${Chip} tone=${row.approved ? "good" : "bad"}>${tr(row.approved ? "approved" : "denied")}<//>
+          <${Outcome} row=${row} refused=${refused} />
           <b>${pair(row.symbol)}</b>${row.side && html`<${Side} side=${row.side} />`}
           ${row.intent && html`<span>${quantity(row.intent.quantity)} ${tr(row.intent.purpose)}</span>`}
           <span class="grow"></span>
           <span class="muted wide">${row.strategy}</span>
           <time class="muted" title=${dayClock(row.decided_ms)}>${clock(row.decided_ms)}</time>
         </button>
-        ${refused.map((result) => html`<p class="why down"><b>${said(result)}</b> ${numbers(result)}</p>`)}
+        ${idle(refused)
+          ? html`<p class="why muted">${tr(row.side === "sell" ? "Nothing held, nothing to sell" : "Nothing held, nothing to close")}</p>`
+          : refused.map((result) => html`<p class="why down"><b>${said(result)}</b> ${numbers(result)}</p>`)}
         ${open &&
         html`<ol class="trace">${row.trace.map(
           (result) => html`<li class=${result.passed ? "" : "down"}><span>${result.passed ? "✓" : "✗"}</span> <b>${result.rule.replaceAll("_", " ")}</b> <span class="muted">${numbers(result)}</span></li>`,
