@@ -34,6 +34,7 @@ from genesis.worlds.network import LOOPBACK
 from genesis.worlds.process import Process, ProcessDied
 from genesis.worlds.venue_host import VENUE_NAME, VENUE_PORT
 from genesis.worlds.witness import Witness
+from protocols.health import ActorView
 from protocols.journal import Commit, Committed
 from protocols.settings import Settings
 from web.app import create_app
@@ -65,8 +66,15 @@ class WatchedStore(StoreThread):
         self._committed = committed
         self.pause_s = 0.0
         """A slow disk: how long each call takes."""
-        self.fails = False
-        """A disk whose writes fail from now on."""
+
+    def fill_up(self) -> None:
+        """The disk is full from now on: SQLite may take no page more than it has."""
+        pages = self.store._connection.execute("PRAGMA page_count").fetchone()[0]
+        self.store._connection.execute(f"PRAGMA max_page_count = {pages}")
+
+    def break_down(self) -> None:
+        """Every write fails from now on."""
+        self.store._connection.execute("PRAGMA query_only = 1")
 
     @override
     async def _call(self, call: Callable[[], T]) -> T:
@@ -173,11 +181,28 @@ class EngineHost:
         self.started = trio.Event()
         self.over = trio.Event()
         self.stopping = trio.Event()
+        self.epoch = 0
+        self.opened_seq = 0
+        self.settings = settings_of(layer)
         self.ended: str = ""
         """Why it ended: stopped, killed, gave up, or what kept it from starting."""
 
     def __str__(self) -> str:
         return f"{self.process.name} life {self.life}"
+
+    def leaves(self) -> list[str]:
+        """The path of every actor."""
+        found: list[str] = []
+        assert self.engine is not None
+
+        def walk(view: ActorView, path: str) -> None:
+            if not view.children:
+                found.append(path)
+            for child in view.children:
+                walk(child, f"{path}/{child.name}" if path else child.name)
+
+        walk(self.engine.supervisor.tree(), "")
+        return found
 
     def kill(self) -> None:
         """In this instant: memory is gone, files are what they are. Its locks die with it."""
@@ -240,12 +265,14 @@ class EngineHost:
             opened = Store.open(folder / "live.sqlite", at_ms=clock.wall_ms())
             # A killed process closes nothing, but this one's files are files of ours, too.
             stack.callback(opened.close)
+            self.epoch = opened.epoch()
+            self.opened_seq = opened.head().seq
             store = self.store = WatchedStore(
                 opened, self.process, lambda commit, answer: self.eyes.committed(self, commit, answer)
             )
             socket = f"ws://{VENUE_NAME}:{VENUE_PORT}/ws/2"
             engine = self.engine = Engine(
-                settings=settings_of(self.layer),
+                settings=self.settings,
                 layers=(self.layer,),
                 pairs=self.pairs,
                 store=store,

@@ -1,6 +1,8 @@
 """The venue of a world: the simulated exchange, unchanged, on a machine of its own, with the market on virtual time."""
 
 import random
+from collections.abc import Callable
+from decimal import Decimal
 from typing import Final
 
 import trio
@@ -26,6 +28,7 @@ class WatchedExchange(Exchange):
     """The exchange with a witness at its door. It trades in virtual real time, not at a replay's pace."""
 
     witness: Witness
+    on_order: Callable[[int, str, Decimal], None]
     orders_heard: int = 0
 
     @override
@@ -36,6 +39,8 @@ class WatchedExchange(Exchange):
     def operate(self, session: Session, request: Input) -> None:
         if isinstance(request, NewOrder | ChangeOrder):
             self.orders_heard += 1
+            if isinstance(request, NewOrder):
+                self.on_order(request.cid, request.symbol, request.amount)
             gone = session.number not in self.sessions
             self.witness.note("venue", f"heard {type(request).__name__} {request.cid} on socket {session.number}")
             self.witness.reached("an order arrived on a socket that its sender had given up", gone)

@@ -176,6 +176,11 @@ class Endpoint:
             self.shut = True
             self._post(self.other._eof_arrived)
 
+    def say_goodbye(self) -> None:
+        """Somebody between the two ends says goodbye in this one's name."""
+        if not self.over:
+            self._post(self.other._eof_arrived)
+
     def close(self, *, reset: bool = False) -> None:
         """Close this end: a goodbye, or a reset, follows what was sent before."""
         if self.closed:

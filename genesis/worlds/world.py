@@ -1,7 +1,9 @@
-"""A world: one seed, one venue, one engine after the other on one disk, for some virtual hours."""
+"""A world: one seed, one venue, one engine after the other on one disk, a plan of faults, and a calm at the end."""
 
 import time
-from typing import Final
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any, Final
 
 import attrs
 import trio
@@ -9,31 +11,40 @@ import trio
 from genesis.core.chance import Chance
 from genesis.domain.settings_build import Layer
 from genesis.worlds.disk import Disk, scratch_folder
+from genesis.worlds.endings import check_journal, check_machinery, check_rates, come_to_rest
 from genesis.worlds.engine_host import ENGINE_ADDRESS, EngineHost, Eyes
-from genesis.worlds.hooks import EPOCH_S, Steps, run_virtual
+from genesis.worlds.hooks import EPOCH_S, Steps, run_virtual, wall_s
 from genesis.worlds.market import made_up_recording
 from genesis.worlds.network import Network
+from genesis.worlds.plan import PlannedFault, plan_of
+from genesis.worlds.rules import Rules
+from genesis.worlds.trouble import Trouble
 from genesis.worlds.venue_host import VENUE_ADDRESS, VENUE_NAME, VenueHost
 from genesis.worlds.witness import Line, Violation, Witness
+from protocols.units import Symbol
 
 MARKET_BEGINS_S: Final = 60
-READY_WITHIN_S: Final = 60.0
+FAULTS_BEGIN_S: Final = 150
+FAULTS_AN_HOUR: Final = 12.0
+CALM_MINUTES: Final = 30
+LOCK_NAME: Final = "live.sqlite.lock"
 
 
-def world_layer(symbols: tuple[str, ...] = ("tBTCUSD",)) -> Layer:
-    """The defaults of a real engine, but for a strategy that trades often and limits that let it."""
+def world_layer(symbols: tuple[str, ...]) -> Layer:
+    """The defaults of a real engine, but for strategies that trade often and limits that let them."""
     return Layer(
         name="world",
         values={
             "strategies": [
                 {
-                    "name": f"quick-{symbol[1:4].lower()}",
+                    "name": f"quick-{symbol[1:4].lower()}-{slow}",
                     "kind": "ema_cross",
                     "symbol": symbol,
                     "timeframe": "1m",
-                    "parameters": {"fast": 2, "slow": 4},
+                    "parameters": {"fast": 2, "slow": slow},
                 }
                 for symbol in symbols
+                for slow in (3, 5)
             ],
             "risk.max_trades_per_day": 10_000,
             "risk.max_trades_per_symbol": 10_000,
@@ -48,102 +59,246 @@ def world_layer(symbols: tuple[str, ...] = ("tBTCUSD",)) -> Layer:
 
 @attrs.frozen(kw_only=True)
 class Outcome:
-    """What a world came to."""
+    """What a world came to. `fingerprint` is of the schedule, `digest` of everything that was noted."""
 
     seed: int
     hours: float
+    faults_an_hour: float
     digest: str
     fingerprint: int
     steps: int
-    wall_s: float
     virtual_s: float
+    wall_s: float
+    cpu_s: float
+    lives: int
+    kills: int
+    faults: int
+    orders: int
+    fills: int
+    crashes: int
     violations: tuple[Violation, ...]
     sometimes: dict[str, int]
     checks: dict[str, int]
-    lines: tuple[Line, ...]
+    lines: tuple[Line, ...] = attrs.field(repr=False)
+
+    @property
+    def replay(self) -> str:
+        """The one line that has it all again."""
+        return f"genesis chaos --seed {self.seed} --hours {self.hours:g} --faults {self.faults_an_hour:g} --trace"
 
 
 class World:
     """The parts of one run and how they hang together."""
 
-    def __init__(self, seed: int, *, hours: float, symbols: tuple[str, ...] = ("tBTCUSD",)) -> None:
+    venue: VenueHost
+
+    def __init__(
+        self,
+        seed: int,
+        *,
+        hours: float,
+        faults_an_hour: float = FAULTS_AN_HOUR,
+        only: frozenset[str] = frozenset(),
+    ) -> None:
         self.seed = seed
         self.hours = hours
+        self.faults_an_hour = faults_an_hour
         self.steps = Steps()
         self.witness = Witness()
-        chance = Chance(seed)
+        chance = self.chance = Chance(seed)
+        shape = chance.port("shape")
+        self.symbols = ("tBTCUSD", "tETHUSD") if shape.random() < 0.1 else ("tBTCUSD",)
+        self.with_web = shape.random() < 0.2
         self.network = Network(chance.port("net"))
         self.network.names[VENUE_NAME] = VENUE_ADDRESS
         self.network.weather_of(ENGINE_ADDRESS)
-        self.layer = world_layer(symbols)
+        self.layer = world_layer(self.symbols)
         self.recording = made_up_recording(
             chance.port("market"),
             first_ms=(EPOCH_S + MARKET_BEGINS_S) * 1000,
-            minutes=max(5, round(hours * 60) + 30),
-            symbols=symbols,
+            minutes=round(hours * 60) + CALM_MINUTES,
+            symbols=self.symbols,
         )
-        self.chance = chance
+        self.plan = (
+            plan_of(
+                chance.port("plan"),
+                first_s=FAULTS_BEGIN_S,
+                last_s=max(hours * 3600, FAULTS_BEGIN_S + 60.0),
+                per_hour=faults_an_hour,
+                only=only,
+            )
+            if faults_an_hour > 0
+            else ()
+        )
         self.disk = Disk(scratch_folder())
-        self.lives: list[EngineHost] = []
-        self.venue: VenueHost | None = None
         self.host: EngineHost | None = None
-        self.eyes = Eyes(
-            committed=lambda host, commit, answer: None,
-            leaves=lambda host, frame: self.witness.note("frame", f"{host} {frame[:60]!r}"),
-            nonce=lambda host, nonce: None,
-            event=lambda host, event: self.witness.note("actor", f"{event.kind} {event.path} {event.generation}"),
+        self.lives = 0
+        self.rules = Rules(self.witness, lambda: self.host)
+        self.trouble = Trouble(self, chance.port("trouble"))
+        self.virtual_s = 0.0
+        self._restarts = chance.port("restarts")
+        self._finishing = False
+        self._nursery: trio.Nursery | None = None
+        self._eyes = Eyes(
+            committed=self.rules.committed,
+            leaves=self.rules.leaves,
+            nonce=self.rules.nonce,
+            event=self.rules.event,
         )
+
+    # --- for the plan of faults -----------------------------------------------------------------------------------
+
+    def start_soon(self, call: Callable[..., Any], *args: Any) -> None:
+        assert self._nursery is not None
+        self._nursery.start_soon(call, *args)
+
+    def price_of(self, symbol: str) -> Decimal | None:
+        return self.venue.exchange.venue.last_price(Symbol(symbol))
+
+    def wall_ms(self) -> int:
+        return int(wall_s() * 1000)
+
+    def start_rival(self, *, break_lock: bool) -> None:
+        """A second engine on the same disk: refused by the lock, or, with the lock broken, the new owner."""
+        if self.host is None or not self.host.process.alive or self._finishing:
+            return
+        if break_lock:
+            (self.disk.folder / LOCK_NAME).unlink(missing_ok=True)
+        rival = self._new_host(with_web=False)
+        if break_lock:
+            self.host = rival
+            self.witness.reached("a second engine took the journal over")
+        self.start_soon(self._rival, rival, break_lock)
+
+    async def _rival(self, rival: EngineHost, break_lock: bool) -> None:
+        await rival.run()
+        if not break_lock:
+            refused = rival.ended.startswith("StoreLocked")
+            self.witness.check("M11", refused or not rival.epoch, f"a second engine must be refused: {rival.ended}")
+            self.witness.reached("a second engine was refused by the lock", refused)
+
+    # --- lives ----------------------------------------------------------------------------------------------------
+
+    def _new_host(self, *, with_web: bool) -> EngineHost:
+        self.lives += 1
+        return EngineHost(
+            name="engine",
+            life=self.lives,
+            disk=self.disk,
+            layer=self.layer,
+            pairs=self.venue.exchange.venue.specs,
+            seed=str(self.seed),
+            witness=self.witness,
+            eyes=self._eyes,
+            with_web=with_web,
+        )
+
+    async def _keep_alive(self) -> None:
+        """What systemd does: start it, and start it again when it has ended."""
+        while not self._finishing:
+            host = self.host = self._new_host(with_web=self.with_web)
+            before = self.rules.durable_seq
+            self.witness.note("engine", f"{host} starts")
+            self.start_soon(host.run)
+            await host.started.wait()
+            if host.epoch:
+                text = f"{host} found the journal at {host.opened_seq}, {before} was promised"
+                self.witness.check("S1", host.opened_seq >= before, text)
+            elif host.process.alive or host.ended.startswith("Store"):
+                self.witness.check("S1", "Locked" in host.ended, f"{host} could not open its journal: {host.ended}")
+            while self.host is not None:
+                host = self.host
+                await host.over.wait()
+                if self.host is host:
+                    break
+            self.witness.note("engine", f"{host} ended: {host.ended[:60]}")
+            await trio.sleep(self._restarts.uniform(0.2, 10.0))
+
+    # --- the run --------------------------------------------------------------------------------------------------
 
     async def main(self) -> None:
         self.network.install()
         self.venue = VenueHost(self.recording, self.chance.port("venue"), self.witness)
+        self.venue.exchange.on_order = self._heard
         async with trio.open_nursery() as nursery:
+            self._nursery = nursery
             nursery.start_soon(self.network.run)
             await nursery.start(self.venue.run)
-            host = self.host = EngineHost(
-                name="engine",
-                life=1,
-                disk=self.disk,
-                layer=self.layer,
-                pairs=self.venue.exchange.venue.specs,
-                seed=str(self.seed),
-                witness=self.witness,
-                eyes=self.eyes,
-            )
-            nursery.start_soon(host.run)
-            await host.started.wait()
-            self.witness.note("world", f"started {host.ended}")
-            await trio.sleep(self.hours * 3600)
-            engine = host.engine
-            assert engine is not None
-            o = engine.cells.orders.value
-            self.witness.note("world", f"orders {o.orders_total} fills {o.fills_total} ready {engine.ready_to_trade()}")
-            host.stop()
-            await host.over.wait()
+            nursery.start_soon(self._keep_alive)
+            await trio.sleep(FAULTS_BEGIN_S - 1)
+            tasks = trio.lowlevel.current_statistics().tasks_living
+            for fault in self.plan:
+                await trio.sleep_until(fault.at_s)
+                self.trouble.carry_out(fault.name)
+            await trio.sleep_until(max(self.hours * 3600, self.trouble.ends_at))
+            self.trouble.clear()
+            self.witness.note("world", "the faults are over")
+            host = await come_to_rest(self)
+            self._finishing = True
+            if host is not None and host.engine is not None and host.process.alive:
+                check_machinery(host, self.witness, tasks_at_start=tasks, sockets_at_start=0)
+                host.stop()
+                await host.over.wait()
+                check_journal(self)
+            check_rates(self.rules, self.witness, self.hours)
+            self.virtual_s = trio.current_time()
             nursery.cancel_scope.cancel()
 
-    def outcome(self, wall_s: float) -> Outcome:
-        w = self.witness
+    def _heard(self, cid: int, symbol: str, amount: Decimal) -> None:
+        """The venue hears a new order."""
+        self.rules.m2_one_order_for_an_intent(cid)
+        price = self.price_of(symbol)
+        if price is not None and self.host is not None and amount > 0:
+            snapshot = self.venue.exchange.snapshot()
+            held = snapshot.wallets.get(f"exchange {symbol[1:4]}", Decimal(0))
+            resting = sum((o.remaining for o in snapshot.open_orders.values() if o.symbol == symbol), Decimal(0))
+            self.rules.m5_within_limits(self.host, symbol, amount * price, (held + amount + max(resting, 0)) * price)
+
+    def outcome(self, *, wall_s: float, cpu_s: float) -> Outcome:
+        witness = self.witness
         return Outcome(
             seed=self.seed,
             hours=self.hours,
-            digest=w.digest(),
+            faults_an_hour=self.faults_an_hour,
+            digest=witness.digest(),
             fingerprint=self.steps.fingerprint,
             steps=self.steps.count,
+            virtual_s=self.virtual_s,
             wall_s=wall_s,
-            virtual_s=0,
-            violations=tuple(w.violations),
-            sometimes=dict(w.sometimes),
-            checks=dict(w.checks),
-            lines=tuple(w.lines),
+            cpu_s=cpu_s,
+            lives=self.lives,
+            kills=witness.sometimes["the process was killed"],
+            faults=len(self.plan),
+            orders=len(self.rules.left),
+            fills=len(self.rules.fills),
+            crashes=len(self.rules.crashes),
+            violations=tuple(witness.violations),
+            sometimes=dict(witness.sometimes),
+            checks=dict(witness.checks),
+            lines=tuple(witness.lines),
         )
 
 
-def simulate(seed: int, *, hours: float) -> Outcome:
-    world = World(seed, hours=hours)
-    began = time.perf_counter()
+def simulate(
+    seed: int,
+    *,
+    hours: float,
+    faults_an_hour: float = FAULTS_AN_HOUR,
+    only: frozenset[str] = frozenset(),
+) -> Outcome:
+    """Run one world from start to end. What escapes from it is a violation, too: nothing may."""
+    world = World(seed, hours=hours, faults_an_hour=faults_an_hour, only=only)
+    wall, cpu = time.perf_counter(), time.process_time()
     try:
         run_virtual(seed, world.main, steps=world.steps)
+    except Exception as error:
+        world.witness.violations.append(Violation("E0", 0.0, f"{type(error).__name__} escaped: {_leaf(error)!r}"))
     finally:
         world.disk.clear()
-    return world.outcome(time.perf_counter() - began)
+    return world.outcome(wall_s=time.perf_counter() - wall, cpu_s=time.process_time() - cpu)
+
+
+def _leaf(error: BaseException) -> BaseException:
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error

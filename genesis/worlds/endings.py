@@ -1,0 +1,192 @@
+"""What must be true at the end, when the faults are over: the engine is back, and its books are the venue's books."""
+
+from decimal import Decimal
+from typing import TYPE_CHECKING, Final
+
+import trio
+
+from genesis.edge.store import ReadOnlyStore
+from genesis.simulator.settings import DEFAULT_SECRET
+from genesis.worlds.engine_host import EngineHost
+from genesis.worlds.rules import Rules
+from genesis.worlds.witness import Witness
+from protocols.orders import OrderState
+from protocols.units import ZERO
+
+if TYPE_CHECKING:
+    from genesis.worlds.world import World
+
+RESTING: Final = frozenset({OrderState.ACKED, OrderState.PARTIAL})
+LOOK_S: Final = 1.0
+READY_WITHIN_S: Final = 180.0
+"""The longest pause of a line is a minute, and one attempt may meet the end of the last fault."""
+SETTLED_WITHIN_S: Final = 900.0
+CRASHES_AN_HOUR: Final = 200
+
+Trouble = list[tuple[str, str]]
+
+
+async def come_to_rest(world: "World") -> EngineHost | None:
+    """Wait for the engine to be ready and its books to be right; every rule that never held is a violation."""
+    witness = world.witness
+    calm_since = trio.current_time()
+    while not _ready(world.host):
+        if trio.current_time() - calm_since > READY_WITHIN_S:
+            witness.check("E7", False, f"{world.host} must be ready {READY_WITHIN_S:g} s after the last fault, is not")
+            break
+        await trio.sleep(LOOK_S)
+    else:
+        witness.check("E7", True, "")
+        witness.note("world", "ready after the last fault")
+    while True:
+        found = problems(world)
+        if not found:
+            for rule in ("M2", "M3", "M6", "M7"):
+                witness.check(rule, True, "")
+            witness.note("world", "settled")
+            break
+        if trio.current_time() - calm_since > SETTLED_WITHIN_S:
+            for rule, text in found:
+                witness.check(rule, False, text)
+            break
+        await trio.sleep(LOOK_S)
+    return world.host
+
+
+def _ready(host: EngineHost | None) -> bool:
+    return (
+        host is not None
+        and host.process.alive
+        and host.started.is_set()
+        and host.engine is not None
+        and host.engine.ready_to_trade()
+    )
+
+
+def problems(world: "World") -> Trouble:
+    """What is not as it must be, now. It may be on its way to become so."""
+    host, rules = world.host, world.rules
+    if not _ready(host):
+        return [("E7", f"{host} is not ready")]
+    return [
+        *m2_every_order_of_the_venue_is_ours(world),
+        *m3_no_fate_is_open(world, rules),
+        *m6_the_same_trades(world, rules),
+        *m7_the_same_wallets(world),
+    ]
+
+
+def m2_every_order_of_the_venue_is_ours(world: "World") -> Trouble:
+    found: Trouble = []
+    for cid, told in world.venue.exchange.snapshot().orders_by_cid.items():
+        if len(told) != 1:
+            found.append(("M2", f"order {cid} is at the venue {len(told)} times"))
+        if cid not in world.rules.rows:
+            found.append(("M2", f"order {cid} is at the venue and is nobody's"))
+    return found
+
+
+def m3_no_fate_is_open(world: "World", rules: Rules) -> Trouble:
+    host = world.host
+    assert host is not None
+    assert host.engine is not None
+    venue = world.venue.exchange.snapshot()
+    theirs = {order.cid for order in venue.open_orders.values()}
+    ours = {cid for cid, row in rules.rows.items() if row.open}
+    found: Trouble = [
+        ("M3", f"order {cid} is {row.state.value}: {row.reason}")
+        for cid, row in rules.rows.items()
+        if row.open and row.state not in RESTING
+    ]
+    if ours != theirs:
+        found.append(("M3", f"open orders must be {sorted(theirs)}, are {sorted(ours)} for us"))
+    shown = {order.cid for order in host.engine.cells.orders.value.open}
+    if shown != ours:
+        found.append(("M3", f"readers must see orders {sorted(ours)}, see {sorted(shown)}"))
+    return found
+
+
+def m6_the_same_trades(world: "World", rules: Rules) -> Trouble:
+    theirs = {str(trade.trade_id): trade for trade in world.venue.exchange.snapshot().trades}
+    ours = rules.fills
+    found: Trouble = [("M6", f"trade {key} is not booked") for key in theirs if key not in ours]
+    found += [("M6", f"trade {key} is booked and never was") for key in ours if key not in theirs]
+    for key, fill in ours.items():
+        trade = theirs.get(key)
+        if trade is not None and (fill.quantity, fill.price, fill.fee) != (abs(trade.amount), trade.price, trade.fee):
+            found.append(("M6", f"trade {key} must be {trade}, is booked as {fill}"))
+    host = world.host
+    assert host is not None
+    assert host.engine is not None
+    shown = host.engine.cells.orders.value.fills_total
+    if shown != len(theirs):
+        found.append(("O1", f"the counter of fills must be {len(theirs)}, was {shown}"))
+    return found
+
+
+def m7_the_same_wallets(world: "World") -> Trouble:
+    host = world.host
+    assert host is not None
+    assert host.engine is not None
+    view = host.engine.cells.account.value
+    if view is None:
+        return [("M7", "the account is not known")]
+    theirs = {name: balance for name, balance in world.venue.exchange.snapshot().wallets.items() if balance}
+    ours = {f"{wallet.wallet_type} {wallet.currency}": wallet.balance for wallet in view.state.wallets}
+    found: Trouble = []
+    if {name: balance for name, balance in ours.items() if balance} != theirs:
+        found.append(("M7", f"wallets must be {theirs}, are {ours}"))
+    for position in view.state.positions:
+        base = position.symbol[1:4]
+        held = theirs.get(f"exchange {base}", ZERO)
+        # Fees are taken in what was bought, so the sum of fills differs from the wallet by them.
+        if position.quantity and abs(position.quantity - held) > Decimal("0.00001") + held / 100:
+            found.append(("M7", f"position of {position.symbol} must be {held}, is {position.quantity}"))
+    if view.state.mismatched_symbols:
+        found.append(("M7", f"mismatched symbols: {view.state.mismatched_symbols}"))
+    return found
+
+
+# --- after the books ----------------------------------------------------------------------------------------------
+
+
+def check_machinery(host: EngineHost, witness: Witness, *, tasks_at_start: int, sockets_at_start: int) -> None:
+    """E1: every message is somewhere once. E7: no storm. E8: nothing has grown."""
+    engine = host.engine
+    assert engine is not None
+    for box in engine.plan.mailboxes.values():
+        for channel in box.channels:
+            try:
+                channel.check_books()
+            except AssertionError as error:
+                witness.check("E1", False, str(error))
+            else:
+                witness.check("E1", True, "")
+            witness.reached("a channel conflated", channel.conflated)
+            witness.reached("a channel redelivered", channel.redelivered)
+    tasks = trio.lowlevel.current_statistics().tasks_living
+    text = f"tasks must be about {tasks_at_start} as at the start, were {tasks}"
+    witness.check("E8", tasks <= tasks_at_start + 20, text)
+    if engine.cells.orders.value.ghosts_total:
+        witness.reached("a ghost was adopted", engine.cells.orders.value.ghosts_total)
+    for name, stats in engine.stats.items():
+        witness.reached(f"{name} saw a sequence gap", stats.sequence_gaps)
+        witness.reached(f"{name} saw a bad checksum", stats.bad_checksums)
+
+
+def check_rates(rules: Rules, witness: Witness, hours: float) -> None:
+    limit = CRASHES_AN_HOUR * max(hours, 1.0)
+    text = f"crashes of actors must be at most {limit:g}, were {len(rules.crashes)}"
+    witness.check("E7", len(rules.crashes) <= limit, text)
+
+
+def check_journal(world: "World") -> None:
+    """S1: the journal that stays behind is whole, and holds what was promised. A3: no secret is in it."""
+    path = world.disk.folder / "live.sqlite"
+    with ReadOnlyStore.open(path) as store:
+        head = store.verify()
+    text = f"the journal must reach {world.rules.durable_seq}, ends at {head.seq}"
+    world.witness.check("S1", head.seq >= world.rules.durable_seq, text)
+    for file in sorted(world.disk.folder.iterdir()):
+        world.witness.check("A3", DEFAULT_SECRET.encode() not in file.read_bytes(), f"{file.name} holds the API secret")
+    world.witness.note("world", f"journal ends at {head.seq}")

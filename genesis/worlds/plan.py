@@ -1,0 +1,88 @@
+"""The plan of faults of a world: what goes wrong and when, drawn from the seed before anything starts."""
+
+import random
+from typing import Final
+
+import attrs
+
+WEIGHTS: Final = {
+    # The network between engine and venue.
+    "latency_spike": 3,
+    "bytewise": 2,
+    "stall_both": 2,
+    "stall_to_venue": 3,
+    "stall_from_venue": 3,
+    "late_bytes": 5,
+    "reset": 3,
+    "fin": 2,
+    "refuse": 2,
+    "connect_hang": 2,
+    "dns": 1,
+    "silent_handshake": 2,
+    # The venue, through its fault desk.
+    "venue_drop": 3,
+    "venue_stop": 2,
+    "maintenance": 2,
+    "lose_frames": 3,
+    "duplicate_frames": 3,
+    "reorder_frames": 2,
+    "delay_frames": 2,
+    "venue_stall": 2,
+    "bad_checksum": 1,
+    "torn_frame": 2,
+    "lost_ack": 4,
+    "ghost": 5,
+    "nonce_refused": 2,
+    "rate_limited": 2,
+    "server_error": 2,
+    "handshake_refused": 2,
+    # The engine's process.
+    "crash": 8,
+    "crash_storm": 2,
+    "hang": 3,
+    "kill_at_step": 8,
+    "graceful_restart": 2,
+    "second_engine": 1,
+    "usurper": 1,
+    # Its machine.
+    "clock_step": 2,
+    "slow_disk": 2,
+    "disk_full": 1,
+    "disk_error": 1,
+    # Its people.
+    "halt": 2,
+    "manual_order": 5,
+    "cancel_all": 3,
+    "flatten": 2,
+    "update_order": 3,
+    "slow_browser": 2,
+    "strangers": 2,
+}
+"""How often each is drawn. An order is lost where two of them meet, so those that leave an order in doubt weigh more."""
+
+
+@attrs.frozen(order=True)
+class PlannedFault:
+    """One fault at a virtual second."""
+
+    at_s: float
+    name: str
+
+
+def plan_of(
+    chance: random.Random, *, first_s: float, last_s: float, per_hour: float, only: frozenset[str] = frozenset()
+) -> tuple[PlannedFault, ...]:
+    """Faults between two moments, some of them in company: `only` restricts the kinds."""
+    names = [name for name in WEIGHTS if not only or name in only]
+    weights = [WEIGHTS[name] for name in names]
+    found: list[PlannedFault] = []
+    while len(found) < (last_s - first_s) / 3600 * per_hour:
+        at_s = chance.uniform(first_s, last_s)
+        # Decisions fall just after a full minute: half of all faults are put where orders are under way.
+        if chance.random() < 0.5:
+            at_s = at_s - at_s % 60 + 1.0 + chance.expovariate(2.0)
+        # Trouble seldom comes alone.
+        for _ in range(1 if chance.random() < 0.7 else 3):
+            found.append(PlannedFault(at_s, chance.choices(names, weights)[0]))
+            at_s += chance.expovariate(0.2)
+    return tuple(sorted(found))

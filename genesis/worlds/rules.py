@@ -1,0 +1,200 @@
+"""The rules that are watched while a world runs: each a small method named for its place in the catalogue.
+
+What the engine made durable is compared with what leaves it and with what the venue heard. Nothing here asks the
+engine's own opinion where the journal or the venue can tell.
+"""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import msgspec
+import trio
+
+from genesis.core.events import EventKind, SupervisorEvent
+from genesis.domain.order_rows import TABLE, OrderRow
+from genesis.domain.order_session import Fence
+from genesis.domain.order_state import ORDER_TRANSITIONS
+from genesis.worlds.engine_host import EngineHost
+from genesis.worlds.hooks import EPOCH_S
+from genesis.worlds.witness import Witness
+from protocols.journal import Commit, Committed
+from protocols.orders import Fill, OrderState, OrderUpdate, Purpose
+from protocols.risk import TradingState
+from protocols.units import ZERO
+
+AGE_GRACE_S: Final = 10.0
+"""An entry may wait in the socket's send for at most its time-out, and for a slow disk before that."""
+
+_row = msgspec.json.Decoder(OrderRow)
+_fence = msgspec.json.Decoder(Fence)
+_update = msgspec.json.Decoder(OrderUpdate)
+_fill = msgspec.json.Decoder(Fill)
+_REACHABLE: Final = {state: {*events.values(), state} for state, events in ORDER_TRANSITIONS.items()}
+
+
+class Rules:
+    """One per world: it remembers over all lives of the engine what each of them promised."""
+
+    def __init__(self, witness: Witness, newest: Callable[[], EngineHost | None]) -> None:
+        self.witness = witness
+        self.newest = newest
+        self.rows: dict[int, OrderRow] = {}
+        self.fences: dict[EngineHost, Fence] = {}
+        self.states: dict[int, tuple[OrderState, Any, Any]] = {}
+        self.fills: dict[str, Fill] = {}
+        self.left: dict[int, str] = {}
+        self.heard: dict[int, int] = {}
+        self.last_nonce = 0
+        self.durable_seq = 0
+        self.halted_since: dict[EngineHost, float] = {}
+        self.crashes: list[float] = []
+
+    # --- what became durable --------------------------------------------------------------------------------------
+
+    def committed(self, host: EngineHost, commit: Commit, answer: Committed) -> None:
+        self.m11_only_the_newest_writes(host)
+        if answer.first_seq:
+            self.durable_seq = max(self.durable_seq, answer.first_seq + sum(answer.new) - 1)
+        for cell in commit.cells:
+            if cell.table == TABLE and cell.payload:
+                if cell.key.startswith("order:"):
+                    row = _row.decode(cell.payload)
+                    self.rows[row.cid] = row
+                elif cell.key == "session":
+                    self.fences[host] = _fence.decode(cell.payload)
+        for record, new in zip(commit.records, answer.new, strict=True):
+            if not new:
+                self.witness.reached("a record was said again and not written twice")
+            elif record.kind == "OrderUpdate":
+                self.m8_only_legal_transitions(_update.decode(record.payload))
+            elif record.kind == "Fill":
+                self.m6_each_trade_is_booked_once(record.key or "", _fill.decode(record.payload))
+
+    def m8_only_legal_transitions(self, update: OrderUpdate) -> None:
+        order = update.order
+        before = self.states.get(order.cid)
+        self.states[order.cid] = (order.state, order.filled_quantity, order.quantity)
+        self.witness.note("order", f"{order.cid} {order.state.value} {order.filled_quantity} of {order.quantity}")
+        self.witness.reached(f"order state {order.state.value}")
+        if before is not None:
+            legal = order.state in _REACHABLE[before[0]]
+            self.witness.check("M8", legal, f"order {order.cid} went from {before[0].value} to {order.state.value}")
+            fell = order.filled_quantity < before[1]
+            self.witness.check("M8", not fell, f"order {order.cid}: filled fell from {before[1]}")
+            if before[0] is OrderState.UNKNOWN and order.state is not OrderState.UNKNOWN:
+                self.witness.reached("a doubt was resolved")
+                self.witness.reached("a doubt ended in the proof of absence", order.state is OrderState.DEAD)
+            if before[0] is OrderState.DEAD:
+                self.witness.reached("an order that was proven absent came back")
+        over = order.filled_quantity > order.quantity
+        self.witness.check("M8", not over, f"order {order.cid}: filled {order.filled_quantity} of {order.quantity}")
+
+    def m6_each_trade_is_booked_once(self, key: str, fill: Fill) -> None:
+        self.witness.check("M6", key not in self.fills, f"trade {key} was booked twice")
+        self.fills[key] = fill
+        self.witness.note("fill", f"{fill.trade_id} {fill.side.value} {fill.quantity} at {fill.price} fee {fill.fee}")
+
+    def m11_only_the_newest_writes(self, host: EngineHost) -> None:
+        newest = self.newest()
+        fenced = newest is not None and newest.life > host.life and newest.epoch > host.epoch > 0
+        self.witness.check("M11", not fenced, f"{host} wrote after {newest} had opened the journal")
+
+    # --- what leaves ----------------------------------------------------------------------------------------------
+
+    def leaves(self, host: EngineHost, frame: bytes) -> None:
+        if not frame.startswith(b'[0,"o'):
+            return
+        message = msgspec.json.decode(frame)
+        kind, body = message[1], message[3]
+        self.witness.note("frame", f"{host} sends {kind} {body.get('cid') or body.get('id')}")
+        self.m10_no_order_before_the_session_is_compared(host, kind)
+        if kind == "on":
+            cid = body["cid"]
+            self.m1_the_intent_is_durable_first(cid)
+            self.m4_no_intent_leaves_twice(host, cid)
+            self.m9_nothing_opens_while_halted(host, cid, kind)
+            self.m14_nothing_old_leaves(host, cid)
+        elif kind == "ou":
+            self.m9_nothing_opens_while_halted(host, 0, kind)
+        self.witness.reached(f"a frame {kind} left")
+
+    def m1_the_intent_is_durable_first(self, cid: int) -> None:
+        self.witness.check("M1", cid in self.rows, f"order {cid} leaves and has no durable intent")
+
+    def m4_no_intent_leaves_twice(self, host: EngineHost, cid: int) -> None:
+        before = self.left.get(cid)
+        self.witness.check("M4", before is None, f"order {cid} leaves by {host} and left by {before} before")
+        self.left[cid] = str(host)
+
+    def m9_nothing_opens_while_halted(self, host: EngineHost, cid: int, kind: str) -> None:
+        engine = host.engine
+        assert engine is not None
+        status = engine.cells.risk.value
+        halted = status is not None and status.state is TradingState.HALTED
+        row = self.rows.get(cid)
+        opens = kind == "ou" or (row is not None and row.intent.purpose in (Purpose.ENTRY, Purpose.MANUAL))
+        # What was decided before the halt may be between its commit and its socket in this very moment.
+        since = self.halted_since.setdefault(host, trio.current_time()) if halted else None
+        if not halted:
+            self.halted_since.pop(host, None)
+        late = since is not None and opens and trio.current_time() - since > 1.0
+        self.witness.check("M9", not late, f"order {cid} left {host} while trading was halted")
+
+    def note_state(self, host: EngineHost) -> None:
+        """Called when a halt has been asked for and answered."""
+        self.halted_since[host] = trio.current_time()
+
+    def m10_no_order_before_the_session_is_compared(self, host: EngineHost, kind: str) -> None:
+        fence, engine = self.fences.get(host), host.engine
+        assert engine is not None
+        ready = fence is not None and fence.reconciled and fence.up and fence.session == engine.ledger.open_session
+        text = f"{kind} leaves {host} on session {engine.ledger.open_session}, compared is {fence and fence.session}"
+        self.witness.check("M10", ready, text)
+
+    def m14_nothing_old_leaves(self, host: EngineHost, cid: int) -> None:
+        row = self.rows.get(cid)
+        if row is None or row.intent.purpose is not Purpose.ENTRY:
+            return
+        age_s = EPOCH_S + trio.current_time() - row.intent.decided_ms / 1000
+        limit_s = 30.0 + AGE_GRACE_S
+        self.witness.check("M14", age_s <= limit_s, f"entry {cid} left {age_s:.1f} s after its candle closed")
+
+    def nonce(self, host: EngineHost, nonce: int) -> None:
+        """M12: nonces rise strictly, over restarts and clock steps."""
+        self.witness.check("M12", nonce > self.last_nonce, f"nonce {nonce} follows {self.last_nonce}")
+        self.last_nonce = max(self.last_nonce, nonce)
+
+    # --- what arrives at the venue --------------------------------------------------------------------------------
+
+    def m2_one_order_for_an_intent(self, cid: int) -> None:
+        self.heard[cid] = self.heard.get(cid, 0) + 1
+        self.witness.check("M2", self.heard[cid] == 1, f"the venue heard order {cid} {self.heard[cid]} times")
+
+    def m5_within_limits(self, host: EngineHost, symbol: str, notional: Any, position: Any) -> None:
+        """By the venue's side: the order and what it leads to. Prices move between decision and arrival."""
+        limits = host.settings.risk
+        one = notional <= limits.max_order_notional * 102 / 100
+        self.witness.check("M5", one, f"an order of {notional} {symbol} exceeds {limits.max_order_notional}")
+        whole = position <= limits.max_position_notional * 105 / 100
+        self.witness.check("M5", whole, f"a position of {position} {symbol} exceeds {limits.max_position_notional}")
+
+    # --- supervision ----------------------------------------------------------------------------------------------
+
+    def event(self, host: EngineHost, event: SupervisorEvent) -> None:
+        if not host.process.alive:
+            return
+        if event.kind in (EventKind.CRASHED, EventKind.ZOMBIE, EventKind.ESCALATED, EventKind.DEAD_LETTER):
+            self.witness.note("actor", f"{host} {event.kind} {event.path} {event.generation} {event.text[:100]}")
+        if event.kind is EventKind.CRASHED:
+            self.crashes.append(trio.current_time())
+            self.witness.reached("an actor crashed and was restarted")
+            self.witness.reached("the progress watchdog found a stuck actor", "progress" in event.text)
+        elif event.kind is EventKind.ESCALATED:
+            self.witness.reached("a supervisor escalated")
+        elif event.kind is EventKind.DEAD_LETTER:
+            # No plan of faults contains a poisonous message: whatever is put aside is a message that kills an actor.
+            self.witness.check("E3", False, f"{host} put a message aside: {event.text[:200]}")
+
+
+def executed(row: OrderRow) -> bool:
+    return row.filled != ZERO

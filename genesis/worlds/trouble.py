@@ -1,0 +1,464 @@
+"""Carries out the plan of faults: one method for each name of the plan."""
+
+import math
+import random
+from collections.abc import Callable
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import trio
+
+from genesis.simulator.faults import FaultKind, FaultRule
+from genesis.worlds.engine_host import ENGINE_ADDRESS, EngineHost
+from genesis.worlds.virtual_socket import Endpoint
+from genesis.worlds.web_client import read_nothing, strangers_knock
+from protocols.orders import CancelIntent, Flatten, OrderIntent, OrderType, Purpose, UpdateIntent
+from protocols.risk import ManualOrder, SetTradingState, TradingState
+from protocols.units import Side, Symbol
+from web.controls import Busy, Refused
+
+if TYPE_CHECKING:
+    from genesis.worlds.world import World
+
+LATEST_BYTES_S = 140.0
+"""No byte is later than this: the engine's quarantine of 150 s is a bet on it."""
+WISH_S = 20.0
+
+
+class Trouble:
+    """`ends_at` is when the last fault that has been carried out will be over."""
+
+    def __init__(self, world: "World", chance: random.Random) -> None:
+        self.world = world
+        self.chance = chance
+        self.ends_at = 0.0
+        self._wishes = 0
+
+    def carry_out(self, name: str) -> None:
+        """Do it now. A fault that finds nothing to break does nothing."""
+        text = getattr(self, f"_{name}")()
+        self.world.witness.note("fault", f"{name}: {text}")
+        self.world.witness.reached(f"fault {name}")
+
+    def clear(self) -> None:
+        """The calm after it all: what would go on breaking is mended; what is broken stays so."""
+        world = self.world
+        weather = world.network.weather_of(ENGINE_ADDRESS)
+        for name in ("spike", "bytewise", "refuse", "hang", "dns", "mute"):
+            setattr(weather, f"{name}_until", 0.0)
+        world.venue.exchange.faults.clear()
+        if not world.venue.exchange.operative:
+            world.venue.exchange.faults.maintenance(False)
+        host = world.host
+        if host is not None:
+            host.process.clock_off_s = 0.0
+            if host.store is not None:
+                host.store.pause_s = 0.0
+
+    # --- for the methods below ------------------------------------------------------------------------------------
+
+    def _for(self, least_s: float, most_s: float) -> float:
+        """Until when something that begins now goes on."""
+        until = trio.current_time() + self.chance.uniform(least_s, most_s)
+        self.ends_at = max(self.ends_at, until)
+        return until
+
+    def _later(self, when: float, call: Callable[[], None]) -> None:
+        self.world.network.at(when, call)
+
+    def _live(self) -> EngineHost | None:
+        host = self.world.host
+        return host if host is not None and host.process.alive and host.started.is_set() and not host.over.is_set() else None
+
+    def _lines(self) -> list[tuple[Endpoint, Endpoint]]:
+        """Connections to the venue: one, or all."""
+        host = self._live()
+        pairs = [] if host is None else self.world.network.of(host.process, server="venue")
+        if pairs and self.chance.random() < 0.7:
+            return [self.chance.choice(pairs)]
+        return pairs
+
+    def _weather(self, name: str, least_s: float, most_s: float) -> str:
+        until = self._for(least_s, most_s)
+        setattr(self.world.network.weather_of(ENGINE_ADDRESS), f"{name}_until", until)
+        return f"until {until:.1f}"
+
+    # --- the network ----------------------------------------------------------------------------------------------
+
+    def _latency_spike(self) -> str:
+        self.world.network.weather_of(ENGINE_ADDRESS).spike_s = self.chance.uniform(0.2, 6.0)
+        return self._weather("spike", 5, 60)
+
+    def _bytewise(self) -> str:
+        return self._weather("bytewise", 5, 60)
+
+    def _refuse(self) -> str:
+        return self._reset() + self._weather("refuse", 2, 60)
+
+    def _connect_hang(self) -> str:
+        return self._reset() + self._weather("hang", 5, 60)
+
+    def _dns(self) -> str:
+        return self._reset() + self._weather("dns", 2, 60)
+
+    def _silent_handshake(self) -> str:
+        return self._reset() + self._weather("mute", 2, 30)
+
+    def _stall(self, ends: Callable[[tuple[Endpoint, Endpoint]], tuple[Endpoint, ...]]) -> str:
+        until = math.inf if self.chance.random() < 0.4 else self._for(5, LATEST_BYTES_S)
+        pairs = self._lines()
+        for pair in pairs:
+            for end in ends(pair):
+                end.blocked_until = max(end.blocked_until, until)
+        return f"{len(pairs)} lines until {until:.1f}"
+
+    def _stall_both(self) -> str:
+        return self._stall(lambda pair: pair)
+
+    def _stall_to_venue(self) -> str:
+        return self._stall(lambda pair: (pair[0],))
+
+    def _stall_from_venue(self) -> str:
+        return self._stall(lambda pair: (pair[1],))
+
+    def _late_bytes(self) -> str:
+        """What the engine sends on its lines arrives very late, on lines that it has long given up."""
+        until = self._for(20, LATEST_BYTES_S)
+        host = self._live()
+        pairs = [] if host is None else self.world.network.of(host.process, server="venue")
+        for ours, theirs in pairs:
+            ours.blocked_until = max(ours.blocked_until, until)
+            theirs.blocked_until = math.inf
+        return f"{len(pairs)} lines until {until:.1f}"
+
+    def _reset(self) -> str:
+        pairs = self._lines()
+        for pair in pairs:
+            for end in pair:
+                end.break_now(ConnectionResetError(104, "Connection reset by peer"))
+        return f"{len(pairs)} lines "
+
+    def _fin(self) -> str:
+        pairs = self._lines()
+        for pair in pairs:
+            for end in pair:
+                end.say_goodbye()
+        return f"{len(pairs)} lines"
+
+    # --- the venue ------------------------------------------------------------------------------------------------
+
+    def _rule(self, kind: FaultKind, **terms: Any) -> str:
+        rule = FaultRule(kind=kind, **terms)
+        desk = self.world.venue.exchange.faults
+        desk.add(rule)
+
+        def mend() -> None:
+            if rule in desk.rules:
+                desk.rules.remove(rule)
+
+        self._later(self._for(30, 120), mend)
+        return f"{terms}"
+
+    def _where(self) -> str:
+        return self.chance.choice(("private", "private", "public", "all"))
+
+    def _venue_drop(self) -> str:
+        return f"{self.world.venue.exchange.faults.drop(private=self.chance.choice((None, True, False)))} sockets"
+
+    def _venue_stop(self) -> str:
+        self.world.venue.exchange.faults.stop()
+        return "20051"
+
+    def _maintenance(self) -> str:
+        desk = self.world.venue.exchange.faults
+        desk.maintenance(True)
+        until = self._for(5, 90)
+        self._later(until, lambda: desk.maintenance(False))
+        return f"until {until:.1f}"
+
+    def _lose_frames(self) -> str:
+        return self._rule(FaultKind.LOSE, probability=0.3, times=self.chance.randint(1, 5), where=self._where())
+
+    def _duplicate_frames(self) -> str:
+        return self._rule(FaultKind.DUPLICATE, probability=0.3, times=self.chance.randint(1, 10), where=self._where())
+
+    def _reorder_frames(self) -> str:
+        return self._rule(FaultKind.REORDER, probability=0.3, times=self.chance.randint(1, 5), where=self._where())
+
+    def _delay_frames(self) -> str:
+        seconds = self.chance.uniform(0.5, 30.0)
+        return self._rule(FaultKind.DELAY, probability=0.2, times=3, where=self._where(), value=seconds)
+
+    def _venue_stall(self) -> str:
+        return self._rule(FaultKind.STALL, probability=0.5, times=1, where=self._where())
+
+    def _bad_checksum(self) -> str:
+        return self._rule(FaultKind.BAD_CHECKSUM, times=1, where="public")
+
+    def _torn_frame(self) -> str:
+        return self._rule(FaultKind.TEAR, probability=0.2, times=1, where=self._where())
+
+    def _lost_ack(self) -> str:
+        return self._rule(FaultKind.LOST_ACK, times=self.chance.randint(1, 3), where="private")
+
+    def _ghost(self) -> str:
+        """An order is carried out late and nobody says so before, so its line is dropped soon after it arrived."""
+        answer = self._rule(FaultKind.GHOST, times=1, value=self.chance.uniform(1.0, LATEST_BYTES_S))
+        self.ends_at = max(self.ends_at, trio.current_time() + 120 + LATEST_BYTES_S)
+        return answer
+
+    def _nonce_refused(self) -> str:
+        return self._rule(FaultKind.NONCE, times=self.chance.randint(1, 3))
+
+    def _rate_limited(self) -> str:
+        return self._rule(FaultKind.RATE_LIMIT, times=self.chance.randint(1, 5))
+
+    def _server_error(self) -> str:
+        return self._rule(FaultKind.SERVER_ERROR, times=self.chance.randint(1, 5))
+
+    def _handshake_refused(self) -> str:
+        return self._reset() + self._rule(FaultKind.HANDSHAKE, times=self.chance.randint(1, 3))
+
+    # --- the engine's process -------------------------------------------------------------------------------------
+
+    def _crash(self) -> str:
+        host = self._live()
+        if host is None or host.engine is None:
+            return "nobody"
+        path = self.chance.choice(host.leaves())
+        return f"{path} {host.engine.supervisor.kill(path, reason='a planned crash')}"
+
+    def _crash_storm(self) -> str:
+        now = trio.current_time()
+        for _ in range(self.chance.randint(5, 15)):
+            now += self.chance.expovariate(3.0)
+            self._later(now, lambda: self.world.witness.note("fault", f"storm: {self._crash()}"))
+        self.ends_at = max(self.ends_at, now)
+        return f"until {now:.1f}"
+
+    def _hang(self) -> str:
+        """An actor takes its next messages and is never heard of again, until somebody notices."""
+        host = self._live()
+        if host is None or host.engine is None:
+            return "nobody"
+        name = self.chance.choice(["signal", "risk", "order", "account", "market_cache", "history", "journal"])
+        box = host.engine.plan.mailboxes[name]
+        lease = box.lease
+
+        async def hang(*args: Any) -> Any:
+            found = await lease(*args)
+            if found:
+                del box.lease  # type: ignore[method-assign]
+                self.world.witness.reached("an actor hung with messages in its hands")
+                await trio.sleep_forever()
+            return found
+
+        box.lease = hang  # type: ignore[method-assign]
+        self._for(90, 91)
+        return name
+
+    def _kill_at_step(self) -> str:
+        host = self._live()
+        if host is None:
+            return "nobody"
+        steps = self.chance.randint(1, 400) if self.chance.random() < 0.7 else self.chance.randint(1, 5000)
+        self.world.steps.ring_at(self.world.steps.count + steps, lambda: self._kill(host))
+        return f"{steps} steps from now"
+
+    def _kill(self, host: EngineHost) -> None:
+        if host.process.alive and not host.over.is_set():
+            self.world.witness.note("kill", f"{host} at step {self.world.steps.count}")
+            self.world.witness.reached("the process was killed")
+            host.kill()
+            self.world.network.die(host.process, politely=self.chance.random() < 0.5)
+            self.ends_at = max(self.ends_at, trio.current_time())
+
+    def _graceful_restart(self) -> str:
+        host = self._live()
+        if host is None:
+            return "nobody"
+        host.stop()
+        return str(host)
+
+    def _second_engine(self) -> str:
+        self.world.start_rival(break_lock=False)
+        return "with the lock in place"
+
+    def _usurper(self) -> str:
+        self.world.start_rival(break_lock=True)
+        return "and the lock was removed by hand"
+
+    # --- its machine ----------------------------------------------------------------------------------------------
+
+    def _clock_step(self) -> str:
+        host = self._live()
+        if host is None:
+            return "nobody"
+        step = self.chance.choice((-1, 1)) * self.chance.choice((0.3, 2.0, 30.0, 3600.0))
+        host.process.clock_off_s = step
+        until = self._for(5, 120)
+
+        def mend() -> None:
+            host.process.clock_off_s = 0.0
+
+        self._later(until, mend)
+        return f"{step:+} s until {until:.1f}"
+
+    def _slow_disk(self) -> str:
+        host = self._live()
+        if host is None or host.store is None:
+            return "nobody"
+        store = host.store
+        store.pause_s = self.chance.choice((0.05, 0.5, 3.0))
+
+        def mend() -> None:
+            store.pause_s = 0.0
+
+        self._later(self._for(2, 30), mend)
+        return f"{store.pause_s} s a call"
+
+    def _disk_full(self) -> str:
+        host = self._live()
+        if host is None or host.store is None:
+            return "nobody"
+        host.store.fill_up()
+        self._for(60, 61)
+        return str(host)
+
+    def _disk_error(self) -> str:
+        host = self._live()
+        if host is None or host.store is None:
+            return "nobody"
+        host.store.break_down()
+        self._for(60, 61)
+        return str(host)
+
+    # --- its people -----------------------------------------------------------------------------------------------
+
+    def _wish(self, ask: Callable[[EngineHost], Any]) -> None:
+        """Somebody asks for something, and may have to live without an answer."""
+        host = self._live()
+        if host is None or host.engine is None:
+            return
+
+        async def wish() -> None:
+            with trio.move_on_after(WISH_S):
+                try:
+                    await ask(host)
+                except (Busy, Refused):
+                    self.world.witness.reached("a wish of a person was refused")
+
+        self._wishes += 1
+        self.world.start_soon(wish)
+
+    def _name(self, what: str) -> str:
+        return f"{what}-{self._wishes}-{self.world.witness.sometimes['fault halt']}"
+
+    def _halt(self) -> str:
+        async def halt(host: EngineHost) -> None:
+            assert host.engine is not None
+            await host.engine.controls.risk(self._state(TradingState.HALTED))
+            self.world.rules.note_state(host)
+            self.world.witness.reached("trading was halted by a person")
+
+        async def resume(host: EngineHost) -> None:
+            assert host.engine is not None
+            await host.engine.controls.risk(self._state(TradingState.ACTIVE))
+
+        self._wish(halt)
+        until = self._for(60, 300)
+        self._later(until, lambda: self._wish(resume))
+        return f"until {until:.1f}"
+
+    def _state(self, state: TradingState) -> SetTradingState:
+        return SetTradingState(state=state, reason="a drill", actor="chaos", correlation_id=self._name("state"))
+
+    def _manual_order(self) -> str:
+        """A limit order that rests, below or above the market."""
+        symbol = self.chance.choice(self.world.symbols)
+        side = Side.BUY if self.chance.random() < 0.7 else Side.SELL
+        price = self.world.price_of(symbol)
+        if price is None:
+            return "no price yet"
+        away = Decimal(str(round(self.chance.choice((0.001, 0.01, 0.05)), 4)))
+        limit = (price * (1 - away if side is Side.BUY else 1 + away)).quantize(Decimal("0.1"))
+        name = f"manual-{self.world.seed}-{self._wishes}"
+        intent = OrderIntent(
+            intent_id=name,
+            strategy="manual",
+            symbol=Symbol(symbol),
+            side=side,
+            quantity=(Decimal(200) / price).quantize(Decimal("0.00001")),
+            order_type=OrderType.LIMIT,
+            purpose=Purpose.MANUAL,
+            decided_ms=self.world.wall_ms(),
+            correlation_id=name,
+            price=limit,
+        )
+
+        async def order(host: EngineHost) -> None:
+            assert host.engine is not None
+            await host.engine.controls.order(ManualOrder(intent=intent, actor="chaos"))
+
+        self._wish(order)
+        return f"{side.value} {intent.quantity} at {limit}"
+
+    def _cancel_all(self) -> str:
+        wish = CancelIntent(intent_id=None, reason="a drill", correlation_id=self._name("cancel"))
+
+        async def cancel(host: EngineHost) -> None:
+            assert host.engine is not None
+            await host.engine.controls.cancel(wish)
+
+        self._wish(cancel)
+        return "every order"
+
+    def _flatten(self) -> str:
+        wish = Flatten(symbol=None, reason="a drill", correlation_id=f"flatten-{self.world.seed}-{self._wishes}")
+
+        async def flatten(host: EngineHost) -> None:
+            assert host.engine is not None
+            await host.engine.controls.flatten(wish)
+
+        self._wish(flatten)
+        return "everything"
+
+    def _update_order(self) -> str:
+        host = self._live()
+        if host is None or host.engine is None:
+            return "nobody"
+        resting = [order for order in host.engine.cells.orders.value.open if order.price is not None]
+        if not resting:
+            return "nothing rests"
+        order = self.chance.choice(resting)
+        assert order.price is not None
+        price = (order.price * Decimal(str(self.chance.choice((0.999, 0.998, 1.001))))).quantize(Decimal("0.1"))
+        wish = UpdateIntent(
+            intent_id=order.intent_id,
+            price=price,
+            quantity=None,
+            reason="a drill",
+            correlation_id=self._name("update"),
+        )
+
+        async def update(host: EngineHost) -> None:
+            assert host.engine is not None
+            await host.engine.controls.update(wish)
+
+        self._wish(update)
+        return f"{order.intent_id} to {price}"
+
+    def _slow_browser(self) -> str:
+        host = self._live()
+        if host is None or host.tokens is None:
+            return "no web"
+        self.world.start_soon(read_nothing, host, self.world.witness, self._for(30, 60))
+        return "a stream client that never reads"
+
+    def _strangers(self) -> str:
+        host = self._live()
+        if host is None or host.tokens is None:
+            return "no web"
+        self.world.start_soon(strangers_knock, host, self.world.witness)
+        self._for(10, 11)
+        return "requests without the right to make them"
