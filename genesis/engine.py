@@ -18,6 +18,7 @@ from actors.history import HistoryActor
 from actors.journal import JournalActor
 from actors.market_cache import MarketCacheActor
 from actors.order import OrderActor
+from actors.protection import ProtectionActor
 from actors.risk import RiskActor
 from actors.signal import SignalActor
 from actors.watchdog import WatchdogActor, Watched
@@ -30,6 +31,7 @@ from genesis.core.latest import Latest
 from genesis.core.mailbox import Channel, DeadLetter
 from genesis.core.supervisor import ChildSpec, EventKind, Strategy, Supervisor, SupervisorEvent, SupervisorSpec
 from genesis.domain.pairs import PairSpecs
+from genesis.domain.protection_watch import ProtectionWatch
 from genesis.domain.rate_limit import RateLimit
 from genesis.domain.settings_build import Layer
 from genesis.domain.socket_pool import spread, wanted_streams
@@ -128,6 +130,7 @@ class Engine:
             uri = venue.private_uri if name == "connection_private" else venue.public_uri
             self.cells.connections[name] = Latest(_resting(name, uri))
         self.ledger = SendLedger()
+        self.protection_watch = ProtectionWatch()
         self.recent = Recent()
         self.hub = Hub()
         # The venue takes 20 connections a minute on its public host and 5 in 15 s on the authenticated one.
@@ -174,6 +177,7 @@ class Engine:
                     self._child("connection_private", self._connection_private),
                     *(self._child(name, self._public(number)) for number, name in enumerate(self.public_names)),
                     self._child("watchdog", self._watchdog),
+                    self._child("protection", self._protection),
                 ),
                 self._branch("screens", self._child("web", self._web, shutdown_s=6.0)),
             ),
@@ -322,6 +326,18 @@ class Engine:
             notices=self.channels.ui,
         )
 
+    def _protection(self) -> Actor:
+        return ProtectionActor(
+            settings=self.cells.settings,
+            account=self.cells.account,
+            orders=self.cells.orders,
+            pairs=self.cells.pairs,
+            wishes=self.channels.order_wishes,
+            status=self.cells.protection,
+            watch=self.protection_watch,
+            notices=self.channels.ui,
+        )
+
     def _web(self) -> Actor:
         if self.serve_web is None:
             return Listener(recent=self.recent)
@@ -416,11 +432,16 @@ class Engine:
         orders = self.cells.orders.value
         ready = 1.0 if self.ready_to_trade() else 0.0
         private = self.stats["connection_private"]
+        protection = self.cells.protection.value
         return {
             "genesis_ready_to_trade": ready,
             "genesis_orders_open": float(len(orders.open)),
             "genesis_orders_unknown": float(orders.unknown),
             "genesis_order_session": float(orders.session),
+            "genesis_positions_naked": float(protection.naked),
+            "genesis_position_naked_seconds": max((view.naked_s for view in protection.positions), default=0.0),
+            "genesis_position_naked_p99_seconds": protection.naked_p99_s,
+            "genesis_position_naked_worst_seconds": protection.worst_naked_s,
             "genesis_venue_skew_ms": private.skew_ms or 0.0,
         }
 
@@ -433,6 +454,9 @@ class Engine:
             "genesis_order_doubts_total": orders.doubts_total,
             "genesis_orders_dead_total": orders.dead_total,
             "genesis_order_ghosts_total": orders.ghosts_total,
+            "genesis_protection_repairs_total": self.cells.protection.value.repairs_total,
+            "genesis_protection_doubled_total": self.cells.protection.value.doubled_total,
+            "genesis_position_naked_spans_total": self.cells.protection.value.spans_total,
             "genesis_actor_crashes_total": self.restarts_total,
             "genesis_dead_letters_total": len(self.supervisor.dead_letters),
             "ws_auth_request_total": private.auth_requests,

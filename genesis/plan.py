@@ -30,7 +30,7 @@ from protocols.orders import (
 from protocols.risk import AccountState, RiskCommand, RiskStatus, Verdict
 from protocols.settings import Settings
 from protocols.signals import SignalScore
-from protocols.trading import OrdersView
+from protocols.trading import OrdersView, ProtectionStatus
 
 MONEY_CHANNELS = frozenset({"approved", "account_events", "order_reports", "scores", "order_wishes"})
 """A dead letter on one of these is about money: nobody may trade on as if nothing had happened."""
@@ -109,6 +109,7 @@ class Cells:
     verdicts: Latest[tuple[Verdict, ...]] = attrs.field(factory=lambda: Latest(()))
     account: Latest[AccountView | None] = attrs.field(factory=lambda: Latest(None))
     orders: Latest[OrdersView] = attrs.field(factory=lambda: Latest(OrdersView(session=0, ready=False)))
+    protection: Latest[ProtectionStatus] = attrs.field(factory=lambda: Latest(ProtectionStatus()))
     freshness: Latest[tuple[Freshness, ...]] = attrs.field(factory=lambda: Latest(()))
     connections: dict[str, Latest[ConnectionView]] = attrs.field(factory=dict)
 
@@ -156,6 +157,7 @@ class Plan:
             "connection_private": (to.reconnect_private, to.venue_commands),
             **{f"connection_public_{number}": (channel,) for number, channel in enumerate(self.reconnect_public)},
             "watchdog": (),
+            "protection": (),
             "web": (to.ui,),
         }
 
@@ -173,5 +175,6 @@ class Plan:
             "connection_private": (to.journal, to.account_events, to.balances, to.ui),
             **{f"connection_public_{number}": public for number in range(self.sockets)},
             "watchdog": (to.reconnect_private, *self.reconnect_public, to.ui),
+            "protection": (to.order_wishes, to.ui),
             "web": (to.risk_commands, to.order_wishes, to.set_settings),
         }

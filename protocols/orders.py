@@ -437,7 +437,10 @@ class HistoryRequest(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class OrderView(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """One order as we know it. `foreign` orders were not placed by this engine: shown, never touched."""
+    """One order as we know it. `foreign` orders were not placed by this engine: shown, never touched.
+
+    `stop_price` is where its stop triggers, of an OCO while that half lives.
+    """
 
     intent_id: str
     cid: int
@@ -457,6 +460,9 @@ class OrderView(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     updated_ms: int
     correlation_id: str
     foreign: bool
+    margin: bool = False
+    stop_price: Decimal | None = None
+    trailing_distance: Decimal | None = None
 
     @property
     def leaves_quantity(self) -> Decimal:

@@ -17,6 +17,7 @@ from protocols.orders import (
     Fill,
     OrderIntent,
     OrderState,
+    OrderType,
     OrderView,
     Purpose,
     VenueOrder,
@@ -209,7 +210,16 @@ def view_of(row: OrderRow) -> OrderView:
         updated_ms=row.updated_ms,
         correlation_id=intent.correlation_id,
         foreign=False,
+        margin=intent.margin,
+        stop_price=_stop_price(row),
+        trailing_distance=intent.trailing_distance,
     )
+
+
+def _stop_price(row: OrderRow) -> Decimal | None:
+    if row.intent.oco_stop_price is not None:
+        return None if row.stop_gone else row.intent.oco_stop_price
+    return row.price if row.intent.order_type in (OrderType.STOP, OrderType.STOP_LIMIT) else None
 
 
 def foreign_view(order: VenueOrder, ending: OrderState | None) -> OrderView:
@@ -235,6 +245,7 @@ def foreign_view(order: VenueOrder, ending: OrderState | None) -> OrderView:
         updated_ms=order.updated_ms,
         correlation_id="",
         foreign=True,
+        margin=not order.wire_type.startswith("EXCHANGE "),
     )
 
 

@@ -1,0 +1,95 @@
+"""The protection actor: it looks whether every open position has its stop at the venue, and asks for what is missing.
+
+The order actor places stops; this one looks from outside, many times a second, at positions and orders as two other
+actors publish them. A stop that is missing, of the wrong size or there twice is told to the order actor as a wish and,
+when it lasts, to people. It hears no messages and keeps nothing: after a crash it looks again.
+"""
+
+from decimal import Decimal
+from typing import Any, Final
+
+import attrs
+
+from genesis.core.actor import Context
+from genesis.core.channel import Channel
+from genesis.core.errors import ChannelFull
+from genesis.core.latest import Latest
+from genesis.core.mailbox import Outlet
+from genesis.domain.pairs import PairSpecs
+from genesis.domain.protection_watch import Looked, ProtectionWatch
+from protocols.account import AccountView
+from protocols.health import Notice
+from protocols.orders import OrderWish, Protect
+from protocols.settings import Settings
+from protocols.trading import OrdersView, ProtectionStatus
+
+LOOK_S: Final = 0.1
+
+
+@attrs.define(kw_only=True)
+class ProtectionActor:
+    """`watch` outlives crashes of the actor, so that a span does not begin anew."""
+
+    settings: Latest[Settings]
+    account: Latest[AccountView | None]
+    orders: Latest[OrdersView]
+    pairs: Latest[PairSpecs]
+    wishes: Channel[OrderWish]
+    status: Latest[ProtectionStatus]
+    watch: ProtectionWatch
+    notices: Channel[Any] | None = None
+
+    async def run(self, ctx: Context) -> None:
+        wishes = ctx.outlet(self.wishes)
+        notices = None if self.notices is None else ctx.outlet(self.notices)
+        ctx.ready()
+        look_at = ctx.clock.now()
+        seen = (-1, -1)
+        while True:
+            ctx.inbox.ack_all(await ctx.inbox.lease(until=look_at))
+            now = ctx.clock.now()
+            if now < look_at:
+                continue
+            look_at = now + LOOK_S
+            versions = (self.orders.version, self.account.version)
+            if versions == seen and not any(view.fault for view in self.status.value.positions):
+                continue
+            seen = versions
+            looked = self._look(now)
+            if looked is not None:
+                self.status.set(looked.status)
+                self._act(ctx, looked, wishes, notices)
+
+    def _look(self, now: float) -> Looked | None:
+        account = self.account.value
+        if account is None:
+            return None
+        limits = self.settings.value.risk
+        return self.watch.look(
+            now,
+            positions=account.state.positions,
+            orders=self.orders.value.open,
+            pairs=self.pairs.value,
+            stop_fraction=max(limits.stop_fraction, Decimal(0)),
+            within_s=limits.protect_within_s,
+        )
+
+    def _act(self, ctx: Context, looked: Looked, wishes: Outlet[OrderWish], notices: Outlet[Any] | None) -> None:
+        margins = {view.symbol: view.margin for view in self.orders.value.protection if view.held}
+        texts = [("warning", "protection_repair", repair.reason) for repair in looked.repairs]
+        for repair in looked.repairs:
+            wish = Protect(
+                symbol=repair.symbol,
+                margin=margins.get(repair.symbol, False),
+                stop_price=repair.stop_price,
+                reason=repair.reason,
+                correlation_id=f"protect:{repair.symbol}:{self.watch.repairs_total}",
+            )
+            try:
+                wishes.put_nowait(wish)
+            except ChannelFull:
+                texts.append(("alarm", "protection_not_asked", f"{repair.symbol}: the order actor takes no wishes"))
+        texts += [("alarm", "position_naked", text) for text in looked.alarms]
+        for level, code, text in texts:
+            if notices is not None:
+                notices.put_nowait(Notice(level=level, code=code, text=text, at_ms=ctx.clock.wall_ms()))

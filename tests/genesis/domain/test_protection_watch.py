@@ -1,0 +1,111 @@
+"""The watch sees a stop that is missing, short or there twice, says since when, and does not nag."""
+
+from decimal import Decimal
+from typing import Any
+
+from genesis.domain.pairs import pair_specs
+from genesis.domain.protection_watch import Looked, ProtectionWatch
+from protocols.orders import OrderState, OrderType, OrderView, Purpose
+from protocols.risk import PositionView
+from protocols.units import ZERO, Side, Symbol
+
+D = Decimal
+BTC = Symbol("tBTCUSD")
+PAIRS = pair_specs([BTC])
+
+
+def a_position(quantity: str) -> PositionView:
+    return PositionView(
+        symbol=BTC,
+        quantity=D(quantity),
+        average_price=D(100),
+        mark_price=D(100),
+        notional=ZERO,
+        unrealized_pnl=ZERO,
+        realized_pnl=ZERO,
+        fees=ZERO,
+    )
+
+
+def a_stop(quantity: str, **changes: Any) -> OrderView:
+    fields: dict[str, Any] = {
+        "intent_id": "protect:tBTCUSD:exchange:2",
+        "cid": 2,
+        "venue_id": 7,
+        "strategy": "s",
+        "symbol": BTC,
+        "side": Side.SELL,
+        "order_type": OrderType.STOP,
+        "purpose": Purpose.STOP,
+        "quantity": D(quantity),
+        "filled_quantity": ZERO,
+        "average_fill_price": ZERO,
+        "price": D(95),
+        "state": OrderState.ACKED,
+        "reason": "",
+        "created_ms": 0,
+        "updated_ms": 0,
+        "correlation_id": "c",
+        "foreign": False,
+        "stop_price": D(95),
+    }
+    return OrderView(**{**fields, **changes})
+
+
+def look(watch: ProtectionWatch, now: float, held: str, *orders: OrderView, fraction: str = "0.05") -> Looked:
+    return watch.look(
+        now, positions=[a_position(held)], orders=orders, pairs=PAIRS, stop_fraction=D(fraction), within_s=5.0
+    )
+
+
+def test_a_position_with_its_stop_is_quiet() -> None:
+    looked = look(ProtectionWatch(), 0.0, "1", a_stop("1"))
+    assert (looked.repairs, looked.alarms) == ((), ())
+    assert (looked.status.protected, looked.status.naked) == (1, 0)
+
+
+def test_a_missing_stop_is_asked_for_and_then_told_to_people() -> None:
+    watch = ProtectionWatch()
+    assert look(watch, 0.0, "1").status.naked == 1
+    assert look(watch, 1.9, "1").repairs == ()
+    (repair,) = look(watch, 2.0, "1").repairs
+    assert repair.stop_price == D("95.000")
+    assert look(watch, 2.1, "1").repairs == ()
+    late = look(watch, 5.0, "1")
+    assert late.repairs
+    assert late.alarms == ("tBTCUSD: 0 of 1.00000000 stopped by 0 orders for 5.0 s (missing)",)
+    assert look(watch, 9.0, "1").alarms == ()
+    healed = look(watch, 10.0, "1", a_stop("1")).status
+    assert (healed.naked, healed.spans_total, healed.naked_p99_s, healed.worst_naked_s) == (0, 1, 10.0, 10.0)
+
+
+def test_a_short_stop_and_a_doubled_one_are_faults() -> None:
+    watch = ProtectionWatch()
+    assert look(watch, 0.0, "1", a_stop("0.4")).status.positions[0].fault == "short"
+    doubled = look(watch, 0.0, "1", a_stop("1"), a_stop("1", cid=3)).status
+    assert doubled.positions[0].fault == "doubled"
+    assert doubled.doubled_total == 1
+    assert look(watch, 3.0, "1", a_stop("1"), a_stop("1", cid=3)).repairs
+
+
+def test_a_target_that_lost_its_stop_protects_nothing() -> None:
+    alone = a_stop("1", order_type=OrderType.LIMIT, stop_price=None)
+    assert look(ProtectionWatch(), 0.0, "1", alone).status.positions[0].fault == "missing"
+    whole = a_stop("1", order_type=OrderType.LIMIT)
+    assert look(ProtectionWatch(), 0.0, "1", whole).status.positions[0].fault == ""
+
+
+def test_foreign_stops_and_stops_in_doubt_do_not_count() -> None:
+    for changes in ({"foreign": True}, {"state": OrderState.UNKNOWN}, {"state": OrderState.INTENT}):
+        assert look(ProtectionWatch(), 0.0, "1", a_stop("1", **changes)).status.positions[0].fault == "missing"
+
+
+def test_dust_and_what_is_being_sold_need_no_stop() -> None:
+    assert look(ProtectionWatch(), 0.0, "0.00001").status.positions == ()
+    selling = a_stop("1", order_type=OrderType.MARKET, purpose=Purpose.EXIT, stop_price=None, state=OrderState.SENT)
+    assert look(ProtectionWatch(), 0.0, "1", selling).status.positions == ()
+
+
+def test_nothing_is_demanded_when_the_settings_want_no_stop() -> None:
+    looked = look(ProtectionWatch(), 0.0, "1", fraction="0")
+    assert looked.status.positions[0].fault == ""
