@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 ARGS ?=
 
-.PHONY: help install run test check format bench bench-quick chaos docs lock clean
+.PHONY: help install clients conformance run test check format bench bench-quick chaos docs lock clean
 
 help:
 	@echo "make run          start the default session (ARGS='--speed max' passes options on)"
@@ -14,6 +14,7 @@ help:
 	@echo "make format       put files into the agreed format"
 	@echo "make bench        full measurements; bench-quick: the short ones"
 	@echo "make chaos        only the tests that kill, tear and delay"
+	@echo "make conformance  run other people's clients on the simulator, and write docs/conformance.md"
 	@echo "make docs         generate the pages that come from code"
 	@echo "make lock         resolve the dependencies anew"
 	@echo "make install      the virtual environment in .venv"
@@ -24,6 +25,13 @@ install: $(INSTALLED)
 $(INSTALLED): requirements.lock pyproject.toml tools/bootstrap.py
 	@$(PYTHON) tools/bootstrap.py $(VENV)
 	@touch $@
+
+# Other people's clients need an environment of their own; without it their tests are skipped.
+clients: $(INSTALLED)
+	@$(BIN)/python -m tools.clients_env
+
+conformance: $(INSTALLED)
+	@$(BIN)/python -m tools.conformance
 
 run: $(INSTALLED)
 	@$(BIN)/genesis run $(ARGS)
@@ -59,6 +67,8 @@ docs: $(INSTALLED)
 lock: $(INSTALLED)
 	$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 		--all-extras --group dev --quiet --custom-compile-command "make lock" --output-file requirements.lock
+	$(BIN)/uv pip compile requirements-clients.in --universal --python-version 3.11 --generate-hashes \
+		--no-emit-index-url --quiet --custom-compile-command "make lock" --output-file requirements-clients.lock
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .async_cache .hypothesis dist

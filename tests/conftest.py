@@ -5,6 +5,8 @@ import shutil
 
 import pytest
 
+from tools import clients_env
+
 
 def _absent() -> list[str]:
     """Each absent program with the marker of the tests that its absence skips."""
@@ -15,6 +17,8 @@ def _absent() -> list[str]:
         absent.append("no Redis (bus tests skipped)")
     if importlib.util.find_spec("numba") is None:
         absent.append("no numba (kernels ran in plain Python)")
+    if not clients_env.is_current():
+        absent.append("no clients' environment (conformance tests skipped: make clients)")
     return absent
 
 
@@ -28,4 +32,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     absent = _absent()
-    terminalreporter.write_line(f"skipped for: {'; '.join(absent)}" if absent else "browser, Redis and numba: present")
+    terminalreporter.write_line(
+        f"skipped for: {'; '.join(absent)}" if absent else "browser, Redis, numba and clients: present"
+    )

@@ -1,0 +1,25 @@
+"""Clients that nobody here wrote trade on our exchange, unmodified, and docs/conformance.md says what they did."""
+
+import pytest
+
+from tools import clients_env, conformance
+
+pytestmark = [pytest.mark.clients, pytest.mark.slow]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _environment() -> None:
+    if not clients_env.is_current():
+        pytest.skip("no environment for other people's clients: `make clients` builds it")
+
+
+@pytest.mark.parametrize("script", conformance.SCRIPTS)
+def test_a_client_that_nobody_here_wrote_trades_on_our_exchange(script: str) -> None:
+    lines, errors = conformance.run(script)
+    assert [f"{line.operation}: {line.problem}" for line in lines if not line.passed] == [], errors
+    page = conformance.PAGE.read_text()
+    # A table of what passed once is worth nothing: it must be what passes now, with these versions.
+    missing = [line.operation for line in lines if f"| {line.client} | {line.operation} | yes |" not in page]
+    assert missing == [], "docs/conformance.md must be as `make conformance` writes it"
+    assert page.count(f"\n| {lines[0].client} |") == len(lines) + 1
+    assert f"| {lines[0].client} | {lines[0].version} |" in page
