@@ -36,7 +36,7 @@ def written(folder: Path, lines: list[str]) -> FrameRecording:
 
 @pytest.fixture(scope="module")
 def cut(tmp_path_factory: pytest.TempPathFactory) -> FrameRecording:
-    return written(tmp_path_factory.mktemp("frames"), shipped_lines(20_000))
+    return written(tmp_path_factory.mktemp("frames"), shipped_lines(40_000))
 
 
 def test_times_ascend_and_agree_with_the_trades(cut: FrameRecording) -> None:
@@ -69,7 +69,7 @@ async def test_who_asks_for_the_recorded_cut_hears_the_recorded_bytes(open_world
     async with open_world(recording=cut) as world, world.talker() as talker:
         await talker.ask({"event": "conf", "flags": 131072})
         number, _ = await talker.subscribe("book", symbol="tBTCUSD", len="100")
-        for length in ("1", "25", "250"):
+        for length in ("1", "25"):
             other, _ = await talker.subscribe("book", symbol="tBTCUSD", len=length)
             books[other] = LevelBook()
         books[number] = LevelBook()

@@ -16,12 +16,12 @@ from protocols.bitfinex.auth import auth_event
 EXCHANGE = Exchange(demo_settings(), ["tBTCUSD", "tETHUSD"], TrioClock(), random.Random(1))
 EXCHANGE.time_ms = 1_517_788_800_000
 
-words = st.sampled_from(
-    "subscribe unsubscribe auth unauth conf ping ticker trades book candles status tBTCUSD tNOPE fUSD P0 R0 F1 25 on ou "
-    "oc oc_multi ox_multi calc fon foc n MARKET ucm-x margin_base position_tBTCUSD wallet_exchange_USD 2018-02-05 0.1 -1 "
-    "1e999 trade:1m:tBTCUSD".split()
-    + ["EXCHANGE LIMIT"]
+WORDS = (
+    "subscribe unsubscribe auth unauth conf ping ticker trades book candles status tBTCUSD tNOPE fUSD P0 R0 F1 25 on "
+    "ou oc oc_multi ox_multi calc fon foc n MARKET ucm-x margin_base position_tBTCUSD wallet_exchange_USD 2018-02-05 "
+    "0.1 -1 1e999 trade:1m:tBTCUSD"
 )
+words = st.sampled_from([*WORDS.split(), "EXCHANGE LIMIT"])
 names = st.sampled_from(
     "event channel symbol key prec freq len chanId flags cid subId apiKey authSig authNonce authPayload dms filter id "
     "type amount price price_trailing price_aux_limit price_oco_stop gid tif lev meta all cid_date delta rate period "
