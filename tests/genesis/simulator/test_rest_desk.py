@@ -12,7 +12,7 @@ from protocols.bitfinex.numbers import read_json
 from protocols.bitfinex.rest_account import read_logins, read_movements, read_token
 from protocols.units import Symbol
 
-READ = {"session": 0, "received_ns": 0}
+READ: dict[str, Any] = {"session": 0, "received_ns": 0}
 OFFER = {"type": "LIMIT", "symbol": "fUSD", "amount": "1000", "rate": "0.0002", "period": 7}
 BOB = {"key": "bob-withdraw", "secret": "bob-withdraw-secret"}
 
