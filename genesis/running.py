@@ -21,6 +21,7 @@ from genesis.core.errors import Escalated
 from genesis.core.hard_exit import HardExit
 from genesis.core.loop_watch import LoopBlocked, LoopWatch
 from genesis.core.supervisor import EventKind, SupervisorEvent
+from genesis.diary import Diary, watch
 from genesis.domain.pairs import PairSpecs, pair_specs
 from genesis.domain.recording import CandleRecording, RecordingError
 from genesis.domain.replay import MINUTE_MS
@@ -33,7 +34,7 @@ from genesis.edge.run_file import RunFile
 from genesis.edge.run_file import remove as remove_run_file
 from genesis.edge.secrets import Secret
 from genesis.edge.store import Store
-from genesis.edge.store_errors import StoreError
+from genesis.edge.store_errors import StoreCorrupt, StoreError
 from genesis.edge.store_thread import StoreThread
 from genesis.edge.websocket import calm_websocket, fast_websocket
 from genesis.engine import Engine, VenuePorts
@@ -55,6 +56,9 @@ from web.tokens import Scope, Tokens
 
 SHUTDOWN_S: Final = 15.0
 """From the signal to the end of the process, whatever a client or an actor does."""
+
+SAME_ASKING_S: Final = 0.5
+"""Whoever starts us may pass a signal on that we had from the terminal already: that is not asking twice."""
 
 READY_LOOK_S: Final = 0.005
 
@@ -229,6 +233,9 @@ class _Run:
     def _open_store(self, clock: Clock) -> StoreThread:
         try:
             return StoreThread(Store.open(self.options.database, at_ms=clock.wall_ms()))
+        except StoreCorrupt as error:
+            advice = "; --fresh begins a new session" if self.options.mode is Mode.SIM else "; restore a backup of it"
+            raise CannotStart(" ".join(str(error).split()) + advice) from None
         except StoreError as error:
             raise CannotStart(str(error)) from None
 
@@ -263,6 +270,7 @@ class _Run:
             on_event=_log_event,
             chaos=options.mode is Mode.SIM,
         )
+        self._keep_diary(engine, nursery)
         tokens = self._tokens()
         host = web.host if ":" not in web.host else f"[{web.host}]"
         app = create_app(
@@ -285,6 +293,9 @@ class _Run:
             except Escalated as error:
                 raise CannotStart(f"the engine could not start: {error}") from None
             self.started = True
+            log.info(
+                "started", version=VERSION, mode=options.mode.value, address=address, recording=self.recording_name
+            )
             if not self.stopping.is_set():
                 RunFile(
                     pid=os.getpid(), address=address, mode=options.mode.value, started_ms=self.clock.wall_ms()
@@ -308,11 +319,20 @@ class _Run:
             # No figures of a journal that can promise nothing.
             self._say(f"no summary: {error}")
             return ExitCode.ERROR
+        log.info("stopped", fills=summary.fills, orders_open=summary.orders_open, in_doubt=summary.orders_unknown)
         if options.json:
             sys.stdout.write(summary.json() + "\n")
         else:
             show(summary)
         return ExitCode.OK if summary.problem is None else ExitCode.ERROR
+
+    def _keep_diary(self, engine: Engine, nursery: trio.Nursery) -> None:
+        diary = Diary()
+        engine.recent.diary = diary.hear
+        nursery.start_soon(watch, engine.cells.risk, diary.on_risk)
+        nursery.start_soon(watch, engine.cells.settings, diary.on_settings)
+        for cell in engine.cells.connections.values():
+            nursery.start_soon(watch, cell, diary.on_connection)
 
     async def _supervise(self, engine: Engine, *, task_status: trio.TaskStatus[None]) -> None:
         try:
@@ -342,6 +362,7 @@ class _Run:
         while not engine.ready_to_trade():  # noqa: ASYNC110
             await trio.sleep(READY_LOOK_S)
         self.ready_after_s = trio.current_time() - self.started_at
+        log.info("ready_to_trade", after_s=round(self.ready_after_s, 3))
 
     async def _replay(self, engine: Engine) -> None:
         exchange = self.exchange
@@ -354,7 +375,15 @@ class _Run:
             lambda: all(engine.stats[name].up for name in engine.stats),
         )
         self.replay_began_at = trio.current_time()
-        await exchange.replay(self.options.speed, pacer)
+        try:
+            await exchange.replay(self.options.speed, pacer)
+        except RecordingError as error:
+            # A recording is read as it is told, so one that is cut off is found out in the middle of the run.
+            self.problem = " ".join(str(error).split())
+            log.error("recording_broken", problem=self.problem)
+            self._say(f"the recording is broken: {self.problem}")
+            self._stop("the recording is broken")
+            return
         self.replay_ended_at = trio.current_time()
         self.session.finished(self.recording_name)
         log.info("recording_ended", recording=self.recording_name)
@@ -460,14 +489,16 @@ class _Run:
     async def _listen_to_signals(self, *, task_status: trio.TaskStatus[None]) -> None:
         with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
             task_status.started()
-            asked = False
+            asked_at: float | None = None
             async for number in signals:
-                if asked:
+                now = trio.current_time()
+                if asked_at is None:
+                    asked_at = now
+                    self._stop("shutdown")
+                    log.info("stopping", signal=signal.Signals(number).name)
+                elif now - asked_at >= SAME_ASKING_S:
                     # Asked twice: whoever asks means it.
                     self.hard_exit.now(f"second {signal.Signals(number).name}")
-                asked = True
-                self._stop("shutdown")
-                log.info("stopping", signal=signal.Signals(number).name)
 
 
 def _log_block(block: LoopBlocked) -> None:

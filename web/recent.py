@@ -5,6 +5,7 @@ full the oldest entry goes, except that an open order is never forgotten.
 """
 
 from collections import deque
+from collections.abc import Callable
 from typing import Final
 
 import attrs
@@ -65,8 +66,9 @@ class Series:
 
 @attrs.define(kw_only=True)
 class Recent:
-    """Hears every UI event; its methods are readers (`web.readers.Readers`)."""
+    """Hears every UI event, and lets `diary` hear it; its methods are readers (`web.readers.Readers`)."""
 
+    diary: Callable[[UiEvent], None] | None = None
     _tickers: dict[str, Ticker] = attrs.field(factory=dict)
     _series: dict[tuple[str, str], Series] = attrs.field(factory=dict)
     _orders: dict[str, OrderView] = attrs.field(factory=dict)
@@ -84,6 +86,8 @@ class Recent:
 
     def hear(self, event: UiEvent) -> None:
         self.heard_total += 1
+        if self.diary is not None:
+            self.diary(event)
         match event:
             case Ticker():
                 self._tickers[event.symbol] = event

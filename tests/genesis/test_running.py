@@ -17,7 +17,7 @@ from genesis.edge.store import ReadOnlyStore, Store
 from genesis.edge.user_dir import UserDir
 from genesis.run_options import ExitCode
 from genesis.sim_session import SimSession
-from genesis.simulator.recordings import DEFAULT, load
+from genesis.simulator.recordings import DEFAULT, find, load
 from protocols.journal import CellWrite, Commit, ReadRecords
 
 PROGRAM = Path(sys.executable).with_name("genesis")
@@ -84,3 +84,30 @@ def test_one_signal_ends_a_run_in_order(home: UserDir, number: signal.Signals) -
     with ReadOnlyStore.open(home.database("sim")) as store:
         assert store.verify().seq >= 1
         assert store.read_records(ReadRecords(kinds=("JournalOpened",), limit=2)).records
+
+
+def test_a_signal_that_arrives_twice_at_once_is_one(home: UserDir) -> None:
+    """From the terminal and from whoever started us: docker, timeout and process managers pass signals on."""
+    with run("--speed", "60") as process:
+        assert process.stdout is not None
+        while not process.stdout.readline().startswith("page: "):
+            pass
+        process.send_signal(signal.SIGINT)
+        process.send_signal(signal.SIGTERM)
+        out, err = process.communicate(timeout=60)
+    assert process.returncode == ExitCode.OK, err
+    assert "decisions sha256" in out
+    diary = (home.logs / "sim.log").read_text()
+    assert [name for name in ("started", "stopping", "stopped") if f'"event": "{name}"' not in diary] == []
+
+
+def test_a_recording_that_is_cut_off_ends_the_run_in_order(home: UserDir, tmp_path: Path) -> None:
+    """It is read as it is told: nobody knows before."""
+    whole = find("2018-11-12-tBTCUSD").read_bytes()
+    cut = tmp_path / "cut.frames.jsonl.gz"
+    cut.write_bytes(whole[:60_000])
+    with run("--speed", "max", "--recording", str(cut)) as process:
+        out, err = process.communicate(timeout=90)
+    assert process.returncode == ExitCode.ERROR
+    assert "the recording is broken: " in out
+    assert "Traceback" not in err

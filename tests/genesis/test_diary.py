@@ -1,0 +1,173 @@
+"""The diary tells what an operator asks about, once, and leaves out what only fills the file."""
+
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+import trio
+import trio.testing
+from structlog.testing import capture_logs
+
+from genesis.core.latest import Latest
+from genesis.diary import Diary, watch
+from protocols.health import ConnectionView, Notice
+from protocols.orders import Fill, OrderState, OrderType, OrderUpdate, OrderView, Purpose
+from protocols.risk import DenialCode, RiskStatus, RuleResult, TradingState, Verdict
+from protocols.units import ZERO, Side, Symbol
+
+BTC = Symbol("tBTCUSD")
+ORDER = OrderView(
+    intent_id="i1",
+    cid=1,
+    venue_id=None,
+    strategy="s",
+    symbol=BTC,
+    side=Side.BUY,
+    order_type=OrderType.MARKET,
+    purpose=Purpose.ENTRY,
+    quantity=Decimal("0.50"),
+    filled_quantity=ZERO,
+    average_fill_price=ZERO,
+    price=None,
+    state=OrderState.SENT,
+    reason="",
+    created_ms=0,
+    updated_ms=0,
+    correlation_id="c",
+    foreign=False,
+)
+LINE = ConnectionView(
+    name="private",
+    uri="",
+    status="up",
+    session=1,
+    reconnects=0,
+    last_error=None,
+    frames=0,
+    subscriptions=0,
+    venue_ms=0,
+    last_frame_age_s=0.0,
+)
+RISK = RiskStatus(
+    state=TradingState.ACTIVE,
+    reason="",
+    paused=False,
+    trades_today=0,
+    trades_today_by_symbol={},
+    day="",
+    day_start_equity=ZERO,
+    peak_equity=ZERO,
+    headroom={},
+    denials_by_code={},
+    settings_version=1,
+)
+
+
+def loud(lines: list[Any]) -> list[tuple[str, str]]:
+    return [(line["log_level"], line["event"]) for line in lines if line["log_level"] != "debug"]
+
+
+def an_order(state: OrderState) -> OrderUpdate:
+    return OrderUpdate(order=msgspec.structs.replace(ORDER, state=state))
+
+
+def a_verdict(*codes: DenialCode) -> Verdict:
+    trace = tuple(RuleResult(rule=code.value, passed=False, code=code, numbers={"held": "0"}) for code in codes)
+    return Verdict(
+        verdict_id="v",
+        strategy="s",
+        symbol=BTC,
+        side=Side.SELL,
+        approved=not codes,
+        intent=None,
+        trace=trace,
+        decided_ms=0,
+        signal_id=None,
+        settings_version=1,
+        correlation_id="c",
+    )
+
+
+def test_a_fill_is_one_line_with_its_fee() -> None:
+    fill = Fill(
+        trade_id=7,
+        intent_id="i1",
+        cid=1,
+        venue_order_id=2,
+        strategy="s",
+        symbol=BTC,
+        side=Side.BUY,
+        quantity=Decimal("0.50"),
+        price=Decimal("7000.0"),
+        fee=Decimal("-0.001"),
+        fee_currency="BTC",
+        maker=False,
+        purpose=Purpose.ENTRY,
+        time_ms=1,
+        correlation_id="c",
+        foreign=False,
+    )
+    with capture_logs() as lines:
+        Diary().hear(fill)
+    (line,) = lines
+    assert (line["event"], line["fee"], line["side"]) == ("fill", "-0.001 BTC", "buy")
+
+
+def test_orders_are_told_when_they_go_wrong_and_once_a_state() -> None:
+    diary = Diary()
+    with capture_logs() as lines:
+        for state in (OrderState.SENT, OrderState.ACKED, OrderState.UNKNOWN, OrderState.UNKNOWN, OrderState.CANCELED):
+            diary.hear(an_order(state))
+    assert loud(lines) == [("warning", "order"), ("info", "order")]
+    assert len(lines) == 4
+
+
+def test_refusals_are_told_but_an_exit_from_nothing_is_none() -> None:
+    diary = Diary()
+    with capture_logs() as lines:
+        diary.hear(a_verdict())
+        diary.hear(a_verdict(DenialCode.NOTHING_TO_REDUCE))
+        diary.hear(a_verdict(DenialCode.MAX_DAILY_LOSS))
+    assert loud(lines) == [("info", "refused")]
+    assert lines[-1]["rules"] == {"max_daily_loss": {"held": "0"}}
+
+
+def test_notices_keep_their_weight() -> None:
+    diary = Diary()
+    with capture_logs() as lines:
+        for level in ("info", "warning", "alarm"):
+            diary.hear(Notice(level=level, code="c", text="t", at_ms=0))
+    assert [level for level, _ in loud(lines)] == ["info", "warning", "error"]
+
+
+def test_a_line_is_told_up_and_down_and_not_on_every_look() -> None:
+    diary = Diary()
+    with capture_logs() as lines:
+        for status in ("dialing", "up", "up", "down", "dialing", "up"):
+            diary.on_connection(msgspec.structs.replace(LINE, status=status))
+    assert loud(lines) == [("info", "connection"), ("warning", "connection"), ("info", "connection")]
+
+
+def test_a_halt_is_told_once_and_a_quiet_start_not_at_all() -> None:
+    diary = Diary()
+    halted = msgspec.structs.replace(RISK, state=TradingState.HALTED, reason="night")
+    with capture_logs() as lines:
+        for status in (None, RISK, RISK, halted, halted, RISK):
+            diary.on_risk(status)
+    assert loud(lines) == [("warning", "trading"), ("info", "trading")]
+    assert lines[0]["reason"] == "night"
+    with capture_logs() as lines:
+        Diary().on_risk(halted)
+    assert loud(lines) == [("warning", "trading")]
+
+
+async def test_a_cell_is_told_from_its_next_value_on(nursery: trio.Nursery) -> None:
+    cell = Latest(0)
+    told: list[int] = []
+    nursery.start_soon(watch, cell, told.append)
+    await trio.testing.wait_all_tasks_blocked()
+    for value in (1, 2):
+        cell.set(value)
+        await trio.testing.wait_all_tasks_blocked()
+    assert told == [1, 2]
+    nursery.cancel_scope.cancel()
