@@ -20,7 +20,7 @@ from genesis.domain.pairs import PairSpecs
 from genesis.domain.risk_machine import RISK_TABLE, RiskMachine, RiskOutputs
 from protocols.health import Notice
 from protocols.journal import Cells, Commit, JournalRequest, ReadCells, Record
-from protocols.orders import Approved
+from protocols.orders import TERMINAL_STATES, Approved, OrderState
 from protocols.risk import AccountState, ManualOrder, RiskStatus, SetPaused, SetTradingState, Verdict
 from protocols.settings import Settings
 from protocols.signals import SignalScore
@@ -34,9 +34,10 @@ class _NamedIntent(msgspec.Struct):
 
 
 class _KnownOrder(msgspec.Struct):
-    """The one thing of an order's row that matters here."""
+    """What of an order's row matters here."""
 
     intent: _NamedIntent
+    state: OrderState
 
 
 _KNOWN_ORDERS = msgspec.json.Decoder(_KnownOrder)
@@ -77,6 +78,10 @@ class RiskActor:
                 outputs = _judge(machine, envelope.message)
                 outcomes.append((envelope, outputs))
                 records += outputs.records
+            if machine.endings_missed:
+                known = await _known_orders(journal)
+                machine.release_ended(order.intent.intent_id for order in known if order.state in TERMINAL_STATES)
+                machine.endings_missed = False
             await journal.ask(Commit(writer=ctx.name, records=tuple(records), cells=(machine.checkpoint(),)))
             for envelope, outputs in outcomes:
                 for approved in outputs.approved:
@@ -105,10 +110,7 @@ class RiskActor:
             # The order actor's mailbox has outlived us: what we approved is there or will be said again.
             return machine
         machine.forget_account()
-        rows: Cells = await journal.ask(ReadCells(table=ORDER_TABLE))
-        taken = {
-            _KNOWN_ORDERS.decode(cell.payload).intent.intent_id for cell in rows.cells if cell.key.startswith("order:")
-        }
+        taken = {order.intent.intent_id for order in await _known_orders(journal)}
         unsent = [
             approved.intent.intent_id for approved in machine.open_approvals() if approved.intent.intent_id not in taken
         ]
@@ -119,6 +121,11 @@ class RiskActor:
                 text = f"approved but never sent when the engine stopped, now void: {', '.join(unsent)}"
                 ui.put_nowait(Notice(level="warning", code="approval_void", text=text, at_ms=ctx.clock.wall_ms()))
         return machine
+
+
+async def _known_orders(journal: Outlet[JournalRequest]) -> list[_KnownOrder]:
+    rows: Cells = await journal.ask(ReadCells(table=ORDER_TABLE))
+    return [_KNOWN_ORDERS.decode(cell.payload) for cell in rows.cells if cell.key.startswith("order:")]
 
 
 def _judge(machine: RiskMachine, message: object) -> RiskOutputs:

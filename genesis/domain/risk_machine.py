@@ -44,7 +44,7 @@ from protocols.risk import (
 )
 from protocols.settings import Settings
 from protocols.signals import Recommendation, SignalScore
-from protocols.units import ZERO, Side, Symbol, exact, plain
+from protocols.units import AMOUNT_STEP, ZERO, Side, Symbol, exact, plain
 
 RISK_TABLE = "risk_state"
 RISK_KEY = "state"
@@ -74,6 +74,8 @@ class RiskMachine:
         self._pairs: PairSpecs = pairs or {}
         self._symbols = _symbols(settings)
         self._verdicts: dict[str, Verdict] = {}
+        # More orders ended between two account states than one state names: look them up and say `release_ended`.
+        self.endings_missed = False
 
     # --- inputs -----------------------------------------------------------------------------------------------------
 
@@ -87,10 +89,10 @@ class RiskMachine:
     def on_account(self, account: AccountState) -> None:
         """Newer facts; intents that ended free what was reserved for them."""
         state = self.state
+        self.endings_missed = account.closed_count - state.closed_count > len(account.closed_intents)
         state.account = account
         state.closed_count = account.closed_count
-        for intent_id in account.closed_intents:
-            state.reservations.pop(intent_id, None)
+        self.release_ended(account.closed_intents)
 
     def on_score(self, score: SignalScore) -> RiskOutputs:
         state = self.state
@@ -136,6 +138,24 @@ class RiskMachine:
     def evaluate(self, intent: OrderIntent) -> Verdict:
         """What would be said to this order now, without saying it."""
         return self._verdict(self._wish_of(intent))
+
+    def release_ended(self, intent_ids: Iterable[str]) -> None:
+        """Free what was reserved for orders that ended. An exit that left something to close is owed again.
+
+        It may have been refused, withdrawn by a restart or proven absent: the strategy has said its word and will not
+        say it twice, so a position would stay open for nobody.
+        """
+        for intent_id in intent_ids:
+            reservation = self.state.reservations.pop(intent_id, None)
+            if reservation is not None and reservation.intent.purpose is Purpose.EXIT and self._is_left(reservation):
+                self.state.exits_owed.setdefault(_owed_key(reservation.intent.strategy, reservation.intent.symbol), ())
+
+    def _is_left(self, exit_: Reservation) -> bool:
+        """Whether an order as small as the venue takes could still close some of what this one was for."""
+        intent = exit_.intent
+        facts = self._facts(intent.symbol, intent.side, Purpose.EXIT, ZERO)
+        minimum = max(facts.pair.minimum, AMOUNT_STEP) if facts.pair is not None else AMOUNT_STEP
+        return facts.held * intent.side.sign < 0 and exit_quantity(facts) >= minimum
 
     def release_unsent(self, intent_ids: Iterable[str]) -> None:
         """Forget approvals that never reached the order actor (the process died in between).

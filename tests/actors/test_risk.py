@@ -192,6 +192,24 @@ async def test_an_approval_that_never_left_is_void_in_the_next_process() -> None
         assert DenialCode.ORDER_ALREADY_WORKING in {result.code for result in verdict.denials}
 
 
+async def test_an_ending_that_no_account_state_named_is_looked_up() -> None:
+    """More than a state can name ended at once: what they reserved would stay taken for ever."""
+    world = World()
+    async with world.run() as stage:
+        world.accounts.put_nowait(an_account())
+        await world.scores.put(a_score(1, "buy"))
+        await stage.settled()
+        (approved,) = world.listener.heard
+        row = {"intent": msgspec.to_builtins(approved.intent), "state": "CANCELED", "updated_ms": 1}
+        payload = msgspec.json.encode(row)
+        stage.disk.cells[("orders", "order:1")] = CellWrite(table="orders", key="order:1", payload=payload)
+        world.accounts.put_nowait(msgspec.structs.replace(an_account(version=2), closed_count=200))
+        await stage.settled()
+        await world.scores.put(a_score(2, "buy"))
+        await stage.settled()
+        assert len(world.listener.heard) == 2
+
+
 def _manual(intent_id: str, quantity: Decimal) -> OrderIntent:
     return OrderIntent(
         intent_id=intent_id,

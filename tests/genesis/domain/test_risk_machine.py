@@ -257,6 +257,36 @@ def test_an_exit_that_could_not_be_is_owed_and_tried_again_until_it_can() -> Non
     assert made.on_score(a_score(4, "hold")) == RiskOutputs()
 
 
+def test_an_exit_that_ends_without_closing_is_owed_again() -> None:
+    """Refused by the venue, withdrawn by a restart, proven absent: the strategy does not say sell twice."""
+    made = machine(account=an_account(held=Decimal("0.5")))
+    (exit_,) = made.on_score(a_score(0, "sell")).approved
+    made.on_account(an_account(held=Decimal("0.5"), closed=(exit_.intent.intent_id,)))
+    (again,) = made.on_score(a_score(1, "hold")).approved
+    assert (again.intent.side, again.intent.quantity) == (Side.SELL, Decimal("0.5"))
+    made.on_account(an_account(held=Decimal("0.2"), closed=(exit_.intent.intent_id, again.intent.intent_id)))
+    (rest,) = made.on_score(a_score(2, "hold")).approved
+    assert rest.intent.quantity == Decimal("0.2")
+
+
+def test_an_exit_that_leaves_dust_is_done() -> None:
+    made = machine(account=an_account(held=Decimal("0.5")))
+    (exit_,) = made.on_score(a_score(0, "sell")).approved
+    made.on_account(an_account(held=Decimal("0.00000001"), closed=(exit_.intent.intent_id,)))
+    assert made.on_score(a_score(1, "hold")) == RiskOutputs()
+
+
+def test_endings_that_an_account_state_does_not_name_are_noticed() -> None:
+    """States are conflated, and each names the newest endings only."""
+    made = machine()
+    made.on_account(msgspec.structs.replace(an_account(closed=("a", "b")), closed_count=2))
+    assert not made.endings_missed
+    made.on_account(msgspec.structs.replace(an_account(closed=("d", "e")), closed_count=4))
+    assert not made.endings_missed
+    made.on_account(msgspec.structs.replace(an_account(closed=("g", "h")), closed_count=7))
+    assert made.endings_missed
+
+
 def test_an_owed_exit_is_forgiven_by_the_next_buy() -> None:
     made = machine(account=an_account(held=Decimal(1), known=False))
     made.on_score(a_score(0, "sell"))
