@@ -13,7 +13,7 @@ from genesis.research.backtest import run_backtest
 from genesis.summary import decision_lines
 from tests.house import House, check_books, house, leaves, lively_layer, piece_of, settings_of
 
-KILLS_A_SEED = 130
+KILLS_A_SEED = 250
 SEEDS = range(8)
 
 
@@ -47,7 +47,7 @@ async def test_two_runs_from_one_seed_decide_the_same(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("seed", SEEDS)
 async def test_nothing_is_lost_or_doubled_whoever_is_killed_when(tmp_path: Path, seed: int) -> None:
-    """1,040 kills over all seeds, of every actor, at moments between any two steps of the loop."""
+    """2,000 kills over all seeds, of every actor, at moments between any two steps of the loop."""
     chance = random.Random(f"kills-{seed}")
     recording, layer = piece_of(minutes=60, skip=120 * seed), lively_layer()
     killed: dict[str, int] = {}
@@ -61,7 +61,7 @@ async def test_nothing_is_lost_or_doubled_whoever_is_killed_when(tmp_path: Path,
                 for _ in range(chance.randrange(60)):
                     await trio.lowlevel.checkpoint()
                 if chance.random() < 0.3:
-                    await trio.sleep(chance.random() * 0.03)
+                    await trio.sleep(chance.random() * 0.06)
                 path = chance.choice(paths)
                 if here.engine.supervisor.kill(path, reason=f"seed {seed}"):
                     killed[path] = killed.get(path, 0) + 1
