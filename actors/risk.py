@@ -21,7 +21,15 @@ from genesis.domain.risk_machine import RISK_TABLE, RiskMachine, RiskOutputs
 from protocols.health import Notice
 from protocols.journal import Cells, Commit, JournalRequest, ReadCells, Record
 from protocols.orders import TERMINAL_STATES, Approved, OrderState
-from protocols.risk import AccountState, ManualOrder, RiskStatus, SetPaused, SetTradingState, Verdict
+from protocols.risk import (
+    AccountState,
+    EvaluateOrder,
+    ManualOrder,
+    MarketCondition,
+    RiskCommand,
+    RiskStatus,
+    Verdict,
+)
 from protocols.settings import Settings
 from protocols.signals import SignalScore
 
@@ -89,11 +97,14 @@ class RiskActor:
                 for verdict in outputs.verdicts:
                     if not outputs.repeated:
                         recent.append(verdict)
-                    if ui is not None:
+                    if ui is not None and not isinstance(envelope.message, EvaluateOrder):
                         ui.put_nowait(verdict)
-                if isinstance(envelope.message, ManualOrder):
+                if ui is not None:
+                    for code, text in outputs.notices:
+                        ui.put_nowait(Notice(level="warning", code=code, text=text, at_ms=ctx.clock.wall_ms()))
+                if isinstance(envelope.message, ManualOrder | EvaluateOrder):
                     envelope.reply(outputs.verdicts[0] if outputs.verdicts else None)
-                elif isinstance(envelope.message, SetTradingState | SetPaused):
+                elif isinstance(envelope.message, RiskCommand):
                     envelope.reply(machine.status())
             self.verdicts.set(tuple(recent))
             status = machine.status()
@@ -133,8 +144,9 @@ def _judge(machine: RiskMachine, message: object) -> RiskOutputs:
         case SignalScore():
             return machine.on_score(message)
         case AccountState():
-            machine.on_account(message)
-            return RiskOutputs()
-        case SetTradingState() | SetPaused() | ManualOrder():
+            return machine.on_account(message)
+        case MarketCondition():
+            return machine.on_condition(message)
+        case _ if isinstance(message, RiskCommand):
             return machine.on_command(message)
     raise TypeError(f"message must be a score, an account state or a command, was {type(message).__name__}")

@@ -6,7 +6,7 @@ from enum import StrEnum
 import msgspec
 
 from protocols.orders import OrderIntent
-from protocols.units import Side, Symbol
+from protocols.units import ZERO, Side, Symbol
 
 
 class TradingState(StrEnum):
@@ -40,6 +40,40 @@ class DenialCode(StrEnum):
     SYMBOL_HALTED = "symbol_halted"
     UNKNOWN_SYMBOL = "unknown_symbol"
     ACCOUNT_UNKNOWN = "account_unknown"
+    CLOCK_SKEW = "clock_skew"
+    LOCKED = "locked"
+    OUTSIDE_WINDOWS = "outside_windows"
+    MAX_WEEKLY_LOSS = "max_weekly_loss"
+    MAX_NET_EXPOSURE = "max_net_exposure"
+    MAX_STRATEGY_DRAWDOWN = "max_strategy_drawdown"
+    COOLDOWN = "cooldown"
+    VOLATILITY_BUDGET = "volatility_budget"
+    REGIME_BUDGET = "regime_budget"
+    BREAKER_OPEN = "breaker_open"
+
+
+class LockSource(StrEnum):
+    """Who locked: a person, or one of the protections."""
+
+    MANUAL = "manual"
+    COOLDOWN = "cooldown"
+    STOP_GUARD = "stop_guard"
+    LOW_PROFIT = "low_profit"
+
+
+class BreakerState(StrEnum):
+    """CLOSED trades, OPEN lets no entry through, HALF_OPEN lets one through at a time to see how it goes."""
+
+    CLOSED = "closed"
+    OPEN = "open"
+    HALF_OPEN = "half_open"
+
+
+class ConditionKind(StrEnum):
+    """What the outside of the engine is asked about. Ages and skews are milliseconds, spreads basis points."""
+
+    DATA_AGE = "data_age"
+    SPREAD = "spread"
     CLOCK_SKEW = "clock_skew"
 
 
@@ -92,11 +126,33 @@ class WalletView(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     available: Decimal | None
 
 
+class TradeResult(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """A finished trade in what protections look at. `fraction` is the profit as a part of what was put in."""
+
+    number: int
+    symbol: Symbol
+    strategy: str
+    pnl: Decimal
+    fraction: Decimal
+    exit_ms: int
+
+
+class OrderResult(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """How an order of ours ended. `average_price` is 0 when nothing of it was filled."""
+
+    intent_id: str
+    refused: bool
+    filled_quantity: Decimal
+    average_price: Decimal
+    ended_ms: int
+
+
 class AccountState(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """The account in one value, told by the account actor; newest wins. `equity` is in the quote currency.
 
     `closed_intents` are the newest intents that ended, `closed_count` how many ever did, so that risk can release what
-    it reserved for them. `known` is false until the venue's first wallet snapshot.
+    it reserved for them. `known` is false until the venue's first wallet snapshot. `results` are the newest of the
+    `trades_count` finished trades, `endings` how the newest of the intents ended.
     """
 
     known: bool
@@ -113,6 +169,43 @@ class AccountState(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     closed_count: int
     mismatched_symbols: tuple[Symbol, ...]
     as_of_ms: int
+    results: tuple[TradeResult, ...] = ()
+    trades_count: int = 0
+    endings: tuple[OrderResult, ...] = ()
+
+
+class Lock(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """No entries in a symbol (None: in any) or of a strategy (None: of any) until a moment (None: until removed)."""
+
+    lock_id: str
+    symbol: str | None
+    strategy: str | None
+    source: LockSource
+    reason: str
+    actor: str
+    created_ms: int
+    until_ms: int | None
+
+
+class BreakerView(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """One trading circuit breaker. `scope` is a symbol, or "" for all of them; `until_ms` is when OPEN is tried."""
+
+    scope: str
+    state: BreakerState
+    cause: str
+    since_ms: int
+    until_ms: int
+    trips: int
+
+
+class WindowsView(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """The trading windows and where venue time stands in them."""
+
+    timezone: str
+    windows: tuple[str, ...]
+    open: bool
+    next_opening_ms: int | None
+    next_closing_ms: int | None
 
 
 class RiskStatus(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -129,6 +222,17 @@ class RiskStatus(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     headroom: dict[str, tuple[str, str]]
     denials_by_code: dict[str, int]
     settings_version: int
+    now_ms: int = 0
+    paused_reason: str = ""
+    week: str = ""
+    week_start_equity: Decimal = ZERO
+    locks: tuple[Lock, ...] = ()
+    breakers: tuple[BreakerView, ...] = ()
+    windows: WindowsView | None = None
+    regimes: dict[str, str] = {}
+    conditions: dict[str, float] = {}
+    denials_by_rule: dict[str, int] = {}
+    exits_owed: tuple[str, ...] = ()
 
 
 class SetTradingState(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -147,6 +251,79 @@ class SetPaused(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     correlation_id: str
 
 
+class AddLock(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Lock a symbol, a strategy, both together or (neither given) everything; without `duration_s` until removed."""
+
+    symbol: str | None
+    strategy: str | None
+    duration_s: float | None
+    reason: str
+    actor: str
+    correlation_id: str
+
+
+class RemoveLock(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    lock_id: str
+    reason: str
+    actor: str
+    correlation_id: str
+
+
+class ResetBreaker(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Close a breaker by hand: of one scope, or (None) every one."""
+
+    scope: str | None
+    reason: str
+    actor: str
+    correlation_id: str
+
+
+class ResetPeaks(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Measure drawdown from here on: of one strategy, or (None) of the account and of every strategy."""
+
+    strategy: str | None
+    reason: str
+    actor: str
+    correlation_id: str
+
+
+class EvaluateOrder(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """A dry question: what would be said to this order now. Answered with a Verdict that nobody keeps."""
+
+    intent: OrderIntent
+    actor: str
+
+
+class MarketCondition(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """A fact from outside the scores, said when it crosses its limit (and now and then while it is above).
+
+    `symbol` is "" for what concerns all. The message is an input like any other: risk keeps it with its effect.
+    """
+
+    kind: ConditionKind
+    symbol: str
+    value: float
+    at_ms: int
+    correlation_id: str
+
+
+class LockAdded(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    lock: Lock
+
+
+class BreakerChanged(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    breaker: BreakerView
+
+
+class EquityMarked(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """What losses are measured from, as it changes: `mark` is day, week, peak or strategy (then `name` says which)."""
+
+    mark: str
+    name: str
+    equity: Decimal | None
+    at_ms: int
+
+
 class ManualOrder(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """An order a person asked for; it passes the same rules as any other."""
 
@@ -154,4 +331,6 @@ class ManualOrder(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     actor: str
 
 
-RiskCommand = SetTradingState | SetPaused | ManualOrder
+RiskCommand = (
+    SetTradingState | SetPaused | AddLock | RemoveLock | ResetBreaker | ResetPeaks | EvaluateOrder | ManualOrder
+)

@@ -22,7 +22,7 @@ from protocols.orders import (
     VenueWallet,
     WalletSnapshot,
 )
-from protocols.risk import AccountState, PositionView, WalletView
+from protocols.risk import AccountState, OrderResult, PositionView, TradeResult, WalletView
 from protocols.settings import Settings
 from protocols.units import AMOUNT_STEP, ZERO, Symbol, base_currency, exact
 
@@ -30,6 +30,8 @@ ACCOUNT_TABLE = "account_state"
 ACCOUNT_KEY = "state"
 CURVE_KEY = "curve:"
 CLOSED_INTENTS_TOLD = 128
+RESULTS_TOLD = 32
+REFUSED_STATES = frozenset({OrderState.REJECTED, OrderState.DEAD})
 CURVE_LIMIT = 20_000
 RECENT = 500
 DAY_MS = 86_400_000
@@ -109,6 +111,9 @@ class AccountMachine:
         self._seen_trades: set[tuple[int, int]] = set()
         self._closed_intents: deque[str] = deque(maxlen=CLOSED_INTENTS_TOLD)
         self._closed_seen: set[str] = set()
+        self._endings: deque[OrderResult] = deque(maxlen=CLOSED_INTENTS_TOLD)
+        self._results: deque[TradeResult] = deque(maxlen=RESULTS_TOLD)
+        self._trades_count = 0
         self._unkept_days: set[int] = set()
         self._unkept_points = 0
 
@@ -133,8 +138,16 @@ class AccountMachine:
         """An order's news. A fill heard before changes nothing; gives the trade that this one finished."""
         if isinstance(report, OrderUpdate):
             order = report.order
-            if order.state in TERMINAL_STATES and not order.foreign:
-                self._end(order.intent_id)
+            if order.state in TERMINAL_STATES and not order.foreign and self._end(order.intent_id):
+                self._endings.append(
+                    OrderResult(
+                        intent_id=order.intent_id,
+                        refused=order.state in REFUSED_STATES,
+                        filled_quantity=order.filled_quantity,
+                        average_price=order.average_fill_price,
+                        ended_ms=order.updated_ms,
+                    )
+                )
             return None
         return self._on_fill(report)
 
@@ -246,6 +259,9 @@ class AccountMachine:
             closed_count=len(self._closed_seen),
             mismatched_symbols=self._mismatched(),
             as_of_ms=self.now_ms,
+            results=tuple(self._results),
+            trades_count=self._trades_count,
+            endings=tuple(self._endings),
         )
 
     def view(self) -> AccountView:
@@ -281,11 +297,13 @@ class AccountMachine:
             available=wallet.available,
         )
 
-    def _end(self, intent_id: str) -> None:
-        if intent_id not in self._closed_seen:
-            self._closed_seen.add(intent_id)
-            self._closed_intents.append(intent_id)
-            self.version += 1
+    def _end(self, intent_id: str) -> bool:
+        if intent_id in self._closed_seen:
+            return False
+        self._closed_seen.add(intent_id)
+        self._closed_intents.append(intent_id)
+        self.version += 1
+        return True
 
     def _on_fill(self, fill: Fill) -> ClosedTrade | None:
         # With the order's id: a trade between two orders of one account has one number and two sides.
@@ -304,6 +322,18 @@ class AccountMachine:
         if finished is not None:
             self.trades.append(finished)
             self._trade_figures.on_trade(finished)
+            self._trades_count += 1
+            put_in = finished.entry_price * finished.quantity
+            self._results.append(
+                TradeResult(
+                    number=self._trades_count,
+                    symbol=finished.symbol,
+                    strategy=finished.strategy,
+                    pnl=finished.pnl,
+                    fraction=round(finished.pnl / put_in, 8) if put_in else ZERO,
+                    exit_ms=finished.exit_ms,
+                )
+            )
         return finished
 
     def _position_view(self, position: Position) -> PositionView:

@@ -11,30 +11,34 @@ from decimal import Decimal
 import attrs
 import msgspec
 
+from genesis.domain import risk_breakers, risk_marks, risk_protections
 from genesis.domain.decision_log import verdict_record
 from genesis.domain.pairs import PairSpecs
+from genesis.domain.risk_facts import work_out
 from genesis.domain.risk_rules import judge
-from genesis.domain.risk_rules.account import CASH_MARGIN
 from genesis.domain.risk_rules.activity import MINUTE_MS
-from genesis.domain.risk_rules.losses import lost_fraction
+from genesis.domain.risk_rules.results import told
 from genesis.domain.risk_sizing import default_bracket, entry_quantity, exit_quantity
-from genesis.domain.risk_state import (
-    ENTRY_PURPOSES,
-    Facts,
-    Reservation,
-    RiskState,
-    Wish,
-    base_balance,
-    cash,
-    equity,
-    held_quantity,
-)
-from genesis.domain.trading_day import trading_day
+from genesis.domain.risk_state import Facts, Reservation, RiskState, Wish, equity, held_quantity
+from genesis.domain.risk_status import status_of
+from genesis.domain.trading_breaker import TradingBreaker
+from genesis.domain.volatility import Volatility
 from protocols.journal import CellWrite, Record
 from protocols.orders import Approved, Bracket, OrderIntent, OrderType, Purpose
 from protocols.risk import (
     AccountState,
+    AddLock,
+    BreakerChanged,
+    BreakerState,
+    EquityMarked,
+    EvaluateOrder,
+    LockAdded,
+    LockSource,
     ManualOrder,
+    MarketCondition,
+    RemoveLock,
+    ResetBreaker,
+    ResetPeaks,
     RiskCommand,
     RiskStatus,
     SetPaused,
@@ -44,7 +48,7 @@ from protocols.risk import (
 )
 from protocols.settings import Settings
 from protocols.signals import Recommendation, SignalScore
-from protocols.units import AMOUNT_STEP, ZERO, Side, Symbol, exact, plain
+from protocols.units import AMOUNT_STEP, TIMEFRAME_MS, ZERO, Side, Symbol, exact
 
 RISK_TABLE = "risk_state"
 RISK_KEY = "state"
@@ -52,19 +56,26 @@ RISK_KEY = "state"
 _ENCODER = msgspec.json.Encoder(order="sorted")
 _DECODER = msgspec.json.Decoder(RiskState)
 _REMEMBERED_VERDICTS = 512
+_AHEAD_MS = 3_600_000
+"""How far a person's order may move venue time on: in a replay a wall clock is years ahead, and must not."""
+
+Change = LockAdded | BreakerChanged | EquityMarked
+Switch = SetTradingState | SetPaused | AddLock | RemoveLock | ResetBreaker | ResetPeaks
 
 
 @attrs.frozen(kw_only=True)
 class RiskOutputs:
     """What follows of one input. `records` and the state must be durable before `approved` is told to anybody.
 
-    `repeated` verdicts were given before: they are said again, and their records are already kept.
+    `repeated` verdicts were given before: they are said again, and their records are already kept. `notices` are
+    (code, text) for people.
     """
 
     verdicts: tuple[Verdict, ...] = ()
     approved: tuple[Approved, ...] = ()
     records: tuple[Record, ...] = ()
     repeated: bool = False
+    notices: tuple[tuple[str, str], ...] = ()
 
 
 class RiskMachine:
@@ -74,6 +85,7 @@ class RiskMachine:
         self._pairs: PairSpecs = pairs or {}
         self._symbols = _symbols(settings)
         self._verdicts: dict[str, Verdict] = {}
+        self._changes: list[Change] = []
         # More orders ended between two account states than one state names: look them up and say `release_ended`.
         self.endings_missed = False
 
@@ -86,22 +98,36 @@ class RiskMachine:
     def on_pairs(self, pairs: PairSpecs) -> None:
         self._pairs = pairs
 
-    def on_account(self, account: AccountState) -> None:
-        """Newer facts; intents that ended free what was reserved for them."""
-        state = self.state
+    def on_account(self, account: AccountState) -> RiskOutputs:
+        """Newer facts; intents that ended free what was reserved for them, and finished trades may lock."""
+        state, limits = self.state, self.settings.risk
+        self._note_breakers(risk_breakers.hear_endings(state, limits, account.endings, state.now_ms))
         self.endings_missed = account.closed_count - state.closed_count > len(account.closed_intents)
-        state.account = account
+        # What was taken in is not written down again with every state from here on.
+        state.account = msgspec.structs.replace(account, closed_intents=(), results=(), endings=())
         state.closed_count = account.closed_count
         self.release_ended(account.closed_intents)
+        self._changes += [LockAdded(lock=lock) for lock in risk_protections.hear_results(state, limits, account)]
+        return self._with_changes(RiskOutputs())
+
+    def on_condition(self, condition: MarketCondition) -> RiskOutputs:
+        """A fact from outside the scores: kept with what it did."""
+        state = self.state
+        self._note_breakers(risk_breakers.hear_condition(state, self.settings.risk, condition, state.now_ms))
+        return self._with_changes(RiskOutputs(records=(_record(condition, state.now_ms, condition.correlation_id),)))
 
     def on_score(self, score: SignalScore) -> RiskOutputs:
         state = self.state
         if score.candle_open_ms <= state.judged.get(score.strategy, -1):
             return self._repeat(_intent_ids(score))
+        return self._with_changes(self._judge_score(score))
+
+    def _judge_score(self, score: SignalScore) -> RiskOutputs:
+        state = self.state
         state.judged[score.strategy] = score.candle_open_ms
-        state.now_ms = max(state.now_ms, score.decided_ms)
         state.marks[score.symbol] = exact(score.price)
-        self._begin_day()
+        self._advance(score.decided_ms)
+        self._hear_market(score)
         owed = _owed_key(score.strategy, score.symbol)
         if score.recommendation is Recommendation.BUY:
             state.exits_owed.pop(owed, None)
@@ -110,7 +136,8 @@ class RiskMachine:
             # Only what we hold may be given back.
             may_close = held_quantity(state.account, score.symbol) != 0 or bool(self._working(score.symbol))
             return self._close(score) if score.recommendation is Recommendation.SELL and may_close else RiskOutputs()
-        self._follow_equity()
+        if self.account_known:
+            self._changes += risk_marks.follow_equity(state, self.equity)
         if score.recommendation is Recommendation.BUY:
             wish = self._entry(score)
             return self._conclude(self._verdict(wish), wish)
@@ -119,21 +146,52 @@ class RiskMachine:
         return RiskOutputs()
 
     def on_command(self, command: RiskCommand) -> RiskOutputs:
+        if isinstance(command, EvaluateOrder):
+            return RiskOutputs(verdicts=(self.evaluate(command.intent),), repeated=True)
+        if isinstance(command, ManualOrder):
+            return self._with_changes(self._manual(command))
+        self._turn(command)
+        return self._with_changes(RiskOutputs(records=(_record(command, self.state.now_ms, command.correlation_id),)))
+
+    def _turn(self, command: Switch) -> None:
+        """Somebody turned a switch."""
         state = self.state
         match command:
             case SetTradingState():
                 if command.state is TradingState.ACTIVE and state.trading is not TradingState.ACTIVE:
                     # Resuming is somebody's decision to live with the drawdown so far: it is measured from here on.
-                    state.peak_equity = self.equity if self.account_known else None
+                    self._reset_peaks(None)
                 state.trading = command.state
                 state.trading_reason = command.reason
-                return RiskOutputs(records=(_command_record(command, state.now_ms),))
             case SetPaused():
                 state.paused = command.paused
                 state.paused_reason = command.reason
-                return RiskOutputs(records=(_command_record(command, state.now_ms),))
-            case ManualOrder():
-                return self._manual(command)
+            case AddLock():
+                lasts_s = command.duration_s
+                lock = risk_protections.add_lock(
+                    state,
+                    symbol=command.symbol,
+                    strategy=command.strategy,
+                    source=LockSource.MANUAL,
+                    reason=command.reason,
+                    actor=command.actor,
+                    at_ms=state.now_ms,
+                    until_ms=None if lasts_s is None else state.now_ms + int(lasts_s * 1000),
+                )
+                self._changes.append(LockAdded(lock=lock))
+            case RemoveLock():
+                state.locks.pop(command.lock_id, None)
+            case ResetBreaker():
+                for scope, breaker in state.breakers.items():
+                    if command.scope in (None, scope) and breaker.state is not BreakerState.CLOSED:
+                        breaker.close(state.now_ms)
+                        self._changes.append(BreakerChanged(breaker=breaker.view()))
+            case ResetPeaks():
+                self._reset_peaks(command.strategy)
+
+    def _reset_peaks(self, strategy: str | None) -> None:
+        worth = self.equity if self.account_known else None
+        self._changes += risk_marks.reset_peaks(self.state, strategy, worth)
 
     def evaluate(self, intent: OrderIntent) -> Verdict:
         """What would be said to this order now, without saying it."""
@@ -147,6 +205,7 @@ class RiskMachine:
         """
         for intent_id in intent_ids:
             reservation = self.state.reservations.pop(intent_id, None)
+            risk_breakers.forget_probe(self.state, intent_id)
             if reservation is not None and reservation.intent.purpose is Purpose.EXIT and self._is_left(reservation):
                 self.state.exits_owed.setdefault(_owed_key(reservation.intent.strategy, reservation.intent.symbol), ())
 
@@ -164,6 +223,7 @@ class RiskMachine:
         """
         for intent_id in intent_ids:
             reservation = self.state.reservations.pop(intent_id, None)
+            risk_breakers.forget_probe(self.state, intent_id)
             if reservation is not None and reservation.intent.purpose is Purpose.EXIT:
                 self.state.exits_owed[_owed_key(reservation.intent.strategy, reservation.intent.symbol)] = ()
 
@@ -198,34 +258,12 @@ class RiskMachine:
         return equity(wallets, self.state.marks, self.settings.quote_currency)
 
     def status(self) -> RiskStatus:
-        state, limits, worth = self.state, self.settings.risk, self.equity
-        facts = self._facts(Symbol(""), Side.BUY, Purpose.ENTRY, ZERO)
-        used = {
-            "daily_loss": (round(lost_fraction(state.day_start_equity, worth), 6), limits.max_daily_loss),
-            "drawdown": (round(lost_fraction(state.peak_equity, worth), 6), limits.max_drawdown),
-            "gross_exposure": (facts.gross_notional, limits.max_gross_exposure),
-            "open_positions": (Decimal(len(facts.open_symbols)), Decimal(limits.max_open_positions)),
-            "trades_per_day": (Decimal(state.trades_today), Decimal(limits.max_trades_per_day)),
-            "orders_per_minute": (Decimal(len(self._recent_orders())), Decimal(limits.max_orders_per_minute)),
-        }
-        return RiskStatus(
-            state=state.trading,
-            reason=state.trading_reason,
-            paused=state.paused,
-            trades_today=state.trades_today,
-            trades_today_by_symbol=dict(state.trades_today_by_symbol),
-            day=state.day,
-            day_start_equity=state.day_start_equity or ZERO,
-            peak_equity=state.peak_equity or ZERO,
-            headroom={name: (plain(now), plain(allowed)) for name, (now, allowed) in used.items()},
-            denials_by_code=dict(state.denials_by_code),
-            settings_version=self.settings.version,
-        )
+        return status_of(self.state, self.settings, self._facts(Symbol(""), Side.BUY, Purpose.ENTRY, ZERO))
 
     # --- deciding ---------------------------------------------------------------------------------------------------
 
     def _entry(self, score: SignalScore) -> Wish:
-        facts = self._facts(score.symbol, Side.BUY, Purpose.ENTRY, ZERO)
+        facts = self._facts(score.symbol, Side.BUY, Purpose.ENTRY, ZERO, score.strategy)
         price = self.state.marks[score.symbol]
         atr = score.features.get("atr")
         bracket = default_bracket(self.settings.risk, price, None if atr is None else exact(atr))
@@ -307,53 +345,43 @@ class RiskMachine:
             intent=intent,
         )
 
-    def _facts(self, symbol: Symbol, side: Side, purpose: Purpose, quantity: Decimal) -> Facts:
-        state = self.state
-        held = held_quantity(state.account, symbol)
-        notional_by_symbol: dict[str, Decimal] = {}
-        for position in state.account.positions if state.account is not None else ():
-            if position.quantity != 0:
-                price = state.marks.get(position.symbol, position.average_price)
-                notional_by_symbol[position.symbol] = abs(position.quantity) * price
-        reserved_cash = ZERO
-        for reservation in state.reservations.values():
-            if not reservation.reduces:
-                at = reservation.intent.symbol
-                notional_by_symbol[at] = notional_by_symbol.get(at, ZERO) + reservation.notional
-                if reservation.intent.side is Side.BUY:
-                    reserved_cash += reservation.notional * CASH_MARGIN
-        against = (held > 0 and side is Side.SELL) or (held < 0 and side is Side.BUY)
-        return Facts(
-            now_ms=state.now_ms,
-            account_known=self.account_known,
-            price_known=state.marks.get(symbol, ZERO) > 0,
-            symbol_known=symbol in self._symbols,
-            equity=self.equity,
-            free_cash=cash(state.account, self.settings.quote_currency) - reserved_cash,
-            held=held,
-            base_balance=base_balance(state.account, symbol) or ZERO,
-            position_notional=notional_by_symbol.get(symbol, ZERO),
-            gross_notional=sum(notional_by_symbol.values(), ZERO),
-            open_symbols=frozenset(notional_by_symbol),
-            working=self._working(symbol),
-            reduces=purpose not in ENTRY_PURPOSES or (against and quantity <= abs(held)),
-            pair=self._pairs.get(symbol),
+    def _facts(
+        self,
+        symbol: Symbol,
+        side: Side,
+        purpose: Purpose,
+        quantity: Decimal,
+        strategy: str = "",
+        at_ms: int | None = None,
+    ) -> Facts:
+        return work_out(
+            self.state,
+            self.settings,
+            symbol=symbol,
+            side=side,
+            purpose=purpose,
+            quantity=quantity,
+            strategy=strategy,
+            known_symbols=self._symbols,
+            pairs=self._pairs,
+            at_ms=at_ms,
         )
 
     def _working(self, symbol: str) -> tuple[OrderIntent, ...]:
         return tuple(kept.intent for kept in self.state.reservations.values() if kept.intent.symbol == symbol)
 
     def _verdict(self, wish: Wish) -> Verdict:
-        facts = self._facts(wish.symbol, wish.side, wish.purpose, wish.quantity)
-        trace = judge(self.state, self.settings, facts, wish)
+        at_ms = self._moment_of(wish.decided_ms)
+        facts = self._facts(wish.symbol, wish.side, wish.purpose, wish.quantity, wish.strategy, at_ms)
+        findings = judge(self.state, self.settings, facts, wish)
         return Verdict(
             verdict_id=wish.intent_id,
             strategy=wish.strategy,
             symbol=wish.symbol,
             side=wish.side,
-            approved=all(result.passed for result in trace),
+            approved=all(finding.code is None for finding in findings),
             intent=wish.intent,
-            trace=trace,
+            trace=tuple([told(finding) for finding in findings]),
             decided_ms=wish.decided_ms,
             signal_id=wish.signal_id,
             settings_version=self.settings.version,
@@ -377,10 +405,14 @@ class RiskMachine:
             if not reservation.reduces:
                 state.trades_today += 1
                 state.trades_today_by_symbol[wish.symbol] = state.trades_today_by_symbol.get(wish.symbol, 0) + 1
+                state.last_entry_ms[wish.symbol] = state.now_ms
+                risk_marks.own(state, wish.strategy, wish.symbol, facts.equity)
+                risk_breakers.try_with(state, wish.symbol, verdict.verdict_id)
             approved = (_approval(reservation),)
         for result in verdict.denials:
             if result.code is not None:
                 state.denials_by_code[result.code.value] = state.denials_by_code.get(result.code.value, 0) + 1
+                state.denials_by_rule[result.rule] = state.denials_by_rule.get(result.rule, 0) + 1
         self._remember(verdict)
         return RiskOutputs(verdicts=(verdict,), approved=approved, records=(verdict_record(verdict),))
 
@@ -388,13 +420,15 @@ class RiskMachine:
         intent = command.intent
         if intent.intent_id in self.state.manual:
             return self._repeat((intent.intent_id,))
+        self._advance(self._moment_of(intent.decided_ms))
         wish = self._with_stop(self._wish_of(intent))
         verdict = self._verdict(wish)
         outputs = self._conclude(verdict, wish)
         self.state.manual[intent.intent_id] = verdict.approved
         while len(self.state.manual) > _REMEMBERED_VERDICTS:
             self.state.manual.pop(next(iter(self.state.manual)))
-        return attrs.evolve(outputs, records=(_command_record(command, self.state.now_ms), *outputs.records))
+        record = _record(command, self.state.now_ms, intent.correlation_id)
+        return attrs.evolve(outputs, records=(record, *outputs.records))
 
     def _with_stop(self, wish: Wish) -> Wish:
         """What a person opens gets the stop of the settings, unless the order brings its own."""
@@ -428,26 +462,48 @@ class RiskMachine:
 
     # --- time -------------------------------------------------------------------------------------------------------
 
-    def _begin_day(self) -> None:
-        state = self.state
-        day = trading_day(state.now_ms, self.settings.risk.day_timezone)
-        if day != state.day:
-            state.day = day
-            state.day_start_equity = None
-            state.trades_today = 0
-            state.trades_today_by_symbol = {}
+    def _advance(self, at_ms: int) -> None:
+        """Venue time has come to `at_ms`: a day may begin, locks run out, breakers may be tried."""
+        state, limits = self.state, self.settings.risk
+        state.now_ms = max(state.now_ms, at_ms)
+        risk_marks.begin_day(state, limits.day_timezone)
+        risk_protections.drop_expired(state)
+        self._note_breakers(risk_breakers.let_time_pass(state, limits, state.now_ms))
 
-    def _follow_equity(self) -> None:
-        """Note what the day began with, and the peak; both wait for the account to be known."""
+    def _moment_of(self, decided_ms: int) -> int:
+        """When a wish is judged: at its own moment if that is a little later than the newest candle's end."""
+        now_ms = self.state.now_ms
+        return decided_ms if now_ms < decided_ms <= now_ms + _AHEAD_MS else now_ms
+
+    def _hear_market(self, score: SignalScore) -> None:
+        """When the next candle is due, and how wild the market is."""
         state = self.state
-        if not self.account_known:
-            return
-        worth = self.equity
-        if state.day_start_equity is None:
-            state.day_start_equity = worth
-        # While an order works, half of a trade may be in the wallets and half not: no peak is made of that.
-        if state.peak_equity is None or (worth > state.peak_equity and not state.reservations):
-            state.peak_equity = worth
+        if score.decided_ms == state.now_ms:
+            due_ms = score.decided_ms + TIMEFRAME_MS.get(score.timeframe, MINUTE_MS)
+            waiting_ms = state.due_ms.get(score.symbol, 0)
+            # Of several time frames the shortest one tells first that something is missing.
+            state.due_ms[score.symbol] = min(due_ms, waiting_ms) if waiting_ms > score.decided_ms else due_ms
+        atr = score.features.get("atr")
+        if atr is not None:
+            volatility = state.volatility.get(score.strategy)
+            if volatility is None or volatility.symbol != score.symbol:
+                volatility = state.volatility[score.strategy] = Volatility(symbol=score.symbol)
+            volatility.hear(atr, score.price)
+            if not score.catch_up:
+                limits = self.settings.risk
+                self._note_breakers(risk_breakers.hear_volatility(state, limits, volatility, state.now_ms))
+
+    def _note_breakers(self, changed: Iterable[TradingBreaker]) -> None:
+        self._changes += [BreakerChanged(breaker=breaker.view()) for breaker in changed]
+
+    def _with_changes(self, outputs: RiskOutputs) -> RiskOutputs:
+        """Put what changed on the way before what was decided after it, as records and as words."""
+        if not self._changes:
+            return outputs
+        changes, self._changes = self._changes, []
+        records = tuple(_record(change, self.state.now_ms, "risk") for change in changes)
+        notices = tuple(notice for change in changes if (notice := _notice(change)) is not None)
+        return attrs.evolve(outputs, records=(*records, *outputs.records), notices=notices)
 
     def _recent_orders(self) -> list[int]:
         return [time_ms for time_ms in self.state.order_times_ms if time_ms > self.state.now_ms - MINUTE_MS]
@@ -469,13 +525,25 @@ def _approval(reservation: Reservation) -> Approved:
     return Approved(intent=reservation.intent, settings_version=reservation.settings_version)
 
 
-def _command_record(command: RiskCommand, at_ms: int) -> Record:
-    """Who turned which switch, for the audit."""
-    correlation_id = command.intent.correlation_id if isinstance(command, ManualOrder) else command.correlation_id
+def _record(message: Switch | ManualOrder | MarketCondition | Change, at_ms: int, correlation_id: str) -> Record:
+    """Who turned which switch, and what changed by itself, for the audit."""
     return Record(
-        kind=type(command).__name__,
+        kind=type(message).__name__,
         key=None,
-        payload=_ENCODER.encode(command),
+        payload=_ENCODER.encode(message),
         correlation_id=correlation_id,
         at_ms=at_ms,
     )
+
+
+def _notice(change: Change) -> tuple[str, str] | None:
+    match change:
+        case LockAdded(lock=lock):
+            what = lock.symbol or lock.strategy or "everything"
+            return "risk_locked", f"entries in {what} are locked by {lock.source.value}: {lock.reason}"
+        case BreakerChanged(breaker=breaker):
+            what = breaker.scope or "all symbols"
+            cause = f": {breaker.cause}" if breaker.cause else ""
+            return "breaker_" + breaker.state.value, f"trading breaker of {what} is {breaker.state.value}{cause}"
+        case EquityMarked():
+            return None

@@ -4,6 +4,7 @@ from decimal import Decimal
 
 from genesis.domain.risk_rules.account import CASH_MARGIN
 from genesis.domain.risk_state import Facts
+from genesis.domain.volatility import WILD
 from protocols.orders import Bracket
 from protocols.settings import RiskSettings
 from protocols.units import ZERO, floor_amount, round_price
@@ -25,8 +26,14 @@ def entry_quantity(limits: RiskSettings, facts: Facts, price: Decimal) -> Decima
         limits.max_order_notional,
         limits.max_position_notional - facts.position_notional,
         limits.max_gross_exposure - facts.gross_notional,
+        limits.max_net_exposure - facts.net_notional,
         facts.free_cash / CASH_MARGIN,
     )
+    if limits.atr_budget and facts.atr:
+        room = min(room, limits.atr_budget * facts.equity * price / facts.atr - facts.position_notional)
+    if facts.regime == WILD:
+        cut = limits.position_fraction * limits.regime_high_fraction
+        room = min(room, cut * facts.equity - facts.position_notional)
     quantity = floor_amount((room if room > 0 else target) / price)
     if facts.pair is not None:
         quantity = min(quantity, facts.pair.maximum)

@@ -8,8 +8,10 @@ import attrs
 import msgspec
 
 from genesis.domain.pairs import PairSpec
+from genesis.domain.trading_breaker import TradingBreaker
+from genesis.domain.volatility import UNKNOWN, Volatility
 from protocols.orders import OrderIntent, Purpose
-from protocols.risk import AccountState, TradingState, WalletView
+from protocols.risk import AccountState, ConditionKind, Lock, TradeResult, TradingState, WalletView
 from protocols.units import ZERO, Side, Symbol, base_currency
 
 ENTRY_PURPOSES = frozenset({Purpose.ENTRY, Purpose.MANUAL})
@@ -24,11 +26,21 @@ class Reservation(msgspec.Struct, frozen=True, kw_only=True):
     settings_version: int
 
 
+class StrategyBook(msgspec.Struct, kw_only=True):
+    """What one strategy made: realized, its best with open positions, and the equity when that best was."""
+
+    realized: Decimal = ZERO
+    peak: Decimal = ZERO
+    base_equity: Decimal = ZERO
+
+
 class RiskState(msgspec.Struct, kw_only=True):
     """Everything a decision depends on besides settings. Times are venue time; money is in the quote currency.
 
     `judged` maps a strategy to the open stamp of the last candle it was judged by; `exits_owed` maps `strategy symbol`
     to the codes that kept us from closing what should be closed. Equity figures are None until the account is known.
+    `due_ms` is when a symbol's next candle should have ended, `owner` the strategy that entered it last, `results` the
+    finished trades that some protection may still look at, `conditions` what the outside said last.
     """
 
     trading: TradingState = TradingState.ACTIVE
@@ -50,6 +62,20 @@ class RiskState(msgspec.Struct, kw_only=True):
     denials_by_code: dict[str, int] = {}
     account: AccountState | None = None
     closed_count: int = 0
+    week: str = ""
+    week_start_equity: Decimal | None = None
+    denials_by_rule: dict[str, int] = {}
+    last_entry_ms: dict[str, int] = {}
+    due_ms: dict[str, int] = {}
+    owner: dict[str, str] = {}
+    strategies: dict[str, StrategyBook] = {}
+    results: list[TradeResult] = []
+    trades_seen: int = 0
+    locks: dict[str, Lock] = {}
+    locks_made: int = 0
+    breakers: dict[str, TradingBreaker] = {}
+    conditions: dict[str, float] = {}
+    volatility: dict[str, Volatility] = {}
 
 
 @attrs.frozen(kw_only=True)
@@ -85,7 +111,9 @@ class Facts:
 
     `held` is signed base of the wish's symbol by our fills, `base_balance` what the venue keeps of it;
     `position_notional` and `gross_notional` include what approved entries reserve, `free_cash` excludes it. `working`
-    are our unfinished orders of the symbol.
+    are our unfinished orders of the symbol. `net_notional` is long less short; `strategy_result` is what the wish's
+    strategy made, open positions included; `overdue_ms` is how late the symbol's next candle is; `locks` are those that
+    stand against the wish, and `breaker` is the one in its way.
     """
 
     now_ms: int
@@ -102,6 +130,18 @@ class Facts:
     working: tuple[OrderIntent, ...]
     reduces: bool
     pair: PairSpec | None
+    net_notional: Decimal = ZERO
+    strategy_result: Decimal = ZERO
+    mismatched: bool = False
+    overdue_ms: int = 0
+    atr: Decimal | None = None
+    regime: str = UNKNOWN
+    locks: tuple[Lock, ...] = ()
+    breaker: TradingBreaker | None = None
+
+
+def condition_key(kind: ConditionKind, symbol: str) -> str:
+    return f"{kind.value} {symbol}"
 
 
 def held_quantity(account: AccountState | None, symbol: str) -> Decimal:

@@ -154,8 +154,15 @@ def _open_in_minute(texts: tuple[str, ...], timezone: str, minute: int) -> bool:
 
 def look(texts: tuple[str, ...], timezone: str, at_ms: int) -> WindowLook:
     """Open or not, and the next moment at which that changes."""
+    # What holds in a minute holds from its begin: nothing changes within one.
+    return _look_in_minute(texts, timezone, at_ms // MINUTE_MS)
+
+
+@lru_cache(maxsize=256)
+def _look_in_minute(texts: tuple[str, ...], timezone: str, minute: int) -> WindowLook:
     if not texts:
         return WindowLook(open=True, next_change_ms=None)
+    at_ms = minute * MINUTE_MS
     now = is_open(texts, timezone, at_ms)
     change = next((ms for ms in _candidates(texts, timezone, at_ms) if is_open(texts, timezone, ms) is not now), None)
     return WindowLook(open=now, next_change_ms=change)

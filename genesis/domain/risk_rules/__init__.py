@@ -6,21 +6,40 @@ through that only takes risk away: a limit must never keep anybody in a losing p
 
 from collections.abc import Callable
 
-from genesis.domain.risk_rules import account, activity, exposure, losses, signals, size, trading_state, working
+from genesis.domain.risk_rules import (
+    account,
+    activity,
+    breaker,
+    budget,
+    exposure,
+    hours,
+    locks,
+    losses,
+    signals,
+    size,
+    trading_state,
+    working,
+)
+from genesis.domain.risk_rules.results import Finding
 from genesis.domain.risk_state import Facts, RiskState, Wish
-from protocols.risk import RuleResult
 from protocols.settings import Settings
 
-Rule = Callable[[RiskState, Settings, Facts, Wish], RuleResult]
+Rule = Callable[[RiskState, Settings, Facts, Wish], Finding]
 
 RULES: tuple[Rule, ...] = (
     trading_state.not_halted,
     trading_state.not_reducing,
     trading_state.not_paused,
+    hours.inside_windows,
+    locks.not_locked,
+    breaker.breaker_closed,
     account.known_symbol,
     account.known_price,
     account.known_account,
+    account.matching_books,
     signals.fresh_signal,
+    signals.fresh_data,
+    signals.clocks_agree,
     working.nothing_working,
     working.something_to_reduce,
     size.minimum_size,
@@ -28,16 +47,22 @@ RULES: tuple[Rule, ...] = (
     size.order_notional,
     exposure.position_notional,
     exposure.gross_exposure,
+    exposure.net_exposure,
     exposure.open_positions,
+    budget.volatility_budget,
+    budget.regime_budget,
     losses.daily_loss,
+    losses.weekly_loss,
     losses.drawdown,
+    losses.strategy_drawdown,
     activity.trades_per_day,
     activity.trades_per_symbol,
     activity.orders_per_minute,
+    activity.cooled_down,
     account.enough_cash,
 )
 
 
-def judge(state: RiskState, settings: Settings, facts: Facts, wish: Wish) -> tuple[RuleResult, ...]:
+def judge(state: RiskState, settings: Settings, facts: Facts, wish: Wish) -> tuple[Finding, ...]:
     """The whole trace, in the order of `RULES`."""
-    return tuple(rule(state, settings, facts, wish) for rule in RULES)
+    return tuple([rule(state, settings, facts, wish) for rule in RULES])

@@ -2,9 +2,9 @@
 
 from decimal import Decimal
 
-from genesis.domain.risk_rules.results import answer
+from genesis.domain.risk_rules.results import Finding, answer
 from genesis.domain.risk_state import Facts, RiskState, Wish
-from protocols.risk import DenialCode, RuleResult
+from protocols.risk import DenialCode
 from protocols.settings import Settings
 from protocols.units import Side, base_currency, quote_currency
 
@@ -12,21 +12,30 @@ from protocols.units import Side, base_currency, quote_currency
 CASH_MARGIN = Decimal("1.01")
 
 
-def known_symbol(state: RiskState, settings: Settings, facts: Facts, wish: Wish) -> RuleResult:
+def known_symbol(state: RiskState, settings: Settings, facts: Facts, wish: Wish) -> Finding:
     return answer("known_symbol", DenialCode.UNKNOWN_SYMBOL, facts.symbol_known, symbol=wish.symbol)
 
 
-def known_price(state: RiskState, settings: Settings, facts: Facts, wish: Wish) -> RuleResult:
+def known_price(state: RiskState, settings: Settings, facts: Facts, wish: Wish) -> Finding:
     return answer("known_price", DenialCode.STALE_DATA, facts.price_known, price=wish.price)
 
 
-def known_account(state: RiskState, settings: Settings, facts: Facts, wish: Wish) -> RuleResult:
+def known_account(state: RiskState, settings: Settings, facts: Facts, wish: Wish) -> Finding:
+    return answer("known_account", DenialCode.ACCOUNT_UNKNOWN, facts.account_known, known=facts.account_known)
+
+
+def matching_books(state: RiskState, settings: Settings, facts: Facts, wish: Wish) -> Finding:
+    """While our fills say that we hold more than the venue keeps, nobody knows what an entry would add to."""
     return answer(
-        "known_account", DenialCode.ACCOUNT_UNKNOWN, facts.account_known, known=str(facts.account_known).lower()
+        "matching_books",
+        DenialCode.SYMBOL_HALTED,
+        facts.reduces or not facts.mismatched,
+        by_our_fills=facts.held,
+        at_the_venue=facts.base_balance,
     )
 
 
-def enough_cash(state: RiskState, settings: Settings, facts: Facts, wish: Wish) -> RuleResult:
+def enough_cash(state: RiskState, settings: Settings, facts: Facts, wish: Wish) -> Finding:
     """Buying needs free cash, selling needs the coins: nothing is sold short on the exchange wallet."""
     if wish.side is Side.BUY:
         needed, free, currency = wish.notional * CASH_MARGIN, facts.free_cash, quote_currency(wish.symbol)

@@ -1,20 +1,26 @@
 """Rules about the size of one order."""
 
-from genesis.domain.risk_rules.results import answer
-from genesis.domain.risk_state import Facts, RiskState, Wish
-from protocols.risk import DenialCode, RuleResult
+from genesis.domain.risk_rules.results import Finding, answer
+from genesis.domain.risk_state import ENTRY_PURPOSES, Facts, RiskState, Wish
+from protocols.risk import DenialCode
 from protocols.settings import Settings
 from protocols.units import AMOUNT_STEP
 
 
-def minimum_size(state: RiskState, settings: Settings, facts: Facts, wish: Wish) -> RuleResult:
+def minimum_size(state: RiskState, settings: Settings, facts: Facts, wish: Wish) -> Finding:
+    """An exit from nothing has no size to judge: `something_to_reduce` refuses it, once and for the right reason."""
     minimum = max(facts.pair.minimum, AMOUNT_STEP) if facts.pair is not None else AMOUNT_STEP
+    from_nothing = wish.purpose not in ENTRY_PURPOSES and facts.held == 0
     return answer(
-        "minimum_size", DenialCode.BELOW_MINIMUM_SIZE, wish.quantity >= minimum, quantity=wish.quantity, minimum=minimum
+        "minimum_size",
+        DenialCode.BELOW_MINIMUM_SIZE,
+        from_nothing or wish.quantity >= minimum,
+        quantity=wish.quantity,
+        minimum=minimum,
     )
 
 
-def maximum_size(state: RiskState, settings: Settings, facts: Facts, wish: Wish) -> RuleResult:
+def maximum_size(state: RiskState, settings: Settings, facts: Facts, wish: Wish) -> Finding:
     """The venue's own maximum: it binds exits too."""
     if facts.pair is None:
         return answer("maximum_size", DenialCode.ABOVE_MAXIMUM_SIZE, True, quantity=wish.quantity, maximum="unknown")
@@ -24,7 +30,7 @@ def maximum_size(state: RiskState, settings: Settings, facts: Facts, wish: Wish)
     )
 
 
-def order_notional(state: RiskState, settings: Settings, facts: Facts, wish: Wish) -> RuleResult:
+def order_notional(state: RiskState, settings: Settings, facts: Facts, wish: Wish) -> Finding:
     allowed = settings.risk.max_order_notional
     return answer(
         "order_notional",

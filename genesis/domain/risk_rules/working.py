@@ -1,13 +1,13 @@
 """Rules about what is already under way: one order per symbol and direction, and no exit from nothing."""
 
-from genesis.domain.risk_rules.results import answer
+from genesis.domain.risk_rules.results import Finding, answer
 from genesis.domain.risk_state import ENTRY_PURPOSES, Facts, RiskState, Wish
 from protocols.orders import Purpose
-from protocols.risk import DenialCode, RuleResult
+from protocols.risk import DenialCode
 from protocols.settings import Settings
 
 
-def nothing_working(state: RiskState, settings: Settings, facts: Facts, wish: Wish) -> RuleResult:
+def nothing_working(state: RiskState, settings: Settings, facts: Facts, wish: Wish) -> Finding:
     """While an order of the symbol has not ended, its position is not known, so no second one is sized by it.
 
     A person may add to what works: manual orders are exempt.
@@ -22,6 +22,6 @@ def nothing_working(state: RiskState, settings: Settings, facts: Facts, wish: Wi
     )
 
 
-def something_to_reduce(state: RiskState, settings: Settings, facts: Facts, wish: Wish) -> RuleResult:
+def something_to_reduce(state: RiskState, settings: Settings, facts: Facts, wish: Wish) -> Finding:
     passed = wish.purpose in ENTRY_PURPOSES or facts.held != 0
     return answer("something_to_reduce", DenialCode.NOTHING_TO_REDUCE, passed, held=facts.held)

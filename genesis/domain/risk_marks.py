@@ -1,0 +1,73 @@
+"""What losses are measured from: the equity at the begin of day and week, its peak, and each strategy's best.
+
+Every change of one of them is a record, so that the journal alone can tell them again.
+"""
+
+from collections.abc import Iterator
+from datetime import date
+from decimal import Decimal
+
+from genesis.domain.risk_facts import strategy_result
+from genesis.domain.risk_state import RiskState, StrategyBook
+from genesis.domain.trading_day import trading_day
+from protocols.risk import EquityMarked
+
+DAY, WEEK, PEAK, STRATEGY = "day", "week", "peak", "strategy"
+
+
+def begin_day(state: RiskState, timezone: str) -> None:
+    day = trading_day(state.now_ms, timezone)
+    if day == state.day:
+        return
+    state.day = day
+    state.day_start_equity = None
+    state.trades_today = 0
+    state.trades_today_by_symbol = {}
+    year, week, _ = date.fromisoformat(day).isocalendar()
+    name = f"{year}-W{week:02}"
+    if name != state.week:
+        state.week = name
+        state.week_start_equity = None
+
+
+def follow_equity(state: RiskState, worth: Decimal) -> Iterator[EquityMarked]:
+    """Note what the day and the week began with, and the peaks. The account must be known."""
+    if state.day_start_equity is None:
+        state.day_start_equity = worth
+        yield _mark(state, DAY, state.day, worth)
+    if state.week_start_equity is None:
+        state.week_start_equity = worth
+        yield _mark(state, WEEK, state.week, worth)
+    # While an order works, half of a trade may be in the wallets and half not: no peak is made of that.
+    if state.peak_equity is None or (worth > state.peak_equity and not state.reservations):
+        state.peak_equity = worth
+        yield _mark(state, PEAK, "", worth)
+    for strategy, book in state.strategies.items():
+        result = strategy_result(state, strategy)
+        if result > book.peak or book.base_equity <= 0:
+            book.peak = max(result, book.peak)
+            book.base_equity = worth
+            yield _mark(state, STRATEGY, strategy, book.peak)
+
+
+def reset_peaks(state: RiskState, strategy: str | None, worth: Decimal | None) -> Iterator[EquityMarked]:
+    """Measure from here on. `worth` is None while the account is not known: then from the moment it is."""
+    if strategy is None:
+        state.peak_equity = worth
+        yield _mark(state, PEAK, "", worth)
+    for name, book in state.strategies.items():
+        if strategy in (None, name):
+            book.peak = strategy_result(state, name)
+            book.base_equity = worth or book.base_equity
+            yield _mark(state, STRATEGY, name, book.peak)
+
+
+def own(state: RiskState, strategy: str, symbol: str, worth: Decimal) -> None:
+    """A strategy enters a symbol: what becomes of it is its result from now on."""
+    state.owner[symbol] = strategy
+    if strategy not in state.strategies:
+        state.strategies[strategy] = StrategyBook(base_equity=worth)
+
+
+def _mark(state: RiskState, mark: str, name: str, equity: Decimal | None) -> EquityMarked:
+    return EquityMarked(mark=mark, name=name, equity=equity, at_ms=state.now_ms)
