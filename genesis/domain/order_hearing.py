@@ -45,6 +45,9 @@ class OrderHearing(OrderRequests):
             else:
                 self._on_linked_order(self.orders[parent], order)
             return None
+        if order.venue_id in row.linked_ids:
+            self._on_linked_order(row, order)
+            return row
         if order.updated_ms < row.venue_updated_ms:
             return row
         first_sight = row.venue_id is None

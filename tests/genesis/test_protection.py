@@ -1,0 +1,145 @@
+"""Every position has its stop at the venue, by the venue's own books: while trading, while dying, and after a stranger."""
+
+import math
+import random
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+import trio
+
+from genesis.domain.decision_log import digest
+from genesis.domain.protection_watch import percentile
+from genesis.domain.settings_build import Layer
+from genesis.domain.venue_state import Order
+from genesis.research.backtest import run_backtest
+from genesis.summary import decision_lines
+from protocols.bitfinex.inputs import EndOrder
+from protocols.units import ZERO, base_currency
+from tests.house import House, check_books, house, leaves, lively_layer, piece_of, settings_of
+
+ACCOUNT = "sim"
+KILLS = 60
+STOPS = ("STOP", "STOP LIMIT", "TRAILING STOP")
+
+
+def stops_of(here: House, symbol: str) -> list[Order]:
+    orders = here.exchange.venue.accounts[ACCOUNT].orders.values()
+    return [order for order in orders if order.symbol == symbol and order.kind in STOPS and order.sign < 0]
+
+
+def bare(here: House, symbol: str) -> Decimal:
+    """How much of what the account owns no order of the venue would sell on a fall; what is being sold counts."""
+    account, spec = here.exchange.venue.accounts[ACCOUNT], here.exchange.venue.specs[symbol]  # type: ignore[index]
+    held = account.wallet("exchange", base_currency(symbol)).balance
+    selling = sum((o.remaining for o in account.orders.values() if o.symbol == symbol and o.kind == "MARKET"), ZERO)
+    left = held - selling - sum((order.remaining for order in stops_of(here, symbol)), ZERO)
+    return left if left >= spec.minimum else ZERO
+
+
+def check_stops(here: House) -> int:
+    """By the venue: each position is covered once and whole. Gives how many there are."""
+    found = 0
+    for symbol in here.exchange.venue.specs:
+        held = here.exchange.venue.accounts[ACCOUNT].wallet("exchange", base_currency(symbol)).balance
+        stops = stops_of(here, symbol)
+        assert len(stops) <= 1, f"{symbol} must have one stop, had {len(stops)}"
+        assert bare(here, symbol) == ZERO, f"{symbol}: {held} held must be stopped, {bare(here, symbol)} was not"
+        assert sum((order.remaining for order in stops), ZERO) <= held
+        found += bool(stops)
+    return found
+
+
+def with_target(layer: Layer) -> Layer:
+    more = {"risk.stop_atr": 1, "risk.target_atr": 2}
+    return Layer(name=layer.name, values={**layer.values, **more})
+
+
+def trailing(layer: Layer) -> Layer:
+    return Layer(name=layer.name, values={**layer.values, "risk.stop_fraction": "0.004", "risk.stop_trails": True})
+
+
+@pytest.mark.parametrize("change", [with_target, trailing])
+async def test_brackets_decide_in_the_simulation_what_they_decide_in_a_backtest(
+    tmp_path: Path, change: Callable[..., Layer]
+) -> None:
+    recording, layer = piece_of(minutes=90, skip=600), change(lively_layer())
+    async with house(tmp_path, recording=recording, layer=layer) as here:
+        await here.replay()
+        await here.all_orders_known()
+        check_books(here)
+        check_stops(here)
+        lines = decision_lines(here.store.store)[0]
+        purposes = {fill.purpose.value for fill in here.engine.cells.orders.value.fills}
+    result = run_backtest(recording, settings_of(layer))
+    assert "stop" in purposes
+    assert digest(lines) == result.digest
+
+
+async def test_a_stop_that_a_stranger_cancels_comes_back(tmp_path: Path) -> None:
+    recording, layer = piece_of(minutes=22, skip=600), lively_layer()
+    async with house(tmp_path, recording=recording, layer=layer) as here:
+        await here.replay()
+        await here.all_orders_known()
+        assert check_stops(here) > 0
+        for symbol in here.exchange.venue.specs:
+            for order in stops_of(here, symbol):
+                end = EndOrder(venue_id=order.venue_id, cid=None, cid_date=None)
+                here.exchange.accounts.apply(here.exchange.venue.cancel(ACCOUNT, end, here.exchange.venue_ms()))
+        with trio.fail_after(5):
+            while any(bare(here, symbol) for symbol in here.exchange.venue.specs):  # noqa: ASYNC110 - the venue's books
+                await trio.sleep(0.005)
+        await here.all_orders_known()
+        assert check_stops(here) > 0
+        codes = [notice.code for notice in here.engine.readers.notices()]
+        assert "protection_replaced" in codes
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("change", [lively_layer, lambda: with_target(lively_layer())])
+async def test_no_position_stays_naked_whoever_is_killed_when(
+    tmp_path: Path, seed: int, change: Callable[..., Layer]
+) -> None:
+    chance = random.Random(f"naked-{seed}")
+    recording = piece_of(minutes=45, skip=150 * seed)
+    spans: list[float] = []
+    async with house(tmp_path, recording=recording, layer=change(), seed=seed) as here:
+        await here.ready()
+        paths = leaves(here.engine)
+
+        async def assassin() -> None:
+            for _ in range(KILLS):
+                for _ in range(chance.randrange(60)):
+                    await trio.lowlevel.checkpoint()
+                if chance.random() < 0.3:
+                    await trio.sleep(chance.random() * 0.03)
+                here.engine.supervisor.kill(chance.choice(paths), reason=f"seed {seed}")
+
+        async def inspector() -> None:
+            since: dict[str, float] = {}
+            while True:
+                now = trio.current_time()
+                for symbol in here.exchange.venue.specs:
+                    if bare(here, symbol):
+                        since.setdefault(symbol, now)
+                    elif symbol in since:
+                        spans.append(now - since.pop(symbol))
+                await trio.sleep(0.001)
+
+        async with trio.open_nursery() as watching:
+            watching.start_soon(inspector)
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(assassin)
+                with trio.fail_after(120):
+                    await here.exchange.replay(math.inf, here.pacer)
+            with trio.fail_after(60):
+                await here.all_orders_known()
+                await here.pacer.settled()
+            watching.cancel_scope.cancel()
+        check_books(here)
+        check_stops(here)
+        assert not here.engine.supervisor.dead_letters
+        assert here.engine.cells.protection.value.naked == 0
+    assert percentile(spans, 0.99) < 5.0, f"the longest was {max(spans):.2f} s"
+    print(f"{len(spans)} spans, p50 {percentile(spans, 0.5):.3f} s, p99 {percentile(spans, 0.99):.3f} s")
