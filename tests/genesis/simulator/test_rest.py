@@ -169,11 +169,12 @@ async def test_trades_positions_margin_and_ledgers(world: Any) -> None:
     assert len(entries[0]) == 9
     assert {row[1] for row in entries} == {"USD"}
     moved = {"from": "margin", "to": "exchange", "currency": "USD", "amount": "100"}
-    assert (await world.post("auth/w/transfer", moved, nonce=9)).json()[2] == "api_key: permission invalid"
-    keys = {"key": "bob-withdraw", "secret": "bob-withdraw-secret"}
-    assert (await world.post("auth/w/transfer", moved, nonce=1, **keys)).json()[1] == "acc_tf"
-    answer = await world.post("auth/w/transfer", moved | {"amount": "1000000"}, nonce=2, **keys)
+    assert (await world.post("auth/w/transfer", moved, nonce=9)).json()[1] == "acc_tf"
+    answer = await world.post("auth/w/transfer", moved | {"amount": "1000000"}, nonce=10)
     assert answer.json()[0] == "error"
+    keys = {"key": "alice-read", "secret": "alice-read-secret"}
+    answer = await world.post("auth/w/transfer", moved, nonce=1, **keys)
+    assert answer.json()[2] == "api_key: permission invalid"
 
 
 async def test_many_operations_in_one_request(world: Any) -> None:
