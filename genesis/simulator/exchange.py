@@ -107,6 +107,8 @@ class Exchange:
         self.ended = trio.Event()
         """Set when the recording has been told to its end."""
         self.operative = True
+        self.quiet = False
+        """No heartbeats on market streams: whoever drives this exchange has lost its own source."""
         symbols = _symbols(recording)
         if any(terms.paper for terms in settings.accounts):
             symbols += [paper_twin(symbol) for symbol in symbols]
@@ -248,7 +250,7 @@ class Exchange:
         idle: dict[int, tuple[int, float]] = {}
         while True:
             await trio.sleep(self.settings.heartbeat_s)
-            for symbol in list(self.market.streams()):
+            for symbol in [] if self.quiet else list(self.market.streams()):
                 self.market.beat(symbol)
             for session in list(self.accounts.sessions):
                 session.account("hb", None)

@@ -131,6 +131,11 @@ class RecordedBook:
         self.book = LevelBook()
         self._taken: dict[tuple[Side, float], tuple[object, Decimal]] = {}
 
+    def follow(self, book: LevelBook) -> None:
+        """From now on this is the book that somebody else keeps."""
+        self.book = book
+        self._taken.clear()
+
     def snapshot(self, rows: list[list[Any]]) -> None:
         self.book.clear()
         self._taken.clear()

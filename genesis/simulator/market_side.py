@@ -156,6 +156,21 @@ class MarketSide:
                     if row is not None:
                         session.channel(channel, row)
 
+    def minute_moved(self, symbol: Symbol, minute: CandleRow) -> None:
+        """A candle as its venue tells it: to whoever listens to candles and the ticker, in every time frame."""
+        feed = self.feeds[symbol]
+        feed.on_minute(minute)
+        for subscription in list(self._streams[symbol]):
+            text: str | None = None
+            if subscription.channel == "candles":
+                candle = feed.current(subscription.timeframe)
+                text = None if candle is None else candle_text(candle)
+            elif subscription.channel == "ticker":
+                text = self.ticker_row(symbol)
+            if text is not None:
+                for session, channel in self.subscribers[subscription].items():
+                    session.channel(channel, text)
+
     def confirmed(self, symbol: Symbol, payload: str) -> None:
         """A recorded `tu`, as it was sent."""
         for subscription in list(self._streams[symbol]):
