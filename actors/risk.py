@@ -15,11 +15,12 @@ from genesis.core.actor import Context
 from genesis.core.channel import Channel, Envelope
 from genesis.core.latest import Latest
 from genesis.core.mailbox import Outlet
+from genesis.domain.decision_log import SIGNAL_KIND, read_decision
 from genesis.domain.order_rows import TABLE as ORDER_TABLE
 from genesis.domain.pairs import PairSpecs
 from genesis.domain.risk_machine import RISK_TABLE, RiskMachine, RiskOutputs
 from protocols.health import Notice
-from protocols.journal import Cells, Commit, JournalRequest, ReadCells, Record
+from protocols.journal import Cells, Commit, JournalRequest, ReadCells, ReadRecords, Record, Records
 from protocols.orders import TERMINAL_STATES, Approved, OrderState
 from protocols.risk import (
     AccountState,
@@ -35,6 +36,8 @@ from protocols.signals import SignalScore
 
 BATCH = 64
 RECENT = 200
+UNJUDGED = 2_000
+"""So many of the newest kept scores are looked at for some that were lost: far more than are ever on the way."""
 
 
 class _NamedIntent(msgspec.Struct):
@@ -131,7 +134,29 @@ class RiskActor:
             if ui is not None:
                 text = f"approved but never sent when the engine stopped, now void: {', '.join(unsent)}"
                 ui.put_nowait(Notice(level="warning", code="approval_void", text=text, at_ms=ctx.clock.wall_ms()))
+        await self._hear_what_was_lost(ctx, machine, journal)
         return machine
+
+    async def _hear_what_was_lost(self, ctx: Context, machine: RiskMachine, journal: Outlet[JournalRequest]) -> None:
+        """Scores that were kept by who said them when the process was killed, and not yet judged by us.
+
+        Nobody says them again, and the strategy believes that it has sold. As history they open nothing.
+        """
+        question = ReadRecords(kinds=(SIGNAL_KIND,), newest_first=True, limit=UNJUDGED)
+        kept: Records = await journal.ask(question)
+        judged = machine.state.judged
+        records: list[Record] = []
+        for row in reversed(kept.records):
+            score = read_decision(row.record)
+            assert isinstance(score, SignalScore)
+            # A strategy that risk has never heard of was told nothing by the last process either.
+            if score.candle_open_ms > judged.get(score.strategy, score.candle_open_ms):
+                outputs = machine.on_score(msgspec.structs.replace(score, catch_up=True))
+                # Nothing is told from here: what would be approved is owed, and asked again when we live.
+                machine.release_unsent(approved.intent.intent_id for approved in outputs.approved)
+                records += outputs.records
+        if records:
+            await journal.ask(Commit(writer=ctx.name, records=tuple(records), cells=(machine.checkpoint(),)))
 
 
 async def _known_orders(journal: Outlet[JournalRequest]) -> list[_KnownOrder]:

@@ -15,7 +15,17 @@ from genesis.core.channel import Channel, Overflow
 from genesis.core.clock import TrioClock
 from genesis.core.mailbox import Mailbox
 from genesis.core.supervisor import ChildSpec, Supervisor, SupervisorSpec
-from protocols.journal import Cells, CellWrite, Commit, Committed, ReadCells, Record
+from protocols.journal import (
+    Cells,
+    CellWrite,
+    Commit,
+    Committed,
+    ReadCells,
+    ReadRecords,
+    Record,
+    Records,
+    StoredRecord,
+)
 
 
 class MemoryDisk:
@@ -35,7 +45,12 @@ class MemoryDisk:
             self.cells[(cell.table, cell.key)] = cell
         return Committed(first_seq=0, new=new)
 
-    def read(self, question: ReadCells) -> Cells:
+    def read(self, question: ReadCells | ReadRecords) -> Cells | Records:
+        if isinstance(question, ReadRecords):
+            numbered = [StoredRecord(seq=seq, record=record) for seq, record in enumerate(self.records, 1)]
+            found = [row for row in numbered if row.seq > question.after_seq and row.record.kind in question.kinds]
+            found = found[::-1] if question.newest_first else found
+            return Records(records=tuple(found[: question.limit]))
         return Cells(cells=tuple(cell for (table, _), cell in sorted(self.cells.items()) if table == question.table))
 
 

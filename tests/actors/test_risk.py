@@ -12,7 +12,7 @@ import trio
 from actors.risk import RiskActor
 from genesis.core.channel import Channel, Overflow
 from genesis.core.latest import Latest
-from genesis.domain.decision_log import decision_line, record_lines
+from genesis.domain.decision_log import decision_line, record_lines, signal_record
 from genesis.domain.pairs import PairSpecs, pair_specs
 from genesis.domain.risk_machine import RiskMachine
 from protocols.journal import CellWrite
@@ -190,6 +190,41 @@ async def test_an_approval_that_never_left_is_void_in_the_next_process() -> None
         await stage.settled()
         (verdict,) = third.verdicts.value
         assert DenialCode.ORDER_ALREADY_WORKING in {result.code for result in verdict.denials}
+
+
+async def test_a_sell_that_was_kept_and_never_judged_is_owed_by_the_next_process() -> None:
+    """kill -9 between the commit of who said it and ours: nobody says it again."""
+    held = an_account(held=Decimal("0.5"))
+    first = World()
+    async with first.run() as stage:
+        first.accounts.put_nowait(held)
+        await first.scores.put(a_score(1, "hold"))
+        await stage.settled()
+        disk = stage.disk
+    disk.records += [signal_record(a_score(minute, said)) for minute, said in ((0, "sell"), (1, "hold"), (2, "sell"))]
+    second = World()
+    async with second.run(disk) as stage:
+        second.accounts.put_nowait(held)
+        await second.scores.put(a_score(3, "hold"))
+        await stage.settled()
+        (approved,) = second.listener.heard
+        assert (approved.intent.side, approved.intent.quantity) == (Side.SELL, Decimal("0.5"))
+
+
+async def test_a_buy_that_was_kept_and_never_judged_is_gone_with_its_moment() -> None:
+    first = World()
+    async with first.run() as stage:
+        first.accounts.put_nowait(an_account())
+        await first.scores.put(a_score(1, "hold"))
+        await stage.settled()
+        disk = stage.disk
+    disk.records.append(signal_record(a_score(2, "buy")))
+    second = World()
+    async with second.run(disk) as stage:
+        second.accounts.put_nowait(an_account())
+        await second.scores.put(a_score(3, "hold"))
+        await stage.settled()
+        assert second.listener.heard == []
 
 
 async def test_an_ending_that_no_account_state_named_is_looked_up() -> None:
