@@ -14,10 +14,12 @@ from genesis.core.actor import Context
 from genesis.core.channel import Channel
 from genesis.core.latest import Latest
 from genesis.core.mailbox import Outlet
+from genesis.domain.conditions import ConditionWatch
 from genesis.edge.connection_stats import ConnectionStats
 from protocols.bitfinex.subscriptions import Subscription
 from protocols.health import Notice, Reconnect
 from protocols.market import Freshness, MarketView
+from protocols.risk import MarketCondition
 from protocols.settings import Settings
 
 LOOK_S: Final = 1.0
@@ -77,13 +79,18 @@ class Watched:
 
 @attrs.define(kw_only=True, eq=False)
 class WatchdogActor:
-    """`freshness` is published for everybody; `notices` may be None."""
+    """`freshness` is published for everybody; `notices` may be None.
+
+    `conditions` is where risk hears of spreads, ages and skews; None in a replay, whose market waits for us and whose
+    decisions must not depend on how fast we are.
+    """
 
     settings: Latest[Settings]
     market: Latest[MarketView]
     connections: tuple[Watched, ...]
     freshness: Latest[tuple[Freshness, ...]]
     notices: Channel[Any] | None = None
+    conditions: Channel[MarketCondition] | None = None
     reconnects: int = 0
     _view_version: int = attrs.field(default=-1, init=False)
     _view_at: float = attrs.field(default=0.0, init=False)
@@ -92,6 +99,8 @@ class WatchdogActor:
     async def run(self, ctx: Context) -> None:
         outlets = {watched.name: ctx.outlet(watched.reconnect) for watched in self.connections}
         notices = ctx.outlet(self.notices) if self.notices is not None else None
+        conditions = ctx.outlet(self.conditions) if self.conditions is not None else None
+        watch = ConditionWatch()
         ctx.ready()
         look_at = ctx.clock.now()
         while True:
@@ -102,6 +111,9 @@ class WatchdogActor:
             look_at = now + LOOK_S
             fresh = self._look_at_streams(now)
             self.freshness.set(fresh)
+            if conditions is not None:
+                for condition in self._conditions(watch, fresh, now):
+                    conditions.put_nowait(condition)
             lasting = self._lasting(now, fresh)
             for watched in self.connections:
                 reason = watched.trouble(now, self.settings.value) or _stale_on(watched, lasting)
@@ -125,6 +137,17 @@ class WatchdogActor:
                 entry, age_ms=entry.age_ms + older_ms, stale=entry.age_ms + older_ms > entry.limit_ms
             )
             for entry in found
+        )
+
+    def _conditions(self, watch: ConditionWatch, fresh: tuple[Freshness, ...], now: float) -> list[MarketCondition]:
+        skews = [each.stats.skew_ms for each in self.connections if each.stats.skew_ms is not None]
+        return watch.look(
+            fresh=fresh,
+            tickers=self.market.value.tickers,
+            skew_ms=max(skews, key=abs, default=None),
+            settings=self.settings.value,
+            venue_ms=self.market.value.venue_ms,
+            now=now,
         )
 
     def _lasting(self, now: float, fresh: tuple[Freshness, ...]) -> dict[tuple[str, str, str], float]:

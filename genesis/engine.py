@@ -5,6 +5,7 @@ It trades through whatever venue it is told the addresses of; what is real and w
 
 from collections import deque
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, Final
 
 import attrs
@@ -30,6 +31,8 @@ from genesis.core.errors import ChannelClosed, ChannelFull, DeadLettered
 from genesis.core.latest import Latest
 from genesis.core.mailbox import Channel, DeadLetter
 from genesis.core.supervisor import ChildSpec, EventKind, Strategy, Supervisor, SupervisorEvent, SupervisorSpec
+from genesis.domain.decision_log import VERDICT_KIND
+from genesis.domain.decision_search import DecisionsFound, DecisionSearch, search, verdicts_of
 from genesis.domain.pairs import PairSpecs
 from genesis.domain.protection_watch import ProtectionWatch
 from genesis.domain.rate_limit import RateLimit
@@ -39,14 +42,16 @@ from genesis.edge.connection_stats import ConnectionStats
 from genesis.edge.nonce import NonceOwner
 from genesis.edge.rest import RestDoor
 from genesis.edge.send_ledger import SendLedger
+from genesis.edge.store import ReadOnlyStore
 from genesis.edge.store_thread import StoreThread
 from genesis.edge.websocket import Dial
 from genesis.plan import MONEY_CHANNELS, Plan
 from protocols.bitfinex.subscriptions import Subscription
 from protocols.config import SetSettings, SettingsReply
 from protocols.health import ConnectionView, Notice
+from protocols.journal import ReadRecords
 from protocols.orders import TERMINAL_STATES, CancelIntent, Flatten, UpdateIntent
-from protocols.risk import ManualOrder, RiskCommand, SetTradingState, TradingState, Verdict
+from protocols.risk import EvaluateOrder, ManualOrder, RiskCommand, SetTradingState, TradingState, Verdict
 from protocols.settings import Settings
 from web.actor import WebActor
 from web.controls import Busy, Controls, Refused
@@ -61,6 +66,8 @@ JOURNAL_BACKOFF: Final = Backoff(base_s=0.05, cap_s=0.25)
 for everybody else it took the engine four minutes to give up."""
 ANSWER_WITHIN_S: Final = 10.0
 """A control that the engine has taken but not answered after this long is reported as under way."""
+VERDICTS_SEARCHED: Final = 5_000
+"""How many of the newest verdicts a search looks through: some tenths of a second in a thread of its own."""
 
 
 @attrs.frozen(kw_only=True)
@@ -324,6 +331,8 @@ class Engine:
             connections=tuple(watched),
             freshness=self.cells.freshness,
             notices=self.channels.ui,
+            # A replayed market waits for us: there data is never old, and no wall clock may move a decision.
+            conditions=self.channels.conditions if self.venue.pace_dials else None,
         )
 
     def _protection(self) -> Actor:
@@ -413,6 +422,7 @@ class Engine:
             signals=recent.signals,
             verdicts=lambda: cells.verdicts.value,
             risk=lambda: cells.risk.value,
+            settings=lambda: cells.settings.value,
             actors=self.supervisor.tree,
             connections=lambda: tuple(cell.value for cell in cells.connections.values()),
             freshness=lambda: cells.freshness.value,
@@ -480,7 +490,17 @@ class Engine:
             flatten=self._wish,
             risk=self._risk_command,
             kill_actor=self._kill if self._chaos else None,
+            evaluate=self._evaluate,
+            settings=self.set_settings,
+            search=self._search,
         )
+
+    async def _evaluate(self, question: EvaluateOrder) -> Verdict | None:
+        answer: Verdict | None = await _ask(self.channels.risk_commands, question, "risk")
+        return answer
+
+    async def _search(self, asked: DecisionSearch) -> DecisionsFound:
+        return await trio.to_thread.run_sync(_search_journal, self.store.path, asked)
 
     async def _order_by_hand(self, order: ManualOrder) -> Verdict | None:
         answer = await _ask(self.channels.risk_commands, order, "risk")
@@ -509,6 +529,12 @@ class Engine:
         """Hand a change to the config actor. Raises Busy; None when the answer takes too long."""
         answer: SettingsReply | None = await _ask(self.channels.set_settings, wish, "configuration")
         return answer
+
+
+def _search_journal(path: Path, asked: DecisionSearch) -> DecisionsFound:
+    question = ReadRecords(kinds=(VERDICT_KIND,), limit=VERDICTS_SEARCHED, newest_first=True)
+    with ReadOnlyStore.open(path) as store:
+        return search(verdicts_of(store.read_records(question).records), asked)
 
 
 async def _ask(channel: Channel[Any], message: Any, what: str) -> Any:

@@ -27,17 +27,33 @@ from protocols.orders import (
     OrderWish,
     VenueCommand,
 )
-from protocols.risk import AccountState, RiskCommand, RiskStatus, Verdict
+from protocols.risk import AccountState, MarketCondition, RiskCommand, RiskStatus, Verdict
 from protocols.settings import Settings
 from protocols.signals import SignalScore
 from protocols.trading import OrdersView, ProtectionStatus
 
-MONEY_CHANNELS = frozenset({"approved", "account_events", "order_reports", "scores", "order_wishes"})
-"""A dead letter on one of these is about money: nobody may trade on as if nothing had happened."""
+MONEY_CHANNELS = frozenset(
+    {
+        "scores",
+        "approved",
+        "order_wishes",
+        "venue_commands",
+        "account_events",
+        "order_reports",
+        "balances",
+        "account_state",
+    }
+)
+"""A dead letter on one of these is about money: nobody may trade on as if nothing had happened. A wallet or an account
+state that was put aside leaves the older one in force, and sizes would be made of it."""
 
 
 def _price_key(message: Ticker | BookTop) -> tuple[str, str]:
     return type(message).__name__, message.symbol
+
+
+def _condition_key(message: MarketCondition) -> tuple[str, str]:
+    return message.kind, message.symbol
 
 
 def _one(_: object) -> str:
@@ -62,6 +78,9 @@ class Channels:
     scores: Channel[SignalScore] = attrs.field(factory=lambda: Channel("scores", Overflow.BLOCK, capacity=4096))
     risk_commands: Channel[RiskCommand] = attrs.field(
         factory=lambda: Channel("risk_commands", Overflow.FAIL, capacity=64)
+    )
+    conditions: Channel[MarketCondition] = attrs.field(
+        factory=lambda: Channel("conditions", Overflow.CONFLATE, capacity=1024, key=_condition_key)
     )
     account_state: Channel[AccountState] = attrs.field(
         factory=lambda: Channel("account_state", Overflow.CONFLATE, capacity=1, key=_one)
@@ -150,7 +169,7 @@ class Plan:
             "config": (to.set_settings,),
             "account": (to.order_reports, to.balances, to.closed_to_account),
             "order": (to.account_events, to.approved, to.order_wishes),
-            "risk": (to.account_state, to.risk_commands, to.scores),
+            "risk": (to.account_state, to.risk_commands, to.conditions, to.scores),
             "signal": (to.closed_to_signal,),
             "market_cache": (to.market_events, to.prices),
             "history": (to.history_requests, to.candle_requests),
@@ -174,7 +193,7 @@ class Plan:
             "history": (to.account_events, to.market_events, to.ui),
             "connection_private": (to.journal, to.account_events, to.balances, to.ui),
             **{f"connection_public_{number}": public for number in range(self.sockets)},
-            "watchdog": (to.reconnect_private, *self.reconnect_public, to.ui),
+            "watchdog": (to.reconnect_private, *self.reconnect_public, to.conditions, to.ui),
             "protection": (to.order_wishes, to.ui),
             "web": (to.risk_commands, to.order_wishes, to.set_settings),
         }

@@ -9,8 +9,10 @@ from collections.abc import Awaitable, Callable
 
 import attrs
 
+from genesis.domain.decision_search import DecisionSearch, DecisionsFound
+from protocols.config import SetSettings, SettingsReply
 from protocols.orders import CancelIntent, Flatten, UpdateIntent
-from protocols.risk import ManualOrder, RiskCommand, Verdict
+from protocols.risk import EvaluateOrder, ManualOrder, RiskCommand, Verdict
 
 
 class ControlError(Exception):
@@ -38,7 +40,11 @@ class Refused(ControlError):
 
 @attrs.frozen(kw_only=True)
 class Controls:
-    """`order` may answer with risk's verdict, or None when that comes later. `kill_actor` exists in sim mode only."""
+    """`order` may answer with risk's verdict, or None when that comes later. `kill_actor` exists in sim mode only.
+
+    `evaluate` asks risk without ordering anything; `settings` changes settings, None when the answer takes too long;
+    `search` looks through the journal's verdicts.
+    """
 
     order: Callable[[ManualOrder], Awaitable[Verdict | None]] | None = None
     cancel: Callable[[CancelIntent], Awaitable[None]] | None = None
@@ -46,3 +52,6 @@ class Controls:
     flatten: Callable[[Flatten], Awaitable[None]] | None = None
     risk: Callable[[RiskCommand], Awaitable[None]] | None = None
     kill_actor: Callable[[str], Awaitable[bool]] | None = None
+    evaluate: Callable[[EvaluateOrder], Awaitable[Verdict | None]] | None = None
+    settings: Callable[[SetSettings], Awaitable[SettingsReply | None]] | None = None
+    search: Callable[[DecisionSearch], Awaitable[DecisionsFound]] | None = None

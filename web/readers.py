@@ -12,6 +12,7 @@ from protocols.health import ActorView, ConnectionView, Notice
 from protocols.market import Candle, Freshness, Ticker
 from protocols.orders import Fill, OrderView
 from protocols.risk import AccountState, RiskStatus, Verdict
+from protocols.settings import Settings
 from protocols.signals import SignalScore
 from web.models import EngineStatus, EquityPoint
 
@@ -58,5 +59,6 @@ class Readers:
     freshness: Callable[[], Sequence[Freshness]] = _nothing
     equity: Callable[[], Sequence[EquityPoint]] = _nothing
     notices: Callable[[], Sequence[Notice]] = _nothing
+    settings: Callable[[], Settings] = Settings
     gauges: Callable[[], Mapping[str, float]] = _empty
     counters: Callable[[], Mapping[str, float]] = _empty

@@ -38,6 +38,11 @@ class StoreThread:
         return self.store.poisoned
 
     @property
+    def path(self) -> Path:
+        """Where the journal is, for readers that open it beside us."""
+        return self._store.path
+
+    @property
     def epoch(self) -> int:
         """Which session of the journal this is."""
         return self.store.epoch()
