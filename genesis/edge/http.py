@@ -4,6 +4,7 @@ Redirects are not followed (a signed request must not be carried elsewhere), the
 and nothing is repeated here: whether that is safe is the caller's to know.
 """
 
+import contextlib
 import ssl
 from collections.abc import Mapping
 from types import TracebackType
@@ -37,6 +38,25 @@ class HttpAnswer:
         """The Retry-After header when it counts seconds; dates are not used by venues."""
         text = self.headers.get("retry-after", "").strip()
         return float(text) if text.isdigit() else None
+
+
+class _Body(httpx.AsyncByteStream):
+    """A request's body in one piece.
+
+    httpx's own is an async generator: one that is cancelled while the piece is being sent is left hanging half-way, for
+    the garbage collector to complain about.
+    """
+
+    def __init__(self, body: bytes) -> None:
+        self._left = [body] if body else []
+
+    def __aiter__(self) -> "_Body":
+        return self
+
+    async def __anext__(self) -> bytes:
+        if not self._left:
+            raise StopAsyncIteration
+        return self._left.pop()
 
 
 class HttpClient:
@@ -84,7 +104,9 @@ class HttpClient:
         size = 0
         try:
             with trio.move_on_after(self._timeout_s * WHOLE_TIMES) as whole:
-                async with self._client.stream(method, target, headers=dict(headers or {}), content=body) as answer:
+                request = self._client.build_request(method, target, headers=dict(headers or {}), content=body)
+                request.stream = _Body(body)
+                async with contextlib.aclosing(await self._client.send(request, stream=True)) as answer:
                     async for chunk in answer.aiter_bytes():
                         size += len(chunk)
                         if size > self._max_body_bytes:
