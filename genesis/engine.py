@@ -32,7 +32,7 @@ from genesis.core.latest import Latest
 from genesis.core.mailbox import Channel, DeadLetter
 from genesis.core.supervisor import ChildSpec, EventKind, Strategy, Supervisor, SupervisorEvent, SupervisorSpec
 from genesis.domain.decision_log import VERDICT_KIND
-from genesis.domain.decision_search import DecisionsFound, DecisionSearch, search, verdicts_of
+from genesis.domain.decision_search import DecisionSearch, DecisionsFound, search, verdicts_of
 from genesis.domain.pairs import PairSpecs
 from genesis.domain.protection_watch import ProtectionWatch
 from genesis.domain.rate_limit import RateLimit
