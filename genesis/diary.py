@@ -5,7 +5,7 @@ Trades, refusals, orders that went wrong, notices, lines up and down, changed tr
 the book.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final, TypeVar
 
 import attrs
@@ -31,16 +31,25 @@ log = structlog.get_logger("genesis.diary")
 class Diary:
     """Hears what the screens hear, and watches cells of which only a change is worth a line."""
 
+    _fills: set[tuple[int, int]] = attrs.field(factory=set)
     _states: dict[str, OrderState] = attrs.field(factory=dict)
     _line: dict[str, str] = attrs.field(factory=dict)
     _trading: tuple[TradingState, bool] | None = None
+
+    @classmethod
+    def after(cls, fills: Iterable[Fill]) -> "Diary":
+        """One that has told these fills before: they are told again at every start, and after every crash."""
+        return cls(fills={(fill.trade_id, fill.venue_order_id) for fill in fills})
 
     def hear(self, event: object) -> None:
         match event:
             case Notice():
                 getattr(log, NOTICE_LEVELS.get(event.level, "info"))("notice", code=event.code, text=event.text)
             case Fill():
-                _on_fill(event)
+                known, identity = len(self._fills), (event.trade_id, event.venue_order_id)
+                self._fills.add(identity)
+                if len(self._fills) > known:
+                    _on_fill(event)
             case OrderUpdate():
                 self._on_order(event)
             case Verdict():

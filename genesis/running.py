@@ -1,6 +1,7 @@
 """One run from start to end: opens what the engine stands on, starts it, tells the user, and ends it in order."""
 
 import contextlib
+import errno
 import importlib.metadata
 import os
 import signal
@@ -8,7 +9,7 @@ import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, TypeVar
 
 import attrs
 import structlog
@@ -22,30 +23,37 @@ from genesis.core.hard_exit import HardExit
 from genesis.core.loop_watch import LoopBlocked, LoopWatch
 from genesis.core.supervisor import EventKind, SupervisorEvent
 from genesis.diary import Diary, watch
+from genesis.domain.account_machine import read_order_cells
+from genesis.domain.order_rows import TABLE as ORDER_TABLE
 from genesis.domain.pairs import PairSpecs, pair_specs
 from genesis.domain.recording import CandleRecording, RecordingError
 from genesis.domain.replay import MINUTE_MS
 from genesis.domain.rest_budget import RestBudget
-from genesis.edge.errors import EdgeError
+from genesis.edge.errors import EdgeError, SecretRefused
 from genesis.edge.http import HttpClient
+from genesis.edge.key_check import check_key
 from genesis.edge.nonce import NonceOwner
 from genesis.edge.rest import RestDoor, RestKey
 from genesis.edge.run_file import RunFile
 from genesis.edge.run_file import remove as remove_run_file
 from genesis.edge.secrets import Secret
 from genesis.edge.store import Store
-from genesis.edge.store_errors import StoreCorrupt, StoreError
+from genesis.edge.store_errors import StoreCorrupt, StoreError, StoreIncomplete
 from genesis.edge.store_thread import StoreThread
 from genesis.edge.websocket import calm_websocket, fast_websocket
 from genesis.engine import Engine, VenuePorts
 from genesis.pacer import Pacer
+from genesis.paper_session import open_paper
 from genesis.run_options import CannotStart, ExitCode, Mode, RunOptions
 from genesis.sim_session import SimSession
 from genesis.simulator.exchange import Address, Exchange
 from genesis.simulator.recordings import DEFAULT, Recording, load
+from genesis.simulator.relay import Relay
 from genesis.simulator.settings import DEFAULT_KEY, DEFAULT_SECRET, ExchangeSettings
 from genesis.simulator.state_file import StateError
 from genesis.summary import Summary, decision_lines, show, summarise
+from protocols.bitfinex.errors import BitfinexError
+from protocols.journal import ReadCells
 from web.app import create_app
 from web.guard import hosts_for
 from web.keyring import KeyringError, open_keyring, with_signing_secret
@@ -61,6 +69,9 @@ SAME_ASKING_S: Final = 0.5
 """Whoever starts us may pass a signal on that we had from the terminal already: that is not asking twice."""
 
 READY_LOOK_S: Final = 0.005
+
+UNWRITABLE: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO})
+"""A disk that takes no more ends a run with one line, whoever met it first."""
 
 log = structlog.get_logger("genesis.run")
 VERSION: Final = importlib.metadata.version("genesis-engine")
@@ -91,13 +102,21 @@ def run_engine(options: RunOptions) -> ExitCode:
         return trio.run(run.main)
     except* CannotStart as refusals:
         raise _first(refusals) from None
+    except* OSError as errors:
+        full = _first(errors)
+        if full.errno not in UNWRITABLE:
+            raise
+        where = full.filename or options.user_dir.root
+        raise CannotStart(f"{where} must be writable, was not: {full.strerror}") from None
 
 
-def _first(group: BaseExceptionGroup[CannotStart]) -> CannotStart:
-    leaf: BaseException = group
+E = TypeVar("E", bound=Exception)
+
+
+def _first(group: BaseExceptionGroup[E]) -> E:
+    leaf: BaseExceptionGroup[E] | E = group
     while isinstance(leaf, BaseExceptionGroup):
         leaf = leaf.exceptions[0]
-    assert isinstance(leaf, CannotStart)
     return leaf
 
 
@@ -105,6 +124,7 @@ def _first(group: BaseExceptionGroup[CannotStart]) -> CannotStart:
 class _Run:
     options: RunOptions
     exchange: Exchange | None = None
+    relay: Relay | None = None
     session: SimSession | None = None
     engine: Engine | None = None
     recording_name: str = ""
@@ -147,8 +167,19 @@ class _Run:
     async def _venue(
         self, nursery: trio.Nursery, stack: contextlib.AsyncExitStack, chance: Chance
     ) -> tuple[VenuePorts, Clock, PairSpecs]:
-        if self.options.mode is Mode.SIM:
-            address = await self._start_simulator(nursery, chance)
+        try:
+            budget = RestBudget(self.options.environment.get("RATE_LIMIT_PATTERNS", ""))
+        except ValueError as error:
+            raise CannotStart(f"RATE_LIMIT_PATTERNS: {error}", ExitCode.CONFIGURATION) from None
+        if self.options.mode is not Mode.LIVE:
+            if self.options.mode is Mode.SIM:
+                address = await self._start_simulator(nursery, chance)
+            else:
+                self.exchange, self.relay = await open_paper(
+                    nursery, stack, options=self.options, clock=self.clock, chance=chance, budget=budget
+                )
+                assert self.exchange.address is not None
+                address = self.exchange.address
             assert self.exchange is not None
             clock: Clock = VenueClock(self.exchange.venue_ms)
             key, secret = DEFAULT_KEY, Secret(DEFAULT_SECRET)
@@ -173,10 +204,6 @@ class _Run:
         stack.callback(nonce.close)
         public = await stack.enter_async_context(HttpClient(public_rest))
         private = await stack.enter_async_context(HttpClient(private_rest))
-        try:
-            budget = RestBudget(self.options.environment.get("RATE_LIMIT_PATTERNS", ""))
-        except ValueError as error:
-            raise CannotStart(f"RATE_LIMIT_PATTERNS: {error}", ExitCode.CONFIGURATION) from None
         door = RestDoor(
             public=public,
             private=private,
@@ -185,6 +212,10 @@ class _Run:
             chance=chance.port("rest"),
             key=RestKey(key=key, secret=secret, nonce=nonce),
         )
+        if self.options.mode is Mode.LIVE:
+            await _trust(door)
+            if socket_key != key:
+                await _trust(attrs.evolve(door, key=RestKey(key=socket_key, secret=socket_secret, nonce=nonce)))
         ports = VenuePorts(
             public_uri=public_ws,
             private_uri=private_ws,
@@ -193,7 +224,8 @@ class _Run:
             door=door,
             credentials=Credentials(key=socket_key, secret=socket_secret),
             nonce=nonce,
-            pace_dials=self.options.mode is not Mode.SIM,
+            # On loopback nobody counts.
+            pace_dials=self.options.mode is Mode.LIVE,
         )
         return ports, clock, pairs
 
@@ -233,7 +265,7 @@ class _Run:
     def _open_store(self, clock: Clock) -> StoreThread:
         try:
             return StoreThread(Store.open(self.options.database, at_ms=clock.wall_ms()))
-        except StoreCorrupt as error:
+        except (StoreCorrupt, StoreIncomplete) as error:
             advice = "; --fresh begins a new session" if self.options.mode is Mode.SIM else "; restore a backup of it"
             raise CannotStart(" ".join(str(error).split()) + advice) from None
         except StoreError as error:
@@ -270,7 +302,7 @@ class _Run:
             on_event=_log_event,
             chaos=options.mode is Mode.SIM,
         )
-        self._keep_diary(engine, nursery)
+        await self._keep_diary(engine, nursery)
         tokens = self._tokens()
         host = web.host if ":" not in web.host else f"[{web.host}]"
         app = create_app(
@@ -302,7 +334,7 @@ class _Run:
                 ).write(options.user_dir.run_file)
                 self._greet(address, tokens)
             async with trio.open_nursery() as work:
-                if self.exchange is not None:
+                if self.session is not None:
                     work.start_soon(self._replay, engine)
                 else:
                     work.start_soon(self._note_ready, engine)
@@ -326,8 +358,10 @@ class _Run:
             show(summary)
         return ExitCode.OK if summary.problem is None else ExitCode.ERROR
 
-    def _keep_diary(self, engine: Engine, nursery: trio.Nursery) -> None:
-        diary = Diary()
+    async def _keep_diary(self, engine: Engine, nursery: trio.Nursery) -> None:
+        kept = await engine.store.read_cells(ReadCells(table=ORDER_TABLE))
+        # What the journal tells again at every start was told when it happened.
+        diary = Diary.after(read_order_cells(kept.cells)[0])
         engine.recent.diary = diary.hear
         nursery.start_soon(watch, engine.cells.risk, diary.on_risk)
         nursery.start_soon(watch, engine.cells.settings, diary.on_settings)
@@ -401,10 +435,12 @@ class _Run:
     def _greet(self, address: str, tokens: Tokens) -> None:
         options = self.options
         speed = "as fast as it goes" if options.unpaced else f"{options.speed:g}x"
-        if self.exchange is not None:
+        if self.session is not None:
             where = self.recording_name
-            went_on = ", going on where it stopped" if self.session is not None and self.session.resumed else ""
+            went_on = ", going on where it stopped" if self.session.resumed else ""
             self._say(f"Genesis {VERSION}, mode sim: {where} at {speed}{went_on}")
+        elif self.relay is not None:
+            self._say(f"Genesis {VERSION}, mode paper: the market of {self.relay.uri}, orders matched here")
         else:
             self._say(f"Genesis {VERSION}, mode {options.mode}: real orders on Bitfinex")
         self._say(f"page: {address}/?ticket={tokens.ticket().text}")
@@ -429,7 +465,6 @@ class _Run:
 
     def _status(self) -> EngineStatus:
         options, settings = self.options, self.options.settings
-        exchange = self.exchange
         ready = self.engine is not None and self.engine.ready_to_trade()
         return EngineStatus(
             mode=options.mode.value,
@@ -440,7 +475,7 @@ class _Run:
             started_ms=self.started_ms,
             uptime_s=trio.current_time() - self.started_at,
             venue_ms=self._venue_ms(),
-            speed="" if exchange is None else "max" if options.unpaced else f"{options.speed:g}",
+            speed="" if self.session is None else "max" if options.unpaced else f"{options.speed:g}",
             replay=self._progress(),
             symbols=settings.market.symbols,
             timeframes=settings.market.timeframes,
@@ -499,6 +534,16 @@ class _Run:
                 elif now - asked_at >= SAME_ASKING_S:
                     # Asked twice: whoever asks means it.
                     self.hard_exit.now(f"second {signal.Signals(number).name}")
+
+
+async def _trust(door: RestDoor) -> None:
+    """Raises CannotStart for a key that can do too much or too little, and while the venue cannot be asked."""
+    try:
+        await check_key(door)
+    except SecretRefused as error:
+        raise CannotStart(str(error), ExitCode.CONFIGURATION) from None
+    except (EdgeError, BitfinexError) as error:
+        raise CannotStart(f"what the API key may do must be known before it is used: {error}") from None
 
 
 def _log_block(block: LoopBlocked) -> None:

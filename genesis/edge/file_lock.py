@@ -27,8 +27,12 @@ class FileLock:
             pid = self._holder()
             os.close(self._file)
             raise StoreLocked(path, pid) from error
-        os.ftruncate(self._file, 0)
-        os.pwrite(self._file, f"{os.getpid()}\n".encode(), 0)
+        try:
+            os.ftruncate(self._file, 0)
+            os.pwrite(self._file, f"{os.getpid()}\n".encode(), 0)
+        except OSError as error:
+            os.close(self._file)
+            raise StoreUnusable(f"{path} must be writable, was not: {error.strerror}") from error
 
     def _holder(self) -> int | None:
         # The holder writes its number just after it has the lock; in between the file may be empty or older.

@@ -79,9 +79,18 @@ class Redactor:
 class _PrivateFile(logging.handlers.RotatingFileHandler):
     """A turning file that only its owner can read."""
 
+    _failed = False
+
     def _open(self) -> Any:
         handle = os.open(self.baseFilename, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         return os.fdopen(handle, "a", encoding="utf-8")
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        """A full disk is told once: a traceback for each line would bury what the terminal still shows."""
+        if not self._failed:
+            self._failed = True
+            error = sys.exc_info()[1]
+            sys.stderr.write(f"genesis: {self.baseFilename} takes no more lines: {error}\n")
 
 
 class _Masked(logging.Formatter):

@@ -107,8 +107,11 @@ def test_a_fill_is_one_line_with_its_fee() -> None:
         correlation_id="c",
         foreign=False,
     )
+    diary = Diary()
     with capture_logs() as lines:
-        Diary().hear(fill)
+        diary.hear(fill)
+        diary.hear(fill)
+        Diary.after([fill]).hear(fill)
     (line,) = lines
     assert (line["event"], line["fee"], line["side"]) == ("fill", "-0.001 BTC", "buy")
 

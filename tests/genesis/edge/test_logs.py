@@ -108,3 +108,18 @@ def test_configuring_again_replaces_and_does_not_double(tmp_path: Path) -> None:
     structlog.get_logger("x").info("quiet")
     structlog.get_logger("x").warning("once")
     assert [line["event"] for line in lines(file)] == ["once"]
+
+
+def test_a_full_disk_is_told_once_and_not_for_each_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    full = Path("/dev/full")
+    if not full.exists():
+        pytest.skip("needs /dev/full")
+    file = tmp_path / "engine.log"
+    file.symlink_to(full)
+    logs.configure(file=file)
+    for number in range(3):
+        structlog.get_logger("genesis").info("line", number=number)
+    logs.configure()
+    told = capsys.readouterr().err
+    assert told.count("takes no more lines") == 1
+    assert "Traceback" not in told
