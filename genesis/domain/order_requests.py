@@ -6,7 +6,10 @@ asked for twice, because the second one finds nothing to do; an update is not re
 
 from decimal import Decimal
 
+import msgspec
+
 from genesis.domain.decision_log import order_record
+from genesis.domain.order_check import order_faults
 from genesis.domain.order_ledger import OrderLedger, encode
 from genesis.domain.order_outputs import Outgoing
 from genesis.domain.order_rows import OpenRequest, OrderRow
@@ -64,6 +67,19 @@ class OrderRequests(OrderLedger):
             self._end(row, E.WITHDRAWN, str(error))
             return
         row.quantity, row.price = abs(command.amount), command.price
+        rounded = msgspec.structs.replace(
+            intent,
+            quantity=row.quantity,
+            price=row.price,
+            aux_limit_price=command.aux_limit_price,
+            trailing_distance=command.trailing_distance,
+            oco_stop_price=command.oco_stop_price,
+            bracket=None,
+        )
+        faults = order_faults(rounded, self.pairs.get(intent.symbol))
+        if faults:
+            self._end(row, E.WITHDRAWN, f"not sent: {'; '.join(str(fault) for fault in faults)}")
+            return
         # The decision is complete here, whenever the command leaves: replay and backtest compare exactly this.
         self._out.records.append(order_record(command, intent.decided_ms))
         self._changed(row)

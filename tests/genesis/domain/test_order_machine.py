@@ -123,7 +123,7 @@ def test_a_quantity_of_which_nothing_is_left_is_refused_here(bench: Bench) -> No
         ({"post_only": True, "hidden": True}, "EXCHANGE LIMIT", 4160, Decimal(7000)),
         ({"margin": True, "reduce_only": True}, "LIMIT", 1024, Decimal(7000)),
         ({"reduce_only": True}, "EXCHANGE LIMIT", 0, Decimal(7000)),
-        ({"oco_stop_price": Decimal("6500.55")}, "EXCHANGE LIMIT", 16384, Decimal(7000)),
+        ({"oco_stop_price": Decimal("7500.55")}, "EXCHANGE LIMIT", 16384, Decimal(7000)),
         ({"price": Decimal("7000.19")}, "EXCHANGE LIMIT", 0, Decimal("7000.1")),
     ],
 )
@@ -261,10 +261,20 @@ def test_a_fee_that_does_not_come_is_fetched(acked: Bench) -> None:
     assert len(fills(acked.report(opened=[a_row(event="rest")], trades=[a_trade("rest", amount="0.5")]))) == 1
 
 
-def test_one_trade_with_two_stories_keeps_the_first(acked: Bench) -> None:
-    acked.hear(a_trade("te", amount="0.5"), a_trade("tu", amount="0.7"))
-    assert acked.machine.fills.conflicts_total == 1
-    assert acked.machine.orders[1].filled == ZERO
+def test_of_a_trade_with_two_stories_the_complete_one_is_booked_and_somebody_is_told(acked: Bench) -> None:
+    """The first has no fee and would wait for ever: bought, and in nobody's books."""
+    out = acked.hear(a_trade("te", amount="0.5"), a_trade("tu", amount="0.7"))
+    assert [fill.quantity for fill in fills(out)] == [Decimal("0.7")]
+    assert [code for code, _ in out.alarms] == ["trade_conflict"]
+    assert not acked.machine.fills.untold
+
+
+def test_a_booked_trade_is_not_told_again_when_its_story_changes(acked: Bench) -> None:
+    acked.hear(a_trade("tu", amount="0.5"))
+    again = acked.hear(a_trade("rest", amount="0.7"), a_trade("rest", amount="0.7"))
+    assert not fills(again)
+    assert [code for code, _ in again.alarms] == ["trade_conflict"]
+    assert acked.machine.orders[1].filled == Decimal("0.5")
 
 
 def test_the_two_legs_of_an_oco_are_one_order(bench: Bench) -> None:

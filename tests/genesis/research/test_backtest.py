@@ -65,6 +65,9 @@ def test_orders_alternate_and_sell_exactly_what_the_fees_left(crash: CandleRecor
     for line in result.lines:
         if line.startswith(b"SubmitOrder"):
             body = msgspec.json.decode(line.split(b" ", 1)[1])[3]
+            if body["type"] == "EXCHANGE STOP":
+                # The stop around what was just bought; nothing falls far enough here for it to sell.
+                continue
             sides[body["symbol"]].append("sell" if body["amount"].startswith("-") else "buy")
     for symbol, told in sides.items():
         assert told, symbol
