@@ -21,8 +21,13 @@ class FillBook:
         self.rows: dict[str, FillRow] = {}
         self.untold: dict[str, FillRow] = {}
         self.held: dict[tuple[Symbol, bool], Decimal] = {}
-        self.conflicts_total = 0
+        self._conflicts: set[str] = set()
         self._sides: dict[int, int] = {}
+
+    @property
+    def conflicts_total(self) -> int:
+        """Trades of which the venue told two stories."""
+        return len(self._conflicts)
 
     def restore(self, row: FillRow) -> None:
         """Take in a row that the journal kept."""
@@ -51,9 +56,9 @@ class FillBook:
             self.rows[key] = self.untold[key] = row
             return row
         if (row.trade.amount, row.trade.price) != (trade.amount, trade.price):
-            # One id, two stories: the first one heard stays, and somebody should look.
-            self.conflicts_total += 1
-            return None
+            # One id, two stories. What is told or complete stays; before that the complete one counts, because the
+            # venue says `te` in haste, and without a fee it would wait for ever. Either way somebody should look.
+            self._conflicts.add(key)
         if row.fill is not None or row.has_fee or trade.fee is None or trade.fee_currency is None:
             return None
         row.trade = trade

@@ -236,7 +236,11 @@ class OrderHearing(OrderRequests):
         self.fence.venue_ms = max(self.fence.venue_ms, trade.time_ms)
         if trade.event == "rest" and trade.time_ms < self.fence.floor_ms:
             return
+        conflicts = self.fills.conflicts_total
         fill = self.fills.hear(trade, self._now, self._now + self.settings.doubt_after_s)
+        if self.fills.conflicts_total > conflicts:
+            text = f"trade {trade.trade_id} of order {trade.venue_order_id} was told twice and differently"
+            self._out.alarms.append(("trade_conflict", text))
         if fill is None:
             return
         self._dirty[fill.key] = fill
