@@ -465,6 +465,8 @@ class RiskMachine:
     def _advance(self, at_ms: int) -> None:
         """Venue time has come to `at_ms`: a day may begin, locks run out, breakers may be tried."""
         state, limits = self.state, self.settings.risk
+        if state.now_ms == 0:
+            risk_protections.begin_locks(state, at_ms)
         state.now_ms = max(state.now_ms, at_ms)
         risk_marks.begin_day(state, limits.day_timezone)
         risk_protections.drop_expired(state)

@@ -8,6 +8,8 @@ trades together did not bring what they should.
 from collections.abc import Iterator
 from decimal import Decimal
 
+import msgspec
+
 from genesis.domain.risk_state import RiskState
 from protocols.risk import AccountState, Lock, LockSource, TradeResult
 from protocols.settings import RiskSettings
@@ -110,6 +112,13 @@ def add_lock(
         soonest = min(state.locks.values(), key=lambda each: (each.until_ms is None, each.until_ms or 0))
         del state.locks[soonest.lock_id]
     return lock
+
+
+def begin_locks(state: RiskState, at_ms: int) -> None:
+    """The first word of the market: locks that a person made before anybody knew the time begin now."""
+    for lock in state.locks.values():
+        until_ms = None if lock.until_ms is None else lock.until_ms + at_ms
+        state.locks[lock.lock_id] = msgspec.structs.replace(lock, created_ms=at_ms, until_ms=until_ms)
 
 
 def drop_expired(state: RiskState) -> None:

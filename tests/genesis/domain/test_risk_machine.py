@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from genesis.domain.pairs import PairSpec, pair_specs
+from genesis.domain.pairs import PairSpec
 from genesis.domain.risk_machine import RiskMachine, RiskOutputs
 from genesis.domain.risk_rules import RULES
 from genesis.domain.windows import DAYS
@@ -19,7 +19,6 @@ from protocols.orders import Approved, OrderIntent, OrderType, Purpose
 from protocols.risk import (
     AccountState,
     DenialCode,
-    ManualOrder,
     PositionView,
     SetPaused,
     SetTradingState,
@@ -30,16 +29,8 @@ from protocols.risk import (
 from protocols.settings import MarketSettings, RiskSettings, Settings
 from protocols.signals import SignalScore
 from protocols.units import ZERO, Side, Symbol
+from tests.genesis.domain.denials import DENIALS, ETH, PAIRS, after_loss, machine, manual
 from tests.genesis.domain.risk_world import BTC, START_MS, a_score, an_account
-
-ETH = Symbol("tETHUSD")
-PAIRS = pair_specs((BTC, ETH))
-
-
-def machine(risk: RiskSettings | None = None, account: AccountState | None = None) -> RiskMachine:
-    made = RiskMachine(Settings(risk=risk or RiskSettings()), PAIRS)
-    made.on_account(account or an_account())
-    return made
 
 
 def codes(outputs: RiskOutputs) -> set[DenialCode]:
@@ -50,21 +41,6 @@ def codes(outputs: RiskOutputs) -> set[DenialCode]:
 def says_nothing(outputs: RiskOutputs) -> bool:
     """Nothing decided. What the equity was measured from may have been noted on the way."""
     return outputs.verdicts == () and outputs.approved == ()
-
-
-def manual(quantity: str = "0.01", side: Side = Side.BUY, intent_id: str = "m", symbol: str = BTC) -> ManualOrder:
-    intent = OrderIntent(
-        intent_id=intent_id,
-        strategy="manual",
-        symbol=Symbol(symbol),
-        side=side,
-        quantity=Decimal(quantity),
-        order_type=OrderType.MARKET,
-        purpose=Purpose.MANUAL,
-        decided_ms=START_MS,
-        correlation_id="c",
-    )
-    return ManualOrder(intent=intent, actor="anna")
 
 
 # --- sizing and the way through -----------------------------------------------------------------------------------
@@ -112,72 +88,6 @@ def test_hold_says_nothing() -> None:
 
 
 # --- each rule ----------------------------------------------------------------------------------------------------
-
-LOST = an_account(cash=Decimal(9_000))
-
-
-def _after_loss(made: RiskMachine) -> RiskOutputs:
-    made.on_score(a_score(0, "hold"))
-    made.on_account(LOST)
-    return made.on_score(a_score(1, "buy"))
-
-
-def _order_at_work(made: RiskMachine) -> RiskOutputs:
-    made.on_score(a_score(0, "buy"))
-    return made.on_score(a_score(1, "buy"))
-
-
-def _commanded(made: RiskMachine, state: TradingState) -> RiskOutputs:
-    made.on_command(SetTradingState(state=state, reason="r", actor="a", correlation_id="c"))
-    return made.on_score(a_score(0, "buy"))
-
-
-def _paused(made: RiskMachine) -> RiskOutputs:
-    made.on_command(SetPaused(paused=True, reason="lunch", actor="a", correlation_id="c"))
-    return made.on_score(a_score(0, "buy"))
-
-
-def _late(made: RiskMachine) -> RiskOutputs:
-    made.on_score(a_score(10, "hold", strategy="other"))
-    return made.on_score(a_score(0, "buy"))
-
-
-DENIALS = {
-    DenialCode.HALTED: lambda: _commanded(machine(), TradingState.HALTED),
-    DenialCode.REDUCING_ONLY: lambda: _commanded(machine(), TradingState.REDUCING),
-    DenialCode.PAUSED: lambda: _paused(machine()),
-    DenialCode.UNKNOWN_SYMBOL: lambda: machine().on_score(a_score(0, "buy", symbol="tXRPUSD")),
-    DenialCode.STALE_DATA: lambda: machine().on_command(manual()),
-    DenialCode.ACCOUNT_UNKNOWN: lambda: machine(account=an_account(known=False)).on_score(a_score(0, "buy")),
-    DenialCode.STALE_SIGNAL: lambda: _late(machine()),
-    DenialCode.ORDER_ALREADY_WORKING: lambda: _order_at_work(machine()),
-    DenialCode.NOTHING_TO_REDUCE: lambda: machine().on_score(a_score(0, "sell")),
-    DenialCode.BELOW_MINIMUM_SIZE: lambda: machine(RiskSettings(position_fraction=Decimal("0.00001"))).on_score(
-        a_score(0, "buy")
-    ),
-    DenialCode.ABOVE_MAXIMUM_SIZE: lambda: machine(account=an_account(held=Decimal(3000))).on_score(a_score(0, "sell")),
-    DenialCode.MAX_ORDER_NOTIONAL: lambda: machine(RiskSettings(max_order_notional=ZERO)).on_score(a_score(0, "buy")),
-    DenialCode.MAX_POSITION_NOTIONAL: lambda: machine(RiskSettings(max_position_notional=ZERO)).on_score(
-        a_score(0, "buy")
-    ),
-    DenialCode.MAX_GROSS_EXPOSURE: lambda: machine(RiskSettings(max_gross_exposure=ZERO)).on_score(a_score(0, "buy")),
-    DenialCode.MAX_OPEN_POSITIONS: lambda: machine(RiskSettings(max_open_positions=0)).on_score(a_score(0, "buy")),
-    DenialCode.MAX_DAILY_LOSS: lambda: _after_loss(machine(RiskSettings(max_weekly_loss=Decimal(1)))),
-    DenialCode.MAX_WEEKLY_LOSS: lambda: _after_loss(machine(RiskSettings(max_daily_loss=Decimal(1)))),
-    DenialCode.MAX_DRAWDOWN: lambda: _after_loss(
-        machine(RiskSettings(max_daily_loss=Decimal(1), max_weekly_loss=Decimal(1), max_drawdown=Decimal("0.1")))
-    ),
-    DenialCode.MAX_TRADES_PER_DAY: lambda: machine(RiskSettings(max_trades_per_day=0)).on_score(a_score(0, "buy")),
-    DenialCode.MAX_TRADES_PER_SYMBOL: lambda: machine(RiskSettings(max_trades_per_symbol=0)).on_score(
-        a_score(0, "buy")
-    ),
-    DenialCode.MAX_ORDERS_PER_MINUTE: lambda: machine(RiskSettings(max_orders_per_minute=0)).on_score(
-        a_score(0, "buy")
-    ),
-    DenialCode.INSUFFICIENT_BALANCE: lambda: machine(account=an_account(cash=ZERO, held=Decimal(1))).on_command(
-        manual("0.1", Side.SELL, symbol=ETH)
-    ),
-}
 
 
 @pytest.mark.parametrize("code", list(DENIALS))
@@ -309,7 +219,7 @@ def test_an_owed_exit_is_forgiven_by_the_next_buy() -> None:
 
 def test_resuming_measures_drawdown_from_there() -> None:
     made = machine(RiskSettings(max_daily_loss=Decimal(1), max_weekly_loss=Decimal(1), max_drawdown=Decimal("0.1")))
-    assert DenialCode.MAX_DRAWDOWN in codes(_after_loss(made))
+    assert DenialCode.MAX_DRAWDOWN in codes(after_loss(made))
     for state in (TradingState.HALTED, TradingState.ACTIVE):
         made.on_command(SetTradingState(state=state, reason="seen", actor="a", correlation_id="c"))
     assert made.on_score(a_score(2, "buy")).approved
