@@ -109,8 +109,9 @@ class OrderRequests(OrderLedger):
 
     def _refusal(self, row: OrderRow) -> str | None:
         age = self._now - row.since_at
-        if age > self.signal_max_age_s:
-            return f"signal age must be at most {self.signal_max_age_s:g} s, was {age:.1f} s"
+        # By the very moment that `_check` waits for: one that comes and does not count is waited for again, at once.
+        if self._now >= row.since_at + self.signal_max_age_s:
+            return f"signal age must be below {self.signal_max_age_s:g} s, was {age:.1f} s"
         if self.halted is not None:
             return f"trading is halted: {self.halted}"
         book = (row.intent.symbol, row.intent.margin)

@@ -93,6 +93,19 @@ def test_nothing_leaves_before_the_session_is_compared() -> None:
     assert [command.session for command in commands(bench.report())] == [1]
 
 
+@pytest.mark.parametrize("admitted_at", [0.0, 1801.004846080515, 0.1 + 0.2])
+def test_an_entry_ends_at_its_deadline_and_not_after_it(admitted_at: float) -> None:
+    """A deadline that comes and changes nothing is due again at once: the actor then turns in place for ever."""
+    bench = Bench()
+    bench.now = admitted_at
+    bench.admit(1)
+    deadline = bench.machine.next_deadline()
+    assert deadline is not None
+    bench.now = deadline
+    bench.wait(0.0)
+    assert bench.state() is S.REJECTED
+
+
 def test_an_entry_that_waited_too_long_for_a_session_is_not_sent() -> None:
     bench = Bench()
     bench.admit(1)
