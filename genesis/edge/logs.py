@@ -5,6 +5,7 @@ keys would be. Values are masked by their name and by being a known secret, firs
 finished text, so that a secret inside a foreign library's message is caught too.
 """
 
+import contextlib
 import json
 import logging
 import logging.handlers
@@ -84,6 +85,11 @@ class _PrivateFile(logging.handlers.RotatingFileHandler):
     def _open(self) -> Any:
         handle = os.open(self.baseFilename, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         return os.fdopen(handle, "a", encoding="utf-8")
+
+    def close(self) -> None:
+        # The disk may be full: what was not written then is lost, and that was told.
+        with contextlib.suppress(OSError):
+            super().close()
 
     def handleError(self, record: logging.LogRecord) -> None:
         """A full disk is told once: a traceback for each line would bury what the terminal still shows."""
