@@ -112,7 +112,7 @@ def test_an_entry_that_waited_too_long_for_a_session_is_not_sent() -> None:
     bench.admit(2, purpose=Purpose.EXIT)
     out = bench.wait(31)
     assert states(out) == [S.REJECTED]
-    assert "must be at most 30 s" in bench.machine.orders[1].reason
+    assert "must be below 30 s" in bench.machine.orders[1].reason
     bench.up(1)
     assert [command.cid for command in commands(bench.report())] == [2]
 
