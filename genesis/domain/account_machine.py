@@ -98,8 +98,9 @@ class AccountMachine:
         self.trades: deque[ClosedTrade] = deque(maxlen=RECENT)
         self.fills: deque[Fill] = deque(maxlen=RECENT)
         self.curve: list[EquityPoint] = []
-        # Of every point but the newest, which may still change.
+        # Of every point but the newest, which may still change. Worked out when somebody looks.
         self._equity_figures = EquityFigures()
+        self._not_figured: list[EquityPoint] = []
         self._trade_figures = TradeFigures()
         self.day = ""
         self.day_start_equity = ZERO
@@ -107,6 +108,7 @@ class AccountMachine:
         self._curve_step_ms = curve_step_ms
         self._curve_limit = curve_limit
         self._wallets: dict[tuple[str, str], WalletView] = {}
+        self._wallets_told: tuple[WalletView, ...] | None = None
         self._marks: dict[str, Decimal] = {}
         self._seen_trades: set[tuple[int, int]] = set()
         self._closed_intents: deque[str] = deque(maxlen=CLOSED_INTENTS_TOLD)
@@ -125,7 +127,7 @@ class AccountMachine:
     def on_balance(self, event: BalanceEvent) -> None:
         """Wallets of the venue. Margin positions are the order actor's to reconcile: spot positions come of fills."""
         if isinstance(event, WalletSnapshot):
-            self._wallets = {}
+            self._wallets, self._wallets_told = {}, None
             for wallet in event.wallets:
                 self._keep(wallet)
             self.known = True
@@ -187,6 +189,7 @@ class AccountMachine:
             if cell.key == ACCOUNT_KEY:
                 checkpoint = _CHECKPOINTS.decode(cell.payload)
                 self._wallets = {(wallet.wallet_type, wallet.currency): wallet for wallet in checkpoint.wallets}
+                self._wallets_told = None
                 self._marks = dict(checkpoint.marks)
                 self.known = checkpoint.known and same_process
                 self.day = checkpoint.day
@@ -197,8 +200,7 @@ class AccountMachine:
                 curve += _CURVES.decode(cell.payload)
         curve.sort(key=lambda point: point.at_ms)
         self.curve = curve
-        for point in curve[:-1]:
-            self._equity_figures.on_point(point)
+        self._not_figured += curve[:-1]
         while len(self.curve) > self._curve_limit:
             self._thin()
         self.version += 1
@@ -267,6 +269,9 @@ class AccountMachine:
     def view(self) -> AccountView:
         """Everything for readers, figures included."""
         performance = None
+        for point in self._not_figured:
+            self._equity_figures.on_point(point)
+        self._not_figured.clear()
         if self.curve:
             performance = figures(
                 self._equity_figures.with_point(self.curve[-1]),
@@ -285,7 +290,9 @@ class AccountMachine:
         )
 
     def state_wallets(self) -> tuple[WalletView, ...]:
-        return tuple(self._wallets[key] for key in sorted(self._wallets))
+        if self._wallets_told is None:
+            self._wallets_told = tuple(self._wallets[key] for key in sorted(self._wallets))
+        return self._wallets_told
 
     # --- inside -----------------------------------------------------------------------------------------------------
 
@@ -296,6 +303,7 @@ class AccountMachine:
             balance=wallet.balance,
             available=wallet.available,
         )
+        self._wallets_told = None
 
     def _end(self, intent_id: str) -> bool:
         if intent_id in self._closed_seen:
@@ -363,7 +371,7 @@ class AccountMachine:
 
     def _add_point(self) -> None:
         if self.curve:
-            self._equity_figures.on_point(self.curve[-1])
+            self._not_figured.append(self.curve[-1])
         self.curve.append(EquityPoint(at_ms=self.now_ms, equity=self.equity))
         self._unkept_days.add(self.now_ms // DAY_MS)
         self._unkept_points += 1

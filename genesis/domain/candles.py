@@ -6,6 +6,7 @@ proves that everything before it has been read. Heartbeats carry stamps too, so 
 told is never told again and never taken back; a later change by the venue is counted as a correction.
 """
 
+import math
 from bisect import bisect_left
 from collections import deque
 from collections.abc import Iterable
@@ -85,6 +86,11 @@ class CandleStream:
     @property
     def length_ms(self) -> int:
         return TIMEFRAME_MS[self.timeframe]
+
+    @property
+    def closes_ms(self) -> float:
+        """The venue time from which on a stamp closes something. Before it stamps tell nobody anything."""
+        return min(self._pending, default=math.inf) + self.length_ms + self.grace_ms
 
     def on_up(self) -> None:
         """The subscription is new: what happened before it may be missing until a snapshot says."""

@@ -4,9 +4,12 @@ The backtester hears candles through the very `CandleStream` that the market cac
 simulator tells over the wire; so both see the same candles close at the same boundary.
 """
 
+import math
 from collections.abc import Iterable, Sequence
+from typing import Final
 
 import attrs
+import msgspec
 
 from genesis.domain.candles import CandleStream, bucket_open, merged
 from genesis.domain.replay import CandleRow
@@ -15,6 +18,8 @@ from protocols.units import Symbol
 
 SNAPSHOT_CANDLES = 240
 """How many candles a subscription's snapshot tells."""
+NOTHING: Final[list[CandleClosed]] = []
+"""What nearly every minute closes: one list for all of them, never to be changed."""
 
 
 @attrs.define(kw_only=True)
@@ -25,6 +30,14 @@ class ReplayedStream:
     timeframe: str
     stream: CandleStream
     _base: Candle | None = None
+    # The minutes since then: the candle that grows is told to the stream only when that can close something.
+    _minutes: list[CandleRow] = attrs.field(factory=list)
+    _told_ms: int = 0
+    _end_ms: int = 0
+    _closes_ms: float = math.inf
+
+    def __attrs_post_init__(self) -> None:
+        self._closes_ms = self.stream.closes_ms
 
     def tell_history(self, rows: Sequence[CandleRow], now_ms: int) -> list[CandleClosed]:
         """The snapshot that a subscription at `now_ms` begins with."""
@@ -36,18 +49,60 @@ class ReplayedStream:
             else:
                 candles.append(candle)
             self._base = candle
+        if self._base is not None:
+            self._end_ms = self._base.open_ms + self.stream.length_ms
         told = tuple(candles[-SNAPSHOT_CANDLES:])
-        return self.stream.on_snapshot(
+        closed = self.stream.on_snapshot(
             CandleSnapshot(symbol=self.symbol, timeframe=self.timeframe, candles=told, venue_ms=now_ms, received_ns=0)
         )
+        self._closes_ms = self.stream.closes_ms
+        return closed
 
     def on_minute(self, row: CandleRow, venue_ms: int) -> list[CandleClosed]:
         """The minute's last tick. (The three before it change nothing that a closed candle remembers.)"""
-        self._base = self._grown(row)
-        return self.stream.on_update(CandleUpdate(candle=self._base, venue_ms=venue_ms, received_ns=0))
+        closed: list[CandleClosed] = NOTHING
+        if row.open_ms >= self._end_ms:
+            closed = self._tell()
+            open_ms = bucket_open(row.open_ms, self.timeframe)
+            self._end_ms = open_ms + self.stream.length_ms
+            self._closes_ms = min(self._closes_ms, self._end_ms + self.stream.grace_ms)
+        self._minutes.append(row)
+        self._told_ms = venue_ms
+        if venue_ms < self._closes_ms:
+            return closed
+        return [*closed, *self._tell()]
 
     def on_boundary(self, venue_ms: int) -> list[CandleClosed]:
-        return self.stream.on_beat(venue_ms, 0)
+        if venue_ms < self._closes_ms:
+            return NOTHING
+        closed = [*self._tell(), *self.stream.on_beat(venue_ms, 0)]
+        self._closes_ms = self.stream.closes_ms
+        return closed
+
+    def _tell(self) -> list[CandleClosed]:
+        """The stream hears the candle as the last of its minutes left it."""
+        if not self._minutes:
+            return NOTHING
+        base, rows = self._base, self._minutes
+        if base is None or base.open_ms != self._end_ms - self.stream.length_ms:
+            base = self._grown(rows[0])
+            rows = rows[1:]
+        if rows:
+            # One sum in the order of the minutes: the volume is that of `merged`, to the last bit.
+            volume = base.volume
+            for row in rows:
+                volume += row.volume
+            base = msgspec.structs.replace(
+                base,
+                high=max(base.high, max(row.high for row in rows)),
+                low=min(base.low, min(row.low for row in rows)),
+                close=rows[-1].close,
+                volume=volume,
+            )
+        self._base, self._minutes = base, []
+        closed = self.stream.on_update(CandleUpdate(candle=base, venue_ms=self._told_ms, received_ns=0))
+        self._closes_ms = self.stream.closes_ms
+        return closed
 
     def _grown(self, row: CandleRow) -> Candle:
         open_ms = bucket_open(row.open_ms, self.timeframe)

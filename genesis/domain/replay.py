@@ -103,18 +103,28 @@ def schedule(
         for symbol in symbols:
             yield Step(index, StepKind.BOUNDARY, symbol, at + BOUNDARY_MS, at, 0.0, 0.0, 0, None)
             index += 1
-        prices = [None if row is None else tick_prices(row) for row in found]
-        for part, offset_ms in enumerate(TICK_MS):
-            for symbol, row, path in zip(symbols, found, prices, strict=True):
-                if row is not None and path is not None:
-                    time_ms = at + offset_ms
-                    yield Step(index, StepKind.TICK, symbol, time_ms, at, path[part], row.volume / 4, part, row)
-                    index += 1
+        for step in ticks(symbols, at, found, first_number=index):
+            yield step
+            index += 1
     if at is not None:
         for symbol in symbols:
             closing = at + MINUTE_MS
             yield Step(index, StepKind.BOUNDARY, symbol, closing + BOUNDARY_MS, closing, 0.0, 0.0, 0, None)
             index += 1
+
+
+def ticks(
+    symbols: Sequence[Symbol], at: int, found: Sequence[CandleRow | None], *, first_number: int = 0
+) -> Iterator[Step]:
+    """The ticks of one minute. `found` has a row or None for each symbol."""
+    number = first_number
+    prices = [None if row is None else tick_prices(row) for row in found]
+    for part, offset_ms in enumerate(TICK_MS):
+        for symbol, row, path in zip(symbols, found, prices, strict=True):
+            if row is not None and path is not None:
+                time_ms = at + offset_ms
+                yield Step(number, StepKind.TICK, symbol, time_ms, at, path[part], row.volume / 4, part, row)
+                number += 1
 
 
 def is_ascending(rows: Sequence[CandleRow]) -> bool:

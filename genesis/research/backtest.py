@@ -8,19 +8,20 @@ So the same recording and settings give the same decision lines as a run of the 
 from collections import Counter
 from collections.abc import Iterable
 from decimal import Decimal
+from functools import cached_property
 
 import attrs
 import msgspec
 
 from genesis.domain.account_machine import AccountMachine
-from genesis.domain.decision_log import DECISION_KINDS, decision_line, digest, read_decision
+from genesis.domain.decision_log import DECISION_KINDS, Decision, decision_line, digest, read_decision
 from genesis.domain.market_replay import ReplayedStream, replayed_streams
 from genesis.domain.matching import FillModel
 from genesis.domain.order_machine import OrderMachine
 from genesis.domain.pairs import PairSpecs, pair_specs
 from genesis.domain.performance import HOUR_MS, performance
 from genesis.domain.recording import CandleRecording
-from genesis.domain.replay import MINUTE_MS, StepKind, schedule
+from genesis.domain.replay import BOUNDARY_MS, MINUTE_MS, TICK_MS, CandleRow, minutes, ticks
 from genesis.domain.risk_machine import RiskMachine
 from genesis.domain.signal_machine import SignalMachine
 from genesis.domain.venue import Venue, request_of
@@ -55,7 +56,7 @@ START_BALANCES = (("exchange", "USD", Decimal(10_000)),)
 
 @attrs.frozen(kw_only=True)
 class BacktestResult:
-    """What came of a run. `lines` are its decisions in the order they were made; `refusals` count risk's codes."""
+    """What came of a run. `decisions` are in the order they were made; `refusals` count risk's codes."""
 
     recording: str
     first_ms: int
@@ -66,7 +67,12 @@ class BacktestResult:
     trades: tuple[ClosedTrade, ...]
     curve: tuple[EquityPoint, ...]
     refusals: dict[str, int]
-    lines: tuple[bytes, ...]
+    decisions: tuple[Decision, ...]
+
+    @cached_property
+    def lines(self) -> tuple[bytes, ...]:
+        """Written when somebody asks: most runs are for their figures."""
+        return tuple(decision_line(decision) for decision in self.decisions)
 
     @property
     def digest(self) -> str:
@@ -126,7 +132,7 @@ def run_backtest(
         trades=tuple(run.trades),
         curve=tuple(account.curve),
         refusals=dict(sorted(run.risk.state.denials_by_code.items())),
-        lines=tuple(run.lines),
+        decisions=tuple(run.decisions),
     )
 
 
@@ -159,7 +165,7 @@ class _Run:
         )
         self.venue = Venue(pairs, model=model)
         self.venue.open_account(ACCOUNT, balances)
-        self.lines: list[bytes] = []
+        self.decisions: list[Decision] = []
         self.trades: list[ClosedTrade] = []
         self.candles = 0
         self.now_ms = recording.first_ms
@@ -199,26 +205,57 @@ class _Run:
                 self._decide(stream.tell_history(self.recording.history.get(symbol, ()), self.now_ms))
 
     def walk(self) -> None:
-        venue, streams_of = self.venue, self._streams
-        last_symbol = self.recording.symbols[-1]
-        for step in schedule(self.recording.rows, first_ms=self.recording.first_ms, last_ms=self.recording.last_ms):
-            self.now_ms = step.time_ms
-            symbol = step.symbol
-            if step.kind is StepKind.BOUNDARY:
-                for stream in streams_of[symbol]:
-                    self._decide(stream.on_boundary(step.time_ms))
-                if symbol == last_symbol:
-                    self.account.mark_time(step.minute_ms)
+        """The steps of `schedule`, but that a minute in which no order can act has one tick: its last."""
+        recording, symbols = self.recording, tuple(self.recording.rows)
+        minute_ms = None
+        for minute_ms, found in minutes(recording.rows, first_ms=recording.first_ms, last_ms=recording.last_ms):
+            self._on_boundary(minute_ms)
+            if self._is_quiet(symbols, found, minute_ms + TICK_MS[-1]):
+                self.now_ms = minute_ms + TICK_MS[-1]
+                for symbol, row in zip(symbols, found, strict=True):
+                    if row is not None:
+                        self._on_tick(symbol, row.close, row.volume / 4)
+                        self._on_minute(symbol, row)
                 continue
-            outputs = venue.on_tick(symbol, step.price, step.volume, step.time_ms)
-            if outputs:
-                self._hear(outputs)
-                self._settle()
-            if step.part == 3 and step.row is not None:
-                self.candles += 1
-                self.account.on_price(symbol, step.price)
-                for stream in streams_of[symbol]:
-                    self._decide(stream.on_minute(step.row, step.time_ms))
+            for step in ticks(symbols, minute_ms, found):
+                self.now_ms = step.time_ms
+                self._on_tick(step.symbol, step.price, step.volume)
+                if step.part == 3 and step.row is not None:
+                    self._on_minute(step.symbol, step.row)
+        if minute_ms is not None:
+            self._on_boundary(minute_ms + MINUTE_MS)
+
+    def _is_quiet(self, symbols: tuple[Symbol, ...], found: tuple[CandleRow | None, ...], until_ms: int) -> bool:
+        """No tick of this minute can fill, trigger or end an order, whatever its path."""
+        for symbol, row in zip(symbols, found, strict=True):
+            if row is not None:
+                low, high = self.venue.band(symbol)
+                if not (low < row.low and row.high < high and until_ms < self.venue.wakes_ms(symbol)):
+                    return False
+        return True
+
+    def _on_boundary(self, minute_ms: int) -> None:
+        self.now_ms = minute_ms + BOUNDARY_MS
+        for streams in self._streams.values():
+            for stream in streams:
+                closed = stream.on_boundary(self.now_ms)
+                if closed:
+                    self._decide(closed)
+        self.account.mark_time(minute_ms)
+
+    def _on_tick(self, symbol: Symbol, price: float, volume: float) -> None:
+        outputs = self.venue.on_tick(symbol, price, volume, self.now_ms)
+        if outputs:
+            self._hear(outputs)
+            self._settle()
+
+    def _on_minute(self, symbol: Symbol, row: CandleRow) -> None:
+        self.candles += 1
+        self.account.on_price(symbol, row.close)
+        for stream in self._streams[symbol]:
+            closed = stream.on_minute(row, self.now_ms)
+            if closed:
+                self._decide(closed)
 
     @property
     def _now_s(self) -> float:
@@ -227,9 +264,9 @@ class _Run:
     def _decide(self, closed: list[CandleClosed]) -> None:
         for one in closed:
             for score in self.signals.on_candle(one):
-                self.lines.append(decision_line(score))
+                self.decisions.append(score)
                 outputs = self.risk.on_score(score)
-                self.lines += [decision_line(verdict) for verdict in outputs.verdicts]
+                self.decisions += outputs.verdicts
                 for approved in outputs.approved:
                     self.machine.admit(approved, now=self._now_s, wall_ms=self.now_ms)
                 if outputs.approved:
@@ -241,7 +278,7 @@ class _Run:
             out = self.machine.take()
             for record in out.records:
                 if record.kind == DECISION_KINDS[-1]:
-                    self.lines.append(decision_line(read_decision(record)))
+                    self.decisions.append(read_decision(record))
             for report in out.reports:
                 finished = self.account.on_report(report)
                 if finished is not None:
