@@ -1,0 +1,75 @@
+"""One paper session: an exchange of ours that follows the real public feed, with the trader's paper money on disk.
+
+Nothing but public market data is read from the real venue; no key of it is needed or used.
+"""
+
+import contextlib
+from typing import Final
+
+import trio
+
+from genesis.core.chance import Chance
+from genesis.core.clock import Clock
+from genesis.domain.matching import FillModel, FillWhen
+from genesis.domain.rate_limit import RateLimit
+from genesis.domain.rest_budget import RestBudget
+from genesis.edge.http import HttpClient
+from genesis.edge.rest import RestDoor
+from genesis.edge.websocket import fast_websocket
+from genesis.run_options import CannotStart, ExitCode, RunOptions
+from genesis.simulator.exchange import Exchange
+from genesis.simulator.relay import Relay
+from genesis.simulator.settings import ExchangeSettings
+from genesis.simulator.state_file import StateError
+
+FIRST_WORD_S: Final = 60.0
+"""By then every pair's history, book and streams must have been heard, or there is no session."""
+DIALS_A_MINUTE: Final = 20
+"""The venue's own limit for its public host."""
+
+
+async def open_paper(
+    nursery: trio.Nursery,
+    stack: contextlib.AsyncExitStack,
+    *,
+    options: RunOptions,
+    clock: Clock,
+    chance: Chance,
+    budget: RestBudget,
+    first_word_s: float = FIRST_WORD_S,
+) -> tuple[Exchange, Relay]:
+    """An exchange that listens and moves with the real market. Raises CannotStart."""
+    state = options.user_dir.root / "paper-venue.json"
+    if options.fresh and state.exists():
+        raise CannotStart(
+            f"--fresh is for mode sim: paper money and its history stay until {state} and {options.database} are moved",
+            ExitCode.CONFIGURATION,
+        )
+    venue = options.settings.venue
+    # The real book is there to be taken from at once; waiting for the next trade would only be worse.
+    settings = ExchangeSettings(state=state, model=FillModel(when=FillWhen.AT_ONCE))
+    try:
+        exchange = Exchange(settings, options.settings.market.symbols, clock, chance.port("venue"))
+    except StateError as error:
+        raise CannotStart(str(error)) from None
+    public = await stack.enter_async_context(HttpClient(venue.public_rest_url))
+    door = RestDoor(public=public, private=public, budget=budget, clock=clock, chance=chance.port("relay-rest"))
+    limits = options.settings.connection
+    relay = Relay(
+        exchange=exchange,
+        uri=venue.public_ws_uri,
+        dial=fast_websocket,
+        door=door,
+        clock=clock,
+        chance=chance.port("relay"),
+        pacing=RateLimit.at_most(DIALS_A_MINUTE, 60.0, burst=8),
+        backoff_base_s=limits.backoff_base_s,
+        backoff_cap_s=limits.backoff_cap_s,
+    )
+    await nursery.start(exchange.serve, "127.0.0.1", 0)
+    with trio.move_on_after(first_word_s) as scope:
+        await nursery.start(relay.run)
+    if scope.cancelled_caught:
+        text = f"mode paper needs the public feed at {venue.public_ws_uri} and {venue.public_rest_url}, had none"
+        raise CannotStart(f"{text} after {first_word_s:g} s: {relay.last_error}")
+    return exchange, relay

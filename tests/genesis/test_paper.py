@@ -1,0 +1,166 @@
+"""Mode paper and the look at a key, by the program itself; one of our exchanges plays the real venue."""
+
+import contextlib
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import msgspec
+import pytest
+import trio
+
+from genesis.core.chance import Chance
+from genesis.core.clock import TrioClock
+from genesis.domain.rest_budget import RestBudget
+from genesis.domain.settings_build import Built, Layer, build
+from genesis.edge.user_dir import UserDir
+from genesis.paper_session import open_paper
+from genesis.run_options import CannotStart, ExitCode, Mode, RunOptions
+
+PROGRAM = Path(sys.executable).with_name("genesis")
+NOWHERE = "ws://127.0.0.1:9/ws/2"
+pytestmark = pytest.mark.slow
+
+
+@contextlib.contextmanager
+def real_venue(speed: str = "60") -> Iterator[dict[str, str]]:
+    command = [sys.executable, "-m", "genesis.simulator", "--at-once", "--speed", speed, "--recording", "2018-02-crash"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            found = dict(process.stdout.readline().strip().split(" ", 1) for _ in range(2))
+            yield found
+        finally:
+            process.kill()
+
+
+def environment(home: Path, venue: dict[str, str], **more: str) -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("GENESIS_", "BITFINEX_", "JWT_"))}
+    return kept | {
+        "GENESIS_HOME": str(home),
+        "BITFINEX_PUBLIC_API_URL": venue["rest"],
+        "BITFINEX_AUTH_API_URL": venue["rest"],
+        "BITFINEX_WS_PUBLIC_URI": venue["websocket"],
+        "BITFINEX_WS_AUTH_URI": venue["websocket"],
+        **more,
+    }
+
+
+class Page:
+    """The API of a run, signed in with the ticket that it printed."""
+
+    def __init__(self, lines: Iterable[str]) -> None:
+        found = next(filter(None, (re.match(r"page: (\S+)/\?ticket=(\w+)", line) for line in lines)))
+        self.address, self.token = found[1], ""
+        self.token = self.ask("POST", "auth/ticket", {"ticket": found[2]})["token"]
+
+    def ask(self, method: str, path: str, body: Any = None) -> Any:
+        headers = {"authorization": f"Bearer {self.token}"} if self.token else {}
+        answer = httpx.request(method, f"{self.address}/api/v2/{path}", json=body, headers=headers, timeout=10)
+        answer.raise_for_status()
+        return answer.json()
+
+    def wait_for(self, path: str, name: str, *, being: Any = None, within_s: float = 20.0) -> Any:
+        """Until an answer has something under a name (`being`: this very thing)."""
+        end = time.monotonic() + within_s
+        while True:
+            found = self.ask("GET", path)[name]
+            if found and being in (None, found):
+                return found
+            assert time.monotonic() < end, f"{name} of {path} must come within {within_s} s, was {found}"
+            time.sleep(0.1)
+
+
+def test_paper_money_trades_on_the_real_market_and_is_kept(tmp_path: Path) -> None:
+    with real_venue() as venue:
+        settings = environment(tmp_path / "home", venue)
+        summaries = []
+        for life in range(2):
+            with subprocess.Popen(
+                [PROGRAM, "run", "--mode", "paper", "--port", "0", "--json"],
+                env=settings,
+                cwd=tmp_path,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+            ) as process:
+                assert process.stderr is not None
+                try:
+                    page = Page(process.stderr)
+                    page.wait_for("status", "state", being="running")
+                    if life == 0:
+                        status = page.ask("GET", "status")
+                        assert (status["mode"], status["replay"]) == ("paper", None)
+                        page.ask("POST", "order", {"symbol": "tBTCUSD", "side": "buy", "amount": "0.01"})
+                    fills = page.wait_for("trades", "trades")
+                    assert [fill["quantity"] for fill in fills] == ["0.01"]
+                    [position] = page.wait_for("positions", "positions")
+                    assert position["symbol"] == "tBTCUSD"
+                finally:
+                    process.send_signal(signal.SIGINT)
+                    out, _ = process.communicate(timeout=30)
+            summaries.append(json.loads(out.splitlines()[-1]))
+        assert [each["problem"] for each in summaries] == [None, None]
+        assert not (tmp_path / "home" / "sim.sqlite").exists()
+
+
+async def test_paper_without_the_real_feed_says_so(tmp_path: Path) -> None:
+    built = build((Layer(name="test", values={"venue.public_ws_uri": NOWHERE, "connection.backoff_base_s": 0.1}),))
+    assert isinstance(built, Built)
+    settings = msgspec.structs.replace(
+        built.settings, venue=msgspec.structs.replace(built.settings.venue, public_rest_url="http://127.0.0.1:9")
+    )
+    user_dir = UserDir(tmp_path)
+    user_dir.create()
+    options = RunOptions(mode=Mode.PAPER, user_dir=user_dir, settings=settings)
+    async with contextlib.AsyncExitStack() as stack, trio.open_nursery() as nursery:
+        with pytest.raises(CannotStart, match=f"needs the public feed at {NOWHERE}"):
+            await open_paper(
+                nursery,
+                stack,
+                options=options,
+                clock=TrioClock(),
+                chance=Chance(1),
+                budget=RestBudget(),
+                first_word_s=1.0,
+            )
+        nursery.cancel_scope.cancel()
+
+
+@pytest.mark.parametrize(
+    ("key", "words"),
+    [
+        ("bob-withdraw", "must not be able to withdraw"),
+        ("alice-read", "must be able to write orders"),
+        ("nobody", "what the API key may do must be known before it is used"),
+    ],
+)
+def test_a_key_that_may_do_too_much_or_too_little_is_refused_before_it_is_used(
+    tmp_path: Path, key: str, words: str
+) -> None:
+    with real_venue() as venue:
+        done = subprocess.run(
+            [PROGRAM, "run", "--mode", "live", "--live", "--port", "0"],
+            env=environment(
+                tmp_path / "home",
+                venue,
+                BITFINEX_API_KEY=key,
+                BITFINEX_API_SECRET=f"{key}-secret",
+                GENESIS_LIVE_CONFIRM="trade real money",
+            ),
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    assert done.returncode in (ExitCode.CONFIGURATION, ExitCode.ERROR)
+    assert words in done.stderr
