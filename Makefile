@@ -36,8 +36,9 @@ conformance: $(INSTALLED)
 run: $(INSTALLED)
 	@$(BIN)/genesis run $(ARGS)
 
+# One process for each core; ARGS='-n 0' for one alone, with a debugger for example.
 test: $(INSTALLED)
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)
 
 # Every tool has its say, then the first that was not content fails the whole.
 check: $(INSTALLED)
