@@ -64,6 +64,8 @@ NOTICES_KEPT: Final = 300
 JOURNAL_BACKOFF: Final = Backoff(base_s=0.05, cap_s=0.25)
 """A store that is poisoned stays so, and meanwhile nobody can decide anything or look after an order: with pauses as
 for everybody else it took the engine four minutes to give up."""
+TRADING_BACKOFF_CAP_S: Final = 1.0
+"""Longer pauses would keep those who look after orders from ever failing ten times in ten seconds."""
 ANSWER_WITHIN_S: Final = 10.0
 """A control that the engine has taken but not answered after this long is reported as under way."""
 VERDICTS_SEARCHED: Final = 5_000
@@ -161,6 +163,10 @@ class Engine:
     def _tree(self) -> SupervisorSpec:
         """Journal first and last: what it keeps, the others recover from. The web is its own subtree: whatever
         happens there stays there, and it is stopped first."""
+        pauses = self._restarts.backoff
+        trading = attrs.evolve(
+            pauses, base_s=min(pauses.base_s, TRADING_BACKOFF_CAP_S), cap_s=min(pauses.cap_s, TRADING_BACKOFF_CAP_S)
+        )
         return SupervisorSpec(
             id="engine",
             strategy=Strategy.ONE_FOR_ONE,
@@ -172,11 +178,11 @@ class Engine:
                 self._child("config", self._config),
                 self._branch(
                     "trading",
-                    self._child("account", self._account),
-                    self._child("order", self._order, progress_timeout_s=30.0),
-                    self._child("risk", self._risk),
-                    self._child("signal", self._signal),
-                    self._child("market_cache", self._market_cache),
+                    self._child("account", self._account, backoff=trading),
+                    self._child("order", self._order, backoff=trading, progress_timeout_s=30.0),
+                    self._child("risk", self._risk, backoff=trading),
+                    self._child("signal", self._signal, backoff=trading),
+                    self._child("market_cache", self._market_cache, backoff=trading),
                 ),
                 self._branch(
                     "venue",
@@ -358,9 +364,9 @@ class Engine:
         self.events.append(event)
         if event.kind is EventKind.CRASHED:
             self.restarts_total += 1
-            self._notice("warning", "actor_crashed", f"{event.path} crashed and is restarted: {event.text}")
+            self.notice("warning", "actor_crashed", f"{event.path} crashed and is restarted: {event.text}")
         elif event.kind in (EventKind.ZOMBIE, EventKind.ESCALATED):
-            self._notice("alarm", f"actor_{event.kind}", f"{event.path}: {event.text}")
+            self.notice("alarm", f"actor_{event.kind}", f"{event.path}: {event.text}")
         if self._listener is not None:
             self._listener(event)
 
@@ -368,7 +374,7 @@ class Engine:
         kind = type(letter.message).__name__
         text = f"{letter.mailbox} put a {kind} aside after {letter.attempts} tries: {letter.error}"
         money = letter.channel in MONEY_CHANNELS
-        self._notice("alarm" if money else "warning", "dead_letter", text)
+        self.notice("alarm" if money else "warning", "dead_letter", text)
         if money:
             # A message about money could not be understood: no new risk until a person has looked at it.
             halt = SetTradingState(
@@ -380,9 +386,10 @@ class Engine:
             try:
                 self.channels.risk_commands.put_nowait(halt)
             except (ChannelFull, ChannelClosed):
-                self._notice("alarm", "halt_not_taken", "trading could not be halted: risk takes no commands")
+                self.notice("alarm", "halt_not_taken", "trading could not be halted: risk takes no commands")
 
-    def _notice(self, level: str, code: str, text: str) -> None:
+    def notice(self, level: str, code: str, text: str) -> None:
+        """Tell people something, on the page and in the log."""
         self.channels.ui.put_nowait(Notice(level=level, code=code, text=text, at_ms=self.clock.wall_ms()))
 
     # --- for the replay and for tests ---------------------------------------------------------------------------------
@@ -428,6 +435,8 @@ class Engine:
             freshness=lambda: cells.freshness.value,
             equity=self._equity,
             notices=recent.notices,
+            protection=lambda: cells.protection.value,
+            brackets=lambda: cells.orders.value.protection,
             gauges=self._gauges,
             counters=self._counters,
         )

@@ -22,6 +22,7 @@ from genesis.core.errors import Escalated
 from genesis.core.hard_exit import HardExit
 from genesis.core.loop_watch import LoopBlocked, LoopWatch
 from genesis.core.supervisor import EventKind, SupervisorEvent
+from genesis.desk import TemplateShelf, trading_desk
 from genesis.diary import Diary, watch
 from genesis.domain.account_machine import read_order_cells
 from genesis.domain.order_rows import TABLE as ORDER_TABLE
@@ -31,6 +32,7 @@ from genesis.domain.replay import MINUTE_MS
 from genesis.domain.rest_budget import RestBudget
 from genesis.edge.errors import EdgeError, SecretRefused
 from genesis.edge.http import HttpClient
+from genesis.edge.kept_file import KeptFile
 from genesis.edge.key_check import check_key
 from genesis.edge.nonce import NonceOwner
 from genesis.edge.rest import RestDoor, RestKey
@@ -314,6 +316,15 @@ class _Run:
             hosts=hosts_for([host], port_of(listeners)),
             hub=engine.hub,
             server_counters=counters,
+            desk=trading_desk(
+                door=ports.door,
+                clock=venue_clock,
+                pairs=lambda: engine.cells.pairs.value,
+                templates=TemplateShelf(
+                    KeptFile(options.user_dir.data / "order_templates.json"),
+                    lambda text: engine.notice("warning", "order_templates", text),
+                ),
+            ),
         )
         site = Site(app=app, listeners=listeners, counters=counters, limits=ServerLimits())
         engine.serve_web = site.serve

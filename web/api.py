@@ -11,8 +11,10 @@ import trio
 from genesis.core.clock import Clock
 from web.bodies import NoBody, NoQuery
 from web.controls import Controls
+from web.desk import Desk
 from web.errors import ApiError
 from web.hub import Hub
+from web.idempotency import Replays
 from web.limits import Lockout, RateLimit
 from web.metrics import Metrics
 from web.readers import Readers
@@ -32,6 +34,8 @@ class Api:
     chance: random.Random
     hub: Hub
     metrics: Metrics
+    desk: Desk = attrs.field(factory=Desk)
+    replays: Replays = attrs.field(factory=Replays)
     stopping: trio.Event = attrs.field(factory=trio.Event)
     loopback: bool = True
     turnstile: trio.Lock = attrs.field(factory=trio.Lock)
@@ -41,6 +45,10 @@ class Api:
     def new_id(self) -> str:
         """A name for an error, a command or an order: unique enough to find it again, no secret."""
         return f"{self.chance.getrandbits(64):016x}"
+
+    def has(self, needs: str) -> bool:
+        """Whether this engine has a control, or a port of the desk, of that name."""
+        return getattr(self.controls, needs, None) is not None or getattr(self.desk, needs, None) is not None
 
     def claims_of(self, bearer: str | None, address: str) -> Claims | None:
         """What a presented token says; None without one. Raises ApiError for a bad one, slower with every failure.
@@ -102,6 +110,7 @@ class Call:
     path: Mapping[str, str]
     query: Any
     body: Any
+    idempotency_key: str | None = None
 
     @property
     def subject(self) -> str:
@@ -115,8 +124,8 @@ Handler = Callable[[Api, Call], Awaitable[msgspec.Struct]]
 class Route:
     """One line of the table of routes. `scope` None is public; there is no default, so nobody forgets it.
 
-    `path` is written as in OpenAPI: `/api/v2/order/{order_id}`. `needs` names the control without which the route
-    answers 404; `statuses` are the refusals of its own that the document should list.
+    `path` is written as in OpenAPI: `/api/v2/order/{order_id}`. `needs` names the control, or the port of the desk,
+    without which the route answers 404; `statuses` are the refusals of its own that the document should list.
     """
 
     method: str

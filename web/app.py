@@ -17,9 +17,11 @@ from genesis.core.clock import Clock
 from web.api import Api, Call, Route, bearer_of
 from web.bodies import NoBody
 from web.controls import Busy, Controls, Refused
+from web.desk import Desk
 from web.errors import ApiError
 from web.guard import Guard, GuardedApp
 from web.hub import Hub
+from web.idempotency import HEADER, KEY, REPLAYED, Answered, KeyReused, StillRunning
 from web.metrics import Metrics
 from web.openapi import document
 from web.readers import Readers
@@ -51,6 +53,7 @@ def create_app(
     hub: Hub | None = None,
     server_counters: ServerCounters | None = None,
     loopback: bool = True,
+    desk: Desk | None = None,
 ) -> QuartTrio:
     """The web of one engine. `hosts` are the Host values it answers to (`web.guard.hosts_for`).
 
@@ -68,6 +71,7 @@ def create_app(
         hub=hub,
         metrics=Metrics.over(readers, hub, counters),
         loopback=loopback,
+        desk=desk if desk is not None else Desk(),
     )
     app = QuartTrio("web", static_folder=None)
     app.config.update(
@@ -119,7 +123,7 @@ def _add(app: QuartTrio, api: Api, route: Route) -> None:
         # On public routes the bearer may be another proof than a token, and the handler looks at it.
         claims: Claims | None = None if route.scope is None else api.claims_of(bearer, address)
         api.admit(claims, address, route.scope)
-        if route.needs is not None and getattr(api.controls, route.needs) is None:
+        if route.needs is not None and not api.has(route.needs):
             raise ApiError(404, "this engine does not have that control", code="no_such_control")
         call = Call(
             claims=claims,
@@ -128,9 +132,10 @@ def _add(app: QuartTrio, api: Api, route: Route) -> None:
             path=path,
             query=_query(route),
             body=await _body(route, decode_body),
+            idempotency_key=_idempotency_key(route),
         )
         try:
-            return _answer(await route.handler(api, call), route.status)
+            return await _once(api, route, call)
         except Busy as error:
             wait = {"Retry-After": str(max(1, round(error.retry_after_s)))}
             raise ApiError(503, str(error), headers=wait) from None
@@ -149,6 +154,40 @@ def _add(app: QuartTrio, api: Api, route: Route) -> None:
 
     rule = route.path.replace("{", "<").replace("}", ">")
     app.add_url_rule(rule, route.operation_id, timed, methods=[route.method], provide_automatic_options=False)
+
+
+def _idempotency_key(route: Route) -> str | None:
+    key: str | None = request.headers.get(HEADER)
+    if key is None or route.method != "POST":
+        return None
+    if not KEY.fullmatch(key):
+        raise ApiError(400, f"{HEADER} must be 1 to 120 letters, digits and _.:@/-, was {key[:40]!r}")
+    return key
+
+
+async def _once(api: Api, route: Route, call: Call) -> Response:
+    """Work on a request; one with a key that was answered before gets that answer, and nothing happens."""
+    if call.idempotency_key is None or call.claims is None:
+        return _answer(await route.handler(api, call), route.status)
+    name = (call.subject, f"{route.operation_id} {sorted(call.path.items())}", call.idempotency_key)
+    try:
+        raw = await request.get_data(as_text=False)
+        assert isinstance(raw, bytes)
+        before = api.replays.begin(name, raw)
+    except KeyReused as error:
+        raise ApiError(422, str(error), code="idempotency_key_reused") from None
+    except StillRunning as error:
+        raise ApiError(409, str(error), code="still_running", headers={"Retry-After": "1"}) from None
+    if before is not None:
+        return Response(before.body, before.status, headers={REPLAYED: "true"}, content_type="application/json")
+    try:
+        body = _encode(await route.handler(api, call))
+    except BaseException:
+        # No success is no answer worth keeping. An order's own id still makes a repeat harmless.
+        api.replays.forget(name)
+        raise
+    api.replays.end(name, Answered(route.status, body))
+    return Response(body, route.status, content_type="application/json")
 
 
 def _query(route: Route) -> Any:

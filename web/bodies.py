@@ -92,6 +92,47 @@ class OrderBody(Strict, frozen=True, kw_only=True):
     intent_id: NameText | None = None
 
 
+class BracketBody(OrderBody, frozen=True, kw_only=True):
+    """An order with its stop and its target, each as a price or as a distance from the first fill.
+
+    They are placed with the entry's first fill, follow its size, and hold for the whole position in the symbol. Without
+    a stop of its own the order gets the one of the settings. `trailing` makes the stop follow at `stop_distance`.
+    """
+
+    stop_price: Decimal | None = None
+    stop_distance: Decimal | None = None
+    target_price: Decimal | None = None
+    target_distance: Decimal | None = None
+    trailing: bool = False
+
+
+TemplateName = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
+
+
+class TemplateBody(BracketBody, frozen=True, kw_only=True):
+    """An order to be kept under a name; `intent_id` has no place in it."""
+
+    name: TemplateName
+
+
+class LedgersQuery(Strict, frozen=True, kw_only=True):
+    currency: Annotated[str, msgspec.Meta(pattern=r"^[A-Z0-9]{2,12}$")] | None = None
+    limit: Limit = 100
+
+
+class MarginQuery(Strict, frozen=True, kw_only=True):
+    """`symbol` asks what margin allows of one pair; without it, of the whole account."""
+
+    symbol: SymbolText | None = None
+
+
+class FundingQuery(Strict, frozen=True, kw_only=True):
+    """`symbol` is a funding symbol such as fUSD; `history` asks for what has ended."""
+
+    symbol: Annotated[str, msgspec.Meta(pattern=r"^f[A-Z0-9]{2,12}$")] | None = None
+    history: bool = False
+
+
 class UpdateBody(Strict, frozen=True, kw_only=True):
     """What to change of a resting order; at least one of the two must be given. `quantity` is what shall remain."""
 

@@ -1,95 +1,25 @@
 """The controlling routes: each makes one message, hands it to one control, and answers with its correlation id."""
 
 from decimal import Decimal
-from typing import Final
 
 from protocols.orders import (
+    PROTECTIVE_PURPOSES,
     TERMINAL_STATES,
     CancelIntent,
     Flatten,
-    OrderIntent,
-    OrderType,
     OrderView,
-    Purpose,
     UpdateIntent,
 )
-from protocols.risk import ManualOrder, RiskCommand, SetPaused, SetTradingState, TradingState, Verdict
-from protocols.units import Side
+from protocols.risk import RiskCommand, SetPaused, SetTradingState, TradingState, Verdict
 from web.api import Api, Call
-from web.bodies import ChaosBody, FlattenBody, HaltBody, OrderBody, ReasonBody, UpdateBody, symbol_of
+from web.bodies import ChaosBody, FlattenBody, HaltBody, ReasonBody, UpdateBody, symbol_of
 from web.errors import ApiError, Detail
-from web.models import Accepted, OrderAccepted
-
-EXCHANGE: Final = "EXCHANGE "
-WIRE_TYPES: Final = {order_type.value: order_type for order_type in OrderType}
-MARKET_TYPES: Final = frozenset({OrderType.MARKET, OrderType.TRAILING_STOP})
+from web.intents import intent_of as intent_of
+from web.models import Accepted
 
 
 def _accepted(correlation_id: str, message: str) -> Accepted:
     return Accepted(accepted=True, correlation_id=correlation_id, message=message)
-
-
-def intent_of(body: OrderBody, *, intent_id: str, decided_ms: int, received_ns: int) -> OrderIntent:
-    """The intent that a manual order means. Raises ApiError (422) on a number or a combination no order can have."""
-    wire = body.type.strip().upper()
-    margin = not wire.startswith(EXCHANGE)
-    order_type = WIRE_TYPES.get(wire.removeprefix(EXCHANGE))
-    if order_type is None:
-        raise ApiError(
-            422, f"type must be one of {', '.join(EXCHANGE + word for word in WIRE_TYPES)}, was {body.type[:30]}"
-        )
-    if not body.amount.is_finite() or body.amount == 0:
-        raise ApiError(422, f"amount must be finite and not zero, was {body.amount}")
-    if body.side is not None and body.amount < 0:
-        raise ApiError(422, f"amount must be positive when side is given, was {body.amount}")
-    side = Side(body.side) if body.side is not None else (Side.BUY if body.amount > 0 else Side.SELL)
-    if order_type in MARKET_TYPES and body.price is not None:
-        # An ignored price limit is money lost: the caller believed in it.
-        raise ApiError(422, f"price must be absent for {order_type.value}, was {body.price}")
-    if order_type is OrderType.STOP_LIMIT and body.price_aux_limit is None:
-        raise ApiError(422, "price_aux_limit must be given for STOP LIMIT, was absent")
-    if order_type is OrderType.TRAILING_STOP and body.price_trailing is None:
-        raise ApiError(422, "price_trailing must be given for TRAILING STOP, was absent")
-    try:
-        return OrderIntent(
-            intent_id=intent_id,
-            strategy="manual",
-            symbol=symbol_of(body.symbol),
-            side=side,
-            quantity=abs(body.amount),
-            order_type=order_type,
-            purpose=Purpose.MANUAL,
-            decided_ms=decided_ms,
-            correlation_id=intent_id,
-            price=body.price,
-            aux_limit_price=body.price_aux_limit,
-            trailing_distance=body.price_trailing,
-            oco_stop_price=body.price_oco_stop,
-            margin=margin,
-            # Post-only means nothing for an order that takes at once; the exchange ignores it there, and so do we.
-            post_only=body.post_only and order_type is OrderType.LIMIT,
-            reduce_only=body.reduce_only,
-            hidden=body.hidden,
-            received_ns=received_ns,
-        )
-    except ValueError as error:
-        raise ApiError(422, str(error)) from None
-
-
-async def order(api: Api, call: Call) -> OrderAccepted:
-    body: OrderBody = call.body
-    intent_id = f"manual:{body.intent_id or api.new_id()}"
-    decided_ms = api.readers.status().venue_ms or api.clock.wall_ms()
-    intent = intent_of(body, intent_id=intent_id, decided_ms=decided_ms, received_ns=api.clock.now_ns())
-    place = api.controls.order
-    if place is None:
-        raise _absent()
-    verdict = await place(ManualOrder(intent=intent, actor=call.subject))
-    if verdict is not None and not verdict.approved:
-        raise denied(verdict)
-    return OrderAccepted(
-        accepted=True, intent_id=intent.intent_id, correlation_id=intent.correlation_id, verdict=verdict
-    )
 
 
 def denied(verdict: Verdict) -> ApiError:
@@ -126,6 +56,13 @@ def _find(api: Api, order_id: str) -> OrderView:
 
 async def cancel_order(api: Api, call: Call) -> Accepted:
     view = _find(api, call.path["order_id"])
+    if view.purpose in PROTECTIVE_PURPOSES:
+        raise ApiError(
+            409,
+            f"this order protects the position in {view.symbol} and would come back: "
+            "move it (PATCH), or close the position",
+            code="protects_position",
+        )
     await _cancel(api, view.intent_id, f"cancelled by {call.subject}", view.correlation_id)
     return _accepted(view.correlation_id, f"cancel of {view.intent_id} is on its way")
 

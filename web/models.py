@@ -4,11 +4,15 @@ from decimal import Decimal
 
 import msgspec
 
+from genesis.domain.order_templates import OrderTemplate
+from protocols.funding import FundingLoan, FundingOffer, FundingTrade, MarginBase, MarginSymbol
 from protocols.health import ActorView, ConnectionView, Notice
 from protocols.market import Candle, Freshness, Ticker
 from protocols.orders import Fill, OrderView
+from protocols.reference import LedgerEntry
 from protocols.risk import PositionView, RiskStatus, Verdict, WalletView
 from protocols.signals import SignalScore
+from protocols.trading import ProtectionStatus, ProtectionView
 
 
 class ReplayProgress(msgspec.Struct, frozen=True, kw_only=True):
@@ -160,6 +164,48 @@ class OrderAccepted(msgspec.Struct, frozen=True, kw_only=True):
     intent_id: str
     correlation_id: str
     verdict: Verdict | None
+    notices: tuple[str, ...] = ()
+    """What was asked for and will be ignored, in sentences."""
+
+
+class OneOrder(msgspec.Struct, frozen=True, kw_only=True):
+    """One order with its trades, oldest first, as far as this process remembers them."""
+
+    order: OrderView
+    trades: tuple[Fill, ...]
+
+
+class TemplateList(msgspec.Struct, frozen=True, kw_only=True):
+    templates: tuple[OrderTemplate, ...]
+
+
+class ProtectionAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """What the protection watchdog sees, and what the order actor holds around each position."""
+
+    watch: ProtectionStatus
+    brackets: tuple[ProtectionView, ...]
+
+
+class Ledgers(msgspec.Struct, frozen=True, kw_only=True):
+    """Changes of wallets by the venue's books, newest first."""
+
+    ledgers: tuple[LedgerEntry, ...]
+
+
+class Margin(msgspec.Struct, frozen=True, kw_only=True):
+    margin: tuple[MarginBase | MarginSymbol, ...]
+
+
+class FundingOffers(msgspec.Struct, frozen=True, kw_only=True):
+    offers: tuple[FundingOffer, ...]
+
+
+class FundingLoans(msgspec.Struct, frozen=True, kw_only=True):
+    loans: tuple[FundingLoan, ...]
+
+
+class FundingTrades(msgspec.Struct, frozen=True, kw_only=True):
+    trades: tuple[FundingTrade, ...]
 
 
 class TokenAnswer(msgspec.Struct, frozen=True, kw_only=True):

@@ -14,6 +14,7 @@ from protocols.orders import Fill, OrderView
 from protocols.risk import AccountState, RiskStatus, Verdict
 from protocols.settings import Settings
 from protocols.signals import SignalScore
+from protocols.trading import ProtectionStatus, ProtectionView
 from web.models import EngineStatus, EquityPoint
 
 
@@ -60,5 +61,7 @@ class Readers:
     equity: Callable[[], Sequence[EquityPoint]] = _nothing
     notices: Callable[[], Sequence[Notice]] = _nothing
     settings: Callable[[], Settings] = Settings
+    protection: Callable[[], ProtectionStatus] = ProtectionStatus
+    brackets: Callable[[], Sequence[ProtectionView]] = _nothing
     gauges: Callable[[], Mapping[str, float]] = _empty
     counters: Callable[[], Mapping[str, float]] = _empty

@@ -13,7 +13,6 @@ from web.bodies import (
     HaltBody,
     ListQuery,
     MintBody,
-    OrderBody,
     OrdersQuery,
     ReasonBody,
     RevokeBody,
@@ -30,7 +29,6 @@ from web.models import (
     EngineStatus,
     Equity,
     Notices,
-    OrderAccepted,
     Orders,
     Positions,
     RiskAnswer,
@@ -42,6 +40,7 @@ from web.models import (
     Wallets,
 )
 from web.tokens import Scope
+from web.trading_routes import TRADING
 
 READ, TRADE, ADMIN = Scope.READ, Scope.TRADE, Scope.ADMIN
 V2: Final = "/api/v2"
@@ -179,19 +178,6 @@ READING: Final = (
 )
 
 CONTROLLING: Final = (
-    Route(
-        method="POST",
-        path=f"{V2}/order",
-        scope=TRADE,
-        handler=commands.order,
-        answer=OrderAccepted,
-        body=OrderBody,
-        status=202,
-        needs="order",
-        tag="orders",
-        summary="Place a manual order. It passes the same risk rules as a strategy's.",
-        statuses=(409, 503),
-    ),
     Route(
         method="DELETE",
         path=f"{V2}/order/{{order_id}}",
@@ -385,4 +371,4 @@ MINTING: Final = (
     ),
 )
 
-ROUTES: Final[tuple[Route, ...]] = (*READING, *CONTROLLING, *MINTING)
+ROUTES: Final[tuple[Route, ...]] = (*READING, *CONTROLLING, *TRADING, *MINTING)

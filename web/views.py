@@ -121,6 +121,13 @@ async def orders(api: Api, call: Call) -> Orders:
     return Orders(total=len(rows), orders=_page(rows, query))
 
 
+async def orders_history(api: Api, call: Call) -> Orders:
+    query: ListQuery = call.query
+    rows = [row for row in _of_symbol(api.readers.orders(), query.symbol) if row.state in TERMINAL_STATES]
+    rows.sort(key=lambda row: row.updated_ms)
+    return Orders(total=len(rows), orders=_page(rows, query))
+
+
 async def trades(api: Api, call: Call) -> Trades:
     query: ListQuery = call.query
     rows = _of_symbol(api.readers.fills(), query.symbol)

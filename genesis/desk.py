@@ -1,0 +1,161 @@
+"""The trading desk of one engine: its pairs, its order templates on disk, and what it asks of the venue on demand."""
+
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
+
+import attrs
+import trio
+
+from genesis.core.clock import Clock
+from genesis.domain.order_templates import (
+    OrderTemplate,
+    TemplateBook,
+    read_templates,
+    with_template,
+    without_template,
+    write_templates,
+)
+from genesis.domain.pairs import PairSpecs
+from genesis.edge.errors import EdgeError
+from genesis.edge.kept_file import KeptFile
+from genesis.edge.rest import RestDoor
+from protocols.bitfinex import rest_requests
+from protocols.bitfinex.errors import BitfinexError
+from protocols.bitfinex.rest_account import (
+    read_funding_info_answer,
+    read_ledgers,
+    read_loans,
+    read_margin_answer,
+    read_offers,
+    read_own_funding_trades,
+)
+from protocols.bitfinex.rest_requests import RestRequest
+from protocols.funding import FundingInfo, FundingLoan, FundingOffer, FundingTrade, MarginBase, MarginSymbol
+from protocols.reference import LedgerEntry
+from web.desk import Desk, VenueSilent
+
+ANSWER_WITHIN_S: Final = 10.0
+
+T = TypeVar("T")
+
+
+class TemplateShelf:
+    """Order templates in a kept file. `warn` is told what was wrong with it; a damaged file never stops a start."""
+
+    def __init__(self, file: KeptFile, warn: Callable[[str], object]) -> None:
+        self._file = file
+        self._lock = trio.Lock()
+        self._book = self._read(warn)
+
+    def all(self) -> tuple[OrderTemplate, ...]:
+        return self._book.templates
+
+    async def put(self, template: OrderTemplate) -> None:
+        """Keep one; it is on the disk when this returns. Raises ValueError when the shelf is full, OSError."""
+        async with self._lock:
+            await self._write(with_template(self._book, template))
+
+    async def remove(self, name: str) -> bool:
+        """Forget one; False when it was not there."""
+        async with self._lock:
+            book = without_template(self._book, name)
+            if book is None:
+                return False
+            await self._write(book)
+            return True
+
+    def _read(self, warn: Callable[[str], object]) -> TemplateBook:
+        try:
+            data = self._file.read()
+            if data is None:
+                return TemplateBook()
+            try:
+                return read_templates(data)
+            except ValueError as error:
+                aside = self._file.set_aside()
+                warn(f"order templates were damaged ({error}); the file was kept as {aside.name}, the list is empty")
+        except OSError as error:
+            warn(f"order templates cannot be read, the list is empty: {error}")
+        return TemplateBook()
+
+    async def _write(self, book: TemplateBook) -> None:
+        # Shielded: a replacement that has begun is finished, or memory and disk would part.
+        with trio.CancelScope(shield=True):
+            await trio.to_thread.run_sync(self._file.replace, write_templates(book))
+        self._book = book
+
+
+@attrs.frozen(kw_only=True)
+class VenueReads:
+    """Questions to the venue's account endpoints, each with its end. Raises VenueSilent without an answer."""
+
+    door: RestDoor
+    clock: Clock
+
+    async def ledgers(self, currency: str | None, limit: int) -> tuple[LedgerEntry, ...]:
+        return await self._ask(rest_requests.ledgers(currency, limit=limit), read_ledgers)
+
+    async def margin(self, key: str) -> tuple[MarginBase | MarginSymbol, ...]:
+        return await self._ask(
+            rest_requests.margin_info(key), lambda value: read_margin_answer(value, session=0, received_ns=self._ns)
+        )
+
+    async def offers(self, symbol: str | None, history: bool) -> tuple[FundingOffer, ...]:
+        return await self._ask(
+            rest_requests.funding_offers(symbol, history=history),
+            lambda value: read_offers(value, session=0, received_ns=self._ns),
+        )
+
+    async def loans(self, symbol: str | None, history: bool) -> tuple[FundingLoan, ...]:
+        return await self._ask(
+            rest_requests.funding_loans(symbol, history=history),
+            lambda value: read_loans(value, session=0, received_ns=self._ns),
+        )
+
+    async def credits(self, symbol: str | None, history: bool) -> tuple[FundingLoan, ...]:
+        return await self._ask(
+            rest_requests.funding_credits(symbol, history=history),
+            lambda value: read_loans(value, session=0, received_ns=self._ns, credits=True),
+        )
+
+    async def trades(self, symbol: str | None) -> tuple[FundingTrade, ...]:
+        return await self._ask(
+            rest_requests.funding_trades(symbol),
+            lambda value: read_own_funding_trades(value, session=0, received_ns=self._ns),
+        )
+
+    async def info(self, symbol: str) -> FundingInfo:
+        return await self._ask(
+            rest_requests.funding_info(symbol),
+            lambda value: read_funding_info_answer(value, session=0, received_ns=self._ns),
+        )
+
+    @property
+    def _ns(self) -> int:
+        return self.clock.now_ns()
+
+    async def _ask(self, request: RestRequest, read: Callable[[Any], T]) -> T:
+        with trio.move_on_after(ANSWER_WITHIN_S):
+            try:
+                return read(await self.door.ask(request, exact=True))
+            except (EdgeError, BitfinexError) as error:
+                raise VenueSilent(str(error)) from None
+        raise VenueSilent(f"{request.kind} was not answered within {ANSWER_WITHIN_S:g} s")
+
+
+def trading_desk(
+    *, door: RestDoor, clock: Clock, pairs: Callable[[], PairSpecs], templates: TemplateShelf | None
+) -> Desk:
+    """Everything the desk's routes may ask."""
+    reads = VenueReads(door=door, clock=clock)
+    return Desk(
+        pairs=pairs,
+        templates=templates,
+        ledgers=reads.ledgers,
+        margin=reads.margin,
+        offers=reads.offers,
+        loans=reads.loans,
+        credits=reads.credits,
+        funding_trades=reads.trades,
+        funding_info=reads.info,
+    )

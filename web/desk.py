@@ -1,0 +1,46 @@
+"""What the trading desk's routes may ask beyond readers and controls: pairs, order templates, the venue's own books.
+
+Functions that ask the venue wait for its answer and raise `VenueSilent` when there is none; one that is None does not
+exist in this engine, and its route answers 404.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Protocol
+
+import attrs
+
+from genesis.domain.order_templates import OrderTemplate
+from genesis.domain.pairs import PairSpecs
+from protocols.funding import FundingInfo, FundingLoan, FundingOffer, FundingTrade, MarginBase, MarginSymbol
+from protocols.reference import LedgerEntry
+
+
+class VenueSilent(Exception):
+    """The venue did not answer, or said no; the text says which."""
+
+
+class Templates(Protocol):
+    """Named orders that outlive the process."""
+
+    def all(self) -> tuple[OrderTemplate, ...]: ...
+    async def put(self, template: OrderTemplate) -> None: ...
+    async def remove(self, name: str) -> bool: ...
+
+
+def _no_pairs() -> PairSpecs:
+    return {}
+
+
+@attrs.frozen(kw_only=True)
+class Desk:
+    """`funding` maps offers, loans, credits and trades to what asks for them, by symbol or (None) of all."""
+
+    pairs: Callable[[], PairSpecs] = _no_pairs
+    templates: Templates | None = None
+    ledgers: Callable[[str | None, int], Awaitable[Sequence[LedgerEntry]]] | None = None
+    margin: Callable[[str], Awaitable[Sequence[MarginBase | MarginSymbol]]] | None = None
+    offers: Callable[[str | None, bool], Awaitable[Sequence[FundingOffer]]] | None = None
+    loans: Callable[[str | None, bool], Awaitable[Sequence[FundingLoan]]] | None = None
+    credits: Callable[[str | None, bool], Awaitable[Sequence[FundingLoan]]] | None = None
+    funding_trades: Callable[[str | None], Awaitable[Sequence[FundingTrade]]] | None = None
+    funding_info: Callable[[str], Awaitable[FundingInfo]] | None = None
