@@ -335,7 +335,9 @@ class Supervisor:
         if not self._budget.spend(now):
             limit = f"{self._spec.intensity} in {self._spec.period_s:g} s"
             self._give_up(f"more restarts than {limit}, the last one by {child.path}: {child.last_error}", error)
-        if child.ready_at is not None and now - child.ready_at >= self._spec.stable_after_s:
+        # A branch that gave up was failing all the while it lived, and it takes minutes to give up: no stable life.
+        gave_up = isinstance(error, Escalated)
+        if not gave_up and child.ready_at is not None and now - child.ready_at >= self._spec.stable_after_s:
             child.failures = 0
         child.failures += 1
         if child.failures > self._spec.max_consecutive:

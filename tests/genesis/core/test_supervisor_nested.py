@@ -58,6 +58,28 @@ async def test_the_crashes_it_takes_to_bring_down_the_root_multiply(
     assert isinstance(stage.failure, Escalated)
 
 
+async def test_a_branch_that_takes_minutes_to_give_up_does_not_give_up_for_ever(
+    stage: Stage, autojump_clock: MockClock
+) -> None:
+    """It lives longer than what counts as stable, each time; its failures are a row all the same."""
+    spec = SupervisorSpec(
+        id="top",
+        intensity=9,
+        period_s=10,
+        max_consecutive=3,
+        stable_after_s=30,
+        children=(inner(stage, names="x", intensity=0),),
+    )
+    crashes = 0
+    async with stage.runs(spec):
+        while not stage.ended.is_set() and crashes < 10:
+            await trio.sleep(240)
+            await stage.crash("x")
+            crashes += 1
+    assert crashes == 4
+    assert "top/in failed 4 times in a row" in str(stage.failure)
+
+
 async def test_a_nested_supervisor_that_cannot_start_fails_the_whole_first_start(
     stage: Stage, autojump_clock: MockClock
 ) -> None:
