@@ -264,7 +264,13 @@ class Channel(Generic[T]):
             await self._stand_in_line(message, answer, term)
         else:
             self._put(message, answer)
-        return await answer.wait()
+        if term is None:
+            return await answer.wait()
+        term.waiting += 1
+        try:
+            return await answer.wait()
+        finally:
+            term.waiting -= 1
 
     def _must_wait(self) -> bool:
         return self.overflow is Overflow.BLOCK and len(self.queue) >= self._limit and not self.closed

@@ -5,7 +5,7 @@ class Term:
     """What fences an actor: inbox and outlets of a generation share its term and refuse to act once it is over.
 
     `draining` says that the actor has been asked to stop and gets nothing new. `waiting` counts its puts that wait for
-    room: that is the receiver's lack of progress, not its own.
+    room and its questions that wait for an answer: that is the receiver's lack of progress, not its own.
     """
 
     __slots__ = ("actor", "draining", "generation", "over", "waiting")

@@ -101,6 +101,39 @@ async def test_work_without_progress_is_a_crash_within_a_quarter_past_its_time(
         assert 11 <= at <= 15
 
 
+async def test_who_waits_for_an_answer_is_not_stuck_however_much_waits_for_it(autojump_clock: MockClock) -> None:
+    """The journal may take long over a commit; that is its own lack of progress, and it is watched itself."""
+    slow = Channel[object]("slow", Overflow.BLOCK)
+    waiting: list[int] = []
+
+    async def asks(ctx: Context) -> None:
+        batch = await ctx.inbox.lease()
+        await ctx.outlet(slow).ask("please")
+        ctx.inbox.ack_all(batch)
+        await hang(ctx)
+
+    async def answers(ctx: Context) -> None:
+        for envelope in await ctx.inbox.lease():
+            await trio.sleep(60)
+            envelope.reply("done")
+            ctx.inbox.ack(envelope)
+            waiting.append(shop.channel.depth)
+        await trio.sleep_forever()
+
+    shop = Shop()
+    desk = ChildSpec(id="desk", start=lambda: Acts(answers), mailbox=Mailbox("desk", [slow]), progress_timeout_s=None)
+    async with shop.open(desk, shop.child(asks, progress_timeout_s=8)):
+        await shop.channel.put("work")
+        await trio.sleep(1)
+        await shop.channel.put("more work")
+        await trio.sleep(60)
+        assert shop.crashes() == []
+        assert waiting == [1]
+        # The answer is there: from now on the time is its own again.
+        await trio.sleep(13)
+        assert [kind for _, kind in shop.crashes()] == [Stuck]
+
+
 async def test_nothing_to_do_is_not_stuck(autojump_clock: MockClock) -> None:
     shop = Shop()
     async with shop.open(shop.child(deaf, progress_timeout_s=1)):
