@@ -27,6 +27,10 @@ EPOCH_S: Final = 1_767_225_600
 """When a world begins: 2026-01-01T00:00:00Z. A whole minute, since its market does too."""
 PID: Final = 4242
 
+STANDSTILL_LOOK: Final = 1000
+STANDSTILL_STEPS: Final = 100_000
+"""A busy second of a world has some thousand steps."""
+
 PRIVATE_NAMES: Final = ("_ALLOW_DETERMINISTIC_SCHEDULING", "_r")
 """What is used of `trio._core._run`: whether tasks of one batch are sorted before they are shuffled, and by whom."""
 
@@ -41,6 +45,9 @@ class Steps(trio.abc.Instrument):
     def __init__(self) -> None:
         self.count = 0
         self.fingerprint = 0
+        self.livelock: Callable[[str], None] | None = None
+        """Told the busiest tasks when so many steps were made that time should have passed, and it has not."""
+        self._still_since = (0.0, 0)
         self._names: dict[str, bytes] = {}
         self._at: dict[int, Callable[[], None]] = {}
 
@@ -53,8 +60,19 @@ class Steps(trio.abc.Instrument):
         if name is None:
             name = self._names[task.name] = task.name.encode()
         self.fingerprint = zlib.crc32(name, self.fingerprint)
+        if not self.count % STANDSTILL_LOOK:
+            self._look(task.name)
         if self._at and self.count in self._at:
             self._at.pop(self.count)()
+
+    def _look(self, name: str) -> None:
+        now = trio.current_time()
+        at, since = self._still_since
+        if now != at:
+            self._still_since = (now, self.count)
+        elif self.count - since >= STANDSTILL_STEPS and self.livelock is not None:
+            self._still_since = (now, self.count)
+            self.livelock(name)
 
 
 def _virtual_s() -> float:

@@ -58,7 +58,7 @@ WEIGHTS: Final = {
     "slow_browser": 2,
     "strangers": 2,
 }
-"""How often each is drawn. An order is lost where two of them meet, so those that leave an order in doubt weigh more."""
+"""How often each is drawn. Orders are lost where two faults meet, so those that leave one in doubt weigh more."""
 
 
 @attrs.frozen(order=True)

@@ -68,7 +68,11 @@ class Trouble:
 
     def _live(self) -> EngineHost | None:
         host = self.world.host
-        return host if host is not None and host.process.alive and host.started.is_set() and not host.over.is_set() else None
+        return (
+            host
+            if host is not None and host.process.alive and host.started.is_set() and not host.over.is_set()
+            else None
+        )
 
     def _lines(self) -> list[tuple[Endpoint, Endpoint]]:
         """Connections to the venue: one, or all."""

@@ -1,0 +1,141 @@
+"""`genesis chaos`: the whole engine in simulated worlds, one for each seed, where everything that can break does."""
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+from genesis.cli import printing
+from genesis.cli.failures import CommandFailed
+from genesis.run_options import ExitCode
+
+if TYPE_CHECKING:
+    from genesis.worlds.sweep import Totals
+    from genesis.worlds.world import Outcome
+
+
+def chaos(
+    *,
+    seed: Annotated[int, Parameter(help="The first seed.")] = 0,
+    seeds: Annotated[int, Parameter(help="How many worlds, each with the next seed.")] = 1,
+    hours: Annotated[float, Parameter(help="Virtual hours of a world.")] = 1.0,
+    faults: Annotated[float, Parameter(help="Faults in a virtual hour.")] = 12.0,
+    jobs: Annotated[int, Parameter(help="Processes; 0 takes one for each core.")] = 1,
+    trace: Annotated[bool, Parameter(negative="", help="Print what happened, line by line.")] = False,
+    html: Annotated[Path | None, Parameter(help="Write the world's story as an HTML page to this file.")] = None,
+    mutant: Annotated[str | None, Parameter(help="Put this deliberate defect into the engine first.")] = None,
+    mutants: Annotated[
+        bool, Parameter(negative="", help="For each deliberate defect: after how many worlds is it caught?")
+    ] = False,
+    report: Annotated[Path | None, Parameter(help="Write the figures as a Markdown page to this file.")] = None,
+    json: Annotated[bool, Parameter(negative="", help="Print the figures as JSON.")] = False,
+) -> int:
+    """Run the whole engine in simulated worlds and check every rule. Exit code 1 when one was broken.
+
+    A world is a function of its seed: what failed once fails again by the line that is printed with it.
+    """
+    from genesis.worlds.mutants import MUTANTS
+
+    if seeds < 1 or not 0 < hours <= 1000 or faults < 0 or jobs < 0:
+        raise CommandFailed("seeds and hours must be above 0, faults and jobs not below it", ExitCode.CONFIGURATION)
+    if mutant is not None and mutant not in MUTANTS:
+        raise CommandFailed(f"mutant must be one of {', '.join(MUTANTS)}, was {mutant}", ExitCode.NOT_FOUND)
+    processes = jobs or os.cpu_count() or 1
+    if mutants:
+        return _hunt(seed, seeds, hours, faults, report)
+    if seeds == 1 and (trace or html is not None):
+        return _one(seed, hours, faults, mutant, trace, html)
+    return _many(seed, seeds, hours, faults, processes, mutant, report, json)
+
+
+def _one(seed: int, hours: float, faults: float, mutant: str | None, trace: bool, html: Path | None) -> int:
+    import logging
+
+    from genesis.worlds.mutants import mutated
+    from genesis.worlds.timeline import page
+    from genesis.worlds.world import simulate
+
+    logging.disable(logging.CRITICAL)
+    with mutated(mutant):
+        outcome = simulate(seed, hours=hours, faults_an_hour=faults)
+    if trace:
+        for line in outcome.lines:
+            print(line)
+    if html is not None:
+        html.write_text(page(outcome), encoding="utf-8")
+        print(f"written: {html}")
+    _tell(outcome)
+    print(f"seed {seed}: digest {outcome.digest}, {outcome.steps} steps, {len(outcome.violations)} violations")
+    return ExitCode.ERROR if outcome.violations else ExitCode.OK
+
+
+def _tell(outcome: "Outcome") -> None:
+    if outcome.violations:
+        print(f"seed {outcome.seed} broke {outcome.violations[0]}", file=sys.stderr)
+        print(f"  again: {outcome.replay}", file=sys.stderr)
+
+
+def _many(
+    seed: int,
+    seeds: int,
+    hours: float,
+    faults: float,
+    processes: int,
+    mutant: str | None,
+    report: Path | None,
+    json: bool,
+) -> int:
+    from genesis.worlds.report import write_figures
+    from genesis.worlds.sweep import Errand, sweep
+
+    errands = [
+        Errand(seed=number, hours=hours, faults_an_hour=faults, mutant=mutant) for number in range(seed, seed + seeds)
+    ]
+    totals = sweep(errands, processes=processes, told=_tell)
+    if report is not None:
+        write_figures(report, totals, first_seed=seed, hours=hours, faults_an_hour=faults)
+    if json:
+        printing.print_json(_figures(totals))
+    else:
+        printing.pairs(list(_figures(totals).items()))
+    return ExitCode.ERROR if totals.failed else ExitCode.OK
+
+
+def _figures(totals: "Totals") -> dict[str, object]:
+    return {
+        "seeds": totals.seeds,
+        "virtual hours": round(totals.virtual_hours, 2),
+        "hours a cpu second": round(totals.hours_a_cpu_second, 3),
+        "faults": totals.faults,
+        "process kills": totals.kills,
+        "actor crashes": totals.crashes,
+        "orders": totals.orders,
+        "trades": totals.fills,
+        "looks at rules": sum(totals.checks.values()),
+        "seeds with violations": len(totals.failed),
+        "violations": totals.violations,
+    }
+
+
+def _hunt(seed: int, seeds: int, hours: float, faults: float, report: Path | None) -> int:
+    """Every deliberate defect, until a world catches it."""
+    from genesis.worlds.mutants import MUTANTS
+    from genesis.worlds.report import write_hunt
+    from genesis.worlds.sweep import Errand, run_errand
+
+    caught: dict[str, tuple[int, str] | None] = {}
+    for name in MUTANTS:
+        caught[name] = None
+        for number in range(seeds):
+            outcome = run_errand(Errand(seed=seed + number, hours=hours, faults_an_hour=faults, mutant=name))
+            if outcome.violations:
+                caught[name] = (number + 1, outcome.violations[0].rule)
+                break
+        found = caught[name]
+        said = f"not caught by {seeds} worlds" if found is None else f"caught by world {found[0]}, rule {found[1]}"
+        print(f"{name:<24} {said}", flush=True)
+    if report is not None:
+        write_hunt(report, caught, hours=hours, faults_an_hour=faults)
+    return ExitCode.OK if all(caught.values()) else ExitCode.ERROR

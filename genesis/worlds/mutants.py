@@ -1,0 +1,280 @@
+"""Deliberate defects of the engine, each small enough to slip in by accident: the sweep must catch every one.
+
+A rule that was never seen to be broken proves nothing. Each defect replaces one method for the time of a run.
+"""
+
+import contextlib
+import inspect
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+from typing import Any, Final
+from unittest.mock import patch
+
+import attrs
+import msgspec
+import trio
+
+import actors.connection_private as private_line
+import actors.history as rest
+import actors.order as order_actor
+from genesis.core.backoff import Backoff
+from genesis.core.mailbox import Inbox
+from genesis.core.supervisor import Supervisor
+from genesis.domain import order_fills, order_hearing, order_requests
+from genesis.domain.account_machine import AccountMachine
+from genesis.domain.order_machine import OrderMachine
+from genesis.domain.order_reconcile import OrderReconciler
+from genesis.domain.order_session import Fence
+from genesis.domain.order_state import OrderEvent
+from genesis.edge import file_lock, store
+from genesis.edge.nonce import NonceOwner
+from protocols.orders import CommandInDoubt, HistoryFailed, HistoryReport, OrderState, RequestNotice
+
+E, S = OrderEvent, OrderState
+
+
+@attrs.frozen
+class Mutant:
+    """`replace` gives the new method for the old one; `where` is the class or module, `name` what is replaced there."""
+
+    text: str
+    where: Any
+    name: str
+    replace: Callable[[Any], Any]
+
+
+def _doubt_resends(old: Any) -> Any:
+    def doubt(self: Any, row: Any, why: str) -> None:
+        if row.state in (S.SENT, S.INTENT) and self.fence.ready:
+            row.attempt += 1
+            row.session = self.fence.session
+            row.state = S.INTENT
+            row.check_at = self._now + self.settings.doubt_after_s
+            self._emit(self._submission(row))
+            self._touch(row)
+        else:
+            old(self, row, why)
+
+    return doubt
+
+
+def _send_before_commit(old: Any) -> Any:
+    async def carry_out(self: Any, out: Any) -> None:
+        self._hand_out(out)
+        await old(self, out)
+
+    return carry_out
+
+
+def _books_te_and_tu(old: Any) -> Any:
+    def hear(self: Any, trade: Any, now: float, check_at: float) -> Any:
+        if trade.event == "te":
+            other = msgspec.structs.replace(
+                trade, trade_id=trade.trade_id + 1, fee=Decimal(0), fee_currency=trade.symbol[4:]
+            )
+            return old(self, other, now, check_at)
+        return old(self, trade, now, check_at)
+
+    return hear
+
+
+def _absent_at_once(old: Any) -> Any:
+    def judge(self: Any, row: Any, asked_at: float) -> None:
+        if row.state is S.UNKNOWN:
+            self._end(row, E.ABSENT, "not in this list")
+        else:
+            old(self, row, asked_at)
+
+    return judge
+
+
+def _dead_is_sent_again(old: Any) -> Any:
+    def judge(self: Any, row: Any, asked_at: float) -> None:
+        if row.state is S.UNKNOWN and self.fence.ready:
+            row.state, row.attempt = S.INTENT, row.attempt + 1
+            row.session = self.fence.session
+            self._emit(self._submission(row))
+            self._touch(row)
+        else:
+            old(self, row, asked_at)
+
+    return judge
+
+
+def _failure_is_an_empty_list(old: Any) -> Any:
+    def on_event(self: Any, event: Any, *, now: float, wall_ms: int) -> None:
+        if isinstance(event, HistoryFailed):
+            event = HistoryReport(
+                request_id=event.request_id,
+                session=event.session,
+                since_ms=self.fence.since_ms,
+                open_orders=(),
+                closed_orders=(),
+                trades=(),
+                received_ns=0,
+            )
+        old(self, event, now=now, wall_ms=wall_ms)
+
+    return on_event
+
+
+def _doubt_is_refusal(old: Any) -> Any:
+    def on_event(self: Any, event: Any, *, now: float, wall_ms: int) -> None:
+        if isinstance(event, CommandInDoubt):
+            event = RequestNotice(
+                session=event.session,
+                kind="on-req",
+                status="ERROR",
+                text="doubt",
+                cid=event.cid,
+                venue_id=None,
+                received_ns=0,
+            )
+        old(self, event, now=now, wall_ms=wall_ms)
+
+    return on_event
+
+
+def _restart_forgets_what_left(old: Any) -> Any:
+    def begin(self: Any, epoch: int) -> None:
+        for row in self._open.values():
+            if row.state in (S.INTENT, S.SENT, S.UNKNOWN):
+                row.state, row.held_back = S.INTENT, True
+                row.session, row.sent, row.attempt = 0, False, 0
+        old(self, epoch)
+
+    return begin
+
+
+def _client_ids_begin_anew(old: Any) -> Any:
+    def restore(self: Any, cells: Any, *, now: float, wall_ms: int) -> None:
+        old(self, cells, now=now, wall_ms=wall_ms)
+        self.last_cid = max(0, self.last_cid - 1)
+
+    return restore
+
+
+def _ack_first(old: Any) -> Any:
+    async def lease(self: Any, **terms: Any) -> Any:
+        batch = await old(self, **terms)
+        self.ack_all(batch)
+        return batch
+
+    return lease
+
+
+def _fee_is_nothing(old: Any) -> Any:
+    def fill_of(trade: Any, row: Any) -> Any:
+        return msgspec.structs.replace(old(trade, row), fee=Decimal(0))
+
+    return fill_of
+
+
+def _history_without_trades(old: Any) -> Any:
+    def on_report(self: Any, report: Any) -> None:
+        old(self, msgspec.structs.replace(report, trades=()))
+
+    return on_report
+
+
+def _snapshot_is_not_read(old: Any) -> Any:
+    def on_snapshot(self: Any, snapshot: Any) -> None:
+        old(self, msgspec.structs.replace(snapshot, orders=()))
+
+    return on_snapshot
+
+
+def _never(result: Any) -> Callable[[Any], Any]:
+    return lambda old: lambda *args, **terms: result
+
+
+MUTANTS: Final = {
+    "resend-on-timeout": Mutant("a doubt is answered with a second send", OrderReconciler, "_doubt", _doubt_resends),
+    "send-before-commit": Mutant(
+        "commands leave before their intents are durable", order_actor._Life, "_carry_out", _send_before_commit
+    ),
+    "te-and-tu": Mutant("both words about a trade are booked", order_fills.FillBook, "hear", _books_te_and_tu),
+    "no-session-fence": Mutant("frames of dead sessions count", Fence, "hears", _never(True)),
+    "no-reconcile": Mutant(
+        "orders leave on a session that was not compared",
+        Fence,
+        "ready",
+        lambda old: property(lambda self: self.up),
+    ),
+    "no-quarantine": Mutant(
+        "one list without an order proves that it is nowhere", OrderReconciler, "_judge_absence", _absent_at_once
+    ),
+    "absent-is-resent": Mutant(
+        "an order that a list lacks is sent again", OrderReconciler, "_judge_absence", _dead_is_sent_again
+    ),
+    "error-is-empty": Mutant(
+        "a question that failed counts as an empty answer", OrderMachine, "on_event", _failure_is_an_empty_list
+    ),
+    "doubt-is-refusal": Mutant("a broken send counts as refused", OrderMachine, "on_event", _doubt_is_refusal),
+    "restart-resends": Mutant(
+        "a new process sends what an old one may have sent", OrderMachine, "_begin_process", _restart_forgets_what_left
+    ),
+    "client-ids-again": Mutant(
+        "a restart gives a client id out again", OrderMachine, "restore", _client_ids_begin_anew
+    ),
+    "ack-first": Mutant("messages are acked before they are handled", Inbox, "lease", _ack_first),
+    "no-fees": Mutant("fees are not booked", order_fills, "fill_of", _fee_is_nothing),
+    "history-without-trades": Mutant(
+        "trades that only REST tells are dropped", OrderReconciler, "_on_report", _history_without_trades
+    ),
+    "snapshot-unread": Mutant(
+        "the order snapshot of a session is not read", OrderReconciler, "_on_snapshot", _snapshot_is_not_read
+    ),
+    "no-ghosts": Mutant(
+        "an order that was given up and shows up is not adopted",
+        order_hearing.OrderHearing,
+        "_adopt",
+        _never(None),
+    ),
+    "no-new-session": Mutant("a doubt never asks for a new session", Fence, "wants_reconnect", _never(False)),
+    "nonce-of-the-clock": Mutant(
+        "nonces are the clock's, whatever was used before",
+        NonceOwner,
+        "_take",
+        lambda old: lambda self: self._wall_us(),
+    ),
+    "halt-unheard": Mutant("the order actor does not know of a halt", order_actor._Life, "_halted", _never(None)),
+    "old-signals": Mutant(
+        "a signal may wait for a session as long as it likes", order_requests.OrderRequests, "_refusal", _never(None)
+    ),
+    "deaf-watch": Mutant(
+        "silence on the private line is not noticed",
+        private_line.ConnectionPrivateActor,
+        "_look",
+        lambda old: _wait_for_ever,
+    ),
+    "no-lock": Mutant("the lock of the journal is not taken", file_lock.fcntl, "flock", _never(None)),
+    "no-epoch": Mutant(
+        "an older session of the journal goes on writing",
+        store._Reader,
+        "epoch",
+        lambda old: lambda self: getattr(self, "_epoch", 0) or old(self),
+    ),
+    "no-wallets": Mutant("changes of wallets are not kept", AccountMachine, "_keep", _never(None)),
+    "no-progress-watch": Mutant("an actor that hangs is left alone", Supervisor, "_watch", _never(None)),
+    "rest-says-nothing": Mutant(
+        "questions about history are never answered", rest.HistoryActor, "_serve_orders", lambda old: _wait_for_ever
+    ),
+    "slow-comeback": Mutant("a crashed actor pauses for ten minutes", Backoff, "delay_s", _never(600.0)),
+}
+
+
+async def _wait_for_ever(*_: Any) -> None:
+    await trio.sleep_forever()
+
+
+@contextlib.contextmanager
+def mutated(name: str | None) -> Iterator[None]:
+    """The engine with this defect, inside. None: without any."""
+    if name is None:
+        yield
+        return
+    mutant = MUTANTS[name]
+    old = inspect.getattr_static(mutant.where, mutant.name)
+    with patch.object(mutant.where, mutant.name, mutant.replace(old)):
+        yield

@@ -1,0 +1,97 @@
+"""Many worlds: seed after seed, on one core or several, added up."""
+
+import gc
+import logging
+import multiprocessing
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+
+import attrs
+
+from genesis.worlds.mutants import mutated
+from genesis.worlds.witness import Violation
+from genesis.worlds.world import FAULTS_AN_HOUR, Outcome, simulate
+
+
+@attrs.frozen(kw_only=True)
+class Errand:
+    """One world to run. `mutant` names a deliberate defect of the engine."""
+
+    seed: int
+    hours: float
+    faults_an_hour: float = FAULTS_AN_HOUR
+    mutant: str | None = None
+
+
+@attrs.define(kw_only=True)
+class Totals:
+    """What all worlds of a sweep came to."""
+
+    seeds: int = 0
+    virtual_hours: float = 0.0
+    cpu_s: float = 0.0
+    wall_s: float = 0.0
+    steps: int = 0
+    faults: int = 0
+    kills: int = 0
+    crashes: int = 0
+    lives: int = 0
+    orders: int = 0
+    fills: int = 0
+    failed: dict[int, tuple[Violation, ...]] = attrs.field(factory=dict)
+    replays: dict[int, str] = attrs.field(factory=dict)
+    sometimes: Counter[str] = attrs.field(factory=Counter)
+    checks: Counter[str] = attrs.field(factory=Counter)
+
+    @property
+    def violations(self) -> int:
+        return sum(len(found) for found in self.failed.values())
+
+    @property
+    def hours_a_cpu_second(self) -> float:
+        return self.virtual_hours / self.cpu_s if self.cpu_s else 0.0
+
+    def add(self, outcome: Outcome) -> None:
+        self.seeds += 1
+        self.virtual_hours += outcome.virtual_s / 3600
+        self.sometimes.update(outcome.sometimes)
+        self.checks.update(outcome.checks)
+        for name in ("cpu_s", "wall_s", "steps", "faults", "kills", "crashes", "lives", "orders", "fills"):
+            setattr(self, name, getattr(self, name) + getattr(outcome, name))
+        if outcome.violations:
+            self.failed[outcome.seed] = outcome.violations
+            self.replays[outcome.seed] = outcome.replay
+
+
+def run_errand(errand: Errand) -> Outcome:
+    """One world, quietly, without its lines."""
+    # What actors log in a world is not for people; its witness has what is.
+    logging.disable(logging.CRITICAL)
+    try:
+        with mutated(errand.mutant):
+            outcome = simulate(errand.seed, hours=errand.hours, faults_an_hour=errand.faults_an_hour)
+    finally:
+        logging.disable(logging.NOTSET)
+    gc.collect()
+    return attrs.evolve(outcome, lines=())
+
+
+def outcomes(errands: Iterable[Errand], *, processes: int = 1) -> Iterator[Outcome]:
+    """The worlds of all errands, in order."""
+    if processes == 1:
+        yield from map(run_errand, errands)
+        return
+    # Spawned, not forked: a world must not inherit what another one left in memory.
+    with multiprocessing.get_context("spawn").Pool(processes, maxtasksperchild=50) as pool:
+        yield from pool.imap(run_errand, errands)
+
+
+def sweep(
+    errands: Iterable[Errand], *, processes: int = 1, told: Callable[[Outcome], object] = lambda outcome: None
+) -> Totals:
+    """Run them all; `told` hears of each world when it has ended."""
+    totals = Totals()
+    for outcome in outcomes(errands, processes=processes):
+        totals.add(outcome)
+        told(outcome)
+    return totals
