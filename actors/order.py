@@ -20,6 +20,7 @@ A mailbox that is full refuses a command before a byte of it exists: the machine
 """
 
 from collections import deque
+from decimal import Decimal
 from typing import Any
 
 import attrs
@@ -35,6 +36,7 @@ from genesis.domain.order_rows import TABLE, view_of
 from genesis.domain.pairs import PairSpecs
 from protocols.health import Notice, Reconnect
 from protocols.journal import Cells, Commit, Committed, JournalRequest, ReadCells
+from protocols.market import MarketView
 from protocols.orders import (
     TERMINAL_STATES,
     AccountEvent,
@@ -53,9 +55,10 @@ from protocols.orders import (
     UpdateIntent,
     VenueCommand,
 )
-from protocols.risk import RiskStatus, TradingState
+from protocols.risk import RiskStatus, SetTradingState, TradingState
 from protocols.settings import Settings
 from protocols.trading import OrdersView
+from protocols.units import Side, Symbol, exact
 
 BATCH = 256
 RECENT = 200
@@ -76,9 +79,11 @@ class OrderActor:
     account: Channel[OrderReport]
     view: Latest[OrdersView]
     pairs: Latest[PairSpecs] | None = None
+    market: Latest[MarketView] | None = None
     risk_status: Latest[RiskStatus | None] | None = None
     reconnects: Channel[Reconnect] | None = None
     ui: Channel[Any] | None = None
+    halt_wanted: Latest[SetTradingState | None] | None = None
 
     async def run(self, ctx: Context) -> None:
         life = _Life(self, ctx)
@@ -96,6 +101,7 @@ class _Life:
         self.actor = actor
         self.ctx = ctx
         self.machine = OrderMachine(settings.orders, epoch=actor.epoch, signal_max_age_s=settings.risk.signal_max_age_s)
+        self.machine.touch = self._best_price
         self.journal = ctx.outlet(actor.journal)
         self.venue = ctx.outlet(actor.venue)
         self.history = ctx.outlet(actor.history)
@@ -148,7 +154,17 @@ class _Life:
         if self.actor.pairs is not None:
             self.machine.pairs = self.actor.pairs.value
 
+    def _best_price(self, symbol: Symbol, side: Side) -> Decimal | None:
+        """The front of the book on our side; only for pricing what rests already, never for deciding to trade."""
+        ticker = None if self.actor.market is None else self.actor.market.value.tickers.get(symbol)
+        price = 0.0 if ticker is None else (ticker.bid if side is Side.BUY else ticker.ask)
+        return exact(price) if price > 0 else None
+
     def _halted(self) -> str | None:
+        wanted = None if self.actor.halt_wanted is None else self.actor.halt_wanted.value
+        if wanted is not None:
+            # Risk has not taken it yet, and may never.
+            return wanted.reason
         status = None if self.actor.risk_status is None else self.actor.risk_status.value
         return status.reason if status is not None and status.state is TradingState.HALTED else None
 

@@ -19,6 +19,7 @@ from actors.history import HistoryActor
 from actors.journal import JournalActor
 from actors.market_cache import MarketCacheActor
 from actors.order import OrderActor
+from actors.pool import PoolActor
 from actors.protection import ProtectionActor
 from actors.risk import RiskActor
 from actors.signal import SignalActor
@@ -53,6 +54,7 @@ from protocols.journal import ReadRecords
 from protocols.orders import TERMINAL_STATES, CancelIntent, Flatten, UpdateIntent
 from protocols.risk import EvaluateOrder, ManualOrder, RiskCommand, SetTradingState, TradingState, Verdict
 from protocols.settings import Settings
+from protocols.units import Symbol
 from web.actor import WebActor
 from web.controls import Busy, Controls, Refused
 from web.hub import Hub
@@ -61,6 +63,7 @@ from web.readers import Readers
 from web.recent import Recent
 
 NOTICES_KEPT: Final = 300
+SPARE_SOCKETS: Final = 1
 JOURNAL_BACKOFF: Final = Backoff(base_s=0.05, cap_s=0.25)
 """A store that is poisoned stays so, and meanwhile nobody can decide anything or look after an order: with pauses as
 for everybody else it took the engine four minutes to give up."""
@@ -130,6 +133,8 @@ class Engine:
             Latest(share)
             for share in spread(wanted_streams(settings.market), limit=settings.connection.channels_per_socket)
         ] or [Latest[tuple[Subscription, ...]](())]
+        # Room for what is wanted later, while running; a socket without streams is not dialled.
+        self.shares += [Latest[tuple[Subscription, ...]](()) for _ in range(SPARE_SOCKETS)]
         self.plan = Plan(settings=settings, pairs=pairs, sockets=len(self.shares), on_dead_letter=self._on_dead_letter)
         self.cells = self.plan.cells
         self.channels = self.plan.channels
@@ -190,6 +195,7 @@ class Engine:
                     self._child("connection_private", self._connection_private),
                     *(self._child(name, self._public(number)) for number, name in enumerate(self.public_names)),
                     self._child("watchdog", self._watchdog),
+                    self._child("pool", self._pool),
                     self._child("protection", self._protection),
                 ),
                 self._branch("screens", self._child("web", self._web, shutdown_s=6.0)),
@@ -238,7 +244,9 @@ class Engine:
             account=self.channels.order_reports,
             view=self.cells.orders,
             pairs=self.cells.pairs,
+            market=self.cells.market,
             risk_status=self.cells.risk,
+            halt_wanted=self.cells.halt_wanted,
             reconnects=self.channels.reconnect_private,
             ui=self.channels.ui,
         )
@@ -252,6 +260,7 @@ class Engine:
             verdicts=self.cells.verdicts,
             pairs=self.cells.pairs,
             ui=self.channels.ui,
+            halt_wanted=self.cells.halt_wanted,
         )
 
     def _signal(self) -> Actor:
@@ -353,6 +362,21 @@ class Engine:
             notices=self.channels.ui,
         )
 
+    def _pool(self) -> Actor:
+        return PoolActor(
+            settings=self.cells.settings,
+            shares=self.shares,
+            pairs=self.cells.pairs,
+            held=self._held,
+            notices=self.channels.ui,
+        )
+
+    def _held(self) -> set[Symbol]:
+        account = self.cells.account.value
+        positions = () if account is None else account.state.positions
+        open_orders = self.cells.orders.value.open
+        return {one.symbol for one in positions if one.quantity} | {order.symbol for order in open_orders}
+
     def _web(self) -> Actor:
         if self.serve_web is None:
             return Listener(recent=self.recent)
@@ -383,10 +407,9 @@ class Engine:
                 actor="supervisor",
                 correlation_id=f"dead-letter:{letter.channel}",
             )
-            try:
-                self.channels.risk_commands.put_nowait(halt)
-            except (ChannelFull, ChannelClosed):
-                self.notice("alarm", "halt_not_taken", "trading could not be halted: risk takes no commands")
+            # First the cell: by it the order actor stops at once, whatever becomes of risk.
+            self.cells.halt_wanted.set(halt)
+            self.channels.halts.put_nowait(halt)
 
     def notice(self, level: str, code: str, text: str) -> None:
         """Tell people something, on the page and in the log."""

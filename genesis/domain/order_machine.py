@@ -17,7 +17,7 @@ from typing import assert_never
 import msgspec
 
 from genesis.domain.order_fills import read_held
-from genesis.domain.order_protect import OrderProtector
+from genesis.domain.order_patience import OrderPatience
 from genesis.domain.order_rows import BracketRow, FillRow, FlattenRow, OrderRow, view_of
 from genesis.domain.order_session import Fence
 from genesis.domain.order_state import OrderEvent
@@ -55,7 +55,7 @@ _decode_fence = msgspec.json.Decoder(Fence).decode
 E, S = OrderEvent, OrderState
 
 
-class OrderMachine(OrderProtector):
+class OrderMachine(OrderPatience):
     """All orders of one engine on one account. Handlers take the time as `now` (monotonic s) and `wall_ms` (UTC).
 
     `epoch` is the journal's: rows of an older one were written by a process that is gone.
@@ -155,6 +155,7 @@ class OrderMachine(OrderProtector):
                 fill.check_at = now + self.settings.doubt_after_s
                 self._want_history()
         self._advance_flattens()
+        self._lose_patience()
         self._ask_history()
 
     def next_deadline(self) -> float | None:
@@ -162,7 +163,7 @@ class OrderMachine(OrderProtector):
         deadlines = [row.check_at for row in self._open.values() if row.check_at is not None]
         deadlines += [fill.check_at for fill in self.fills.untold.values() if fill.check_at is not None]
         deadlines += [flatten.pause_at for flatten in self.flattens.values() if flatten.pause_at is not None]
-        deadlines += self._bracket_deadlines()
+        deadlines += self._bracket_deadlines() + self._patience_deadlines()
         history = self.fence.history_deadline()
         if history is not None:
             deadlines.append(history)
@@ -246,6 +247,7 @@ class OrderMachine(OrderProtector):
             row.since_at, row.check_at, row.absent_at = self._now, None, None
             # Session numbers begin anew with the process: nothing of an older one is newer than any of this one.
             row.session = row.seen_session = 0
+            row.rests_at = None
             row.request = None
             if row.held_back and not was_handed_out:
                 # An exit that waited for its coins: nothing of it left, and the position is still to be closed.

@@ -1,0 +1,315 @@
+"""Protection inside the order machine: placed with the fill, let go for an exit, remembered over crashes."""
+
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+import pytest
+
+from genesis.domain.order_machine import OrderMachine
+from genesis.domain.order_outputs import Outputs
+from protocols.journal import CellWrite
+from protocols.orders import (
+    Approved,
+    Bracket,
+    CancelIntent,
+    CancelOrder,
+    CommandSent,
+    HistoryReport,
+    OrderIntent,
+    OrderSnapshot,
+    OrderState,
+    OrderType,
+    Protect,
+    Purpose,
+    SessionUp,
+    SubmitOrder,
+    UpdateIntent,
+    UpdateOrder,
+    VenueOrder,
+    VenueTrade,
+)
+from protocols.settings import OrderSettings
+from protocols.units import ZERO, Side, Symbol
+
+D = Decimal
+BTC = Symbol("tBTCUSD")
+SETTINGS = OrderSettings(entry_unfilled_s=10.0, entry_reprices=1)
+START_MS = 1_517_788_800_000
+STOP_AT_5 = Bracket(stop_distance=D(5))
+
+
+class Bench:
+    """A machine, its disk, and a venue that does what it is told to by hand."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.disk: dict[str, CellWrite] = {}
+        self.stamp = START_MS
+        self.machine = OrderMachine(SETTINGS, epoch=1, signal_max_age_s=30.0)
+        self.connect(1)
+
+    def take(self) -> Outputs:
+        out = self.machine.take()
+        for key, cell in out.cells.items():
+            self.disk[key] = cell
+        return out
+
+    def connect(self, session: int, *orders: VenueOrder) -> Outputs:
+        self.hear(OrderSnapshot(session=session, orders=orders, received_ns=0))
+        self.hear(SessionUp(session=session, user_id=1, received_ns=0))
+        self.machine.on_timer(now=self.now, wall_ms=START_MS)
+        self.take()
+        fence = self.machine.fence
+        assert fence.pending_id is not None
+        report = HistoryReport(
+            request_id=fence.pending_id,
+            session=session,
+            since_ms=fence.since_ms,
+            open_orders=orders,
+            closed_orders=(),
+            trades=(),
+            received_ns=0,
+        )
+        return self.hear(report)
+
+    def hear(self, event: Any) -> Outputs:
+        self.machine.on_event(event, now=self.now, wall_ms=START_MS)
+        return self.take()
+
+    def admit(self, **changes: Any) -> Outputs:
+        fields: dict[str, Any] = {
+            "intent_id": f"i{self.machine.last_cid + 1}",
+            "strategy": "s",
+            "symbol": BTC,
+            "side": Side.BUY,
+            "quantity": D(1),
+            "order_type": OrderType.MARKET,
+            "purpose": Purpose.ENTRY,
+            "decided_ms": START_MS,
+            "correlation_id": "c",
+            "bracket": STOP_AT_5,
+        }
+        intent = OrderIntent(**{**fields, **changes})
+        self.machine.admit(Approved(intent=intent, settings_version=1), now=self.now, wall_ms=START_MS)
+        return self.take()
+
+    def row(self, cid: int, event: str, *, status: str = "ACTIVE", remaining: str | None = None) -> VenueOrder:
+        row = self.machine.orders[cid]
+        self.stamp += 1
+        original = row.quantity * row.intent.side.sign
+        left = original if remaining is None else D(remaining) * row.intent.side.sign
+        return VenueOrder(
+            event=event,
+            session=self.machine.fence.session,
+            venue_id=1000 + cid,
+            group_id=row.group_id,
+            cid=cid,
+            symbol=BTC,
+            created_ms=START_MS,
+            updated_ms=self.stamp,
+            remaining=left,
+            original=original,
+            wire_type=f"EXCHANGE {row.intent.order_type.value}",
+            flags=0,
+            status=status,
+            price=row.price or ZERO,
+            average_price=ZERO,
+            trailing_distance=ZERO,
+            aux_limit_price=ZERO,
+            placed_id=None,
+            received_ns=0,
+        )
+
+    def fill(self, cid: int, quantity: str, price: str = "100") -> Outputs:
+        row = self.machine.orders[cid]
+        self.stamp += 1
+        return self.hear(
+            VenueTrade(
+                event="tu",
+                session=self.machine.fence.session,
+                trade_id=self.stamp,
+                symbol=BTC,
+                time_ms=self.stamp,
+                venue_order_id=1000 + cid,
+                cid=cid,
+                amount=D(quantity) * row.intent.side.sign,
+                price=D(price),
+                wire_type="EXCHANGE MARKET",
+                order_price=ZERO,
+                maker=False,
+                fee=ZERO,
+                fee_currency="USD",
+                received_ns=0,
+            )
+        )
+
+    def accept(self, cid: int) -> Outputs:
+        self.hear(CommandSent(cid=cid, kind="on", session=self.machine.fence.session, received_ns=0))
+        return self.hear(self.row(cid, "on"))
+
+    def end(self, cid: int, status: str = "CANCELED", remaining: str | None = None) -> Outputs:
+        return self.hear(self.row(cid, "oc", status=status, remaining=remaining))
+
+    def open_position(self) -> Outputs:
+        """A position of 1 at 100 with its stop resting; cid 1 entered, cid 2 protects."""
+        self.admit()
+        self.accept(1)
+        self.hear(self.row(1, "oc", status="EXECUTED @ 100(1)", remaining="0"))
+        self.fill(1, "1")
+        return self.accept(2)
+
+
+def sent(out: Outputs) -> list[Any]:
+    return [outgoing.command for outgoing in out.commands]
+
+
+@pytest.fixture
+def bench() -> Bench:
+    return Bench()
+
+
+def test_the_stop_is_placed_with_the_first_fill_and_in_its_commit(bench: Bench) -> None:
+    bench.admit()
+    bench.accept(1)
+    out = bench.fill(1, "0.4")
+    (stop,) = sent(out)
+    assert isinstance(stop, SubmitOrder)
+    assert (stop.wire_type, stop.amount, stop.price) == ("EXCHANGE STOP", D("-0.4"), D(95))
+    assert {"bracket:tBTCUSD:exchange", "order:00000000000002"} <= set(out.cells)
+
+
+def test_the_stop_grows_with_the_position(bench: Bench) -> None:
+    bench.admit()
+    bench.accept(1)
+    bench.fill(1, "0.4")
+    bench.accept(2)
+    (change,) = sent(bench.fill(1, "0.6"))
+    assert isinstance(change, UpdateOrder)
+    assert change.amount == D("-1.0")
+
+
+def test_trades_that_are_told_to_come_are_waited_for(bench: Bench) -> None:
+    bench.admit()
+    bench.accept(1)
+    bench.hear(bench.row(1, "ou", status="PARTIALLY FILLED @ 100(0.7)", remaining="0.3"))
+    assert sent(bench.fill(1, "0.4")) == []
+    (stop,) = sent(bench.fill(1, "0.3"))
+    assert stop.amount == D("-0.7")
+
+
+def test_a_stop_is_made_of_what_is_known_when_the_rest_does_not_come(bench: Bench) -> None:
+    bench.admit()
+    bench.accept(1)
+    bench.hear(bench.row(1, "ou", status="PARTIALLY FILLED @ 100(0.7)", remaining="0.3"))
+    bench.fill(1, "0.4")
+    bench.now = SETTINGS.doubt_after_s
+    bench.machine.on_timer(now=bench.now, wall_ms=START_MS)
+    (stop,) = [command for command in sent(bench.take()) if isinstance(command, SubmitOrder)]
+    assert stop.amount == D("-0.4")
+
+
+def test_an_exit_waits_until_its_stop_has_let_go_of_the_coins(bench: Bench) -> None:
+    bench.open_position()
+    (cancel,) = sent(bench.admit(side=Side.SELL, purpose=Purpose.EXIT, bracket=None))
+    assert isinstance(cancel, CancelOrder)
+    (sell,) = sent(bench.end(2))
+    assert isinstance(sell, SubmitOrder)
+    assert sell.amount == D(-1)
+
+
+def test_an_exit_whose_stop_was_faster_has_nothing_to_sell(bench: Bench) -> None:
+    bench.open_position()
+    bench.admit(side=Side.SELL, purpose=Purpose.EXIT, bracket=None)
+    bench.hear(bench.row(2, "oc", status="EXECUTED @ 95(-1)", remaining="0"))
+    assert sent(bench.fill(2, "1", "95")) == []
+    assert bench.machine.orders[3].state is OrderState.REJECTED
+    assert bench.machine.brackets == {}
+
+
+def test_an_exit_that_waits_survives_the_process(bench: Bench) -> None:
+    bench.open_position()
+    bench.admit(side=Side.SELL, purpose=Purpose.EXIT, bracket=None)
+    stop = bench.row(2, "os")
+    bench.machine = OrderMachine(SETTINGS, epoch=2, signal_max_age_s=30.0)
+    bench.machine.restore(bench.disk.values(), now=0.0, wall_ms=START_MS)
+    bench.take()
+    (cancel,) = sent(bench.connect(2, msgspec.structs.replace(stop, session=2)))
+    assert isinstance(cancel, CancelOrder)
+    (sell,) = sent(bench.end(2))
+    assert sell.amount == D(-1)
+
+
+def test_the_stop_comes_back_when_the_exit_does_not_happen(bench: Bench) -> None:
+    bench.open_position()
+    bench.admit(side=Side.SELL, purpose=Purpose.EXIT, bracket=None)
+    bench.end(2)
+    bench.accept(3)
+    (stop,) = sent(bench.end(3))
+    assert (stop.wire_type, stop.amount) == ("EXCHANGE STOP", D(-1))
+
+
+def test_a_stop_cancelled_by_a_stranger_is_placed_anew_and_reported(bench: Bench) -> None:
+    bench.open_position()
+    out = bench.end(2)
+    (stop,) = sent(out)
+    assert stop.cid == 3
+    assert [code for code, _ in out.alarms] == ["protection_replaced"]
+
+
+def test_cancelling_everything_leaves_the_protection(bench: Bench) -> None:
+    bench.open_position()
+    wish = CancelIntent(intent_id=None, reason="all", correlation_id="x")
+    bench.machine.on_cancel(wish, now=0.0, wall_ms=START_MS)
+    assert sent(bench.take()) == []
+
+
+def test_moving_the_stop_moves_the_level(bench: Bench) -> None:
+    bench.open_position()
+    name = bench.machine.orders[2].intent.intent_id
+    wish = UpdateIntent(intent_id=name, price=D(97), quantity=None, reason="tighter", correlation_id="x")
+    bench.machine.on_update(wish, now=0.0, wall_ms=START_MS)
+    (change,) = sent(bench.take())
+    assert (change.price, change.amount) == (D(97), None)
+
+
+def test_a_position_that_nobody_gave_levels_is_protected_when_the_watch_asks(bench: Bench) -> None:
+    bench.admit(bracket=None)
+    bench.accept(1)
+    assert sent(bench.fill(1, "1")) == []
+    wish = Protect(symbol=BTC, margin=False, stop_price=D(95), reason="naked", correlation_id="x")
+    bench.machine.on_protect(wish, now=0.0, wall_ms=START_MS)
+    (stop,) = sent(bench.take())
+    assert (stop.wire_type, stop.amount, stop.price) == ("EXCHANGE STOP", D(-1), D(95))
+
+
+def test_a_refused_stop_is_tried_again_later_each_time(bench: Bench) -> None:
+    bench.admit()
+    bench.accept(1)
+    bench.fill(1, "1")
+    bench.machine.orders[2].reason = ""
+    assert sent(bench.end(2)) == []
+    bench.now = 0.3
+    bench.machine.on_timer(now=bench.now, wall_ms=START_MS)
+    (again,) = sent(bench.take())
+    assert again.cid == 3
+
+
+def test_an_entry_that_is_not_filled_is_priced_anew_and_then_taken_back(bench: Bench) -> None:
+    bench.machine.touch = lambda symbol, side: D(101)
+    bench.admit(order_type=OrderType.LIMIT, price=D(100))
+    bench.accept(1)
+
+    def wait(seconds: float) -> list[Any]:
+        bench.now += seconds
+        bench.machine.on_timer(now=bench.now, wall_ms=START_MS)
+        return sent(bench.take())
+
+    assert wait(0) == []
+    (change,) = wait(10)
+    assert isinstance(change, UpdateOrder)
+    assert change.price == D(101)
+    moved = msgspec.structs.replace(bench.row(1, "ou"), price=D(101))
+    bench.hear(moved)
+    (cancel,) = wait(10)
+    assert isinstance(cancel, CancelOrder)
