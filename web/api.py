@@ -125,7 +125,8 @@ class Route:
     """One line of the table of routes. `scope` None is public; there is no default, so nobody forgets it.
 
     `path` is written as in OpenAPI: `/api/v2/order/{order_id}`. `needs` names the control, or the port of the desk,
-    without which the route answers 404; `statuses` are the refusals of its own that the document should list.
+    without which the route answers 404; `statuses` are the refusals of its own that the document should list;
+    `successor` is the new path of an old one.
     """
 
     method: str
@@ -140,6 +141,7 @@ class Route:
     status: int = 200
     needs: str | None = None
     statuses: tuple[int, ...] = ()
+    successor: str | None = None
 
     @property
     def operation_id(self) -> str:

@@ -22,6 +22,7 @@ from web.errors import ApiError
 from web.guard import Guard, GuardedApp
 from web.hub import Hub
 from web.idempotency import HEADER, KEY, REPLAYED, Answered, KeyReused, StillRunning
+from web.legacy import headers_of
 from web.metrics import Metrics
 from web.openapi import document
 from web.readers import Readers
@@ -117,6 +118,7 @@ def _caller() -> tuple[str | None, str]:
 def _add(app: QuartTrio, api: Api, route: Route) -> None:
     decode_body = msgspec.json.Decoder(route.body).decode
     in_seconds = api.metrics.seconds
+    old_name = headers_of(route)
 
     async def respond(**path: str) -> Response:
         bearer, address = _caller()
@@ -148,6 +150,9 @@ def _add(app: QuartTrio, api: Api, route: Route) -> None:
             answer = await respond(**path)
         except ApiError as error:
             answer = _refusal(api, error)
+        if route.successor is not None:
+            answer.headers.update(old_name)
+            api.metrics.legacy.labels(route.path).inc()
         in_seconds.observe(api.clock.now() - started)
         api.metrics.requests.labels(route.operation_id, str(answer.status_code)).inc()
         return answer

@@ -145,10 +145,14 @@ class ReasonBody(Strict, frozen=True, kw_only=True):
 
 
 class FlattenBody(Strict, frozen=True, kw_only=True):
-    """Without `symbol`, everything. `confirm` must be the word flatten."""
+    """Without `symbol`, everything. `confirm` must be the word flatten.
+
+    For `wait_s` the answer waits until it is true that nothing is open or held, and says whether it is.
+    """
 
     confirm: ShortText
     symbol: SymbolText | None = None
+    wait_s: Annotated[float, msgspec.Meta(ge=0, le=10)] = 0.0
     reason: ShortText = "asked over the API"
 
 

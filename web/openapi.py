@@ -90,6 +90,8 @@ def _operation(route: Route, schema_of: dict[type, dict[str, Any]], components: 
         },
         "security": [] if route.scope is None else [{"bearer": []}],
     }
+    if route.successor is not None:
+        operation["deprecated"] = True
     parameters = [
         {"name": name, "in": "path", "required": True, "schema": {"type": "string", "maxLength": 200}}
         for name in path_names(route.path)

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from web import commands, mint, views
+from web import commands, mint, risk_commands, views
 from web.api import Route
 from web.bodies import (
     CandlesQuery,
@@ -21,6 +21,7 @@ from web.bodies import (
     TicketBody,
     UpdateBody,
 )
+from web.legacy import legacy_routes
 from web.models import (
     Accepted,
     Actors,
@@ -39,6 +40,8 @@ from web.models import (
     Trades,
     Wallets,
 )
+from web.risk_models import Flattening
+from web.risk_routes import RISK_CONTROLLING, RISK_READING
 from web.tokens import Scope
 from web.trading_routes import TRADING
 
@@ -284,8 +287,8 @@ CONTROLLING: Final = (
         method="POST",
         path=f"{V2}/risk/unified/flatten",
         scope=TRADE,
-        handler=commands.flatten,
-        answer=Accepted,
+        handler=risk_commands.flatten,
+        answer=Flattening,
         body=FlattenBody,
         status=202,
         needs="flatten",
@@ -371,4 +374,6 @@ MINTING: Final = (
     ),
 )
 
-ROUTES: Final[tuple[Route, ...]] = (*READING, *CONTROLLING, *TRADING, *MINTING)
+CURRENT: Final = (*READING, *RISK_READING, *CONTROLLING, *RISK_CONTROLLING, *TRADING, *MINTING)
+
+ROUTES: Final[tuple[Route, ...]] = (*CURRENT, *legacy_routes(CURRENT))

@@ -78,10 +78,12 @@ class Served:
 
 
 @asynccontextmanager
-async def a_server(limits: ServerLimits = QUICK, readers: Readers | None = None) -> AsyncIterator[Served]:
+async def a_server(
+    limits: ServerLimits = QUICK, readers: Readers | None = None, told: Told | None = None
+) -> AsyncIterator[Served]:
     """Serve until the block ends, then stop and note how long that took."""
     listeners = await open_listeners("127.0.0.1", 0)
-    counters, clock, hub, told = ServerCounters(), TrioClock(), Hub(), Told()
+    counters, clock, hub, told = ServerCounters(), TrioClock(), Hub(), told or Told()
     tokens = Tokens(keyring=new_keyring(secrets.token_bytes), clock=clock, random_bytes=secrets.token_bytes)
     readers = readers if readers is not None else some_readers()
     app = create_app(

@@ -35,7 +35,7 @@ def bearers(web: Web) -> dict[str, str | None]:
 
 
 def path_of(route: Route) -> str:
-    return route.path.replace("{order_id}", "nothing").replace("{symbol}", "tXXXUSD")
+    return route.path.replace("{lock_id}", "lock-9").replace("{order_id}", "nothing").replace("{symbol}", "tXXXUSD")
 
 
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: route.operation_id)

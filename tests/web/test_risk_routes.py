@@ -1,0 +1,304 @@
+"""The risk routes: limits that anybody may tighten, windows, locks, breakers, dry questions, and their old names."""
+
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import attrs
+import msgspec
+import pytest
+import trio
+
+from genesis.domain.config_keys import KEYS
+from genesis.domain.decision_search import DecisionSearch, DecisionsFound, search
+from genesis.domain.settings_history import Step, after, at_start
+from protocols.config import SetSettings, SettingFault, SettingsApplied, SettingsRefused, SettingsReply
+from protocols.risk import (
+    AddLock,
+    BreakerState,
+    BreakerView,
+    EvaluateOrder,
+    Lock,
+    LockSource,
+    RemoveLock,
+    ResetBreaker,
+    ResetPeaks,
+    RiskStatus,
+    SetPaused,
+    Verdict,
+)
+from protocols.settings import Settings
+from tests.web.fakes import BTC, NOW_MS, Told, Web, a_risk, a_verdict, a_web, some_readers
+from tests.web.serving import a_server
+from web.controls import Controls
+from web.legacy import SUCCESSORS
+from web.routes import ROUTES
+from web.tokens import Scope
+
+UNIFIED = "/api/v2/risk/unified"
+SCRIPT = Path(__file__).with_name("seed_risk.sh")
+
+
+@attrs.define
+class Desk(Told):
+    """Controls with a real book of settings, and a risk that answers dry questions."""
+
+    step: Step = attrs.field(factory=lambda: at_start([], [], at_ms=0).step)
+
+    async def change(self, wish: SetSettings) -> SettingsReply | None:
+        self._take(wish)
+        outcome = after([], self.step, wish, at_ms=1)
+        if not isinstance(outcome, Step):
+            faults = tuple(SettingFault(**attrs.asdict(fault)) for fault in outcome)
+            return SettingsRefused(version=self.step.version, faults=faults)
+        self.step = outcome
+        return SettingsApplied(version=outcome.version, changed=outcome.changed, pending=())
+
+    async def evaluate(self, question: EvaluateOrder) -> Verdict | None:
+        self._take(question)
+        return a_verdict(approved=False)
+
+    async def search(self, asked: DecisionSearch) -> DecisionsFound:
+        return search((a_verdict(2, approved=False), a_verdict(1)), asked)
+
+    def settings(self) -> Settings:
+        return self.step.settings
+
+    def controls(self) -> Controls:
+        return attrs.evolve(super().controls(), settings=self.change, evaluate=self.evaluate, search=self.search)
+
+
+def a_busy_risk() -> RiskStatus:
+    return msgspec.structs.replace(
+        a_risk(),
+        locks=(
+            Lock(
+                lock_id="lock-1",
+                symbol=BTC,
+                strategy=None,
+                source=LockSource.STOP_GUARD,
+                reason="4 losing trades",
+                actor="risk",
+                created_ms=NOW_MS,
+                until_ms=NOW_MS + 1000,
+            ),
+        ),
+        breakers=(
+            BreakerView(scope="", state=BreakerState.OPEN, cause="5 orders refused", since_ms=1, until_ms=2, trips=1),
+        ),
+    )
+
+
+def a_desk() -> tuple[Web, Desk]:
+    desk = Desk()
+    return a_web(told=desk, readers=some_readers(settings=desk.settings, risk=a_busy_risk)), desk
+
+
+async def test_limits_are_told_with_their_meaning_and_their_safer_side() -> None:
+    web, _ = a_desk()
+    async with web.client(Scope.READ) as client:
+        told = (await client.get(f"{UNIFIED}/limits")).json()
+    rows = {row["name"]: row for row in told["limits"]}
+    assert set(rows) == {path.removeprefix("risk.") for path in KEYS if path.startswith("risk.")}
+    assert rows["max_daily_loss"] == {
+        "name": "max_daily_loss",
+        "value": "0.05",
+        "default": "0.05",
+        "unit": "fraction of the day's first equity, 0.05 is 5 %",
+        "range": "0 to 1",
+        "meaning": "Loss in a day that stops new risk",
+        "stricter": "lower",
+    }
+
+
+async def test_a_trader_tightens_and_only_an_admin_loosens() -> None:
+    web, desk = a_desk()
+    async with web.client(Scope.TRADE) as client:
+        lower = await client.post(
+            f"{UNIFIED}/limits", json={"changes": {"max_daily_loss": "0.02", "cooldown_s": 60}, "reason": "news"}
+        )
+        assert lower.status_code == 200, lower.text
+        assert lower.json()["changed"] == ["risk.cooldown_s", "risk.max_daily_loss"]
+        higher = await client.post(f"{UNIFIED}/limits", json={"changes": {"max_daily_loss": "0.03"}})
+        assert (higher.status_code, higher.json()["error"]["code"]) == (403, "scope_too_low")
+        assert "risk.max_daily_loss" in higher.json()["error"]["message"]
+        both = await client.post(f"{UNIFIED}/limits", json={"changes": {"max_drawdown": "0.1", "breaker_errors": 0}})
+        assert both.status_code == 403
+    async with web.client(Scope.ADMIN) as client:
+        assert (await client.post(f"{UNIFIED}/limits", json={"changes": {"max_daily_loss": "0.03"}})).status_code == 200
+    assert str(desk.settings().risk.max_daily_loss) == "0.03"
+    wish = desk.messages[0]
+    assert isinstance(wish, SetSettings)
+    assert (wish.actor, wish.reason) == ("tester", "news")
+
+
+@pytest.mark.parametrize(
+    ("changes", "path", "must_be", "was"),
+    [
+        ({"max_daily_loss": 5}, "risk.max_daily_loss", "0 to 1", "5"),
+        ({"max_order_notional": "-1"}, "risk.max_order_notional", "at least 0", '"-1"'),
+        ({"windows_timezone": "Mars/Base"}, "risk.windows_timezone", "a time zone", '"Mars/Base"'),
+        ({"windows": ["mon 08:00-17:00", "mon 16:00-18:00"]}, "risk.windows", "does not overlap", "mon 08:00"),
+        ({"windows": ["mon 17:00-08:00"]}, "risk.windows", "ends after it begins", "mon 17:00"),
+        ({"max_trades_per_day": "5"}, "risk.max_trades_per_day", "a whole number", '"5"'),
+    ],
+)
+async def test_a_limit_that_means_nothing_is_refused_by_path(
+    changes: dict[str, Any], path: str, must_be: str, was: str
+) -> None:
+    web, desk = a_desk()
+    before = desk.settings()
+    async with web.client(Scope.ADMIN) as client:
+        answer = await client.post(f"{UNIFIED}/limits", json={"changes": changes})
+    assert answer.status_code == 422
+    fault = answer.json()["error"]["detail"][path]
+    assert must_be in fault["must_be"]
+    assert was in fault["was"]
+    assert desk.settings() == before
+
+
+async def test_an_unknown_limit_and_an_old_version_are_refused() -> None:
+    web, _ = a_desk()
+    async with web.client() as client:
+        assert (await client.post(f"{UNIFIED}/limits", json={"changes": {"max_luck": 1}})).status_code == 422
+        late = await client.post(
+            f"{UNIFIED}/limits", json={"changes": {"max_daily_loss": "0.01"}, "expected_version": 9}
+        )
+        assert late.status_code == 422
+        assert "version" in late.json()["error"]["detail"]
+
+
+async def test_windows_are_posted_and_told_by_day() -> None:
+    web, desk = a_desk()
+    body = {"timezone": "Europe/Stockholm", "windows": {"fri": [["22:00", "26:00"]], "sat": []}, "paused": True}
+    async with web.client() as client:
+        assert (await client.post(f"{UNIFIED}/windows", json=body)).status_code == 200
+        told = (await client.get(f"{UNIFIED}/windows")).json()
+        for bad, part in (
+            ({"windows": {"mon": [["17:00", "08:00"]]}}, "ends after it begins"),
+            ({"windows": {"mon": []}}, "pause trading instead"),
+            ({"windows": {"monday": [["08:00", "17:00"]]}}, "must be one of mon"),
+            ({"windows": {"mon": [["08:00", "17:00"]]}, "timezone": "Mars/Base"}, "a time zone"),
+        ):
+            answer = await client.post(f"{UNIFIED}/windows", json=bad)
+            assert answer.status_code == 422
+            assert part in answer.json()["error"]["message"]
+    assert told["timezone"] == "Europe/Stockholm"
+    assert told["windows"]["fri"] == [["22:00", "26:00"]]
+    assert told["now"]["open"] is False
+    assert told["now"]["next_opening_ms"] > NOW_MS
+    assert any(isinstance(message, SetPaused) and message.paused for message in desk.messages)
+    async with web.client(Scope.TRADE) as client:
+        narrower = {"windows": {"fri": [["23:00", "24:00"]]}}
+        assert (await client.post(f"{UNIFIED}/windows", json=narrower)).status_code == 200
+        assert (await client.post(f"{UNIFIED}/windows", json={"windows": {}})).status_code == 403
+
+
+async def test_locks_and_breakers_are_listed_made_and_removed() -> None:
+    web, desk = a_desk()
+    async with web.client(Scope.TRADE) as client:
+        assert (await client.get(f"{UNIFIED}/locks")).json()["locks"][0]["reason"] == "4 losing trades"
+        made = await client.post(f"{UNIFIED}/locks", json={"symbol": "tBTCUSD", "duration_s": 60, "reason": "news"})
+        assert made.status_code == 202
+        assert (await client.delete(f"{UNIFIED}/locks/lock-1")).status_code == 202
+        assert (await client.delete(f"{UNIFIED}/locks/lock-9")).status_code == 404
+        assert (await client.post(f"{UNIFIED}/locks", json={"duration_s": -1, "reason": "x"})).status_code == 422
+        told = (await client.get(f"{UNIFIED}/breaker")).json()
+        assert (told["open"], told["breakers"][0]["cause"]) == (True, "5 orders refused")
+        assert (await client.post(f"{UNIFIED}/breaker/reset", json={"scope": "all"})).status_code == 202
+        assert (await client.post(f"{UNIFIED}/breaker/reset", json={"scope": "tETHUSD"})).status_code == 404
+        assert (await client.post(f"{UNIFIED}/peaks/reset", json={})).status_code == 403
+    async with web.client(Scope.ADMIN) as client:
+        assert (await client.post(f"{UNIFIED}/peaks/reset", json={"strategy": "btc-ema"})).status_code == 202
+    add, remove, reset, peaks = desk.messages
+    assert isinstance(add, AddLock)
+    assert (add.symbol, add.duration_s, add.reason, add.actor) == ("tBTCUSD", 60, "news", "tester")
+    assert isinstance(remove, RemoveLock)
+    assert isinstance(reset, ResetBreaker)
+    assert reset.scope == ""
+    assert isinstance(peaks, ResetPeaks)
+
+
+async def test_a_dry_question_is_answered_in_words_and_places_nothing() -> None:
+    web, desk = a_desk()
+    async with web.client(Scope.TRADE) as client:
+        answer = await client.post(f"{UNIFIED}/evaluate", json={"symbol": "tBTCUSD", "amount": "1"})
+    assert answer.status_code == 200
+    assert answer.json()["approved"] is False
+    assert answer.json()["reasons"]
+    assert [type(message) for message in desk.messages] == [EvaluateOrder]
+
+
+async def test_the_audit_is_searched() -> None:
+    web, _ = a_desk()
+    async with web.client(Scope.READ) as client:
+        found = (await client.get(f"{UNIFIED}/decisions", params={"code": "max_order_notional"})).json()
+        assert (found["total"], found["searched"]) == (1, 2)
+        assert "6000" in found["decisions"][0]["reasons"][0]
+        assert (await client.get(f"{UNIFIED}/decisions", params={"strategy": "nobody"})).json()["total"] == 0
+        assert (await client.get(f"{UNIFIED}/decisions", params={"to_ms": 5})).json()["total"] == 0
+        assert (await client.get(f"{UNIFIED}/decisions", params={"code": "x y"})).status_code == 422
+        codes = (await client.get(f"{UNIFIED}/codes")).json()["codes"]
+    assert {"halted", "breaker_open"} <= {row["code"] for row in codes}
+
+
+async def test_flatten_says_whether_it_came_true() -> None:
+    web, _ = a_desk()
+    async with web.client() as client:
+        left = (await client.post(f"{UNIFIED}/flatten", json={"confirm": "flatten"})).json()
+        assert (left["verified"], left["open_orders"], left["held"]) == (False, 2, {"tBTCUSD": "0.5"})
+    flat = a_web(readers=some_readers(orders=lambda: (), account=lambda: None))
+    async with flat.client() as client:
+        answer = await client.post(f"{UNIFIED}/flatten", json={"confirm": "flatten", "wait_s": 5})
+        assert answer.json()["verified"] is True
+
+
+@pytest.mark.parametrize(("method", "old", "new"), SUCCESSORS)
+async def test_old_paths_answer_as_the_new_ones_and_say_so(method: str, old: str, new: str) -> None:
+    routes = {(route.method, route.path): route for route in ROUTES}
+    if (method, "/api/v2" + new) not in routes:
+        assert (method, "/api/v2" + old) not in routes, "an old name must not outlive its successor"
+        return
+    web, _ = a_desk()
+    bodies = {
+        "/risk/windows": {"windows": {"mon": [["08:00", "17:00"]]}},
+        "/risk/max-trades": {"max_trades_per_day": 5},
+        "/risk/max-trades-symbol": {"max_trades_per_symbol_per_day": 3},
+    }
+    async with web.client() as client:
+        body = bodies.get(old, {}) if method == "POST" else None
+        answers = [await client.request(method, "/api/v2" + path, json=body) for path in (new, old)]
+        assert [answer.status_code for answer in answers] in ([200, 200], [202, 202])
+        assert set(answers[0].json()) == set(answers[1].json())
+        headers = answers[1].headers
+        assert headers["Deprecation"].startswith("@")
+        assert headers["Sunset"].endswith("GMT")
+        assert headers["Link"] == f'</api/v2{new}>; rel="successor-version"'
+        assert "Deprecation" not in answers[0].headers
+        metrics = (await client.get("/metrics")).text
+        assert f'legacy_endpoints_total{{endpoint="/api/v2{old}"}} 1.0' in metrics
+
+
+async def test_a_refusal_of_an_old_path_names_the_new_one_too() -> None:
+    web, _ = a_desk()
+    async with web.client(None) as client:
+        answer = await client.get("/api/v2/risk/status")
+    assert (answer.status_code, "Link" in answer.headers) == (401, True)
+
+
+@pytest.mark.skipif(shutil.which("curl") is None or shutil.which("bash") is None, reason="needs curl and bash")
+async def test_the_examples_of_the_seed_work_as_written() -> None:
+    desk = Desk()
+    async with a_server(readers=some_readers(settings=desk.settings), told=desk) as served:
+        environment = {**os.environ, "BASE": served.base, "TOKEN": served.token(Scope.ADMIN), "NO_PROXY": "127.0.0.1"}
+        with trio.fail_after(30):
+            done = await trio.run_process(["bash", str(SCRIPT)], capture_stdout=True, env=environment)
+    answers = [json.loads(line) for line in done.stdout.decode().splitlines()]
+    assert answers[0]["changed"] == ["risk.max_trades_per_day"]
+    assert "risk.windows" in answers[1]["changed"]
+    assert answers[2]["risk"]["state"] == "ACTIVE"
+    assert answers[3]["changed"] == ["risk.max_trades_per_symbol"]
+    assert (answers[4]["max_trades_per_day"], answers[4]["max_trades_per_symbol_per_day"]) == (5, 3)
+    assert desk.settings().risk.windows_timezone == "Europe/Stockholm"

@@ -1,0 +1,114 @@
+"""What the risk routes answer with."""
+
+import msgspec
+
+from protocols.risk import BreakerView, Lock, Verdict, WindowsView
+from web.risk_bodies import Value
+
+
+class LimitView(msgspec.Struct, frozen=True, kw_only=True):
+    """One limit. `stricter` says which way a token of trade scope may move it."""
+
+    name: str
+    value: Value
+    default: Value
+    unit: str
+    range: str
+    meaning: str
+    stricter: str
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    version: int
+    limits: tuple[LimitView, ...]
+
+
+class LimitsChanged(msgspec.Struct, frozen=True, kw_only=True):
+    """`version` is in force now; `pending` are changed paths that wait for a restart."""
+
+    accepted: bool
+    correlation_id: str
+    message: str
+    version: int
+    changed: tuple[str, ...]
+    pending: tuple[str, ...]
+
+
+class Windows(msgspec.Struct, frozen=True, kw_only=True):
+    """`windows` is by day, as it is posted; `now` says where venue time stands in them."""
+
+    timezone: str
+    windows: dict[str, list[tuple[str, str]]]
+    paused: bool
+    now: WindowsView
+
+
+class TradeCounter(msgspec.Struct, frozen=True, kw_only=True):
+    day: str
+    timezone: str
+    trades_today: int
+    max_trades_per_day: int
+    trades_today_by_symbol: dict[str, int]
+    max_trades_per_symbol_per_day: int
+
+
+class Locks(msgspec.Struct, frozen=True, kw_only=True):
+    now_ms: int
+    locks: tuple[Lock, ...]
+
+
+class Breakers(msgspec.Struct, frozen=True, kw_only=True):
+    """Only breakers that ever opened are listed; `open` is true while one of them lets no entry through freely."""
+
+    open: bool
+    breakers: tuple[BreakerView, ...]
+    conditions: dict[str, float]
+
+
+class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
+    """What would be said to the order now. `reasons` and `advice` are words for every refusal."""
+
+    approved: bool
+    verdict: Verdict
+    reasons: tuple[str, ...]
+    advice: tuple[str, ...]
+
+
+class ToldDecision(msgspec.Struct, frozen=True, kw_only=True):
+    verdict: Verdict
+    reasons: tuple[str, ...]
+
+
+class DecisionsAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """Newest first. `total` matched among the `searched` newest verdicts of the journal."""
+
+    total: int
+    searched: int
+    decisions: tuple[ToldDecision, ...]
+
+
+class CodeView(msgspec.Struct, frozen=True, kw_only=True):
+    code: str
+    rule: str
+    sentence: str
+    numbers: tuple[str, ...]
+    advice: str
+
+
+class Codes(msgspec.Struct, frozen=True, kw_only=True):
+    codes: tuple[CodeView, ...]
+
+
+class Flattening(msgspec.Struct, frozen=True, kw_only=True):
+    """`verified` is true once no order of ours is open and nothing is held of what was to be closed.
+
+    Amounts smaller than the venue takes count as nothing. `waited_s` is how long was looked for it.
+    """
+
+    accepted: bool
+    correlation_id: str
+    message: str
+    verified: bool
+    open_orders: int
+    held: dict[str, str]
+    waited_s: float
