@@ -29,6 +29,7 @@ from protocols.risk import (
     MarketCondition,
     RiskCommand,
     RiskStatus,
+    SetTradingState,
     Verdict,
 )
 from protocols.settings import Settings
@@ -65,6 +66,7 @@ class RiskActor:
     verdicts: Latest[tuple[Verdict, ...]]
     pairs: Latest[PairSpecs]
     ui: Channel[Any] | None = None
+    halt_wanted: Latest[SetTradingState | None] | None = None
 
     async def run(self, ctx: Context) -> None:
         journal = ctx.outlet(self.journal)
@@ -112,9 +114,18 @@ class RiskActor:
             self.verdicts.set(tuple(recent))
             status = machine.status()
             self.status.set(status)
+            self._taken(batch)
             if ui is not None:
                 ui.put_nowait(status)
             ctx.inbox.ack_all(batch)
+
+    def _taken(self, batch: list[Envelope]) -> None:
+        """A halt that the house wants is ours from now on, and so is its end."""
+        wanted = self.halt_wanted
+        if wanted is None or wanted.value is None:
+            return
+        if any(envelope.message is wanted.value for envelope in batch):
+            wanted.set(None)
 
     async def _recover(self, ctx: Context, journal: Outlet[JournalRequest], ui: Outlet[Any] | None) -> RiskMachine:
         machine = RiskMachine(self.settings.value, self.pairs.value)

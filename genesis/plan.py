@@ -27,7 +27,7 @@ from protocols.orders import (
     OrderWish,
     VenueCommand,
 )
-from protocols.risk import AccountState, MarketCondition, RiskCommand, RiskStatus, Verdict
+from protocols.risk import AccountState, MarketCondition, RiskCommand, RiskStatus, SetTradingState, Verdict
 from protocols.settings import Settings
 from protocols.signals import SignalScore
 from protocols.trading import OrdersView, ProtectionStatus
@@ -79,6 +79,8 @@ class Channels:
     risk_commands: Channel[RiskCommand] = attrs.field(
         factory=lambda: Channel("risk_commands", Overflow.FAIL, capacity=64)
     )
+    halts: Channel[SetTradingState] = attrs.field(factory=lambda: Channel("halts", Overflow.UNBOUNDED))
+    """The house's own wish to halt. Unlike a person's it can be neither refused nor repeated."""
     conditions: Channel[MarketCondition] = attrs.field(
         factory=lambda: Channel("conditions", Overflow.CONFLATE, capacity=1024, key=_condition_key)
     )
@@ -125,6 +127,8 @@ class Cells:
     )
     signals: Latest[tuple[SignalScore, ...]] = attrs.field(factory=lambda: Latest(()))
     risk: Latest[RiskStatus | None] = attrs.field(factory=lambda: Latest(None))
+    halt_wanted: Latest[SetTradingState | None] = attrs.field(factory=lambda: Latest(None))
+    """The newest of `halts` that risk has not taken: meanwhile the order actor keeps to it."""
     verdicts: Latest[tuple[Verdict, ...]] = attrs.field(factory=lambda: Latest(()))
     account: Latest[AccountView | None] = attrs.field(factory=lambda: Latest(None))
     orders: Latest[OrdersView] = attrs.field(factory=lambda: Latest(OrdersView(session=0, ready=False)))
@@ -169,7 +173,7 @@ class Plan:
             "config": (to.set_settings,),
             "account": (to.order_reports, to.balances, to.closed_to_account),
             "order": (to.account_events, to.approved, to.order_wishes),
-            "risk": (to.account_state, to.risk_commands, to.conditions, to.scores),
+            "risk": (to.account_state, to.halts, to.risk_commands, to.conditions, to.scores),
             "signal": (to.closed_to_signal,),
             "market_cache": (to.market_events, to.prices),
             "history": (to.history_requests, to.candle_requests),

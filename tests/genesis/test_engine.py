@@ -7,10 +7,13 @@ from pathlib import Path
 import pytest
 import trio
 
+from genesis.core.errors import ChannelFull
+from genesis.core.mailbox import DeadLetter
 from genesis.core.supervisor import EventKind
 from genesis.domain.decision_log import digest
 from genesis.research.backtest import run_backtest
 from genesis.summary import decision_lines
+from protocols.risk import SetPaused, TradingState
 from tests.house import House, check_books, house, leaves, lively_layer, piece_of, settings_of
 
 KILLS_A_SEED = 250
@@ -80,3 +83,25 @@ async def test_nothing_is_lost_or_doubled_whoever_is_killed_when(tmp_path: Path,
         crashes = sum(event.kind is EventKind.CRASHED for event in here.events)
         assert crashes >= KILLS_A_SEED
         assert here.engine.cells.orders.value.orders_total > 5
+
+
+async def test_a_halt_after_a_dead_letter_is_taken_although_risk_has_no_room_for_commands(tmp_path: Path) -> None:
+    recording, layer = piece_of(minutes=5), lively_layer()
+    async with house(tmp_path, recording=recording, layer=layer) as here:
+        await here.ready()
+        channels, cells = here.engine.channels, here.engine.cells
+        noise = SetPaused(paused=False, reason="noise", actor="test", correlation_id="noise")
+        with pytest.raises(ChannelFull):
+            while True:
+                channels.risk_commands.put_nowait(noise)
+        alarm = here.engine.plan.mailboxes["account"].alarm
+        assert alarm is not None
+        alarm(DeadLetter(mailbox="account", channel="balances", message=noise, attempts=3, error="broken"))
+        # From this very moment the order actor sends no new risk.
+        wanted = cells.halt_wanted
+        assert wanted.value is not None
+        with trio.fail_after(10):
+            await wanted.changed(wanted.version)
+        status = cells.risk.value
+        assert status is not None
+        assert (status.state, status.reason) == (TradingState.HALTED, "dead letter on balances")

@@ -12,6 +12,7 @@ NOT_ABOUT_MONEY = frozenset(
         "closed_to_signal",
         "closed_to_account",
         "conditions",
+        "halts",  # the order actor keeps to the wish until risk has taken it
         "risk_commands",  # the person who asked is told
         "history_requests",  # asked again under another number
         "candle_requests",
