@@ -1,0 +1,217 @@
+"""The program as a process, treated as the world treats it: killed, told to go while nobody listens, started twice."""
+
+import json
+import os
+import random
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import msgspec
+import pytest
+
+from genesis.domain.account_machine import ACCOUNT_KEY, ACCOUNT_TABLE, AccountCheckpoint, read_order_cells
+from genesis.domain.order_rows import TABLE as ORDER_TABLE
+from genesis.domain.venue_state import History
+from genesis.edge.store import ReadOnlyStore
+from genesis.edge.user_dir import UserDir
+from genesis.run_options import ExitCode
+from genesis.simulator.recordings import SHIPPED
+from genesis.simulator.state_file import SavedState, StateFile
+from protocols.journal import ReadCells
+
+RECORDING = "2015-08-flash"
+KILLS = 10
+PROGRAM = (sys.executable, "-m", "genesis", "run")
+USUAL = {"--port": "0", "--recording": RECORDING}
+QUICK = [
+    {"name": "quick", "kind": "ema_cross", "symbol": "tBTCUSD", "timeframe": "1m", "parameters": {"fast": 3, "slow": 6}}
+]
+
+
+def a_home(path: Path) -> UserDir:
+    home = UserDir(path)
+    home.create()
+    (home.root / "config" / "strategies.json").write_text(json.dumps(QUICK))
+    return home
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> UserDir:
+    return a_home(tmp_path / "home")
+
+
+def environment(home: UserDir) -> dict[str, str]:
+    ours = {name: value for name, value in os.environ.items() if not name.startswith(("GENESIS_", "BITFINEX_", "JWT_"))}
+    # Doubt about an order ends after a second, not after two minutes of a recorded day that passes in twelve.
+    ours |= {"GENESIS_ORDERS__QUARANTINE_S": "1", "GENESIS_ORDERS__DOUBT_AFTER_S": "0.9"}
+    return ours | {"GENESIS_HOME": str(home.root)}
+
+
+@contextmanager
+def running(home: UserDir, *arguments: str) -> Iterator[subprocess.Popen[str]]:
+    """The program, with what is usual here and not said; whatever happens, it is gone afterwards."""
+    unsaid = [word for option, value in USUAL.items() if option not in arguments for word in (option, value)]
+    with subprocess.Popen(
+        [*PROGRAM, *arguments, *unsaid],
+        env=environment(home),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=home.root,
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def page_of(process: subprocess.Popen[str]) -> str:
+    """Wait until it is up; the address with its ticket."""
+    assert process.stdout is not None
+    for line in process.stdout:
+        if line.startswith("page: "):
+            return line.removeprefix("page: ").strip()
+    raise AssertionError(f"must come up, ended with {process.wait()}: {process.communicate()[1]}")
+
+
+def to_the_end(home: UserDir) -> dict[str, Any]:
+    """Run what is left of the recording as fast as it goes; the summary."""
+    with running(home, "--speed", "max", "--json") as process:
+        out, err = process.communicate(timeout=120)
+    assert process.returncode == ExitCode.OK, err
+    summary: dict[str, Any] = json.loads(out)
+    assert summary["finished"]
+    return summary
+
+
+def venue_of(home: UserDir) -> tuple[SavedState, History]:
+    found = StateFile(home.root / "sim-venue.json").load(RECORDING)
+    assert found is not None
+    return found[0], found[1]["sim"]
+
+
+def check_books(home: UserDir) -> tuple[int, int]:
+    """Our journal against the exchange's own files; (orders, trades)."""
+    state, history = venue_of(home)
+    resting = state.accounts["sim"].orders.values()
+    cids = Counter([*(order.cid for order in history.orders), *(order.cid for order in resting)])
+    assert [cid for cid, count in cids.items() if count > 1] == []
+    with ReadOnlyStore.open(home.database("sim")) as store:
+        store.verify()
+        fills, _ = read_order_cells(store.read_cells(ReadCells(table=ORDER_TABLE)).cells)
+        (cell,) = store.read_cells(ReadCells(table=ACCOUNT_TABLE, key=ACCOUNT_KEY)).cells
+    assert sorted(fill.trade_id for fill in fills) == sorted(trade.trade_id for trade in history.trades)
+    assert not any(fill.foreign for fill in fills)
+    ours = {
+        f"{wallet.wallet_type} {wallet.currency}": wallet.balance
+        for wallet in msgspec.json.decode(cell.payload, type=AccountCheckpoint).wallets
+        if wallet.balance
+    }
+    theirs = {name: wallet.balance for name, wallet in state.accounts["sim"].wallets.items() if wallet.balance}
+    assert ours == theirs
+    return len(cids), len(history.trades)
+
+
+@pytest.mark.chaos
+@pytest.mark.timeout(600)
+def test_ten_times_kill_9_changes_no_order_no_trade_and_no_money(home: UserDir, tmp_path: Path) -> None:
+    """Some of the deaths come before it is up. Then to the end; and the same day once more without any."""
+    chance = random.Random(9)
+    for number in range(KILLS):
+        with running(home, "--speed", "1800") as process:
+            if number % 4 != 3:
+                page_of(process)
+            time.sleep(chance.uniform(0.05, 1.5))
+            process.send_signal(signal.SIGKILL)
+            assert process.wait(10) == -signal.SIGKILL
+    summary = to_the_end(home)
+    assert (summary["orders_unknown"], summary["dead_letters"], summary["problem"]) == (0, 0, None)
+    calm = a_home(tmp_path / "calm")
+    expected = to_the_end(calm)
+    assert check_books(home) == check_books(calm)
+    for name in ("orders", "fills", "verdicts"):
+        assert summary[name] == expected[name], name
+    money = ("final_equity", "trades", "winrate", "profit_factor", "fees_quote", "realized_pnl")
+    for name in money:
+        assert summary["performance"][name] == expected["performance"][name], name
+    assert summary["fills"] > 20
+
+
+def test_clients_that_do_not_read_do_not_keep_it_from_ending(home: UserDir) -> None:
+    """Both let their windows fill: one asks for much over HTTP, one is sent the market over WebSocket."""
+    with running(home, "--speed", "600", "--dev") as process:
+        address = urlsplit(page_of(process))
+        assert address.hostname is not None
+        where = (address.hostname, address.port or 0)
+        host = f"Host: {address.netloc}"
+        with socket.socket() as deaf, socket.socket() as blind:
+            for client in (deaf, blind):
+                # The smallest window there is, so that it is full at once.
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
+                client.connect(where)
+            deaf.sendall(f"GET /openapi.json HTTP/1.1\r\n{host}\r\n\r\n".encode() * 50)
+            key = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13"
+            upgrade = "Upgrade: websocket\r\nConnection: Upgrade"
+            blind.sendall(f"GET /api/v2/stream HTTP/1.1\r\n{host}\r\n{upgrade}\r\n{key}\r\n\r\n".encode())
+            assert blind.recv(12) == b"HTTP/1.1 101"
+            time.sleep(2)
+            began = time.monotonic()
+            process.send_signal(signal.SIGTERM)
+            _, err = process.communicate(timeout=30)
+            took = time.monotonic() - began
+    assert process.returncode == ExitCode.OK, err
+    assert took < 15, f"must end within 15 s, took {took:.1f} s"
+
+
+def refused(home: UserDir, *arguments: str, code: ExitCode) -> str:
+    """What the program says on stderr when it does not start: one line, and nothing on stdout."""
+    with running(home, *arguments) as process:
+        out, err = process.communicate(timeout=60)
+    assert (process.returncode, out, err.count("\n")) == (code, "", 1), err
+    assert err.startswith("genesis: ")
+    return err
+
+
+def test_a_second_engine_on_the_same_directory_names_the_first(home: UserDir) -> None:
+    with running(home) as first:
+        page_of(first)
+        assert str(first.pid) in refused(home, code=ExitCode.ERROR)
+
+
+def test_a_taken_port_is_told(home: UserDir) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        assert str(port) in refused(home, "--port", str(port), code=ExitCode.ERROR)
+
+
+def test_a_directory_that_is_a_file_is_told(tmp_path: Path) -> None:
+    """Permissions would not do: whoever runs this may be root."""
+    (tmp_path / "file").write_text("")
+    with subprocess.Popen(
+        PROGRAM,
+        env={**os.environ, "GENESIS_HOME": str(tmp_path / "file" / "home")},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        out, err = process.communicate(timeout=60)
+    assert (process.returncode, out, err.count("\n")) == (ExitCode.CONFIGURATION, "", 1), err
+
+
+def test_a_corrupt_recording_is_told(home: UserDir, tmp_path: Path) -> None:
+    folder = tmp_path / "mine"
+    shutil.copytree(SHIPPED / RECORDING, folder)
+    with (folder / "tBTCUSD-1m.csv.gz").open("r+b") as file:
+        file.seek(100)
+        file.write(b"damage")
+    assert "sha256 must be" in refused(home, "--recording", str(folder), code=ExitCode.ERROR)
