@@ -1,35 +1,85 @@
-"""Runs every measurement of this folder, each in its own process: `python -m tools.bench [--quick] [name ...]`.
+"""Runs the measurements of this folder in interleaved rounds: `python -m tools.bench [--quick] [--docs] [name ...]`.
 
-A measurement is a file that can be run by itself and takes its number of rounds as the first argument.
+A measurement is a file that can be run by itself and takes its number of rounds as the first argument. Here each is run
+for one round, in a process of its own, then the next; and all of them again. What they tell is gathered into one table
+of medians and spreads. A full run writes docs/benchmarks.json and docs/benchmarks.md; a quick one only with --docs.
 """
 
+import argparse
+import os
 import subprocess
 import sys
+import tempfile
+import time
 from pathlib import Path
 from typing import Final
 
+from tools.bench._figures import GATHERED_IN, Figure, told
+from tools.bench._page import gather, page, read_results, table, write_results
+
 FOLDER: Final = Path(__file__).resolve().parent
 ROOT: Final = FOLDER.parent.parent
-QUICK_ROUNDS: Final = "1"
+RESULTS: Final = ROOT / "docs" / "benchmarks.json"
+PAGE: Final = ROOT / "docs" / "benchmarks.md"
+ROUNDS: Final = 5
+QUICK_ROUNDS: Final = 1
+TIME_LIMIT_S: Final = 600
+NOT_QUICK: Final = frozenset({"restarts"})
+"""Runs of many kills: their figures need more time than a quick look has."""
 
 
-def measurements() -> list[Path]:
-    return sorted(path for path in FOLDER.glob("*.py") if not path.name.startswith("_"))
+def measurements(names: list[str], quick: bool) -> list[Path]:
+    files = sorted(path for path in FOLDER.glob("*.py") if not path.name.startswith("_"))
+    if names:
+        return [path for path in files if path.stem in names]
+    return [path for path in files if not (quick and path.stem in NOT_QUICK)]
+
+
+def one_round(path: Path, gathered: Path) -> bool:
+    module = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+    environment = {**os.environ, GATHERED_IN: str(gathered)}
+    try:
+        ended = subprocess.run(
+            [sys.executable, "-m", module, "1"], cwd=ROOT, check=False, env=environment, timeout=TIME_LIMIT_S
+        )
+    except subprocess.TimeoutExpired:
+        return False
+    return ended.returncode == 0
+
+
+def measure(paths: list[Path], rounds: int) -> tuple[list[Figure], list[str]]:
+    """(all figures, the measurements that failed)."""
+    failed: list[str] = []
+    with tempfile.TemporaryDirectory() as directory:
+        gathered = Path(directory) / "figures.jsonl"
+        for number in range(1, rounds + 1):
+            for path in paths:
+                print(f"== {path.stem}, round {number} of {rounds}", flush=True)
+                if not one_round(path, gathered) and path.stem not in failed:
+                    failed.append(path.stem)
+        return told(gathered), failed
 
 
 def main() -> int:
-    words = sys.argv[1:]
-    quick = "--quick" in words
-    names = [word for word in words if not word.startswith("-")]
-    failed: list[str] = []
-    for path in measurements():
-        if names and path.stem not in names:
-            continue
-        print(f"== {path.stem}", flush=True)
-        module = ".".join(path.relative_to(ROOT).with_suffix("").parts)
-        command = [sys.executable, "-m", module, *([QUICK_ROUNDS] if quick else [])]
-        if subprocess.run(command, cwd=ROOT, check=False).returncode != 0:
-            failed.append(path.stem)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", help="measurements to run; all when none is named")
+    parser.add_argument("--quick", action="store_true", help="one round, without the long ones")
+    parser.add_argument("--rounds", type=int, help=f"rounds ({ROUNDS}; quick {QUICK_ROUNDS})")
+    parser.add_argument("--docs", action="store_true", help="write the page and its figures after a quick run too")
+    parser.add_argument("--page", action="store_true", help="only write the page anew from the figures there are")
+    options = parser.parse_args()
+    if options.page:
+        PAGE.write_text(page(read_results(RESULTS)))
+        return 0
+    rounds = options.rounds or (QUICK_ROUNDS if options.quick else ROUNDS)
+    began = time.monotonic()
+    figures, failed = measure(measurements(options.names, options.quick), rounds)
+    results = gather(figures, rounds)
+    print("\n" + table(results))
+    print(f"\n{time.monotonic() - began:.0f} s, {rounds} rounds")
+    if options.docs or not (options.quick or options.names):
+        write_results(RESULTS, results)
+        PAGE.write_text(page(results))
     if failed:
         print(f"failed: {', '.join(failed)}", file=sys.stderr)
     return 1 if failed else 0

@@ -9,7 +9,6 @@ cache beside it keeps the newest ticker, top, trade and candle of each stream. T
 
 import argparse
 import gzip
-import json
 import statistics
 import sys
 import time
@@ -22,6 +21,7 @@ from protocols.bitfinex.events import FLAG_CHECKSUM, FLAG_SEQ_ALL, FLAG_TIMESTAM
 from protocols.bitfinex.session import PublicSession
 from protocols.bitfinex.subscriptions import candles, ticker, trades
 from protocols.market import BookTop, CandleUpdate, Ticker, TradePrint
+from tools.bench._figures import tell
 
 RECORDING = Path(__file__).parents[2] / "genesis/simulator/recordings/2018-11-12-tBTCUSD.frames.jsonl.gz"
 START_MS = 1_542_045_600_000
@@ -89,7 +89,6 @@ def main() -> int:
     parser.add_argument("rounds", nargs="?", type=int, default=5)
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--frames", type=int, default=300_000)
-    parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     frames = recording()[: options.frames]
     every = FLAG_SEQ_ALL | FLAG_TIMESTAMP | FLAG_CHECKSUM
@@ -107,11 +106,9 @@ def main() -> int:
             run(told, options.batch)
             took[name].append((time.process_time() - began) / len(told) * 1e6)
     medians = {name: statistics.median(values) for name, values in took.items()}
-    if options.json:
-        print(json.dumps({"decode_us": medians, "batch": options.batch, "frames": len(frames)}))
-    else:
-        for name, median in medians.items():
-            print(f"{name:40} {median:6.2f} us a message")
+    floor = medians["bare decoder"]
+    for name, median in medians.items():
+        tell(f"decode, {name}", median, "us CPU/message", beside=floor, beside_name="bare decoder")
     return 0
 
 

@@ -1,6 +1,6 @@
 """What a hop between actors costs, beside a plain trio memory channel: one table of microseconds and ratios.
 
-    python tools/bench/mailbox.py [rounds]
+    python -m tools.bench.mailbox [rounds]
 
 CPU time, since a shared machine is never quiet (wall time from a crash to the next message); rounds are interleaved and
 the median is shown.
@@ -20,6 +20,7 @@ from genesis.core.clock import TrioClock
 from genesis.core.mailbox import Channel, Inbox, Mailbox, Overflow
 from genesis.core.supervisor import ChildSpec, Supervisor, SupervisorSpec
 from genesis.core.term import Term
+from tools.bench._figures import tell
 
 MESSAGES = 20_000
 ASKS = 3_000
@@ -223,20 +224,19 @@ PAIRS: list[tuple[str, Callable[[], Awaitable[float]], Callable[[], Awaitable[fl
 
 
 async def main(rounds: int) -> None:
-    print(f"{'':40}{'memory channel':>16}{'mailbox':>10}{'ratio':>8}")
     for name, plain, leased in PAIRS:
         plains, leaseds = [], []
         for _ in range(rounds):
             plains.append(await plain())
             leaseds.append(await leased())
         a, b = statistics.median(plains) * 1e6, statistics.median(leaseds) * 1e6
-        print(f"{name:40}{a:13.2f} us{b:7.2f} us{b / a:8.2f}")
+        tell(f"mailbox, {name}", b, "us CPU", beside=a, beside_name="memory channel")
     took: list[float] = []
     for _ in range(rounds):
         took += await crash_to_next()
     took.sort()
-    p50, p99 = (took[int(len(took) * share)] * 1e6 for share in (0.5, 0.99))
-    print(f"{'crash to next message handled':40}p50 {p50:.0f} us, p99 {p99:.0f} us, {len(took)} crashes")
+    for part in (50, 99):
+        tell(f"crash to next message handled, p{part}", took[len(took) * part // 100] * 1e6, "us")
 
 
 if __name__ == "__main__":

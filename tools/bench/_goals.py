@@ -1,0 +1,69 @@
+"""What the engine is meant to reach, and which figure shows it."""
+
+from typing import Final
+
+import attrs
+
+
+@attrs.frozen
+class Goal:
+    """`figure` names what is measured, or is empty: then `why_not` says why nothing is. `of_ratio`: the bound is on the
+    ratio to the limit of the same run."""
+
+    area: str
+    text: str
+    figure: str = ""
+    at_most: float | None = None
+    at_least: float | None = None
+    of_ratio: bool = False
+    why_not: str = ""
+
+
+PEERS: Final = "the peers' environments are not built by this command yet"
+
+GOALS: Final = (
+    Goal(
+        "market data in", "all caches, mixed feed: at most 2.5 us CPU a message", "decode, mixed feed, all caches", 2.5
+    ),
+    Goal(
+        "market data in", "with hand-over to the actors: at most 4 us", why_not="no bench of the public connection yet"
+    ),
+    Goal(
+        "market data in", "20,000 messages a second with order latency within 2x of idle", why_not="no load bench yet"
+    ),
+    Goal("mailboxes", "64 in a batch: at most 0.3 us a message", "mailbox, 64 in a batch, a message", 0.3),
+    Goal("mailboxes", "one at a time: at most 8 us", "mailbox, one at a time, there and back, a hop", 8.0),
+    Goal("mailboxes", "ask and reply: at most 12 us", "mailbox, ask and reply", 12.0),
+    Goal("mailboxes", "crash to next message: p50 under 100 us", "crash to next message handled, p50", 100.0),
+    Goal(
+        "tick to order",
+        "without the durable intent: p50 at most 300 us (twice the prototype's 150 us)",
+        "tick to order, journal in memory, p50",
+        300.0,
+    ),
+    Goal(
+        "tick to order",
+        "the durable intent adds at most 3 ms at p50",
+        "tick to order, added by the durable intent, p50",
+        3000.0,
+    ),
+    Goal("tick to order", "1,000 durable intents a second", "durable intents, 64 in flight", at_least=1000.0),
+    Goal("backtest", "exact: at least 300,000 bars/s", "backtest, strategy on 1m", at_least=300_000.0),
+    Goal("backtest", "exact, strategy on 5m candles only", "backtest, strategy on 5m", at_least=300_000.0),
+    Goal("backtest", "linear in bars", "backtest, twice the bars", at_least=0.9, of_ratio=True),
+    Goal("backtest", "fast runner, sweeps, two cores", why_not="there is no fast runner yet"),
+    *(
+        Goal("indicators", f"{name}: batch no slower than TA-Lib", f"{name}, batch", 1.0, of_ratio=True)
+        for name in ("ema", "rsi", "atr", "adx", "macd", "bollinger")
+    ),
+    *(
+        Goal("indicators", f"{name}: live at most 0.5 us a bar", f"{name}, live", 0.5)
+        for name in ("ema", "rsi", "atr", "adx", "macd", "bollinger")
+    ),
+    Goal("web", "/health: at least 80 % of a bare ASGI app", "GET /health", at_least=0.8, of_ratio=True),
+    Goal("web", "1,000 stream subscribers under one core; /metrics under 20 ms", why_not="no bench of the stream yet"),
+    Goal("memory", "engine in sim at rest: under 150 MiB", "memory of the engine at rest", 150.0),
+    Goal("memory", "200 symbols subscribed: under 400 MiB, flat over hours", why_not="no such run yet"),
+    Goal("start", "under 3 s to the first trade-ready state", "start to ready", 3.0),
+    Goal("peers", "ahead of every peer in the same run", why_not=PEERS),
+)
