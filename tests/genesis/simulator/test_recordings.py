@@ -12,12 +12,12 @@ from genesis.domain.recording import CandleRecording, RecordingError
 from genesis.simulator.recordings import DEFAULT, SHIPPED, FrameRecording, find, load, shipped_names
 
 
-def test_the_default_recording_is_the_crash_with_a_day_before_it() -> None:
+def test_the_default_recording_is_the_crash_with_the_time_before_it() -> None:
     recording = load(DEFAULT)
     assert isinstance(recording, CandleRecording)
     assert recording.symbols == ("tBTCUSD", "tETHUSD")
-    assert {len(rows) for rows in recording.rows.values()} == {2880}
-    assert {len(rows) for rows in recording.history.values()} == {1440}
+    assert {len(rows) for rows in recording.rows.values()} == {2700}
+    assert {len(rows) for rows in recording.history.values()} == {1620}
 
 
 def test_what_ships_is_small_and_has_its_provenance() -> None:
