@@ -66,7 +66,7 @@ RECENT = 200
 
 @attrs.define(kw_only=True)
 class OrderActor:
-    """Hears Approved, account events, and wishes: to cancel, update, flatten or protect (answered with the orders concerned).
+    """Hears Approved, account events, and wishes to cancel, update, flatten or protect (answered with the orders).
 
     `epoch` is the journal's session: it tells a crash of this actor from a new process.
     """

@@ -1,4 +1,4 @@
-"""Every position has its stop at the venue, by the venue's own books: while trading, while dying, and after a stranger."""
+"""Every position has its stop at the venue, by the venue's own books: while trading, dying, and after a stranger."""
 
 import math
 import random
@@ -16,7 +16,9 @@ from genesis.domain.venue_state import Order
 from genesis.research.backtest import run_backtest
 from genesis.summary import decision_lines
 from protocols.bitfinex.inputs import EndOrder
-from protocols.units import ZERO, base_currency
+from protocols.orders import Bracket, OrderIntent, OrderType, Purpose
+from protocols.risk import ManualOrder
+from protocols.units import ZERO, Side, Symbol, base_currency
 from tests.house import House, check_books, house, leaves, lively_layer, piece_of, settings_of
 
 ACCOUNT = "sim"
@@ -94,6 +96,59 @@ async def test_a_stop_that_a_stranger_cancels_comes_back(tmp_path: Path) -> None
         assert check_stops(here) > 0
         codes = [notice.code for notice in here.engine.readers.notices()]
         assert "protection_replaced" in codes
+
+
+async def test_a_bracket_by_hand_rests_at_the_venue_as_one_oco(tmp_path: Path) -> None:
+    recording, layer = piece_of(minutes=22, skip=600), quiet(lively_layer())
+    async with house(tmp_path, recording=recording, layer=layer) as here:
+        await here.ready()
+        done = trio.Event()
+
+        async def trader() -> None:
+            fresh = recording.first_ms + 3 * 60_000
+            while here.exchange.venue_ms() < fresh:  # noqa: ASYNC110 - the venue's clock has no bell
+                await trio.sleep(0.001)
+            order = here.engine.controls.order
+            assert order is not None
+            verdict = await order(ManualOrder(intent=a_bracket(here.exchange.venue_ms()), actor="tester"))
+            assert verdict is not None
+            assert verdict.approved, verdict.denials
+            done.set()
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(trader)
+            await here.exchange.replay(60 * 60, here.pacer)
+        assert done.is_set()
+        await here.all_orders_known()
+        check_books(here)
+        assert check_stops(here) == 1
+        kinds = sorted(order.kind for order in here.exchange.venue.accounts[ACCOUNT].orders.values())
+        assert kinds == ["LIMIT", "STOP"]
+        (view,) = here.engine.cells.orders.value.protection
+        assert (view.stop_price, view.target_price, view.stopped) == (Decimal(5000), Decimal(12000), view.held)
+
+
+def quiet(layer: Layer) -> Layer:
+    """Strategies that look on: nothing of a quarter of an hour crosses averages of days."""
+    listed = layer.values["strategies"]
+    assert isinstance(listed, list)
+    strategies = [{**strategy, "parameters": {"fast": 400, "slow": 900}} for strategy in listed]
+    return Layer(name=layer.name, values={**layer.values, "strategies": strategies})
+
+
+def a_bracket(decided_ms: int) -> OrderIntent:
+    return OrderIntent(
+        intent_id="manual:bracket",
+        strategy="manual",
+        symbol=Symbol("tBTCUSD"),
+        side=Side.BUY,
+        quantity=Decimal("0.1"),
+        order_type=OrderType.MARKET,
+        purpose=Purpose.MANUAL,
+        decided_ms=decided_ms,
+        correlation_id="manual:bracket",
+        bracket=Bracket(stop_price=Decimal(5000), target_price=Decimal(12000)),
+    )
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -1,0 +1,205 @@
+"""The trading desk over the API: every kind of order, brackets, templates, and a key that makes a repeat harmless."""
+
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from genesis.desk import TemplateShelf
+from genesis.domain.pairs import pair_specs
+from genesis.edge.kept_file import KeptFile
+from protocols.orders import Bracket, OrderType, Purpose, UpdateIntent
+from protocols.reference import LedgerEntry
+from protocols.risk import ManualOrder
+from tests.web.fakes import BTC, Told, Web, a_web, an_order, some_readers
+from web.desk import Desk, VenueSilent
+
+V2 = "/api/v2"
+PAIRS = pair_specs(["tBTCUSD", "tETHUSD"])
+
+
+def a_desk_web(desk: Desk | None = None, **more: Any) -> Web:
+    web = a_web(**more)
+    web.app.config["API"].desk = desk if desk is not None else Desk(pairs=lambda: PAIRS)
+    return web
+
+
+async def posted(web: Web, path: str, body: dict[str, Any], **headers: str) -> Any:
+    async with web.client() as client:
+        return await client.post(V2 + path, json=body, headers=headers)
+
+
+def intents(told: Told) -> list[Any]:
+    return [message.intent for message in told.messages if isinstance(message, ManualOrder)]
+
+
+@pytest.mark.parametrize(
+    ("body", "order_type", "margin"),
+    [
+        ({"type": "EXCHANGE MARKET"}, OrderType.MARKET, False),
+        ({"type": "EXCHANGE LIMIT", "price": "7000"}, OrderType.LIMIT, False),
+        ({"type": "exchange stop", "price": "7000"}, OrderType.STOP, False),
+        ({"type": "EXCHANGE STOP LIMIT", "price": "7000", "price_aux_limit": "7010"}, OrderType.STOP_LIMIT, False),
+        ({"type": "TRAILING STOP", "price_trailing": "50"}, OrderType.TRAILING_STOP, True),
+        ({"type": "EXCHANGE FOK", "price": "7000"}, OrderType.FOK, False),
+        ({"type": "IOC", "price": "7000", "reduce_only": True}, OrderType.IOC, True),
+    ],
+)
+async def test_every_order_type_becomes_an_intent(body: dict[str, Any], order_type: OrderType, margin: bool) -> None:
+    web = a_desk_web()
+    answer = await posted(web, "/order", {"symbol": "tBTCUSD", "amount": "0.1", **body})
+    assert answer.status_code == 202, answer.text
+    (intent,) = intents(web.told)
+    assert (intent.order_type, intent.margin, intent.quantity) == (order_type, margin, Decimal("0.1"))
+
+
+async def test_post_only_is_ignored_for_a_market_order_and_that_is_said() -> None:
+    web = a_desk_web()
+    answer = await posted(web, "/order", {"symbol": "tBTCUSD", "amount": "0.1", "post_only": True})
+    assert answer.json()["notices"] == ["post_only is ignored: a MARKET order does not rest"]
+    assert intents(web.told)[0].post_only is False
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "text"),
+    [
+        ({"amount": "NaN"}, 422, "amount must be finite and not zero, was NaN"),
+        ({"amount": "0"}, 422, "amount must be finite and not zero, was 0"),
+        ({"amount": "-1", "side": "buy"}, 422, "amount must be positive when side is given, was -1"),
+        ({"amount": "0.123456789"}, 422, "amount must be of at most 8 decimals, was 0.123456789"),
+        ({"amount": "0.00000001"}, 422, "amount must be at least 0.00004 BTC, was 0.00000001"),
+        ({"amount": "99999"}, 422, "amount must be at most 2000 BTC, was 99999"),
+        ({"symbol": "tXYZUSD"}, 422, "symbol must be one of tBTCUSD, tETHUSD, was tXYZUSD"),
+        ({"type": "EXCHANGE GUESS"}, 422, "type must be one of"),
+        ({"type": "EXCHANGE LIMIT"}, 422, "price must be given for LIMIT, was None"),
+        ({"type": "EXCHANGE LIMIT", "price": "7000.123"}, 422, "price must be of at most 5 significant digits"),
+        ({"amount": "much"}, 422, "the body is not valid"),
+        ({"amounts": "1"}, 422, "the body is not valid"),
+    ],
+)
+async def test_bad_input_is_refused_with_what_must_be_and_nothing_is_sent(
+    body: dict[str, Any], status: int, text: str
+) -> None:
+    web = a_desk_web()
+    answer = await posted(web, "/order", {"symbol": "tBTCUSD", "amount": "0.1", **body})
+    assert answer.status_code == status
+    assert text in answer.json()["error"]["message"]
+    assert web.told.messages == []
+
+
+async def test_a_bracket_carries_its_levels() -> None:
+    web = a_desk_web()
+    body = {"symbol": "tBTCUSD", "amount": "0.1", "stop_price": "6500", "target_distance": "700"}
+    assert (await posted(web, "/order/bracket", body)).status_code == 202
+    (intent,) = intents(web.told)
+    assert intent.bracket == Bracket(stop_price=Decimal(6500), target_distance=Decimal(700))
+    wrong = await posted(web, "/order/bracket", {**body, "stop_distance": "5"})
+    assert wrong.json()["error"]["message"] == "a stop must be a price or a distance, was both"
+
+
+async def test_a_repeated_key_is_one_order_and_one_answer() -> None:
+    web = a_desk_web()
+    body = {"symbol": "tBTCUSD", "amount": "0.1"}
+    first = await posted(web, "/order", body, **{"Idempotency-Key": "abc-1"})
+    again = await posted(web, "/order", body, **{"Idempotency-Key": "abc-1"})
+    assert (again.status_code, again.content) == (first.status_code, first.content)
+    assert again.headers["Idempotency-Replayed"] == "true"
+    assert [intent.intent_id for intent in intents(web.told)] == ["manual:abc-1"]
+    other = await posted(web, "/order", {**body, "amount": "0.2"}, **{"Idempotency-Key": "abc-1"})
+    assert (other.status_code, other.json()["error"]["code"]) == (422, "idempotency_key_reused")
+    bad = await posted(web, "/order", body, **{"Idempotency-Key": "a b"})
+    assert bad.status_code == 400
+
+
+async def test_a_failure_does_not_use_up_its_key() -> None:
+    web = a_desk_web()
+    web.told.busy = True
+    body = {"symbol": "tBTCUSD", "amount": "0.1"}
+    assert (await posted(web, "/order", body, **{"Idempotency-Key": "k"})).status_code == 503
+    web.told.busy = False
+    assert (await posted(web, "/order", body, **{"Idempotency-Key": "k"})).status_code == 202
+
+
+async def test_one_order_is_shown_with_its_trades_and_changed_by_patch() -> None:
+    web = a_desk_web()
+    async with web.client() as client:
+        answer = (await client.get(f"{V2}/order/2")).json()
+        assert answer["order"]["cid"] == 2
+        assert (await client.get(f"{V2}/order/999")).status_code == 404
+        changed = await client.patch(f"{V2}/order/2", json={"price": "7001"})
+        assert changed.status_code == 202
+        history = (await client.get(f"{V2}/orders/history")).json()
+        assert [row["cid"] for row in history["orders"]] == [1]
+    assert [message for message in web.told.messages if isinstance(message, UpdateIntent)]
+
+
+async def test_what_protects_a_position_is_not_cancelled_by_hand() -> None:
+    web = a_desk_web(readers=some_readers(orders=lambda: (msgspec.structs.replace(an_order(7), purpose=Purpose.STOP),)))
+    async with web.client() as client:
+        answer = await client.delete(f"{V2}/order/7")
+    assert (answer.status_code, answer.json()["error"]["code"]) == (409, "protects_position")
+
+
+async def test_templates_are_kept_placed_and_forgotten(tmp_path: Path) -> None:
+    file = KeptFile(tmp_path / "order_templates.json")
+    warnings: list[str] = []
+
+    def web_over_the_file() -> Web:
+        return a_desk_web(Desk(pairs=lambda: PAIRS, templates=TemplateShelf(file, warnings.append)))
+
+    web = web_over_the_file()
+    body = {"name": "dip", "symbol": "tBTCUSD", "amount": "0.1", "type": "EXCHANGE LIMIT", "price": "6900"}
+    assert (await posted(web, "/order/templates", body)).status_code == 200
+    assert (await posted(web, "/order/templates", {**body, "price": "6800"})).status_code == 200
+    assert (await posted(web, "/order/templates", {**body, "price": "6800.123"})).status_code == 422
+    assert b"6900" in file.last_version.read_bytes()
+    web = web_over_the_file()
+    async with web.client() as client:
+        kept = (await client.get(f"{V2}/order/templates")).json()["templates"]
+        assert [(row["name"], row["price"]) for row in kept] == [("dip", "6800")]
+        assert (await client.get(f"{V2}/order/templates/dip")).json()["amount"] == "0.1"
+        assert (await client.post(f"{V2}/order/templates/dip")).status_code == 202
+        assert (await client.delete(f"{V2}/order/templates/dip")).status_code == 200
+        assert (await client.get(f"{V2}/order/templates/dip")).status_code == 404
+    assert intents(web.told)[0].price == Decimal(6800)
+    assert warnings == []
+
+
+@pytest.mark.parametrize("damage", [b"", b"{", b"[]", b'{"version": 1, "templates": [{"name": 3}]}', b"\xff\xfe"])
+async def test_a_damaged_file_is_kept_aside_and_the_list_is_empty(tmp_path: Path, damage: bytes) -> None:
+    file = KeptFile(tmp_path / "order_templates.json")
+    file.path.write_bytes(damage)
+    warnings: list[str] = []
+    shelf = TemplateShelf(file, warnings.append)
+    assert shelf.all() == ()
+    assert len(warnings) == 1
+    assert (tmp_path / "order_templates.json.damaged-1").read_bytes() == damage
+    assert not file.path.exists()
+
+
+async def test_the_venues_books_are_read_and_its_silence_is_said() -> None:
+    entry = LedgerEntry(
+        entry_id=1,
+        currency="USD",
+        wallet_type="exchange",
+        time_ms=1,
+        amount=Decimal(5),
+        balance=Decimal(105),
+        description="Exchange",
+    )
+
+    async def ledgers(currency: str | None, limit: int) -> tuple[LedgerEntry, ...]:
+        if currency == "EUR":
+            raise VenueSilent("time-out")
+        return (entry,)
+
+    web = a_desk_web(Desk(ledgers=ledgers))
+    async with web.client() as client:
+        assert (await client.get(f"{V2}/ledgers")).json()["ledgers"][0]["balance"] == "105"
+        silent = await client.get(f"{V2}/ledgers", params={"currency": "EUR"})
+        assert (silent.status_code, silent.json()["error"]["code"]) == (503, "venue_silent")
+        assert (await client.get(f"{V2}/margin")).status_code == 404
+        assert (await client.get(f"{V2}/protection")).json()["watch"]["naked"] == 0
+    assert BTC in PAIRS
