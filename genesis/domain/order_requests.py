@@ -156,6 +156,10 @@ class OrderRequests(OrderLedger):
             row.request = None
             if kind == "ou":
                 self._answered(row, f"update not sent: {event.reason}")
+                if row.open and row.check_at is None:
+                    # Whoever wants it wants it still, and would ask again in this very turn, without end.
+                    row.check_at = self._now + RETRY_PAUSE_S
+                    self._touch(row)
             else:
                 row.check_at = self._now + RETRY_PAUSE_S
                 self._touch(row)
@@ -238,6 +242,8 @@ class OrderRequests(OrderLedger):
         if row.state not in (S.ACKED, S.PARTIAL) or row.venue_id is None:
             return
         if not self.fence.ready or row.cancel_reason is not None or row.closing is not None:
+            return
+        if row.check_at is not None and self._now < row.check_at:
             return
         price = None if price is None else round_price(price)
         remaining = None if remaining is None else floor_amount(remaining)

@@ -525,6 +525,23 @@ def test_a_refused_update_leaves_the_order_as_it_was(acked: Bench) -> None:
     assert acked.machine.orders[1].price == Decimal(7000)
 
 
+def test_an_update_that_could_not_leave_is_not_asked_again_in_the_same_turn(acked: Bench) -> None:
+    """Who wants it (a bracket) wants it still: without a pause journal and line would turn in place for ever."""
+    wish = UpdateIntent(
+        intent_id=an_intent(1).intent_id, price=Decimal(6990), quantity=None, reason="r", correlation_id=""
+    )
+    acked.machine.on_update(wish, now=acked.now, wall_ms=START_MS)
+    assert len(commands(acked.take())) == 1
+    assert states(acked.hear(not_sent(kind="ou"))) == [S.ACKED]
+    acked.machine.on_update(wish, now=acked.now, wall_ms=START_MS)
+    assert not acked.take().commands
+    deadline = acked.machine.next_deadline()
+    assert deadline is not None
+    acked.wait(deadline - acked.now)
+    acked.machine.on_update(wish, now=acked.now, wall_ms=START_MS)
+    assert len(commands(acked.take())) == 1
+
+
 def a_flatten(bench: Bench, name: str = "f1") -> Outputs:
     wish = Flatten(symbol=None, reason="wish", correlation_id=name)
     bench.machine.on_flatten(wish, now=bench.now, wall_ms=START_MS)
