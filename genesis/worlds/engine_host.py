@@ -38,6 +38,7 @@ from protocols.health import ActorView
 from protocols.journal import Commit, Committed
 from protocols.settings import Settings
 from web.app import create_app
+from web.controls import Controls
 from web.guard import hosts_for
 from web.keyring import open_keyring
 from web.models import EngineStatus
@@ -190,6 +191,11 @@ class EngineHost:
     def __str__(self) -> str:
         return f"{self.process.name} life {self.life}"
 
+    @property
+    def controls(self) -> Controls:
+        assert self.engine is not None, f"{self} must have been started"
+        return self.engine.controls
+
     def leaves(self) -> list[str]:
         """The path of every actor."""
         found: list[str] = []
@@ -204,10 +210,17 @@ class EngineHost:
         walk(self.engine.supervisor.tree(), "")
         return found
 
-    def kill(self) -> None:
-        """In this instant: memory is gone, files are what they are. Its locks die with it."""
+    def kill(self, *, shared: bool) -> None:
+        """In this instant: memory is gone, files are what they are. Its locks die with it.
+
+        With `shared` another engine lives on the same files, and goes on doing so.
+        """
         if self.process.alive:
-            self.disk.freeze()
+            if not shared:
+                self.disk.freeze()
+            elif self.store is not None:
+                # The dead fold no log back, not even while they are carried out.
+                self.store.store._poison = "killed"
             self.process.kill()
             self.ended = "killed"
             self.started.set()

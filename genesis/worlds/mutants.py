@@ -4,6 +4,7 @@ A rule that was never seen to be broken proves nothing. Each defect replaces one
 """
 
 import contextlib
+import fcntl
 import inspect
 from collections.abc import Callable, Iterator
 from decimal import Decimal
@@ -26,7 +27,7 @@ from genesis.domain.order_machine import OrderMachine
 from genesis.domain.order_reconcile import OrderReconciler
 from genesis.domain.order_session import Fence
 from genesis.domain.order_state import OrderEvent
-from genesis.edge import file_lock, store
+from genesis.edge import store
 from genesis.edge.nonce import NonceOwner
 from protocols.orders import CommandInDoubt, HistoryFailed, HistoryReport, OrderState, RequestNotice
 
@@ -248,7 +249,7 @@ MUTANTS: Final = {
         "_look",
         lambda old: _wait_for_ever,
     ),
-    "no-lock": Mutant("the lock of the journal is not taken", file_lock.fcntl, "flock", _never(None)),
+    "no-lock": Mutant("the lock of the journal is not taken", fcntl, "flock", _never(None)),
     "no-epoch": Mutant(
         "an older session of the journal goes on writing",
         store._Reader,

@@ -1,5 +1,6 @@
 """The figures of a sweep as Markdown: parts of one page, each between marks of its own, made anew by each run."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
@@ -57,7 +58,7 @@ def write_hunt(path: Path, caught: dict[str, tuple[int, str] | None], *, hours: 
     _replace(path, "defects", text + _table(("defect", "what it does", "caught by", "rule"), rows))
 
 
-def _table(head: tuple[str, ...], rows: list[tuple[object, ...]] | list[tuple[str, object]]) -> str:
+def _table(head: tuple[str, ...], rows: Iterable[tuple[object, ...]]) -> str:
     lines = [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"]
     lines += [f"| {' | '.join(str(cell).replace('|', '/') for cell in row)} |" for row in rows]
     return "\n".join(lines) + "\n"

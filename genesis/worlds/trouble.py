@@ -25,6 +25,11 @@ LATEST_BYTES_S = 140.0
 WISH_S = 20.0
 
 
+async def _asked(control: Callable[[Any], Any] | None, wish: Any) -> None:
+    assert control is not None, "an engine in a world has all of its controls"
+    await control(wish)
+
+
 class Trouble:
     """`ends_at` is when the last fault that has been carried out will be over."""
 
@@ -252,12 +257,12 @@ class Trouble:
         async def hang(*args: Any) -> Any:
             found = await lease(*args)
             if found:
-                del box.lease  # type: ignore[method-assign]
+                del box.__dict__["lease"]
                 self.world.witness.reached("an actor hung with messages in its hands")
                 await trio.sleep_forever()
             return found
 
-        box.lease = hang  # type: ignore[method-assign]
+        box.__dict__["lease"] = hang
         self._for(90, 91)
         return name
 
@@ -273,7 +278,7 @@ class Trouble:
         if host.process.alive and not host.over.is_set():
             self.world.witness.note("kill", f"{host} at step {self.world.steps.count}")
             self.world.witness.reached("the process was killed")
-            host.kill()
+            host.kill(shared=host is not self.world.host)
             self.world.network.die(host.process, politely=self.chance.random() < 0.5)
             self.ends_at = max(self.ends_at, trio.current_time())
 
@@ -360,14 +365,12 @@ class Trouble:
 
     def _halt(self) -> str:
         async def halt(host: EngineHost) -> None:
-            assert host.engine is not None
-            await host.engine.controls.risk(self._state(TradingState.HALTED))
+            await _asked(host.controls.risk, self._state(TradingState.HALTED))
             self.world.rules.note_state(host)
             self.world.witness.reached("trading was halted by a person")
 
         async def resume(host: EngineHost) -> None:
-            assert host.engine is not None
-            await host.engine.controls.risk(self._state(TradingState.ACTIVE))
+            await _asked(host.controls.risk, self._state(TradingState.ACTIVE))
 
         self._wish(halt)
         until = self._for(60, 300)
@@ -401,8 +404,7 @@ class Trouble:
         )
 
         async def order(host: EngineHost) -> None:
-            assert host.engine is not None
-            await host.engine.controls.order(ManualOrder(intent=intent, actor="chaos"))
+            await _asked(host.controls.order, ManualOrder(intent=intent, actor="chaos"))
 
         self._wish(order)
         return f"{side.value} {intent.quantity} at {limit}"
@@ -411,8 +413,7 @@ class Trouble:
         wish = CancelIntent(intent_id=None, reason="a drill", correlation_id=self._name("cancel"))
 
         async def cancel(host: EngineHost) -> None:
-            assert host.engine is not None
-            await host.engine.controls.cancel(wish)
+            await _asked(host.controls.cancel, wish)
 
         self._wish(cancel)
         return "every order"
@@ -421,8 +422,7 @@ class Trouble:
         wish = Flatten(symbol=None, reason="a drill", correlation_id=f"flatten-{self.world.seed}-{self._wishes}")
 
         async def flatten(host: EngineHost) -> None:
-            assert host.engine is not None
-            await host.engine.controls.flatten(wish)
+            await _asked(host.controls.flatten, wish)
 
         self._wish(flatten)
         return "everything"
@@ -446,8 +446,7 @@ class Trouble:
         )
 
         async def update(host: EngineHost) -> None:
-            assert host.engine is not None
-            await host.engine.controls.update(wish)
+            await _asked(host.controls.update, wish)
 
         self._wish(update)
         return f"{order.intent_id} to {price}"

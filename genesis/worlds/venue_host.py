@@ -40,7 +40,7 @@ class WatchedExchange(Exchange):
         if isinstance(request, NewOrder | ChangeOrder):
             self.orders_heard += 1
             if isinstance(request, NewOrder):
-                self.on_order(request.cid, request.symbol, request.amount)
+                self.on_order(request.cid or 0, request.symbol, request.amount)
             gone = session.number not in self.sessions
             self.witness.note("venue", f"heard {type(request).__name__} {request.cid} on socket {session.number}")
             self.witness.reached("an order arrived on a socket that its sender had given up", gone)
