@@ -7,7 +7,7 @@ from decimal import Decimal
 import msgspec
 
 from genesis.domain.performance import EquityFigures, TradeFigures, figures
-from genesis.domain.position import Position
+from genesis.domain.position import OPENING_KEY, Opening, Position
 from genesis.domain.risk_state import equity
 from genesis.domain.trading_day import trading_day
 from protocols.account import AccountView, ClosedTrade, EquityPoint
@@ -67,6 +67,7 @@ _ENCODER = msgspec.json.Encoder(order="sorted")
 _CHECKPOINTS = msgspec.json.Decoder(AccountCheckpoint)
 _CURVES = msgspec.json.Decoder(list[EquityPoint])
 _KEPT_ORDERS = msgspec.json.Decoder(_KeptOrder)
+_OPENINGS = msgspec.json.Decoder(Opening)
 _KEPT_FILLS = msgspec.json.Decoder(_KeptFill)
 
 
@@ -85,6 +86,11 @@ def read_order_cells(cells: Iterable[CellWrite]) -> tuple[list[Fill], list[str]]
                 ended.append((order.updated_ms, order.intent.intent_id))
     fills.sort(key=lambda fill: (fill.time_ms, fill.trade_id))
     return fills, [intent_id for _, intent_id in sorted(ended)]
+
+
+def read_openings(cells: Iterable[CellWrite]) -> list[Opening]:
+    """What the order actor's cells say of fills that are kept no more, by symbol."""
+    return [_OPENINGS.decode(cell.payload) for cell in cells if cell.key.startswith(OPENING_KEY)]
 
 
 class AccountMachine:
@@ -176,9 +182,15 @@ class AccountMachine:
     def restore(self, *, orders: Iterable[CellWrite], kept: Iterable[CellWrite], same_process: bool) -> None:
         """Take up where the journal says we were.
 
-        Positions and trades are made anew of every fill in the order actor's cells; wallets, marks and the curve come
-        from our own. Wallets count as known only within one process: while the engine was down the venue went on.
+        Positions and trades are made anew of every fill in the order actor's cells, beginning with the sum of those
+        that it has let go of; wallets, marks and the curve come from our own. Wallets count as known only within one
+        process: while the engine was down the venue went on.
         """
+        orders = tuple(orders)
+        for opening in read_openings(orders):
+            self.positions[opening.symbol] = opening.position()
+            # Results are numbered through all time: whoever has heard of one waits for the next.
+            self._trades_count += opening.trades
         fills, ended = read_order_cells(orders)
         for fill in fills:
             self._on_fill(fill)

@@ -92,15 +92,17 @@ class FillBook:
             if row.trade.venue_order_id in venue_ids and row.has_fee:
                 yield row
 
-    def forget_before(self, time_ms: int, keep: int) -> list[str]:
-        """Let go of told trades older than `time_ms`, but never of the newest `keep`. Gives their keys."""
+    def forget_before(self, time_ms: int, keep: int) -> list[FillRow]:
+        """Let go of told trades older than `time_ms`, but never of the newest `keep`. Gives them, oldest first."""
         spare = len(self.rows) - keep
         if spare <= 0:
             return []
-        old = [key for key, row in self.rows.items() if row.fill is not None and row.trade.time_ms < time_ms]
+        old = [row for row in self.rows.values() if row.fill is not None and row.trade.time_ms < time_ms]
+        # In the order in which the account books them: what is let go of must be the beginning of its sum.
+        old.sort(key=lambda row: (row.trade.time_ms, row.trade.trade_id))
         gone = old[:spare]
-        for key in gone:
-            self._count(self.rows.pop(key), -1)
+        for row in gone:
+            self._count(self.rows.pop(row.key), -1)
         return gone
 
 

@@ -14,6 +14,7 @@ from genesis.domain.order_rows import TABLE, BracketRow, FillRow, FlattenRow, Or
 from genesis.domain.order_session import Fence
 from genesis.domain.order_state import IllegalTransition, OrderEvent, after
 from genesis.domain.pairs import PairSpecs
+from genesis.domain.position import Opening, opening_key
 from protocols.journal import CellWrite, Record
 from protocols.orders import OrderState, OrderUpdate, OrderView
 from protocols.settings import OrderSettings
@@ -21,7 +22,7 @@ from protocols.units import Symbol
 
 ORDERS_KEPT = 20_000
 FILLS_KEPT = 100_000
-"""The account makes its positions anew of every fill that is kept, so these are let go only after a long life."""
+"""The account makes its positions anew of every fill that is kept, and of the openings that hold the others' sum."""
 
 encode = msgspec.json.Encoder(decimal_format="string").encode
 
@@ -43,6 +44,7 @@ class OrderLedger:
         self.foreign: dict[int, OrderView] = {}
         self.flattens: dict[str, FlattenRow] = {}
         self.brackets: dict[tuple[Symbol, bool], BracketRow] = {}
+        self.openings: dict[Symbol, Opening] = {}
         self.pairs: PairSpecs = {}
         self.last_cid = 0
         self.ghosts_total = 0
@@ -54,7 +56,7 @@ class OrderLedger:
         self._open: dict[int, OrderRow] = {}
         self._by_intent: dict[str, int] = {}
         self._by_venue_id: dict[int, int] = {}
-        self._dirty: dict[str, OrderRow | FillRow | FlattenRow | BracketRow | Decimal | int | None] = {}
+        self._dirty: dict[str, OrderRow | FillRow | FlattenRow | BracketRow | Opening | Decimal | int | None] = {}
         self._fence_changed = False
         self._out = Outputs()
         self._now = 0.0
@@ -145,8 +147,12 @@ class OrderLedger:
         if since_ms <= self.fence.floor_ms:
             return
         self.fence.floor_ms = since_ms
-        for key in self.fills.forget_before(since_ms, FILLS_KEPT):
-            self._dirty[key] = None
+        for fill in self.fills.forget_before(since_ms, FILLS_KEPT):
+            self._dirty[fill.key] = None
+            if fill.fill is not None and not fill.fill.foreign:
+                symbol = fill.fill.symbol
+                opening = self.openings.get(symbol, Opening(symbol=symbol)).with_fill(fill.fill)
+                self.openings[symbol] = self._dirty[opening_key(symbol)] = opening
         spare = len(self.orders) - ORDERS_KEPT
         if spare <= 0:
             return

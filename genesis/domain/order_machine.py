@@ -21,6 +21,7 @@ from genesis.domain.order_patience import OrderPatience
 from genesis.domain.order_rows import BracketRow, FillRow, FlattenRow, OrderRow, view_of
 from genesis.domain.order_session import Fence
 from genesis.domain.order_state import OrderEvent
+from genesis.domain.position import Opening
 from protocols.journal import CellWrite
 from protocols.orders import (
     AccountEvent,
@@ -50,6 +51,7 @@ _decode_order = msgspec.json.Decoder(OrderRow).decode
 _decode_fill = msgspec.json.Decoder(FillRow).decode
 _decode_flatten = msgspec.json.Decoder(FlattenRow).decode
 _decode_bracket = msgspec.json.Decoder(BracketRow).decode
+_decode_opening = msgspec.json.Decoder(Opening).decode
 _decode_fence = msgspec.json.Decoder(Fence).decode
 
 E, S = OrderEvent, OrderState
@@ -189,6 +191,9 @@ class OrderMachine(OrderPatience):
             elif kind == "held":
                 book, amount = read_held(cell.key, cell.payload)
                 self.fills.held[book] = amount
+            elif kind == "opening":
+                opening = _decode_opening(cell.payload)
+                self.openings[opening.symbol] = opening
             elif kind == "flatten":
                 flatten = _decode_flatten(cell.payload)
                 self.flattens[flatten.flatten_id] = flatten

@@ -3,14 +3,18 @@
 from decimal import Decimal
 
 import attrs
+import msgspec
 
 from protocols.account import ClosedTrade
 from protocols.orders import Fill
 from protocols.units import AMOUNT_STEP, ZERO, Side, Symbol, base_currency, quote_currency
 
+OPENING_KEY = "opening:"
 
-@attrs.define(kw_only=True)
-class _OpenTrade:
+
+class OpenTrade(msgspec.Struct, kw_only=True):
+    """A trade from its first fill on, until the position is flat."""
+
     side: Side
     strategy: str
     entry_ms: int
@@ -36,7 +40,12 @@ class Position:
     cost: Decimal = ZERO
     realized_pnl: Decimal = ZERO
     fees_quote: Decimal = ZERO
-    _trade: _OpenTrade | None = None
+    _trade: OpenTrade | None = None
+
+    @property
+    def open_trade(self) -> OpenTrade | None:
+        """The trade under way."""
+        return self._trade
 
     @property
     def average_price(self) -> Decimal:
@@ -88,8 +97,8 @@ class Position:
         # Paid in a third currency (a discount token): no price for it here.
         return ZERO, ZERO
 
-    def _begin(self, fill: Fill, fee_base: Decimal, fee_quote: Decimal) -> _OpenTrade:
-        return _OpenTrade(
+    def _begin(self, fill: Fill, fee_base: Decimal, fee_quote: Decimal) -> OpenTrade:
+        return OpenTrade(
             side=fill.side,
             strategy=fill.strategy,
             entry_ms=fill.time_ms,
@@ -115,3 +124,47 @@ class Position:
             fees_quote=self.fees_quote - trade.fees_before,
             correlation_id=trade.correlation_id,
         )
+
+
+class Opening(msgspec.Struct, frozen=True, kw_only=True):
+    """A position as the sum of fills that nobody keeps any more, with the trades that they finished."""
+
+    symbol: Symbol
+    quantity: Decimal = ZERO
+    cost: Decimal = ZERO
+    realized_pnl: Decimal = ZERO
+    fees_quote: Decimal = ZERO
+    trade: OpenTrade | None = None
+    trades: int = 0
+    fills: int = 0
+
+    def position(self) -> Position:
+        """The position to go on from."""
+        return Position(
+            symbol=self.symbol,
+            quantity=self.quantity,
+            cost=self.cost,
+            realized_pnl=self.realized_pnl,
+            fees_quote=self.fees_quote,
+            trade=None if self.trade is None else msgspec.structs.replace(self.trade),
+        )
+
+    def with_fill(self, fill: Fill) -> "Opening":
+        """The same with the next fill taken in."""
+        position = self.position()
+        finished = position.on_fill(fill)
+        return Opening(
+            symbol=self.symbol,
+            quantity=position.quantity,
+            cost=position.cost,
+            realized_pnl=position.realized_pnl,
+            fees_quote=position.fees_quote,
+            trade=position.open_trade,
+            trades=self.trades + (finished is not None),
+            fills=self.fills + 1,
+        )
+
+
+def opening_key(symbol: Symbol) -> str:
+    """The name of a symbol's opening in the order actor's cells."""
+    return f"{OPENING_KEY}{symbol}"
