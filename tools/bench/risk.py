@@ -1,87 +1,193 @@
-"""What risk costs a signal: one that asks for nothing, and an entry judged by every rule.
+"""What a judgement costs with every rule on: the rules alone, with their facts, and a whole decision with its record.
 
-python -m tools.bench.risk [rounds]
+    python -m tools.bench.risk [rounds]
+
+CPU time of one thread; the median of the rounds is shown. The rules alone are held to 50 microseconds.
 """
 
+import statistics
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Final
 
+import msgspec
+
+from genesis.domain.decision_log import verdict_record
 from genesis.domain.pairs import pair_specs
+from genesis.domain.risk_facts import work_out
 from genesis.domain.risk_machine import RiskMachine
-from protocols.risk import AccountState, WalletView
-from protocols.settings import Settings
+from genesis.domain.risk_rules import RULES, judge
+from genesis.domain.risk_rules.results import told
+from genesis.domain.risk_state import Facts, Wish
+from protocols.orders import OrderIntent, OrderType, Purpose
+from protocols.risk import AccountState, AddLock, PositionView, WalletView
+from protocols.settings import RiskSettings, Settings
 from protocols.signals import Recommendation, SignalScore
-from protocols.units import ZERO, Symbol
-from tools.bench._figures import tell
+from protocols.units import ZERO, Side, Symbol
 
-SCORES: Final = 3_000
-FIRST_MS: Final = 1_542_067_200_000
-SYMBOL: Final = Symbol("tBTCUSD")
+LIMIT_US: Final = 50.0
+JUDGEMENTS: Final = 2_000
+BTC: Final = Symbol("tBTCUSD")
+START_MS: Final = 1_517_832_000_000
+
+EVERYTHING_ON: Final = Settings(
+    risk=RiskSettings(
+        cooldown_s=1.0,
+        windows=("mon 00:00-24:00", "tue 00:00-24:00", "wed 00:00-24:00", "thu 08:00-17:00", "fri 08:00-16:00"),
+        windows_timezone="Europe/Stockholm",
+        exit_cooldown_s=60.0,
+        stop_guard_losses=4,
+        low_profit_trades=4,
+        atr_budget=Decimal("0.05"),
+        regime_high_fraction=Decimal("0.5"),
+        breaker_volatility_ratio=Decimal(5),
+        breaker_data_age_s=60.0,
+    )
+)
 
 
-def account() -> AccountState:
-    cash = Decimal(10_000)
+def a_score(minute: int) -> SignalScore:
+    open_ms = START_MS + minute * 60_000
+    return SignalScore(
+        signal_id=f"s:{BTC}:1m:{open_ms}",
+        strategy="s",
+        symbol=BTC,
+        timeframe="1m",
+        candle_open_ms=open_ms,
+        decided_ms=open_ms + 60_000,
+        price=7000.5,
+        recommendation=Recommendation.HOLD,
+        confidence=0.5,
+        probability=0.5,
+        source="bench/1",
+        features={"atr": 20.0 + minute % 5},
+        reasons=(),
+        catch_up=False,
+        correlation_id=f"{BTC}:1m:{open_ms}",
+        received_ns=0,
+    )
+
+
+def an_account() -> AccountState:
+    position = PositionView(
+        symbol=BTC,
+        quantity=Decimal("0.1"),
+        average_price=Decimal(6900),
+        mark_price=Decimal(7000),
+        notional=Decimal(700),
+        unrealized_pnl=Decimal(10),
+        realized_pnl=ZERO,
+        fees=ZERO,
+    )
+    wallets = tuple(
+        WalletView(wallet_type="exchange", currency=currency, balance=balance, available=None)
+        for currency, balance in (("BTC", Decimal("0.1")), ("ETH", Decimal(2)), ("USD", Decimal(9_000)))
+    )
     return AccountState(
         known=True,
         version=1,
         quote_currency="USD",
-        equity=cash,
-        cash=cash,
+        equity=Decimal(9_700),
+        cash=Decimal(9_000),
         realized_pnl=ZERO,
         unrealized_pnl=ZERO,
         fees=ZERO,
-        wallets=(WalletView(wallet_type="exchange", currency="USD", balance=cash, available=cash),),
-        positions=(),
+        wallets=wallets,
+        positions=(position,),
         closed_intents=(),
         closed_count=0,
         mismatched_symbols=(),
-        as_of_ms=FIRST_MS,
+        as_of_ms=START_MS,
     )
 
 
-def scores(recommendation: Recommendation) -> list[SignalScore]:
-    return [
-        SignalScore(
-            signal_id=f"bench:{SYMBOL}:1m:{open_ms}",
-            strategy="bench",
-            symbol=SYMBOL,
-            timeframe="1m",
-            candle_open_ms=open_ms,
-            decided_ms=open_ms + 60_000,
-            price=6000.0 + open_ms // 60_000 % 100,
-            recommendation=recommendation,
-            confidence=0.9,
-            probability=0.9,
-            source="bench/1",
-            features={"atr": 12.5},
-            reasons=("bench",),
-            catch_up=False,
-            correlation_id=f"{SYMBOL}:1m:{open_ms}",
-            received_ns=1,
+def prepared() -> tuple[RiskMachine, Facts, Wish]:
+    """A machine that has seen an hour, holds something, and has locks that concern others."""
+    machine = RiskMachine(EVERYTHING_ON, pair_specs(EVERYTHING_ON.market.symbols))
+    machine.on_account(an_account())
+    for minute in range(60):
+        machine.on_score(a_score(minute))
+    for strategy in ("other", "another"):
+        machine.on_command(
+            AddLock(symbol=None, strategy=strategy, duration_s=None, reason="", actor="", correlation_id="")
         )
-        for open_ms in range(FIRST_MS, FIRST_MS + SCORES * 60_000, 60_000)
-    ]
+    intent = OrderIntent(
+        intent_id="i",
+        strategy="s",
+        symbol=BTC,
+        side=Side.BUY,
+        quantity=Decimal("0.05"),
+        order_type=OrderType.MARKET,
+        purpose=Purpose.ENTRY,
+        decided_ms=machine.state.now_ms,
+        correlation_id="c",
+        signal_id="s",
+    )
+    wish = Wish(
+        intent_id="i",
+        strategy="s",
+        symbol=BTC,
+        side=Side.BUY,
+        purpose=Purpose.ENTRY,
+        quantity=intent.quantity,
+        price=Decimal("7000.5"),
+        decided_ms=intent.decided_ms,
+        correlation_id="c",
+        signal_id="s",
+        intent=intent,
+    )
+    facts = facts_of(machine, wish)
+    findings = judge(machine.state, machine.settings, facts, wish)
+    assert [finding for finding in findings if finding.code is not None] == [], "the whole trace must be walked"
+    return machine, facts, wish
 
 
-def microseconds(told: Sequence[SignalScore]) -> float:
-    machine = RiskMachine(Settings(), pair_specs([SYMBOL]))
-    machine.on_account(account())
-    began = time.process_time()
-    for score in told:
-        machine.on_score(score)
-    return (time.process_time() - began) / len(told) * 1e6
+def facts_of(machine: RiskMachine, wish: Wish) -> Facts:
+    return work_out(
+        machine.state,
+        machine.settings,
+        symbol=wish.symbol,
+        side=wish.side,
+        purpose=wish.purpose,
+        quantity=wish.quantity,
+        strategy=wish.strategy,
+        known_symbols=frozenset(EVERYTHING_ON.market.symbols),
+        pairs=pair_specs(EVERYTHING_ON.market.symbols),
+    )
+
+
+def microseconds(work: Callable[[], object], rounds: int) -> float:
+    taken = []
+    for _ in range(rounds):
+        begin = time.thread_time()
+        for _ in range(JUDGEMENTS):
+            work()
+        taken.append((time.thread_time() - begin) / JUDGEMENTS * 1e6)
+    return statistics.median(taken)
 
 
 def main() -> int:
-    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 3
-    holds, buys = scores(Recommendation.HOLD), scores(Recommendation.BUY)
-    for _ in range(rounds):
-        tell("risk, a signal that asks for nothing", microseconds(holds), "us")
-        tell("risk, an entry judged by all rules", microseconds(buys), "us")
-    return 0
+    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 9
+    machine, facts, wish = prepared()
+    state, settings = machine.state, machine.settings
+    assert wish.intent is not None
+    intent = msgspec.structs.replace(wish.intent)
+    findings = judge(state, settings, facts, wish)
+    rows = {
+        f"judge, {len(RULES)} rules": microseconds(lambda: judge(state, settings, facts, wish), rounds),
+        "facts of one judgement": microseconds(lambda: facts_of(machine, wish), rounds),
+        "numbers as text": microseconds(lambda: [told(finding) for finding in findings], rounds),
+        "a whole verdict": microseconds(lambda: machine.evaluate(intent), rounds),
+        "a verdict and its record": microseconds(lambda: verdict_record(machine.evaluate(intent)), rounds),
+        "the state written down": microseconds(machine.checkpoint, rounds),
+    }
+    for name, value in rows.items():
+        print(f"{name:<28} {value:8.1f} us")
+    judged = next(iter(rows.values()))
+    print(f"held to {LIMIT_US:.0f} us: {'yes' if judged <= LIMIT_US else 'NO'}")
+    return 0 if judged <= LIMIT_US else 1
 
 
 if __name__ == "__main__":
