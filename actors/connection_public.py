@@ -172,7 +172,10 @@ class ConnectionPublicActor:
         while True:
             if not self.share.value:
                 self._tell(ctx, "idle")
+                # Whoever waits for every stream does not wait for a socket that has none to carry.
+                self.stats.up = True
                 await self.share.changed(self.share.version)
+                self.stats.up = False
                 continue
             limits = self.settings.value.connection
             if redial is None or (redial.base_s, redial.cap_s) != (limits.backoff_base_s, limits.backoff_cap_s):

@@ -181,6 +181,7 @@ class Plan:
             **{f"connection_public_{number}": (channel,) for number, channel in enumerate(self.reconnect_public)},
             "watchdog": (),
             "protection": (),
+            "pool": (),
             "web": (to.ui,),
         }
 
@@ -199,5 +200,6 @@ class Plan:
             **{f"connection_public_{number}": public for number in range(self.sockets)},
             "watchdog": (to.reconnect_private, *self.reconnect_public, to.conditions, to.ui),
             "protection": (to.order_wishes, to.ui),
+            "pool": (to.ui,),
             "web": (to.risk_commands, to.order_wishes, to.set_settings),
         }

@@ -280,13 +280,11 @@ _ROWS: Final[Mapping[str, Mapping[str, Any]]] = {
         "",
         "Symbols that are watched",
         check=_each(_symbol, "a list of different symbols, at least one"),
-        applies=_RESTART,
     ),
     "market.timeframes": _row(
         "",
         "Time frames whose candles are kept",
         check=_each(_time_frame, f"a list of different time frames of {', '.join(TIMEFRAME_MS)}"),
-        applies=_RESTART,
     ),
     "market.ticker_stale_s": _row(
         "seconds", "A ticker older than this stops new orders", "0.1", "86400", alias="WS_TICKER_STALE_SECS"

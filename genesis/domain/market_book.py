@@ -123,9 +123,27 @@ class MarketBook:
                     self._stream(event.symbol, event.timeframe).on_up()
                 return []
             case StreamDown():
-                if event.timeframe:
+                if event.reason == "unsubscribed" and event.symbol not in self.settings.market.symbols:
+                    self._forget((event.stream, event.symbol, event.timeframe))
+                elif event.timeframe:
                     self._stream(event.symbol, event.timeframe).on_down()
                 return []
+
+    def _forget(self, name: StreamName) -> None:
+        """Nobody wants to hear it any more: it is not stale, it is gone."""
+        stream, symbol, timeframe = name
+        self._heard.pop(name, None)
+        if stream == "candles":
+            self._streams.pop((symbol, timeframe), None)
+            self._dirty.discard((symbol, timeframe))
+            self._series.pop(series_key(symbol, timeframe), None)
+        elif stream == "ticker":
+            self._tickers.pop(symbol, None)
+        elif stream == "book":
+            self._tops.pop(symbol, None)
+        else:
+            self._prints.pop(symbol, None)
+            self._prints_view.pop(symbol, None)
 
     def wanted(self) -> tuple[CandleRequest, ...]:
         """History that somebody must fetch before these streams go on."""

@@ -344,6 +344,8 @@ async def test_streams_come_and_go_with_the_share(autojump_clock: MockClock) -> 
         await world.until(lambda: world.view.value.status == "idle" or "waiting" in world.view.value.status)
         await world.until(lambda: world.view.value.status == "idle")
         world.share.set((ETH,))
+        # A socket that is not wanted counts as up; now it is wanted.
+        await world.until(lambda: not world.stats.up)
         await world.up()
         assert len(world.venue.sockets) == 2
         nursery.cancel_scope.cancel()

@@ -1,0 +1,83 @@
+"""Streams come and go while the engine runs: settings change, sockets subscribe and unsubscribe, nothing else moves."""
+
+from pathlib import Path
+
+import msgspec
+import trio
+
+from genesis.engine import Engine
+from protocols.config import SetSettings, SettingsApplied
+from protocols.settings import Settings
+from protocols.units import Symbol
+from tests.house import House, house, lively_layer, piece_of
+
+ETH = Symbol("tETHUSD")
+LEFT = 10.0
+
+
+def carried(engine: Engine) -> list[set[str]]:
+    return [{stream.name for stream in share.value} for share in engine.shares]
+
+
+async def until(truth: object, within_s: float = LEFT) -> None:
+    with trio.fail_after(within_s):
+        while not truth():  # type: ignore[operator]
+            await trio.sleep(0.02)
+
+
+def only_btc(settings: Settings) -> Settings:
+    return msgspec.structs.replace(settings, market=msgspec.structs.replace(settings.market, symbols=("tBTCUSD",)))
+
+
+async def test_a_pair_that_is_wanted_no_more_is_left_and_taken_up_again(tmp_path: Path) -> None:
+    async with house(tmp_path, recording=piece_of(minutes=5), layer=lively_layer()) as here:
+        await here.ready()
+        both, sockets = carried(here.engine), _sockets(here)
+        cell, full = here.engine.cells.settings, here.engine.cells.settings.value
+        cell.set(only_btc(full))
+        await until(lambda: here.exchange.market.counts("ticker") == 1)
+        await until(lambda: ETH not in here.engine.cells.market.value.tickers)
+        assert all(one.symbol != ETH for one in here.engine.cells.market.value.freshness)
+        assert not any("tETHUSD" in name for share in carried(here.engine) for name in share)
+        cell.set(full)
+        await until(lambda: here.exchange.market.counts("ticker") == 2)
+        await until(lambda: ETH in here.engine.cells.market.value.tickers)
+        assert carried(here.engine) == both
+        # Nobody had to dial again for it.
+        assert _sockets(here) == sockets
+        await here.replay()
+
+
+async def test_more_than_one_socket_can_carry_goes_to_the_spare_one(tmp_path: Path) -> None:
+    async with house(tmp_path, recording=piece_of(minutes=5), layer=lively_layer()) as here:
+        await here.ready()
+        engine = here.engine
+        assert [bool(share) for share in carried(engine)] == [True, False]
+        cell, full = engine.cells.settings, engine.cells.settings.value
+        cell.set(
+            msgspec.structs.replace(
+                full,
+                market=msgspec.structs.replace(full.market, timeframes=("1m", "5m", "15m", "30m", "1h", "3h")),
+                connection=msgspec.structs.replace(full.connection, channels_per_socket=13),
+            )
+        )
+        await until(lambda: here.exchange.market.counts("candles") == 12)
+        assert [len(share) for share in carried(engine)] == [13, 5]
+        await until(engine.ready_to_trade)
+        assert all(stats.up for stats in engine.stats.values())
+
+
+async def test_a_setting_that_the_user_changes_is_enough(tmp_path: Path) -> None:
+    async with house(tmp_path, recording=piece_of(minutes=5), layer=lively_layer()) as here:
+        await here.ready()
+        wish = SetSettings(
+            changes={"market.timeframes": ["1m", "5m"]}, actor="test", reason="more", correlation_id="test"
+        )
+        answer = await here.engine.set_settings(wish)
+        assert isinstance(answer, SettingsApplied), answer
+        assert answer.pending == ()
+        await until(lambda: here.exchange.market.counts("candles") == 4)
+
+
+def _sockets(here: House) -> list[int]:
+    return [stats.sockets for stats in here.engine.stats.values()]
