@@ -73,6 +73,8 @@ def snapshot(readers: Readers, topic: str, places: set[tuple[str, ...]]) -> Any:
         case "position":
             account = readers.account()
             return [] if account is None else account.positions
+        case "protection":
+            return {"watch": readers.protection(), "brackets": readers.brackets()}
         case "order":
             return readers.orders()[-SNAPSHOT_ROWS:]
         case "trade":
@@ -114,7 +116,7 @@ def _wallet(readers: Readers) -> dict[str, Any] | None:
     }
 
 
-POLLED: Final = ("status", "wallet", "position", "risk", "actor", "connection", "freshness")
+POLLED: Final = ("status", "wallet", "position", "protection", "risk", "actor", "connection", "freshness")
 """Topics whose whole value is told when it has changed since the last look."""
 
 

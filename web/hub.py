@@ -18,6 +18,7 @@ TOPICS: Final = (
     "candle",
     "wallet",
     "position",
+    "protection",
     "order",
     "trade",
     "signal",

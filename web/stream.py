@@ -46,6 +46,7 @@ TopicName = Literal[
     "candle",
     "wallet",
     "position",
+    "protection",
     "order",
     "trade",
     "signal",

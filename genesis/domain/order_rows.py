@@ -46,8 +46,8 @@ class OrderRow(msgspec.Struct, kw_only=True):
     `session` is the one its submit was given to (0: none, or one of an earlier process), `seen_session` the last one in
     which the venue showed it. `closing` and `executed` are the end that the venue told and that waits for its trades.
     `linked_open` are other halves of an OCO that the venue has shown and not ended; `stop_gone` says that ours rests
-    without it. `held_back` orders wait for coins that a protective order still holds. `rests_at` and `reprices` are an entry's
-    time to be filled.
+    without it. `held_back` orders wait for coins that a protective order still holds. `rests_at` and `reprices` are
+    an entry's time to be filled.
     """
 
     intent: OrderIntent

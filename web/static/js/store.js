@@ -12,6 +12,7 @@ export const state = {
   ticker: new Map(),
   wallet: undefined,
   position: undefined,
+  protection: undefined,
   order: undefined,
   trade: undefined,
   signal: undefined,

@@ -4,7 +4,7 @@ import { forget, onRenew, session } from "./session.js";
 import { hear, setLink, state } from "./store.js";
 
 const TOPICS = [
-  "status", "ticker", "wallet", "position", "order", "trade", "signal", "verdict", "risk", "equity", "actor",
+  "status", "ticker", "wallet", "position", "protection", "order", "trade", "signal", "verdict", "risk", "equity", "actor",
   "connection", "freshness", "notification",
 ];
 const SILENT_MS = 4000;

@@ -19,16 +19,28 @@ function Table({ heads, rows, className = "" }) {
   </table></div>`;
 }
 
+// Where the position's stop rests at the venue, or since when there is none.
+function Stop({ symbol, protection }) {
+  const tr = useWords();
+  if (!protection) return html`<span class="muted">…</span>`;
+  const seen = protection.watch.positions.find((row) => row.symbol === symbol);
+  const bracket = protection.brackets.find((row) => row.symbol === symbol && Number(row.held) !== 0);
+  if (seen && seen.fault) return html`<${Chip} tone="bad" title=${`${quantity(seen.stopped)} / ${quantity(seen.held)}`}>${tr(seen.fault)} ${seen.naked_s.toFixed(1)} s<//>`;
+  if (!bracket || !Number(bracket.stopped)) return html`<span class="muted">–</span>`;
+  const level = bracket.trailing_distance ? `↕ ${price(bracket.trailing_distance)}` : price(bracket.stop_price);
+  return html`<span title=${bracket.target_price ? `${tr("Target")} ${price(bracket.target_price)}` : tr("Rests at the venue")}>${level}</span>`;
+}
+
 export function PositionsCard() {
   const tr = useWords();
-  const { position, wallet } = useTopics("position", "wallet");
+  const { position, protection, wallet } = useTopics("position", "protection", "wallet");
   const held = (position || []).filter((row) => Number(row.quantity) !== 0);
   const body = () => {
     if (position === undefined) return html`<${Loading} rows=${2} />`;
     if (!held.length) {
       return html`<${Empty} title=${tr("No open positions")} text=${tr("Nothing is held. A position appears here with the first fill.")} />`;
     }
-    const heads = [[tr("Symbol")], [tr("Quantity"), "n"], [tr("Average"), "n"], [tr("Mark"), "n widest"], [tr("Value"), "n"], [tr("Unrealized"), "n"], [tr("Realized"), "n widest"], ["", "act"]];
+    const heads = [[tr("Symbol")], [tr("Quantity"), "n"], [tr("Average"), "n"], [tr("Mark"), "n widest"], [tr("Value"), "n"], [tr("Stop"), "n"], [tr("Unrealized"), "n"], [tr("Realized"), "n widest"], ["", "act"]];
     return html`<${Table} heads=${heads} rows=${held.map(
       (row) => html`<tr key=${row.symbol}>
         <td><b>${pair(row.symbol)}</b></td>
@@ -36,6 +48,7 @@ export function PositionsCard() {
         <td class="n">${price(row.average_price)}</td>
         <td class="n widest">${price(row.mark_price)}</td>
         <td class="n">${money(row.notional)}</td>
+        <td class="n"><${Stop} symbol=${row.symbol} protection=${protection} /></td>
         <td class="n ${tone(row.unrealized_pnl)}">${signed(row.unrealized_pnl)}</td>
         <td class="n widest ${tone(row.realized_pnl)}">${signed(row.realized_pnl)}</td>
         <td class="act"><${Command} small label=${tr("Close")} title="${tr("Close")} ${pair(row.symbol)}" tone="danger"
@@ -45,7 +58,7 @@ export function PositionsCard() {
     )} />`;
   };
   const count = position === undefined ? undefined : held.length;
-  return html`<${Card} id="positions" title=${tr("Positions")} count=${wallet && wallet.known ? count : undefined}>${body()}<//>`;
+  return html`<${Card} id="positions" title=${tr("Positions")} count=${wallet && wallet.known ? count : undefined}>${body()}${protection && html`<p class="muted small" title=${tr("Longest time that a position had no stop at the venue")}>${tr("Without a stop, p99")} ${protection.watch.naked_p99_s.toFixed(1)} s · ${tr("worst")} ${protection.watch.worst_naked_s.toFixed(1)} s</p>`}<//>`;
 }
 
 export function OrdersCard() {
