@@ -2,6 +2,7 @@
 
 from decimal import Decimal
 
+from genesis.domain.risk_codes import sentence
 from protocols.orders import (
     PROTECTIVE_PURPOSES,
     TERMINAL_STATES,
@@ -28,8 +29,7 @@ def denied(verdict: Verdict) -> ApiError:
     sentences = []
     for result in verdict.denials:
         detail[result.rule] = dict(result.numbers)
-        numbers = ", ".join(f"{name} {number}" for name, number in result.numbers.items())
-        sentences.append(f"{result.code.value if result.code else result.rule} ({numbers})")
+        sentences.append(f"{result.code.value if result.code else result.rule}: {sentence(result)}")
     return ApiError(409, "risk refused the order: " + "; ".join(sentences), code="denied", detail=detail)
 
 

@@ -14,7 +14,7 @@ from prometheus_client.registry import Collector
 
 from protocols.health import ActorStatus, ActorView
 from protocols.orders import TERMINAL_STATES
-from protocols.risk import TradingState
+from protocols.risk import BreakerState, TradingState
 from web.hub import Hub
 from web.readers import Readers
 from web.server import ServerCounters
@@ -180,11 +180,32 @@ class EngineCollector(Collector):
         for code, count in sorted(risk.denials_by_code.items()):
             denials.add_metric([code], count)
         yield denials
+        # Rules are a fixed table, and so are scopes and limits: no client can make a label.
+        by_rule = CounterMetricFamily("genesis_risk_rule_denials_total", "Refusals by rule.", labels=["rule"])
+        for rule, count in sorted(risk.denials_by_rule.items()):
+            by_rule.add_metric([rule], count)
+        yield by_rule
+        used = GaugeMetricFamily("genesis_risk_limit_used_ratio", "Used part of a limit; 1 is all.", labels=["limit"])
+        left = GaugeMetricFamily("genesis_risk_headroom", "How far a limit is, in its own unit.", labels=["limit"])
+        for limit, (now, allowed) in sorted(risk.headroom.items()):
+            left.add_metric([limit], float(allowed) - float(now))
+            used.add_metric([limit], float(now) / float(allowed) if float(allowed) else 1.0)
+        yield from (used, left)
+        yield _gauge("genesis_risk_locks", "Locks against entries.", len(risk.locks))
+        opened = GaugeMetricFamily("genesis_trading_breaker_open", "1 while not closed.", labels=["scope"])
+        for breaker in risk.breakers:
+            opened.add_metric([breaker.scope or "all"], 0 if breaker.state is BreakerState.CLOSED else 1)
+        yield opened
+        if risk.windows is not None:
+            yield _gauge("genesis_trading_window_open", "1 while entries have their hours.", int(risk.windows.open))
 
     def _seeds(self) -> Iterable[Metric]:
         gauges, counters = dict(self.readers.gauges()), dict(self.readers.counters())
         risk = self.readers.risk()
-        stopped = 1.0 if risk is not None and risk.state is TradingState.HALTED else 0.0
+        stopped = 0.0
+        if risk is not None:
+            broken = any(breaker.state is not BreakerState.CLOSED for breaker in risk.breakers)
+            stopped = 1.0 if broken or risk.state is TradingState.HALTED else 0.0
         trading = gauges.setdefault("tradingbot_trading_circuit_breaker_active", stopped)
         transport = gauges.setdefault("tradingbot_transport_circuit_breaker_active", 0.0)
         gauges.setdefault("tradingbot_circuit_breaker_active", max(trading, transport))

@@ -210,10 +210,25 @@ def why(
         what = f"{wish['side']} {wish['quantity']} {wish['symbol']}" if wish else f"{side}{verdict['symbol']}"
         moment = printing.when(verdict["decided_ms"])
         print(f"{moment}  {_outcome(verdict)}: {what}  [{verdict['strategy']}]  {verdict['verdict_id']}")
+        for line in _because(verdict):
+            print(f"  {line}")
         for rule in verdict["trace"]:
             numbers = ", ".join(f"{name} {number}" for name, number in rule["numbers"].items() if number != "")
             print(f"  {'pass  ' if rule['passed'] else 'REFUSE'}  {rule['rule']:<24} {numbers}")
         print()
+
+
+def _because(verdict: Mapping[str, Any]) -> list[str]:
+    """Every refusal as a sentence with what to do about it; one line when all rules passed."""
+    import msgspec
+
+    from genesis.domain.risk_codes import advice, sentence
+    from protocols.risk import RuleResult
+
+    refused = [msgspec.convert(rule, RuleResult) for rule in verdict["trace"] if not rule["passed"]]
+    if not refused:
+        return [f"because all {len(verdict['trace'])} rules passed"]
+    return [f"because {sentence(result)}. {advice(result)}".rstrip() for result in refused]
 
 
 def _outcome(verdict: Mapping[str, Any]) -> str:
