@@ -15,6 +15,7 @@ from genesis.core.latest import Latest
 from genesis.domain.account_machine import ACCOUNT_TABLE, AccountMachine
 from genesis.domain.order_rows import TABLE as ORDER_TABLE
 from protocols.account import AccountView
+from protocols.health import Notice
 from protocols.journal import Cells, Commit, JournalRequest, ReadCells
 from protocols.market import CandleClosed
 from protocols.orders import (
@@ -27,8 +28,11 @@ from protocols.orders import (
 )
 from protocols.risk import AccountState
 from protocols.settings import Settings
+from protocols.units import ZERO, base_currency, plain
 
 BATCH = 256
+DIFFERENCE_S = 5.0
+"""A difference of books that lasts this long is told to people."""
 PUBLISH_S = 0.25
 """Readers get a new view this often at most."""
 KEEP_POINTS = 15
@@ -60,8 +64,9 @@ class AccountActor:
         stopping = ctx.stopping
         ctx.ready()
         publish_at = float("inf")
+        differences = _Differences()
         while True:
-            batch = await ctx.inbox.lease(limit=BATCH, until=publish_at)
+            batch = await ctx.inbox.lease(limit=BATCH, until=min(publish_at, differences.look_at))
             ends = stopping.is_set() and not batch
             if self.settings.version != settings_version:
                 settings_version = self.settings.version
@@ -86,10 +91,48 @@ class AccountActor:
                 self.view.set(view)
                 if ui is not None:
                     ui.put_nowait(view.state)
+            if changed or now >= differences.look_at:
+                for text in differences.follow(machine.state(), now):
+                    if ui is not None:
+                        ui.put_nowait(Notice(level="alarm", code="books_differ", text=text, at_ms=ctx.clock.wall_ms()))
             ctx.inbox.ack_all(batch)
             if ends:
                 # Everything told has been heard: what the summary of the run reads is its last word.
                 return
+
+
+@attrs.define
+class _Differences:
+    """Symbols of which our fills and the venue's wallet tell different stories. Risk lets nothing into them at once;
+    people hear of it when it lasts, because a fill and its wallet come in two frames."""
+
+    since: dict[str, float] = attrs.field(factory=dict)
+    told: set[str] = attrs.field(factory=set)
+
+    @property
+    def look_at(self) -> float:
+        waiting = [since + DIFFERENCE_S for symbol, since in self.since.items() if symbol not in self.told]
+        return min(waiting, default=float("inf"))
+
+    def follow(self, state: AccountState, now: float) -> list[str]:
+        """Sentences for people about what is news."""
+        texts = []
+        held = {position.symbol: position.quantity for position in state.positions}
+        balances = {wallet.currency: wallet.balance for wallet in state.wallets if wallet.wallet_type == "exchange"}
+        for symbol in state.mismatched_symbols:
+            since = self.since.setdefault(symbol, now)
+            if now >= since + DIFFERENCE_S and symbol not in self.told:
+                self.told.add(symbol)
+                balance = balances.get(base_currency(symbol), ZERO)
+                texts.append(
+                    f"{symbol} is halted: our fills hold {plain(held[symbol])}, the venue's wallet {plain(balance)}"
+                )
+        for gone in [symbol for symbol in self.since if symbol not in state.mismatched_symbols]:
+            del self.since[gone]
+            if gone in self.told:
+                self.told.discard(gone)
+                texts.append(f"{gone} is open again: our fills and the venue's wallet agree")
+        return texts
 
 
 def _hear(machine: AccountMachine, message: object) -> None:

@@ -14,6 +14,7 @@ from actors.account import AccountActor
 from genesis.core.channel import Channel, Overflow
 from genesis.core.latest import Latest
 from protocols.account import AccountView
+from protocols.health import Notice
 from protocols.journal import CellWrite
 from protocols.orders import (
     BalanceEvent,
@@ -46,18 +47,23 @@ class World:
         self.settings = Latest(Settings())
         self.view: Latest[AccountView | None] = Latest(None)
         self.listener = Listener()
+        self.ui: Channel[Any] = Channel("ui", Overflow.DROP_OLDEST)
+        self.people = Listener()
 
     def actor(self) -> AccountActor:
-        return AccountActor(settings=self.settings, journal=self.journal, risk=self.risk, view=self.view)
+        return AccountActor(settings=self.settings, journal=self.journal, risk=self.risk, view=self.view, ui=self.ui)
 
     def run(self, disk: MemoryDisk | None = None) -> AbstractAsyncContextManager[Stage]:
         return on_stage(
             self.actor,
             hears=(self.balances, self.reports, self.candles),
             journal=self.journal,
-            listeners={"risk": (self.listener, self.risk)},
+            listeners={"risk": (self.listener, self.risk), "people": (self.people, self.ui)},
             disk=disk,
         )
+
+    def differences(self) -> list[str]:
+        return [message.text for message in self.people.heard if isinstance(message, Notice)]
 
     def told(self) -> AccountState:
         state = self.listener.heard[-1]
@@ -203,6 +209,24 @@ async def test_a_new_process_knows_its_positions_but_not_yet_the_wallets() -> No
         assert second.told().known
         # Somebody moved our coins: shown, and no more is ever sold than the venue has.
         assert second.told().mismatched_symbols == (BTC,)
+
+
+async def test_books_that_differ_for_long_halt_the_symbol_and_people_hear_of_it(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    world = World()
+    async with world.run():
+        await world.balances.put(wallets("1000", "0"))
+        await world.reports.put(ROUND_TRIP[0])
+        await trio.sleep(1)
+        assert world.told().mismatched_symbols == (BTC,)
+        assert world.differences() == []
+        await trio.sleep(5)
+        assert world.differences() == ["tBTCUSD is halted: our fills hold 0.998, the venue's wallet 0"]
+        await world.balances.put(wallet("BTC", "0.998"))
+        await trio.sleep(1)
+        assert world.told().mismatched_symbols == ()
+        assert world.differences()[1:] == ["tBTCUSD is open again: our fills and the venue's wallet agree"]
 
 
 async def test_prices_draw_the_curve_but_never_wake_risk(autojump_clock: trio.testing.MockClock) -> None:
