@@ -628,9 +628,7 @@ def test_after_a_restart_of_the_process_what_may_have_left_is_unknown(bench: Ben
     bench.admit(2)
     out = bench.restart(new_process=True)
     assert not out.commands
-    assert bench.state(1) is S.UNKNOWN, (
-        "it was handed out once, and the note that it did not leave may be of one attempt"
-    )
+    assert bench.state(1) is S.REJECTED, "that nothing of it left was on the disk"
     assert bench.state(2) is S.UNKNOWN
     assert bench.machine.last_cid == 2
 
