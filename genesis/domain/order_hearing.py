@@ -15,12 +15,20 @@ from protocols.units import ZERO
 
 REPORTS_WITHOUT_FILLS = 5
 """So many reports of REST may lack trades that the venue says it made, before the order ends without them."""
+FUTURE_MS = 86_400_000
+"""Clocks may differ, but not by a day."""
 
 E, S = OrderEvent, OrderState
 
 
 class OrderHearing(OrderRequests):
     """Order rows, trades and notices, matched with our rows by venue id, or by client id with our group."""
+
+    def _hear_time(self, venue_ms: int) -> None:
+        """The venue's time goes forwards. History is read from about there on, so one stamp of a far future would hide
+        everything before it for ever: such a one is not believed."""
+        if venue_ms <= self._wall_ms + FUTURE_MS:
+            self.fence.venue_ms = max(self.fence.venue_ms, venue_ms)
 
     def _row_of(self, order: VenueOrder) -> OrderRow | None:
         cid = self._by_venue_id.get(order.venue_id)
@@ -36,7 +44,7 @@ class OrderHearing(OrderRequests):
         return row if same else None
 
     def _on_venue_order(self, order: VenueOrder) -> OrderRow | None:
-        self.fence.venue_ms = max(self.fence.venue_ms, order.updated_ms)
+        self._hear_time(order.updated_ms)
         row = self._row_of(order)
         if row is None:
             parent = None if order.placed_id is None else self._parent_of(order)
@@ -233,7 +241,7 @@ class OrderHearing(OrderRequests):
             self._touch(row)
 
     def _on_trade(self, trade: VenueTrade) -> None:
-        self.fence.venue_ms = max(self.fence.venue_ms, trade.time_ms)
+        self._hear_time(trade.time_ms)
         if trade.event == "rest" and trade.time_ms < self.fence.floor_ms:
             return
         conflicts = self.fills.conflicts_total

@@ -608,6 +608,15 @@ def test_a_trade_of_an_order_not_shown_yet_waits_for_its_order(bench: Bench) -> 
     assert [fill.foreign for fill in fills(bench.hear(executed()))] == [False]
 
 
+def test_a_stamp_of_a_far_future_does_not_hide_the_present_from_history(bench: Bench) -> None:
+    far = START_MS + 90_000_000
+    bench.hear(a_row(77, group_id=None, updated_ms=far), msgspec.structs.replace(a_trade(cid=77), time_ms=far))
+    bench.wait(10_000)
+    assert bench.machine.fence.since_ms <= START_MS
+    bench.report()
+    assert bench.machine.fence.floor_ms <= START_MS
+
+
 # --- starting again -----------------------------------------------------------------------------------------------
 
 
