@@ -8,6 +8,7 @@ from genesis.domain.order_fills import held_key
 from genesis.domain.order_ledger import encode
 from genesis.domain.order_requests import OrderRequests
 from genesis.domain.order_rows import FillRow, OrderRow, foreign_view
+from genesis.domain.order_session import HISTORY_MARGIN_MS
 from genesis.domain.order_state import OrderEvent
 from genesis.domain.order_wire import ending_of, executed_of, utc_day
 from protocols.orders import OrderState, OrderUpdate, RequestNotice, VenueOrder, VenueTrade
@@ -38,10 +39,7 @@ class OrderHearing(OrderRequests):
             # The second half of an OCO carries the client id of the first, and may be told before it.
             return None
         row = self.orders.get(order.cid)
-        if row is None or row.venue_id is not None or order.group_id != row.group_id:
-            return None
-        same = order.symbol == row.intent.symbol and (order.original > 0) == (row.intent.side.sign > 0)
-        return row if same else None
+        return row if row is not None and _could_be(row, order) else None
 
     def _on_venue_order(self, order: VenueOrder) -> OrderRow | None:
         self._hear_time(order.updated_ms)
@@ -82,8 +80,8 @@ class OrderHearing(OrderRequests):
         if parent is not None:
             return parent
         row = self.orders.get(order.cid)
-        ours = row is not None and row.venue_id is None and order.group_id == row.group_id
-        return order.cid if ours and row is not None and row.intent.oco_stop_price is not None else None
+        ours = row is not None and row.intent.oco_stop_price is not None and _could_be(row, order)
+        return order.cid if ours else None
 
     def _seen(self, row: OrderRow) -> None:
         row.heard_at = self._now
@@ -306,3 +304,17 @@ class OrderHearing(OrderRequests):
         else:
             self._move(row, E.PART_FILL, row.reason)
             self._settle(row)
+
+
+def _could_be(row: OrderRow, order: VenueOrder) -> bool:
+    """Whether a row that the venue has never shown could be this order, by all that we asked for.
+
+    A client id alone says little: whoever used the account before us, a lost journal of ours included, began at 1, too.
+    """
+    return (
+        row.venue_id is None
+        and order.group_id == row.group_id
+        and order.symbol == row.intent.symbol
+        and order.original == row.quantity * row.intent.side.sign
+        and order.created_ms >= row.created_ms - HISTORY_MARGIN_MS
+    )

@@ -584,7 +584,16 @@ def test_a_refused_flatten_is_tried_again_and_then_says_so(acked: Bench) -> None
 
 
 @pytest.mark.parametrize(
-    "changes", [{"group_id": None}, {"group_id": 5}, {"cid": 77, "venue_id": 1001}, {"original": Decimal(-1)}]
+    "changes",
+    [
+        {"group_id": None},
+        {"group_id": 5},
+        {"cid": 77, "venue_id": 1001},
+        {"original": Decimal(-1)},
+        {"original": Decimal("1.5")},
+        # Of a life whose journal is lost: it began to count at 1, too.
+        {"created_ms": START_MS - 600_001},
+    ],
 )
 def test_orders_of_others_are_shown_and_left_alone(bench: Bench, changes: dict[str, Any]) -> None:
     bench.admit(1)
