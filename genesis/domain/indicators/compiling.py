@@ -30,4 +30,6 @@ def compiled(function: Any) -> Any:
             surroundings[name] = compiled(called)
     again = FunctionType(function.__code__, surroundings, function.__name__, function.__defaults__)
     again.__module__ = function.__module__
-    return numba.njit(again)
+    # Steps are a few operations each, so calls and checks cost more than they do. No step may divide by zero (in plain
+    # Python it would raise), so nothing needs to look here.
+    return numba.njit(again, error_model="numpy", forceinline=True)
