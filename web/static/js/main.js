@@ -7,6 +7,7 @@ import { EquityCard } from "./equity.js";
 import { duration } from "./format.js";
 import { DevBanner, Header, LinkBanner, toggleTheme } from "./header.js";
 import { Question, Toasts } from "./parts.js";
+import { AuditCard } from "./audit.js";
 import { RiskCard } from "./risk.js";
 import { open, signIn } from "./session.js";
 import { useTopics } from "./store.js";
@@ -81,6 +82,7 @@ function Page() {
       <div class="side"><${EquityCard} /><${PositionsCard} /><${RiskCard} /><${NoticesCard} /></div>
       <${OrdersCard} /><${TradesCard} />
       <${SignalsCard} /><${DecisionsCard} />
+      <${AuditCard} />
       <${ActorsCard} />
       <div class="inside"><${FreshnessCard} /><${ConnectionsCard} /></div>
     </main>

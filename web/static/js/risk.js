@@ -1,15 +1,18 @@
 // Where the guards stand: the state, and for every limit how much of it is used.
 
 import { html } from "../vendor/preact-htm.js";
-import { money, percent, quantity } from "./format.js";
-import { Bar, Card, Chip, Empty, Loading } from "./parts.js";
+import { dayClock, money, pair, percent, quantity } from "./format.js";
+import { Bar, Card, Chip, Command, Empty, Loading } from "./parts.js";
+import { call } from "./session.js";
 import { useTopics } from "./store.js";
 import { useWords } from "./words.js";
 
 const short = (text) => (text === "" || Number.isNaN(Number(text)) ? text : quantity(Math.abs(Number(text)) >= 100 ? Math.round(Number(text)) : Number(Number(text).toPrecision(4))));
 
 // Limits that are shares of the equity; all others are counts or amounts.
-const SHARES = new Set(["daily_loss", "drawdown"]);
+const SHARES = new Set(["daily_loss", "weekly_loss", "drawdown", "strategy_drawdown"]);
+const UNIFIED = "/api/v2/risk/unified";
+const BREAKER_TONE = { closed: "good", half_open: "warn", open: "bad" };
 
 function Limit({ name, used, allowed }) {
   const shown = SHARES.has(name) ? percent : short;
@@ -21,6 +24,42 @@ function Limit({ name, used, allowed }) {
     <span class="amount">${shown(used)} <span class="muted">/ ${shown(allowed)}</span></span>
     <${Bar} fraction=${fraction} tone=${tone} />
   </li>`;
+}
+
+// When entries are allowed, and from or until when.
+function Windows({ windows }) {
+  const tr = useWords();
+  if (!windows || !windows.windows.length) return null;
+  const change = windows.open ? windows.next_closing_ms : windows.next_opening_ms;
+  return html`<p class="denials"><span class="muted">${tr("Trading windows")}</span>
+    <${Chip} tone=${windows.open ? "good" : "warn"} title="${windows.windows.join(", ")} ${windows.timezone}">${tr(windows.open ? "open" : "closed")}<//>
+    ${change && html`<span class="muted">${tr(windows.open ? "closes" : "opens")} ${dayClock(change)} UTC</span>`}
+  </p>`;
+}
+
+function Locks({ locks }) {
+  const tr = useWords();
+  return html`<ul class="feed">${locks.map(
+    (lock) => html`<li key=${lock.lock_id}><div class="line">
+      <${Chip} tone="warn">${lock.source.replaceAll("_", " ")}<//>
+      <b>${lock.symbol ? pair(lock.symbol) : lock.strategy || tr("everything")}</b>
+      <span class="grow wrap">${lock.reason}</span>
+      <span class="muted">${lock.until_ms ? dayClock(lock.until_ms) : tr("until removed")}</span>
+      <${Command} small label=${tr("Unlock")} text=${tr("Entries are allowed there again.")} run=${() => call("DELETE", `${UNIFIED}/locks/${encodeURIComponent(lock.lock_id)}`)} />
+    </div></li>`,
+  )}</ul>`;
+}
+
+function Breakers({ breakers }) {
+  const tr = useWords();
+  return html`<ul class="feed">${breakers.filter((breaker) => breaker.state !== "closed").map(
+    (breaker) => html`<li key=${breaker.scope}><div class="line">
+      <${Chip} tone=${BREAKER_TONE[breaker.state]}>${tr("breaker")} ${breaker.state.replace("_", " ")}<//>
+      <b>${breaker.scope ? pair(breaker.scope) : tr("everything")}</b>
+      <span class="grow wrap">${breaker.cause}</span>
+      <${Command} small label=${tr("Reset")} text=${tr("The breaker closes now; it opens again if the cause comes back.")} run=${() => call("POST", `${UNIFIED}/breaker/reset`, { scope: breaker.scope || "all" })} />
+    </div></li>`,
+  )}</ul>`;
 }
 
 export function RiskCard() {
@@ -39,10 +78,17 @@ export function RiskCard() {
         <div><dt>${tr("Peak")}</dt><dd>${money(risk.peak_equity)}</dd></div>
       </dl>
       <ul class="limits">${limits.map(([name, [used, allowed]]) => html`<${Limit} key=${name} name=${name} used=${used} allowed=${allowed} />`)}</ul>
+      <${Windows} windows=${risk.windows} />
+      <${Breakers} breakers=${risk.breakers || []} />
+      <${Locks} locks=${risk.locks || []} />
       <div class="denials"><span class="muted">${tr("Denials")}</span>
         ${denials.length ? denials.map(([code, count]) => html`<${Chip} key=${code}>${code.replaceAll("_", " ")} <b>${count}</b><//>`) : html`<span class="muted">${tr("none")}</span>`}
       </div>
     `;
   };
-  return html`<${Card} id="risk" title=${tr("Risk")}>${body()}<//>`;
+  const tools = html`
+    <${Command} small label=${tr("Lock all")} text=${tr("No entries for an hour; exits and stops go on.")} run=${() => call("POST", `${UNIFIED}/locks`, { duration_s: 3600, reason: "asked on the page" })} />
+    <${Command} small scope="admin" label=${tr("Reset peaks")} text=${tr("Drawdown is measured from here on.")} run=${() => call("POST", `${UNIFIED}/peaks/reset`, { reason: "asked on the page" })} />
+  `;
+  return html`<${Card} id="risk" title=${tr("Risk")} tools=${tools}>${body()}<//>`;
 }

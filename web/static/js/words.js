@@ -58,6 +58,14 @@ const sv = {
   "Next time frame": "Nästa tidsram", "foreign": "främmande", "Foreign orders are shown and left alone": "Främmande ordrar visas och lämnas i fred",
   "High": "Högst", "Low": "Lägst", "Volume": "Volym", "Bid": "Köp", "Ask": "Sälj", "day": "dygn",
   "up-time": "drifttid", "settings": "inställning", "API": "API", "rules": "regler", "passed": "godkänd", "refused": "nekad",
+  "Audit": "Granskning", "Code": "Kod", "Search": "Sök", "Nothing found": "Inget hittat",
+  "No decision of the journal fits the filters.": "Inget beslut i journalen passar filtren.",
+  "Trading windows": "Handelstider", "open": "öppet", "closed": "stängt", "opens": "öppnar", "closes": "stänger",
+  "everything": "allt", "until removed": "tills det tas bort", "Unlock": "Lås upp", "breaker": "säkring", "Reset": "Återställ",
+  "Entries are allowed there again.": "Ingångar tillåts där igen.", "Lock all": "Lås allt", "Reset peaks": "Nollställ toppar",
+  "The breaker closes now; it opens again if the cause comes back.": "Säkringen sluts nu; den löser ut igen om orsaken kommer tillbaka.",
+  "No entries for an hour; exits and stops go on.": "Inga ingångar på en timme; utgångar och stopp fortsätter.",
+  "Drawdown is measured from here on.": "Nedgång mäts härifrån.",
   "waiting": "väntar", "leased": "i arbete", "never": "aldrig", "Refused": "Nekat", "Sent": "Skickat",
 };
 
