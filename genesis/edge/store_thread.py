@@ -40,7 +40,7 @@ class StoreThread:
     @property
     def path(self) -> Path:
         """Where the journal is, for readers that open it beside us."""
-        return self._store.path
+        return self.store.path
 
     @property
     def epoch(self) -> int:
