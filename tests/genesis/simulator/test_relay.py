@@ -84,6 +84,11 @@ async def tell(both: Two, steps: int) -> None:
     await caught_up(both)
 
 
+async def line_is(both: Two, *, up: bool) -> None:
+    while both.relay.up is not up:  # noqa: ASYNC110 - set by another task
+        await trio.sleep(0.001)
+
+
 async def caught_up(both: Two) -> None:
     with trio.fail_after(10):
         while not both.relay.up or _newest(both.real) != _newest(both.paper):  # noqa: ASYNC110 - another task's sockets
@@ -168,8 +173,7 @@ async def test_a_lost_line_makes_this_exchange_silent_and_what_was_missed_is_mad
     await tell(both, 100)
     both.real.faults.drop()
     with trio.fail_after(5):
-        while both.relay.up:  # noqa: ASYNC110 - set by another task
-            await trio.sleep(0.001)
+        await line_is(both, up=False)
     assert both.paper.quiet
     # No book of the past may be traded against.
     assert both.paper.market.book(BTC)[1] == []
@@ -180,7 +184,8 @@ async def test_a_lost_line_makes_this_exchange_silent_and_what_was_missed_is_mad
         next(moments).tell()
     await caught_up(both)
     assert both.relay.falls == 1
-    assert both.relay.up
+    with trio.fail_after(5):
+        await line_is(both, up=True)
     for symbol in both.real.symbols:
         ours, theirs = both.paper.market.feeds[symbol], both.real.market.feeds[symbol]
         assert list(ours.candles("1m"))[-40:] == list(theirs.candles("1m"))[-40:]
