@@ -6,8 +6,10 @@ from typing import Final
 
 import msgspec
 
-GATHERED_IN: Final = "GENESIS_BENCH_FIGURES"
-"""Names the file to which a measurement adds its figures, when a run gathers them."""
+GATHERED_IN: Final = "BENCH_FIGURES"
+"""Names the file to which a measurement adds its figures, when a run gathers them.
+
+What begins with GENESIS_ the engine would read as a setting."""
 
 
 class Figure(msgspec.Struct, frozen=True, kw_only=True):
