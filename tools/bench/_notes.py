@@ -16,7 +16,7 @@ three; the exact backtest runs one EMA cross with ATR, not yet five indicators.
 
 The figures kept here are of two rounds on two cores that other work kept busy (load 5 to 8); start, memory and /health
 were measured in two rounds right after the others. A ratio whose spread is wide proves nothing: in one of the two
-rounds EMA took 1.5 times as long as TA-Lib, in the other TA-Lib itself took five times as long as usual.
+rounds EMA took 1.5 times as long as TA-Lib, in the other TA-Lib itself took four times as long as usual.
 
 ## Profiles
 
