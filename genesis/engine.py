@@ -46,6 +46,8 @@ from genesis.edge.send_ledger import SendLedger
 from genesis.edge.store import ReadOnlyStore
 from genesis.edge.store_thread import StoreThread
 from genesis.edge.websocket import Dial
+from genesis.market_data import MarketData
+from genesis.market_ports import market_ports
 from genesis.plan import MONEY_CHANNELS, Plan
 from protocols.bitfinex.subscriptions import Subscription
 from protocols.config import SetSettings, SettingsReply
@@ -159,6 +161,9 @@ class Engine:
             chance=chance.port("supervisor"),
             on_event=self._on_event,
             last_resort=last_resort,
+        )
+        self.market_data = MarketData(
+            market=self.cells.market, settings=self.cells.settings, door=venue.door, clock=clock
         )
         self.readers = self._readers()
         self.controls = self._controls()
@@ -485,7 +490,13 @@ class Engine:
             "genesis_position_naked_p99_seconds": protection.naked_p99_s,
             "genesis_position_naked_worst_seconds": protection.worst_naked_s,
             "genesis_venue_skew_ms": private.skew_ms or 0.0,
+            "tradingbot_transport_circuit_breaker_active": 1.0 if self._transport_is_open() else 0.0,
+            **self.market_data.shares(),
         }
+
+    def _transport_is_open(self) -> bool:
+        door = self.venue.door
+        return any(one["time_until_open"] > 0 for one in door.budget.view(door.clock.now())["breakers"].values())
 
     def _counters(self) -> dict[str, float]:
         orders = self.cells.orders.value
@@ -525,6 +536,13 @@ class Engine:
             evaluate=self._evaluate,
             settings=self.set_settings,
             search=self._search,
+            market=market_ports(
+                self.market_data,
+                shares=self.shares,
+                connections={name: self.cells.connections[name] for name in self.public_names},
+                settings=self.cells.settings,
+                budget=self.venue.door.budget.view,
+            ),
         )
 
     async def _evaluate(self, question: EvaluateOrder) -> Verdict | None:

@@ -5,7 +5,6 @@ for `TTL_S`; as soon as the stream speaks again it is the source again. Nothing 
 made of closed candles that the market cache tells, and stale data stops new orders whatever REST says.
 """
 
-import math
 from collections.abc import Awaitable, Callable, Hashable
 from enum import StrEnum
 from typing import Any, Final, Generic, TypeVar
@@ -142,7 +141,8 @@ class MarketData:
             if (one.stream, one.symbol, one.timeframe) == (stream, symbol, timeframe):
                 # A cache that stands still is as old as its newest word.
                 return max(one.age_ms / 1000, silent_s)
-        return math.inf
+        # So new that the cache has not looked at it yet.
+        return max(0.0, (self.clock.now_ns() - received_ns) / 1e9)
 
     def _answer(self, value: V, source: Source, age_s: float) -> Sourced[V]:
         self.answers[source] += 1

@@ -13,6 +13,7 @@ from genesis.domain.decision_search import DecisionSearch, DecisionsFound
 from protocols.config import SetSettings, SettingsReply
 from protocols.orders import CancelIntent, Flatten, UpdateIntent
 from protocols.risk import EvaluateOrder, ManualOrder, RiskCommand, Verdict
+from web.market_ports import MarketPorts
 
 
 class ControlError(Exception):
@@ -55,3 +56,4 @@ class Controls:
     evaluate: Callable[[EvaluateOrder], Awaitable[Verdict | None]] | None = None
     settings: Callable[[SetSettings], Awaitable[SettingsReply | None]] | None = None
     search: Callable[[DecisionSearch], Awaitable[DecisionsFound]] | None = None
+    market: MarketPorts | None = None

@@ -22,6 +22,7 @@ from web.bodies import (
     UpdateBody,
 )
 from web.legacy import legacy_routes
+from web.market_routes import MARKET
 from web.models import (
     Accepted,
     Actors,
@@ -374,6 +375,6 @@ MINTING: Final = (
     ),
 )
 
-CURRENT: Final = (*READING, *RISK_READING, *CONTROLLING, *RISK_CONTROLLING, *TRADING, *MINTING)
+CURRENT: Final = (*READING, *MARKET, *RISK_READING, *CONTROLLING, *RISK_CONTROLLING, *TRADING, *MINTING)
 
 ROUTES: Final[tuple[Route, ...]] = (*CURRENT, *legacy_routes(CURRENT))

@@ -345,9 +345,7 @@ async def test_streams_come_and_go_with_the_share(autojump_clock: MockClock) -> 
         await world.until(lambda: world.view.value.status == "idle")
         world.share.set((ETH,))
         # A socket that is not wanted counts as up; now it is wanted.
-        await world.until(lambda: not world.stats.up)
-        await world.up()
-        assert len(world.venue.sockets) == 2
+        await world.until(lambda: len(world.venue.sockets) == 2 and world.stats.up)
         nursery.cancel_scope.cancel()
 
 

@@ -1,0 +1,37 @@
+"""The routes about where market data comes from, on a real engine: pool, budget, sourced prices, shares."""
+
+from pathlib import Path
+
+from tests.house import house, lively_layer, piece_of
+from web.market_ports import MarketSilent
+
+
+async def test_pool_budget_and_sources_of_a_running_engine(tmp_path: Path) -> None:
+    async with house(tmp_path, recording=piece_of(minutes=5), layer=lively_layer()) as here:
+        await here.ready()
+        ports = here.engine.controls.market
+        assert ports is not None
+        first, spare = ports.pool()
+        assert first.status == "up"
+        assert "ticker tBTCUSD" in " ".join(first.streams).replace(":", " ")
+        assert (spare.status, spare.streams, spare.room) == ("idle", (), 25)
+        forced = await ports.fresh("tBTCUSD", None, 100, True)
+        assert (forced.source, forced.ticker is not None) == ("rest", True)
+        await here.replay()
+        told = await ports.fresh("tETHUSD", None, 100, False)
+        assert told.source == "ws"
+        candles = await ports.fresh("tBTCUSD", "5m", 20, False)
+        assert (candles.source, len(candles.candles)) == ("rest", 20)
+        assert "tBTCUSD" in (await ports.symbols()).symbols
+        budget = ports.budget()
+        assert budget["endpoints"]["ticker"]["taken"] == 1
+        assert set(budget) == {"classes", "endpoints", "breakers"}
+        gauges = here.engine.readers.gauges()
+        assert gauges["tradingbot_marketdata_rest_percent"] > gauges["tradingbot_marketdata_ws_percent"] > 0
+        assert gauges["tradingbot_transport_circuit_breaker_active"] == 0.0
+        silent: list[str] = []
+        try:
+            await ports.fresh("tNOPEUSD", None, 100, False)
+        except MarketSilent as error:
+            silent.append(str(error))
+        assert "symbol: invalid" in silent[0]
