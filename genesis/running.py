@@ -148,21 +148,33 @@ class _Run:
         self.started_ms = self.clock.wall_ms()
         seed = self.options.seed if self.options.mode is Mode.SIM else fresh_seed()
         chance = Chance(seed)
-        async with contextlib.AsyncExitStack() as stack, trio.open_nursery() as nursery:
-            await nursery.start(self._listen_to_signals)
-            # A loop that stands still can be seen from a thread only; past ten seconds nobody trusts us any more.
-            nursery.start_soon(LoopWatch(_log_block, on_fatal=self.hard_exit.now).run)
-            ports, venue_clock, pairs = await self._venue(nursery, stack, chance)
-            store = self._open_store(venue_clock)
-            self.begins_after = 0 if self.options.mode is Mode.SIM else store.store.head().seq
-            try:
-                code = await self._trade(nursery, store, ports, venue_clock, pairs, chance)
-            finally:
-                with trio.CancelScope(shield=True):
-                    await store.close()
-            nursery.cancel_scope.cancel()
-        self.hard_exit.disarm()
+        try:
+            async with contextlib.AsyncExitStack() as stack, trio.open_nursery() as nursery:
+                await nursery.start(self._listen_to_signals)
+                # A loop that stands still can be seen from a thread only; past ten seconds nobody trusts us any more.
+                nursery.start_soon(LoopWatch(_log_block, on_fatal=self.hard_exit.now).run)
+                try:
+                    code = await self._run(nursery, stack, chance)
+                except BaseException as error:
+                    # A crash has a deadline, too: what it waits for on the way out may never come.
+                    self.hard_exit.arm(SHUTDOWN_S, f"{type(error).__name__}")
+                    raise
+                nursery.cancel_scope.cancel()
+        finally:
+            self.hard_exit.disarm()
         return code
+
+    async def _run(self, nursery: trio.Nursery, stack: contextlib.AsyncExitStack, chance: Chance) -> ExitCode:
+        ports, venue_clock, pairs = await self._venue(nursery, stack, chance)
+        store = self._open_store(venue_clock)
+        self.begins_after = 0 if self.options.mode is Mode.SIM else store.store.head().seq
+        try:
+            return await self._trade(nursery, store, ports, venue_clock, pairs, chance)
+        finally:
+            # No cancel reaches a thread that waits for a disk. Only the end of the process does.
+            self.hard_exit.arm(SHUTDOWN_S, "closing the journal")
+            with trio.CancelScope(shield=True):
+                await store.close()
 
     # --- the venue --------------------------------------------------------------------------------------------------
 
