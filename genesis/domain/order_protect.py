@@ -236,12 +236,16 @@ class OrderProtector(OrderFlattener):
                     case TakeOut():
                         self._want_cancel(self.orders[step.cid], step.reason)
         for row in list(self._open.values()):
-            if row.held_back and row.state is S.INTENT and row.session == 0:
+            if row.held_back and row.state is S.INTENT and row.session == 0 and not self._pauses(row):
                 self._send(row)
         nothing_held = floor_amount(abs(held)) == ZERO
         if nothing_held and not self._legs(book) and not self._entry_is_open(bracket):
             del self.brackets[book]
             self._dirty[bracket.key] = None
+
+    def _pauses(self, row: OrderRow) -> bool:
+        """The line has just said that nothing of it left: asked again in the same turn it would say so without end."""
+        return row.attempt > 0 and row.check_at is not None and self._now < row.check_at
 
     def _entry_is_open(self, bracket: BracketRow) -> bool:
         cid = self._by_intent.get(bracket.entry_id)

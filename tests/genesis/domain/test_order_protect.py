@@ -14,6 +14,7 @@ from protocols.orders import (
     Bracket,
     CancelIntent,
     CancelOrder,
+    CommandNotSent,
     CommandSent,
     HistoryReport,
     OrderIntent,
@@ -216,6 +217,20 @@ def test_an_exit_waits_until_its_stop_has_let_go_of_the_coins(bench: Bench) -> N
     (sell,) = sent(bench.end(2))
     assert isinstance(sell, SubmitOrder)
     assert sell.amount == D(-1)
+
+
+def test_an_exit_that_the_line_could_not_send_pauses_before_the_next_try(bench: Bench) -> None:
+    """The line and the bracket would otherwise answer each other without end, each time with a commit."""
+    bench.open_position()
+    bench.admit(side=Side.SELL, purpose=Purpose.EXIT, bracket=None)
+    bench.end(2)
+    assert sent(bench.hear(CommandNotSent(cid=3, kind="on", session=1, reason="no line"))) == []
+    deadline = bench.machine.next_deadline()
+    assert deadline is not None
+    bench.now = deadline
+    bench.machine.on_timer(now=bench.now, wall_ms=START_MS)
+    (sell,) = sent(bench.take())
+    assert sell.cid == 3
 
 
 def test_an_exit_whose_stop_was_faster_has_nothing_to_sell(bench: Bench) -> None:
