@@ -34,12 +34,12 @@ def made_up_recording(
 
 def _walk(chance: random.Random, price: float, first_ms: int, minutes: int) -> list[CandleRow]:
     found = []
-    phase, length = 0.0, 8.0
+    phase, length = 0.0, 5.0
     for number in range(minutes):
         if chance.random() < 0.05:
-            length = chance.uniform(5.0, 16.0)
+            length = chance.uniform(3.5, 8.0)
         phase += 2 * math.pi / length
-        moved = 0.0015 * math.sin(phase) + chance.gauss(0.0, 0.0006)
+        moved = 0.0018 * math.sin(phase) + chance.gauss(0.0, 0.0004)
         closing = round(price * (1 + moved), 1)
         reach = abs(chance.gauss(0.0, 0.0004)) * price
         high, low = round(max(price, closing) + reach, 1), round(min(price, closing) - reach, 1)

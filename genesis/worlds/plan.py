@@ -60,13 +60,41 @@ WEIGHTS: Final = {
 }
 """How often each is drawn. Orders are lost where two faults meet, so those that leave one in doubt weigh more."""
 
+AIMED: Final = frozenset(
+    {
+        "stall_both",
+        "stall_to_venue",
+        "stall_from_venue",
+        "late_bytes",
+        "reset",
+        "fin",
+        "venue_drop",
+        "venue_stop",
+        "lose_frames",
+        "duplicate_frames",
+        "delay_frames",
+        "torn_frame",
+        "lost_ack",
+        "ghost",
+        "crash",
+        "kill_at_step",
+        "halt",
+        "usurper",
+        "disk_error",
+    }
+)
+"""These can lie in wait for the next order and strike in the moment in which it leaves."""
+AIMED_SHARE: Final = 0.6
+LONGEST_WAIT_S: Final = 240.0
+
 
 @attrs.frozen(order=True)
 class PlannedFault:
-    """One fault at a virtual second."""
+    """One fault at a virtual second; an aimed one waits from then on for an order."""
 
     at_s: float
     name: str
+    aimed: bool = False
 
 
 def plan_of(
@@ -83,6 +111,7 @@ def plan_of(
             at_s = at_s - at_s % 60 + 1.0 + chance.expovariate(2.0)
         # Trouble seldom comes alone.
         for _ in range(1 if chance.random() < 0.7 else 3):
-            found.append(PlannedFault(at_s, chance.choices(names, weights)[0]))
+            name = chance.choices(names, weights)[0]
+            found.append(PlannedFault(at_s, name, name in AIMED and chance.random() < AIMED_SHARE))
             at_s += chance.expovariate(0.2)
     return tuple(sorted(found))

@@ -115,7 +115,7 @@ class Rules:
             self.m9_nothing_opens_while_halted(host, cid, kind)
             self.m14_nothing_old_leaves(host, cid)
         elif kind == "ou":
-            self.m9_nothing_opens_while_halted(host, 0, kind)
+            self.m9_nothing_opens_while_halted(host, self._cid_of(body["id"]), kind)
         self.witness.reached(f"a frame {kind} left")
 
     def m1_the_intent_is_durable_first(self, cid: int) -> None:
@@ -132,13 +132,16 @@ class Rules:
         status = engine.cells.risk.value
         halted = status is not None and status.state is TradingState.HALTED
         row = self.rows.get(cid)
-        opens = kind == "ou" or (row is not None and row.intent.purpose in (Purpose.ENTRY, Purpose.MANUAL))
+        opens = row is not None and row.intent.purpose in (Purpose.ENTRY, Purpose.MANUAL)
         # What was decided before the halt may be between its commit and its socket in this very moment.
         since = self.halted_since.setdefault(host, trio.current_time()) if halted else None
         if not halted:
             self.halted_since.pop(host, None)
         late = since is not None and opens and trio.current_time() - since > 1.0
-        self.witness.check("M9", not late, f"order {cid} left {host} while trading was halted")
+        self.witness.check("M9", not late, f"{kind} of order {cid} left {host} while trading was halted")
+
+    def _cid_of(self, venue_id: int) -> int:
+        return next((cid for cid, row in self.rows.items() if row.venue_id == venue_id), 0)
 
     def note_state(self, host: EngineHost) -> None:
         """Called when a halt has been asked for and answered."""

@@ -10,6 +10,7 @@ import trio
 
 from genesis.simulator.faults import FaultKind, FaultRule
 from genesis.worlds.engine_host import ENGINE_ADDRESS, EngineHost
+from genesis.worlds.plan import LONGEST_WAIT_S, PlannedFault
 from genesis.worlds.virtual_socket import Endpoint
 from genesis.worlds.web_client import read_nothing, strangers_knock
 from protocols.orders import CancelIntent, Flatten, OrderIntent, OrderType, Purpose, UpdateIntent
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 LATEST_BYTES_S = 140.0
 """No byte is later than this: the engine's quarantine of 150 s is a bet on it."""
 WISH_S = 20.0
+NOT_ON_THE_STACK = frozenset({"kill_at_step", "usurper", "crash"})
+"""What ends the very task that is about to send comes a little later, as it would from outside."""
 
 
 async def _asked(control: Callable[[Any], Any] | None, wish: Any) -> None:
@@ -38,6 +41,27 @@ class Trouble:
         self.chance = chance
         self.ends_at = 0.0
         self._wishes = 0
+        self._aimed: list[tuple[float, str]] = []
+
+    def meet(self, fault: PlannedFault) -> None:
+        """The fault's time has come: strike, or lie in wait for an order."""
+        if fault.aimed:
+            self._aimed.append((trio.current_time() + LONGEST_WAIT_S, fault.name))
+        else:
+            self.carry_out(fault.name)
+        while self._aimed and self._aimed[0][0] <= trio.current_time():
+            self.carry_out(self._aimed.pop(0)[1])
+
+    def order_leaves(self) -> None:
+        """The first byte of an order is about to leave: now, or in the few moments until it is answered."""
+        if not self._aimed:
+            return
+        _, name = self._aimed.pop(0)
+        self.world.witness.reached("a fault met an order on its way")
+        if name in NOT_ON_THE_STACK or self.chance.random() < 0.6:
+            self._later(trio.current_time() + self.chance.random() * 0.03, lambda: self.carry_out(name))
+        else:
+            self.carry_out(name)
 
     def carry_out(self, name: str) -> None:
         """Do it now. A fault that finds nothing to break does nothing."""
@@ -48,6 +72,7 @@ class Trouble:
     def clear(self) -> None:
         """The calm after it all: what would go on breaking is mended; what is broken stays so."""
         world = self.world
+        self._aimed.clear()
         weather = world.network.weather_of(ENGINE_ADDRESS)
         for name in ("spike", "bytewise", "refuse", "hang", "dns", "mute"):
             setattr(weather, f"{name}_until", 0.0)
@@ -270,7 +295,7 @@ class Trouble:
         host = self._live()
         if host is None:
             return "nobody"
-        steps = self.chance.randint(1, 400) if self.chance.random() < 0.7 else self.chance.randint(1, 5000)
+        steps = self.chance.randint(1, 150) if self.chance.random() < 0.7 else self.chance.randint(1, 5000)
         self.world.steps.ring_at(self.world.steps.count + steps, lambda: self._kill(host))
         return f"{steps} steps from now"
 

@@ -145,7 +145,7 @@ class World:
         self._nursery: trio.Nursery | None = None
         self._eyes = Eyes(
             committed=self.rules.committed,
-            leaves=self.rules.leaves,
+            leaves=self._leaves,
             nonce=self.rules.nonce,
             event=self.rules.event,
         )
@@ -234,7 +234,7 @@ class World:
             tasks = trio.lowlevel.current_statistics().tasks_living
             for fault in self.plan:
                 await trio.sleep_until(fault.at_s)
-                self.trouble.carry_out(fault.name)
+                self.trouble.meet(fault)
             await trio.sleep_until(max(self.hours * 3600, self.trouble.ends_at))
             self.trouble.clear()
             self.witness.note("world", "the faults are over")
@@ -248,6 +248,11 @@ class World:
             check_rates(self.rules, self.witness, self.hours)
             self.virtual_s = trio.current_time()
             nursery.cancel_scope.cancel()
+
+    def _leaves(self, host: EngineHost, frame: bytes) -> None:
+        self.rules.leaves(host, frame)
+        if frame.startswith(b'[0,"on"'):
+            self.trouble.order_leaves()
 
     def _stands_still(self, task: str) -> None:
         """Tasks turn in place and time does not pass. Nothing inside can end that: the world is left as Ctrl-C does."""
