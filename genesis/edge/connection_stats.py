@@ -12,7 +12,8 @@ class ConnectionStats:
     `frames_in` counts messages whose events are in their channels, `frames_out` messages that were about to be sent;
     the `socket_...` twins count the present socket only, so that they can be compared with what the other side counts.
     `detect_s` and `recover_s` hold the newest times from the last word of a line to knowing it dead, and from then to
-    every stream being confirmed again. `up` also holds for a socket that is not wanted. `newest_trades` holds number and time of the newest public trade by symbol.
+    every stream being confirmed again. `up` also holds for a socket that is not wanted. `newest_trades` holds number
+    and time of the newest public trade by symbol.
     """
 
     dials: int = 0

@@ -313,14 +313,14 @@ class EngineHost:
                     await nursery.start(self._supervise, engine)
                 except Escalated as error:
                     self.ended = f"could not start: {error}"
-                    return
-                self.started.set()
-                await self.stopping.wait()
-                began = trio.current_time()
-                await engine.supervisor.stop()
-                took = trio.current_time() - began
-                self.witness.check("E6", took <= STOP_WITHIN_S, f"{self} took {took:.1f} s to stop")
-                nursery.cancel_scope.cancel()
+                else:
+                    self.started.set()
+                    await self.stopping.wait()
+                    began = trio.current_time()
+                    await engine.supervisor.stop()
+                    took = trio.current_time() - began
+                    self.witness.check("E6", took <= STOP_WITHIN_S, f"{self} took {took:.1f} s to stop")
+                    nursery.cancel_scope.cancel()
 
     async def _supervise(self, engine: Engine, *, task_status: trio.TaskStatus[None]) -> None:
         try:

@@ -309,7 +309,7 @@ def simulate(
     try:
         with pace:
             run_virtual(seed, world.main, steps=world.steps)
-    except BaseException as error:
+    except BaseException as error:  # noqa: ASYNC103 - no task is around this: it starts the loop
         if isinstance(error, Exception):
             world.witness.violations.append(Violation("E0", 0.0, f"{_leaf(error)!r} escaped"))
         elif not any(violation.rule == "E5" for violation in world.witness.violations):

@@ -21,7 +21,7 @@ def carried(engine: Engine) -> list[set[str]]:
 
 async def until(truth: object, within_s: float = LEFT) -> None:
     with trio.fail_after(within_s):
-        while not truth():  # type: ignore[operator]
+        while not truth():  # type: ignore[operator]  # noqa: ASYNC110 - what is waited for has no event
             await trio.sleep(0.02)
 
 
