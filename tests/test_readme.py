@@ -29,8 +29,6 @@ def test_every_make_target_it_shows_exists() -> None:
 
 @pytest.mark.parametrize("name", sorted(set(re.findall(r"\]\(([^)#:]+)\)", README))))
 def test_every_file_it_links_to_is_there(name: str) -> None:
-    if name == "docs/images/page.png" and not (ROOT / name).exists():
-        pytest.skip("the picture is taken from a running engine")
     assert (ROOT / name).exists()
 
 
