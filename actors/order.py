@@ -250,7 +250,8 @@ class _Life:
     def _note(self, report: OrderReport) -> None:
         if isinstance(report, OrderUpdate):
             self._show(report.order)
-        else:
+        elif report not in self.fills:
+            # At a start the journal's fills are shown already when they are said again.
             self.fills.append(report)
         if self.ui is not None:
             self.ui.put_nowait(report)
