@@ -29,6 +29,7 @@ from genesis.domain.order_session import Fence
 from genesis.domain.order_state import OrderEvent
 from genesis.edge import store
 from genesis.edge.nonce import NonceOwner
+from genesis.edge.send_ledger import SendLedger
 from protocols.orders import CommandInDoubt, HistoryFailed, HistoryReport, OrderState, RequestNotice
 
 E, S = OrderEvent, OrderState
@@ -42,6 +43,8 @@ class Mutant:
     where: Any
     name: str
     replace: Callable[[Any], Any]
+    also: tuple[tuple[Any, str, Callable[[Any], Any]], ...] = ()
+    """What else must go before the defect shows: some things are promised twice."""
 
 
 def _doubt_resends(old: Any) -> Any:
@@ -190,7 +193,13 @@ def _never(result: Any) -> Callable[[Any], Any]:
 
 
 MUTANTS: Final = {
-    "resend-on-timeout": Mutant("a doubt is answered with a second send", OrderReconciler, "_doubt", _doubt_resends),
+    "resend-on-timeout": Mutant(
+        "a doubt is answered with a second send, and the line remembers no first",
+        OrderReconciler,
+        "_doubt",
+        _doubt_resends,
+        also=((SendLedger, "past", _never(None)),),
+    ),
     "send-before-commit": Mutant(
         "commands leave before their intents are durable", order_actor._Life, "_carry_out", _send_before_commit
     ),
@@ -276,6 +285,8 @@ def mutated(name: str | None) -> Iterator[None]:
         yield
         return
     mutant = MUTANTS[name]
-    old = inspect.getattr_static(mutant.where, mutant.name)
-    with patch.object(mutant.where, mutant.name, mutant.replace(old)):
+    with contextlib.ExitStack() as stack:
+        for where, attribute, replace in ((mutant.where, mutant.name, mutant.replace), *mutant.also):
+            old = inspect.getattr_static(where, attribute)
+            stack.enter_context(patch.object(where, attribute, replace(old)))
         yield

@@ -28,7 +28,7 @@ color:var(--ink);background:var(--paper)}
 h1{font-size:1.3rem;margin:0 0 .2rem}p{margin:.2rem 0;color:var(--soft)}code{user-select:all}
 dl{display:flex;flex-wrap:wrap;gap:.4rem 2rem;margin:1rem 0}dt{color:var(--soft);font-size:.8rem}
 dd{margin:0;font-size:1.15rem;font-variant-numeric:tabular-nums}
-svg{width:100%;height:auto;border:1px solid var(--line);border-radius:8px}
+*{box-sizing:border-box}svg{width:100%;height:auto;border:1px solid var(--line);border-radius:8px}
 svg text{fill:var(--soft);font:11px system-ui}svg circle:hover{r:6}
 table{border-collapse:collapse;width:100%;font:12px/1.5 ui-monospace,monospace;margin-top:1rem}
 td{padding:1px 10px 1px 0;vertical-align:top;border-bottom:1px solid var(--line)}td:first-child{white-space:nowrap}
@@ -84,7 +84,7 @@ def _picture(outcome: Outcome) -> str:
     end = max(outcome.virtual_s, *(line.at_s for line in outcome.lines), 1.0)
 
     def across(at_s: float) -> float:
-        return LEFT + (WIDTH - LEFT - 16) * at_s / end
+        return LEFT + (WIDTH - LEFT - 40) * at_s / end
 
     parts = [f'<svg viewBox="0 0 {WIDTH} {height}" role="img" aria-label="what happened over virtual time">']
     hours = end / 3600

@@ -28,7 +28,7 @@ def test_no_rule_is_broken_whatever_breaks(totals: Totals) -> None:
 @pytest.mark.timeout(400)
 def test_the_worlds_really_were_in_trouble(totals: Totals) -> None:
     """Where nothing happens nothing is proven."""
-    assert totals.kills >= 5
+    assert totals.kills >= 2
     assert totals.orders >= 30
     assert totals.fills >= 20
     for state in ("an actor crashed and was restarted", "a doubt was resolved", "order state UNKNOWN"):
