@@ -107,14 +107,14 @@ def m3_no_fate_is_open(world: "World", rules: Rules) -> Trouble:
 
 
 def m6_the_same_trades(world: "World", rules: Rules) -> Trouble:
-    theirs = {str(trade.trade_id): trade for trade in world.venue.exchange.snapshot().trades}
+    theirs = {(trade.trade_id, trade.venue_order_id): trade for trade in world.venue.exchange.snapshot().trades}
     ours = rules.fills
     found: Trouble = [("M6", f"trade {key} is not booked") for key in theirs if key not in ours]
     found += [("M6", f"trade {key} is booked and never was") for key in ours if key not in theirs]
-    for key, fill in ours.items():
-        trade = theirs.get(key)
+    for side, fill in ours.items():
+        trade = theirs.get(side)
         if trade is not None and (fill.quantity, fill.price, fill.fee) != (abs(trade.amount), trade.price, trade.fee):
-            found.append(("M6", f"trade {key} must be {trade}, is booked as {fill}"))
+            found.append(("M6", f"trade {side} must be {trade}, is booked as {fill}"))
     host = world.host
     assert host is not None
     assert host.engine is not None

@@ -41,7 +41,7 @@ class Rules:
         self.rows: dict[int, OrderRow] = {}
         self.fences: dict[EngineHost, Fence] = {}
         self.states: dict[int, tuple[OrderState, Any, Any]] = {}
-        self.fills: dict[str, Fill] = {}
+        self.fills: dict[tuple[int, int], Fill] = {}
         self.left: dict[int, str] = {}
         self.heard: dict[int, int] = {}
         self.last_nonce = 0
@@ -91,8 +91,13 @@ class Rules:
         self.witness.check("M8", not over, f"order {order.cid}: filled {order.filled_quantity} of {order.quantity}")
 
     def m6_each_trade_is_booked_once(self, key: str, fill: Fill) -> None:
-        self.witness.check("M6", key not in self.fills, f"trade {key} was booked twice")
-        self.fills[key] = fill
+        # With the order's id: a trade between two orders of one account has one number and two sides.
+        side = (fill.trade_id, fill.venue_order_id)
+        self.witness.check("M6", side not in self.fills, f"trade {key} was booked twice")
+        self.witness.reached(
+            "a trade between two of our own orders", any(fill.trade_id == one for one, _ in self.fills)
+        )
+        self.fills[side] = fill
         self.witness.note("fill", f"{fill.trade_id} {fill.side.value} {fill.quantity} at {fill.price} fee {fill.fee}")
 
     def m11_only_the_newest_writes(self, host: EngineHost) -> None:
