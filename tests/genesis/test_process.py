@@ -27,10 +27,13 @@ from genesis.edge.user_dir import UserDir
 from genesis.run_options import ExitCode
 from genesis.simulator.recordings import SHIPPED
 from genesis.simulator.state_file import SavedState, StateFile
-from protocols.journal import ReadCells
+from protocols.journal import ReadCells, ReadRecords
+from protocols.signals import SignalScore
 
 RECORDING = "2015-08-flash"
 KILLS = 10
+DEAD_MINUTES = 2
+"""Candles that may close, and be missed, by one death: the exchange dies along, and goes on where it stopped."""
 PROGRAM = (sys.executable, "-m", "genesis", "run")
 USUAL = {"--port": "0", "--recording": RECORDING}
 QUICK = [
@@ -100,8 +103,8 @@ def venue_of(home: UserDir) -> tuple[SavedState, History]:
     return found[0], found[1]["sim"]
 
 
-def check_books(home: UserDir) -> tuple[int, int]:
-    """Our journal against the exchange's own files; (orders, trades)."""
+def check_books(home: UserDir) -> None:
+    """Our journal against the exchange's own files: no order twice, every trade once, every wallet equal."""
     state, history = venue_of(home)
     resting = state.accounts["sim"].orders.values()
     cids = Counter([*(order.cid for order in history.orders), *(order.cid for order in resting)])
@@ -119,13 +122,22 @@ def check_books(home: UserDir) -> tuple[int, int]:
     }
     theirs = {name: wallet.balance for name, wallet in state.accounts["sim"].wallets.items() if wallet.balance}
     assert ours == theirs
-    return len(cids), len(history.trades)
+
+
+def scores_of(home: UserDir) -> list[SignalScore]:
+    with ReadOnlyStore.open(home.database("sim")) as store:
+        found = store.read_records(ReadRecords(kinds=("SignalScore",), limit=10_000)).records
+    return [msgspec.json.decode(kept.record.payload, type=SignalScore) for kept in found]
 
 
 @pytest.mark.chaos
 @pytest.mark.timeout(600)
-def test_ten_times_kill_9_changes_no_order_no_trade_and_no_money(home: UserDir, tmp_path: Path) -> None:
-    """Some of the deaths come before it is up. Then to the end; and the same day once more without any."""
+def test_ten_times_kill_9_loses_and_doubles_nothing(home: UserDir, tmp_path: Path) -> None:
+    """Some of the deaths come before it is up. Then to the end; and the same day once more without any.
+
+    What is traded may differ: a candle that closed while it was dead is caught up with, and not traded on. What was
+    seen may not: every candle is judged once, on the same numbers.
+    """
     chance = random.Random(9)
     for number in range(KILLS):
         with running(home, "--speed", "1800") as process:
@@ -136,15 +148,15 @@ def test_ten_times_kill_9_changes_no_order_no_trade_and_no_money(home: UserDir, 
             assert process.wait(10) == -signal.SIGKILL
     summary = to_the_end(home)
     assert (summary["orders_unknown"], summary["dead_letters"], summary["problem"]) == (0, 0, None)
-    calm = a_home(tmp_path / "calm")
-    expected = to_the_end(calm)
-    assert check_books(home) == check_books(calm)
-    for name in ("orders", "fills", "verdicts"):
-        assert summary[name] == expected[name], name
-    money = ("final_equity", "trades", "winrate", "profit_factor", "fees_quote", "realized_pnl")
-    for name in money:
-        assert summary["performance"][name] == expected["performance"][name], name
+    check_books(home)
     assert summary["fills"] > 20
+    calm = a_home(tmp_path / "calm")
+    to_the_end(calm)
+    check_books(calm)
+    ours, theirs = scores_of(home), scores_of(calm)
+    assert [score.signal_id for score in ours] == [score.signal_id for score in theirs]
+    assert [(score.price, score.features) for score in ours] == [(score.price, score.features) for score in theirs]
+    assert sum(score.catch_up for score in ours) - sum(score.catch_up for score in theirs) <= KILLS * DEAD_MINUTES
 
 
 def test_clients_that_do_not_read_do_not_keep_it_from_ending(home: UserDir) -> None:
