@@ -112,7 +112,7 @@ async def a_world(
     dial: Dial = calm_websocket,
     prepare: Callable[[ScriptedVenue], None] = lambda venue: None,
 ) -> AsyncIterator[World]:
-    clock.autojump_threshold = 0.004
+    clock.autojump_threshold = 0.02
     async with scripted_venue() as venue, trio.open_nursery() as nursery:
         prepare(venue)
         nursery.start_soon(venue.heartbeats)

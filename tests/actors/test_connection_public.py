@@ -70,7 +70,7 @@ async def a_world(
     settings: Settings | None = None,
     prepare: Callable[[ScriptedVenue], None] = lambda venue: None,
 ) -> AsyncIterator[World]:
-    clock.autojump_threshold = 0.004
+    clock.autojump_threshold = 0.02
     async with scripted_venue() as venue:
         prepare(venue)
         prices = Channel[Any]("prices", Overflow.CONFLATE, key=lambda message: (type(message), message.symbol))
@@ -320,7 +320,7 @@ async def test_a_stream_that_is_not_answered_is_asked_for_three_times(autojump_c
 
 
 async def test_a_handshake_that_is_never_answered_is_given_up_in_time(autojump_clock: MockClock) -> None:
-    autojump_clock.autojump_threshold = 0.004
+    autojump_clock.autojump_threshold = 0.02
     listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
     port = listeners[0].socket.getsockname()[1]
     async with a_world(autojump_clock) as world:
@@ -379,7 +379,7 @@ async def test_the_clocks_are_compared_by_pings(autojump_clock: MockClock) -> No
 
 async def test_a_full_listener_slows_it_down_and_loses_nothing(autojump_clock: MockClock) -> None:
     """Pings are answered meanwhile: the reader hands over what it can and goes on reading."""
-    autojump_clock.autojump_threshold = 0.004
+    autojump_clock.autojump_threshold = 0.02
     settings = Settings(connection=ConnectionSettings(silence_timeout_s=1000))
     async with scripted_venue() as venue:
         events = Channel[Any]("events", Overflow.BLOCK, capacity=2)
