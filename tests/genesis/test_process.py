@@ -149,15 +149,14 @@ def test_ten_times_kill_9_loses_and_doubles_nothing(home: UserDir, tmp_path: Pat
     summary = to_the_end(home)
     assert (summary["orders_unknown"], summary["dead_letters"], summary["problem"]) == (0, 0, None)
     check_books(home)
-    assert summary["fills"] > 5
+    assert summary["fills"] > 20
     calm = a_home(tmp_path / "calm")
     to_the_end(calm)
     check_books(calm)
-    # Two symbols of one minute may be caught up with in either order after a start: by name, not by place.
-    ours, theirs = (sorted(scores_of(each), key=lambda score: score.signal_id) for each in (home, calm))
+    ours, theirs = scores_of(home), scores_of(calm)
     assert [score.signal_id for score in ours] == [score.signal_id for score in theirs]
     assert [(score.price, score.features) for score in ours] == [(score.price, score.features) for score in theirs]
-    assert sum(score.catch_up for score in ours) - sum(score.catch_up for score in theirs) <= 5 * KILLS * DEAD_MINUTES
+    assert sum(score.catch_up for score in ours) - sum(score.catch_up for score in theirs) <= KILLS * DEAD_MINUTES
 
 
 def test_clients_that_do_not_read_do_not_keep_it_from_ending(home: UserDir) -> None:
