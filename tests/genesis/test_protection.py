@@ -195,6 +195,9 @@ async def test_no_position_stays_naked_whoever_is_killed_when(
         check_books(here)
         check_stops(here)
         assert not here.engine.supervisor.dead_letters
-        assert here.engine.cells.protection.value.naked == 0
+        # The watch looks ten times a second; what the venue's books say already, it must see within its own limit.
+        with trio.fail_after(here.engine.cells.protection.value.within_s):
+            while here.engine.cells.protection.value.naked:
+                await here.engine.cells.protection.changed(here.engine.cells.protection.version)
     assert percentile(spans, 0.99) < 5.0, f"the longest was {max(spans):.2f} s"
     print(f"{len(spans)} spans, p50 {percentile(spans, 0.5):.3f} s, p99 {percentile(spans, 0.99):.3f} s")
