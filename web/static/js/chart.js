@@ -8,13 +8,12 @@ import { pair, percent, price, quantity, tone } from "./format.js";
 import { Card, Empty, Segments } from "./parts.js";
 import { changed, CLOSED, onCandles, state, useTopics } from "./store.js";
 import { watchCandles } from "./stream.js";
+import { css } from "./theme.js";
 import { t, useWords } from "./words.js";
 
 const ORDER = ["1m", "5m", "15m", "30m", "1h", "3h", "6h", "12h", "1D", "1W", "14D"];
 const LENGTH = { m: 60, h: 3600, D: 86400, W: 604800 };
 const seconds = (timeframe) => parseInt(timeframe, 10) * LENGTH[timeframe.slice(-1)];
-
-export const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
 export function pick(symbol, timeframe) {
   state.selection = { symbol, timeframe };

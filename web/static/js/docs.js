@@ -1,9 +1,7 @@
 // The API's description, drawn from /openapi.json.
 
 import { html, render, useEffect, useState } from "../vendor/preact-htm.js";
-
-const kept = localStorage.getItem("genesis.theme");
-document.documentElement.dataset.theme = kept || (matchMedia("(prefers-color-scheme: light)").matches ? "light" : "dark");
+import "./theme.js";
 
 function follow(document, schema) {
   if (!schema || !schema.$ref) return schema || {};

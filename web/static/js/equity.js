@@ -1,61 +1,10 @@
 // The equity line of this session, and the numbers of the account beside it.
 
-import { html, useEffect, useRef } from "../vendor/preact-htm.js";
-import uPlot from "../vendor/uplot.js";
-import { css } from "./chart.js";
-import { clock, money, percent, quantity, signed, tone } from "./format.js";
-import { Card, Empty, Loading } from "./parts.js";
+import { html } from "../vendor/preact-htm.js";
+import { money, percent, quantity, signed, tone } from "./format.js";
+import { Card, Empty, LineChart, Loading } from "./parts.js";
 import { useTopics } from "./store.js";
 import { useWords } from "./words.js";
-
-const HEIGHT = 150;
-
-function options(width) {
-  const axis = { stroke: css("--muted"), grid: { stroke: css("--grid"), width: 1 }, ticks: { show: false }, font: `11px ${css("--font")}` };
-  return {
-    width,
-    height: HEIGHT,
-    tzDate: (at) => uPlot.tzDate(new Date(at * 1000), "Etc/UTC"),
-    legend: { show: false },
-    cursor: { y: false, points: { size: 5 } },
-    padding: [8, 8, 0, 0],
-    axes: [{ ...axis, space: 70, size: 26, values: (_, ticks) => ticks.map((at) => clock(at * 1000).slice(0, 5)) }, { ...axis, size: 62, values: (_, ticks) => ticks.map((v) => money(v, v % 1 ? 1 : 0)) }],
-    scales: { y: { range: (_, low, high) => (high - low < 1 ? [low - 1, high + 1] : uPlot.rangeNum(low, high, 0.1, true)) } },
-    series: [{}, { stroke: css("--accent"), width: 1.6, fill: css("--accent-soft"), points: { show: false } }],
-  };
-}
-
-function Line({ points }) {
-  const box = useRef(null);
-  const plot = useRef(null);
-  useEffect(() => {
-    const build = () => {
-      if (plot.current) plot.current.destroy();
-      plot.current = new uPlot(options(box.current.clientWidth), [[], []], box.current);
-      feed();
-    };
-    const feed = () => {
-      const shown = box.current.points || [];
-      plot.current.setData([shown.map((p) => p.at_ms / 1000), shown.map((p) => p.equity)]);
-    };
-    box.current.feed = feed;
-    box.current.points = points;
-    build();
-    const watch = new ResizeObserver(() => plot.current.setSize({ width: box.current.clientWidth, height: HEIGHT }));
-    watch.observe(box.current);
-    addEventListener("genesis-theme", build);
-    return () => {
-      watch.disconnect();
-      removeEventListener("genesis-theme", build);
-      plot.current.destroy();
-    };
-  }, []);
-  useEffect(() => {
-    box.current.points = points;
-    box.current.feed();
-  });
-  return html`<div class="equity-plot" ref=${box}></div>`;
-}
 
 function drawdown(points) {
   let peak = -Infinity;
@@ -84,7 +33,7 @@ export function EquityCard() {
         <div><dt>${tr("Realized")}</dt><dd class=${tone(wallet.realized_pnl)}>${signed(wallet.realized_pnl)}</dd></div>
         <div><dt>${tr("Fees")}</dt><dd>${money(wallet.fees)}</dd></div>
       </dl>
-      ${equity.length > 1 ? html`<${Line} points=${equity} />` : html`<${Empty} title=${tr("Not enough points for a line yet")} />`}
+      ${equity.length > 1 ? html`<${LineChart} times=${equity.map((p) => p.at_ms)} lines=${[{ label: tr("Equity"), values: equity.map((p) => p.equity), fill: true }]} />` : html`<${Empty} title=${tr("Not enough points for a line yet")} />`}
       <ul class="wallets">
         ${wallet.wallets.map((w) => html`<li key=${w.wallet_type + w.currency}>${w.wallet_type !== "exchange" && html`<span class="muted">${w.wallet_type}</span> `}<b>${w.currency}</b> ${quantity(w.balance)}</li>`)}
       </ul>

@@ -5,18 +5,11 @@ import { clock, date, duration, money, signed, tone } from "./format.js";
 import { Command } from "./parts.js";
 import { call, session, signOut } from "./session.js";
 import { useTopics } from "./store.js";
+import { toggleTheme } from "./theme.js";
 import { currentLanguage, setLanguage, useWords } from "./words.js";
 
 const RISK_TONE = { ACTIVE: "good", REDUCING: "warn", HALTED: "bad" };
 const post = (path, body) => () => call("POST", `/api/v2/${path}`, body);
-
-export function setTheme(theme) {
-  document.documentElement.dataset.theme = theme;
-  localStorage.setItem("genesis.theme", theme);
-  dispatchEvent(new Event("genesis-theme"));
-}
-
-export const toggleTheme = () => setTheme(document.documentElement.dataset.theme === "dark" ? "light" : "dark");
 
 function useSecond() {
   const [, tick] = useState(0);

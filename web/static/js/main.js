@@ -1,22 +1,18 @@
-// The page: signs in, listens, and lays the panels out.
+// The shell: signs in, listens to the stream, and shows the page that the address names.
 
 import { html, render, useEffect, useRef, useState } from "../vendor/preact-htm.js";
-import { ActorsCard, ConnectionsCard, FreshnessCard } from "./actors.js";
-import { ChartCard, pickNext } from "./chart.js";
-import { EquityCard } from "./equity.js";
+import { pickNext } from "./chart.js";
 import { duration } from "./format.js";
-import { DevBanner, Header, LinkBanner, toggleTheme } from "./header.js";
-import { Question, Toasts } from "./parts.js";
-import { AuditCard } from "./audit.js";
-import { RiskCard } from "./risk.js";
+import { DevBanner, Header, LinkBanner } from "./header.js";
+import { Navigation } from "./nav.js";
+import { pageOf, PAGES, PageView } from "./pages.js";
+import { Empty, Question, Toasts } from "./parts.js";
+import { usePlace } from "./router.js";
 import { open, signIn } from "./session.js";
 import { useTopics } from "./store.js";
 import { start } from "./stream.js";
-import { DecisionsCard, NoticesCard, OrdersCard, PositionsCard, SignalsCard, TradesCard } from "./tables.js";
+import { toggleTheme } from "./theme.js";
 import { currentLanguage, setLanguage, useWords } from "./words.js";
-
-const dark = localStorage.getItem("genesis.theme") || (matchMedia("(prefers-color-scheme: light)").matches ? "light" : "dark");
-document.documentElement.dataset.theme = dark;
 
 function SignIn({ problem, onDone }) {
   const tr = useWords();
@@ -60,7 +56,11 @@ function Foot() {
 }
 
 function Page() {
+  const tr = useWords();
   const [help, setHelp] = useState(false);
+  const main = useRef(null);
+  const { path, args, query } = usePlace();
+  const page = path === "" ? PAGES[0] : pageOf(path);
   useEffect(() => {
     const press = (event) => {
       if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, textarea, select, dialog")) return;
@@ -74,19 +74,30 @@ function Page() {
     addEventListener("keydown", press);
     return () => removeEventListener("keydown", press);
   }, []);
+  const opened = useRef(path);
+  useEffect(() => {
+    document.title = page ? `${tr(page.title)} · Genesis` : "Genesis";
+    if (opened.current === path) return;
+    // A new page begins at its top, and a reader's or a keyboard's place is there too.
+    opened.current = path;
+    scrollTo(0, 0);
+    main.current.focus({ preventScroll: true });
+  });
+  const skip = (event) => {
+    event.preventDefault();
+    main.current.focus();
+  };
   return html`
+    <a class="skip" href="#main" onClick=${skip}>${tr("Skip to the page")}</a>
     <${Header} onHelp=${() => setHelp(true)} />
     <${DevBanner} /><${LinkBanner} />
-    <main class="grid">
-      <${ChartCard} />
-      <div class="side"><${EquityCard} /><${PositionsCard} /><${RiskCard} /><${NoticesCard} /></div>
-      <${OrdersCard} /><${TradesCard} />
-      <${SignalsCard} /><${DecisionsCard} />
-      <${AuditCard} />
-      <${ActorsCard} />
-      <div class="inside"><${FreshnessCard} /><${ConnectionsCard} /></div>
-    </main>
-    <${Foot} />
+    <div class="house">
+      <${Navigation} here=${page && page.path} />
+      <main ref=${main} id="main" tabindex="-1" class="page page-${page ? page.path : "none"}">
+        ${page ? html`<${PageView} page=${page} args=${args} query=${query} />` : html`<${Empty} title=${tr("Nothing is here")} text=${location.hash} />`}
+        <${Foot} />
+      </main>
+    </div>
     <${Question} /><${Toasts} />
     ${help && html`<${Help} onClose=${() => setHelp(false)} />`}
   `;

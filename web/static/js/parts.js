@@ -1,9 +1,15 @@
-// Small parts that every panel is made of: the card, its empty and loading states, chips, bars, buttons that confirm.
+// The parts that every page is made of: cards, tables, forms, the states of an answer, buttons that ask, lines.
 
 import { html, useEffect, useRef, useState } from "../vendor/preact-htm.js";
-import { ApiProblem, may } from "./session.js";
+import { ApiProblem, call, may } from "./session.js";
 import { changed, useTopics } from "./store.js";
 import { t, useWords } from "./words.js";
+
+export { LineChart, Sparkline } from "./plots.js";
+export { link } from "./router.js";
+
+// A call of the API with the page's token: `await api("POST", "/api/v2/order", body)`. Throws ApiProblem.
+export { ApiProblem, call as api, may } from "./session.js";
 
 export function Card({ title, count, tools, children, className = "", id }) {
   return html`<section class="card ${className}" aria-labelledby=${id}>
@@ -23,6 +29,118 @@ export const Loading = ({ rows = 4 }) =>
   html`<div class="loading" role="status" aria-label=${t("Loading")}>
     ${Array.from({ length: rows }, (_, i) => html`<span class="bone" key=${i}></span>`)}
   </div>`;
+
+// A refusal or a fault, in the engine's own words, with its code and the id that stands in the log.
+export function Problem({ problem, again }) {
+  const tr = useWords();
+  const told = [problem.status || "", problem.code, problem.id].filter(Boolean).join(" · ");
+  return html`<div class="empty" role="alert"><p class="down">${problem.message || String(problem)}</p>
+    ${told && html`<p class="muted">${told}</p>`}
+    ${again && html`<p><button type="button" class="small" onClick=${again}>${tr("Try again")}</button></p>`}
+  </div>`;
+}
+
+// What an answer looks like while it is under way, refused, empty, and there:
+// `<${Answer} of=${useApi("/api/v2/x")} empty=${(data) => !data.rows.length} title="Nothing yet">${(data) => ...}<//>`
+export function Answer({ of, empty, title, text, rows = 4, children }) {
+  const tr = useWords();
+  if (of.data === undefined) return of.problem ? html`<${Problem} problem=${of.problem} again=${of.again} />` : html`<${Loading} rows=${rows} />`;
+  const stale = of.problem && html`<p class="why warn-text" role="alert">${of.problem.message}</p>`;
+  if (empty && empty(of.data)) return html`${stale}<${Empty} title=${title || tr("Nothing is here")} text=${text} />`;
+  return html`${stale}${children(of.data)}`;
+}
+
+// GET a path, again when it changes and each `every` seconds while the page is in front. `path` null asks nothing.
+// Gives {data, problem, busy, again}: `data` stays while a newer answer is under way or refused.
+export function useApi(path, { every = 0 } = {}) {
+  const [told, setTold] = useState({ data: undefined, problem: null, busy: true });
+  const asked = useRef(0);
+  const look = async () => {
+    const number = ++asked.current;
+    if (path === null) return;
+    setTold((old) => ({ ...old, busy: true }));
+    let next;
+    try {
+      next = { data: await call("GET", path), problem: null, busy: false };
+    } catch (problem) {
+      if (!(problem instanceof ApiProblem)) throw problem;
+      next = { problem, busy: false };
+    }
+    // An answer that was overtaken by a newer question, or whose page is closed, is nobody's.
+    if (number === asked.current) setTold((old) => ({ ...old, ...next }));
+  };
+  useEffect(() => {
+    setTold((old) => ({ ...old, data: undefined, problem: null }));
+    look();
+    const timer = every && setInterval(() => document.hidden || look(), every * 1000);
+    return () => {
+      asked.current += 1;
+      clearInterval(timer);
+    };
+  }, [path, every]);
+  return { ...told, again: look };
+}
+
+// `heads` are [text, class]; `n` is a number, `wide` is left out on a telephone, `widest` on anything but a wall.
+export function Table({ heads, rows, className = "", label }) {
+  return html`<div class="scroll ${className}" tabindex="0" role="region" aria-label=${label || t("Table")}><table>
+    <thead><tr>${heads.map(([text, kind]) => (text ? html`<th class=${kind || ""} scope="col">${text}</th>` : html`<td class=${kind || ""}></td>`))}</tr></thead>
+    <tbody>${rows}</tbody>
+  </table></div>`;
+}
+
+// Older and newer pages of a list that knows its total.
+export function Pager({ offset, limit, total, onOffset }) {
+  const tr = useWords();
+  if (total <= limit && offset === 0) return null;
+  return html`<p class="pager">
+    <button type="button" class="small" disabled=${offset === 0} onClick=${() => onOffset(Math.max(0, offset - limit))}>${tr("Newer")}</button>
+    <span class="muted">${Math.min(total, offset + 1)} ${tr("to")} ${Math.min(total, offset + limit)} ${tr("of")} ${total}</span>
+    <button type="button" class="small" disabled=${offset + limit >= total} onClick=${() => onOffset(offset + limit)}>${tr("Older")}</button>
+  </p>`;
+}
+
+// A few named values: `rows` are [name, value, tone].
+export const Facts = ({ rows, className = "" }) =>
+  html`<dl class="facts ${className}">${rows.map(([name, value, tone = ""]) => html`<div key=${name}><dt>${name}</dt><dd class=${tone}>${value}</dd></div>`)}</dl>`;
+
+export const Code = ({ text, className = "" }) => html`<pre class="code ${className}" tabindex="0">${text}</pre>`;
+
+// --- forms ------------------------------------------------------------------------------------------------------
+
+// One labelled input. `kind` is text, number, select (with `options` as [value, text]), check, or area.
+// `fault` is the sentence about it, `hint` what it means; `onChange` gets the text, or true and false for a check.
+export function Field({ label, value, onChange, kind = "text", options = [], fault, hint, ...more }) {
+  const [id] = useState(() => `field-${++fieldNumber}`);
+  const told = fault || hint;
+  const props = { id, "aria-invalid": fault ? "true" : undefined, "aria-describedby": told ? `${id}-told` : undefined, ...more };
+  const text = (event) => onChange(event.target.value);
+  const input = {
+    select: () => html`<select ...${props} value=${value} onChange=${text}>${options.map(([key, words]) => html`<option key=${key} value=${key} selected=${key === value}>${words}</option>`)}</select>`,
+    check: () => html`<input type="checkbox" ...${props} checked=${value} onChange=${(event) => onChange(event.target.checked)} />`,
+    area: () => html`<textarea ...${props} value=${value} onInput=${text} spellcheck="false"></textarea>`,
+    number: () => html`<input inputmode="decimal" autocomplete="off" ...${props} value=${value} onInput=${text} />`,
+  }[kind] || (() => html`<input type=${kind} autocomplete="off" spellcheck="false" ...${props} value=${value} onInput=${text} />`);
+  return html`<div class="field ${kind} ${fault ? "faulty" : ""}"><label for=${id}>${label}</label>${input()}
+    ${told && html`<p id="${id}-told" class=${fault ? "down" : "muted"}>${told}</p>`}</div>`;
+}
+let fieldNumber = 0;
+
+// Fields with their buttons in a row under them; `onSubmit` may be async, and the form is busy until it ends.
+export function Form({ onSubmit, children, buttons, className = "", label }) {
+  const [busy, setBusy] = useState(false);
+  const go = async (event) => {
+    event.preventDefault();
+    if (busy) return;
+    setBusy(true);
+    try {
+      await onSubmit(event);
+    } finally {
+      setBusy(false);
+    }
+  };
+  return html`<form class="form ${className}" onSubmit=${go} aria-label=${label} aria-busy=${busy}>${children}<div class="row">${buttons}</div></form>`;
+}
 
 export const Chip = ({ tone = "", children, title }) =>
   html`<span class="chip ${tone}" title=${title}>${children}</span>`;

@@ -2,7 +2,7 @@
 
 import { html, useState } from "../vendor/preact-htm.js";
 import { clock, dayClock, money, pair, price, quantity, signed, tone } from "./format.js";
-import { Bar, Card, Chip, Command, Empty, Loading, Segments, Side } from "./parts.js";
+import { Bar, Card, Chip, Command, Empty, Loading, Segments, Side, Table } from "./parts.js";
 import { call } from "./session.js";
 import { CLOSED, newestFirst, useTopics } from "./store.js";
 import { t, useWords } from "./words.js";
@@ -11,13 +11,6 @@ const SHOWN = 80;
 const STATE_TONE = {
   FILLED: "good", PARTIAL: "good", ACKED: "info", SENT: "info", INTENT: "info", UNKNOWN: "bad", REJECTED: "bad", DEAD: "bad",
 };
-
-function Table({ heads, rows, className = "" }) {
-  return html`<div class="scroll ${className}" tabindex="0"><table>
-    <thead><tr>${heads.map(([text, kind]) => html`<th class=${kind || ""} scope="col">${text}</th>`)}</tr></thead>
-    <tbody>${rows}</tbody>
-  </table></div>`;
-}
 
 // Where the position's stop rests at the venue, or since when there is none.
 function Stop({ symbol, protection }) {

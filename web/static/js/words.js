@@ -3,6 +3,8 @@
 import { changed, useTopics } from "./store.js";
 
 const sv = {
+  "Pages": "Sidor", "More": "Mer", "Overview": "Översikt", "Skip to the page": "Hoppa till sidan", "Try again": "Försök igen",
+  "Nothing is here": "Här finns inget", "Newer": "Nyare", "Older": "Äldre", "to": "till", "Table": "Tabell",
   "Live": "Ansluten", "Connecting": "Ansluter", "Lost": "Avbruten", "Silent": "Tyst",
   "Connection lost": "Anslutningen bröts", "No word from the engine": "Motorn säger inget",
   "for": "sedan", "trying again": "försöker igen", "What you see is old.": "Det du ser är gammalt.",
@@ -80,6 +82,9 @@ export function setLanguage(next) {
   document.documentElement.lang = next;
   changed("words");
 }
+
+// A page's own words: English to Swedish.
+export const addWords = (more) => Object.assign(sv, more);
 
 export const t = (text) => (language === "sv" && sv[text]) || text;
 
