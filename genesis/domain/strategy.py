@@ -1,12 +1,52 @@
-"""What a strategy is: typed parameters, a flat float state, and one pure step per closed candle."""
+"""What a strategy is: typed parameters, a flat float state, and one pure step per closed candle.
+
+There are two ways to write the step.
+
+**In numbers** (`numeric` and `describe`): the form to prefer. `numeric(state, open, high, low, close, volume)` takes
+one closed candle in, changes the flat `state` in place and answers `(code, confidence, probability)`, where `code` is
+`BUY`, `SELL` or `HOLD` of this module. It may use arithmetic, `math`, numbers of its module and functions of the same
+kind (as the indicators' steps are), no objects and no texts: then the same source runs live as it stands and over years
+of candles as machine code. `describe(state, code)` is called after it, only where somebody reads: it answers
+`(features, reasons)` from the state, which therefore must hold all that the words tell of. `atr(state)` reads the
+average true range off the state (NaN while it is unknown) for those who size positions and brackets by it; it becomes
+the feature `atr`. It is as plain as `numeric`.
+
+    def _numeric(state, open_, high, low, close, volume):
+        average = sma_step(state, 0, close)
+        if average != average:
+            return HOLD, 0.0, 0.5
+        return (BUY if close > average else SELL), 1.0, 0.5
+
+    def _describe(state, code):
+        return {"average": window_mean(state, 0)}, ("the close is above its average" if code > 0 else "it is below",)
+
+    CLOSE_ABOVE = StrategyKind(name="close_above", version=1, parameters=(...), start=_start,
+                               numeric=_numeric, describe=_describe)
+
+**In plain Python** (`step`): one function from a candle to an `Opinion`. It runs everywhere but in the fast runner,
+which says so and leaves it to the exact one.
+"""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, MutableSequence
+from typing import Final
 
 import attrs
 
 from protocols.market import Candle
 from protocols.signals import Recommendation
+
+BUY: Final = 1.0
+HOLD: Final = 0.0
+SELL: Final = -1.0
+RECOMMENDATIONS: Final = {BUY: Recommendation.BUY, HOLD: Recommendation.HOLD, SELL: Recommendation.SELL}
+"""What the codes of a numeric step mean."""
+
+State = MutableSequence[float]
+NumericStep = Callable[[State, float, float, float, float, float], tuple[float, float, float]]
+"""(state, open, high, low, close, volume) -> (code, confidence, probability)"""
+Describe = Callable[[State, float], tuple[dict[str, float], tuple[str, ...]]]
+"""(state after the step, code) -> (features without `atr`, reasons)"""
 
 
 @attrs.frozen(kw_only=True)
@@ -36,16 +76,54 @@ class Opinion:
 class StrategyKind:
     """A strategy as its author wrote it. `version` rises when the same state would mean something else.
 
-    `start` makes a fresh state of checked parameters (and raises ValueError when they contradict one another); `step`
+    `start` makes a fresh state of checked parameters (and raises ValueError when they contradict one another); a step
     takes one closed candle in, changes the state in place, and may look at nothing else. So what it says at a candle
-    cannot depend on later ones, and a state written down and read back goes on saying the same.
+    cannot depend on later ones, and a state written down and read back goes on saying the same. Raises ValueError
+    unless there is either `step`, or `numeric` with `describe`.
     """
 
     name: str
     version: int
     parameters: tuple[Parameter, ...]
     start: Callable[[Mapping[str, float]], list[float]]
-    step: Callable[[list[float], Candle], Opinion]
+    step: Callable[[list[float], Candle], Opinion] = attrs.field()
+    numeric: NumericStep | None = None
+    describe: Describe | None = None
+    atr: Callable[[State], float] | None = None
+
+    @step.default
+    def _composed(self) -> Callable[[list[float], Candle], Opinion]:
+        # Looked up when it is called: the other fields are not there yet.
+        return self._numeric_step
+
+    def __attrs_post_init__(self) -> None:
+        is_plain = self.step != self._numeric_step
+        if is_plain != (self.numeric is None) or (self.numeric is None) != (self.describe is None):
+            raise ValueError(f"strategy {self.name} must have either step, or numeric and describe")
+
+    def _numeric_step(self, state: list[float], candle: Candle) -> Opinion:
+        """The step that follows of `numeric` and `describe`."""
+        assert self.numeric is not None
+        code, confidence, probability = self.numeric(
+            state, candle.open, candle.high, candle.low, candle.close, candle.volume
+        )
+        return self.opinion(state, code, confidence, probability)
+
+    def opinion(self, state: State, code: float, confidence: float, probability: float) -> Opinion:
+        """What a numeric step meant, in words; `state` is as the step left it."""
+        assert self.describe is not None
+        features, reasons = self.describe(state, code)
+        if self.atr is not None:
+            atr = self.atr(state)
+            if not math.isnan(atr):
+                features["atr"] = atr
+        return Opinion(
+            recommendation=RECOMMENDATIONS[code],
+            confidence=confidence,
+            probability=probability,
+            features=features,
+            reasons=reasons,
+        )
 
     def resolve(self, given: Mapping[str, float]) -> dict[str, float]:
         """All parameters, defaults filled in. Raises ValueError on an unknown name or a number out of range."""

@@ -97,6 +97,11 @@ def ema_step(state: State, at: int, x: float) -> float:
     return state[at + 2]
 
 
+def ema_value(state: State, at: int) -> float:
+    """What the last step answered."""
+    return state[at + 2] if state[at + 1] >= state[at] else math.nan
+
+
 def wilder_start(period: int) -> list[float]:
     """[period, seen, sum or value]"""
     return ema_start(period)
@@ -114,6 +119,11 @@ def wilder_step(state: State, at: int, x: float) -> float:
     else:
         state[at + 2] = (state[at + 2] * (period - 1.0) + x) / period
     return state[at + 2]
+
+
+def wilder_value(state: State, at: int) -> float:
+    """What the last step answered."""
+    return ema_value(state, at)
 
 
 def wma_start(period: int) -> list[float]:

@@ -3,15 +3,18 @@
 A step is ordinary Python over numbers, so the engine runs it as it stands and never loads a compiler. For long arrays
 its function is made again with every step it calls compiled too. Nothing about the arithmetic changes (no fast-math, no
 contraction), so both ways give the same bits; a test holds them to it.
+
+Loops over arrays are kept on the disk between runs (`kept=True`). Their names then carry a digest of every function and
+number that they were made of, however deep: a loop whose step changed is another loop, and is compiled anew.
 """
 
+import hashlib
 import importlib
 import importlib.util
+from collections.abc import Mapping
 from functools import cache
-from types import FunctionType
+from types import CodeType, FunctionType
 from typing import Any
-
-_OURS = "genesis.domain."
 
 
 @cache
@@ -19,17 +22,72 @@ def can_compile() -> bool:
     return importlib.util.find_spec("numba") is not None
 
 
+def compiled(function: Any, *, kept: bool = False, **bound: Any) -> Any:
+    """The function as machine code. Raises ModuleNotFoundError without numba.
+
+    `bound` puts functions in the place of globals of these names, so that one loop is made for each step. With `kept`
+    the machine code is kept on the disk, where there is a place for it; only for functions that are called with numbers
+    and arrays.
+    """
+    return _compiled(function, kept, tuple(sorted(bound.items())))
+
+
+def plain(function: Any, **bound: Any) -> Any:
+    """The same function not compiled, with the same functions in the place of its globals."""
+    if not bound:
+        return function
+    again = FunctionType(
+        function.__code__, function.__globals__ | bound, function.__name__, function.__defaults__, function.__closure__
+    )
+    return again
+
+
 @cache
-def compiled(function: Any) -> Any:
-    """The function as machine code. Raises ModuleNotFoundError without numba."""
+def _compiled(function: Any, kept: bool, bound: tuple[tuple[str, Any], ...]) -> Any:
     numba = importlib.import_module("numba")
-    surroundings = dict(function.__globals__)
-    for name in function.__code__.co_names:
+    surroundings = dict(function.__globals__) | dict(bound)
+    for name in _names(function.__code__):
         called = surroundings.get(name)
-        if isinstance(called, FunctionType) and called.__module__.startswith(_OURS):
-            surroundings[name] = compiled(called)
+        if isinstance(called, FunctionType):
+            surroundings[name] = _compiled(called, False, ())
     again = FunctionType(function.__code__, surroundings, function.__name__, function.__defaults__)
     again.__module__ = function.__module__
     # Steps are a few operations each, so calls and checks cost more than they do. No step may divide by zero (in plain
     # Python it would raise), so nothing needs to look here.
-    return numba.njit(again, error_model="numpy", forceinline=True)
+    wishes = {"error_model": "numpy", "forceinline": True}
+    if kept:
+        again.__qualname__ = f"{function.__name__}_{_digest(function, dict(bound))}"
+        try:
+            return numba.njit(again, cache=True, **wishes)
+        except RuntimeError:
+            # No folder that could be written to: compiled in every process.
+            pass
+    return numba.njit(again, **wishes)
+
+
+def _names(code: CodeType) -> list[str]:
+    return list(code.co_names)
+
+
+def _digest(function: Any, bound: Mapping[str, Any]) -> str:
+    """Of the function's own code and of every function and number that it uses, however deep."""
+    whole = hashlib.sha256()
+    seen: set[int] = set()
+
+    def add(one: FunctionType, instead: Mapping[str, Any]) -> None:
+        if id(one) in seen:
+            return
+        seen.add(id(one))
+        code = one.__code__
+        whole.update(code.co_code)
+        whole.update(repr([each for each in code.co_consts if not isinstance(each, CodeType)]).encode())
+        for name in _names(code):
+            used = instead[name] if name in instead else one.__globals__.get(name)
+            whole.update(name.encode())
+            if isinstance(used, FunctionType):
+                add(used, {})
+            elif isinstance(used, int | float | tuple):
+                whole.update(repr(used).encode())
+
+    add(function, bound)
+    return whole.hexdigest()[:16]

@@ -3,11 +3,9 @@
 import math
 from collections.abc import Mapping
 
-from genesis.domain.indicators.averages import EMA_SIZE, ema_start, ema_step
+from genesis.domain.indicators.averages import EMA_SIZE, ema_start, ema_step, ema_value, wilder_value
 from genesis.domain.indicators.ranges import atr_start, atr_step
-from genesis.domain.strategy import Opinion, Parameter, StrategyKind
-from protocols.market import Candle
-from protocols.signals import Recommendation
+from genesis.domain.strategy import BUY, HOLD, SELL, Parameter, State, StrategyKind
 
 # State: [side of the fast average last seen: -1, 0 (never), 1] [fast EMA] [slow EMA] [ATR]
 _FAST = 1
@@ -25,46 +23,44 @@ def _start(parameters: Mapping[str, float]) -> list[float]:
     return [0.0, *ema_start(fast), *ema_start(slow), *atr_start(int(parameters["atr"]))]
 
 
-def _step(state: list[float], candle: Candle) -> Opinion:
-    fast = ema_step(state, _FAST, candle.close)
-    slow = ema_step(state, _SLOW, candle.close)
-    atr = atr_step(state, _ATR, candle.high, candle.low, candle.close)
-    fast_name, slow_name = f"EMA {int(state[_FAST])}", f"EMA {int(state[_SLOW])}"
-    if math.isnan(slow):
-        return Opinion(
-            recommendation=Recommendation.HOLD,
-            confidence=0.0,
-            probability=_EVEN_ODDS,
-            features={},
-            reasons=(f"{slow_name} is not known yet: {int(state[_SLOW + 1])} of {int(state[_SLOW])} candles seen",),
-        )
+def _numeric(
+    state: State, open_: float, high: float, low: float, close: float, volume: float
+) -> tuple[float, float, float]:
+    fast = ema_step(state, _FAST, close)
+    slow = ema_step(state, _SLOW, close)
+    atr = atr_step(state, _ATR, high, low, close)
+    if slow != slow:
+        return HOLD, 0.0, _EVEN_ODDS
     spread = fast - slow
-    features = {"ema_fast": fast, "ema_slow": slow, "spread": spread}
-    confidence = 0.0
-    if not math.isnan(atr):
-        features["atr"] = atr
-        if atr > 0.0:
-            confidence = min(1.0, abs(spread) / atr)
+    confidence = min(1.0, abs(spread) / atr) if atr > 0.0 else 0.0
     before = state[0]
     side = 1.0 if spread > 0.0 else -1.0 if spread < 0.0 else before
     state[0] = side
+    code = HOLD
     if side != before and before != 0.0:
-        recommendation = Recommendation.BUY if side > 0.0 else Recommendation.SELL
+        code = BUY if side > 0.0 else SELL
+    return code, confidence, _EVEN_ODDS
+
+
+def _atr(state: State) -> float:
+    return wilder_value(state, _ATR + 1) if ema_value(state, _SLOW) == ema_value(state, _SLOW) else math.nan
+
+
+def _describe(state: State, code: float) -> tuple[dict[str, float], tuple[str, ...]]:
+    fast, slow, atr = ema_value(state, _FAST), ema_value(state, _SLOW), _atr(state)
+    fast_name, slow_name = f"EMA {int(state[_FAST])}", f"EMA {int(state[_SLOW])}"
+    if math.isnan(slow):
+        return {}, (f"{slow_name} is not known yet: {int(state[_SLOW + 1])} of {int(state[_SLOW])} candles seen",)
+    side, spread = state[0], fast - slow
+    if code != HOLD:
         direction = "above" if side > 0.0 else "below"
         reasons: tuple[str, ...] = (f"{fast_name} ({fast:.8g}) crossed {direction} {slow_name} ({slow:.8g})",)
     else:
-        recommendation = Recommendation.HOLD
         direction = "above" if side > 0.0 else "below" if side < 0.0 else "at"
         reasons = (f"{fast_name} ({fast:.8g}) stays {direction} {slow_name} ({slow:.8g})",)
-    if "atr" in features:
+    if not math.isnan(atr):
         reasons += (f"they are {abs(spread):.6g} apart, the average true range is {atr:.6g}",)
-    return Opinion(
-        recommendation=recommendation,
-        confidence=confidence,
-        probability=_EVEN_ODDS,
-        features=features,
-        reasons=reasons,
-    )
+    return {"ema_fast": fast, "ema_slow": slow, "spread": spread}, reasons
 
 
 EMA_CROSS = StrategyKind(
@@ -76,5 +72,7 @@ EMA_CROSS = StrategyKind(
         Parameter(name="atr", default=14, low=2, high=500, whole=True, meaning="candles of the average true range"),
     ),
     start=_start,
-    step=_step,
+    numeric=_numeric,
+    describe=_describe,
+    atr=_atr,
 )

@@ -1,0 +1,120 @@
+"""A strategy's numeric step over whole arrays of candles: what it would say to each of them, without a word.
+
+The loop is compiled when numba is there and runs as plain Python otherwise, or where the step holds something that
+cannot be compiled; the numbers are the same to the last bit. It moves the state on just as the candles one by one do.
+"""
+
+import importlib
+import math
+from functools import cache
+from typing import Any
+
+import attrs
+import numpy as np
+import numpy.typing as npt
+
+from genesis.domain.indicators.compiling import can_compile, compiled, plain
+from genesis.domain.strategy import State, StrategyKind
+
+Floats = npt.NDArray[np.float64]
+
+
+@attrs.frozen(kw_only=True)
+class CandleArrays:
+    """Closed candles as columns, oldest first: float64[n] each, `open_ms` int64[n]."""
+
+    open_ms: npt.NDArray[np.int64]
+    open: Floats
+    high: Floats
+    low: Floats
+    close: Floats
+    volume: Floats
+
+    def __len__(self) -> int:
+        return len(self.open_ms)
+
+
+@attrs.frozen(kw_only=True)
+class Said:
+    """What a numeric step said, float64[n] each. `code` is BUY, SELL or HOLD; `atr` is NaN while it is unknown."""
+
+    code: Floats
+    confidence: Floats
+    probability: Floats
+    atr: Floats
+
+
+def say(kind: StrategyKind, state: list[float], candles: CandleArrays, *, compile: bool | None = None) -> Said:
+    """Run the numeric step over candles; `state` is left as the last of them left it.
+
+    Raises ValueError for a kind without a numeric step. `compile` is for tests: None compiles where that is possible.
+    """
+    if kind.numeric is None:
+        raise ValueError(f"strategy {kind.name} must have a numeric step, had none")
+    columns = (candles.open, candles.high, candles.low, candles.close, candles.volume)
+    size = len(candles)
+    if why_not_compiled(kind) is None if compile is None else compile:
+        out = [np.empty(size) for _ in range(4)]
+        moved = np.array(state, dtype=np.float64)
+        _compiled_loop(kind)(moved, *(np.ascontiguousarray(column, dtype=np.float64) for column in columns), *out)
+        state[:] = moved.tolist()
+        return Said(code=out[0], confidence=out[1], probability=out[2], atr=out[3])
+    told = [[0.0] * size for _ in range(4)]
+    loop = plain(_loop, _step=kind.numeric, _atr=kind.atr or _no_atr)
+    loop(state, *(column.tolist() for column in columns), *told)
+    code, confidence, probability, atr = (np.array(numbers, dtype=np.float64) for numbers in told)
+    return Said(code=code, confidence=confidence, probability=probability, atr=atr)
+
+
+@cache
+def why_not_compiled(kind: StrategyKind) -> str | None:
+    """Why this kind's step runs as plain Python, in words; None when it is compiled."""
+    if kind.numeric is None:
+        return f"strategy {kind.name} has no numeric step"
+    if not can_compile():
+        return "numba is not installed"
+    errors = importlib.import_module("numba.core.errors")
+    state = np.array(kind.start(kind.resolve({})), dtype=np.float64)
+    try:
+        _compiled_loop(kind)(state, *(np.ones(1) for _ in range(5)), *(np.empty(1) for _ in range(4)))
+    except errors.NumbaError as error:
+        first = next((line for line in str(error).splitlines() if line.strip()), "no reason given")
+        return f"the step of {kind.name} cannot be compiled: {first[:200]}"
+    return None
+
+
+def _compiled_loop(kind: StrategyKind) -> Any:
+    return compiled(_loop, kept=True, _step=kind.numeric, _atr=kind.atr or _no_atr)
+
+
+def _no_atr(state: State) -> float:
+    return math.nan
+
+
+def _step(state: Any, open_: float, high: float, low: float, close: float, volume: float) -> tuple[float, float, float]:
+    raise NotImplementedError("the loop must be given a strategy's step")
+
+
+_atr = _no_atr
+
+
+def _loop(
+    state: Any,
+    opens: Any,
+    highs: Any,
+    lows: Any,
+    closes: Any,
+    volumes: Any,
+    codes: Any,
+    confidences: Any,
+    probabilities: Any,
+    atrs: Any,
+) -> None:
+    for place in range(len(opens)):
+        code, confidence, probability = _step(
+            state, opens[place], highs[place], lows[place], closes[place], volumes[place]
+        )
+        codes[place] = code
+        confidences[place] = confidence
+        probabilities[place] = probability
+        atrs[place] = _atr(state)
