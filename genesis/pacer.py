@@ -12,7 +12,7 @@ import trio
 
 CALM_LOOKS: Final = 2
 """A message may be between two places at one look: it must be nowhere at two, with every task given a turn between."""
-QUICK_LOOKS: Final = 400
+QUICK_LOOKS: Final = 60
 PAUSE_S: Final = 0.0002
 """After the quick looks somebody waits for a disk or a socket: looking less often leaves it the processor."""
 

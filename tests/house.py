@@ -142,6 +142,7 @@ async def house(
     exchange: Exchange | None = None,
     restarts: Restarts = PATIENT,
     environment: Mapping[str, str] | None = None,
+    journal_inline: bool = False,
 ) -> AsyncIterator[House]:
     """Start everything, yield, and stop in order. With `exchange` the engine meets a venue that is running already."""
     clock = TrioClock()
@@ -164,7 +165,7 @@ async def house(
             key=RestKey(key=DEFAULT_KEY, secret=secret, nonce=nonce),
         )
         venue_clock = VenueClock(exchange.venue_ms)
-        store = StoreThread(Store.open(directory / "sim.sqlite", at_ms=venue_clock.wall_ms()))
+        store = StoreThread(Store.open(directory / "sim.sqlite", at_ms=venue_clock.wall_ms()), inline=journal_inline)
         events: list[SupervisorEvent] = []
         engine = Engine(
             settings=settings_of(layer),

@@ -38,7 +38,7 @@ GOALS: Final = (
     Goal(
         "tick to order",
         "without the durable intent: p50 at most 300 us (twice the prototype's 150 us)",
-        "tick to order, journal in memory, p50",
+        "tick to order, not durable, p50",
         300.0,
     ),
     Goal(

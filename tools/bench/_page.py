@@ -13,7 +13,7 @@ from tools.bench._goals import GOALS, Goal
 from tools.bench._notes import NOTES
 
 DURABLE: Final = "tick to order, durable intent, p50"
-IN_MEMORY: Final = "tick to order, journal in memory, p50"
+IN_MEMORY: Final = "tick to order, not durable, p50"
 
 
 class Measured(msgspec.Struct, frozen=True, kw_only=True):
