@@ -34,6 +34,7 @@ from genesis.core.mailbox import Channel, DeadLetter
 from genesis.core.supervisor import ChildSpec, EventKind, Strategy, Supervisor, SupervisorEvent, SupervisorSpec
 from genesis.domain.decision_log import VERDICT_KIND
 from genesis.domain.decision_search import DecisionSearch, DecisionsFound, search, verdicts_of
+from genesis.domain.live_performance import LivePerformance, live_performance
 from genesis.domain.pairs import PairSpecs
 from genesis.domain.protection_watch import ProtectionWatch
 from genesis.domain.rate_limit import RateLimit
@@ -463,6 +464,7 @@ class Engine:
             freshness=lambda: cells.freshness.value,
             equity=self._equity,
             notices=recent.notices,
+            performance=self._performance,
             protection=lambda: cells.protection.value,
             brackets=lambda: cells.orders.value.protection,
             gauges=self._gauges,
@@ -474,6 +476,13 @@ class Engine:
         if view is None:
             return ()
         return tuple(EquityPoint(at_ms=point.at_ms, equity=float(point.equity)) for point in view.curve)
+
+    def _performance(self) -> LivePerformance | None:
+        view, risk, orders = self.cells.account.value, self.cells.risk.value, self.cells.orders.value
+        if view is None:
+            return None
+        refused = {} if risk is None else risk.denials_by_code
+        return live_performance(view, (*orders.ended, *orders.open), self.recent.signals(), refused)
 
     def _gauges(self) -> dict[str, float]:
         orders = self.cells.orders.value

@@ -4,6 +4,7 @@ from decimal import Decimal
 
 import msgspec
 
+from protocols.measures import OpenRow
 from protocols.orders import Fill
 from protocols.risk import AccountState
 from protocols.units import Side, Symbol
@@ -17,7 +18,10 @@ class EquityPoint(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class ClosedTrade(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """A position from flat to flat. `pnl` is in quote, after `fees_quote`; prices are volume-weighted averages."""
+    """A position from flat to flat. `pnl` is in quote, after `fees_quote`; prices are volume-weighted averages.
+
+    `exit_reason` is the purpose of the order whose fill ended it: exit, stop, target, flatten, manual.
+    """
 
     symbol: Symbol
     strategy: str
@@ -30,6 +34,7 @@ class ClosedTrade(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     pnl: Decimal
     fees_quote: Decimal
     correlation_id: str
+    exit_reason: str = ""
 
 
 class Performance(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -61,3 +66,4 @@ class AccountView(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     trades: tuple[ClosedTrade, ...]
     fills: tuple[Fill, ...]
     performance: Performance | None
+    left_open: tuple[OpenRow, ...] = ()

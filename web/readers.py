@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import attrs
 
+from genesis.domain.live_performance import LivePerformance
 from protocols.health import ActorView, ConnectionView, Notice
 from protocols.market import Candle, Freshness, Ticker
 from protocols.orders import Fill, OrderView
@@ -61,6 +62,7 @@ class Readers:
     equity: Callable[[], Sequence[EquityPoint]] = _nothing
     notices: Callable[[], Sequence[Notice]] = _nothing
     settings: Callable[[], Settings] = Settings
+    performance: Callable[[], LivePerformance | None] = _none
     protection: Callable[[], ProtectionStatus] = ProtectionStatus
     brackets: Callable[[], Sequence[ProtectionView]] = _nothing
     gauges: Callable[[], Mapping[str, float]] = _empty

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from genesis.domain.live_performance import LivePerformance
 from web import commands, mint, risk_commands, views
 from web.api import Route
 from web.bodies import (
@@ -107,6 +108,16 @@ READING: Final = (
         query=EquityQuery,
         tag="account",
         summary="The equity line of this session, thinned to `limit` points.",
+    ),
+    Route(
+        method="GET",
+        path=f"{V2}/performance",
+        scope=READ,
+        handler=views.performance,
+        answer=LivePerformance,
+        tag="account",
+        summary="Every figure of this account's trading, and expected against real price, order by order.",
+        statuses=(503,),
     ),
     Route(
         method="GET",

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
+from genesis.domain.live_performance import LivePerformance
 from protocols.health import ActorStatus
 from protocols.orders import TERMINAL_STATES
 from protocols.risk import TradingState
@@ -104,6 +105,13 @@ async def wallets(api: Api, call: Call) -> Wallets:
         fees=account.fees,
         wallets=account.wallets,
     )
+
+
+async def performance(api: Api, call: Call) -> LivePerformance:
+    found = api.readers.performance()
+    if found is None:
+        raise ApiError(503, "the account has no equity yet", code="not_ready", headers={"Retry-After": "1"})
+    return found
 
 
 async def positions(api: Api, call: Call) -> Positions:

@@ -23,6 +23,7 @@ from genesis.run_options import ExitCode
 if TYPE_CHECKING:
     from genesis.domain.recording import CandleRecording
     from genesis.research.backtest import BacktestResult
+    from protocols.measures import Measures
 
 RUN_TIME_OUT_S: Final = 1800.0
 RECORDS_A_READ: Final = 10_000
@@ -41,24 +42,68 @@ def backtest(*, recording: RecordingName = None, json: AsJson = False, where: Wh
     if json:
         printing.print_json({**summary, "took_s": round(took_s, 3)})
         return
-    figures = result.performance
+    show_measures(result.measures, recording=result.recording)
     printing.pairs(
         [
-            ("recording", result.recording),
-            ("from", printing.when(result.first_ms)),
-            ("to", printing.when(result.last_ms)),
-            ("final equity", f"{figures.final_equity} ({figures.total_return:+.2%})"),
-            ("max drawdown", f"{figures.max_drawdown:.2%}"),
-            ("sharpe", "" if figures.sharpe is None else f"{figures.sharpe:.2f}"),
-            ("trades", figures.trades),
-            ("win rate", "" if figures.winrate is None else f"{figures.winrate:.1%}"),
-            ("fees", figures.fees_quote),
-            ("orders", result.orders),
-            ("refused", ", ".join(f"{code} {count}" for code, count in result.refusals.items())),
             ("candles", f"{result.candles} in {took_s:.2f} s"),
             ("decisions", f"{len(result.lines)}, sha256 {result.digest}"),
         ]
     )
+
+
+def show_measures(figures: "Measures", *, recording: str) -> None:
+    """The figures as a person reads them; `--json` tells all of them."""
+    orders = figures.orders
+    every = printing.span(figures.return_period_ms / 1000)
+    printing.pairs(
+        [
+            ("market", recording),
+            ("from", printing.when(figures.start_ms)),
+            ("to", printing.when(figures.end_ms)),
+            ("final equity", f"{printing.money(figures.final_equity)} ({figures.total_return:+.2%})"),
+            ("buy and hold", _percent(figures.buy_and_hold)),
+            ("growth a year", _percent(figures.cagr)),
+            (
+                "max drawdown",
+                f"{figures.max_drawdown:.2%} ({figures.max_drawdown_quote:,.2f}), "
+                f"under water {figures.time_under_water:.0%} of the time",
+            ),
+            (
+                "sharpe, sortino",
+                f"{_ratio(figures.sharpe)}, {_ratio(figures.sortino)} (of {figures.periods} returns over {every}, "
+                "a year of 365 days)",
+            ),
+            ("calmar, omega", f"{_ratio(figures.calmar)}, {_ratio(figures.omega)}"),
+            (
+                "trades",
+                f"{figures.trades}, won {figures.wins}, lost {figures.losses}, even {figures.draws}, "
+                f"left open {len(figures.left_open)}",
+            ),
+            ("win rate", "" if figures.winrate is None else f"{figures.winrate:.1%}"),
+            (
+                "profit factor",
+                f"{_ratio(figures.profit_factor)}, expectancy {_ratio(figures.expectancy)} a trade, "
+                f"SQN {_ratio(figures.sqn)}",
+            ),
+            ("streaks", f"{figures.longest_win_streak} won, {figures.longest_loss_streak} lost in a row"),
+            ("exposure", f"{figures.exposure:.0%} of the time, turnover {_ratio(figures.turnover)}"),
+            ("fees", printing.money(figures.fees_quote)),
+            (
+                "orders",
+                f"{orders.sent} sent, {orders.filled} filled, {orders.cancelled} cancelled, {orders.refused} refused, "
+                f"{orders.timed_out} timed out",
+            ),
+            ("refused by risk", ", ".join(f"{code} {count}" for code, count in orders.refused_by_risk.items())),
+        ]
+    )
+
+
+def _percent(part: float | None) -> str:
+    return "" if part is None else f"{part:+.2%}"
+
+
+def _ratio(number: float | None) -> str:
+    return "-" if number is None else f"{number:.2f}"
 
 
 def parity(
@@ -189,8 +234,8 @@ def _summary(result: "BacktestResult") -> dict[str, Any]:
         "first_ms": result.first_ms,
         "last_ms": result.last_ms,
         "candles": result.candles,
-        "orders": result.orders,
         **figures,
+        **msgspec.to_builtins(result.measures),
         "refusals": result.refusals,
         "decisions": len(result.lines),
         "digest": result.digest,

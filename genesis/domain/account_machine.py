@@ -12,6 +12,7 @@ from genesis.domain.risk_state import equity
 from genesis.domain.trading_day import trading_day
 from protocols.account import AccountView, ClosedTrade, EquityPoint
 from protocols.journal import CellWrite
+from protocols.measures import OpenRow
 from protocols.orders import (
     TERMINAL_STATES,
     BalanceEvent,
@@ -255,6 +256,27 @@ class AccountMachine:
     def fees_quote(self) -> Decimal:
         return sum((position.fees_quote for position in self.positions.values()), ZERO)
 
+    def left_open(self) -> tuple[OpenRow, ...]:
+        """The positions under way, as reports list them."""
+        rows: list[OpenRow] = []
+        for symbol in sorted(self.positions):
+            position = self.positions[symbol]
+            trade = position.open_trade
+            if position.quantity and trade is not None:
+                mark = self._marks.get(symbol, position.average_price)
+                rows.append(
+                    OpenRow(
+                        symbol=symbol,
+                        strategy=trade.strategy,
+                        quantity=position.quantity,
+                        entry_ms=trade.entry_ms,
+                        average_price=position.average_price,
+                        mark_price=mark,
+                        unrealized_pnl=position.unrealized_pnl(mark),
+                    )
+                )
+        return tuple(rows)
+
     def state(self) -> AccountState:
         views = tuple(self._position_view(self.positions[symbol]) for symbol in sorted(self.positions))
         cash = self._wallets.get(("exchange", self.settings.quote_currency))
@@ -299,6 +321,7 @@ class AccountMachine:
             trades=tuple(self.trades),
             fills=tuple(self.fills),
             performance=performance,
+            left_open=self.left_open(),
         )
 
     def state_wallets(self) -> tuple[WalletView, ...]:

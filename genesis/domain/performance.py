@@ -13,6 +13,8 @@ from protocols.units import ZERO
 HOUR_MS = 3_600_000
 # Markets that never close: a year is 365 days of 24 hours.
 YEAR_MS = 365 * 24 * HOUR_MS
+MIN_PERIODS = 30
+"""Whole periods before a ratio of returns is told: of three, the deviation is chance."""
 
 
 @attrs.define(kw_only=True)
@@ -55,8 +57,8 @@ class EquityFigures:
 
     @property
     def sharpe(self) -> float | None:
-        """None under three periods, or when all returned the same."""
-        if self.periods < 3:
+        """None under `MIN_PERIODS` periods, or when all returned the same."""
+        if self.periods < MIN_PERIODS:
             return None
         deviation = math.sqrt(self._squares / (self.periods - 1))
         # Below this it is the rounding of equal returns.

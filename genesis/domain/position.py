@@ -123,6 +123,7 @@ class Position:
             pnl=self.realized_pnl - trade.realized_before,
             fees_quote=self.fees_quote - trade.fees_before,
             correlation_id=trade.correlation_id,
+            exit_reason=fill.purpose.value,
         )
 
 

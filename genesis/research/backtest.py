@@ -15,8 +15,10 @@ import msgspec
 
 from genesis.domain.account_machine import AccountMachine
 from genesis.domain.decision_log import DECISION_KINDS, Decision, decision_line, digest, read_decision
+from genesis.domain.executions import executions, expected_of
 from genesis.domain.market_replay import ReplayedStream, replayed_streams
 from genesis.domain.matching import FillModel
+from genesis.domain.measures import OrderTally, measure, trade_row, traded_quote
 from genesis.domain.order_machine import OrderMachine
 from genesis.domain.pairs import PairSpecs, pair_specs
 from genesis.domain.performance import HOUR_MS, performance
@@ -29,12 +31,16 @@ from genesis.domain.venue_state import VenueOutput
 from protocols.account import ClosedTrade, EquityPoint, Performance
 from protocols.bitfinex.inputs import ChangeOrder, EndOrder
 from protocols.market import CandleClosed
+from protocols.measures import ExecutionReport, Measures, OpenRow, OrderCounts
 from protocols.orders import (
+    PROTECTIVE_PURPOSES,
     CancelOrder,
     CommandSent,
+    Fill,
     HistoryReport,
     HistoryRequest,
     OrderSnapshot,
+    OrderUpdate,
     RequestNotice,
     SessionUp,
     SubmitOrder,
@@ -46,7 +52,7 @@ from protocols.orders import (
     WalletSnapshot,
 )
 from protocols.settings import Settings
-from protocols.units import Symbol
+from protocols.units import Symbol, exact
 
 ACCOUNT = "sim"
 SESSION = 1
@@ -56,7 +62,11 @@ START_BALANCES = (("exchange", "USD", Decimal(10_000)),)
 
 @attrs.frozen(kw_only=True)
 class BacktestResult:
-    """What came of a run. `decisions` are in the order they were made; `refusals` count risk's codes."""
+    """What came of a run. `decisions` are in the order they were made; `refusals` count risk's codes.
+
+    `tags` say by correlation id what opened a trade, `expected` by intent the price that the decision was made at;
+    `market` is each symbol's first and last price.
+    """
 
     recording: str
     first_ms: int
@@ -68,6 +78,32 @@ class BacktestResult:
     curve: tuple[EquityPoint, ...]
     refusals: dict[str, int]
     decisions: tuple[Decision, ...]
+    fills: tuple[Fill, ...] = ()
+    left_open: tuple[OpenRow, ...] = ()
+    order_counts: OrderCounts = attrs.field(factory=OrderCounts)
+    market: dict[str, tuple[float, float]] = attrs.field(factory=dict)
+    tags: dict[str, str] = attrs.field(factory=dict)
+    expected: dict[str, Decimal | None] = attrs.field(factory=dict)
+    decided_ms: dict[str, int] = attrs.field(factory=dict)
+
+    @cached_property
+    def measures(self) -> Measures:
+        """Every figure, worked out when somebody asks."""
+        return measure(
+            self.curve,
+            [trade_row(trade, self.tags.get(trade.correlation_id, "")) for trade in self.trades],
+            fees_quote=self.performance.fees_quote,
+            realized_pnl=self.performance.realized_pnl,
+            traded_quote=traded_quote(self.fills),
+            left_open=self.left_open,
+            market=self.market,
+            orders=self.order_counts,
+        )
+
+    @cached_property
+    def executions(self) -> ExecutionReport:
+        """Expected against real price, order by order."""
+        return executions(self.fills, self.expected, self.decided_ms)
 
     @cached_property
     def lines(self) -> tuple[bytes, ...]:
@@ -133,6 +169,13 @@ def run_backtest(
         curve=tuple(account.curve),
         refusals=dict(sorted(run.risk.state.denials_by_code.items())),
         decisions=tuple(run.decisions),
+        fills=tuple(run.fills),
+        left_open=account.left_open(),
+        order_counts=attrs.evolve(run.tally, sent=run.machine.last_cid).counts(run.risk.state.denials_by_code),
+        market={symbol: (rows[0].open, rows[-1].close) for symbol, rows in recording.rows.items() if rows},
+        tags=run.tags,
+        expected=run.expected,
+        decided_ms=run.decided_ms,
     )
 
 
@@ -167,6 +210,11 @@ class _Run:
         self.venue.open_account(ACCOUNT, balances)
         self.decisions: list[Decision] = []
         self.trades: list[ClosedTrade] = []
+        self.fills: list[Fill] = []
+        self.tally = OrderTally()
+        self.tags: dict[str, str] = {}
+        self.expected: dict[str, Decimal | None] = {}
+        self.decided_ms: dict[str, int] = {}
         self.candles = 0
         self.now_ms = recording.first_ms
         self._told_version = -1
@@ -268,6 +316,9 @@ class _Run:
                 outputs = self.risk.on_score(score)
                 self.decisions += outputs.verdicts
                 for approved in outputs.approved:
+                    self.tags[score.correlation_id] = score.source
+                    self.expected[approved.intent.intent_id] = exact(score.price)
+                    self.decided_ms[approved.intent.intent_id] = score.decided_ms
                     self.machine.admit(approved, now=self._now_s, wall_ms=self.now_ms)
                 if outputs.approved:
                     self._settle()
@@ -280,6 +331,12 @@ class _Run:
                 if record.kind == DECISION_KINDS[-1]:
                     self.decisions.append(read_decision(record))
             for report in out.reports:
+                if isinstance(report, OrderUpdate):
+                    self.tally.on_update(report)
+                    if report.order.purpose in PROTECTIVE_PURPOSES:
+                        self.expected[report.order.intent_id] = expected_of(report.order, None)
+                else:
+                    self.fills.append(report)
                 finished = self.account.on_report(report)
                 if finished is not None:
                     self.trades.append(finished)

@@ -62,12 +62,12 @@ def sharpe(returns: list[float], period_ms: int) -> float:
 
 
 def test_returns_are_by_whole_periods_and_quiet_ones_return_nothing() -> None:
-    found = figures_of(curve((0.2, "100"), (0.9, "110"), (1.5, "99"), (4.1, "99")))
-    assert found.periods == 4
-    assert found.sharpe == pytest.approx(sharpe([0.1, -0.1, 0.0, 0.0], HOUR_MS))
+    found = figures_of(curve((0.2, "100"), (0.9, "110"), (1.5, "108.9"), (33.1, "108.9")))
+    assert found.periods == 33
+    assert found.sharpe == pytest.approx(sharpe([0.1, -0.01, *[0.0] * 31], HOUR_MS))
 
 
-@given(st.lists(st.floats(0.5, 2.0), min_size=4, max_size=50))
+@given(st.lists(st.floats(0.5, 2.0), min_size=31, max_size=60))
 def test_running_sharpe_equals_that_of_the_whole_list(factors: list[float]) -> None:
     equities = [1000.0]
     for factor in factors:
@@ -82,12 +82,12 @@ def test_running_sharpe_equals_that_of_the_whole_list(factors: list[float]) -> N
 
 
 def test_sharpe_is_annualised_from_its_period() -> None:
-    points = curve((0, "100"), (1, "101"), (2, "100"), (3, "103"), (4, "103"))
-    hourly, yearly = figures_of(points), sharpe([0.0, 0.01, -1 / 101, 0.03], YEAR_MS)
+    points = curve((0, "100"), (1, "101"), (2, "100"), (3, "103"), (30, "103"))
+    hourly, yearly = figures_of(points), sharpe([0.0, 0.01, -1 / 101, 0.03, *[0.0] * 26], YEAR_MS)
     assert hourly.sharpe == pytest.approx(yearly * math.sqrt(8760))
 
 
-@pytest.mark.parametrize("equities", [[100.0], [100.0, 101.0, 102.0], [100.0] * 9])
+@pytest.mark.parametrize("equities", [[100.0], [100.0 + hour for hour in range(30)], [100.0] * 40])
 def test_too_little_says_nothing(equities: list[float]) -> None:
     assert of_equities(equities).sharpe is None
 
