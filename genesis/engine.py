@@ -21,6 +21,7 @@ from actors.market_cache import MarketCacheActor
 from actors.order import OrderActor
 from actors.pool import PoolActor
 from actors.protection import ProtectionActor
+from actors.regime import RegimeActor
 from actors.risk import RiskActor
 from actors.signal import SignalActor
 from actors.watchdog import WatchdogActor, Watched
@@ -50,6 +51,7 @@ from genesis.edge.websocket import Dial
 from genesis.market_data import MarketData
 from genesis.market_ports import market_ports
 from genesis.plan import MONEY_CHANNELS, Plan
+from genesis.signal_ports import signal_ports
 from protocols.bitfinex.subscriptions import Subscription
 from protocols.config import SetSettings, SettingsReply
 from protocols.health import ConnectionView, Notice
@@ -203,6 +205,7 @@ class Engine:
                     self._child("watchdog", self._watchdog),
                     self._child("pool", self._pool),
                     self._child("protection", self._protection),
+                    self._child("regime", self._regime),
                 ),
                 self._branch("screens", self._child("web", self._web, shutdown_s=6.0)),
             ),
@@ -377,6 +380,9 @@ class Engine:
             notices=self.channels.ui,
         )
 
+    def _regime(self) -> Actor:
+        return RegimeActor(market=self.cells.market, regimes=self.cells.regimes, ui=self.channels.ui)
+
     def _held(self) -> set[Symbol]:
         account = self.cells.account.value
         positions = () if account is None else account.state.positions
@@ -451,11 +457,13 @@ class Engine:
         return Readers(
             status=self._status,
             tickers=lambda: cells.market.value.tickers,
+            tops=lambda: cells.market.value.tops,
             candles=recent.candles,
             account=lambda: None if cells.account.value is None else cells.account.value.state,
             orders=lambda: (*cells.orders.value.ended, *cells.orders.value.open, *cells.orders.value.foreign),
             fills=lambda: cells.orders.value.fills,
             signals=recent.signals,
+            regimes=lambda: cells.regimes.value,
             verdicts=lambda: cells.verdicts.value,
             risk=lambda: cells.risk.value,
             settings=lambda: cells.settings.value,
@@ -552,6 +560,7 @@ class Engine:
                 settings=self.cells.settings,
                 budget=self.venue.door.budget.view,
             ),
+            signals=signal_ports(self.store.path),
         )
 
     async def _evaluate(self, question: EvaluateOrder) -> Verdict | None:

@@ -27,6 +27,7 @@ from protocols.orders import (
     OrderWish,
     VenueCommand,
 )
+from protocols.regime import RegimeView
 from protocols.risk import AccountState, MarketCondition, RiskCommand, RiskStatus, SetTradingState, Verdict
 from protocols.settings import Settings
 from protocols.signals import SignalScore
@@ -126,6 +127,7 @@ class Cells:
         )
     )
     signals: Latest[tuple[SignalScore, ...]] = attrs.field(factory=lambda: Latest(()))
+    regimes: Latest[tuple[RegimeView, ...]] = attrs.field(factory=lambda: Latest(()))
     risk: Latest[RiskStatus | None] = attrs.field(factory=lambda: Latest(None))
     halt_wanted: Latest[SetTradingState | None] = attrs.field(factory=lambda: Latest(None))
     """The newest of `halts` that risk has not taken: meanwhile the order actor keeps to it."""
@@ -182,6 +184,7 @@ class Plan:
             "watchdog": (),
             "protection": (),
             "pool": (),
+            "regime": (),
             "web": (to.ui,),
         }
 
@@ -201,5 +204,6 @@ class Plan:
             "watchdog": (to.reconnect_private, *self.reconnect_public, to.conditions, to.ui),
             "protection": (to.order_wishes, to.ui),
             "pool": (to.ui,),
+            "regime": (to.ui,),
             "web": (to.risk_commands, to.order_wishes, to.set_settings),
         }

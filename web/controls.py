@@ -14,6 +14,7 @@ from protocols.config import SetSettings, SettingsReply
 from protocols.orders import CancelIntent, Flatten, UpdateIntent
 from protocols.risk import EvaluateOrder, ManualOrder, RiskCommand, Verdict
 from web.market_ports import MarketPorts
+from web.signal_ports import SignalPorts
 
 
 class ControlError(Exception):
@@ -57,3 +58,4 @@ class Controls:
     settings: Callable[[SetSettings], Awaitable[SettingsReply | None]] | None = None
     search: Callable[[DecisionSearch], Awaitable[DecisionsFound]] | None = None
     market: MarketPorts | None = None
+    signals: SignalPorts | None = None

@@ -9,6 +9,7 @@ import msgspec
 from protocols.health import ConnectionView, Notice
 from protocols.market import CandleClosed, CandleSnapshot, CandleUpdate, Freshness, Ticker
 from protocols.orders import Fill, OrderUpdate
+from protocols.regime import RegimeChanged
 from protocols.risk import AccountState, RiskStatus, Verdict
 from protocols.signals import SignalScore
 from web.hub import Hub
@@ -36,6 +37,8 @@ def publish_event(hub: Hub, event: UiEvent) -> None:
             hub.publish("trade", event, place=(event.symbol,))
         case SignalScore():
             hub.publish("signal", event, place=(event.symbol,))
+        case RegimeChanged():
+            hub.publish("regime", event.now, place=(event.now.symbol, event.now.timeframe))
         case Verdict():
             hub.publish("verdict", event, place=(event.symbol,))
         case Notice():
@@ -81,6 +84,8 @@ def snapshot(readers: Readers, topic: str, places: set[tuple[str, ...]]) -> Any:
             return readers.fills()[-SNAPSHOT_ROWS:]
         case "signal":
             return readers.signals()[-SNAPSHOT_ROWS:]
+        case "regime":
+            return readers.regimes()
         case "verdict":
             return readers.verdicts()[-SNAPSHOT_ROWS:]
         case "risk":

@@ -22,6 +22,7 @@ TOPICS: Final = (
     "order",
     "trade",
     "signal",
+    "regime",
     "verdict",
     "risk",
     "equity",

@@ -10,8 +10,9 @@ import attrs
 
 from genesis.domain.live_performance import LivePerformance
 from protocols.health import ActorView, ConnectionView, Notice
-from protocols.market import Candle, Freshness, Ticker
+from protocols.market import BookTop, Candle, Freshness, Ticker
 from protocols.orders import Fill, OrderView
+from protocols.regime import RegimeView
 from protocols.risk import AccountState, RiskStatus, Verdict
 from protocols.settings import Settings
 from protocols.signals import SignalScore
@@ -35,6 +36,10 @@ def _no_tickers() -> dict[str, Ticker]:
     return {}
 
 
+def _no_tops() -> dict[str, BookTop]:
+    return {}
+
+
 def _no_candles(symbol: str, timeframe: str) -> tuple[Candle, ...]:
     return ()
 
@@ -49,11 +54,13 @@ class Readers:
 
     status: Callable[[], EngineStatus]
     tickers: Callable[[], Mapping[str, Ticker]] = _no_tickers
+    tops: Callable[[], Mapping[str, BookTop]] = _no_tops
     candles: Callable[[str, str], Sequence[Candle]] = _no_candles
     account: Callable[[], AccountState | None] = _none
     orders: Callable[[], Sequence[OrderView]] = _nothing
     fills: Callable[[], Sequence[Fill]] = _nothing
     signals: Callable[[], Sequence[SignalScore]] = _nothing
+    regimes: Callable[[], Sequence[RegimeView]] = _nothing
     verdicts: Callable[[], Sequence[Verdict]] = _nothing
     risk: Callable[[], RiskStatus | None] = _none
     actors: Callable[[], ActorView | None] = _none

@@ -13,6 +13,7 @@ import attrs
 from protocols.health import ConnectionView, Notice
 from protocols.market import Candle, CandleClosed, CandleSnapshot, CandleUpdate, Freshness, Ticker
 from protocols.orders import TERMINAL_STATES, Fill, OrderUpdate, OrderView
+from protocols.regime import RegimeChanged
 from protocols.risk import AccountState, RiskStatus, Verdict
 from protocols.signals import Recommendation, SignalScore
 from web.models import EquityPoint
@@ -30,6 +31,7 @@ UiEvent = (
     OrderUpdate
     | Fill
     | SignalScore
+    | RegimeChanged
     | Verdict
     | Notice
     | Ticker

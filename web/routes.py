@@ -44,6 +44,7 @@ from web.models import (
 )
 from web.risk_models import Flattening
 from web.risk_routes import RISK_CONTROLLING, RISK_READING
+from web.signal_routes import SIGNALS
 from web.tokens import Scope
 from web.trading_routes import TRADING
 
@@ -386,6 +387,6 @@ MINTING: Final = (
     ),
 )
 
-CURRENT: Final = (*READING, *MARKET, *RISK_READING, *CONTROLLING, *RISK_CONTROLLING, *TRADING, *MINTING)
+CURRENT: Final = (*READING, *MARKET, *SIGNALS, *RISK_READING, *CONTROLLING, *RISK_CONTROLLING, *TRADING, *MINTING)
 
 ROUTES: Final[tuple[Route, ...]] = (*CURRENT, *legacy_routes(CURRENT))

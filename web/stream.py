@@ -50,6 +50,7 @@ TopicName = Literal[
     "order",
     "trade",
     "signal",
+    "regime",
     "verdict",
     "risk",
     "equity",

@@ -147,6 +147,9 @@ class _Reader:
     def read_records(self, request: ReadRecords) -> Records:
         """Records of the given kinds (of all when none is given) after `after_seq`."""
         where, values = "seq > ?", list[object]([request.after_seq])
+        if request.before_seq is not None:
+            where += " AND seq < ?"
+            values.append(request.before_seq)
         if request.kinds:
             where += f" AND kind IN ({', '.join('?' * len(request.kinds))})"
             values += request.kinds

@@ -1,0 +1,91 @@
+"""What clients send and get about signals, regimes and the watchlist."""
+
+from typing import Annotated
+
+import msgspec
+
+from protocols.regime import RegimeView
+from protocols.signals import Recommendation, SignalScore
+from web.bodies import Limit, NameText, Offset, Strict, SymbolText
+from web.risk_bodies import Moment
+
+TimeframeText = Annotated[str, msgspec.Meta(pattern="^[0-9]{1,2}[mhDWM]$")]
+
+
+class RegimeQuery(Strict, frozen=True, kw_only=True):
+    timeframe: TimeframeText | None = None
+
+
+class Regimes(msgspec.Struct, frozen=True, kw_only=True):
+    """Every market's regime after its newest closed candle, by symbol and time frame."""
+
+    regimes: tuple[RegimeView, ...]
+
+
+class WatchlistQuery(Strict, frozen=True, kw_only=True):
+    """`timeframe` chooses the regime that is shown; without it the longest that is kept."""
+
+    timeframe: TimeframeText | None = None
+
+
+class WatchedStrategy(msgspec.Struct, frozen=True, kw_only=True):
+    """A strategy's newest word on a symbol, and its newest that was not hold."""
+
+    strategy: str
+    timeframe: str
+    newest: SignalScore | None
+    acted: SignalScore | None
+
+
+class Watched(msgspec.Struct, frozen=True, kw_only=True):
+    """One symbol in a line. Prices are null before the first ticker; `imbalance` is -1 (all asks) to 1 (all bids)."""
+
+    symbol: str
+    last: float | None
+    daily_change: float | None
+    bid: float | None
+    ask: float | None
+    spread_bps: float | None
+    imbalance: float | None
+    regime: RegimeView | None
+    position: float
+    unrealized_pnl: float
+    stale: tuple[str, ...]
+    strategies: tuple[WatchedStrategy, ...]
+
+
+class Watchlist(msgspec.Struct, frozen=True, kw_only=True):
+    venue_ms: int
+    symbols: tuple[Watched, ...]
+
+
+class SignalSearchQuery(Strict, frozen=True, kw_only=True):
+    """A search of the journal, newest first. HOLD is left out unless it is asked for. Times are venue milliseconds."""
+
+    symbol: SymbolText | None = None
+    timeframe: TimeframeText | None = None
+    strategy: NameText | None = None
+    recommendation: Recommendation | None = None
+    hold: bool = False
+    confidence_from: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.0
+    from_ms: Moment | None = None
+    to_ms: Moment | None = None
+    limit: Limit = 100
+    offset: Offset = 0
+
+    def __post_init__(self) -> None:
+        if self.from_ms is not None and self.to_ms is not None and self.from_ms > self.to_ms:
+            raise ValueError(f"from_ms must be at most to_ms ({self.to_ms}), was {self.from_ms}")
+
+
+class SignalHistory(msgspec.Struct, frozen=True, kw_only=True):
+    """`total` matched among the `searched` newest scores; `complete` says whether the whole journal was looked at."""
+
+    total: int
+    searched: int
+    complete: bool
+    signals: tuple[SignalScore, ...]
+
+
+class LatestSignals(msgspec.Struct, frozen=True, kw_only=True):
+    strategies: tuple[WatchedStrategy, ...]

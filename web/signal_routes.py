@@ -1,0 +1,166 @@
+"""What the engine thinks of the market: regimes, the watchlist, and signals with their history."""
+
+from collections.abc import Iterable
+from typing import Final
+
+import attrs
+import msgspec
+
+from genesis.domain.signal_search import SignalSearch
+from protocols.regime import RegimeView
+from protocols.signals import Recommendation, SignalScore
+from protocols.units import TIMEFRAME_MS
+from web.api import Api, Call, Route
+from web.errors import ApiError
+from web.signal_models import (
+    LatestSignals,
+    RegimeQuery,
+    Regimes,
+    SignalHistory,
+    SignalSearchQuery,
+    Watched,
+    WatchedStrategy,
+    Watchlist,
+    WatchlistQuery,
+)
+from web.tokens import Scope
+
+V2: Final = "/api/v2"
+
+
+async def regimes(api: Api, call: Call) -> Regimes:
+    query: RegimeQuery = call.query
+    return Regimes(regimes=tuple(_regimes(api, query.timeframe)))
+
+
+async def regime_of_symbol(api: Api, call: Call) -> Regimes:
+    query: RegimeQuery = call.query
+    symbol = call.path["symbol"]
+    found = tuple(view for view in _regimes(api, query.timeframe) if view.symbol == symbol)
+    if not found and symbol not in api.readers.status().symbols:
+        raise ApiError(404, f"no regime of {symbol[:40]} is known", code="unknown_symbol")
+    return Regimes(regimes=found)
+
+
+def _regimes(api: Api, timeframe: str | None) -> Iterable[RegimeView]:
+    return (view for view in api.readers.regimes() if timeframe in (None, view.timeframe))
+
+
+async def watchlist(api: Api, call: Call) -> Watchlist:
+    query: WatchlistQuery = call.query
+    status = api.readers.status()
+    return Watchlist(
+        venue_ms=status.venue_ms, symbols=tuple(_watched(api, symbol, query.timeframe) for symbol in status.symbols)
+    )
+
+
+def _watched(api: Api, symbol: str, timeframe: str | None) -> Watched:
+    readers = api.readers
+    ticker, top, account = readers.tickers().get(symbol), readers.tops().get(symbol), readers.account()
+    position = next((each for each in account.positions if each.symbol == symbol), None) if account else None
+    bid, ask, imbalance = None, None, None
+    if top is not None and top.bid > 0 and top.ask > 0:
+        bid, ask = top.bid, top.ask
+        depth = top.bid_size + top.ask_size
+        imbalance = (top.bid_size - top.ask_size) / depth if depth > 0 else None
+    elif ticker is not None and ticker.bid > 0 and ticker.ask > 0:
+        bid, ask = ticker.bid, ticker.ask
+    views = [view for view in _regimes(api, timeframe) if view.symbol == symbol]
+    return Watched(
+        symbol=symbol,
+        last=None if ticker is None else ticker.last,
+        daily_change=None if ticker is None else ticker.daily_change_relative,
+        bid=bid,
+        ask=ask,
+        spread_bps=None if bid is None or ask is None else (ask - bid) / (0.5 * (ask + bid)) * 10_000,
+        imbalance=imbalance,
+        regime=max(views, key=lambda view: TIMEFRAME_MS[view.timeframe], default=None),
+        position=0.0 if position is None else float(position.quantity),
+        unrealized_pnl=0.0 if position is None else float(position.unrealized_pnl),
+        stale=tuple(
+            f"{one.stream} {one.timeframe}".strip() for one in readers.freshness() if one.symbol == symbol and one.stale
+        ),
+        strategies=_strategies(api, symbol),
+    )
+
+
+def _strategies(api: Api, symbol: str | None) -> tuple[WatchedStrategy, ...]:
+    newest: dict[str, SignalScore] = {}
+    acted: dict[str, SignalScore] = {}
+    for score in api.readers.signals():
+        newest[score.strategy] = score
+        if score.recommendation is not Recommendation.HOLD:
+            acted[score.strategy] = score
+    return tuple(
+        WatchedStrategy(
+            strategy=one.name, timeframe=one.timeframe, newest=newest.get(one.name), acted=acted.get(one.name)
+        )
+        for one in api.readers.settings().strategies
+        if one.enabled and symbol in (None, one.symbol)
+    )
+
+
+async def latest(api: Api, call: Call) -> LatestSignals:
+    return LatestSignals(strategies=_strategies(api, None))
+
+
+async def history(api: Api, call: Call) -> SignalHistory:
+    ports = api.controls.signals
+    assert ports is not None, "the route needs this control"
+    found = await ports.search(SignalSearch(**msgspec.structs.asdict(call.query)))
+    return SignalHistory(**attrs.asdict(found, recurse=False))
+
+
+SIGNALS: Final = (
+    Route(
+        method="GET",
+        path=f"{V2}/regime",
+        scope=Scope.READ,
+        handler=regimes,
+        answer=Regimes,
+        query=RegimeQuery,
+        tag="decisions",
+        summary="What kind of market every symbol is in, on every time frame: range, trend, wild or crash, and why.",
+    ),
+    Route(
+        method="GET",
+        path=f"{V2}/regime/{{symbol}}",
+        scope=Scope.READ,
+        handler=regime_of_symbol,
+        answer=Regimes,
+        query=RegimeQuery,
+        tag="decisions",
+        summary="The regime of one symbol, on each of its time frames.",
+        statuses=(404,),
+    ),
+    Route(
+        method="GET",
+        path=f"{V2}/watchlist",
+        scope=Scope.READ,
+        handler=watchlist,
+        answer=Watchlist,
+        query=WatchlistQuery,
+        tag="decisions",
+        summary="Every watched symbol in one call: price, spread, book imbalance, regime, position, newest signals.",
+    ),
+    Route(
+        method="GET",
+        path=f"{V2}/signals/latest",
+        scope=Scope.READ,
+        handler=latest,
+        answer=LatestSignals,
+        tag="decisions",
+        summary="The newest word of every enabled strategy, and its newest that was not hold.",
+    ),
+    Route(
+        method="GET",
+        path=f"{V2}/signals/history",
+        scope=Scope.READ,
+        handler=history,
+        answer=SignalHistory,
+        query=SignalSearchQuery,
+        needs="signals",
+        tag="decisions",
+        summary="Search every signal in the journal by symbol, strategy, recommendation, confidence and time.",
+    ),
+)
