@@ -2,7 +2,8 @@
 
 A batch is judged, then the verdicts and the whole state become durable in one commit, then approvals go to the order
 actor, then the batch is acknowledged. Dying before the commit judges the batch again from the same state; dying after
-it says the same approvals again, and the order actor knows them by their intent ids. It recovers by reading the state.
+it says the same approvals again, and the order actor knows them by their intent ids. It recovers by reading the state;
+the first of a process tells counters, marks, locks and switches again from the journal's records and believes those.
 """
 
 from collections import deque
@@ -18,6 +19,8 @@ from genesis.core.mailbox import Outlet
 from genesis.domain.decision_log import SIGNAL_KIND, read_decision
 from genesis.domain.order_rows import TABLE as ORDER_TABLE
 from genesis.domain.pairs import PairSpecs
+from genesis.domain.risk_history import KINDS as HISTORY_KINDS
+from genesis.domain.risk_history import RiskHistory
 from genesis.domain.risk_machine import RISK_TABLE, RiskMachine, RiskOutputs
 from protocols.health import Notice
 from protocols.journal import Cells, Commit, JournalRequest, ReadCells, ReadRecords, Record, Records
@@ -37,6 +40,8 @@ from protocols.signals import SignalScore
 
 BATCH = 64
 RECENT = 200
+HISTORY_PAGE = 2_000
+"""Records that are read in one go at a start: some milliseconds, so that nobody else's commit waits long."""
 UNJUDGED = 2_000
 """So many of the newest kept scores are looked at for some that were lost: far more than are ever on the way."""
 
@@ -135,6 +140,7 @@ class RiskActor:
             # The order actor's mailbox has outlived us: what we approved is there or will be said again.
             return machine
         machine.forget_account()
+        await self._rederive(ctx, machine, journal, ui)
         taken = {order.intent.intent_id for order in await _known_orders(journal)}
         unsent = [
             approved.intent.intent_id for approved in machine.open_approvals() if approved.intent.intent_id not in taken
@@ -147,6 +153,28 @@ class RiskActor:
                 ui.put_nowait(Notice(level="warning", code="approval_void", text=text, at_ms=ctx.clock.wall_ms()))
         await self._hear_what_was_lost(ctx, machine, journal)
         return machine
+
+    async def _rederive(
+        self, ctx: Context, machine: RiskMachine, journal: Outlet[JournalRequest], ui: Outlet[Any] | None
+    ) -> None:
+        """Tell the state again from the journal alone. Where the kept one differs it is put right, and somebody told."""
+        history = RiskHistory(timezone=self.settings.value.risk.day_timezone)
+        after_seq = 0
+        while True:
+            question = ReadRecords(kinds=HISTORY_KINDS, after_seq=after_seq, limit=HISTORY_PAGE)
+            page: Records = await journal.ask(question)
+            for row in page.records:
+                history.hear(row.record)
+            if len(page.records) < HISTORY_PAGE:
+                break
+            after_seq = page.records[-1].seq
+        differences = machine.settle(history)
+        if not differences:
+            return
+        await journal.ask(Commit(writer=ctx.name, cells=(machine.checkpoint(),)))
+        if ui is not None:
+            text = f"risk was kept otherwise than the journal tells, which is believed: {'; '.join(differences)}"
+            ui.put_nowait(Notice(level="alarm", code="risk_rederived", text=text, at_ms=ctx.clock.wall_ms()))
 
     async def _hear_what_was_lost(self, ctx: Context, machine: RiskMachine, journal: Outlet[JournalRequest]) -> None:
         """Scores that were kept by who said them when the process was killed, and not yet judged by us.

@@ -316,12 +316,16 @@ class BreakerChanged(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class EquityMarked(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """What losses are measured from, as it changes: `mark` is day, week, peak or strategy (then `name` says which)."""
+    """What losses are measured from, as it changes: `mark` is day, week, peak or strategy (then `name` says which).
+
+    Of a strategy `equity` is its best result, and `base_equity` the account's worth by which a fall from it is judged.
+    """
 
     mark: str
     name: str
     equity: Decimal | None
     at_ms: int
+    base_equity: Decimal | None = None
 
 
 class ManualOrder(msgspec.Struct, frozen=True, kw_only=True, tag=True):

@@ -15,6 +15,7 @@ from genesis.domain import risk_breakers, risk_marks, risk_protections
 from genesis.domain.decision_log import verdict_record
 from genesis.domain.pairs import PairSpecs
 from genesis.domain.risk_facts import work_out
+from genesis.domain.risk_history import RiskHistory, settle
 from genesis.domain.risk_rules import judge
 from genesis.domain.risk_rules.activity import MINUTE_MS
 from genesis.domain.risk_rules.results import told
@@ -236,6 +237,10 @@ class RiskMachine:
         for cell in cells:
             if cell.key == RISK_KEY:
                 self.state = _DECODER.decode(cell.payload)
+
+    def settle(self, history: RiskHistory) -> tuple[str, ...]:
+        """Compare what was kept with what the journal's records tell, and believe them. A line for each difference."""
+        return settle(self.state, history)
 
     def forget_account(self) -> None:
         """After a restart of the process nobody knows what the venue did meanwhile, until the account actor says."""
@@ -465,9 +470,10 @@ class RiskMachine:
     def _advance(self, at_ms: int) -> None:
         """Venue time has come to `at_ms`: a day may begin, locks run out, breakers may be tried."""
         state, limits = self.state, self.settings.risk
-        if state.now_ms == 0:
-            risk_protections.begin_locks(state, at_ms)
+        begins = state.now_ms == 0
         state.now_ms = max(state.now_ms, at_ms)
+        if begins:
+            self._changes += [LockAdded(lock=lock) for lock in risk_protections.begin_locks(state, at_ms)]
         risk_marks.begin_day(state, limits.day_timezone)
         risk_protections.drop_expired(state)
         self._note_breakers(risk_breakers.let_time_pass(state, limits, state.now_ms))

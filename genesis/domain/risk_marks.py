@@ -47,7 +47,7 @@ def follow_equity(state: RiskState, worth: Decimal) -> Iterator[EquityMarked]:
         if result > book.peak or book.base_equity <= 0:
             book.peak = max(result, book.peak)
             book.base_equity = worth
-            yield _mark(state, STRATEGY, strategy, book.peak)
+            yield _mark(state, STRATEGY, strategy, book.peak, book.base_equity)
 
 
 def reset_peaks(state: RiskState, strategy: str | None, worth: Decimal | None) -> Iterator[EquityMarked]:
@@ -59,7 +59,7 @@ def reset_peaks(state: RiskState, strategy: str | None, worth: Decimal | None) -
         if strategy in (None, name):
             book.peak = strategy_result(state, name)
             book.base_equity = worth or book.base_equity
-            yield _mark(state, STRATEGY, name, book.peak)
+            yield _mark(state, STRATEGY, name, book.peak, book.base_equity)
 
 
 def own(state: RiskState, strategy: str, symbol: str, worth: Decimal) -> None:
@@ -69,5 +69,7 @@ def own(state: RiskState, strategy: str, symbol: str, worth: Decimal) -> None:
         state.strategies[strategy] = StrategyBook(base_equity=worth)
 
 
-def _mark(state: RiskState, mark: str, name: str, equity: Decimal | None) -> EquityMarked:
-    return EquityMarked(mark=mark, name=name, equity=equity, at_ms=state.now_ms)
+def _mark(
+    state: RiskState, mark: str, name: str, equity: Decimal | None, base_equity: Decimal | None = None
+) -> EquityMarked:
+    return EquityMarked(mark=mark, name=name, equity=equity, at_ms=state.now_ms, base_equity=base_equity)

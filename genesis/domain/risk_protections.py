@@ -114,11 +114,12 @@ def add_lock(
     return lock
 
 
-def begin_locks(state: RiskState, at_ms: int) -> None:
+def begin_locks(state: RiskState, at_ms: int) -> tuple[Lock, ...]:
     """The first word of the market: locks that a person made before anybody knew the time begin now."""
     for lock in state.locks.values():
         until_ms = None if lock.until_ms is None else lock.until_ms + at_ms
         state.locks[lock.lock_id] = msgspec.structs.replace(lock, created_ms=at_ms, until_ms=until_ms)
+    return tuple(state.locks.values())
 
 
 def drop_expired(state: RiskState) -> None:

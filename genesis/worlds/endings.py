@@ -38,6 +38,7 @@ async def come_to_rest(world: "World") -> EngineHost | None:
     else:
         witness.check("E7", True, "")
         witness.note("world", "ready after the last fault")
+        r1_risk_is_kept_as_the_journal_tells_it(world)
     while True:
         found = problems(world)
         if not found:
@@ -51,6 +52,14 @@ async def come_to_rest(world: "World") -> EngineHost | None:
             break
         await trio.sleep(LOOK_S)
     return world.host
+
+
+def r1_risk_is_kept_as_the_journal_tells_it(world: "World") -> None:
+    """At its start risk told its counters, marks, locks and switches again from the records: nothing may differ."""
+    engine = world.host.engine if world.host is not None else None
+    assert engine is not None
+    differing = [notice.text for notice in engine.readers.notices() if notice.code == "risk_rederived"]
+    world.witness.check("R1", not differing, "; ".join(differing)[:500])
 
 
 def _ready(host: EngineHost | None) -> bool:

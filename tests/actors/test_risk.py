@@ -15,7 +15,9 @@ from genesis.core.latest import Latest
 from genesis.domain.decision_log import decision_line, record_lines, signal_record
 from genesis.domain.pairs import PairSpecs, pair_specs
 from genesis.domain.risk_machine import RiskMachine
-from protocols.journal import CellWrite
+from genesis.domain.risk_state import RiskState
+from protocols.health import Notice
+from protocols.journal import CellWrite, Commit
 from protocols.orders import Approved, OrderIntent, OrderType, Purpose
 from protocols.risk import (
     AccountState,
@@ -48,6 +50,12 @@ class World:
         self.verdicts: Latest[tuple[Verdict, ...]] = Latest(())
         self.pairs: Latest[PairSpecs] = Latest(PAIRS)
         self.listener = Listener()
+        self.screens = Listener()
+        self.ui: Channel[Any] | None = None
+
+    def told(self, code: str) -> list[str]:
+        """What notices of that code said."""
+        return [each.text for each in self.screens.heard if isinstance(each, Notice) and each.code == code]
 
     def actor(self) -> RiskActor:
         return RiskActor(
@@ -57,6 +65,7 @@ class World:
             status=self.status,
             verdicts=self.verdicts,
             pairs=self.pairs,
+            ui=self.ui,
         )
 
     def run(self, disk: MemoryDisk | None = None) -> AbstractAsyncContextManager[Stage]:
@@ -64,7 +73,10 @@ class World:
             self.actor,
             hears=(self.accounts, self.scores, self.commands),
             journal=self.journal,
-            listeners={"order": (self.listener, self.orders)},
+            listeners={
+                "order": (self.listener, self.orders),
+                **({"screens": (self.screens, self.ui)} if self.ui is not None else {}),
+            },
             disk=disk,
         )
 
@@ -265,3 +277,37 @@ def _state_with(approved: Approved) -> CellWrite:
     outputs = machine.on_score(a_score(1, "buy"))
     assert outputs.approved == (approved,)
     return machine.checkpoint()
+
+
+async def test_a_new_process_tells_its_state_again_from_the_journal_and_believes_that() -> None:
+    first = World()
+    async with first.run() as stage:
+        first.accounts.put_nowait(an_account())
+        for score in crossing_scores(300):
+            await first.scores.put(score)
+        await stage.settled()
+        disk = stage.disk
+    kept = msgspec.json.decode(disk.cells[("risk_state", "state")].payload, type=RiskState)
+    assert kept.trades_today
+    assert kept.denials_by_code
+
+    honest = World()
+    honest.ui = Channel("ui", Overflow.BLOCK)
+    async with honest.run(disk) as stage:
+        await stage.settled()
+        assert honest.told("risk_rederived") == []
+
+    wrong = msgspec.structs.replace(kept, trades_today=0, trades_today_by_symbol={}, peak_equity=None)
+    payload = msgspec.json.encode(wrong, order="sorted")
+    disk.commit(Commit(writer="test", cells=(CellWrite(table="risk_state", key="state", payload=payload),)))
+    second = World()
+    second.ui = Channel("ui", Overflow.BLOCK)
+    async with second.run(disk) as stage:
+        await stage.settled()
+        status = second.status.value
+        assert status is not None
+        assert (status.trades_today, status.peak_equity) == (kept.trades_today, kept.peak_equity)
+        (text,) = second.told("risk_rederived")
+    assert "trades_today was kept as 0, the journal says" in text
+    again = msgspec.json.decode(disk.cells[("risk_state", "state")].payload, type=RiskState)
+    assert (again.trades_today, again.peak_equity) == (kept.trades_today, kept.peak_equity)

@@ -21,10 +21,12 @@ from protocols.risk import (
     BreakerState,
     ConditionKind,
     DenialCode,
+    ManualOrder,
     MarketCondition,
     OrderResult,
     RemoveLock,
     ResetBreaker,
+    ResetPeaks,
     SetPaused,
     SetTradingState,
     TradeResult,
@@ -32,6 +34,7 @@ from protocols.risk import (
 )
 from protocols.settings import RiskSettings, Settings
 from protocols.signals import SignalScore
+from protocols.units import Side
 from tests.genesis.domain.denials import ETH, PAIRS, machine, manual, wild
 from tests.genesis.domain.risk_world import BTC, START_MS, a_score, an_account
 
@@ -309,15 +312,22 @@ def a_guarded_life(seed: int) -> tuple[RiskMachine, list[Record]]:
         elif roll < 0.35:
             state = chance.choice((TradingState.ACTIVE, TradingState.ACTIVE, *TradingState))
             outputs = made.on_command(SetTradingState(state=state, reason="", actor="", correlation_id=""))
-        elif roll < 0.4:
+        elif roll < 0.38:
             paused = chance.random() < 0.3
-            outputs = made.on_command(SetPaused(paused=paused, reason="", actor="", correlation_id=""))
+            outputs = made.on_command(SetPaused(paused=paused, reason="lunch", actor="", correlation_id=""))
+        elif roll < 0.4:
+            wish = manual(intent_id=f"m{len(records)}", side=chance.choice(tuple(Side))).intent
+            wish = msgspec.structs.replace(wish, decided_ms=START_MS + (minute + chance.choice((1, 30))) * MINUTE)
+            outputs = made.on_command(ManualOrder(intent=wish, actor="anna"))
+        elif roll < 0.41:
+            outputs = made.on_command(ResetPeaks(strategy=None, reason="", actor="", correlation_id=""))
         elif roll < 0.43 and made.state.locks:
             lock_id = chance.choice(sorted(made.state.locks))
             outputs = made.on_command(RemoveLock(lock_id=lock_id, reason="", actor="", correlation_id=""))
         else:
             minute += chance.choice((1, 1, 2, 300))
-            outputs = made.on_score(a_score(minute, chance.choice(("buy", "buy", "hold", "sell"))))
+            strategy = chance.choice(("s", "s", "other"))
+            outputs = made.on_score(a_score(minute, chance.choice(("buy", "buy", "hold", "sell")), strategy=strategy))
         if outputs is not None:
             records += outputs.records
     return made, records
@@ -326,20 +336,90 @@ def a_guarded_life(seed: int) -> tuple[RiskMachine, list[Record]]:
 @pytest.mark.parametrize("seed", range(60))
 def test_the_journal_alone_tells_the_same_counters_marks_locks_and_states(seed: int) -> None:
     made, records = a_guarded_life(seed)
-    history, state = rederive(records, "UTC"), made.state
-    assert (history.trading, history.paused) == (state.trading, state.paused)
-    assert history.denials_by_code == state.denials_by_code
-    if history.day == state.day:
-        assert history.trades_today == state.trades_today
-        assert history.trades_today_by_symbol == state.trades_today_by_symbol
-        assert history.day_start_equity == state.day_start_equity
-    else:
-        assert state.trades_today == 0
-    assert history.week_start_equity == state.week_start_equity
-    assert history.peak_equity == state.peak_equity
-    now_ms = state.now_ms
-    assert {
-        key: lock for key, lock in history.locks.items() if lock.until_ms is None or lock.until_ms > now_ms
-    } == state.locks
-    tripped = {scope: each for scope, each in state.breakers.items() if each.since_ms}
-    assert history.breakers == {scope: breaker.state for scope, breaker in tripped.items()}
+    history = rederive(records, "UTC")
+    assert made.settle(history) == ()
+    # The same without the cell: all that records can tell is told.
+    blank = RiskMachine(Settings(risk=GUARDED), PAIRS)
+    blank.settle(rederive(records, "UTC"))
+    state, again = made.state, blank.state
+    for name in (
+        "trading",
+        "trading_reason",
+        "paused",
+        "paused_reason",
+        "peak_equity",
+        "denials_by_code",
+        "denials_by_rule",
+        "last_entry_ms",
+        "owner",
+    ):
+        assert getattr(again, name) == getattr(state, name), name
+    # A minute in which nobody decided anything is in no record.
+    assert again.now_ms <= state.now_ms
+    if again.day == state.day:
+        assert (again.trades_today, again.day_start_equity) == (state.trades_today, state.day_start_equity)
+        assert again.trades_today_by_symbol == state.trades_today_by_symbol
+    assert {key: each.peak for key, each in again.strategies.items()} == {
+        key: each.peak for key, each in state.strategies.items()
+    }
+    tripped = {scope: each.state for scope, each in state.breakers.items() if each.since_ms}
+    assert {scope: each.state for scope, each in again.breakers.items()} == tripped
+    alive = {key for key, lock in again.locks.items() if lock.until_ms is None or lock.until_ms > state.now_ms}
+    assert alive == set(state.locks)
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong"),
+    [
+        ("trading", TradingState.HALTED),
+        ("paused", True),
+        ("trades_today", 99),
+        ("trades_today_by_symbol", {}),
+        ("day_start_equity", Decimal(1)),
+        ("week_start_equity", None),
+        ("peak_equity", Decimal(99_999)),
+        ("denials_by_code", {"halted": 3}),
+        ("denials_by_rule", {}),
+        ("last_entry_ms", {}),
+        ("owner", {}),
+        ("strategies", {}),
+        ("locks", {}),
+    ],
+)
+def test_what_was_kept_otherwise_is_put_right_and_named(name: str, wrong: object) -> None:
+    made = machine(RiskSettings(max_orders_per_minute=1))
+    records = list(made.on_score(a_score(0, "buy")).records)
+    records += made.on_score(a_score(0, "buy", strategy="z")).records
+    lock = AddLock(symbol=BTC, strategy=None, duration_s=None, reason="news", actor="anna", correlation_id="c")
+    records += made.on_command(lock).records
+    history = rederive(records, "UTC")
+    assert made.settle(history) == ()
+    right = made.checkpoint()
+    assert getattr(made.state, name) != wrong
+    setattr(made.state, name, wrong)
+    (told,) = made.settle(history)
+    assert name in told or "book of s" in told
+    # What a book realized, and nothing else, is not in risk's own records: here nothing was.
+    assert made.checkpoint() == right
+
+
+def test_a_lock_made_before_the_first_candle_is_told_again_when_its_time_begins() -> None:
+    made = RiskMachine(Settings(), PAIRS)
+    lock = AddLock(symbol=None, strategy=None, duration_s=600, reason="news", actor="anna", correlation_id="c")
+    records = list(made.on_command(lock).records)
+    made.on_account(an_account())
+    records += made.on_score(a_score(0, "hold")).records
+    (kept,) = made.state.locks.values()
+    assert kept.until_ms == START_MS + MINUTE + 600_000
+    assert rederive(records, "UTC").locks_at(START_MS + 10 * MINUTE) == made.state.locks
+
+
+def test_a_wish_of_a_person_at_an_impossible_moment_moves_no_day() -> None:
+    """In a replay the wall clock is years ahead: the record of the wish tells when it was judged."""
+    made = machine()
+    records = list(made.on_score(a_score(0, "buy")).records)
+    wish = manual(symbol=ETH)
+    late = msgspec.structs.replace(wish.intent, decided_ms=START_MS + 10**11)
+    made.state.marks[ETH] = Decimal(700)
+    records += made.on_command(msgspec.structs.replace(wish, intent=late)).records
+    assert made.settle(rederive(records, "UTC")) == ()
