@@ -157,7 +157,7 @@ class RiskActor:
     async def _rederive(
         self, ctx: Context, machine: RiskMachine, journal: Outlet[JournalRequest], ui: Outlet[Any] | None
     ) -> None:
-        """Tell the state again from the journal alone. Where the kept one differs it is put right, and somebody told."""
+        """Tell the state again from the journal alone. What was kept otherwise is put right and told."""
         history = RiskHistory(timezone=self.settings.value.risk.day_timezone)
         after_seq = 0
         while True:

@@ -5,7 +5,6 @@ It trades through whatever venue it is told the addresses of; what is real and w
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any, Final
 
 import attrs
@@ -25,6 +24,7 @@ from actors.regime import RegimeActor
 from actors.risk import RiskActor
 from actors.signal import SignalActor
 from actors.watchdog import WatchdogActor, Watched
+from genesis.audit import search_journal
 from genesis.core.actor import Actor, Context
 from genesis.core.backoff import DEFAULT, Backoff
 from genesis.core.chance import Chance
@@ -33,8 +33,7 @@ from genesis.core.errors import ChannelClosed, ChannelFull, DeadLettered
 from genesis.core.latest import Latest
 from genesis.core.mailbox import Channel, DeadLetter
 from genesis.core.supervisor import ChildSpec, EventKind, Strategy, Supervisor, SupervisorEvent, SupervisorSpec
-from genesis.domain.decision_log import VERDICT_KIND
-from genesis.domain.decision_search import DecisionSearch, DecisionsFound, search, verdicts_of
+from genesis.domain.decision_search import DecisionSearch, DecisionsFound
 from genesis.domain.live_performance import LivePerformance, live_performance
 from genesis.domain.pairs import PairSpecs
 from genesis.domain.protection_watch import ProtectionWatch
@@ -45,7 +44,6 @@ from genesis.edge.connection_stats import ConnectionStats
 from genesis.edge.nonce import NonceOwner
 from genesis.edge.rest import RestDoor
 from genesis.edge.send_ledger import SendLedger
-from genesis.edge.store import ReadOnlyStore
 from genesis.edge.store_thread import StoreThread
 from genesis.edge.websocket import Dial
 from genesis.market_data import MarketData
@@ -55,7 +53,6 @@ from genesis.signal_ports import signal_ports
 from protocols.bitfinex.subscriptions import Subscription
 from protocols.config import SetSettings, SettingsReply
 from protocols.health import ConnectionView, Notice
-from protocols.journal import ReadRecords
 from protocols.orders import TERMINAL_STATES, CancelIntent, Flatten, UpdateIntent
 from protocols.risk import EvaluateOrder, ManualOrder, RiskCommand, SetTradingState, TradingState, Verdict
 from protocols.settings import Settings
@@ -76,8 +73,6 @@ TRADING_BACKOFF_CAP_S: Final = 1.0
 """Longer pauses would keep those who look after orders from ever failing ten times in ten seconds."""
 ANSWER_WITHIN_S: Final = 10.0
 """A control that the engine has taken but not answered after this long is reported as under way."""
-VERDICTS_SEARCHED: Final = 5_000
-"""How many of the newest verdicts a search looks through: some tenths of a second in a thread of its own."""
 
 
 @attrs.frozen(kw_only=True)
@@ -568,7 +563,7 @@ class Engine:
         return answer
 
     async def _search(self, asked: DecisionSearch) -> DecisionsFound:
-        return await trio.to_thread.run_sync(_search_journal, self.store.path, asked)
+        return await trio.to_thread.run_sync(search_journal, self.store.path, asked)
 
     async def _order_by_hand(self, order: ManualOrder) -> Verdict | None:
         answer = await _ask(self.channels.risk_commands, order, "risk")
@@ -597,12 +592,6 @@ class Engine:
         """Hand a change to the config actor. Raises Busy; None when the answer takes too long."""
         answer: SettingsReply | None = await _ask(self.channels.set_settings, wish, "configuration")
         return answer
-
-
-def _search_journal(path: Path, asked: DecisionSearch) -> DecisionsFound:
-    question = ReadRecords(kinds=(VERDICT_KIND,), limit=VERDICTS_SEARCHED, newest_first=True)
-    with ReadOnlyStore.open(path) as store:
-        return search(verdicts_of(store.read_records(question).records), asked)
 
 
 async def _ask(channel: Channel[Any], message: Any, what: str) -> Any:

@@ -69,8 +69,13 @@ class PeaksResetBody(Strict, frozen=True, kw_only=True):
 
 
 class DecisionSearchQuery(Strict, frozen=True, kw_only=True):
-    """`code` and `rule` find refusals by it; `from_ms` and `to_ms` are venue time, both included."""
+    """`code` and `rule` find refusals by it; `from_ms` and `to_ms` are venue time, both included.
 
+    `about` is any name of a decision: a signal's or an intent's id, a correlation id, or an order's id (ours, the
+    venue's, or the name it was given over the API).
+    """
+
+    about: ShortText | None = None
     symbol: SymbolText | None = None
     strategy: NameText | None = None
     code: CodeText | None = None

@@ -301,6 +301,7 @@ async def evaluate(api: Api, call: Call) -> Evaluation:
 async def decisions(api: Api, call: Call) -> DecisionsAnswer:
     query: DecisionSearchQuery = call.query
     asked = DecisionSearch(
+        about=query.about,
         symbol=query.symbol,
         strategy=query.strategy,
         code=query.code,

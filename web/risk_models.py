@@ -80,7 +80,7 @@ class ToldDecision(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DecisionsAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """Newest first. `total` matched among the `searched` newest verdicts of the journal."""
+    """Newest first. `total` matched among the `searched` verdicts of the journal, which is all of them."""
 
     total: int
     searched: int

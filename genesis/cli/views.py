@@ -1,6 +1,7 @@
 """Commands that look at the running engine."""
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
@@ -188,19 +189,31 @@ def trades(*, symbol: Symbol = None, limit: Limit = 50, reading: Reading | None 
 
 
 def why(
-    about: Annotated[str, Parameter(help="A signal, intent or correlation id, an order's number, or a symbol.")],
+    about: Annotated[
+        str | None, Parameter(help="A signal, intent or correlation id, an order's number, or a symbol.")
+    ] = None,
     /,
     *,
     limit: Limit = 5,
+    strategy: Annotated[str | None, Parameter(help="Only decisions about this strategy's wishes.")] = None,
+    code: Annotated[str | None, Parameter(help="Only refusals with this code, such as max_daily_loss.")] = None,
+    since: Annotated[
+        datetime | None, Parameter(help="Not before this venue time, such as 2026-03-01T14:00 (UTC).")
+    ] = None,
+    until: Annotated[datetime | None, Parameter(help="Not after this venue time.")] = None,
     reading: Reading | None = None,
 ) -> None:
-    """Which rule said what about a signal or an order."""
+    """Which rule said what about a signal or an order, of all that the journal knows."""
     reading = reading or Reading()
     from genesis.cli.client import Client
 
-    found = _decisions(Client(reading.user_dir, reading.port), about, limit)
+    filters = {"strategy": strategy, "code": code, "from_ms": _as_ms(since), "to_ms": _as_ms(until)}
+    if about is None and not any(filters.values()):
+        raise CommandFailed("say what about: a signal, an order, a symbol, or one of the options", ExitCode.ERROR)
+    found = _decisions(Client(reading.user_dir, reading.port), about, {**filters, "limit": limit})
     if not found:
-        raise CommandFailed(f"no decision is known about {about}", ExitCode.NOT_FOUND)
+        named = [about or "", *(f"{name} {value}" for name, value in filters.items() if value is not None)]
+        raise CommandFailed(f"no decision is known about {', '.join(filter(None, named))}", ExitCode.NOT_FOUND)
     if reading.json:
         printing.print_json({"decisions": found})
         return
@@ -241,21 +254,31 @@ def _outcome(verdict: Mapping[str, Any]) -> str:
     return "refused"
 
 
-def _decisions(client: Any, about: str, limit: int) -> list[Any]:
-    """By signal, by correlation, by symbol; else by the order that the id names."""
+def _as_ms(moment: datetime | None) -> int | None:
+    """Venue time is UTC unless the text says otherwise."""
+    if moment is None:
+        return None
+    return round((moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)).timestamp() * 1000)
+
+
+def _decisions(client: Any, about: str | None, query: Mapping[str, object]) -> list[Any]:
+    """By symbol, by any name of the decision, or by the order that the name is of."""
+
+    def found(**more: object) -> list[Any]:
+        rows = client.get("/risk/unified/decisions", **query, **more)["decisions"]
+        return [row["verdict"] for row in rows]
+
+    if about is None:
+        return found()
     if about.startswith("t") and about[1:].replace(":", "").isalnum() and about[1:].isupper():
-        return list(client.get("/decisions", symbol=about, limit=limit)["decisions"])
-    # An intent's id is its signal's with the purpose behind it.
-    for name, value in (
-        ("signal_id", about),
-        ("correlation_id", about),
-        ("signal_id", about.rpartition(":")[0]),
-        # A manual order's own name, as it was given to the API.
-        ("correlation_id", f"manual:{about}"),
-    ):
-        if value and (found := client.get("/decisions", limit=limit, **{name: value})["decisions"]):
-            return list(found)
+        return found(symbol=about)
+    # An intent's id is its signal's with the purpose behind it; a verdict that never became one has only the signal.
+    signal, _, purpose = about.rpartition(":")
+    names = (about, signal) if signal and purpose.isalpha() else (about,)
+    for name in names:
+        if rows := found(about=name):
+            return rows
     for order in client.get("/orders", limit=1000)["orders"]:
         if about in (str(order["cid"]), str(order["venue_id"]), order["intent_id"]):
-            return list(client.get("/decisions", correlation_id=order["correlation_id"], limit=limit)["decisions"])
+            return found(correlation_id=order["correlation_id"])
     return []

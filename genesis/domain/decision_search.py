@@ -1,21 +1,21 @@
-"""Which verdicts somebody asks for: by symbol, strategy, code, rule, outcome, event and time."""
+"""Which verdicts somebody asks for: by symbol, strategy, code, rule, outcome, event, order and time."""
 
 from collections.abc import Iterable
 
 import attrs
 import msgspec
 
-from genesis.domain.decision_log import VERDICT_KIND
-from protocols.journal import StoredRecord
 from protocols.risk import Verdict
-
-_VERDICTS = msgspec.json.Decoder(Verdict)
 
 
 @attrs.frozen(kw_only=True)
 class DecisionSearch:
-    """None is everything. `code` and `rule` find refusals by it; times are venue time, both included."""
+    """None is everything. `code` and `rule` find refusals by it; times are venue time, both included.
 
+    `about` is whatever name of one decision somebody has: of its signal, its intent, its correlation, or an order.
+    """
+
+    about: str | None = None
     symbol: str | None = None
     strategy: str | None = None
     code: str | None = None
@@ -30,7 +30,8 @@ class DecisionSearch:
 
     def matches(self, verdict: Verdict) -> bool:
         return (
-            self.symbol in (None, verdict.symbol)
+            self.about in (None, *names_of(verdict))
+            and self.symbol in (None, verdict.symbol)
             and self.strategy in (None, verdict.strategy)
             and self.approved in (None, verdict.approved)
             and self.signal_id in (None, verdict.signal_id)
@@ -41,10 +42,42 @@ class DecisionSearch:
             and (self.rule is None or any(each.rule == self.rule for each in verdict.denials))
         )
 
+    def fragments(self) -> tuple[bytes, ...]:
+        """Texts that the record of every verdict asked for contains, and no other verdict's record.
+
+        Records are canonical JSON: names in order, no spaces, and a quote within a text never bare.
+        """
+        found = [
+            _fragment(name, value)
+            for name, value in (
+                ("symbol", self.symbol),
+                ("strategy", self.strategy),
+                ("code", self.code),
+                ("signal_id", self.signal_id),
+                ("correlation_id", self.correlation_id),
+            )
+            if value is not None
+        ]
+        if self.rule is not None:
+            found.append(b'"passed":false,' + _fragment("rule", self.rule))
+        if self.approved is not None:
+            found.append(b'{"approved":' + (b"true" if self.approved else b"false") + b",")
+        return tuple(found)
+
+
+def _fragment(name: str, value: str) -> bytes:
+    return msgspec.json.encode(name) + b":" + msgspec.json.encode(value)
+
+
+def names_of(verdict: Verdict) -> tuple[str | None, ...]:
+    """Every name by which a person may have met a decision; a manual order's own is what the API was given."""
+    event = verdict.correlation_id
+    return verdict.verdict_id, verdict.signal_id, event, event.removeprefix("manual:")
+
 
 @attrs.frozen(kw_only=True)
 class DecisionsFound:
-    """`total` matched among the `searched` newest; `verdicts` is the page that was asked for, newest first."""
+    """`total` matched among the `searched`; `verdicts` is the page that was asked for, newest first."""
 
     total: int
     searched: int
@@ -61,7 +94,3 @@ def search(newest_first: Iterable[Verdict], asked: DecisionSearch) -> DecisionsF
             if total > asked.offset and len(page) < asked.limit:
                 page.append(verdict)
     return DecisionsFound(total=total, searched=searched, verdicts=tuple(page))
-
-
-def verdicts_of(records: Iterable[StoredRecord]) -> Iterable[Verdict]:
-    return (_VERDICTS.decode(kept.record.payload) for kept in records if kept.record.kind == VERDICT_KIND)

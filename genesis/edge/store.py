@@ -18,6 +18,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final, Self
 
+import attrs
 import msgspec
 
 from genesis.edge.anchor import GENESIS_HEAD, Anchor, Head, read_anchor, sync_directory
@@ -122,6 +123,30 @@ def _must_be_storable(*texts: str) -> None:
             raise CommitRefused(f"text must be valid unicode, was {text!r}") from None
 
 
+@attrs.frozen(kw_only=True)
+class FindRecords:
+    """Records of one kind; None is any. Times are those of the records, both included; `fragments` are bytes that a
+    payload must all contain."""
+
+    kind: str
+    key: str | None = None
+    correlation_id: str | None = None
+    from_ms: int | None = None
+    to_ms: int | None = None
+    fragments: tuple[bytes, ...] = ()
+    limit: int = 100
+    offset: int = 0
+
+
+@attrs.frozen(kw_only=True)
+class FoundRecords:
+    """`records` is a page, newest first, of the `total` that fit among the `of_kind`."""
+
+    total: int
+    of_kind: int
+    records: tuple[Record, ...]
+
+
 class _Reader:
     """The reading half, for the writer and for those who only look."""
 
@@ -166,6 +191,35 @@ class _Reader:
                 )
                 for seq, time, kind, key, payload, corr in rows
             )
+        )
+
+    def find_records(self, request: FindRecords) -> FoundRecords:
+        """The newest records of one kind that fit, looked for by SQLite itself: it holds nobody else up meanwhile."""
+        where, values = "kind = ?", list[object]([request.kind])
+        for clause, value in (
+            ("key = ?", request.key),
+            ("corr = ?", request.correlation_id),
+            ("time >= ?", request.from_ms),
+            ("time <= ?", request.to_ms),
+        ):
+            if value is not None:
+                where += f" AND {clause}"
+                values.append(value)
+        for fragment in request.fragments:
+            where += " AND instr(payload, ?) > 0"
+            values.append(fragment)
+        # The text between is names of columns and placeholders, never a value.
+        query = f"SELECT seq, time, kind, key, payload, corr FROM log WHERE {where} ORDER BY seq DESC LIMIT ? OFFSET ?"  # noqa: S608
+        rows = self._connection.execute(query, (*values, request.limit, request.offset)).fetchall()
+        (total,) = self._connection.execute(f"SELECT count(*) FROM log WHERE {where}", values).fetchone()  # noqa: S608
+        (of_kind,) = self._connection.execute("SELECT count(*) FROM log WHERE kind = ?", (request.kind,)).fetchone()
+        return FoundRecords(
+            total=total,
+            of_kind=of_kind,
+            records=tuple(
+                Record(kind=kind, key=key, payload=payload, correlation_id=corr, at_ms=time)
+                for _, time, kind, key, payload, corr in rows
+            ),
         )
 
     def head(self) -> Head:

@@ -234,6 +234,18 @@ async def test_an_exit_from_nothing_is_told_as_what_it_is(engine: Engine, about:
     assert "not_halted               state ACTIVE\n" in text
 
 
+async def test_why_finds_refusals_by_code_strategy_and_time(engine: Engine, capsys: Capture) -> None:
+    assert await engine.command("why", "--code", "max_daily_loss", "--json") == ExitCode.OK
+    (found,) = json.loads(capsys.readouterr().out)["decisions"]
+    assert found["symbol"] == "tBTCUSD"
+    assert await engine.command("why", "tBTCUSD", "--strategy", "nobody") == ExitCode.NOT_FOUND
+    assert "no decision is known about tBTCUSD, strategy nobody" in capsys.readouterr().err
+    assert await engine.command("why", "tBTCUSD", "--until", "2001-01-01") == ExitCode.NOT_FOUND
+    assert await engine.command("why", "tBTCUSD", "--since", "2001-01-01T10:00") == ExitCode.OK
+    assert await engine.command("why") == ExitCode.ERROR
+    assert "say what about" in capsys.readouterr().err
+
+
 async def test_why_of_nothing_known_is_not_found(engine: Engine, capsys: Capture) -> None:
     assert await engine.command("why", "tLTCUSD:1m:5") == ExitCode.NOT_FOUND
     assert "no decision is known about tLTCUSD:1m:5" in capsys.readouterr().err

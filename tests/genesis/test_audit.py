@@ -1,0 +1,113 @@
+"""The audit finds every decision of a journal, however old, by whatever is known of it."""
+
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from genesis.audit import search_journal
+from genesis.domain.decision_log import verdict_record
+from genesis.domain.decision_search import DecisionSearch, search
+from genesis.domain.order_ledger import encode
+from genesis.edge.store import Store
+from protocols.journal import Commit, Record
+from protocols.orders import OrderState, OrderType, OrderUpdate, OrderView, Purpose
+from protocols.risk import SetPaused, Verdict
+from protocols.units import Side
+from tests.genesis.domain.denials import machine, manual
+from tests.genesis.domain.risk_world import BTC, START_MS, a_score
+
+MINUTE = 60_000
+MANY = 600
+
+
+def an_order(verdict: Verdict, cid: int, venue_id: int | None) -> Record:
+    order = OrderView(
+        intent_id=verdict.verdict_id,
+        cid=cid,
+        venue_id=venue_id,
+        strategy=verdict.strategy,
+        symbol=BTC,
+        side=Side.BUY,
+        order_type=OrderType.MARKET,
+        purpose=Purpose.ENTRY,
+        quantity=Decimal(1),
+        filled_quantity=Decimal(0),
+        average_fill_price=Decimal(0),
+        price=None,
+        state=OrderState.ACKED,
+        reason="",
+        created_ms=1,
+        updated_ms=1,
+        correlation_id=verdict.correlation_id,
+        foreign=False,
+    )
+    payload = encode(OrderUpdate(order=order))
+    return Record(kind="OrderUpdate", key=f"{cid}:1", payload=payload, correlation_id=order.correlation_id, at_ms=1)
+
+
+@pytest.fixture(scope="module")
+def journal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, list[Verdict]]]:
+    """Six hundred decisions of three strategies, some refused for a reason that quotes another record's text."""
+    path = tmp_path_factory.mktemp("audit") / "sim.sqlite"
+    made, verdicts, records = machine(), list[Verdict](), list[Record]()
+    quoted = 'a "code":"max_drawdown" {"approved":true,'
+    for number in range(MANY):
+        if number == 300:
+            made.on_command(SetPaused(paused=True, reason=quoted, actor="anna", correlation_id="c"))
+        strategy, symbol = ("fast", BTC) if number % 3 else ("slow", "tETHUSD")
+        outputs = made.on_score(a_score(number, "buy", strategy=strategy, symbol=symbol))
+        verdicts += outputs.verdicts
+        records += outputs.records
+    outputs = made.on_command(manual(intent_id="mine"))
+    person = msgspec.structs.replace(outputs.verdicts[0], correlation_id="manual:mine", verdict_id="m-1")
+    verdicts.append(person)
+    records += [verdict_record(person), an_order(verdicts[1], 7_001, 4_711), an_order(verdicts[2], 7_002, None)]
+    with Store.open(path, at_ms=1) as store:
+        store.commit([Commit(writer="risk", records=tuple(records))], at_ms=2)
+        yield path, verdicts
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {},
+        {"symbol": "tETHUSD"},
+        {"strategy": "slow", "approved": False},
+        {"approved": True},
+        {"code": "paused"},
+        {"code": "max_drawdown"},
+        {"rule": "not_paused"},
+        {"rule": "cooled_down"},
+        {"from_ms": START_MS + 20 * MINUTE, "to_ms": START_MS + 40 * MINUTE},
+        {"to_ms": START_MS + 2 * MINUTE},
+        {"code": "paused", "offset": 190, "limit": 20},
+        {"signal_id": f"fast:{BTC}:1m:{START_MS + MINUTE}"},
+        {"correlation_id": "manual:mine"},
+        {"strategy": '"'},
+    ],
+)
+def test_the_journal_is_searched_whole_and_as_exactly_as_a_list(
+    journal: tuple[Path, list[Verdict]], asked: dict[str, Any]
+) -> None:
+    path, verdicts = journal
+    question = DecisionSearch(**asked)
+    assert search_journal(path, question) == search(reversed(verdicts), question)
+
+
+def test_any_name_of_a_decision_finds_it(journal: tuple[Path, list[Verdict]]) -> None:
+    path, verdicts = journal
+    first, second = verdicts[1], verdicts[2]
+    for name in (first.verdict_id, first.signal_id, first.correlation_id, "7001", "4711"):
+        found = search_journal(path, DecisionSearch(about=name))
+        assert found.verdicts == (first,), name
+        assert found.searched == len(verdicts)
+    assert search_journal(path, DecisionSearch(about="7002")).verdicts == (second,)
+    assert search_journal(path, DecisionSearch(about="mine")).verdicts == (verdicts[-1],)
+    for name in ("700", "47", "tLTCUSD:1m:5", "-1", "٧", '"'):
+        assert search_journal(path, DecisionSearch(about=name)).verdicts == (), name
+    # A name and a filter both count.
+    assert search_journal(path, DecisionSearch(about="7001", symbol="tETHUSD")).total == 0
