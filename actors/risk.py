@@ -7,6 +7,7 @@ the first of a process tells counters, marks, locks and switches again from the 
 """
 
 from collections import deque
+from collections.abc import Sequence
 from typing import Any
 
 import attrs
@@ -17,6 +18,15 @@ from genesis.core.channel import Channel, Envelope
 from genesis.core.latest import Latest
 from genesis.core.mailbox import Outlet
 from genesis.domain.decision_log import SIGNAL_KIND, read_decision
+from genesis.domain.heard import (
+    NOTHING,
+    RiskHeard,
+    RiskInput,
+    pairs_record,
+    risk_heard_record,
+    settings_record,
+    state_digest,
+)
 from genesis.domain.order_rows import TABLE as ORDER_TABLE
 from genesis.domain.pairs import PairSpecs
 from genesis.domain.risk_history import KINDS as HISTORY_KINDS
@@ -77,30 +87,28 @@ class RiskActor:
         journal = ctx.outlet(self.journal)
         orders = ctx.outlet(self.orders)
         ui = ctx.outlet(self.ui) if self.ui is not None else None
-        settings_version, pairs_version = self.settings.version, self.pairs.version
-        machine = await self._recover(ctx, journal, ui)
+        memory = _Memory(ctx, self.settings, self.pairs)
+        machine = await self._recover(ctx, memory, journal, ui)
         recent = deque(self.verdicts.value, maxlen=RECENT)
         self.status.set(machine.status())
         ctx.ready()
         while True:
             batch = await ctx.inbox.lease(limit=BATCH)
-            if self.settings.version != settings_version:
-                settings_version = self.settings.version
-                machine.on_settings(self.settings.value)
-            if self.pairs.version != pairs_version:
-                pairs_version = self.pairs.version
-                machine.on_pairs(self.pairs.value)
+            memory.look(machine)
             outcomes: list[tuple[Envelope, RiskOutputs]] = []
             records: list[Record] = []
             for envelope in batch:
                 outputs = _judge(machine, envelope.message)
                 outcomes.append((envelope, outputs))
                 records += outputs.records
+            released: tuple[str, ...] = ()
             if machine.endings_missed:
                 known = await _known_orders(journal)
-                machine.release_ended(order.intent.intent_id for order in known if order.state in TERMINAL_STATES)
+                released = tuple(order.intent.intent_id for order in known if order.state in TERMINAL_STATES)
+                machine.release_ended(released)
                 machine.endings_missed = False
-            await journal.ask(Commit(writer=ctx.name, records=tuple(records), cells=(machine.checkpoint(),)))
+            inputs = [envelope.message for envelope in batch if not isinstance(envelope.message, EvaluateOrder)]
+            await journal.ask(memory.commit(machine, inputs, records, released=released))
             for envelope, outputs in outcomes:
                 for approved in outputs.approved:
                     await orders.put(approved)
@@ -132,12 +140,15 @@ class RiskActor:
         if any(envelope.message is wanted.value for envelope in batch):
             wanted.set(None)
 
-    async def _recover(self, ctx: Context, journal: Outlet[JournalRequest], ui: Outlet[Any] | None) -> RiskMachine:
+    async def _recover(
+        self, ctx: Context, memory: "_Memory", journal: Outlet[JournalRequest], ui: Outlet[Any] | None
+    ) -> RiskMachine:
         machine = RiskMachine(self.settings.value, self.pairs.value)
         kept: Cells = await journal.ask(ReadCells(table=RISK_TABLE))
         machine.restore(kept.cells)
         if ctx.generation > 1:
             # The order actor's mailbox has outlived us: what we approved is there or will be said again.
+            memory.begin(machine)
             return machine
         machine.forget_account()
         await self._rederive(ctx, machine, journal, ui)
@@ -151,7 +162,7 @@ class RiskActor:
             if ui is not None:
                 text = f"approved but never sent when the engine stopped, now void: {', '.join(unsent)}"
                 ui.put_nowait(Notice(level="warning", code="approval_void", text=text, at_ms=ctx.clock.wall_ms()))
-        await self._hear_what_was_lost(ctx, machine, journal)
+        await self._hear_what_was_lost(memory, machine, journal)
         return machine
 
     async def _rederive(
@@ -176,7 +187,9 @@ class RiskActor:
             text = f"risk was kept otherwise than the journal tells, which is believed: {'; '.join(differences)}"
             ui.put_nowait(Notice(level="alarm", code="risk_rederived", text=text, at_ms=ctx.clock.wall_ms()))
 
-    async def _hear_what_was_lost(self, ctx: Context, machine: RiskMachine, journal: Outlet[JournalRequest]) -> None:
+    async def _hear_what_was_lost(
+        self, memory: "_Memory", machine: RiskMachine, journal: Outlet[JournalRequest]
+    ) -> None:
         """Scores that were kept by who said them when the process was killed, and not yet judged by us.
 
         Nobody says them again, and the strategy believes that it has sold. As history they open nothing.
@@ -185,17 +198,79 @@ class RiskActor:
         kept: Records = await journal.ask(question)
         judged = machine.state.judged
         records: list[Record] = []
+        lost: list[RiskInput] = []
+        memory.begin(machine)
         for row in reversed(kept.records):
             score = read_decision(row.record)
             assert isinstance(score, SignalScore)
             # A strategy that risk has never heard of was told nothing by the last process either.
             if score.candle_open_ms > judged.get(score.strategy, score.candle_open_ms):
-                outputs = machine.on_score(msgspec.structs.replace(score, catch_up=True))
+                late = msgspec.structs.replace(score, catch_up=True)
+                lost.append(late)
+                outputs = machine.on_score(late)
                 # Nothing is told from here: what would be approved is owed, and asked again when we live.
                 machine.release_unsent(approved.intent.intent_id for approved in outputs.approved)
                 records += outputs.records
-        if records:
-            await journal.ask(Commit(writer=ctx.name, records=tuple(records), cells=(machine.checkpoint(),)))
+        if lost:
+            await journal.ask(memory.commit(machine, lost, records, lost=True))
+
+
+class _Memory:
+    """What a replay must be told of one life of risk: how it began, what it heard, and by which settings.
+
+    Its commits are named, so that the journal never keeps a batch twice.
+    """
+
+    def __init__(self, ctx: Context, settings: Latest[Settings], pairs: Latest[PairSpecs]) -> None:
+        self._ctx = ctx
+        self._settings, self._pairs = settings, pairs
+        self._versions = (settings.version, pairs.version)
+        self._named = False
+        self._began: bytes | None = None
+        self._commits = 0
+
+    def begin(self, machine: RiskMachine) -> None:
+        """This is the state that a replay must begin with."""
+        self._began = machine.checkpoint().payload
+
+    def look(self, machine: RiskMachine) -> None:
+        """Give the machine the settings and pairs of now, if they are others."""
+        versions = (self._settings.version, self._pairs.version)
+        if versions != self._versions:
+            self._versions, self._named = versions, False
+            machine.on_settings(self._settings.value)
+            machine.on_pairs(self._pairs.value)
+
+    def commit(
+        self,
+        machine: RiskMachine,
+        inputs: Sequence[RiskInput],
+        records: Sequence[Record],
+        *,
+        released: tuple[str, ...] = (),
+        lost: bool = False,
+    ) -> Commit:
+        """A batch: what was heard, then what came of it, then the state after it."""
+        cell, at_ms = machine.checkpoint(), machine.state.now_ms
+        # Of the machine: settings that came during the batch are not what it was judged by.
+        named = [] if self._named else [settings_record(machine.settings, at_ms), pairs_record(machine.pairs, at_ms)]
+        heard = RiskHeard(
+            settings=named[0].key if named else None,
+            pairs=named[1].key if named else None,
+            state=NOTHING if self._began is None else msgspec.Raw(self._began),
+            inputs=tuple(inputs),
+            released=released,
+            lost=lost,
+            after=state_digest(cell.payload),
+        )
+        self._began, self._named = None, True
+        self._commits += 1
+        return Commit(
+            writer=self._ctx.name,
+            records=(*named, risk_heard_record(heard, at_ms), *records),
+            cells=(cell,),
+            commit_id=f"{self._ctx.name}:{self._ctx.generation}:{self._commits}",
+        )
 
 
 async def _known_orders(journal: Outlet[JournalRequest]) -> list[_KnownOrder]:

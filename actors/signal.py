@@ -16,6 +16,7 @@ from genesis.core.channel import Channel
 from genesis.core.latest import Latest
 from genesis.domain.candles import series_key
 from genesis.domain.decision_log import signal_record
+from genesis.domain.heard import settings_record, signal_heard_record
 from genesis.domain.signal_machine import SIGNAL_TABLE, SignalMachine
 from protocols.health import Notice
 from protocols.journal import Cells, Commit, JournalRequest, ReadCells, Record
@@ -50,16 +51,24 @@ class SignalActor:
                 text = f"strategy {name} starts anew: its kept state belongs to other settings"
                 ui.put_nowait(Notice(level="info", code="strategy_restarted", text=text, at_ms=ctx.clock.wall_ms()))
         recent = deque(self.recent.value, maxlen=RECENT)
+        # For a replay: the strategies as they are before their next candle, and the settings that made them so.
+        states: dict[str, bytes] | None = machine.states()
+        settings, commits = self.settings.value, 0
         ctx.ready()
         while True:
             batch = await ctx.inbox.lease(limit=BATCH)
             if self.settings.version != settings_version:
                 settings_version = self.settings.version
                 machine.on_settings(self.settings.value, self._history)
+                states, settings = machine.states(), self.settings.value
+            heard: list[CandleClosed] = []
             records: list[Record] = []
             for envelope in batch:
                 closed: CandleClosed = envelope.message
-                for score in machine.on_candle(closed):
+                scores_of_it = machine.on_candle(closed)
+                if scores_of_it:
+                    heard.append(closed)
+                for score in scores_of_it:
                     await scores.put(score)
                     records.append(signal_record(score))
                     if score.recommendation is not Recommendation.HOLD:
@@ -68,7 +77,20 @@ class SignalActor:
                         ui.put_nowait(score)
             cells = machine.checkpoint()
             if records or cells:
-                await journal.ask(Commit(writer=ctx.name, records=tuple(records), cells=cells))
+                at_ms = heard[-1].closed_ms if heard else 0
+                named = None if states is None else settings_record(settings, at_ms)
+                told = signal_heard_record(
+                    heard, settings=None if named is None else named.key, states=states, at_ms=at_ms
+                )
+                commits += 1
+                commit = Commit(
+                    writer=ctx.name,
+                    records=(*([] if named is None else [named]), told, *records),
+                    cells=cells,
+                    commit_id=f"{ctx.name}:{ctx.generation}:{commits}",
+                )
+                await journal.ask(commit)
+                states = None
                 self.recent.set(tuple(recent))
             ctx.inbox.ack_all(batch)
 

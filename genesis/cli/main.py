@@ -21,6 +21,10 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "run": ("genesis.cli.run:run", "Start the engine and run until the recording ends, SIGTERM or Ctrl-C."),
     "backtest": ("genesis.cli.research:backtest", "Trade a recording without wire or clock, by the same decisions."),
     "parity": ("genesis.cli.research:parity", "Prove that simulation and backtest decide the same, byte by byte."),
+    "replay": (
+        "genesis.cli.research:replay",
+        "Decide a finished run again from its journal, and tell every difference.",
+    ),
     "chaos": (
         "genesis.cli.chaos:chaos",
         "Run the engine in simulated worlds where everything breaks, each a function of its seed.",

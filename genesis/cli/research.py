@@ -1,13 +1,13 @@
-"""Commands of the laboratory: a backtest, and the proof that a simulation decides the same."""
+"""Commands of the laboratory: a backtest, the proof that a simulation decides the same, and deciding a run again."""
 
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import msgspec
 from cyclopts import Parameter
@@ -23,6 +23,7 @@ from genesis.run_options import ExitCode
 if TYPE_CHECKING:
     from genesis.domain.recording import CandleRecording
     from genesis.research.backtest import BacktestResult
+    from protocols.journal import StoredRecord
     from protocols.measures import Measures
 
 RUN_TIME_OUT_S: Final = 1800.0
@@ -150,6 +151,66 @@ def _parity_answer(report: Any) -> Mapping[str, Any]:
             report.right_name: None if one.right is None else one.right.decode(),
         },
     }
+
+
+def replay(
+    *,
+    journal: Annotated[
+        Path | None, Parameter(help="The journal of a finished run. Without it: this user directory's, of --mode.")
+    ] = None,
+    mode: Annotated[Literal["sim", "paper", "live"], Parameter(help="Whose journal, when no file is named.")] = "sim",
+    json: AsJson = False,
+    where: Where | None = None,
+) -> int:
+    """Decide a finished run again from what its journal says was heard. Exit code 1 when anything differs.
+
+    The journal is only read; its chain and cells are verified first.
+    """
+    from genesis.research.replay import CannotReplay
+    from genesis.research.replay import replay as decide_again
+
+    path = journal if journal is not None else (where or Where()).user_dir.database(mode)
+    try:
+        report = decide_again(_rows(path))
+    except CannotReplay as error:
+        raise CommandFailed(f"{path}: {error}") from None
+    if json:
+        printing.print_json(
+            {
+                "journal": str(path),
+                "equal": report.equal,
+                "decisions": dict(sorted(report.counts.items())),
+                "candles": report.candles,
+                "inputs": report.inputs,
+                "states": report.states,
+                "lives": report.lives,
+                "differences": report.differences_total,
+                "first": [msgspec.to_builtins(one) for one in report.differences],
+            }
+        )
+    else:
+        print(report)
+    return ExitCode.OK if report.equal else ExitCode.ERROR
+
+
+def _rows(path: Path) -> "Iterator[StoredRecord]":
+    """The rows that a replay looks at, a few thousand at a time. Raises CommandFailed when they cannot be read."""
+    from genesis.edge.store import ReadOnlyStore
+    from genesis.edge.store_errors import StoreError
+    from genesis.research.replay import REPLAYED_KINDS
+    from protocols.journal import ReadRecords
+
+    after = 0
+    try:
+        with ReadOnlyStore.open(path) as store:
+            store.verify()
+            while found := store.read_records(
+                ReadRecords(kinds=REPLAYED_KINDS, after_seq=after, limit=RECORDS_A_READ)
+            ).records:
+                yield from found
+                after = found[-1].seq
+    except StoreError as error:
+        raise CommandFailed(str(error), ExitCode.ERROR if path.is_file() else ExitCode.NOT_FOUND) from None
 
 
 def journal_lines(path: Path) -> list[bytes]:

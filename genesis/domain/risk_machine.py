@@ -83,7 +83,7 @@ class RiskMachine:
     def __init__(self, settings: Settings, pairs: PairSpecs | None = None) -> None:
         self.settings = settings
         self.state = RiskState()
-        self._pairs: PairSpecs = pairs or {}
+        self.pairs: PairSpecs = pairs or {}
         self._symbols = _symbols(settings)
         self._verdicts: dict[str, Verdict] = {}
         self._changes: list[Change] = []
@@ -97,7 +97,7 @@ class RiskMachine:
         self._symbols = _symbols(settings)
 
     def on_pairs(self, pairs: PairSpecs) -> None:
-        self._pairs = pairs
+        self.pairs = pairs
 
     def on_account(self, account: AccountState) -> RiskOutputs:
         """Newer facts; intents that ended free what was reserved for them, and finished trades may lock."""
@@ -368,7 +368,7 @@ class RiskMachine:
             quantity=quantity,
             strategy=strategy,
             known_symbols=self._symbols,
-            pairs=self._pairs,
+            pairs=self.pairs,
             at_ms=at_ms,
         )
 

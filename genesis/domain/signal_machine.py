@@ -125,22 +125,14 @@ class SignalMachine:
 
     def checkpoint(self, *, everything: bool = False) -> tuple[CellWrite, ...]:
         """The cells of the strategies that moved since the last checkpoint (or of all of them)."""
-        cells: list[CellWrite] = []
-        for name, running in self._running.items():
-            if not (running.changed or everything):
-                continue
-            running.changed = False
-            kept = StrategyCheckpoint(
-                kind=running.kind.name,
-                kind_version=running.kind.version,
-                symbol=running.settings.symbol,
-                timeframe=running.settings.timeframe,
-                parameters=running.parameters,
-                last_open_ms=running.last_open_ms,
-                state=tuple(None if math.isnan(number) else number for number in running.state),
-            )
-            cells.append(CellWrite(table=SIGNAL_TABLE, key=name, payload=_ENCODER.encode(kept)))
-        return tuple(cells)
+        moved = [name for name, running in self._running.items() if running.changed or everything]
+        for name in moved:
+            self._running[name].changed = False
+        return tuple(CellWrite(table=SIGNAL_TABLE, key=name, payload=_kept(self._running[name])) for name in moved)
+
+    def states(self) -> dict[str, bytes]:
+        """Every strategy as it would be kept now, by its name."""
+        return {name: _kept(running) for name, running in self._running.items()}
 
     def restore(self, cells: Iterable[CellWrite]) -> tuple[str, ...]:
         """Take kept states back, and name those that no longer fit their settings (they start anew)."""
@@ -172,6 +164,19 @@ class SignalMachine:
             raise ValueError(f"strategy kind must be one of {', '.join(sorted(self._kinds))}, was {wanted.kind}")
         parameters = kind.resolve(wanted.parameters)
         return _Running(settings=wanted, kind=kind, parameters=parameters, state=kind.start(parameters))
+
+
+def _kept(running: _Running) -> bytes:
+    kept = StrategyCheckpoint(
+        kind=running.kind.name,
+        kind_version=running.kind.version,
+        symbol=running.settings.symbol,
+        timeframe=running.settings.timeframe,
+        parameters=running.parameters,
+        last_open_ms=running.last_open_ms,
+        state=tuple(None if math.isnan(number) else number for number in running.state),
+    )
+    return _ENCODER.encode(kept)
 
 
 def seen_until(settings: Settings, cells: Iterable[CellWrite]) -> dict[tuple[str, str], int]:

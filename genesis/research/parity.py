@@ -100,7 +100,7 @@ def _first_difference(
             shorter = left_name if one is None else right_name
             fields: tuple[str, ...] = (f"{shorter} ends after {number} lines of {kind}",)
         else:
-            fields = tuple(_differing(_value(one), _value(other), "", left_name, right_name))[:_DIFFERENCES_TOLD]
+            fields = tuple(differing(_value(one), _value(other), "", left_name, right_name))[:_DIFFERENCES_TOLD]
         return Difference(kind=kind, number=number, left=one, right=other, fields=fields)
     return None
 
@@ -109,16 +109,16 @@ def _value(line: bytes) -> Any:
     return msgspec.json.decode(line.split(b" ", 1)[1])
 
 
-def _differing(left: Any, right: Any, path: str, left_name: str, right_name: str) -> Iterable[str]:
+def differing(left: Any, right: Any, path: str, left_name: str, right_name: str) -> Iterable[str]:
     """Each field that differs, by its path, with both values."""
     if isinstance(left, dict) and isinstance(right, dict):
         for key in sorted(left.keys() | right.keys()):
             inner = f"{path}.{key}" if path else key
-            yield from _differing(left.get(key), right.get(key), inner, left_name, right_name)
+            yield from differing(left.get(key), right.get(key), inner, left_name, right_name)
     elif isinstance(left, list) and isinstance(right, list) and len(left) == len(right):
         for place, (one, other) in enumerate(zip(left, right, strict=True)):
             name = one["rule"] if isinstance(one, dict) and "rule" in one else place
-            yield from _differing(one, other, f"{path}[{name}]", left_name, right_name)
+            yield from differing(one, other, f"{path}[{name}]", left_name, right_name)
     elif left != right:
         yield f"{path} must be equal: {left!r} in {left_name}, {right!r} in {right_name}"
 

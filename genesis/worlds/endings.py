@@ -5,11 +5,16 @@ from typing import TYPE_CHECKING, Final
 
 import trio
 
+from genesis.domain.decision_log import record_lines
 from genesis.edge.store import ReadOnlyStore
+from genesis.research.backtest import run_backtest
+from genesis.research.parity import compare
+from genesis.research.replay import REPLAYED_KINDS, replay
 from genesis.simulator.settings import DEFAULT_SECRET
 from genesis.worlds.engine_host import EngineHost
 from genesis.worlds.rules import Rules
 from genesis.worlds.witness import Witness
+from protocols.journal import ReadRecords
 from protocols.orders import OrderState
 from protocols.units import ZERO
 
@@ -22,6 +27,7 @@ READY_WITHIN_S: Final = 180.0
 """The longest pause of a line is a minute, and one attempt may meet the end of the last fault."""
 SETTLED_WITHIN_S: Final = 900.0
 CRASHES_AN_HOUR: Final = 200
+LONGEST_JOURNAL: Final = 10_000_000
 
 Trouble = list[tuple[str, str]]
 
@@ -190,10 +196,24 @@ def check_rates(rules: Rules, witness: Witness, hours: float) -> None:
 
 
 def check_journal(world: "World") -> None:
-    """S1: the journal that stays behind is whole, and holds what was promised. A3: no secret is in it."""
+    """S1: the journal is whole and holds what was promised. A3: no secret is in it. P1: decided again it says the same.
+
+    P2: where nothing broke, a backtest of the same market decides the same, byte for byte.
+    """
     path = world.disk.folder / "live.sqlite"
     with ReadOnlyStore.open(path) as store:
         head = store.verify()
+        kept = store.read_records(ReadRecords(kinds=REPLAYED_KINDS, limit=LONGEST_JOURNAL)).records
+    again = replay(kept)
+    for one in again.differences or (None,):
+        world.witness.check("P1", one is None, f"a decision made again must be the same: {one}")
+    world.witness.reached("a decision was made again", sum(again.counts.values()))
+    if not world.plan:
+        assert world.host is not None
+        tested = run_backtest(world.recording, world.host.settings, pairs=world.venue.exchange.venue.specs)
+        report = compare(tested.lines, record_lines(row.record for row in kept), right_name="world")
+        world.witness.check("P2", report.equal, f"a backtest must decide the same: {report}")
+        world.witness.reached("a backtest decided the same", len(tested.lines))
     text = f"the journal must reach {world.rules.durable_seq}, ends at {head.seq}"
     world.witness.check("S1", head.seq >= world.rules.durable_seq, text)
     for file in sorted(world.disk.folder.iterdir()):

@@ -30,7 +30,11 @@ MARKET_BEGINS_S: Final = 60
 FAULTS_BEGIN_S: Final = 150
 FAULTS_AN_HOUR: Final = 12.0
 CALM_MINUTES: Final = 30
+LATE_START_S: Final = MARKET_BEGINS_S - 20
+"""In a world without faults the engine comes when the last candle before the market's first boundary is too old to
+trade on, as it is for the backtest that it will be compared with."""
 PROTECTION_LOOK_S: Final = 1.0
+DECIDED_WITHIN_S: Final = 5.0
 LOCK_NAME: Final = "live.sqlite.lock"
 
 
@@ -115,12 +119,12 @@ class World:
         self.with_web = shape.random() < 0.2
         self.network = Network(chance.port("net"))
         self.network.names[VENUE_NAME] = VENUE_ADDRESS
-        self.network.weather_of(ENGINE_ADDRESS)
+        weather = self.network.weather_of(ENGINE_ADDRESS)
         self.layer = world_layer(self.symbols)
         self.recording = made_up_recording(
             chance.port("market"),
             first_ms=(EPOCH_S + MARKET_BEGINS_S) * 1000,
-            minutes=round(hours * 60) + CALM_MINUTES,
+            minutes=round(hours * 60) + (CALM_MINUTES if faults_an_hour > 0 else 0),
             symbols=self.symbols,
         )
         self.plan = (
@@ -134,6 +138,9 @@ class World:
             if faults_an_hour > 0
             else ()
         )
+        if not self.plan:
+            # The way there must be as long as the way back, or clocks that agree are found a millisecond apart.
+            weather.jitter_s = 0.0
         self.disk = Disk(scratch_folder())
         self.host: EngineHost | None = None
         self.lives = 0
@@ -229,12 +236,17 @@ class World:
             self._nursery = nursery
             nursery.start_soon(self.network.run)
             await nursery.start(self.venue.run)
+            if not self.plan:
+                await trio.sleep_until(LATE_START_S)
             nursery.start_soon(self._keep_alive)
-            await trio.sleep(FAULTS_BEGIN_S - 1)
+            await trio.sleep_until(FAULTS_BEGIN_S - 1)
             tasks = trio.lowlevel.current_statistics().tasks_living
             for fault in self.plan:
                 await trio.sleep_until(fault.at_s)
                 self.trouble.meet(fault)
+            if not self.plan:
+                # The market has ended, as the backtest's does, and what its last candle led to is decided.
+                await trio.sleep_until(self.recording.last_ms / 1000 - EPOCH_S + 60 + DECIDED_WITHIN_S)
             await trio.sleep_until(max(self.hours * 3600, self.trouble.ends_at))
             self.trouble.clear()
             self.witness.note("world", "the faults are over")

@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from genesis.worlds.world import simulate
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -38,3 +40,14 @@ def test_the_engine_trades_in_its_world() -> None:
     outcome = simulate(3, hours=0.5)
     assert not outcome.violations
     assert sum(line.kind == "venue" for line in outcome.lines) >= 2
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_where_nothing_breaks_a_backtest_decides_the_same(seed: int) -> None:
+    """And everywhere what was decided is decided again from the journal alone."""
+    outcome = simulate(seed, hours=0.25, faults_an_hour=0)
+    assert not outcome.violations, outcome.violations[0]
+    assert outcome.orders >= 3
+    assert outcome.checks["P2"] == 1
+    for state in ("a backtest decided the same", "a decision was made again"):
+        assert outcome.sometimes[state] >= 100, state

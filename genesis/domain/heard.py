@@ -1,0 +1,150 @@
+"""What the deciding machines heard, as the journal keeps it: with it a finished run can be decided again.
+
+A record of this kind stands before the decisions of its commit. Settings and pairs are kept once for each text and
+named by their digest. Writers give such commits a `commit_id`: heard twice would be decided twice.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Final
+
+import msgspec
+
+from genesis.domain.pairs import PairSpec, PairSpecs
+from protocols.journal import Record
+from protocols.market import CandleClosed
+from protocols.risk import (
+    AccountState,
+    AddLock,
+    ManualOrder,
+    MarketCondition,
+    RemoveLock,
+    ResetBreaker,
+    ResetPeaks,
+    SetPaused,
+    SetTradingState,
+)
+from protocols.settings import Settings
+from protocols.signals import SignalScore
+from protocols.units import Symbol
+
+SETTINGS_KIND: Final = "SettingsHeard"
+PAIRS_KIND: Final = "PairsHeard"
+SIGNAL_HEARD_KIND: Final = "SignalHeard"
+RISK_HEARD_KIND: Final = "RiskHeard"
+NOTHING: Final = msgspec.Raw(b"null")
+HEARD_KINDS: Final = (SETTINGS_KIND, PAIRS_KIND, SIGNAL_HEARD_KIND, RISK_HEARD_KIND)
+
+RiskInput = (
+    SignalScore
+    | AccountState
+    | MarketCondition
+    | ManualOrder
+    | SetTradingState
+    | SetPaused
+    | AddLock
+    | RemoveLock
+    | ResetBreaker
+    | ResetPeaks
+)
+
+
+class SignalHeard(msgspec.Struct, frozen=True, kw_only=True, tag=True, omit_defaults=True):
+    """Closed candles in the order in which strategies saw them.
+
+    `states` are the strategies as they were before (their checkpoints, by name), said at the start of a life and when
+    `settings` (a digest) changed them.
+    """
+
+    settings: str | None = None
+    states: dict[str, msgspec.Raw] | None = None
+    candles: tuple[CandleClosed, ...] = ()
+
+
+class RiskHeard(msgspec.Struct, frozen=True, kw_only=True, tag=True, omit_defaults=True):
+    """A batch of inputs in the order in which risk took them, and the digest of its state `after` them.
+
+    `state` is what a life of the actor began with (null later). `settings` and `pairs` are digests, said when they
+    changed. `released` are intents that were found to have ended behind the batch. `lost` batches are scores that a
+    killed process had not judged: whatever they approve is released at once.
+    """
+
+    settings: str | None = None
+    pairs: str | None = None
+    state: msgspec.Raw = NOTHING
+    inputs: tuple[RiskInput, ...] = ()
+    released: tuple[str, ...] = ()
+    lost: bool = False
+    after: str = ""
+
+
+class _Pair(msgspec.Struct, kw_only=True):
+    """A `PairSpec` as it is read: msgspec writes those, but reads no class whose defaults come of other fields."""
+
+    symbol: Symbol
+    minimum: Decimal
+    maximum: Decimal
+    initial_margin: Decimal | None
+    minimum_margin: Decimal | None
+    base: str
+    quote: str
+
+
+_ENCODER: Final = msgspec.json.Encoder(order="sorted", decimal_format="string")
+_SETTINGS: Final = msgspec.json.Decoder(Settings)
+_PAIRS: Final = msgspec.json.Decoder(dict[Symbol, _Pair])
+_SIGNAL: Final = msgspec.json.Decoder(SignalHeard)
+_RISK: Final = msgspec.json.Decoder(RiskHeard)
+
+
+def settings_record(settings: Settings, at_ms: int) -> Record:
+    """Said again under the same key, it is not written again."""
+    return _by_digest(SETTINGS_KIND, _ENCODER.encode(settings), at_ms)
+
+
+def pairs_record(pairs: PairSpecs, at_ms: int) -> Record:
+    """Like settings: once for each text."""
+    return _by_digest(PAIRS_KIND, _ENCODER.encode(dict(pairs)), at_ms)
+
+
+def signal_heard_record(
+    candles: Sequence[CandleClosed], *, settings: str | None, states: dict[str, bytes] | None, at_ms: int
+) -> Record:
+    raw = None if states is None else {name: msgspec.Raw(payload) for name, payload in states.items()}
+    heard = SignalHeard(settings=settings, states=raw, candles=tuple(candles))
+    return _heard(SIGNAL_HEARD_KIND, heard, at_ms)
+
+
+def risk_heard_record(heard: RiskHeard, at_ms: int) -> Record:
+    return _heard(RISK_HEARD_KIND, heard, at_ms)
+
+
+def read_settings(payload: bytes) -> Settings:
+    return _SETTINGS.decode(payload)
+
+
+def read_pairs(payload: bytes) -> dict[Symbol, PairSpec]:
+    return {symbol: PairSpec(**msgspec.structs.asdict(pair)) for symbol, pair in _PAIRS.decode(payload).items()}
+
+
+def read_signal_heard(payload: bytes) -> SignalHeard:
+    return _SIGNAL.decode(payload)
+
+
+def read_risk_heard(payload: bytes) -> RiskHeard:
+    return _RISK.decode(payload)
+
+
+def state_digest(payload: bytes) -> str:
+    """The short name of a state by its text, enough to tell two apart by accident."""
+    return hashlib.sha256(payload).hexdigest()[:16]
+
+
+def _by_digest(kind: str, payload: bytes, at_ms: int) -> Record:
+    key = hashlib.sha256(payload).hexdigest()
+    return Record(kind=kind, key=key, payload=payload, correlation_id="heard", at_ms=at_ms)
+
+
+def _heard(kind: str, heard: SignalHeard | RiskHeard, at_ms: int) -> Record:
+    return Record(kind=kind, key=None, payload=_ENCODER.encode(heard), correlation_id="heard", at_ms=at_ms)

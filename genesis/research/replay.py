@@ -1,0 +1,300 @@
+"""Replay: make every decision of a finished run again from what its journal says was heard, and compare.
+
+Three machines decided, and each is asked again. Strategies get the candles they were told; risk gets scores, account
+states, conditions and people's wishes in the order in which it took them, under the settings and pairs of then; orders
+are made again of the intents that risk approved. What comes of it must be, byte for byte, the records that follow in
+the journal, and after every batch risk's whole state must have the digest that was kept.
+
+The journal is taken as it is: whether its own bytes are whole is the chain's question, which `ReadOnlyStore.verify`
+answers.
+"""
+
+from collections import Counter, deque
+from collections.abc import Iterable
+from typing import Any, Final
+
+import attrs
+import msgspec
+
+from genesis.domain.decision_log import (
+    ORDER_KIND,
+    SIGNAL_KIND,
+    VERDICT_KIND,
+    order_record,
+    read_decision,
+    signal_record,
+)
+from genesis.domain.heard import (
+    HEARD_KINDS,
+    NOTHING,
+    PAIRS_KIND,
+    RISK_HEARD_KIND,
+    SETTINGS_KIND,
+    SIGNAL_HEARD_KIND,
+    RiskHeard,
+    read_pairs,
+    read_risk_heard,
+    read_settings,
+    read_signal_heard,
+    state_digest,
+)
+from genesis.domain.order_wire import submit_order
+from genesis.domain.pairs import PairSpec
+from genesis.domain.risk_machine import RISK_KEY, RISK_TABLE, RiskMachine, RiskOutputs
+from genesis.domain.signal_machine import SIGNAL_TABLE, SignalMachine
+from genesis.research.parity import differing
+from protocols.journal import CellWrite, Record, StoredRecord
+from protocols.orders import Approved, SubmitOrder
+from protocols.risk import AccountState, MarketCondition
+from protocols.settings import Settings
+from protocols.signals import SignalScore
+from protocols.units import Symbol
+
+APPROVED_KIND: Final = "Approved"
+RISK_KINDS: Final = (
+    VERDICT_KIND,
+    "SetTradingState",
+    "SetPaused",
+    "AddLock",
+    "RemoveLock",
+    "ResetBreaker",
+    "ResetPeaks",
+    "ManualOrder",
+    "MarketCondition",
+    "LockAdded",
+    "BreakerChanged",
+    "EquityMarked",
+)
+"""Everything that the risk machine, and nobody else, writes."""
+REPLAYED_KINDS: Final = (*HEARD_KINDS, SIGNAL_KIND, *RISK_KINDS, APPROVED_KIND, ORDER_KIND)
+DIFFERENCES_KEPT: Final = 20
+FIELDS_TOLD: Final = 5
+
+_APPROVED: Final = msgspec.json.Decoder(Approved)
+
+
+class CannotReplay(ValueError):
+    """The journal does not say what was heard: it was written by a version that did not keep it."""
+
+
+@attrs.frozen(kw_only=True)
+class ReplayDifference:
+    """One decision that comes out differently. `seq` is its place in the journal; `fields` say what differs."""
+
+    seq: int
+    kind: str
+    fields: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"row {self.seq}: {self.kind} comes out differently\n" + "\n".join(f"  {field}" for field in self.fields)
+
+
+@attrs.define(kw_only=True)
+class ReplayReport:
+    """`counts` are decisions made again by kind, `states` how many of risk's states were compared."""
+
+    counts: Counter[str] = attrs.Factory(Counter)
+    candles: int = 0
+    inputs: int = 0
+    lives: int = 0
+    states: int = 0
+    differences: list[ReplayDifference] = attrs.Factory(list)
+    differences_total: int = 0
+
+    @property
+    def equal(self) -> bool:
+        return self.differences_total == 0
+
+    def __str__(self) -> str:
+        made = ", ".join(f"{count} {kind}" for kind, count in sorted(self.counts.items())) or "no decision"
+        head = f"{made}; {self.states} states of risk; {self.lives} lives; {self.differences_total} differences"
+        return "\n".join([head, *map(str, self.differences)])
+
+
+def replay(rows: Iterable[StoredRecord]) -> ReplayReport:
+    """Decide again. `rows` are the journal's of `REPLAYED_KINDS`, in its order. Raises CannotReplay."""
+    again = _Replay()
+    for row in rows:
+        again.hear(row)
+    again.end()
+    return again.report
+
+
+class _Replay:
+    """The machines, and what they say must come next in the journal."""
+
+    def __init__(self) -> None:
+        self.report = ReplayReport()
+        self.settings: dict[str, Settings] = {}
+        self.pairs: dict[str, dict[Symbol, PairSpec]] = {}
+        self.signals: SignalMachine | None = None
+        self.risk: RiskMachine | None = None
+        self.scores: deque[Record] = deque()
+        self.decided: deque[Record] = deque()
+        self.approved: dict[str, bytes] = {}
+        self.intent: Approved | None = None
+        self.keys: set[tuple[str, str]] = set()
+        self.seq = 0
+
+    def hear(self, row: StoredRecord) -> None:
+        self.seq, record = row.seq, row.record
+        if record.key is not None:
+            self.keys.add((record.kind, record.key))
+        match record.kind:
+            case "SettingsHeard":
+                self.settings[record.key or ""] = read_settings(record.payload)
+            case "PairsHeard":
+                self.pairs[record.key or ""] = read_pairs(record.payload)
+            case "SignalHeard":
+                self._missed(self.scores)
+                self._candles(record.payload)
+            case "RiskHeard":
+                self._missed(self.decided)
+                self._batch(read_risk_heard(record.payload))
+            case "SignalScore":
+                self._compare(self.signals is not None, self.scores, record)
+            case "Approved":
+                self._approval(_APPROVED.decode(record.payload))
+            case "SubmitOrder":
+                self._order(record)
+            case _:
+                self._compare(self.risk is not None, self.decided, record)
+
+    def end(self) -> None:
+        self._missed(self.scores)
+        self._missed(self.decided)
+
+    # --- strategies -------------------------------------------------------------------------------------------------
+
+    def _candles(self, payload: bytes) -> None:
+        heard = read_signal_heard(payload)
+        if heard.states is not None:
+            self.report.lives += 1
+            self.signals = SignalMachine(self._named(self.settings, heard.settings, SETTINGS_KIND))
+            cells = [
+                CellWrite(table=SIGNAL_TABLE, key=name, payload=bytes(state)) for name, state in heard.states.items()
+            ]
+            for name in self.signals.restore(cells):
+                self._differ(SIGNAL_HEARD_KIND, f"strategy {name} must fit its kept state, does not")
+        if self.signals is None:
+            raise CannotReplay(f"row {self.seq} must follow the state of the strategies, none was kept")
+        self.report.candles += len(heard.candles)
+        for closed in heard.candles:
+            self._expect(self.scores, [signal_record(score) for score in self.signals.on_candle(closed)])
+
+    # --- risk -------------------------------------------------------------------------------------------------------
+
+    def _batch(self, heard: RiskHeard) -> None:
+        if heard.settings is not None:
+            settings = self._named(self.settings, heard.settings, SETTINGS_KIND)
+            pairs = self._named(self.pairs, heard.pairs, PAIRS_KIND)
+            if self.risk is None:
+                self.risk = RiskMachine(settings, pairs)
+            self.risk.on_settings(settings)
+            self.risk.on_pairs(pairs)
+        if self.risk is None:
+            raise CannotReplay(f"row {self.seq} must follow the settings of risk, none were kept")
+        if heard.state != NOTHING:
+            self.report.lives += 1
+            self.risk = RiskMachine(self.risk.settings, self.risk.pairs)
+            self.risk.restore((CellWrite(table=RISK_TABLE, key=RISK_KEY, payload=bytes(heard.state)),))
+        machine = self.risk
+        self.report.inputs += len(heard.inputs)
+        for said in heard.inputs:
+            outputs = _judge(machine, said)
+            self._expect(self.decided, outputs.records)
+            for approved in outputs.approved:
+                self.approved[approved.intent.intent_id] = msgspec.json.encode(approved.intent, order="sorted")
+            if heard.lost:
+                machine.release_unsent(approved.intent.intent_id for approved in outputs.approved)
+        machine.release_ended(heard.released)
+        machine.endings_missed = False
+        self.report.states += 1
+        after = state_digest(machine.checkpoint().payload)
+        if after != heard.after:
+            self._differ(RISK_HEARD_KIND, f"state after the batch must have digest {heard.after}, has {after}")
+
+    # --- orders -----------------------------------------------------------------------------------------------------
+
+    def _approval(self, approved: Approved) -> None:
+        """An intent that the order actor took. Risk must have approved exactly it, unless it protects or flattens."""
+        self.intent = approved
+        intent = approved.intent
+        if intent.signal_id is None and intent.intent_id not in self.approved:
+            return
+        self.report.counts[APPROVED_KIND] += 1
+        ours = self.approved.get(intent.intent_id)
+        theirs = msgspec.json.encode(intent, order="sorted")
+        if ours is None:
+            self._differ(APPROVED_KIND, f"risk must have approved {intent.intent_id}, did not")
+        elif ours != theirs:
+            self._differ_in(APPROVED_KIND, ours, theirs)
+
+    def _order(self, record: Record) -> None:
+        self.report.counts[ORDER_KIND] += 1
+        kept = read_decision(record)
+        assert isinstance(kept, SubmitOrder)
+        if self.intent is None or self.intent.intent.correlation_id != kept.correlation_id:
+            self._differ(ORDER_KIND, f"order {kept.cid} must follow its intent, does not")
+            return
+        intent, self.intent = self.intent.intent, None
+        made = submit_order(intent, cid=kept.cid, group_id=kept.group_id, session=0)
+        ours = order_record(made, intent.decided_ms)
+        if ours != record:
+            self._differ_in(ORDER_KIND, ours.payload, record.payload)
+
+    # --- comparing --------------------------------------------------------------------------------------------------
+
+    def _named(self, known: dict[str, Any], digest: str | None, kind: str) -> Any:
+        found = known.get(digest or "")
+        if found is None:
+            raise CannotReplay(f"row {self.seq} names {kind} {digest}, which must be in the journal and is not")
+        return found
+
+    def _expect(self, queue: deque[Record], records: Iterable[Record]) -> None:
+        """What the journal must say next: it writes no second record of one key."""
+        queue.extend(one for one in records if one.key is None or (one.kind, one.key) not in self.keys)
+
+    def _compare(self, known: bool, expected: deque[Record], record: Record) -> None:
+        if not known:
+            raise CannotReplay(
+                f"row {self.seq} is a {record.kind} and nothing says what was heard before it: the journal must be"
+                " of a version that keeps that"
+            )
+        self.report.counts[record.kind] += 1
+        if not expected:
+            self._differ(record.kind, "nothing must be decided here")
+            return
+        ours = expected.popleft()
+        if ours.kind != record.kind:
+            self._differ(record.kind, f"a {ours.kind} must be decided here")
+        elif ours.payload != record.payload:
+            self._differ_in(record.kind, ours.payload, record.payload)
+        elif ours != record:
+            self._differ(record.kind, f"must be {ours}")
+
+    def _missed(self, expected: deque[Record]) -> None:
+        for record in expected:
+            self._differ(record.kind, f"{record.key or record.correlation_id} must be decided before this row")
+        expected.clear()
+
+    def _differ_in(self, kind: str, ours: bytes, theirs: bytes) -> None:
+        fields = differing(msgspec.json.decode(ours), msgspec.json.decode(theirs), "", "replay", "journal")
+        self._differ(kind, *list(fields)[:FIELDS_TOLD])
+
+    def _differ(self, kind: str, *fields: str) -> None:
+        self.report.differences_total += 1
+        if len(self.report.differences) < DIFFERENCES_KEPT:
+            self.report.differences.append(ReplayDifference(seq=self.seq, kind=kind, fields=fields))
+
+
+def _judge(machine: RiskMachine, said: Any) -> RiskOutputs:
+    match said:
+        case SignalScore():
+            return machine.on_score(said)
+        case AccountState():
+            return machine.on_account(said)
+        case MarketCondition():
+            return machine.on_condition(said)
+        case _:
+            return machine.on_command(said)

@@ -1,0 +1,141 @@
+"""Replay: what a run decided is decided again from its journal, whatever was killed on the way, and a change shows."""
+
+import json
+import math
+import random
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+import trio
+
+from genesis.cli.main import call
+from genesis.domain.heard import HEARD_KINDS
+from genesis.edge.store import ReadOnlyStore
+from genesis.research.replay import REPLAYED_KINDS, CannotReplay, replay
+from genesis.run_options import ExitCode
+from protocols.journal import ReadRecords, StoredRecord
+from tests.house import house, leaves, lively_layer, piece_of
+
+KILLS = 40
+Capture = pytest.CaptureFixture[str]
+
+
+async def _trade(directory: Path) -> None:
+    """Forty minutes of the default recording, in which actors are killed between any two steps."""
+    chance = random.Random("replay")
+    async with house(directory, recording=piece_of(minutes=40, skip=600), layer=lively_layer()) as here:
+        await here.ready()
+        paths = leaves(here.engine)
+
+        async def assassin() -> None:
+            for _ in range(KILLS):
+                for _ in range(chance.randrange(200)):
+                    await trio.lowlevel.checkpoint()
+                here.engine.supervisor.kill(chance.choice(paths), reason="to be replayed")
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(assassin)
+            await here.exchange.replay(math.inf, here.pacer)
+        await here.all_orders_known()
+
+
+@pytest.fixture(scope="module")
+def journal(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("replay")
+    trio.run(_trade, directory, strict_exception_groups=True)
+    return directory / "sim.sqlite"
+
+
+@pytest.fixture
+def rows(journal: Path) -> tuple[StoredRecord, ...]:
+    with ReadOnlyStore.open(journal) as store:
+        return store.read_records(ReadRecords(kinds=REPLAYED_KINDS, limit=1_000_000)).records
+
+
+def changed(rows: tuple[StoredRecord, ...], kind: str, old: bytes, new: bytes) -> Iterator[StoredRecord]:
+    """The journal with the first record of a kind that contains `old` changed."""
+    done = False
+    for row in rows:
+        record = row.record
+        if not done and record.kind == kind and old in record.payload:
+            done = True
+            record = msgspec.structs.replace(record, payload=record.payload.replace(old, new, 1))
+        yield msgspec.structs.replace(row, record=record)
+    assert done, f"no {kind} contains {old!r}"
+
+
+def test_every_decision_of_a_troubled_run_is_made_again(rows: tuple[StoredRecord, ...]) -> None:
+    report = replay(rows)
+    assert report.equal, str(report)
+    assert report.counts["SignalScore"] > 100
+    for kind in ("Verdict", "Approved", "SubmitOrder"):
+        assert report.counts[kind] > 5, kind
+    assert report.states > 50
+    assert report.lives > 2, "signal and risk must have been killed at least once"
+
+
+@pytest.mark.parametrize(
+    ("kind", "old", "new"),
+    [
+        ("SignalHeard", b'"close":', b'"close":1'),
+        ("SignalScore", b'"confidence":0', b'"confidence":1'),
+        ("RiskHeard", b'"cash":"', b'"cash":"1'),
+        ("Verdict", b'"approved":true', b'"approved":false'),
+        ("Approved", b'"quantity":"0', b'"quantity":"1'),
+        ("SubmitOrder", b'"amount":"', b'"amount":"1'),
+    ],
+)
+def test_what_was_not_decided_so_is_told(rows: tuple[StoredRecord, ...], kind: str, old: bytes, new: bytes) -> None:
+    report = replay(changed(rows, kind, old, new))
+    assert not report.equal
+    assert report.differences
+    assert "must be" in str(report) or "must have" in str(report)
+
+
+@pytest.mark.parametrize("kind", ["SignalScore", "Verdict"])
+def test_a_decision_that_is_missing_is_told(rows: tuple[StoredRecord, ...], kind: str) -> None:
+    gone = next(row for row in rows if row.record.kind == kind)
+    report = replay(row for row in rows if row is not gone)
+    assert [(one.kind, one.fields) for one in report.differences] == [
+        (kind, (f"{gone.record.key} must be decided before this row",))
+    ]
+
+
+def test_other_code_decides_otherwise(rows: tuple[StoredRecord, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a replay is for: a change of a rule is found by what it would have done."""
+    monkeypatch.setattr("genesis.domain.risk_machine.entry_quantity", lambda *_: 0)
+    assert not replay(rows).equal
+
+
+def test_a_journal_that_kept_no_inputs_cannot_be_replayed(rows: tuple[StoredRecord, ...]) -> None:
+    with pytest.raises(CannotReplay, match="nothing says what was heard"):
+        replay(row for row in rows if row.record.kind not in HEARD_KINDS)
+    assert replay(()).equal
+
+
+def test_the_command_answers_with_its_exit_code(journal: Path, tmp_path: Path, capsys: Capture) -> None:
+    assert call(["replay", "--journal", str(journal), "--json"]) == ExitCode.OK
+    answer = json.loads(capsys.readouterr().out)
+    assert (answer["equal"], answer["differences"]) == (True, 0)
+    assert answer["decisions"]["Verdict"] > 5
+    home = tmp_path / "home"
+    home.mkdir()
+    for file in journal.parent.glob("sim.sqlite*"):
+        shutil.copy(file, home)
+    assert call(["replay", "--data-dir", str(home)]) == ExitCode.OK
+    assert " 0 differences" in capsys.readouterr().out
+    assert call(["replay", "--mode", "live", "--data-dir", str(home)]) == ExitCode.NOT_FOUND
+    whole = journal.read_bytes()
+    cut = tmp_path / "cut.sqlite"
+    cut.write_bytes(whole[: len(whole) // 2])
+    assert call(["replay", "--journal", str(cut)]) == ExitCode.ERROR
+    capsys.readouterr()
+
+
+def test_a_difference_is_an_error(journal: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
+    monkeypatch.setattr("genesis.domain.risk_machine.entry_quantity", lambda *_: 0)
+    assert call(["replay", "--journal", str(journal)]) == ExitCode.ERROR
+    assert "Verdict comes out differently" in capsys.readouterr().out
