@@ -25,11 +25,21 @@ GOALS: Final = (
     Goal(
         "market data in", "all caches, mixed feed: at most 2.5 us CPU a message", "decode, mixed feed, all caches", 2.5
     ),
+    Goal("market data in", "from the socket to the caches: at most 2.5 us", "feed, socket to caches", 2.5),
+    Goal("market data in", "from the socket to the actors: at most 4 us", "feed, socket to actors", 4.0),
+    Goal("market data in", "20,000 messages a second: within one core", "feed, at 20,000 messages/s", 100.0),
     Goal(
-        "market data in", "with hand-over to the actors: at most 4 us", why_not="no bench of the public connection yet"
+        "market data in",
+        "cheaper than bitfinex-api-py on the same feed",
+        "feed, bitfinex-api-py",
+        at_least=1.0,
+        of_ratio=True,
     ),
+    Goal("market data in", "cheaper than ccxt.pro on the same feed", "feed, ccxt.pro", at_least=1.0, of_ratio=True),
     Goal(
-        "market data in", "20,000 messages a second with order latency within 2x of idle", why_not="no load bench yet"
+        "market data in",
+        "20,000 messages a second with order latency within 2x of idle",
+        why_not="no bench trades beside such a feed yet",
     ),
     Goal("mailboxes", "64 in a batch: at most 0.3 us a message", "mailbox, 64 in a batch, a message", 0.3),
     Goal("mailboxes", "one at a time: at most 8 us", "mailbox, one at a time, there and back, a hop", 8.0),
