@@ -21,6 +21,7 @@ from genesis.edge.connection_stats import ConnectionStats
 from genesis.edge.errors import EdgeError, HandshakeRefused, LinkClosed
 from genesis.edge.handover import Handover
 from genesis.edge.websocket import Dial, WebSocket
+from protocols.bitfinex.book_shelf import BookShelf
 from protocols.bitfinex.errors import (
     ERR_CHANNEL_LIMIT,
     ERR_CONCURRENCY,
@@ -122,6 +123,7 @@ class ConnectionPublicActor:
     """`prices` conflates (Ticker, BookTop); `events` blocks (everything else). `pacing` is shared by all sockets.
 
     `gaps` leads to who fetches trades that a snapshot does not reach back to; it must never make its sender wait.
+    `shelf` lets people look into the books of the open socket.
     """
 
     name: str
@@ -136,6 +138,7 @@ class ConnectionPublicActor:
     pacing: RateLimit | None = None
     notices: Channel[Any] | None = None
     gaps: Channel[Any] | None = None
+    shelf: BookShelf | None = None
     _line: _Line | None = attrs.field(default=None, init=False)
     _status: str = attrs.field(default="idle", init=False)
     _last_error: str | None = attrs.field(default=None, init=False)
@@ -214,6 +217,8 @@ class ConnectionPublicActor:
                     frames,
                 )
                 self.stats.last_frame_ns = self.stats.last_data_ns = ctx.clock.now_ns()
+                if self.shelf is not None:
+                    self.shelf.put(self.name, line.session)
                 self._tell(ctx, "connected")
                 with line.scope:
                     async with trio.open_nursery() as nursery:
@@ -233,6 +238,8 @@ class ConnectionPublicActor:
             line.end(reason)
         finally:
             self._line = None
+            if self.shelf is not None:
+                self.shelf.remove(self.name)
         return await self._after(ctx, line)
 
     async def _after(self, ctx: Context, line: _Line) -> tuple[str, float, float]:

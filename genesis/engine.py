@@ -50,6 +50,7 @@ from genesis.market_data import MarketData
 from genesis.market_ports import market_ports
 from genesis.plan import MONEY_CHANNELS, Plan
 from genesis.signal_ports import signal_ports
+from protocols.bitfinex.book_shelf import BookShelf
 from protocols.bitfinex.subscriptions import Subscription
 from protocols.config import SetSettings, SettingsReply
 from protocols.health import ConnectionView, Notice
@@ -144,6 +145,7 @@ class Engine:
             uri = venue.private_uri if name == "connection_private" else venue.public_uri
             self.cells.connections[name] = Latest(_resting(name, uri))
         self.ledger = SendLedger()
+        self.books = BookShelf()
         self.protection_watch = ProtectionWatch()
         self.recent = Recent()
         self.hub = Hub()
@@ -328,6 +330,7 @@ class Engine:
                 pacing=self._public_pacing,
                 notices=self.channels.ui,
                 gaps=self.channels.candle_requests,
+                shelf=self.books,
             )
 
         return start
@@ -468,6 +471,10 @@ class Engine:
             equity=self._equity,
             notices=recent.notices,
             performance=self._performance,
+            prints=lambda symbol: cells.market.value.prints.get(symbol, ()),
+            depth=self.books.levels,
+            closed_trades=lambda: () if cells.account.value is None else cells.account.value.trades,
+            figures=lambda: None if cells.account.value is None else cells.account.value.performance,
             protection=lambda: cells.protection.value,
             brackets=lambda: cells.orders.value.protection,
             gauges=self._gauges,

@@ -18,6 +18,7 @@ from web.idempotency import Replays
 from web.limits import Lockout, RateLimit
 from web.metrics import Metrics
 from web.readers import Readers
+from web.sysinfo import SystemWatch
 from web.tokens import Claims, Scope, TokenError, Tokens
 
 BEARER: Final = "bearer "
@@ -35,6 +36,8 @@ class Api:
     hub: Hub
     metrics: Metrics
     desk: Desk = attrs.field(factory=Desk)
+    routes: "tuple[Route, ...]" = ()
+    system: SystemWatch = attrs.field(factory=SystemWatch)
     replays: Replays = attrs.field(factory=Replays)
     stopping: trio.Event = attrs.field(factory=trio.Event)
     loopback: bool = True
@@ -126,7 +129,7 @@ class Route:
 
     `path` is written as in OpenAPI: `/api/v2/order/{order_id}`. `needs` names the control, or the port of the desk,
     without which the route answers 404; `statuses` are the refusals of its own that the document should list;
-    `successor` is the new path of an old one.
+    `successor` is the new path of an old one; `etag` answers 304 to who has the same already.
     """
 
     method: str
@@ -142,6 +145,7 @@ class Route:
     needs: str | None = None
     statuses: tuple[int, ...] = ()
     successor: str | None = None
+    etag: bool = False
 
     @property
     def operation_id(self) -> str:

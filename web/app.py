@@ -1,5 +1,6 @@
 """The Quart application: the table of routes, the stream, the page, and one way to answer errors."""
 
+import hashlib
 import logging
 import random
 from collections.abc import Awaitable, Callable
@@ -24,6 +25,7 @@ from web.hub import Hub
 from web.idempotency import HEADER, KEY, REPLAYED, Answered, KeyReused, StillRunning
 from web.legacy import headers_of
 from web.metrics import Metrics
+from web.observability import dashboard
 from web.openapi import document
 from web.readers import Readers
 from web.routes import ROUTES
@@ -73,6 +75,7 @@ def create_app(
         metrics=Metrics.over(readers, hub, counters),
         loopback=loopback,
         desk=desk if desk is not None else Desk(),
+        routes=ROUTES,
     )
     app = QuartTrio("web", static_folder=None)
     app.config.update(
@@ -172,6 +175,8 @@ def _idempotency_key(route: Route) -> str | None:
 
 async def _once(api: Api, route: Route, call: Call) -> Response:
     """Work on a request; one with a key that was answered before gets that answer, and nothing happens."""
+    if route.etag:
+        return _unless_known(_encode(await route.handler(api, call)))
     if call.idempotency_key is None or call.claims is None:
         return _answer(await route.handler(api, call), route.status)
     name = (call.subject, f"{route.operation_id} {sorted(call.path.items())}", call.idempotency_key)
@@ -193,6 +198,16 @@ async def _once(api: Api, route: Route, call: Call) -> Response:
         raise
     api.replays.end(name, Answered(route.status, body))
     return Response(body, route.status, content_type="application/json")
+
+
+def _unless_known(body: bytes) -> Response:
+    """The answer with its entity tag, or 304 when the client has it already."""
+    tag = f'"{hashlib.blake2b(body, digest_size=12).hexdigest()}"'
+    known = [one.strip().removeprefix("W/") for one in request.headers.get("If-None-Match", "").split(",")]
+    headers = {"ETag": tag, "Cache-Control": "private, no-cache"}
+    if tag in known or known == ["*"]:
+        return Response(b"", 304, headers=headers)
+    return Response(body, 200, headers=headers, content_type="application/json")
 
 
 def _query(route: Route) -> Any:
@@ -255,12 +270,26 @@ def _add_plain(app: QuartTrio, api: Api) -> None:
 
     async def openapi() -> Response:
         api.admit(None, request.remote_addr or "", None)
-        return Response(described, content_type="application/json")
+        return _unless_known(described)
 
     async def events() -> None:
         await stream(api)
 
-    for path, name, view in (("/health", "health", health), ("/metrics", "metrics", metrics)):
+    async def observability() -> Response:
+        # One address for both: a browser that goes there gets the page, a program the numbers.
+        if "Authorization" not in request.headers and "text/html" in request.headers.get("Accept", ""):
+            return await _file(PAGES["/"])
+        bearer, address = _caller()
+        claims = api.claims_of(bearer, address)
+        api.admit(claims, address, Scope.READ)
+        call = Call(claims=claims, bearer=bearer, address=address, path={}, query=None, body=None)
+        return _answer(await dashboard(api, call))
+
+    for path, name, view in (
+        ("/health", "health", health),
+        ("/metrics", "metrics", metrics),
+        ("/observability/dashboard", "observability", observability),
+    ):
         app.add_url_rule(path, name, _guarded(api, view), methods=["GET"], provide_automatic_options=False)
     app.add_url_rule(
         "/openapi.json", "openapi", _guarded(api, openapi), methods=["GET"], provide_automatic_options=False

@@ -109,17 +109,17 @@ async def close_position(api: Api, call: Call) -> Accepted:
     held = {} if account is None else {view.symbol: view.quantity for view in account.positions}
     if held.get(symbol_of(symbol), Decimal(0)) == 0:
         raise ApiError(404, f"no position in {symbol[:30]} is held", code="no_position")
-    return await _flatten(api, symbol, f"{body.reason} ({call.subject})")
+    return await close_everything(api, symbol, f"{body.reason} ({call.subject})")
 
 
 async def flatten(api: Api, call: Call) -> Accepted:
     body: FlattenBody = call.body
     if body.confirm != "flatten":
         raise ApiError(422, 'confirm must be "flatten": this cancels every order and sells what is held')
-    return await _flatten(api, body.symbol, f"{body.reason} ({call.subject})")
+    return await close_everything(api, body.symbol, f"{body.reason} ({call.subject})")
 
 
-async def _flatten(api: Api, symbol: str | None, reason: str) -> Accepted:
+async def close_everything(api: Api, symbol: str | None, reason: str) -> Accepted:
     control = api.controls.flatten
     if control is None:
         raise _absent()

@@ -103,6 +103,7 @@ MARKET: Final = (
         needs="market",
         tag="market",
         summary="Every pair that the venue trades, and its currency map.",
+        etag=True,
         statuses=(503,),
     ),
     Route(

@@ -90,6 +90,8 @@ def _operation(route: Route, schema_of: dict[type, dict[str, Any]], components: 
         },
         "security": [] if route.scope is None else [{"bearer": []}],
     }
+    if route.etag:
+        operation["responses"]["304"] = {"description": "The same as If-None-Match says."}
     if route.successor is not None:
         operation["deprecated"] = True
     parameters = [

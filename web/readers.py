@@ -9,14 +9,16 @@ from collections.abc import Callable, Mapping, Sequence
 import attrs
 
 from genesis.domain.live_performance import LivePerformance
+from protocols.account import ClosedTrade, Performance
 from protocols.health import ActorView, ConnectionView, Notice
-from protocols.market import BookTop, Candle, Freshness, Ticker
+from protocols.market import BookLevels, BookTop, Candle, Freshness, Ticker, TradePrint
 from protocols.orders import Fill, OrderView
 from protocols.regime import RegimeView
 from protocols.risk import AccountState, RiskStatus, Verdict
 from protocols.settings import Settings
 from protocols.signals import SignalScore
 from protocols.trading import ProtectionStatus, ProtectionView
+from protocols.units import Symbol
 from web.models import EngineStatus, EquityPoint
 
 
@@ -42,6 +44,14 @@ def _no_tops() -> dict[str, BookTop]:
 
 def _no_candles(symbol: str, timeframe: str) -> tuple[Candle, ...]:
     return ()
+
+
+def _no_prints(symbol: str) -> tuple[TradePrint, ...]:
+    return ()
+
+
+def _no_depth(symbol: Symbol, limit: int) -> None:
+    return None
 
 
 @attrs.frozen(kw_only=True)
@@ -70,6 +80,10 @@ class Readers:
     notices: Callable[[], Sequence[Notice]] = _nothing
     settings: Callable[[], Settings] = Settings
     performance: Callable[[], LivePerformance | None] = _none
+    prints: Callable[[str], Sequence[TradePrint]] = _no_prints
+    depth: Callable[[Symbol, int], BookLevels | None] = _no_depth
+    closed_trades: Callable[[], Sequence[ClosedTrade]] = _nothing
+    figures: Callable[[], Performance | None] = _none
     protection: Callable[[], ProtectionStatus] = ProtectionStatus
     brackets: Callable[[], Sequence[ProtectionView]] = _nothing
     gauges: Callable[[], Mapping[str, float]] = _empty

@@ -41,6 +41,7 @@ RISK_READING: Final = (
         answer=Limits,
         tag="risk",
         summary="Every limit with its value, range, meaning, and which way is stricter.",
+        etag=True,
     ),
     Route(
         method="GET",
@@ -110,6 +111,7 @@ RISK_READING: Final = (
         answer=Codes,
         tag="risk",
         summary="Every rule's code, words, numbers and advice.",
+        etag=True,
     ),
 )
 

@@ -22,6 +22,7 @@ from web.bodies import (
     TicketBody,
     UpdateBody,
 )
+from web.familiar_routes import FAMILIAR
 from web.legacy import legacy_routes
 from web.market_routes import MARKET
 from web.models import (
@@ -42,6 +43,7 @@ from web.models import (
     Trades,
     Wallets,
 )
+from web.observability import OBSERVING
 from web.risk_models import Flattening
 from web.risk_routes import RISK_CONTROLLING, RISK_READING
 from web.signal_routes import SIGNALS
@@ -160,6 +162,7 @@ READING: Final = (
         query=CandlesQuery,
         tag="market",
         summary="Candles, oldest first; the last may still be forming.",
+        etag=True,
         statuses=(404,),
     ),
     Route(
@@ -387,6 +390,17 @@ MINTING: Final = (
     ),
 )
 
-CURRENT: Final = (*READING, *MARKET, *SIGNALS, *RISK_READING, *CONTROLLING, *RISK_CONTROLLING, *TRADING, *MINTING)
+CURRENT: Final = (
+    *READING,
+    *MARKET,
+    *SIGNALS,
+    *RISK_READING,
+    *CONTROLLING,
+    *RISK_CONTROLLING,
+    *TRADING,
+    *OBSERVING,
+    *FAMILIAR,
+    *MINTING,
+)
 
 ROUTES: Final[tuple[Route, ...]] = (*CURRENT, *legacy_routes(CURRENT))

@@ -87,7 +87,15 @@ TRADING: Final[tuple[Route, ...]] = (
         needs="order",
         statuses=(409, 503),
     ),
-    _get("/order/templates", trading.templates, TemplateList, "orders", "Order templates, by name.", needs="templates"),
+    _get(
+        "/order/templates",
+        trading.templates,
+        TemplateList,
+        "orders",
+        "Order templates, by name.",
+        needs="templates",
+        etag=True,
+    ),
     _change(
         "POST",
         "/order/templates",

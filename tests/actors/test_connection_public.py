@@ -14,11 +14,13 @@ from genesis.core.channel import Channel, Overflow
 from genesis.core.latest import Latest
 from genesis.edge.connection_stats import ConnectionStats
 from genesis.edge.websocket import fast_websocket
+from protocols.bitfinex.book_shelf import BookShelf
 from protocols.bitfinex.events import FLAG_CHECKSUM, FLAG_SEQ_ALL, FLAG_TIMESTAMP
 from protocols.bitfinex.subscriptions import Subscription, book, candles, ticker, trades
 from protocols.health import ConnectionView, Notice, Reconnect
 from protocols.market import BookTop, CandleSnapshot, StreamBeat, StreamDown, StreamUp, Ticker, TradePrint
 from protocols.settings import ConnectionSettings, Settings
+from protocols.units import Symbol
 from tests.actors.deciding_stage import Listener, Stage, journal_channel, on_stage
 from tests.actors.scripted_venue import Conf, ScriptedVenue, Subscribe, Unsubscribe, eventually, scripted_venue
 
@@ -37,6 +39,7 @@ class World:
     events: list[Any]
     prices: list[Any]
     notices: list[Any]
+    shelf: BookShelf
 
     async def until(self, condition: Callable[[], bool], *, within_s: float = 300.0) -> None:
         await eventually(condition, within_s=within_s)
@@ -77,6 +80,7 @@ async def a_world(
         events = Channel[Any]("events", Overflow.BLOCK)
         commands = Channel[Any]("commands", Overflow.CONFLATE, key=lambda message: 0)
         notices = Channel[Any]("notices", Overflow.DROP_OLDEST)
+        shelf = BookShelf()
         cell, stats, view = Latest(share), ConnectionStats(), Latest(a_view())
         heard = {name: Listener() for name in ("prices", "events", "notices")}
 
@@ -92,6 +96,7 @@ async def a_world(
                 view=view,
                 stats=stats,
                 notices=notices,
+                shelf=shelf,
             )
 
         async with on_stage(
@@ -114,6 +119,7 @@ async def a_world(
                 events=heard["events"].heard,
                 prices=heard["prices"].heard,
                 notices=heard["notices"].heard,
+                shelf=shelf,
             )
 
 
@@ -135,6 +141,19 @@ async def test_it_sets_flags_first_then_subscribes_and_tells_what_it_hears(autoj
         assert [trade.trade_id for trade in world.of(TradePrint)] == [9]
         assert world.of(StreamBeat)[0].venue_ms == world.venue.time_ms
         assert world.view.value.status == "up"
+
+
+async def test_people_can_look_into_its_books_while_its_line_is_up(autojump_clock: MockClock) -> None:
+    async with a_world(autojump_clock) as world:
+        await world.up()
+        await world.until(lambda: world.shelf.levels(Symbol("tBTCUSD"), 5) is not None)
+        levels = world.shelf.levels(Symbol("tBTCUSD"), 5)
+        assert levels is not None
+        assert levels.bids[0][0] < levels.asks[0][0]
+        assert world.shelf.levels(Symbol("tETHUSD"), 5) is None
+        await world.venue.socket.cut()
+        await world.until(lambda: world.shelf.levels(Symbol("tBTCUSD"), 5) is None)
+        await world.until(lambda: world.shelf.levels(Symbol("tBTCUSD"), 5) is not None)
 
 
 async def test_its_counts_equal_what_the_other_side_counts(autojump_clock: MockClock) -> None:

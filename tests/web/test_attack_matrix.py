@@ -77,7 +77,8 @@ async def test_only_the_right_token_host_and_origin_get_in(route: Route) -> None
 
 def test_every_route_has_a_scope_and_only_minting_is_public() -> None:
     public = {route.path for route in ROUTES if route.scope is None}
-    assert public == {"/api/v2/auth/ws-token", "/api/v2/auth/link", "/api/v2/auth/ticket"}
+    minting = {"/api/v2/auth/ws-token", "/api/v2/auth/link", "/api/v2/auth/ticket"}
+    assert public == {*minting, "/api/v2/ping"}
     for route in ROUTES:
         if route.method != "GET" and route.scope is not None:
             assert route.scope >= Scope.TRADE or route.tag == "tokens", route.path
@@ -91,4 +92,13 @@ def test_the_application_serves_nothing_that_is_not_in_the_table() -> None:
     }
     known = {(route.path, route.method) for route in ROUTES}
     others = {path for path, method in served - known if method not in ("HEAD", "OPTIONS")}
-    assert others == {"/", "/docs", "/health", "/metrics", "/openapi.json", "/api/v2/stream", "/static/{path:filename}"}
+    assert others == {
+        "/",
+        "/docs",
+        "/observability/dashboard",
+        "/health",
+        "/metrics",
+        "/openapi.json",
+        "/api/v2/stream",
+        "/static/{path:filename}",
+    }

@@ -1,0 +1,301 @@
+"""freqtrade's names: what its clients ask first answers here too, from the same readers and by the same controls."""
+
+from decimal import Decimal
+from typing import Final
+
+from genesis.domain.profit_report import (
+    Unit,
+    by_period,
+    by_symbol,
+    durations,
+    exit_reasons,
+    put_in,
+    ratio_of,
+)
+from protocols.account import ClosedTrade
+from protocols.risk import AccountState, SetPaused
+from protocols.units import TIMEFRAME_MS, ZERO
+from web.api import Api, Call
+from web.commands import close_everything
+from web.errors import ApiError
+from web.familiar_models import (
+    Balance,
+    Count,
+    CurrencyBalance,
+    ExitResult,
+    FamiliarLock,
+    FamiliarLocks,
+    ForceExitBody,
+    MeanDurations,
+    Outcome,
+    Period,
+    Periods,
+    PeriodsQuery,
+    Pong,
+    Profit,
+    Said,
+    ShownConfig,
+    Stats,
+    SymbolPerformance,
+    Version,
+)
+from web.sysinfo import SystemInfo
+
+API_VERSION: Final = 2.0
+
+
+def _account(api: Api) -> AccountState:
+    account = api.readers.account()
+    if account is None:
+        raise ApiError(503, "the account is not known yet", code="not_ready", headers={"Retry-After": "1"})
+    return account
+
+
+def _now_ms(api: Api) -> int:
+    return api.readers.status().venue_ms or api.clock.wall_ms()
+
+
+def _start_equity(api: Api, account: AccountState) -> Decimal:
+    """What the account was worth at its first figure; without one, what it is worth now less what was made."""
+    figures = api.readers.figures()
+    return figures.start_equity if figures is not None else account.equity - account.realized_pnl
+
+
+async def ping(api: Api, call: Call) -> Pong:
+    return Pong(status="pong")
+
+
+async def version(api: Api, call: Call) -> Version:
+    return Version(version=api.readers.status().version)
+
+
+async def count(api: Api, call: Call) -> Count:
+    held = [view for view in _account(api).positions if view.quantity]
+    return Count(
+        current=len(held),
+        max=api.readers.settings().risk.max_open_positions,
+        total_stake=float(sum((abs(view.notional) for view in held), ZERO)),
+    )
+
+
+async def balance(api: Api, call: Call) -> Balance:
+    account, tickers = _account(api), api.readers.tickers()
+    quote = account.quote_currency
+    start = _start_equity(api, account)
+    rows = []
+    for wallet in account.wallets:
+        ticker = tickers.get(f"t{wallet.currency}{quote}") or tickers.get(f"t{wallet.currency}:{quote}")
+        price = 1.0 if wallet.currency == quote else None if ticker is None else ticker.last
+        free = wallet.balance if wallet.available is None else wallet.available
+        rows.append(
+            CurrencyBalance(
+                currency=wallet.currency,
+                wallet=wallet.wallet_type,
+                free=float(free),
+                balance=float(wallet.balance),
+                used=float(wallet.balance - free),
+                est_stake=None if price is None else float(wallet.balance) * price,
+                stake=quote,
+            )
+        )
+    ratio = float(account.equity / start - 1) if start > 0 else 0.0
+    return Balance(
+        currencies=tuple(rows),
+        total=float(account.equity),
+        symbol=quote,
+        stake=quote,
+        starting_capital=float(start),
+        starting_capital_ratio=ratio,
+        starting_capital_pct=100 * ratio,
+        note="" if api.readers.status().mode == "live" else "Simulated balances",
+    )
+
+
+def _symbols(trades: tuple[ClosedTrade, ...]) -> tuple[SymbolPerformance, ...]:
+    return tuple(
+        SymbolPerformance(
+            pair=row.symbol,
+            profit=100 * row.ratio,
+            profit_ratio=row.ratio,
+            profit_pct=100 * row.ratio,
+            profit_abs=float(row.profit),
+            count=row.trades,
+        )
+        for row in by_symbol(trades)
+    )
+
+
+async def profit(api: Api, call: Call) -> Profit:
+    account, trades = _account(api), tuple(api.readers.closed_trades())
+    start, figures = _start_equity(api, account), api.readers.figures()
+    closed = sum((trade.pnl for trade in trades), ZERO)
+    whole = account.equity - start
+    wins = [trade for trade in trades if trade.pnl > 0]
+    losses = [trade for trade in trades if trade.pnl < 0]
+    lost = -sum((trade.pnl for trade in losses), ZERO)
+    won = sum((trade.pnl for trade in wins), ZERO)
+    symbols = _symbols(trades)
+    held = sum(1 for view in account.positions if view.quantity)
+    mean_ratio = sum(ratio_of(trade) for trade in trades) / len(trades) if trades else None
+    return Profit(
+        profit_closed_coin=float(closed),
+        profit_closed_ratio=_share(closed, start),
+        profit_closed_percent=100 * _share(closed, start),
+        profit_all_coin=float(whole),
+        profit_all_ratio=_share(whole, start),
+        profit_all_percent=100 * _share(whole, start),
+        trade_count=len(trades) + held,
+        closed_trade_count=len(trades),
+        first_trade_timestamp=min((trade.entry_ms for trade in trades), default=0),
+        latest_trade_timestamp=max((trade.exit_ms for trade in trades), default=0),
+        avg_duration_s=sum(trade.exit_ms - trade.entry_ms for trade in trades) / len(trades) / 1000 if trades else None,
+        best_pair=symbols[0].pair if symbols else "",
+        best_pair_profit_ratio=symbols[0].profit_ratio if symbols else 0.0,
+        winning_trades=len(wins),
+        losing_trades=len(losses),
+        profit_factor=float(won / lost) if lost > 0 else None,
+        winrate=len(wins) / len(trades) if trades else None,
+        expectancy=float(closed / len(trades)) if trades else None,
+        expectancy_ratio=mean_ratio,
+        max_drawdown=0.0 if figures is None else figures.max_drawdown,
+        trading_volume=float(sum((put_in(trade) + trade.exit_price * trade.quantity for trade in trades), ZERO)),
+        bot_start_timestamp=api.readers.status().started_ms,
+        fees=float(account.fees),
+        figures=figures,
+        by_symbol=symbols,
+    )
+
+
+def _share(part: Decimal, whole: Decimal) -> float:
+    return float(part / whole) if whole > 0 else 0.0
+
+
+async def stats(api: Api, call: Call) -> Stats:
+    trades = tuple(api.readers.closed_trades())
+    mean = durations(trades)
+    reasons = exit_reasons(trades)
+    return Stats(
+        exit_reasons={
+            name: Outcome(wins=row.wins, losses=row.losses, draws=row.draws) for name, row in sorted(reasons.items())
+        },
+        durations=MeanDurations(wins=mean.wins, losses=mean.losses, draws=mean.draws),
+    )
+
+
+def _periods(api: Api, call: Call, unit: Unit) -> Periods:
+    query: PeriodsQuery = call.query
+    account = _account(api)
+    rows = by_period(
+        api.readers.closed_trades(),
+        unit=unit,
+        count=query.timescale,
+        now_ms=_now_ms(api),
+        start_equity=_start_equity(api, account),
+    )
+    return Periods(
+        data=tuple(
+            Period(
+                date=row.first_day,
+                abs_profit=float(row.profit),
+                rel_profit=row.ratio,
+                starting_balance=float(row.starting_equity),
+                fiat_value=float(row.profit),
+                trade_count=row.trades,
+            )
+            for row in rows
+        ),
+        fiat_display_currency=account.quote_currency,
+        stake_currency=account.quote_currency,
+    )
+
+
+async def daily(api: Api, call: Call) -> Periods:
+    return _periods(api, call, Unit.DAY)
+
+
+async def weekly(api: Api, call: Call) -> Periods:
+    return _periods(api, call, Unit.WEEK)
+
+
+async def monthly(api: Api, call: Call) -> Periods:
+    return _periods(api, call, Unit.MONTH)
+
+
+async def locks(api: Api, call: Call) -> FamiliarLocks:
+    risk = api.readers.risk()
+    rows = () if risk is None else risk.locks
+    return FamiliarLocks(
+        lock_count=len(rows),
+        locks=tuple(
+            FamiliarLock(
+                id=lock.lock_id,
+                active=True,
+                lock_timestamp=lock.created_ms,
+                lock_end_timestamp=lock.until_ms,
+                pair=lock.symbol or "*",
+                side="*",
+                reason=lock.reason,
+            )
+            for lock in rows
+        ),
+    )
+
+
+async def stopentry(api: Api, call: Call) -> Said:
+    control = api.controls.risk
+    assert control is not None, "the route needs this control"
+    await control(
+        SetPaused(paused=True, reason="stopentry", actor=call.subject, correlation_id=f"api:{api.new_id()}"),
+    )
+    return Said(status="No more entries from now on. POST /api/v2/risk/unified/resume allows them again.")
+
+
+async def forceexit(api: Api, call: Call) -> ExitResult:
+    body: ForceExitBody = call.body
+    named = body.symbol or body.tradeid
+    if named is None or (body.symbol is not None and body.tradeid not in (None, body.symbol)):
+        raise ApiError(422, "exactly one of tradeid and symbol must be given, or both the same")
+    symbol = None if named == "all" else named
+    held = {view.symbol for view in _account(api).positions if view.quantity}
+    if symbol is not None and symbol not in held:
+        raise ApiError(404, f"no position in {symbol} is held", code="no_position")
+    accepted = await close_everything(api, symbol, f"{body.reason} ({call.subject})")
+    return ExitResult(result=f"Created exit order for {named}.", correlation_id=accepted.correlation_id)
+
+
+async def show_config(api: Api, call: Call) -> ShownConfig:
+    status, settings = api.readers.status(), api.readers.settings()
+    first = next((strategy for strategy in settings.strategies if strategy.enabled), None)
+    timeframe = "" if first is None else first.timeframe
+    return ShownConfig(
+        version=status.version,
+        api_version=API_VERSION,
+        dry_run=status.mode != "live",
+        runmode=status.mode,
+        state=_state(api),
+        bot_name=status.instance or "genesis",
+        exchange="bitfinex",
+        trading_mode="spot",
+        stake_currency=settings.quote_currency,
+        max_open_trades=settings.risk.max_open_positions,
+        stoploss=-float(settings.risk.stop_fraction),
+        trailing_stop=settings.risk.stop_trails,
+        timeframe=timeframe,
+        timeframe_ms=TIMEFRAME_MS.get(timeframe, 0),
+        strategy="" if first is None else first.name,
+        strategies=tuple(strategy.name for strategy in settings.strategies if strategy.enabled),
+        pairs=settings.market.symbols,
+        force_entry_enable=api.controls.order is not None,
+        settings_version=settings.version,
+    )
+
+
+def _state(api: Api) -> str:
+    risk = api.readers.risk()
+    if risk is None:
+        return "starting"
+    return "paused" if risk.paused and risk.state.value == "ACTIVE" else risk.state.value.lower()
+
+
+async def sysinfo(api: Api, call: Call) -> SystemInfo:
+    return api.system.look()
