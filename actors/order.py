@@ -155,7 +155,7 @@ class _Life:
             self.machine.pairs = self.actor.pairs.value
 
     def _best_price(self, symbol: Symbol, side: Side) -> Decimal | None:
-        """The front of the book on our side; only for pricing what rests already, never for deciding to trade."""
+        """The front of the book on our side; for pricing what rests, and for what would meet our own orders."""
         ticker = None if self.actor.market is None else self.actor.market.value.tickers.get(symbol)
         price = 0.0 if ticker is None else (ticker.bid if side is Side.BUY else ticker.ask)
         return exact(price) if price > 0 else None
@@ -213,10 +213,9 @@ class _Life:
         answer: Committed = await self.journal.ask(commit)
         for place, intent_id in out.intents:
             if not answer.new[place]:
-                self.machine.disown(intent_id)
+                disowned = self.machine.disown(intent_id)
                 forgotten = self.machine.take()
-                row = self.machine.by_intent(intent_id)
-                out.commands = [outgoing for outgoing in out.commands if outgoing.command.cid != row.cid]
+                out.commands = [outgoing for outgoing in out.commands if outgoing.command.cid not in disowned]
                 await self._keep(forgotten)
                 out.commands += forgotten.commands
                 out.questions += forgotten.questions

@@ -62,7 +62,8 @@ def _positive(name: str, number: Decimal | None) -> None:
 class Bracket(msgspec.Struct, frozen=True, kw_only=True):
     """Where to leave the position that an entry opens: each level as a price, or as a distance from the first fill.
 
-    `trailing` makes the stop follow the market at `stop_distance`.
+    `trailing` makes the stop follow the market at `stop_distance`: at once and by the venue, or, with an
+    `activation_price`, from when the market reaches that and by the engine.
     """
 
     stop_price: Decimal | None = None
@@ -70,9 +71,10 @@ class Bracket(msgspec.Struct, frozen=True, kw_only=True):
     target_price: Decimal | None = None
     target_distance: Decimal | None = None
     trailing: bool = False
+    activation_price: Decimal | None = None
 
     def __post_init__(self) -> None:
-        for name in ("stop_price", "stop_distance", "target_price", "target_distance"):
+        for name in ("stop_price", "stop_distance", "target_price", "target_distance", "activation_price"):
             _positive(name, getattr(self, name))
         if self.stop_price is not None and self.stop_distance is not None:
             raise ValueError("a stop must be a price or a distance, was both")
@@ -80,6 +82,8 @@ class Bracket(msgspec.Struct, frozen=True, kw_only=True):
             raise ValueError("a target must be a price or a distance, was both")
         if self.trailing and self.stop_distance is None:
             raise ValueError("stop_distance must be given for a trailing stop, was None")
+        if self.activation_price is not None and not self.trailing:
+            raise ValueError("activation_price must be absent unless trailing, was given")
 
     @property
     def has_stop(self) -> bool:

@@ -8,10 +8,28 @@ from protocols.orders import Fill, OrderView
 from protocols.units import Symbol
 
 
+class LotView(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """One lot of a position with its levels; `lot` is empty for what nobody else's bracket covers.
+
+    `quantity` is unsigned base. `activation_price` is where its stop begins to move, None once it does.
+    """
+
+    lot: str
+    strategy: str
+    quantity: Decimal
+    wanted: Decimal
+    stopped: Decimal
+    stop_price: Decimal | None
+    target_price: Decimal | None
+    trailing_distance: Decimal | None
+    activation_price: Decimal | None
+
+
 class ProtectionView(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """A position and the orders around it, by the order actor. `held` is signed, `stopped` what its stops cover.
 
-    `wanted` is what they should cover: less than is held while an exit is under way. None as a level: there is none.
+    `wanted` is what they should cover: less than is held while an exit is under way. Its own levels are those of the
+    newest lot; each of `lots` (oldest first) has some of its own. None as a level: there is none.
     """
 
     symbol: Symbol
@@ -24,6 +42,7 @@ class ProtectionView(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     target_price: Decimal | None
     trailing_distance: Decimal | None
     note: str
+    lots: tuple[LotView, ...] = ()
 
 
 class OrdersView(msgspec.Struct, frozen=True, kw_only=True, tag=True):

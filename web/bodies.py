@@ -95,8 +95,9 @@ class OrderBody(Strict, frozen=True, kw_only=True):
 class BracketBody(OrderBody, frozen=True, kw_only=True):
     """An order with its stop and its target, each as a price or as a distance from the first fill.
 
-    They are placed with the entry's first fill, follow its size, and hold for the whole position in the symbol. Without
-    a stop of its own the order gets the one of the settings. `trailing` makes the stop follow at `stop_distance`.
+    They are placed with the entry's first fill, follow its size, and hold for what this order opened: other brackets
+    and strategies in the symbol keep their own. Without a stop of its own the order gets the one of the settings.
+    `trailing` makes the stop follow at `stop_distance`, with `activation_price` from when the market reaches that.
     """
 
     stop_price: Decimal | None = None
@@ -104,6 +105,7 @@ class BracketBody(OrderBody, frozen=True, kw_only=True):
     target_price: Decimal | None = None
     target_distance: Decimal | None = None
     trailing: bool = False
+    activation_price: Decimal | None = None
 
 
 TemplateName = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]

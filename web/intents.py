@@ -76,5 +76,6 @@ def _bracket_of(body: OrderBody) -> Bracket | None:
         target_price=body.target_price,
         target_distance=body.target_distance,
         trailing=body.trailing,
+        activation_price=body.activation_price,
     )
     return asked if asked.has_stop or asked.has_target else None

@@ -1,4 +1,4 @@
-"""The bracket around a position: which protective orders should rest, and the steps from those that do to those.
+"""The bracket around a lot of a position: which orders should rest for it, and the steps from those that do to those.
 
 It is one pure function of what is wanted and what is there, so it needs no memory of how things came to be: after a
 crash, a reconnect or a stranger's cancel the same question is asked again, and the answer leads to the same end: one
@@ -9,23 +9,32 @@ are one OCO there, and nothing new is placed before the old has let go. A leg wh
 changed, in doubt) is waited for, never doubled.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from enum import StrEnum
+from typing import Final
 
 import attrs
 import msgspec
 
+from genesis.domain.order_lots import cut
+from genesis.domain.pairs import PairSpec
 from protocols.orders import Bracket, OrderIntent, OrderType, Purpose
 from protocols.units import ZERO, Side, Symbol, floor_amount, round_price
 
 
 class Levels(msgspec.Struct, frozen=True, kw_only=True):
-    """Where to leave a position, in prices the venue takes. `trail` is the distance of a stop that follows."""
+    """Where to leave a position, in prices the venue takes. `trail` is the distance of a stop that the venue moves.
+
+    `follow` is the distance of one that we move: `stop` stands where it is until the market reaches `activation`, and
+    from then on it is drawn after the market in place, so that at no moment nothing rests.
+    """
 
     stop: Decimal | None = None
     target: Decimal | None = None
     trail: Decimal | None = None
+    follow: Decimal | None = None
+    activation: Decimal | None = None
 
     @property
     def exist(self) -> bool:
@@ -99,30 +108,66 @@ def levels_of(bracket: Bracket, *, side: Side, price: Decimal) -> Levels:
     sign = side.sign
     stop, target = bracket.stop_price, bracket.target_price
     trail = round_price(bracket.stop_distance) if bracket.trailing and bracket.stop_distance is not None else None
+    follow = activation = None
+    if bracket.activation_price is not None:
+        follow, trail, activation = trail, None, _level(bracket.activation_price)
     if trail is None and bracket.stop_distance is not None:
         stop = price - bracket.stop_distance * sign
     if bracket.target_distance is not None:
         target = price + bracket.target_distance * sign
-    return Levels(stop=_level(stop), target=_level(target), trail=trail)
+    return Levels(stop=_level(stop), target=_level(target), trail=trail, follow=follow, activation=activation)
+
+
+FOLLOW_STEP: Final = Decimal("0.1")
+"""A stop that we move is moved by at least this part of its distance: each move costs the venue a request."""
+
+
+def followed(levels: Levels, *, side: Side, best: Decimal) -> Levels:
+    """The levels of a position of `side` when the front of the book on that side is `best`. Stops never move back."""
+    distance = levels.follow
+    if distance is None:
+        return levels
+    if levels.activation is not None:
+        if (best - levels.activation) * side.sign < 0:
+            return levels
+        levels = msgspec.structs.replace(levels, activation=None)
+    stop = _level(best - distance * side.sign)
+    if stop is None:
+        return levels
+    far_enough = levels.stop is None or (stop - levels.stop) * side.sign >= distance * FOLLOW_STEP
+    return msgspec.structs.replace(levels, stop=stop) if far_enough else levels
 
 
 def _level(price: Decimal | None) -> Decimal | None:
     return round_price(price) if price is not None and price > 0 else None
 
 
-def wanted_legs(levels: Levels, quantity: Decimal, *, margin: bool) -> tuple[Place, ...]:
-    """The protective orders of a whole position: one, or on margin a following stop with a target beside it."""
+def wanted_legs(levels: Levels, quantity: Decimal, *, margin: bool, pair: PairSpec | None = None) -> tuple[Place, ...]:
+    """The protective orders of a lot: one, or on margin a stop that moves with a target beside it.
+
+    What is more than one order may be is cut into several.
+    """
     if quantity <= 0 or not levels.exist:
         return ()
-    if levels.stop is not None and levels.target is not None:
-        return (Place(kind=LegKind.OCO, quantity=quantity, levels=levels),)
-    if levels.trail is not None:
-        trailing = Place(kind=LegKind.TRAIL, quantity=quantity, levels=Levels(trail=levels.trail))
-        if levels.target is None or not margin:
-            return (trailing,)
-        return trailing, Place(kind=LegKind.TARGET, quantity=quantity, levels=Levels(target=levels.target))
-    kind = LegKind.STOP if levels.stop is not None else LegKind.TARGET
-    return (Place(kind=kind, quantity=quantity, levels=levels),)
+    return tuple(
+        Place(kind=kind, quantity=part, levels=place)
+        for part in cut(quantity, pair)
+        for kind, place in _kinds(levels, margin)
+    )
+
+
+def _kinds(levels: Levels, margin: bool) -> Iterator[tuple[LegKind, Levels]]:
+    stop, target, trail = levels.stop, levels.target, levels.trail
+    if stop is not None and target is not None and levels.follow is None:
+        yield LegKind.OCO, Levels(stop=stop, target=target)
+        return
+    guard = trail is not None or stop is not None
+    if trail is not None:
+        yield LegKind.TRAIL, Levels(trail=trail)
+    elif stop is not None:
+        yield LegKind.STOP, Levels(stop=stop)
+    if target is not None and (margin or not guard):
+        yield LegKind.TARGET, Levels(target=target)
 
 
 def next_steps(wanted: Sequence[Place], legs: Sequence[Leg], *, margin: bool) -> tuple[Step, ...]:
@@ -132,7 +177,11 @@ def next_steps(wanted: Sequence[Place], legs: Sequence[Leg], *, margin: bool) ->
     missing: list[Place] = []
     kept: set[int] = set()
     for place in wanted:
-        alike = [leg for leg in present if leg.kind is place.kind and leg.state in (LegState.RESTING, LegState.MOVING)]
+        alike = [
+            leg
+            for leg in present
+            if leg.kind is place.kind and leg.state in (LegState.RESTING, LegState.MOVING) and leg.cid not in kept
+        ]
         if not alike:
             missing.append(place)
             continue

@@ -58,6 +58,7 @@ def _prices(intent: OrderIntent) -> Iterable[OrderFault]:
         "price_oco_stop": intent.oco_stop_price,
         "stop_price": None if bracket is None else bracket.stop_price,
         "target_price": None if bracket is None else bracket.target_price,
+        "activation_price": None if bracket is None else bracket.activation_price,
     }
     for name, price in prices.items():
         if price is None:
@@ -107,7 +108,11 @@ def _bracket(intent: OrderIntent) -> Iterable[OrderFault]:
         yield OrderFault(
             "target", "absent with a trailing stop on the exchange wallet: the same coins cannot rest twice", "given"
         )
-    for name, price, way in (("stop_price", bracket.stop_price, -1), ("target_price", bracket.target_price, 1)):
+    for name, price, way in (
+        ("stop_price", bracket.stop_price, -1),
+        ("target_price", bracket.target_price, 1),
+        ("activation_price", bracket.activation_price, 1),
+    ):
         if price is not None and entry is not None and (price - entry) * sign * way <= 0:
             where = "above" if way * sign > 0 else "below"
             yield OrderFault(name, f"{where} the entry's price {plain(entry)}", plain(price))

@@ -4,6 +4,7 @@ Every change of an order goes through `_move`: the table of states is asked, the
 record come of it. `take` hands out what changed since the last time.
 """
 
+from collections.abc import Callable
 from decimal import Decimal
 
 import msgspec
@@ -18,11 +19,14 @@ from genesis.domain.position import Opening, opening_key
 from protocols.journal import CellWrite, Record
 from protocols.orders import OrderState, OrderUpdate, OrderView
 from protocols.settings import OrderSettings
-from protocols.units import Symbol
+from protocols.units import Side, Symbol
 
 ORDERS_KEPT = 20_000
 FILLS_KEPT = 100_000
 """The account makes its positions anew of every fill that is kept, and of the openings that hold the others' sum."""
+
+TouchPrice = Callable[[Symbol, Side], Decimal | None]
+"""The front of the book on a side: the bid of a buy, the ask of a sell. None while nobody knows."""
 
 encode = msgspec.json.Encoder(decimal_format="string").encode
 
@@ -30,7 +34,12 @@ E, S = OrderEvent, OrderState
 
 
 class OrderLedger:
-    """Rows of orders, trades and wishes; indexes of them; and what is to be done for the changes."""
+    """Rows of orders, trades and wishes; indexes of them; and what is to be done for the changes.
+
+    `touch` is given by who drives the machine.
+    """
+
+    touch: TouchPrice | None = None
 
     def __init__(
         self, settings: OrderSettings, *, epoch: int, signal_max_age_s: float, cancel_ghosts: bool = True
@@ -43,7 +52,8 @@ class OrderLedger:
         self.fills = FillBook()
         self.foreign: dict[int, OrderView] = {}
         self.flattens: dict[str, FlattenRow] = {}
-        self.brackets: dict[tuple[Symbol, bool], BracketRow] = {}
+        self.brackets: dict[str, BracketRow] = {}
+        """By the names of their cells, oldest first."""
         self.openings: dict[Symbol, Opening] = {}
         self.pairs: PairSpecs = {}
         self.last_cid = 0

@@ -17,6 +17,7 @@ from typing import assert_never
 import msgspec
 
 from genesis.domain.order_fills import read_held
+from genesis.domain.order_lots import REST
 from genesis.domain.order_patience import OrderPatience
 from genesis.domain.order_rows import BracketRow, FillRow, FlattenRow, OrderRow, view_of
 from genesis.domain.order_session import Fence
@@ -68,11 +69,17 @@ class OrderMachine(OrderPatience):
         self._at(now, wall_ms)
         self._admit(approved)
 
-    def disown(self, intent_id: str) -> None:
-        """The journal knew this intent from a life that this machine has forgotten: its command must not leave."""
-        row = self.orders[self._by_intent[intent_id]]
-        self._out.alarms.append(("intent_said_again", f"order {row.cid}: {intent_id} was ordered before"))
-        self._end(row, E.WITHDRAWN, "ordered before")
+    def disown(self, intent_id: str) -> frozenset[int]:
+        """The journal knew this intent from a life that this machine has forgotten: its commands must not leave.
+
+        Gives the client ids that they have.
+        """
+        rows = self._parts_of(intent_id)
+        self._out.alarms.append(("intent_said_again", f"order {rows[0].cid}: {intent_id} was ordered before"))
+        for row in rows:
+            if row.open:
+                self._end(row, E.WITHDRAWN, "ordered before")
+        return frozenset(row.cid for row in rows)
 
     def on_cancel(self, wish: CancelIntent, *, now: float, wall_ms: int) -> tuple[OrderView, ...]:
         """Take back one order or (no intent id) all of ours that are open; gives them as they are now.
@@ -198,14 +205,14 @@ class OrderMachine(OrderPatience):
                 flatten = _decode_flatten(cell.payload)
                 self.flattens[flatten.flatten_id] = flatten
             elif kind == "bracket":
-                bracket = _decode_bracket(cell.payload)
-                self.brackets[bracket.book] = bracket
+                self._restore_bracket(cell)
             elif kind == "cid":
                 self.last_cid = msgspec.json.decode(cell.payload, type=int)
             elif kind == "session":
                 self.fence = _decode_fence(cell.payload)
         self.orders = dict(sorted(self.orders.items()))
         self.last_cid = max([self.last_cid, *self.orders])
+        self.brackets = dict(sorted(self.brackets.items(), key=lambda item: (item[1].since, item[0])))
         for row in self.orders.values():
             self._by_intent[row.intent.intent_id] = row.cid
             for venue_id in (() if row.venue_id is None else (row.venue_id,)) + row.linked_ids:
@@ -216,6 +223,16 @@ class OrderMachine(OrderPatience):
             self._continue_process()
         else:
             self._begin_process(epoch)
+
+    def _restore_bracket(self, cell: CellWrite) -> None:
+        bracket = _decode_bracket(cell.payload)
+        if bracket.quantity is None and bracket.entry_id:
+            # Written when a position had one bracket for all of it: what nobody else covers is its own.
+            bracket.lot = REST
+        if cell.key != bracket.key:
+            self._dirty[cell.key] = None
+            self._dirty[bracket.key] = bracket
+        self.brackets[bracket.key] = bracket
 
     def _continue_process(self) -> None:
         for row in self._open.values():

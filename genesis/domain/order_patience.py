@@ -4,24 +4,16 @@ Only limit orders of strategies are meant: what a person let rest, rests until t
 from the venue's answer on, and anew with each price. Without a price of the market nothing is priced, only taken back.
 """
 
-from collections.abc import Callable
-from decimal import Decimal
-
 from genesis.domain.order_protect import OrderProtector
 from genesis.domain.order_rows import OrderRow
 from protocols.orders import OrderState, OrderType, Purpose
-from protocols.units import Side, Symbol, round_price
-
-TouchPrice = Callable[[Symbol, Side], Decimal | None]
-"""The best price at which an order of this side would rest in front: the bid of a buy, the ask of a sell."""
+from protocols.units import round_price
 
 S = OrderState
 
 
 class OrderPatience(OrderProtector):
-    """Looks after entries that rest. `touch` is given by who drives the machine."""
-
-    touch: TouchPrice | None = None
+    """Looks after entries that rest."""
 
     def _waits_to_fill(self, row: OrderRow) -> bool:
         return (

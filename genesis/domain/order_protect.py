@@ -1,4 +1,4 @@
-"""Protecting: around every position whose entry named levels rests a stop at the venue, exactly once, of its size.
+"""Protecting: around every lot of a position whose entry named levels rests a stop at the venue, once, of its size.
 
 The levels become known with the entry's first fill, in the same commit as that fill, so no crash lies between a
 position and the memory that it needs a stop. From then on `take` compares what is held with what rests, each time
@@ -9,7 +9,7 @@ first, and comes back when the sale does not happen. Should the stop fill in bet
 the sale is withdrawn.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Final
 
@@ -24,6 +24,7 @@ from genesis.domain.bracket import (
     Resize,
     TakeOut,
     covered,
+    followed,
     kind_of,
     leg_intent,
     levels_of,
@@ -31,12 +32,14 @@ from genesis.domain.bracket import (
     wanted_legs,
 )
 from genesis.domain.order_flatten import OrderFlattener
+from genesis.domain.order_lots import REST, Lot, Sale, Shares, shares_of, stop_sizes
 from genesis.domain.order_outputs import Outputs
 from genesis.domain.order_rows import BracketRow, FillRow, OrderRow
+from genesis.domain.order_selftrade import met_by
 from genesis.domain.order_state import OrderEvent
 from genesis.domain.order_wire import side_of
 from protocols.orders import Approved, OrderState, Protect, Purpose, UpdateIntent
-from protocols.trading import ProtectionView
+from protocols.trading import LotView, ProtectionView
 from protocols.units import ZERO, Side, Symbol, floor_amount, round_price
 
 FIRST_PAUSE_S: Final = 0.25
@@ -44,59 +47,125 @@ FIRST_PAUSE_S: Final = 0.25
 LONGEST_PAUSE_S: Final = 30.0
 REFUSED: Final = "update refused"
 
+FOLLOW_S: Final = 0.5
+"""How often a stop that we move is compared with the market."""
+
+Book = tuple[Symbol, bool]
+"""A symbol and whether it is held on margin."""
+
 E, S = OrderEvent, OrderState
 
 
 class OrderProtector(OrderFlattener):
-    """Brackets by (symbol, margin), and the orders that wait for them."""
+    """Brackets by (symbol, wallet, lot), and the orders that wait for them."""
 
     def take(self) -> Outputs:
         """What is to be done, protection included. See `OrderLedger.take`."""
-        for bracket in list(self.brackets.values()):
-            self._advance_bracket(bracket)
+        if self.brackets and self.fence.ready:
+            for book in {bracket.book: None for bracket in self.brackets.values()}:
+                self._advance_book(book)
+        for row in list(self._open.values()):
+            if row.held_back and row.state is S.INTENT and row.session == 0 and not self._pauses(row):
+                self._send(row)
         return super().take()
 
     # --- what sets the levels ---------------------------------------------------------------------------------------
 
+    def _brackets_of(self, book: Book) -> list[BracketRow]:
+        """Oldest first."""
+        return [bracket for bracket in self.brackets.values() if bracket.book == book]
+
+    def _guard(self, book: Book) -> BracketRow | None:
+        """The bracket of what no other bracket covers."""
+        return next((bracket for bracket in self._brackets_of(book) if bracket.lot == REST), None)
+
+    def _shares(self, book: Book) -> Shares:
+        lots = [
+            Lot(bracket.lot, bracket.strategy, bracket.quantity or ZERO)
+            for bracket in self._brackets_of(book)
+            if bracket.lot != REST
+        ]
+        return shares_of(self.fills.held.get(book, ZERO), lots)
+
     def _tell(self, fill: FillRow, row: OrderRow | None) -> None:
-        super()._tell(fill, row)
         if row is None:
+            super()._tell(fill, row)
             return
         book = (row.intent.symbol, row.intent.margin)
-        bracket = self.brackets.get(book)
-        if row.protects:
-            if bracket is not None:
-                bracket.decided_ms = max(bracket.decided_ms, fill.trade.time_ms)
-                self._dirty[bracket.key] = bracket
-                self._stop_entry(bracket)
-        elif row.intent.bracket is not None and self.fills.held.get(book, ZERO) * row.intent.side.sign > 0:
-            if bracket is None or bracket.entry_id != row.intent.intent_id:
-                self._begin_bracket(row, fill.trade.price, fill.trade.time_ms)
-        elif bracket is not None:
+        before = self.fills.held.get(book, ZERO)
+        shares = self._shares(book)
+        super()._tell(fill, row)
+        after = self.fills.held.get(book, ZERO)
+        closed = min(abs(before), abs(after - before)) if before * (after - before) < 0 else ZERO
+        opened = abs(after - before) - closed
+        if closed:
+            shares = self._reduce(book, shares, row, closed)
+        for bracket in self._brackets_of(book):
+            # Everything about a lot is decided in the time of the newest trade around it.
             bracket.decided_ms = max(bracket.decided_ms, fill.trade.time_ms)
+            self._dirty[bracket.key] = bracket
+        if row.protects:
+            protected = self.brackets.get(_bracket_key(book, row.lot))
+            if protected is not None:
+                self._stop_entry(protected)
+        elif row.intent.bracket is not None and opened and after * row.intent.side.sign > 0:
+            self._add_to_lot(row, opened, fill.trade.price, fill.trade.time_ms)
 
-    def _begin_bracket(self, row: OrderRow, price: Decimal, at_ms: int) -> None:
-        """A position was opened, or added to: from now on the newest entry's levels hold for all of it."""
+    def _reduce(self, book: Book, shares: Shares, row: OrderRow, quantity: Decimal) -> Shares:
+        """Something was sold: take it from the lots, and from exits that wait to sell the same."""
+        lot = row.lot if row.protects else None
+        left = shares.after(Sale(strategy=row.intent.strategy, quantity=quantity, lot=lot))
+        for lot_left in left.lots:
+            self.brackets[_bracket_key(book, lot_left.name)].quantity = lot_left.quantity
+        if row.protects:
+            for waiting in list(self._open.values()):
+                intent = waiting.intent
+                if intent.purpose is Purpose.EXIT and waiting.held_back and (intent.symbol, intent.margin) == book:
+                    self._shrink_exit(waiting, _owned(shares, intent.strategy), _owned(left, intent.strategy))
+        return left
+
+    def _shrink_exit(self, row: OrderRow, owned_before: Decimal, owned: Decimal) -> None:
+        """The stop of what this exit wants to sell was faster: it sells what is left, and not what is another's."""
+        if row.state is not S.INTENT or row.session or owned == owned_before:
+            return
+        quantity = floor_amount(min(row.quantity, owned + max(row.quantity - owned_before, ZERO)))
+        if quantity == ZERO:
+            self._end(row, E.WITHDRAWN, "not sent: its position was closed by its bracket")
+        else:
+            self._resize_intent(row, quantity)
+
+    def _resize_intent(self, row: OrderRow, quantity: Decimal) -> None:
+        if quantity != row.quantity:
+            row.intent = msgspec.structs.replace(row.intent, quantity=quantity)
+            row.quantity = quantity
+            self._changed(row)
+
+    def _add_to_lot(self, row: OrderRow, opened: Decimal, price: Decimal, at_ms: int) -> None:
+        """A lot was opened, or added to: from now on the newest entry's levels hold for all of it."""
         intent = row.intent
         assert intent.bracket is not None
         book = (intent.symbol, intent.margin)
-        levels = levels_of(intent.bracket, side=intent.side, price=price)
-        bracket = self.brackets.get(book)
+        lot = intent.strategy if intent.purpose is Purpose.ENTRY else intent.intent_id
+        key = _bracket_key(book, lot)
+        bracket = self.brackets.get(key)
         if bracket is None:
-            bracket = self.brackets[book] = BracketRow(
+            bracket = self.brackets[key] = BracketRow(
                 symbol=intent.symbol,
                 margin=intent.margin,
-                levels=levels,
+                levels=levels_of(intent.bracket, side=intent.side, price=price),
                 entry_id=intent.intent_id,
                 strategy=intent.strategy,
                 correlation_id=intent.correlation_id,
                 decided_ms=at_ms,
+                lot=lot,
+                since=self.last_cid,
+                quantity=ZERO,
             )
-        else:
-            bracket.levels, bracket.entry_id = levels, intent.intent_id
-            bracket.strategy, bracket.correlation_id = intent.strategy, intent.correlation_id
-            bracket.decided_ms = max(bracket.decided_ms, at_ms)
-        self._dirty[bracket.key] = bracket
+        elif bracket.entry_id != intent.intent_id:
+            bracket.levels = levels_of(intent.bracket, side=intent.side, price=price)
+            bracket.entry_id, bracket.correlation_id = intent.intent_id, intent.correlation_id
+        bracket.quantity = (bracket.quantity or ZERO) + opened
+        self._dirty[key] = bracket
 
     def _stop_entry(self, bracket: BracketRow) -> None:
         """A leg trades: what still rests of the entry would only open the position again."""
@@ -106,7 +175,7 @@ class OrderProtector(OrderFlattener):
 
     def _update(self, row: OrderRow, wish: UpdateIntent) -> None:
         """A person moves a leg: the level moves, and the leg follows it."""
-        bracket = self.brackets.get((row.intent.symbol, row.intent.margin))
+        bracket = self.brackets.get(_bracket_key((row.intent.symbol, row.intent.margin), row.lot))
         if not row.protects or bracket is None:
             super()._update(row, wish)
             return
@@ -121,24 +190,30 @@ class OrderProtector(OrderFlattener):
 
     def _protect_again(self, wish: Protect) -> None:
         book = (wish.symbol, wish.margin)
-        bracket = self.brackets.get(book)
-        if bracket is None and wish.stop_price is not None and self.fills.held.get(book):
-            bracket = self.brackets[book] = BracketRow(
-                symbol=wish.symbol,
-                margin=wish.margin,
-                levels=Levels(stop=round_price(wish.stop_price)),
-                entry_id="",
-                strategy="protection",
-                correlation_id=wish.correlation_id,
-                decided_ms=self.fence.venue_ms or self._wall_ms,
-            )
-        if bracket is None:
+        shares = self._shares(book)
+        if self._guard(book) is None and wish.stop_price is not None:
+            pair = self.pairs.get(wish.symbol)
+            if stop_sizes(shares, pair, guarded=True).get(REST, ZERO):
+                guard = BracketRow(
+                    symbol=wish.symbol,
+                    margin=wish.margin,
+                    levels=Levels(stop=round_price(wish.stop_price)),
+                    entry_id="",
+                    strategy="protection",
+                    correlation_id=wish.correlation_id,
+                    decided_ms=self.fence.venue_ms or self._wall_ms,
+                    since=self.last_cid,
+                )
+                self.brackets[guard.key] = guard
+        brackets = self._brackets_of(book)
+        if not brackets:
             return
-        if not bracket.levels.guards and wish.stop_price is not None:
-            bracket.levels = msgspec.structs.replace(bracket.levels, stop=round_price(wish.stop_price))
-        bracket.pause_at = bracket.lag_at = None
-        bracket.tries = 0
-        self._dirty[bracket.key] = bracket
+        for bracket in brackets:
+            if not bracket.levels.guards and wish.stop_price is not None:
+                bracket.levels = msgspec.structs.replace(bracket.levels, stop=round_price(wish.stop_price))
+            bracket.pause_at = bracket.lag_at = None
+            bracket.tries = 0
+            self._dirty[bracket.key] = bracket
         self._want_history()
         doubted = [row for row in self._legs(book) if row.state is S.UNKNOWN and not row.is_lost]
         if doubted and self.fence.wants_reconnect(self._now):
@@ -148,10 +223,15 @@ class OrderProtector(OrderFlattener):
 
     # --- what is there, and what should be --------------------------------------------------------------------------
 
-    def _legs(self, book: tuple[Symbol, bool]) -> list[OrderRow]:
-        return [row for row in self._open.values() if row.protects and (row.intent.symbol, row.intent.margin) == book]
+    def _legs(self, book: Book, lot: str | None = None) -> list[OrderRow]:
+        """Open protective orders of a position, or of one lot of it."""
+        return [
+            row
+            for row in self._open.values()
+            if row.protects and (row.intent.symbol, row.intent.margin) == book and lot in (None, row.lot)
+        ]
 
-    def _reducing(self, book: tuple[Symbol, bool]) -> list[OrderRow]:
+    def _reducing(self, book: Book) -> list[OrderRow]:
         """Open orders that sell from the exchange wallet what is held."""
         return [
             row
@@ -162,18 +242,16 @@ class OrderProtector(OrderFlattener):
             and (row.intent.symbol, row.intent.margin) == book
         ]
 
-    def _to_protect(self, book: tuple[Symbol, bool]) -> Decimal:
-        """How much a stop should cover now: what is held, without what is being sold by somebody else."""
+    def _to_protect(self, book: Book) -> Mapping[str, Decimal]:
+        """How much the stops of each lot should cover now: what is held, without what is being sold by somebody."""
         symbol, margin = book
-        held = self.fills.held.get(book, ZERO)
         if any(book in flatten.books for flatten in self.flattens.values()):
-            return ZERO
-        if margin:
-            quantity = floor_amount(abs(held))
-        else:
-            quantity = floor_amount(max(held - sum((row.leaves for row in self._reducing(book)), ZERO), ZERO))
-        pair = self.pairs.get(symbol)
-        return quantity if pair is None or quantity >= pair.minimum else ZERO
+            return {}
+        shares = self._shares(book)
+        if not margin:
+            for row in self._reducing(book):
+                shares = shares.after(Sale(strategy=row.intent.strategy, quantity=row.leaves))
+        return stop_sizes(shares, self.pairs.get(symbol), guarded=self._guard(book) is not None)
 
     def _leg(self, row: OrderRow, side: Side) -> Leg:
         intent, kind = row.intent, kind_of(row.intent)
@@ -214,20 +292,28 @@ class OrderProtector(OrderFlattener):
 
     # --- the steps --------------------------------------------------------------------------------------------------
 
-    def _advance_bracket(self, bracket: BracketRow) -> None:
-        if not self.fence.ready:
-            return
+    def _advance_book(self, book: Book) -> None:
+        sizes = self._to_protect(book)
+        rows: dict[str, list[OrderRow]] = {}
+        for row in self._legs(book):
+            rows.setdefault(row.lot, []).append(row)
+        for bracket in self._brackets_of(book):
+            self._advance_bracket(bracket, sizes.get(bracket.lot, ZERO), rows.get(bracket.lot, []))
+
+    def _advance_bracket(self, bracket: BracketRow, quantity: Decimal, rows: Sequence[OrderRow]) -> None:
         book = bracket.book
         held = self.fills.held.get(book, ZERO)
         side = side_of(-held) if held else Side.SELL
-        rows = self._legs(book)
         legs = [self._leg(row, side) for row in rows]
         if any(leg.state is LegState.RESTING for leg in legs):
             bracket.tries, bracket.pause_at = 0, None
-        quantity = self._to_protect(book)
         if not self._trades_are_late(bracket):
-            wanted = wanted_legs(bracket.levels, quantity, margin=bracket.margin)
-            for step in next_steps(wanted, legs, margin=bracket.margin):
+            self._follow(bracket, side)
+            wanted = wanted_legs(bracket.levels, quantity, margin=bracket.margin, pair=self.pairs.get(bracket.symbol))
+            steps = next_steps(wanted, legs, margin=bracket.margin)
+            if any(isinstance(step, Place) for step in steps) and not self._may_place(bracket):
+                steps = tuple(step for step in steps if not isinstance(step, Place))
+            for step in steps:
                 match step:
                     case Place():
                         self._place(bracket, step, side)
@@ -235,13 +321,24 @@ class OrderProtector(OrderFlattener):
                         self._resize(self.orders[step.cid], step)
                     case TakeOut():
                         self._want_cancel(self.orders[step.cid], step.reason)
-        for row in list(self._open.values()):
-            if row.held_back and row.state is S.INTENT and row.session == 0 and not self._pauses(row):
-                self._send(row)
-        nothing_held = floor_amount(abs(held)) == ZERO
-        if nothing_held and not self._legs(book) and not self._entry_is_open(bracket):
-            del self.brackets[book]
-            self._dirty[bracket.key] = None
+        left = self._shares(book).rest if bracket.quantity is None else bracket.quantity
+        if floor_amount(min(left, abs(held))) == ZERO and not self._entry_is_open(bracket):
+            if not self._legs(book, bracket.lot):
+                del self.brackets[bracket.key]
+                self._dirty[bracket.key] = None
+
+    def _follow(self, bracket: BracketRow, side: Side) -> None:
+        """Draw a stop that we move after the market; `side` is the one that closes the lot."""
+        bracket.look_at = None
+        if bracket.levels.follow is None or self.touch is None:
+            return
+        bracket.look_at = self._now + FOLLOW_S
+        position = Side.BUY if side is Side.SELL else Side.SELL
+        best = self.touch(bracket.symbol, position)
+        levels = bracket.levels if best is None else followed(bracket.levels, side=position, best=best)
+        if levels != bracket.levels:
+            bracket.levels = levels
+            self._dirty[bracket.key] = bracket
 
     def _pauses(self, row: OrderRow) -> bool:
         """The line has just said that nothing of it left: asked again in the same turn it would say so without end."""
@@ -251,12 +348,16 @@ class OrderProtector(OrderFlattener):
         cid = self._by_intent.get(bracket.entry_id)
         return cid is not None and self.orders[cid].open
 
-    def _place(self, bracket: BracketRow, place: Place, side: Side) -> None:
+    def _may_place(self, bracket: BracketRow) -> bool:
+        """False during the pause after a leg that did not come to rest; begins the next pause otherwise."""
         if bracket.pause_at is not None and self._now < bracket.pause_at:
-            return
+            return False
         self._report_replacement(bracket)
         bracket.pause_at = self._now + min(FIRST_PAUSE_S * float(2 ** min(bracket.tries, 10)), LONGEST_PAUSE_S)
         bracket.tries += 1
+        return True
+
+    def _place(self, bracket: BracketRow, place: Place, side: Side) -> None:
         wallet = "margin" if bracket.margin else "exchange"
         intent = leg_intent(
             place,
@@ -270,6 +371,7 @@ class OrderProtector(OrderFlattener):
             correlation_id=bracket.correlation_id,
         )
         self._admit(Approved(intent=intent, settings_version=0))
+        self.orders[self.last_cid].lot = bracket.lot
         bracket.last_cid = self.last_cid
         self._dirty[bracket.key] = bracket
 
@@ -294,7 +396,8 @@ class OrderProtector(OrderFlattener):
     # --- who waits for coins ----------------------------------------------------------------------------------------
 
     def _send(self, row: OrderRow) -> bool:
-        if row.cancel_reason is None and (not row.opens_risk or self._refusal(row) is None) and self._waits(row):
+        wanted = row.cancel_reason is None and (not row.opens_risk or self._refusal(row) is None)
+        if wanted and (self._clears_its_way(row) or self._waits(row)):
             if not row.held_back:
                 row.held_back = True
                 self._touch(row)
@@ -303,11 +406,27 @@ class OrderProtector(OrderFlattener):
             return True
         return super()._send(row)
 
+    def _clears_its_way(self, row: OrderRow) -> bool:
+        """True while an opening order of ours, which this closing one would trade with, is being taken back."""
+        gives_up_at = row.since_at + self.settings.doubt_after_s
+        if row.opens_risk or row.protects or self._now >= gives_up_at or not self.fence.ready:
+            # To be out of a position late is worse than two fees.
+            return False
+        other = met_by(row, [each for each in self._open.values() if each.opens_risk], self._front(row))
+        if other is None:
+            return False
+        self._want_cancel(other, f"order {row.cid} would trade with it")
+        if not other.open:
+            return False
+        if row.check_at is None or row.check_at > gives_up_at:
+            row.check_at = gives_up_at
+        return True
+
     def _waits(self, row: OrderRow) -> bool:
         """True while protective orders hold back the coins that this order sells."""
         intent = row.intent
         book = (intent.symbol, intent.margin)
-        if intent.margin or row.protects or intent.side is not Side.SELL or book not in self.brackets:
+        if intent.margin or row.protects or intent.side is not Side.SELL or not self._brackets_of(book):
             return False
         resting = [leg.leaves for leg in self._legs(book) if not leg.is_lost]
         if not resting or any(book in flatten.books for flatten in self.flattens.values()):
@@ -321,16 +440,14 @@ class OrderProtector(OrderFlattener):
         if held == ZERO:
             self._end(row, E.WITHDRAWN, "not sent: its position was closed by its bracket")
             return False
-        if held < row.quantity:
-            row.intent = msgspec.structs.replace(row.intent, quantity=held)
-            row.quantity = held
-            self._changed(row)
+        self._resize_intent(row, min(held, row.quantity))
         return True
 
     # --- for others -------------------------------------------------------------------------------------------------
 
     def _bracket_deadlines(self) -> list[float]:
         deadlines = [bracket.pause_at for bracket in self.brackets.values() if bracket.pause_at is not None]
+        deadlines += [bracket.look_at for bracket in self.brackets.values() if bracket.look_at is not None]
         patience = self.settings.doubt_after_s
         deadlines += [bracket.lag_at + patience for bracket in self.brackets.values() if bracket.lag_at is not None]
         return [deadline for deadline in deadlines if deadline > self._now]
@@ -338,30 +455,61 @@ class OrderProtector(OrderFlattener):
     def protection(self) -> tuple[ProtectionView, ...]:
         """Every position and what stands around it."""
         books = {book for book, held in self.fills.held.items() if floor_amount(abs(held))}
-        return tuple(self._protection_of(book) for book in sorted(books | set(self.brackets)))
+        books |= {bracket.book for bracket in self.brackets.values()}
+        return tuple(self._protection_of(book) for book in sorted(books))
 
-    def _protection_of(self, book: tuple[Symbol, bool]) -> ProtectionView:
+    def _protection_of(self, book: Book) -> ProtectionView:
         held = self.fills.held.get(book, ZERO)
-        bracket = self.brackets.get(book)
         side = side_of(-held) if held else Side.SELL
+        sizes, rest = self._to_protect(book), self._shares(book).rest
+        lots = tuple(self._lot_view(bracket, side, sizes, rest) for bracket in self._brackets_of(book))
+        if sizes:
+            wanted = sum(sizes.values(), ZERO)
+        elif not book[1]:
+            wanted = floor_amount(max(held - sum((row.leaves for row in self._reducing(book)), ZERO), ZERO))
+        else:
+            wanted = floor_amount(abs(held))
         legs = [self._leg(row, side) for row in self._legs(book)]
-        levels = bracket.levels if bracket is not None else Levels()
+        newest = self._brackets_of(book)[-1].levels if lots else Levels()
         return ProtectionView(
             symbol=book[0],
             margin=book[1],
             held=held,
-            wanted=self._to_protect(book),
+            wanted=wanted,
             stopped=covered(legs),
             stops=sum(leg.state is LegState.RESTING and leg.kind is not LegKind.TARGET for leg in legs),
+            stop_price=newest.stop,
+            target_price=newest.target,
+            trailing_distance=newest.trail or newest.follow,
+            note=_note(lots, legs),
+            lots=lots,
+        )
+
+    def _lot_view(self, bracket: BracketRow, side: Side, sizes: Mapping[str, Decimal], rest: Decimal) -> LotView:
+        levels = bracket.levels
+        return LotView(
+            lot=bracket.lot,
+            strategy=bracket.strategy,
+            quantity=rest if bracket.quantity is None else bracket.quantity,
+            wanted=sizes.get(bracket.lot, ZERO),
+            stopped=covered([self._leg(row, side) for row in self._legs(bracket.book, bracket.lot)]),
             stop_price=levels.stop,
             target_price=levels.target,
-            trailing_distance=levels.trail,
-            note=_note(bracket, legs),
+            trailing_distance=levels.trail or levels.follow,
+            activation_price=levels.activation,
         )
 
 
-def _note(bracket: BracketRow | None, legs: Sequence[Leg]) -> str:
-    if bracket is None:
+def _bracket_key(book: Book, lot: str) -> str:
+    return f"bracket:{book[0]}:{'margin' if book[1] else 'exchange'}:{lot}"
+
+
+def _owned(shares: Shares, strategy: str) -> Decimal:
+    return sum((lot.quantity for lot in shares.lots if lot.strategy == strategy), ZERO)
+
+
+def _note(lots: Sequence[LotView], legs: Sequence[Leg]) -> str:
+    if not lots:
         return "no bracket"
     moving = [leg.state.value for leg in legs if leg.state is not LegState.RESTING]
     return ", ".join(moving)

@@ -5,14 +5,17 @@ asked for twice, because the second one finds nothing to do; an update is not re
 """
 
 from decimal import Decimal
+from typing import Final
 
 import msgspec
 
 from genesis.domain.decision_log import order_record
 from genesis.domain.order_check import order_faults
 from genesis.domain.order_ledger import OrderLedger, encode
+from genesis.domain.order_lots import cut
 from genesis.domain.order_outputs import Outgoing
 from genesis.domain.order_rows import OpenRequest, OrderRow
+from genesis.domain.order_selftrade import met_by, side_taken
 from genesis.domain.order_state import AT_VENUE, OrderEvent
 from genesis.domain.order_wire import flags_of, submit_order, utc_day
 from protocols.orders import (
@@ -22,6 +25,8 @@ from protocols.orders import (
     CommandNotSent,
     CommandSent,
     OrderState,
+    OrderType,
+    Purpose,
     UpdateIntent,
     UpdateOrder,
 )
@@ -30,6 +35,10 @@ from protocols.units import ZERO, floor_amount, round_price
 RETRY_PAUSE_S = 1.0
 """A command that did not leave waits this long before it leaves again in the same session. It must not be zero: the
 note "not sent" may be heard twice, and the second hearing must not meet the second attempt."""
+
+CUT: Final = frozenset({Purpose.EXIT, Purpose.FLATTEN})
+"""Orders of these purposes are cut into several when one is above the pair's maximum."""
+PART: Final = "#"
 
 E, S = OrderEvent, OrderState
 
@@ -41,6 +50,26 @@ class OrderRequests(OrderLedger):
         intent = approved.intent
         if intent.intent_id in self._by_intent:
             return
+        if intent.purpose in CUT and intent.order_type is OrderType.MARKET:
+            # What closes must not fail for being large: it leaves as several orders, in one commit.
+            parts = cut(floor_amount(intent.quantity), self.pairs.get(intent.symbol))
+            for number, quantity in enumerate(parts if len(parts) > 1 else ()):
+                name = intent.intent_id if number == 0 else f"{intent.intent_id}{PART}{number + 1}"
+                part = msgspec.structs.replace(intent, intent_id=name, quantity=quantity)
+                self._admit_one(msgspec.structs.replace(approved, intent=part))
+            if len(parts) > 1:
+                return
+        self._admit_one(approved)
+
+    def _parts_of(self, intent_id: str) -> list[OrderRow]:
+        """The order of an intent, and those that it was cut into besides."""
+        rows = [self.orders[self._by_intent[intent_id]]]
+        while (cid := self._by_intent.get(f"{intent_id}{PART}{len(rows) + 1}")) is not None:
+            rows.append(self.orders[cid])
+        return rows
+
+    def _admit_one(self, approved: Approved) -> None:
+        intent = approved.intent
         self.last_cid += 1
         self._dirty["cid"] = self.last_cid
         row = OrderRow(
@@ -117,7 +146,14 @@ class OrderRequests(OrderLedger):
         book = (row.intent.symbol, row.intent.margin)
         if any(book in flatten.books for flatten in self.flattens.values()):
             return f"{row.intent.symbol} is being flattened"
+        other = met_by(row, self._open.values(), self._front(row))
+        if other is not None:
+            return f"it would trade with our own order {other.cid} at {other.price}"
         return None
+
+    def _front(self, row: OrderRow) -> Decimal | None:
+        """The best price that this order would meet; None while nobody knows."""
+        return None if self.touch is None else self.touch(row.intent.symbol, side_taken(row))
 
     def _submission(self, row: OrderRow) -> Outgoing:
         command = submit_order(row.intent, cid=row.cid, group_id=row.group_id, session=row.session)

@@ -10,6 +10,7 @@ from typing import Final
 import msgspec
 
 from genesis.domain.bracket import Levels
+from genesis.domain.order_lots import REST
 from genesis.domain.order_state import is_open
 from genesis.domain.order_wire import executed_of, order_type_of, side_of
 from protocols.orders import (
@@ -46,8 +47,9 @@ class OrderRow(msgspec.Struct, kw_only=True):
     `session` is the one its submit was given to (0: none, or one of an earlier process), `seen_session` the last one in
     which the venue showed it. `closing` and `executed` are the end that the venue told and that waits for its trades.
     `linked_open` are other halves of an OCO that the venue has shown and not ended; `stop_gone` says that ours rests
-    without it. `held_back` orders wait for coins that a protective order still holds. `rests_at` and `reprices` are
-    an entry's time to be filled.
+    without it. `held_back` orders wait for coins that a protective order still holds, or for a resting order of ours
+    that they would trade with. `rests_at` and `reprices` are an entry's time to be filled. `lot` names what a
+    protective order protects.
     """
 
     intent: OrderIntent
@@ -71,6 +73,7 @@ class OrderRow(msgspec.Struct, kw_only=True):
     linked_open: tuple[int, ...] = ()
     stop_gone: bool = False
     held_back: bool = False
+    lot: str = REST
     rests_at: float | None = None
     reprices: int = 0
     venue_updated_ms: int = 0
@@ -125,8 +128,10 @@ class OrderRow(msgspec.Struct, kw_only=True):
 
 
 class BracketRow(msgspec.Struct, kw_only=True):
-    """The protection of one position. `entry_id` is the intent whose fill set the levels; `tries` counts legs placed
-    since one last rested; `lag_at` is since when the venue has told of more trades than it has shown."""
+    """The protection of one lot of a position. `entry_id` is the intent whose fill set the levels last; `since` is a
+    client id, so that lots have an age. `quantity` is what is left of what its entries opened, unsigned; None of the
+    lot REST, which is whatever no other lot is. `tries` counts legs placed since one last rested; `lag_at` is since
+    when the venue has told of more trades than it has shown, `look_at` when a stop that we move looks at the market."""
 
     symbol: Symbol
     margin: bool
@@ -135,9 +140,13 @@ class BracketRow(msgspec.Struct, kw_only=True):
     strategy: str
     correlation_id: str
     decided_ms: int
+    lot: str = REST
+    since: int = 0
+    quantity: Decimal | None = None
     tries: int = 0
     pause_at: float | None = None
     lag_at: float | None = None
+    look_at: float | None = None
     last_cid: int = 0
 
     @property
@@ -146,7 +155,8 @@ class BracketRow(msgspec.Struct, kw_only=True):
 
     @property
     def key(self) -> str:
-        return f"bracket:{self.symbol}:{'margin' if self.margin else 'exchange'}"
+        """The name of its cell."""
+        return f"bracket:{self.symbol}:{'margin' if self.margin else 'exchange'}:{self.lot}"
 
 
 class FillRow(msgspec.Struct, kw_only=True):

@@ -26,6 +26,7 @@ class OrderTemplate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     target_price: Decimal | None = None
     target_distance: Decimal | None = None
     trailing: bool = False
+    activation_price: Decimal | None = None
     post_only: bool = False
     reduce_only: bool = False
     hidden: bool = False

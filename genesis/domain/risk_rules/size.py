@@ -2,6 +2,7 @@
 
 from genesis.domain.risk_rules.results import Finding, answer
 from genesis.domain.risk_state import ENTRY_PURPOSES, Facts, RiskState, Wish
+from protocols.orders import Purpose
 from protocols.risk import DenialCode
 from protocols.settings import Settings
 from protocols.units import AMOUNT_STEP
@@ -21,12 +22,16 @@ def minimum_size(state: RiskState, settings: Settings, facts: Facts, wish: Wish)
 
 
 def maximum_size(state: RiskState, settings: Settings, facts: Facts, wish: Wish) -> Finding:
-    """The venue's own maximum: it binds exits too."""
+    """The venue's own maximum. It binds no exit: what closes a position is cut into several orders on its way."""
     if facts.pair is None:
         return answer("maximum_size", DenialCode.ABOVE_MAXIMUM_SIZE, True, quantity=wish.quantity, maximum="unknown")
     maximum = facts.pair.maximum
     return answer(
-        "maximum_size", DenialCode.ABOVE_MAXIMUM_SIZE, wish.quantity <= maximum, quantity=wish.quantity, maximum=maximum
+        "maximum_size",
+        DenialCode.ABOVE_MAXIMUM_SIZE,
+        wish.purpose is Purpose.EXIT or wish.quantity <= maximum,
+        quantity=wish.quantity,
+        maximum=maximum,
     )
 
 

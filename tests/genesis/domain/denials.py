@@ -143,7 +143,9 @@ DENIALS: dict[DenialCode, Callable[[], RiskOutputs]] = {
     DenialCode.BELOW_MINIMUM_SIZE: lambda: machine(RiskSettings(position_fraction=Decimal("0.00001"))).on_score(
         a_score(0, "buy")
     ),
-    DenialCode.ABOVE_MAXIMUM_SIZE: lambda: machine(account=an_account(held=Decimal(3000))).on_score(a_score(0, "sell")),
+    DenialCode.ABOVE_MAXIMUM_SIZE: lambda: machine(account=an_account(held=Decimal(3000))).on_command(
+        manual("3000", Side.SELL)
+    ),
     DenialCode.MAX_ORDER_NOTIONAL: lambda: machine(RiskSettings(max_order_notional=ZERO)).on_score(a_score(0, "buy")),
     DenialCode.MAX_POSITION_NOTIONAL: lambda: machine(RiskSettings(max_position_notional=ZERO)).on_score(
         a_score(0, "buy")

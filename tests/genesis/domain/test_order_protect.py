@@ -177,7 +177,7 @@ def test_the_stop_is_placed_with_the_first_fill_and_in_its_commit(bench: Bench) 
     (stop,) = sent(out)
     assert isinstance(stop, SubmitOrder)
     assert (stop.wire_type, stop.amount, stop.price) == ("EXCHANGE STOP", D("-0.4"), D(95))
-    assert {"bracket:tBTCUSD:exchange", "order:00000000000002"} <= set(out.cells)
+    assert {"bracket:tBTCUSD:exchange:s", "order:00000000000002"} <= set(out.cells)
 
 
 def test_the_stop_grows_with_the_position(bench: Bench) -> None:

@@ -105,6 +105,7 @@ def test_a_single_cause_is_denied_for_that_cause_alone() -> None:
     alone = set(DENIALS) - {DenialCode.STALE_DATA, DenialCode.UNKNOWN_SYMBOL, DenialCode.ACCOUNT_UNKNOWN}
     together = {
         DenialCode.INSUFFICIENT_BALANCE: {DenialCode.STALE_DATA},
+        DenialCode.ABOVE_MAXIMUM_SIZE: {DenialCode.STALE_DATA},
         DenialCode.ORDER_ALREADY_WORKING: {DenialCode.BELOW_MINIMUM_SIZE},
     }
     for code in alone:

@@ -1,0 +1,116 @@
+"""Lots: which part of a position belongs to whom, so that each part has its own stop and target.
+
+A strategy's entries in a symbol are one lot; every bracket that a person places is one of its own; what nobody gave
+levels is the rest. A sale takes from the seller's own lots first, oldest first, then from the rest, then from the
+others: the account has one position per symbol and wallet, and what is sold must be somebody's.
+"""
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Final
+
+import attrs
+
+from genesis.domain.pairs import PairSpec
+from protocols.units import AMOUNT_STEP, ZERO, floor_amount
+
+REST: Final = ""
+"""The name of the lot of all that no bracket covers."""
+
+
+@attrs.frozen
+class Lot:
+    """`quantity` is unsigned base currency: what is left of what the lot's entries opened."""
+
+    name: str
+    strategy: str
+    quantity: Decimal
+
+
+@attrs.frozen(kw_only=True)
+class Sale:
+    """A reduction of the position by `quantity`, by an order of `strategy`; a leg takes from its own `lot` first."""
+
+    strategy: str
+    quantity: Decimal
+    lot: str | None = None
+
+
+@attrs.frozen
+class Shares:
+    """What is left to each lot (oldest first) and to the rest."""
+
+    lots: tuple[Lot, ...]
+    rest: Decimal
+
+    @property
+    def total(self) -> Decimal:
+        return sum((lot.quantity for lot in self.lots), self.rest)
+
+    def after(self, sale: Sale) -> "Shares":
+        """The same when `sale` is done. More than there is takes all there is."""
+        left = {lot.name: lot.quantity for lot in self.lots}
+        rest, wanted = self.rest, sale.quantity
+        own = [lot.name for lot in self.lots if lot.name == sale.lot]
+        own += [lot.name for lot in self.lots if lot.strategy == sale.strategy and lot.name != sale.lot]
+        others = [lot.name for lot in self.lots if lot.name not in own]
+        for name in own:
+            taken = min(left[name], wanted)
+            left[name], wanted = left[name] - taken, wanted - taken
+        taken = min(rest, wanted)
+        rest, wanted = rest - taken, wanted - taken
+        for name in others:
+            taken = min(left[name], wanted)
+            left[name], wanted = left[name] - taken, wanted - taken
+        return Shares(tuple(attrs.evolve(lot, quantity=left[lot.name]) for lot in self.lots), rest)
+
+
+def shares_of(held: Decimal, lots: Sequence[Lot]) -> Shares:
+    """Split what is held among its lots. Lots that say more than is held (fees, a stranger) are cut, newest first."""
+    left, kept = abs(held), []
+    for lot in lots:
+        quantity = min(lot.quantity, left)
+        left -= quantity
+        kept.append(attrs.evolve(lot, quantity=quantity))
+    return Shares(tuple(kept), left)
+
+
+def stop_sizes(shares: Shares, pair: PairSpec | None, *, guarded: bool) -> Mapping[str, Decimal]:
+    """How much the stop of each lot should cover, in amounts that the venue takes.
+
+    What is too small for an order of its own (dust of fees, a nearly closed lot) is covered by the largest lot; all
+    together too small is covered by nobody. `guarded` gives the rest a stop, too, under the name REST.
+    """
+    smallest = max(ZERO if pair is None else pair.minimum, AMOUNT_STEP * (len(shares.lots) + 2))
+    parts = {lot.name: floor_amount(lot.quantity) for lot in shares.lots}
+    if guarded or shares.rest < smallest:
+        parts[REST] = floor_amount(shares.rest)
+        whole = floor_amount(shares.total)
+    else:
+        whole = floor_amount(shares.total - shares.rest)
+    sizes = {name: quantity if quantity >= smallest else ZERO for name, quantity in parts.items()}
+    if not guarded:
+        sizes.pop(REST, None)
+    over = whole - sum(sizes.values(), ZERO)
+    if over > ZERO and sizes:
+        # Of equals the oldest, so that everybody picks the same.
+        home = max(sizes, key=lambda name: sizes[name])
+        minimum = ZERO if pair is None else pair.minimum
+        if sizes[home] + over >= max(minimum, AMOUNT_STEP):
+            sizes[home] += over
+    return sizes
+
+
+def cut(quantity: Decimal, pair: PairSpec | None) -> tuple[Decimal, ...]:
+    """The fewest orders that the venue takes for `quantity`: none above the pair's maximum, none below its minimum."""
+    if pair is None or quantity <= pair.maximum or pair.maximum <= ZERO:
+        return (quantity,)
+    parts: list[Decimal] = []
+    while quantity > pair.maximum:
+        parts.append(pair.maximum)
+        quantity -= pair.maximum
+    if quantity:
+        short = max(pair.minimum - quantity, ZERO)
+        parts[-1] -= short
+        parts.append(quantity + short)
+    return tuple(parts)

@@ -1,0 +1,329 @@
+"""Lots of one position: each keeps its own stop, a sale takes from its seller, and no coin is protected twice."""
+
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from genesis.domain.order_lots import REST, Lot, Sale, Shares, cut, shares_of, stop_sizes
+from genesis.domain.order_machine import OrderMachine
+from genesis.domain.pairs import PairSpec
+from protocols.journal import CellWrite
+from protocols.orders import (
+    Bracket,
+    CancelOrder,
+    OrderState,
+    OrderType,
+    Protect,
+    Purpose,
+    SubmitOrder,
+    UpdateOrder,
+)
+from protocols.units import ZERO, Side
+from tests.genesis.domain.test_order_protect import BTC, SETTINGS, START_MS, Bench, sent
+
+D = Decimal
+SMALL = PairSpec(symbol=BTC, minimum=D("0.1"), maximum=D(2))
+AT_90 = Bracket(stop_price=D(90))
+AT_80 = Bracket(stop_price=D(80))
+
+
+@pytest.fixture
+def bench() -> Bench:
+    return Bench()
+
+
+def position(bench: Bench, quantity: str = "1", **entry: Any) -> tuple[int, int | None]:
+    """Buy and fill at 100: the entry's client id, and that of the stop which rests for it."""
+    bench.admit(quantity=D(quantity), **entry)
+    cid = bench.machine.last_cid
+    bench.accept(cid)
+    bench.hear(bench.row(cid, "oc", status=f"EXECUTED @ 100({quantity})", remaining="0"))
+    out = bench.fill(cid, quantity)
+    stops = [command.cid for command in sent(out) if isinstance(command, SubmitOrder)]
+    for stop in stops:
+        bench.accept(stop)
+    return cid, stops[0] if stops else None
+
+
+def stops(bench: Bench) -> dict[str, tuple[Decimal, Decimal | None]]:
+    """Lot by lot: how much its resting stops cover, and where."""
+    found: dict[str, tuple[Decimal, Decimal | None]] = {}
+    for row in bench.machine.orders.values():
+        if row.protects and row.open:
+            found[row.lot] = (found.get(row.lot, (ZERO, None))[0] + row.leaves, row.price)
+    return found
+
+
+def by_hand(intent_id: str, bracket: Bracket | None) -> dict[str, Any]:
+    return {"intent_id": intent_id, "strategy": "manual", "purpose": Purpose.MANUAL, "bracket": bracket}
+
+
+def test_two_strategies_on_a_symbol_have_a_stop_each(bench: Bench) -> None:
+    position(bench, "1", strategy="fast", bracket=AT_90)
+    position(bench, "2", strategy="slow", bracket=AT_80)
+    assert stops(bench) == {"fast": (D(1), D(90)), "slow": (D(2), D(80))}
+
+
+def test_each_bracket_by_hand_is_one_of_its_own(bench: Bench) -> None:
+    position(bench, "1", **by_hand("a", AT_90))
+    position(bench, "1", **by_hand("b", AT_80))
+    assert stops(bench) == {"a": (D(1), D(90)), "b": (D(1), D(80))}
+
+
+def test_an_entry_of_the_same_strategy_moves_the_stop_of_all_it_holds(bench: Bench) -> None:
+    position(bench, "1", strategy="fast", bracket=AT_80)
+    bench.admit(strategy="fast", bracket=AT_90)
+    bench.accept(3)
+    (change,) = sent(bench.fill(3, "1"))
+    assert isinstance(change, UpdateOrder)
+    assert (change.amount, change.price) == (D(-2), D(90))
+
+
+def test_an_exit_leaves_the_other_strategys_stop_alone(bench: Bench) -> None:
+    _, fast = position(bench, "1", strategy="fast", bracket=AT_90)
+    position(bench, "2", strategy="slow", bracket=AT_80)
+    (cancel,) = sent(bench.admit(strategy="fast", side=Side.SELL, purpose=Purpose.EXIT, bracket=None))
+    assert isinstance(cancel, CancelOrder)
+    assert cancel.cid == fast
+    (sell,) = sent(bench.end(cancel.cid))
+    assert sell.amount == D(-1)
+    bench.accept(sell.cid)
+    bench.hear(bench.row(sell.cid, "oc", status="EXECUTED @ 100(-1)", remaining="0"))
+    assert sent(bench.fill(sell.cid, "1")) == []
+    assert stops(bench) == {"slow": (D(2), D(80))}
+
+
+def test_an_exit_whose_stop_was_faster_does_not_sell_what_the_other_strategy_holds(bench: Bench) -> None:
+    _, fast = position(bench, "1", strategy="fast", bracket=AT_90)
+    position(bench, "2", strategy="slow", bracket=AT_80)
+    bench.admit(strategy="fast", side=Side.SELL, purpose=Purpose.EXIT, bracket=None)
+    assert fast is not None
+    bench.hear(bench.row(fast, "oc", status="EXECUTED @ 90(-1)", remaining="0"))
+    assert sent(bench.fill(fast, "1", "90")) == []
+    assert bench.machine.by_intent(f"i{bench.machine.last_cid}").state is OrderState.REJECTED
+    assert stops(bench) == {"slow": (D(2), D(80))}
+
+
+def test_a_stop_that_trades_closes_its_own_lot_only(bench: Bench) -> None:
+    _, first = position(bench, "1", **by_hand("a", AT_90))
+    position(bench, "1", **by_hand("b", AT_80))
+    assert first is not None
+    bench.hear(bench.row(first, "oc", status="EXECUTED @ 90(-1)", remaining="0"))
+    bench.fill(first, "1", "90")
+    assert stops(bench) == {"b": (D(1), D(80))}
+    assert [bracket.lot for bracket in bench.machine.brackets.values()] == ["b"]
+
+
+def test_what_nobody_gave_levels_is_not_sold_by_somebodys_stop(bench: Bench) -> None:
+    position(bench, "1", strategy="fast", bracket=AT_90)
+    position(bench, "5", **by_hand("free", None))
+    assert stops(bench) == {"fast": (D(1), D(90))}
+    wish = Protect(symbol=BTC, margin=False, stop_price=D(70), reason="naked", correlation_id="x")
+    bench.machine.on_protect(wish, now=0.0, wall_ms=START_MS)
+    (stop,) = sent(bench.take())
+    assert (stop.amount, stop.price) == (D(-5), D(70))
+    assert stops(bench) == {"fast": (D(1), D(90)), REST: (D(5), D(70))}
+
+
+def test_lots_survive_the_process(bench: Bench) -> None:
+    position(bench, "1", strategy="fast", bracket=AT_90)
+    position(bench, "2", strategy="slow", bracket=AT_80)
+    resting = [bench.row(cid, "os") for cid, row in bench.machine.orders.items() if row.open]
+    bench.machine = OrderMachine(SETTINGS, epoch=2, signal_max_age_s=30.0)
+    bench.machine.restore(bench.disk.values(), now=0.0, wall_ms=START_MS)
+    bench.take()
+    out = bench.connect(2, *(msgspec.structs.replace(row, session=2) for row in resting))
+    assert sent(out) == []
+    assert stops(bench) == {"fast": (D(1), D(90)), "slow": (D(2), D(80))}
+
+
+def test_a_bracket_of_an_older_journal_goes_on_as_the_one_of_the_whole_position(bench: Bench) -> None:
+    bench.open_position()
+    disk: dict[str, CellWrite] = {}
+    for key, cell in bench.disk.items():
+        name, payload = key, cell.payload
+        if key.startswith(("bracket:", "order:")):
+            name = "bracket:tBTCUSD:exchange" if key.startswith("bracket:") else key
+            row = msgspec.json.decode(payload)
+            gone = ("lot", "since", "quantity", "look_at") if key.startswith("bracket:") else ("lot",)
+            payload = msgspec.json.encode({field: value for field, value in row.items() if field not in gone})
+        disk[name] = CellWrite(table=cell.table, key=name, payload=payload)
+    stop = bench.row(2, "os")
+    bench.machine = OrderMachine(SETTINGS, epoch=2, signal_max_age_s=30.0)
+    bench.machine.restore(disk.values(), now=0.0, wall_ms=START_MS)
+    bench.take()
+    assert sent(bench.connect(2, msgspec.structs.replace(stop, session=2))) == []
+    assert stops(bench) == {REST: (D(1), D(95))}
+
+
+def test_an_exit_above_the_pairs_maximum_leaves_as_several_orders_in_one_commit(bench: Bench) -> None:
+    position(bench, "5", bracket=None)
+    bench.machine.pairs = {BTC: SMALL}
+    out = bench.admit(intent_id="out", quantity=D(5), side=Side.SELL, purpose=Purpose.EXIT, bracket=None)
+    assert [command.amount for command in sent(out)] == [D(-2), D(-2), D(-1)]
+    assert [name for _, name in out.intents] == ["out", "out#2", "out#3"]
+    again = bench.admit(intent_id="out", quantity=D(5), side=Side.SELL, purpose=Purpose.EXIT, bracket=None)
+    assert sent(again) == []
+
+
+def test_a_lot_above_the_pairs_maximum_has_several_stops(bench: Bench) -> None:
+    bench.machine.pairs = {BTC: a_pair(maximum=10)}
+    position(bench, "5")
+    bench.machine.pairs = {BTC: SMALL}
+    bench.machine.on_timer(now=1.0, wall_ms=START_MS)
+    for _ in range(4):
+        for command in sent(bench.take()):
+            if isinstance(command, SubmitOrder):
+                bench.accept(command.cid)
+            elif isinstance(command, UpdateOrder):
+                bench.hear(msgspec.structs.replace(bench.row(command.cid, "ou"), original=D(-2), remaining=D(-2)))
+        bench.now += 1
+        bench.machine.on_timer(now=bench.now, wall_ms=START_MS)
+    assert sorted(row.leaves for row in bench.machine.orders.values() if row.protects and row.open) == [
+        D(1),
+        D(2),
+        D(2),
+    ]
+
+
+def a_pair(maximum: int) -> PairSpec:
+    return PairSpec(symbol=BTC, minimum=D("0.1"), maximum=D(maximum))
+
+
+# --- trading with oneself ---------------------------------------------------------------------------------------------
+
+
+def test_an_opening_order_that_would_meet_our_own_is_refused(bench: Bench) -> None:
+    target = Bracket(stop_price=D(90), target_price=D(120))
+    position(bench, "1", strategy="fast", bracket=target)
+    out = bench.admit(strategy="slow", order_type=OrderType.LIMIT, price=D(121), bracket=None)
+    assert sent(out) == []
+    row = bench.machine.orders[bench.machine.last_cid]
+    assert (row.state, "our own order 2 at 120" in row.reason) == (OrderState.REJECTED, True)
+    (command,) = sent(bench.admit(strategy="slow", order_type=OrderType.LIMIT, price=D(119), bracket=None))
+    assert command.price == D(119)
+
+
+def test_a_market_order_is_judged_by_the_front_of_the_book(bench: Bench) -> None:
+    position(bench, "1", strategy="fast", bracket=Bracket(stop_price=D(90), target_price=D(120)))
+    bench.machine.touch = lambda symbol, side: D("119.9") if side is Side.SELL else D(119)
+    assert sent(bench.admit(strategy="slow", bracket=None)) == []
+    bench.machine.touch = lambda symbol, side: D("110") if side is Side.SELL else D(109)
+    assert len(sent(bench.admit(strategy="slow", bracket=None))) == 1
+
+
+def test_an_exit_takes_back_the_entry_that_it_would_meet_and_then_leaves(bench: Bench) -> None:
+    position(bench, "1", bracket=None)
+    bench.admit(strategy="slow", order_type=OrderType.LIMIT, price=D(99), bracket=None)
+    bench.accept(2)
+    bench.machine.touch = lambda symbol, side: D(99) if side is Side.BUY else D(100)
+    (cancel,) = sent(bench.admit(side=Side.SELL, purpose=Purpose.EXIT, bracket=None))
+    assert (type(cancel), cancel.cid) == (CancelOrder, 2)
+    (sell,) = sent(bench.end(2))
+    assert (type(sell), sell.amount) == (SubmitOrder, D(-1))
+
+
+def test_an_exit_does_not_wait_for_ever_for_a_cancel_without_an_answer(bench: Bench) -> None:
+    position(bench, "1", bracket=None)
+    bench.admit(strategy="slow", order_type=OrderType.LIMIT, price=D(99), bracket=None)
+    bench.accept(2)
+    bench.machine.touch = lambda symbol, side: D(99)
+    bench.admit(side=Side.SELL, purpose=Purpose.EXIT, bracket=None)
+    deadline = bench.machine.next_deadline()
+    assert deadline is not None
+    bench.now = SETTINGS.doubt_after_s
+    assert deadline <= bench.now
+    bench.machine.on_timer(now=bench.now, wall_ms=START_MS)
+    assert [type(command) for command in sent(bench.take())].count(SubmitOrder) == 1
+
+
+# --- a stop that we move ----------------------------------------------------------------------------------------------
+
+
+def test_a_stop_follows_the_market_in_place_once_it_was_reached(bench: Bench) -> None:
+    following = Bracket(stop_distance=D(5), trailing=True, activation_price=D(110))
+    bid = D(100)
+    bench.machine.touch = lambda symbol, side: bid
+    _, stop = position(bench, "1", bracket=following)
+    assert stops(bench) == {"s": (D(1), D(95))}
+
+    def look() -> list[Any]:
+        bench.now += 1
+        bench.machine.on_timer(now=bench.now, wall_ms=START_MS)
+        return sent(bench.take())
+
+    bid = D(109)
+    assert look() == []
+    bid = D(111)
+    (change,) = look()
+    assert (change.cid, change.price) == (stop, D(106))
+    assert stop is not None
+    bench.hear(msgspec.structs.replace(bench.row(stop, "ou"), price=D(106)))
+    bid = D(107)
+    assert look() == []
+    bid = D("111.2")
+    assert look() == []  # less than a tenth of the distance is not worth a request
+    bid = D(113)
+    (change,) = look()
+    assert change.price == D(108)
+    assert bench.machine.next_deadline() is not None
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [({"trailing": False}, "activation_price"), ({"activation_price": D("NaN")}, "activation_price")],
+)
+def test_an_activation_without_a_moving_stop_is_refused(changes: dict[str, Any], field: str) -> None:
+    fields: dict[str, Any] = {"stop_distance": D(5), "trailing": True, "activation_price": D(110), **changes}
+    with pytest.raises(ValueError, match=field):
+        Bracket(**fields)
+
+
+# --- laws -------------------------------------------------------------------------------------------------------------
+
+amounts = st.integers(min_value=0, max_value=400).map(lambda number: D(number) / 100)
+lots = st.lists(amounts, max_size=5).map(
+    lambda found: [Lot(f"lot{number}", f"s{number % 2}", quantity) for number, quantity in enumerate(found)]
+)
+
+
+@given(lots, amounts, amounts, st.sampled_from(["s0", "s1", "manual"]))
+def test_a_sale_takes_what_it_sells_and_no_more(found: list[Lot], rest: Decimal, quantity: Decimal, who: str) -> None:
+    before = Shares(tuple(found), rest)
+    after = before.after(Sale(strategy=who, quantity=quantity))
+    assert after.total == max(before.total - quantity, ZERO)
+    assert all(new.quantity <= old.quantity for new, old in zip(after.lots, before.lots, strict=True))
+    own = sum((lot.quantity for lot in before.lots if lot.strategy == who), ZERO)
+    if quantity <= own + rest:
+        others = [(lot.name, lot.quantity) for lot in before.lots if lot.strategy != who]
+        assert [(lot.name, lot.quantity) for lot in after.lots if lot.strategy != who] == others
+
+
+@given(lots, amounts, st.booleans())
+def test_stops_cover_everything_once(found: list[Lot], held: Decimal, guarded: bool) -> None:
+    shares = shares_of(held, found)
+    sizes = stop_sizes(shares, SMALL, guarded=guarded)
+    assert shares.total == held
+    assert all(size == ZERO or size >= SMALL.minimum for size in sizes.values())
+    covered = sum(sizes.values(), ZERO)
+    wanted = held if guarded or shares.rest < SMALL.minimum else held - shares.rest
+    if not sizes or wanted < SMALL.minimum:
+        assert covered <= wanted
+    else:
+        assert covered == wanted
+
+
+@given(amounts)
+def test_cutting_loses_nothing_and_makes_orders_that_the_venue_takes(quantity: Decimal) -> None:
+    parts = cut(quantity, SMALL)
+    assert sum(parts, ZERO) == quantity
+    if quantity >= SMALL.minimum:
+        assert all(SMALL.minimum <= part <= SMALL.maximum for part in parts)
+
+
+def test_a_symbol_without_a_known_pair_is_not_cut() -> None:
+    assert cut(D(10_000), None) == (D(10_000),)
