@@ -15,6 +15,7 @@ from actors.config import ConfigActor
 from actors.connection_private import ConnectionPrivateActor, Credentials
 from actors.connection_public import ConnectionPublicActor
 from actors.history import HistoryActor
+from actors.jobs import JobsActor
 from actors.journal import JournalActor
 from actors.market_cache import MarketCacheActor
 from actors.order import OrderActor
@@ -46,6 +47,7 @@ from genesis.edge.rest import RestDoor
 from genesis.edge.send_ledger import SendLedger
 from genesis.edge.store_thread import StoreThread
 from genesis.edge.websocket import Dial
+from genesis.job_desk import JobHouse, job_ports
 from genesis.market_data import MarketData
 from genesis.market_ports import market_ports
 from genesis.plan import MONEY_CHANNELS, Plan
@@ -121,6 +123,7 @@ class Engine:
         on_event: Callable[[SupervisorEvent], None] | None = None,
         restarts: Restarts = Restarts(),
         chaos: bool = False,
+        jobs: JobHouse | None = None,
     ) -> None:
         self.clock = clock
         self.store = store
@@ -130,6 +133,7 @@ class Engine:
         self._restarts = restarts
         self._layers = layers
         self._chaos = chaos
+        self._jobs = jobs
         self.shares = [
             Latest(share)
             for share in spread(wanted_streams(settings.market), limit=settings.connection.channels_per_socket)
@@ -204,7 +208,11 @@ class Engine:
                     self._child("protection", self._protection),
                     self._child("regime", self._regime),
                 ),
-                self._branch("screens", self._child("web", self._web, shutdown_s=6.0)),
+                self._branch(
+                    "screens",
+                    *(() if self._jobs is None else (self._child("jobs", self._job_actor),)),
+                    self._child("web", self._web, shutdown_s=6.0),
+                ),
             ),
         )
 
@@ -387,6 +395,16 @@ class Engine:
         open_orders = self.cells.orders.value.open
         return {one.symbol for one in positions if one.quantity} | {order.symbol for order in open_orders}
 
+    def _job_actor(self) -> Actor:
+        assert self._jobs is not None
+        return JobsActor(
+            run_job=self._jobs.run,
+            folders=self._jobs.folders,
+            view=self.cells.jobs,
+            wall_ms=self._jobs.wall_ms,
+            ui=self.channels.ui,
+        )
+
     def _web(self) -> Actor:
         if self.serve_web is None:
             return Listener(recent=self.recent)
@@ -475,6 +493,7 @@ class Engine:
             depth=self.books.levels,
             closed_trades=lambda: () if cells.account.value is None else cells.account.value.trades,
             figures=lambda: None if cells.account.value is None else cells.account.value.performance,
+            jobs=lambda: cells.jobs.value,
             protection=lambda: cells.protection.value,
             brackets=lambda: cells.orders.value.protection,
             gauges=self._gauges,
@@ -563,6 +582,14 @@ class Engine:
                 budget=self.venue.door.budget.view,
             ),
             signals=signal_ports(self.store.path),
+            jobs=None
+            if self._jobs is None
+            else job_ports(
+                self._jobs,
+                requests=self.channels.job_requests,
+                views=self.cells.jobs,
+                settings=self.cells.settings,
+            ),
         )
 
     async def _evaluate(self, question: EvaluateOrder) -> Verdict | None:

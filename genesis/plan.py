@@ -16,6 +16,7 @@ from genesis.domain.pairs import PairSpecs
 from protocols.account import AccountView
 from protocols.config import SetSettings
 from protocols.health import ConnectionView, Reconnect
+from protocols.jobs import JobRequest, JobView
 from protocols.journal import JournalRequest
 from protocols.market import BookTop, CandleClosed, CandleRequest, Freshness, MarketView, Ticker, TradesRequest
 from protocols.orders import (
@@ -112,6 +113,7 @@ class Channels:
     set_settings: Channel[SetSettings] = attrs.field(
         factory=lambda: Channel("set_settings", Overflow.FAIL, capacity=16)
     )
+    job_requests: Channel[JobRequest] = attrs.field(factory=lambda: Channel("job_requests", Overflow.FAIL, capacity=16))
     ui: Channel[Any] = attrs.field(factory=lambda: Channel("ui", Overflow.DROP_OLDEST, capacity=16_384))
 
 
@@ -135,6 +137,7 @@ class Cells:
     account: Latest[AccountView | None] = attrs.field(factory=lambda: Latest(None))
     orders: Latest[OrdersView] = attrs.field(factory=lambda: Latest(OrdersView(session=0, ready=False)))
     protection: Latest[ProtectionStatus] = attrs.field(factory=lambda: Latest(ProtectionStatus()))
+    jobs: Latest[tuple[JobView, ...]] = attrs.field(factory=lambda: Latest(()))
     freshness: Latest[tuple[Freshness, ...]] = attrs.field(factory=lambda: Latest(()))
     connections: dict[str, Latest[ConnectionView]] = attrs.field(factory=dict)
 
@@ -185,6 +188,7 @@ class Plan:
             "protection": (),
             "pool": (),
             "regime": (),
+            "jobs": (to.job_requests,),
             "web": (to.ui,),
         }
 
@@ -205,5 +209,6 @@ class Plan:
             "protection": (to.order_wishes, to.ui),
             "pool": (to.ui,),
             "regime": (to.ui,),
-            "web": (to.risk_commands, to.order_wishes, to.set_settings),
+            "jobs": (to.ui,),
+            "web": (to.risk_commands, to.order_wishes, to.set_settings, to.job_requests),
         }

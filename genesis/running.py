@@ -32,6 +32,7 @@ from genesis.domain.replay import MINUTE_MS
 from genesis.domain.rest_budget import RestBudget
 from genesis.edge.errors import EdgeError, SecretRefused
 from genesis.edge.http import HttpClient
+from genesis.edge.jobs import JobFolders
 from genesis.edge.kept_file import KeptFile
 from genesis.edge.key_check import check_key
 from genesis.edge.nonce import NonceOwner
@@ -44,6 +45,7 @@ from genesis.edge.store_errors import StoreCorrupt, StoreError, StoreIncomplete
 from genesis.edge.store_thread import StoreThread
 from genesis.edge.websocket import calm_websocket, fast_websocket
 from genesis.engine import Engine, VenuePorts
+from genesis.job_desk import JobHouse
 from genesis.pacer import Pacer
 from genesis.paper_session import open_paper
 from genesis.run_options import CannotStart, ExitCode, Mode, RunOptions
@@ -320,6 +322,12 @@ class _Run:
             last_resort=self.hard_exit.now,
             on_event=_log_event,
             chaos=options.mode is Mode.SIM,
+            jobs=JobHouse(
+                folders=JobFolders(options.user_dir.reports),
+                data_folder=options.user_dir.data,
+                market=self._research_market(),
+                wall_ms=self.clock.wall_ms,
+            ),
         )
         await self._keep_diary(engine, nursery)
         tokens = self._tokens()
@@ -385,6 +393,11 @@ class _Run:
         else:
             show(summary)
         return ExitCode.OK if summary.problem is None else ExitCode.ERROR
+
+    def _research_market(self) -> str:
+        """What a backtest is made on when nobody says: the recording of this session, else the shipped one."""
+        recording = None if self.exchange is None else self.exchange.recording
+        return self.options.recording or DEFAULT if isinstance(recording, CandleRecording) else DEFAULT
 
     async def _keep_diary(self, engine: Engine, nursery: trio.Nursery) -> None:
         kept = await engine.store.read_cells(ReadCells(table=ORDER_TABLE))

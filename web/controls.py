@@ -13,6 +13,7 @@ from genesis.domain.decision_search import DecisionSearch, DecisionsFound
 from protocols.config import SetSettings, SettingsReply
 from protocols.orders import CancelIntent, Flatten, UpdateIntent
 from protocols.risk import EvaluateOrder, ManualOrder, RiskCommand, Verdict
+from web.job_ports import JobPorts
 from web.market_ports import MarketPorts
 from web.signal_ports import SignalPorts
 
@@ -59,3 +60,4 @@ class Controls:
     search: Callable[[DecisionSearch], Awaitable[DecisionsFound]] | None = None
     market: MarketPorts | None = None
     signals: SignalPorts | None = None
+    jobs: JobPorts | None = None

@@ -7,6 +7,7 @@ import attrs
 import msgspec
 
 from protocols.health import ConnectionView, Notice
+from protocols.jobs import JobView
 from protocols.market import CandleClosed, CandleSnapshot, CandleUpdate, Freshness, Ticker
 from protocols.orders import Fill, OrderUpdate
 from protocols.regime import RegimeChanged
@@ -43,6 +44,8 @@ def publish_event(hub: Hub, event: UiEvent) -> None:
             hub.publish("verdict", event, place=(event.symbol,))
         case Notice():
             hub.publish("notification", event)
+        case JobView():
+            hub.publish("job", event, key=event.job_id)
         case CandleSnapshot() | AccountState() | RiskStatus() | ConnectionView() | Freshness() | EquityPoint():
             pass
 
@@ -100,6 +103,8 @@ def snapshot(readers: Readers, topic: str, places: set[tuple[str, ...]]) -> Any:
             return readers.freshness()
         case "notification":
             return readers.notices()[-SNAPSHOT_ROWS:]
+        case "job":
+            return readers.jobs()[-SNAPSHOT_ROWS:]
         case _:
             raise ValueError(f"topic must be one of the hub's, was {topic}")
 

@@ -30,6 +30,7 @@ TOPICS: Final = (
     "connection",
     "freshness",
     "notification",
+    "job",
 )
 """Everything that can be subscribed to, by its name on the wire."""
 

@@ -11,6 +11,7 @@ import attrs
 from genesis.domain.live_performance import LivePerformance
 from protocols.account import ClosedTrade, Performance
 from protocols.health import ActorView, ConnectionView, Notice
+from protocols.jobs import JobView
 from protocols.market import BookLevels, BookTop, Candle, Freshness, Ticker, TradePrint
 from protocols.orders import Fill, OrderView
 from protocols.regime import RegimeView
@@ -79,6 +80,7 @@ class Readers:
     equity: Callable[[], Sequence[EquityPoint]] = _nothing
     notices: Callable[[], Sequence[Notice]] = _nothing
     settings: Callable[[], Settings] = Settings
+    jobs: Callable[[], Sequence[JobView]] = _nothing
     performance: Callable[[], LivePerformance | None] = _none
     prints: Callable[[str], Sequence[TradePrint]] = _no_prints
     depth: Callable[[Symbol, int], BookLevels | None] = _no_depth

@@ -11,6 +11,7 @@ from typing import Final
 import attrs
 
 from protocols.health import ConnectionView, Notice
+from protocols.jobs import JobView
 from protocols.market import Candle, CandleClosed, CandleSnapshot, CandleUpdate, Freshness, Ticker
 from protocols.orders import TERMINAL_STATES, Fill, OrderUpdate, OrderView
 from protocols.regime import RegimeChanged
@@ -34,6 +35,7 @@ UiEvent = (
     | RegimeChanged
     | Verdict
     | Notice
+    | JobView
     | Ticker
     | CandleClosed
     | CandleUpdate
@@ -123,6 +125,9 @@ class Recent:
                 self._connections[event.name] = event
             case Freshness():
                 self._freshness[(event.stream, event.symbol, event.timeframe)] = event
+            case JobView():
+                # The jobs actor keeps its own list; here they only pass on to the stream.
+                pass
 
     def _put(self, candle: Candle) -> None:
         self._series.setdefault((candle.symbol, candle.timeframe), Series()).put(candle)

@@ -23,6 +23,7 @@ from web.bodies import (
     UpdateBody,
 )
 from web.familiar_routes import FAMILIAR
+from web.job_routes import JOB_ROUTES
 from web.legacy import legacy_routes
 from web.market_routes import MARKET
 from web.models import (
@@ -400,6 +401,7 @@ CURRENT: Final = (
     *TRADING,
     *OBSERVING,
     *FAMILIAR,
+    *JOB_ROUTES,
     *MINTING,
 )
 

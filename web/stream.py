@@ -58,6 +58,7 @@ TopicName = Literal[
     "connection",
     "freshness",
     "notification",
+    "job",
 ]
 
 

@@ -6,7 +6,7 @@ So the same recording and settings give the same decision lines as a run of the 
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from decimal import Decimal
 from functools import cached_property
 
@@ -18,7 +18,7 @@ from genesis.domain.decision_log import DECISION_KINDS, Decision, decision_line,
 from genesis.domain.executions import executions, expected_of
 from genesis.domain.market_replay import ReplayedStream, replayed_streams
 from genesis.domain.matching import FillModel
-from genesis.domain.measures import OrderTally, measure, trade_row, traded_quote
+from genesis.domain.measures import DAY_MS, OrderTally, measure, trade_row, traded_quote
 from genesis.domain.order_machine import OrderMachine
 from genesis.domain.pairs import PairSpecs, pair_specs
 from genesis.domain.performance import HOUR_MS, performance
@@ -146,11 +146,15 @@ def run_backtest(
     pairs: PairSpecs | None = None,
     balances: Iterable[tuple[str, str, Decimal]] = START_BALANCES,
     sharpe_period_ms: int = HOUR_MS,
+    on_progress: Callable[[float], None] | None = None,
 ) -> BacktestResult:
-    """Walk the recording once. Raises ValueError on settings that no strategy can run with."""
+    """Walk the recording once. `on_progress` hears the part that is done, once for each day of the market.
+
+    Raises ValueError on settings that no strategy can run with.
+    """
     run = _Run(recording, settings, model, pairs or pair_specs(recording.symbols), balances, sharpe_period_ms)
     run.begin()
-    run.walk()
+    run.walk(on_progress)
     account = run.account
     return BacktestResult(
         recording=recording.name,
@@ -252,12 +256,14 @@ class _Run:
             for stream in streams:
                 self._decide(stream.tell_history(self.recording.history.get(symbol, ()), self.now_ms))
 
-    def walk(self) -> None:
+    def walk(self, on_progress: Callable[[float], None] | None = None) -> None:
         """The steps of `schedule`, but that a minute in which no order can act has one tick: its last."""
         recording, symbols = self.recording, tuple(self.recording.rows)
         minute_ms = None
         for minute_ms, found in minutes(recording.rows, first_ms=recording.first_ms, last_ms=recording.last_ms):
             self._on_boundary(minute_ms)
+            if on_progress is not None and minute_ms % DAY_MS == 0:
+                on_progress((minute_ms - recording.first_ms) / (recording.last_ms - recording.first_ms + MINUTE_MS))
             if self._is_quiet(symbols, found, minute_ms + TICK_MS[-1]):
                 self.now_ms = minute_ms + TICK_MS[-1]
                 for symbol, row in zip(symbols, found, strict=True):

@@ -18,6 +18,7 @@ NOT_ABOUT_MONEY = frozenset(
         "candle_requests",
         "reconnect_private",
         "set_settings",
+        "job_requests",  # the person who asked is told
         "ui",
     }
 )

@@ -10,6 +10,8 @@ import httpx
 import trio
 from quart_trio import QuartTrio
 
+from genesis.domain.account_machine import AccountMachine
+from genesis.domain.live_performance import LivePerformance, live_performance
 from protocols.health import ActorStatus, ActorView, ChannelView, ConnectionView, Notice
 from protocols.market import Candle, Freshness, Ticker
 from protocols.orders import (
@@ -21,6 +23,8 @@ from protocols.orders import (
     OrderView,
     Purpose,
     UpdateIntent,
+    VenueWallet,
+    WalletSnapshot,
 )
 from protocols.risk import (
     AccountState,
@@ -34,6 +38,7 @@ from protocols.risk import (
     Verdict,
     WalletView,
 )
+from protocols.settings import Settings
 from protocols.signals import Recommendation, SignalScore
 from protocols.units import Side, Symbol
 from web.app import create_app
@@ -269,6 +274,17 @@ def an_actor(
     )
 
 
+def a_performance() -> LivePerformance | None:
+    """The figures of an account that has its money and has not traded."""
+    machine = AccountMachine(Settings())
+    wallet = VenueWallet(
+        session=1, wallet_type="exchange", currency="USD", balance=Decimal(1000), available=None, received_ns=0
+    )
+    machine.on_balance(WalletSnapshot(session=1, wallets=(wallet,), received_ns=0))
+    machine.mark_time(NOW_MS)
+    return live_performance(machine.view(), (), (), {})
+
+
 def some_readers(**changes: object) -> Readers:
     """Readers over fixed values; `changes` replace single readers."""
     fixed: dict[str, object] = {
@@ -312,6 +328,7 @@ def some_readers(**changes: object) -> Readers:
         "freshness": lambda: (
             Freshness(stream="ticker", symbol=BTC, timeframe="", age_ms=500, limit_ms=30_000, stale=False),
         ),
+        "performance": a_performance,
         "equity": lambda: tuple(EquityPoint(at_ms=NOW_MS + n, equity=10_000.0 + n) for n in range(50)),
         "notices": lambda: (Notice(level="info", code="start", text="started", at_ms=NOW_MS),),
     }

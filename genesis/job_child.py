@@ -1,0 +1,58 @@
+"""The process of one job: `python -m genesis.job_child`, started by the engine and by commands, never by hand.
+
+A kind of work is a function of (request, folder, load_market, on_progress) that gives a short summary and leaves what
+is long in the folder. It raises ValueError for what cannot be done; anything else is a fault of ours.
+"""
+
+import importlib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from genesis.domain.recording import CandleRecording, RecordingError
+from genesis.edge.jobs import Speaker, begin_child
+from genesis.markets import load_market
+
+KINDS: Final[Mapping[str, str]] = {
+    "backtest": "genesis.research.runs:job",
+}
+"""What a job may be, with the function that does it; its module is loaded when it is asked for."""
+
+Work = Callable[
+    [Mapping[str, Any], Path, Callable[[str], CandleRecording], Callable[[float, str], None]], dict[str, Any]
+]
+
+
+def work_of(kind: str) -> Work:
+    """Raises ValueError on a kind that nobody knows."""
+    target = KINDS.get(kind)
+    if target is None:
+        raise ValueError(f"kind must be one of {', '.join(sorted(KINDS))}, was {kind}")
+    module, name = target.split(":")
+    found: Work = getattr(importlib.import_module(module), name)
+    return found
+
+
+def main() -> None:
+    """Read what to do, do it, say how it went."""
+    said = begin_child()
+    speaker = Speaker()
+    data_folder = Path(said["data_folder"])
+    try:
+        work = work_of(said["kind"])
+        load = _loader(data_folder)
+        summary = work(said["request"], Path(said["folder"]), load, speaker.progress)
+    except (ValueError, RecordingError) as error:
+        speaker.error(str(error))
+    except MemoryError:
+        speaker.error("there is not enough memory for this")
+    else:
+        speaker.done(summary)
+
+
+def _loader(data_folder: Path) -> Callable[[str], CandleRecording]:
+    return lambda name: load_market(name, data_folder)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,177 @@
+"""The jobs of one engine: how one is run, and what the web may ask about them."""
+
+import sys
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Any, Final
+
+import attrs
+import msgspec
+import trio
+
+from genesis.core.channel import Channel
+from genesis.core.errors import ChannelClosed, ChannelFull, DeadLettered
+from genesis.core.latest import Latest
+from genesis.domain.replay import MINUTE_MS
+from genesis.domain.settings_build import Built, Layer, as_tree, build, layer_of_tree
+from genesis.edge.jobs import JobFolders, run_child
+from genesis.job_child import KINDS
+from genesis.research.runs import Costs, RunRequest
+from protocols.jobs import CancelJob, ForgetJob, JobRefused, JobView, StartJob
+from protocols.settings import Settings
+from web.controls import Busy, Refused
+from web.job_ports import JobPorts, NotDoable
+
+COMMAND: Final = (sys.executable, "-m", "genesis.job_child")
+ANSWER_WITHIN_S: Final = 10.0
+FORMATS: Final = ("%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M", "%Y%m%d")
+
+
+@attrs.frozen(kw_only=True)
+class JobHouse:
+    """Where this engine's jobs live, and which market they look at when nobody says."""
+
+    folders: JobFolders
+    data_folder: Path
+    market: str
+    wall_ms: Callable[[], int]
+    command: tuple[str, ...] = COMMAND
+
+    async def run(self, request: Mapping[str, Any], on_progress: Callable[[float, str], None]) -> dict[str, Any]:
+        """One job to its end, in its process."""
+        return await run_child(self.command, {**request, "data_folder": str(self.data_folder)}, on_progress)
+
+
+def moment(text: str) -> int:
+    """A date or a moment, UTC, in milliseconds. Raises ValueError."""
+    for form in FORMATS:
+        try:
+            return int(datetime.strptime(text.removesuffix("Z"), form).replace(tzinfo=UTC).timestamp() * 1000)
+        except ValueError:
+            continue
+    raise ValueError(f"a date must be as 2018-02-05 or 2018-02-05T12:00, was {text}")
+
+
+def request_of(body: Mapping[str, Any], settings: Settings, market: str, newest_ms: Callable[[str], int]) -> RunRequest:
+    """A backtest's request of what somebody typed, over the settings in force. Raises ValueError with every fault.
+
+    `newest_ms` gives the end of a market's data, for whoever asks for the newest so many minutes.
+    """
+    layers = [layer_of_tree("in force", as_tree(settings)), Layer(name="request", values=body.get("settings") or {})]
+    strategies = body.get("strategies")
+    if strategies is None and (body.get("symbol") or body.get("timeframe")):
+        one = {"symbol": body.get("symbol"), "timeframe": body.get("timeframe")}
+        strategies = [{name: value for name, value in one.items() if value is not None}]
+    if strategies is not None:
+        named = [{**one, "name": one.get("name") or f"s{place}"} for place, one in enumerate(strategies, start=1)]
+        listed = [{name: value for name, value in one.items() if value is not None} for one in named]
+        layers.append(Layer(name="request", values={"strategies": listed}))
+    built = build(layers)
+    if not isinstance(built, Built):
+        raise ValueError("; ".join(str(fault) for fault in built))
+    chosen = body.get("market") or market
+    start = body.get("start")
+    end = body.get("end")
+    start_ms = None if start is None else moment(start)
+    end_ms = None if end is None else moment(end)
+    limit = body.get("limit")
+    if limit is not None:
+        if start_ms is not None:
+            raise ValueError("limit and start must not be given together, were")
+        last_ms = end_ms if end_ms is not None else newest_ms(chosen)
+        start_ms = last_ms - limit * MINUTE_MS
+    request = RunRequest(
+        market=chosen,
+        settings=built.settings,
+        start_ms=start_ms,
+        end_ms=end_ms,
+        balance=_number("balance", body.get("balance"), Decimal(10_000)),
+        costs=_costs(body.get("costs") or {}),
+        title=body.get("title") or "",
+    )
+    request.check()
+    return request
+
+
+def _number(name: str, text: object, default: Decimal) -> Decimal:
+    if text is None:
+        return default
+    try:
+        return Decimal(str(text))
+    except InvalidOperation:
+        raise ValueError(f"{name} must be a number, was {str(text)[:30]}") from None
+
+
+def _costs(given: Mapping[str, Any]) -> Costs:
+    base = Costs()
+    part = given.get("participation")
+    return Costs(
+        half_spread=_number("half_spread", given.get("half_spread"), base.half_spread),
+        slippage=_number("slippage", given.get("slippage"), base.slippage),
+        latency_ms=given.get("latency_ms") or 0,
+        participation=None if part is None else _number("participation", part, Decimal(1)),
+    )
+
+
+def job_ports(
+    house: JobHouse, *, requests: Channel[Any], views: Latest[tuple[JobView, ...]], settings: Latest[Settings]
+) -> JobPorts:
+    """The web's side of the jobs."""
+
+    async def ask(message: Any) -> JobView:
+        try:
+            with trio.fail_after(ANSWER_WITHIN_S):
+                answer = await requests.ask(message)
+        except (ChannelFull, ChannelClosed, trio.TooSlowError):
+            raise Busy("the jobs") from None
+        except DeadLettered as error:
+            raise Refused("not_understood", str(error)) from None
+        if isinstance(answer, JobRefused):
+            if answer.code == "too_many_jobs":
+                raise Busy(answer.text, retry_after_s=5.0)
+            raise Refused(answer.code, answer.text)
+        assert isinstance(answer, JobView)
+        return answer
+
+    async def start(job_id: str, kind: str, title: str, request: Mapping[str, Any], by: str) -> JobView:
+        if kind not in KINDS:
+            raise NotDoable(f"kind must be one of {', '.join(sorted(KINDS))}, was {kind}")
+        return await ask(StartJob(job_id=job_id, kind=kind, title=title, request=dict(request), by=by))
+
+    async def cancel(job_id: str, by: str) -> JobView:
+        return await ask(CancelJob(job_id=job_id, by=by))
+
+    async def forget(job_id: str, by: str) -> JobView:
+        return await ask(ForgetJob(job_id=job_id, by=by))
+
+    async def result(job_id: str, name: str) -> bytes | None:
+        return await trio.to_thread.run_sync(house.folders.read, job_id, name)
+
+    async def backtest(body: Mapping[str, Any]) -> dict[str, Any]:
+        try:
+            request = await trio.to_thread.run_sync(_prepare, body, settings.value, house)
+        except ValueError as error:
+            raise NotDoable(str(error)) from None
+        plain: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(request))
+        return plain
+
+    return JobPorts(
+        start=start, cancel=cancel, forget=forget, views=lambda: views.value, result=result, backtest=backtest
+    )
+
+
+def _prepare(body: Mapping[str, Any], settings: Settings, house: JobHouse) -> RunRequest:
+    from genesis.markets import market_span
+
+    def newest_ms(market: str) -> int:
+        return market_span(market, house.data_folder)[1]
+
+    asked = body.get("market")
+    if asked is not None and asked != house.market and ("/" in asked or "\\" in asked or asked.startswith(".")):
+        # Whoever may start a backtest may not look around on this machine.
+        raise ValueError("market must be a recording's name or pairs of the data store, was a path")
+    request = request_of(body, settings, house.market, newest_ms)
+    market_span(request.market, house.data_folder)
+    return request

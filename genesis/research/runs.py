@@ -1,0 +1,352 @@
+"""One backtest from a request to a result on disk: what was asked, of which data, by which code, and what came of it.
+
+A result holds no time of day and nothing of the machine: the same request on the same data and code is the same bytes.
+"""
+
+import hashlib
+import importlib.metadata
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+import numpy as np
+
+from genesis.domain.matching import FillModel
+from genesis.domain.measures import trade_row
+from genesis.domain.recording import CandleRecording, RecordingError
+from genesis.domain.replay import MINUTE_MS, CandleRow
+from genesis.domain.strategies import STRATEGY_KINDS
+from genesis.edge.kept_file import KeptFile
+from genesis.research.backtest import BacktestResult, run_backtest
+from protocols.account import Performance
+from protocols.measures import ExecutionReport, Measures, TradeRow
+from protocols.settings import Settings
+from protocols.units import Symbol
+
+RESULT: Final = "result.json"
+CHART_CANDLES: Final = 1_500
+CHART_STEPS_MIN: Final = (1, 5, 15, 30, 60, 180, 360, 720, 1440, 10_080)
+EXECUTIONS_TOLD: Final = 1_000
+TRADES_TOLD: Final = 20_000
+PACKAGE: Final = "genesis-engine"
+
+LoadMarket = Callable[[str], CandleRecording]
+
+
+class Costs(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What trading costs beside the venue's fees. Fractions of the price; `participation` of a tick's volume."""
+
+    half_spread: Decimal = FillModel().half_spread
+    slippage: Decimal = FillModel().slippage
+    latency_ms: int = 0
+    participation: Decimal | None = None
+
+    def model(self) -> FillModel:
+        """Raises ValueError on a number that no market has."""
+        for name in ("half_spread", "slippage"):
+            number: Decimal = getattr(self, name)
+            if not (number.is_finite() and 0 <= number <= Decimal("0.1")):
+                raise ValueError(f"costs.{name} must be from 0 to 0.1, was {number}")
+        if not 0 <= self.latency_ms <= 60_000:
+            raise ValueError(f"costs.latency_ms must be from 0 to 60000, was {self.latency_ms}")
+        part = self.participation
+        if part is not None and not (part.is_finite() and 0 < part <= 1):
+            raise ValueError(f"costs.participation must be above 0 and at most 1, was {part}")
+        return FillModel(
+            half_spread=self.half_spread, slippage=self.slippage, latency_ms=self.latency_ms, participation=part
+        )
+
+
+class RunRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One backtest. `market` names a recording, or pairs of the data store as `tBTCUSD:1m,tETHUSD:1m`.
+
+    `start` and `end` cut it, in milliseconds UTC (the end is not part of it).
+    """
+
+    market: str
+    settings: Settings
+    start_ms: int | None = None
+    end_ms: int | None = None
+    balance: Decimal = Decimal(10_000)
+    costs: Costs = Costs()
+    title: str = ""
+
+    def check(self) -> None:
+        """Everything that can be known to be wrong without the data. Raises ValueError."""
+        self.costs.model()
+        if not (self.balance.is_finite() and 0 < self.balance <= Decimal(10**12)):
+            raise ValueError(f"balance must be above 0 and at most 10^12, was {self.balance}")
+        if self.start_ms is not None and self.end_ms is not None and self.end_ms <= self.start_ms:
+            raise ValueError(f"end must be after start, was {when(self.end_ms)} and {when(self.start_ms)}")
+        check_strategies(self.settings)
+
+
+class DataStamp(msgspec.Struct, frozen=True, kw_only=True):
+    """Which market it was: `sha256` is over every number of every candle that could be seen."""
+
+    market: str
+    symbols: tuple[str, ...]
+    first_ms: int
+    last_ms: int
+    candles: int
+    sha256: str
+
+
+class CodeStamp(msgspec.Struct, frozen=True, kw_only=True):
+    """Which code it was: the version, and a sha256 over the sources that decide and count."""
+
+    version: str
+    sha256: str
+
+
+class Chart(msgspec.Struct, frozen=True, kw_only=True):
+    """The market behind the trades, coarse enough to draw: [open_ms, open, close, high, low, volume]."""
+
+    symbol: str
+    step_ms: int
+    candles: tuple[CandleRow, ...]
+
+
+class RunResult(msgspec.Struct, frozen=True, kw_only=True):
+    """A backtest's result as it is kept. `performance` is the short list, `measures` the whole one."""
+
+    title: str
+    request: RunRequest
+    data: DataStamp
+    code: CodeStamp
+    decisions: int
+    digest: str
+    performance: Performance
+    measures: Measures
+    trades: tuple[TradeRow, ...]
+    executions: ExecutionReport
+    charts: tuple[Chart, ...]
+
+
+def check_strategies(settings: Settings) -> None:
+    """Raises ValueError on a strategy or a parameter that is not known, or a number out of its range."""
+    if not any(strategy.enabled for strategy in settings.strategies):
+        raise ValueError("strategies must hold at least one that is enabled, held none")
+    for strategy in settings.strategies:
+        kind = STRATEGY_KINDS.get(strategy.kind)
+        if kind is None:
+            raise ValueError(f"strategy must be one of {', '.join(sorted(STRATEGY_KINDS))}, was {strategy.kind}")
+        kind.start(kind.resolve(strategy.parameters))
+
+
+def when(ms: int) -> str:
+    return datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%d %H:%M")
+
+
+def cut(recording: CandleRecording, start_ms: int | None, end_ms: int | None) -> CandleRecording:
+    """A part of a recording; what lies before `start_ms` becomes history. Raises ValueError when nothing is left."""
+    if start_ms is None and end_ms is None:
+        return recording
+    first = max(recording.first_ms, start_ms if start_ms is not None else recording.first_ms)
+    last = min(recording.last_ms, (end_ms if end_ms is not None else recording.last_ms + 1) - 1)
+    first -= first % MINUTE_MS
+    last -= last % MINUTE_MS
+    rows: dict[Symbol, tuple[CandleRow, ...]] = {}
+    history: dict[Symbol, tuple[CandleRow, ...]] = {}
+    for symbol, found in recording.rows.items():
+        rows[symbol] = tuple(row for row in found if first <= row.open_ms <= last)
+        before = tuple(row for row in found if row.open_ms < first)
+        history[symbol] = (*recording.history.get(symbol, ()), *before)
+        if not rows[symbol]:
+            text = f"{when(recording.first_ms)} to {when(recording.last_ms)}"
+            raise ValueError(f"range must hold candles of {symbol} ({text}), held none")
+    return msgspec.structs.replace(recording, rows=rows, history=history, first_ms=first, last_ms=last)
+
+
+def stamp_data(market: str, recording: CandleRecording) -> DataStamp:
+    """The name and the hash of what a run may look at."""
+    found = hashlib.sha256()
+    candles = 0
+    for symbol in recording.symbols:
+        found.update(symbol.encode())
+        for rows in (recording.history.get(symbol, ()), recording.rows[symbol]):
+            found.update(np.asarray(rows, dtype="<f8").tobytes())
+            found.update(b"|")
+        candles += len(recording.rows[symbol])
+    return DataStamp(
+        market=market,
+        symbols=tuple(recording.symbols),
+        first_ms=recording.first_ms,
+        last_ms=recording.last_ms,
+        candles=candles,
+        sha256=found.hexdigest(),
+    )
+
+
+@cache
+def stamp_code() -> CodeStamp:
+    """Hash the sources of truth and speech: whatever could change a decision or a figure."""
+    import protocols
+
+    root = Path(str(protocols.__file__)).parent.parent
+    found = hashlib.sha256()
+    for folder in (root / "genesis" / "domain", root / "genesis" / "research", root / "protocols"):
+        for path in sorted(folder.rglob("*.py")):
+            found.update(str(path.relative_to(root)).encode())
+            found.update(path.read_bytes())
+    return CodeStamp(version=importlib.metadata.version(PACKAGE), sha256=found.hexdigest())
+
+
+def chart_of(symbol: Symbol, rows: Sequence[CandleRow], *, limit: int = CHART_CANDLES) -> Chart:
+    """The candles of a run, put together until at most `limit` are left."""
+    span_min = (rows[-1].open_ms - rows[0].open_ms) // MINUTE_MS + 1
+    step_min = next((step for step in CHART_STEPS_MIN if span_min / step <= limit), CHART_STEPS_MIN[-1])
+    return Chart(symbol=symbol, step_ms=step_min * MINUTE_MS, candles=resample(rows, step_min * MINUTE_MS))
+
+
+def resample(rows: Sequence[CandleRow], step_ms: int) -> tuple[CandleRow, ...]:
+    """Coarser candles of finer ones; a step without a candle has none."""
+    if step_ms == MINUTE_MS:
+        return tuple(rows)
+    table = np.asarray(rows, dtype=np.float64)
+    return tuple(CandleRow(int(row[0]), *row[1:]) for row in resample_table(table, step_ms).tolist())
+
+
+def resample_table(table: "np.typing.NDArray[np.float64]", step_ms: int) -> "np.typing.NDArray[np.float64]":
+    """The same over an array with the columns time, open, close, high, low, volume."""
+    if not len(table):
+        return table
+    step = (table[:, 0] // step_ms) * step_ms
+    begins = np.flatnonzero(np.concatenate(([True], step[1:] != step[:-1])))
+    ends = np.append(begins[1:], len(table)) - 1
+    return np.column_stack(
+        (
+            step[begins],
+            table[begins, 1],
+            table[ends, 2],
+            np.maximum.reduceat(table[:, 3], begins),
+            np.minimum.reduceat(table[:, 4], begins),
+            np.add.reduceat(table[:, 5], begins),
+        )
+    )
+
+
+def fitted(settings: Settings, recording: CandleRecording) -> Settings:
+    """The settings with the market of the recording. Raises ValueError when an enabled strategy has no data."""
+    for strategy in settings.strategies:
+        if strategy.enabled and strategy.symbol not in recording.symbols:
+            known = ", ".join(recording.symbols)
+            raise ValueError(f"{strategy.name}: symbol must be in the data ({known}), was {strategy.symbol}")
+    market = msgspec.structs.replace(settings.market, symbols=tuple(recording.symbols))
+    return msgspec.structs.replace(settings, market=market)
+
+
+def run(
+    request: RunRequest, load: LoadMarket, on_progress: Callable[[float, str], None] = lambda part, text: None
+) -> tuple[RunResult, BacktestResult]:
+    """Run a request. Raises ValueError on what cannot be tested, before any work where that can be known."""
+    request.check()
+    on_progress(0.0, "reading the market")
+    try:
+        recording = cut(load(request.market), request.start_ms, request.end_ms)
+    except RecordingError as error:
+        raise ValueError(str(error)) from None
+    settings = fitted(request.settings, recording)
+    result = run_backtest(
+        recording,
+        settings,
+        model=request.costs.model(),
+        balances=(("exchange", settings.quote_currency, request.balance),),
+        on_progress=lambda part: on_progress(0.05 + 0.9 * part, when(int(_at(recording, part)))),
+    )
+    on_progress(0.96, "counting")
+    return result_of(request, recording, result), result
+
+
+def _at(recording: CandleRecording, part: float) -> float:
+    return recording.first_ms + part * (recording.last_ms - recording.first_ms)
+
+
+def result_of(request: RunRequest, recording: CandleRecording, result: BacktestResult) -> RunResult:
+    """What is kept of a finished run."""
+    executions = result.executions
+    rows = tuple(trade_row(trade, result.tags.get(trade.correlation_id, "")) for trade in result.trades)
+    return RunResult(
+        title=request.title,
+        request=request,
+        data=stamp_data(request.market, recording),
+        code=stamp_code(),
+        decisions=len(result.decisions),
+        digest=result.digest,
+        performance=result.performance,
+        measures=result.measures,
+        trades=rows[-TRADES_TOLD:],
+        executions=msgspec.structs.replace(executions, rows=executions.rows[-EXECUTIONS_TOLD:]),
+        charts=tuple(chart_of(symbol, found) for symbol, found in recording.rows.items() if found),
+    )
+
+
+def encode_result(result: RunResult) -> bytes:
+    """The bytes of a result: equal for equal runs."""
+    return msgspec.json.Encoder(order="sorted").encode(result)
+
+
+def read_result(data: bytes) -> RunResult:
+    """Raises ValueError on bytes that are no result."""
+    try:
+        return msgspec.json.decode(data, type=RunResult)
+    except msgspec.MsgspecError as error:
+        raise ValueError(f"must be a backtest's result, was not: {error}") from None
+
+
+def keep_result(folder: Path, result: RunResult) -> Path:
+    """Write it whole into its folder. Raises OSError."""
+    file = KeptFile(folder / RESULT)
+    file.replace(encode_result(result))
+    return file.path
+
+
+def short(result: RunResult) -> dict[str, Any]:
+    """What a list of runs shows of one."""
+    made = result.measures
+    answer: Mapping[str, Any] = {
+        "title": result.title,
+        "market": result.data.market,
+        "first_ms": result.data.first_ms,
+        "last_ms": result.data.last_ms,
+        "final_equity": str(made.final_equity),
+        "total_return": made.total_return,
+        "max_drawdown": made.max_drawdown,
+        "sharpe": made.sharpe,
+        "trades": made.trades,
+        "winrate": made.winrate,
+        "digest": result.digest,
+    }
+    return dict(answer)
+
+
+def job(
+    request: Mapping[str, Any], folder: Path, load: LoadMarket, on_progress: Callable[[float, str], None]
+) -> dict[str, Any]:
+    """A backtest as a job. Raises ValueError."""
+    try:
+        asked = msgspec.convert(request, RunRequest)
+    except msgspec.ValidationError as error:
+        raise ValueError(f"the request is not valid: {error}") from None
+    result, _ = run(asked, load, on_progress)
+    keep_result(folder, result)
+    return short(result)
+
+
+def with_strategies(settings: Settings, changes: Mapping[str, Mapping[str, float]]) -> Settings:
+    """The settings with some parameters of some strategies changed: `{"btc-ema": {"fast": 9}}`. Raises ValueError."""
+    names = {strategy.name for strategy in settings.strategies}
+    for name in changes:
+        if name not in names:
+            raise ValueError(f"strategy must be one of {', '.join(sorted(names))}, was {name}")
+    return msgspec.structs.replace(
+        settings,
+        strategies=tuple(
+            msgspec.structs.replace(one, parameters={**one.parameters, **changes.get(one.name, {})})
+            for one in settings.strategies
+        ),
+    )

@@ -1,0 +1,28 @@
+"""What the routes of jobs may ask of the engine."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
+
+import attrs
+
+from protocols.jobs import JobView
+
+
+class NotDoable(Exception):
+    """What was asked cannot be begun; the text says what must be otherwise."""
+
+
+@attrs.frozen(kw_only=True)
+class JobPorts:
+    """The roof fills these in. `start` takes (job id, kind, title, request, who asks); it raises NotDoable.
+
+    `result` gives a file that a job left, None when there is none. `backtest` makes a backtest's request of a body,
+    with everything checked that can be known to be wrong before any work.
+    """
+
+    start: Callable[[str, str, str, Mapping[str, Any], str], Awaitable[JobView]]
+    cancel: Callable[[str, str], Awaitable[JobView]]
+    forget: Callable[[str, str], Awaitable[JobView]]
+    views: Callable[[], Sequence[JobView]]
+    result: Callable[[str, str], Awaitable[bytes | None]]
+    backtest: Callable[[Mapping[str, Any]], Awaitable[dict[str, Any]]]

@@ -1,0 +1,206 @@
+"""Jobs over HTTP: start a backtest, follow it, fetch its result, cancel it, forget it."""
+
+from typing import Annotated, Any, Final
+
+import msgspec
+
+from protocols.jobs import JobState, JobView
+from web.api import Api, Call, Route
+from web.bodies import NameText, Strict, SymbolText
+from web.errors import ApiError
+from web.job_ports import JobPorts, NotDoable
+from web.tokens import Scope
+
+V2: Final = "/api/v2"
+BACKTESTS: Final = f"{V2}/strategy/backtest"
+ONE: Final = f"{BACKTESTS}/{{job_id}}"
+JOBS: Final = f"{V2}/jobs"
+RESULT: Final = "result.json"
+
+Title = Annotated[str, msgspec.Meta(max_length=120)]
+Market = Annotated[str, msgspec.Meta(max_length=400)]
+Moment = Annotated[str, msgspec.Meta(max_length=32)]
+Number = Annotated[float, msgspec.Meta(ge=-1e12, le=1e12)]
+
+
+class StrategyBody(Strict, frozen=True, kw_only=True):
+    """One strategy of a backtest. Parameters that are not given have their defaults."""
+
+    name: Annotated[str, msgspec.Meta(max_length=60)] | None = None
+    kind: Annotated[str, msgspec.Meta(max_length=60)] = "ema_cross"
+    symbol: SymbolText = "tBTCUSD"
+    timeframe: Annotated[str, msgspec.Meta(pattern="^[0-9]{1,2}[mhDW]$")] = "5m"
+    parameters: Annotated[dict[str, Number], msgspec.Meta(max_length=50)] = {}
+
+
+class CostsBody(Strict, frozen=True, kw_only=True):
+    """Costs beside the venue's fees: fractions of the price as decimal text, `participation` of a tick's volume."""
+
+    half_spread: Annotated[str, msgspec.Meta(max_length=20)] | None = None
+    slippage: Annotated[str, msgspec.Meta(max_length=20)] | None = None
+    latency_ms: Annotated[int, msgspec.Meta(ge=0, le=60_000)] | None = None
+    participation: Annotated[str, msgspec.Meta(max_length=20)] | None = None
+
+
+class BacktestBody(Strict, frozen=True, kw_only=True):
+    """What to test. `market` is a recording's name or pairs of the data store (`tBTCUSD:1m`); the recording of this
+    session, or the shipped one, when it is not given.
+
+    `symbol` and `timeframe` are the short way of one strategy; `strategies` the long one; with neither, those that run
+    now. `limit` takes the newest so many minutes. `start` and `end` are dates as 2018-02-05 or 2018-02-05T12:00.
+    `settings` lays values over those in force, by path: `{"risk.max_drawdown": "0.1"}`.
+    """
+
+    market: Market | None = None
+    symbol: SymbolText | None = None
+    timeframe: Annotated[str, msgspec.Meta(pattern="^[0-9]{1,2}[mhDW]$")] | None = None
+    strategies: Annotated[tuple[StrategyBody, ...], msgspec.Meta(min_length=1, max_length=50)] | None = None
+    limit: Annotated[int, msgspec.Meta(ge=1, le=10_000_000)] | None = None
+    start: Moment | None = None
+    end: Moment | None = None
+    balance: Annotated[str, msgspec.Meta(max_length=30)] | None = None
+    costs: CostsBody | None = None
+    settings: Annotated[dict[str, Any], msgspec.Meta(max_length=200)] = {}
+    title: Title = ""
+    job_id: NameText | None = None
+
+
+class JobAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    job: JobView
+
+
+class JobList(msgspec.Struct, frozen=True, kw_only=True):
+    """Jobs, newest first."""
+
+    jobs: tuple[JobView, ...]
+
+
+class BacktestAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """A backtest with its result once it is done: `measures` holds final_equity, winrate, max_drawdown, sharpe,
+    distribution, equity_curve, heatmap_return (heatmap), heatmap_winrate, heatmap_counts, and the rest."""
+
+    job: JobView
+    result: Any = None
+
+
+class JobsQuery(Strict, frozen=True, kw_only=True):
+    """`kind` lists jobs of one kind."""
+
+    kind: Annotated[str, msgspec.Meta(max_length=40)] | None = None
+
+
+def _ports(api: Api) -> JobPorts:
+    ports = api.controls.jobs
+    if ports is None:
+        raise ApiError(404, "this engine does no jobs", code="no_jobs")
+    return ports
+
+
+def _known(api: Api, job_id: str, kind: str | None = None) -> JobView:
+    for job in _ports(api).views():
+        if job.job_id == job_id and kind in (None, job.kind):
+            return job
+    raise ApiError(404, f"no job is called {job_id[:120]}")
+
+
+async def start(api: Api, call: Call) -> JobAnswer:
+    body: BacktestBody = call.body
+    ports = _ports(api)
+    asked = msgspec.to_builtins(body)
+    job_id = asked.pop("job_id") or f"backtest-{api.new_id()}"
+    if "/" in job_id or job_id.startswith("."):
+        raise ApiError(422, "job_id must be a name without slashes, was not")
+    try:
+        request = await ports.backtest(asked)
+        title = body.title or request.get("title") or request["market"]
+        return JobAnswer(job=await ports.start(job_id, "backtest", title, request, call.subject))
+    except NotDoable as error:
+        raise ApiError(422, str(error)) from None
+
+
+async def listed(api: Api, call: Call) -> JobList:
+    query: JobsQuery = call.query
+    found = [job for job in _ports(api).views() if query.kind in (None, job.kind)]
+    return JobList(jobs=tuple(reversed(found)))
+
+
+async def backtests(api: Api, call: Call) -> JobList:
+    return JobList(jobs=tuple(reversed([job for job in _ports(api).views() if job.kind == "backtest"])))
+
+
+async def one(api: Api, call: Call) -> BacktestAnswer:
+    job = _known(api, call.path["job_id"], "backtest")
+    if job.state is not JobState.DONE:
+        return BacktestAnswer(job=job)
+    data = await _ports(api).result(job.job_id, RESULT)
+    if data is None:
+        raise ApiError(404, "the result of this job is gone", code="result_gone")
+    return BacktestAnswer(job=job, result=msgspec.Raw(data))
+
+
+async def one_job(api: Api, call: Call) -> JobAnswer:
+    return JobAnswer(job=_known(api, call.path["job_id"]))
+
+
+async def cancel(api: Api, call: Call) -> JobAnswer:
+    job = _known(api, call.path["job_id"])
+    return JobAnswer(job=await _ports(api).cancel(job.job_id, call.subject))
+
+
+async def forget(api: Api, call: Call) -> JobAnswer:
+    job = _known(api, call.path["job_id"])
+    return JobAnswer(job=await _ports(api).forget(job.job_id, call.subject))
+
+
+def _route(method: str, path: str, scope: Scope, handler: Any, answer: Any, summary: str, **more: Any) -> Route:
+    return Route(
+        method=method,
+        path=path,
+        scope=scope,
+        handler=handler,
+        answer=answer,
+        needs="jobs",
+        tag="research",
+        summary=summary,
+        **more,
+    )
+
+
+JOB_ROUTES: Final[tuple[Route, ...]] = (
+    _route(
+        "POST",
+        BACKTESTS,
+        Scope.TRADE,
+        start,
+        JobAnswer,
+        "Start a backtest in a process of its own. Progress comes on the stream's topic `job`.",
+        body=BacktestBody,
+        status=202,
+        statuses=(409, 503),
+    ),
+    _route("GET", BACKTESTS, Scope.READ, backtests, JobList, "Backtests, newest first."),
+    _route("GET", ONE, Scope.READ, one, BacktestAnswer, "A backtest, with its whole result once it is done."),
+    _route(
+        "POST",
+        f"{ONE}/cancel",
+        Scope.TRADE,
+        cancel,
+        JobAnswer,
+        "Cancel a backtest: its process is killed.",
+        statuses=(409, 503),
+    ),
+    _route(
+        "DELETE", ONE, Scope.TRADE, forget, JobAnswer, "Forget an ended backtest and its files.", statuses=(409, 503)
+    ),
+    _route("GET", JOBS, Scope.READ, listed, JobList, "Jobs of all kinds, newest first.", query=JobsQuery),
+    _route("GET", f"{JOBS}/{{job_id}}", Scope.READ, one_job, JobAnswer, "One job: its state, progress and last words."),
+    _route(
+        "POST",
+        f"{JOBS}/{{job_id}}/cancel",
+        Scope.TRADE,
+        cancel,
+        JobAnswer,
+        "Cancel a job: its process is killed.",
+        statuses=(409, 503),
+    ),
+)
