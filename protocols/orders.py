@@ -492,6 +492,7 @@ class Fill(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     time_ms: int
     correlation_id: str
     foreign: bool
+    margin: bool = False
 
 
 class OrderUpdate(msgspec.Struct, frozen=True, kw_only=True, tag=True):

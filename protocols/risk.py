@@ -107,7 +107,7 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class PositionView(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """What is held of one symbol, by all strategies; `quantity` is signed."""
+    """What is held of one symbol, by all strategies; `quantity` is signed, `margin_quantity` its part on margin."""
 
     symbol: Symbol
     quantity: Decimal
@@ -117,6 +117,15 @@ class PositionView(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     unrealized_pnl: Decimal
     realized_pnl: Decimal
     fees: Decimal
+    margin_quantity: Decimal = ZERO
+
+
+class MarginHolding(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """A margin position as the venue keeps it, whoever made it; `quantity` is signed, `base_price` what it cost."""
+
+    symbol: Symbol
+    quantity: Decimal
+    base_price: Decimal
 
 
 class WalletView(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -152,7 +161,7 @@ class AccountState(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
     `closed_intents` are the newest intents that ended, `closed_count` how many ever did, so that risk can release what
     it reserved for them. `known` is false until the venue's first wallet snapshot. `results` are the newest of the
-    `trades_count` finished trades, `endings` how the newest of the intents ended.
+    `trades_count` finished trades, `endings` how the newest of the intents ended. `margin` is the venue's word.
     """
 
     known: bool
@@ -172,6 +181,7 @@ class AccountState(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     results: tuple[TradeResult, ...] = ()
     trades_count: int = 0
     endings: tuple[OrderResult, ...] = ()
+    margin: tuple[MarginHolding, ...] = ()
 
 
 class Lock(msgspec.Struct, frozen=True, kw_only=True, tag=True):

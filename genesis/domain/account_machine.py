@@ -6,6 +6,7 @@ from decimal import Decimal
 
 import msgspec
 
+from genesis.domain.order_fills import HELD_KEY, read_held
 from genesis.domain.performance import EquityFigures, TradeFigures, figures
 from genesis.domain.position import OPENING_KEY, Opening, Position
 from genesis.domain.risk_state import equity
@@ -20,10 +21,12 @@ from protocols.orders import (
     OrderReport,
     OrderState,
     OrderUpdate,
+    PositionSnapshot,
+    VenuePosition,
     VenueWallet,
     WalletSnapshot,
 )
-from protocols.risk import AccountState, OrderResult, PositionView, TradeResult, WalletView
+from protocols.risk import AccountState, MarginHolding, OrderResult, PositionView, TradeResult, WalletView
 from protocols.settings import Settings
 from protocols.units import AMOUNT_STEP, ZERO, Symbol, base_currency, exact
 
@@ -46,6 +49,7 @@ class AccountCheckpoint(msgspec.Struct, frozen=True, kw_only=True):
     day: str
     day_start_equity: Decimal
     now_ms: int
+    margin: tuple[MarginHolding, ...] = ()
 
 
 class _NamedIntent(msgspec.Struct):
@@ -89,6 +93,12 @@ def read_order_cells(cells: Iterable[CellWrite]) -> tuple[list[Fill], list[str]]
     return fills, [intent_id for _, intent_id in sorted(ended)]
 
 
+def read_margin_held(cells: Iterable[CellWrite]) -> dict[Symbol, Decimal]:
+    """What the order actor's cells say is held on margin, by symbol."""
+    held = [read_held(cell.key, cell.payload) for cell in cells if cell.key.startswith(HELD_KEY)]
+    return {symbol: quantity for (symbol, margin), quantity in held if margin}
+
+
 def read_openings(cells: Iterable[CellWrite]) -> list[Opening]:
     """What the order actor's cells say of fills that are kept no more, by symbol."""
     return [_OPENINGS.decode(cell.payload) for cell in cells if cell.key.startswith(OPENING_KEY)]
@@ -117,6 +127,8 @@ class AccountMachine:
         self._wallets: dict[tuple[str, str], WalletView] = {}
         self._wallets_told: tuple[WalletView, ...] | None = None
         self._marks: dict[str, Decimal] = {}
+        self._margin_held: dict[Symbol, Decimal] = {}
+        self._holdings: dict[Symbol, MarginHolding] = {}
         self._seen_trades: set[tuple[int, int]] = set()
         self._closed_intents: deque[str] = deque(maxlen=CLOSED_INTENTS_TOLD)
         self._closed_seen: set[str] = set()
@@ -132,7 +144,7 @@ class AccountMachine:
         self.settings = settings
 
     def on_balance(self, event: BalanceEvent) -> None:
-        """Wallets of the venue. Margin positions are the order actor's to reconcile: spot positions come of fills."""
+        """Wallets and margin positions of the venue. What our own orders made of them comes of fills."""
         if isinstance(event, WalletSnapshot):
             self._wallets, self._wallets_told = {}, None
             for wallet in event.wallets:
@@ -141,6 +153,13 @@ class AccountMachine:
             self.version += 1
         elif isinstance(event, VenueWallet):
             self._keep(event)
+            self.version += 1
+        elif isinstance(event, PositionSnapshot):
+            self._holdings = {}
+            for position in event.positions:
+                self._hold(position)
+            self.version += 1
+        elif self._hold(event):
             self.version += 1
 
     def on_report(self, report: OrderReport) -> ClosedTrade | None:
@@ -195,6 +214,8 @@ class AccountMachine:
         fills, ended = read_order_cells(orders)
         for fill in fills:
             self._on_fill(fill)
+        # Of what is kept no more only the sums are left, and those are told by wallet.
+        self._margin_held = read_margin_held(orders)
         for intent_id in ended:
             self._end(intent_id)
         curve: list[EquityPoint] = []
@@ -203,6 +224,7 @@ class AccountMachine:
                 checkpoint = _CHECKPOINTS.decode(cell.payload)
                 self._wallets = {(wallet.wallet_type, wallet.currency): wallet for wallet in checkpoint.wallets}
                 self._wallets_told = None
+                self._holdings = {each.symbol: each for each in checkpoint.margin}
                 self._marks = dict(checkpoint.marks)
                 self.known = checkpoint.known and same_process
                 self.day = checkpoint.day
@@ -228,6 +250,7 @@ class AccountMachine:
             day=self.day,
             day_start_equity=self.day_start_equity,
             now_ms=self.now_ms,
+            margin=self._margin(),
         )
         cells = [CellWrite(table=ACCOUNT_TABLE, key=ACCOUNT_KEY, payload=_ENCODER.encode(checkpoint))]
         for day in sorted(self._unkept_days):
@@ -246,7 +269,8 @@ class AccountMachine:
 
     @property
     def equity(self) -> Decimal:
-        return equity(self.state_wallets(), self._marks, self.settings.quote_currency)
+        holdings = self._holdings.values()
+        return equity(self.state_wallets(), self._marks, self.settings.quote_currency, holdings)
 
     @property
     def realized_pnl(self) -> Decimal:
@@ -298,6 +322,7 @@ class AccountMachine:
             results=tuple(self._results),
             trades_count=self._trades_count,
             endings=tuple(self._endings),
+            margin=self._margin(),
         )
 
     def view(self) -> AccountView:
@@ -324,6 +349,9 @@ class AccountMachine:
             left_open=self.left_open(),
         )
 
+    def _margin(self) -> tuple[MarginHolding, ...]:
+        return tuple(self._holdings[symbol] for symbol in sorted(self._holdings))
+
     def state_wallets(self) -> tuple[WalletView, ...]:
         if self._wallets_told is None:
             self._wallets_told = tuple(self._wallets[key] for key in sorted(self._wallets))
@@ -339,6 +367,15 @@ class AccountMachine:
             available=wallet.available,
         )
         self._wallets_told = None
+
+    def _hold(self, position: VenuePosition) -> bool:
+        """True when it is another position than before: the venue tells its profit every other moment."""
+        before = self._holdings.pop(position.symbol, None)
+        if not position.amount:
+            return before is not None
+        told = MarginHolding(symbol=position.symbol, quantity=position.amount, base_price=position.base_price)
+        self._holdings[position.symbol] = told
+        return told != before
 
     def _end(self, intent_id: str) -> bool:
         if intent_id in self._closed_seen:
@@ -359,6 +396,9 @@ class AccountMachine:
         if fill.foreign:
             # Somebody else's order on the same account: its coins are not ours to sell.
             return None
+        if fill.margin:
+            held = self._margin_held.get(fill.symbol, ZERO)
+            self._margin_held[fill.symbol] = held + fill.side.sign * fill.quantity
         position = self.positions.setdefault(fill.symbol, Position(symbol=fill.symbol))
         self._marks.setdefault(fill.symbol, fill.price)
         finished = position.on_fill(fill)
@@ -390,6 +430,7 @@ class AccountMachine:
             unrealized_pnl=position.unrealized_pnl(mark),
             realized_pnl=position.realized_pnl,
             fees=position.fees_quote,
+            margin_quantity=self._margin_held.get(position.symbol, ZERO),
         )
 
     def _mismatched(self) -> tuple[Symbol, ...]:
@@ -400,7 +441,8 @@ class AccountMachine:
         for symbol in sorted(self.positions):
             wallet = self._wallets.get(("exchange", base_currency(symbol)))
             balance = wallet.balance if wallet is not None else ZERO
-            if self.positions[symbol].quantity > balance + AMOUNT_STEP:
+            coins = self.positions[symbol].quantity - self._margin_held.get(symbol, ZERO)
+            if coins > balance + AMOUNT_STEP:
                 missing.append(symbol)
         return tuple(missing)
 

@@ -106,9 +106,12 @@ class FillBook:
         return gone
 
 
+HELD_KEY = "held:"
+
+
 def held_key(symbol: Symbol, margin: bool) -> str:
     """The name of the cell of what is held of a symbol in a wallet."""
-    return f"held:{symbol}:{'margin' if margin else 'exchange'}"
+    return f"{HELD_KEY}{symbol}:{'margin' if margin else 'exchange'}"
 
 
 def read_held(key: str, payload: bytes) -> tuple[tuple[Symbol, bool], Decimal]:

@@ -284,4 +284,5 @@ def fill_of(trade: VenueTrade, row: OrderRow | None) -> Fill:
         time_ms=trade.time_ms,
         correlation_id="" if intent is None else intent.correlation_id,
         foreign=row is None,
+        margin=intent is not None and intent.margin,
     )

@@ -15,11 +15,12 @@ from genesis.domain.risk_state import (
     cash,
     equity,
     held_quantity,
+    margin_profit,
 )
 from genesis.domain.volatility import UNKNOWN, Volatility
 from protocols.orders import Purpose
 from protocols.settings import Settings
-from protocols.units import ZERO, Side, Symbol, exact
+from protocols.units import ZERO, Side, Symbol, exact, quote_currency
 
 
 def work_out(
@@ -34,29 +35,38 @@ def work_out(
     known_symbols: frozenset[str],
     pairs: Mapping[Symbol, PairSpec],
     at_ms: int | None = None,
+    margin: bool = False,
+    reduce_only: bool = False,
 ) -> Facts:
     account = state.account
-    held = held_quantity(account, symbol)
+    held = held_quantity(account, symbol, margin=margin)
     notional_by_symbol: dict[str, Decimal] = {}
     net = ZERO
     for position in account.positions if account is not None else ():
-        if position.quantity:
+        on_margin, coins = position.margin_quantity, position.quantity - position.margin_quantity
+        if on_margin or coins:
             price = state.marks.get(position.symbol, position.average_price)
-            worth = position.quantity * price
-            notional_by_symbol[position.symbol] = abs(worth)
-            net += worth
-    reserved_cash = ZERO
+            # Coins do not lessen what is at stake in a short beside them: they are two books at the venue.
+            notional_by_symbol[position.symbol] = (abs(on_margin) + abs(coins)) * price
+            net += position.quantity * price
+    reserved_cash = reserved_margin = closing = ZERO
     working = []
     for reservation in state.reservations.values():
         at = reservation.intent.symbol
+        on_margin_now = reservation.intent.margin
         if at == symbol:
             working.append(reservation.intent)
+            if on_margin_now and margin and reservation.intent.side is side:
+                closing += reservation.intent.quantity
         if not reservation.reduces:
             notional_by_symbol[at] = notional_by_symbol.get(at, ZERO) + reservation.notional
             net += reservation.intent.side.sign * reservation.notional
-            if reservation.intent.side is Side.BUY:
+            if on_margin_now:
+                reserved_margin += reservation.notional * CASH_MARGIN * initial_margin(pairs.get(at))
+            elif reservation.intent.side is Side.BUY:
                 reserved_cash += reservation.notional * CASH_MARGIN
     against = (held > 0 and side is Side.SELL) or (held < 0 and side is Side.BUY)
+    holdings = account.margin if account is not None else ()
     volatility = volatility_of(state, strategy, symbol)
     now_ms = state.now_ms if at_ms is None else at_ms
     return Facts(
@@ -64,7 +74,7 @@ def work_out(
         account_known=account is not None and account.known,
         price_known=state.marks.get(symbol, ZERO) > 0,
         symbol_known=symbol in known_symbols,
-        equity=equity(account.wallets if account is not None else (), state.marks, settings.quote_currency),
+        equity=equity(account.wallets if account is not None else (), state.marks, settings.quote_currency, holdings),
         free_cash=cash(account, settings.quote_currency) - reserved_cash,
         held=held,
         base_balance=base_balance(account, symbol) or ZERO,
@@ -72,7 +82,8 @@ def work_out(
         gross_notional=sum(notional_by_symbol.values(), ZERO),
         open_symbols=frozenset(notional_by_symbol),
         working=tuple(working),
-        reduces=purpose not in ENTRY_PURPOSES or (against and quantity <= abs(held)),
+        # On margin a second order for what the first one closes would open the other side.
+        reduces=purpose not in ENTRY_PURPOSES or reduce_only or (against and quantity + closing <= abs(held)),
         pair=pairs.get(symbol),
         net_notional=net,
         strategy_result=strategy_result(state, strategy),
@@ -82,7 +93,28 @@ def work_out(
         regime=UNKNOWN if volatility is None else volatility.regime(float(settings.risk.regime_high_ratio)),
         locks=locks_against(state, symbol, strategy, now_ms),
         breaker=breaker_in_the_way(state, symbol),
+        free_margin=_free_margin(state, settings.quote_currency, pairs) - reserved_margin if margin else ZERO,
+        initial_margin=initial_margin(pairs.get(symbol)),
     )
+
+
+def initial_margin(pair: PairSpec | None) -> Decimal:
+    """The part of a notional that a margin order must have behind it; all of it where nobody says."""
+    return Decimal(1) if pair is None or pair.initial_margin is None else pair.initial_margin
+
+
+def _free_margin(state: RiskState, quote: str, pairs: Mapping[Symbol, PairSpec]) -> Decimal:
+    """The margin wallet with what its positions gained, less what they bind."""
+    holdings = state.account.margin if state.account is not None else ()
+    bound = sum(
+        (
+            abs(each.quantity) * state.marks.get(each.symbol, each.base_price) * initial_margin(pairs.get(each.symbol))
+            for each in holdings
+            if quote_currency(each.symbol) == quote
+        ),
+        ZERO,
+    )
+    return cash(state.account, quote, margin=True) + margin_profit(holdings, state.marks, quote) - bound
 
 
 def volatility_of(state: RiskState, strategy: str, symbol: str) -> Volatility | None:

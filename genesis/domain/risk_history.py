@@ -200,6 +200,10 @@ def _number(verdict: _Verdict, name: str) -> Decimal:
 def _reduces(verdict: _Verdict, intent: _Intent) -> bool:
     if intent.purpose not in ENTRY_PURPOSES:
         return True
+    said = next((rule.numbers["reduces"] for rule in verdict.trace if "reduces" in rule.numbers), None)
+    if said is not None:
+        return said == "true"
+    # Before verdicts said so themselves there were no shorts.
     held = _number(verdict, "held")
     return held * intent.side.sign < 0 and intent.quantity <= abs(held)
 

@@ -260,7 +260,8 @@ class RiskMachine:
     @property
     def equity(self) -> Decimal:
         wallets = self.state.account.wallets if self.state.account is not None else ()
-        return equity(wallets, self.state.marks, self.settings.quote_currency)
+        holdings = self.state.account.margin if self.state.account is not None else ()
+        return equity(wallets, self.state.marks, self.settings.quote_currency, holdings)
 
     def status(self) -> RiskStatus:
         return status_of(self.state, self.settings, self._facts(Symbol(""), Side.BUY, Purpose.ENTRY, ZERO))
@@ -358,6 +359,8 @@ class RiskMachine:
         quantity: Decimal,
         strategy: str = "",
         at_ms: int | None = None,
+        *,
+        wish: Wish | None = None,
     ) -> Facts:
         return work_out(
             self.state,
@@ -370,6 +373,8 @@ class RiskMachine:
             known_symbols=self._symbols,
             pairs=self.pairs,
             at_ms=at_ms,
+            margin=wish is not None and wish.margin,
+            reduce_only=wish is not None and wish.reduce_only,
         )
 
     def _working(self, symbol: str) -> tuple[OrderIntent, ...]:
@@ -377,7 +382,7 @@ class RiskMachine:
 
     def _verdict(self, wish: Wish) -> Verdict:
         at_ms = self._moment_of(wish.decided_ms)
-        facts = self._facts(wish.symbol, wish.side, wish.purpose, wish.quantity, wish.strategy, at_ms)
+        facts = self._facts(wish.symbol, wish.side, wish.purpose, wish.quantity, wish.strategy, at_ms, wish=wish)
         findings = judge(self.state, self.settings, facts, wish)
         return Verdict(
             verdict_id=wish.intent_id,
@@ -398,7 +403,7 @@ class RiskMachine:
         state = self.state
         approved: tuple[Approved, ...] = ()
         if verdict.approved and verdict.intent is not None:
-            facts = self._facts(wish.symbol, wish.side, wish.purpose, wish.quantity)
+            facts = self._facts(wish.symbol, wish.side, wish.purpose, wish.quantity, wish=wish)
             reservation = Reservation(
                 intent=verdict.intent,
                 notional=wish.quantity * wish.price,
@@ -437,7 +442,7 @@ class RiskMachine:
 
     def _with_stop(self, wish: Wish) -> Wish:
         """What a person opens gets the stop of the settings, unless the order brings its own."""
-        facts = self._facts(wish.symbol, wish.side, wish.purpose, wish.quantity)
+        facts = self._facts(wish.symbol, wish.side, wish.purpose, wish.quantity, wish=wish)
         intent = wish.intent
         against = facts.held != 0 and (facts.held > 0) != (wish.side is Side.BUY)
         sells_coins = wish.side is Side.SELL and (intent is None or not intent.margin)

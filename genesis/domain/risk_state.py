@@ -11,8 +11,8 @@ from genesis.domain.pairs import PairSpec
 from genesis.domain.trading_breaker import TradingBreaker
 from genesis.domain.volatility import UNKNOWN, Volatility
 from protocols.orders import OrderIntent, Purpose
-from protocols.risk import AccountState, ConditionKind, Lock, TradeResult, TradingState, WalletView
-from protocols.units import ZERO, Side, Symbol, base_currency
+from protocols.risk import AccountState, ConditionKind, Lock, MarginHolding, TradeResult, TradingState, WalletView
+from protocols.units import ZERO, Side, Symbol, base_currency, quote_currency
 
 ENTRY_PURPOSES = frozenset({Purpose.ENTRY, Purpose.MANUAL})
 
@@ -104,12 +104,24 @@ class Wish:
     def notional(self) -> Decimal:
         return self.quantity * self.price
 
+    @property
+    def margin(self) -> bool:
+        """Traded with borrowed money or coins, so that it may also be sold short."""
+        return self.intent is not None and self.intent.margin
+
+    @property
+    def reduce_only(self) -> bool:
+        """The venue itself sees to it that this takes away and adds nothing."""
+        return self.margin and self.intent is not None and self.intent.reduce_only
+
 
 @attrs.frozen(kw_only=True)
 class Facts:
     """What the rules look at in one judgement, worked out once.
 
-    `held` is signed base of the wish's symbol by our fills, `base_balance` what the venue keeps of it;
+    `held` is signed base of the wish's symbol by our fills, on margin or not as the wish is, `base_balance` what the
+    venue keeps of it in the exchange wallet; `free_margin` is what may still be used of the margin wallet, of which a
+    wish takes `initial_margin` of its notional;
     `position_notional` and `gross_notional` include what approved entries reserve, `free_cash` excludes it. `working`
     are our unfinished orders of the symbol. `net_notional` is long less short; `strategy_result` is what the wish's
     strategy made, open positions included; `overdue_ms` is how late the symbol's next candle is; `locks` are those that
@@ -138,18 +150,20 @@ class Facts:
     regime: str = UNKNOWN
     locks: tuple[Lock, ...] = ()
     breaker: TradingBreaker | None = None
+    free_margin: Decimal = ZERO
+    initial_margin: Decimal = Decimal(1)
 
 
 def condition_key(kind: ConditionKind, symbol: str) -> str:
     return f"{kind.value} {symbol}"
 
 
-def held_quantity(account: AccountState | None, symbol: str) -> Decimal:
-    """Signed base quantity that our fills left us with."""
+def held_quantity(account: AccountState | None, symbol: str, *, margin: bool = False) -> Decimal:
+    """Signed base quantity that our fills left us with, in the exchange wallet or on margin."""
     if account is not None:
         for position in account.positions:
             if position.symbol == symbol:
-                return position.quantity
+                return position.margin_quantity if margin else position.quantity - position.margin_quantity
     return ZERO
 
 
@@ -158,23 +172,29 @@ def base_balance(account: AccountState | None, symbol: str) -> Decimal | None:
     return _balance(account, base_currency(symbol))
 
 
-def _balance(account: AccountState | None, currency: str) -> Decimal | None:
+def _balance(account: AccountState | None, currency: str, wallet_type: str = "exchange") -> Decimal | None:
     if account is not None:
         for wallet in account.wallets:
-            if wallet.wallet_type == "exchange" and wallet.currency == currency:
+            if wallet.wallet_type == wallet_type and wallet.currency == currency:
                 return wallet.balance
     return None
 
 
-def equity(wallets: Iterable[WalletView], marks: Mapping[str, Decimal], quote: str) -> Decimal:
-    """Worth of the exchange wallets at the given prices, in `quote`.
+TRADED_WALLETS = frozenset({"exchange", "margin"})
 
-    Wallets alone, not wallets and fills: two streams that arrive one after the other would for a moment count a trade
-    twice or not at all, and a false peak is remembered for ever. A currency without a price counts nothing.
+
+def equity(
+    wallets: Iterable[WalletView], marks: Mapping[str, Decimal], quote: str, margin: Iterable[MarginHolding] = ()
+) -> Decimal:
+    """Worth of the exchange and margin wallets at the given prices, and of open margin positions, in `quote`.
+
+    The venue's wallets and positions, not our fills: two streams that arrive one after the other would for a moment
+    count a trade twice or not at all, and a false peak is remembered for ever. A currency without a price counts
+    nothing, nor does what is lent.
     """
-    total = ZERO
+    total = margin_profit(margin, marks, quote)
     for wallet in wallets:
-        if wallet.wallet_type != "exchange":
+        if wallet.wallet_type not in TRADED_WALLETS:
             continue
         if wallet.currency == quote:
             total += wallet.balance
@@ -185,12 +205,21 @@ def equity(wallets: Iterable[WalletView], marks: Mapping[str, Decimal], quote: s
     return total
 
 
+def margin_profit(margin: Iterable[MarginHolding], marks: Mapping[str, Decimal], quote: str) -> Decimal:
+    """What margin positions that are settled in `quote` would bring or cost if they were closed at these prices."""
+    total = ZERO
+    for each in margin:
+        if quote_currency(each.symbol) == quote:
+            total += each.quantity * (marks.get(each.symbol, each.base_price) - each.base_price)
+    return total
+
+
 @lru_cache(maxsize=4096)
 def spot_symbol(base: str, quote: str) -> str:
     """The pair's symbol: `tBTCUSD`; with a colon when a name is longer than three letters, as `tDUSK:USD`."""
     return f"t{base}{quote}" if len(base) == len(quote) == 3 else f"t{base}:{quote}"
 
 
-def cash(account: AccountState | None, quote: str) -> Decimal:
-    """Balance of the quote currency's exchange wallet."""
-    return _balance(account, quote) or ZERO
+def cash(account: AccountState | None, quote: str, *, margin: bool = False) -> Decimal:
+    """Balance of the quote currency's exchange wallet, or of its margin wallet."""
+    return _balance(account, quote, "margin" if margin else "exchange") or ZERO

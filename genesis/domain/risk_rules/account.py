@@ -36,8 +36,11 @@ def matching_books(state: RiskState, settings: Settings, facts: Facts, wish: Wis
 
 
 def enough_cash(state: RiskState, settings: Settings, facts: Facts, wish: Wish) -> Finding:
-    """Buying needs free cash, selling needs the coins: nothing is sold short on the exchange wallet."""
-    if wish.side is Side.BUY:
+    """Buying needs free cash, selling needs the coins; on margin either needs its share of the margin wallet."""
+    if wish.margin:
+        needed, free = wish.notional * CASH_MARGIN * facts.initial_margin, facts.free_margin
+        currency = quote_currency(wish.symbol)
+    elif wish.side is Side.BUY:
         needed, free, currency = wish.notional * CASH_MARGIN, facts.free_cash, quote_currency(wish.symbol)
     else:
         needed, free, currency = wish.quantity, max(facts.base_balance, facts.held), base_currency(wish.symbol)

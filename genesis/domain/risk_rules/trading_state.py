@@ -13,7 +13,14 @@ def not_halted(state: RiskState, settings: Settings, facts: Facts, wish: Wish) -
 
 def not_reducing(state: RiskState, settings: Settings, facts: Facts, wish: Wish) -> Finding:
     passed = facts.reduces or state.trading is not TradingState.REDUCING
-    return answer("not_reducing", DenialCode.REDUCING_ONLY, passed, state=state.trading.value, held=facts.held)
+    return answer(
+        "not_reducing",
+        DenialCode.REDUCING_ONLY,
+        passed,
+        state=state.trading.value,
+        held=facts.held,
+        reduces=facts.reduces,
+    )
 
 
 def not_paused(state: RiskState, settings: Settings, facts: Facts, wish: Wish) -> Finding:

@@ -181,9 +181,9 @@ def test_equity_is_the_wallets_worth_and_only_a_price_marks_coins() -> None:
     machine.on_price(BTC, 50.5)
     assert machine.equity == Decimal("1101")
     machine.on_balance(
-        VenueWallet(session=1, wallet_type="margin", currency="USD", balance=Decimal(5), available=None, received_ns=0)
+        VenueWallet(session=1, wallet_type="funding", currency="USD", balance=Decimal(5), available=None, received_ns=0)
     )
-    assert machine.equity == Decimal("1101")
+    assert machine.equity == Decimal("1101"), "what is lent is not traded with"
 
 
 def test_a_new_snapshot_replaces_all_wallets() -> None:
