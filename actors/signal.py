@@ -10,10 +10,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import attrs
+import trio
 
 from genesis.core.actor import Context
 from genesis.core.channel import Channel
 from genesis.core.latest import Latest
+from genesis.core.mailbox import Outlet
 from genesis.domain.candles import series_key
 from genesis.domain.decision_log import signal_record
 from genesis.domain.heard import settings_record, signal_heard_record
@@ -22,7 +24,7 @@ from protocols.health import Notice
 from protocols.journal import Cells, Commit, JournalRequest, ReadCells, Record
 from protocols.market import Candle, CandleClosed, MarketView
 from protocols.settings import Settings
-from protocols.signals import Recommendation, SignalScore
+from protocols.signals import Recommendation, SignalScore, StrategyView
 
 BATCH = 64
 RECENT = 200
@@ -30,20 +32,26 @@ RECENT = 200
 
 @attrs.define(kw_only=True)
 class SignalActor:
-    """`market` is where a strategy that is switched on later finds the candles to warm up with."""
+    """`market` is where a strategy that is switched on later finds the candles to warm up with.
+
+    `kinds` rises when the user's strategy files changed; `views` shows what runs, and what is off and why. Steps of the
+    user's own code run beside the loop: they may be slow, and nobody else waits for them.
+    """
 
     settings: Latest[Settings]
     journal: Channel[JournalRequest]
     scores: Channel[SignalScore]
     market: Latest[MarketView]
     recent: Latest[tuple[SignalScore, ...]]
+    kinds: Latest[int] = attrs.field(factory=lambda: Latest(0))
+    views: Latest[tuple[StrategyView, ...]] = attrs.field(factory=lambda: Latest(()))
     ui: Channel[Any] | None = None
 
     async def run(self, ctx: Context) -> None:
         scores = ctx.outlet(self.scores)
         journal = ctx.outlet(self.journal)
         ui = ctx.outlet(self.ui) if self.ui is not None else None
-        settings_version = self.settings.version
+        versions = self.settings.version, self.kinds.version
         machine = SignalMachine(self.settings.value)
         kept: Cells = await journal.ask(ReadCells(table=SIGNAL_TABLE))
         for name in machine.restore(kept.cells):
@@ -54,18 +62,28 @@ class SignalActor:
         # For a replay: the strategies as they are before their next candle, and the settings that made them so.
         states: dict[str, bytes] | None = machine.states()
         settings, commits = self.settings.value, 0
+        self._show(ctx, machine, ui)
         ctx.ready()
         while True:
             batch = await ctx.inbox.lease(limit=BATCH)
-            if self.settings.version != settings_version:
-                settings_version = self.settings.version
-                machine.on_settings(self.settings.value, self._history)
+            if (self.settings.version, self.kinds.version) != versions:
+                versions = self.settings.version, self.kinds.version
+                if machine.leaves_the_process():
+                    # Warming up is thousands of steps.
+                    await trio.to_thread.run_sync(machine.on_settings, self.settings.value, self._history)
+                else:
+                    machine.on_settings(self.settings.value, self._history)
                 states, settings = machine.states(), self.settings.value
+                self._show(ctx, machine, ui)
             heard: list[CandleClosed] = []
             records: list[Record] = []
             for envelope in batch:
                 closed: CandleClosed = envelope.message
-                scores_of_it = machine.on_candle(closed)
+                candle = closed.candle
+                if machine.leaves_the_process(candle.symbol, candle.timeframe):
+                    scores_of_it = await trio.to_thread.run_sync(machine.on_candle, closed)
+                else:
+                    scores_of_it = machine.on_candle(closed)
                 if scores_of_it:
                     heard.append(closed)
                 for score in scores_of_it:
@@ -92,7 +110,15 @@ class SignalActor:
                 await journal.ask(commit)
                 states = None
                 self.recent.set(tuple(recent))
+                self._show(ctx, machine, ui)
             ctx.inbox.ack_all(batch)
+
+    def _show(self, ctx: Context, machine: SignalMachine, ui: Outlet[Any] | None) -> None:
+        self.views.set(machine.views())
+        for name, fault in machine.new_faults().items():
+            if ui is not None:
+                text = f"strategy {name} is off until its file or its settings change: {fault}"
+                ui.put_nowait(Notice(level="alarm", code="strategy_off", text=text, at_ms=ctx.clock.wall_ms()))
 
     def _history(self, symbol: str, timeframe: str) -> Sequence[Candle]:
         series = self.market.value.series.get(series_key(symbol, timeframe))

@@ -10,6 +10,7 @@ from genesis.domain.settings_build import Built, Fault, Layer, build, layer_of_e
 from genesis.edge import config_files
 from genesis.edge.config_files import DocumentError
 from genesis.edge.user_dir import UserDir
+from genesis.user_strategies import user_strategies
 
 WHOLE_TREE = "settings"
 STEMS = (WHOLE_TREE, STRATEGIES, *SECTIONS)
@@ -75,7 +76,11 @@ def load(
     command: Layer | None = None,
     here: Path | None = None,
 ) -> Configuration:
-    """Everything in force at a start: `base` lies under the files, `command` (the command line) over everything."""
+    """Everything in force at a start: `base` lies under the files, `command` (the command line) over everything.
+
+    The user's strategy files are read first: settings may name them.
+    """
+    user_strategies(user_dir.strategies)
     layers: list[Layer] = [] if base is None else [base]
     try:
         environment = merged_environment(user_dir, environment, here=here)

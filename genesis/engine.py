@@ -24,6 +24,7 @@ from actors.protection import ProtectionActor
 from actors.regime import RegimeActor
 from actors.risk import RiskActor
 from actors.signal import SignalActor
+from actors.strategies import StrategiesActor
 from actors.watchdog import WatchdogActor, Watched
 from genesis.audit import search_journal
 from genesis.core.actor import Actor, Context
@@ -52,6 +53,7 @@ from genesis.market_data import MarketData
 from genesis.market_ports import market_ports
 from genesis.plan import MONEY_CHANNELS, Plan
 from genesis.signal_ports import signal_ports
+from genesis.user_strategies import UserStrategies
 from protocols.bitfinex.book_shelf import BookShelf
 from protocols.bitfinex.subscriptions import Subscription
 from protocols.config import SetSettings, SettingsReply
@@ -124,6 +126,7 @@ class Engine:
         restarts: Restarts = Restarts(),
         chaos: bool = False,
         jobs: JobHouse | None = None,
+        user_strategies: UserStrategies | None = None,
     ) -> None:
         self.clock = clock
         self.store = store
@@ -134,6 +137,7 @@ class Engine:
         self._layers = layers
         self._chaos = chaos
         self._jobs = jobs
+        self._user_strategies = user_strategies
         self.shares = [
             Latest(share)
             for share in spread(wanted_streams(settings.market), limit=settings.connection.channels_per_socket)
@@ -207,6 +211,7 @@ class Engine:
                     self._child("pool", self._pool),
                     self._child("protection", self._protection),
                     self._child("regime", self._regime),
+                    *(() if self._user_strategies is None else (self._child("strategies", self._strategies),)),
                 ),
                 self._branch(
                     "screens",
@@ -284,6 +289,8 @@ class Engine:
             scores=self.channels.scores,
             market=self.cells.market,
             recent=self.cells.signals,
+            kinds=self.cells.kinds,
+            views=self.cells.strategies,
             ui=self.channels.ui,
         )
 
@@ -389,6 +396,10 @@ class Engine:
     def _regime(self) -> Actor:
         return RegimeActor(market=self.cells.market, regimes=self.cells.regimes, ui=self.channels.ui)
 
+    def _strategies(self) -> Actor:
+        assert self._user_strategies is not None
+        return StrategiesActor(refresh=self._user_strategies.refresh, kinds=self.cells.kinds, notices=self.channels.ui)
+
     def _held(self) -> set[Symbol]:
         account = self.cells.account.value
         positions = () if account is None else account.state.positions
@@ -480,6 +491,7 @@ class Engine:
             fills=lambda: cells.orders.value.fills,
             signals=recent.signals,
             regimes=lambda: cells.regimes.value,
+            strategies=lambda: cells.strategies.value,
             verdicts=lambda: cells.verdicts.value,
             risk=lambda: cells.risk.value,
             settings=lambda: cells.settings.value,

@@ -31,7 +31,7 @@ from protocols.orders import (
 from protocols.regime import RegimeView
 from protocols.risk import AccountState, MarketCondition, RiskCommand, RiskStatus, SetTradingState, Verdict
 from protocols.settings import Settings
-from protocols.signals import SignalScore
+from protocols.signals import SignalScore, StrategyView
 from protocols.trading import OrdersView, ProtectionStatus
 
 MONEY_CHANNELS = frozenset(
@@ -129,6 +129,9 @@ class Cells:
         )
     )
     signals: Latest[tuple[SignalScore, ...]] = attrs.field(factory=lambda: Latest(()))
+    kinds: Latest[int] = attrs.field(factory=lambda: Latest(0))
+    """Rises when the user's strategy files changed."""
+    strategies: Latest[tuple[StrategyView, ...]] = attrs.field(factory=lambda: Latest(()))
     regimes: Latest[tuple[RegimeView, ...]] = attrs.field(factory=lambda: Latest(()))
     risk: Latest[RiskStatus | None] = attrs.field(factory=lambda: Latest(None))
     halt_wanted: Latest[SetTradingState | None] = attrs.field(factory=lambda: Latest(None))
@@ -189,6 +192,7 @@ class Plan:
             "pool": (),
             "regime": (),
             "jobs": (to.job_requests,),
+            "strategies": (),
             "web": (to.ui,),
         }
 
@@ -209,6 +213,7 @@ class Plan:
             "protection": (to.order_wishes, to.ui),
             "pool": (to.ui,),
             "regime": (to.ui,),
+            "strategies": (to.ui,),
             "jobs": (to.ui,),
             "web": (to.risk_commands, to.order_wishes, to.set_settings, to.job_requests),
         }

@@ -56,6 +56,7 @@ from genesis.simulator.relay import Relay
 from genesis.simulator.settings import DEFAULT_KEY, DEFAULT_SECRET, ExchangeSettings
 from genesis.simulator.state_file import StateError
 from genesis.summary import Summary, decision_lines, show, summarise
+from genesis.user_strategies import user_strategies
 from protocols.bitfinex.errors import BitfinexError
 from protocols.journal import ReadCells
 from web.app import create_app
@@ -310,6 +311,7 @@ class _Run:
         except ServerError as error:
             raise CannotStart(str(error)) from None
         counters = ServerCounters()
+        strategies = await trio.to_thread.run_sync(user_strategies, options.user_dir.strategies)
         engine = self.engine = Engine(
             settings=options.settings,
             layers=options.layers,
@@ -328,7 +330,10 @@ class _Run:
                 market=self._research_market(),
                 wall_ms=self.clock.wall_ms,
             ),
+            user_strategies=strategies,
         )
+        # Told from the thread in which a step ran: the channel belongs to the loop.
+        strategies.on_slow = lambda text: trio.from_thread.run_sync(engine.notice, "warning", "strategy_slow", text)
         await self._keep_diary(engine, nursery)
         tokens = self._tokens()
         host = web.host if ":" not in web.host else f"[{web.host}]"
@@ -379,6 +384,7 @@ class _Run:
             self._say("stopping: no new orders, open orders stay at the venue")
             await engine.supervisor.stop()
         finally:
+            strategies.close()
             remove_run_file(options.user_dir.run_file)
             await site.aclose()
         try:

@@ -36,3 +36,21 @@ class SignalScore(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     catch_up: bool
     correlation_id: str
     received_ns: int
+
+
+class StrategyView(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """One strategy that runs, or should: `fault` says why it is off, empty while all is well.
+
+    `own` is true for one of the user's own files; `scores` counts since the process started.
+    """
+
+    strategy: str
+    kind: str
+    version: int
+    symbol: Symbol
+    timeframe: str
+    parameters: dict[str, float]
+    scores: int
+    last_open_ms: int
+    fault: str
+    own: bool

@@ -30,6 +30,7 @@ from genesis.running import VenueClock
 from genesis.simulator.exchange import Exchange
 from genesis.simulator.recordings import DEFAULT, load
 from genesis.simulator.settings import DEFAULT_KEY, DEFAULT_SECRET, ExchangeSettings
+from genesis.user_strategies import UserStrategies
 from protocols.orders import OrderState
 from protocols.settings import Settings
 from web.models import EngineStatus
@@ -143,6 +144,7 @@ async def house(
     restarts: Restarts = PATIENT,
     environment: Mapping[str, str] | None = None,
     journal_inline: bool = False,
+    user_strategies: UserStrategies | None = None,
 ) -> AsyncIterator[House]:
     """Start everything, yield, and stop in order. With `exchange` the engine meets a venue that is running already."""
     clock = TrioClock()
@@ -189,6 +191,7 @@ async def house(
             on_event=events.append,
             restarts=restarts,
             chaos=True,
+            user_strategies=user_strategies,
         )
         try:
             await nursery.start(engine.supervisor.run)

@@ -17,7 +17,7 @@ from protocols.orders import Fill, OrderView
 from protocols.regime import RegimeView
 from protocols.risk import AccountState, RiskStatus, Verdict
 from protocols.settings import Settings
-from protocols.signals import SignalScore
+from protocols.signals import SignalScore, StrategyView
 from protocols.trading import ProtectionStatus, ProtectionView
 from protocols.units import Symbol
 from web.models import EngineStatus, EquityPoint
@@ -72,6 +72,7 @@ class Readers:
     fills: Callable[[], Sequence[Fill]] = _nothing
     signals: Callable[[], Sequence[SignalScore]] = _nothing
     regimes: Callable[[], Sequence[RegimeView]] = _nothing
+    strategies: Callable[[], Sequence[StrategyView]] = _nothing
     verdicts: Callable[[], Sequence[Verdict]] = _nothing
     risk: Callable[[], RiskStatus | None] = _none
     actors: Callable[[], ActorView | None] = _none

@@ -5,7 +5,7 @@ from typing import Annotated
 import msgspec
 
 from protocols.regime import RegimeView
-from protocols.signals import Recommendation, SignalScore
+from protocols.signals import Recommendation, SignalScore, StrategyView
 from web.bodies import Limit, NameText, Offset, Strict, SymbolText
 from web.risk_bodies import Moment
 
@@ -89,3 +89,30 @@ class SignalHistory(msgspec.Struct, frozen=True, kw_only=True):
 
 class LatestSignals(msgspec.Struct, frozen=True, kw_only=True):
     strategies: tuple[WatchedStrategy, ...]
+
+
+class KindParameter(msgspec.Struct, frozen=True, kw_only=True):
+    name: str
+    default: float
+    low: float
+    high: float
+    whole: bool
+    meaning: str
+
+
+class KindView(msgspec.Struct, frozen=True, kw_only=True):
+    """A strategy that settings may name; `fault` says why one of the user's cannot be used."""
+
+    kind: str
+    version: int
+    own: bool
+    text: str
+    fault: str
+    parameters: tuple[KindParameter, ...]
+
+
+class Strategies(msgspec.Struct, frozen=True, kw_only=True):
+    """What runs (or should, and why it does not), and what there is to choose from."""
+
+    running: tuple[StrategyView, ...]
+    kinds: tuple[KindView, ...]

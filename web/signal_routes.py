@@ -7,17 +7,21 @@ import attrs
 import msgspec
 
 from genesis.domain.signal_search import SignalSearch
+from genesis.domain.strategies import STRATEGY_KINDS
 from protocols.regime import RegimeView
 from protocols.signals import Recommendation, SignalScore
 from protocols.units import TIMEFRAME_MS
 from web.api import Api, Call, Route
 from web.errors import ApiError
 from web.signal_models import (
+    KindParameter,
+    KindView,
     LatestSignals,
     RegimeQuery,
     Regimes,
     SignalHistory,
     SignalSearchQuery,
+    Strategies,
     Watched,
     WatchedStrategy,
     Watchlist,
@@ -111,7 +115,34 @@ async def history(api: Api, call: Call) -> SignalHistory:
     return SignalHistory(**attrs.asdict(found, recurse=False))
 
 
+async def strategies(api: Api, call: Call) -> Strategies:
+    kinds = sorted(STRATEGY_KINDS.values(), key=lambda kind: (kind.name not in STRATEGY_KINDS.users, kind.name))
+    return Strategies(
+        running=tuple(api.readers.strategies()),
+        kinds=tuple(
+            KindView(
+                kind=kind.name,
+                version=kind.version,
+                own=kind.name in STRATEGY_KINDS.users,
+                text=kind.text,
+                fault=kind.fault,
+                parameters=tuple(KindParameter(**attrs.asdict(each)) for each in kind.parameters),
+            )
+            for kind in kinds
+        ),
+    )
+
+
 SIGNALS: Final = (
+    Route(
+        method="GET",
+        path=f"{V2}/strategies",
+        scope=Scope.READ,
+        handler=strategies,
+        answer=Strategies,
+        tag="decisions",
+        summary="Every strategy that runs, or why it is off, and every kind that settings may name, yours first.",
+    ),
     Route(
         method="GET",
         path=f"{V2}/regime",

@@ -48,6 +48,7 @@ def backtest(*, recording: RecordingName = None, json: AsJson = False, where: Wh
         [
             ("candles", f"{result.candles} in {took_s:.2f} s"),
             ("decisions", f"{len(result.lines)}, sha256 {result.digest}"),
+            *((f"strategy {name}", f"off: {fault}") for name, fault in result.faults.items()),
         ]
     )
 
@@ -240,6 +241,8 @@ def _run_and_read(user_dir: UserDir, recording: str | None, scratch: UserDir) ->
     """A whole run of the engine as fast as it goes, in a directory of its own with this one's configuration."""
     if user_dir.config.is_dir():
         shutil.copytree(user_dir.config, scratch.config)
+    if user_dir.strategies.is_dir():
+        shutil.copytree(user_dir.strategies, scratch.strategies)
     if (user_dir.root / ".env").is_file():
         shutil.copy(user_dir.root / ".env", scratch.root / ".env")
     command = [sys.executable, "-m", "genesis", "run", "--mode", "sim", "--speed", "max", "--port", "0", "--json"]
@@ -298,6 +301,7 @@ def _summary(result: "BacktestResult") -> dict[str, Any]:
         **figures,
         **msgspec.to_builtins(result.measures),
         "refusals": result.refusals,
+        "faults": result.faults,
         "decisions": len(result.lines),
         "digest": result.digest,
     }

@@ -428,6 +428,9 @@ def _strategy_faults(
     if kind is None:
         must_be = f"a known strategy ({', '.join(sorted(kinds))})"
         return [(f"{at}.kind", must_be, strategy.kind, _did_you_mean(strategy.kind, kinds))]
+    if kind.fault:
+        # A file that is broken today must not keep the engine from starting, nor a person from mending it meanwhile.
+        return []
     known = {parameter.name: parameter for parameter in kind.parameters}
     found: list[tuple[str, str, object, str]] = []
     for name, number in strategy.parameters.items():

@@ -7,11 +7,12 @@ import attrs
 import msgspec
 
 from genesis.domain.strategies import STRATEGY_KINDS
-from genesis.domain.strategy import StrategyKind
+from genesis.domain.strategy import Opinion, StrategyFault, StrategyKind
 from protocols.journal import CellWrite
 from protocols.market import Candle, CandleClosed
 from protocols.settings import Settings, StrategySettings
-from protocols.signals import SignalScore
+from protocols.signals import SignalScore, StrategyView
+from protocols.units import Symbol
 
 SIGNAL_TABLE = "signal_state"
 NOTHING_SEEN = -1
@@ -44,6 +45,20 @@ class _Running:
     state: list[float]
     last_open_ms: int = NOTHING_SEEN
     changed: bool = True
+    fault: str = ""
+    scores: int = 0
+
+    def say(self, candle: Candle) -> Opinion | None:
+        """One step; None once the strategy has failed, from then on until it is started anew."""
+        if self.fault:
+            return None
+        try:
+            opinion = self.kind.step(self.state, candle)
+        except StrategyFault as fault:
+            self.fault = str(fault)
+            return None
+        self.last_open_ms = candle.open_ms
+        return opinion
 
     def matches(self, checkpoint: StrategyCheckpoint) -> bool:
         return (
@@ -62,12 +77,13 @@ class SignalMachine:
     def __init__(self, settings: Settings, kinds: Mapping[str, StrategyKind] = STRATEGY_KINDS) -> None:
         self._kinds = kinds
         self._running: dict[str, _Running] = {}
+        self._told_faults: dict[str, str] = {}
         self.on_settings(settings)
 
     def on_settings(self, settings: Settings, history: History | None = None) -> None:
         """Start, stop and keep strategies. One whose kind, market or parameters changed starts anew, warmed by history.
 
-        Nothing changes when any of them is refused.
+        A kind counts as changed when its author's file did. Nothing changes when any of them is refused.
         """
         running: dict[str, _Running] = {}
         for wanted in settings.strategies:
@@ -76,14 +92,13 @@ class SignalMachine:
             if wanted.name in running:
                 raise ValueError(f"strategy names must be unique, was {wanted.name} twice")
             kept = self._running.get(wanted.name)
-            if kept is not None and kept.settings == wanted:
+            if kept is not None and kept.settings == wanted and kept.kind is self._kinds.get(wanted.kind):
                 running[wanted.name] = kept
                 continue
             fresh = self._start(wanted)
             if history is not None:
                 for candle in history(wanted.symbol, wanted.timeframe):
-                    fresh.kind.step(fresh.state, candle)
-                    fresh.last_open_ms = candle.open_ms
+                    fresh.say(candle)
             running[wanted.name] = fresh
         self._running = running
 
@@ -97,9 +112,11 @@ class SignalMachine:
                 continue
             if candle.open_ms <= running.last_open_ms:
                 continue
-            opinion = running.kind.step(running.state, candle)
-            running.last_open_ms = candle.open_ms
+            opinion = running.say(candle)
+            if opinion is None:
+                continue
             running.changed = True
+            running.scores += 1
             scores.append(
                 SignalScore(
                     signal_id=f"{wanted.name}:{candle.symbol}:{candle.timeframe}:{candle.open_ms}",
@@ -122,6 +139,40 @@ class SignalMachine:
                 )
             )
         return tuple(scores)
+
+    def leaves_the_process(self, symbol: str | None = None, timeframe: str | None = None) -> bool:
+        """Whether a candle of this market (of any) makes somebody's own code run elsewhere, which may take its time."""
+        return any(
+            running.kind.foreign
+            and symbol in (None, running.settings.symbol)
+            and timeframe in (None, running.settings.timeframe)
+            for running in self._running.values()
+        ) or (symbol is None and any(kind.foreign for kind in self._kinds.values()))
+
+    def new_faults(self) -> dict[str, str]:
+        """Strategy -> why it is off, of those that failed since the last time this was asked."""
+        faults = {name: running.fault for name, running in self._running.items() if running.fault}
+        new = {name: text for name, text in faults.items() if self._told_faults.get(name) != text}
+        self._told_faults = faults
+        return new
+
+    def views(self) -> tuple[StrategyView, ...]:
+        """Every strategy that runs or should."""
+        return tuple(
+            StrategyView(
+                strategy=name,
+                kind=running.kind.name,
+                version=running.kind.version,
+                symbol=Symbol(running.settings.symbol),
+                timeframe=running.settings.timeframe,
+                parameters=running.parameters,
+                scores=running.scores,
+                last_open_ms=max(running.last_open_ms, 0),
+                fault=running.fault,
+                own=running.kind.foreign or bool(running.kind.fault),
+            )
+            for name, running in self._running.items()
+        )
 
     def checkpoint(self, *, everything: bool = False) -> tuple[CellWrite, ...]:
         """The cells of the strategies that moved since the last checkpoint (or of all of them)."""
@@ -163,7 +214,9 @@ class SignalMachine:
         if kind is None:
             raise ValueError(f"strategy kind must be one of {', '.join(sorted(self._kinds))}, was {wanted.kind}")
         parameters = kind.resolve(wanted.parameters)
-        return _Running(settings=wanted, kind=kind, parameters=parameters, state=kind.start(parameters))
+        return _Running(
+            settings=wanted, kind=kind, parameters=parameters, state=kind.start(parameters), fault=kind.fault
+        )
 
 
 def _kept(running: _Running) -> bytes:

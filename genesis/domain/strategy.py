@@ -49,6 +49,13 @@ Describe = Callable[[State, float], tuple[dict[str, float], tuple[str, ...]]]
 """(state after the step, code) -> (features without `atr`, reasons)"""
 
 
+class StrategyFault(Exception):
+    """A strategy could not say anything, by its own fault. The text is for its author, with file and line if known.
+
+    Whoever runs strategies switches that one off and goes on with the others.
+    """
+
+
 @attrs.frozen(kw_only=True)
 class Parameter:
     """One number of a strategy that settings may choose, from `low` to `high` (both allowed)."""
@@ -90,6 +97,12 @@ class StrategyKind:
     numeric: NumericStep | None = None
     describe: Describe | None = None
     atr: Callable[[State], float] | None = None
+    fault: str = ""
+    """Why this one cannot run at all; empty for one that can. Settings may go on naming it."""
+    foreign: bool = False
+    """Whether a step leaves this process: it takes tenths of a millisecond, and may take its whole budget."""
+    text: str = ""
+    """What it does, in a sentence."""
 
     @step.default
     def _composed(self) -> Callable[[list[float], Candle], Opinion]:
@@ -125,8 +138,19 @@ class StrategyKind:
             reasons=reasons,
         )
 
+    @classmethod
+    def broken(cls, name: str, fault: str) -> "StrategyKind":
+        """The kind of a strategy that could not be read: known by name, and off."""
+
+        def step(state: list[float], candle: Candle) -> Opinion:
+            raise StrategyFault(fault)
+
+        return cls(name=name, version=0, parameters=(), start=lambda _: [], step=step, fault=fault)
+
     def resolve(self, given: Mapping[str, float]) -> dict[str, float]:
         """All parameters, defaults filled in. Raises ValueError on an unknown name or a number out of range."""
+        if self.fault:
+            return dict(given)
         known = {parameter.name for parameter in self.parameters}
         for name in given:
             if name not in known:

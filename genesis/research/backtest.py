@@ -85,6 +85,8 @@ class BacktestResult:
     tags: dict[str, str] = attrs.field(factory=dict)
     expected: dict[str, Decimal | None] = attrs.field(factory=dict)
     decided_ms: dict[str, int] = attrs.field(factory=dict)
+    faults: dict[str, str] = attrs.field(factory=dict)
+    """Strategies that failed on the way, and why: they said nothing from then on."""
 
     @cached_property
     def measures(self) -> Measures:
@@ -173,6 +175,7 @@ def run_backtest(
         curve=tuple(account.curve),
         refusals=dict(sorted(run.risk.state.denials_by_code.items())),
         decisions=tuple(run.decisions),
+        faults=run.signals.new_faults(),
         fills=tuple(run.fills),
         left_open=account.left_open(),
         order_counts=attrs.evolve(run.tally, sent=run.machine.last_cid).counts(run.risk.state.denials_by_code),

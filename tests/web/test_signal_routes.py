@@ -7,7 +7,7 @@ from genesis.domain.signal_search import SignalSearch, SignalsFound
 from protocols.market import BookTop
 from protocols.regime import RegimeName, RegimeView
 from protocols.settings import Settings
-from protocols.signals import Recommendation
+from protocols.signals import Recommendation, StrategyView
 from protocols.units import Symbol
 from tests.web.fakes import BTC, ETH, NOW_MS, Told, Web, a_score, a_web, some_readers
 from web.controls import Controls
@@ -114,6 +114,28 @@ async def test_the_history_of_signals_is_searched() -> None:
     nobody = a_web()
     async with nobody.client(Scope.READ) as client:
         assert (await client.get("/api/v2/signals/history")).status_code == 404
+
+
+async def test_strategies_that_run_and_kinds_to_choose_from() -> None:
+    view = StrategyView(
+        strategy="dip",
+        kind="rsi_dip",
+        version=7,
+        symbol=BTC,
+        timeframe="5m",
+        parameters={"period": 14.0},
+        scores=3,
+        last_open_ms=NOW_MS,
+        fault="rsi_dip.py, line 3: NameError: name 'x' is not defined",
+        own=True,
+    )
+    web = a_web(readers=some_readers(strategies=lambda: (view,)))
+    async with web.client(Scope.READ) as client:
+        answer = (await client.get("/api/v2/strategies")).json()
+    assert answer["running"][0]["fault"].startswith("rsi_dip.py, line 3")
+    cross = next(kind for kind in answer["kinds"] if kind["kind"] == "ema_cross")
+    assert not cross["own"]
+    assert cross["parameters"][0]["name"] == "fast"
 
 
 def test_a_view_of_a_regime_is_plain_json() -> None:

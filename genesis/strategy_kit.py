@@ -1,0 +1,130 @@
+"""What a strategy file is written with: a class, its parameters, indicators and memory, and its answer.
+
+A file in `genesis_data/strategies/` holds one class made of `Strategy`; its name is the name settings know it by.
+`genesis strategies new NAME` writes one with comments. It runs in a process of its own, with the rights of the engine's
+user: this is protection against mistakes, not against malice.
+"""
+
+import math
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import attrs
+
+from genesis.domain.strategy import BUY, HOLD, SELL
+from genesis.domain.user_strategy import DeclaredIndicator, DeclaredParameter
+
+__all__ = ["Bar", "Indicator", "Number", "Signal", "Strategy", "Whole", "buy", "hold", "sell"]
+
+
+def Number(name: str, default: float, low: float, high: float, meaning: str = "") -> DeclaredParameter:
+    """A parameter from `low` to `high`, both allowed."""
+    return DeclaredParameter(name=name, default=float(default), low=float(low), high=float(high), meaning=meaning)
+
+
+def Whole(name: str, default: int, low: int, high: int, meaning: str = "") -> DeclaredParameter:
+    """A parameter that is a whole number, such as a count of candles."""
+    return DeclaredParameter(
+        name=name, default=float(default), low=float(low), high=float(high), whole=True, meaning=meaning
+    )
+
+
+class Indicator:
+    """One of the engine's indicators. A parameter is a number, or the name of one of the strategy's own parameters.
+
+    With `timeframe` it is made of longer candles, which count once they are over.
+    """
+
+    def __init__(self, name: str, *, timeframe: str | None = None, **parameters: float | str) -> None:
+        self.name, self.timeframe, self.parameters = name, timeframe, parameters
+
+    def declared(self, own_name: str) -> DeclaredIndicator:
+        numbers = {key: value if isinstance(value, str) else float(value) for key, value in self.parameters.items()}
+        return DeclaredIndicator(name=own_name, indicator=self.name, timeframe=self.timeframe, parameters=numbers)
+
+
+@attrs.frozen
+class Signal:
+    """What the strategy thinks after a candle."""
+
+    code: float
+    confidence: float
+    probability: float
+    reason: str
+    features: Mapping[str, float]
+
+
+def buy(reason: str = "", *, confidence: float = 1.0, probability: float = 0.5, **features: float) -> Signal:
+    """Be in the market. `confidence` and `probability` (that it pays) are from 0 to 1; `features` are told with it."""
+    return Signal(BUY, confidence, probability, reason, features)
+
+
+def sell(reason: str = "", *, confidence: float = 1.0, probability: float = 0.5, **features: float) -> Signal:
+    """Be out of the market."""
+    return Signal(SELL, confidence, probability, reason, features)
+
+
+def hold(reason: str = "", *, confidence: float = 0.0, probability: float = 0.5, **features: float) -> Signal:
+    """Change nothing."""
+    return Signal(HOLD, confidence, probability, reason, features)
+
+
+@attrs.define(kw_only=True)
+class Bar:
+    """One closed candle. `bar["fast"]` is the indicator declared as `fast`, `bar["bands.upper"]` one of its outputs.
+
+    `bar.parameters` are the strategy's, by name. Nothing of later candles is in it.
+    """
+
+    symbol: str
+    timeframe: str
+    open_ms: int
+    open: float
+    high: float
+    low: float
+    close: float
+    volume: float
+    values: Mapping[str, float]
+    parameters: Mapping[str, float]
+
+    def __getitem__(self, name: str) -> float:
+        try:
+            return self.values[name]
+        except KeyError:
+            known = ", ".join(self.values) or "none"
+            raise KeyError(f"{name} must be an indicator that is declared ({known})") from None
+
+    @property
+    def ready(self) -> bool:
+        """Whether every indicator has had the candles it needs."""
+        return not any(math.isnan(value) for value in self.values.values())
+
+
+class Strategy:
+    """The parent of a user's strategy. `memory` is all it may remember: named numbers, kept over restarts.
+
+    `on_candle` must be a function of what it is given: no clock, no chance, no files, nothing kept on `self`. It is not
+    called before every indicator is known, unless `from_the_first_candle` is set.
+    """
+
+    parameters: ClassVar[tuple[DeclaredParameter, ...]] = ()
+    indicators: ClassVar[Mapping[str, Indicator]] = {}
+    memory: ClassVar[Mapping[str, float]] = {}
+    from_the_first_candle: ClassVar[bool] = False
+
+    def on_candle(self, bar: Bar, memory: dict[str, float]) -> Signal | None:
+        """What the strategy thinks after `bar`; None is hold. Changes of `memory` are kept for the next call."""
+        raise NotImplementedError(f"{type(self).__name__} must have on_candle(self, bar, memory)")
+
+
+def strategy_of(module: Any) -> type[Strategy]:
+    """The one strategy class that a module defines. Raises ValueError."""
+    found = [
+        each
+        for each in vars(module).values()
+        if isinstance(each, type) and issubclass(each, Strategy) and each.__module__ == module.__name__
+    ]
+    if len(found) != 1:
+        names = ", ".join(each.__name__ for each in found) or "none"
+        raise ValueError(f"the file must define one class made of Strategy, had {names}")
+    return found[0]

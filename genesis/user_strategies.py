@@ -1,0 +1,214 @@
+"""The user's strategies: a folder of files, each in a process of its own, as kinds that settings may name."""
+
+import contextlib
+import hashlib
+import os
+import re
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import attrs
+import msgspec
+
+from genesis.domain.strategies import STRATEGY_KINDS, StrategyShelf
+from genesis.domain.strategy import StrategyFault, StrategyKind
+from genesis.domain.user_strategy import Bar, Declared, Said, user_kind
+from genesis.edge.child import Child, ChildError, ChildGone, ChildSilent
+from genesis.strategy_child import Answer, Question
+
+FILE_NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,31}")
+FILE_BYTES: Final = 1_000_000
+MAX_FILES: Final = 100
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(Answer).decode
+_SECRET: Final = re.compile(r"KEY|SECRET|TOKEN|PASSWORD|GENESIS_", re.IGNORECASE)
+
+
+@attrs.frozen(kw_only=True)
+class Budget:
+    """What a step may take. Beyond `warn_s` it is slow; `slow_steps` of them in a row end it, or one beyond `end_s`."""
+
+    warn_s: float = 0.05
+    slow_steps: int = 20
+    end_s: float = 2.0
+    load_s: float = 15.0
+
+
+def _environment() -> dict[str, str]:
+    """Ours without what looks like a secret: the author's code has no use for keys."""
+    return {name: value for name, value in os.environ.items() if not _SECRET.search(name)}
+
+
+@attrs.define(eq=False)
+class UserFile:
+    """One strategy file: what it declares, and the process that runs it."""
+
+    path: Path
+    digest: str
+    budget: Budget
+    on_slow: Callable[[str], None]
+    kind: StrategyKind = attrs.field(init=False)
+    _child: Child = attrs.field(init=False)
+    _slow: int = 0
+    _warned: bool = False
+
+    def __attrs_post_init__(self) -> None:
+        self._child = Child(
+            (sys.executable, "-m", "genesis.strategy_child", str(self.path)),
+            folder=None,
+            environment=_environment(),
+        )
+        self.kind = self._describe()
+        # What is not used needs no process; the first step starts one.
+        self._child.close()
+
+    def close(self) -> None:
+        self._child.close()
+
+    def _describe(self) -> StrategyKind:
+        name = self.path.stem
+        if FILE_NAME.fullmatch(name) is None:
+            text = f"{self.path.name}: must be named by 1 to 32 of a-z, 0-9 and _, a letter first"
+            return StrategyKind.broken(name, text)
+        if name in STRATEGY_KINDS.shipped:
+            return StrategyKind.broken(name, f"{self.path.name}: must differ from the shipped strategies, was not")
+        try:
+            declared = self._ask(Question(word="describe", deadline_s=self.budget.load_s), self.budget.load_s).declared
+            assert isinstance(declared, Declared)
+            return user_kind(name, int(self.digest[:8], 16), self.path.name, declared, self._decide)
+        except StrategyFault as fault:
+            return StrategyKind.broken(name, str(fault))
+        except ValueError as error:
+            return StrategyKind.broken(name, f"{self.path.name}: {error}")
+
+    def _decide(self, bar: Bar) -> Said:
+        began = time.monotonic()
+        answer = self._ask(Question(word="step", deadline_s=self.budget.end_s, bar=bar), self.budget.end_s)
+        self._judge(time.monotonic() - began)
+        assert isinstance(answer.said, Said)
+        return answer.said
+
+    def _judge(self, took_s: float) -> None:
+        if took_s <= self.budget.warn_s:
+            self._slow, self._warned = 0, False
+            return
+        self._slow += 1
+        took = f"{took_s * 1000:.0f} ms, the budget is {self.budget.warn_s * 1000:.0f} ms"
+        if self._slow >= self.budget.slow_steps:
+            self._slow, self._warned = 0, False
+            text = (
+                f"{self.path.name}: must keep to its budget, {self.budget.slow_steps} steps in a row did not ({took})"
+            )
+            raise StrategyFault(text)
+        # A step may be slow for once (the machine was busy, the process had to start): three are told, once a streak.
+        if self._slow >= 3 and not self._warned:
+            self._warned = True
+            self.on_slow(f"{self.path.name}: {self._slow} steps in a row took too long ({took})")
+
+    def _ask(self, question: Question, within_s: float) -> Answer:
+        # The child tells where it hangs; it gets a moment for that before it is ended from outside. A process that has
+        # to start first gets the time that loading may take.
+        patience = within_s + 1.0 + (0.0 if self._child.running else self.budget.load_s)
+        try:
+            answer = _decode(self._child.ask(_encode(question), within_s=patience))
+        except ChildSilent:
+            text = f"{self.path.name}: must answer within {within_s:g} s, was silent; its process was ended"
+            raise StrategyFault(text) from None
+        except ChildGone as error:
+            raise StrategyFault(f"{self.path.name}: its process was lost: {error}") from None
+        except (ChildError, msgspec.MsgspecError) as error:
+            raise StrategyFault(f"{self.path.name}: its process gave no answer: {error}") from None
+        if answer.fault:
+            raise StrategyFault(answer.fault)
+        return answer
+
+
+class UserStrategies:
+    """The folder as it is now. `refresh` looks at it, and gives what changed in sentences.
+
+    It reads files and starts processes, so it blocks: inside the engine it is called in a thread.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        shelf: StrategyShelf = STRATEGY_KINDS,
+        budget: Budget = Budget(),
+        on_slow: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self.folder = folder
+        self.on_slow = on_slow
+        self._shelf, self._budget = shelf, budget
+        self._files: dict[str, UserFile] = {}
+        self._gone: dict[str, StrategyKind] = {}
+        self._retired: list[UserFile] = []
+        """Replaced, but perhaps in the middle of a step: their processes end at the next look."""
+
+    @property
+    def kinds(self) -> dict[str, StrategyKind]:
+        return self._gone | {name: file.kind for name, file in self._files.items()}
+
+    def refresh(self) -> tuple[tuple[str, str], ...]:
+        """(level, sentence) of every change since the last look; the shelf then has the new kinds."""
+        while self._retired:
+            self._retired.pop().close()
+        found = self._read()
+        told: list[tuple[str, str]] = []
+        for name in self._files.keys() - found.keys():
+            self._retired.append(self._files.pop(name))
+            self._gone[name] = StrategyKind.broken(name, f"{name}.py: must be in {self.folder}, is gone")
+            told.append(("warning", f"strategy file {name}.py is gone: what uses it is off"))
+        for name, (path, digest) in found.items():
+            old = self._files.get(name)
+            if old is not None and old.digest == digest:
+                continue
+            if old is not None:
+                self._retired.append(old)
+            file = self._files[name] = UserFile(path, digest, self._budget, lambda text: self.on_slow(text))
+            self._gone.pop(name, None)
+            if file.kind.fault:
+                told.append(("alarm", f"strategy file cannot be used: {file.kind.fault}"))
+            else:
+                told.append(("info", f"strategy {name} was {'read' if old is None else 'read again'}"))
+        if told:
+            # A broken one with the name of a shipped strategy must not hide it.
+            self._shelf.take_up({name: kind for name, kind in self.kinds.items() if name not in self._shelf.shipped})
+        return tuple(told)
+
+    def _read(self) -> dict[str, tuple[Path, str]]:
+        found: dict[str, tuple[Path, str]] = {}
+        if not self.folder.is_dir():
+            return found
+        for path in sorted(self.folder.glob("*.py"))[:MAX_FILES]:
+            if path.name.startswith("_"):
+                continue
+            with contextlib.suppress(OSError):
+                # One that vanishes between two looks is gone at the next.
+                found[path.stem] = (path, hashlib.sha256(path.read_bytes()[:FILE_BYTES]).hexdigest())
+        return found
+
+    def close(self) -> None:
+        """End every process, and take the kinds off the shelf."""
+        for file in (*self._files.values(), *self._retired):
+            file.close()
+        self._files.clear()
+        self._retired.clear()
+        self._gone.clear()
+        self._shelf.take_up({})
+
+
+_OPEN: Final[dict[Path, UserStrategies]] = {}
+
+
+def user_strategies(folder: Path) -> UserStrategies:
+    """The process's one view of a folder, looked at now."""
+    found = _OPEN.get(folder)
+    if found is None:
+        found = _OPEN[folder] = UserStrategies(folder)
+    found.refresh()
+    return found
