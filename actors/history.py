@@ -19,7 +19,7 @@ from genesis.edge.rest import RestDoor
 from protocols.bitfinex import rest_requests
 from protocols.bitfinex.errors import BitfinexError
 from protocols.bitfinex.rest import read_candle_answer, read_trades_answer
-from protocols.bitfinex.rest_account import read_orders, read_own_trades
+from protocols.bitfinex.rest_account import read_orders, read_own_trades, read_positions
 from protocols.bitfinex.rest_requests import LARGEST_HISTORY, LARGEST_PUBLIC
 from protocols.market import Candle, CandleRequest, CandleSnapshot, MarketEvent, TradePrint, TradesRequest
 from protocols.orders import (
@@ -109,6 +109,11 @@ class HistoryActor:
             ctx.inbox.ack(envelope)
 
     async def _history(self, ctx: Context, request: HistoryRequest) -> HistoryReport:
+        positions = None
+        if request.positions:
+            # Before the trades: one that falls between the two is ours and not yet theirs, and asked about again.
+            answer = await self.door.ask(rest_requests.positions(), exact=True)
+            positions = read_positions(answer, session=request.session, received_ns=ctx.clock.now_ns())
         # Open orders first: one that ends between the questions is then told twice, and never not at all.
         value = await self.door.ask(rest_requests.open_orders(), exact=True)
         now_ns = ctx.clock.now_ns()
@@ -121,6 +126,7 @@ class HistoryActor:
             closed_orders=await self._closed_orders(request, now_ns),
             trades=await self._trades(request, now_ns),
             received_ns=now_ns,
+            positions=positions,
         )
 
     async def _closed_orders(self, request: HistoryRequest, now_ns: int) -> tuple[VenueOrder, ...]:

@@ -291,6 +291,7 @@ class _Life:
                 stale_frames_total=machine.stale_frames_total,
                 alarms_total=self.alarms_total,
                 protection=machine.protection(),
+                mismatched=tuple(machine.mismatched.values()),
             )
         )
 

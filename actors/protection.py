@@ -75,12 +75,18 @@ class ProtectionActor:
         )
 
     def _act(self, ctx: Context, looked: Looked, wishes: Outlet[OrderWish], notices: Outlet[Any] | None) -> None:
-        margins = {view.symbol: view.margin for view in self.orders.value.protection if view.held}
+        books = [(view.symbol, view.margin) for view in self.orders.value.protection if view.held]
         texts = [("warning", "protection_repair", repair.reason) for repair in looked.repairs]
-        for repair in looked.repairs:
+        asked = [
+            (repair, margin)
+            for repair in looked.repairs
+            # Coins and a margin position of one symbol are protected apart.
+            for margin in [margin for symbol, margin in books if symbol == repair.symbol] or [False]
+        ]
+        for repair, margin in asked:
             wish = Protect(
                 symbol=repair.symbol,
-                margin=margins.get(repair.symbol, False),
+                margin=margin,
                 stop_price=repair.stop_price,
                 reason=repair.reason,
                 correlation_id=f"protect:{repair.symbol}:{self.watch.repairs_total}",

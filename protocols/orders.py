@@ -393,7 +393,10 @@ class RequestNotice(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class HistoryReport(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """What REST says: open orders, closed orders and own trades since `since_ms`. `request_id` names the question."""
+    """What REST says: open orders, closed orders and own trades since `since_ms`. `request_id` names the question.
+
+    `positions` are the account's margin positions, None when they were not asked for.
+    """
 
     request_id: int
     session: int
@@ -402,6 +405,7 @@ class HistoryReport(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     closed_orders: tuple[VenueOrder, ...]
     trades: tuple[VenueTrade, ...]
     received_ns: int
+    positions: tuple[VenuePosition, ...] | None = None
 
 
 class HistoryFailed(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -429,12 +433,14 @@ BalanceEvent = WalletSnapshot | VenueWallet | PositionSnapshot | VenuePosition
 
 
 class HistoryRequest(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """Ask REST for open orders, order history and trades since `since_ms`, after the given session came up."""
+    """Ask REST for open orders, order history and trades since `since_ms`, after the given session came up; with
+    `positions` for the margin positions, too."""
 
     request_id: int
     session: int
     since_ms: int
     symbols: tuple[Symbol, ...]
+    positions: bool = False
 
 
 # --- order actor -> account, risk, web ----------------------------------------------------------------------------

@@ -49,6 +49,7 @@ class OrdersView(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """This engine's orders for readers: `open` and `foreign` whole; of `ended` and `fills` the newest, oldest first.
 
     `session` is the one that orders go to; `ready` is true while they may: its books have been compared with ours.
+    `mismatched` says of which margin positions the venue has another size.
     """
 
     session: int
@@ -66,6 +67,7 @@ class OrdersView(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     stale_frames_total: int = 0
     alarms_total: int = 0
     protection: tuple[ProtectionView, ...] = ()
+    mismatched: tuple[str, ...] = ()
 
 
 class Protection(msgspec.Struct, frozen=True, kw_only=True, tag=True):

@@ -141,6 +141,7 @@ async def house(
     layer: Layer,
     seed: int = 0,
     exchange: Exchange | None = None,
+    venue: ExchangeSettings | None = None,
     restarts: Restarts = PATIENT,
     environment: Mapping[str, str] | None = None,
     journal_inline: bool = False,
@@ -151,7 +152,7 @@ async def house(
     chance = Chance(seed)
     async with contextlib.AsyncExitStack() as stack, trio.open_nursery() as nursery:
         if exchange is None:
-            exchange = Exchange(ExchangeSettings(), recording, clock, chance.port("venue"))
+            exchange = Exchange(venue or ExchangeSettings(), recording, clock, chance.port("venue"))
             await nursery.start(exchange.serve)
         assert exchange.address is not None
         nonce = NonceOwner(directory / "nonce", lambda: clock.wall_ms() * 1000)

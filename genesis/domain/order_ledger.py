@@ -56,6 +56,9 @@ class OrderLedger:
         """By the names of their cells, oldest first."""
         self.openings: dict[Symbol, Opening] = {}
         self.pairs: PairSpecs = {}
+        self.mismatched: dict[Symbol, str] = {}
+        """Symbols whose margin position is not what our fills make it, with the difference in words."""
+        self._differs: set[Symbol] = set()
         self.last_cid = 0
         self.ghosts_total = 0
         self.doubts_total = 0

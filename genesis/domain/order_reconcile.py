@@ -4,11 +4,14 @@ Absence is the hardest word to believe. It takes a socket that is closed, a late
 history without it, and both still so after the quarantine, which is longer than any bytes were ever late.
 """
 
+from collections.abc import Iterable
+
 from genesis.domain.order_hearing import OrderHearing
 from genesis.domain.order_rows import OrderRow
 from genesis.domain.order_session import HISTORY_MARGIN_MS
 from genesis.domain.order_state import AT_VENUE, OrderEvent
-from protocols.orders import HistoryReport, OrderSnapshot, OrderState
+from protocols.orders import HistoryReport, OrderSnapshot, OrderState, VenuePosition
+from protocols.units import AMOUNT_STEP, ZERO, plain
 
 E, S = OrderEvent, OrderState
 
@@ -63,6 +66,7 @@ class OrderReconciler(OrderHearing):
             interval_s=self.settings.reconcile_interval_s,
             since_ms=max(min(since) - HISTORY_MARGIN_MS, self.fence.floor_ms, 0),
             symbols=tuple(sorted(symbols)),
+            positions=bool(self.mismatched) or any(margin and held for (_, margin), held in self.fills.held.items()),
         )
         if question is not None:
             self._fence_changed = True
@@ -88,11 +92,39 @@ class OrderReconciler(OrderHearing):
                 self._settle(row)
         for fill in list(self.fills.untold.values()):
             self._give_orphan_a_home(fill)
+        if report.positions is not None:
+            self._compare_positions(report.positions)
         self._forget(report.since_ms)
         if not self.fence.reconciled:
             self.fence.reconciled = True
             for row in list(self._open.values()):
                 self._release(row)
+
+    def _compare_positions(self, positions: Iterable[VenuePosition]) -> None:
+        """Our fills against the venue's margin positions: where it holds less than we do, nothing is opened.
+
+        A trade may fall between the two questions of one report, so a difference counts when the next one shows it,
+        too. That the venue holds more is a stranger's trade on the same account, which is left alone.
+        """
+        amounts = {position.symbol: position.amount for position in positions}
+        untold = {fill.trade.symbol for fill in self.fills.untold.values()}
+        for (symbol, margin), held in self.fills.held.items():
+            if not margin or symbol in untold:
+                continue
+            amount = amounts.get(symbol, ZERO)
+            sign = 1 if held > 0 else -1
+            if abs(held) - max(amount * sign, ZERO) <= AMOUNT_STEP:
+                self._differs.discard(symbol)
+                if self.mismatched.pop(symbol, None) is not None:
+                    self._out.alarms.append(("position_agrees", f"{symbol}: margin position and our fills agree again"))
+            elif symbol not in self._differs:
+                self._differs.add(symbol)
+                self._want_history()
+            else:
+                text = f"{symbol}: our fills hold {plain(held)} on margin, the venue {plain(amount)}"
+                if symbol not in self.mismatched:
+                    self._out.alarms.append(("position_differs", f"{text}; nothing is opened in it"))
+                self.mismatched[symbol] = text
 
     def _release(self, row: OrderRow) -> None:
         """The session has been compared: what waited for that may go on."""

@@ -146,6 +146,8 @@ class OrderRequests(OrderLedger):
         book = (row.intent.symbol, row.intent.margin)
         if any(book in flatten.books for flatten in self.flattens.values()):
             return f"{row.intent.symbol} is being flattened"
+        if row.intent.margin and row.intent.symbol in self.mismatched:
+            return self.mismatched[row.intent.symbol]
         other = met_by(row, self._open.values(), self._front(row))
         if other is not None:
             return f"it would trade with our own order {other.cid} at {other.price}"

@@ -42,6 +42,7 @@ class Fence(msgspec.Struct, kw_only=True):
     venue_ms: int = 0
     floor_ms: int = 0
     since_ms: int = 0
+    positions: bool = False
     commits: int = 0
     serial: int = 0
     reported: int = 0
@@ -94,7 +95,13 @@ class Fence(msgspec.Struct, kw_only=True):
         """The open question once more, under its old number."""
         if self.pending_id is None:
             return None
-        return HistoryRequest(request_id=self.pending_id, session=self.session, since_ms=self.since_ms, symbols=())
+        return HistoryRequest(
+            request_id=self.pending_id,
+            session=self.session,
+            since_ms=self.since_ms,
+            symbols=(),
+            positions=self.positions,
+        )
 
     def history_deadline(self) -> float | None:
         """When `ask` should be tried next."""
@@ -103,7 +110,7 @@ class Fence(msgspec.Struct, kw_only=True):
         return self.history_at if self.pending_id is None else self.pending_at + HISTORY_LOST_S
 
     def ask(
-        self, now: float, *, interval_s: float, since_ms: int, symbols: tuple[Symbol, ...]
+        self, now: float, *, interval_s: float, since_ms: int, symbols: tuple[Symbol, ...], positions: bool = False
     ) -> HistoryRequest | None:
         """The question that is due now, or None."""
         deadline = self.history_deadline()
@@ -112,8 +119,14 @@ class Fence(msgspec.Struct, kw_only=True):
         self.request_id += 1
         self.pending_id, self.pending_at, self.asked_at = self.request_id, now, now
         self.history_at = now + interval_s
-        self.since_ms = since_ms
-        return HistoryRequest(request_id=self.request_id, session=self.session, since_ms=since_ms, symbols=symbols)
+        self.since_ms, self.positions = since_ms, positions
+        return HistoryRequest(
+            request_id=self.request_id,
+            session=self.session,
+            since_ms=since_ms,
+            symbols=symbols,
+            positions=positions,
+        )
 
     def answered(self, request_id: int, session: int) -> bool:
         """True when this is the answer to the open question and its session still lives."""

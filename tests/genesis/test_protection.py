@@ -14,6 +14,7 @@ from genesis.domain.protection_watch import percentile
 from genesis.domain.settings_build import Layer
 from genesis.domain.venue_state import Order
 from genesis.research.backtest import run_backtest
+from genesis.simulator.settings import AccountTerms, ExchangeSettings
 from genesis.summary import decision_lines
 from protocols.bitfinex.inputs import EndOrder
 from protocols.orders import Bracket, OrderIntent, OrderType, Purpose
@@ -126,6 +127,63 @@ async def test_a_bracket_by_hand_rests_at_the_venue_as_one_oco(tmp_path: Path) -
         assert kinds == ["LIMIT", "STOP"]
         (view,) = here.engine.cells.orders.value.protection
         assert (view.stop_price, view.target_price, view.stopped) == (Decimal(5000), Decimal(12000), view.held)
+
+
+async def test_a_short_on_margin_is_protected_and_compared_with_the_venues_position(tmp_path: Path) -> None:
+    """Stop above, target below, one OCO on margin; and when the venue holds less than our fills say, nothing opens."""
+    recording, layer = piece_of(minutes=40, skip=600), quiet(lively_layer())
+    layer = Layer(name=layer.name, values={**layer.values, "orders.reconcile_interval_s": 5})
+    purse = (("exchange", "USD", Decimal(10_000)), ("margin", "USD", Decimal(50_000)))
+    terms = ExchangeSettings(accounts=(AccountTerms(name=ACCOUNT, balances=purse),))
+    async with house(tmp_path, recording=recording, layer=layer, venue=terms) as here:
+        await here.ready()
+        venue = here.exchange.venue
+        symbol = Symbol("tBTCUSD")
+
+        def a_short(number: int) -> OrderIntent:
+            return OrderIntent(
+                intent_id=f"manual:short{number}",
+                strategy="manual",
+                symbol=symbol,
+                side=Side.SELL,
+                quantity=Decimal("0.1"),
+                order_type=OrderType.MARKET,
+                purpose=Purpose.MANUAL,
+                decided_ms=here.exchange.venue_ms(),
+                correlation_id=f"manual:short{number}",
+                margin=True,
+                bracket=Bracket(stop_price=Decimal(20000), target_price=Decimal(2000)),
+            )
+
+        async def trader() -> None:
+            fresh = recording.first_ms + 3 * 60_000
+            while here.exchange.venue_ms() < fresh:  # noqa: ASYNC110 - the venue's clock has no bell
+                await trio.sleep(0.001)
+            order = here.engine.controls.order
+            assert order is not None
+            verdict = await order(ManualOrder(intent=a_short(1), actor="tester"))
+            assert verdict is not None
+            assert verdict.approved, verdict.denials
+            while symbol not in venue.accounts[ACCOUNT].positions:  # noqa: ASYNC110 - the venue's books
+                await trio.sleep(0.001)
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(trader)
+            await here.exchange.replay(60 * 60, here.pacer)
+        await here.all_orders_known()
+        kinds = {order.kind: order for order in venue.accounts[ACCOUNT].orders.values()}
+        assert sorted(kinds) == ["LIMIT", "STOP"]
+        assert all(order.is_margin and order.sign > 0 for order in kinds.values())
+        account = here.engine.cells.account.value
+        assert account is not None
+        assert account.state.mismatched_symbols == ()
+        assert here.engine.cells.protection.value.naked == 0
+        venue.accounts[ACCOUNT].positions[symbol].amount = Decimal("-0.05")
+        with trio.fail_after(60):
+            while not here.engine.cells.orders.value.mismatched:
+                await here.engine.cells.orders.changed(here.engine.cells.orders.version)
+            while "position_differs" not in [one.code for one in here.engine.readers.notices()]:  # noqa: ASYNC110 - no bell
+                await trio.sleep(0.01)
 
 
 def quiet(layer: Layer) -> Layer:

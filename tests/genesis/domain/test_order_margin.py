@@ -1,0 +1,118 @@
+"""Margin positions: protected like coins, compared with the venue's, and closed to new orders while they differ."""
+
+from decimal import Decimal
+
+import pytest
+
+from genesis.domain.account_machine import AccountMachine
+from genesis.domain.order_outputs import Outputs
+from protocols.orders import Bracket, HistoryReport, OrderState, OrderType, Purpose, SubmitOrder, VenuePosition
+from protocols.settings import Settings
+from protocols.units import Side
+from tests.genesis.domain.test_order_protect import BTC, START_MS, Bench, sent
+
+D = Decimal
+BOTH = Bracket(stop_distance=D(5), target_distance=D(10))
+
+
+@pytest.fixture
+def bench() -> Bench:
+    return Bench()
+
+
+def short(bench: Bench) -> Outputs:
+    bench.admit(side=Side.SELL, margin=True, bracket=BOTH)
+    bench.accept(1)
+    bench.hear(bench.row(1, "oc", status="EXECUTED @ 100(-1)", remaining="0"))
+    return bench.fill(1, "1")
+
+
+def report(bench: Bench, amount: str | None) -> Outputs:
+    """The next answer of REST, in which the venue holds `amount` on margin; gives what came of it."""
+    bench.now += 100
+    bench.machine.on_timer(now=bench.now, wall_ms=START_MS)
+    (question,) = bench.machine.take().questions
+    position = VenuePosition(
+        session=1,
+        symbol=BTC,
+        status="ACTIVE",
+        amount=D(amount or 0),
+        base_price=D(100),
+        margin_funding=D(0),
+        position_id=1,
+        received_ns=0,
+    )
+    assert question.positions
+    return bench.hear(
+        HistoryReport(
+            request_id=question.request_id,
+            session=1,
+            since_ms=question.since_ms,
+            open_orders=tuple(bench.row(cid, "rest") for cid, row in bench.machine.orders.items() if row.open),
+            closed_orders=(),
+            trades=(),
+            received_ns=0,
+            positions=() if amount is None else (position,),
+        )
+    )
+
+
+def test_a_short_is_protected_above_and_takes_its_profit_below(bench: Bench) -> None:
+    (oco,) = sent(short(bench))
+    assert isinstance(oco, SubmitOrder)
+    assert (oco.wire_type, oco.amount, oco.price, oco.oco_stop_price) == ("LIMIT", D(1), D(90), D(105))
+    assert oco.flags & 1024
+
+
+def test_a_difference_that_lasts_closes_the_symbol_and_agreement_opens_it(bench: Bench) -> None:
+    short(bench)
+    bench.accept(2)
+    assert report(bench, "-1").alarms == []
+    assert report(bench, "-0.4").alarms == []
+    out = report(bench, "-0.4")
+    assert [code for code, _ in out.alarms] == ["position_differs"]
+    refused = bench.admit(side=Side.SELL, margin=True, order_type=OrderType.LIMIT, price=D(101), bracket=None)
+    assert sent(refused) == []
+    assert bench.machine.orders[bench.machine.last_cid].state is OrderState.REJECTED
+    allowed = bench.admit(side=Side.BUY, margin=True, purpose=Purpose.EXIT, reduce_only=True, bracket=None)
+    assert len(sent(allowed)) == 1
+    assert [code for code, _ in report(bench, "-1").alarms] == ["position_agrees"]
+    assert bench.machine.mismatched == {}
+
+
+def test_one_report_that_a_trade_crossed_is_no_difference(bench: Bench) -> None:
+    short(bench)
+    bench.accept(2)
+    assert report(bench, None).alarms == []
+    assert report(bench, "-1").alarms == []
+    assert report(bench, None).alarms == []
+
+
+def test_more_at_the_venue_is_a_strangers(bench: Bench) -> None:
+    short(bench)
+    bench.accept(2)
+    assert report(bench, "-7").alarms == []
+    assert report(bench, "-7").alarms == []
+
+
+def test_spot_traders_are_not_asked_about_margin(bench: Bench) -> None:
+    bench.open_position()
+    bench.now += 100
+    bench.machine.on_timer(now=bench.now, wall_ms=START_MS)
+    (question,) = bench.machine.take().questions
+    assert not question.positions
+
+
+def test_a_long_on_margin_is_not_missed_in_the_exchange_wallet(bench: Bench) -> None:
+    bench.admit(side=Side.BUY, margin=True, bracket=BOTH)
+    bench.accept(1)
+    fills = [fill for fill in bench.fill(1, "1").reports if type(fill).__name__ == "Fill"]
+    account = AccountMachine(Settings())
+    account.known = True
+    for fill in fills:
+        account.on_report(fill)
+    assert account.state().mismatched_symbols == ()
+    again = AccountMachine(Settings())
+    again.restore(orders=bench.disk.values(), kept=(), same_process=True)
+    again.known = True
+    assert again.state().mismatched_symbols == ()
