@@ -54,7 +54,7 @@ class AccountActor:
         risk = ctx.outlet(self.risk)
         ui = ctx.outlet(self.ui) if self.ui is not None else None
         settings_version = self.settings.version
-        machine = AccountMachine(self.settings.value)
+        machine = AccountMachine(self.settings.take(ctx.name))
         orders: Cells = await journal.ask(ReadCells(table=ORDER_TABLE))
         kept: Cells = await journal.ask(ReadCells(table=ACCOUNT_TABLE))
         machine.restore(orders=orders.cells, kept=kept.cells, same_process=ctx.generation > 1)
@@ -70,7 +70,7 @@ class AccountActor:
             ends = stopping.is_set() and not batch
             if self.settings.version != settings_version:
                 settings_version = self.settings.version
-                machine.on_settings(self.settings.value)
+                machine.on_settings(self.settings.take(ctx.name))
             for envelope in batch:
                 _hear(machine, envelope.message)
             changed = machine.version != told_version

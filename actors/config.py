@@ -1,4 +1,8 @@
-"""The configuration actor: one immutable settings value a version, in the journal before anybody sees it."""
+"""The configuration actor: one immutable settings value a version, in the journal before anybody sees it.
+
+Every command leaves a line in the audit trail in the same commit as the version that it makes. The trail's file follows
+the journal: what a full disk or a crash kept from it is written with the next line or at the next start.
+"""
 
 from collections.abc import Sequence
 from typing import Any, Final
@@ -10,21 +14,46 @@ from genesis.core.actor import Context
 from genesis.core.channel import Channel
 from genesis.core.latest import Latest
 from genesis.core.mailbox import Envelope
-from genesis.domain.settings_build import Fault, Layer
-from genesis.domain.settings_history import Start, Step, after, at_start, published
-from protocols.config import SetSettings, SettingFault, SettingsApplied, SettingsRefused, SettingsVersion
+from genesis.domain.config_audit import KIND as AUDIT_KIND
+from genesis.domain.config_audit import decode_entry, encode_entry, next_entry
+from genesis.domain.releases import NAME
+from genesis.domain.settings_build import Fault, Layer, Priority, Source, plain
+from genesis.domain.settings_history import RUNTIME, VERSION, Start, Step, after, at_start, published
+from genesis.edge.anchor import Head
+from genesis.edge.audit_file import AuditFile
+from protocols.config import (
+    AuditEntry,
+    ConfigCommand,
+    ConfigView,
+    EffectiveValue,
+    EndRollout,
+    Rollback,
+    SetFlag,
+    SetSettings,
+    SettingFault,
+    SettingsApplied,
+    SettingsRefused,
+    SettingsVersion,
+    Snapshot,
+    StartRollout,
+    TakeSnapshot,
+    WriteAudit,
+)
 from protocols.health import Notice
-from protocols.journal import Commit, JournalRequest, ReadRecords, Record
+from protocols.journal import Cells, CellWrite, Commit, JournalRequest, ReadCells, ReadRecords, Record, Records
 from protocols.settings import Settings
 
 KIND: Final = "SettingsVersion"
 LOOK_BACK: Final = 100
 """So many stored versions are tried at a start before files and environment stand alone."""
+SNAPSHOT_TABLE: Final = "config_snapshots"
+MAX_SNAPSHOTS: Final = 1000
+PAGE: Final = 10_000
 
 
 @attrs.define(kw_only=True)
 class ConfigActor:
-    """Hears `SetSettings`, answers with a `SettingsReply`, publishes through `settings`.
+    """Hears a `ConfigCommand`, answers with a `SettingsReply`, publishes through `settings` and `view`.
 
     `layers` are files, environment and command line as they were at the start of the process. `settings` holds what
     they make when the process starts; it belongs to the engine and tells a restart (version above 0) from a start.
@@ -34,9 +63,22 @@ class ConfigActor:
     settings: Latest[Settings]
     journal: Channel[JournalRequest]
     notices: Channel[Notice] | None = None
+    view: Latest[ConfigView] | None = None
+    audit: AuditFile | None = None
+    priority: Priority = Priority.RUNTIME
     _step: Step | None = attrs.field(default=None, init=False)
+    _snapshots: dict[str, Snapshot] = attrs.field(factory=dict, init=False)
+    _trail: list[bytes] = attrs.field(factory=list, init=False)
+    _last: AuditEntry | None = attrs.field(default=None, init=False)
+    _file_at: int | None = attrs.field(default=None, init=False)
+    _rejected: tuple[int, ...] = attrs.field(default=(), init=False)
+    _audit_trouble: str = attrs.field(default="", init=False)
+    _changes: int = attrs.field(default=0, init=False)
+    _refused: int = attrs.field(default=0, init=False)
 
     async def run(self, ctx: Context) -> None:
+        if self.view is not None:
+            self._changes, self._refused = self.view.value.changes_total, self.view.value.refused_total
         start = await self._recover(ctx)
         self._publish(start.step)
         ctx.ready()
@@ -45,66 +87,302 @@ class ConfigActor:
                 await self._hear(ctx, envelope)
                 ctx.inbox.ack(envelope)
 
+    # --- what it keeps ----------------------------------------------------------------------------------------------
+
     async def _recover(self, ctx: Context) -> Start:
-        question = ReadRecords(kinds=(KIND,), limit=LOOK_BACK, newest_first=True)
-        answer = await ctx.outlet(self.journal).ask(question)
-        stored = [msgspec.json.decode(kept.record.payload, type=SettingsVersion) for kept in answer.records]
-        start = at_start(self.layers, stored, at_ms=ctx.clock.wall_ms())
+        stored = await self._versions(ctx, LOOK_BACK)
+        kept: Cells = await ctx.outlet(self.journal).ask(ReadCells(table=SNAPSHOT_TABLE))
+        snapshots = [msgspec.json.decode(cell.payload, type=Snapshot) for cell in kept.cells]
+        self._snapshots = {snapshot.name: snapshot for snapshot in snapshots}
+        self._trail = await self._read_trail(ctx)
+        self._last = decode_entry(self._trail[-1]) if self._trail else None
+        self._file_at = None
+        start = at_start(self.layers, stored, at_ms=ctx.clock.wall_ms(), priority=self.priority)
+        self._rejected = tuple(version for version, _ in start.rejected)
         # Actors read the cell between two messages: what no journal has yet must not steer a decision.
-        await self._commit(ctx, start.step, f"settings:{start.step.version}")
+        if start.step.record is not None:
+            await self._keep_start(ctx, start.step)
+        await self._follow_file(ctx)
         for version, faults in start.rejected:
             text = f"stored settings version {version} is left aside: {'; '.join(map(str, faults))}"
             self._tell(ctx, "alarm", "settings_rejected", text)
         return start
 
-    async def _hear(self, ctx: Context, envelope: Envelope) -> None:
-        asked: SetSettings = envelope.message
-        assert self._step is not None
-        if await self._done_before(ctx, asked):
-            # The answer of a life that ended between the commit and the ack.
-            envelope.reply(self._applied(self._step))
-            return
-        outcome = after(self.layers, self._step, asked, at_ms=ctx.clock.wall_ms())
-        if not isinstance(outcome, Step):
-            envelope.reply(SettingsRefused(version=self._step.version, faults=tuple(_said(each) for each in outcome)))
-            return
-        await self._commit(ctx, outcome, asked.correlation_id)
-        self._publish(outcome)
-        answer = self._applied(outcome)
-        envelope.reply(answer)
-        if outcome.changed:
-            waits = f"; after a restart: {', '.join(answer.pending)}" if answer.pending else ""
-            text = f"version {outcome.version} by {asked.actor}: {', '.join(outcome.changed)}{waits}"
-            self._tell(ctx, "info", "settings_changed", text)
+    async def _versions(self, ctx: Context, limit: int) -> list[SettingsVersion]:
+        question = ReadRecords(kinds=(KIND,), limit=limit, newest_first=True)
+        answer: Records = await ctx.outlet(self.journal).ask(question)
+        return [msgspec.json.decode(kept.record.payload, type=SettingsVersion) for kept in answer.records]
 
-    async def _done_before(self, ctx: Context, asked: SetSettings) -> bool:
-        question = ReadRecords(kinds=(KIND,), limit=1, newest_first=True)
-        answer = await ctx.outlet(self.journal).ask(question)
-        newest = answer.records[0].record if answer.records else None
-        return newest is not None and newest.correlation_id == asked.correlation_id
+    async def _read_trail(self, ctx: Context) -> list[bytes]:
+        lines: list[bytes] = []
+        at = 0
+        while True:
+            question = ReadRecords(kinds=(AUDIT_KIND,), after_seq=at, limit=PAGE)
+            answer: Records = await ctx.outlet(self.journal).ask(question)
+            lines += [kept.record.payload for kept in answer.records]
+            if len(answer.records) < PAGE:
+                return lines
+            at = answer.records[-1].seq
 
-    async def _commit(self, ctx: Context, step: Step, correlation_id: str) -> None:
-        if step.record is None:
-            return
-        record = Record(
-            kind=KIND,
-            key=f"settings:{step.version}",
-            payload=msgspec.json.encode(step.record, order="sorted"),
-            correlation_id=correlation_id,
-            at_ms=step.record.at_ms,
+    async def _keep_start(self, ctx: Context, step: Step) -> None:
+        entry = self._entry(
+            ctx, "start", "start", "applied", step.version, step.reason, {"changed": list(step.changed)}, "start"
         )
-        await ctx.outlet(self.journal).ask(Commit(writer=ctx.name, records=(record,)))
+        await self._commit(ctx, f"settings:{step.version}", entry, step)
+
+    async def _commit(
+        self, ctx: Context, correlation_id: str, entry: AuditEntry, step: Step | None = None, *cells: CellWrite
+    ) -> None:
+        records = []
+        if step is not None and step.record is not None:
+            records.append(
+                Record(
+                    kind=KIND,
+                    key=f"settings:{step.version}",
+                    payload=msgspec.json.encode(step.record, order="sorted"),
+                    correlation_id=correlation_id,
+                    at_ms=step.record.at_ms,
+                )
+            )
+        line = encode_entry(entry)
+        records.append(
+            Record(
+                kind=AUDIT_KIND,
+                key=f"audit:{entry.seq}",
+                payload=line,
+                correlation_id=correlation_id,
+                at_ms=entry.at_ms,
+            )
+        )
+        await ctx.outlet(self.journal).ask(Commit(writer=ctx.name, records=tuple(records), cells=cells))
+        self._trail.append(line)
+        self._last = entry
+
+    def _entry(
+        self,
+        ctx: Context,
+        actor: str,
+        action: str,
+        outcome: str,
+        version: int,
+        text: str,
+        detail: dict[str, Any],
+        correlation_id: str,
+    ) -> AuditEntry:
+        return next_entry(
+            self._last,
+            at_ms=ctx.clock.wall_ms(),
+            actor=actor,
+            action=action,
+            outcome=outcome,
+            version=version,
+            text=text,
+            detail=detail,
+            correlation_id=correlation_id,
+        )
+
+    async def _follow_file(self, ctx: Context) -> None:
+        """Bring the trail's file up to the journal. A disk that takes no more costs the copy, not the change."""
+        if self.audit is None or self._last is None:
+            return
+        head = Head(self._last.seq, bytes.fromhex(self._last.hash))
+        try:
+            if self._file_at is None:
+                trouble = await self.audit.begin(self._trail, head)
+                if trouble is not None:
+                    self._tell(ctx, "alarm", "audit_damaged", trouble)
+            else:
+                await self.audit.append(self._trail[self._file_at :], head)
+        except OSError as error:
+            self._file_at = None
+            if not self._audit_trouble:
+                text = f"{self.audit.path} must be writable, was not: {error.strerror or error}; the journal has it all"
+                self._tell(ctx, "alarm", "audit_unwritable", text)
+            self._audit_trouble = str(error)
+        else:
+            self._file_at = len(self._trail)
+            self._audit_trouble = ""
+
+    # --- commands ---------------------------------------------------------------------------------------------------
+
+    async def _hear(self, ctx: Context, envelope: Envelope) -> None:
+        asked: ConfigCommand = envelope.message
+        step = self._step
+        assert step is not None
+        last = self._last
+        if last is not None and last.correlation_id == asked.correlation_id and last.outcome != "refused":
+            # The answer of a life that ended between the commit and the ack.
+            envelope.reply(self._applied(step, asked))
+            return
+        match asked:
+            case WriteAudit():
+                await self._note(ctx, envelope, asked, step)
+            case TakeSnapshot():
+                await self._snapshot(ctx, envelope, asked, step)
+            case _:
+                await self._change(ctx, envelope, asked, step)
+        await self._follow_file(ctx)
+        self._show()
+
+    async def _change(
+        self,
+        ctx: Context,
+        envelope: Envelope,
+        asked: SetSettings | SetFlag | Rollback | StartRollout | EndRollout,
+        step: Step,
+    ) -> None:
+        target = await self._target(ctx, asked) if isinstance(asked, Rollback) else None
+        at_ms = ctx.clock.wall_ms()
+        outcome = after(self.layers, step, asked, at_ms=at_ms, priority=self.priority, target=target)
+        if not isinstance(outcome, Step):
+            await self._refuse(ctx, envelope, asked, step, outcome)
+            return
+        if outcome.record is None:
+            envelope.reply(self._applied(outcome, asked))
+            return
+        entry = self._entry(
+            ctx,
+            asked.actor,
+            outcome.action,
+            "applied",
+            outcome.version,
+            outcome.reason,
+            _detail(outcome),
+            asked.correlation_id,
+        )
+        await self._commit(ctx, asked.correlation_id, entry, outcome)
+        self._changes += 1
+        self._publish(outcome)
+        answer = self._applied(outcome, asked)
+        envelope.reply(answer)
+        what = ", ".join(outcome.changed) or outcome.action
+        waits = f"; after a restart: {', '.join(answer.pending)}" if answer.pending else ""
+        hidden = f"; hidden: {', '.join(f'{path} by {layer}' for path, layer in answer.hidden.items())}"
+        text = f"version {outcome.version} by {asked.actor}: {what}{waits}{hidden if answer.hidden else ''}"
+        self._tell(ctx, "info", "settings_changed", text)
+
+    async def _target(self, ctx: Context, asked: Rollback) -> SettingsVersion | None:
+        wanted = asked.version
+        if asked.snapshot is not None:
+            snapshot = self._snapshots.get(asked.snapshot)
+            wanted = None if snapshot is None else snapshot.version
+        if wanted is None:
+            return None
+        return next((kept for kept in await self._versions(ctx, PAGE) if kept.version == wanted), None)
+
+    async def _snapshot(self, ctx: Context, envelope: Envelope, asked: TakeSnapshot, step: Step) -> None:
+        faults: list[Fault] = []
+        if asked.expected_version is not None and asked.expected_version != step.version:
+            must_be = f"{step.version}, the version in force"
+            faults.append(Fault(path=VERSION, must_be=must_be, was=str(asked.expected_version), layer=RUNTIME))
+        if not NAME.fullmatch(asked.name):
+            must_be = "1 to 40 of a-z, 0-9, dot, dash and underscore, a letter first"
+            faults.append(Fault(path="snapshot", must_be=must_be, was=asked.name[:40], layer=RUNTIME))
+        elif asked.name in self._snapshots:
+            must_be = f"a new name: {asked.name} is version {self._snapshots[asked.name].version}"
+            faults.append(Fault(path="snapshot", must_be=must_be, was=asked.name, layer=RUNTIME))
+        elif len(self._snapshots) >= MAX_SNAPSHOTS:
+            faults.append(Fault(path="snapshot", must_be=f"one of {MAX_SNAPSHOTS}", was="one more", layer=RUNTIME))
+        if faults:
+            await self._refuse(ctx, envelope, asked, step, tuple(faults))
+            return
+        snapshot = Snapshot(
+            name=asked.name,
+            version=step.version,
+            at_ms=ctx.clock.wall_ms(),
+            author=asked.actor,
+            reason=asked.reason,
+        )
+        detail = {"name": asked.name}
+        entry = self._entry(
+            ctx, asked.actor, "snapshot", "applied", step.version, asked.reason, detail, asked.correlation_id
+        )
+        cell = CellWrite(table=SNAPSHOT_TABLE, key=asked.name, payload=msgspec.json.encode(snapshot))
+        await self._commit(ctx, asked.correlation_id, entry, None, cell)
+        self._snapshots[asked.name] = snapshot
+        self._show()
+        envelope.reply(self._applied(step, asked))
+
+    async def _note(self, ctx: Context, envelope: Envelope, asked: WriteAudit, step: Step) -> None:
+        entry = self._entry(
+            ctx, asked.actor, "note", "noted", step.version, asked.text, dict(asked.detail), asked.correlation_id
+        )
+        await self._commit(ctx, asked.correlation_id, entry)
+        self._show()
+        envelope.reply(self._applied(step, asked))
+
+    async def _refuse(
+        self, ctx: Context, envelope: Envelope, asked: ConfigCommand, step: Step, faults: tuple[Fault, ...]
+    ) -> None:
+        self._refused += 1
+        # Paths and what they must be: a value that was refused may be a secret in the wrong place.
+        detail = {"faults": [f"{fault.path} must be {fault.must_be}"[:200] for fault in faults[:50]]}
+        action = type(asked).__name__
+        entry = self._entry(
+            ctx, asked.actor, action, "refused", step.version, _why(asked), detail, asked.correlation_id
+        )
+        await self._commit(ctx, asked.correlation_id, entry)
+        self._show()
+        envelope.reply(SettingsRefused(version=step.version, faults=tuple(_said(fault) for fault in faults)))
+
+    # --- what it shows ----------------------------------------------------------------------------------------------
 
     def _publish(self, step: Step) -> None:
         self._step = step
         first = self.settings.version == 0
         shown = step.settings if first else published(step.settings, self.settings.value)[0]
+        # The view first: whoever hears of a new version finds it told.
+        self._show(shown)
         if first or shown != self.settings.value:
             self.settings.set(shown)
 
-    def _applied(self, step: Step) -> SettingsApplied:
+    def _show(self, shown: Settings | None = None) -> None:
+        if self.view is None:
+            return
+        step = self._step
+        assert step is not None
+        running = self.settings.value if shown is None else shown
+        self.view.set(
+            ConfigView(
+                version=step.version,
+                at_ms=step.at_ms,
+                author=step.author,
+                reason=step.reason,
+                action=step.action,
+                priority=self.priority.value,
+                pending=published(step.settings, running)[1],
+                effective=tuple(
+                    EffectiveValue(
+                        key=path,
+                        value=plain(each.value),
+                        layer=each.layer,
+                        hidden=tuple((layer, plain(value)) for layer, value in each.hidden),
+                    )
+                    for path, each in sorted(step.effective.items())
+                ),
+                runtime=dict(step.runtime),
+                flags=tuple(flag for _, flag in sorted(step.flags.items())),
+                rollout=step.rollout,
+                snapshots=tuple(sorted(self._snapshots.values(), key=lambda each: (each.version, each.name))),
+                rejected=self._rejected,
+                changes_total=self._changes,
+                refused_total=self._refused,
+                audit_seq=0 if self._last is None else self._last.seq,
+                audit_trouble=self._audit_trouble,
+            )
+        )
+
+    def _applied(self, step: Step, asked: ConfigCommand) -> SettingsApplied:
         pending = published(step.settings, self.settings.value)[1]
-        return SettingsApplied(version=step.version, changed=step.changed, pending=pending)
+        hidden: dict[str, str] = {}
+        if isinstance(asked, SetSettings):
+            effective = step.effective
+            hidden = {
+                path: effective[path].layer
+                for path in asked.changes
+                if path in effective and effective[path].source is not Source.RUNTIME
+            }
+        return SettingsApplied(version=step.version, changed=step.changed, pending=pending, hidden=hidden)
 
     def _tell(self, ctx: Context, level: str, code: str, text: str) -> None:
         if self.notices is not None:
@@ -115,3 +393,13 @@ class ConfigActor:
 def _said(fault: Fault) -> SettingFault:
     values: dict[str, Any] = attrs.asdict(fault)
     return SettingFault(**values)
+
+
+def _why(asked: ConfigCommand) -> str:
+    return asked.text if isinstance(asked, WriteAudit) else asked.reason
+
+
+def _detail(step: Step) -> dict[str, Any]:
+    """What the trail keeps of a change: the patch says everything that is different now."""
+    patch = list(step.record.patch) if step.record is not None else []
+    return {"changed": list(step.changed), "patch": patch}

@@ -54,7 +54,7 @@ class MarketCacheActor:
             batch = await ctx.inbox.lease(until=looked_at + LOOK_S)
             if self.settings.version != settings_version:
                 settings_version = self.settings.version
-                book.on_settings(self.settings.value)
+                book.on_settings(self.settings.take(ctx.name))
             for envelope in batch:
                 for told in book.on_event(envelope.message):
                     await _tell(told, outlets, ui)
@@ -73,7 +73,7 @@ class MarketCacheActor:
 
     async def _recover(self, ctx: Context) -> MarketBook:
         refillable = self.requests is not None
-        settings = self.settings.value
+        settings = self.settings.take(ctx.name)
         if self.view.value.series:
             return MarketBook(settings, view=self.view.value, refillable=refillable)
         kept: Cells = await ctx.outlet(self.journal).ask(ReadCells(table=SIGNAL_TABLE))

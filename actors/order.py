@@ -97,7 +97,7 @@ class _Life:
     """One generation of the actor: its machine, its outlets, and what it shows."""
 
     def __init__(self, actor: OrderActor, ctx: Context) -> None:
-        settings = actor.settings.value
+        settings = actor.settings.take(ctx.name)
         self.actor = actor
         self.ctx = ctx
         self.machine = OrderMachine(settings.orders, epoch=actor.epoch, signal_max_age_s=settings.risk.signal_max_age_s)
@@ -133,7 +133,7 @@ class _Life:
         """Lease, decide, keep, act, acknowledge."""
         deadline = self.machine.next_deadline()
         batch = await self.ctx.inbox.lease(limit=BATCH, until=float("inf") if deadline is None else deadline)
-        settings = self.actor.settings.value
+        settings = self.actor.settings.take(self.ctx.name)
         self.machine.settings = settings.orders
         self.machine.signal_max_age_s = settings.risk.signal_max_age_s
         self.machine.halted = self._halted()

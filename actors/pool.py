@@ -37,12 +37,16 @@ class PoolActor:
 
     async def run(self, ctx: Context) -> None:
         notices = ctx.outlet(self.notices) if self.notices is not None else None
+        settings_version = self.settings.version
+        self.settings.take(ctx.name)
         ctx.ready()
         look_at = ctx.clock.now()
         while True:
             ctx.inbox.ack_all(await ctx.inbox.lease(until=look_at))
-            if ctx.clock.now() < look_at:
+            if ctx.clock.now() < look_at and self.settings.version == settings_version:
                 continue
+            settings_version = self.settings.version
+            self.settings.take(ctx.name)
             look_at = ctx.clock.now() + LOOK_S
             before = self.left_out
             self.spread()
@@ -54,7 +58,8 @@ class PoolActor:
     def spread(self) -> None:
         """Make the shares what is wanted now; a share that stays as it is is not touched."""
         settings = self.settings.value
-        symbols = tuple(dict.fromkeys((*settings.market.symbols, *sorted(self.held()))))
+        watched = settings.market.symbols if settings.market.connect_on_start else ()
+        symbols = tuple(dict.fromkeys((*watched, *sorted(self.held()))))
         wanted = wanted_streams(msgspec.structs.replace(settings.market, symbols=symbols))
         unknown = [symbol for symbol in symbols if symbol not in self.pairs.value]
         if unknown:

@@ -42,11 +42,13 @@ class ProtectionActor:
     async def run(self, ctx: Context) -> None:
         wishes = ctx.outlet(self.wishes)
         notices = None if self.notices is None else ctx.outlet(self.notices)
+        self.settings.take(ctx.name)
         ctx.ready()
         look_at = ctx.clock.now()
         seen = (-1, -1)
         while True:
             ctx.inbox.ack_all(await ctx.inbox.lease(until=look_at))
+            self.settings.take(ctx.name)
             now = ctx.clock.now()
             if now < look_at:
                 continue

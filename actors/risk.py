@@ -143,7 +143,7 @@ class RiskActor:
     async def _recover(
         self, ctx: Context, memory: "_Memory", journal: Outlet[JournalRequest], ui: Outlet[Any] | None
     ) -> RiskMachine:
-        machine = RiskMachine(self.settings.value, self.pairs.value)
+        machine = RiskMachine(self.settings.take(ctx.name), self.pairs.value)
         kept: Cells = await journal.ask(ReadCells(table=RISK_TABLE))
         machine.restore(kept.cells)
         if ctx.generation > 1:
@@ -238,7 +238,7 @@ class _Memory:
         versions = (self._settings.version, self._pairs.version)
         if versions != self._versions:
             self._versions, self._named = versions, False
-            machine.on_settings(self._settings.value)
+            machine.on_settings(self._settings.take(self._ctx.name))
             machine.on_pairs(self._pairs.value)
 
     def commit(

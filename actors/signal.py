@@ -52,7 +52,7 @@ class SignalActor:
         journal = ctx.outlet(self.journal)
         ui = ctx.outlet(self.ui) if self.ui is not None else None
         versions = self.settings.version, self.kinds.version
-        machine = SignalMachine(self.settings.value)
+        machine = SignalMachine(self.settings.take(ctx.name))
         kept: Cells = await journal.ask(ReadCells(table=SIGNAL_TABLE))
         for name in machine.restore(kept.cells):
             if ui is not None:
@@ -70,9 +70,9 @@ class SignalActor:
                 versions = self.settings.version, self.kinds.version
                 if machine.leaves_the_process():
                     # Warming up is thousands of steps.
-                    await trio.to_thread.run_sync(machine.on_settings, self.settings.value, self._history)
+                    await trio.to_thread.run_sync(machine.on_settings, self.settings.take(ctx.name), self._history)
                 else:
-                    machine.on_settings(self.settings.value, self._history)
+                    machine.on_settings(self.settings.take(ctx.name), self._history)
                 states, settings = machine.states(), self.settings.value
                 self._show(ctx, machine, ui)
             heard: list[CandleClosed] = []

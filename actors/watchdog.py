@@ -101,10 +101,12 @@ class WatchdogActor:
         notices = ctx.outlet(self.notices) if self.notices is not None else None
         conditions = ctx.outlet(self.conditions) if self.conditions is not None else None
         watch = ConditionWatch()
+        self.settings.take(ctx.name)
         ctx.ready()
         look_at = ctx.clock.now()
         while True:
             ctx.inbox.ack_all(await ctx.inbox.lease(until=look_at))
+            self.settings.take(ctx.name)
             now = ctx.clock.now()
             if now < look_at:
                 continue

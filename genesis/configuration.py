@@ -6,7 +6,19 @@ from pathlib import Path
 import attrs
 
 from genesis.domain.config_keys import SECTIONS, STRATEGIES, nearest
-from genesis.domain.settings_build import Built, Fault, Layer, build, layer_of_environment, layer_of_tree
+from genesis.domain.settings_build import (
+    PRIORITY_VARIABLE,
+    Built,
+    Fault,
+    Layer,
+    Priority,
+    Source,
+    build,
+    in_order,
+    layer_of_environment,
+    layer_of_tree,
+    priority_of,
+)
 from genesis.edge import config_files
 from genesis.edge.config_files import DocumentError
 from genesis.edge.user_dir import UserDir
@@ -18,11 +30,15 @@ STEMS = (WHOLE_TREE, STRATEGIES, *SECTIONS)
 
 @attrs.frozen(kw_only=True)
 class Configuration:
-    """What was read, and the settings or the faults it makes. `environment` is the merged one, with what .env said."""
+    """What was read, and the settings or the faults it makes. `environment` is the merged one, with what .env said.
+
+    `layers` stand in the order of `priority`, the weakest first.
+    """
 
     layers: tuple[Layer, ...]
     outcome: Built | tuple[Fault, ...]
     environment: Mapping[str, str] = attrs.field(repr=False)
+    priority: Priority = Priority.RUNTIME
 
 
 def layer_of_document(document: config_files.Document) -> Layer:
@@ -81,7 +97,7 @@ def load(
     The user's strategy files are read first: settings may name them.
     """
     user_strategies(user_dir.strategies)
-    layers: list[Layer] = [] if base is None else [base]
+    layers: list[Layer] = [] if base is None else [attrs.evolve(base, source=Source.BASE)]
     try:
         environment = merged_environment(user_dir, environment, here=here)
     except DocumentError as error:
@@ -89,5 +105,15 @@ def load(
         layers.append(Layer(name=".env", values={}, faults=(fault,)))
     layers.extend(read_layers(user_dir, environment))
     if command is not None:
-        layers.append(command)
-    return Configuration(layers=tuple(layers), outcome=build(layers), environment=environment)
+        layers.append(attrs.evolve(command, source=Source.COMMAND))
+    priority = Priority.RUNTIME
+    try:
+        priority = priority_of(environment)
+    except ValueError as error:
+        known = ", ".join(each.value for each in Priority)
+        fault = Fault(
+            path=PRIORITY_VARIABLE, must_be=f"one of {known}", was=str(error).rpartition("was ")[2], layer=".env"
+        )
+        layers.append(Layer(name=".env", values={}, faults=(fault,)))
+    ordered = in_order(layers, priority)
+    return Configuration(layers=ordered, outcome=build(ordered), environment=environment, priority=priority)

@@ -23,10 +23,12 @@ from actors.pool import PoolActor
 from actors.protection import ProtectionActor
 from actors.regime import RegimeActor
 from actors.risk import RiskActor
+from actors.rollout import RolloutActor
 from actors.signal import SignalActor
 from actors.strategies import StrategiesActor
 from actors.watchdog import WatchdogActor, Watched
 from genesis.audit import search_journal
+from genesis.config_history import history_ports
 from genesis.core.actor import Actor, Context
 from genesis.core.backoff import DEFAULT, Backoff
 from genesis.core.chance import Chance
@@ -40,14 +42,16 @@ from genesis.domain.live_performance import LivePerformance, live_performance
 from genesis.domain.pairs import PairSpecs
 from genesis.domain.protection_watch import ProtectionWatch
 from genesis.domain.rate_limit import RateLimit
-from genesis.domain.settings_build import Layer
+from genesis.domain.settings_build import Layer, Priority
 from genesis.domain.socket_pool import spread, wanted_streams
+from genesis.edge.audit_file import AuditFile
 from genesis.edge.connection_stats import ConnectionStats
 from genesis.edge.nonce import NonceOwner
 from genesis.edge.rest import RestDoor
 from genesis.edge.send_ledger import SendLedger
 from genesis.edge.store_thread import StoreThread
 from genesis.edge.websocket import Dial
+from genesis.figures import counters, gauges
 from genesis.job_desk import JobHouse, job_ports
 from genesis.market_data import MarketData
 from genesis.market_ports import market_ports
@@ -56,7 +60,7 @@ from genesis.signal_ports import signal_ports
 from genesis.user_strategies import UserStrategies
 from protocols.bitfinex.book_shelf import BookShelf
 from protocols.bitfinex.subscriptions import Subscription
-from protocols.config import SetSettings, SettingsReply
+from protocols.config import ConfigCommand, SettingsReply
 from protocols.health import ConnectionView, Notice
 from protocols.orders import TERMINAL_STATES, CancelIntent, Flatten, UpdateIntent
 from protocols.risk import EvaluateOrder, ManualOrder, RiskCommand, SetTradingState, TradingState, Verdict
@@ -127,6 +131,8 @@ class Engine:
         chaos: bool = False,
         jobs: JobHouse | None = None,
         user_strategies: UserStrategies | None = None,
+        priority: Priority = Priority.RUNTIME,
+        audit: AuditFile | None = None,
     ) -> None:
         self.clock = clock
         self.store = store
@@ -135,6 +141,8 @@ class Engine:
         self._listener = on_event
         self._restarts = restarts
         self._layers = layers
+        self._priority = priority
+        self._audit = audit
         self._chaos = chaos
         self._jobs = jobs
         self._user_strategies = user_strategies
@@ -194,6 +202,7 @@ class Engine:
             children=(
                 self._child("journal", lambda: JournalActor(store=self.store), backoff=JOURNAL_BACKOFF),
                 self._child("config", self._config),
+                self._child("rollout", self._rollout),
                 self._branch(
                     "trading",
                     self._child("account", self._account, backoff=trading),
@@ -242,6 +251,20 @@ class Engine:
             settings=self.cells.settings,
             journal=self.channels.journal,
             notices=self.channels.ui,
+            view=self.cells.config,
+            audit=self._audit,
+            priority=self._priority,
+        )
+
+    def _rollout(self) -> Actor:
+        return RolloutActor(
+            view=self.cells.config,
+            journal=self.channels.journal,
+            commands=self.channels.set_settings,
+            account=self.cells.account,
+            risk=self.cells.risk,
+            status=self.cells.rollout,
+            ui=self.channels.ui,
         )
 
     def _account(self) -> Actor:
@@ -497,6 +520,11 @@ class Engine:
             settings=lambda: cells.settings.value,
             actors=self.supervisor.tree,
             connections=lambda: tuple(cell.value for cell in cells.connections.values()),
+            config=lambda: cells.config.value,
+            running=lambda: {
+                path.rpartition("/")[2]: taken.version for path, taken in sorted(cells.settings.taken.items())
+            },
+            rollout=lambda: cells.rollout.value,
             freshness=lambda: cells.freshness.value,
             equity=self._equity,
             notices=recent.notices,
@@ -526,54 +554,20 @@ class Engine:
         return live_performance(view, (*orders.ended, *orders.open), self.recent.signals(), refused)
 
     def _gauges(self) -> dict[str, float]:
-        orders = self.cells.orders.value
-        ready = 1.0 if self.ready_to_trade() else 0.0
-        private = self.stats["connection_private"]
-        protection = self.cells.protection.value
-        return {
-            "genesis_ready_to_trade": ready,
-            "genesis_orders_open": float(len(orders.open)),
-            "genesis_orders_unknown": float(orders.unknown),
-            "genesis_order_session": float(orders.session),
-            "genesis_positions_naked": float(protection.naked),
-            "genesis_position_naked_seconds": max((view.naked_s for view in protection.positions), default=0.0),
-            "genesis_position_naked_p99_seconds": protection.naked_p99_s,
-            "genesis_position_naked_worst_seconds": protection.worst_naked_s,
-            "genesis_venue_skew_ms": private.skew_ms or 0.0,
-            "tradingbot_transport_circuit_breaker_active": 1.0 if self._transport_is_open() else 0.0,
-            **self.market_data.shares(),
-        }
+        shares = self.market_data.shares()
+        return (
+            gauges(self.cells, self.stats, ready=self.ready_to_trade(), transport_open=self._transport_is_open())
+            | shares
+        )
+
+    def _counters(self) -> dict[str, float]:
+        return counters(
+            self.cells, self.stats, crashes=self.restarts_total, dead_letters=len(self.supervisor.dead_letters)
+        )
 
     def _transport_is_open(self) -> bool:
         door = self.venue.door
         return any(one["time_until_open"] > 0 for one in door.budget.view(door.clock.now())["breakers"].values())
-
-    def _counters(self) -> dict[str, float]:
-        orders = self.cells.orders.value
-        private = self.stats["connection_private"]
-        found = {
-            "genesis_orders_total": orders.orders_total,
-            "genesis_fills_total": orders.fills_total,
-            "genesis_order_doubts_total": orders.doubts_total,
-            "genesis_orders_dead_total": orders.dead_total,
-            "genesis_order_ghosts_total": orders.ghosts_total,
-            "genesis_protection_repairs_total": self.cells.protection.value.repairs_total,
-            "genesis_protection_doubled_total": self.cells.protection.value.doubled_total,
-            "genesis_position_naked_spans_total": self.cells.protection.value.spans_total,
-            "genesis_actor_crashes_total": self.restarts_total,
-            "genesis_dead_letters_total": len(self.supervisor.dead_letters),
-            "ws_auth_request_total": private.auth_requests,
-            "ws_auth_success_total": private.auth_successes,
-            "ws_auth_error_total": private.auth_errors,
-            "ws_auth_timeout_total": private.auth_timeouts,
-            "ws_auth_maintenance_total": private.maintenance,
-            "genesis_frames_in_total": sum(stats.frames_in for stats in self.stats.values()),
-            "genesis_frames_out_total": sum(stats.frames_out for stats in self.stats.values()),
-            "genesis_sequence_gaps_total": sum(stats.sequence_gaps for stats in self.stats.values()),
-            "genesis_bad_checksums_total": sum(stats.bad_checksums for stats in self.stats.values()),
-            "genesis_reconnects_total": sum(stats.falls for stats in self.stats.values()),
-        }
-        return {name: float(value) for name, value in found.items()}
 
     def _controls(self) -> Controls:
         return Controls(
@@ -586,6 +580,7 @@ class Engine:
             evaluate=self._evaluate,
             settings=self.set_settings,
             search=self._search,
+            history=history_ports(self.store.path, None if self._audit is None else self._audit.path),
             market=market_ports(
                 self.market_data,
                 shares=self.shares,
@@ -634,7 +629,7 @@ class Engine:
     async def _kill(self, path: str) -> bool:
         return self.supervisor.kill(path, reason="asked on the page")
 
-    async def set_settings(self, wish: SetSettings) -> SettingsReply | None:
+    async def set_settings(self, wish: ConfigCommand) -> SettingsReply | None:
         """Hand a change to the config actor. Raises Busy; None when the answer takes too long."""
         answer: SettingsReply | None = await _ask(self.channels.set_settings, wish, "configuration")
         return answer

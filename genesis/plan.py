@@ -14,7 +14,7 @@ from genesis.core.mailbox import Channel, DeadLetter, Mailbox, Overflow
 from genesis.core.supervisor import check_block_graph
 from genesis.domain.pairs import PairSpecs
 from protocols.account import AccountView
-from protocols.config import SetSettings
+from protocols.config import ConfigCommand, ConfigView, RolloutStatus
 from protocols.health import ConnectionView, Reconnect
 from protocols.jobs import JobRequest, JobView
 from protocols.journal import JournalRequest
@@ -48,6 +48,10 @@ MONEY_CHANNELS = frozenset(
 )
 """A dead letter on one of these is about money: nobody may trade on as if nothing had happened. A wallet or an account
 state that was put aside leaves the older one in force, and sizes would be made of it."""
+
+APPLY_SETTINGS = ("account", "order", "risk", "signal", "market_cache", "pool", "protection", "watchdog")
+"""Who works by the settings while it runs: each looks up at once when there is a new version, and says that it has it.
+Connections read theirs when they dial."""
 
 
 def _price_key(message: Ticker | BookTop) -> tuple[str, str]:
@@ -110,7 +114,7 @@ class Channels:
     reconnect_private: Channel[Reconnect] = attrs.field(
         factory=lambda: Channel("reconnect_private", Overflow.CONFLATE, capacity=1, key=_one)
     )
-    set_settings: Channel[SetSettings] = attrs.field(
+    set_settings: Channel[ConfigCommand] = attrs.field(
         factory=lambda: Channel("set_settings", Overflow.FAIL, capacity=16)
     )
     job_requests: Channel[JobRequest] = attrs.field(factory=lambda: Channel("job_requests", Overflow.FAIL, capacity=16))
@@ -123,6 +127,8 @@ class Cells:
 
     settings: Latest[Settings]
     pairs: Latest[PairSpecs]
+    config: Latest[ConfigView] = attrs.field(factory=lambda: Latest(ConfigView()))
+    rollout: Latest[RolloutStatus | None] = attrs.field(factory=lambda: Latest(None))
     market: Latest[MarketView] = attrs.field(
         factory=lambda: Latest(
             MarketView(tickers={}, tops={}, prints={}, series={}, freshness=(), venue_ms=0, received_ns=0)
@@ -166,6 +172,8 @@ class Plan:
         )
         hears = self._hears()
         self.mailboxes = {name: Mailbox(name, channels, alarm=self.on_dead_letter) for name, channels in hears.items()}
+        self.cells.settings.on_set = self._settings_changed
+        self.cells.config.on_set = self.mailboxes["rollout"].nudge
         check_block_graph(
             (sender, receiver, channel)
             for sender, said in self._says().items()
@@ -174,11 +182,16 @@ class Plan:
             if channel in heard
         )
 
+    def _settings_changed(self) -> None:
+        for name in APPLY_SETTINGS:
+            self.mailboxes[name].nudge()
+
     def _hears(self) -> dict[str, tuple[Channel[Any], ...]]:
         to = self.channels
         return {
             "journal": (to.journal,),
             "config": (to.set_settings,),
+            "rollout": (),
             "account": (to.order_reports, to.balances, to.closed_to_account),
             "order": (to.account_events, to.approved, to.order_wishes),
             "risk": (to.account_state, to.halts, to.risk_commands, to.conditions, to.scores),
@@ -201,6 +214,7 @@ class Plan:
         public = (to.prices, to.market_events, to.candle_requests, to.ui)
         return {
             "config": (to.journal, to.ui),
+            "rollout": (to.journal, to.set_settings, to.ui),
             "account": (to.journal, to.account_state, to.ui),
             "order": (to.journal, to.venue_commands, to.history_requests, to.order_reports, to.ui),
             "risk": (to.journal, to.approved, to.ui),

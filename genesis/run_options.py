@@ -7,7 +7,7 @@ from pathlib import Path
 
 import attrs
 
-from genesis.domain.settings_build import Layer
+from genesis.domain.settings_build import Layer, Priority
 from genesis.edge.user_dir import UserDir
 from protocols.settings import Settings
 
@@ -54,6 +54,7 @@ class RunOptions:
     user_dir: UserDir
     settings: Settings
     layers: tuple[Layer, ...] = attrs.field(default=(), repr=False)
+    priority: Priority = Priority.RUNTIME
     environment: Mapping[str, str] = attrs.field(factory=dict, repr=False)
     recording: str | None = None
     speed: float = 60.0

@@ -16,6 +16,7 @@ import structlog
 import trio
 
 from actors.connection_private import Credentials
+from genesis.config_history import audit_path
 from genesis.core.chance import Chance, fresh_seed
 from genesis.core.clock import Clock, TrioClock
 from genesis.core.errors import Escalated
@@ -30,6 +31,7 @@ from genesis.domain.pairs import PairSpecs, pair_specs
 from genesis.domain.recording import CandleRecording, RecordingError
 from genesis.domain.replay import MINUTE_MS
 from genesis.domain.rest_budget import RestBudget
+from genesis.edge.audit_file import AuditFile
 from genesis.edge.errors import EdgeError, SecretRefused
 from genesis.edge.http import HttpClient
 from genesis.edge.jobs import JobFolders
@@ -331,6 +333,8 @@ class _Run:
                 wall_ms=self.clock.wall_ms,
             ),
             user_strategies=strategies,
+            priority=options.priority,
+            audit=AuditFile(audit_path(options.user_dir, options.mode.value)),
         )
         # Told from the thread in which a step ran: the channel belongs to the loop.
         strategies.on_slow = lambda text: trio.from_thread.run_sync(engine.notice, "warning", "strategy_slow", text)

@@ -13,7 +13,7 @@ import attrs
 
 from genesis.edge.user_dir import UserDir
 
-FILES: Final = ("sim.sqlite*", "sim-venue.json*", "sim-session.json")
+FILES: Final = ("sim.sqlite*", "sim-venue.json*", "sim-session.json", "logs/config_audit-sim.log*")
 
 
 @attrs.frozen

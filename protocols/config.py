@@ -1,8 +1,74 @@
-"""What is said about settings: change them, they are changed or why not, and the version that history keeps."""
+"""What is said about settings: change them, they are changed or why not, and the versions that history keeps."""
 
+from enum import StrEnum
 from typing import Any
 
 import msgspec
+
+
+class Metric(StrEnum):
+    """What a rollout is judged by. All are better when they are smaller."""
+
+    REFUSAL_RATE = "refusal_rate"
+    """Refused entries as a part of all that were asked for."""
+    ERROR_RATE = "error_rate"
+    """Orders that the venue refused or that were proven absent, as a part of all that ended."""
+    SLIPPAGE_BPS = "slippage_bps"
+    """Mean adverse distance of a fill from the price it was decided at, in basis points."""
+    DRAWDOWN = "drawdown"
+    """Fall of the part's own result from its best, as a fraction of the account's equity."""
+    LOSS = "loss"
+    """What the part has lost since the rollout began, as a fraction of the account's equity."""
+
+
+class FeatureFlag(msgspec.Struct, frozen=True, kw_only=True):
+    """Named values that are in force while it is enabled, everywhere or (limits only) for a part of the trading.
+
+    `values` maps paths to plain JSON values. See `Overlay` for whom it reaches.
+    """
+
+    name: str
+    values: dict[str, Any]
+    enabled: bool = True
+    symbols: tuple[str, ...] = ()
+    strategies: tuple[str, ...] = ()
+    percent: int = 100
+    meaning: str = ""
+
+    @property
+    def targeted(self) -> bool:
+        return bool(self.symbols or self.strategies or self.percent != 100)
+
+
+class RolloutPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """A change that must prove itself on a part of the trading, or as a shadow that decides nothing.
+
+    After `duration_s` of the venue's time it is promoted when the metric stayed at or under `threshold` over at least
+    `min_samples` decisions, else taken back; above the threshold it is taken back at once. With `against_control` the
+    threshold is for the part's figure less that of the rest of the trading (of a shadow: less the live one).
+    """
+
+    name: str
+    changes: dict[str, Any]
+    symbols: tuple[str, ...] = ()
+    strategies: tuple[str, ...] = ()
+    percent: int = 100
+    shadow: bool = False
+    metric: Metric = Metric.REFUSAL_RATE
+    threshold: float = 0.5
+    against_control: bool = False
+    duration_s: float = 3600.0
+    min_samples: int = 10
+
+
+class Rollout(msgspec.Struct, frozen=True, kw_only=True):
+    """A plan that is under way since settings version `version`."""
+
+    plan: RolloutPlan
+    version: int
+    started_ms: int
+    author: str
+    reason: str
 
 
 class SetSettings(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -20,6 +86,74 @@ class SetSettings(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     correlation_id: str
 
 
+class SetFlag(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Put a feature flag, or (None) take it away."""
+
+    name: str
+    flag: FeatureFlag | None
+    actor: str
+    reason: str
+    expected_version: int | None = None
+    correlation_id: str
+
+
+class TakeSnapshot(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Give the version in force a name, under which it can be found and rolled back to."""
+
+    name: str
+    actor: str
+    reason: str
+    expected_version: int | None = None
+    correlation_id: str
+
+
+class Rollback(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Set what was set while running, and the flags, as they were in a version or a snapshot. It makes a new version.
+
+    Files and environment are what they are now. A rollout that is under way ends with it.
+    """
+
+    version: int | None = None
+    snapshot: str | None = None
+    actor: str
+    reason: str
+    expected_version: int | None = None
+    correlation_id: str
+
+
+class StartRollout(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    plan: RolloutPlan
+    actor: str
+    reason: str
+    expected_version: int | None = None
+    correlation_id: str
+
+
+class EndRollout(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Make the candidate everybody's settings, or take it back. `name` must be the rollout that is under way."""
+
+    name: str
+    promote: bool
+    actor: str
+    reason: str
+    expected_version: int | None = None
+    correlation_id: str
+
+
+class WriteAudit(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Put a note of somebody's into the audit trail. It changes no setting."""
+
+    text: str
+    detail: dict[str, str]
+    actor: str
+    correlation_id: str
+
+
+ConfigCommand = SetSettings | SetFlag | TakeSnapshot | Rollback | StartRollout | EndRollout | WriteAudit
+ChangeCommand = SetSettings | SetFlag | Rollback | StartRollout | EndRollout
+"""Those that may make a new version."""
+
+
 class SettingFault(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """One thing that is wrong; see `genesis.domain.settings_build.Fault`."""
 
@@ -31,11 +165,15 @@ class SettingFault(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class SettingsApplied(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """The version that is in force now. `pending` are changed paths that wait for the next start."""
+    """The version that is in force now. `pending` are changed paths that wait for the next start.
+
+    `hidden` maps paths that were set to the layer that hides them: they change nothing until it is gone.
+    """
 
     version: int
     changed: tuple[str, ...]
     pending: tuple[str, ...]
+    hidden: dict[str, str] = {}
 
 
 class SettingsRefused(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -49,7 +187,9 @@ class SettingsVersion(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """One version as the journal keeps it: what was set while running, and the whole settings that it made.
 
     `runtime` holds only what commands set; `settings` is everything in force, so that an old decision can be read
-    without the files of its day. Neither can hold a secret: secrets are no settings.
+    without the files of its day. Neither can hold a secret: secrets are no settings. `patch` (RFC 6902) leads from the
+    previous version's document to this one's; `hash` seals the record together with `previous_hash`. Both are empty in
+    records of earlier programs.
     """
 
     version: int
@@ -59,6 +199,89 @@ class SettingsVersion(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     runtime: dict[str, Any]
     changed: tuple[str, ...]
     settings: dict[str, Any]
+    action: str = "set"
+    flags: dict[str, FeatureFlag] = {}
+    rollout: Rollout | None = None
+    patch: tuple[dict[str, Any], ...] = ()
+    previous_hash: str = ""
+    hash: str = ""
+
+
+class Snapshot(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """A name for a version."""
+
+    name: str
+    version: int
+    at_ms: int
+    author: str
+    reason: str
+
+
+class AuditEntry(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """One line of the audit trail: who asked for what, and what came of it. `hash` seals it with `previous_hash`.
+
+    `outcome` is applied, refused or noted; `version` is the one in force afterwards.
+    """
+
+    seq: int
+    at_ms: int
+    actor: str
+    action: str
+    outcome: str
+    version: int
+    text: str
+    detail: dict[str, Any]
+    correlation_id: str
+    previous_hash: str
+    hash: str = ""
+
+
+class EffectiveValue(msgspec.Struct, frozen=True, kw_only=True):
+    """A key's value in force with its layer, and what that hides, nearest first, as (layer, value)."""
+
+    key: str
+    value: Any
+    layer: str
+    hidden: tuple[tuple[str, Any], ...] = ()
+
+
+class ConfigView(msgspec.Struct, frozen=True, kw_only=True):
+    """What the config actor publishes of itself. `pending` paths wait for the next start.
+
+    `rejected` are stored versions that no longer build. The counters are of this process.
+    """
+
+    version: int = 0
+    at_ms: int = 0
+    author: str = ""
+    reason: str = ""
+    action: str = ""
+    priority: str = ""
+    pending: tuple[str, ...] = ()
+    effective: tuple[EffectiveValue, ...] = ()
+    runtime: dict[str, Any] = {}
+    flags: tuple[FeatureFlag, ...] = ()
+    rollout: Rollout | None = None
+    snapshots: tuple[Snapshot, ...] = ()
+    rejected: tuple[int, ...] = ()
+    changes_total: int = 0
+    refused_total: int = 0
+    audit_seq: int = 0
+    audit_trouble: str = ""
+
+
+class RolloutStatus(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """How a rollout does. `value` and `control` are None while there is nothing to judge by; times are the venue's."""
+
+    rollout: Rollout
+    value: float | None
+    control: float | None
+    samples: int
+    control_samples: int
+    now_ms: int
+    ends_ms: int
+    verdict: str = ""
+    """Empty while it runs, else why it was promoted or taken back."""
 
 
 SettingsReply = SettingsApplied | SettingsRefused

@@ -5,6 +5,7 @@ in the key registry (`genesis/domain/config_keys.py`), never here twice.
 """
 
 from decimal import Decimal
+from typing import Any
 
 import msgspec
 
@@ -92,6 +93,7 @@ class MarketSettings(msgspec.Struct, frozen=True, kw_only=True):
     candle_close_grace_ms: int = 500
     candle_history: int = 5000
     clock_skew_max_ms: int = 1000
+    connect_on_start: bool = True
 
 
 class ConnectionSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -125,8 +127,27 @@ class LogSettings(msgspec.Struct, frozen=True, kw_only=True):
     files_kept: int = 5
 
 
+class Overlay(msgspec.Struct, frozen=True, kw_only=True):
+    """Other limits for a part of the trading: a targeted feature flag, or the candidate of a rollout.
+
+    No symbols means all of them, no strategies all of those; of what is left, `percent` in a hundred pairs of symbol
+    and strategy. `values` are fields of the risk section with plain JSON values. A shadow decides nothing: what it
+    would have said is written down.
+    """
+
+    name: str
+    values: dict[str, Any]
+    symbols: tuple[str, ...] = ()
+    strategies: tuple[str, ...] = ()
+    percent: int = 100
+    shadow: bool = False
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """The whole tree. `version` and `overlays` are the config actor's to set, everything else has a key."""
+
     version: int = 1
+    overlays: tuple[Overlay, ...] = ()
     quote_currency: str = "USD"
     strategies: tuple[StrategySettings, ...] = (
         StrategySettings(name="btc-ema", symbol="tBTCUSD"),

@@ -10,7 +10,8 @@ from collections.abc import Awaitable, Callable
 import attrs
 
 from genesis.domain.decision_search import DecisionSearch, DecisionsFound
-from protocols.config import SetSettings, SettingsReply
+from genesis.domain.version_trades import VersionReport, VersionTrades
+from protocols.config import AuditEntry, ConfigCommand, SettingsReply, SettingsVersion
 from protocols.orders import CancelIntent, Flatten, UpdateIntent
 from protocols.risk import EvaluateOrder, ManualOrder, RiskCommand, Verdict
 from web.job_ports import JobPorts
@@ -42,11 +43,27 @@ class Refused(ControlError):
 
 
 @attrs.frozen(kw_only=True)
+class ConfigHistory:
+    """What was in force and who asked for it, read from the journal in a thread of its own.
+
+    `versions` gives at most so many below a number (None: from the newest on), newest first; `version` one of them;
+    `trail` the newest lines of the audit trail, newest first; `trades` the orders and fills that a version made;
+    `verify` every trace of tampering, in sentences.
+    """
+
+    versions: Callable[[int, int | None], Awaitable[tuple[SettingsVersion, ...]]]
+    version: Callable[[int], Awaitable[SettingsVersion | None]]
+    trail: Callable[[int], Awaitable[tuple[AuditEntry, ...]]]
+    trades: Callable[[int], Awaitable[VersionTrades]]
+    verify: Callable[[], Awaitable[VersionReport]]
+
+
+@attrs.frozen(kw_only=True)
 class Controls:
     """`order` may answer with risk's verdict, or None when that comes later. `kill_actor` exists in sim mode only.
 
-    `evaluate` asks risk without ordering anything; `settings` changes settings, None when the answer takes too long;
-    `search` looks through the journal's verdicts.
+    `evaluate` asks risk without ordering anything; `settings` hands a command to the config actor, None when the answer
+    takes too long; `search` looks through the journal's verdicts, `history` through its settings versions and trail.
     """
 
     order: Callable[[ManualOrder], Awaitable[Verdict | None]] | None = None
@@ -56,8 +73,9 @@ class Controls:
     risk: Callable[[RiskCommand], Awaitable[None]] | None = None
     kill_actor: Callable[[str], Awaitable[bool]] | None = None
     evaluate: Callable[[EvaluateOrder], Awaitable[Verdict | None]] | None = None
-    settings: Callable[[SetSettings], Awaitable[SettingsReply | None]] | None = None
+    settings: Callable[[ConfigCommand], Awaitable[SettingsReply | None]] | None = None
     search: Callable[[DecisionSearch], Awaitable[DecisionsFound]] | None = None
+    history: ConfigHistory | None = None
     market: MarketPorts | None = None
     signals: SignalPorts | None = None
     jobs: JobPorts | None = None

@@ -10,6 +10,7 @@ import attrs
 
 from genesis.domain.live_performance import LivePerformance
 from protocols.account import ClosedTrade, Performance
+from protocols.config import ConfigView, RolloutStatus
 from protocols.health import ActorView, ConnectionView, Notice
 from protocols.jobs import JobView
 from protocols.market import BookLevels, BookTop, Candle, Freshness, Ticker, TradePrint
@@ -32,6 +33,10 @@ def _none() -> None:
 
 
 def _empty() -> dict[str, float]:
+    return {}
+
+
+def _no_versions() -> dict[str, int]:
     return {}
 
 
@@ -59,8 +64,9 @@ def _no_depth(symbol: Symbol, limit: int) -> None:
 class Readers:
     """Every view the web has of the engine. Lists are oldest first unless said; what is not known yet is empty or None.
 
-    `orders` gives every order it remembers, open ones always among them. `gauges` and `counters` are further metrics by
-    their full Prometheus name, such as `tradingbot_marketdata_ws_percent`.
+    `orders` gives every order it remembers, open ones always among them. `running` names the settings version that each
+    actor works by, `rollout` is the last one of this process. `gauges` and `counters` are further metrics by their full
+    Prometheus name, such as `tradingbot_marketdata_ws_percent`.
     """
 
     status: Callable[[], EngineStatus]
@@ -89,5 +95,8 @@ class Readers:
     figures: Callable[[], Performance | None] = _none
     protection: Callable[[], ProtectionStatus] = ProtectionStatus
     brackets: Callable[[], Sequence[ProtectionView]] = _nothing
+    config: Callable[[], ConfigView] = ConfigView
+    running: Callable[[], Mapping[str, int]] = _no_versions
+    rollout: Callable[[], RolloutStatus | None] = _none
     gauges: Callable[[], Mapping[str, float]] = _empty
     counters: Callable[[], Mapping[str, float]] = _empty

@@ -111,6 +111,7 @@ def options_of(
         user_dir=user_dir,
         settings=settings,
         layers=configuration.layers,
+        priority=configuration.priority,
         environment=configuration.environment,
         recording=found,
         speed=pace,

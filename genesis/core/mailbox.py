@@ -63,6 +63,7 @@ class Mailbox:
         # After a crash everything up to this arrival number is leased one by one: in a batch it cannot be told which
         # message was the poison, and the first of the batch must not be buried for the crimes of the fifth.
         self._careful_until = -1
+        self._nudged = False
 
     @property
     def idle(self) -> bool:
@@ -131,6 +132,11 @@ class Mailbox:
         """Let a waiting lease look again at its term."""
         self._bell.ring()
 
+    def nudge(self) -> None:
+        """Let the present lease, or the next one, come back at once, empty if nothing waits: look around."""
+        self._nudged = True
+        self._bell.ring()
+
     async def lease(self, term: Term, limit: int, until: float) -> list[Envelope]:
         """See `Inbox.lease`."""
         if term.over:
@@ -142,7 +148,7 @@ class Mailbox:
                 await trio.lowlevel.checkpoint()
                 break
         else:
-            await self._wait(-math.inf if term.draining else until)
+            await self._wait(-math.inf if term.draining or self._nudged else until)
         while True:
             # From here to the return there is no checkpoint: what leaves the queue reaches the actor.
             if term.over:
@@ -150,7 +156,8 @@ class Mailbox:
             if term.draining:
                 return await self._drain(term, limit)
             batch = self._take(term, limit)
-            if batch or (until != math.inf and trio.current_time() >= until):
+            nudged, self._nudged = self._nudged, False
+            if batch or nudged or (until != math.inf and trio.current_time() >= until):
                 return batch
             await self._wait(until)
 
@@ -267,9 +274,9 @@ class Inbox:
     async def lease(self, *, limit: int = 1024, until: float = math.inf) -> list[Envelope]:
         """Everything that waits, at most `limit`, in the order of arrival over all channels.
 
-        Waits while there is nothing; gives [] when the clock reaches `until` (as of trio.current_time()). What waits is
-        given even when `until` has passed: look at your timers after each lease. Always a checkpoint. Envelopes leased
-        before and not acked stay yours.
+        Waits while there is nothing; gives [] when the clock reaches `until` (as of trio.current_time()) or when the
+        mailbox is nudged. What waits is given even when `until` has passed: look at your timers after each lease.
+        Always a checkpoint. Envelopes leased before and not acked stay yours.
         """
         return await self._mailbox.lease(self._term, limit, until)
 

@@ -299,6 +299,12 @@ _ROWS: Final[Mapping[str, Mapping[str, Any]]] = {
         "candles", "Candles kept of each symbol and time frame", "10", "1000000", applies=_RESTART
     ),
     "market.clock_skew_max_ms": _row("milliseconds", "Clock difference to the venue that stops new orders", "1"),
+    "market.connect_on_start": _row(
+        "",
+        "Open the public market sockets at the start; without them no strategy hears a candle",
+        applies=_RESTART,
+        alias="WS_CONNECT_ON_START",
+    ),
     "connection.connect_timeout_s": _row("seconds", "How long dialling may take", "0.1", "600", applies=_RESTART),
     "connection.subscribe_timeout_s": _row(
         "seconds", "How long a subscription may stay unanswered", "0.1", "600", applies=_RESTART
@@ -387,8 +393,8 @@ def _keys(prefix: str, struct: type[msgspec.Struct], rows: Mapping[str, Mapping[
     return keys
 
 
-NOT_SET_BY_HAND: Final = frozenset({"version"})
-"""The version counts changes; the config actor sets it."""
+NOT_SET_BY_HAND: Final = frozenset({"version", "overlays"})
+"""The version counts changes, overlays come of flags and rollouts; the config actor sets both."""
 
 STRATEGIES: Final = "strategies"
 """The one list of objects; its members have the keys of `STRATEGY_KEYS`."""

@@ -21,6 +21,8 @@ Decision = SignalScore | Verdict | SubmitOrder
 SIGNAL_KIND = "SignalScore"
 VERDICT_KIND = "Verdict"
 ORDER_KIND = "SubmitOrder"
+SHADOW_KIND = "ShadowVerdict"
+"""What a shadow would have said: kept beside the decisions and no decision itself."""
 DECISION_KINDS = (SIGNAL_KIND, VERDICT_KIND, ORDER_KIND)
 """In the order in which decisions follow one another."""
 
@@ -58,6 +60,17 @@ def verdict_record(verdict: Verdict) -> Record:
     return Record(
         kind=VERDICT_KIND,
         key=verdict.verdict_id,
+        payload=_ENCODER.encode(verdict),
+        correlation_id=verdict.correlation_id,
+        at_ms=verdict.decided_ms,
+    )
+
+
+def shadow_record(verdict: Verdict) -> Record:
+    """A verdict that nobody acts on, under a key of its own for each settings version."""
+    return Record(
+        kind=SHADOW_KIND,
+        key=f"{verdict.verdict_id}:{verdict.settings_version}",
         payload=_ENCODER.encode(verdict),
         correlation_id=verdict.correlation_id,
         at_ms=verdict.decided_ms,

@@ -12,7 +12,7 @@ import attrs
 import msgspec
 
 from genesis.domain import risk_breakers, risk_marks, risk_protections
-from genesis.domain.decision_log import verdict_record
+from genesis.domain.decision_log import shadow_record, verdict_record
 from genesis.domain.pairs import PairSpecs
 from genesis.domain.risk_facts import work_out
 from genesis.domain.risk_history import RiskHistory, settle
@@ -22,6 +22,7 @@ from genesis.domain.risk_rules.results import told
 from genesis.domain.risk_sizing import default_bracket, entry_quantity, exit_quantity
 from genesis.domain.risk_state import Facts, Reservation, RiskState, Wish, equity, held_quantity
 from genesis.domain.risk_status import status_of
+from genesis.domain.targeting import settings_for, shadow_for
 from genesis.domain.trading_breaker import TradingBreaker
 from genesis.domain.volatility import Volatility
 from protocols.journal import CellWrite, Record
@@ -85,6 +86,7 @@ class RiskMachine:
         self.state = RiskState()
         self.pairs: PairSpecs = pairs or {}
         self._symbols = _symbols(settings)
+        self._targeted: dict[tuple[str, str], Settings] = {}
         self._verdicts: dict[str, Verdict] = {}
         self._changes: list[Change] = []
         # More orders ended between two account states than one state names: look them up and say `release_ended`.
@@ -95,6 +97,7 @@ class RiskMachine:
     def on_settings(self, settings: Settings) -> None:
         self.settings = settings
         self._symbols = _symbols(settings)
+        self._targeted.clear()
 
     def on_pairs(self, pairs: PairSpecs) -> None:
         self.pairs = pairs
@@ -140,8 +143,10 @@ class RiskMachine:
         if self.account_known:
             self._changes += risk_marks.follow_equity(state, self.equity)
         if score.recommendation is Recommendation.BUY:
-            wish = self._entry(score)
-            return self._conclude(self._verdict(wish), wish)
+            shadow = self._shadow(score)
+            wish = self._entry(score, self._settings_of(score.symbol, score.strategy))
+            outputs = self._conclude(self._verdict(wish), wish)
+            return outputs if shadow is None else attrs.evolve(outputs, records=(*outputs.records, shadow))
         if score.recommendation is Recommendation.SELL or owed in state.exits_owed:
             return self._close(score)
         return RiskOutputs()
@@ -268,12 +273,28 @@ class RiskMachine:
 
     # --- deciding ---------------------------------------------------------------------------------------------------
 
-    def _entry(self, score: SignalScore) -> Wish:
-        facts = self._facts(score.symbol, Side.BUY, Purpose.ENTRY, ZERO, score.strategy)
+    def _settings_of(self, symbol: str, strategy: str) -> Settings:
+        """The settings for one pair: flags and a rollout may give it other limits."""
+        if not self.settings.overlays:
+            return self.settings
+        found = self._targeted.get((symbol, strategy))
+        if found is None:
+            found = self._targeted[symbol, strategy] = settings_for(self.settings, symbol, strategy)
+        return found
+
+    def _shadow(self, score: SignalScore) -> Record | None:
+        """What a shadow would say to this entry, on the very facts that the real judgement has. It changes nothing."""
+        settings = shadow_for(self.settings, score.symbol, score.strategy)
+        if settings is None:
+            return None
+        return shadow_record(self._verdict(self._entry(score, settings), settings))
+
+    def _entry(self, score: SignalScore, settings: Settings) -> Wish:
+        facts = self._facts(score.symbol, Side.BUY, Purpose.ENTRY, ZERO, score.strategy, settings=settings)
         price = self.state.marks[score.symbol]
         atr = score.features.get("atr")
-        bracket = default_bracket(self.settings.risk, price, None if atr is None else exact(atr))
-        quantity = entry_quantity(self.settings.risk, facts, price)
+        bracket = default_bracket(settings.risk, price, None if atr is None else exact(atr))
+        quantity = entry_quantity(settings.risk, facts, price)
         return self._wish(score, Side.BUY, Purpose.ENTRY, quantity, bracket)
 
     def _exit(self, score: SignalScore) -> Wish:
@@ -361,10 +382,11 @@ class RiskMachine:
         at_ms: int | None = None,
         *,
         wish: Wish | None = None,
+        settings: Settings | None = None,
     ) -> Facts:
         return work_out(
             self.state,
-            self.settings,
+            settings or self._settings_of(symbol, strategy),
             symbol=symbol,
             side=side,
             purpose=purpose,
@@ -380,10 +402,20 @@ class RiskMachine:
     def _working(self, symbol: str) -> tuple[OrderIntent, ...]:
         return tuple(kept.intent for kept in self.state.reservations.values() if kept.intent.symbol == symbol)
 
-    def _verdict(self, wish: Wish) -> Verdict:
+    def _verdict(self, wish: Wish, settings: Settings | None = None) -> Verdict:
         at_ms = self._moment_of(wish.decided_ms)
-        facts = self._facts(wish.symbol, wish.side, wish.purpose, wish.quantity, wish.strategy, at_ms, wish=wish)
-        findings = judge(self.state, self.settings, facts, wish)
+        settings = settings or self._settings_of(wish.symbol, wish.strategy)
+        facts = self._facts(
+            wish.symbol,
+            wish.side,
+            wish.purpose,
+            wish.quantity,
+            wish.strategy,
+            at_ms,
+            wish=wish,
+            settings=settings,
+        )
+        findings = judge(self.state, settings, facts, wish)
         return Verdict(
             verdict_id=wish.intent_id,
             strategy=wish.strategy,
@@ -449,7 +481,7 @@ class RiskMachine:
         if intent is None or intent.reduce_only or against or sells_coins or wish.price <= 0:
             return wish
         asked = intent.bracket or Bracket()
-        usual = default_bracket(self.settings.risk, wish.price, None)
+        usual = default_bracket(self._settings_of(wish.symbol, wish.strategy).risk, wish.price, None)
         if asked.has_stop or usual is None or not usual.has_stop:
             return wish
         bracket = msgspec.structs.replace(asked, stop_distance=usual.stop_distance)

@@ -7,6 +7,7 @@ path, what must be, what was, where it stood, and for an unknown name the neares
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
+from enum import StrEnum
 from typing import Any, Final
 
 import attrs
@@ -30,13 +31,43 @@ from protocols.settings import Settings, StrategySettings
 
 DEFAULTS: Final = "defaults"
 PREFIX: Final = "GENESIS_"
-NOT_SETTINGS: Final = frozenset({"GENESIS_HOME", "GENESIS_LIVE_CONFIRM"})
+PRIORITY_VARIABLE: Final = "GENESIS_PRIORITY"
+NOT_SETTINGS: Final = frozenset({"GENESIS_HOME", "GENESIS_LIVE_CONFIRM", PRIORITY_VARIABLE})
 """Names with our prefix that are read elsewhere; so are those that begin with GENESIS_TEST_."""
 
 MAX_STRATEGIES: Final = 1000
 LARGEST_EXPONENT: Final = 20
 LARGEST_WHOLE: Final = 2**63 - 1
 SHOWN_CHARACTERS: Final = 80
+
+
+class Source(StrEnum):
+    """Where a layer comes from. BASE is what a chosen recording brings along."""
+
+    DEFAULTS = "defaults"
+    BASE = "base"
+    FILES = "files"
+    ENVIRONMENT = "environment"
+    COMMAND = "command line"
+    FLAGS = "feature flags"
+    RUNTIME = "runtime"
+
+
+class Priority(StrEnum):
+    """Which source wins. RUNTIME is for trading; FILES is for CI and for engines that are set up by files alone."""
+
+    RUNTIME = "runtime"
+    ENVIRONMENT = "environment"
+    FILES = "files"
+
+
+_S = Source
+ORDER: Final[Mapping[Priority, tuple[Source, ...]]] = {
+    Priority.RUNTIME: (_S.DEFAULTS, _S.BASE, _S.FILES, _S.ENVIRONMENT, _S.COMMAND, _S.FLAGS, _S.RUNTIME),
+    Priority.ENVIRONMENT: (_S.DEFAULTS, _S.BASE, _S.FILES, _S.FLAGS, _S.RUNTIME, _S.ENVIRONMENT, _S.COMMAND),
+    Priority.FILES: (_S.DEFAULTS, _S.BASE, _S.ENVIRONMENT, _S.FLAGS, _S.RUNTIME, _S.FILES, _S.COMMAND),
+}
+"""The sources of each profile, the weakest first."""
 
 
 @attrs.frozen(kw_only=True)
@@ -62,6 +93,7 @@ class Layer:
     values: Mapping[str, object]
     textual: bool = False
     faults: tuple[Fault, ...] = ()
+    source: Source = Source.FILES
 
 
 @attrs.frozen(kw_only=True)
@@ -72,12 +104,29 @@ class Effective:
     value: Any
     layer: str
     hidden: tuple[tuple[str, Any], ...] = ()
+    source: Source = Source.DEFAULTS
 
 
 @attrs.frozen(kw_only=True)
 class Built:
     settings: Settings
     effective: Mapping[str, Effective]
+
+
+def priority_of(environment: Mapping[str, str]) -> Priority:
+    """The profile that GENESIS_PRIORITY names. Raises ValueError for a name that is none."""
+    text = environment.get(PRIORITY_VARIABLE, "").strip() or Priority.RUNTIME.value
+    try:
+        return Priority(text)
+    except ValueError:
+        known = ", ".join(each.value for each in Priority)
+        raise ValueError(f"{PRIORITY_VARIABLE} must be one of {known}, was {_show(text)}") from None
+
+
+def in_order(layers: Iterable[Layer], priority: Priority = Priority.RUNTIME) -> tuple[Layer, ...]:
+    """The layers, the weakest first; those of one source stay in the order in which they came."""
+    rank = ORDER[priority].index
+    return tuple(sorted(layers, key=lambda layer: rank(layer.source)))
 
 
 def layer_of_tree(name: str, tree: object, *, section: str | None = None) -> Layer:
@@ -121,7 +170,7 @@ def layer_of_environment(environment: Mapping[str, str], *, name: str = "environ
                     hint=_did_you_mean(variable, known),
                 )
             )
-    return Layer(name=name, values=values, textual=True, faults=tuple(faults))
+    return Layer(name=name, values=values, textual=True, faults=tuple(faults), source=Source.ENVIRONMENT)
 
 
 def build(
@@ -138,7 +187,9 @@ def build(
             if value is not _WRONG:
                 below = effective[path]
                 hidden = ((below.layer, below.value), *below.hidden)
-                effective[path] = Effective(path=path, value=value, layer=layer.name, hidden=hidden)
+                effective[path] = Effective(
+                    path=path, value=value, layer=layer.name, hidden=hidden, source=layer.source
+                )
     if effective[STRATEGIES].layer == DEFAULTS:
         effective[STRATEGIES] = _default_strategies(effective)
     settings = _assemble(effective, version)
@@ -151,7 +202,25 @@ def read_text(path: str, text: str, *, layer: str = "command line") -> tuple[Any
     """The JSON value that a typed word means for this path, or what is wrong with it; its neighbours are not judged."""
     faults: list[Fault] = []
     value = _read(path, text, Layer(name=layer, values={}, textual=True), faults)
-    return (None, tuple(faults)) if faults else (msgspec.json.decode(msgspec.json.encode(value)), ())
+    return (None, tuple(faults)) if faults else (plain(value), ())
+
+
+def unknown_path(path: str, *, layer: str = "runtime") -> Fault:
+    """The fault of a name that nothing has. Its value is not repeated, it may be a secret in the wrong place."""
+    hint = _did_you_mean(path, [*KEYS, STRATEGIES])
+    return Fault(path=_show_name(path), must_be="a known name", was="unknown", layer=layer, hint=hint)
+
+
+def plain(value: Any) -> Any:
+    """A value as JSON has it: lists for tuples, text for exact numbers."""
+    return msgspec.json.decode(msgspec.json.encode(value))
+
+
+def read_value(path: str, value: object, *, layer: str) -> tuple[Any, tuple[Fault, ...]]:
+    """The plain form of a JSON value for this path, or what is wrong with it; its neighbours are not judged."""
+    faults: list[Fault] = []
+    read = _read(path, value, Layer(name=layer, values={}), faults)
+    return (None, tuple(faults)) if faults else (plain(read), ())
 
 
 def as_tree(settings: Settings) -> dict[str, Any]:
@@ -201,11 +270,7 @@ def _read(path: str, raw: object, layer: Layer, faults: list[Fault]) -> Any:
             hint = "secrets come from the environment or a file"
             faults.append(Fault(path=path, must_be="absent", was="set", layer=layer.name, hint=hint))
         else:
-            # The value of an unknown name is not repeated, it may be a secret in the wrong place.
-            hint = _did_you_mean(path, [*KEYS, STRATEGIES])
-            faults.append(
-                Fault(path=_show_name(path), must_be="a known name", was="unknown", layer=layer.name, hint=hint)
-            )
+            faults.append(unknown_path(path, layer=layer.name))
         return _WRONG
     return _checked(key, path, raw, layer, faults)
 

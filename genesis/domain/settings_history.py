@@ -1,18 +1,44 @@
 """Versions of settings: which one is in force at a start, what a change makes of it, and what waits for a restart."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, assert_never
 
 import attrs
 import msgspec
 
-from genesis.domain.config_keys import KEYS, STRATEGIES, Applies
-from genesis.domain.settings_build import Built, Fault, Layer, as_tree, build
-from protocols.config import SetSettings, SettingsVersion
+from genesis.domain.config_keys import KEYS, STRATEGIES, Applies, nearest
+from genesis.domain.release_chain import patch_between, sealed
+from genesis.domain.releases import flag_faults, flag_layer, overlays_of, plan_faults
+from genesis.domain.settings_build import (
+    Built,
+    Effective,
+    Fault,
+    Layer,
+    Priority,
+    Source,
+    as_tree,
+    build,
+    in_order,
+    unknown_path,
+)
+from protocols.config import (
+    ChangeCommand,
+    EndRollout,
+    FeatureFlag,
+    Rollback,
+    Rollout,
+    SetFlag,
+    SetSettings,
+    SettingsVersion,
+    StartRollout,
+)
 from protocols.settings import Settings
 
 RUNTIME: Final = "runtime"
 AT_START: Final = "start"
+VERSION: Final = "version"
+"""The path of the fault that says that another change came first."""
+MAX_FLAGS: Final = 200
 
 
 @attrs.frozen(kw_only=True)
@@ -24,6 +50,30 @@ class Step:
     settings: Settings
     record: SettingsVersion | None
     changed: tuple[str, ...] = ()
+    flags: Mapping[str, FeatureFlag] = attrs.field(factory=dict)
+    rollout: Rollout | None = None
+    effective: Mapping[str, Effective] = attrs.field(factory=dict, repr=False)
+    hash: str = ""
+    at_ms: int = 0
+    author: str = ""
+    reason: str = ""
+    action: str = "set"
+
+    def as_record(self) -> SettingsVersion:
+        """What the journal keeps of it, without its patch: what the next version is compared with."""
+        return SettingsVersion(
+            version=self.version,
+            at_ms=self.at_ms,
+            author=self.author,
+            reason=self.reason,
+            runtime=dict(self.runtime),
+            changed=self.changed,
+            settings=as_tree(self.settings),
+            action=self.action,
+            flags=dict(self.flags),
+            rollout=self.rollout,
+            hash=self.hash,
+        )
 
 
 @attrs.frozen(kw_only=True)
@@ -52,11 +102,40 @@ def differences(old: Settings, new: Settings) -> tuple[str, ...]:
     return tuple(sorted(path for path in after if after[path] != before.get(path)))
 
 
-def _with_runtime(layers: Sequence[Layer], runtime: Mapping[str, Any], version: int) -> Built | tuple[Fault, ...]:
-    return build([*layers, Layer(name=RUNTIME, values=runtime)], version=version)
+@attrs.frozen(kw_only=True)
+class _Wanted:
+    """What a version shall be made of, besides the layers that were there at the start."""
+
+    runtime: Mapping[str, Any]
+    flags: Mapping[str, FeatureFlag]
+    rollout: Rollout | None
+
+    def build(self, layers: Sequence[Layer], version: int, priority: Priority) -> Built | tuple[Fault, ...]:
+        """The settings with all of it, or every fault of all of it."""
+        given = [
+            *layers,
+            *(flag_layer(flag) for flag in self.flags.values() if flag.enabled and not flag.targeted),
+            Layer(name=RUNTIME, values=self.runtime, source=Source.RUNTIME),
+        ]
+        built = build(in_order(given, priority), version=version)
+        if not isinstance(built, Built):
+            return built
+        faults = [fault for flag in self.flags.values() for fault in flag_faults(flag, built.settings)]
+        if self.rollout is not None:
+            faults += plan_faults(self.rollout.plan, built.settings)
+        if faults:
+            return tuple(faults)
+        overlays = overlays_of(built, self.flags.values(), self.rollout, priority)
+        return attrs.evolve(built, settings=msgspec.structs.replace(built.settings, overlays=overlays))
+
+    @classmethod
+    def of(cls, kept: SettingsVersion) -> "_Wanted":
+        return cls(runtime=kept.runtime, flags=kept.flags, rollout=kept.rollout)
 
 
-def at_start(layers: Sequence[Layer], stored: Iterable[SettingsVersion], *, at_ms: int) -> Start:
+def at_start(
+    layers: Sequence[Layer], stored: Iterable[SettingsVersion], *, at_ms: int, priority: Priority = Priority.RUNTIME
+) -> Start:
     """The settings of this start: the newest stored runtime values that still build, over files and environment.
 
     `stored` is newest first. Raises ValueError when files and environment alone do not build: that is told before
@@ -66,66 +145,215 @@ def at_start(layers: Sequence[Layer], stored: Iterable[SettingsVersion], *, at_m
     newest: SettingsVersion | None = None
     for kept in stored:
         newest = newest or kept
-        outcome = _with_runtime(layers, kept.runtime, kept.version)
+        wanted = _Wanted.of(kept)
+        outcome = wanted.build(layers, kept.version, priority)
         if not isinstance(outcome, Built):
             rejected.append((kept.version, outcome))
             continue
         if kept is newest and as_tree(outcome.settings) == kept.settings:
-            step = Step(version=kept.version, runtime=kept.runtime, settings=outcome.settings, record=None)
+            step = Step(
+                version=kept.version,
+                runtime=kept.runtime,
+                flags=kept.flags,
+                rollout=kept.rollout,
+                settings=outcome.settings,
+                effective=outcome.effective,
+                record=None,
+                hash=kept.hash,
+                at_ms=kept.at_ms,
+                author=kept.author,
+                reason=kept.reason,
+                action=kept.action,
+            )
             return Start(step=step)
         reason = "a stored version does not build" if rejected else "files, environment or program changed"
-        return Start(
-            step=_new_step(newest.version + 1, kept.runtime, outcome.settings, kept.settings, AT_START, reason, at_ms),
-            rejected=tuple(rejected),
-        )
+        step = _new_step(newest.version + 1, wanted, outcome, newest, AT_START, AT_START, reason, at_ms)
+        return Start(step=step, rejected=tuple(rejected))
     version = 1 if newest is None else newest.version + 1
-    outcome = _with_runtime(layers, {}, version)
+    wanted = _Wanted(runtime={}, flags={}, rollout=None)
+    outcome = wanted.build(layers, version, priority)
     if not isinstance(outcome, Built):
         raise ValueError(f"files and environment must build settings, did not: {'; '.join(map(str, outcome))}")
-    before = {} if newest is None else newest.settings
     reason = "first start" if newest is None else "no stored version builds"
-    return Start(
-        step=_new_step(version, {}, outcome.settings, before, AT_START, reason, at_ms), rejected=tuple(rejected)
-    )
+    step = _new_step(version, wanted, outcome, newest, AT_START, AT_START, reason, at_ms)
+    return Start(step=step, rejected=tuple(rejected))
 
 
-def after(layers: Sequence[Layer], now: Step, asked: SetSettings, *, at_ms: int) -> Step | tuple[Fault, ...]:
-    """The version that a command makes of the present one, or every reason why not."""
+def after(
+    layers: Sequence[Layer],
+    now: Step,
+    asked: ChangeCommand,
+    *,
+    at_ms: int,
+    priority: Priority = Priority.RUNTIME,
+    target: SettingsVersion | None = None,
+) -> Step | tuple[Fault, ...]:
+    """The version that a command makes of the present one, or every reason why not.
+
+    `target` is the stored version that a rollback names, None when there is none of that name.
+    """
     if asked.expected_version is not None and asked.expected_version != now.version:
-        must_be = f"{now.version}, the version in force"
-        return (Fault(path="version", must_be=must_be, was=str(asked.expected_version), layer=RUNTIME),)
-    runtime = {path: value for path, value in now.runtime.items() if path not in asked.cleared} | asked.changes
-    outcome = _with_runtime(layers, runtime, now.version + 1)
+        return (
+            Fault(
+                path=VERSION,
+                must_be=f"{now.version}, the version in force",
+                was=str(asked.expected_version),
+                layer=RUNTIME,
+            ),
+        )
+    wanted = _wanted(now, asked, at_ms, target)
+    if not isinstance(wanted, _Wanted):
+        return wanted
+    outcome = wanted.build(layers, now.version + 1, priority)
     if not isinstance(outcome, Built):
         return outcome
-    if runtime == dict(now.runtime):
+    if isinstance(asked, StartRollout):
+        # What cannot be everybody's one day need not be tried by some.
+        promoted = attrs.evolve(wanted, runtime={**wanted.runtime, **asked.plan.changes}, rollout=None)
+        later = promoted.build(layers, now.version + 2, priority)
+        if not isinstance(later, Built):
+            return later
+    if (
+        dict(wanted.runtime) == dict(now.runtime)
+        and dict(wanted.flags) == dict(now.flags)
+        and wanted.rollout == now.rollout
+    ):
         return attrs.evolve(now, record=None, changed=())
-    before = as_tree(now.settings)
-    return _new_step(now.version + 1, runtime, outcome.settings, before, asked.actor, asked.reason, at_ms)
+    action = _action(asked)
+    return _new_step(now.version + 1, wanted, outcome, now.as_record(), action, asked.actor, _reason(asked, now), at_ms)
+
+
+def _wanted(now: Step, asked: ChangeCommand, at_ms: int, target: SettingsVersion | None) -> _Wanted | tuple[Fault, ...]:
+    wanted = _Wanted(runtime=now.runtime, flags=now.flags, rollout=now.rollout)
+    match asked:
+        case SetSettings():
+            trial = now.rollout.plan if now.rollout is not None else None
+            both = sorted({*asked.changes, *asked.cleared} & set(trial.changes)) if trial is not None else []
+            if trial is not None and both:
+                must_be = f"left alone while rollout {trial.name} tries it"
+                return tuple(Fault(path=path, must_be=must_be, was="changed", layer=RUNTIME) for path in both)
+            unknown = [path for path in asked.cleared if path not in KEYS and path != STRATEGIES]
+            if unknown:
+                return tuple(unknown_path(path) for path in unknown)
+            kept = {path: value for path, value in now.runtime.items() if path not in asked.cleared}
+            return attrs.evolve(wanted, runtime=kept | asked.changes)
+        case SetFlag(flag=None):
+            if asked.name not in now.flags:
+                hint = nearest(asked.name, now.flags) or ""
+                must_be = "a feature flag that there is"
+                return (
+                    Fault(
+                        path=f"flags.{asked.name[:40]}",
+                        must_be=must_be,
+                        was="unknown",
+                        layer=RUNTIME,
+                        hint=f"did you mean {hint}?" if hint else "",
+                    ),
+                )
+            return attrs.evolve(wanted, flags={name: flag for name, flag in now.flags.items() if name != asked.name})
+        case SetFlag():
+            assert asked.flag is not None
+            if len(now.flags) >= MAX_FLAGS and asked.name not in now.flags:
+                return (Fault(path="flags", must_be=f"at most {MAX_FLAGS}", was="one more", layer=RUNTIME),)
+            return attrs.evolve(wanted, flags={**now.flags, asked.name: asked.flag})
+        case Rollback():
+            if target is None:
+                was = asked.snapshot if asked.snapshot is not None else str(asked.version)
+                must_be = "a version or snapshot that there is"
+                return (Fault(path="rollback", must_be=must_be, was=was[:40], layer=RUNTIME),)
+            return _Wanted(runtime=target.runtime, flags=target.flags, rollout=None)
+        case StartRollout():
+            if now.rollout is not None:
+                must_be = f"one at a time: {now.rollout.plan.name} is under way"
+                return (Fault(path="rollout", must_be=must_be, was=asked.plan.name, layer=RUNTIME),)
+            rollout = Rollout(
+                plan=asked.plan,
+                version=now.version + 1,
+                started_ms=at_ms,
+                author=asked.actor,
+                reason=asked.reason,
+            )
+            return attrs.evolve(wanted, rollout=rollout)
+        case EndRollout():
+            if now.rollout is None or now.rollout.plan.name != asked.name:
+                must_be = "the rollout that is under way"
+                if now.rollout is not None:
+                    must_be += f", {now.rollout.plan.name}"
+                return (Fault(path="rollout", must_be=must_be, was=asked.name[:40], layer=RUNTIME),)
+            runtime = {**now.runtime, **now.rollout.plan.changes} if asked.promote else now.runtime
+            return attrs.evolve(wanted, runtime=runtime, rollout=None)
+    assert_never(asked)
+
+
+def _action(asked: ChangeCommand) -> str:
+    match asked:
+        case SetSettings():
+            return "set"
+        case SetFlag():
+            return "flag"
+        case Rollback():
+            return "rollback"
+        case StartRollout():
+            return "rollout"
+        case EndRollout():
+            return "promote" if asked.promote else "revert"
+    assert_never(asked)
+
+
+def _reason(asked: ChangeCommand, now: Step) -> str:
+    match asked:
+        case Rollback():
+            where = f"snapshot {asked.snapshot}" if asked.snapshot is not None else f"version {asked.version}"
+            ended = f"; rollout {now.rollout.plan.name} ended with it" if now.rollout is not None else ""
+            return f"back to {where}: {asked.reason}{ended}"
+        case EndRollout():
+            return f"rollout {asked.name}: {asked.reason}"
+    return asked.reason
 
 
 def _new_step(
     version: int,
-    runtime: Mapping[str, Any],
-    settings: Settings,
-    before: Mapping[str, Any],
+    wanted: _Wanted,
+    built: Built,
+    before: SettingsVersion | None,
+    action: str,
     author: str,
     reason: str,
     at_ms: int,
 ) -> Step:
-    settings = msgspec.structs.replace(settings, version=version)
-    values = flat(settings)
-    changed = tuple(sorted(path for path in values if _at(before, path) != values[path])) if before else ()
+    settings = msgspec.structs.replace(built.settings, version=version)
+    tree, values = as_tree(settings), flat(settings)
+    old = before.settings if before is not None else {}
+    changed = tuple(sorted(path for path in values if _at(old, path) != values[path])) if before is not None else ()
     record = SettingsVersion(
         version=version,
         at_ms=at_ms,
         author=author,
         reason=reason,
-        runtime=dict(runtime),
+        runtime=dict(wanted.runtime),
         changed=changed,
-        settings=as_tree(settings),
+        settings=tree,
+        action=action,
+        flags=dict(wanted.flags),
+        rollout=wanted.rollout,
+        previous_hash=before.hash if before is not None else "",
     )
-    return Step(version=version, runtime=runtime, settings=settings, record=record, changed=changed)
+    record = sealed(msgspec.structs.replace(record, patch=patch_between(before, record)))
+    return Step(
+        version=version,
+        runtime=wanted.runtime,
+        flags=wanted.flags,
+        rollout=wanted.rollout,
+        settings=settings,
+        effective=built.effective,
+        record=record,
+        changed=changed,
+        hash=record.hash,
+        at_ms=at_ms,
+        author=author,
+        reason=reason,
+        action=action,
+    )
 
 
 def _at(tree: Mapping[str, Any], path: str) -> Any:

@@ -20,9 +20,17 @@ from genesis.core.latest import Latest
 from genesis.core.mailbox import Channel, Mailbox, Overflow
 from genesis.core.supervisor import ChildSpec, Supervisor, SupervisorSpec
 from genesis.domain.settings_build import Built, Layer, build, layer_of_tree
+from genesis.edge.audit_file import AuditFile
 from genesis.edge.store import Store
 from genesis.edge.store_thread import StoreThread
-from protocols.config import SetSettings, SettingsApplied, SettingsRefused, SettingsVersion
+from protocols.config import (
+    ConfigCommand,
+    ConfigView,
+    SetSettings,
+    SettingsApplied,
+    SettingsRefused,
+    SettingsVersion,
+)
 from protocols.health import Notice
 from protocols.journal import Commit, JournalRequest, ReadRecords, Record
 from protocols.settings import Settings
@@ -31,17 +39,19 @@ from protocols.settings import Settings
 @attrs.define(kw_only=True)
 class House:
     settings: Latest[Settings]
-    commands: Channel[SetSettings]
+    commands: Channel[ConfigCommand]
+    view: Latest[ConfigView]
     journal: Channel[JournalRequest]
     notices: Channel[Notice]
     supervisor: Supervisor
 
     async def set(self, changes: Mapping[str, Any], **fields: Any) -> SettingsApplied | SettingsRefused:
         fields.setdefault("correlation_id", f"test-{len(await self.history())}")
+        return await self.ask(SetSettings(changes=dict(changes), actor="tester", reason="a test", **fields))
+
+    async def ask(self, command: ConfigCommand) -> SettingsApplied | SettingsRefused:
         with trio.fail_after(5):
-            answer = await self.commands.ask(
-                SetSettings(changes=dict(changes), actor="tester", reason="a test", **fields)
-            )
+            answer = await self.commands.ask(command)
         assert isinstance(answer, SettingsApplied | SettingsRefused)
         return answer
 
@@ -54,18 +64,26 @@ class House:
 
 
 @contextlib.asynccontextmanager
-async def a_house(path: Path, *layers: Layer) -> AsyncIterator[House]:
+async def a_house(path: Path, *layers: Layer, audit: Path | None = None) -> AsyncIterator[House]:
     built = build(layers)
     assert isinstance(built, Built)
     store = Store.open(path, at_ms=1_000)
     settings = Latest(built.settings)
-    commands = Channel[SetSettings]("config.commands", Overflow.FAIL, capacity=8)
+    commands = Channel[ConfigCommand]("config.commands", Overflow.FAIL, capacity=8)
+    view = Latest(ConfigView())
     journal = Channel[JournalRequest]("journal", Overflow.BLOCK)
     notices = Channel[Notice]("web.notices", Overflow.DROP_OLDEST)
     keeper = StoreThread(store, inline=True)
 
     def config() -> ConfigActor:
-        return ConfigActor(layers=layers, settings=settings, journal=journal, notices=notices)
+        return ConfigActor(
+            layers=layers,
+            settings=settings,
+            journal=journal,
+            notices=notices,
+            view=view,
+            audit=None if audit is None else AuditFile(audit, inline=True),
+        )
 
     spec = SupervisorSpec(
         id="test",
@@ -85,7 +103,14 @@ async def a_house(path: Path, *layers: Layer) -> AsyncIterator[House]:
     try:
         async with trio.open_nursery() as nursery:
             await nursery.start(supervisor.run)
-            yield House(settings=settings, commands=commands, journal=journal, notices=notices, supervisor=supervisor)
+            yield House(
+                settings=settings,
+                commands=commands,
+                view=view,
+                journal=journal,
+                notices=notices,
+                supervisor=supervisor,
+            )
             await supervisor.stop()
     finally:
         store.close()

@@ -14,7 +14,7 @@ import trio
 from genesis.domain.config_keys import KEYS
 from genesis.domain.decision_search import DecisionSearch, DecisionsFound, search
 from genesis.domain.settings_history import Step, after, at_start
-from protocols.config import SetSettings, SettingFault, SettingsApplied, SettingsRefused, SettingsReply
+from protocols.config import ConfigCommand, SetSettings, SettingFault, SettingsApplied, SettingsRefused, SettingsReply
 from protocols.risk import (
     AddLock,
     BreakerState,
@@ -47,8 +47,9 @@ class Desk(Told):
 
     step: Step = attrs.field(factory=lambda: at_start([], [], at_ms=0).step)
 
-    async def change(self, wish: SetSettings) -> SettingsReply | None:
+    async def change(self, wish: ConfigCommand) -> SettingsReply | None:
         self._take(wish)
+        assert isinstance(wish, SetSettings)
         outcome = after([], self.step, wish, at_ms=1)
         if not isinstance(outcome, Step):
             faults = tuple(SettingFault(**attrs.asdict(fault)) for fault in outcome)

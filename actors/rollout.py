@@ -1,0 +1,134 @@
+"""The rollout actor: it watches how a candidate's settings do, and has them promoted or taken back, with the reason.
+
+It reads the journal from the version that began the rollout on, so it needs no memory: after any crash or restart it
+counts the same records again and comes to the same figures. What it decides it asks of the config actor, which makes a
+version of it like of anybody's wish.
+"""
+
+import math
+from decimal import Decimal
+from typing import Any, Final
+
+import attrs
+import msgspec
+
+from genesis.core.actor import Context
+from genesis.core.channel import Channel
+from genesis.core.errors import ChannelFull
+from genesis.core.latest import Latest
+from genesis.core.mailbox import Outlet
+from genesis.domain.rollout_meter import KINDS, RolloutMeter, outcome_of
+from protocols.account import AccountView
+from protocols.config import ConfigCommand, ConfigView, EndRollout, Rollout, RolloutStatus
+from protocols.journal import JournalRequest, ReadRecords, Records
+from protocols.risk import RiskStatus, TradingState
+
+LOOK_S: Final = 0.5
+VERSION_KIND: Final = "SettingsVersion"
+PAGE: Final = 2_000
+AUTHOR: Final = "rollout"
+
+
+@attrs.define(kw_only=True)
+class RolloutActor:
+    """`view` tells what is under way; `status` is what it publishes, None while there is no rollout."""
+
+    view: Latest[ConfigView]
+    journal: Channel[JournalRequest]
+    commands: Channel[ConfigCommand]
+    account: Latest[AccountView | None]
+    risk: Latest[RiskStatus | None]
+    status: Latest[RolloutStatus | None]
+    ui: Channel[Any] | None = None
+    _meter: RolloutMeter | None = attrs.field(default=None, init=False)
+    _seq: int = attrs.field(default=0, init=False)
+
+    async def run(self, ctx: Context) -> None:
+        journal, commands = ctx.outlet(self.journal), ctx.outlet(self.commands)
+        ui = ctx.outlet(self.ui) if self.ui is not None else None
+        ctx.ready()
+        look_at = ctx.clock.now()
+        while True:
+            ctx.inbox.ack_all(await ctx.inbox.lease(until=look_at))
+            if ctx.clock.now() < look_at and self.view.value.rollout == self._under_way():
+                continue
+            look_at = ctx.clock.now() + LOOK_S
+            rollout = self.view.value.rollout
+            if rollout is None:
+                # Nothing to look at until the config actor tells of one, and then it nudges.
+                look_at = math.inf
+                self._meter = None
+                if self.status.value is not None and not self.status.value.verdict:
+                    # Somebody else ended it: what it came to stays to be read.
+                    self._show(msgspec.structs.replace(self.status.value, verdict=self.view.value.reason), ui)
+                continue
+            await self._look(ctx, rollout, journal, commands, ui)
+
+    def _under_way(self) -> Rollout | None:
+        return None if self._meter is None else self._meter.rollout
+
+    async def _look(
+        self,
+        ctx: Context,
+        rollout: Rollout,
+        journal: Outlet[JournalRequest],
+        commands: Outlet[ConfigCommand],
+        ui: Outlet[Any] | None,
+    ) -> None:
+        if self._meter is None or self._meter.rollout != rollout:
+            self._meter = RolloutMeter(rollout)
+            self._seq = await _began_at(journal, rollout)
+        meter = self._meter
+        while True:
+            answer: Records = await journal.ask(ReadRecords(kinds=KINDS, after_seq=self._seq, limit=PAGE))
+            for kept in answer.records:
+                meter.hear(kept.record)
+                self._seq = kept.seq
+            ctx.progress()
+            if len(answer.records) < PAGE:
+                break
+        account, risk = self.account.value, self.risk.value
+        equity = Decimal(0) if account is None else account.state.equity
+        status = meter.status(now_ms=ctx.clock.wall_ms(), equity=equity)
+        ended = outcome_of(status)
+        if risk is not None and risk.state is TradingState.HALTED:
+            ended = (False, f"trading is halted: {risk.reason}")
+        if ended is not None:
+            promote, reason = ended
+            wish = EndRollout(
+                name=rollout.plan.name,
+                promote=promote,
+                actor=AUTHOR,
+                reason=reason,
+                correlation_id=f"rollout:{rollout.version}:{'promote' if promote else 'revert'}",
+            )
+            try:
+                await commands.ask(wish)
+            except ChannelFull:
+                # The next look asks again.
+                self._show(status, ui)
+                return
+            word = "promoted" if promote else "taken back"
+            status = msgspec.structs.replace(status, verdict=f"{word}: {reason}")
+        self._show(status, ui)
+
+    def _show(self, status: RolloutStatus, ui: Outlet[Any] | None) -> None:
+        before = self.status.value
+        self.status.set(status)
+        if ui is not None and (before is None or _told(before) != _told(status)):
+            ui.put_nowait(status)
+
+
+def _told(status: RolloutStatus) -> RolloutStatus:
+    """What is worth telling again: the clock is not."""
+    return msgspec.structs.replace(status, now_ms=0)
+
+
+async def _began_at(journal: Outlet[JournalRequest], rollout: Rollout) -> int:
+    """The chain number of the version that began it."""
+    question = ReadRecords(kinds=(VERSION_KIND,), limit=PAGE, newest_first=True)
+    answer: Records = await journal.ask(question)
+    for kept in answer.records:
+        if kept.record.key == f"settings:{rollout.version}":
+            return kept.seq
+    return 0
