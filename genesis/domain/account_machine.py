@@ -199,6 +199,26 @@ class AccountMachine:
             self.curve[-1] = EquityPoint(at_ms=self.now_ms, equity=self.equity)
             self._unkept_days.add(self.now_ms // DAY_MS)
 
+    def next_point_ms(self, begin_ms: int) -> tuple[int, int]:
+        """When the curve gets its next point (`begin_ms` while it has none), and the step from there on."""
+        return (self.curve[-1].at_ms + self._curve_step_ms if self.curve else begin_ms), self._curve_step_ms
+
+    @property
+    def curve_room(self) -> int:
+        """How many points the curve takes before its step doubles, and the one that makes it."""
+        return self._curve_limit - len(self.curve) + 1
+
+    def take_points(self, points: list[EquityPoint]) -> None:
+        """Points that `mark_time` would have put, worked out by somebody who knew the prices; `curve_room` at most."""
+        if not points or not self.known:
+            return
+        self._not_figured += [*self.curve[-1:], *points[:-1]]
+        self.curve += points
+        self._unkept_days.update(point.at_ms // DAY_MS for point in points)
+        self._unkept_points += len(points)
+        if len(self.curve) > self._curve_limit:
+            self._thin()
+
     def restore(self, *, orders: Iterable[CellWrite], kept: Iterable[CellWrite], same_process: bool) -> None:
         """Take up where the journal says we were.
 

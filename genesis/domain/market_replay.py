@@ -39,6 +39,11 @@ class ReplayedStream:
     def __attrs_post_init__(self) -> None:
         self._closes_ms = self.stream.closes_ms
 
+    @property
+    def begun(self) -> Candle | None:
+        """The candle that history began and did not see closed."""
+        return self._base if self._base is not None and self._base.open_ms > self.stream.told_until_ms else None
+
     def tell_history(self, rows: Sequence[CandleRow], now_ms: int) -> list[CandleClosed]:
         """The snapshot that a subscription at `now_ms` begins with."""
         candles: list[Candle] = []

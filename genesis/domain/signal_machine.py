@@ -38,7 +38,9 @@ _DECODER = msgspec.json.Decoder(StrategyCheckpoint)
 
 
 @attrs.define(kw_only=True)
-class _Running:
+class Running:
+    """One strategy that runs: its settings, its checked parameters, and its state after the last candle it saw."""
+
     settings: StrategySettings
     kind: StrategyKind
     parameters: dict[str, float]
@@ -76,7 +78,8 @@ class SignalMachine:
 
     def __init__(self, settings: Settings, kinds: Mapping[str, StrategyKind] = STRATEGY_KINDS) -> None:
         self._kinds = kinds
-        self._running: dict[str, _Running] = {}
+        self.running: dict[str, Running] = {}
+        """By the strategies' names, in the order in which they speak."""
         self._told_faults: dict[str, str] = {}
         self.on_settings(settings)
 
@@ -85,13 +88,13 @@ class SignalMachine:
 
         A kind counts as changed when its author's file did. Nothing changes when any of them is refused.
         """
-        running: dict[str, _Running] = {}
+        running: dict[str, Running] = {}
         for wanted in settings.strategies:
             if not wanted.enabled:
                 continue
             if wanted.name in running:
                 raise ValueError(f"strategy names must be unique, was {wanted.name} twice")
-            kept = self._running.get(wanted.name)
+            kept = self.running.get(wanted.name)
             if kept is not None and kept.settings == wanted and kept.kind is self._kinds.get(wanted.kind):
                 running[wanted.name] = kept
                 continue
@@ -100,13 +103,13 @@ class SignalMachine:
                 for candle in history(wanted.symbol, wanted.timeframe):
                     fresh.say(candle)
             running[wanted.name] = fresh
-        self._running = running
+        self.running = running
 
     def on_candle(self, closed: CandleClosed) -> tuple[SignalScore, ...]:
         """Every strategy of that market says what it thinks. A candle seen before moves nothing and says nothing."""
         candle = closed.candle
         scores: list[SignalScore] = []
-        for running in self._running.values():
+        for running in self.running.values():
             wanted = running.settings
             if wanted.symbol != candle.symbol or wanted.timeframe != candle.timeframe:
                 continue
@@ -117,27 +120,7 @@ class SignalMachine:
                 continue
             running.changed = True
             running.scores += 1
-            scores.append(
-                SignalScore(
-                    signal_id=f"{wanted.name}:{candle.symbol}:{candle.timeframe}:{candle.open_ms}",
-                    strategy=wanted.name,
-                    symbol=candle.symbol,
-                    timeframe=candle.timeframe,
-                    candle_open_ms=candle.open_ms,
-                    # The candle's end, not the moment we heard of it: a decision must not depend on our latency.
-                    decided_ms=closed.closed_ms,
-                    price=candle.close,
-                    recommendation=opinion.recommendation,
-                    confidence=opinion.confidence,
-                    probability=opinion.probability,
-                    source=f"{running.kind.name}/{running.kind.version}",
-                    features=opinion.features,
-                    reasons=opinion.reasons,
-                    catch_up=closed.catch_up,
-                    correlation_id=closed.correlation_id,
-                    received_ns=closed.received_ns,
-                )
-            )
+            scores.append(score_of(running, closed, opinion))
         return tuple(scores)
 
     def leaves_the_process(self, symbol: str | None = None, timeframe: str | None = None) -> bool:
@@ -146,12 +129,12 @@ class SignalMachine:
             running.kind.foreign
             and symbol in (None, running.settings.symbol)
             and timeframe in (None, running.settings.timeframe)
-            for running in self._running.values()
+            for running in self.running.values()
         ) or (symbol is None and any(kind.foreign for kind in self._kinds.values()))
 
     def new_faults(self) -> dict[str, str]:
         """Strategy -> why it is off, of those that failed since the last time this was asked."""
-        faults = {name: running.fault for name, running in self._running.items() if running.fault}
+        faults = {name: running.fault for name, running in self.running.items() if running.fault}
         new = {name: text for name, text in faults.items() if self._told_faults.get(name) != text}
         self._told_faults = faults
         return new
@@ -171,25 +154,25 @@ class SignalMachine:
                 fault=running.fault,
                 own=running.kind.foreign or bool(running.kind.fault),
             )
-            for name, running in self._running.items()
+            for name, running in self.running.items()
         )
 
     def checkpoint(self, *, everything: bool = False) -> tuple[CellWrite, ...]:
         """The cells of the strategies that moved since the last checkpoint (or of all of them)."""
-        moved = [name for name, running in self._running.items() if running.changed or everything]
+        moved = [name for name, running in self.running.items() if running.changed or everything]
         for name in moved:
-            self._running[name].changed = False
-        return tuple(CellWrite(table=SIGNAL_TABLE, key=name, payload=_kept(self._running[name])) for name in moved)
+            self.running[name].changed = False
+        return tuple(CellWrite(table=SIGNAL_TABLE, key=name, payload=_kept(self.running[name])) for name in moved)
 
     def states(self) -> dict[str, bytes]:
         """Every strategy as it would be kept now, by its name."""
-        return {name: _kept(running) for name, running in self._running.items()}
+        return {name: _kept(running) for name, running in self.running.items()}
 
     def restore(self, cells: Iterable[CellWrite]) -> tuple[str, ...]:
         """Take kept states back, and name those that no longer fit their settings (they start anew)."""
         refused: list[str] = []
         for cell in cells:
-            running = self._running.get(cell.key)
+            running = self.running.get(cell.key)
             if running is None:
                 continue
             checkpoint = _DECODER.decode(cell.payload)
@@ -204,22 +187,46 @@ class SignalMachine:
     def seen_until(self) -> dict[tuple[str, str], int]:
         """(symbol, time frame) -> newest candle that every strategy there has seen."""
         seen: dict[tuple[str, str], int] = {}
-        for running in self._running.values():
+        for running in self.running.values():
             market = (running.settings.symbol, running.settings.timeframe)
             seen[market] = min(seen.get(market, running.last_open_ms), running.last_open_ms)
         return seen
 
-    def _start(self, wanted: StrategySettings) -> _Running:
+    def _start(self, wanted: StrategySettings) -> Running:
         kind = self._kinds.get(wanted.kind)
         if kind is None:
             raise ValueError(f"strategy kind must be one of {', '.join(sorted(self._kinds))}, was {wanted.kind}")
         parameters = kind.resolve(wanted.parameters)
-        return _Running(
+        return Running(
             settings=wanted, kind=kind, parameters=parameters, state=kind.start(parameters), fault=kind.fault
         )
 
 
-def _kept(running: _Running) -> bytes:
+def score_of(running: Running, closed: CandleClosed, opinion: Opinion) -> SignalScore:
+    """The message of an opinion: who said it, of which candle."""
+    wanted, candle = running.settings, closed.candle
+    return SignalScore(
+        signal_id=f"{wanted.name}:{candle.symbol}:{candle.timeframe}:{candle.open_ms}",
+        strategy=wanted.name,
+        symbol=candle.symbol,
+        timeframe=candle.timeframe,
+        candle_open_ms=candle.open_ms,
+        # The candle's end, not the moment we heard of it: a decision must not depend on our latency.
+        decided_ms=closed.closed_ms,
+        price=candle.close,
+        recommendation=opinion.recommendation,
+        confidence=opinion.confidence,
+        probability=opinion.probability,
+        source=f"{running.kind.name}/{running.kind.version}",
+        features=opinion.features,
+        reasons=opinion.reasons,
+        catch_up=closed.catch_up,
+        correlation_id=closed.correlation_id,
+        received_ns=closed.received_ns,
+    )
+
+
+def _kept(running: Running) -> bytes:
     kept = StrategyCheckpoint(
         kind=running.kind.name,
         kind_version=running.kind.version,

@@ -1,8 +1,8 @@
 """The exact backtest: the engine's own machines and the venue's own matching, walked over a candle recording.
 
-Nothing here decides. Candles close by the live rule, strategies score them, risk judges, the order machine writes the
-commands, the venue fills them at the next tick, the account adds up; only the actors, the wire and time are left out.
-So the same recording and settings give the same decision lines as a run of the engine.
+So the same recording and settings give the same decision lines as a run of the engine. The walk leaps over minutes in
+which nothing can happen (`genesis.research.leaping`) and comes to the same result as the walk of every minute, to the
+last byte; it is the settings' numbers, not a model of them, that decide.
 """
 
 from collections import Counter
@@ -11,58 +11,30 @@ from decimal import Decimal
 from functools import cached_property
 
 import attrs
-import msgspec
 
-from genesis.domain.account_machine import AccountMachine
-from genesis.domain.decision_log import DECISION_KINDS, Decision, decision_line, digest, read_decision
-from genesis.domain.executions import executions, expected_of
-from genesis.domain.market_replay import ReplayedStream, replayed_streams
+from genesis.domain.decision_log import Decision, decision_line, digest
+from genesis.domain.executions import executions
 from genesis.domain.matching import FillModel
-from genesis.domain.measures import DAY_MS, OrderTally, measure, trade_row, traded_quote
-from genesis.domain.order_machine import OrderMachine
+from genesis.domain.measures import measure, trade_row, traded_quote
 from genesis.domain.pairs import PairSpecs, pair_specs
 from genesis.domain.performance import HOUR_MS, performance
 from genesis.domain.recording import CandleRecording
-from genesis.domain.replay import BOUNDARY_MS, MINUTE_MS, TICK_MS, CandleRow, minutes, ticks
-from genesis.domain.risk_machine import RiskMachine
-from genesis.domain.signal_machine import SignalMachine
-from genesis.domain.venue import Venue, request_of
-from genesis.domain.venue_state import VenueOutput
+from genesis.research.bars import BarRecording
+from genesis.research.leaping import Leap, can_leap
+from genesis.research.walk import Walk, strategy_markets
 from protocols.account import ClosedTrade, EquityPoint, Performance
-from protocols.bitfinex.inputs import ChangeOrder, EndOrder
-from protocols.market import CandleClosed
 from protocols.measures import ExecutionReport, Measures, OpenRow, OrderCounts
-from protocols.orders import (
-    PROTECTIVE_PURPOSES,
-    CancelOrder,
-    CommandSent,
-    Fill,
-    HistoryReport,
-    HistoryRequest,
-    OrderSnapshot,
-    OrderUpdate,
-    RequestNotice,
-    SessionUp,
-    SubmitOrder,
-    UpdateOrder,
-    VenueCommand,
-    VenueOrder,
-    VenueTrade,
-    VenueWallet,
-    WalletSnapshot,
-)
+from protocols.orders import Fill
 from protocols.settings import Settings
-from protocols.units import Symbol, exact
 
-ACCOUNT = "sim"
-SESSION = 1
-CURVE_POINTS = 50_000
+__all__ = ["START_BALANCES", "BacktestResult", "refusals_by_code", "run_backtest", "strategy_markets"]
+
 START_BALANCES = (("exchange", "USD", Decimal(10_000)),)
 
 
 @attrs.frozen(kw_only=True)
 class BacktestResult:
-    """What came of a run. `decisions` are in the order they were made; `refusals` count risk's codes.
+    """What came of a run. `refusals` count risk's codes; `candles` are the one-minute bars that were replayed.
 
     `tags` say by correlation id what opened a trade, `expected` by intent the price that the decision was made at;
     `market` is each symbol's first and last price.
@@ -77,7 +49,7 @@ class BacktestResult:
     trades: tuple[ClosedTrade, ...]
     curve: tuple[EquityPoint, ...]
     refusals: dict[str, int]
-    decisions: tuple[Decision, ...]
+    _told: Callable[[], tuple[Decision, ...]] = attrs.field(eq=False, repr=False)
     fills: tuple[Fill, ...] = ()
     left_open: tuple[OpenRow, ...] = ()
     order_counts: OrderCounts = attrs.field(factory=OrderCounts)
@@ -87,6 +59,11 @@ class BacktestResult:
     decided_ms: dict[str, int] = attrs.field(factory=dict)
     faults: dict[str, str] = attrs.field(factory=dict)
     """Strategies that failed on the way, and why: they said nothing from then on."""
+
+    @cached_property
+    def decisions(self) -> tuple[Decision, ...]:
+        """Every decision in the order they were made, HOLD included; worked out when somebody asks, as are `lines`."""
+        return self._told()
 
     @cached_property
     def measures(self) -> Measures:
@@ -133,15 +110,8 @@ class BacktestResult:
         return self.performance.sharpe
 
 
-def strategy_markets(settings: Settings, symbols: Iterable[Symbol]) -> list[tuple[Symbol, str]]:
-    """(symbol, time frame) of the enabled strategies: by symbol, then in the order of the settings' time frames."""
-    wanted = {(strategy.symbol, strategy.timeframe) for strategy in settings.strategies if strategy.enabled}
-    known = list(dict.fromkeys([*settings.market.timeframes, *(timeframe for _, timeframe in sorted(wanted))]))
-    return [(symbol, timeframe) for symbol in symbols for timeframe in known if (symbol, timeframe) in wanted]
-
-
 def run_backtest(
-    recording: CandleRecording,
+    recording: CandleRecording | BarRecording,
     settings: Settings,
     *,
     model: FillModel | None = None,
@@ -149,12 +119,22 @@ def run_backtest(
     balances: Iterable[tuple[str, str, Decimal]] = START_BALANCES,
     sharpe_period_ms: int = HOUR_MS,
     on_progress: Callable[[float], None] | None = None,
+    every_minute: bool = False,
 ) -> BacktestResult:
-    """Walk the recording once. `on_progress` hears the part that is done, once for each day of the market.
+    """Trade the recording once. `on_progress` hears the part that is done, about once for each day of the market.
 
-    Raises ValueError on settings that no strategy can run with.
+    Raises ValueError on settings that no strategy can run with. `every_minute` walks them all: the result is the same,
+    and so slow that only tests of the leaping walk want it.
     """
-    run = _Run(recording, settings, model, pairs or pair_specs(recording.symbols), balances, sharpe_period_ms)
+    specs = pairs or pair_specs(recording.symbols)
+    run: Walk | None = None
+    if not every_minute and can_leap(settings):
+        bars = recording if isinstance(recording, BarRecording) else BarRecording.of_regular(recording)
+        if bars is not None:
+            run = Leap(bars, settings, model, specs, balances, sharpe_period_ms)
+    if run is None:
+        rows = recording.as_rows() if isinstance(recording, BarRecording) else recording
+        run = Walk(rows, settings, model, specs, balances, sharpe_period_ms)
     run.begin()
     run.walk(on_progress)
     account = run.account
@@ -174,231 +154,16 @@ def run_backtest(
         trades=tuple(run.trades),
         curve=tuple(account.curve),
         refusals=dict(sorted(run.risk.state.denials_by_code.items())),
-        decisions=tuple(run.decisions),
         faults=run.signals.new_faults(),
+        told=run.whole_log,
         fills=tuple(run.fills),
         left_open=account.left_open(),
         order_counts=attrs.evolve(run.tally, sent=run.machine.last_cid).counts(run.risk.state.denials_by_code),
-        market={symbol: (rows[0].open, rows[-1].close) for symbol, rows in recording.rows.items() if rows},
+        market=run.market,
         tags=run.tags,
         expected=run.expected,
         decided_ms=run.decided_ms,
     )
-
-
-def _curve_step(recording: CandleRecording, sharpe_period_ms: int) -> int:
-    """Whole minutes between two points of the curve: few enough to keep, and never past the period of the returns."""
-    minutes = (recording.last_ms - recording.first_ms) // MINUTE_MS // CURVE_POINTS + 1
-    return max(MINUTE_MS, min(minutes * MINUTE_MS, sharpe_period_ms))
-
-
-class _Run:
-    """One walk: the machines and the messages between them."""
-
-    def __init__(
-        self,
-        recording: CandleRecording,
-        settings: Settings,
-        model: FillModel | None,
-        pairs: PairSpecs,
-        balances: Iterable[tuple[str, str, Decimal]],
-        sharpe_period_ms: int,
-    ) -> None:
-        self.recording = recording
-        self.settings = settings
-        self.signals = SignalMachine(settings)
-        self.risk = RiskMachine(settings, pairs)
-        self.machine = OrderMachine(settings.orders, epoch=1, signal_max_age_s=settings.risk.signal_max_age_s)
-        self.machine.pairs = pairs
-        self.account = AccountMachine(
-            settings, curve_step_ms=_curve_step(recording, sharpe_period_ms), curve_limit=2 * CURVE_POINTS
-        )
-        self.venue = Venue(pairs, model=model)
-        self.venue.open_account(ACCOUNT, balances)
-        self.decisions: list[Decision] = []
-        self.trades: list[ClosedTrade] = []
-        self.fills: list[Fill] = []
-        self.tally = OrderTally()
-        self.tags: dict[str, str] = {}
-        self.expected: dict[str, Decimal | None] = {}
-        self.decided_ms: dict[str, int] = {}
-        self.candles = 0
-        self.now_ms = recording.first_ms
-        self._told_version = -1
-        self._streams: dict[Symbol, list[ReplayedStream]] = {symbol: [] for symbol in recording.symbols}
-        for stream in replayed_streams(
-            strategy_markets(settings, recording.symbols),
-            grace_ms=settings.market.candle_close_grace_ms,
-            late_after_ms=int(settings.risk.signal_max_age_s * 1000),
-        ):
-            self._streams[stream.symbol].append(stream)
-
-    def begin(self) -> None:
-        """A login, an empty order book, known wallets, and the candles before the first replayed minute."""
-        for event in (
-            SessionUp(session=SESSION, user_id=1, received_ns=0),
-            OrderSnapshot(session=SESSION, orders=(), received_ns=0),
-        ):
-            self.machine.on_event(event, now=self._now_s, wall_ms=self.now_ms)
-        self.machine.on_timer(now=self._now_s, wall_ms=self.now_ms)
-        wallets = tuple(
-            VenueWallet(
-                session=SESSION,
-                wallet_type=wallet.wallet_type,
-                currency=wallet.currency,
-                balance=wallet.balance,
-                available=wallet.available,
-                received_ns=0,
-            )
-            for wallet in self.venue.accounts[ACCOUNT].wallets.values()
-        )
-        self.account.on_balance(WalletSnapshot(session=SESSION, wallets=wallets, received_ns=0))
-        self.account.mark_time(self.now_ms)
-        self._settle()
-        for symbol, streams in self._streams.items():
-            for stream in streams:
-                self._decide(stream.tell_history(self.recording.history.get(symbol, ()), self.now_ms))
-
-    def walk(self, on_progress: Callable[[float], None] | None = None) -> None:
-        """The steps of `schedule`, but that a minute in which no order can act has one tick: its last."""
-        recording, symbols = self.recording, tuple(self.recording.rows)
-        minute_ms = None
-        for minute_ms, found in minutes(recording.rows, first_ms=recording.first_ms, last_ms=recording.last_ms):
-            self._on_boundary(minute_ms)
-            if on_progress is not None and minute_ms % DAY_MS == 0:
-                on_progress((minute_ms - recording.first_ms) / (recording.last_ms - recording.first_ms + MINUTE_MS))
-            if self._is_quiet(symbols, found, minute_ms + TICK_MS[-1]):
-                self.now_ms = minute_ms + TICK_MS[-1]
-                for symbol, row in zip(symbols, found, strict=True):
-                    if row is not None:
-                        self._on_tick(symbol, row.close, row.volume / 4)
-                        self._on_minute(symbol, row)
-                continue
-            for step in ticks(symbols, minute_ms, found):
-                self.now_ms = step.time_ms
-                self._on_tick(step.symbol, step.price, step.volume)
-                if step.part == 3 and step.row is not None:
-                    self._on_minute(step.symbol, step.row)
-        if minute_ms is not None:
-            self._on_boundary(minute_ms + MINUTE_MS)
-
-    def _is_quiet(self, symbols: tuple[Symbol, ...], found: tuple[CandleRow | None, ...], until_ms: int) -> bool:
-        """No tick of this minute can fill, trigger or end an order, whatever its path."""
-        for symbol, row in zip(symbols, found, strict=True):
-            if row is not None:
-                low, high = self.venue.band(symbol)
-                if not (low < row.low and row.high < high and until_ms < self.venue.wakes_ms(symbol)):
-                    return False
-        return True
-
-    def _on_boundary(self, minute_ms: int) -> None:
-        self.now_ms = minute_ms + BOUNDARY_MS
-        for streams in self._streams.values():
-            for stream in streams:
-                closed = stream.on_boundary(self.now_ms)
-                if closed:
-                    self._decide(closed)
-        self.account.mark_time(minute_ms)
-
-    def _on_tick(self, symbol: Symbol, price: float, volume: float) -> None:
-        outputs = self.venue.on_tick(symbol, price, volume, self.now_ms)
-        if outputs:
-            self._hear(outputs)
-            self._settle()
-
-    def _on_minute(self, symbol: Symbol, row: CandleRow) -> None:
-        self.candles += 1
-        self.account.on_price(symbol, row.close)
-        for stream in self._streams[symbol]:
-            closed = stream.on_minute(row, self.now_ms)
-            if closed:
-                self._decide(closed)
-
-    @property
-    def _now_s(self) -> float:
-        return self.now_ms / 1000
-
-    def _decide(self, closed: list[CandleClosed]) -> None:
-        for one in closed:
-            for score in self.signals.on_candle(one):
-                self.decisions.append(score)
-                outputs = self.risk.on_score(score)
-                self.decisions += outputs.verdicts
-                for approved in outputs.approved:
-                    self.tags[score.correlation_id] = score.source
-                    self.expected[approved.intent.intent_id] = exact(score.price)
-                    self.decided_ms[approved.intent.intent_id] = score.decided_ms
-                    self.machine.admit(approved, now=self._now_s, wall_ms=self.now_ms)
-                if outputs.approved:
-                    self._settle()
-
-    def _settle(self) -> None:
-        """Carry out what the order machine wants until it wants nothing more, then tell risk what changed."""
-        while True:
-            out = self.machine.take()
-            for record in out.records:
-                if record.kind == DECISION_KINDS[-1]:
-                    self.decisions.append(read_decision(record))
-            for report in out.reports:
-                if isinstance(report, OrderUpdate):
-                    self.tally.on_update(report)
-                    if report.order.purpose in PROTECTIVE_PURPOSES:
-                        self.expected[report.order.intent_id] = expected_of(report.order, None)
-                else:
-                    self.fills.append(report)
-                finished = self.account.on_report(report)
-                if finished is not None:
-                    self.trades.append(finished)
-            for question in out.questions:
-                self.machine.on_event(self._history(question), now=self._now_s, wall_ms=self.now_ms)
-            for outgoing in out.commands:
-                self._send(outgoing.command)
-            if not (out.commands or out.questions or out.reports):
-                break
-        if self.account.version != self._told_version:
-            self._told_version = self.account.version
-            self.risk.on_account(self.account.state())
-
-    def _send(self, command: VenueCommand) -> None:
-        sent = CommandSent(cid=command.cid, kind=type(command).__name__, session=SESSION, received_ns=0)
-        self.machine.on_event(sent, now=self._now_s, wall_ms=self.now_ms)
-        match command:
-            case SubmitOrder():
-                outputs = self.venue.submit(ACCOUNT, request_of(command), self.now_ms)
-            case CancelOrder():
-                end = EndOrder(venue_id=command.venue_id, cid=command.cid, cid_date=command.cid_date)
-                outputs = self.venue.cancel(ACCOUNT, end, self.now_ms)
-            case UpdateOrder():
-                change = ChangeOrder(
-                    venue_id=command.venue_id,
-                    cid=command.cid,
-                    cid_date=None,
-                    price=command.price,
-                    amount=command.amount,
-                    flags=command.flags,
-                )
-                outputs = self.venue.update(ACCOUNT, change, self.now_ms)
-        self._hear(outputs)
-
-    def _hear(self, outputs: Iterable[VenueOutput]) -> None:
-        for _, message in outputs:
-            if isinstance(message, VenueWallet):
-                self.account.on_balance(message)
-            elif isinstance(message, VenueOrder | VenueTrade | RequestNotice):
-                heard = msgspec.structs.replace(message, session=SESSION)
-                self.machine.on_event(heard, now=self._now_s, wall_ms=self.now_ms)
-
-    def _history(self, question: HistoryRequest) -> HistoryReport:
-        history = self.venue.history(ACCOUNT)
-        return HistoryReport(
-            request_id=question.request_id,
-            session=question.session,
-            since_ms=question.since_ms,
-            open_orders=tuple(order.told_as("rest") for order in self.venue.accounts[ACCOUNT].orders.values()),
-            closed_orders=tuple(order for order in history.orders if order.updated_ms >= question.since_ms),
-            trades=tuple(trade for trade in history.trades if trade.time_ms >= question.since_ms),
-            received_ns=0,
-        )
 
 
 def refusals_by_code(results: Iterable[BacktestResult]) -> Counter[str]:

@@ -1,0 +1,567 @@
+"""The leaping walk: the same run as the full walk, but only where something can happen.
+
+Between two such minutes nothing is traded, asked or refused, so what the machines would remember of them is worked out
+from columns: the last price of each symbol, the newest candle end, how wild the market was, the points of the curve.
+A minute is walked in full when
+
+- a strategy says something else than HOLD, or still owes an exit that could not leave;
+- it holds the first score of a symbol or of a trading day, or a score that may trip or try a breaker;
+- a price of it reaches an order that rests or lies armed at the venue, or an order waits for the next tick.
+
+Equity peaks, and every strategy's best result, are raised by the scores that can raise them, found in the columns and
+told to risk as they are. The full walk stays the judge: a property test holds the two against each other.
+"""
+
+import itertools
+import math
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Iterator
+from decimal import Decimal
+
+import attrs
+import msgspec
+import numpy as np
+
+from genesis.domain import risk_marks, risk_protections
+from genesis.domain.candles import correlation_id
+from genesis.domain.decision_log import Decision
+from genesis.domain.indicators.compiling import can_compile, compiled
+from genesis.domain.matching import FillModel
+from genesis.domain.pairs import PairSpecs
+from genesis.domain.replay import BOUNDARY_MS, MINUTE_MS, TICK_MS, CandleRow, ticks
+from genesis.domain.risk_state import TRADED_WALLETS, RiskState, spot_symbol
+from genesis.domain.signal_machine import Running, score_of
+from genesis.domain.strategy import HOLD, RECOMMENDATIONS, Opinion
+from genesis.domain.strategy_arrays import CandleArrays, Floats, Said, say
+from genesis.domain.trading_day import trading_day
+from genesis.domain.volatility import MEMORY, WARM_UP, Volatility
+from genesis.research.bars import BarRecording, Whole, candle_at, in_time_frame, part, row_at
+from genesis.research.walk import Walk
+from protocols.account import EquityPoint
+from protocols.market import CandleClosed
+from protocols.risk import BreakerState
+from protocols.settings import Settings, StrategySettings
+from protocols.signals import SignalScore
+from protocols.units import TIMEFRAME_MS, ZERO, Symbol, exact
+
+DAY_MS = 86_400_000
+QUARTER_MS = 900_000
+_NEAR = 1e-11
+"""Equities of floats that are nearer to one another than this (relative) are compared as exact numbers."""
+_CODE = {recommendation: code for code, recommendation in RECOMMENDATIONS.items()}
+
+
+def can_leap(settings: Settings) -> bool:
+    """Whether candles close at the boundary right after their end, and are news then: with any settings in their usual
+    ranges. Otherwise only the full walk knows when they do."""
+    return settings.market.candle_close_grace_ms <= BOUNDARY_MS <= int(settings.risk.signal_max_age_s * 1000)
+
+
+@attrs.define(kw_only=True)
+class _Market:
+    """Candles of one (symbol, time frame) that close in the run; `ends` are minute indexes of their boundaries."""
+
+    symbol: Symbol
+    timeframe: str
+    candles: CandleArrays
+    ends: Whole
+
+
+@attrs.define(kw_only=True)
+class _Voice:
+    """One strategy: what it says to each candle of its market, and where those scores stand among all scores."""
+
+    running: Running
+    market: _Market
+    ends: Whole
+    said: Said
+    opinions: tuple[Opinion, ...] | None
+    """Of a plain Python step: it is not asked twice. It may have failed before the last candle."""
+    volatility: tuple[Floats, Floats, Floats, Whole] | None = None
+    """After each candle: range, range / price, its usual, and how many were heard; None where no range is told."""
+
+    @property
+    def settings(self) -> StrategySettings:
+        return self.running.settings
+
+    places: Whole = attrs.field(factory=lambda: np.empty(0, dtype=np.int64))
+
+
+class Leap(Walk):
+    """One leaping walk. `decisions` holds numbers too: before each, that many scores of the replay had been said."""
+
+    def __init__(
+        self,
+        bars: BarRecording,
+        settings: Settings,
+        model: FillModel | None,
+        pairs: PairSpecs,
+        balances: Iterable[tuple[str, str, Decimal]],
+        sharpe_period_ms: int,
+    ) -> None:
+        history = msgspec.structs.replace(attrs.evolve(bars, rows={}).as_rows(), rows=dict.fromkeys(bars.rows, ()))
+        super().__init__(history, settings, model, pairs, balances, sharpe_period_ms)
+        self.bars = bars
+        self.symbols = tuple(bars.rows)
+        self.last_minute = (bars.last_ms - bars.first_ms) // MINUTE_MS
+        self.log: list[Decision | int] = []
+        self._minutes = {symbol: (each.open_ms - bars.first_ms) // MINUTE_MS for symbol, each in bars.rows.items()}
+        self._lows = {symbol: each.low for symbol, each in bars.rows.items()}
+        self._highs = {symbol: each.high for symbol, each in bars.rows.items()}
+
+    @property
+    def market(self) -> dict[str, tuple[float, float]]:
+        return {
+            symbol: (float(bars.open[0]), float(bars.close[-1])) for symbol, bars in self.bars.rows.items() if len(bars)
+        }
+
+    def walk(self, on_progress: Callable[[float], None] | None = None) -> None:
+        self.candles = sum(len(bars) for bars in self.bars.rows.values())
+        if not self.candles:
+            return
+        self._prepare()
+        self.decisions = self.log  # type: ignore[assignment]
+        now = told = 0
+        while now <= self.last_minute:
+            if on_progress is not None and now >= told + DAY_MS // MINUTE_MS:
+                told = now
+                on_progress(now / (self.last_minute + 1))
+            following = self._next(now)
+            self._pass(now, min(following, self.last_minute + 1))
+            if following > self.last_minute:
+                break
+            self._walk_minute(following)
+            now = following + 1
+        else:
+            self._pass(now, now)
+        # One more boundary closes the last minute.
+        self._boundary(self.last_minute + 1)
+        self.log.append(len(self._score_voice))
+
+    # --- before the first minute --------------------------------------------------------------------------------------
+
+    def _prepare(self) -> None:
+        """What every strategy will say, and in which order."""
+        self._after_history = {name: list(running.state) for name, running in self.signals.running.items()}
+        self._before = self.decisions
+        voices: list[_Voice] = []
+        for symbol, streams in self._streams.items():
+            for stream in streams:
+                begun = stream.begun
+                candles = in_time_frame(self.bars.rows[symbol], stream.timeframe, begun=begun)
+                ends = (candles.open_ms + TIMEFRAME_MS[stream.timeframe] - self.bars.first_ms) // MINUTE_MS
+                closing = int(np.searchsorted(ends, self.last_minute + 1, side="right"))
+                candles = part(candles, 0, closing)
+                market = _Market(symbol=symbol, timeframe=stream.timeframe, candles=candles, ends=ends[:closing])
+                voices += [
+                    self._voice(name, market)
+                    for name, running in self.signals.running.items()
+                    if (running.settings.symbol, running.settings.timeframe) == (symbol, stream.timeframe)
+                ]
+        self._voices = voices
+        minute = np.concatenate([voice.ends for voice in voices] or [np.empty(0, dtype=np.int64)])
+        voice_of = np.concatenate(
+            [np.full(len(voice.ends), number, dtype=np.int64) for number, voice in enumerate(voices)]
+            or [np.empty(0, dtype=np.int64)]
+        )
+        candle_of = np.concatenate(
+            [np.arange(len(voice.ends), dtype=np.int64) for voice in voices] or [np.empty(0, dtype=np.int64)]
+        )
+        order = np.argsort(minute, kind="stable")
+        self._score_minute: Whole = minute[order]
+        self._score_voice: Whole = voice_of[order]
+        self._score_candle: Whole = candle_of[order]
+        for number, voice in enumerate(voices):
+            voice.places = np.flatnonzero(self._score_voice == number)
+        self._busy_minutes = self._always_walked()
+
+    def _voice(self, name: str, market: _Market) -> _Voice:
+        running = self.signals.running[name]
+        kind, candles = running.kind, market.candles
+        opinions: tuple[Opinion, ...] | None = None
+        if kind.numeric is not None:
+            said = say(kind, list(running.state), candles)
+        else:
+            each = (candle_at(candles, place, market.symbol, market.timeframe) for place in range(len(candles)))
+            opinions = tuple(itertools.takewhile(lambda one: one is not None, map(running.say, each)))  # type: ignore[arg-type]
+            candles = part(candles, 0, len(opinions))
+            said = Said(
+                code=np.array([_CODE[one.recommendation] for one in opinions], dtype=np.float64),
+                confidence=np.array([one.confidence for one in opinions], dtype=np.float64),
+                probability=np.array([one.probability for one in opinions], dtype=np.float64),
+                atr=np.array([one.features.get("atr", math.nan) for one in opinions], dtype=np.float64),
+            )
+        voice = _Voice(running=running, market=market, ends=market.ends[: len(candles)], said=said, opinions=opinions)
+        before = self.risk.state.volatility.get(name)
+        if before is not None or not np.isnan(said.atr).all():
+            voice.volatility = _volatility(before or Volatility(symbol=market.symbol), said.atr, candles.close)
+        return voice
+
+    def _always_walked(self) -> list[int]:
+        """Minutes that have to be walked whatever happens before them, ascending."""
+        found = [np.empty(0, dtype=np.int64)]
+        ratio_limit = float(self.settings.risk.breaker_volatility_ratio)
+        first_of_symbol: dict[Symbol, int] = {}
+        for voice in self._voices:
+            ends = voice.ends
+            found.append(ends[voice.said.code != HOLD])
+            if len(ends):
+                symbol = voice.market.symbol
+                first_of_symbol[symbol] = min(first_of_symbol.get(symbol, int(ends[0])), int(ends[0]))
+                # The first range that a strategy tells makes its memory.
+                told = np.flatnonzero(~np.isnan(voice.said.atr))
+                found.append(ends[told[:1]])
+            if ratio_limit and voice.volatility is not None:
+                _, relative, usual, scores = voice.volatility
+                known = (scores >= WARM_UP) & (usual > 0)
+                ratio = np.divide(relative, usual, out=np.zeros(len(usual)), where=known)
+                found.append(ends[ratio > ratio_limit])
+        found.append(np.array(sorted(first_of_symbol.values()), dtype=np.int64))
+        found.append(self._first_of_days())
+        return [int(minute) for minute in np.unique(np.concatenate(found))]
+
+    def _first_of_days(self) -> Whole:
+        """The minutes of the first score of each trading day."""
+        if not len(self._score_minute):
+            return np.empty(0, dtype=np.int64)
+        timezone = self.settings.risk.day_timezone
+        decided = self.bars.first_ms + self._score_minute * MINUTE_MS
+        if timezone == "UTC":
+            days = decided // DAY_MS
+        else:
+            quarters, where = np.unique(decided // QUARTER_MS, return_inverse=True)
+            names = [trading_day(int(quarter) * QUARTER_MS, timezone) for quarter in quarters]
+            numbers = {name: number for number, name in enumerate(dict.fromkeys(names))}
+            days = np.array([numbers[name] for name in names], dtype=np.int64)[where]
+        firsts: Whole = self._score_minute[np.concatenate([[True], days[1:] != days[:-1]])]
+        return firsts
+
+    # --- where something can happen -----------------------------------------------------------------------------------
+
+    def _next(self, now: int) -> int:
+        """The first minute from `now` on that must be walked; past the last one when there is none."""
+        never = self.last_minute + 2
+        place = bisect_left(self._busy_minutes, now)
+        following = self._busy_minutes[place] if place < len(self._busy_minutes) else never
+        state = self.risk.state
+        if state.exits_owed:
+            for voice in self._voices:
+                if f"{voice.settings.name} {voice.settings.symbol}" in state.exits_owed:
+                    following = min(following, _at_or_after(voice.ends, now, never))
+        for breaker in state.breakers.values():
+            if breaker.state is BreakerState.OPEN:
+                tried = max(now, -(-(breaker.until_ms - self.bars.first_ms) // MINUTE_MS))
+                following = min(following, _at_or_after(self._score_minute, tried, never))
+        for symbol in self.symbols:
+            following = min(following, self._first_reached(symbol, now, following))
+        return following
+
+    def _first_reached(self, symbol: Symbol, now: int, before: int) -> int:
+        """The first minute from `now` on (and before `before`) in which an order of this pair may act."""
+        low, high = self.venue.band(symbol)
+        wakes_ms = self.venue.wakes_ms(symbol)
+        minutes = self._minutes[symbol]
+        begin, end = int(np.searchsorted(minutes, now)), int(np.searchsorted(minutes, before))
+        if wakes_ms < math.inf and begin < end:
+            woken = math.ceil((wakes_ms - TICK_MS[-1] - self.bars.first_ms) / MINUTE_MS)
+            end = min(end, max(begin, int(np.searchsorted(minutes, woken))) + 1)
+            if minutes[end - 1] >= woken:
+                before = int(minutes[end - 1])
+                end -= 1
+        if low == -math.inf and high == math.inf:
+            return before
+        lows, highs = self._lows[symbol], self._highs[symbol]
+        size = 64
+        while begin < end:
+            until = min(end, begin + size)
+            reached = (lows[begin:until] <= low) | (highs[begin:until] >= high)
+            at = int(reached.argmax())
+            if reached[at]:
+                return int(minutes[begin + at])
+            begin, size = until, size * 4
+        return before
+
+    # --- passing over -------------------------------------------------------------------------------------------------
+
+    def _pass(self, begin: int, end: int) -> None:
+        """All minutes from `begin` to `end` (not included) went by and nothing happened."""
+        first, last = (int(np.searchsorted(self._score_minute, minute)) for minute in (begin, end))
+        if last > first:
+            self._pass_scores(first, last)
+            self.log.append(last)
+        if end > begin:
+            self._pass_time(begin, end)
+            for symbol in self.symbols:
+                place = int(np.searchsorted(self._minutes[symbol], end)) - 1
+                if place >= 0:
+                    close = float(self.bars.rows[symbol].close[place])
+                    self.venue.observe(symbol, close)
+                    self.account.on_price(symbol, close)
+
+    def _pass_scores(self, first: int, last: int) -> None:
+        """Risk remembers what it would have of these scores, all of them HOLD."""
+        state = self.risk.state
+        self._raise_marks(state, first, last)
+        newest: dict[Symbol, tuple[int, _Voice, int]] = {}
+        for voice in self._voices:
+            until = int(np.searchsorted(voice.places, last))
+            if until == int(np.searchsorted(voice.places, first)):
+                continue
+            candle, symbol = until - 1, voice.market.symbol
+            state.judged[voice.settings.name] = int(voice.market.candles.open_ms[candle])
+            place = int(voice.places[candle])
+            if symbol not in newest or newest[symbol][0] < place:
+                newest[symbol] = (place, voice, candle)
+            if voice.volatility is not None and voice.settings.name in state.volatility:
+                atr, relative, usual, scores = voice.volatility
+                heard = state.volatility[voice.settings.name]
+                heard.atr, heard.relative = float(atr[candle]), float(relative[candle])
+                heard.usual, heard.scores = float(usual[candle]), int(scores[candle])
+        for symbol, (_, voice, candle) in newest.items():
+            state.marks[symbol] = exact(float(voice.market.candles.close[candle]))
+            self._pass_due(state, symbol, first, last)
+        state.now_ms = max(state.now_ms, self._decided_ms(last - 1))
+        risk_protections.drop_expired(state)
+
+    def _pass_due(self, state: RiskState, symbol: Symbol, first: int, last: int) -> None:
+        """When the symbol's next candle is due, after these scores."""
+        lengths = {
+            TIMEFRAME_MS[voice.market.timeframe]: None for voice in self._voices if voice.market.symbol == symbol
+        }
+        mine = [number for number, voice in enumerate(self._voices) if voice.market.symbol == symbol]
+        places = np.arange(first, last)[np.isin(self._score_voice[first:last], mine)]
+        if len(lengths) == 1:
+            places = places[-1:]
+        for place in places.tolist():
+            decided_ms = self._decided_ms(place)
+            timeframe = self._voices[int(self._score_voice[place])].market.timeframe
+            due_ms, waiting_ms = decided_ms + TIMEFRAME_MS[timeframe], state.due_ms.get(symbol, 0)
+            state.due_ms[symbol] = min(due_ms, waiting_ms) if waiting_ms > decided_ms else due_ms
+
+    def _raise_marks(self, state: RiskState, first: int, last: int) -> None:
+        """Tell risk of those scores that may raise a peak: the first, and the ones nearest to each maximum."""
+        account = state.account
+        if account is None or not account.known:
+            return
+        held: dict[str, Decimal] = {}
+        for wallet in account.wallets:
+            symbol = spot_symbol(wallet.currency, self.settings.quote_currency)
+            if wallet.wallet_type in TRADED_WALLETS and wallet.balance and symbol in state.marks:
+                held[symbol] = held.get(symbol, ZERO) + wallet.balance
+        for position in account.positions:
+            if position.quantity and position.symbol in state.marks:
+                held.setdefault(position.symbol, ZERO)
+        voices = {
+            symbol: [number for number, voice in enumerate(self._voices) if voice.market.symbol == symbol]
+            for symbol in held
+        }
+        held = {symbol: balance for symbol, balance in held.items() if voices[Symbol(symbol)]}
+        candidates = {first}
+        if held:
+            prices = {
+                symbol: self._marks_over(symbol, voices[Symbol(symbol)], first, last, float(state.marks[symbol]))
+                for symbol in held
+            }
+            parts = [float(balance) * prices[symbol] for symbol, balance in held.items()]
+            worth: Floats = np.sum(parts, axis=0)
+            candidates.update(_highest(worth, float(worth.max()), first))
+            for strategy in state.strategies:
+                owned = [
+                    position
+                    for position in account.positions
+                    if position.quantity and state.owner.get(position.symbol) == strategy and position.symbol in held
+                ]
+                if owned:
+                    worths = [float(each.quantity) * prices[each.symbol] for each in owned]
+                    result: Floats = np.sum(worths, axis=0)
+                    candidates.update(_highest(result, float(np.abs(worths).max()), first))
+        for place in sorted(candidates):
+            for symbol in held:
+                state.marks[symbol] = exact(float(prices[symbol][place - first]))
+            for _ in risk_marks.follow_equity(state, self.risk.equity):
+                pass
+
+    def _marks_over(self, symbol: str, voices: list[int], first: int, last: int, before: float) -> Floats:
+        """The price by which a symbol is marked after each of these scores."""
+        mine = np.isin(self._score_voice[first:last], voices)
+        prices = np.full(last - first + 1, before)
+        for number in voices:
+            at = np.flatnonzero(self._score_voice[first:last] == number)
+            prices[at + 1] = self._voices[number].market.candles.close[self._score_candle[first:last][at]]
+        newest = np.maximum.accumulate(np.where(mine, np.arange(1, last - first + 1), 0))
+        return prices[newest]
+
+    def _pass_time(self, begin: int, end: int) -> None:
+        """The points of the curve that fall into these minutes."""
+        account = self.account
+        last_ms = self.bars.first_ms + (end - 1) * MINUTE_MS
+        while True:
+            next_ms, step_ms = account.next_point_ms(self.bars.first_ms + begin * MINUTE_MS)
+            times = range(next_ms, last_ms + 1, step_ms)[: account.curve_room]
+            if not times:
+                break
+            worths = self._worth(times)
+            account.take_points([EquityPoint(at_ms=at, equity=next(worths)) for at in times])
+        account.now_ms = max(account.now_ms, last_ms)
+
+    def _worth(self, times: range) -> Iterator[Decimal]:
+        """Worth of the wallets at the begin of these minutes: every coin at the last close before."""
+        fixed = ZERO
+        moving: list[tuple[Decimal, list[int], list[float]]] = []
+        for wallet in self.account.state_wallets():
+            if wallet.wallet_type not in TRADED_WALLETS:
+                continue
+            if wallet.currency == self.settings.quote_currency:
+                fixed += wallet.balance
+                continue
+            bars = self.bars.rows.get(Symbol(spot_symbol(wallet.currency, self.settings.quote_currency)))
+            if wallet.balance and bars is not None and len(bars):
+                asked = np.arange(times.start, times.stop, times.step)
+                last = np.searchsorted(bars.open_ms, asked) - 1
+                moving.append((wallet.balance, last.tolist(), bars.close[last].tolist()))
+        if not moving:
+            yield from itertools.repeat(fixed, len(times))
+            return
+        for number in range(len(times)):
+            worth = fixed
+            for balance, places, closes in moving:
+                if places[number] >= 0:
+                    worth += balance * exact(closes[number])
+            yield worth
+
+    # --- walking ------------------------------------------------------------------------------------------------------
+
+    def _walk_minute(self, minute: int) -> None:
+        """A minute as the full walk has it."""
+        self._boundary(minute)
+        found: list[CandleRow | None] = []
+        for symbol in self.symbols:
+            minutes = self._minutes[symbol]
+            place = int(np.searchsorted(minutes, minute))
+            is_there = place < len(minutes) and minutes[place] == minute
+            found.append(row_at(self.bars.rows[symbol], place) if is_there else None)
+        minute_ms = self.bars.first_ms + minute * MINUTE_MS
+        if self._is_quiet(self.symbols, tuple(found), minute_ms + TICK_MS[-1]):
+            self.now_ms = minute_ms + TICK_MS[-1]
+            for symbol, row in zip(self.symbols, found, strict=True):
+                if row is not None:
+                    self._on_tick(symbol, row.close, row.volume / 4)
+                    self.account.on_price(symbol, row.close)
+            return
+        for step in ticks(self.symbols, minute_ms, found):
+            self.now_ms = step.time_ms
+            self._on_tick(step.symbol, step.price, step.volume)
+            if step.part == 3 and step.row is not None:
+                self.account.on_price(step.symbol, step.row.close)
+
+    def _boundary(self, minute: int) -> None:
+        minute_ms = self.bars.first_ms + minute * MINUTE_MS
+        self.now_ms = minute_ms + BOUNDARY_MS
+        first, last = (int(np.searchsorted(self._score_minute, each)) for each in (minute, minute + 1))
+        for place in range(first, last):
+            self.log.append(place + 1)
+            self._judge(self._score(place))
+        self.account.mark_time(minute_ms)
+
+    def _score(self, place: int) -> SignalScore:
+        """A score with all that risk looks at, and without the words."""
+        voice, candle = self._voices[int(self._score_voice[place])], int(self._score_candle[place])
+        said, atr = voice.said, float(voice.said.atr[candle])
+        opinion = Opinion(
+            recommendation=RECOMMENDATIONS[float(said.code[candle])],
+            confidence=float(said.confidence[candle]),
+            probability=float(said.probability[candle]),
+            features={} if math.isnan(atr) else {"atr": atr},
+            reasons=(),
+        )
+        return score_of(voice.running, self._closed(voice.market, candle), opinion)
+
+    def _decided_ms(self, place: int) -> int:
+        return self.bars.first_ms + int(self._score_minute[place]) * MINUTE_MS
+
+    # --- afterwards ---------------------------------------------------------------------------------------------------
+
+    def whole_log(self) -> tuple[Decision, ...]:
+        """Every decision with its words: the strategies step through their candles once more, and say them."""
+        said = self._scores()
+        log: list[Decision] = list(self._before)
+        told = 0
+        for entry in self.log:
+            if isinstance(entry, int):
+                log += itertools.islice(said, entry - told)
+                told = max(told, entry)
+            else:
+                log.append(entry)
+        return tuple(log)
+
+    def _scores(self) -> Iterator[SignalScore]:
+        words = [self._opinions(voice) for voice in self._voices]
+        for number, place in zip(self._score_voice.tolist(), self._score_candle.tolist(), strict=True):
+            voice = self._voices[number]
+            yield score_of(voice.running, self._closed(voice.market, place), next(words[number]))
+
+    def _opinions(self, voice: _Voice) -> Iterator[Opinion]:
+        if voice.opinions is not None:
+            yield from voice.opinions
+            return
+        state, market = list(self._after_history[voice.settings.name]), voice.market
+        for place in range(len(voice.ends)):
+            yield voice.running.kind.step(state, candle_at(market.candles, place, market.symbol, market.timeframe))
+
+    def _closed(self, market: _Market, place: int) -> CandleClosed:
+        candle = candle_at(market.candles, place, market.symbol, market.timeframe)
+        return CandleClosed(
+            candle=candle,
+            closed_ms=candle.open_ms + TIMEFRAME_MS[market.timeframe],
+            catch_up=False,
+            correlation_id=correlation_id(candle),
+            received_ns=0,
+        )
+
+
+def _at_or_after(ascending: Whole, minute: int, never: int) -> int:
+    place = int(np.searchsorted(ascending, minute))
+    return int(ascending[place]) if place < len(ascending) else never
+
+
+def _highest(values: Floats, scale: float, first: int) -> list[int]:
+    """Places (counted from `first`) of what may be the highest value, each run of equal ones by its first."""
+    near = np.flatnonzero(values >= values.max() - scale * _NEAR)
+    begins = (near == 0) | (values[near] != values[near - 1])
+    return [first + int(place) for place in near[begins]]
+
+
+def _volatility(heard: Volatility, atrs: Floats, prices: Floats) -> tuple[Floats, Floats, Floats, Whole]:
+    """What `Volatility.hear` would have remembered after each candle."""
+    size = len(atrs)
+    atr, relative, usual = np.empty(size), np.empty(size), np.empty(size)
+    scores = np.empty(size, dtype=np.int64)
+    begin = np.array([heard.atr, heard.relative, heard.usual, float(heard.scores)])
+    loop = compiled(_volatility_loop, kept=True) if can_compile() else _volatility_loop
+    loop(begin, float(MEMORY), atrs, prices, atr, relative, usual, scores)
+    return atr, relative, usual, scores
+
+
+def _volatility_loop(
+    begin: Floats,
+    memory: float,
+    atrs: Floats,
+    prices: Floats,
+    atr: Floats,
+    relative: Floats,
+    usual: Floats,
+    scores: Whole,
+) -> None:
+    now_atr, now_relative, now_usual, heard = begin[0], begin[1], begin[2], begin[3]
+    for place in range(len(atrs)):
+        distance, price = atrs[place], prices[place]
+        # What is no positive number is not heard.
+        if distance > 0.0 and distance < math.inf and price > 0.0 and price < math.inf:
+            heard += 1.0
+            now_atr = distance
+            now_relative = distance / price
+            now_usual += (now_relative - now_usual) / min(heard, memory)
+        atr[place] = now_atr
+        relative[place] = now_relative
+        usual[place] = now_usual
+        scores[place] = int(heard)
