@@ -2,10 +2,13 @@
 
 from collections.abc import Iterator, Mapping
 
+from genesis.domain.strategies.donchian_breakout import DONCHIAN_BREAKOUT
 from genesis.domain.strategies.ema_cross import EMA_CROSS
+from genesis.domain.strategies.regime_ensemble import REGIME_ENSEMBLE
+from genesis.domain.strategies.rsi_reversion import RSI_REVERSION
 from genesis.domain.strategy import StrategyKind
 
-SHIPPED: tuple[StrategyKind, ...] = (EMA_CROSS,)
+SHIPPED: tuple[StrategyKind, ...] = (EMA_CROSS, RSI_REVERSION, DONCHIAN_BREAKOUT, REGIME_ENSEMBLE)
 
 
 class StrategyShelf(Mapping[str, StrategyKind]):

@@ -65,6 +65,7 @@ def _describe(state: State, code: float) -> tuple[dict[str, float], tuple[str, .
 
 EMA_CROSS = StrategyKind(
     name="ema_cross",
+    text="Long while the fast average is above the slow one, flat while it is below.",
     version=1,
     parameters=(
         Parameter(name="fast", default=12, low=2, high=500, whole=True, meaning="candles of the fast average"),
