@@ -1,16 +1,25 @@
 """A world: one seed, one venue, one engine after the other on one disk, a plan of faults, and a calm at the end."""
 
+import contextlib
 import time
 from collections.abc import Callable
 from decimal import Decimal
 from signal import SIGINT, raise_signal
+from types import ModuleType
 from typing import Any, Final
 from unittest.mock import patch
 
 import attrs
 import trio
 
+import actors.connection_private
+import actors.connection_public
+import actors.market_cache
+import actors.pool
 import actors.protection
+import actors.regime
+import actors.watchdog
+import web.actor
 from genesis.core.chance import Chance
 from genesis.domain.settings_build import Layer
 from genesis.worlds.disk import Disk, scratch_folder
@@ -33,7 +42,19 @@ CALM_MINUTES: Final = 30
 LATE_START_S: Final = MARKET_BEGINS_S - 20
 """In a world without faults the engine comes when the last candle before the market's first boundary is too old to
 trade on, as it is for the backtest that it will be compared with."""
-PROTECTION_LOOK_S: Final = 1.0
+PACES: Final[tuple[tuple[ModuleType, str, float], ...]] = (
+    (actors.protection, "LOOK_S", 2.0),
+    (actors.pool, "LOOK_S", 5.0),
+    (actors.watchdog, "LOOK_S", 2.0),
+    (actors.regime, "LOOK_S", 15.0),
+    (actors.market_cache, "LOOK_S", 4.0),
+    (actors.connection_private, "LOOK_S", 2.0),
+    (actors.connection_public, "LOOK_S", 2.0),
+    (web.actor, "POLL_S", 5.0),
+    (web.actor, "PULSE_S", 5.0),
+)
+"""Who looks at something now and then does so less often in a world: where nothing moved, looks were most of its steps.
+No limit that they look for is as short as these."""
 DECIDED_WITHIN_S: Final = 5.0
 LOCK_NAME: Final = "live.sqlite.lock"
 
@@ -316,10 +337,10 @@ def simulate(
     """Run one world from start to end. What escapes from it is a violation, too: nothing may."""
     world = World(seed, hours=hours, faults_an_hour=faults_an_hour, only=only)
     wall, cpu = time.perf_counter(), time.process_time()
-    # Ten looks a second at positions that have not moved would be half of all steps of a world.
-    pace = patch.object(actors.protection, "LOOK_S", PROTECTION_LOOK_S)
     try:
-        with pace:
+        with contextlib.ExitStack() as paces:
+            for module, name, value in PACES:
+                paces.enter_context(patch.object(module, name, value))
             run_virtual(seed, world.main, steps=world.steps)
     except BaseException as error:  # noqa: ASYNC103 - no task is around this: it starts the loop
         if isinstance(error, Exception):
