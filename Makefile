@@ -6,7 +6,7 @@ INSTALLED := $(VENV)/.installed
 ARGS ?=
 SEEDS ?= 200
 
-.PHONY: help install clients conformance run test check format bench bench-quick chaos docs lock clean
+.PHONY: help install clients conformance run test check format bench bench-quick chaos mutants docs lock clean
 
 help:
 	@echo "make run          start the default session (ARGS='--speed max' passes options on)"
@@ -15,6 +15,7 @@ help:
 	@echo "make format       put files into the agreed format"
 	@echo "make bench        full measurements; bench-quick: the short ones"
 	@echo "make chaos        simulated worlds on every core (SEEDS=20000 for a night), figures into docs/reliability.md"
+	@echo "make mutants      deliberate defects, each until a world catches it, into docs/mutants.md"
 	@echo "make conformance  run other people's clients on the simulator, and write docs/conformance.md"
 	@echo "make docs         generate the pages that come from code"
 	@echo "make lock         resolve the dependencies anew"
@@ -62,6 +63,9 @@ bench-quick: $(INSTALLED)
 
 chaos: $(INSTALLED)
 	@$(BIN)/genesis chaos --seeds $(SEEDS) --jobs 0 --report docs/reliability.md $(ARGS)
+
+mutants: $(INSTALLED)
+	@$(BIN)/genesis chaos --mutants --seeds 200 --hours 0.4 --faults 45 --jobs 0 --report docs/mutants.md $(ARGS)
 
 docs: $(INSTALLED)
 	@$(BIN)/python -m tools.generate_docs

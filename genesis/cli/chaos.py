@@ -27,7 +27,7 @@ def chaos(
     html: Annotated[Path | None, Parameter(help="Write the world's story as an HTML page to this file.")] = None,
     mutant: Annotated[str | None, Parameter(help="Put this deliberate defect into the engine first.")] = None,
     mutants: Annotated[
-        bool, Parameter(negative="", help="For each deliberate defect: after how many worlds is it caught?")
+        bool, Parameter(negative="", help="For each deliberate defect (or --mutant alone): which world catches it?")
     ] = False,
     report: Annotated[Path | None, Parameter(help="Write the figures as a Markdown page to this file.")] = None,
     json: Annotated[bool, Parameter(negative="", help="Print the figures as JSON.")] = False,
@@ -44,7 +44,7 @@ def chaos(
         raise CommandFailed(f"mutant must be one of {', '.join(MUTANTS)}, was {mutant}", ExitCode.NOT_FOUND)
     processes = jobs or os.cpu_count() or 1
     if mutants:
-        return _hunt(seed, seeds, hours, faults, report)
+        return _hunt(seed, seeds, hours, faults, processes, mutant, report)
     if seeds == 1 and (trace or html is not None):
         return _one(seed, hours, faults, mutant, trace, html)
     return _many(seed, seeds, hours, faults, processes, mutant, report, json)
@@ -119,23 +119,21 @@ def _figures(totals: "Totals") -> dict[str, object]:
     }
 
 
-def _hunt(seed: int, seeds: int, hours: float, faults: float, report: Path | None) -> int:
+def _hunt(
+    seed: int, seeds: int, hours: float, faults: float, processes: int, mutant: str | None, report: Path | None
+) -> int:
     """Every deliberate defect, until a world catches it."""
     from genesis.worlds.mutants import MUTANTS
     from genesis.worlds.report import write_hunt
-    from genesis.worlds.sweep import Errand, run_errand
+    from genesis.worlds.sweep import Hunt, hunts
 
-    caught: dict[str, tuple[int, str] | None] = {}
-    for name in MUTANTS:
-        caught[name] = None
-        for number in range(seeds):
-            outcome = run_errand(Errand(seed=seed + number, hours=hours, faults_an_hour=faults, mutant=name))
-            if outcome.violations:
-                caught[name] = (number + 1, outcome.violations[0].rule)
-                break
-        found = caught[name]
-        said = f"not caught by {seeds} worlds" if found is None else f"caught by world {found[0]}, rule {found[1]}"
-        print(f"{name:<24} {said}", flush=True)
+    names = list(MUTANTS) if mutant is None else [mutant]
+    wanted = [Hunt(mutant=name, first_seed=seed, seeds=seeds, hours=hours, faults_an_hour=faults) for name in names]
+    caught = {}
+    for one in hunts(wanted, processes=processes):
+        caught[one.mutant] = one
+        said = f"caught by seed {one.seed}, rule {one.rule}" if one.rule else f"not caught by {one.worlds} worlds"
+        print(f"{one.mutant:<24} {said}", flush=True)
     if report is not None:
-        write_hunt(report, caught, hours=hours, faults_an_hour=faults)
-    return ExitCode.OK if all(caught.values()) else ExitCode.ERROR
+        write_hunt(report, [caught[name] for name in names], hours=hours, faults_an_hour=faults)
+    return ExitCode.OK if all(one.rule for one in caught.values()) else ExitCode.ERROR

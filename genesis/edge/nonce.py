@@ -2,8 +2,8 @@
 
 The venue keeps the highest nonce of a key for ever, so an ms nonce after a µs one is "small" until the end of time.
 Therefore: microseconds, one owner, and a file. The number is written before it is used, under a lock of the file.
-It is synced to the disk once a second only: what a power cut may lose is less than the time that passes until the next
-start, and microseconds of the clock take care of that.
+It is synced to the disk once a second only, so a power cut may lose a second of them: a start goes on a second ahead of
+what it finds, whatever the clock says by then.
 """
 
 import fcntl
@@ -35,7 +35,8 @@ class NonceOwner:
             self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise EdgeError(f"{path} must be writable, was not: {error.strerror}") from error
-        self.last = self._read()
+        found = self._read()
+        self.last = found + SYNC_EVERY_US if found else 0
 
     async def next(self) -> int:
         """A nonce above every one before it. Raises EdgeError when the file stays locked, or the numbers run out."""

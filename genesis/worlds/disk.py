@@ -1,9 +1,14 @@
 """A simulated disk: a real folder in memory, and what a process finds of it that starts after another was killed."""
 
+import contextlib
+import os
+import random
 import shutil
 import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
+from unittest.mock import patch
 
 import attrs
 
@@ -22,6 +27,9 @@ class Disk:
 
     root: Path
     number: int = 0
+    synced: dict[str, bytes] = attrs.field(factory=dict)
+    """What of each file by its name is surely on the plate, for those that Python writes. SQLite syncs its own in every
+    commit before it answers, and no power fails within a step."""
 
     def __attrs_post_init__(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -35,6 +43,58 @@ class Disk:
         before = self.folder
         self.number += 1
         shutil.copytree(before, self.folder)
+
+    def power_cut(self, chance: random.Random) -> list[str]:
+        """Kill, and lose what was not synced: of each such file the old content, the new one, or a mixture stays.
+
+        Gives the names of the files that lost something.
+        """
+        self.freeze()
+        lost = []
+        for file in sorted(self.folder.iterdir()):
+            if file.name.partition("-")[0].endswith(".sqlite") or not file.is_file():
+                continue
+            now, safe = file.read_bytes(), self.synced.get(file.name)
+            if safe == now:
+                continue
+            lost.append(file.name)
+            if safe is None:
+                # A name that no sync has reached may be gone, or be there without its content.
+                if chance.random() < 0.5:
+                    file.unlink()
+                else:
+                    file.write_bytes(now[: chance.randrange(len(now) + 1)])
+            elif len(safe) == len(now):
+                cut = chance.randrange(len(now) + 1)
+                file.write_bytes(now[:cut] + safe[cut:] if chance.random() < 0.5 else safe)
+            else:
+                file.write_bytes(safe)
+        return lost
+
+    @contextlib.contextmanager
+    def watched(self) -> Iterator[None]:
+        """Hear of every sync, for the time of a run."""
+        fsync, fdatasync, replace = os.fsync, os.fdatasync, os.replace
+
+        def heard(sync: Callable[[int], None]) -> Callable[[int], None]:
+            def call(handle: int) -> None:
+                sync(handle)
+                path = Path(f"/proc/self/fd/{handle}").readlink()
+                if path.parent == self.folder and path.is_file():
+                    self.synced[path.name] = path.read_bytes()
+
+            return call
+
+        def renamed(source: Any, target: Any, **terms: Any) -> None:
+            replace(source, target, **terms)
+            old, new = Path(os.fsdecode(source)).name, Path(os.fsdecode(target)).name
+            if old in self.synced:
+                self.synced[new] = self.synced.pop(old)
+
+        with contextlib.ExitStack() as stack:
+            for name, call in (("fsync", heard(fsync)), ("fdatasync", heard(fdatasync)), ("replace", renamed)):
+                stack.enter_context(patch.object(os, name, call))
+            yield
 
     def clear(self) -> None:
         shutil.rmtree(self.root, ignore_errors=True)

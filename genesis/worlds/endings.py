@@ -1,11 +1,15 @@
 """What must be true at the end, when the faults are over: the engine is back, and its books are the venue's books."""
 
+import itertools
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
+import msgspec
 import trio
 
-from genesis.domain.decision_log import record_lines
+from genesis.domain.decision_log import SIGNAL_KIND, read_decision, record_lines
+from genesis.domain.replay import MINUTE_MS
+from genesis.domain.risk_machine import RISK_TABLE
 from genesis.edge.store import ReadOnlyStore
 from genesis.research.backtest import run_backtest
 from genesis.research.parity import compare
@@ -14,8 +18,9 @@ from genesis.simulator.settings import DEFAULT_SECRET
 from genesis.worlds.engine_host import EngineHost
 from genesis.worlds.rules import Rules
 from genesis.worlds.witness import Witness
-from protocols.journal import ReadRecords
+from protocols.journal import ReadCells, ReadRecords, StoredRecord
 from protocols.orders import OrderState
+from protocols.signals import SignalScore
 from protocols.units import ZERO
 
 if TYPE_CHECKING:
@@ -28,6 +33,15 @@ READY_WITHIN_S: Final = 180.0
 SETTLED_WITHIN_S: Final = 900.0
 CRASHES_AN_HOUR: Final = 200
 LONGEST_JOURNAL: Final = 10_000_000
+
+
+class _Reserved(msgspec.Struct):
+    """What of risk's state matters here."""
+
+    reservations: dict[str, msgspec.Raw]
+
+
+_reserved = msgspec.json.Decoder(_Reserved)
 
 Trouble = list[tuple[str, str]]
 
@@ -203,11 +217,13 @@ def check_journal(world: "World") -> None:
     path = world.disk.folder / "live.sqlite"
     with ReadOnlyStore.open(path) as store:
         head = store.verify()
+        m3_nothing_approved_is_forgotten(world, store)
         kept = store.read_records(ReadRecords(kinds=REPLAYED_KINDS, limit=LONGEST_JOURNAL)).records
     again = replay(kept)
     for one in again.differences or (None,):
         world.witness.check("P1", one is None, f"a decision made again must be the same: {one}")
     world.witness.reached("a decision was made again", sum(again.counts.values()))
+    c1_no_candle_is_skipped(world, kept)
     if not world.plan:
         assert world.host is not None
         tested = run_backtest(world.recording, world.host.settings, pairs=world.venue.exchange.venue.specs)
@@ -219,3 +235,26 @@ def check_journal(world: "World") -> None:
     for file in sorted(world.disk.folder.iterdir()):
         world.witness.check("A3", DEFAULT_SECRET.encode() not in file.read_bytes(), f"{file.name} holds the API secret")
     world.witness.note("world", f"journal ends at {head.seq}")
+
+
+def m3_nothing_approved_is_forgotten(world: "World", store: ReadOnlyStore) -> None:
+    """What risk holds room for is an order that has not ended."""
+    open_intents = {row.intent.intent_id for row in world.rules.rows.values() if row.open}
+    for cell in store.read_cells(ReadCells(table=RISK_TABLE)).cells:
+        waiting = set(_reserved.decode(cell.payload).reservations)
+        text = f"risk must hold room for open orders alone, does for {sorted(waiting - open_intents)}"
+        world.witness.check("M3", waiting <= open_intents, text)
+
+
+def c1_no_candle_is_skipped(world: "World", kept: tuple[StoredRecord, ...]) -> None:
+    """Every strategy has seen every minute of the market from its first one on, whatever fell meanwhile."""
+    seen: dict[str, list[int]] = {}
+    for row in kept:
+        if row.record.kind == SIGNAL_KIND:
+            score = read_decision(row.record)
+            assert isinstance(score, SignalScore)
+            seen.setdefault(score.strategy, []).append(score.candle_open_ms)
+    for strategy, stamps in seen.items():
+        holes = [after for before, after in itertools.pairwise(stamps) if after != before + MINUTE_MS]
+        text = f"{strategy} must have seen every minute, {len(holes)} do not follow, the first is {holes[:1]}"
+        world.witness.check("C1", not holes, text)

@@ -1,6 +1,7 @@
 """One life of the engine in a world: everything that a real start makes, on a virtual network and a simulated disk."""
 
 import contextlib
+import random
 import ssl
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -18,6 +19,7 @@ from genesis.core.supervisor import SupervisorEvent
 from genesis.domain.pairs import PairSpecs
 from genesis.domain.rest_budget import RestBudget
 from genesis.domain.settings_build import Built, Layer, build
+from genesis.edge.errors import LinkClosed
 from genesis.edge.http import HttpClient
 from genesis.edge.nonce import NonceOwner
 from genesis.edge.rest import RestDoor, RestKey
@@ -101,6 +103,8 @@ class WatchedSocket:
 
     socket: WebSocket
     leaves: Callable[[bytes], None]
+    breaks: Callable[[], bool] = lambda: False
+    """Asked behind a send whether it is to fail after all its bytes have left."""
 
     async def receive_many(self) -> list[bytes]:
         return await self.socket.receive_many()
@@ -108,6 +112,8 @@ class WatchedSocket:
     async def send(self, message: bytes) -> None:
         self.leaves(message)
         await self.socket.send(message)
+        if message.startswith(b'[0,"o') and self.breaks():
+            raise LinkClosed(1006, "the line broke behind the last byte")
 
     async def ping(self) -> None:
         await self.socket.ping()
@@ -182,6 +188,7 @@ class EngineHost:
         self.started = trio.Event()
         self.over = trio.Event()
         self.stopping = trio.Event()
+        self.break_next_send = False
         self.epoch = 0
         self.opened_seq = 0
         self.settings = settings_of(layer)
@@ -210,13 +217,17 @@ class EngineHost:
         walk(self.engine.supervisor.tree(), "")
         return found
 
-    def kill(self, *, shared: bool) -> None:
+    def kill(self, *, shared: bool, power: random.Random | None = None) -> list[str]:
         """In this instant: memory is gone, files are what they are. Its locks die with it.
 
-        With `shared` another engine lives on the same files, and goes on doing so.
+        With `shared` another engine lives on the same files, and goes on doing so. With `power` (that fails) files are
+        what was synced of them, and perhaps more; gives the names of those that lost something.
         """
+        lost: list[str] = []
         if self.process.alive:
-            if not shared:
+            if not shared and power is not None:
+                lost = self.disk.power_cut(power)
+            elif not shared:
                 self.disk.freeze()
             elif self.store is not None:
                 # The dead fold no log back, not even while they are carried out.
@@ -225,6 +236,7 @@ class EngineHost:
             self.ended = "killed"
             self.started.set()
             self.over.set()
+        return lost
 
     def stop(self) -> None:
         """What SIGTERM does."""
@@ -359,7 +371,11 @@ class EngineHost:
     @contextlib.asynccontextmanager
     async def _dial_private(self, uri: str, *, timeout_s: float) -> AsyncIterator[WebSocket]:
         async with calm_websocket(uri, timeout_s=timeout_s) as socket:
-            yield WatchedSocket(socket, lambda frame: self.eyes.leaves(self, frame))
+            yield WatchedSocket(socket, lambda frame: self.eyes.leaves(self, frame), self._send_breaks)
+
+    def _send_breaks(self) -> bool:
+        broken, self.break_next_send = self.break_next_send, False
+        return broken
 
     def _status(self) -> EngineStatus:
         return EngineStatus(mode="sim", version="world")

@@ -15,11 +15,15 @@ import attrs
 import msgspec
 import trio
 
+import actors.config as config_actor
 import actors.connection_private as private_line
 import actors.history as rest
+import actors.journal as journal_actor
 import actors.order as order_actor
 from genesis.core.backoff import Backoff
+from genesis.core.channel import Channel
 from genesis.core.mailbox import Inbox
+from genesis.core.restart import RestartBudget
 from genesis.core.supervisor import Supervisor
 from genesis.domain import order_fills, order_hearing, order_requests
 from genesis.domain.account_machine import AccountMachine
@@ -27,10 +31,17 @@ from genesis.domain.order_machine import OrderMachine
 from genesis.domain.order_reconcile import OrderReconciler
 from genesis.domain.order_session import Fence
 from genesis.domain.order_state import OrderEvent
+from genesis.domain.risk_machine import RiskMachine
 from genesis.edge import store
 from genesis.edge.nonce import NonceOwner
 from genesis.edge.send_ledger import SendLedger
+from genesis.engine import Engine
+from protocols.bitfinex.sequence import SequenceAudit
+from protocols.bitfinex.session import PublicSession
+from protocols.journal import Commit, Committed
 from protocols.orders import CommandInDoubt, HistoryFailed, HistoryReport, OrderState, RequestNotice
+from protocols.risk import TradingState
+from web.api import Api
 
 E, S = OrderEvent, OrderState
 
@@ -188,6 +199,105 @@ def _snapshot_is_not_read(old: Any) -> Any:
     return on_snapshot
 
 
+def _journal_answers_first(old: Any) -> Any:
+    async def serve(self: Any, ctx: Any, batch: Any) -> None:
+        for envelope in batch:
+            if isinstance(envelope.message, Commit):
+                envelope.reply(Committed(first_seq=0, new=(True,) * len(envelope.message.records)))
+        await old(self, ctx, batch)
+
+    return serve
+
+
+def _scores_out_of_turn(old: Any) -> Any:
+    def take(self: Any, limit: int) -> Any:
+        return old(self, limit)[::-1]
+
+    return take
+
+
+def _redelivered_last(old: Any) -> Any:
+    def put_back(self: Any, envelopes: Any) -> None:
+        self.redelivered += len(envelopes)
+        self.queue.extend(envelopes)
+
+    return put_back
+
+
+def _stops_from_the_front(old: Any) -> Any:
+    async def stop_all(self: Any) -> None:
+        self._children.reverse()
+        try:
+            await old(self)
+        finally:
+            self._children.reverse()
+
+    return stop_all
+
+
+def _half_a_change(old: Any) -> Any:
+    def after(layers: Any, now: Any, asked: Any, *, at_ms: int) -> Any:
+        first = dict(list(asked.changes.items())[:1])
+        return old(layers, now, msgspec.structs.replace(asked, changes=first), at_ms=at_ms)
+
+    return after
+
+
+def _resumes_at_start(old: Any) -> Any:
+    def restore(self: Any, cells: Any) -> None:
+        old(self, cells)
+        self.state.trading = TradingState.ACTIVE
+
+    return restore
+
+
+def _no_audit_row(old: Any) -> Any:
+    def on_command(self: Any, command: Any) -> Any:
+        outputs = old(self, command)
+        kept = tuple(record for record in outputs.records if record.kind != "SetTradingState")
+        return attrs.evolve(outputs, records=kept)
+
+    return on_command
+
+
+def _scope_unread(old: Any) -> Any:
+    def admit(self: Any, claims: Any, address: str, scope: Any) -> None:
+        old(self, claims, address, None if claims is not None else scope)
+
+    return admit
+
+
+def _crashes_uncounted(old: Any) -> Any:
+    def on_event(self: Any, event: Any) -> None:
+        old(self, event)
+        self.restarts_total = min(self.restarts_total, 1)
+
+    return on_event
+
+
+def _a_tenth_of_the_budget(old: Any) -> Any:
+    def spend(self: Any, now: float) -> bool:
+        return bool(old(self, now)) and len(self._spent) <= self.intensity // 10
+
+    return spend
+
+
+def _budget_without_end(old: Any) -> Any:
+    def spend(self: Any, now: float) -> bool:
+        old(self, now)
+        return True
+
+    return spend
+
+
+def _two_stops(old: Any) -> Any:
+    def order(intent: Any, *, cid: int, group_id: int, session: int) -> Any:
+        command = old(intent, cid=cid, group_id=group_id, session=session)
+        return msgspec.structs.replace(command, amount=command.amount * 2)
+
+    return order
+
+
 def _never(result: Any) -> Callable[[Any], Any]:
     return lambda old: lambda *args, **terms: result
 
@@ -270,8 +380,53 @@ MUTANTS: Final = {
     "rest-says-nothing": Mutant(
         "questions about history are never answered", rest.HistoryActor, "_serve_orders", lambda old: _wait_for_ever
     ),
+    "gap-unread": Mutant(
+        "a gap in a socket's numbers is not noticed",
+        SequenceAudit,
+        "_count_account",
+        _never(None),
+        also=((SequenceAudit, "_count_public", _never(None)),),
+    ),
+    "checksum-unread": Mutant("a book's checksum is not compared", PublicSession, "_on_checksum", _never(None)),
+    "journal-answers-first": Mutant(
+        "the journal answers before the disk has what it was told",
+        journal_actor.JournalActor,
+        "_serve",
+        _journal_answers_first,
+    ),
+    "last-first": Mutant("a channel gives its newest message first", Channel, "take", _scores_out_of_turn),
+    "redelivered-last": Mutant(
+        "what a dead actor had in its hands comes back behind the rest", Channel, "put_back", _redelivered_last
+    ),
+    "stops-forward": Mutant(
+        "children are stopped in the order of their start", Supervisor, "_stop_all", _stops_from_the_front
+    ),
+    "budget-without-end": Mutant("a branch may fail as often as it likes", RestartBudget, "spend", _budget_without_end),
+    "tenth-of-a-budget": Mutant(
+        "a branch gives up long before its budget is spent", RestartBudget, "spend", _a_tenth_of_the_budget
+    ),
+    "settings-unkept": Mutant(
+        "settings are in force before the journal has them", config_actor.ConfigActor, "_commit", lambda old: _nothing
+    ),
+    "settings-forgotten": Mutant(
+        "a start does not read what was set while running",
+        config_actor,
+        "at_start",
+        lambda old: lambda layers, stored, *, at_ms: old(layers, (), at_ms=at_ms),
+    ),
+    "half-a-change": Mutant("of two settings changed together one changes", config_actor, "after", _half_a_change),
+    "halt-forgotten": Mutant("a restart ends a halt", RiskMachine, "restore", _resumes_at_start),
+    "audit-silent": Mutant("a halt by a person is not written down", RiskMachine, "on_command", _no_audit_row),
+    "scope-unread": Mutant("any token may do anything", Api, "admit", _scope_unread),
+    "crashes-uncounted": Mutant("the counter of crashes stands still", Engine, "_on_event", _crashes_uncounted),
+    "room-held": Mutant("risk holds room for orders that have ended", RiskMachine, "release_ended", _never(None)),
+    "twice-the-size": Mutant("twice what risk allowed is ordered", order_requests, "submit_order", _two_stops),
     "slow-comeback": Mutant("a crashed actor pauses for ten minutes", Backoff, "delay_s", _never(600.0)),
 }
+
+
+async def _nothing(*_: Any) -> None:
+    await trio.lowlevel.checkpoint()
 
 
 async def _wait_for_ever(*_: Any) -> None:

@@ -5,12 +5,18 @@ from pathlib import Path
 from typing import Final
 
 from genesis.worlds.mutants import MUTANTS
-from genesis.worlds.sweep import Totals
+from genesis.worlds.sweep import Caught, Totals
 
 TITLE: Final = """# What breaks, and what does not
 
 Engine, exchange, web and journal run unchanged in simulated worlds: a virtual network, clock and disk, where the seed
 alone decides what happens. The figures below are written by `genesis chaos`; nobody types them.
+"""
+
+DEFECTS: Final = """# Deliberate defects
+
+A rule that was never seen to be broken proves nothing. Each line is a defect that somebody could put into the engine
+by accident; the worlds of `genesis chaos` must find every one. Written by `genesis chaos --mutants`; nobody types it.
 """
 
 
@@ -44,18 +50,18 @@ def write_figures(path: Path, totals: Totals, *, first_seed: int, hours: float, 
     _replace(path, "sweep", "".join(text))
 
 
-def write_hunt(path: Path, caught: dict[str, tuple[int, str] | None], *, hours: float, faults_an_hour: float) -> None:
-    """The part with the deliberate defects."""
+def write_hunt(path: Path, caught: list[Caught], *, hours: float, faults_an_hour: float) -> None:
+    """A page of its own: the deliberate defects."""
     rows = [
-        (name, MUTANTS[name].text, *(("**no**", "") if found is None else (f"world {found[0]}", found[1])))
-        for name, found in caught.items()
+        (f"`{one.mutant}`", MUTANTS[one.mutant].text, one.seed if one.rule else "**not caught**", one.worlds, one.rule)
+        for one in caught
     ]
-    number = sum(found is not None for found in caught.values())
+    number = sum(bool(one.rule) for one in caught)
     text = (
-        f"## Deliberate defects\n\n{number} of {len(caught)} are caught, in worlds of {hours:g} virtual hours with"
-        f" {faults_an_hour:g} faults an hour. A rule that was never seen to be broken proves nothing.\n\n"
+        f"{number} of {len(caught)} are caught, in worlds of {hours:g} virtual hours with {faults_an_hour:g} faults an"
+        " hour, each by the first world that breaks a rule.\n\n"
     )
-    _replace(path, "defects", text + _table(("defect", "what it does", "caught by", "rule"), rows))
+    _replace(path, "defects", text + _table(("defect", "what it breaks", "seed", "worlds", "rule"), rows), DEFECTS)
 
 
 def _table(head: tuple[str, ...], rows: Iterable[tuple[object, ...]]) -> str:
@@ -64,10 +70,10 @@ def _table(head: tuple[str, ...], rows: Iterable[tuple[object, ...]]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _replace(path: Path, part: str, text: str) -> None:
-    """Put this part where it stands, or at the end."""
+def _replace(path: Path, part: str, text: str, title: str = TITLE) -> None:
+    """Put this part where it stands, or at the end of a page that begins with `title`."""
     begin, end = f"<!-- {part} -->", f"<!-- end of {part} -->"
-    whole = path.read_text(encoding="utf-8") if path.is_file() else TITLE
+    whole = path.read_text(encoding="utf-8") if path.is_file() else title
     block = f"{begin}\n\n{text}\n{end}"
     if begin in whole and end in whole:
         head, _, rest = whole.partition(begin)

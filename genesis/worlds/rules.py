@@ -4,8 +4,9 @@ What the engine made durable is compared with what leaves it and with what the v
 engine's own opinion where the journal or the venue can tell.
 """
 
+from collections import Counter
 from collections.abc import Callable
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 import trio
@@ -22,6 +23,9 @@ from protocols.orders import Fill, OrderState, OrderUpdate, Purpose
 from protocols.risk import TradingState
 from protocols.units import ZERO
 
+if TYPE_CHECKING:
+    from genesis.worlds.rules_inside import InsideRules
+
 AGE_GRACE_S: Final = 10.0
 """An entry may wait in the socket's send for at most its time-out, and for a slow disk before that."""
 
@@ -35,8 +39,9 @@ _REACHABLE: Final = {state: {*events.values(), state} for state, events in ORDER
 class Rules:
     """One per world: it remembers over all lives of the engine what each of them promised."""
 
-    def __init__(self, witness: Witness, newest: Callable[[], EngineHost | None]) -> None:
+    def __init__(self, witness: Witness, newest: Callable[[], EngineHost | None], inside: "InsideRules") -> None:
         self.witness = witness
+        self.inside = inside
         self.newest = newest
         self.rows: dict[int, OrderRow] = {}
         self.fences: dict[EngineHost, Fence] = {}
@@ -48,6 +53,7 @@ class Rules:
         self.durable_seq = 0
         self.halted_since: dict[EngineHost, float] = {}
         self.crashes: list[float] = []
+        self.crashes_of: Counter[EngineHost] = Counter()
 
     # --- what became durable --------------------------------------------------------------------------------------
 
@@ -65,7 +71,9 @@ class Rules:
         for record, new in zip(commit.records, answer.new, strict=True):
             if not new:
                 self.witness.reached("a record was said again and not written twice")
-            elif record.kind == "OrderUpdate":
+                continue
+            self.inside.committed(record.kind, record.key, record.payload)
+            if record.kind == "OrderUpdate":
                 self.m8_only_legal_transitions(_update.decode(record.payload))
             elif record.kind == "Fill":
                 self.m6_each_trade_is_booked_once(record.key or "", _fill.decode(record.payload))
@@ -144,6 +152,9 @@ class Rules:
         if not halted:
             self.halted_since.pop(host, None)
         late = since is not None and opens and trio.current_time() - since > 1.0
+        # The journal's last word, whatever the engine of now believes: a halt holds over restarts.
+        latch, at_s = self.inside.latch
+        late = late or (latch == TradingState.HALTED.value and opens and trio.current_time() - at_s > 1.0)
         self.witness.check("M9", not late, f"{kind} of order {cid} left {host} while trading was halted")
 
     def _cid_of(self, venue_id: int) -> int:
@@ -192,10 +203,12 @@ class Rules:
     def event(self, host: EngineHost, event: SupervisorEvent) -> None:
         if not host.process.alive:
             return
+        self.inside.event(host, event)
         if event.kind in (EventKind.CRASHED, EventKind.ZOMBIE, EventKind.ESCALATED, EventKind.DEAD_LETTER):
             self.witness.note("actor", f"{host} {event.kind} {event.path} {event.generation} {event.text[:100]}")
         if event.kind is EventKind.CRASHED:
             self.crashes.append(trio.current_time())
+            self.crashes_of[host] += 1
             self.witness.reached("an actor crashed and was restarted")
             self.witness.reached("the progress watchdog found a stuck actor", "progress" in event.text)
         elif event.kind is EventKind.ESCALATED:

@@ -95,3 +95,44 @@ def sweep(
         totals.add(outcome)
         told(outcome)
     return totals
+
+
+@attrs.frozen(kw_only=True)
+class Hunt:
+    """One deliberate defect, and how many worlds from `first_seed` on may be tried on it."""
+
+    mutant: str
+    first_seed: int
+    seeds: int
+    hours: float
+    faults_an_hour: float
+
+
+@attrs.frozen(kw_only=True)
+class Caught:
+    """The world that caught it (None: none did) and the rule that was broken first."""
+
+    mutant: str
+    worlds: int
+    seed: int | None = None
+    rule: str = ""
+
+
+def run_hunt(hunt: Hunt) -> Caught:
+    """World after world with the same defect, until a rule is broken."""
+    for number in range(hunt.seeds):
+        seed = hunt.first_seed + number
+        errand = Errand(seed=seed, hours=hunt.hours, faults_an_hour=hunt.faults_an_hour, mutant=hunt.mutant)
+        outcome = run_errand(errand)
+        if outcome.violations:
+            return Caught(mutant=hunt.mutant, worlds=number + 1, seed=seed, rule=outcome.violations[0].rule)
+    return Caught(mutant=hunt.mutant, worlds=hunt.seeds)
+
+
+def hunts(wanted: Iterable[Hunt], *, processes: int = 1) -> Iterator[Caught]:
+    """What became of each, as they end."""
+    if processes == 1:
+        yield from map(run_hunt, wanted)
+        return
+    with multiprocessing.get_context("spawn").Pool(processes, maxtasksperchild=1) as pool:
+        yield from pool.imap_unordered(run_hunt, wanted)

@@ -11,8 +11,10 @@ import trio
 from genesis.simulator.faults import FaultKind, FaultRule
 from genesis.worlds.engine_host import ENGINE_ADDRESS, EngineHost
 from genesis.worlds.plan import LONGEST_WAIT_S, PlannedFault
+from genesis.worlds.rules_inside import FIRST_PAIR
 from genesis.worlds.virtual_socket import Endpoint
-from genesis.worlds.web_client import read_nothing, strangers_knock
+from genesis.worlds.web_client import boss_halts, read_nothing, strangers_knock
+from protocols.config import SetSettings, SettingsApplied, SettingsRefused
 from protocols.orders import CancelIntent, Flatten, OrderIntent, OrderType, Purpose, UpdateIntent
 from protocols.risk import ManualOrder, SetTradingState, TradingState
 from protocols.units import Side, Symbol
@@ -26,13 +28,19 @@ LATEST_GHOST_S = 60.0
 """No byte is later than the one, no order is carried out later than the other after it has arrived: together they stay
 below the engine's quarantine of 150 s, which is a bet on just that."""
 WISH_S = 20.0
-NOT_ON_THE_STACK = frozenset({"kill_at_step", "usurper", "crash"})
+BUSY = ("signal", "risk", "order", "account", "market_cache", "history", "journal", "connection_private")
+NOT_ON_THE_STACK = frozenset({"kill_at_step", "power_cut", "usurper", "crash"})
 """What ends the very task that is about to send comes a little later, as it would from outside."""
 
 
 async def _asked(control: Callable[[Any], Any] | None, wish: Any) -> None:
     assert control is not None, "an engine in a world has all of its controls"
     await control(wish)
+
+
+async def _answered(control: Callable[[Any], Any] | None, wish: Any) -> Any:
+    assert control is not None, "an engine in a world has all of its controls"
+    return await control(wish)
 
 
 class Trouble:
@@ -43,6 +51,7 @@ class Trouble:
         self.chance = chance
         self.ends_at = 0.0
         self._wishes = 0
+        self._pairs = 0
         self._aimed: list[tuple[float, str]] = []
 
     def meet(self, fault: PlannedFault) -> None:
@@ -255,6 +264,30 @@ class Trouble:
     def _handshake_refused(self) -> str:
         return self._reset() + self._rule(FaultKind.HANDSHAKE, times=self.chance.randint(1, 3))
 
+    def _rest_down(self) -> str:
+        """An order's line breaks when it has left, and for as long as a quarantine REST answers no question."""
+        self._half_sent()
+        lasts = self.chance.uniform(30, 400)
+        rule = FaultRule(kind=FaultKind.SERVER_ERROR)
+        desk = self.world.venue.exchange.faults
+        desk.add(rule)
+
+        def mend() -> None:
+            if rule in desk.rules:
+                desk.rules.remove(rule)
+
+        self._later(self._for(lasts, lasts), mend)
+        return f"for {lasts:.0f} s"
+
+    def _half_sent(self) -> str:
+        """All bytes of the next order leave, and its sender is told that the line broke."""
+        host = self._live()
+        if host is None:
+            return "nobody"
+        host.break_next_send = True
+        self._for(60, 61)
+        return str(host)
+
     # --- the engine's process -------------------------------------------------------------------------------------
 
     def _crash(self) -> str:
@@ -293,6 +326,45 @@ class Trouble:
         self._for(90, 91)
         return name
 
+    def _crash_busy(self) -> str:
+        """An actor dies some steps after it has taken messages, and has them in its hands."""
+        host = self._live()
+        if host is None or host.engine is None:
+            return "nobody"
+        engine, world = host.engine, self.world
+        name = self.chance.choice(BUSY)
+        path = next(path for path in host.leaves() if path.rpartition("/")[2] == name)
+        steps = self.chance.randint(1, 6)
+        box = engine.plan.mailboxes[name]
+        lease = box.lease
+
+        async def leased(*args: Any) -> Any:
+            found = await lease(*args)
+            if found and "lease" in box.__dict__:
+                del box.__dict__["lease"]
+
+                def strike() -> None:
+                    if host.process.alive:
+                        busy = box.unacked > 0
+                        engine.supervisor.kill(path, reason="a planned crash with messages in its hands")
+                        world.witness.reached("an actor was killed with messages in its hands", busy)
+
+                world.steps.ring_at(world.steps.count + steps, strike)
+            return found
+
+        box.__dict__["lease"] = leased
+        self._for(90, 91)
+        return f"{path} {steps} steps behind its next batch"
+
+    def _power_cut(self) -> str:
+        """The machine goes dark: what was written and not synced may be lost or half there."""
+        host = self._live()
+        if host is None:
+            return "nobody"
+        steps = self.chance.randint(1, 150)
+        self.world.steps.ring_at(self.world.steps.count + steps, lambda: self._kill(host, power=self.chance))
+        return f"{steps} steps from now"
+
     def _kill_at_step(self) -> str:
         host = self._live()
         if host is None:
@@ -301,11 +373,13 @@ class Trouble:
         self.world.steps.ring_at(self.world.steps.count + steps, lambda: self._kill(host))
         return f"{steps} steps from now"
 
-    def _kill(self, host: EngineHost) -> None:
+    def _kill(self, host: EngineHost, power: random.Random | None = None) -> None:
         if host.process.alive and not host.over.is_set():
             self.world.witness.note("kill", f"{host} at step {self.world.steps.count}")
             self.world.witness.reached("the process was killed")
-            host.kill(shared=host is not self.world.host)
+            lost = host.kill(shared=host is not self.world.host, power=power)
+            self.world.witness.reached("the power failed", power is not None)
+            self.world.witness.reached("a power cut lost bytes", len(lost))
             self.world.network.die(host.process, politely=self.chance.random() < 0.5)
             self.ends_at = max(self.ends_at, trio.current_time())
 
@@ -477,6 +551,53 @@ class Trouble:
 
         self._wish(update)
         return f"{order.intent_id} to {price}"
+
+    def _new_settings(self) -> str:
+        """A person changes two settings that must stay alike."""
+        self._pairs += 1
+        pair = FIRST_PAIR + self._pairs
+        wish = SetSettings(
+            changes={"risk.max_trades_per_day": pair, "risk.max_trades_per_symbol": pair},
+            actor="chaos",
+            reason="a drill",
+            correlation_id=f"settings-{pair}",
+        )
+
+        async def ask(host: EngineHost) -> None:
+            self.world.inside.settings_asked(pair)
+            answer = await _answered(host.controls.settings, wish)
+            if isinstance(answer, SettingsApplied):
+                self.world.inside.settings_answered(pair, answer.version)
+
+        self._wish(ask)
+        return f"both limits to {pair}"
+
+    def _bad_settings(self) -> str:
+        """One of two changes is impossible: none may happen."""
+        wish = SetSettings(
+            changes={"risk.max_trades_per_day": FIRST_PAIR - 1, "risk.max_drawdown": "7"},
+            actor="chaos",
+            reason="a drill",
+            correlation_id=f"bad-settings-{self._wishes}",
+        )
+
+        async def ask(host: EngineHost) -> None:
+            answer = await _answered(host.controls.settings, wish)
+            refused = not isinstance(answer, SettingsApplied)
+            self.world.witness.check("S2", refused, f"settings that cannot be must be refused, were {answer}")
+            self.world.witness.reached("impossible settings were refused", isinstance(answer, SettingsRefused))
+
+        self._wish(ask)
+        return "a drawdown of 7"
+
+    def _boss(self) -> str:
+        host = self._live()
+        if host is None or host.tokens is None:
+            return "no web"
+        self._wishes += 1
+        self.world.start_soon(boss_halts, host, self.world, f"web {self._wishes}")
+        self._for(60, 61)
+        return "a halt over the web, and its end"
 
     def _slow_browser(self) -> str:
         host = self._live()

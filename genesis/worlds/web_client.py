@@ -1,6 +1,6 @@
 """People and strangers at the engine's web, from another process of its machine: who reads nothing, and who may not."""
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import trio
 
@@ -9,6 +9,9 @@ from genesis.worlds.network import LOOPBACK
 from genesis.worlds.process import Process
 from genesis.worlds.witness import Witness
 from web.tokens import Scope
+
+if TYPE_CHECKING:
+    from genesis.worlds.world import World
 
 GIVEN_UP_S: Final = 15.0
 
@@ -55,9 +58,9 @@ async def strangers_knock(host: EngineHost, witness: Witness) -> None:
         (
             "another site",
             403,
-            _request("POST", halt, headers=(bearer, "Origin: http://evil.example"), body='{"reason":"x"}'),
+            _request("POST", halt, headers=(bearer, "Origin: http://evil.example"), body='{"reason":"web stranger"}'),
         ),
-        ("too small a scope", 403, _request("POST", halt, headers=(bearer,), body='{"reason":"x"}')),
+        ("too small a scope", 403, _request("POST", halt, headers=(bearer,), body='{"reason":"web stranger"}')),
         ("a reader", 200, _request("GET", status, headers=(bearer,))),
     ]
     for name, expected, request in doors:
@@ -65,6 +68,22 @@ async def strangers_knock(host: EngineHost, witness: Witness) -> None:
         if answer is not None and host.process.alive:
             witness.check("A2", answer in (expected, 429, 503), f"{name} must be answered {expected}, was {answer}")
             witness.reached(f"the web answered {answer} to {name}")
+
+
+async def boss_halts(host: EngineHost, world: "World", reason: str) -> None:
+    """Somebody who may halts trading over the web, and lets it go on half a minute later."""
+    Process("browser", host.process.machine).enter()
+    assert host.tokens is not None
+    token = host.tokens.mint(subject="boss", scope=Scope.ADMIN, life_s=600).token
+    bearer = f"Authorization: Bearer {token}"
+    for what, word in (("halt", f"{reason} halt"), ("resume-trading", f"{reason} resume")):
+        world.inside.web_wishes[word] = True
+        request = _request("POST", f"/api/v2/risk/unified/{what}", headers=(bearer,), body=f'{{"reason":"{word}"}}')
+        answer = await _ask(request)
+        if answer is not None and host.process.alive:
+            world.witness.check("A2", answer in (200, 202, 429, 503), f"the boss must be answered 200, was {answer}")
+            world.inside.web_answered(word, answer)
+        await trio.sleep(30)
 
 
 async def read_nothing(host: EngineHost, witness: Witness, until: float) -> None:

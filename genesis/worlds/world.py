@@ -30,6 +30,7 @@ from genesis.worlds.market import made_up_recording
 from genesis.worlds.network import Network
 from genesis.worlds.plan import plan_of
 from genesis.worlds.rules import Rules
+from genesis.worlds.rules_inside import FIRST_PAIR, InsideRules
 from genesis.worlds.trouble import Trouble
 from genesis.worlds.venue_host import VENUE_ADDRESS, VENUE_NAME, VenueHost
 from genesis.worlds.witness import Line, Violation, Witness
@@ -56,6 +57,7 @@ PACES: Final[tuple[tuple[ModuleType, str, float], ...]] = (
 """Who looks at something now and then does so less often in a world: where nothing moved, looks were most of its steps.
 No limit that they look for is as short as these."""
 DECIDED_WITHIN_S: Final = 5.0
+INSIDE_LOOK_S: Final = 5.0
 LOCK_NAME: Final = "live.sqlite.lock"
 
 
@@ -75,8 +77,8 @@ def world_layer(symbols: tuple[str, ...]) -> Layer:
                 for symbol in symbols
                 for slow in (3, 5)
             ],
-            "risk.max_trades_per_day": 10_000,
-            "risk.max_trades_per_symbol": 10_000,
+            "risk.max_trades_per_day": FIRST_PAIR,
+            "risk.max_trades_per_symbol": FIRST_PAIR,
             "risk.max_daily_loss": "0.9",
             "risk.max_drawdown": "0.9",
             "risk.position_fraction": "0.05",
@@ -137,7 +139,7 @@ class World:
         chance = self.chance = Chance(seed)
         shape = chance.port("shape")
         self.symbols = ("tBTCUSD", "tETHUSD") if shape.random() < 0.1 else ("tBTCUSD",)
-        self.with_web = shape.random() < 0.2
+        self.with_web = shape.random() < 0.25
         self.network = Network(chance.port("net"))
         self.network.names[VENUE_NAME] = VENUE_ADDRESS
         weather = self.network.weather_of(ENGINE_ADDRESS)
@@ -165,7 +167,8 @@ class World:
         self.disk = Disk(scratch_folder())
         self.host: EngineHost | None = None
         self.lives = 0
-        self.rules = Rules(self.witness, lambda: self.host)
+        self.inside = InsideRules(self, self.witness)
+        self.rules = Rules(self.witness, lambda: self.host, self.inside)
         self.trouble = Trouble(self, chance.port("trouble"))
         self.virtual_s = 0.0
         self._restarts = chance.port("restarts")
@@ -253,9 +256,11 @@ class World:
         self.steps.livelock = self._stands_still
         self.venue = VenueHost(self.recording, self.chance.port("venue"), self.witness)
         self.venue.exchange.on_order = self._heard
+        self.inside.watch_frames()
         async with trio.open_nursery() as nursery:
             self._nursery = nursery
             nursery.start_soon(self.network.run)
+            nursery.start_soon(self._look_inside)
             await nursery.start(self.venue.run)
             if not self.plan:
                 await trio.sleep_until(LATE_START_S)
@@ -275,12 +280,19 @@ class World:
             self._finishing = True
             if host is not None and host.engine is not None and host.process.alive:
                 check_machinery(host, self.witness, tasks_at_start=tasks, sockets_at_start=0)
+                self.inside.settings_at_the_end(host)
+                self.inside.counters_at_the_end(host)
                 host.stop()
                 await host.over.wait()
                 check_journal(self)
             check_rates(self.rules, self.witness, self.hours)
             self.virtual_s = trio.current_time()
             nursery.cancel_scope.cancel()
+
+    async def _look_inside(self) -> None:
+        while True:
+            await trio.sleep(INSIDE_LOOK_S)
+            self.inside.look()
 
     def _leaves(self, host: EngineHost, frame: bytes) -> None:
         self.rules.leaves(host, frame)
@@ -341,6 +353,8 @@ def simulate(
         with contextlib.ExitStack() as paces:
             for module, name, value in PACES:
                 paces.enter_context(patch.object(module, name, value))
+            paces.enter_context(world.inside.installed())
+            paces.enter_context(world.disk.watched())
             run_virtual(seed, world.main, steps=world.steps)
     except BaseException as error:  # noqa: ASYNC103 - no task is around this: it starts the loop
         if isinstance(error, Exception):

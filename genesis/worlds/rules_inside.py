@@ -1,0 +1,335 @@
+"""The rules of what the engine is made of: mailboxes, restarts, settings, tokens, and sockets that lost a frame.
+
+Each is looked at from outside the code that it is about: a model of restart budgets beside the supervisor's own, the
+venue's knowledge of which frames it lost beside the engine's counters.
+"""
+
+import contextlib
+from collections import Counter, deque
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, Final
+from unittest.mock import patch
+
+import msgspec
+import trio
+
+from genesis.core.channel import Channel, Overflow
+from genesis.core.events import EventKind, SupervisorEvent
+from genesis.core.mailbox import Mailbox
+from genesis.domain.order_machine import OrderMachine
+from genesis.simulator.faults import FaultKind
+from genesis.simulator.session import Session
+from genesis.worlds.engine_host import EngineHost
+from genesis.worlds.witness import Witness
+from protocols.bitfinex.events import FLAG_SEQ_ALL
+from protocols.orders import HistoryReport, OrderSnapshot, RequestNotice, VenueOrder, VenueTrade
+from protocols.risk import SetTradingState
+
+if TYPE_CHECKING:
+    from genesis.worlds.world import World
+
+RESYNC_WITHIN_S: Final = 150.0
+"""Heartbeats come every 15 s, a dead line is known after two silences, and whoever hears it may hang for a while."""
+START_WITHIN_S: Final = 1.0
+FIRST_PAIR: Final = 10_000
+"""Both limits of trades begin with it, and every change sets both alike."""
+ESCALATE_WITHIN_S: Final = 1.0
+LONGEST_PAUSE_S: Final = {"journal": 0.35, "trading": 1.25}
+"""Of those that a trade waits for: longer pauses would be an outage."""
+OF_A_SESSION: Final = (VenueOrder, VenueTrade, RequestNotice, OrderSnapshot, HistoryReport)
+
+_state = msgspec.json.Decoder(SetTradingState)
+
+
+class InsideRules:
+    """One per world."""
+
+    def __init__(self, world: "World", witness: Witness) -> None:
+        self.world = world
+        self.witness = witness
+        self.versions: set[int] = set()
+        self.pairs_asked: list[int] = []
+        self.pairs_possible = {FIRST_PAIR}
+        self.web_wishes: dict[str, bool] = {}
+        self.switches: Counter[str] = Counter()
+        self.latch: tuple[str, float] = ("ACTIVE", 0.0)
+        self._crashed: dict[tuple[EngineHost, str], deque[float]] = {}
+        self._owed: dict[tuple[EngineHost, str], float] = {}
+        self._due: dict[tuple[EngineHost, str], float] = {}
+        self._ready: set[tuple[EngineHost, str]] = set()
+        self._places: dict[tuple[EngineHost, str], int] = {}
+        self._last_stopped: dict[tuple[EngineHost, str], int] = {}
+        self._given: dict[Channel[Any], tuple[Any, int]] = {}
+        self._acked: dict[Channel[Any], int] = {}
+
+    @contextlib.contextmanager
+    def installed(self) -> Iterator[None]:
+        """Look over the shoulder of every mailbox and of the order machine, for the time of a run."""
+        with contextlib.ExitStack() as stack:
+            for where, name, method in (
+                (Mailbox, "lease", self._lease(Mailbox.lease)),
+                (Mailbox, "ack", self._ack(Mailbox.ack)),
+                (OrderMachine, "on_event", self._hears(OrderMachine.on_event)),
+            ):
+                stack.enter_context(patch.object(where, name, method))
+            yield
+
+    # --- mailboxes ------------------------------------------------------------------------------------------------
+
+    def _lease(self, old: Any) -> Any:
+        """E2: what one sender put into a channel comes out in that order, and nothing acked comes again."""
+        witness, given, acked = self.witness, self._given, self._acked
+
+        async def lease(box: Mailbox, term: Any, limit: int, until: float) -> Any:
+            batch = await old(box, term, limit, until)
+            for envelope in batch:
+                channel = envelope.channel
+                if channel.overflow is Overflow.BLOCK:
+                    last_term, last = given.get(channel, (None, -1))
+                    floor = max(last if last_term is term else -1, acked.get(channel, -1))
+                    if envelope.seq <= floor:
+                        text = f"{channel.name} must give numbers above {floor}, gave {envelope.seq}"
+                        witness.check("E2", False, text)
+                    given[channel] = (term, envelope.seq)
+            if batch:
+                witness.checks["E2"] += 1
+            return batch
+
+        return lease
+
+    def _ack(self, old: Any) -> Any:
+        """E2: no ack by a generation that is over."""
+        witness, acked = self.witness, self._acked
+
+        def ack(box: Mailbox, term: Any, envelopes: Any) -> None:
+            over = term.over
+            old(box, term, envelopes)
+            witness.check("E2", not over, f"{term} is over and acked all the same")
+            for envelope in envelopes:
+                if envelope.channel.overflow is Overflow.BLOCK:
+                    acked[envelope.channel] = max(acked.get(envelope.channel, -1), envelope.seq)
+
+        return ack
+
+    def _hears(self, old: Any) -> Any:
+        """M10: a frame of an older session changes nothing."""
+        witness = self.witness
+
+        def on_event(machine: OrderMachine, event: Any, *, now: float, wall_ms: int) -> None:
+            fence = machine.fence
+            stale = isinstance(event, OF_A_SESSION) and (event.session < fence.session or event.session <= fence.dead)
+            before = fence.serial
+            old(machine, event, now=now, wall_ms=wall_ms)
+            if stale:
+                witness.reached("a frame of an older session was heard")
+                text = f"{type(event).__name__} of session {event.session} changed an order in {fence.session}"
+                witness.check("M10", fence.serial == before, text)
+
+        return on_event
+
+    # --- sockets that lost a frame --------------------------------------------------------------------------------
+
+    def watch_frames(self) -> None:
+        """M13: the venue knows what it lost, doubled and swapped; the engine must leave that socket."""
+        desk = self.world.venue.exchange.faults
+        old = desk._happens
+
+        def happens(kind: FaultKind, text: str = "", session: Session | None = None) -> Any:
+            rule = old(kind, text, session)
+            if rule is not None and session is not None:
+                self._lost(kind, text, session)
+            return rule
+
+        desk.__dict__["_happens"] = happens
+
+    def _lost(self, kind: FaultKind, text: str, session: Session) -> None:
+        host, exchange = self.world.host, self.world.venue.exchange
+        if host is None or host.engine is None or not host.process.alive or not text.startswith("["):
+            return
+        private = session.key is not None
+        alike = [other.number for other in exchange.sessions.values() if (other.key is not None) == private]
+        if session.number != max(alike, default=0):
+            return
+        engine = host.engine
+        stats = engine.stats["connection_private" if private else engine.public_names[0]]
+        if not stats.connected:
+            return
+        sockets, checksums = stats.sockets, stats.bad_checksums
+        # Notifications carry no number: one too many or too few, or one that changed places, cannot be seen.
+        silent = text.startswith('[0,"n"') or (private and kind is FaultKind.REORDER)
+        numbered = bool(session.numbers.flags & FLAG_SEQ_ALL) and not silent
+
+        def look() -> None:
+            if self.world.host is not host or not host.process.alive or host.over.is_set() or host.stopping.is_set():
+                return
+            left = stats.sockets > sockets or not stats.connected
+            if kind is FaultKind.BAD_CHECKSUM:
+                known = left or stats.bad_checksums > checksums
+                self.witness.check("M13", known, f"a wrong checksum on socket {session.number} was not noticed")
+                self.witness.reached("a book was thrown away for its checksum", stats.bad_checksums - checksums)
+            else:
+                text = f"after a '{kind.value}' socket {session.number} is in use {RESYNC_WITHIN_S:g} s later"
+                self.witness.check("M13", left, text)
+                self.witness.reached("a socket with a gap was left", left)
+
+        if kind is FaultKind.BAD_CHECKSUM or (
+            numbered and kind in (FaultKind.LOSE, FaultKind.DUPLICATE, FaultKind.REORDER)
+        ):
+            self.world.network.at(trio.current_time() + RESYNC_WITHIN_S, look)
+
+    # --- restarts -------------------------------------------------------------------------------------------------
+
+    def event(self, host: EngineHost, event: SupervisorEvent) -> None:
+        """E4: restarts come in time, and a branch gives up exactly when its budget is spent."""
+        if not host.process.alive:
+            return
+        key, now = (host, event.path), trio.current_time()
+        parent = (host, event.path.rpartition("/")[0])
+        match event.kind:
+            case EventKind.STARTED:
+                self._places.setdefault(key, len(self._places))
+                due = self._due.pop(key, None)
+                if due is not None:
+                    late = now > due + START_WITHIN_S
+                    self.witness.check("E4", not late, f"{event.path} started {now - due:.1f} s late")
+                    self.witness.reached("a restart came in time")
+            case EventKind.READY:
+                self._ready.add(key)
+            case EventKind.CRASHED:
+                if key in self._ready and not host.stopping.is_set():
+                    self._due[key] = now
+                self._count(host, parent, now)
+            case EventKind.BACKING_OFF:
+                if key in self._due:
+                    self._due[key] = now + event.delay_s
+                branch = event.path.split("/")[1] if "/" in event.path else ""
+                limit = LONGEST_PAUSE_S.get(branch, 30.0)
+                self.witness.check("E4", event.delay_s <= limit, f"{event.path} pauses for {event.delay_s:.1f} s")
+            case EventKind.ESCALATED:
+                self._escalated(host, key, event)
+            case EventKind.STOPPED:
+                self._stopped(host, key, parent)
+            case _:
+                pass
+
+    def _count(self, host: EngineHost, parent: tuple[EngineHost, str], now: float) -> None:
+        spent = self._crashed.setdefault(parent, deque())
+        spent.append(now)
+        while spent[0] < now - host.restarts.period_s:
+            spent.popleft()
+        if len(spent) > host.restarts.intensity:
+            self._owed.setdefault(parent, now)
+        self._overdue(now)
+
+    def _overdue(self, now: float) -> None:
+        for (host, path), since in list(self._owed.items()):
+            if not host.process.alive or host.stopping.is_set() or host.over.is_set():
+                del self._owed[host, path]
+            elif now > since + ESCALATE_WITHIN_S:
+                del self._owed[host, path]
+                self.witness.check("E4", False, f"{path} must have given up at {since:.1f} s, has not")
+
+    def _escalated(self, host: EngineHost, key: tuple[EngineHost, str], event: SupervisorEvent) -> None:
+        spent = len(self._crashed.get(key, ()))
+        by_budget = "more restarts than" in event.text
+        right = self._owed.pop(key, None) is not None or not by_budget
+        text = f"{event.path} gave up after {spent} of {host.restarts.intensity} restarts"
+        self.witness.check("E4", right, text)
+        self.witness.reached("a budget of restarts was spent", by_budget)
+        # Whatever was due below it begins anew with it.
+        for other in [other for other in self._due if other[0] is host and other[1].startswith(event.path + "/")]:
+            del self._due[other]
+        for other in [other for other in self._crashed if other[0] is host and other[1].startswith(event.path)]:
+            self._crashed[other].clear()
+
+    def _stopped(self, host: EngineHost, key: tuple[EngineHost, str], parent: tuple[EngineHost, str]) -> None:
+        """E6: the last one that was started stops first."""
+        self._due.pop(key, None)
+        if not host.stopping.is_set():
+            return
+        place, before = self._places.get(key, 0), self._last_stopped.get(parent)
+        self._last_stopped[parent] = place
+        if before is not None:
+            self.witness.check("E6", place < before, f"{key[1]} stopped after one that was started before it")
+            self.witness.reached("children stopped in reverse order", place < before)
+
+    # --- settings -------------------------------------------------------------------------------------------------
+
+    def committed(self, kind: str, key: str | None, payload: bytes) -> None:
+        if kind == "SettingsVersion" and key is not None:
+            self.versions.add(int(key.removeprefix("settings:")))
+        elif kind == "SetTradingState":
+            self._switched(_state.decode(payload))
+
+    def look(self) -> None:
+        """S2: what is in force is one version whole, and the journal has it. Looked at now and then."""
+        self._overdue(trio.current_time())
+        host = self.world.host
+        if host is None or host.engine is None or not host.process.alive or not host.started.is_set():
+            return
+        settings = host.engine.cells.settings.value
+        one, other = settings.risk.max_trades_per_day, settings.risk.max_trades_per_symbol
+        self.witness.check("S2", one == other, f"settings must be of one version, were {one} and {other}")
+        known = one == FIRST_PAIR or one in self.pairs_asked
+        self.witness.check("S2", known, f"settings must be what somebody asked for, were {one}")
+        if settings.version:
+            text = f"version {settings.version} is in force and not in the journal"
+            self.witness.check("S2", settings.version in self.versions, text)
+
+    def settings_asked(self, pair: int) -> None:
+        self.pairs_asked.append(pair)
+        self.pairs_possible.add(pair)
+
+    def settings_answered(self, pair: int, version: int) -> None:
+        """What was asked before and not answered may still have come before this one."""
+        later = self.pairs_asked[self.pairs_asked.index(pair) :]
+        self.pairs_possible = set(later)
+        self.witness.check("S2", version in self.versions, f"settings version {version} was told and is not durable")
+        self.witness.reached("settings were changed while running")
+
+    def settings_at_the_end(self, host: EngineHost) -> None:
+        """What was told to be in force still is, over all restarts, unless somebody asked for more and was not told."""
+        assert host.engine is not None
+        pair = host.engine.cells.settings.value.risk.max_trades_per_day
+        possible = sorted(self.pairs_possible)
+        self.witness.check("S2", pair in self.pairs_possible, f"settings must be one of {possible}, were {pair}")
+
+    # --- who may --------------------------------------------------------------------------------------------------
+
+    def _switched(self, command: SetTradingState) -> None:
+        """A1: a change by the web was asked for by somebody who may, and it is in the journal once."""
+        self.latch = (command.state.value, trio.current_time())
+        self.switches[command.reason] += 1
+        if command.reason.startswith("web "):
+            allowed = self.web_wishes.get(command.reason)
+            self.witness.check("A1", bool(allowed), f"'{command.reason}' was carried out and nobody may ask for it")
+            named = command.actor == "boss"
+            self.witness.check("A1", named, f"'{command.reason}' must name who asked, names {command.actor}")
+            once = self.switches[command.reason] == 1
+            self.witness.check(
+                "A1", once, f"'{command.reason}' is in the journal {self.switches[command.reason]} times"
+            )
+
+    def web_answered(self, reason: str, status: int) -> None:
+        if status == 200:
+            text = f"'{reason}' was answered and is not in the journal"
+            self.witness.check("A1", self.switches[reason] == 1, text)
+            self.witness.reached("a person halted trading over the web")
+
+    # --- counters -------------------------------------------------------------------------------------------------
+
+    def counters_at_the_end(self, host: EngineHost) -> None:
+        """O1: what the metrics say is what happened."""
+        engine = host.engine
+        assert engine is not None
+        told = engine.readers.counters()
+        crashes = self.world.rules.crashes_of[host]
+        expected: dict[str, float] = {
+            "genesis_orders_total": len(self.world.rules.rows),
+            "genesis_fills_total": len(self.world.rules.fills),
+            "genesis_actor_crashes_total": crashes,
+            "genesis_dead_letters_total": 0,
+        }
+        for name, number in expected.items():
+            self.witness.check("O1", told[name] == number, f"{name} must be {number:g}, was {told[name]:g}")
+        self.witness.reached("a counter of crashes was above 0", crashes)
