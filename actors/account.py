@@ -8,6 +8,7 @@ state that risk decides by. When it is stopped it hears what still waits, keeps 
 from typing import Any
 
 import attrs
+import trio
 
 from genesis.core.actor import Context
 from genesis.core.channel import Channel
@@ -57,7 +58,8 @@ class AccountActor:
         machine = AccountMachine(self.settings.take(ctx.name))
         orders: Cells = await journal.ask(ReadCells(table=ORDER_TABLE))
         kept: Cells = await journal.ask(ReadCells(table=ACCOUNT_TABLE))
-        machine.restore(orders=orders.cells, kept=kept.cells, same_process=ctx.generation > 1)
+        for _ in machine.restoring(orders=orders.cells, kept=kept.cells, same_process=ctx.generation > 1):
+            await trio.lowlevel.checkpoint()
         told_version = machine.version
         risk.put_nowait(machine.state())
         self.view.set(machine.view())

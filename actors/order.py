@@ -24,13 +24,14 @@ from decimal import Decimal
 from typing import Any
 
 import attrs
+import trio
 
 from genesis.core.actor import Context
 from genesis.core.channel import Channel, Envelope
 from genesis.core.errors import ChannelClosed, ChannelFull
 from genesis.core.latest import Latest
 from genesis.core.mailbox import Outlet
-from genesis.domain.order_machine import OrderMachine
+from genesis.domain.order_machine import SLICE, OrderMachine
 from genesis.domain.order_outputs import Outputs
 from genesis.domain.order_rows import TABLE, view_of
 from genesis.domain.pairs import PairSpecs
@@ -114,18 +115,24 @@ class _Life:
         self.open: dict[str, OrderView] = {}
         self.ended: deque[OrderView] = deque(maxlen=RECENT)
         self.fills: deque[Fill] = deque(maxlen=RECENT)
+        self.shown: set[tuple[int, int]] = set()
+        """Trades that readers were told of."""
 
     async def recover(self) -> None:
         """Everything from the journal, then whatever the last life may have left undone."""
         self._know_pairs()
         kept: Cells = await self.journal.ask(ReadCells(table=TABLE))
         clock = self.ctx.clock
-        self.machine.restore(kept.cells, now=clock.now(), wall_ms=clock.wall_ms())
-        for row in self.machine.orders.values():
-            self._show(view_of(row))
+        for _ in self.machine.restoring(kept.cells, now=clock.now(), wall_ms=clock.wall_ms()):
+            await trio.lowlevel.checkpoint()
+        newest = list(self.machine.orders.values())
+        for row in newest:
+            if row.open or row.cid > newest[-1].cid - 2 * RECENT:
+                self._show(view_of(row))
         told = [fill for fill in self.machine.fills.rows.values() if fill.fill is not None]
         told.sort(key=lambda fill: fill.serial)
-        self.fills.extend(fill.fill for fill in told if fill.fill is not None)
+        self.fills.extend(fill.fill for fill in told[-RECENT:] if fill.fill is not None)
+        self.shown = {(fill.trade.trade_id, fill.trade.venue_order_id) for fill in told}
         await self._carry_out(self.machine.take())
         self._publish()
 
@@ -191,9 +198,11 @@ class _Life:
             if out.must_be_kept:
                 await self._keep(out)
             refused = self._hand_out(out)
-            for report in out.reports:
+            for number, report in enumerate(out.reports):
                 await self.account.put(report)
                 self._note(report)
+                if number % SLICE == SLICE - 1:
+                    await trio.lowlevel.checkpoint()
             self.machine.told()
             self._tell_people(out)
             if not refused:
@@ -249,8 +258,9 @@ class _Life:
     def _note(self, report: OrderReport) -> None:
         if isinstance(report, OrderUpdate):
             self._show(report.order)
-        elif report not in self.fills:
+        elif (name := (report.trade_id, report.venue_order_id)) not in self.shown:
             # At a start the journal's fills are shown already when they are said again.
+            self.shown.add(name)
             self.fills.append(report)
         if self.ui is not None:
             self.ui.put_nowait(report)

@@ -1,7 +1,7 @@
 """The account machine: wallets as the venue tells them, positions as our fills make them, equity over time."""
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
 
 import msgspec
@@ -39,6 +39,8 @@ REFUSED_STATES = frozenset({OrderState.REJECTED, OrderState.DEAD})
 CURVE_LIMIT = 20_000
 RECENT = 500
 DAY_MS = 86_400_000
+SLICE = 500
+"""Rows that are taken in between two chances for others: a few milliseconds."""
 
 
 class AccountCheckpoint(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,6 +80,15 @@ _KEPT_FILLS = msgspec.json.Decoder(_KeptFill)
 
 def read_order_cells(cells: Iterable[CellWrite]) -> tuple[list[Fill], list[str]]:
     """(every fill that was told, oldest first; the intents that ended, oldest first) of the order actor's cells."""
+    fills, ended = _fills_and_endings(cells)
+    return sorted(fills, key=_booking_order), [intent_id for _, intent_id in sorted(ended)]
+
+
+def _booking_order(fill: Fill) -> tuple[int, int]:
+    return fill.time_ms, fill.trade_id
+
+
+def _fills_and_endings(cells: Iterable[CellWrite]) -> tuple[list[Fill], list[tuple[int, str]]]:
     fills: list[Fill] = []
     ended: list[tuple[int, str]] = []
     for cell in cells:
@@ -89,8 +100,7 @@ def read_order_cells(cells: Iterable[CellWrite]) -> tuple[list[Fill], list[str]]
             order = _KEPT_ORDERS.decode(cell.payload)
             if order.state in TERMINAL_STATES:
                 ended.append((order.updated_ms, order.intent.intent_id))
-    fills.sort(key=lambda fill: (fill.time_ms, fill.trade_id))
-    return fills, [intent_id for _, intent_id in sorted(ended)]
+    return fills, ended
 
 
 def read_margin_held(cells: Iterable[CellWrite]) -> dict[Symbol, Decimal]:
@@ -226,17 +236,34 @@ class AccountMachine:
         that it has let go of; wallets, marks and the curve come from our own. Wallets count as known only within one
         process: while the engine was down the venue went on.
         """
+        for _ in self.restoring(orders=orders, kept=kept, same_process=same_process):
+            pass
+
+    def restoring(
+        self, *, orders: Iterable[CellWrite], kept: Iterable[CellWrite], same_process: bool
+    ) -> Iterator[None]:
+        """`restore` in short steps, so that whoever drives it can let others run between them."""
         orders = tuple(orders)
         for opening in read_openings(orders):
             self.positions[opening.symbol] = opening.position()
             # Results are numbered through all time: whoever has heard of one waits for the next.
             self._trades_count += opening.trades
-        fills, ended = read_order_cells(orders)
-        for fill in fills:
+        fills: list[Fill] = []
+        endings: list[tuple[int, str]] = []
+        for begin in range(0, len(orders), SLICE):
+            yield
+            found, ended = _fills_and_endings(orders[begin : begin + SLICE])
+            fills += found
+            endings += ended
+        fills.sort(key=_booking_order)
+        endings.sort()
+        for number, fill in enumerate(fills):
+            if number % SLICE == 0:
+                yield
             self._on_fill(fill)
         # Of what is kept no more only the sums are left, and those are told by wallet.
         self._margin_held = read_margin_held(orders)
-        for intent_id in ended:
+        for _, intent_id in endings:
             self._end(intent_id)
         curve: list[EquityPoint] = []
         for cell in kept:

@@ -11,8 +11,8 @@ It is pure: events and times go in, `take()` gives what is to be done. Whoever d
 - hearing anything twice changes nothing the second time.
 """
 
-from collections.abc import Iterable
-from typing import assert_never
+from collections.abc import Iterable, Iterator
+from typing import Final, assert_never
 
 import msgspec
 
@@ -54,6 +54,9 @@ _decode_flatten = msgspec.json.Decoder(FlattenRow).decode
 _decode_bracket = msgspec.json.Decoder(BracketRow).decode
 _decode_opening = msgspec.json.Decoder(Opening).decode
 _decode_fence = msgspec.json.Decoder(Fence).decode
+
+SLICE: Final = 500
+"""Rows that are taken in between two chances for others: a few milliseconds."""
 
 E, S = OrderEvent, OrderState
 
@@ -179,16 +182,25 @@ class OrderMachine(OrderPatience):
         return min(deadlines, default=None)
 
     def restore(self, cells: Iterable[CellWrite], *, now: float, wall_ms: int) -> None:
+        """All of `restoring` at once."""
+        for _ in self.restoring(cells, now=now, wall_ms=wall_ms):
+            pass
+
+    def restoring(self, cells: Iterable[CellWrite], *, now: float, wall_ms: int) -> Iterator[None]:
         """Take the state from the journal's cells. Afterwards `take()` holds what the last life may have left undone.
 
         In the same epoch only the actor crashed: commands are handed out again under their old keys, so that those
         which were put before are put no more, and reports that were perhaps not put are said again. In a new epoch the
         process is gone, and with it the channels: what may have left is in doubt, what was never handed out did not
         leave, and all that is remembered is reported again.
+
+        Each step is short, so that whoever drives it can let others run between them.
         """
         self._at(now, wall_ms)
         epoch = self.fence.epoch
-        for cell in cells:
+        for number, cell in enumerate(cells):
+            if number % SLICE == 0:
+                yield
             kind = cell.key.split(":", 1)[0]
             if kind == "order":
                 row = _decode_order(cell.payload)
@@ -213,13 +225,18 @@ class OrderMachine(OrderPatience):
         self.orders = dict(sorted(self.orders.items()))
         self.last_cid = max([self.last_cid, *self.orders])
         self.brackets = dict(sorted(self.brackets.items(), key=lambda item: (item[1].since, item[0])))
-        for row in self.orders.values():
+        for number, row in enumerate(self.orders.values()):
+            if number % SLICE == 0:
+                yield
             self._by_intent[row.intent.intent_id] = row.cid
             for venue_id in (() if row.venue_id is None else (row.venue_id,)) + row.linked_ids:
                 self._by_venue_id[venue_id] = row.cid
             if row.open:
                 self._open[row.cid] = row
-        if self.fence.epoch == epoch:
+        same_process = self.fence.epoch == epoch
+        # In the order in which they were said; what follows now is news, and comes after.
+        yield from self._say_again(self.fence.reported if same_process else 0)
+        if same_process:
             self._continue_process()
         else:
             self._begin_process(epoch)
@@ -240,7 +257,6 @@ class OrderMachine(OrderPatience):
         question = self.fence.pending_question()
         if question is not None:
             self._out.questions.append(question)
-        self._say_again(self.fence.reported)
         # Foreign orders are not kept: the next report shows them again.
         if self.fence.reconciled:
             self._want_history()
@@ -256,14 +272,13 @@ class OrderMachine(OrderPatience):
             floor_ms=old.floor_ms,
             serial=old.serial,
         )
-        self._say_again(0)
         for fill in self.fills.untold.values():
             fill.since_at, fill.check_at = self._now, self._now + self.settings.doubt_after_s
         for flatten in self.flattens.values():
             flatten.since_at = self._now
             flatten.pause_at = self._now if flatten.books else None
         for bracket in self.brackets.values():
-            bracket.pause_at = bracket.lag_at = None
+            bracket.pause_at = bracket.lag_at = bracket.look_at = None
         for row in list(self._open.values()):
             # Session 0 is on the disk before a note "not sent" counts: whatever was tried earlier, nothing left.
             was_handed_out = row.session > 0 or row.sent
@@ -285,12 +300,16 @@ class OrderMachine(OrderPatience):
                 self._touch(row)
         self._fence_changed = True
 
-    def _say_again(self, after_serial: int) -> None:
+    def _say_again(self, after_serial: int) -> Iterator[None]:
         said: list[tuple[int, OrderUpdate | Fill]] = []
-        for row in self.orders.values():
+        for number, row in enumerate(self.orders.values()):
+            if number % SLICE == 0:
+                yield
             if row.serial > after_serial:
                 said.append((row.serial, OrderUpdate(order=view_of(row))))
-        for fill in self.fills.rows.values():
+        for number, fill in enumerate(self.fills.rows.values()):
+            if number % SLICE == 0:
+                yield
             if fill.fill is not None and fill.serial > after_serial:
                 said.append((fill.serial, fill.fill))
         said.sort(key=lambda pair: pair[0])

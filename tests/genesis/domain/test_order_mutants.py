@@ -110,7 +110,7 @@ def the_end_before_the_fills(patch: Patch) -> None:
 
 
 def reports_are_not_said_again(patch: Patch) -> None:
-    patch.setattr(OrderMachine, "_say_again", lambda machine, after_serial: None)
+    patch.setattr(OrderMachine, "_say_again", lambda machine, after_serial: iter(()))
 
 
 def history_books_a_trade_again(patch: Patch) -> None:
