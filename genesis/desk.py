@@ -1,6 +1,7 @@
 """The trading desk of one engine: its pairs, its order templates on disk, and what it asks of the venue on demand."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import attrs
@@ -19,6 +20,7 @@ from genesis.domain.pairs import PairSpecs
 from genesis.edge.errors import EdgeError
 from genesis.edge.kept_file import KeptFile
 from genesis.edge.rest import RestDoor
+from genesis.order_history import ended_orders
 from protocols.bitfinex import rest_requests
 from protocols.bitfinex.errors import BitfinexError
 from protocols.bitfinex.rest_account import (
@@ -31,6 +33,7 @@ from protocols.bitfinex.rest_account import (
 )
 from protocols.bitfinex.rest_requests import RestRequest
 from protocols.funding import FundingInfo, FundingLoan, FundingOffer, FundingTrade, MarginBase, MarginSymbol
+from protocols.orders import OrderView
 from protocols.reference import LedgerEntry
 from web.desk import Desk, VenueSilent
 
@@ -144,9 +147,19 @@ class VenueReads:
 
 
 def trading_desk(
-    *, door: RestDoor, clock: Clock, pairs: Callable[[], PairSpecs], templates: TemplateShelf | None
+    *,
+    door: RestDoor,
+    clock: Clock,
+    pairs: Callable[[], PairSpecs],
+    templates: TemplateShelf | None,
+    journal: Path | None = None,
 ) -> Desk:
-    """Everything the desk's routes may ask."""
+    """Everything the desk's routes may ask. `journal` is the file in which orders that ended are looked up."""
+
+    async def history(symbol: str | None, limit: int, offset: int) -> tuple[int, tuple[OrderView, ...]]:
+        assert journal is not None
+        return await trio.to_thread.run_sync(ended_orders, journal, symbol, limit, offset)
+
     reads = VenueReads(door=door, clock=clock)
     return Desk(
         pairs=pairs,
@@ -158,4 +171,5 @@ def trading_desk(
         credits=reads.credits,
         funding_trades=reads.trades,
         funding_info=reads.info,
+        order_history=None if journal is None else history,
     )

@@ -354,6 +354,7 @@ class _Run:
                 door=ports.door,
                 clock=venue_clock,
                 pairs=lambda: engine.cells.pairs.value,
+                journal=engine.store.path,
                 templates=TemplateShelf(
                     KeptFile(options.user_dir.data / "order_templates.json"),
                     lambda text: engine.notice("warning", "order_templates", text),

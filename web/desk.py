@@ -12,6 +12,7 @@ import attrs
 from genesis.domain.order_templates import OrderTemplate
 from genesis.domain.pairs import PairSpecs
 from protocols.funding import FundingInfo, FundingLoan, FundingOffer, FundingTrade, MarginBase, MarginSymbol
+from protocols.orders import OrderView
 from protocols.reference import LedgerEntry
 
 
@@ -25,6 +26,10 @@ class Templates(Protocol):
     def all(self) -> tuple[OrderTemplate, ...]: ...
     async def put(self, template: OrderTemplate) -> None: ...
     async def remove(self, name: str) -> bool: ...
+
+
+OrderHistory = Callable[[str | None, int, int], Awaitable[tuple[int, Sequence[OrderView]]]]
+"""By symbol (None: all), limit and offset: how many orders ended in all, and the page of them, newest first."""
 
 
 def _no_pairs() -> PairSpecs:
@@ -43,4 +48,5 @@ class Desk:
     loans: Callable[[str | None, bool], Awaitable[Sequence[FundingLoan]]] | None = None
     credits: Callable[[str | None, bool], Awaitable[Sequence[FundingLoan]]] | None = None
     funding_trades: Callable[[str | None], Awaitable[Sequence[FundingTrade]]] | None = None
+    order_history: OrderHistory | None = None
     funding_info: Callable[[str], Awaitable[FundingInfo]] | None = None

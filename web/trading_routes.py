@@ -150,7 +150,7 @@ TRADING: Final[tuple[Route, ...]] = (
         views.orders_history,
         Orders,
         "orders",
-        "Orders that ended, newest first, as far back as this process remembers.",
+        "Orders that ended, newest first, as far back as the journal goes.",
         query=ListQuery,
     ),
     _get(

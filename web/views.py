@@ -131,6 +131,9 @@ async def orders(api: Api, call: Call) -> Orders:
 
 async def orders_history(api: Api, call: Call) -> Orders:
     query: ListQuery = call.query
+    if api.desk.order_history is not None:
+        total, page = await api.desk.order_history(query.symbol, query.limit, query.offset)
+        return Orders(total=total, orders=tuple(page))
     rows = [row for row in _of_symbol(api.readers.orders(), query.symbol) if row.state in TERMINAL_STATES]
     rows.sort(key=lambda row: row.updated_ms)
     return Orders(total=len(rows), orders=_page(rows, query))

@@ -126,7 +126,7 @@ def _must_be_storable(*texts: str) -> None:
 @attrs.frozen(kw_only=True)
 class FindRecords:
     """Records of one kind; None is any. Times are those of the records, both included; `fragments` are bytes that a
-    payload must all contain."""
+    payload must all contain, `any_of` some of which it must contain one."""
 
     kind: str
     key: str | None = None
@@ -134,6 +134,7 @@ class FindRecords:
     from_ms: int | None = None
     to_ms: int | None = None
     fragments: tuple[bytes, ...] = ()
+    any_of: tuple[bytes, ...] = ()
     limit: int = 100
     offset: int = 0
 
@@ -208,6 +209,9 @@ class _Reader:
         for fragment in request.fragments:
             where += " AND instr(payload, ?) > 0"
             values.append(fragment)
+        if request.any_of:
+            where += f" AND ({' OR '.join(['instr(payload, ?) > 0'] * len(request.any_of))})"
+            values += request.any_of
         # The text between is names of columns and placeholders, never a value.
         query = f"SELECT seq, time, kind, key, payload, corr FROM log WHERE {where} ORDER BY seq DESC LIMIT ? OFFSET ?"  # noqa: S608
         rows = self._connection.execute(query, (*values, request.limit, request.offset)).fetchall()

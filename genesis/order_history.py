@@ -1,0 +1,29 @@
+"""Orders that ended, from the journal: as far back as it goes, whichever life of the engine ended them."""
+
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from genesis.edge.store import FindRecords, ReadOnlyStore
+from protocols.orders import TERMINAL_STATES, OrderUpdate, OrderView
+
+_UPDATES: Final = msgspec.json.Decoder(OrderUpdate)
+_ENDED: Final = tuple(b'"state":' + msgspec.json.encode(state) for state in sorted(TERMINAL_STATES))
+
+
+def ended_orders(path: Path, symbol: str | None, limit: int, offset: int) -> tuple[int, tuple[OrderView, ...]]:
+    """(how many ends the journal holds, the page of them that was asked for, newest first).
+
+    An order that traded on after its end was told has two; a page shows the newer. Reads the file itself, so call it in
+    a thread. Raises StoreUnusable, StoreTooNew or StoreCorrupt.
+    """
+    fragments = () if symbol is None else (b'"symbol":' + msgspec.json.encode(symbol),)
+    asked = FindRecords(kind=OrderUpdate.__name__, fragments=fragments, any_of=_ENDED, limit=limit, offset=offset)
+    with ReadOnlyStore.open(path) as store:
+        found = store.find_records(asked)
+    newest: dict[int, OrderView] = {}
+    for record in found.records:
+        order = _UPDATES.decode(record.payload).order
+        newest.setdefault(order.cid, order)
+    return found.total, tuple(newest.values())

@@ -1,0 +1,86 @@
+"""Orders that ended, from the journal's file: of every life, newest first, by pages."""
+
+from decimal import Decimal
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from genesis.edge.store import Store
+from genesis.edge.store_errors import StoreUnusable
+from genesis.order_history import ended_orders
+from protocols.journal import Commit, Record
+from protocols.orders import OrderState, OrderType, OrderUpdate, OrderView, Purpose
+from protocols.units import ZERO, Side, Symbol
+
+BTC, ETH = Symbol("tBTCUSD"), Symbol("tETHUSD")
+
+
+def an_order(cid: int, state: OrderState, symbol: Symbol = BTC) -> OrderView:
+    return OrderView(
+        intent_id=f"i{cid}",
+        cid=cid,
+        venue_id=1000 + cid,
+        strategy="s",
+        symbol=symbol,
+        side=Side.BUY,
+        order_type=OrderType.LIMIT,
+        purpose=Purpose.ENTRY,
+        quantity=Decimal(1),
+        filled_quantity=ZERO,
+        average_fill_price=ZERO,
+        price=Decimal(100),
+        state=state,
+        reason="",
+        created_ms=cid,
+        updated_ms=cid,
+        correlation_id="c",
+        foreign=False,
+    )
+
+
+def keep(store: Store, *orders: OrderView) -> None:
+    records = [
+        Record(
+            kind="OrderUpdate",
+            key=f"{order.cid}:{order.state.value}",
+            payload=msgspec.json.Encoder(decimal_format="string").encode(OrderUpdate(order=order)),
+            correlation_id="c",
+            at_ms=order.updated_ms,
+        )
+        for order in orders
+    ]
+    store.commit([Commit(writer="order", records=tuple(records))], at_ms=1)
+
+
+def test_every_life_is_remembered_newest_first_and_by_pages(tmp_path: Path) -> None:
+    path = tmp_path / "sim.sqlite"
+    for life in range(3):
+        with Store.open(path, at_ms=life) as store:
+            for cid in range(life * 10, life * 10 + 10):
+                keep(store, an_order(cid, OrderState.ACKED), an_order(cid, OrderState.CANCELED))
+    total, page = ended_orders(path, None, 4, 0)
+    assert (total, [order.cid for order in page]) == (30, [29, 28, 27, 26])
+    assert [order.cid for order in ended_orders(path, None, 4, 28)[1]] == [1, 0]
+    assert ended_orders(path, None, 4, 30) == (30, ())
+
+
+def test_open_orders_and_other_symbols_are_left_out(tmp_path: Path) -> None:
+    path = tmp_path / "sim.sqlite"
+    with Store.open(path, at_ms=0) as store:
+        keep(store, an_order(1, OrderState.ACKED), an_order(2, OrderState.FILLED, ETH), an_order(3, OrderState.DEAD))
+    assert [order.cid for order in ended_orders(path, None, 10, 0)[1]] == [3, 2]
+    assert [order.cid for order in ended_orders(path, "tETHUSD", 10, 0)[1]] == [2]
+
+
+def test_an_order_that_traded_on_after_its_end_is_shown_once(tmp_path: Path) -> None:
+    path = tmp_path / "sim.sqlite"
+    with Store.open(path, at_ms=0) as store:
+        keep(store, an_order(1, OrderState.CANCELED), an_order(1, OrderState.FILLED))
+    (order,) = ended_orders(path, None, 10, 0)[1]
+    assert order.state is OrderState.FILLED
+
+
+def test_no_journal_is_told(tmp_path: Path) -> None:
+    with pytest.raises(StoreUnusable):
+        ended_orders(tmp_path / "none.sqlite", None, 10, 0)
