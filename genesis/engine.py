@@ -61,7 +61,7 @@ from genesis.user_strategies import UserStrategies
 from protocols.bitfinex.book_shelf import BookShelf
 from protocols.bitfinex.subscriptions import Subscription
 from protocols.config import ConfigCommand, SettingsReply
-from protocols.health import ConnectionView, Notice
+from protocols.health import ConnectionView, LineTimes, Notice
 from protocols.orders import TERMINAL_STATES, CancelIntent, Flatten, UpdateIntent
 from protocols.risk import EvaluateOrder, ManualOrder, RiskCommand, SetTradingState, TradingState, Verdict
 from protocols.settings import Settings
@@ -74,7 +74,6 @@ from web.readers import Readers
 from web.recent import Recent
 
 NOTICES_KEPT: Final = 300
-SPARE_SOCKETS: Final = 1
 JOURNAL_BACKOFF: Final = Backoff(base_s=0.05, cap_s=0.25)
 """A store that is poisoned stays so, and meanwhile nobody can decide anything or look after an order: with pauses as
 for everybody else it took the engine four minutes to give up."""
@@ -151,7 +150,8 @@ class Engine:
             for share in spread(wanted_streams(settings.market), limit=settings.connection.channels_per_socket)
         ] or [Latest[tuple[Subscription, ...]](())]
         # Room for what is wanted later, while running; a socket without streams is not dialled.
-        self.shares += [Latest[tuple[Subscription, ...]](()) for _ in range(SPARE_SOCKETS)]
+        spare = max(1, settings.connection.public_sockets - len(self.shares))
+        self.shares += [Latest[tuple[Subscription, ...]](()) for _ in range(spare)]
         self.plan = Plan(settings=settings, pairs=pairs, sockets=len(self.shares), on_dead_letter=self._on_dead_letter)
         self.cells = self.plan.cells
         self.channels = self.plan.channels
@@ -528,6 +528,7 @@ class Engine:
             freshness=lambda: cells.freshness.value,
             equity=self._equity,
             notices=recent.notices,
+            line_times=self._line_times,
             performance=self._performance,
             prints=lambda symbol: cells.market.value.prints.get(symbol, ()),
             depth=self.books.levels,
@@ -568,6 +569,13 @@ class Engine:
     def _transport_is_open(self) -> bool:
         door = self.venue.door
         return any(one["time_until_open"] > 0 for one in door.budget.view(door.clock.now())["breakers"].values())
+
+    def _line_times(self) -> tuple[LineTimes, ...]:
+        return tuple(
+            times.view(name, what)
+            for name, stats in self.stats.items()
+            for what, times in (("detect", stats.detect_s), ("recover", stats.recover_s))
+        )
 
     def _controls(self) -> Controls:
         return Controls(

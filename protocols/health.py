@@ -64,6 +64,19 @@ class ConnectionView(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     last_frame_age_s: float
 
 
+class LineTimes(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """How long a line took, in all: to see that it was dead (`detect`), or to be whole again (`recover`).
+
+    `counts` are of times up to each of `bounds_s`, and of longer ones; they do not add up one another.
+    """
+
+    line: str
+    what: str
+    bounds_s: tuple[float, ...]
+    counts: tuple[int, ...]
+    sum_s: float
+
+
 class Notice(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """Something a person may want to know. `level` is info, warning or alarm."""
 

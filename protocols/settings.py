@@ -105,6 +105,7 @@ class ConnectionSettings(msgspec.Struct, frozen=True, kw_only=True):
     backoff_cap_s: float = 60.0
     rate_limited_pause_s: float = 60.0
     channels_per_socket: int = 25
+    public_sockets: int = 4
 
 
 class WebSettings(msgspec.Struct, frozen=True, kw_only=True):

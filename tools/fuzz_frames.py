@@ -14,6 +14,7 @@ import json
 import random
 import re
 import sys
+import tempfile
 import time
 import traceback
 from collections.abc import Callable, Iterable, Sequence
@@ -368,20 +369,22 @@ def fuzz(chance: random.Random, corpus: Sequence[bytes], enough: Callable[[int],
     return tried, readers
 
 
-def _with_coverage(corpus: Sequence[bytes]) -> None:
+def _with_coverage(corpus: Sequence[bytes], seconds: float, seed: int) -> None:
+    """Never returns: libFuzzer ends the process, with `Done N runs`; each run is one input for every reader."""
     atheris = importlib.import_module("atheris")
     readers = targets()
+    print(f"each run feeds {len(readers)} readers", flush=True)
 
     def one(data: bytes) -> None:
         for target in readers:
             target.feed(data)
 
-    folder = Path("fuzz-corpus")
-    folder.mkdir(exist_ok=True)
-    for number, seed in enumerate(corpus):
-        (folder / f"{number:05}").write_bytes(seed)
+    folder = Path(tempfile.mkdtemp(prefix="fuzz-corpus-"))
+    for number, data in enumerate(corpus):
+        (folder / f"{number:05}").write_bytes(data)
     atheris.instrument_all()
-    atheris.Setup([sys.argv[0], str(folder)], one)
+    limits = [f"-max_total_time={seconds:.0f}", f"-seed={seed}", "-max_len=20000", f"-artifact_prefix={folder}/"]
+    atheris.Setup([sys.argv[0], *limits, str(folder)], one)
     atheris.Fuzz()
 
 
@@ -394,7 +397,7 @@ def main() -> int:
     options = parser.parse_args()
     corpus = seeds(options.files)
     if options.atheris:
-        _with_coverage(corpus)
+        _with_coverage(corpus, options.seconds, options.seed)
         return 0
     began = time.perf_counter()
     try:

@@ -5,12 +5,14 @@ numbers. Only what happens in the web itself is counted here. Labels are names f
 """
 
 from collections.abc import Iterable, Iterator
+from itertools import accumulate
 from typing import Final
 
 import attrs
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
+from prometheus_client.utils import floatToGoString
 
 from protocols.health import ActorStatus, ActorView
 from protocols.orders import TERMINAL_STATES
@@ -124,6 +126,19 @@ class EngineCollector(Collector):
             age.add_metric([view.name], view.last_frame_age_s)
             subscriptions.add_metric([view.name], view.subscriptions)
         yield from (up, reconnects, frames, age, subscriptions)
+        texts = {
+            "detect": "From the last word of a line to knowing that it is dead.",
+            "recover": "From knowing that a line is dead to every stream being confirmed again.",
+        }
+        for what, text in texts.items():
+            times = HistogramMetricFamily(f"genesis_connection_{what}_seconds", text, labels=labels)
+            for each in self.readers.line_times():
+                if each.what == what:
+                    upto = [*map(floatToGoString, each.bounds_s), "+Inf"]
+                    times.add_metric(
+                        [each.line], list(zip(upto, accumulate(each.counts), strict=True)), sum_value=each.sum_s
+                    )
+            yield times
 
     def _freshness(self) -> Iterable[Metric]:
         labels = ["stream", "symbol", "timeframe"]

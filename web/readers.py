@@ -11,7 +11,7 @@ import attrs
 from genesis.domain.live_performance import LivePerformance
 from protocols.account import ClosedTrade, Performance
 from protocols.config import ConfigView, RolloutStatus
-from protocols.health import ActorView, ConnectionView, Notice
+from protocols.health import ActorView, ConnectionView, LineTimes, Notice
 from protocols.jobs import JobView
 from protocols.market import BookLevels, BookTop, Candle, Freshness, Ticker, TradePrint
 from protocols.orders import Fill, OrderView
@@ -84,6 +84,7 @@ class Readers:
     actors: Callable[[], ActorView | None] = _none
     connections: Callable[[], Sequence[ConnectionView]] = _nothing
     freshness: Callable[[], Sequence[Freshness]] = _nothing
+    line_times: Callable[[], Sequence[LineTimes]] = _nothing
     equity: Callable[[], Sequence[EquityPoint]] = _nothing
     notices: Callable[[], Sequence[Notice]] = _nothing
     settings: Callable[[], Settings] = Settings

@@ -321,6 +321,13 @@ _ROWS: Final[Mapping[str, Mapping[str, Any]]] = {
     "connection.channels_per_socket": _row(
         "channels", "Subscriptions that one socket carries", "1", "30", applies=_RESTART
     ),
+    "connection.public_sockets": _row(
+        "sockets",
+        "Public sockets that may be open; never fewer than the streams of the start need, and one more",
+        "1",
+        "20",
+        applies=_RESTART,
+    ),
     "web.host": _row("", "Address on which the page and the API listen", check=_host, applies=_RESTART),
     "web.port": _row("", "Port of the page and the API; 0 takes a free one", "0", "65535", applies=_RESTART),
     "venue.public_ws_uri": _row(

@@ -1,8 +1,41 @@
 """What one connection has carried and suffered, over all its sockets and all lives of its actor."""
 
+from bisect import bisect_left
 from collections import deque
+from collections.abc import Iterator
+from typing import Final
 
 import attrs
+
+from protocols.health import LineTimes
+
+BOUNDS_S: Final = (0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0)
+
+
+@attrs.define(eq=False)
+class Durations:
+    """How long something took, each time: the newest as they are, and all of them counted up to `BOUNDS_S`."""
+
+    newest: deque[float] = attrs.field(factory=lambda: deque(maxlen=1024))
+    counts: list[int] = attrs.field(factory=lambda: [0] * (len(BOUNDS_S) + 1))
+    sum_s: float = 0.0
+
+    def append(self, seconds: float) -> None:
+        self.newest.append(seconds)
+        self.counts[bisect_left(BOUNDS_S, seconds)] += 1
+        self.sum_s += seconds
+
+    def view(self, line: str, what: str) -> LineTimes:
+        return LineTimes(line=line, what=what, bounds_s=BOUNDS_S, counts=tuple(self.counts), sum_s=self.sum_s)
+
+    def __iter__(self) -> Iterator[float]:
+        return iter(self.newest)
+
+    def __len__(self) -> int:
+        return len(self.newest)
+
+    def __getitem__(self, index: int) -> float:
+        return self.newest[index]
 
 
 @attrs.define
@@ -48,8 +81,8 @@ class ConnectionStats:
     skew_ms: float | None = None
     newest_trades: dict[str, tuple[int, int]] = attrs.field(factory=dict)
     falls_by_reason: dict[str, int] = attrs.field(factory=dict)
-    detect_s: deque[float] = attrs.field(factory=lambda: deque(maxlen=1024))
-    recover_s: deque[float] = attrs.field(factory=lambda: deque(maxlen=1024))
+    detect_s: Durations = attrs.field(factory=Durations)
+    recover_s: Durations = attrs.field(factory=Durations)
 
     def dialled(self) -> None:
         self.dials += 1

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import msgspec
 
-from protocols.bitfinex.errors import LocalProtocolError, MalformedFrame
+from protocols.bitfinex.errors import ERR_SUBSCRIBED_ALREADY, LocalProtocolError, MalformedFrame
 from protocols.bitfinex.events import (
     FLAG_CHECKSUM,
     FLAG_SEQ_ALL,
@@ -326,7 +326,7 @@ class PublicSession:
         elif name == "unsubscribed":
             self._on_unsubscribed(event, received_ns, events)
         elif name == "error":
-            self._on_error(event, events)
+            self._on_error(event, received_ns, events)
         elif name == "info":
             info = read_info(event)
             if isinstance(info, ServerInfo):
@@ -398,16 +398,34 @@ class PublicSession:
             self.table.forget(stream.subscription)
         events.append(self._down(stream, "unsubscribed", received_ns))
 
-    def _on_error(self, event: dict[str, Any], events: list[PublicEvent]) -> None:
+    def _on_error(self, event: dict[str, Any], received_ns: int, events: list[PublicEvent]) -> None:
         code, text = event_integer(event, "code"), event_text(event, "msg")
         subscription = self._subscription_of(event)
         stream = self.table.streams.get(subscription) if subscription is not None else None
         if stream is None or stream.state not in (StreamState.ASKED, StreamState.RENEWING):
             events.append(ServerError(code=code, text=text))
             return
+        if code == ERR_SUBSCRIBED_ALREADY and self._adopt(stream, event, received_ns, events):
+            return
         stream.turn(StreamState.REFUSED)
         stream.error = f"{code} {text}"
         events.append(SubscriptionRefused(subscription=stream.subscription, code=code, text=text))
+
+    def _adopt(self, stream: Stream, event: dict[str, Any], received_ns: int, events: list[PublicEvent]) -> bool:
+        """The venue gives us this stream already: its `subscribed` was late or lost, and the snapshot with it.
+
+        The channel is ours from now on, and broken until it is renewed. False when the venue does not say which it is.
+        """
+        channel_id = event_integer(event, "chanId") if "chanId" in event else 0
+        holder = self.table.by_channel.get(channel_id)
+        if channel_id <= 0 or holder not in (None, stream):
+            return False
+        if stream.channel_id is not None:
+            self.table.by_channel.pop(stream.channel_id, None)
+        stream.begin(channel_id, received_ns)
+        self.table.by_channel[channel_id] = stream
+        self._break(stream, "already subscribed", events)
+        return True
 
     def _down(self, stream: Stream, reason: str, received_ns: int) -> StreamDown:
         return StreamDown(

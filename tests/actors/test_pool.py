@@ -52,7 +52,7 @@ async def test_more_than_one_socket_can_carry_goes_to_the_spare_one(tmp_path: Pa
     async with house(tmp_path, recording=piece_of(minutes=5), layer=lively_layer()) as here:
         await here.ready()
         engine = here.engine
-        assert [bool(share) for share in carried(engine)] == [True, False]
+        assert [bool(share) for share in carried(engine)] == [True, False, False, False]
         cell, full = engine.cells.settings, engine.cells.settings.value
         cell.set(
             msgspec.structs.replace(
@@ -62,9 +62,20 @@ async def test_more_than_one_socket_can_carry_goes_to_the_spare_one(tmp_path: Pa
             )
         )
         await until(lambda: here.exchange.market.counts("candles") == 12)
-        assert [len(share) for share in carried(engine)] == [13, 5]
+        assert [len(share) for share in carried(engine)] == [13, 5, 0, 0]
         await until(engine.ready_to_trade)
         assert all(stats.up for stats in engine.stats.values())
+        # Further pairs open further sockets, as many as the setting allows; then somebody hears of it.
+        many = tuple(f"t{name}USD" for name in ("BTC", "ETH", "LTC", "XRP", "EOS", "NEO", "IOT"))
+        grown = msgspec.structs.replace(cell.value.market, symbols=many, timeframes=("1m", "5m"))
+        cell.set(msgspec.structs.replace(cell.value, market=grown))
+        await until(lambda: sum(len(share) for share in carried(engine)) == 35)
+        assert all(carried(engine)), carried(engine)
+        alarms = [notice.text for notice in engine.readers.notices() if notice.code == "pool_full"]
+        assert alarms == []
+        smaller = msgspec.structs.replace(cell.value.connection, channels_per_socket=5)
+        cell.set(msgspec.structs.replace(cell.value, connection=smaller))
+        await until(lambda: any(notice.code == "pool_full" for notice in engine.readers.notices()))
 
 
 async def test_a_setting_that_the_user_changes_is_enough(tmp_path: Path) -> None:

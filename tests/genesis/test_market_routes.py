@@ -11,7 +11,9 @@ async def test_pool_budget_and_sources_of_a_running_engine(tmp_path: Path) -> No
         await here.ready()
         ports = here.engine.controls.market
         assert ports is not None
-        first, spare = ports.pool()
+        first, *spares = ports.pool()
+        assert len(spares) == 3
+        spare = spares[-1]
         assert first.status == "up"
         assert "ticker tBTCUSD" in " ".join(first.streams).replace(":", " ")
         assert (spare.status, spare.streams, spare.room) == ("idle", (), 25)

@@ -12,7 +12,8 @@ from quart_trio import QuartTrio
 
 from genesis.domain.account_machine import AccountMachine
 from genesis.domain.live_performance import LivePerformance, live_performance
-from protocols.health import ActorStatus, ActorView, ChannelView, ConnectionView, Notice
+from genesis.edge.connection_stats import Durations
+from protocols.health import ActorStatus, ActorView, ChannelView, ConnectionView, LineTimes, Notice
 from protocols.market import Candle, Freshness, Ticker
 from protocols.orders import (
     CancelIntent,
@@ -285,6 +286,15 @@ def a_performance() -> LivePerformance | None:
     return live_performance(machine.view(), (), (), {})
 
 
+def some_line_times() -> tuple[LineTimes, ...]:
+    """One fall that was seen after twenty seconds, and four recoveries."""
+    detect, recover = Durations(), Durations()
+    detect.append(20.3)
+    for seconds in (0.3, 0.3, 0.4, 1.5):
+        recover.append(seconds)
+    return detect.view("public", "detect"), recover.view("public", "recover")
+
+
 def some_readers(**changes: object) -> Readers:
     """Readers over fixed values; `changes` replace single readers."""
     fixed: dict[str, object] = {
@@ -311,6 +321,7 @@ def some_readers(**changes: object) -> Readers:
         "verdicts": lambda: (a_verdict(1), a_verdict(2, approved=False)),
         "risk": a_risk,
         "actors": lambda: an_actor("engine", (an_actor("risk"), an_actor("order"))),
+        "line_times": some_line_times,
         "connections": lambda: (
             ConnectionView(
                 name="public",

@@ -418,6 +418,10 @@ async def test_metrics_carry_the_engines_and_the_manuals_names() -> None:
             "genesis_account_equity 10000.0",
             'genesis_risk_denials_total{code="paused"} 2.0',
             'genesis_connection_up{connection="public"} 1.0',
+            'genesis_connection_recover_seconds_bucket{connection="public",le="0.5"} 3.0',
+            'genesis_connection_recover_seconds_count{connection="public"} 4.0',
+            'genesis_connection_recover_seconds_sum{connection="public"} 2.5',
+            'genesis_connection_detect_seconds_count{connection="public"} 1.0',
         ):
             assert line in text, line
         assert "legacy_endpoints_total" in text

@@ -491,3 +491,35 @@ def test_a_trade_in_a_stream_that_is_left_says_nothing() -> None:
     session.receive("[1,[]]", 1)
     session.send_unsubscribe(trades(BTC))
     assert session.receive('[1,"te",[1,2,3,4]]', 2) == []
+
+
+@pytest.mark.parametrize("stream", [ticker(BTC), book(BTC), trades(BTC), candles(BTC, "1m")])
+def test_a_stream_that_the_venue_gives_already_is_adopted_and_renewed(stream: Subscription) -> None:
+    session = PublicSession(session=1)
+    session.send_subscribe(stream)
+    # The answer was lost, we gave up and ask again: the venue knows better.
+    session.give_up(stream)
+    session.send_subscribe(stream)
+    refusal = {"event": "error", "code": 10301, "msg": "subscribe: dup", "chanId": 77, **stream.fields()}
+    (broken,) = session.receive(json.dumps(refusal), 1)
+    assert broken == StreamBroken(subscription=stream, reason="already subscribed")
+    leave, ask = map(json.loads, session.send_resubscribe(stream))
+    assert (leave["chanId"], ask["channel"]) == (77, stream.channel)
+    # What it says until then is of an unknown beginning.
+    assert not [
+        each for each in session.receive("[77,[1,2,3,4,5,6,7,8,9,10]]", 2) if not isinstance(each, FrameRefused)
+    ]
+    session.receive(json.dumps({"event": "unsubscribed", "status": "OK", "chanId": 77}), 3)
+    (up,) = session.receive(json.dumps({"event": "subscribed", "chanId": 78, **stream.fields()}), 4)
+    assert isinstance(up, StreamUp)
+
+
+def test_a_dup_that_names_no_channel_or_anothers_is_a_refusal() -> None:
+    session = session_with(ticker(BTC))
+    for extra in ({}, {"chanId": 1}, {"chanId": -5}):
+        session.send_subscribe(trades(BTC))
+        refusal = {"event": "error", "code": 10301, "msg": "subscribe: dup", **trades(BTC).fields(), **extra}
+        (refused,) = session.receive(json.dumps(refusal), 1)
+        assert isinstance(refused, SubscriptionRefused)
+        session.give_up(trades(BTC))
+    assert session.table.by_channel[1].subscription == ticker(BTC)
