@@ -177,7 +177,7 @@ class HistoryActor:
         async with under_way, turn:
             try:
                 with trio.fail_after(CANDLES_TIMEOUT_S):
-                    candles = await self._candles(request)
+                    candles, whole = await self._candles(request)
             except (EdgeError, BitfinexError, trio.TooSlowError):
                 # Whoever asked sees that the hole stays, and asks again or gives it up.
                 self.failed += 1
@@ -191,14 +191,16 @@ class HistoryActor:
                             candles=candles,
                             venue_ms=0,
                             received_ns=ctx.clock.now_ns(),
+                            # The venue tells no candle of a minute without a trade: that it was asked proves it.
+                            covers_from_ms=request.first_open_ms if whole else None,
                         )
                     )
             ctx.inbox.ack(envelope)
 
-    async def _candles(self, request: CandleRequest) -> tuple[Candle, ...]:
-        """Oldest first, page by page forwards."""
+    async def _candles(self, request: CandleRequest) -> tuple[tuple[Candle, ...], bool]:
+        """Oldest first, page by page forwards; and whether that is all there is in the range."""
         found: dict[int, Candle] = {}
-        start_ms = request.first_open_ms
+        start_ms, whole = request.first_open_ms, False
         for _ in range(PAGES):
             value = await self.door.ask(
                 rest_requests.candles(
@@ -211,10 +213,12 @@ class HistoryActor:
             )
             page = read_candle_answer(value, request.symbol, request.timeframe)
             found.update((candle.open_ms, candle) for candle in page)
-            if len(page) < LARGEST_PUBLIC or page[-1].open_ms <= start_ms:
+            if whole := len(page) < LARGEST_PUBLIC:
+                break
+            if page[-1].open_ms <= start_ms:
                 break
             start_ms = page[-1].open_ms
-        return tuple(found[open_ms] for open_ms in sorted(found))
+        return tuple(found[open_ms] for open_ms in sorted(found)), whole
 
     async def _serve_gap(
         self,

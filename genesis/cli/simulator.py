@@ -3,8 +3,10 @@
 import random
 import signal
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
+import attrs
 import trio
 from cyclopts import Parameter
 
@@ -27,6 +29,14 @@ def simulator(
     speed: Annotated[str, Parameter(help="Recorded seconds a second, or max.")] = "60",
     host: Annotated[str, Parameter(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, Parameter(help="Port to listen on; 0 takes a free one.")] = DEFAULT_PORT,
+    control_port: Annotated[
+        int | None, Parameter(help="Port of the fault desk and the replay, on loopback; off when not given.")
+    ] = None,
+    state: Annotated[Path | None, Parameter(help="File in which accounts survive this process.")] = None,
+    wait: Annotated[
+        bool, Parameter(negative="", help="Begin when a client is authenticated and listens to candles.")
+    ] = False,
+    rest_limits: Annotated[bool, Parameter(negative="", help="Count requests a minute as the venue does.")] = False,
     seed: Annotated[int, Parameter(help="Seed of what is left to chance.")] = 0,
     json: Annotated[bool, Parameter(negative="", help="Print the addresses as JSON.")] = False,
 ) -> None:
@@ -36,13 +46,42 @@ def simulator(
     """
     pace = speed_of(speed)
     found = _load(recording)
+    for name, number in (("port", port), ("control-port", control_port or 0)):
+        if not 0 <= number <= 65_535:
+            raise CommandFailed(f"{name} must be in 0..65535, was {number}", ExitCode.CONFIGURATION)
+    start = _Start(
+        recording=found,
+        speed=pace,
+        host=host,
+        port=port,
+        control_port=control_port,
+        state=state,
+        wait=wait,
+        rest_limits=rest_limits,
+        seed=seed,
+        json=json,
+    )
     try:
-        trio.run(_serve, found, pace, host, port, seed, json)
+        trio.run(_serve, start)
     except* OSError as group:
         error: BaseException = group
         while isinstance(error, BaseExceptionGroup):
             error = error.exceptions[0]
         raise CommandFailed(f"{host}:{port} must be free to listen on, was not: {error}") from None
+
+
+@attrs.frozen(kw_only=True)
+class _Start:
+    recording: "Recording"
+    speed: float
+    host: str
+    port: int
+    control_port: int | None
+    state: Path | None
+    wait: bool
+    rest_limits: bool
+    seed: int
+    json: bool
 
 
 def _load(name: str | None) -> "Recording":
@@ -58,29 +97,38 @@ def _load(name: str | None) -> "Recording":
         raise CommandFailed(str(error)) from None
 
 
-async def _serve(recording: "Recording", speed: float, host: str, port: int, seed: int, json: bool) -> None:
+async def _serve(start: _Start) -> None:
+    from genesis.simulator.control import ControlPort
     from genesis.simulator.exchange import Address, Exchange
-    from genesis.simulator.replay_driver import Replayer
     from genesis.simulator.settings import demo_settings
+    from genesis.simulator.state_file import StateError
 
-    settings = demo_settings()
-    # Jitter and ids of a simulation come from its seed, so that a run can be had again.
-    exchange = Exchange(settings, recording, TrioClock(), random.Random(seed))  # noqa: S311
+    settings = attrs.evolve(demo_settings(), state=start.state, rest_limits=start.rest_limits)
+    try:
+        # Jitter and ids of a simulation come from its seed, so that a run can be had again.
+        exchange = Exchange(settings, start.recording, TrioClock(), random.Random(start.seed))  # noqa: S311
+    except StateError as error:
+        raise CommandFailed(str(error)) from None
     async with trio.open_nursery() as nursery:
         nursery.start_soon(_stop_when_told, nursery.cancel_scope)
-        address: Address = await nursery.start(exchange.serve, host, port)
-        if json:
+        address: Address = await nursery.start(exchange.serve, start.host, start.port)
+        addresses = {"rest": address.rest, "websocket": address.websocket}
+        if start.control_port is not None:
+            # Whoever reaches this port breaks the exchange at will: it is for this machine alone.
+            port = await nursery.start(ControlPort(exchange).serve, "127.0.0.1", start.control_port)
+            addresses["control"] = f"http://127.0.0.1:{port}"
+        if start.json:
             keys = [{"key": each.key, "secret": each.secret, "account": each.account} for each in settings.keys]
-            printing.print_json({"rest": address.rest, "websocket": address.websocket, "keys": keys})
+            printing.print_json({**addresses, "keys": keys})
         else:
-            printing.pairs([("rest", address.rest), ("websocket", address.websocket)])
+            printing.pairs(list(addresses.items()))
             printing.table(
                 "customers (keys of a simulation open nothing)",
                 ("account", "key", "secret"),
                 ((each.account, each.key, each.secret) for each in settings.keys),
             )
         sys.stdout.flush()
-        await Replayer(exchange, speed=speed).run()
+        await exchange.replay(start.speed, wait_for_clients=start.wait)
 
 
 async def _stop_when_told(scope: trio.CancelScope) -> None:

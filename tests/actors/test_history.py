@@ -9,6 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import attrs
 import msgspec
+import pytest
 import trio
 from trio.testing import MockClock
 
@@ -191,6 +192,28 @@ async def test_candles_come_oldest_first_over_pages(autojump_clock: MockClock, t
         assert [candle.open_ms for candle in snapshot.candles] == [number * MINUTE for number in range(1, 24_001)]
         candle = snapshot.candles[0]
         assert (candle.open, candle.high, candle.low, candle.close) == (1.0, 3.0, 0.5, 2.0)
+        assert snapshot.covers_from_ms == MINUTE
+
+
+async def test_an_answer_says_from_where_on_it_is_whole_and_a_cut_one_does_not(
+    autojump_clock: MockClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("actors.history.PAGES", 2)
+    async with a_world(autojump_clock, tmp_path) as world:
+        # A hole that begins with minutes in which nobody traded: no row could prove that nothing is missing.
+        world.past.candles = [9 * MINUTE]
+        world.requests.put_nowait(
+            CandleRequest(symbol=BTC, timeframe="1m", first_open_ms=5 * MINUTE, last_open_ms=9 * MINUTE)
+        )
+        await eventually(lambda: bool(world.market))
+        assert [candle.open_ms for candle in world.market[0].candles] == [9 * MINUTE]
+        assert world.market[0].covers_from_ms == 5 * MINUTE
+        world.past.candles = [number * MINUTE for number in range(25_000)]
+        world.requests.put_nowait(
+            CandleRequest(symbol=BTC, timeframe="1m", first_open_ms=0, last_open_ms=10**6 * MINUTE)
+        )
+        await eventually(lambda: len(world.market) == 2)
+        assert world.market[1].covers_from_ms is None
 
 
 async def test_orders_do_not_wait_for_candles(autojump_clock: MockClock, tmp_path: Path) -> None:

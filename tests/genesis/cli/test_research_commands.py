@@ -117,6 +117,7 @@ def test_a_journal_that_is_none_is_told(capsys: Capture, tmp_path: Path) -> None
 
 def test_the_exchange_alone_answers_and_ends_when_told() -> None:
     command = [sys.executable, "-m", "genesis", "simulator", "--recording", RECORDING, "--port", "0", "--json"]
+    command += ["--control-port", "0", "--wait"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None
@@ -124,6 +125,11 @@ def test_the_exchange_alone_answers_and_ends_when_told() -> None:
             answer = httpx.get(said["rest"] + "/v2/platform/status", timeout=10, trust_env=False)
             assert answer.json() == [1]
             assert said["websocket"].startswith("ws://127.0.0.1:")
+            replay = httpx.get(said["control"] + "/replay", timeout=10, trust_env=False).json()
+            assert (replay["step"], replay["ended"]) == (-1, False), "nobody listens yet"
+            httpx.post(said["control"] + "/maintenance", json={"on": True}, timeout=10, trust_env=False)
+            answer = httpx.get(said["rest"] + "/v2/platform/status", timeout=10, trust_env=False)
+            assert answer.json() == [0]
         finally:
             process.send_signal(signal.SIGTERM)
             _, errors = process.communicate(timeout=20)
@@ -137,4 +143,6 @@ def test_the_exchange_alone_tells_a_taken_port(capsys: Capture) -> None:
         taken.listen()
         port = str(taken.getsockname()[1])
         assert call(["simulator", "--recording", RECORDING, "--port", port]) == ExitCode.ERROR
-    assert os.strerror(98) in one_line(capsys)
+        assert os.strerror(98) in one_line(capsys)
+    assert call(["simulator", "--recording", RECORDING, "--control-port", "70000"]) == ExitCode.CONFIGURATION
+    assert "control-port must be in 0..65535, was 70000" in one_line(capsys)
