@@ -18,9 +18,8 @@ KINDS: Final[Mapping[str, str]] = {
 }
 """What a job may be, with the function that does it; its module is loaded when it is asked for."""
 
-Work = Callable[
-    [Mapping[str, Any], Path, Callable[[str], CandleRecording], Callable[[float, str], None]], dict[str, Any]
-]
+Load = Callable[[str, int | None, int | None], CandleRecording]
+Work = Callable[[Mapping[str, Any], Path, Load, Callable[[float, str], None]], dict[str, Any]]
 
 
 def work_of(kind: str) -> Work:
@@ -50,8 +49,8 @@ def main() -> None:
         speaker.done(summary)
 
 
-def _loader(data_folder: Path) -> Callable[[str], CandleRecording]:
-    return lambda name: load_market(name, data_folder)
+def _loader(data_folder: Path) -> Load:
+    return lambda name, start_ms, end_ms: load_market(name, data_folder, start_ms, end_ms)
 
 
 if __name__ == "__main__":

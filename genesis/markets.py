@@ -1,19 +1,86 @@
 """The market that research is done on, by its name: a recording, or pairs of the data store."""
 
+import re
 from pathlib import Path
+from typing import Final
 
+from genesis.domain.bars import TIME, Table, first_faults
 from genesis.domain.recording import CandleRecording, RecordingError, read_manifest
-from genesis.domain.replay import MINUTE_MS
+from genesis.domain.replay import MINUTE_MS, CandleRow
+from genesis.edge.bar_files import BarFiles, DataUnusable
 from genesis.edge.recordings import RecordingUnreadable, read_bytes
+from genesis.research.runs import cut, when
 from genesis.simulator.recordings import DEFAULT, find, load
+from protocols.units import Symbol
+
+PAIR: Final = re.compile(r"(t[A-Z0-9]{2,12}(?::[A-Z0-9]{2,12})?):(\d{1,2}[mhDW])")
+WARM_UP_MS: Final = 60 * 24 * 60 * MINUTE_MS
+"""How much of the store before the first minute strategies may warm up on: sixty days."""
 
 
-def load_market(name: str, data_folder: Path) -> CandleRecording:
-    """A recording by its name or path. Raises RecordingError when there is none, or it holds no candles."""
+def pairs_of(name: str) -> list[tuple[Symbol, str]] | None:
+    """`tBTCUSD:1m,tETHUSD:1m` as pairs; None when the name is not of that kind."""
+    parts = [PAIR.fullmatch(part.strip()) for part in name.split(",")]
+    found = [(Symbol(part[1]), part[2]) for part in parts if part is not None]
+    return found if len(found) == len(parts) else None
+
+
+def load_market(
+    name: str, data_folder: Path, start_ms: int | None = None, end_ms: int | None = None
+) -> CandleRecording:
+    """A market cut to [start, end). Raises RecordingError when there is none, ValueError when the range is empty."""
+    pairs = pairs_of(name)
+    if pairs is not None:
+        return _from_store(name, pairs, BarFiles(data_folder), start_ms, end_ms)
     recording = load(name or DEFAULT)
     if not isinstance(recording, CandleRecording):
         raise RecordingError(name, 0, "must hold candles, holds wire frames; a backtest needs candles")
-    return recording
+    return cut(recording, start_ms, end_ms)
+
+
+def _from_store(
+    name: str, pairs: list[tuple[Symbol, str]], files: BarFiles, start_ms: int | None, end_ms: int | None
+) -> CandleRecording:
+    _check_pairs(name, pairs)
+    history: dict[Symbol, tuple[CandleRow, ...]] = {}
+    rows: dict[Symbol, tuple[CandleRow, ...]] = {}
+    for symbol, timeframe in pairs:
+        try:
+            table = files.read(symbol, timeframe, None if start_ms is None else start_ms - WARM_UP_MS, end_ms)
+        except DataUnusable as error:
+            raise RecordingError(name, 0, str(error)) from None
+        for fault, count, place in first_faults(table, MINUTE_MS):
+            at = when(int(table[place, TIME]))
+            raise RecordingError(
+                name, 0, f"{symbol}: {count} bars are {fault}, the first at {at}; see genesis data check"
+            )
+        begin = 0 if start_ms is None else int(table[:, TIME].searchsorted(start_ms))
+        history[symbol], rows[symbol] = _rows(table[:begin]), _rows(table[begin:])
+        if not rows[symbol]:
+            span = files.span(symbol, timeframe)
+            there = "there are none at all" if span is None else f"{when(span[0])} to {when(span[1])} are there"
+            raise ValueError(f"range must hold bars of {symbol}:{timeframe}, held none ({there})")
+    return CandleRecording(
+        name=name,
+        history=history,
+        rows=rows,
+        first_ms=min(found[0].open_ms for found in rows.values()),
+        last_ms=max(found[-1].open_ms for found in rows.values()),
+    )
+
+
+def _check_pairs(name: str, pairs: list[tuple[Symbol, str]]) -> None:
+    if len({symbol for symbol, _ in pairs}) != len(pairs):
+        raise ValueError(f"market must name each pair once, was {name}")
+    for symbol, timeframe in pairs:
+        if timeframe != "1m":
+            text = f"market must be of minutes ({symbol}:1m), from which coarser candles are made, was {timeframe}"
+            raise ValueError(text)
+
+
+def _rows(table: Table) -> tuple[CandleRow, ...]:
+    times = table[:, TIME].astype(int).tolist()
+    return tuple(map(CandleRow, times, *(table[:, column].tolist() for column in range(1, 6))))
 
 
 def market_span(name: str, data_folder: Path) -> tuple[int, int]:
@@ -21,6 +88,19 @@ def market_span(name: str, data_folder: Path) -> tuple[int, int]:
 
     Raises ValueError when there is none of that name.
     """
+    pairs = pairs_of(name)
+    if pairs is not None:
+        _check_pairs(name, pairs)
+        spans = []
+        for symbol, timeframe in pairs:
+            try:
+                span = BarFiles(data_folder).span(symbol, timeframe)
+            except DataUnusable as error:
+                raise ValueError(f"market: {error}") from None
+            if span is None:
+                raise ValueError(f"market: {symbol}:{timeframe} must be in the data store, was not; see genesis data")
+            spans.append(span)
+        return min(span[0] for span in spans), max(span[1] for span in spans) + MINUTE_MS
     try:
         path = find(name or DEFAULT)
         if not path.is_dir():

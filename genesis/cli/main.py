@@ -46,7 +46,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "config": ("genesis.cli.config:config", "What can be set, what is in force, and setting it."),
     "doctor": ("genesis.cli.doctor:doctor", "Check this installation and its user directory."),
     "strategies": ("genesis.cli.shelves:strategies", "The strategies that settings may name."),
-    "data": ("genesis.cli.shelves:data", "Recordings and other market data."),
+    "data": ("genesis.cli.data:data", "Market data: list, import, download, check, resample."),
 }
 """Each command with where it is and what it is for: the modules are not loaded to print the help."""
 

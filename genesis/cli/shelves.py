@@ -1,7 +1,6 @@
-"""What lies ready: the strategies that settings may name, and the recordings that can be replayed."""
+"""What lies ready: the strategies that settings may name."""
 
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from cyclopts import App
 from cyclopts import Parameter as Argument
@@ -13,7 +12,6 @@ from genesis.domain.strategy import Parameter
 
 strategies = App(name="strategies", help="The strategies that settings may name.")
 _NO_PARAMETER = Parameter(name="-", default=0.0, low=0.0, high=0.0, whole=True, meaning="takes no parameters")
-data = App(name="data", help="Recordings and other market data.")
 
 
 @strategies.command(name="list")
@@ -96,30 +94,3 @@ def new_strategy(
         raise CommandFailed(f"{path} must not exist yet, does") from None
     print(path)
     print(f"name it in config/strategies.json as the kind {name}; `genesis backtest` trades it on a recording")
-
-
-def _row(name: str, where: str, path: Path) -> dict[str, Any]:
-    files = [path] if path.is_file() else [each for each in path.rglob("*") if each.is_file()]
-    return {"name": name, "where": where, "path": str(path), "bytes": sum(each.stat().st_size for each in files)}
-
-
-@data.command(name="list")
-def list_data(*, reading: Reading | None = None) -> None:
-    """Recordings that come with the engine, and what the user directory holds."""
-    reading = reading or Reading()
-    from genesis.simulator.recordings import DEFAULT, find, shipped_names
-
-    rows = [
-        _row(name, "shipped, the default" if name == DEFAULT else "shipped", find(name)) for name in shipped_names()
-    ]
-    own = reading.user_dir.data
-    rows += [_row(path.name, "user directory", path) for path in (sorted(own.iterdir()) if own.is_dir() else [])]
-    if reading.json:
-        printing.print_json(rows)
-        return
-    printing.table(
-        "market data",
-        ("name", "where", "path", "size"),
-        ((row["name"], row["where"], row["path"], f"{row['bytes'] / 1e6:.2f} MB") for row in rows),
-        right=("size",),
-    )

@@ -15,6 +15,7 @@ from typing import Any, Final
 import msgspec
 import numpy as np
 
+from genesis.domain.bars import resampled
 from genesis.domain.matching import FillModel
 from genesis.domain.measures import trade_row
 from genesis.domain.recording import CandleRecording, RecordingError
@@ -34,7 +35,8 @@ EXECUTIONS_TOLD: Final = 1_000
 TRADES_TOLD: Final = 20_000
 PACKAGE: Final = "genesis-engine"
 
-LoadMarket = Callable[[str], CandleRecording]
+LoadMarket = Callable[[str, int | None, int | None], CandleRecording]
+"""A market by its name, cut to [start, end) in milliseconds UTC. Raises RecordingError, ValueError."""
 
 
 class Costs(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -208,26 +210,7 @@ def resample(rows: Sequence[CandleRow], step_ms: int) -> tuple[CandleRow, ...]:
     if step_ms == MINUTE_MS:
         return tuple(rows)
     table = np.asarray(rows, dtype=np.float64)
-    return tuple(CandleRow(int(row[0]), *row[1:]) for row in resample_table(table, step_ms).tolist())
-
-
-def resample_table(table: "np.typing.NDArray[np.float64]", step_ms: int) -> "np.typing.NDArray[np.float64]":
-    """The same over an array with the columns time, open, close, high, low, volume."""
-    if not len(table):
-        return table
-    step = (table[:, 0] // step_ms) * step_ms
-    begins = np.flatnonzero(np.concatenate(([True], step[1:] != step[:-1])))
-    ends = np.append(begins[1:], len(table)) - 1
-    return np.column_stack(
-        (
-            step[begins],
-            table[begins, 1],
-            table[ends, 2],
-            np.maximum.reduceat(table[:, 3], begins),
-            np.minimum.reduceat(table[:, 4], begins),
-            np.add.reduceat(table[:, 5], begins),
-        )
-    )
+    return tuple(CandleRow(int(row[0]), *row[1:]) for row in resampled(table, step_ms).tolist())
 
 
 def fitted(settings: Settings, recording: CandleRecording) -> Settings:
@@ -247,7 +230,7 @@ def run(
     request.check()
     on_progress(0.0, "reading the market")
     try:
-        recording = cut(load(request.market), request.start_ms, request.end_ms)
+        recording = load(request.market, request.start_ms, request.end_ms)
     except RecordingError as error:
         raise ValueError(str(error)) from None
     settings = fitted(request.settings, recording)
