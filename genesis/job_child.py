@@ -9,16 +9,18 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from genesis.domain.recording import CandleRecording, RecordingError
+from genesis.domain.recording import RecordingError
 from genesis.edge.jobs import Speaker, begin_child
 from genesis.markets import load_market
+from genesis.research.bars import BarRecording
+from genesis.user_strategies import user_strategies
 
 KINDS: Final[Mapping[str, str]] = {
     "backtest": "genesis.research.runs:job",
 }
 """What a job may be, with the function that does it; its module is loaded when it is asked for."""
 
-Load = Callable[[str, int | None, int | None], CandleRecording]
+Load = Callable[[str, int | None, int | None], BarRecording]
 Work = Callable[[Mapping[str, Any], Path, Load, Callable[[float, str], None]], dict[str, Any]]
 
 
@@ -37,6 +39,7 @@ def main() -> None:
     said = begin_child()
     speaker = Speaker()
     data_folder = Path(said["data_folder"])
+    own = user_strategies(Path(said["strategies_folder"])) if said.get("strategies_folder") else None
     try:
         work = work_of(said["kind"])
         load = _loader(data_folder)
@@ -47,6 +50,9 @@ def main() -> None:
         speaker.error("there is not enough memory for this")
     else:
         speaker.done(summary)
+    finally:
+        if own is not None:
+            own.close()
 
 
 def _loader(data_folder: Path) -> Load:

@@ -37,11 +37,15 @@ class JobHouse:
     data_folder: Path
     market: str
     wall_ms: Callable[[], int]
+    strategies_folder: Path | None = None
     command: tuple[str, ...] = COMMAND
 
     async def run(self, request: Mapping[str, Any], on_progress: Callable[[float, str], None]) -> dict[str, Any]:
         """One job to its end, in its process."""
-        return await run_child(self.command, {**request, "data_folder": str(self.data_folder)}, on_progress)
+        said = {**request, "data_folder": str(self.data_folder)}
+        if self.strategies_folder is not None:
+            said["strategies_folder"] = str(self.strategies_folder)
+        return await run_child(self.command, said, on_progress)
 
 
 def moment(text: str) -> int:

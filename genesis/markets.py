@@ -4,12 +4,14 @@ import re
 from pathlib import Path
 from typing import Final
 
-from genesis.domain.bars import TIME, Table, first_faults
+from genesis.domain.bars import TIME, first_faults
 from genesis.domain.recording import CandleRecording, RecordingError, read_manifest
-from genesis.domain.replay import MINUTE_MS, CandleRow
+from genesis.domain.replay import MINUTE_MS
+from genesis.domain.strategy_arrays import CandleArrays
 from genesis.edge.bar_files import BarFiles, DataUnusable
 from genesis.edge.recordings import RecordingUnreadable, read_bytes
-from genesis.research.runs import cut, when
+from genesis.research.bars import BarRecording
+from genesis.research.runs import arrays_of, cut, when
 from genesis.simulator.recordings import DEFAULT, find, load
 from protocols.units import Symbol
 
@@ -25,25 +27,28 @@ def pairs_of(name: str) -> list[tuple[Symbol, str]] | None:
     return found if len(found) == len(parts) else None
 
 
-def load_market(
-    name: str, data_folder: Path, start_ms: int | None = None, end_ms: int | None = None
-) -> CandleRecording:
+def load_market(name: str, data_folder: Path, start_ms: int | None = None, end_ms: int | None = None) -> BarRecording:
     """A market cut to [start, end). Raises RecordingError when there is none, ValueError when the range is empty."""
     pairs = pairs_of(name)
     if pairs is not None:
         return _from_store(name, pairs, BarFiles(data_folder), start_ms, end_ms)
+    return cut(BarRecording.of(load_candles(name)), start_ms, end_ms)
+
+
+def load_candles(name: str) -> CandleRecording:
+    """A recording of candles by its name or path. Raises RecordingError."""
     recording = load(name or DEFAULT)
     if not isinstance(recording, CandleRecording):
         raise RecordingError(name, 0, "must hold candles, holds wire frames; a backtest needs candles")
-    return cut(recording, start_ms, end_ms)
+    return recording
 
 
 def _from_store(
     name: str, pairs: list[tuple[Symbol, str]], files: BarFiles, start_ms: int | None, end_ms: int | None
-) -> CandleRecording:
+) -> BarRecording:
     _check_pairs(name, pairs)
-    history: dict[Symbol, tuple[CandleRow, ...]] = {}
-    rows: dict[Symbol, tuple[CandleRow, ...]] = {}
+    history: dict[Symbol, CandleArrays] = {}
+    rows: dict[Symbol, CandleArrays] = {}
     for symbol, timeframe in pairs:
         try:
             table = files.read(symbol, timeframe, None if start_ms is None else start_ms - WARM_UP_MS, end_ms)
@@ -55,17 +60,17 @@ def _from_store(
                 name, 0, f"{symbol}: {count} bars are {fault}, the first at {at}; see genesis data check"
             )
         begin = 0 if start_ms is None else int(table[:, TIME].searchsorted(start_ms))
-        history[symbol], rows[symbol] = _rows(table[:begin]), _rows(table[begin:])
-        if not rows[symbol]:
+        history[symbol], rows[symbol] = arrays_of(table[:begin]), arrays_of(table[begin:])
+        if not len(rows[symbol]):
             span = files.span(symbol, timeframe)
             there = "there are none at all" if span is None else f"{when(span[0])} to {when(span[1])} are there"
             raise ValueError(f"range must hold bars of {symbol}:{timeframe}, held none ({there})")
-    return CandleRecording(
+    return BarRecording(
         name=name,
         history=history,
         rows=rows,
-        first_ms=min(found[0].open_ms for found in rows.values()),
-        last_ms=max(found[-1].open_ms for found in rows.values()),
+        first_ms=min(int(found.open_ms[0]) for found in rows.values()),
+        last_ms=max(int(found.open_ms[-1]) for found in rows.values()),
     )
 
 
@@ -76,11 +81,6 @@ def _check_pairs(name: str, pairs: list[tuple[Symbol, str]]) -> None:
         if timeframe != "1m":
             text = f"market must be of minutes ({symbol}:1m), from which coarser candles are made, was {timeframe}"
             raise ValueError(text)
-
-
-def _rows(table: Table) -> tuple[CandleRow, ...]:
-    times = table[:, TIME].astype(int).tolist()
-    return tuple(map(CandleRow, times, *(table[:, column].tolist() for column in range(1, 6))))
 
 
 def market_span(name: str, data_folder: Path) -> tuple[int, int]:
@@ -109,3 +109,15 @@ def market_span(name: str, data_folder: Path) -> tuple[int, int]:
     except (RecordingError, RecordingUnreadable) as error:
         raise ValueError(f"market: {error}") from None
     return manifest.replay_from_ms, manifest.replay_to_ms + MINUTE_MS
+
+
+def market_symbols(name: str, data_folder: Path) -> tuple[Symbol, ...]:
+    """The pairs of a market. Raises ValueError when there is none of that name, or it holds no candles."""
+    pairs = pairs_of(name)
+    if pairs is not None:
+        market_span(name, data_folder)
+        return tuple(symbol for symbol, _ in pairs)
+    try:
+        return load_candles(name).symbols
+    except RecordingError as error:
+        raise ValueError(str(error)) from None

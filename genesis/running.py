@@ -331,6 +331,7 @@ class _Run:
                 data_folder=options.user_dir.data,
                 market=self._research_market(),
                 wall_ms=self.clock.wall_ms,
+                strategies_folder=options.user_dir.strategies,
             ),
             user_strategies=strategies,
             priority=options.priority,

@@ -5,7 +5,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
@@ -16,6 +16,7 @@ from genesis.cli import printing
 from genesis.cli.config import in_force
 from genesis.cli.failures import CommandFailed
 from genesis.cli.options import Where
+from genesis.cli.progress import Bar
 from genesis.domain.settings_build import Layer
 from genesis.edge.user_dir import UserDir
 from genesis.run_options import ExitCode
@@ -23,34 +24,153 @@ from genesis.run_options import ExitCode
 if TYPE_CHECKING:
     from genesis.domain.recording import CandleRecording
     from genesis.research.backtest import BacktestResult
+    from genesis.research.bars import BarRecording
+    from genesis.research.runs import RunRequest
     from protocols.journal import StoredRecord
     from protocols.measures import Measures
 
 RUN_TIME_OUT_S: Final = 1800.0
 RECORDS_A_READ: Final = 10_000
+LINES_UP_TO: Final = 100_000
+"""Candles up to which a backtest counts and hashes every decision it made."""
 
 RecordingName = Annotated[str | None, Parameter(help="A recording's name or folder; `genesis data list` names them.")]
 AsJson = Annotated[bool, Parameter(negative="", help="Print JSON for programs instead of tables.")]
 
 
-def backtest(*, recording: RecordingName = None, json: AsJson = False, where: Where | None = None) -> None:
-    """Trade a recording without wire or clock, by the same decisions."""
+def backtest(
+    *,
+    recording: RecordingName = None,
+    data: Annotated[
+        str | None, Parameter(help="Pairs of the data store instead, as tBTCUSD:1m or tBTCUSD:1m,tETHUSD:1m.")
+    ] = None,
+    start: Annotated[str | None, Parameter(name="--from", help="The first day, as 2018-02-05.")] = None,
+    end: Annotated[str | None, Parameter(name="--to", help="The moment it ends before.")] = None,
+    balance: Annotated[str, Parameter(help="What the account begins with, in the quote currency.")] = "10000",
+    half_spread: Annotated[str | None, Parameter(help="Half the spread, as a fraction of the price.")] = None,
+    slippage: Annotated[str | None, Parameter(help="Slippage of takers, as a fraction of the price.")] = None,
+    save: Annotated[
+        str | None, Parameter(help="Keep the result in reports/ under this name, with settings, data and code hash.")
+    ] = None,
+    json: AsJson = False,
+    where: Where | None = None,
+) -> None:
+    """Trade a recording, or a part of the data store, without wire or clock, by the same decisions."""
+    from genesis.domain.recording import RecordingError
+    from genesis.research.runs import keep_result, result_of, short
+
     user_dir = (where or Where()).user_dir
+    request = a_request(
+        user_dir,
+        recording=recording,
+        data=data,
+        start=start,
+        end=end,
+        balance=balance,
+        half_spread=half_spread,
+        slippage=slippage,
+        title=save or "",
+    )
     began = time.monotonic()
-    result = _backtest(user_dir, _candles(recording))
+    try:
+        with Bar("backtest", hidden=json) as bar:
+            market, result = run_request(request, user_dir, bar.update)
+    except (ValueError, RecordingError) as error:
+        raise CommandFailed(str(error), ExitCode.CONFIGURATION) from None
     took_s = time.monotonic() - began
-    summary = _summary(result)
+    if save is not None:
+        kept = result_of(request, market, result)
+        folder = _report_folder(user_dir, save)
+        keep_result(folder, kept)
+        keep_view(folder, "backtest", save, short(kept))
+    # The lines of years are gigabytes of HOLD: only of what one looks at line by line.
+    lines = result.lines if result.candles <= LINES_UP_TO else None
     if json:
-        printing.print_json({**summary, "took_s": round(took_s, 3)})
+        printing.print_json({**_summary(result, lines), "took_s": round(took_s, 3)})
         return
     show_measures(result.measures, recording=result.recording)
     printing.pairs(
         [
             ("candles", f"{result.candles} in {took_s:.2f} s"),
-            ("decisions", f"{len(result.lines)}, sha256 {result.digest}"),
+            *([] if lines is None else [("decisions", f"{len(lines)}, sha256 {result.digest}")]),
             *((f"strategy {name}", f"off: {fault}") for name, fault in result.faults.items()),
+            *([] if save is None else [("kept as", f"{save}; genesis report {save} makes a page of it")]),
         ]
     )
+
+
+def a_request(
+    user_dir: UserDir,
+    *,
+    recording: str | None,
+    data: str | None,
+    start: str | None,
+    end: str | None,
+    balance: str = "10000",
+    half_spread: str | None = None,
+    slippage: str | None = None,
+    title: str = "",
+) -> "RunRequest":
+    """What the options of a research command ask for, with the settings in force. Raises CommandFailed."""
+    from genesis.job_desk import request_of
+    from genesis.markets import market_symbols
+    from genesis.simulator.recordings import DEFAULT
+
+    if recording is not None and data is not None:
+        raise CommandFailed("--recording and --data must not be given together, were", ExitCode.CONFIGURATION)
+    market = data or recording or DEFAULT
+    try:
+        symbols = _candles(recording).symbols if data is None else market_symbols(market, user_dir.data)
+    except ValueError as error:
+        raise CommandFailed(str(error), ExitCode.NOT_FOUND) from None
+    base = Layer(name=f"market {market}", values={"market.symbols": list(symbols)})
+    _, built = in_force(user_dir, base=base)
+    costs = {"half_spread": half_spread, "slippage": slippage}
+    body = {"market": market, "start": start, "end": end, "balance": balance, "costs": costs, "title": title}
+    try:
+        return request_of(body, built.settings, market, lambda name: 0)
+    except ValueError as error:
+        raise CommandFailed(str(error), ExitCode.CONFIGURATION) from None
+
+
+def run_request(
+    request: "RunRequest", user_dir: UserDir, on_progress: Callable[[float, str], None]
+) -> "tuple[BarRecording, BacktestResult]":
+    """Carry a request out in this process. Raises ValueError, RecordingError."""
+    from genesis.markets import load_market
+    from genesis.research.runs import walk
+
+    return walk(request, lambda name, first, last: load_market(name, user_dir.data, first, last), on_progress)
+
+
+def _report_folder(user_dir: UserDir, name: str) -> Path:
+    if not name or "/" in name or name.startswith("."):
+        raise CommandFailed(f"--save must be a name without slashes, was {name!r}", ExitCode.CONFIGURATION)
+    folder = user_dir.reports / name
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return folder
+
+
+def keep_view(folder: Path, kind: str, title: str, summary: Mapping[str, Any]) -> None:
+    """Note a finished run as the engine notes its jobs, so that both are in one list."""
+    from genesis.edge.jobs import VIEW
+    from genesis.edge.kept_file import KeptFile
+    from protocols.jobs import JobState, JobView
+
+    now_ms = int(time.time() * 1000)
+    view = JobView(
+        job_id=folder.name,
+        kind=kind,
+        title=title,
+        by="command line",
+        state=JobState.DONE,
+        created_ms=now_ms,
+        started_ms=now_ms,
+        ended_ms=now_ms,
+        progress=1.0,
+        summary=dict(summary),
+    )
+    KeptFile(folder / VIEW).replace(msgspec.json.encode(view))
 
 
 def show_measures(figures: "Measures", *, recording: str) -> None:
@@ -290,7 +410,7 @@ def _backtest(user_dir: UserDir, recording: "CandleRecording") -> "BacktestResul
         raise CommandFailed(str(error), ExitCode.CONFIGURATION) from None
 
 
-def _summary(result: "BacktestResult") -> dict[str, Any]:
+def _summary(result: "BacktestResult", lines: tuple[bytes, ...] | None) -> dict[str, Any]:
     figures: dict[str, Any] = msgspec.to_builtins(result.performance)
     figures.pop("type", None)
     return {
@@ -302,6 +422,5 @@ def _summary(result: "BacktestResult") -> dict[str, Any]:
         **msgspec.to_builtins(result.measures),
         "refusals": result.refusals,
         "faults": result.faults,
-        "decisions": len(result.lines),
-        "digest": result.digest,
+        **({} if lines is None else {"decisions": len(lines), "digest": result.digest}),
     }

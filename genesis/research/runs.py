@@ -5,37 +5,41 @@ A result holds no time of day and nothing of the machine: the same request on th
 
 import hashlib
 import importlib.metadata
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
+import attrs
 import msgspec
 import numpy as np
 
-from genesis.domain.bars import resampled
+from genesis.domain.bars import Table, resampled
 from genesis.domain.matching import FillModel
 from genesis.domain.measures import trade_row
-from genesis.domain.recording import CandleRecording, RecordingError
+from genesis.domain.recording import RecordingError
 from genesis.domain.replay import MINUTE_MS, CandleRow
 from genesis.domain.strategies import STRATEGY_KINDS
+from genesis.domain.strategy_arrays import CandleArrays
 from genesis.edge.kept_file import KeptFile
 from genesis.research.backtest import BacktestResult, run_backtest
+from genesis.research.bars import BarRecording
 from protocols.account import Performance
 from protocols.measures import ExecutionReport, Measures, TradeRow
 from protocols.settings import Settings
 from protocols.units import Symbol
 
 RESULT: Final = "result.json"
+FIELDS: Final = ("open", "close", "high", "low", "volume")
 CHART_CANDLES: Final = 1_500
 CHART_STEPS_MIN: Final = (1, 5, 15, 30, 60, 180, 360, 720, 1440, 10_080)
 EXECUTIONS_TOLD: Final = 1_000
 TRADES_TOLD: Final = 20_000
 PACKAGE: Final = "genesis-engine"
 
-LoadMarket = Callable[[str, int | None, int | None], CandleRecording]
+LoadMarket = Callable[[str, int | None, int | None], BarRecording]
 """A market by its name, cut to [start, end) in milliseconds UTC. Raises RecordingError, ValueError."""
 
 
@@ -114,13 +118,15 @@ class Chart(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RunResult(msgspec.Struct, frozen=True, kw_only=True):
-    """A backtest's result as it is kept. `performance` is the short list, `measures` the whole one."""
+    """A backtest's result as it is kept. `performance` is the short list, `measures` the whole one.
+
+    `digest` is over every fill with all its numbers: two runs with one digest traded the same.
+    """
 
     title: str
     request: RunRequest
     data: DataStamp
     code: CodeStamp
-    decisions: int
     digest: str
     performance: Performance
     measures: Measures
@@ -144,34 +150,59 @@ def when(ms: int) -> str:
     return datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%d %H:%M")
 
 
-def cut(recording: CandleRecording, start_ms: int | None, end_ms: int | None) -> CandleRecording:
-    """A part of a recording; what lies before `start_ms` becomes history. Raises ValueError when nothing is left."""
+def cut(recording: BarRecording, start_ms: int | None, end_ms: int | None) -> BarRecording:
+    """A part of a market; what lies before `start_ms` becomes history. Raises ValueError when nothing is left."""
     if start_ms is None and end_ms is None:
         return recording
     first = max(recording.first_ms, start_ms if start_ms is not None else recording.first_ms)
     last = min(recording.last_ms, (end_ms if end_ms is not None else recording.last_ms + 1) - 1)
     first -= first % MINUTE_MS
     last -= last % MINUTE_MS
-    rows: dict[Symbol, tuple[CandleRow, ...]] = {}
-    history: dict[Symbol, tuple[CandleRow, ...]] = {}
-    for symbol, found in recording.rows.items():
-        rows[symbol] = tuple(row for row in found if first <= row.open_ms <= last)
-        before = tuple(row for row in found if row.open_ms < first)
-        history[symbol] = (*recording.history.get(symbol, ()), *before)
-        if not rows[symbol]:
+    rows: dict[Symbol, CandleArrays] = {}
+    history: dict[Symbol, CandleArrays] = {}
+    for symbol, bars in recording.rows.items():
+        begin, end = np.searchsorted(bars.open_ms, (first, last + 1)).tolist()
+        rows[symbol] = part_of(bars, begin, end)
+        history[symbol] = _joined(recording.history.get(symbol), part_of(bars, 0, begin))
+        if begin == end:
             text = f"{when(recording.first_ms)} to {when(recording.last_ms)}"
             raise ValueError(f"range must hold candles of {symbol} ({text}), held none")
-    return msgspec.structs.replace(recording, rows=rows, history=history, first_ms=first, last_ms=last)
+    return attrs.evolve(recording, rows=rows, history=history, first_ms=first, last_ms=last)
 
 
-def stamp_data(market: str, recording: CandleRecording) -> DataStamp:
+def part_of(bars: CandleArrays, begin: int, end: int) -> CandleArrays:
+    """Some rows of them, without a copy."""
+    return CandleArrays(**{name: getattr(bars, name)[begin:end] for name in ("open_ms", *FIELDS)})
+
+
+def _joined(before: CandleArrays | None, after: CandleArrays) -> CandleArrays:
+    if before is None or not len(before):
+        return after
+    return CandleArrays(
+        **{name: np.concatenate((getattr(before, name), getattr(after, name))) for name in ("open_ms", *FIELDS)}
+    )
+
+
+def table_of(bars: CandleArrays) -> Table:
+    """The columns of a data table: time, open, close, high, low, volume."""
+    return np.column_stack((bars.open_ms.astype(np.float64), *(getattr(bars, name) for name in FIELDS)))
+
+
+def arrays_of(table: Table) -> CandleArrays:
+    """The reverse of `table_of`."""
+    columns = {name: np.ascontiguousarray(table[:, place]) for place, name in enumerate(FIELDS, start=1)}
+    return CandleArrays(open_ms=table[:, 0].astype(np.int64), **columns)
+
+
+def stamp_data(market: str, recording: BarRecording) -> DataStamp:
     """The name and the hash of what a run may look at."""
     found = hashlib.sha256()
     candles = 0
     for symbol in recording.symbols:
         found.update(symbol.encode())
-        for rows in (recording.history.get(symbol, ()), recording.rows[symbol]):
-            found.update(np.asarray(rows, dtype="<f8").tobytes())
+        for bars in (recording.history.get(symbol), recording.rows[symbol]):
+            if bars is not None and len(bars):
+                found.update(table_of(bars).astype("<f8").tobytes())
             found.update(b"|")
         candles += len(recording.rows[symbol])
     return DataStamp(
@@ -198,22 +229,16 @@ def stamp_code() -> CodeStamp:
     return CodeStamp(version=importlib.metadata.version(PACKAGE), sha256=found.hexdigest())
 
 
-def chart_of(symbol: Symbol, rows: Sequence[CandleRow], *, limit: int = CHART_CANDLES) -> Chart:
+def chart_of(symbol: Symbol, bars: CandleArrays, *, limit: int = CHART_CANDLES) -> Chart:
     """The candles of a run, put together until at most `limit` are left."""
-    span_min = (rows[-1].open_ms - rows[0].open_ms) // MINUTE_MS + 1
+    span_min = int(bars.open_ms[-1] - bars.open_ms[0]) // MINUTE_MS + 1
     step_min = next((step for step in CHART_STEPS_MIN if span_min / step <= limit), CHART_STEPS_MIN[-1])
-    return Chart(symbol=symbol, step_ms=step_min * MINUTE_MS, candles=resample(rows, step_min * MINUTE_MS))
+    table = resampled(table_of(bars), step_min * MINUTE_MS)
+    rows = tuple(CandleRow(int(row[0]), *row[1:]) for row in table.tolist())
+    return Chart(symbol=symbol, step_ms=step_min * MINUTE_MS, candles=rows)
 
 
-def resample(rows: Sequence[CandleRow], step_ms: int) -> tuple[CandleRow, ...]:
-    """Coarser candles of finer ones; a step without a candle has none."""
-    if step_ms == MINUTE_MS:
-        return tuple(rows)
-    table = np.asarray(rows, dtype=np.float64)
-    return tuple(CandleRow(int(row[0]), *row[1:]) for row in resampled(table, step_ms).tolist())
-
-
-def fitted(settings: Settings, recording: CandleRecording) -> Settings:
+def fitted(settings: Settings, recording: BarRecording) -> Settings:
     """The settings with the market of the recording. Raises ValueError when an enabled strategy has no data."""
     for strategy in settings.strategies:
         if strategy.enabled and strategy.symbol not in recording.symbols:
@@ -223,33 +248,47 @@ def fitted(settings: Settings, recording: CandleRecording) -> Settings:
     return msgspec.structs.replace(settings, market=market)
 
 
-def run(
+def walk(
     request: RunRequest, load: LoadMarket, on_progress: Callable[[float, str], None] = lambda part, text: None
-) -> tuple[RunResult, BacktestResult]:
-    """Run a request. Raises ValueError on what cannot be tested, before any work where that can be known."""
+) -> tuple[BarRecording, BacktestResult]:
+    """Carry a request out. Raises ValueError on what cannot be tested, before any work where that can be known."""
     request.check()
     on_progress(0.0, "reading the market")
     try:
-        recording = load(request.market, request.start_ms, request.end_ms)
+        market = load(request.market, request.start_ms, request.end_ms)
     except RecordingError as error:
         raise ValueError(str(error)) from None
-    settings = fitted(request.settings, recording)
-    result = run_backtest(
-        recording,
+    return market, backtest(request, market, on_progress)
+
+
+def backtest(
+    request: RunRequest, market: BarRecording, on_progress: Callable[[float, str], None] = lambda part, text: None
+) -> BacktestResult:
+    """Carry a request out on a market that is loaded. Raises ValueError."""
+    settings = fitted(request.settings, market)
+    return run_backtest(
+        market,
         settings,
         model=request.costs.model(),
         balances=(("exchange", settings.quote_currency, request.balance),),
-        on_progress=lambda part: on_progress(0.05 + 0.9 * part, when(int(_at(recording, part)))),
+        on_progress=lambda part: on_progress(0.05 + 0.9 * part, when(int(_at(market, part)))),
     )
+
+
+def run(
+    request: RunRequest, load: LoadMarket, on_progress: Callable[[float, str], None] = lambda part, text: None
+) -> RunResult:
+    """Carry a request out and put together what is kept of it. Raises ValueError."""
+    market, result = walk(request, load, on_progress)
     on_progress(0.96, "counting")
-    return result_of(request, recording, result), result
+    return result_of(request, market, result)
 
 
-def _at(recording: CandleRecording, part: float) -> float:
+def _at(recording: BarRecording, part: float) -> float:
     return recording.first_ms + part * (recording.last_ms - recording.first_ms)
 
 
-def result_of(request: RunRequest, recording: CandleRecording, result: BacktestResult) -> RunResult:
+def result_of(request: RunRequest, recording: BarRecording, result: BacktestResult) -> RunResult:
     """What is kept of a finished run."""
     executions = result.executions
     rows = tuple(trade_row(trade, result.tags.get(trade.correlation_id, "")) for trade in result.trades)
@@ -258,14 +297,20 @@ def result_of(request: RunRequest, recording: CandleRecording, result: BacktestR
         request=request,
         data=stamp_data(request.market, recording),
         code=stamp_code(),
-        decisions=len(result.decisions),
-        digest=result.digest,
+        digest=_digest(result),
         performance=result.performance,
         measures=result.measures,
         trades=rows[-TRADES_TOLD:],
         executions=msgspec.structs.replace(executions, rows=executions.rows[-EXECUTIONS_TOLD:]),
         charts=tuple(chart_of(symbol, found) for symbol, found in recording.rows.items() if found),
     )
+
+
+def _digest(result: BacktestResult) -> str:
+    found = hashlib.sha256()
+    for fill in result.fills:
+        found.update(msgspec.json.encode(fill))
+    return found.hexdigest()
 
 
 def encode_result(result: RunResult) -> bytes:
@@ -315,7 +360,7 @@ def job(
         asked = msgspec.convert(request, RunRequest)
     except msgspec.ValidationError as error:
         raise ValueError(f"the request is not valid: {error}") from None
-    result, _ = run(asked, load, on_progress)
+    result = run(asked, load, on_progress)
     keep_result(folder, result)
     return short(result)
 

@@ -102,7 +102,7 @@ async def test_a_backtest_from_start_to_result(tmp_path: Path) -> None:
         assert listed[0]["summary"]["final_equity"] == told["measures"]["final_equity"]
         # Run again, here and now, from what the result says of itself: the same bytes.
         kept = (tmp_path / "reports" / "mine" / "result.json").read_bytes()
-        again, _ = run(read_result(kept).request, lambda name: load_market(name, tmp_path))
+        again = run(read_result(kept).request, lambda name, *cut: load_market(name, tmp_path, *cut))
         assert encode_result(again) == kept
         async with desk.web.client(Scope.TRADE) as client:
             assert (await client.delete(f"{PATH}/mine")).status_code == 200

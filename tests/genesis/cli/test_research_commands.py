@@ -67,6 +67,43 @@ def test_what_cannot_be_tested_is_told(capsys: Capture, tmp_path: Path) -> None:
     assert "manifest.json" in one_line(capsys)
 
 
+def test_a_part_of_the_data_store_is_tested_and_kept(capsys: Capture, tmp_path: Path) -> None:
+    from tests.recorded_candles import FOLDER
+
+    file = FOLDER.parent / "candles" / "BTCUSD-1m-2018-11-12.csv"
+    assert call(["data", "import", str(file), "--json"]) == ExitCode.OK
+    (told,) = json.loads(capsys.readouterr().out)
+    assert (told["symbol"], told["timeframe"], told["rows"]) == ("tBTCUSD", "1m", told["written"]["added"])
+    command = ["backtest", "--data", "tBTCUSD:1m", "--from", "2018-11-12T04:00", "--to", "2018-11-12T16:00", "--json"]
+    assert call([*command, "--save", "half-a-day"]) == ExitCode.OK
+    answer = json.loads(capsys.readouterr().out)
+    assert answer["recording"] == "tBTCUSD:1m"
+    assert 0 < answer["candles"] <= 720
+    kept = json.loads((tmp_path / "home" / "reports" / "half-a-day" / "result.json").read_bytes())
+    assert kept["measures"]["final_equity"] == answer["final_equity"]
+    assert call(["data", "list", "--json"]) == ExitCode.OK
+    assert "tBTCUSD:1m" in {row["name"] for row in json.loads(capsys.readouterr().out)}
+    assert call(["data", "check"]) == ExitCode.OK
+    assert "longest gaps" in capsys.readouterr().out
+    assert call(["data", "resample", "tBTCUSD:1m", "--to", "1h"]) == ExitCode.OK
+    assert "tBTCUSD:1h" in capsys.readouterr().out
+    for wrong, code in (
+        (["--data", "tBTCUSD:1h"], ExitCode.NOT_FOUND),
+        (["--data", "tXRPUSD:1m"], ExitCode.NOT_FOUND),
+        (["--data", "tBTCUSD:1m", "--recording", RECORDING], ExitCode.CONFIGURATION),
+        (["--data", "tBTCUSD:1m", "--from", "2019-01-01"], ExitCode.CONFIGURATION),
+        (["--data", "tBTCUSD:1m", "--from", "soon"], ExitCode.CONFIGURATION),
+        (["--balance", "-1"], ExitCode.CONFIGURATION),
+        (["--slippage", "2"], ExitCode.CONFIGURATION),
+        (["--save", "../out"], ExitCode.CONFIGURATION),
+    ):
+        assert call(["backtest", *wrong]) == code, wrong
+        one_line(capsys)
+    for wrong_data in (["import"], ["import", str(file), "--as", "BTC"], ["check", "tXRPUSD:1m"]):
+        assert call(["data", *wrong_data]) != ExitCode.OK
+        one_line(capsys)
+
+
 def a_journal(path: Path, *, change: bool) -> Path:
     """A journal that holds the backtest's own decisions, or all of them but one character."""
     recording = load(RECORDING)

@@ -250,7 +250,7 @@ def test_a_market_of_the_store_is_a_recording(tmp_path: Path) -> None:
     part = load_market("tBTCUSD:1m", tmp_path, START + 1000 * MINUTE, START + 2000 * MINUTE)
     (rows,) = part.rows.values()
     (history,) = part.history.values()
-    assert (len(history), len(rows), rows[0].open_ms) == (1000, 1000, START + 1000 * MINUTE)
+    assert (len(history), len(rows), int(rows.open_ms[0])) == (1000, 1000, START + 1000 * MINUTE)
     assert market_span("tETHUSD:1m", tmp_path) == (START, START + 2000 * MINUTE)
     for name, text in (
         ("tBTCUSD:5m", "must be of minutes"),
