@@ -42,6 +42,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "halt": ("genesis.cli.controls:halt", "Stop trading until `genesis resume`, over restarts too."),
     "resume": ("genesis.cli.controls:resume", "Allow trading again after a halt or a reduction."),
     "flatten": ("genesis.cli.controls:flatten", "Cancel the orders and sell what is held."),
+    "drill": ("genesis.cli.drill:drill", "Rehearse a crash on an account that is not real, and compare the books."),
     "token": ("genesis.cli.token:token", "Make a token for the API, or a link to the page."),
     "config": ("genesis.cli.config:config", "What can be set, what is in force, and setting it."),
     "doctor": ("genesis.cli.doctor:doctor", "Check this installation and its user directory."),
