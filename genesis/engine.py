@@ -14,10 +14,12 @@ from actors.account import AccountActor
 from actors.config import ConfigActor
 from actors.connection_private import ConnectionPrivateActor, Credentials
 from actors.connection_public import ConnectionPublicActor
+from actors.headless import HeadlessActor
 from actors.history import HistoryActor
 from actors.jobs import JobsActor
 from actors.journal import JournalActor
 from actors.market_cache import MarketCacheActor
+from actors.notifier import NotifierActor, Post
 from actors.order import OrderActor
 from actors.pool import PoolActor
 from actors.protection import ProtectionActor
@@ -28,8 +30,9 @@ from actors.signal import SignalActor
 from actors.strategies import StrategiesActor
 from actors.watchdog import WatchdogActor, Watched
 from genesis.audit import search_journal
+from genesis.chat_desk import ChatDesk
 from genesis.config_history import history_ports
-from genesis.core.actor import Actor, Context
+from genesis.core.actor import Actor
 from genesis.core.backoff import DEFAULT, Backoff
 from genesis.core.chance import Chance
 from genesis.core.clock import Clock
@@ -79,6 +82,7 @@ JOURNAL_BACKOFF: Final = Backoff(base_s=0.05, cap_s=0.25)
 for everybody else it took the engine four minutes to give up."""
 TRADING_BACKOFF_CAP_S: Final = 1.0
 """Longer pauses would keep those who look after orders from ever failing ten times in ten seconds."""
+NEVER_GIVES_UP: Final = 1_000_000_000
 ANSWER_WITHIN_S: Final = 10.0
 """A control that the engine has taken but not answered after this long is reported as under way."""
 
@@ -132,8 +136,12 @@ class Engine:
         user_strategies: UserStrategies | None = None,
         priority: Priority = Priority.RUNTIME,
         audit: AuditFile | None = None,
+        post: Post | None = None,
+        wall_ms: Callable[[], int] | None = None,
     ) -> None:
         self.clock = clock
+        self.post = post if post is not None else Post()
+        self._wall_ms = wall_ms if wall_ms is not None else clock.wall_ms
         self.store = store
         self.venue = venue
         self._status = status
@@ -183,6 +191,9 @@ class Engine:
         )
         self.readers = self._readers()
         self.controls = self._controls()
+        commands = settings.notify.telegram_commands
+        desk = ChatDesk(readers=self.readers, controls=self.controls, clock=clock, chance=chance.port("chat"))
+        self._chat_answer = desk.answer if commands else None
 
     # --- the tree ---------------------------------------------------------------------------------------------------
 
@@ -222,7 +233,8 @@ class Engine:
                     self._child("regime", self._regime),
                     *(() if self._user_strategies is None else (self._child("strategies", self._strategies),)),
                 ),
-                self._branch(
+                self._aside("messages", self._child("notifier", self._notifier)),
+                self._aside(
                     "screens",
                     *(() if self._jobs is None else (self._child("jobs", self._job_actor),)),
                     self._child("web", self._web, shutdown_s=6.0),
@@ -244,6 +256,10 @@ class Engine:
             max_consecutive=self._restarts.max_consecutive,
             backoff=self._restarts.backoff,
         )
+
+    def _aside(self, name: str, *children: ChildSpec) -> SupervisorSpec:
+        """A branch that trading can do without: it is started again for ever, with its pauses, and never gives up."""
+        return attrs.evolve(self._branch(name, *children), intensity=NEVER_GIVES_UP, max_consecutive=NEVER_GIVES_UP)
 
     def _config(self) -> Actor:
         return ConfigActor(
@@ -439,9 +455,18 @@ class Engine:
             ui=self.channels.ui,
         )
 
+    def _notifier(self) -> Actor:
+        return NotifierActor(
+            post=self.post,
+            settings=self.cells.settings,
+            risk=self.cells.risk,
+            wall_ms=self._wall_ms,
+            answer=self._chat_answer,
+        )
+
     def _web(self) -> Actor:
         if self.serve_web is None:
-            return Listener(recent=self.recent)
+            return HeadlessActor(hear=self.recent.hear)
         return WebActor(recent=self.recent, hub=self.hub, readers=self.readers, serve=self.serve_web)
 
     # --- what happens -----------------------------------------------------------------------------------------------
@@ -480,8 +505,8 @@ class Engine:
     # --- for the replay and for tests ---------------------------------------------------------------------------------
 
     def idle(self) -> bool:
-        """No message waits or is worked on, except on the way to screens."""
-        return all(box.idle for name, box in self.plan.mailboxes.items() if name != "web")
+        """No message waits or is worked on, except on the way to screens and people."""
+        return all(box.idle for name, box in self.plan.mailboxes.items() if name not in ("web", "notifier"))
 
     def ready_to_trade(self) -> bool:
         """A session is reconciled, every stream is up, and the account is known."""
@@ -562,8 +587,11 @@ class Engine:
         )
 
     def _counters(self) -> dict[str, float]:
-        return counters(
-            self.cells, self.stats, crashes=self.restarts_total, dead_letters=len(self.supervisor.dead_letters)
+        return (
+            counters(
+                self.cells, self.stats, crashes=self.restarts_total, dead_letters=len(self.supervisor.dead_letters)
+            )
+            | self.post.counters()
         )
 
     def _transport_is_open(self) -> bool:
@@ -669,18 +697,3 @@ def _resting(name: str, uri: str) -> ConnectionView:
         venue_ms=0,
         last_frame_age_s=0.0,
     )
-
-
-@attrs.define(kw_only=True)
-class Listener:
-    """Stands in for the web where nobody looks: it remembers what the web would have shown."""
-
-    recent: Recent
-
-    async def run(self, ctx: Context) -> None:
-        ctx.ready()
-        while True:
-            batch = await ctx.inbox.lease()
-            for envelope in batch:
-                self.recent.hear(envelope.message)
-            ctx.inbox.ack_all(batch)

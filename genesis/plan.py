@@ -5,17 +5,18 @@ The edges are written down so that a circle of waiting senders is found at the s
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 import attrs
 
 from genesis.core.latest import Latest
 from genesis.core.mailbox import Channel, DeadLetter, Mailbox, Overflow
 from genesis.core.supervisor import check_block_graph
+from genesis.core.tee import Tee
 from genesis.domain.pairs import PairSpecs
 from protocols.account import AccountView
 from protocols.config import ConfigCommand, ConfigView, RolloutStatus
-from protocols.health import ConnectionView, Reconnect
+from protocols.health import ConnectionView, Notice, Reconnect
 from protocols.jobs import JobRequest, JobView
 from protocols.journal import JournalRequest
 from protocols.market import BookTop, CandleClosed, CandleRequest, Freshness, MarketView, Ticker, TradesRequest
@@ -23,8 +24,10 @@ from protocols.orders import (
     AccountEvent,
     Approved,
     BalanceEvent,
+    Fill,
     HistoryRequest,
     OrderReport,
+    OrderUpdate,
     OrderWish,
     VenueCommand,
 )
@@ -52,6 +55,9 @@ state that was put aside leaves the older one in force, and sizes would be made 
 APPLY_SETTINGS = ("account", "order", "risk", "signal", "market_cache", "pool", "protection", "watchdog")
 """Who works by the settings while it runs: each looks up at once when there is a new version, and says that it has it.
 Connections read theirs when they dial."""
+
+NEWS: Final = frozenset({Notice, Fill, OrderUpdate, Verdict})
+"""What of the screens' stream may be news."""
 
 
 def _price_key(message: Ticker | BookTop) -> tuple[str, str]:
@@ -118,7 +124,12 @@ class Channels:
         factory=lambda: Channel("set_settings", Overflow.FAIL, capacity=16)
     )
     job_requests: Channel[JobRequest] = attrs.field(factory=lambda: Channel("job_requests", Overflow.FAIL, capacity=16))
-    ui: Channel[Any] = attrs.field(factory=lambda: Channel("ui", Overflow.DROP_OLDEST, capacity=16_384))
+    news: Channel[Any] = attrs.field(factory=lambda: Channel("news", Overflow.DROP_OLDEST, capacity=4096))
+    """What people may be told outside the page: copies of some of what screens hear."""
+    ui: Channel[Any] = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.ui = Tee("ui", Overflow.DROP_OLDEST, capacity=16_384, also=self.news, kinds=NEWS)
 
 
 @attrs.define(kw_only=True)
@@ -207,6 +218,7 @@ class Plan:
             "jobs": (to.job_requests,),
             "strategies": (),
             "web": (to.ui,),
+            "notifier": (to.news,),
         }
 
     def _says(self) -> dict[str, tuple[Channel[Any], ...]]:

@@ -50,6 +50,7 @@ from genesis.engine import Engine, VenuePorts
 from genesis.job_desk import JobHouse
 from genesis.pacer import Pacer
 from genesis.paper_session import open_paper
+from genesis.post_office import open_post
 from genesis.run_options import CannotStart, ExitCode, Mode, RunOptions
 from genesis.sim_session import SimSession
 from genesis.simulator.exchange import Address, Exchange
@@ -179,7 +180,7 @@ class _Run:
         store = self._open_store(venue_clock)
         self.begins_after = 0 if self.options.mode is Mode.SIM else store.store.head().seq
         try:
-            return await self._trade(nursery, store, ports, venue_clock, pairs, chance)
+            return await self._trade(nursery, store, ports, venue_clock, pairs, chance, stack)
         finally:
             # No cancel reaches a thread that waits for a disk. Only the end of the process does.
             self.hard_exit.arm(SHUTDOWN_S, "closing the journal")
@@ -305,6 +306,7 @@ class _Run:
         venue_clock: Clock,
         pairs: PairSpecs,
         chance: Chance,
+        stack: contextlib.AsyncExitStack,
     ) -> ExitCode:
         options = self.options
         web = options.settings.web
@@ -336,6 +338,8 @@ class _Run:
             user_strategies=strategies,
             priority=options.priority,
             audit=AuditFile(audit_path(options.user_dir, options.mode.value)),
+            post=await open_post(stack, options),
+            wall_ms=self.clock.wall_ms,
         )
         # Told from the thread in which a step ran: the channel belongs to the loop.
         strategies.on_slow = lambda text: trio.from_thread.run_sync(engine.notice, "warning", "strategy_slow", text)
@@ -375,6 +379,7 @@ class _Run:
             log.info(
                 "started", version=VERSION, mode=options.mode.value, address=address, recording=self.recording_name
             )
+            engine.notice("info", "engine_started", f"Genesis {VERSION} started in mode {options.mode.value}")
             if not self.stopping.is_set():
                 RunFile(
                     pid=os.getpid(), address=address, mode=options.mode.value, started_ms=self.clock.wall_ms()

@@ -144,6 +144,17 @@ class Overlay(msgspec.Struct, frozen=True, kw_only=True):
     shadow: bool = False
 
 
+class NotifySettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Who hears what outside the page. Kinds of news are those of `protocols.news`; one in neither list is loud."""
+
+    silent: tuple[str, ...] = ("order_placed", "refused", "warning")
+    off: tuple[str, ...] = ("order_canceled", "info")
+    messages_per_minute: int = 12
+    telegram_url: str = "https://api.telegram.org"
+    telegram_commands: bool = True
+    webhook_format: str = "json"
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """The whole tree. `version` and `overlays` are the config actor's to set, everything else has a key."""
 
@@ -161,3 +172,4 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     web: WebSettings = WebSettings()
     venue: VenueSettings = VenueSettings()
     logs: LogSettings = LogSettings()
+    notify: NotifySettings = NotifySettings()

@@ -17,6 +17,7 @@ import attrs
 import msgspec
 
 from genesis.domain.windows import WindowFault, parse_windows
+from protocols.news import NewsKind
 from protocols.settings import Settings, StrategySettings
 from protocols.units import TIMEFRAME_MS
 
@@ -133,6 +134,13 @@ def _windows(value: object) -> str | None:
     except WindowFault as fault:
         return f"intervals without a fault; number {fault.index + 1} must be {fault.must_be}"
     return None
+
+
+def _news_kinds(value: object) -> str | None:
+    known = {kind.value for kind in NewsKind}
+    if isinstance(value, tuple) and set(value) <= known and len(set(value)) == len(value):
+        return None
+    return f"a list of different kinds of {', '.join(sorted(known))}"
 
 
 _symbol = _matches(SYMBOL, "a Bitfinex symbol such as tBTCUSD or tDUSK:USD")
@@ -347,6 +355,12 @@ _ROWS: Final[Mapping[str, Mapping[str, Any]]] = {
     ),
     "logs.file_max_bytes": _row("bytes", "Size at which a log file is turned over", "10000", applies=_RESTART),
     "logs.files_kept": _row("files", "Turned-over log files that are kept", "1", "1000", applies=_RESTART),
+    "notify.silent": _row("", "Kinds of news that arrive without a sound", check=_news_kinds),
+    "notify.off": _row("", "Kinds of news that are not sent", check=_news_kinds),
+    "notify.messages_per_minute": _row("messages", "Most messages in a minute to one place", "1", "60"),
+    "notify.telegram_url": _row("", "Telegram's bot API", check=_http_url, applies=_RESTART),
+    "notify.telegram_commands": _row("", "Whether the Telegram chat may ask and command", applies=_RESTART),
+    "notify.webhook_format": _row("", "What a webhook is sent", choices=("json", "discord", "slack"), applies=_RESTART),
 }
 
 _STRATEGY_ROWS: Final[Mapping[str, Mapping[str, Any]]] = {
@@ -367,6 +381,9 @@ SECRETS: Final = (
     SecretKey(name="BITFINEX_API_SECRET", meaning="Secret of BITFINEX_API_KEY"),
     SecretKey(name="BITFINEX_WS_API_KEY", meaning="API key for the socket; BITFINEX_API_KEY when absent"),
     SecretKey(name="BITFINEX_WS_API_SECRET", meaning="Secret of BITFINEX_WS_API_KEY"),
+    SecretKey(name="TELEGRAM_BOT_TOKEN", meaning="Token of the Telegram bot that tells news and takes commands"),
+    SecretKey(name="TELEGRAM_CHAT_ID", meaning="The one Telegram chat that is told and listened to"),
+    SecretKey(name="NOTIFY_WEBHOOK_URL", meaning="Address that news is posted to: own, Discord or Slack"),
     SecretKey(name="JWT_SECRET_KEY", meaning="Key that signs tokens; made and kept in secrets/ when absent"),
 )
 

@@ -20,6 +20,7 @@ NOT_ABOUT_MONEY = frozenset(
         "set_settings",
         "job_requests",  # the person who asked is told
         "ui",
+        "news",
     }
 )
 

@@ -1,0 +1,331 @@
+"""What a chat may ask and command: one line in, one text out, over the same readers and controls as the page.
+
+The familiar names of freqtrade's Telegram commands answer. What can cost money is done in two steps: the first answer
+says what would happen and gives a code that is good for a minute, and only `/confirm CODE` does it.
+"""
+
+import random
+from collections.abc import Awaitable, Callable
+from decimal import Decimal
+from typing import Final
+
+import attrs
+import structlog
+
+from genesis.core.clock import Clock
+from protocols.orders import TERMINAL_STATES, CancelIntent, Flatten, OrderView
+from protocols.risk import Lock, RemoveLock, RiskCommand, SetPaused, SetTradingState, TradingState
+from protocols.units import Symbol, plain
+from web.controls import Busy, ControlError, Controls
+from web.readers import Readers
+
+CONFIRM_WITHIN_S: Final = 60.0
+LINES: Final = 15
+ACTOR: Final = "telegram"
+
+log = structlog.get_logger("genesis.chat")
+
+
+@attrs.frozen(kw_only=True)
+class _Waiting:
+    what: str
+    until: float
+    act: Callable[[], Awaitable[str]]
+
+
+@attrs.define(eq=False, kw_only=True)
+class ChatDesk:
+    """`clock` is the engine's; only its monotonic time is used."""
+
+    readers: Readers
+    controls: Controls
+    clock: Clock
+    chance: random.Random
+    _waiting: dict[str, _Waiting] = attrs.field(factory=dict, init=False)
+    _asked: int = attrs.field(default=0, init=False)
+
+    async def answer(self, line: str) -> str:
+        """The text for one line that begins with a slash. Never raises for what people type."""
+        words = line.split()
+        # In a group a command may be addressed: /status@bot.
+        name = words[0].split("@")[0].lower() if words else ""
+        command = _COMMANDS.get(name)
+        if command is None:
+            return f"{name[:30] or 'nothing'} must be a command that /help lists"
+        try:
+            return await command[0](self, words[1:])
+        except Busy as error:
+            return f"{error}; say it again in a moment"
+        except ControlError as error:
+            return f"not done: {error}"
+        except Exception as error:
+            # Whoever is in the street needs an answer; the fault is in the log.
+            log.error("command_failed", command=name, error=f"{type(error).__name__}: {error}")
+            return f"{name} failed inside the engine; its log says why"
+
+    # --- asking -----------------------------------------------------------------------------------------------------
+
+    async def help(self, _: list[str]) -> str:
+        return "\n".join(f"{name} {text}" for name, (_, text) in _COMMANDS.items() if text)
+
+    async def status(self, words: list[str]) -> str:
+        account, risk, engine = self.readers.account(), self.readers.risk(), self.readers.status()
+        state = "not ready" if risk is None else risk.state.value + (", entries paused" if risk.paused else "")
+        lines = [f"{engine.mode}, {state}"]
+        if account is not None:
+            lines.append(f"equity {_money(account.equity)} {account.quote_currency}")
+            stops = {view.symbol: view for view in self.readers.brackets()}
+            for held in account.positions:
+                if not held.quantity:
+                    continue
+                stop = stops.get(held.symbol)
+                price = None if stop is None else stop.stop_price
+                lines.append(
+                    f"{held.symbol}: {plain(held.quantity)} at {_price(held.average_price)}, now "
+                    f"{plain(held.mark_price)}, {_signed(held.unrealized_pnl)}, "
+                    f"{'stop ' + plain(price) if price is not None else 'NO STOP'}"
+                )
+            if len(lines) == 2:
+                lines.append("no position is held")
+        return "\n".join(lines)
+
+    async def orders(self, _: list[str]) -> str:
+        rows = [_row(order) for order in self.readers.orders() if order.state not in TERMINAL_STATES]
+        return "\n".join(rows[-LINES:]) or "no order is open"
+
+    async def trades(self, words: list[str]) -> str:
+        rows = [
+            f"{fill.side.value} {plain(fill.quantity)} {fill.symbol} at {plain(fill.price)} ({fill.purpose.value})"
+            for fill in self.readers.fills()
+        ]
+        return "\n".join(rows[-_count(words) :]) or "nothing was traded yet"
+
+    async def profit(self, _: list[str]) -> str:
+        told = self.readers.performance()
+        if told is None:
+            return "no figures yet"
+        made = told.measures
+        return "\n".join(
+            (
+                f"profit {_signed(made.profit)} ({made.total_return:+.2%}), equity {_money(made.final_equity)}",
+                f"{made.trades} trades, {made.wins} won, {made.losses} lost"
+                + (f", winrate {made.winrate:.0%}" if made.winrate is not None else ""),
+                f"deepest fall {made.max_drawdown:.2%}"
+                + (f", profit factor {made.profit_factor:.2f}" if made.profit_factor is not None else "")
+                + (f", Sharpe {made.sharpe:.2f}" if made.sharpe is not None else ""),
+            )
+        )
+
+    async def balance(self, _: list[str]) -> str:
+        account = self.readers.account()
+        if account is None:
+            return "the account is not known yet"
+        rows = [f"{wallet.wallet_type} {plain(wallet.balance)} {wallet.currency}" for wallet in account.wallets]
+        return "\n".join([f"equity {_money(account.equity)} {account.quote_currency}", *rows])
+
+    async def risk(self, _: list[str]) -> str:
+        status = self.readers.risk()
+        if status is None:
+            return "risk has not spoken yet"
+        lines = [f"{status.state.value}{': ' + status.reason if status.reason else ''}"]
+        if status.paused:
+            lines.append(f"entries paused: {status.paused_reason}")
+        lines += [f"{name}: {used} of {allowed}" for name, (used, allowed) in sorted(status.headroom.items())]
+        lines += [
+            f"breaker {one.scope or 'all'}: {one.state.value} ({one.cause})"
+            for one in status.breakers
+            if one.state.value != "closed"
+        ]
+        return "\n".join(lines)
+
+    async def locks(self, _: list[str]) -> str:
+        status = self.readers.risk()
+        rows = [] if status is None else [f"{lock.lock_id}: {_place(lock)}: {lock.reason}" for lock in status.locks]
+        return "\n".join(rows) or "nothing is locked"
+
+    async def count(self, _: list[str]) -> str:
+        account, settings = self.readers.account(), self.readers.settings()
+        held = 0 if account is None else sum(bool(one.quantity) for one in account.positions)
+        return f"{held} of {settings.risk.max_open_positions} positions"
+
+    async def health(self, _: list[str]) -> str:
+        stale = [
+            f"{one.stream} {one.symbol} {one.age_ms / 1000:.0f} s" for one in self.readers.freshness() if one.stale
+        ]
+        lines = [f"{one.name}: {one.status}" for one in self.readers.connections() if one.status != "idle"]
+        naked = self.readers.protection().naked
+        lines.append(f"{naked} positions without their stop" if naked else "every position has its stop")
+        lines.append(f"old data: {', '.join(stale)}" if stale else "all data is fresh")
+        return "\n".join(lines)
+
+    async def logs(self, words: list[str]) -> str:
+        rows = [f"{notice.level}: {notice.text}" for notice in self.readers.notices()]
+        return "\n".join(rows[-_count(words) :]) or "no notices"
+
+    async def version(self, _: list[str]) -> str:
+        return f"Genesis {self.readers.status().version}"
+
+    async def show_config(self, _: list[str]) -> str:
+        settings = self.readers.settings()
+        lines = [f"settings version {settings.version}"]
+        lines += [
+            f"{one.name}: {one.kind} {one.symbol} {one.timeframe}{'' if one.enabled else ' (off)'}"
+            for one in settings.strategies
+        ]
+        return "\n".join(lines)
+
+    # --- commanding -------------------------------------------------------------------------------------------------
+
+    async def confirm(self, words: list[str]) -> str:
+        waiting = self._waiting.pop(words[0], None) if words else None
+        if waiting is None or waiting.until < self.clock.now():
+            return "the code must be one that was given within the last minute"
+        return await waiting.act()
+
+    async def stopentry(self, _: list[str]) -> str:
+        # It only takes risk away, so nobody is asked twice.
+        await self._risk(SetPaused(paused=True, reason="/stopentry", actor=ACTOR, correlation_id=self._id()))
+        return "entries are paused; exits and stops go on. /resume allows them again"
+
+    async def resume(self, _: list[str]) -> str:
+        async def act() -> str:
+            await self._risk(SetPaused(paused=False, reason="/resume", actor=ACTOR, correlation_id=self._id()))
+            return "entries are allowed again"
+
+        return self._ask("entries will be allowed again", act)
+
+    async def stop(self, _: list[str]) -> str:
+        await self._risk(self._state(TradingState.HALTED, "/stop"))
+        return "trading is halted, also over restarts; stops stay at the venue. /start resumes"
+
+    async def start(self, _: list[str]) -> str:
+        status = self.readers.risk()
+        if status is not None and status.state is TradingState.ACTIVE:
+            return await self.status([]) + "\n/help lists what I answer"
+
+        async def act() -> str:
+            await self._risk(self._state(TradingState.ACTIVE, "/start"))
+            return "trading is active"
+
+        return self._ask("trading will be active again, and the fall so far forgiven", act)
+
+    async def forceexit(self, words: list[str]) -> str:
+        account = self.readers.account()
+        held = {one.symbol for one in account.positions if one.quantity} if account is not None else set()
+        if not words or (words[0] != "all" and words[0] not in held):
+            return f"/forceexit must name a position or all; held: {', '.join(sorted(held)) or 'none'}"
+        symbol = None if words[0] == "all" else Symbol(words[0])
+
+        async def act() -> str:
+            control = self.controls.flatten
+            assert control is not None, "every engine has it"
+            await control(Flatten(symbol=symbol, reason="/forceexit", correlation_id=self._id()))
+            return f"closing {symbol or 'everything'}"
+
+        return self._ask(f"{symbol or 'EVERYTHING'} will be closed at market, its orders canceled", act)
+
+    async def cancel(self, words: list[str]) -> str:
+        if not words:
+            return "/cancel must name an order of /orders, or all"
+        intent_id = None if words[0] == "all" else words[0]
+
+        async def act() -> str:
+            control = self.controls.cancel
+            assert control is not None, "every engine has it"
+            await control(CancelIntent(intent_id=intent_id, reason="/cancel", correlation_id=self._id()))
+            return f"canceling {intent_id or 'every open order'}"
+
+        return self._ask(f"{intent_id or 'EVERY open order'} will be canceled; positions get new stops", act)
+
+    async def unlock(self, words: list[str]) -> str:
+        status = self.readers.risk()
+        known = set() if status is None else {lock.lock_id for lock in status.locks}
+        if not words or words[0] not in known:
+            return f"/unlock must name a lock; there are: {', '.join(sorted(known)) or 'none'}"
+
+        async def act() -> str:
+            await self._risk(RemoveLock(lock_id=words[0], reason="/unlock", actor=ACTOR, correlation_id=self._id()))
+            return f"{words[0]} is removed"
+
+        return self._ask(f"{words[0]} will be removed", act)
+
+    # --- parts ------------------------------------------------------------------------------------------------------
+
+    def _ask(self, what: str, act: Callable[[], Awaitable[str]]) -> str:
+        now = self.clock.now()
+        self._waiting = {code: one for code, one in self._waiting.items() if one.until >= now}
+        code = f"{self.chance.randrange(10_000):04d}"
+        self._waiting[code] = _Waiting(what=what, until=now + CONFIRM_WITHIN_S, act=act)
+        return f"{what}. To do it send /confirm {code} within a minute"
+
+    def _id(self) -> str:
+        self._asked += 1
+        return f"chat:{self._asked}:{self.clock.wall_ms()}"
+
+    def _state(self, state: TradingState, reason: str) -> SetTradingState:
+        return SetTradingState(state=state, reason=reason, actor=ACTOR, correlation_id=self._id())
+
+    async def _risk(self, command: RiskCommand) -> None:
+        control = self.controls.risk
+        assert control is not None, "every engine has it"
+        await control(command)
+
+
+_Command = Callable[[ChatDesk, list[str]], Awaitable[str]]
+_COMMANDS: Final[dict[str, tuple[_Command, str]]] = {
+    "/help": (ChatDesk.help, "this list"),
+    "/status": (ChatDesk.status, "equity, positions and their stops"),
+    "/positions": (ChatDesk.status, ""),
+    "/orders": (ChatDesk.orders, "open orders"),
+    "/order": (ChatDesk.orders, ""),
+    "/trades": (ChatDesk.trades, "[n] the newest fills"),
+    "/profit": (ChatDesk.profit, "what was made and lost"),
+    "/performance": (ChatDesk.profit, ""),
+    "/stats": (ChatDesk.profit, ""),
+    "/balance": (ChatDesk.balance, "wallets"),
+    "/risk": (ChatDesk.risk, "state, limits used, breakers"),
+    "/locks": (ChatDesk.locks, "what is locked"),
+    "/count": (ChatDesk.count, "positions held and allowed"),
+    "/health": (ChatDesk.health, "connections, stops, age of data"),
+    "/logs": (ChatDesk.logs, "[n] the newest notices"),
+    "/show_config": (ChatDesk.show_config, "strategies and settings version"),
+    "/version": (ChatDesk.version, "of the engine"),
+    "/stopentry": (ChatDesk.stopentry, "no more entries, at once"),
+    "/pause": (ChatDesk.stopentry, ""),
+    "/resume": (ChatDesk.resume, "allow entries again (asks)"),
+    "/stop": (ChatDesk.stop, "halt trading, at once"),
+    "/halt": (ChatDesk.stop, ""),
+    "/start": (ChatDesk.start, "resume after a halt (asks)"),
+    "/forceexit": (ChatDesk.forceexit, "SYMBOL|all close at market (asks)"),
+    "/cancel": (ChatDesk.cancel, "ORDER|all take an order back (asks)"),
+    "/cancel_open_order": (ChatDesk.cancel, ""),
+    "/unlock": (ChatDesk.unlock, "LOCK remove a lock (asks)"),
+    "/confirm": (ChatDesk.confirm, "CODE do what was asked"),
+}
+
+
+def _row(order: OrderView) -> str:
+    price = order.price if order.price is not None else order.stop_price
+    what = f"{order.side.value} {plain(order.leaves_quantity)} {order.symbol} {order.order_type.value.lower()}"
+    at = f" {plain(price)}" if price is not None else ""
+    return f"{order.intent_id or order.venue_id}: {what}{at} {order.state.value}{' (foreign)' if order.foreign else ''}"
+
+
+def _count(words: list[str]) -> int:
+    return min(int(words[0]), 50) if words and words[0].isdecimal() and int(words[0]) > 0 else LINES
+
+
+def _money(value: Decimal) -> str:
+    return f"{value:,.2f}"
+
+
+def _price(value: Decimal) -> str:
+    return plain(Decimal(f"{value:.7g}"))
+
+
+def _signed(value: Decimal) -> str:
+    return f"{value:+,.2f}"
+
+
+def _place(lock: Lock) -> str:
+    return " ".join(part for part in (lock.symbol, lock.strategy) if part) or "everything"

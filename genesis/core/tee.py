@@ -1,0 +1,36 @@
+"""A channel that puts some of what it is told into a second one as well.
+
+Screens hear everything; whoever tells people in their pockets hears a few kinds of it. Neither may depend on the other,
+and no sender should have to know that there are two.
+"""
+
+from collections.abc import Callable, Hashable
+from typing import Any
+
+from genesis.core.channel import Channel, Overflow
+
+
+class Tee(Channel[Any]):
+    """`kinds` are the exact types that `also` hears; it must never make its sender wait or raise."""
+
+    def __init__(
+        self,
+        name: str,
+        overflow: Overflow,
+        *,
+        also: Channel[Any],
+        kinds: frozenset[type],
+        capacity: int = 1024,
+        key: Callable[[Any], Hashable] | None = None,
+    ) -> None:
+        if also.overflow in (Overflow.BLOCK, Overflow.FAIL):
+            raise ValueError(f"overflow of {also.name} must never refuse, was {also.overflow.name}")
+        super().__init__(name, overflow, capacity=capacity, key=key)
+        self._also = also
+        self._kinds = kinds
+
+    def put_nowait(self, message: Any) -> None:
+        """See `Channel.put_nowait`."""
+        super().put_nowait(message)
+        if message.__class__ in self._kinds:
+            self._also.put_nowait(message)
