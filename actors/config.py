@@ -38,6 +38,7 @@ from protocols.config import (
     StartRollout,
     TakeSnapshot,
     WriteAudit,
+    news_of,
 )
 from protocols.health import Notice
 from protocols.journal import Cells, CellWrite, Commit, JournalRequest, ReadCells, ReadRecords, Record, Records
@@ -62,7 +63,7 @@ class ConfigActor:
     layers: Sequence[Layer]
     settings: Latest[Settings]
     journal: Channel[JournalRequest]
-    notices: Channel[Notice] | None = None
+    notices: Channel[Any] | None = None
     view: Latest[ConfigView] | None = None
     audit: AuditFile | None = None
     priority: Priority = Priority.RUNTIME
@@ -258,6 +259,8 @@ class ConfigActor:
         what = ", ".join(outcome.changed) or outcome.action
         waits = f"; after a restart: {', '.join(answer.pending)}" if answer.pending else ""
         hidden = f"; hidden: {', '.join(f'{path} by {layer}' for path, layer in answer.hidden.items())}"
+        if self.view is not None and self.notices is not None:
+            ctx.outlet(self.notices).put_nowait(news_of(self.view.value))
         text = f"version {outcome.version} by {asked.actor}: {what}{waits}{hidden if answer.hidden else ''}"
         self._tell(ctx, "info", "settings_changed", text)
 

@@ -270,6 +270,31 @@ class ConfigView(msgspec.Struct, frozen=True, kw_only=True):
     audit_trouble: str = ""
 
 
+class ConfigNews(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """A version came into force. `pending` paths wait for the next start."""
+
+    version: int
+    at_ms: int
+    author: str
+    reason: str
+    action: str
+    pending: tuple[str, ...]
+    rollout: str | None
+
+
+def news_of(view: ConfigView) -> ConfigNews:
+    """What there is to tell of a view."""
+    return ConfigNews(
+        version=view.version,
+        at_ms=view.at_ms,
+        author=view.author,
+        reason=view.reason,
+        action=view.action,
+        pending=view.pending,
+        rollout=None if view.rollout is None else view.rollout.plan.name,
+    )
+
+
 class RolloutStatus(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """How a rollout does. `value` and `control` are None while there is nothing to judge by; times are the venue's."""
 

@@ -114,6 +114,7 @@ class Call:
     query: Any
     body: Any
     idempotency_key: str | None = None
+    if_match: str | None = None
 
     @property
     def subject(self) -> str:
@@ -149,5 +150,6 @@ class Route:
 
     @property
     def operation_id(self) -> str:
-        words = self.path.removeprefix("/api/v2").strip("/").replace("{", "").replace("}", "")
+        path = self.path if self.path.startswith("/api/v2") else f"plain{self.path}"
+        words = path.removeprefix("/api/v2").strip("/").replace("{", "").replace("}", "")
         return f"{self.method.lower()}_{words.replace('/', '_').replace('-', '_').replace('.', '_') or 'root'}"

@@ -17,6 +17,7 @@ from werkzeug.exceptions import HTTPException
 from genesis.core.clock import Clock
 from web.api import Api, Call, Route, bearer_of
 from web.bodies import NoBody
+from web.config_models import Versioned
 from web.controls import Busy, Controls, Refused
 from web.desk import Desk
 from web.errors import ApiError
@@ -138,6 +139,7 @@ def _add(app: QuartTrio, api: Api, route: Route) -> None:
             query=_query(route),
             body=await _body(route, decode_body),
             idempotency_key=_idempotency_key(route),
+            if_match=request.headers.get("If-Match"),
         )
         try:
             return await _once(api, route, call)
@@ -178,7 +180,10 @@ async def _once(api: Api, route: Route, call: Call) -> Response:
     if route.etag:
         return _unless_known(_encode(await route.handler(api, call)))
     if call.idempotency_key is None or call.claims is None:
-        return _answer(await route.handler(api, call), route.status)
+        told = await route.handler(api, call)
+        # The version in force is the tag that a writer gives back, so that nobody overwrites what they have not seen.
+        tag = {"ETag": f'"{told.version}"'} if isinstance(told, Versioned) else None
+        return _answer(told, route.status, tag)
     name = (call.subject, f"{route.operation_id} {sorted(call.path.items())}", call.idempotency_key)
     try:
         raw = await request.get_data(as_text=False)

@@ -14,6 +14,7 @@ STATUS_CODES: Mapping[int, str] = {
     405: "method_not_allowed",
     408: "request_timeout",
     409: "refused",
+    412: "version_conflict",
     413: "body_too_large",
     415: "unsupported_media_type",
     421: "misdirected_request",

@@ -6,6 +6,7 @@ from typing import Any, Final
 import attrs
 import msgspec
 
+from protocols.config import ConfigNews, RolloutStatus, news_of
 from protocols.health import ConnectionView, Notice
 from protocols.jobs import JobView
 from protocols.market import CandleClosed, CandleSnapshot, CandleUpdate, Freshness, Ticker
@@ -46,6 +47,10 @@ def publish_event(hub: Hub, event: UiEvent) -> None:
             hub.publish("notification", event)
         case JobView():
             hub.publish("job", event, key=event.job_id)
+        case ConfigNews():
+            hub.publish("config", event, key="version")
+        case RolloutStatus():
+            hub.publish("config", event, key="rollout")
         case CandleSnapshot() | AccountState() | RiskStatus() | ConnectionView() | Freshness() | EquityPoint():
             pass
 
@@ -105,6 +110,9 @@ def snapshot(readers: Readers, topic: str, places: set[tuple[str, ...]]) -> Any:
             return readers.notices()[-SNAPSHOT_ROWS:]
         case "job":
             return readers.jobs()[-SNAPSHOT_ROWS:]
+        case "config":
+            rollout = readers.rollout()
+            return [news_of(readers.config()), *([] if rollout is None else [rollout])]
         case _:
             raise ValueError(f"topic must be one of the hub's, was {topic}")
 

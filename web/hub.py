@@ -31,6 +31,7 @@ TOPICS: Final = (
     "freshness",
     "notification",
     "job",
+    "config",
 )
 """Everything that can be subscribed to, by its name on the wire."""
 

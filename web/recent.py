@@ -10,6 +10,7 @@ from typing import Final
 
 import attrs
 
+from protocols.config import ConfigNews, RolloutStatus
 from protocols.health import ConnectionView, Notice
 from protocols.jobs import JobView
 from protocols.market import Candle, CandleClosed, CandleSnapshot, CandleUpdate, Freshness, Ticker
@@ -36,6 +37,8 @@ UiEvent = (
     | Verdict
     | Notice
     | JobView
+    | ConfigNews
+    | RolloutStatus
     | Ticker
     | CandleClosed
     | CandleUpdate
@@ -125,8 +128,8 @@ class Recent:
                 self._connections[event.name] = event
             case Freshness():
                 self._freshness[(event.stream, event.symbol, event.timeframe)] = event
-            case JobView():
-                # The jobs actor keeps its own list; here they only pass on to the stream.
+            case JobView() | ConfigNews() | RolloutStatus():
+                # Their actors keep them; here they only pass on to the stream.
                 pass
 
     def _put(self, candle: Candle) -> None:

@@ -16,7 +16,7 @@ from genesis.domain.limit_changes import SECTION, STRICTER, loosened
 from genesis.domain.risk_codes import RULE_TEXTS, advice, reasons
 from genesis.domain.risk_status import windows_view
 from genesis.domain.windows import days_of_texts, texts_of_days
-from protocols.config import SetSettings, SettingsRefused
+from protocols.config import SetSettings
 from protocols.orders import TERMINAL_STATES
 from protocols.risk import (
     AddLock,
@@ -32,7 +32,8 @@ from protocols.risk import (
 from web.api import Api, Call
 from web.bodies import FlattenBody, OrderBody
 from web.commands import flatten as close_all
-from web.errors import ApiError, Detail
+from web.config_commands import tell_config
+from web.errors import ApiError
 from web.intents import intent_of
 from web.models import Accepted
 from web.risk_bodies import (
@@ -133,9 +134,6 @@ async def _change(
     looser = loosened(api.readers.settings().risk, changes)
     if looser and (call.claims is None or call.claims.scope < Scope.ADMIN):
         raise ApiError(403, f"loosening {', '.join(looser)} takes a token of admin scope", code="scope_too_low")
-    control = api.controls.settings
-    if control is None:
-        raise ApiError(404, "this engine does not have that control", code="no_such_control")
     correlation_id = f"api:{api.new_id()}"
     wish = SetSettings(
         changes=dict(changes),
@@ -144,15 +142,7 @@ async def _change(
         expected_version=expected_version,
         correlation_id=correlation_id,
     )
-    reply = await control(wish)
-    if reply is None:
-        raise ApiError(503, "the change is under way and not confirmed yet", headers={"Retry-After": "1"})
-    if isinstance(reply, SettingsRefused):
-        detail: Detail = {
-            fault.path: {"must_be": fault.must_be, "was": fault.was, "hint": fault.hint} for fault in reply.faults
-        }
-        texts = "; ".join(f"{fault.path} must be {fault.must_be}, was {fault.was}" for fault in reply.faults)
-        raise ApiError(422, texts, code="invalid", detail=detail)
+    reply = await tell_config(api, wish)
     changed = ", ".join(reply.changed) or "nothing"
     return LimitsChanged(
         accepted=True,

@@ -22,6 +22,7 @@ from web.bodies import (
     TicketBody,
     UpdateBody,
 )
+from web.config_routes import CONFIG_CHANGING, CONFIG_READING
 from web.familiar_routes import FAMILIAR
 from web.job_routes import JOB_ROUTES
 from web.legacy import legacy_routes
@@ -395,8 +396,10 @@ CURRENT: Final = (
     *READING,
     *MARKET,
     *SIGNALS,
+    *CONFIG_READING,
     *RISK_READING,
     *CONTROLLING,
+    *CONFIG_CHANGING,
     *RISK_CONTROLLING,
     *TRADING,
     *OBSERVING,

@@ -59,6 +59,7 @@ TopicName = Literal[
     "freshness",
     "notification",
     "job",
+    "config",
 ]
 
 

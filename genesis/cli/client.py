@@ -52,27 +52,30 @@ def address_of(user_dir: UserDir, port: int | None) -> str:
 class Client:
     """One engine. Every method gives the decoded answer or raises CommandFailed with the exit code that fits."""
 
-    def __init__(self, user_dir: UserDir, port: int | None, *, scope: Scope = Scope.READ) -> None:
+    def __init__(self, user_dir: UserDir, port: int | None, *, scope: Scope = Scope.READ, subject: str = "cli") -> None:
         self.address = address_of(user_dir, port)
         # No secret yet means that no engine ever ran here, and a command that looks must not make one.
         if not user_dir.keyring.exists():
             raise NotRunning(f"on {user_dir.root}")
-        token = mint(user_dir, scope=scope).token
+        token = mint(user_dir, scope=scope, subject=subject).token
         self._headers = {"Authorization": f"Bearer {token}"}
 
     def get(self, path: str, **query: object) -> Any:
         return self._ask("GET", path, query={name: value for name, value in query.items() if value is not None})
 
-    def post(self, path: str, body: Mapping[str, object]) -> Any:
-        return self._ask("POST", path, body=body)
+    def post(self, path: str, body: Mapping[str, object], *, api: str = API) -> Any:
+        return self._ask("POST", path, body=body, api=api)
 
-    def _ask(self, method: str, path: str, *, query: Any = None, body: Any = None) -> Any:
+    def delete(self, path: str) -> Any:
+        return self._ask("DELETE", path)
+
+    def _ask(self, method: str, path: str, *, query: Any = None, body: Any = None, api: str = API) -> Any:
         try:
             # trust_env: a proxy for the world outside has no business between us and our own engine.
             with httpx.Client(
                 base_url=self.address, timeout=TIME_OUT_S, headers=self._headers, trust_env=False
             ) as client:
-                answer = client.request(method, API + path, params=query, json=body)
+                answer = client.request(method, api + path, params=query, json=body)
         except httpx.TimeoutException:
             text = f"the engine at {self.address} did not answer in {TIME_OUT_S:.0f} s"
             raise CommandFailed(text, ExitCode.TIME_OUT) from None
@@ -91,6 +94,7 @@ class Client:
 
 _EXIT_OF_STATUS: Final[Mapping[int, ExitCode]] = {
     404: ExitCode.NOT_FOUND,
+    412: ExitCode.CONFIGURATION,
     422: ExitCode.CONFIGURATION,
     504: ExitCode.TIME_OUT,
 }

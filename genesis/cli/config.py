@@ -1,6 +1,7 @@
 """`genesis config`: what can be set, what is in force and why, and setting it in the files."""
 
-from typing import Annotated, Any
+from collections.abc import Mapping
+from typing import Annotated, Any, Final
 
 from cyclopts import App, Parameter
 
@@ -15,6 +16,17 @@ from genesis.edge.user_dir import UserDir
 from genesis.run_options import ExitCode
 
 config = App(name="config", help="What can be set, what is in force, and setting it.")
+RELEASES: Final[Mapping[str, str]] = {
+    "history": "Versions of the settings: who changed what, when and why; --verify looks for tampering.",
+    "diff": "What differs between two versions, as JSON Patch.",
+    "snapshot": "Give the version in force a name to go back to, or list the names.",
+    "rollback": "Set what was set while running as it was in a version or snapshot.",
+    "flag": "Feature flags: named values for all of the trading or for a part of it.",
+    "rollout": "Try a change on a part of the trading or as a shadow, by a metric.",
+    "audit": "Put a note of your own into the audit trail.",
+}
+for _name, _text in RELEASES.items():
+    config.command(f"genesis.cli.config_releases:{_name}", name=_name, help=_text)
 
 
 def in_force(user_dir: UserDir, *, base: Layer | None = None) -> tuple[Configuration, Built]:
@@ -36,6 +48,22 @@ def _key(path: str) -> None:
         near = nearest(path, [*KEYS, STRATEGIES])
         hint = f"; did you mean {near}?" if near else "; `genesis config keys` lists them"
         raise CommandFailed(f"no setting is called {path}{hint}", ExitCode.NOT_FOUND)
+
+
+def _running(reading: Reading, path: str) -> Any:
+    """What the engine that runs here says; None when none does."""
+    from genesis.cli.client import Client
+    from genesis.cli.failures import NotRunning
+    from genesis.edge import run_file
+
+    if reading.port is None and run_file.read(reading.user_dir.run_file) is None:
+        return None
+    try:
+        return Client(reading.user_dir, reading.port).get(path)
+    except NotRunning:
+        if reading.port is not None:
+            raise
+        return None
 
 
 @config.command
@@ -80,9 +108,17 @@ def _key_row(key: Key) -> dict[str, Any]:
 
 @config.command
 def get(path: str, /, *, reading: Reading | None = None) -> None:
-    """The value of one key."""
+    """The value of one key: of the engine that runs here, else as the next start would have it."""
     reading = reading or Reading()
     _key(path)
+    running = _running(reading, f"/config/{path}")
+    if running is not None:
+        value = running["value"]
+        if reading.json:
+            printing.print_json({"key": path, "value": value})
+        else:
+            print(value if isinstance(value, str) else printing.plain_json(value))
+        return
     _, built = in_force(reading.user_dir)
     value = _plain(built.effective[path].value)
     if reading.json:
@@ -98,10 +134,14 @@ def _effective_row(each: Effective) -> dict[str, Any]:
 
 @config.command
 def effective(*, reading: Reading | None = None) -> None:
-    """Each key's value, the layer it comes from, and what that hid."""
+    """Each key's value, the layer it comes from, and what that hid: of the engine that runs here, else of a start."""
     reading = reading or Reading()
-    _, built = in_force(reading.user_dir)
-    rows = [_effective_row(each) for _, each in sorted(built.effective.items())]
+    running = _running(reading, "/config/effective")
+    if running is None:
+        _, built = in_force(reading.user_dir)
+        rows = [_effective_row(each) for _, each in sorted(built.effective.items())]
+    else:
+        rows = [{name: row[name] for name in ("key", "value", "layer", "hidden")} for row in running["values"]]
     if reading.json:
         printing.print_json(rows)
         return
@@ -148,40 +188,53 @@ def validate(*, reading: Reading | None = None) -> None:
 
 
 @config.command(name="set")
-def set_(path: str, value: str, /, *, reading: Reading | None = None) -> None:
-    """Write one key into its file, after checking it together with everything else. A running engine keeps its own."""
+def set_(
+    path: str,
+    value: str,
+    /,
+    *,
+    file: Annotated[bool, Parameter(negative="", help="Write the file, although an engine runs here.")] = False,
+    reason: Annotated[str, Parameter(help="Why; it stands in the history.")] = "asked on the command line",
+    version: Annotated[int | None, Parameter(help="Only if this is the version in force.")] = None,
+    reading: Reading | None = None,
+) -> None:
+    """Set one key: on the engine that runs here, else in its file, after checking it together with everything else."""
+    from genesis.cli.config_releases import set_running
+
     reading = reading or Reading()
     _key(path)
+    if not file and set_running(reading, path, _from_text(path, value), reason, version):
+        return
     user_dir = reading.user_dir
     user_dir.create()
     section, dot, name = path.partition(".")
-    file = user_dir.config / (f"{section}.json" if dot or path == STRATEGIES else f"{WHOLE_TREE}.json")
+    document = user_dir.config / (f"{section}.json" if dot or path == STRATEGIES else f"{WHOLE_TREE}.json")
     try:
-        content = config_files.read(file).content if file.exists() else {}
+        content = config_files.read(document).content if document.exists() else {}
     except config_files.DocumentError as error:
         raise CommandFailed(str(error), ExitCode.CONFIGURATION) from None
     if path == STRATEGIES:
         content = _from_text(path, value)
     elif not isinstance(content, dict):
-        raise CommandFailed(f"{file} must be an object, was something else", ExitCode.CONFIGURATION)
+        raise CommandFailed(f"{document} must be an object, was something else", ExitCode.CONFIGURATION)
     else:
         content[name if dot else path] = _from_text(path, value)
     # The same check as at a start, with the new document laid over what the files say now.
-    layer = layer_of_tree(f"config/{file.name}", content, section=section if dot or path == STRATEGIES else None)
+    layer = layer_of_tree(f"config/{document.name}", content, section=section if dot or path == STRATEGIES else None)
     before = load(user_dir, environment())
     outcome = build([*(each for each in before.layers if each.name != layer.name), layer])
     if not isinstance(outcome, Built):
         raise CommandFailed("\n".join(str(fault) for fault in outcome), ExitCode.CONFIGURATION)
     try:
-        config_files.replace(file, content)
+        config_files.replace(document, content)
     except config_files.DocumentError as error:
         raise CommandFailed(str(error)) from None
     after = load(user_dir, environment()).outcome
     shown = _plain(after.effective[path].value) if isinstance(after, Built) else _plain(content)
     if reading.json:
-        printing.print_json({"key": path, "value": shown, "file": str(file)})
+        printing.print_json({"key": path, "value": shown, "file": str(document)})
         return
-    print(f"{path} = {printing.plain_json(shown)}  ({file}; in force at the next start)")
+    print(f"{path} = {printing.plain_json(shown)}  ({document}; in force at the next start)")
     if isinstance(after, Built) and after.effective[path].layer != layer.name:
         print(f"but {after.effective[path].layer} hides it")
 

@@ -27,7 +27,8 @@ def _post(reading: Reading, path: str, body: Mapping[str, object], *, admin: boo
         print(answer["message"])
 
 
-def _who() -> str:
+def who() -> str:
+    """Who sits at this terminal, as far as the system knows."""
     try:
         return getpass.getuser()
     except (OSError, KeyError):
@@ -41,12 +42,12 @@ def halt(
     reading: Reading | None = None,
 ) -> None:
     """Stop trading. The halt is durable: it holds over restarts until `genesis resume`."""
-    _post(reading or Reading(), "/risk/unified/halt", {"reason": f"{reason} ({_who()})", "reducing": reducing})
+    _post(reading or Reading(), "/risk/unified/halt", {"reason": f"{reason} ({who()})", "reducing": reducing})
 
 
 def resume(*, reason: Reason = "asked on the command line", reading: Reading | None = None) -> None:
     """Allow trading again after a halt or a reduction."""
-    _post(reading or Reading(), "/risk/unified/resume-trading", {"reason": f"{reason} ({_who()})"}, admin=True)
+    _post(reading or Reading(), "/risk/unified/resume-trading", {"reason": f"{reason} ({who()})"}, admin=True)
 
 
 def flatten(
@@ -64,7 +65,7 @@ def flatten(
             raise CommandFailed("flatten must be confirmed: give --yes", ExitCode.CONFIGURATION)
         if input(f"cancel the orders and close {what}? type flatten: ").strip() != "flatten":
             raise CommandFailed("nothing was done")
-    body: dict[str, object] = {"confirm": "flatten", "reason": f"{reason} ({_who()})"}
+    body: dict[str, object] = {"confirm": "flatten", "reason": f"{reason} ({who()})"}
     if symbol is not None:
         body["symbol"] = symbol
     _post(reading or Reading(), "/risk/unified/flatten", body)

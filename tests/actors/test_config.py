@@ -42,7 +42,7 @@ class House:
     commands: Channel[ConfigCommand]
     view: Latest[ConfigView]
     journal: Channel[JournalRequest]
-    notices: Channel[Notice]
+    notices: Channel[Any]
     supervisor: Supervisor
 
     async def set(self, changes: Mapping[str, Any], **fields: Any) -> SettingsApplied | SettingsRefused:
@@ -60,7 +60,8 @@ class House:
         return [msgspec.json.decode(each.record.payload, type=SettingsVersion) for each in answer.records]
 
     def told(self) -> list[Notice]:
-        return [envelope.message for envelope in self.notices.take(100)]
+        messages = [envelope.message for envelope in self.notices.take(100)]
+        return [message for message in messages if isinstance(message, Notice)]
 
 
 @contextlib.asynccontextmanager
@@ -72,7 +73,7 @@ async def a_house(path: Path, *layers: Layer, audit: Path | None = None) -> Asyn
     commands = Channel[ConfigCommand]("config.commands", Overflow.FAIL, capacity=8)
     view = Latest(ConfigView())
     journal = Channel[JournalRequest]("journal", Overflow.BLOCK)
-    notices = Channel[Notice]("web.notices", Overflow.DROP_OLDEST)
+    notices = Channel[Any]("web.notices", Overflow.DROP_OLDEST)
     keeper = StoreThread(store, inline=True)
 
     def config() -> ConfigActor:

@@ -12,7 +12,9 @@ from quart_trio import QuartTrio
 
 from genesis.domain.account_machine import AccountMachine
 from genesis.domain.live_performance import LivePerformance, live_performance
+from genesis.domain.settings_build import Built, build, plain
 from genesis.edge.connection_stats import Durations
+from protocols.config import ConfigView, EffectiveValue
 from protocols.health import ActorStatus, ActorView, ChannelView, ConnectionView, LineTimes, Notice
 from protocols.market import Candle, Freshness, Ticker
 from protocols.orders import (
@@ -295,6 +297,15 @@ def some_line_times() -> tuple[LineTimes, ...]:
     return detect.view("public", "detect"), recover.view("public", "recover")
 
 
+def a_config() -> ConfigView:
+    built = build(())
+    assert isinstance(built, Built)
+    effective = tuple(
+        EffectiveValue(key=path, value=plain(each.value), layer=each.layer) for path, each in built.effective.items()
+    )
+    return ConfigView(version=1, priority="runtime", effective=effective)
+
+
 def some_readers(**changes: object) -> Readers:
     """Readers over fixed values; `changes` replace single readers."""
     fixed: dict[str, object] = {
@@ -341,6 +352,7 @@ def some_readers(**changes: object) -> Readers:
         ),
         "performance": a_performance,
         "equity": lambda: tuple(EquityPoint(at_ms=NOW_MS + n, equity=10_000.0 + n) for n in range(50)),
+        "config": a_config,
         "notices": lambda: (Notice(level="info", code="start", text="started", at_ms=NOW_MS),),
     }
     return Readers(**{**fixed, **changes})  # type: ignore[arg-type]

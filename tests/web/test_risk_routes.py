@@ -167,7 +167,7 @@ async def test_an_unknown_limit_and_an_old_version_are_refused() -> None:
         late = await client.post(
             f"{UNIFIED}/limits", json={"changes": {"max_daily_loss": "0.01"}, "expected_version": 9}
         )
-        assert late.status_code == 422
+        assert late.status_code == 412
         assert "version" in late.json()["error"]["detail"]
 
 
