@@ -194,7 +194,7 @@ class Leap(Walk):
         voice = _Voice(running=running, market=market, ends=market.ends[: len(candles)], said=said, opinions=opinions)
         before = self.risk.state.volatility.get(name)
         if before is not None or not np.isnan(said.atr).all():
-            voice.volatility = _volatility(before or Volatility(symbol=market.symbol), said.atr, candles.close)
+            voice.volatility = volatility_over(before or Volatility(symbol=market.symbol), said.atr, candles.close)
         return voice
 
     def _always_walked(self) -> list[int]:
@@ -531,7 +531,7 @@ def _highest(values: Floats, scale: float, first: int) -> list[int]:
     return [first + int(place) for place in near[begins]]
 
 
-def _volatility(heard: Volatility, atrs: Floats, prices: Floats) -> tuple[Floats, Floats, Floats, Whole]:
+def volatility_over(heard: Volatility, atrs: Floats, prices: Floats) -> tuple[Floats, Floats, Floats, Whole]:
     """What `Volatility.hear` would have remembered after each candle."""
     size = len(atrs)
     atr, relative, usual = np.empty(size), np.empty(size), np.empty(size)

@@ -61,9 +61,9 @@ def strategy_markets(settings: Settings, symbols: Iterable[Symbol]) -> list[tupl
     return [(symbol, timeframe) for symbol in symbols for timeframe in known if (symbol, timeframe) in wanted]
 
 
-def curve_step(recording: CandleRecording, sharpe_period_ms: int) -> int:
+def curve_step(first_ms: int, last_ms: int, sharpe_period_ms: int) -> int:
     """Whole minutes between two points of the curve: few enough to keep, and never past the period of the returns."""
-    minutes = (recording.last_ms - recording.first_ms) // MINUTE_MS // CURVE_POINTS + 1
+    minutes = (last_ms - first_ms) // MINUTE_MS // CURVE_POINTS + 1
     return max(MINUTE_MS, min(minutes * MINUTE_MS, sharpe_period_ms))
 
 
@@ -86,7 +86,9 @@ class Walk:
         self.machine = OrderMachine(settings.orders, epoch=1, signal_max_age_s=settings.risk.signal_max_age_s)
         self.machine.pairs = pairs
         self.account = AccountMachine(
-            settings, curve_step_ms=curve_step(recording, sharpe_period_ms), curve_limit=2 * CURVE_POINTS
+            settings,
+            curve_step_ms=curve_step(recording.first_ms, recording.last_ms, sharpe_period_ms),
+            curve_limit=2 * CURVE_POINTS,
         )
         self.venue = Venue(pairs, model=model)
         self.venue.open_account(ACCOUNT, balances)

@@ -22,14 +22,14 @@ def can_compile() -> bool:
     return importlib.util.find_spec("numba") is not None
 
 
-def compiled(function: Any, *, kept: bool = False, **bound: Any) -> Any:
+def compiled(function: Any, *, kept: bool = False, inline: bool = True, **bound: Any) -> Any:
     """The function as machine code. Raises ModuleNotFoundError without numba.
 
     `bound` puts functions in the place of globals of these names, so that one loop is made for each step. With `kept`
     the machine code is kept on the disk, where there is a place for it; only for functions that are called with numbers
-    and arrays.
+    and arrays. `inline` puts what it calls into it: right for steps, and slow to compile for long functions.
     """
-    return _compiled(function, kept, tuple(sorted(bound.items())))
+    return _compiled(function, kept, inline, tuple(sorted(bound.items())))
 
 
 def plain(function: Any, **bound: Any) -> Any:
@@ -43,18 +43,18 @@ def plain(function: Any, **bound: Any) -> Any:
 
 
 @cache
-def _compiled(function: Any, kept: bool, bound: tuple[tuple[str, Any], ...]) -> Any:
+def _compiled(function: Any, kept: bool, inline: bool, bound: tuple[tuple[str, Any], ...]) -> Any:
     numba = importlib.import_module("numba")
     surroundings = dict(function.__globals__) | dict(bound)
     for name in _names(function.__code__):
         called = surroundings.get(name)
         if isinstance(called, FunctionType):
-            surroundings[name] = _compiled(called, False, ())
+            surroundings[name] = _compiled(called, False, inline, ())
     again = FunctionType(function.__code__, surroundings, function.__name__, function.__defaults__)
     again.__module__ = function.__module__
     # Steps are a few operations each, so calls and checks cost more than they do. No step may divide by zero (in plain
     # Python it would raise), so nothing needs to look here.
-    wishes = {"error_model": "numpy", "forceinline": True}
+    wishes = {"error_model": "numpy", "forceinline": inline, "nogil": True}
     if kept:
         again.__qualname__ = f"{function.__name__}_{_digest(function, dict(bound))}"
         try:

@@ -1,0 +1,661 @@
+"""The fast walk: one strategy on one symbol over columns, by the same rules as the engine, in whole numbers.
+
+It is one loop over the strategy's scores, plain enough for a compiler; not compiled it is the same source in Python.
+Money is counted in hundred-millionths as the venue counts it (int64), prices as the five digits the venue takes with a
+power of ten. So quantities, prices and balances are the exact runner's own numbers, not near them. Where a decision
+hangs on the last bits of a fraction, and wherever something happens that this loop does not know, it stops and says so
+(`EXACT_*`), and the exact runner is asked instead.
+"""
+
+import math
+from typing import Any, Final
+
+# Why the loop stopped.
+DONE: Final = 0
+EXACT_TIE: Final = 1
+EXACT_ADDS: Final = 2
+EXACT_WAITS: Final = 3
+EXACT_STARVED: Final = 4
+EXACT_SMALL: Final = 5
+EXACT_BIG: Final = 6
+REASONS: Final = {
+    EXACT_TIE: "a limit is met to the last digit",
+    EXACT_ADDS: "the strategy adds to a position that it holds",
+    EXACT_WAITS: "the strategy speaks while its order waits for the next trade",
+    EXACT_STARVED: "an entry costs more than there is",
+    EXACT_SMALL: "a position is too small to be protected or closed",
+    EXACT_BIG: "an amount is larger than 64 bits can hold",
+}
+
+ENTRY: Final = 0
+EXIT: Final = 1
+STOP: Final = 2
+TARGET: Final = 3
+
+LARGEST: Final = 9.0e18
+RESULTS_KEPT: Final = 256
+LONGEST_PAUSES: Final = 8.0
+NEAR: Final = 1e-12
+
+# Places in `numbers` (int64): what settings, pair and fill model say.
+N_PRICE_DECIMALS: Final = 0
+N_SPREAD_UP: Final = 1
+N_SPREAD_DOWN: Final = 2
+N_SLIP_UP: Final = 3
+N_SLIP_DOWN: Final = 4
+N_COST_DECIMALS: Final = 5
+N_TAKER: Final = 6
+N_MAKER: Final = 7
+N_FEE_DECIMALS: Final = 8
+N_FRACTION: Final = 9
+N_CUT: Final = 10
+N_FRACTION_DECIMALS: Final = 11
+N_CAP: Final = 12
+N_MINIMUM: Final = 13
+N_MAXIMUM: Final = 14
+N_STOP_FRACTION: Final = 15
+N_TARGET_FRACTION: Final = 16
+N_DISTANCE_DECIMALS: Final = 17
+N_TRADES_A_DAY: Final = 18
+N_MAY_ENTER: Final = 19
+N_COOLDOWN_MS: Final = 20
+N_EXIT_LOCK_MS: Final = 21
+N_GUARD_LOSSES: Final = 22
+N_GUARD_WINDOW_MS: Final = 23
+N_GUARD_LOCK_MS: Final = 24
+N_PROFIT_TRADES: Final = 25
+N_PROFIT_WINDOW_MS: Final = 26
+N_PROFIT_LOCK_MS: Final = 27
+N_BREAKER_MS: Final = 28
+N_PROBES: Final = 29
+N_CASH: Final = 30
+NUMBERS: Final = 31
+
+# Places in `limits` (float64).
+L_DAILY: Final = 0
+L_WEEKLY: Final = 1
+L_DRAWDOWN: Final = 2
+L_STRATEGY: Final = 3
+L_ATR_BUDGET: Final = 4
+L_STOP_ATR: Final = 5
+L_TARGET_ATR: Final = 6
+L_SLIPPAGE_BPS: Final = 7
+L_PROFIT: Final = 8
+LIMITS: Final = 9
+
+
+def ten(power: int) -> int:
+    result = 1
+    for _ in range(power):
+        result *= 10
+    return result
+
+
+def digits(number: int) -> int:
+    count = 1
+    while number >= 10:
+        number //= 10
+        count += 1
+    return count
+
+
+def cut_places(number: int, decimals: int) -> int:
+    """How many last digits go when a price is cut to five of them (and to eight decimals)."""
+    return max(digits(number) - 5, decimals - 8)
+
+
+def price_down(number: int, decimals: int) -> tuple[int, int]:
+    """The highest price the venue takes that is not above number / 10**decimals: (digits, decimals)."""
+    places = cut_places(number, decimals)
+    if places <= 0:
+        return number, decimals
+    return number // ten(places), decimals - places
+
+
+def price_up(number: int, decimals: int) -> tuple[int, int]:
+    places = cut_places(number, decimals)
+    if places <= 0:
+        return number, decimals
+    unit = ten(places)
+    return (number + unit - 1) // unit, decimals - places
+
+
+def taker_buys(tick: int, numbers: Any) -> tuple[int, int]:
+    decimals = numbers[N_COST_DECIMALS]
+    ask, ask_decimals = price_up(tick * numbers[N_SPREAD_UP], numbers[N_PRICE_DECIMALS] + decimals)
+    return price_up(ask * numbers[N_SLIP_UP], ask_decimals + decimals)
+
+
+def taker_sells(tick: int, numbers: Any) -> tuple[int, int]:
+    decimals = numbers[N_COST_DECIMALS]
+    bid, bid_decimals = price_down(tick * numbers[N_SPREAD_DOWN], numbers[N_PRICE_DECIMALS] + decimals)
+    return price_down(bid * numbers[N_SLIP_DOWN], bid_decimals + decimals)
+
+
+def value_of(price: int, decimals: int) -> float:
+    return price / ten(decimals) if decimals >= 0 else float(price * ten(-decimals))
+
+
+def notional_of(quantity: int, price: int, decimals: int) -> int:
+    """Quote units of a trade, cut."""
+    if decimals >= 0:
+        return quantity * price // ten(decimals)
+    return quantity * price * ten(-decimals)
+
+
+def half_even(number: int, unit: int) -> int:
+    whole = number // unit
+    rest = number - whole * unit
+    if 2 * rest > unit or (2 * rest == unit and whole % 2 == 1):
+        return whole + 1
+    return whole
+
+
+def multiply_divide(one: int, other: int, by: int) -> int:
+    """Whole part of one * other / by, though the product may have more than 64 bits.
+
+    The estimate is right but for the last unit, and its rest is small, so it comes out right modulo 2**64 too.
+    """
+    whole = int(float(one) * float(other) / float(by))
+    rest = one * other - whole * by
+    while rest < 0:
+        whole -= 1
+        rest += by
+    while rest >= by:
+        whole += 1
+        rest -= by
+    return whole
+
+
+def cut_float(number: float) -> tuple[int, int, bool]:
+    """A positive number cut to five digits (at most eight decimals); False when its last bits decide."""
+    power = math.floor(math.log10(number))
+    decimals = min(4 - power, 8)
+    scaled = number * ten(decimals) if decimals >= 0 else number / ten(-decimals)
+    whole = int(scaled)
+    sure = scaled - whole > 1e-7 and whole + 1 - scaled > 1e-7
+    return whole, decimals, sure
+
+
+def is_below(lost: float, allowed: float) -> int:
+    """1 when lost < allowed, 0 when not, -1 when the last bits decide."""
+    if lost == 0.0:
+        return 1 if allowed > 0.0 else 0
+    if abs(lost - allowed) <= NEAR:
+        return -1
+    return 1 if lost < allowed else 0
+
+
+def lost_part(since: float, now: float) -> float:
+    return (since - now) / since if since > now and since > 0.0 else 0.0
+
+
+def walk_scores(
+    row_minute: Any,
+    row_open: Any,
+    row_high: Any,
+    row_low: Any,
+    row_close: Any,
+    score_minute: Any,
+    score_row: Any,
+    score_code: Any,
+    score_price: Any,
+    score_atr: Any,
+    may_open: Any,
+    new_day: Any,
+    new_week: Any,
+    heard_atr: Any,
+    is_wild: Any,
+    trips_symbol: Any,
+    numbers: Any,
+    limits: Any,
+    fills: Any,
+    results: Any,
+    counts: Any,
+) -> int:
+    """Trade all scores; answers DONE or why not.
+
+    Rows and scores ascend; `score_row` is the first row at or after the score's minute. Prices are whole numbers of the
+    symbol's last decimal. `fills` (int64[m, 8]: what, row, tick, quantity, price digits, price decimals, notional, fee)
+    and `results` (float64[m]: what a closing fill made of its trade) are filled in; `counts` becomes [fills, refused
+    entries, exits from nothing, cash, coins].
+    """
+    price_unit = float(ten(numbers[N_PRICE_DECIMALS]))
+    cash = numbers[N_CASH]
+    coins = 0
+    filled = 0
+    refused = 0
+    from_nothing = 0
+    closed = 0
+    # The order that waits for the next trade: 0 none, 1 a buy, 2 a sale; and the price it was judged by.
+    waiting = 0
+    waiting_quantity = 0
+    waiting_price = 0
+    stop_distance, stop_decimals, target_distance, target_decimals = 0, 0, 0, 0
+    # Where the protective orders act, in the symbol's own units; out of reach when there is none.
+    nowhere_low, nowhere_high = -1, 9_000_000_000_000_000_000
+    stop_at, target_at = nowhere_low, nowhere_high
+    target_price, target_price_decimals = 0, 0
+    cost = 0.0
+    # What risk remembers.
+    known = False
+    day_start, week_start, peak = 0.0, 0.0, 0.0
+    trades_today = 0
+    last_entry_ms = -1
+    has_book = False
+    book_realized, book_peak, book_base = 0.0, 0.0, 0.0
+    cooldown_lock, guard_lock, profit_lock = -1, -1, -1
+    # Breakers: of everything, and of the symbol. 0 closed, 1 open, 2 half open.
+    all_state, all_until, all_trips, all_probe, all_good = 0, 0, 0, False, 0
+    symbol_state, symbol_until, symbol_trips, symbol_probe, symbol_good = 0, 0, 0, False, 0
+    now_ms = 0
+    row = 0
+    scores = len(score_minute)
+    for score in range(scores + 1):
+        until = score_row[score] if score < scores else len(row_minute)
+        # --- the rows before this score ---
+        while row < until and (waiting != 0 or stop_at != nowhere_low or target_at != nowhere_high):
+            part = 0
+            sold = -1
+            price, price_decimals = 0, 0
+            if waiting == 1:
+                waiting = 0
+                price, price_decimals = taker_buys(row_open[row], numbers)
+                size = float(waiting_quantity) * float(price) * float(ten(max(-price_decimals, 0)))
+                if size > LARGEST or float(waiting_quantity) * float(numbers[N_TAKER]) > LARGEST:
+                    return EXACT_BIG
+                notional = notional_of(waiting_quantity, price, price_decimals)
+                # The venue asks whether quantity times price is there, before it cuts the last decimals.
+                if notional >= cash:
+                    return EXACT_STARVED
+                fee = half_even(waiting_quantity * numbers[N_TAKER], ten(numbers[N_FEE_DECIMALS]))
+                cash -= notional
+                coins = waiting_quantity - fee
+                if coins < numbers[N_MINIMUM]:
+                    return EXACT_SMALL
+                paid = value_of(price, price_decimals)
+                cost = float(waiting_quantity) * 1e-8 * paid
+                fills[filled, 0], fills[filled, 1], fills[filled, 2], fills[filled, 3] = ENTRY, row, 0, waiting_quantity
+                fills[filled, 4], fills[filled, 5], fills[filled, 6], fills[filled, 7] = (
+                    price,
+                    price_decimals,
+                    notional,
+                    fee,
+                )
+                results[filled] = 0.0
+                filled += 1
+                expected = waiting_price / price_unit
+                slipped = (paid - expected) / expected * 10_000.0
+                slip_limit = limits[L_SLIPPAGE_BPS]
+                if slip_limit > 0.0 and abs(slipped - slip_limit) <= 1e-9:
+                    return EXACT_TIE
+                if slip_limit > 0.0 and slipped > slip_limit:
+                    if all_state == 1:
+                        all_until = max(all_until, now_ms + numbers[N_BREAKER_MS])
+                    else:
+                        all_trips += 1
+                        pause = min(2.0 ** (all_trips - 1), LONGEST_PAUSES)
+                        all_state, all_probe, all_good = 1, False, 0
+                        all_until = now_ms + numbers[N_BREAKER_MS] * int(pause)
+                else:
+                    if all_state == 2 and all_probe:
+                        all_good += 1
+                        if all_good >= numbers[N_PROBES]:
+                            all_state, all_trips, all_good = 0, 0, 0
+                    if symbol_state == 2 and symbol_probe:
+                        symbol_good += 1
+                        if symbol_good >= numbers[N_PROBES]:
+                            symbol_state, symbol_trips, symbol_good = 0, 0, 0
+                all_probe = False
+                symbol_probe = False
+                # The protective orders: levels from the fill, cut to what the venue takes.
+                decimals = max(price_decimals, max(stop_decimals, target_decimals))
+                if decimals - min(price_decimals, min(stop_decimals, target_decimals)) > 12:
+                    return EXACT_BIG
+                at = price * ten(decimals - price_decimals)
+                if stop_distance > 0:
+                    level = at - stop_distance * ten(decimals - stop_decimals)
+                    if level > 0:
+                        number, level_decimals = price_down(level, decimals)
+                        if number > 0:
+                            apart = numbers[N_PRICE_DECIMALS] - level_decimals
+                            stop_at = number * ten(apart) if apart >= 0 else number // ten(-apart)
+                if target_distance > 0:
+                    level = at + target_distance * ten(decimals - target_decimals)
+                    target_price, target_price_decimals = price_down(level, decimals)
+                    apart = numbers[N_PRICE_DECIMALS] - target_price_decimals
+                    if apart >= 0:
+                        target_at = target_price * ten(apart)
+                    else:
+                        target_at = (target_price + ten(-apart) - 1) // ten(-apart)
+                part = 1
+            elif waiting == 2:
+                waiting = 0
+                price, price_decimals = taker_sells(row_open[row], numbers)
+                sold = EXIT
+            if sold < 0 and (row_low[row] <= stop_at or row_high[row] >= target_at):
+                rises = row_close[row] >= row_open[row]
+                while part < 4:
+                    if part == 0:
+                        tick = row_open[row]
+                    elif part == 3:
+                        tick = row_close[row]
+                    elif (part == 1) == rises:
+                        tick = row_low[row]
+                    else:
+                        tick = row_high[row]
+                    if tick >= target_at:
+                        price, price_decimals = target_price, target_price_decimals
+                        sold = TARGET
+                        break
+                    if tick <= stop_at:
+                        price, price_decimals = taker_sells(tick, numbers)
+                        sold = STOP
+                        break
+                    part += 1
+            if sold >= 0:
+                size = float(coins) * float(price) * float(ten(max(-price_decimals, 0)))
+                if size > LARGEST:
+                    return EXACT_BIG
+                notional = notional_of(coins, price, price_decimals)
+                rate = numbers[N_MAKER] if sold == TARGET else numbers[N_TAKER]
+                if float(notional) * float(rate) > LARGEST:
+                    return EXACT_BIG
+                fee = half_even(notional * rate, ten(numbers[N_FEE_DECIMALS]))
+                got = value_of(price, price_decimals)
+                result = float(coins) * 1e-8 * got - cost - float(fee) * 1e-8
+                if abs(result) <= 1e-9:
+                    return EXACT_TIE
+                fills[filled, 0], fills[filled, 1], fills[filled, 2], fills[filled, 3] = sold, row, part, coins
+                fills[filled, 4], fills[filled, 5], fills[filled, 6], fills[filled, 7] = (
+                    price,
+                    price_decimals,
+                    notional,
+                    fee,
+                )
+                results[filled] = result
+                filled += 1
+                closed += 1
+                cash += notional - fee
+                coins = 0
+                stop_at, target_at = nowhere_low, nowhere_high
+                if sold == EXIT:
+                    expected = waiting_price / price_unit
+                    slipped = (expected - got) / expected * 10_000.0
+                    slip_limit = limits[L_SLIPPAGE_BPS]
+                    if slip_limit > 0.0 and abs(slipped - slip_limit) <= 1e-9:
+                        return EXACT_TIE
+                    if slip_limit > 0.0 and slipped > slip_limit:
+                        if all_state == 1:
+                            all_until = max(all_until, now_ms + numbers[N_BREAKER_MS])
+                        else:
+                            all_trips += 1
+                            pause = min(2.0 ** (all_trips - 1), LONGEST_PAUSES)
+                            all_state, all_probe, all_good = 1, False, 0
+                            all_until = now_ms + numbers[N_BREAKER_MS] * int(pause)
+                # Finished trades lock.
+                book_realized += result
+                exit_ms = row_minute[row] * 60_000 + (
+                    2_000 if part == 0 else 17_000 if part == 1 else 32_000 if part == 2 else 59_000
+                )
+                if numbers[N_EXIT_LOCK_MS] > 0 and exit_ms + numbers[N_EXIT_LOCK_MS] > now_ms:
+                    cooldown_lock = max(cooldown_lock, exit_ms + numbers[N_EXIT_LOCK_MS])
+                if numbers[N_GUARD_LOSSES] > 0 and result < 0.0:
+                    lost = 0
+                    seen = 0
+                    place = filled - 1
+                    while place >= 0 and seen < RESULTS_KEPT:
+                        if fills[place, 0] != ENTRY:
+                            seen += 1
+                            tick_part = fills[place, 2]
+                            ended_ms = row_minute[fills[place, 1]] * 60_000 + (
+                                2_000
+                                if tick_part == 0
+                                else 17_000
+                                if tick_part == 1
+                                else 32_000
+                                if tick_part == 2
+                                else 59_000
+                            )
+                            if ended_ms <= exit_ms - numbers[N_GUARD_WINDOW_MS]:
+                                break
+                            if results[place] < 0.0:
+                                lost += 1
+                        place -= 1
+                    if lost >= numbers[N_GUARD_LOSSES] and exit_ms + numbers[N_GUARD_LOCK_MS] > now_ms:
+                        guard_lock = max(guard_lock, exit_ms + numbers[N_GUARD_LOCK_MS])
+                if numbers[N_PROFIT_TRADES] > 0:
+                    mine = 0
+                    profit = 0.0
+                    seen = 0
+                    place = filled - 1
+                    while place >= 0 and seen < RESULTS_KEPT:
+                        if fills[place, 0] != ENTRY:
+                            seen += 1
+                            tick_part = fills[place, 2]
+                            ended_ms = row_minute[fills[place, 1]] * 60_000 + (
+                                2_000
+                                if tick_part == 0
+                                else 17_000
+                                if tick_part == 1
+                                else 32_000
+                                if tick_part == 2
+                                else 59_000
+                            )
+                            if ended_ms <= exit_ms - numbers[N_PROFIT_WINDOW_MS]:
+                                break
+                            put_in = (
+                                float(fills[place - 1, 3]) * 1e-8 * value_of(fills[place - 1, 4], fills[place - 1, 5])
+                            )
+                            scaled = results[place] / put_in * 1e8
+                            mine += 1
+                            profit += math.floor(scaled + 0.5)
+                            if abs(scaled - math.floor(scaled) - 0.5) < 1e-4:
+                                return EXACT_TIE
+                        place -= 1
+                    wanted = limits[L_PROFIT] * 1e8
+                    if mine >= numbers[N_PROFIT_TRADES]:
+                        if abs(profit - wanted) < 1e-3:
+                            return EXACT_TIE
+                        if profit < wanted and exit_ms + numbers[N_PROFIT_LOCK_MS] > now_ms:
+                            profit_lock = max(profit_lock, exit_ms + numbers[N_PROFIT_LOCK_MS])
+            row += 1
+        if score == scores:
+            break
+        row = max(row, until)
+        # --- the score ---
+        code = score_code[score]
+        tick = score_price[score]
+        now_ms = score_minute[score] * 60_000
+        close = tick / price_unit
+        worth = float(cash) * 1e-8 + float(coins) * 1e-8 * close
+        if all_state == 1 and now_ms >= all_until:
+            all_state = 2
+        if symbol_state == 1 and now_ms >= symbol_until:
+            symbol_state = 2
+        if trips_symbol[score]:
+            if symbol_state == 1:
+                symbol_until = max(symbol_until, now_ms + numbers[N_BREAKER_MS])
+            else:
+                symbol_trips += 1
+                pause = min(2.0 ** (symbol_trips - 1), LONGEST_PAUSES)
+                symbol_state, symbol_probe, symbol_good = 1, False, 0
+                symbol_until = now_ms + numbers[N_BREAKER_MS] * int(pause)
+        if new_day[score] or not known:
+            trades_today = 0
+            day_start = worth
+        if new_week[score] or not known:
+            week_start = worth
+        if not known or (worth > peak and waiting == 0):
+            peak = worth
+        known = True
+        made = book_realized + (float(coins) * 1e-8 * close - cost if coins > 0 else 0.0)
+        if has_book and made > book_peak:
+            book_peak = made
+            book_base = worth
+        if code == 0.0:
+            continue
+        if waiting != 0:
+            return EXACT_WAITS
+        if code < 0.0:
+            if coins == 0:
+                from_nothing += 1
+                continue
+            if coins > numbers[N_MAXIMUM]:
+                return EXACT_BIG
+            stop_at, target_at = nowhere_low, nowhere_high
+            waiting, waiting_quantity, waiting_price = 2, coins, tick
+            continue
+        # --- an entry ---
+        denied = numbers[N_MAY_ENTER] == 0 or not may_open[score]
+        denied = denied or cooldown_lock > now_ms or guard_lock > now_ms or profit_lock > now_ms
+        denied = denied or all_state == 1 or (all_state == 2 and all_probe)
+        denied = denied or symbol_state == 1 or (symbol_state == 2 and symbol_probe)
+        denied = denied or trades_today >= numbers[N_TRADES_A_DAY]
+        denied = denied or (last_entry_ms >= 0 and now_ms - last_entry_ms < numbers[N_COOLDOWN_MS])
+        budget = limits[L_ATR_BUDGET]
+        atr = heard_atr[score]
+        denied = denied or (budget > 0.0 and atr != atr)
+        if not denied:
+            fallen = 0.0
+            if has_book and book_base > 0.0 and book_peak > made:
+                fallen = (book_peak - made) / book_base
+            answers = (
+                is_below(lost_part(day_start, worth), limits[L_DAILY]),
+                is_below(lost_part(week_start, worth), limits[L_WEEKLY]),
+                is_below(lost_part(peak, worth), limits[L_DRAWDOWN]),
+                is_below(fallen, limits[L_STRATEGY]),
+            )
+            for answer in answers:
+                if answer == 0:
+                    denied = True
+            if not denied:
+                for answer in answers:
+                    if answer < 0:
+                        return EXACT_TIE
+        if denied:
+            refused += 1
+            continue
+        fraction_unit = ten(numbers[N_FRACTION_DECIMALS])
+        part_of = numbers[N_CUT] if is_wild[score] else numbers[N_FRACTION]
+        if coins > 0:
+            # Would it add to what is held? Only when there is room for an order that the venue takes.
+            held = float(coins) * 1e-8 * close
+            target = float(numbers[N_FRACTION]) / float(fraction_unit) * worth - held
+            room = min(float(part_of) / float(fraction_unit) * worth, float(numbers[N_CAP]) * 1e-8) - held
+            room = min(room, float(cash) * 1e-8 / 1.01)
+            if budget > 0.0 and atr > 0.0:
+                room = min(room, budget * worth * close / atr - held)
+            if target <= -1e-9 or room <= -1e-9 or min(target, room) / close < float(numbers[N_MINIMUM] - 1) * 1e-8:
+                refused += 1
+                continue
+            return EXACT_ADDS
+        if float(cash) * float(max(numbers[N_FRACTION], 100)) > LARGEST or tick <= 0:
+            return EXACT_BIG
+        if float(fraction_unit) * float(tick) * 101.0 > LARGEST:
+            return EXACT_BIG
+        unit = ten(numbers[N_PRICE_DECIMALS])
+        quantity = multiply_divide(cash * min(numbers[N_FRACTION], part_of), unit, fraction_unit * tick)
+        quantity = min(quantity, multiply_divide(numbers[N_CAP], unit, tick))
+        quantity = min(quantity, multiply_divide(cash * 100, unit, 101 * tick))
+        if budget > 0.0 and atr > 0.0:
+            affordable = budget * (float(cash) * 1e-8) / atr * 1e8
+            if affordable < float(quantity) + 1.0:
+                if affordable - math.floor(affordable) < 1e-4 or math.ceil(affordable) - affordable < 1e-4:
+                    return EXACT_TIE
+                quantity = min(quantity, int(affordable))
+        quantity = min(quantity, numbers[N_MAXIMUM])
+        if quantity < numbers[N_MINIMUM]:
+            refused += 1
+            continue
+        # What the venue locks for it, at the best price it can see.
+        ask, ask_decimals = price_up(tick * numbers[N_SPREAD_UP], numbers[N_PRICE_DECIMALS] + numbers[N_COST_DECIMALS])
+        if float(quantity) * 1e-8 * value_of(ask, ask_decimals) >= float(cash) * 1e-8 * (1.0 - 1e-12):
+            return EXACT_STARVED
+        told_atr = score_atr[score]
+        stop_distance, stop_decimals, target_distance, target_decimals = 0, 0, 0, 0
+        if float(tick) * float(max(numbers[N_STOP_FRACTION], numbers[N_TARGET_FRACTION])) > LARGEST:
+            return EXACT_BIG
+        by_fraction = True
+        if limits[L_STOP_ATR] > 0.0 and told_atr > 0.0:
+            stop_distance, stop_decimals, sure = cut_float(limits[L_STOP_ATR] * told_atr)
+            if not sure:
+                return EXACT_TIE
+            by_fraction = stop_distance > 0 and value_of(stop_distance, stop_decimals) >= close
+        if by_fraction:
+            stop_distance, stop_decimals = 0, 0
+            if numbers[N_STOP_FRACTION] > 0:
+                stop_distance, stop_decimals = price_down(
+                    tick * numbers[N_STOP_FRACTION], numbers[N_PRICE_DECIMALS] + numbers[N_DISTANCE_DECIMALS]
+                )
+        if limits[L_TARGET_ATR] > 0.0 and told_atr > 0.0:
+            target_distance, target_decimals, sure = cut_float(limits[L_TARGET_ATR] * told_atr)
+            if not sure:
+                return EXACT_TIE
+        elif numbers[N_TARGET_FRACTION] > 0:
+            target_distance, target_decimals = price_down(
+                tick * numbers[N_TARGET_FRACTION], numbers[N_PRICE_DECIMALS] + numbers[N_DISTANCE_DECIMALS]
+            )
+        trades_today += 1
+        last_entry_ms = now_ms
+        if not has_book:
+            has_book = True
+            book_base = worth
+        if all_state == 2:
+            all_probe = True
+        if symbol_state == 2:
+            symbol_probe = True
+        waiting, waiting_quantity, waiting_price = 1, quantity, tick
+    counts[0], counts[1], counts[2], counts[3], counts[4] = filled, refused, from_nothing, cash, coins
+    return DONE
+
+
+def walk_curve(
+    point_row: Any,
+    point_close: Any,
+    point_period: Any,
+    fills: Any,
+    filled: int,
+    begin_cash: int,
+    equity: Any,
+    figures: Any,
+) -> None:
+    """The curve and its figures: `figures` becomes [max drawdown, periods, mean and sum of squares of their returns].
+
+    A point stands at a minute's begin: `point_row` is the last row before it. Drawdown and returns are those of
+    `EquityFigures`, step for step.
+    """
+    cash, coins = begin_cash, 0
+    fill = 0
+    peak, drawdown = 0.0, 0.0
+    before, now = 0.0, 0.0
+    periods, mean, squares = 0, 0.0, 0.0
+    for point in range(len(point_row)):
+        while fill < filled and fills[fill, 1] <= point_row[point]:
+            if fills[fill, 0] == ENTRY:
+                cash -= fills[fill, 6]
+                coins = fills[fill, 3] - fills[fill, 7]
+            else:
+                cash += fills[fill, 6] - fills[fill, 7]
+                coins = 0
+            fill += 1
+        worth = float(cash) * 1e-8
+        if coins != 0:
+            worth += float(coins) * 1e-8 * point_close[point]
+        equity[point] = worth
+        if point == 0:
+            before = now = peak = worth
+        else:
+            for _ in range(point_period[point] - point_period[point - 1]):
+                made = now / before - 1.0 if before > 0.0 else 0.0
+                periods += 1
+                distance = made - mean
+                mean += distance / periods
+                squares += distance * (made - mean)
+                before = now
+            now = worth
+        if worth > peak:
+            peak = worth
+        if peak > 0.0 and (peak - worth) / peak > drawdown:
+            drawdown = (peak - worth) / peak
+    figures[0], figures[1], figures[2], figures[3] = drawdown, periods, mean, squares
