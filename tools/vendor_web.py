@@ -17,6 +17,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 LOCK = ROOT / "tools" / "web"
 VENDOR = ROOT / "web" / "static" / "vendor"
+CHECKER = ROOT / "tests" / "web" / "vendor"
 HASHES = "SHA256SUMS"
 
 FILES = {
@@ -32,9 +33,13 @@ FILES = {
 """From a path under node_modules to its name here. htm's file holds preact (MIT), the charts fancy-canvas (MIT)."""
 
 
-def sums() -> str:
-    names = sorted(path.name for path in VENDOR.iterdir() if path.name != HASHES)
-    return "".join(f"{hashlib.sha256((VENDOR / name).read_bytes()).hexdigest()}  {name}\n" for name in names)
+CHECKER_FILES = {"axe-core/axe.min.js": "axe.js", "axe-core/LICENSE": "LICENSE-axe-core"}
+"""What the tests ask whether everybody can use the page; no page loads it."""
+
+
+def sums(folder: Path = VENDOR) -> str:
+    names = sorted(path.name for path in folder.iterdir() if path.name != HASHES)
+    return "".join(f"{hashlib.sha256((folder / name).read_bytes()).hexdigest()}  {name}\n" for name in names)
 
 
 def chart_style_hash() -> str:
@@ -54,24 +59,30 @@ def vendor() -> None:
         if npm is None:
             raise SystemExit("npm must be installed to vendor the page's libraries")
         subprocess.run([npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=folder, check=True)
-        VENDOR.mkdir(parents=True, exist_ok=True)
-        for source, name in FILES.items():
-            path = Path(folder, "node_modules", source)
-            if path.exists():
-                shutil.copy(path, VENDOR / name)
-            elif name.startswith("LICENSE"):
-                print(f"{source}: the package ships no licence file")
-            else:
-                raise SystemExit(f"{source} must be in the packages, was not")
-    (VENDOR / HASHES).write_text(sums())
+        for target, files in ((VENDOR, FILES), (CHECKER, CHECKER_FILES)):
+            _copy(Path(folder, "node_modules"), files, target)
+
+
+def _copy(packages: Path, files: dict[str, str], target: Path) -> None:
+    target.mkdir(parents=True, exist_ok=True)
+    for source, name in files.items():
+        path = packages / source
+        if path.exists():
+            shutil.copy(path, target / name)
+        elif name.startswith("LICENSE"):
+            print(f"{source}: the package ships no licence file")
+        else:
+            raise SystemExit(f"{source} must be in the packages, was not")
+    (target / HASHES).write_text(sums(target))
 
 
 def main() -> int:
     if "--check" not in sys.argv:
         vendor()
-    if sums() != (VENDOR / HASHES).read_text():
-        print(f"{VENDOR} differs from its list of hashes", file=sys.stderr)
-        return 1
+    for folder in (VENDOR, CHECKER):
+        if sums(folder) != (folder / HASHES).read_text():
+            print(f"{folder} differs from its list of hashes", file=sys.stderr)
+            return 1
     print(f"chart style: {chart_style_hash()}")
     return 0
 

@@ -39,7 +39,7 @@ MAX_BODY_BYTES: Final = 65_536
 BODY_TIMEOUT_S: Final = 5
 RESPONSE_TIMEOUT_S: Final = 15
 STATIC: Final = Path(__file__).parent / "static"
-PAGES: Final = {"/": "index.html", "/docs": "docs.html"}
+PAGES: Final = {"/": "index.html", "/docs": "docs.html", "/ws": "console.html"}
 HEALTH_STATUS: Final = {"ok": 200, "degraded": 200, "starting": 503, "down": 503}
 
 log = logging.getLogger("genesis.web")

@@ -102,10 +102,9 @@ async def test_a_trader_reads_the_page_and_uses_its_controls(tmp_path: Path) -> 
             expect(page.locator("section[aria-labelledby=trades] tbody tr").first).to_be_visible(timeout=PATIENCE_MS)
             print(f"\nusable after {time.monotonic() - started:.2f} s")
             assert "ticket" not in page.url
-            for panel in ("orders", "trades", "actors", "freshness"):
+            for panel in ("trades", "freshness", "positions"):
                 expect(page.locator(f"section[aria-labelledby={panel}] tbody tr").first).to_be_visible()
-            for panel in ("signals", "decisions"):
-                expect(page.locator(f"section[aria-labelledby={panel}] li").first).to_be_visible()
+            expect(page.locator("section[aria-labelledby=decisions] li").first).to_be_visible()
             expect(page.locator(".pill", has_text="Live")).to_be_visible()
             expect(page.locator(".plot canvas").first).to_be_visible()
             expect(page.locator(".equity-plot canvas")).to_be_visible()
@@ -143,11 +142,16 @@ async def test_a_trader_reads_the_page_and_uses_its_controls(tmp_path: Path) -> 
             expect(page.locator(".toast.good").last).to_be_visible()
             expect(page.get_by_text("No open positions")).to_be_visible()
 
-            page.get_by_role("row", name="watchdog").get_by_role("button", name="Kill").click()
+            page.get_by_role("link", name="Inside").click()
+            page.locator("section[aria-labelledby=actors]").get_by_role("row", name="watchdog").get_by_role(
+                "button", name="Kill"
+            ).click()
             page.locator("dialog").get_by_role("button", name="Kill").click()
-            expect(page.get_by_role("row", name="watchdog")).to_contain_text("Killed: asked over the API")
+            expect(page.locator("section[aria-labelledby=actors]").get_by_role("row", name="watchdog")).to_contain_text(
+                "Killed: asked over the API"
+            )
             page.reload()
-            expect(page.locator("section[aria-labelledby=trades] tbody tr").first).to_be_visible()
+            expect(page.locator("section[aria-labelledby=actors] tbody tr").first).to_be_visible()
             page.screenshot(path=tmp_path / "after.png", full_page=True)
 
     async with on_stage() as stage:

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from tools.vendor_web import HASHES, LOCK, VENDOR, chart_style_hash, sums
+from tools.vendor_web import CHECKER, HASHES, LOCK, VENDOR, chart_style_hash, sums
 from web.guard import CHART_STYLE_HASH
 
 STATIC = VENDOR.parent
@@ -11,6 +11,7 @@ STATIC = VENDOR.parent
 
 def test_the_copies_are_what_was_vendored() -> None:
     assert (VENDOR / HASHES).read_text() == sums()
+    assert (CHECKER / HASHES).read_text() == sums(CHECKER)
 
 
 def test_the_lock_names_no_host_and_a_hash_for_everything() -> None:
@@ -25,7 +26,7 @@ def test_the_policy_allows_exactly_the_charts_own_style() -> None:
 
 
 def test_our_own_files_load_nothing_from_elsewhere() -> None:
-    for path in (*STATIC.glob("*.*"), *(STATIC / "js").glob("*.js")):
+    for path in (*STATIC.glob("*.*"), *(STATIC / "js").rglob("*.*")):
         text = path.read_text()
         for word in ("http://", "https://"):
             for line in text.splitlines():

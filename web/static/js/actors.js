@@ -26,7 +26,7 @@ function Mail({ channels }) {
   return html`<span class="mail" title=${told}>${waiting}<${Bar} fraction=${full} tone=${full > 0.8 ? "bad" : full > 0.4 ? "warn" : "good"} />${lost > 0 && html`<${Chip} tone="warn">−${lost}<//>`}</span>`;
 }
 
-export function ActorsCard() {
+export function ActorsCard({ className = "" }) {
   const tr = useWords();
   const { actor, status } = useTopics("actor", "status");
   const sim = status && status.mode === "sim";
@@ -34,7 +34,7 @@ export function ActorsCard() {
     if (actor === undefined) return html`<${Loading} rows=${8} />`;
     if (actor === null) return html`<${Empty} title=${tr("The tree is not known yet")} />`;
     return html`<div class="scroll tall" tabindex="0"><table class="tree">
-      <thead><tr><th scope="col">${tr("Actor")}</th><th scope="col">${tr("Status")}</th><th scope="col" class="n">${tr("Restarts")}</th><th scope="col" class="n">${tr("Mailbox")}</th><th scope="col" class="wide">${tr("Last error")}</th><th></th></tr></thead>
+      <thead><tr><th scope="col">${tr("Actor")}</th><th scope="col">${tr("Status")}</th><th scope="col" class="n">${tr("Restarts")}</th><th scope="col" class="n">${tr("Mailbox")}</th><th scope="col" class="wide">${tr("Last error")}</th><td></td></tr></thead>
       <tbody>${rows(actor, 0, "", []).map(({ node, depth, path }) => {
         const leaf = !node.children.length && node.kind !== "supervisor";
         return html`<tr key=${path} class=${leaf ? "" : "branch"}>
@@ -50,10 +50,10 @@ export function ActorsCard() {
       })}</tbody>
     </table></div>`;
   };
-  return html`<${Card} id="actors" title=${tr("Actors")}>${body()}<//>`;
+  return html`<${Card} id="actors" className=${className} title=${tr("Actors")}>${body()}<//>`;
 }
 
-export function ConnectionsCard() {
+export function ConnectionsCard({ className = "" }) {
   const tr = useWords();
   const { connection } = useTopics("connection");
   const body = () => {
@@ -66,17 +66,17 @@ export function ConnectionsCard() {
         ${row.last_error && html`<p class="why down">${row.last_error}</p>`}</li>`;
     })}</ul>`;
   };
-  return html`<${Card} id="connections" title=${tr("Connections")}>${body()}<//>`;
+  return html`<${Card} id="connections" className=${className} title=${tr("Connections")}>${body()}<//>`;
 }
 
-export function FreshnessCard() {
+export function FreshnessCard({ className = "" }) {
   const tr = useWords();
   const { freshness } = useTopics("freshness");
   const body = () => {
     if (freshness === undefined) return html`<${Loading} />`;
     if (!freshness.length) return html`<${Empty} title=${tr("No streams")} />`;
     return html`<div class="scroll" tabindex="0"><table>
-      <thead><tr><th scope="col">${tr("Stream")}</th><th scope="col">${tr("Symbol")}</th><th scope="col" class="n">${tr("Age")}</th><th scope="col" class="n">${tr("Limit")}</th><th class="meter"></th></tr></thead>
+      <thead><tr><th scope="col">${tr("Stream")}</th><th scope="col">${tr("Symbol")}</th><th scope="col" class="n">${tr("Age")}</th><th scope="col" class="n">${tr("Limit")}</th><td class="meter"></td></tr></thead>
       <tbody>${freshness.map((row) => {
         const fraction = row.limit_ms ? row.age_ms / row.limit_ms : 0;
         return html`<tr key=${`${row.stream}${row.symbol}${row.timeframe}`}>
@@ -87,5 +87,5 @@ export function FreshnessCard() {
       })}</tbody>
     </table></div>`;
   };
-  return html`<${Card} id="freshness" title=${tr("Data freshness")}>${body()}<//>`;
+  return html`<${Card} id="freshness" className=${className} title=${tr("Data freshness")}>${body()}<//>`;
 }

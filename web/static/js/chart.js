@@ -1,19 +1,29 @@
-// The candles of one symbol and time frame, with our entries and exits, the open position and the working orders.
+// The candles of one symbol and time frame, with indicators, our entries and exits, the open position, and the working
+// orders as lines: a line of an order can be dragged, and the order is amended when it is let go.
 
 import {
-  CandlestickSeries, ColorType, createChart, createSeriesMarkers, CrosshairMode, HistogramSeries, LineStyle,
+  CandlestickSeries, ColorType, createChart, createSeriesMarkers, CrosshairMode, HistogramSeries, LineSeries, LineStyle,
 } from "../vendor/lightweight-charts.js";
 import { html, useEffect, useRef, useState } from "../vendor/preact-htm.js";
 import { pair, percent, price, quantity, tone } from "./format.js";
-import { Card, Empty, Segments } from "./parts.js";
+import { INDICATORS } from "./indicators.js";
+import { ask, Card, Empty, Segments } from "./parts.js";
+import { api, may } from "./parts.js";
 import { changed, CLOSED, onCandles, state, useTopics } from "./store.js";
 import { watchCandles } from "./stream.js";
 import { css } from "./theme.js";
 import { t, useWords } from "./words.js";
 
-const ORDER = ["1m", "5m", "15m", "30m", "1h", "3h", "6h", "12h", "1D", "1W", "14D"];
-const LENGTH = { m: 60, h: 3600, D: 86400, W: 604800 };
+export const TIMEFRAMES = ["1m", "5m", "15m", "30m", "1h", "3h", "6h", "12h", "1D", "1W", "14D", "1M"];
+const LENGTH = { m: 60, h: 3600, D: 86400, W: 604800, M: 2_592_000 };
 const seconds = (timeframe) => parseInt(timeframe, 10) * LENGTH[timeframe.slice(-1)];
+const GRIP = 6;
+const KEPT = "genesis.indicators";
+const ASK_MS = 5000;
+const PERIOD = 500;
+const REGIME = {
+  trend_up: "--good-bg", trend_down: "--bad-bg", high_volatility: "--warn-bg", crash: "--down-soft",
+};
 
 export function pick(symbol, timeframe) {
   state.selection = { symbol, timeframe };
@@ -28,6 +38,14 @@ export function pickNext(what) {
   if (next) pick(what === "symbol" ? next : selection.symbol, what === "timeframe" ? next : selection.timeframe);
 }
 
+// What a new page shows first: the first symbol, on the first time frame that streams.
+export function pickFirst() {
+  const { status, selection } = state;
+  if (selection.symbol || !status || !status.symbols.length || !status.timeframes.length) return;
+  const streamed = TIMEFRAMES.filter((frame) => status.timeframes.includes(frame));
+  pick(status.symbols[0], streamed[0] || status.timeframes[0]);
+}
+
 function colours() {
   return {
     layout: {
@@ -35,6 +53,7 @@ function colours() {
       textColor: css("--muted"),
       fontFamily: css("--font"),
       fontSize: 11,
+      panes: { separatorColor: css("--line"), separatorHoverColor: css("--accent-soft") },
     },
     grid: { vertLines: { color: css("--grid") }, horzLines: { color: css("--grid") } },
     rightPriceScale: { borderColor: css("--line") },
@@ -53,13 +72,35 @@ const toVolume = (candle) => ({
   time: candle.open_ms / 1000, value: candle.volume, color: candle.close >= candle.open ? css("--up-soft") : css("--down-soft"),
 });
 
+// The orders' lines of one symbol: [key, {price, ...}, the order when its price can be moved].
+function linesOf(symbol) {
+  const lines = [];
+  for (const held of state.position || []) {
+    if (held.symbol === symbol && Number(held.quantity) !== 0) {
+      lines.push([`position ${held.average_price} ${held.quantity}`, { price: Number(held.average_price), color: css("--accent"), title: quantity(held.quantity), lineStyle: LineStyle.Solid }, null]);
+    }
+  }
+  for (const order of (state.order || new Map()).values()) {
+    if (order.symbol !== symbol || CLOSED.has(order.state)) continue;
+    const color = order.purpose === "stop" ? css("--down") : order.purpose === "target" ? css("--up") : order.side === "buy" ? css("--up") : css("--down");
+    const movable = !order.foreign && order.price !== null && may("trade") ? order : null;
+    if (order.price !== null) lines.push([`${order.intent_id || order.venue_id} ${order.price} ${order.quantity}`, { price: Number(order.price), color, title: `${movable ? "↕ " : ""}${t(order.purpose)} ${quantity(order.quantity)}`, lineStyle: LineStyle.Dashed }, movable]);
+    if (order.stop_price && order.stop_price !== order.price) lines.push([`${order.intent_id} stop ${order.stop_price}`, { price: Number(order.stop_price), color: css("--down"), title: `${t("stop")} ${quantity(order.quantity)}`, lineStyle: LineStyle.Dashed }, null]);
+  }
+  return lines;
+}
+
 class Plot {
   constructor(box, onCount) {
     this.box = box;
     this.onCount = onCount;
     this.candles = new Map();
     this.lines = new Map();
+    this.drawn = [];
+    this.chosen = [];
+    this.regimes = [];
     this.fitted = false;
+    this.held = null;
     this.chart = createChart(box, {
       ...colours(),
       autoSize: true,
@@ -73,15 +114,66 @@ class Plot {
     });
     this.chart.priceScale("volume").applyOptions({ scaleMargins: { top: 0.84, bottom: 0 } });
     this.chart.priceScale("right").applyOptions({ scaleMargins: { top: 0.08, bottom: 0.2 } });
+    this.shade = new Shade(this.chart);
+    this.series.attachPrimitive(this.shade);
     this.markers = createSeriesMarkers(this.series, []);
+    this.grips();
+  }
+
+  // Dragging: the chart itself stands still while a line is held.
+  grips() {
+    const near = (event) => {
+      const y = event.clientY - this.box.getBoundingClientRect().top;
+      let best = null;
+      for (const [key, { order, line }] of this.lines) {
+        if (!order) continue;
+        const at = this.series.priceToCoordinate(line.options().price);
+        if (at !== null && Math.abs(at - y) <= GRIP && (!best || Math.abs(at - y) < best.away)) best = { key, order, line, away: Math.abs(at - y) };
+      }
+      return best;
+    };
+    const still = (on) => this.chart.applyOptions({ handleScroll: !on, handleScale: !on });
+    this.box.addEventListener("pointerdown", (event) => {
+      const found = event.button === 0 && near(event);
+      if (!found) return;
+      event.stopPropagation();
+      event.preventDefault();
+      this.held = { ...found, from: found.line.options().price };
+      this.box.setPointerCapture(event.pointerId);
+      still(true);
+    }, true);
+    this.box.addEventListener("pointermove", (event) => {
+      if (!this.held) {
+        this.box.style.cursor = near(event) ? "ns-resize" : "";
+        return;
+      }
+      const y = event.clientY - this.box.getBoundingClientRect().top;
+      const moved = this.series.coordinateToPrice(y);
+      if (moved > 0) this.held.line.applyOptions({ price: rounded(moved) });
+    }, true);
+    const drop = () => {
+      if (!this.held) return;
+      const { key, order, line, from } = this.held;
+      this.held = null;
+      still(false);
+      const to = line.options().price;
+      // The line goes back to where the order is; the engine's answer moves it.
+      this.series.removePriceLine(line);
+      this.lines.delete(key);
+      this.mark(this.place);
+      if (to === from) return;
+      askToMove(order, to);
+    };
+    this.box.addEventListener("pointerup", drop, true);
+    this.box.addEventListener("pointercancel", drop, true);
   }
 
   repaint() {
     this.chart.applyOptions(colours());
     this.series.applyOptions(candleColours());
-    this.volume.setData(this.sorted().map(toVolume));
-    this.lines.forEach((line) => this.series.removePriceLine(line));
+    this.lines.forEach(({ line }) => this.series.removePriceLine(line));
     this.lines.clear();
+    this.redraw();
     this.mark(this.place);
   }
 
@@ -93,10 +185,57 @@ class Plot {
     this.place = place;
     this.candles.clear();
     this.fitted = false;
-    this.series.setData([]);
-    this.volume.setData([]);
+    this.redraw();
     this.mark(place);
     this.onCount(0);
+  }
+
+  redraw() {
+    const all = this.sorted();
+    this.series.setData(all.map(toBar));
+    this.volume.setData(all.map(toVolume));
+    this.indicate(all);
+    this.colour(all);
+  }
+
+  show(chosen) {
+    this.chosen = chosen;
+    this.indicate(this.sorted());
+  }
+
+  // Indicators are made anew for every change: a few thousand candles take a millisecond.
+  indicate(all) {
+    const wanted = this.chosen.flatMap((name) => INDICATORS[name].draw(all).map((line) => ({ ...line, pane: INDICATORS[name].pane })));
+    const shape = wanted.map((line) => `${line.pane}${line.title}${line.colour}`).join("|");
+    if (shape !== this.shape) {
+      for (const series of this.drawn) this.chart.removeSeries(series);
+      const panes = [...new Set(wanted.map((line) => line.pane))].sort();
+      this.drawn = wanted.map((line) => this.chart.addSeries(LineSeries, {
+        color: css(line.colour), lineWidth: line.thin ? 1 : 1.5, title: line.pane ? line.title : "", lastValueVisible: false, priceLineVisible: false, crosshairMarkerVisible: false,
+      }, line.pane === 0 ? 0 : panes.filter((pane) => pane > 0).indexOf(line.pane) + 1));
+      this.chart.panes().forEach((pane, i) => pane.setStretchFactor(i === 0 ? 4 : 1));
+      this.shape = shape;
+    }
+    wanted.forEach((line, i) => {
+      this.drawn[i].applyOptions({ color: css(line.colour) });
+      this.drawn[i].setData(all.map((candle, j) => (line.values[j] === null ? { time: candle.open_ms / 1000 } : { time: candle.open_ms / 1000, value: line.values[j] })));
+    });
+  }
+
+  // The regimes that are known, as a shade behind the candles that they began and ended with.
+  colour(all) {
+    const near = (ms) => all.find((candle) => candle.open_ms >= ms);
+    this.shade.show(all.length ? this.regimes.flatMap((span, i) => {
+      const first = near(span.since_ms);
+      const next = this.regimes[i + 1];
+      const last = next ? near(next.since_ms) : all[all.length - 1];
+      return first && REGIME[span.regime] ? [{ from: first.open_ms / 1000, to: (last || all[all.length - 1]).open_ms / 1000, open: !next, colour: css(REGIME[span.regime]) }] : [];
+    }) : []);
+  }
+
+  shadeBy(spans) {
+    this.regimes = spans;
+    this.colour(this.sorted());
   }
 
   hear(kind, rows) {
@@ -104,15 +243,14 @@ class Plot {
     if (!mine.length) return;
     const newest = Math.max(0, ...this.candles.keys());
     for (const row of mine) this.candles.set(row.open_ms, row);
-    if (kind === "snapshot" || mine.some((row) => row.open_ms < newest)) {
-      const all = this.sorted();
-      this.series.setData(all.map(toBar));
-      this.volume.setData(all.map(toVolume));
-    } else {
+    if (kind === "snapshot" || mine.some((row) => row.open_ms < newest)) this.redraw();
+    else {
       for (const row of mine) {
         this.series.update(toBar(row));
         this.volume.update(toVolume(row));
       }
+      this.indicate(this.sorted());
+      this.colour(this.sorted());
     }
     if (!this.fitted && kind === "snapshot" && this.candles.size) {
       this.fitted = true;
@@ -142,26 +280,15 @@ class Plot {
     }
     marks.sort((a, b) => a.time - b.time);
     this.markers.setMarkers(marks);
-    const wanted = new Map();
-    for (const held of state.position || []) {
-      if (held.symbol === place.symbol && Number(held.quantity) !== 0) {
-        wanted.set(`position ${held.average_price}`, { price: Number(held.average_price), color: css("--accent"), title: quantity(held.quantity), lineStyle: LineStyle.Solid });
-      }
-    }
-    for (const order of (state.order || new Map()).values()) {
-      if (order.symbol === place.symbol && order.price !== null && !CLOSED.has(order.state)) {
-        const color = order.side === "buy" ? css("--up") : css("--down");
-        wanted.set(`${order.intent_id} ${order.price}`, { price: Number(order.price), color, title: `${t(order.purpose)} ${quantity(order.quantity)}`, lineStyle: LineStyle.Dashed });
-      }
-    }
-    for (const [key, line] of this.lines) {
-      if (!wanted.has(key)) {
+    const wanted = new Map(linesOf(place.symbol).map(([key, options, order]) => [key, { options, order }]));
+    for (const [key, { line }] of this.lines) {
+      if (!wanted.has(key) && !(this.held && this.held.key === key)) {
         this.series.removePriceLine(line);
         this.lines.delete(key);
       }
     }
-    for (const [key, options] of wanted) {
-      if (!this.lines.has(key)) this.lines.set(key, this.series.createPriceLine({ ...options, lineWidth: 1, axisLabelVisible: true }));
+    for (const [key, { options, order }] of wanted) {
+      if (!this.lines.has(key)) this.lines.set(key, { order, line: this.series.createPriceLine({ ...options, lineWidth: 1, axisLabelVisible: true }) });
     }
   }
 
@@ -170,7 +297,56 @@ class Plot {
   }
 }
 
-function Quote({ symbol }) {
+// Coloured spans of time behind everything else; the library draws it with each frame of its own.
+class Shade {
+  constructor(chart) {
+    this.chart = chart;
+    this.spans = [];
+  }
+
+  attached({ requestUpdate }) {
+    this.again = requestUpdate;
+  }
+
+  show(spans) {
+    this.spans = spans;
+    if (this.again) this.again();
+  }
+
+  paneViews() {
+    return [{ zOrder: () => "bottom", renderer: () => ({ draw: (target) => target.useBitmapCoordinateSpace((space) => this.draw(space)) }) }];
+  }
+
+  draw({ context, bitmapSize, horizontalPixelRatio }) {
+    const scale = this.chart.timeScale();
+    const half = scale.options().barSpacing / 2;
+    for (const { from, to, open, colour } of this.spans) {
+      const left = scale.timeToCoordinate(from);
+      const right = scale.timeToCoordinate(to);
+      if (left === null || right === null) continue;
+      context.fillStyle = colour;
+      const begin = Math.round((left - half) * horizontalPixelRatio);
+      context.fillRect(begin, 0, Math.round((right + (open ? half : -half)) * horizontalPixelRatio) - begin, bitmapSize.height);
+    }
+  }
+}
+
+// A price with the venue's five significant digits, as the engine wants it.
+export function rounded(value) {
+  return Number(Number(value).toPrecision(5));
+}
+
+function askToMove(order, to) {
+  ask({
+    title: `${t("Move")} ${t(order.purpose)} ${pair(order.symbol)}`,
+    text: `${price(order.price)} → ${price(to)} · ${quantity(order.quantity)}`,
+    yes: t("Move"),
+    tone: "primary",
+    run: () => api("PATCH", `/api/v2/order/${encodeURIComponent(order.intent_id)}`, { price: String(to) }),
+  });
+}
+
+export function Quote({ symbol }) {
   const tr = useWords();
   const { ticker } = useTopics("ticker", "selection");
   const row = ticker.get(symbol);
@@ -185,14 +361,42 @@ function Quote({ symbol }) {
   </dl>`;
 }
 
-export function ChartCard() {
+function kept() {
+  try {
+    const found = JSON.parse(localStorage.getItem(KEPT) || '["ema9", "ema21"]');
+    return found.filter((name) => INDICATORS[name]);
+  } catch {
+    return ["ema9", "ema21"];
+  }
+}
+
+function Indicators({ chosen, onChoose }) {
+  const tr = useWords();
+  const flip = (name) => onChoose(chosen.includes(name) ? chosen.filter((one) => one !== name) : [...chosen, name]);
+  return html`<details class="menu"><summary>${tr("Indicators")} ${chosen.length || ""}</summary><div class="menu-list">
+    ${Object.entries(INDICATORS).map(([name, { label }]) => html`<label key=${name}><input type="checkbox" checked=${chosen.includes(name)} onChange=${() => flip(name)} /> ${label} <i class="swatch" style=${{ background: `var(${INDICATORS[name].colour})` }}></i></label>`)}
+  </div></details>`;
+}
+
+// Regimes as spans: what the API says now, and every change that was heard since.
+function useRegimes({ symbol, timeframe }) {
+  const { regime } = useTopics("regime");
+  return (regime || []).filter((span) => span.symbol === symbol && span.timeframe === timeframe).sort((a, b) => a.since_ms - b.since_ms);
+}
+
+// `full` has every time frame and the indicators; without it, a look for the overview.
+export function ChartCard({ full = false, className = "chart" }) {
   const tr = useWords();
   const { status, selection } = useTopics("status", "selection", "trade", "position", "order");
   const box = useRef(null);
   const plot = useRef(null);
   const [count, setCount] = useState(0);
+  const [problem, setProblem] = useState("");
+  const [chosen, setChosen] = useState(full ? kept : []);
+  const spans = useRegimes(selection);
   const symbols = (status && status.symbols) || [];
-  const timeframes = ((status && status.timeframes) || []).slice().sort((a, b) => ORDER.indexOf(a) - ORDER.indexOf(b));
+  const streamed = (status && status.timeframes) || [];
+  const timeframes = full ? TIMEFRAMES : TIMEFRAMES.filter((frame) => streamed.includes(frame));
 
   useEffect(() => {
     const made = new Plot(box.current, (n) => setCount((old) => ((old === 0) === (n === 0) ? old : n)));
@@ -207,26 +411,54 @@ export function ChartCard() {
     };
   }, []);
 
+  useEffect(pickFirst);
   useEffect(() => {
-    if (!selection.symbol && symbols.length && timeframes.length) pick(symbols[0], timeframes[0]);
-  });
-  useEffect(() => {
-    if (!selection.symbol) return;
+    if (!selection.symbol) return undefined;
+    setProblem("");
     // The plot must know its place before the stream can answer with the snapshot.
     plot.current.choose(selection);
-    watchCandles(selection.symbol, selection.timeframe);
-  }, [selection.symbol, selection.timeframe]);
+    if (streamed.includes(selection.timeframe)) {
+      watchCandles(selection.symbol, selection.timeframe);
+      return undefined;
+    }
+    // A time frame that the engine does not hear is asked for, again and again while it is looked at.
+    let gone = false;
+    const look = async () => {
+      try {
+        const told = await api("GET", `/api/v2/market/fresh?${new URLSearchParams({ symbol: selection.symbol, timeframe: selection.timeframe, limit: PERIOD })}`);
+        if (!gone) plot.current.hear("snapshot", told.candles);
+        if (!gone) setProblem("");
+      } catch (refused) {
+        if (!gone) setProblem(refused.message);
+      }
+    };
+    look();
+    const timer = setInterval(() => document.hidden || look(), ASK_MS);
+    return () => {
+      gone = true;
+      clearInterval(timer);
+    };
+  }, [selection.symbol, selection.timeframe, streamed.join()]);
   useEffect(() => {
     if (plot.current && selection.symbol) plot.current.mark(selection);
   });
+  useEffect(() => plot.current.show(chosen), [chosen.join()]);
+  useEffect(() => plot.current.shadeBy(full ? spans : []), [spans.map((span) => `${span.since_ms}${span.regime}`).join(), selection.symbol, selection.timeframe]);
+  const choose = (next) => {
+    setChosen(next);
+    localStorage.setItem(KEPT, JSON.stringify(next));
+  };
 
+  const now = spans[spans.length - 1];
   const tools = html`
+    ${full && now && html`<span class="chip" title=${now.reason}><i class="swatch regime ${now.regime}"></i>${tr(now.regime.replaceAll("_", " "))}</span>`}
+    ${full && html`<${Indicators} chosen=${chosen} onChoose=${choose} />`}
     <${Segments} label=${tr("Symbol")} options=${symbols.map((s) => [s, pair(s)])} value=${selection.symbol} onPick=${(s) => pick(s, selection.timeframe)} />
-    <${Segments} label=${tr("Time")} options=${timeframes.map((f) => [f, f])} value=${selection.timeframe} onPick=${(f) => pick(selection.symbol, f)} />
+    <${Segments} label=${tr("Time frame")} options=${timeframes.map((f) => [f, f])} value=${selection.timeframe} onPick=${(f) => pick(selection.symbol, f)} />
   `;
-  return html`<${Card} id="chart" className="chart" title=${selection.symbol ? pair(selection.symbol) : "…"} tools=${tools}>
+  return html`<${Card} id="chart" className=${className} title=${selection.symbol ? pair(selection.symbol) : "…"} tools=${tools}>
     <${Quote} symbol=${selection.symbol} />
     <div class="plot"><div class="fill" ref=${box}></div></div>
-    ${count === 0 && html`<div class="over"><${Empty} title=${tr("No candles yet")} text=${tr("The first ones arrive with the stream.")} /></div>`}
+    ${count === 0 && html`<div class="over"><${Empty} title=${problem || tr("No candles yet")} text=${problem ? "" : tr("The first ones arrive with the stream.")} /></div>`}
   <//>`;
 }

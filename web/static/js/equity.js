@@ -16,7 +16,7 @@ function drawdown(points) {
   return worst;
 }
 
-export function EquityCard() {
+export function EquityCard({ className = "" }) {
   const tr = useWords();
   const { equity, wallet } = useTopics("equity", "wallet");
   const body = () => {
@@ -39,5 +39,5 @@ export function EquityCard() {
       </ul>
     `;
   };
-  return html`<${Card} id="equity" title=${tr("Equity")} className="equity">${body()}<//>`;
+  return html`<${Card} id="equity" title=${tr("Equity")} className="equity ${className}">${body()}<//>`;
 }

@@ -91,7 +91,7 @@ function Worth() {
   if (!wallet || !wallet.known) return null;
   const today = risk && Number(risk.day_start_equity) > 0 ? Number(wallet.equity) - Number(risk.day_start_equity) : null;
   return html`<span class="worth">
-    <b>${money(wallet.equity)}</b> <span class="muted">${wallet.quote_currency}</span>
+    <b>${money(wallet.equity)}</b> <span class="muted unit">${wallet.quote_currency}</span>
     ${today !== null && html`<span class=${tone(today)} title=${tr("Today")}>${signed(today)}</span>`}
   </span>`;
 }
@@ -127,7 +127,7 @@ export function Header({ onHelp }) {
     </div>
     <div class="when">
       ${status && status.venue_ms
-        ? html`<time title=${tr("Venue time")}><span class="muted">${date(status.venue_ms)}</span> ${clock(status.venue_ms)} <small class="muted">UTC</small></time>`
+        ? html`<time title=${tr("Venue time")}><span class="muted day">${date(status.venue_ms)}</span> ${clock(status.venue_ms)} <small class="muted">UTC</small></time>`
         : html`<span class="muted">…</span>`}
       ${status && html`<${Replay} status=${status} />`}
     </div>
@@ -147,5 +147,5 @@ export function DevBanner() {
   const tr = useWords();
   const { status } = useTopics("status");
   if (!((status && status.dev) || session.dev)) return null;
-  return html`<div class="banner warn">${tr("Dev mode: tokens are given without proof. Simulated money only.")}</div>`;
+  return html`<aside class="banner warn" aria-label="dev">${tr("Dev mode: tokens are given without proof. Simulated money only.")}</aside>`;
 }

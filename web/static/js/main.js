@@ -7,7 +7,7 @@ import { DevBanner, Header, LinkBanner } from "./header.js";
 import { Navigation } from "./nav.js";
 import { pageOf, PAGES, PageView } from "./pages.js";
 import { Empty, Question, Toasts } from "./parts.js";
-import { usePlace } from "./router.js";
+import { go, usePlace } from "./router.js";
 import { open, signIn } from "./session.js";
 import { useTopics } from "./store.js";
 import { start } from "./stream.js";
@@ -40,7 +40,7 @@ function Help({ onClose }) {
   const tr = useWords();
   const dialog = useRef(null);
   useEffect(() => dialog.current.showModal(), []);
-  const keys = [["S", "Next symbol"], ["F", "Next time frame"], ["T", "Theme"], ["L", "Language"], ["?", "Help"]];
+  const keys = [["1 – 9", "Pages"], ["S", "Next symbol"], ["F", "Next time frame"], ["T", "Theme"], ["L", "Language"], ["?", "Help"]];
   return html`<dialog ref=${dialog} onClose=${onClose} aria-labelledby="help-title"><h2 id="help-title">${tr("Keyboard")}</h2>
     <dl class="keys">${keys.map(([key, text]) => html`<div><dt><kbd>${key}</kbd></dt><dd>${tr(text)}</dd></div>`)}</dl>
     <form method="dialog" class="row end"><button>${tr("Close")}</button></form></dialog>`;
@@ -51,16 +51,19 @@ function Foot() {
   const { status } = useTopics("status");
   return html`<footer class="foot muted">
     ${status && html`<span>Genesis ${status.version}</span><span>${tr("up-time")} ${duration(status.uptime_s)}</span>${status.settings_version > 0 && html`<span>${tr("settings")} ${status.settings_version}</span>`}`}
-    <a href="/docs">${tr("API")}</a><a href="https://www.tradingview.com/" rel="noreferrer noopener" target="_blank">Charts by TradingView</a>
+    <a href="/docs">${tr("API")}</a><a href="/ws">${tr("Console")}</a><a href="https://www.tradingview.com/" rel="noreferrer noopener" target="_blank">Charts by TradingView</a>
   </footer>`;
 }
+
+// Without a hash the address itself may say it: /observability/dashboard is a page as well.
+const home = () => PAGES.find((page) => location.pathname.startsWith(`/${page.path}/`)) || PAGES[0];
 
 function Page() {
   const tr = useWords();
   const [help, setHelp] = useState(false);
   const main = useRef(null);
   const { path, args, query } = usePlace();
-  const page = path === "" ? PAGES[0] : pageOf(path);
+  const page = path === "" ? home() : pageOf(path);
   useEffect(() => {
     const press = (event) => {
       if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, textarea, select, dialog")) return;
@@ -68,7 +71,7 @@ function Page() {
         s: () => pickNext("symbol"), f: () => pickNext("timeframe"), t: toggleTheme, "?": () => setHelp(true),
         l: () => setLanguage(currentLanguage() === "sv" ? "en" : "sv"),
       };
-      const action = actions[event.key.toLowerCase()];
+      const action = actions[event.key.toLowerCase()] || (PAGES[Number(event.key) - 1] && (() => go(PAGES[Number(event.key) - 1].path)));
       if (action) action();
     };
     addEventListener("keydown", press);

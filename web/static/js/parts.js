@@ -83,7 +83,7 @@ export function useApi(path, { every = 0 } = {}) {
 
 // `heads` are [text, class]; `n` is a number, `wide` is left out on a telephone, `widest` on anything but a wall.
 export function Table({ heads, rows, className = "", label }) {
-  return html`<div class="scroll ${className}" tabindex="0" role="region" aria-label=${label || t("Table")}><table>
+  return html`<div class="scroll ${className}" tabindex="0" role="group" aria-label=${label || t("Table")}><table>
     <thead><tr>${heads.map(([text, kind]) => (text ? html`<th class=${kind || ""} scope="col">${text}</th>` : html`<td class=${kind || ""}></td>`))}</tr></thead>
     <tbody>${rows}</tbody>
   </table></div>`;
@@ -160,6 +160,14 @@ export function Segments({ options, value, onPick, label }) {
         html`<button key=${key} type="button" aria-pressed=${key === value} onClick=${() => onPick(key)}>${text}</button>`,
     )}
   </div>`;
+}
+
+// A dialog for a form of its own: `<${Modal} title=... onClose=...>...<//>` is open while it is drawn.
+export function Modal({ title, onClose, children }) {
+  const dialog = useRef(null);
+  const [id] = useState(() => `modal-${++fieldNumber}`);
+  useEffect(() => dialog.current.showModal(), []);
+  return html`<dialog ref=${dialog} onClose=${onClose} aria-labelledby=${id}><h2 id=${id}>${title}</h2>${children}</dialog>`;
 }
 
 // --- toasts -----------------------------------------------------------------------------------------------------

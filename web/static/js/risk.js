@@ -62,7 +62,7 @@ function Breakers({ breakers }) {
   )}</ul>`;
 }
 
-export function RiskCard() {
+export function RiskCard({ className = "" }) {
   const tr = useWords();
   const { risk } = useTopics("risk");
   const body = () => {
@@ -90,5 +90,5 @@ export function RiskCard() {
     <${Command} small label=${tr("Lock all")} text=${tr("No entries for an hour; exits and stops go on.")} run=${() => call("POST", `${UNIFIED}/locks`, { duration_s: 3600, reason: "asked on the page" })} />
     <${Command} small scope="admin" label=${tr("Reset peaks")} text=${tr("Drawdown is measured from here on.")} run=${() => call("POST", `${UNIFIED}/peaks/reset`, { reason: "asked on the page" })} />
   `;
-  return html`<${Card} id="risk" title=${tr("Risk")} tools=${tools}>${body()}<//>`;
+  return html`<${Card} id="risk" className=${className} title=${tr("Risk")} tools=${tools}>${body()}<//>`;
 }

@@ -4,9 +4,17 @@ import { useEffect, useReducer } from "../vendor/preact-htm.js";
 
 const listeners = new Set();
 
+const decoded = (text) => {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+};
+
 export function place() {
   const [way, query = ""] = location.hash.replace(/^#\/?/, "").split("?");
-  const [path, ...args] = way.split("/").map(decodeURIComponent);
+  const [path, ...args] = way.split("/").map(decoded);
   return { path, args, query: Object.fromEntries(new URLSearchParams(query)) };
 }
 

@@ -17,6 +17,7 @@ export const state = {
   trade: undefined,
   signal: undefined,
   verdict: undefined,
+  regime: undefined,
   risk: undefined,
   equity: undefined,
   actor: undefined,
@@ -95,6 +96,13 @@ function take({ topic, kind, data }) {
         map.set(key, row);
       }
       trim(map);
+      break;
+    }
+    case "regime": {
+      // A snapshot says what is; an update is a change, and what was before it stays for the chart's shading.
+      const known = state.regime || [];
+      const news = (kind === "snapshot" ? data : [data]).filter((row) => !known.some((old) => old.symbol === row.symbol && old.timeframe === row.timeframe && old.since_ms === row.since_ms));
+      state.regime = [...known, ...news].slice(-ROWS);
       break;
     }
     case "equity":

@@ -4,7 +4,7 @@ import { forget, onRenew, session } from "./session.js";
 import { hear, setLink, state } from "./store.js";
 
 const TOPICS = [
-  "status", "ticker", "wallet", "position", "protection", "order", "trade", "signal", "verdict", "risk", "equity", "actor",
+  "status", "ticker", "wallet", "position", "protection", "order", "trade", "signal", "verdict", "regime", "risk", "equity", "actor",
   "connection", "freshness", "notification",
 ];
 const SILENT_MS = 4000;
@@ -22,6 +22,11 @@ const say = (message) => {
 const subscribe = (topics, where) => say({ op: "subscribe", topics, ...(where || {}) });
 
 export function watchCandles(symbol, timeframe) {
+  if (place && place.symbol === symbol && place.timeframe === timeframe) {
+    // Another chart of the same place wants its own beginning.
+    subscribe(["candle"], place);
+    return;
+  }
   if (place) say({ op: "unsubscribe", topics: ["candle"], ...place });
   place = { symbol, timeframe };
   subscribe(["candle"], place);

@@ -2,8 +2,8 @@
 
 import { html, useState } from "../vendor/preact-htm.js";
 import { clock, dayClock, money, pair, price, quantity, signed, tone } from "./format.js";
-import { Bar, Card, Chip, Command, Empty, Loading, Segments, Side, Table } from "./parts.js";
-import { call } from "./session.js";
+import { act, Bar, Card, Chip, Command, Empty, Field, Form, link, Loading, Modal, Segments, Side, Table } from "./parts.js";
+import { call, may } from "./session.js";
 import { CLOSED, newestFirst, useTopics } from "./store.js";
 import { t, useWords } from "./words.js";
 
@@ -24,7 +24,7 @@ function Stop({ symbol, protection }) {
   return html`<span title=${bracket.target_price ? `${tr("Target")} ${price(bracket.target_price)}` : tr("Rests at the venue")}>${level}</span>`;
 }
 
-export function PositionsCard() {
+export function PositionsCard({ className = "" }) {
   const tr = useWords();
   const { position, protection, wallet } = useTopics("position", "protection", "wallet");
   const held = (position || []).filter((row) => Number(row.quantity) !== 0);
@@ -33,14 +33,14 @@ export function PositionsCard() {
     if (!held.length) {
       return html`<${Empty} title=${tr("No open positions")} text=${tr("Nothing is held. A position appears here with the first fill.")} />`;
     }
-    const heads = [[tr("Symbol")], [tr("Quantity"), "n"], [tr("Average"), "n"], [tr("Mark"), "n widest"], [tr("Value"), "n"], [tr("Stop"), "n"], [tr("Unrealized"), "n"], [tr("Realized"), "n widest"], ["", "act"]];
+    const heads = [[tr("Symbol")], [tr("Quantity"), "n"], [tr("Average"), "n"], [tr("Mark"), "n widest"], [tr("Value"), "n roomy"], [tr("Stop"), "n"], [tr("Unrealized"), "n"], [tr("Realized"), "n widest"], ["", "act"]];
     return html`<${Table} heads=${heads} rows=${held.map(
       (row) => html`<tr key=${row.symbol}>
-        <td><b>${pair(row.symbol)}</b></td>
+        <td><a href=${link("chart", [], { symbol: row.symbol })}><b>${pair(row.symbol)}</b></a></td>
         <td class="n ${tone(row.quantity)}">${quantity(row.quantity)}</td>
         <td class="n">${price(row.average_price)}</td>
         <td class="n widest">${price(row.mark_price)}</td>
-        <td class="n">${money(row.notional)}</td>
+        <td class="n roomy">${money(row.notional)}</td>
         <td class="n"><${Stop} symbol=${row.symbol} protection=${protection} /></td>
         <td class="n ${tone(row.unrealized_pnl)}">${signed(row.unrealized_pnl)}</td>
         <td class="n widest ${tone(row.realized_pnl)}">${signed(row.realized_pnl)}</td>
@@ -51,14 +51,39 @@ export function PositionsCard() {
     )} />`;
   };
   const count = position === undefined ? undefined : held.length;
-  return html`<${Card} id="positions" title=${tr("Positions")} count=${wallet && wallet.known ? count : undefined}>${body()}${protection && html`<p class="muted small" title=${tr("Longest time that a position had no stop at the venue")}>${tr("Without a stop, p99")} ${protection.watch.naked_p99_s.toFixed(1)} s · ${tr("worst")} ${protection.watch.worst_naked_s.toFixed(1)} s</p>`}<//>`;
+  return html`<${Card} id="positions" className=${className} title=${tr("Positions")} count=${wallet && wallet.known ? count : undefined}>${body()}${protection && html`<p class="muted note" title=${tr("Longest time that a position had no stop at the venue")}>${tr("Without a stop, p99")} ${protection.watch.naked_p99_s.toFixed(1)} s · ${tr("worst")} ${protection.watch.worst_naked_s.toFixed(1)} s</p>`}<//>`;
 }
 
-export function OrdersCard() {
+// Change price and remaining quantity of a resting order in place.
+function Amend({ row, onClose }) {
+  const tr = useWords();
+  const [cost, setCost] = useState(row.price === null ? "" : String(row.price));
+  const [left, setLeft] = useState(String(Number(row.quantity) - Number(row.filled_quantity)));
+  const change = { ...(cost !== String(row.price ?? "") ? { price: cost } : {}), ...(Number(left) !== Number(row.quantity) - Number(row.filled_quantity) ? { quantity: left } : {}) };
+  const send = async () => {
+    if (await act(() => call("PATCH", `/api/v2/order/${encodeURIComponent(row.intent_id)}`, change))) onClose();
+  };
+  return html`<${Modal} title="${tr("Amend")} ${tr(row.purpose)} ${pair(row.symbol)}" onClose=${onClose}>
+    <${Form} onSubmit=${send} className="bare" label=${tr("Amend")} buttons=${html`<button type="button" onClick=${onClose}>${tr("Go back")}</button><button type="submit" class="primary" disabled=${!Object.keys(change).length}>${tr("Amend")}</button>`}>
+      ${row.price !== null && html`<${Field} kind="number" label=${tr("Price")} value=${cost} onChange=${setCost} />`}
+      <${Field} kind="number" label=${tr("Quantity that remains")} value=${left} onChange=${setLeft} />
+    <//>
+  <//>`;
+}
+
+function OrderActions({ row, onAmend }) {
+  const tr = useWords();
+  if (CLOSED.has(row.state) || row.foreign) return null;
+  const protects = row.purpose === "stop" || row.purpose === "target";
+  return html`<button type="button" class="small" disabled=${!may("trade")} onClick=${() => onAmend(row)}>${tr("Amend")}</button> ${!protects && html`<${Command} small label=${tr("Cancel")} text=${tr("The order is taken back.")} run=${() => call("DELETE", `/api/v2/order/${encodeURIComponent(row.intent_id)}`)} />`}`;
+}
+
+export function OrdersCard({ symbol, className = "", first = "all" }) {
   const tr = useWords();
   const { order } = useTopics("order");
-  const [which, setWhich] = useState("all");
-  const all = newestFirst(order);
+  const [which, setWhich] = useState(first);
+  const [amended, setAmended] = useState(null);
+  const all = newestFirst(order).filter((row) => !symbol || row.symbol === symbol);
   const open = all.filter((row) => !CLOSED.has(row.state));
   const rows = (which === "open" ? open : all).slice(0, SHOWN);
   const tools = html`
@@ -70,28 +95,28 @@ export function OrdersCard() {
     if (!rows.length) {
       return html`<${Empty} title=${which === "open" ? tr("No open orders") : tr("No orders")} text=${tr("Orders appear when risk approves a signal.")} />`;
     }
-    const heads = [[tr("Time")], [tr("Symbol")], [tr("Side")], [tr("Type"), "wide"], [tr("Quantity"), "n"], [tr("Price"), "n"], [tr("State")], [tr("Purpose"), "wide"], [tr("Strategy"), "wide"], ["", "act"]];
-    return html`<${Table} heads=${heads} rows=${rows.map((row) => {
+    const heads = [[tr("Time")], [tr("Symbol")], [tr("Side")], [tr("Type"), "wide"], [tr("Quantity"), "n"], [tr("Price"), "n"], [tr("State")], [tr("Purpose"), "wide"], [tr("Strategy"), "wide roomy"], ["", "act"]];
+    return html`<${Table} label=${tr("Orders")} heads=${heads} rows=${rows.map((row) => {
       const shown = Number(row.average_fill_price) ? row.average_fill_price : row.price;
       const done = Number(row.quantity) ? Number(row.filled_quantity) / Number(row.quantity) : 0;
       return html`<tr key=${row.intent_id || row.venue_id} class=${CLOSED.has(row.state) ? "closed" : ""}>
         <td title=${dayClock(row.created_ms)}>${clock(row.created_ms)}</td>
-        <td>${pair(row.symbol)}</td>
+        <td><a href=${link("chart", [], { symbol: row.symbol })}>${pair(row.symbol)}</a></td>
         <td><${Side} side=${row.side} /></td>
         <td class="wide">${row.order_type.toLowerCase()}</td>
         <td class="n" title="${tr("Filled")} ${quantity(row.filled_quantity)}">${quantity(row.quantity)}${done > 0 && done < 1 && html`<${Bar} fraction=${done} tone="thin" />`}</td>
-        <td class="n">${price(shown)}</td>
+        <td class="n">${price(shown)}${row.stop_price && row.stop_price !== row.price ? html` <small class="down" title=${tr("Stop")}>${price(row.stop_price)}</small>` : ""}</td>
         <td><${Chip} tone=${STATE_TONE[row.state] || ""} title=${row.reason}>${row.state.toLowerCase().replace("_", " ")}<//></td>
         <td class="wide">${tr(row.purpose)}</td>
-        <td class="wide muted">${row.foreign ? html`<${Chip} title=${tr("Foreign orders are shown and left alone")}>${tr("foreign")}<//>` : row.strategy}</td>
-        <td class="act">${!CLOSED.has(row.state) && !row.foreign && html`<${Command} small label=${tr("Cancel")} text=${tr("The order is taken back.")} run=${() => call("DELETE", `/api/v2/order/${encodeURIComponent(row.intent_id)}`)} />`}</td>
+        <td class="wide roomy muted">${row.foreign ? html`<${Chip} title=${tr("Foreign orders are shown and left alone")}>${tr("foreign")}<//>` : row.strategy}</td>
+        <td class="act"><${OrderActions} row=${row} onAmend=${setAmended} /></td>
       </tr>`;
     })} />`;
   };
-  return html`<${Card} id="orders" title=${tr("Orders")} count=${order && all.length} tools=${tools}>${body()}<//>`;
+  return html`<${Card} id="orders" className=${className} title=${tr("Orders")} count=${order && all.length} tools=${tools}>${body()}${amended && html`<${Amend} row=${amended} onClose=${() => setAmended(null)} />`}<//>`;
 }
 
-export function TradesCard() {
+export function TradesCard({ className = "" }) {
   const tr = useWords();
   const { trade } = useTopics("trade");
   const rows = newestFirst(trade).slice(0, SHOWN);
@@ -112,12 +137,12 @@ export function TradesCard() {
       </tr>`,
     )} />`;
   };
-  return html`<${Card} id="trades" title=${tr("Trades")} count=${trade && trade.size}>${body()}<//>`;
+  return html`<${Card} id="trades" className=${className} title=${tr("Trades")} count=${trade && trade.size}>${body()}<//>`;
 }
 
 const RECOMMENDATION = { buy: "good", sell: "bad", hold: "" };
 
-export function SignalsCard() {
+export function SignalsCard({ className = "" }) {
   const tr = useWords();
   const { signal } = useTopics("signal");
   const [hold, setHold] = useState("with");
@@ -141,21 +166,21 @@ export function SignalsCard() {
       </li>`,
     )}</ul>`;
   };
-  return html`<${Card} id="signals" title=${tr("Signals")} tools=${tools}>${body()}<//>`;
+  return html`<${Card} id="signals" className=${className} title=${tr("Signals")} tools=${tools}>${body()}<//>`;
 }
 
-const numbers = (result) => Object.entries(result.numbers).map(([name, value]) => `${name.replaceAll("_", " ")} ${value}`).join(", ");
-const said = (result) => (result.code || result.rule).replaceAll("_", " ");
+export const numbers = (result) => Object.entries(result.numbers).map(([name, value]) => `${name.replaceAll("_", " ")} ${value}`).join(", ");
+export const said = (result) => (result.code || result.rule).replaceAll("_", " ");
 // A strategy that says sell while nothing is held speaks of the market: nobody was refused anything.
-const idle = (refused) => refused.length === 1 && refused[0].code === "nothing_to_reduce";
+export const idle = (refused) => refused.length === 1 && refused[0].code === "nothing_to_reduce";
 
-function Outcome({ row, refused }) {
+export function Outcome({ row, refused }) {
   const tr = useWords();
   if (row.approved) return html`<${Chip} tone="good">${tr("approved")}<//>`;
   return idle(refused) ? html`<${Chip}>${tr("nothing to do")}<//>` : html`<${Chip} tone="bad">${tr("denied")}<//>`;
 }
 
-export function DecisionsCard() {
+export function DecisionsCard({ className = "" }) {
   const tr = useWords();
   const { verdict } = useTopics("verdict");
   const [which, setWhich] = useState("all");
@@ -187,10 +212,10 @@ export function DecisionsCard() {
       </li>`;
     })}</ul>`;
   };
-  return html`<${Card} id="decisions" title=${tr("Decisions")} tools=${tools}>${body()}<//>`;
+  return html`<${Card} id="decisions" className=${className} title=${tr("Decisions")} tools=${tools}>${body()}<//>`;
 }
 
-export function NoticesCard() {
+export function NoticesCard({ className = "" }) {
   const tr = useWords();
   const { notification } = useTopics("notification");
   const rows = newestFirst(notification).slice(0, 40);
@@ -198,9 +223,9 @@ export function NoticesCard() {
   const body = () => {
     if (notification === undefined) return html`<${Loading} rows=${2} />`;
     if (!rows.length) return html`<${Empty} title=${tr("No notices")} text=${tr("All quiet.")} />`;
-    return html`<ul class="feed scroll short" tabindex="0">${rows.map(
+    return html`<ul class="feed scroll" tabindex="0">${rows.map(
       (row) => html`<li key=${`${row.at_ms}${row.code}${row.text}`}><div class="line"><${Chip} tone=${tones[row.level] || ""}>${row.level}<//><span class="grow wrap">${row.text}</span><time class="muted" title=${t("Time")}>${clock(row.at_ms)}</time></div></li>`,
     )}</ul>`;
   };
-  return html`<${Card} id="notices" title=${tr("Notices")}>${body()}<//>`;
+  return html`<${Card} id="notices" className=${className} title=${tr("Notices")}>${body()}<//>`;
 }

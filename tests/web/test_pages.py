@@ -1,0 +1,334 @@
+"""Every page's main task in a real browser, on a whole engine with its exchange, as a user starts it."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+
+from tests.web.test_page import BROWSERS, PATIENCE_MS, Watched
+
+sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+expect = sync_api.expect
+# One engine and one browser serve all of it: the tests of this file stay in one worker.
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("pages")]
+
+PROGRAM = Path(sys.executable).with_name("genesis")
+PAGES = ("overview", "chart", "orders", "risk", "account", "signals", "decisions", "observability")
+ORDER_IS_BELOW = """async ([path, token, price]) => {
+    const told = await fetch(path, { headers: { Authorization: `Bearer ${token}` } });
+    return Number((await told.json()).order.price) < Number(price);
+}"""
+AXE = Path(__file__).parent / "vendor" / "axe.js"
+
+
+@attrs.frozen
+class Running:
+    """A running engine and a browser that is signed in to it."""
+
+    base: str
+    secret: str
+    browser: Any
+
+    def call(self, method: str, path: str, token: str, body: object = None) -> Any:
+        request = urllib.request.Request(  # noqa: S310 -- our own address
+            self.base + path,
+            method=method,
+            headers={"Authorization": f"Bearer {token}", "Content-Type": "application/json"},
+            data=None if body is None else json.dumps(body).encode(),
+        )
+        with urllib.request.urlopen(request, timeout=20) as answer:  # noqa: S310
+            return json.load(answer)
+
+    def token(self) -> str:
+        body = {"user_id": "test", "scope": "admin", "expiry_hours": 0.2}
+        return str(self.call("POST", "/api/v2/auth/ws-token", self.secret, body)["token"])
+
+    @contextmanager
+    def page(
+        self, *, width: int = 1280, height: int = 900, theme: str = "dark", locale: str = "en-US", at: str = "/"
+    ) -> Iterator[tuple[Any, Watched]]:
+        watched = Watched()
+        context = self.browser.new_context(
+            viewport={"width": width, "height": height}, color_scheme=theme, locale=locale
+        )
+        page = context.new_page()
+        page.set_default_timeout(PATIENCE_MS)
+        page.on("console", lambda said: watched.errors.append(said.text) if said.type in ("error", "warning") else None)
+        page.on("pageerror", lambda error: watched.errors.append(str(error)))
+        page.on(
+            "request",
+            lambda asked: None if asked.url.startswith((self.base, "data:")) else watched.elsewhere.append(asked.url),
+        )
+        try:
+            if at.startswith("/#") or at == "/":
+                ticket = self.call("POST", "/api/v2/auth/link", self.secret)["ticket"]
+                page.goto(f"{self.base}/?ticket={ticket}{at.removeprefix('/')}")
+                expect(
+                    page.locator(".pill", has_text="ACTIVE").or_(page.locator(".pill", has_text="AKTIV"))
+                ).to_be_visible()
+            else:
+                page.goto(self.base + at)
+            yield page, watched
+        finally:
+            context.close()
+        assert watched.errors == []
+        assert watched.elsewhere == []
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    home = tmp_path_factory.mktemp("home")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("GENESIS_", "BITFINEX_"))}
+    process = subprocess.Popen(
+        [PROGRAM, "run", "--port", "0", "--speed", "60", "--data-dir", home],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        cwd=home,
+        env={**environment, "GENESIS_LOGS__LEVEL": "error"},
+    )
+    try:
+        assert process.stdout is not None
+        link = next(line for line in process.stdout if line.startswith("page: ")).split()[1]
+        base = link.split("/?")[0]
+        secret = json.loads((home / "secrets" / "web.json").read_text())["bootstrap_secret"]
+        path = next((path for path in BROWSERS if Path(path).exists()), None)
+        with sync_api.sync_playwright() as playwright:
+            browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+            try:
+                made = Running(base, secret, browser)
+                # What the tests find must be theirs: strategies speak, and enter nothing.
+                for name in ("btc-ema", "eth-ema"):
+                    lock = {"strategy": name, "reason": "this is a test"}
+                    made.call("POST", "/api/v2/risk/unified/locks", made.token(), lock)
+                yield made
+            finally:
+                browser.close()
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=30)
+
+
+def open_page(page: Any, name: str) -> None:
+    page.evaluate(f"location.hash = '#/{name}'")
+    expect(page.locator(f"main.page-{name}")).to_be_attached()
+    expect(page.locator("main .card h2").first).to_be_visible()
+    expect(page.locator("main .bone")).to_have_count(0)
+
+
+@pytest.mark.parametrize(
+    ("width", "theme", "locale"),
+    [(390, "light", "sv-SE"), (820, "dark", "en-US"), (1280, "light", "en-US"), (2560, "dark", "sv-SE")],
+)
+def test_every_page_fits_says_something_and_can_be_used_by_everybody(
+    running: Running, tmp_path: Path, width: int, theme: str, locale: str
+) -> None:
+    with running.page(width=width, theme=theme, locale=locale) as (page, _):
+        page.evaluate(AXE.read_text())
+        for name in PAGES:
+            open_page(page, name)
+            assert page.evaluate("document.documentElement.scrollWidth") <= width, name
+            assert page.locator("main").inner_text().strip(), name
+            shot = page.screenshot(path=tmp_path / f"{name}-{width}.png")
+            # An empty page of one colour is a few kilobytes at most.
+            assert len(shot) > 12_000, name
+            if width in (390, 2560):
+                assert serious(page) == [], name
+
+
+def serious(page: Any) -> list[tuple[str, str]]:
+    """What axe-core finds that keeps people from using the page."""
+    found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")["violations"]
+    bad = ("serious", "critical")
+    return [(one["id"], one["nodes"][0]["html"][:200]) for one in found if one["impact"] in bad]
+
+
+def test_the_navigation_reaches_every_page_by_hand_and_by_keyboard(running: Running) -> None:
+    with running.page() as (page, _):
+        page.get_by_role("navigation", name="Pages").get_by_role("link", name="Signals").click()
+        expect(page.get_by_role("heading", name="Every signal")).to_be_visible()
+        assert page.title() == "Signals · Genesis"
+        page.keyboard.press("2")
+        expect(page.locator("main.page-chart")).to_be_attached()
+        page.keyboard.press("t")
+        assert page.evaluate("document.documentElement.dataset.theme") == "light"
+        page.keyboard.press("?")
+        expect(page.get_by_role("dialog")).to_contain_text("Keyboard")
+        page.keyboard.press("Escape")
+        page.evaluate("location.hash = '#/nowhere'")
+        expect(page.get_by_text("Nothing is here")).to_be_visible()
+    with running.page(width=390) as (page, _):
+        page.get_by_role("button", name="More").click()
+        page.get_by_role("dialog").get_by_role("link", name="Decisions").click()
+        expect(page.get_by_role("heading", name="What risk refused")).to_be_visible()
+
+
+def test_a_trader_orders_amends_and_closes(running: Running) -> None:
+    with running.page(at="/#/orders") as (page, _):
+        ticket = page.get_by_role("form", name="Order")
+        ticket.get_by_role("button", name="Buy BTC/USD").click()
+        expect(ticket.get_by_text("is needed")).to_be_visible()
+        ticket.get_by_label("Amount").fill("0.0000000001")
+        expect(ticket.get_by_text("must be of at most 8 decimals").first).to_be_visible()
+        ticket.get_by_label("Amount").fill("9")
+        expect(page.locator(".verdict")).to_contain_text("risk would say no")
+        ticket.get_by_label("Amount").fill("0.01")
+        expect(page.locator(".verdict")).to_contain_text("risk would say yes")
+        ticket.get_by_role("button", name="Buy BTC/USD").click()
+        page.get_by_role("dialog").get_by_role("button", name="Buy").click()
+        expect(page.locator(".toast.good").last).to_be_visible()
+        position = page.locator("section[aria-labelledby=positions] tbody tr")
+        expect(position).to_contain_text("BTC/USD")
+
+        stop = page.locator("section[aria-labelledby=orders] tbody tr", has_text="stop").first
+        stop.get_by_role("button", name="Amend").click()
+        page.get_by_role("dialog").get_by_label("Price").fill("5000")
+        page.get_by_role("dialog").get_by_role("button", name="Amend").click()
+        expect(page.locator("section[aria-labelledby=orders] tbody tr", has_text="5,000.0")).to_be_visible()
+
+        position.get_by_role("button", name="Close").click()
+        page.get_by_role("dialog").get_by_role("button", name="Close").click()
+        expect(page.get_by_text("No open positions")).to_be_visible()
+        page.get_by_role("button", name="Closed positions").click()
+        expect(page.locator("section[aria-labelledby=closed] tbody tr").first).to_contain_text("BTC/USD")
+
+
+def test_a_template_is_kept_used_and_forgotten(running: Running) -> None:
+    with running.page(at="/#/orders?tab=templates") as (page, _):
+        ticket = page.get_by_role("form", name="Order")
+        ticket.get_by_label("Type").select_option("LIMIT")
+        ticket.get_by_label("Amount").fill("0.02")
+        ticket.get_by_label("Price", exact=True).fill("4000")
+        ticket.get_by_label("Stop and target").check()
+        ticket.get_by_label("Stop price").fill("3900")
+        page.get_by_label("Template name").fill("dip")
+        page.get_by_role("button", name="Keep as template").click()
+        row = page.locator("section[aria-labelledby=templates] li", has_text="dip")
+        expect(row).to_contain_text("0.02 BTC/USD")
+        page.reload()
+        row.get_by_role("button", name="Use").click()
+        expect(ticket.get_by_label("Stop price")).to_have_value("3900")
+        row.get_by_role("button", name="Delete dip").click()
+        expect(page.get_by_text("No templates yet")).to_be_visible()
+
+
+def test_a_line_on_the_chart_is_dragged_and_the_order_follows(running: Running) -> None:
+    token = running.token()
+    symbol = "tETHUSD"
+    last = running.call("GET", f"/api/v2/market/ticker?symbol={symbol}", token)["tickers"][0]["last"]
+    order = {"symbol": symbol, "amount": "0.5", "type": "EXCHANGE LIMIT", "price": f"{last * 0.99:.1f}"}
+    intent = running.call("POST", "/api/v2/order", token, order)["intent_id"]
+
+    with running.page(at=f"/#/chart?symbol={symbol}&timeframe=1m") as (page, _):
+        expect(page.locator("#chart")).to_have_text("ETH/USD")
+        expect(page.locator("section[aria-labelledby=orders] tbody tr").first).to_contain_text("acked")
+        page.get_by_role("button", name="1h", exact=True).click()
+        expect(page.locator("section[aria-labelledby=chart] .over")).to_have_count(0)
+        page.get_by_text("Indicators 2").click()
+        page.get_by_label("RSI 14").check()
+        page.get_by_text("Indicators 3").click()
+        page.get_by_role("button", name="1m", exact=True).click()
+        expect(page.locator("section[aria-labelledby=book] button.level").first).to_be_visible()
+        box = page.locator(".plot .fill").bounding_box()
+        # Where the line is, the cursor says: look for it from the top of the plot down.
+        x = box["x"] + 200
+        found = None
+        for y in range(int(box["y"]) + 5, int(box["y"] + box["height"]) - 40, 4):
+            page.mouse.move(x, y)
+            if page.evaluate("document.querySelector('.plot .fill').style.cursor") == "ns-resize":
+                found = y
+                break
+        assert found is not None
+        page.mouse.down()
+        page.mouse.move(x, found + 25, steps=3)
+        page.mouse.up()
+        expect(page.get_by_role("dialog")).to_contain_text("Move")
+        page.get_by_role("dialog").get_by_role("button", name="Move").click()
+        expect(page.locator(".toast.good").last).to_be_visible()
+        page.wait_for_function(ORDER_IS_BELOW, arg=[f"/api/v2/order/{intent}", token, order["price"]])
+        page.locator("section[aria-labelledby=orders]").get_by_role("button", name="Cancel", exact=True).click()
+        page.get_by_role("dialog").get_by_role("button", name="Cancel").click()
+        expect(page.locator("section[aria-labelledby=orders] tbody tr").first).to_contain_text("canceled")
+
+
+def test_decisions_are_found_and_explained(running: Running) -> None:
+    token = running.token()
+    with pytest.raises(urllib.error.HTTPError):
+        running.call("POST", "/api/v2/order", token, {"symbol": "tBTCUSD", "amount": "9"})
+    with running.page(at="/#/decisions") as (page, _):
+        page.get_by_role("button", name="Denied", exact=True).click()
+        denial = page.locator("section[aria-labelledby=decisions] button.line", has_text="denied").first
+        denial.click()
+        expect(page.locator(".trace li.down").first).to_be_visible()
+        assert "verdict=denied" in page.url
+        page.get_by_label("Any id: signal, order, correlation").fill("nobody knows it")
+        page.get_by_role("button", name="Search").click()
+        expect(page.get_by_text("Nothing fits")).to_be_visible()
+
+
+def test_a_limit_is_changed_a_lock_set_and_lifted(running: Running) -> None:
+    with running.page(at="/#/risk") as (page, _):
+        page.get_by_label("Change max_trades_per_day").click()
+        dialog = page.get_by_role("dialog")
+        dialog.get_by_label("New value").fill("150")
+        dialog.get_by_role("button", name="Save").click()
+        expect(page.locator("section[aria-labelledby=limits] tr", has_text="max trades per day")).to_contain_text("150")
+        lock = page.get_by_role("form", name="Lock")
+        lock.get_by_label("Symbol").select_option("tETHUSD")
+        lock.get_by_label("Why").fill("news at noon")
+        lock.get_by_role("button", name="Lock").click()
+        row = page.locator("section[aria-labelledby=risk] li", has_text="news at noon")
+        expect(row).to_contain_text("ETH/USD")
+        row.get_by_role("button", name="Unlock").click()
+        page.get_by_role("dialog").get_by_role("button", name="Unlock").click()
+        expect(row).to_have_count(0)
+
+
+def test_the_console_does_what_the_manual_says(running: Running) -> None:
+    with running.page(at="/ws") as (page, watched):
+        page.get_by_role("button", name="Get JWT").click()
+        expect(page.locator(".log")).to_contain_text("401")
+        watched.errors.clear()
+        page.get_by_label("Proof (secret or admin token)").fill(running.secret)
+        page.get_by_role("button", name="Get JWT").click()
+        page.get_by_role("button", name="Connect WS").click()
+        expect(page.locator("#linked")).to_contain_text("connected")
+        expect(page.locator("#state")).to_have_text("open")
+        page.get_by_role("button", name="Get Wallets").click()
+        expect(page.locator(".log")).to_contain_text("GET /api/v2/wallets")
+        page.get_by_role("button", name="Market Buy").click()
+        expect(page.locator(".log")).to_contain_text("POST /api/v2/order")
+        expect(page.locator(".log")).to_contain_text("trade update")
+        page.get_by_label("Stop price").fill("5000")
+        page.get_by_label("Template name").fill("by-hand")
+        page.get_by_role("button", name="Save template").click()
+        page.get_by_label("Stop price").fill("1")
+        page.locator("#template-list").get_by_role("button", name="Use").click()
+        expect(page.get_by_label("Stop price")).to_have_value("5000")
+        page.get_by_role("button", name="Place bracket").click()
+        expect(page.locator(".log")).to_contain_text("POST /api/v2/order/bracket")
+        page.get_by_role("button", name="Cancel All").click()
+        expect(page.locator(".log")).to_contain_text("POST /api/v2/orders/cancel/all")
+        page.get_by_label("Show advanced").check()
+        page.reload()
+        expect(page.get_by_label("Show advanced")).to_be_checked()
+        expect(page.get_by_role("heading", name="Any request")).to_be_visible()
+
+
+def test_the_dashboard_has_an_address_of_its_own(running: Running) -> None:
+    with running.page() as (page, _):
+        page.goto(f"{running.base}/observability/dashboard")
+        expect(page.get_by_role("heading", name="The machine")).to_be_visible()
+        expect(page.locator("section[aria-labelledby=old]")).to_contain_text("/api/v2/risk/unified/pause")
+        page.get_by_label("Search").fill("genesis_orders_total")
+        expect(page.locator("section[aria-labelledby=numbers] tbody tr")).to_have_count(1)

@@ -1,0 +1,60 @@
+// Inside the engine: numbers, events, the machine, actors and connections, and old paths that are still used.
+
+import { html, useState } from "../../vendor/preact-htm.js";
+import { ActorsCard, ConnectionsCard, FreshnessCard } from "../actors.js";
+import { dayClock, duration, quantity } from "../format.js";
+import { Answer, Bar, Card, Chip, Facts, Segments, Table, useApi } from "../parts.js";
+import { useWords } from "../words.js";
+
+export const words = {
+  "The machine": "Maskinen", "Processors": "Processorer", "Memory": "Minne", "This process": "Den här processen", "Load": "Last", "Open files": "Öppna filer", "Threads": "Trådar", "CPU time": "Processortid",
+  "Answers": "Svar", "answered": "besvarade", "mean": "medel", "stream clients": "strömklienter", "published": "publicerat",
+  "Events": "Händelser", "No events": "Inga händelser", "Counters": "Räknare", "Gauges": "Mätare", "Numbers": "Tal", "Name": "Namn",
+  "Old paths": "Gamla adresser", "Use instead": "Använd i stället", "Ends": "Slutar", "Uses": "Användningar", "Old path": "Gammal adress",
+};
+
+const TONES = { info: "info", warning: "warn", alarm: "bad" };
+
+function Numbers({ told }) {
+  const tr = useWords();
+  const [which, setWhich] = useState("counters");
+  const [typed, setTyped] = useState("");
+  const rows = Object.entries(told[which]).filter(([name]) => name.includes(typed.trim()));
+  const tools = html`<input type="search" aria-label=${tr("Search")} placeholder=${tr("Search")} value=${typed} onInput=${(event) => setTyped(event.target.value)} /><${Segments} label=${tr("Numbers")} value=${which} onPick=${setWhich} options=${[["counters", tr("Counters")], ["gauges", tr("Gauges")]]} />`;
+  return html`<${Card} id="numbers" className="span-6" title=${tr("Numbers")} count=${rows.length} tools=${tools}>
+    <${Table} className="tall" label=${tr("Numbers")} heads=${[[tr("Name")], [tr("Value"), "n"]]} rows=${rows.map(([name, value]) => html`<tr key=${name}><td class="metric">${name}</td><td class="n">${quantity(Number(value.toPrecision(8)))}</td></tr>`)} />
+  <//>`;
+}
+
+function Machine({ system }) {
+  const tr = useWords();
+  return html`<${Card} id="machine" className="span-4" title=${tr("The machine")}>
+    <ul class="limits">${system.cpu_pct.map((share, i) => html`<li key=${i}><span class="name">CPU ${i}</span><span>${share.toFixed(0)} %</span><${Bar} fraction=${share / 100} tone=${share > 90 ? "bad" : share > 70 ? "warn" : "good"} /></li>`)}
+      <li><span class="name">${tr("Memory")}</span><span>${system.ram_pct} %</span><${Bar} fraction=${system.ram_pct / 100} tone=${system.ram_pct > 90 ? "bad" : system.ram_pct > 75 ? "warn" : "good"} /></li></ul>
+    <${Facts} rows=${[[tr("This process"), `${system.process_ram_mb} MB`], [tr("CPU time"), duration(system.process_cpu_s)], [tr("Load"), system.load_1m], [tr("Threads"), system.threads], [tr("Open files"), system.open_files]]} />
+  <//>`;
+}
+
+function Answers({ told }) {
+  const tr = useWords();
+  const ms = (value) => (value === null ? "–" : `${(value * 1000).toFixed(1)} ms`);
+  return html`<${Card} id="answers" className="span-3" title=${tr("Answers")}><${Facts} rows=${[[tr("answered"), told.http.count], [tr("mean"), ms(told.http.mean_s)], ["p50 ≤", ms(told.http.p50_s)], ["p99 ≤", ms(told.http.p99_s)], [tr("stream clients"), told.stream_clients], [tr("published"), told.stream_published]]} /><//>`;
+}
+
+function Events({ events }) {
+  const tr = useWords();
+  return html`<${Card} id="events" className="span-5" title=${tr("Events")} count=${events.length}>${events.length ? html`<ul class="feed scroll" tabindex="0">${events.map((row) => html`<li key=${row.at_ms + row.code + row.text}><div class="line"><${Chip} tone=${TONES[row.level] || ""}>${row.level}<//><b>${row.code.replaceAll("_", " ")}</b><span class="grow"></span><time class="muted">${dayClock(row.at_ms)}</time></div><p class="why">${row.text}</p></li>`)}</ul>` : html`<div class="empty"><p class="muted">${tr("No events")}</p></div>`}<//>`;
+}
+
+function OldPaths({ rows }) {
+  const tr = useWords();
+  return html`<${Card} id="old" className="span-6 low" title=${tr("Old paths")} count=${rows.length}><${Table} label=${tr("Old paths")} heads=${[[tr("Old path")], [tr("Use instead")], [tr("Ends"), "roomy"], [tr("Uses"), "n"]]} rows=${rows.map((row) => html`<tr key=${row.method + row.path}><td class="metric"><b>${row.method}</b> ${row.path}</td><td class="metric">${row.successor}</td><td class="roomy muted">${row.sunset}</td><td class="n ${row.uses ? "warn-text" : "muted"}">${row.uses}</td></tr>`)} /><//>`;
+}
+
+export function component() {
+  const of = useApi("/api/v2/observability/dashboard", { every: 2 });
+  return html`<div class="grid">
+    <${ActorsCard} className="span-7" /><div class="inside"><${ConnectionsCard} /><${FreshnessCard} /></div>
+    ${of.data ? html`<${Machine} system=${of.data.system} /><${Answers} told=${of.data} /><${Events} events=${of.data.events} /><${Numbers} told=${of.data} /><${OldPaths} rows=${of.data.deprecations} />` : html`<section class="card span-12"><${Answer} of=${of} rows=${8} /></section>`}
+  </div>`;
+}
