@@ -112,15 +112,17 @@ class OrderHearing(OrderRequests):
         self._move(row, E.GHOST, "adopted: it had been given up and came back")
 
     def _on_open(self, row: OrderRow, order: VenueOrder, news: bool) -> None:
-        if row.state is S.PENDING_UPDATE and self._answers_update(row, order, news):
-            row.request = None
-            self._answered(row, "")
-        if row.intent.price is not None and order.price and row.state is not S.PENDING_UPDATE:
+        updated = row.state is S.PENDING_UPDATE and self._answers_update(row, order, news)
+        if row.intent.price is not None and order.price and (updated or row.state is not S.PENDING_UPDATE):
             row.price = order.price
         quantity = abs(order.original)
         if quantity != row.quantity and quantity >= row.filled:
             row.quantity = quantity
             self._touch(row)
+        if updated:
+            # After the numbers: whoever is told of the answer is told of the order as it is now.
+            row.request = None
+            self._answered(row, "")
         row.executed = max(row.executed, executed_of(order))
         if row.state in (S.INTENT, S.SENT, S.UNKNOWN):
             self._move(row, E.PART_FILL if row.filled else E.OPEN, "")

@@ -95,6 +95,7 @@ def test_the_application_serves_nothing_that_is_not_in_the_table() -> None:
     assert others == {
         "/",
         "/docs",
+        "/ws",
         "/observability/dashboard",
         "/health",
         "/metrics",

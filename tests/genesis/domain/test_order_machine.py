@@ -508,9 +508,11 @@ def test_update_sends_price_remaining_and_flags_again(bench: Bench) -> None:
     assert bench.state() is S.PENDING_UPDATE
     bench.machine.on_update(wish, now=bench.now, wall_ms=START_MS)
     assert not bench.take().commands, "a second update waits for the answer of the first"
-    bench.hear(
+    out = bench.hear(
         a_row(event="ou", price=Decimal(6990), original=Decimal(2), remaining=Decimal(2), updated_ms=START_MS + 1)
     )
+    told = [report.order for report in out.reports if isinstance(report, OrderUpdate)]
+    assert [(order.price, order.quantity) for order in told] == [(Decimal(6990), Decimal(2))]
     row = bench.machine.orders[1]
     assert (row.state, row.price, row.quantity) == (S.ACKED, Decimal(6990), Decimal(2))
 

@@ -12,7 +12,7 @@ addWords({
   "Hidden": "Dold", "Margin": "Marginal", "Stop price": "Stoppris", "or distance": "eller avstånd", "Target price": "Målpris", "The stop trails": "Stoppet följer med",
   "Template name": "Mallens namn", "Keep as template": "Spara som mall", "Template kept": "Mallen sparad", "Asking risk": "Frågar risk",
   "risk would say yes": "risk skulle säga ja", "risk would say no": "risk skulle säga nej", "with stop and target": "med stopp och mål", "held": "innehav",
-  "is needed": "behövs", "must be a number above 0": "måste vara ett tal över 0", "must be empty when a price is given": "måste vara tomt när ett pris är givet",
+  "is needed": "behövs", "must be of at most 8 decimals": "får ha högst 8 decimaler", "must be a number above 0": "måste vara ett tal över 0", "must be empty when a price is given": "måste vara tomt när ett pris är givet",
   "is needed for a trailing stop": "behövs för ett följande stopp", "market": "marknad", "limit": "limit", "stop limit": "stopp-limit", "trailing stop": "följande stopp",
   "fok": "fok", "ioc": "ioc", "Templates": "Mallar", "No templates yet": "Inga mallar ännu", "Fill in the ticket and keep it under a name.": "Fyll i ordern och spara den under ett namn.",
   "Use": "Använd", "Place": "Lägg", "Delete": "Ta bort", "The order of the template is placed now.": "Mallens order läggs nu.", "The template is forgotten.": "Mallen glöms.",
@@ -70,6 +70,7 @@ export function faultsOf(form) {
     if (text === "" ? needed : !NUMBER.test(text) || !(Number(text) > 0)) faults[name] = text === "" ? "is needed" : "must be a number above 0";
   };
   positive("amount", true);
+  if (!faults.amount && (form.amount.split(".")[1] || "").length > 8) faults.amount = "must be of at most 8 decimals";
   positive("price", PRICED.has(form.type));
   if (form.type === "STOP LIMIT") positive("price_aux_limit", true);
   if (form.type === "TRAILING STOP") positive("price_trailing", true);
