@@ -73,6 +73,9 @@ docs: $(INSTALLED)
 lock: $(INSTALLED)
 	$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 		--all-extras --group dev --quiet --custom-compile-command "make lock" --output-file requirements.lock
+	$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+		--extra fast --extra redis --quiet --custom-compile-command "make lock" --constraints requirements.lock \
+		--output-file requirements-engine.lock
 	$(BIN)/uv pip compile requirements-clients.in --universal --python-version 3.11 --generate-hashes \
 		--no-emit-index-url --quiet --custom-compile-command "make lock" --output-file requirements-clients.lock
 

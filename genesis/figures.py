@@ -14,7 +14,6 @@ def gauges(cells: Cells, stats: Stats, *, ready: bool, transport_open: bool) -> 
     private = stats["connection_private"]
     return {
         "genesis_ready_to_trade": 1.0 if ready else 0.0,
-        "genesis_orders_open": float(len(orders.open)),
         "genesis_orders_unknown": float(orders.unknown),
         "genesis_order_session": float(orders.session),
         "genesis_positions_naked": float(protection.naked),

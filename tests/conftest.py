@@ -15,6 +15,8 @@ def _absent() -> list[str]:
         absent.append("no browser (page tests skipped)")
     if not any(shutil.which(name) for name in ("redis-server", "valkey-server")):
         absent.append("no Redis (bus tests skipped)")
+    if shutil.which("promtool") is None:
+        absent.append("no promtool (alert rules not tried)")
     if importlib.util.find_spec("numba") is None:
         absent.append("no numba (kernels ran in plain Python)")
     if not clients_env.is_current():
@@ -33,5 +35,5 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     absent = _absent()
     terminalreporter.write_line(
-        f"skipped for: {'; '.join(absent)}" if absent else "browser, Redis, numba and clients: present"
+        f"skipped for: {'; '.join(absent)}" if absent else "browser, Redis, promtool, numba and clients: present"
     )

@@ -1,6 +1,10 @@
 """`genesis token`: a bearer token, or a link that opens the page signed in."""
 
-from typing import Annotated, Literal
+import os
+import signal
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 from cyclopts import Parameter
 
@@ -9,6 +13,12 @@ from genesis.cli.failures import CommandFailed, NotRunning
 from genesis.cli.options import Reading
 from genesis.run_options import ExitCode
 
+if TYPE_CHECKING:
+    from web.tokens import Scope
+
+RENEWED_AFTER: Final = 0.5
+"""Of a token's life: whoever reads the file always finds one that is good for half of it."""
+
 
 def token(
     *,
@@ -16,6 +26,9 @@ def token(
     hours: Annotated[float, Parameter(help="How long it lives; cut to what the scope allows.")] = 1.0,
     user: Annotated[str, Parameter(help="Whose name stands in the journal.")] = "cli",
     link: Annotated[bool, Parameter(negative="", help="Print a link to the page that works once, instead.")] = False,
+    keep: Annotated[
+        Path | None, Parameter(help="Keep a valid token in this file (mode 0640) until stopped; for Prometheus.")
+    ] = None,
     reading: Reading | None = None,
 ) -> None:
     """Make a token for the API. Whoever can read the user directory may; no running engine is needed."""
@@ -29,6 +42,9 @@ def token(
         _link(reading)
         return
     reading.user_dir.create()
+    if keep is not None:
+        _keep(reading, keep, Scope.named(scope), user)
+        return
     minted = mint(reading.user_dir, scope=Scope.named(scope), life_s=hours * 3600, subject=user)
     if reading.json:
         printing.print_json(
@@ -70,3 +86,26 @@ def _link(reading: Reading) -> None:
         printing.print_json({"link": address + ticket["path"], "expires_ms": ticket["expires_ms"]})
     else:
         print(address + ticket["path"])
+
+
+def _keep(reading: Reading, path: Path, scope: "Scope", user: str) -> None:
+    from genesis.cli.client import mint
+    from web.tokens import LIFE_S
+
+    stopped = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopped.set())
+    print(f"keeping a token of scope {scope.word} in {path} (Ctrl-C stops)", flush=True)
+    while True:
+        minted = mint(reading.user_dir, scope=scope, life_s=LIFE_S[scope], subject=user)
+        fresh = path.with_name(path.name + ".new")
+        try:
+            file = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o640)
+            with os.fdopen(file, "w") as text:
+                text.write(minted.token)
+            os.replace(fresh, path)
+        except OSError as error:
+            raise CommandFailed(f"{path} must be writable, was not: {error.strerror}") from None
+        if stopped.wait(LIFE_S[scope] * RENEWED_AFTER):
+            path.unlink(missing_ok=True)
+            return
