@@ -304,7 +304,7 @@ class ConfigActor:
         await self._commit(ctx, asked.correlation_id, entry, None, cell)
         self._snapshots[asked.name] = snapshot
         self._show()
-        envelope.reply(self._applied(step, asked))
+        envelope.reply(self._applied(attrs.evolve(step, changed=()), asked))
 
     async def _note(self, ctx: Context, envelope: Envelope, asked: WriteAudit, step: Step) -> None:
         entry = self._entry(
@@ -312,7 +312,7 @@ class ConfigActor:
         )
         await self._commit(ctx, asked.correlation_id, entry)
         self._show()
-        envelope.reply(self._applied(step, asked))
+        envelope.reply(self._applied(attrs.evolve(step, changed=()), asked))
 
     async def _refuse(
         self, ctx: Context, envelope: Envelope, asked: ConfigCommand, step: Step, faults: tuple[Fault, ...]

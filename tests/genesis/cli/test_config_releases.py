@@ -27,7 +27,7 @@ from web.models import EngineStatus
 from web.readers import Readers
 from web.server import ServerCounters, open_listeners, port_of
 from web.site import Site
-from web.tokens import Tokens
+from web.tokens import Scope, Tokens
 
 Capture = pytest.CaptureFixture[str]
 
@@ -36,6 +36,8 @@ Capture = pytest.CaptureFixture[str]
 class Engine:
     home: UserDir
     house: House
+    tokens: Tokens
+    address: str
 
     async def command(self, *words: str) -> int:
         """The command as a shell would run it; its waiting for us must not keep us from answering."""
@@ -52,6 +54,12 @@ async def an_engine(home: UserDir) -> AsyncIterator[Engine]:
         async def tell(command: ConfigCommand) -> SettingsReply | None:
             return await house.ask(command)
 
+        tokens = Tokens(
+            keyring=open_keyring(home.keyring, secrets.token_bytes),
+            clock=TrioClock(),
+            random_bytes=secrets.token_bytes,
+            ticket_scope=Scope.ADMIN,
+        )
         app = create_app(
             readers=Readers(
                 status=lambda: EngineStatus(mode="sim", version="1"),
@@ -59,11 +67,7 @@ async def an_engine(home: UserDir) -> AsyncIterator[Engine]:
                 settings=lambda: house.settings.value,
             ),
             controls=Controls(settings=tell, history=history_ports(home.database("sim"), audit)),
-            tokens=Tokens(
-                keyring=open_keyring(home.keyring, secrets.token_bytes),
-                clock=TrioClock(),
-                random_bytes=secrets.token_bytes,
-            ),
+            tokens=tokens,
             clock=TrioClock(),
             chance=random.Random(1),
             hosts=hosts_for((), port),
@@ -74,7 +78,7 @@ async def an_engine(home: UserDir) -> AsyncIterator[Engine]:
         RunFile(pid=1, address=f"http://127.0.0.1:{port}", mode="sim", started_ms=0).write(home.run_file)
         async with trio.open_nursery() as nursery:
             await nursery.start(site.serve, stopping)
-            yield Engine(home, house)
+            yield Engine(home, house, tokens, f"http://127.0.0.1:{port}")
             stopping.set()
         await site.aclose()
         home.run_file.unlink()

@@ -65,6 +65,10 @@ export const PAGES = [
     path: "observability", title: "Inside", group: "engine", load: () => import("./pages/observability.js"),
     icon: "M2 13.5V9m4 4.5v-8m4 8V8m4 5.5v-11",
   },
+  {
+    path: "configuration", title: "Settings", group: "engine", load: () => import("./pages/configuration.js"),
+    icon: "M2 4.5h6m4 0h2M2 11.5h2m4 0h6M10 2.8v3.4M6 9.8v3.4",
+  },
 ];
 
 export const GROUPS = ["trade", "think", "engine"];
