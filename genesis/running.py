@@ -16,6 +16,7 @@ import structlog
 import trio
 
 from actors.connection_private import Credentials
+from genesis.chaos_desk import ChaosDesk
 from genesis.config_history import audit_path
 from genesis.core.chance import Chance, fresh_seed
 from genesis.core.clock import Clock, TrioClock
@@ -63,6 +64,7 @@ from genesis.user_strategies import user_strategies
 from protocols.bitfinex.errors import BitfinexError
 from protocols.journal import ReadCells
 from web.app import create_app
+from web.controls import Controls
 from web.guard import hosts_for
 from web.keyring import KeyringError, open_keyring, with_signing_secret
 from web.models import EngineStatus, ReplayProgress
@@ -348,7 +350,7 @@ class _Run:
         host = web.host if ":" not in web.host else f"[{web.host}]"
         app = create_app(
             readers=engine.readers,
-            controls=engine.controls,
+            controls=self._controls(engine, nursery),
             tokens=tokens,
             clock=self.clock,
             chance=chance.port("web"),
@@ -410,6 +412,12 @@ class _Run:
         else:
             show(summary)
         return ExitCode.OK if summary.problem is None else ExitCode.ERROR
+
+    def _controls(self, engine: Engine, nursery: trio.Nursery) -> Controls:
+        """The engine's, and the chaos desk's where the venue is our own simulator and the money is not real."""
+        if self.options.mode is not Mode.SIM or self.exchange is None:
+            return engine.controls
+        return attrs.evolve(engine.controls, chaos=ChaosDesk(engine, self.exchange, nursery).port())
 
     def _research_market(self) -> str:
         """What a backtest is made on when nobody says: the recording of this session, else the shipped one."""

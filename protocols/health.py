@@ -1,6 +1,7 @@
 """What is said about the engine itself: actors, mailboxes, connections, and events for people."""
 
 from enum import StrEnum
+from typing import Any
 
 import msgspec
 
@@ -32,8 +33,38 @@ class ChannelView(msgspec.Struct, frozen=True, kw_only=True):
     oldest_age_s: float
 
 
+class DeadLetterView(msgspec.Struct, frozen=True, kw_only=True):
+    """A message that its actor could not handle, put aside after some tries. `message` is what it said, as JSON.
+
+    `number` rises in the life of the process; `money` says that it halted trading.
+    """
+
+    number: int
+    at_ms: int
+    mailbox: str
+    channel: str
+    kind: str
+    attempts: int
+    error: str
+    money: bool
+    message: Any
+
+
+class BudgetView(msgspec.Struct, frozen=True, kw_only=True):
+    """How often a supervisor's children may fail: `spent` of `intensity` in the last `period_s`, and one of them at most
+    `max_consecutive` times in a row."""
+
+    spent: int
+    intensity: int
+    period_s: float
+    max_consecutive: int
+
+
 class ActorView(msgspec.Struct, frozen=True, kw_only=True):
-    """One node of the supervision tree. Supervisors have children and a strategy; workers have channels."""
+    """One node of the supervision tree. Supervisors have children, a strategy and a budget; workers have channels.
+
+    `failures` are those in a row, without a stable life between.
+    """
 
     name: str
     kind: str
@@ -47,6 +78,8 @@ class ActorView(msgspec.Struct, frozen=True, kw_only=True):
     last_progress_s: float
     channels: tuple[ChannelView, ...]
     children: tuple["ActorView", ...]
+    failures: int = 0
+    budget: BudgetView | None = None
 
 
 class ConnectionView(msgspec.Struct, frozen=True, kw_only=True, tag=True):

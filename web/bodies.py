@@ -166,9 +166,17 @@ class HaltBody(Strict, frozen=True, kw_only=True):
 
 
 class ChaosBody(Strict, frozen=True, kw_only=True):
-    """The path of an actor in the tree, as `/api/v2/actors` names it."""
+    """`kill` is an actor's path in the tree, as `/api/v2/actors` names it; or `fault` a kind of trouble of GET's list.
 
-    kill: NameText
+    A fault strikes an `actor` or `sockets`, lasts for `seconds` and happens at most so many `times`.
+    """
+
+    kill: NameText | None = None
+    fault: NameText | None = None
+    actor: NameText | None = None
+    sockets: NameText = "all"
+    seconds: float | None = None
+    times: int | None = None
 
 
 class MintBody(Strict, frozen=True, kw_only=True):

@@ -14,6 +14,7 @@ from protocols.orders import (
 from protocols.risk import RiskCommand, SetPaused, SetTradingState, TradingState, Verdict
 from web.api import Api, Call
 from web.bodies import ChaosBody, FlattenBody, HaltBody, ReasonBody, UpdateBody, symbol_of
+from web.chaos_port import FaultWish
 from web.errors import ApiError, Detail
 from web.intents import intent_of as intent_of
 from web.models import Accepted
@@ -172,10 +173,21 @@ async def resume_trading(api: Api, call: Call) -> Accepted:
 async def chaos(api: Api, call: Call) -> Accepted:
     body: ChaosBody = call.body
     if api.readers.status().mode != "sim":
-        raise ApiError(409, "actors can be killed in sim mode only", code="not_in_sim")
+        raise ApiError(409, "trouble can be made in sim mode only", code="not_in_sim")
+    if (body.kill is None) == (body.fault is None):
+        raise ApiError(422, "one of kill and fault must be given")
+    if body.fault is not None:
+        port = api.controls.chaos
+        if port is None:
+            raise _absent()
+        wish = FaultWish(
+            fault=body.fault, actor=body.actor, sockets=body.sockets, seconds=body.seconds, times=body.times
+        )
+        return _accepted(f"api:{api.new_id()}", await port.inject(wish))
     kill = api.controls.kill_actor
     if kill is None:
         raise _absent()
+    assert body.kill is not None
     if not await kill(body.kill):
         raise ApiError(404, f"no actor is called {body.kill}", code="unknown_actor")
     return _accepted(f"api:{api.new_id()}", f"{body.kill} was killed; its supervisor takes it from here")

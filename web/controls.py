@@ -14,6 +14,7 @@ from genesis.domain.version_trades import VersionReport, VersionTrades
 from protocols.config import AuditEntry, ConfigCommand, SettingsReply, SettingsVersion
 from protocols.orders import CancelIntent, Flatten, UpdateIntent
 from protocols.risk import EvaluateOrder, ManualOrder, RiskCommand, Verdict
+from web.chaos_port import ChaosPort
 from web.job_ports import JobPorts
 from web.market_ports import MarketPorts
 from web.signal_ports import SignalPorts
@@ -77,5 +78,6 @@ class Controls:
     search: Callable[[DecisionSearch], Awaitable[DecisionsFound]] | None = None
     history: ConfigHistory | None = None
     market: MarketPorts | None = None
+    chaos: ChaosPort | None = None
     signals: SignalPorts | None = None
     jobs: JobPorts | None = None

@@ -11,7 +11,7 @@ import attrs
 from genesis.domain.live_performance import LivePerformance
 from protocols.account import ClosedTrade, Performance
 from protocols.config import ConfigView, RolloutStatus
-from protocols.health import ActorView, ConnectionView, LineTimes, Notice
+from protocols.health import ActorView, ConnectionView, DeadLetterView, LineTimes, Notice
 from protocols.jobs import JobView
 from protocols.market import BookLevels, BookTop, Candle, Freshness, Ticker, TradePrint
 from protocols.orders import Fill, OrderView
@@ -82,6 +82,7 @@ class Readers:
     verdicts: Callable[[], Sequence[Verdict]] = _nothing
     risk: Callable[[], RiskStatus | None] = _none
     actors: Callable[[], ActorView | None] = _none
+    dead_letters: Callable[[], Sequence[DeadLetterView]] = _nothing
     connections: Callable[[], Sequence[ConnectionView]] = _nothing
     freshness: Callable[[], Sequence[Freshness]] = _nothing
     line_times: Callable[[], Sequence[LineTimes]] = _nothing

@@ -24,6 +24,7 @@ from web.bodies import (
 )
 from web.config_routes import CONFIG_CHANGING, CONFIG_READING
 from web.familiar_routes import FAMILIAR
+from web.inside_routes import INSIDE_ROUTES
 from web.job_routes import JOB_ROUTES
 from web.legacy import legacy_routes
 from web.market_routes import MARKET
@@ -324,7 +325,7 @@ CONTROLLING: Final = (
         status=202,
         needs="kill_actor",
         tag="engine",
-        summary="Kill an actor and watch it come back. In sim mode only.",
+        summary="Kill an actor, or make other trouble (GET names the kinds). In sim mode only.",
         statuses=(404, 409),
     ),
 )
@@ -405,6 +406,7 @@ CURRENT: Final = (
     *OBSERVING,
     *FAMILIAR,
     *JOB_ROUTES,
+    *INSIDE_ROUTES,
     *MINTING,
 )
 

@@ -1,6 +1,6 @@
 """Commands that look at the running engine."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
@@ -65,9 +65,18 @@ def _walk(actor: Mapping[str, Any], depth: int = 0) -> list[tuple[int, Mapping[s
     return [(depth, actor), *(each for child in actor["children"] for each in _walk(child, depth + 1))]
 
 
-def actors(reading: Reading | None = None) -> None:
+def actors(
+    *,
+    dead_letters: Annotated[
+        bool, Parameter(negative="", help="Show the messages that were put aside, and why, instead of the tree.")
+    ] = False,
+    reading: Reading | None = None,
+) -> None:
     """The supervision tree: what runs, how often it fell, and how full its mailboxes are."""
     reading = reading or Reading()
+    if dead_letters:
+        _dead_letters(reading)
+        return
     answer = _get(reading, "/actors")
     if reading.json:
         printing.print_json(answer)
@@ -75,18 +84,20 @@ def actors(reading: Reading | None = None) -> None:
     nodes = _walk(answer["tree"]) if answer["tree"] is not None else []
     printing.table(
         "actors",
-        ("actor", "status", "restarts", "waiting", "last error"),
+        ("actor", "status", "restarts", "budget", "waiting", "oldest", "last error"),
         (
             (
                 "  " * depth + actor["name"],
                 actor["status"],
                 actor["restarts"],
+                _budget(actor["budget"]),
                 sum(channel["depth"] + channel["leased"] for channel in actor["channels"]),
+                _oldest(actor["channels"]),
                 actor["last_error"],
             )
             for depth, actor in nodes
         ),
-        right=("restarts", "waiting"),
+        right=("restarts", "budget", "waiting", "oldest"),
     )
     printing.table(
         "connections",
@@ -96,6 +107,41 @@ def actors(reading: Reading | None = None) -> None:
             for each in answer["connections"]
         ),
         right=("session", "reconnects", "frames"),
+    )
+
+
+def _budget(budget: Mapping[str, Any] | None) -> str:
+    """How much of its failures a branch has left."""
+    return "" if budget is None else f"{budget['spent']}/{budget['intensity']} in {budget['period_s']:g} s"
+
+
+def _oldest(channels: Sequence[Mapping[str, Any]]) -> str:
+    """How long the oldest waiting message has been waiting."""
+    age_s = max((channel["oldest_age_s"] for channel in channels), default=0.0)
+    return f"{age_s:.1f} s" if age_s > 0 else ""
+
+
+def _dead_letters(reading: Reading) -> None:
+    answer = _get(reading, "/actors/dead-letters")
+    if reading.json:
+        printing.print_json(answer)
+        return
+    printing.table(
+        "dead letters",
+        ("number", "when", "mailbox", "channel", "message", "tries", "error"),
+        (
+            (
+                letter["number"],
+                printing.when(letter["at_ms"]),
+                letter["mailbox"],
+                f"{letter['channel']}{' (money: trading is halted)' if letter['money'] else ''}",
+                letter["kind"],
+                letter["attempts"],
+                letter["error"],
+            )
+            for letter in answer["letters"]
+        ),
+        right=("number", "tries"),
     )
 
 

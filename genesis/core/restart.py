@@ -47,6 +47,10 @@ class RestartBudget:
             self._spent.popleft()
         return len(self._spent) <= self.intensity
 
+    def spent_at(self, now: float) -> int:
+        """How many failures of the window that ends now are counted."""
+        return sum(at >= now - self.period_s for at in self._spent)
+
     @property
     def spent(self) -> int:
         return len(self._spent)

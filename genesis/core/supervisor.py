@@ -46,7 +46,7 @@ from genesis.core.specs import ChildSpec as ChildSpec
 from genesis.core.specs import SupervisorSpec as SupervisorSpec
 from genesis.core.specs import mailboxes, validate
 from genesis.core.term import Term
-from protocols.health import ActorStatus, ActorView
+from protocols.health import ActorStatus, ActorView, BudgetView
 
 _ON_THE_WAY = (ActorStatus.STARTING, ActorStatus.BACKING_OFF)
 
@@ -572,7 +572,9 @@ class Supervisor:
         event = SupervisorEvent(kind=kind, path=self._path, generation=0, at_s=now, text=text, error=error)
         self._house.emit(event)
 
-    def _view(self, now: float, *, restart: str, generation: int, restarts: int, last_error: str | None) -> ActorView:
+    def _view(
+        self, now: float, *, restart: str, generation: int, restarts: int, last_error: str | None, failures: int = 0
+    ) -> ActorView:
         return ActorView(
             name=self._spec.id,
             kind="supervisor",
@@ -586,6 +588,13 @@ class Supervisor:
             last_progress_s=0.0,
             channels=(),
             children=tuple(self._child_view(child, now) for child in self._children),
+            failures=failures,
+            budget=BudgetView(
+                spent=self._budget.spent_at(now),
+                intensity=self._spec.intensity,
+                period_s=self._spec.period_s,
+                max_consecutive=self._spec.max_consecutive,
+            ),
         )
 
     def _child_view(self, child: Child, now: float) -> ActorView:
@@ -597,6 +606,7 @@ class Supervisor:
                 generation=child.generation,
                 restarts=child.restarts,
                 last_error=child.last_error,
+                failures=child.failures,
             )
             # Between two lives the last one's own word is out of date.
             return view if child.lives else msgspec.structs.replace(view, status=child.status)
@@ -616,4 +626,5 @@ class Supervisor:
             last_progress_s=now - progressed,
             channels=tuple(channel.view() for channel in child.mailbox.channels),
             children=(),
+            failures=child.failures,
         )

@@ -116,6 +116,11 @@ class FaultDesk:
         self.rules.append(rule)
         self._arm()
 
+    def remove(self, rule: FaultRule) -> None:
+        """This very rule no more; safe to say twice."""
+        self.rules = [other for other in self.rules if other is not rule]
+        self._arm()
+
     def clear(self) -> None:
         """No more trouble; stalled sockets stay silent, as dead lines do."""
         self.rules.clear()

@@ -68,6 +68,8 @@ export const PAGES = [
   {
     path: "configuration", title: "Settings", group: "engine", load: () => import("./pages/configuration.js"),
     icon: "M2 4.5h6m4 0h2M2 11.5h2m4 0h6M10 2.8v3.4M6 9.8v3.4",
+    path: "actors", title: "Actors", group: "engine", load: () => import("./pages/actors.js"),
+    icon: "M8 2v3M8 5H3.5v3M8 5h4.5v3M2 8h3v3H2zm9 0h3v3h-3zM6.5 8h3v3h-3zM8 5v3",
   },
 ];
 

@@ -1,0 +1,34 @@
+"""A dead letter as it is shown: who could not handle what, and why."""
+
+from typing import Any, Final
+
+import msgspec
+
+from genesis.core.mailbox import DeadLetter
+from genesis.plan import MONEY_CHANNELS
+from protocols.health import DeadLetterView
+
+LONGEST_TEXT: Final = 20_000
+
+
+def letter_view(letter: DeadLetter, number: int, at_ms: int) -> DeadLetterView:
+    return DeadLetterView(
+        number=number,
+        at_ms=at_ms,
+        mailbox=letter.mailbox,
+        channel=letter.channel,
+        kind=type(letter.message).__name__,
+        attempts=letter.attempts,
+        error=letter.error,
+        money=letter.channel in MONEY_CHANNELS,
+        message=_told(letter.message),
+    )
+
+
+def _told(message: object) -> Any:
+    """As JSON has it. What no encoder knows, or what would fill a screen for minutes, is told as text that is cut."""
+    try:
+        text = msgspec.json.encode(message)
+    except (TypeError, ValueError):
+        return repr(message)[:LONGEST_TEXT]
+    return msgspec.json.decode(text) if len(text) <= LONGEST_TEXT else text[:LONGEST_TEXT].decode(errors="replace")
