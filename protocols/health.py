@@ -51,8 +51,10 @@ class DeadLetterView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class BudgetView(msgspec.Struct, frozen=True, kw_only=True):
-    """How often a supervisor's children may fail: `spent` of `intensity` in the last `period_s`, and one of them at most
-    `max_consecutive` times in a row."""
+    """How often a supervisor's children may fail: `spent` of `intensity` in the last `period_s` are used.
+
+    One of them may fail at most `max_consecutive` times in a row.
+    """
 
     spent: int
     intensity: int
