@@ -54,9 +54,9 @@ from genesis.edge.rest import RestDoor
 from genesis.edge.send_ledger import SendLedger
 from genesis.edge.store_thread import StoreThread
 from genesis.edge.websocket import Dial
-from genesis.figures import counters, gauges
+from genesis.figures import counters, gauges, resting_view
 from genesis.job_desk import JobHouse, job_ports
-from genesis.letters import letter_view
+from genesis.letters import DeadLetters
 from genesis.market_data import MarketData
 from genesis.market_ports import market_ports
 from genesis.plan import MONEY_CHANNELS, Plan
@@ -65,7 +65,7 @@ from genesis.user_strategies import UserStrategies
 from protocols.bitfinex.book_shelf import BookShelf
 from protocols.bitfinex.subscriptions import Subscription
 from protocols.config import ConfigCommand, SettingsReply
-from protocols.health import ConnectionView, DeadLetterView, LineTimes, Notice
+from protocols.health import LineTimes, Notice
 from protocols.orders import TERMINAL_STATES, CancelIntent, Flatten, UpdateIntent
 from protocols.risk import EvaluateOrder, ManualOrder, RiskCommand, SetTradingState, TradingState, Verdict
 from protocols.settings import Settings
@@ -78,7 +78,6 @@ from web.readers import Readers
 from web.recent import Recent
 
 NOTICES_KEPT: Final = 300
-LETTERS_KEPT: Final = 200
 JOURNAL_BACKOFF: Final = Backoff(base_s=0.05, cap_s=0.25)
 """A store that is poisoned stays so, and meanwhile nobody can decide anything or look after an order: with pauses as
 for everybody else it took the engine four minutes to give up."""
@@ -169,7 +168,7 @@ class Engine:
         self.stats = {name: ConnectionStats() for name in (*self.public_names, "connection_private")}
         for name in self.stats:
             uri = venue.private_uri if name == "connection_private" else venue.public_uri
-            self.cells.connections[name] = Latest(_resting(name, uri))
+            self.cells.connections[name] = Latest(resting_view(name, uri))
         self.ledger = SendLedger()
         self.books = BookShelf()
         self.protection_watch = ProtectionWatch()
@@ -181,7 +180,7 @@ class Engine:
         self.serve_web: Callable[..., Any] | None = None
         self.events: deque[SupervisorEvent] = deque(maxlen=1000)
         self.restarts_total = 0
-        self.dead_letters: deque[DeadLetterView] = deque(maxlen=LETTERS_KEPT)
+        self.letters = DeadLetters()
         self.supervisor = Supervisor(
             self._tree(),
             clock=clock,
@@ -476,12 +475,10 @@ class Engine:
 
     def _on_event(self, event: SupervisorEvent) -> None:
         self.events.append(event)
+        self.letters.hear(event, self.clock.wall_ms())
         if event.kind is EventKind.CRASHED:
             self.restarts_total += 1
             self.notice("warning", "actor_crashed", f"{event.path} crashed and is restarted: {event.text}")
-        elif event.kind is EventKind.DEAD_LETTER and event.letter is not None:
-            number = self.dead_letters[-1].number + 1 if self.dead_letters else 1
-            self.dead_letters.append(letter_view(event.letter, number, self.clock.wall_ms()))
         elif event.kind in (EventKind.ZOMBIE, EventKind.ESCALATED):
             self.notice("alarm", f"actor_{event.kind}", f"{event.path}: {event.text}")
         if self._listener is not None:
@@ -550,7 +547,7 @@ class Engine:
             risk=lambda: cells.risk.value,
             settings=lambda: cells.settings.value,
             actors=self.supervisor.tree,
-            dead_letters=lambda: tuple(self.dead_letters),
+            dead_letters=self.letters.shown,
             connections=lambda: tuple(cell.value for cell in cells.connections.values()),
             config=lambda: cells.config.value,
             running=lambda: {
@@ -689,18 +686,3 @@ async def _ask(channel: Channel[Any], message: Any, what: str) -> Any:
     except DeadLettered as error:
         raise Refused("not_understood", str(error)) from None
     return None
-
-
-def _resting(name: str, uri: str) -> ConnectionView:
-    return ConnectionView(
-        name=name,
-        uri=uri,
-        status="idle",
-        session=0,
-        reconnects=0,
-        last_error=None,
-        frames=0,
-        subscriptions=0,
-        venue_ms=0,
-        last_frame_age_s=0.0,
-    )

@@ -61,3 +61,19 @@ def counters(cells: Cells, stats: Stats, *, crashes: int, dead_letters: int) -> 
         "genesis_reconnects_total": sum(stats.falls for stats in stats.values()),
     }
     return {name: float(value) for name, value in found.items()}
+
+
+def resting_view(name: str, uri: str) -> ConnectionView:
+    """A connection before its first dial."""
+    return ConnectionView(
+        name=name,
+        uri=uri,
+        status="idle",
+        session=0,
+        reconnects=0,
+        last_error=None,
+        frames=0,
+        subscriptions=0,
+        venue_ms=0,
+        last_frame_age_s=0.0,
+    )
