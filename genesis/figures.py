@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from genesis.edge.connection_stats import ConnectionStats
 from genesis.plan import Cells
+from protocols.health import ConnectionView
 
 Stats = Mapping[str, ConnectionStats]
 
