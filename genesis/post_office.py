@@ -8,6 +8,7 @@ from actors.notifier import Post
 from genesis.edge.errors import SecretRefused
 from genesis.edge.http import HttpClient
 from genesis.edge.kept_file import KeptFile
+from genesis.edge.logs import conceal
 from genesis.edge.messengers import POLL_MARGIN_S, POLL_S, Messenger, TelegramChat, Webhook
 from genesis.edge.secrets import Secret, find
 from genesis.run_options import CannotStart, ExitCode, RunOptions
@@ -28,6 +29,9 @@ async def open_post(stack: contextlib.AsyncExitStack, options: RunOptions) -> Po
         )
     except SecretRefused as error:
         raise CannotStart(str(error), ExitCode.CONFIGURATION) from None
+    for secret in (token, address):
+        if secret is not None:
+            conceal(secret.reveal())
     messengers: list[Messenger] = []
     chat: TelegramChat | None = None
     if (token is None) != (chat_id is None):

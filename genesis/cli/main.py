@@ -43,6 +43,8 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "resume": ("genesis.cli.controls:resume", "Allow trading again after a halt or a reduction."),
     "flatten": ("genesis.cli.controls:flatten", "Cancel the orders and sell what is held."),
     "drill": ("genesis.cli.drill:drill", "Rehearse a crash on an account that is not real, and compare the books."),
+    "logs": ("genesis.cli.log_lines:logs", "Log lines, the newest or as they come."),
+    "backup": ("genesis.cli.backup:backup", "A verified copy of what the engine keeps, made while it runs."),
     "token": ("genesis.cli.token:token", "Make a token for the API, or a link to the page."),
     "config": ("genesis.cli.config:config", "What can be set, what is in force, and setting it."),
     "doctor": ("genesis.cli.doctor:doctor", "Check this installation and its user directory."),

@@ -28,6 +28,15 @@ SHORTEST_SECRET: Final = 8
 
 DEEPEST: Final = 8
 
+_learners: list["Redactor"] = []
+"""The redactor of this process's logging: structlog and logging are process-wide, and so is what they must not tell."""
+
+
+def conceal(secret: str) -> None:
+    """Mask this value in every line from now on: a secret that was learnt after logging was set up."""
+    for redactor in _learners:
+        redactor.add(secret)
+
 
 class Redactor:
     """Masks secrets: values under a telling name, and known secret values wherever they stand."""
@@ -130,6 +139,7 @@ def configure(
     Calling it again replaces what was set up before. Gives the redactor, for secrets that are learnt later.
     """
     redactor = redactor or Redactor()
+    _learners[:] = [redactor]
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,

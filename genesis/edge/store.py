@@ -235,6 +235,30 @@ class _Reader:
         """Which session wrote last; it rises with every opening by a writer."""
         return int(self._connection.execute("SELECT epoch FROM epoch").fetchone()[0])
 
+    def backup(self, target: Path) -> Head:
+        """Copy the journal as of now, with its own anchor, while it is in use. Replaces `target` only when whole.
+
+        Call it from any thread: it reads through a connection of its own. Raises StoreUnusable when the copy failed.
+        """
+        fresh = target.with_name(target.name + ".new")
+        try:
+            fresh.unlink(missing_ok=True)
+            with (
+                contextlib.closing(_connect(self.path, "ro")) as source,
+                contextlib.closing(_connect(fresh, "rwc")) as copy,
+            ):
+                source.backup(copy)
+                copy.execute("PRAGMA journal_mode = DELETE")
+                head = _verify(copy, fresh, GENESIS_HEAD, may_be_ahead=False)
+            with fresh.open("rb+") as file:
+                os.fsync(file.fileno())
+            os.replace(fresh, target)
+            Anchor(anchor_path(target), head).close()
+            sync_directory(target.parent)
+        except (OSError, sqlite3.Error) as error:
+            raise StoreUnusable(f"backup to {target} must succeed, did not: {error}") from error
+        return head
+
     def close(self) -> None:
         """Safe to say twice."""
         self._connection.close()
@@ -483,30 +507,6 @@ class Store(_Reader):
         query = "SELECT first_seq, new FROM answers WHERE commit_id = ?"
         row = self._connection.execute(query, (commit_id,)).fetchone()
         return None if row is None else Committed(first_seq=row[0], new=tuple(map(bool, row[1])))
-
-    def backup(self, target: Path) -> Head:
-        """Copy the journal as of now, with its own anchor, while it is in use. Replaces `target` only when whole.
-
-        Call it from any thread: it reads through a connection of its own. Raises StoreUnusable when the copy failed.
-        """
-        fresh = target.with_name(target.name + ".new")
-        try:
-            fresh.unlink(missing_ok=True)
-            with (
-                contextlib.closing(_connect(self.path, "ro")) as source,
-                contextlib.closing(_connect(fresh, "rwc")) as copy,
-            ):
-                source.backup(copy)
-                copy.execute("PRAGMA journal_mode = DELETE")
-                head = _verify(copy, fresh, GENESIS_HEAD, may_be_ahead=False)
-            with fresh.open("rb+") as file:
-                os.fsync(file.fileno())
-            os.replace(fresh, target)
-            Anchor(anchor_path(target), head).close()
-            sync_directory(target.parent)
-        except (OSError, sqlite3.Error) as error:
-            raise StoreUnusable(f"backup to {target} must succeed, did not: {error}") from error
-        return head
 
     def close(self) -> None:
         """Fold the write-ahead log back, close, and let the next writer in. Safe to say twice."""
