@@ -74,12 +74,12 @@ def test_a_part_of_the_data_store_is_tested_and_kept(capsys: Capture, tmp_path: 
     assert call(["data", "import", str(file), "--json"]) == ExitCode.OK
     (told,) = json.loads(capsys.readouterr().out)
     assert (told["symbol"], told["timeframe"], told["rows"]) == ("tBTCUSD", "1m", told["written"]["added"])
-    command = ["backtest", "--data", "tBTCUSD:1m", "--from", "2018-11-12T04:00", "--to", "2018-11-12T16:00", "--json"]
-    assert call([*command, "--save", "half-a-day"]) == ExitCode.OK
+    command = ["backtest", "--data", "tBTCUSD:1m", "--from", "2018-11-12T18:30", "--to", "2018-11-12T22:00", "--json"]
+    assert call([*command, "--save", "an-evening"]) == ExitCode.OK
     answer = json.loads(capsys.readouterr().out)
     assert answer["recording"] == "tBTCUSD:1m"
-    assert 0 < answer["candles"] <= 720
-    kept = json.loads((tmp_path / "home" / "reports" / "half-a-day" / "result.json").read_bytes())
+    assert 0 < answer["candles"] <= 210
+    kept = json.loads((tmp_path / "home" / "reports" / "an-evening" / "result.json").read_bytes())
     assert kept["measures"]["final_equity"] == answer["final_equity"]
     assert call(["data", "list", "--json"]) == ExitCode.OK
     assert "tBTCUSD:1m" in {row["name"] for row in json.loads(capsys.readouterr().out)}
