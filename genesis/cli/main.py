@@ -20,6 +20,11 @@ EPILOGUE = "Exit codes: 0 ok, 1 error, 2 not found, 3 not running, 4 configurati
 COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "run": ("genesis.cli.run:run", "Start the engine and run until the recording ends, SIGTERM or Ctrl-C."),
     "backtest": ("genesis.cli.research:backtest", "Trade a recording without wire or clock, by the same decisions."),
+    "optimize": ("genesis.cli.search:optimize", "Search for parameters, in processes or on a cluster."),
+    "walkforward": (
+        "genesis.cli.search:walkforward",
+        "Search in one window and trade the next: what a search is worth afterwards.",
+    ),
     "parity": ("genesis.cli.research:parity", "Prove that simulation and backtest decide the same, byte by byte."),
     "replay": (
         "genesis.cli.research:replay",

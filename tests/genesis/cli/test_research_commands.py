@@ -104,6 +104,30 @@ def test_a_part_of_the_data_store_is_tested_and_kept(capsys: Capture, tmp_path: 
         one_line(capsys)
 
 
+def test_a_search_and_a_walk_forward_from_the_command_line(capsys: Capture, tmp_path: Path) -> None:
+    common = ["--recording", RECORDING, "--vary", "btc-ema.fast=5,8", "--method", "grid", "--workers", "1", "--json"]
+    assert call(["optimize", *common, "--maximize", "total_return", "--name", "a"]) == ExitCode.OK
+    answer = json.loads(capsys.readouterr().out)
+    assert (answer["trials"], answer["failed"], answer["stopped"]) == (2, 0, False)
+    assert set(answer["best"]["values"]) == {"btc-ema.fast"}
+    # Taken up again: both points are known, nothing is worked out.
+    assert call(["optimize", *common, "--maximize", "total_return", "--name", "a"]) == ExitCode.OK
+    assert json.loads(capsys.readouterr().out)["best"] == answer["best"]
+    assert len((tmp_path / "home" / "reports" / "a" / "trials.jsonl").read_bytes().splitlines()) == 2
+    for wrong, text in (
+        (["optimize"], "--vary must be given"),
+        (["optimize", "--vary", "btc-ema.fast=5"], "LOW:HIGH"),
+        (["optimize", "--vary", "btc-ema.fast=5:9", "--maximize", "luck"], "a figure must be one of"),
+        (["optimize", "--vary", "btc-ema.fast=5:9", "--method", "wish"], "--method must be"),
+        (["optimize", "--vary", "btc-ema.fast=5:9", "--trials", "0"], "--trials must be"),
+        (["optimize", "--vary", "btc-ema.fast=5:9", "--workers", "0"], "--workers must be"),
+        (["optimize", "--vary", "btc-ema.fast=5:9", "--name", "a/b"], "--name must be"),
+        (["walkforward", "--vary", "btc-ema.fast=5:9", "--train", "60"], "range must hold at least"),
+    ):
+        assert call([*wrong, "--recording", RECORDING]) == ExitCode.CONFIGURATION, wrong
+        assert text in one_line(capsys)
+
+
 def a_journal(path: Path, *, change: bool) -> Path:
     """A journal that holds the backtest's own decisions, or all of them but one character."""
     recording = load(RECORDING)

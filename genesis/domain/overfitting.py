@@ -1,0 +1,145 @@
+"""Guards against fooling oneself: windows that test apart, shuffled trades, and a Sharpe ratio that counts trials."""
+
+import math
+from collections.abc import Sequence
+from statistics import NormalDist
+from typing import Final
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+EULER: Final = 0.5772156649015329
+_NORMAL: Final = NormalDist()
+
+Floats = npt.NDArray[np.float64]
+
+
+class Window(msgspec.Struct, frozen=True, kw_only=True):
+    """One step of a walk-forward: learn in [train_from, train_to), test in [test_from, test_to), ms UTC."""
+
+    train_from: int
+    train_to: int
+    test_from: int
+    test_to: int
+
+
+def windows(
+    start_ms: int, end_ms: int, *, train_ms: int, test_ms: int, purge_ms: int = 0, anchored: bool = False
+) -> list[Window]:
+    """Test windows that follow one another without overlap; each learns from what lies before it.
+
+    `anchored` learns from the beginning on, else from `train_ms` before. Between learning and testing `purge_ms` are
+    left out, so that nothing that was open at the end of learning is seen again. A last test window that would be
+    shorter than half of the others is left out. Raises ValueError when not even one fits.
+    """
+    if train_ms <= 0 or test_ms <= 0 or purge_ms < 0:
+        raise ValueError("train and test must be above zero and purge not below, were not")
+    found: list[Window] = []
+    at = start_ms + train_ms + purge_ms
+    while at < end_ms:
+        test_to = min(at + test_ms, end_ms)
+        if test_to - at < test_ms / 2:
+            break
+        train_to = at - purge_ms
+        train_from = start_ms if anchored else train_to - train_ms
+        found.append(Window(train_from=train_from, train_to=train_to, test_from=at, test_to=test_to))
+        at += test_ms
+    if not found:
+        needed = (train_ms + purge_ms + test_ms / 2) / 86_400_000
+        raise ValueError(f"range must hold at least {needed:.1f} days, held {(end_ms - start_ms) / 86_400_000:.1f}")
+    return found
+
+
+def expected_best_sharpe(trials: int, deviation: float) -> float:
+    """The Sharpe ratio that the best of so many worthless trials has on average (Bailey, Lopez de Prado 2014)."""
+    if trials < 2 or deviation <= 0.0:
+        return 0.0
+    first = _NORMAL.inv_cdf(1.0 - 1.0 / trials)
+    second = _NORMAL.inv_cdf(1.0 - 1.0 / (trials * math.e))
+    return deviation * ((1.0 - EULER) * first + EULER * second)
+
+
+def deflated_sharpe(
+    sharpe: float, *, periods: int, skewness: float, kurtosis: float, trials: int, deviation: float
+) -> float | None:
+    """The probability that the true Sharpe ratio is above what luck gives the best of `trials`.
+
+    `sharpe` is of one period, not annualised; `deviation` is that of the trials' Sharpe ratios; `kurtosis` is plain
+    (3 for the normal distribution). None when there are too few periods to say.
+    """
+    if periods < 3:
+        return None
+    spread = 1.0 - skewness * sharpe + (kurtosis - 1.0) / 4.0 * sharpe**2
+    if spread <= 0.0:
+        return None
+    luck = expected_best_sharpe(trials, deviation)
+    return _NORMAL.cdf((sharpe - luck) * math.sqrt(periods - 1) / math.sqrt(spread))
+
+
+class Spread(msgspec.Struct, frozen=True, kw_only=True):
+    """What a figure was in how many of a hundred of the made-up histories."""
+
+    p05: float
+    p25: float
+    p50: float
+    p75: float
+    p95: float
+
+
+class MonteCarlo(msgspec.Struct, frozen=True, kw_only=True):
+    """Figures of `runs` made-up histories. `loss_probability` is the part of them that ended below the start."""
+
+    method: str
+    runs: int
+    total_return: Spread
+    max_drawdown: Spread
+    loss_probability: float
+
+
+def shuffle_trades(returns: Sequence[float], *, runs: int, seed: int) -> MonteCarlo:
+    """The same trades in other orders: what the drawdown owes to luck. `returns` are of the equity, one a trade."""
+    values = _checked(returns, runs)
+    rng = np.random.default_rng(seed)
+    order = np.argsort(rng.random((runs, len(values))), axis=1)
+    return _figures("trade shuffle", values[order])
+
+
+def block_bootstrap(returns: Sequence[float], *, runs: int, seed: int, block: int | None = None) -> MonteCarlo:
+    """Histories of the same length put together from blocks of consecutive returns, drawn with replacement.
+
+    `block` is about the cube root of the length when not given: long enough to keep streaks, short enough to mix.
+    """
+    values = _checked(returns, runs)
+    length = max(1, min(block if block is not None else round(len(values) ** (1 / 3)) or 1, len(values)))
+    rng = np.random.default_rng(seed)
+    blocks = -(-len(values) // length)
+    starts = rng.integers(0, len(values), size=(runs, blocks))
+    places = (starts[:, :, None] + np.arange(length)[None, None, :]) % len(values)
+    return _figures("block bootstrap", values[places.reshape(runs, -1)[:, : len(values)]])
+
+
+def _checked(returns: Sequence[float], runs: int) -> Floats:
+    if len(returns) < 2:
+        raise ValueError(f"returns must be at least two, was {len(returns)}")
+    if not 1 <= runs <= 100_000:
+        raise ValueError(f"runs must be from 1 to 100000, was {runs}")
+    return np.asarray(returns, dtype=np.float64)
+
+
+def _figures(method: str, paths: Floats) -> MonteCarlo:
+    equity = np.cumprod(1.0 + np.maximum(paths, -1.0), axis=1)
+    peak = np.maximum.accumulate(np.maximum(equity, 1.0), axis=1)
+    last: Floats = np.asarray(equity[:, -1] - 1.0, dtype=np.float64)
+    return MonteCarlo(
+        method=method,
+        runs=len(paths),
+        total_return=_spread(last),
+        max_drawdown=_spread(np.asarray(((peak - equity) / peak).max(axis=1), dtype=np.float64)),
+        loss_probability=float((equity[:, -1] < 1.0).mean()),
+    )
+
+
+def _spread(values: Floats) -> Spread:
+    found = np.percentile(values, (5, 25, 50, 75, 95)).tolist()
+    return Spread(p05=found[0], p25=found[1], p50=found[2], p75=found[3], p95=found[4])

@@ -1,0 +1,233 @@
+"""Trials worked out: in processes of this machine, or on a Dask cluster that somebody runs.
+
+A task carries the request and the names of data, never the data: whoever works it out reads the market once and keeps
+it. A worker that dies costs the tasks it had in hand, and those are given to another.
+"""
+
+import contextlib
+import signal
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from functools import lru_cache
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any, Final
+
+import attrs
+import msgspec
+import numpy as np
+
+from genesis.domain.measures import period_returns
+from genesis.domain.recording import RecordingError
+from genesis.markets import load_market
+from genesis.research.backtest import BacktestResult
+from genesis.research.bars import BarRecording
+from genesis.research.runs import RunRequest, backtest
+from genesis.research.search import METRICS, with_values
+
+ATTEMPTS: Final = 3
+"""How often a task may take its worker down before it is told as failed: it may be the task that kills."""
+
+Answer = dict[str, float | None] | str
+
+
+class Task(msgspec.Struct, frozen=True, kw_only=True):
+    """One trial for a worker, wherever it is: the request and the numbers laid over its settings."""
+
+    request: RunRequest
+    data_folder: str
+    strategies_folder: str
+    values: dict[str, float]
+
+
+@lru_cache(maxsize=4)
+def _market(name: str, data_folder: str, start_ms: int | None, end_ms: int | None) -> BarRecording:
+    return load_market(name, Path(data_folder), start_ms, end_ms)
+
+
+@lru_cache(maxsize=2)
+def _own_strategies(folder: str) -> object:
+    from genesis.user_strategies import user_strategies
+
+    return user_strategies(Path(folder))
+
+
+def work_out(data: bytes) -> bytes:
+    """One task to its answer, as bytes both ways: the same on this machine and on another."""
+    task = msgspec.json.decode(data, type=Task)
+    answer: Answer
+    try:
+        _own_strategies(task.strategies_folder)
+        request = task.request
+        request = msgspec.structs.replace(request, settings=with_values(request.settings, task.values))
+        request.check()
+        market = _market(request.market, task.data_folder, request.start_ms, request.end_ms)
+        answer = figures_of(backtest(request, market))
+    except (ValueError, RecordingError) as error:
+        answer = str(error)
+    return msgspec.json.encode(answer)
+
+
+def figures_of(result: BacktestResult) -> dict[str, float | None]:
+    """Every figure that a search may look at, and what a deflated Sharpe ratio needs."""
+    made = result.measures
+    found: dict[str, float | None] = {}
+    for name in METRICS:
+        value = getattr(made, name)
+        found[name] = None if value is None else float(value)
+    at = np.array([point.at_ms for point in result.curve], dtype=np.int64)
+    equity = np.array([float(point.equity) for point in result.curve], dtype=np.float64)
+    _, returns = period_returns(at, equity)
+    spread = float(returns.std(ddof=1)) if len(returns) > 1 else 0.0
+    if made.sharpe is not None and spread > 0.0:
+        centred = (returns - returns.mean()) / float(returns.std())
+        found["sharpe_of_a_period"] = float(returns.mean()) / spread
+        found["returns_skewness"] = float((centred**3).mean())
+        found["returns_kurtosis"] = float((centred**4).mean())
+    return found
+
+
+def _ignore_interrupt() -> None:
+    # Ctrl-C is for whoever asks; workers end when they are told.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+@attrs.define(kw_only=True, eq=False)
+class LocalExecutor:
+    """Processes of this machine. Use as a context."""
+
+    request: RunRequest
+    data_folder: Path
+    strategies_folder: Path
+    workers: int
+    lost: int = 0
+    """How many tasks were given out again because their worker died."""
+    _pool: ProcessPoolExecutor | None = attrs.field(default=None, init=False)
+
+    def __enter__(self) -> "LocalExecutor":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._close()
+
+    @property
+    def width(self) -> int:
+        return self.workers
+
+    def run(self, batch: Sequence[Mapping[str, float]]) -> list[Answer]:
+        answers: list[Answer | None] = [None] * len(batch)
+        tasks = [self._task(values) for values in batch]
+        tries = [0] * len(batch)
+        while any(answer is None for answer in answers):
+            pool = self._open()
+            waiting: dict[Future[bytes], int] = {}
+            try:
+                for place, answer in enumerate(answers):
+                    if answer is None:
+                        waiting[pool.submit(work_out, tasks[place])] = place
+                for future in as_completed(waiting):
+                    answers[waiting[future]] = _read(future.result())
+            except BrokenProcessPool:
+                # One worker's death ends the pool. What was answered stays; the rest is given to a new one.
+                self._close()
+                for place, answer in enumerate(answers):
+                    if answer is None:
+                        self.lost += 1
+                        tries[place] += 1
+                        if tries[place] >= ATTEMPTS:
+                            answers[place] = f"its process died {ATTEMPTS} times"
+            except KeyboardInterrupt:
+                self._close()
+                raise
+        return [answer for answer in answers if answer is not None]
+
+    def _task(self, values: Mapping[str, float]) -> bytes:
+        return encode_task(self.request, self.data_folder, self.strategies_folder, values)
+
+    def _open(self) -> ProcessPoolExecutor:
+        if self._pool is None:
+            # Fresh processes, not forks: a fork of a process with threads may hang for ever.
+            self._pool = ProcessPoolExecutor(
+                self.workers, mp_context=get_context("spawn"), initializer=_ignore_interrupt
+            )
+        return self._pool
+
+    def _close(self) -> None:
+        pool, self._pool = self._pool, None
+        if pool is not None:
+            for process in list((getattr(pool, "_processes", None) or {}).values()):
+                with contextlib.suppress(OSError):
+                    process.kill()
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+@attrs.define(kw_only=True, eq=False)
+class ClusterExecutor:
+    """A Dask cluster by its address. Its workers need this installation and the data folder under the same paths.
+
+    Dask gives the tasks of a worker that dies to another one, and so often that a task that kills is told as failed.
+    Whoever reaches a scheduler's port runs code there: bind it to loopback, or use mutual TLS.
+    """
+
+    address: str
+    request: RunRequest
+    data_folder: Path
+    strategies_folder: Path
+    _client: Any = attrs.field(default=None, init=False)
+
+    def __enter__(self) -> "ClusterExecutor":
+        try:
+            import distributed
+        except ImportError:
+            raise ValueError("a cluster needs Dask: install genesis-engine[cluster]") from None
+        try:
+            client: Any = distributed.Client
+            self._client = client(self.address, timeout=10, set_as_default=False)
+        except (OSError, ValueError) as error:
+            raise ValueError(
+                f"--cluster must be the address of a Dask scheduler, was {self.address}: {error}"
+            ) from None
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._client.close()
+
+    @property
+    def width(self) -> int:
+        threads: dict[str, int] = self._client.nthreads()
+        return max(1, sum(threads.values()))
+
+    def run(self, batch: Sequence[Mapping[str, float]]) -> list[Answer]:
+        tasks = [encode_task(self.request, self.data_folder, self.strategies_folder, values) for values in batch]
+        futures = [self._client.submit(work_out, task, pure=False, retries=ATTEMPTS) for task in tasks]
+        answers: list[Answer] = []
+        try:
+            for future in futures:
+                try:
+                    answers.append(_read(future.result()))
+                except Exception as error:
+                    if isinstance(error, OSError) or type(error).__name__ in ("CommClosedError", "CancelledError"):
+                        raise ValueError(f"the cluster at {self.address} was lost: {error}") from None
+                    answers.append(f"{type(error).__name__}: {error}")
+        except KeyboardInterrupt:
+            self._client.cancel(futures)
+            raise
+        return answers
+
+
+def encode_task(request: RunRequest, data_folder: Path, strategies_folder: Path, values: Mapping[str, float]) -> bytes:
+    """A task in the bytes that travel."""
+    return msgspec.json.encode(
+        Task(
+            request=request,
+            data_folder=str(data_folder),
+            strategies_folder=str(strategies_folder),
+            values=dict(values),
+        )
+    )
+
+
+def _read(data: bytes) -> Answer:
+    answer: Answer = msgspec.json.decode(data, type=dict[str, float | None] | str)
+    return answer
