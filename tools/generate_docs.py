@@ -33,6 +33,25 @@ A key marked *restart* can be set at any time and waits for the next start. How 
 """
 
 
+SECRETS_INTRODUCTION: Final = """## Secrets
+
+Never stored, shown, compared or logged, and never in a schema or an answer. Looked for in this order: a file of that
+name in lower case in `secrets/` (mode 0600), `NAME_FILE`, `NAME_CMD`, `NAME`. What `NAME` holds may be a reference:
+
+| reference | where the secret is kept | what it needs |
+|---|---|---|
+| `file:/run/secrets/key` | a file that only its owner can read | |
+| `env:OTHER_NAME` | another variable | |
+| `cmd:pass show bitfinex` | what a command prints; no shell runs it | |
+| `vault:secret/data/genesis#api_key` | HashiCorp Vault | `VAULT_ADDR`, `VAULT_TOKEN`, `VAULT_NAMESPACE` |
+| `op:Trading/Bitfinex/secret` | 1Password Connect: vault, item, field | `OP_CONNECT_HOST`, `OP_CONNECT_TOKEN` |
+| `azure:my-vault/bitfinex-secret` | Azure Key Vault | `AZURE_TENANT_ID`, `AZURE_CLIENT_ID`, `AZURE_CLIENT_SECRET` |
+
+The providers' own tokens may be `file:`, `env:` or `cmd:` references. They are asked once, at the start, over https
+(http only on this machine); a provider that does not answer ends the start with exit code 4.
+"""
+
+
 def _cell(value: object) -> str:
     return str(value).replace("|", "\\|")
 
@@ -65,7 +84,7 @@ def configuration_page() -> str:
             for each in kind.parameters
         )
         lines.append("")
-    lines += ["## Secrets", "", "Never stored, shown or logged; from the environment only.", ""]
+    lines += [SECRETS_INTRODUCTION]
     lines += [
         "| name | meaning |",
         "|---|---|",
@@ -83,7 +102,8 @@ def example_environment() -> str:
         "# Where everything is kept",
         "#GENESIS_HOME=./genesis_data",
         "",
-        "# Secrets, needed for mode live only (the last one never)",
+        "# Secrets, needed for mode live only (the last one never). Better than the secret itself is where it is kept:",
+        "# file:/run/secrets/key, cmd:pass show key, vault:PATH#FIELD, op:VAULT/ITEM/FIELD, azure:VAULT/NAME",
         *(f"# {each.meaning}\n#{each.name}=" for each in SECRETS),
         "",
         "# Mode live asks for confirmation on the terminal; where nobody sits, these words are the answer",

@@ -9,10 +9,11 @@ import msgspec
 
 from genesis.cli.failures import CommandFailed, NotRunning
 from genesis.cli.options import environment
-from genesis.configuration import merged_environment
+from genesis.configuration import merged_environment, with_secrets
 from genesis.core.clock import TrioClock
 from genesis.edge import run_file
 from genesis.edge.config_files import DocumentError
+from genesis.edge.errors import SecretRefused
 from genesis.edge.user_dir import UserDir
 from genesis.run_options import ExitCode
 from web.keyring import Keyring, KeyringError, open_keyring, with_signing_secret
@@ -27,9 +28,10 @@ def keyring_of(user_dir: UserDir) -> Keyring:
     """The directory's secrets; makes them when they are not there yet. Raises CommandFailed when they are unusable."""
     try:
         keyring = open_keyring(user_dir.keyring, secrets.token_bytes)
-        secret = merged_environment(user_dir, environment()).get("JWT_SECRET_KEY")
+        merged = merged_environment(user_dir, environment())
+        secret = with_secrets(merged, ["JWT_SECRET_KEY"], user_dir).get("JWT_SECRET_KEY")
         return with_signing_secret(keyring, secret) if secret else keyring
-    except (KeyringError, DocumentError) as error:
+    except (KeyringError, DocumentError, SecretRefused) as error:
         raise CommandFailed(str(error), ExitCode.CONFIGURATION) from None
 
 

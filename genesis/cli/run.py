@@ -2,15 +2,18 @@
 
 import math
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Final
 
+import attrs
 from cyclopts import Parameter
 
 from genesis.cli.failures import CommandFailed
 from genesis.cli.options import Where, environment
-from genesis.configuration import Configuration, load
+from genesis.configuration import Configuration, load, with_secrets
 from genesis.domain.settings_build import Built, Layer
+from genesis.edge.errors import SecretRefused
 from genesis.edge.user_dir import DirectoryInUse, UserDir, UserDirError
 from genesis.run_options import CannotStart, ExitCode, Mode, RunOptions
 
@@ -98,6 +101,7 @@ def options_of(
     command = Layer(name="command line", values=values)
     found = _recording(recording)
     configuration = load(user_dir, environment(), base=symbols_of(found), command=command)
+    configuration = attrs.evolve(configuration, environment=_secrets(configuration, user_dir, mode))
     if not isinstance(configuration.outcome, Built):
         raise CommandFailed("\n".join(str(fault) for fault in configuration.outcome), ExitCode.CONFIGURATION)
     settings = configuration.outcome.settings
@@ -121,6 +125,17 @@ def options_of(
         fresh=fresh,
         confirmed=mode is Mode.LIVE,
     )
+
+
+def _secrets(configuration: Configuration, user_dir: UserDir, mode: Mode) -> Mapping[str, str]:
+    """The environment with its secrets fetched; the venue's keys in mode live only. Raises CommandFailed."""
+    from genesis.domain.config_keys import SECRETS
+
+    names = [each.name for each in SECRETS if mode is Mode.LIVE or not each.name.startswith("BITFINEX_")]
+    try:
+        return with_secrets(configuration.environment, names, user_dir)
+    except SecretRefused as error:
+        raise CommandFailed(str(error), ExitCode.CONFIGURATION) from None
 
 
 def speed_of(text: str) -> float:
