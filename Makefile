@@ -17,7 +17,7 @@ help:
 	@echo "make chaos        simulated worlds on every core (SEEDS=20000 for a night), figures into docs/reliability.md"
 	@echo "make mutants      deliberate defects, each until a world catches it, into docs/mutants.md"
 	@echo "make conformance  run other people's clients on the simulator, and write docs/conformance.md"
-	@echo "make docs         generate the pages that come from code"
+	@echo "make docs         generate what comes from code, and build the documentation into site/"
 	@echo "make lock         resolve the dependencies anew"
 	@echo "make install      the virtual environment in .venv"
 
@@ -69,6 +69,8 @@ mutants: $(INSTALLED)
 
 docs: $(INSTALLED)
 	@$(BIN)/python -m tools.generate_docs
+	@$(BIN)/python -m tools.grafana_dashboard
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet --site-dir site && echo "built site/index.html"
 
 lock: $(INSTALLED)
 	$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url \

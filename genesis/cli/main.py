@@ -71,7 +71,8 @@ def show_version() -> None:
     print(version())
 
 
-def _app() -> App:
+def make_app() -> App:
+    """All commands; nothing of theirs is loaded before one is called."""
     app = App(
         name="genesis",
         help="A supervised, crash-safe trading engine for Bitfinex.",
@@ -91,7 +92,7 @@ def _app() -> App:
 def call(arguments: Sequence[str]) -> int:
     """Carry out one command line; gives the exit code. What went wrong stands on stderr, a line for each reason."""
     try:
-        answer = _app()(list(arguments))
+        answer = make_app()(list(arguments))
     except CycloptsError as error:
         _tell(" ".join(str(error).split()))
         return ExitCode.ERROR
