@@ -59,6 +59,7 @@ class AccountSide:
         venue_ms: Callable[[], int],
         saved: Callable[[], None],
         orders_changed: Callable[[Symbol], None],
+        offers_changed: Callable[[str], None],
     ) -> None:
         self.venue = venue
         self.keys = {key.key: key for key in keys}
@@ -70,6 +71,7 @@ class AccountSide:
         self.venue_ms = venue_ms
         self._saved = saved
         self._orders_changed = orders_changed
+        self._offers_changed = offers_changed
         self.requests = 0
         self.funding = FundingDesk(self)
 
@@ -321,6 +323,8 @@ class AccountSide:
         """Something that is no order changed: save it, and tell the account's sockets."""
         self._saved()
         self.tell(name, kind, row, filter_key)
+        if kind in ("fon", "foc"):
+            self._offers_changed(filter_key)
 
     def tell(self, name: str, kind: str, row: list[Any], filter_key: str = "") -> None:
         """One frame to all sockets of an account."""

@@ -119,7 +119,12 @@ class Exchange:
             model = attrs.evolve(model, when=FillWhen.AT_ONCE)
         self.venue = Venue(pair_specs(symbols), model=model)
         self.market = MarketSide(
-            self.venue.specs, self.venue, ticker_length=settings.ticker_length, venue_ms=self.venue_ms
+            self.venue.specs,
+            self.venue,
+            ticker_length=settings.ticker_length,
+            venue_ms=self.venue_ms,
+            # Beside a real market that is relayed nothing made up may stand.
+            made_up_funding=isinstance(recording, CandleRecording | FrameRecording),
         )
         self.accounts = AccountSide(
             self.venue,
@@ -128,6 +133,7 @@ class Exchange:
             venue_ms=self.venue_ms,
             saved=self.save,
             orders_changed=self.market.orders_changed,
+            offers_changed=self.market.funding.offers_changed,
         )
         self.alerts = AlertDesk(lambda account, row: self.accounts.tell(account, "n", row), self.venue_ms)
         self.rest = Rest(self)
@@ -272,6 +278,7 @@ class Exchange:
     def boundary(self, symbol: Symbol, time_ms: int) -> bool:
         """The heartbeat that closes the last minute of a pair. True when time alone changed somebody's order."""
         self.time_ms = time_ms
+        self.market.funding.time_came(time_ms)
         outputs = self.venue.advance(time_ms)
         self.accounts.apply(outputs)
         for each in self.twins(symbol):
@@ -284,6 +291,7 @@ class Exchange:
     def tick(self, symbol: Symbol, trade: PublicTrade, minute: Any, time_ms: int) -> bool:
         """The market trades. True when it filled or changed somebody's order."""
         self.time_ms = time_ms
+        self.market.funding.time_came(time_ms)
         changed = False
         for each in self.twins(symbol):
             outputs = self.venue.on_tick(each, trade.price, abs(trade.amount), time_ms)

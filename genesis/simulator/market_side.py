@@ -8,6 +8,7 @@ from genesis.domain.replay import CandleRow
 from genesis.domain.venue import Venue
 from genesis.simulator.book import DEPTH, BookView, Level, made_up_book
 from genesis.simulator.feed import TIMEFRAMES, Feed, PublicTrade, candle_text
+from genesis.simulator.funding_side import FundingSide
 from genesis.simulator.session import Session
 from protocols.bitfinex.account import FLAG_HIDDEN
 from protocols.bitfinex.errors import ERR_SUBSCRIBE
@@ -31,7 +32,15 @@ BookSource = Callable[[], tuple[list[Level], list[Level]]]
 class MarketSide:
     """Feeds, books and subscriptions of all pairs. `sources` replaces the made-up book of a pair by a recorded one."""
 
-    def __init__(self, specs: PairSpecs, venue: Venue, *, ticker_length: int, venue_ms: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        specs: PairSpecs,
+        venue: Venue,
+        *,
+        ticker_length: int,
+        venue_ms: Callable[[], int],
+        made_up_funding: bool = True,
+    ) -> None:
         self.specs = specs
         self.venue = venue
         self.ticker_length = ticker_length
@@ -39,6 +48,7 @@ class MarketSide:
         self.feeds: dict[Symbol, Feed] = {symbol: Feed(symbol) for symbol in specs}
         self.sources: dict[Symbol, BookSource] = {}
         self.subscribers: dict[Subscription, dict[Session, int]] = {}
+        self.funding = FundingSide(venue, self.last_price, venue_ms=venue_ms, is_open=made_up_funding)
         self._streams: dict[str, dict[Subscription, None]] = {symbol: {} for symbol in specs}
         self._views: dict[Subscription, BookView] = {}
         self._told_ms: dict[Subscription, int] = {}
@@ -51,7 +61,7 @@ class MarketSide:
         """Raises SubscribeRefused for what is not traded here."""
         symbol = subscription.symbol
         if subscription.is_funding or subscription.channel == "status":
-            # Recordings hold no funding market and no contracts: what is asked for exists, and stays silent.
+            # Recordings hold neither; what is not made up (or relayed) exists, and stays silent.
             if subscription.is_funding or symbol == "global" or symbol.endswith("F0"):
                 return
         if symbol not in self.specs:
@@ -62,6 +72,9 @@ class MarketSide:
         first = subscription not in self.subscribers
         self.subscribers.setdefault(subscription, {})[session] = channel
         self._streams.setdefault(subscription.symbol, {})[subscription] = None
+        if subscription.is_funding or subscription.channel == "status":
+            self.funding.joined(session, subscription, channel, self.subscribers[subscription])
+            return
         symbol = Symbol(subscription.symbol)
         feed = self.feeds.get(symbol)
         if subscription.channel == "ticker":
@@ -90,6 +103,7 @@ class MarketSide:
         if not sessions:
             self.subscribers.pop(subscription, None)
             self._streams.get(subscription.symbol, {}).pop(subscription, None)
+            self.funding.left(subscription)
             for table in (self._views, self._told_ms, self._summed_ms, self._summed):
                 table.pop(subscription, None)
 
@@ -221,6 +235,10 @@ class MarketSide:
                 session.channel(channel, '"hb"')
 
     # --- what is asked --------------------------------------------------------------------------------------------
+
+    def last_price(self, symbol: str) -> float | None:
+        feed = self.feeds.get(Symbol(symbol))
+        return None if feed is None else feed.last
 
     def _depth(self, symbol: Symbol) -> int:
         """The deepest look that somebody has into this book; the ticker sums 25 levels."""

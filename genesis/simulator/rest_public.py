@@ -7,6 +7,13 @@ from typing import Any, Final
 
 from genesis.simulator.book import BookView
 from genesis.simulator.feed import Feed
+from genesis.simulator.funding_market import (
+    FundingView,
+    funding_candles,
+    funding_candles_from,
+    funding_statistics,
+    trades_between,
+)
 from genesis.simulator.rest import Call, RestRefusal, Route, route
 from protocols.bitfinex.errors import ERR_PARAMS
 from protocols.bitfinex.numbers import read_json_floats
@@ -15,6 +22,7 @@ from protocols.market import Candle
 from protocols.units import ZERO, Symbol, exact, plain
 
 CANDLE_KEY: Final = re.compile(r"trade:(\w+):(t[^:]+(?::[^:]+)?|f[^:]+(?::.+)?)")
+STATUS_STEP_MS: Final = 60_000
 BOOK_LENGTHS: Final = (1, 25, 100, 250)
 CURRENCY_NAMES: Final = {"BTC": "Bitcoin", "ETH": "Ethereum", "USD": "US Dollar"}
 
@@ -30,8 +38,20 @@ def platform_status(call: Call) -> Any:
     return [1 if call.exchange.operative else 0]
 
 
+def _currency(call: Call, symbol: str) -> str | None:
+    """The currency of a funding symbol that is lent here; None of a pair."""
+    if not symbol.startswith("f"):
+        return None
+    currency = call.exchange.market.funding.currency_of(symbol)
+    if currency is None:
+        raise RestRefusal(ERR_PARAMS, "symbol: invalid")
+    return currency
+
+
 def ticker(call: Call) -> Any:
     symbol = Symbol(call.groups[0])
+    if (currency := _currency(call, symbol)) is not None:
+        return call.exchange.market.funding.ticker(currency, call.exchange.venue_ms())
     _feed(call, symbol)
     row = call.exchange.market.ticker_row(symbol)
     if row is None:
@@ -44,9 +64,13 @@ def tickers(call: Call) -> Any:
     if not asked:
         raise RestRefusal(ERR_PARAMS, "symbols: invalid")
     market = call.exchange.market
-    symbols: Sequence[str] = list(market.feeds) if asked == "ALL" else asked.split(",")
+    every = [*market.feeds, *(f"f{each}" for each in sorted(market.funding.currencies))]
+    symbols: Sequence[str] = every if asked == "ALL" else asked.split(",")
     rows: list[Any] = []
     for symbol in symbols:
+        if (currency := market.funding.currency_of(symbol)) is not None:
+            rows.append([symbol, *market.funding.ticker(currency, call.exchange.venue_ms())])
+            continue
         row = market.ticker_row(Symbol(symbol)) if symbol in market.feeds else None
         if row is not None:
             rows.append([symbol, *read_json_floats(row)])
@@ -70,8 +94,12 @@ def tickers_hist(call: Call) -> Any:
 
 
 def trades(call: Call) -> Any:
-    feed = _feed(call, call.groups[0])
     start, end = call.window()
+    if (currency := _currency(call, call.groups[0])) is not None:
+        end = min(end, call.exchange.venue_ms())
+        limit = call.limit(125, 10_000)
+        return [trade.row() for trade in trades_between(currency, start, end, limit, oldest_first=call.oldest_first)]
+    feed = _feed(call, call.groups[0])
     found = [trade for trade in feed.trades if start <= trade.time_ms <= end]
     limit = call.limit(125, 10_000)
     chosen = found[:limit] if call.oldest_first else found[: -limit - 1 : -1]
@@ -80,12 +108,18 @@ def trades(call: Call) -> Any:
 
 def book(call: Call) -> Any:
     symbol, precision = Symbol(call.groups[0]), call.groups[1]
-    _feed(call, symbol)
+    currency = _currency(call, symbol)
+    if currency is None:
+        _feed(call, symbol)
     if precision not in PRECISIONS:
         raise RestRefusal(ERR_PARAMS, "prec: invalid")
     length = call.integer("len", 25)
     if length not in BOOK_LENGTHS:
         raise RestRefusal(ERR_PARAMS, "len: invalid")
+    if currency is not None:
+        lent = FundingView(precision, length)
+        lent.update(*call.exchange.market.funding.book(currency, call.exchange.venue_ms()))
+        return read_json_floats(lent.snapshot())
     view = BookView(precision, length)
     view.update(*call.exchange.market.book(symbol))
     return read_json_floats(view.snapshot())
@@ -100,6 +134,8 @@ def candles(call: Call) -> Any:
     if matched is None or matched[1] not in CANDLE_TIMEFRAMES:
         raise RestRefusal(ERR_PARAMS, "key: invalid")
     timeframe, symbol = matched[1], matched[2]
+    if (currency := call.exchange.market.funding.currency_of(symbol)) is not None and ":" in symbol:
+        return _funding_candles(call, currency, timeframe)
     feed = call.exchange.market.feeds.get(Symbol(symbol))
     if feed is None:
         return []
@@ -113,6 +149,16 @@ def candles(call: Call) -> Any:
     else:
         found = [candle for candle in reversed(known) if start <= candle.open_ms <= end][:limit]
     return [_row(candle) for candle in found]
+
+
+def _funding_candles(call: Call, currency: str, timeframe: str) -> Any:
+    now_ms = call.exchange.venue_ms()
+    if call.groups[1] == "last":
+        return next(iter(funding_candles(currency, timeframe, 0, now_ms, now_ms, 1)))
+    limit = call.limit(100, 10_000)
+    start, end = call.window()
+    rows = funding_candles_from if call.oldest_first else funding_candles
+    return list(rows(currency, timeframe, start, end, now_ms, limit))
 
 
 def conf(call: Call) -> Any:
@@ -181,13 +227,39 @@ def _with_point(number: Decimal) -> str:
 
 
 def status(call: Call) -> Any:
-    """Contracts are not recorded: every key is unknown."""
-    return []
+    """The status of the made-up perpetuals; liquidations there are none."""
+    side, now_ms = call.exchange.market.funding, call.exchange.venue_ms()
+    if call.groups[0] != "deriv":
+        return []
+    asked = str(call.parameter("keys") or "")
+    symbols = side.perpetuals() if asked == "ALL" else asked.split(",")
+    return [[symbol, *row] for symbol in symbols if (row := side.status(symbol, now_ms)) is not None]
+
+
+def status_history(call: Call) -> Any:
+    """A row a minute, at the spot price of now: the contract is made up, and so is its past."""
+    side, now_ms = call.exchange.market.funding, call.exchange.venue_ms()
+    start, end = call.window()
+    limit = call.limit(100, 5_000)
+    last = min(end, now_ms) // STATUS_STEP_MS
+    first = max(-(-start // STATUS_STEP_MS), 0)
+    newest = range(last, max(first, last - limit + 1) - 1, -1)
+    steps = range(first, min(last, first + limit - 1) + 1) if call.oldest_first and start else newest
+    rows = [side.status(call.groups[0], step * STATUS_STEP_MS) for step in steps]
+    return [row for row in rows if row is not None]
 
 
 def statistics(call: Call) -> Any:
     """`pos.size`, `funding.size` and the like: nothing of it is recorded; the last value is 0."""
     return [call.exchange.venue_ms(), 0] if call.groups[1] == "last" else []
+
+
+def funding_stats(call: Call) -> Any:
+    currency = _currency(call, call.groups[0])
+    if currency is None:
+        raise RestRefusal(ERR_PARAMS, "symbol: invalid")
+    start, end = call.window()
+    return funding_statistics(currency, start, min(end, call.exchange.venue_ms()), call.limit(100, 250))
 
 
 def nothing(call: Call) -> Any:
@@ -242,10 +314,10 @@ PUBLIC_ROUTES: Final[tuple[Route, ...]] = (
     route("GET", r"candles/([^/]+)/(hist|last)", candles, per_minute=30),
     route("GET", r"conf/(.+)", conf),
     route("GET", r"status/(deriv|liq)", status),
-    route("GET", r"status/deriv/([^/]+)/hist", status),
+    route("GET", r"status/deriv/([^/]+)/hist", status_history),
     route("GET", r"liquidations/hist", nothing, per_minute=3),
     route("GET", r"stats1/([^/]+)/(last|hist)", statistics, per_minute=15),
-    route("GET", r"funding/stats/([^/]+)/hist", nothing),
+    route("GET", r"funding/stats/([^/]+)/hist", funding_stats),
     route("GET", r"rankings/([^/]+)/hist", nothing),
     route("GET", r"pulse/hist", nothing),
     route("GET", r"ext/vasps", nothing),
