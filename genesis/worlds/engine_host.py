@@ -112,7 +112,7 @@ class WatchedSocket:
     async def send(self, message: bytes) -> None:
         self.leaves(message)
         await self.socket.send(message)
-        if message.startswith(b'[0,"o') and self.breaks():
+        if message.startswith(b'[0,"on"') and self.breaks():
             raise LinkClosed(1006, "the line broke behind the last byte")
 
     async def ping(self) -> None:

@@ -192,13 +192,6 @@ def _history_without_trades(old: Any) -> Any:
     return on_report
 
 
-def _snapshot_is_not_read(old: Any) -> Any:
-    def on_snapshot(self: Any, snapshot: Any) -> None:
-        old(self, msgspec.structs.replace(snapshot, orders=()))
-
-    return on_snapshot
-
-
 def _journal_answers_first(old: Any) -> Any:
     async def serve(self: Any, ctx: Any, batch: Any) -> None:
         for envelope in batch:
@@ -341,9 +334,6 @@ MUTANTS: Final = {
     "no-fees": Mutant("fees are not booked", order_fills, "fill_of", _fee_is_nothing),
     "history-without-trades": Mutant(
         "trades that only REST tells are dropped", OrderReconciler, "_on_report", _history_without_trades
-    ),
-    "snapshot-unread": Mutant(
-        "the order snapshot of a session is not read", OrderReconciler, "_on_snapshot", _snapshot_is_not_read
     ),
     "no-ghosts": Mutant(
         "an order that was given up and shows up is not adopted",

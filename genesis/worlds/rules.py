@@ -93,8 +93,9 @@ class Rules:
                 self.witness.reached("a doubt was resolved")
                 self.witness.reached("a doubt ended in the proof of absence", order.state is OrderState.DEAD)
             # No byte of a world is later than the quarantine is long, so a proof that is complete is also true.
-            false = before[0] is OrderState.DEAD
-            self.witness.check("M4", not false, f"order {order.cid} was proven absent and came back")
+            # Nor is doubt a refusal: whom the venue refused it does not carry out.
+            false = before[0] in (OrderState.DEAD, OrderState.REJECTED)
+            self.witness.check("M4", not false, f"order {order.cid} was {before[0].value} and came back")
         over = order.filled_quantity > order.quantity
         self.witness.check("M8", not over, f"order {order.cid}: filled {order.filled_quantity} of {order.quantity}")
 

@@ -36,7 +36,9 @@ FIRST_PAIR: Final = 10_000
 ESCALATE_WITHIN_S: Final = 1.0
 LONGEST_PAUSE_S: Final = {"journal": 0.35, "trading": 1.25}
 """Of those that a trade waits for: longer pauses would be an outage."""
-OF_A_SESSION: Final = (VenueOrder, VenueTrade, RequestNotice, OrderSnapshot, HistoryReport)
+SAID_AGAIN: Final = (VenueOrder, VenueTrade, RequestNotice)
+OF_A_SESSION: Final = (*SAID_AGAIN, OrderSnapshot, HistoryReport)
+HEARD_KEPT: Final = 50
 
 _state = msgspec.json.Decoder(SetTradingState)
 
@@ -59,6 +61,7 @@ class InsideRules:
         self._ready: set[tuple[EngineHost, str]] = set()
         self._places: dict[tuple[EngineHost, str], int] = {}
         self._last_stopped: dict[tuple[EngineHost, str], int] = {}
+        self.heard: deque[VenueOrder | VenueTrade | RequestNotice] = deque(maxlen=HEARD_KEPT)
         self._given: dict[Channel[Any], tuple[Any, int]] = {}
         self._acked: dict[Channel[Any], int] = {}
 
@@ -112,14 +115,19 @@ class InsideRules:
         return ack
 
     def _hears(self, old: Any) -> Any:
-        """M10: a frame of an older session changes nothing."""
-        witness = self.witness
+        """M10: a frame of an older session is known as such, and changes nothing."""
+        witness, heard = self.witness, self.heard
 
         def on_event(machine: OrderMachine, event: Any, *, now: float, wall_ms: int) -> None:
             fence = machine.fence
             stale = isinstance(event, OF_A_SESSION) and (event.session < fence.session or event.session <= fence.dead)
-            before = fence.serial
+            before, told = fence.serial, machine.stale_frames_total
             old(machine, event, now=now, wall_ms=wall_ms)
+            if isinstance(event, SAID_AGAIN):
+                heard.append(event)
+                known = not stale or machine.stale_frames_total > told
+                text = f"{type(event).__name__} of session {event.session} was taken for one of {fence.session}"
+                witness.check("M10", known, text)
             if stale:
                 witness.reached("a frame of an older session was heard")
                 text = f"{type(event).__name__} of session {event.session} changed an order in {fence.session}"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import trio
 
+from genesis.core.errors import ChannelClosed, ChannelFull
 from genesis.simulator.faults import FaultKind, FaultRule
 from genesis.worlds.engine_host import ENGINE_ADDRESS, EngineHost
 from genesis.worlds.plan import LONGEST_WAIT_S, PlannedFault
@@ -265,9 +266,13 @@ class Trouble:
         return self._reset() + self._rule(FaultKind.HANDSHAKE, times=self.chance.randint(1, 3))
 
     def _rest_down(self) -> str:
-        """An order's line breaks when it has left, and for as long as a quarantine REST answers no question."""
+        """An order's line breaks when it has left, and nobody can ask what became of it for longer than a quarantine.
+
+        The venue is out of reach until the order is filled, so no snapshot shows it, and then REST answers nothing.
+        """
         self._half_sent()
-        lasts = self.chance.uniform(30, 400)
+        self._weather("refuse", 15, 45)
+        lasts = self.chance.uniform(60, 420)
         rule = FaultRule(kind=FaultKind.SERVER_ERROR)
         desk = self.world.venue.exchange.faults
         desk.add(rule)
@@ -355,6 +360,21 @@ class Trouble:
         box.__dict__["lease"] = leased
         self._for(90, 91)
         return f"{path} {steps} steps behind its next batch"
+
+    def _echo(self) -> str:
+        """Something that was heard in a session that is over is said again."""
+        host = self._live()
+        if host is None or host.engine is None:
+            return "nobody"
+        late = [event for event in self.world.inside.heard if event.session < (host.engine.ledger.open_session or 0)]
+        if not late:
+            return "nothing was heard"
+        event = self.chance.choice(late)
+        try:
+            host.engine.channels.account_events.put_nowait(event)
+        except (ChannelFull, ChannelClosed):
+            return "no room"
+        return f"{type(event).__name__} of session {event.session}"
 
     def _power_cut(self) -> str:
         """The machine goes dark: what was written and not synced may be lost or half there."""
