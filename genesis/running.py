@@ -43,6 +43,7 @@ from genesis.edge.rest import RestDoor, RestKey
 from genesis.edge.run_file import RunFile
 from genesis.edge.run_file import remove as remove_run_file
 from genesis.edge.secrets import Secret
+from genesis.edge.service_manager import ServiceManager
 from genesis.edge.store import Store
 from genesis.edge.store_errors import StoreCorrupt, StoreError, StoreIncomplete
 from genesis.edge.store_thread import StoreThread
@@ -52,6 +53,7 @@ from genesis.job_desk import JobHouse
 from genesis.pacer import Pacer
 from genesis.paper_session import open_paper
 from genesis.post_office import open_post
+from genesis.pulse import Pulse
 from genesis.run_options import CannotStart, ExitCode, Mode, RunOptions
 from genesis.sim_session import SimSession
 from genesis.simulator.exchange import Address, Exchange
@@ -152,6 +154,7 @@ class _Run:
     started: bool = False
     # Where this run's own decisions begin in the journal; a simulated session is summed up over all of its runs.
     begins_after: int = 0
+    watch: LoopWatch | None = None
     stopping: trio.Event = attrs.field(factory=trio.Event)
     hard_exit: HardExit = attrs.field(factory=HardExit)
     clock: Clock = attrs.field(factory=TrioClock)
@@ -165,7 +168,8 @@ class _Run:
             async with contextlib.AsyncExitStack() as stack, trio.open_nursery() as nursery:
                 await nursery.start(self._listen_to_signals)
                 # A loop that stands still can be seen from a thread only; past ten seconds nobody trusts us any more.
-                nursery.start_soon(LoopWatch(_log_block, on_fatal=self.hard_exit.now).run)
+                self.watch = LoopWatch(_log_block, on_fatal=self.hard_exit.now)
+                nursery.start_soon(self.watch.run)
                 try:
                     code = await self._run(nursery, stack, chance)
                 except BaseException as error:
@@ -387,7 +391,9 @@ class _Run:
                     pid=os.getpid(), address=address, mode=options.mode.value, started_ms=self.clock.wall_ms()
                 ).write(options.user_dir.run_file)
                 self._greet(address, tokens)
+            pulse = self._pulse(engine)
             async with trio.open_nursery() as work:
+                work.start_soon(pulse.beat)
                 if self.session is not None:
                     work.start_soon(self._replay, engine)
                 else:
@@ -395,7 +401,9 @@ class _Run:
                 await self.stopping.wait()
                 work.cancel_scope.cancel()
             self._say("stopping: no new orders, open orders stay at the venue")
+            await pulse.end("stopping")
             await engine.supervisor.stop()
+            await pulse.end("stopped")
         finally:
             strategies.close()
             remove_run_file(options.user_dir.run_file)
@@ -418,6 +426,18 @@ class _Run:
         if self.options.mode is not Mode.SIM or self.exchange is None:
             return engine.controls
         return attrs.evolve(engine.controls, chaos=ChaosDesk(engine, self.exchange, nursery).port())
+
+    def _pulse(self, engine: Engine) -> Pulse:
+        assert self.watch is not None, "the loop must be watched before the engine starts"
+        options = self.options
+        return Pulse(
+            manager=ServiceManager.of(options.environment, os.getpid()),
+            path=options.user_dir.health_file,
+            mode=options.mode.value,
+            engine=engine,
+            clock=self.clock,
+            watch=self.watch,
+        )
 
     def _research_market(self) -> str:
         """What a backtest is made on when nobody says: the recording of this session, else the shipped one."""

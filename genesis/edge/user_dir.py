@@ -83,6 +83,11 @@ class UserDir:
         """Where the running engine says how it is reached."""
         return self.root / "run.json"
 
+    @property
+    def health_file(self) -> Path:
+        """Where it says, every few seconds, how it is."""
+        return self.root / "health.json"
+
     def database(self, mode: str) -> Path:
         """`sim`, `paper` and `live` never share one."""
         return self.root / f"{mode}.sqlite"

@@ -160,7 +160,8 @@ class InsideRules:
             return
         engine = host.engine
         stats = engine.stats["connection_private" if private else engine.public_names[0]]
-        if not stats.connected:
+        # Until the flags are agreed upon nobody counts, and what is said to a line that is coming up is asked for anew.
+        if not stats.up:
             return
         sockets, checksums = stats.sockets, stats.bad_checksums
         # Notifications carry no number: one too many or too few, or one that changed places, cannot be seen.
