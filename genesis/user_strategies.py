@@ -13,10 +13,14 @@ from typing import Final
 import attrs
 import msgspec
 
+from genesis.domain.probability import ModelError, read_model
 from genesis.domain.strategies import STRATEGY_KINDS, StrategyShelf
+from genesis.domain.strategies.probability_gated import NAME as GATED
+from genesis.domain.strategies.probability_gated import gated_kind
 from genesis.domain.strategy import StrategyFault, StrategyKind
 from genesis.domain.user_strategy import Bar, Declared, Said, user_kind
 from genesis.edge.child import Child, ChildError, ChildGone, ChildSilent
+from genesis.edge.user_dir import UserDir
 from genesis.strategy_child import Answer, Question
 
 FILE_NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,31}")
@@ -74,7 +78,7 @@ class UserFile:
         if FILE_NAME.fullmatch(name) is None:
             text = f"{self.path.name}: must be named by 1 to 32 of a-z, 0-9 and _, a letter first"
             return StrategyKind.broken(name, text)
-        if name in STRATEGY_KINDS.shipped:
+        if name in STRATEGY_KINDS.shipped or name == GATED:
             return StrategyKind.broken(name, f"{self.path.name}: must differ from the shipped strategies, was not")
         try:
             declared = self._ask(Question(word="describe", deadline_s=self.budget.load_s), self.budget.load_s).declared
@@ -140,8 +144,12 @@ class UserStrategies:
         shelf: StrategyShelf = STRATEGY_KINDS,
         budget: Budget = Budget(),
         on_slow: Callable[[str], None] = lambda _: None,
+        model: Path | None = None,
     ) -> None:
         self.folder = folder
+        self._model_path = model
+        self._model_digest: str | None = None
+        self._model_kind: StrategyKind | None = None
         self.on_slow = on_slow
         self._shelf, self._budget = shelf, budget
         self._files: dict[str, UserFile] = {}
@@ -151,7 +159,8 @@ class UserStrategies:
 
     @property
     def kinds(self) -> dict[str, StrategyKind]:
-        return self._gone | {name: file.kind for name, file in self._files.items()}
+        gated = {} if self._model_kind is None else {self._model_kind.name: self._model_kind}
+        return self._gone | {name: file.kind for name, file in self._files.items()} | gated
 
     def refresh(self) -> tuple[tuple[str, str], ...]:
         """(level, sentence) of every change since the last look; the shelf then has the new kinds."""
@@ -175,10 +184,36 @@ class UserStrategies:
                 told.append(("alarm", f"strategy file cannot be used: {file.kind.fault}"))
             else:
                 told.append(("info", f"strategy {name} was {'read' if old is None else 'read again'}"))
-        if told:
+        told += self._look_at_model()
+        if told or self._model_kind is not self._shelf.users.get(GATED):
             # A broken one with the name of a shipped strategy must not hide it.
             self._shelf.take_up({name: kind for name, kind in self.kinds.items() if name not in self._shelf.shipped})
         return tuple(told)
+
+    def _look_at_model(self) -> list[tuple[str, str]]:
+        """The strategy that is gated by the model, as its file is now."""
+        path = self._model_path
+        if path is None:
+            return []
+        try:
+            data = path.read_bytes()
+        except OSError:
+            data = b""
+        digest = hashlib.sha256(data).hexdigest() if data else ""
+        if digest == self._model_digest:
+            return []
+        first, self._model_digest = self._model_digest is None, digest
+        if not data:
+            text = f"{path} must be there, is not: `genesis model train` makes it"
+            self._model_kind = StrategyKind.broken(GATED, text)
+            return [] if first else [("warning", f"the model is gone: {text}")]
+        try:
+            model = read_model(data, source=path.name)
+            self._model_kind = gated_kind(model, int(digest[:8], 16))
+        except ModelError as error:
+            self._model_kind = StrategyKind.broken(GATED, str(error))
+            return [("alarm", f"the model cannot be used: {error}")]
+        return [("info", f"model {model.name} of {model.symbol} {model.timeframe} was read")]
 
     def _read(self) -> dict[str, tuple[Path, str]]:
         found: dict[str, tuple[Path, str]] = {}
@@ -199,16 +234,22 @@ class UserStrategies:
         self._files.clear()
         self._retired.clear()
         self._gone.clear()
+        self._model_digest, self._model_kind = None, None
         self._shelf.take_up({})
+
+
+def model_path(user_dir: UserDir) -> Path:
+    """The model that trades; `genesis model train` writes it."""
+    return user_dir.models / "probability.json"
 
 
 _OPEN: Final[dict[Path, UserStrategies]] = {}
 
 
-def user_strategies(folder: Path) -> UserStrategies:
-    """The process's one view of a folder, looked at now."""
-    found = _OPEN.get(folder)
+def user_strategies(user_dir: UserDir) -> UserStrategies:
+    """The process's one view of a user directory's strategies and its model, looked at now."""
+    found = _OPEN.get(user_dir.root)
     if found is None:
-        found = _OPEN[folder] = UserStrategies(folder)
+        found = _OPEN[user_dir.root] = UserStrategies(user_dir.strategies, model=model_path(user_dir))
     found.refresh()
     return found

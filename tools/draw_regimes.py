@@ -15,10 +15,8 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from genesis.domain.recording import read_candles
 from genesis.domain.regime import CRASH, HIGH_VOLATILITY, NAMES, RANGE, TREND_DOWN, TREND_UP, replay_regimes
-from genesis.domain.resample import resample_rows
-from genesis.edge.recordings import read_bytes, text_lines
+from genesis.research.candle_rows import on_timeframe, rows_of_files
 from protocols.units import TIMEFRAME_MS
 
 COLOURS: Final = {
@@ -28,12 +26,6 @@ COLOURS: Final = {
     HIGH_VOLATILITY: "#fee08b",
     CRASH: "#d73027",
 }
-
-
-def read_rows(paths: list[Path]) -> npt.NDArray[np.float64]:
-    """float64[n, 6] of candle files, oldest first."""
-    rows = [row for path in paths for row in read_candles(str(path), text_lines(path, read_bytes(path)))]
-    return np.array([(row.open_ms, row.open, row.high, row.low, row.close, row.volume) for row in rows])
 
 
 def table(codes: npt.NDArray[np.float64], rows: npt.NDArray[np.float64]) -> list[str]:
@@ -101,7 +93,7 @@ def main() -> int:
     parser.add_argument("--title", default="")
     parser.add_argument("--out", type=Path)
     asked = parser.parse_args()
-    rows = resample_rows(read_rows(asked.files), TIMEFRAME_MS[asked.timeframe])
+    rows = on_timeframe(rows_of_files(asked.files), asked.timeframe)
     codes, _ = replay_regimes(rows)
     rows, codes = rows[asked.skip :], codes[asked.skip :]
     print("\n".join(table(codes, rows)))

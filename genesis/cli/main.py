@@ -53,6 +53,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "token": ("genesis.cli.token:token", "Make a token for the API, or a link to the page."),
     "config": ("genesis.cli.config:config", "What can be set, what is in force, and setting it."),
     "doctor": ("genesis.cli.doctor:doctor", "Check this installation and its user directory."),
+    "model": ("genesis.cli.model:model", "The probability model: train, validate, show, drift."),
     "strategies": ("genesis.cli.shelves:strategies", "The strategies that settings may name."),
     "data": ("genesis.cli.data:data", "Market data: list, import, download, check, resample."),
 }

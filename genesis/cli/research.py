@@ -363,6 +363,8 @@ def _run_and_read(user_dir: UserDir, recording: str | None, scratch: UserDir) ->
         shutil.copytree(user_dir.config, scratch.config)
     if user_dir.strategies.is_dir():
         shutil.copytree(user_dir.strategies, scratch.strategies)
+    if user_dir.models.is_dir():
+        shutil.copytree(user_dir.models, scratch.models)
     if (user_dir.root / ".env").is_file():
         shutil.copy(user_dir.root / ".env", scratch.root / ".env")
     command = [sys.executable, "-m", "genesis", "run", "--mode", "sim", "--speed", "max", "--port", "0", "--json"]

@@ -21,7 +21,7 @@ def list_strategies(*, reading: Reading | None = None) -> None:
     from genesis.user_strategies import user_strategies
 
     reading = reading or Reading()
-    own = user_strategies(reading.user_dir.strategies)
+    own = user_strategies(reading.user_dir)
     broken = {name: kind.fault for name, kind in own.kinds.items() if kind.fault}
     kinds = sorted((kind for kind in STRATEGY_KINDS.values() if not kind.fault), key=lambda kind: kind.name)
     own.close()
@@ -77,12 +77,13 @@ def new_strategy(
 ) -> None:
     """Write a commented strategy of your own into the user directory."""
     from genesis.domain.strategies import STRATEGY_KINDS
+    from genesis.domain.strategies.probability_gated import NAME as GATED
     from genesis.strategy_template import TEMPLATE, class_name
     from genesis.user_strategies import FILE_NAME
 
     if FILE_NAME.fullmatch(name) is None:
         raise CommandFailed(f"NAME must be 1 to 32 of a-z, 0-9 and _, a letter first, was {name}")
-    if name in STRATEGY_KINDS.shipped:
+    if name in STRATEGY_KINDS.shipped or name == GATED:
         raise CommandFailed(f"NAME must differ from the shipped strategies, was {name}")
     user_dir = (where or Where()).user_dir
     user_dir.create()

@@ -19,7 +19,7 @@ from genesis.domain.risk_history import RiskHistory, settle
 from genesis.domain.risk_rules import judge
 from genesis.domain.risk_rules.activity import MINUTE_MS
 from genesis.domain.risk_rules.results import told
-from genesis.domain.risk_sizing import default_bracket, entry_quantity, exit_quantity
+from genesis.domain.risk_sizing import default_bracket, entry_quantity, exit_quantity, trust_of
 from genesis.domain.risk_state import Facts, Reservation, RiskState, Wish, equity, held_quantity
 from genesis.domain.risk_status import status_of
 from genesis.domain.targeting import settings_for, shadow_for
@@ -294,7 +294,7 @@ class RiskMachine:
         price = self.state.marks[score.symbol]
         atr = score.features.get("atr")
         bracket = default_bracket(settings.risk, price, None if atr is None else exact(atr))
-        quantity = entry_quantity(settings.risk, facts, price)
+        quantity = entry_quantity(settings.risk, facts, price, trust_of(score))
         return self._wish(score, Side.BUY, Purpose.ENTRY, quantity, bracket)
 
     def _exit(self, score: SignalScore) -> Wish:

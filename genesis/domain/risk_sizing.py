@@ -1,5 +1,6 @@
 """How big an entry may be: a fraction of equity, cut to what every limit still has room for."""
 
+import math
 from decimal import Decimal
 
 from genesis.domain.risk_rules.account import CASH_MARGIN
@@ -7,18 +8,27 @@ from genesis.domain.risk_state import Facts
 from genesis.domain.volatility import WILD
 from protocols.orders import Bracket
 from protocols.settings import RiskSettings
-from protocols.units import ZERO, floor_amount, round_price
+from protocols.signals import SignalScore
+from protocols.units import ZERO, exact, floor_amount, round_price
+
+FULL_TRUST = Decimal(1)
 
 
-def entry_quantity(limits: RiskSettings, facts: Facts, price: Decimal) -> Decimal:
-    """Base quantity of a long entry, floored to eight decimals.
+def trust_of(score: SignalScore) -> Decimal:
+    """How much of the usual size a strategy's model is worth lately: its feature `trust`, 1 where there is none."""
+    told = score.features.get("trust", 1.0)
+    return exact(min(1.0, max(0.0, told))) if math.isfinite(told) else ZERO
+
+
+def entry_quantity(limits: RiskSettings, facts: Facts, price: Decimal, trust: Decimal = FULL_TRUST) -> Decimal:
+    """Base quantity of a long entry, floored to eight decimals. `trust` is the part of the usual size, 0 to 1.
 
     When some limit has no room at all, the size that was wished for is returned, so that the rule of that limit denies
     it with its numbers; 0 means that nothing is wished for, the target being held already or equity unknown.
     """
     if price <= 0:
         return ZERO
-    target = limits.position_fraction * facts.equity - facts.position_notional
+    target = limits.position_fraction * trust * facts.equity - facts.position_notional
     if target <= 0:
         return ZERO
     room = min(

@@ -239,6 +239,11 @@ def _kept(running: Running) -> bytes:
     return _ENCODER.encode(kept)
 
 
+def read_checkpoint(payload: bytes) -> StrategyCheckpoint:
+    """A kept state. Raises ValueError on bytes that are none."""
+    return _DECODER.decode(payload)
+
+
 def seen_until(settings: Settings, cells: Iterable[CellWrite]) -> dict[tuple[str, str], int]:
     """What a signal machine with these settings and kept cells has seen; the market cache tells what comes after."""
     machine = SignalMachine(settings)
