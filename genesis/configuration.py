@@ -117,7 +117,7 @@ def load(
 
     The user's strategy files are read first: settings may name them.
     """
-    user_strategies(user_dir)
+    user_strategies(user_dir.strategies)
     layers: list[Layer] = [] if base is None else [attrs.evolve(base, source=Source.BASE)]
     try:
         environment = merged_environment(user_dir, environment, here=here)

@@ -321,7 +321,7 @@ class _Run:
         except ServerError as error:
             raise CannotStart(str(error)) from None
         counters = ServerCounters()
-        strategies = await trio.to_thread.run_sync(user_strategies, options.user_dir)
+        strategies = await trio.to_thread.run_sync(user_strategies, options.user_dir.strategies)
         engine = self.engine = Engine(
             settings=options.settings,
             layers=options.layers,

@@ -20,7 +20,6 @@ from genesis.domain.strategies.probability_gated import gated_kind
 from genesis.domain.strategy import StrategyFault, StrategyKind
 from genesis.domain.user_strategy import Bar, Declared, Said, user_kind
 from genesis.edge.child import Child, ChildError, ChildGone, ChildSilent
-from genesis.edge.user_dir import UserDir
 from genesis.strategy_child import Answer, Question
 
 FILE_NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,31}")
@@ -238,18 +237,18 @@ class UserStrategies:
         self._shelf.take_up({})
 
 
-def model_path(user_dir: UserDir) -> Path:
-    """The model that trades; `genesis model train` writes it."""
-    return user_dir.models / "probability.json"
+def model_path(folder: Path) -> Path:
+    """The model that trades, beside the folder of strategies; `genesis model train` writes it."""
+    return folder.parent / "models" / "probability.json"
 
 
 _OPEN: Final[dict[Path, UserStrategies]] = {}
 
 
-def user_strategies(user_dir: UserDir) -> UserStrategies:
-    """The process's one view of a user directory's strategies and its model, looked at now."""
-    found = _OPEN.get(user_dir.root)
+def user_strategies(folder: Path) -> UserStrategies:
+    """The process's one view of a user directory's strategies and of its model, looked at now."""
+    found = _OPEN.get(folder)
     if found is None:
-        found = _OPEN[user_dir.root] = UserStrategies(user_dir.strategies, model=model_path(user_dir))
+        found = _OPEN[folder] = UserStrategies(folder, model=model_path(folder))
     found.refresh()
     return found

@@ -71,7 +71,7 @@ def train(
         made = fit(rows, training, created_ms=int(time.time() * 1000))
     except ValueError as error:
         raise CommandFailed(str(error)) from None
-    path = out or model_path(user_dir)
+    path = out or model_path(user_dir.strategies)
     if out is None:
         user_dir.create()
     try:
@@ -191,10 +191,10 @@ def _rows(files: tuple[Path, ...], market: str, symbol: str, timeframe: str, dat
     from genesis.domain.recording import RecordingError
     from genesis.edge.recordings import RecordingUnreadable
     from genesis.markets import load_market
-    from genesis.research.candle_rows import on_timeframe, rows_of_files, rows_of_recording
+    from genesis.research.candle_rows import on_timeframe, rows_of_files, rows_of_market
 
     try:
-        minutes = rows_of_files(files) if files else rows_of_recording(load_market(market, data), symbol)
+        minutes = rows_of_files(files) if files else rows_of_market(load_market(market, data), symbol)
     except (RecordingError, RecordingUnreadable) as error:
         raise CommandFailed(str(error), ExitCode.NOT_FOUND) from None
     return on_timeframe(minutes, timeframe)
@@ -204,7 +204,7 @@ def _model(file: Path | None, where: Where | None) -> "Model":
     from genesis.domain.probability import ModelError, read_model
     from genesis.user_strategies import model_path
 
-    path = file or model_path((where or Where()).user_dir)
+    path = file or model_path((where or Where()).user_dir.strategies)
     try:
         return read_model(path.read_bytes(), source=str(path))
     except OSError as error:

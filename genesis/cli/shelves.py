@@ -21,7 +21,7 @@ def list_strategies(*, reading: Reading | None = None) -> None:
     from genesis.user_strategies import user_strategies
 
     reading = reading or Reading()
-    own = user_strategies(reading.user_dir)
+    own = user_strategies(reading.user_dir.strategies)
     broken = {name: kind.fault for name, kind in own.kinds.items() if kind.fault}
     kinds = sorted((kind for kind in STRATEGY_KINDS.values() if not kind.fault), key=lambda kind: kind.name)
     own.close()

@@ -6,10 +6,11 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from genesis.domain.recording import CandleRecording, RecordingError, read_candles
+from genesis.domain.recording import RecordingError, read_candles
 from genesis.domain.replay import CandleRow
 from genesis.domain.resample import resample_rows
 from genesis.edge.recordings import read_bytes, text_lines
+from genesis.research.bars import BarRecording
 from protocols.units import TIMEFRAME_MS, Symbol
 
 Floats = npt.NDArray[np.float64]
@@ -31,11 +32,14 @@ def rows_of_files(paths: Sequence[Path]) -> Floats:
     return np.concatenate(parts)
 
 
-def rows_of_recording(recording: CandleRecording, symbol: str) -> Floats:
-    """One symbol's minutes with what came before. Raises ValueError when it is not in the recording."""
-    if symbol not in recording.rows:
-        raise ValueError(f"symbol must be one of {', '.join(recording.rows)}, was {symbol}")
-    return rows_of((*recording.history.get(Symbol(symbol), ()), *recording.rows[Symbol(symbol)]))
+def rows_of_market(market: BarRecording, symbol: str) -> Floats:
+    """One symbol's minutes with what came before. Raises ValueError when it is not in the market."""
+    if symbol not in market.rows:
+        raise ValueError(f"symbol must be one of {', '.join(market.rows)}, was {symbol}")
+    parts = [part for part in (market.history.get(Symbol(symbol)), market.rows[Symbol(symbol)]) if part is not None]
+    return np.concatenate(
+        [np.column_stack((one.open_ms, one.open, one.high, one.low, one.close, one.volume)) for one in parts]
+    ).astype(np.float64)
 
 
 def on_timeframe(minutes: Floats, timeframe: str) -> Floats:
