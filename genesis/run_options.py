@@ -47,7 +47,8 @@ class RunOptions:
     `recording` is a file, the name of a shipped recording, or None for the default one; it counts in mode `sim` only.
     `layers` built `settings` and build them again with a stored version on top. `environment` holds secrets, so it does
     not show in `repr`. `fresh` puts an unfinished simulated session away and begins a new one. `confirmed` says that a
-    person agreed to trade real money in mode `live`.
+    person agreed to trade real money in mode `live`. `open_access` asks nobody for a token; `token_minutes` is how long
+    one lives whose asker did not say.
     """
 
     mode: Mode
@@ -61,6 +62,8 @@ class RunOptions:
     seed: int = 0
     json: bool = False
     dev: bool = False
+    open_access: bool = False
+    token_minutes: float | None = None
     fresh: bool = False
     confirmed: bool = False
 

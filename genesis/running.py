@@ -5,6 +5,7 @@ import errno
 import importlib.metadata
 import os
 import signal
+import ssl
 import sys
 import time
 from collections.abc import Callable
@@ -65,14 +66,15 @@ from genesis.summary import Summary, decision_lines, show, summarise
 from genesis.user_strategies import user_strategies
 from protocols.bitfinex.errors import BitfinexError
 from protocols.journal import ReadCells
+from protocols.settings import WebSettings
 from web.app import create_app
 from web.controls import Controls
-from web.guard import hosts_for
+from web.guard import ANY_ADDRESS, hosts_for
 from web.keyring import KeyringError, open_keyring, with_signing_secret
 from web.models import EngineStatus, ReplayProgress
-from web.server import ServerCounters, ServerError, ServerLimits, open_listeners, port_of
+from web.server import ServerCounters, ServerError, ServerLimits, is_loopback, open_listeners, port_of
 from web.site import Site
-from web.tokens import Scope, Tokens
+from web.tokens import DEFAULT_LIFE_S, Scope, Tokens
 
 SHUTDOWN_S: Final = 15.0
 """From the signal to the end of the process, whatever a client or an actor does."""
@@ -316,10 +318,11 @@ class _Run:
     ) -> ExitCode:
         options = self.options
         web = options.settings.web
+        tls = _tls(web)
         try:
-            listeners = await open_listeners(web.host, web.port)
+            listeners = await open_listeners(web.host, web.port, tls=tls)
         except ServerError as error:
-            raise CannotStart(str(error)) from None
+            raise CannotStart(str(error), ExitCode.CONFIGURATION if tls is None else ExitCode.ERROR) from None
         counters = ServerCounters()
         strategies = await trio.to_thread.run_sync(user_strategies, options.user_dir.strategies)
         engine = self.engine = Engine(
@@ -358,7 +361,9 @@ class _Run:
             tokens=tokens,
             clock=self.clock,
             chance=chance.port("web"),
-            hosts=hosts_for([host], port_of(listeners)),
+            hosts=hosts_for([host, *web.names], port_of(listeners)),
+            loopback=is_loopback(web.host),
+            open_access=options.open_access,
             hub=engine.hub,
             server_counters=counters,
             desk=trading_desk(
@@ -372,9 +377,11 @@ class _Run:
                 ),
             ),
         )
-        site = Site(app=app, listeners=listeners, counters=counters, limits=ServerLimits())
+        site = Site(app=app, listeners=listeners, counters=counters, limits=ServerLimits(), tls=tls)
         engine.serve_web = site.serve
-        address = f"http://{host}:{site.port}"
+        # A wildcard is no address to open; the first name is, and else this machine's own.
+        shown = host if host not in ANY_ADDRESS else next(iter(web.names), "127.0.0.1")
+        address = f"{site.scheme}://{shown}:{site.port}"
         try:
             nursery.start_soon(self._stop_when_asked, engine)
             try:
@@ -545,7 +552,8 @@ class _Run:
             keyring=keyring,
             clock=self.clock,
             random_bytes=os.urandom,
-            dev=options.dev,
+            dev=options.dev or options.open_access,
+            default_life_s=DEFAULT_LIFE_S if options.token_minutes is None else 60 * options.token_minutes,
             ticket_scope=Scope.ADMIN if options.mode is Mode.SIM else Scope.TRADE,
         )
 
@@ -557,6 +565,7 @@ class _Run:
             version=VERSION,
             state="stopping" if self.stopping.is_set() else "running" if ready else "starting",
             dev=options.dev,
+            auth_required=not options.open_access,
             instance=options.user_dir.root.name,
             started_ms=self.started_ms,
             uptime_s=trio.current_time() - self.started_at,
@@ -620,6 +629,22 @@ class _Run:
                 elif now - asked_at >= SAME_ASKING_S:
                     # Asked twice: whoever asks means it.
                     self.hard_exit.now(f"second {signal.Signals(number).name}")
+
+
+def _tls(web: WebSettings) -> ssl.SSLContext | None:
+    """None without a certificate. Raises CannotStart when the files are not a certificate and its key."""
+    if not web.tls_certificate and not web.tls_key:
+        return None
+    if not web.tls_certificate or not web.tls_key:
+        raise CannotStart("web.tls_certificate and web.tls_key must be given together", ExitCode.CONFIGURATION)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    try:
+        context.load_cert_chain(web.tls_certificate, web.tls_key)
+    except (OSError, ssl.SSLError) as error:
+        text = f"web.tls_certificate and web.tls_key must be PEM files that belong together: {error}"
+        raise CannotStart(text, ExitCode.CONFIGURATION) from None
+    return context
 
 
 async def _trust(door: RestDoor) -> None:

@@ -109,8 +109,13 @@ class ConnectionSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class WebSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Beyond loopback the page needs TLS: a certificate and its key, both PEM files. `names` are more Host values."""
+
     host: str = "127.0.0.1"
     port: int = 8000
+    tls_certificate: str = ""
+    tls_key: str = ""
+    names: tuple[str, ...] = ()
 
 
 class VenueSettings(msgspec.Struct, frozen=True, kw_only=True):

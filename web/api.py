@@ -22,11 +22,15 @@ from web.sysinfo import SystemWatch
 from web.tokens import Claims, Scope, TokenError, Tokens
 
 BEARER: Final = "bearer "
+ANONYMOUS: Final = "anonymous"
 
 
 @attrs.define(kw_only=True)
 class Api:
-    """Everything the web was given, in one place. `stopping` belongs to the server that runs now, and says drain."""
+    """Everything the web was given, in one place. `stopping` belongs to the server that runs now, and says drain.
+
+    With `open_access` nobody is asked for a token: only a simulation on loopback may have it.
+    """
 
     readers: Readers
     controls: Controls
@@ -41,6 +45,7 @@ class Api:
     replays: Replays = attrs.field(factory=Replays)
     stopping: trio.Event = attrs.field(factory=trio.Event)
     loopback: bool = True
+    open_access: bool = False
     turnstile: trio.Lock = attrs.field(factory=trio.Lock)
     requests: RateLimit = attrs.field(factory=RateLimit)
     lockout: Lockout = attrs.field(factory=Lockout)
@@ -59,7 +64,7 @@ class Api:
         The token is looked at first and the lock-out after: bad guesses at this address never keep the owner out.
         """
         if bearer is None:
-            return None
+            return self.everybody() if self.open_access else None
         now = self.clock.now()
         try:
             claims = self.tokens.verify(bearer)
@@ -71,6 +76,20 @@ class Api:
             self.metrics.token_failures.inc()
             raise ApiError(401, str(error), headers={"WWW-Authenticate": 'Bearer error="invalid_token"'}) from None
         return claims
+
+    def everybody(self) -> Claims:
+        """What a caller without a token may do where none is asked for."""
+        now_s = self.clock.wall_ms() // 1000
+        key = self.tokens.keyring.signing_key.kid
+        return Claims(
+            subject=ANONYMOUS,
+            scope=Scope.ADMIN,
+            jti=ANONYMOUS,
+            issued_s=now_s,
+            expires_s=now_s + 3600,
+            auth_s=now_s,
+            kid=key,
+        )
 
     def admit(self, claims: Claims | None, address: str, scope: Scope | None) -> None:
         """Raises ApiError unless the caller may use a route of this scope, and has not asked too often."""
@@ -118,7 +137,7 @@ class Call:
 
     @property
     def subject(self) -> str:
-        return self.claims.subject if self.claims is not None else "anonymous"
+        return self.claims.subject if self.claims is not None else ANONYMOUS
 
 
 Handler = Callable[[Api, Call], Awaitable[msgspec.Struct]]

@@ -57,11 +57,13 @@ def create_app(
     hub: Hub | None = None,
     server_counters: ServerCounters | None = None,
     loopback: bool = True,
+    open_access: bool = False,
     desk: Desk | None = None,
 ) -> QuartTrio:
     """The web of one engine. `hosts` are the Host values it answers to (`web.guard.hosts_for`).
 
     `hub` is what the web actor publishes to; `loopback` says that nobody beyond this machine can reach the listeners.
+    `open_access` asks nobody for a token; only a simulation on loopback may have it.
     The `Api` it works with is `app.config["API"]`.
     """
     hub = hub if hub is not None else Hub()
@@ -75,6 +77,7 @@ def create_app(
         hub=hub,
         metrics=Metrics.over(readers, hub, counters),
         loopback=loopback,
+        open_access=open_access,
         desk=desk if desk is not None else Desk(),
         routes=ROUTES,
     )

@@ -184,7 +184,7 @@ class MintBody(Strict, frozen=True, kw_only=True):
 
     user_id: NameText = "user"
     scope: Annotated[str, msgspec.Meta(pattern="^(read|trade|admin)$")] = "read"
-    expiry_hours: Annotated[float, msgspec.Meta(gt=0, le=8760)] = 1.0
+    expiry_hours: Annotated[float, msgspec.Meta(gt=0, le=8760)] | None = None
 
 
 class TicketBody(Strict, frozen=True, kw_only=True):

@@ -5,6 +5,7 @@ ticker, a newer state of one order). Messages without one (notices, trades) keep
 are too many the oldest is dropped and counted, and the client is told how many it missed. Publishing never waits.
 """
 
+from collections import deque
 from collections.abc import Hashable, Iterable
 from typing import Any, Final
 
@@ -35,6 +36,10 @@ TOPICS: Final = (
 )
 """Everything that can be subscribed to, by its name on the wire."""
 
+RESUMABLE: Final = frozenset({"order", "trade", "signal", "verdict", "notification", "regime"})
+"""Topics that tell what happened, not what is: their newest messages are kept for clients that come back."""
+
+KEPT: Final = 500
 QUEUE_LIMIT: Final = 500
 FRAME_MESSAGES: Final = 200
 """Messages that go out in one frame at most."""
@@ -54,7 +59,7 @@ class Published:
 
 
 def encode_message(topic: str, kind: str, sequence: int, data: Any) -> bytes:
-    """`{"topic","kind","seq","data"}`; kind is snapshot, update, or missed."""
+    """`{"topic","kind","seq","data"}`; kind is snapshot, update, resumed, direct, or missed."""
     return b'{"topic":"%s","kind":"%s","seq":%d,"data":%s}' % (topic.encode(), kind.encode(), sequence, _encode(data))
 
 
@@ -121,6 +126,7 @@ class Hub:
     sequences: dict[str, int] = attrs.field(factory=dict)
     published_total: int = 0
     _subscribers: dict[Subscriber, None] = attrs.field(factory=dict)
+    _kept: dict[str, deque[Published]] = attrs.field(factory=lambda: {topic: deque(maxlen=KEPT) for topic in RESUMABLE})
 
     @property
     def subscribers(self) -> Iterable[Subscriber]:
@@ -139,17 +145,34 @@ class Hub:
         """The number of the newest message of a topic; a snapshot taken now carries it."""
         return self.sequences.get(topic, 0)
 
+    def since(self, topic: str, sequence: int) -> list[Published] | None:
+        """Every message of a topic behind `sequence`; None when some of them are not kept, or it is of the future."""
+        kept = self._kept.get(topic)
+        newest = self.sequence(topic)
+        if kept is None or sequence > newest:
+            return None
+        oldest = kept[0].sequence if kept else newest + 1
+        if sequence + 1 < oldest:
+            return None
+        return [message for message in kept if message.sequence > sequence]
+
     def publish(self, topic: str, data: Any, *, key: Hashable | None = None, place: tuple[str, ...] = ()) -> None:
-        """Give `data` to everybody who asked for the topic. Encodes once, and only if somebody did."""
+        """Give `data` to everybody who asked for the topic. Encodes once, and only what is kept or was asked for."""
         sequence = self.sequences.get(topic, 0) + 1
         self.sequences[topic] = sequence
         self.published_total += 1
         message: Published | None = None
+        if topic in RESUMABLE:
+            message = self._made(topic, sequence, data, key, place)
+            self._kept[topic].append(message)
         for subscriber in self._subscribers:
             if topic not in subscriber.topics:
                 continue
             if message is None:
-                body = encode_message(topic, "update", sequence, data)
-                message = Published(topic=topic, sequence=sequence, key=key, place=place, body=body)
+                message = self._made(topic, sequence, data, key, place)
             if subscriber.wants(message):
                 subscriber.offer(message)
+
+    def _made(self, topic: str, sequence: int, data: Any, key: Hashable | None, place: tuple[str, ...]) -> Published:
+        body = encode_message(topic, "update", sequence, data)
+        return Published(topic=topic, sequence=sequence, key=key, place=place, body=body)

@@ -40,7 +40,7 @@ async def mint(api: Api, call: Call) -> TokenAnswer:
             call.bearer,
             subject=body.user_id,
             scope=Scope.named(body.scope),
-            life_s=body.expiry_hours * 3600,
+            life_s=api.tokens.default_life_s if body.expiry_hours is None else body.expiry_hours * 3600,
             loopback=api.loopback,
         )
     except NoProof as error:

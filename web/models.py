@@ -29,13 +29,15 @@ class ReplayProgress(msgspec.Struct, frozen=True, kw_only=True):
 class EngineStatus(msgspec.Struct, frozen=True, kw_only=True):
     """The engine in one value. `speed` is text because "max" is no number; `venue_ms` is 0 before the first frame.
 
-    `dev` is true when tokens are minted without proof: every page then says so.
+    `dev` is true when tokens are minted without proof, `auth_required` false when none is asked for: every page then
+    says so.
     """
 
     mode: str
     version: str
     state: str = "running"
     dev: bool = False
+    auth_required: bool = True
     instance: str = ""
     started_ms: int = 0
     uptime_s: float = 0.0
@@ -68,6 +70,7 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
     mode: str
     version: str
     dev: bool
+    auth_required: bool = True
     parts: tuple[HealthPart, ...] = ()
 
 

@@ -98,7 +98,7 @@ async def open_listeners(
     host: str, port: int, *, tls: ssl.SSLContext | None = None, allow_remote: bool = False
 ) -> list[trio.SocketListener]:
     """Listen on `host`; port 0 takes a free one. Raises PortTaken or UnsafeListener with a sentence for the user."""
-    if not _is_loopback(host) and tls is None and not allow_remote:
+    if not is_loopback(host) and tls is None and not allow_remote:
         raise UnsafeListener(
             f"the web address must be a loopback address (127.0.0.1) unless TLS is configured, was {host}"
         )
@@ -112,7 +112,7 @@ async def open_listeners(
         raise
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
     if host == "localhost":
         return True
     try:

@@ -3,6 +3,8 @@
 Client: `{"op":"auth","token":"..."}` first (or the subprotocols `genesis.v2` and `bearer.<token>`), then
 `{"op":"subscribe","topics":[...],"symbol":"tBTCUSD","timeframe":"1m"}`, `unsubscribe`, `ping`, and `auth` again with a
 fresh token before the old one expires.
+After a lost connection `{"op":"subscribe","topics":[...],"epoch":"...","since":{"trade":17}}` goes on where it stopped:
+a topic that still knows what came after its number says `resumed` and tells that, any other begins with a snapshot.
 Server: frames `{"frame":n,"messages":[{"topic","kind","seq","data"},...]}`; `frame` rises by one, `seq` by topic.
 """
 
@@ -13,7 +15,7 @@ import msgspec
 import trio
 from quart import websocket
 
-from web.api import Api
+from web.api import ANONYMOUS, Api
 from web.bodies import SymbolText
 from web.errors import ApiError
 from web.feed import snapshot
@@ -72,6 +74,8 @@ class ClientSays(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     symbol: SymbolText | None = None
     timeframe: Annotated[str, msgspec.Meta(pattern="^[0-9]{1,2}[mhDWM]$")] | None = None
     id: int | None = None
+    epoch: Annotated[str, msgspec.Meta(max_length=40)] | None = None
+    since: dict[TopicName, Annotated[int, msgspec.Meta(ge=0)]] = {}
 
 
 class _Close(Exception):
@@ -135,6 +139,9 @@ class Conversation:
         return (end[0].code, end[0].reason) if end else (1000, "")
 
     async def _authenticate(self, bearer: str | None) -> None:
+        if bearer is None and self._api.open_access:
+            self._accept(self._api.everybody())
+            return
         if bearer is None:
             with trio.move_on_after(AUTH_WITHIN_S) as scope:
                 said = self._parse(await self._receive())
@@ -151,18 +158,27 @@ class Conversation:
             self._api.admit(claims, self._address, None)
         except ApiError as error:
             raise _Close(UNAUTHORIZED, error.message) from None
-        self._claims = claims
         if claims is not None:
-            self._tell(
-                "session",
-                {
-                    "scope": claims.scope.word,
-                    "user_id": claims.subject,
-                    "expires_ms": claims.expires_s * 1000,
-                    "dev": self._api.tokens.dev,
-                    "topics": TOPICS,
-                },
-            )
+            self._accept(claims)
+
+    def _accept(self, claims: Claims) -> None:
+        self._claims = claims
+        self._tell(
+            "session",
+            {
+                "scope": claims.scope.word,
+                "user_id": claims.subject,
+                "expires_ms": claims.expires_s * 1000,
+                "dev": self._api.tokens.dev,
+                "epoch": self._epoch,
+                "topics": TOPICS,
+            },
+        )
+
+    @property
+    def _epoch(self) -> str:
+        """Sequence numbers begin anew with each process."""
+        return str(self._api.readers.status().started_ms)
 
     def _tell(self, topic: str, data: object) -> None:
         self._subscriber.tell(encode_message(topic, "direct", 0, data))
@@ -207,9 +223,25 @@ class Conversation:
             if len(places) > MAX_PLACES:
                 raise _Close(BAD_MESSAGE, f"at most {MAX_PLACES} symbols for a topic")
             subscriber.topics.add(topic)
+            if said.epoch == self._epoch and topic in said.since and self._resume(topic, said.since[topic]):
+                continue
             # The snapshot carries the sequence it is as new as: what is published from now on has a higher one.
             data = snapshot(self._api.readers, topic, {place} if place else set())
             subscriber.tell(encode_message(topic, "snapshot", self._api.hub.sequence(topic), data))
+
+    def _resume(self, topic: str, seq: int) -> bool:
+        """Tell what was missed of a topic since `seq`; False when that is not known any more."""
+        missed = self._api.hub.since(topic, seq)
+        if missed is None:
+            return False
+        wanted = [message for message in missed if self._subscriber.wants(message)]
+        if len(wanted) > self._subscriber.limit:
+            return False
+        newest = self._api.hub.sequence(topic)
+        self._subscriber.tell(encode_message(topic, "resumed", newest, len(wanted)))
+        for message in wanted:
+            self._subscriber.tell(message.body)
+        return True
 
     def _unsubscribe(self, said: ClientSays) -> None:
         place = tuple(part for part in (said.symbol, said.timeframe) if part is not None)
@@ -247,6 +279,8 @@ class Conversation:
             claims = self._claims
             if claims is None:
                 raise _Close(UNAUTHORIZED, "no token")
+            if claims.jti == ANONYMOUS:
+                continue
             if self._api.clock.wall_ms() >= claims.expires_s * 1000:
                 raise _Close(UNAUTHORIZED, "the token has expired")
             if self._api.tokens.is_revoked(claims):

@@ -33,6 +33,10 @@ MAX_TICKETS: Final = 100
 _JTI = re.compile(r"^[0-9a-f]{32}$")
 
 
+DEFAULT_LIFE_S: Final = 3600.0
+"""How long a token lives whose asker did not say."""
+
+
 class Scope(IntEnum):
     """What a token may do; each scope includes the ones below it."""
 
@@ -100,6 +104,7 @@ class Tokens:
     dev: bool = False
     ticket_scope: Scope = Scope.ADMIN
     max_scope: Scope = Scope.ADMIN
+    default_life_s: float = DEFAULT_LIFE_S
     _tickets: dict[str, float] = attrs.field(factory=dict, init=False)
 
     def _now_s(self) -> float:

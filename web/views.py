@@ -78,7 +78,14 @@ def health_of(api: Api) -> Health:
         word = "down"
     elif status.state == "starting":
         word = "starting"
-    return Health(status=word, mode=status.mode, version=status.version, dev=api.tokens.dev, parts=tuple(parts))
+    return Health(
+        status=word,
+        mode=status.mode,
+        version=status.version,
+        dev=api.tokens.dev,
+        auth_required=not api.open_access,
+        parts=tuple(parts),
+    )
 
 
 async def status(api: Api, call: Call) -> EngineStatus:

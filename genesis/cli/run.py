@@ -108,6 +108,10 @@ def options_of(
     if dev and (mode is not Mode.SIM or settings.web.host not in LOOPBACK):
         text = f"--dev needs mode sim on loopback, was mode {mode} on {settings.web.host}"
         raise CommandFailed(text, ExitCode.CONFIGURATION)
+    open_access = not _auth_required(configuration.environment)
+    if open_access and (mode is not Mode.SIM or settings.web.host not in LOOPBACK):
+        text = f"AUTH_REQUIRED=False needs mode sim on loopback, was mode {mode} on {settings.web.host}"
+        raise CommandFailed(text, ExitCode.CONFIGURATION)
     if mode is Mode.LIVE:
         _must_be_meant(live, configuration)
     return RunOptions(
@@ -122,6 +126,8 @@ def options_of(
         seed=seed,
         json=json,
         dev=dev,
+        open_access=open_access,
+        token_minutes=_token_minutes(configuration.environment),
         fresh=fresh,
         confirmed=mode is Mode.LIVE,
     )
@@ -136,6 +142,32 @@ def _secrets(configuration: Configuration, user_dir: UserDir, mode: Mode) -> Map
         return with_secrets(configuration.environment, names, user_dir)
     except SecretRefused as error:
         raise CommandFailed(str(error), ExitCode.CONFIGURATION) from None
+
+
+def _auth_required(environment: Mapping[str, str]) -> bool:
+    """`AUTH_REQUIRED`; without it, yes. Raises CommandFailed on what is neither yes nor no."""
+    text = environment.get("AUTH_REQUIRED", "").strip()
+    if text.lower() in ("", "true", "1", "yes", "on"):
+        return True
+    if text.lower() in ("false", "0", "no", "off"):
+        return False
+    raise CommandFailed(f"AUTH_REQUIRED must be True or False, was {text[:40]}", ExitCode.CONFIGURATION)
+
+
+def _token_minutes(environment: Mapping[str, str]) -> float | None:
+    """`ACCESS_TOKEN_EXPIRE_MINUTES`. Raises CommandFailed unless it is a number of minutes of at most a day."""
+    text = environment.get("ACCESS_TOKEN_EXPIRE_MINUTES", "").strip()
+    if not text:
+        return None
+    try:
+        minutes = float(text)
+    except ValueError:
+        minutes = math.nan
+    if not 1 <= minutes <= 1440:
+        raise CommandFailed(
+            f"ACCESS_TOKEN_EXPIRE_MINUTES must be a number from 1 to 1440, was {text[:40]}", ExitCode.CONFIGURATION
+        )
+    return minutes
 
 
 def speed_of(text: str) -> float:

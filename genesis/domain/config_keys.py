@@ -338,6 +338,9 @@ _ROWS: Final[Mapping[str, Mapping[str, Any]]] = {
     ),
     "web.host": _row("", "Address on which the page and the API listen", check=_host, applies=_RESTART),
     "web.port": _row("", "Port of the page and the API; 0 takes a free one", "0", "65535", applies=_RESTART),
+    "web.tls_certificate": _row("", "PEM file of the page's certificate chain; empty: no TLS", applies=_RESTART),
+    "web.tls_key": _row("", "PEM file of the certificate's key", applies=_RESTART),
+    "web.names": _row("", "Names under which other machines reach the page", applies=_RESTART),
     "venue.public_ws_uri": _row(
         "", "Public market socket", check=_ws_uri, applies=_RESTART, alias="BITFINEX_WS_PUBLIC_URI"
     ),

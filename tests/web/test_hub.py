@@ -6,7 +6,7 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from web.hub import Hub, Subscriber
+from web.hub import KEPT, Hub, Subscriber
 
 
 def decoded(bodies: list[bytes]) -> list[dict[str, Any]]:
@@ -83,3 +83,19 @@ async def test_a_subscriber_waits_until_it_is_told_something() -> None:
     await subscriber.wait()
     assert len(subscriber.take()) == 1
     assert subscriber.depth == 0
+
+
+def test_what_happened_is_kept_for_who_comes_back_as_far_as_it_reaches() -> None:
+    hub = Hub()
+    for number in range(KEPT + 5):
+        hub.publish("trade", number)
+    newest = hub.sequence("trade")
+    missed = hub.since("trade", newest - 2)
+    assert missed is not None
+    assert [message["data"] for message in decoded([one.body for one in missed])] == [KEPT + 3, KEPT + 4]
+    assert hub.since("trade", newest) == []
+    assert hub.since("trade", 5) is not None
+    assert hub.since("trade", 4) is None, "one of them is not kept any more"
+    assert hub.since("trade", newest + 1) is None
+    assert hub.since("ticker", 0) is None
+    assert hub.since("order", 0) == []

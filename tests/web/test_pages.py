@@ -1,10 +1,6 @@
 """Every page's main task in a real browser, on a whole engine with its exchange, as a user starts it."""
 
 import json
-import os
-import signal
-import subprocess
-import sys
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -15,6 +11,7 @@ from typing import Any
 import attrs
 import pytest
 
+from tests.web.running import a_run
 from tests.web.test_page import BROWSERS, PATIENCE_MS, Watched
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
@@ -22,7 +19,6 @@ expect = sync_api.expect
 # One engine and one browser serve all of it: the tests of this file stay in one worker.
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("pages")]
 
-PROGRAM = Path(sys.executable).with_name("genesis")
 PAGES = ("overview", "chart", "orders", "risk", "account", "signals", "decisions", "observability")
 ORDER_IS_BELOW = """async ([path, token, price]) => {
     const told = await fetch(path, { headers: { Authorization: `Bearer ${token}` } });
@@ -88,35 +84,19 @@ class Running:
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     home = tmp_path_factory.mktemp("home")
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("GENESIS_", "BITFINEX_"))}
-    process = subprocess.Popen(
-        [PROGRAM, "run", "--port", "0", "--speed", "60", "--data-dir", home],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-        cwd=home,
-        env={**environment, "GENESIS_LOGS__LEVEL": "error"},
-    )
-    try:
-        assert process.stdout is not None
-        link = next(line for line in process.stdout if line.startswith("page: ")).split()[1]
-        base = link.split("/?")[0]
+    path = next((path for path in BROWSERS if Path(path).exists()), None)
+    with a_run(home) as base, sync_api.sync_playwright() as playwright:
         secret = json.loads((home / "secrets" / "web.json").read_text())["bootstrap_secret"]
-        path = next((path for path in BROWSERS if Path(path).exists()), None)
-        with sync_api.sync_playwright() as playwright:
-            browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-            try:
-                made = Running(base, secret, browser)
-                # What the tests find must be theirs: strategies speak, and enter nothing.
-                for name in ("btc-ema", "eth-ema"):
-                    lock = {"strategy": name, "reason": "this is a test"}
-                    made.call("POST", "/api/v2/risk/unified/locks", made.token(), lock)
-                yield made
-            finally:
-                browser.close()
-    finally:
-        process.send_signal(signal.SIGINT)
-        process.communicate(timeout=30)
+        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        try:
+            made = Running(base, secret, browser)
+            # What the tests find must be theirs: strategies speak, and enter nothing.
+            for name in ("btc-ema", "eth-ema"):
+                lock = {"strategy": name, "reason": "this is a test"}
+                made.call("POST", "/api/v2/risk/unified/locks", made.token(), lock)
+            yield made
+        finally:
+            browser.close()
 
 
 def open_page(page: Any, name: str) -> None:

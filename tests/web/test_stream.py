@@ -276,3 +276,32 @@ async def test_a_client_that_vanishes_is_forgotten() -> None:
                 scope.cancel()
                 await trio.sleep_forever()
         await until(lambda: len(served.hub) == 0)
+
+
+async def test_a_client_that_comes_back_is_told_only_what_it_missed() -> None:
+    async with a_server() as served:
+        token = served.token()
+        async with listening(served) as listener:
+            await listener.say(op="auth", token=token)
+            epoch = (await listener.hear())["data"]["epoch"]
+            await listener.say(op="subscribe", topics=["trade"])
+            assert (await listener.hear_topic("trade"))["kind"] == "snapshot"
+            publish_event(served.hub, a_fill(100))
+            seen = (await listener.hear_topic("trade"))["seq"]
+        for number in (101, 102):
+            publish_event(served.hub, a_fill(number))
+        async with listening(served, token) as listener:
+            await listener.say(op="subscribe", topics=["trade", "wallet"], epoch=epoch, since={"trade": seen})
+            resumed = await listener.hear_topic("trade")
+            assert (resumed["kind"], resumed["data"]) == ("resumed", 2)
+            missed = [await listener.hear_topic("trade") for _ in range(2)]
+            assert [(one["kind"], one["data"]["trade_id"]) for one in missed] == [("update", 101), ("update", 102)]
+            publish_event(served.hub, a_fill(103))
+            assert (await listener.hear_topic("trade"))["seq"] == missed[-1]["seq"] + 1
+        async with listening(served, token) as listener:
+            await listener.say(op="subscribe", topics=["trade"], epoch="another process", since={"trade": seen})
+            assert (await listener.hear_topic("trade"))["kind"] == "snapshot"
+            await listener.say(op="subscribe", topics=["trade"], epoch=epoch, since={"trade": 10**9})
+            assert (await listener.hear_topic("trade"))["kind"] == "snapshot"
+            await listener.say(op="subscribe", topics=["wallet"], epoch=epoch, since={"wallet": 0})
+            assert (await listener.hear_topic("wallet"))["kind"] == "snapshot"

@@ -35,7 +35,7 @@ function useLog() {
 }
 
 // The seed's four lights: open or paused with the next opening, the breaker, the WebSocket.
-function StatusRow({ risk, linked, dev, mode, advanced, onAdvanced }) {
+function StatusRow({ risk, linked, dev, open: unlocked, mode, advanced, onAdvanced }) {
   const tr = useWords();
   const windows = risk && risk.windows;
   const stopped = risk && (risk.paused || risk.state !== "ACTIVE");
@@ -50,7 +50,7 @@ function StatusRow({ risk, linked, dev, mode, advanced, onAdvanced }) {
     <span class="grow"></span>
     <label class="switch"><input type="checkbox" checked=${advanced} onChange=${(event) => onAdvanced(event.target.checked)} /> ${tr("Show advanced")}</label>
     <a href="/">${tr("The page")}</a><a href="/docs">API</a>
-  </header>${dev && html`<aside class="banner warn" aria-label="dev">${tr("Dev mode: tokens are given without proof. Simulated money only.")}</aside>`}`;
+  </header>${unlocked ? html`<aside class="banner warn" aria-label="dev">${tr("No token is asked for (AUTH_REQUIRED=False). Simulated money only.")}</aside>` : dev && html`<aside class="banner warn" aria-label="dev">${tr("Dev mode: tokens are given without proof. Simulated money only.")}</aside>`}`;
 }
 
 function Console() {
@@ -146,7 +146,7 @@ function Console() {
     }
     await asked(free.method, free.path, free.method === "GET" ? undefined : body);
   };
-  return html`<${StatusRow} risk=${risk} linked=${linked} dev=${health.dev} mode=${health.mode} advanced=${advanced} onAdvanced=${flip} />
+  return html`<${StatusRow} risk=${risk} linked=${linked} dev=${health.dev} open=${health.auth_required === false} mode=${health.mode} advanced=${advanced} onAdvanced=${flip} />
   <main class="console"><div class="column">
     <${Card} id="token" title=${tr("Token")} tools=${token && html`<${Chip} tone="good">${token.slice(0, 8)}…<//>`}>
       <${Form} onSubmit=${getToken} label=${tr("Token")} buttons=${html`<button type="submit" class="primary">${tr("Get JWT")}</button><button type="button" disabled=${!token} onClick=${linked ? () => socket.current && socket.current.close(1000) : connect}>${tr(linked ? "Disconnect" : "Connect WS")}</button>`}>

@@ -146,6 +146,7 @@ export function Header({ onHelp }) {
 export function DevBanner() {
   const tr = useWords();
   const { status } = useTopics("status");
+  if (session.open || (status && status.auth_required === false)) return html`<aside class="banner warn" aria-label="dev">${tr("No token is asked for (AUTH_REQUIRED=False). Simulated money only.")}</aside>`;
   if (!((status && status.dev) || session.dev)) return null;
   return html`<aside class="banner warn" aria-label="dev">${tr("Dev mode: tokens are given without proof. Simulated money only.")}</aside>`;
 }

@@ -110,6 +110,11 @@ export async function open() {
   }
   if (session.token) return true;
   const health = await call("GET", "/health", undefined, null).catch(() => ({}));
+  if (health.auth_required === false) {
+    // Nobody is asked for a token here; the header of every page says so.
+    Object.assign(session, { token: null, scope: "admin", user: "anonymous", open: true });
+    return true;
+  }
   if (health.dev) {
     keep(await call("POST", "/api/v2/auth/ws-token", { user_id: "page", scope: "admin", expiry_hours: 1 }, null));
     return true;

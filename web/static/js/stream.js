@@ -10,6 +10,10 @@ const TOPICS = [
 const SILENT_MS = 4000;
 const DIAL_MS = [300, 700, 1500, 3000, 5000];
 
+// Topics of what happened: after a break only what was missed of them is told.
+const GOES_ON = new Set(["order", "trade", "signal", "verdict", "notification", "regime"]);
+const seen = new Map();
+let epoch = "";
 let socket = null;
 let dialTimer = 0;
 let place = null;
@@ -38,8 +42,9 @@ function dial() {
   const dialled = new WebSocket(address, ["genesis.v2"]);
   socket = dialled;
   dialled.onopen = () => {
-    say({ op: "auth", token: session.token });
-    subscribe(TOPICS);
+    if (session.token) say({ op: "auth", token: session.token });
+    // Back after a break, the topics that can go on where they stopped do.
+    say({ op: "subscribe", topics: TOPICS, ...(epoch ? { epoch, since: Object.fromEntries(seen) } : {}) });
     if (place) subscribe(["candle"], place);
   };
   dialled.onmessage = (event) => {
@@ -53,8 +58,11 @@ function dial() {
       if (message.topic === "session" && message.kind === "direct") {
         session.scope = message.data.scope;
         session.dev = message.data.dev;
+        if (message.data.epoch !== epoch) seen.clear();
+        epoch = message.data.epoch;
         continue;
       }
+      if (message.seq > 0 && GOES_ON.has(message.topic)) seen.set(message.topic, message.seq);
       const missed = hear(message);
       if (missed && missed !== "candle") again.add(missed);
       if (missed === "candle" && place) subscribe(["candle"], place);

@@ -55,6 +55,7 @@ const sv = {
   "Sign in": "Logga in", "Sign out": "Logga ut", "Token or secret": "Nyckel eller hemlighet",
   "Open the link that the engine printed at its start, or run": "Öppna länken som motorn skrev vid start, eller kör",
   "for a new one. You can also paste a token or the engine's secret.": "för en ny. Du kan också klistra in en nyckel eller motorns hemlighet.",
+  "No token is asked for (AUTH_REQUIRED=False). Simulated money only.": "Ingen nyckel krävs (AUTH_REQUIRED=False). Endast låtsaspengar.",
   "Dev mode: tokens are given without proof. Simulated money only.": "Utvecklarläge: nycklar ges utan bevis. Endast låtsaspengar.",
   "Theme": "Tema", "Language": "Språk", "Help": "Hjälp", "Keyboard": "Tangentbord", "Next symbol": "Nästa symbol",
   "Next time frame": "Nästa tidsram", "foreign": "främmande", "Foreign orders are shown and left alone": "Främmande ordrar visas och lämnas i fred",
