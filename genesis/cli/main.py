@@ -25,6 +25,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
         "genesis.cli.search:walkforward",
         "Search in one window and trade the next: what a search is worth afterwards.",
     ),
+    "report": ("genesis.cli.report:report", "A page of a backtest or a search that opens offline and prints."),
     "parity": ("genesis.cli.research:parity", "Prove that simulation and backtest decide the same, byte by byte."),
     "replay": (
         "genesis.cli.research:replay",

@@ -104,6 +104,30 @@ def test_a_part_of_the_data_store_is_tested_and_kept(capsys: Capture, tmp_path: 
         one_line(capsys)
 
 
+def test_a_result_is_kept_shown_and_proven(capsys: Capture, tmp_path: Path) -> None:
+    assert call(["backtest", "--recording", RECORDING, "--save", "flash", "--json"]) == ExitCode.OK
+    capsys.readouterr()
+    assert call(["report", "flash", "--json"]) == ExitCode.OK
+    path = Path(json.loads(capsys.readouterr().out)["path"])
+    assert path.read_text().startswith("<!doctype html>")
+    assert call(["report", "flash", "--again", "--json"]) == ExitCode.OK
+    answer = json.loads(capsys.readouterr().out)
+    assert all(answer[name] for name in ("same_bytes", "same_fills", "same_data", "same_code"))
+    kept = tmp_path / "home" / "reports" / "flash" / "result.json"
+    kept.write_bytes(kept.read_bytes().replace(b'"wins":', b'"wins": ', 1))
+    assert call(["report", "flash", "--again", "--json"]) == ExitCode.ERROR
+    assert json.loads(capsys.readouterr().out)["same_fills"] is True
+    assert call(["report", "--json"]) == ExitCode.OK
+    assert [row["job_id"] for row in json.loads(capsys.readouterr().out)] == ["flash"]
+    assert call(["report", "none"]) == ExitCode.NOT_FOUND
+    one_line(capsys)
+    assert call(["report", "../x"]) == ExitCode.CONFIGURATION
+    one_line(capsys)
+    kept.write_bytes(b"{")
+    assert call(["report", "flash"]) == ExitCode.ERROR
+    one_line(capsys)
+
+
 def test_a_search_and_a_walk_forward_from_the_command_line(capsys: Capture, tmp_path: Path) -> None:
     common = ["--recording", RECORDING, "--vary", "btc-ema.fast=5,8", "--method", "grid", "--workers", "1", "--json"]
     assert call(["optimize", *common, "--maximize", "total_return", "--name", "a"]) == ExitCode.OK
