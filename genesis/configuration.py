@@ -24,7 +24,6 @@ from genesis.edge.config_files import DocumentError
 from genesis.edge.secret_providers import is_reference, resolve
 from genesis.edge.secrets import find
 from genesis.edge.user_dir import UserDir
-from genesis.user_strategies import user_strategies
 
 WHOLE_TREE = "settings"
 STEMS = (WHOLE_TREE, STRATEGIES, *SECTIONS)
@@ -117,6 +116,9 @@ def load(
 
     The user's strategy files are read first: settings may name them.
     """
+    # Loaded here: a command that only prints its help shall not wait for numpy.
+    from genesis.user_strategies import user_strategies
+
     user_strategies(user_dir.strategies)
     layers: list[Layer] = [] if base is None else [attrs.evolve(base, source=Source.BASE)]
     try:

@@ -15,7 +15,8 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from genesis.domain.regime import CRASH, HIGH_VOLATILITY, NAMES, RANGE, TREND_DOWN, TREND_UP, replay_regimes
+from genesis.domain.regime import CRASH, HIGH_VOLATILITY, NAMES, RANGE, TREND_DOWN, TREND_UP
+from genesis.domain.regime_arrays import replay_regimes
 from genesis.research.candle_rows import on_timeframe, rows_of_files
 from protocols.units import TIMEFRAME_MS
 

@@ -14,13 +14,9 @@ bars in a row; a crash is told at once, because waiting for it to be confirmed i
 
 import math
 from collections.abc import Sequence
-from typing import Any, Final
-
-import numpy as np
-import numpy.typing as npt
+from typing import Final
 
 from genesis.domain.indicators.averages import State
-from genesis.domain.indicators.compiling import can_compile, compiled
 from genesis.domain.indicators.extremes import extremes_push, extremes_start, window_high
 from genesis.domain.indicators.ranges import ADX_SIZE, ATR_SIZE, adx_start, adx_step, atr_start, atr_step
 from genesis.domain.indicators.volatility import realised_volatility_start, realised_volatility_step
@@ -45,7 +41,6 @@ WINDOW: Final = 48
 ADX_PERIOD: Final = 14
 MEMORY: Final = 480
 CONFIRM: Final = 3
-COMPILE_FROM: Final = 50_000
 TREND_IN, TREND_OUT = 1.25, 0.5
 """Drift at which a trend begins, and below which it is over."""
 ADX_IN, ADX_OUT = 20.0, 12.0
@@ -150,33 +145,6 @@ def _wanted(code: float, drift: float, adx: float, push: float, ratio: float, fa
     return RANGE
 
 
-def regimes_over(
-    rows: npt.NDArray[np.float64], *, window: int = WINDOW, compile: bool | None = None
-) -> npt.NDArray[Any]:
-    """float64[n, 5] of `OUTPUTS` for float64[n, 6] rows [open_ms, open, high, low, close, volume], oldest first.
-
-    Compiled when numba is there and the array is long enough to be worth it, unless told otherwise.
-    """
-    rows = np.ascontiguousarray(rows, dtype=np.float64)
-    out = np.full((len(rows), len(OUTPUTS)), np.nan)
-    if len(rows) >= COMPILE_FROM and can_compile() if compile is None else compile:
-        compiled(_loop)(compiled(regime_step), np.array(regime_start(window)), rows, out)
-        return out
-    _loop(regime_step, regime_start(window), rows.tolist(), out)
-    return out
-
-
-def _loop(step: Any, state: Any, rows: Any, out: Any) -> None:
-    for place in range(len(rows)):
-        row = rows[place]
-        code, drift, adx, ratio, fall = step(state, 0, row[2], row[3], row[4])
-        out[place, 0] = code
-        out[place, 1] = drift
-        out[place, 2] = adx
-        out[place, 3] = ratio
-        out[place, 4] = fall
-
-
 def describe(name: RegimeName, drift: float, adx: float, volatility: float, fall: float) -> str:
     """Why it is called so, in one sentence with its numbers."""
     match name:
@@ -232,13 +200,3 @@ class RegimeWatch:
             fall=fall,
             reason=describe(name, drift, adx, volatility, fall),
         )
-
-
-def replay_regimes(
-    rows: npt.NDArray[np.float64], *, window: int = WINDOW
-) -> tuple[npt.NDArray[np.float64], dict[RegimeName, float]]:
-    """The codes over an array, and the part of the known bars that each regime took."""
-    codes = regimes_over(rows, window=window)[:, 0]
-    known = codes[codes != UNKNOWN]
-    shares = {name: float(np.mean(known == code)) if len(known) else 0.0 for code, name in enumerate(NAMES) if code}
-    return codes, shares

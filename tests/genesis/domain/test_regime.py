@@ -22,9 +22,8 @@ from genesis.domain.regime import (
     RegimeWatch,
     regime_start,
     regime_step,
-    regimes_over,
-    replay_regimes,
 )
+from genesis.domain.regime_arrays import regimes_over, replay_regimes
 from genesis.domain.resample import resample_rows
 from genesis.simulator.recordings import load
 from protocols.market import Candle
