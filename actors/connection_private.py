@@ -25,6 +25,7 @@ from genesis.edge.errors import EdgeError, HandshakeRefused, LinkClosed
 from genesis.edge.nonce import NonceOwner
 from genesis.edge.secrets import Secret
 from genesis.edge.send_ledger import Attempt, SendLedger
+from genesis.edge.stage_times import StageTimes
 from genesis.edge.websocket import Dial, WebSocket
 from protocols.bitfinex.account_session import AccountSession, AccountSessionEvent
 from protocols.bitfinex.errors import ERR_AUTH_NONCE, ERR_NOT_READY, LocalProtocolError
@@ -148,6 +149,7 @@ class ConnectionPrivateActor:
     pacing: RateLimit | None = None
     notices: Channel[Any] | None = None
     refuse_withdrawal_keys: bool = True
+    stages: StageTimes | None = None
     _line: _Line | None = attrs.field(default=None, init=False)
     _status: str = attrs.field(default="idle", init=False)
     _last_error: str | None = attrs.field(default=None, init=False)
@@ -254,6 +256,8 @@ class ConnectionPrivateActor:
 
     async def _tell_sent(self, ctx: Context, out: _Outlets, command: VenueCommand, kind: str) -> None:
         self.stats.commands_sent += 1
+        if self.stages is not None and isinstance(command, SubmitOrder):
+            self.stages.note("sent", command.received_ns, ctx.clock.now_ns())
         await out.orders.put(
             CommandSent(cid=command.cid, kind=kind, session=command.session, received_ns=ctx.clock.now_ns())
         )

@@ -35,6 +35,7 @@ from genesis.domain.order_machine import SLICE, OrderMachine
 from genesis.domain.order_outputs import Outputs
 from genesis.domain.order_rows import TABLE, view_of
 from genesis.domain.pairs import PairSpecs
+from genesis.edge.stage_times import StageTimes
 from protocols.health import Notice, Reconnect
 from protocols.journal import Cells, Commit, Committed, JournalRequest, ReadCells
 from protocols.market import MarketView
@@ -53,6 +54,7 @@ from protocols.orders import (
     OrderUpdate,
     OrderView,
     Protect,
+    SubmitOrder,
     UpdateIntent,
     VenueCommand,
 )
@@ -85,6 +87,7 @@ class OrderActor:
     reconnects: Channel[Reconnect] | None = None
     ui: Channel[Any] | None = None
     halt_wanted: Latest[SetTradingState | None] | None = None
+    stages: StageTimes | None = None
 
     async def run(self, ctx: Context) -> None:
         life = _Life(self, ctx)
@@ -235,9 +238,12 @@ class _Life:
     def _hand_out(self, out: Outputs) -> list[CommandNotSent | HistoryFailed]:
         """Give commands and questions to the lines to the venue. At a stop those end first: then nothing leaves."""
         refused: list[CommandNotSent | HistoryFailed] = []
+        stages = self.actor.stages
         for outgoing in out.commands:
             try:
-                self.venue.put_once(outgoing.key, outgoing.command)
+                fresh = self.venue.put_once(outgoing.key, outgoing.command)
+                if fresh and stages is not None and isinstance(outgoing.command, SubmitOrder):
+                    stages.note("order", outgoing.command.received_ns, self.ctx.clock.now_ns())
             except (ChannelFull, ChannelClosed) as error:
                 kind, cid, _ = outgoing.key
                 session = outgoing.command.session

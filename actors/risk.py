@@ -32,6 +32,7 @@ from genesis.domain.pairs import PairSpecs
 from genesis.domain.risk_history import KINDS as HISTORY_KINDS
 from genesis.domain.risk_history import RiskHistory
 from genesis.domain.risk_machine import RISK_TABLE, RiskMachine, RiskOutputs
+from genesis.edge.stage_times import StageTimes
 from protocols.health import Notice
 from protocols.journal import Cells, Commit, JournalRequest, ReadCells, ReadRecords, Record, Records
 from protocols.orders import TERMINAL_STATES, Approved, OrderState
@@ -82,6 +83,7 @@ class RiskActor:
     pairs: Latest[PairSpecs]
     ui: Channel[Any] | None = None
     halt_wanted: Latest[SetTradingState | None] | None = None
+    stages: StageTimes | None = None
 
     async def run(self, ctx: Context) -> None:
         journal = ctx.outlet(self.journal)
@@ -112,6 +114,8 @@ class RiskActor:
             for envelope, outputs in outcomes:
                 for approved in outputs.approved:
                     await orders.put(approved)
+                    if self.stages is not None:
+                        self.stages.note("risk", approved.intent.received_ns, ctx.clock.now_ns())
                 for verdict in outputs.verdicts:
                     if not outputs.repeated:
                         recent.append(verdict)

@@ -20,6 +20,7 @@ from genesis.domain.candles import series_key
 from genesis.domain.decision_log import signal_record
 from genesis.domain.heard import settings_record, signal_heard_record
 from genesis.domain.signal_machine import SIGNAL_TABLE, SignalMachine
+from genesis.edge.stage_times import StageTimes
 from protocols.health import Notice
 from protocols.journal import Cells, Commit, JournalRequest, ReadCells, Record
 from protocols.market import Candle, CandleClosed, MarketView
@@ -46,6 +47,7 @@ class SignalActor:
     kinds: Latest[int] = attrs.field(factory=lambda: Latest(0))
     views: Latest[tuple[StrategyView, ...]] = attrs.field(factory=lambda: Latest(()))
     ui: Channel[Any] | None = None
+    stages: StageTimes | None = None
 
     async def run(self, ctx: Context) -> None:
         scores = ctx.outlet(self.scores)
@@ -88,6 +90,8 @@ class SignalActor:
                     heard.append(closed)
                 for score in scores_of_it:
                     await scores.put(score)
+                    if self.stages is not None and not score.catch_up:
+                        self.stages.note("signal", score.received_ns, ctx.clock.now_ns())
                     records.append(signal_record(score))
                     if score.recommendation is not Recommendation.HOLD:
                         recent.append(score)

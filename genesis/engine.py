@@ -52,6 +52,7 @@ from genesis.edge.connection_stats import ConnectionStats
 from genesis.edge.nonce import NonceOwner
 from genesis.edge.rest import RestDoor
 from genesis.edge.send_ledger import SendLedger
+from genesis.edge.stage_times import StageTimes
 from genesis.edge.store_thread import StoreThread
 from genesis.edge.websocket import Dial
 from genesis.figures import counters, gauges, resting_view
@@ -171,6 +172,7 @@ class Engine:
             self.cells.connections[name] = Latest(resting_view(name, uri))
         self.ledger = SendLedger()
         self.books = BookShelf()
+        self.stages = StageTimes()
         self.protection_watch = ProtectionWatch()
         self.recent = Recent()
         self.hub = Hub()
@@ -296,6 +298,7 @@ class Engine:
 
     def _order(self) -> Actor:
         return OrderActor(
+            stages=self.stages,
             epoch=self.store.epoch,
             settings=self.cells.settings,
             journal=self.channels.journal,
@@ -313,6 +316,7 @@ class Engine:
 
     def _risk(self) -> Actor:
         return RiskActor(
+            stages=self.stages,
             settings=self.cells.settings,
             journal=self.channels.journal,
             orders=self.channels.approved,
@@ -325,6 +329,7 @@ class Engine:
 
     def _signal(self) -> Actor:
         return SignalActor(
+            stages=self.stages,
             settings=self.cells.settings,
             journal=self.channels.journal,
             scores=self.channels.scores,
@@ -353,6 +358,7 @@ class Engine:
     def _connection_private(self) -> Actor:
         name = "connection_private"
         return ConnectionPrivateActor(
+            stages=self.stages,
             name=name,
             uri=self.venue.private_uri,
             credentials=self.venue.credentials,
@@ -603,10 +609,13 @@ class Engine:
         return any(one["time_until_open"] > 0 for one in door.budget.view(door.clock.now())["breakers"].values())
 
     def _line_times(self) -> tuple[LineTimes, ...]:
-        return tuple(
-            times.view(name, what)
-            for name, stats in self.stats.items()
-            for what, times in (("detect", stats.detect_s), ("recover", stats.recover_s))
+        return (
+            *(
+                times.view(name, what)
+                for name, stats in self.stats.items()
+                for what, times in (("detect", stats.detect_s), ("recover", stats.recover_s))
+            ),
+            *self.stages.views(),
         )
 
     def _controls(self) -> Controls:

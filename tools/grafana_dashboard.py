@@ -107,6 +107,12 @@ ROWS: Final[dict[str, tuple[Chart, ...]]] = {
         one("Clock against the venue's", "genesis_venue_skew_ms", "skew", "ms"),
     ),
     "Actors": (
+        one(
+            "From market frame to order frame, p50",
+            "histogram_quantile(0.5, sum by (le, stage) (rate(genesis_decision_seconds_bucket[15m])))",
+            "{{stage}}",
+            "s",
+        ),
         one("Mailbox depth", "genesis_mailbox_depth", "{{actor}} {{channel}}"),
         one("Oldest message", "genesis_mailbox_oldest_age_seconds", "{{actor}} {{channel}}", "s"),
         one("Messages a second", "sum by (actor) (rate(genesis_mailbox_acked_total[1m]))", "{{actor}}", "ops"),

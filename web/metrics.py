@@ -130,8 +130,11 @@ class EngineCollector(Collector):
             "detect": "From the last word of a line to knowing that it is dead.",
             "recover": "From knowing that a line is dead to every stream being confirmed again.",
         }
-        for what, text in texts.items():
-            times = HistogramMetricFamily(f"genesis_connection_{what}_seconds", text, labels=labels)
+        times_of = {what: (f"genesis_connection_{what}_seconds", text, labels) for what, text in texts.items()}
+        text = "From reading the market's frame to the decision's score, verdict, durable intent, and order frame."
+        times_of["decision"] = ("genesis_decision_seconds", text, ["stage"])
+        for what, (name, text, label) in times_of.items():
+            times = HistogramMetricFamily(name, text, labels=label)
             for each in self.readers.line_times():
                 if each.what == what:
                     upto = [*map(floatToGoString, each.bounds_s), "+Inf"]

@@ -14,19 +14,23 @@ BOUNDS_S: Final = (0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0)
 
 @attrs.define(eq=False)
 class Durations:
-    """How long something took, each time: the newest as they are, and all of them counted up to `BOUNDS_S`."""
+    """How long something took, each time: the newest as they are, and all of them counted up to each of `bounds_s`."""
 
+    bounds_s: tuple[float, ...] = BOUNDS_S
     newest: deque[float] = attrs.field(factory=lambda: deque(maxlen=1024))
-    counts: list[int] = attrs.field(factory=lambda: [0] * (len(BOUNDS_S) + 1))
+    counts: list[int] = attrs.field(init=False)
     sum_s: float = 0.0
+
+    def __attrs_post_init__(self) -> None:
+        self.counts = [0] * (len(self.bounds_s) + 1)
 
     def append(self, seconds: float) -> None:
         self.newest.append(seconds)
-        self.counts[bisect_left(BOUNDS_S, seconds)] += 1
+        self.counts[bisect_left(self.bounds_s, seconds)] += 1
         self.sum_s += seconds
 
     def view(self, line: str, what: str) -> LineTimes:
-        return LineTimes(line=line, what=what, bounds_s=BOUNDS_S, counts=tuple(self.counts), sum_s=self.sum_s)
+        return LineTimes(line=line, what=what, bounds_s=self.bounds_s, counts=tuple(self.counts), sum_s=self.sum_s)
 
     def __iter__(self) -> Iterator[float]:
         return iter(self.newest)
