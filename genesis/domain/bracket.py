@@ -9,7 +9,7 @@ are one OCO there, and nothing new is placed before the old has let go. A leg wh
 changed, in doubt) is waited for, never doubled.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from decimal import Decimal
 from enum import StrEnum
 from typing import Final
@@ -39,6 +39,10 @@ class Levels(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def exist(self) -> bool:
         return self.stop is not None or self.target is not None or self.trail is not None
+
+    def in_order(self, side: Side) -> bool:
+        """True unless the target of a position of `side` lies on the wrong side of its stop: no OCO can be that."""
+        return self.stop is None or self.target is None or (self.target - self.stop) * side.sign > 0
 
     @property
     def guards(self) -> bool:
@@ -104,7 +108,8 @@ Step = Place | Resize | TakeOut
 
 
 def levels_of(bracket: Bracket, *, side: Side, price: Decimal) -> Levels:
-    """The levels of a position opened by `side` at `price`. A level on the wrong side of zero is none."""
+    """The levels of a lot opened by `side` at `price`. A level on the wrong side of zero is none, and neither is a
+    target that the stop has passed: a gap between decision and fill can do that, and a stop is what must rest."""
     sign = side.sign
     stop, target = bracket.stop_price, bracket.target_price
     trail = round_price(bracket.stop_distance) if bracket.trailing and bracket.stop_distance is not None else None
@@ -115,7 +120,8 @@ def levels_of(bracket: Bracket, *, side: Side, price: Decimal) -> Levels:
         stop = price - bracket.stop_distance * sign
     if bracket.target_distance is not None:
         target = price + bracket.target_distance * sign
-    return Levels(stop=_level(stop), target=_level(target), trail=trail, follow=follow, activation=activation)
+    levels = Levels(stop=_level(stop), target=_level(target), trail=trail, follow=follow, activation=activation)
+    return levels if levels.in_order(side) else msgspec.structs.replace(levels, target=None)
 
 
 FOLLOW_STEP: Final = Decimal("0.1")
@@ -176,12 +182,18 @@ def next_steps(wanted: Sequence[Place], legs: Sequence[Leg], *, margin: bool) ->
     present = [leg for leg in legs if leg.state is not LegState.LOST]
     missing: list[Place] = []
     kept: set[int] = set()
+    changed: list[Place] = []
     for place in wanted:
-        alike = [
-            leg
-            for leg in present
-            if leg.kind is place.kind and leg.state in (LegState.RESTING, LegState.MOVING) and leg.cid not in kept
+        # What is right already must not be taken for what needs a change: of several parts each has its own.
+        right = [
+            leg for leg in _alike(place, present, kept) if (leg.quantity, leg.levels) == (place.quantity, place.levels)
         ]
+        if right:
+            kept.add(min(leg.cid for leg in right))
+        else:
+            changed.append(place)
+    for place in changed:
+        alike = _alike(place, present, kept)
         if not alike:
             missing.append(place)
             continue
@@ -199,6 +211,12 @@ def next_steps(wanted: Sequence[Place], legs: Sequence[Leg], *, margin: bool) ->
         # On margin a second reduce-only order may rest beside the one that leaves; coins can be promised only once.
         steps += missing
     return tuple(steps)
+
+
+def _alike(place: Place, legs: Sequence[Leg], taken: Container[int]) -> list[Leg]:
+    """Legs of the right kind that rest or are on their way, and that nothing else counts on."""
+    stays = (LegState.RESTING, LegState.MOVING)
+    return [leg for leg in legs if leg.kind is place.kind and leg.state in stays and leg.cid not in taken]
 
 
 def _adjust(leg: Leg, place: Place) -> Step | None:

@@ -5,7 +5,7 @@ from decimal import Decimal
 import msgspec
 
 from genesis.domain.order_reconcile import OrderReconciler
-from genesis.domain.order_rows import FlattenRow
+from genesis.domain.order_rows import FlattenRow, OrderRow
 from genesis.domain.order_state import AT_VENUE
 from genesis.domain.order_wire import flatten_intent
 from protocols.orders import Approved, Flatten
@@ -58,7 +58,10 @@ class OrderFlattener(OrderReconciler):
             held = self.fills.held.get((symbol, margin), ZERO)
             name = f"{symbol}:{'margin' if margin else 'exchange'}"
             tries = flatten.tries.get(name, 0)
-            working = any(row.intent.intent_id.startswith(f"flatten:{flatten.flatten_id}:") for row in open_rows)
+            working = any(_closes(flatten, row) for row in open_rows)
+            if working and self._close_is_lost(flatten, (symbol, margin)):
+                # Meanwhile its stops stand again; when the close is proven absent they need time to let go once more.
+                flatten.since_at = self._now
             resting = any(row.state in AT_VENUE for row in open_rows)
             if working or (resting and self._now < flatten.since_at + patience):
                 # What rests holds its coins back: the close would be refused for want of balance.
@@ -78,6 +81,20 @@ class OrderFlattener(OrderReconciler):
             flatten.books, flatten.pause_at = books, pause_at
             self._dirty[flatten.key] = flatten
 
+    def _flattening(self, book: tuple[Symbol, bool]) -> bool:
+        """True while a wish to flatten has the coins of this book to itself."""
+        wishes = [flatten for flatten in self.flattens.values() if book in flatten.books]
+        return any(not self._close_is_lost(flatten, book) for flatten in wishes)
+
+    def _close_is_lost(self, flatten: FlattenRow, book: tuple[Symbol, bool]) -> bool:
+        """The order that should close this book is in doubt, and a later session does not show it."""
+        closing = [
+            row
+            for row in self._open.values()
+            if (row.intent.symbol, row.intent.margin) == book and _closes(flatten, row)
+        ]
+        return bool(closing) and all(row.is_lost for row in closing)
+
     def _close_book(
         self, flatten: FlattenRow, symbol: Symbol, margin: bool, held: Decimal, name: str, number: int
     ) -> None:
@@ -90,3 +107,7 @@ class OrderFlattener(OrderReconciler):
         )
         intent = msgspec.structs.replace(intent, intent_id=f"{intent.intent_id}:{number}")
         self._admit(Approved(intent=intent, settings_version=0))
+
+
+def _closes(flatten: FlattenRow, row: OrderRow) -> bool:
+    return row.intent.intent_id.startswith(f"flatten:{flatten.flatten_id}:")

@@ -182,10 +182,18 @@ class OrderProtector(OrderFlattener):
         if wish.price is None:
             return
         price = round_price(wish.price)
+        levels = bracket.levels
         if kind_of(row.intent) is LegKind.STOP:
-            bracket.levels = msgspec.structs.replace(bracket.levels, stop=price)
+            levels = msgspec.structs.replace(levels, stop=price)
         elif kind_of(row.intent) in (LegKind.TARGET, LegKind.OCO):
-            bracket.levels = msgspec.structs.replace(bracket.levels, target=price)
+            levels = msgspec.structs.replace(levels, target=price)
+        if not levels.in_order(Side.BUY if row.intent.side is Side.SELL else Side.SELL):
+            text = (
+                f"{bracket.symbol}: stop {levels.stop} and target {levels.target} cannot be one order; nothing is moved"
+            )
+            self._out.alarms.append(("level_refused", text))
+            return
+        bracket.levels = levels
         self._dirty[bracket.key] = bracket
 
     def _protect_again(self, wish: Protect) -> None:
@@ -245,7 +253,7 @@ class OrderProtector(OrderFlattener):
     def _to_protect(self, book: Book) -> Mapping[str, Decimal]:
         """How much the stops of each lot should cover now: what is held, without what is being sold by somebody."""
         symbol, margin = book
-        if any(book in flatten.books for flatten in self.flattens.values()):
+        if self._flattening(book):
             return {}
         shares = self._shares(book)
         if not margin:
@@ -423,16 +431,29 @@ class OrderProtector(OrderFlattener):
         return True
 
     def _waits(self, row: OrderRow) -> bool:
-        """True while protective orders hold back the coins that this order sells."""
+        """True while protective orders hold back the coins that this order sells, or could still sell them first."""
         intent = row.intent
         book = (intent.symbol, intent.margin)
         if intent.margin or row.protects or intent.side is not Side.SELL or not self._brackets_of(book):
             return False
         resting = [leg.leaves for leg in self._legs(book) if not leg.is_lost]
-        if not resting or any(book in flatten.books for flatten in self.flattens.values()):
+        if not resting or self._flattening(book):
             return False
+        if self._is_own_stop_in_the_way(row, book):
+            return True
         others = [other.leaves for other in self._reducing(book) if other is not row and other.session > 0]
         return sum(resting, ZERO) + sum(others, ZERO) + row.quantity > self.fills.held.get(book, ZERO)
+
+    def _is_own_stop_in_the_way(self, row: OrderRow, book: Book) -> bool:
+        """Whether a stop of the seller's own lots covers more than this sale leaves: it may trade at any moment, and
+        then both would sell, the second time what somebody else holds."""
+        sizes = self._to_protect(book)
+        for bracket in self._brackets_of(book):
+            if bracket.strategy == row.intent.strategy:
+                covered_now = [leg.leaves for leg in self._legs(book, bracket.lot) if not leg.is_lost]
+                if sum(covered_now, ZERO) > sizes.get(bracket.lot, ZERO):
+                    return True
+        return False
 
     def _fit_to_what_is_held(self, row: OrderRow) -> bool:
         """An exit that waited sells no more than what its stop left over; False when that is nothing."""
