@@ -5,6 +5,7 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 ARGS ?=
 SEEDS ?= 200
+KILLS ?= 10000
 
 .PHONY: help install clients conformance run test check format bench bench-quick chaos mutants docs lock clean
 
@@ -14,7 +15,8 @@ help:
 	@echo "make check        format, lint, types, layers"
 	@echo "make format       put files into the agreed format"
 	@echo "make bench        full measurements; bench-quick: the short ones"
-	@echo "make chaos        simulated worlds on every core (SEEDS=20000 for a night), figures into docs/reliability.md"
+	@echo "make chaos        simulated worlds on every core (SEEDS=20000 for a night) and KILLS deaths of the order machine,"
+	@echo "                  figures into docs/reliability.md"
 	@echo "make mutants      deliberate defects, each until a world catches it, into docs/mutants.md"
 	@echo "make conformance  run other people's clients on the simulator, and write docs/conformance.md"
 	@echo "make docs         generate what comes from code, and build the documentation into site/"
@@ -63,9 +65,11 @@ bench-quick: $(INSTALLED)
 
 chaos: $(INSTALLED)
 	@$(BIN)/genesis chaos --seeds $(SEEDS) --jobs 0 --report docs/reliability.md $(ARGS)
+	@$(BIN)/python -m tools.order_proof --kills $(KILLS) --report
 
 mutants: $(INSTALLED)
 	@$(BIN)/genesis chaos --mutants --seeds 200 --hours 0.4 --faults 45 --jobs 0 --report docs/mutants.md $(ARGS)
+	@$(BIN)/python -m tools.order_proof --kills 1000 --mutants --report
 
 docs: $(INSTALLED)
 	@$(BIN)/python -m tools.generate_docs

@@ -1,7 +1,9 @@
 """`genesis run`: reads the configuration, takes the user directory, and hands over to the engine."""
 
 import math
+import socket
 import sys
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Final
@@ -100,7 +102,8 @@ def options_of(
     values: dict[str, object] = {} if port is None else {"web.port": port}
     command = Layer(name="command line", values=values)
     found = _recording(recording)
-    configuration = load(user_dir, environment(), base=symbols_of(found), command=command)
+    base = symbols_of(found) if mode is Mode.SIM else group_of(user_dir)
+    configuration = load(user_dir, environment(), base=base, command=command)
     configuration = attrs.evolve(configuration, environment=_secrets(configuration, user_dir, mode))
     if not isinstance(configuration.outcome, Built):
         raise CommandFailed("\n".join(str(fault) for fault in configuration.outcome), ExitCode.CONFIGURATION)
@@ -215,6 +218,16 @@ def symbols_of(recording: str | None) -> Layer | None:
     else:
         symbols = sorted({str(channel.symbol) for channel in loaded.channels})
     return Layer(name=f"recording {loaded.name}", values={"market.symbols": symbols})
+
+
+def group_of(user_dir: UserDir) -> Layer:
+    """A group id of this installation's own, unless settings name one.
+
+    Engines that share an account number their orders from 1 on, each for itself: only the group tells whose is whose.
+    Orders in the journal keep the group that they had, so a moved directory loses nothing.
+    """
+    name = f"{socket.gethostname()}:{user_dir.root.absolute()}"
+    return Layer(name="this installation", values={"orders.group_id": zlib.crc32(name.encode()) % (2**31 - 1) + 1})
 
 
 def _must_be_meant(live: bool, configuration: Configuration) -> None:

@@ -273,7 +273,13 @@ _ROWS: Final[Mapping[str, Mapping[str, Any]]] = {
     "orders.doubt_after_s": _row("seconds", "An order without an answer for this long is UNKNOWN", "0.1", "600"),
     "orders.quarantine_s": _row("seconds", "How long absence must last before it is proof", "1", "86400"),
     "orders.reconcile_interval_s": _row("seconds", "How often orders are compared with the venue's", "1", "86400"),
-    "orders.group_id": _row("", "Group id that marks our orders at the venue", "1", "2147483647", applies=_RESTART),
+    "orders.group_id": _row(
+        "",
+        "Group id that marks our orders at the venue (paper, live: by default one of this installation's own)",
+        "1",
+        "2147483647",
+        applies=_RESTART,
+    ),
     "orders.entry_unfilled_s": _row(
         "seconds",
         "A resting entry without its whole fill is priced anew or taken back after this; 0 never",

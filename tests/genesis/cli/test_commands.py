@@ -373,6 +373,25 @@ def test_a_corrupt_recording_is_told_before_anything_is_touched(capsys: Capture,
     assert not home.root.exists()
 
 
+def test_engines_on_one_account_mark_their_orders_apart(
+    home: UserDir, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both number their orders from 1 on; a simulated account is nobody else's."""
+
+    def group(user_dir: UserDir, mode: Mode) -> int:
+        options = options_of(
+            user_dir, mode=mode, recording=None, speed="60", port=None, seed=0, json=False, dev=False, live=False
+        )
+        return options.settings.orders.group_id
+
+    other = UserDir(tmp_path / "other")
+    assert group(home, Mode.PAPER) != group(other, Mode.PAPER)
+    assert group(home, Mode.PAPER) == group(home, Mode.PAPER)
+    assert group(home, Mode.SIM) == group(other, Mode.SIM)
+    monkeypatch.setenv("GENESIS_ORDERS__GROUP_ID", "7")
+    assert group(home, Mode.PAPER) == 7
+
+
 def test_what_a_run_is_told_hides_its_secrets(home: UserDir, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BITFINEX_API_SECRET", "canary-canary")
     told = options(home, None)
