@@ -183,7 +183,7 @@ _ROWS: Final[Mapping[str, Mapping[str, Any]]] = {
         check=_matches(re.compile(r"[A-Z0-9]{2,10}"), "a currency in capitals such as USD"),
         applies=_RESTART,
     ),
-    "risk.position_fraction": _row("fraction of equity", "What one entry may put in", "0", "1"),
+    "risk.position_fraction": _row("fraction of equity, 0.05 is 5 %", "What one entry may put in", "0", "1"),
     "risk.max_order_notional": _row("quote currency", "Largest worth of one order", "0"),
     "risk.max_position_notional": _row("quote currency", "Largest worth held of one symbol", "0"),
     "risk.max_gross_exposure": _row("quote currency", "Largest worth held of all symbols, without sign", "0"),
@@ -259,11 +259,14 @@ _ROWS: Final[Mapping[str, Mapping[str, Any]]] = {
     "risk.breaker_cooldown_s": _row("seconds", "How long a breaker stays open before it is tried", "1", "86400"),
     "risk.breaker_probes": _row("orders", "Good fills that close a breaker which is tried", "1", "100"),
     "risk.stop_fraction": _row(
-        "fraction of the entry price", "Distance of the stop that every position gets; 0 places none", "0", "0.99"
+        "fraction of the entry price, 0.05 is 5 %",
+        "Distance of the stop that every position gets; 0 places none",
+        "0",
+        "0.99",
     ),
     "risk.stop_atr": _row("average true ranges", "Distance of the stop by volatility; 0 uses the fraction", "0", "100"),
     "risk.target_fraction": _row(
-        "fraction of the entry price", "Distance of the take profit; 0 places none", "0", "10"
+        "fraction of the entry price, 0.05 is 5 %", "Distance of the take profit; 0 places none", "0", "1"
     ),
     "risk.target_atr": _row(
         "average true ranges", "Distance of the take profit by volatility; 0 uses the fraction", "0", "1000"

@@ -80,6 +80,7 @@ def work_out(
         base_balance=base_balance(account, symbol) or ZERO,
         position_notional=notional_by_symbol.get(symbol, ZERO),
         gross_notional=sum(notional_by_symbol.values(), ZERO),
+        largest_position=max(notional_by_symbol.values(), default=ZERO),
         open_symbols=frozenset(notional_by_symbol),
         working=tuple(working),
         # On margin a second order for what the first one closes would open the other side.

@@ -119,13 +119,13 @@ class Wish:
 class Facts:
     """What the rules look at in one judgement, worked out once.
 
-    `held` is signed base of the wish's symbol by our fills, on margin or not as the wish is, `base_balance` what the
-    venue keeps of it in the exchange wallet; `free_margin` is what may still be used of the margin wallet, of which a
-    wish takes `initial_margin` of its notional;
-    `position_notional` and `gross_notional` include what approved entries reserve, `free_cash` excludes it. `working`
-    are our unfinished orders of the symbol. `net_notional` is long less short; `strategy_result` is what the wish's
-    strategy made, open positions included; `overdue_ms` is how late the symbol's next candle is; `locks` are those that
-    stand against the wish, and `breaker` is the one in its way.
+    `held` is signed base of the wish's symbol by our fills, on margin or not as the wish is, `base_balance` what
+    the venue keeps of it in the exchange wallet; `largest_position` is the most that is at stake in any symbol;
+    `free_margin` is what may still be used of the margin wallet, of which a wish takes `initial_margin` of its
+    notional; `position_notional` and `gross_notional` include what approved entries reserve, `free_cash` excludes
+    it. `working` are our unfinished orders of the symbol. `net_notional` is long less short; `strategy_result` is
+    what the wish's strategy made, open positions included; `overdue_ms` is how late the symbol's next candle is;
+    `locks` are those that stand against the wish, and `breaker` is the one in its way.
     """
 
     now_ms: int
@@ -152,6 +152,7 @@ class Facts:
     breaker: TradingBreaker | None = None
     free_margin: Decimal = ZERO
     initial_margin: Decimal = Decimal(1)
+    largest_position: Decimal = ZERO
 
 
 def condition_key(kind: ConditionKind, symbol: str) -> str:

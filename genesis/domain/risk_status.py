@@ -48,10 +48,15 @@ def _headroom(state: RiskState, limits: RiskSettings, facts: Facts) -> dict[str,
         "daily_loss": (round(lost_fraction(state.day_start_equity, facts.equity), 6), limits.max_daily_loss),
         "weekly_loss": (round(lost_fraction(state.week_start_equity, facts.equity), 6), limits.max_weekly_loss),
         "drawdown": (round(lost_fraction(state.peak_equity, facts.equity), 6), limits.max_drawdown),
+        "position_notional": (facts.largest_position, limits.max_position_notional),
         "gross_exposure": (facts.gross_notional, limits.max_gross_exposure),
         "net_exposure": (abs(facts.net_notional), limits.max_net_exposure),
         "open_positions": (Decimal(len(facts.open_symbols)), Decimal(limits.max_open_positions)),
         "trades_per_day": (Decimal(state.trades_today), Decimal(limits.max_trades_per_day)),
+        "trades_per_symbol": (
+            Decimal(max(state.trades_today_by_symbol.values(), default=0)),
+            Decimal(limits.max_trades_per_symbol),
+        ),
         "orders_per_minute": (Decimal(recent), Decimal(limits.max_orders_per_minute)),
     }
     worst = ZERO

@@ -139,6 +139,12 @@ async def test_a_trader_tightens_and_only_an_admin_loosens() -> None:
     ("changes", "path", "must_be", "was"),
     [
         ({"max_daily_loss": 5}, "risk.max_daily_loss", "0 to 1", "5"),
+        *(
+            ({name: 5}, f"risk.{name}", "0 to 1", "5")
+            for name in ("position_fraction", "max_drawdown", "max_weekly_loss", "max_strategy_drawdown", "atr_budget")
+        ),
+        ({"target_fraction": 5}, "risk.target_fraction", "0 to 1", "5"),
+        ({"stop_fraction": 5}, "risk.stop_fraction", "0 to 0.99", "5"),
         ({"max_order_notional": "-1"}, "risk.max_order_notional", "at least 0", '"-1"'),
         ({"windows_timezone": "Mars/Base"}, "risk.windows_timezone", "a time zone", '"Mars/Base"'),
         ({"windows": ["mon 08:00-17:00", "mon 16:00-18:00"]}, "risk.windows", "does not overlap", "mon 08:00"),

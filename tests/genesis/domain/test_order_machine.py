@@ -123,6 +123,18 @@ def test_an_entry_does_not_leave_while_trading_is_halted(bench: Bench) -> None:
     assert commands(bench.admit(2, purpose=Purpose.EXIT))
 
 
+def test_a_halt_wins_over_an_entry_that_is_on_its_way() -> None:
+    """Approved and durable, but the socket is not there yet: what is halted meanwhile does not leave any more."""
+    bench = Bench()
+    bench.admit(1)
+    bench.admit(2, purpose=Purpose.EXIT)
+    bench.machine.halted = "kill switch"
+    bench.up(1)
+    assert [command.cid for command in commands(bench.report())] == [2]
+    assert bench.machine.orders[1].state is S.REJECTED
+    assert "kill switch" in bench.machine.orders[1].reason
+
+
 def test_a_quantity_of_which_nothing_is_left_is_refused_here(bench: Bench) -> None:
     out = bench.admit(1, quantity=Decimal("0.000000001"))
     assert states(out) == [S.REJECTED]

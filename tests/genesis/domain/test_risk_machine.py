@@ -254,7 +254,9 @@ def test_status_tells_how_far_every_limit_is() -> None:
     status = made.status()
     assert status.trades_today == 1
     assert status.headroom["gross_exposure"] == ("2499.99995", "10000")
+    assert status.headroom["position_notional"] == ("2499.99995", "5000")
     assert status.headroom["open_positions"] == ("1", "10")
+    assert status.headroom["trades_per_symbol"] == ("1", str(RiskSettings().max_trades_per_symbol))
 
 
 # --- the oracle ---------------------------------------------------------------------------------------------------

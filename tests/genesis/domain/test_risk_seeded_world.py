@@ -1,0 +1,187 @@
+"""One seeded world with everything in it: every rule says no in some of its lives, and yes in some."""
+
+import random
+from collections import Counter
+from decimal import Decimal
+
+import msgspec
+
+from genesis.domain.pairs import PairSpec
+from genesis.domain.risk_machine import RiskMachine, RiskOutputs
+from genesis.domain.risk_rules import RULES
+from protocols.orders import OrderIntent, OrderType, Purpose
+from protocols.risk import (
+    AddLock,
+    ConditionKind,
+    ManualOrder,
+    MarketCondition,
+    OrderResult,
+    SetPaused,
+    SetTradingState,
+    TradeResult,
+    TradingState,
+    Verdict,
+)
+from protocols.settings import RiskSettings, Settings
+from protocols.units import Side, Symbol
+from tests.genesis.domain.denials import ETH, PAIRS
+from tests.genesis.domain.risk_world import BTC, START_MS, a_score, an_account
+
+MINUTE = 60_000
+SYMBOLS = (BTC, ETH, Symbol("tNOPEUSD"))
+
+
+def _limits(chance: random.Random) -> RiskSettings:
+    """Mostly roomy, each limit now and then tight."""
+
+    def tight(roomy: object, strict: object) -> str:
+        return str(strict if chance.random() < 0.12 else roomy)
+
+    return RiskSettings(
+        position_fraction=Decimal(chance.choice(("0.00001", "0.1", "0.25", "0.9"))),
+        max_order_notional=Decimal(tight(50_000, 0)),
+        max_position_notional=Decimal(tight(50_000, 0)),
+        max_gross_exposure=Decimal(tight(90_000, 0)),
+        max_net_exposure=Decimal(tight(90_000, 0)),
+        max_open_positions=int(tight(5, 0)),
+        max_daily_loss=Decimal(tight("0.5", "0.001")),
+        max_weekly_loss=Decimal(tight("0.5", "0.001")),
+        max_drawdown=Decimal(tight("0.5", "0.001")),
+        max_strategy_drawdown=Decimal(tight("0.5", "0.0001")),
+        max_trades_per_day=int(tight(50, 1)),
+        max_trades_per_symbol=int(tight(50, 1)),
+        max_orders_per_minute=int(tight(50, 0)),
+        cooldown_s=float(tight(0, 600)),
+        windows=("mon 08:00-09:00",) if chance.random() < 0.1 else (),
+        atr_budget=Decimal(tight(0, "0.0001")),
+        regime_high_fraction=Decimal(tight(1, 0)),
+        breaker_volatility_ratio=Decimal(0),
+    )
+
+
+def live(seed: int, steps: int = 320) -> tuple[Counter[str], Counter[str]]:
+    """(refusals, passes) by rule. A refused order must say why, and a halted house opens nothing."""
+    chance = random.Random(seed)
+    pairs = {**PAIRS, ETH: PairSpec(symbol=ETH, minimum=Decimal("0.01"), maximum=Decimal(3))}
+    limits = _limits(chance)
+    made = RiskMachine(Settings(risk=limits), pairs)
+    cash, held, minute, results = Decimal(10_000), Decimal(0), 0, list[TradeResult]()
+    denied, passed = Counter[str](), Counter[str]()
+
+    def hear(outputs: RiskOutputs) -> None:
+        for verdict in outputs.verdicts:
+            _check(verdict, made.state.trading)
+            for rule in verdict.trace:
+                (passed if rule.passed else denied)[rule.rule] += 1
+
+    for step in range(steps):
+        roll = chance.random()
+        if roll < 0.03:
+            limits = _limits(chance)
+            made.on_settings(Settings(risk=limits))
+        elif roll < 0.06:
+            state = chance.choice((TradingState.ACTIVE, *TradingState))
+            hear(made.on_command(SetTradingState(state=state, reason="r", actor="a", correlation_id="c")))
+        elif roll < 0.08:
+            paused = chance.random() < 0.4
+            hear(made.on_command(SetPaused(paused=paused, reason="r", actor="a", correlation_id="c")))
+        elif roll < 0.1:
+            lock = AddLock(
+                symbol=chance.choice(SYMBOLS), strategy=None, duration_s=300, reason="r", actor="a", correlation_id="c"
+            )
+            hear(made.on_command(lock))
+        elif roll < 0.15:
+            kind = chance.choice(tuple(ConditionKind))
+            value = chance.choice((0.0, 0.0, 900.0, 90_000.0))
+            where = "" if kind is ConditionKind.CLOCK_SKEW else chance.choice(SYMBOLS)
+            hear(made.on_condition(MarketCondition(kind=kind, symbol=where, value=value, at_ms=0, correlation_id="c")))
+        elif roll < 0.4:
+            ended = [approved.intent for approved in made.open_approvals() if chance.random() < 0.8]
+            for intent in ended:
+                if intent.symbol == BTC and not intent.margin:
+                    held = max(Decimal(0), held + intent.side.sign * intent.quantity)
+                    cash -= intent.side.sign * intent.quantity * 7000
+            cash += Decimal(chance.choice((0, 0, -40, 30)))
+            if chance.random() < 0.3:
+                pnl = Decimal(chance.choice((-30, 20)))
+                number = len(results) + 1
+                results.append(
+                    TradeResult(
+                        number=number,
+                        symbol=BTC,
+                        strategy=chance.choice("sz"),
+                        pnl=pnl,
+                        fraction=pnl / 1000,
+                        exit_ms=START_MS + minute * MINUTE,
+                    )
+                )
+            endings = tuple(
+                OrderResult(
+                    intent_id=intent.intent_id,
+                    refused=chance.random() < 0.2,
+                    filled_quantity=intent.quantity,
+                    average_price=Decimal(7000),
+                    ended_ms=0,
+                )
+                for intent in ended
+            )
+            account = an_account(
+                cash=cash, held=held, closed=tuple(intent.intent_id for intent in ended), known=chance.random() < 0.95
+            )
+            hear(
+                made.on_account(
+                    msgspec.structs.replace(
+                        account,
+                        results=tuple(results[-30:]),
+                        trades_count=len(results),
+                        endings=endings,
+                        mismatched_symbols=(BTC,) if chance.random() < 0.1 else (),
+                    )
+                )
+            )
+        elif roll < 0.55:
+            symbol = chance.choice(SYMBOLS)
+            intent = OrderIntent(
+                intent_id=f"m{step}",
+                strategy="manual",
+                symbol=symbol,
+                side=chance.choice(tuple(Side)),
+                quantity=Decimal(chance.choice(("0.00001", "0.01", "1", "2.5", "9000"))),
+                order_type=OrderType.MARKET,
+                purpose=Purpose.MANUAL,
+                decided_ms=START_MS + (minute + chance.choice((0, 0, 30))) * MINUTE,
+                correlation_id="c",
+                margin=chance.random() < 0.3,
+            )
+            hear(made.on_command(ManualOrder(intent=intent, actor="anna")))
+        else:
+            minute += chance.choice((1, 1, 1, 3, 90))
+            symbol = chance.choice((BTC, BTC, BTC, ETH, SYMBOLS[2]))
+            price = 700.0 if symbol == ETH else 7000.0
+            late = minute - 20 if chance.random() < 0.06 and minute > 20 else minute
+            wish = chance.choice(("buy", "buy", "sell", "hold"))
+            # A strategy keeps to its market; a signal that is late is another one's.
+            strategy = f"x{step}" if late != minute else "s" if symbol == BTC else "z"
+            score = a_score(late, wish, price=price, symbol=symbol, strategy=strategy)
+            atr = 400.0 if chance.random() < 0.03 else chance.choice((20.0, 20.0, 22.0))
+            hear(made.on_score(msgspec.structs.replace(score, features={"atr": atr})))
+    return denied, passed
+
+
+def _check(verdict: Verdict, trading: TradingState) -> None:
+    assert len(verdict.trace) == len(RULES), "every rule is asked, always"
+    assert verdict.approved == (not verdict.denials)
+    assert all(rule.code is not None for rule in verdict.denials)
+    if trading is TradingState.HALTED:
+        assert not verdict.approved
+
+
+def test_every_rule_refuses_in_some_lives_and_passes_in_some() -> None:
+    denied, passed = Counter[str](), Counter[str]()
+    for seed in range(30):
+        more = live(seed)
+        denied += more[0]
+        passed += more[1]
+    names = {rule.__name__ for rule in RULES}
+    assert set(denied) == names, names ^ set(denied)
+    assert set(passed) == names, names ^ set(passed)
