@@ -72,7 +72,15 @@ from web.controls import Controls
 from web.guard import ANY_ADDRESS, hosts_for
 from web.keyring import KeyringError, open_keyring, with_signing_secret
 from web.models import EngineStatus, ReplayProgress
-from web.server import ServerCounters, ServerError, ServerLimits, is_loopback, open_listeners, port_of
+from web.server import (
+    ServerCounters,
+    ServerError,
+    ServerLimits,
+    UnsafeListener,
+    is_loopback,
+    open_listeners,
+    port_of,
+)
 from web.site import Site
 from web.tokens import DEFAULT_LIFE_S, Scope, Tokens
 
@@ -322,7 +330,8 @@ class _Run:
         try:
             listeners = await open_listeners(web.host, web.port, tls=tls)
         except ServerError as error:
-            raise CannotStart(str(error), ExitCode.CONFIGURATION if tls is None else ExitCode.ERROR) from None
+            code = ExitCode.CONFIGURATION if isinstance(error, UnsafeListener) else ExitCode.ERROR
+            raise CannotStart(str(error), code) from None
         counters = ServerCounters()
         strategies = await trio.to_thread.run_sync(user_strategies, options.user_dir.strategies)
         engine = self.engine = Engine(

@@ -1,6 +1,7 @@
 """The page's libraries are the ones that were vendored, and the content policy fits them."""
 
 import json
+import re
 from pathlib import Path
 
 from tools.vendor_web import CHECKER, HASHES, LOCK, VENDOR, chart_style_hash, sums
@@ -38,3 +39,11 @@ def test_our_own_files_load_nothing_from_elsewhere() -> None:
 def test_every_library_has_its_licence() -> None:
     names = {path.name for path in Path(VENDOR).iterdir()}
     assert {"LICENSE-htm", "LICENSE-preact", "LICENSE-lightweight-charts", "LICENSE-uplot"} <= names
+
+
+def test_every_page_is_in_the_navigation_once() -> None:
+    listed = re.findall(r'path: "(\w+)".*import\("\./pages/(\w+)\.js"\)', (STATIC / "js" / "pages.js").read_text())
+    files = {path.stem for path in (STATIC / "js" / "pages").glob("*.js")}
+    assert all(path == module for path, module in listed)
+    assert len(listed) == len(files)
+    assert {path for path, _ in listed} == files
