@@ -12,9 +12,10 @@ import trio
 
 from actors.account import AccountActor
 from actors.config import ConfigActor
-from actors.connection_private import ConnectionPrivateActor, Credentials
+from actors.connection_private import ConnectionPrivateActor
 from actors.connection_public import ConnectionPublicActor
 from actors.headless import HeadlessActor
+from actors.health import HealthActor
 from actors.history import HistoryActor
 from actors.jobs import JobsActor
 from actors.journal import JournalActor
@@ -33,7 +34,7 @@ from genesis.audit import search_journal
 from genesis.chat_desk import ChatDesk
 from genesis.config_history import history_ports
 from genesis.core.actor import Actor
-from genesis.core.backoff import DEFAULT, Backoff
+from genesis.core.backoff import Backoff
 from genesis.core.chance import Chance
 from genesis.core.clock import Clock
 from genesis.core.errors import ChannelClosed, ChannelFull, DeadLettered
@@ -41,6 +42,7 @@ from genesis.core.latest import Latest
 from genesis.core.mailbox import Channel, DeadLetter
 from genesis.core.supervisor import ChildSpec, EventKind, Strategy, Supervisor, SupervisorEvent, SupervisorSpec
 from genesis.domain.decision_search import DecisionSearch, DecisionsFound
+from genesis.domain.health_watch import HealthWatch, Vitals
 from genesis.domain.live_performance import LivePerformance, live_performance
 from genesis.domain.pairs import PairSpecs
 from genesis.domain.protection_watch import ProtectionWatch
@@ -49,12 +51,12 @@ from genesis.domain.settings_build import Layer, Priority
 from genesis.domain.socket_pool import spread, wanted_streams
 from genesis.edge.audit_file import AuditFile
 from genesis.edge.connection_stats import ConnectionStats
-from genesis.edge.nonce import NonceOwner
-from genesis.edge.rest import RestDoor
 from genesis.edge.send_ledger import SendLedger
 from genesis.edge.stage_times import StageTimes
 from genesis.edge.store_thread import StoreThread
-from genesis.edge.websocket import Dial
+from genesis.engine_ports import DEFAULT_RESTARTS
+from genesis.engine_ports import Restarts as Restarts
+from genesis.engine_ports import VenuePorts as VenuePorts
 from genesis.figures import counters, gauges, resting_view
 from genesis.job_desk import JobHouse, job_ports
 from genesis.letters import DeadLetters
@@ -89,33 +91,6 @@ ANSWER_WITHIN_S: Final = 10.0
 """A control that the engine has taken but not answered after this long is reported as under way."""
 
 
-@attrs.frozen(kw_only=True)
-class Restarts:
-    """How many failures a part of the engine may have in a period before it is given up, and the pauses between."""
-
-    intensity: int = 10
-    period_s: float = 10.0
-    max_consecutive: int = 20
-    backoff: Backoff = DEFAULT
-
-
-@attrs.frozen(kw_only=True)
-class VenuePorts:
-    """How this engine reaches its venue: two addresses, two ways to dial, one door for REST, one key.
-
-    `pace_dials` keeps to the venue's limit of connections; a simulator on loopback has none.
-    """
-
-    public_uri: str
-    private_uri: str
-    dial_public: Dial
-    dial_private: Dial
-    door: RestDoor
-    credentials: Credentials
-    nonce: NonceOwner
-    pace_dials: bool = True
-
-
 class Engine:
     """One engine: made, then run by `supervisor.run()`, and looked at through `readers` while it runs."""
 
@@ -132,7 +107,7 @@ class Engine:
         status: Callable[[], EngineStatus],
         last_resort: Callable[[str], object] | None = None,
         on_event: Callable[[SupervisorEvent], None] | None = None,
-        restarts: Restarts = Restarts(),
+        restarts: Restarts = DEFAULT_RESTARTS,
         chaos: bool = False,
         jobs: JobHouse | None = None,
         user_strategies: UserStrategies | None = None,
@@ -140,9 +115,12 @@ class Engine:
         audit: AuditFile | None = None,
         post: Post | None = None,
         wall_ms: Callable[[], int] | None = None,
+        machine: Callable[[float], Vitals] | None = None,
     ) -> None:
         self.clock = clock
         self.post = post if post is not None else Post()
+        # Where the machine is part of a simulation nobody looks at the real one: a run would not repeat.
+        self._machine = machine
         self._wall_ms = wall_ms if wall_ms is not None else clock.wall_ms
         self.store = store
         self.venue = venue
@@ -174,6 +152,7 @@ class Engine:
         self.books = BookShelf()
         self.stages = StageTimes()
         self.protection_watch = ProtectionWatch()
+        self.health_watch = HealthWatch()
         self.recent = Recent()
         self.hub = Hub()
         # The venue takes 20 connections a minute on its public host and 5 in 15 s on the authenticated one.
@@ -237,7 +216,7 @@ class Engine:
                     self._child("regime", self._regime),
                     *(() if self._user_strategies is None else (self._child("strategies", self._strategies),)),
                 ),
-                self._aside("messages", self._child("notifier", self._notifier)),
+                self._aside("messages", self._child("health", self._health), self._child("notifier", self._notifier)),
                 self._aside(
                     "screens",
                     *(() if self._jobs is None else (self._child("jobs", self._job_actor),)),
@@ -463,6 +442,24 @@ class Engine:
             ui=self.channels.ui,
         )
 
+    def _health(self) -> Actor:
+        return HealthActor(
+            settings=self.cells.settings,
+            vitals=self._vitals,
+            watch=self.health_watch,
+            risk=self.cells.risk,
+            view=self.cells.health,
+            halts=self.channels.halts,
+            halt_wanted=self.cells.halt_wanted,
+            ui=self.channels.ui,
+        )
+
+    def _vitals(self) -> Vitals:
+        journal_wait_s = self.channels.journal.oldest_age_s(self.clock.now())
+        if self._machine is None:
+            return Vitals(disk_free_bytes=None, memory_bytes=None, journal_wait_s=journal_wait_s, loop_blocks=0)
+        return self._machine(journal_wait_s)
+
     def _notifier(self) -> Actor:
         return NotifierActor(
             post=self.post,
@@ -572,6 +569,7 @@ class Engine:
             jobs=lambda: cells.jobs.value,
             protection=lambda: cells.protection.value,
             brackets=lambda: cells.orders.value.protection,
+            house=lambda: cells.health.value,
             gauges=self._gauges,
             counters=self._counters,
         )

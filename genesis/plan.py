@@ -16,7 +16,7 @@ from genesis.core.tee import Tee
 from genesis.domain.pairs import PairSpecs
 from protocols.account import AccountView
 from protocols.config import ConfigCommand, ConfigView, RolloutStatus
-from protocols.health import ConnectionView, Notice, Reconnect
+from protocols.health import ConnectionView, HealthFinding, Notice, Reconnect
 from protocols.jobs import JobRequest, JobView
 from protocols.journal import JournalRequest
 from protocols.market import BookTop, CandleClosed, CandleRequest, Freshness, MarketView, Ticker, TradesRequest
@@ -159,6 +159,7 @@ class Cells:
     protection: Latest[ProtectionStatus] = attrs.field(factory=lambda: Latest(ProtectionStatus()))
     jobs: Latest[tuple[JobView, ...]] = attrs.field(factory=lambda: Latest(()))
     freshness: Latest[tuple[Freshness, ...]] = attrs.field(factory=lambda: Latest(()))
+    health: Latest[tuple[HealthFinding, ...]] = attrs.field(factory=lambda: Latest(()))
     connections: dict[str, Latest[ConnectionView]] = attrs.field(factory=dict)
 
 
@@ -219,6 +220,7 @@ class Plan:
             "strategies": (),
             "web": (to.ui,),
             "notifier": (to.news,),
+            "health": (),
         }
 
     def _says(self) -> dict[str, tuple[Channel[Any], ...]]:
@@ -241,5 +243,6 @@ class Plan:
             "regime": (to.ui,),
             "strategies": (to.ui,),
             "jobs": (to.ui,),
+            "health": (to.halts, to.ui),
             "web": (to.risk_commands, to.order_wishes, to.set_settings, to.job_requests),
         }

@@ -28,6 +28,7 @@ from genesis.core.supervisor import EventKind, SupervisorEvent
 from genesis.desk import TemplateShelf, trading_desk
 from genesis.diary import Diary, watch
 from genesis.domain.account_machine import read_order_cells
+from genesis.domain.health_watch import Vitals
 from genesis.domain.order_rows import TABLE as ORDER_TABLE
 from genesis.domain.pairs import PairSpecs, pair_specs
 from genesis.domain.recording import CandleRecording, RecordingError
@@ -48,6 +49,7 @@ from genesis.edge.service_manager import ServiceManager
 from genesis.edge.store import Store
 from genesis.edge.store_errors import StoreCorrupt, StoreError, StoreIncomplete
 from genesis.edge.store_thread import StoreThread
+from genesis.edge.vitals import disk_free_bytes, memory_bytes
 from genesis.edge.websocket import calm_websocket, fast_websocket
 from genesis.engine import Engine, VenuePorts
 from genesis.job_desk import JobHouse
@@ -358,6 +360,7 @@ class _Run:
             audit=AuditFile(audit_path(options.user_dir, options.mode.value)),
             post=await open_post(stack, options),
             wall_ms=self.clock.wall_ms,
+            machine=self._vitals,
         )
         # Told from the thread in which a step ran: the channel belongs to the loop.
         strategies.on_slow = lambda text: trio.from_thread.run_sync(engine.notice, "warning", "strategy_slow", text)
@@ -459,6 +462,14 @@ class _Run:
         """What a backtest is made on when nobody says: the recording of this session, else the shipped one."""
         recording = None if self.exchange is None else self.exchange.recording
         return self.options.recording or DEFAULT if isinstance(recording, CandleRecording) else DEFAULT
+
+    def _vitals(self, journal_wait_s: float) -> Vitals:
+        return Vitals(
+            disk_free_bytes=disk_free_bytes(self.options.user_dir.root),
+            memory_bytes=memory_bytes(),
+            journal_wait_s=journal_wait_s,
+            loop_blocks=0 if self.watch is None else self.watch.blocks,
+        )
 
     async def _keep_diary(self, engine: Engine, nursery: trio.Nursery) -> None:
         kept = await engine.store.read_cells(ReadCells(table=ORDER_TABLE))

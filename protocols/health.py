@@ -112,6 +112,14 @@ class LineTimes(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     sum_s: float
 
 
+class HealthFinding(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """One thing that the house needs (disk, memory, a journal that keeps up), and whether it has it."""
+
+    name: str
+    ok: bool
+    detail: str
+
+
 class Notice(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """Something a person may want to know. `level` is info, warning or alarm."""
 

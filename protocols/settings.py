@@ -149,6 +149,18 @@ class Overlay(msgspec.Struct, frozen=True, kw_only=True):
     shadow: bool = False
 
 
+class HealthSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Limits of the house itself; 0 switches one off. Actions are alarm, reduce (no entries) and halt."""
+
+    disk_free_min_mib: float = 500.0
+    disk_action: str = "reduce"
+    memory_max_mib: float = 1500.0
+    memory_action: str = "alarm"
+    memory_slope_max_mib_per_hour: float = 100.0
+    journal_wait_max_s: float = 10.0
+    journal_action: str = "reduce"
+
+
 class NotifySettings(msgspec.Struct, frozen=True, kw_only=True):
     """Who hears what outside the page. Kinds of news are those of `protocols.news`; one in neither list is loud."""
 
@@ -178,3 +190,4 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     venue: VenueSettings = VenueSettings()
     logs: LogSettings = LogSettings()
     notify: NotifySettings = NotifySettings()
+    health: HealthSettings = HealthSettings()

@@ -11,7 +11,7 @@ import attrs
 from genesis.domain.live_performance import LivePerformance
 from protocols.account import ClosedTrade, Performance
 from protocols.config import ConfigView, RolloutStatus
-from protocols.health import ActorView, ConnectionView, DeadLetterView, LineTimes, Notice
+from protocols.health import ActorView, ConnectionView, DeadLetterView, HealthFinding, LineTimes, Notice
 from protocols.jobs import JobView
 from protocols.market import BookLevels, BookTop, Candle, Freshness, Ticker, TradePrint
 from protocols.orders import Fill, OrderView
@@ -100,5 +100,6 @@ class Readers:
     config: Callable[[], ConfigView] = ConfigView
     running: Callable[[], Mapping[str, int]] = _no_versions
     rollout: Callable[[], RolloutStatus | None] = _none
+    house: Callable[[], Sequence[HealthFinding]] = _nothing
     gauges: Callable[[], Mapping[str, float]] = _empty
     counters: Callable[[], Mapping[str, float]] = _empty

@@ -68,6 +68,7 @@ def health_of(api: Api) -> Health:
             detail="fresh" if not stale else "stale: " + ", ".join(f"{v.stream} {v.symbol}" for v in stale[:10]),
         )
     )
+    parts += [HealthPart(name=one.name, ok=one.ok, detail=one.detail) for one in readers.house()]
     risk = readers.risk()
     if risk is not None:
         parts.append(

@@ -176,6 +176,8 @@ def _row(
 
 _LIVE, _RESTART, _TRADE = Applies.LIVE, Applies.RESTART, KeyScope.TRADE
 
+_ACTIONS: Final = ("alarm", "reduce", "halt")
+
 _ROWS: Final[Mapping[str, Mapping[str, Any]]] = {
     "quote_currency": _row(
         "",
@@ -367,6 +369,21 @@ _ROWS: Final[Mapping[str, Mapping[str, Any]]] = {
     ),
     "logs.file_max_bytes": _row("bytes", "Size at which a log file is turned over", "10000", applies=_RESTART),
     "logs.files_kept": _row("files", "Turned-over log files that are kept", "1", "1000", applies=_RESTART),
+    "health.disk_free_min_mib": _row(
+        "MiB", "Free disk below which the action is taken; 0: not watched", "0", "1000000"
+    ),
+    "health.disk_action": _row("", "What little disk does", choices=_ACTIONS),
+    "health.memory_max_mib": _row(
+        "MiB", "Memory of the engine above which the action is taken; 0: not", "0", "1000000"
+    ),
+    "health.memory_action": _row("", "What much memory does", choices=_ACTIONS),
+    "health.memory_slope_max_mib_per_hour": _row(
+        "MiB an hour", "Growth over half an hour that is an alarm; 0: not watched", "0", "1000000"
+    ),
+    "health.journal_wait_max_s": _row(
+        "seconds", "Time that a record may wait to be written; 0: not watched", "0", "3600"
+    ),
+    "health.journal_action": _row("", "What a journal that falls behind does", choices=_ACTIONS),
     "notify.silent": _row("", "Kinds of news that arrive without a sound", check=_news_kinds),
     "notify.off": _row("", "Kinds of news that are not sent", check=_news_kinds),
     "notify.messages_per_minute": _row("messages", "Most messages in a minute to one place", "1", "60"),
