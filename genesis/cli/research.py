@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from genesis.research.runs import RunRequest
     from protocols.journal import StoredRecord
     from protocols.measures import Measures
+    from protocols.settings import Settings
 
 RUN_TIME_OUT_S: Final = 1800.0
 RECORDS_A_READ: Final = 10_000
@@ -52,9 +53,12 @@ def backtest(
     save: Annotated[
         str | None, Parameter(help="Keep the result in reports/ under this name, with settings, data and code hash.")
     ] = None,
+    check_lookahead: Annotated[
+        bool, Parameter(negative="", help="Also tell every strategy other futures; exit code 1 when one notices.")
+    ] = False,
     json: AsJson = False,
     where: Where | None = None,
-) -> None:
+) -> int:
     """Trade a recording, or a part of the data store, without wire or clock, by the same decisions."""
     from genesis.domain.recording import RecordingError
     from genesis.research.runs import keep_result, result_of, short
@@ -83,11 +87,14 @@ def backtest(
         folder = _report_folder(user_dir, save)
         keep_result(folder, kept)
         keep_view(folder, "backtest", save, short(kept))
+    looks = _lookahead(market, request.settings) if check_lookahead else {}
+    code = ExitCode.ERROR if any(looks.values()) else ExitCode.OK
     # The lines of years are gigabytes of HOLD: only of what one looks at line by line.
     lines = result.lines if result.candles <= LINES_UP_TO else None
     if json:
-        printing.print_json({**_summary(result, lines), "took_s": round(took_s, 3)})
-        return
+        told = {"lookahead": looks} if check_lookahead else {}
+        printing.print_json({**_summary(result, lines), "took_s": round(took_s, 3), **told})
+        return code
     show_measures(result.measures, recording=result.recording)
     printing.pairs(
         [
@@ -95,8 +102,18 @@ def backtest(
             *([] if lines is None else [("decisions", f"{len(lines)}, sha256 {result.digest}")]),
             *((f"strategy {name}", f"off: {fault}") for name, fault in result.faults.items()),
             *([] if save is None else [("kept as", f"{save}; genesis report {save} makes a page of it")]),
+            *((f"look-ahead, {name}", text or "none: other futures change nothing") for name, text in looks.items()),
         ]
     )
+    return code
+
+
+def _lookahead(bars: "BarRecording", settings: "Settings") -> dict[str, str]:
+    """By strategy, and for the whole backtest: how it looks ahead, or nothing."""
+    from genesis.research.lookahead import check_backtest, check_settings
+
+    found = {name: "" if look is None else str(look) for name, look in check_settings(bars, settings)}
+    return {**found, "decisions": check_backtest(bars, settings) or ""}
 
 
 def a_request(

@@ -128,6 +128,14 @@ def test_a_result_is_kept_shown_and_proven(capsys: Capture, tmp_path: Path) -> N
     one_line(capsys)
 
 
+def test_other_futures_are_told_on_request(capsys: Capture) -> None:
+    assert call(["backtest", "--recording", RECORDING, "--check-lookahead", "--json"]) == ExitCode.OK
+    looks = json.loads(capsys.readouterr().out)["lookahead"]
+    assert "decisions" in looks
+    assert len(looks) > 1
+    assert not any(looks.values())
+
+
 def test_a_search_and_a_walk_forward_from_the_command_line(capsys: Capture, tmp_path: Path) -> None:
     common = ["--recording", RECORDING, "--vary", "btc-ema.fast=5,8", "--method", "grid", "--workers", "1", "--json"]
     assert call(["optimize", *common, "--maximize", "total_return", "--name", "a"]) == ExitCode.OK
