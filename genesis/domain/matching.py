@@ -77,10 +77,41 @@ class FillWhen(Enum):
 
 
 @attrs.frozen(kw_only=True)
+class FeeTier:
+    """What trades cost once this much was traded in thirty days (quote currency); fees are fractions."""
+
+    volume: Decimal
+    maker: Decimal
+    taker: Decimal
+
+
+VENUE_TIERS: Final = tuple(
+    FeeTier(volume=Decimal(volume), maker=Decimal(maker), taker=Decimal(taker))
+    for volume, maker, taker in (
+        ("0", "0.001", "0.002"),
+        ("500000", "0.0008", "0.002"),
+        ("1000000", "0.0006", "0.002"),
+        ("2500000", "0.0004", "0.002"),
+        ("5000000", "0.0002", "0.002"),
+        ("7500000", "0", "0.002"),
+        ("10000000", "0", "0.0018"),
+        ("15000000", "0", "0.0016"),
+        ("20000000", "0", "0.0014"),
+        ("25000000", "0", "0.0012"),
+        ("30000000", "0", "0.001"),
+    )
+)
+"""Bitfinex' schedule of fees for trading currencies, which changes from time to time."""
+
+
+@attrs.frozen(kw_only=True)
 class FillModel:
     """How the recorded market meets our orders. `half_spread` and `slippage` are fractions of the price.
 
-    `participation` is the part of a tick's volume that accounts may take together (None: no limit).
+    `participation` is the part of a tick's volume that accounts may take together (None: no limit). `fee_tiers` ascend
+    by volume and begin at 0; without any, an account pays its own two rates whatever it trades. `low_first`: a minute
+    trades at its low before its high whichever way it went, so that of a long's stop and target in one minute the stop
+    is hit: the worst case. Otherwise a rising minute visits its low first and a falling one its high.
     """
 
     when: FillWhen = FillWhen.NEXT_TICK
@@ -88,6 +119,8 @@ class FillModel:
     slippage: Decimal = Decimal("0.00005")
     latency_ms: int = 0
     participation: Decimal | None = None
+    fee_tiers: tuple[FeeTier, ...] = ()
+    low_first: bool = False
 
     def best_bid(self, tick: Decimal) -> Decimal:
         return price_down(tick * (1 - self.half_spread))

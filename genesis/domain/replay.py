@@ -51,9 +51,9 @@ class Step(NamedTuple):
     row: CandleRow | None
 
 
-def tick_prices(row: CandleRow) -> tuple[float, float, float, float]:
-    """The four prices of a candle in the order in which they are traded."""
-    if row.close >= row.open:
+def tick_prices(row: CandleRow, *, low_first: bool = False) -> tuple[float, float, float, float]:
+    """The four prices of a candle in the order in which they are traded; `low_first` is the worst case of a long."""
+    if low_first or row.close >= row.open:
         return row.open, row.low, row.high, row.close
     return row.open, row.high, row.low, row.close
 
@@ -114,11 +114,16 @@ def schedule(
 
 
 def ticks(
-    symbols: Sequence[Symbol], at: int, found: Sequence[CandleRow | None], *, first_number: int = 0
+    symbols: Sequence[Symbol],
+    at: int,
+    found: Sequence[CandleRow | None],
+    *,
+    first_number: int = 0,
+    low_first: bool = False,
 ) -> Iterator[Step]:
     """The ticks of one minute. `found` has a row or None for each symbol."""
     number = first_number
-    prices = [None if row is None else tick_prices(row) for row in found]
+    prices = [None if row is None else tick_prices(row, low_first=low_first) for row in found]
     for part, offset_ms in enumerate(TICK_MS):
         for symbol, row, path in zip(symbols, found, prices, strict=True):
             if row is not None and path is not None:

@@ -76,6 +76,7 @@ class TradingFloor:
         self.specs = dict(specs)
         self.model = model or FillModel()
         self.books = Books()
+        self.books.fee_tiers = self.model.fee_tiers
         """Wallets, positions, fees and history of everybody."""
         self.next_order_id = FIRST_ORDER_ID
         self.next_priority = 1
@@ -359,6 +360,10 @@ class TradingFloor:
             if resting is not None and not crosses(order.sign, order.limit, resting.price):
                 resting = None
             level = levels[at] if at < len(levels) and market.budget > ZERO else None
+            if resting is not None and level is None and levels and market.budget <= ZERO:
+                # Our share of this price is used up, not the price: nobody behind it is reached, least of all we.
+                if _is_better(order.sign, levels[min(at, len(levels) - 1)][0], resting.price):
+                    resting = None
             if resting is not None and (level is None or not _is_better(order.sign, level[0], resting.price)):
                 if resting.account == order.account and (order.meta or {}).get("protect_selfmatch"):
                     starved = "CANCELED"

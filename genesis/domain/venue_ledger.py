@@ -4,10 +4,12 @@ Money is neither made nor lost: what accounts, the recorded market and the fee a
 (`Books.total`). A notional is cut to eight decimals, so a buyer never pays more than was locked for the order.
 """
 
+from collections import deque
 from collections.abc import Iterable
 from decimal import ROUND_DOWN, Decimal
 from typing import Any
 
+from genesis.domain.matching import FeeTier
 from genesis.domain.pairs import PairSpec
 from genesis.domain.venue_state import (
     EXCHANGE,
@@ -35,6 +37,8 @@ CATEGORY_WITHDRAWAL = 104
 CATEGORY_FEE = 201
 CATEGORY_HIDDEN_FEE = 204
 
+FEE_WINDOW_MS = 30 * 86_400_000
+
 IDS_PER_MS = 1000
 FIRST_FILL_OF_MS = 500
 """Trade ids rise with time: millisecond times a thousand, the upper half for fills of accounts, the lower for prints
@@ -60,6 +64,10 @@ class Books:
         self.market: dict[str, Decimal] = {}
         """What the recorded market gained or lost by trading with accounts, by currency."""
         self.fees: dict[str, Decimal] = {}
+        self.fee_tiers: tuple[FeeTier, ...] = ()
+        """By volume, ascending from 0; empty: every account pays its own two rates."""
+        self._traded: dict[str, deque[tuple[int, Decimal]]] = {}
+        self._volume: dict[str, Decimal] = {}
         self.last_trade_id = 0
         self.next_position_id = 100_000_001
         self.next_entry_id = 1
@@ -107,7 +115,7 @@ class Books:
         """One side of one match: te, position, wallets, tu."""
         # A hidden order pays the taker's rate even when it was there first.
         hidden = bool(order.flags & FLAG_HIDDEN)
-        rate = account.maker_fee if maker and not hidden else account.taker_fee
+        rate = self._rate(account, maker and not hidden, notional_of(quantity, price), now_ms)
         received = quantity if order.sign > 0 and not order.is_margin else notional_of(quantity, price)
         currency = spec.base if order.sign > 0 and not order.is_margin else spec.quote
         fee = fee_of(received, rate)
@@ -160,6 +168,19 @@ class Books:
             out.append((account.name, changed(base, moved, meta)))
         out.append((account.name, trade))
         return out
+
+    def _rate(self, account: Account, maker: bool, notional: Decimal, now_ms: int) -> Decimal:
+        """What this trade costs, by what was traded in the thirty days before it."""
+        if not self.fee_tiers:
+            return account.maker_fee if maker else account.taker_fee
+        traded = self._traded.setdefault(account.name, deque())
+        volume = self._volume.get(account.name, ZERO)
+        while traded and traded[0][0] <= now_ms - FEE_WINDOW_MS:
+            volume -= traded.popleft()[1]
+        tier = next(each for each in reversed(self.fee_tiers) if each.volume <= volume)
+        traded.append((now_ms, notional))
+        self._volume[account.name] = volume + notional
+        return tier.maker if maker else tier.taker
 
     def _settle_margin(
         self,

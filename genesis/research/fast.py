@@ -236,7 +236,10 @@ def why_not_fast(
         return "candles close later than at their end"
     if settings.risk.stop_trails:
         return "stops that follow the market are for the exact runner"
-    if model != FillModel(half_spread=model.half_spread, slippage=model.slippage) or model.when is FillWhen.AT_ONCE:
+    if model.fee_tiers:
+        return "fees that fall with the volume are for the exact runner"
+    known = FillModel(half_spread=model.half_spread, slippage=model.slippage, low_first=model.low_first)
+    if model != known or model.when is FillWhen.AT_ONCE:
         return "it fills at the next tick, whole and without latency"
     return None
 
@@ -465,6 +468,7 @@ def _numbers(
         fast_walk.N_BREAKER_MS: int(limits.breaker_cooldown_s * 1000),
         fast_walk.N_PROBES: limits.breaker_probes,
         fast_walk.N_CASH: int(cash * UNIT),
+        fast_walk.N_LOW_FIRST: int(model.low_first),
     }
     for place, number in wanted.items():
         numbers[place] = number

@@ -69,7 +69,8 @@ N_PROFIT_LOCK_MS: Final = 27
 N_BREAKER_MS: Final = 28
 N_PROBES: Final = 29
 N_CASH: Final = 30
-NUMBERS: Final = 31
+N_LOW_FIRST: Final = 31
+NUMBERS: Final = 32
 
 # Places in `limits` (float64).
 L_DAILY: Final = 0
@@ -334,7 +335,7 @@ def walk_scores(
                 price, price_decimals = taker_sells(row_open[row], numbers)
                 sold = EXIT
             if sold < 0 and (row_low[row] <= stop_at or row_high[row] >= target_at):
-                rises = row_close[row] >= row_open[row]
+                rises = numbers[N_LOW_FIRST] == 1 or row_close[row] >= row_open[row]
                 while part < 4:
                     if part == 0:
                         tick = row_open[row]

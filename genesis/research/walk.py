@@ -156,7 +156,7 @@ class Walk:
                         self._on_tick(symbol, row.close, row.volume / 4)
                         self._on_minute(symbol, row)
                 continue
-            for step in ticks(symbols, minute_ms, found):
+            for step in ticks(symbols, minute_ms, found, low_first=self.venue.model.low_first):
                 self.now_ms = step.time_ms
                 self._on_tick(step.symbol, step.price, step.volume)
                 if step.part == 3 and step.row is not None:

@@ -10,7 +10,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from genesis.domain.indicators.compiling import can_compile
-from genesis.domain.matching import FillModel, FillWhen
+from genesis.domain.matching import VENUE_TIERS, FillModel, FillWhen
 from genesis.domain.recording import CandleRecording
 from genesis.domain.strategies import STRATEGY_KINDS
 from genesis.domain.strategy import Opinion, StrategyKind
@@ -70,7 +70,8 @@ def test_it_fills_what_the_exact_runner_fills(data: st.DataObject) -> None:
     settings = msgspec.structs.replace(drawn, strategies=drawn.strategies[:1], risk=risk)
     if STRATEGY_KINDS[settings.strategies[0].kind].numeric is None:
         return
-    model = data.draw(st.sampled_from([None, FillModel(half_spread=Decimal("0.0011"), slippage=Decimal("0.0003"))]))
+    costly = FillModel(half_spread=Decimal("0.0011"), slippage=Decimal("0.0003"), low_first=True)
+    model = data.draw(st.sampled_from([None, costly]))
     assert_same(candles, settings, model, data.draw(st.sampled_from(WAYS)))
 
 
@@ -168,6 +169,8 @@ def test_it_says_why_it_cannot() -> None:
     assert why_not_fast(bars, ema("tXRPUSD")) == "the recording has no tXRPUSD"
     for model in (FillModel(latency_ms=5), FillModel(when=FillWhen.AT_ONCE), FillModel(participation=Decimal("0.1"))):
         assert why_not_fast(bars, ema(), model=model) == "it fills at the next tick, whole and without latency"
+    tiers = "fees that fall with the volume are for the exact runner"
+    assert why_not_fast(bars, ema(), model=FillModel(fee_tiers=VENUE_TIERS)) == tiers
     with pytest.raises(NotFast, match="nothing else"):
         Prepared.of(bars, ema(), balances=[("margin", "USD", Decimal(5))])
     with pytest.raises(ValueError, match="strategy kind must be one of"):
