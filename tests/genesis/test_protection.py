@@ -6,6 +6,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 
+import msgspec
 import pytest
 import trio
 
@@ -17,7 +18,7 @@ from genesis.research.backtest import run_backtest
 from genesis.simulator.settings import AccountTerms, ExchangeSettings
 from genesis.summary import decision_lines
 from protocols.bitfinex.inputs import EndOrder
-from protocols.orders import Bracket, OrderIntent, OrderType, Purpose
+from protocols.orders import Bracket, Flatten, OrderIntent, OrderType, Purpose
 from protocols.risk import ManualOrder
 from protocols.units import ZERO, Side, Symbol, base_currency
 from tests.house import House, check_books, house, leaves, lively_layer, piece_of, settings_of
@@ -184,6 +185,49 @@ async def test_a_short_on_margin_is_protected_and_compared_with_the_venues_posit
                 await here.engine.cells.orders.changed(here.engine.cells.orders.version)
             while "position_differs" not in [one.code for one in here.engine.readers.notices()]:  # noqa: ASYNC110 - no bell
                 await trio.sleep(0.01)
+
+
+async def test_flatten_lets_every_stop_go_and_sells_everything_by_the_venues_books(tmp_path: Path) -> None:
+    """Two lots with a stop each and a resting order: after one wish nothing rests and nothing is held."""
+    recording, layer = piece_of(minutes=40, skip=600), quiet(lively_layer())
+    async with house(tmp_path, recording=recording, layer=layer) as here:
+        await here.ready()
+        account = here.exchange.venue.accounts[ACCOUNT]
+        done = trio.Event()
+
+        async def until(true: Callable[[], bool]) -> None:
+            while not true():  # noqa: ASYNC110 - the venue's books have no bell
+                await trio.sleep(0.001)
+
+        async def trader() -> None:
+            order, flatten = here.engine.controls.order, here.engine.controls.flatten
+            assert order is not None
+            assert flatten is not None
+            await until(lambda: here.exchange.venue_ms() >= recording.first_ms + 3 * 60_000)
+            for number, more in enumerate(({}, {}, {"order_type": OrderType.LIMIT, "price": Decimal(1000)})):
+                name = f"manual:{number}"
+                intent = msgspec.structs.replace(
+                    a_bracket(here.exchange.venue_ms()), intent_id=name, correlation_id=name
+                )
+                bracket = Bracket(stop_price=Decimal(900 if more else 5000 + number))
+                intent = msgspec.structs.replace(intent, bracket=bracket, **more)
+                verdict = await order(ManualOrder(intent=intent, actor="tester"))
+                assert verdict is not None
+                assert verdict.approved, verdict.denials
+            await until(lambda: len(stops_of(here, "tBTCUSD")) == 2 and len(account.orders) == 3)
+            assert bare(here, "tBTCUSD") == ZERO
+            await flatten(Flatten(symbol=None, reason="test", correlation_id="flat"))
+            await until(lambda: not account.orders and account.wallet("exchange", "BTC").balance < Decimal("0.00004"))
+            done.set()
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(trader)
+            await here.exchange.replay(60 * 60, here.pacer)
+            nursery.cancel_scope.deadline = trio.current_time() + 10
+        assert done.is_set()
+        await here.all_orders_known()
+        check_books(here)
+        assert not here.engine.cells.orders.value.open
 
 
 def quiet(layer: Layer) -> Layer:
