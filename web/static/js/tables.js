@@ -20,8 +20,11 @@ function Stop({ symbol, protection }) {
   const bracket = protection.brackets.find((row) => row.symbol === symbol && Number(row.held) !== 0);
   if (seen && seen.fault) return html`<${Chip} tone="bad" title=${`${quantity(seen.stopped)} / ${quantity(seen.held)}`}>${tr(seen.fault)} ${seen.naked_s.toFixed(1)} s<//>`;
   if (!bracket || !Number(bracket.stopped)) return html`<span class="muted">–</span>`;
-  const level = bracket.trailing_distance ? `↕ ${price(bracket.trailing_distance)}` : price(bracket.stop_price);
-  return html`<span title=${bracket.target_price ? `${tr("Target")} ${price(bracket.target_price)}` : tr("Rests at the venue")}>${level}</span>`;
+  // Strategies and brackets by hand have a stop each; where each belongs is told on hovering.
+  const lots = bracket.lots.filter((lot) => Number(lot.stopped));
+  const level = (lot) => (lot.trailing_distance && !lot.stop_price ? `↕ ${price(lot.trailing_distance)}` : price(lot.stop_price));
+  const told = (lot) => `${lot.lot || tr("Rest")}: ${quantity(lot.stopped)} ${tr("Stop")} ${level(lot)}${lot.target_price ? `, ${tr("Target")} ${price(lot.target_price)}` : ""}`;
+  return html`<span title=${lots.map(told).join("\n")}>${lots.map(level).join(" · ")}</span>`;
 }
 
 export function PositionsCard({ className = "" }) {

@@ -27,7 +27,7 @@ const sv = {
   "Peak": "Topp", "Day start": "Dagens början", "Drawdown": "Nedgång", "Max drawdown": "Största nedgång",
   "ACTIVE": "AKTIV", "REDUCING": "MINSKAR", "HALTED": "STOPPAD", "PAUSED": "PAUSAD",
   "buy": "köp", "sell": "sälj", "hold": "vänta", "entry": "ingång", "exit": "utgång", "stop": "stopp", "target": "mål",
-  "Stop": "Stopp", "Target": "Mål", "Rests at the venue": "Vilar på börsen", "missing": "saknas", "short": "för liten",
+  "Stop": "Stopp", "Target": "Mål", "Rests at the venue": "Vilar på börsen", "Rest": "Resten", "missing": "saknas", "short": "för liten",
   "doubled": "dubbel", "worst": "längst", "Without a stop, p99": "Utan stopp, p99",
   "Longest time that a position had no stop at the venue": "Längsta tid som en position saknade stopp på börsen",
   "flatten": "sälj allt", "manual": "manuell", "maker": "maker", "taker": "taker",
