@@ -1,15 +1,18 @@
 """Commands that look at the running engine."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
 from genesis.cli import printing
-from genesis.cli.failures import CommandFailed
+from genesis.cli.failures import CommandFailed, NotRunning
 from genesis.cli.options import Reading
 from genesis.run_options import ExitCode
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 Symbol = Annotated[str | None, Parameter(help="Only this symbol, such as tBTCUSD.")]
 Limit = Annotated[int, Parameter(help="At most this many, newest first.")]
@@ -249,14 +252,15 @@ def why(
     until: Annotated[datetime | None, Parameter(help="Not after this venue time.")] = None,
     reading: Reading | None = None,
 ) -> None:
-    """Which rule said what about a signal or an order, of all that the journal knows."""
-    reading = reading or Reading()
-    from genesis.cli.client import Client
+    """Which rule said what about a signal or an order, of all that the journal knows.
 
+    While no engine runs, the newest journal of the user directory is read.
+    """
+    reading = reading or Reading()
     filters = {"strategy": strategy, "code": code, "from_ms": _as_ms(since), "to_ms": _as_ms(until)}
     if about is None and not any(filters.values()):
         raise CommandFailed("say what about: a signal, an order, a symbol, or one of the options", ExitCode.ERROR)
-    found = _decisions(Client(reading.user_dir, reading.port), about, {**filters, "limit": limit})
+    found = _decisions(reading, about, {**filters, "limit": limit})
     if not found:
         named = [about or "", *(f"{name} {value}" for name, value in filters.items() if value is not None)]
         raise CommandFailed(f"no decision is known about {', '.join(filter(None, named))}", ExitCode.NOT_FOUND)
@@ -307,24 +311,62 @@ def _as_ms(moment: datetime | None) -> int | None:
     return round((moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)).timestamp() * 1000)
 
 
-def _decisions(client: Any, about: str | None, query: Mapping[str, object]) -> list[Any]:
+def _decisions(reading: Reading, about: str | None, query: Mapping[str, object]) -> list[Any]:
     """By symbol, by any name of the decision, or by the order that the name is of."""
+    from genesis.cli.client import Client
 
-    def found(**more: object) -> list[Any]:
-        rows = client.get("/risk/unified/decisions", **query, **more)["decisions"]
-        return [row["verdict"] for row in rows]
+    try:
+        client = Client(reading.user_dir, reading.port)
+        return _named(lambda more: _of_engine(client, {**query, **more}), about) or _of_order(client, about, query)
+    except NotRunning:
+        path = _newest_journal(reading)
+        if reading.port is not None or path is None:
+            raise
+        if not reading.json:
+            print(f"no engine runs; from {path.name}:")
+        return _named(lambda more: _of_journal(path, {**query, **more}), about)
 
+
+def _named(ask: Callable[[Mapping[str, object]], list[Any]], about: str | None) -> list[Any]:
     if about is None:
-        return found()
+        return ask({})
     if about.startswith("t") and about[1:].replace(":", "").isalnum() and about[1:].isupper():
-        return found(symbol=about)
+        return ask({"symbol": about})
     # An intent's id is its signal's with the purpose behind it; a verdict that never became one has only the signal.
     signal, _, purpose = about.rpartition(":")
     names = (about, signal) if signal and purpose.isalpha() else (about,)
+    found: list[Any] = []
     for name in names:
-        if rows := found(about=name):
-            return rows
-    for order in client.get("/orders", limit=1000)["orders"]:
+        found = found or ask({"about": name})
+    return found
+
+
+def _of_engine(client: Any, query: Mapping[str, object]) -> list[Any]:
+    return [row["verdict"] for row in client.get("/risk/unified/decisions", **query)["decisions"]]
+
+
+def _of_order(client: Any, about: str | None, query: Mapping[str, object]) -> list[Any]:
+    """Of an order that is open now, by any of its ids."""
+    for order in client.get("/orders", limit=1000)["orders"] if about is not None else ():
         if about in (str(order["cid"]), str(order["venue_id"]), order["intent_id"]):
-            return found(correlation_id=order["correlation_id"])
+            return _of_engine(client, {**query, "correlation_id": order["correlation_id"]})
     return []
+
+
+def _newest_journal(reading: Reading) -> "Path | None":
+    paths = [path for mode in ("sim", "paper", "live") if (path := reading.user_dir.database(mode)).is_file()]
+    return max(paths, key=lambda path: path.stat().st_mtime, default=None)
+
+
+def _of_journal(path: "Path", query: Mapping[str, object]) -> list[Any]:
+    import msgspec
+
+    from genesis.audit import search_journal
+    from genesis.domain.decision_search import DecisionSearch
+    from genesis.edge.store_errors import StoreError
+
+    try:
+        found = search_journal(path, DecisionSearch(**query))  # type: ignore[arg-type]
+    except StoreError as error:
+        raise CommandFailed(str(error)) from None
+    return list(msgspec.json.decode(msgspec.json.encode(found.verdicts)))

@@ -1,5 +1,6 @@
 """The audit finds every decision of a journal, however old, by whatever is known of it."""
 
+import json
 from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -9,10 +10,12 @@ import msgspec
 import pytest
 
 from genesis.audit import search_journal
+from genesis.cli.main import call
 from genesis.domain.decision_log import verdict_record
 from genesis.domain.decision_search import DecisionSearch, search
 from genesis.domain.order_ledger import encode
 from genesis.edge.store import Store
+from genesis.run_options import ExitCode
 from protocols.journal import Commit, Record
 from protocols.orders import OrderState, OrderType, OrderUpdate, OrderView, Purpose
 from protocols.risk import SetPaused, Verdict
@@ -111,3 +114,19 @@ def test_any_name_of_a_decision_finds_it(journal: tuple[Path, list[Verdict]]) ->
         assert search_journal(path, DecisionSearch(about=name)).verdicts == (), name
     # A name and a filter both count.
     assert search_journal(path, DecisionSearch(about="7001", symbol="tETHUSD")).total == 0
+
+
+def test_why_is_answered_while_no_engine_runs(
+    journal: tuple[Path, list[Verdict]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, verdicts = journal
+    home = str(path.parent)
+    assert call(["why", "7001", "--data-dir", home]) == ExitCode.OK
+    said = capsys.readouterr().out
+    assert said.startswith("no engine runs; from sim.sqlite:\n")
+    assert verdicts[1].verdict_id in said
+    assert call(["why", "--code", "paused", "--limit", "3", "--json", "--data-dir", home]) == ExitCode.OK
+    assert len(json.loads(capsys.readouterr().out)["decisions"]) == 3
+    assert call(["why", "nobody", "--data-dir", home]) == ExitCode.NOT_FOUND
+    # A port says which engine is meant: then no file will do.
+    assert call(["why", "7001", "--data-dir", home, "--port", "1"]) == ExitCode.NOT_RUNNING
