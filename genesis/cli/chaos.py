@@ -125,7 +125,7 @@ def _hunt(
     """Every deliberate defect, until a world catches it."""
     from genesis.worlds.mutants import MUTANTS
     from genesis.worlds.report import write_hunt
-    from genesis.worlds.sweep import Hunt, hunts
+    from genesis.worlds.sweep import Errand, Hunt, hunts, sweep
 
     names = list(MUTANTS) if mutant is None else [mutant]
     wanted = [Hunt(mutant=name, first_seed=seed, seeds=seeds, hours=hours, faults_an_hour=faults) for name in names]
@@ -134,6 +134,12 @@ def _hunt(
         caught[one.mutant] = one
         said = f"caught by seed {one.seed}, rule {one.rule}" if one.rule else f"not caught by {one.worlds} worlds"
         print(f"{one.mutant:<24} {said}", flush=True)
+    # A world that fails by itself has caught nothing.
+    seeds_used = sorted({one.seed for one in caught.values() if one.seed is not None})
+    clean = sweep((Errand(seed=each, hours=hours, faults_an_hour=faults) for each in seeds_used), processes=processes)
+    for each, found in clean.failed.items():
+        print(f"seed {each} breaks a rule without any defect: {found[0]}", flush=True)
     if report is not None:
-        write_hunt(report, [caught[name] for name in names], hours=hours, faults_an_hour=faults)
-    return ExitCode.OK if all(one.rule for one in caught.values()) else ExitCode.ERROR
+        told = [caught[name] for name in names]
+        write_hunt(report, told, clean=clean, hours=hours, faults_an_hour=faults)
+    return ExitCode.OK if all(one.rule for one in caught.values()) and not clean.failed else ExitCode.ERROR

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
+from genesis.worlds.catalogue import CATALOGUE, unreached
 from genesis.worlds.mutants import MUTANTS
 from genesis.worlds.sweep import Caught, Totals
 
@@ -40,7 +41,11 @@ def write_figures(path: Path, totals: Totals, *, first_seed: int, hours: float, 
     if totals.failed:
         failed = [(seed, found[0], f"`{totals.replays[seed]}`") for seed, found in sorted(totals.failed.items())]
         text.append("\n### Violations\n\n" + _table(("seed", "first violation", "again"), failed))
-    text.append("\n### Rules\n\n" + _table(("rule", "looks"), sorted(totals.checks.items())))
+    owed = unreached(totals.sometimes, totals.checks)
+    rules = [
+        (name, rule.text, f"{totals.checks[name]:,}", "; ".join(owed.get(name, ()))) for name, rule in CATALOGUE.items()
+    ]
+    text.append("\n### Rules\n\n" + _table(("rule", "what it says", "looks", "never reached"), rules))
     reached = sorted((name, times) for name, times in totals.sometimes.items() if not name.startswith("fault "))
     text.append("\n### States that were reached\n\n" + _table(("state", "times"), reached))
     faults = sorted(
@@ -50,8 +55,8 @@ def write_figures(path: Path, totals: Totals, *, first_seed: int, hours: float, 
     _replace(path, "sweep", "".join(text))
 
 
-def write_hunt(path: Path, caught: list[Caught], *, hours: float, faults_an_hour: float) -> None:
-    """A page of its own: the deliberate defects."""
+def write_hunt(path: Path, caught: list[Caught], *, clean: Totals, hours: float, faults_an_hour: float) -> None:
+    """A page of its own: the deliberate defects, and what the same worlds say of an engine without any."""
     rows = [
         (f"`{one.mutant}`", MUTANTS[one.mutant].text, one.seed if one.rule else "**not caught**", one.worlds, one.rule)
         for one in caught
@@ -59,7 +64,8 @@ def write_hunt(path: Path, caught: list[Caught], *, hours: float, faults_an_hour
     number = sum(bool(one.rule) for one in caught)
     text = (
         f"{number} of {len(caught)} are caught, in worlds of {hours:g} virtual hours with {faults_an_hour:g} faults an"
-        " hour, each by the first world that breaks a rule.\n\n"
+        f" hour, each by the first world that breaks a rule. The same {clean.seeds} worlds without a defect break"
+        f" {clean.violations or 'none'}.\n\n"
     )
     _replace(path, "defects", text + _table(("defect", "what it breaks", "seed", "worlds", "rule"), rows), DEFECTS)
 

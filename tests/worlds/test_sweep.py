@@ -1,12 +1,18 @@
-"""A short sweep of worlds for every push: no rule is broken, and what a world was it is again."""
+"""A sweep of worlds for every push: no rule is broken, every rule had something to look at, and defects do not pass."""
+
+import os
 
 import pytest
 
+from genesis.worlds.catalogue import CATALOGUE, unreached
+from genesis.worlds.mutants import MUTANTS
 from genesis.worlds.sweep import Errand, Totals, run_errand, sweep
 
-SEEDS = range(200, 208)
+SEEDS = range(200, 320)
 HOURS, FAULTS = 0.4, 45.0
-CAUGHT_WITHIN = 6
+PROCESSES = min(2, os.cpu_count() or 1)
+RARE = {"M11": "a second engine took the journal over", "S2": "impossible settings were refused"}
+"""Too rare for a sweep as short as this one to owe them."""
 
 pytestmark = pytest.mark.chaos
 
@@ -17,30 +23,40 @@ def told(totals: Totals) -> str:
 
 @pytest.fixture(scope="module")
 def totals() -> Totals:
-    return sweep(Errand(seed=seed, hours=HOURS, faults_an_hour=FAULTS) for seed in SEEDS)
+    errands = [Errand(seed=seed, hours=HOURS, faults_an_hour=FAULTS) for seed in SEEDS]
+    return sweep(errands, processes=PROCESSES)
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(900)
 def test_no_rule_is_broken_whatever_breaks(totals: Totals) -> None:
     assert not totals.failed, told(totals)
 
 
-@pytest.mark.timeout(400)
-def test_the_worlds_really_were_in_trouble(totals: Totals) -> None:
+@pytest.mark.timeout(900)
+def test_every_rule_had_something_to_look_at(totals: Totals) -> None:
     """Where nothing happens nothing is proven."""
-    assert totals.kills >= 2
-    assert totals.orders >= 30
-    assert totals.fills >= 20
-    for state in ("an actor crashed and was restarted", "a doubt was resolved", "order state UNKNOWN"):
-        assert totals.sometimes[state], f"no world ever reached: {state}"
-    for rule in ("M1", "M2", "M4", "M6", "M7", "M8", "M9", "M10", "M11", "M12", "S1", "E1", "E6", "E7"):
-        assert totals.checks[rule], f"rule {rule} was never looked at"
+    owed = unreached(totals.sometimes, totals.checks)
+    assert {rule: states for rule, states in owed.items() if states != (RARE.get(rule),)} == {}
+    assert totals.kills >= 50
+    assert totals.orders >= 1000
+    assert totals.fills >= 500
+
+
+def test_every_rule_that_is_checked_stands_in_the_catalogue(totals: Totals) -> None:
+    assert set(totals.checks) - set(CATALOGUE) == set()
 
 
 @pytest.mark.timeout(400)
-@pytest.mark.parametrize("mutant", ["send-before-commit", "no-fees", "te-and-tu"])
-def test_a_defect_does_not_pass(mutant: str) -> None:
-    for seed in range(CAUGHT_WITHIN):
+@pytest.mark.parametrize(
+    ("mutant", "within"),
+    [("send-before-commit", 6), ("no-fees", 6), ("te-and-tu", 6), ("stops-forward", 3), ("last-first", 6)],
+)
+def test_a_defect_does_not_pass(mutant: str, within: int) -> None:
+    for seed in range(1000, 1000 + within):
         if run_errand(Errand(seed=seed, hours=0.2, faults_an_hour=FAULTS, mutant=mutant)).violations:
             return
-    pytest.fail(f"{mutant} was not caught by {CAUGHT_WITHIN} worlds")
+    pytest.fail(f"{mutant} was not caught by {within} worlds")
+
+
+def test_there_are_enough_defects_to_try() -> None:
+    assert len(MUTANTS) >= 30

@@ -1,0 +1,92 @@
+"""The catalogue of rules: what each says, and which states a sweep must reach for its silence to mean anything.
+
+A rule that looked a thousand times at nothing has proven nothing. `unreached` names what a sweep owes.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+import attrs
+
+
+@attrs.frozen
+class Rule:
+    """`needs` are states of a witness, all of which some world must reach."""
+
+    text: str
+    needs: tuple[str, ...] = ()
+
+
+CATALOGUE: Final[Mapping[str, Rule]] = {
+    "M1": Rule("an order leaves when its intent is durable", ("a frame on left", "the process was killed")),
+    "M2": Rule("one order at the venue for one intent, and none without", ("the process was killed",)),
+    "M3": Rule("every fate is known in the end, and risk holds room for open orders alone", ("a doubt was resolved",)),
+    "M4": Rule(
+        "nothing is sent twice, and what was proven absent or refused does not come back",
+        ("order state UNKNOWN", "a doubt ended in the proof of absence", "order state REJECTED"),
+    ),
+    "M5": Rule("no order and no position exceeds its limit, by the venue's side", ("order state FILLED",)),
+    "M6": Rule("every trade of the venue is booked once, with its fee", ("order state FILLED",)),
+    "M7": Rule("wallets and positions are the venue's", ("order state FILLED",)),
+    "M8": Rule(
+        "orders change only as the table of states allows", ("order state CANCELED", "order state PENDING_UPDATE")
+    ),
+    "M9": Rule("nothing opens while trading is halted, over restarts too", ("trading was halted by a person",)),
+    "M10": Rule(
+        "no order before its session is compared, and no dead session's frame counts",
+        ("a frame of an older session was heard",),
+    ),
+    "M11": Rule(
+        "of two engines only the newer one writes",
+        ("a second engine took the journal over", "a second engine was refused by the lock"),
+    ),
+    "M12": Rule("nonces rise, over restarts, power cuts and clock steps", ("the power failed", "fault clock_step")),
+    "M13": Rule(
+        "a gap or a wrong checksum leads to a new socket or a new book",
+        ("a socket with a gap was left", "a book was thrown away for its checksum"),
+    ),
+    "M14": Rule("no entry leaves on an old signal", ("fault slow_disk",)),
+    "E1": Rule("every message is somewhere once", ("a channel redelivered",)),
+    "E2": Rule(
+        "channels keep their order, and nobody acks whose time is over",
+        ("an actor was killed with messages in its hands", "a channel redelivered"),
+    ),
+    "E4": Rule(
+        "restarts come in time, and a branch gives up exactly when its budget is spent",
+        ("a restart came in time", "a budget of restarts was spent"),
+    ),
+    "E6": Rule("a stop ends in time, and children stop in reverse", ("children stopped in reverse order",)),
+    "E7": Rule(
+        "ready again soon after the last fault, without a storm", ("the progress watchdog found a stuck actor",)
+    ),
+    "E8": Rule("no task stays behind", ("an actor crashed and was restarted",)),
+    "S1": Rule(
+        "the journal is whole and holds what was promised",
+        ("the process was killed", "a power cut lost bytes", "fault disk_error", "fault disk_full"),
+    ),
+    "S2": Rule(
+        "settings are one version whole, durable before they are in force, and never impossible",
+        ("settings were changed while running", "impossible settings were refused"),
+    ),
+    "A1": Rule(
+        "who changes something may, is named, and it is written down once", ("a person halted trading over the web",)
+    ),
+    "A2": Rule("every door that must stay shut does", ("the web answered 403 to too small a scope",)),
+    "A3": Rule("no secret is in any file", ("the process was killed",)),
+    "O1": Rule("counters say what happened", ("a counter of crashes was above 0",)),
+    "C1": Rule("no strategy skips a minute of the market", ("an actor was killed with messages in its hands",)),
+    "R1": Rule("what risk keeps is what the journal tells of it", ("the process was killed",)),
+    "P1": Rule("decided again from the journal, everything is the same", ("a decision was made again",)),
+}
+
+
+def unreached(sometimes: Mapping[str, int], checks: Mapping[str, int]) -> dict[str, tuple[str, ...]]:
+    """By rule, the states that no world reached, and "a look" where nobody even looked."""
+    owed: dict[str, tuple[str, ...]] = {}
+    for name, rule in CATALOGUE.items():
+        missing = [state for state in rule.needs if not sometimes.get(state)]
+        if not checks.get(name):
+            missing.append("a look")
+        if missing:
+            owed[name] = tuple(missing)
+    return owed
