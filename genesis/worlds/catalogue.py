@@ -46,6 +46,7 @@ CATALOGUE: Final[Mapping[str, Rule]] = {
         ("a socket with a gap was left", "a book was thrown away for its checksum"),
     ),
     "M14": Rule("no entry leaves on an old signal", ("fault slow_disk",)),
+    "M15": Rule("no two orders of ours trade with each other", ("order state FILLED", "fault manual_order")),
     "E1": Rule("every message is somewhere once", ("a channel redelivered",)),
     "E2": Rule(
         "channels keep their order, and nobody acks whose time is over",

@@ -103,9 +103,8 @@ class Rules:
         # With the order's id: a trade between two orders of one account has one number and two sides.
         side = (fill.trade_id, fill.venue_order_id)
         self.witness.check("M6", side not in self.fills, f"trade {key} was booked twice")
-        self.witness.reached(
-            "a trade between two of our own orders", any(fill.trade_id == one for one, _ in self.fills)
-        )
+        itself = any(fill.trade_id == one for one, _ in self.fills)
+        self.witness.check("M15", not itself, f"trade {fill.trade_id} is between two of our own orders")
         self.fills[side] = fill
         self.witness.note("fill", f"{fill.trade_id} {fill.side.value} {fill.quantity} at {fill.price} fee {fill.fee}")
 
