@@ -164,9 +164,9 @@ class InsideRules:
         if not stats.up:
             return
         sockets, checksums = stats.sockets, stats.bad_checksums
-        # Notifications carry no number: one too many or too few, or one that changed places, cannot be seen.
-        silent = text.startswith('[0,"n"') or (private and kind is FaultKind.REORDER)
-        numbered = bool(session.numbers.flags & FLAG_SEQ_ALL) and not silent
+        # Notifications carry no number, so one too many or too few cannot be seen. Nor can two frames that changed places
+        # when one of them has none: swaps are left to the other rules.
+        numbered = bool(session.numbers.flags & FLAG_SEQ_ALL) and not text.startswith('[0,"n"')
 
         def look() -> None:
             if self.world.host is not host or not host.process.alive or host.over.is_set() or host.stopping.is_set():
@@ -181,9 +181,7 @@ class InsideRules:
                 self.witness.check("M13", left, text)
                 self.witness.reached("a socket with a gap was left", left)
 
-        if kind is FaultKind.BAD_CHECKSUM or (
-            numbered and kind in (FaultKind.LOSE, FaultKind.DUPLICATE, FaultKind.REORDER)
-        ):
+        if kind is FaultKind.BAD_CHECKSUM or (numbered and kind in (FaultKind.LOSE, FaultKind.DUPLICATE)):
             self.world.network.at(trio.current_time() + RESYNC_WITHIN_S, look)
 
     # --- restarts -------------------------------------------------------------------------------------------------

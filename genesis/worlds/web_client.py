@@ -74,9 +74,10 @@ async def boss_halts(host: EngineHost, world: "World", reason: str) -> None:
     """Somebody who may halts trading over the web, and lets it go on half a minute later."""
     Process("browser", host.process.machine).enter()
     assert host.tokens is not None
-    token = host.tokens.mint(subject="boss", scope=Scope.ADMIN, life_s=600).token
-    bearer = f"Authorization: Bearer {token}"
     for what, word in (("halt", f"{reason} halt"), ("resume-trading", f"{reason} resume")):
+        # A clock that steps ends the life of older ones.
+        token = host.tokens.mint(subject="boss", scope=Scope.ADMIN, life_s=600).token
+        bearer = f"Authorization: Bearer {token}"
         world.inside.web_wishes[word] = True
         request = _request("POST", f"/api/v2/risk/unified/{what}", headers=(bearer,), body=f'{{"reason":"{word}"}}')
         answer = await _ask(request)
