@@ -164,8 +164,8 @@ class InsideRules:
         if not stats.up:
             return
         sockets, checksums = stats.sockets, stats.bad_checksums
-        # Notifications carry no number, so one too many or too few cannot be seen. Nor can two frames that changed places
-        # when one of them has none: swaps are left to the other rules.
+        # Notifications carry no number, so one too many or too few cannot be seen. Nor can two frames that changed
+        # places when one of them has none: swaps are left to the other rules.
         numbered = bool(session.numbers.flags & FLAG_SEQ_ALL) and not text.startswith('[0,"n"')
 
         def look() -> None:
