@@ -30,6 +30,7 @@ from actors.rollout import RolloutActor
 from actors.signal import SignalActor
 from actors.strategies import StrategiesActor
 from actors.watchdog import WatchdogActor, Watched
+from genesis.asking import ask
 from genesis.audit import search_journal
 from genesis.chat_desk import ChatDesk
 from genesis.config_history import history_ports
@@ -37,9 +38,8 @@ from genesis.core.actor import Actor
 from genesis.core.backoff import Backoff
 from genesis.core.chance import Chance
 from genesis.core.clock import Clock
-from genesis.core.errors import ChannelClosed, ChannelFull, DeadLettered
 from genesis.core.latest import Latest
-from genesis.core.mailbox import Channel, DeadLetter
+from genesis.core.mailbox import DeadLetter
 from genesis.core.supervisor import ChildSpec, EventKind, Strategy, Supervisor, SupervisorEvent, SupervisorSpec
 from genesis.domain.decision_search import DecisionSearch, DecisionsFound
 from genesis.domain.health_watch import HealthWatch, Vitals
@@ -62,6 +62,7 @@ from genesis.job_desk import JobHouse, job_ports
 from genesis.letters import DeadLetters
 from genesis.market_data import MarketData
 from genesis.market_ports import market_ports
+from genesis.model_desk import model_desk
 from genesis.plan import MONEY_CHANNELS, Plan
 from genesis.signal_ports import signal_ports
 from genesis.user_strategies import UserStrategies
@@ -74,7 +75,7 @@ from protocols.risk import EvaluateOrder, ManualOrder, RiskCommand, SetTradingSt
 from protocols.settings import Settings
 from protocols.units import Symbol
 from web.actor import WebActor
-from web.controls import Busy, Controls, Refused
+from web.controls import Controls, Refused
 from web.hub import Hub
 from web.models import EngineStatus, EquityPoint
 from web.readers import Readers
@@ -87,8 +88,6 @@ for everybody else it took the engine four minutes to give up."""
 TRADING_BACKOFF_CAP_S: Final = 1.0
 """Longer pauses would keep those who look after orders from ever failing ten times in ten seconds."""
 NEVER_GIVES_UP: Final = 1_000_000_000
-ANSWER_WITHIN_S: Final = 10.0
-"""A control that the engine has taken but not answered after this long is reported as under way."""
 
 
 class Engine:
@@ -162,6 +161,7 @@ class Engine:
         self.events: deque[SupervisorEvent] = deque(maxlen=1000)
         self.restarts_total = 0
         self.letters = DeadLetters()
+        self._model_desk = model_desk(jobs, self.plan, clock, chance.port("scheduler"))
         self.supervisor = Supervisor(
             self._tree(),
             clock=clock,
@@ -215,6 +215,7 @@ class Engine:
                     self._child("protection", self._protection),
                     self._child("regime", self._regime),
                     *(() if self._user_strategies is None else (self._child("strategies", self._strategies),)),
+                    *(() if self._model_desk is None else (self._child("scheduler", self._model_desk.scheduler),)),
                 ),
                 self._aside("messages", self._child("health", self._health), self._child("notifier", self._notifier)),
                 self._aside(
@@ -545,6 +546,7 @@ class Engine:
             fills=lambda: cells.orders.value.fills,
             signals=recent.signals,
             regimes=lambda: cells.regimes.value,
+            schedule=lambda: cells.schedule.value,
             strategies=lambda: cells.strategies.value,
             verdicts=lambda: cells.verdicts.value,
             risk=lambda: cells.risk.value,
@@ -636,6 +638,7 @@ class Engine:
                 budget=self.venue.door.budget.view,
             ),
             signals=signal_ports(self.store.path),
+            model=None if self._model_desk is None else self._model_desk.ports(),
             jobs=None
             if self._jobs is None
             else job_ports(
@@ -647,19 +650,19 @@ class Engine:
         )
 
     async def _evaluate(self, question: EvaluateOrder) -> Verdict | None:
-        answer: Verdict | None = await _ask(self.channels.risk_commands, question, "risk")
+        answer: Verdict | None = await ask(self.channels.risk_commands, question, "risk")
         return answer
 
     async def _search(self, asked: DecisionSearch) -> DecisionsFound:
         return await trio.to_thread.run_sync(search_journal, self.store.path, asked)
 
     async def _order_by_hand(self, order: ManualOrder) -> Verdict | None:
-        answer = await _ask(self.channels.risk_commands, order, "risk")
+        answer = await ask(self.channels.risk_commands, order, "risk")
         assert answer is None or isinstance(answer, Verdict)
         return answer
 
     async def _risk_command(self, command: RiskCommand) -> None:
-        await _ask(self.channels.risk_commands, command, "risk")
+        await ask(self.channels.risk_commands, command, "risk")
 
     async def _wish(self, wish: CancelIntent | UpdateIntent | Flatten) -> None:
         if isinstance(wish, CancelIntent | UpdateIntent) and wish.intent_id is not None:
@@ -668,7 +671,7 @@ class Engine:
                 raise Refused("unknown_order", f"order must be one of ours, was {wish.intent_id}")
             if known[wish.intent_id] in TERMINAL_STATES:
                 raise Refused("order_ended", f"order must be open, was {known[wish.intent_id].value}")
-        await _ask(self.channels.order_wishes, wish, "orders")
+        await ask(self.channels.order_wishes, wish, "orders")
 
     def _readers_orders(self) -> dict[str, Any]:
         return {order.intent_id: order.state for order in self.readers.orders() if order.intent_id}
@@ -678,18 +681,5 @@ class Engine:
 
     async def set_settings(self, wish: ConfigCommand) -> SettingsReply | None:
         """Hand a change to the config actor. Raises Busy; None when the answer takes too long."""
-        answer: SettingsReply | None = await _ask(self.channels.set_settings, wish, "configuration")
+        answer: SettingsReply | None = await ask(self.channels.set_settings, wish, "configuration")
         return answer
-
-
-async def _ask(channel: Channel[Any], message: Any, what: str) -> Any:
-    try:
-        with trio.move_on_after(ANSWER_WITHIN_S):
-            return await channel.ask(message)
-    except ChannelFull:
-        raise Busy(what) from None
-    except ChannelClosed:
-        raise Busy(what, retry_after_s=5.0) from None
-    except DeadLettered as error:
-        raise Refused("not_understood", str(error)) from None
-    return None

@@ -16,6 +16,7 @@ from genesis.research.bars import BarRecording
 from genesis.user_strategies import user_strategies
 
 KINDS: Final[Mapping[str, str]] = {
+    "model_validate": "genesis.research.model_jobs:validate_job",
     "backtest": "genesis.research.runs:job",
 }
 """What a job may be, with the function that does it; its module is loaded when it is asked for."""

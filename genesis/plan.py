@@ -33,6 +33,7 @@ from protocols.orders import (
 )
 from protocols.regime import RegimeView
 from protocols.risk import AccountState, MarketCondition, RiskCommand, RiskStatus, SetTradingState, Verdict
+from protocols.schedule import ScheduleView
 from protocols.settings import Settings
 from protocols.signals import SignalScore, StrategyView
 from protocols.trading import OrdersView, ProtectionStatus
@@ -146,6 +147,7 @@ class Cells:
         )
     )
     signals: Latest[tuple[SignalScore, ...]] = attrs.field(factory=lambda: Latest(()))
+    schedule: Latest[tuple[ScheduleView, ...]] = attrs.field(factory=lambda: Latest(()))
     kinds: Latest[int] = attrs.field(factory=lambda: Latest(0))
     """Rises when the user's strategy files changed."""
     strategies: Latest[tuple[StrategyView, ...]] = attrs.field(factory=lambda: Latest(()))
@@ -218,6 +220,7 @@ class Plan:
             "regime": (),
             "jobs": (to.job_requests,),
             "strategies": (),
+            "scheduler": (),
             "web": (to.ui,),
             "notifier": (to.news,),
             "health": (),
@@ -242,6 +245,7 @@ class Plan:
             "pool": (to.ui,),
             "regime": (to.ui,),
             "strategies": (to.ui,),
+            "scheduler": (to.ui,),
             "jobs": (to.ui,),
             "health": (to.halts, to.ui),
             "web": (to.risk_commands, to.order_wishes, to.set_settings, to.job_requests),

@@ -133,6 +133,16 @@ class LogSettings(msgspec.Struct, frozen=True, kw_only=True):
     files_kept: int = 5
 
 
+class ModelSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """How often the probability model is judged, and on how much. Without a time frame, on the model's own."""
+
+    validate_enabled: bool = True
+    validate_interval_minutes: float = 120.0
+    validate_timeframe: str = ""
+    validate_limit: int = 5000
+    validate_max_samples: int = 2000
+
+
 class Overlay(msgspec.Struct, frozen=True, kw_only=True):
     """Other limits for a part of the trading: a targeted feature flag, or the candidate of a rollout.
 
@@ -189,5 +199,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     web: WebSettings = WebSettings()
     venue: VenueSettings = VenueSettings()
     logs: LogSettings = LogSettings()
+    model: ModelSettings = ModelSettings()
     notify: NotifySettings = NotifySettings()
     health: HealthSettings = HealthSettings()

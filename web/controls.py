@@ -17,6 +17,7 @@ from protocols.risk import EvaluateOrder, ManualOrder, RiskCommand, Verdict
 from web.chaos_port import ChaosPort
 from web.job_ports import JobPorts
 from web.market_ports import MarketPorts
+from web.model_ports import ModelPorts
 from web.signal_ports import SignalPorts
 
 
@@ -80,4 +81,5 @@ class Controls:
     market: MarketPorts | None = None
     chaos: ChaosPort | None = None
     signals: SignalPorts | None = None
+    model: ModelPorts | None = None
     jobs: JobPorts | None = None

@@ -17,6 +17,7 @@ from protocols.market import BookLevels, BookTop, Candle, Freshness, Ticker, Tra
 from protocols.orders import Fill, OrderView
 from protocols.regime import RegimeView
 from protocols.risk import AccountState, RiskStatus, Verdict
+from protocols.schedule import ScheduleView
 from protocols.settings import Settings
 from protocols.signals import SignalScore, StrategyView
 from protocols.trading import ProtectionStatus, ProtectionView
@@ -77,6 +78,7 @@ class Readers:
     orders: Callable[[], Sequence[OrderView]] = _nothing
     fills: Callable[[], Sequence[Fill]] = _nothing
     signals: Callable[[], Sequence[SignalScore]] = _nothing
+    schedule: Callable[[], Sequence[ScheduleView]] = _nothing
     regimes: Callable[[], Sequence[RegimeView]] = _nothing
     strategies: Callable[[], Sequence[StrategyView]] = _nothing
     verdicts: Callable[[], Sequence[Verdict]] = _nothing

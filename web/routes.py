@@ -28,6 +28,7 @@ from web.inside_routes import INSIDE_ROUTES
 from web.job_routes import JOB_ROUTES
 from web.legacy import legacy_routes
 from web.market_routes import MARKET
+from web.model_routes import MODEL
 from web.models import (
     Accepted,
     Actors,
@@ -397,6 +398,7 @@ CURRENT: Final = (
     *READING,
     *MARKET,
     *SIGNALS,
+    *MODEL,
     *CONFIG_READING,
     *RISK_READING,
     *CONTROLLING,

@@ -364,6 +364,28 @@ _ROWS: Final[Mapping[str, Mapping[str, Any]]] = {
     "venue.private_rest_url": _row(
         "", "Requests of the account", check=_http_url, applies=_RESTART, alias="BITFINEX_AUTH_API_URL"
     ),
+    "model.validate_enabled": _row(
+        "", "Judge the probability model by the clock, in a process of its own", alias="PROB_VALIDATE_ENABLED"
+    ),
+    "model.validate_interval_minutes": _row(
+        "minutes", "How often the model is judged", "0.1", "100000", alias="PROB_VALIDATE_INTERVAL_MINUTES"
+    ),
+    "model.validate_timeframe": _row(
+        "",
+        "Time frame it is judged on; empty: the one it was trained on, and no other makes sense",
+        check=lambda value: None if value == "" else _time_frame(value),
+        alias="PROB_VALIDATE_TIMEFRAME",
+    ),
+    "model.validate_limit": _row(
+        "candles",
+        "Newest candles it is judged with; about 360 of them warm its features up",
+        "1",
+        "1000000",
+        alias="PROB_VALIDATE_LIMIT",
+    ),
+    "model.validate_max_samples": _row(
+        "rows", "Newest rows that are judged", "1", "1000000", alias="PROB_VALIDATE_MAX_SAMPLES"
+    ),
     "logs.level": _row(
         "", "Least level that is written", choices=("debug", "info", "warning", "error"), applies=_RESTART
     ),

@@ -7,7 +7,7 @@ many bars are left out as a label looks ahead (purge), before the judged window 
 
 import hashlib
 import importlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import attrs
@@ -454,7 +454,7 @@ def verdict(figures: Figures) -> tuple[str, ...]:
 
 
 def ablation(
-    table: Table, training: Training, groups: dict[str, Sequence[str]], *, from_ms: int = 0
+    table: Table, training: Training, groups: Mapping[str, Sequence[str]], *, from_ms: int = 0
 ) -> list[tuple[str, Figures]]:
     """The figures with every feature, and without each group of them."""
     found = [("all", walk_forward(table, training, from_ms=from_ms).figures(training))]
