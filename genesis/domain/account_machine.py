@@ -224,7 +224,7 @@ class AccountMachine:
             return
         self._not_figured += [*self.curve[-1:], *points[:-1]]
         self.curve += points
-        self._unkept_days.update(point.at_ms // DAY_MS for point in points)
+        self._unkept_days.update(range(points[0].at_ms // DAY_MS, points[-1].at_ms // DAY_MS + 1))
         self._unkept_points += len(points)
         if len(self.curve) > self._curve_limit:
             self._thin()

@@ -55,6 +55,25 @@ class EquityFigures:
         if self._peak > 0.0:
             self.max_drawdown = max(self.max_drawdown, (self._peak - equity) / self._peak)
 
+    def on_points(self, points: Iterable[EquityPoint]) -> None:
+        """Take many points in: the same as one after the other, several times as fast."""
+        final, now, peak, deepest, end_ms = self.final, self._now, self._peak, self.max_drawdown, self._end_ms
+        for point in points:
+            if self.start is None or point.at_ms >= end_ms:
+                self.final, self._now, self._peak, self.max_drawdown = final, now, peak, deepest
+                self.on_point(point)
+                final, now, peak, deepest, end_ms = self.final, self._now, self._peak, self.max_drawdown, self._end_ms
+                continue
+            final = point.equity
+            now = float(final)
+            if now > peak:
+                peak = now
+            elif peak > 0.0:
+                fallen = (peak - now) / peak
+                if fallen > deepest:
+                    deepest = fallen
+        self.final, self._now, self._peak, self.max_drawdown = final, now, peak, deepest
+
     @property
     def sharpe(self) -> float | None:
         """None under `MIN_PERIODS` periods, or when all returned the same."""
@@ -136,8 +155,7 @@ def performance(
 ) -> Performance:
     """All figures of a whole run. Raises ValueError on an empty curve, which says nothing."""
     equity = EquityFigures(period_ms=sharpe_period_ms)
-    for point in curve:
-        equity.on_point(point)
+    equity.on_points(curve)
     finished = TradeFigures()
     for trade in trades:
         finished.on_trade(trade)

@@ -211,7 +211,8 @@ class RiskMachine:
         """
         for intent_id in intent_ids:
             reservation = self.state.reservations.pop(intent_id, None)
-            risk_breakers.forget_probe(self.state, intent_id)
+            if self.state.breakers:
+                risk_breakers.forget_probe(self.state, intent_id)
             if reservation is not None and reservation.intent.purpose is Purpose.EXIT and self._is_left(reservation):
                 self.state.exits_owed.setdefault(_owed_key(reservation.intent.strategy, reservation.intent.symbol), ())
 

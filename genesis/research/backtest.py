@@ -5,8 +5,10 @@ which nothing can happen (`genesis.research.leaping`) and comes to the same resu
 last byte; it is the settings' numbers, not a model of them, that decide.
 """
 
+import gc
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from decimal import Decimal
 from functools import cached_property
 
@@ -135,8 +137,9 @@ def run_backtest(
     if run is None:
         rows = recording.as_rows() if isinstance(recording, BarRecording) else recording
         run = Walk(rows, settings, model, specs, balances, sharpe_period_ms)
-    run.begin()
-    run.walk(on_progress)
+    with _few_collections():
+        run.begin()
+        run.walk(on_progress)
     account = run.account
     return BacktestResult(
         recording=recording.name,
@@ -164,6 +167,17 @@ def run_backtest(
         expected=run.expected,
         decided_ms=run.decided_ms,
     )
+
+
+@contextmanager
+def _few_collections() -> Iterator[None]:
+    """A run makes very many objects that live on, and hardly a cycle: to look through them each time costs a sixth."""
+    before = gc.get_threshold()
+    gc.set_threshold(100_000, 50, 100)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
 
 
 def refusals_by_code(results: Iterable[BacktestResult]) -> Counter[str]:

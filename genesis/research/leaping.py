@@ -84,6 +84,8 @@ class _Voice:
     def settings(self) -> StrategySettings:
         return self.running.settings
 
+    passed: int = 0
+    """Scores up to which risk was told what they left behind."""
     places: Whole = attrs.field(factory=lambda: np.empty(0, dtype=np.int64))
 
 
@@ -105,6 +107,7 @@ class Leap(Walk):
         self.symbols = tuple(bars.rows)
         self.last_minute = (bars.last_ms - bars.first_ms) // MINUTE_MS
         self.log: list[Decision | int] = []
+        self._voices_of: dict[Symbol, list[_Voice]] = {}
         self._minutes = {symbol: (each.open_ms - bars.first_ms) // MINUTE_MS for symbol, each in bars.rows.items()}
         self._lows = {symbol: each.low for symbol, each in bars.rows.items()}
         self._highs = {symbol: each.high for symbol, each in bars.rows.items()}
@@ -173,6 +176,7 @@ class Leap(Walk):
         self._score_candle: Whole = candle_of[order]
         for number, voice in enumerate(voices):
             voice.places = np.flatnonzero(self._score_voice == number)
+            self._voices_of.setdefault(voice.market.symbol, []).append(voice)
         self._busy_minutes = self._always_walked()
 
     def _voice(self, name: str, market: _Market) -> _Voice:
@@ -261,7 +265,7 @@ class Leap(Walk):
         low, high = self.venue.band(symbol)
         wakes_ms = self.venue.wakes_ms(symbol)
         minutes = self._minutes[symbol]
-        begin, end = int(np.searchsorted(minutes, now)), int(np.searchsorted(minutes, before))
+        begin, end = self._row_from(symbol, now), self._row_from(symbol, before)
         if wakes_ms < math.inf and begin < end:
             woken = math.ceil((wakes_ms - TICK_MS[-1] - self.bars.first_ms) / MINUTE_MS)
             end = min(end, max(begin, int(np.searchsorted(minutes, woken))) + 1)
@@ -281,18 +285,26 @@ class Leap(Walk):
             begin, size = until, size * 4
         return before
 
+    def _row_from(self, symbol: Symbol, minute: int) -> int:
+        """The place of the first row at or after a minute."""
+        minutes = self._minutes[symbol]
+        size = len(minutes)
+        if size and minutes[-1] - minutes[0] == size - 1:
+            return min(max(minute - int(minutes[0]), 0), size)
+        return int(minutes.searchsorted(minute))
+
     # --- passing over -------------------------------------------------------------------------------------------------
 
     def _pass(self, begin: int, end: int) -> None:
         """All minutes from `begin` to `end` (not included) went by and nothing happened."""
-        first, last = (int(np.searchsorted(self._score_minute, minute)) for minute in (begin, end))
+        first, last = (int(self._score_minute.searchsorted(minute)) for minute in (begin, end))
         if last > first:
             self._pass_scores(first, last)
             self.log.append(last)
         if end > begin:
             self._pass_time(begin, end)
             for symbol in self.symbols:
-                place = int(np.searchsorted(self._minutes[symbol], end)) - 1
+                place = self._row_from(symbol, end) - 1
                 if place >= 0:
                     close = float(self.bars.rows[symbol].close[place])
                     self.venue.observe(symbol, close)
@@ -302,37 +314,41 @@ class Leap(Walk):
         """Risk remembers what it would have of these scores, all of them HOLD."""
         state = self.risk.state
         self._raise_marks(state, first, last)
-        newest: dict[Symbol, tuple[int, _Voice, int]] = {}
-        for voice in self._voices:
-            until = int(np.searchsorted(voice.places, last))
-            if until == int(np.searchsorted(voice.places, first)):
-                continue
-            candle, symbol = until - 1, voice.market.symbol
-            state.judged[voice.settings.name] = int(voice.market.candles.open_ms[candle])
-            place = int(voice.places[candle])
-            if symbol not in newest or newest[symbol][0] < place:
-                newest[symbol] = (place, voice, candle)
-            if voice.volatility is not None and voice.settings.name in state.volatility:
-                atr, relative, usual, scores = voice.volatility
-                heard = state.volatility[voice.settings.name]
-                heard.atr, heard.relative = float(atr[candle]), float(relative[candle])
-                heard.usual, heard.scores = float(usual[candle]), int(scores[candle])
-        for symbol, (_, voice, candle) in newest.items():
-            state.marks[symbol] = exact(float(voice.market.candles.close[candle]))
-            self._pass_due(state, symbol, first, last)
+        for symbol, voices in self._voices_of.items():
+            newest = -1
+            for voice in voices:
+                until = int(voice.places.searchsorted(last))
+                if until == voice.passed:
+                    continue
+                candle, voice.passed = until - 1, until
+                place = int(voice.places[candle])
+                if place < first:
+                    continue
+                state.judged[voice.settings.name] = int(voice.market.candles.open_ms[candle])
+                if place > newest:
+                    newest = place
+                    state.marks[symbol] = exact(float(voice.market.candles.close[candle]))
+                if voice.volatility is not None and voice.settings.name in state.volatility:
+                    atr, relative, usual, scores = voice.volatility
+                    heard = state.volatility[voice.settings.name]
+                    heard.atr, heard.relative = float(atr[candle]), float(relative[candle])
+                    heard.usual, heard.scores = float(usual[candle]), int(scores[candle])
+            if newest >= 0:
+                self._pass_due(state, symbol, voices, first, last, newest)
         state.now_ms = max(state.now_ms, self._decided_ms(last - 1))
-        risk_protections.drop_expired(state)
+        if state.locks:
+            risk_protections.drop_expired(state)
 
-    def _pass_due(self, state: RiskState, symbol: Symbol, first: int, last: int) -> None:
+    def _pass_due(
+        self, state: RiskState, symbol: Symbol, voices: list[_Voice], first: int, last: int, newest: int
+    ) -> None:
         """When the symbol's next candle is due, after these scores."""
-        lengths = {
-            TIMEFRAME_MS[voice.market.timeframe]: None for voice in self._voices if voice.market.symbol == symbol
-        }
-        mine = [number for number, voice in enumerate(self._voices) if voice.market.symbol == symbol]
-        places = np.arange(first, last)[np.isin(self._score_voice[first:last], mine)]
-        if len(lengths) == 1:
-            places = places[-1:]
-        for place in places.tolist():
+        places = [newest]
+        if any(voice.market.timeframe != voices[0].market.timeframe for voice in voices):
+            mine = [number for number, voice in enumerate(self._voices) if voice.market.symbol == symbol]
+            places = np.flatnonzero(np.isin(self._score_voice[first:last], mine)).tolist()
+            places = [first + place for place in places]
+        for place in places:
             decided_ms = self._decided_ms(place)
             timeframe = self._voices[int(self._score_voice[place])].market.timeframe
             due_ms, waiting_ms = decided_ms + TIMEFRAME_MS[timeframe], state.due_ms.get(symbol, 0)
@@ -351,11 +367,16 @@ class Leap(Walk):
         for position in account.positions:
             if position.quantity and position.symbol in state.marks:
                 held.setdefault(position.symbol, ZERO)
+        held = {symbol: balance for symbol, balance in held.items() if symbol in self._voices_of}
+        if len(held) == 1:
+            ((symbol, _),) = held.items()
+            if len(self._voices_of[Symbol(symbol)]) == 1:
+                self._raise_marks_of_one(state, self._voices_of[Symbol(symbol)][0], first, last)
+                return
         voices = {
             symbol: [number for number, voice in enumerate(self._voices) if voice.market.symbol == symbol]
             for symbol in held
         }
-        held = {symbol: balance for symbol, balance in held.items() if voices[Symbol(symbol)]}
         candidates = {first}
         if held:
             prices = {
@@ -378,6 +399,24 @@ class Leap(Walk):
         for place in sorted(candidates):
             for symbol in held:
                 state.marks[symbol] = exact(float(prices[symbol][place - first]))
+            for _ in risk_marks.follow_equity(state, self.risk.equity):
+                pass
+
+    def _raise_marks_of_one(self, state: RiskState, voice: _Voice, first: int, last: int) -> None:
+        """One symbol is held and one strategy tells its price: worth is highest where the price is (short: lowest).
+
+        Scores before the strategy's first one here have the mark that was there before.
+        """
+        begin, end = (int(voice.places.searchsorted(place)) for place in (first, last))
+        closes = voice.market.candles.close[begin:end]
+        candidates: set[int] = set()
+        if begin == end or voice.places[begin] > first:
+            for _ in risk_marks.follow_equity(state, self.risk.equity):
+                pass
+        if begin < end:
+            candidates = {0, int(closes.argmax()), int(closes.argmin())}
+        for place in sorted(candidates):
+            state.marks[voice.market.symbol] = exact(float(closes[place]))
             for _ in risk_marks.follow_equity(state, self.risk.equity):
                 pass
 
@@ -422,6 +461,11 @@ class Leap(Walk):
         if not moving:
             yield from itertools.repeat(fixed, len(times))
             return
+        if len(moving) == 1 and moving[0][1][0] >= 0:
+            ((balance, _, closes),) = moving
+            for close in closes:
+                yield fixed + balance * exact(close)
+            return
         for number in range(len(times)):
             worth = fixed
             for balance, places, closes in moving:
@@ -437,7 +481,7 @@ class Leap(Walk):
         found: list[CandleRow | None] = []
         for symbol in self.symbols:
             minutes = self._minutes[symbol]
-            place = int(np.searchsorted(minutes, minute))
+            place = self._row_from(symbol, minute)
             is_there = place < len(minutes) and minutes[place] == minute
             found.append(row_at(self.bars.rows[symbol], place) if is_there else None)
         minute_ms = self.bars.first_ms + minute * MINUTE_MS
@@ -457,7 +501,7 @@ class Leap(Walk):
     def _boundary(self, minute: int) -> None:
         minute_ms = self.bars.first_ms + minute * MINUTE_MS
         self.now_ms = minute_ms + BOUNDARY_MS
-        first, last = (int(np.searchsorted(self._score_minute, each)) for each in (minute, minute + 1))
+        first, last = (int(self._score_minute.searchsorted(each)) for each in (minute, minute + 1))
         for place in range(first, last):
             self.log.append(place + 1)
             self._judge(self._score(place))
