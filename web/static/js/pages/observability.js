@@ -1,7 +1,6 @@
-// Inside the engine: numbers, events, the machine, actors and connections, and old paths that are still used.
+// Inside the engine: numbers, events, the machine, and old paths that are still used.
 
 import { html, useState } from "../../vendor/preact-htm.js";
-import { ActorsCard, ConnectionsCard, FreshnessCard } from "../actors.js";
 import { dayClock, duration, quantity } from "../format.js";
 import { Answer, Bar, Card, Chip, Facts, Segments, Table, useApi } from "../parts.js";
 import { useWords } from "../words.js";
@@ -54,7 +53,6 @@ function OldPaths({ rows }) {
 export function component() {
   const of = useApi("/api/v2/observability/dashboard", { every: 2 });
   return html`<div class="grid">
-    <${ActorsCard} className="span-7" /><div class="inside"><${ConnectionsCard} /><${FreshnessCard} /></div>
     ${of.data ? html`<${Machine} system=${of.data.system} /><${Answers} told=${of.data} /><${Events} events=${of.data.events} /><${Numbers} told=${of.data} /><${OldPaths} rows=${of.data.deprecations} />` : html`<section class="card span-12"><${Answer} of=${of} rows=${8} /></section>`}
   </div>`;
 }

@@ -1,7 +1,7 @@
 // Signals: what every strategy says now, and what it said before, with its reasons and its numbers.
 
 import { html, useState } from "../../vendor/preact-htm.js";
-import { dayClock, pair, percent, price, quantity } from "../format.js";
+import { clock, date, dayClock, pair, percent, price, quantity } from "../format.js";
 import { Answer, Bar, Card, Chip, link, Pager, Segments, useApi } from "../parts.js";
 import { setQuery } from "../router.js";
 import { useTopics } from "../store.js";
@@ -28,7 +28,7 @@ function Score({ score, opened = false }) {
       <${Chip} tone=${TONE[score.recommendation]}>${tr(score.recommendation)}<//><b>${pair(score.symbol)}</b><span class="muted">${score.timeframe}</span><span>${price(score.price)}</span>
       <span class="grow"></span><span class="muted wide">${score.strategy}</span>
       <span class="conf" title=${tr("Confidence")}><${Bar} fraction=${score.confidence} tone=${TONE[score.recommendation]} /> ${percent(score.confidence, 0)}</span>
-      <time class="muted">${dayClock(score.decided_ms)}</time>
+      <time class="muted"><span class="wide">${date(score.decided_ms).slice(5)} </span>${clock(score.decided_ms)}</time>
     </button>
     ${score.reasons.length > 0 && html`<p class="why">${score.reasons.join(" · ")}</p>`}
     ${open && html`<div class="trace"><p class="muted">${score.strategy} · ${score.source} · ${tr("Probability")} ${percent(score.probability, 1)} · <a href=${link("decisions", [], { about: score.signal_id })}>${tr("Decisions")}</a> · <a href=${link("chart", [], { symbol: score.symbol })}>${tr("Chart")}</a></p><${Numbers} features=${score.features} /></div>`}
