@@ -22,7 +22,7 @@ from genesis.research.runs import Costs, RunRequest
 from protocols.jobs import CancelJob, ForgetJob, JobRefused, JobView, StartJob
 from protocols.settings import Settings
 from web.controls import Busy, Refused
-from web.job_ports import JobPorts, NotDoable
+from web.job_ports import JobPorts, Market, NotDoable
 
 COMMAND: Final = (sys.executable, "-m", "genesis.job_child")
 ANSWER_WITHIN_S: Final = 10.0
@@ -161,9 +161,51 @@ def job_ports(
         plain: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(request))
         return plain
 
+    async def markets() -> list[Market]:
+        return await trio.to_thread.run_sync(_markets, house)
+
     return JobPorts(
-        start=start, cancel=cancel, forget=forget, views=lambda: views.value, result=result, backtest=backtest
+        markets=markets,
+        start=start,
+        cancel=cancel,
+        forget=forget,
+        views=lambda: views.value,
+        result=result,
+        backtest=backtest,
     )
+
+
+def _markets(house: JobHouse) -> list[Market]:
+    from genesis.edge.bar_files import BarFiles, DataUnusable
+    from genesis.markets import market_span, recording_symbols
+    from genesis.simulator.recordings import shipped_names
+
+    found: list[Market] = []
+    for name in dict.fromkeys((house.market, *shipped_names())):
+        try:
+            first_ms, end_ms = market_span(name, house.data_folder)
+            symbols = recording_symbols(name)
+        except ValueError:
+            continue
+        found.append(Market(name=name, where="recording", symbols=symbols, first_ms=first_ms, end_ms=end_ms))
+    files = BarFiles(house.data_folder)
+    for series in files.series():
+        if series.timeframe == "1m":
+            try:
+                span = files.span(series.symbol, series.timeframe)
+            except DataUnusable:
+                continue
+            if span is not None:
+                found.append(
+                    Market(
+                        name=f"{series.symbol}:1m",
+                        where="data store",
+                        symbols=(series.symbol,),
+                        first_ms=span[0],
+                        end_ms=span[1] + MINUTE_MS,
+                    )
+                )
+    return found
 
 
 def _prepare(body: Mapping[str, Any], settings: Settings, house: JobHouse) -> RunRequest:

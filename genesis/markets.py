@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Final
 
 from genesis.domain.bars import TIME, first_faults
-from genesis.domain.recording import CandleRecording, RecordingError, read_manifest
+from genesis.domain.recording import CandleRecording, Manifest, RecordingError, read_manifest
 from genesis.domain.replay import MINUTE_MS
 from genesis.domain.strategy_arrays import CandleArrays
 from genesis.edge.bar_files import BarFiles, DataUnusable
@@ -101,14 +101,23 @@ def market_span(name: str, data_folder: Path) -> tuple[int, int]:
                 raise ValueError(f"market: {symbol}:{timeframe} must be in the data store, was not; see genesis data")
             spans.append(span)
         return min(span[0] for span in spans), max(span[1] for span in spans) + MINUTE_MS
+    manifest = _manifest(name)
+    return manifest.replay_from_ms, manifest.replay_to_ms + MINUTE_MS
+
+
+def recording_symbols(name: str) -> tuple[Symbol, ...]:
+    """The pairs of a recording, by its manifest. Raises ValueError."""
+    return tuple(Symbol(entry.symbol) for entry in _manifest(name).series)
+
+
+def _manifest(name: str) -> Manifest:
     try:
         path = find(name or DEFAULT)
         if not path.is_dir():
             path = path.parent
-        manifest = read_manifest(str(path), read_bytes(path / "manifest.json"))
+        return read_manifest(str(path), read_bytes(path / "manifest.json"))
     except (RecordingError, RecordingUnreadable) as error:
         raise ValueError(f"market: {error}") from None
-    return manifest.replay_from_ms, manifest.replay_to_ms + MINUTE_MS
 
 
 def market_symbols(name: str, data_folder: Path) -> tuple[Symbol, ...]:

@@ -4,8 +4,19 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 import attrs
+import msgspec
 
 from protocols.jobs import JobView
+
+
+class Market(msgspec.Struct, frozen=True, kw_only=True):
+    """What a backtest can be made on: a recording, or minutes of a pair in the data store."""
+
+    name: str
+    where: str
+    symbols: tuple[str, ...]
+    first_ms: int
+    end_ms: int
 
 
 class NotDoable(Exception):
@@ -17,7 +28,8 @@ class JobPorts:
     """The roof fills these in. `start` takes (job id, kind, title, request, who asks); it raises NotDoable.
 
     `result` gives a file that a job left, None when there is none. `backtest` makes a backtest's request of a body,
-    with everything checked that can be known to be wrong before any work.
+    with everything checked that can be known to be wrong before any work; `markets` are what it may be made on, the
+    usual one first.
     """
 
     start: Callable[[str, str, str, Mapping[str, Any], str], Awaitable[JobView]]
@@ -26,3 +38,4 @@ class JobPorts:
     views: Callable[[], Sequence[JobView]]
     result: Callable[[str, str], Awaitable[bytes | None]]
     backtest: Callable[[Mapping[str, Any]], Awaitable[dict[str, Any]]]
+    markets: Callable[[], Awaitable[Sequence[Market]]]

@@ -8,7 +8,7 @@ from protocols.jobs import JobState, JobView
 from web.api import Api, Call, Route
 from web.bodies import NameText, Strict, SymbolText
 from web.errors import ApiError
-from web.job_ports import JobPorts, NotDoable
+from web.job_ports import JobPorts, Market, NotDoable
 from web.tokens import Scope
 
 V2: Final = "/api/v2"
@@ -18,7 +18,7 @@ JOBS: Final = f"{V2}/jobs"
 RESULT: Final = "result.json"
 
 Title = Annotated[str, msgspec.Meta(max_length=120)]
-Market = Annotated[str, msgspec.Meta(max_length=400)]
+MarketName = Annotated[str, msgspec.Meta(max_length=400)]
 Moment = Annotated[str, msgspec.Meta(max_length=32)]
 Number = Annotated[float, msgspec.Meta(ge=-1e12, le=1e12)]
 
@@ -51,7 +51,7 @@ class BacktestBody(Strict, frozen=True, kw_only=True):
     `settings` lays values over those in force, by path: `{"risk.max_drawdown": "0.1"}`.
     """
 
-    market: Market | None = None
+    market: MarketName | None = None
     symbol: SymbolText | None = None
     timeframe: Annotated[str, msgspec.Meta(pattern="^[0-9]{1,2}[mhDW]$")] | None = None
     strategies: Annotated[tuple[StrategyBody, ...], msgspec.Meta(min_length=1, max_length=50)] | None = None
@@ -81,6 +81,12 @@ class BacktestAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
     job: JobView
     result: Any = None
+
+
+class Markets(msgspec.Struct, frozen=True, kw_only=True):
+    """What a backtest can be made on, the usual one first."""
+
+    markets: tuple[Market, ...]
 
 
 class JobsQuery(Strict, frozen=True, kw_only=True):
@@ -142,6 +148,10 @@ async def one_job(api: Api, call: Call) -> JobAnswer:
     return JobAnswer(job=_known(api, call.path["job_id"]))
 
 
+async def markets(api: Api, call: Call) -> Markets:
+    return Markets(markets=tuple(await _ports(api).markets()))
+
+
 async def cancel(api: Api, call: Call) -> JobAnswer:
     job = _known(api, call.path["job_id"])
     return JobAnswer(job=await _ports(api).cancel(job.job_id, call.subject))
@@ -191,6 +201,14 @@ JOB_ROUTES: Final[tuple[Route, ...]] = (
     ),
     _route(
         "DELETE", ONE, Scope.TRADE, forget, JobAnswer, "Forget an ended backtest and its files.", statuses=(409, 503)
+    ),
+    _route(
+        "GET",
+        f"{V2}/research/markets",
+        Scope.READ,
+        markets,
+        Markets,
+        "What a backtest can be made on: recordings, and the data store's pairs.",
     ),
     _route("GET", JOBS, Scope.READ, listed, JobList, "Jobs of all kinds, newest first.", query=JobsQuery),
     _route("GET", f"{JOBS}/{{job_id}}", Scope.READ, one_job, JobAnswer, "One job: its state, progress and last words."),

@@ -1,6 +1,7 @@
 """A backtest over the API: checked before work, run in its own process, kept, and the same bytes when run again."""
 
 import contextlib
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from actors.jobs import JobsActor
 from genesis.core.channel import Channel, Overflow
 from genesis.core.latest import Latest
 from genesis.edge.jobs import JobFolders
-from genesis.job_desk import JobHouse, job_ports, moment, request_of
+from genesis.job_desk import COMMAND, JobHouse, job_ports, moment, request_of
 from genesis.markets import load_market, market_span
 from genesis.research.runs import RunRequest, encode_result, read_result, run
 from protocols.jobs import ENDED_STATES, JobRequest, JobView
@@ -60,7 +61,7 @@ class Desk:
 
 
 @contextlib.asynccontextmanager
-async def a_desk(root: Path) -> AsyncIterator[Desk]:
+async def a_desk(root: Path, command: tuple[str, ...] = COMMAND) -> AsyncIterator[Desk]:
     view: Latest[tuple[JobView, ...]] = Latest(())
     requests: Channel[JobRequest] = Channel("job_requests", Overflow.FAIL, capacity=16)
     ui: Channel[Any] = Channel("ui", Overflow.DROP_OLDEST, capacity=1000)
@@ -69,6 +70,7 @@ async def a_desk(root: Path) -> AsyncIterator[Desk]:
         data_folder=root / "data",
         market=MARKET,
         wall_ms=lambda: 1_700_000_000_000,
+        command=command,
     )
     ports = job_ports(house, requests=requests, views=view, settings=Latest(Settings()))
 
@@ -111,7 +113,13 @@ async def test_a_backtest_from_start_to_result(tmp_path: Path) -> None:
 
 
 async def test_a_running_backtest_is_cancelled(tmp_path: Path) -> None:
-    async with a_desk(tmp_path) as desk:
+    # A job that ends only when it is killed.
+    endless = (
+        sys.executable,
+        "-c",
+        "from genesis.edge.jobs import begin_child; begin_child(); import signal; signal.pause()",
+    )
+    async with a_desk(tmp_path, endless) as desk:
         assert (await desk.post(job_id="long")).status_code == 202
         async with desk.web.client(Scope.TRADE) as client:
             answer = await client.post(f"{PATH}/long/cancel")

@@ -19,7 +19,7 @@ expect = sync_api.expect
 # One engine and one browser serve all of it: the tests of this file stay in one worker.
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("pages")]
 
-PAGES = ("overview", "chart", "orders", "risk", "account", "signals", "decisions", "observability")
+PAGES = ("overview", "chart", "orders", "risk", "account", "signals", "decisions", "observability", "backtests")
 ORDER_IS_BELOW = """async ([path, token, price]) => {
     const told = await fetch(path, { headers: { Authorization: `Bearer ${token}` } });
     return Number((await told.json()).order.price) < Number(price);
@@ -312,3 +312,28 @@ def test_the_dashboard_has_an_address_of_its_own(running: Running) -> None:
         expect(page.locator("section[aria-labelledby=old]")).to_contain_text("/api/v2/risk/unified/pause")
         page.get_by_label("Search").fill("genesis_orders_total")
         expect(page.locator("section[aria-labelledby=numbers] tbody tr")).to_have_count(1)
+
+
+def test_a_backtest_is_started_followed_and_looked_at(running: Running) -> None:
+    with running.page() as (page, watched):
+        open_page(page, "backtests")
+        form = page.get_by_role("form", name="New backtest")
+        form.get_by_label("Strategy").select_option("ema_cross")
+        form.get_by_label("Time frame").select_option("1m")
+        form.get_by_label("slow").fill("1")
+        form.get_by_role("button", name="Start").click()
+        # What cannot be tested is told at the form, before any work.
+        expect(form.get_by_role("alert")).to_contain_text("must be a whole number")
+        assert len(watched.errors) == 1
+        watched.errors.clear()
+        form.get_by_label("slow").fill("30")
+        form.get_by_label("Name").fill("from the page")
+        form.get_by_role("button", name="Start").click()
+        row = page.get_by_role("row", name="from the page")
+        expect(row).to_contain_text("done", timeout=60_000)
+        row.get_by_role("link", name="from the page").click()
+        expect(page.get_by_role("heading", name="from the page · Equity")).to_be_visible()
+        expect(page.get_by_role("heading", name="Every trade")).to_be_visible()
+        expect(page.locator("table.heat tbody tr")).to_have_count(7)
+        page.get_by_role("button", name="Count").click()
+        assert page.locator("svg.prices path.entry").first.get_attribute("d")

@@ -24,6 +24,7 @@ export const state = {
   connection: undefined,
   freshness: undefined,
   notification: undefined,
+  job: undefined,
   missed: 0,
   selection: { symbol: "", timeframe: "" },
 };
@@ -69,6 +70,7 @@ const keyOf = {
   signal: (row) => row.signal_id,
   verdict: (row) => row.verdict_id,
   notification: (row) => `${row.at_ms}:${row.code}:${row.text}`,
+  job: (row) => row.job_id,
 };
 
 function trim(map) {
@@ -87,7 +89,8 @@ function take({ topic, kind, data }) {
     case "trade":
     case "signal":
     case "verdict":
-    case "notification": {
+    case "notification":
+    case "job": {
       if (kind === "snapshot" || !state[topic]) state[topic] = new Map();
       const map = state[topic];
       for (const row of kind === "snapshot" ? data : [data]) {

@@ -5,7 +5,7 @@ import { hear, setLink, state } from "./store.js";
 
 const TOPICS = [
   "status", "ticker", "wallet", "position", "protection", "order", "trade", "signal", "verdict", "regime", "risk", "equity", "actor",
-  "connection", "freshness", "notification",
+  "connection", "freshness", "notification", "job",
 ];
 const SILENT_MS = 4000;
 const DIAL_MS = [300, 700, 1500, 3000, 5000];
