@@ -8,12 +8,14 @@ import sqlite3
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import Annotated, Final
 
 import attrs
+from cyclopts import Parameter
 
 from genesis.cli import printing
 from genesis.cli.failures import CommandFailed
+from genesis.cli.findings import Finding
 from genesis.cli.options import Reading, environment
 from genesis.configuration import load
 from genesis.domain.settings_build import Built
@@ -33,20 +35,22 @@ EXTRAS: Final = {
 }
 
 
-@attrs.frozen(kw_only=True)
-class Finding:
-    """One thing looked at. `level` is ok, warn or bad; `advice` is empty when there is nothing to do."""
+def doctor(
+    *,
+    offline: Annotated[bool, Parameter(negative="", help="Ask nobody over the network.")] = False,
+    reading: Reading | None = None,
+) -> int:
+    """Check this installation, its user directory, the venue and the key, and say what to do.
 
-    name: str
-    level: str
-    detail: str
-    advice: str = ""
-
-
-def doctor(*, reading: Reading | None = None) -> int:
-    """Check this installation and its user directory. Exit code 4 when something keeps the engine from starting."""
+    Exit code 4 when something keeps the engine from starting.
+    """
     reading = reading or Reading()
     found = list(findings(reading.user_dir))
+    configuration = load(reading.user_dir, environment())
+    if not offline and isinstance(configuration.outcome, Built):
+        from genesis.cli.doctor_online import online
+
+        found += online(reading.user_dir, configuration.outcome.settings, configuration.environment)
     if reading.json:
         printing.print_json([attrs.asdict(each) for each in found])
     else:

@@ -86,6 +86,8 @@ def make_app() -> App:
         suppress_keyboard_interrupt=False,
     )
     app.command(show_version, name="version")
+    # `genesis --install-completion` writes the completion of the shell that runs it.
+    app.register_install_completion_command(add_to_startup=False)
     for name, (target, text) in COMMANDS.items():
         app.command(target, name=name, help=text)
     return app

@@ -3,15 +3,19 @@
 import datetime
 import json
 import sys
-from collections.abc import Iterable, Sequence
+import time
+from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 from typing import Any, Final
 
 from rich.console import Console
+from rich.live import Live
+from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
 PIPE_COLUMNS: Final = 240
+WATCH_S: Final = 0.5
 
 
 def plain_json(value: Any) -> str:
@@ -52,10 +56,25 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]], 
 
 def pairs(rows: Iterable[tuple[str, object]]) -> None:
     """Names and values, one a line."""
+    _console().print(_grid(rows))
+
+
+def _grid(rows: Iterable[tuple[str, object]]) -> Table:
     grid = Table.grid(padding=(0, 2))
     for name, value in rows:
         grid.add_row(Text(name, style="bold"), Text("" if value is None else str(value)))
-    _console().print(grid)
+    return grid
+
+
+def watch(look: Callable[[], Iterable[tuple[str, object]]], *, title: str) -> None:
+    """Show what `look` gives, twice a second, until Ctrl-C. What it raises ends it and stays on the screen."""
+    with Live(console=_console(), auto_refresh=False, screen=False) as live:
+        try:
+            while True:
+                live.update(Panel(_grid(look()), title=title, title_align="left", expand=False), refresh=True)
+                time.sleep(WATCH_S)
+        except KeyboardInterrupt:
+            return
 
 
 def number(value: object, places: int = 8) -> str:

@@ -14,6 +14,8 @@ from genesis.run_options import ExitCode
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from genesis.cli.client import Client
+
 Symbol = Annotated[str | None, Parameter(help="Only this symbol, such as tBTCUSD.")]
 Limit = Annotated[int, Parameter(help="At most this many, newest first.")]
 
@@ -24,21 +26,38 @@ def _get(reading: Reading, path: str, **query: object) -> Any:
     return Client(reading.user_dir, reading.port).get(path, **query)
 
 
-def status(reading: Reading | None = None) -> None:
+def status(
+    *,
+    watch: Annotated[bool, Parameter(negative="", help="Go on showing it, twice a second, until Ctrl-C.")] = False,
+    reading: Reading | None = None,
+) -> None:
     """Mode, venue time, replay progress, equity and trading state."""
     reading = reading or Reading()
     from genesis.cli.client import Client
 
     client = Client(reading.user_dir, reading.port)
+    if watch:
+        printing.watch(lambda: _status_rows(client), title="genesis status")
+        return
+    if reading.json:
+        engine, risk, wallets = _asked(client)
+        printing.print_json({"status": engine, "risk": risk["risk"], "wallets": wallets})
+        return
+    printing.pairs(_status_rows(client))
+
+
+def _asked(client: "Client") -> tuple[Any, Any, Any]:
     engine, risk = client.get("/status"), client.get("/risk/unified/status")
     try:
         wallets = client.get("/wallets")
     except CommandFailed:
         # The venue has not told the first wallet yet: the status is of use all the same.
         wallets = None
-    if reading.json:
-        printing.print_json({"status": engine, "risk": risk["risk"], "wallets": wallets})
-        return
+    return engine, risk, wallets
+
+
+def _status_rows(client: "Client") -> list[tuple[str, object]]:
+    engine, risk, wallets = _asked(client)
     replay = engine["replay"]
     rows: list[tuple[str, object]] = [
         ("mode", f"{engine['mode']}{' (dev)' if engine['dev'] else ''}"),
@@ -61,7 +80,7 @@ def status(reading: Reading | None = None) -> None:
         reason = f" ({trading['reason']})" if trading["reason"] and trading["state"] != "ACTIVE" else ""
         rows.append(("trading", f"{trading['state']}{reason}{', paused' if trading['paused'] else ''}"))
         rows.append(("trades today", trading["trades_today"]))
-    printing.pairs(rows)
+    return rows
 
 
 def _walk(actor: Mapping[str, Any], depth: int = 0) -> list[tuple[int, Mapping[str, Any]]]:
