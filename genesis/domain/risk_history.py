@@ -186,7 +186,8 @@ class RiskHistory:
         elif marked.mark == STRATEGY:
             book = self.strategies.setdefault(marked.name, StrategyBook())
             book.peak = marked.equity or ZERO
-            book.base_equity = book.base_equity if marked.base_equity is None else marked.base_equity
+            # Journals of before this was told do not know it: 0 says so.
+            book.base_equity = marked.base_equity or ZERO
 
 
 def _within_a_minute(times_ms: Iterable[int], now_ms: int) -> list[int]:
@@ -276,9 +277,11 @@ def _settle_books(state: RiskState, history: RiskHistory) -> list[str]:
         if ours is None:
             state.strategies[name] = theirs
             told.append(f"the book of {name} was not kept, the journal has its marks")
-        elif (ours.peak, ours.base_equity) != (theirs.peak, theirs.base_equity):
+            continue
+        base = theirs.base_equity or ours.base_equity
+        if (ours.peak, ours.base_equity) != (theirs.peak, base):
             told.append(f"the best of {name} was kept as {_short(ours.peak)}, the journal says {_short(theirs.peak)}")
-            ours.peak, ours.base_equity = theirs.peak, theirs.base_equity
+            ours.peak, ours.base_equity = theirs.peak, base
     return told
 
 
