@@ -3,6 +3,7 @@
 import random
 import signal
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -37,6 +38,8 @@ def simulator(
         bool, Parameter(negative="", help="Begin when a client is authenticated and listens to candles.")
     ] = False,
     rest_limits: Annotated[bool, Parameter(negative="", help="Count requests a minute as the venue does.")] = False,
+    tls_cert: Annotated[Path | None, Parameter(help="Certificate (PEM): then https and wss only.")] = None,
+    tls_key: Annotated[Path | None, Parameter(help="Its key (PEM).")] = None,
     seed: Annotated[int, Parameter(help="Seed of what is left to chance.")] = 0,
     json: Annotated[bool, Parameter(negative="", help="Print the addresses as JSON.")] = False,
 ) -> None:
@@ -49,7 +52,10 @@ def simulator(
     for name, number in (("port", port), ("control-port", control_port or 0)):
         if not 0 <= number <= 65_535:
             raise CommandFailed(f"{name} must be in 0..65535, was {number}", ExitCode.CONFIGURATION)
+    if (tls_cert is None) != (tls_key is None):
+        raise CommandFailed("--tls-cert and --tls-key must be given together", ExitCode.CONFIGURATION)
     start = _Start(
+        tls=None if tls_cert is None or tls_key is None else (tls_cert, tls_key),
         recording=found,
         speed=pace,
         host=host,
@@ -72,6 +78,7 @@ def simulator(
 
 @attrs.frozen(kw_only=True)
 class _Start:
+    tls: tuple[Path, Path] | None
     recording: "Recording"
     speed: float
     host: str
@@ -102,16 +109,18 @@ async def _serve(start: _Start) -> None:
     from genesis.simulator.exchange import Address, Exchange
     from genesis.simulator.settings import demo_settings
     from genesis.simulator.state_file import StateError
+    from genesis.simulator.tls import TlsError, server_context
 
     settings = attrs.evolve(demo_settings(), state=start.state, rest_limits=start.rest_limits)
     try:
         # Jitter and ids of a simulation come from its seed, so that a run can be had again.
         exchange = Exchange(settings, start.recording, TrioClock(), random.Random(start.seed))  # noqa: S311
-    except StateError as error:
+        tls = None if start.tls is None else server_context(*start.tls)
+    except (StateError, TlsError) as error:
         raise CommandFailed(str(error)) from None
     async with trio.open_nursery() as nursery:
         nursery.start_soon(_stop_when_told, nursery.cancel_scope)
-        address: Address = await nursery.start(exchange.serve, start.host, start.port)
+        address: Address = await nursery.start(partial(exchange.serve, start.host, start.port, tls=tls))
         addresses = {"rest": address.rest, "websocket": address.websocket}
         if start.control_port is not None:
             # Whoever reaches this port breaks the exchange at will: it is for this machine alone.

@@ -4,6 +4,7 @@ import argparse
 import math
 import random
 import sys
+from functools import partial
 from pathlib import Path
 
 import attrs
@@ -17,6 +18,7 @@ from genesis.simulator.recordings import DEFAULT, Recording, load, shipped_names
 from genesis.simulator.replay_driver import MAX_SPEED
 from genesis.simulator.settings import demo_settings
 from genesis.simulator.state_file import StateError
+from genesis.simulator.tls import TlsError, server_context
 
 
 def _speed(text: str) -> float:
@@ -49,6 +51,8 @@ def parser() -> argparse.ArgumentParser:
     found.add_argument("--state", type=Path, default=None, help="file in which accounts survive this process")
     found.add_argument("--at-once", action="store_true", help="begin without waiting for a client")
     found.add_argument("--rest-limits", action="store_true", help="count requests a minute as the venue does")
+    found.add_argument("--tls-cert", type=Path, default=None, help="certificate (PEM): then https and wss only")
+    found.add_argument("--tls-key", type=Path, default=None, help="its key (PEM)")
     return found
 
 
@@ -62,7 +66,8 @@ def build(arguments: argparse.Namespace, recording: Recording) -> Exchange:
 async def serve(arguments: argparse.Namespace, exchange: Exchange) -> None:
     """Serve until interrupted; the exchange stays open, at rest, when the recording has ended."""
     async with trio.open_nursery() as nursery:
-        address = await nursery.start(exchange.serve, arguments.host, arguments.port)
+        tls = None if arguments.tls_cert is None else server_context(arguments.tls_cert, arguments.tls_key)
+        address = await nursery.start(partial(exchange.serve, arguments.host, arguments.port, tls=tls))
         lines = [f"rest {address.rest}", f"websocket {address.websocket}"]
         if arguments.control_port is not None:
             port = await nursery.start(ControlPort(exchange).serve, "127.0.0.1", arguments.control_port)
@@ -76,11 +81,15 @@ async def serve(arguments: argparse.Namespace, exchange: Exchange) -> None:
 def main(argv: list[str] | None = None) -> int:
     """Exit codes: 0 stopped by Ctrl-C, 1 cannot run, 2 wrong arguments."""
     arguments = parser().parse_args(argv)
+    if (arguments.tls_cert is None) != (arguments.tls_key is None):
+        parser().error("--tls-cert and --tls-key must be given together")
     code = 0
     try:
         recording = load(arguments.recording)
         exchange = build(arguments, recording)
-    except (RecordingError, StateError) as error:
+        if arguments.tls_cert is not None:
+            server_context(arguments.tls_cert, arguments.tls_key)
+    except (RecordingError, StateError, TlsError) as error:
         sys.stderr.write(f"{error}\n")
         return 1
     try:

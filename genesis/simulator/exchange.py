@@ -1,6 +1,7 @@
 """The exchange as others use it: start it, point a client at its address, replay a recording, look behind the wire."""
 
 import random
+import ssl
 import uuid
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
@@ -46,15 +47,16 @@ class Address:
 
     host: str
     port: int
+    secure: bool = False
 
     @property
     def rest(self) -> str:
         """The base address, to which clients add /v2/..."""
-        return f"http://{self.host}:{self.port}"
+        return f"{'https' if self.secure else 'http'}://{self.host}:{self.port}"
 
     @property
     def websocket(self) -> str:
-        return f"ws://{self.host}:{self.port}/ws/2"
+        return f"{'wss' if self.secure else 'ws'}://{self.host}:{self.port}/ws/2"
 
 
 @attrs.frozen(kw_only=True)
@@ -104,6 +106,7 @@ class Exchange:
         self.step = -1
         """Number of the last step of the recording that happened; -1 before the first."""
         self.address: Address | None = None
+        self.tls: ssl.SSLContext | None = None
         self.ended = trio.Event()
         """Set when the recording has been told to its end."""
         self.operative = True
@@ -208,12 +211,17 @@ class Exchange:
         host: str = "127.0.0.1",
         port: int = 0,
         *,
+        tls: ssl.SSLContext | None = None,
         task_status: trio.TaskStatus[Address] = trio.TASK_STATUS_IGNORED,
     ) -> None:
-        """Listen until cancelled; HTTP and WebSocket on one port. Raises OSError when the port is taken."""
+        """Listen until cancelled; HTTP and WebSocket on one port. Raises OSError when the port is taken.
+
+        With `tls` it speaks https and wss only: some clients take no other address.
+        """
         self.catch_up()
+        self.tls = tls
         listeners = await trio.open_tcp_listeners(port, host=host)
-        self.address = Address(host, listeners[0].socket.getsockname()[1])
+        self.address = Address(host, listeners[0].socket.getsockname()[1], secure=tls is not None)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._heartbeats)
             self.faults.nursery = nursery
@@ -225,8 +233,13 @@ class Exchange:
             peer = ":".join(map(str, stream.socket.getpeername()[:2]))
         except OSError:
             return
+        secure = None if self.tls is None else trio.SSLStream(stream, self.tls, server_side=True, https_compatible=True)
         await serve_client(
-            stream, peer=peer, handler=self.rest.handle, open_session=self.open_session, left=self.close_session
+            secure or stream,
+            peer=peer,
+            handler=self.rest.handle,
+            open_session=self.open_session,
+            left=self.close_session,
         )
 
     def open_session(self, request: HttpRequest) -> Session | HttpResponse:

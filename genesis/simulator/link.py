@@ -57,7 +57,7 @@ def text_frame(payload: bytes) -> bytes:
 
 
 async def serve_client(
-    stream: trio.SocketStream,
+    stream: trio.abc.Stream,
     *,
     peer: str,
     handler: Handler,
@@ -74,7 +74,7 @@ async def serve_client(
             await stream.aclose()
 
 
-async def serve_http_only(stream: trio.SocketStream, *, handler: Handler) -> None:
+async def serve_http_only(stream: trio.abc.Stream, *, handler: Handler) -> None:
     """Serve a connection that speaks nothing but HTTP."""
 
     def no_websocket(request: HttpRequest) -> HttpResponse:
@@ -84,7 +84,7 @@ async def serve_http_only(stream: trio.SocketStream, *, handler: Handler) -> Non
 
 
 async def _serve_http(
-    stream: trio.SocketStream, peer: str, handler: Handler, open_session: OpenSession, left: Callable[[Session], None]
+    stream: trio.abc.Stream, peer: str, handler: Handler, open_session: OpenSession, left: Callable[[Session], None]
 ) -> None:
     connection = h11.Connection(h11.SERVER)
     while True:
@@ -109,7 +109,7 @@ async def _serve_http(
         connection.start_next_cycle()
 
 
-async def _read_request(connection: h11.Connection, stream: trio.SocketStream, peer: str) -> HttpRequest | None:
+async def _read_request(connection: h11.Connection, stream: trio.abc.Stream, peer: str) -> HttpRequest | None:
     head: h11.Request | None = None
     body = bytearray()
     while True:
@@ -118,7 +118,7 @@ async def _read_request(connection: h11.Connection, stream: trio.SocketStream, p
             if connection.they_are_waiting_for_100_continue:
                 go_on = connection.send(h11.InformationalResponse(status_code=100, headers=[]))
                 await stream.send_all(go_on or b"")
-            connection.receive_data(await stream.receive_some(READ_SIZE))
+            connection.receive_data(bytes(await stream.receive_some(READ_SIZE)))
         elif isinstance(event, h11.Request):
             head = event
         elif isinstance(event, h11.Data):
@@ -141,7 +141,7 @@ async def _read_request(connection: h11.Connection, stream: trio.SocketStream, p
 
 
 async def _serve_websocket(
-    stream: trio.SocketStream, request: HttpRequest, early: bytes, session: Session, left: Callable[[Session], None]
+    stream: trio.abc.Stream, request: HttpRequest, early: bytes, session: Session, left: Callable[[Session], None]
 ) -> None:
     protocol = wsproto.WSConnection(wsproto.ConnectionType.SERVER)
     headers = [(name.encode(), value.encode("latin-1")) for name, value in request.headers.items()]
@@ -211,7 +211,7 @@ async def _serve_websocket(
 
 
 async def _read_frames(
-    stream: trio.SocketStream,
+    stream: trio.abc.Stream,
     protocol: wsproto.WSConnection,
     early: bytes,
     session: Session,
@@ -252,6 +252,6 @@ async def _read_frames(
                 wake()
                 await trio.sleep(GOODBYE_S)
             return
-        data = await stream.receive_some(READ_SIZE)
+        data = bytes(await stream.receive_some(READ_SIZE))
         if not data:
             return
