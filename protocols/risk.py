@@ -128,6 +128,14 @@ class MarginHolding(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     base_price: Decimal
 
 
+class StrategyHolding(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Whose the coins of one symbol are: what a strategy (or `manual`) bought and nobody has sold. Base currency."""
+
+    symbol: Symbol
+    strategy: str
+    quantity: Decimal
+
+
 class WalletView(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     wallet_type: str
     currency: str
@@ -162,6 +170,7 @@ class AccountState(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     `closed_intents` are the newest intents that ended, `closed_count` how many ever did, so that risk can release what
     it reserved for them. `known` is false until the venue's first wallet snapshot. `results` are the newest of the
     `trades_count` finished trades, `endings` how the newest of the intents ended. `margin` is the venue's word.
+    `owners` divides the coins of each symbol among those who bought them.
     """
 
     known: bool
@@ -182,6 +191,7 @@ class AccountState(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     trades_count: int = 0
     endings: tuple[OrderResult, ...] = ()
     margin: tuple[MarginHolding, ...] = ()
+    owners: tuple[StrategyHolding, ...] = ()
 
 
 class Lock(msgspec.Struct, frozen=True, kw_only=True, tag=True):

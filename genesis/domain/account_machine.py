@@ -7,6 +7,7 @@ from decimal import Decimal
 import msgspec
 
 from genesis.domain.order_fills import HELD_KEY, read_held
+from genesis.domain.order_lots import Lot, Sale, Shares
 from genesis.domain.performance import EquityFigures, TradeFigures, figures
 from genesis.domain.position import OPENING_KEY, Opening, Position
 from genesis.domain.risk_state import equity
@@ -26,7 +27,15 @@ from protocols.orders import (
     VenueWallet,
     WalletSnapshot,
 )
-from protocols.risk import AccountState, MarginHolding, OrderResult, PositionView, TradeResult, WalletView
+from protocols.risk import (
+    AccountState,
+    MarginHolding,
+    OrderResult,
+    PositionView,
+    StrategyHolding,
+    TradeResult,
+    WalletView,
+)
 from protocols.settings import Settings
 from protocols.units import AMOUNT_STEP, ZERO, Symbol, base_currency, exact
 
@@ -146,6 +155,7 @@ class AccountMachine:
         self._results: deque[TradeResult] = deque(maxlen=RESULTS_TOLD)
         self._trades_count = 0
         self._unkept_days: set[int] = set()
+        self._owners: dict[Symbol, dict[str, Decimal]] = {}
         self._unkept_points = 0
 
     # --- inputs -----------------------------------------------------------------------------------------------------
@@ -248,6 +258,8 @@ class AccountMachine:
             self.positions[opening.symbol] = opening.position()
             # Results are numbered through all time: whoever has heard of one waits for the next.
             self._trades_count += opening.trades
+            if opening.quantity > 0 and opening.trade is not None:
+                self._owners[opening.symbol] = {opening.trade.strategy: opening.quantity}
         fills: list[Fill] = []
         endings: list[tuple[int, str]] = []
         for begin in range(0, len(orders), SLICE):
@@ -368,6 +380,7 @@ class AccountMachine:
             as_of_ms=self.now_ms,
             results=tuple(self._results),
             trades_count=self._trades_count,
+            owners=self._owned(),
             endings=tuple(self._endings),
             margin=self._margin(),
         )
@@ -443,6 +456,8 @@ class AccountMachine:
         if fill.foreign:
             # Somebody else's order on the same account: its coins are not ours to sell.
             return None
+        if not fill.margin:
+            self._divide(fill)
         if fill.margin:
             held = self._margin_held.get(fill.symbol, ZERO)
             self._margin_held[fill.symbol] = held + fill.side.sign * fill.quantity
@@ -465,6 +480,26 @@ class AccountMachine:
                 )
             )
         return finished
+
+    def _divide(self, fill: Fill) -> None:
+        """Coins belong to who bought them; a sale takes from the seller first, and then from the oldest."""
+        owners = self._owners.setdefault(fill.symbol, {})
+        change = fill.side.sign * fill.quantity
+        if fill.fee_currency == base_currency(fill.symbol):
+            change += fill.fee
+        if change > 0:
+            owners[fill.strategy] = owners.get(fill.strategy, ZERO) + change
+            return
+        lots = tuple(Lot(strategy, strategy, quantity) for strategy, quantity in owners.items())
+        left = Shares(lots, ZERO).after(Sale(strategy=fill.strategy, quantity=-change))
+        self._owners[fill.symbol] = {lot.name: lot.quantity for lot in left.lots if lot.quantity >= AMOUNT_STEP}
+
+    def _owned(self) -> tuple[StrategyHolding, ...]:
+        return tuple(
+            StrategyHolding(symbol=symbol, strategy=strategy, quantity=quantity)
+            for symbol, owners in sorted(self._owners.items())
+            for strategy, quantity in owners.items()
+        )
 
     def _position_view(self, position: Position) -> PositionView:
         mark = self._marks.get(position.symbol, position.average_price)

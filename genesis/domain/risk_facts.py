@@ -16,6 +16,7 @@ from genesis.domain.risk_state import (
     equity,
     held_quantity,
     margin_profit,
+    owned_quantity,
 )
 from genesis.domain.volatility import UNKNOWN, Volatility
 from protocols.orders import Purpose
@@ -40,6 +41,8 @@ def work_out(
 ) -> Facts:
     account = state.account
     held = held_quantity(account, symbol, margin=margin)
+    if purpose is Purpose.EXIT and not margin and held > 0:
+        held = owned_quantity(account, symbol, strategy)
     notional_by_symbol: dict[str, Decimal] = {}
     net = ZERO
     for position in account.positions if account is not None else ():

@@ -20,7 +20,7 @@ from genesis.domain.risk_rules import judge
 from genesis.domain.risk_rules.activity import MINUTE_MS
 from genesis.domain.risk_rules.results import told
 from genesis.domain.risk_sizing import default_bracket, entry_quantity, exit_quantity, trust_of
-from genesis.domain.risk_state import Facts, Reservation, RiskState, Wish, equity, held_quantity
+from genesis.domain.risk_state import Facts, Reservation, RiskState, Wish, equity, held_quantity, owned_quantity
 from genesis.domain.risk_status import status_of
 from genesis.domain.targeting import settings_for, shadow_for
 from genesis.domain.trading_breaker import TradingBreaker
@@ -138,7 +138,7 @@ class RiskMachine:
         if score.catch_up:
             # History asks for nothing, so that what we decide does not depend on whether the account was known by then.
             # Only what we hold may be given back.
-            may_close = held_quantity(state.account, score.symbol) != 0 or bool(self._working(score.symbol))
+            may_close = self._held_by(score) != 0 or bool(self._working(score.symbol))
             return self._close(score) if score.recommendation is Recommendation.SELL and may_close else RiskOutputs()
         if self.account_known:
             self._changes += risk_marks.follow_equity(state, self.equity)
@@ -219,7 +219,7 @@ class RiskMachine:
     def _is_left(self, exit_: Reservation) -> bool:
         """Whether an order as small as the venue takes could still close some of what this one was for."""
         intent = exit_.intent
-        facts = self._facts(intent.symbol, intent.side, Purpose.EXIT, ZERO)
+        facts = self._facts(intent.symbol, intent.side, Purpose.EXIT, ZERO, intent.strategy)
         minimum = max(facts.pair.minimum, AMOUNT_STEP) if facts.pair is not None else AMOUNT_STEP
         return facts.held * intent.side.sign < 0 and exit_quantity(facts) >= minimum
 
@@ -300,8 +300,11 @@ class RiskMachine:
 
     def _exit(self, score: SignalScore) -> Wish:
         side = Side.BUY if held_quantity(self.state.account, score.symbol) < 0 else Side.SELL
-        facts = self._facts(score.symbol, side, Purpose.EXIT, ZERO)
+        facts = self._facts(score.symbol, side, Purpose.EXIT, ZERO, score.strategy)
         return self._wish(score, side, Purpose.EXIT, exit_quantity(facts))
+
+    def _held_by(self, score: SignalScore) -> Decimal:
+        return owned_quantity(self.state.account, score.symbol, score.strategy)
 
     def _close(self, score: SignalScore) -> RiskOutputs:
         """Judge an exit. One that should happen and may not is owed, and tried again until a signal says BUY."""
@@ -311,11 +314,7 @@ class RiskMachine:
         wish = self._exit(score)
         verdict = self._verdict(wish)
         codes = tuple(result.code.value for result in verdict.denials if result.code is not None)
-        something_left = (
-            not self.account_known
-            or held_quantity(state.account, score.symbol) != 0
-            or bool(self._working(score.symbol))
-        )
+        something_left = not self.account_known or self._held_by(score) != 0 or bool(self._working(score.symbol))
         if codes and something_left:
             state.exits_owed[key] = codes
         if score.recommendation is Recommendation.HOLD and codes and (codes == before or not something_left):

@@ -168,6 +168,15 @@ def held_quantity(account: AccountState | None, symbol: str, *, margin: bool = F
     return ZERO
 
 
+def owned_quantity(account: AccountState | None, symbol: str, strategy: str) -> Decimal:
+    """What of the coins held is this strategy's to sell: never what another strategy or a person bought."""
+    owners = () if account is None else [each for each in account.owners if each.symbol == symbol]
+    if not owners:
+        # Nobody said whose it is: an account told by an older version, or nothing held.
+        return held_quantity(account, symbol)
+    return sum((each.quantity for each in owners if each.strategy == strategy), ZERO)
+
+
 def base_balance(account: AccountState | None, symbol: str) -> Decimal | None:
     """What the venue says is in the exchange wallet of a symbol's base currency; None when it never said."""
     return _balance(account, base_currency(symbol))

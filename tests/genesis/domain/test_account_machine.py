@@ -266,3 +266,33 @@ def test_a_restored_account_equals_the_one_that_wrote_it() -> None:
     elsewhere = AccountMachine(Settings())
     elsewhere.restore(orders=orders, kept=machine.checkpoint(), same_process=False)
     assert not elsewhere.known
+
+
+def by(strategy: str, fill: Fill) -> Fill:
+    return msgspec.structs.replace(fill, strategy=strategy)
+
+
+def owners(machine: AccountMachine) -> dict[str, Decimal]:
+    return {each.strategy: each.quantity for each in machine.state().owners}
+
+
+def test_coins_belong_to_who_bought_them_and_a_sale_takes_from_its_seller() -> None:
+    machine = with_cash()
+    machine.on_report(by("fast", a_fill(1, Side.BUY, "1", "100", fee="-0.002")))
+    machine.on_report(by("manual", a_fill(2, Side.BUY, "0.5", "100", fee="0")))
+    assert owners(machine) == {"fast": Decimal("0.998"), "manual": Decimal("0.5")}
+    machine.on_report(by("manual", a_fill(3, Side.SELL, "0.2", "100")))
+    assert owners(machine) == {"fast": Decimal("0.998"), "manual": Decimal("0.3")}
+    machine.on_report(by("fast", a_fill(4, Side.SELL, "0.998", "100")))
+    assert owners(machine) == {"manual": Decimal("0.3")}
+
+
+def test_who_sells_more_than_they_bought_takes_from_the_oldest() -> None:
+    machine = with_cash()
+    machine.on_report(by("fast", a_fill(1, Side.BUY, "1", "100", fee="0")))
+    machine.on_report(by("slow", a_fill(2, Side.BUY, "1", "100", fee="0")))
+    machine.on_report(by("flatten", a_fill(3, Side.SELL, "1.5", "100")))
+    assert owners(machine) == {"slow": Decimal("0.5")}
+    margin = msgspec.structs.replace(a_fill(4, Side.BUY, "9", "100", fee="0"), margin=True)
+    machine.on_report(margin)
+    assert owners(machine) == {"slow": Decimal("0.5")}

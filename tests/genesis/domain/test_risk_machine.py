@@ -22,6 +22,7 @@ from protocols.risk import (
     PositionView,
     SetPaused,
     SetTradingState,
+    StrategyHolding,
     TradingState,
     Verdict,
     WalletView,
@@ -545,3 +546,36 @@ def test_verdicts_survive_the_journal() -> None:
     assert msgspec.json.decode(msgspec.json.encode(verdict), type=Verdict) == verdict
     (approved,) = machine().on_score(a_score(0, "buy")).approved
     assert msgspec.json.decode(msgspec.json.encode(approved), type=Approved) == approved
+
+
+# --- whose coins they are
+
+
+def shared(own: str, others: str) -> AccountState:
+    """An account whose coins belong to strategy `s` and to a person."""
+    holdings = (("s", Decimal(own)), ("manual", Decimal(others)))
+    owners = tuple(StrategyHolding(symbol=BTC, strategy=name, quantity=each) for name, each in holdings if each)
+    return msgspec.structs.replace(an_account(held=Decimal(own) + Decimal(others), version=2), owners=owners)
+
+
+def test_an_exit_sells_what_its_strategy_bought_and_nothing_of_another() -> None:
+    made = machine(account=shared("0.5", "0.25"))
+    (exit_,) = made.on_score(a_score(0, "sell")).approved
+    assert exit_.intent.quantity == Decimal("0.5")
+
+
+def test_a_strategy_without_coins_has_nothing_to_sell_whatever_others_hold() -> None:
+    made = machine(account=shared("0", "0.25"))
+    outputs = made.on_score(a_score(0, "sell"))
+    assert outputs.approved == ()
+    assert DenialCode.NOTHING_TO_REDUCE in codes(outputs)
+    assert says_nothing(made.on_score(a_score(1, "hold")))
+
+
+def test_what_others_hold_is_no_exit_that_is_owed() -> None:
+    made = machine(account=shared("0.5", "0.25"))
+    (exit_,) = made.on_score(a_score(0, "sell")).approved
+    left = msgspec.structs.replace(shared("0", "0.25"), closed_intents=(exit_.intent.intent_id,), closed_count=1)
+    made.on_account(left)
+    assert made.state.exits_owed == {}
+    assert says_nothing(made.on_score(a_score(1, "hold")))
