@@ -1,15 +1,21 @@
 """What one run of the engine is told, and how it says that it cannot: the words between the commands and the engine."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Mapping
 from enum import IntEnum, StrEnum
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import attrs
 
-from genesis.domain.settings_build import Layer, Priority
 from genesis.edge.user_dir import UserDir
 from protocols.settings import Settings
+
+if TYPE_CHECKING:
+    # Strategies and numpy come with it, and `genesis --help` shall wait for neither.
+    from genesis.domain.settings_build import Layer, Priority
 
 
 class ExitCode(IntEnum):
@@ -45,17 +51,17 @@ class RunOptions:
     """One run. `speed` is recorded seconds a second, inf for as fast as it goes.
 
     `recording` is a file, the name of a shipped recording, or None for the default one; it counts in mode `sim` only.
-    `layers` built `settings` and build them again with a stored version on top. `environment` holds secrets, so it does
-    not show in `repr`. `fresh` puts an unfinished simulated session away and begins a new one. `confirmed` says that a
-    person agreed to trade real money in mode `live`. `open_access` asks nobody for a token; `token_minutes` is how long
-    one lives whose asker did not say.
+    `layers` built `settings` and build them again with a stored version on top, by `priority` (None: as usual).
+    `environment` holds secrets, so it does not show in `repr`. `fresh` puts an unfinished simulated session away and
+    begins a new one. `confirmed` says that a person agreed to trade real money in mode `live`. `open_access` asks
+    nobody for a token; `token_minutes` is how long one lives whose asker did not say.
     """
 
     mode: Mode
     user_dir: UserDir
     settings: Settings
     layers: tuple[Layer, ...] = attrs.field(default=(), repr=False)
-    priority: Priority = Priority.RUNTIME
+    priority: Priority | None = None
     environment: Mapping[str, str] = attrs.field(factory=dict, repr=False)
     recording: str | None = None
     speed: float = 60.0

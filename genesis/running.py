@@ -34,6 +34,7 @@ from genesis.domain.pairs import PairSpecs, pair_specs
 from genesis.domain.recording import CandleRecording, RecordingError
 from genesis.domain.replay import MINUTE_MS
 from genesis.domain.rest_budget import RestBudget
+from genesis.domain.settings_build import Priority
 from genesis.edge.audit_file import AuditFile
 from genesis.edge.errors import EdgeError, SecretRefused
 from genesis.edge.http import HttpClient
@@ -356,7 +357,7 @@ class _Run:
                 strategies_folder=options.user_dir.strategies,
             ),
             user_strategies=strategies,
-            priority=options.priority,
+            priority=options.priority or Priority.RUNTIME,
             audit=AuditFile(audit_path(options.user_dir, options.mode.value)),
             post=await open_post(stack, options),
             wall_ms=self.clock.wall_ms,
