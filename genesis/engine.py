@@ -8,10 +8,10 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import attrs
-import trio
 
 from actors.account import AccountActor
 from actors.config import ConfigActor
+from actors.config_bus import BusPorts, ConfigBusActor
 from actors.connection_private import ConnectionPrivateActor
 from actors.connection_public import ConnectionPublicActor
 from actors.headless import HeadlessActor
@@ -30,8 +30,7 @@ from actors.rollout import RolloutActor
 from actors.signal import SignalActor
 from actors.strategies import StrategiesActor
 from actors.watchdog import WatchdogActor, Watched
-from genesis.asking import ask
-from genesis.audit import search_journal
+from genesis.asking import Asking
 from genesis.chat_desk import ChatDesk
 from genesis.config_history import history_ports
 from genesis.core.actor import Actor
@@ -41,7 +40,6 @@ from genesis.core.clock import Clock
 from genesis.core.latest import Latest
 from genesis.core.mailbox import DeadLetter
 from genesis.core.supervisor import ChildSpec, EventKind, Strategy, Supervisor, SupervisorEvent, SupervisorSpec
-from genesis.domain.decision_search import DecisionSearch, DecisionsFound
 from genesis.domain.health_watch import HealthWatch, Vitals
 from genesis.domain.live_performance import LivePerformance, live_performance
 from genesis.domain.pairs import PairSpecs
@@ -70,12 +68,11 @@ from protocols.bitfinex.book_shelf import BookShelf
 from protocols.bitfinex.subscriptions import Subscription
 from protocols.config import ConfigCommand, SettingsReply
 from protocols.health import LineTimes, Notice
-from protocols.orders import TERMINAL_STATES, CancelIntent, Flatten, UpdateIntent
-from protocols.risk import EvaluateOrder, ManualOrder, RiskCommand, SetTradingState, TradingState, Verdict
+from protocols.risk import SetTradingState, TradingState
 from protocols.settings import Settings
 from protocols.units import Symbol
 from web.actor import WebActor
-from web.controls import Controls, Refused
+from web.controls import Controls
 from web.hub import Hub
 from web.models import EngineStatus, EquityPoint
 from web.readers import Readers
@@ -112,6 +109,7 @@ class Engine:
         user_strategies: UserStrategies | None = None,
         priority: Priority = Priority.RUNTIME,
         audit: AuditFile | None = None,
+        bus: BusPorts | None = None,
         post: Post | None = None,
         wall_ms: Callable[[], int] | None = None,
         machine: Callable[[float], Vitals] | None = None,
@@ -129,6 +127,7 @@ class Engine:
         self._layers = layers
         self._priority = priority
         self._audit = audit
+        self._bus = bus
         self._chaos = chaos
         self._jobs = jobs
         self._user_strategies = user_strategies
@@ -173,6 +172,7 @@ class Engine:
             market=self.cells.market, settings=self.cells.settings, door=venue.door, clock=clock
         )
         self.readers = self._readers()
+        self._asking = Asking(channels=self.channels, journal=self.store.path, orders=self.readers.orders)
         self.controls = self._controls()
         commands = settings.notify.telegram_commands
         desk = ChatDesk(readers=self.readers, controls=self.controls, clock=clock, chance=chance.port("chat"))
@@ -197,6 +197,7 @@ class Engine:
                 self._child("journal", lambda: JournalActor(store=self.store), backoff=JOURNAL_BACKOFF),
                 self._child("config", self._config),
                 self._child("rollout", self._rollout),
+                *(() if self._bus is None else (self._child("config_bus", self._config_bus),)),
                 self._branch(
                     "trading",
                     self._child("account", self._account, backoff=trading),
@@ -265,6 +266,19 @@ class Engine:
             risk=self.cells.risk,
             status=self.cells.rollout,
             ui=self.channels.ui,
+        )
+
+    def _config_bus(self) -> Actor:
+        assert self._bus is not None
+        return ConfigBusActor(
+            ports=self._bus,
+            config=self.cells.config,
+            risk=self.cells.risk,
+            commands=self.channels.set_settings,
+            halts=self.channels.halts,
+            journal=self.channels.journal,
+            view=self.cells.bus,
+            notices=self.channels.ui,
         )
 
     def _account(self) -> Actor:
@@ -559,6 +573,7 @@ class Engine:
                 path.rpartition("/")[2]: taken.version for path, taken in sorted(cells.settings.taken.items())
             },
             rollout=lambda: cells.rollout.value,
+            bus=(lambda: None) if self._bus is None else (lambda: cells.bus.value),
             freshness=lambda: cells.freshness.value,
             equity=self._equity,
             notices=recent.notices,
@@ -619,16 +634,17 @@ class Engine:
         )
 
     def _controls(self) -> Controls:
+        asking = self._asking
         return Controls(
-            order=self._order_by_hand,
-            cancel=self._wish,
-            update=self._wish,
-            flatten=self._wish,
-            risk=self._risk_command,
+            order=asking.order,
+            cancel=asking.wish,
+            update=asking.wish,
+            flatten=asking.wish,
+            risk=asking.risk,
             kill_actor=self._kill if self._chaos else None,
-            evaluate=self._evaluate,
-            settings=self.set_settings,
-            search=self._search,
+            evaluate=asking.evaluate,
+            settings=asking.settings,
+            search=asking.search,
             history=history_ports(self.store.path, None if self._audit is None else self._audit.path),
             market=market_ports(
                 self.market_data,
@@ -649,37 +665,9 @@ class Engine:
             ),
         )
 
-    async def _evaluate(self, question: EvaluateOrder) -> Verdict | None:
-        answer: Verdict | None = await ask(self.channels.risk_commands, question, "risk")
-        return answer
-
-    async def _search(self, asked: DecisionSearch) -> DecisionsFound:
-        return await trio.to_thread.run_sync(search_journal, self.store.path, asked)
-
-    async def _order_by_hand(self, order: ManualOrder) -> Verdict | None:
-        answer = await ask(self.channels.risk_commands, order, "risk")
-        assert answer is None or isinstance(answer, Verdict)
-        return answer
-
-    async def _risk_command(self, command: RiskCommand) -> None:
-        await ask(self.channels.risk_commands, command, "risk")
-
-    async def _wish(self, wish: CancelIntent | UpdateIntent | Flatten) -> None:
-        if isinstance(wish, CancelIntent | UpdateIntent) and wish.intent_id is not None:
-            known = self._readers_orders()
-            if wish.intent_id not in known:
-                raise Refused("unknown_order", f"order must be one of ours, was {wish.intent_id}")
-            if known[wish.intent_id] in TERMINAL_STATES:
-                raise Refused("order_ended", f"order must be open, was {known[wish.intent_id].value}")
-        await ask(self.channels.order_wishes, wish, "orders")
-
-    def _readers_orders(self) -> dict[str, Any]:
-        return {order.intent_id: order.state for order in self.readers.orders() if order.intent_id}
-
     async def _kill(self, path: str) -> bool:
         return self.supervisor.kill(path, reason="asked on the page")
 
     async def set_settings(self, wish: ConfigCommand) -> SettingsReply | None:
         """Hand a change to the config actor. Raises Busy; None when the answer takes too long."""
-        answer: SettingsReply | None = await ask(self.channels.set_settings, wish, "configuration")
-        return answer
+        return await self._asking.settings(wish)

@@ -27,6 +27,7 @@ def gauges(cells: Cells, stats: Stats, *, ready: bool, transport_open: bool) -> 
         "genesis_settings_oldest_running": float(
             min((taken.version for taken in cells.settings.taken.values()), default=0)
         ),
+        "genesis_config_bus_connected": 1.0 if cells.bus.value.connected else 0.0,
         "genesis_rollout_active": 0.0 if config.rollout is None else 1.0,
         "genesis_config_audit_file_failing": 1.0 if config.audit_trouble else 0.0,
         "tradingbot_transport_circuit_breaker_active": 1.0 if transport_open else 0.0,

@@ -13,6 +13,7 @@ from genesis.core.latest import Latest
 from genesis.core.mailbox import Channel, DeadLetter, Mailbox, Overflow
 from genesis.core.supervisor import check_block_graph
 from genesis.core.tee import Tee
+from genesis.domain.config_bus import BusView
 from genesis.domain.pairs import PairSpecs
 from protocols.account import AccountView
 from protocols.config import ConfigCommand, ConfigView, RolloutStatus
@@ -140,6 +141,7 @@ class Cells:
     settings: Latest[Settings]
     pairs: Latest[PairSpecs]
     config: Latest[ConfigView] = attrs.field(factory=lambda: Latest(ConfigView()))
+    bus: Latest[BusView] = attrs.field(factory=lambda: Latest(BusView()))
     rollout: Latest[RolloutStatus | None] = attrs.field(factory=lambda: Latest(None))
     market: Latest[MarketView] = attrs.field(
         factory=lambda: Latest(
@@ -206,6 +208,7 @@ class Plan:
             "journal": (to.journal,),
             "config": (to.set_settings,),
             "rollout": (),
+            "config_bus": (),
             "account": (to.order_reports, to.balances, to.closed_to_account),
             "order": (to.account_events, to.approved, to.order_wishes),
             "risk": (to.account_state, to.halts, to.risk_commands, to.conditions, to.scores),
@@ -232,6 +235,7 @@ class Plan:
         return {
             "config": (to.journal, to.ui),
             "rollout": (to.journal, to.set_settings, to.ui),
+            "config_bus": (to.journal, to.set_settings, to.halts, to.ui),
             "account": (to.journal, to.account_state, to.ui),
             "order": (to.journal, to.venue_commands, to.history_requests, to.order_reports, to.ui),
             "risk": (to.journal, to.approved, to.ui),

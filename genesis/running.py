@@ -17,6 +17,7 @@ import structlog
 import trio
 
 from actors.connection_private import Credentials
+from genesis.bus_ports import bus_ports
 from genesis.chaos_desk import ChaosDesk
 from genesis.config_history import audit_path
 from genesis.core.chance import Chance, fresh_seed
@@ -359,6 +360,7 @@ class _Run:
             user_strategies=strategies,
             priority=options.priority or Priority.RUNTIME,
             audit=AuditFile(audit_path(options.user_dir, options.mode.value)),
+            bus=bus_ports(options.environment, self.clock.wall_ms),
             post=await open_post(stack, options),
             wall_ms=self.clock.wall_ms,
             machine=self._vitals,

@@ -167,6 +167,7 @@ async def stats(api: Api, call: Call) -> ConfigStats:
         audit_seq=view.audit_seq,
         audit_trouble=view.audit_trouble,
         rollout=None if view.rollout is None else view.rollout.plan.name,
+        bus=api.readers.bus(),
     )
 
 

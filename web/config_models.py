@@ -4,6 +4,7 @@ from typing import Any
 
 import msgspec
 
+from genesis.domain.config_bus import BusView
 from genesis.domain.version_trades import VersionReport, VersionTrades
 from protocols.config import (
     AuditEntry,
@@ -91,6 +92,7 @@ class ConfigStats(Versioned, frozen=True, kw_only=True):
     audit_seq: int
     audit_trouble: str
     rollout: str | None
+    bus: BusView | None
 
 
 class VersionRow(msgspec.Struct, frozen=True, kw_only=True):

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import attrs
 
+from genesis.domain.config_bus import BusView
 from genesis.domain.live_performance import LivePerformance
 from protocols.account import ClosedTrade, Performance
 from protocols.config import ConfigView, RolloutStatus
@@ -103,5 +104,6 @@ class Readers:
     running: Callable[[], Mapping[str, int]] = _no_versions
     rollout: Callable[[], RolloutStatus | None] = _none
     house: Callable[[], Sequence[HealthFinding]] = _nothing
+    bus: Callable[[], BusView | None] = _none
     gauges: Callable[[], Mapping[str, float]] = _empty
     counters: Callable[[], Mapping[str, float]] = _empty

@@ -435,6 +435,8 @@ SECRETS: Final = (
     SecretKey(name="TELEGRAM_BOT_TOKEN", meaning="Token of the Telegram bot that tells news and takes commands"),
     SecretKey(name="TELEGRAM_CHAT_ID", meaning="The one Telegram chat that is told and listened to"),
     SecretKey(name="NOTIFY_WEBHOOK_URL", meaning="Address that news is posted to: own, Discord or Slack"),
+    SecretKey(name="GENESIS_REDIS_URL", meaning="Redis that carries settings between engines (extra redis)"),
+    SecretKey(name="GENESIS_BUS_SECRET", meaning="What proves a message on it, 16 characters or more"),
     SecretKey(name="JWT_SECRET_KEY", meaning="Key that signs tokens; made and kept in secrets/ when absent"),
 )
 

@@ -32,7 +32,10 @@ from protocols.settings import Settings, StrategySettings
 DEFAULTS: Final = "defaults"
 PREFIX: Final = "GENESIS_"
 PRIORITY_VARIABLE: Final = "GENESIS_PRIORITY"
-NOT_SETTINGS: Final = frozenset({"GENESIS_HOME", "GENESIS_LIVE_CONFIRM", PRIORITY_VARIABLE})
+_OURS: Final = frozenset(
+    f"{each.name}{suffix}" for each in SECRETS if each.name.startswith(PREFIX) for suffix in ("", "_FILE", "_CMD")
+)
+NOT_SETTINGS: Final = frozenset({"GENESIS_HOME", "GENESIS_LIVE_CONFIRM", PRIORITY_VARIABLE}) | _OURS
 """Names with our prefix that are read elsewhere; so are those that begin with GENESIS_TEST_."""
 
 MAX_STRATEGIES: Final = 1000

@@ -43,7 +43,7 @@ class House:
     view: Latest[ConfigView]
     journal: Channel[JournalRequest]
     notices: Channel[Any]
-    supervisor: Supervisor
+    supervisor: Supervisor = attrs.field(init=False)
 
     async def set(self, changes: Mapping[str, Any], **fields: Any) -> SettingsApplied | SettingsRefused:
         fields.setdefault("correlation_id", f"test-{len(await self.history())}")
@@ -65,7 +65,10 @@ class House:
 
 
 @contextlib.asynccontextmanager
-async def a_house(path: Path, *layers: Layer, audit: Path | None = None) -> AsyncIterator[House]:
+async def a_house(
+    path: Path, *layers: Layer, audit: Path | None = None, beside: Callable[[House], ChildSpec] | None = None
+) -> AsyncIterator[House]:
+    """`beside` makes another child that works with this house's channels and cells."""
     built = build(layers)
     assert isinstance(built, Built)
     store = Store.open(path, at_ms=1_000)
@@ -75,6 +78,8 @@ async def a_house(path: Path, *layers: Layer, audit: Path | None = None) -> Asyn
     journal = Channel[JournalRequest]("journal", Overflow.BLOCK)
     notices = Channel[Any]("web.notices", Overflow.DROP_OLDEST)
     keeper = StoreThread(store, inline=True)
+
+    here = House(settings=settings, commands=commands, view=view, journal=journal, notices=notices)
 
     def config() -> ConfigActor:
         return ConfigActor(
@@ -98,20 +103,14 @@ async def a_house(path: Path, *layers: Layer, audit: Path | None = None) -> Asyn
                 backoff=IMMEDIATE,
             ),
             ChildSpec(id="config", start=config, mailbox=Mailbox("config", [commands]), backoff=IMMEDIATE),
+            *(() if beside is None else (beside(here),)),
         ),
     )
-    supervisor = Supervisor(spec, clock=TrioClock(), chance=random.Random(1), on_event=lambda _: None)
+    supervisor = here.supervisor = Supervisor(spec, clock=TrioClock(), chance=random.Random(1), on_event=lambda _: None)
     try:
         async with trio.open_nursery() as nursery:
             await nursery.start(supervisor.run)
-            yield House(
-                settings=settings,
-                commands=commands,
-                view=view,
-                journal=journal,
-                notices=notices,
-                supervisor=supervisor,
-            )
+            yield here
             await supervisor.stop()
     finally:
         store.close()
