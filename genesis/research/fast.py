@@ -519,15 +519,7 @@ def _by_kernel(prepared: Prepared, given: dict[str, float], fills: Whole, result
     closing = fills[:, 0] != ENTRY
     fee = fills[:, 7] / UNIT
     price = fills[:, 4] * 10.0 ** -fills[:, 5].astype(np.float64)
-    equity, figures = np.empty(len(prepared.point_row)), np.zeros(4)
-    arguments = (prepared.point_row, prepared.point_close, prepared.point_period)
-    begin_cash = int(prepared.numbers[fast_walk.N_CASH])
-    if prepared.is_compiled:
-        walk = compiled(fast_walk.walk_curve, kept=True, inline=False)
-        walk(*arguments, fills, len(fills), begin_cash, equity, figures)
-    else:
-        plain: Callable[..., None] = fast_walk.walk_curve
-        plain(*(array.tolist() for array in arguments), fills, len(fills), begin_cash, equity, figures)
+    equity, figures = _curve(prepared, fills)
     return FastResult(
         parameters=given,
         ran_fast=True,
@@ -540,8 +532,22 @@ def _by_kernel(prepared: Prepared, given: dict[str, float], fills: Whole, result
         sharpe=_sharpe(figures, prepared.sharpe_period_ms),
         refused=int(counts[1]),
         fills=lambda: _fills(prepared, fills),
-        curve=lambda: equity,
+        curve=lambda: _curve(prepared, fills)[0],
     )
+
+
+def _curve(prepared: Prepared, fills: Whole) -> tuple[Floats, Floats]:
+    """Equity at every point, and the figures of `walk_curve`."""
+    equity, figures = np.empty(len(prepared.point_row)), np.zeros(4)
+    arguments = (prepared.point_row, prepared.point_close, prepared.point_period)
+    begin_cash = int(prepared.numbers[fast_walk.N_CASH])
+    if prepared.is_compiled:
+        walk = compiled(fast_walk.walk_curve, kept=True, inline=False)
+        walk(*arguments, fills, len(fills), begin_cash, equity, figures)
+    else:
+        plain: Callable[..., None] = fast_walk.walk_curve
+        plain(*(array.tolist() for array in arguments), fills, len(fills), begin_cash, equity, figures)
+    return equity, figures
 
 
 def _sharpe(figures: Floats, period_ms: int) -> float | None:

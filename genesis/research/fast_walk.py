@@ -240,6 +240,7 @@ def walk_scores(
     cost = 0.0
     # What risk remembers.
     known = False
+    is_settled = False
     day_start, week_start, peak = 0.0, 0.0, 0.0
     trades_today = 0
     last_entry_ms = -1
@@ -466,8 +467,12 @@ def walk_scores(
         row = max(row, until)
         # --- the score ---
         code = score_code[score]
-        tick = score_price[score]
         now_ms = score_minute[score] * 60_000
+        # Nothing is held and nothing was said, as at the score before: what follows would come to the same once more.
+        # Breakers that may be tried are tried at the next word, which comes to the same too.
+        if is_settled and code == 0.0 and not new_day[score] and not trips_symbol[score]:
+            continue
+        tick = score_price[score]
         close = tick / price_unit
         worth = float(cash) * 1e-8 + float(coins) * 1e-8 * close
         if all_state == 1 and now_ms >= all_until:
@@ -495,7 +500,9 @@ def walk_scores(
             book_peak = made
             book_base = worth
         if code == 0.0:
+            is_settled = coins == 0 and waiting == 0
             continue
+        is_settled = False
         if waiting != 0:
             return EXACT_WAITS
         if code < 0.0:
