@@ -84,6 +84,8 @@ lock: $(INSTALLED)
 		--output-file requirements-engine.lock
 	$(BIN)/uv pip compile requirements-clients.in --universal --python-version 3.11 --generate-hashes \
 		--no-emit-index-url --quiet --custom-compile-command "make lock" --output-file requirements-clients.lock
+	$(BIN)/uv pip compile requirements-feed.in --universal --python-version 3.11 --generate-hashes \
+		--no-emit-index-url --quiet --custom-compile-command "make lock" --output-file requirements-feed.lock
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .async_cache .hypothesis dist

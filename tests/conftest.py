@@ -19,7 +19,7 @@ def _absent() -> list[str]:
         absent.append("no promtool (alert rules not tried)")
     if importlib.util.find_spec("numba") is None:
         absent.append("no numba (kernels ran in plain Python)")
-    if not clients_env.is_current():
+    if not clients_env.TRADERS.is_current():
         absent.append("no clients' environment (conformance tests skipped: make clients)")
     return absent
 

@@ -1,7 +1,7 @@
-"""Builds the environments of other people's clients from their own hashed locks: `.venv-clients`, and one for Node.
+"""Builds the environments of other people's clients from their own hashed locks: two of Python, and one for Node.
 
-They cannot live in `.venv`: bitfinex-api-py wants websockets below 13, the engine wants the newest. Clients in Node
-need node and npm on the machine; without them their tests are skipped.
+They cannot live in `.venv` nor with one another: bitfinex-api-py wants websockets below 13, cryptofeed above. Clients
+in Node need node and npm on the machine; without them their tests are skipped.
 """
 
 import shutil
@@ -11,43 +11,57 @@ import venv
 from pathlib import Path
 from typing import Final
 
+import attrs
+
 ROOT: Final = Path(__file__).resolve().parent.parent
-LOCK: Final = ROOT / "requirements-clients.lock"
-FOLDER: Final = ROOT / ".venv-clients"
-STAMP: Final = FOLDER / ".installed"
 NODE_FOLDER: Final = ROOT / "tools" / "clients"
 NODE_LOCK: Final = NODE_FOLDER / "package-lock.json"
 NODE_MODULES: Final = NODE_FOLDER / "node_modules"
 NODE_STAMP: Final = NODE_MODULES / ".installed"
 
 
-def python() -> Path:
-    return FOLDER / "bin" / "python"
+@attrs.frozen
+class PythonEnv:
+    """An environment of its own, made of one lock."""
+
+    lock: Path
+    folder: Path
+
+    @property
+    def python(self) -> Path:
+        return self.folder / "bin" / "python"
+
+    @property
+    def stamp(self) -> Path:
+        return self.folder / ".installed"
+
+    def is_current(self) -> bool:
+        """Whether it stands and holds what the lock says."""
+        return self.stamp.exists() and self.stamp.read_bytes() == self.lock.read_bytes() and self.python.exists()
+
+    def build(self) -> bool:
+        """Make it. uv of our own environment does it in seconds; pip, where there is none, in a minute."""
+        if self.is_current():
+            return True
+        self.stamp.unlink(missing_ok=True)
+        if not self.python.exists():
+            venv.create(self.folder, with_pip=True)
+        uv = Path(sys.executable).parent / "uv"
+        to = ("--quiet", "--require-hashes")
+        installed = uv.exists() and _run(uv, "pip", "sync", *to, "--python", self.python, self.lock)
+        if not installed:
+            installed = _run(self.python, "-m", "pip", "install", *to, "-r", self.lock)
+        if installed:
+            self.stamp.write_bytes(self.lock.read_bytes())
+        return installed
 
 
-def is_current() -> bool:
-    """Whether the environment stands and holds what the lock says."""
-    return STAMP.exists() and STAMP.read_bytes() == LOCK.read_bytes() and python().exists()
+TRADERS: Final = PythonEnv(ROOT / "requirements-clients.lock", ROOT / ".venv-clients")
+FEEDS: Final = PythonEnv(ROOT / "requirements-feed.lock", ROOT / ".venv-clients-feed")
 
 
 def _run(*command: str | Path) -> bool:
     return subprocess.run([str(part) for part in command], cwd=ROOT, check=False).returncode == 0
-
-
-def build() -> bool:
-    """Make it. uv of our own environment does it in seconds; pip, where there is none, in a minute."""
-    if is_current():
-        return True
-    STAMP.unlink(missing_ok=True)
-    if not python().exists():
-        venv.create(FOLDER, with_pip=True)
-    uv = Path(sys.executable).parent / "uv"
-    installed = uv.exists() and _run(uv, "pip", "sync", "--quiet", "--require-hashes", "--python", python(), LOCK)
-    if not installed:
-        installed = _run(python(), "-m", "pip", "install", "--quiet", "--require-hashes", "-r", LOCK)
-    if installed:
-        STAMP.write_bytes(LOCK.read_bytes())
-    return installed
 
 
 def node_is_current() -> bool:
@@ -74,7 +88,9 @@ def build_node() -> bool:
 def main() -> int:
     if not build_node():
         print("the clients in Node could not be installed (they need node and npm)", file=sys.stderr)
-    if build():
+    if not FEEDS.build():
+        print("cryptofeed could not be installed; the lines above say why", file=sys.stderr)
+    if TRADERS.build():
         return 0
     print("the clients' environment could not be installed; the lines above say why", file=sys.stderr)
     return 1

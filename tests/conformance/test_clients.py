@@ -9,14 +9,16 @@ pytestmark = [pytest.mark.clients, pytest.mark.slow]
 
 @pytest.fixture(scope="module", autouse=True)
 def _environment() -> None:
-    if not clients_env.is_current():
+    if not clients_env.TRADERS.is_current():
         pytest.skip("no environment for other people's clients: `make clients` builds it")
 
 
-@pytest.mark.parametrize("script", [*conformance.SCRIPTS, *conformance.NODE_SCRIPTS])
+@pytest.mark.parametrize("script", [*conformance.SCRIPTS, *conformance.NODE_SCRIPTS, *conformance.FEED_SCRIPTS])
 def test_a_client_that_nobody_here_wrote_trades_on_our_exchange(script: str) -> None:
     if script in conformance.NODE_SCRIPTS and not clients_env.node_is_current():
         pytest.skip("no environment for clients in Node: `make clients` builds it where node and npm are")
+    if script in conformance.FEED_SCRIPTS and not clients_env.FEEDS.is_current():
+        pytest.skip("no environment for cryptofeed: `make clients` builds it")
     lines, errors = conformance.run(script)
     assert [f"{line.operation}: {line.problem}" for line in lines if not line.passed] == [], errors
     page = conformance.PAGE.read_text()

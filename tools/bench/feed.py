@@ -159,7 +159,7 @@ async def actors(port: str, messages: int) -> tuple[float, float]:
 
 def peer(script: str, port: str, messages: int) -> float | None:
     """Its microseconds, or None when it fails."""
-    command = (str(clients_env.python()), str(FOLDER / "peers" / script), port, str(messages))
+    command = (str(clients_env.TRADERS.python), str(FOLDER / "peers" / script), port, str(messages))
     ended = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     if ended.returncode:
         print(f"{script} failed: {ended.stderr.strip().splitlines()[-1:]}", file=sys.stderr)
@@ -180,7 +180,7 @@ def main() -> int:
         with server(SLOW_MESSAGES, RATE) as port:
             _, share = trio.run(actors, port, SLOW_MESSAGES)
         tell(f"feed, at {RATE:,} messages/s", share * 100, "% of a core")
-        if clients_env.is_current():
+        if clients_env.TRADERS.is_current():
             for name, script in PEERS.items():
                 with server(SLOW_MESSAGES) as port:
                     theirs = peer(script, port, SLOW_MESSAGES)
