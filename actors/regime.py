@@ -102,4 +102,4 @@ def _notices(change: RegimeChanged, at_ms: int) -> Iterator[Notice]:
     if now.regime is RegimeName.CRASH or change.before is RegimeName.CRASH:
         level = "warning" if now.regime is RegimeName.CRASH else "info"
         text = f"{now.symbol} {now.timeframe}: {change.before.replace('_', ' ')} became {now.regime.replace('_', ' ')}"
-        yield Notice(level=level, code="regime", text=f"{text}; it {now.reason}", at_ms=at_ms)
+        yield Notice(level=level, code="regime", text=f"{text}: {now.reason}", at_ms=at_ms)

@@ -38,7 +38,10 @@ class WatchedStrategy(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Watched(msgspec.Struct, frozen=True, kw_only=True):
-    """One symbol in a line. Prices are null before the first ticker; `imbalance` is -1 (all asks) to 1 (all bids)."""
+    """One symbol in a line. Prices are null before the first ticker; `imbalance` is -1 (all asks) to 1 (all bids).
+
+    `depth_imbalance` is the same of the known levels, `flow` of the trades of the last five minutes.
+    """
 
     symbol: str
     last: float | None
@@ -47,6 +50,8 @@ class Watched(msgspec.Struct, frozen=True, kw_only=True):
     ask: float | None
     spread_bps: float | None
     imbalance: float | None
+    depth_imbalance: float | None
+    flow: float | None
     regime: RegimeView | None
     position: float
     unrealized_pnl: float

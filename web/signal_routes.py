@@ -6,11 +6,14 @@ from typing import Final
 import attrs
 import msgspec
 
+from genesis.domain.features import depth_imbalance, flow, top_features
 from genesis.domain.signal_search import SignalSearch
 from genesis.domain.strategies import STRATEGY_KINDS
+from genesis.domain.strategies.probability_gated import NAME as GATED
+from protocols.market import BookTop
 from protocols.regime import RegimeView
 from protocols.signals import Recommendation, SignalScore
-from protocols.units import TIMEFRAME_MS
+from protocols.units import TIMEFRAME_MS, Symbol
 from web.api import Api, Call, Route
 from web.errors import ApiError
 from web.signal_models import (
@@ -30,6 +33,9 @@ from web.signal_models import (
 from web.tokens import Scope
 
 V2: Final = "/api/v2"
+DEPTH_LEVELS: Final = 25
+FLOW_MS: Final = 300_000
+"""How far back trades count for the flow, from the newest one."""
 
 
 async def regimes(api: Api, call: Call) -> Regimes:
@@ -62,22 +68,30 @@ def _watched(api: Api, symbol: str, timeframe: str | None) -> Watched:
     readers = api.readers
     ticker, top, account = readers.tickers().get(symbol), readers.tops().get(symbol), readers.account()
     position = next((each for each in account.positions if each.symbol == symbol), None) if account else None
-    bid, ask, imbalance = None, None, None
-    if top is not None and top.bid > 0 and top.ask > 0:
-        bid, ask = top.bid, top.ask
-        depth = top.bid_size + top.ask_size
-        imbalance = (top.bid_size - top.ask_size) / depth if depth > 0 else None
-    elif ticker is not None and ticker.bid > 0 and ticker.ask > 0:
-        bid, ask = ticker.bid, ticker.ask
+    if top is None and ticker is not None:
+        top = BookTop(
+            symbol=ticker.symbol,
+            bid=ticker.bid,
+            bid_size=ticker.bid_size,
+            ask=ticker.ask,
+            ask_size=ticker.ask_size,
+            venue_ms=ticker.venue_ms,
+            received_ns=ticker.received_ns,
+        )
+    book = {} if top is None else top_features(top)
+    prints = readers.prints(symbol)
+    levels = readers.depth(Symbol(symbol), DEPTH_LEVELS)
     views = [view for view in _regimes(api, timeframe) if view.symbol == symbol]
     return Watched(
         symbol=symbol,
         last=None if ticker is None else ticker.last,
         daily_change=None if ticker is None else ticker.daily_change_relative,
-        bid=bid,
-        ask=ask,
-        spread_bps=None if bid is None or ask is None else (ask - bid) / (0.5 * (ask + bid)) * 10_000,
-        imbalance=imbalance,
+        bid=top.bid if top is not None and book else None,
+        ask=top.ask if top is not None and book else None,
+        spread_bps=book.get("spread_bps"),
+        imbalance=book.get("imbalance"),
+        depth_imbalance=None if levels is None else depth_imbalance(levels),
+        flow=flow(prints, since_ms=prints[-1].time_ms - FLOW_MS) if prints else None,
         regime=max(views, key=lambda view: TIMEFRAME_MS[view.timeframe], default=None),
         position=0.0 if position is None else float(position.quantity),
         unrealized_pnl=0.0 if position is None else float(position.unrealized_pnl),
@@ -123,7 +137,7 @@ async def strategies(api: Api, call: Call) -> Strategies:
             KindView(
                 kind=kind.name,
                 version=kind.version,
-                own=kind.name in STRATEGY_KINDS.users,
+                own=kind.name in STRATEGY_KINDS.users and kind.name != GATED,
                 text=kind.text,
                 fault=kind.fault,
                 parameters=tuple(KindParameter(**attrs.asdict(each)) for each in kind.parameters),

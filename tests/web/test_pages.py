@@ -19,7 +19,19 @@ expect = sync_api.expect
 # One engine and one browser serve all of it: the tests of this file stay in one worker.
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("pages")]
 
-PAGES = ("overview", "chart", "orders", "risk", "account", "signals", "decisions", "observability", "backtests")
+PAGES = (
+    "overview",
+    "chart",
+    "orders",
+    "risk",
+    "account",
+    "signals",
+    "decisions",
+    "strategies",
+    "model",
+    "observability",
+    "backtests",
+)
 ORDER_IS_BELOW = """async ([path, token, price]) => {
     const told = await fetch(path, { headers: { Authorization: `Bearer ${token}` } });
     return Number((await told.json()).order.price) < Number(price);

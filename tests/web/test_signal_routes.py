@@ -4,7 +4,7 @@ import attrs
 import msgspec
 
 from genesis.domain.signal_search import SignalSearch, SignalsFound
-from protocols.market import BookTop
+from protocols.market import BookTop, TradePrint
 from protocols.regime import RegimeName, RegimeView
 from protocols.settings import Settings
 from protocols.signals import Recommendation, StrategyView
@@ -50,6 +50,11 @@ def a_desk() -> tuple[Web, Desk]:
         regimes=lambda: (a_regime(), a_regime(timeframe="5m", regime=RegimeName.TREND_UP), a_regime(ETH)),
         tops=lambda: {BTC: top},
         settings=lambda: Settings(),
+        prints=lambda symbol: (
+            TradePrint(
+                symbol=BTC, trade_id=1, time_ms=NOW_MS, amount=0.5, price=6900.0, venue_ms=NOW_MS, received_ns=1
+            ),
+        ),
     )
     return a_web(readers=readers, told=desk), desk
 
@@ -74,10 +79,11 @@ async def test_the_watchlist_tells_every_symbol_in_one_call() -> None:
     async with web.client(Scope.READ) as client:
         btc, eth = (await client.get("/api/v2/watchlist")).json()["symbols"]
     assert (btc["bid"], btc["ask"], btc["imbalance"]) == (6899.0, 6901.0, 0.5)
+    assert (btc["flow"], btc["depth_imbalance"]) == (1.0, None)
     assert round(btc["spread_bps"], 3) == 2.899
     assert btc["regime"]["timeframe"] == "5m", "the longest time frame unless another is asked for"
     assert (btc["position"], btc["unrealized_pnl"]) == (0.5, -5.5)
-    assert (eth["position"], eth["imbalance"], eth["regime"]["timeframe"]) == (0.0, None, "1m")
+    assert (eth["position"], eth["regime"]["timeframe"]) == (0.0, "1m")
     assert btc["strategies"][0]["strategy"] == "btc-ema"
     assert btc["strategies"][0]["acted"]["recommendation"] == a_score(2).recommendation
     assert [one["strategy"] for one in eth["strategies"]] == ["eth-ema"]

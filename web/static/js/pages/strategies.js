@@ -1,0 +1,89 @@
+// Strategies: what runs and why something does not, what there is to choose from, and what kind of market each symbol is in.
+
+import { html } from "../../vendor/preact-htm.js";
+import { dayClock, duration, pair, percent, price } from "../format.js";
+import { Answer, Card, Chip, Empty, Facts, Table, link, useApi } from "../parts.js";
+import { useTopics } from "../store.js";
+import { useWords } from "../words.js";
+
+export const words = {
+  "Running": "Körs", "Regimes": "Marknadslägen", "Watchlist": "Bevakning", "To choose from": "Att välja bland", "Off": "Av", "On": "På", "yours": "din egen", "shipped": "medföljer",
+  "range": "sidled", "trend up": "upptrend", "trend down": "nedtrend", "high volatility": "hög volatilitet", "crash": "krasch", "unknown": "okänt",
+  "Regime": "Läge", "Since": "Sedan", "Why": "Varför", "Bars": "Staplar", "Spread": "Spread", "Imbalance": "Obalans", "Flow": "Flöde", "Signal": "Signal", "Kind": "Sort", "Scores": "Omdömen", "Market": "Marknad",
+  "No strategy is on": "Ingen strategi är på", "Name one in config/strategies.json": "Namnge en i config/strategies.json", "takes no parameters": "har inga parametrar", "Meaning": "Betydelse", "Range": "Intervall", "Default": "Förval", "Parameter": "Parameter",
+  "No market is watched yet": "Ingen marknad bevakas ännu", "A strategy of your own: genesis strategies new NAME": "En egen strategi: genesis strategies new NAMN", "Work by the clock": "Arbete efter klockan", "Next": "Nästa", "Took": "Tog", "Skipped": "Överhoppade", "Runs": "Körningar", "Nothing is scheduled": "Inget är schemalagt",
+};
+
+export const style = true;
+
+const TONE = { trend_up: "good", trend_down: "warn", high_volatility: "warn", crash: "bad", range: "", unknown: "" };
+const SIGNAL = { buy: "good", sell: "bad", hold: "" };
+
+function Regime({ view }) {
+  const tr = useWords();
+  return html`<${Chip} tone=${TONE[view.regime]} title=${view.reason}>${tr(view.regime.replaceAll("_", " "))}<//>`;
+}
+
+function Watchlist() {
+  const tr = useWords();
+  const of = useApi("/api/v2/watchlist", { every: 3 });
+  const heads = [[tr("Symbol")], [tr("Price"), "n"], ["24 h", "n"], [tr("Spread"), "n wide"], [tr("Imbalance"), "n wide"], [tr("Flow"), "n wide"], [tr("Regime")], [tr("Signal")]];
+  return html`<${Card} id="watchlist" className="span-12" title=${tr("Watchlist")}>
+    <${Answer} of=${of} rows=${3} empty=${(told) => !told.symbols.length} title=${tr("No market is watched yet")}>${(told) => html`<${Table} label=${tr("Watchlist")} heads=${heads} rows=${told.symbols.map((one) => html`<tr key=${one.symbol}>
+      <td><a href=${link("chart", [], { symbol: one.symbol })}>${pair(one.symbol)}</a>${one.stale.length > 0 && html` <${Chip} tone="bad" title=${one.stale.join(", ")}>${tr("stale")}<//>`}</td>
+      <td class="n">${price(one.last)}</td><td class="n ${one.daily_change > 0 ? "up" : one.daily_change < 0 ? "down" : ""}">${one.daily_change === null ? "–" : percent(one.daily_change)}</td>
+      <td class="n wide">${one.spread_bps === null ? "–" : `${one.spread_bps.toFixed(1)} bps`}</td><td class="n wide">${one.imbalance === null ? "–" : one.imbalance.toFixed(2)}</td><td class="n wide">${one.flow === null ? "–" : one.flow.toFixed(2)}</td>
+      <td>${one.regime ? html`<${Regime} view=${one.regime} /> <span class="muted">${one.regime.timeframe}</span>` : "–"}</td>
+      <td>${one.strategies.map(({ strategy, newest }) => html`<span key=${strategy} title=${newest ? newest.reasons.join(" · ") : ""}><${Chip} tone=${newest ? SIGNAL[newest.recommendation] : ""}>${strategy}: ${newest ? tr(newest.recommendation) : "–"}<//> </span>`)}</td>
+    </tr>`)} />`}<//>
+  <//>`;
+}
+
+function Regimes() {
+  const tr = useWords();
+  const { regime } = useTopics("regime");
+  // The stream tells changes; the numbers move with every candle.
+  const of = useApi("/api/v2/regime", { every: regime ? 5 : 3 });
+  const heads = [[tr("Symbol")], [tr("Regime")], [tr("Why")], [tr("Since"), "wide"], [tr("Bars"), "n wide"]];
+  return html`<${Card} id="regimes" className="span-12" title=${tr("Regimes")}>
+    <${Answer} of=${of} rows=${4} empty=${(told) => !told.regimes.length} title=${tr("No market is watched yet")}>${(told) => html`<${Table} label=${tr("Regimes")} heads=${heads} rows=${told.regimes.map((view) => html`<tr key=${view.symbol + view.timeframe}>
+      <td>${pair(view.symbol)} <span class="muted">${view.timeframe}</span></td><td><${Regime} view=${view} /></td><td class="muted">${view.reason}</td><td class="wide">${dayClock(view.since_ms)}</td><td class="n wide">${view.bars}</td>
+    </tr>`)} />`}<//>
+  <//>`;
+}
+
+function Running({ of }) {
+  const tr = useWords();
+  return html`<${Card} id="running" className="span-12" title=${tr("Running")} count=${of.data && of.data.running.length}>
+    <${Answer} of=${of} rows=${3} empty=${(told) => !told.running.length} title=${tr("No strategy is on")} text=${tr("Name one in config/strategies.json")}>${(told) => html`<${Table} label=${tr("Running")} heads=${[[tr("Strategy")], [tr("Kind")], [tr("Market")], ["", ""], [tr("Scores"), "n wide"]]} rows=${told.running.map((one) => html`<tr key=${one.strategy}>
+      <td><b>${one.strategy}</b>${one.fault && html`<p class="why down" role="alert">${one.fault}</p>`}</td>
+      <td>${one.kind} <span class="muted">${one.own ? tr("yours") : ""}</span><p class="why">${Object.entries(one.parameters).map(([name, value]) => `${name} ${Number(value.toPrecision(4))}`).join(" · ")}</p></td>
+      <td>${pair(one.symbol)} <span class="muted">${one.timeframe}</span></td>
+      <td>${one.fault ? html`<${Chip} tone="bad">${tr("Off")}<//>` : html`<${Chip} tone="good">${tr("On")}<//>`}</td><td class="n wide">${one.scores}</td>
+    </tr>`)} />`}<//>
+  <//>`;
+}
+
+function Kinds({ of }) {
+  const tr = useWords();
+  return html`<${Card} id="kinds" className="span-12" title=${tr("To choose from")} count=${of.data && of.data.kinds.length}>
+    <p class="why muted">${tr("A strategy of your own: genesis strategies new NAME")}</p>
+    <${Answer} of=${of} rows=${4}>${(told) => told.kinds.map((kind) => html`<details key=${kind.kind}><summary><b>${kind.kind}</b> <${Chip} tone=${kind.fault ? "bad" : kind.own ? "good" : ""}>${kind.fault ? tr("Off") : tr(kind.own ? "yours" : "shipped")}<//> <span class="muted">${kind.fault || kind.text}</span></summary>
+      ${kind.parameters.length ? html`<${Table} label=${kind.kind} heads=${[[tr("Parameter")], [tr("Default"), "n"], [tr("Range"), "n"], [tr("Meaning")]]} rows=${kind.parameters.map((each) => html`<tr key=${each.name}><td>${each.name}</td><td class="n">${Number(each.default.toPrecision(4))}</td><td class="n">${each.low} – ${each.high}</td><td class="muted">${each.meaning}</td></tr>`)} />` : html`<${Empty} title=${kind.fault || tr("takes no parameters")} />`}
+    </details>`)}<//>
+  <//>`;
+}
+
+function Clockwork() {
+  const tr = useWords();
+  const of = useApi("/api/v2/schedule", { every: 10 });
+  return html`<${Card} id="clockwork" className="span-12" title=${tr("Work by the clock")}>
+    <${Answer} of=${of} rows=${1} empty=${(told) => !told.works.length} title=${tr("Nothing is scheduled")}>${(told) => told.works.map((one) => html`<div key=${one.name}><p class="line"><b>${one.name.replaceAll("_", " ")}</b> <${Chip} tone=${one.last_error ? "bad" : one.enabled ? "good" : ""}>${tr(one.enabled ? "On" : "Off")}<//></p>
+      <${Facts} rows=${[[tr("Next"), duration(one.next_in_s)], [tr("Runs"), one.runs], [tr("Skipped"), one.skipped], [tr("Took"), one.runs ? `${one.last_took_s.toFixed(1)} s` : "–"]]} />${one.last_error && html`<p class="why down" role="alert">${one.last_error}</p>`}</div>`)}<//>
+  <//>`;
+}
+
+export function component() {
+  const of = useApi("/api/v2/strategies", { every: 3 });
+  return html`<div class="grid"><${Watchlist} /><${Running} of=${of} /><${Regimes} /><${Kinds} of=${of} /><${Clockwork} /></div>`;
+}
