@@ -5,7 +5,6 @@ import errno
 import importlib.metadata
 import os
 import signal
-import ssl
 import sys
 import time
 from collections.abc import Callable
@@ -67,10 +66,10 @@ from genesis.simulator.relay import Relay
 from genesis.simulator.settings import DEFAULT_KEY, DEFAULT_SECRET, ExchangeSettings
 from genesis.simulator.state_file import StateError
 from genesis.summary import Summary, decision_lines, show, summarise
+from genesis.tls import absolute, tls_of
 from genesis.user_strategies import user_strategies
 from protocols.bitfinex.errors import BitfinexError
 from protocols.journal import ReadCells
-from protocols.settings import WebSettings
 from web.app import create_app
 from web.controls import Controls
 from web.guard import ANY_ADDRESS, hosts_for
@@ -330,7 +329,7 @@ class _Run:
     ) -> ExitCode:
         options = self.options
         web = options.settings.web
-        tls = _tls(web)
+        tls = tls_of(web)
         try:
             listeners = await open_listeners(web.host, web.port, tls=tls)
         except ServerError as error:
@@ -409,8 +408,14 @@ class _Run:
             )
             engine.notice("info", "engine_started", f"Genesis {VERSION} started in mode {options.mode.value}")
             if not self.stopping.is_set():
+                dialled = "127.0.0.1" if host in ANY_ADDRESS else host
                 RunFile(
-                    pid=os.getpid(), address=address, mode=options.mode.value, started_ms=self.clock.wall_ms()
+                    pid=os.getpid(),
+                    address=f"{site.scheme}://{dialled}:{site.port}",
+                    mode=options.mode.value,
+                    started_ms=self.clock.wall_ms(),
+                    page=address,
+                    certificate=absolute(web.tls_certificate),
                 ).write(options.user_dir.run_file)
                 self._greet(address, tokens)
             pulse = self._pulse(engine)
@@ -652,22 +657,6 @@ class _Run:
                 elif now - asked_at >= SAME_ASKING_S:
                     # Asked twice: whoever asks means it.
                     self.hard_exit.now(f"second {signal.Signals(number).name}")
-
-
-def _tls(web: WebSettings) -> ssl.SSLContext | None:
-    """None without a certificate. Raises CannotStart when the files are not a certificate and its key."""
-    if not web.tls_certificate and not web.tls_key:
-        return None
-    if not web.tls_certificate or not web.tls_key:
-        raise CannotStart("web.tls_certificate and web.tls_key must be given together", ExitCode.CONFIGURATION)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    try:
-        context.load_cert_chain(web.tls_certificate, web.tls_key)
-    except (OSError, ssl.SSLError) as error:
-        text = f"web.tls_certificate and web.tls_key must be PEM files that belong together: {error}"
-        raise CannotStart(text, ExitCode.CONFIGURATION) from None
-    return context
 
 
 async def _trust(door: RestDoor) -> None:

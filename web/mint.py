@@ -4,6 +4,7 @@ from web.api import Api, Call, too_many
 from web.bodies import MintBody, RevokeBody, TicketBody
 from web.errors import ApiError
 from web.models import Accepted, TicketAnswer, TokenAnswer
+from web.server import is_loopback
 from web.tokens import Minted, NoProof, Scope
 
 DEV_WARNING = "dev mode: tokens are given without proof; never use it with real money"
@@ -31,9 +32,14 @@ def _failed(api: Api, call: Call, error: NoProof) -> ApiError:
     return ApiError(401, str(error), code="no_proof", headers={"WWW-Authenticate": "Bearer"})
 
 
+def _is_local(api: Api, call: Call) -> bool:
+    """Whether the caller is on this machine, however the page is reached by others."""
+    return api.loopback or is_loopback(call.address)
+
+
 async def mint(api: Api, call: Call) -> TokenAnswer:
     body: MintBody = call.body
-    if not api.loopback:
+    if not _is_local(api, call):
         raise ApiError(403, "tokens are minted over loopback or with `genesis token` only", code="not_on_loopback")
     try:
         minted = api.tokens.mint_for(
@@ -50,7 +56,7 @@ async def mint(api: Api, call: Call) -> TokenAnswer:
 
 async def ticket(api: Api, call: Call) -> TicketAnswer:
     """For `genesis token --link`: the bootstrap secret buys a link that opens the page signed in."""
-    if not api.loopback or call.bearer is None or not api.tokens.is_bootstrap_secret(call.bearer):
+    if not _is_local(api, call) or call.bearer is None or not api.tokens.is_bootstrap_secret(call.bearer):
         raise _failed(api, call, NoProof("a ticket is given only against the bootstrap secret, over loopback"))
     made = api.tokens.ticket()
     return TicketAnswer(ticket=made.text, path=f"/?ticket={made.text}", expires_ms=int(made.expires_s * 1000))

@@ -1,6 +1,7 @@
 """Talks to the running engine over its own API, with a token made from the user directory's secret."""
 
 import secrets
+import ssl
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -51,11 +52,28 @@ def address_of(user_dir: UserDir, port: int | None) -> str:
     return written.address
 
 
+def trust_of(user_dir: UserDir, port: int | None) -> ssl.SSLContext | bool:
+    """What a client believes of the engine's certificate: exactly the one that the engine wrote down, if it did."""
+    written = None if port is not None else run_file.read(user_dir.run_file)
+    if written is None or not written.certificate:
+        return True
+    context = ssl.create_default_context()
+    # It is named for the world outside, and we dial this machine's own address.
+    context.check_hostname = False
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    try:
+        context.load_verify_locations(written.certificate)
+    except (OSError, ssl.SSLError) as error:
+        raise CommandFailed(f"the engine's certificate {written.certificate} cannot be read: {error}") from None
+    return context
+
+
 class Client:
     """One engine. Every method gives the decoded answer or raises CommandFailed with the exit code that fits."""
 
     def __init__(self, user_dir: UserDir, port: int | None, *, scope: Scope = Scope.READ, subject: str = "cli") -> None:
         self.address = address_of(user_dir, port)
+        self._trust = trust_of(user_dir, port)
         # No secret yet means that no engine ever ran here, and a command that looks must not make one.
         if not user_dir.keyring.exists():
             raise NotRunning(f"on {user_dir.root}")
@@ -75,7 +93,11 @@ class Client:
         try:
             # trust_env: a proxy for the world outside has no business between us and our own engine.
             with httpx.Client(
-                base_url=self.address, timeout=TIME_OUT_S, headers=self._headers, trust_env=False
+                base_url=self.address,
+                timeout=TIME_OUT_S,
+                headers=self._headers,
+                trust_env=False,
+                verify=self._trust,
             ) as client:
                 answer = client.request(method, api + path, params=query, json=body)
         except httpx.TimeoutException:

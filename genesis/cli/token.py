@@ -62,7 +62,8 @@ def token(
 def _link(reading: Reading) -> None:
     import httpx
 
-    from genesis.cli.client import API, TIME_OUT_S, address_of, keyring_of
+    from genesis.cli.client import API, TIME_OUT_S, address_of, keyring_of, trust_of
+    from genesis.edge import run_file
 
     address = address_of(reading.user_dir, reading.port)
     proof = keyring_of(reading.user_dir).bootstrap_secret
@@ -73,6 +74,7 @@ def _link(reading: Reading) -> None:
             headers={"Authorization": f"Bearer {proof}"},
             timeout=TIME_OUT_S,
             trust_env=False,
+            verify=trust_of(reading.user_dir, reading.port),
         )
         answer.raise_for_status()
     except httpx.TimeoutException:
@@ -82,10 +84,12 @@ def _link(reading: Reading) -> None:
     except httpx.TransportError:
         raise NotRunning(f"at {address}") from None
     ticket = answer.json()
+    written = None if reading.port is not None else run_file.read(reading.user_dir.run_file)
+    shown = address if written is None else written.page
     if reading.json:
-        printing.print_json({"link": address + ticket["path"], "expires_ms": ticket["expires_ms"]})
+        printing.print_json({"link": shown + ticket["path"], "expires_ms": ticket["expires_ms"]})
     else:
-        print(address + ticket["path"])
+        print(shown + ticket["path"])
 
 
 def _keep(reading: Reading, path: Path, scope: "Scope", user: str) -> None:

@@ -11,12 +11,17 @@ import attrs
 
 @attrs.frozen(kw_only=True)
 class RunFile:
-    """`address` is what a client dials, as http://127.0.0.1:8000."""
+    """`address` is what a client on this machine dials, as http://127.0.0.1:8000; `page` is what people open.
+
+    `certificate` is the file that the engine shows over TLS: whoever can read this file trusts exactly that one.
+    """
 
     pid: int
     address: str
     mode: str
     started_ms: int
+    page: str = ""
+    certificate: str = ""
 
     def write(self, path: Path) -> None:
         """Replace the file as a whole; readers see the old one or this one."""
@@ -36,6 +41,8 @@ def read(path: Path) -> RunFile | None:
             address=str(content["address"]),
             mode=str(content["mode"]),
             started_ms=int(content["started_ms"]),
+            page=str(content.get("page") or content["address"]),
+            certificate=str(content.get("certificate", "")),
         )
     except (OSError, ValueError, KeyError, TypeError):
         return None

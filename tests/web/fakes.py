@@ -412,6 +412,7 @@ class Web:
     clock: HandClock
     told: Told
     hub: Hub
+    caller: str = "127.0.0.1"
 
     def bearer(self, scope: Scope = Scope.ADMIN) -> dict[str, str]:
         token = self.tokens.mint(subject="tester", scope=scope, life_s=600).token
@@ -420,7 +421,7 @@ class Web:
     @asynccontextmanager
     async def client(self, scope: Scope | None = Scope.ADMIN) -> AsyncIterator[httpx.AsyncClient]:
         headers = {} if scope is None else self.bearer(scope)
-        transport = httpx.ASGITransport(app=self.app)  # type: ignore[arg-type]
+        transport = httpx.ASGITransport(app=self.app, client=(self.caller, 40_000))  # type: ignore[arg-type]
         async with httpx.AsyncClient(transport=transport, base_url=BASE, headers=headers) as client:
             with trio.fail_after(30):
                 yield client

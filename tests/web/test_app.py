@@ -323,8 +323,15 @@ async def test_the_mint_answers_401_without_proof_and_mints_with_it() -> None:
 async def test_the_mint_is_closed_to_the_network() -> None:
     web = a_web(loopback=False)
     proof = {"Authorization": f"Bearer {web.tokens.keyring.bootstrap_secret}"}
+    web.caller = "192.0.2.7"
     async with web.client(None) as client:
         assert (await client.post(f"{V2}/auth/ws-token", json={}, headers=proof)).status_code == 403
+        assert (await client.post(f"{V2}/auth/link", json={}, headers=proof)).status_code == 401
+    # Its owner sits at the machine.
+    web.caller = "127.0.0.1"
+    async with web.client(None) as client:
+        assert (await client.post(f"{V2}/auth/ws-token", json={}, headers=proof)).status_code == 200
+        assert (await client.post(f"{V2}/auth/link", json={}, headers=proof)).status_code == 200
 
 
 async def test_the_manuals_examples_work_in_dev_mode() -> None:
@@ -394,7 +401,8 @@ async def test_health_tells_strangers_little_and_the_owner_everything() -> None:
     web = a_web()
     async with web.client(None) as client:
         stranger = await client.get("/health")
-        assert stranger.json() == {"status": "ok", "mode": "sim", "version": "0.1.0", "dev": False, "parts": []}
+        told = {"status": "ok", "mode": "sim", "version": "0.1.0", "dev": False, "auth_required": True, "parts": []}
+        assert stranger.json() == told
         owner = (await client.get("/health", headers=web.bearer())).json()
         assert {part["name"] for part in owner["parts"]} >= {
             "actor engine/risk",

@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 import trio
+import trustme
 from trio_websocket import open_websocket_url
 
 from genesis.cli.main import call
@@ -114,3 +115,24 @@ async def test_without_open_access_a_missing_token_is_still_a_refusal() -> None:
         headers = {"Authorization": "Bearer x.y.z"}
         assert (await client.get("/api/v2/wallets", headers=headers)).status_code == 401
         assert (await client.post("/api/v2/stopentry", headers=web.bearer(Scope.READ))).status_code == 403
+
+
+def test_beyond_loopback_the_page_speaks_tls_and_commands_of_this_machine_find_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    certificate, key, home = tmp_path / "cert.pem", tmp_path / "key.pem", tmp_path / "home"
+    made = trustme.CA().issue_cert("genesis.example")
+    made.private_key_pem.write_to_path(key)
+    made.cert_chain_pems[0].write_to_path(certificate)
+    home.mkdir()
+    (home / "config").mkdir()
+    settings = {"host": "0.0.0.0", "names": ["genesis.example"]}  # noqa: S104 -- it is what is tested
+    files = {"tls_certificate": str(certificate), "tls_key": str(key)}
+    (home / "config" / "web.json").write_text(json.dumps({**settings, **files}))
+    with a_run(home) as base:
+        assert base.startswith("https://genesis.example:")
+        monkeypatch.setenv("GENESIS_HOME", str(home))
+        assert call(["status", "--json"]) == ExitCode.OK
+        assert json.loads(capsys.readouterr().out)
+        assert call(["token", "--link"]) == ExitCode.OK
+        assert capsys.readouterr().out.startswith(f"{base}/?ticket=")
