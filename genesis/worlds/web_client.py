@@ -43,9 +43,16 @@ def _request(
     return "\r\n".join(lines) + "\r\n\r\n" + body
 
 
+def _browser_of(host: EngineHost) -> Process:
+    """From here on the task belongs to a browser on the engine's machine, whose clock is off by as much."""
+    browser = Process("browser", host.process.machine, clock_off_s=host.process.clock_off_s)
+    browser.enter()
+    return browser
+
+
 async def strangers_knock(host: EngineHost, witness: Witness) -> None:
     """Every door that must stay shut, and one that must open."""
-    Process("browser", host.process.machine).enter()
+    _browser_of(host)
     assert host.tokens is not None
     token = host.tokens.mint(subject="reader", scope=Scope.READ, life_s=600).token
     bearer = f"Authorization: Bearer {token}"
@@ -72,10 +79,10 @@ async def strangers_knock(host: EngineHost, witness: Witness) -> None:
 
 async def boss_halts(host: EngineHost, world: "World", reason: str) -> None:
     """Somebody who may halts trading over the web, and lets it go on half a minute later."""
-    Process("browser", host.process.machine).enter()
+    browser = _browser_of(host)
     assert host.tokens is not None
     for what, word in (("halt", f"{reason} halt"), ("resume-trading", f"{reason} resume")):
-        # A clock that steps ends the life of older ones.
+        browser.clock_off_s = host.process.clock_off_s
         token = host.tokens.mint(subject="boss", scope=Scope.ADMIN, life_s=600).token
         bearer = f"Authorization: Bearer {token}"
         world.inside.web_wishes[word] = True
@@ -89,7 +96,7 @@ async def boss_halts(host: EngineHost, world: "World", reason: str) -> None:
 
 async def read_nothing(host: EngineHost, witness: Witness, until: float) -> None:
     """Subscribe to everything, then never read again."""
-    Process("browser", host.process.machine).enter()
+    _browser_of(host)
     assert host.tokens is not None
     token = host.tokens.mint(subject="sloth", scope=Scope.READ, life_s=600).token
     upgrade = (
