@@ -134,6 +134,10 @@ def _hunt(
         caught[one.mutant] = one
         said = f"caught by seed {one.seed}, rule {one.rule}" if one.rule else f"not caught by {one.worlds} worlds"
         print(f"{one.mutant:<24} {said}", flush=True)
+        if report is not None:
+            # A hunt takes hours: what is known is written down at once.
+            told = [caught[name] for name in names if name in caught]
+            write_hunt(report, told, clean=None, hours=hours, faults_an_hour=faults)
     # A world that fails by itself has caught nothing.
     seeds_used = sorted({one.seed for one in caught.values() if one.seed is not None})
     clean = sweep((Errand(seed=each, hours=hours, faults_an_hour=faults) for each in seeds_used), processes=processes)

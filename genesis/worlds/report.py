@@ -55,17 +55,20 @@ def write_figures(path: Path, totals: Totals, *, first_seed: int, hours: float, 
     _replace(path, "sweep", "".join(text))
 
 
-def write_hunt(path: Path, caught: list[Caught], *, clean: Totals, hours: float, faults_an_hour: float) -> None:
+def write_hunt(path: Path, caught: list[Caught], *, clean: Totals | None, hours: float, faults_an_hour: float) -> None:
     """A page of its own: the deliberate defects, and what the same worlds say of an engine without any."""
     rows = [
         (f"`{one.mutant}`", MUTANTS[one.mutant].text, one.seed if one.rule else "**not caught**", one.worlds, one.rule)
         for one in caught
     ]
     number = sum(bool(one.rule) for one in caught)
+    again = ""
+    if clean is not None:
+        broken = clean.violations or "no rule"
+        again = f" The same {clean.seeds} worlds without a defect break {broken}."
     text = (
         f"{number} of {len(caught)} are caught, in worlds of {hours:g} virtual hours with {faults_an_hour:g} faults an"
-        f" hour, each by the first world that breaks a rule. The same {clean.seeds} worlds without a defect break"
-        f" {clean.violations or 'none'}.\n\n"
+        f" hour, each by the first world that breaks a rule.{again}\n\n"
     )
     _replace(path, "defects", text + _table(("defect", "what it breaks", "seed", "worlds", "rule"), rows), DEFECTS)
 

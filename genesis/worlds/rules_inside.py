@@ -318,7 +318,7 @@ class InsideRules:
             )
 
     def web_answered(self, reason: str, status: int) -> None:
-        if status == 200:
+        if status in (200, 202):
             text = f"'{reason}' was answered and is not in the journal"
             self.witness.check("A1", self.switches[reason] == 1, text)
             self.witness.reached("a person halted trading over the web")

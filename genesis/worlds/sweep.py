@@ -134,5 +134,5 @@ def hunts(wanted: Iterable[Hunt], *, processes: int = 1) -> Iterator[Caught]:
     if processes == 1:
         yield from map(run_hunt, wanted)
         return
-    with multiprocessing.get_context("spawn").Pool(processes, maxtasksperchild=1) as pool:
+    with multiprocessing.get_context("spawn").Pool(processes, maxtasksperchild=10) as pool:
         yield from pool.imap_unordered(run_hunt, wanted)
