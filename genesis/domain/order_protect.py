@@ -104,6 +104,8 @@ class OrderProtector(OrderFlattener):
             # Everything about a lot is decided in the time of the newest trade around it.
             bracket.decided_ms = max(bracket.decided_ms, fill.trade.time_ms)
             self._dirty[bracket.key] = bracket
+        if opened and (row.protects or row.intent.reduce_only):
+            self._give_back(book, opened, after)
         if row.protects:
             protected = self.brackets.get(_bracket_key(book, row.lot))
             if protected is not None:
@@ -166,6 +168,16 @@ class OrderProtector(OrderFlattener):
             bracket.entry_id, bracket.correlation_id = intent.intent_id, intent.correlation_id
         bracket.quantity = (bracket.quantity or ZERO) + opened
         self._dirty[key] = bracket
+
+    def _give_back(self, book: Book, opened: Decimal, held: Decimal) -> None:
+        """What only closes seems to have opened: its trade was told after that of an entry the other way, which was
+        taken for a close. What that entry really opened belongs to its lot."""
+        for bracket in reversed(self._brackets_of(book)):
+            cid = self._by_intent.get(bracket.entry_id)
+            if bracket.quantity is not None and cid is not None and self.orders[cid].intent.side.sign * held > 0:
+                bracket.quantity += opened
+                self._dirty[bracket.key] = bracket
+                return
 
     def _stop_entry(self, bracket: BracketRow) -> None:
         """A leg trades: what still rests of the entry would only open the position again."""

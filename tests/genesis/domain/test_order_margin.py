@@ -116,3 +116,16 @@ def test_a_long_on_margin_is_not_missed_in_the_exchange_wallet(bench: Bench) -> 
     again.restore(orders=bench.disk.values(), kept=(), same_process=True)
     again.known = True
     assert again.state().mismatched_symbols == ()
+
+
+def test_a_stop_whose_trade_is_told_late_takes_nothing_from_the_next_lot(bench: Bench) -> None:
+    """The short's stop trades, then somebody goes long; the long's trade is heard first."""
+    short(bench)
+    bench.accept(2)
+    bench.admit(intent_id="long", side=Side.BUY, margin=True, quantity=D(3), bracket=BOTH)
+    bench.accept(3)
+    bench.fill(3, "3")
+    bench.hear(bench.row(2, "oc", status="EXECUTED @ 105(1)", remaining="0"))
+    bench.fill(2, "1", "105")
+    assert bench.machine.fills.held[BTC, True] == D(3)
+    assert [(lot.lot, lot.quantity) for lot in bench.machine.protection()[0].lots if lot.quantity] == [("s", D(3))]
