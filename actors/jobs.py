@@ -53,6 +53,7 @@ class JobsActor:
     _jobs: dict[str, JobView] = attrs.field(factory=dict, init=False)
     _requests: dict[str, StartJob] = attrs.field(factory=dict, init=False)
     _scopes: dict[str, trio.CancelScope] = attrs.field(factory=dict, init=False)
+    _writing: trio.Lock = attrs.field(factory=trio.Lock, init=False)
 
     async def run(self, ctx: Context) -> None:
         ui = ctx.outlet(self.ui) if self.ui is not None else None
@@ -63,6 +64,8 @@ class JobsActor:
                 for envelope in await ctx.inbox.lease(limit=16):
                     await self._hear(ui, envelope)
                     ctx.inbox.ack(envelope)
+                # Whoever is being ended begins nothing more.
+                await trio.lowlevel.checkpoint()
                 self._begin_waiting(ui, nursery)
 
     async def _recover(self, ui: Outlet[Any] | None) -> None:
@@ -76,7 +79,7 @@ class JobsActor:
             self._jobs[job.job_id] = job
         for job in list(self._jobs.values()):
             if job.state not in ENDED_STATES:
-                await self._end(ui, job.job_id, JobState.FAILED, error=LOST)
+                await self._write(self._end(ui, job.job_id, JobState.FAILED, error=LOST))
         self._publish()
 
     async def _hear(self, ui: Outlet[Any] | None, envelope: Envelope) -> None:
@@ -84,7 +87,9 @@ class JobsActor:
             case StartJob() as asked:
                 envelope.reply(await self._start(ui, asked))
             case CancelJob(job_id=job_id):
-                envelope.reply(await self._cancel(ui, job_id))
+                answer = self._cancel(ui, job_id)
+                envelope.reply(answer)
+                await self._write(answer)
             case ForgetJob(job_id=job_id):
                 envelope.reply(await self._forget(job_id))
             case other:
@@ -115,7 +120,7 @@ class JobsActor:
         self._tell(ui, job)
         return job
 
-    async def _cancel(self, ui: Outlet[Any] | None, job_id: str) -> JobView | JobRefused:
+    def _cancel(self, ui: Outlet[Any] | None, job_id: str) -> JobView | JobRefused:
         job = self._jobs.get(job_id)
         if job is None:
             return JobRefused(code="not_found", text=f"no job is called {job_id}")
@@ -125,7 +130,7 @@ class JobsActor:
         if scope is not None:
             # Its process group is killed on the way out of the scope.
             scope.cancel()
-        return await self._end(ui, job_id, JobState.CANCELLED)
+        return self._end(ui, job_id, JobState.CANCELLED)
 
     async def _forget(self, job_id: str) -> JobView | JobRefused:
         job = self._jobs.get(job_id)
@@ -159,23 +164,24 @@ class JobsActor:
 
         request = {"kind": asked.kind, "request": asked.request, "job_id": job_id}
         if self.folders is not None:
-            await trio.to_thread.run_sync(self._keep, job_id)
             request["folder"] = str(self.folders.of(job_id))
         try:
             with self._scopes[job_id]:
                 try:
                     summary = await self.run_job(request, on_progress)
                 except (JobFailed, JobDied) as error:
-                    await self._end(ui, job_id, JobState.FAILED, error=str(error))
+                    self._end(ui, job_id, JobState.FAILED, error=str(error))
                 except OSError as error:
-                    await self._end(ui, job_id, JobState.FAILED, error=f"cannot be started: {error.strerror}")
+                    self._end(ui, job_id, JobState.FAILED, error=f"cannot be started: {error.strerror}")
                 else:
-                    await self._end(ui, job_id, JobState.DONE, summary=summary)
+                    self._end(ui, job_id, JobState.DONE, summary=summary)
         finally:
             del self._scopes[job_id]
+        if job_id in self._jobs:
+            await self._write(self._jobs[job_id])
         self._begin_waiting(ui, nursery)
 
-    async def _end(
+    def _end(
         self,
         ui: Outlet[Any] | None,
         job_id: str,
@@ -198,14 +204,16 @@ class JobsActor:
             summary=dict(summary or {}),
         )
         self._tell(ui, ended)
-        if self.folders is not None:
-            with trio.CancelScope(shield=True):
-                await trio.to_thread.run_sync(self._keep, job_id)
         return ended
 
-    def _keep(self, job_id: str) -> None:
-        assert self.folders is not None
-        self.folders.keep(job_id, _encode(self._jobs[job_id]))
+    async def _write(self, job: JobView | JobRefused) -> None:
+        """Keep a view on the disk. Whoever asked has been answered: a disk may be busy for longer than people wait."""
+        if self.folders is not None and isinstance(job, JobView):
+            # One at a time, and always the newest: two hands on one file would tear it.
+            async with self._writing:
+                newest = self._jobs.get(job.job_id)
+                if newest is not None:
+                    await trio.to_thread.run_sync(self.folders.keep, job.job_id, _encode(newest))
 
     def _tell(self, ui: Outlet[Any] | None, job: JobView) -> None:
         self._jobs[job.job_id] = job

@@ -123,6 +123,7 @@ async def test_a_running_backtest_is_cancelled(tmp_path: Path) -> None:
         assert (await desk.post(job_id="long")).status_code == 202
         async with desk.web.client(Scope.TRADE) as client:
             answer = await client.post(f"{PATH}/long/cancel")
+            assert answer.status_code == 200, answer.text
             assert answer.json()["job"]["state"] == "cancelled"
             assert (await client.post(f"{PATH}/long/cancel")).status_code == 409
             assert (await client.get(f"{PATH}/long")).json()["result"] is None
