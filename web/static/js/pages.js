@@ -46,48 +46,7 @@ export const PAGES = [
   { path: "observability", title: "Inside", group: "engine", load: () => import("./pages/observability.js"), icon: "M2 13.5V9m4 4.5v-8m4 8V8m4 5.5v-11" },
   { path: "configuration", title: "Settings", group: "engine", load: () => import("./pages/configuration.js"), icon: "M2 4.5h6m4 0h2M2 11.5h2m4 0h6M10 2.8v3.4M6 9.8v3.4" },
   { path: "actors", title: "Actors", group: "engine", load: () => import("./pages/actors.js"), icon: "M8 2v3M8 5H3.5v3M8 5h4.5v3M2 8h3v3H2zm9 0h3v3h-3zM6.5 8h3v3h-3zM8 5v3" },
-  {
-    path: "overview", title: "Overview", group: "trade", load: () => import("./pages/overview.js"),
-    icon: "M2.5 2.5h4.5v6H2.5zM9 2.5h4.5v3H9zM9 7.5h4.5v6H9zM2.5 10.5h4.5v3H2.5z",
-  },
-  {
-    path: "chart", title: "Chart", group: "trade", load: () => import("./pages/chart.js"),
-    icon: "M4 2.5v11M4 5h-1.5v5H5.5V5H4M11 1.5v13M11 4h-1.5v6.5h3V4H11",
-  },
-  {
-    path: "orders", title: "Orders", group: "trade", load: () => import("./pages/orders.js"),
-    icon: "M3 2.5h10v11H3zM5.5 5.5h5M5.5 8h5M5.5 10.5h3",
-  },
-  {
-    path: "risk", title: "Risk", group: "trade", load: () => import("./pages/risk.js"),
-    icon: "M8 1.8l5.2 2v4c0 3-2.2 5.2-5.2 6.4-3-1.2-5.2-3.4-5.2-6.4v-4zM5.8 8l1.6 1.6 3-3",
-  },
-  {
-    path: "account", title: "Account", group: "trade", load: () => import("./pages/account.js"),
-    icon: "M2 4.5h12v8.5H2zM2 7h12M10.5 10h1.5M4 4.5V3h8",
-  },
-  {
-    path: "signals", title: "Signals", group: "think", load: () => import("./pages/signals.js"),
-    icon: "M1.5 8h3l2-5 3 10 2-5h3",
-  },
-  {
-    path: "decisions", title: "Decisions", group: "think", load: () => import("./pages/decisions.js"),
-    icon: "M8 1.5v3M8 4.5L3 9M8 4.5L13 9M3 9v3M13 9v3M1.5 12h3v2.5h-3zM11.5 12h3v2.5h-3z",
-  },
-  {
-    path: "backtests", title: "Backtests", group: "think", load: () => import("./pages/backtests.js"),
-    icon: "M6 1.5h4M7 1.5v4.5L3 13a1 1 0 0 0 .9 1.5h8.2A1 1 0 0 0 13 13L9 6V1.5M4.8 10h6.4",
-  },
-  {
-    path: "observability", title: "Inside", group: "engine", load: () => import("./pages/observability.js"),
-    icon: "M2 13.5V9m4 4.5v-8m4 8V8m4 5.5v-11",
-  },
-  {
-    path: "configuration", title: "Settings", group: "engine", load: () => import("./pages/configuration.js"),
-    icon: "M2 4.5h6m4 0h2M2 11.5h2m4 0h6M10 2.8v3.4M6 9.8v3.4",
-    path: "actors", title: "Actors", group: "engine", load: () => import("./pages/actors.js"),
-    icon: "M8 2v3M8 5H3.5v3M8 5h4.5v3M2 8h3v3H2zm9 0h3v3h-3zM6.5 8h3v3h-3zM8 5v3",
-  },
+  { path: "backtests", title: "Backtests", group: "think", load: () => import("./pages/backtests.js"), icon: "M6 1.5h4M7 1.5v4.5L3 13a1 1 0 0 0 .9 1.5h8.2A1 1 0 0 0 13 13L9 6V1.5M4.8 10h6.4" },
 ];
 
 export const GROUPS = ["trade", "think", "engine"];
