@@ -23,6 +23,26 @@ def bollinger_start(period: int, width: float) -> list[float]:
 
 def bollinger_step(state: State, at: int, close: float) -> tuple[float, float, float]:
     """(upper, middle, lower): the mean and `width` population deviations around it."""
+    period = state[at + 1]
+    position = state[at + 3]
+    if state[at + 2] >= period and position + 1.0 < period:
+        # A full window that has not gone round: `window_push`, mean and deviation written out, because live a call
+        # costs as much as what it does.
+        shift = state[at + 4]
+        place = at + 7 + int(position)
+        leaving = state[place] - shift
+        entering = close - shift
+        total = state[at + 5] - leaving + entering
+        squares = state[at + 6] - leaving * leaving + entering * entering
+        state[place] = close
+        state[at + 3] = position + 1.0
+        state[at + 5] = total
+        state[at + 6] = squares
+        mean_distance = total / period
+        middle = shift + mean_distance
+        variance = squares / period - mean_distance * mean_distance
+        half = state[at] * (math.sqrt(variance) if variance > 0.0 else 0.0)
+        return middle + half, middle, middle - half
     if not window_push(state, at + 1, close):
         return math.nan, math.nan, math.nan
     middle = window_mean(state, at + 1)

@@ -21,10 +21,21 @@ def rsi_step(state: State, at: int, close: float) -> float:
     if previous != previous:
         return math.nan
     change = close - previous
-    gain = wilder_step(state, at + 1, change if change > 0.0 else 0.0)
-    loss = wilder_step(state, at + 4, -change if change < 0.0 else 0.0)
-    if gain != gain:
-        return math.nan
+    gain = change if change > 0.0 else 0.0
+    loss = -change if change < 0.0 else 0.0
+    # Two Wilder averages that have seen the same: written out, because live a call costs as much as what it does.
+    period = state[at + 1]
+    if state[at + 2] < period:
+        gain = wilder_step(state, at + 1, gain)
+        loss = wilder_step(state, at + 4, loss)
+        if gain != gain:
+            return math.nan
+    else:
+        rest = period - 1.0
+        gain = (state[at + 3] * rest + gain) / period
+        loss = (state[at + 6] * rest + loss) / period
+        state[at + 3] = gain
+        state[at + 6] = loss
     total = gain + loss
     return 100.0 * gain / total if total > 0.0 else NEUTRAL
 
@@ -41,6 +52,16 @@ def macd_step(state: State, at: int, close: float) -> tuple[float, float, float]
 
     Both averages become known at the same bar: the fast one leaves out the first `slow - fast` closes, as in TA-Lib.
     """
+    if state[at + 8] >= state[at + 7]:
+        # All three averages are known: the same steps, written out, because live a call costs as much as what it does.
+        fast = state[at + 3] + (close - state[at + 3]) * (2.0 / (state[at + 1] + 1.0))
+        slow = state[at + 6] + (close - state[at + 6]) * (2.0 / (state[at + 4] + 1.0))
+        line = fast - slow
+        signal = state[at + 9] + (line - state[at + 9]) * (2.0 / (state[at + 7] + 1.0))
+        state[at + 3] = fast
+        state[at + 6] = slow
+        state[at + 9] = signal
+        return line, signal, line - signal
     slow = ema_step(state, at + 1 + EMA_SIZE, close)
     if state[at] > 0.0:
         state[at] -= 1.0

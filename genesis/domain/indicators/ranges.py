@@ -28,10 +28,18 @@ def atr_start(period: int) -> list[float]:
 
 def atr_step(state: State, at: int, high: float, low: float, close: float) -> float:
     """Wilder's average of the true range; first known at bar `period`, counted from 0."""
-    distance = true_range_step(state, at, high, low, close)
-    if distance != distance:
+    previous = state[at]
+    state[at] = close
+    if previous != previous:
         return math.nan
-    return wilder_step(state, at + 1, distance)
+    # The true range, written out: live a call costs as much as what it does.
+    distance = (high if high >= previous else previous) - (low if low <= previous else previous)
+    period = state[at + 1]
+    if state[at + 2] < period:
+        return wilder_step(state, at + 1, distance)
+    value = (state[at + 3] * (period - 1.0) + distance) / period
+    state[at + 3] = value
+    return value
 
 
 # [period, bars seen, previous high, low, close, +DM sum, -DM sum, TR sum, then a Wilder average of DX]
@@ -53,7 +61,8 @@ def adx_step(state: State, at: int, high: float, low: float, close: float) -> tu
     up = high - state[at + 2]
     down = state[at + 3] - low
     previous_close = state[at + 4]
-    state[at + 1] = seen + 1.0 if seen <= 2.0 * period else seen
+    if seen <= 2.0 * period:
+        state[at + 1] = seen + 1.0
     state[at + 2] = high
     state[at + 3] = low
     state[at + 4] = close
@@ -61,21 +70,29 @@ def adx_step(state: State, at: int, high: float, low: float, close: float) -> tu
         return math.nan, math.nan, math.nan
     plus = up if up > 0.0 and up > down else 0.0
     minus = down if down > 0.0 and down > up else 0.0
-    distance = max(high, previous_close) - min(low, previous_close)
+    distance = (high if high >= previous_close else previous_close) - (low if low <= previous_close else previous_close)
     if seen < period:
         state[at + 5] += plus
         state[at + 6] += minus
         state[at + 7] += distance
         return math.nan, math.nan, math.nan
-    state[at + 5] += plus - state[at + 5] / period
-    state[at + 6] += minus - state[at + 6] / period
-    state[at + 7] += distance - state[at + 7] / period
-    total = state[at + 7]
-    plus_di = 100.0 * state[at + 5] / total if total > 0.0 else 0.0
-    minus_di = 100.0 * state[at + 6] / total if total > 0.0 else 0.0
+    plus_sum = state[at + 5] + (plus - state[at + 5] / period)
+    minus_sum = state[at + 6] + (minus - state[at + 6] / period)
+    total = state[at + 7] + (distance - state[at + 7] / period)
+    state[at + 5] = plus_sum
+    state[at + 6] = minus_sum
+    state[at + 7] = total
+    plus_di = 100.0 * plus_sum / total if total > 0.0 else 0.0
+    minus_di = 100.0 * minus_sum / total if total > 0.0 else 0.0
     both = plus_di + minus_di
     if both > 0.0:
-        adx = wilder_step(state, at + 8, 100.0 * abs(plus_di - minus_di) / both)
+        apart = plus_di - minus_di
+        directed = 100.0 * (apart if apart >= 0.0 else -apart) / both
+        if state[at + 9] >= period:
+            adx = (state[at + 10] * (period - 1.0) + directed) / period
+            state[at + 10] = adx
+        else:
+            adx = wilder_step(state, at + 8, directed)
     elif state[at + 9] >= period:
         adx = state[at + 10]
     else:
