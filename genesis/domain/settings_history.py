@@ -128,6 +128,16 @@ class _Wanted:
         overlays = overlays_of(built, self.flags.values(), self.rollout, priority)
         return attrs.evolve(built, settings=msgspec.structs.replace(built.settings, overlays=overlays))
 
+    def without_misfits(self, layers: Sequence[Layer], priority: Priority) -> "_Wanted":
+        """The same without a rollout, and with those flags alone that build by themselves."""
+        bare = attrs.evolve(self, rollout=None)
+        fit = {
+            name: flag
+            for name, flag in self.flags.items()
+            if isinstance(attrs.evolve(bare, flags={name: flag}).build(layers, 1, priority), Built)
+        }
+        return attrs.evolve(bare, flags=fit)
+
     @classmethod
     def of(cls, kept: SettingsVersion) -> "_Wanted":
         return cls(runtime=kept.runtime, flags=kept.flags, rollout=kept.rollout)
@@ -149,6 +159,10 @@ def at_start(
         outcome = wanted.build(layers, kept.version, priority)
         if not isinstance(outcome, Built):
             rejected.append((kept.version, outcome))
+            # A flag or a rollout that no longer fits must not take the limits along that were set beside it.
+            wanted = wanted.without_misfits(layers, priority)
+            outcome = wanted.build(layers, kept.version, priority)
+        if not isinstance(outcome, Built):
             continue
         if kept is newest and as_tree(outcome.settings) == kept.settings:
             step = Step(
@@ -166,7 +180,7 @@ def at_start(
                 action=kept.action,
             )
             return Start(step=step)
-        reason = "a stored version does not build" if rejected else "files, environment or program changed"
+        reason = "a stored version does not build as it was" if rejected else "files, environment or program changed"
         step = _new_step(newest.version + 1, wanted, outcome, newest, AT_START, AT_START, reason, at_ms)
         return Start(step=step, rejected=tuple(rejected))
     version = 1 if newest is None else newest.version + 1

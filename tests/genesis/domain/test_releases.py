@@ -291,6 +291,23 @@ def test_a_stored_rollout_goes_on_after_a_restart() -> None:
     assert again.rollout == steps[-1].rollout
 
 
+def test_a_flag_that_no_longer_fits_takes_no_limit_along() -> None:
+    """A strategy was renamed in the files: the flag for it goes, what was set before and after it stays."""
+    steps = follow(
+        changed({"risk.max_open_positions": 3}),
+        flag("mine", values={"risk.cooldown_s": 9}, strategies=("btc-ema",)),
+        flag("others", values={"risk.stop_fraction": "0.01"}, symbols=("tETHUSD",)),
+        StartRollout(plan=plan(strategies=("btc-ema",)), **WHO),
+        changed({"risk.max_drawdown": "0.1"}),
+    )
+    renamed = Layer(name="config/strategies.json", values={"strategies": [{"name": "new-name", "symbol": "tBTCUSD"}]})
+    start = at_start((renamed,), list(reversed(records_of(steps))), at_ms=99)
+    assert [version for version, _ in start.rejected] == [6]
+    assert (start.step.version, start.step.rollout, list(start.step.flags)) == (7, None, ["others"])
+    assert dict(start.step.runtime) == {"risk.max_open_positions": 3, "risk.max_drawdown": "0.1"}
+    assert "must be one of manual, new-name" in str(start.rejected[0][1][0])
+
+
 def test_a_version_of_an_older_program_is_read() -> None:
     record = records_of([a_start()])[0]
     old = msgspec.json.decode(msgspec.json.encode(record))
