@@ -4,6 +4,7 @@ from typing import Annotated
 
 import msgspec
 
+from genesis.domain.strategy_books import StrategyBookView
 from protocols.regime import RegimeView
 from protocols.signals import Recommendation, SignalScore, StrategyView
 from web.bodies import Limit, NameText, Offset, Strict, SymbolText
@@ -117,7 +118,11 @@ class KindView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Strategies(msgspec.Struct, frozen=True, kw_only=True):
-    """What runs (or should, and why it does not), and what there is to choose from."""
+    """What runs (or should, and why it does not), its own book of each symbol, and what there is to choose from.
+
+    Books are of the fills that the engine shows (`/api/v2/trades`), manual orders among them.
+    """
 
     running: tuple[StrategyView, ...]
+    books: tuple[StrategyBookView, ...]
     kinds: tuple[KindView, ...]

@@ -10,10 +10,11 @@ from genesis.domain.features import depth_imbalance, flow, top_features
 from genesis.domain.signal_search import SignalSearch
 from genesis.domain.strategies import STRATEGY_KINDS
 from genesis.domain.strategies.probability_gated import NAME as GATED
+from genesis.domain.strategy_books import strategy_books
 from protocols.market import BookTop
 from protocols.regime import RegimeView
 from protocols.signals import Recommendation, SignalScore
-from protocols.units import TIMEFRAME_MS, Symbol
+from protocols.units import TIMEFRAME_MS, Symbol, exact
 from web.api import Api, Call, Route
 from web.errors import ApiError
 from web.signal_models import (
@@ -133,6 +134,11 @@ async def strategies(api: Api, call: Call) -> Strategies:
     kinds = sorted(STRATEGY_KINDS.values(), key=lambda kind: (kind.name not in STRATEGY_KINDS.users, kind.name))
     return Strategies(
         running=tuple(api.readers.strategies()),
+        books=strategy_books(
+            api.readers.fills(),
+            {symbol: exact(ticker.last) for symbol, ticker in api.readers.tickers().items() if ticker.last > 0},
+            {symbol: spec.base for symbol, spec in api.desk.pairs().items()},
+        ),
         kinds=tuple(
             KindView(
                 kind=kind.name,

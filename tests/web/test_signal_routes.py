@@ -138,6 +138,7 @@ async def test_strategies_that_run_and_kinds_to_choose_from() -> None:
     web = a_web(readers=some_readers(strategies=lambda: (view,)))
     async with web.client(Scope.READ) as client:
         answer = (await client.get("/api/v2/strategies")).json()
+    assert [(one["strategy"], one["fills"]) for one in answer["books"]] == [("btc-ema", 5)]
     assert answer["running"][0]["fault"].startswith("rsi_dip.py, line 3")
     cross = next(kind for kind in answer["kinds"] if kind["kind"] == "ema_cross")
     assert not cross["own"]

@@ -1,13 +1,13 @@
 // Strategies: what runs and why something does not, what there is to choose from, and what kind of market each symbol is in.
 
 import { html } from "../../vendor/preact-htm.js";
-import { dayClock, duration, pair, percent, price } from "../format.js";
+import { dayClock, duration, money, pair, percent, price, quantity, signed, tone } from "../format.js";
 import { Answer, Card, Chip, Empty, Facts, Table, link, useApi } from "../parts.js";
 import { useTopics } from "../store.js";
 import { useWords } from "../words.js";
 
 export const words = {
-  "Running": "Körs", "Regimes": "Marknadslägen", "Watchlist": "Bevakning", "To choose from": "Att välja bland", "Off": "Av", "On": "På", "yours": "din egen", "shipped": "medföljer",
+  "Running": "Körs", "Regimes": "Marknadslägen", "Watchlist": "Bevakning", "Books": "Böcker", "Holds": "Håller", "Average price": "Snittpris", "Realized": "Realiserat", "Unrealized": "Orealiserat", "Exits": "Avslut", "Nothing was traded yet": "Inget har handlats ännu", "To choose from": "Att välja bland", "Off": "Av", "On": "På", "yours": "din egen", "shipped": "medföljer",
   "range": "sidled", "trend up": "upptrend", "trend down": "nedtrend", "high volatility": "hög volatilitet", "crash": "krasch", "unknown": "okänt",
   "Regime": "Läge", "Since": "Sedan", "Why": "Varför", "Bars": "Staplar", "Spread": "Spread", "Imbalance": "Obalans", "Flow": "Flöde", "Signal": "Signal", "Kind": "Sort", "Scores": "Omdömen", "Market": "Marknad",
   "No strategy is on": "Ingen strategi är på", "Name one in config/strategies.json": "Namnge en i config/strategies.json", "takes no parameters": "har inga parametrar", "Meaning": "Betydelse", "Range": "Intervall", "Default": "Förval", "Parameter": "Parameter",
@@ -35,6 +35,18 @@ function Watchlist() {
       <td class="n wide">${one.spread_bps === null ? "–" : `${one.spread_bps.toFixed(1)} bps`}</td><td class="n wide">${one.imbalance === null ? "–" : one.imbalance.toFixed(2)}</td><td class="n wide">${one.flow === null ? "–" : one.flow.toFixed(2)}</td>
       <td>${one.regime ? html`<${Regime} view=${one.regime} /> <span class="muted">${one.regime.timeframe}</span>` : "–"}</td>
       <td>${one.strategies.map(({ strategy, newest }) => html`<span key=${strategy} title=${newest ? newest.reasons.join(" · ") : ""}><${Chip} tone=${newest ? SIGNAL[newest.recommendation] : ""}>${strategy}: ${newest ? tr(newest.recommendation) : "–"}<//> </span>`)}</td>
+    </tr>`)} />`}<//>
+  <//>`;
+}
+
+// What each strategy holds and made, apart from the others on the same symbol.
+function Books({ of }) {
+  const tr = useWords();
+  const heads = [[tr("Strategy")], [tr("Symbol")], [tr("Holds"), "n"], [tr("Average price"), "n wide"], [tr("Realized"), "n"], [tr("Unrealized"), "n"], [tr("Fees"), "n wide"], [tr("Exits"), "n wide"]];
+  return html`<${Card} id="books" className="span-12" title=${tr("Books")}>
+    <${Answer} of=${of} rows=${3} empty=${(told) => !told.books.length} title=${tr("Nothing was traded yet")}>${(told) => html`<${Table} label=${tr("Books")} heads=${heads} rows=${told.books.map((one) => html`<tr key=${one.strategy + one.symbol}>
+      <td><b>${one.strategy}</b></td><td>${pair(one.symbol)}</td><td class="n">${quantity(one.quantity)}</td><td class="n wide">${Number(one.quantity) ? price(one.average_price) : "–"}</td>
+      <td class="n ${tone(one.realized_pnl)}">${signed(one.realized_pnl)}</td><td class="n ${tone(one.unrealized_pnl)}">${signed(one.unrealized_pnl)}</td><td class="n wide">${money(one.fees)}</td><td class="n wide">${one.won} / ${one.exits}</td>
     </tr>`)} />`}<//>
   <//>`;
 }
@@ -85,5 +97,5 @@ function Clockwork() {
 
 export function component() {
   const of = useApi("/api/v2/strategies", { every: 3 });
-  return html`<div class="grid"><${Watchlist} /><${Running} of=${of} /><${Regimes} /><${Kinds} of=${of} /><${Clockwork} /></div>`;
+  return html`<div class="grid"><${Watchlist} /><${Running} of=${of} /><${Books} of=${of} /><${Regimes} /><${Kinds} of=${of} /><${Clockwork} /></div>`;
 }

@@ -1,0 +1,75 @@
+"""Each strategy's book: two of them on one symbol do not mix, and their sum is the account's."""
+
+from decimal import Decimal
+
+import msgspec
+from hypothesis import given
+from hypothesis import strategies as st
+
+from genesis.domain.strategy_books import StrategyBookView, strategy_books
+from protocols.orders import Fill
+from protocols.units import Side, Symbol, plain
+from tests.web.fakes import a_fill
+
+BTC = Symbol("tBTCUSD")
+BASES = {"tBTCUSD": "BTC"}
+
+
+def fill(strategy: str, amount: str, price: str, fee: str = "0", currency: str = "USD") -> Fill:
+    quantity = Decimal(amount)
+    return msgspec.structs.replace(
+        a_fill(),
+        strategy=strategy,
+        symbol=BTC,
+        side=Side.BUY if quantity > 0 else Side.SELL,
+        quantity=abs(quantity),
+        price=Decimal(price),
+        fee=Decimal(fee),
+        fee_currency=currency,
+    )
+
+
+def test_two_strategies_on_one_symbol_keep_their_own_books() -> None:
+    fills = [
+        fill("a", "1", "100"),
+        fill("b", "2", "110"),
+        fill("a", "-1", "120", "-0.5"),
+        fill("b", "-0.5", "100"),
+        msgspec.structs.replace(fill("", "9", "1"), foreign=True),
+    ]
+    a, b = strategy_books(fills, {"tBTCUSD": Decimal(130)}, BASES)
+    assert numbers(a) == ["0", "0", "19.5", "0", "0.5"]
+    assert (a.strategy, a.fills, a.exits, a.won) == ("a", 2, 1, 1)
+    assert numbers(b) == ["1.5", "110", "-5", "30", "0"]
+    assert (b.strategy, b.fills, b.exits, b.won) == ("b", 2, 1, 0)
+
+
+def numbers(book: StrategyBookView) -> list[str]:
+    found = (book.quantity, book.average_price, book.realized_pnl, book.unrealized_pnl, book.fees)
+    return [plain(number) for number in found]
+
+
+def test_a_fee_in_coins_takes_coins_and_is_a_cost() -> None:
+    (book,) = strategy_books([fill("a", "1", "100", "-0.002", "BTC")], {"tBTCUSD": Decimal(100)}, BASES)
+    assert numbers(book) == ["0.998", "100", "-0.2", "0", "0.2"]
+
+
+def test_a_position_through_zero_is_opened_anew() -> None:
+    (book,) = strategy_books([fill("a", "1", "100"), fill("a", "-3", "90"), fill("a", "2", "80")], {}, BASES)
+    assert numbers(book) == ["0", "0", "10", "0", "0"]
+
+
+amounts = st.decimals("-5", "5", places=3).filter(lambda each: each != 0)
+prices = st.decimals("1", "500", places=2)
+
+
+@given(st.lists(st.tuples(st.sampled_from("ab"), amounts, prices), min_size=1, max_size=30), prices)
+def test_books_together_make_what_the_cash_says(rows: list[tuple[str, Decimal, Decimal]], last: Decimal) -> None:
+    """Realized and unrealized together are what was paid, what was got, and what is left: whatever the order."""
+    fills = [fill(name, str(amount), str(price), "-0.01") for name, amount, price in rows]
+    books = strategy_books(fills, {"tBTCUSD": last}, BASES)
+    told = sum(book.realized_pnl + book.unrealized_pnl for book in books)
+    cash = sum(-amount * price - Decimal("0.01") for _, amount, price in rows)
+    left = sum(amount for _, amount, _ in rows)
+    assert abs(told - (cash + left * last)) < Decimal("1e-9")
+    assert sum(book.quantity for book in books) == left
