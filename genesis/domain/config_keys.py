@@ -378,7 +378,7 @@ _ROWS: Final[Mapping[str, Mapping[str, Any]]] = {
     ),
     "model.validate_limit": _row(
         "candles",
-        "Newest candles it is judged with; about 360 of them warm its features up",
+        "Newest candles it is judged with; about 190 of them warm its features up",
         "1",
         "1000000",
         alias="PROB_VALIDATE_LIMIT",

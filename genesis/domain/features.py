@@ -1,7 +1,7 @@
 """Features: named, versioned numbers that a model learns from, made candle by candle and never of what comes after.
 
 They are without unit (price divided by volatility, by a range, or by itself), so that one model can look at years in
-which price rose a hundredfold. Three time frames are looked at: the base and candles of 4 and of 24 times its length.
+which price rose a hundredfold. Three time frames are looked at: the base and candles of 4 and of 12 times its length.
 A longer candle counts once it is over. One step makes them all, live and over years.
 
 Book and trades have features of their own. No recording of years holds books, so no model of candles uses them; they
@@ -44,8 +44,9 @@ from genesis.domain.resample import (
 from protocols.market import BookLevels, BookTop, TradePrint
 
 Floats = npt.NDArray[np.float64]
-MIDDLE, LONG = 4, 24
-"""Lengths of the longer candles, in base candles."""
+MIDDLE, LONG = 4, 12
+"""Lengths of the longer candles, in base candles: with these all is known after about 190 candles, and the venue sends
+240 when somebody subscribes."""
 
 
 @attrs.frozen(kw_only=True)
@@ -81,8 +82,8 @@ FEATURES: Final = (
     _candle("middle_rsi", "RSI 14 of candles 4 times as long, from -1 to 1"),
     _candle("middle_push", "signed ADX 14 of candles 4 times as long"),
     _candle("middle_gap", "EMA 12 less EMA 26 of candles 4 times as long, in their ranges"),
-    _candle("long_rsi", "RSI 14 of candles 24 times as long, from -1 to 1"),
-    _candle("long_gap", "EMA 5 less EMA 15 of candles 24 times as long, in their ranges"),
+    _candle("long_rsi", "RSI 14 of candles 12 times as long, from -1 to 1"),
+    _candle("long_gap", "EMA 5 less EMA 15 of candles 12 times as long, in their ranges"),
 )
 """In the order of a row. A model names what it was trained on, and is refused where a name or version differs."""
 NAMES: Final = tuple(feature.name for feature in FEATURES)

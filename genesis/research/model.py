@@ -419,7 +419,7 @@ def validate(model: Model, rows: Floats, *, from_ms: int = 0) -> Figures:
     table = table_of(rows, model.timeframe, model.label)
     table = table.part(table.known & (table.open_ms >= from_ms))
     if not len(table):
-        text = f"{model.label.horizon} bars after the features are known (about 360 candles)"
+        text = f"{model.label.horizon} bars after the features are known (about 190 candles)"
         raise ValueError(f"candles to judge must reach at least {text}, did not")
     return judge(
         probabilities_over(model, table.features),
