@@ -4,6 +4,7 @@ Nothing that trades waits for it. When it falls, its processes fall with it; wha
 jobs that were under way are told as failed when it comes back.
 """
 
+import math
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
@@ -64,8 +65,6 @@ class JobsActor:
                 for envelope in await ctx.inbox.lease(limit=16):
                     await self._hear(ui, envelope)
                     ctx.inbox.ack(envelope)
-                # Whoever is being ended begins nothing more.
-                await trio.lowlevel.checkpoint()
                 self._begin_waiting(ui, nursery)
 
     async def _recover(self, ui: Outlet[Any] | None) -> None:
@@ -145,6 +144,9 @@ class JobsActor:
         return job
 
     def _begin_waiting(self, ui: Outlet[Any] | None, nursery: trio.Nursery) -> None:
+        if trio.current_effective_deadline() == -math.inf:
+            # Whoever is being ended begins nothing more.
+            return
         for job in list(self._jobs.values()):
             if len(self._scopes) >= self.at_once:
                 return
@@ -210,10 +212,12 @@ class JobsActor:
         """Keep a view on the disk. Whoever asked has been answered: a disk may be busy for longer than people wait."""
         if self.folders is not None and isinstance(job, JobView):
             # One at a time, and always the newest: two hands on one file would tear it.
-            async with self._writing:
-                newest = self._jobs.get(job.job_id)
-                if newest is not None:
-                    await trio.to_thread.run_sync(self.folders.keep, job.job_id, _encode(newest))
+            # Also while we are being ended: what a job came to must not be forgotten.
+            with trio.CancelScope(shield=True):
+                async with self._writing:
+                    newest = self._jobs.get(job.job_id)
+                    if newest is not None:
+                        await trio.to_thread.run_sync(self.folders.keep, job.job_id, _encode(newest))
 
     def _tell(self, ui: Outlet[Any] | None, job: JobView) -> None:
         self._jobs[job.job_id] = job
