@@ -277,7 +277,10 @@ async def test_old_paths_answer_as_the_new_ones_and_say_so(method: str, old: str
     async with web.client() as client:
         body = bodies.get(old, {}) if method == "POST" else None
         answers = [await client.request(method, "/api/v2" + path, json=body) for path in (new, old)]
-        assert [answer.status_code for answer in answers] in ([200, 200], [202, 202])
+        # This desk has no model to validate: then old and new say so alike.
+        allowed = (404,) if new == "/validation/probability" else (200, 202)
+        assert answers[0].status_code in allowed
+        assert answers[0].status_code == answers[1].status_code
         assert set(answers[0].json()) == set(answers[1].json())
         headers = answers[1].headers
         assert headers["Deprecation"].startswith("@")

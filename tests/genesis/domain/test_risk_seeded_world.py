@@ -54,7 +54,7 @@ def _limits(chance: random.Random) -> RiskSettings:
         cooldown_s=float(tight(0, 600)),
         windows=("mon 08:00-09:00",) if chance.random() < 0.1 else (),
         atr_budget=Decimal(tight(0, "0.0001")),
-        regime_high_fraction=Decimal(tight(1, 0)),
+        regime_high_fraction=Decimal(chance.choice((1, 0))),
         breaker_volatility_ratio=Decimal(0),
     )
 
