@@ -291,7 +291,8 @@ def why(
         side = f"{verdict['side']} " if verdict["side"] else ""
         what = f"{wish['side']} {wish['quantity']} {wish['symbol']}" if wish else f"{side}{verdict['symbol']}"
         moment = printing.when(verdict["decided_ms"])
-        print(f"{moment}  {_outcome(verdict)}: {what}  [{verdict['strategy']}]  {verdict['verdict_id']}")
+        settings = f"settings {verdict['settings_version']}"
+        print(f"{moment}  {_outcome(verdict)}: {what}  [{verdict['strategy']}]  {verdict['verdict_id']}  {settings}")
         for line in _because(verdict):
             print(f"  {line}")
         for rule in verdict["trace"]:

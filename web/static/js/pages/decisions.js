@@ -31,7 +31,7 @@ function Verdict({ row: { verdict, reasons }, tips }) {
     ${reasons.map((reason) => html`<p class="why ${idle(refused) ? "muted" : "down"}">${reason}</p>`)}
     ${open && html`<div class="trace"><ol>${verdict.trace.map((result) => html`<li key=${result.rule} class=${result.passed ? "" : "down"}><span>${result.passed ? "✓" : "✗"}</span> <b>${result.rule.replaceAll("_", " ")}</b> <span class="muted">${numbers(result)}</span></li>`)}</ol>
       ${refused.map((result) => tips[result.code] && html`<p class="why" key=${result.code}><b>${said(result)}</b>: ${tips[result.code]}</p>`)}
-      <p class="muted ids">${verdict.verdict_id} · ${tr("settings version")} ${verdict.settings_version}${verdict.signal_id ? html` · <a href=${link("decisions", [], { about: verdict.correlation_id })}>${verdict.correlation_id}</a>` : ""}</p></div>`}
+      <p class="muted ids">${verdict.verdict_id} · <a href=${link("configuration", [], { tab: "history", version: verdict.settings_version })}>${tr("settings version")} ${verdict.settings_version}</a>${verdict.signal_id ? html` · <a href=${link("decisions", [], { about: verdict.correlation_id })}>${verdict.correlation_id}</a>` : ""}</p></div>`}
   </li>`;
 }
 
