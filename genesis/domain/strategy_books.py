@@ -82,11 +82,12 @@ def strategy_books(
         StrategyBookView(
             strategy=strategy,
             symbol=symbol,
-            quantity=book.quantity,
-            average_price=book.average,
-            realized_pnl=book.realized,
-            unrealized_pnl=(prices[symbol] - book.average) * book.quantity if symbol in prices else ZERO,
-            fees=book.fees,
+            # A zero with eight decimals is written as 0E-8: people get a plain one.
+            quantity=book.quantity or ZERO,
+            average_price=book.average or ZERO,
+            realized_pnl=book.realized or ZERO,
+            unrealized_pnl=((prices[symbol] - book.average) * book.quantity or ZERO) if symbol in prices else ZERO,
+            fees=book.fees or ZERO,
             fills=book.fills,
             exits=book.exits,
             won=book.won,
