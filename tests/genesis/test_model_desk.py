@@ -11,15 +11,19 @@ import trio
 from genesis.domain.candles import series_key
 from genesis.domain.market_book import EMPTY_MARKET
 from genesis.domain.probability import Model, write_model
+from genesis.domain.signal_machine import SignalMachine
+from genesis.domain.strategies import STRATEGY_KINDS, StrategyShelf
 from genesis.edge.jobs import run_child
 from genesis.job_desk import COMMAND
 from genesis.model_desk import ModelDesk
 from genesis.plan import Plan
 from genesis.research.model import train
+from genesis.user_strategies import UserStrategies
 from protocols.market import Candle, CandleSeries
-from protocols.settings import ModelSettings, Settings
+from protocols.settings import ModelSettings, Settings, StrategySettings
 from protocols.units import Symbol
 from tests.genesis.research.test_model import MOMENTUM, TRAINING
+from tests.recorded_candles import as_closed
 from tests.web.fakes import HandClock, Told, a_score, a_web, some_readers
 from web.controls import Controls
 from web.model_ports import NotJudged
@@ -151,3 +155,32 @@ async def test_the_routes_and_their_old_names(tmp_path: Path, model: Model) -> N
             assert (await client.get("/api/v2/schedule")).json() == {"works": []}
     async with web.client(Scope.READ) as client:
         assert (await client.post("/api/v2/validation/probability")).status_code == 403
+
+
+def test_the_models_strategy_follows_its_file_while_the_engine_runs(tmp_path: Path, model: Model) -> None:
+    shelf = StrategyShelf(tuple(STRATEGY_KINDS.shipped.values()))
+    path = tmp_path / "probability.json"
+    own = UserStrategies(tmp_path / "strategies", shelf=shelf, model=path)
+    assert own.refresh() == (), "an engine without a model has nothing to complain about"
+    assert "`genesis model train` makes it" in shelf["probability_gated"].fault
+    path.write_bytes(write_model(model))
+    assert own.refresh() == (("info", "model test of tBTCUSD 1h was read"),)
+    first = shelf["probability_gated"]
+    assert first.fault == ""
+    assert own.refresh() == ()
+    assert shelf["probability_gated"] is first, "what did not change is not started anew"
+    path.write_bytes(b'{"format": 1}')
+    ((level, text),) = own.refresh()
+    assert (level, "must be a model" in text) == ("alarm", True)
+    settings = Settings(strategies=(StrategySettings(name="gated", kind="probability_gated", timeframe="1h"),))
+    machine = SignalMachine(settings, shelf)
+    assert "must be a model" in machine.new_faults()["gated"]
+    path.write_bytes(write_model(msgspec.structs.replace(model, bias=0.5)))
+    own.refresh()
+    machine.on_settings(settings, lambda symbol, timeframe: CANDLES[:400])
+    (score,) = machine.on_candle(as_closed(CANDLES[400]))
+    assert 0 < score.probability < 1
+    assert score.features["trust"] <= 1.0
+    path.unlink()
+    assert own.refresh()[0][0] == "warning"
+    own.close()
