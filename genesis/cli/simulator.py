@@ -1,7 +1,6 @@
 """`genesis simulator`: the exchange alone, for clients of your own."""
 
 import random
-import signal
 import sys
 from functools import partial
 from pathlib import Path
@@ -109,6 +108,7 @@ async def _serve(start: _Start) -> None:
     from genesis.simulator.exchange import Address, Exchange
     from genesis.simulator.settings import demo_settings
     from genesis.simulator.state_file import StateError
+    from genesis.simulator.stopping import stop_when_told
     from genesis.simulator.tls import TlsError, server_context
 
     settings = attrs.evolve(demo_settings(), state=start.state, rest_limits=start.rest_limits)
@@ -119,7 +119,7 @@ async def _serve(start: _Start) -> None:
     except (StateError, TlsError) as error:
         raise CommandFailed(str(error)) from None
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(_stop_when_told, nursery.cancel_scope)
+        nursery.start_soon(stop_when_told, nursery.cancel_scope)
         address: Address = await nursery.start(partial(exchange.serve, start.host, start.port, tls=tls))
         addresses = {"rest": address.rest, "websocket": address.websocket}
         if start.control_port is not None:
@@ -138,10 +138,3 @@ async def _serve(start: _Start) -> None:
             )
         sys.stdout.flush()
         await exchange.replay(start.speed, wait_for_clients=start.wait)
-
-
-async def _stop_when_told(scope: trio.CancelScope) -> None:
-    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-        async for _ in signals:
-            scope.cancel()
-            return

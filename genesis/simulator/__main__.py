@@ -18,6 +18,7 @@ from genesis.simulator.recordings import DEFAULT, Recording, load, shipped_names
 from genesis.simulator.replay_driver import MAX_SPEED
 from genesis.simulator.settings import demo_settings
 from genesis.simulator.state_file import StateError
+from genesis.simulator.stopping import stop_when_told
 from genesis.simulator.tls import TlsError, server_context
 
 
@@ -66,6 +67,7 @@ def build(arguments: argparse.Namespace, recording: Recording) -> Exchange:
 async def serve(arguments: argparse.Namespace, exchange: Exchange) -> None:
     """Serve until interrupted; the exchange stays open, at rest, when the recording has ended."""
     async with trio.open_nursery() as nursery:
+        nursery.start_soon(stop_when_told, nursery.cancel_scope)
         tls = None if arguments.tls_cert is None else server_context(arguments.tls_cert, arguments.tls_key)
         address = await nursery.start(partial(exchange.serve, arguments.host, arguments.port, tls=tls))
         lines = [f"rest {address.rest}", f"websocket {address.websocket}"]
@@ -79,7 +81,7 @@ async def serve(arguments: argparse.Namespace, exchange: Exchange) -> None:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Exit codes: 0 stopped by Ctrl-C, 1 cannot run, 2 wrong arguments."""
+    """Exit codes: 0 stopped by a signal, 1 cannot run, 2 wrong arguments."""
     arguments = parser().parse_args(argv)
     if (arguments.tls_cert is None) != (arguments.tls_key is None):
         parser().error("--tls-cert and --tls-key must be given together")

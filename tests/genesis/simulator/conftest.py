@@ -148,8 +148,10 @@ class World:
 
 
 @pytest.fixture
-def open_world() -> Callable[..., AbstractAsyncContextManager[World]]:
+def open_world(monkeypatch: pytest.MonkeyPatch) -> Callable[..., AbstractAsyncContextManager[World]]:
     """Makes a world; keyword arguments change the settings of its exchange."""
+    # A machine that is busy with other tests is no client that does not read.
+    monkeypatch.setattr("genesis.simulator.exchange.SLOW_CLIENT_S", 300.0)
 
     @asynccontextmanager
     async def opened(*, minutes: int = 20, recording: Any = None, **changes: Any) -> AsyncIterator[World]:
