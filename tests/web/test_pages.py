@@ -1,6 +1,7 @@
 """Every page's main task in a real browser, on a whole engine with its exchange, as a user starts it."""
 
 import json
+import re
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
@@ -19,19 +20,8 @@ expect = sync_api.expect
 # One engine and one browser serve all of it: the tests of this file stay in one worker.
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("pages")]
 
-PAGES = (
-    "overview",
-    "chart",
-    "orders",
-    "risk",
-    "account",
-    "signals",
-    "decisions",
-    "strategies",
-    "model",
-    "observability",
-    "backtests",
-)
+LIST = (Path(__file__).parents[2] / "web" / "static" / "js" / "pages.js").read_text()
+PAGES = tuple(re.findall(r'^  \{ path: "(\w+)"', LIST, re.MULTILINE))
 ORDER_IS_BELOW = """async ([path, token, price]) => {
     const told = await fetch(path, { headers: { Authorization: `Bearer ${token}` } });
     return Number((await told.json()).order.price) < Number(price);
