@@ -50,6 +50,9 @@ def backtest(
     balance: Annotated[str, Parameter(help="What the account begins with, in the quote currency.")] = "10000",
     half_spread: Annotated[str | None, Parameter(help="Half the spread, as a fraction of the price.")] = None,
     slippage: Annotated[str | None, Parameter(help="Slippage of takers, as a fraction of the price.")] = None,
+    costs: Annotated[
+        Literal["sim", "paper", "live"] | None, Parameter(help="Take the costs from this mode's own past orders.")
+    ] = None,
     save: Annotated[
         str | None, Parameter(help="Keep the result in reports/ under this name, with settings, data and code hash.")
     ] = None,
@@ -64,6 +67,10 @@ def backtest(
     from genesis.research.runs import keep_result, result_of, short
 
     user_dir = (where or Where()).user_dir
+    if costs is not None:
+        if half_spread is not None or slippage is not None:
+            raise CommandFailed("--costs and --half-spread or --slippage must not be given together, were")
+        half_spread, slippage = _learned(user_dir, costs, quiet=json)
     request = a_request(
         user_dir,
         recording=recording,
@@ -114,6 +121,27 @@ def _lookahead(bars: "BarRecording", settings: "Settings") -> dict[str, str]:
 
     found = {name: "" if look is None else str(look) for name, look in check_settings(bars, settings)}
     return {**found, "decisions": check_backtest(bars, settings) or ""}
+
+
+def _learned(user_dir: UserDir, mode: str, *, quiet: bool) -> tuple[str, str]:
+    """(half spread, slippage) of a journal's own orders. Raises CommandFailed."""
+    from genesis.domain.executions import learned_model
+    from genesis.domain.matching import FillModel
+    from genesis.edge.store_errors import StoreError
+    from genesis.research.learning import executions_of
+
+    path = user_dir.database(mode)
+    try:
+        found = executions_of(path)
+        model = learned_model(found.rows, FillModel())
+    except StoreError as error:
+        raise CommandFailed(str(error), ExitCode.ERROR if path.is_file() else ExitCode.NOT_FOUND) from None
+    except ValueError as error:
+        raise CommandFailed(f"{mode}: {error}", ExitCode.CONFIGURATION) from None
+    if not quiet:
+        paid = (model.half_spread + model.slippage) * 10_000
+        print(f"costs of {len(found.rows)} orders of {mode}: {paid:.2f} bps each way")
+    return str(model.half_spread), str(model.slippage)
 
 
 def a_request(
