@@ -13,7 +13,7 @@ import attrs
 import numpy as np
 import numpy.typing as npt
 
-from genesis.domain.indicators.compiling import can_compile, compiled, plain
+from genesis.domain.indicators.compiling import can_compile, compiled, plain, worth_compiling
 from genesis.domain.strategy import State, StrategyKind
 
 Floats = npt.NDArray[np.float64]
@@ -47,13 +47,16 @@ class Said:
 def say(kind: StrategyKind, state: list[float], candles: CandleArrays, *, compile: bool | None = None) -> Said:
     """Run the numeric step over candles; `state` is left as the last of them left it.
 
-    Raises ValueError for a kind without a numeric step. `compile` is for tests: None compiles where that is possible.
+    Raises ValueError for a kind without a numeric step. `compile` is for tests: None compiles where that is possible
+    and pays.
     """
     if kind.numeric is None:
         raise ValueError(f"strategy {kind.name} must have a numeric step, had none")
     columns = (candles.open, candles.high, candles.low, candles.close, candles.volume)
     size = len(candles)
-    if why_not_compiled(kind) is None if compile is None else compile:
+    if compile is None:
+        compile = worth_compiling(size) and why_not_compiled(kind) is None
+    if compile:
         out = [np.empty(size) for _ in range(4)]
         moved = np.array(state, dtype=np.float64)
         _compiled_loop(kind)(moved, *(np.ascontiguousarray(column, dtype=np.float64) for column in columns), *out)

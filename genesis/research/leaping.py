@@ -25,7 +25,7 @@ import numpy as np
 from genesis.domain import risk_marks, risk_protections
 from genesis.domain.candles import correlation_id
 from genesis.domain.decision_log import Decision
-from genesis.domain.indicators.compiling import can_compile, compiled
+from genesis.domain.indicators.compiling import compiled, worth_compiling
 from genesis.domain.matching import FillModel
 from genesis.domain.pairs import PairSpecs
 from genesis.domain.replay import BOUNDARY_MS, MINUTE_MS, TICK_MS, CandleRow, ticks
@@ -581,9 +581,14 @@ def volatility_over(heard: Volatility, atrs: Floats, prices: Floats) -> tuple[Fl
     atr, relative, usual = np.empty(size), np.empty(size), np.empty(size)
     scores = np.empty(size, dtype=np.int64)
     begin = np.array([heard.atr, heard.relative, heard.usual, float(heard.scores)])
-    loop = compiled(_volatility_loop, kept=True) if can_compile() else _volatility_loop
-    loop(begin, float(MEMORY), atrs, prices, atr, relative, usual, scores)
-    return atr, relative, usual, scores
+    if worth_compiling(size):
+        compiled(_volatility_loop, kept=True)(begin, float(MEMORY), atrs, prices, atr, relative, usual, scores)
+        return atr, relative, usual, scores
+    # Numbers of a list are had much sooner than those of an array.
+    lists: list[list[float]] = [[0.0] * size for _ in range(4)]
+    loop: Callable[..., None] = _volatility_loop
+    loop(begin.tolist(), float(MEMORY), atrs.tolist(), prices.tolist(), *lists)
+    return np.array(lists[0]), np.array(lists[1]), np.array(lists[2]), np.array(lists[3], dtype=np.int64)
 
 
 def _volatility_loop(

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from tools.bench._figures import GATHERED_IN, Figure, told
-from tools.bench._page import gather, page, read_results, table, write_results
+from tools.bench._page import gather, merged, page, read_results, table, write_results
 
 FOLDER: Final = Path(__file__).resolve().parent
 ROOT: Final = FOLDER.parent.parent
@@ -78,6 +78,9 @@ def main() -> int:
     print("\n" + table(results))
     print(f"\n{time.monotonic() - began:.0f} s, {rounds} rounds")
     if options.docs or not (options.quick or options.names):
+        if options.names and RESULTS.exists():
+            # Only these were measured: the others keep the figures that they have.
+            results = merged(read_results(RESULTS), results)
         write_results(RESULTS, results)
         PAGE.write_text(page(results))
     if failed:

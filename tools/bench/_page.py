@@ -71,6 +71,13 @@ def _measured(name: str, told: Sequence[Figure]) -> Measured:
     )
 
 
+def merged(kept: Results, newer: Results) -> Results:
+    """The newer figures, and those of the others that were kept."""
+    again = {figure.name for figure in newer.figures}
+    figures = tuple(figure for figure in kept.figures if figure.name not in again)
+    return msgspec.structs.replace(newer, figures=figures + newer.figures)
+
+
 def write_results(path: Path, results: Results) -> None:
     path.write_bytes(msgspec.json.format(msgspec.json.encode(results), indent=2) + b"\n")
 

@@ -21,7 +21,7 @@ from protocols.settings import Settings
 from protocols.units import Symbol
 from tools.bench._figures import tell
 
-BARS = 20_000
+BARS = 100_000
 FIRST_MS = 1_542_067_200_000
 SYMBOL = Symbol("tBTCUSD")
 

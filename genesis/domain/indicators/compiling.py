@@ -11,15 +11,25 @@ number that they were made of, however deep: a loop whose step changed is anothe
 import hashlib
 import importlib
 import importlib.util
+import sys
 from collections.abc import Mapping
 from functools import cache
 from types import CodeType, FunctionType
-from typing import Any
+from typing import Any, Final
 
 
 @cache
 def can_compile() -> bool:
     return importlib.util.find_spec("numba") is not None
+
+
+LOADING: Final = 300_000
+"""Steps that plain Python takes in about the time in which a compiler is loaded."""
+
+
+def worth_compiling(steps: int) -> bool:
+    """Whether so many steps are done sooner by machine code, the loading of the compiler included."""
+    return can_compile() and ("numba" in sys.modules or steps >= LOADING)
 
 
 def compiled(function: Any, *, kept: bool = False, inline: bool = True, **bound: Any) -> Any:
