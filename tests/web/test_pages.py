@@ -22,20 +22,6 @@ pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("pages")]
 
 LIST = (Path(__file__).parents[2] / "web" / "static" / "js" / "pages.js").read_text()
 PAGES = tuple(re.findall(r'^  \{ path: "(\w+)"', LIST, re.MULTILINE))
-PAGES = (
-    "overview",
-    "chart",
-    "orders",
-    "risk",
-    "account",
-    "signals",
-    "decisions",
-    "strategies",
-    "model",
-    "observability",
-    "configuration",
-    "backtests",
-)
 ORDER_IS_BELOW = """async ([path, token, price]) => {
     const told = await fetch(path, { headers: { Authorization: `Bearer ${token}` } });
     return Number((await told.json()).order.price) < Number(price);
