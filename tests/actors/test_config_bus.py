@@ -168,9 +168,9 @@ async def test_a_redis_that_forgot_everything_is_told_anew(tmp_path: Path) -> No
         async with two_engines(tmp_path, server) as (one, two):
             await one.set(max_open_positions=3)
             await until(lambda: two.value("max_open_positions") == 3)
+            said = one.bus.value.sent
             server.kill()
             await server.start()
-            said = one.bus.value.sent
             await until(lambda: one.bus.value.connected and one.bus.value.sent > said)
         async with an_engine(tmp_path / "c", server) as late:
             await until(lambda: late.value("max_open_positions") == 3)
