@@ -273,7 +273,7 @@ class Trouble:
         self._half_sent()
         self._weather("refuse", 15, 45)
         lasts = self.chance.uniform(60, 420)
-        rule = FaultRule(kind=FaultKind.SERVER_ERROR)
+        rule = FaultRule(kind=FaultKind.SERVER_ERROR, times=None)
         desk = self.world.venue.exchange.faults
         desk.add(rule)
 
