@@ -162,11 +162,11 @@ def _restart_forgets_what_left(old: Any) -> Any:
 
 
 def _client_ids_begin_anew(old: Any) -> Any:
-    def restore(self: Any, cells: Any, *, now: float, wall_ms: int) -> None:
-        old(self, cells, now=now, wall_ms=wall_ms)
+    def restoring(self: Any, cells: Any, **terms: Any) -> Any:
+        yield from old(self, cells, **terms)
         self.last_cid = max(0, self.last_cid - 1)
 
-    return restore
+    return restoring
 
 
 def _ack_first(old: Any) -> Any:
@@ -229,9 +229,9 @@ def _stops_from_the_front(old: Any) -> Any:
 
 
 def _half_a_change(old: Any) -> Any:
-    def after(layers: Any, now: Any, asked: Any, *, at_ms: int) -> Any:
+    def after(layers: Any, now: Any, asked: Any, **terms: Any) -> Any:
         first = dict(list(asked.changes.items())[:1])
-        return old(layers, now, msgspec.structs.replace(asked, changes=first), at_ms=at_ms)
+        return old(layers, now, msgspec.structs.replace(asked, changes=first), **terms)
 
     return after
 
@@ -328,7 +328,7 @@ MUTANTS: Final = {
         "a new process sends what an old one may have sent", OrderMachine, "_begin_process", _restart_forgets_what_left
     ),
     "client-ids-again": Mutant(
-        "a restart gives a client id out again", OrderMachine, "restore", _client_ids_begin_anew
+        "a restart gives a client id out again", OrderMachine, "restoring", _client_ids_begin_anew
     ),
     "ack-first": Mutant("messages are acked before they are handled", Inbox, "lease", _ack_first),
     "no-fees": Mutant("fees are not booked", order_fills, "fill_of", _fee_is_nothing),
@@ -402,7 +402,7 @@ MUTANTS: Final = {
         "a start does not read what was set while running",
         config_actor,
         "at_start",
-        lambda old: lambda layers, stored, *, at_ms: old(layers, (), at_ms=at_ms),
+        lambda old: lambda layers, stored, **terms: old(layers, (), **terms),
     ),
     "half-a-change": Mutant("of two settings changed together one changes", config_actor, "after", _half_a_change),
     "halt-forgotten": Mutant("a restart ends a halt", RiskMachine, "restore", _resumes_at_start),
