@@ -234,7 +234,7 @@ def cluster() -> Iterator[tuple[str, list[subprocess.Popen[bytes]]]]:
     finally:
         for process in processes:
             process.kill()
-            process.wait()
+            process.communicate()
 
 
 def test_a_cluster_of_two_workers_loses_nothing_when_one_is_killed(
