@@ -35,6 +35,7 @@ from genesis.domain.recording import CandleRecording, RecordingError
 from genesis.domain.replay import MINUTE_MS
 from genesis.domain.rest_budget import RestBudget
 from genesis.domain.settings_build import Priority
+from genesis.edge import logs
 from genesis.edge.audit_file import AuditFile
 from genesis.edge.errors import EdgeError, SecretRefused
 from genesis.edge.http import HttpClient
@@ -370,7 +371,7 @@ class _Run:
         tokens = self._tokens()
         host = web.host if ":" not in web.host else f"[{web.host}]"
         app = create_app(
-            readers=engine.readers,
+            readers=attrs.evolve(engine.readers, log_lines=logs.recent),
             controls=self._controls(engine, nursery),
             tokens=tokens,
             clock=self.clock,

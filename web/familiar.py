@@ -1,7 +1,11 @@
 """freqtrade's names: what its clients ask first answers here too, from the same readers and by the same controls."""
 
+import contextlib
+from datetime import datetime
 from decimal import Decimal
-from typing import Final
+from typing import Any, Final
+
+import msgspec
 
 from genesis.domain.profit_report import (
     Unit,
@@ -26,6 +30,9 @@ from web.familiar_models import (
     FamiliarLock,
     FamiliarLocks,
     ForceExitBody,
+    LogLine,
+    Logs,
+    LogsQuery,
     MeanDurations,
     Outcome,
     Period,
@@ -295,6 +302,40 @@ def _state(api: Api) -> str:
     if risk is None:
         return "starting"
     return "paused" if risk.paused and risk.state.value == "ACTIVE" else risk.state.value.lower()
+
+
+_LEVELS: Final = {"debug": 10, "info": 20, "warning": 30, "error": 40, "critical": 50}
+_SAID_APART: Final = ("timestamp", "level", "logger", "event")
+
+
+async def logs(api: Api, call: Call) -> Logs:
+    query: LogsQuery = call.query
+    wanted = query.text.lower()
+    lines: list[LogLine] = []
+    for text in reversed(api.readers.log_lines()):
+        row = msgspec.json.decode(text, type=dict[str, Any])
+        if _LEVELS.get(row.get("level", ""), 0) < _LEVELS[query.level] or wanted not in text.lower():
+            continue
+        lines.append(
+            LogLine(
+                at=str(row.get("timestamp", "")),
+                level=str(row.get("level", "")),
+                logger=str(row.get("logger", "")),
+                event=str(row.get("event", "")),
+                values={name: value for name, value in row.items() if name not in _SAID_APART},
+            )
+        )
+        if len(lines) == query.limit:
+            break
+    return Logs(log_count=len(lines), logs=tuple(_familiar_row(line) for line in lines), lines=tuple(lines))
+
+
+def _familiar_row(line: LogLine) -> tuple[str, int, str, str, str]:
+    at_ms = 0
+    with contextlib.suppress(ValueError):
+        at_ms = int(datetime.fromisoformat(line.at).timestamp() * 1000)
+    said = " ".join(f"{name}={value}" for name, value in line.values.items())
+    return line.at[:23].replace("T", " "), at_ms, line.logger, line.level.upper(), f"{line.event} {said}".rstrip()
 
 
 async def sysinfo(api: Api, call: Call) -> SystemInfo:

@@ -1,6 +1,6 @@
 """Answers in the shapes that clients of freqtrade know. Money is a JSON number there, so it is here: for eyes only."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 
@@ -174,6 +174,32 @@ class PeriodsQuery(Strict, frozen=True, kw_only=True):
     """How many units back from now."""
 
     timescale: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 7
+
+
+class LogsQuery(Strict, frozen=True, kw_only=True):
+    """The newest lines of at least `level` with `text` in them, whatever its case."""
+
+    limit: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 50
+    level: Annotated[str, msgspec.Meta(pattern="^(debug|info|warning|error)$")] = "debug"
+    text: Annotated[str, msgspec.Meta(max_length=200)] = ""
+
+
+class LogLine(msgspec.Struct, frozen=True, kw_only=True):
+    """One line: when, how grave, who said it, what happened, and its named values as JSON."""
+
+    at: str
+    level: str
+    logger: str
+    event: str
+    values: dict[str, Any]
+
+
+class Logs(msgspec.Struct, frozen=True, kw_only=True):
+    """`logs` are the same lines as rows: time, Unix milliseconds, logger, LEVEL, text."""
+
+    log_count: int
+    logs: tuple[tuple[str, int, str, str, str], ...]
+    lines: tuple[LogLine, ...]
 
 
 class ForceExitBody(Strict, frozen=True, kw_only=True):

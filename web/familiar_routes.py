@@ -10,6 +10,8 @@ from web.familiar_models import (
     ExitResult,
     FamiliarLocks,
     ForceExitBody,
+    Logs,
+    LogsQuery,
     Periods,
     PeriodsQuery,
     Pong,
@@ -41,6 +43,7 @@ FAMILIAR: Final[tuple[Route, ...]] = (
     _get("weekly", familiar.weekly, Periods, "Profit by week, newest first.", query=PeriodsQuery, statuses=(503,)),
     _get("monthly", familiar.monthly, Periods, "Profit by month, newest first.", query=PeriodsQuery, statuses=(503,)),
     _get("locks", familiar.locks, FamiliarLocks, "Locks against entries."),
+    _get("logs", familiar.logs, Logs, "The newest log lines, newest first.", query=LogsQuery),
     _get("show_config", familiar.show_config, ShownConfig, "The settings in short.", etag=True),
     _get("sysinfo", familiar.sysinfo, SystemInfo, "Processors, memory and load of the machine."),
     Route(

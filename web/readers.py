@@ -105,5 +105,6 @@ class Readers:
     rollout: Callable[[], RolloutStatus | None] = _none
     house: Callable[[], Sequence[HealthFinding]] = _nothing
     bus: Callable[[], BusView | None] = _none
+    log_lines: Callable[[], Sequence[str]] = _nothing
     gauges: Callable[[], Mapping[str, float]] = _empty
     counters: Callable[[], Mapping[str, float]] = _empty

@@ -12,6 +12,7 @@ import logging.handlers
 import os
 import re
 import sys
+from collections import deque
 from collections.abc import Iterable, MutableMapping
 from pathlib import Path
 from typing import Any, Final, TextIO
@@ -30,6 +31,15 @@ DEEPEST: Final = 8
 
 _learners: list["Redactor"] = []
 """The redactor of this process's logging: structlog and logging are process-wide, and so is what they must not tell."""
+
+
+RECENT_LINES: Final = 1000
+_recent: deque[str] = deque(maxlen=RECENT_LINES)
+
+
+def recent() -> tuple[str, ...]:
+    """The newest lines of this process as JSON, oldest first, as masked as those of the file."""
+    return tuple(_recent)
 
 
 def conceal(secret: str) -> None:
@@ -84,6 +94,16 @@ class Redactor:
             key: each if key.startswith("_") or key == "exc_info" else self.named(key, each)
             for key, each in event.items()
         }
+
+
+class _Recent(logging.Handler):
+    """Keeps what was said, for those who look at the page and not at the disk."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            _recent.append(self.format(record))
+        except Exception:
+            self.handleError(record)
 
 
 class _PrivateFile(logging.handlers.RotatingFileHandler):
@@ -174,6 +194,9 @@ def configure(
         shown: logging.Handler = logging.StreamHandler(console)
         shown.setFormatter(_formatter(shared, as_json if console_json else as_text, redactor))
         handlers.append(shown)
+    kept_in_memory = _Recent()
+    kept_in_memory.setFormatter(_formatter(shared, as_json, redactor))
+    handlers.append(kept_in_memory)
     for handler in handlers:
         handler._genesis = True  # type: ignore[attr-defined]
         root.addHandler(handler)

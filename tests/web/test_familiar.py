@@ -178,3 +178,22 @@ async def test_stopentry_pauses_and_forceexit_closes() -> None:
     assert everything.symbol is None
     async with a_trading_web().client(Scope.READ) as client:
         assert (await client.post(f"{V2}/stopentry")).status_code == 403
+
+
+async def test_logs_are_found_by_level_and_text_and_in_both_shapes() -> None:
+    said = (
+        '{"event": "fill", "symbol": "tBTCUSD", "level": "info", "logger": "genesis.diary", '
+        '"timestamp": "2026-11-26T23:15:22.025484Z"}',
+        '{"event": "connection", "status": "down", "level": "warning", "logger": "genesis.diary", '
+        '"timestamp": "2026-11-26T23:15:23.025484Z"}',
+    )
+    async with a_web(readers=some_readers(log_lines=lambda: said)).client(Scope.READ) as client:
+        told = (await client.get(f"{V2}/logs")).json()
+        assert told["log_count"] == 2
+        at, at_ms, *rest = told["logs"][0]
+        assert (at, rest) == ("2026-11-26 23:15:23.025", ["genesis.diary", "WARNING", "connection status=down"])
+        assert at_ms == 1_795_734_923_025
+        assert [line["event"] for line in told["lines"]] == ["connection", "fill"]
+        assert (await client.get(f"{V2}/logs?level=warning")).json()["log_count"] == 1
+        assert (await client.get(f"{V2}/logs?text=TBTC")).json()["lines"][0]["values"] == {"symbol": "tBTCUSD"}
+        assert (await client.get(f"{V2}/logs?level=loud")).status_code == 422

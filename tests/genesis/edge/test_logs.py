@@ -123,3 +123,14 @@ def test_a_full_disk_is_told_once_and_not_for_each_line(tmp_path: Path, capsys: 
     told = capsys.readouterr().err
     assert told.count("takes no more lines") == 1
     assert "Traceback" not in told
+
+
+def test_the_newest_lines_are_kept_in_memory_masked_as_in_the_file() -> None:
+    redactor = logs.configure(console=None)
+    log = structlog.get_logger("test")
+    logs.conceal("a-secret-learnt-late")
+    log.info("said", what="with a-secret-learnt-late inside")
+    newest = json.loads(logs.recent()[-1])
+    assert newest["event"] == "said"
+    assert newest["what"] == f"with {logs.MASK} inside"
+    assert redactor.text("a-secret-learnt-late") == logs.MASK

@@ -44,6 +44,7 @@ export const PAGES = [
   { path: "strategies", title: "Strategies", group: "think", load: () => import("./pages/strategies.js"), icon: "M2.5 13.5v-5h3v5zM6.5 13.5v-9h3v9zM10.5 13.5V7h3v6.5zM1.5 13.5h13" },
   { path: "model", title: "Model", group: "think", load: () => import("./pages/model.js"), icon: "M2 14V2M2 14h12M3.5 12.5c3 0 3-9 9.5-9M5 10.5v.1M8 7v.1M11.5 4.2v.1" },
   { path: "observability", title: "Inside", group: "engine", load: () => import("./pages/observability.js"), icon: "M2 13.5V9m4 4.5v-8m4 8V8m4 5.5v-11" },
+  { path: "logs", title: "Logs", group: "engine", load: () => import("./pages/logs.js"), icon: "M3 2.5h10v11H3zM5.5 5.5h1M8 5.5h2.5M5.5 8h1M8 8h2.5M5.5 10.5h1M8 10.5h2.5" },
   { path: "configuration", title: "Settings", group: "engine", load: () => import("./pages/configuration.js"), icon: "M2 4.5h6m4 0h2M2 11.5h2m4 0h6M10 2.8v3.4M6 9.8v3.4" },
   { path: "actors", title: "Actors", group: "engine", load: () => import("./pages/actors.js"), icon: "M8 2v3M8 5H3.5v3M8 5h4.5v3M2 8h3v3H2zm9 0h3v3h-3zM6.5 8h3v3h-3zM8 5v3" },
   { path: "backtests", title: "Backtests", group: "think", load: () => import("./pages/backtests.js"), icon: "M6 1.5h4M7 1.5v4.5L3 13a1 1 0 0 0 .9 1.5h8.2A1 1 0 0 0 13 13L9 6V1.5M4.8 10h6.4" },
