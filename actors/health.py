@@ -63,4 +63,10 @@ class HealthActor:
         now = TradingState.ACTIVE if status is None else status.state
         if now is wanted or now is TradingState.HALTED:
             return None
-        return SetTradingState(state=wanted, reason=passed.text, actor="health", correlation_id=f"health:{passed.name}")
+        return SetTradingState(
+            state=wanted,
+            reason=passed.text,
+            actor="health",
+            correlation_id=f"health:{passed.name}",
+            only_tighter=True,
+        )

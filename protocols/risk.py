@@ -256,12 +256,17 @@ class RiskStatus(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class SetTradingState(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """Turn the durable latch. `actor` is who asked."""
+    """Turn the durable latch. `actor` is who asked.
+
+    With `only_tighter` it does nothing to a latch that is as careful already: the house asks so, which may not know of
+    a halt that waits before its wish.
+    """
 
     state: TradingState
     reason: str
     actor: str
     correlation_id: str
+    only_tighter: bool = False
 
 
 class SetPaused(msgspec.Struct, frozen=True, kw_only=True, tag=True):

@@ -61,6 +61,8 @@ _REMEMBERED_VERDICTS = 512
 _AHEAD_MS = 3_600_000
 """How far a person's order may move venue time on: in a replay a wall clock is years ahead, and must not."""
 
+_CAREFUL = (TradingState.ACTIVE, TradingState.REDUCING, TradingState.HALTED)
+"""From the least to the most careful."""
 Change = LockAdded | BreakerChanged | EquityMarked
 Switch = SetTradingState | SetPaused | AddLock | RemoveLock | ResetBreaker | ResetPeaks
 
@@ -156,8 +158,15 @@ class RiskMachine:
             return RiskOutputs(verdicts=(self.evaluate(command.intent),), repeated=True)
         if isinstance(command, ManualOrder):
             return self._with_changes(self._manual(command))
+        if isinstance(command, SetTradingState) and command.only_tighter and self._is_careful(command.state):
+            # Not even kept as a record: the journal's last word is the latch.
+            return RiskOutputs()
         self._turn(command)
         return self._with_changes(RiskOutputs(records=(_record(command, self.state.now_ms, command.correlation_id),)))
+
+    def _is_careful(self, wanted: TradingState) -> bool:
+        """Whether trading is as careful as `wanted`, or more."""
+        return _CAREFUL.index(self.state.trading) >= _CAREFUL.index(wanted)
 
     def _turn(self, command: Switch) -> None:
         """Somebody turned a switch."""

@@ -85,6 +85,7 @@ async def test_little_disk_does_what_settings_say(
         await eventually(lambda: bool(world.notices))
         await world.stage.settled()
         assert [wish.state for wish in world.wishes] == ([] if wanted is None else [wanted])
+        assert all(wish.only_tighter for wish in world.wishes)
         assert (world.halt_wanted.value is not None) == (wanted is TradingState.HALTED)
         assert isinstance(world.notices[0], Notice)
         assert world.notices[0].level == "alarm"

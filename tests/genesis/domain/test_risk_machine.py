@@ -227,6 +227,23 @@ def test_resuming_measures_drawdown_from_there() -> None:
     assert made.on_score(a_score(2, "buy")).approved
 
 
+def test_the_house_never_loosens_a_halt_that_it_did_not_know_of() -> None:
+    """Its wish may wait behind a person's halt, or behind a latch that risk reads from the journal."""
+    made = machine()
+    made.on_command(SetTradingState(state=TradingState.HALTED, reason="enough", actor="anna", correlation_id="c"))
+    wish = SetTradingState(
+        state=TradingState.REDUCING, reason="disk", actor="health", correlation_id="h", only_tighter=True
+    )
+    told = made.on_command(wish)
+    assert (made.state.trading, made.state.trading_reason) == (TradingState.HALTED, "enough")
+    assert told.records == ()
+    made.on_command(SetTradingState(state=TradingState.ACTIVE, reason="seen", actor="anna", correlation_id="c"))
+    made.on_command(wish)
+    assert made.status().state is TradingState.REDUCING
+    made.on_command(msgspec.structs.replace(wish, state=TradingState.HALTED))
+    assert made.status().state is TradingState.HALTED
+
+
 def test_the_day_begins_anew_in_the_zone_of_the_settings() -> None:
     stockholm = RiskSettings(max_trades_per_day=1, day_timezone="Europe/Stockholm")
     made = machine(stockholm)
