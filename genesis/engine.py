@@ -85,6 +85,8 @@ for everybody else it took the engine four minutes to give up."""
 TRADING_BACKOFF_CAP_S: Final = 1.0
 """Longer pauses would keep those who look after orders from ever failing ten times in ten seconds."""
 NEVER_GIVES_UP: Final = 1_000_000_000
+RISK_READS_S: Final = 600.0
+"""How long risk may take to begin: some 30 s for a million verdicts, and a slow disk must not keep an engine down."""
 
 
 class Engine:
@@ -202,7 +204,8 @@ class Engine:
                     "trading",
                     self._child("account", self._account, backoff=trading),
                     self._child("order", self._order, backoff=trading, progress_timeout_s=30.0),
-                    self._child("risk", self._risk, backoff=trading),
+                    # Its first life reads what a journal of years says of it.
+                    self._child("risk", self._risk, backoff=trading, start_timeout_s=RISK_READS_S),
                     self._child("signal", self._signal, backoff=trading),
                     self._child("market_cache", self._market_cache, backoff=trading),
                 ),

@@ -124,6 +124,21 @@ def test_records_are_read_by_kind_from_a_place_in_both_directions(store: Store) 
     later = store.read_records(ReadRecords(kinds=("Fill",), after_seq=both[0].seq)).records
     assert [row.record.key for row in later] == ["b", "c"]
     assert store.read_records(ReadRecords(kinds=())).records[0].record.kind == "JournalOpened"
+    twice = store.read_records(ReadRecords(kinds=("Verdict", "Fill", "Verdict"), before_seq=both[3].seq)).records
+    assert twice == both[:3]
+
+
+@pytest.mark.parametrize("newest_first", [False, True])
+def test_a_page_of_several_kinds_sorts_nothing(store: Store, newest_first: bool) -> None:
+    """Else each page of a journal of years would look at all that is left of it."""
+    asked: list[str] = []
+    store._connection.set_trace_callback(asked.append)
+    store.read_records(ReadRecords(kinds=("Fill", "Verdict", "EquityMarked"), newest_first=newest_first, limit=2))
+    store._connection.set_trace_callback(None)
+    (query,) = asked
+    plan = [row[3] for row in store._connection.execute(f"EXPLAIN QUERY PLAN {query}")]
+    assert any("log_kind" in step for step in plan)
+    assert not any("TEMP B-TREE" in step for step in plan)
 
 
 @pytest.mark.parametrize(
