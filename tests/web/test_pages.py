@@ -253,6 +253,10 @@ def test_decisions_are_found_and_explained(running: Running) -> None:
         denial.click()
         expect(page.locator(".trace li.down").first).to_be_visible()
         assert "verdict=denied" in page.url
+        page.get_by_label("Strategy").select_option(index=1)
+        expect(page.get_by_text("Nothing fits")).to_be_visible()
+        assert "strategy=" in page.url
+        page.get_by_role("button", name="Clear").click()
         page.get_by_label("Any id: signal, order, correlation").fill("nobody knows it")
         page.get_by_role("button", name="Search").click()
         expect(page.get_by_text("Nothing fits")).to_be_visible()

@@ -9,7 +9,7 @@ import { idle, numbers, said } from "../tables.js";
 import { useWords } from "../words.js";
 
 export const words = {
-  "Any id: signal, order, correlation": "Valfritt id: signal, order, korrelation", "From": "Från", "To": "Till", "all symbols": "alla symboler", "all codes": "alla koder",
+  "Any id: signal, order, correlation": "Valfritt id: signal, order, korrelation", "From": "Från", "To": "Till", "all symbols": "alla symboler", "all strategies": "alla strategier", "all codes": "alla koder",
   "Clear": "Rensa", "Nothing fits": "Inget passar", "searched": "genomsökta", "settings version": "inställningsversion", "What risk refused": "Vad risk nekade", "What the rules mean": "Vad reglerna betyder",
 };
 
@@ -42,17 +42,18 @@ export function component({ query }) {
   const { status, risk } = useTopics("status", "risk");
   const [typed, setTyped] = useState(query.about || "");
   const codes = useApi(`${UNIFIED}/codes`).data;
+  const running = useApi("/api/v2/strategies").data;
   const tips = Object.fromEntries(((codes && codes.codes) || []).map((one) => [one.code, one.advice]));
   const offset = Number(query.offset) || 0;
   const asked = new URLSearchParams({ verdict: query.verdict || "all", limit: PAGE, offset });
-  for (const name of ["symbol", "code", "about"]) if (query[name]) asked.set(name, query[name]);
+  for (const name of ["symbol", "strategy", "code", "about"]) if (query[name]) asked.set(name, query[name]);
   for (const [name, to] of [["from", "from_ms"], ["to", "to_ms"]]) if (Number.isFinite(toMs(query[name]))) asked.set(to, toMs(query[name]));
   const of = useApi(`${UNIFIED}/decisions?${asked}`, { every: offset ? 0 : LOOK_S });
   const set = (name) => (value) => setQuery({ [name]: value || null, offset: null });
   const seen = risk ? Object.entries(risk.denials_by_code).sort((a, b) => b[1] - a[1]) : [];
   const clear = () => {
     setTyped("");
-    setQuery({ about: null, symbol: null, code: null, verdict: null, from: null, to: null, offset: null });
+    setQuery({ about: null, symbol: null, strategy: null, code: null, verdict: null, from: null, to: null, offset: null });
   };
   const tools = html`<${Segments} label=${tr("Decisions")} value=${query.verdict || "all"} onPick=${(which) => set("verdict")(which === "all" ? null : which)} options=${[["all", tr("All")], ["denied", tr("Denied")], ["approved", tr("approved")]]} />`;
   return html`<div class="grid"><${Card} id="decisions" className="span-9" title=${tr("Decisions")} count=${of.data && of.data.total} tools=${tools}>
@@ -62,6 +63,7 @@ export function component({ query }) {
     }}>
       <${Field} label=${tr("Any id: signal, order, correlation")} value=${typed} onChange=${setTyped} maxlength="200" />
       <${Field} kind="select" label=${tr("Symbol")} value=${query.symbol || ""} onChange=${set("symbol")} options=${[["", tr("all symbols")], ...((status && status.symbols) || []).map((one) => [one, pair(one)])]} />
+      <${Field} kind="select" label=${tr("Strategy")} value=${query.strategy || ""} onChange=${set("strategy")} options=${[["", tr("all strategies")], ...((running && running.running) || []).map((one) => [one.strategy, one.strategy])]} />
       <${Field} kind="select" label=${tr("Code")} value=${query.code || ""} onChange=${set("code")} options=${[["", tr("all codes")], ...Object.keys(tips).sort().map((one) => [one, one.replaceAll("_", " ")])]} />
       <${Field} kind="datetime-local" label="${tr("From")} (UTC)" value=${query.from || ""} onChange=${set("from")} />
       <${Field} kind="datetime-local" label="${tr("To")} (UTC)" value=${query.to || ""} onChange=${set("to")} />
