@@ -42,7 +42,11 @@ class Child:
     def ask(self, question: bytes, *, within_s: float) -> bytes:
         """The answer to one frame. Raises ChildError; the child is then gone."""
         with self._lock:
-            process = self._process or self._start()
+            try:
+                process = self._process or self._start()
+            except OSError as error:
+                # No memory, no more processes or files: what asks must know it for the child's trouble, not its own.
+                raise ChildGone(f"a process must start, did not: {error.strerror}") from None
             until = time.monotonic() + within_s
             try:
                 assert process.stdin is not None
