@@ -198,8 +198,6 @@ class Engine:
             children=(
                 self._child("journal", lambda: JournalActor(store=self.store), backoff=JOURNAL_BACKOFF),
                 self._child("config", self._config),
-                self._child("rollout", self._rollout),
-                *(() if self._bus is None else (self._child("config_bus", self._config_bus),)),
                 self._branch(
                     "trading",
                     self._child("account", self._account, backoff=trading),
@@ -217,6 +215,11 @@ class Engine:
                     self._child("watchdog", self._watchdog),
                     self._child("pool", self._pool),
                     self._child("protection", self._protection),
+                ),
+                self._aside(
+                    "helpers",
+                    self._child("rollout", self._rollout),
+                    *(() if self._bus is None else (self._child("config_bus", self._config_bus),)),
                     self._child("regime", self._regime),
                     *(() if self._user_strategies is None else (self._child("strategies", self._strategies),)),
                     *(() if self._model_desk is None else (self._child("scheduler", self._model_desk.scheduler),)),

@@ -14,7 +14,7 @@ DEATHS = 40
 USUAL = Restarts(backoff=Backoff(base_s=0.001, factor=1.0, cap_s=0.001))
 
 
-@pytest.mark.parametrize("path", ["messages/notifier", "screens/web"])
+@pytest.mark.parametrize("path", ["messages/notifier", "screens/web", "helpers/regime", "helpers/rollout"])
 async def test_screens_and_messages_may_die_without_end_and_trading_goes_on(tmp_path: Path, path: str) -> None:
     """Any other branch would have given up after ten deaths in ten seconds, and the engine with it."""
     async with house(tmp_path, recording=piece_of(minutes=30), layer=lively_layer(), restarts=USUAL) as here:

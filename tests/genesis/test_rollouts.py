@@ -105,7 +105,7 @@ async def test_a_rollout_goes_on_over_a_restart_with_the_same_figures(tmp_path: 
                 await cell.changed(cell.version)
         await trio.sleep(0.6)
         before = cell.value
-        here.engine.supervisor.kill("engine/rollout", reason="test")
+        here.engine.supervisor.kill("engine/helpers/rollout", reason="test")
         with trio.fail_after(10):
             await cell.changed(cell.version)
         after = cell.value

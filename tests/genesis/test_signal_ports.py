@@ -27,7 +27,7 @@ async def test_regimes_and_signal_history_of_a_running_engine(tmp_path: Path) ->
         assert [(view.symbol, view.timeframe) for view in views] == [("tBTCUSD", "1m"), ("tETHUSD", "1m")]
         assert all(view.regime is not RegimeName.UNKNOWN for view in views), "history warms them up"
         # An actor that is killed says the same again.
-        path = "venue/regime"
+        path = "helpers/regime"
         assert here.engine.supervisor.kill(path, reason="test")
         version = here.engine.cells.regimes.version
         await here.engine.cells.regimes.changed(version)
