@@ -62,10 +62,11 @@ def write_hunt(path: Path, caught: list[Caught], *, clean: Totals | None, hours:
         for one in caught
     ]
     number = sum(bool(one.rule) for one in caught)
-    again = ""
+    untried = len(MUTANTS) - len(caught)
+    again = f" {untried} more are defined and were not tried in this run." if untried else ""
     if clean is not None:
         broken = clean.violations or "no rule"
-        again = f" The same {clean.seeds} worlds without a defect break {broken}."
+        again += f" The same {clean.seeds} worlds without a defect break {broken}."
     text = (
         f"{number} of {len(caught)} are caught, in worlds of {hours:g} virtual hours with {faults_an_hour:g} faults an"
         f" hour, each by the first world that breaks a rule.{again}\n\n"

@@ -53,6 +53,7 @@ class InsideRules:
         self.pairs_asked: list[int] = []
         self.pairs_possible = {FIRST_PAIR}
         self.web_wishes: dict[str, bool] = {}
+        self.web_taken: dict[str, EngineHost] = {}
         self.switches: Counter[str] = Counter()
         self.latch: tuple[str, float] = ("ACTIVE", 0.0)
         self._crashed: dict[tuple[EngineHost, str], deque[float]] = {}
@@ -317,11 +318,17 @@ class InsideRules:
                 "A1", once, f"'{command.reason}' is in the journal {self.switches[command.reason]} times"
             )
 
-    def web_answered(self, reason: str, status: int) -> None:
+    def web_answered(self, host: EngineHost, reason: str, status: int) -> None:
         if status in (200, 202):
-            text = f"'{reason}' was answered and is not in the journal"
-            self.witness.check("A1", self.switches[reason] == 1, text)
+            self.web_taken[reason] = host
             self.witness.reached("a person halted trading over the web")
+
+    def web_wishes_at_the_end(self, host: EngineHost) -> None:
+        """What was taken may have waited for an actor that hung; in the same life it is done at last."""
+        for reason, taken_by in self.web_taken.items():
+            if taken_by is host:
+                text = f"'{reason}' was taken and is not in the journal"
+                self.witness.check("A1", self.switches[reason] == 1, text)
 
     # --- counters -------------------------------------------------------------------------------------------------
 

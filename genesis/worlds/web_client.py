@@ -90,7 +90,7 @@ async def boss_halts(host: EngineHost, world: "World", reason: str) -> None:
         answer = await _ask(request)
         if answer is not None and host.process.alive:
             world.witness.check("A2", answer in (200, 202, 429, 503), f"the boss must be answered 200, was {answer}")
-            world.inside.web_answered(word, answer)
+            world.inside.web_answered(host, word, answer)
         await trio.sleep(30)
 
 

@@ -281,6 +281,7 @@ class World:
             if host is not None and host.engine is not None and host.process.alive:
                 check_machinery(host, self.witness, tasks_at_start=tasks, sockets_at_start=0)
                 self.inside.settings_at_the_end(host)
+                self.inside.web_wishes_at_the_end(host)
                 self.inside.counters_at_the_end(host)
                 host.stop()
                 await host.over.wait()
