@@ -416,6 +416,8 @@ class OrderProtector(OrderFlattener):
     # --- who waits for coins ----------------------------------------------------------------------------------------
 
     def _send(self, row: OrderRow) -> bool:
+        if not self._keeps_to_its_own(row):
+            return True
         wanted = row.cancel_reason is None and (not row.opens_risk or self._refusal(row) is None)
         if wanted and (self._clears_its_way(row) or self._waits(row)):
             if not row.held_back:
@@ -466,6 +468,30 @@ class OrderProtector(OrderFlattener):
                 if sum(covered_now, ZERO) > sizes.get(bracket.lot, ZERO):
                     return True
         return False
+
+    def _keeps_to_its_own(self, row: OrderRow) -> bool:
+        """An exit sells no more than its strategy's lots and what is nobody's lot; False when that is nothing.
+
+        Risk may have approved it while the strategy's stop was filled. The coins of other lots would be there for it.
+        """
+        intent = row.intent
+        book = (intent.symbol, intent.margin)
+        if intent.purpose is not Purpose.EXIT or intent.margin or intent.side is not Side.SELL:
+            return True
+        shares = self._shares(book)
+        if row.cancel_reason is not None or all(lot.strategy == intent.strategy for lot in shares.lots):
+            return True
+        earlier = [
+            other.leaves
+            for other in self._reducing(book)
+            if other.cid < row.cid and other.intent.purpose is Purpose.EXIT and other.intent.strategy == intent.strategy
+        ]
+        quantity = floor_amount(_owned(shares, intent.strategy) + shares.rest - sum(earlier, ZERO))
+        if quantity <= ZERO:
+            self._end(row, E.WITHDRAWN, "not sent: nothing is left of its position")
+            return False
+        self._resize_intent(row, min(quantity, row.quantity))
+        return True
 
     def _fit_to_what_is_held(self, row: OrderRow) -> bool:
         """An exit that waited sells no more than what its stop left over; False when that is nothing."""

@@ -108,6 +108,32 @@ def test_an_exit_whose_stop_was_faster_does_not_sell_what_the_other_strategy_hol
     assert stops(bench) == {"slow": (D(2), D(80))}
 
 
+def test_an_exit_that_comes_after_its_stop_has_traded_does_not_sell_what_the_other_strategy_holds(bench: Bench) -> None:
+    """Risk approved it while the stop was filled: it did not know yet."""
+    _, fast = position(bench, "1", strategy="fast", bracket=AT_90)
+    position(bench, "2", strategy="slow", bracket=AT_80)
+    assert fast is not None
+    bench.hear(bench.row(fast, "oc", status="EXECUTED @ 90(-1)", remaining="0"))
+    bench.fill(fast, "1", "90")
+    assert sent(bench.admit(strategy="fast", side=Side.SELL, purpose=Purpose.EXIT, bracket=None)) == []
+    assert bench.machine.by_intent(f"i{bench.machine.last_cid}").state is OrderState.REJECTED
+    assert stops(bench) == {"slow": (D(2), D(80))}
+
+
+def test_an_exit_that_comes_after_part_of_its_stop_sells_the_rest(bench: Bench) -> None:
+    _, fast = position(bench, "3", strategy="fast", bracket=AT_90)
+    position(bench, "2", strategy="slow", bracket=AT_80)
+    assert fast is not None
+    bench.hear(bench.row(fast, "ou", status="PARTIALLY FILLED @ 90(-1)", remaining="2"))
+    bench.fill(fast, "1", "90")
+    (cancel,) = sent(bench.admit(strategy="fast", side=Side.SELL, purpose=Purpose.EXIT, bracket=None, quantity=D(3)))
+    assert isinstance(cancel, CancelOrder)
+    assert cancel.cid == fast
+    (sell,) = sent(bench.end(cancel.cid, remaining="2"))
+    assert sell.amount == D(-2)
+    assert stops(bench) == {"slow": (D(2), D(80))}
+
+
 def test_a_stop_that_trades_closes_its_own_lot_only(bench: Bench) -> None:
     _, first = position(bench, "1", **by_hand("a", AT_90))
     position(bench, "1", **by_hand("b", AT_80))
