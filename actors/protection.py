@@ -22,6 +22,7 @@ from protocols.health import Notice
 from protocols.orders import OrderWish, Protect
 from protocols.settings import Settings
 from protocols.trading import OrdersView, ProtectionStatus
+from protocols.units import ZERO
 
 LOOK_S: Final = 0.1
 
@@ -77,19 +78,23 @@ class ProtectionActor:
         )
 
     def _act(self, ctx: Context, looked: Looked, wishes: Outlet[OrderWish], notices: Outlet[Any] | None) -> None:
-        books = [(view.symbol, view.margin) for view in self.orders.value.protection if view.held]
+        account = self.account.value
+        nets = {} if account is None else {each.symbol: each.quantity for each in account.state.positions}
+        books = [(view.symbol, view.margin, view.held) for view in self.orders.value.protection if view.held]
         texts = [("warning", "protection_repair", repair.reason) for repair in looked.repairs]
         asked = [
-            (repair, margin)
+            # Coins and a margin position of one symbol are protected apart. The price is one for what is held in all:
+            # a stop there would close at once what is held the other way.
+            (repair, margin, repair.stop_price if held * nets.get(repair.symbol, ZERO) > 0 else None)
             for repair in looked.repairs
-            # Coins and a margin position of one symbol are protected apart.
-            for margin in [margin for symbol, margin in books if symbol == repair.symbol] or [False]
+            for margin, held in [(margin, held) for symbol, margin, held in books if symbol == repair.symbol]
+            or [(False, nets.get(repair.symbol, ZERO))]
         ]
-        for repair, margin in asked:
+        for repair, margin, stop_price in asked:
             wish = Protect(
                 symbol=repair.symbol,
                 margin=margin,
-                stop_price=repair.stop_price,
+                stop_price=stop_price,
                 reason=repair.reason,
                 correlation_id=f"protect:{repair.symbol}:{self.watch.repairs_total}",
             )
