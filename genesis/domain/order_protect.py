@@ -470,24 +470,30 @@ class OrderProtector(OrderFlattener):
         return False
 
     def _keeps_to_its_own(self, row: OrderRow) -> bool:
-        """An exit sells no more than its strategy's lots and what is nobody's lot; False when that is nothing.
+        """An exit sells no more than its strategy's lots and what is nobody's lot, and nothing that an earlier exit is
+        selling, in doubt or not; False when that leaves nothing.
 
-        Risk may have approved it while the strategy's stop was filled. The coins of other lots would be there for it.
+        Risk may have approved it while the strategy's stop was filled, or when the first of several orders that an exit
+        was cut into had ended. The wallet would often have the coins: other lots, or what a person keeps there.
         """
         intent = row.intent
-        book = (intent.symbol, intent.margin)
         if intent.purpose is not Purpose.EXIT or intent.margin or intent.side is not Side.SELL:
             return True
-        shares = self._shares(book)
-        if row.cancel_reason is not None or all(lot.strategy == intent.strategy for lot in shares.lots):
+        if row.cancel_reason is not None:
             return True
+        book = (intent.symbol, intent.margin)
+        shares = self._shares(book)
+        owned = _owned(shares, intent.strategy) + shares.rest if self.fills.held.get(book, ZERO) > 0 else ZERO
         earlier = [
             other.leaves
-            for other in self._reducing(book)
-            if other.cid < row.cid and other.intent.purpose is Purpose.EXIT and other.intent.strategy == intent.strategy
+            for other in self._open.values()
+            if other.cid < row.cid
+            and other.intent.purpose is Purpose.EXIT
+            and other.intent.strategy == intent.strategy
+            and (other.intent.symbol, other.intent.margin) == book
         ]
-        quantity = floor_amount(_owned(shares, intent.strategy) + shares.rest - sum(earlier, ZERO))
-        if quantity <= ZERO:
+        quantity = floor_amount(max(owned - sum(earlier, ZERO), ZERO))
+        if quantity == ZERO:
             self._end(row, E.WITHDRAWN, "not sent: nothing is left of its position")
             return False
         self._resize_intent(row, min(quantity, row.quantity))

@@ -134,6 +134,33 @@ def test_an_exit_that_comes_after_part_of_its_stop_sells_the_rest(bench: Bench) 
     assert stops(bench) == {"slow": (D(2), D(80))}
 
 
+def test_an_exit_that_comes_after_its_stop_has_traded_sells_none_of_the_persons_own_coins(bench: Bench) -> None:
+    """The venue would take it: the wallet may hold more than we ever bought."""
+    _, stop = position(bench, "1", strategy="fast", bracket=AT_90)
+    assert stop is not None
+    bench.hear(bench.row(stop, "oc", status="EXECUTED @ 90(-1)", remaining="0"))
+    bench.fill(stop, "1", "90")
+    assert sent(bench.admit(strategy="fast", side=Side.SELL, purpose=Purpose.EXIT, bracket=None)) == []
+    assert bench.machine.by_intent(f"i{bench.machine.last_cid}").state is OrderState.REJECTED
+
+
+def test_an_exit_sells_nothing_that_an_earlier_one_is_selling(bench: Bench) -> None:
+    """Of a large exit that left as two orders the first may end while the second is in doubt: risk then asks again."""
+    bench.machine.pairs = {BTC: SMALL}
+    position(bench, "2", strategy="fast", bracket=None)
+    position(bench, "2", strategy="fast", bracket=None)
+    one, two = sent(bench.admit(strategy="fast", side=Side.SELL, purpose=Purpose.EXIT, bracket=None, quantity=D(4)))
+    bench.accept(one.cid)
+    bench.hear(bench.row(one.cid, "oc", status="EXECUTED @ 100(-2)", remaining="0"))
+    bench.fill(one.cid, "2")
+    again = {"strategy": "fast", "side": Side.SELL, "purpose": Purpose.EXIT, "bracket": None}
+    assert sent(bench.admit(**again, quantity=D(2))) == []
+    bench.accept(two.cid)
+    bench.end(two.cid, remaining="2")
+    (sell,) = sent(bench.admit(**again, quantity=D(2)))
+    assert sell.amount == D(-2)
+
+
 def test_a_stop_that_trades_closes_its_own_lot_only(bench: Bench) -> None:
     _, first = position(bench, "1", **by_hand("a", AT_90))
     position(bench, "1", **by_hand("b", AT_80))
