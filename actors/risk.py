@@ -22,6 +22,7 @@ from genesis.domain.heard import (
     NOTHING,
     RiskHeard,
     RiskInput,
+    news_in,
     pairs_record,
     risk_heard_record,
     settings_record,
@@ -99,8 +100,12 @@ class RiskActor:
             memory.look(machine)
             outcomes: list[tuple[Envelope, RiskOutputs]] = []
             records: list[Record] = []
+            inputs: list[RiskInput] = []
             for envelope in batch:
-                outputs = _judge(machine, envelope.message)
+                message = envelope.message
+                if not isinstance(message, EvaluateOrder):
+                    inputs.append(news_in(message, machine.state) if isinstance(message, AccountState) else message)
+                outputs = _judge(machine, message)
                 outcomes.append((envelope, outputs))
                 records += outputs.records
             released: tuple[str, ...] = ()
@@ -109,7 +114,6 @@ class RiskActor:
                 released = tuple(order.intent.intent_id for order in known if order.state in TERMINAL_STATES)
                 machine.release_ended(released)
                 machine.endings_missed = False
-            inputs = [envelope.message for envelope in batch if not isinstance(envelope.message, EvaluateOrder)]
             await journal.ask(memory.commit(machine, inputs, records, released=released))
             for envelope, outputs in outcomes:
                 for approved in outputs.approved:

@@ -12,6 +12,7 @@ from typing import Final
 import msgspec
 
 from genesis.domain.pairs import PairSpec, PairSpecs
+from genesis.domain.risk_state import RiskState
 from protocols.journal import Record
 from protocols.market import CandleClosed
 from protocols.risk import (
@@ -114,6 +115,21 @@ def signal_heard_record(
     raw = None if states is None else {name: msgspec.Raw(payload) for name, payload in states.items()}
     heard = SignalHeard(settings=settings, states=raw, candles=tuple(candles))
     return _heard(SIGNAL_HEARD_KIND, heard, at_ms)
+
+
+def news_in(account: AccountState, state: RiskState) -> AccountState:
+    """What is news in it for risk as `state` is: the endings of orders that it still counts on, and new results.
+
+    Every account state tells the newest hundred of each again, thirty kilobytes that a journal need not keep: what risk
+    knows already changes nothing.
+    """
+    ours = state.reservations
+    return msgspec.structs.replace(
+        account,
+        closed_intents=tuple(intent_id for intent_id in account.closed_intents if intent_id in ours),
+        endings=tuple(each for each in account.endings if each.intent_id in ours),
+        results=tuple(each for each in account.results if each.number > state.trades_seen),
+    )
 
 
 def risk_heard_record(heard: RiskHeard, at_ms: int) -> Record:

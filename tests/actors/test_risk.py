@@ -13,6 +13,7 @@ from actors.risk import RiskActor
 from genesis.core.channel import Channel, Overflow
 from genesis.core.latest import Latest
 from genesis.domain.decision_log import decision_line, record_lines, signal_record
+from genesis.domain.heard import read_risk_heard
 from genesis.domain.pairs import PairSpecs, pair_specs
 from genesis.domain.risk_machine import RiskMachine
 from genesis.domain.risk_state import RiskState
@@ -23,16 +24,18 @@ from protocols.risk import (
     AccountState,
     DenialCode,
     ManualOrder,
+    OrderResult,
     RiskCommand,
     RiskStatus,
     SetTradingState,
+    TradeResult,
     TradingState,
     Verdict,
 )
 from protocols.settings import Settings
 from protocols.units import Side, Symbol
 from tests.actors.deciding_stage import Listener, MemoryDisk, Stage, journal_channel, on_stage
-from tests.genesis.domain.risk_world import BTC, a_score, an_account, crossing_scores
+from tests.genesis.domain.risk_world import BTC, START_MS, a_score, an_account, crossing_scores
 
 SETTINGS = Settings()
 PAIRS = pair_specs(SETTINGS.market.symbols)
@@ -134,6 +137,38 @@ async def test_kills_at_any_moment_double_no_approval_and_change_no_verdict(seed
         assert list(by_id.values()) == expected_approved
         assert all(by_id[approved.intent.intent_id] == approved for approved in world.listener.heard)
         assert record_lines(stage.disk.records) == [decision_line(verdict) for verdict in expected_verdicts]
+
+
+async def test_an_account_state_is_kept_without_what_risk_knows_already() -> None:
+    """Each tells the newest hundred endings and results again: a journal of years would be made of them."""
+    world = World()
+    result = TradeResult(
+        number=1, symbol=BTC, strategy="s", pnl=Decimal(1), fraction=Decimal(0), exit_ms=START_MS + 60_000
+    )
+    account = msgspec.structs.replace(
+        an_account(closed=("a stranger's",)),
+        results=(result,),
+        trades_count=1,
+        endings=(
+            OrderResult(
+                intent_id="a stranger's",
+                refused=False,
+                filled_quantity=Decimal(1),
+                average_price=Decimal(1),
+                ended_ms=START_MS,
+            ),
+        ),
+    )
+    async with world.run() as stage:
+        world.accounts.put_nowait(account)
+        await stage.settled()
+        world.accounts.put_nowait(msgspec.structs.replace(account, version=account.version + 1))
+        await stage.settled()
+        heard = [read_risk_heard(each.payload) for each in stage.disk.records if each.kind == "RiskHeard"]
+    first, second = [each for batch in heard for each in batch.inputs if isinstance(each, AccountState)]
+    assert (first.closed_intents, first.endings, first.results) == ((), (), (result,))
+    assert (second.closed_intents, second.endings, second.results) == ((), (), ())
+    assert first.trades_count == 1
 
 
 async def test_a_halt_outlives_the_process_and_its_reason_is_told() -> None:
