@@ -96,6 +96,8 @@ SAME_ASKING_S: Final = 0.5
 
 READY_LOOK_S: Final = 0.005
 
+DOUBT_ENDS_WITHIN_S: Final = 30.0
+
 GIL_TURN_S: Final = 0.0002
 """How long a busy loop keeps the interpreter from a thread that wants it. The journal's thread asks for it several
 times in one commit, and an order waits for that commit: with Python's 5 ms a busy market costs it 3 ms and more."""
@@ -544,6 +546,10 @@ class _Run:
         self.session.finished(self.recording_name)
         log.info("recording_ended", recording=self.recording_name)
         if self.options.unpaced:
+            # The market is over and time is not: what a crash left in doubt is proven by the venue's history soon.
+            with trio.move_on_after(DOUBT_ENDS_WITHIN_S):
+                while (orders := engine.cells.orders).value.unknown:
+                    await orders.changed(orders.version)
             self._stop("the recording has ended")
         else:
             self._say("the recording has ended; the page stays until Ctrl-C")

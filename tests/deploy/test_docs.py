@@ -21,7 +21,7 @@ def commands(text: str) -> list[str]:
     """Every line that begins with `genesis`, without its comment, of fenced blocks and of code within sentences."""
     found = []
     for block in FENCE.findall(text):
-        for line in block.splitlines():
+        for line in block.replace("\\\n", " ").splitlines():
             # Several commands may stand side by side in a block of names.
             found += [part for part in re.split(r"\s{2,}", line.split(" #")[0].strip()) if part.startswith("genesis ")]
     return found + INLINE.findall(text)
