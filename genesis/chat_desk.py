@@ -13,9 +13,10 @@ import attrs
 import structlog
 
 from genesis.core.clock import Clock
+from genesis.domain.profit_report import Unit, by_period, by_symbol, exit_reasons
 from protocols.orders import TERMINAL_STATES, CancelIntent, Flatten, OrderView
 from protocols.risk import Lock, RemoveLock, RiskCommand, SetPaused, SetTradingState, TradingState
-from protocols.units import Symbol, plain
+from protocols.units import ZERO, Symbol, plain
 from web.controls import Busy, ControlError, Controls
 from web.readers import Readers
 
@@ -115,6 +116,45 @@ class ChatDesk:
                 + (f", Sharpe {made.sharpe:.2f}" if made.sharpe is not None else ""),
             )
         )
+
+    def _by(self, words: list[str], unit: Unit) -> str:
+        account = self.readers.account()
+        count = int(words[0]) if words and words[0].isdecimal() and 0 < int(words[0]) <= 60 else 7
+        start = ZERO if account is None else account.equity - account.unrealized_pnl - account.realized_pnl
+        rows = by_period(
+            self.readers.closed_trades(),
+            unit=unit,
+            count=count,
+            now_ms=self.readers.status().venue_ms or self.clock.wall_ms(),
+            start_equity=start,
+        )
+        return "\n".join(
+            f"{row.first_day}: {_signed(row.profit)} ({row.ratio:+.2%}), {row.trades} trades" for row in rows
+        )
+
+    async def daily(self, words: list[str]) -> str:
+        return self._by(words, Unit.DAY)
+
+    async def weekly(self, words: list[str]) -> str:
+        return self._by(words, Unit.WEEK)
+
+    async def monthly(self, words: list[str]) -> str:
+        return self._by(words, Unit.MONTH)
+
+    async def performance(self, _: list[str]) -> str:
+        rows = by_symbol(self.readers.closed_trades())
+        return (
+            "\n".join(f"{row.symbol}: {_signed(row.profit)}, {row.trades} trades" for row in rows)
+            or "no trade has ended"
+        )
+
+    async def exits(self, _: list[str]) -> str:
+        told = exit_reasons(self.readers.closed_trades())
+        rows = [f"{name}: {one.wins} won, {one.losses} lost, {one.draws} even" for name, one in sorted(told.items())]
+        return "\n".join(rows) or "no trade has ended"
+
+    async def whitelist(self, _: list[str]) -> str:
+        return ", ".join(self.readers.settings().market.symbols)
 
     async def balance(self, _: list[str]) -> str:
         account = self.readers.account()
@@ -280,7 +320,12 @@ _COMMANDS: Final[dict[str, tuple[_Command, str]]] = {
     "/order": (ChatDesk.orders, ""),
     "/trades": (ChatDesk.trades, "[n] the newest fills"),
     "/profit": (ChatDesk.profit, "what was made and lost"),
-    "/performance": (ChatDesk.profit, ""),
+    "/performance": (ChatDesk.performance, "profit by symbol"),
+    "/daily": (ChatDesk.daily, "[n] profit by day"),
+    "/weekly": (ChatDesk.weekly, "[n] profit by week"),
+    "/monthly": (ChatDesk.monthly, "[n] profit by month"),
+    "/exits": (ChatDesk.exits, "how trades ended"),
+    "/whitelist": (ChatDesk.whitelist, "symbols that are traded"),
     "/stats": (ChatDesk.profit, ""),
     "/balance": (ChatDesk.balance, "wallets"),
     "/risk": (ChatDesk.risk, "state, limits used, breakers"),

@@ -44,7 +44,22 @@ async def test_questions_are_answered_from_what_the_engine_knows(tmp_path: Path)
         assert "every position has its stop" in await desk.answer("/health")
         assert "equity" in await desk.answer("/profit")
         assert "stop" in await desk.answer("/orders")
-        for asked in ("/balance", "/risk", "/locks", "/count", "/logs", "/show_config", "/version", "/help"):
+        assert (await desk.answer("/daily 3")).count("\n") == 2
+        assert "trades" in await desk.answer("/weekly")
+        assert "tBTCUSD" in await desk.answer("/whitelist")
+        assert "tBTCUSD" in await desk.answer("/performance")
+        assert "won" in await desk.answer("/exits")
+        for asked in (
+            "/monthly",
+            "/balance",
+            "/risk",
+            "/locks",
+            "/count",
+            "/logs",
+            "/show_config",
+            "/version",
+            "/help",
+        ):
             assert await desk.answer(asked)
 
 
