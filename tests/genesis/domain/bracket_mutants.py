@@ -54,8 +54,9 @@ def a_sale_takes_from_the_oldest(patch: Patch) -> None:
 
 
 def an_exit_does_not_hear_of_its_stop(patch: Patch) -> None:
-    """An exit whose stop was faster sells what another strategy holds."""
+    """An exit whose stop was faster sells what another strategy holds: neither the stop's fill nor the send looks."""
     patch.setattr(OrderMachine, "_shrink_exit", lambda machine, row, before, after: None)
+    patch.setattr(OrderMachine, "_keeps_to_its_own", lambda machine, row: True)
 
 
 def brackets_are_not_kept(patch: Patch) -> None:
