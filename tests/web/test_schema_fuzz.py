@@ -83,6 +83,7 @@ def _one_operation(
     one()
 
 
+@pytest.mark.timeout(600)
 def test_no_request_that_a_machine_makes_up_is_answered_with_a_mistake(tmp_path: Path) -> None:
     with a_run(tmp_path) as base:
         secret = json.loads((tmp_path / "secrets" / "web.json").read_text())["bootstrap_secret"]

@@ -237,6 +237,7 @@ def cluster() -> Iterator[tuple[str, list[subprocess.Popen[bytes]]]]:
             process.communicate()
 
 
+@pytest.mark.timeout(400)
 def test_a_cluster_of_two_workers_loses_nothing_when_one_is_killed(
     here: list[Any], cluster: tuple[str, list[subprocess.Popen[bytes]]], tmp_path: Path
 ) -> None:
