@@ -61,9 +61,11 @@ state in memory instead of registers across bars, and reading rows of six column
 **Mailboxes** cost what a trio memory channel costs, with lease, ack and fencing. The absolute goals were set on a
 machine that was less busy.
 
-**Tick to order** is far from its goal and not profiled yet. Each actor on the way waits for its own commit, so one
-decision waits for the journal's thread several times, with a disk for as many syncs: commits that one decision could
-share are the first thing to look at. A histogram of each stage is not there yet.
+**Tick to order** without durability is about 2 ms on a quiet machine, seven times its goal: the verdict with its
+facts 0.3 ms, the order machine 0.14, the private socket with the exchange's reading of it 0.35, four hops and the
+commits' own work the rest. Half of what was there before was the interpreter: a busy loop kept it for 5 ms from the
+journal's thread, which asks for it several times in a commit (`GIL_TURN_S` in `genesis/running.py`). The running
+engine tells each stage as `genesis_decision_seconds`.
 
 ## What did not help
 
