@@ -14,7 +14,7 @@ help:
 	@echo "make test         run all tests (ARGS='-k venue' passes options on)"
 	@echo "make check        format, lint, types, layers"
 	@echo "make format       put files into the agreed format"
-	@echo "make bench        full measurements; bench-quick: the short ones"
+	@echo "make bench        full measurements beside peers (20 minutes); bench-quick: the short ones, without peers"
 	@echo "make chaos        simulated worlds on every core (SEEDS=20000 for a night) and KILLS deaths of the order machine,"
 	@echo "                  figures into docs/reliability.md"
 	@echo "make mutants      deliberate defects, each until a world catches it, into docs/mutants.md"
@@ -86,6 +86,10 @@ lock: $(INSTALLED)
 		--no-emit-index-url --quiet --custom-compile-command "make lock" --output-file requirements-clients.lock
 	$(BIN)/uv pip compile requirements-feed.in --universal --python-version 3.11 --generate-hashes \
 		--no-emit-index-url --quiet --custom-compile-command "make lock" --output-file requirements-feed.lock
+	@for peer in tools/bench/peers/*.in; do \
+		$(BIN)/uv pip compile $$peer --universal --python-version 3.11 --generate-hashes --no-emit-index-url --quiet \
+			--custom-compile-command "make lock" --output-file $${peer%.in}.lock || exit 1; \
+	done
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .async_cache .hypothesis dist

@@ -10,6 +10,12 @@ GATHERED_IN: Final = "BENCH_FIGURES"
 """Names the file to which a measurement adds its figures, when a run gathers them.
 
 What begins with GENESIS_ the engine would read as a setting."""
+QUICK: Final = "BENCH_QUICK"
+"""Set in a run that is to be over soon: fewer repetitions, and no peers."""
+
+
+def is_quick() -> bool:
+    return QUICK in os.environ
 
 
 class Figure(msgspec.Struct, frozen=True, kw_only=True):

@@ -38,12 +38,13 @@ from protocols.settings import Settings
 from tools import clients_env
 from tools.bench._feed_server import LAST_ID, SYMBOL
 from tools.bench._figures import tell
+from tools.bench._peers import python_of, told_by
 
 MESSAGES: Final = 200_000
 SLOW_MESSAGES: Final = 60_000
 RATE: Final = 20_000
 PEERS: Final = {"bitfinex-api-py": "feed_bitfinex_api_py.py", "ccxt.pro": "feed_ccxt_pro.py"}
-FOLDER: Final = Path(__file__).resolve().parent
+ROOT: Final = Path(__file__).resolve().parents[2]
 SHARE: Final[tuple[Subscription, ...]] = (
     ticker(SYMBOL),
     trades(SYMBOL),
@@ -56,7 +57,7 @@ SHARE: Final[tuple[Subscription, ...]] = (
 def server(messages: int, rate: int = 0) -> Iterator[str]:
     """Its port."""
     command = (sys.executable, "-m", "tools.bench._feed_server", str(messages), str(rate))
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=FOLDER.parent.parent) as process:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
         try:
             assert process.stdout is not None
             yield process.stdout.readline().strip()
@@ -157,16 +158,6 @@ async def actors(port: str, messages: int) -> tuple[float, float]:
     return cpu / messages, cpu / wall
 
 
-def peer(script: str, port: str, messages: int) -> float | None:
-    """Its microseconds, or None when it fails."""
-    command = (str(clients_env.TRADERS.python), str(FOLDER / "peers" / script), port, str(messages))
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
-    if ended.returncode:
-        print(f"{script} failed: {ended.stderr.strip().splitlines()[-1:]}", file=sys.stderr)
-        return None
-    return float(ended.stdout.split()[-1])
-
-
 def main() -> int:
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 3
     for _ in range(rounds):
@@ -180,12 +171,13 @@ def main() -> int:
         with server(SLOW_MESSAGES, RATE) as port:
             _, share = trio.run(actors, port, SLOW_MESSAGES)
         tell(f"feed, at {RATE:,} messages/s", share * 100, "% of a core")
-        if clients_env.TRADERS.is_current():
-            for name, script in PEERS.items():
-                with server(SLOW_MESSAGES) as port:
-                    theirs = peer(script, port, SLOW_MESSAGES)
-                if theirs is not None:
-                    tell(f"feed, {name}", theirs, "us CPU/message", beside=alone, beside_name="genesis, to caches")
+        for name, script in PEERS.items():
+            if python_of(clients_env.TRADERS) is None:
+                continue
+            with server(SLOW_MESSAGES) as port:
+                theirs = told_by(clients_env.TRADERS, script, port, SLOW_MESSAGES)
+            if theirs is not None:
+                tell(f"feed, {name}", theirs, "us CPU/message", beside=alone, beside_name="genesis, to caches")
     return 0
 
 
