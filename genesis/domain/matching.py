@@ -101,7 +101,12 @@ VENUE_TIERS: Final = tuple(
         ("30000000", "0", "0.001"),
     )
 )
-"""Bitfinex' schedule of fees for trading currencies, which changes from time to time."""
+"""Bitfinex' schedule of fees for trading currencies by the volume of thirty days, as it was until December 2025 (the
+exchange's fee page, and ccxt's table of it, which agree). On 17 December 2025 the exchange announced fees of zero: who
+trades by those gives a maker's and a taker's fee of 0. Either may change again, and an account's own rates are in its
+summary (`auth/r/summary`)."""
+
+LARGEST_IMPACT: Final = Decimal("0.5")
 
 
 @attrs.frozen(kw_only=True)
@@ -112,6 +117,11 @@ class FillModel:
     by volume and begin at 0; without any, an account pays its own two rates whatever it trades. `low_first`: a minute
     trades at its low before its high whichever way it went, so that of a long's stop and target in one minute the stop
     is hit: the worst case. Otherwise a rising minute visits its low first and a falling one its high.
+
+    `impact` is what a taker's own size costs, as a fraction of the price for an order as large as all that was traded
+    in the minute; a smaller one pays it times the root of its share (the square-root law: Almgren, Thum, Hauptmann and
+    Li, 2005; Toth and others, 2011). `carry_a_day` is what holding costs, as a fraction of its worth: margin interest,
+    or the funding of a perpetual. A third of it is taken at each funding time of the venue (00, 08 and 16 UTC).
     """
 
     when: FillWhen = FillWhen.NEXT_TICK
@@ -121,6 +131,8 @@ class FillModel:
     participation: Decimal | None = None
     fee_tiers: tuple[FeeTier, ...] = ()
     low_first: bool = False
+    impact: Decimal = ZERO
+    carry_a_day: Decimal = ZERO
 
     def best_bid(self, tick: Decimal) -> Decimal:
         return price_down(tick * (1 - self.half_spread))
@@ -136,6 +148,15 @@ class FillModel:
             # Not best_ask(): without any spread a taker pays the tick itself, though a book must show a step between.
             return price_up(price_up(tick * (1 + self.half_spread)) * (1 + self.slippage))
         return price_down(self.best_bid(tick) * (1 - self.slippage))
+
+    def moved_by(self, price: Decimal, sign: int, quantity: Decimal, traded: Decimal) -> Decimal:
+        """What a taker gets who moves the market by its own size: `traded` is the volume of the minute (base).
+
+        A minute that tells no volume counts as one in which nobody else traded.
+        """
+        share = quantity / traded if traded > ZERO else Decimal(1)
+        move = min(self.impact * share.sqrt(), LARGEST_IMPACT)
+        return price_up(price * (1 + move)) if sign > 0 else price_down(price * (1 - move))
 
 
 Levels = Sequence[tuple[Decimal, Decimal]]

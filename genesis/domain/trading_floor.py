@@ -49,12 +49,15 @@ NOTHING: Final[list[VenueOutput]] = []
 NEVER: Final = math.inf
 FIRST_ORDER_ID: Final = 1_000_000_001
 AUTO_CID_MODULUS: Final = 2**45
+CARRIES_A_DAY: Final = 3
+CARRY_EVERY_MS: Final = 86_400_000 // CARRIES_A_DAY
+"""The venue's funding times: 00, 08 and 16 UTC."""
 
 
 class Market:
     """One pair: who rests, who waits, and the band of prices in which nobody has to act."""
 
-    __slots__ = ("armed", "book", "budget", "high", "ladder", "last", "low", "spec", "waiting", "wake_ms")
+    __slots__ = ("armed", "book", "budget", "high", "ladder", "last", "low", "spec", "traded", "waiting", "wake_ms")
 
     def __init__(self, spec: PairSpec) -> None:
         self.spec = spec
@@ -66,6 +69,8 @@ class Market:
         self.high: float = math.inf
         self.wake_ms: float = NEVER
         self.budget: Decimal = UNLIMITED
+        self.traded: Decimal = ZERO
+        """Volume of the minute that the newest tick is a quarter of, where size moves the price."""
         self.ladder: Ladder | None = None
 
 
@@ -139,10 +144,22 @@ class TradingFloor:
                 self._refresh(market)
         return out
 
+    def charge_carry(self, now_ms: int) -> list[VenueOutput]:
+        """A funding time: whoever holds something pays a third of the day's rate for it (`FillModel.carry_a_day`)."""
+        out: list[VenueOutput] = []
+        rate = self.model.carry_a_day / CARRIES_A_DAY
+        for market in self._markets.values():
+            if market.last:
+                for account in self.accounts.values():
+                    out += self.books.charge_carry(account, market.spec, exact(market.last), rate, now_ms)
+        return out
+
     def _tick(self, market: Market, price: Decimal, volume: float, now_ms: int) -> list[VenueOutput]:
         out: list[VenueOutput] = []
         if self.model.participation is not None:
             market.budget = floor_amount(exact(volume) * self.model.participation)
+        if self.model.impact:
+            market.traded = exact(volume) * 4
         self._expire(market, now_ms, out)
         for order in [each for each in market.waiting if each.active_ms <= now_ms]:
             if self._is_open(order):
@@ -375,6 +392,9 @@ class TradingFloor:
             else:
                 break
             wanted = min(order.remaining, offered)
+            if resting is None and self.model.impact and market.ladder is None:
+                moved = self.model.moved_by(price, order.sign, wanted, market.traded)
+                price = moved if order.limit is None or crosses(order.sign, order.limit, moved) else order.limit
             quantity = min(wanted, self._affordable(order, price))
             if quantity <= ZERO:
                 starved = NO_MARGIN if order.is_margin else NO_BALANCE

@@ -32,6 +32,7 @@ from protocols.units import AMOUNT_STEP, ZERO, Symbol, base_currency, plain, quo
 CATEGORY_EXCHANGE = 5
 CATEGORY_SETTLEMENT = 31
 CATEGORY_CLAIM = 23
+CATEGORY_CARRY = 28
 CATEGORY_TRANSFER = 51
 CATEGORY_WITHDRAWAL = 104
 CATEGORY_FEE = 201
@@ -68,6 +69,8 @@ class Books:
         """By volume, ascending from 0; empty: every account pays its own two rates."""
         self._traded: dict[str, deque[tuple[int, Decimal]]] = {}
         self._volume: dict[str, Decimal] = {}
+        self._owed: dict[tuple[str, str], Decimal] = {}
+        """Interest that a wallet could not pay yet, by account, wallet and pair."""
         self.last_trade_id = 0
         self.next_position_id = 100_000_001
         self.next_entry_id = 1
@@ -254,6 +257,34 @@ class Books:
         )
         self.next_entry_id += 1
         self.histories[account.name].ledger.append(entry)
+
+    def charge_carry(
+        self, account: Account, spec: PairSpec, price: Decimal, rate: Decimal, now_ms: int
+    ) -> list[VenueOutput]:
+        """Take the interest on what is held of a pair from the wallet that holds its quote currency.
+
+        A wallet that has too little pays what is free in it, and owes the rest until the next time.
+        """
+        position = account.positions.get(spec.symbol)
+        held = {
+            EXCHANGE: account.wallet(EXCHANGE, spec.base).balance,
+            MARGIN: abs(position.amount if position else ZERO),
+        }
+        out: list[VenueOutput] = []
+        for wallet_type, quantity in held.items():
+            owed = self._owed.get((account.name, wallet_type + spec.symbol), ZERO) + round_amount(
+                quantity * price * rate
+            )
+            if owed <= ZERO:
+                continue
+            wallet = account.wallet(wallet_type, spec.quote)
+            paid = min(owed, max(wallet.available, ZERO))
+            self._owed[account.name, wallet_type + spec.symbol] = owed - paid
+            if paid:
+                text = f"Margin funding payment on {spec.pair} on wallet {wallet_type}"
+                self._charge(account, wallet, paid, spec.quote, now_ms, text, CATEGORY_CARRY)
+                out.append((account.name, changed(wallet, text, None)))
+        return out
 
     def transfer(
         self, name: str, source: str, target: str, currency: str, currency_to: str, amount: Decimal, now_ms: int

@@ -28,6 +28,7 @@ from protocols.account import ClosedTrade, EquityPoint, Performance
 from protocols.measures import ExecutionReport, Measures, OpenRow, OrderCounts
 from protocols.orders import Fill
 from protocols.settings import Settings
+from protocols.units import ZERO
 
 __all__ = ["START_BALANCES", "BacktestResult", "refusals_by_code", "run_backtest", "strategy_markets"]
 
@@ -52,6 +53,8 @@ class BacktestResult:
     curve: tuple[EquityPoint, ...]
     refusals: dict[str, int]
     _told: Callable[[], tuple[Decision, ...]] = attrs.field(eq=False, repr=False)
+    carry_quote: Decimal = ZERO
+    """Interest paid for what was held."""
     fills: tuple[Fill, ...] = ()
     left_open: tuple[OpenRow, ...] = ()
     order_counts: OrderCounts = attrs.field(factory=OrderCounts)
@@ -159,6 +162,7 @@ def run_backtest(
         refusals=dict(sorted(run.risk.state.denials_by_code.items())),
         faults=run.signals.new_faults(),
         told=run.whole_log,
+        carry_quote=run.carry_quote,
         fills=tuple(run.fills),
         left_open=account.left_open(),
         order_counts=attrs.evolve(run.tally, sent=run.machine.last_cid).counts(run.risk.state.denials_by_code),

@@ -34,6 +34,7 @@ from genesis.domain.signal_machine import Running, score_of
 from genesis.domain.strategy import HOLD, RECOMMENDATIONS, Opinion
 from genesis.domain.strategy_arrays import CandleArrays, Floats, Said, say
 from genesis.domain.trading_day import trading_day
+from genesis.domain.trading_floor import CARRY_EVERY_MS
 from genesis.domain.volatility import MEMORY, WARM_UP, Volatility
 from genesis.research.bars import BarRecording, Whole, candle_at, in_time_frame, part, row_at
 from genesis.research.walk import Walk
@@ -222,6 +223,9 @@ class Leap(Walk):
                 found.append(ends[ratio > ratio_limit])
         found.append(np.array(sorted(first_of_symbol.values()), dtype=np.int64))
         found.append(self._first_of_days())
+        if self.venue.model.carry_a_day:
+            first = -(-self.bars.first_ms // CARRY_EVERY_MS) * CARRY_EVERY_MS
+            found.append((np.arange(first, self.bars.last_ms + 1, CARRY_EVERY_MS) - self.bars.first_ms) // MINUTE_MS)
         return [int(minute) for minute in np.unique(np.concatenate(found))]
 
     def _first_of_days(self) -> Whole:
@@ -500,6 +504,7 @@ class Leap(Walk):
 
     def _boundary(self, minute: int) -> None:
         minute_ms = self.bars.first_ms + minute * MINUTE_MS
+        self._pay_carry(minute_ms)
         self.now_ms = minute_ms + BOUNDARY_MS
         first, last = (int(self._score_minute.searchsorted(each)) for each in (minute, minute + 1))
         for place in range(first, last):

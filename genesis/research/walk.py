@@ -21,6 +21,7 @@ from genesis.domain.recording import CandleRecording
 from genesis.domain.replay import BOUNDARY_MS, MINUTE_MS, TICK_MS, CandleRow, minutes, ticks
 from genesis.domain.risk_machine import RiskMachine
 from genesis.domain.signal_machine import SignalMachine
+from genesis.domain.trading_floor import CARRY_EVERY_MS
 from genesis.domain.venue import Venue, request_of
 from genesis.domain.venue_state import VenueOutput
 from protocols.account import ClosedTrade
@@ -47,7 +48,7 @@ from protocols.orders import (
 )
 from protocols.settings import Settings
 from protocols.signals import SignalScore
-from protocols.units import Symbol, exact
+from protocols.units import ZERO, Symbol, exact
 
 ACCOUNT = "sim"
 SESSION = 1
@@ -100,6 +101,8 @@ class Walk:
         self.expected: dict[str, Decimal | None] = {}
         self.decided_ms: dict[str, int] = {}
         self.candles = 0
+        self.carry_quote = ZERO
+        """Interest that was paid for what was held."""
         self.now_ms = recording.first_ms
         self._told_version = -1
         self._streams: dict[Symbol, list[ReplayedStream]] = {symbol: [] for symbol in recording.symbols}
@@ -174,6 +177,7 @@ class Walk:
         return True
 
     def _on_boundary(self, minute_ms: int) -> None:
+        self._pay_carry(minute_ms)
         self.now_ms = minute_ms + BOUNDARY_MS
         for streams in self._streams.values():
             for stream in streams:
@@ -181,6 +185,15 @@ class Walk:
                 if closed:
                     self._decide(closed)
         self.account.mark_time(minute_ms)
+
+    def _pay_carry(self, minute_ms: int) -> None:
+        """What holding costs, at the venue's funding times and before anything is decided then."""
+        if self.venue.model.carry_a_day and minute_ms % CARRY_EVERY_MS == 0:
+            self.now_ms = minute_ms
+            before = self.venue.books.fees.get(self.settings.quote_currency, ZERO)
+            self._hear(self.venue.charge_carry(self.now_ms))
+            self.carry_quote += self.venue.books.fees.get(self.settings.quote_currency, ZERO) - before
+            self._settle()
 
     def _on_tick(self, symbol: Symbol, price: float, volume: float) -> None:
         outputs = self.venue.on_tick(symbol, price, volume, self.now_ms)

@@ -135,8 +135,12 @@ def test_leaps_come_to_the_same_as_every_minute(data: st.DataObject) -> None:
     if not all(candles.rows.values()):
         return
     settings = data.draw(any_settings(candles.symbols))
-    model = data.draw(st.sampled_from([None, FillModel(half_spread=Decimal("0.001"), slippage=Decimal("0.002"))]))
-    both(candles, settings, model)
+    models = [
+        None,
+        FillModel(half_spread=Decimal("0.001"), slippage=Decimal("0.002")),
+        FillModel(impact=Decimal("0.01"), carry_a_day=Decimal("0.01")),
+    ]
+    both(candles, settings, data.draw(st.sampled_from(models)))
 
 
 def test_it_trades_stops_out_and_is_refused_on_the_way() -> None:
