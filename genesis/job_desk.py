@@ -18,7 +18,8 @@ from genesis.domain.replay import MINUTE_MS
 from genesis.domain.settings_build import Built, Layer, as_tree, build, layer_of_tree
 from genesis.edge.jobs import JobFolders, run_child
 from genesis.job_child import KINDS
-from genesis.research.runs import Costs, RunRequest
+from genesis.research.costs import Costs
+from genesis.research.runs import RunRequest
 from protocols.jobs import CancelJob, ForgetJob, JobRefused, JobView, StartJob
 from protocols.settings import Settings
 from web.controls import Busy, Refused
@@ -94,6 +95,7 @@ def request_of(body: Mapping[str, Any], settings: Settings, market: str, newest_
         balance=_number("balance", body.get("balance"), Decimal(10_000)),
         costs=_costs(body.get("costs") or {}),
         title=body.get("title") or "",
+        stress=bool(body.get("stress")),
     )
     request.check()
     return request
@@ -109,14 +111,13 @@ def _number(name: str, text: object, default: Decimal) -> Decimal:
 
 
 def _costs(given: Mapping[str, Any]) -> Costs:
-    base = Costs()
-    part = given.get("participation")
-    return Costs(
-        half_spread=_number("half_spread", given.get("half_spread"), base.half_spread),
-        slippage=_number("slippage", given.get("slippage"), base.slippage),
-        latency_ms=given.get("latency_ms") or 0,
-        participation=None if part is None else _number("participation", part, Decimal(1)),
-    )
+    terms: dict[str, Any] = {
+        name: given[name] for name in ("latency_ms", "fee_tiers", "worst_case") if given.get(name) is not None
+    }
+    for name in ("half_spread", "slippage", "participation", "maker_fee", "taker_fee", "impact", "carry_a_day"):
+        if given.get(name) is not None:
+            terms[name] = _number(name, given[name], Decimal(0))
+    return Costs(**terms)
 
 
 def job_ports(

@@ -34,12 +34,21 @@ class StrategyBody(Strict, frozen=True, kw_only=True):
 
 
 class CostsBody(Strict, frozen=True, kw_only=True):
-    """Costs beside the venue's fees: fractions of the price as decimal text, `participation` of a tick's volume."""
+    """What trading costs: fractions of the price (of what was received for fees) as decimal text, `participation` of a
+    tick's volume. `fee_tiers` lets fees fall with the volume of thirty days, `impact` is what an order as large as its
+    minute's volume pays for its size, `carry_a_day` the interest on what is held, `worst_case` trades every minute at
+    its low before its high."""
 
     half_spread: Annotated[str, msgspec.Meta(max_length=20)] | None = None
     slippage: Annotated[str, msgspec.Meta(max_length=20)] | None = None
     latency_ms: Annotated[int, msgspec.Meta(ge=0, le=60_000)] | None = None
     participation: Annotated[str, msgspec.Meta(max_length=20)] | None = None
+    maker_fee: Annotated[str, msgspec.Meta(max_length=20)] | None = None
+    taker_fee: Annotated[str, msgspec.Meta(max_length=20)] | None = None
+    fee_tiers: bool = False
+    impact: Annotated[str, msgspec.Meta(max_length=20)] | None = None
+    carry_a_day: Annotated[str, msgspec.Meta(max_length=20)] | None = None
+    worst_case: bool = False
 
 
 class BacktestBody(Strict, frozen=True, kw_only=True):
@@ -48,7 +57,8 @@ class BacktestBody(Strict, frozen=True, kw_only=True):
 
     `symbol` and `timeframe` are the short way of one strategy; `strategies` the long one; with neither, those that run
     now. `limit` takes the newest so many minutes. `start` and `end` are dates as 2018-02-05 or 2018-02-05T12:00.
-    `settings` lays values over those in force, by path: `{"risk.max_drawdown": "0.1"}`.
+    `settings` lays values over those in force, by path: `{"risk.max_drawdown": "0.1"}`. `stress` trades it again under
+    worse fees, slippage and latency.
     """
 
     market: MarketName | None = None
@@ -62,6 +72,7 @@ class BacktestBody(Strict, frozen=True, kw_only=True):
     costs: CostsBody | None = None
     settings: Annotated[dict[str, Any], msgspec.Meta(max_length=200)] = {}
     title: Title = ""
+    stress: bool = False
     job_id: NameText | None = None
 
 

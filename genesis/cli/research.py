@@ -17,6 +17,7 @@ from genesis.cli.config import in_force
 from genesis.cli.failures import CommandFailed
 from genesis.cli.options import Where
 from genesis.cli.progress import Bar
+from genesis.cli.terms import Terms
 from genesis.domain.settings_build import Layer
 from genesis.edge.user_dir import UserDir
 from genesis.run_options import ExitCode
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from genesis.research.backtest import BacktestResult
     from genesis.research.bars import BarRecording
     from genesis.research.runs import RunRequest
+    from genesis.research.stress import Stress
     from protocols.journal import StoredRecord
     from protocols.measures import Measures
     from protocols.settings import Settings
@@ -53,6 +55,10 @@ def backtest(
     costs: Annotated[
         Literal["sim", "paper", "live"] | None, Parameter(help="Take the costs from this mode's own past orders.")
     ] = None,
+    terms: Terms | None = None,
+    stress: Annotated[
+        bool, Parameter(negative="", help="Also trade it under worse fees, slippage and latency: what is left then?")
+    ] = False,
     save: Annotated[
         str | None, Parameter(help="Keep the result in reports/ under this name, with settings, data and code hash.")
     ] = None,
@@ -81,16 +87,21 @@ def backtest(
         half_spread=half_spread,
         slippage=slippage,
         title=save or "",
+        terms=terms,
+        stress=stress,
     )
     began = time.monotonic()
     try:
         with Bar("backtest", hidden=json) as bar:
             market, result = run_request(request, user_dir, bar.update)
+        took_s = time.monotonic() - began
+        kept = None
+        if save is not None or stress:
+            with Bar("cost stress", hidden=json or not stress) as bar:
+                kept = result_of(request, market, result, bar.update)
     except (ValueError, RecordingError) as error:
         raise CommandFailed(str(error), ExitCode.CONFIGURATION) from None
-    took_s = time.monotonic() - began
-    if save is not None:
-        kept = result_of(request, market, result)
+    if save is not None and kept is not None:
         folder = _report_folder(user_dir, save)
         keep_result(folder, kept)
         keep_view(folder, "backtest", save, short(kept))
@@ -99,20 +110,47 @@ def backtest(
     # The lines of years are gigabytes of HOLD: only of what one looks at line by line.
     lines = result.lines if result.candles <= LINES_UP_TO else None
     if json:
-        told = {"lookahead": looks} if check_lookahead else {}
+        told: dict[str, Any] = {"lookahead": looks} if check_lookahead else {}
+        if kept is not None and kept.stress is not None:
+            told["stress"] = msgspec.to_builtins(kept.stress)
         printing.print_json({**_summary(result, lines), "took_s": round(took_s, 3), **told})
         return code
     show_measures(result.measures, recording=result.recording)
+    if kept is not None and kept.stress is not None:
+        _show_stress(kept.stress)
     printing.pairs(
         [
             ("candles", f"{result.candles} in {took_s:.2f} s"),
             *([] if lines is None else [("decisions", f"{len(lines)}, sha256 {result.digest}")]),
+            *([("interest on what was held", printing.money(result.carry_quote))] if result.carry_quote else []),
             *((f"strategy {name}", f"off: {fault}") for name, fault in result.faults.items()),
             *([] if save is None else [("kept as", f"{save}; genesis report {save} makes a page of it")]),
             *((f"look-ahead, {name}", text or "none: other futures change nothing") for name, text in looks.items()),
         ]
     )
     return code
+
+
+def _show_stress(found: "Stress") -> None:
+    printing.table(
+        "worse costs",
+        ("costs", "return", "max drawdown", "sharpe", "trades", "fees"),
+        (
+            (
+                row.worse.name,
+                f"{row.total_return:+.2%}",
+                f"{row.max_drawdown:.2%}",
+                _ratio(row.sharpe),
+                row.trades,
+                printing.money(row.fees_quote),
+            )
+            for row in found.rows
+        ),
+        right=("return", "max drawdown", "sharpe", "trades", "fees"),
+    )
+    known = found.break_even
+    earns = "at no costs that were tried" if found.rows[0].total_return > 0 else "already, without any costs"
+    printing.pairs([("stops earning", earns if known is None else f"at {known:.2f} times the assumed costs")])
 
 
 def _lookahead(bars: "BarRecording", settings: "Settings") -> dict[str, str]:
@@ -155,6 +193,8 @@ def a_request(
     half_spread: str | None = None,
     slippage: str | None = None,
     title: str = "",
+    terms: Terms | None = None,
+    stress: bool = False,
 ) -> "RunRequest":
     """What the options of a research command ask for, with the settings in force. Raises CommandFailed."""
     from genesis.job_desk import request_of
@@ -170,8 +210,9 @@ def a_request(
         raise CommandFailed(str(error), ExitCode.NOT_FOUND) from None
     base = Layer(name=f"market {market}", values={"market.symbols": list(symbols)})
     _, built = in_force(user_dir, base=base)
-    costs = {"half_spread": half_spread, "slippage": slippage}
-    body = {"market": market, "start": start, "end": end, "balance": balance, "costs": costs, "title": title}
+    costs = {"half_spread": half_spread, "slippage": slippage, **(terms or Terms()).costs}
+    body: dict[str, Any] = {"market": market, "start": start, "end": end, "balance": balance, "costs": costs}
+    body |= {"title": title, "stress": stress}
     try:
         return request_of(body, built.settings, market, lambda name: 0)
     except ValueError as error:

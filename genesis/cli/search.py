@@ -14,6 +14,7 @@ from genesis.cli import printing
 from genesis.cli.failures import CommandFailed
 from genesis.cli.options import Where
 from genesis.cli.progress import Bar
+from genesis.cli.terms import Terms
 from genesis.edge.user_dir import UserDir
 from genesis.run_options import ExitCode
 
@@ -33,6 +34,8 @@ Wanted = Annotated[tuple[str, ...], Parameter(help="A figure to make as large as
 Unwanted = Annotated[tuple[str, ...], Parameter(help="A figure to make as small as can be, as max_drawdown.")]
 Require = Annotated[tuple[str, ...], Parameter(help="What must hold, as trades>=30 or max_drawdown<=0.2.")]
 Cluster = Annotated[str | None, Parameter(help="The address of a Dask scheduler, as tcp://127.0.0.1:8786.")]
+HalfSpread = Annotated[str | None, Parameter(help="Half the spread, as a fraction of the price.")]
+Slippage = Annotated[str | None, Parameter(help="Slippage of takers, as a fraction of the price.")]
 Workers = Annotated[int | None, Parameter(help="Processes; as many as there are processors when not given.")]
 
 
@@ -52,14 +55,28 @@ def optimize(
     end: Annotated[str | None, Parameter(name="--to", help="The day it ends before.")] = None,
     workers: Workers = None,
     cluster: Cluster = None,
+    half_spread: HalfSpread = None,
+    slippage: Slippage = None,
+    terms: Terms | None = None,
     json: Annotated[bool, Parameter(negative="", help="Print JSON for programs instead of tables.")] = False,
     where: Where | None = None,
 ) -> int:
     """Search for parameters. Every trial is kept at once: Ctrl-C loses nothing, the same command goes on."""
+    from genesis.cli.research import a_request
     from genesis.research.search import TRIALS, Study, report_of
 
     user_dir = (where or Where()).user_dir
-    request, space, goal = _asked(user_dir, vary, maximize, minimize, require, recording, data, start, end)
+    request = a_request(
+        user_dir,
+        recording=recording,
+        data=data,
+        start=start,
+        end=end,
+        half_spread=half_spread,
+        slippage=slippage,
+        terms=terms,
+    )
+    space, goal = _asked(request, vary, maximize, minimize, require)
     if method not in ("tpe", "random", "grid"):
         raise CommandFailed(f"--method must be tpe, random or grid, was {method}", ExitCode.CONFIGURATION)
     if not 1 <= trials <= 100_000:
@@ -118,16 +135,30 @@ def walkforward(
     end: Annotated[str | None, Parameter(name="--to", help="The day it ends before.")] = None,
     workers: Workers = None,
     cluster: Cluster = None,
+    half_spread: HalfSpread = None,
+    slippage: Slippage = None,
+    terms: Terms | None = None,
     json: Annotated[bool, Parameter(negative="", help="Print JSON for programs instead of tables.")] = False,
     where: Where | None = None,
 ) -> int:
     """Search in one window, trade the next one with what was found, and so on: what the search is worth afterwards."""
+    from genesis.cli.research import a_request
     from genesis.domain.overfitting import windows
     from genesis.markets import market_span
     from genesis.research.search import TRIALS, Study, report_of
 
     user_dir = (where or Where()).user_dir
-    request, space, goal = _asked(user_dir, vary, maximize, minimize, require, recording, data, start, end)
+    request = a_request(
+        user_dir,
+        recording=recording,
+        data=data,
+        start=start,
+        end=end,
+        half_spread=half_spread,
+        slippage=slippage,
+        terms=terms,
+    )
+    space, goal = _asked(request, vary, maximize, minimize, require)
     if method not in ("tpe", "random", "grid"):
         raise CommandFailed(f"--method must be tpe, random or grid, was {method}", ExitCode.CONFIGURATION)
     first_ms, end_ms = market_span(request.market, user_dir.data)
@@ -185,20 +216,14 @@ def walkforward(
 
 
 def _asked(
-    user_dir: UserDir,
+    request: "RunRequest",
     vary: tuple[str, ...],
     maximize: tuple[str, ...],
     minimize: tuple[str, ...],
     require: tuple[str, ...],
-    recording: str | None,
-    data: str | None,
-    start: str | None,
-    end: str | None,
-) -> "tuple[RunRequest, list[Dimension], Goal]":
-    from genesis.cli.research import a_request
+) -> "tuple[list[Dimension], Goal]":
     from genesis.research.search import Goal, known_metric, read_constraint, read_dimension
 
-    request = a_request(user_dir, recording=recording, data=data, start=start, end=end)
     if not vary:
         names = ", ".join(strategy.name for strategy in request.settings.strategies)
         text = f"--vary must be given, as {names.split(', ')[0]}.fast=5:30 (strategies: {names})"
@@ -215,7 +240,7 @@ def _asked(
         )
     except ValueError as error:
         raise CommandFailed(str(error), ExitCode.CONFIGURATION) from None
-    return request, space, goal
+    return space, goal
 
 
 @contextmanager

@@ -34,12 +34,12 @@ from genesis.domain.strategies import STRATEGY_KINDS
 from genesis.domain.strategy import StrategyKind
 from genesis.domain.strategy_arrays import CandleArrays, Floats, Said, say, why_not_compiled
 from genesis.domain.trading_day import trading_day
-from genesis.domain.venue_state import Account
 from genesis.domain.volatility import WARM_UP, Volatility
 from genesis.domain.windows import is_open
 from genesis.research import fast_walk
 from genesis.research.backtest import START_BALANCES, BacktestResult, run_backtest
 from genesis.research.bars import BarRecording, Whole, in_time_frame, part, rows_of
+from genesis.research.costs import flat_fees
 from genesis.research.fast_walk import DONE, ENTRY, LIMITS, NUMBERS, REASONS
 from genesis.research.leaping import can_leap, volatility_over
 from genesis.research.walk import curve_step
@@ -50,6 +50,7 @@ from protocols.units import AMOUNT_STEP, TIMEFRAME_MS, Side, Symbol, quote_curre
 Flags = npt.NDArray[np.bool_]
 
 UNIT = 100_000_000
+KNOWN_COSTS = ("half_spread", "slippage", "low_first", "fee_tiers")
 DAY_MS = 86_400_000
 
 
@@ -236,9 +237,11 @@ def why_not_fast(
         return "candles close later than at their end"
     if settings.risk.stop_trails:
         return "stops that follow the market are for the exact runner"
-    if model.fee_tiers:
+    if len(model.fee_tiers) > 1:
         return "fees that fall with the volume are for the exact runner"
-    known = FillModel(half_spread=model.half_spread, slippage=model.slippage, low_first=model.low_first)
+    if model.impact or model.carry_a_day:
+        return "sizes that move the price, and interest on what is held, are for the exact runner"
+    known = attrs.evolve(FillModel(), **{name: getattr(model, name) for name in KNOWN_COSTS})
     if model != known or model.when is FillWhen.AT_ONCE:
         return "it fills at the next tick, whole and without latency"
     return None
@@ -413,9 +416,11 @@ def _numbers(
     highest: int,
 ) -> Whole:
     limits, pair = settings.risk, pairs[Symbol(strategy.symbol)]
-    account = Account(name="", user_id=0)
+    taker_fee, maker_fee = flat_fees(model)
     (spread, slip), cost_decimals = _scaled([model.half_spread, model.slippage], "spread or slippage")
-    (taker, maker), fee_decimals = _scaled([account.taker_fee, account.maker_fee], "a fee")
+    (taker, maker), fee_decimals = _scaled([taker_fee, maker_fee], "a fee")
+    if min(taker, maker) < 0:
+        raise NotFast("a fee is paid to us")
     fractions = [limits.position_fraction, limits.position_fraction * limits.regime_high_fraction]
     (fraction, cut), fraction_decimals = _scaled(fractions, "position_fraction")
     distances = [limits.stop_fraction, limits.target_fraction]

@@ -12,6 +12,7 @@ import msgspec
 
 from genesis.domain.measures import WEEKDAYS
 from genesis.domain.overfitting import MonteCarlo, block_bootstrap, shuffle_trades
+from genesis.research.costs import flat_fees
 from genesis.research.drawing import Plane, bounds, count_heat, heat
 from genesis.research.runs import RunResult, when
 from genesis.research.search import StudyReport
@@ -45,6 +46,9 @@ def html_of(result: RunResult) -> str:
         periods=made.periods,
         needed=made.periods_needed,
         carlo=_carlo(result),
+        stress=_stress(result),
+        stress_svg=_stress_drawing(result),
+        break_even=_break_even(result),
         heatmaps=_heatmaps(result),
         distribution_svg=_distribution(result),
         charts=[(chart.symbol, _prices(result, chart)) for chart in result.charts],
@@ -88,6 +92,7 @@ def html_of(result: RunResult) -> str:
             ("Balance at the start", money(result.request.balance)),
             ("Half spread, slippage", f"{result.request.costs.half_spread}, {result.request.costs.slippage}"),
             ("Latency, part of a tick's volume", f"{result.request.costs.latency_ms} ms, {_part(result)}"),
+            ("Fees, impact, interest a day", _terms(result)),
         ],
         settings=msgspec.json.format(msgspec.json.encode(result.request.settings, order="sorted"), indent=1).decode(),
         version=result.code.version,
@@ -391,6 +396,52 @@ def _carlo_rows(found: MonteCarlo) -> Iterable[tuple[str, ...]]:
         )
 
 
+def _stress(result: RunResult) -> list[tuple[str, ...]]:
+    return [
+        (
+            row.worse.name,
+            percent(row.total_return),
+            plain_percent(row.max_drawdown),
+            ratio(row.sharpe),
+            str(row.trades),
+            plain_percent(row.winrate),
+            money(row.fees_quote),
+        )
+        for row in (() if result.stress is None else result.stress.rows)
+    ]
+
+
+def _stress_drawing(result: RunResult) -> str:
+    """The return by how many times the assumed costs."""
+    if result.stress is None:
+        return ""
+    points = [(float(row.worse.fees), row.total_return * 100) for row in result.stress.rows if row.on_ladder]
+    plane = Plane((points[0][0], points[-1][0]), bounds([0.0, *(y for _, y in points)]), 180)
+    plane.axes(y_text=lambda value: f"{value:g} %", time=False)
+    plane.line([(points[0][0], 0.0), (points[-1][0], 0.0)], "market")
+    plane.line(points, "equity")
+    return plane.svg("Return by how many times the assumed costs")
+
+
+def _break_even(result: RunResult) -> str:
+    found = result.stress
+    if found is None:
+        return ""
+    if found.break_even is not None:
+        return f"It stops earning at {found.break_even:.2f} times the assumed costs."
+    if found.rows[0].total_return <= 0.0:
+        return "It does not earn even without any costs."
+    return "It still earns at the highest costs that were tried."
+
+
+def _terms(result: RunResult) -> str:
+    costs = result.request.costs
+    own = (costs.maker_fee, costs.taker_fee) != (None, None)
+    taker, maker = flat_fees(costs.model())
+    fees = "by volume" if costs.fee_tiers else f"{maker} maker, {taker} taker" if own else "0.1 % maker, 0.2 % taker"
+    return f"{fees}; {costs.impact}; {costs.carry_a_day}"
+
+
 def _heatmaps(result: RunResult) -> list[tuple[str, list[tuple[str, list[tuple[str, str]]]]]]:
     made = result.measures
     largest = max((abs(v) for row in made.heatmap_return for v in row if v is not None), default=0.0)
@@ -460,6 +511,7 @@ def _costs(result: RunResult) -> list[tuple[str, str]]:
     return [
         ("Fees", money(made.fees_quote)),
         ("Lost on the way to the market", money(slipped)),
+        ("Interest on what was held", money(result.carry_quote)),
         ("Bought and sold", money(made.traded_quote)),
         ("Orders sent, filled", f"{orders.sent}, {orders.filled}"),
         (

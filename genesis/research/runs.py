@@ -17,7 +17,6 @@ import msgspec
 import numpy as np
 
 from genesis.domain.bars import Table, resampled
-from genesis.domain.matching import FillModel
 from genesis.domain.measures import trade_row
 from genesis.domain.recording import RecordingError
 from genesis.domain.replay import MINUTE_MS, CandleRow
@@ -26,10 +25,12 @@ from genesis.domain.strategy_arrays import CandleArrays
 from genesis.edge.kept_file import KeptFile
 from genesis.research.backtest import BacktestResult, run_backtest
 from genesis.research.bars import BarRecording
+from genesis.research.costs import Costs
+from genesis.research.stress import Stress, stress
 from protocols.account import Performance
 from protocols.measures import ExecutionReport, Measures, TradeRow
 from protocols.settings import Settings
-from protocols.units import Symbol
+from protocols.units import ZERO, Symbol
 
 RESULT: Final = "result.json"
 FIELDS: Final = ("open", "close", "high", "low", "volume")
@@ -41,30 +42,6 @@ PACKAGE: Final = "genesis-engine"
 
 LoadMarket = Callable[[str, int | None, int | None], BarRecording]
 """A market by its name, cut to [start, end) in milliseconds UTC. Raises RecordingError, ValueError."""
-
-
-class Costs(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What trading costs beside the venue's fees. Fractions of the price; `participation` of a tick's volume."""
-
-    half_spread: Decimal = FillModel().half_spread
-    slippage: Decimal = FillModel().slippage
-    latency_ms: int = 0
-    participation: Decimal | None = None
-
-    def model(self) -> FillModel:
-        """Raises ValueError on a number that no market has."""
-        for name in ("half_spread", "slippage"):
-            number: Decimal = getattr(self, name)
-            if not (number.is_finite() and 0 <= number <= Decimal("0.1")):
-                raise ValueError(f"costs.{name} must be from 0 to 0.1, was {number}")
-        if not 0 <= self.latency_ms <= 60_000:
-            raise ValueError(f"costs.latency_ms must be from 0 to 60000, was {self.latency_ms}")
-        part = self.participation
-        if part is not None and not (part.is_finite() and 0 < part <= 1):
-            raise ValueError(f"costs.participation must be above 0 and at most 1, was {part}")
-        return FillModel(
-            half_spread=self.half_spread, slippage=self.slippage, latency_ms=self.latency_ms, participation=part
-        )
 
 
 class RunRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -80,6 +57,8 @@ class RunRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     balance: Decimal = Decimal(10_000)
     costs: Costs = Costs()
     title: str = ""
+    stress: bool = False
+    """Also trade it under worse costs."""
 
     def check(self) -> None:
         """Everything that can be known to be wrong without the data. Raises ValueError."""
@@ -133,6 +112,8 @@ class RunResult(msgspec.Struct, frozen=True, kw_only=True):
     trades: tuple[TradeRow, ...]
     executions: ExecutionReport
     charts: tuple[Chart, ...]
+    carry_quote: Decimal = ZERO
+    stress: Stress | None = None
 
 
 def check_strategies(settings: Settings) -> None:
@@ -279,17 +260,29 @@ def run(
     request: RunRequest, load: LoadMarket, on_progress: Callable[[float, str], None] = lambda part, text: None
 ) -> RunResult:
     """Carry a request out and put together what is kept of it. Raises ValueError."""
-    market, result = walk(request, load, on_progress)
-    on_progress(0.96, "counting")
-    return result_of(request, market, result)
+    share = 0.2 if request.stress else 1.0
+    market, result = walk(request, load, lambda part, text: on_progress(part * share, text))
+    on_progress(0.96 * share, "counting")
+    return result_of(request, market, result, lambda part, text: on_progress(share + part * (1.0 - share), text))
 
 
 def _at(recording: BarRecording, part: float) -> float:
     return recording.first_ms + part * (recording.last_ms - recording.first_ms)
 
 
-def result_of(request: RunRequest, recording: BarRecording, result: BacktestResult) -> RunResult:
-    """What is kept of a finished run."""
+def result_of(
+    request: RunRequest,
+    recording: BarRecording,
+    result: BacktestResult,
+    on_progress: Callable[[float, str], None] = lambda part, text: None,
+) -> RunResult:
+    """What is kept of a finished run; here its cost stress is made, where one was asked for."""
+    stressed = None
+    if request.stress:
+        settings = fitted(request.settings, recording)
+        stressed = stress(
+            recording, settings, request.costs.model(), request.balance, as_assumed=result, on_progress=on_progress
+        )
     executions = result.executions
     rows = tuple(trade_row(trade, result.tags.get(trade.correlation_id, "")) for trade in result.trades)
     return RunResult(
@@ -303,6 +296,8 @@ def result_of(request: RunRequest, recording: BarRecording, result: BacktestResu
         trades=rows[-TRADES_TOLD:],
         executions=msgspec.structs.replace(executions, rows=executions.rows[-EXECUTIONS_TOLD:]),
         charts=tuple(chart_of(symbol, found) for symbol, found in recording.rows.items() if found),
+        carry_quote=result.carry_quote,
+        stress=stressed,
     )
 
 

@@ -6,6 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
+from decimal import Decimal
 from pathlib import Path
 
 import httpx
@@ -126,6 +127,25 @@ def test_a_result_is_kept_shown_and_proven(capsys: Capture, tmp_path: Path) -> N
     kept.write_bytes(b"{")
     assert call(["report", "flash"]) == ExitCode.ERROR
     one_line(capsys)
+
+
+def test_worse_costs_are_traded_shown_and_kept(capsys: Capture) -> None:
+    options = ["--recording", RECORDING, "--stress", "--save", "worse", "--taker-fee", "0.001", "--json"]
+    assert call(["backtest", *options]) == ExitCode.OK
+    stress = json.loads(capsys.readouterr().out)["stress"]
+    rows = {row["worse"]["name"]: row for row in stress["rows"]}
+    assert Decimal(rows["no costs"]["fees_quote"]) == 0
+    fees = [Decimal(rows[name]["fees_quote"]) for name in ("as assumed", "all costs x 1.5")]
+    assert 0 < fees[0] < fees[1]
+    assert rows["no costs"]["total_return"] > rows["all costs x 5"]["total_return"]
+    assert call(["report", "worse", "--again", "--json"]) == ExitCode.OK
+    assert json.loads(capsys.readouterr().out)["same_bytes"]
+    assert call(["report", "worse", "--json"]) == ExitCode.OK
+    page = Path(json.loads(capsys.readouterr().out)["path"]).read_text()
+    assert "Worse costs" in page
+    assert "0.001 taker" in page
+    assert call(["backtest", "--recording", RECORDING, "--impact", "2"]) == ExitCode.CONFIGURATION
+    assert "costs.impact" in one_line(capsys)
 
 
 def test_other_futures_are_told_on_request(capsys: Capture) -> None:

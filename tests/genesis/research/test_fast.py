@@ -16,6 +16,7 @@ from genesis.domain.strategies import STRATEGY_KINDS
 from genesis.domain.strategy import Opinion, StrategyKind
 from genesis.research.backtest import run_backtest
 from genesis.research.bars import BarRecording
+from genesis.research.costs import Costs
 from genesis.research.fast import FastResult, NotFast, Prepared, exact_fills, run_fast, sweep, why_not_fast
 from genesis.research.fast_walk import half_even, multiply_divide, price_down, price_up
 from protocols.market import Candle
@@ -71,7 +72,8 @@ def test_it_fills_what_the_exact_runner_fills(data: st.DataObject) -> None:
     if STRATEGY_KINDS[settings.strategies[0].kind].numeric is None:
         return
     costly = FillModel(half_spread=Decimal("0.0011"), slippage=Decimal("0.0003"), low_first=True)
-    model = data.draw(st.sampled_from([None, costly]))
+    free = Costs(maker_fee=Decimal(0), taker_fee=Decimal("0.00065")).model()
+    model = data.draw(st.sampled_from([None, costly, free]))
     assert_same(candles, settings, model, data.draw(st.sampled_from(WAYS)))
 
 

@@ -8,17 +8,22 @@ from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from pathlib import Path
 
+import attrs
 import msgspec
 import pytest
 
 from genesis.domain.matching import VENUE_TIERS, FillModel
+from genesis.domain.pairs import pair_specs
 from genesis.domain.recording import CandleRecording
 from genesis.domain.replay import CandleRow
 from genesis.domain.strategies import STRATEGY_KINDS
 from genesis.domain.strategy import BUY, HOLD, SELL, State, StrategyKind
+from genesis.domain.venue import Venue
 from genesis.research.backtest import BacktestResult, run_backtest
 from genesis.research.bars import BarRecording
+from genesis.research.costs import Costs
 from genesis.research.fast import FastFill, Prepared, exact_fills, run_fast, why_not_fast
+from protocols.bitfinex.inputs import NewOrder
 from protocols.settings import RiskSettings, Settings, StrategySettings
 from protocols.units import Side, Symbol
 
@@ -200,6 +205,72 @@ def test_fees_fall_with_the_volume_of_thirty_days() -> None:
         for fill in result.fills
     ]
     assert [round(rate, 6) for rate in rates] == [Decimal(x) for x in ("0.002", "0.002", "0.0016", "0.0014")]
+
+
+def test_fees_of_ones_own_are_paid_by_both_runners() -> None:
+    model = Costs(half_spread=Decimal(0), slippage=Decimal(0), maker_fee=Decimal(0), taker_fee=Decimal("0.003")).model()
+    fills, _ = traded(QUIET, QUIET, (100, 110, 100, 109), QUIET, volumes={0: 7.0}, model=model)
+    assert fills[0].fee == fills[0].quantity * Decimal("0.003")
+    assert (fills[1].what, fills[1].fee) == ("target", Decimal(0))
+
+
+def test_a_taker_moves_the_price_by_the_root_of_its_share_of_the_volume() -> None:
+    """25 of the 100 that the minute traded: half of what all of it would have cost."""
+    moving = FillModel(half_spread=Decimal(0), slippage=Decimal(0), impact=Decimal("0.02"))
+    fills, _ = traded(QUIET, QUIET, volumes={0: 7.0, 1: 100.0}, model=moving)
+    assert fills[0].quantity == Decimal(25)
+    assert fills[0].price == Decimal(101)
+    alone, _ = traded(QUIET, QUIET, volumes={0: 7.0, 1: 0.0}, model=moving)
+    assert alone[0].price == Decimal(102)
+
+
+def test_a_limit_bounds_what_size_may_cost() -> None:
+    moving = FillModel(half_spread=Decimal(0), slippage=Decimal(0), impact=Decimal("0.02"))
+    venue = Venue(pair_specs([BTC]), model=moving)
+    venue.open_account("a", (("exchange", "USD", Decimal(10_000)),))
+    venue.on_tick(BTC, 100.0, 1.0, 0)
+    order = NewOrder(
+        cid=1, group_id=None, symbol=BTC, wire_type="EXCHANGE LIMIT", amount=Decimal(4), flags=0, price=Decimal("100.5")
+    )
+    venue.submit("a", order, 1)
+    venue.on_tick(BTC, 100.0, 1.0, 2)
+    assert [trade.price for trade in venue.history("a").trades] == [Decimal("100.5")]
+
+
+def test_holding_costs_a_third_of_the_days_interest_at_each_funding_time() -> None:
+    held = FillModel(half_spread=Decimal(0), slippage=Decimal(0), carry_a_day=Decimal("0.003"))
+    rows = [QUIET] * (8 * 60 + 2)
+    recording = minutes(*rows, volumes={0: 7.0})
+    settings = Settings(strategies=(StrategySettings(name="s", kind="by_volume", timeframe="1m"),), risk=RISK)
+    result = run_backtest(recording, settings, model=held)
+    (entry,) = result.fills
+    # 25 bought, a fee of 0.05 taken in coins; at 08:00 they are worth 100 each.
+    assert result.carry_quote == (entry.quantity - Decimal("0.05")) * 100 * Decimal("0.001")
+    without = run_backtest(recording, settings, model=attrs.evolve(held, carry_a_day=Decimal(0)))
+    assert without.final_equity - result.final_equity == result.carry_quote
+    assert result == run_backtest(recording, settings, model=held, every_minute=True)
+
+
+def test_interest_that_a_wallet_cannot_pay_is_owed_and_money_is_not_lost() -> None:
+    venue = Venue(pair_specs([BTC]), model=FillModel(carry_a_day=Decimal("0.3")))
+    account = venue.open_account("a", (("exchange", "BTC", Decimal(1)), ("exchange", "USD", Decimal(5))))
+    venue.on_tick(BTC, 100.0, 1.0, 0)
+    assert len(venue.charge_carry(0)) == 1
+    assert account.wallet("exchange", "USD").balance == 0
+    account.wallet("exchange", "USD").balance = Decimal(50)
+    venue.charge_carry(1)
+    # Ten of the first time, of which five were there, and ten of the second.
+    assert account.wallet("exchange", "USD").balance == Decimal(35)
+    assert venue.books.fees["USD"] == Decimal(20)
+
+
+def test_costs_that_no_market_has_are_refused() -> None:
+    for name in ("slippage", "maker_fee", "taker_fee", "impact", "carry_a_day"):
+        for wrong in ("-0.001", "0.2", "NaN"):
+            with pytest.raises(ValueError, match=name):
+                Costs(**{name: Decimal(wrong)}).model()  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="fee_tiers"):
+        Costs(fee_tiers=True, maker_fee=Decimal(0)).model()
 
 
 def test_every_test_that_the_page_names_exists() -> None:
