@@ -28,6 +28,7 @@ from web.legacy import headers_of
 from web.metrics import Metrics
 from web.observability import dashboard
 from web.openapi import document
+from web.quick import QuickHealth, health_answer
 from web.readers import Readers
 from web.routes import ROUTES
 from web.server import ServerCounters
@@ -40,7 +41,6 @@ BODY_TIMEOUT_S: Final = 5
 RESPONSE_TIMEOUT_S: Final = 15
 STATIC: Final = Path(__file__).parent / "static"
 PAGES: Final = {"/": "index.html", "/docs": "docs.html", "/ws": "console.html"}
-HEALTH_STATUS: Final = {"ok": 200, "degraded": 200, "starting": 503, "down": 503}
 
 log = logging.getLogger("genesis.web")
 _encode = msgspec.json.Encoder().encode
@@ -101,7 +101,7 @@ def create_app(
     app.register_error_handler(HTTPException, _on_http_error(api))
     app.register_error_handler(Exception, _on_error(api))
     app.asgi_app = GuardedApp(  # type: ignore[assignment]
-        app=app.asgi_app,  # type: ignore[arg-type]
+        app=QuickHealth(app=app.asgi_app, api=api, health_of=health_of),  # type: ignore[arg-type]
         guard=Guard(hosts=hosts),
         refused=lambda code: api.metrics.refused.labels(code).inc(),
         new_id=api.new_id,
@@ -259,13 +259,8 @@ def _add_plain(app: QuartTrio, api: Api) -> None:
     described = _encode(document(ROUTES, version=api.readers.status().version))
 
     async def health() -> Response:
-        bearer, address = _caller()
-        claims = api.claims_of(bearer, address)
-        api.admit(claims, address, None)
-        told = health_of(api)
-        if claims is None:
-            told = msgspec.structs.replace(told, parts=())
-        return _answer(told, HEALTH_STATUS[told.status])
+        status, body = health_answer(api, *_caller(), health_of)
+        return Response(body, status, content_type="application/json")
 
     async def metrics() -> Response:
         bearer, address = _caller()

@@ -11,6 +11,7 @@ from protocols.units import Side
 from tests.web.fakes import BASE, Told, Web, a_risk, a_verdict, a_web, some_readers
 from web.app import MAX_BODY_BYTES
 from web.controls import Controls
+from web.limits import RateLimit
 from web.models import EngineStatus
 from web.tokens import Scope
 
@@ -412,6 +413,37 @@ async def test_health_tells_strangers_little_and_the_owner_everything() -> None:
         }
         web.app.config["API"].stopping.set()
         assert (await client.get("/health")).status_code == 503
+
+
+async def test_the_short_way_to_health_says_what_the_long_way_says() -> None:
+    """A query of any kind goes the long way, through the framework."""
+    async with a_web().client(None) as client:
+        short, long = await client.get("/health"), await client.get("/health?long")
+        assert short.json() == long.json()
+        assert dict(short.headers) == dict(long.headers)
+        assert (await client.post("/health", json={})).status_code == 405
+        for question in ("/health", "/health?long"):
+            refused = await client.get(question, headers={"Host": "evil.example"})
+            assert refused.status_code == 421
+
+
+async def test_the_short_way_to_health_counts_how_often_one_asks() -> None:
+    web = a_web()
+    web.app.config["API"].requests = RateLimit(per_s=0.01, burst=2)
+    async with web.client(None) as client:
+        answers = [await client.get("/health") for _ in range(3)]
+        assert [answer.status_code for answer in answers] == [200, 200, 429]
+        assert answers[2].headers["Retry-After"] == "100"
+        assert answers[2].json()["error"]["code"] == "too_many_requests"
+
+
+async def test_a_mistake_on_the_short_way_to_health_is_answered_like_any_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    def wrong(_: object) -> None:
+        raise RuntimeError("the test says so")
+
+    monkeypatch.setattr("web.quick.health_answer", wrong)
+    async with a_web().client(None) as client:
+        assert (await client.get("/health")).status_code == 200
 
 
 async def test_metrics_carry_the_engines_and_the_manuals_names() -> None:
