@@ -8,6 +8,8 @@ A command leaves only on the session it was made for. Not one byte left: Command
 CommandSent. Anything else, a crash of this actor in the middle included: CommandInDoubt, and never a second send.
 """
 
+import contextlib
+from collections.abc import AsyncIterator
 from typing import Any, Final
 
 import attrs
@@ -233,7 +235,7 @@ class ConnectionPrivateActor:
         if line is None or line.up_since is None:
             await self._tell_not_sent(out, command, kind, "no session is up")
             return
-        async with line.sending:
+        async with _held(line.sending):
             try:
                 if self._line is not line or line.fall or line.socket.closed:
                     raise LocalProtocolError(f"session {line.session.session} is ending")
@@ -533,3 +535,16 @@ class ConnectionPrivateActor:
                 last_frame_age_s=max(0.0, (ctx.clock.now_ns() - self.stats.last_frame_ns) / NS),
             )
         )
+
+
+@contextlib.asynccontextmanager
+async def _held(lock: trio.Lock) -> AsyncIterator[None]:
+    """Hold a lock, without a turn of the loop when nobody else has it: an order is on its way."""
+    try:
+        lock.acquire_nowait()
+    except trio.WouldBlock:
+        await lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()

@@ -1,13 +1,16 @@
 """The journal actor: what it answers is on the disk.
 
 It recovers by nothing: the store is opened and verified before the first actor starts and outlives every crash of this
-one. All commits that wait become one transaction; their answers go out after the sync and the acks right behind them,
-without a checkpoint between, so a request is in doubt only when this actor dies during the sync itself. Then it is
-delivered again, and its `commit_id` and its records' keys make the second time harmless.
+one. All commits that wait become one transaction, with those that are about to follow them; their answers go out after
+the sync and the acks right behind them, without a checkpoint between, so a request is in doubt only when this actor
+dies during the sync itself. Then it is delivered again, and its `commit_id` and its records' keys make the second time
+harmless.
 
 A write that failed poisons the store. This actor then fails at every start, without ever being ready, until its
 supervisor gives up: nobody is answered any more, so nothing can leave that is not recorded.
 """
+
+from typing import Final
 
 import attrs
 
@@ -17,6 +20,9 @@ from genesis.edge.store import check_commit
 from genesis.edge.store_errors import CommitRefused, StorePoisoned
 from genesis.edge.store_thread import StoreThread
 from protocols.journal import Commit, ReadCells, ReadRecords
+
+FOLLOWS_WITHIN_S: Final = 0.002
+"""How long a commit waits for the one that follows it: a sync of its own would take about as long."""
 
 
 @attrs.define(kw_only=True)
@@ -31,7 +37,19 @@ class JournalActor:
             raise StorePoisoned(self.store.poisoned)
         ctx.ready()
         while True:
-            await self._serve(ctx, await ctx.inbox.lease(limit=self.batch_limit))
+            batch = await ctx.inbox.lease(limit=self.batch_limit)
+            if _follower_is_due(batch):
+                await self._wait_for_followers(ctx, batch)
+            await self._serve(ctx, batch)
+
+    async def _wait_for_followers(self, ctx: Context, batch: list[Envelope]) -> None:
+        """Add to the batch what comes until a decision is whole, or the time is up."""
+        until = ctx.clock.now() + FOLLOWS_WITHIN_S
+        while _follower_is_due(batch) and len(batch) < self.batch_limit:
+            more = await ctx.inbox.lease(limit=self.batch_limit - len(batch), until=until)
+            if not more:
+                return
+            batch += more
 
     async def _serve(self, ctx: Context, batch: list[Envelope]) -> None:
         commits = [envelope for envelope in batch if isinstance(envelope.message, Commit)]
@@ -65,3 +83,13 @@ class JournalActor:
             ctx.inbox.ack(envelope)
         if refusal is not None:
             raise refusal
+
+
+def _follower_is_due(batch: list[Envelope]) -> bool:
+    """Whether some commit's follower is not there yet."""
+    due = ""
+    for envelope in batch:
+        message = envelope.message
+        if isinstance(message, Commit):
+            due = message.follower or ("" if message.writer == due else due)
+    return bool(due)

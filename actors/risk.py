@@ -1,8 +1,10 @@
-"""The risk actor: nothing becomes an order without a verdict, and nobody hears of an approval before it is durable.
+"""The risk actor: nothing becomes an order without a verdict, and none leaves the house before that is durable.
 
-A batch is judged, then the verdicts and the whole state become durable in one commit, then approvals go to the order
-actor, then the batch is acknowledged. Dying before the commit judges the batch again from the same state; dying after
-it says the same approvals again, and the order actor knows them by their intent ids. It recovers by reading the state;
+A batch is judged, then one commit with the verdicts and the whole state is put to the journal, then approvals go to the
+order actor, then, when the commit is durable, the batch is acknowledged. The order actor's commit stands behind ours in
+the journal's mailbox, so the disk has the verdict before anything leaves. Dying before the commit is put judges the
+batch again from the same state; dying after it says the same approvals again (our next life reads the state behind that
+very commit), and the order actor knows them by their intent ids. It recovers by reading the state;
 the first of a process tells counters, marks, locks and switches again from the journal's records and believes those.
 """
 
@@ -34,6 +36,7 @@ from genesis.domain.risk_history import KINDS as HISTORY_KINDS
 from genesis.domain.risk_history import RiskHistory
 from genesis.domain.risk_machine import RISK_TABLE, RiskMachine, RiskOutputs
 from genesis.edge.stage_times import StageTimes
+from genesis.edge.store import check_commit
 from protocols.health import Notice
 from protocols.journal import Cells, Commit, JournalRequest, ReadCells, ReadRecords, Record, Records
 from protocols.orders import TERMINAL_STATES, Approved, OrderState
@@ -54,6 +57,8 @@ BATCH = 64
 RECENT = 200
 HISTORY_PAGE = 2_000
 """Records that are read in one go at a start: some milliseconds, so that nobody else's commit waits long."""
+ORDER_WRITER = "order"
+"""Whose commit comes behind ours when something is approved."""
 UNJUDGED = 2_000
 """So many of the newest kept scores are looked at for some that were lost: far more than are ever on the way."""
 
@@ -114,12 +119,20 @@ class RiskActor:
                 released = tuple(order.intent.intent_id for order in known if order.state in TERMINAL_STATES)
                 machine.release_ended(released)
                 machine.endings_missed = False
-            await journal.ask(memory.commit(machine, inputs, records, released=released))
+            approvals = [approved for _, outputs in outcomes for approved in outputs.approved]
+            commit = memory.commit(machine, inputs, records, released=released, approves=bool(approvals))
+            # One that the journal would not take must end us before anybody hears of what is in it.
+            check_commit(commit)
+            answer = await journal.lodge(commit)
+            for approved in approvals:
+                await orders.put(approved)
+                if self.stages is not None:
+                    self.stages.note("risk", approved.intent.received_ns, ctx.clock.now_ns())
+            await journal.answer_to(answer)
+            if approvals:
+                # What is left is for people: the order goes first.
+                await ctx.step_aside()
             for envelope, outputs in outcomes:
-                for approved in outputs.approved:
-                    await orders.put(approved)
-                    if self.stages is not None:
-                        self.stages.note("risk", approved.intent.received_ns, ctx.clock.now_ns())
                 for verdict in outputs.verdicts:
                     if not outputs.repeated:
                         recent.append(verdict)
@@ -257,6 +270,7 @@ class _Memory:
         *,
         released: tuple[str, ...] = (),
         lost: bool = False,
+        approves: bool = False,
     ) -> Commit:
         """A batch: what was heard, then what came of it, then the state after it."""
         cell, at_ms = machine.checkpoint(), machine.state.now_ms
@@ -278,6 +292,7 @@ class _Memory:
             records=(*named, risk_heard_record(heard, at_ms), *records),
             cells=(cell,),
             commit_id=f"{self._ctx.name}:{self._ctx.generation}:{self._commits}",
+            follower=ORDER_WRITER if approves else "",
         )
 
 

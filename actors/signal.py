@@ -22,7 +22,7 @@ from genesis.domain.heard import settings_record, signal_heard_record
 from genesis.domain.signal_machine import SIGNAL_TABLE, SignalMachine
 from genesis.edge.stage_times import StageTimes
 from protocols.health import Notice
-from protocols.journal import Cells, Commit, JournalRequest, ReadCells, Record
+from protocols.journal import Cells, Commit, JournalRequest, ReadCells
 from protocols.market import Candle, CandleClosed, MarketView
 from protocols.settings import Settings
 from protocols.signals import Recommendation, SignalScore, StrategyView
@@ -78,7 +78,7 @@ class SignalActor:
                 states, settings = machine.states(), self.settings.value
                 self._show(ctx, machine, ui)
             heard: list[CandleClosed] = []
-            records: list[Record] = []
+            said: list[SignalScore] = []
             for envelope in batch:
                 closed: CandleClosed = envelope.message
                 candle = closed.candle
@@ -92,11 +92,8 @@ class SignalActor:
                     await scores.put(score)
                     if self.stages is not None and not score.catch_up:
                         self.stages.note("signal", score.received_ns, ctx.clock.now_ns())
-                    records.append(signal_record(score))
-                    if score.recommendation is not Recommendation.HOLD:
-                        recent.append(score)
-                    if ui is not None:
-                        ui.put_nowait(score)
+                    said.append(score)
+            records = [signal_record(score) for score in said]
             cells = machine.checkpoint()
             if records or cells:
                 at_ms = heard[-1].closed_ms if heard else 0
@@ -113,6 +110,12 @@ class SignalActor:
                 )
                 await journal.ask(commit)
                 states = None
+                # What is left is for people: an order that came of it goes first.
+                await ctx.step_aside()
+                recent.extend(score for score in said if score.recommendation is not Recommendation.HOLD)
+                if ui is not None:
+                    for score in said:
+                        ui.put_nowait(score)
                 self.recent.set(tuple(recent))
                 self._show(ctx, machine, ui)
             ctx.inbox.ack_all(batch)

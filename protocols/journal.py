@@ -30,12 +30,16 @@ class Commit(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
     A `commit_id` makes the whole commit happen once in a session of the journal: said again, it writes nothing and is
     answered as the first time. Without one, repeats are told apart by the records' keys alone.
+
+    `follower` names the writer whose commit of the same decision comes right behind this one: both may become durable
+    in one transaction, so that an order waits for the disk once.
     """
 
     writer: str
     records: tuple[Record, ...] = ()
     cells: tuple[CellWrite, ...] = ()
     commit_id: str | None = None
+    follower: str = ""
 
 
 class Committed(msgspec.Struct, frozen=True, kw_only=True, tag=True):

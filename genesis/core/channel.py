@@ -256,6 +256,13 @@ class Channel(Generic[T]):
 
     async def ask_from(self, term: Term | None, message: T) -> Any:
         """`ask` on behalf of a term."""
+        return await self.answer_to(term, await self.lodge_from(term, message))
+
+    async def lodge_from(self, term: Term | None, message: T) -> Answer:
+        """The first half of `ask`: put a question, and do other things before `answer_to` waits for its answer.
+
+        When this returns, the question stands in the channel, before whatever is put after it.
+        """
         if self.overflow in (Overflow.CONFLATE, Overflow.DROP_OLDEST):
             raise ValueError(f"policy of {self.name} must keep what it takes to ask it, was {self.overflow.name}")
         await trio.lowlevel.checkpoint_if_cancelled()
@@ -264,6 +271,10 @@ class Channel(Generic[T]):
             await self._stand_in_line(message, answer, term)
         else:
             self._put(message, answer)
+        return answer
+
+    async def answer_to(self, term: Term | None, answer: Answer) -> Any:
+        """The second half of `ask`. Always a checkpoint."""
         if term is None:
             return await answer.wait()
         term.waiting += 1

@@ -13,6 +13,7 @@ from typing import Any, Generic, TypeVar
 import attrs
 import trio
 
+from genesis.core.channel import Answer as Answer
 from genesis.core.channel import Channel as Channel
 from genesis.core.channel import Doorbell, dead_lettered
 from genesis.core.channel import Envelope as Envelope
@@ -318,3 +319,11 @@ class Outlet(Generic[T]):
     async def ask(self, message: T) -> Any:
         self._check()
         return await self._channel.ask_from(self._term, message)
+
+    async def lodge(self, message: T) -> Answer:
+        """Put a question; `answer_to` waits for what is said to it."""
+        self._check()
+        return await self._channel.lodge_from(self._term, message)
+
+    async def answer_to(self, answer: Answer) -> Any:
+        return await self._channel.answer_to(self._term, answer)

@@ -69,7 +69,8 @@ Switch = SetTradingState | SetPaused | AddLock | RemoveLock | ResetBreaker | Res
 
 @attrs.frozen(kw_only=True)
 class RiskOutputs:
-    """What follows of one input. `records` and the state must be durable before `approved` is told to anybody.
+    """What follows of one input. `records` and the state must be on their way to the disk before `approved` is told,
+    and durable before anything that comes of it leaves.
 
     `repeated` verdicts were given before: they are said again, and their records are already kept. `notices` are
     (code, text) for people.
@@ -147,7 +148,7 @@ class RiskMachine:
         if score.recommendation is Recommendation.BUY:
             shadow = self._shadow(score)
             wish = self._entry(score, self._settings_of(score.symbol, score.strategy))
-            outputs = self._conclude(self._verdict(wish), wish)
+            outputs = self._conclude(*self._judged(wish), wish)
             return outputs if shadow is None else attrs.evolve(outputs, records=(*outputs.records, shadow))
         if score.recommendation is Recommendation.SELL or owed in state.exits_owed:
             return self._close(score)
@@ -321,7 +322,7 @@ class RiskMachine:
         key = _owed_key(score.strategy, score.symbol)
         before = state.exits_owed.pop(key, None)
         wish = self._exit(score)
-        verdict = self._verdict(wish)
+        verdict, facts = self._judged(wish)
         codes = tuple(result.code.value for result in verdict.denials if result.code is not None)
         something_left = not self.account_known or self._held_by(score) != 0 or bool(self._working(score.symbol))
         if codes and something_left:
@@ -329,7 +330,7 @@ class RiskMachine:
         if score.recommendation is Recommendation.HOLD and codes and (codes == before or not something_left):
             # The same refusal for the same reasons, or nothing left to close, is not news.
             return RiskOutputs()
-        return self._conclude(verdict, wish)
+        return self._conclude(verdict, facts, wish)
 
     def _wish(
         self, score: SignalScore, side: Side, purpose: Purpose, quantity: Decimal, bracket: Bracket | None = None
@@ -412,6 +413,10 @@ class RiskMachine:
         return tuple(kept.intent for kept in self.state.reservations.values() if kept.intent.symbol == symbol)
 
     def _verdict(self, wish: Wish, settings: Settings | None = None) -> Verdict:
+        return self._judged(wish, settings)[0]
+
+    def _judged(self, wish: Wish, settings: Settings | None = None) -> tuple[Verdict, Facts]:
+        """The verdict, and the facts that it rests on."""
         at_ms = self._moment_of(wish.decided_ms)
         settings = settings or self._settings_of(wish.symbol, wish.strategy)
         facts = self._facts(
@@ -425,7 +430,7 @@ class RiskMachine:
             settings=settings,
         )
         findings = judge(self.state, settings, facts, wish)
-        return Verdict(
+        verdict = Verdict(
             verdict_id=wish.intent_id,
             strategy=wish.strategy,
             symbol=wish.symbol,
@@ -438,13 +443,13 @@ class RiskMachine:
             settings_version=self.settings.version,
             correlation_id=wish.correlation_id,
         )
+        return verdict, facts
 
-    def _conclude(self, verdict: Verdict, wish: Wish) -> RiskOutputs:
+    def _conclude(self, verdict: Verdict, facts: Facts, wish: Wish) -> RiskOutputs:
         """Count what was decided and remember it."""
         state = self.state
         approved: tuple[Approved, ...] = ()
         if verdict.approved and verdict.intent is not None:
-            facts = self._facts(wish.symbol, wish.side, wish.purpose, wish.quantity, wish=wish)
             reservation = Reservation(
                 intent=verdict.intent,
                 notional=wish.quantity * wish.price,
@@ -473,8 +478,8 @@ class RiskMachine:
             return self._repeat((intent.intent_id,))
         self._advance(self._moment_of(intent.decided_ms))
         wish = self._with_stop(self._wish_of(intent))
-        verdict = self._verdict(wish)
-        outputs = self._conclude(verdict, wish)
+        verdict, facts = self._judged(wish)
+        outputs = self._conclude(verdict, facts, wish)
         self.state.manual[intent.intent_id] = verdict.approved
         while len(self.state.manual) > _REMEMBERED_VERDICTS:
             self.state.manual.pop(next(iter(self.state.manual)))

@@ -12,7 +12,8 @@ from protocols.health import LineTimes
 BUCKETS_S: Final = (0.0005, 0.001, 0.002, 0.003, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1.0, 5.0)
 """Upper bounds; what is longer is in the last, endless one."""
 STAGES: Final = ("signal", "risk", "order", "sent")
-"""Scored by a strategy; judged, the verdict durable; the order's intent durable; its frame written to the socket."""
+"""Scored by a strategy; judged, the verdict on its way to the disk; the order's intent durable; its frame written to
+the socket."""
 
 
 class StageTimes:

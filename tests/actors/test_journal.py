@@ -11,7 +11,7 @@ import pytest
 import trio
 import trio.testing
 
-from actors.journal import JournalActor
+from actors.journal import FOLLOWS_WITHIN_S, JournalActor
 from genesis.core.backoff import IMMEDIATE
 from genesis.core.channel import Channel, Overflow
 from genesis.core.clock import TrioClock
@@ -60,10 +60,14 @@ async def journal_desk(path: Path, *, intensity: int = 100_000, inline: bool = F
         store.close()
 
 
-def a_commit(key: str, *, commit_id: str | None = None) -> Commit:
+def a_commit(key: str, *, commit_id: str | None = None, writer: str = "test", follower: str = "") -> Commit:
     record = Record(kind="Fill", key=key, payload=b"{}", correlation_id="c", at_ms=1)
     return Commit(
-        writer="test", records=(record,), cells=(CellWrite(table="t", key=key, payload=b"1"),), commit_id=commit_id
+        writer=writer,
+        records=(record,),
+        cells=(CellWrite(table="t", key=key, payload=b"1"),),
+        commit_id=commit_id,
+        follower=follower,
     )
 
 
@@ -152,3 +156,28 @@ async def test_a_failed_write_answers_nobody_and_escalates(tmp_path: Path) -> No
     with pytest.RaisesGroup(Escalated, flatten_subgroups=True, allow_unwrapped=True), trio.fail_after(20):
         await live()
     assert answered == []
+
+
+async def test_a_commit_and_its_follower_share_one_sync(tmp_path: Path) -> None:
+    async with journal_desk(tmp_path / "sim.sqlite", inline=True) as desk:
+        before = desk.store.transactions_total
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(desk.channel.ask, a_commit("verdict", follower="order"))
+            await trio.testing.wait_all_tasks_blocked()
+            # What somebody else says meanwhile is not what is waited for.
+            nursery.start_soon(desk.channel.ask, a_commit("score", writer="signal"))
+            await trio.testing.wait_all_tasks_blocked()
+            assert desk.store.transactions_total == before
+            nursery.start_soon(desk.channel.ask, a_commit("intent", writer="order"))
+        assert desk.store.transactions_total == before + 1
+        records = await desk.channel.ask(ReadRecords(kinds=("Fill",)))
+        assert [row.record.key for row in records.records] == ["verdict", "score", "intent"]
+
+
+async def test_a_follower_that_never_comes_is_not_waited_for(
+    tmp_path: Path, autojump_clock: trio.testing.MockClock
+) -> None:
+    async with journal_desk(tmp_path / "sim.sqlite", inline=True) as desk:
+        answer = await desk.channel.ask(a_commit("verdict", follower="order"))
+        assert answer.new == (True,)
+        assert trio.current_time() == pytest.approx(FOLLOWS_WITHIN_S)

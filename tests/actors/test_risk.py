@@ -1,4 +1,4 @@
-"""The risk actor tells nobody of an approval before it is durable, and never approves twice."""
+"""The risk actor puts an approval into the journal's line before it tells it, and never approves twice."""
 
 import random
 from contextlib import AbstractAsyncContextManager
@@ -17,6 +17,7 @@ from genesis.domain.heard import read_risk_heard
 from genesis.domain.pairs import PairSpecs, pair_specs
 from genesis.domain.risk_machine import RiskMachine
 from genesis.domain.risk_state import RiskState
+from genesis.edge.store_errors import CommitRefused
 from protocols.health import Notice
 from protocols.journal import CellWrite, Commit
 from protocols.orders import Approved, OrderIntent, OrderType, Purpose
@@ -84,17 +85,20 @@ class World:
         )
 
 
-async def test_an_approval_is_durable_before_it_is_told() -> None:
+async def test_what_stands_behind_an_approval_in_the_journals_line_is_durable_after_it() -> None:
+    """The order actor commits after it has heard of the approval: the verdict is durable before that, or with it."""
     world = World()
     disk = MemoryDisk()
     seen: list[bool] = []
 
     class Suspicious(Listener):
         async def run(self, ctx: Any) -> None:
+            journal = ctx.outlet(world.journal)
             ctx.ready()
             while True:
                 for envelope in await ctx.inbox.lease():
                     intent_id = envelope.message.intent.intent_id
+                    await journal.ask(Commit(writer="order"))
                     seen.append(any(record.key == intent_id for record in disk.records))
                     seen.append(intent_id.encode() in disk.cells[("risk_state", "state")].payload)
                     ctx.inbox.ack(envelope)
@@ -107,6 +111,20 @@ async def test_an_approval_is_durable_before_it_is_told() -> None:
         await stage.settled()
         assert seen
         assert all(seen)
+
+
+async def test_a_commit_that_the_journal_would_refuse_is_told_to_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: Commit) -> None:
+        raise CommitRefused("the test says so")
+
+    monkeypatch.setattr("actors.risk.check_commit", refuse)
+    world = World()
+    async with world.run() as stage:
+        world.accounts.put_nowait(an_account())
+        for score in crossing_scores(200):
+            await world.scores.put(score)
+        await stage.settled()
+        assert world.listener.heard == []
 
 
 @pytest.mark.parametrize("seed", range(5))
