@@ -7,8 +7,8 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from typing import Final, TypeVar
 
 import attrs
@@ -48,13 +48,13 @@ from genesis.edge.run_file import RunFile
 from genesis.edge.run_file import remove as remove_run_file
 from genesis.edge.secrets import Secret
 from genesis.edge.service_manager import ServiceManager
-from genesis.edge.store import Store
-from genesis.edge.store_errors import StoreCorrupt, StoreError, StoreIncomplete
+from genesis.edge.store_errors import StoreError
 from genesis.edge.store_thread import StoreThread
 from genesis.edge.vitals import disk_free_bytes, memory_bytes
 from genesis.edge.websocket import calm_websocket, fast_websocket
 from genesis.engine import Engine, VenuePorts
 from genesis.job_desk import JobHouse
+from genesis.journal_opening import open_journal
 from genesis.pacer import Pacer
 from genesis.paper_session import open_paper
 from genesis.post_office import open_post
@@ -66,9 +66,10 @@ from genesis.simulator.recordings import DEFAULT, Recording, load
 from genesis.simulator.relay import Relay
 from genesis.simulator.settings import DEFAULT_KEY, DEFAULT_SECRET, ExchangeSettings
 from genesis.simulator.state_file import StateError
-from genesis.summary import Summary, decision_lines, show, summarise
+from genesis.summary import Decided, Summary, decided, show, summarise
 from genesis.tls import absolute, tls_of
 from genesis.user_strategies import user_strategies
+from genesis.venue_clock import VenueClock
 from protocols.bitfinex.errors import BitfinexError
 from protocols.journal import ReadCells
 from web.app import create_app
@@ -91,6 +92,9 @@ from web.tokens import DEFAULT_LIFE_S, Scope, Tokens
 SHUTDOWN_S: Final = 15.0
 """From the signal to the end of the process, whatever a client or an actor does."""
 
+COUNTING_S: Final = 5.0
+"""How long the end may read what was decided, for the summary: a third of what it has."""
+
 SAME_ASKING_S: Final = 0.5
 """Whoever starts us may pass a signal on that we had from the terminal already: that is not asking twice."""
 
@@ -107,24 +111,6 @@ UNWRITABLE: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EI
 
 log = structlog.get_logger("genesis.run")
 VERSION: Final = importlib.metadata.version("genesis-engine")
-
-
-class VenueClock:
-    """Monotonic time is ours; what day and hour it is, the replayed venue says."""
-
-    __slots__ = ("_venue_ms",)
-
-    def __init__(self, venue_ms: Callable[[], int]) -> None:
-        self._venue_ms = venue_ms
-
-    def now(self) -> float:
-        return trio.current_time()
-
-    def now_ns(self) -> int:
-        return int(trio.current_time() * 1e9)
-
-    def wall_ms(self) -> int:
-        return self._venue_ms()
 
 
 def run_engine(options: RunOptions) -> ExitCode:
@@ -199,7 +185,12 @@ class _Run:
 
     async def _run(self, nursery: trio.Nursery, stack: contextlib.AsyncExitStack, chance: Chance) -> ExitCode:
         ports, venue_clock, pairs = await self._venue(nursery, stack, chance)
-        store = self._open_store(venue_clock)
+        store = await open_journal(
+            self.options.database,
+            ServiceManager.of(self.options.environment, os.getpid()),
+            at_ms=venue_clock.wall_ms(),
+            expendable=self.options.mode is Mode.SIM,
+        )
         self.begins_after = 0 if self.options.mode is Mode.SIM else store.store.head().seq
         try:
             return await self._trade(nursery, store, ports, venue_clock, pairs, chance, stack)
@@ -308,15 +299,6 @@ class _Run:
             return load(self.options.recording or DEFAULT)
         except RecordingError as error:
             raise CannotStart(str(error), ExitCode.CONFIGURATION) from None
-
-    def _open_store(self, clock: Clock) -> StoreThread:
-        try:
-            return StoreThread(Store.open(self.options.database, at_ms=clock.wall_ms()))
-        except (StoreCorrupt, StoreIncomplete) as error:
-            advice = "; --fresh begins a new session" if self.options.mode is Mode.SIM else "; restore a backup of it"
-            raise CannotStart(" ".join(str(error).split()) + advice) from None
-        except StoreError as error:
-            raise CannotStart(str(error)) from None
 
     # --- the engine -------------------------------------------------------------------------------------------------
 
@@ -439,9 +421,11 @@ class _Run:
             remove_run_file(options.user_dir.run_file)
             await site.aclose()
         try:
-            summary = self._summary(engine)
+            if engine.store.store.poisoned is not None:
+                # No figures of a journal that can promise nothing.
+                raise StoreError(engine.store.store.poisoned)
+            summary = await self._summary(engine)
         except StoreError as error:
-            # No figures of a journal that can promise nothing.
             self._say(f"no summary: {error}")
             return ExitCode.ERROR
         log.info("stopped", fills=summary.fills, orders_open=summary.orders_open, in_doubt=summary.orders_unknown)
@@ -633,7 +617,11 @@ class _Run:
             done=exchange.ended.is_set(),
         )
 
-    def _summary(self, engine: Engine) -> Summary:
+    async def _summary(self, engine: Engine) -> Summary:
+        decisions: Decided | None = None
+        with trio.move_on_after(COUNTING_S):
+            read = partial(decided, engine.store.path, after_seq=self.begins_after)
+            decisions = await trio.to_thread.run_sync(read, abandon_on_cancel=True)
         now = trio.current_time()
         began = self.replay_began_at
         replay_s = None if began is None else (self.replay_ended_at or now) - began
@@ -645,7 +633,7 @@ class _Run:
             wall_s=now - self.started_at,
             ready_after_s=self.ready_after_s,
             replay_s=replay_s,
-            lines=decision_lines(engine.store.store, after_seq=self.begins_after),
+            decisions=decisions,
             problem=self.problem,
         )
 

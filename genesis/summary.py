@@ -1,27 +1,33 @@
 """The summary of a run: what was traded, what it made, what was refused, and how the machinery did."""
 
+import hashlib
 from collections import Counter
 from collections.abc import Sequence
 from decimal import Decimal
+from pathlib import Path
+from typing import Final
 
+import attrs
 import msgspec
 from rich.console import Console
 from rich.table import Table
 
-from genesis.domain.decision_log import DECISION_KINDS, digest, record_lines
-from genesis.edge.store import Store
+from genesis.domain.decision_log import DECISION_KINDS, SIGNAL_KIND, VERDICT_KIND, decision_line, read_decision
+from genesis.edge.store import ReadOnlyStore
 from genesis.engine import Engine
 from protocols.account import Performance
 from protocols.journal import ReadRecords
 from protocols.risk import Verdict
 from protocols.units import plain
 
-RECORDS_A_READ = 10_000
-_decode_verdict = msgspec.json.Decoder(Verdict).decode
+RECORDS_A_READ: Final = 1_000
 
 
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
-    """`decisions_sha256` is over all decision lines of the session (live: of this run); equal runs have equal ones."""
+    """`decisions_sha256` is over all decision lines of the session (live: of this run); equal runs have equal ones.
+
+    Empty, with no signals, verdicts and denials counted, where reading them would have held up the end.
+    """
 
     mode: str
     recording: str
@@ -51,24 +57,40 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
         return msgspec.json.Encoder(decimal_format="string").encode(self).decode()
 
 
-def decision_lines(store: Store, *, after_seq: int = 0) -> tuple[list[bytes], Counter[str], Counter[str]]:
-    """Every decision line of the journal behind `after_seq`, how many of each kind, and the denials by code."""
-    lines: list[bytes] = []
+@attrs.frozen
+class Decided:
+    """What a run decided: how many decisions of each kind, refusals by code, and one hash over all lines."""
+
+    kinds: Counter[str] = attrs.field(factory=Counter)
+    denials: Counter[str] = attrs.field(factory=Counter)
+    sha256: str = ""
+
+
+def decided(path: Path, *, after_seq: int = 0) -> Decided:
+    """Read every decision of the journal behind `after_seq`, a page at a time. Raises StoreError.
+
+    Call it in a thread: of months there are millions. It reads through a connection of its own, so it may be left
+    alone there when nobody can wait for it any longer.
+    """
     kinds: Counter[str] = Counter()
     denials: Counter[str] = Counter()
-    after = after_seq
-    while True:
-        found = store.read_records(ReadRecords(kinds=DECISION_KINDS, after_seq=after, limit=RECORDS_A_READ)).records
-        records = [kept.record for kept in found]
-        lines += record_lines(records)
-        for record in records:
-            kinds[record.kind] += 1
-            if record.kind == "Verdict":
-                for rule in _decode_verdict(record.payload).denials:
-                    denials[str(rule.code)] += 1
-        if len(found) < RECORDS_A_READ:
-            return lines, kinds, denials
-        after = found[-1].seq
+    whole = hashlib.sha256()
+    with ReadOnlyStore.open(path) as store:
+        # The order of `in_canonical_order`: kind after kind.
+        for kind in DECISION_KINDS:
+            after, more = after_seq, True
+            while more:
+                found = store.read_records(ReadRecords(kinds=(kind,), after_seq=after, limit=RECORDS_A_READ)).records
+                for kept in found:
+                    kinds[kind] += 1
+                    decision = read_decision(kept.record)
+                    whole.update(decision_line(decision) + b"\n")
+                    if isinstance(decision, Verdict):
+                        for rule in decision.denials:
+                            denials[str(rule.code)] += 1
+                more = len(found) == RECORDS_A_READ
+                after = found[-1].seq if found else after
+    return Decided(kinds, denials, whole.hexdigest())
 
 
 def summarise(
@@ -80,11 +102,11 @@ def summarise(
     wall_s: float,
     ready_after_s: float | None,
     replay_s: float | None,
-    lines: tuple[list[bytes], Counter[str], Counter[str]],
+    decisions: Decided | None,
     problem: str | None,
 ) -> Summary:
-    """Read everything off an engine that has stopped."""
-    decided, kinds, denials = lines
+    """Read everything off an engine that has stopped. `decisions` is None when there were too many to read."""
+    counted = decisions or Decided()
     orders = engine.cells.orders.value
     account = engine.cells.account.value
     frames = sum(stats.frames_in for stats in engine.stats.values())
@@ -98,9 +120,9 @@ def summarise(
         replay_s=None if replay_s is None else round(replay_s, 3),
         frames=frames,
         frames_per_s=round(frames / replay_s, 1) if replay_s else None,
-        signals=kinds["SignalScore"],
-        verdicts=kinds["Verdict"],
-        denials=dict(denials.most_common()),
+        signals=counted.kinds[SIGNAL_KIND],
+        verdicts=counted.kinds[VERDICT_KIND],
+        denials=dict(counted.denials.most_common()),
         orders=orders.orders_total,
         orders_open=len(orders.open),
         orders_unknown=orders.unknown,
@@ -109,7 +131,7 @@ def summarise(
         actor_crashes=engine.restarts_total,
         reconnects=sum(stats.falls for stats in engine.stats.values()),
         dead_letters=len(engine.supervisor.dead_letters),
-        decisions_sha256=digest(decided),
+        decisions_sha256=counted.sha256,
         problem=problem,
     )
 
@@ -140,10 +162,13 @@ def _rows(summary: Summary) -> Sequence[tuple[str, str]]:
             ("fees", f"{_money(made.fees_quote)} {quote}"),
         ]
     refused = ", ".join(f"{code} {count}" for code, count in summary.denials.items()) or "none"
+    if summary.decisions_sha256:
+        rows += [
+            ("signals", str(summary.signals)),
+            ("verdicts", str(summary.verdicts)),
+            ("refusals", refused),
+        ]
     rows += [
-        ("signals", str(summary.signals)),
-        ("verdicts", str(summary.verdicts)),
-        ("refusals", refused),
         ("orders", f"{summary.orders} ({summary.orders_open} open, {summary.orders_unknown} in doubt)"),
         ("fills", str(summary.fills)),
         ("frames from the venue", str(summary.frames)),
@@ -155,7 +180,7 @@ def _rows(summary: Summary) -> Sequence[tuple[str, str]]:
     rows += [
         ("actor crashes, reconnects", f"{summary.actor_crashes}, {summary.reconnects}"),
         ("dead letters", str(summary.dead_letters)),
-        ("decisions sha256", summary.decisions_sha256[:16]),
+        ("decisions sha256", summary.decisions_sha256[:16] or "too many to read while stopping"),
     ]
     if summary.problem is not None:
         rows.append(("problem", summary.problem))

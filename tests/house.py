@@ -14,6 +14,7 @@ from genesis.core.backoff import Backoff
 from genesis.core.chance import Chance
 from genesis.core.clock import TrioClock
 from genesis.core.supervisor import SupervisorEvent
+from genesis.domain.decision_log import record_lines
 from genesis.domain.recording import CandleRecording
 from genesis.domain.rest_budget import RestBudget
 from genesis.domain.settings_build import Built, Layer, build
@@ -26,11 +27,12 @@ from genesis.edge.store_thread import StoreThread
 from genesis.edge.websocket import calm_websocket, fast_websocket
 from genesis.engine import Engine, Restarts, VenuePorts
 from genesis.pacer import Pacer
-from genesis.running import VenueClock
 from genesis.simulator.exchange import Exchange
 from genesis.simulator.recordings import DEFAULT, load
 from genesis.simulator.settings import DEFAULT_KEY, DEFAULT_SECRET, ExchangeSettings
 from genesis.user_strategies import UserStrategies
+from genesis.venue_clock import VenueClock
+from protocols.journal import ReadRecords
 from protocols.orders import OrderState
 from protocols.settings import Settings
 from web.models import EngineStatus
@@ -240,3 +242,8 @@ def check_books(house: House) -> None:
     ours = {f"{wallet.wallet_type} {wallet.currency}": wallet.balance for wallet in account.state.wallets}
     theirs = {name: balance for name, balance in venue.wallets.items() if balance}
     assert {name: balance for name, balance in ours.items() if balance} == theirs
+
+
+def decision_lines(store: Store) -> list[bytes]:
+    """The line of every decision in a journal."""
+    return record_lines(kept.record for kept in store.read_records(ReadRecords(kinds=(), limit=1_000_000)).records)

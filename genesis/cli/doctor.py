@@ -4,7 +4,6 @@ import importlib.util
 import os
 import shutil
 import socket
-import sqlite3
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -168,15 +167,30 @@ def _host(settings: Settings) -> Finding:
 
 
 def _database(path: Path) -> Finding:
+    from genesis.edge.store import ReadOnlyStore, copy_path
+    from genesis.edge.store_errors import StoreCorrupt, StoreError, StoreIncomplete, StoreTooNew
+    from genesis.edge.store_layouts import SCHEMA_VERSION
+
+    name = f"journal {path.stem}"
     try:
-        # Read-only, and never made: a doctor leaves no traces.
-        database = sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=5)
-        try:
-            answer = database.execute("PRAGMA quick_check").fetchone()[0]
-        finally:
-            database.close()
-    except sqlite3.Error as error:
-        answer = str(error)
-    if answer == "ok":
-        return Finding(name=f"journal {path.stem}", level="ok", detail=f"{path.stat().st_size / 1e6:.1f} MB, sound")
-    return Finding(name=f"journal {path.stem}", level="bad", detail=str(answer), advice="restore a backup of this file")
+        with ReadOnlyStore.open(path) as store:
+            head, version = store.verify(), store.version()
+    except StoreTooNew as error:
+        advice = "start the version that wrote it, or restore a backup from before the upgrade"
+        return Finding(name=name, level="bad", detail=str(error), advice=advice)
+    except (StoreCorrupt, StoreIncomplete) as error:
+        restore = "genesis backup restore FOLDER/STAMP"
+        advice = f"{restore}, or genesis run --fresh" if path.stem == "sim" else restore
+        return Finding(name=name, level="bad", detail=" ".join(str(error).split()), advice=advice)
+    except StoreError as error:
+        return Finding(name=name, level="bad", detail=str(error), advice="give back its permissions, or its place")
+    size = path.stat().st_size
+    detail = f"{size / 1e6:.1f} MB, {head.seq} records, each as it was written"
+    if version == SCHEMA_VERSION:
+        return Finding(name=name, level="ok", detail=detail)
+    detail += f"; layout {version}, the next start brings it to {SCHEMA_VERSION}"
+    if shutil.disk_usage(path.parent).free < 3 * size:
+        advice = f"make room for {3 * size / 1e6:.0f} MB: it is copied first"
+        return Finding(name=name, level="bad", detail=detail, advice=advice)
+    advice = f"nothing; a copy is kept as {copy_path(path, version).name}"
+    return Finding(name=name, level="ok", detail=detail, advice=advice)

@@ -35,6 +35,10 @@ class ServiceManager:
     def ready(self, status: str) -> bool:
         return self._tell("READY=1", f"STATUS={status}", f"MAINPID={os.getpid()}")
 
+    def starting(self, patience_s: float, status: str) -> bool:
+        """Ask for so much more time before READY; to be said again before it is over."""
+        return self._tell(f"EXTEND_TIMEOUT_USEC={int(patience_s * 1e6)}", f"STATUS={status}")
+
     def alive(self, status: str) -> bool:
         """Say it at least twice in `watchdog_s`."""
         return self._tell("WATCHDOG=1", f"STATUS={status}")

@@ -33,9 +33,9 @@ from genesis.edge.store_errors import (
     StoreTooNew,
     StoreUnusable,
 )
+from genesis.edge.store_layouts import SCHEMA_VERSION, take_forward, version_of
 from genesis.edge.store_rows import (
     APPLICATION_ID,
-    SCHEMA_VERSION,
     cell_digest,
     cells_trouble,
     cells_written,
@@ -89,6 +89,11 @@ def anchor_path(path: Path) -> Path:
 def lock_path(path: Path) -> Path:
     """Where the lock of the store at `path` lies."""
     return path.with_name(path.name + ".lock")
+
+
+def copy_path(path: Path, version: int) -> Path:
+    """Where the copy of the journal at `path` lies that was made before it left the layout `version`."""
+    return path.with_name(f"{path.name}.v{version}")
 
 
 def check_commit(commit: Commit) -> None:
@@ -231,6 +236,10 @@ class _Reader:
         row = self._connection.execute("SELECT seq, hash FROM log ORDER BY seq DESC LIMIT 1").fetchone()
         return Head(*row) if row else GENESIS_HEAD
 
+    def version(self) -> int:
+        """The layout that the file has."""
+        return version_of(self._connection)
+
     def epoch(self) -> int:
         """Which session wrote last; it rises with every opening by a writer."""
         return int(self._connection.execute("SELECT epoch FROM epoch").fetchone()[0])
@@ -250,8 +259,11 @@ class _Reader:
                 source.backup(copy)
                 copy.execute("PRAGMA journal_mode = DELETE")
                 head = _verify(copy, fresh, GENESIS_HEAD, may_be_ahead=False)
-            with fresh.open("rb+") as file:
-                os.fsync(file.fileno())
+            handle = os.open(fresh, os.O_RDWR | os.O_CLOEXEC)
+            try:
+                os.fsync(handle)
+            finally:
+                os.close(handle)
             os.replace(fresh, target)
             Anchor(anchor_path(target), head).close()
             sync_directory(target.parent)
@@ -299,7 +311,10 @@ class ReadOnlyStore(_Reader):
 
 
 class Store(_Reader):
-    """The one writer of a journal. Make it with `Store.open`."""
+    """The one writer of a journal. Make it with `Store.open`.
+
+    `layout_before` is the layout that the file had when it was opened, None when it had today's.
+    """
 
     def __init__(self, path: Path, connection: sqlite3.Connection, lock: FileLock) -> None:
         super().__init__(path, connection)
@@ -309,12 +324,15 @@ class Store(_Reader):
         self._epoch = 0
         self._anchored_ms = 0
         self._poison: str | None = None
+        self.layout_before: int | None = None
         self.commits_total = 0
         self.transactions_total = 0
 
     @classmethod
     def open(cls, path: Path, *, at_ms: int, accept_loss: bool = False) -> "Store":
         """Lock, verify and begin a new session; makes a new journal where there is neither file nor anchor.
+
+        A journal of an older layout is verified as what it is, copied to `copy_path`, and taken forward.
 
         Raises StoreLocked, StoreUnusable, StoreTooNew, StoreCorrupt (after putting the files aside by name) or
         StoreIncomplete. `accept_loss` opens a journal whose anchor knows of more than the file holds, as after the
@@ -332,7 +350,9 @@ class Store(_Reader):
             with _bytes_are_blamed(path):
                 _prepare(connection, path)
                 head = _verify(connection, path, anchor, may_be_ahead=accept_loss)
+                before = _take_forward(connection, path, head)
             store = cls(path, connection, lock)
+            store.layout_before = before
             store._begin_session(head, anchor, at_ms)
             return store
         except BaseException as error:
@@ -549,15 +569,14 @@ def _connect(path: Path, mode: str) -> sqlite3.Connection:
     return connection
 
 
-def _check_version(connection: sqlite3.Connection, path: Path) -> int:
+def _check_version(connection: sqlite3.Connection, path: Path) -> None:
     (application,) = connection.execute("PRAGMA application_id").fetchone()
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    version = version_of(connection)
     if application != APPLICATION_ID:
         # Perhaps another program's file: it is not ours to move.
         raise StoreUnusable(f"{path} must be a journal (application id {APPLICATION_ID}), was {application}")
     if version > SCHEMA_VERSION:
         raise StoreTooNew(path, known=SCHEMA_VERSION, found=version)
-    return int(version)
 
 
 def _prepare(connection: sqlite3.Connection, path: Path) -> None:
@@ -597,6 +616,23 @@ def _verify(connection: sqlite3.Connection, path: Path, anchor: Head, *, may_be_
             f" but ends at {head.seq}: restore a newer backup, or accept the loss explicitly"
         )
     return head
+
+
+def _take_forward(connection: sqlite3.Connection, path: Path, head: Head) -> int | None:
+    """Bring a verified journal to today's layout. The layout it had, or None when there was nothing to do."""
+    before = version_of(connection)
+    if before == SCHEMA_VERSION:
+        return None
+    _Reader(path, connection).backup(copy_path(path, before))
+    try:
+        take_forward(connection)
+    except sqlite3.Error as error:
+        # Whatever it was, the bytes were just found sound: no reason to put the journal aside.
+        raise StoreUnusable(f"{path} must come from layout {before} to {SCHEMA_VERSION}, did not: {error}") from error
+    # Nothing of what it says may have changed; this also refuses a step that left other tables than it promised.
+    after = _verify(connection, path, head, may_be_ahead=False)
+    assert after == head, f"a migration must leave the chain at {head}, left it at {after}"
+    return before
 
 
 def _anchor_or_reason(path: Path, accept_loss: bool) -> Head:

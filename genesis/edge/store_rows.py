@@ -7,26 +7,11 @@ from collections.abc import Iterable
 from typing import Final
 
 from genesis.edge.anchor import GENESIS_HEAD, Head
+from genesis.edge.store_layouts import FIRST_VERSION, SCHEMA_VERSION, definitions, layout, make, version_of
 from protocols.journal import CellWrite, Record
 
 APPLICATION_ID: Final = 0x47454E45
 """`GENE`: tells a journal from any other SQLite file."""
-SCHEMA_VERSION: Final = 1
-
-SCHEMA: Final = (
-    "CREATE TABLE epoch (only_row INTEGER PRIMARY KEY CHECK (only_row = 1), epoch INTEGER NOT NULL) STRICT",
-    # prev_hash stands in the row although it is the hash of the one before: each row can then be checked alone.
-    "CREATE TABLE log (seq INTEGER PRIMARY KEY, time INTEGER NOT NULL, actor TEXT NOT NULL, kind TEXT NOT NULL,"
-    " key TEXT, payload BLOB NOT NULL, corr TEXT NOT NULL, prev_hash BLOB NOT NULL, hash BLOB NOT NULL) STRICT",
-    # NULL keys differ from one another, so only records that ask for it are unique.
-    "CREATE UNIQUE INDEX log_key ON log (kind, key)",
-    "CREATE INDEX log_kind ON log (kind, seq)",
-    "CREATE TABLE cells (tbl TEXT NOT NULL, key TEXT NOT NULL, payload BLOB NOT NULL, seq INTEGER NOT NULL,"
-    " digest BLOB NOT NULL, PRIMARY KEY (tbl, key)) STRICT, WITHOUT ROWID",
-    # What this session's named commits were answered, so that one said again is answered alike. Emptied at open.
-    "CREATE TABLE answers (commit_id TEXT PRIMARY KEY, first_seq INTEGER NOT NULL, new BLOB NOT NULL,"
-    " seq INTEGER NOT NULL) STRICT, WITHOUT ROWID",
-)
 
 CELLS_WRITTEN: Final = "CellsWritten"
 """The kind of the row that puts a transaction's cells into the chain: without one, a lost tail of commits that wrote
@@ -64,18 +49,18 @@ def cells_written(cells: Iterable[CellWrite], at_ms: int) -> Record:
 
 def create(connection: sqlite3.Connection) -> None:
     """Make the tables. The caller owns the transaction."""
-    for statement in SCHEMA:
-        connection.execute(statement)
+    make(connection)
     connection.execute("INSERT INTO epoch VALUES (1, 0)")
     connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-    connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
 
 def schema_trouble(connection: sqlite3.Connection) -> str | None:
     """What is wrong with the tables' definitions: a flipped bit there could take the uniqueness from an index."""
-    found = {str(sql) for (sql,) in connection.execute("SELECT sql FROM sqlite_master WHERE sql IS NOT NULL")}
-    if found != set(SCHEMA):
-        return f"tables must be as schema version {SCHEMA_VERSION} makes them, were not"
+    version = version_of(connection)
+    if not FIRST_VERSION <= version <= SCHEMA_VERSION:
+        return f"schema version must be {FIRST_VERSION} to {SCHEMA_VERSION}, was {version}"
+    if definitions(connection) != layout(version):
+        return f"tables must be as schema version {version} makes them, were not"
     return None
 
 

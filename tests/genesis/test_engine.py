@@ -12,16 +12,15 @@ from genesis.core.mailbox import DeadLetter
 from genesis.core.supervisor import EventKind
 from genesis.domain.decision_log import digest
 from genesis.research.backtest import run_backtest
-from genesis.summary import decision_lines
 from protocols.risk import SetPaused, TradingState
-from tests.house import House, check_books, house, leaves, lively_layer, piece_of, settings_of
+from tests.house import House, check_books, decision_lines, house, leaves, lively_layer, piece_of, settings_of
 
 KILLS_A_SEED = 250
 SEEDS = range(8)
 
 
 def decisions(here: House) -> list[bytes]:
-    return decision_lines(here.store.store)[0]
+    return decision_lines(here.store.store)
 
 
 async def test_a_simulation_decides_byte_for_byte_what_the_backtest_decides(tmp_path: Path) -> None:

@@ -16,12 +16,11 @@ from genesis.domain.settings_build import Layer
 from genesis.domain.venue_state import Order
 from genesis.research.backtest import run_backtest
 from genesis.simulator.settings import AccountTerms, ExchangeSettings
-from genesis.summary import decision_lines
 from protocols.bitfinex.inputs import EndOrder
 from protocols.orders import Bracket, Flatten, OrderIntent, OrderType, Purpose
 from protocols.risk import ManualOrder
 from protocols.units import ZERO, Side, Symbol, base_currency
-from tests.house import House, check_books, house, leaves, lively_layer, piece_of, settings_of
+from tests.house import House, check_books, decision_lines, house, leaves, lively_layer, piece_of, settings_of
 
 ACCOUNT = "sim"
 KILLS = 60
@@ -74,7 +73,7 @@ async def test_brackets_decide_in_the_simulation_what_they_decide_in_a_backtest(
         await here.all_orders_known()
         check_books(here)
         check_stops(here)
-        lines = decision_lines(here.store.store)[0]
+        lines = decision_lines(here.store.store)
         purposes = {fill.purpose.value for fill in here.engine.cells.orders.value.fills}
     result = run_backtest(recording, settings_of(layer))
     assert "stop" in purposes

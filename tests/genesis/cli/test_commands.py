@@ -1,9 +1,11 @@
 """What a command prints, and the code it ends with: one clear line on stderr, nothing damaged."""
 
+import contextlib
 import io
 import json
 import os
 import socket
+import sqlite3
 import stat
 import subprocess
 import sys
@@ -19,6 +21,7 @@ from genesis.edge import run_file
 from genesis.edge.run_file import RunFile
 from genesis.edge.user_dir import UserDir
 from genesis.run_options import ExitCode, Mode, RunOptions
+from tests.recorded_journals import put_journal
 from web.tokens import Scope
 
 PROGRAM = Path(sys.executable).with_name("genesis")
@@ -320,6 +323,41 @@ def test_the_doctor_sees_a_broken_journal_and_open_secrets(capsys: Capture, home
     assert call(["doctor", "--json"]) == ExitCode.CONFIGURATION
     bad = [each["name"] for each in json.loads(capsys.readouterr().out) if each["level"] == "bad"]
     assert {"journal sim", "secrets"} <= set(bad)
+
+
+def _journal_finding(capsys: Capture) -> dict[str, str]:
+    call(["doctor", "--offline", "--json"])
+    (found,) = [each for each in json.loads(capsys.readouterr().out) if each["name"] == "journal live"]
+    return dict(found)
+
+
+def test_the_doctor_says_what_to_do_with_each_state_of_a_journal(capsys: Capture, home: UserDir) -> None:
+    home.create()
+    path = put_journal(1, home.database("live"))
+    before = path.read_bytes()
+    old = _journal_finding(capsys)
+    assert old["level"] == "ok"
+    assert "1144 records" in old["detail"]
+    assert "layout 1, the next start brings it to 2" in old["detail"]
+    assert old["advice"] == "nothing; a copy is kept as live.sqlite.v1"
+    assert path.read_bytes() == before
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA user_version = 99")
+    newer = _journal_finding(capsys)
+    assert (newer["level"], newer["advice"].split(",")[0]) == ("bad", "start the version that wrote it")
+    place = before.index(b"eth-ema:tETHUSD", len(before) // 2)
+    path.write_bytes(before[:place] + b"E" + before[place + 1 :])
+    changed = _journal_finding(capsys)
+    assert changed["level"] == "bad"
+    assert "is not what was written" in changed["detail"]
+    assert "genesis backup restore" in changed["advice"]
+    assert path.exists(), "a doctor puts nothing aside"
+    with contextlib.closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("DELETE FROM log WHERE seq > 1000")
+        connection.execute("DELETE FROM cells")
+    cut = _journal_finding(capsys)
+    assert cut["level"] == "bad"
+    assert "genesis backup restore" in cut["advice"]
 
 
 # --- as a program

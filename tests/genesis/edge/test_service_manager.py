@@ -34,10 +34,12 @@ def manager(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[st
         yield name, listener
 
 
-def test_it_hears_that_we_are_ready_live_and_stop(manager: tuple[str, socket.socket]) -> None:
+def test_it_hears_that_we_start_are_ready_live_and_stop(manager: tuple[str, socket.socket]) -> None:
     name, listener = manager
     told = ServiceManager.of({"NOTIFY_SOCKET": name, "WATCHDOG_USEC": "30000000", "WATCHDOG_PID": "7"}, pid=7)
     assert told.watchdog_s == 30.0
+    assert told.starting(60.0, "verifying")
+    assert listener.recv(4096) == b"EXTEND_TIMEOUT_USEC=60000000\nSTATUS=verifying"
     assert told.ready("sim, running\nREADY=0")
     assert listener.recv(4096).decode().split("\n")[:2] == ["READY=1", "STATUS=sim, running READY=0"]
     assert told.alive("x" * 10_000)

@@ -283,7 +283,7 @@ def test_a_newer_schema_is_left_alone(path: Path) -> None:
     other.close()
     content = path.read_bytes()
     for attempt in (lambda: Store.open(path, at_ms=2), lambda: ReadOnlyStore.open(path)):
-        with pytest.raises(StoreTooNew, match="must have schema version 1 or older, was 99"):
+        with pytest.raises(StoreTooNew, match="must have schema version 2 or older, was 99"):
             attempt()
     assert path.read_bytes() == content
 
