@@ -11,6 +11,7 @@ end, letters were dead, or the engine ended by itself.
 
 import argparse
 import json
+import math
 import os
 import random
 import re
@@ -44,14 +45,15 @@ WATCHED: Final = (
 class Engine:
     """The process, and what it says."""
 
-    def __init__(self, folder: Path, speed: str) -> None:
+    def __init__(self, folder: Path, speed: str, census_s: float) -> None:
         home = folder / "home"
+        counted = ["tools.census", str(folder / "census"), str(census_s), "--"] if census_s else ["genesis"]
         self._log = (folder / "engine.log").open("w")
         self._process = subprocess.Popen(
             [
                 sys.executable,
                 "-m",
-                "genesis",
+                *counted,
                 "run",
                 "--speed",
                 speed,
@@ -67,7 +69,7 @@ class Engine:
         )
         self._run_file = home / "run.json"
         self._token = ""
-        self._token_at = 0.0
+        self._token_at = -math.inf
         self.address = ""
 
     @property
@@ -78,10 +80,10 @@ class Engine:
         return self._process.poll() is None
 
     def wait_until_up(self) -> None:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 120
         while not self._run_file.exists():
             if not self.alive() or time.monotonic() > deadline:
-                raise SystemExit("the engine must come up within a minute, did not: see engine.log")
+                raise SystemExit("the engine must come up within two minutes, did not: see engine.log")
             time.sleep(0.2)
         self.address = json.loads(self._run_file.read_text())["address"]
 
@@ -192,10 +194,11 @@ def main() -> int:
     parser.add_argument("--folder", type=Path, default=Path("soak"))
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--calm", action="store_true", help="no trouble")
+    parser.add_argument("--census", type=float, default=0.0, help="count what lives every so many seconds (slow)")
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
     chance = random.Random(options.seed)  # noqa: S311 - which trouble comes next
-    engine = Engine(options.folder, options.speed)
+    engine = Engine(options.folder, options.speed, options.census)
     began = time.monotonic()
     samples: list[dict[str, float]] = []
     silent = asked = refused = 0

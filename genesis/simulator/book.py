@@ -22,6 +22,9 @@ GRID: Final = 0.001
 """Distance of the made-up levels, about, as a fraction of the price."""
 DIGITS: Final = {"P0": 5, "P1": 4, "P2": 3, "P3": 2, "P4": 1}
 MADE_UP_IDS: Final = 2_000_000_000
+LEVELS_KEPT: Final = 4096
+"""Both sides of eight books of full depth, or of eighty as deep as a ticker needs. A market that wanders would fill
+any larger cache with prices that do not come back: some 400 bytes each."""
 
 
 class Level(NamedTuple):
@@ -33,7 +36,7 @@ class Level(NamedTuple):
     amount: float
 
 
-@lru_cache(maxsize=200_000)
+@lru_cache(maxsize=LEVELS_KEPT)
 def made_up_level(symbol: str, price: float, sign: int) -> Level:
     """A level whose size and order id depend on nothing but its place."""
     seed = zlib.crc32(f"{symbol}:{price!r}:{sign}".encode())
@@ -65,7 +68,7 @@ def made_up_book(symbol: Symbol, tick: float, model: FillModel, depth: int = DEP
     return bids, asks
 
 
-@lru_cache(maxsize=200_000)
+@lru_cache(maxsize=LEVELS_KEPT)
 def rounded_price(price: float, digits: int, up: bool) -> float:
     """A price cut to so many significant digits: bids down, asks up."""
     number = exact(price)

@@ -16,6 +16,10 @@ TIMEFRAMES: Final = ("1m", "5m", "15m", "30m", "1h", "3h", "4h", "6h", "12h", "1
 SAME_TIMEFRAME: Final = {"7D": "1W"}
 DAY_MINUTES: Final = 1440
 KEPT_TRADES: Final = 10_000
+KEPT_CANDLES: Final = 50_000
+"""Of each time frame: a month of minutes. A relayed market goes on for months, and nobody asks for all of it here."""
+KEPT_MINUTES: Final = 2 * 1440
+"""Columns of the day's statistics."""
 FOUR_HOURS_MS: Final = 4 * 3_600_000
 
 
@@ -102,6 +106,9 @@ class Feed:
         self._highs.append(minute.high)
         self._lows.append(minute.low)
         self._volumes.append(minute.volume)
+        if len(self._opens_ms) >= 2 * KEPT_MINUTES:
+            for column in (self._opens_ms, self._opens, self._highs, self._lows, self._volumes):
+                del column[:-KEPT_MINUTES]
 
     def on_trade(self, trade: PublicTrade) -> None:
         self.trades.append(trade)
@@ -148,6 +155,8 @@ class Feed:
             series[-1] = candle
         else:
             series.append(candle)
+            if len(series) >= 2 * KEPT_CANDLES:
+                del series[:-KEPT_CANDLES]
         return candle
 
     def current(self, timeframe: str) -> Candle | None:

@@ -1,0 +1,51 @@
+"""A pair's market that goes on for months keeps what is asked for, and no more."""
+
+import random
+
+import pytest
+
+import genesis.simulator.feed as feed_module
+from genesis.domain.replay import MINUTE_MS, CandleRow
+from genesis.simulator.book import LEVELS_KEPT, made_up_level, rounded_price
+from genesis.simulator.feed import Feed
+from protocols.units import Symbol
+
+BTC = Symbol("tBTCUSD")
+
+
+def minutes(count: int) -> list[CandleRow]:
+    chance = random.Random(1)
+    rows = []
+    for number in range(count):
+        low, high = sorted((chance.uniform(90, 110), chance.uniform(90, 110)))
+        rows.append(
+            CandleRow(number * MINUTE_MS, chance.uniform(low, high), chance.uniform(low, high), high, low, 1.0 + number)
+        )
+    return rows
+
+
+def test_old_candles_and_minutes_go_and_the_answers_stay(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = minutes(20_000)
+    whole = Feed(BTC, rows)
+    wanted = {timeframe: list(whole.candles(timeframe)) for timeframe in ("1m", "5m", "1D")}
+    assert len(wanted["1m"]) == len(rows)
+    monkeypatch.setattr(feed_module, "KEPT_CANDLES", 300)
+    bounded = Feed(BTC)
+    for row in rows:
+        bounded.on_minute(row)
+        assert len(bounded.candles("1m")) < 600
+    assert len(bounded._opens_ms) < 2 * feed_module.KEPT_MINUTES < len(rows)
+    for timeframe, candles in wanted.items():
+        assert list(bounded.candles(timeframe))[-60:] == candles[-60:]
+    day = [row for row in rows if row.open_ms > rows[-1].open_ms - 1440 * MINUTE_MS]
+    told = bounded.day()
+    assert told is not None
+    assert (told.open, told.high, told.low) == (day[0].open, max(r.high for r in day), min(r.low for r in day))
+
+
+def test_prices_that_do_not_come_back_are_forgotten() -> None:
+    for number in range(2 * LEVELS_KEPT):
+        made_up_level("tBTCUSD", 100 + number / 7, 1)
+        rounded_price(100 + number / 7, 4, True)
+    for kept in (made_up_level, rounded_price):
+        assert kept.cache_info().currsize <= LEVELS_KEPT
