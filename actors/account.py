@@ -48,12 +48,15 @@ class AccountActor:
     journal: Channel[JournalRequest]
     risk: Channel[AccountState]
     view: Latest[AccountView | None]
+    own_fills: Channel[Fill] | None = None
+    """To the strategies, after risk knows what a fill made of the account."""
     ui: Channel[Any] | None = None
 
     async def run(self, ctx: Context) -> None:
         journal = ctx.outlet(self.journal)
         risk = ctx.outlet(self.risk)
         ui = ctx.outlet(self.ui) if self.ui is not None else None
+        own_fills = None if self.own_fills is None else ctx.outlet(self.own_fills)
         settings_version = self.settings.version
         machine = AccountMachine(self.settings.take(ctx.name))
         orders: Cells = await journal.ask(ReadCells(table=ORDER_TABLE))
@@ -87,6 +90,10 @@ class AccountActor:
                 risk.put_nowait(state)
                 if ui is not None:
                     ui.put_nowait(state)
+            if own_fills is not None:
+                for envelope in batch:
+                    if isinstance(envelope.message, Fill) and not envelope.message.foreign:
+                        own_fills.put_nowait(envelope.message)
             now = ctx.clock.now()
             if batch:
                 publish_at = min(publish_at, now + PUBLISH_S)

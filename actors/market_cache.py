@@ -17,9 +17,20 @@ from genesis.core.latest import Latest
 from genesis.core.mailbox import Outlet
 from genesis.domain.market_book import MarketBook
 from genesis.domain.signal_machine import SIGNAL_TABLE, seen_until
+from genesis.domain.ticks import is_news, tick_of
 from protocols.health import Notice
 from protocols.journal import Cells, JournalRequest, ReadCells
-from protocols.market import CandleClosed, CandleRequest, CandleSnapshot, CandleUpdate, Freshness, MarketView, Ticker
+from protocols.market import (
+    CandleClosed,
+    CandleRequest,
+    CandleSnapshot,
+    CandleUpdate,
+    Freshness,
+    MarketView,
+    Tick,
+    Ticker,
+    TradePrint,
+)
 from protocols.settings import Settings
 
 LOOK_S = 1.0
@@ -31,13 +42,18 @@ REFILL_TRIES = 3
 
 @attrs.define(kw_only=True)
 class MarketCacheActor:
-    """`closed` are all who hear closed candles, in the order they are told; `requests` leads to who fetches history."""
+    """`closed` are all who hear closed candles, in the order they are told; `requests` leads to who fetches history.
+
+    `ticks` are the trades of `tick_symbols` for whoever thinks at trades.
+    """
 
     settings: Latest[Settings]
     view: Latest[MarketView]
     journal: Channel[JournalRequest]
     closed: Sequence[Channel[CandleClosed]]
     requests: Channel[Any] | None = None
+    ticks: Channel[Tick] | None = None
+    tick_symbols: Latest[frozenset[str]] = attrs.field(factory=lambda: Latest(frozenset()))
     ui: Channel[Any] | None = None
     _stale: set[tuple[str, str, str]] = attrs.field(factory=set, init=False)
     _asked: dict[CandleRequest, tuple[int, float]] = attrs.field(factory=dict, init=False)
@@ -46,6 +62,7 @@ class MarketCacheActor:
         outlets = [ctx.outlet(channel) for channel in self.closed]
         ui = ctx.outlet(self.ui) if self.ui is not None else None
         requests = ctx.outlet(self.requests) if self.requests is not None else None
+        ticks = ctx.outlet(self.ticks) if self.ticks is not None else None
         settings_version = self.settings.version
         book = await self._recover(ctx)
         ctx.ready()
@@ -56,8 +73,12 @@ class MarketCacheActor:
                 settings_version = self.settings.version
                 book.on_settings(self.settings.take(ctx.name))
             for envelope in batch:
-                for told in book.on_event(envelope.message):
+                event = envelope.message
+                for told in book.on_event(event):
                     await _tell(told, outlets, ui)
+                if ticks is not None and isinstance(event, TradePrint) and event.symbol in self.tick_symbols.value:
+                    if is_news(event, int(book.settings.risk.signal_max_age_s * 1000)):
+                        ticks.put_nowait(tick_of(event))
                 if ui is not None and isinstance(envelope.message, Ticker | CandleUpdate | CandleSnapshot):
                     ui.put_nowait(envelope.message)
             if requests is not None:

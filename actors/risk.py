@@ -34,7 +34,7 @@ from genesis.domain.order_rows import TABLE as ORDER_TABLE
 from genesis.domain.pairs import PairSpecs
 from genesis.domain.risk_history import KINDS as HISTORY_KINDS
 from genesis.domain.risk_history import RiskHistory
-from genesis.domain.risk_machine import RISK_TABLE, RiskMachine, RiskOutputs
+from genesis.domain.risk_machine import RISK_TABLE, RiskMachine, RiskOutputs, told_as
 from genesis.edge.stage_times import StageTimes
 from genesis.edge.store import check_commit
 from protocols.health import Notice
@@ -225,7 +225,8 @@ class RiskActor:
             score = read_decision(row.record)
             assert isinstance(score, SignalScore)
             # A strategy that risk has never heard of was told nothing by the last process either.
-            if score.candle_open_ms > judged.get(score.strategy, score.candle_open_ms):
+            who, number = told_as(score)
+            if number > judged.get(who, -1 if score.strategy in judged else number):
                 late = msgspec.structs.replace(score, catch_up=True)
                 lost.append(late)
                 outputs = machine.on_score(late)

@@ -1,4 +1,4 @@
-"""The signal actor: every strategy says what it thinks of every closed candle.
+"""The signal actor: every strategy says what it thinks of every closed candle, and of ticks and fills if it wants.
 
 It recovers from its strategies' kept states and then says the same numbers as if it had never died. A batch's scores
 are told first, then their records and the states become durable in one commit, then the candles are acknowledged: dying
@@ -15,15 +15,18 @@ import trio
 from genesis.core.actor import Context
 from genesis.core.channel import Channel
 from genesis.core.latest import Latest
-from genesis.core.mailbox import Outlet
+from genesis.core.mailbox import Envelope, Outlet
+from genesis.domain.account_machine import read_order_cells
 from genesis.domain.candles import series_key
 from genesis.domain.decision_log import signal_record
-from genesis.domain.heard import settings_record, signal_heard_record
+from genesis.domain.heard import SignalInput, settings_record, signal_heard_record
+from genesis.domain.order_rows import TABLE as ORDER_TABLE
 from genesis.domain.signal_machine import SIGNAL_TABLE, SignalMachine
 from genesis.edge.stage_times import StageTimes
 from protocols.health import Notice
-from protocols.journal import Cells, Commit, JournalRequest, ReadCells
-from protocols.market import Candle, CandleClosed, MarketView
+from protocols.journal import Cells, Commit, JournalRequest, ReadCells, Record
+from protocols.market import Candle, CandleClosed, MarketView, Tick
+from protocols.orders import Fill
 from protocols.settings import Settings
 from protocols.signals import Recommendation, SignalScore, StrategyView
 
@@ -46,6 +49,7 @@ class SignalActor:
     recent: Latest[tuple[SignalScore, ...]]
     kinds: Latest[int] = attrs.field(factory=lambda: Latest(0))
     views: Latest[tuple[StrategyView, ...]] = attrs.field(factory=lambda: Latest(()))
+    tick_symbols: Latest[frozenset[str]] = attrs.field(factory=lambda: Latest(frozenset()))
     ui: Channel[Any] | None = None
     stages: StageTimes | None = None
 
@@ -54,41 +58,39 @@ class SignalActor:
         journal = ctx.outlet(self.journal)
         ui = ctx.outlet(self.ui) if self.ui is not None else None
         versions = self.settings.version, self.kinds.version
-        machine = SignalMachine(self.settings.take(ctx.name))
+        settings = self.settings.take(ctx.name)
+        machine = SignalMachine(settings)
         kept: Cells = await journal.ask(ReadCells(table=SIGNAL_TABLE))
         for name in machine.restore(kept.cells):
             if ui is not None:
                 text = f"strategy {name} starts anew: its kept state belongs to other settings"
                 ui.put_nowait(Notice(level="info", code="strategy_restarted", text=text, at_ms=ctx.clock.wall_ms()))
         recent = deque(self.recent.value, maxlen=RECENT)
+        heard = _Heard(machine)
+        if machine.hears_fills:
+            orders: Cells = await journal.ask(ReadCells(table=ORDER_TABLE))
+            machine.take_up_fills(read_order_cells(orders.cells)[0])
         # For a replay: the strategies as they are before their next candle, and the settings that made them so.
-        states: dict[str, bytes] | None = machine.states()
-        settings, commits = self.settings.value, 0
+        heard.begin()
+        commits = 0
         self._show(ctx, machine, ui)
         ctx.ready()
         while True:
             batch = await ctx.inbox.lease(limit=BATCH)
             if (self.settings.version, self.kinds.version) != versions:
                 versions = self.settings.version, self.kinds.version
+                settings = self.settings.take(ctx.name)
                 if machine.leaves_the_process():
                     # Warming up is thousands of steps.
-                    await trio.to_thread.run_sync(machine.on_settings, self.settings.take(ctx.name), self._history)
+                    await trio.to_thread.run_sync(machine.on_settings, settings, self._history)
                 else:
-                    machine.on_settings(self.settings.take(ctx.name), self._history)
-                states, settings = machine.states(), self.settings.value
+                    machine.on_settings(settings, self._history)
+                heard.begin()
                 self._show(ctx, machine, ui)
-            heard: list[CandleClosed] = []
             said: list[SignalScore] = []
-            for envelope in batch:
-                closed: CandleClosed = envelope.message
-                candle = closed.candle
-                if machine.leaves_the_process(candle.symbol, candle.timeframe):
-                    scores_of_it = await trio.to_thread.run_sync(machine.on_candle, closed)
-                else:
-                    scores_of_it = machine.on_candle(closed)
-                if scores_of_it:
-                    heard.append(closed)
-                for score in scores_of_it:
+            # What is certain first: a tick waits for the newest, and may have overtaken the candle before it.
+            for envelope in sorted(batch, key=_turn):
+                for score in await self._think(machine, envelope.message, heard):
                     await scores.put(score)
                     if self.stages is not None and not score.catch_up:
                         self.stages.note("signal", score.received_ns, ctx.clock.now_ns())
@@ -96,20 +98,15 @@ class SignalActor:
             records = [signal_record(score) for score in said]
             cells = machine.checkpoint()
             if records or cells:
-                at_ms = heard[-1].closed_ms if heard else 0
-                named = None if states is None else settings_record(settings, at_ms)
-                told = signal_heard_record(
-                    heard, settings=None if named is None else named.key, states=states, at_ms=at_ms
-                )
                 commits += 1
                 commit = Commit(
                     writer=ctx.name,
-                    records=(*([] if named is None else [named]), told, *records),
+                    records=(*heard.records(settings), *records),
                     cells=cells,
                     commit_id=f"{ctx.name}:{ctx.generation}:{commits}",
                 )
                 await journal.ask(commit)
-                states = None
+                heard.clear()
                 # What is left is for people: an order that came of it goes first.
                 await ctx.step_aside()
                 recent.extend(score for score in said if score.recommendation is not Recommendation.HOLD)
@@ -120,8 +117,33 @@ class SignalActor:
                 self._show(ctx, machine, ui)
             ctx.inbox.ack_all(batch)
 
+    async def _think(self, machine: SignalMachine, said: SignalInput, heard: "_Heard") -> tuple[SignalScore, ...]:
+        """What the strategies say to one input, noted for the replay if it left a trace."""
+        scores: tuple[SignalScore, ...]
+        match said:
+            case Fill():
+                if machine.on_fill(said):
+                    heard.note(said)
+                return ()
+            case Tick():
+                if not machine.thinks_at_trades(said.symbol):
+                    return ()
+                traced, scores = await trio.to_thread.run_sync(machine.on_tick, said)
+            case CandleClosed(candle=candle):
+                if machine.leaves_the_process(candle.symbol, candle.timeframe):
+                    scores = await trio.to_thread.run_sync(machine.on_candle, said)
+                else:
+                    scores = machine.on_candle(said)
+                traced = bool(scores)
+        failed = heard.failed()
+        if traced or failed:
+            heard.note(said)
+        return scores
+
     def _show(self, ctx: Context, machine: SignalMachine, ui: Outlet[Any] | None) -> None:
         self.views.set(machine.views())
+        if self.tick_symbols.value != machine.tick_symbols():
+            self.tick_symbols.set(machine.tick_symbols())
         for name, fault in machine.new_faults().items():
             if ui is not None:
                 text = f"strategy {name} is off until its file or its settings change: {fault}"
@@ -130,3 +152,68 @@ class SignalActor:
     def _history(self, symbol: str, timeframe: str) -> Sequence[Candle]:
         series = self.market.value.series.get(series_key(symbol, timeframe))
         return series.candles if series is not None else ()
+
+
+def _turn(envelope: Envelope) -> int:
+    """Fills before candles before ticks."""
+    match envelope.message:
+        case Fill():
+            return 0
+        case CandleClosed():
+            return 1
+        case _:
+            return 2
+
+
+class _Heard:
+    """What a replay must be told: the strategies as they were, and everything since that left a trace in them.
+
+    A fill leaves one only when its time has come, so it may wait here for a commit with something else in it. Should
+    the actor die first, the next life finds it among the kept fills.
+    """
+
+    def __init__(self, machine: SignalMachine) -> None:
+        self._machine = machine
+        self._states: dict[str, bytes] | None = None
+        self._inputs: list[SignalInput] = []
+        self._off: dict[str, int] = {}
+        self._known_off: set[str] = set()
+
+    def begin(self) -> None:
+        """A life began, or settings changed it. Fills that wait are no part of a strategy's state."""
+        self._states = self._machine.states()
+        self._inputs = list(self._machine.waiting_fills())
+        self._off = {}
+        self._known_off = self._failed()
+
+    def failed(self) -> bool:
+        """Whether a strategy failed that had not before; it is then noted with the next input."""
+        new = self._failed() - self._known_off
+        self._known_off |= new
+        self._off |= dict.fromkeys(new, len(self._inputs))
+        return bool(new)
+
+    def note(self, said: SignalInput) -> None:
+        self._inputs.append(said)
+
+    def records(self, settings: Settings) -> list[Record]:
+        at_ms = _time_of(self._inputs[-1]) if self._inputs else 0
+        named = None if self._states is None else settings_record(settings, at_ms)
+        told = signal_heard_record(
+            self._inputs,
+            settings=None if named is None else named.key,
+            states=self._states,
+            at_ms=at_ms,
+            off=self._off,
+        )
+        return [told] if named is None else [named, told]
+
+    def clear(self) -> None:
+        self._states, self._inputs, self._off = None, [], {}
+
+    def _failed(self) -> set[str]:
+        return {name for name, running in self._machine.running.items() if running.fault}
+
+
+def _time_of(said: SignalInput) -> int:
+    return said.closed_ms if isinstance(said, CandleClosed) else said.time_ms

@@ -292,6 +292,7 @@ class Engine:
             settings=self.cells.settings,
             journal=self.channels.journal,
             risk=self.channels.account_state,
+            own_fills=self.channels.own_fills,
             view=self.cells.account,
             ui=self.channels.ui,
         )
@@ -337,6 +338,7 @@ class Engine:
             recent=self.cells.signals,
             kinds=self.cells.kinds,
             views=self.cells.strategies,
+            tick_symbols=self.cells.tick_symbols,
             ui=self.channels.ui,
         )
 
@@ -346,6 +348,8 @@ class Engine:
             view=self.cells.market,
             journal=self.channels.journal,
             closed=(self.channels.closed_to_account, self.channels.closed_to_signal),
+            ticks=self.channels.ticks,
+            tick_symbols=self.cells.tick_symbols,
             requests=self.channels.candle_requests,
             ui=self.channels.ui,
         )
@@ -534,6 +538,10 @@ class Engine:
     def idle(self) -> bool:
         """No message waits or is worked on, except on the way to screens and people."""
         return all(box.idle for name, box in self.plan.mailboxes.items() if name not in ("web", "notifier"))
+
+    def minds_trades(self) -> bool:
+        """Whether some strategy decides at trades, and not at closed candles only."""
+        return bool(self.cells.tick_symbols.value)
 
     def ready_to_trade(self) -> bool:
         """A session is reconciled, every stream is up, and the account is known."""

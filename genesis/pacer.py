@@ -18,10 +18,14 @@ PAUSE_S: Final = 0.0002
 
 
 class Pacer:
-    """`quiet` are the questions that must all say yes: no mailbox filled, no frame under way."""
+    """`quiet` are the questions that must all say yes: no mailbox filled, no frame under way.
 
-    def __init__(self, *quiet: Callable[[], bool]) -> None:
+    `minds_trades` says whether somebody decides at trades: then the replay waits after each of them.
+    """
+
+    def __init__(self, *quiet: Callable[[], bool], minds_trades: Callable[[], bool] = lambda: False) -> None:
         self._quiet = quiet
+        self.minds_trades = minds_trades
         self.settled_total = 0
         self.looks_total = 0
 

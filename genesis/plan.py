@@ -15,12 +15,13 @@ from genesis.core.supervisor import check_block_graph
 from genesis.core.tee import Tee
 from genesis.domain.config_bus import BusView
 from genesis.domain.pairs import PairSpecs
+from genesis.domain.ticks import merge_ticks, tick_symbol
 from protocols.account import AccountView
 from protocols.config import ConfigCommand, ConfigView, RolloutStatus
 from protocols.health import ConnectionView, HealthFinding, Notice, Reconnect
 from protocols.jobs import JobRequest, JobView
 from protocols.journal import JournalRequest
-from protocols.market import BookTop, CandleClosed, CandleRequest, Freshness, MarketView, Ticker, TradesRequest
+from protocols.market import BookTop, CandleClosed, CandleRequest, Freshness, MarketView, Tick, Ticker, TradesRequest
 from protocols.orders import (
     AccountEvent,
     Approved,
@@ -107,6 +108,13 @@ class Channels:
         factory=lambda: Channel("account_events", Overflow.BLOCK, capacity=8192)
     )
     balances: Channel[BalanceEvent] = attrs.field(factory=lambda: Channel("balances", Overflow.BLOCK, capacity=8192))
+    ticks: Channel[Tick] = attrs.field(
+        factory=lambda: Channel("ticks", Overflow.CONFLATE, capacity=4096, key=tick_symbol, merge=merge_ticks)
+    )
+    """Of pairs whose strategies want them; what waits while one thinks becomes one tick."""
+    own_fills: Channel[Fill] = attrs.field(factory=lambda: Channel("own_fills", Overflow.UNBOUNDED))
+    """Back to the strategies that traded. They are at the start of the way to every fill, so to wait for them would be
+    to wait for ourselves; no more can lie here than the venue lets us trade."""
     order_reports: Channel[OrderReport] = attrs.field(
         factory=lambda: Channel("order_reports", Overflow.BLOCK, capacity=8192)
     )
@@ -152,6 +160,8 @@ class Cells:
     schedule: Latest[tuple[ScheduleView, ...]] = attrs.field(factory=lambda: Latest(()))
     kinds: Latest[int] = attrs.field(factory=lambda: Latest(0))
     """Rises when the user's strategy files changed."""
+    tick_symbols: Latest[frozenset[str]] = attrs.field(factory=lambda: Latest(frozenset()))
+    """Pairs whose trades some strategy wants to hear of."""
     strategies: Latest[tuple[StrategyView, ...]] = attrs.field(factory=lambda: Latest(()))
     regimes: Latest[tuple[RegimeView, ...]] = attrs.field(factory=lambda: Latest(()))
     risk: Latest[RiskStatus | None] = attrs.field(factory=lambda: Latest(None))
@@ -212,7 +222,7 @@ class Plan:
             "account": (to.order_reports, to.balances, to.closed_to_account),
             "order": (to.account_events, to.approved, to.order_wishes),
             "risk": (to.account_state, to.halts, to.risk_commands, to.conditions, to.scores),
-            "signal": (to.closed_to_signal,),
+            "signal": (to.own_fills, to.closed_to_signal, to.ticks),
             "market_cache": (to.market_events, to.prices),
             "history": (to.history_requests, to.candle_requests),
             "connection_private": (to.reconnect_private, to.venue_commands),
@@ -236,11 +246,18 @@ class Plan:
             "config": (to.journal, to.ui),
             "rollout": (to.journal, to.set_settings, to.ui),
             "config_bus": (to.journal, to.set_settings, to.halts, to.ui),
-            "account": (to.journal, to.account_state, to.ui),
+            "account": (to.journal, to.account_state, to.own_fills, to.ui),
             "order": (to.journal, to.venue_commands, to.history_requests, to.order_reports, to.ui),
             "risk": (to.journal, to.approved, to.ui),
             "signal": (to.journal, to.scores, to.ui),
-            "market_cache": (to.journal, to.closed_to_signal, to.closed_to_account, to.candle_requests, to.ui),
+            "market_cache": (
+                to.journal,
+                to.closed_to_signal,
+                to.closed_to_account,
+                to.ticks,
+                to.candle_requests,
+                to.ui,
+            ),
             "history": (to.account_events, to.market_events, to.ui),
             "connection_private": (to.journal, to.account_events, to.balances, to.ui),
             **{f"connection_public_{number}": public for number in range(self.sockets)},

@@ -515,6 +515,7 @@ class _Run:
             engine.idle,
             lambda: exchange.sent_frames == engine.frames_in() and exchange.received_frames == engine.frames_out(),
             lambda: all(engine.stats[name].up for name in engine.stats),
+            minds_trades=engine.minds_trades,
         )
         self.replay_began_at = trio.current_time()
         try:

@@ -14,7 +14,7 @@ import attrs
 from genesis.domain.strategy import BUY, HOLD, SELL
 from genesis.domain.user_strategy import DeclaredIndicator, DeclaredParameter
 
-__all__ = ["Bar", "Indicator", "Number", "Signal", "Strategy", "Whole", "buy", "hold", "sell"]
+__all__ = ["Bar", "Fill", "Indicator", "Number", "Signal", "Strategy", "Tick", "Whole", "buy", "hold", "sell"]
 
 
 def Number(name: str, default: float, low: float, high: float, meaning: str = "") -> DeclaredParameter:
@@ -45,7 +45,7 @@ class Indicator:
 
 @attrs.frozen
 class Signal:
-    """What the strategy thinks after a candle."""
+    """What the strategy thinks after a candle, a tick or a fill."""
 
     code: float
     confidence: float
@@ -69,21 +69,11 @@ def hold(reason: str = "", *, confidence: float = 0.0, probability: float = 0.5,
     return Signal(HOLD, confidence, probability, reason, features)
 
 
-@attrs.define(kw_only=True)
-class Bar:
-    """One closed candle. `bar["fast"]` is the indicator declared as `fast`, `bar["bands.upper"]` one of its outputs.
-
-    `bar.parameters` are the strategy's, by name. Nothing of later candles is in it.
-    """
+@attrs.frozen(kw_only=True)
+class _Seen:
+    """What every event carries: `values` of the indicators after the last closed candle, `parameters` by name."""
 
     symbol: str
-    timeframe: str
-    open_ms: int
-    open: float
-    high: float
-    low: float
-    close: float
-    volume: float
     values: Mapping[str, float]
     parameters: Mapping[str, float]
 
@@ -100,11 +90,62 @@ class Bar:
         return not any(math.isnan(value) for value in self.values.values())
 
 
+@attrs.frozen(kw_only=True)
+class Bar(_Seen):
+    """One closed candle. `bar["fast"]` is the indicator declared as `fast`, `bar["bands.upper"]` one of its outputs.
+
+    Nothing of later candles is in it.
+    """
+
+    timeframe: str
+    open_ms: int
+    open: float
+    high: float
+    low: float
+    close: float
+    volume: float
+
+
+@attrs.frozen(kw_only=True)
+class Tick(_Seen):
+    """What traded since the strategy heard of it last: mostly one trade, several while it was busy.
+
+    `price` is the newest trade's, `time_ms` the venue's stamp of it; `high`, `low`, `volume` (base) and `trades` are
+    over all of them. `tick["fast"]` is the indicator after the last closed candle.
+    """
+
+    time_ms: int
+    price: float
+    high: float
+    low: float
+    volume: float
+    trades: int
+
+
+@attrs.frozen(kw_only=True)
+class Fill(_Seen):
+    """One trade of the strategy's own book. `side` is "buy" or "sell", `amount` base and above zero.
+
+    `fee` is in `fee_currency`, below zero when it was paid. `reason` says what the order was for: entry, exit, stop,
+    target, flatten or manual.
+    """
+
+    time_ms: int
+    side: str
+    price: float
+    amount: float
+    fee: float
+    fee_currency: str
+    maker: bool
+    reason: str
+
+
 class Strategy:
     """The parent of a user's strategy. `memory` is all it may remember: named numbers, kept over restarts.
 
-    `on_candle` must be a function of what it is given: no clock, no chance, no files, nothing kept on `self`. It is not
-    called before every indicator is known, unless `from_the_first_candle` is set.
+    `on_candle`, `on_tick` and `on_fill` must be functions of what they are given: no clock, no chance, no files,
+    nothing kept on `self`. The first two are not called before every indicator is known, unless
+    `from_the_first_candle` is set. A strategy that leaves `on_tick` or `on_fill` out hears of no ticks or fills.
     """
 
     parameters: ClassVar[tuple[DeclaredParameter, ...]] = ()
@@ -115,6 +156,20 @@ class Strategy:
     def on_candle(self, bar: Bar, memory: dict[str, float]) -> Signal | None:
         """What the strategy thinks after `bar`; None is hold. Changes of `memory` are kept for the next call."""
         raise NotImplementedError(f"{type(self).__name__} must have on_candle(self, bar, memory)")
+
+    def on_tick(self, tick: Tick, memory: dict[str, float]) -> Signal | None:
+        """What it thinks between two candles, after a trade in its pair. What it said already is not said again."""
+        return None
+
+    def on_fill(self, fill: Fill, memory: dict[str, float]) -> Signal | None:
+        """What it thinks after an order of its own traded; called with the next trade or candle of the pair."""
+        return None
+
+
+def heard_by(kind: type[Strategy]) -> tuple[str, ...]:
+    """Which of `tick` and `fill` a strategy class wants to hear of: those whose method it has."""
+    own = {"tick": kind.on_tick is not Strategy.on_tick, "fill": kind.on_fill is not Strategy.on_fill}
+    return tuple(name for name, has in own.items() if has)
 
 
 def strategy_of(module: Any) -> type[Strategy]:

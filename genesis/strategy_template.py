@@ -51,4 +51,22 @@ class CLASS_NAME(Strategy):
             memory["inside"] = 0.0
             return sell(f"RSI {rsi:.1f} has recovered", rsi=rsi)
         return hold(f"RSI is {rsi:.1f}", rsi=rsi)
+
+    # The two below are asked only when they are there: take the marks away to use them (and import Fill and Tick).
+    #
+    # def on_tick(self, tick: Tick, memory: dict[str, float]) -> Signal | None:
+    #     # Called after trades between two candles. tick.price is the newest one; tick.high, tick.low, tick.volume and
+    #     # tick.trades are of all since the last call, for several become one while you think. tick["rsi"] is as the
+    #     # last closed candle left it. A backtest on candles knows four trades a minute: open, low, high and close.
+    #     if memory["inside"] == 1.0 and tick.price < tick["trend"] - 3 * tick["atr"]:
+    #         memory["inside"] = 0.0
+    #         return sell("far below the trend", price=tick.price)
+    #     return None
+    #
+    # def on_fill(self, fill: Fill, memory: dict[str, float]) -> Signal | None:
+    #     # Called after an order of this strategy traded, with the next trade or candle of the pair. fill.reason is
+    #     # entry, exit, stop, target, flatten or manual; there are fill.side, price, amount, fee and fee_currency.
+    #     if fill.reason in ("stop", "target"):
+    #         memory["inside"] = 0.0
+    #     return None
 '''

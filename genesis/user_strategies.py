@@ -5,7 +5,8 @@ import hashlib
 import os
 import re
 import sys
-import time
+import tempfile
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
@@ -18,7 +19,7 @@ from genesis.domain.strategies import STRATEGY_KINDS, StrategyShelf
 from genesis.domain.strategies.probability_gated import NAME as GATED
 from genesis.domain.strategies.probability_gated import gated_kind
 from genesis.domain.strategy import StrategyFault, StrategyKind
-from genesis.domain.user_strategy import Bar, Declared, Said, user_kind
+from genesis.domain.user_strategy import Declared, Said, Seen, user_kind
 from genesis.edge.child import Child, ChildError, ChildGone, ChildSilent
 from genesis.strategy_child import Answer, Question
 
@@ -28,22 +29,30 @@ MAX_FILES: Final = 100
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Answer).decode
-_SECRET: Final = re.compile(r"KEY|SECRET|TOKEN|PASSWORD|GENESIS_", re.IGNORECASE)
+_KEPT: Final = ("PYTHONPATH", "LANG", "LC_ALL", "SYSTEMROOT")
 
 
 @attrs.frozen(kw_only=True)
 class Budget:
-    """What a step may take. Beyond `warn_s` it is slow; `slow_steps` of them in a row end it, or one beyond `end_s`."""
+    """What a step may take of the processor: a busy machine must not switch anybody's strategy off.
+
+    Beyond `warn_s` it is slow; `slow_steps` of them in a row end it, or one beyond `end_s`. Reading a file may take
+    `load_s`. By the clock a step may take `wall_s`, whatever it waits for, and reading a file four times that.
+    """
 
     warn_s: float = 0.05
     slow_steps: int = 20
     end_s: float = 2.0
     load_s: float = 15.0
+    wall_s: float = 10.0
 
 
 def _environment() -> dict[str, str]:
-    """Ours without what looks like a secret: the author's code has no use for keys."""
-    return {name: value for name, value in os.environ.items() if not _SECRET.search(name)}
+    """Next to nothing: the author's code has no use for keys. The same seed for hashes each time, so that the order of
+    a set is the same in every process; one thread for numbers, so that a step's time is its own."""
+    threads = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL", "NUMBA")}
+    kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
+    return kept | threads | {"PYTHONHASHSEED": "0"}
 
 
 @attrs.define(eq=False)
@@ -54,6 +63,10 @@ class UserFile:
     digest: str
     budget: Budget
     on_slow: Callable[[str], None]
+    folder: Path
+    """Where its process works: an empty one."""
+    missing: tuple[str, ...] = ()
+    """Protections that its process could not have, in words."""
     kind: StrategyKind = attrs.field(init=False)
     _child: Child = attrs.field(init=False)
     _slow: int = 0
@@ -61,8 +74,8 @@ class UserFile:
 
     def __attrs_post_init__(self) -> None:
         self._child = Child(
-            (sys.executable, "-m", "genesis.strategy_child", str(self.path)),
-            folder=None,
+            (sys.executable, "-P", "-m", "genesis.strategy_child", str(self.path.resolve())),
+            folder=self.folder,
             environment=_environment(),
         )
         self.kind = self._describe()
@@ -80,7 +93,8 @@ class UserFile:
         if name in STRATEGY_KINDS.shipped or name == GATED:
             return StrategyKind.broken(name, f"{self.path.name}: must differ from the shipped strategies, was not")
         try:
-            declared = self._ask(Question(word="describe", deadline_s=self.budget.load_s), self.budget.load_s).declared
+            answer = self._ask(self._reading)
+            declared, self.missing = answer.declared, answer.missing
             assert isinstance(declared, Declared)
             return user_kind(name, int(self.digest[:8], 16), self.path.name, declared, self._decide)
         except StrategyFault as fault:
@@ -88,10 +102,16 @@ class UserFile:
         except ValueError as error:
             return StrategyKind.broken(name, f"{self.path.name}: {error}")
 
-    def _decide(self, bar: Bar) -> Said:
-        began = time.monotonic()
-        answer = self._ask(Question(word="step", deadline_s=self.budget.end_s, bar=bar), self.budget.end_s)
-        self._judge(time.monotonic() - began)
+    @property
+    def _reading(self) -> Question:
+        return Question(cpu_s=self.budget.load_s, wall_s=4 * self.budget.wall_s)
+
+    def _decide(self, seen: Seen) -> Said:
+        if not self._child.running:
+            # Reading the file is no part of the first step, and has its own budget.
+            self._ask(self._reading)
+        answer = self._ask(Question(cpu_s=self.budget.end_s, wall_s=self.budget.wall_s, about=seen))
+        self._judge(answer.took_s)
         assert isinstance(answer.said, Said)
         return answer.said
 
@@ -107,19 +127,19 @@ class UserFile:
                 f"{self.path.name}: must keep to its budget, {self.budget.slow_steps} steps in a row did not ({took})"
             )
             raise StrategyFault(text)
-        # A step may be slow for once (the machine was busy, the process had to start): three are told, once a streak.
+        # A step may be slow for once: three are told, once a streak.
         if self._slow >= 3 and not self._warned:
             self._warned = True
             self.on_slow(f"{self.path.name}: {self._slow} steps in a row took too long ({took})")
 
-    def _ask(self, question: Question, within_s: float) -> Answer:
+    def _ask(self, question: Question) -> Answer:
         # The child tells where it hangs; it gets a moment for that before it is ended from outside. A process that has
-        # to start first gets the time that loading may take.
-        patience = within_s + 1.0 + (0.0 if self._child.running else self.budget.load_s)
+        # to start first gets some more.
+        patience = question.wall_s + (1.0 if self._child.running else 16.0)
         try:
             answer = _decode(self._child.ask(_encode(question), within_s=patience))
         except ChildSilent:
-            text = f"{self.path.name}: must answer within {within_s:g} s, was silent; its process was ended"
+            text = f"{self.path.name}: must answer within {question.wall_s:g} s, was silent; its process was ended"
             raise StrategyFault(text) from None
         except ChildGone as error:
             raise StrategyFault(f"{self.path.name}: its process was lost: {error}") from None
@@ -153,6 +173,8 @@ class UserStrategies:
         self._shelf, self._budget = shelf, budget
         self._files: dict[str, UserFile] = {}
         self._gone: dict[str, StrategyKind] = {}
+        self._nowhere: Path | None = None
+        self._missing: tuple[str, ...] = ()
         self._retired: list[UserFile] = []
         """Replaced, but perhaps in the middle of a step: their processes end at the next look."""
 
@@ -177,7 +199,18 @@ class UserStrategies:
                 continue
             if old is not None:
                 self._retired.append(old)
-            file = self._files[name] = UserFile(path, digest, self._budget, lambda text: self.on_slow(text))
+            if self._nowhere is None:
+                self._nowhere = Path(tempfile.mkdtemp(prefix="genesis-strategies-"))
+                self._nowhere.chmod(0o500)
+                weakref.finalize(self, _remove_folder, self._nowhere)
+            file = self._files[name] = UserFile(
+                path, digest, self._budget, lambda text: self.on_slow(text), self._nowhere
+            )
+            if file.missing and file.missing != self._missing:
+                self._missing = file.missing
+                told.append(
+                    ("warning", f"processes of strategies are less confined than meant: {'; '.join(file.missing)}")
+                )
             self._gone.pop(name, None)
             if file.kind.fault:
                 told.append(("alarm", f"strategy file cannot be used: {file.kind.fault}"))
@@ -234,7 +267,15 @@ class UserStrategies:
         self._retired.clear()
         self._gone.clear()
         self._model_digest, self._model_kind = None, None
+        if self._nowhere is not None:
+            _remove_folder(self._nowhere)
+            self._nowhere = None
         self._shelf.take_up({})
+
+
+def _remove_folder(path: Path) -> None:
+    with contextlib.suppress(OSError):
+        path.rmdir()
 
 
 def model_path(folder: Path) -> Path:

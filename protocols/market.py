@@ -37,6 +37,24 @@ class TradePrint(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     received_ns: int
 
 
+class Tick(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """What traded in a pair since strategies heard of it last: mostly one trade, several when they were busy.
+
+    `trade_id`, `time_ms` (the venue's) and `price` are the newest trade's; `high`, `low`, `volume` (base) and `trades`
+    are over all of them.
+    """
+
+    symbol: Symbol
+    trade_id: int
+    time_ms: int
+    price: float
+    high: float
+    low: float
+    volume: float
+    trades: int
+    received_ns: int
+
+
 class BookTop(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     symbol: Symbol
     bid: float

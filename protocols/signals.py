@@ -13,8 +13,11 @@ class Recommendation(StrEnum):
     HOLD = "hold"
 
 
-class SignalScore(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+class SignalScore(msgspec.Struct, frozen=True, kw_only=True, tag=True, omit_defaults=True):
     """A strategy's opinion after one closed candle, HOLD included: risk also marks positions by `price`.
+
+    With a `trade_id` it is about a tick between two candles, and never HOLD; `candle_open_ms` is then the candle that
+    the strategy saw last, and `decided_ms` the trade's time.
 
     `signal_id` is made of strategy, symbol, time frame and candle, so saying it twice is recognisable.
     `confidence` and `probability` are in [0, 1]; `features` are named numbers; `reasons` are sentences.
@@ -36,6 +39,7 @@ class SignalScore(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     catch_up: bool
     correlation_id: str
     received_ns: int
+    trade_id: int | None = None
 
 
 class StrategyView(msgspec.Struct, frozen=True, kw_only=True, tag=True):

@@ -101,7 +101,7 @@ class House:
     pacer: Pacer = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self.pacer = Pacer(self.engine.idle, self.wires_quiet, self.lines_up)
+        self.pacer = Pacer(self.engine.idle, self.wires_quiet, self.lines_up, minds_trades=self.engine.minds_trades)
 
     def wires_quiet(self) -> bool:
         engine, exchange = self.engine, self.exchange

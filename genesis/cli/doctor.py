@@ -19,6 +19,7 @@ from genesis.cli.options import Reading, environment
 from genesis.configuration import load
 from genesis.domain.settings_build import Built
 from genesis.edge import run_file
+from genesis.edge.confine import landlock_version, what_is_missing
 from genesis.edge.user_dir import UserDir
 from genesis.run_options import ExitCode, Mode
 from protocols.settings import Settings
@@ -67,6 +68,7 @@ def doctor(
 def findings(user_dir: UserDir) -> Iterator[Finding]:
     yield _python()
     yield from _extras()
+    yield _confinement()
     yield from _directory(user_dir)
     yield _disk(user_dir)
     yield from _secrets(user_dir)
@@ -100,6 +102,17 @@ def _extras() -> Iterator[Finding]:
             yield Finding(name=f"extra {extra}", level="warn", detail=without, advice=advice)
         else:
             yield Finding(name=f"extra {extra}", level="ok", detail="present")
+
+
+def _confinement() -> Finding:
+    """Whether a strategy file's process can be kept from keys and network."""
+    missing = what_is_missing()
+    name = "strategies' processes"
+    if missing:
+        advice = "run only strategy files that you trust, or a Linux kernel from 5.13 on"
+        return Finding(name=name, level="warn", detail="; ".join(missing), advice=advice)
+    detail = f"confined: Landlock version {landlock_version()}, seccomp filter"
+    return Finding(name=name, level="ok", detail=detail)
 
 
 def _directory(user_dir: UserDir) -> Iterator[Finding]:

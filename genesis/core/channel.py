@@ -162,7 +162,9 @@ class Channel(Generic[T]):
         *,
         capacity: int = 1024,
         key: Callable[[T], Hashable] | None = None,
+        merge: Callable[[T, T], T] | None = None,
     ) -> None:
+        """`merge` makes one message of a waiting one and the newer one of its key; without it the newer one wins."""
         if capacity < 1:
             raise ValueError(f"capacity of {name} must be at least 1, was {capacity}")
         if (key is not None) != (overflow is Overflow.CONFLATE):
@@ -179,7 +181,10 @@ class Channel(Generic[T]):
         self.refused = 0
         self.dead = 0
         self.redelivered = 0
+        if merge is not None and key is None:
+            raise ValueError(f"key of {name} must be given with merge, was not")
         self._key = key
+        self._merge = merge
         # For the mailbox: what waits, oldest first.
         self.queue: deque[Envelope] = deque()
         # The length at which the quick way in ends: full, closed (0), or keyed (0): one comparison for all three.
@@ -316,7 +321,7 @@ class Channel(Generic[T]):
             waiting = self._by_key.get(key)
             if waiting is not None:
                 # It keeps its place in line: a symbol that moves all the time must not wait behind those that rest.
-                waiting.message = message
+                waiting.message = message if self._merge is None else self._merge(waiting.message, message)
                 waiting.attempts = 0
                 self.conflated += 1
             else:
@@ -381,7 +386,10 @@ class Channel(Generic[T]):
             self.redelivered += 1
             if self._key is not None:
                 key = self._key(envelope.message)
-                if key in self._by_key:
+                newer = self._by_key.get(key)
+                if newer is not None:
+                    if self._merge is not None:
+                        newer.message = self._merge(envelope.message, newer.message)
                     self.conflated += 1
                     continue
                 self._by_key[key] = envelope

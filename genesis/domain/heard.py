@@ -5,7 +5,7 @@ named by their digest. Writers give such commits a `commit_id`: heard twice woul
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Final
 
@@ -14,7 +14,8 @@ import msgspec
 from genesis.domain.pairs import PairSpec, PairSpecs
 from genesis.domain.risk_state import RiskState
 from protocols.journal import Record
-from protocols.market import CandleClosed
+from protocols.market import CandleClosed, Tick
+from protocols.orders import Fill
 from protocols.risk import (
     AccountState,
     AddLock,
@@ -51,16 +52,22 @@ RiskInput = (
 )
 
 
-class SignalHeard(msgspec.Struct, frozen=True, kw_only=True, tag=True, omit_defaults=True):
-    """Closed candles in the order in which strategies saw them.
+SignalInput = CandleClosed | Tick | Fill
+"""What strategies hear of. Of ticks only those that left a trace: the others are as good as not heard."""
 
-    `states` are the strategies as they were before (their checkpoints, by name), said at the start of a life and when
-    `settings` (a digest) changed them.
+
+class SignalHeard(msgspec.Struct, frozen=True, kw_only=True, tag=True, omit_defaults=True):
+    """Closed candles, ticks and fills in the order in which strategies saw them.
+
+    `off` maps a strategy that failed to the place of the input at which it did: from then on it said nothing. `states`
+    are the strategies as they were before (their checkpoints, by name), said at the start of a life and when `settings`
+    (a digest) changed them.
     """
 
     settings: str | None = None
     states: dict[str, msgspec.Raw] | None = None
-    candles: tuple[CandleClosed, ...] = ()
+    inputs: tuple[SignalInput, ...] = msgspec.field(default=(), name="candles")
+    off: dict[str, int] = {}
 
 
 class RiskHeard(msgspec.Struct, frozen=True, kw_only=True, tag=True, omit_defaults=True):
@@ -110,10 +117,15 @@ def pairs_record(pairs: PairSpecs, at_ms: int) -> Record:
 
 
 def signal_heard_record(
-    candles: Sequence[CandleClosed], *, settings: str | None, states: dict[str, bytes] | None, at_ms: int
+    inputs: Sequence[SignalInput],
+    *,
+    settings: str | None,
+    states: dict[str, bytes] | None,
+    at_ms: int,
+    off: Mapping[str, int] | None = None,
 ) -> Record:
     raw = None if states is None else {name: msgspec.Raw(payload) for name, payload in states.items()}
-    heard = SignalHeard(settings=settings, states=raw, candles=tuple(candles))
+    heard = SignalHeard(settings=settings, states=raw, inputs=tuple(inputs), off=dict(off or {}))
     return _heard(SIGNAL_HEARD_KIND, heard, at_ms)
 
 

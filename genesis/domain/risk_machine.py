@@ -124,14 +124,15 @@ class RiskMachine:
         return self._with_changes(RiskOutputs(records=(_record(condition, state.now_ms, condition.correlation_id),)))
 
     def on_score(self, score: SignalScore) -> RiskOutputs:
-        state = self.state
-        if score.candle_open_ms <= state.judged.get(score.strategy, -1):
+        who, number = told_as(score)
+        if number <= self.state.judged.get(who, -1):
             return self._repeat(_intent_ids(score))
         return self._with_changes(self._judge_score(score))
 
     def _judge_score(self, score: SignalScore) -> RiskOutputs:
         state = self.state
-        state.judged[score.strategy] = score.candle_open_ms
+        who, number = told_as(score)
+        state.judged[who] = number
         state.marks[score.symbol] = exact(score.price)
         self._advance(score.decided_ms)
         self._hear_market(score)
@@ -537,6 +538,9 @@ class RiskMachine:
     def _hear_market(self, score: SignalScore) -> None:
         """When the next candle is due, and how wild the market is."""
         state = self.state
+        if score.trade_id is not None:
+            # A trade between two candles: no candle is due for it, and ranges were heard with the candle.
+            return
         if score.decided_ms == state.now_ms:
             due_ms = score.decided_ms + TIMEFRAME_MS.get(score.timeframe, MINUTE_MS)
             waiting_ms = state.due_ms.get(score.symbol, 0)
@@ -566,6 +570,13 @@ class RiskMachine:
 
     def _recent_orders(self) -> list[int]:
         return [time_ms for time_ms in self.state.order_times_ms if time_ms > self.state.now_ms - MINUTE_MS]
+
+
+def told_as(score: SignalScore) -> tuple[str, int]:
+    """What scores of one kind are told apart by, and in which order: candles by their stamps, ticks by their trades."""
+    if score.trade_id is None:
+        return score.strategy, score.candle_open_ms
+    return f"{score.strategy} at trades", score.trade_id
 
 
 def _symbols(settings: Settings) -> frozenset[str]:

@@ -37,10 +37,11 @@ class StrategyBook(msgspec.Struct, kw_only=True):
 class RiskState(msgspec.Struct, kw_only=True):
     """Everything a decision depends on besides settings. Times are venue time; money is in the quote currency.
 
-    `judged` maps a strategy to the open stamp of the last candle it was judged by; `exits_owed` maps `strategy symbol`
-    to the codes that kept us from closing what should be closed. Equity figures are None until the account is known.
-    `due_ms` is when a symbol's next candle should have ended, `owner` the strategy that entered it last, `results` the
-    finished trades that some protection may still look at, `conditions` what the outside said last.
+    `judged` maps a strategy to the open stamp of the last candle it was judged by, and `strategy at trades` to the last
+    trade; `exits_owed` maps `strategy symbol` to the codes that kept us from closing what should be closed. Equity
+    figures are None until the account is known. `due_ms` is when a symbol's next candle should have ended, `owner` the
+    strategy that entered it last, `results` the finished trades that some protection may still look at, `conditions`
+    what the outside said last.
     """
 
     trading: TradingState = TradingState.ACTIVE

@@ -1,4 +1,9 @@
-"""The signal machine: closed candles in, one score per strategy out, and a state that can be written down."""
+"""The signal machine: closed candles in, one score per strategy out, and a state that can be written down.
+
+Strategies that want it also hear of trades between two candles (ticks) and of the fills of their own books. A fill
+waits for the next tick or candle of its pair that is later than it: so whatever a strategy decides is decided at a
+moment of the market, the same live and in a backtest.
+"""
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -9,10 +14,11 @@ import msgspec
 from genesis.domain.strategies import STRATEGY_KINDS
 from genesis.domain.strategy import Opinion, StrategyFault, StrategyKind
 from protocols.journal import CellWrite
-from protocols.market import Candle, CandleClosed
+from protocols.market import Candle, CandleClosed, Tick
+from protocols.orders import Fill
 from protocols.settings import Settings, StrategySettings
-from protocols.signals import SignalScore, StrategyView
-from protocols.units import Symbol
+from protocols.signals import Recommendation, SignalScore, StrategyView
+from protocols.units import TIMEFRAME_MS, Symbol
 
 SIGNAL_TABLE = "signal_state"
 NOTHING_SEEN = -1
@@ -21,8 +27,17 @@ History = Callable[[str, str], Sequence[Candle]]
 """(symbol, time frame) -> closed candles, oldest first: what a strategy that was just switched on warms up with."""
 
 
-class StrategyCheckpoint(msgspec.Struct, frozen=True, kw_only=True):
-    """One strategy's state as it is kept. Floats are written with all their digits; NaN as null."""
+NO_TRADE = -1
+FILLS_REMEMBERED = 64
+"""Fills told last, by which one that is told again is known."""
+
+
+class StrategyCheckpoint(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One strategy's state as it is kept. Floats are written with all their digits; NaN as null.
+
+    `trade_id` is the last trade that left a trace, `said` what was said last since the candle (a recommendation's
+    code), `fills` those told last, `fills_until_ms` the time of the newest of them: older ones are history.
+    """
 
     kind: str
     kind_version: int
@@ -31,6 +46,10 @@ class StrategyCheckpoint(msgspec.Struct, frozen=True, kw_only=True):
     parameters: dict[str, float]
     last_open_ms: int
     state: tuple[float | None, ...]
+    trade_id: int = NO_TRADE
+    said: str = ""
+    fills: tuple[str, ...] = ()
+    fills_until_ms: int | None = None
 
 
 _ENCODER = msgspec.json.Encoder(order="sorted")
@@ -49,18 +68,91 @@ class Running:
     changed: bool = True
     fault: str = ""
     scores: int = 0
+    trade_id: int = NO_TRADE
+    said: str = ""
+    fills: list[str] = attrs.field(factory=list)
+    fills_until_ms: int | None = None
+    waiting: list[Fill] = attrs.field(factory=list)
 
     def say(self, candle: Candle) -> Opinion | None:
         """One step; None once the strategy has failed, from then on until it is started anew."""
         if self.fault:
             return None
+        before = self._after_fills(candle.open_ms + TIMEFRAME_MS[candle.timeframe])
+        opinion = self._contained(lambda: self.kind.step(self.state, candle))
+        if opinion is None:
+            return None
+        self.last_open_ms = candle.open_ms
+        if before is not None and opinion.recommendation is Recommendation.HOLD:
+            # What it thought of its fills stands, with the newest numbers.
+            opinion = attrs.evolve(before, features=opinion.features | before.features)
+        self.said = "" if opinion.recommendation is Recommendation.HOLD else opinion.recommendation.value
+        return opinion
+
+    def hear(self, tick: Tick) -> tuple[bool, Opinion | None]:
+        """Whether a tick left any trace, and what the strategy says to it: None for HOLD, and for what it said already.
+
+        A tick that is older than what was seen, or that changed nothing, is as good as not heard.
+        """
+        if self.fault or tick.trade_id <= self.trade_id or tick.time_ms < self._seen_until_ms:
+            return False, None
+        before, waiting = list(self.state), len(self.waiting)
+        opinion = self._after_fills(tick.time_ms)
+        on_tick = self.kind.on_tick
+        if on_tick is not None:
+            opinion = self._contained(lambda: on_tick(self.state, tick)) or opinion
+        if self.is_off:
+            return True, None
+        if opinion is not None and opinion.recommendation.value == self.said:
+            opinion = None
+        traced = opinion is not None or waiting != len(self.waiting) or before != self.state
+        if traced:
+            self.trade_id = tick.trade_id
+        if opinion is not None:
+            self.said = opinion.recommendation.value
+        return traced, opinion
+
+    def expect(self, fill: Fill) -> bool:
+        """Take in a fill of the strategy's own book, to be told when its time has come; False for one known already."""
+        name = fill_name(fill)
+        if self.kind.on_fill is None or name in self.fills or name in map(fill_name, self.waiting):
+            return False
+        self.waiting.append(fill)
+        self.waiting.sort(key=lambda each: (each.time_ms, each.trade_id))
+        return True
+
+    @property
+    def is_off(self) -> bool:
+        return bool(self.fault)
+
+    @property
+    def _seen_until_ms(self) -> int:
+        if self.last_open_ms == NOTHING_SEEN:
+            return NOTHING_SEEN
+        return self.last_open_ms + TIMEFRAME_MS[self.settings.timeframe]
+
+    def _after_fills(self, before_ms: int) -> Opinion | None:
+        """Tell the fills of before a moment; the last thing the strategy said to them that was not HOLD."""
+        opinion: Opinion | None = None
+        while self.waiting and self.waiting[0].time_ms < before_ms and not self.fault:
+            fill = self.waiting.pop(0)
+            self.fills = [*self.fills, fill_name(fill)][-FILLS_REMEMBERED:]
+            self.fills_until_ms = max(self.fills_until_ms or 0, fill.time_ms)
+            # The book changed: what it said before may be said again.
+            self.said = ""
+            on_fill = self.kind.on_fill
+            assert on_fill is not None
+            opinion = self._contained(lambda: on_fill(self.state, fill)) or opinion  # noqa: B023 - called at once
+        return opinion
+
+    def _contained(self, step: Callable[[], Opinion | None]) -> Opinion | None:
+        if self.fault:
+            return None
         try:
-            opinion = self.kind.step(self.state, candle)
+            return step()
         except StrategyFault as fault:
             self.fault = str(fault)
             return None
-        self.last_open_ms = candle.open_ms
-        return opinion
 
     def matches(self, checkpoint: StrategyCheckpoint) -> bool:
         return (
@@ -123,6 +215,65 @@ class SignalMachine:
             scores.append(score_of(running, closed, opinion))
         return tuple(scores)
 
+    def on_fill(self, fill: Fill) -> bool:
+        """A fill of some book: true when its strategy will be told of it."""
+        running = self.running.get(fill.strategy)
+        return running is not None and not fill.foreign and running.expect(fill)
+
+    def on_tick(self, tick: Tick) -> tuple[bool, tuple[SignalScore, ...]]:
+        """Whether the tick left any trace in a strategy of that pair, and what is said to it."""
+        traced = False
+        scores: list[SignalScore] = []
+        for running in self.running.values():
+            if running.settings.symbol != tick.symbol or not running.kind.hears_trades:
+                continue
+            moved, opinion = running.hear(tick)
+            traced = traced or moved
+            running.changed = running.changed or moved
+            if opinion is not None:
+                running.scores += 1
+                scores.append(score_of_tick(running, tick, opinion))
+        return traced, tuple(scores)
+
+    def take_up_fills(self, fills: Iterable[Fill]) -> list[Fill]:
+        """After a start: those of all kept fills (oldest first) that their strategies have not been told of.
+
+        A strategy that starts anew is told of none: they belong to a life before.
+        """
+        known = list(fills)
+        for running in self.running.values():
+            if running.kind.on_fill is not None and running.fills_until_ms is None:
+                mine = (fill.time_ms for fill in known if fill.strategy == running.settings.name)
+                running.fills_until_ms = max(mine, default=0)
+                running.fills = [fill_name(fill) for fill in known if fill.strategy == running.settings.name]
+                running.fills = running.fills[-FILLS_REMEMBERED:]
+                running.changed = True
+        untold = []
+        for fill in known:
+            running_one = self.running.get(fill.strategy)
+            if running_one is not None and fill.time_ms >= (running_one.fills_until_ms or 0) and self.on_fill(fill):
+                untold.append(fill)
+        return untold
+
+    def waiting_fills(self) -> list[Fill]:
+        """Fills that were heard and not told yet."""
+        return [fill for running in self.running.values() for fill in running.waiting]
+
+    def tick_symbols(self) -> frozenset[str]:
+        """The pairs of which somebody must hear the trades."""
+        return frozenset(each.settings.symbol for each in self.running.values() if each.kind.hears_trades)
+
+    @property
+    def hears_fills(self) -> bool:
+        return any(running.kind.on_fill is not None for running in self.running.values())
+
+    def thinks_at_trades(self, symbol: str) -> bool:
+        """Whether the next trade of this pair may make a strategy say or remember something."""
+        return any(
+            running.settings.symbol == symbol and (running.kind.on_tick is not None or bool(running.waiting))
+            for running in self.running.values()
+        )
+
     def leaves_the_process(self, symbol: str | None = None, timeframe: str | None = None) -> bool:
         """Whether a candle of this market (of any) makes somebody's own code run elsewhere, which may take its time."""
         return any(
@@ -181,6 +332,8 @@ class SignalMachine:
                 continue
             running.state[:] = [math.nan if number is None else number for number in checkpoint.state]
             running.last_open_ms = checkpoint.last_open_ms
+            running.trade_id, running.said = checkpoint.trade_id, checkpoint.said
+            running.fills, running.fills_until_ms = list(checkpoint.fills), checkpoint.fills_until_ms
             running.changed = False
         return tuple(refused)
 
@@ -200,6 +353,35 @@ class SignalMachine:
         return Running(
             settings=wanted, kind=kind, parameters=parameters, state=kind.start(parameters), fault=kind.fault
         )
+
+
+def fill_name(fill: Fill) -> str:
+    """One trade of ours: when we met ourselves at the venue, both sides have the trade's number."""
+    return f"{fill.trade_id}:{fill.venue_order_id}"
+
+
+def score_of_tick(running: Running, tick: Tick, opinion: Opinion) -> SignalScore:
+    """The message of an opinion about a tick."""
+    wanted = running.settings
+    return SignalScore(
+        signal_id=f"{wanted.name}:{tick.symbol}:{wanted.timeframe}:trade:{tick.trade_id}",
+        strategy=wanted.name,
+        symbol=tick.symbol,
+        timeframe=wanted.timeframe,
+        candle_open_ms=running.last_open_ms,
+        decided_ms=tick.time_ms,
+        price=tick.price,
+        recommendation=opinion.recommendation,
+        confidence=opinion.confidence,
+        probability=opinion.probability,
+        source=f"{running.kind.name}/{running.kind.version}",
+        features=opinion.features,
+        reasons=opinion.reasons,
+        catch_up=False,
+        correlation_id=f"{tick.symbol}:trade:{tick.trade_id}",
+        received_ns=tick.received_ns,
+        trade_id=tick.trade_id,
+    )
 
 
 def score_of(running: Running, closed: CandleClosed, opinion: Opinion) -> SignalScore:
@@ -235,6 +417,10 @@ def _kept(running: Running) -> bytes:
         parameters=running.parameters,
         last_open_ms=running.last_open_ms,
         state=tuple(None if math.isnan(number) else number for number in running.state),
+        trade_id=running.trade_id,
+        said=running.said if running.kind.hears_trades else "",
+        fills=tuple(running.fills),
+        fills_until_ms=running.fills_until_ms,
     )
     return _ENCODER.encode(kept)
 

@@ -33,7 +33,8 @@ from typing import Final
 
 import attrs
 
-from protocols.market import Candle
+from protocols.market import Candle, Tick
+from protocols.orders import Fill
 from protocols.signals import Recommendation
 
 BUY: Final = 1.0
@@ -97,12 +98,21 @@ class StrategyKind:
     numeric: NumericStep | None = None
     describe: Describe | None = None
     atr: Callable[[State], float] | None = None
+    on_tick: Callable[[list[float], Tick], Opinion | None] | None = None
+    """What it thinks after a trade between two candles; None for nothing. Only those that mind ticks have it."""
+    on_fill: Callable[[list[float], Fill], Opinion | None] | None = None
+    """The same after a trade of its own book."""
     fault: str = ""
     """Why this one cannot run at all; empty for one that can. Settings may go on naming it."""
     foreign: bool = False
     """Whether a step leaves this process: it takes tenths of a millisecond, and may take its whole budget."""
     text: str = ""
     """What it does, in a sentence."""
+
+    @property
+    def hears_trades(self) -> bool:
+        """Whether it must be told of trades: to think of them, or to hear of its fills as time goes by."""
+        return self.on_tick is not None or self.on_fill is not None
 
     @step.default
     def _composed(self) -> Callable[[list[float], Candle], Opinion]:

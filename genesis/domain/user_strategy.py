@@ -7,7 +7,7 @@ holds nothing itself, so it may be stopped, changed and started again at any tim
 
 import math
 from collections.abc import Callable, Mapping
-from typing import Final
+from typing import Any, Final, Literal
 
 import msgspec
 
@@ -21,7 +21,9 @@ from genesis.domain.resample import (
     resample_step,
 )
 from genesis.domain.strategy import RECOMMENDATIONS, Opinion, Parameter, StrategyFault, StrategyKind
-from protocols.market import Candle
+from protocols.market import Candle, Tick
+from protocols.orders import Fill
+from protocols.signals import Recommendation
 from protocols.units import TIMEFRAME_MS
 
 MAX_INDICATORS: Final = 50
@@ -29,6 +31,7 @@ MAX_MEMORY: Final = 200
 MAX_STATE: Final = 50_000
 """Floats of one strategy's state: it is written down with every candle."""
 MAX_FEATURES: Final = 50
+_TICK_FACTS: Final = ("symbol", "time_ms", "price", "high", "low", "volume", "trades")
 MAX_REASONS: Final = 10
 REASON_CHARACTERS: Final = 300
 
@@ -58,9 +61,11 @@ class Declared(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     parameters: tuple[DeclaredParameter, ...] = ()
     indicators: tuple[DeclaredIndicator, ...] = ()
     memory: dict[str, float] = {}
+    hears: tuple[Literal["tick", "fill"], ...] = ()
+    """Beside closed candles."""
 
 
-class Bar(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
+class Bar(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag="bar"):
     """One closed candle with the numbers the author asked for, and the memory from the bar before."""
 
     symbol: str
@@ -76,6 +81,41 @@ class Bar(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     memory: dict[str, float]
 
 
+class SeenTick(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag="tick"):
+    """What traded, with the author's numbers as the last closed candle left them, and the memory."""
+
+    symbol: str
+    time_ms: int
+    price: float
+    high: float
+    low: float
+    volume: float
+    trades: int
+    values: dict[str, float]
+    parameters: dict[str, float]
+    memory: dict[str, float]
+
+
+class SeenFill(msgspec.Struct, frozen=True, kw_only=True, array_like=True, tag="fill"):
+    """A trade of the strategy's own book: `amount` is base and positive, `reason` what its order was for."""
+
+    symbol: str
+    time_ms: int
+    side: str
+    price: float
+    amount: float
+    fee: float
+    fee_currency: str
+    maker: bool
+    reason: str
+    values: dict[str, float]
+    parameters: dict[str, float]
+    memory: dict[str, float]
+
+
+Seen = Bar | SeenTick | SeenFill
+
+
 class Said(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     """What the author's code answered. `code` is 1 buy, 0 hold, -1 sell."""
 
@@ -87,7 +127,7 @@ class Said(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     memory: dict[str, float]
 
 
-Decide = Callable[[Bar], Said]
+Decide = Callable[[Seen], Said]
 """Asks the author's code. Raises StrategyFault."""
 
 
@@ -162,15 +202,20 @@ def user_kind(name: str, version: int, where: str, declared: Declared, decide: D
         # The parameters lead the state: a step is given nothing else.
         return [*(parameters[each] for each in names), *_Layout(declared, parameters).start]
 
-    def step(state: list[float], candle: Candle) -> Opinion:
+    def layout_of(state: list[float]) -> tuple[_Layout, dict[str, float]]:
         key = tuple(state[: len(names)])
         parameters = dict(zip(names, key, strict=True))
         layout = layouts.get(key)
         if layout is None:
             layout = layouts[key] = _Layout(declared, parameters)
+        return layout, parameters
+
+    def step(state: list[float], candle: Candle) -> Opinion:
+        layout, parameters = layout_of(state)
         # On a copy: a step that fails half way leaves the state as it was.
         inner = state[len(names) :]
-        values = _move(layout, inner, candle, where)
+        _move(layout, inner, candle, where)
+        values = _values(layout, inner)
         memory = dict(zip(declared.memory, inner[layout.memory :], strict=True))
         said = decide(
             Bar(
@@ -187,13 +232,39 @@ def user_kind(name: str, version: int, where: str, declared: Declared, decide: D
                 memory=memory,
             )
         )
-        opinion = _checked(said, where)
-        # Sizes and stops by volatility look for this feature: an indicator of that name is meant for them.
-        if "atr" in values and "atr" not in opinion.features and math.isfinite(values["atr"]):
-            opinion.features["atr"] = values["atr"]
+        opinion = _checked(said, values, where)
         inner[layout.memory :] = _memory(said.memory, declared.memory, where)
         state[len(names) :] = inner
         return opinion
+
+    def between(state: list[float], seen: Callable[..., Seen], facts: dict[str, Any]) -> Opinion | None:
+        """Something between two candles: it may change the memory and nothing else of the state."""
+        layout, parameters = layout_of(state)
+        values = _values(layout, state[len(names) :])
+        first = len(names) + layout.memory
+        memory = dict(zip(declared.memory, state[first:], strict=True))
+        said = decide(seen(values=values, parameters=parameters, memory=memory, **facts))
+        opinion = _checked(said, values, where)
+        state[first:] = _memory(said.memory, declared.memory, where)
+        return None if opinion.recommendation is Recommendation.HOLD else opinion
+
+    def on_tick(state: list[float], tick: Tick) -> Opinion | None:
+        facts = {name: getattr(tick, name) for name in _TICK_FACTS}
+        return between(state, SeenTick, facts)
+
+    def on_fill(state: list[float], fill: Fill) -> Opinion | None:
+        facts = {
+            "symbol": fill.symbol,
+            "time_ms": fill.time_ms,
+            "side": fill.side.value,
+            "price": float(fill.price),
+            "amount": float(fill.quantity),
+            "fee": float(fill.fee),
+            "fee_currency": fill.fee_currency,
+            "maker": fill.maker,
+            "reason": fill.purpose.value,
+        }
+        return between(state, SeenFill, facts)
 
     return StrategyKind(
         name=name,
@@ -211,13 +282,15 @@ def user_kind(name: str, version: int, where: str, declared: Declared, decide: D
         ),
         start=start,
         step=step,
+        on_tick=on_tick if "tick" in declared.hears else None,
+        on_fill=on_fill if "fill" in declared.hears else None,
         foreign=True,
         text=declared.text,
     )
 
 
-def _move(layout: _Layout, state: list[float], candle: Candle, where: str) -> dict[str, float]:
-    """Take the candle into every resampler and indicator; the author's values by name."""
+def _move(layout: _Layout, state: list[float], candle: Candle, where: str) -> None:
+    """Take the candle into every resampler and indicator."""
     base_ms = TIMEFRAME_MS[candle.timeframe]
     row = (float(candle.open_ms), candle.open, candle.high, candle.low, candle.close, candle.volume)
     ended: dict[str | None, list[tuple[float, ...]]] = {None: [row]}
@@ -234,7 +307,6 @@ def _move(layout: _Layout, state: list[float], candle: Candle, where: str) -> di
             bars.append(tuple(state[at + LONG_TIME : at + LONG_CLOSE + 2]))
         ended[timeframe] = bars
         assert at + RESAMPLE_SIZE <= len(state)
-    values: dict[str, float] = {}
     for one, first, outputs, end in layout.indicators:
         known = INDICATORS[one.indicator]
         for bar in ended[one.timeframe]:
@@ -242,6 +314,13 @@ def _move(layout: _Layout, state: list[float], candle: Candle, where: str) -> di
             known.on_row(inner, bar, out)
             state[first:outputs] = inner
             state[outputs:end] = out
+
+
+def _values(layout: _Layout, state: list[float]) -> dict[str, float]:
+    """The author's values by name, as the last candle left them."""
+    values: dict[str, float] = {}
+    for one, _, outputs, _ in layout.indicators:
+        known = INDICATORS[one.indicator]
         if len(known.outputs) == 1:
             values[one.name] = state[outputs]
         else:
@@ -249,7 +328,7 @@ def _move(layout: _Layout, state: list[float], candle: Candle, where: str) -> di
     return values
 
 
-def _checked(said: Said, where: str) -> Opinion:
+def _checked(said: Said, values: Mapping[str, float], where: str) -> Opinion:
     recommendation = RECOMMENDATIONS.get(said.code)
     if recommendation is None:
         raise StrategyFault(f"{where}: must answer buy, sell or hold, was {said.code}")
@@ -261,6 +340,9 @@ def _checked(said: Said, where: str) -> Opinion:
     for name, number in said.features.items():
         if not math.isfinite(number):
             raise StrategyFault(f"{where}: feature {name} must be a finite number, was {number}")
+    # Sizes and stops by volatility look for this feature: an indicator of that name is meant for them.
+    if "atr" in values and "atr" not in said.features and math.isfinite(values["atr"]):
+        said.features["atr"] = values["atr"]
     return Opinion(
         recommendation=recommendation,
         confidence=said.confidence,

@@ -5,8 +5,9 @@ is still forming, a series scaled by its own end. None of them can happen live. 
 futures (as it was, none at all, mirrored, and doubled) and everything said of it must be the same, to the last bit:
 
 - `check_batch`: any function from columns to one row of numbers a candle, such as features, a model, a notebook;
-- `check_strategy`: a strategy as the engine runs it, candle by candle through the signal machine, against its own run
-  over the whole columns; with other futures told in between, so that a memory of an earlier run gives itself away;
+- `check_strategy`: a strategy as the engine runs it, candle by candle through the signal machine (tick by tick, too, if
+  it minds them: each candle's own four prices before its close), against its own run over the whole columns; with other
+  futures told in between, so that a memory of an earlier run gives itself away;
 - `check_backtest`: the decisions of a whole backtest, orders included, against those of its first parts.
 
 A clean bill speaks of the candles that were tried. It is found at the first difference, not by reading code.
@@ -18,12 +19,14 @@ import attrs
 import numpy as np
 
 from genesis.domain.candles import correlation_id
+from genesis.domain.replay import Step, StepKind, tick_prices
 from genesis.domain.signal_machine import SignalMachine
 from genesis.domain.strategies import STRATEGY_KINDS
-from genesis.domain.strategy import RECOMMENDATIONS, StrategyKind
+from genesis.domain.strategy import HOLD, RECOMMENDATIONS, StrategyKind
 from genesis.domain.strategy_arrays import CandleArrays, Floats, say
+from genesis.domain.ticks import replayed_tick
 from genesis.research.backtest import run_backtest
-from genesis.research.bars import BarRecording, candle_at, in_time_frame, part
+from genesis.research.bars import BarRecording, candle_at, in_time_frame, part, row_at
 from genesis.research.parity import compare
 from protocols.market import CandleClosed
 from protocols.settings import Settings, StrategySettings
@@ -32,6 +35,7 @@ from protocols.units import TIMEFRAME_MS, Symbol
 CUTS = 12
 MOST_CANDLES = 5_000
 """Candles of a strategy that are told again with every future: seconds for a plain step, minutes for a foreign one."""
+_CODES = {recommendation: code for code, recommendation in RECOMMENDATIONS.items()}
 FUTURES = ("as it was", "none", "mirrored", "doubled")
 
 Batch = Callable[[CandleArrays], Floats]
@@ -139,8 +143,11 @@ def check_strategy(
 
     def live(told: CandleArrays) -> Floats:
         machine = SignalMachine(settings, kinds)
-        rows = [_live_row(machine, told, place, strategy) for place in range(len(told))]
-        return np.array(rows, dtype=np.float64).reshape(len(told), 3)
+        rows = [
+            (*_live_ticks(machine, told, place, strategy), *_live_row(machine, told, place, strategy))
+            for place in range(len(told))
+        ]
+        return np.array(rows, dtype=np.float64).reshape(len(told), -1)
 
     def batch(told: CandleArrays) -> Floats:
         assert kind is not None
@@ -175,6 +182,22 @@ def _switched_on(strategy: StrategySettings) -> StrategySettings:
     )
 
 
+def _live_ticks(
+    machine: SignalMachine, candles: CandleArrays, place: int, strategy: StrategySettings
+) -> tuple[float, ...]:
+    """What it says to the four prices of a candle that is still forming; nothing where it minds no ticks."""
+    if not machine.thinks_at_trades(strategy.symbol):
+        return ()
+    open_ms, length_ms = int(candles.open_ms[place]), TIMEFRAME_MS[strategy.timeframe]
+    said = []
+    for part_of_it, price in enumerate(tick_prices(row_at(candles, place))):
+        time_ms = open_ms + length_ms * (2 * part_of_it + 1) // 8
+        step = Step(0, StepKind.TICK, Symbol(strategy.symbol), time_ms, open_ms, price, 0.0, part_of_it, None)
+        _, scores = machine.on_tick(replayed_tick(step, 0))
+        said.append(_CODES[scores[0].recommendation] if scores else HOLD)
+    return tuple(said)
+
+
 def _live_row(
     machine: SignalMachine, candles: CandleArrays, place: int, strategy: StrategySettings
 ) -> tuple[float, float, float]:
@@ -190,8 +213,7 @@ def _live_row(
     if not scores:
         # It failed: from here on it says nothing, in every future.
         return (np.nan, np.nan, np.nan)
-    codes = {recommendation: code for code, recommendation in RECOMMENDATIONS.items()}
-    return codes[scores[0].recommendation], scores[0].confidence, scores[0].probability
+    return _CODES[scores[0].recommendation], scores[0].confidence, scores[0].probability
 
 
 def check_settings(

@@ -32,6 +32,7 @@ from genesis.domain.heard import (
     SETTINGS_KIND,
     SIGNAL_HEARD_KIND,
     RiskHeard,
+    SignalInput,
     read_pairs,
     read_risk_heard,
     read_settings,
@@ -44,7 +45,8 @@ from genesis.domain.risk_machine import RISK_KEY, RISK_TABLE, RiskMachine, RiskO
 from genesis.domain.signal_machine import SIGNAL_TABLE, SignalMachine
 from genesis.research.parity import differing
 from protocols.journal import CellWrite, Record, StoredRecord
-from protocols.orders import Approved, SubmitOrder
+from protocols.market import CandleClosed, Tick
+from protocols.orders import Approved, Fill, SubmitOrder
 from protocols.risk import AccountState, MarketCondition
 from protocols.settings import Settings
 from protocols.signals import SignalScore
@@ -91,7 +93,10 @@ class ReplayDifference:
 
 @attrs.define(kw_only=True)
 class ReplayReport:
-    """`counts` are decisions made again by kind, `states` how many of risk's states were compared."""
+    """`counts` are decisions made again by kind, `states` how many of risk's states were compared.
+
+    `candles` counts closed candles, not the ticks and fills between them.
+    """
 
     counts: Counter[str] = attrs.Factory(Counter)
     candles: int = 0
@@ -178,9 +183,13 @@ class _Replay:
                 self._differ(SIGNAL_HEARD_KIND, f"strategy {name} must fit its kept state, does not")
         if self.signals is None:
             raise CannotReplay(f"row {self.seq} must follow the state of the strategies, none was kept")
-        self.report.candles += len(heard.candles)
-        for closed in heard.candles:
-            self._expect(self.scores, [signal_record(score) for score in self.signals.on_candle(closed)])
+        self.report.candles += sum(isinstance(said, CandleClosed) for said in heard.inputs)
+        for place, said in enumerate(heard.inputs):
+            for name, failed_at in heard.off.items():
+                if failed_at == place and name in self.signals.running:
+                    # What made it fail (time, memory) need not happen again.
+                    self.signals.running[name].fault = "it failed here"
+            self._expect(self.scores, [signal_record(score) for score in _think(self.signals, said)])
 
     # --- risk -------------------------------------------------------------------------------------------------------
 
@@ -286,6 +295,17 @@ class _Replay:
         self.report.differences_total += 1
         if len(self.report.differences) < DIFFERENCES_KEPT:
             self.report.differences.append(ReplayDifference(seq=self.seq, kind=kind, fields=fields))
+
+
+def _think(machine: SignalMachine, said: SignalInput) -> tuple[SignalScore, ...]:
+    match said:
+        case CandleClosed():
+            return machine.on_candle(said)
+        case Tick():
+            return machine.on_tick(said)[1]
+        case Fill():
+            machine.on_fill(said)
+            return ()
 
 
 def _judge(machine: RiskMachine, said: Any) -> RiskOutputs:

@@ -18,9 +18,10 @@ from genesis.domain.measures import DAY_MS, OrderTally
 from genesis.domain.order_machine import OrderMachine
 from genesis.domain.pairs import PairSpecs
 from genesis.domain.recording import CandleRecording
-from genesis.domain.replay import BOUNDARY_MS, MINUTE_MS, TICK_MS, CandleRow, minutes, ticks
+from genesis.domain.replay import BOUNDARY_MS, MINUTE_MS, TICK_MS, CandleRow, Step, minutes, ticks
 from genesis.domain.risk_machine import RiskMachine
 from genesis.domain.signal_machine import SignalMachine
+from genesis.domain.ticks import replayed_tick
 from genesis.domain.trading_floor import CARRY_EVERY_MS
 from genesis.domain.venue import Venue, request_of
 from genesis.domain.venue_state import VenueOutput
@@ -105,6 +106,7 @@ class Walk:
         """Interest that was paid for what was held."""
         self.now_ms = recording.first_ms
         self._told_version = -1
+        self._places = {symbol: place for place, symbol in enumerate(recording.symbols)}
         self._streams: dict[Symbol, list[ReplayedStream]] = {symbol: [] for symbol in recording.symbols}
         for stream in replayed_streams(
             strategy_markets(settings, recording.symbols),
@@ -162,15 +164,18 @@ class Walk:
             for step in ticks(symbols, minute_ms, found, low_first=self.venue.model.low_first):
                 self.now_ms = step.time_ms
                 self._on_tick(step.symbol, step.price, step.volume)
+                self._think(step)
                 if step.part == 3 and step.row is not None:
                     self._on_minute(step.symbol, step.row)
         if minute_ms is not None:
             self._on_boundary(minute_ms + MINUTE_MS)
 
     def _is_quiet(self, symbols: tuple[Symbol, ...], found: tuple[CandleRow | None, ...], until_ms: int) -> bool:
-        """No tick of this minute can fill, trigger or end an order, whatever its path."""
+        """No tick of this minute can fill, trigger or end an order, whatever its path, and nobody thinks at ticks."""
         for symbol, row in zip(symbols, found, strict=True):
             if row is not None:
+                if self.signals.thinks_at_trades(symbol):
+                    return False
                 low, high = self.venue.band(symbol)
                 if not (low < row.low and row.high < high and until_ms < self.venue.wakes_ms(symbol)):
                     return False
@@ -201,6 +206,12 @@ class Walk:
             self._hear(outputs)
             self._settle()
 
+    def _think(self, step: Step) -> None:
+        """Strategies hear of a trade after what it did to their orders, as in the simulator."""
+        if self.signals.thinks_at_trades(step.symbol):
+            _, scores = self.signals.on_tick(replayed_tick(step, self._places[step.symbol]))
+            self._say(scores)
+
     def _on_minute(self, symbol: Symbol, row: CandleRow) -> None:
         self.candles += 1
         self.account.on_price(symbol, row.close)
@@ -215,9 +226,12 @@ class Walk:
 
     def _decide(self, closed: list[CandleClosed]) -> None:
         for one in closed:
-            for score in self.signals.on_candle(one):
-                self.decisions.append(score)
-                self._judge(score)
+            self._say(self.signals.on_candle(one))
+
+    def _say(self, scores: Iterable[SignalScore]) -> None:
+        for score in scores:
+            self.decisions.append(score)
+            self._judge(score)
 
     def _judge(self, score: SignalScore) -> None:
         outputs = self.risk.on_score(score)
@@ -244,6 +258,7 @@ class Walk:
                         self.expected[report.order.intent_id] = expected_of(report.order, None)
                 else:
                     self.fills.append(report)
+                    self.signals.on_fill(report)
                 finished = self.account.on_report(report)
                 if finished is not None:
                     self.trades.append(finished)

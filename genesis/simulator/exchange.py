@@ -301,13 +301,24 @@ class Exchange:
                 session.account("hb", None)
         return bool(outputs)
 
-    def tick(self, symbol: Symbol, trade: PublicTrade, minute: Any, time_ms: int) -> bool:
-        """The market trades. True when it filled or changed somebody's order."""
+    def match(self, symbol: Symbol, price: float, size: float, time_ms: int) -> bool:
+        """The first half of `tick`: what a trade does to orders, before anybody hears of the trade."""
         self.time_ms = time_ms
         self.market.funding.time_came(time_ms)
         changed = False
         for each in self.twins(symbol):
-            outputs = self.venue.on_tick(each, trade.price, abs(trade.amount), time_ms)
+            outputs = self.venue.on_tick(each, price, size, time_ms)
+            self.accounts.apply(outputs)
+            changed = changed or bool(outputs)
+        return changed
+
+    def tick(self, symbol: Symbol, trade: PublicTrade, minute: Any, time_ms: int, *, matched: bool = False) -> bool:
+        """The market trades. True when it filled or changed somebody's order. `matched`: `match` was called before."""
+        self.time_ms = time_ms
+        self.market.funding.time_came(time_ms)
+        changed = False
+        for each in self.twins(symbol):
+            outputs = [] if matched else self.venue.on_tick(each, trade.price, abs(trade.amount), time_ms)
             self.market.moved(each, trade, minute)
             self.accounts.apply(outputs)
             self.alerts.on_tick(each, trade.price)

@@ -10,7 +10,7 @@ import trio
 
 from genesis.domain.recording import CandleRecording
 from genesis.domain.replay import BOUNDARY_MS, MINUTE_MS, Step, StepKind, forming, schedule
-from genesis.domain.venue_ledger import IDS_PER_MS
+from genesis.domain.ticks import replayed_amount, replayed_trade_id
 from genesis.simulator.feed import PublicTrade
 from genesis.simulator.frame_tape import RecordedBook, TapeFrame, tape
 from genesis.simulator.recordings import FrameRecording
@@ -23,7 +23,6 @@ MAX_SPEED: Final = math.inf
 LATE_S: Final = 1.0
 """A replay further behind than this starts counting anew instead of hurrying."""
 FRAMES_A_TURN: Final = 64
-SMALLEST_AMOUNT: Final = 1e-8
 
 
 class Pacer(Protocol):
@@ -33,12 +32,19 @@ class Pacer(Protocol):
         """Returns when everything that was told has been read and acted upon, and the answers have arrived."""
         ...
 
+    def minds_trades(self) -> bool:
+        """Whether somebody decides at trades, too, and not at boundaries only."""
+        ...
+
 
 class NoPacer:
     """Nobody has to keep up; clients still get their turn."""
 
     async def settled(self) -> None:
         await trio.lowlevel.checkpoint()
+
+    def minds_trades(self) -> bool:
+        return False
 
 
 class Replayer:
@@ -113,11 +119,18 @@ class Replayer:
             await self._wait_for(moment.time_ms)
             # Before telling: what the moment changes is saved together with its number.
             exchange.step = moment.number
-            changed = moment.tell()
+            minds_trades = self.pacer.minds_trades()
+            if minds_trades and moment.match is not None:
+                if moment.match():
+                    # Whoever decides by this trade must know what it did to his orders.
+                    await self.pacer.settled()
+                changed = moment.tell(matched=True)
+            else:
+                changed = moment.tell()
             self.steps_told += 1
             if moment.is_boundary:
                 exchange.save_position()
-            if changed or moment.is_boundary:
+            if changed or moment.is_boundary or minds_trades:
                 # After a boundary somebody has decided: his order must be here before the next price is.
                 await self.pacer.settled()
         await self.pacer.settled()
@@ -142,13 +155,17 @@ class Replayer:
 
 @attrs.frozen
 class Moment:
-    """One thing that happens. `tell` says whether somebody's order changed by it."""
+    """One thing that happens. `tell` says whether somebody's order changed by it.
+
+    `match` is the part of a trade that is between the venue and its orders; `tell(matched=True)` then leaves it out.
+    """
 
     number: int
     time_ms: int
     is_boundary: bool
-    tell: Callable[[], bool]
+    tell: Callable[..., bool]
     absorb: Callable[[], None]
+    match: Callable[[], bool] | None = None
 
 
 def source_of(exchange: "Exchange") -> "CandleSource | FrameSource | None":
@@ -169,13 +186,18 @@ class CandleSource:
         recording = self.exchange.recording
         assert isinstance(recording, CandleRecording)
         for step in schedule(recording.rows, first_ms=recording.first_ms, last_ms=recording.last_ms):
-            boundary = step.kind is StepKind.BOUNDARY
-            yield Moment(step.number, step.time_ms, boundary, partial(self._tell, step), partial(self._absorb, step))
+            tell, absorb = partial(self._tell, step), partial(self._absorb, step)
+            match = None if step.row is None else partial(self._match, step)
+            yield Moment(step.number, step.time_ms, step.kind is StepKind.BOUNDARY, tell, absorb, match)
 
-    def _tell(self, step: Step) -> bool:
+    def _match(self, step: Step) -> bool:
+        return self.exchange.match(step.symbol, step.price, replayed_amount(step.volume), step.time_ms)
+
+    def _tell(self, step: Step, *, matched: bool = False) -> bool:
         if step.row is None:
             return self.exchange.boundary(step.symbol, step.time_ms)
-        return self.exchange.tick(step.symbol, self._print(step), forming(step.row, step.part), step.time_ms)
+        minute = forming(step.row, step.part)
+        return self.exchange.tick(step.symbol, self._print(step), minute, step.time_ms, matched=matched)
 
     def _absorb(self, step: Step) -> None:
         if step.row is not None:
@@ -188,8 +210,8 @@ class CandleSource:
         """The public trade of a tick: a buy if the price rose or stood, else a sell."""
         rose = step.price >= self._before.get(step.symbol, 0.0)
         self._before[step.symbol] = step.price
-        size = max(round(step.volume, 8), SMALLEST_AMOUNT)
-        number = step.time_ms * IDS_PER_MS + self.exchange.symbols.index(step.symbol)
+        size = replayed_amount(step.volume)
+        number = replayed_trade_id(step.time_ms, self.exchange.symbols.index(step.symbol))
         return PublicTrade(number, step.time_ms, size if rose else -size, step.price)
 
 

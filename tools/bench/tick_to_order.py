@@ -49,9 +49,9 @@ class TimedExchange(Exchange):
         self.asked_s = time.perf_counter()
         return super().boundary(symbol, time_ms)
 
-    def tick(self, *arguments: Any) -> bool:
+    def tick(self, *arguments: Any, **options: Any) -> bool:
         self.asked_s = None
-        return super().tick(*arguments)
+        return super().tick(*arguments, **options)
 
     def operate(self, session: Session, request: Input) -> None:
         if self.asked_s is not None:

@@ -31,6 +31,9 @@ class Trader:
         self.chance = random.Random(5)
         self.scope = trio.CancelScope()
 
+    def minds_trades(self) -> bool:
+        return False
+
     async def settled(self) -> None:
         await trio.lowlevel.checkpoint()
         self.calls += 1
