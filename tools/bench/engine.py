@@ -3,14 +3,15 @@
     python -m tools.bench.engine [rounds]
 
 `genesis run` in mode sim with its defaults, in a process of its own with a fresh user directory. Start to ready runs
-from the launch to the first /health that says ok. Requests are sent one after the other over one connection, beside a
-bare ASGI application on the same server.
+from the launch to the first /health that says ok. Requests are sent one after the other over one connection, in turns
+with a bare ASGI application on the same server. /metrics writes every figure of the engine.
 """
 
 import contextlib
 import http.client
 import json
 import socket
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -24,8 +25,10 @@ from tools.bench._figures import tell
 ROOT: Final = Path(__file__).resolve().parents[2]
 PATIENCE_S: Final = 60.0
 REST_S: Final = 5.0
-REQUESTS: Final = 150
-"""Fewer than one caller may ask at once."""
+REQUESTS: Final = 45
+TURNS: Final = 3
+"""In all fewer than one caller may ask at once."""
+METRICS: Final = 15
 
 
 def free_port() -> int:
@@ -83,18 +86,41 @@ def requests_a_second(port: int) -> float:
         return REQUESTS / (time.perf_counter() - began)
 
 
-def bare() -> float:
+def token_of(directory: str, port: int) -> str:
+    command = (sys.executable, "-m", "genesis", "token", "--data-dir", directory, "--port", str(port), "--json")
+    told = subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    return str(json.loads(told.stdout)["token"])
+
+
+def seconds_of_metrics(port: int, token: str) -> float:
+    """Median seconds of GET /metrics."""
+    took = []
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    for _ in range(METRICS):
+        began = time.perf_counter()
+        connection.request("GET", "/metrics", headers={"Authorization": f"Bearer {token}"})
+        answer = connection.getresponse()
+        answer.read()
+        took.append(time.perf_counter() - began)
+        if answer.status != 200:
+            raise SystemExit(f"/metrics must answer 200, was {answer.status}")
+    connection.close()
+    return statistics.median(took)
+
+
+@contextlib.contextmanager
+def bare() -> Iterator[int]:
+    """The port of the least that can answer."""
     port = free_port()
     command = [sys.executable, "-m", "hypercorn", "-k", "trio", "-b", f"127.0.0.1:{port}", "tools.bench._bare_asgi:app"]
     with running(command) as process:
         until_well(port, process)
-        return requests_a_second(port)
+        yield port
 
 
 def main() -> int:
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 3
     for _ in range(rounds):
-        limit = bare()
         port = free_port()
         with tempfile.TemporaryDirectory() as directory:
             words = ["run", "--data-dir", directory, "--port", str(port)]
@@ -104,8 +130,11 @@ def main() -> int:
                 tell("start to ready", time.perf_counter() - began, "s")
                 time.sleep(REST_S)
                 tell("memory of the engine at rest", resident_mib(process.pid), "MiB")
-                speed = requests_a_second(port)
+                with bare() as other:
+                    turns = [(requests_a_second(other), requests_a_second(port)) for _ in range(TURNS)]
+                limit, speed = (statistics.median(speeds) for speeds in zip(*turns, strict=True))
                 tell("GET /health", speed, "requests/s", beside=limit, beside_name="bare ASGI")
+                tell("GET /metrics", seconds_of_metrics(port, token_of(directory, port)) * 1e3, "ms")
     return 0
 
 

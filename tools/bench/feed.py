@@ -12,8 +12,8 @@ of one core is told.
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -35,16 +35,27 @@ from protocols.bitfinex.subscriptions import Subscription, book, candles, ticker
 from protocols.health import ConnectionView
 from protocols.market import BookTop, CandleUpdate, Ticker, TradePrint
 from protocols.settings import Settings
+from protocols.units import Symbol
 from tools import clients_env
-from tools.bench._feed_server import LAST_ID, SYMBOL
+from tools.bench._feed_server import LAST_ID, START_MS
+from tools.bench._feed_server import SYMBOL as FEED_SYMBOL
 from tools.bench._figures import tell
-from tools.bench._peers import python_of, told_by
+from tools.bench._peers import environment, python_of, told_by
+from tools.clients_env import PythonEnv
 
 MESSAGES: Final = 200_000
 SLOW_MESSAGES: Final = 60_000
 RATE: Final = 20_000
-PEERS: Final = {"bitfinex-api-py": "feed_bitfinex_api_py.py", "ccxt.pro": "feed_ccxt_pro.py"}
+NO_CANDLES: Final = (START_MS, 3)
+PEERS: Final[tuple[tuple[str, str, PythonEnv, tuple[int, ...]], ...]] = (
+    ("bitfinex-api-py", "feed_bitfinex_api_py.py", clients_env.TRADERS, ()),
+    ("ccxt.pro", "feed_ccxt_pro.py", clients_env.TRADERS, ()),
+    ("cryptofeed, without candles", "feed_cryptofeed.py", clients_env.FEEDS, NO_CANDLES),
+    ("picows and dictionaries, a limit", "feed_picows.py", environment("picows"), ()),
+)
+"""Name, script, where it runs, and what the server is told besides."""
 ROOT: Final = Path(__file__).resolve().parents[2]
+SYMBOL: Final = Symbol(FEED_SYMBOL)
 SHARE: Final[tuple[Subscription, ...]] = (
     ticker(SYMBOL),
     trades(SYMBOL),
@@ -54,9 +65,9 @@ SHARE: Final[tuple[Subscription, ...]] = (
 
 
 @contextmanager
-def server(messages: int, rate: int = 0) -> Iterator[str]:
-    """Its port."""
-    command = (sys.executable, "-m", "tools.bench._feed_server", str(messages), str(rate))
+def server(messages: int, rate: int = 0, *more: int) -> Iterator[str]:
+    """Its port. `more` are the time of the first message and the number of channels."""
+    command = (sys.executable, "-m", "tools.bench._feed_server", *map(str, (messages, rate, *more)))
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
         try:
             assert process.stdout is not None
@@ -111,13 +122,14 @@ class Hearer:
             ctx.inbox.ack_all(batch)
 
 
-async def actors(port: str, messages: int) -> tuple[float, float]:
-    """(CPU seconds a message, share of one core) of the connection actor and its listener, under a supervisor."""
-    prices = Channel[Any]("prices", Overflow.CONFLATE, capacity=4096, key=lambda told: (type(told), told.symbol))
-    events = Channel[Any]("events", Overflow.BLOCK, capacity=8192)
+@asynccontextmanager
+async def feeding(
+    port: str, symbol: Symbol, prices: Channel[Any], events: Channel[Any], *others: ChildSpec
+) -> AsyncIterator[ConnectionStats]:
+    """The real connection actor under a supervisor, telling the feed's four streams to whoever hears the channels."""
+    share = (ticker(symbol), trades(symbol), candles(symbol, "1m"), book(symbol, length=25))
     commands = Channel[Any]("commands", Overflow.CONFLATE, key=lambda _: 0)
-    over = trio.Event()
-    hearer = Hearer(over)
+    stats = ConnectionStats()
     view = ConnectionView(
         name="public",
         uri="",
@@ -135,26 +147,34 @@ async def actors(port: str, messages: int) -> tuple[float, float]:
         return ConnectionPublicActor(
             name="public",
             uri=f"ws://127.0.0.1:{port}",
-            share=Latest(SHARE),
+            share=Latest(share),
             settings=Latest(Settings()),
             dial=fast_websocket,
             prices=prices,
             events=events,
             view=Latest(view),
-            stats=ConnectionStats(),
+            stats=stats,
         )
 
-    children = (
-        ChildSpec(id="hearer", start=lambda: hearer, mailbox=Mailbox("hearer", [prices, events])),
-        ChildSpec(id="public", start=connection, mailbox=Mailbox("public", [commands])),
-    )
-    spec = SupervisorSpec(id="bench", children=children)
+    public = ChildSpec(id="public", start=connection, mailbox=Mailbox("public", [commands]))
+    spec = SupervisorSpec(id="bench", children=(*others, public))
     supervisor = Supervisor(spec, clock=TrioClock(), chance=Chance(1).port("bench"), on_event=lambda _: None)
     async with trio.open_nursery() as nursery:
         await nursery.start(supervisor.run)
+        yield stats
+        await supervisor.stop()
+
+
+async def actors(port: str, messages: int) -> tuple[float, float]:
+    """(CPU seconds a message, share of one core) of the connection actor and its listener."""
+    prices = Channel[Any]("prices", Overflow.CONFLATE, capacity=4096, key=lambda told: (type(told), told.symbol))
+    events = Channel[Any]("events", Overflow.BLOCK, capacity=8192)
+    over = trio.Event()
+    hearer = Hearer(over)
+    child = ChildSpec(id="hearer", start=lambda: hearer, mailbox=Mailbox("hearer", [prices, events]))
+    async with feeding(port, SYMBOL, prices, events, child):
         await over.wait()
         cpu, wall = time.process_time() - hearer.began_cpu, time.perf_counter() - hearer.began
-        await supervisor.stop()
     return cpu / messages, cpu / wall
 
 
@@ -171,11 +191,11 @@ def main() -> int:
         with server(SLOW_MESSAGES, RATE) as port:
             _, share = trio.run(actors, port, SLOW_MESSAGES)
         tell(f"feed, at {RATE:,} messages/s", share * 100, "% of a core")
-        for name, script in PEERS.items():
-            if python_of(clients_env.TRADERS) is None:
+        for name, script, where, more in PEERS:
+            if python_of(where) is None:
                 continue
-            with server(SLOW_MESSAGES) as port:
-                theirs = told_by(clients_env.TRADERS, script, port, SLOW_MESSAGES)
+            with server(SLOW_MESSAGES, 0, *more) as port:
+                theirs = told_by(where, script, port, SLOW_MESSAGES)
             if theirs is not None:
                 tell(f"feed, {name}", theirs, "us CPU/message", beside=alone, beside_name="genesis, to caches")
     return 0
