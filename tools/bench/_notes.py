@@ -83,10 +83,10 @@ turns of the loop. Of that, what need not be before the order no longer is:
 - the bench gives the engine time instead of looking whether it is done.
 
 In one pair of runs side by side on a busy machine the fastest tenth of forty decisions went from 3.4 to 0.7 ms of CPU;
-the goals above have what a whole run measured. Half of what was there before that was the interpreter: a busy loop kept it for 5 ms from the journal's thread, which asks for it
-several times in a commit (`GIL_TURN_S` in `genesis/running.py`). What remains is the verdict with its trace, the order
-machine with its protection, and SQLite with the hashes of about nine rows. The running engine tells each stage as
-`genesis_decision_seconds`.
+the goals above have what a whole run measured. Half of what was there before all that was the interpreter: a busy loop
+kept it for 5 ms from the journal's thread, which asks for it several times in a commit (`GIL_TURN_S` in
+`genesis/running.py`). What remains is the verdict with its trace, the order machine with its protection, and SQLite
+with the hashes of about nine rows. The running engine tells each stage as `genesis_decision_seconds`.
 
 **GET /health** spent half of its time in the framework (request and application context, routing, a task, a cancel
 scope); the plain question is answered behind the guard and the rate limit without it, 0.80 of the bare application's
