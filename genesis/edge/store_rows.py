@@ -25,12 +25,10 @@ def row_hash(
     previous: bytes, seq: int, time: int, actor: str, kind: str, key: str | None, payload: bytes, corr: str
 ) -> bytes:
     """SHA-256 over every field with its length, and the hash of the row before."""
-    digest = hashlib.sha256(previous)
-    digest.update(_FIXED.pack(seq, time, key is not None))
+    parts = [previous, _FIXED.pack(seq, time, key is not None)]
     for field in (actor.encode(), kind.encode(), (key or "").encode(), payload, corr.encode()):
-        digest.update(_LENGTH.pack(len(field)))
-        digest.update(field)
-    return digest.digest()
+        parts += (_LENGTH.pack(len(field)), field)
+    return hashlib.sha256(b"".join(parts)).digest()
 
 
 def cell_digest(table: str, key: str, payload: bytes, seq: int) -> bytes:

@@ -24,15 +24,17 @@ from pathlib import Path
 from typing import Any, Final
 
 import trio
+from typing_extensions import override
 
 from genesis.core.chance import Chance
 from genesis.core.clock import TrioClock
 from genesis.engine import Engine
 from genesis.running import GIL_TURN_S
 from genesis.simulator.exchange import Exchange
+from genesis.simulator.replay_driver import NoPacer
 from genesis.simulator.session import Session
 from genesis.simulator.settings import ExchangeSettings
-from protocols.bitfinex.inputs import Input, NewOrder
+from protocols.bitfinex.inputs import Input
 from protocols.units import Symbol
 from tests.house import house, lively_layer, piece_of
 from tools.bench import _prototype
@@ -57,15 +59,17 @@ DAY_MS: Final = 86_400_000
 """So much older are the feed's stamps: it must not move the venue's time, by which signals are judged."""
 
 
-class Pause:
+class Pause(NoPacer):
     """Gives the engine time, without looking at it: looking would be work on the same loop."""
 
+    @override
     async def settled(self) -> None:
         await trio.sleep(PAUSE_S)
 
 
 class TimedExchange(Exchange):
-    """Notes how long after a boundary's frames were said the first order comes."""
+    """Notes how long after a boundary's frames were said the first request comes: an entry's order, or the cancel of a
+    stop that an exit takes out of its own way."""
 
     asked_s: float | None = None
 
@@ -83,7 +87,7 @@ class TimedExchange(Exchange):
         return super().tick(*arguments, **options)
 
     def operate(self, session: Session, request: Input) -> None:
-        if self.asked_s is not None and isinstance(request, NewOrder):
+        if self.asked_s is not None:
             self.took_s.append(time.perf_counter() - self.asked_s)
             self.asked_s = None
         super().operate(session, request)
