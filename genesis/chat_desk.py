@@ -5,7 +5,7 @@ says what would happen and gives a code that is good for a minute, and only `/co
 """
 
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from decimal import Decimal
 from typing import Final
 
@@ -13,11 +13,24 @@ import attrs
 import structlog
 
 from genesis.core.clock import Clock
-from genesis.domain.profit_report import Unit, by_period, by_symbol, exit_reasons
+from genesis.domain.profit_report import PeriodProfit, Unit, by_period, by_symbol, exit_reasons
+from protocols.account import ClosedTrade
 from protocols.orders import TERMINAL_STATES, CancelIntent, Flatten, OrderView
-from protocols.risk import Lock, RemoveLock, RiskCommand, SetPaused, SetTradingState, TradingState
+from protocols.risk import (
+    AddLock,
+    Lock,
+    ManualOrder,
+    RemoveLock,
+    RiskCommand,
+    SetPaused,
+    SetTradingState,
+    TradingState,
+)
 from protocols.units import ZERO, Symbol, plain
+from web.bodies import OrderBody
 from web.controls import Busy, ControlError, Controls
+from web.errors import ApiError
+from web.intents import intent_of
 from web.readers import Readers
 
 CONFIRM_WITHIN_S: Final = 60.0
@@ -59,6 +72,8 @@ class ChatDesk:
             return f"{error}; say it again in a moment"
         except ControlError as error:
             return f"not done: {error}"
+        except ApiError as error:
+            return error.message
         except Exception as error:
             # Whoever is in the street needs an answer; the fault is in the log.
             log.error("command_failed", command=name, error=f"{type(error).__name__}: {error}")
@@ -70,6 +85,7 @@ class ChatDesk:
         return "\n".join(f"{name} {text}" for name, (_, text) in _COMMANDS.items() if text)
 
     async def status(self, words: list[str]) -> str:
+        wanted = words[0].upper() if words and words[0] != "table" else None
         account, risk, engine = self.readers.account(), self.readers.risk(), self.readers.status()
         state = "not ready" if risk is None else risk.state.value + (", entries paused" if risk.paused else "")
         lines = [f"{engine.mode}, {state}"]
@@ -77,7 +93,7 @@ class ChatDesk:
             lines.append(f"equity {_money(account.equity)} {account.quote_currency}")
             stops = {view.symbol: view for view in self.readers.brackets()}
             for held in account.positions:
-                if not held.quantity:
+                if not held.quantity or wanted not in (None, held.symbol.upper()):
                     continue
                 stop = stops.get(held.symbol)
                 price = None if stop is None else stop.stop_price
@@ -101,7 +117,11 @@ class ChatDesk:
         ]
         return "\n".join(rows[-_count(words) :]) or "nothing was traded yet"
 
-    async def profit(self, _: list[str]) -> str:
+    async def profit(self, words: list[str]) -> str:
+        if words:
+            rows = self._periods(words, Unit.DAY)
+            made_quote, trades = sum((row.profit for row in rows), ZERO), sum(row.trades for row in rows)
+            return f"{_signed(made_quote)} in {trades} trades of {len(rows)} days"
         told = self.readers.performance()
         if told is None:
             return "no figures yet"
@@ -117,17 +137,20 @@ class ChatDesk:
             )
         )
 
-    def _by(self, words: list[str], unit: Unit) -> str:
+    def _periods(self, words: list[str], unit: Unit) -> Sequence[PeriodProfit]:
         account = self.readers.account()
         count = int(words[0]) if words and words[0].isdecimal() and 0 < int(words[0]) <= 60 else 7
         start = ZERO if account is None else account.equity - account.unrealized_pnl - account.realized_pnl
-        rows = by_period(
+        return by_period(
             self.readers.closed_trades(),
             unit=unit,
             count=count,
             now_ms=self.readers.status().venue_ms or self.clock.wall_ms(),
             start_equity=start,
         )
+
+    def _by(self, words: list[str], unit: Unit) -> str:
+        rows = self._periods(words, unit)
         return "\n".join(
             f"{row.first_day}: {_signed(row.profit)} ({row.ratio:+.2%}), {row.trades} trades" for row in rows
         )
@@ -152,6 +175,32 @@ class ChatDesk:
         told = exit_reasons(self.readers.closed_trades())
         rows = [f"{name}: {one.wins} won, {one.losses} lost, {one.draws} even" for name, one in sorted(told.items())]
         return "\n".join(rows) or "no trade has ended"
+
+    async def entries(self, words: list[str]) -> str:
+        return self._outcomes(words, lambda trade: trade.strategy)
+
+    async def mix_tags(self, words: list[str]) -> str:
+        return self._outcomes(words, lambda trade: f"{trade.strategy}, {trade.exit_reason or 'unknown'}")
+
+    def _outcomes(self, words: list[str], name_of: Callable[[ClosedTrade], str]) -> str:
+        groups: dict[str, list[ClosedTrade]] = {}
+        for trade in self.readers.closed_trades():
+            if not words or trade.symbol.upper() == words[0].upper():
+                groups.setdefault(name_of(trade), []).append(trade)
+        rows = [
+            f"{name}: {_signed(sum((one.pnl for one in several), ZERO))}, {len(several)} trades, "
+            f"{sum(one.pnl > 0 for one in several)} won"
+            for name, several in sorted(groups.items())
+        ]
+        return "\n".join(rows) or "no trade has ended"
+
+    async def regime(self, words: list[str]) -> str:
+        rows = [
+            f"{one.symbol} {one.timeframe}: {one.regime.value} for {one.bars} candles"
+            for one in self.readers.regimes()
+            if not words or one.symbol.upper() == words[0].upper()
+        ]
+        return "\n".join(rows[:50]) or "no regime is known yet"
 
     async def whitelist(self, _: list[str]) -> str:
         return ", ".join(self.readers.settings().market.symbols)
@@ -277,6 +326,99 @@ class ChatDesk:
 
         return self._ask(f"{intent_id or 'EVERY open order'} will be canceled; positions get new stops", act)
 
+    async def forcelong(self, words: list[str]) -> str:
+        return self._enter(words, "buy", "EXCHANGE ")
+
+    async def forceshort(self, words: list[str]) -> str:
+        # What is not held can be sold on margin only.
+        return self._enter(words, "sell", "")
+
+    def _enter(self, words: list[str], side: str, wallet: str) -> str:
+        status = self.readers.status()
+        try:
+            symbol, amount, *price = words
+            body = OrderBody(
+                symbol=_symbol(symbol, self.readers.settings().market.symbols),
+                side=side,
+                amount=Decimal(amount),
+                type=wallet + ("LIMIT" if price else "MARKET"),
+                price=Decimal(price[0]) if price else None,
+            )
+            name = f"manual:{self._id()}"
+            intent = intent_of(
+                body,
+                intent_id=name,
+                decided_ms=status.venue_ms or self.clock.wall_ms(),
+                received_ns=self.clock.now_ns(),
+            )
+        except (ValueError, ArithmeticError):
+            return "it must say SYMBOL AMOUNT and perhaps a limit PRICE, as in tBTCUSD 0.01 or tBTCUSD 0.01 42000"
+
+        async def act() -> str:
+            control = self.controls.order
+            assert control is not None, "every engine has it"
+            verdict = await control(ManualOrder(intent=intent, actor=ACTOR))
+            if verdict is None:
+                return f"{name} is under way; /orders shows it"
+            if not verdict.approved:
+                return f"refused: {', '.join(str(rule.code) for rule in verdict.denials)}"
+            return f"{name} is sent; its stop follows its first fill"
+
+        at = f"at {plain(intent.price)} or better" if intent.price is not None else "at market"
+        what = f"{side} {plain(intent.quantity)} {intent.symbol} {at}{'' if wallet else ' on margin'}"
+        return self._ask(f"{what}: risk judges it as any other", act)
+
+    async def blacklist(self, words: list[str]) -> str:
+        if words:
+            symbol = _symbol(words[0], self.readers.settings().market.symbols)
+            # It only takes risk away, so nobody is asked twice.
+            await self._risk(
+                AddLock(
+                    symbol=symbol,
+                    strategy=None,
+                    duration_s=None,
+                    reason="/blacklist",
+                    actor=ACTOR,
+                    correlation_id=self._id(),
+                )
+            )
+            return f"no entries in {symbol} any more; exits and stops go on. /blacklist_delete {symbol} ends it"
+        status = self.readers.risk()
+        locked = (
+            set() if status is None else {lock.symbol for lock in status.locks if lock.symbol and not lock.strategy}
+        )
+        return ", ".join(sorted(locked)) or "no symbol is locked"
+
+    async def blacklist_delete(self, words: list[str]) -> str:
+        status = self.readers.risk()
+        locks = () if status is None else status.locks
+        wanted = words[0].upper() if words else ""
+        found = [lock for lock in locks if lock.symbol and lock.symbol.upper() == wanted and not lock.strategy]
+        if not found:
+            return f"/blacklist_delete must name a symbol of /blacklist, was {wanted[:30] or 'nothing'}"
+
+        async def act() -> str:
+            for lock in found:
+                await self._risk(
+                    RemoveLock(lock_id=lock.lock_id, reason="/blacklist_delete", actor=ACTOR, correlation_id=self._id())
+                )
+            return f"{found[0].symbol} is open for entries again"
+
+        return self._ask(f"{found[0].symbol} will be open for entries again", act)
+
+    async def reload_config(self, _: list[str]) -> str:
+        version = self.readers.settings().version
+        return (
+            f"nothing to reload: settings change while running (version {version} is in force). "
+            "`genesis config set` or the page changes them; files in config/ are read at the start"
+        )
+
+    async def reload_trade(self, _: list[str]) -> str:
+        return "nothing to reload: the books are compared with the venue's all the time; /health says how they stand"
+
+    async def delete(self, _: list[str]) -> str:
+        return "nothing can be deleted: the journal keeps what happened. /forceexit closes a position, /cancel an order"
+
     async def unlock(self, words: list[str]) -> str:
         status = self.readers.risk()
         known = set() if status is None else {lock.lock_id for lock in status.locks}
@@ -314,24 +456,31 @@ class ChatDesk:
 _Command = Callable[[ChatDesk, list[str]], Awaitable[str]]
 _COMMANDS: Final[dict[str, tuple[_Command, str]]] = {
     "/help": (ChatDesk.help, "this list"),
-    "/status": (ChatDesk.status, "equity, positions and their stops"),
+    "/status": (ChatDesk.status, "[SYMBOL] equity, positions and their stops"),
     "/positions": (ChatDesk.status, ""),
     "/orders": (ChatDesk.orders, "open orders"),
     "/order": (ChatDesk.orders, ""),
     "/trades": (ChatDesk.trades, "[n] the newest fills"),
-    "/profit": (ChatDesk.profit, "what was made and lost"),
+    "/profit": (ChatDesk.profit, "[n days] what was made and lost"),
     "/performance": (ChatDesk.performance, "profit by symbol"),
     "/daily": (ChatDesk.daily, "[n] profit by day"),
     "/weekly": (ChatDesk.weekly, "[n] profit by week"),
     "/monthly": (ChatDesk.monthly, "[n] profit by month"),
     "/exits": (ChatDesk.exits, "how trades ended"),
+    "/entries": (ChatDesk.entries, "[SYMBOL] profit by strategy"),
+    "/mix_tags": (ChatDesk.mix_tags, "[SYMBOL] profit by strategy and end"),
     "/whitelist": (ChatDesk.whitelist, "symbols that are traded"),
+    "/blacklist": (ChatDesk.blacklist, "[SYMBOL] no entries there, at once; alone: what is locked"),
+    "/blacklist_delete": (ChatDesk.blacklist_delete, "SYMBOL allow entries there again (asks)"),
+    "/regime": (ChatDesk.regime, "[SYMBOL] what kind of market it is"),
+    "/marketdir": (ChatDesk.regime, ""),
     "/stats": (ChatDesk.profit, ""),
     "/balance": (ChatDesk.balance, "wallets"),
     "/risk": (ChatDesk.risk, "state, limits used, breakers"),
     "/locks": (ChatDesk.locks, "what is locked"),
     "/count": (ChatDesk.count, "positions held and allowed"),
     "/health": (ChatDesk.health, "connections, stops, age of data"),
+    "/sysinfo": (ChatDesk.health, ""),
     "/logs": (ChatDesk.logs, "[n] the newest notices"),
     "/show_config": (ChatDesk.show_config, "strategies and settings version"),
     "/version": (ChatDesk.version, "of the engine"),
@@ -341,12 +490,27 @@ _COMMANDS: Final[dict[str, tuple[_Command, str]]] = {
     "/stop": (ChatDesk.stop, "halt trading, at once"),
     "/halt": (ChatDesk.stop, ""),
     "/start": (ChatDesk.start, "resume after a halt (asks)"),
+    "/forcelong": (ChatDesk.forcelong, "SYMBOL AMOUNT [PRICE] buy (asks)"),
+    "/forceenter": (ChatDesk.forcelong, ""),
+    "/forceshort": (ChatDesk.forceshort, "SYMBOL AMOUNT [PRICE] sell on margin (asks)"),
     "/forceexit": (ChatDesk.forceexit, "SYMBOL|all close at market (asks)"),
     "/cancel": (ChatDesk.cancel, "ORDER|all take an order back (asks)"),
     "/cancel_open_order": (ChatDesk.cancel, ""),
     "/unlock": (ChatDesk.unlock, "LOCK remove a lock (asks)"),
+    "/reload_config": (ChatDesk.reload_config, ""),
+    "/reload_trade": (ChatDesk.reload_trade, ""),
+    "/delete": (ChatDesk.delete, ""),
     "/confirm": (ChatDesk.confirm, "CODE do what was asked"),
 }
+
+
+def _symbol(text: str, known: Sequence[Symbol]) -> Symbol:
+    """As it is written here: nobody types tBTCUSD with its capitals on a telephone. Raises ApiError."""
+    found = {one.upper(): one for one in known} | {one.upper().removeprefix("T"): one for one in known}
+    try:
+        return found[text.upper()]
+    except KeyError:
+        raise ApiError(422, f"symbol must be one of {', '.join(known)}, was {text[:30]}") from None
 
 
 def _row(order: OrderView) -> str:

@@ -59,11 +59,82 @@ async def test_questions_are_answered_from_what_the_engine_knows(tmp_path: Path)
             "/show_config",
             "/version",
             "/help",
+            "/entries",
+            "/mix_tags tBTCUSD",
+            "/regime",
+            "/sysinfo",
+            "/status tBTCUSD",
+            "/profit 7",
+            "/reload_config",
+            "/reload_trade",
+            "/delete 1",
         ):
             assert await desk.answer(asked)
 
 
-NONSENSE = ("", "/", "/nothing", "/forceexit", "/forceexit tXXXYYY", "/unlock 1", "/cancel", "/confirm", "/confirm 1")
+FREQTRADE = (
+    "start stop stopentry status order trades count profit performance balance daily weekly monthly stats "
+    "exits entries mix_tags locks unlock forceexit forcelong forceshort forceenter cancel_open_order "
+    "reload_trade delete whitelist blacklist blacklist_delete reload_config show_config logs help version "
+    "health sysinfo marketdir pause "
+).split()
+
+
+async def test_whoever_comes_from_freqtrade_finds_each_command_or_why_there_is_none(tmp_path: Path) -> None:
+    async with a_day(tmp_path) as (_, desk):
+        for name in FREQTRADE:
+            assert "that /help lists" not in await desk.answer(f"/{name}"), name
+
+
+async def test_an_entry_by_hand_is_sent_once_it_is_confirmed_and_risk_has_its_say(tmp_path: Path) -> None:
+    async with a_day(tmp_path) as (here, desk):
+        orders = here.engine.cells.orders
+        before = orders.value.orders_total
+        asked = await desk.answer("/forcelong btcusd 0.01")
+        assert asked.startswith("buy 0.01 tBTCUSD at market: risk judges it")
+        assert orders.value.orders_total == before
+        assert "is sent" in await desk.answer(f"/confirm {code_of(asked)}")
+        await here.all_orders_known()
+        mine = [one for one in here.engine.readers.orders() if (one.intent_id or "").startswith("manual:chat:")]
+        assert [(one.symbol, one.side.value, one.purpose.value) for one in mine] == [("tBTCUSD", "buy", "manual")]
+        await desk.answer("/stop")
+        refused = await desk.answer(f"/confirm {code_of(await desk.answer('/forcelong tBTCUSD 0.01 100'))}")
+        assert refused == "refused: halted"
+        short = await desk.answer("/forceshort tBTCUSD 0.01 90000")
+        assert short.startswith("sell 0.01 tBTCUSD at 90000 or better on margin")
+
+
+async def test_a_blacklisted_symbol_takes_no_entry_until_it_is_confirmed_again(tmp_path: Path) -> None:
+    async with a_day(tmp_path) as (_, desk):
+        assert await desk.answer("/blacklist") == "no symbol is locked"
+        assert "no entries in tBTCUSD" in await desk.answer("/blacklist BTCUSD")
+        assert await desk.answer("/blacklist") == "tBTCUSD"
+        refused = await desk.answer(f"/confirm {code_of(await desk.answer('/forcelong tBTCUSD 0.01'))}")
+        assert "refused: locked" in refused
+        asked = await desk.answer("/blacklist_delete tbtcusd")
+        assert await desk.answer("/blacklist") == "tBTCUSD"
+        assert "open for entries again" in await desk.answer(f"/confirm {code_of(asked)}")
+        assert await desk.answer("/blacklist") == "no symbol is locked"
+
+
+NONSENSE = (
+    "/forcelong",
+    "/forcelong tBTCUSD",
+    "/forcelong tXXXYYY 1",
+    "/forcelong tBTCUSD NaN",
+    "/forceshort tBTCUSD 1 -5",
+    "/blacklist tXXXYYY",
+    "/blacklist_delete tBTCUSD",
+    "",
+    "/",
+    "/nothing",
+    "/forceexit",
+    "/forceexit tXXXYYY",
+    "/unlock 1",
+    "/cancel",
+    "/confirm",
+    "/confirm 1",
+)
 
 
 async def test_nonsense_gets_a_sentence_and_does_nothing(tmp_path: Path) -> None:
