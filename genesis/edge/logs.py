@@ -12,10 +12,14 @@ import logging.handlers
 import os
 import re
 import sys
+import threading
+import traceback
 from collections import deque
-from collections.abc import Iterable, MutableMapping
+from collections.abc import Iterable, Iterator, MutableMapping
 from pathlib import Path
+from types import TracebackType
 from typing import Any, Final, TextIO
+from urllib.parse import quote, urlsplit
 
 import structlog
 
@@ -28,6 +32,11 @@ SHORTEST_SECRET: Final = 8
 """Shorter values would mask ordinary words all over the lines."""
 
 DEEPEST: Final = 8
+
+_PRINTABLE: Final = "".join(map(chr, range(0x21, 0x7F)))
+_SAFE_IN_QUERY: Final = "".join(set(_PRINTABLE) - set('"#<>'))
+_SAFE_IN_PATH: Final = "".join(set(_SAFE_IN_QUERY) - set("?`{}"))
+"""What addresses leave as it is, after the URL Standard: libraries write them so, and Python's `quote` does not."""
 
 _learners: list["Redactor"] = []
 """The redactor of this process's logging: structlog and logging are process-wide, and so is what they must not tell."""
@@ -48,6 +57,17 @@ def conceal(secret: str) -> None:
         redactor.add(secret)
 
 
+def _parts(secret: str) -> Iterator[str]:
+    yield secret
+    if "://" not in secret:
+        return
+    with contextlib.suppress(ValueError):
+        parts = urlsplit(secret)
+        yield parts.password or ""
+        yield f"{parts.path}?{parts.query}" if parts.query else parts.path
+        yield parts.query
+
+
 class Redactor:
     """Masks secrets: values under a telling name, and known secret values wherever they stand."""
 
@@ -60,11 +80,18 @@ class Redactor:
         return f"<redactor of {len(self._known)} values>"
 
     def add(self, secret: str) -> None:
-        """Mask this value from now on, as it is and as JSON writes it."""
-        if len(secret) >= SHORTEST_SECRET:
-            forms = {secret, json.dumps(secret)[1:-1], repr(secret)[1:-1]}
-            # Longest first: a secret may begin with another one.
-            self._known = sorted({*self._known, *forms}, key=len, reverse=True)
+        """Mask this value from now on, as it is and as JSON, Python and an address write it; of an address with a
+        password or a telling path, also these alone: an error of a connection names what it asked for, and not where.
+        """
+        forms = {
+            written
+            for part in _parts(secret)
+            if len(part) >= SHORTEST_SECRET
+            for form in (part, *(quote(part, safe=safe) for safe in ("", "/", _SAFE_IN_PATH, _SAFE_IN_QUERY)))
+            for written in (form, json.dumps(form)[1:-1], repr(form)[1:-1])
+        }
+        # Longest first: a secret may begin with another one.
+        self._known = sorted({*self._known, *forms}, key=len, reverse=True)
 
     def text(self, text: str) -> str:
         for secret in self._known:
@@ -204,6 +231,7 @@ def configure(
     # These tell each request and each frame at info; a trader's log would be nothing else.
     for chatty in ("httpx", "httpcore", "hypercorn.access", "trio-websocket", "websockets"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
+    _mask_last_words(redactor)
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,
@@ -215,6 +243,20 @@ def configure(
         cache_logger_on_first_use=False,
     )
     return redactor
+
+
+def _mask_last_words(redactor: Redactor) -> None:
+    """What nobody caught is told by Python itself, on stderr: that, too, may quote an address with a key in it."""
+
+    def tell(kind: type[BaseException], error: BaseException | None, trace: TracebackType | None) -> None:
+        if issubclass(kind, KeyboardInterrupt):
+            sys.__excepthook__(kind, error or kind(), trace)
+            return
+        sys.stderr.write(redactor.text("".join(traceback.format_exception(kind, error, trace))))
+
+    sys.excepthook = tell
+    threading.excepthook = lambda told: tell(told.exc_type, told.exc_value, told.exc_traceback)
+    sys.unraisablehook = lambda told: tell(told.exc_type, told.exc_value, told.exc_traceback)
 
 
 def _formatter(shared: list[Any], processors: list[Any], redactor: Redactor) -> logging.Formatter:

@@ -3,15 +3,21 @@
 import io
 import json
 import logging
+import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
+import httpx
 import pytest
 import structlog
 
 from genesis.edge import logs
 
+ROOT = Path(__file__).resolve().parents[3]
 CANARY = 'c4nary"secret\\value'
 
 
@@ -68,6 +74,80 @@ def test_no_secret_gets_out_whichever_way_it_got_in(tmp_path: Path) -> None:
         assert form not in written
     assert written.count(logs.MASK) >= 12
     assert "local = api_key" not in written
+
+
+ADDRESS = "https://user:p4ssword-of-hook@hooks.example.org/services/T0/c4nary-p4th?sig=c4nary%2Fquery"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        ADDRESS,
+        "POST /services/T0/c4nary-p4th?sig=c4nary%2Fquery not sent: ConnectError",
+        "redirected to /services/T0/c4nary-p4th?sig=c4nary%2Fquery",
+        "401 for user:p4ssword-of-hook",
+        f"refused {CANARY}",
+        f"https://api.example.org/?key={quote(CANARY)}",
+        f"https://api.example.org/{quote(CANARY, safe='')}/x",
+    ],
+)
+def test_a_secret_is_masked_in_every_form_that_an_address_has(text: str) -> None:
+    masked = logs.Redactor([CANARY, ADDRESS]).text(text)
+    assert logs.MASK in masked
+    assert not re.search("c4nary|p4ss|p4th", masked)
+
+
+def _fail_deep() -> None:
+    request = httpx.Request("POST", f"https://api.telegram.org/bot{CANARY}/sendMessage")
+    try:
+        raise httpx.ConnectError(f"no route to {request.url}", request=request)
+    except httpx.ConnectError as error:
+        local = [CANARY, error]
+        raise ExceptionGroup(f"two of {CANARY}", [ValueError(CANARY), ExceptionGroup("in", [error])]) from KeyError(
+            local
+        )
+
+
+def test_a_group_of_errors_with_an_address_in_each_tells_no_secret(tmp_path: Path) -> None:
+    file, console = tmp_path / "engine.log", io.StringIO()
+    logs.configure(file=file, console=console, redactor=logs.Redactor([CANARY]))
+    try:
+        _fail_deep()
+    except ExceptionGroup:
+        structlog.get_logger("x").exception("broke")
+        logging.getLogger("foreign").exception("broke")
+    written = file.read_text() + console.getvalue() + "\n".join(logs.recent())
+    assert "ExceptionGroup" in written
+    assert "ConnectError" in written
+    assert "c4nary" not in written
+    assert "local =" not in written
+
+
+LAST_WORDS = """
+import sys, threading
+from genesis.edge import logs
+logs.configure(redactor=logs.Redactor([sys.stdin.readline()]))
+from tests.genesis.edge.test_logs import _fail_deep
+class Grave:
+    def __del__(self):
+        _fail_deep()
+thread = threading.Thread(target=_fail_deep)
+thread.start()
+thread.join()
+grave = Grave()
+del grave
+_fail_deep()
+"""
+
+
+def test_what_nobody_caught_tells_no_secret_either() -> None:
+    """In the main thread, in another one, and where an object is thrown away."""
+    done = subprocess.run(
+        [sys.executable, "-c", LAST_WORDS], input=CANARY, capture_output=True, text=True, check=False, cwd=ROOT
+    )
+    assert done.returncode == 1
+    assert done.stderr.count("ConnectError") >= 3
+    assert "c4nary" not in done.stderr
 
 
 def test_a_secret_learnt_later_is_masked_from_then_on(tmp_path: Path) -> None:
