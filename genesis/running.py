@@ -16,7 +16,7 @@ import structlog
 import trio
 
 from actors.connection_private import Credentials
-from genesis.bus_ports import bus_ports
+from genesis.bus_ports import bus_ports, load_client
 from genesis.chaos_desk import ChaosDesk
 from genesis.config_history import audit_path
 from genesis.core.chance import Chance, fresh_seed
@@ -116,6 +116,7 @@ VERSION: Final = importlib.metadata.version("genesis-engine")
 def run_engine(options: RunOptions) -> ExitCode:
     """Run until the end of the recording (speed max), SIGTERM or Ctrl-C. Raises CannotStart."""
     run = _Run(options)
+    load_client(options.environment)
     sys.setswitchinterval(GIL_TURN_S)
     try:
         return trio.run(run.main)
