@@ -36,6 +36,17 @@ def test_the_composition_is_one() -> None:
     run(TOOLS / "check-jsonschema", "--builtin-schema", "vendor.compose-spec", DEPLOY / "compose.yaml")
 
 
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd is not installed")
+def test_the_unit_is_one_that_systemd_takes_and_calls_safe(tmp_path: Path) -> None:
+    unit = tmp_path / "genesis.service"
+    text = (DEPLOY / "genesis.service").read_text()
+    # Its program is not installed here, and everything else is looked at.
+    unit.write_text(text.replace("/opt/genesis/bin/genesis", sys.executable))
+    assert run("systemd-analyze", "verify", unit).strip() == ""
+    # From 0 (nothing is open) to 100; a unit that says nothing has 96.
+    run("systemd-analyze", "security", "--offline=true", "--threshold=20", unit)
+
+
 def test_everything_the_container_copies_is_there() -> None:
     for line in (DEPLOY / "Dockerfile").read_text().splitlines():
         if line.startswith("COPY ") and "--from" not in line:
