@@ -504,11 +504,11 @@ _COMMANDS: Final[dict[str, tuple[_Command, str]]] = {
 }
 
 
-def _symbol(text: str, known: Sequence[Symbol]) -> Symbol:
+def _symbol(text: str, known: Sequence[str]) -> Symbol:
     """As it is written here: nobody types tBTCUSD with its capitals on a telephone. Raises ApiError."""
     found = {one.upper(): one for one in known} | {one.upper().removeprefix("T"): one for one in known}
     try:
-        return found[text.upper()]
+        return Symbol(found[text.upper()])
     except KeyError:
         raise ApiError(422, f"symbol must be one of {', '.join(known)}, was {text[:30]}") from None
 
