@@ -149,17 +149,22 @@ class CancelIntent(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class UpdateIntent(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """A wish to change price or remaining quantity of one of our resting orders in place."""
+    """A wish to change price or remaining quantity of one of our resting orders in place.
+
+    `stop_price` moves the stop of an order that protects a position, of an OCO its stop half.
+    """
 
     intent_id: str
     price: Decimal | None
     quantity: Decimal | None
     reason: str
     correlation_id: str
+    stop_price: Decimal | None = None
 
     def __post_init__(self) -> None:
         _positive("price", self.price)
         _positive("quantity", self.quantity)
+        _positive("stop_price", self.stop_price)
 
 
 class Flatten(msgspec.Struct, frozen=True, kw_only=True, tag=True):

@@ -136,10 +136,15 @@ class FundingQuery(Strict, frozen=True, kw_only=True):
 
 
 class UpdateBody(Strict, frozen=True, kw_only=True):
-    """What to change of a resting order; at least one of the two must be given. `quantity` is what shall remain."""
+    """What to change of a resting order; at least one must be given. `quantity` is what shall remain.
+
+    `stop_price` is for an order that protects a position: of one that is stop and target at once (an OCO) it moves the
+    stop, as `price` moves the target.
+    """
 
     price: Decimal | None = None
     quantity: Decimal | None = None
+    stop_price: Decimal | None = None
 
 
 class ReasonBody(Strict, frozen=True, kw_only=True):

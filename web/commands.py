@@ -12,11 +12,13 @@ from protocols.orders import (
     UpdateIntent,
 )
 from protocols.risk import RiskCommand, SetPaused, SetTradingState, TradingState, Verdict
+from protocols.units import Side, plain
 from web.api import Api, Call
 from web.bodies import ChaosBody, FlattenBody, HaltBody, ReasonBody, UpdateBody, symbol_of
 from web.chaos_port import FaultWish
 from web.errors import ApiError, Detail
 from web.intents import intent_of as intent_of
+from web.intents import invalid
 from web.models import Accepted
 
 
@@ -83,8 +85,8 @@ async def _cancel(api: Api, intent_id: str | None, reason: str, correlation_id: 
 
 async def update_order(api: Api, call: Call) -> Accepted:
     body: UpdateBody = call.body
-    if body.price is None and body.quantity is None:
-        raise ApiError(422, "price or quantity must be given, were both absent")
+    if body.price is None and body.quantity is None and body.stop_price is None:
+        raise ApiError(422, "price, quantity or stop_price must be given, were all absent")
     view = _find(api, call.path["order_id"])
     update = api.controls.update
     if update is None:
@@ -96,11 +98,31 @@ async def update_order(api: Api, call: Call) -> Accepted:
             quantity=body.quantity,
             reason=f"changed by {call.subject}",
             correlation_id=view.correlation_id,
+            stop_price=body.stop_price,
         )
     except ValueError as error:
         raise ApiError(422, str(error)) from None
+    _check_levels(view, body)
     await update(intent)
     return _accepted(view.correlation_id, f"change of {view.intent_id} is on its way")
+
+
+def _check_levels(view: OrderView, body: UpdateBody) -> None:
+    """Raises ApiError: 409 when the order has no stop that can be moved, 422 when stop and target would cross."""
+    if body.stop_price is not None and (view.purpose not in PROTECTIVE_PURPOSES or view.stop_price is None):
+        raise ApiError(
+            409,
+            "stop_price must be absent for an order that is not the stop of a position: change its price, or cancel it"
+            " and place another",
+            code="stop_not_movable",
+        )
+    if view.stop_price is None or view.price is None or view.stop_price == view.price:
+        return
+    stop = view.stop_price if body.stop_price is None else body.stop_price
+    target = view.price if body.price is None else body.price
+    if (stop - target) * view.side.sign <= 0:
+        where = "above" if view.side is Side.BUY else "below"
+        raise invalid("stop_price", f"{where} the target {plain(target)}", plain(stop))
 
 
 async def close_position(api: Api, call: Call) -> Accepted:

@@ -191,14 +191,15 @@ class OrderProtector(OrderFlattener):
         if not row.protects or bracket is None:
             super()._update(row, wish)
             return
-        if wish.price is None:
+        kind, levels = kind_of(row.intent), bracket.levels
+        stop, target = (wish.price, None) if kind is LegKind.STOP else (None, wish.price)
+        stop = stop if wish.stop_price is None else wish.stop_price
+        if stop is not None and kind in (LegKind.STOP, LegKind.OCO):
+            levels = msgspec.structs.replace(levels, stop=round_price(stop))
+        if target is not None and kind in (LegKind.TARGET, LegKind.OCO):
+            levels = msgspec.structs.replace(levels, target=round_price(target))
+        if levels == bracket.levels:
             return
-        price = round_price(wish.price)
-        levels = bracket.levels
-        if kind_of(row.intent) is LegKind.STOP:
-            levels = msgspec.structs.replace(levels, stop=price)
-        elif kind_of(row.intent) in (LegKind.TARGET, LegKind.OCO):
-            levels = msgspec.structs.replace(levels, target=price)
         if not levels.in_order(Side.BUY if row.intent.side is Side.SELL else Side.SELL):
             text = (
                 f"{bracket.symbol}: stop {levels.stop} and target {levels.target} cannot be one order; nothing is moved"

@@ -221,19 +221,7 @@ def test_a_line_on_the_chart_is_dragged_and_the_order_follows(running: Running) 
         page.get_by_text("Indicators 3").click()
         page.get_by_role("button", name="1m", exact=True).click()
         expect(page.locator("section[aria-labelledby=book] button.level").first).to_be_visible()
-        box = page.locator(".plot .fill").bounding_box()
-        # Where the line is, the cursor says: look for it from the top of the plot down.
-        x = box["x"] + 200
-        found = None
-        for y in range(int(box["y"]) + 5, int(box["y"] + box["height"]) - 40, 4):
-            page.mouse.move(x, y)
-            if page.evaluate("document.querySelector('.plot .fill').style.cursor") == "ns-resize":
-                found = y
-                break
-        assert found is not None
-        page.mouse.down()
-        page.mouse.move(x, found + 25, steps=3)
-        page.mouse.up()
+        drag_lines(page, 25)
         expect(page.get_by_role("dialog")).to_contain_text("Move")
         page.get_by_role("dialog").get_by_role("button", name="Move").click()
         expect(page.locator(".toast.good").last).to_be_visible()
@@ -241,6 +229,61 @@ def test_a_line_on_the_chart_is_dragged_and_the_order_follows(running: Running) 
         page.locator("section[aria-labelledby=orders]").get_by_role("button", name="Cancel", exact=True).click()
         page.get_by_role("dialog").get_by_role("button", name="Cancel").click()
         expect(page.locator("section[aria-labelledby=orders] tbody tr").first).to_contain_text("canceled")
+
+
+def drag_lines(page: Any, by: int, *, named: str = "") -> None:
+    """Take the first line of an order that can be moved, and of those the one whose question names it, and move it.
+
+    Where the lines are, the cursor says: look for them from the top of the plot down.
+    """
+    box = page.locator(".plot .fill").bounding_box()
+    x = box["x"] + 200
+    y = int(box["y"]) + 5
+    while y < int(box["y"] + box["height"]) - 40:
+        page.mouse.move(x, y)
+        if page.evaluate("document.querySelector('.plot .fill').style.cursor") == "ns-resize":
+            page.mouse.down()
+            page.mouse.move(x, y + by, steps=3)
+            page.mouse.up()
+            dialog = page.get_by_role("dialog")
+            expect(dialog).to_be_visible()
+            if named in dialog.inner_text():
+                return
+            dialog.get_by_role("button", name="Go back").click()
+            y += 12
+        y += 4
+    raise AssertionError(f"no line on the chart is named {named!r}")
+
+
+def test_the_stop_of_a_stop_and_target_is_dragged_and_the_position_keeps_both(running: Running) -> None:
+    token = running.token()
+    symbol = "tETHUSD"
+    last = running.call("GET", f"/api/v2/market/ticker?symbol={symbol}", token)["tickers"][0]["last"]
+    stop, target = f"{last * 0.97:.2f}", f"{last * 1.03:.2f}"
+    order = {"symbol": symbol, "amount": "0.5", "stop_price": stop, "target_price": target}
+    running.call("POST", "/api/v2/order/bracket", token, order)
+
+    with running.page(at=f"/#/chart?symbol={symbol}&timeframe=1m") as (page, _):
+        row = page.locator("section[aria-labelledby=orders] tbody tr", has_text="acked")
+        expect(row).to_contain_text(f"{float(stop):,.2f}")
+        expect(page.locator("section[aria-labelledby=chart] .over")).to_have_count(0)
+        drag_lines(page, -15, named="Move stop")
+        expect(page.get_by_role("dialog")).to_contain_text("At the stop, before fees")
+        page.get_by_role("dialog").get_by_role("button", name="Move").click()
+        expect(page.locator(".toast.good").last).to_be_visible()
+        expect(row.locator("small")).not_to_have_text(f"{float(stop):,.2f}")
+        expect(row).to_contain_text(f"{float(target):,.2f}")
+        (bracket,) = running.call("GET", "/api/v2/protection", token)["brackets"]
+        assert float(bracket["stop_price"]) > float(stop)
+        assert float(bracket["target_price"]) == float(target)
+        row.get_by_role("button", name="Amend").click()
+        page.get_by_role("dialog").get_by_label("Stop price").fill(stop)
+        page.get_by_role("dialog").get_by_role("button", name="Amend").click()
+        expect(row.locator("small")).to_have_text(f"{float(stop):,.2f}")
+        position = page.locator("section[aria-labelledby=positions] tbody tr", has_text="ETH/USD")
+        position.get_by_role("button", name="Close").click()
+        page.get_by_role("dialog").get_by_role("button", name="Close").click()
+        expect(page.get_by_text("No open positions")).to_be_visible()
 
 
 def test_decisions_are_found_and_explained(running: Running) -> None:

@@ -13,6 +13,7 @@ from genesis.edge.kept_file import KeptFile
 from protocols.orders import Bracket, OrderType, Purpose, UpdateIntent
 from protocols.reference import LedgerEntry
 from protocols.risk import ManualOrder
+from protocols.units import Side
 from tests.web.fakes import BTC, Told, Web, a_web, an_order, some_readers
 from web.desk import Desk, VenueSilent
 
@@ -133,6 +134,38 @@ async def test_one_order_is_shown_with_its_trades_and_changed_by_patch() -> None
         history = (await client.get(f"{V2}/orders/history")).json()
         assert [row["cid"] for row in history["orders"]] == [1]
     assert [message for message in web.told.messages if isinstance(message, UpdateIntent)]
+
+
+@pytest.mark.parametrize(
+    ("purpose", "stop", "change", "answer"),
+    [
+        (Purpose.STOP, "6000", {"stop_price": "6100"}, 202),
+        (Purpose.STOP, "6000", {"price": "7200"}, 202),
+        (Purpose.STOP, "6000", {"stop_price": "7000"}, "stop_price must be below the target 6900, was 7000"),
+        (Purpose.STOP, "6000", {"price": "5000"}, "stop_price must be below the target 5000, was 6000"),
+        (Purpose.STOP, "6000", {"stop_price": "NaN"}, "stop_price must be finite and positive, was NaN"),
+        (Purpose.STOP, None, {"stop_price": "6100"}, "stop_price must be absent for an order that is not the stop"),
+        (Purpose.MANUAL, "6000", {"stop_price": "6100"}, "stop_price must be absent for an order that is not the stop"),
+        (Purpose.STOP, "6000", {}, "price, quantity or stop_price must be given, were all absent"),
+    ],
+)
+async def test_either_half_of_a_stop_with_its_target_is_moved(
+    purpose: Purpose, stop: str | None, change: dict[str, str], answer: int | str
+) -> None:
+    levels = {"price": Decimal(6900), "stop_price": None if stop is None else Decimal(stop)}
+    oco = msgspec.structs.replace(an_order(7), purpose=purpose, side=Side.SELL, **levels)
+    web = a_desk_web(readers=some_readers(orders=lambda: (oco,)))
+    async with web.client() as client:
+        told = await client.patch(f"{V2}/order/7", json=change)
+    if isinstance(answer, str):
+        assert told.status_code in (409, 422)
+        assert answer in told.json()["error"]["message"]
+        assert web.told.messages == []
+        return
+    assert told.status_code == answer
+    (wish,) = web.told.messages
+    asked = {"price": wish.price, "stop_price": wish.stop_price}
+    assert {name: str(value) for name, value in asked.items() if value is not None} == change
 
 
 async def test_what_protects_a_position_is_not_cancelled_by_hand() -> None:

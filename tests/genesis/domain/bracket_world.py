@@ -16,6 +16,7 @@ import msgspec
 
 from genesis.domain.order_machine import OrderMachine
 from genesis.domain.order_outputs import Outputs
+from genesis.domain.order_rows import OrderRow
 from genesis.domain.pairs import PairSpec
 from genesis.domain.venue import Venue, request_of
 from genesis.domain.venue_state import Order, VenueOutput
@@ -105,6 +106,8 @@ class BracketWorld:
     lots: dict[int, str] = attrs.Factory(dict)
     """The lot of each protective order that was seen, by client id: kept here because rows are forgotten."""
     figures: Figures = attrs.Factory(Figures)
+    moves: random.Random = attrs.Factory(lambda: random.Random(1))  # noqa: S311
+    """A dice of its own, so that worlds without an OCO stay what they are."""
     naked_since: dict[bool, float] = attrs.Factory(dict)
     born_at: float | None = None
     ghosts: bool = False
@@ -416,8 +419,16 @@ class BracketWorld:
                         quantity=None,
                         reason="moved",
                         correlation_id="x",
+                        stop_price=self.stop_to(row),
                     )
                 )
+
+    def stop_to(self, row: OrderRow) -> Decimal | None:
+        """Where the stop half of an OCO is moved to, at times past its target."""
+        stop = row.intent.oco_stop_price
+        if stop is None or self.moves.random() < 0.5:
+            return None
+        return round_price(stop * D(self.moves.randrange(980, 1030)) / 1000)
 
     def a_bracket(self, side: Side = Side.BUY) -> Bracket:
         target = D(self.chance.randrange(5, 30)) if self.chance.random() < 0.4 else None

@@ -152,9 +152,9 @@ class Bench:
     def end(self, cid: int, status: str = "CANCELED", remaining: str | None = None) -> Outputs:
         return self.hear(self.row(cid, "oc", status=status, remaining=remaining))
 
-    def open_position(self) -> Outputs:
+    def open_position(self, **changes: Any) -> Outputs:
         """A position of 1 at 100 with its stop resting; cid 1 entered, cid 2 protects."""
-        self.admit()
+        self.admit(**changes)
         self.accept(1)
         self.hear(self.row(1, "oc", status="EXECUTED @ 100(1)", remaining="0"))
         self.fill(1, "1")
@@ -286,6 +286,36 @@ def test_moving_the_stop_moves_the_level(bench: Bench) -> None:
     bench.machine.on_update(wish, now=0.0, wall_ms=START_MS)
     (change,) = sent(bench.take())
     assert (change.price, change.amount) == (D(97), None)
+
+
+@pytest.mark.parametrize(
+    ("moved", "levels"),
+    [({"stop_price": D(97)}, (97, 110)), ({"price": D(111)}, (95, 111)), ({"price": D(96), "stop_price": D(97)}, None)],
+)
+def test_either_half_of_an_oco_is_moved_and_the_coins_are_promised_once(
+    bench: Bench, moved: dict[str, Decimal], levels: tuple[int, int] | None
+) -> None:
+    bench.open_position(bracket=Bracket(stop_distance=D(5), target_distance=D(10)))
+    name = bench.machine.orders[2].intent.intent_id
+    wish = UpdateIntent(**{"price": None, **moved}, intent_id=name, quantity=None, reason="moved", correlation_id="x")
+    bench.machine.on_update(wish, now=0.0, wall_ms=START_MS)
+    out = bench.take()
+    if levels is None:
+        assert (sent(out), [code for code, _ in out.alarms]) == ([], ["level_refused"])
+        return
+    (cancel,) = sent(out)
+    assert (type(cancel), cancel.cid) == (CancelOrder, 2)
+    # Nothing is placed beside it: on the exchange wallet it still holds the coins.
+    (again,) = sent(bench.end(2))
+    assert (again.oco_stop_price, again.price, again.amount) == (*map(D, levels), D(-1))
+    # Said again, it is so already.
+    bench.accept(again.cid)
+    bench.machine.on_update(
+        msgspec.structs.replace(wish, intent_id=bench.machine.orders[again.cid].intent.intent_id),
+        now=0.0,
+        wall_ms=START_MS,
+    )
+    assert sent(bench.take()) == []
 
 
 def test_a_position_that_nobody_gave_levels_is_protected_when_the_watch_asks(bench: Bench) -> None:

@@ -5,7 +5,7 @@ import {
   CandlestickSeries, ColorType, createChart, createSeriesMarkers, CrosshairMode, HistogramSeries, LineSeries, LineStyle,
 } from "../vendor/lightweight-charts.js";
 import { html, useEffect, useRef, useState } from "../vendor/preact-htm.js";
-import { pair, percent, price, quantity, tone } from "./format.js";
+import { pair, percent, price, quantity, signed, tone } from "./format.js";
 import { INDICATORS } from "./indicators.js";
 import { ask, Card, Empty, Segments } from "./parts.js";
 import { api, may } from "./parts.js";
@@ -18,6 +18,7 @@ export const TIMEFRAMES = ["1m", "5m", "15m", "30m", "1h", "3h", "6h", "12h", "1
 const LENGTH = { m: 60, h: 3600, D: 86400, W: 604800, M: 2_592_000 };
 const seconds = (timeframe) => parseInt(timeframe, 10) * LENGTH[timeframe.slice(-1)];
 const GRIP = 6;
+const LINE_REACH = 1.5;
 const KEPT = "genesis.indicators";
 const ASK_MS = 5000;
 const PERIOD = 500;
@@ -72,7 +73,7 @@ const toVolume = (candle) => ({
   time: candle.open_ms / 1000, value: candle.volume, color: candle.close >= candle.open ? css("--up-soft") : css("--down-soft"),
 });
 
-// The orders' lines of one symbol: [key, {price, ...}, the order when its price can be moved].
+// The orders' lines of one symbol: [key, {price, ...}, {order, field, name} when that price of it can be moved].
 function linesOf(symbol) {
   const lines = [];
   for (const held of state.position || []) {
@@ -82,10 +83,20 @@ function linesOf(symbol) {
   }
   for (const order of (state.order || new Map()).values()) {
     if (order.symbol !== symbol || CLOSED.has(order.state)) continue;
-    const color = order.purpose === "stop" ? css("--down") : order.purpose === "target" ? css("--up") : order.side === "buy" ? css("--up") : css("--down");
-    const movable = !order.foreign && order.price !== null && may("trade") ? order : null;
-    if (order.price !== null) lines.push([`${order.intent_id || order.venue_id} ${order.price} ${order.quantity}`, { price: Number(order.price), color, title: `${movable ? "↕ " : ""}${t(order.purpose)} ${quantity(order.quantity)}`, lineStyle: LineStyle.Dashed }, movable]);
-    if (order.stop_price && order.stop_price !== order.price) lines.push([`${order.intent_id} stop ${order.stop_price}`, { price: Number(order.stop_price), color: css("--down"), title: `${t("stop")} ${quantity(order.quantity)}`, lineStyle: LineStyle.Dashed }, null]);
+    const id = order.intent_id || order.venue_id;
+    const mine = !order.foreign && may("trade");
+    const guards = order.purpose === "stop" || order.purpose === "target";
+    // An order with a stop of its own beside its price is both halves of an OCO; each is a line, and each can be moved.
+    const both = order.stop_price !== null && order.stop_price !== order.price;
+    const role = both && guards ? "target" : order.purpose;
+    const color = role === "stop" ? css("--down") : role === "target" || order.side === "buy" ? css("--up") : css("--down");
+    const line = (field, name, tint, movable) => lines.push([
+      `${id} ${field} ${order[field]} ${order.quantity}`,
+      { price: Number(order[field]), color: tint, title: `${movable ? "↕ " : ""}${t(name)} ${quantity(order.quantity)}`, lineStyle: LineStyle.Dashed },
+      movable ? { order, field, name } : null,
+    ]);
+    if (order.price !== null) line("price", role, color, mine);
+    if (both) line("stop_price", "stop", css("--down"), mine && guards);
   }
   return lines;
 }
@@ -108,7 +119,7 @@ class Plot {
       timeScale: { ...colours().timeScale, timeVisible: true, secondsVisible: false, rightOffset: 6 },
       localization: { locale: "en-US" },
     });
-    this.series = this.chart.addSeries(CandlestickSeries, candleColours());
+    this.series = this.chart.addSeries(CandlestickSeries, { ...candleColours(), autoscaleInfoProvider: (usual) => this.scale(usual()) });
     this.volume = this.chart.addSeries(HistogramSeries, {
       priceScaleId: "volume", priceFormat: { type: "volume" }, lastValueVisible: false, priceLineVisible: false,
     });
@@ -125,10 +136,10 @@ class Plot {
     const near = (event) => {
       const y = event.clientY - this.box.getBoundingClientRect().top;
       let best = null;
-      for (const [key, { order, line }] of this.lines) {
-        if (!order) continue;
+      for (const [key, { grip, line }] of this.lines) {
+        if (!grip) continue;
         const at = this.series.priceToCoordinate(line.options().price);
-        if (at !== null && Math.abs(at - y) <= GRIP && (!best || Math.abs(at - y) < best.away)) best = { key, order, line, away: Math.abs(at - y) };
+        if (at !== null && Math.abs(at - y) <= GRIP && (!best || Math.abs(at - y) < best.away)) best = { key, grip, line, away: Math.abs(at - y) };
       }
       return best;
     };
@@ -153,7 +164,7 @@ class Plot {
     }, true);
     const drop = () => {
       if (!this.held) return;
-      const { key, order, line, from } = this.held;
+      const { key, grip, line, from } = this.held;
       this.held = null;
       still(false);
       const to = line.options().price;
@@ -162,10 +173,19 @@ class Plot {
       this.lines.delete(key);
       this.mark(this.place);
       if (to === from) return;
-      askToMove(order, to);
+      askToMove(grip, to);
     };
     this.box.addEventListener("pointerup", drop, true);
     this.box.addEventListener("pointercancel", drop, true);
+  }
+
+  // The scale leaves room for lines that are not too far away: a stop that cannot be seen cannot be dragged.
+  scale(usual) {
+    if (!usual || !usual.priceRange) return usual;
+    const { minValue, maxValue } = usual.priceRange;
+    const reach = (maxValue - minValue) * LINE_REACH;
+    const near = [...this.lines.values()].map(({ line }) => line.options().price).filter((at) => at > minValue - reach && at < maxValue + reach);
+    return { ...usual, priceRange: { minValue: Math.min(minValue, ...near), maxValue: Math.max(maxValue, ...near) } };
   }
 
   repaint() {
@@ -280,15 +300,15 @@ class Plot {
     }
     marks.sort((a, b) => a.time - b.time);
     this.markers.setMarkers(marks);
-    const wanted = new Map(linesOf(place.symbol).map(([key, options, order]) => [key, { options, order }]));
+    const wanted = new Map(linesOf(place.symbol).map(([key, options, grip]) => [key, { options, grip }]));
     for (const [key, { line }] of this.lines) {
       if (!wanted.has(key) && !(this.held && this.held.key === key)) {
         this.series.removePriceLine(line);
         this.lines.delete(key);
       }
     }
-    for (const [key, { options, order }] of wanted) {
-      if (!this.lines.has(key)) this.lines.set(key, { order, line: this.series.createPriceLine({ ...options, lineWidth: 1, axisLabelVisible: true }) });
+    for (const [key, { options, grip }] of wanted) {
+      if (!this.lines.has(key)) this.lines.set(key, { grip, line: this.series.createPriceLine({ ...options, lineWidth: 1, axisLabelVisible: true }) });
     }
   }
 
@@ -336,13 +356,26 @@ export function rounded(value) {
   return Number(Number(value).toPrecision(5));
 }
 
-function askToMove(order, to) {
+// What the move means, before it is asked for: a stop beyond the market is a sale at once, and a stop has its price.
+function meaning({ order, field, name }, to) {
+  const moved = `${price(order[field])} → ${price(to)} · ${quantity(order.quantity)}`;
+  if (name !== "stop") return moved;
+  const ticker = state.ticker.get(order.symbol);
+  const held = (state.position || []).find((row) => row.symbol === order.symbol && Number(row.quantity) !== 0);
+  const sells = order.side === "sell";
+  const beyond = ticker && (sells ? to >= ticker.bid : to <= ticker.ask);
+  const result = held ? (to - Number(held.average_price)) * Number(order.quantity) * (sells ? 1 : -1) : null;
+  return [moved, result === null ? "" : `${t("At the stop, before fees")}: ${signed(result)}`, beyond ? t("The market is there already: it would trade at once.") : ""].filter(Boolean).join(" · ");
+}
+
+function askToMove(grip, to) {
+  const { order, field, name } = grip;
   ask({
-    title: `${t("Move")} ${t(order.purpose)} ${pair(order.symbol)}`,
-    text: `${price(order.price)} → ${price(to)} · ${quantity(order.quantity)}`,
+    title: `${t("Move")} ${t(name)} ${pair(order.symbol)}`,
+    text: meaning(grip, to),
     yes: t("Move"),
     tone: "primary",
-    run: () => api("PATCH", `/api/v2/order/${encodeURIComponent(order.intent_id)}`, { price: String(to) }),
+    run: () => api("PATCH", `/api/v2/order/${encodeURIComponent(order.intent_id)}`, { [field]: String(to) }),
   });
 }
 

@@ -61,14 +61,17 @@ export function PositionsCard({ className = "" }) {
 function Amend({ row, onClose }) {
   const tr = useWords();
   const [cost, setCost] = useState(row.price === null ? "" : String(row.price));
+  const both = row.stop_price !== null && row.stop_price !== row.price && (row.purpose === "stop" || row.purpose === "target");
+  const [stop, setStop] = useState(both ? String(row.stop_price) : "");
   const [left, setLeft] = useState(String(Number(row.quantity) - Number(row.filled_quantity)));
-  const change = { ...(cost !== String(row.price ?? "") ? { price: cost } : {}), ...(Number(left) !== Number(row.quantity) - Number(row.filled_quantity) ? { quantity: left } : {}) };
+  const change = { ...(cost !== String(row.price ?? "") ? { price: cost } : {}), ...(both && stop !== String(row.stop_price) ? { stop_price: stop } : {}), ...(Number(left) !== Number(row.quantity) - Number(row.filled_quantity) ? { quantity: left } : {}) };
   const send = async () => {
     if (await act(() => call("PATCH", `/api/v2/order/${encodeURIComponent(row.intent_id)}`, change))) onClose();
   };
   return html`<${Modal} title="${tr("Amend")} ${tr(row.purpose)} ${pair(row.symbol)}" onClose=${onClose}>
     <${Form} onSubmit=${send} className="bare" label=${tr("Amend")} buttons=${html`<button type="button" onClick=${onClose}>${tr("Go back")}</button><button type="submit" class="primary" disabled=${!Object.keys(change).length}>${tr("Amend")}</button>`}>
-      ${row.price !== null && html`<${Field} kind="number" label=${tr("Price")} value=${cost} onChange=${setCost} />`}
+      ${row.price !== null && html`<${Field} kind="number" label=${tr(both ? "Target price" : "Price")} value=${cost} onChange=${setCost} />`}
+      ${both && html`<${Field} kind="number" label=${tr("Stop price")} value=${stop} onChange=${setStop} />`}
       <${Field} kind="number" label=${tr("Quantity that remains")} value=${left} onChange=${setLeft} />
     <//>
   <//>`;

@@ -9,7 +9,7 @@ import { OrdersCard, PositionsCard } from "../tables.js";
 import { TicketCard } from "../ticket.js";
 
 export const words = {
-  "Chart": "Diagram", "Indicators": "Indikatorer", "Time frame": "Tidsram", "Move": "Flytta", "Order book": "Orderbok", "No book yet": "Ingen orderbok ännu",
+  "Chart": "Diagram", "Order book": "Orderbok", "No book yet": "Ingen orderbok ännu",
   "It comes with the stream.": "Den kommer med strömmen.", "spread": "gap", "Market trades": "Marknadens avslut", "No trades heard yet": "Inga avslut hörda ännu",
   "trend up": "uppåttrend", "trend down": "nedåttrend", "range": "sidledes", "high volatility": "hög volatilitet", "crash": "ras", "unknown": "okänd",
 };
