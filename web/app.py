@@ -4,13 +4,14 @@ import hashlib
 import logging
 import random
 from collections.abc import Awaitable, Callable
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 import trio
 from prometheus_client.exposition import choose_encoder
-from quart import Response, request, send_from_directory
+from quart import Response, request
 from quart_trio import QuartTrio
 from werkzeug.exceptions import HTTPException
 
@@ -32,6 +33,7 @@ from web.quick import QuickHealth, health_answer
 from web.readers import Readers
 from web.routes import ROUTES
 from web.server import ServerCounters
+from web.static_files import StaticFiles, StaticSite
 from web.stream import stream
 from web.tokens import Claims, Scope, Tokens
 from web.views import health_of
@@ -40,7 +42,6 @@ MAX_BODY_BYTES: Final = 65_536
 BODY_TIMEOUT_S: Final = 5
 RESPONSE_TIMEOUT_S: Final = 15
 STATIC: Final = Path(__file__).parent / "static"
-PAGES: Final = {"/": "index.html", "/docs": "docs.html", "/ws": "console.html"}
 
 log = logging.getLogger("genesis.web")
 _encode = msgspec.json.Encoder().encode
@@ -97,11 +98,14 @@ def create_app(
     for route in ROUTES:
         _add(app, api, route)
     _add_plain(app, api)
-    _add_pages(app)
     app.register_error_handler(HTTPException, _on_http_error(api))
     app.register_error_handler(Exception, _on_error(api))
     app.asgi_app = GuardedApp(  # type: ignore[assignment]
-        app=QuickHealth(app=app.asgi_app, api=api, health_of=health_of),  # type: ignore[arg-type]
+        app=QuickHealth(
+            app=StaticSite(app.asgi_app, StaticFiles(STATIC)),  # type: ignore[arg-type]
+            api=api,
+            health_of=health_of,
+        ),
         guard=Guard(hosts=hosts),
         refused=lambda code: api.metrics.refused.labels(code).inc(),
         new_id=api.new_id,
@@ -254,9 +258,15 @@ def _has_required(body: type[msgspec.Struct]) -> bool:
     )
 
 
+@cache
+def _described(version: str) -> bytes:
+    """The OpenAPI document. It takes a good part of a second to make, and one release has one."""
+    return _encode(document(ROUTES, version=version))
+
+
 def _add_plain(app: QuartTrio, api: Api) -> None:
     """The routes that answer something else than the API's own JSON, and the stream."""
-    described = _encode(document(ROUTES, version=api.readers.status().version))
+    described = _described(api.readers.status().version)
 
     async def health() -> Response:
         status, body = health_answer(api, *_caller(), health_of)
@@ -279,9 +289,6 @@ def _add_plain(app: QuartTrio, api: Api) -> None:
         await stream(api)
 
     async def observability() -> Response:
-        # One address for both: a browser that goes there gets the page, a program the numbers.
-        if "Authorization" not in request.headers and "text/html" in request.headers.get("Accept", ""):
-            return await _file(PAGES["/"])
         bearer, address = _caller()
         claims = api.claims_of(bearer, address)
         api.admit(claims, address, Scope.READ)
@@ -308,31 +315,6 @@ def _guarded(api: Api, view: Callable[[], Awaitable[Response]]) -> Callable[[], 
             return _refusal(api, error)
 
     return answered
-
-
-def _add_pages(app: QuartTrio) -> None:
-    """The page and its files. They are public: they show nothing until a token is given."""
-
-    def page_of(name: str) -> Callable[[], Awaitable[Response]]:
-        async def page() -> Response:
-            return await _file(name)
-
-        return page
-
-    for path, name in PAGES.items():
-        app.add_url_rule(path, f"page {path}", page_of(name), methods=["GET"], provide_automatic_options=False)
-
-    async def static(filename: str) -> Response:
-        return await _file(filename)
-
-    app.add_url_rule("/static/<path:filename>", "static", static, methods=["GET"], provide_automatic_options=False)
-
-
-async def _file(name: str) -> Response:
-    answer: Response = await send_from_directory(STATIC, name)
-    # Always ask again: the answer is 304 unless the engine was updated under an open page.
-    answer.headers["Cache-Control"] = "no-cache"
-    return answer
 
 
 def _on_http_error(api: Api) -> Callable[[HTTPException], Awaitable[Response]]:

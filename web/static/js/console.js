@@ -8,6 +8,8 @@ import { ApiProblem, call } from "./session.js";
 import "./theme.js";
 import { addWords, useWords } from "./words.js";
 
+const MARK = new URL("../favicon.svg", import.meta.url).href;
+
 addWords({
   "Console": "Konsol", "The page": "Sidan", "Show advanced": "Visa avancerat", "Get JWT": "Hämta JWT", "Connect WS": "Anslut WS", "Disconnect": "Koppla ifrån",
   "Get Wallets": "Hämta plånböcker", "Get Positions": "Hämta positioner", "Get Orders": "Hämta ordrar", "Market Buy": "Köp till marknad", "Cancel All": "Avbryt alla", "Risk status": "Riskstatus",
@@ -42,7 +44,7 @@ function StatusRow({ risk, linked, dev, open: unlocked, mode, advanced, onAdvanc
   const open = !stopped && (!windows || windows.open);
   const breaker = risk && (risk.breakers || []).some((one) => one.state !== "closed");
   return html`<header class="status-row">
-    <div class="brand"><img src="/static/favicon.svg" alt="" width="22" height="22" /><h1>Genesis ${tr("Console")}</h1>${mode && html`<span class="mode ${mode}">${mode}</span>`}</div>
+    <div class="brand"><img src=${MARK} alt="" width="22" height="22" /><h1>Genesis ${tr("Console")}</h1>${mode && html`<span class="mode ${mode}">${mode}</span>`}</div>
     <span id="state" class="pill ${!risk ? "" : open ? "good" : "warn"}">${!risk ? "…" : stopped ? (risk.paused ? tr("paused") : risk.state) : tr(open ? "open" : "closed")}</span>
     ${windows && windows.next_opening_ms && !windows.open && html`<span class="pill">${tr("next opening")} ${dayClock(windows.next_opening_ms)} UTC</span>`}
     <span class="pill ${!risk ? "" : breaker ? "bad" : "good"}">${!risk ? "…" : tr(breaker ? "breaker open" : "breaker closed")}</span>

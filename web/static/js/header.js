@@ -8,6 +8,8 @@ import { useTopics } from "./store.js";
 import { toggleTheme } from "./theme.js";
 import { currentLanguage, setLanguage, useWords } from "./words.js";
 
+const MARK = new URL("../favicon.svg", import.meta.url).href;
+
 const RISK_TONE = { ACTIVE: "good", REDUCING: "warn", HALTED: "bad" };
 const post = (path, body) => () => call("POST", `/api/v2/${path}`, body);
 
@@ -122,7 +124,7 @@ export function Header({ onHelp }) {
   const { status } = useTopics("status");
   const next = currentLanguage() === "sv" ? "en" : "sv";
   return html`<header class="top">
-    <div class="brand"><img src="/static/favicon.svg" alt="" width="22" height="22" /><h1>Genesis</h1>
+    <div class="brand"><img src=${MARK} alt="" width="22" height="22" /><h1>Genesis</h1>
       ${status && html`<span class="mode ${status.mode}">${status.mode}</span>`}
     </div>
     <div class="when">

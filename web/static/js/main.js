@@ -1,6 +1,7 @@
 // The shell: signs in, listens to the stream, and shows the page that the address names.
 
 import { html, render, useEffect, useRef, useState } from "../vendor/preact-htm.js";
+import { opened } from "./begin.js";
 import { pickNext } from "./chart.js";
 import { duration } from "./format.js";
 import { DevBanner, Header, LinkBanner } from "./header.js";
@@ -8,11 +9,13 @@ import { Navigation } from "./nav.js";
 import { pageOf, PAGES, PageView } from "./pages.js";
 import { Empty, Question, Toasts } from "./parts.js";
 import { go, usePlace } from "./router.js";
-import { open, signIn } from "./session.js";
+import { session, signIn } from "./session.js";
 import { useTopics } from "./store.js";
-import { start } from "./stream.js";
+import { onEnd, start } from "./stream.js";
 import { toggleTheme } from "./theme.js";
 import { currentLanguage, setLanguage, useWords } from "./words.js";
+
+const MARK = new URL("../favicon.svg", import.meta.url).href;
 
 function SignIn({ problem, onDone }) {
   const tr = useWords();
@@ -28,7 +31,7 @@ function SignIn({ problem, onDone }) {
     }
   };
   return html`<main class="signin"><form class="card" onSubmit=${go}>
-    <div class="brand"><img src="/static/favicon.svg" alt="" width="28" height="28" /><h1>Genesis</h1></div>
+    <div class="brand"><img src=${MARK} alt="" width="28" height="28" /><h1>Genesis</h1></div>
     <p>${tr("Open the link that the engine printed at its start, or run")} <code>genesis token --link</code> ${tr("for a new one. You can also paste a token or the engine's secret.")}</p>
     <label>${tr("Token or secret")}<input type="password" autocomplete="off" value=${text} onInput=${(e) => setText(e.target.value)} /></label>
     ${error && html`<p class="down" role="alert">${error}</p>`}
@@ -110,7 +113,7 @@ function Root() {
   const [phase, setPhase] = useState("opening");
   const [problem, setProblem] = useState("");
   useEffect(() => {
-    open().then(
+    opened.then(
       (signedIn) => setPhase(signedIn ? "in" : "out"),
       (refused) => {
         setProblem(refused.message);
@@ -119,7 +122,9 @@ function Root() {
     );
   }, []);
   useEffect(() => {
-    if (phase === "in") start(() => setPhase("out"));
+    if (phase !== "in") return;
+    onEnd(() => setPhase("out"));
+    if (session.token || session.open) start();
   }, [phase]);
   if (phase === "opening") return html`<p class="boot">Genesis</p>`;
   if (phase === "out") return html`<${SignIn} problem=${problem} onDone=${() => setPhase("in")} />`;

@@ -18,6 +18,7 @@ let socket = null;
 let dialTimer = 0;
 let place = null;
 let onSignedOut = () => {};
+let ended = false;
 
 const say = (message) => {
   if (socket && socket.readyState === WebSocket.OPEN) socket.send(JSON.stringify(message));
@@ -78,6 +79,7 @@ function dial() {
     setLink({ phase: "lost", since, attempts, reason: event.reason || "" });
     if (event.code === 4401) {
       forget();
+      ended = true;
       onSignedOut();
       return;
     }
@@ -85,8 +87,22 @@ function dial() {
   };
 }
 
-export function start(signedOut) {
+// What to do when the engine no longer knows our token.
+export function onEnd(signedOut) {
   onSignedOut = signedOut;
+  if (ended) onSignedOut();
+}
+
+let started = false;
+
+// Dial, and go on dialling; once.
+export function start() {
+  ended = false;
+  if (started) {
+    if (!socket) dial();
+    return;
+  }
+  started = true;
   onRenew((token) => say({ op: "auth", token }));
   setInterval(() => {
     const { link } = state;
