@@ -11,6 +11,7 @@ import pytest
 import trio
 
 from protocols.risk import TradingState
+from tests.web.screens import keep
 from tools.web_demo import Demo, serve
 from web.site import Site
 from web.tokens import Tokens
@@ -93,7 +94,7 @@ def told(stage: Stage) -> tuple[bool, TradingState]:
     return stage.demo.paused, stage.demo.state
 
 
-async def test_a_trader_reads_the_page_and_uses_its_controls(tmp_path: Path) -> None:
+async def test_a_trader_reads_the_page_and_uses_its_controls() -> None:
     def scenario(stage: Stage) -> None:
         with a_page(stage) as (page, _):
             started = time.monotonic()
@@ -108,7 +109,7 @@ async def test_a_trader_reads_the_page_and_uses_its_controls(tmp_path: Path) -> 
             expect(page.locator(".pill", has_text="Live")).to_be_visible()
             expect(page.locator(".plot canvas").first).to_be_visible()
             expect(page.locator(".equity-plot canvas")).to_be_visible()
-            page.screenshot(path=tmp_path / "overview.png", full_page=True)
+            keep(page, "overview", full_page=True)
 
             page.locator(".chart").get_by_role("button", name="ETH/USD").click()
             expect(page.locator("#chart")).to_have_text("ETH/USD")
@@ -136,7 +137,7 @@ async def test_a_trader_reads_the_page_and_uses_its_controls(tmp_path: Path) -> 
             page.get_by_role("button", name="Flatten").click()
             sell = page.locator("dialog").get_by_role("button", name="Flatten")
             expect(sell).to_be_disabled()
-            page.screenshot(path=tmp_path / "question.png")
+            keep(page, "question")
             page.locator("dialog input").fill("flatten")
             sell.click()
             expect(page.locator(".toast.good").last).to_be_visible()
@@ -144,16 +145,14 @@ async def test_a_trader_reads_the_page_and_uses_its_controls(tmp_path: Path) -> 
 
             page.reload()
             expect(page.locator("section[aria-labelledby=trades] tbody tr").first).to_be_visible()
-            page.screenshot(path=tmp_path / "after.png", full_page=True)
+            keep(page, "after", full_page=True)
 
     async with on_stage() as stage:
         await in_thread(scenario, stage)
-    for name in ("overview", "question", "after"):
-        assert (tmp_path / f"{name}.png").stat().st_size > 20_000
 
 
 @pytest.mark.parametrize(("width", "height"), [(390, 844), (820, 1180), (1440, 900), (2560, 1440)])
-async def test_it_fits_every_width_in_both_languages_and_themes(tmp_path: Path, width: int, height: int) -> None:
+async def test_it_fits_every_width_in_both_languages_and_themes(width: int, height: int) -> None:
     def scenario(stage: Stage) -> None:
         theme, locale = ("light", "sv-SE") if width in (390, 1440) else ("dark", "en-US")
         with a_page(stage, width=width, height=height, theme=theme, locale=locale) as (page, _):
@@ -167,13 +166,13 @@ async def test_it_fits_every_width_in_both_languages_and_themes(tmp_path: Path, 
             page.keyboard.press("l")
             expect(page.locator("#trades")).to_have_text("Trades" if heading == "Avslut" else "Avslut")
             assert page.evaluate("document.documentElement.dataset.theme") != theme
-            page.screenshot(path=tmp_path / f"{width}.png")
+            keep(page, f"overview-{width}")
 
     async with on_stage() as stage:
         await in_thread(scenario, stage)
 
 
-async def test_loss_of_the_stream_is_seen_at_once_and_mended_by_itself(tmp_path: Path) -> None:
+async def test_loss_of_the_stream_is_seen_at_once_and_mended_by_itself() -> None:
     def scenario(stage: Stage) -> None:
         with a_page(stage) as (page, watched):
             page.goto(stage.link())
@@ -181,7 +180,7 @@ async def test_loss_of_the_stream_is_seen_at_once_and_mended_by_itself(tmp_path:
             trio.from_thread.run_sync(stage.demo.stopping.set)
             expect(page.get_by_role("alert")).to_contain_text("Connection lost")
             assert "old" in (page.locator("body").get_attribute("class") or "")
-            page.screenshot(path=tmp_path / "lost.png")
+            keep(page, "lost")
             expect(page.get_by_role("alert")).to_have_count(0, timeout=PATIENCE_MS)
             expect(page.locator(".pill", has_text="Live")).to_be_visible()
             assert "old" not in (page.locator("body").get_attribute("class") or "")
@@ -224,13 +223,13 @@ async def test_dev_mode_opens_without_a_token_and_says_so() -> None:
         await in_thread(scenario, stage)
 
 
-async def test_the_description_of_the_api_is_read_offline(tmp_path: Path) -> None:
+async def test_the_description_of_the_api_is_read_offline() -> None:
     def scenario(stage: Stage) -> None:
         with a_page(stage) as (page, _):
             page.goto(f"{stage.base}/docs")
             page.get_by_text("/api/v2/order", exact=True).click()
             expect(page.get_by_text("price_aux_limit").first).to_be_visible()
-            page.screenshot(path=tmp_path / "docs.png")
+            keep(page, "docs")
 
     async with on_stage() as stage:
         await in_thread(scenario, stage)

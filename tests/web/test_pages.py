@@ -1,6 +1,7 @@
 """Every page's main task in a real browser, on a whole engine with its exchange, as a user starts it."""
 
 import json
+import os
 import re
 import urllib.error
 import urllib.request
@@ -13,6 +14,7 @@ import attrs
 import pytest
 
 from tests.web.running import a_run
+from tests.web.screens import keep
 from tests.web.test_page import BROWSERS, PATIENCE_MS, Watched
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
@@ -67,6 +69,7 @@ class Running:
             "request",
             lambda asked: None if asked.url.startswith((self.base, "data:")) else watched.elsewhere.append(asked.url),
         )
+        task = os.environ.get("PYTEST_CURRENT_TEST", "page").partition("::")[2].partition(" ")[0]
         try:
             if at.startswith("/#") or at == "/":
                 ticket = self.call("POST", "/api/v2/auth/link", self.secret)["ticket"]
@@ -77,6 +80,7 @@ class Running:
             else:
                 page.goto(self.base + at)
             yield page, watched
+            keep(page, re.sub(r"\W+", "-", task).strip("-"))
         finally:
             context.close()
         assert watched.errors == []
@@ -113,7 +117,7 @@ def open_page(page: Any, name: str) -> None:
     [(390, "light", "sv-SE"), (820, "dark", "en-US"), (1280, "light", "en-US"), (2560, "dark", "sv-SE")],
 )
 def test_every_page_fits_says_something_and_can_be_used_by_everybody(
-    running: Running, tmp_path: Path, width: int, theme: str, locale: str
+    running: Running, width: int, theme: str, locale: str
 ) -> None:
     with running.page(width=width, theme=theme, locale=locale) as (page, _):
         page.evaluate(AXE.read_text())
@@ -121,9 +125,7 @@ def test_every_page_fits_says_something_and_can_be_used_by_everybody(
             open_page(page, name)
             assert page.evaluate("document.documentElement.scrollWidth") <= width, name
             assert page.locator("main").inner_text().strip(), name
-            shot = page.screenshot(path=tmp_path / f"{name}-{width}.png")
-            # An empty page of one colour is a few kilobytes at most.
-            assert len(shot) > 12_000, name
+            keep(page, f"{name}-{width}-{theme}-{locale[:2]}", full_page=True)
             if width in (390, 2560):
                 assert serious(page) == [], name
 
