@@ -88,7 +88,11 @@ def test_the_wheel_holds_the_four_packages_with_their_data_and_nothing_else(tmp_
     assert any(name.endswith("licenses/LICENSE") for name in names)
     assert not [name for name in names if "__pycache__" in name]
     # What is read at run time must be inside.
-    for folder in (ROOT / "web" / "static", ROOT / "genesis" / "simulator" / "recordings"):
+    for folder in (
+        ROOT / "web" / "static",
+        ROOT / "web" / "proof_sheets",
+        ROOT / "genesis" / "simulator" / "recordings",
+    ):
         for path in folder.rglob("*"):
             if path.is_file() and "__pycache__" not in path.parts:
                 assert path.relative_to(ROOT).as_posix() in names

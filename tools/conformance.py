@@ -16,6 +16,8 @@ from typing import Final
 import attrs
 import trustme
 
+from genesis.edge.proof_files import FOLDER, table, write_sheet
+from protocols.proof import ProofFact, ProofSheet
 from tools import clients_env
 
 ROOT: Final = Path(__file__).resolve().parent.parent
@@ -145,6 +147,35 @@ def page(lines: Iterable[Line]) -> str:
     return "\n".join(text) + "\n"
 
 
+def sheet(lines: Iterable[Line]) -> ProofSheet:
+    """The same figures for the page of a running engine."""
+    rows = list(lines)
+    clients = list(dict.fromkeys((row.client, row.version) for row in rows))
+    passed = sum(row.passed for row in rows)
+    of_clients = []
+    for client, version in clients:
+        mine = [row for row in rows if row.client == client]
+        of_clients.append((client, version, len(mine), sum(row.passed for row in mine)))
+    return ProofSheet(
+        name="conformance",
+        title="Other people's clients on this exchange",
+        text="Each client is as published and was told nothing but the simulator's address.",
+        command="make conformance",
+        facts=(
+            ProofFact(label="clients", value=str(len(clients))),
+            ProofFact(label="operations passed", value=f"{passed} of {len(rows)}", good=passed == len(rows)),
+        ),
+        tables=(
+            table("Clients", ("client", "version", "operations", "passed"), of_clients),
+            table(
+                "Operations",
+                ("client", "operation", "pass"),
+                ((row.client, row.operation, "yes" if row.passed else f"no: {row.problem}") for row in rows),
+            ),
+        ),
+    )
+
+
 def main() -> int:
     if not (clients_env.TRADERS.build() and clients_env.FEEDS.build() and clients_env.build_node()):
         print("every client must be installed, was not (`make clients`): the page is of all of them", file=sys.stderr)
@@ -158,6 +189,7 @@ def main() -> int:
         if failed:
             print(errors, file=sys.stderr)
     PAGE.write_text(page(lines), encoding="utf-8")
+    write_sheet(ROOT / FOLDER, sheet(lines))
     print(f"wrote {PAGE.relative_to(ROOT)}")
     return 0 if all(line.passed for line in lines) else 1
 

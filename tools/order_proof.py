@@ -15,12 +15,20 @@ from typing import Any, Final
 import attrs
 import pytest
 
+from genesis.edge.proof_files import folder_beside, markdown, read_sheets, table, write_sheet
+from protocols.proof import ProofFact, ProofSheet, ProofTable
 from tests.genesis.domain import bracket_mutants, bracket_world, test_order_mutants
 from tests.genesis.domain.order_oracle import World
 
 PAGE: Final = Path(__file__).parents[1] / "docs" / "reliability.md"
 BEGIN: Final = "<!-- orders -->"
 END: Final = "<!-- end of orders -->"
+NAME: Final = "orders"
+TEXT: Final = (
+    "A venue that keeps the truth, a line that loses, delays and repeats, strangers that cancel, and an engine that"
+    " dies at any step between deciding and acting."
+)
+COMMAND: Final = "python -m tools.order_proof --report"
 ORDER_STEPS: Final = 400
 MUTANT_SEEDS: Final = 150
 
@@ -132,13 +140,7 @@ def percentile(values: list[float], share: float) -> float:
     return ranked[min(int(len(ranked) * share), len(ranked) - 1)] if ranked else 0.0
 
 
-def _table(head: tuple[str, ...], rows: Iterable[tuple[object, ...]]) -> str:
-    lines = [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"]
-    lines += [f"| {' | '.join(str(cell).replace('|', '/') for cell in row)} |" for row in rows]
-    return "\n".join(lines) + "\n"
-
-
-def _figures(of_orders: Tally, of_brackets: Tally, cpu_s: float) -> str:
+def _table(of_orders: Tally, of_brackets: Tally) -> ProofTable:
     both = (of_orders, of_brackets)
     rows: list[tuple[object, ...]] = [
         (text, *(f"{getattr(tally, name):,}" for tally in both))
@@ -159,13 +161,16 @@ def _figures(of_orders: Tally, of_brackets: Tally, cpu_s: float) -> str:
             ("worlds with any law broken", ("",)),
         )
     ]
-    settled = of_brackets.recovery_s
+    return table("Orders and stops", ("", "orders", "brackets"), rows)
+
+
+def _figures(shown: ProofTable, settled: list[float], cpu_s: float) -> str:
     text = (
         "Written by `python -m tools.order_proof`; nobody types it. Each world is a function of its seed: a venue that"
         " keeps the truth, a line that loses, delays and repeats, strangers that cancel, and an engine that dies at any"
         " step between deciding and acting.\n\n"
     )
-    text += _table(("", "orders", "brackets"), rows)
+    text += markdown(shown)
     text += (
         f"\nFrom the start of a new process to every position covered, the time until the line was back included (which"
         f" these worlds let wait): p50 {percentile(settled, 0.5):.2f} s, p99 {percentile(settled, 0.99):.1f} s of"
@@ -174,14 +179,38 @@ def _figures(of_orders: Tally, of_brackets: Tally, cpu_s: float) -> str:
     return text
 
 
-def _defects(rows: list[Found]) -> str:
-    caught = sum(seed is not None for _, _, seed, _ in rows)
+def _caught(rows: list[Found]) -> ProofTable:
     cells = [
         (f"`{name}`", text, "**not caught**" if seed is None else seed, words[:110]) for name, text, seed, words in rows
     ]
     head = ("defect", "what it breaks", "seed", "with these words")
-    title = "### Deliberate defects of orders and brackets"
-    return f"\n{title}\n\n{caught} of {len(rows)} are caught.\n\n{_table(head, cells)}"
+    return table("Deliberate defects of orders and brackets", head, cells)
+
+
+def _defects(shown: ProofTable, caught: int) -> str:
+    return f"\n### {shown.title}\n\n{caught} of {len(shown.rows)} are caught.\n\n{markdown(shown)}"
+
+
+def _ship(kills: int, broken: int, shown: ProofTable, defects: ProofTable | None, caught: int) -> None:
+    """The figures for the page of a running engine. A run without the hunt leaves the last one's table there, too."""
+    folder = folder_beside(PAGE)
+    if folder is None:
+        return
+    facts = [
+        ProofFact(label="processes killed", value=f"{kills:,}"),
+        ProofFact(label="worlds with any law broken", value=str(broken), good=not broken),
+    ]
+    if defects is None:
+        for old in read_sheets(folder):
+            if old.name == NAME:
+                facts += old.facts[2:]
+                defects = next(iter(old.tables[1:]), None)
+    else:
+        number = len(defects.rows)
+        facts.append(ProofFact(label="defects caught", value=f"{caught} of {number}", good=caught == number))
+    tables = (shown,) if defects is None else (shown, defects)
+    sheet = ProofSheet(name=NAME, title=shown.title, text=TEXT, command=COMMAND, facts=tuple(facts), tables=tables)
+    write_sheet(folder, sheet)
 
 
 def _write(text: str, defects: str) -> None:
@@ -206,7 +235,8 @@ def main() -> int:
     began = time.process_time()
     of_orders, of_brackets = orders(options.kills // 2), brackets(options.kills - options.kills // 2)
     broken = of_orders.broken + of_brackets.broken
-    text = _figures(of_orders, of_brackets, time.process_time() - began)
+    shown = _table(of_orders, of_brackets)
+    text = _figures(shown, of_brackets.recovery_s, time.process_time() - began)
     print(text)
     for line in broken[:20]:
         print(line, file=sys.stderr)
@@ -214,7 +244,10 @@ def main() -> int:
     if options.mutants:
         rows = hunt(test_order_mutants.MUTANTS, order_world) + hunt(bracket_mutants.MUTANTS, bracket_world.live_through)
     if options.report:
-        _write(text, _defects(rows) if rows else "")
+        defects = _caught(rows) if rows else None
+        caught = sum(seed is not None for _, _, seed, _ in rows)
+        _write(text, "" if defects is None else _defects(defects, caught))
+        _ship(of_orders.process_kills + of_brackets.process_kills, len(broken), shown, defects, caught)
         print(f"wrote {PAGE}")
     return 1 if broken or any(seed is None for _, _, seed, _ in rows) else 0
 

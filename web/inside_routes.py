@@ -1,10 +1,14 @@
-"""Routes of the engine's inside: dead letters, and the trouble that can be made in sim mode."""
+"""Routes of the engine's inside: dead letters, trouble that can be made in sim mode, and what was measured of it."""
 
+from functools import cache
+from pathlib import Path
 from typing import Final
 
 import msgspec
 
+from genesis.edge.proof_files import FOLDER, read_sheets
 from protocols.health import DeadLetterView
+from protocols.proof import ProofSheet
 from web.api import Api, Call, Route
 from web.chaos_port import ChaosPort, FaultInfo, FaultView
 from web.errors import ApiError
@@ -26,6 +30,12 @@ class Trouble(msgspec.Struct, frozen=True, kw_only=True):
 
     kinds: tuple[FaultInfo, ...]
     active: tuple[FaultView, ...]
+
+
+class Proof(msgspec.Struct, frozen=True, kw_only=True):
+    """The figures that this release was shipped with, by the tool that wrote them."""
+
+    sheets: tuple[ProofSheet, ...]
 
 
 async def dead_letters(api: Api, call: Call) -> DeadLetters:
@@ -51,6 +61,16 @@ async def mend(api: Api, call: Call) -> Accepted:
     return Accepted(accepted=True, correlation_id=f"api:{api.new_id()}", message=f"{number} faults were mended")
 
 
+@cache
+def shipped() -> Proof:
+    """What lies in the package; it does not change while we run."""
+    return Proof(sheets=read_sheets(Path(__file__).parent / FOLDER.name))
+
+
+async def proof(api: Api, call: Call) -> Proof:
+    return shipped()
+
+
 def _port(api: Api) -> ChaosPort:
     port = api.controls.chaos
     if port is None:
@@ -59,6 +79,16 @@ def _port(api: Api) -> ChaosPort:
 
 
 INSIDE_ROUTES: Final = (
+    Route(
+        method="GET",
+        path=f"{V2}/proof",
+        scope=Scope.READ,
+        handler=proof,
+        answer=Proof,
+        tag="engine",
+        summary="Conformance, reliability and speed of this release, as its own tools measured them.",
+        etag=True,
+    ),
     Route(
         method="GET",
         path=f"{V2}/actors/dead-letters",

@@ -4,15 +4,20 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
+from genesis.edge.proof_files import folder_beside, markdown, table, write_sheet
 from genesis.worlds.catalogue import CATALOGUE, unreached
 from genesis.worlds.mutants import MUTANTS
 from genesis.worlds.sweep import Caught, Totals
+from protocols.proof import ProofFact, ProofSheet, ProofTable
 
 TITLE: Final = """# What breaks, and what does not
 
 Engine, exchange, web and journal run unchanged in simulated worlds: a virtual network, clock and disk, where the seed
 alone decides what happens. The figures below are written by `genesis chaos`; nobody types them.
 """
+
+SWEPT: Final = "The whole engine and its exchange in simulated worlds, broken by plan, and watched by rules."
+HUNTED: Final = "A rule that was never seen to be broken proves nothing: the worlds must find every defect put in."
 
 DEFECTS: Final = """# Deliberate defects
 
@@ -23,7 +28,7 @@ by accident; the worlds of `genesis chaos` must find every one. Written by `gene
 
 def write_figures(path: Path, totals: Totals, *, first_seed: int, hours: float, faults_an_hour: float) -> None:
     """The part with the last sweep."""
-    rows = {
+    rows: dict[str, object] = {
         "worlds": totals.seeds,
         "virtual hours": f"{totals.virtual_hours:,.1f}",
         "faults planned": f"{totals.faults:,}",
@@ -37,22 +42,30 @@ def write_figures(path: Path, totals: Totals, *, first_seed: int, hours: float, 
         "virtual hours a CPU second": f"{totals.hours_a_cpu_second:.2f}",
     }
     again = f"genesis chaos --seed {first_seed} --seeds {totals.seeds} --hours {hours:g} --faults {faults_an_hour:g}"
-    text = [f"## The last sweep\n\n`{again}`\n", _table(("", ""), list(rows.items()))]
+    tables = [table("The last sweep", ("", ""), rows.items())]
     if totals.failed:
         failed = [(seed, found[0], f"`{totals.replays[seed]}`") for seed, found in sorted(totals.failed.items())]
-        text.append("\n### Violations\n\n" + _table(("seed", "first violation", "again"), failed))
+        tables.append(table("Violations", ("seed", "first violation", "again"), failed))
     owed = unreached(totals.sometimes, totals.checks)
     rules = [
         (name, rule.text, f"{totals.checks[name]:,}", "; ".join(owed.get(name, ()))) for name, rule in CATALOGUE.items()
     ]
-    text.append("\n### Rules\n\n" + _table(("rule", "what it says", "looks", "never reached"), rules))
+    tables.append(table("Rules", ("rule", "what it says", "looks", "never reached"), rules))
     reached = sorted((name, times) for name, times in totals.sometimes.items() if not name.startswith("fault "))
-    text.append("\n### States that were reached\n\n" + _table(("state", "times"), reached))
+    tables.append(table("States that were reached", ("state", "times"), reached))
     faults = sorted(
         (name.removeprefix("fault "), n) for name, n in totals.sometimes.items() if name.startswith("fault ")
     )
-    text.append("\n### Faults\n\n" + _table(("fault", "times"), faults))
-    _replace(path, "sweep", "".join(text))
+    tables.append(table("Faults", ("fault", "times"), faults))
+    figures, *others = tables
+    parts = [f"## {figures.title}\n\n`{again}`\n{markdown(figures)}"]
+    parts += [f"### {each.title}\n\n{markdown(each)}" for each in others]
+    _replace(path, "sweep", "\n".join(parts))
+    glance = {"worlds": None, "virtual hours": None, "faults planned": None, "looks at rules": None}
+    facts = [ProofFact(label=name, value=str(rows[name]), good=good) for name, good in glance.items()]
+    broken = len(totals.failed)
+    facts.append(ProofFact(label="worlds with a violation", value=str(broken), good=not broken))
+    _ship(path, "sweep", "Worlds with faults", SWEPT, again, facts, tables)
 
 
 def write_hunt(path: Path, caught: list[Caught], *, clean: Totals | None, hours: float, faults_an_hour: float) -> None:
@@ -71,13 +84,26 @@ def write_hunt(path: Path, caught: list[Caught], *, clean: Totals | None, hours:
         f"{number} of {len(caught)} are caught, in worlds of {hours:g} virtual hours with {faults_an_hour:g} faults an"
         f" hour, each by the first world that breaks a rule.{again}\n\n"
     )
-    _replace(path, "defects", text + _table(("defect", "what it breaks", "seed", "worlds", "rule"), rows), DEFECTS)
+    defects = table("Defects", ("defect", "what it breaks", "seed", "worlds", "rule"), rows)
+    _replace(path, "defects", text + markdown(defects), DEFECTS)
+    fact = ProofFact(label="defects caught", value=f"{number} of {len(caught)}", good=number == len(caught))
+    _ship(path, "defects", "Deliberate defects", HUNTED, "genesis chaos --mutants", [fact], [defects])
 
 
-def _table(head: tuple[str, ...], rows: Iterable[tuple[object, ...]]) -> str:
-    lines = [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"]
-    lines += [f"| {' | '.join(str(cell).replace('|', '/') for cell in row)} |" for row in rows]
-    return "\n".join(lines) + "\n"
+def _ship(
+    path: Path,
+    name: str,
+    title: str,
+    text: str,
+    command: str,
+    facts: Iterable[ProofFact],
+    tables: Iterable[ProofTable],
+) -> None:
+    """A page of the project's own docs has its figures on the engine's page, too."""
+    folder = folder_beside(path)
+    if folder is not None:
+        made = ProofSheet(name=name, title=title, text=text, command=command, facts=tuple(facts), tables=tuple(tables))
+        write_sheet(folder, made)
 
 
 def _replace(path: Path, part: str, text: str, title: str = TITLE) -> None:

@@ -94,3 +94,13 @@ async def test_dead_letters_are_listed_newest_first_and_shown_one_by_one() -> No
             assert (await client.get(f"{V2}/actors/dead-letters/{number}")).status_code == 404
     async with a_web().client(Scope.READ) as client:
         assert (await client.get(f"{V2}/actors/dead-letters")).json() == {"letters": [], "total": 0}
+
+
+async def test_the_figures_of_this_release_are_told_once() -> None:
+    async with a_web().client() as client:
+        told = await client.get(f"{V2}/proof")
+        sheets = {sheet["name"]: sheet for sheet in told.json()["sheets"]}
+        assert sheets["conformance"]["facts"][1]["good"] is True
+        assert all(sheet["tables"][0]["rows"] for sheet in sheets.values())
+        again = await client.get(f"{V2}/proof", headers={"If-None-Match": told.headers["ETag"]})
+    assert (again.status_code, again.content) == (304, b"")

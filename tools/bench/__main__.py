@@ -15,8 +15,10 @@ import time
 from pathlib import Path
 from typing import Final
 
+from genesis.edge.proof_files import FOLDER as SHEETS
+from genesis.edge.proof_files import write_sheet
 from tools.bench._figures import GATHERED_IN, QUICK, Figure, told
-from tools.bench._page import gather, merged, page, read_results, table, write_results
+from tools.bench._page import Results, gather, merged, page, read_results, sheet, table, write_results
 from tools.bench._peers import build_all
 
 FOLDER: Final = Path(__file__).resolve().parent
@@ -66,6 +68,11 @@ def measure(paths: list[Path], rounds: int, quick: bool) -> tuple[list[Figure], 
         return told(gathered), failed
 
 
+def _write_page(results: Results) -> None:
+    PAGE.write_text(page(results))
+    write_sheet(ROOT / SHEETS, sheet(results))
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", help="measurements to run; all when none is named")
@@ -75,7 +82,7 @@ def main() -> int:
     parser.add_argument("--page", action="store_true", help="only write the page anew from the figures there are")
     options = parser.parse_args()
     if options.page:
-        PAGE.write_text(page(read_results(RESULTS)))
+        _write_page(read_results(RESULTS))
         return 0
     rounds = options.rounds or (QUICK_ROUNDS if options.quick else ROUNDS)
     began = time.monotonic()
@@ -91,7 +98,7 @@ def main() -> int:
             # Only these were measured: the others keep the figures that they have.
             results = merged(read_results(RESULTS), results)
         write_results(RESULTS, results)
-        PAGE.write_text(page(results))
+        _write_page(results)
     if failed:
         print(f"failed: {', '.join(failed)}", file=sys.stderr)
     return 1 if failed else 0

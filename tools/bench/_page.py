@@ -8,6 +8,8 @@ from typing import Final
 
 import msgspec
 
+from genesis.edge.proof_files import table as table_of
+from protocols.proof import ProofFact, ProofSheet
 from tools.bench._figures import Figure
 from tools.bench._goals import GOALS, Goal
 from tools.bench._notes import NOTES
@@ -119,13 +121,36 @@ def table(results: Results) -> str:
     return "\n".join(lines)
 
 
-def goals_table(results: Results) -> str:
+def _goal_rows(results: Results) -> list[tuple[str, str, str, str]]:
     found = {each.name: each for each in results.figures}
+    return [(goal.area, goal.text, *verdict(goal, found.get(goal.figure))) for goal in GOALS]
+
+
+def goals_table(results: Results) -> str:
     lines = ["| area | goal | measured | |", "|---|---|---:|---|"]
-    for goal in GOALS:
-        shown, word = verdict(goal, found.get(goal.figure))
-        lines.append(f"| {goal.area} | {goal.text} | {shown} | {word} |")
-    return "\n".join(lines)
+    return "\n".join(lines + [f"| {' | '.join(row)} |" for row in _goal_rows(results)])
+
+
+def sheet(results: Results) -> ProofSheet:
+    """The same figures for the page of a running engine."""
+    rows = [tuple(cell.replace("**", "") for cell in row) for row in _goal_rows(results)]
+    measured = [row for row in rows if row[2]]
+    met = sum(row[3] == "met" for row in measured)
+    figures = [
+        (each.name, number(each.median), f"{number(each.low)} to {number(each.high)}", each.unit)
+        for each in results.figures
+    ]
+    return ProofSheet(
+        name="speed",
+        title="Speed",
+        text=f"{results.machine}, Python {results.python}: medians of {results.rounds} interleaved rounds.",
+        command="make bench",
+        facts=(ProofFact(label="goals met", value=f"{met} of {len(measured)}", good=met == len(measured)),),
+        tables=(
+            table_of("Goals", ("area", "goal", "measured", ""), rows),
+            table_of("Figures", ("measured", "median", "spread", "unit"), figures),
+        ),
+    )
 
 
 def page(results: Results) -> str:

@@ -106,7 +106,7 @@ class BracketWorld:
     lots: dict[int, str] = attrs.Factory(dict)
     """The lot of each protective order that was seen, by client id: kept here because rows are forgotten."""
     figures: Figures = attrs.Factory(Figures)
-    moves: random.Random = attrs.Factory(lambda: random.Random(1))  # noqa: S311
+    moves: random.Random = attrs.Factory(lambda: random.Random(1))
     """A dice of its own, so that worlds without an OCO stay what they are."""
     naked_since: dict[bool, float] = attrs.Factory(dict)
     born_at: float | None = None

@@ -41,7 +41,7 @@ export function signed(value, digits = 2) {
 
 export function percent(fraction, digits = 2) {
   if (missing(fraction)) return "–";
-  return sign(formatter(digits, digits).format(Number(fraction) * 100)) + " %";
+  return sign(formatter(digits, digits).format(Number(fraction) * 100)) + "\u00a0%";
 }
 
 export const tone = (value) => (missing(value) || Number(value) === 0 ? "" : Number(value) > 0 ? "up" : "down");

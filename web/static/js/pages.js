@@ -47,6 +47,7 @@ export const PAGES = [
   { path: "logs", title: "Logs", group: "engine", load: () => import("./pages/logs.js"), icon: "M3 2.5h10v11H3zM5.5 5.5h1M8 5.5h2.5M5.5 8h1M8 8h2.5M5.5 10.5h1M8 10.5h2.5" },
   { path: "configuration", title: "Settings", group: "engine", load: () => import("./pages/configuration.js"), icon: "M2 4.5h6m4 0h2M2 11.5h2m4 0h6M10 2.8v3.4M6 9.8v3.4" },
   { path: "actors", title: "Actors", group: "engine", load: () => import("./pages/actors.js"), icon: "M8 2v3M8 5H3.5v3M8 5h4.5v3M2 8h3v3H2zm9 0h3v3h-3zM6.5 8h3v3h-3zM8 5v3" },
+  { path: "proof", title: "Proof", group: "engine", load: () => import("./pages/proof.js"), icon: "M8 1.5l1.8 1.6 2.4-.2.6 2.3 2 1.3-1 2.2.5 2.3-2.3.8-1.2 2.1L8 13l-2.8.9-1.2-2.1-2.3-.8.5-2.3-1-2.2 2-1.3.6-2.3 2.4.2zM5.6 8l1.7 1.7 3.1-3.3" },
   { path: "backtests", title: "Backtests", group: "think", load: () => import("./pages/backtests.js"), icon: "M6 1.5h4M7 1.5v4.5L3 13a1 1 0 0 0 .9 1.5h8.2A1 1 0 0 0 13 13L9 6V1.5M4.8 10h6.4" },
 ];
 
@@ -54,7 +55,7 @@ export const GROUPS = ["trade", "think", "engine"];
 export const pageOf = (path) => PAGES.find((page) => page.path === path);
 
 function fetchStyle(path) {
-  const href = `/static/js/pages/${path}.css`;
+  const { href } = new URL(`./pages/${path}.css`, import.meta.url);
   if (document.querySelector(`link[href="${href}"]`)) return Promise.resolve();
   return new Promise((done, failed) => {
     const element = Object.assign(document.createElement("link"), { rel: "stylesheet", href, onload: done, onerror: failed });

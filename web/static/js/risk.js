@@ -5,7 +5,7 @@ import { dayClock, money, pair, percent, quantity } from "./format.js";
 import { Bar, Card, Chip, Command, Empty, Loading } from "./parts.js";
 import { call } from "./session.js";
 import { useTopics } from "./store.js";
-import { useWords } from "./words.js";
+import { t, useWords } from "./words.js";
 
 const short = (text) => (text === "" || Number.isNaN(Number(text)) ? text : quantity(Math.abs(Number(text)) >= 100 ? Math.round(Number(text)) : Number(Number(text).toPrecision(4))));
 
@@ -20,7 +20,7 @@ function Limit({ name, used, allowed }) {
   const fraction = top > 0 ? Number(used) / top : 0;
   const tone = fraction >= 0.95 ? "bad" : fraction >= 0.7 ? "warn" : "good";
   return html`<li>
-    <span class="name">${name.replaceAll("_", " ")}</span>
+    <span class="name">${t(name.replaceAll("_", " "))}</span>
     <span class="amount">${shown(used)} <span class="muted">/ ${shown(allowed)}</span></span>
     <${Bar} fraction=${fraction} tone=${tone} />
   </li>`;

@@ -41,7 +41,7 @@ export function PositionsCard({ className = "" }) {
       (row) => html`<tr key=${row.symbol}>
         <td><a href=${link("chart", [], { symbol: row.symbol })}><b>${pair(row.symbol)}</b></a></td>
         <td class="n ${tone(row.quantity)}">${quantity(row.quantity)}</td>
-        <td class="n">${price(row.average_price)}</td>
+        <td class="n wide">${price(row.average_price)}</td>
         <td class="n widest">${price(row.mark_price)}</td>
         <td class="n roomy">${money(row.notional)}</td>
         <td class="n"><${Stop} symbol=${row.symbol} protection=${protection} /></td>
@@ -129,7 +129,7 @@ export function TradesCard({ className = "" }) {
   const body = () => {
     if (trade === undefined) return html`<${Loading} />`;
     if (!rows.length) return html`<${Empty} title=${tr("No trades yet")} text=${tr("Every fill is listed here with its fee.")} />`;
-    const heads = [[tr("Time")], [tr("Symbol")], [tr("Side")], [tr("Quantity"), "n"], [tr("Price"), "n"], [tr("Fee"), "n wide"], [tr("Purpose")], ["", "wide"]];
+    const heads = [[tr("Time")], [tr("Symbol")], [tr("Side")], [tr("Quantity"), "n"], [tr("Price"), "n"], [tr("Fee"), "n wide"], [tr("Purpose"), "wide"], ["", "wide"]];
     return html`<${Table} heads=${heads} rows=${rows.map(
       (row) => html`<tr key=${row.trade_id}>
         <td title=${dayClock(row.time_ms)}>${clock(row.time_ms)}</td>
@@ -138,7 +138,7 @@ export function TradesCard({ className = "" }) {
         <td class="n">${quantity(row.quantity)}</td>
         <td class="n">${price(row.price)}</td>
         <td class="n muted wide">${quantity(Number(Math.abs(Number(row.fee)).toPrecision(4)))} ${row.fee_currency}</td>
-        <td>${tr(row.purpose)}</td>
+        <td class="wide">${tr(row.purpose)}</td>
         <td class="wide muted">${row.maker ? "maker" : "taker"}</td>
       </tr>`,
     )} />`;

@@ -72,6 +72,8 @@ const sv = {
   "The breaker closes now; it opens again if the cause comes back.": "Säkringen sluts nu; den löser ut igen om orsaken kommer tillbaka.",
   "No entries for an hour; exits and stops go on.": "Inga ingångar på en timme; utgångar och stopp fortsätter.",
   "Drawdown is measured from here on.": "Nedgång mäts härifrån.",
+  "daily loss": "dagens förlust", "weekly loss": "veckans förlust", "drawdown": "nedgång", "position notional": "position", "gross exposure": "bruttoexponering", "net exposure": "nettoexponering",
+  "open positions": "öppna positioner", "trades per day": "affärer per dag", "trades per symbol": "affärer per symbol", "orders per minute": "ordrar per minut", "strategy drawdown": "strategins nedgång",
   "waiting": "väntar", "leased": "i arbete", "never": "aldrig", "Refused": "Nekat", "Sent": "Skickat",
 };
 

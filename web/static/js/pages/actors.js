@@ -33,9 +33,13 @@ function arrived(path, node, now) {
   return arrivals.get(path);
 }
 
+const ENDLESS = 1_000_000;
+
 function Budget({ budget }) {
   const tr = useWords();
   const told = `${budget.spent} ${tr("of")} ${budget.intensity} ${tr("in")} ${budget.period_s} s; ${tr("in a row at most")} ${budget.max_consecutive}`;
+  // A branch that may restart as often as it must has a budget that nothing can spend.
+  if (budget.intensity >= ENDLESS) return html`<span class="mail muted" title=${tr("It restarts as often as it must")}>${budget.spent}</span>`;
   const fraction = budget.spent / budget.intensity;
   return html`<span class="mail" title=${told}>${budget.spent}/${budget.intensity}<${Bar} fraction=${fraction} tone=${fraction > 0.7 ? "bad" : fraction > 0.3 ? "warn" : "good"} /></span>`;
 }
@@ -149,6 +153,7 @@ export function component({ query }) {
 }
 
 export const words = {
+  "It restarts as often as it must": "Den startar om så ofta den måste",
   "Budget": "Budget", "Waiting": "Väntar", "Oldest": "Äldst", "Last message": "Senaste meddelande", "in": "på", "in a row at most": "i rad högst",
   "Work waits and nothing moves": "Arbete väntar och inget rör sig", "This actor is not in the tree any more": "Aktören finns inte längre i trädet",
   "Generation": "Generation", "Failures in a row": "Fel i rad", "Restart": "Omstart", "Channels": "Kanaler", "Channel": "Kanal", "Policy": "Policy",

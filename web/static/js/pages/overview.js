@@ -12,7 +12,7 @@ import { DecisionsCard, NoticesCard, PositionsCard, TradesCard } from "../tables
 import { useWords } from "../words.js";
 
 export const words = {
-  "Open profit": "Öppen vinst", "Exposure": "Exponering", "of what is allowed": "av det tillåtna", "Win rate": "Vinstandel", "closed trades": "stängda affärer",
+  "Open profit": "Öppen vinst", "Exposure": "Exponering", "of its limit": "av gränsen", "Win rate": "Vinstandel", "closed trades": "stängda affärer",
   "Watchlist": "Bevakning", "Nothing is watched": "Inget bevakas", "Regime": "Regim", "Spread": "Gap", "Last": "Senast", "Change": "Ändring", "Signal": "Signal",
   "trend up": "uppåttrend", "trend down": "nedåttrend", "range": "sidledes", "high volatility": "hög volatilitet", "crash": "ras", "unknown": "okänd",
   "Stops": "Stopp", "in place": "på plats", "without a stop": "utan stopp", "entries": "ingångar", "Alerts": "Larm", "Profit factor": "Vinstfaktor",
@@ -40,7 +40,7 @@ function Tiles() {
     <${Tile} title=${tr("Equity")} value=${known ? money(wallet.equity) : dash} note=${known ? wallet.quote_currency : ""} href=${link("account")} />
     <${Tile} title=${tr("Today")} value=${today === null ? dash : signed(today)} tone=${tone(today)} note=${today === null ? "" : percent(today / start)} href=${link("account")} />
     <${Tile} title=${tr("Open profit")} value=${known ? signed(wallet.unrealized_pnl) : dash} tone=${known ? tone(wallet.unrealized_pnl) : ""} note=${known ? `${tr("Realized")} ${signed(wallet.realized_pnl)}` : ""} href=${link("orders")} />
-    <${Tile} title=${tr("Exposure")} value=${used === null ? dash : money(used, 0)} note=${used === null || !Number(allowed) ? "" : `${percent(used / allowed, 0)} ${tr("of what is allowed")}`} href=${link("risk")} />
+    <${Tile} title=${tr("Exposure")} value=${used === null ? dash : money(used, 0)} note=${used === null || !Number(allowed) ? "" : `${percent(used / allowed, 0)} ${tr("of its limit")}`} href=${link("risk")} />
     <${Tile} title=${tr("Win rate")} value=${profit && profit.winrate !== null ? percent(profit.winrate, 0) : dash} note=${profit ? `${profit.closed_trade_count} ${tr("closed trades")}` : ""} href=${link("orders", [], { tab: "closed" })} />
     <${Tile} title=${tr("Max drawdown")} value=${profit ? percent(profit.max_drawdown) : dash} note=${profit && profit.profit_factor !== null ? `${tr("Profit factor")} ${profit.profit_factor.toFixed(2)}` : ""} href=${link("account")} />
     <${Tile} title=${tr("Stops")} value=${!protection ? dash : naked ? `${naked} ${tr("without a stop")}` : tr("in place")} tone=${naked ? "down" : "up"} note=${protection ? `p99 ${protection.watch.naked_p99_s.toFixed(1)} s` : ""} href=${link("orders")} />

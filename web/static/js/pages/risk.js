@@ -48,10 +48,10 @@ function Limits() {
   const [changing, setChanging] = useState(null);
   const tools = html`<input type="search" aria-label=${tr("Search")} placeholder=${tr("Search")} value=${typed} onInput=${(event) => setTyped(event.target.value)} />`;
   return html`<${Card} id="limits" className="span-7" title=${tr("Limits")} count=${of.data && of.data.limits.length} tools=${tools}>
-    <${Answer} of=${of} rows=${10}>${(told) => html`<${Table} className="whole" label=${tr("Limits")} heads=${[[tr("Limit")], [tr("Value"), "n"], [tr("Default"), "n wide"], [tr("Meaning"), "roomy"], ["", "act"]]}
+    <${Answer} of=${of} rows=${10}>${(told) => html`<${Table} className="whole" label=${tr("Limits")} heads=${[[tr("Limit")], [tr("Value"), "n"], [tr("Default"), "n wide"], ["", "act"]]}
       rows=${told.limits.filter((one) => `${one.name} ${one.meaning}`.toLowerCase().includes(typed.toLowerCase().replaceAll(" ", "_")) || one.meaning.toLowerCase().includes(typed.toLowerCase())).map((one) => html`<tr key=${one.name}>
-        <td>${one.name.replaceAll("_", " ")}</td><td class="n"><b class=${shown(one.value) !== shown(one.default) ? "changed" : ""}>${shown(one.value)}</b> <span class="muted roomy">${one.unit.split(",")[0]}</span></td>
-        <td class="n wide muted">${shown(one.default)}</td><td class="roomy muted meaning" title=${one.meaning}>${one.meaning}</td>
+        <td>${one.name.replaceAll("_", " ")}<small class="below muted">${one.meaning}</small></td><td class="n"><b class=${shown(one.value) !== shown(one.default) ? "changed" : ""}>${shown(one.value)}</b> <span class="muted roomy">${one.unit.split(",")[0]}</span></td>
+        <td class="n wide muted">${shown(one.default)}</td>
         <td class="act"><button type="button" class="small" disabled=${!may("trade")} aria-label="${tr("Change")} ${one.name}" onClick=${() => setChanging(one)}>${tr("Change")}</button></td></tr>`)} />
       ${changing && html`<${ChangeLimit} limit=${changing} version=${told.version} onClose=${() => setChanging(null)} onDone=${of.again} />`}`}<//>
   <//>`;

@@ -2,7 +2,7 @@
 
 import { html } from "../../vendor/preact-htm.js";
 import { dayClock, duration, money, pair, percent, price, quantity, signed, tone } from "../format.js";
-import { Answer, Card, Chip, Empty, Facts, Table, link, useApi } from "../parts.js";
+import { Answer, Card, Chip, Command, Empty, Facts, Table, api, link, useApi } from "../parts.js";
 import { useTopics } from "../store.js";
 import { useWords } from "../words.js";
 
@@ -10,7 +10,7 @@ export const words = {
   "Running": "Körs", "Regimes": "Marknadslägen", "Watchlist": "Bevakning", "Books": "Böcker", "Holds": "Håller", "Average price": "Snittpris", "Realized": "Realiserat", "Unrealized": "Orealiserat", "Exits": "Avslut", "Nothing was traded yet": "Inget har handlats ännu", "To choose from": "Att välja bland", "Off": "Av", "On": "På", "yours": "din egen", "shipped": "medföljer",
   "range": "sidled", "trend up": "upptrend", "trend down": "nedtrend", "high volatility": "hög volatilitet", "crash": "krasch", "unknown": "okänt",
   "Regime": "Läge", "Since": "Sedan", "Why": "Varför", "Bars": "Staplar", "Spread": "Spread", "Imbalance": "Obalans", "Flow": "Flöde", "Signal": "Signal", "Kind": "Sort", "Scores": "Omdömen", "Market": "Marknad",
-  "No strategy is on": "Ingen strategi är på", "Name one in config/strategies.json": "Namnge en i config/strategies.json", "takes no parameters": "har inga parametrar", "Meaning": "Betydelse", "Range": "Intervall", "Default": "Förval", "Parameter": "Parameter",
+  "Switch off": "Stäng av", "Switch on": "Sätt på", "It goes on speaking and enters nothing; its exits and stops go on.": "Den fortsätter tala men går inte in; dess utgångar och stopp fortsätter.", "It may enter again.": "Den får gå in igen.", "No strategy is on": "Ingen strategi är på", "Name one in config/strategies.json": "Namnge en i config/strategies.json", "takes no parameters": "har inga parametrar", "Meaning": "Betydelse", "Range": "Intervall", "Default": "Förval", "Parameter": "Parameter",
   "No market is watched yet": "Ingen marknad bevakas ännu", "A strategy of your own: genesis strategies new NAME": "En egen strategi: genesis strategies new NAMN", "Work by the clock": "Arbete efter klockan", "Next": "Nästa", "Took": "Tog", "Skipped": "Överhoppade", "Runs": "Körningar", "Nothing is scheduled": "Inget är schemalagt",
 };
 
@@ -64,14 +64,27 @@ function Regimes() {
   <//>`;
 }
 
+const LOCKS = "/api/v2/risk/unified/locks";
+
+// Off is a lock of risk on this strategy alone: it outlives a restart, and what the strategy holds is still looked after.
+function Switch({ one, locks }) {
+  const tr = useWords();
+  const lock = locks.find((each) => each.strategy === one.strategy && !each.symbol && !each.until_ms);
+  return html`<${Chip} tone=${one.fault ? "bad" : lock ? "warn" : "good"} title=${lock ? lock.reason : ""}>${tr(one.fault || lock ? "Off" : "On")}<//> ${lock
+    ? html`<${Command} small label=${tr("Switch on")} title="${tr("Switch on")} ${one.strategy}" text=${tr("It may enter again.")} run=${() => api("DELETE", `${LOCKS}/${encodeURIComponent(lock.lock_id)}`)} />`
+    : html`<${Command} small label=${tr("Switch off")} title="${tr("Switch off")} ${one.strategy}" text=${tr("It goes on speaking and enters nothing; its exits and stops go on.")} run=${() => api("POST", LOCKS, { strategy: one.strategy, reason: "switched off on the page" })} />`}`;
+}
+
 function Running({ of }) {
   const tr = useWords();
+  const { risk } = useTopics("risk");
+  const locks = (risk && risk.locks) || [];
   return html`<${Card} id="running" className="span-12" title=${tr("Running")} count=${of.data && of.data.running.length}>
-    <${Answer} of=${of} rows=${3} empty=${(told) => !told.running.length} title=${tr("No strategy is on")} text=${tr("Name one in config/strategies.json")}>${(told) => html`<${Table} label=${tr("Running")} heads=${[[tr("Strategy")], [tr("Kind")], [tr("Market")], ["", ""], [tr("Scores"), "n wide"]]} rows=${told.running.map((one) => html`<tr key=${one.strategy}>
+    <${Answer} of=${of} rows=${3} empty=${(told) => !told.running.length} title=${tr("No strategy is on")} text=${tr("Name one in config/strategies.json")}>${(told) => html`<${Table} label=${tr("Running")} heads=${[[tr("Strategy")], [tr("Kind")], [tr("Market")], ["", "act"], [tr("Scores"), "n wide"]]} rows=${told.running.map((one) => html`<tr key=${one.strategy}>
       <td><b>${one.strategy}</b>${one.fault && html`<p class="why down" role="alert">${one.fault}</p>`}</td>
       <td>${one.kind} <span class="muted">${one.own ? tr("yours") : ""}</span><p class="why">${Object.entries(one.parameters).map(([name, value]) => `${name} ${Number(value.toPrecision(4))}`).join(" · ")}</p></td>
       <td>${pair(one.symbol)} <span class="muted">${one.timeframe}</span></td>
-      <td>${one.fault ? html`<${Chip} tone="bad">${tr("Off")}<//>` : html`<${Chip} tone="good">${tr("On")}<//>`}</td><td class="n wide">${one.scores}</td>
+      <td class="act"><${Switch} one=${one} locks=${locks} /></td><td class="n wide">${one.scores}</td>
     </tr>`)} />`}<//>
   <//>`;
 }
