@@ -164,6 +164,7 @@ async def test_either_half_of_a_stop_with_its_target_is_moved(
         return
     assert told.status_code == answer
     (wish,) = web.told.messages
+    assert isinstance(wish, UpdateIntent)
     asked = {"price": wish.price, "stop_price": wish.stop_price}
     assert {name: str(value) for name, value in asked.items() if value is not None} == change
 
