@@ -5,7 +5,7 @@ has closed since. Nobody waits for it and nothing is decided by what it publishe
 keeps its own, in its own state), so it keeps nothing: after a crash it warms up on the published candles again.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 import attrs
@@ -16,7 +16,7 @@ from genesis.core.latest import Latest
 from genesis.domain.regime import RegimeWatch
 from protocols.health import Notice
 from protocols.market import Candle, CandleSeries, MarketView
-from protocols.regime import RegimeChanged, RegimeName, RegimeView
+from protocols.regime import RegimeChanged, RegimeName, RegimeSpell, RegimeView
 
 LOOK_S: Final = 0.25
 WARM_UP: Final = 1_500
@@ -29,6 +29,8 @@ AT_ONCE: Final = 250
 class RegimeActor:
     market: Latest[MarketView]
     regimes: Latest[tuple[RegimeView, ...]]
+    spells: Latest[Mapping[str, tuple[RegimeSpell, ...]]] = attrs.field(factory=lambda: Latest({}))
+    """By `symbol:timeframe`: the stretches of each market, oldest first."""
     ui: Channel[Any] | None = None
     _watches: dict[str, RegimeWatch] = attrs.field(factory=dict, init=False)
     _changes: list[RegimeChanged] = attrs.field(factory=list, init=False)
@@ -81,6 +83,7 @@ class RegimeActor:
                 self._changes.append(RegimeChanged(before=before.regime, now=watch.view()))
         if moved:
             self.regimes.set(tuple(watch.view() for _, watch in sorted(self._watches.items())))
+            self.spells.set({key: watch.spells() for key, watch in sorted(self._watches.items())})
         return room <= 0
 
 

@@ -445,7 +445,8 @@ class Engine:
         )
 
     def _regime(self) -> Actor:
-        return RegimeActor(market=self.cells.market, regimes=self.cells.regimes, ui=self.channels.ui)
+        cells = self.cells
+        return RegimeActor(market=cells.market, regimes=cells.regimes, spells=cells.regime_spells, ui=self.channels.ui)
 
     def _strategies(self) -> Actor:
         assert self._user_strategies is not None
@@ -574,6 +575,7 @@ class Engine:
             fills=lambda: cells.orders.value.fills,
             signals=recent.signals,
             regimes=lambda: cells.regimes.value,
+            regime_spells=lambda: cells.regime_spells.value,
             schedule=lambda: cells.schedule.value,
             strategies=lambda: cells.strategies.value,
             verdicts=lambda: cells.verdicts.value,

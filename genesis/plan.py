@@ -4,7 +4,7 @@ Nothing runs here. `Plan` is made once per process by the engine; channels and c
 The edges are written down so that a circle of waiting senders is found at the start and not at three in the morning.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import attrs
@@ -33,7 +33,7 @@ from protocols.orders import (
     OrderWish,
     VenueCommand,
 )
-from protocols.regime import RegimeView
+from protocols.regime import RegimeSpell, RegimeView
 from protocols.risk import AccountState, MarketCondition, RiskCommand, RiskStatus, SetTradingState, Verdict
 from protocols.schedule import ScheduleView
 from protocols.settings import Settings
@@ -164,6 +164,7 @@ class Cells:
     """Pairs whose trades some strategy wants to hear of."""
     strategies: Latest[tuple[StrategyView, ...]] = attrs.field(factory=lambda: Latest(()))
     regimes: Latest[tuple[RegimeView, ...]] = attrs.field(factory=lambda: Latest(()))
+    regime_spells: Latest[Mapping[str, tuple[RegimeSpell, ...]]] = attrs.field(factory=lambda: Latest({}))
     risk: Latest[RiskStatus | None] = attrs.field(factory=lambda: Latest(None))
     halt_wanted: Latest[SetTradingState | None] = attrs.field(factory=lambda: Latest(None))
     """The newest of `halts` that risk has not taken: meanwhile the order actor keeps to it."""

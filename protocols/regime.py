@@ -36,6 +36,23 @@ class RegimeView(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     reason: str
 
 
+class RegimeSpell(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """A stretch of one regime: `since_ms` opens its first candle, `until_ms` its last one, `bars` counts them.
+
+    `move` is from the close before it to its last close, in parts of the first (0.02 is 2 %); `running` is true for the
+    one that is not over.
+    """
+
+    symbol: Symbol
+    timeframe: str
+    regime: RegimeName
+    since_ms: int
+    until_ms: int
+    bars: int
+    move: float
+    running: bool
+
+
 class RegimeChanged(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """A market's regime became another one at a closed candle."""
 

@@ -10,8 +10,19 @@ from typing import Any
 import msgspec
 
 
+class MemberSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """One voice of an ensemble: a kind with its parameters, and how much it counts beside the others."""
+
+    kind: str
+    weight: float = 1.0
+    parameters: dict[str, float] = {}
+
+
 class StrategySettings(msgspec.Struct, frozen=True, kw_only=True):
-    """One running strategy: its name for books and reports, its kind, what it trades, and its parameters."""
+    """One running strategy: its name for books and reports, its kind, what it trades, and its parameters.
+
+    `members` are of an ensemble only.
+    """
 
     name: str
     kind: str = "ema_cross"
@@ -19,6 +30,7 @@ class StrategySettings(msgspec.Struct, frozen=True, kw_only=True):
     timeframe: str = "5m"
     enabled: bool = True
     parameters: dict[str, float] = {}
+    members: tuple[MemberSettings, ...] = ()
 
 
 class RiskSettings(msgspec.Struct, frozen=True, kw_only=True):

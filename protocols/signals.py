@@ -4,6 +4,7 @@ from enum import StrEnum
 
 import msgspec
 
+from protocols.settings import MemberSettings
 from protocols.units import Symbol
 
 
@@ -58,3 +59,4 @@ class StrategyView(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     last_open_ms: int
     fault: str
     own: bool
+    members: tuple[MemberSettings, ...] = ()

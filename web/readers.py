@@ -16,7 +16,7 @@ from protocols.health import ActorView, ConnectionView, DeadLetterView, HealthFi
 from protocols.jobs import JobView
 from protocols.market import BookLevels, BookTop, Candle, Freshness, Ticker, TradePrint
 from protocols.orders import Fill, OrderView
-from protocols.regime import RegimeView
+from protocols.regime import RegimeSpell, RegimeView
 from protocols.risk import AccountState, RiskStatus, Verdict
 from protocols.schedule import ScheduleView
 from protocols.settings import Settings
@@ -54,6 +54,10 @@ def _no_candles(symbol: str, timeframe: str) -> tuple[Candle, ...]:
     return ()
 
 
+def _no_spells() -> dict[str, tuple[RegimeSpell, ...]]:
+    return {}
+
+
 def _no_prints(symbol: str) -> tuple[TradePrint, ...]:
     return ()
 
@@ -80,6 +84,7 @@ class Readers:
     fills: Callable[[], Sequence[Fill]] = _nothing
     signals: Callable[[], Sequence[SignalScore]] = _nothing
     schedule: Callable[[], Sequence[ScheduleView]] = _nothing
+    regime_spells: Callable[[], Mapping[str, tuple[RegimeSpell, ...]]] = _no_spells
     regimes: Callable[[], Sequence[RegimeView]] = _nothing
     strategies: Callable[[], Sequence[StrategyView]] = _nothing
     verdicts: Callable[[], Sequence[Verdict]] = _nothing

@@ -5,7 +5,7 @@ from typing import Annotated
 import msgspec
 
 from genesis.domain.strategy_books import StrategyBookView
-from protocols.regime import RegimeView
+from protocols.regime import RegimeSpell, RegimeView
 from protocols.signals import Recommendation, SignalScore, StrategyView
 from web.bodies import Limit, NameText, Offset, Strict, SymbolText
 from web.risk_bodies import Moment
@@ -21,6 +21,29 @@ class Regimes(msgspec.Struct, frozen=True, kw_only=True):
     """Every market's regime after its newest closed candle, by symbol and time frame."""
 
     regimes: tuple[RegimeView, ...]
+
+
+class RegimeHistoryQuery(Strict, frozen=True, kw_only=True):
+    """Stretches that overlap with `from_ms` to `to_ms` (venue milliseconds), newest first."""
+
+    symbol: SymbolText | None = None
+    timeframe: TimeframeText | None = None
+    from_ms: Moment | None = None
+    to_ms: Moment | None = None
+    limit: Limit = 100
+    offset: Offset = 0
+
+    def __post_init__(self) -> None:
+        if self.from_ms is not None and self.to_ms is not None and self.from_ms > self.to_ms:
+            raise ValueError(f"from_ms must be at most to_ms ({self.to_ms}), was {self.from_ms}")
+
+
+class RegimeHistory(msgspec.Struct, frozen=True, kw_only=True):
+    """`total` matched; `known_since_ms` is where the kept candles begin: nothing older is known, null without any."""
+
+    total: int
+    known_since_ms: int | None
+    spells: tuple[RegimeSpell, ...]
 
 
 class WatchlistQuery(Strict, frozen=True, kw_only=True):

@@ -21,6 +21,8 @@ from web.signal_models import (
     KindParameter,
     KindView,
     LatestSignals,
+    RegimeHistory,
+    RegimeHistoryQuery,
     RegimeQuery,
     Regimes,
     SignalHistory,
@@ -51,6 +53,29 @@ async def regime_of_symbol(api: Api, call: Call) -> Regimes:
     if not found and symbol not in api.readers.status().symbols:
         raise ApiError(404, f"no regime of {symbol[:40]} is known", code="unknown_symbol")
     return Regimes(regimes=found)
+
+
+async def regime_history(api: Api, call: Call) -> RegimeHistory:
+    query: RegimeHistoryQuery = call.query
+    every = [
+        spell
+        for spells in api.readers.regime_spells().values()
+        for spell in spells
+        if query.symbol in (None, spell.symbol) and query.timeframe in (None, spell.timeframe)
+    ]
+    from_ms, to_ms = query.from_ms, query.to_ms
+    found = [
+        spell
+        for spell in every
+        if (from_ms is None or spell.until_ms + TIMEFRAME_MS[spell.timeframe] > from_ms)
+        and (to_ms is None or spell.since_ms <= to_ms)
+    ]
+    found.sort(key=lambda spell: (-spell.since_ms, spell.symbol, spell.timeframe))
+    return RegimeHistory(
+        total=len(found),
+        known_since_ms=min((spell.since_ms for spell in every), default=None),
+        spells=tuple(found[query.offset : query.offset + query.limit]),
+    )
 
 
 def _regimes(api: Api, timeframe: str | None) -> Iterable[RegimeView]:
@@ -172,6 +197,16 @@ SIGNALS: Final = (
         query=RegimeQuery,
         tag="decisions",
         summary="What kind of market every symbol is in, on every time frame: range, trend, wild or crash, and why.",
+    ),
+    Route(
+        method="GET",
+        path=f"{V2}/regime/history",
+        scope=Scope.READ,
+        handler=regime_history,
+        answer=RegimeHistory,
+        query=RegimeHistoryQuery,
+        tag="decisions",
+        summary="The stretches of every regime, newest first: from when to when, how many candles, what the price did.",
     ),
     Route(
         method="GET",

@@ -18,7 +18,7 @@ import msgspec
 
 from genesis.domain.windows import WindowFault, parse_windows
 from protocols.news import NewsKind
-from protocols.settings import Settings, StrategySettings
+from protocols.settings import MemberSettings, Settings, StrategySettings
 from protocols.units import TIMEFRAME_MS
 
 
@@ -32,6 +32,7 @@ class Kind(StrEnum):
     FLAG = "true or false"
     TEXTS = "a list of texts"
     NUMBERS = "named numbers"
+    MEMBERS = "a list of objects with kind, weight and parameters"
 
 
 class Applies(StrEnum):
@@ -425,6 +426,7 @@ _STRATEGY_ROWS: Final[Mapping[str, Mapping[str, Any]]] = {
     "timeframe": _row("", "Time frame whose closed candles it decides on", check=_time_frame),
     "enabled": _row("", "Whether it may open positions", scope=_TRADE),
     "parameters": _row("", "Its parameters, by name"),
+    "members": _row("", "Of an ensemble: the kinds that vote, with their weights and parameters"),
 }
 
 SECRETS: Final = (
@@ -448,6 +450,7 @@ _KINDS: Final[Mapping[Any, Kind]] = {
     bool: Kind.FLAG,
     tuple[str, ...]: Kind.TEXTS,
     dict[str, float]: Kind.NUMBERS,
+    tuple[MemberSettings, ...]: Kind.MEMBERS,
 }
 
 

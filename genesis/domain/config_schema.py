@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from genesis.domain.config_keys import KEYS, SECTIONS, STRATEGIES, STRATEGY_KEYS, Key, Kind
 from genesis.domain.settings_build import LARGEST_WHOLE, MAX_STRATEGIES, plain
+from genesis.domain.strategies.ensemble import MOST_MEMBERS
 
 SCHEMA_VERSION: Final = 1
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
@@ -66,6 +67,20 @@ _TYPES: Final[dict[Kind, dict[str, Any]]] = {
     Kind.FLAG: {"type": "boolean"},
     Kind.TEXTS: {"type": "array", "items": {"type": "string"}},
     Kind.NUMBERS: {"type": "object", "additionalProperties": {"type": "number"}},
+    Kind.MEMBERS: {
+        "type": "array",
+        "maxItems": MOST_MEMBERS,
+        "items": {
+            "type": "object",
+            "additionalProperties": False,
+            "required": ["kind"],
+            "properties": {
+                "kind": {"type": "string"},
+                "weight": {"type": "number", "exclusiveMinimum": 0, "maximum": 1000},
+                "parameters": {"type": "object", "additionalProperties": {"type": "number"}},
+            },
+        },
+    },
 }
 
 

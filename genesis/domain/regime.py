@@ -13,15 +13,18 @@ bars in a row; a crash is told at once, because waiting for it to be confirmed i
 """
 
 import math
+from collections import deque
 from collections.abc import Sequence
 from typing import Final
+
+import attrs
 
 from genesis.domain.indicators.averages import State
 from genesis.domain.indicators.extremes import extremes_push, extremes_start, window_high
 from genesis.domain.indicators.ranges import ADX_SIZE, ATR_SIZE, adx_start, adx_step, atr_start, atr_step
 from genesis.domain.indicators.volatility import realised_volatility_start, realised_volatility_step
 from protocols.market import Candle
-from protocols.regime import RegimeName, RegimeView
+from protocols.regime import RegimeName, RegimeSpell, RegimeView
 from protocols.units import Symbol
 
 UNKNOWN, RANGE, TREND_UP, TREND_DOWN, HIGH_VOLATILITY, CRASH = 0.0, 1.0, 2.0, 3.0, 4.0, 5.0
@@ -161,6 +164,21 @@ def describe(name: RegimeName, drift: float, adx: float, volatility: float, fall
             return f"went nowhere: {drift:+.1f} deviations, ADX {adx:.0f}, ranges {volatility:.1f} times the usual"
 
 
+SPELLS: Final = 1_000
+"""Stretches of one market that are kept: months of minutes, years of hours."""
+
+
+@attrs.define
+class _Spell:
+    code: float
+    since_ms: int
+    base: float
+    until_ms: int = 0
+    last: float = 0.0
+    bars: int = 0
+    told: RegimeSpell | None = None
+
+
 class RegimeWatch:
     """The regime of one market, candle by candle. Candles seen before move nothing."""
 
@@ -170,6 +188,8 @@ class RegimeWatch:
         self.since_ms = 0
         self._state = regime_start(window)
         self._last: tuple[float, float, float, float, float] = (UNKNOWN, math.nan, math.nan, math.nan, math.nan)
+        self._spells: deque[_Spell] = deque(maxlen=SPELLS)
+        self._close = math.nan
 
     def hear(self, candles: Sequence[Candle], first: int = 0) -> bool:
         """Take closed candles from place `first` on, oldest first; true when the regime changed."""
@@ -182,7 +202,33 @@ class RegimeWatch:
             self.last_open_ms = candle.open_ms
             if self._last[0] != code:
                 self.since_ms = candle.open_ms
+            if not self._spells or self._last[0] != code:
+                base = candle.open if math.isnan(self._close) else self._close
+                self._spells.append(_Spell(self._last[0], candle.open_ms, base))
+            spell = self._spells[-1]
+            spell.until_ms, spell.last, self._close = candle.open_ms, candle.close, candle.close
+            spell.bars += 1
+            spell.told = None
         return self._last[0] != before
+
+    def spells(self) -> tuple[RegimeSpell, ...]:
+        """The newest stretches, oldest first; those that are over are made once."""
+        newest = len(self._spells) - 1
+        return tuple(self._spell(each, place == newest) for place, each in enumerate(self._spells))
+
+    def _spell(self, spell: "_Spell", running: bool) -> RegimeSpell:
+        if spell.told is None or spell.told.running != running:
+            spell.told = RegimeSpell(
+                symbol=self.symbol,
+                timeframe=self.timeframe,
+                regime=NAMES[int(spell.code)],
+                since_ms=spell.since_ms,
+                until_ms=spell.until_ms,
+                bars=spell.bars,
+                move=spell.last / spell.base - 1.0 if spell.base else 0.0,
+                running=running,
+            )
+        return spell.told
 
     def view(self) -> RegimeView:
         code, drift, adx, volatility, fall = (0.0 if math.isnan(number) else number for number in self._last)

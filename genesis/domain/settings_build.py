@@ -26,8 +26,9 @@ from genesis.domain.config_keys import (
     nearest,
 )
 from genesis.domain.strategies import STRATEGY_KINDS
+from genesis.domain.strategies.ensemble import check_members
 from genesis.domain.strategy import StrategyKind
-from protocols.settings import Settings, StrategySettings
+from protocols.settings import MemberSettings, Settings, StrategySettings
 
 DEFAULTS: Final = "defaults"
 PREFIX: Final = "GENESIS_"
@@ -375,6 +376,25 @@ def _numbers(raw: object, textual: bool) -> Any:
     return _WRONG if any(each is _WRONG for each in numbers.values()) else numbers
 
 
+def _members(raw: object, textual: bool) -> Any:
+    """A list of objects with `kind`, and perhaps `weight` and `parameters`; nothing else in them."""
+    if not isinstance(raw, list | tuple):
+        return _WRONG
+    members = []
+    for each in raw:
+        if isinstance(each, MemberSettings):
+            members.append(each)
+            continue
+        if not isinstance(each, Mapping) or "kind" not in each or each.keys() - {"kind", "weight", "parameters"}:
+            return _WRONG
+        kind = _text(each["kind"], False)
+        weight, parameters = _number(each.get("weight", 1.0), False), _numbers(each.get("parameters", {}), False)
+        if _WRONG in (kind, weight) or parameters is _WRONG:
+            return _WRONG
+        members.append(MemberSettings(kind=kind, weight=weight, parameters=parameters))
+    return tuple(members)
+
+
 _READERS: Final[Mapping[Kind, Callable[[object, bool], Any]]] = {
     Kind.TEXT: _text,
     Kind.WHOLE: _whole,
@@ -383,6 +403,7 @@ _READERS: Final[Mapping[Kind, Callable[[object, bool], Any]]] = {
     Kind.FLAG: _flag,
     Kind.TEXTS: _texts,
     Kind.NUMBERS: _numbers,
+    Kind.MEMBERS: _members,
 }
 
 
@@ -515,4 +536,9 @@ def _strategy_faults(
             kind.start(kind.resolve(strategy.parameters))
         except ValueError as error:
             found.append((f"{at}.parameters", f"free of contradictions ({error})", dict(strategy.parameters), ""))
+    try:
+        check_members(strategy, kinds)
+    except ValueError as error:
+        members = [member.kind for member in strategy.members]
+        found.append((f"{at}.members", f"right ({error})", members, ""))
     return found

@@ -6,12 +6,14 @@ moment of the market, the same live and in a backtest.
 """
 
 import math
+import operator
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import attrs
 import msgspec
 
 from genesis.domain.strategies import STRATEGY_KINDS
+from genesis.domain.strategies.ensemble import kind_for, kinds_of
 from genesis.domain.strategy import Opinion, StrategyFault, StrategyKind
 from protocols.journal import CellWrite
 from protocols.market import Candle, CandleClosed, Tick
@@ -64,6 +66,8 @@ class Running:
     kind: StrategyKind
     parameters: dict[str, float]
     state: list[float]
+    made_of: tuple[StrategyKind | None, ...] = ()
+    """The kinds on the shelf that it was made of."""
     last_open_ms: int = NOTHING_SEEN
     changed: bool = True
     fault: str = ""
@@ -154,6 +158,10 @@ class Running:
             self.fault = str(fault)
             return None
 
+    def is_made_of(self, kinds: Sequence[StrategyKind | None]) -> bool:
+        """Whether the shelf still has what it was made of; a file that was read again is another kind."""
+        return len(kinds) == len(self.made_of) and all(map(operator.is_, kinds, self.made_of))
+
     def matches(self, checkpoint: StrategyCheckpoint) -> bool:
         return (
             checkpoint.kind == self.kind.name
@@ -187,7 +195,7 @@ class SignalMachine:
             if wanted.name in running:
                 raise ValueError(f"strategy names must be unique, was {wanted.name} twice")
             kept = self.running.get(wanted.name)
-            if kept is not None and kept.settings == wanted and kept.kind is self._kinds.get(wanted.kind):
+            if kept is not None and kept.settings == wanted and kept.is_made_of(kinds_of(wanted, self._kinds)):
                 running[wanted.name] = kept
                 continue
             fresh = self._start(wanted)
@@ -304,6 +312,7 @@ class SignalMachine:
                 last_open_ms=max(running.last_open_ms, 0),
                 fault=running.fault,
                 own=running.kind.foreign or bool(running.kind.fault),
+                members=running.settings.members,
             )
             for name, running in self.running.items()
         )
@@ -346,12 +355,15 @@ class SignalMachine:
         return seen
 
     def _start(self, wanted: StrategySettings) -> Running:
-        kind = self._kinds.get(wanted.kind)
-        if kind is None:
-            raise ValueError(f"strategy kind must be one of {', '.join(sorted(self._kinds))}, was {wanted.kind}")
+        kind = kind_for(wanted, self._kinds)
         parameters = kind.resolve(wanted.parameters)
         return Running(
-            settings=wanted, kind=kind, parameters=parameters, state=kind.start(parameters), fault=kind.fault
+            settings=wanted,
+            kind=kind,
+            parameters=parameters,
+            state=kind.start(parameters),
+            made_of=kinds_of(wanted, self._kinds),
+            fault=kind.fault,
         )
 
 

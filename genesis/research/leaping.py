@@ -32,6 +32,7 @@ from genesis.domain.replay import BOUNDARY_MS, MINUTE_MS, TICK_MS, CandleRow, ti
 from genesis.domain.risk_state import TRADED_WALLETS, RiskState, spot_symbol
 from genesis.domain.signal_machine import Running, score_of
 from genesis.domain.strategies import STRATEGY_KINDS
+from genesis.domain.strategies.ensemble import kinds_of
 from genesis.domain.strategy import HOLD, RECOMMENDATIONS, Opinion
 from genesis.domain.strategy_arrays import CandleArrays, Floats, Said, say
 from genesis.domain.trading_day import trading_day
@@ -57,8 +58,8 @@ def can_leap(settings: Settings) -> bool:
     """Whether candles close at the boundary right after their end, and are news then: with any settings in their usual
     ranges. Otherwise only the full walk knows when they do. So it is with strategies that hear of trades or fills:
     what they say cannot be worked out before the orders are."""
-    wanted = (STRATEGY_KINDS.get(each.kind) for each in settings.strategies if each.enabled)
-    if any(kind is not None and kind.hears_trades for kind in wanted):
+    wanted = (kinds_of(each, STRATEGY_KINDS) for each in settings.strategies if each.enabled)
+    if any(kind is not None and kind.hears_trades for kinds in wanted for kind in kinds):
         return False
     return settings.market.candle_close_grace_ms <= BOUNDARY_MS <= int(settings.risk.signal_max_age_s * 1000)
 

@@ -22,6 +22,7 @@ from genesis.domain.candles import correlation_id
 from genesis.domain.replay import Step, StepKind, tick_prices
 from genesis.domain.signal_machine import SignalMachine
 from genesis.domain.strategies import STRATEGY_KINDS
+from genesis.domain.strategies.ensemble import kind_for
 from genesis.domain.strategy import HOLD, RECOMMENDATIONS, StrategyKind
 from genesis.domain.strategy_arrays import CandleArrays, Floats, say
 from genesis.domain.ticks import replayed_tick
@@ -135,9 +136,7 @@ def check_strategy(
     count: int = CUTS,
 ) -> LookAhead | None:
     """The first look ahead of a strategy, or None. Raises ValueError on one that cannot be started."""
-    kind = kinds.get(strategy.kind)
-    if kind is None:
-        raise ValueError(f"strategy kind must be one of {', '.join(sorted(kinds))}, was {strategy.kind}")
+    kind = kind_for(strategy, kinds)
     kind.start(kind.resolve(strategy.parameters))
     settings = Settings(strategies=(_switched_on(strategy),))
 
@@ -179,6 +178,7 @@ def _switched_on(strategy: StrategySettings) -> StrategySettings:
         symbol=strategy.symbol,
         timeframe=strategy.timeframe,
         parameters=strategy.parameters,
+        members=strategy.members,
     )
 
 

@@ -21,6 +21,7 @@ from genesis.domain.measures import trade_row
 from genesis.domain.recording import RecordingError
 from genesis.domain.replay import MINUTE_MS, CandleRow
 from genesis.domain.strategies import STRATEGY_KINDS
+from genesis.domain.strategies.ensemble import kind_for
 from genesis.domain.strategy_arrays import CandleArrays
 from genesis.edge.kept_file import KeptFile
 from genesis.research.backtest import BacktestResult, run_backtest
@@ -121,9 +122,7 @@ def check_strategies(settings: Settings) -> None:
     if not any(strategy.enabled for strategy in settings.strategies):
         raise ValueError("strategies must hold at least one that is enabled, held none")
     for strategy in settings.strategies:
-        kind = STRATEGY_KINDS.get(strategy.kind)
-        if kind is None:
-            raise ValueError(f"strategy must be one of {', '.join(sorted(STRATEGY_KINDS))}, was {strategy.kind}")
+        kind = kind_for(strategy, STRATEGY_KINDS)
         kind.start(kind.resolve(strategy.parameters))
 
 

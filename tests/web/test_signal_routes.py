@@ -5,7 +5,7 @@ import msgspec
 
 from genesis.domain.signal_search import SignalSearch, SignalsFound
 from protocols.market import BookTop, TradePrint
-from protocols.regime import RegimeName, RegimeView
+from protocols.regime import RegimeName, RegimeSpell, RegimeView
 from protocols.settings import Settings
 from protocols.signals import Recommendation, StrategyView
 from protocols.units import Symbol
@@ -31,6 +31,23 @@ def a_regime(symbol: Symbol = BTC, timeframe: str = "1m", regime: RegimeName = R
     )
 
 
+def a_spell(number: int, regime: RegimeName, *, symbol: Symbol = BTC, bars: int = 10) -> RegimeSpell:
+    since_ms = NOW_MS + number * 600_000
+    return RegimeSpell(
+        symbol=symbol,
+        timeframe="1m",
+        regime=regime,
+        since_ms=since_ms,
+        until_ms=since_ms + (bars - 1) * 60_000,
+        bars=bars,
+        move=0.02,
+        running=number == 2,
+    )
+
+
+SPELLS = (a_spell(0, RegimeName.RANGE), a_spell(1, RegimeName.CRASH), a_spell(2, RegimeName.TREND_UP))
+
+
 @attrs.define
 class Desk(Told):
     asked: list[SignalSearch] = attrs.field(factory=list)
@@ -48,6 +65,7 @@ def a_desk() -> tuple[Web, Desk]:
     top = BookTop(symbol=BTC, bid=6899.0, bid_size=3.0, ask=6901.0, ask_size=1.0, venue_ms=NOW_MS, received_ns=1)
     readers = some_readers(
         regimes=lambda: (a_regime(), a_regime(timeframe="5m", regime=RegimeName.TREND_UP), a_regime(ETH)),
+        regime_spells=lambda: {"tBTCUSD:1m": SPELLS, "tETHUSD:1m": (a_spell(0, RegimeName.RANGE, symbol=ETH),)},
         tops=lambda: {BTC: top},
         settings=lambda: Settings(),
         prints=lambda symbol: (
@@ -147,3 +165,30 @@ async def test_strategies_that_run_and_kinds_to_choose_from() -> None:
 
 def test_a_view_of_a_regime_is_plain_json() -> None:
     assert msgspec.json.decode(msgspec.json.encode(a_regime()))["regime"] == "range"
+
+
+async def test_the_history_of_regimes_is_told_newest_first_by_pages_and_times() -> None:
+    web, _ = a_desk()
+
+    async def asked(query: str) -> dict[str, object]:
+        async with web.client(Scope.READ) as client:
+            answer = await client.get(f"/api/v2/regime/history{query}")
+        assert answer.status_code == 200, answer.text
+        found: dict[str, object] = msgspec.json.decode(answer.content)
+        return found
+
+    def names(found: dict[str, object]) -> list[object]:
+        return [spell["regime"] for spell in found["spells"]]  # type: ignore[attr-defined]
+
+    whole = await asked("?symbol=tBTCUSD&timeframe=1m")
+    assert (whole["total"], whole["known_since_ms"]) == (3, NOW_MS)
+    assert names(whole) == ["trend_up", "crash", "range"]
+    assert whole["spells"][0] == msgspec.to_builtins(SPELLS[2])  # type: ignore[index]
+    assert names(await asked("?symbol=tBTCUSD&limit=1&offset=1")) == ["crash"]
+    assert (await asked(""))["total"] == 4
+    # What only overlaps with the times that are asked for belongs to them.
+    within = f"?symbol=tBTCUSD&from_ms={SPELLS[1].since_ms - 1}&to_ms={SPELLS[1].since_ms + 1}"
+    assert names(await asked(within)) == ["crash", "range"]
+    assert await asked("?symbol=tXYZUSD") == {"total": 0, "known_since_ms": None, "spells": []}
+    async with web.client(Scope.READ) as client:
+        assert (await client.get("/api/v2/regime/history?from_ms=2&to_ms=1")).status_code == 422

@@ -4,11 +4,12 @@ from collections.abc import Iterator, Mapping
 
 from genesis.domain.strategies.donchian_breakout import DONCHIAN_BREAKOUT
 from genesis.domain.strategies.ema_cross import EMA_CROSS
+from genesis.domain.strategies.ensemble import ENSEMBLE
 from genesis.domain.strategies.regime_ensemble import REGIME_ENSEMBLE
 from genesis.domain.strategies.rsi_reversion import RSI_REVERSION
 from genesis.domain.strategy import StrategyKind
 
-SHIPPED: tuple[StrategyKind, ...] = (EMA_CROSS, RSI_REVERSION, DONCHIAN_BREAKOUT, REGIME_ENSEMBLE)
+SHIPPED: tuple[StrategyKind, ...] = (EMA_CROSS, RSI_REVERSION, DONCHIAN_BREAKOUT, REGIME_ENSEMBLE, ENSEMBLE)
 
 
 class StrategyShelf(Mapping[str, StrategyKind]):

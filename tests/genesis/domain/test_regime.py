@@ -3,6 +3,7 @@
 import itertools
 import math
 import random
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -160,3 +161,25 @@ def test_shares_of_regimes_sum_to_one_and_every_code_has_a_name() -> None:
     assert [name.value for name in NAMES] == [name.value for name in RegimeName]
     with pytest.raises(ValueError, match="at least 2 bars, was 1"):
         regime_start(1)
+
+
+def test_stretches_cover_every_candle_once_and_tell_what_the_price_did() -> None:
+    watch = RegimeWatch(Symbol("tBTCUSD"), "1m")
+    candles = recorded_candles()[:1500]
+    changes = 0
+    for candle in candles:
+        changes += watch.hear([candle])
+    spells = watch.spells()
+    assert len(spells) == changes + 1 > 3
+    assert sum(spell.bars for spell in spells) == len(candles)
+    assert [spell.running for spell in spells] == [False] * (len(spells) - 1) + [True]
+    assert all(one.until_ms < other.since_ms and one.regime is not other.regime for one, other in pairwise(spells))
+    whole = 1.0
+    for spell in spells:
+        whole *= 1 + spell.move
+    assert whole == pytest.approx(candles[-1].close / candles[0].open)
+    at_once = RegimeWatch(Symbol("tBTCUSD"), "1m")
+    at_once.hear(candles)
+    assert at_once.spells() == spells
+    assert spells[-1].regime is watch.view().regime
+    assert spells[-1].since_ms == watch.view().since_ms

@@ -7,6 +7,7 @@ import { useTopics } from "../store.js";
 import { useWords } from "../words.js";
 
 export const words = {
+  "Regimes so far": "Lägen hittills", "The last 400 candles of each market, the newest to the right": "De senaste 400 ljusen på varje marknad, det nyaste till höger", "Before": "Dessförinnan",
   "Running": "Körs", "Regimes": "Marknadslägen", "Watchlist": "Bevakning", "Books": "Böcker", "Holds": "Håller", "Average price": "Snittpris", "Realized": "Realiserat", "Unrealized": "Orealiserat", "Exits": "Avslut", "Nothing was traded yet": "Inget har handlats ännu", "To choose from": "Att välja bland", "Off": "Av", "On": "På", "yours": "din egen", "shipped": "medföljer",
   "range": "sidled", "trend up": "upptrend", "trend down": "nedtrend", "high volatility": "hög volatilitet", "crash": "krasch", "unknown": "okänt",
   "Regime": "Läge", "Since": "Sedan", "Why": "Varför", "Bars": "Staplar", "Spread": "Spread", "Imbalance": "Obalans", "Flow": "Flöde", "Signal": "Signal", "Kind": "Sort", "Scores": "Omdömen", "Market": "Marknad",
@@ -51,6 +52,37 @@ function Books({ of }) {
   <//>`;
 }
 
+// The last stretches of a market as one line, each as wide as it lasted; below it the newest of them in words.
+const SHOWN_BARS = 400;
+
+function Stretches({ spells }) {
+  const tr = useWords();
+  let left = SHOWN_BARS;
+  const parts = [];
+  for (const spell of spells) {
+    if (left <= 0) break;
+    const bars = Math.min(left, spell.bars);
+    left -= bars;
+    parts.push({ ...spell, x: left, bars });
+  }
+  return html`<svg class="stretches" viewBox="0 0 ${SHOWN_BARS} 10" preserveAspectRatio="none" role="img" aria-label=${parts.map((each) => `${tr(each.regime.replaceAll("_", " "))} ${each.bars}`).join(", ")}>
+    ${parts.map((each) => html`<rect key=${each.since_ms} class="stretch-${each.regime}" x=${each.x} y="0" width=${each.bars} height="10"><title>${tr(each.regime.replaceAll("_", " "))}: ${dayClock(each.since_ms)}, ${each.bars} ${tr("Bars")}, ${percent(each.move)}</title></rect>`)}
+  </svg>`;
+}
+
+function RegimeHistory() {
+  const tr = useWords();
+  const of = useApi("/api/v2/regime/history?limit=1000", { every: 30 });
+  return html`<${Card} id="regime-history" className="span-12" title=${tr("Regimes so far")}>
+    <p class="why muted">${tr("The last 400 candles of each market, the newest to the right")}</p>
+    <${Answer} of=${of} rows=${4} empty=${(told) => !told.spells.length} title=${tr("No market is watched yet")}>${(told) => {
+      const markets = Map.groupBy ? Map.groupBy(told.spells, (each) => `${each.symbol} ${each.timeframe}`) : told.spells.reduce((found, each) => found.set(`${each.symbol} ${each.timeframe}`, [...(found.get(`${each.symbol} ${each.timeframe}`) || []), each]), new Map());
+      return html`<p class="line">${["range", "trend_up", "trend_down", "high_volatility", "crash"].map((name) => html`<span key=${name} class="stretch-key"><svg viewBox="0 0 10 10" aria-hidden="true"><rect class="stretch-${name}" width="10" height="10" /></svg> ${tr(name.replaceAll("_", " "))}</span>`)}</p>
+      <${Table} label=${tr("Regimes so far")} heads=${[[tr("Symbol")], [tr("Regimes so far")], [tr("Before"), "wide"]]} rows=${[...markets].sort(([one], [other]) => one.localeCompare(other)).map(([name, spells]) => html`<tr key=${name}><td>${pair(spells[0].symbol)} <span class="muted">${spells[0].timeframe}</span></td><td class="stretch-cell"><${Stretches} spells=${spells} /></td><td class="wide muted">${spells.length > 1 ? `${tr(spells[1].regime.replaceAll("_", " "))}: ${spells[1].bars} ${tr("Bars")}, ${percent(spells[1].move)}` : "–"}</td></tr>`)} />`;
+    }}<//>
+  <//>`;
+}
+
 function Regimes() {
   const tr = useWords();
   const { regime } = useTopics("regime");
@@ -82,7 +114,7 @@ function Running({ of }) {
   return html`<${Card} id="running" className="span-12" title=${tr("Running")} count=${of.data && of.data.running.length}>
     <${Answer} of=${of} rows=${3} empty=${(told) => !told.running.length} title=${tr("No strategy is on")} text=${tr("Name one in config/strategies.json")}>${(told) => html`<${Table} label=${tr("Running")} heads=${[[tr("Strategy")], [tr("Kind")], [tr("Market")], ["", "act"], [tr("Scores"), "n wide"]]} rows=${told.running.map((one) => html`<tr key=${one.strategy}>
       <td><b>${one.strategy}</b>${one.fault && html`<p class="why down" role="alert">${one.fault}</p>`}</td>
-      <td>${one.kind} <span class="muted">${one.own ? tr("yours") : ""}</span><p class="why">${Object.entries(one.parameters).map(([name, value]) => `${name} ${Number(value.toPrecision(4))}`).join(" · ")}</p></td>
+      <td>${one.kind} <span class="muted">${one.own ? tr("yours") : ""}</span><p class="why">${Object.entries(one.parameters).map(([name, value]) => `${name} ${Number(value.toPrecision(4))}`).join(" · ")}</p>${one.members.length > 0 && html`<p class="why">${one.members.map((each) => `${Number(each.weight.toPrecision(4))} × ${each.kind}`).join(" + ")}</p>`}</td>
       <td>${pair(one.symbol)} <span class="muted">${one.timeframe}</span></td>
       <td class="act"><${Switch} one=${one} locks=${locks} /></td><td class="n wide">${one.scores}</td>
     </tr>`)} />`}<//>
@@ -110,5 +142,5 @@ function Clockwork() {
 
 export function component() {
   const of = useApi("/api/v2/strategies", { every: 3 });
-  return html`<div class="grid"><${Watchlist} /><${Running} of=${of} /><${Books} of=${of} /><${Regimes} /><${Kinds} of=${of} /><${Clockwork} /></div>`;
+  return html`<div class="grid"><${Watchlist} /><${Running} of=${of} /><${Books} of=${of} /><${Regimes} /><${RegimeHistory} /><${Kinds} of=${of} /><${Clockwork} /></div>`;
 }
