@@ -50,6 +50,7 @@ class HistoryActor:
     market: Channel[MarketEvent] | None = None
     answered: int = 0
     failed: int = 0
+    _asked: trio.Event = attrs.field(factory=trio.Event, init=False)
 
     async def run(self, ctx: Context) -> None:
         orders = ctx.outlet(self.orders)
@@ -66,6 +67,7 @@ class HistoryActor:
                         # Leases only when a place is free; the rest waits where it is counted.
                         pass
                     for envelope in await ctx.inbox.lease(limit=AT_ONCE):
+                        self._asked.set()
                         message = envelope.message
                         if isinstance(message, HistoryRequest):
                             nursery.start_soon(self._serve_orders, ctx, envelope, orders, of_orders, under_way)
@@ -79,9 +81,12 @@ class HistoryActor:
 
     async def _beat(self, ctx: Context, under_way: trio.CapacityLimiter) -> None:
         while True:
+            await self._asked.wait()
+            self._asked = trio.Event()
             await trio.sleep(BEAT_S)
-            if under_way.borrowed_tokens:
+            while under_way.borrowed_tokens:
                 ctx.progress()
+                await trio.sleep(BEAT_S)
 
     async def _serve_orders(
         self,

@@ -1,10 +1,11 @@
 """The protection actor: it looks whether every open position has its stop at the venue, and asks for what is missing.
 
-The order actor places stops; this one looks from outside, many times a second, at positions and orders as two other
-actors publish them. A stop that is missing, of the wrong size or there twice is told to the order actor as a wish and,
+The order actor places stops; this one looks from outside at positions and orders as two other actors publish them, when
+they do, and many times a second while anything is missing. A stop that is missing, of the wrong size or there twice is told to the order actor as a wish and,
 when it lasts, to people. It hears no messages and keeps nothing: after a crash it looks again.
 """
 
+import math
 from decimal import Decimal
 from typing import Any, Final
 
@@ -25,6 +26,7 @@ from protocols.trading import OrdersView, ProtectionStatus
 from protocols.units import ZERO
 
 LOOK_S: Final = 0.1
+"""Between two looks while something is wanting, or changes without end."""
 
 
 @attrs.define(kw_only=True)
@@ -48,16 +50,16 @@ class ProtectionActor:
         look_at = ctx.clock.now()
         seen = (-1, -1)
         while True:
-            ctx.inbox.ack_all(await ctx.inbox.lease(until=look_at))
+            waiting = (self.orders.version, self.account.version) != seen
+            waiting = waiting or any(view.fault for view in self.status.value.positions)
+            # Whoever sets orders or account nudges us: where all is covered nothing is looked at again.
+            ctx.inbox.ack_all(await ctx.inbox.lease(until=look_at if waiting else math.inf))
             self.settings.take(ctx.name)
             now = ctx.clock.now()
-            if now < look_at:
+            if now < look_at or not waiting:
                 continue
             look_at = now + LOOK_S
-            versions = (self.orders.version, self.account.version)
-            if versions == seen and not any(view.fault for view in self.status.value.positions):
-                continue
-            seen = versions
+            seen = (self.orders.version, self.account.version)
             looked = self._look(now)
             if looked is not None:
                 self.status.set(looked.status)

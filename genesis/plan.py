@@ -201,6 +201,7 @@ class Plan:
         self.mailboxes = {name: Mailbox(name, channels, alarm=self.on_dead_letter) for name, channels in hears.items()}
         self.cells.settings.on_set = self._settings_changed
         self.cells.config.on_set = self.mailboxes["rollout"].nudge
+        self.cells.orders.on_set = self.cells.account.on_set = self.mailboxes["protection"].nudge
         check_block_graph(
             (sender, receiver, channel)
             for sender, said in self._says().items()

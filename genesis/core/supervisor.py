@@ -12,7 +12,7 @@ import math
 import random
 from collections import deque
 from collections.abc import Callable, Iterator
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn
 
 import msgspec
 import trio
@@ -52,6 +52,9 @@ _ON_THE_WAY = (ActorStatus.STARTING, ActorStatus.BACKING_OFF)
 
 _GRACE_CHECKPOINTS = 10
 """A loop that was blocked past a deadline wakes waiter and child together: the child gets its turn first."""
+
+WATCHES: Final = 4.0
+"""Looks at everybody's progress in the shortest time-out of them: who is stuck is found within a quarter past it."""
 
 
 class Supervisor:
@@ -455,8 +458,7 @@ class Supervisor:
     def _schedule_watch(self) -> None:
         shortest = min((timeout for _, timeout in self._watched()), default=math.inf)
         if shortest < math.inf:
-            # Found within a quarter past its time-out: often enough, and rarely enough to cost a simulation nothing.
-            self._queue.at(self._house.clock.now() + shortest / 4, Watch())
+            self._queue.at(self._house.clock.now() + shortest / WATCHES, Watch())
 
     def _watch(self) -> None:
         now = self._house.clock.now()

@@ -19,9 +19,9 @@ import hypercorn.protocol.http_stream
 import hypercorn.protocol.ws_stream
 import trio
 import trio._core._run as _run
-from trio.testing import MockClock
 
 from genesis.worlds.process import current_process
+from genesis.worlds.virtual_clock import VirtualClock
 
 EPOCH_S: Final = 1_767_225_600
 """When a world begins: 2026-01-01T00:00:00Z. A whole minute, since its market does too."""
@@ -95,7 +95,7 @@ async def _inline(call: Callable[..., Any], *args: Any, **_: Any) -> Any:
 
 @contextlib.contextmanager
 def deterministic(seed: int | str) -> Iterator[None]:
-    """Inside, a trio run under `MockClock` is a function of the seed. Not for use by two threads at once."""
+    """Inside, a trio run under a `VirtualClock` is a function of the seed. Not for use by two threads at once."""
     entropy = random.Random(f"{seed}-entropy")  # noqa: S311 - a world's entropy is its seed
     state = random.getstate()
     with contextlib.ExitStack() as stack:
@@ -125,13 +125,13 @@ def deterministic(seed: int | str) -> Iterator[None]:
                 gc.enable()
 
 
-def run_virtual(seed: int | str, main: Callable[..., Any], *args: Any, steps: Steps | None = None) -> Any:
+def run_virtual(seed: int | str, main: Callable[..., Any], *args: Any, steps: Steps | None = None, clock: VirtualClock | None = None) -> Any:
     """`trio.run` of `main` where nothing but the seed decides, and where time passes only while everybody waits."""
     with deterministic(seed):
         return trio.run(
             main,
             *args,
-            clock=MockClock(autojump_threshold=0),
+            clock=VirtualClock() if clock is None else clock,
             instruments=() if steps is None else (steps,),
             strict_exception_groups=True,
         )

@@ -5,16 +5,15 @@ way, so a sender that nobody reads from waits. What arrives at a closed socket i
 behind whatever was sent before it: bytes of a connection that one end holds for dead may still reach the other.
 """
 
-import heapq
 import random
 import socket as stdlib
-from collections.abc import Callable
 from typing import Any, Final
 
 import attrs
 import trio
 
 from genesis.worlds.process import Process, current_process
+from genesis.worlds.virtual_clock import VirtualClock
 from genesis.worlds.virtual_socket import Endpoint, VirtualSocket
 
 FIRST_PORT: Final = 40_000
@@ -40,10 +39,11 @@ class Weather:
 
 
 class Network:
-    """One per world. `run` delivers; everything else is called by sockets and by the fault plan."""
+    """One per world, called by sockets and by the fault plan. Its clock delivers."""
 
-    def __init__(self, chance: random.Random) -> None:
+    def __init__(self, chance: random.Random, clock: VirtualClock) -> None:
         self.chance = chance
+        self.at = clock.at
         self.names: dict[str, str] = {}
         self.listeners: dict[tuple[str, int], VirtualSocket] = {}
         self.weather: dict[str, Weather] = {}
@@ -53,30 +53,6 @@ class Network:
         self.connected = 0
         self._next_port = FIRST_PORT
         self._next_number = 1
-        self._heap: list[tuple[float, int, Callable[[], None]]] = []
-        self._order = 0
-        self._bell = trio.Event()
-        self._sleeps_until = 0.0
-
-    # --- time -----------------------------------------------------------------------------------------------------
-
-    def at(self, when: float, action: Callable[[], None]) -> None:
-        """Have something done at a virtual time; actions of one time are done in the order they were given."""
-        self._order += 1
-        heapq.heappush(self._heap, (when, self._order, action))
-        if when < self._sleeps_until:
-            self._bell.set()
-
-    async def run(self) -> None:
-        heap = self._heap
-        while True:
-            now = trio.current_time()
-            while heap and heap[0][0] <= now:
-                heapq.heappop(heap)[2]()
-            self._bell = trio.Event()
-            self._sleeps_until = heap[0][0] if heap else float("inf")
-            with trio.move_on_at(self._sleeps_until):
-                await self._bell.wait()
 
     # --- trio's seam ----------------------------------------------------------------------------------------------
 

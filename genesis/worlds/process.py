@@ -29,6 +29,8 @@ class Process:
     name: str
     machine: str
     clock_off_s: float = 0.0
+    mortal: bool = True
+    """Whether a plan may kill it between any two steps: then every word that it sends ends one."""
     alive: bool = True
     scope: trio.CancelScope = attrs.field(factory=trio.CancelScope)
     on_death: list[Callable[[], None]] = attrs.field(factory=list)

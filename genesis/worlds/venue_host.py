@@ -54,7 +54,7 @@ class VenueHost:
     """One life of the venue, which nobody kills: its state is the oracle."""
 
     def __init__(self, recording: CandleRecording, chance: random.Random, witness: Witness) -> None:
-        self.process = Process("venue", VENUE_ADDRESS)
+        self.process = Process("venue", VENUE_ADDRESS, mortal=False)
         self.exchange = WatchedExchange(ExchangeSettings(), recording, TrioClock(), chance)
         self.exchange.witness = witness
         self.witness = witness

@@ -31,6 +31,7 @@ class Endpoint:
         self.inbox = bytearray()
         self.eof = False
         self.broken: OSError | None = None
+        self.mortal = process.mortal
         self.closed = False
         self.shut = False
         self.blocked_until = 0.0
@@ -80,7 +81,8 @@ class Endpoint:
             self._deliver_later(chunk[24:])
         else:
             self._deliver_later(chunk)
-        await trio.lowlevel.cancel_shielded_checkpoint()
+        if self.mortal:
+            await trio.lowlevel.cancel_shielded_checkpoint()
         return size
 
     def _deliver_later(self, chunk: bytes) -> None:

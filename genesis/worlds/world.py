@@ -2,24 +2,14 @@
 
 import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from signal import SIGINT, raise_signal
-from types import ModuleType
 from typing import Any, Final
-from unittest.mock import patch
 
 import attrs
 import trio
 
-import actors.connection_private
-import actors.connection_public
-import actors.market_cache
-import actors.pool
-import actors.protection
-import actors.regime
-import actors.watchdog
-import web.actor
 from genesis.core.chance import Chance
 from genesis.domain.settings_build import Layer
 from genesis.worlds.disk import Disk, scratch_folder
@@ -28,10 +18,12 @@ from genesis.worlds.engine_host import ENGINE_ADDRESS, EngineHost, Eyes
 from genesis.worlds.hooks import EPOCH_S, Steps, run_virtual, wall_s
 from genesis.worlds.market import made_up_recording
 from genesis.worlds.network import Network
+from genesis.worlds.paces import AS_SHIPPED_SHARE, SPARSE, paced
 from genesis.worlds.plan import plan_of
 from genesis.worlds.rules import Rules
 from genesis.worlds.rules_inside import FIRST_PAIR, InsideRules
 from genesis.worlds.trouble import Trouble
+from genesis.worlds.virtual_clock import VirtualClock
 from genesis.worlds.venue_host import VENUE_ADDRESS, VENUE_NAME, VenueHost
 from genesis.worlds.witness import Line, Violation, Witness
 from protocols.units import Symbol
@@ -43,25 +35,12 @@ CALM_MINUTES: Final = 30
 LATE_START_S: Final = MARKET_BEGINS_S - 20
 """In a world without faults the engine comes when the last candle before the market's first boundary is too old to
 trade on, as it is for the backtest that it will be compared with."""
-PACES: Final[tuple[tuple[ModuleType, str, float], ...]] = (
-    (actors.protection, "LOOK_S", 2.0),
-    (actors.pool, "LOOK_S", 5.0),
-    (actors.watchdog, "LOOK_S", 2.0),
-    (actors.regime, "LOOK_S", 15.0),
-    (actors.market_cache, "LOOK_S", 4.0),
-    (actors.connection_private, "LOOK_S", 2.0),
-    (actors.connection_public, "LOOK_S", 2.0),
-    (web.actor, "POLL_S", 5.0),
-    (web.actor, "PULSE_S", 5.0),
-)
-"""Who looks at something now and then does so less often in a world: where nothing moved, looks were most of its steps.
-No limit that they look for is as short as these."""
 DECIDED_WITHIN_S: Final = 5.0
-INSIDE_LOOK_S: Final = 5.0
+INSIDE_LOOK_S: Final = 15.0
 LOCK_NAME: Final = "live.sqlite.lock"
 
 
-def world_layer(symbols: tuple[str, ...]) -> Layer:
+def world_layer(symbols: tuple[str, ...], more: Mapping[str, Any]) -> Layer:
     """The defaults of a real engine, but for strategies that trade often and limits that let them."""
     return Layer(
         name="world",
@@ -84,6 +63,7 @@ def world_layer(symbols: tuple[str, ...]) -> Layer:
             "risk.position_fraction": "0.05",
             "market.symbols": list(symbols),
             "market.timeframes": ["1m"],
+            **more,
         },
     )
 
@@ -140,10 +120,12 @@ class World:
         shape = chance.port("shape")
         self.symbols = ("tBTCUSD", "tETHUSD") if shape.random() < 0.1 else ("tBTCUSD",)
         self.with_web = shape.random() < 0.25
-        self.network = Network(chance.port("net"))
+        self.as_shipped = shape.random() < AS_SHIPPED_SHARE
+        self.clock = VirtualClock()
+        self.network = Network(chance.port("net"), self.clock)
         self.network.names[VENUE_NAME] = VENUE_ADDRESS
         weather = self.network.weather_of(ENGINE_ADDRESS)
-        self.layer = world_layer(self.symbols)
+        self.layer = world_layer(self.symbols, {} if self.as_shipped else SPARSE)
         self.recording = made_up_recording(
             chance.port("market"),
             first_ms=(EPOCH_S + MARKET_BEGINS_S) * 1000,
@@ -259,8 +241,7 @@ class World:
         self.inside.watch_frames()
         async with trio.open_nursery() as nursery:
             self._nursery = nursery
-            nursery.start_soon(self.network.run)
-            nursery.start_soon(self._look_inside)
+            self._look_inside()
             await nursery.start(self.venue.run)
             if not self.plan:
                 await trio.sleep_until(LATE_START_S)
@@ -290,10 +271,9 @@ class World:
             self.virtual_s = trio.current_time()
             nursery.cancel_scope.cancel()
 
-    async def _look_inside(self) -> None:
-        while True:
-            await trio.sleep(INSIDE_LOOK_S)
-            self.inside.look()
+    def _look_inside(self) -> None:
+        self.inside.look()
+        self.clock.at(self.clock.now + INSIDE_LOOK_S, self._look_inside)
 
     def _leaves(self, host: EngineHost, frame: bytes) -> None:
         self.rules.leaves(host, frame)
@@ -352,11 +332,10 @@ def simulate(
     wall, cpu = time.perf_counter(), time.process_time()
     try:
         with contextlib.ExitStack() as paces:
-            for module, name, value in PACES:
-                paces.enter_context(patch.object(module, name, value))
+            paces.enter_context(paced(as_shipped=world.as_shipped))
             paces.enter_context(world.inside.installed())
             paces.enter_context(world.disk.watched())
-            run_virtual(seed, world.main, steps=world.steps)
+            run_virtual(seed, world.main, steps=world.steps, clock=world.clock)
     except BaseException as error:  # noqa: ASYNC103 - no task is around this: it starts the loop
         if isinstance(error, Exception):
             world.witness.violations.append(Violation("E0", 0.0, f"{_leaf(error)!r} escaped"))
