@@ -5,11 +5,15 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+import attrs
 from cyclopts import Parameter
 
 from genesis.cli import printing
 from genesis.cli.failures import CommandFailed
 from genesis.run_options import ExitCode
+
+AGAIN_EVERY = 100
+"""One world in a hundred is run twice, in two processes with different hashes."""
 
 if TYPE_CHECKING:
     from genesis.worlds.sweep import Totals
@@ -53,13 +57,21 @@ def chaos(
 def _one(seed: int, hours: float, faults: float, mutant: str | None, trace: bool, html: Path | None) -> int:
     import logging
 
-    from genesis.worlds.mutants import mutated
+    from genesis.worlds.mutants import MUTANTS, mutated
     from genesis.worlds.timeline import page
     from genesis.worlds.world import simulate
 
     logging.disable(logging.CRITICAL)
+    # A defect is looked for where it shows: the same world as its hunt's.
+    defect = None if mutant is None else MUTANTS[mutant]
     with mutated(mutant):
-        outcome = simulate(seed, hours=hours, faults_an_hour=faults)
+        outcome = simulate(
+            seed,
+            hours=hours,
+            faults_an_hour=faults,
+            only=frozenset() if defect is None else defect.led_by,
+            with_web=None if defect is None else defect.with_web or None,
+        )
     if trace:
         for line in outcome.lines:
             print(line)
@@ -88,12 +100,14 @@ def _many(
     json: bool,
 ) -> int:
     from genesis.worlds.report import write_figures
-    from genesis.worlds.sweep import Errand, sweep
+    from genesis.worlds.sweep import Errand, Hunt, errand_of, sweep
 
-    errands = [
-        Errand(seed=number, hours=hours, faults_an_hour=faults, mutant=mutant) for number in range(seed, seed + seeds)
-    ]
-    totals = sweep(errands, processes=processes, told=_tell)
+    if mutant is None:
+        errands = [Errand(seed=number, hours=hours, faults_an_hour=faults) for number in range(seed, seed + seeds)]
+    else:
+        hunt = Hunt(mutant=mutant, first_seed=seed, seeds=seeds, hours=hours, faults_an_hour=faults)
+        errands = [attrs.evolve(errand_of(hunt, number), mutant=mutant) for number in range(seed, seed + seeds)]
+    totals = sweep(errands, processes=processes, told=_tell, again_every=0 if mutant else AGAIN_EVERY)
     if report is not None:
         write_figures(report, totals, first_seed=seed, hours=hours, faults_an_hour=faults)
     if json:
@@ -125,7 +139,7 @@ def _hunt(
     """Every deliberate defect, until a world catches it."""
     from genesis.worlds.mutants import MUTANTS
     from genesis.worlds.report import write_hunt
-    from genesis.worlds.sweep import Errand, Hunt, hunts, sweep
+    from genesis.worlds.sweep import Hunt, errand_of, hunts, sweep
 
     names = list(MUTANTS) if mutant is None else [mutant]
     wanted = [Hunt(mutant=name, first_seed=seed, seeds=seeds, hours=hours, faults_an_hour=faults) for name in names]
@@ -139,8 +153,8 @@ def _hunt(
             told = [caught[name] for name in names if name in caught]
             write_hunt(report, told, clean=None, hours=hours, faults_an_hour=faults)
     # A world that fails by itself has caught nothing.
-    seeds_used = sorted({one.seed for one in caught.values() if one.seed is not None})
-    clean = sweep((Errand(seed=each, hours=hours, faults_an_hour=faults) for each in seeds_used), processes=processes)
+    errands = {errand_of(hunt, caught[hunt.mutant].seed or 0) for hunt in wanted if caught[hunt.mutant].rule}
+    clean = sweep(sorted(errands, key=str), processes=processes)
     for each, found in clean.failed.items():
         print(f"seed {each} breaks a rule without any defect: {found[0]}", flush=True)
     if report is not None:

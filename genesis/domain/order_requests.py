@@ -18,12 +18,14 @@ from genesis.domain.order_rows import OpenRequest, OrderRow
 from genesis.domain.order_selftrade import met_by, side_taken
 from genesis.domain.order_state import AT_VENUE, OrderEvent
 from genesis.domain.order_wire import flags_of, submit_order, utc_day
+from genesis.domain.pairs import PairSpecs
 from protocols.orders import (
     Approved,
     CancelOrder,
     CommandInDoubt,
     CommandNotSent,
     CommandSent,
+    OrderIntent,
     OrderState,
     OrderType,
     Purpose,
@@ -47,19 +49,10 @@ class OrderRequests(OrderLedger):
     """Commands and the connection's notes about them."""
 
     def _admit(self, approved: Approved) -> None:
-        intent = approved.intent
-        if intent.intent_id in self._by_intent:
+        if approved.intent.intent_id in self._by_intent:
             return
-        if intent.purpose in CUT and intent.order_type is OrderType.MARKET:
-            # What closes must not fail for being large: it leaves as several orders, in one commit.
-            parts = cut(floor_amount(intent.quantity), self.pairs.get(intent.symbol))
-            for number, quantity in enumerate(parts if len(parts) > 1 else ()):
-                name = intent.intent_id if number == 0 else f"{intent.intent_id}{PART}{number + 1}"
-                part = msgspec.structs.replace(intent, intent_id=name, quantity=quantity)
-                self._admit_one(msgspec.structs.replace(approved, intent=part))
-            if len(parts) > 1:
-                return
-        self._admit_one(approved)
+        for part in parts_of(approved.intent, self.pairs):
+            self._admit_one(msgspec.structs.replace(approved, intent=part))
 
     def _parts_of(self, intent_id: str) -> list[OrderRow]:
         """The order of an intent, and those that it was cut into besides."""
@@ -319,6 +312,26 @@ class OrderRequests(OrderLedger):
     def _backoff(self, row: OrderRow) -> float:
         row.tries += 1
         return min(RETRY_PAUSE_S * float(2 ** min(row.tries, 8)), 60.0)
+
+
+def parts_of(intent: OrderIntent, pairs: PairSpecs) -> tuple[OrderIntent, ...]:
+    """The orders that an intent becomes: what closes must not fail for being large, so it is cut to the pair's maximum.
+
+    One of them keeps the intent's own id; all are written in one commit.
+    """
+    if intent.purpose not in CUT or intent.order_type is not OrderType.MARKET:
+        return (intent,)
+    parts = cut(floor_amount(intent.quantity), pairs.get(intent.symbol))
+    if len(parts) <= 1:
+        return (intent,)
+    return tuple(
+        msgspec.structs.replace(
+            intent,
+            intent_id=intent.intent_id if number == 1 else f"{intent.intent_id}{PART}{number}",
+            quantity=quantity,
+        )
+        for number, quantity in enumerate(parts, 1)
+    )
 
 
 def _kind(kind: str) -> str:

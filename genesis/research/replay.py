@@ -39,6 +39,7 @@ from genesis.domain.heard import (
     read_signal_heard,
     state_digest,
 )
+from genesis.domain.order_requests import parts_of
 from genesis.domain.order_wire import submit_order
 from genesis.domain.pairs import PairSpec
 from genesis.domain.risk_machine import RISK_KEY, RISK_TABLE, RiskMachine, RiskOutputs
@@ -213,7 +214,8 @@ class _Replay:
             outputs = _judge(machine, said)
             self._expect(self.decided, outputs.records)
             for approved in outputs.approved:
-                self.approved[approved.intent.intent_id] = msgspec.json.encode(approved.intent, order="sorted")
+                for part in parts_of(approved.intent, machine.pairs):
+                    self.approved[part.intent_id] = msgspec.json.encode(part, order="sorted")
             if heard.lost:
                 machine.release_unsent(approved.intent.intent_id for approved in outputs.approved)
         machine.release_ended(heard.released)

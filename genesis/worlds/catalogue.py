@@ -52,9 +52,21 @@ CATALOGUE: Final[Mapping[str, Rule]] = {
         "channels keep their order, and nobody acks whose time is over",
         ("an actor was killed with messages in its hands", "a channel redelivered"),
     ),
+    "E3": Rule(
+        "a message that kills is put aside after exactly three lives, no other is, and the rest go on",
+        ("a poisonous message was put aside",),
+    ),
     "E4": Rule(
         "restarts come in time, and a branch gives up exactly when its budget is spent",
         ("a restart came in time", "a budget of restarts was spent"),
+    ),
+    "E5": Rule(
+        "an actor with work and no progress is found in time, and time never stands still",
+        (
+            "a stuck actor was found in time",
+            "an actor hung with messages in its hands",
+            "an actor turned in place with messages in its hands",
+        ),
     ),
     "E6": Rule("a stop ends in time, and children stop in reverse", ("children stopped in reverse order",)),
     "E7": Rule(
@@ -69,12 +81,17 @@ CATALOGUE: Final[Mapping[str, Rule]] = {
         "settings are one version whole, durable before they are in force, and never impossible",
         ("settings were changed while running", "impossible settings were refused"),
     ),
+    "S3": Rule(
+        "damage to the journal is told by name, and never answered with an empty one",
+        ("a sector of the journal went bad", "a corrupt journal was put aside by name"),
+    ),
     "A1": Rule(
         "who changes something may, is named, and it is written down once", ("a person halted trading over the web",)
     ),
     "A2": Rule("every door that must stay shut does", ("the web answered 403 to too small a scope",)),
     "A3": Rule("no secret is in any file", ("the process was killed",)),
     "O1": Rule("counters say what happened", ("a counter of crashes was above 0",)),
+    "O2": Rule("one seed is one history in any process", ("a world was run again in another process",)),
     "C1": Rule("no strategy skips a minute of the market", ("an actor was killed with messages in its hands",)),
     "R1": Rule("what risk keeps is what the journal tells of it", ("the process was killed",)),
     "P1": Rule("decided again from the journal, everything is the same", ("a decision was made again",)),

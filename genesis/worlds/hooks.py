@@ -125,7 +125,9 @@ def deterministic(seed: int | str) -> Iterator[None]:
                 gc.enable()
 
 
-def run_virtual(seed: int | str, main: Callable[..., Any], *args: Any, steps: Steps | None = None, clock: VirtualClock | None = None) -> Any:
+def run_virtual(
+    seed: int | str, main: Callable[..., Any], *args: Any, steps: Steps | None = None, clock: VirtualClock | None = None
+) -> Any:
     """`trio.run` of `main` where nothing but the seed decides, and where time passes only while everybody waits."""
     with deterministic(seed):
         return trio.run(

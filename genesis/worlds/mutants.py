@@ -22,10 +22,10 @@ import actors.journal as journal_actor
 import actors.order as order_actor
 from genesis.core.backoff import Backoff
 from genesis.core.channel import Channel
-from genesis.core.mailbox import Inbox
+from genesis.core.mailbox import Inbox, Mailbox
 from genesis.core.restart import RestartBudget
 from genesis.core.supervisor import Supervisor
-from genesis.domain import order_fills, order_hearing, order_requests
+from genesis.domain import order_fills, order_requests
 from genesis.domain.account_machine import AccountMachine
 from genesis.domain.order_machine import OrderMachine
 from genesis.domain.order_reconcile import OrderReconciler
@@ -35,6 +35,7 @@ from genesis.domain.risk_machine import RiskMachine
 from genesis.edge import store
 from genesis.edge.nonce import NonceOwner
 from genesis.edge.send_ledger import SendLedger
+from genesis.edge.store_errors import StoreCorrupt, StoreIncomplete
 from genesis.engine import Engine
 from protocols.bitfinex.sequence import SequenceAudit
 from protocols.bitfinex.session import PublicSession
@@ -56,6 +57,9 @@ class Mutant:
     replace: Callable[[Any], Any]
     also: tuple[tuple[Any, str, Callable[[Any], Any]], ...] = ()
     """What else must go before the defect shows: some things are promised twice."""
+    led_by: frozenset[str] = frozenset()
+    """The faults that lead to where it shows, of which a hunt's plans are then made; none: of all that there are."""
+    with_web: bool = False
 
 
 def _doubt_resends(old: Any) -> Any:
@@ -291,6 +295,26 @@ def _two_stops(old: Any) -> Any:
     return order
 
 
+def _once_more(old: Any) -> Any:
+    def init(self: Any, *args: Any, **terms: Any) -> None:
+        old(self, *args, **terms)
+        self.max_attempts += 1
+
+    return init
+
+
+def _begins_anew(old: Any) -> Any:
+    def begin(cls: Any, /, path: Any, **terms: Any) -> Any:
+        try:
+            return old.__func__(cls, path, **terms)
+        except (StoreCorrupt, StoreIncomplete):
+            for file in path.parent.glob(f"{path.name}*"):
+                file.unlink()
+            return old.__func__(cls, path, **terms)
+
+    return classmethod(begin)
+
+
 def _never(result: Any) -> Callable[[Any], Any]:
     return lambda old: lambda *args, **terms: result
 
@@ -302,71 +326,140 @@ MUTANTS: Final = {
         "_doubt",
         _doubt_resends,
         also=((SendLedger, "past", _never(None)),),
+        led_by=frozenset({"lost_ack", "half_sent", "reset"}),
     ),
     "send-before-commit": Mutant(
         "commands leave before their intents are durable", order_actor._Life, "_carry_out", _send_before_commit
     ),
     "te-and-tu": Mutant("both words about a trade are booked", order_fills.FillBook, "hear", _books_te_and_tu),
-    "no-session-fence": Mutant("frames of dead sessions count", Fence, "hears", _never(True)),
+    "no-session-fence": Mutant(
+        "frames of dead sessions count",
+        Fence,
+        "hears",
+        _never(True),
+        led_by=frozenset({"echo", "fin"}),
+    ),
     "no-reconcile": Mutant(
         "orders leave on a session that was not compared",
         Fence,
         "ready",
         lambda old: property(lambda self: self.up),
+        led_by=frozenset({"halt_in_line", "reset", "kill_at_step"}),
     ),
     "no-quarantine": Mutant(
-        "one list without an order proves that it is nowhere", OrderReconciler, "_judge_absence", _absent_at_once
+        "one list without an order proves that it is nowhere",
+        OrderReconciler,
+        "_judge_absence",
+        _absent_at_once,
+        led_by=frozenset({"late_bytes", "ghost", "half_sent"}),
     ),
     "absent-is-resent": Mutant(
-        "an order that a list lacks is sent again", OrderReconciler, "_judge_absence", _dead_is_sent_again
+        "an order that a list lacks is sent again",
+        OrderReconciler,
+        "_judge_absence",
+        _dead_is_sent_again,
+        led_by=frozenset({"late_bytes", "ghost", "half_sent"}),
     ),
     "error-is-empty": Mutant(
-        "a question that failed counts as an empty answer", OrderMachine, "on_event", _failure_is_an_empty_list
+        "a question that failed counts as an empty answer",
+        OrderMachine,
+        "on_event",
+        _failure_is_an_empty_list,
+        led_by=frozenset({"rest_down"}),
     ),
-    "doubt-is-refusal": Mutant("a broken send counts as refused", OrderMachine, "on_event", _doubt_is_refusal),
+    "doubt-is-refusal": Mutant(
+        "a broken send counts as refused",
+        OrderMachine,
+        "on_event",
+        _doubt_is_refusal,
+        led_by=frozenset({"half_sent", "lost_ack"}),
+    ),
     "restart-resends": Mutant(
-        "a new process sends what an old one may have sent", OrderMachine, "_begin_process", _restart_forgets_what_left
+        "a new process sends what an old one may have sent",
+        OrderMachine,
+        "_begin_process",
+        _restart_forgets_what_left,
+        led_by=frozenset({"kill_at_step", "power_cut", "half_sent"}),
     ),
     "client-ids-again": Mutant(
-        "a restart gives a client id out again", OrderMachine, "restoring", _client_ids_begin_anew
+        "a restart gives a client id out again",
+        OrderMachine,
+        "restoring",
+        _client_ids_begin_anew,
+        led_by=frozenset({"kill_at_step"}),
     ),
-    "ack-first": Mutant("messages are acked before they are handled", Inbox, "lease", _ack_first),
+    "ack-first": Mutant(
+        "messages are acked before they are handled",
+        Inbox,
+        "lease",
+        _ack_first,
+        led_by=frozenset({"crash_busy", "crash", "hang"}),
+    ),
     "no-fees": Mutant("fees are not booked", order_fills, "fill_of", _fee_is_nothing),
     "history-without-trades": Mutant(
-        "trades that only REST tells are dropped", OrderReconciler, "_on_report", _history_without_trades
+        "trades that only REST tells are dropped",
+        OrderReconciler,
+        "_on_report",
+        _history_without_trades,
+        led_by=frozenset({"half_sent", "lost_ack", "reset", "kill_at_step"}),
     ),
-    "no-ghosts": Mutant(
-        "an order that was given up and shows up is not adopted",
-        order_hearing.OrderHearing,
-        "_adopt",
-        _never(None),
+    "no-new-session": Mutant(
+        "a doubt never asks for a new session",
+        Fence,
+        "wants_reconnect",
+        _never(False),
+        led_by=frozenset({"stall_to_venue"}),
     ),
-    "no-new-session": Mutant("a doubt never asks for a new session", Fence, "wants_reconnect", _never(False)),
     "nonce-of-the-clock": Mutant(
         "nonces are the clock's, whatever was used before",
         NonceOwner,
         "_take",
         lambda old: lambda self: self._wall_us(),
+        led_by=frozenset({"clock_step", "reset", "fin"}),
     ),
-    "halt-unheard": Mutant("the order actor does not know of a halt", order_actor._Life, "_halted", _never(None)),
+    "halt-unheard": Mutant(
+        "the order actor does not know of a halt",
+        order_actor._Life,
+        "_halted",
+        _never(None),
+        led_by=frozenset({"halt_in_line"}),
+    ),
     "old-signals": Mutant(
-        "a signal may wait for a session as long as it likes", order_requests.OrderRequests, "_refusal", _never(None)
+        "a signal may wait for a session as long as it likes",
+        order_requests.OrderRequests,
+        "_refusal",
+        _never(None),
+        led_by=frozenset({"refuse", "connect_hang", "rest_down", "slow_disk"}),
     ),
     "deaf-watch": Mutant(
         "silence on the private line is not noticed",
         private_line.ConnectionPrivateActor,
         "_look",
         lambda old: _wait_for_ever,
+        led_by=frozenset({"stall_from_venue", "stall_both"}),
     ),
-    "no-lock": Mutant("the lock of the journal is not taken", fcntl, "flock", _never(None)),
+    "no-lock": Mutant(
+        "the lock of the journal is not taken",
+        fcntl,
+        "flock",
+        _never(None),
+        led_by=frozenset({"second_engine"}),
+    ),
     "no-epoch": Mutant(
         "an older session of the journal goes on writing",
         store._Reader,
         "epoch",
         lambda old: lambda self: getattr(self, "_epoch", 0) or old(self),
+        led_by=frozenset({"usurper"}),
     ),
     "no-wallets": Mutant("changes of wallets are not kept", AccountMachine, "_keep", _never(None)),
-    "no-progress-watch": Mutant("an actor that hangs is left alone", Supervisor, "_watch", _never(None)),
+    "no-progress-watch": Mutant(
+        "an actor that hangs is left alone",
+        Supervisor,
+        "_watch",
+        _never(None),
+        led_by=frozenset({"hang", "livelock"}),
+    ),
     "rest-says-nothing": Mutant(
         "questions about history are never answered", rest.HistoryActor, "_serve_orders", lambda old: _wait_for_ever
     ),
@@ -376,42 +469,121 @@ MUTANTS: Final = {
         "_count_account",
         _never(None),
         also=((SequenceAudit, "_count_public", _never(None)),),
+        led_by=frozenset({"lose_frames", "duplicate_frames"}),
     ),
-    "checksum-unread": Mutant("a book's checksum is not compared", PublicSession, "_on_checksum", _never(None)),
+    "checksum-unread": Mutant(
+        "a book's checksum is not compared",
+        PublicSession,
+        "_on_checksum",
+        _never(None),
+        led_by=frozenset({"bad_checksum"}),
+    ),
     "journal-answers-first": Mutant(
         "the journal answers before the disk has what it was told",
         journal_actor.JournalActor,
         "_serve",
         _journal_answers_first,
+        led_by=frozenset({"slow_disk", "disk_error", "manual_order"}),
     ),
     "last-first": Mutant("a channel gives its newest message first", Channel, "take", _scores_out_of_turn),
     "redelivered-last": Mutant(
-        "what a dead actor had in its hands comes back behind the rest", Channel, "put_back", _redelivered_last
+        "what a dead actor had in its hands comes back behind the rest",
+        Channel,
+        "put_back",
+        _redelivered_last,
+        led_by=frozenset({"crash_busy"}),
     ),
     "stops-forward": Mutant(
         "children are stopped in the order of their start", Supervisor, "_stop_all", _stops_from_the_front
     ),
-    "budget-without-end": Mutant("a branch may fail as often as it likes", RestartBudget, "spend", _budget_without_end),
+    "budget-without-end": Mutant(
+        "a branch may fail as often as it likes",
+        RestartBudget,
+        "spend",
+        _budget_without_end,
+        led_by=frozenset({"crash_storm"}),
+    ),
     "tenth-of-a-budget": Mutant(
-        "a branch gives up long before its budget is spent", RestartBudget, "spend", _a_tenth_of_the_budget
+        "a branch gives up long before its budget is spent",
+        RestartBudget,
+        "spend",
+        _a_tenth_of_the_budget,
+        led_by=frozenset({"crash_storm"}),
     ),
     "settings-unkept": Mutant(
-        "settings are in force before the journal has them", config_actor.ConfigActor, "_commit", lambda old: _nothing
+        "settings are in force before the journal has them",
+        config_actor.ConfigActor,
+        "_commit",
+        lambda old: _nothing,
+        led_by=frozenset({"new_settings"}),
     ),
     "settings-forgotten": Mutant(
         "a start does not read what was set while running",
         config_actor,
         "at_start",
         lambda old: lambda layers, stored, **terms: old(layers, (), **terms),
+        led_by=frozenset({"new_settings", "kill_at_step"}),
     ),
-    "half-a-change": Mutant("of two settings changed together one changes", config_actor, "after", _half_a_change),
-    "halt-forgotten": Mutant("a restart ends a halt", RiskMachine, "restore", _resumes_at_start),
-    "audit-silent": Mutant("a halt by a person is not written down", RiskMachine, "on_command", _no_audit_row),
-    "scope-unread": Mutant("any token may do anything", Api, "admit", _scope_unread),
-    "crashes-uncounted": Mutant("the counter of crashes stands still", Engine, "_on_event", _crashes_uncounted),
+    "half-a-change": Mutant(
+        "of two settings changed together one changes",
+        config_actor,
+        "after",
+        _half_a_change,
+        led_by=frozenset({"new_settings"}),
+    ),
+    "halt-forgotten": Mutant(
+        "a restart ends a halt",
+        RiskMachine,
+        "restore",
+        _resumes_at_start,
+        led_by=frozenset({"halt", "kill_at_step", "manual_order"}),
+    ),
+    "audit-silent": Mutant(
+        "a halt by a person is not written down",
+        RiskMachine,
+        "on_command",
+        _no_audit_row,
+        led_by=frozenset({"boss"}),
+        with_web=True,
+    ),
+    "scope-unread": Mutant(
+        "any token may do anything",
+        Api,
+        "admit",
+        _scope_unread,
+        led_by=frozenset({"strangers"}),
+        with_web=True,
+    ),
+    "four-lives": Mutant(
+        "a message may kill its reader once more than agreed",
+        Mailbox,
+        "__init__",
+        _once_more,
+        led_by=frozenset({"poison"}),
+    ),
+    "empty-for-corrupt": Mutant(
+        "a corrupt journal is answered with an empty one",
+        store.Store,
+        "open",
+        _begins_anew,
+        led_by=frozenset({"bad_sector"}),
+    ),
+    "crashes-uncounted": Mutant(
+        "the counter of crashes stands still",
+        Engine,
+        "_on_event",
+        _crashes_uncounted,
+        led_by=frozenset({"crash"}),
+    ),
     "room-held": Mutant("risk holds room for orders that have ended", RiskMachine, "release_ended", _never(None)),
     "twice-the-size": Mutant("twice what risk allowed is ordered", order_requests, "submit_order", _two_stops),
-    "slow-comeback": Mutant("a crashed actor pauses for ten minutes", Backoff, "delay_s", _never(600.0)),
+    "slow-comeback": Mutant(
+        "a crashed actor pauses for ten minutes",
+        Backoff,
+        "delay_s",
+        _never(600.0),
+        led_by=frozenset({"crash"}),
+    ),
 }
 
 

@@ -71,7 +71,14 @@ def write_figures(path: Path, totals: Totals, *, first_seed: int, hours: float, 
 def write_hunt(path: Path, caught: list[Caught], *, clean: Totals | None, hours: float, faults_an_hour: float) -> None:
     """A page of its own: the deliberate defects, and what the same worlds say of an engine without any."""
     rows = [
-        (f"`{one.mutant}`", MUTANTS[one.mutant].text, one.seed if one.rule else "**not caught**", one.worlds, one.rule)
+        (
+            f"`{one.mutant}`",
+            MUTANTS[one.mutant].text,
+            ", ".join(sorted(MUTANTS[one.mutant].led_by)) or "all",
+            one.seed if one.rule else "**not caught**",
+            one.worlds,
+            one.rule,
+        )
         for one in caught
     ]
     number = sum(bool(one.rule) for one in caught)
@@ -84,7 +91,7 @@ def write_hunt(path: Path, caught: list[Caught], *, clean: Totals | None, hours:
         f"{number} of {len(caught)} are caught, in worlds of {hours:g} virtual hours with {faults_an_hour:g} faults an"
         f" hour, each by the first world that breaks a rule.{again}\n\n"
     )
-    defects = table("Defects", ("defect", "what it breaks", "seed", "worlds", "rule"), rows)
+    defects = table("Defects", ("defect", "what it breaks", "faults", "seed", "worlds", "rule"), rows)
     _replace(path, "defects", text + markdown(defects), DEFECTS)
     fact = ProofFact(label="defects caught", value=f"{number} of {len(caught)}", good=number == len(caught))
     _ship(path, "defects", "Deliberate defects", HUNTED, "genesis chaos --mutants", [fact], [defects])

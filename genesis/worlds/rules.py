@@ -24,6 +24,7 @@ from protocols.risk import TradingState
 from protocols.units import ZERO
 
 if TYPE_CHECKING:
+    from genesis.worlds.rules_ills import Ills
     from genesis.worlds.rules_inside import InsideRules
 
 AGE_GRACE_S: Final = 10.0
@@ -39,8 +40,11 @@ _REACHABLE: Final = {state: {*events.values(), state} for state, events in ORDER
 class Rules:
     """One per world: it remembers over all lives of the engine what each of them promised."""
 
-    def __init__(self, witness: Witness, newest: Callable[[], EngineHost | None], inside: "InsideRules") -> None:
+    def __init__(
+        self, witness: Witness, newest: Callable[[], EngineHost | None], inside: "InsideRules", ills: "Ills"
+    ) -> None:
         self.witness = witness
+        self.ills = ills
         self.inside = inside
         self.newest = newest
         self.rows: dict[int, OrderRow] = {}
@@ -204,6 +208,7 @@ class Rules:
         if not host.process.alive:
             return
         self.inside.event(host, event)
+        self.ills.event(host, event)
         if event.kind in (EventKind.CRASHED, EventKind.ZOMBIE, EventKind.ESCALATED, EventKind.DEAD_LETTER):
             self.witness.note("actor", f"{host} {event.kind} {event.path} {event.generation} {event.text[:100]}")
         if event.kind is EventKind.CRASHED:
@@ -213,9 +218,6 @@ class Rules:
             self.witness.reached("the progress watchdog found a stuck actor", "progress" in event.text)
         elif event.kind is EventKind.ESCALATED:
             self.witness.reached("a supervisor escalated")
-        elif event.kind is EventKind.DEAD_LETTER:
-            # No plan of faults contains a poisonous message: whatever is put aside is a message that kills an actor.
-            self.witness.check("E3", False, f"{host} put a message aside: {event.text[:200]}")
 
 
 def executed(row: OrderRow) -> bool:

@@ -342,7 +342,7 @@ class InsideRules:
             "genesis_orders_total": len(self.world.rules.rows),
             "genesis_fills_total": len(self.world.rules.fills),
             "genesis_actor_crashes_total": crashes,
-            "genesis_dead_letters_total": 0,
+            "genesis_dead_letters_total": self.world.ills.letters[host],
         }
         for name, number in expected.items():
             self.witness.check("O1", told[name] == number, f"{name} must be {number:g}, was {told[name]:g}")

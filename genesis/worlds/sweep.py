@@ -4,14 +4,28 @@ import functools
 import gc
 import logging
 import multiprocessing
+import os
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from typing import Final
 
 import attrs
+import msgspec
 
-from genesis.worlds.mutants import mutated
+from genesis.worlds.mutants import MUTANTS, mutated
 from genesis.worlds.witness import Violation
 from genesis.worlds.world import FAULTS_AN_HOUR, Outcome, simulate
+
+ELSEWHERE: Final = """
+import sys
+import msgspec
+from genesis.worlds.sweep import Errand, run_errand
+terms = msgspec.json.decode(sys.stdin.buffer.read())
+outcome = run_errand(Errand(**{**terms, "only": frozenset(terms["only"])}))
+print(outcome.digest, outcome.fingerprint, outcome.steps)
+"""
 
 
 @attrs.frozen(kw_only=True)
@@ -22,6 +36,8 @@ class Errand:
     hours: float
     faults_an_hour: float = FAULTS_AN_HOUR
     mutant: str | None = None
+    only: frozenset[str] = frozenset()
+    with_web: bool | None = None
 
 
 @attrs.define(kw_only=True)
@@ -71,7 +87,13 @@ def run_errand(errand: Errand) -> Outcome:
     logging.disable(logging.CRITICAL)
     try:
         with mutated(errand.mutant):
-            outcome = simulate(errand.seed, hours=errand.hours, faults_an_hour=errand.faults_an_hour)
+            outcome = simulate(
+                errand.seed,
+                hours=errand.hours,
+                faults_an_hour=errand.faults_an_hour,
+                only=errand.only,
+                with_web=errand.with_web,
+            )
     finally:
         logging.disable(logging.NOTSET)
     return attrs.evolve(outcome, lines=())
@@ -95,14 +117,52 @@ def outcomes(errands: Iterable[Errand], *, processes: int = 1) -> Iterator[Outco
 
 
 def sweep(
-    errands: Iterable[Errand], *, processes: int = 1, told: Callable[[Outcome], object] = lambda outcome: None
+    errands: Iterable[Errand],
+    *,
+    processes: int = 1,
+    told: Callable[[Outcome], object] = lambda outcome: None,
+    again_every: int = 0,
 ) -> Totals:
-    """Run them all; `told` hears of each world when it has ended."""
+    """Run them all; `told` hears of each world when it has ended.
+
+    One in `again_every` (0: none) is run once more in another process with other hashes, and must be the same (O2).
+    """
     totals = Totals()
-    for outcome in outcomes(errands, processes=processes):
-        totals.add(outcome)
-        told(outcome)
+    wanted = list(errands)
+    for number, outcome in enumerate(outcomes(wanted, processes=processes)):
+        one = outcome
+        if again_every and number % again_every == 0:
+            one = _compared(wanted[number], outcome)
+        totals.add(one)
+        told(one)
     return totals
+
+
+def _compared(errand: Errand, outcome: Outcome) -> Outcome:
+    told = f"{outcome.digest} {outcome.fingerprint} {outcome.steps}"
+    other = told_elsewhere(errand)
+    found = outcome.violations
+    if other != told:
+        found = (*found, Violation("O2", 0.0, f"another process must tell {told}, told {other}"))
+    return attrs.evolve(
+        outcome,
+        violations=found,
+        checks={**outcome.checks, "O2": 1},
+        sometimes={**outcome.sometimes, "a world was run again in another process": 1},
+    )
+
+
+def told_elsewhere(errand: Errand, hash_seed: str = "4711") -> str:
+    """Digest, fingerprint and steps of this world, told by a new process in which hashes begin elsewhere."""
+    done = subprocess.run(  # noqa: S603 - our own interpreter, our own words
+        [sys.executable, "-c", ELSEWHERE],
+        input=msgspec.json.encode(attrs.asdict(errand)),
+        env={**os.environ, "PYTHONHASHSEED": hash_seed},
+        capture_output=True,
+        check=False,
+    )
+    # What keeps it from an end is told where the digest would be.
+    return (done.stdout or done.stderr).decode().strip().rpartition("\n")[2]
 
 
 @attrs.frozen(kw_only=True)
@@ -126,11 +186,23 @@ class Caught:
     rule: str = ""
 
 
+def errand_of(hunt: Hunt, seed: int) -> Errand:
+    """A hunt's world without its defect."""
+    mutant = MUTANTS[hunt.mutant]
+    return Errand(
+        seed=seed,
+        hours=hunt.hours,
+        faults_an_hour=hunt.faults_an_hour,
+        only=mutant.led_by,
+        with_web=mutant.with_web or None,
+    )
+
+
 def run_hunt(hunt: Hunt) -> Caught:
     """World after world with the same defect, until a rule is broken."""
     for number in range(hunt.seeds):
         seed = hunt.first_seed + number
-        errand = Errand(seed=seed, hours=hunt.hours, faults_an_hour=hunt.faults_an_hour, mutant=hunt.mutant)
+        errand = attrs.evolve(errand_of(hunt, seed), mutant=hunt.mutant)
         outcome = run_errand(errand)
         if outcome.violations:
             return Caught(mutant=hunt.mutant, worlds=number + 1, seed=seed, rule=outcome.violations[0].rule)

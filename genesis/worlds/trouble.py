@@ -13,6 +13,7 @@ from genesis.simulator.faults import FaultKind, FaultRule
 from genesis.worlds.engine_host import ENGINE_ADDRESS, EngineHost
 from genesis.worlds.plan import LONGEST_WAIT_S, PlannedFault
 from genesis.worlds.rules_inside import FIRST_PAIR
+from genesis.worlds.trouble_inside import TroubleInside
 from genesis.worlds.virtual_socket import Endpoint
 from genesis.worlds.web_client import boss_halts, read_nothing, strangers_knock
 from protocols.config import SetSettings, SettingsApplied, SettingsRefused
@@ -44,7 +45,7 @@ async def _answered(control: Callable[[Any], Any] | None, wish: Any) -> Any:
     return await control(wish)
 
 
-class Trouble:
+class Trouble(TroubleInside):
     """`ends_at` is when the last fault that has been carried out will be over."""
 
     def __init__(self, world: "World", chance: random.Random) -> None:
@@ -309,27 +310,6 @@ class Trouble:
             self._later(now, lambda: self.world.witness.note("fault", f"storm: {self._crash()}"))
         self.ends_at = max(self.ends_at, now)
         return f"until {now:.1f}"
-
-    def _hang(self) -> str:
-        """An actor takes its next messages and is never heard of again, until somebody notices."""
-        host = self._live()
-        if host is None or host.engine is None:
-            return "nobody"
-        name = self.chance.choice(["signal", "risk", "order", "account", "market_cache", "history", "journal"])
-        box = host.engine.plan.mailboxes[name]
-        lease = box.lease
-
-        async def hang(*args: Any) -> Any:
-            found = await lease(*args)
-            if found:
-                del box.__dict__["lease"]
-                self.world.witness.reached("an actor hung with messages in its hands")
-                await trio.sleep_forever()
-            return found
-
-        box.__dict__["lease"] = hang
-        self._for(90, 91)
-        return name
 
     def _crash_busy(self) -> str:
         """An actor dies some steps after it has taken messages, and has them in its hands."""

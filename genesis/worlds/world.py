@@ -21,10 +21,11 @@ from genesis.worlds.network import Network
 from genesis.worlds.paces import AS_SHIPPED_SHARE, SPARSE, paced
 from genesis.worlds.plan import plan_of
 from genesis.worlds.rules import Rules
+from genesis.worlds.rules_ills import Ills
 from genesis.worlds.rules_inside import FIRST_PAIR, InsideRules
 from genesis.worlds.trouble import Trouble
-from genesis.worlds.virtual_clock import VirtualClock
 from genesis.worlds.venue_host import VENUE_ADDRESS, VENUE_NAME, VenueHost
+from genesis.worlds.virtual_clock import VirtualClock
 from genesis.worlds.witness import Line, Violation, Witness
 from protocols.units import Symbol
 
@@ -110,6 +111,7 @@ class World:
         hours: float,
         faults_an_hour: float = FAULTS_AN_HOUR,
         only: frozenset[str] = frozenset(),
+        with_web: bool | None = None,
     ) -> None:
         self.seed = seed
         self.hours = hours
@@ -120,6 +122,8 @@ class World:
         shape = chance.port("shape")
         self.symbols = ("tBTCUSD", "tETHUSD") if shape.random() < 0.1 else ("tBTCUSD",)
         self.with_web = shape.random() < 0.25
+        if with_web is not None:
+            self.with_web = with_web
         self.as_shipped = shape.random() < AS_SHIPPED_SHARE
         self.clock = VirtualClock()
         self.network = Network(chance.port("net"), self.clock)
@@ -150,7 +154,8 @@ class World:
         self.host: EngineHost | None = None
         self.lives = 0
         self.inside = InsideRules(self, self.witness)
-        self.rules = Rules(self.witness, lambda: self.host, self.inside)
+        self.ills = Ills(self, self.witness)
+        self.rules = Rules(self.witness, lambda: self.host, self.inside, self.ills)
         self.trouble = Trouble(self, chance.port("trouble"))
         self.virtual_s = 0.0
         self._restarts = chance.port("restarts")
@@ -219,8 +224,11 @@ class World:
             self.start_soon(host.run)
             await host.started.wait()
             if host.epoch:
+                self.ills.started(host, before)
                 text = f"{host} found the journal at {host.opened_seq}, {before} was promised"
                 self.witness.check("S1", host.opened_seq >= before, text)
+            elif self.ills.started(host, before):
+                self.witness.note("engine", f"{host} found damage")
             elif host.process.alive or host.ended.startswith("Store"):
                 self.witness.check("S1", "Locked" in host.ended, f"{host} could not open its journal: {host.ended}")
             while self.host is not None:
@@ -273,6 +281,7 @@ class World:
 
     def _look_inside(self) -> None:
         self.inside.look()
+        self.ills.look()
         self.clock.at(self.clock.now + INSIDE_LOOK_S, self._look_inside)
 
     def _leaves(self, host: EngineHost, frame: bytes) -> None:
@@ -326,9 +335,13 @@ def simulate(
     hours: float,
     faults_an_hour: float = FAULTS_AN_HOUR,
     only: frozenset[str] = frozenset(),
+    with_web: bool | None = None,
 ) -> Outcome:
-    """Run one world from start to end. What escapes from it is a violation, too: nothing may."""
-    world = World(seed, hours=hours, faults_an_hour=faults_an_hour, only=only)
+    """Run one world from start to end. What escapes from it is a violation, too: nothing may.
+
+    `only` restricts the plan to some kinds of faults; `with_web` None leaves it to the seed.
+    """
+    world = World(seed, hours=hours, faults_an_hour=faults_an_hour, only=only, with_web=with_web)
     wall, cpu = time.perf_counter(), time.process_time()
     try:
         with contextlib.ExitStack() as paces:

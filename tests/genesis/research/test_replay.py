@@ -5,6 +5,7 @@ import math
 import random
 import shutil
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 
 import msgspec
@@ -12,6 +13,7 @@ import pytest
 import trio
 
 from genesis.cli.main import call
+from genesis.domain import order_requests
 from genesis.domain.heard import HEARD_KINDS
 from genesis.edge.store import ReadOnlyStore
 from genesis.research.replay import REPLAYED_KINDS, CannotReplay, replay
@@ -20,6 +22,7 @@ from protocols.journal import ReadRecords, StoredRecord
 from tests.house import house, leaves, lively_layer, piece_of
 
 KILLS = 40
+SLICE = Decimal("0.0001")
 Capture = pytest.CaptureFixture[str]
 
 
@@ -75,6 +78,17 @@ def test_every_decision_of_a_troubled_run_is_made_again(rows: tuple[StoredRecord
         assert report.counts[kind] > 5, kind
     assert report.states > 50
     assert report.lives > 2, "signal and risk must have been killed at least once"
+
+
+def test_an_exit_that_left_in_parts_was_approved_as_a_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every part stands in the journal as an intent of its own, and risk approved the one that they were cut from."""
+    monkeypatch.setattr(order_requests, "cut", lambda quantity, pair: [quantity - SLICE, SLICE])
+    trio.run(_trade, tmp_path, strict_exception_groups=True)
+    with ReadOnlyStore.open(tmp_path / "sim.sqlite") as store:
+        rows = store.read_records(ReadRecords(kinds=REPLAYED_KINDS, limit=1_000_000)).records
+    assert any(row.record.kind == "Approved" and (row.record.key or "").endswith("#2") for row in rows)
+    report = replay(rows)
+    assert report.equal, report
 
 
 @pytest.mark.parametrize(

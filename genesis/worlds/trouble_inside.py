@@ -1,0 +1,107 @@
+"""The faults that need a look inside: messages that kill, actors that hang or turn in place, sectors that go bad."""
+
+import random
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
+
+import trio
+
+from genesis.core.errors import ChannelClosed, ChannelFull
+from genesis.worlds.engine_host import EngineHost
+from genesis.worlds.poison import Poison
+
+if TYPE_CHECKING:
+    from genesis.worlds.world import World
+
+STUCK: Final = ("signal", "risk", "order", "account", "market_cache", "history", "journal")
+POISONED: Final = (("market_cache", "market_events"), ("notifier", "news"))
+"""Mailboxes and their channels. A message about money that nobody understands halts trading until a person has looked
+at it: that would end most of what a world is for."""
+SPIN_S: Final = 0.25
+
+
+class TroubleInside:
+    """A part of `Trouble`."""
+
+    world: "World"
+    chance: random.Random
+    _live: Callable[[], EngineHost | None]
+    _for: Callable[[float, float], float]
+    _later: Callable[[float, Callable[[], None]], None]
+    _manual_order: Callable[[], str]
+    _halt: Callable[[], str]
+    _reset: Callable[[], str]
+    _weather: Callable[[str, float, float], str]
+
+    def _hang(self) -> str:
+        """An actor takes its next messages and is never heard of again, until somebody notices."""
+        return self._stick("an actor hung with messages in its hands", trio.sleep_forever)
+
+    def _livelock(self) -> str:
+        """An actor takes its next messages and turns in place: busy all the time, and nothing is done."""
+        return self._stick("an actor turned in place with messages in its hands", _turn_in_place)
+
+    def _stick(self, state: str, instead: Callable[[], Any]) -> str:
+        host = self._live()
+        if host is None or host.engine is None:
+            return "nobody"
+        name = self.chance.choice(STUCK)
+        root = host.engine.supervisor.tree().name
+        path = next(f"{root}/{path}" for path in host.leaves() if path.rpartition("/")[2] == name)
+        box = host.engine.plan.mailboxes[name]
+        lease = box.lease
+
+        async def stick(*args: Any) -> Any:
+            found = await lease(*args)
+            if found and "lease" in box.__dict__:
+                del box.__dict__["lease"]
+                self.world.witness.reached(state)
+                self.world.ills.got_stuck(host, path)
+                await instead()
+            return found
+
+        box.__dict__["lease"] = stick
+        self._for(120, 121)
+        return name
+
+    def _poison(self) -> str:
+        """A message whose reader dies of it, whoever that is and however often it tries."""
+        host = self._live()
+        if host is None or host.engine is None:
+            return "nobody"
+        name, channel = self.chance.choice(POISONED)
+        poison = Poison(number=self.world.ills.next_poison())
+        try:
+            getattr(host.engine.channels, channel).put_nowait(poison)
+        except (ChannelFull, ChannelClosed):
+            return "no room"
+        self._for(60, 61)
+        return f"number {poison.number} for {name}"
+
+    def _bad_sector(self) -> str:
+        """The machine goes dark, and when it is back a sector of the journal's file holds something else."""
+        host = self._live()
+        if host is None or self.world.ills.damaged:
+            return "nobody"
+        self._kill(host)
+        self._for(60, 61)
+        return self.world.ills.damage(self.chance)
+
+    def _kill(self, host: EngineHost, power: random.Random | None = None) -> None:
+        raise NotImplementedError
+
+    def _halt_in_line(self) -> str:
+        """An order that risk has approved waits for a line, and before that is back somebody halts trading."""
+        now = trio.current_time()
+        told = self._reset() + self._weather("refuse", 8, 14)
+        self._later(now + 1.0, lambda: self._told(self._manual_order()))
+        self._later(now + 3.0, lambda: self._told(self._halt()))
+        return told
+
+    def _told(self, text: str) -> None:
+        self.world.witness.note("fault", f"halt_in_line: {text}")
+
+
+async def _turn_in_place() -> None:
+    while True:  # noqa: ASYNC110 - turning without any progress is what was asked for
+        await trio.sleep(SPIN_S)
