@@ -45,7 +45,7 @@ CATALOGUE: Final[Mapping[str, Rule]] = {
         "a gap or a wrong checksum leads to a new socket or a new book",
         ("a socket with a gap was left", "a book was thrown away for its checksum"),
     ),
-    "M14": Rule("no entry leaves on an old signal", ("fault slow_disk",)),
+    "M14": Rule("no entry leaves on an old signal", ("fault slow_disk", "fault line_at_decision")),
     "M15": Rule("no two orders of ours trade with each other", ("order state FILLED", "fault manual_order")),
     "E1": Rule("every message is somewhere once", ("a channel redelivered",)),
     "E2": Rule(

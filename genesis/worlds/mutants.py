@@ -429,7 +429,7 @@ MUTANTS: Final = {
         order_requests.OrderRequests,
         "_refusal",
         _never(None),
-        led_by=frozenset({"refuse", "connect_hang", "rest_down", "slow_disk"}),
+        led_by=frozenset({"line_at_decision"}),
     ),
     "deaf-watch": Mutant(
         "silence on the private line is not noticed",

@@ -36,6 +36,7 @@ WEIGHTS: Final = {
     "rate_limited": 2,
     "server_error": 2,
     "handshake_refused": 2,
+    "line_at_decision": 2,
     "rest_down": 4,
     "half_sent": 4,
     "echo": 3,

@@ -1,5 +1,6 @@
 """The faults that need a look inside: messages that kill, actors that hang or turn in place, sectors that go bad."""
 
+import math
 import random
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
@@ -97,6 +98,13 @@ class TroubleInside:
         self._later(now + 1.0, lambda: self._told(self._manual_order()))
         self._later(now + 3.0, lambda: self._told(self._halt()))
         return told
+
+    def _line_at_decision(self) -> str:
+        """The private line alone is away from now until long after the next minute's decisions: they grow old in it."""
+        decided = math.ceil(trio.current_time() / 60) * 60 + 1
+        dropped = self.world.venue.exchange.faults.drop(private=True)
+        least = decided + 42 - trio.current_time()
+        return f"{dropped} sockets, " + self._weather("refuse", least, least + 14)
 
     def _told(self, text: str) -> None:
         self.world.witness.note("fault", f"halt_in_line: {text}")
