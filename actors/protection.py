@@ -1,9 +1,9 @@
 """The protection actor: it looks whether every open position has its stop at the venue, and asks for what is missing.
 
 The order actor places stops; this one looks from outside at positions and orders as two other actors publish them:
-when they do, and many times a second while anything is missing. A stop that is missing, of the wrong size or there twice
-is told to the order actor as a wish and, when it lasts, to people. It hears no messages and keeps nothing: after a crash
-it looks again.
+when they do, and many times a second while anything is missing. A stop that is missing, of the wrong size or there
+twice is told to the order actor as a wish and, when it lasts, to people. It hears no messages and keeps nothing:
+after a crash it looks again.
 """
 
 import math
