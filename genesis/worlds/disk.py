@@ -1,6 +1,7 @@
 """A simulated disk: a real folder in memory, and what a process finds of it that starts after another was killed."""
 
 import contextlib
+import errno
 import os
 import random
 import shutil
@@ -27,6 +28,9 @@ class Disk:
 
     root: Path
     number: int = 0
+    syncs_fail: bool = False
+    """As long as it is set, no sync of a file that Python writes succeeds."""
+    failed_syncs: int = 0
     synced: dict[str, bytes] = attrs.field(factory=dict)
     """What of each file by its name is surely on the plate, for those that Python writes. SQLite syncs its own in every
     commit before it answers, and no power fails within a step."""
@@ -78,8 +82,11 @@ class Disk:
 
         def heard(sync: Callable[[int], None]) -> Callable[[int], None]:
             def call(handle: int) -> None:
-                sync(handle)
                 path = Path(f"/proc/self/fd/{handle}").readlink()
+                if self.syncs_fail and path.parent == self.folder:
+                    self.failed_syncs += 1
+                    raise OSError(errno.EIO, os.strerror(errno.EIO))
+                sync(handle)
                 if path.parent == self.folder and path.is_file():
                     self.synced[path.name] = path.read_bytes()
 

@@ -57,6 +57,7 @@ WEIGHTS: Final = {
     "slow_disk": 2,
     "disk_full": 1,
     "disk_error": 1,
+    "sync_error": 1,
     "bad_sector": 1,
     # Its people.
     "halt": 2,

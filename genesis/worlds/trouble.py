@@ -15,7 +15,7 @@ from genesis.worlds.plan import LONGEST_WAIT_S, PlannedFault
 from genesis.worlds.rules_inside import FIRST_PAIR
 from genesis.worlds.trouble_inside import TroubleInside
 from genesis.worlds.virtual_socket import Endpoint
-from genesis.worlds.web_client import boss_halts, read_nothing, strangers_knock
+from genesis.worlds.web_client import boss_halts, read_nothing, strangers_knock, write_slowly
 from protocols.config import SetSettings, SettingsApplied, SettingsRefused
 from protocols.orders import CancelIntent, Flatten, OrderIntent, OrderType, Purpose, UpdateIntent
 from protocols.risk import ManualOrder, SetTradingState, TradingState
@@ -86,6 +86,7 @@ class Trouble(TroubleInside):
         """The calm after it all: what would go on breaking is mended; what is broken stays so."""
         world = self.world
         self._aimed.clear()
+        world.disk.syncs_fail = False
         weather = world.network.weather_of(ENGINE_ADDRESS)
         for name in ("spike", "bytewise", "refuse", "hang", "dns", "mute"):
             setattr(weather, f"{name}_until", 0.0)
@@ -603,7 +604,11 @@ class Trouble(TroubleInside):
         host = self._live()
         if host is None or host.tokens is None:
             return "no web"
-        self.world.start_soon(read_nothing, host, self.world.witness, self._for(30, 60))
+        until = self._for(30, 60)
+        if self.chance.random() < 0.5:
+            self.world.start_soon(write_slowly, host, self.world.witness, until)
+            return "a client that says one byte a second"
+        self.world.start_soon(read_nothing, host, self.world.witness, until)
         return "a stream client that never reads"
 
     def _strangers(self) -> str:

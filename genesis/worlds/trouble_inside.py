@@ -88,6 +88,18 @@ class TroubleInside:
         self._for(60, 61)
         return self.world.ills.damage(self.chance)
 
+    def _sync_error(self) -> str:
+        """The disk takes what is written and fails when it is told to keep it."""
+        disk = self.world.disk
+        disk.syncs_fail, before = True, disk.failed_syncs
+
+        def mend() -> None:
+            disk.syncs_fail = False
+            self.world.witness.reached("a sync failed", disk.failed_syncs - before)
+
+        self._later(self._for(5, 40), mend)
+        return "until it is mended"
+
     def _kill(self, host: EngineHost, power: random.Random | None = None) -> None:
         raise NotImplementedError
 

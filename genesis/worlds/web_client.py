@@ -94,6 +94,20 @@ async def boss_halts(host: EngineHost, world: "World", reason: str) -> None:
         await trio.sleep(30)
 
 
+async def write_slowly(host: EngineHost, witness: Witness, until: float) -> None:
+    """Ask for something a byte a second, for as long as the server bears it."""
+    _browser_of(host)
+    with trio.move_on_at(until):
+        try:
+            async with await trio.open_tcp_stream(LOOPBACK, WEB_PORT) as stream:
+                for letter in _request("GET", "/health"):
+                    await stream.send_all(letter.encode())
+                    await trio.sleep(1.0)
+                    witness.reached("a browser wrote a byte a second")
+        except (OSError, trio.BrokenResourceError):
+            witness.reached("a browser that wrote too slowly was left")
+
+
 async def read_nothing(host: EngineHost, witness: Witness, until: float) -> None:
     """Subscribe to everything, then never read again."""
     _browser_of(host)
