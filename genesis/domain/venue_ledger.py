@@ -286,6 +286,18 @@ class Books:
                 out.append((account.name, changed(wallet, text, None)))
         return out
 
+    def from_market(
+        self, account: Account, wallet: Wallet, amount: Decimal, now_ms: int, text: str, category: int
+    ) -> None:
+        """The market pays an account (`amount` above zero), or is paid by it."""
+        self._move(account, wallet, amount, now_ms, text, category)
+        self._market(wallet.currency, -amount)
+
+    def market_pays_fee(self, currency: str, fee: Decimal) -> None:
+        """A fee that was kept from what the market paid."""
+        self._market(currency, -fee)
+        self.fees[currency] = self.fees.get(currency, ZERO) + fee
+
     def transfer(
         self, name: str, source: str, target: str, currency: str, currency_to: str, amount: Decimal, now_ms: int
     ) -> list[VenueOutput]:

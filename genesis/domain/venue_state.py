@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import msgspec
 
+from protocols.funding import FundingLoan, FundingOffer, FundingTrade
 from protocols.orders import RequestNotice, VenueOrder, VenuePosition, VenueTrade, VenueWallet
 from protocols.units import ZERO, Symbol
 
@@ -147,7 +148,7 @@ class LedgerEntry(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Offer(msgspec.Struct, kw_only=True, eq=False):
-    """A funding offer: kept, never matched (recordings hold no funding market)."""
+    """A funding offer (`amount` above zero, what is left of it) or a bid for funding (below)."""
 
     offer_id: int
     symbol: str
@@ -160,6 +161,38 @@ class Offer(msgspec.Struct, kw_only=True, eq=False):
     status: str
     rate: Decimal
     period: int
+    renew: bool = False
+
+
+class Loan(msgspec.Struct, kw_only=True, eq=False):
+    """Money lent (`side` 1) or borrowed (-1) for `period` days; a credit while `position_pair` says who uses it.
+
+    `rate` is per day. A loan at a variable rate (`rate_type` VAR) is `delta` above the flash return rate.
+    """
+
+    loan_id: int
+    symbol: str
+    side: int
+    amount: Decimal
+    rate: Decimal
+    rate_type: str
+    period: int
+    opened_ms: int
+    updated_ms: int
+    last_payout_ms: int
+    flags: int = 0
+    status: str = "ACTIVE"
+    delta: Decimal = ZERO
+    position_pair: str | None = None
+    no_close: bool = False
+
+
+class Renewal(msgspec.Struct, frozen=True, kw_only=True):
+    """What an account lends again by itself: so much (None: all), at this rate (0: the flash return rate)."""
+
+    rate: Decimal
+    period: int
+    amount: Decimal | None = None
 
 
 class Movement(msgspec.Struct, frozen=True, kw_only=True):
@@ -188,6 +221,9 @@ class Account(msgspec.Struct, kw_only=True, eq=False):
     orders: dict[int, Order] = {}
     positions: dict[str, Position] = {}
     offers: dict[int, Offer] = {}
+    loans: dict[int, Loan] = {}
+    renewals: dict[str, Renewal] = {}
+    """By currency."""
     settings: dict[str, Any] = {}
     """What clients keep here for themselves, by key (`api:...`)."""
 
@@ -208,6 +244,8 @@ class History(msgspec.Struct, kw_only=True, eq=False):
     ledger: list[LedgerEntry] = []
     positions: list[VenuePosition] = []
     offers: list[Offer] = []
+    loans: list[Loan] = []
+    funding_trades: list[FundingTrade] = []
     movements: list[Movement] = []
 
 
@@ -234,6 +272,8 @@ class WalletChange(VenueWallet, frozen=True, kw_only=True, tag=True):
     meta: dict[str, Any] | None = None
 
 
-VenueMessage = VenueNotice | VenueOrder | VenueTrade | VenueWallet | VenuePosition
+VenueMessage = (
+    VenueNotice | VenueOrder | VenueTrade | VenueWallet | VenuePosition | FundingOffer | FundingLoan | FundingTrade
+)
 VenueOutput = tuple[str, VenueMessage]
 """(account name, message), in the order of the wire."""

@@ -9,8 +9,17 @@ from typing import Any, Final
 from genesis.domain.venue import Venue
 from genesis.domain.venue_ledger import changed, position_change
 from genesis.domain.venue_margin import liquidation_price, margin_base, shown_profit, tradable
-from genesis.domain.venue_state import MARGIN, Account, PositionChange, VenueNotice, VenueOutput, WalletChange
+from genesis.domain.venue_state import (
+    MARGIN,
+    Account,
+    PositionChange,
+    VenueMessage,
+    VenueNotice,
+    VenueOutput,
+    WalletChange,
+)
 from genesis.simulator.funding_desk import FundingDesk
+from genesis.simulator.funding_side import FundingSide
 from genesis.simulator.session import Session
 from genesis.simulator.settings import SCOPES, ApiKey
 from genesis.simulator.tokens import Login, Tokens
@@ -25,6 +34,7 @@ from protocols.bitfinex.account import (
 from protocols.bitfinex.auth import LARGEST_NONCE, AuthClaim, is_signed
 from protocols.bitfinex.errors import ERR_AUTH, ERR_AUTH_NONCE, ERR_AUTH_PAYLOAD, InputRefused
 from protocols.bitfinex.events import auth_accepted_event
+from protocols.bitfinex.funding_rows import funding_trade_row, loan_row, offer_row
 from protocols.bitfinex.inputs import (
     Broadcast,
     Calculate,
@@ -39,7 +49,8 @@ from protocols.bitfinex.inputs import (
     Operation,
     Refused,
 )
-from protocols.orders import VenueOrder, VenuePosition, VenueTrade, VenueWallet
+from protocols.funding import FundingLoan, FundingOffer, FundingTrade
+from protocols.orders import VenueOrder, VenueTrade, VenueWallet
 from protocols.units import ZERO, Symbol
 
 KEPT_LOGINS: Final = 1000
@@ -59,7 +70,7 @@ class AccountSide:
         venue_ms: Callable[[], int],
         saved: Callable[[], None],
         orders_changed: Callable[[Symbol], None],
-        offers_changed: Callable[[str], None],
+        funding: FundingSide,
     ) -> None:
         self.venue = venue
         self.keys = {key.key: key for key in keys}
@@ -69,11 +80,10 @@ class AccountSide:
         self.sessions: dict[Session, str] = {}
         """Authenticated sockets and whose they are."""
         self.venue_ms = venue_ms
-        self._saved = saved
+        self.saved = saved
         self._orders_changed = orders_changed
-        self._offers_changed = offers_changed
         self.requests = 0
-        self.funding = FundingDesk(self)
+        self.funding = FundingDesk(self, funding)
 
     # --- who is it ------------------------------------------------------------------------------------------------
 
@@ -115,10 +125,8 @@ class AccountSide:
         positions = [position_row(self.position(account, symbol, calculated=False)) for symbol in account.positions]
         wallets = [wallet_row(changed(wallet, None, None)) for wallet in account.wallets.values()]
         orders = [order_row(order.told_as("os")) for order in account.orders.values()]
-        for kind, rows in (("ps", positions), ("ws", wallets), ("os", orders), ("fos", self.funding.snapshot(account))):
+        for kind, rows in (("ps", positions), ("ws", wallets), ("os", orders), *self.funding.snapshots(account)):
             session.account(kind, rows, snapshot=True)
-        for kind in ("fcs", "fls"):
-            session.account(kind, [], snapshot=True)
 
     def left(self, session: Session) -> None:
         """A socket is gone; with its dead-man switch all orders of the account go too."""
@@ -182,7 +190,7 @@ class AccountSide:
         if not outputs:
             return
         if any(not isinstance(message, VenueNotice) for _, message in outputs):
-            self._saved()
+            self.saved()
         for name, message in outputs:
             if without_notices and isinstance(message, VenueNotice):
                 continue
@@ -191,10 +199,13 @@ class AccountSide:
                     self._tell(session, message)
         for symbol in dict.fromkeys(message.symbol for _, message in outputs if isinstance(message, VenueOrder)):
             self._orders_changed(symbol)
+        for lent in dict.fromkeys(message.symbol for _, message in outputs if isinstance(message, FundingOffer)):
+            self.funding.market.offers_changed(lent)
+        for name in dict.fromkeys(owner for owner, message in outputs if isinstance(message, PositionChange)):
+            if any(loan.side < 0 for loan in self.venue.accounts[name].loans.values()):
+                self.apply(self.funding.floor.positions_changed(name, self.venue_ms()))
 
-    def _tell(
-        self, session: Session, message: VenueNotice | VenueOrder | VenueTrade | VenueWallet | VenuePosition
-    ) -> None:
+    def _tell(self, session: Session, message: VenueMessage) -> None:
         if isinstance(message, VenueNotice):
             session.account("n", self.notice(message))
         elif isinstance(message, VenueOrder):
@@ -209,6 +220,13 @@ class AccountSide:
         elif isinstance(message, PositionChange):
             row = position_row(message, created_ms=message.created_ms, updated_ms=message.updated_ms)
             session.account(message.event, row, filter_key=message.symbol)
+        elif isinstance(message, FundingOffer):
+            session.account(message.event, offer_row(message), filter_key=message.symbol)
+        elif isinstance(message, FundingLoan):
+            row = loan_row(message, credit=message.event.startswith("fc"))
+            session.account(message.event, row, filter_key=message.symbol)
+        elif isinstance(message, FundingTrade):
+            session.account(message.event, funding_trade_row(message), filter_key=message.symbol)
 
     def notice(self, notice: VenueNotice) -> list[Any]:
         """A notification as the WebSocket has it: the order flat, several as a list, null-padded when refused."""
@@ -293,7 +311,7 @@ class AccountSide:
             if symbol in self.venue.specs:
                 session.account("miu", self.margin_symbol_row(account, symbol), filter_key=symbol)
         elif item.startswith("funding_sym_"):
-            session.account("fiu", ["sym", item.removeprefix("funding_sym_"), [0, 0, 0, 0]])
+            session.account("fiu", self.funding.info_row(account, item.removeprefix("funding_sym_")))
         elif item.startswith("position_"):
             symbol = Symbol(item.removeprefix("position_"))
             if symbol in account.positions:
@@ -318,13 +336,6 @@ class AccountSide:
             return wallet.available
         base = margin_base(account, self.venue.specs, self.venue.prices(), currency)
         return max(ZERO, min(wallet.balance, base.net - base.required))
-
-    def changed(self, name: str, kind: str, row: list[Any], filter_key: str) -> None:
-        """Something that is no order changed: save it, and tell the account's sockets."""
-        self._saved()
-        self.tell(name, kind, row, filter_key)
-        if kind in ("fon", "foc"):
-            self._offers_changed(filter_key)
 
     def tell(self, name: str, kind: str, row: list[Any], filter_key: str = "") -> None:
         """One frame to all sockets of an account."""

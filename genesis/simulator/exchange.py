@@ -20,6 +20,7 @@ from genesis.simulator.alerts import AlertDesk
 from genesis.simulator.faults import FaultDesk
 from genesis.simulator.feed import Feed, PublicTrade
 from genesis.simulator.frame_tape import tape
+from genesis.simulator.funding_market import STEP_MS
 from genesis.simulator.link import HttpRequest, HttpResponse, serve_client
 from genesis.simulator.market_side import MarketSide
 from genesis.simulator.recordings import FrameRecording, Recording
@@ -112,6 +113,7 @@ class Exchange:
         self.operative = True
         self.quiet = False
         """No heartbeats on market streams: whoever drives this exchange has lost its own source."""
+        self._next_step_ms = 0
         symbols = _symbols(recording)
         if any(terms.paper for terms in settings.accounts):
             symbols += [paper_twin(symbol) for symbol in symbols]
@@ -136,7 +138,7 @@ class Exchange:
             venue_ms=self.venue_ms,
             saved=self.save,
             orders_changed=self.market.orders_changed,
-            offers_changed=self.market.funding.offers_changed,
+            funding=self.market.funding,
         )
         self.alerts = AlertDesk(lambda account, row: self.accounts.tell(account, "n", row), self.venue_ms)
         self.rest = Rest(self)
@@ -291,7 +293,8 @@ class Exchange:
     def boundary(self, symbol: Symbol, time_ms: int) -> bool:
         """The heartbeat that closes the last minute of a pair. True when time alone changed somebody's order."""
         self.time_ms = time_ms
-        self.market.funding.time_came(time_ms)
+        if time_ms >= self._next_step_ms:
+            self._step_of_time(time_ms)
         outputs = self.venue.advance(time_ms)
         self.accounts.apply(outputs)
         for each in self.twins(symbol):
@@ -301,10 +304,17 @@ class Exchange:
                 session.account("hb", None)
         return bool(outputs)
 
+    def _step_of_time(self, time_ms: int) -> None:
+        """What goes by the clock of the venue: funding, and what the world hears of it."""
+        self._next_step_ms = time_ms - time_ms % STEP_MS + STEP_MS
+        self.accounts.funding.time_came(time_ms)
+        self.market.funding.time_came(time_ms)
+
     def match(self, symbol: Symbol, price: float, size: float, time_ms: int) -> bool:
         """The first half of `tick`: what a trade does to orders, before anybody hears of the trade."""
         self.time_ms = time_ms
-        self.market.funding.time_came(time_ms)
+        if time_ms >= self._next_step_ms:
+            self._step_of_time(time_ms)
         changed = False
         for each in self.twins(symbol):
             outputs = self.venue.on_tick(each, price, size, time_ms)
@@ -315,7 +325,8 @@ class Exchange:
     def tick(self, symbol: Symbol, trade: PublicTrade, minute: Any, time_ms: int, *, matched: bool = False) -> bool:
         """The market trades. True when it filled or changed somebody's order. `matched`: `match` was called before."""
         self.time_ms = time_ms
-        self.market.funding.time_came(time_ms)
+        if time_ms >= self._next_step_ms:
+            self._step_of_time(time_ms)
         changed = False
         for each in self.twins(symbol):
             outputs = [] if matched else self.venue.on_tick(each, trade.price, abs(trade.amount), time_ms)
@@ -452,6 +463,7 @@ class Exchange:
         self.accounts.nonces.update(saved.nonces)
         self.resume_after, self.time_ms = saved.step, max(self.time_ms, saved.time_ms)
         self.venue.restore()
+        self.accounts.funding.floor.refresh()
 
 
 def _symbols(recording: Recording | Iterable[str]) -> list[Symbol]:

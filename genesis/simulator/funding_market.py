@@ -1,8 +1,8 @@
 """A made-up funding market, and the status of made-up perpetuals: recordings hold neither.
 
 Everything follows from the currency and the moment (rates drift over the day, sizes depend on their place alone), so
-two runs see the same and history can be asked for at any time. Nobody is lent anything here: offers of accounts stand
-in the book until they are taken back.
+two runs see the same and history can be asked for at any time. The trades made up here are also what offers of
+accounts meet (`genesis.domain.funding_floor`).
 """
 
 import math
@@ -27,6 +27,9 @@ PERIODS: Final = (2, 2, 2, 7, 30, 120)
 SAMPLES: Final = 6
 """Looks into each candle: open, close and four between."""
 SNAPSHOT_TRADES: Final = 30
+IDS_A_STEP: Final = 1000
+MARKET_IDS: Final = 500
+"""Of a step's trade ids the lower half is the market's, the upper that of accounts."""
 LONGEST_CATCH_UP: Final = 20
 CLAMP_MIN: Final = 0.0005
 CLAMP_MAX: Final = 0.0025
@@ -82,7 +85,7 @@ def trade_at(currency: str, at_ms: int) -> FundingTrade:
     seed = _seed("trade", currency, step)
     sign = 1 if seed & 1 else -1
     return FundingTrade(
-        trade_id=step * 8 + seed % 8,
+        trade_id=step * IDS_A_STEP + seed % MARKET_IDS,
         time_ms=step * STEP_MS,
         amount=sign * (5_000 + seed % 500_000) / 100,
         rate=rate_at(currency, at_ms),
@@ -188,11 +191,23 @@ def _day(currency: str, part: int) -> tuple[float, float]:
     return max(looks), min(looks)
 
 
-def funding_ticker(currency: str, at_ms: int, own: Iterable[FundingLevel] = ()) -> list[Any]:
-    """The 16 elements of a funding ticker."""
+def funding_ticker(
+    currency: str,
+    at_ms: int,
+    own: Iterable[FundingLevel] = (),
+    own_trades: Sequence[FundingTrade] = (),
+    at_flash_rate: float = 0.0,
+) -> list[Any]:
+    """The 16 elements of a funding ticker, with what accounts offer, lent in the last day, and offer at the FRR."""
     bids, asks = funding_book(currency, at_ms, own)
     last, before = rate_at(currency, at_ms), rate_at(currency, at_ms - DAY_MS)
     high, low = _day(currency, at_ms * 6 // HOUR_MS)
+    lent = [trade for trade in own_trades if trade.time_ms > at_ms - DAY_MS]
+    lent_volume = sum(abs(trade.amount) for trade in lent)
+    if lent:
+        high, low = max(high, *(trade.rate for trade in lent)), min(low, *(trade.rate for trade in lent))
+        if lent[-1].time_ms >= at_ms - at_ms % STEP_MS:
+            last = lent[-1].rate
     change = round(last - before, 8)
     return [
         round(flash_return_rate(currency, at_ms), 12),
@@ -205,12 +220,15 @@ def funding_ticker(currency: str, at_ms: int, own: Iterable[FundingLevel] = ()) 
         change,
         round(change / before, 4),
         last,
-        float(20_000_000 + _seed("volume", currency, at_ms // HOUR_MS) % 5_000_000),
+        round(
+            20_000_000 + _seed("volume", currency, at_ms // HOUR_MS) % 5_000_000 + lent_volume,
+            8,
+        ),
         max(high, last),
         min(low, last),
         None,
         None,
-        float(1_000_000 + _seed("frr", currency, at_ms // HOUR_MS) % 1_000_000),
+        round(1_000_000 + _seed("frr", currency, at_ms // HOUR_MS) % 1_000_000 + at_flash_rate, 8),
     ]
 
 

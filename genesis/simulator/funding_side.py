@@ -1,16 +1,21 @@
 """Who listens to the made-up funding market and to derivative status, and what they are told as venue time goes on."""
 
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping
+from decimal import Decimal
 from typing import Any, Final
 
 from genesis.domain.venue import Venue
+from genesis.domain.venue_funding import FLASH_TYPES, real_rate
 from genesis.simulator.funding_market import (
     LONGEST_CATCH_UP,
     SNAPSHOT_TRADES,
     STEP_MS,
     FundingLevel,
+    FundingTrade,
     FundingView,
     derivative_row,
+    flash_return_rate,
     funding_book,
     funding_candles,
     funding_ticker,
@@ -22,8 +27,11 @@ from genesis.simulator.session import Session
 from protocols.bitfinex.account import FLAG_HIDDEN
 from protocols.bitfinex.numbers import js_number
 from protocols.bitfinex.subscriptions import Subscription
+from protocols.funding import FundingTrade as OwnTrade
+from protocols.units import ZERO, exact
 
 SNAPSHOT_CANDLES: Final = 240
+KEPT_TRADES: Final = 1_000
 
 
 def row_text(row: Iterable[Any]) -> str:
@@ -52,6 +60,7 @@ class FundingSide:
         self._heard: dict[Subscription, Mapping[Session, int]] = {}
         self._views: dict[Subscription, FundingView] = {}
         self._told_ms = 0
+        self._own_trades: dict[str, deque[FundingTrade]] = {}
 
     # --- what is asked ----------------------------------------------------------------------------------------------
 
@@ -62,15 +71,51 @@ class FundingSide:
 
     def own(self, currency: str) -> list[FundingLevel]:
         """The visible offers and demands of accounts."""
-        return [
-            FundingLevel(offer.offer_id, float(offer.rate), offer.period, 1, float(offer.amount))
-            for account in self.venue.accounts.values()
-            for offer in account.offers.values()
-            if offer.symbol == f"f{currency}" and not offer.flags & FLAG_HIDDEN
-        ]
+        flash_rate: Decimal | None = None
+        found = []
+        for account in self.venue.accounts.values():
+            for offer in account.offers.values():
+                if offer.symbol == f"f{currency}" and not offer.flags & FLAG_HIDDEN:
+                    flash_rate = flash_rate or self.flash_rate(currency) or ZERO
+                    rate = float(real_rate(offer, flash_rate))
+                    found.append(FundingLevel(offer.offer_id, rate, offer.period, 1, float(offer.amount)))
+        return found
+
+    def flash_rate(self, currency: str) -> Decimal | None:
+        """The flash return rate now; None of what is not lent here."""
+        if not (self.open and currency in self.currencies):
+            return None
+        return round(exact(flash_return_rate(currency, self.venue_ms())), 8)
+
+    def trades(
+        self, currency: str, start_ms: int, end_ms: int, limit: int, *, oldest_first: bool
+    ) -> list[FundingTrade]:
+        """The market's trades and those of accounts, at most `limit` of them."""
+        found = trades_between(currency, start_ms, end_ms, limit, oldest_first=oldest_first)
+        own = [trade for trade in self._own_trades.get(currency, ()) if start_ms <= trade.time_ms <= end_ms]
+        if not own:
+            return found
+        return sorted((*found, *own), key=lambda trade: trade.trade_id, reverse=not oldest_first)[:limit]
+
+    def lent(self, trade: OwnTrade) -> None:
+        """An account lent or borrowed: the world hears of the trade."""
+        currency = trade.symbol[1:]
+        # The market was the taker: it borrowed what an account lent.
+        told = FundingTrade(trade.trade_id, trade.time_ms, float(trade.amount), float(trade.rate), trade.period)
+        self._own_trades.setdefault(currency, deque(maxlen=KEPT_TRADES)).append(told)
+        for subscription in list(self._heard):
+            if subscription.channel == "trades" and subscription.symbol == trade.symbol:
+                self._tell(subscription, f'"fte",{told.text()}')
+                self._tell(subscription, f'"ftu",{told.text()}')
 
     def ticker(self, currency: str, at_ms: int) -> list[Any]:
-        return funding_ticker(currency, at_ms, self.own(currency))
+        at_flash_rate = sum(
+            float(offer.amount)
+            for account in self.venue.accounts.values()
+            for offer in account.offers.values()
+            if offer.symbol == f"f{currency}" and offer.wire_type in FLASH_TYPES and offer.rate == 0 < offer.amount
+        )
+        return funding_ticker(currency, at_ms, self.own(currency), self._own_trades.get(currency, ()), at_flash_rate)
 
     def book(self, currency: str, at_ms: int) -> tuple[list[FundingLevel], list[FundingLevel]]:
         return funding_book(currency, at_ms, self.own(currency))
@@ -109,7 +154,7 @@ class FundingSide:
         elif subscription.channel == "ticker":
             session.channel(channel, row_text(self.ticker(currency, now_ms)))
         elif subscription.channel == "trades":
-            newest = trades_between(currency, 0, now_ms, SNAPSHOT_TRADES, oldest_first=False)
+            newest = self.trades(currency, 0, now_ms, SNAPSHOT_TRADES, oldest_first=False)
             session.channel(channel, "[" + ",".join(trade.text() for trade in newest) + "]")
         elif subscription.channel == "candles":
             rows = funding_candles(currency, subscription.timeframe, 0, now_ms, now_ms, SNAPSHOT_CANDLES)

@@ -1,14 +1,19 @@
-"""REST endpoints of funding: offers are real, loans and credits never come to be."""
+"""REST endpoints of funding: offers, and the loans and credits that come of them."""
 
+from collections.abc import Iterable
 from typing import Any, Final
 
-from genesis.domain.venue_funding import OfferRefused, told
-from genesis.domain.venue_state import Offer
+from genesis.domain.venue_funding import LARGEST_RATE, OfferRefused, loan_told, told
+from genesis.domain.venue_state import Account, Loan, Offer, Renewal
 from genesis.simulator.rest import Call, RestRefusal, Route, route
+from genesis.simulator.rest_account import decimal_parameter
 from protocols.bitfinex.account import notice_row
 from protocols.bitfinex.errors import ERR_GENERIC, ERR_PARAMS, InputRefused, MalformedFrame
-from protocols.bitfinex.funding_rows import offer_row
+from protocols.bitfinex.funding_rows import funding_trade_row, loan_row, offer_row
 from protocols.bitfinex.inputs import NewOffer, read_input
+from protocols.units import ZERO
+
+KEPT_MS: Final = 3 * 86_400_000
 
 
 def _rows(offers: list[Offer], event: str) -> list[Any]:
@@ -61,26 +66,92 @@ def cancel_offers(call: Call) -> Any:
 
 
 def info(call: Call) -> Any:
-    return ["sym", call.groups[0], [0, 0, 0, 0]]
+    return call.exchange.accounts.funding.info_row(_account(call), call.groups[0])
 
 
-def nothing(call: Call) -> Any:
-    return []
+# --- loans and credits --------------------------------------------------------------------------------------------
+
+
+def _account(call: Call) -> Account:
+    return call.exchange.venue.accounts[call.account]
+
+
+def _loans(call: Call, loans: Iterable[Loan]) -> list[Any]:
+    """Rows of those that the path asks for: loans are unused, credits are used by a position."""
+    credit, symbol = call.groups[0] == "credits", call.groups[1]
+    return [
+        loan_row(loan_told(loan, "rest"), credit=credit)
+        for loan in loans
+        if (loan.position_pair is not None) is credit and (not symbol or loan.symbol == symbol)
+    ]
+
+
+def open_loans(call: Call) -> Any:
+    return _loans(call, _account(call).loans.values())
+
+
+def ended_loans(call: Call) -> Any:
+    """Of the last three days only, as the venue keeps them."""
+    start, end = call.window()
+    since = max(start, call.exchange.venue_ms() - KEPT_MS)
+    ended = [loan for loan in call.exchange.venue.history(call.account).loans if since <= loan.updated_ms <= end]
+    return _loans(call, reversed(ended))[: call.limit(25, 500)]
+
+
+def own_trades(call: Call) -> Any:
+    start, end = call.window()
+    symbol = call.groups[0]
+    found = [
+        trade
+        for trade in call.exchange.venue.history(call.account).funding_trades
+        if start <= trade.time_ms <= end and (not symbol or trade.symbol == symbol)
+    ]
+    return [funding_trade_row(trade) for trade in found[: -call.limit(25, 500) - 1 : -1]]
 
 
 def close(call: Call) -> Any:
-    """There is no loan that could be closed."""
-    raise RestRefusal(ERR_GENERIC, "Funding not found.")
+    """Give back what was borrowed. What was lent comes back when its time is over."""
+    wanted = call.integer("id")
+    loan = _account(call).loans.get(wanted or 0)
+    if loan is None or loan.side > 0:
+        raise RestRefusal(ERR_GENERIC, "Funding not found.")
+    call.exchange.accounts.funding.give_back(call.account, loan)
+    return notice_row("fc-req", None, "SUCCESS", "Funding returned", time=call.exchange.venue_ms())
 
 
 def auto(call: Call) -> Any:
-    """Automatic lending: the wish is acknowledged; without a funding market nothing comes of it."""
-    row = [call.body.get(name) for name in ("currency", "period", "rate")]
-    text = "Auto-Renew changed"
-    return notice_row("fa-req", [*row, 0], "SUCCESS", text, time=call.exchange.venue_ms())
+    """Lend again by itself whatever comes back (status 1), or no more (0)."""
+    currency = str(call.body.get("currency") or "").removeprefix("f")
+    if call.exchange.market.funding.currency_of(f"f{currency}") is None:
+        raise RestRefusal(ERR_PARAMS, "currency: invalid")
+    status, period = call.integer("status"), call.integer("period", 2)
+    renewal = None
+    if status == 1:
+        amount = None if call.parameter("amount") in (None, "", 0, "0") else decimal_parameter(call, "amount")
+        rate = ZERO if call.parameter("rate") in (None, "", 0, "0") else decimal_parameter(call, "rate")
+        if rate > LARGEST_RATE:
+            raise RestRefusal(ERR_PARAMS, "rate: invalid")
+        if period is None or not 2 <= period <= 120:
+            raise RestRefusal(ERR_PARAMS, "period: invalid")
+        renewal = Renewal(rate=rate, period=period, amount=amount)
+    elif status != 0:
+        raise RestRefusal(ERR_PARAMS, "status: invalid")
+    call.exchange.accounts.funding.renew(call.account, currency, renewal)
+    row = [currency, period, renewal.rate if renewal else 0, renewal.amount or 0 if renewal else 0]
+    text = f"Auto-renew {'activated' if renewal else 'deactivated'}"
+    return notice_row("fa-req", row, "SUCCESS", text, time=call.exchange.venue_ms())
 
 
 def keep(call: Call) -> Any:
+    """Whether what was borrowed stays when the position that used it is closed: each call turns it round."""
+    ids, loans = call.body.get("id"), _account(call).loans
+    wanted = ids if isinstance(ids, list) else [ids]
+    for number in wanted:
+        loan = loans.get(number) if isinstance(number, int) else None
+        if loan is None or loan.side > 0:
+            raise RestRefusal(ERR_GENERIC, "Funding not found.")
+        loan.no_close = not loan.no_close
+    call.exchange.save()
     return notice_row("fk-req", None, "SUCCESS", "Funding keep changed", time=call.exchange.venue_ms())
 
 
@@ -92,8 +163,9 @@ FUNDING_ROUTES: Final[tuple[Route, ...]] = (
     route("POST", r"auth/w/funding/offer/submit", submit_offer, scope="funding", write=True),
     route("POST", r"auth/w/funding/offer/cancel", cancel_offer, scope="funding", write=True),
     route("POST", r"auth/w/funding/offer/cancel/all", cancel_offers, scope="funding", write=True),
-    route("POST", r"auth/r/funding/(?:loans|credits)(?:/f[^/]+)?", nothing, scope="funding"),
-    route("POST", r"auth/r/funding/(?:loans|credits|trades)(?:/f[^/]+)?/hist", nothing, scope="funding"),
+    route("POST", r"auth/r/funding/(loans|credits)(?:/(f[^/]+))?", open_loans, scope="funding"),
+    route("POST", r"auth/r/funding/(loans|credits)(?:/(f[^/]+))?/hist", ended_loans, scope="funding"),
+    route("POST", r"auth/r/funding/trades(?:/(f[^/]+))?/hist", own_trades, scope="funding"),
     route("POST", r"auth/r/info/funding/([^/]+)", info, scope="funding"),
     route("POST", r"auth/w/funding/close", close, scope="funding", write=True),
     route("POST", r"auth/w/funding/auto", auto, scope="funding", write=True),

@@ -12,7 +12,6 @@ from genesis.simulator.funding_market import (
     funding_candles,
     funding_candles_from,
     funding_statistics,
-    trades_between,
 )
 from genesis.simulator.rest import Call, RestRefusal, Route, route
 from protocols.bitfinex.errors import ERR_PARAMS
@@ -98,7 +97,8 @@ def trades(call: Call) -> Any:
     if (currency := _currency(call, call.groups[0])) is not None:
         end = min(end, call.exchange.venue_ms())
         limit = call.limit(125, 10_000)
-        return [trade.row() for trade in trades_between(currency, start, end, limit, oldest_first=call.oldest_first)]
+        lent = call.exchange.market.funding.trades(currency, start, end, limit, oldest_first=call.oldest_first)
+        return [trade.row() for trade in lent]
     feed = _feed(call, call.groups[0])
     found = [trade for trade in feed.trades if start <= trade.time_ms <= end]
     limit = call.limit(125, 10_000)

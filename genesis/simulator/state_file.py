@@ -12,7 +12,8 @@ from typing import Final
 
 import msgspec
 
-from genesis.domain.venue_state import Account, History, LedgerEntry, Movement, Offer, PositionChange
+from genesis.domain.venue_state import Account, History, LedgerEntry, Loan, Movement, Offer, PositionChange
+from protocols.funding import FundingTrade
 from protocols.orders import VenueOrder, VenueTrade
 
 POSITION_WIDTH: Final = 20
@@ -22,6 +23,8 @@ KINDS: Final = {
     "ledger": "entry",
     "positions": "position",
     "offers": "offer",
+    "loans": "loan",
+    "funding_trades": "funding_trade",
     "movements": "movement",
 }
 """What a history holds, and what one of it is called in a line."""
@@ -58,6 +61,8 @@ class HistoryLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     entry: LedgerEntry | None = None
     position: PositionChange | None = None
     offer: Offer | None = None
+    loan: Loan | None = None
+    funding_trade: FundingTrade | None = None
     movement: Movement | None = None
 
 
