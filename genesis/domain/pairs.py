@@ -48,6 +48,16 @@ def _spot(symbol: str, minimum: str, maximum: str) -> PairSpec:
     )
 
 
+def _perpetual(symbol: str) -> PairSpec:
+    return PairSpec(
+        symbol=Symbol(symbol),
+        minimum=Decimal("0.00004") if "BTC" in symbol else Decimal("0.0004"),
+        maximum=Decimal("100") if "BTC" in symbol else Decimal("5000"),
+        initial_margin=Decimal("0.01"),
+        minimum_margin=Decimal("0.005"),
+    )
+
+
 _KNOWN: Final = (
     _spot("tBTCUSD", "0.00004", "2000"),
     _spot("tETHUSD", "0.0004", "5000"),
@@ -61,9 +71,23 @@ def pair_specs(symbols: Iterable[str]) -> dict[Symbol, PairSpec]:
     """Specs for these symbols; an unknown pair gets a size of 0.0001 to 10,000 with the margins of the majors."""
     known = {spec.symbol: spec for spec in _KNOWN}
     return {
-        Symbol(symbol): known.get(Symbol(symbol)) or _spot(symbol, "0.0001", "10000")
+        Symbol(symbol): known.get(Symbol(symbol))
+        or (_perpetual(symbol) if is_perpetual(symbol) else _spot(symbol, "0.0001", "10000"))
         for symbol in dict.fromkeys(symbols)
     }
+
+
+def is_perpetual(symbol: str) -> bool:
+    """Whether a symbol names a perpetual contract: both its currencies end in F0."""
+    return ":" in symbol and base_currency(symbol).endswith("F0") and quote_currency(symbol).endswith("F0")
+
+
+def perpetual_of(symbol: str) -> Symbol | None:
+    """The contract on a pair in dollars: `tBTCUSD` -> `tBTCF0:USTF0`; None of another pair, or of a contract."""
+    base, quote = base_currency(symbol), quote_currency(symbol)
+    if quote == "USD":
+        return Symbol(f"t{base}F0:USTF0")
+    return Symbol(f"t{base}F0:TESTUSDTF0") if quote == "TESTUSD" else None
 
 
 def paper_twin(symbol: str) -> Symbol:

@@ -23,9 +23,16 @@ from genesis.domain.matching import (
 )
 from genesis.domain.pairs import PairSpec, PairSpecs
 from genesis.domain.venue_ledger import Books
-from genesis.domain.venue_margin import must_liquidate
+from genesis.domain.venue_liquidation import (
+    MARGIN_CALL,
+    MARGIN_CALL_OVER,
+    liquidated,
+    liquidation,
+    margin_call,
+)
+from genesis.domain.venue_margin import standing
 from genesis.domain.venue_rules import needed_lock
-from genesis.domain.venue_state import Account, History, Order, Stage, VenueOutput, Wallet
+from genesis.domain.venue_state import Account, History, Order, Position, Stage, VenueOutput, Wallet
 from genesis.domain.venue_texts import (
     BOOK_SLIP,
     FILL_OR_KILL_CANCELED,
@@ -42,6 +49,7 @@ from genesis.domain.venue_texts import (
 )
 from protocols.bitfinex.account import FLAG_CLOSE, FLAG_HIDDEN, FLAG_POST_ONLY, FLAG_REDUCE_ONLY
 from protocols.bitfinex.inputs import NewOrder
+from protocols.market import Liquidation
 from protocols.units import AMOUNT_STEP, ZERO, Side, Symbol, exact, floor_amount, round_amount, round_price
 
 NOTHING: Final[list[VenueOutput]] = []
@@ -57,7 +65,20 @@ CARRY_EVERY_MS: Final = 86_400_000 // CARRIES_A_DAY
 class Market:
     """One pair: who rests, who waits, and the band of prices in which nobody has to act."""
 
-    __slots__ = ("armed", "book", "budget", "high", "ladder", "last", "low", "spec", "traded", "waiting", "wake_ms")
+    __slots__ = (
+        "armed",
+        "book",
+        "budget",
+        "high",
+        "ladder",
+        "last",
+        "low",
+        "mark",
+        "spec",
+        "traded",
+        "waiting",
+        "wake_ms",
+    )
 
     def __init__(self, spec: PairSpec) -> None:
         self.spec = spec
@@ -65,6 +86,8 @@ class Market:
         self.waiting: list[Order] = []
         self.armed: list[Order] = []
         self.last: float = 0.0
+        self.mark: float = 0.0
+        """The price by which a contract is worth what it is; 0: the last."""
         self.low: float = -math.inf
         self.high: float = math.inf
         self.wake_ms: float = NEVER
@@ -88,6 +111,8 @@ class TradingFloor:
         self._last_cid = 0
         self.on_print: Callable[[Symbol, int, int, Decimal, Decimal], None] | None = None
         """Told of trades between two accounts: symbol, trade id, time, the taker's signed amount, price."""
+        self.on_liquidation: Callable[[Liquidation], None] | None = None
+        """Told of positions that are taken away: when it begins, and when they are sold."""
         self._markets = {symbol: Market(spec) for symbol, spec in self.specs.items()}
 
     @property
@@ -105,8 +130,18 @@ class TradingFloor:
         last = self._markets[symbol].last
         return exact(last) if last else None
 
+    def set_mark(self, symbol: Symbol, price: float) -> None:
+        """From now on positions in this contract are valued at this price."""
+        self._markets[symbol].mark = price
+
     def prices(self) -> dict[Symbol, Decimal]:
-        return {symbol: exact(market.last) for symbol, market in self._markets.items() if market.last}
+        """What positions are valued at: the last price, of contracts the mark."""
+        return {symbol: exact(market.mark or market.last) for symbol, market in self._markets.items() if market.last}
+
+    def value_price(self, symbol: Symbol) -> Decimal | None:
+        """As `prices`, of one pair."""
+        market = self._markets[symbol]
+        return exact(market.mark or market.last) if market.last else None
 
     def band(self, symbol: Symbol) -> tuple[float, float]:
         """No order of this pair acts while low < price < high (and before `wakes_ms`)."""
@@ -220,25 +255,48 @@ class TradingFloor:
             out.append((order.account, order.told_as("ou")))
 
     def _liquidate(self, market: Market, now_ms: int, out: list[VenueOutput]) -> None:
-        symbol, currency = market.spec.symbol, market.spec.quote
+        """Warn whose margin runs low, once; take the position of whom it has run out."""
+        symbol = market.spec.symbol
+        prices: dict[Symbol, Decimal] | None = None
         for account in self.accounts.values():
             position = account.positions.get(symbol)
-            if position is None or not must_liquidate(account, self.specs, self.prices(), currency):
+            if position is None or any(_is_forced(order) for order in account.orders.values()):
                 continue
-            for order in [each for each in account.orders.values() if each.is_margin and each.symbol == symbol]:
-                self._end(order, NO_MARGIN, now_ms, out)
-            request = NewOrder(
-                cid=None,
-                group_id=None,
-                symbol=symbol,
-                wire_type="MARKET",
-                amount=-position.amount,
-                flags=FLAG_CLOSE,
-            )
-            order = self._order_of(account, request, now_ms, market)
-            order.meta = {"forced": 1}
-            self._admit(account, order)
-            self._trade_or_rest(market, order, now_ms, out)
+            prices = prices or self.prices()
+            state = standing(account, position, self.specs, prices)
+            if state.net < state.required:
+                self._force_out(market, account, position, now_ms, out)
+            elif state.net < state.required * MARGIN_CALL and not position.called:
+                position.called = True
+                out.append((account.name, margin_call(position, state, market.spec.quote)))
+            elif position.called and state.net >= state.required * MARGIN_CALL_OVER:
+                position.called = False
+
+    def _force_out(
+        self, market: Market, account: Account, position: Position, now_ms: int, out: list[VenueOutput]
+    ) -> None:
+        symbol, amount, trigger = market.spec.symbol, position.amount, exact(market.mark or market.last)
+        for order in [each for each in account.orders.values() if each.is_margin and each.symbol == symbol]:
+            self._end(order, NO_MARGIN, now_ms, out)
+        if self.on_liquidation is not None:
+            self.on_liquidation(liquidation(position, amount, trigger, now_ms, is_match=False))
+        out.append((account.name, liquidated(position, trigger)))
+        request = NewOrder(
+            cid=None,
+            group_id=None,
+            symbol=symbol,
+            wire_type="MARKET",
+            amount=-amount,
+            flags=FLAG_CLOSE,
+        )
+        order = self._order_of(account, request, now_ms, market)
+        order.meta = {"forced": 1}
+        self._admit(account, order)
+        self._trade_or_rest(market, order, now_ms, out)
+        sold = amount - position.amount
+        if sold and self.on_liquidation is not None:
+            price = order.average_price or trigger
+            self.on_liquidation(liquidation(position, sold, price, now_ms, is_match=True))
 
     # --- an order's life ----------------------------------------------------------------------------------------------
 
@@ -479,7 +537,7 @@ class TradingFloor:
 
     def _after_fill(self, market: Market, order: Order, now_ms: int, out: list[VenueOutput]) -> None:
         if order.remaining < AMOUNT_STEP:
-            if order.meta and order.meta.get("forced"):
+            if _is_forced(order):
                 status = executed_status(order.fills, word="FORCED EXECUTED")
             elif order.flags & FLAG_CLOSE:
                 status = f"{executed_status(order.fills)} was ACTIVE (note:POSCLOSE)"
@@ -614,6 +672,10 @@ class TradingFloor:
     def _priority(self) -> int:
         self.next_priority += 1
         return self.next_priority
+
+
+def _is_forced(order: Order) -> bool:
+    return bool(order.meta and order.meta.get("forced"))
 
 
 def _is_better(sign: int, price: Decimal, other: Decimal) -> bool:

@@ -10,7 +10,8 @@ from decimal import ROUND_DOWN, Decimal
 from typing import Any
 
 from genesis.domain.matching import FeeTier
-from genesis.domain.pairs import PairSpec
+from genesis.domain.pairs import PairSpec, is_perpetual
+from genesis.domain.venue_margin import initial_margin, leverage_of
 from genesis.domain.venue_state import (
     EXCHANGE,
     MARGIN,
@@ -31,12 +32,18 @@ from protocols.units import AMOUNT_STEP, ZERO, Symbol, base_currency, plain, quo
 
 CATEGORY_EXCHANGE = 5
 CATEGORY_SETTLEMENT = 31
+CATEGORY_LIQUIDATION = 22
+CATEGORY_CONTRACT_FUNDING = 29
 CATEGORY_CLAIM = 23
 CATEGORY_CARRY = 28
 CATEGORY_TRANSFER = 51
 CATEGORY_WITHDRAWAL = 104
 CATEGORY_FEE = 201
 CATEGORY_HIDDEN_FEE = 204
+
+DERIVATIVE_MAKER = Decimal("0.0002")
+DERIVATIVE_TAKER = Decimal("0.00065")
+"""What trades in contracts cost whoever pays for trades at all."""
 
 FEE_WINDOW_MS = 30 * 86_400_000
 
@@ -118,7 +125,10 @@ class Books:
         """One side of one match: te, position, wallets, tu."""
         # A hidden order pays the taker's rate even when it was there first.
         hidden = bool(order.flags & FLAG_HIDDEN)
-        rate = self._rate(account, maker and not hidden, notional_of(quantity, price), now_ms)
+        if spec.is_derivative:
+            rate = (DERIVATIVE_MAKER if maker and not hidden else DERIVATIVE_TAKER) if account.taker_fee else ZERO
+        else:
+            rate = self._rate(account, maker and not hidden, notional_of(quantity, price), now_ms)
         received = quantity if order.sign > 0 and not order.is_margin else notional_of(quantity, price)
         currency = spec.base if order.sign > 0 and not order.is_margin else spec.quote
         fee = fee_of(received, rate)
@@ -154,7 +164,7 @@ class Books:
         percent = plain(rate * 100)
         fee_text = f"Trading fees for {plain(quantity)} {spec.base} ({spec.pair}) @ {plain(price)} on BFX ({percent}%)"
         if order.is_margin:
-            out += self._settle_margin(account, order, spec, quantity, price, now_ms, meta)
+            out += self._settle_margin(account, order, spec, quantity, price, now_ms, meta | {"liq_stage": None})
             wallet = account.wallet(MARGIN, currency)
             text = f"{fee_text} on wallet margin"
             self._charge(account, wallet, fee, currency, now_ms, text, category)
@@ -215,11 +225,20 @@ class Books:
             self.next_position_id += 1
             account.positions[order.symbol] = position
         closed = min(abs(position.amount), quantity) if position.amount * order.sign < 0 else ZERO
+        forced = bool(order.meta and order.meta.get("forced"))
         if closed:
             gain = round_amount(closed * (price - position.base_price) * -order.sign)
+            if spec.is_derivative:
+                # Nothing but its collateral stands behind a contract: the insurance fund bears what goes beyond.
+                released = round_amount(position.collateral * closed / abs(position.amount))
+                position.collateral -= released
+                gain = max(gain, -released)
             wallet = account.wallet(MARGIN, spec.quote)
-            text = f"Position closed @ {plain(price)} (TRADE) on wallet margin"
-            self._move(account, wallet, gain, now_ms, text, CATEGORY_SETTLEMENT)
+            text, category = f"Position closed @ {plain(price)} (TRADE) on wallet margin", CATEGORY_SETTLEMENT
+            if forced:
+                text = f"Position #{position.position_id} liquidated @ {plain(price)} on wallet margin"
+                category = CATEGORY_LIQUIDATION
+            self._move(account, wallet, gain, now_ms, text, category)
             self._market(spec.quote, -gain)
         before, position.amount = position.amount, position.amount + amount
         if abs(position.amount) > abs(before) and before * amount > 0:
@@ -227,10 +246,15 @@ class Books:
         elif before * position.amount < 0:
             position.base_price = price
         position.updated_ms = now_ms
+        if spec.is_derivative:
+            opened = notional_of(quantity - closed, price)
+            position.collateral += round_amount(opened * (initial_margin(spec, order.leverage) or ZERO))
+            position.leverage = leverage_of(position)
         if position.amount == 0:
             event = "pc"
             del account.positions[order.symbol]
-        told = position_change(position, event)
+        reason = {"reason": "LIQUIDATION", "liq_stage": 1} if forced else {}
+        told = position_change(position, event, meta=meta | reason)
         if event == "pc":
             self.histories[account.name].positions.append(told)
         out.append((account.name, told))
@@ -297,6 +321,29 @@ class Books:
         """A fee that was kept from what the market paid."""
         self._market(currency, -fee)
         self.fees[currency] = self.fees.get(currency, ZERO) + fee
+
+    def pay_contract_funding(
+        self, account: Account, position: Position, spec: PairSpec, rate: Decimal, price: Decimal, now_ms: int
+    ) -> list[VenueOutput]:
+        """A funding event of a contract: at a rate above zero longs pay shorts, out of the margin wallet.
+
+        What is bound as collateral pays only when nothing else is there.
+        """
+        paid = round_amount(position.amount * price * rate)
+        if not paid:
+            return []
+        wallet = account.wallet(MARGIN, spec.quote)
+        bound = sum((each.collateral for each in account.positions.values()), ZERO)
+        short = paid - max(ZERO, wallet.balance - bound)
+        if paid > 0 and short > 0:
+            taken = min(short, position.collateral)
+            position.collateral -= taken
+            paid -= short - taken
+            position.leverage = leverage_of(position)
+        text = f"Derivatives Funding Event on {position.symbol[1:]} at {plain(rate * 100)}% on wallet margin"
+        self.from_market(account, wallet, -paid, now_ms, text, CATEGORY_CONTRACT_FUNDING)
+        position.updated_ms = now_ms
+        return [(account.name, changed(wallet, text, None)), (account.name, position_change(position, "pu"))]
 
     def transfer(
         self, name: str, source: str, target: str, currency: str, currency_to: str, amount: Decimal, now_ms: int
@@ -421,7 +468,7 @@ def changed(wallet: Wallet, description: str | None, meta: dict[str, Any] | None
     )
 
 
-def position_change(position: Position, event: str) -> PositionChange:
+def position_change(position: Position, event: str, *, meta: dict[str, Any] | None = None) -> PositionChange:
     return PositionChange(
         event=event,
         session=0,
@@ -434,7 +481,8 @@ def position_change(position: Position, event: str) -> PositionChange:
         received_ns=0,
         leverage=position.leverage,
         collateral=position.collateral,
-        derivative=position.symbol.endswith("F0"),
+        derivative=is_perpetual(position.symbol),
         created_ms=position.created_ms,
         updated_ms=position.updated_ms,
+        meta=meta,
     )

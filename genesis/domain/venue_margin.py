@@ -1,7 +1,8 @@
 """Margin at the simulated venue: what a position is worth, what may still be traded, when it is taken away.
 
-Collateral is what lies in the margin wallet in the pair's own quote currency; the real venue also counts other
-currencies with a haircut. Positions carry no funding cost: recordings hold no funding market.
+Behind the margin positions of a quote currency stands all that lies in the margin wallet in it (the real venue also
+counts other currencies with a haircut); behind a contract stands the collateral that was set aside for it, and no
+more. What a margin position needs is lent without interest.
 """
 
 from collections.abc import Mapping
@@ -62,11 +63,63 @@ def margin_base(account: Account, specs: PairSpecs, prices: Prices, currency: st
     return MarginBase(profit=gain, swaps=ZERO, balance=balance, net=balance + gain, required=required)
 
 
+@attrs.frozen
+class Standing:
+    """What stands behind a position now, and what must: at less the venue takes the position away."""
+
+    net: Decimal
+    required: Decimal
+
+
+def standing(account: Account, position: Position, specs: PairSpecs, prices: Prices) -> Standing:
+    """Of a contract its collateral with its profit, else the margin wallet with the profit of all in its currency."""
+    spec = specs[position.symbol]
+    if not spec.is_derivative:
+        base = margin_base(account, specs, prices, spec.quote)
+        return Standing(base.net, base.required)
+    price = prices.get(position.symbol, position.base_price)
+    required = abs(position.amount) * price * (spec.minimum_margin or ZERO)
+    return Standing(position.collateral + profit(position, price), required)
+
+
+def unbound(account: Account, specs: PairSpecs, currency: str) -> Decimal:
+    """What of a contracts' currency is neither collateral nor needed by open orders; below zero when too little."""
+    free = account.wallet(MARGIN, currency).balance
+    for position in account.positions.values():
+        if specs[position.symbol].quote == currency:
+            free -= position.collateral
+    for order in account.orders.values():
+        spec = specs[order.symbol]
+        if spec.quote == currency and spec.is_derivative and order.placed_id is None:
+            if not _reduces(account, order.symbol, order.sign):
+                price = order.price or order.reference_price
+                free -= order.remaining * price * (initial_margin(spec, order.leverage) or ZERO)
+    return free
+
+
+def collateral_limits(
+    account: Account, position: Position, spec: PairSpec, specs: PairSpecs, price: Decimal
+) -> tuple[Decimal, Decimal]:
+    """(least, most) that may stand behind a contract: with its profit the initial margin, and all that is free."""
+    least = abs(position.amount) * price * (spec.initial_margin or ZERO) - profit(position, price)
+    most = position.collateral + max(ZERO, unbound(account, specs, spec.quote))
+    return max(ZERO, least), most
+
+
+def leverage_of(position: Position) -> Decimal | None:
+    """What a contract is worth over what stands behind it, at its base price."""
+    if not position.collateral:
+        return None
+    return round(abs(position.amount) * position.base_price / position.collateral, 8)
+
+
 def tradable(account: Account, spec: PairSpec, specs: PairSpecs, prices: Prices, leverage: int | None) -> Decimal:
     """Notional (quote) that may still be opened on this pair, open margin orders counted as if filled."""
     needed = initial_margin(spec, leverage)
     if needed is None:
         return ZERO
+    if spec.is_derivative:
+        return max(ZERO, unbound(account, specs, spec.quote) / needed)
     free = margin_base(account, specs, prices, spec.quote).net
     for position in account.positions.values():
         other = specs[position.symbol]
@@ -87,17 +140,13 @@ def _reduces(account: Account, symbol: Symbol, sign: int) -> bool:
 
 
 def liquidation_price(account: Account, position: Position, spec: PairSpec) -> Decimal | None:
-    """The price at which this position alone would eat the margin wallet down to what must be kept."""
+    """The price at which this position alone would eat what stands behind it down to what must be kept."""
     keep = spec.minimum_margin or ZERO
-    amount, balance = position.amount, account.wallet(MARGIN, spec.quote).balance
+    amount = position.amount
+    balance = position.collateral if spec.is_derivative else account.wallet(MARGIN, spec.quote).balance
     # balance + amount * (p - base) = |amount| * p * keep
     slope = amount - abs(amount) * keep
     if slope == 0:
         return None
     price = (amount * position.base_price - balance) / slope
     return price if price > 0 else None
-
-
-def must_liquidate(account: Account, specs: PairSpecs, prices: Prices, currency: str) -> bool:
-    base = margin_base(account, specs, prices, currency)
-    return base.required > 0 and base.net < base.required

@@ -122,7 +122,7 @@ class Wallet(msgspec.Struct, kw_only=True, eq=False):
 
 
 class Position(msgspec.Struct, kw_only=True, eq=False):
-    """A margin position; `amount` is signed."""
+    """A margin position; `amount` is signed. `collateral` stands behind a contract, and behind nothing else."""
 
     position_id: int
     symbol: Symbol
@@ -132,6 +132,8 @@ class Position(msgspec.Struct, kw_only=True, eq=False):
     updated_ms: int
     leverage: Decimal | None = None
     collateral: Decimal = ZERO
+    called: bool = False
+    """Its owner has been told that the margin runs out."""
 
 
 class LedgerEntry(msgspec.Struct, frozen=True, kw_only=True):
@@ -264,6 +266,15 @@ class PositionChange(VenuePosition, frozen=True, kw_only=True, tag=True):
     event: str
     created_ms: int
     updated_ms: int
+    meta: dict[str, Any] | None = None
+
+
+class PositionNews(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """A notification about a position that nobody asked for: a margin call, a liquidation."""
+
+    kind: str
+    text: str
+    position: PositionChange
 
 
 class WalletChange(VenueWallet, frozen=True, kw_only=True, tag=True):
@@ -273,7 +284,15 @@ class WalletChange(VenueWallet, frozen=True, kw_only=True, tag=True):
 
 
 VenueMessage = (
-    VenueNotice | VenueOrder | VenueTrade | VenueWallet | VenuePosition | FundingOffer | FundingLoan | FundingTrade
+    VenueNotice
+    | VenueOrder
+    | VenueTrade
+    | VenueWallet
+    | VenuePosition
+    | PositionNews
+    | FundingOffer
+    | FundingLoan
+    | FundingTrade
 )
 VenueOutput = tuple[str, VenueMessage]
 """(account name, message), in the order of the wire."""

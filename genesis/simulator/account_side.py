@@ -8,11 +8,12 @@ from typing import Any, Final
 
 from genesis.domain.venue import Venue
 from genesis.domain.venue_ledger import changed, position_change
-from genesis.domain.venue_margin import liquidation_price, margin_base, shown_profit, tradable
+from genesis.domain.venue_margin import liquidation_price, margin_base, shown_profit, tradable, unbound
 from genesis.domain.venue_state import (
     MARGIN,
     Account,
     PositionChange,
+    PositionNews,
     VenueMessage,
     VenueNotice,
     VenueOutput,
@@ -70,6 +71,7 @@ class AccountSide:
         venue_ms: Callable[[], int],
         saved: Callable[[], None],
         orders_changed: Callable[[Symbol], None],
+        wake: Callable[[Symbol], None],
         funding: FundingSide,
     ) -> None:
         self.venue = venue
@@ -82,6 +84,7 @@ class AccountSide:
         self.venue_ms = venue_ms
         self.saved = saved
         self._orders_changed = orders_changed
+        self._wake = wake
         self.requests = 0
         self.funding = FundingDesk(self, funding)
 
@@ -121,8 +124,12 @@ class AccountSide:
         }
         # The id names this authentication; chance and clock stay out of it, so that equal runs are equal.
         auth_id = str(uuid.uuid5(uuid.NAMESPACE_OID, f"{key.key}:{self.nonces.get(key.key)}"))
-        session.send(auth_accepted_event(user_id=account.user_id, auth_id=auth_id, caps=caps))
-        positions = [position_row(self.position(account, symbol, calculated=False)) for symbol in account.positions]
+        session.send(
+            auth_accepted_event(user_id=account.user_id, auth_id=auth_id, caps=caps, sub_id=session.auth_sub_id)
+        )
+        positions = [
+            self.position_row(self.position(account, symbol, calculated=False)) for symbol in account.positions
+        ]
         wallets = [wallet_row(changed(wallet, None, None)) for wallet in account.wallets.values()]
         orders = [order_row(order.told_as("os")) for order in account.orders.values()]
         for kind, rows in (("ps", positions), ("ws", wallets), ("os", orders), *self.funding.snapshots(account)):
@@ -173,6 +180,7 @@ class AccountSide:
         if not key.may("orders", write=True):
             return [(name, _no_permission(request))]
         if isinstance(request, NewOrder):
+            self._wake(Symbol(request.symbol))
             return self.venue.submit(name, request, now_ms)
         if isinstance(request, ChangeOrder):
             return self.venue.update(name, request, now_ms)
@@ -218,8 +226,10 @@ class AccountSide:
                 "wu", wallet_row(message, meta=meta), filter_key=f"{message.wallet_type}-{message.currency}"
             )
         elif isinstance(message, PositionChange):
-            row = position_row(message, created_ms=message.created_ms, updated_ms=message.updated_ms)
-            session.account(message.event, row, filter_key=message.symbol)
+            session.account(message.event, self.position_row(message), filter_key=message.symbol)
+        elif isinstance(message, PositionNews):
+            row = self.position_row(message.position)
+            session.account("n", notice_row(message.kind, row, "INFO", message.text, time=self.venue_ms()))
         elif isinstance(message, FundingOffer):
             session.account(message.event, offer_row(message), filter_key=message.symbol)
         elif isinstance(message, FundingLoan):
@@ -251,7 +261,7 @@ class AccountSide:
         """A position as a message; with `calculated` also its profit and the price at which it is taken away."""
         position = account.positions[symbol]
         told = position_change(position, "pu")
-        price = self.venue.last_price(position.symbol)
+        price = self.venue.value_price(position.symbol)
         if not calculated or price is None:
             return told
         spec = self.venue.specs[position.symbol]
@@ -260,6 +270,18 @@ class AccountSide:
             profit=shown_profit(position, price),
             liquidation_price=liquidation_price(account, position, spec),
         )
+
+    def position_row(self, told: PositionChange) -> list[Any]:
+        """A position as all 20 elements of the wire, what was calculated of it and what made it so among them."""
+        row = position_row(told, created_ms=told.created_ms, updated_ms=told.updated_ms)
+        if told.profit is not None and told.amount:
+            row[7] = round(100 * told.profit / (abs(told.amount) * told.base_price), 8)
+        price = self.venue.value_price(told.symbol)
+        if told.derivative and price is not None:
+            spec = self.venue.specs[told.symbol]
+            row[18] = round(abs(told.amount) * price * (spec.minimum_margin or ZERO), 8)
+        row[19] = told.meta
+        return row
 
     def margin_symbol_row(self, account: Account, symbol: Symbol) -> list[Any]:
         """`sym` info: tradable and gross balance, what may be bought and sold."""
@@ -271,7 +293,9 @@ class AccountSide:
         return ["sym", symbol, [round(free, 8), round(gross, 8), size, size, None, None, None, None]]
 
     def margin_base_row(self, account: Account) -> list[Any]:
-        quotes = dict.fromkeys(spec.quote for spec in self.venue.specs.values() if spec.is_paper is account.paper)
+        # Contracts have collateral of their own and are not part of it.
+        specs = [spec for spec in self.venue.specs.values() if not spec.is_derivative]
+        quotes = dict.fromkeys(spec.quote for spec in specs if spec.is_paper is account.paper)
         bases = [margin_base(account, self.venue.specs, self.venue.prices(), quote) for quote in quotes]
         return [
             "base",
@@ -316,7 +340,7 @@ class AccountSide:
             symbol = Symbol(item.removeprefix("position_"))
             if symbol in account.positions:
                 told = self.position(account, symbol, calculated=True)
-                session.account("pu", position_row(told, created_ms=told.created_ms), filter_key=symbol)
+                session.account("pu", self.position_row(told), filter_key=symbol)
         elif item.startswith("wallet_"):
             wallet_type, _, currency = item.removeprefix("wallet_").partition("_")
             wallet = account.wallets.get(f"{wallet_type} {currency}")
@@ -334,6 +358,8 @@ class AccountSide:
         wallet = account.wallet(wallet_type, currency)
         if wallet_type != MARGIN:
             return wallet.available
+        if any(spec.is_derivative and spec.quote == currency for spec in self.venue.specs.values()):
+            return max(ZERO, unbound(account, self.venue.specs, currency))
         base = margin_base(account, self.venue.specs, self.venue.prices(), currency)
         return max(ZERO, min(wallet.balance, base.net - base.required))
 

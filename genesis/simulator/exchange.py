@@ -11,7 +11,7 @@ import trio
 
 from genesis.core.clock import Clock
 from genesis.domain.matching import FillWhen
-from genesis.domain.pairs import pair_specs, paper_twin
+from genesis.domain.pairs import pair_specs, paper_twin, perpetual_of
 from genesis.domain.recording import CandleRecording
 from genesis.domain.venue import Venue
 from genesis.domain.venue_ledger import IDS_PER_MS
@@ -23,6 +23,7 @@ from genesis.simulator.frame_tape import tape
 from genesis.simulator.funding_market import STEP_MS
 from genesis.simulator.link import HttpRequest, HttpResponse, serve_client
 from genesis.simulator.market_side import MarketSide
+from genesis.simulator.perpetuals import Perpetuals
 from genesis.simulator.recordings import FrameRecording, Recording
 from genesis.simulator.replay_driver import Moment, Pacer, Replayer, source_of
 from genesis.simulator.rest import Rest
@@ -118,19 +119,23 @@ class Exchange:
         if any(terms.paper for terms in settings.accounts):
             symbols += [paper_twin(symbol) for symbol in symbols]
         self.symbols = _symbols(recording)
+        made_up = isinstance(recording, CandleRecording | FrameRecording)
+        contracts = [contract for symbol in symbols if made_up and (contract := perpetual_of(symbol)) is not None]
         model = settings.model
         if isinstance(recording, FrameRecording):
             # A recorded book can be met at once; waiting for the next trade would only be worse.
             model = attrs.evolve(model, when=FillWhen.AT_ONCE)
-        self.venue = Venue(pair_specs(symbols), model=model)
+        self.venue = Venue(pair_specs([*symbols, *contracts]), model=model)
         self.market = MarketSide(
             self.venue.specs,
             self.venue,
             ticker_length=settings.ticker_length,
             venue_ms=self.venue_ms,
             # Beside a real market that is relayed nothing made up may stand.
-            made_up_funding=isinstance(recording, CandleRecording | FrameRecording),
+            made_up_funding=made_up,
         )
+        self.perpetuals = Perpetuals(self.venue, self.market, symbols)
+        self.market.wake = self.wake
         self.accounts = AccountSide(
             self.venue,
             settings.keys,
@@ -138,6 +143,7 @@ class Exchange:
             venue_ms=self.venue_ms,
             saved=self.save,
             orders_changed=self.market.orders_changed,
+            wake=self.wake,
             funding=self.market.funding,
         )
         self.alerts = AlertDesk(lambda account, row: self.accounts.tell(account, "n", row), self.venue_ms)
@@ -147,6 +153,7 @@ class Exchange:
         self._next_session = 1
         self._joined = trio.Event()
         self.venue.on_print = self._printed
+        self.venue.on_liquidation = self.market.liquidated
         self.replayer: Replayer | None = None
         for terms in settings.accounts:
             self.venue.open_account(
@@ -334,7 +341,15 @@ class Exchange:
             self.accounts.apply(outputs)
             self.alerts.on_tick(each, trade.price)
             changed = changed or bool(outputs)
+            if self.perpetuals.awake:
+                outputs = self.perpetuals.tick(each, trade, minute, time_ms)
+                self.accounts.apply(outputs)
+                changed = changed or bool(outputs)
         return changed
+
+    def wake(self, symbol: Symbol) -> None:
+        """Somebody asks for a contract: it trades from now on."""
+        self.perpetuals.wake(symbol, self.venue_ms())
 
     @staticmethod
     def print_of(symbol: Symbol, price: float, amount: float, time_ms: int) -> PublicTrade:
@@ -359,9 +374,10 @@ class Exchange:
         while self.step < self.resume_after:
             moment = next(self._moments, None)
             if moment is None:
-                return
+                break
             moment.absorb()
             self.step, self.time_ms = moment.number, max(self.time_ms, moment.time_ms)
+        self.perpetuals.wake_used(self.venue_ms())
 
     def moments(self) -> Iterator[Moment]:
         """What is still to be told. One iterator: a second replay goes on where the first one stopped."""

@@ -18,6 +18,7 @@ from protocols.units import TIMEFRAME_MS
 
 STEP_MS: Final = 10_000
 """How often the market changes, in venue time."""
+MINUTE_MS: Final = 60_000
 HOUR_MS: Final = 3_600_000
 DAY_MS: Final = 24 * HOUR_MS
 FUNDING_EVENT_MS: Final = 8 * HOUR_MS
@@ -31,6 +32,7 @@ IDS_A_STEP: Final = 1000
 MARKET_IDS: Final = 500
 """Of a step's trade ids the lower half is the market's, the upper that of accounts."""
 LONGEST_CATCH_UP: Final = 20
+WIDEST_PREMIUM: Final = 0.0012
 CLAMP_MIN: Final = 0.0005
 CLAMP_MAX: Final = 0.0025
 
@@ -59,7 +61,8 @@ class FundingTrade(NamedTuple):
         return f"[{self.trade_id},{self.time_ms},{js_number(self.amount)},{js_number(self.rate)},{self.period}]"
 
 
-def _seed(*parts: object) -> int:
+def seed_of(*parts: object) -> int:
+    """A number that these parts alone decide: chance that can be asked for again."""
     return zlib.crc32(":".join(map(str, parts)).encode())
 
 
@@ -74,7 +77,7 @@ def base_rate(currency: str) -> float:
 def rate_at(currency: str, at_ms: int) -> float:
     """The rate a day at which was lent last."""
     step = at_ms // STEP_MS
-    noise = _seed(currency, step) % 1000 / 1000 - 0.5
+    noise = seed_of(currency, step) % 1000 / 1000 - 0.5
     drift = 1 + 0.3 * _wave(at_ms, DAY_MS) + 0.1 * _wave(at_ms, 3 * HOUR_MS) + 0.04 * noise
     return round(base_rate(currency) * drift, 8)
 
@@ -82,7 +85,7 @@ def rate_at(currency: str, at_ms: int) -> float:
 def trade_at(currency: str, at_ms: int) -> FundingTrade:
     """The trade of the step that holds this moment: one a step."""
     step = at_ms // STEP_MS
-    seed = _seed("trade", currency, step)
+    seed = seed_of("trade", currency, step)
     sign = 1 if seed & 1 else -1
     return FundingTrade(
         trade_id=step * IDS_A_STEP + seed % MARKET_IDS,
@@ -103,7 +106,7 @@ def trades_between(currency: str, start_ms: int, end_ms: int, limit: int, *, old
 
 @lru_cache(maxsize=65_536)
 def _made_up_level(currency: str, place: int, sign: int, tick: float) -> FundingLevel:
-    seed = _seed("level", currency, place, sign)
+    seed = seed_of("level", currency, place, sign)
     return FundingLevel(
         offer_id=3_000_000_000 + seed % 900_000_000,
         rate=round(place * tick, 8),
@@ -221,14 +224,14 @@ def funding_ticker(
         round(change / before, 4),
         last,
         round(
-            20_000_000 + _seed("volume", currency, at_ms // HOUR_MS) % 5_000_000 + lent_volume,
+            20_000_000 + seed_of("volume", currency, at_ms // HOUR_MS) % 5_000_000 + lent_volume,
             8,
         ),
         max(high, last),
         min(low, last),
         None,
         None,
-        round(1_000_000 + _seed("frr", currency, at_ms // HOUR_MS) % 1_000_000 + at_flash_rate, 8),
+        round(1_000_000 + seed_of("frr", currency, at_ms // HOUR_MS) % 1_000_000 + at_flash_rate, 8),
     ]
 
 
@@ -237,7 +240,7 @@ def funding_candle(currency: str, timeframe: str, open_ms: int, now_ms: int) -> 
     end_ms = min(_next_open(open_ms, timeframe), now_ms + STEP_MS)
     length_ms = max(end_ms - open_ms - STEP_MS, 0)
     looks = [rate_at(currency, open_ms + length_ms * part // (SAMPLES - 1)) for part in range(SAMPLES)]
-    volume = (1 + length_ms // STEP_MS) * (1_000 + _seed("candle", currency, open_ms) % 2_000)
+    volume = (1 + length_ms // STEP_MS) * (1_000 + seed_of("candle", currency, open_ms) % 2_000)
     return [open_ms, looks[0], looks[-1], max(looks), min(looks), float(volume)]
 
 
@@ -280,7 +283,7 @@ def funding_statistics(currency: str, start_ms: int, end_ms: int, limit: int) ->
     last_ms = end_ms - end_ms % HOUR_MS
     rows = []
     for at_ms in range(last_ms, max(start_ms, last_ms - limit * HOUR_MS), -HOUR_MS):
-        size = 5e8 + _seed("size", currency, at_ms) % 100_000_000
+        size = 5e8 + seed_of("size", currency, at_ms) % 100_000_000
         rate = flash_return_rate(currency, at_ms) / 365
         used, idle = round(size * 0.85, 2), round(size * 0.1, 2)
         rows.append([at_ms, None, None, rate, 30.5, None, None, size, used, None, None, idle])
@@ -299,13 +302,23 @@ def spot_pairs(symbol: str) -> tuple[str, ...]:
     return tuple(f"t{one}{other}" if len(one) == len(other) == 3 else f"t{one}:{other}" for one, other in names)
 
 
-def derivative_row(symbol: str, spot: float, at_ms: int) -> list[Any]:
-    """The 23 elements of a derivative's status."""
-    step = at_ms // STEP_MS
-    premium = 0.0006 * _wave(at_ms, 5 * HOUR_MS) + 0.0002 * (_seed(symbol, step) % 1000 / 1000 - 0.5)
-    price = round(spot * (1 + premium), 8)
+def premium_at(symbol: str, at_ms: int) -> float:
+    """The part by which a contract costs more than its pair, the same for a whole minute."""
+    minute = at_ms // MINUTE_MS
+    noise = seed_of(symbol, minute) % 1000 / 1000 - 0.5
+    return WIDEST_PREMIUM * _wave(minute * MINUTE_MS, 5 * HOUR_MS) + 0.0002 * noise
+
+
+def funding_rate_at(symbol: str, event_ms: int) -> float:
+    """What longs pay shorts at a funding event, as a part of the position's value."""
+    return round(_beyond(WIDEST_PREMIUM * _wave(event_ms, 5 * HOUR_MS)), 8)
+
+
+def derivative_row(symbol: str, spot: float, at_ms: int, open_contracts: float = 0.0) -> list[Any]:
+    """The 23 elements of a derivative's status; `open_contracts` are those of accounts."""
+    premium = premium_at(symbol, at_ms)
+    price = float(f"{spot * (1 + premium):.5g}")
     event_ms = at_ms - at_ms % FUNDING_EVENT_MS
-    current = 0.0006 * _wave(event_ms, 5 * HOUR_MS)
     return [
         at_ms,
         None,
@@ -318,13 +331,13 @@ def derivative_row(symbol: str, spot: float, at_ms: int) -> list[Any]:
         round(_beyond(premium), 8),
         at_ms % FUNDING_EVENT_MS // 60_000,
         None,
-        round(_beyond(current), 8),
+        funding_rate_at(symbol, event_ms),
         None,
         None,
         round((price + spot) / 2, 8),
         None,
         None,
-        float(1_000 + _seed("interest", symbol, at_ms // HOUR_MS) % 500),
+        round(1_000 + seed_of("interest", symbol, at_ms // HOUR_MS) % 500 + open_contracts, 8),
         None,
         None,
         None,

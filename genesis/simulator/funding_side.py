@@ -55,7 +55,10 @@ class FundingSide:
         self.venue_ms = venue_ms
         self.open = is_open
         self.currencies = frozenset(
-            each for spec in venue.specs.values() if not spec.is_paper for each in (spec.base, spec.quote)
+            each
+            for spec in venue.specs.values()
+            if not spec.is_paper and not spec.is_derivative
+            for each in (spec.base, spec.quote)
         )
         self._heard: dict[Subscription, Mapping[Session, int]] = {}
         self._views: dict[Subscription, FundingView] = {}
@@ -122,11 +125,7 @@ class FundingSide:
 
     def perpetuals(self) -> list[str]:
         """The contracts that have a status: one for each pair in dollars."""
-        found = []
-        for spec in self.venue.specs.values():
-            if spec.quote == "USD" and not spec.is_paper and self.open:
-                found.append(f"t{spec.base}F0:USTF0")
-        return found
+        return [spec.symbol for spec in self.venue.specs.values() if spec.is_derivative and not spec.is_paper]
 
     def status(self, symbol: str, at_ms: int) -> list[Any] | None:
         """The status row of a perpetual; None of what is none, or whose spot pair has no price."""
@@ -134,7 +133,12 @@ class FundingSide:
             return None
         prices = (self.last_price(pair) for pair in spot_pairs(symbol))
         spot = next((price for price in prices if price is not None), None)
-        return None if spot is None else derivative_row(symbol, spot, at_ms)
+        if spot is None:
+            return None
+        held = [
+            account.positions[symbol].amount for account in self.venue.accounts.values() if symbol in account.positions
+        ]
+        return derivative_row(symbol, spot, at_ms, float(sum(map(abs, held))))
 
     # --- who listens ------------------------------------------------------------------------------------------------
 

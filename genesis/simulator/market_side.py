@@ -1,5 +1,6 @@
 """The public half of the exchange: who is subscribed to what, and what they are told when the market moves."""
 
+from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
@@ -12,12 +13,16 @@ from genesis.simulator.funding_side import FundingSide
 from genesis.simulator.session import Session
 from protocols.bitfinex.account import FLAG_HIDDEN
 from protocols.bitfinex.errors import ERR_SUBSCRIBE
-from protocols.bitfinex.numbers import js_number
+from protocols.bitfinex.numbers import js_number, write_json
+from protocols.bitfinex.public import liquidation_row
 from protocols.bitfinex.subscriptions import SubscribeRefused, Subscription
+from protocols.market import Liquidation
 from protocols.units import Side, Symbol
 
 SNAPSHOT_TRADES: Final = 30
 SNAPSHOT_CANDLES: Final = 240
+SNAPSHOT_LIQUIDATIONS: Final = 10
+KEPT_LIQUIDATIONS: Final = 1_000
 CHECKSUM_EVERY_MS: Final = 2_500
 SLOW_BOOK_MS: Final = 2_000
 """Frequency F1."""
@@ -47,6 +52,9 @@ class MarketSide:
         self.venue_ms = venue_ms
         self.feeds: dict[Symbol, Feed] = {symbol: Feed(symbol) for symbol in specs}
         self.sources: dict[Symbol, BookSource] = {}
+        self.wake: Callable[[Symbol], None] = lambda symbol: None
+        """Called before anything is said of a contract: it may be asleep."""
+        self.liquidations: deque[Liquidation] = deque(maxlen=KEPT_LIQUIDATIONS)
         self.subscribers: dict[Subscription, dict[Session, int]] = {}
         self.funding = FundingSide(venue, self.last_price, venue_ms=venue_ms, is_open=made_up_funding)
         self._streams: dict[str, dict[Subscription, None]] = {symbol: {} for symbol in specs}
@@ -60,6 +68,7 @@ class MarketSide:
     def check(self, subscription: Subscription) -> None:
         """Raises SubscribeRefused for what is not traded here."""
         symbol = subscription.symbol
+        self.wake(Symbol(symbol))
         if subscription.is_funding or subscription.channel == "status":
             # Recordings hold neither; what is not made up (or relayed) exists, and stays silent.
             if subscription.is_funding or symbol == "global" or symbol.endswith("F0"):
@@ -70,12 +79,15 @@ class MarketSide:
     def joined(self, session: Session, subscription: Subscription, channel: int) -> None:
         """Remember a subscriber and send it the state of its stream."""
         first = subscription not in self.subscribers
+        symbol = Symbol(subscription.symbol)
         self.subscribers.setdefault(subscription, {})[session] = channel
         self._streams.setdefault(subscription.symbol, {})[subscription] = None
+        if symbol == "global":
+            session.channel(channel, self._liquidation_text(list(self.liquidations)[: -SNAPSHOT_LIQUIDATIONS - 1 : -1]))
+            return
         if subscription.is_funding or subscription.channel == "status":
             self.funding.joined(session, subscription, channel, self.subscribers[subscription])
             return
-        symbol = Symbol(subscription.symbol)
         feed = self.feeds.get(symbol)
         if subscription.channel == "ticker":
             row = self.ticker_row(symbol)
@@ -219,6 +231,17 @@ class MarketSide:
                 for session, channel in self.subscribers[subscription].items():
                     session.channel(channel, f'"te",{trade.text()}')
                     session.channel(channel, f'"tu",{trade.text()}')
+
+    def liquidated(self, event: Liquidation) -> None:
+        """Somebody's position is taken away."""
+        self.liquidations.append(event)
+        for subscription in self._streams.get("global", {}):
+            for session, channel in self.subscribers[subscription].items():
+                session.channel(channel, self._liquidation_text([event]))
+
+    @staticmethod
+    def _liquidation_text(events: Iterable[Liquidation]) -> str:
+        return write_json([liquidation_row(event) for event in events]).decode()
 
     def orders_changed(self, symbol: Symbol) -> None:
         """Somebody's visible order came, went or shrank."""

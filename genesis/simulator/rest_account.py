@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from genesis.domain.venue_ledger import changed
+from genesis.domain.venue_margin import DERIVATIVE_LEVERAGE, tradable
 from genesis.domain.venue_state import WALLET_TYPES, Account, LedgerEntry, VenueNotice, VenueOutput
 from genesis.simulator.account_side import refused_info
 from genesis.simulator.rest import Call, RestRefusal, Route, route
@@ -13,7 +14,7 @@ from protocols.bitfinex.account import notice_row, order_row, position_row, trad
 from protocols.bitfinex.errors import ERR_GENERIC, ERR_PARAMS, InputRefused, MalformedFrame
 from protocols.bitfinex.inputs import Operation, Refused, read_multi, read_operation, write_day
 from protocols.orders import VenueOrder
-from protocols.units import Symbol, plain
+from protocols.units import ZERO, Symbol, plain
 
 TWO_WEEKS_MS: Final = 14 * 86_400_000
 USER_INFO_LENGTH: Final = 55
@@ -207,6 +208,9 @@ def transfer(call: Call) -> Any:
     amount = decimal_parameter(call, "amount")
     if source is None or target is None or not currency:
         raise RestRefusal(ERR_PARAMS, "wallet: invalid")
+    # Money becomes money of contracts and back; anything else would be a trade.
+    if currency.removesuffix("F0") != currency_to.removesuffix("F0"):
+        raise RestRefusal(ERR_PARAMS, "currency_to: invalid")
     now_ms = call.exchange.venue_ms()
     try:
         outputs = call.exchange.venue.books.transfer(
@@ -239,8 +243,16 @@ def order_available(call: Call) -> Any:
         raise RestRefusal(ERR_PARAMS, "symbol: invalid")
     kind = str(call.body.get("type") or "EXCHANGE")
     buys = str(call.body.get("dir", 1)) != "-1"
+    call.exchange.wake(symbol)
     price = call.exchange.venue.last_price(symbol)
     rate = decimal_parameter(call, "rate") if call.parameter("rate") not in (None, "") else price
+    if kind == "DERIV" or (kind == "MARGIN" and spec.is_derivative):
+        leverage = call.integer("lev", DERIVATIVE_LEVERAGE)
+        if not spec.is_derivative or leverage is None or not 1 <= leverage <= 100:
+            raise RestRefusal(ERR_PARAMS, "lev: invalid" if spec.is_derivative else "symbol: invalid")
+        free = tradable(account, spec, call.exchange.venue.specs, call.exchange.venue.prices(), leverage)
+        size = round(free / rate, 8) if rate else ZERO
+        return [size if buys else -size]
     if kind in ("MARGIN", "DERIV"):
         size = call.exchange.accounts.margin_symbol_row(account, symbol)[2][2]
         return [size if buys else -size]
@@ -259,9 +271,8 @@ def order_available(call: Call) -> Any:
 def positions(call: Call) -> Any:
     account, side = _account(call), call.exchange.accounts
     rows: list[Any] = []
-    for symbol, position in account.positions.items():
-        told = side.position(account, symbol, calculated=True)
-        rows.append(position_row(told, created_ms=position.created_ms, updated_ms=position.updated_ms))
+    for symbol in account.positions:
+        rows.append(side.position_row(side.position(account, symbol, calculated=True)))
     return rows
 
 
@@ -284,7 +295,7 @@ def margin_info(call: Call) -> Any:
         return [
             side.margin_symbol_row(account, symbol)
             for symbol, spec in call.exchange.venue.specs.items()
-            if spec.is_paper is account.paper
+            if spec.is_paper is account.paper and not spec.is_derivative
         ]
     if asked not in call.exchange.venue.specs:
         raise RestRefusal(ERR_PARAMS, "symbol: invalid")

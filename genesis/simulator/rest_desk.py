@@ -5,15 +5,19 @@ from decimal import Decimal
 from typing import Any, Final
 
 from genesis.domain.pairs import PairSpec
+from genesis.domain.venue_ledger import position_change
+from genesis.domain.venue_margin import collateral_limits as contract_limits
+from genesis.domain.venue_margin import leverage_of
 from genesis.domain.venue_state import Movement
 from genesis.simulator.alerts import Alert
 from genesis.simulator.rest import Call, RestRefusal, Route, route
 from genesis.simulator.rest_account import WALLET_NAMES, decimal_parameter
-from protocols.bitfinex.account import notice_row, position_row, wallet_row
+from protocols.bitfinex.account import notice_row, wallet_row
 from protocols.bitfinex.errors import ERR_GENERIC, ERR_PARAMS
 from protocols.orders import VenueWallet
 from protocols.units import ZERO, Symbol
 
+ERR_COLLATERAL: Final = 110202
 METHODS: Final = {"bitcoin": "BTC", "ethereum": "ETH", "wire": "USD"}
 TOKEN_LIFE_S: Final = 120
 LARGEST_TOKEN_LIFE_S: Final = 86_400
@@ -52,6 +56,15 @@ def deposit_address(call: Call) -> Any:
     made_up = hashlib.sha256(f"{call.account}:{_wallet_type(call)}:{method}".encode()).hexdigest()[:40]
     info = [None, method.upper(), currency, None, f"sim{made_up}", None]
     return notice_row("acc_dep", info, "SUCCESS", "success", time=call.exchange.venue_ms())
+
+
+def deposit_invoice(call: Call) -> Any:
+    """A Lightning invoice that nobody can pay: [hash, invoice, null, null, amount]."""
+    if str(call.body.get("currency") or "LNX") != "LNX" or _wallet_type(call) != "exchange":
+        raise RestRefusal(ERR_PARAMS, "currency: invalid")
+    amount = decimal_parameter(call, "amount")
+    made_up = hashlib.sha256(f"{call.account}:{amount}:{call.exchange.venue_ms()}".encode()).hexdigest()
+    return [made_up, f"lnbc{made_up}", None, None, amount]
 
 
 def withdraw(call: Call) -> Any:
@@ -152,7 +165,9 @@ def claim(call: Call) -> Any:
         raise RestRefusal(ERR_GENERIC, "Position not found.")
     quantity = abs(position.amount) if call.body.get("amount") is None else _size(call)
     now_ms = call.exchange.venue_ms()
-    row = position_row(call.exchange.accounts.position(account, position.symbol, calculated=True))
+    row = call.exchange.accounts.position_row(
+        call.exchange.accounts.position(account, position.symbol, calculated=True)
+    )
     try:
         outputs = call.exchange.venue.books.claim(call.account, position.symbol, quantity, now_ms)
     except ValueError as error:
@@ -209,23 +224,29 @@ def funding_type(call: Call) -> Any:
 def set_collateral(call: Call) -> Any:
     spec, amount = _spec(call), decimal_parameter(call, "collateral")
     position = call.exchange.venue.accounts[call.account].positions.get(spec.symbol)
-    if position is None or not spec.is_derivative:
+    price = call.exchange.venue.value_price(spec.symbol)
+    if position is None or price is None or not spec.is_derivative:
         raise RestRefusal(ERR_GENERIC, "Position not found.")
-    if amount > call.exchange.venue.accounts[call.account].wallet("margin", spec.quote).balance:
-        raise RestRefusal(110202, "collateral: market risk")
-    position.collateral = amount
-    call.exchange.save()
+    account = call.exchange.venue.accounts[call.account]
+    least, most = contract_limits(account, position, spec, call.exchange.venue.specs, price)
+    if amount < least:
+        raise RestRefusal(ERR_COLLATERAL, "collateral: market risk")
+    if amount > most:
+        raise RestRefusal(ERR_GENERIC, "Invalid collateral: not enough margin balance")
+    position.collateral, position.updated_ms = amount, call.exchange.venue_ms()
+    position.leverage = leverage_of(position)
+    call.exchange.accounts.apply([(account.name, position_change(position, "pu"))])
     return [[1]]
 
 
 def collateral_limits(call: Call) -> Any:
     spec = _spec(call)
     account = call.exchange.venue.accounts[call.account]
-    position, price = account.positions.get(spec.symbol), call.exchange.venue.last_price(spec.symbol)
+    position, price = account.positions.get(spec.symbol), call.exchange.venue.value_price(spec.symbol)
     if position is None or price is None or not spec.is_derivative:
         raise RestRefusal(ERR_GENERIC, "Position not found.")
-    least = abs(position.amount) * price * (spec.minimum_margin or ZERO)
-    return [round(least, 8), account.wallet("margin", spec.quote).balance]
+    least, most = contract_limits(account, position, spec, call.exchange.venue.specs, price)
+    return [round(least, 8), round(most, 8)]
 
 
 # --- what clients keep here ---------------------------------------------------------------------------------------
@@ -326,6 +347,8 @@ def nothing(call: Call) -> Any:
 DESK_ROUTES: Final[tuple[Route, ...]] = (
     route("POST", r"auth/r/wallets/hist", past_wallets, scope="wallets"),
     route("POST", r"auth/w/deposit/address", deposit_address, per_minute=10, scope="wallets", write=True),
+    route("POST", r"auth/w/deposit/invoice", deposit_invoice, per_minute=10, scope="wallets", write=True),
+    route("POST", r"auth/r/ext/invoice/payments", nothing, scope="wallets"),
     route("POST", r"auth/r/deposit/address/all", nothing, per_minute=10, scope="wallets"),
     route("POST", r"auth/w/withdraw", withdraw, scope="withdraw", write=True),
     route("POST", r"auth/r/movements/hist", movements, scope="history"),

@@ -13,9 +13,11 @@ from genesis.simulator.funding_market import (
     funding_candles_from,
     funding_statistics,
 )
+from genesis.simulator.market_statistics import statistic
 from genesis.simulator.rest import Call, RestRefusal, Route, route
 from protocols.bitfinex.errors import ERR_PARAMS
 from protocols.bitfinex.numbers import read_json_floats
+from protocols.bitfinex.public import liquidation_row
 from protocols.bitfinex.subscriptions import CANDLE_TIMEFRAMES, PRECISIONS
 from protocols.market import Candle
 from protocols.units import ZERO, Symbol, exact, plain
@@ -27,6 +29,7 @@ CURRENCY_NAMES: Final = {"BTC": "Bitcoin", "ETH": "Ethereum", "USD": "US Dollar"
 
 
 def _feed(call: Call, symbol: str) -> Feed:
+    call.exchange.wake(Symbol(symbol))
     feed = call.exchange.market.feeds.get(Symbol(symbol))
     if feed is None:
         raise RestRefusal(ERR_PARAMS, "symbol: invalid")
@@ -67,6 +70,7 @@ def tickers(call: Call) -> Any:
     symbols: Sequence[str] = every if asked == "ALL" else asked.split(",")
     rows: list[Any] = []
     for symbol in symbols:
+        call.exchange.wake(Symbol(symbol))
         if (currency := market.funding.currency_of(symbol)) is not None:
             rows.append([symbol, *market.funding.ticker(currency, call.exchange.venue_ms())])
             continue
@@ -82,6 +86,7 @@ def tickers_hist(call: Call) -> Any:
     start, end = call.window()
     rows: list[Any] = []
     for symbol in symbols:
+        call.exchange.wake(Symbol(symbol))
         feed = call.exchange.market.feeds.get(Symbol(symbol))
         for candle in feed.candles("1h") if feed is not None else ():
             if start <= candle.open_ms <= end:
@@ -136,11 +141,12 @@ def candles(call: Call) -> Any:
     timeframe, symbol = matched[1], matched[2]
     if (currency := call.exchange.market.funding.currency_of(symbol)) is not None and ":" in symbol:
         return _funding_candles(call, currency, timeframe)
+    call.exchange.wake(Symbol(symbol))
     feed = call.exchange.market.feeds.get(Symbol(symbol))
     if feed is None:
         return []
     known = feed.candles(timeframe)
-    if call.groups[1] == "last":
+    if call.groups[1].lower() == "last":
         return _row(known[-1]) if known else []
     limit = call.limit(100, 10_000)
     start, end = call.window()
@@ -153,7 +159,7 @@ def candles(call: Call) -> Any:
 
 def _funding_candles(call: Call, currency: str, timeframe: str) -> Any:
     now_ms = call.exchange.venue_ms()
-    if call.groups[1] == "last":
+    if call.groups[1].lower() == "last":
         return next(iter(funding_candles(currency, timeframe, 0, now_ms, now_ms, 1)))
     limit = call.limit(100, 10_000)
     start, end = call.window()
@@ -195,6 +201,8 @@ def _conf(call: Call, label: str) -> Any:
             ]
             for spec in chosen
         ]
+    if label == "pub:map:currency:undl":
+        return [[currency, currency.removeprefix("TEST")[:-2]] for currency in currencies if currency.endswith("F0")]
     if label == "pub:map:currency:label":
         return [[currency, CURRENCY_NAMES.get(currency, currency)] for currency in currencies]
     if label == "pub:map:currency:tx:fee":
@@ -227,10 +235,10 @@ def _with_point(number: Decimal) -> str:
 
 
 def status(call: Call) -> Any:
-    """The status of the made-up perpetuals; liquidations there are none."""
+    """The status of the made-up perpetuals, or the newest liquidations."""
     side, now_ms = call.exchange.market.funding, call.exchange.venue_ms()
     if call.groups[0] != "deriv":
-        return []
+        return liquidations(call)
     asked = str(call.parameter("keys") or "")
     symbols = side.perpetuals() if asked == "ALL" else asked.split(",")
     return [[symbol, *row] for symbol in symbols if (row := side.status(symbol, now_ms)) is not None]
@@ -250,8 +258,19 @@ def status_history(call: Call) -> Any:
 
 
 def statistics(call: Call) -> Any:
-    """`pos.size`, `funding.size` and the like: nothing of it is recorded; the last value is 0."""
-    return [call.exchange.venue_ms(), 0] if call.groups[1] == "last" else []
+    """`pos.size`, `funding.size` and the like: [time, value], the newest first."""
+    found, now_ms = statistic(call.exchange, call.groups[0]), call.exchange.venue_ms()
+    if found is None:
+        raise RestRefusal(ERR_PARAMS, "key: invalid")
+    value, step_ms = found
+    if call.groups[1].lower() == "last":
+        return [now_ms - now_ms % step_ms, value(now_ms)]
+    start, end = call.window()
+    limit = call.limit(100, 10_000)
+    first, last = -(-max(start, 0) // step_ms), min(end, now_ms) // step_ms
+    newest = range(last, max(first, last - limit + 1) - 1, -1)
+    oldest = range(first, min(last, first + limit - 1) + 1)
+    return [[step * step_ms, value(step * step_ms)] for step in (oldest if call.oldest_first and start else newest)]
 
 
 def funding_stats(call: Call) -> Any:
@@ -260,6 +279,15 @@ def funding_stats(call: Call) -> Any:
         raise RestRefusal(ERR_PARAMS, "symbol: invalid")
     start, end = call.window()
     return funding_statistics(currency, start, min(end, call.exchange.venue_ms()), call.limit(100, 250))
+
+
+def liquidations(call: Call) -> Any:
+    """Each row wrapped once more, as the venue does."""
+    start, end = call.window()
+    known = [each for each in call.exchange.market.liquidations if start <= each.time_ms <= end]
+    limit = call.limit(100, 500)
+    chosen = known[:limit] if call.oldest_first else known[: -limit - 1 : -1]
+    return [[liquidation_row(each)] for each in chosen]
 
 
 def nothing(call: Call) -> Any:
@@ -296,7 +324,7 @@ def exchange_rate(call: Call) -> Any:
         return [1]
     for spec in call.exchange.venue.specs.values():
         price = call.exchange.venue.last_price(spec.symbol)
-        if price is None:
+        if price is None and not spec.is_derivative:
             feed = call.exchange.market.feeds[spec.symbol]
             price = None if feed.last is None else exact(feed.last)
         if price is not None and {first, second} == {spec.base, spec.quote}:
@@ -304,6 +332,7 @@ def exchange_rate(call: Call) -> Any:
     raise RestRefusal(ERR_PARAMS, "ccy: invalid")
 
 
+# The Go client writes the last part of these paths in capitals.
 PUBLIC_ROUTES: Final[tuple[Route, ...]] = (
     route("GET", r"platform/status", platform_status, per_minute=30),
     route("GET", r"ticker/([^/]+)", ticker),
@@ -311,12 +340,12 @@ PUBLIC_ROUTES: Final[tuple[Route, ...]] = (
     route("GET", r"tickers/hist", tickers_hist),
     route("GET", r"trades/([^/]+)/hist", trades, per_minute=15),
     route("GET", r"book/([^/]+)/([^/]+)", book, per_minute=240),
-    route("GET", r"candles/([^/]+)/(hist|last)", candles, per_minute=30),
+    route("GET", r"candles/([^/]+)/(hist|last|HIST|LAST)", candles, per_minute=30),
     route("GET", r"conf/(.+)", conf),
     route("GET", r"status/(deriv|liq)", status),
     route("GET", r"status/deriv/([^/]+)/hist", status_history),
-    route("GET", r"liquidations/hist", nothing, per_minute=3),
-    route("GET", r"stats1/([^/]+)/(last|hist)", statistics, per_minute=15),
+    route("GET", r"liquidations/hist", liquidations, per_minute=3),
+    route("GET", r"stats1/([^/]+)/(last|hist|LAST|HIST)", statistics, per_minute=15),
     route("GET", r"funding/stats/([^/]+)/hist", funding_stats),
     route("GET", r"rankings/([^/]+)/hist", nothing),
     route("GET", r"pulse/hist", nothing),

@@ -96,6 +96,7 @@ class Session:
         self.received = 0
         self.peer = ""
         self.key: ApiKey | None = None
+        self.auth_sub_id: str | None = None
         self.dead_man_switch = False
         self.filters: tuple[str, ...] | None = None
         self.closing: tuple[int, str] | None = None
@@ -280,10 +281,12 @@ class Session:
         if self.key is not None:
             self.send(auth_refused_event(10101, "auth: dup"))
             return
+        sub_id = event.get("subId")
+        self.auth_sub_id = None if sub_id is None else str(sub_id)
         claim = read_auth_event(event)
         answer = self.exchange.authenticate(claim)
         if isinstance(answer, tuple):
-            self.send(auth_refused_event(*answer))
+            self.send(auth_refused_event(*answer, sub_id=self.auth_sub_id))
             return
         self.key = answer
         self.dead_man_switch = claim.dead_man_switch

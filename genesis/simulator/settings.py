@@ -84,11 +84,14 @@ def demo_settings() -> ExchangeSettings:
         ("exchange", "ETH", Decimal(100)),
         ("margin", "USD", Decimal(50_000)),
         ("funding", "USD", Decimal(50_000)),
+        ("exchange", "UST", Decimal(20_000)),
+        ("margin", "USTF0", Decimal(10_000)),
     )
     paper = (
         ("exchange", "TESTUSD", Decimal(50_000)),
         ("exchange", "TESTBTC", Decimal(2)),
         ("margin", "TESTUSD", Decimal(50_000)),
+        ("margin", "TESTUSDTF0", Decimal(10_000)),
     )
     return ExchangeSettings(
         accounts=(

@@ -262,14 +262,21 @@ def error_event(code: int, text: str, request: dict[str, Any] | None = None, *, 
     return write_json(event)
 
 
-def auth_accepted_event(*, user_id: int, auth_id: str, caps: dict[str, dict[str, int]]) -> bytes:
-    return write_json(
-        {"event": "auth", "status": "OK", "chanId": 0, "userId": user_id, "auth_id": auth_id, "caps": caps}
-    )
+def auth_accepted_event(
+    *, user_id: int, auth_id: str, caps: dict[str, dict[str, int]], sub_id: str | None = None
+) -> bytes:
+    """`sub_id` is echoed to those who sent one: the Go client knows its account channel by it."""
+    event = {"event": "auth", "status": "OK", "chanId": 0, "userId": user_id, "auth_id": auth_id, "caps": caps}
+    return write_json(event | _echoed(sub_id))
 
 
-def auth_refused_event(code: int, text: str) -> bytes:
-    return write_json({"event": "auth", "status": "FAILED", "chanId": 0, "code": code, "msg": text})
+def auth_refused_event(code: int, text: str, *, sub_id: str | None = None) -> bytes:
+    event = {"event": "auth", "status": "FAILED", "chanId": 0, "code": code, "msg": text}
+    return write_json(event | _echoed(sub_id))
+
+
+def _echoed(sub_id: str | None) -> dict[str, str]:
+    return {} if sub_id is None else {"subId": sub_id}
 
 
 # --- writing what a client says -----------------------------------------------------------------------------------

@@ -8,9 +8,11 @@ import pytest
 from genesis.domain.matching import FillModel, FillWhen
 from genesis.domain.pairs import pair_specs
 from genesis.domain.venue import NOTHING, Venue, request_of
-from genesis.domain.venue_state import PositionChange, VenueNotice, VenueOutput
+from genesis.domain.venue_margin import collateral_limits, liquidation_price, unbound
+from genesis.domain.venue_state import PositionChange, PositionNews, VenueNotice, VenueOutput
 from protocols.bitfinex.account import FLAG_CLOSE, FLAG_HIDDEN, FLAG_OCO, FLAG_POST_ONLY, FLAG_REDUCE_ONLY
 from protocols.bitfinex.inputs import ChangeOrder, EndOrder, EndOrders, NewOrder
+from protocols.market import Liquidation
 from protocols.orders import SubmitOrder, VenueOrder, VenueTrade, VenueWallet
 from protocols.units import Side, Symbol
 
@@ -43,6 +45,8 @@ def said(out: list[VenueOutput]) -> list[str]:
         match message:
             case VenueNotice():
                 words.append(f"n {message.kind} {message.status}")
+            case PositionNews():
+                words.append(f"n {message.kind}")
             case VenueOrder() | VenueTrade():
                 words.append(message.event)
             case PositionChange():
@@ -378,3 +382,131 @@ def test_the_engines_command_becomes_the_wires_request() -> None:
     )  # fmt: skip
     request = request_of(command)
     assert (request.cid, request.group_id, request.flags, request.oco_stop_price) == (9, 71, FLAG_OCO, D(7000))
+
+
+def test_who_runs_out_of_margin_is_warned_once_before_the_position_goes() -> None:
+    venue = a_venue(FillModel(half_spread=D(0), slippage=D(0), when=FillWhen.AT_ONCE), last=10_000.0)
+    told: list[Liquidation] = []
+    venue.on_liquidation = told.append
+    venue.submit("sim", an_order("4", "MARKET"), 2_000)
+    # 10,000 less the fee of 80 is kept by 4 BTC down to 8,355 or so (a tenth of the value must stay).
+    assert venue.on_tick(BTC, 9_000.0, 1.0, 3_000) == []
+    (warning,) = [message for _, message in venue.on_tick(BTC, 8_500.0, 1.0, 4_000)]
+    assert isinstance(warning, PositionNews)
+    assert (warning.kind, "below 3400 it is liquidated" in warning.text) == ("margin_call", True)
+    assert venue.on_tick(BTC, 8_490.0, 1.0, 5_000) == []
+    assert told == []
+    # Well again, and low again: a new call.
+    venue.on_tick(BTC, 9_500.0, 1.0, 6_000)
+    assert len(venue.on_tick(BTC, 8_500.0, 1.0, 7_000)) == 1
+    out = venue.on_tick(BTC, 8_300.0, 1.0, 8_000)
+    assert said(out) == ["n liquidation", "oc", "te", "pc", "wu USD", "tu"]
+    order = order_of(out)
+    assert (order.status, order.flags, order.wire_type) == ("FORCED EXECUTED @ 8300(-4)", FLAG_CLOSE, "MARKET")
+    assert [(each.is_match, each.amount, each.price) for each in told] == [(False, 4.0, 8300.0), (True, 4.0, 8300.0)]
+    (entry,) = [entry for entry in venue.history("sim").ledger if entry.category == 22]
+    assert (entry.amount, "liquidated @ 8300" in entry.description) == (D(-6800), True)
+    closed = next(message for _, message in out if isinstance(message, PositionChange))
+    assert (closed.status, closed.meta is not None and closed.meta["reason"]) == ("CLOSED", "LIQUIDATION")
+
+
+def test_a_forced_order_that_the_market_cannot_take_at_once_is_left_to_work() -> None:
+    model = FillModel(half_spread=D(0), slippage=D(0), participation=D("0.5"))
+    venue = a_venue(model, last=10_000.0)
+    venue.submit("sim", an_order("4", "MARKET"), 2_000)
+    venue.on_tick(BTC, 10_000.0, 100.0, 3_000)
+    venue.on_tick(BTC, 8_000.0, 4.0, 4_000)
+    (order,) = venue.accounts["sim"].orders.values()
+    venue.on_tick(BTC, 8_000.0, 2.0, 5_000)
+    assert list(venue.accounts["sim"].orders.values()) == [order]
+    venue.on_tick(BTC, 8_000.0, 2.0, 6_000)
+    assert venue.accounts["sim"].positions == {}
+
+
+PERP = Symbol("tBTCF0:USTF0")
+
+
+def a_contract_venue(balance: str = "1000", last: float = 10_000.0) -> Venue:
+    model = FillModel(half_spread=D(0), slippage=D(0), when=FillWhen.AT_ONCE)
+    venue = Venue(pair_specs(["tBTCUSD", PERP]), model=model)
+    venue.open_account("sim", (("margin", "USTF0", D(balance)),))
+    venue.on_tick(PERP, last, 1.0, 1_000)
+    return venue
+
+
+def test_a_contract_binds_its_collateral_and_gives_it_back_with_the_profit() -> None:
+    venue = a_contract_venue()
+    venue.submit("sim", an_order("0.1", "MARKET", symbol=PERP, leverage=5), 2_000)
+    account = venue.accounts["sim"]
+    position = account.positions[PERP]
+    assert (position.collateral, position.leverage) == (D(200), D(5))
+    # 0.065 % of 1000, the rate of contracts.
+    assert account.wallet("margin", "USTF0").balance == D("1000") - D("0.65")
+    assert unbound(account, venue.specs, "USTF0") == D("799.35")
+    venue.on_tick(PERP, 10_500.0, 1.0, 3_000)
+    venue.submit("sim", an_order("-0.05", "MARKET", symbol=PERP), 4_000)
+    assert position.collateral == D(100)
+    venue.submit("sim", an_order("-0.15", "MARKET", symbol=PERP, leverage=10), 5_000)
+    flipped = account.positions[PERP]
+    assert (flipped.amount, flipped.base_price, flipped.collateral) == (D("-0.1"), D(10_500), D(105))
+    venue.submit("sim", an_order("1", "MARKET", symbol=PERP, flags=FLAG_CLOSE), 6_000)
+    assert account.positions == {}
+    fees = D("0.00065") * (D(1000) + D("0.05") * 10_500 + D("0.15") * 10_500 + D("0.1") * 10_500)
+    assert account.wallet("margin", "USTF0").balance == D(1000) + D(50) - fees
+
+
+@pytest.mark.parametrize(("amount", "leverage", "taken"), [("0.9", 10, True), ("1.1", 10, False), ("1.1", 20, True)])
+def test_what_is_free_times_the_leverage_may_be_opened(amount: str, leverage: int, taken: bool) -> None:
+    venue = a_contract_venue()
+    out = venue.submit("sim", an_order(amount, "LIMIT", symbol=PERP, price=10_000, leverage=leverage), 2_000)
+    assert (said(out)[0] == "n on-req SUCCESS") is taken
+
+
+def test_a_contract_takes_margin_orders_only() -> None:
+    out = a_contract_venue().submit("sim", an_order("0.1", symbol=PERP), 2_000)
+    assert said(out) == ["n on-req ERROR"]
+
+
+def test_a_contract_is_valued_at_its_mark_and_loses_no_more_than_its_collateral() -> None:
+    venue = a_contract_venue()
+    venue.submit("sim", an_order("0.1", "MARKET", symbol=PERP, leverage=10), 2_000)
+    venue.set_mark(PERP, 10_000.0)
+    total = venue.books.total("USTF0")
+    # Nobody is sold out by a price that the mark does not follow.
+    assert said(venue.on_tick(PERP, 8_500.0, 1.0, 3_000)) == []
+    venue.set_mark(PERP, 8_900.0)
+    out = venue.on_tick(PERP, 8_500.0, 1.0, 4_000)
+    assert order_of(out).status == "FORCED EXECUTED @ 8500(-0.1)"
+    balance = venue.accounts["sim"].wallet("margin", "USTF0").balance
+    assert balance == D(1000) - D(100) - D("0.65") - D("0.00065") * D("850")
+    assert venue.books.total("USTF0") == total
+
+
+@pytest.mark.parametrize(
+    ("balance", "rate", "paid", "collateral"),
+    [("1000", "0.001", "1", "100"), ("1000", "-0.001", "-1", "100"), ("100", "0.05", "50", "50")],
+    ids=["a long pays", "a long is paid", "nothing but the collateral is left"],
+)
+def test_funding_of_a_contract(balance: str, rate: str, paid: str, collateral: str) -> None:
+    venue = a_contract_venue("1000")
+    account = venue.accounts["sim"]
+    venue.submit("sim", an_order("0.1", "MARKET", symbol=PERP), 2_000)
+    account.wallet("margin", "USTF0").balance = D(balance)
+    position, total = account.positions[PERP], venue.books.total("USTF0")
+    out = venue.books.pay_contract_funding(account, position, venue.specs[PERP], D(rate), D(10_000), 3_000)
+    assert said(out) == ["wu USTF0", "pu"]
+    assert account.wallet("margin", "USTF0").balance == D(balance) - D(paid)
+    assert position.collateral == D(collateral)
+    assert venue.history("sim").ledger[-1].category == 29
+    assert venue.books.total("USTF0") == total
+
+
+def test_collateral_has_limits() -> None:
+    venue = a_contract_venue("1000")
+    account = venue.accounts["sim"]
+    venue.submit("sim", an_order("0.1", "MARKET", symbol=PERP), 2_000)
+    position, spec = account.positions[PERP], venue.specs[PERP]
+    least, most = collateral_limits(account, position, spec, venue.specs, D(9_900))
+    # 1 % of 990, and the 10 that are lost.
+    assert (least, most) == (D("19.9"), D("999.35"))
+    assert liquidation_price(account, position, spec) == pytest.approx(D(900) / D("0.0995"))

@@ -30,7 +30,7 @@ async def test_public_answers(world: Any) -> None:
     assert len((await world.get("ticker/tBTCUSD")).json()) == 10
     rows = (await world.get("tickers?symbols=tBTCUSD,tNOPE,fUSD")).json()
     assert [(row[0], len(row)) for row in rows] == [("tBTCUSD", 11), ("fUSD", 17)]
-    assert len((await world.get("tickers?symbols=ALL")).json()) == 7
+    assert len((await world.get("tickers?symbols=ALL")).json()) == 11
     trades = (await world.get("trades/tBTCUSD/hist?limit=3")).json()
     assert [row[1] for row in trades] == sorted((row[1] for row in trades), reverse=True)
     assert (await world.get("trades/tBTCUSD/hist?limit=1&sort=1")).json()[0][1] < trades[-1][1]
@@ -55,8 +55,11 @@ async def test_conf_answers_one_element_a_label(world: Any) -> None:
     labels = "pub:info:pair,pub:info:pair:futures,pub:list:pair:securities,pub:list:pair:margin"
     info, futures, securities, margin = (await world.get(f"conf/{labels}")).json()
     assert info[0] == ["BTCUSD", [None, None, None, "0.00004", "2000.0", None, None, None, 0.2, 0.1, None, None]]
-    assert (futures, securities, margin[0]) == ([], [], "BTCUSD")
-    assert (await world.get("conf/pub:list:currency")).json()[0][:2] == ["BTC", "ETH"]
+    assert [pair for pair, _ in futures if not pair.startswith("TEST")] == ["BTCF0:USTF0", "ETHF0:USTF0"]
+    assert futures[0][1][8:10] == [0.01, 0.005]
+    assert (securities, margin[0]) == ([], "BTCUSD")
+    assert not [pair for pair in margin if "F0" in pair]
+    assert {"BTC", "ETH", "USTF0"} < set((await world.get("conf/pub:list:currency")).json()[0])
 
 
 @pytest.mark.parametrize(
