@@ -19,8 +19,15 @@ from genesis.edge.errors import EdgeError
 from genesis.edge.rest import RestDoor
 from protocols.bitfinex import rest_requests
 from protocols.bitfinex.errors import BitfinexError
-from protocols.bitfinex.rest import read_candle_answer, read_conf, read_map, read_names, read_one_ticker
-from protocols.market import Candle, MarketView, Ticker
+from protocols.bitfinex.rest import (
+    read_candle_answer,
+    read_conf,
+    read_deriv_statuses,
+    read_map,
+    read_names,
+    read_one_ticker,
+)
+from protocols.market import Candle, DerivStatus, FundingTicker, MarketView, Ticker
 from protocols.settings import Settings
 from protocols.units import TIMEFRAME_MS, Symbol
 
@@ -104,6 +111,33 @@ class MarketData:
             return read_candle_answer(answer, symbol, timeframe)
 
         return await self._from_rest(("candles", symbol, timeframe, limit), ask, TTL_S, force_fresh=force_fresh)
+
+    async def get_funding(self, symbol: str, *, force_fresh: bool = False) -> Sourced[FundingTicker]:
+        """Rates of a funding currency such as fUSD, always over REST: no stream of the engine carries them.
+
+        Raises NoMarketData.
+        """
+
+        async def ask() -> FundingTicker:
+            answer = await self.door.ask(rest_requests.ticker(symbol))
+            found = read_one_ticker(answer, symbol, received_ns=self.clock.now_ns())
+            if not isinstance(found, FundingTicker):
+                raise NoMarketData(f"{symbol} must be a funding currency")
+            return found
+
+        return await self._from_rest(("funding", symbol), ask, TTL_S, force_fresh=force_fresh)
+
+    async def get_status(self, symbol: str, *, force_fresh: bool = False) -> Sourced[DerivStatus]:
+        """Mark price and funding of a perpetual contract, over REST. Raises NoMarketData."""
+
+        async def ask() -> DerivStatus:
+            answer = await self.door.ask(rest_requests.derivative_status((symbol,)))
+            found = read_deriv_statuses(answer, received_ns=self.clock.now_ns())
+            if not found:
+                raise NoMarketData(f"{symbol} must be a perpetual contract that has a status")
+            return found[0]
+
+        return await self._from_rest(("status", symbol), ask, TTL_S, force_fresh=force_fresh)
 
     async def symbols(self) -> Sourced[tuple[str, ...]]:
         """Every pair that the venue trades, as symbols."""

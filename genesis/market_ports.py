@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from genesis.core.latest import Latest
+from genesis.domain.pairs import is_perpetual
 from genesis.market_data import MarketData, NoMarketData
 from protocols.bitfinex.subscriptions import Subscription
 from protocols.health import ConnectionView
@@ -38,6 +39,12 @@ def market_ports(
 
     async def fresh(symbol: str, timeframe: str | None, limit: int, force: bool) -> Priced:
         try:
+            if symbol.startswith("f"):
+                funding = await data.get_funding(symbol, force_fresh=force)
+                return Priced(source=funding.source, age_s=funding.age_s, funding=funding.value)
+            if timeframe is None and is_perpetual(symbol):
+                status = await data.get_status(symbol, force_fresh=force)
+                return Priced(source=status.source, age_s=status.age_s, contract=status.value)
             if timeframe is None:
                 ticker = await data.get_ticker(Symbol(symbol), force_fresh=force)
                 return Priced(source=ticker.source, age_s=ticker.age_s, ticker=ticker.value)

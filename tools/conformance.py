@@ -56,8 +56,8 @@ Tried by hand, since their packages are in none of the registries that CI uses:
 
 - bitfinex-api-go (commit 9e0b26f, Go 1.19, its WebSocket client with gorilla/websocket): 56 of 57 REST calls (public
   data, statistics, orders in every form, positions, a contract and its collateral, funding from offer to credit,
-  transfers, deposits, invoices) and its WebSocket client with managed books (351 checksums verified), orders, funding and
-  a contract; it came back by itself after a dropped socket and after 20051, subscriptions and authentication with it. The
+  transfers, deposits, invoices) and its WebSocket client with managed books (351 checksums verified), orders, funding
+  and a contract; it came back by itself after a dropped socket and after 20051, with its subscriptions and its key. The
   57th call, the history of credits, it cannot read while it is empty, with any exchange. It takes an R0 book for one by
   price, finds the checksum wrong and subscribes to P0 instead. Its newer `mux` client needs a library (gobwas/ws) that
   was not to be had.

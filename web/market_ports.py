@@ -6,7 +6,7 @@ from typing import Any
 import attrs
 import msgspec
 
-from protocols.market import Candle, Ticker
+from protocols.market import Candle, DerivStatus, FundingTicker, Ticker
 
 
 class PoolSocket(msgspec.Struct, frozen=True, kw_only=True):
@@ -21,12 +21,14 @@ class PoolSocket(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Priced(msgspec.Struct, frozen=True, kw_only=True):
-    """`source` is ws, cache or rest."""
+    """`source` is ws, cache or rest. Of a funding currency `funding` is filled in, of a perpetual `contract`."""
 
     source: str
     age_s: float
     ticker: Ticker | None = None
     candles: tuple[Candle, ...] = ()
+    funding: FundingTicker | None = None
+    contract: DerivStatus | None = None
 
 
 class Symbols(msgspec.Struct, frozen=True, kw_only=True):

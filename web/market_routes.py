@@ -25,7 +25,10 @@ class Budget(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FreshQuery(Strict, frozen=True, kw_only=True):
-    """With `timeframe` candles, without it the ticker. `force_fresh` asks the venue whatever is known."""
+    """With `timeframe` candles, without it the ticker; of `fUSD` its rates, of `tBTCF0:USTF0` the contract's status.
+
+    `force_fresh` asks the venue whatever is known.
+    """
 
     symbol: str
     timeframe: str | None = None
@@ -35,8 +38,8 @@ class FreshQuery(Strict, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         if not 1 <= self.limit <= 10_000:
             raise ValueError(f"limit must be in 1..10000, was {self.limit}")
-        if len(self.symbol) > 40 or not self.symbol.startswith("t"):
-            raise ValueError("symbol must be a trading pair such as tBTCUSD")
+        if len(self.symbol) > 40 or not self.symbol.startswith(("t", "f")):
+            raise ValueError("symbol must be a pair such as tBTCUSD, a contract or a funding currency such as fUSD")
 
 
 def _ports(api: Api) -> MarketPorts:

@@ -1,5 +1,6 @@
 """Funding over the wire: places and ends offers, and has the market meet them as venue time goes on."""
 
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from genesis.domain.funding_floor import FundingFloor
@@ -110,6 +111,12 @@ class FundingDesk:
             self.side.apply(outputs)
         if now_ms >= floor.due_ms:
             self.side.apply(floor.advance(now_ms, self.market.flash_rate))
+
+    def traded(self, symbol: str, amount: Decimal, rate: Decimal, flash_rate: Decimal) -> None:
+        """The real market traded: what stands at or below its rate is taken."""
+        now_ms = self.side.venue_ms()
+        outputs = self.floor.renew_all(now_ms, self.market.flash_rate)
+        self.side.apply(outputs + self.floor.meet(symbol, amount, rate, flash_rate, now_ms))
 
     def _offered(self) -> list[str]:
         accounts = self.side.venue.accounts.values()

@@ -23,6 +23,7 @@ from genesis.simulator.funding_market import (
     trade_at,
     trades_between,
 )
+from genesis.simulator.relay_side import SideRelay
 from genesis.simulator.session import Session
 from protocols.bitfinex.account import FLAG_HIDDEN
 from protocols.bitfinex.numbers import js_number
@@ -60,6 +61,8 @@ class FundingSide:
             if not spec.is_paper and not spec.is_derivative
             for each in (spec.base, spec.quote)
         )
+        self.relayed: SideRelay | None = None
+        """The real venue's, where one is relayed."""
         self._heard: dict[Subscription, Mapping[Session, int]] = {}
         self._views: dict[Subscription, FundingView] = {}
         self._told_ms = 0
@@ -86,6 +89,8 @@ class FundingSide:
 
     def flash_rate(self, currency: str) -> Decimal | None:
         """The flash return rate now; None of what is not lent here."""
+        if self.relayed is not None:
+            return self.relayed.flash_rate(currency)
         if not (self.open and currency in self.currencies):
             return None
         return round(exact(flash_return_rate(currency, self.venue_ms())), 8)
@@ -146,6 +151,11 @@ class FundingSide:
         """Send the state of a stream. `all_` are its subscribers, this one among them, as they change."""
         first = subscription not in self._heard
         self._heard[subscription] = all_
+        if self.relayed is not None:
+            snapshot = self.relayed.want(subscription)
+            if snapshot is not None:
+                session.channel(channel, snapshot)
+            return
         now_ms = self.venue_ms()
         currency = self.currency_of(subscription.symbol)
         if subscription.channel == "status":
@@ -174,9 +184,18 @@ class FundingSide:
         """Nobody listens to it any more."""
         self._heard.pop(subscription, None)
         self._views.pop(subscription, None)
+        if self.relayed is not None:
+            self.relayed.leave(subscription)
+
+    def tell(self, subscription: Subscription, text: str) -> None:
+        """What the real venue says, to everybody who listens."""
+        if subscription in self._heard:
+            self._tell(subscription, text)
 
     def time_came(self, now_ms: int) -> None:
         """Venue time has come to `now_ms`: when a step has passed, everybody hears of it."""
+        if self.relayed is not None:
+            return
         if not self._heard or now_ms // STEP_MS <= self._told_ms // STEP_MS:
             self._told_ms = max(self._told_ms, now_ms) if self._heard else now_ms
             return
@@ -187,6 +206,10 @@ class FundingSide:
 
     def offers_changed(self, symbol: str) -> None:
         """Somebody offered, or took an offer back."""
+        if self.relayed is not None:
+            accounts = self.venue.accounts.values()
+            self.relayed.need(sorted({offer.symbol for account in accounts for offer in account.offers.values()}))
+            return
         for subscription in list(self._heard):
             if subscription.channel == "book" and subscription.symbol == symbol:
                 currency = self.currency_of(symbol)

@@ -72,6 +72,8 @@ class MarketSide:
         if subscription.is_funding or subscription.channel == "status":
             # Recordings hold neither; what is not made up (or relayed) exists, and stays silent.
             if subscription.is_funding or symbol == "global" or symbol.endswith("F0"):
+                if self.funding.relayed is not None:
+                    self.funding.relayed.check(subscription)
                 return
         if symbol not in self.specs:
             raise SubscribeRefused(ERR_SUBSCRIBE, "symbol: invalid")
@@ -82,7 +84,7 @@ class MarketSide:
         symbol = Symbol(subscription.symbol)
         self.subscribers.setdefault(subscription, {})[session] = channel
         self._streams.setdefault(subscription.symbol, {})[subscription] = None
-        if symbol == "global":
+        if symbol == "global" and self.funding.relayed is None:
             session.channel(channel, self._liquidation_text(list(self.liquidations)[: -SNAPSHOT_LIQUIDATIONS - 1 : -1]))
             return
         if subscription.is_funding or subscription.channel == "status":

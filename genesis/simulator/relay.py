@@ -24,6 +24,7 @@ from genesis.edge.websocket import Dial, WebSocket
 from genesis.simulator.exchange import Exchange
 from genesis.simulator.feed import Feed, PublicTrade
 from genesis.simulator.frame_tape import RecordedBook
+from genesis.simulator.relay_side import SideRelay
 from protocols.bitfinex import rest_requests
 from protocols.bitfinex.errors import BitfinexError
 from protocols.bitfinex.events import SequenceGap, ServerInfo, ServerStopping, StreamBroken, SubscriptionRefused
@@ -80,9 +81,26 @@ class Relay:
     falls: int = attrs.field(default=0, init=False)
     last_error: str = attrs.field(default="", init=False)
     trades_told: int = attrs.field(default=0, init=False)
+    side: SideRelay = attrs.field(init=False)
+    """Funding and contracts."""
     _markets: dict[Symbol, _Market] = attrs.field(factory=dict, init=False)
     _heard: tuple[int, float] = attrs.field(default=(0, 0.0), init=False)
     _first: trio.Event = attrs.field(factory=trio.Event, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.side = SideRelay(
+            uri=self.uri,
+            dial=self.dial,
+            door=self.door,
+            clock=self.clock,
+            chance=self.chance,
+            tell=self.exchange.market.funding.tell,
+            traded=self.exchange.accounts.funding.traded,
+            pacing=self.pacing,
+            backoff_base_s=self.backoff_base_s,
+            backoff_cap_s=self.backoff_cap_s,
+        )
+        self.exchange.market.funding.relayed = self.exchange.rest.upstream = self.side
 
     @property
     def up(self) -> bool:
@@ -103,6 +121,7 @@ class Relay:
                 nursery.start_soon(self._stay_connected, markets[first : first + SYMBOLS_A_LINE], first)
             nursery.start_soon(self._tell_books)
             nursery.start_soon(self._tell_boundaries)
+            nursery.start_soon(self.side.run)
             await self._first.wait()
             task_status.started()
 

@@ -10,7 +10,9 @@ from urllib.parse import parse_qsl, unquote
 
 import attrs
 
+from genesis.edge.errors import EdgeError
 from genesis.simulator.link import HttpRequest, HttpResponse
+from genesis.simulator.relay_side import SideRelay, is_of_the_side
 from genesis.simulator.settings import ApiKey
 from protocols.bitfinex.auth import rest_message
 from protocols.bitfinex.errors import (
@@ -20,7 +22,9 @@ from protocols.bitfinex.errors import (
     ERR_MAINTENANCE,
     ERR_PARAMS,
     ERR_RATE_LIMIT,
+    BitfinexError,
     MalformedFrame,
+    VenueError,
 )
 from protocols.bitfinex.numbers import read_json, write_json
 
@@ -145,6 +149,8 @@ class Rest:
         self.requests = 0
         self.before: Callable[[HttpRequest], HttpResponse | None] | None = None
         """The fault desk's hand on requests."""
+        self.upstream: SideRelay | None = None
+        """Where a real venue is relayed: who is asked about funding and contracts."""
         self._windows: dict[tuple[str, str], _Window] = {}
 
     async def handle(self, request: HttpRequest) -> HttpResponse:
@@ -163,6 +169,8 @@ class Rest:
             return self.not_found(request)
         try:
             self._limit(request, known)
+            if self.upstream is not None and known.scope is None and is_of_the_side(f"{decoded[4:]}?{query_text}"):
+                return await self._ask_upstream(self.upstream, request)
             body = self._body(request)
             key = None if known.scope is None else self._key(request, path, known)
             call = Call(
@@ -175,6 +183,14 @@ class Rest:
             return HttpResponse(status=200, body=write_json(known.endpoint(call)))
         except RestRefusal as refusal:
             return refused(refusal)
+
+    async def _ask_upstream(self, upstream: SideRelay, request: HttpRequest) -> HttpResponse:
+        try:
+            return HttpResponse(status=200, body=write_json(await upstream.ask(request)))
+        except VenueError as error:
+            raise RestRefusal(error.code, error.text) from None
+        except (EdgeError, BitfinexError) as error:
+            raise RestRefusal(ERR_GENERIC, f"the real venue must answer, did not: {error}") from None
 
     def not_found(self, request: HttpRequest) -> HttpResponse:
         """As the venue's web server says it, internal prefix included."""

@@ -122,7 +122,7 @@ def close(call: Call) -> Any:
 def auto(call: Call) -> Any:
     """Lend again by itself whatever comes back (status 1), or no more (0)."""
     currency = str(call.body.get("currency") or "").removeprefix("f")
-    if call.exchange.market.funding.currency_of(f"f{currency}") is None:
+    if currency not in call.exchange.market.funding.currencies:
         raise RestRefusal(ERR_PARAMS, "currency: invalid")
     status, period = call.integer("status"), call.integer("period", 2)
     renewal = None

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from tests.house import house, lively_layer, piece_of
 from web.market_ports import MarketSilent
 
@@ -24,9 +26,14 @@ async def test_pool_budget_and_sources_of_a_running_engine(tmp_path: Path) -> No
         assert told.source == "ws"
         candles = await ports.fresh("tBTCUSD", "5m", 20, False)
         assert (candles.source, len(candles.candles)) == ("rest", 20)
+        rates = await ports.fresh("fUSD", None, 100, False)
+        assert (rates.source, rates.funding is not None and rates.funding.flash_return_rate > 0) == ("rest", True)
+        contract = await ports.fresh("tBTCF0:USTF0", None, 100, False)
+        assert (contract.contract is not None and contract.contract.mark_price > 0, contract.ticker) == (True, None)
+        assert (await ports.fresh("fUSD", None, 100, False)).source == "cache"
         assert "tBTCUSD" in (await ports.symbols()).symbols
         budget = ports.budget()
-        assert budget["endpoints"]["ticker"]["taken"] == 1
+        assert budget["endpoints"]["ticker"]["taken"] == 2
         assert set(budget) == {"classes", "endpoints", "breakers"}
         gauges = here.engine.readers.gauges()
         assert gauges["tradingbot_marketdata_rest_percent"] > gauges["tradingbot_marketdata_ws_percent"] > 0
@@ -37,3 +44,6 @@ async def test_pool_budget_and_sources_of_a_running_engine(tmp_path: Path) -> No
         except MarketSilent as error:
             silent.append(str(error))
         assert "symbol: invalid" in silent[0]
+        for unknown in ("fNOPE", "tNOPEF0:USTF0"):
+            with pytest.raises(MarketSilent):
+                await ports.fresh(unknown, None, 100, False)

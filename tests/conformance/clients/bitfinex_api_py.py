@@ -10,6 +10,7 @@ from bfxapi import Client
 from report import Control, Report, expect, until, until_async
 
 BTC = "tBTCUSD"
+PERPETUAL = "tBTCF0:USTF0"
 HIDDEN, POST_ONLY, OCO, REDUCE_ONLY = 64, 4096, 16384, 1024
 
 
@@ -56,7 +57,7 @@ def orders(report: Report, rest: Any, public: Any) -> None:
 
     def closed(order_id: int) -> Any:
         def look() -> Any:
-            return next((order for order in rest.get_orders_history(symbol=BTC, ids=[order_id])), None)
+            return next((order for order in rest.get_orders_history(ids=[order_id])), None)
 
         return until(look, f"order {order_id} is closed")
 
@@ -111,6 +112,19 @@ def orders(report: Report, rest: Any, public: Any) -> None:
         closing = rest.submit_order("MARKET", BTC, "-0.05", "0", flags=REDUCE_ONLY).data
         closed(closing.id)
         expect(rest.get_positions() == [], "none is left")
+    with report.operation("a contract: status, open, collateral, close reduce-only"):
+        expect(rest.get_derivatives_status([PERPETUAL])[PERPETUAL].mark_price > 0, "it has a mark price")
+        closed(rest.submit_order("MARKET", PERPETUAL, "0.02", "0", lev=5).data.id)
+        [position] = rest.get_positions()
+        expect(position.symbol == PERPETUAL and position.collateral > 0 and position.leverage, f"held, was {position}")
+        limits = rest.get_derivative_position_collateral_limits(PERPETUAL)
+        expect(0 <= limits.min_collateral < position.collateral < limits.max_collateral, f"limits, were {limits}")
+        rest.set_derivative_position_collateral(PERPETUAL, position.collateral + 10)
+        [more] = rest.get_positions()
+        expect(more.collateral == position.collateral + 10, f"more stands behind it, was {more}")
+        closed(rest.submit_order("MARKET", PERPETUAL, "-0.02", "0", flags=REDUCE_ONLY).data.id)
+        expect(rest.get_positions() == [], "none is left")
+        expect(isinstance(rest.get_liquidations(), list), "liquidations are a list")
     with report.operation("an order beyond the balance is refused"):
         try:
             answer = rest.submit_order("EXCHANGE LIMIT", BTC, "1000", price(0.9))
@@ -162,6 +176,14 @@ def account(report: Report, rest: Any) -> None:
         expect(isinstance(rest.get_funding_credits_history(), list), "a list")
         expect(isinstance(rest.get_funding_trades_history(), list), "a list")
         rest.get_funding_info("fUSD")
+    with report.operation("funding: an offer is taken, becomes loans and trades"):
+        lent = rest.submit_funding_offer("LIMIT", "fUSD", "150", "0.00001", 2).data
+        until(lambda: lent.id not in [each.id for each in rest.get_funding_offers(symbol="fUSD")], "it is taken")
+        loans = [*rest.get_funding_loans(symbol="fUSD"), *rest.get_funding_credits(symbol="fUSD")]
+        expect(sum(loan.amount for loan in loans) == 150, f"all of it is lent, was {loans}")
+        trades = rest.get_funding_trades_history(symbol="fUSD")
+        expect(sum(trade.amount for trade in trades if trade.offer_id == lent.id) == 150, f"in trades, was {trades}")
+        expect(rest.get_funding_info("fUSD").yield_lend > 0, "it yields")
 
 
 class Watcher:

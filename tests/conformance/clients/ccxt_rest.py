@@ -62,8 +62,8 @@ def orders(report: Report, exchange: Any) -> None:
     def last() -> float:
         return float(exchange.fetch_ticker(BTC)["last"])
 
-    def finished(order_id: str) -> Any:
-        return until(lambda: _closed(exchange, order_id), f"order {order_id} is closed")
+    def finished(order_id: str, symbol: str = BTC) -> Any:
+        return until(lambda: _closed(exchange, order_id, symbol), f"order {order_id} is closed")
 
     wished: list[tuple[str, str, str, float, float | None, dict[str, Any]]] = [
         ("limit", "limit", "buy", 0.01, 0.8, {}),
@@ -144,10 +144,21 @@ def orders(report: Report, exchange: Any) -> None:
         closing = exchange.create_order(BTC, "market", "sell", 0.05, None, {"marginMode": "cross", "reduceOnly": True})
         expect(finished(closing["id"])["status"] == "closed", "it is filled")
         expect(not exchange.fetch_positions([BTC]), "no position is left")
+    with report.operation("a contract: funding rate, open, read, close reduce-only"):
+        contract = next(market["symbol"] for market in exchange.markets.values() if market["id"] == "tBTCF0:USTF0")
+        expect(exchange.fetch_funding_rate(contract)["markPrice"] > 0, "it has a mark price")
+        expect(exchange.fetch_ticker(contract)["last"] > 0, "it trades")
+        opened = exchange.create_order(contract, "market", "buy", 0.02, None, {"lev": 5})
+        expect(finished(opened["id"], contract)["status"] == "closed", "it is filled")
+        [position] = exchange.fetch_positions([contract])
+        expect(position["side"] == "long" and float(position["collateral"]) > 0, f"held, was {position['info']}")
+        closing = exchange.create_order(contract, "market", "sell", 0.02, None, {"reduceOnly": True})
+        expect(finished(closing["id"], contract)["status"] == "closed", "it is filled")
+        expect(not exchange.fetch_positions([contract]), "no position is left")
 
 
-def _closed(exchange: Any, order_id: str) -> Any:
-    return next((order for order in exchange.fetch_closed_orders(BTC) if order["id"] == order_id), None)
+def _closed(exchange: Any, order_id: str, symbol: str = BTC) -> Any:
+    return next((order for order in exchange.fetch_closed_orders(symbol) if order["id"] == order_id), None)
 
 
 def account(report: Report, exchange: Any) -> None:

@@ -1,9 +1,11 @@
 """Paper trading: one simulator plays the real venue, the relay moves a second one by it, and orders stay there."""
 
+import json
 import random
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from decimal import Decimal
+from typing import Any
 
 import attrs
 import pytest
@@ -18,11 +20,14 @@ from genesis.edge.rest import RestDoor
 from genesis.edge.websocket import fast_websocket
 from genesis.simulator.exchange import Exchange
 from genesis.simulator.faults import FaultKind, FaultRule
+from genesis.simulator.funding_market import FundingView, trades_between
 from genesis.simulator.recordings import load
 from genesis.simulator.relay import Relay
 from genesis.simulator.settings import AccountTerms, ExchangeSettings
-from protocols.bitfinex.inputs import NewOrder
+from protocols.bitfinex.inputs import NewOffer, NewOrder
+from protocols.bitfinex.wire_book import KeyedBook, new_book
 from protocols.units import Symbol, exact
+from tests.genesis.simulator.conftest import Talker, World
 
 BTC = Symbol("tBTCUSD")
 
@@ -34,6 +39,7 @@ class Two:
     real: Exchange
     paper: Exchange
     relay: Relay
+    nursery: trio.Nursery
 
 
 @asynccontextmanager
@@ -64,7 +70,7 @@ async def two() -> AsyncIterator[Two]:
         await nursery.start(paper.serve)
         with trio.fail_after(20):
             await nursery.start(relay.run)
-        yield Two(real, paper, relay)
+        yield Two(real, paper, relay, nursery)
         nursery.cancel_scope.cancel()
 
 
@@ -201,3 +207,137 @@ async def test_a_sequence_gap_of_the_real_venue_renews_the_line(both: Two) -> No
     assert both.relay.falls == 1
     assert "sequence gap" in both.relay.last_error
     assert list(both.paper.market.feeds[BTC].trades)[-10:] == list(both.real.market.feeds[BTC].trades)[-10:]
+
+
+async def heard(talker: Talker, channel: int, *, beyond: int) -> list[Any]:
+    """Data frames of a channel, once there are more than so many."""
+    while True:
+        frames = [frame for frame in talker.heard if isinstance(frame, list) and frame[0] == channel]
+        found = [frame for frame in frames if frame[1] != "hb"]
+        if len(found) > beyond:
+            return found
+        await talker.hear()
+
+
+async def test_funding_and_status_come_from_the_real_venue_as_soon_as_somebody_listens(both: Two) -> None:
+    await tell(both, 40)
+    assert both.relay.side.streams == {}
+    assert both.paper.address is not None
+    world = World(both.paper, both.paper.address, both.nursery)
+    wanted: dict[str, dict[str, str]] = {
+        "ticker": {"symbol": "fUSD"},
+        "trades": {"symbol": "fUSD"},
+        "book": {"symbol": "fUSD", "len": "25"},
+        "candles": {"key": "trade:1m:fUSD:p30"},
+        "status": {"key": "deriv:tBTCF0:USTF0"},
+    }
+    async with world.talker() as talker, world.talker() as late:
+        channels = {}
+        for kind, fields in wanted.items():
+            await talker.say({"event": "subscribe", "channel": kind} | fields)
+            channels[kind] = (await talker.event("subscribed"))["chanId"]
+        first = {kind: await heard(talker, channel, beyond=0) for kind, channel in channels.items()}
+        now_ms = both.real.venue_ms()
+        assert first["ticker"][0][1] == both.real.market.funding.ticker("USD", now_ms)
+        assert first["trades"][0][1] == [
+            each.row() for each in trades_between("USD", 0, now_ms, 30, oldest_first=False)
+        ]
+        assert len(first["book"][0][1]) == 50
+        assert len(first["candles"][0][1]) == 240
+        assert first["status"][0][1] == both.real.market.funding.status("tBTCF0:USTF0", now_ms)
+        await tell(both, 200)
+        later = {kind: await heard(talker, channel, beyond=8) for kind, channel in channels.items()}
+        kinds = [frame[1] for frame in later["trades"][1:9]]
+        assert kinds == ["fte", "ftu"] * 4
+        # Who comes later is told what the others know.
+        await late.say({"event": "subscribe", "channel": "book"} | wanted["book"])
+        channel = (await late.event("subscribed"))["chanId"]
+        ((_, snapshot),) = await heard(late, channel, beyond=0)
+        levels = json.loads(funding_view_of(both.real).snapshot())
+        assert sorted(map(tuple, snapshot)) == sorted(map(tuple, levels))
+        assert both.relay.side.falls == 0
+    with trio.fail_after(5):
+        while both.relay.side.streams:  # noqa: ASYNC110 - the server notices in its own time
+            await trio.sleep(0.001)
+
+
+def funding_view_of(exchange: Exchange) -> FundingView:
+    """The real funding book as it is now."""
+    view = FundingView("P0", 25)
+    view.update(*exchange.market.funding.book("USD", exchange.venue_ms()))
+    return view
+
+
+async def test_rest_about_the_side_is_the_real_venues_answer(both: Two) -> None:
+    await tell(both, 40)
+    assert both.paper.address is not None
+    assert both.real.address is not None
+    paper, real = (World(each, each.address, both.nursery) for each in (both.paper, both.real) if each.address)
+    for path in (
+        "ticker/fUSD",
+        "tickers?symbols=fUSD,fBTC",
+        "book/fUSD/P0?len=25",
+        "trades/fUSD/hist?limit=3",
+        "candles/trade:1m:fUSD:p30/hist?limit=3",
+        "candles/trade%3A1m%3AfUSD%3Ap30/last",
+        "status/deriv?keys=tBTCF0:USTF0",
+        "funding/stats/fUSD/hist?limit=2",
+        "stats1/funding.size:1m:fUSD/last",
+        "liquidations/hist",
+        "ticker/fNOPE",
+    ):
+        ours, theirs = await paper.get(path), await real.get(path)
+        assert (ours.status_code, ours.json()) == (theirs.status_code, theirs.json()), path
+    assert (await paper.get("ticker/tBTCUSD")).status_code == 200
+
+
+async def test_an_offer_on_paper_is_taken_by_the_real_markets_trades(both: Two) -> None:
+    await tell(both, 40)
+    wallet = both.paper.venue.accounts["sim"].wallet("funding", "USD")
+    wallet.balance = Decimal(1000)
+    request = NewOffer(wire_type="LIMIT", symbol="fUSD", amount=Decimal(1000), rate=Decimal("0.00001"), period=2)
+    assert both.paper.accounts.funding.place("sim", request)[6] == "SUCCESS"
+    with trio.fail_after(10):
+        while not all(stream.primed for stream in both.relay.side.streams.values()):  # noqa: ASYNC110
+            await trio.sleep(0.001)
+    await tell(both, 400)
+    with trio.fail_after(10):
+        while both.paper.venue.accounts["sim"].offers:  # noqa: ASYNC110 - the other line's frames come on their own
+            await trio.sleep(0.001)
+    assert sum(loan.amount for loan in both.paper.venue.accounts["sim"].loans.values()) == 1000
+    assert wallet.available == 0
+    assert both.relay.side.streams == {}
+
+
+async def test_after_a_fall_listeners_are_told_the_difference(both: Two) -> None:
+    await tell(both, 40)
+    assert both.paper.address is not None
+    async with World(both.paper, both.paper.address, both.nursery).talker() as talker:
+        await talker.say({"event": "subscribe", "channel": "book", "symbol": "fUSD", "len": "25"})
+        channel = (await talker.event("subscribed"))["chanId"]
+        await heard(talker, channel, beyond=0)
+        side = both.relay.side
+        sockets = {
+            session
+            for session in both.real.sessions.values()
+            if any(each.is_funding for each in session.by_subscription)
+        }
+        for session in sockets:
+            session.abort()
+        moments = both.real.moments()
+        for _ in range(60):
+            next(moments).tell()
+        with trio.fail_after(10):
+            while side.falls != 1 or not side._channels:  # noqa: ASYNC110 - another task dials
+                await trio.sleep(0.001)
+        followed = new_book(precision="P0", funding=True)
+        assert isinstance(followed, KeyedBook)
+        wanted = {(row[0], row[1]) for row in json.loads(funding_view_of(both.real).snapshot())}
+        for frame in await heard(talker, channel, beyond=1):
+            for row in frame[1] if isinstance(frame[1][0], list) else [frame[1]]:
+                followed.apply(row, None)
+        while set(followed.orders) != wanted:
+            frame = await talker.hear()
+            if isinstance(frame, list) and frame[0] == channel and frame[1] != "hb":
+                followed.apply(frame[1], None)
+        assert followed.unknown_deletes == 0
