@@ -138,6 +138,10 @@ class TradingFloor:
         """What positions are valued at: the last price, of contracts the mark."""
         return {symbol: exact(market.mark or market.last) for symbol, market in self._markets.items() if market.last}
 
+    def positions_changed(self, symbol: Symbol) -> None:
+        """Somebody's position came about without a trade: from now on every tick looks at it."""
+        self._refresh(self._markets[symbol])
+
     def value_price(self, symbol: Symbol) -> Decimal | None:
         """As `prices`, of one pair."""
         market = self._markets[symbol]

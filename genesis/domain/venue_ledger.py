@@ -214,16 +214,7 @@ class Books:
         event = "pu"
         if position is None:
             event = "pn"
-            position = Position(
-                position_id=self.next_position_id,
-                symbol=order.symbol,
-                amount=ZERO,
-                base_price=price,
-                created_ms=now_ms,
-                updated_ms=now_ms,
-            )
-            self.next_position_id += 1
-            account.positions[order.symbol] = position
+            position = self._new_position(account, order.symbol, price, now_ms)
         closed = min(abs(position.amount), quantity) if position.amount * order.sign < 0 else ZERO
         forced = bool(order.meta and order.meta.get("forced"))
         if closed:
@@ -427,6 +418,48 @@ class Books:
             del account.positions[symbol]
             self.histories[name].positions.append(told)
         return [(name, told), (name, changed(quote, text, None)), (name, changed(base, text, None))]
+
+    def increase(self, name: str, spec: PairSpec, amount: Decimal, price: Decimal, now_ms: int) -> list[VenueOutput]:
+        """The reverse of a claim: what lies in the margin wallet becomes a position, or more of one, at `price`.
+
+        A long (`amount` above zero) gives its coins and gets their price, a short the other way round. Raises
+        ValueError when the wallet cannot, or when the position is on the other side.
+        """
+        account = self.accounts[name]
+        position = account.positions.get(spec.symbol)
+        if position is not None and position.amount * amount < 0:
+            raise ValueError(f"amount must be of the position's side, was {plain(amount)}")
+        base, quote = account.wallet(MARGIN, spec.base), account.wallet(MARGIN, spec.quote)
+        cost = notional_of(amount, price)
+        payer, needed = (base, amount) if amount > 0 else (quote, -cost)
+        if needed > payer.available:
+            raise ValueError(f"{payer.currency} must be at least {plain(needed)}, was {plain(payer.available)}")
+        text = f"Position increase of {plain(abs(amount))} {spec.base} @ {plain(price)} on wallet margin"
+        self._move(account, base, -amount, now_ms, text, CATEGORY_CLAIM)
+        self._move(account, quote, cost, now_ms, text, CATEGORY_CLAIM)
+        self._market(spec.base, amount)
+        self._market(spec.quote, -cost)
+        event = "pn" if position is None else "pu"
+        if position is None:
+            position = self._new_position(account, spec.symbol, price, now_ms)
+        position.base_price = round_price_average(position.amount, position.base_price, amount, price)
+        position.amount += amount
+        position.updated_ms = now_ms
+        told = position_change(position, event)
+        return [(name, told), (name, changed(quote, text, None)), (name, changed(base, text, None))]
+
+    def _new_position(self, account: Account, symbol: Symbol, price: Decimal, now_ms: int) -> Position:
+        position = Position(
+            position_id=self.next_position_id,
+            symbol=symbol,
+            amount=ZERO,
+            base_price=price,
+            created_ms=now_ms,
+            updated_ms=now_ms,
+        )
+        self.next_position_id += 1
+        account.positions[symbol] = position
+        return position
 
 
 def round_price_average(amount: Decimal, price: Decimal, more: Decimal, at: Decimal) -> Decimal:

@@ -238,19 +238,6 @@ class Account(msgspec.Struct, kw_only=True, eq=False):
         return wallet
 
 
-class History(msgspec.Struct, kw_only=True, eq=False):
-    """What is over, oldest first: told over REST, never changed."""
-
-    orders: list[VenueOrder] = []
-    trades: list[VenueTrade] = []
-    ledger: list[LedgerEntry] = []
-    positions: list[VenuePosition] = []
-    offers: list[Offer] = []
-    loans: list[Loan] = []
-    funding_trades: list[FundingTrade] = []
-    movements: list[Movement] = []
-
-
 class VenueNotice(RequestNotice, frozen=True, kw_only=True, tag=True):
     """A notification with the orders it is about; on a refusal what was readable of the request."""
 
@@ -267,6 +254,21 @@ class PositionChange(VenuePosition, frozen=True, kw_only=True, tag=True):
     created_ms: int
     updated_ms: int
     meta: dict[str, Any] | None = None
+
+
+class History(msgspec.Struct, kw_only=True, eq=False):
+    """What is over, oldest first: told over REST, never changed."""
+
+    orders: list[VenueOrder] = []
+    trades: list[VenueTrade] = []
+    ledger: list[LedgerEntry] = []
+    positions: list[VenuePosition] = []
+    offers: list[Offer] = []
+    loans: list[Loan] = []
+    funding_trades: list[FundingTrade] = []
+    snapshots: list[PositionChange] = []
+    """Positions as they were at each midnight."""
+    movements: list[Movement] = []
 
 
 class PositionNews(msgspec.Struct, frozen=True, kw_only=True, tag=True):

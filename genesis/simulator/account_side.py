@@ -363,6 +363,13 @@ class AccountSide:
         base = margin_base(account, self.venue.specs, self.venue.prices(), currency)
         return max(ZERO, min(wallet.balance, base.net - base.required))
 
+    def day_ended(self, midnight_ms: int) -> None:
+        """Keep every position as it is now, for whoever asks later."""
+        for name, account in self.venue.accounts.items():
+            for symbol in account.positions:
+                told = self.position(account, symbol, calculated=True)
+                self.venue.history(name).snapshots.append(_with(told, updated_ms=midnight_ms))
+
     def tell(self, name: str, kind: str, row: list[Any], filter_key: str = "") -> None:
         """One frame to all sockets of an account."""
         for session, owner in self.sessions.items():

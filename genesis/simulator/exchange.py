@@ -20,7 +20,7 @@ from genesis.simulator.alerts import AlertDesk
 from genesis.simulator.faults import FaultDesk
 from genesis.simulator.feed import Feed, PublicTrade
 from genesis.simulator.frame_tape import tape
-from genesis.simulator.funding_market import STEP_MS
+from genesis.simulator.funding_market import DAY_MS, STEP_MS
 from genesis.simulator.link import HttpRequest, HttpResponse, serve_client
 from genesis.simulator.market_side import MarketSide
 from genesis.simulator.perpetuals import Perpetuals
@@ -115,6 +115,7 @@ class Exchange:
         self.quiet = False
         """No heartbeats on market streams: whoever drives this exchange has lost its own source."""
         self._next_step_ms = 0
+        self._day = 0
         symbols = _symbols(recording)
         if any(terms.paper for terms in settings.accounts):
             symbols += [paper_twin(symbol) for symbol in symbols]
@@ -314,6 +315,10 @@ class Exchange:
     def _step_of_time(self, time_ms: int) -> None:
         """What goes by the clock of the venue: funding, and what the world hears of it."""
         self._next_step_ms = time_ms - time_ms % STEP_MS + STEP_MS
+        day = time_ms // DAY_MS
+        if self._day and day > self._day:
+            self.accounts.day_ended(day * DAY_MS)
+        self._day = day
         self.accounts.funding.time_came(time_ms)
         self.market.funding.time_came(time_ms)
 

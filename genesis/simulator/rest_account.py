@@ -4,9 +4,19 @@ from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from typing import Any, Final
 
-from genesis.domain.venue_ledger import changed
+from genesis.domain.venue_funding import interest
+from genesis.domain.venue_ledger import FEE_WINDOW_MS, changed
 from genesis.domain.venue_margin import DERIVATIVE_LEVERAGE, tradable
-from genesis.domain.venue_state import WALLET_TYPES, Account, LedgerEntry, VenueNotice, VenueOutput
+from genesis.domain.venue_state import (
+    FUNDING,
+    MARGIN,
+    WALLET_TYPES,
+    Account,
+    LedgerEntry,
+    VenueNotice,
+    VenueOutput,
+    Wallet,
+)
 from genesis.simulator.account_side import refused_info
 from genesis.simulator.rest import Call, RestRefusal, Route, route
 from genesis.simulator.settings import SCOPES
@@ -160,9 +170,17 @@ def wallets(call: Call) -> Any:
     rows: list[Any] = []
     for wallet in account.wallets.values():
         row = wallet_row(changed(wallet, None, None))
+        row[3] = _unsettled(call, account, wallet)
         row[4] = call.exchange.accounts.available(account, wallet.wallet_type, wallet.currency)
         rows.append(row)
     return rows
+
+
+def _unsettled(call: Call, account: Account, wallet: Wallet) -> Decimal | int:
+    """Interest that has run since the last was paid: what a lender gets, what a borrower owes."""
+    side = {FUNDING: 1, MARGIN: -1}.get(wallet.wallet_type)
+    loans = [loan for loan in account.loans.values() if loan.side == side and loan.symbol[1:] == wallet.currency]
+    return sum((interest(loan, call.exchange.venue_ms()) * loan.side for loan in loans), ZERO) if loans else 0
 
 
 def ledgers(call: Call) -> Any:
@@ -286,6 +304,14 @@ def closed_positions(call: Call) -> Any:
     return [row for row in rows if start <= (row[13] or 0) <= end][: call.limit(25, 500)]
 
 
+def position_snapshots(call: Call) -> Any:
+    """Positions as they were at each midnight."""
+    start, end = call.window()
+    found = [told for told in call.exchange.venue.history(call.account).snapshots if start <= told.updated_ms <= end]
+    rows = [call.exchange.accounts.position_row(told) for told in found[: -call.limit(25, 500) - 1 : -1]]
+    return rows
+
+
 def margin_info(call: Call) -> Any:
     account, side = _account(call), call.exchange.accounts
     asked = call.groups[0]
@@ -319,25 +345,23 @@ def user_info(call: Call) -> Any:
 def summary(call: Call) -> Any:
     account = _account(call)
     maker, taker = account.maker_fee, account.taker_fee
-    volume = {
-        "curr": "Total (USD)",
-        **dict.fromkeys(("vol", "vol_safe", "vol_maker", "vol_BFX", "vol_BFX_safe", "vol_BFX_maker"), 0),
-    }
+    since_ms = call.exchange.venue_ms() - FEE_WINDOW_MS
+    traded = [trade for trade in call.exchange.venue.history(call.account).trades if trade.time_ms > since_ms]
+    total = round(sum((abs(trade.amount) * trade.price for trade in traded), ZERO), 8)
+    made = round(sum((abs(trade.amount) * trade.price for trade in traded if trade.maker), ZERO), 8)
+    volume = {"curr": "Total (USD)"} | dict.fromkeys(("vol", "vol_safe", "vol_BFX", "vol_BFX_safe"), total)
+    volume |= dict.fromkeys(("vol_maker", "vol_BFX_maker"), made)
     fees = [
         [maker, maker, maker, None, None, Decimal("0.0002")],
         [taker, taker, taker, None, None, Decimal("0.00065")],
     ]
     leo = {"leo_lev": 0, "leo_amount_avg": 0}
-    return [None, None, None, None, fees, [[volume], {}, 0], [None, {}, 0], None, None, leo]
+    return [None, None, None, None, fees, [[volume], {}, total], [None, {}, 0], None, None, leo]
 
 
 def permissions(call: Call) -> Any:
     assert call.key is not None
     return [[scope, int(call.key.may(scope, write=False)), int(call.key.may(scope, write=True))] for scope in SCOPES]
-
-
-def nothing(call: Call) -> Any:
-    return []
 
 
 ACCOUNT_ROUTES: Final[tuple[Route, ...]] = (
@@ -360,7 +384,7 @@ ACCOUNT_ROUTES: Final[tuple[Route, ...]] = (
     route("POST", r"auth/calc/order/avail", order_available, scope="orders"),
     route("POST", r"auth/r/positions", positions, scope="positions"),
     route("POST", r"auth/r/positions/hist", closed_positions, scope="history"),
-    route("POST", r"auth/r/positions/snap", nothing, scope="history"),
+    route("POST", r"auth/r/positions/snap", position_snapshots, scope="history"),
     route("POST", r"auth/r/positions/audit", closed_positions, scope="history"),
     route("POST", r"auth/r/info/margin/([^/]+)", margin_info, scope="positions"),
     route("POST", r"auth/r/info/user", user_info, scope="account"),

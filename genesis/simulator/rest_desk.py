@@ -15,7 +15,7 @@ from genesis.simulator.rest_account import WALLET_NAMES, decimal_parameter
 from protocols.bitfinex.account import notice_row, wallet_row
 from protocols.bitfinex.errors import ERR_GENERIC, ERR_PARAMS
 from protocols.orders import VenueWallet
-from protocols.units import ZERO, Symbol
+from protocols.units import ZERO, Symbol, round_amount
 
 ERR_COLLATERAL: Final = 110202
 METHODS: Final = {"bitcoin": "BTC", "ethereum": "ETH", "wire": "USD"}
@@ -53,9 +53,12 @@ def _wallet_type(call: Call) -> str:
 def deposit_address(call: Call) -> Any:
     """An address that nobody else has; what is sent there never arrives, as the venue is made up."""
     method, currency = _currency(call)
-    made_up = hashlib.sha256(f"{call.account}:{_wallet_type(call)}:{method}".encode()).hexdigest()[:40]
-    info = [None, method.upper(), currency, None, f"sim{made_up}", None]
+    info = [None, method.upper(), currency, None, _address(call.account, _wallet_type(call), method), None]
     return notice_row("acc_dep", info, "SUCCESS", "success", time=call.exchange.venue_ms())
+
+
+def _address(account: str, wallet_type: str, method: str) -> str:
+    return f"sim{hashlib.sha256(f'{account}:{wallet_type}:{method}'.encode()).hexdigest()[:40]}"
 
 
 def deposit_invoice(call: Call) -> Any:
@@ -209,9 +212,31 @@ def increase_info(call: Call) -> Any:
 
 
 def increase(call: Call) -> Any:
-    """Refused: it would need a lender, and recordings hold none. A margin order does the same."""
-    _spec(call)
-    raise RestRefusal(ERR_GENERIC, "Position increase: no funding available")
+    """The reverse of a claim: what lies in the margin wallet becomes a position at the last price."""
+    spec = _spec(call)
+    price, amount = call.exchange.venue.last_price(spec.symbol), _signed(call, "amount")
+    if spec.is_derivative or spec.initial_margin is None or price is None:
+        raise RestRefusal(ERR_PARAMS, "symbol: invalid")
+    now_ms = call.exchange.venue_ms()
+    try:
+        outputs = call.exchange.venue.books.increase(call.account, spec, amount, price, now_ms)
+    except ValueError as error:
+        raise RestRefusal(ERR_GENERIC, f"Invalid increase: {error}") from None
+    call.exchange.venue.positions_changed(spec.symbol)
+    call.exchange.accounts.apply(outputs)
+    account = call.exchange.venue.accounts[call.account]
+    row = call.exchange.accounts.position_row(call.exchange.accounts.position(account, spec.symbol, calculated=True))
+    return notice_row("pmi-req", row, "SUCCESS", "Position increased", time=now_ms)
+
+
+def _signed(call: Call, name: str) -> Decimal:
+    try:
+        number = round_amount(Decimal(str(call.body.get(name))))
+    except ArithmeticError:
+        raise RestRefusal(ERR_PARAMS, f"{name}: invalid") from None
+    if not number.is_finite() or number == 0:
+        raise RestRefusal(ERR_PARAMS, f"{name}: invalid")
+    return number
 
 
 def funding_type(call: Call) -> Any:
@@ -340,6 +365,27 @@ def logins(call: Call) -> Any:
     return rows[: call.limit(25, 250)]
 
 
+def audit(call: Call) -> Any:
+    """The changes of an account that are known here: its logins."""
+    start, end = call.window()
+    found = [login for login in call.exchange.accounts.logins if login.account == call.account]
+    rows = [
+        [login.time_ms, None, "User logged in with an API key", None, None, login.peer.rpartition(":")[0], "api"]
+        for login in reversed(found)
+        if start <= login.time_ms <= end
+    ]
+    return rows[: call.limit(25, 500)]
+
+
+def deposit_addresses(call: Call) -> Any:
+    """All addresses of a method: there is one for each wallet."""
+    method, currency = _currency(call)
+    return [
+        [None, method.upper(), currency, None, _address(call.account, wallet, method), None]
+        for wallet in ("exchange", "margin", "funding")
+    ]
+
+
 def nothing(call: Call) -> Any:
     return []
 
@@ -349,7 +395,7 @@ DESK_ROUTES: Final[tuple[Route, ...]] = (
     route("POST", r"auth/w/deposit/address", deposit_address, per_minute=10, scope="wallets", write=True),
     route("POST", r"auth/w/deposit/invoice", deposit_invoice, per_minute=10, scope="wallets", write=True),
     route("POST", r"auth/r/ext/invoice/payments", nothing, scope="wallets"),
-    route("POST", r"auth/r/deposit/address/all", nothing, per_minute=10, scope="wallets"),
+    route("POST", r"auth/r/deposit/address/all", deposit_addresses, per_minute=10, scope="wallets"),
     route("POST", r"auth/w/withdraw", withdraw, scope="withdraw", write=True),
     route("POST", r"auth/r/movements/hist", movements, scope="history"),
     route("POST", r"auth/r/movements/info", movement_info, scope="history"),
@@ -371,6 +417,6 @@ DESK_ROUTES: Final[tuple[Route, ...]] = (
     route("POST", r"auth/w/token", token, scope="account"),
     route("POST", r"auth/w/token/del", delete_token, scope="account"),
     route("POST", r"auth/r/logins/hist", logins, scope="account"),
-    route("POST", r"auth/r/audit/hist", nothing, scope="account"),
+    route("POST", r"auth/r/audit/hist", audit, scope="account"),
     route("POST", r"auth/r/orders/otc(?:/t[^/]+)?/hist", nothing, scope="history"),
 )

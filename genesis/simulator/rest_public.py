@@ -12,6 +12,7 @@ from genesis.simulator.funding_market import (
     funding_candles,
     funding_candles_from,
     funding_statistics,
+    seed_of,
 )
 from genesis.simulator.market_statistics import statistic
 from genesis.simulator.rest import Call, RestRefusal, Route, route
@@ -23,6 +24,8 @@ from protocols.market import Candle
 from protocols.units import ZERO, Symbol, exact, plain
 
 CANDLE_KEY: Final = re.compile(r"trade:(\w+):(t[^:]+(?::[^:]+)?|f[^:]+(?::.+)?)")
+RANKING: Final = re.compile(r"(plu_diff|plu|plr|vol):(3h|1w|1M):(.+)")
+RANKING_MS: Final = {"3h": 3 * 3_600_000, "1w": 7 * 86_400_000, "1M": 30 * 86_400_000}
 STATUS_STEP_MS: Final = 60_000
 BOOK_LENGTHS: Final = (1, 25, 100, 250)
 CURRENCY_NAMES: Final = {"BTC": "Bitcoin", "ETH": "Ethereum", "USD": "US Dollar"}
@@ -290,6 +293,27 @@ def liquidations(call: Call) -> Any:
     return [[liquidation_row(each)] for each in chosen]
 
 
+def rankings(call: Call) -> Any:
+    """A leader board of made-up traders, at the start of each period."""
+    matched = RANKING.fullmatch(call.groups[0])
+    if matched is None:
+        raise RestRefusal(ERR_PARAMS, "key: invalid")
+    key, length_ms, now_ms = matched[1], RANKING_MS[matched[2]], call.exchange.venue_ms()
+    start, end = call.window()
+    at_ms = min(end, now_ms) - min(end, now_ms) % length_ms
+    if at_ms < start:
+        return []
+    values = sorted(
+        (seed_of("ranking", key, call.groups[0], at_ms, each) % 10**7 / 10 for each in range(20)), reverse=True
+    )
+    sign = -1 if call.oldest_first else 1
+    rows = [
+        [at_ms, None, f"trader{rank}", rank, None, None, value, None, None, None]
+        for rank, value in enumerate(values, 1)
+    ]
+    return rows[::sign][: call.limit(125, 10_000)]
+
+
 def nothing(call: Call) -> Any:
     return []
 
@@ -347,8 +371,8 @@ PUBLIC_ROUTES: Final[tuple[Route, ...]] = (
     route("GET", r"liquidations/hist", liquidations, per_minute=3),
     route("GET", r"stats1/([^/]+)/(last|hist|LAST|HIST)", statistics, per_minute=15),
     route("GET", r"funding/stats/([^/]+)/hist", funding_stats),
-    route("GET", r"rankings/([^/]+)/hist", nothing),
-    route("GET", r"pulse/hist", nothing),
+    route("GET", r"rankings/([^/]+)/hist", rankings),
+    route("GET", r"pulse/(?:hist|profile/[^/]+)", nothing),
     route("GET", r"ext/vasps", nothing),
     route("POST", r"calc/trade/avg", average_price),
     route("POST", r"calc/fx", exchange_rate),

@@ -25,6 +25,7 @@ KINDS: Final = {
     "offers": "offer",
     "loans": "loan",
     "funding_trades": "funding_trade",
+    "snapshots": "snapshot",
     "movements": "movement",
 }
 """What a history holds, and what one of it is called in a line."""
@@ -63,6 +64,7 @@ class HistoryLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     offer: Offer | None = None
     loan: Loan | None = None
     funding_trade: FundingTrade | None = None
+    snapshot: PositionChange | None = None
     movement: Movement | None = None
 
 

@@ -38,6 +38,10 @@ def public(report: Report, rest: Any) -> None:
     with report.operation("public trades"):
         trades = rest.get_t_trades(BTC, limit=20)
         expect(len({trade.id for trade in trades}) == len(trades) > 0, "each once")
+    with report.operation("status of contracts, liquidations"):
+        expect(rest.get_derivatives_status([PERPETUAL])[PERPETUAL].mark_price > 0, "it has a mark price")
+        expect(len(rest.get_derivatives_status_history(PERPETUAL, limit=3)) == 3, "and a past")
+        expect(isinstance(rest.get_liquidations(), list), "liquidations are a list")
     for precision in ("P0", "P1", "P2", "P3", "P4"):
         with report.operation(f"book {precision}"):
             levels = rest.get_t_book(BTC, precision, len=25)
@@ -112,8 +116,7 @@ def orders(report: Report, rest: Any, public: Any) -> None:
         closing = rest.submit_order("MARKET", BTC, "-0.05", "0", flags=REDUCE_ONLY).data
         closed(closing.id)
         expect(rest.get_positions() == [], "none is left")
-    with report.operation("a contract: status, open, collateral, close reduce-only"):
-        expect(rest.get_derivatives_status([PERPETUAL])[PERPETUAL].mark_price > 0, "it has a mark price")
+    with report.operation("a contract: open, collateral, close reduce-only"):
         closed(rest.submit_order("MARKET", PERPETUAL, "0.02", "0", lev=5).data.id)
         [position] = rest.get_positions()
         expect(position.symbol == PERPETUAL and position.collateral > 0 and position.leverage, f"held, was {position}")
@@ -124,7 +127,6 @@ def orders(report: Report, rest: Any, public: Any) -> None:
         expect(more.collateral == position.collateral + 10, f"more stands behind it, was {more}")
         closed(rest.submit_order("MARKET", PERPETUAL, "-0.02", "0", flags=REDUCE_ONLY).data.id)
         expect(rest.get_positions() == [], "none is left")
-        expect(isinstance(rest.get_liquidations(), list), "liquidations are a list")
     with report.operation("an order beyond the balance is refused"):
         try:
             answer = rest.submit_order("EXCHANGE LIMIT", BTC, "1000", price(0.9))

@@ -1,5 +1,6 @@
 """Channel 0 over a real socket: authentication, orders, answers, filters, the dead-man switch."""
 
+import json
 from typing import Any
 
 import pytest
@@ -267,3 +268,12 @@ async def test_two_customers_trade_with_each_other(open_world: Any) -> None:
         mine = await alice.account("tu")
         assert (mine[4], mine[5], mine[8]) == (-0.4, 8000.2, 1)
         assert world.exchange.snapshot("alice").open_orders.popitem()[1].status == "PARTIALLY FILLED @ 8000.2(-0.4)"
+
+
+async def test_the_go_clients_sub_id_is_echoed_with_the_authentication(world: Any) -> None:
+    async with world.talker() as talker:
+        for secret, status in (("wrong", "FAILED"), ("alice-secret", "OK")):
+            claim = json.loads(auth_event("alice-key", secret, 1)) | {"subId": 17}
+            await talker.say(claim)
+            answer = await talker.event("auth")
+            assert (answer["status"], answer["subId"]) == (status, "17")

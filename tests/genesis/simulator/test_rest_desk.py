@@ -1,5 +1,6 @@
 """The rest of an account: funding offers, withdrawals, claims, alerts, settings, tokens."""
 
+from decimal import Decimal
 from typing import Any
 
 import httpx
@@ -11,6 +12,7 @@ from protocols.bitfinex.funding_rows import read_offer
 from protocols.bitfinex.numbers import read_json
 from protocols.bitfinex.rest_account import read_logins, read_movements, read_token
 from protocols.units import Symbol
+from tests.genesis.simulator.conftest import START_MS
 
 READ: dict[str, Any] = {"session": 0, "received_ns": 0}
 OFFER = {"type": "LIMIT", "symbol": "fUSD", "amount": "1000", "rate": "0.0002", "period": 7}
@@ -123,6 +125,74 @@ async def test_a_claimed_position_becomes_coins(world: Any) -> None:
     (closed,) = await asked(world, "auth/r/positions/hist", nonce=6)
     assert closed[1] == "CLOSED"
     assert (await asked(world, "auth/w/position/claim", {"id": row[11]}, nonce=7))[0] == "error"
+
+
+async def test_what_lies_in_the_margin_wallet_becomes_a_position_and_comes_back_by_a_claim(world: Any) -> None:
+    await world.exchange.replay(MAX_SPEED, wait_for_clients=False)
+    totals = [world.exchange.venue.books.total(currency) for currency in ("USD", "BTC")]
+    moved = {"from": "exchange", "to": "margin", "currency": "BTC", "amount": "1"}
+    await asked(world, "auth/w/transfer", moved, nonce=1)
+    answer = await asked(world, "auth/w/position/increase", {"symbol": "tBTCUSD", "amount": "0.75"}, nonce=2)
+    assert (answer[1], answer[4][2]) == ("pmi-req", Decimal("0.75"))
+    wallets = world.exchange.snapshot("alice").wallets
+    price = world.exchange.venue.last_price(Symbol("tBTCUSD"))
+    assert (wallets["margin BTC"], wallets["margin USD"]) == (Decimal("0.25"), 50_000 + Decimal("0.75") * price)
+    for body in ({"amount": "9"}, {"amount": "-0.1"}):
+        answer = await asked(world, "auth/w/position/increase", {"symbol": "tBTCUSD"} | body, nonce=3 + len(str(body)))
+        assert answer[:2] == ["error", 10001]
+    (row,) = await asked(world, "auth/r/positions", nonce=50)
+    await asked(world, "auth/w/position/claim", {"id": row[11]}, nonce=51)
+    wallets = world.exchange.snapshot("alice").wallets
+    assert (wallets["margin BTC"], wallets["margin USD"]) == (1, 50_000)
+    assert [world.exchange.venue.books.total(currency) for currency in ("USD", "BTC")] == totals
+
+
+async def test_positions_are_kept_as_they_were_at_midnight(world: Any) -> None:
+    order = {"symbol": "tBTCUSD", "amount": "0.5", "cid": 6, "type": "MARKET"}
+    await asked(world, "auth/w/order/submit", order, nonce=1)
+    await world.exchange.replay(MAX_SPEED, wait_for_clients=False)
+    assert await asked(world, "auth/r/positions/snap", nonce=2) == []
+    midnight_ms = START_MS + 86_400_000
+    world.exchange.boundary(Symbol("tBTCUSD"), midnight_ms + 5_000)
+    (row,) = await asked(world, "auth/r/positions/snap", nonce=3)
+    assert (row[0], row[2], row[13], row[6] is not None) == ("tBTCUSD", Decimal("0.5"), midnight_ms, True)
+    fees = (await asked(world, "auth/r/summary", nonce=4))[5]
+    assert fees[2] == fees[0][0]["vol"] == Decimal("0.5") * row[3]
+    assert fees[0][0]["vol_maker"] == 0
+
+
+async def test_interest_that_has_run_is_shown_as_unsettled(world: Any) -> None:
+    low = OFFER | {"rate": "0.00001"}
+    await asked(world, "auth/w/funding/offer/submit", low, nonce=1)
+    for minute in range(1, 20):
+        world.exchange.boundary(Symbol("tBTCUSD"), START_MS + minute * 60_000)
+    wallets = {tuple(row[:2]): row for row in await asked(world, "auth/r/wallets", nonce=2)}
+    assert 0 < wallets["funding", "USD"][3] < Decimal("0.001")
+    assert wallets["exchange", "USD"][3] == 0
+
+
+async def test_statistics_rankings_addresses_and_changes_of_an_account(world: Any) -> None:
+    last = (await world.get("stats1/pos.size:1m:tBTCUSD:long/last")).json()
+    rows = (await world.get("stats1/pos.size:1m:tBTCUSD:long/hist?limit=5")).json()
+    assert rows[0] == last
+    assert [later[0] - earlier[0] for earlier, later in zip(rows[1:], rows, strict=False)] == [60_000] * 4
+    for name in ("funding.size:1m:fUSD", "credits.size:1m:fUSD", "credits.size.sym:1m:fUSD:tBTCUSD", "vol.7d:30m:BFX"):
+        assert (await world.get(f"stats1/{name}/last")).json()[1] > 0, name
+    assert (await world.get("stats1/vwap:1d:tBTCUSD/hist?limit=1")).json()[0][1] == pytest.approx(8000, rel=0.01)
+    for name in ("pos.size:1m:tBTCUSD", "vwap:1d:tNOPEUSD", "funding.size:1m:fNOPE", "nope"):
+        assert (await world.get(f"stats1/{name}/last")).json() == ["error", 10020, "key: invalid"], name
+    leaders = (await world.get("rankings/vol:1w:tBTCUSD/hist?limit=3")).json()
+    assert ([row[3] for row in leaders], len(leaders[0])) == ([1, 2, 3], 10)
+    assert leaders[0][6] > leaders[2][6]
+    assert (await world.get("rankings/vol:9w:tBTCUSD/hist")).json() == ["error", 10020, "key: invalid"]
+    async with world.talker() as talker:
+        await talker.authenticate()
+    (changed,) = await asked(world, "auth/r/audit/hist", nonce=2)
+    assert (len(changed), changed[5]) == (7, "127.0.0.1")
+    addresses = await asked(world, "auth/r/deposit/address/all", {"method": "bitcoin"}, nonce=3)
+    assert len({row[4] for row in addresses}) == 3
+    invoice = await asked(world, "auth/w/deposit/invoice", {"wallet": "exchange", "amount": "0.001"}, nonce=4)
+    assert (len(invoice[0]), invoice[4]) == (64, Decimal("0.001"))
 
 
 async def test_an_alert_is_told_once_when_the_price_is_reached(world: Any) -> None:
