@@ -19,6 +19,10 @@ REPORTS_WITHOUT_FILLS = 5
 FUTURE_MS = 86_400_000
 """Clocks may differ, but not by a day."""
 
+POSITION_NEWS = ("margin", "liquidation")
+"""How notifications begin that the venue sends unasked when a position is in danger, or gone."""
+VENUE_TEXT = 300
+
 E, S = OrderEvent, OrderState
 
 
@@ -208,6 +212,9 @@ class OrderHearing(OrderRequests):
         self._out.reports.append(OrderUpdate(order=view))
 
     def _on_notice(self, notice: RequestNotice) -> None:
+        if notice.kind.startswith(POSITION_NEWS):
+            self._out.alarms.append(("venue_notice", f"the venue says {notice.kind}: {notice.text[:VENUE_TEXT]}"))
+            return
         refused = notice.status.upper() != "SUCCESS"
         row = None if notice.cid is None else self.orders.get(notice.cid)
         if notice.kind == "on-req":

@@ -261,20 +261,21 @@ class TradingFloor:
     def _liquidate(self, market: Market, now_ms: int, out: list[VenueOutput]) -> None:
         """Warn whose margin runs low, once; take the position of whom it has run out."""
         symbol = market.spec.symbol
-        prices: dict[Symbol, Decimal] | None = None
         for account in self.accounts.values():
             position = account.positions.get(symbol)
             if position is None or any(_is_forced(order) for order in account.orders.values()):
                 continue
-            prices = prices or self.prices()
+            # Of its own positions only: this is asked at every tick while somebody holds one.
+            held = [self._markets[Symbol(each)] for each in account.positions]
+            prices = {each.spec.symbol: exact(each.mark or each.last) for each in held if each.last}
             state = standing(account, position, self.specs, prices)
             if state.net < state.required:
                 self._force_out(market, account, position, now_ms, out)
-            elif state.net < state.required * MARGIN_CALL and not position.called:
+            elif position.called:
+                position.called = state.net < state.required * MARGIN_CALL_OVER
+            elif state.net < state.required * MARGIN_CALL:
                 position.called = True
                 out.append((account.name, margin_call(position, state, market.spec.quote)))
-            elif position.called and state.net >= state.required * MARGIN_CALL_OVER:
-                position.called = False
 
     def _force_out(
         self, market: Market, account: Account, position: Position, now_ms: int, out: list[VenueOutput]
