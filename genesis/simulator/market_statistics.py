@@ -41,9 +41,9 @@ def statistic(exchange: "Exchange", name: str) -> tuple[Value, int] | None:
         feed = next((feed for symbol, feed in market.feeds.items() if symbol == found["traded"]), None)
         if feed is None:
             return None
-        days = [(each.open_ms, round((each.high + each.low + each.close) / 3, 8)) for each in feed.candles("1D")]
+        closes = [(each.open_ms, round((each.high + each.low + each.close) / 3, 8)) for each in feed.candles("1D")]
         # A day without a trade has the price of the one before it.
-        return lambda at_ms: next((price for open_ms, price in reversed(days) if open_ms <= at_ms), 0.0), DAY_MS
+        return lambda at_ms: next((price for open_ms, price in reversed(closes) if open_ms <= at_ms), 0.0), DAY_MS
     symbol = found["currency"] or found["of"]
     currency = market.funding.currency_of(symbol)
     if currency is None:

@@ -184,7 +184,7 @@ moves = st.one_of(
 )
 
 
-@settings(max_examples=150)
+@settings(max_examples=150, deadline=None)
 @given(st.lists(moves, max_size=25))
 def test_money_is_neither_made_nor_lost_nor_locked_for_nothing(story: list[tuple]) -> None:  # type: ignore[type-arg]
     floor, account = a_floor("50")
