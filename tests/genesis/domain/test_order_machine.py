@@ -19,7 +19,6 @@ from protocols.orders import (
     OrderType,
     OrderUpdate,
     Purpose,
-    RequestNotice,
     SubmitOrder,
     UpdateIntent,
     UpdateOrder,
@@ -293,17 +292,6 @@ def test_of_a_trade_with_two_stories_the_complete_one_is_booked_and_somebody_is_
     assert [fill.quantity for fill in fills(out)] == [Decimal("0.7")]
     assert [code for code, _ in out.alarms] == ["trade_conflict"]
     assert not acked.machine.fills.untold
-
-
-@pytest.mark.parametrize(("kind", "alarms"), [("margin_call", 1), ("liquidation", 1), ("deposit_new", 0), ("n", 0)])
-def test_what_the_venue_says_unasked_of_a_position_in_danger_reaches_people(
-    acked: Bench, kind: str, alarms: int
-) -> None:
-    notice = RequestNotice(session=1, kind=kind, status="INFO", text="x" * 999, cid=None, venue_id=None, received_ns=0)
-    out = acked.hear(notice)
-    assert [code for code, _ in out.alarms] == ["venue_notice"] * alarms
-    assert all(len(text) < 400 for _, text in out.alarms)
-    assert not commands(out)
 
 
 def test_a_booked_trade_is_not_told_again_when_its_story_changes(acked: Bench) -> None:

@@ -6,7 +6,16 @@ import pytest
 
 from genesis.domain.account_machine import AccountMachine
 from genesis.domain.order_outputs import Outputs
-from protocols.orders import Bracket, HistoryReport, OrderState, OrderType, Purpose, SubmitOrder, VenuePosition
+from protocols.orders import (
+    Bracket,
+    HistoryReport,
+    OrderState,
+    OrderType,
+    Purpose,
+    RequestNotice,
+    SubmitOrder,
+    VenuePosition,
+)
 from protocols.settings import Settings
 from protocols.units import Side
 from tests.genesis.domain.test_order_protect import BTC, START_MS, Bench, sent
@@ -129,3 +138,16 @@ def test_a_stop_whose_trade_is_told_late_takes_nothing_from_the_next_lot(bench: 
     bench.fill(2, "1", "105")
     assert bench.machine.fills.held[BTC, True] == D(3)
     assert [(lot.lot, lot.quantity) for lot in bench.machine.protection()[0].lots if lot.quantity] == [("s", D(3))]
+
+
+@pytest.mark.parametrize(("kind", "alarms"), [("margin_call", 1), ("liquidation", 1), ("deposit_new", 0), ("n", 0)])
+def test_what_the_venue_says_unasked_of_a_position_in_danger_reaches_people(
+    bench: Bench, kind: str, alarms: int
+) -> None:
+    bench.admit()
+    bench.accept(1)
+    notice = RequestNotice(session=1, kind=kind, status="INFO", text="x" * 999, cid=None, venue_id=None, received_ns=0)
+    out = bench.hear(notice)
+    assert [code for code, _ in out.alarms] == ["venue_notice"] * alarms
+    assert all(len(text) < 400 for _, text in out.alarms)
+    assert not out.commands
