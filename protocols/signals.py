@@ -46,7 +46,8 @@ class SignalScore(msgspec.Struct, frozen=True, kw_only=True, tag=True, omit_defa
 class StrategyView(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """One strategy that runs, or should: `fault` says why it is off, empty while all is well.
 
-    `own` is true for one of the user's own files; `scores` counts since the process started.
+    `own` is true for one of the user's own files; `scores` counts since the process started. It warms up while it has
+    `seen` fewer closed candles than it `needs` before it can say anything (0: not known).
     """
 
     strategy: str
@@ -60,3 +61,5 @@ class StrategyView(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     fault: str
     own: bool
     members: tuple[MemberSettings, ...] = ()
+    needs: int = 0
+    seen: int = 0

@@ -15,6 +15,7 @@ import msgspec
 from genesis.domain.strategies import STRATEGY_KINDS
 from genesis.domain.strategies.ensemble import kind_for, kinds_of
 from genesis.domain.strategy import Opinion, StrategyFault, StrategyKind
+from genesis.domain.warm_up import candles_needed
 from protocols.journal import CellWrite
 from protocols.market import Candle, CandleClosed, Tick
 from protocols.orders import Fill
@@ -52,6 +53,7 @@ class StrategyCheckpoint(msgspec.Struct, frozen=True, kw_only=True, omit_default
     said: str = ""
     fills: tuple[str, ...] = ()
     fills_until_ms: int | None = None
+    seen: int = 0
 
 
 _ENCODER = msgspec.json.Encoder(order="sorted")
@@ -74,9 +76,12 @@ class Running:
     scores: int = 0
     trade_id: int = NO_TRADE
     said: str = ""
+    seen: int = 0
+    """Closed candles since it began."""
     fills: list[str] = attrs.field(factory=list)
     fills_until_ms: int | None = None
     waiting: list[Fill] = attrs.field(factory=list)
+    _needs: int | None = None
 
     def say(self, candle: Candle) -> Opinion | None:
         """One step; None once the strategy has failed, from then on until it is started anew."""
@@ -87,6 +92,7 @@ class Running:
         if opinion is None:
             return None
         self.last_open_ms = candle.open_ms
+        self.seen += 1
         if before is not None and opinion.recommendation is Recommendation.HOLD:
             # What it thought of its fills stands, with the newest numbers.
             opinion = attrs.evolve(before, features=opinion.features | before.features)
@@ -157,6 +163,15 @@ class Running:
         except StrategyFault as fault:
             self.fault = str(fault)
             return None
+
+    @property
+    def needs(self) -> int:
+        """Closed candles before it can say anything; 0 where that is not known."""
+        if self._needs is None:
+            start = self.kind.start(self.parameters)
+            wanted = self.settings
+            self._needs = 0 if self.kind.fault else candles_needed(self.kind, start, wanted.symbol, wanted.timeframe)
+        return self._needs
 
     def is_made_of(self, kinds: Sequence[StrategyKind | None]) -> bool:
         """Whether the shelf still has what it was made of; a file that was read again is another kind."""
@@ -313,6 +328,8 @@ class SignalMachine:
                 fault=running.fault,
                 own=running.kind.foreign or bool(running.kind.fault),
                 members=running.settings.members,
+                needs=running.needs,
+                seen=running.seen,
             )
             for name, running in self.running.items()
         )
@@ -342,6 +359,7 @@ class SignalMachine:
             running.state[:] = [math.nan if number is None else number for number in checkpoint.state]
             running.last_open_ms = checkpoint.last_open_ms
             running.trade_id, running.said = checkpoint.trade_id, checkpoint.said
+            running.seen = checkpoint.seen
             running.fills, running.fills_until_ms = list(checkpoint.fills), checkpoint.fills_until_ms
             running.changed = False
         return tuple(refused)
@@ -433,6 +451,7 @@ def _kept(running: Running) -> bytes:
         said=running.said if running.kind.hears_trades else "",
         fills=tuple(running.fills),
         fills_until_ms=running.fills_until_ms,
+        seen=running.seen,
     )
     return _ENCODER.encode(kept)
 

@@ -102,12 +102,20 @@ class StrategyKind:
     """What it thinks after a trade between two candles; None for nothing. Only those that mind ticks have it."""
     on_fill: Callable[[list[float], Fill], Opinion | None] | None = None
     """The same after a trade of its own book."""
+    warm: Callable[[list[float], Candle], bool] | None = None
+    """Takes a candle in and says whether all is known that the strategy looks at, without asking its author's code."""
     fault: str = ""
     """Why this one cannot run at all; empty for one that can. Settings may go on naming it."""
     foreign: bool = False
     """Whether a step leaves this process: it takes tenths of a millisecond, and may take its whole budget."""
     text: str = ""
     """What it does, in a sentence."""
+
+    def knows(self, state: list[float], candle: Candle) -> bool:
+        """Takes a candle in; whether there is an answer to it. Where nobody says, one that has numbers to tell is."""
+        if self.warm is not None:
+            return self.warm(state, candle)
+        return bool(self.step(state, candle).features.keys() - {"atr"})
 
     @property
     def hears_trades(self) -> bool:

@@ -248,6 +248,13 @@ def user_kind(name: str, version: int, where: str, declared: Declared, decide: D
         state[first:] = _memory(said.memory, declared.memory, where)
         return None if opinion.recommendation is Recommendation.HOLD else opinion
 
+    def warm(state: list[float], candle: Candle) -> bool:
+        layout, _ = layout_of(state)
+        inner = state[len(names) :]
+        _move(layout, inner, candle, where)
+        state[len(names) :] = inner
+        return not any(math.isnan(value) for value in _values(layout, inner).values())
+
     def on_tick(state: list[float], tick: Tick) -> Opinion | None:
         facts = {name: getattr(tick, name) for name in _TICK_FACTS}
         return between(state, SeenTick, facts)
@@ -282,6 +289,7 @@ def user_kind(name: str, version: int, where: str, declared: Declared, decide: D
         ),
         start=start,
         step=step,
+        warm=warm,
         on_tick=on_tick if "tick" in declared.hears else None,
         on_fill=on_fill if "fill" in declared.hears else None,
         foreign=True,

@@ -179,6 +179,14 @@ def ensemble_kind(given: Sequence[tuple[StrategyKind, float, Mapping[str, float]
     def step(state: list[float], candle: Candle) -> Opinion:
         return conclude(state, ask(state, lambda kind, inner: kind.step(inner, candle)))
 
+    def warm(state: list[float], candle: Candle) -> bool:
+        known = []
+        for member in members:
+            inner = state[member.first + _MEMBER_HEAD : member.end]
+            known.append(member.kind.knows(inner, candle))
+            state[member.first + _MEMBER_HEAD : member.end] = inner
+        return all(known)
+
     def between(state: list[float], said: Mapping[str, Opinion]) -> Opinion | None:
         if not said:
             return None
@@ -198,6 +206,7 @@ def ensemble_kind(given: Sequence[tuple[StrategyKind, float, Mapping[str, float]
         parameters=PARAMETERS,
         start=start,
         step=step,
+        warm=warm,
         on_tick=on_tick if any(member.kind.on_tick for member in members) else None,
         on_fill=on_fill if any(member.kind.on_fill for member in members) else None,
         foreign=any(member.kind.foreign for member in members),

@@ -7,7 +7,7 @@ import { useTopics } from "../store.js";
 import { useWords } from "../words.js";
 
 export const words = {
-  "Regimes so far": "Lägen hittills", "The last 400 candles of each market, the newest to the right": "De senaste 400 ljusen på varje marknad, det nyaste till höger", "Before": "Dessförinnan",
+  "warming up": "värms upp", "Regimes so far": "Lägen hittills", "The last 400 candles of each market, the newest to the right": "De senaste 400 ljusen på varje marknad, det nyaste till höger", "Before": "Dessförinnan",
   "Running": "Körs", "Regimes": "Marknadslägen", "Watchlist": "Bevakning", "Books": "Böcker", "Holds": "Håller", "Average price": "Snittpris", "Realized": "Realiserat", "Unrealized": "Orealiserat", "Exits": "Avslut", "Nothing was traded yet": "Inget har handlats ännu", "To choose from": "Att välja bland", "Off": "Av", "On": "På", "yours": "din egen", "shipped": "medföljer",
   "range": "sidled", "trend up": "upptrend", "trend down": "nedtrend", "high volatility": "hög volatilitet", "crash": "krasch", "unknown": "okänt",
   "Regime": "Läge", "Since": "Sedan", "Why": "Varför", "Bars": "Staplar", "Spread": "Spread", "Imbalance": "Obalans", "Flow": "Flöde", "Signal": "Signal", "Kind": "Sort", "Scores": "Omdömen", "Market": "Marknad",
@@ -102,7 +102,7 @@ const LOCKS = "/api/v2/risk/unified/locks";
 function Switch({ one, locks }) {
   const tr = useWords();
   const lock = locks.find((each) => each.strategy === one.strategy && !each.symbol && !each.until_ms);
-  return html`<${Chip} tone=${one.fault ? "bad" : lock ? "warn" : "good"} title=${lock ? lock.reason : ""}>${tr(one.fault || lock ? "Off" : "On")}<//> ${lock
+  return html`<${Chip} tone=${one.fault ? "bad" : lock ? "warn" : "good"} title=${lock ? lock.reason : ""}>${tr(one.fault || lock ? "Off" : "On")}<//> ${!one.fault && one.seen < one.needs && html`<span class="muted">${tr("warming up")}: ${one.seen} / ${one.needs}</span> `}${lock
     ? html`<${Command} small label=${tr("Switch on")} title="${tr("Switch on")} ${one.strategy}" text=${tr("It may enter again.")} run=${() => api("DELETE", `${LOCKS}/${encodeURIComponent(lock.lock_id)}`)} />`
     : html`<${Command} small label=${tr("Switch off")} title="${tr("Switch off")} ${one.strategy}" text=${tr("It goes on speaking and enters nothing; its exits and stops go on.")} run=${() => api("POST", LOCKS, { strategy: one.strategy, reason: "switched off on the page" })} />`}`;
 }
