@@ -26,6 +26,7 @@ from genesis.edge.store import Store
 from genesis.edge.store_thread import StoreThread
 from genesis.edge.websocket import calm_websocket, fast_websocket
 from genesis.engine import Engine, Restarts, VenuePorts
+from genesis.job_desk import JobHouse
 from genesis.pacer import Pacer
 from genesis.simulator.exchange import Exchange
 from genesis.simulator.recordings import DEFAULT, load
@@ -148,6 +149,7 @@ async def house(
     environment: Mapping[str, str] | None = None,
     journal_inline: bool = False,
     user_strategies: UserStrategies | None = None,
+    jobs: JobHouse | None = None,
 ) -> AsyncIterator[House]:
     """Start everything, yield, and stop in order. With `exchange` the engine meets a venue that is running already."""
     clock = TrioClock()
@@ -195,6 +197,7 @@ async def house(
             restarts=restarts,
             chaos=True,
             user_strategies=user_strategies,
+            jobs=jobs,
         )
         try:
             await nursery.start(engine.supervisor.run)
