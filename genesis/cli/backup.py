@@ -17,6 +17,7 @@ from typing import Annotated, Any, Final
 from cyclopts import App, Parameter
 
 from genesis.cli import printing
+from genesis.cli.examples import epilogue
 from genesis.cli.failures import CommandFailed
 from genesis.cli.options import Reading
 from genesis.edge.store_errors import StoreError
@@ -28,7 +29,11 @@ FOLDERS: Final = ("config", "strategies", "models")
 MANIFEST: Final = "backup.json"
 FORMAT: Final = 1
 
-backup = App(name="backup", help="A verified copy of what the engine keeps, made while it runs.")
+backup = App(
+    name="backup",
+    help_epilogue=epilogue("backup"),
+    help="A verified copy of what the engine keeps, made while it runs.",
+)
 
 
 @backup.command(name="take")

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Final
 from cyclopts import App, Parameter
 
 from genesis.cli import printing
+from genesis.cli.examples import epilogue
 from genesis.cli.failures import CommandFailed
 from genesis.cli.options import Reading, environment
 from genesis.configuration import WHOLE_TREE, Configuration, load
@@ -15,7 +16,7 @@ from genesis.edge import config_files
 from genesis.edge.user_dir import UserDir
 from genesis.run_options import ExitCode
 
-config = App(name="config", help="What can be set, what is in force, and setting it.")
+config = App(name="config", help_epilogue=epilogue("config"), help="What can be set, what is in force, and setting it.")
 RELEASES: Final[Mapping[str, str]] = {
     "history": "Versions of the settings: who changed what, when and why; --verify looks for tampering.",
     "diff": "What differs between two versions, as JSON Patch.",

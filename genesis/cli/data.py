@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 from cyclopts import App, Parameter
 
 from genesis.cli import printing
+from genesis.cli.examples import epilogue
 from genesis.cli.failures import CommandFailed
 from genesis.cli.options import Reading
 from genesis.cli.progress import Bar
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from genesis.edge.bar_files import BarFiles
     from genesis.research.downloading import Downloaded
 
-data = App(name="data", help="Market data: list, import, download, check, resample.")
+data = App(name="data", help_epilogue=epilogue("data"), help="Market data: list, import, download, check, resample.")
 PUBLIC_REST: Final = "https://api-pub.bitfinex.com"
 PairName = Annotated[str, Parameter(help="A pair and a time frame, as tBTCUSD:1m; tBTCUSD:trades means its trades.")]
 

@@ -19,6 +19,7 @@ import attrs
 from cyclopts import App, Parameter
 
 from genesis.cli import printing
+from genesis.cli.examples import epilogue
 from genesis.cli.failures import CommandFailed
 from genesis.cli.options import Where, environment
 from genesis.edge import run_file
@@ -34,7 +35,11 @@ ENDED: Final = frozenset({"FILLED", "CANCELED", "REJECTED", "EXPIRED", "DEAD"})
 TRIES: Final = 20
 PUBLISHED_S: Final = 0.6
 
-drill = App(name="drill", help="Rehearse what should never happen, on an account that is not real.")
+drill = App(
+    name="drill",
+    help_epilogue=epilogue("drill"),
+    help="Rehearse what should never happen, on an account that is not real.",
+)
 
 
 @attrs.frozen(kw_only=True)

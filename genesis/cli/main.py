@@ -10,12 +10,10 @@ from typing import Final
 
 from cyclopts import App, CycloptsError
 
+from genesis.cli.examples import EXIT_CODES, GROUPS, epilogue
 from genesis.cli.failures import CommandFailed
 from genesis.edge.user_dir import UserDirError
 from genesis.run_options import ExitCode
-
-EPILOGUE = "Exit codes: 0 ok, 1 error, 2 not found, 3 not running, 4 configuration, 5 time-out."
-
 
 COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "run": ("genesis.cli.run:run", "Start the engine and run until the recording ends, SIGTERM or Ctrl-C."),
@@ -78,7 +76,7 @@ def make_app() -> App:
     app = App(
         name="genesis",
         help="A supervised, crash-safe trading engine for Bitfinex.",
-        help_epilogue=EPILOGUE,
+        help_epilogue=EXIT_CODES,
         version=version,
         print_error=False,
         exit_on_error=False,
@@ -89,7 +87,11 @@ def make_app() -> App:
     # `genesis --install-completion` writes the completion of the shell that runs it.
     app.register_install_completion_command(add_to_startup=False)
     for name, (target, text) in COMMANDS.items():
-        app.command(target, name=name, help=text)
+        if name in GROUPS:
+            # Their own modules say it: what is loaded late as a whole takes no more words from here.
+            app.command(target, name=name, help=text)
+        else:
+            app.command(target, name=name, help=text, help_epilogue=epilogue(name))
     return app
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from cyclopts import App, Parameter
 
 from genesis.cli import printing
+from genesis.cli.examples import epilogue
 from genesis.cli.failures import CommandFailed
 from genesis.cli.options import Where
 from genesis.run_options import ExitCode
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
     from genesis.domain.probability import Figures, Model
 
-model = App(name="model", help="The probability model: train, validate, show, drift.")
+model = App(name="model", help_epilogue=epilogue("model"), help="The probability model: train, validate, show, drift.")
 
 Files = Annotated[
     tuple[Path, ...], Parameter(help="Minutes as csv.gz with the venue's columns, oldest first; none: --market.")

@@ -4,6 +4,7 @@ import contextlib
 import io
 import json
 import os
+import shlex
 import socket
 import sqlite3
 import stat
@@ -15,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from genesis.cli import main
+from genesis.cli.examples import EXAMPLES
 from genesis.cli.main import COMMANDS, call
 from genesis.cli.run import options_of
 from genesis.edge import run_file
@@ -373,6 +375,20 @@ def test_the_program_ends_with_the_code_and_keeps_quiet_for_a_reader_that_left(h
     shell = f"{PROGRAM} config keys --json | head -c 1; exit ${{PIPESTATUS[0]}}"
     piped = subprocess.run(["bash", "-c", shell], capture_output=True, text=True, timeout=30, check=False)
     assert piped.stderr == ""
+
+
+@pytest.mark.parametrize("name", sorted(COMMANDS))
+def test_the_help_of_each_command_shows_examples_that_can_be_said(capsys: Capture, name: str) -> None:
+    assert call([name, "--help"]) == ExitCode.OK
+    told = capsys.readouterr().out
+    assert "Examples:" in told
+    assert "Exit codes: 0 ok" in told
+    for line in EXAMPLES[name]:
+        assert line[:60] in " ".join(told.split())
+        words = shlex.split(line)
+        assert words[:2] == ["genesis", name]
+        *_, unused, _ = main.make_app().parse_known_args(words[1:])
+        assert not unused, f"{line}: {unused} must be known"
 
 
 def test_nothing_heavy_is_loaded_for_help() -> None:
