@@ -11,7 +11,7 @@ from typing import Any, Final
 import msgspec
 import trio
 from prometheus_client.exposition import choose_encoder
-from quart import Response, request
+from quart import Response, has_request_context, request, websocket
 from quart_trio import QuartTrio
 from werkzeug.exceptions import HTTPException
 
@@ -334,7 +334,9 @@ def _on_http_error(api: Api) -> Callable[[HTTPException], Awaitable[Response]]:
 def _on_error(api: Api) -> Callable[[Exception], Awaitable[Response]]:
     async def answer(error: Exception) -> Response:
         refusal = ApiError(500, "the engine made a mistake; its log has more under this id").answer(api.new_id())
-        log.error("error %s in %s: %s", refusal.error.id, request.path, type(error).__name__, exc_info=error)
+        # The stream has no request.
+        path = request.path if has_request_context() else websocket.path
+        log.error("error %s in %s: %s", refusal.error.id, path, type(error).__name__, exc_info=error)
         return _answer(refusal, 500)
 
     return answer

@@ -136,6 +136,7 @@ class _OnlyHTTP11(H11Protocol):
             raise ProtocolRefused(f"the protocol must be HTTP/1.1, was {event.http_version!r}")
 
     async def _create_stream(self, request: h11.Request) -> None:
+        self.connection_of_server.asked()
         await super()._create_stream(_without_compression(request))
         if isinstance(self.connection, H11WSConnection):
             self.connection_of_server.became_websocket()
@@ -171,6 +172,10 @@ class _Connection:
     def socket(self) -> trio.socket.SocketType:
         stream = self.stream
         return stream.transport_stream.socket if isinstance(stream, trio.SSLStream) else stream.socket
+
+    def asked(self) -> None:
+        """Its first request is whole: it has what a client needs to keep its place."""
+        self.server.unheard.pop(self, None)
 
     def became_websocket(self) -> None:
         self.websocket = True
@@ -296,6 +301,8 @@ class Server:
     config: Config = attrs.field(init=False)
     wrapped: ASGIWrapper = attrs.field(init=False)
     lifespan_state: dict[str, Any] = attrs.field(factory=dict, init=False)
+    unheard: dict[_Connection, None] = attrs.field(factory=dict, init=False)
+    """Connections that have not asked for anything yet, the oldest first."""
     _connections: dict[_Connection, None] = attrs.field(factory=dict, init=False)
     _by_address: Counter[str] = attrs.field(factory=Counter, init=False)
     _one_left: trio.Event = attrs.field(factory=trio.Event, init=False)
@@ -377,17 +384,30 @@ class Server:
             except OSError:
                 await trio.aclose_forcefully(stream)
                 continue
-            over = len(self._connections) >= self.limits.connections
-            if over or self._by_address[address] >= self.limits.connections_per_address:
+            full = len(self._connections) >= self.limits.connections
+            if self._by_address[address] >= self.limits.connections_per_address or (full and not self._make_room()):
                 self.counters.refused_over_limit += 1
                 await trio.aclose_forcefully(stream)
                 continue
             self.counters.accepted += 1
             whole = stream if self.tls is None else trio.SSLStream(stream, self.tls, server_side=True)
             connection = _Connection(server=self, stream=whole, address=address)
-            self._connections[connection] = None
+            self._connections[connection] = self.unheard[connection] = None
             self._by_address[address] += 1
             handlers.start_soon(self._handle, connection)
+
+    def _make_room(self) -> bool:
+        """Close the oldest connection that has not asked for anything; False when all have.
+
+        So a crowd of silent clients keeps nobody out who asks at once: they only push one another away.
+        """
+        oldest = next(iter(self.unheard), None)
+        if oldest is None:
+            return False
+        del self.unheard[oldest]
+        self.counters.refused_over_limit += 1
+        oldest.cut()
+        return True
 
     async def _handle(self, connection: _Connection) -> None:
         """One connection; whatever goes wrong in it stays in it."""
@@ -401,6 +421,7 @@ class Server:
                 log.info("a connection ended with %s", type(error).__name__)
         finally:
             del self._connections[connection]
+            self.unheard.pop(connection, None)
             self._one_left.set()
             self._by_address[connection.address] -= 1
             if self._by_address[connection.address] <= 0:

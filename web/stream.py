@@ -11,6 +11,7 @@ Server: frames `{"frame":n,"messages":[{"topic","kind","seq","data"},...]}`; `fr
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Final, Literal
 
+import h11
 import msgspec
 import trio
 from quart import websocket
@@ -302,7 +303,11 @@ def token_in(subprotocols: list[str]) -> str | None:
 async def stream(api: Api) -> None:
     """The WebSocket route."""
     asked = list(websocket.requested_subprotocols)
-    await websocket.accept(subprotocol=SUBPROTOCOL if SUBPROTOCOL in asked else None)
+    try:
+        await websocket.accept(subprotocol=SUBPROTOCOL if SUBPROTOCOL in asked else None)
+    except h11.LocalProtocolError:
+        # It left, or spoke again, before it was answered: nobody is there to listen, and that is not our mistake.
+        return
     conversation = Conversation(
         api,
         address=websocket.remote_addr or "",

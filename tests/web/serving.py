@@ -79,7 +79,10 @@ class Served:
 
 @asynccontextmanager
 async def a_server(
-    limits: ServerLimits = QUICK, readers: Readers | None = None, told: Told | None = None
+    limits: ServerLimits = QUICK,
+    readers: Readers | None = None,
+    told: Told | None = None,
+    patience_s: float = 60,
 ) -> AsyncIterator[Served]:
     """Serve until the block ends, then stop and note how long that took."""
     listeners = await open_listeners("127.0.0.1", 0)
@@ -100,7 +103,7 @@ async def a_server(
     served = Served(site, tokens, hub, Poll(readers=readers, hub=hub), told, trio.Event())
     started = 0.0
     try:
-        with trio.fail_after(60):
+        with trio.fail_after(patience_s):
             async with trio.open_nursery() as nursery:
                 await nursery.start(site.serve, served.stopping)
                 yield served

@@ -144,6 +144,31 @@ async def test_a_body_that_never_comes_ends_with_its_request() -> None:
         await trio.aclose_forcefully(stream)
 
 
+async def test_who_asks_for_the_stream_and_leaves_is_no_mistake_of_ours(caplog: pytest.LogCaptureFixture) -> None:
+    async with a_server() as served:
+        for _ in range(20):
+            stream = await served.connect()
+            await stream.send_all(
+                b"GET /api/v2/stream HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+                b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n" % served.port
+            )
+            await trio.aclose_forcefully(stream)
+        assert await served.alive()
+    assert [record.message for record in caplog.records if record.name == "genesis.web"] == []
+
+
+async def test_a_crowd_of_silent_clients_keeps_nobody_out_who_asks() -> None:
+    limits = ServerLimits(connections=5, connections_per_address=50, headers_s=30, grace_s=0.5)
+    async with a_server(limits) as served:
+        streams = [await served.connect() for _ in range(40)]
+        for stream in streams[::2]:
+            await stream.send_all(b"GET /health HT")
+        assert await served.alive()
+        assert served.site.counters.refused_over_limit >= 35
+        for stream in streams:
+            await trio.aclose_forcefully(stream)
+
+
 async def test_connections_above_the_cap_are_closed_at_once_and_room_comes_back() -> None:
     limits = ServerLimits(connections=5, connections_per_address=5, headers_s=30, grace_s=0.5)
     async with a_server(limits) as served:
