@@ -125,6 +125,7 @@ def main() -> None:
 
 if __name__ == "__main__":
     if len(sys.argv) > 1 and sys.argv[1] == "clients":
-        trio.run(clients, sys.argv[2], sys.argv[3], int(sys.argv[4]), SECONDS)
+        seconds = float(sys.argv[5]) if len(sys.argv) > 5 else SECONDS
+        trio.run(clients, sys.argv[2], sys.argv[3], int(sys.argv[4]), seconds)
     else:
         main()

@@ -1,0 +1,316 @@
+"""The web beside the market and beside bad company: answers under a feed, orders with listeners, orders under siege.
+
+    python -m tools.bench.web [rounds] [hostile clients]
+
+Answers: every GET route without parameters is asked over one connection, 100 a second, while the same loop takes 5,000
+market messages a second from a server in a process of its own through the connection actor. Orders with listeners: from
+the exchange's tick to the order at the exchange through a whole engine, beside the same without 200 clients of the
+event stream in the same loop. Siege: clients that say nothing, half a header, or ask and never read, from ten addresses
+of loopback, dial again when they are closed; meanwhile the owner orders over a connection of each time's own, and at
+the end the server is told to stop. What is asked, listens or besieges is in processes of their own.
+"""
+
+import http.client
+import json
+import random
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+import msgspec
+import trio
+
+from protocols.units import Symbol
+from tests.web.fakes import a_ticker
+from tests.web.serving import Served, a_server
+from tools.bench._figures import tell
+from tools.bench.feed import actors, server
+from tools.bench.tick_to_order import decisions
+from tools.web_demo import Demo
+from web.feed import publish_event
+from web.limits import RateLimit
+from web.routes import ROUTES
+from web.server import ServerLimits
+from web.tokens import Scope
+
+RATE: Final = 5_000
+ASK_S: Final = 10.0
+PAUSE_S: Final = 0.01
+MINUTES: Final = 2_000
+"""Of made-up trading before the questions: as many orders, trades and decisions as an engine keeps."""
+LISTENERS: Final = 200
+TRADED_MINUTES: Final = 120
+TICKERS_PER_S: Final = 100
+LISTEN_S: Final = 120.0
+HOSTILE: Final = 10_000
+PATIENCE_S: Final = 400.0
+ORDERS: Final = 100
+SIEGE_ADDRESSES: Final = 10
+AGAIN_S: Final = 10.0
+ORDER: Final = json.dumps({"symbol": "tBTCUSD", "amount": "0.01"})
+HEADERS: Final = {"Content-Type": "application/json"}
+
+
+def p99(values: list[float]) -> float:
+    return sorted(values)[int(0.99 * (len(values) - 1))]
+
+
+@asynccontextmanager
+async def helper(*words: str) -> AsyncIterator[trio.Process]:
+    """A process of this module that has said that it is ready; killed at the end."""
+    command = [sys.executable, "-m", *words]
+    async with trio.open_nursery() as nursery:
+        process: trio.Process = await nursery.start(
+            partial(trio.run_process, command, stdout=subprocess.PIPE, check=False)
+        )
+        assert process.stdout is not None
+        said = b""
+        while b"ready" not in said:
+            more = await process.stdout.receive_some()
+            if not more:
+                raise SystemExit(f"a helper must say that it is ready, said {said!r}")
+            said += more
+        yield process
+        process.kill()
+
+
+async def line_of(process: trio.Process) -> bytes:
+    assert process.stdout is not None
+    said = b""
+    while b"\n" not in said:
+        more = await process.stdout.receive_some()
+        if not more:
+            break
+        said += more
+    return said
+
+
+def without_bounds(served: Served) -> None:
+    """One caller asks as many would."""
+    served.site.app.config["API"].requests = RateLimit(per_s=1e6, burst=1e6)
+
+
+# --- answers under a feed ------------------------------------------------------------------------------------------
+
+
+def ask(port: int, token: str) -> None:
+    """The other process: every route again and again; prints `ready`, then the seconds of each answer by route."""
+    line = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    headers = {"Authorization": f"Bearer {token}"}
+    took: dict[str, list[float]] = {}
+    paths = [route.path for route in ROUTES if route.method == "GET" and "{" not in route.path]
+    asked = []
+    for path in paths:
+        line.request("GET", path, headers=headers)
+        answer = line.getresponse()
+        answer.read()
+        # What needs a port that this web has not, or a parameter, is not asked again.
+        if answer.status == 200:
+            asked.append(path)
+    print("ready", flush=True)
+    began = time.perf_counter()
+    while time.perf_counter() - began < ASK_S:
+        for path in asked:
+            sent = time.perf_counter()
+            line.request("GET", path, headers=headers)
+            line.getresponse().read()
+            took.setdefault(path, []).append(time.perf_counter() - sent)
+            time.sleep(PAUSE_S)
+    print(json.dumps(took), flush=True)
+
+
+async def answers(messages_a_second: int) -> tuple[float, float, str]:
+    """(p50 ms, p99 ms, the slowest route) of all answers."""
+    demo = Demo()
+    for _ in range(MINUTES):
+        demo.step()
+    async with a_server(ServerLimits(), readers=demo.readers(), patience_s=PATIENCE_S) as served:
+        without_bounds(served)
+        async with trio.open_nursery() as nursery:
+            if messages_a_second:
+                with server(int(messages_a_second * (ASK_S + 20)), messages_a_second) as port:
+                    nursery.start_soon(actors, port, 1)
+                    told = await _asked(served)
+                    nursery.cancel_scope.cancel()
+            else:
+                told = await _asked(served)
+    every = [second for seconds in told.values() for second in seconds]
+    slowest = max(told, key=lambda path: statistics.median(told[path]))
+    return statistics.median(every) * 1e3, p99(every) * 1e3, slowest
+
+
+async def _asked(served: Served) -> dict[str, list[float]]:
+    async with helper("tools.bench.web", "ask", str(served.port), served.token()) as process:
+        return msgspec.json.decode(await line_of(process), type=dict[str, list[float]])
+
+
+# --- orders with listeners ------------------------------------------------------------------------------------------
+
+
+async def ordering(part: int, listeners: int) -> list[float]:
+    """Seconds from tick to order, with so many clients of the stream in the same loop."""
+    with tempfile.TemporaryDirectory() as directory:
+        if not listeners:
+            return await decisions(Path(directory), part, minutes=TRADED_MINUTES, inline=False)
+        async with a_server(ServerLimits(), readers=Demo().readers(), patience_s=PATIENCE_S) as served:
+            without_bounds(served)
+            words = ("tools.bench.stream", "clients", served.stream, served.token(), str(listeners), str(LISTEN_S))
+            async with helper(*words), trio.open_nursery() as nursery:
+                nursery.start_soon(lively, served)
+                took = await decisions(Path(directory), part, minutes=TRADED_MINUTES, inline=False)
+                nursery.cancel_scope.cancel()
+    return took
+
+
+async def lively(served: Served) -> None:
+    """What a lively market of ten symbols says to the listeners."""
+    chance = random.Random(1)  # noqa: S311
+    while True:
+        for _ in range(TICKERS_PER_S // 20):
+            publish_event(served.hub, a_ticker(Symbol(f"t{chance.randrange(10)}USD"), chance.uniform(6000, 7000)))
+        await trio.sleep(0.05)
+
+
+# --- orders under siege ----------------------------------------------------------------------------------------------
+
+
+def besiege(port: int, count: int) -> None:
+    """The other process: bad clients of four kinds. Prints `ready` when each has dialled once."""
+    trio.run(_besiege, port, count)
+
+
+async def _besiege(port: int, count: int) -> None:
+    dialled = [0]
+    async with trio.open_nursery() as nursery:
+        for number in range(count):
+            nursery.start_soon(_bad, port, number, dialled)
+            if number % 50 == 49:
+                await trio.sleep(0.02)
+        while dialled[0] < count:  # noqa: ASYNC110 -- a count has no event of its own
+            await trio.sleep(0.1)
+        print("ready", flush=True)
+
+
+async def _bad(port: int, number: int, dialled: list[int]) -> None:
+    host = f"Host: 127.0.0.1:{port}\r\n"
+    words = (
+        b"",
+        f"POST /api/v2/order HTTP/1.1\r\n{host}Content-Le".encode(),
+        f"GET /static/vendor/uplot.js HTTP/1.1\r\n{host}\r\n".encode() * 4,
+        f"GET /api/v2/stream HTTP/1.1\r\n{host}Connection: Upgrade\r\nUpgrade: websocket\r\n"
+        "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n".encode(),
+    )[number % 4]
+    first = True
+    while True:
+        sock = trio.socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        try:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            await sock.bind((f"127.0.0.{2 + number % SIEGE_ADDRESSES}", 0))
+            await sock.connect(("127.0.0.1", port))
+            if words:
+                await sock.send(words)
+            dialled[0] += first
+            first = False
+            # It never reads; that it was closed shows when it speaks.
+            while True:
+                await trio.sleep(AGAIN_S)
+                await sock.send(b"x")
+        except OSError:
+            dialled[0] += first
+            first = False
+            await trio.sleep(AGAIN_S)
+        finally:
+            sock.close()
+
+
+async def siege(count: int) -> tuple[list[float], int, float]:
+    """(seconds of each order, how many connections were refused, seconds to stop)."""
+    async with a_server(ServerLimits(), readers=Demo().readers(), patience_s=PATIENCE_S) as served:
+        without_bounds(served)
+        token = served.token(Scope.TRADE)
+        if count:
+            async with helper("tools.bench.web", "besiege", str(served.port), str(count)):
+                took = await trio.to_thread.run_sync(_orders, served.port, token)
+                # They are still there when it is told to stop.
+                served.stopping.set()
+                began = trio.current_time()
+                while not served.site.counters.closed_at_shutdown:  # noqa: ASYNC110 -- a counter has no event
+                    await trio.sleep(0.02)
+                ended = trio.current_time() - began
+        else:
+            took = await trio.to_thread.run_sync(_orders, served.port, token)
+            ended = 0.0
+        refused = served.site.counters.refused_over_limit
+    return took, refused, ended
+
+
+def _orders(port: int, token: str) -> list[float]:
+    took = []
+    for _ in range(ORDERS):
+        began = time.perf_counter()
+        line = http.client.HTTPConnection("127.0.0.1", port, timeout=15)
+        line.request("POST", "/api/v2/order", body=ORDER, headers={**HEADERS, "Authorization": f"Bearer {token}"})
+        status = line.getresponse().status
+        line.close()
+        if status != 202:
+            raise SystemExit(f"an order must be accepted, was answered {status}")
+        took.append(time.perf_counter() - began)
+        time.sleep(PAUSE_S)
+    return took
+
+
+def main() -> None:
+    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 3
+    hostile = int(sys.argv[2]) if len(sys.argv) > 2 else HOSTILE
+    for number in range(rounds):
+        _, idle, _ = trio.run(answers, 0)
+        median, late, slowest = trio.run(answers, RATE)
+        tell("GET routes under 5,000 messages/s, p50", median, "ms")
+        tell("GET routes under 5,000 messages/s, p99", late, "ms", beside=idle, beside_name="without a feed")
+        print(f"slowest: {slowest}")
+        alone = trio.run(ordering, 720 * number % 2160, 0)
+        beside = trio.run(ordering, 720 * number % 2160, LISTENERS)
+        tell(
+            "tick to order beside 200 listeners, p50",
+            statistics.median(beside) * 1e6,
+            "us",
+            beside=statistics.median(alone) * 1e6,
+            beside_name="without",
+        )
+        tell(
+            "tick to order beside 200 listeners, p99",
+            p99(beside) * 1e6,
+            "us",
+            beside=p99(alone) * 1e6,
+            beside_name="without",
+        )
+        calm, _, _ = trio.run(siege, 0)
+        took, refused, ended = trio.run(siege, hostile)
+        tell(
+            "order under siege, p50",
+            statistics.median(took) * 1e3,
+            "ms",
+            beside=statistics.median(calm) * 1e3,
+            beside_name="without",
+        )
+        tell("order under siege, p99", p99(took) * 1e3, "ms", beside=p99(calm) * 1e3, beside_name="without")
+        tell("siege: connections refused", refused, "connections")
+        tell("siege: stop of the server", ended, "s")
+
+
+if __name__ == "__main__":
+    match sys.argv[1:]:
+        case ["ask", port, token]:
+            ask(int(port), token)
+        case ["besiege", port, count]:
+            besiege(int(port), int(count))
+        case _:
+            main()
