@@ -118,6 +118,9 @@ def _many(
 
 
 def _figures(totals: "Totals") -> dict[str, object]:
+    from genesis.domain.protection_watch import percentile
+
+    spans = {"naked": totals.naked_s, "naked and compared": totals.compared_s, "recovery": totals.recovery_s}
     return {
         "seeds": totals.seeds,
         "virtual hours": round(totals.virtual_hours, 2),
@@ -127,6 +130,10 @@ def _figures(totals: "Totals") -> dict[str, object]:
         "actor crashes": totals.crashes,
         "orders": totals.orders,
         "trades": totals.fills,
+        "positions opened or added to": totals.openings,
+        **{f"{name} s p50": round(percentile(each, 0.5), 3) for name, each in spans.items()},
+        **{f"{name} s p99": round(percentile(each, 0.99), 3) for name, each in spans.items()},
+        **{f"{name} s longest": round(max(each, default=0.0), 3) for name, each in spans.items()},
         "looks at rules": sum(totals.checks.values()),
         "seeds with violations": len(totals.failed),
         "violations": totals.violations,

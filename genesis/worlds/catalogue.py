@@ -47,6 +47,10 @@ CATALOGUE: Final[Mapping[str, Rule]] = {
     ),
     "M14": Rule("no entry leaves on an old signal", ("fault slow_disk", "fault line_at_decision")),
     "M15": Rule("no two orders of ours trade with each other", ("order state FILLED", "fault manual_order")),
+    "M16": Rule(
+        "no position lies without its stop for long, by the venue's side",
+        ("an opened position waited for its stop", "a stop was gone and came back"),
+    ),
     "E1": Rule("every message is somewhere once", ("a channel redelivered",)),
     "E2": Rule(
         "channels keep their order, and nobody acks whose time is over",

@@ -62,7 +62,7 @@ async def come_to_rest(world: "World") -> EngineHost | None:
     while True:
         found = problems(world)
         if not found:
-            for rule in ("M2", "M3", "M6", "M7"):
+            for rule in ("M2", "M3", "M6", "M7", "M16"):
                 witness.check(rule, True, "")
             witness.note("world", "settled")
             break
@@ -102,6 +102,7 @@ def problems(world: "World") -> Trouble:
         *m3_no_fate_is_open(world, rules),
         *m6_the_same_trades(world, rules),
         *m7_the_same_wallets(world),
+        *(("M16", f"{symbol} must have its stop, has none") for symbol in world.venue.stops.bare()),
     ]
 
 

@@ -25,7 +25,7 @@ from genesis.core.channel import Channel
 from genesis.core.mailbox import Inbox, Mailbox
 from genesis.core.restart import RestartBudget
 from genesis.core.supervisor import Supervisor
-from genesis.domain import order_fills, order_requests
+from genesis.domain import order_fills, order_protect, order_requests
 from genesis.domain.account_machine import AccountMachine
 from genesis.domain.order_machine import OrderMachine
 from genesis.domain.order_reconcile import OrderReconciler
@@ -576,6 +576,7 @@ MUTANTS: Final = {
         led_by=frozenset({"crash"}),
     ),
     "room-held": Mutant("risk holds room for orders that have ended", RiskMachine, "release_ended", _never(None)),
+    "no-stops": Mutant("no position gets a stop", order_protect, "next_steps", _never(())),
     "twice-the-size": Mutant("twice what risk allowed is ordered", order_requests, "submit_order", _two_stops),
     "slow-comeback": Mutant(
         "a crashed actor pauses for ten minutes",

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
+from genesis.domain.protection_watch import percentile
 from genesis.edge.proof_files import folder_beside, markdown, table, write_sheet
 from genesis.worlds.catalogue import CATALOGUE, unreached
 from genesis.worlds.mutants import MUTANTS
@@ -17,6 +18,7 @@ alone decides what happens. The figures below are written by `genesis chaos`; no
 """
 
 SWEPT: Final = "The whole engine and its exchange in simulated worlds, broken by plan, and watched by rules."
+NAKED: Final = "Naked seconds and recovery"
 HUNTED: Final = "A rule that was never seen to be broken proves nothing: the worlds must find every defect put in."
 
 DEFECTS: Final = """# Deliberate defects
@@ -46,6 +48,7 @@ def write_figures(path: Path, totals: Totals, *, first_seed: int, hours: float, 
     if totals.failed:
         failed = [(seed, found[0], f"`{totals.replays[seed]}`") for seed, found in sorted(totals.failed.items())]
         tables.append(table("Violations", ("seed", "first violation", "again"), failed))
+    tables.append(_stops(totals))
     owed = unreached(totals.sometimes, totals.checks)
     rules = [
         (name, rule.text, f"{totals.checks[name]:,}", "; ".join(owed.get(name, ()))) for name, rule in CATALOGUE.items()
@@ -59,13 +62,46 @@ def write_figures(path: Path, totals: Totals, *, first_seed: int, hours: float, 
     tables.append(table("Faults", ("fault", "times"), faults))
     figures, *others = tables
     parts = [f"## {figures.title}\n\n`{again}`\n{markdown(figures)}"]
-    parts += [f"### {each.title}\n\n{markdown(each)}" for each in others]
+    parts += [f"### {each.title}\n\n{_said_of(each, totals)}{markdown(each)}" for each in others]
     _replace(path, "sweep", "\n".join(parts))
     glance = {"worlds": None, "virtual hours": None, "faults planned": None, "looks at rules": None}
     facts = [ProofFact(label=name, value=str(rows[name]), good=good) for name, good in glance.items()]
+    naked, recovery = percentile(totals.naked_s, 0.99), percentile(totals.recovery_s, 0.99)
+    facts.append(ProofFact(label="naked seconds p99", value=f"{naked:.1f}"))
+    facts.append(ProofFact(label="recovery seconds p99", value=f"{recovery:.1f}"))
     broken = len(totals.failed)
     facts.append(ProofFact(label="worlds with a violation", value=str(broken), good=not broken))
     _ship(path, "sweep", "Worlds with faults", SWEPT, again, facts, tables)
+
+
+def _stops(totals: Totals) -> ProofTable:
+    """Naked seconds and recovery, by the venue's side."""
+    kinds = {
+        "a position without its stop": totals.naked_s,
+        "of these times the part in which its books were compared": totals.compared_s,
+        "from the start of a process until its books are compared and every position has its stop": totals.recovery_s,
+    }
+    rows = [
+        (kind, f"{len(spans):,}", *(f"{seconds:.2f}" for seconds in (*_spread(spans), max(spans, default=0.0))))
+        for kind, spans in kinds.items()
+    ]
+    return table(NAKED, ("", "times", "p50 s", "p99 s", "longest s"), rows)
+
+
+def _said_of(shown: ProofTable, totals: Totals) -> str:
+    if shown.title != NAKED:
+        return ""
+    return (
+        "By the venue's side: its wallets and resting orders after each change, in virtual seconds. Positions were opened"
+        f" or added to {totals.openings:,} times, and each time lay bare until their stop had come; so they do while an"
+        " exit waits for its own stop to let go of the coins, while a stranger has cancelled the stop, and for as long as"
+        " the engine is dead, the line carries nothing, or REST does not say what an order in doubt has bought. Coins"
+        " that rest for sale at a person's wish are left out: the venue takes no stop for them.\n\n"
+    )
+
+
+def _spread(spans: list[float]) -> tuple[float, float]:
+    return percentile(spans, 0.5), percentile(spans, 0.99)
 
 
 def write_hunt(path: Path, caught: list[Caught], *, clean: Totals | None, hours: float, faults_an_hour: float) -> None:

@@ -47,6 +47,8 @@ class Rules:
         self.ills = ills
         self.inside = inside
         self.newest = newest
+        self.compared: Callable[[bool], None] = lambda now_so: None
+        """Told whether the newest engine's session is compared with the venue's books."""
         self.rows: dict[int, OrderRow] = {}
         self.fences: dict[EngineHost, Fence] = {}
         self.states: dict[int, tuple[OrderState, Any, Any]] = {}
@@ -71,7 +73,9 @@ class Rules:
                     row = _row.decode(cell.payload)
                     self.rows[row.cid] = row
                 elif cell.key == "session":
-                    self.fences[host] = _fence.decode(cell.payload)
+                    fence = self.fences[host] = _fence.decode(cell.payload)
+                    if host is self.newest():
+                        self.compared(fence.ready)
         for record, new in zip(commit.records, answer.new, strict=True):
             if not new:
                 self.witness.reached("a record was said again and not written twice")
@@ -160,6 +164,10 @@ class Rules:
         latch, at_s = self.inside.latch
         late = late or (latch == TradingState.HALTED.value and opens and trio.current_time() - at_s > 1.0)
         self.witness.check("M9", not late, f"{kind} of order {cid} left {host} while trading was halted")
+
+    def is_persons(self, cid: int) -> bool:
+        row = self.rows.get(cid)
+        return row is not None and row.intent.purpose is Purpose.MANUAL
 
     def _cid_of(self, venue_id: int) -> int:
         return next((cid for cid, row in self.rows.items() if row.venue_id == venue_id), 0)

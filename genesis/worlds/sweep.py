@@ -55,6 +55,11 @@ class Totals:
     lives: int = 0
     orders: int = 0
     fills: int = 0
+    openings: int = 0
+    naked_s: list[float] = attrs.field(factory=list)
+    """By the venue's side: each time that a position lay without its stop, in seconds."""
+    compared_s: list[float] = attrs.field(factory=list)
+    recovery_s: list[float] = attrs.field(factory=list)
     failed: dict[int, tuple[Violation, ...]] = attrs.field(factory=dict)
     replays: dict[int, str] = attrs.field(factory=dict)
     sometimes: Counter[str] = attrs.field(factory=Counter)
@@ -73,8 +78,11 @@ class Totals:
         self.virtual_hours += outcome.virtual_s / 3600
         self.sometimes.update(outcome.sometimes)
         self.checks.update(outcome.checks)
-        for name in ("cpu_s", "wall_s", "steps", "faults", "kills", "crashes", "lives", "orders", "fills"):
+        for name in ("cpu_s", "wall_s", "steps", "faults", "kills", "crashes", "lives", "orders", "fills", "openings"):
             setattr(self, name, getattr(self, name) + getattr(outcome, name))
+        self.naked_s += outcome.naked_s
+        self.compared_s += outcome.compared_s
+        self.recovery_s += outcome.recovery_s
         if outcome.violations:
             self.failed[outcome.seed] = outcome.violations
             self.replays[outcome.seed] = outcome.replay

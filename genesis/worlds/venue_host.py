@@ -15,6 +15,7 @@ from genesis.simulator.session import Session
 from genesis.simulator.settings import ExchangeSettings
 from genesis.worlds.hooks import EPOCH_S
 from genesis.worlds.process import Process
+from genesis.worlds.stop_watch import StopWatch
 from genesis.worlds.witness import Witness
 from protocols.bitfinex.inputs import ChangeOrder, Input, NewOrder
 from protocols.orders import VenueOrder
@@ -29,6 +30,7 @@ class WatchedExchange(Exchange):
 
     witness: Witness
     on_order: Callable[[int, str, Decimal], None]
+    stops: StopWatch
     orders_heard: int = 0
 
     @override
@@ -46,6 +48,11 @@ class WatchedExchange(Exchange):
             self.witness.reached("an order arrived on a socket that its sender had given up", gone)
         super().operate(session, request)
 
+    @override
+    def save(self) -> None:
+        super().save()
+        self.stops.look()
+
     def every_order(self) -> dict[int, list[VenueOrder]]:
         return self.snapshot().orders_by_cid
 
@@ -53,10 +60,13 @@ class WatchedExchange(Exchange):
 class VenueHost:
     """One life of the venue, which nobody kills: its state is the oracle."""
 
-    def __init__(self, recording: CandleRecording, chance: random.Random, witness: Witness) -> None:
+    def __init__(
+        self, recording: CandleRecording, chance: random.Random, witness: Witness, is_persons: Callable[[int], bool]
+    ) -> None:
         self.process = Process("venue", VENUE_ADDRESS, mortal=False)
         self.exchange = WatchedExchange(ExchangeSettings(), recording, TrioClock(), chance)
         self.exchange.witness = witness
+        self.stops = self.exchange.stops = StopWatch(self.exchange.venue, witness, is_persons)
         self.witness = witness
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:

@@ -91,6 +91,13 @@ class Outcome:
     violations: tuple[Violation, ...]
     sometimes: dict[str, int]
     checks: dict[str, int]
+    naked_s: tuple[float, ...] = ()
+    """By the venue's side: each time that a position lay without its stop, in seconds."""
+    compared_s: tuple[float, ...] = ()
+    """Of the same times the part in which the engine's books were compared with the venue's."""
+    recovery_s: tuple[float, ...] = ()
+    """From the start of a process to a compared session with every position covered."""
+    openings: int = 0
     lines: tuple[Line, ...] = attrs.field(repr=False)
 
     @property
@@ -203,6 +210,8 @@ class World:
 
     def _new_host(self, *, with_web: bool) -> EngineHost:
         self.lives += 1
+        if self.lives > 1:
+            self.venue.stops.starts()
         return EngineHost(
             name="engine",
             life=self.lives,
@@ -236,6 +245,7 @@ class World:
                 await host.over.wait()
                 if self.host is host:
                     break
+            self.venue.stops.compared(False)
             self.witness.note("engine", f"{host} ended: {host.ended[:60]}")
             await trio.sleep(self._restarts.uniform(0.2, 10.0))
 
@@ -244,8 +254,9 @@ class World:
     async def main(self) -> None:
         self.network.install()
         self.steps.livelock = self._stands_still
-        self.venue = VenueHost(self.recording, self.chance.port("venue"), self.witness)
+        self.venue = VenueHost(self.recording, self.chance.port("venue"), self.witness, self.rules.is_persons)
         self.venue.exchange.on_order = self._heard
+        self.rules.compared = self.venue.stops.compared
         self.inside.watch_frames()
         async with trio.open_nursery() as nursery:
             self._nursery = nursery
@@ -276,6 +287,7 @@ class World:
                 await host.over.wait()
                 check_journal(self)
             check_rates(self.rules, self.witness, self.hours)
+            self.venue.stops.finish()
             self.virtual_s = trio.current_time()
             nursery.cancel_scope.cancel()
 
@@ -305,7 +317,7 @@ class World:
             self.rules.m5_within_limits(self.host, symbol, amount * price, (held + amount + max(resting, 0)) * price)
 
     def outcome(self, *, wall_s: float, cpu_s: float) -> Outcome:
-        witness = self.witness
+        witness, stops = self.witness, self.venue.stops
         return Outcome(
             seed=self.seed,
             hours=self.hours,
@@ -325,6 +337,10 @@ class World:
             violations=tuple(witness.violations),
             sometimes=dict(witness.sometimes),
             checks=dict(witness.checks),
+            naked_s=tuple(stops.naked_s),
+            compared_s=tuple(stops.compared_s),
+            recovery_s=tuple(stops.recovery_s),
+            openings=stops.openings,
             lines=tuple(witness.lines),
         )
 

@@ -1,0 +1,127 @@
+"""How long positions lie open without a stop, and how long the engine is away: measured by the venue's side.
+
+The venue's wallets and orders are looked at with every change of an account. Nothing is asked of the engine (when its
+books are compared its journal tells), and nothing is added to the schedule of its world: a look is a call inside the
+venue's own step.
+"""
+
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Final
+
+import attrs
+import trio
+
+from genesis.domain.venue import Venue
+from genesis.domain.venue_state import EXCHANGE, Order
+from genesis.worlds.witness import Witness
+from protocols.units import ZERO, Symbol, floor_amount
+
+STOPS: Final = frozenset({"STOP", "STOP LIMIT", "TRAILING STOP"})
+BARE_WHEN_COMPARED_S: Final = 75.0
+"""No position may lack its stop for longer than this while the engine's books are compared with the venue's: an answer
+that does not come, the silence that shows it, and the new session behind that."""
+
+
+@attrs.define
+class _Span:
+    since: float
+    by_opening: bool
+    compared_s: float = 0.0
+    """Seconds of it in which the engine's orders might leave."""
+
+
+class StopWatch:
+    """One per world. `naked_s` and `compared_s` are of the same spans: each, and the part in which orders may leave.
+
+    What rests for sale at a person's wish holds its coins back, and the venue takes no stop for them: `is_persons` tells
+    by client id whose order it is. No other resting sale stands for a stop.
+    """
+
+    def __init__(
+        self, venue: Venue, witness: Witness, is_persons: Callable[[int], bool], *, account: str = "sim"
+    ) -> None:
+        self._venue = venue
+        self._is_persons = is_persons
+        self._witness = witness
+        self._account = account
+        self._spans: dict[Symbol, _Span] = {}
+        self._held = dict.fromkeys(venue.specs, ZERO)
+        self._looked_at = 0.0
+        self._away_since: float | None = None
+        self._compared = False
+        self.naked_s: list[float] = []
+        self.compared_s: list[float] = []
+        self.recovery_s: list[float] = []
+        self.openings = 0
+
+    def look(self) -> None:
+        """Something of the account may have changed."""
+        now = self._pass()
+        account = self._venue.accounts[self._account]
+        for symbol, spec in self._venue.specs.items():
+            wallet = account.wallets.get(f"{EXCHANGE} {spec.base}")
+            held = floor_amount(wallet.balance) if wallet is not None else ZERO
+            grew, self._held[symbol] = held > self._held[symbol], held
+            bare = held - sum((self._covers(order) for order in account.orders.values() if order.symbol == symbol), ZERO)
+            self.openings += grew and held >= spec.minimum
+            if bare >= spec.minimum:
+                self._spans.setdefault(symbol, _Span(now, grew))
+            elif (span := self._spans.pop(symbol, None)) is not None:
+                self._end(symbol, span, now)
+        self._recovered(now)
+
+    def starts(self) -> None:
+        """A process of the engine begins where another one has ended."""
+        self.compared(False)
+        if self._away_since is None:
+            self._away_since = trio.current_time()
+
+    def compared(self, now_so: bool) -> None:
+        """Whether the engine's books are compared with the venue's: only then may its orders leave."""
+        now = self._pass()
+        self._compared = now_so
+        self._recovered(now)
+
+    def bare(self) -> list[Symbol]:
+        """What lies without its stop now."""
+        return list(self._spans)
+
+    def finish(self) -> None:
+        """The world is over. What lies bare now has been bare until now."""
+        now = self._pass()
+        for symbol, span in self._spans.items():
+            self._end(symbol, span, now)
+        self._spans.clear()
+
+    def _covers(self, order: Order) -> Decimal:
+        """How many coins this order keeps from lying bare: a stop, a sale on its way, or a person's own sale."""
+        if order.sign > 0 or order.is_margin:
+            return ZERO
+        if order.kind in STOPS or order.kind == "MARKET":
+            return order.remaining
+        # The other half of an OCO is a stop, and has been counted.
+        return order.remaining if order.peer_id is None and self._is_persons(order.cid) else ZERO
+
+    def _pass(self) -> float:
+        """Time since the last look was spent as the engine was then."""
+        now = trio.current_time()
+        if self._compared:
+            for span in self._spans.values():
+                span.compared_s += now - max(self._looked_at, span.since)
+        self._looked_at = now
+        return now
+
+    def _end(self, symbol: Symbol, span: _Span, now: float) -> None:
+        self.naked_s.append(now - span.since)
+        self.compared_s.append(span.compared_s)
+        self._witness.note("stop", f"{symbol} was bare for {now - span.since:.3f} s, compared {span.compared_s:.3f} s")
+        self._witness.reached("an opened position waited for its stop", span.by_opening)
+        self._witness.reached("a stop was gone and came back", not span.by_opening)
+        text = f"{symbol} must have its stop within {BARE_WHEN_COMPARED_S:g} s, lay bare for {span.compared_s:.1f} s"
+        self._witness.check("M16", span.compared_s <= BARE_WHEN_COMPARED_S, text)
+
+    def _recovered(self, now: float) -> None:
+        if self._away_since is not None and self._compared and not self._spans:
+            self.recovery_s.append(now - self._away_since)
+            self._away_since = None

@@ -1,0 +1,126 @@
+"""The measure of naked seconds, against an exchange whose every step is known."""
+
+from collections.abc import Callable
+from decimal import Decimal
+
+import pytest
+import trio
+from trio.testing import MockClock
+
+from genesis.domain.pairs import pair_specs
+from genesis.domain.venue import Venue
+from genesis.worlds.stop_watch import BARE_WHEN_COMPARED_S, StopWatch
+from genesis.worlds.witness import Witness
+from protocols.bitfinex.account import FLAG_OCO
+from protocols.bitfinex.inputs import EndOrder, NewOrder
+from protocols.units import Symbol
+
+D = Decimal
+BTC = Symbol("tBTCUSD")
+A_PERSONS = 7
+
+
+class Desk:
+    """A venue with one account, its watch, and the engine's word that its books are compared."""
+
+    def __init__(self) -> None:
+        self.venue = Venue(pair_specs([BTC]))
+        self.venue.open_account("sim", (("exchange", "USD", D(100_000)),))
+        self.venue.on_tick(BTC, 8000.0, 1.0, 1_000)
+        self.witness = Witness()
+        self.watch = StopWatch(self.venue, self.witness, lambda cid: cid == A_PERSONS)
+        self.watch.compared(True)
+
+    def order(self, amount: str, wire_type: str = "EXCHANGE MARKET", *, cid: int = 1, **fields: object) -> int:
+        plain = {"group_id": None, "symbol": BTC, "wire_type": wire_type, "amount": D(amount), "cid": cid}
+        self.venue.submit("sim", NewOrder(**plain | fields), 2_000)  # type: ignore[arg-type]
+        self.watch.look()
+        return max(self.venue.accounts["sim"].orders, default=0)
+
+    def buy(self, amount: str) -> None:
+        self.order(amount)
+        self.tick()
+
+    def tick(self, price: float = 8000.0) -> None:
+        self.venue.on_tick(BTC, price, 1.0, 3_000)
+        self.watch.look()
+
+    def cancel(self, venue_id: int) -> None:
+        self.venue.cancel("sim", EndOrder(venue_id=venue_id, cid=None, cid_date=None), 4_000)
+        self.watch.look()
+
+
+def held(desk: Desk) -> str:
+    return f"-{desk.venue.accounts['sim'].wallet('exchange', 'BTC').balance}"
+
+
+async def test_a_position_is_bare_from_its_fill_to_its_stop(autojump_clock: MockClock) -> None:
+    desk = Desk()
+    desk.buy("0.1")
+    await trio.sleep(3)
+    assert desk.watch.bare() == [BTC]
+    desk.order(held(desk), "EXCHANGE STOP", price=D(7900))
+    assert desk.watch.bare() == []
+    assert desk.watch.naked_s == desk.watch.compared_s == [3.0]
+    assert desk.watch.openings == 1
+
+
+async def test_a_stop_that_is_too_small_leaves_the_rest_bare(autojump_clock: MockClock) -> None:
+    desk = Desk()
+    desk.buy("0.1")
+    desk.order("-0.05", "EXCHANGE STOP", price=D(7900))
+    assert desk.watch.bare() == [BTC]
+
+
+async def test_what_is_bare_while_the_engine_is_away_is_told_apart(autojump_clock: MockClock) -> None:
+    desk = Desk()
+    desk.buy("0.1")
+    await trio.sleep(2)
+    desk.watch.starts()
+    await trio.sleep(30)
+    desk.watch.compared(True)
+    await trio.sleep(1)
+    assert desk.watch.recovery_s == [], "a session is compared, but the position has no stop yet"
+    desk.order(held(desk), "EXCHANGE STOP", price=D(7900))
+    assert (desk.watch.naked_s, desk.watch.compared_s) == ([33.0], [3.0])
+    assert desk.watch.recovery_s == [31.0]
+
+
+async def test_a_stop_that_is_cancelled_begins_another_time(autojump_clock: MockClock) -> None:
+    desk = Desk()
+    desk.buy("0.1")
+    stop = desk.order(held(desk), "EXCHANGE STOP", price=D(7900))
+    desk.cancel(stop)
+    await trio.sleep(5)
+    desk.order(held(desk))
+    assert desk.watch.naked_s == [0.0, 5.0], "a sale on its way leaves nothing bare"
+    assert desk.witness.sometimes["a stop was gone and came back"] == 1
+
+
+def oco(desk: Desk) -> None:
+    desk.order(held(desk), "EXCHANGE LIMIT", price=D(8500), oco_stop_price=D(7900), flags=FLAG_OCO)
+
+
+def a_persons_sale(desk: Desk) -> None:
+    desk.order(held(desk), "EXCHANGE LIMIT", price=D(8500), cid=A_PERSONS)
+
+
+def a_target_alone(desk: Desk) -> None:
+    desk.order(held(desk), "EXCHANGE LIMIT", price=D(8500))
+
+
+@pytest.mark.parametrize(("rests", "bare"), [(oco, False), (a_persons_sale, False), (a_target_alone, True)])
+async def test_what_counts_as_a_stop(autojump_clock: MockClock, rests: Callable[[Desk], None], bare: bool) -> None:
+    desk = Desk()
+    desk.buy("0.1")
+    rests(desk)
+    assert (desk.watch.bare() == [BTC]) is bare
+
+
+@pytest.mark.parametrize(("seconds", "broken"), [(BARE_WHEN_COMPARED_S, 0), (BARE_WHEN_COMPARED_S + 1, 1)])
+async def test_bare_for_too_long_breaks_a_rule(autojump_clock: MockClock, seconds: float, broken: int) -> None:
+    desk = Desk()
+    desk.buy("0.1")
+    await trio.sleep(seconds)
+    desk.watch.finish()
+    assert [one.rule for one in desk.witness.violations] == ["M16"] * broken
