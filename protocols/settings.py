@@ -82,6 +82,7 @@ class RiskSettings(msgspec.Struct, frozen=True, kw_only=True):
     target_fraction: Decimal = Decimal("0")
     target_atr: Decimal = Decimal("0")
     stop_trails: bool = False
+    stop_trails_from: Decimal = Decimal("0")
     protect_within_s: float = 5.0
 
 

@@ -275,6 +275,12 @@ _ROWS: Final[Mapping[str, Mapping[str, Any]]] = {
         "average true ranges", "Distance of the take profit by volatility; 0 uses the fraction", "0", "1000"
     ),
     "risk.stop_trails": _row("", "Stops of strategies follow the market; they have no target then"),
+    "risk.stop_trails_from": _row(
+        "fraction of the entry price, 0.01 is 1 %",
+        "Gain from which on a stop that follows begins to, drawn by the engine; 0: at once, by the venue",
+        "0",
+        "1",
+    ),
     "risk.protect_within_s": _row("seconds", "A position without the right stop for so long is repaired", "0.1", "600"),
     "orders.doubt_after_s": _row("seconds", "An order without an answer for this long is UNKNOWN", "0.1", "600"),
     "orders.quarantine_s": _row("seconds", "How long absence must last before it is proof", "1", "86400"),

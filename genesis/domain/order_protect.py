@@ -509,6 +509,11 @@ class OrderProtector(OrderFlattener):
         self._resize_intent(row, min(held, row.quantity))
         return True
 
+    @property
+    def follows(self) -> bool:
+        """True while a stop is, or may soon be, drawn after the market by us."""
+        return any(bracket.levels.follow is not None for bracket in self.brackets.values())
+
     # --- for others -------------------------------------------------------------------------------------------------
 
     def _bracket_deadlines(self) -> list[float]:

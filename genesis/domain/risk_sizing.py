@@ -51,7 +51,7 @@ def entry_quantity(limits: RiskSettings, facts: Facts, price: Decimal, trust: De
 
 
 def default_bracket(limits: RiskSettings, price: Decimal, atr: Decimal | None) -> Bracket | None:
-    """Where to leave what is entered at about `price`, by the settings; None when they want neither stop nor target.
+    """Where to leave a long position entered at about `price`, by the settings; None when they want neither stop nor target.
 
     A multiple of the average true range wins over a fraction of the price where it is set and the range is known.
     """
@@ -63,7 +63,13 @@ def default_bracket(limits: RiskSettings, price: Decimal, atr: Decimal | None) -
         stop = _distance(limits.stop_fraction, ZERO, price, None)
     if stop is None and target is None:
         return None
-    return Bracket(stop_distance=stop, target_distance=None if trailing else target, trailing=trailing)
+    begins = trailing and limits.stop_trails_from > 0
+    return Bracket(
+        stop_distance=stop,
+        target_distance=None if trailing else target,
+        trailing=trailing,
+        activation_price=round_price(price * (1 + limits.stop_trails_from)) if begins else None,
+    )
 
 
 def _distance(fraction: Decimal, multiple: Decimal, price: Decimal, atr: Decimal | None) -> Decimal | None:

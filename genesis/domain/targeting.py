@@ -43,6 +43,7 @@ SCOPABLE: Final = frozenset(
         "target_fraction",
         "target_atr",
         "stop_trails",
+        "stop_trails_from",
     )
 )
 """Paths that may differ by symbol and strategy: each is looked at anew for every order."""

@@ -49,7 +49,7 @@ from protocols.orders import (
 )
 from protocols.settings import Settings
 from protocols.signals import SignalScore
-from protocols.units import ZERO, Symbol, exact
+from protocols.units import ZERO, Side, Symbol, exact
 
 ACCOUNT = "sim"
 SESSION = 1
@@ -87,6 +87,7 @@ class Walk:
         self.risk = RiskMachine(settings, pairs)
         self.machine = OrderMachine(settings.orders, epoch=1, signal_max_age_s=settings.risk.signal_max_age_s)
         self.machine.pairs = pairs
+        self.machine.touch = self._front
         self.account = AccountMachine(
             settings,
             curve_step_ms=curve_step(recording.first_ms, recording.last_ms, sharpe_period_ms),
@@ -171,7 +172,9 @@ class Walk:
             self._on_boundary(minute_ms + MINUTE_MS)
 
     def _is_quiet(self, symbols: tuple[Symbol, ...], found: tuple[CandleRow | None, ...], until_ms: int) -> bool:
-        """No tick of this minute can fill, trigger or end an order, whatever its path, and nobody thinks at ticks."""
+        """No tick of this minute can fill, trigger, move or end an order, whatever its path, and nobody thinks at ticks."""
+        if self.machine.follows:
+            return False
         for symbol, row in zip(symbols, found, strict=True):
             if row is not None:
                 if self.signals.thinks_at_trades(symbol):
@@ -202,7 +205,7 @@ class Walk:
 
     def _on_tick(self, symbol: Symbol, price: float, volume: float) -> None:
         outputs = self.venue.on_tick(symbol, price, volume, self.now_ms)
-        if outputs:
+        if outputs or self.machine.follows:
             self._hear(outputs)
             self._settle()
 
@@ -219,6 +222,13 @@ class Walk:
             closed = stream.on_minute(row, self.now_ms)
             if closed:
                 self._decide(closed)
+
+    def _front(self, symbol: Symbol, side: Side) -> Decimal | None:
+        """The best price on one side of the book, as the venue's model makes it of the last tick."""
+        last = self.venue.last_price(symbol)
+        if last is None:
+            return None
+        return self.venue.model.best_bid(last) if side is Side.BUY else self.venue.model.best_ask(last)
 
     @property
     def _now_s(self) -> float:

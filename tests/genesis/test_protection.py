@@ -17,7 +17,8 @@ from genesis.domain.venue_state import Order
 from genesis.research.backtest import run_backtest
 from genesis.simulator.settings import AccountTerms, ExchangeSettings
 from protocols.bitfinex.inputs import EndOrder
-from protocols.orders import Bracket, Flatten, OrderIntent, OrderType, Purpose
+from protocols.journal import ReadRecords
+from protocols.orders import Bracket, Flatten, OrderIntent, OrderType, OrderUpdate, Purpose
 from protocols.risk import ManualOrder
 from protocols.units import ZERO, Side, Symbol, base_currency
 from tests.house import House, check_books, decision_lines, house, leaves, lively_layer, piece_of, settings_of
@@ -78,6 +79,26 @@ async def test_brackets_decide_in_the_simulation_what_they_decide_in_a_backtest(
     result = run_backtest(recording, settings_of(layer))
     assert "stop" in purposes
     assert digest(lines) == result.digest
+
+
+async def test_a_stop_begins_to_follow_when_the_gain_of_the_settings_is_won(tmp_path: Path) -> None:
+    more = {"risk.stop_fraction": "0.004", "risk.stop_trails": True, "risk.stop_trails_from": "0.002"}
+    layer = lively_layer()
+    layer = Layer(name=layer.name, values={**layer.values, **more})
+    async with house(tmp_path, recording=piece_of(minutes=90, skip=600), layer=layer) as here:
+        await here.replay()
+        await here.all_orders_known()
+        check_books(here)
+        check_stops(here)
+        told = here.store.store.read_records(ReadRecords(kinds=("OrderUpdate",), limit=100_000)).records
+        prices: dict[int, list[Decimal]] = {}
+        for row in told:
+            order = msgspec.json.decode(row.record.payload, type=OrderUpdate).order
+            if order.purpose is Purpose.STOP and order.price is not None:
+                assert order.order_type is OrderType.STOP, "the venue moves nothing: the engine does"
+                prices.setdefault(order.cid, []).append(order.price)
+    assert any(each[-1] > each[0] for each in prices.values())
+    assert all(each == sorted(each) for each in prices.values()), "no stop of a long position moves back"
 
 
 async def test_a_stop_that_a_stranger_cancels_comes_back(tmp_path: Path) -> None:

@@ -111,6 +111,19 @@ def test_history_warms_up_and_never_trades(crash: CandleRecording) -> None:
     assert not any(verdict.signal_id in told for verdict in verdicts)
 
 
+def test_a_stop_follows_from_the_gain_on_that_the_settings_name(crash: CandleRecording) -> None:
+    def fills(**limits: object) -> list[tuple[str, Decimal]]:
+        risk = RiskSettings(stop_fraction=Decimal("0.02"), max_trades_per_day=500, max_trades_per_symbol=500, **limits)  # type: ignore[arg-type]
+        result = run_backtest(crash, msgspec.structs.replace(NERVOUS, risk=risk))
+        return [(fill.purpose.value, fill.price) for fill in result.fills]
+
+    fixed = fills()
+    assert fills(stop_trails=True, stop_trails_from=Decimal(1)) == fixed, "a gain that never comes moves nothing"
+    moved = fills(stop_trails=True, stop_trails_from=Decimal("0.01"))
+    assert moved != fixed
+    assert sum(purpose == "stop" for purpose, _ in moved) > sum(purpose == "stop" for purpose, _ in fixed)
+
+
 def test_refusals_are_counted_by_code(crash: CandleRecording) -> None:
     tight = msgspec.structs.replace(NERVOUS, risk=RiskSettings(max_trades_per_day=3))
     result = run_backtest(crash, tight)

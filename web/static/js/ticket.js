@@ -9,7 +9,7 @@ import { addWords, t, useWords } from "./words.js";
 addWords({
   "Order": "Order", "Buy": "Köp", "Sell": "Sälj", "Amount": "Antal", "Trigger price": "Utlösande pris", "Distance": "Avstånd", "at market": "till marknadspris",
   "Limit price": "Limitpris", "OCO stop (optional)": "OCO-stopp (valfritt)", "Stop and target": "Stopp och mål", "Reduce only": "Bara minska", "Post only": "Bara maker",
-  "Hidden": "Dold", "Margin": "Marginal", "Stop price": "Stoppris", "or distance": "eller avstånd", "Target price": "Målpris", "The stop trails": "Stoppet följer med",
+  "Hidden": "Dold", "Margin": "Marginal", "Stop price": "Stoppris", "or distance": "eller avstånd", "Target price": "Målpris", "The stop trails": "Stoppet följer med", "From this price on (optional)": "Från detta pris (valfritt)",
   "Template name": "Mallens namn", "Keep as template": "Spara som mall", "Template kept": "Mallen sparad", "Asking risk": "Frågar risk",
   "risk would say yes": "risk skulle säga ja", "risk would say no": "risk skulle säga nej", "with stop and target": "med stopp och mål", "held": "innehav",
   "is needed": "behövs", "must be of at most 8 decimals": "får ha högst 8 decimaler", "must be a number above 0": "måste vara ett tal över 0", "must be empty when a price is given": "måste vara tomt när ett pris är givet",
@@ -29,7 +29,7 @@ const PRICED = new Set(["LIMIT", "STOP", "STOP LIMIT", "FOK", "IOC"]);
 const EMPTY = {
   symbol: "", side: "buy", type: "MARKET", margin: false, amount: "", price: "", price_aux_limit: "", price_trailing: "", price_oco_stop: "",
   post_only: false, reduce_only: false, hidden: false,
-  bracket: false, stop_price: "", stop_distance: "", target_price: "", target_distance: "", trailing: false,
+  bracket: false, stop_price: "", stop_distance: "", target_price: "", target_distance: "", trailing: false, activation_price: "",
 };
 
 const freshId = () => `page-${crypto.getRandomValues(new Uint32Array(3)).join("-")}`;
@@ -59,7 +59,8 @@ export function bodyOf(form) {
 function bracketOf(form) {
   const names = ["stop_price", "stop_distance", "target_price", "target_distance"];
   const given = Object.fromEntries(names.filter((name) => form[name]).map((name) => [name, form[name]]));
-  return form.trailing ? { ...given, trailing: true } : given;
+  if (!form.trailing) return given;
+  return { ...given, trailing: true, ...(form.activation_price && { activation_price: form.activation_price }) };
 }
 
 // The sentence about each field that no order can have; the engine has the last word.
@@ -80,6 +81,7 @@ export function faultsOf(form) {
     if (form.stop_price && form.stop_distance) faults.stop_distance = "must be empty when a price is given";
     if (form.target_price && form.target_distance) faults.target_distance = "must be empty when a price is given";
     if (form.trailing && !form.stop_distance) faults.stop_distance = "is needed for a trailing stop";
+    if (form.trailing) positive("activation_price", false);
   }
   return faults;
 }
@@ -229,6 +231,7 @@ export function TicketCard({ className = "span-4", symbol }) {
         <div class="pair"><${Field} kind="number" label=${tr("Target price")} value=${form.target_price} onChange=${set("target_price")} fault=${fault("target_price")} />
           <${Field} kind="number" label=${tr("or distance")} value=${form.target_distance} onChange=${set("target_distance")} fault=${fault("target_distance")} /></div>
         <${Field} kind="check" label=${tr("The stop trails")} value=${form.trailing} onChange=${set("trailing")} />
+        ${form.trailing && html`<${Field} kind="number" label=${tr("From this price on (optional)")} value=${form.activation_price} onChange=${set("activation_price")} fault=${fault("activation_price")} />`}
       </div>`}
       <${Verdict} told=${answer} />
     <//>
@@ -248,7 +251,7 @@ export function formOfTemplate(template) {
     amount: text(template.amount).replace("-", ""),
     type: template.type.replace("EXCHANGE ", ""),
     margin,
-    ...Object.fromEntries(["price", "price_aux_limit", "price_trailing", "price_oco_stop", ...levels].map((name) => [name, text(template[name])])),
+    ...Object.fromEntries(["price", "price_aux_limit", "price_trailing", "price_oco_stop", "activation_price", ...levels].map((name) => [name, text(template[name])])),
     post_only: template.post_only, reduce_only: template.reduce_only, hidden: template.hidden,
     trailing: template.trailing, bracket: template.trailing || levels.some((name) => text(template[name]) !== ""),
   };
