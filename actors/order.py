@@ -20,6 +20,7 @@ A mailbox that is full refuses a command before a byte of it exists: the machine
 """
 
 from collections import deque
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -38,7 +39,7 @@ from genesis.domain.pairs import PairSpecs
 from genesis.edge.stage_times import StageTimes
 from protocols.health import Notice, Reconnect
 from protocols.journal import Cells, Commit, Committed, JournalRequest, ReadCells
-from protocols.market import MarketView
+from protocols.market import BookLevels, MarketView
 from protocols.orders import (
     TERMINAL_STATES,
     AccountEvent,
@@ -65,6 +66,8 @@ from protocols.units import Side, Symbol, exact
 
 BATCH = 256
 RECENT = 200
+LEVELS = 250
+"""More than any book that is subscribed to has."""
 
 
 @attrs.define(kw_only=True)
@@ -83,6 +86,7 @@ class OrderActor:
     view: Latest[OrdersView]
     pairs: Latest[PairSpecs] | None = None
     market: Latest[MarketView] | None = None
+    depth: Callable[[Symbol, int], BookLevels | None] | None = None
     risk_status: Latest[RiskStatus | None] | None = None
     reconnects: Channel[Reconnect] | None = None
     ui: Channel[Any] | None = None
@@ -106,6 +110,7 @@ class _Life:
         self.ctx = ctx
         self.machine = OrderMachine(settings.orders, epoch=actor.epoch, signal_max_age_s=settings.risk.signal_max_age_s)
         self.machine.touch = self._best_price
+        self.machine.depth = self._levels
         self.journal = ctx.outlet(actor.journal)
         self.venue = ctx.outlet(actor.venue)
         self.history = ctx.outlet(actor.history)
@@ -169,6 +174,13 @@ class _Life:
         ticker = None if self.actor.market is None else self.actor.market.value.tickers.get(symbol)
         price = 0.0 if ticker is None else (ticker.bid if side is Side.BUY else ticker.ask)
         return exact(price) if price > 0 else None
+
+    def _levels(self, symbol: Symbol, side: Side) -> Sequence[tuple[float, float, int]]:
+        """What is known of a side of the book, to see how far an order at market may come."""
+        levels = None if self.actor.depth is None else self.actor.depth(symbol, LEVELS)
+        if levels is None:
+            return ()
+        return levels.bids if side is Side.BUY else levels.asks
 
     def _halted(self) -> str | None:
         wanted = None if self.actor.halt_wanted is None else self.actor.halt_wanted.value

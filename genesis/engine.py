@@ -309,6 +309,7 @@ class Engine:
             view=self.cells.orders,
             pairs=self.cells.pairs,
             market=self.cells.market,
+            depth=self.books.levels,
             risk_status=self.cells.risk,
             halt_wanted=self.cells.halt_wanted,
             reconnects=self.channels.reconnect_private,

@@ -4,7 +4,7 @@ Every change of an order goes through `_move`: the table of states is asked, the
 record come of it. `take` hands out what changed since the last time.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 
 import msgspec
@@ -28,6 +28,9 @@ FILLS_KEPT = 100_000
 TouchPrice = Callable[[Symbol, Side], Decimal | None]
 """The front of the book on a side: the bid of a buy, the ask of a sell. None while nobody knows."""
 
+Depth = Callable[[Symbol, Side], Sequence[tuple[float, float, int]]]
+"""The levels of a side of the book, best first: (price, amount, orders). None of them while nobody has the book."""
+
 encode = msgspec.json.Encoder(decimal_format="string").encode
 
 E, S = OrderEvent, OrderState
@@ -36,10 +39,11 @@ E, S = OrderEvent, OrderState
 class OrderLedger:
     """Rows of orders, trades and wishes; indexes of them; and what is to be done for the changes.
 
-    `touch` is given by who drives the machine.
+    `touch` and `depth` are given by who drives the machine.
     """
 
     touch: TouchPrice | None = None
+    depth: Depth | None = None
 
     def __init__(
         self, settings: OrderSettings, *, epoch: int, signal_max_age_s: float, cancel_ghosts: bool = True

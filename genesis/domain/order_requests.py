@@ -15,7 +15,7 @@ from genesis.domain.order_ledger import OrderLedger, encode
 from genesis.domain.order_lots import cut
 from genesis.domain.order_outputs import Outgoing
 from genesis.domain.order_rows import OpenRequest, OrderRow
-from genesis.domain.order_selftrade import met_by, side_taken
+from genesis.domain.order_selftrade import met_by, side_taken, worst_price
 from genesis.domain.order_state import AT_VENUE, OrderEvent
 from genesis.domain.order_wire import flags_of, submit_order, utc_day
 from genesis.domain.pairs import PairSpecs
@@ -141,14 +141,19 @@ class OrderRequests(OrderLedger):
             return f"{row.intent.symbol} is being flattened"
         if row.intent.margin and row.intent.symbol in self.mismatched:
             return self.mismatched[row.intent.symbol]
-        other = met_by(row, self._open.values(), self._front(row))
+        other = met_by(row, self._open.values(), self._worst(row))
         if other is not None:
             return f"it would trade with our own order {other.cid} at {other.price}"
         return None
 
-    def _front(self, row: OrderRow) -> Decimal | None:
-        """The best price that this order would meet; None while nobody knows."""
-        return None if self.touch is None else self.touch(row.intent.symbol, side_taken(row))
+    def _worst(self, row: OrderRow) -> Decimal | None:
+        """How far this order may come into the book, should it be at market."""
+        if self.touch is None:
+            return None
+        side = side_taken(row)
+        levels = () if self.depth is None else self.depth(row.intent.symbol, side)
+        front = self.touch(row.intent.symbol, side)
+        return worst_price(row.quantity, row.intent.side.sign, front=front, levels=levels)
 
     def _submission(self, row: OrderRow) -> Outgoing:
         command = submit_order(row.intent, cid=row.cid, group_id=row.group_id, session=row.session)

@@ -4,34 +4,59 @@ It moves nothing, costs two fees, and looks like market manipulation to the venu
 is refused, and a closing one clears its way first.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from typing import Final
 
 from genesis.domain.order_rows import OrderRow
 from protocols.orders import OrderType
-from protocols.units import Side
+from protocols.units import ZERO, Side, exact
 
 REACH: Final = Decimal("0.002")
-"""A market order may eat its way into the book: up to this part of the price beyond its front."""
+"""However deep the book is, a market order may eat its way so far beyond its front: the book moves until it is there."""
+BLIND_REACH: Final = Decimal("0.02")
+"""And so far where only the front is known."""
+CAUTION: Final = 2
+"""The book must hold so many times an order's quantity before a price, or the order may come as far as that price."""
 MAKERS: Final = frozenset({OrderType.LIMIT})
 TAKERS: Final = frozenset({OrderType.MARKET, OrderType.LIMIT, OrderType.IOC, OrderType.FOK})
 """Stops trade at a moment that nobody knows when they are sent."""
 
 
-def met_by(row: OrderRow, others: Iterable[OrderRow], front: Decimal | None) -> OrderRow | None:
+def worst_price(
+    quantity: Decimal, sign: int, *, front: Decimal | None, levels: Sequence[tuple[float, float, int]] = ()
+) -> Decimal:
+    """How far a market order may come: the highest price of a buy (`sign` 1), the lowest of a sale.
+
+    `levels` are those of the side that it takes from, best first, and `front` is the best price there; both may be
+    unknown. What is behind a book that is too short nobody knows: any price then.
+    """
+    if not levels:
+        return _anywhere(sign) if front is None else front * (1 + BLIND_REACH * sign)
+    best = exact(levels[0][0])
+    near = best * (1 + REACH * sign)
+    left = quantity * CAUTION
+    for price, amount, _ in levels:
+        left -= exact(amount)
+        if left <= 0:
+            return max(near, exact(price)) if sign > 0 else min(near, exact(price))
+    return _anywhere(sign)
+
+
+def _anywhere(sign: int) -> Decimal:
+    return Decimal("Infinity") if sign > 0 else ZERO
+
+
+def met_by(row: OrderRow, others: Iterable[OrderRow], worst: Decimal | None) -> OrderRow | None:
     """The resting order of ours that `row` would trade with, best price first; None when there is none.
 
-    `front` is the best price of the side that it takes from; while nobody knows it, a market order meets nobody.
+    `worst` is the last price that a market order may come to (`worst_price`); without one it meets nobody.
     """
     intent = row.intent
     if intent.order_type not in TAKERS or intent.post_only:
         return None
     sign = intent.side.sign
-    if intent.order_type is not OrderType.MARKET:
-        limit = row.price
-    else:
-        limit = None if front is None else front * (1 + REACH * sign)
+    limit = worst if intent.order_type is OrderType.MARKET else row.price
     if limit is None:
         return None
     found = [

@@ -88,6 +88,7 @@ class Walk:
         self.machine = OrderMachine(settings.orders, epoch=1, signal_max_age_s=settings.risk.signal_max_age_s)
         self.machine.pairs = pairs
         self.machine.touch = self._front
+        self.machine.depth = self._levels
         self.account = AccountMachine(
             settings,
             curve_step_ms=curve_step(recording.first_ms, recording.last_ms, sharpe_period_ms),
@@ -229,6 +230,11 @@ class Walk:
         if last is None:
             return None
         return self.venue.model.best_bid(last) if side is Side.BUY else self.venue.model.best_ask(last)
+
+    def _levels(self, symbol: Symbol, side: Side) -> tuple[tuple[float, float, int], ...]:
+        """The venue's model fills any order at its first level, so there is no other."""
+        front = self._front(symbol, side)
+        return () if front is None else ((float(front), float(self.machine.pairs[symbol].maximum) * 2, 1),)
 
     @property
     def _now_s(self) -> float:

@@ -261,12 +261,33 @@ def test_an_opening_order_that_would_meet_our_own_is_refused(bench: Bench) -> No
     assert command.price == D(119)
 
 
-def test_a_market_order_is_judged_by_the_front_of_the_book(bench: Bench) -> None:
+@pytest.mark.parametrize(
+    ("asks", "leaves"),
+    [
+        # An order of 1 must find twice as much in front of our own sale at 120.
+        (((110.0, 1.0, 1), (111.0, 1.0, 1)), True),
+        (((119.9, 50.0, 1),), False),
+        (((110.0, 1.0, 1), (120.0, 1.0, 1)), False),
+        (((110.0, 1.0, 1), (111.0, 0.5, 1)), False),
+    ],
+    ids=["deep", "near", "through", "shorter than the order"],
+)
+def test_a_market_order_is_judged_by_how_far_it_may_come_into_the_book(
+    bench: Bench, asks: tuple[tuple[float, float, int], ...], leaves: bool
+) -> None:
     position(bench, "1", strategy="fast", bracket=Bracket(stop_price=D(90), target_price=D(120)))
-    bench.machine.touch = lambda symbol, side: D("119.9") if side is Side.SELL else D(119)
-    assert sent(bench.admit(strategy="slow", bracket=None)) == []
-    bench.machine.touch = lambda symbol, side: D("110") if side is Side.SELL else D(109)
-    assert len(sent(bench.admit(strategy="slow", bracket=None))) == 1
+    bench.machine.touch = lambda symbol, side: D(str(asks[0][0])) if side is Side.SELL else D(109)
+    bench.machine.depth = lambda symbol, side: asks if side is Side.SELL else ()
+    assert len(sent(bench.admit(strategy="slow", bracket=None))) == leaves
+
+
+@pytest.mark.parametrize(("front", "leaves"), [("117.7", False), ("117.6", True), (None, False)])
+def test_without_a_book_a_market_order_may_come_two_percent_behind_its_front_or_anywhere(
+    bench: Bench, front: str | None, leaves: bool
+) -> None:
+    position(bench, "1", strategy="fast", bracket=Bracket(stop_price=D(90), target_price=D(120)))
+    bench.machine.touch = lambda symbol, side: None if front is None else D(front)
+    assert len(sent(bench.admit(strategy="slow", bracket=None))) == leaves
 
 
 def test_an_exit_takes_back_the_entry_that_it_would_meet_and_then_leaves(bench: Bench) -> None:
