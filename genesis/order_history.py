@@ -13,17 +13,15 @@ _ENDED: Final = tuple(b'"state":' + msgspec.json.encode(state) for state in sort
 
 
 def ended_orders(path: Path, symbol: str | None, limit: int, offset: int) -> tuple[int, tuple[OrderView, ...]]:
-    """(how many ends the journal holds, the page of them that was asked for, newest first).
+    """(how many ended orders the journal holds, the page of them that was asked for, newest first).
 
-    An order that traded on after its end was told has two; a page shows the newer. Reads the file itself, so call it in
+    An order that traded on after its end was told has two ends: the newer counts. Reads the file itself, so call it in
     a thread. Raises StoreUnusable, StoreTooNew or StoreCorrupt.
     """
     fragments = () if symbol is None else (b'"symbol":' + msgspec.json.encode(symbol),)
-    asked = FindRecords(kind=OrderUpdate.__name__, fragments=fragments, any_of=_ENDED, limit=limit, offset=offset)
+    asked = FindRecords(
+        kind=OrderUpdate.__name__, fragments=fragments, any_of=_ENDED, newest_of_each=True, limit=limit, offset=offset
+    )
     with ReadOnlyStore.open(path) as store:
         found = store.find_records(asked)
-    newest: dict[int, OrderView] = {}
-    for record in found.records:
-        order = _UPDATES.decode(record.payload).order
-        newest.setdefault(order.cid, order)
-    return found.total, tuple(newest.values())
+    return found.total, tuple(_UPDATES.decode(record.payload).order for record in found.records)

@@ -131,7 +131,8 @@ def _must_be_storable(*texts: str) -> None:
 @attrs.frozen(kw_only=True)
 class FindRecords:
     """Records of one kind; None is any. Times are those of the records, both included; `fragments` are bytes that a
-    payload must all contain, `any_of` some of which it must contain one."""
+    payload must all contain, `any_of` some of which it must contain one. With `newest_of_each` only the newest
+    counts of those whose keys are alike up to their colon."""
 
     kind: str
     key: str | None = None
@@ -140,6 +141,7 @@ class FindRecords:
     to_ms: int | None = None
     fragments: tuple[bytes, ...] = ()
     any_of: tuple[bytes, ...] = ()
+    newest_of_each: bool = False
     limit: int = 100
     offset: int = 0
 
@@ -217,6 +219,9 @@ class _Reader:
         if request.any_of:
             where += f" AND ({' OR '.join(['instr(payload, ?) > 0'] * len(request.any_of))})"
             values += request.any_of
+        if request.newest_of_each:
+            head = "substr(key, 1, instr(key, ':'))"
+            where = f"seq IN (SELECT max(seq) FROM log WHERE {where} GROUP BY {head})"  # noqa: S608 - placeholders
         # The text between is names of columns and placeholders, never a value.
         query = f"SELECT seq, time, kind, key, payload, corr FROM log WHERE {where} ORDER BY seq DESC LIMIT ? OFFSET ?"  # noqa: S608
         rows = self._connection.execute(query, (*values, request.limit, request.offset)).fetchall()

@@ -1,5 +1,6 @@
 """Orders that ended, from the journal's file: of every life, newest first, by pages."""
 
+import itertools
 from decimal import Decimal
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from protocols.journal import Commit, Record
 from protocols.orders import OrderState, OrderType, OrderUpdate, OrderView, Purpose
 from protocols.units import ZERO, Side, Symbol
 
+SERIALS = itertools.count()
 BTC, ETH = Symbol("tBTCUSD"), Symbol("tETHUSD")
 
 
@@ -43,7 +45,7 @@ def keep(store: Store, *orders: OrderView) -> None:
     records = [
         Record(
             kind="OrderUpdate",
-            key=f"{order.cid}:{order.state.value}",
+            key=f"{order.cid}:{next(SERIALS)}",
             payload=msgspec.json.Encoder(decimal_format="string").encode(OrderUpdate(order=order)),
             correlation_id="c",
             at_ms=order.updated_ms,
@@ -76,9 +78,14 @@ def test_open_orders_and_other_symbols_are_left_out(tmp_path: Path) -> None:
 def test_an_order_that_traded_on_after_its_end_is_shown_once(tmp_path: Path) -> None:
     path = tmp_path / "sim.sqlite"
     with Store.open(path, at_ms=0) as store:
-        keep(store, an_order(1, OrderState.CANCELED), an_order(1, OrderState.FILLED))
-    (order,) = ended_orders(path, None, 10, 0)[1]
-    assert order.state is OrderState.FILLED
+        keep(store, an_order(1, OrderState.CANCELED), an_order(1, OrderState.FILLED), an_order(2, OrderState.DEAD))
+        keep(store, an_order(1, OrderState.FILLED), an_order(11, OrderState.DEAD), an_order(1, OrderState.ACKED))
+    total, page = ended_orders(path, None, 10, 0)
+    assert (total, [(order.cid, order.state) for order in page]) == (
+        3,
+        [(11, OrderState.DEAD), (1, OrderState.FILLED), (2, OrderState.DEAD)],
+    )
+    assert [ended_orders(path, None, 1, offset)[1][0].cid for offset in range(3)] == [11, 1, 2]
 
 
 def test_no_journal_is_told(tmp_path: Path) -> None:
