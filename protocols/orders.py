@@ -2,6 +2,7 @@
 
 from decimal import Decimal
 from enum import StrEnum
+from typing import Final
 
 import msgspec
 
@@ -451,10 +452,17 @@ class HistoryRequest(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 # --- order actor -> account, risk, web ----------------------------------------------------------------------------
 
 
+CUT: Final = frozenset({Purpose.EXIT, Purpose.FLATTEN})
+"""Orders of these purposes are cut into several when one is above the pair's maximum."""
+PART: Final = "#"
+
+
 class OrderView(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """One order as we know it. `foreign` orders were not placed by this engine: shown, never touched.
 
-    `stop_price` is where its stop triggers, of an OCO while that half lives.
+    `stop_price` is where its stop triggers, of an OCO while that half lives. `withdrawn` is an order that we gave up
+    before anything of it left: its state is REJECTED, but nobody refused it. `others_open` says of one of the orders
+    that an intent was cut into (`PART` and a number behind its id) that another one of them has not ended.
     """
 
     intent_id: str
@@ -478,6 +486,13 @@ class OrderView(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     margin: bool = False
     stop_price: Decimal | None = None
     trailing_distance: Decimal | None = None
+    withdrawn: bool = False
+    others_open: bool = False
+
+    @property
+    def whole_intent(self) -> str:
+        """The id of the intent that it is of, or was cut out of."""
+        return self.intent_id.partition(PART)[0] if self.purpose in CUT else self.intent_id
 
     @property
     def leaves_quantity(self) -> Decimal:

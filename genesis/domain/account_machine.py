@@ -22,6 +22,7 @@ from protocols.orders import (
     OrderReport,
     OrderState,
     OrderUpdate,
+    OrderView,
     PositionSnapshot,
     VenuePosition,
     VenueWallet,
@@ -151,6 +152,8 @@ class AccountMachine:
         self._seen_trades: set[tuple[int, int]] = set()
         self._closed_intents: deque[str] = deque(maxlen=CLOSED_INTENTS_TOLD)
         self._closed_seen: set[str] = set()
+        self._parts: dict[str, dict[str, OrderView]] = {}
+        """Of intents that were cut into several orders: those that ended while others are open."""
         self._endings: deque[OrderResult] = deque(maxlen=CLOSED_INTENTS_TOLD)
         self._results: deque[TradeResult] = deque(maxlen=RESULTS_TOLD)
         self._trades_count = 0
@@ -186,16 +189,8 @@ class AccountMachine:
         """An order's news. A fill heard before changes nothing; gives the trade that this one finished."""
         if isinstance(report, OrderUpdate):
             order = report.order
-            if order.state in TERMINAL_STATES and not order.foreign and self._end(order.intent_id):
-                self._endings.append(
-                    OrderResult(
-                        intent_id=order.intent_id,
-                        refused=order.state in REFUSED_STATES,
-                        filled_quantity=order.filled_quantity,
-                        average_price=order.average_fill_price,
-                        ended_ms=order.updated_ms,
-                    )
-                )
+            if order.state in TERMINAL_STATES and not order.foreign:
+                self._on_end(order)
             return None
         return self._on_fill(report)
 
@@ -436,6 +431,30 @@ class AccountMachine:
         told = MarginHolding(symbol=position.symbol, quantity=position.amount, base_price=position.base_price)
         self._holdings[position.symbol] = told
         return told != before
+
+    def _on_end(self, order: OrderView) -> None:
+        """An order ended; its intent has when all that it was cut into have."""
+        parts = self._parts.setdefault(order.whole_intent, {})
+        parts[order.intent_id] = order
+        if order.others_open:
+            return
+        del self._parts[order.whole_intent]
+        if not self._end(order.whole_intent):
+            return
+        filled, average = order.filled_quantity, order.average_fill_price
+        if len(parts) > 1:
+            filled = sum((part.filled_quantity for part in parts.values()), ZERO)
+            cost = sum((part.filled_quantity * part.average_fill_price for part in parts.values()), ZERO)
+            average = cost / filled if filled else ZERO
+        self._endings.append(
+            OrderResult(
+                intent_id=order.whole_intent,
+                refused=any(part.state in REFUSED_STATES and not part.withdrawn for part in parts.values()),
+                filled_quantity=filled,
+                average_price=average,
+                ended_ms=order.updated_ms,
+            )
+        )
 
     def _end(self, intent_id: str) -> bool:
         if intent_id in self._closed_seen:

@@ -65,7 +65,8 @@ class OrderTally:
         if order.state is OrderState.PENDING_CANCEL:
             # The venue's last word is a bare CANCELED; why we wanted that is said here only.
             self._asked[order.intent_id] = order.reason
-        ended = _ENDED.get(order.state)
+        # What we gave up ourselves nobody refused.
+        ended = "cancelled" if order.withdrawn else _ENDED.get(order.state)
         if ended is None or order.foreign or order.intent_id in self._seen:
             return
         self._seen.add(order.intent_id)

@@ -17,7 +17,7 @@ from genesis.domain.order_state import IllegalTransition, OrderEvent, after
 from genesis.domain.pairs import PairSpecs
 from genesis.domain.position import Opening, opening_key
 from protocols.journal import CellWrite, Record
-from protocols.orders import OrderState, OrderUpdate, OrderView
+from protocols.orders import CUT, PART, OrderState, OrderUpdate, OrderView
 from protocols.settings import OrderSettings
 from protocols.units import Side, Symbol
 
@@ -116,6 +116,7 @@ class OrderLedger:
             return
         if row.state is not before or event in (E.PART_FILL, E.LAST_FILL, E.NOT_SENT):
             row.reason = reason
+            row.withdrawn = event is E.WITHDRAWN
             row.updated_ms = max(row.updated_ms, row.venue_updated_ms)
             self._changed(row)
         else:
@@ -129,10 +130,24 @@ class OrderLedger:
         self._open.pop(row.cid, None)
         self._touch(row)
 
+    def _parts_of(self, intent_id: str) -> list[OrderRow]:
+        """The order of an intent, and those that it was cut into besides."""
+        rows = [self.orders[self._by_intent[intent_id]]]
+        while (cid := self._by_intent.get(f"{intent_id}{PART}{len(rows) + 1}")) is not None:
+            rows.append(self.orders[cid])
+        return rows
+
+    def _told(self, row: OrderRow) -> OrderUpdate:
+        view = view_of(row)
+        if not row.open and view.purpose in CUT and view.whole_intent in self._by_intent:
+            others = any(part.open for part in self._parts_of(view.whole_intent))
+            view = msgspec.structs.replace(view, others_open=others)
+        return OrderUpdate(order=view)
+
     def _changed(self, row: OrderRow) -> None:
         self.fence.serial += 1
         row.serial = self.fence.serial
-        update = OrderUpdate(order=view_of(row))
+        update = self._told(row)
         self._out.reports.append(update)
         self._record("OrderUpdate", f"{row.cid}:{row.serial}", encode(update), row.intent.correlation_id, self._wall_ms)
         self._touch(row)

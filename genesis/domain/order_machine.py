@@ -306,7 +306,7 @@ class OrderMachine(OrderPatience):
             if number % SLICE == 0:
                 yield
             if row.serial > after_serial:
-                said.append((row.serial, OrderUpdate(order=view_of(row))))
+                said.append((row.serial, self._told(row)))
         for number, fill in enumerate(self.fills.rows.values()):
             if number % SLICE == 0:
                 yield

@@ -5,7 +5,6 @@ asked for twice, because the second one finds nothing to do; an update is not re
 """
 
 from decimal import Decimal
-from typing import Final
 
 import msgspec
 
@@ -20,6 +19,8 @@ from genesis.domain.order_state import AT_VENUE, OrderEvent
 from genesis.domain.order_wire import flags_of, submit_order, utc_day
 from genesis.domain.pairs import PairSpecs
 from protocols.orders import (
+    CUT,
+    PART,
     Approved,
     CancelOrder,
     CommandInDoubt,
@@ -28,7 +29,6 @@ from protocols.orders import (
     OrderIntent,
     OrderState,
     OrderType,
-    Purpose,
     UpdateIntent,
     UpdateOrder,
 )
@@ -37,10 +37,6 @@ from protocols.units import ZERO, floor_amount, round_price
 RETRY_PAUSE_S = 1.0
 """A command that did not leave waits this long before it leaves again in the same session. It must not be zero: the
 note "not sent" may be heard twice, and the second hearing must not meet the second attempt."""
-
-CUT: Final = frozenset({Purpose.EXIT, Purpose.FLATTEN})
-"""Orders of these purposes are cut into several when one is above the pair's maximum."""
-PART: Final = "#"
 
 E, S = OrderEvent, OrderState
 
@@ -53,13 +49,6 @@ class OrderRequests(OrderLedger):
             return
         for part in parts_of(approved.intent, self.pairs):
             self._admit_one(msgspec.structs.replace(approved, intent=part))
-
-    def _parts_of(self, intent_id: str) -> list[OrderRow]:
-        """The order of an intent, and those that it was cut into besides."""
-        rows = [self.orders[self._by_intent[intent_id]]]
-        while (cid := self._by_intent.get(f"{intent_id}{PART}{len(rows) + 1}")) is not None:
-            rows.append(self.orders[cid])
-        return rows
 
     def _admit_one(self, approved: Approved) -> None:
         intent = approved.intent

@@ -72,6 +72,7 @@ class OrderRow(msgspec.Struct, kw_only=True):
     linked_ids: tuple[int, ...] = ()
     linked_open: tuple[int, ...] = ()
     stop_gone: bool = False
+    withdrawn: bool = False
     held_back: bool = False
     lot: str = REST
     rests_at: float | None = None
@@ -226,6 +227,7 @@ def view_of(row: OrderRow) -> OrderView:
         margin=intent.margin,
         stop_price=_stop_price(row),
         trailing_distance=intent.trailing_distance,
+        withdrawn=row.withdrawn,
     )
 
 

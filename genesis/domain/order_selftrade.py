@@ -13,7 +13,7 @@ from protocols.orders import OrderType
 from protocols.units import ZERO, Side, exact
 
 REACH: Final = Decimal("0.002")
-"""However deep the book is, a market order may eat its way so far beyond its front: the book moves until it is there."""
+"""However deep the book is, a market order may come so far beyond its front: the book moves until it is there."""
 BLIND_REACH: Final = Decimal("0.02")
 """And so far where only the front is known."""
 CAUTION: Final = 2

@@ -51,7 +51,7 @@ def entry_quantity(limits: RiskSettings, facts: Facts, price: Decimal, trust: De
 
 
 def default_bracket(limits: RiskSettings, price: Decimal, atr: Decimal | None) -> Bracket | None:
-    """Where to leave a long position entered at about `price`, by the settings; None when they want neither stop nor target.
+    """Where to leave a long position entered at about `price`; None when the settings want neither stop nor target.
 
     A multiple of the average true range wins over a fraction of the price where it is set and the range is known.
     """

@@ -209,7 +209,7 @@ class RolloutMeter:
             return
         if order.state in _ENDED:
             part.ended.add(order.intent_id)
-        if order.state in _FAILED:
+        if order.state in _FAILED and not order.withdrawn:
             part.failed.add(order.intent_id)
 
     def _hear_fill(self, fill: Fill) -> None:

@@ -34,8 +34,8 @@ class _Span:
 class StopWatch:
     """One per world. `naked_s` and `compared_s` are of the same spans: each, and the part in which orders may leave.
 
-    What rests for sale at a person's wish holds its coins back, and the venue takes no stop for them: `is_persons` tells
-    by client id whose order it is. No other resting sale stands for a stop.
+    What rests for sale at a person's wish holds its coins back, and the venue takes no stop for them: `is_persons`
+    tells by client id whose order it is. No other resting sale stands for a stop.
     """
 
     def __init__(
@@ -63,7 +63,8 @@ class StopWatch:
             wallet = account.wallets.get(f"{EXCHANGE} {spec.base}")
             held = floor_amount(wallet.balance) if wallet is not None else ZERO
             grew, self._held[symbol] = held > self._held[symbol], held
-            bare = held - sum((self._covers(order) for order in account.orders.values() if order.symbol == symbol), ZERO)
+            resting = [order for order in account.orders.values() if order.symbol == symbol]
+            bare = held - sum(map(self._covers, resting), ZERO)
             self.openings += grew and held >= spec.minimum
             if bare >= spec.minimum:
                 self._spans.setdefault(symbol, _Span(now, grew))

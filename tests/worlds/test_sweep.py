@@ -55,7 +55,14 @@ def test_every_rule_that_is_checked_stands_in_the_catalogue(totals: Totals) -> N
 @pytest.mark.timeout(400)
 @pytest.mark.parametrize(
     ("mutant", "within"),
-    [("send-before-commit", 6), ("no-fees", 6), ("te-and-tu", 6), ("stops-forward", 3), ("last-first", 6), ("no-stops", 3)],
+    [
+        ("send-before-commit", 6),
+        ("no-fees", 6),
+        ("te-and-tu", 6),
+        ("stops-forward", 3),
+        ("last-first", 6),
+        ("no-stops", 3),
+    ],
 )
 def test_a_defect_does_not_pass(mutant: str, within: int) -> None:
     for seed in range(1000, 1000 + within):

@@ -3,13 +3,23 @@
 from decimal import Decimal
 
 import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from genesis.domain.account_machine import AccountMachine, read_order_cells
 from genesis.domain.position import Position
 from protocols.journal import CellWrite
-from protocols.orders import Fill, Purpose, VenueWallet, WalletSnapshot
+from protocols.orders import (
+    Fill,
+    OrderState,
+    OrderType,
+    OrderUpdate,
+    OrderView,
+    Purpose,
+    VenueWallet,
+    WalletSnapshot,
+)
 from protocols.settings import Settings
 from protocols.units import ZERO, Side, Symbol
 
@@ -296,3 +306,43 @@ def test_who_sells_more_than_they_bought_takes_from_the_oldest() -> None:
     margin = msgspec.structs.replace(a_fill(4, Side.BUY, "9", "100", fee="0"), margin=True)
     machine.on_report(margin)
     assert owners(machine) == {"slow": Decimal("0.5")}
+
+
+# --- how orders ended ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("state", "withdrawn", "refused"),
+    [
+        (OrderState.REJECTED, False, True),
+        (OrderState.REJECTED, True, False),
+        (OrderState.DEAD, False, True),
+        (OrderState.CANCELED, False, False),
+    ],
+)
+def test_what_we_withdrew_nobody_refused(state: OrderState, withdrawn: bool, refused: bool) -> None:
+    machine = with_cash()
+    order = OrderView(
+        intent_id="i1",
+        cid=1,
+        venue_id=None,
+        strategy="s",
+        symbol=BTC,
+        side=Side.SELL,
+        order_type=OrderType.MARKET,
+        purpose=Purpose.EXIT,
+        quantity=Decimal(1),
+        filled_quantity=ZERO,
+        average_fill_price=ZERO,
+        price=None,
+        state=state,
+        reason="",
+        created_ms=1,
+        updated_ms=2,
+        correlation_id="c",
+        foreign=False,
+        withdrawn=withdrawn,
+    )
+    machine.on_report(OrderUpdate(order=order))
+    (ending,) = machine.state().endings
+    assert ending.refused is refused

@@ -8,8 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from genesis.domain.account_machine import AccountMachine
 from genesis.domain.order_lots import REST, Lot, Sale, Shares, cut, shares_of, stop_sizes
 from genesis.domain.order_machine import OrderMachine
+from genesis.domain.order_rows import view_of
 from genesis.domain.pairs import PairSpec
 from protocols.journal import CellWrite
 from protocols.orders import (
@@ -22,6 +24,7 @@ from protocols.orders import (
     SubmitOrder,
     UpdateOrder,
 )
+from protocols.settings import Settings
 from protocols.units import ZERO, Side
 from tests.genesis.domain.test_order_protect import BTC, SETTINGS, START_MS, Bench, sent
 
@@ -104,7 +107,8 @@ def test_an_exit_whose_stop_was_faster_does_not_sell_what_the_other_strategy_hol
     assert fast is not None
     bench.hear(bench.row(fast, "oc", status="EXECUTED @ 90(-1)", remaining="0"))
     assert sent(bench.fill(fast, "1", "90")) == []
-    assert bench.machine.by_intent(f"i{bench.machine.last_cid}").state is OrderState.REJECTED
+    withdrawn = bench.machine.by_intent(f"i{bench.machine.last_cid}")
+    assert (withdrawn.state, view_of(withdrawn).withdrawn) == (OrderState.REJECTED, True)
     assert stops(bench) == {"slow": (D(2), D(80))}
 
 
@@ -221,6 +225,23 @@ def test_an_exit_above_the_pairs_maximum_leaves_as_several_orders_in_one_commit(
     assert [name for _, name in out.intents] == ["out", "out#2", "out#3"]
     again = bench.admit(intent_id="out", quantity=D(5), side=Side.SELL, purpose=Purpose.EXIT, bracket=None)
     assert sent(again) == []
+
+
+def test_an_intent_that_was_cut_has_ended_when_its_last_order_has(bench: Bench) -> None:
+    position(bench, "5", bracket=None)
+    bench.machine.pairs = {BTC: SMALL}
+    account = AccountMachine(Settings())
+    out = bench.admit(intent_id="out", quantity=D(5), side=Side.SELL, purpose=Purpose.EXIT, bracket=None)
+    cids = [command.cid for command in sent(out)]
+    for cid, closed in zip(cids, ((), (), ("out",)), strict=True):
+        bench.accept(cid)
+        size = bench.machine.orders[cid].leaves
+        heard = bench.hear(bench.row(cid, "oc", status=f"EXECUTED @ 100(-{size})", remaining="0"))
+        for report in (*out.reports, *heard.reports, *bench.fill(cid, str(size)).reports):
+            account.on_report(report)
+        assert account.state().closed_intents == closed
+    (ending,) = account.state().endings
+    assert (ending.filled_quantity, ending.refused) == (D(5), False)
 
 
 def test_a_lot_above_the_pairs_maximum_has_several_stops(bench: Bench) -> None:
