@@ -44,9 +44,9 @@ class Asking:
         assert answer is None or isinstance(answer, Verdict)
         return answer
 
-    async def risk(self, command: RiskCommand) -> None:
-        """A switch of risk."""
-        await ask(self.channels.risk_commands, command, "risk")
+    async def risk(self, command: RiskCommand) -> bool:
+        """A switch of risk. False when risk has it and has not answered in time."""
+        return await ask(self.channels.risk_commands, command, "risk") is not None
 
     async def wish(self, wish: CancelIntent | UpdateIntent | Flatten) -> None:
         """Something about orders that there are. Raises Refused for one that is unknown or has ended."""

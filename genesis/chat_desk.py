@@ -273,19 +273,19 @@ class ChatDesk:
 
     async def stopentry(self, _: list[str]) -> str:
         # It only takes risk away, so nobody is asked twice.
-        await self._risk(SetPaused(paused=True, reason="/stopentry", actor=ACTOR, correlation_id=self._id()))
-        return "entries are paused; exits and stops go on. /resume allows them again"
+        command = SetPaused(paused=True, reason="/stopentry", actor=ACTOR, correlation_id=self._id())
+        return await self._risk(command, "entries are paused; exits and stops go on. /resume allows them again")
 
     async def resume(self, _: list[str]) -> str:
         async def act() -> str:
-            await self._risk(SetPaused(paused=False, reason="/resume", actor=ACTOR, correlation_id=self._id()))
-            return "entries are allowed again"
+            command = SetPaused(paused=False, reason="/resume", actor=ACTOR, correlation_id=self._id())
+            return await self._risk(command, "entries are allowed again")
 
         return self._ask("entries will be allowed again", act)
 
     async def stop(self, _: list[str]) -> str:
-        await self._risk(self._state(TradingState.HALTED, "/stop"))
-        return "trading is halted, also over restarts; stops stay at the venue. /start resumes"
+        done = "trading is halted, also over restarts; stops stay at the venue. /start resumes"
+        return await self._risk(self._state(TradingState.HALTED, "/stop"), done)
 
     async def start(self, _: list[str]) -> str:
         status = self.readers.risk()
@@ -293,8 +293,7 @@ class ChatDesk:
             return await self.status([]) + "\n/help lists what I answer"
 
         async def act() -> str:
-            await self._risk(self._state(TradingState.ACTIVE, "/start"))
-            return "trading is active"
+            return await self._risk(self._state(TradingState.ACTIVE, "/start"), "trading is active")
 
         return self._ask("trading will be active again, and the fall so far forgiven", act)
 
@@ -426,8 +425,8 @@ class ChatDesk:
             return f"/unlock must name a lock; there are: {', '.join(sorted(known)) or 'none'}"
 
         async def act() -> str:
-            await self._risk(RemoveLock(lock_id=words[0], reason="/unlock", actor=ACTOR, correlation_id=self._id()))
-            return f"{words[0]} is removed"
+            command = RemoveLock(lock_id=words[0], reason="/unlock", actor=ACTOR, correlation_id=self._id())
+            return await self._risk(command, f"{words[0]} is removed")
 
         return self._ask(f"{words[0]} will be removed", act)
 
@@ -447,10 +446,10 @@ class ChatDesk:
     def _state(self, state: TradingState, reason: str) -> SetTradingState:
         return SetTradingState(state=state, reason=reason, actor=ACTOR, correlation_id=self._id())
 
-    async def _risk(self, command: RiskCommand) -> None:
+    async def _risk(self, command: RiskCommand, done: str) -> str:
         control = self.controls.risk
         assert control is not None, "every engine has it"
-        await control(command)
+        return done if await control(command) else f"risk has not answered yet: look at /risk. Wanted: {done}"
 
 
 _Command = Callable[[ChatDesk, list[str]], Awaitable[str]]

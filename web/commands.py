@@ -1,8 +1,10 @@
 """The controlling routes: each makes one message, hands it to one control, and answers with its correlation id."""
 
 from decimal import Decimal
+from typing import Final
 
 from genesis.domain.risk_codes import sentence
+from genesis.domain.risk_machine import Switch
 from protocols.orders import (
     PROTECTIVE_PURPOSES,
     TERMINAL_STATES,
@@ -11,7 +13,7 @@ from protocols.orders import (
     OrderView,
     UpdateIntent,
 )
-from protocols.risk import RiskCommand, SetPaused, SetTradingState, TradingState, Verdict
+from protocols.risk import SetPaused, SetTradingState, TradingState, Verdict
 from protocols.units import Side, plain
 from web.api import Api, Call
 from web.bodies import ChaosBody, FlattenBody, HaltBody, ReasonBody, UpdateBody, symbol_of
@@ -20,6 +22,8 @@ from web.errors import ApiError, Detail
 from web.intents import intent_of as intent_of
 from web.intents import invalid
 from web.models import Accepted
+
+STATUS: Final = "/api/v2/risk/unified/status"
 
 
 def _accepted(correlation_id: str, message: str) -> Accepted:
@@ -153,18 +157,21 @@ async def close_everything(api: Api, symbol: str | None, reason: str) -> Accepte
     return _accepted(correlation_id, f"closing {symbol or 'everything'}")
 
 
-async def _risk(api: Api, command: RiskCommand) -> None:
+async def tell_risk(api: Api, command: Switch, done: str) -> Accepted:
+    """Turn a switch of risk; the answer says `done`, or that it is under way."""
     control = api.controls.risk
     if control is None:
         raise _absent()
-    await control(command)
+    if not await control(command):
+        done = f"under way: risk has it and has not answered yet, GET {STATUS} will show it. Wanted: {done}"
+    return _accepted(command.correlation_id, done)
 
 
 async def _pause(api: Api, call: Call, *, paused: bool) -> Accepted:
     body: ReasonBody = call.body
     correlation_id = f"api:{api.new_id()}"
-    await _risk(api, SetPaused(paused=paused, reason=body.reason, actor=call.subject, correlation_id=correlation_id))
-    return _accepted(correlation_id, "entries are paused" if paused else "entries are allowed again")
+    command = SetPaused(paused=paused, reason=body.reason, actor=call.subject, correlation_id=correlation_id)
+    return await tell_risk(api, command, "entries are paused" if paused else "entries are allowed again")
 
 
 async def pause(api: Api, call: Call) -> Accepted:
@@ -177,8 +184,8 @@ async def resume(api: Api, call: Call) -> Accepted:
 
 async def _set_state(api: Api, call: Call, state: TradingState, reason: str, message: str) -> Accepted:
     correlation_id = f"api:{api.new_id()}"
-    await _risk(api, SetTradingState(state=state, reason=reason, actor=call.subject, correlation_id=correlation_id))
-    return _accepted(correlation_id, message)
+    command = SetTradingState(state=state, reason=reason, actor=call.subject, correlation_id=correlation_id)
+    return await tell_risk(api, command, message)
 
 
 async def halt(api: Api, call: Call) -> Accepted:

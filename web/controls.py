@@ -64,6 +64,7 @@ class ConfigHistory:
 class Controls:
     """`order` may answer with risk's verdict, or None when that comes later. `kill_actor` exists in sim mode only.
 
+    `risk` says whether the switch is turned, or False while risk has not answered.
     `evaluate` asks risk without ordering anything; `settings` hands a command to the config actor, None when the answer
     takes too long; `search` looks through the journal's verdicts, `history` through its settings versions and trail.
     """
@@ -72,7 +73,7 @@ class Controls:
     cancel: Callable[[CancelIntent], Awaitable[None]] | None = None
     update: Callable[[UpdateIntent], Awaitable[None]] | None = None
     flatten: Callable[[Flatten], Awaitable[None]] | None = None
-    risk: Callable[[RiskCommand], Awaitable[None]] | None = None
+    risk: Callable[[RiskCommand], Awaitable[bool]] | None = None
     kill_actor: Callable[[str], Awaitable[bool]] | None = None
     evaluate: Callable[[EvaluateOrder], Awaitable[Verdict | None]] | None = None
     settings: Callable[[ConfigCommand], Awaitable[SettingsReply | None]] | None = None

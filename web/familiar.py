@@ -20,7 +20,7 @@ from protocols.account import ClosedTrade
 from protocols.risk import AccountState, SetPaused
 from protocols.units import TIMEFRAME_MS, ZERO
 from web.api import Api, Call
-from web.commands import close_everything
+from web.commands import close_everything, tell_risk
 from web.errors import ApiError
 from web.familiar_models import (
     Balance,
@@ -249,12 +249,9 @@ async def locks(api: Api, call: Call) -> FamiliarLocks:
 
 
 async def stopentry(api: Api, call: Call) -> Said:
-    control = api.controls.risk
-    assert control is not None, "the route needs this control"
-    await control(
-        SetPaused(paused=True, reason="stopentry", actor=call.subject, correlation_id=f"api:{api.new_id()}"),
-    )
-    return Said(status="No more entries from now on. POST /api/v2/risk/unified/resume allows them again.")
+    command = SetPaused(paused=True, reason="stopentry", actor=call.subject, correlation_id=f"api:{api.new_id()}")
+    done = "No more entries from now on. POST /api/v2/risk/unified/resume allows them again."
+    return Said(status=(await tell_risk(api, command, done)).message)
 
 
 async def forceexit(api: Api, call: Call) -> ExitResult:

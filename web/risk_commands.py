@@ -25,13 +25,13 @@ from protocols.risk import (
     RemoveLock,
     ResetBreaker,
     ResetPeaks,
-    RiskCommand,
     RiskStatus,
     SetPaused,
 )
 from web.api import Api, Call
 from web.bodies import FlattenBody, OrderBody
 from web.commands import flatten as close_all
+from web.commands import tell_risk
 from web.config_commands import tell_config
 from web.errors import ApiError
 from web.intents import intent_of
@@ -75,13 +75,6 @@ def _status(api: Api) -> RiskStatus:
     if status is None:
         raise ApiError(503, "risk has not spoken yet", code="not_ready", headers={"Retry-After": "1"})
     return status
-
-
-async def _tell(api: Api, command: RiskCommand) -> None:
-    control = api.controls.risk
-    if control is None:
-        raise ApiError(404, "this engine does not have that control", code="no_such_control")
-    await control(command)
 
 
 # --- limits -------------------------------------------------------------------------------------------------------
@@ -181,10 +174,10 @@ async def set_windows(api: Api, call: Call) -> LimitsChanged:
         changes["risk.windows_timezone"] = body.timezone
     answer = await _change(api, call, changes, body.reason)
     if body.paused is not None and body.paused != _status(api).paused:
-        await _tell(
-            api,
-            SetPaused(paused=body.paused, reason=body.reason, actor=call.subject, correlation_id=answer.correlation_id),
-        )
+        correlation_id = answer.correlation_id
+        pause = SetPaused(paused=body.paused, reason=body.reason, actor=call.subject, correlation_id=correlation_id)
+        told = await tell_risk(api, pause, f"entries are {'paused' if body.paused else 'allowed again'}")
+        answer = msgspec.structs.replace(answer, message=f"{answer.message}; {told.message}")
     return answer
 
 
@@ -223,9 +216,8 @@ async def add_lock(api: Api, call: Call) -> Accepted:
         actor=call.subject,
         correlation_id=correlation_id,
     )
-    await _tell(api, command)
     what = " of ".join(each for each in (body.symbol, body.strategy) if each) or "everything"
-    return Accepted(accepted=True, correlation_id=correlation_id, message=f"entries in {what} are locked")
+    return await tell_risk(api, command, f"entries in {what} are locked")
 
 
 async def remove_lock(api: Api, call: Call) -> Accepted:
@@ -234,8 +226,8 @@ async def remove_lock(api: Api, call: Call) -> Accepted:
         raise ApiError(404, f"no lock is called {lock_id[:40]}", code="unknown_lock")
     correlation_id = f"api:{api.new_id()}"
     reason = f"removed by {call.subject}"
-    await _tell(api, RemoveLock(lock_id=lock_id, reason=reason, actor=call.subject, correlation_id=correlation_id))
-    return Accepted(accepted=True, correlation_id=correlation_id, message=f"{lock_id} is removed")
+    command = RemoveLock(lock_id=lock_id, reason=reason, actor=call.subject, correlation_id=correlation_id)
+    return await tell_risk(api, command, f"{lock_id} is removed")
 
 
 async def breaker(api: Api, call: Call) -> Breakers:
@@ -251,18 +243,15 @@ async def reset_breaker(api: Api, call: Call) -> Accepted:
         raise ApiError(404, f"no breaker of {body.scope} ever opened", code="unknown_breaker")
     correlation_id = f"api:{api.new_id()}"
     command = ResetBreaker(scope=scope, reason=body.reason, actor=call.subject, correlation_id=correlation_id)
-    await _tell(api, command)
-    what = body.scope or "every scope"
-    return Accepted(accepted=True, correlation_id=correlation_id, message=f"trading breaker of {what} is closed")
+    return await tell_risk(api, command, f"trading breaker of {body.scope or 'every scope'} is closed")
 
 
 async def reset_peaks(api: Api, call: Call) -> Accepted:
     body: PeaksResetBody = call.body
     correlation_id = f"api:{api.new_id()}"
     command = ResetPeaks(strategy=body.strategy, reason=body.reason, actor=call.subject, correlation_id=correlation_id)
-    await _tell(api, command)
     what = body.strategy or "the account and every strategy"
-    return Accepted(accepted=True, correlation_id=correlation_id, message=f"drawdown of {what} is measured from now on")
+    return await tell_risk(api, command, f"drawdown of {what} is measured from now on")
 
 
 # --- questions ----------------------------------------------------------------------------------------------------

@@ -365,6 +365,7 @@ class Told:
     messages: list[object] = attrs.field(factory=list)
     killed: list[str] = attrs.field(factory=list)
     busy: bool = False
+    slow: bool = False
     verdict: Verdict | None = None
 
     def _take(self, message: object) -> None:
@@ -385,8 +386,9 @@ class Told:
     async def flatten(self, message: Flatten) -> None:
         self._take(message)
 
-    async def risk(self, message: RiskCommand) -> None:
+    async def risk(self, message: RiskCommand) -> bool:
         self._take(message)
+        return not self.slow
 
     async def kill(self, path: str) -> bool:
         self.killed.append(path)

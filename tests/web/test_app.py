@@ -267,6 +267,17 @@ async def test_flatten_wants_the_word_and_close_wants_a_position() -> None:
     assert told.messages == []
 
 
+async def test_a_switch_that_risk_has_not_answered_is_under_way() -> None:
+    told = Told(slow=True)
+    async with a_web(told=told).client() as client:
+        for path in ("risk/unified/halt", "risk/unified/pause", "stopentry"):
+            answer = await client.post(f"{V2}/{path}", json={})
+            assert answer.is_success
+            text = answer.json().get("message") or answer.json()["status"]
+            assert text.startswith("under way: risk has it and has not answered yet"), path
+    assert len(told.messages) == 3
+
+
 async def test_a_full_mailbox_is_503_with_a_time_to_come_back() -> None:
     async with a_web(told=Told(busy=True)).client() as client:
         answer = await client.post(f"{V2}/risk/unified/halt", json={})

@@ -138,7 +138,11 @@ class Engine:
     home: UserDir
     told: list[RiskCommand | Flatten] = attrs.field(factory=list)
 
-    async def hear(self, command: RiskCommand | Flatten) -> None:
+    async def hear(self, command: RiskCommand) -> bool:
+        self.told.append(command)
+        return True
+
+    async def flatten(self, command: Flatten) -> None:
         self.told.append(command)
 
     def readers(self) -> Readers:
@@ -169,7 +173,7 @@ async def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, nursery: trio.
     )
     app = create_app(
         readers=engine.readers(),
-        controls=Controls(risk=engine.hear, flatten=engine.hear),
+        controls=Controls(risk=engine.hear, flatten=engine.flatten),
         tokens=tokens,
         clock=TrioClock(),
         chance=random.Random(1),
