@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import attrs
 import msgspec
+import structlog
 import trio
 
 from genesis.core.actor import Context
@@ -32,6 +33,8 @@ AT_ONCE: Final = 1
 WAITING: Final = 16
 KEPT: Final = 200
 LOST: Final = "the engine ended before the job did"
+
+log = structlog.get_logger("genesis.jobs")
 
 RunJob = Callable[[Mapping[str, Any], Callable[[float, str], None]], Awaitable[dict[str, Any]]]
 _encode = msgspec.json.Encoder().encode
@@ -138,7 +141,10 @@ class JobsActor:
         if job.state not in ENDED_STATES or job_id in self._scopes:
             return JobRefused(code="under_way", text="the job must end first; cancel it")
         if self.folders is not None:
-            await trio.to_thread.run_sync(self.folders.remove, job_id)
+            try:
+                await trio.to_thread.run_sync(self.folders.remove, job_id)
+            except OSError as error:
+                return JobRefused(code="no_folder", text=f"the folder of the job cannot be removed: {error.strerror}")
         del self._jobs[job_id]
         self._publish()
         return job
@@ -216,8 +222,14 @@ class JobsActor:
             with trio.CancelScope(shield=True):
                 async with self._writing:
                     newest = self._jobs.get(job.job_id)
-                    if newest is not None:
+                    if newest is None:
+                        return
+                    try:
                         await trio.to_thread.run_sync(self.folders.keep, job.job_id, _encode(newest))
+                    except OSError as error:
+                        # The disk takes no more. The job goes on, and so do the others: what is lost is what this one
+                        # came to, for those who look after a restart.
+                        log.warning("job_not_kept", job=job.job_id, state=str(newest.state), reason=str(error))
 
     def _tell(self, ui: Outlet[Any] | None, job: JobView) -> None:
         self._jobs[job.job_id] = job

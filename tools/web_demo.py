@@ -536,7 +536,7 @@ class Demo:
 
     # --- what the page may do -----------------------------------------------------------------------------------
 
-    async def on_risk(self, command: RiskCommand) -> None:
+    async def on_risk(self, command: RiskCommand) -> bool:
         match command:
             case SetTradingState():
                 self.state, self.reason = command.state, command.reason
@@ -547,6 +547,7 @@ class Demo:
                 self.paused = command.paused
             case ManualOrder():
                 await self.on_order(command)
+        return True
 
     async def on_order(self, order: ManualOrder) -> Verdict | None:
         intent = order.intent

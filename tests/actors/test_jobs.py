@@ -1,11 +1,13 @@
 """The jobs actor: one job at a time, cancelled at once, and honest about what a crash cost."""
 
 import contextlib
+import errno
 from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import attrs
+import pytest
 import trio
 
 from actors.jobs import LOST, WAITING, JobsActor
@@ -155,6 +157,26 @@ async def test_what_died_is_told_and_the_next_one_runs(tmp_path: Path) -> None:
             "cannot be started: Cannot allocate memory",
             None,
         ]
+
+
+async def test_a_full_disk_costs_a_job_its_note_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with at_work(tmp_path) as here:
+        await here.start("one")
+        await here.until(one="running")
+
+        def full(*_: object) -> None:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        monkeypatch.setattr(JobFolders, "keep", full)
+        here.work.end("one", {"final_equity": "1"})
+        await here.until(one="done")
+        await here.start("two")
+        await here.until(two="running")
+        here.work.end("two")
+        await here.until(two="done")
+        assert here.work.killed == []
 
 
 async def test_only_so_many_may_wait(tmp_path: Path) -> None:
