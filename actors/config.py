@@ -18,7 +18,7 @@ from genesis.domain.config_audit import KIND as AUDIT_KIND
 from genesis.domain.config_audit import decode_entry, encode_entry, next_entry
 from genesis.domain.releases import NAME
 from genesis.domain.settings_build import Fault, Layer, Priority, Source, plain
-from genesis.domain.settings_history import RUNTIME, VERSION, Start, Step, after, at_start, published
+from genesis.domain.settings_history import AT_START, JOURNAL, RUNTIME, VERSION, Start, Step, after, at_start, published
 from genesis.edge.anchor import Head
 from genesis.edge.audit_file import AuditFile
 from protocols.config import (
@@ -41,7 +41,18 @@ from protocols.config import (
     news_of,
 )
 from protocols.health import Notice
-from protocols.journal import Cells, CellWrite, Commit, JournalRequest, ReadCells, ReadRecords, Record, Records
+from protocols.journal import (
+    Cells,
+    CellWrite,
+    Commit,
+    Committed,
+    JournalRequest,
+    NotKept,
+    ReadCells,
+    ReadRecords,
+    Record,
+    Records,
+)
 from protocols.settings import Settings
 
 KIND: Final = "SettingsVersion"
@@ -50,6 +61,10 @@ LOOK_BACK: Final = 100
 SNAPSHOT_TABLE: Final = "config_snapshots"
 MAX_SNAPSHOTS: Final = 1000
 PAGE: Final = 10_000
+
+
+class _NoRoom(Exception):
+    """The journal has no room for what was asked: nothing of it happened."""
 
 
 @attrs.define(kw_only=True)
@@ -127,7 +142,7 @@ class ConfigActor:
 
     async def _keep_start(self, ctx: Context, step: Step) -> None:
         entry = self._entry(
-            ctx, "start", "start", "applied", step.version, step.reason, {"changed": list(step.changed)}, "start"
+            ctx, "start", AT_START, "applied", step.version, step.reason, {"changed": list(step.changed)}, "start"
         )
         await self._commit(ctx, f"settings:{step.version}", entry, step)
 
@@ -155,7 +170,11 @@ class ConfigActor:
                 at_ms=entry.at_ms,
             )
         )
-        await ctx.outlet(self.journal).ask(Commit(writer=ctx.name, records=tuple(records), cells=cells))
+        # A start must be kept or there is none. What a person asks for may be refused: what is in force goes on.
+        commit = Commit(writer=ctx.name, records=tuple(records), cells=cells, optional=entry.action != AT_START)
+        answer: Committed | NotKept = await ctx.outlet(self.journal).ask(commit)
+        if isinstance(answer, NotKept):
+            raise _NoRoom(answer.reason)
         self._trail.append(line)
         self._last = entry
 
@@ -215,13 +234,21 @@ class ConfigActor:
             # The answer of a life that ended between the commit and the ack.
             envelope.reply(self._applied(step, asked))
             return
-        match asked:
-            case WriteAudit():
-                await self._note(ctx, envelope, asked, step)
-            case TakeSnapshot():
-                await self._snapshot(ctx, envelope, asked, step)
-            case _:
-                await self._change(ctx, envelope, asked, step)
+        try:
+            match asked:
+                case WriteAudit():
+                    await self._note(ctx, envelope, asked, step)
+                case TakeSnapshot():
+                    await self._snapshot(ctx, envelope, asked, step)
+                case _:
+                    await self._change(ctx, envelope, asked, step)
+        except _NoRoom as error:
+            self._refused += 1
+            must_be, was = "able to keep the change", str(error)[:300]
+            fault = SettingFault(path=JOURNAL, must_be=must_be, was=was, layer=RUNTIME, hint="")
+            envelope.reply(SettingsRefused(version=step.version, faults=(fault,)))
+            text = f"{type(asked).__name__} by {asked.actor} is refused, version {step.version} stays in force: {error}"
+            self._tell(ctx, "alarm", "settings_not_kept", text)
         await self._follow_file(ctx)
         self._show()
 

@@ -6,7 +6,8 @@ the sync and the acks right behind them, without a checkpoint between, so a requ
 dies during the sync itself. Then it is delivered again, and its `commit_id` and its records' keys make the second time
 harmless.
 
-A write that failed poisons the store. This actor then fails at every start, without ever being ready, until its
+An optional commit for which the disk has no room is answered so, and nothing else happens. Any other
+write that failed poisons the store. This actor then fails at every start, without ever being ready, until its
 supervisor gives up: nobody is answered any more, so nothing can leave that is not recorded.
 """
 
@@ -17,9 +18,9 @@ import attrs
 from genesis.core.actor import Context
 from genesis.core.mailbox import Envelope
 from genesis.edge.store import check_commit
-from genesis.edge.store_errors import CommitRefused, StorePoisoned
+from genesis.edge.store_errors import CommitRefused, StoreFull, StorePoisoned
 from genesis.edge.store_thread import StoreThread
-from protocols.journal import Commit, ReadCells, ReadRecords
+from protocols.journal import Commit, NotKept, ReadCells, ReadRecords
 
 FOLLOWS_WITHIN_S: Final = 0.002
 """How long a commit waits for the one that follows it: a sync of its own would take about as long."""
@@ -64,11 +65,16 @@ class JournalActor:
                 refusal = refusal or error
             else:
                 accepted.append(envelope)
-        if accepted:
-            answers = await self.store.commit([envelope.message for envelope in accepted], at_ms=ctx.clock.wall_ms())
-            for envelope, answer in zip(accepted, answers, strict=True):
+        needed = [envelope for envelope in accepted if not envelope.message.optional]
+        if needed:
+            answers = await self.store.commit([envelope.message for envelope in needed], at_ms=ctx.clock.wall_ms())
+            for envelope, answer in zip(needed, answers, strict=True):
                 envelope.reply(answer)
-            ctx.inbox.ack_all(accepted)
+            ctx.inbox.ack_all(needed)
+        for envelope in accepted:
+            if envelope.message.optional:
+                # By itself: what has no room must not take along what has.
+                await self._try(ctx, envelope)
         # Reads after all commits of the batch: whoever reads then sees at least everything that was put before.
         for envelope in reads:
             match envelope.message:
@@ -83,6 +89,15 @@ class JournalActor:
             ctx.inbox.ack(envelope)
         if refusal is not None:
             raise refusal
+
+    async def _try(self, ctx: Context, envelope: Envelope) -> None:
+        try:
+            (answer,) = await self.store.commit([envelope.message], at_ms=ctx.clock.wall_ms())
+        except StoreFull as error:
+            envelope.reply(NotKept(reason=str(error)))
+        else:
+            envelope.reply(answer)
+        ctx.inbox.ack(envelope)
 
 
 def _follower_is_due(batch: list[Envelope]) -> bool:

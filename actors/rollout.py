@@ -5,6 +5,7 @@ counts the same records again and comes to the same figures. What it decides it 
 version of it like of anybody's wish.
 """
 
+import contextlib
 import math
 from decimal import Decimal
 from typing import Any, Final
@@ -19,7 +20,15 @@ from genesis.core.latest import Latest
 from genesis.core.mailbox import Outlet
 from genesis.domain.rollout_meter import KINDS, RolloutMeter, outcome_of
 from protocols.account import AccountView
-from protocols.config import ConfigCommand, ConfigView, EndRollout, Rollout, RolloutStatus
+from protocols.config import (
+    ConfigCommand,
+    ConfigView,
+    EndRollout,
+    Rollout,
+    RolloutStatus,
+    SettingsApplied,
+    SettingsReply,
+)
 from protocols.journal import JournalRequest, ReadRecords, Records
 from protocols.risk import RiskStatus, TradingState
 
@@ -102,9 +111,10 @@ class RolloutActor:
                 reason=reason,
                 correlation_id=f"rollout:{rollout.version}:{'promote' if promote else 'revert'}",
             )
-            try:
-                await commands.ask(wish)
-            except ChannelFull:
+            answer: SettingsReply | None = None
+            with contextlib.suppress(ChannelFull):
+                answer = await commands.ask(wish)
+            if not isinstance(answer, SettingsApplied):
                 # The next look asks again.
                 self._show(status, ui)
                 return

@@ -33,6 +33,9 @@ class Commit(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
     `follower` names the writer whose commit of the same decision comes right behind this one: both may become durable
     in one transaction, so that an order waits for the disk once.
+
+    An `optional` commit may be answered with `NotKept` when the disk has no room for it: then nothing of it was
+    written, and the journal goes on. Any other commit that cannot be written ends the journal.
     """
 
     writer: str
@@ -40,6 +43,7 @@ class Commit(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     cells: tuple[CellWrite, ...] = ()
     commit_id: str | None = None
     follower: str = ""
+    optional: bool = False
 
 
 class Committed(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -47,6 +51,12 @@ class Committed(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
     first_seq: int
     new: tuple[bool, ...]
+
+
+class NotKept(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """An optional commit for which there was no room, and why."""
+
+    reason: str
 
 
 class ReadCells(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -94,4 +104,4 @@ class JournalOpened(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 JournalRequest = Commit | ReadCells | ReadRecords
-JournalReply = Committed | Cells | Records
+JournalReply = Committed | NotKept | Cells | Records

@@ -22,6 +22,7 @@ STATUS_CODES: Mapping[int, str] = {
     429: "too_many_requests",
     500: "internal_error",
     503: "busy",
+    507: "not_kept",
 }
 """The code that goes with a status when nobody said a better one."""
 

@@ -38,6 +38,8 @@ RUNTIME: Final = "runtime"
 AT_START: Final = "start"
 VERSION: Final = "version"
 """The path of the fault that says that another change came first."""
+JOURNAL: Final = "journal"
+"""The path of the fault that says that there is no room to keep a change."""
 MAX_FLAGS: Final = 200
 
 
@@ -377,8 +379,8 @@ def _at(tree: Mapping[str, Any], path: str) -> Any:
 
 
 def waits_for_restart(path: str) -> bool:
-    """Strategies wait too: a new one needs its warm-up, and a gone one its positions closed."""
-    return path == STRATEGIES or KEYS[path].applies is Applies.RESTART
+    """Strategies do not: a new one is warmed by the candles that are kept, and what a gone one holds keeps its stop."""
+    return path != STRATEGIES and KEYS[path].applies is Applies.RESTART
 
 
 def published(wanted: Settings, running: Settings) -> tuple[Settings, tuple[str, ...]]:

@@ -13,6 +13,7 @@ Everything here is synchronous. `genesis.edge.store_thread` keeps it off the eve
 
 import contextlib
 import os
+import shutil
 import sqlite3
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -28,6 +29,7 @@ from genesis.edge.store_errors import (
     StoreCorrupt,
     StoreError,
     StoreFenced,
+    StoreFull,
     StoreIncomplete,
     StorePoisoned,
     StoreTooNew,
@@ -61,6 +63,8 @@ BUSY_TIMEOUT_MS: Final = 5_000
 """How long a transaction waits for a reader that checkpoints; bounds every call into the writer's thread."""
 ANCHOR_SYNC_MS: Final = 1_000
 """The anchor is written with every commit and synced this often: an older one only guards a shorter chain."""
+KEPT_FOR_ORDERS: Final = 16 * 1024 * 1024
+"""Bytes of the disk that optional commits leave alone."""
 LARGEST_TIME: Final = 2**63 - 1
 ANSWERS_KEPT: Final = 10_000
 """Answers of named commits that are remembered: far more than can wait in a mailbox to be said again."""
@@ -126,6 +130,15 @@ def _must_be_storable(*texts: str) -> None:
             text.encode()
         except UnicodeEncodeError:
             raise CommitRefused(f"text must be valid unicode, was {text!r}") from None
+
+
+def _wrote_nothing(error: Exception) -> bool:
+    """SQLite found no room, or may not write at all: its transaction is then taken back whole.
+
+    Of any other failure, a sync's above all, nobody knows what the disk has.
+    """
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    return code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY)
 
 
 @attrs.frozen(kw_only=True)
@@ -420,13 +433,19 @@ class Store(_Reader):
         """Make all of them durable in one transaction and anchor its head; one answer each, in order.
 
         Raises CommitRefused before anything is written when one is not well formed, and StorePoisoned when the write
-        failed: it may then be durable or not, which only the next start can tell.
+        failed: it may then be durable or not, which only the next start can tell. When all of them are optional and the
+        disk has no room (or takes no writes) it raises StoreFull, and nothing has changed.
         """
         self._check_usable()
         for commit in commits:
             check_commit(commit)
         if not commits:
             return []
+        optional = all(commit.optional for commit in commits)
+        if optional:
+            free = shutil.disk_usage(self.path.parent).free
+            if free < KEPT_FOR_ORDERS:
+                raise StoreFull(f"the disk of {self.path.parent} has {free // 1024:,} KiB left, which are for orders")
         try:
             self._connection.execute("BEGIN IMMEDIATE")
             # Read inside the transaction: whoever opened the file after us has raised it, and then nothing is written.
@@ -444,6 +463,8 @@ class Store(_Reader):
         except StoreFenced:
             raise
         except Exception as error:
+            if optional and _wrote_nothing(error) and self._is_as_before():
+                raise StoreFull(f"{self.path}: {error}") from error
             # Whatever it was, it may have left half a transaction open: nothing more is written through it.
             self._poison = f"a write failed: {error}"
             # The connection is of no use now, but its lock on the file must not outlive the failed transaction.
@@ -455,6 +476,15 @@ class Store(_Reader):
         self.commits_total += len(commits)
         self.transactions_total += 1
         return answers
+
+    def _is_as_before(self) -> bool:
+        """Take the transaction back, and look whether the file then ends where the last commit ended it."""
+        try:
+            if self._connection.in_transaction:
+                self._connection.rollback()
+            return _Reader.head(self) == self._head
+        except sqlite3.Error:
+            return False
 
     def _write(self, commits: Sequence[Commit], at_ms: int) -> tuple[Head, list[Committed]]:
         rows: list[tuple[object, ...]] = []

@@ -8,6 +8,7 @@
     +- StoreIncomplete     the anchor says that more was written than the file holds; nothing was changed
     +- StorePoisoned       a commit or sync failed in this process: what is durable is known only after a new start
     |   +- StoreFenced     ... because a newer session took over the file
+    +- StoreFull           there is no room for an optional commit; nothing of it was written and the store is fine
     +- CommitRefused       one request is not well formed; nothing of it was written and the store is fine
 
 The first five come from opening, the others from writing. None of them is worth a retry in the same process: a file
@@ -65,6 +66,10 @@ class StorePoisoned(StoreError):
 
 class StoreFenced(StorePoisoned):
     """A newer session took over the file."""
+
+
+class StoreFull(StoreError):
+    """There is no room for what could be refused. What is left is for orders; the store goes on."""
 
 
 class CommitRefused(StoreError):

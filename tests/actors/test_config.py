@@ -2,6 +2,7 @@
 
 import contextlib
 import random
+import shutil
 from collections.abc import AsyncIterator, Callable, Mapping
 from decimal import Decimal
 from pathlib import Path
@@ -21,7 +22,8 @@ from genesis.core.mailbox import Channel, Mailbox, Overflow
 from genesis.core.supervisor import ChildSpec, Supervisor, SupervisorSpec
 from genesis.domain.settings_build import Built, Layer, build, layer_of_tree
 from genesis.edge.audit_file import AuditFile
-from genesis.edge.store import Store
+from genesis.edge.store import KEPT_FOR_ORDERS, ReadOnlyStore, Store
+from genesis.edge.store_errors import StorePoisoned
 from genesis.edge.store_thread import StoreThread
 from protocols.config import (
     ConfigCommand,
@@ -43,6 +45,7 @@ class House:
     view: Latest[ConfigView]
     journal: Channel[JournalRequest]
     notices: Channel[Any]
+    store: Store
     supervisor: Supervisor = attrs.field(init=False)
 
     async def set(self, changes: Mapping[str, Any], **fields: Any) -> SettingsApplied | SettingsRefused:
@@ -79,7 +82,7 @@ async def a_house(
     notices = Channel[Any]("web.notices", Overflow.DROP_OLDEST)
     keeper = StoreThread(store, inline=True)
 
-    here = House(settings=settings, commands=commands, view=view, journal=journal, notices=notices)
+    here = House(settings=settings, commands=commands, view=view, journal=journal, notices=notices, store=store)
 
     def config() -> ConfigActor:
         return ConfigActor(
@@ -252,3 +255,70 @@ async def test_commands_survive_the_death_of_the_actor_at_any_moment(home: Home)
         versions = await house.history()
         assert [version.runtime.get("risk.max_open_positions") for version in versions] == [None, *range(1, 21)]
         assert house.settings.value.risk.max_open_positions == 20
+
+
+async def test_strategies_come_change_and_go_without_a_restart(tmp_path: Path) -> None:
+    async with a_house(tmp_path / "sim.sqlite") as house:
+        wanted = [{"name": "new", "symbol": "tETHUSD", "timeframe": "1m"}]
+        answer = await house.set({"strategies": wanted})
+        assert (answer.pending, answer.changed) == ((), ("strategies",))  # type: ignore[union-attr]
+        assert [strategy.name for strategy in house.settings.value.strategies] == ["new"]
+        refused = await house.set({"strategies": [{"name": "new", "kind": "emma_cross", "symbol": "tETHUSD"}]})
+        assert isinstance(refused, SettingsRefused)
+        assert [strategy.kind for strategy in house.settings.value.strategies] == ["ema_cross"]
+        await house.set({"strategies": []})
+        assert house.settings.value.strategies == ()
+
+
+# --- a disk that takes no more --------------------------------------------------------------------------------------
+
+
+def no_room(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SQLite finds the disk full in the middle of its transaction."""
+    (pages,) = store._connection.execute("PRAGMA page_count").fetchone()
+    store._connection.execute(f"PRAGMA max_page_count = {pages}")
+
+
+def no_writes(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    store._connection.execute("PRAGMA query_only = 1")
+
+
+def little_left(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is left of the disk is for orders."""
+    usage = shutil.disk_usage("/")
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=KEPT_FOR_ORDERS - 1))
+
+
+@pytest.mark.parametrize("trouble", [no_room, no_writes, little_left])
+async def test_a_change_that_cannot_be_kept_is_refused_and_trading_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trouble: Callable[[Store, pytest.MonkeyPatch], None]
+) -> None:
+    async with a_house(tmp_path / "sim.sqlite") as house:
+        await house.set({"risk.max_trades_per_day": 5})
+        house.told()
+        trouble(house.store, monkeypatch)
+        # Larger than what a page has left.
+        for changes in ({"risk.max_trades_per_day": 6}, {"market.symbols": [f"tA{n:03d}USD" for n in range(900)]}):
+            answer = await house.set(changes)
+            if isinstance(answer, SettingsApplied):
+                assert trouble is no_room, "a small change may find room in the pages that there are"
+                continue
+            assert [fault.path for fault in answer.faults] == ["journal"]
+        assert house.settings.value.risk.max_trades_per_day in (5, 6)
+        assert [notice.code for notice in house.told() if notice.level == "alarm"][-1] == "settings_not_kept"
+        assert house.store.poisoned is None
+        house.store._connection.execute("PRAGMA query_only = 0")
+        house.store._connection.execute("PRAGMA max_page_count = 1000000")
+        monkeypatch.undo()
+        assert isinstance(await house.set({"risk.max_trades_per_day": 7}), SettingsApplied)
+        assert [kept.version for kept in await house.history()] == list(range(1, house.settings.value.version + 1))
+    with ReadOnlyStore.open(tmp_path / "sim.sqlite") as store:
+        store.verify()
+
+
+async def test_any_other_write_that_fails_still_ends_the_journal(tmp_path: Path) -> None:
+    with Store.open(tmp_path / "sim.sqlite", at_ms=1_000) as store:
+        store._connection.execute("PRAGMA query_only = 1")
+        record = Record(kind="Fill", key="1", payload=b"{}", correlation_id="", at_ms=1)
+        with pytest.raises(StorePoisoned):
+            store.commit([Commit(writer="order", records=(record,))], at_ms=2)
