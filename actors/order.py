@@ -66,6 +66,8 @@ from protocols.units import Side, Symbol, exact
 
 BATCH = 256
 RECENT = 200
+NO_STRATEGY = frozenset({"manual", "protection"})
+"""Whose lots need nobody who speaks for them."""
 LEVELS = 250
 """More than any book that is subscribed to has."""
 
@@ -125,6 +127,8 @@ class _Life:
         self.fills: deque[Fill] = deque(maxlen=RECENT)
         self.shown: set[tuple[int, int]] = set()
         """Trades that readers were told of."""
+        self.settings_seen = -1
+        self.orphans: dict[str, tuple[str, ...]] = {}
 
     async def recover(self) -> None:
         """Everything from the journal, then whatever the last life may have left undone."""
@@ -164,6 +168,23 @@ class _Life:
         self.ctx.inbox.ack_all(batch)
         if batch or out.must_be_kept:
             self._publish()
+        if self.settings_seen != self.actor.settings.version:
+            self.settings_seen = self.actor.settings.version
+            self._look_for_orphans(settings)
+
+    def _look_for_orphans(self, settings: Settings) -> None:
+        """Tell which positions only their stops will ever sell: their strategy is gone, off, or has a new name."""
+        speaking = {strategy.name for strategy in settings.strategies if strategy.enabled} | NO_STRATEGY
+        orphans = {name: held for name, held in self.machine.held_for().items() if name not in speaking}
+        for name, symbols in orphans.items():
+            if self.orphans.get(name) != symbols and self.ui is not None:
+                text = (
+                    f"no strategy {name} runs, and it holds {', '.join(symbols)}: only its stop sells that. Close it,"
+                    " or run a strategy of that name again"
+                )
+                at_ms = self.ctx.clock.wall_ms()
+                self.ui.put_nowait(Notice(level="alarm", code="position_without_strategy", text=text, at_ms=at_ms))
+        self.orphans = orphans
 
     def _know_pairs(self) -> None:
         if self.actor.pairs is not None:

@@ -101,12 +101,14 @@ class SignalActor:
                 commits += 1
                 commit = Commit(
                     writer=ctx.name,
-                    records=(*heard.records(settings), *records),
+                    # A strategy that was just warmed is kept before it has heard anything.
+                    records=() if heard.empty else (*heard.records(settings), *records),
                     cells=cells,
                     commit_id=f"{ctx.name}:{ctx.generation}:{commits}",
                 )
                 await journal.ask(commit)
-                heard.clear()
+                if not heard.empty:
+                    heard.clear()
                 # What is left is for people: an order that came of it goes first.
                 await ctx.step_aside()
                 recent.extend(score for score in said if score.recommendation is not Recommendation.HOLD)
@@ -195,6 +197,10 @@ class _Heard:
 
     def note(self, said: SignalInput) -> None:
         self._inputs.append(said)
+
+    @property
+    def empty(self) -> bool:
+        return not self._inputs
 
     def records(self, settings: Settings) -> list[Record]:
         at_ms = _time_of(self._inputs[-1]) if self._inputs else 0

@@ -509,6 +509,14 @@ class OrderProtector(OrderFlattener):
         self._resize_intent(row, min(held, row.quantity))
         return True
 
+    def held_for(self) -> dict[str, tuple[str, ...]]:
+        """Strategy -> the symbols that it holds something in. What people opened is under `manual`."""
+        found: dict[str, set[str]] = {}
+        for bracket in self.brackets.values():
+            if bracket.lot != REST and floor_amount(bracket.quantity or ZERO):
+                found.setdefault(bracket.strategy, set()).add(bracket.symbol)
+        return {strategy: tuple(sorted(symbols)) for strategy, symbols in sorted(found.items())}
+
     @property
     def follows(self) -> bool:
         """True while a stop is, or may soon be, drawn after the market by us."""

@@ -217,6 +217,8 @@ class SignalMachine:
             if history is not None:
                 for candle in history(wanted.symbol, wanted.timeframe):
                     fresh.say(candle)
+                # It must be kept before its first candle: a crash would leave it cold otherwise.
+                fresh.changed = True
             running[wanted.name] = fresh
         self.running = running
 

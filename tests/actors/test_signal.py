@@ -16,6 +16,7 @@ from genesis.domain.signal_machine import SignalMachine
 from protocols.market import CandleClosed, CandleSeries, MarketView
 from protocols.settings import Settings, StrategySettings
 from protocols.signals import Recommendation, SignalScore
+from protocols.units import Symbol
 from tests.actors.deciding_stage import Listener, MemoryDisk, Stage, journal_channel, on_stage
 from tests.recorded_candles import as_closed, recorded_candles
 
@@ -141,3 +142,27 @@ def _market_with(closed: list[CandleClosed]) -> MarketView:
         synced=True,
     )
     return msgspec.structs.replace(EMPTY_MARKET, series={"tBTCUSD:1m": series})
+
+
+@pytest.mark.parametrize("killed", [False, True])
+async def test_a_strategy_that_comes_while_running_is_warm_and_one_that_goes_is_silent(killed: bool) -> None:
+    """Also when the actor falls right behind the change, before the first candle of the new one."""
+    world = World(msgspec.structs.replace(SETTINGS, strategies=SETTINGS.strategies[:1]))
+    async with world.run() as stage:
+        for closed in CANDLES[:200]:
+            await world.candles.put(closed)
+        await stage.settled()
+        world.market.set(_market_with(CANDLES[:200]))
+        world.settings.set(msgspec.structs.replace(SETTINGS, strategies=SETTINGS.strategies[1:], version=2))
+        # A candle of a market that nobody watches: the engine wakes who sleeps when settings change.
+        foreign = msgspec.structs.replace(CANDLES[199].candle, symbol=Symbol("tETHUSD"))
+        await world.candles.put(msgspec.structs.replace(CANDLES[199], candle=foreign))
+        await stage.settled()
+        if killed:
+            stage.supervisor.kill("world/subject", reason="chaos")
+        for closed in CANDLES[200:]:
+            await world.candles.put(closed)
+        await stage.settled()
+    said = [score for score in world.listener.heard if score.candle_open_ms > CANDLES[199].candle.open_ms]
+    assert {score.strategy for score in said} == {"slow"}
+    assert said == [score for score in expected_scores() if score.strategy == "slow"][200:]

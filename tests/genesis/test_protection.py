@@ -17,6 +17,7 @@ from genesis.domain.venue_state import Order
 from genesis.research.backtest import run_backtest
 from genesis.simulator.settings import AccountTerms, ExchangeSettings
 from protocols.bitfinex.inputs import EndOrder
+from protocols.config import SetSettings
 from protocols.journal import ReadRecords
 from protocols.orders import Bracket, Flatten, OrderIntent, OrderType, OrderUpdate, Purpose
 from protocols.risk import ManualOrder
@@ -40,6 +41,10 @@ def bare(here: House, symbol: str) -> Decimal:
     selling = sum((o.remaining for o in account.orders.values() if o.symbol == symbol and o.kind == "MARKET"), ZERO)
     left = held - selling - sum((order.remaining for order in stops_of(here, symbol)), ZERO)
     return left if left >= spec.minimum else ZERO
+
+
+def codes(here: House) -> list[str]:
+    return [notice.code for notice in here.engine.readers.notices()]
 
 
 def check_stops(here: House) -> int:
@@ -118,6 +123,23 @@ async def test_a_stop_that_a_stranger_cancels_comes_back(tmp_path: Path) -> None
         assert check_stops(here) > 0
         codes = [notice.code for notice in here.engine.readers.notices()]
         assert "protection_replaced" in codes
+
+
+async def test_what_a_removed_strategy_holds_keeps_its_stop_and_is_told(tmp_path: Path) -> None:
+    async with house(tmp_path, recording=piece_of(minutes=22, skip=600), layer=lively_layer()) as here:
+        await here.replay()
+        await here.all_orders_known()
+        before = check_stops(here)
+        assert before > 0
+        wish = SetSettings(changes={"strategies": []}, actor="me", reason="enough", correlation_id="enough")
+        answer = await here.engine.controls.settings(wish)  # type: ignore[misc]
+        assert answer.pending == ()  # type: ignore[union-attr]
+        with trio.fail_after(30):
+            while "position_without_strategy" not in codes(here):  # noqa: ASYNC110 - it comes when it comes
+                await trio.sleep(0.005)
+        await here.all_orders_known()
+        assert check_stops(here) == before
+        assert here.engine.readers.strategies() == ()
 
 
 async def test_a_bracket_by_hand_rests_at_the_venue_as_one_oco(tmp_path: Path) -> None:
