@@ -111,10 +111,10 @@ class RolloutActor:
                 reason=reason,
                 correlation_id=f"rollout:{rollout.version}:{'promote' if promote else 'revert'}",
             )
-            answer: SettingsReply | None = None
+            reply: SettingsReply | None = None
             with contextlib.suppress(ChannelFull):
-                answer = await commands.ask(wish)
-            if not isinstance(answer, SettingsApplied):
+                reply = await commands.ask(wish)
+            if not isinstance(reply, SettingsApplied):
                 # The next look asks again.
                 self._show(status, ui)
                 return

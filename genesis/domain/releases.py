@@ -2,14 +2,14 @@
 
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from typing import Any, Final
 
-from genesis.domain.config_keys import SYMBOL, nearest
+from genesis.domain.config_keys import STRATEGIES, SYMBOL, nearest
 from genesis.domain.settings_build import ORDER, Built, Fault, Layer, Priority, Source, read_value
-from genesis.domain.targeting import SCOPABLE, SECTION
+from genesis.domain.targeting import SCOPABLE, SECTION, covers
 from protocols.config import FeatureFlag, Metric, Rollout, RolloutPlan
-from protocols.settings import Overlay, Settings
+from protocols.settings import Overlay, Settings, StrategySettings
 
 NAME: Final = re.compile(r"[a-z][a-z0-9._-]{0,39}")
 MAX_VALUES: Final = 100
@@ -37,8 +37,17 @@ def plan_faults(plan: RolloutPlan, settings: Settings) -> list[Fault]:
     """What is wrong with a plan, all at once."""
     at = "rollout"
     faults = _name_faults(f"{at}.name", plan.name)
-    faults += _value_faults(f"{at}.changes", plan.changes, scoped=True, layer="rollout")
-    faults += _target_faults(at, plan.symbols, plan.strategies, plan.percent, settings)
+    changes = dict(plan.changes)
+    tried = changes.pop(STRATEGIES, None)
+    if tried is not None:
+        faults += read_value(STRATEGIES, tried, layer="rollout")[1]
+        if plan.shadow:
+            must_be = "false for strategies: a shadow judges the signals that there are"
+            faults.append(_fault(f"{at}.shadow", must_be, True))
+    if changes or tried is None:
+        faults += _value_faults(f"{at}.changes", changes, scoped=True, layer="rollout")
+    new = _names(tried) if tried is not None and not faults else set()
+    faults += _target_faults(at, plan.symbols, plan.strategies, plan.percent, settings, new)
     if plan.shadow and plan.metric not in SHADOW_METRICS:
         known = ", ".join(sorted(metric.value for metric in SHADOW_METRICS))
         faults.append(_fault(f"{at}.metric", f"one of {known} for a shadow", plan.metric.value))
@@ -80,9 +89,27 @@ def overlays_of(
                     percent=flag.percent,
                 )
             )
-    if rollout is not None:
+    if rollout is not None and set(rollout.plan.changes) != {STRATEGIES}:
         found.append(overlay_of(rollout.plan))
     return tuple(found)
+
+
+def tried_strategies(settings: Settings, candidate: Settings, plan: RolloutPlan) -> tuple[StrategySettings, ...]:
+    """The strategies that run while a plan tries others: inside its reach those of the candidate, outside the present.
+
+    One that only the candidate has comes, one that it lacks goes, each where the plan reaches it.
+    """
+    reach = overlay_of(plan)
+    new = {each.name: each for each in candidate.strategies if covers(reach, each.symbol, each.name)}
+    old = {each.name: each for each in settings.strategies}
+    found = [
+        new.get(name, each) for name, each in old.items() if name in new or not covers(reach, each.symbol, each.name)
+    ]
+    return (*found, *(each for name, each in new.items() if name not in old))
+
+
+def _names(tried: Any) -> set[str]:
+    return {each["name"] for each in tried}
 
 
 def overlay_of(plan: RolloutPlan) -> Overlay:
@@ -99,7 +126,11 @@ def overlay_of(plan: RolloutPlan) -> Overlay:
 
 def _fields(values: Mapping[str, Any]) -> dict[str, Any]:
     # Said once more in the plain form that the settings themselves have: 1 and 1.0 are then one value.
-    return {path.removeprefix(SECTION): read_value(path, value, layer="")[0] for path, value in values.items()}
+    return {
+        path.removeprefix(SECTION): read_value(path, value, layer="")[0]
+        for path, value in values.items()
+        if path != STRATEGIES
+    }
 
 
 def _fault(path: str, must_be: str, was: object, hint: str = "") -> Fault:
@@ -125,7 +156,12 @@ def _value_faults(at: str, values: Mapping[str, Any], *, scoped: bool, layer: st
 
 
 def _target_faults(
-    at: str, symbols: Sequence[str], strategies: Sequence[str], percent: int, settings: Settings
+    at: str,
+    symbols: Sequence[str],
+    strategies: Sequence[str],
+    percent: int,
+    settings: Settings,
+    new: Set[str] = frozenset(),
 ) -> list[Fault]:
     faults: list[Fault] = []
     if not 0 <= percent <= 100:
@@ -135,7 +171,7 @@ def _target_faults(
         for symbol in symbols
         if not SYMBOL.fullmatch(symbol)
     ]
-    known = {strategy.name for strategy in settings.strategies} | {"manual"}
+    known = {strategy.name for strategy in settings.strategies} | {"manual", *new}
     for name in strategies:
         if name not in known:
             near = nearest(name, known)

@@ -8,7 +8,7 @@ import msgspec
 
 from genesis.domain.config_keys import KEYS, STRATEGIES, Applies, nearest
 from genesis.domain.release_chain import patch_between, sealed
-from genesis.domain.releases import flag_faults, flag_layer, overlays_of, plan_faults
+from genesis.domain.releases import flag_faults, flag_layer, overlays_of, plan_faults, tried_strategies
 from genesis.domain.settings_build import (
     Built,
     Effective,
@@ -128,7 +128,18 @@ class _Wanted:
         if faults:
             return tuple(faults)
         overlays = overlays_of(built, self.flags.values(), self.rollout, priority)
-        return attrs.evolve(built, settings=msgspec.structs.replace(built.settings, overlays=overlays))
+        settings = msgspec.structs.replace(built.settings, overlays=overlays)
+        if self.rollout is not None and STRATEGIES in self.rollout.plan.changes:
+            plan = self.rollout.plan
+            values = {**self.runtime, STRATEGIES: plan.changes[STRATEGIES]}
+            candidate = build(
+                in_order([*given[:-1], attrs.evolve(given[-1], values=values)], priority), version=version
+            )
+            if not isinstance(candidate, Built):
+                return candidate
+            tried = tried_strategies(built.settings, candidate.settings, plan)
+            settings = msgspec.structs.replace(settings, strategies=tried)
+        return attrs.evolve(built, settings=settings)
 
     def without_misfits(self, layers: Sequence[Layer], priority: Priority) -> "_Wanted":
         """The same without a rollout, and with those flags alone that build by themselves."""

@@ -225,6 +225,59 @@ def test_a_second_writer_is_told_that_another_change_came_first() -> None:
     assert step_of(after((), second, changed({"risk.max_open_positions": 9}, expected_version=2), at_ms=1)).version == 3
 
 
+BTC_5, ETH_5 = (
+    {"name": "btc", "symbol": "tBTCUSD", "timeframe": "5m"},
+    {"name": "eth", "symbol": "tETHUSD", "timeframe": "5m"},
+)
+FASTER = [
+    {**BTC_5, "parameters": {"fast": 3, "slow": 9}},
+    {**ETH_5, "enabled": False},
+    {"name": "new", "symbol": "tBTCUSD", "timeframe": "1m"},
+]
+
+
+def running(step: Step) -> dict[str, tuple[bool, dict[str, float]]]:
+    return {each.name: (each.enabled, dict(each.parameters)) for each in step.settings.strategies}
+
+
+def test_strategies_are_tried_on_a_part_promoted_and_taken_back() -> None:
+    two = (Layer(name="config/strategies.json", values={"strategies": [BTC_5, ETH_5]}),)
+    tried = plan(changes={"strategies": FASTER}, symbols=("tBTCUSD",))
+    before, began = follow(StartRollout(plan=tried, **WHO), layers=two)
+    assert running(before) == {"btc": (True, {}), "eth": (True, {})}
+    faster = {"btc": (True, {"fast": 3, "slow": 9}), "new": (True, {})}
+    assert running(began) == {**faster, "eth": (True, {})}, "the other symbol goes on as it was"
+    assert (began.changed, began.settings.overlays) == (("strategies",), ())
+    # It survives a restart in the middle.
+    assert running(at_start(two, records_of([before, began])[::-1], at_ms=9).step) == running(began)
+    promoted = step_of(after(two, began, EndRollout(name="tighter", promote=True, **WHO), at_ms=5))
+    assert running(promoted) == {**faster, "eth": (False, {})}
+    back = step_of(after(two, began, EndRollout(name="tighter", promote=False, **WHO), at_ms=5))
+    assert running(back) == running(before)
+
+
+@pytest.mark.parametrize(
+    ("fields", "must_be"),
+    [
+        ({"shadow": True, "metric": Metric.LOSS}, "a shadow judges the signals that there are"),
+        ({"changes": {"strategies": [{**BTC_5, "kind": "ema_crss"}]}}, "did you mean ema_cross?"),
+        ({"changes": {"strategies": [BTC_5, BTC_5]}}, "a name that no other strategy has"),
+        ({"changes": {"strategies": "none"}}, "a list of at most"),
+        ({"changes": {"strategies": [{**BTC_5, "symbol": "tXYZUSD"}]}}, "one of market.symbols"),
+        ({"changes": {"strategies": FASTER}, "strategies": ("newer",)}, "did you mean new?"),
+    ],
+)
+def test_strategies_that_cannot_run_are_not_tried(fields: dict[str, Any], must_be: str) -> None:
+    asked = plan(**{"changes": {"strategies": FASTER}, **fields})
+    found = faults_of(after((), a_start(), StartRollout(plan=asked, **WHO), at_ms=0))
+    assert any(must_be in text for text in found), found
+
+
+def test_strategies_are_left_alone_while_a_rollout_tries_others() -> None:
+    began = follow(StartRollout(plan=plan(changes={"strategies": FASTER}), **WHO))[-1]
+    assert "left alone while rollout" in faults_of(after((), began, changed({"strategies": []}), at_ms=1))[0]
+
+
 def test_a_rollback_sets_what_was_set_and_ends_a_rollout() -> None:
     steps = follow(
         changed({"risk.max_open_positions": 3}), flag(values={"risk.cooldown_s": 9}), StartRollout(plan=plan(), **WHO)
