@@ -173,7 +173,7 @@ class Walk:
             self._on_boundary(minute_ms + MINUTE_MS)
 
     def _is_quiet(self, symbols: tuple[Symbol, ...], found: tuple[CandleRow | None, ...], until_ms: int) -> bool:
-        """No tick of this minute can fill, trigger, move or end an order, whatever its path, and nobody thinks at ticks."""
+        """No tick of this minute can fill, trigger, move or end an order, and nobody thinks at ticks."""
         if self.machine.follows:
             return False
         for symbol, row in zip(symbols, found, strict=True):
