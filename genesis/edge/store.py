@@ -19,7 +19,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final, Self
 
-import attrs
 import msgspec
 
 from genesis.edge.anchor import GENESIS_HEAD, Anchor, Head, read_anchor, sync_directory
@@ -35,6 +34,9 @@ from genesis.edge.store_errors import (
     StoreTooNew,
     StoreUnusable,
 )
+from genesis.edge.store_find import FindRecords as FindRecords
+from genesis.edge.store_find import FoundRecords as FoundRecords
+from genesis.edge.store_find import clauses
 from genesis.edge.store_layouts import SCHEMA_VERSION, take_forward, version_of
 from genesis.edge.store_rows import (
     APPLICATION_ID,
@@ -141,33 +143,6 @@ def _wrote_nothing(error: Exception) -> bool:
     return code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_READONLY)
 
 
-@attrs.frozen(kw_only=True)
-class FindRecords:
-    """Records of one kind; None is any. Times are those of the records, both included; `fragments` are bytes that a
-    payload must all contain, `any_of` some of which it must contain one. With `newest_of_each` only the newest
-    counts of those whose keys are alike up to their colon."""
-
-    kind: str
-    key: str | None = None
-    correlation_id: str | None = None
-    from_ms: int | None = None
-    to_ms: int | None = None
-    fragments: tuple[bytes, ...] = ()
-    any_of: tuple[bytes, ...] = ()
-    newest_of_each: bool = False
-    limit: int = 100
-    offset: int = 0
-
-
-@attrs.frozen(kw_only=True)
-class FoundRecords:
-    """`records` is a page, newest first, of the `total` that fit among the `of_kind`."""
-
-    total: int
-    of_kind: int
-    records: tuple[Record, ...]
-
-
 class _Reader:
     """The reading half, for the writer and for those who only look."""
 
@@ -216,25 +191,7 @@ class _Reader:
 
     def find_records(self, request: FindRecords) -> FoundRecords:
         """The newest records of one kind that fit, looked for by SQLite itself: it holds nobody else up meanwhile."""
-        where, values = "kind = ?", list[object]([request.kind])
-        for clause, value in (
-            ("key = ?", request.key),
-            ("corr = ?", request.correlation_id),
-            ("time >= ?", request.from_ms),
-            ("time <= ?", request.to_ms),
-        ):
-            if value is not None:
-                where += f" AND {clause}"
-                values.append(value)
-        for fragment in request.fragments:
-            where += " AND instr(payload, ?) > 0"
-            values.append(fragment)
-        if request.any_of:
-            where += f" AND ({' OR '.join(['instr(payload, ?) > 0'] * len(request.any_of))})"
-            values += request.any_of
-        if request.newest_of_each:
-            head = "substr(key, 1, instr(key, ':'))"
-            where = f"seq IN (SELECT max(seq) FROM log WHERE {where} GROUP BY {head})"  # noqa: S608 - placeholders
+        where, values = clauses(request)
         # The text between is names of columns and placeholders, never a value.
         query = f"SELECT seq, time, kind, key, payload, corr FROM log WHERE {where} ORDER BY seq DESC LIMIT ? OFFSET ?"  # noqa: S608
         rows = self._connection.execute(query, (*values, request.limit, request.offset)).fetchall()
