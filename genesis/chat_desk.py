@@ -379,7 +379,8 @@ class ChatDesk:
                     reason="/blacklist",
                     actor=ACTOR,
                     correlation_id=self._id(),
-                )
+                ),
+                f"entries in {symbol} are locked",
             )
             return f"no entries in {symbol} any more; exits and stops go on. /blacklist_delete {symbol} ends it"
         status = self.readers.risk()
@@ -397,11 +398,12 @@ class ChatDesk:
             return f"/blacklist_delete must name a symbol of /blacklist, was {wanted[:30] or 'nothing'}"
 
         async def act() -> str:
+            told = f"{found[0].symbol} is open for entries again"
             for lock in found:
-                await self._risk(
-                    RemoveLock(lock_id=lock.lock_id, reason="/blacklist_delete", actor=ACTOR, correlation_id=self._id())
-                )
-            return f"{found[0].symbol} is open for entries again"
+                name, reason = lock.lock_id, "/blacklist_delete"
+                command = RemoveLock(lock_id=name, reason=reason, actor=ACTOR, correlation_id=self._id())
+                told = await self._risk(command, told)
+            return told
 
         return self._ask(f"{found[0].symbol} will be open for entries again", act)
 

@@ -92,11 +92,11 @@ def _said_of(shown: ProofTable, totals: Totals) -> str:
     if shown.title != NAKED:
         return ""
     return (
-        "By the venue's side: its wallets and resting orders after each change, in virtual seconds. Positions were opened"
-        f" or added to {totals.openings:,} times, and each time lay bare until their stop had come; so they do while an"
-        " exit waits for its own stop to let go of the coins, while a stranger has cancelled the stop, and for as long as"
-        " the engine is dead, the line carries nothing, or REST does not say what an order in doubt has bought. Coins"
-        " that rest for sale at a person's wish are left out: the venue takes no stop for them.\n\n"
+        "By the venue's side: its wallets and resting orders after each change, in virtual seconds. Positions were"
+        f" opened or added to {totals.openings:,} times, and each time lay bare until their stop had come; so they do"
+        " while an exit waits for its own stop to let go of the coins, while a stranger has cancelled the stop, and for"
+        " as long as the engine is dead, the line carries nothing, or REST does not say what an order in doubt has"
+        " bought. Coins that rest for sale at a person's wish are left out: the venue takes no stop for them.\n\n"
     )
 
 
