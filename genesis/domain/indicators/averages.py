@@ -108,7 +108,10 @@ def wilder_start(period: int) -> list[float]:
 
 
 def wilder_step(state: State, at: int, x: float) -> float:
-    """Wilder's average, seeded with the mean of its first `period` numbers: weight 1/period for the newest."""
+    """Wilder's average, seeded with the mean of its first `period` numbers: weight 1/period for the newest.
+
+    Two products and a sum: no number waits for a division of the one before it.
+    """
     period = state[at]
     if state[at + 1] < period:
         state[at + 1] += 1.0
@@ -117,7 +120,8 @@ def wilder_step(state: State, at: int, x: float) -> float:
             return math.nan
         state[at + 2] /= period
     else:
-        state[at + 2] = (state[at + 2] * (period - 1.0) + x) / period
+        weight = 1.0 / period
+        state[at + 2] = state[at + 2] * (1.0 - weight) + x * weight
     return state[at + 2]
 
 

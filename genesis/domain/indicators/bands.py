@@ -1,6 +1,7 @@
 """Where price stands among its recent prices: Bollinger, Keltner, Donchian, and the z-score."""
 
 import math
+from typing import Any
 
 from genesis.domain.indicators.averages import (
     EMA_SIZE,
@@ -48,6 +49,47 @@ def bollinger_step(state: State, at: int, close: float) -> tuple[float, float, f
     middle = window_mean(state, at + 1)
     half = state[at] * window_deviation(state, at + 1)
     return middle + half, middle, middle - half
+
+
+def bollinger_over(closes: Any, period: int, width: float, uppers: Any, middles: Any, lowers: Any) -> None:
+    """`bollinger_step` over an array of finite closes, to the same bits: what leaves the window is read off the array,
+    and the sums stay in registers."""
+    shift = closes[0]
+    total = 0.0
+    squares = 0.0
+    position = 0
+    for place in range(len(closes)):
+        close = closes[place]
+        entering = close - shift
+        if place >= period:
+            leaving = closes[place - period] - shift
+            total = total - leaving + entering
+            squares = squares - leaving * leaving + entering * entering
+        else:
+            total += entering
+            squares += entering * entering
+        position += 1
+        if position == period:
+            position = 0
+            shift = close
+            total = 0.0
+            squares = 0.0
+            for index in range(place - period + 1, place + 1):
+                distance = closes[index] - shift
+                total += distance
+                squares += distance * distance
+        if place >= period - 1:
+            mean_distance = total / period
+            middle = shift + mean_distance
+            variance = squares / period - mean_distance * mean_distance
+            half = width * (math.sqrt(variance) if variance > 0.0 else 0.0)
+            uppers[place] = middle + half
+            middles[place] = middle
+            lowers[place] = middle - half
+        else:
+            uppers[place] = math.nan
+            middles[place] = math.nan
+            lowers[place] = math.nan
 
 
 def keltner_start(period: int, atr_period: int, width: float) -> list[float]:

@@ -5,6 +5,7 @@ is as if it had never been: its outputs are NaN and the state does not move. Can
 periods count candles, not minutes.
 """
 
+import math
 from collections.abc import Callable, Mapping, MutableSequence, Sequence
 from typing import Any
 
@@ -14,6 +15,7 @@ import numpy.typing as npt
 
 from genesis.domain.indicators.averages import State, ema_start, ema_step, sma_start, sma_step, wma_start, wma_step
 from genesis.domain.indicators.bands import (
+    bollinger_over,
     bollinger_start,
     bollinger_step,
     donchian_start,
@@ -23,7 +25,7 @@ from genesis.domain.indicators.bands import (
     zscore_start,
     zscore_step,
 )
-from genesis.domain.indicators.compiling import can_compile, compiled
+from genesis.domain.indicators.compiling import can_compile, compiled, local_floats
 from genesis.domain.indicators.momentum import (
     macd_start,
     macd_step,
@@ -63,6 +65,10 @@ class Indicator:
     start: Callable[..., list[float]]
     on_row: Callable[[Any, Any, Any], None]
     first: Callable[..., int]
+    has_window: bool = False
+    """Whether the state grows with a parameter."""
+    over: Callable[..., None] | None = None
+    """(closes, parameters, outputs): the same over an array of finite closes, where a window is quicker read off it."""
 
     def resolve(self, given: Mapping[str, float]) -> dict[str, float]:
         """All parameters; whole ones as int. Raises ValueError on an unknown name or a broken count."""
@@ -108,19 +114,52 @@ def candle_rows(candles: Sequence[Candle]) -> Floats:
 
 
 def run_over(indicator: Indicator, rows: Floats, *, compile: bool | None = None, **parameters: float) -> Floats:
-    """float64[n, outputs] for float64[n, 6]; NaN until warm. Compiled when numba is there, unless told otherwise."""
-    rows = np.ascontiguousarray(rows, dtype=np.float64)
+    """float64[n, outputs] for float64[n, 6]; NaN until warm. Compiled when numba is there, unless told otherwise.
+
+    Rows that lie column by column in memory (as `numpy.asfortranarray` lays them) are read where they are.
+    """
+    rows = np.asarray(rows, dtype=np.float64)
     if rows.ndim != 2 or rows.shape[1] != COLUMNS:
         raise ValueError(f"rows must have shape (n, {COLUMNS}), was {rows.shape}")
-    state = indicator.start(**indicator.resolve(parameters))
+    resolved = indicator.resolve(parameters)
+    state = indicator.start(**resolved)
     if can_compile() if compile is None else compile:
-        out = np.full((len(rows), len(indicator.outputs)), np.nan)
-        needs = np.array(indicator.needs, dtype=np.int64)
-        compiled(_loop_over_arrays)(compiled(indicator.on_row), needs, np.array(state, dtype=np.float64), rows, out)
-        return out
+        # Columns that it does not need are never looked at: any will do.
+        wanted = [column if column in indicator.needs else indicator.needs[0] for column in range(COLUMNS)]
+        once = {column: np.ascontiguousarray(rows[:, column]) for column in indicator.needs}
+        columns = [once[column] for column in wanted]
+        out = np.empty((len(indicator.outputs), len(rows)))
+        for is_clean in (True, False):
+            if _run_compiled(indicator, resolved, state, columns, out, is_clean):
+                break
+        return out.T
     plain_out = [[float("nan")] * len(indicator.outputs) for _ in range(len(rows))]
     _loop(indicator.on_row, indicator.needs, state, rows.tolist(), plain_out)
     return np.array(plain_out, dtype=np.float64).reshape(len(rows), len(indicator.outputs))
+
+
+def _run_compiled(
+    indicator: Indicator,
+    parameters: dict[str, float],
+    state: list[float],
+    columns: list[Floats],
+    out: Floats,
+    is_clean: bool,
+) -> bool:
+    """False when it took every number for a finite one (`is_clean`) and met one that is not."""
+    if indicator.over is not None and is_clean and len(columns[CLOSE]):
+        compiled(indicator.over, kept=True)(columns[CLOSE], *parameters.values(), *out)
+        return math.isfinite(float(columns[CLOSE].sum()))
+    loop = compiled(
+        _loop_over_columns,
+        kept=True,
+        _on_row=indicator.on_row,
+        _SIZE=0 if indicator.has_window else len(state),
+        _OUTPUTS=len(indicator.outputs),
+        _IS_CLEAN=is_clean,
+        _NEEDS=indicator.needs,
+    )
+    return bool(loop(np.array(state, dtype=np.float64), *columns, out) == 0.0)
 
 
 def _usable(needs: Any, row: Any) -> bool:
@@ -137,27 +176,39 @@ def _loop(on_row: Any, needs: Any, state: Any, rows: Any, out: Any) -> None:
             on_row(state, rows[place], out[place])
 
 
-def _loop_over_arrays(on_row: Any, needs: Any, state: Any, rows: Any, out: Any) -> None:
-    # The same loop without a view of a row: compiled code counts who holds one, which costs more than the step itself.
-    told = np.empty(out.shape[1])
-    for place in range(len(rows)):
-        usable = True
-        for column in needs:
-            number = rows[place, column]
-            usable = usable and number - number == 0.0
-        if usable:
-            told[:] = np.nan
-            row = (
-                rows[place, 0],
-                rows[place, 1],
-                rows[place, 2],
-                rows[place, 3],
-                rows[place, 4],
-                rows[place, 5],
-            )
-            on_row(state, row, told)
-            for output in range(len(told)):
-                out[place, output] = told[output]
+_on_row: Any = None
+_SIZE, _OUTPUTS, _IS_CLEAN, _NEEDS = 0, 1, True, (CLOSE,)
+
+
+def _loop_over_columns(
+    state: Any, times: Any, opens: Any, highs: Any, lows: Any, closes: Any, volumes: Any, out: Any
+) -> float:
+    # Without a view of a row: compiled code counts who holds one, which costs more than the step itself.
+    kept = state
+    if _SIZE > 0:
+        kept = local_floats(_SIZE)
+        for place in range(_SIZE):
+            kept[place] = state[place]
+    told = local_floats(_OUTPUTS)
+    broken = 0.0
+    for place in range(len(closes)):
+        row = (times[place], opens[place], highs[place], lows[place], closes[place], volumes[place])
+        for output in range(_OUTPUTS):
+            told[output] = math.nan
+        if _IS_CLEAN:
+            for column in _NEEDS:
+                broken += row[column] - row[column]
+            _on_row(kept, row, told)
+        else:
+            usable = True
+            for column in _NEEDS:
+                usable = usable and row[column] - row[column] == 0.0
+            if usable:
+                _on_row(kept, row, told)
+        for output in range(_OUTPUTS):
+            out[output, place] = told[output]
+    # Nothing but zeros was added, unless a number was not finite.
+    return broken
 
 
 def _sma(state: State, row: Row, out: Out) -> None:
@@ -236,19 +287,29 @@ def _indicator(
     *,
     outputs: tuple[str, ...] = ("value",),
     needs: tuple[int, ...] = (CLOSE,),
+    has_window: bool = False,
+    over: Callable[..., None] | None = None,
     **defaults: float,
 ) -> Indicator:
     return Indicator(
-        name=name, outputs=outputs, needs=needs, defaults=defaults, start=start, on_row=on_row, first=first
+        name=name,
+        outputs=outputs,
+        needs=needs,
+        defaults=defaults,
+        start=start,
+        on_row=on_row,
+        first=first,
+        has_window=has_window,
+        over=over,
     )
 
 
 INDICATORS: dict[str, Indicator] = {
     indicator.name: indicator
     for indicator in (
-        _indicator("sma", _sma, sma_start, lambda period: period - 1, period=20),
+        _indicator("sma", _sma, sma_start, lambda period: period - 1, has_window=True, period=20),
         _indicator("ema", _ema, ema_start, lambda period: period - 1, period=20),
-        _indicator("wma", _wma, wma_start, lambda period: period - 1, period=20),
+        _indicator("wma", _wma, wma_start, lambda period: period - 1, has_window=True, period=20),
         _indicator("rsi", _rsi, rsi_start, lambda period: period, period=14),
         _indicator("true_range", _true_range, true_range_start, lambda: 1, needs=_BAR),
         _indicator("atr", _atr, atr_start, lambda period: period, needs=_BAR, period=14),
@@ -277,6 +338,8 @@ INDICATORS: dict[str, Indicator] = {
             bollinger_start,
             lambda period, width: period - 1,
             outputs=_BAND,
+            has_window=True,
+            over=bollinger_over,
             period=20,
             width=2.0,
         ),
@@ -287,6 +350,7 @@ INDICATORS: dict[str, Indicator] = {
             lambda period, slowing, signal: period + slowing + signal - 3,
             outputs=("k", "d"),
             needs=_BAR,
+            has_window=True,
             period=14,
             slowing=3,
             signal=3,
@@ -298,6 +362,7 @@ INDICATORS: dict[str, Indicator] = {
             lambda period: period - 1,
             outputs=_BAND,
             needs=(HIGH, LOW),
+            has_window=True,
             period=20,
         ),
         _indicator(
@@ -314,8 +379,13 @@ INDICATORS: dict[str, Indicator] = {
         _indicator("obv", _obv, obv_start, lambda: 0, needs=(CLOSE, VOLUME)),
         _indicator("vwap", _vwap, vwap_start, lambda: 0, needs=(TIME, HIGH, LOW, CLOSE, VOLUME)),
         _indicator(
-            "realised_volatility", _realised_volatility, realised_volatility_start, lambda period: period, period=30
+            "realised_volatility",
+            _realised_volatility,
+            realised_volatility_start,
+            lambda period: period,
+            has_window=True,
+            period=30,
         ),
-        _indicator("zscore", _zscore, zscore_start, lambda period: period - 1, period=20),
+        _indicator("zscore", _zscore, zscore_start, lambda period: period - 1, has_window=True, period=20),
     )
 }

@@ -12,7 +12,7 @@ import hashlib
 import importlib
 import importlib.util
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableSequence
 from functools import cache
 from types import CodeType, FunctionType
 from typing import Any, Final
@@ -21,6 +21,12 @@ from typing import Any, Final
 @cache
 def can_compile() -> bool:
     return importlib.util.find_spec("numba") is not None
+
+
+def local_floats(size: int) -> MutableSequence[float]:
+    """Numbers that live as long as one call. Compiled, with a `size` known beforehand, they are registers of the
+    machine, where an array would be written to and read from memory at every step."""
+    return [0.0] * size
 
 
 LOADING: Final = 300_000
@@ -58,7 +64,9 @@ def _compiled(function: Any, kept: bool, inline: bool, bound: tuple[tuple[str, A
     surroundings = dict(function.__globals__) | dict(bound)
     for name in _names(function.__code__):
         called = surroundings.get(name)
-        if isinstance(called, FunctionType):
+        if called is local_floats:
+            surroundings[name] = _local_floats()
+        elif isinstance(called, FunctionType):
             surroundings[name] = _compiled(called, False, inline, ())
     again = FunctionType(function.__code__, surroundings, function.__name__, function.__defaults__)
     again.__module__ = function.__module__
@@ -73,6 +81,39 @@ def _compiled(function: Any, kept: bool, inline: bool, bound: tuple[tuple[str, A
             # No folder that could be written to: compiled in every process.
             pass
     return numba.njit(again, **wishes)
+
+
+@cache
+def _local_floats() -> Any:
+    """`local_floats` for the compiler: room in the caller's own frame, which it takes apart into registers."""
+    extending, types = importlib.import_module("numba.extending"), importlib.import_module("numba.core.types")
+    cgutils = importlib.import_module("numba.core.cgutils")
+    arrayobj = importlib.import_module("numba.np.arrayobj")
+    ir = importlib.import_module("llvmlite.ir")
+
+    def room(typing: Any, size: Any) -> Any:
+        if not isinstance(size, types.IntegerLiteral):
+            return None
+        count, array = size.literal_value, types.Array(types.float64, 1, "C")
+
+        def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            double = ir.DoubleType()
+            place = cgutils.alloca_once(builder, ir.ArrayType(double, count))
+            made = context.make_array(array)(context, builder)
+            whole = types.intp
+            arrayobj.populate_array(
+                made,
+                data=builder.bitcast(place, double.as_pointer()),
+                shape=cgutils.pack_array(builder, [context.get_constant(whole, count)]),
+                strides=cgutils.pack_array(builder, [context.get_constant(whole, 8)]),
+                itemsize=context.get_constant(whole, 8),
+                meminfo=None,
+            )
+            return made._getvalue()
+
+        return array(size), build
+
+    return extending.intrinsic(prefer_literal=True)(room)
 
 
 def _names(code: CodeType) -> list[str]:

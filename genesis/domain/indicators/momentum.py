@@ -31,9 +31,10 @@ def rsi_step(state: State, at: int, close: float) -> float:
         if gain != gain:
             return math.nan
     else:
-        rest = period - 1.0
-        gain = (state[at + 3] * rest + gain) / period
-        loss = (state[at + 6] * rest + loss) / period
+        weight = 1.0 / period
+        rest = 1.0 - weight
+        gain = state[at + 3] * rest + gain * weight
+        loss = state[at + 6] * rest + loss * weight
         state[at + 3] = gain
         state[at + 6] = loss
     total = gain + loss

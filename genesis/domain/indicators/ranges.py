@@ -37,7 +37,8 @@ def atr_step(state: State, at: int, high: float, low: float, close: float) -> fl
     period = state[at + 1]
     if state[at + 2] < period:
         return wilder_step(state, at + 1, distance)
-    value = (state[at + 3] * (period - 1.0) + distance) / period
+    weight = 1.0 / period
+    value = state[at + 3] * (1.0 - weight) + distance * weight
     state[at + 3] = value
     return value
 
@@ -89,7 +90,8 @@ def adx_step(state: State, at: int, high: float, low: float, close: float) -> tu
         apart = plus_di - minus_di
         directed = 100.0 * (apart if apart >= 0.0 else -apart) / both
         if state[at + 9] >= period:
-            adx = (state[at + 10] * (period - 1.0) + directed) / period
+            weight = 1.0 / period
+            adx = state[at + 10] * (1.0 - weight) + directed * weight
             state[at + 10] = adx
         else:
             adx = wilder_step(state, at + 8, directed)
