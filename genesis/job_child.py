@@ -18,10 +18,15 @@ from genesis.user_strategies import user_strategies
 KINDS: Final[Mapping[str, str]] = {
     "model_validate": "genesis.research.model_jobs:validate_job",
     "backtest": "genesis.research.runs:job",
+    "optimize": "genesis.searches:optimize_job",
+    "walkforward": "genesis.searches:walkforward_job",
 }
 """What a job may be, with the function that does it; its module is loaded when it is asked for."""
 
 Load = Callable[[str, int | None, int | None], BarRecording]
+SEARCHES: Final = frozenset({"optimize", "walkforward"})
+"""Kinds whose work looks at the data by itself: (request, folder, data folder, strategies folder, on_progress)."""
+
 Work = Callable[[Mapping[str, Any], Path, Load, Callable[[float, str], None]], dict[str, Any]]
 
 
@@ -42,9 +47,13 @@ def main() -> None:
     data_folder = Path(said["data_folder"])
     own = user_strategies(Path(said["strategies_folder"])) if said.get("strategies_folder") else None
     try:
-        work = work_of(said["kind"])
-        load = _loader(data_folder)
-        summary = work(said["request"], Path(said["folder"]), load, speaker.progress)
+        work: Callable[..., dict[str, Any]] = work_of(said["kind"])
+        folder = Path(said["folder"])
+        if said["kind"] in SEARCHES:
+            strategies = Path(said.get("strategies_folder") or folder)
+            summary = work(said["request"], folder, data_folder, strategies, speaker.progress)
+        else:
+            summary = work(said["request"], folder, _loader(data_folder), speaker.progress)
     except (ValueError, RecordingError) as error:
         speaker.error(str(error))
     except MemoryError:

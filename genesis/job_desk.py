@@ -20,12 +20,14 @@ from genesis.edge.jobs import JobFolders, run_child
 from genesis.job_child import KINDS
 from genesis.research.costs import Costs
 from genesis.research.runs import RunRequest
+from genesis.searches import SearchRequest
 from protocols.jobs import CancelJob, ForgetJob, JobRefused, JobView, StartJob
 from protocols.settings import Settings
 from web.controls import Busy, Refused
 from web.job_ports import JobPorts, Market, NotDoable
 
 COMMAND: Final = (sys.executable, "-m", "genesis.job_child")
+SEARCH_FIELDS: Final = frozenset(SearchRequest.__struct_fields__) - {"request"}
 ANSWER_WITHIN_S: Final = 10.0
 FORMATS: Final = ("%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M", "%Y%m%d")
 
@@ -162,6 +164,14 @@ def job_ports(
         plain: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(request))
         return plain
 
+    async def search(kind: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        try:
+            asked = await trio.to_thread.run_sync(_prepare_search, kind, body, settings.value, house)
+        except ValueError as error:
+            raise NotDoable(str(error)) from None
+        plain: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(asked))
+        return plain
+
     async def markets() -> list[Market]:
         return await trio.to_thread.run_sync(_markets, house)
 
@@ -173,6 +183,7 @@ def job_ports(
         views=lambda: views.value,
         result=result,
         backtest=backtest,
+        search=search,
     )
 
 
@@ -207,6 +218,16 @@ def _markets(house: JobHouse) -> list[Market]:
                     )
                 )
     return found
+
+
+def _prepare_search(kind: str, body: Mapping[str, Any], settings: Settings, house: JobHouse) -> SearchRequest:
+    of_search = {name: body[name] for name in SEARCH_FIELDS if body.get(name) is not None}
+    of_run = {name: value for name, value in body.items() if name not in SEARCH_FIELDS}
+    asked = SearchRequest(request=_prepare(of_run, settings, house), **of_search)
+    asked.check()
+    if kind == "walkforward":
+        asked.parts(house.data_folder)
+    return asked
 
 
 def _prepare(body: Mapping[str, Any], settings: Settings, house: JobHouse) -> RunRequest:

@@ -27,11 +27,17 @@ def pairs_of(name: str) -> list[tuple[Symbol, str]] | None:
     return found if len(found) == len(parts) else None
 
 
-def load_market(name: str, data_folder: Path, start_ms: int | None = None, end_ms: int | None = None) -> BarRecording:
-    """A market cut to [start, end). Raises RecordingError when there is none, ValueError when the range is empty."""
+def load_market(
+    name: str, data_folder: Path, start_ms: int | None = None, end_ms: int | None = None, *, mapped: bool = False
+) -> BarRecording:
+    """A market cut to [start, end). Raises RecordingError when there is none, ValueError when the range is empty.
+
+    `mapped` looks at the data store through arrays that all processes share (made at the first look): for searches, of
+    which each worker reads the same years.
+    """
     pairs = pairs_of(name)
     if pairs is not None:
-        return _from_store(name, pairs, BarFiles(data_folder), start_ms, end_ms)
+        return _from_store(name, pairs, BarFiles(data_folder), start_ms, end_ms, mapped)
     return cut(BarRecording.of(load_candles(name)), start_ms, end_ms)
 
 
@@ -44,14 +50,21 @@ def load_candles(name: str) -> CandleRecording:
 
 
 def _from_store(
-    name: str, pairs: list[tuple[Symbol, str]], files: BarFiles, start_ms: int | None, end_ms: int | None
+    name: str,
+    pairs: list[tuple[Symbol, str]],
+    files: BarFiles,
+    start_ms: int | None,
+    end_ms: int | None,
+    mapped: bool,
 ) -> BarRecording:
     _check_pairs(name, pairs)
     history: dict[Symbol, CandleArrays] = {}
     rows: dict[Symbol, CandleArrays] = {}
     for symbol, timeframe in pairs:
         try:
-            table = files.read(symbol, timeframe, None if start_ms is None else start_ms - WARM_UP_MS, end_ms)
+            warm_ms = None if start_ms is None else start_ms - WARM_UP_MS
+            read = files.mapped if mapped else files.read
+            table = read(symbol, timeframe, warm_ms, end_ms)
         except DataUnusable as error:
             raise RecordingError(name, 0, str(error)) from None
         for fault, count, place in first_faults(table, MINUTE_MS):

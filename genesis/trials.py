@@ -6,7 +6,7 @@ it. A worker that dies costs the tasks it had in hand, and those are given to an
 
 import contextlib
 import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from functools import lru_cache
@@ -20,16 +20,40 @@ import numpy as np
 
 from genesis.domain.measures import period_returns
 from genesis.domain.recording import RecordingError
+from genesis.domain.strategies import STRATEGY_KINDS
 from genesis.markets import load_market
 from genesis.research.backtest import BacktestResult
 from genesis.research.bars import BarRecording
-from genesis.research.runs import RunRequest, backtest
-from genesis.research.search import METRICS, with_values
+from genesis.research.fast import NotFast, Prepared, run_fast
+from genesis.research.fast_figures import FAST_FIGURES, fast_figures, returns_shape
+from genesis.research.runs import RunRequest, backtest, fitted
+from genesis.research.search import BY_ARRAYS, METRICS, with_values
 
+COMPILE_FROM: Final = 20_000_000
+"""Candles of all trials together from which on loading a compiler is worth it."""
 ATTEMPTS: Final = 3
 """How often a task may take its worker down before it is told as failed: it may be the task that kills."""
 
 Answer = dict[str, float | None] | str
+
+
+class Judge(msgspec.Struct, frozen=True, kw_only=True):
+    """Which runner works trials out: the array runner where it can (compiled, when that pays), else the exact one."""
+
+    by_arrays: bool = False
+    is_compiled: bool = False
+
+
+EXACT: Final = Judge()
+
+
+def judge_of(metrics: Iterable[str], steps: int, *, exact: bool = False) -> Judge:
+    """The judge of a search: by the array runner when it knows every figure that is wanted.
+
+    `steps` are the candles of all trials together: a compiler is worth its loading only for many.
+    """
+    knows = not exact and set(metrics) <= FAST_FIGURES
+    return Judge(by_arrays=knows, is_compiled=knows and steps >= COMPILE_FROM)
 
 
 class Task(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,11 +63,41 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     data_folder: str
     strategies_folder: str
     values: dict[str, float]
+    judge: Judge = EXACT
 
 
 @lru_cache(maxsize=4)
 def _market(name: str, data_folder: str, start_ms: int | None, end_ms: int | None) -> BarRecording:
-    return load_market(name, Path(data_folder), start_ms, end_ms)
+    return load_market(name, Path(data_folder), start_ms, end_ms, mapped=True)
+
+
+@lru_cache(maxsize=4)
+def _prepared(request: bytes, data_folder: str, is_compiled: bool) -> Prepared | str:
+    """The market and limits of a request whose strategy has no parameters yet, or why they need the exact runner."""
+    asked = msgspec.json.decode(request, type=RunRequest)
+    market = _market(asked.market, data_folder, asked.start_ms, asked.end_ms)
+    settings = fitted(asked.settings, market)
+    balances = (("exchange", settings.quote_currency, asked.balance),)
+    try:
+        return Prepared.of(market, settings, model=asked.costs.model(), balances=balances, compile=is_compiled)
+    except NotFast as error:
+        return str(error)
+
+
+def _by_arrays(request: RunRequest, data_folder: str, is_compiled: bool) -> dict[str, float | None] | None:
+    """The figures by the array runner; None where it must not or could not judge."""
+    running = [one for one in request.settings.strategies if one.enabled]
+    if len(running) != 1 or STRATEGY_KINDS[running[0].kind].numeric is None:
+        return None
+    bare = tuple(
+        msgspec.structs.replace(one, parameters={}) if one.enabled else one for one in request.settings.strategies
+    )
+    without = msgspec.structs.replace(request, settings=msgspec.structs.replace(request.settings, strategies=bare))
+    prepared = _prepared(msgspec.json.encode(without), data_folder, is_compiled)
+    if isinstance(prepared, str):
+        return None
+    result = run_fast(prepared, running[0].parameters)
+    return fast_figures(prepared, result) | {BY_ARRAYS: 1.0} if result.ran_fast else None
 
 
 @lru_cache(maxsize=2)
@@ -63,7 +117,9 @@ def work_out(data: bytes) -> bytes:
         request = msgspec.structs.replace(request, settings=with_values(request.settings, task.values))
         request.check()
         market = _market(request.market, task.data_folder, request.start_ms, request.end_ms)
-        answer = figures_of(backtest(request, market))
+        judge = task.judge
+        quick = _by_arrays(request, task.data_folder, judge.is_compiled) if judge.by_arrays else None
+        answer = figures_of(backtest(request, market)) if quick is None else quick
     except (ValueError, RecordingError) as error:
         answer = str(error)
     return msgspec.json.encode(answer)
@@ -79,13 +135,7 @@ def figures_of(result: BacktestResult) -> dict[str, float | None]:
     at = np.array([point.at_ms for point in result.curve], dtype=np.int64)
     equity = np.array([float(point.equity) for point in result.curve], dtype=np.float64)
     _, returns = period_returns(at, equity)
-    spread = float(returns.std(ddof=1)) if len(returns) > 1 else 0.0
-    if made.sharpe is not None and spread > 0.0:
-        centred = (returns - returns.mean()) / float(returns.std())
-        found["sharpe_of_a_period"] = float(returns.mean()) / spread
-        found["returns_skewness"] = float((centred**3).mean())
-        found["returns_kurtosis"] = float((centred**4).mean())
-    return found
+    return found | returns_shape(returns, made.sharpe)
 
 
 def _ignore_interrupt() -> None:
@@ -101,6 +151,7 @@ class LocalExecutor:
     data_folder: Path
     strategies_folder: Path
     workers: int
+    judge: Judge = EXACT
     lost: int = 0
     """How many tasks were given out again because their worker died."""
     _pool: ProcessPoolExecutor | None = attrs.field(default=None, init=False)
@@ -127,7 +178,7 @@ class LocalExecutor:
                     if answer is None:
                         waiting[pool.submit(work_out, tasks[place])] = place
                 for future in as_completed(waiting):
-                    answers[waiting[future]] = _read(future.result())
+                    answers[waiting[future]] = read_answer(future.result())
             except BrokenProcessPool:
                 # One worker's death ends the pool. What was answered stays; the rest is given to a new one.
                 self._close()
@@ -143,7 +194,7 @@ class LocalExecutor:
         return [answer for answer in answers if answer is not None]
 
     def _task(self, values: Mapping[str, float]) -> bytes:
-        return encode_task(self.request, self.data_folder, self.strategies_folder, values)
+        return encode_task(self.request, self.data_folder, self.strategies_folder, values, self.judge)
 
     def _open(self) -> ProcessPoolExecutor:
         if self._pool is None:
@@ -174,6 +225,7 @@ class ClusterExecutor:
     request: RunRequest
     data_folder: Path
     strategies_folder: Path
+    judge: Judge = EXACT
     _client: Any = attrs.field(default=None, init=False)
 
     def __enter__(self) -> "ClusterExecutor":
@@ -199,13 +251,15 @@ class ClusterExecutor:
         return max(1, sum(threads.values()))
 
     def run(self, batch: Sequence[Mapping[str, float]]) -> list[Answer]:
-        tasks = [encode_task(self.request, self.data_folder, self.strategies_folder, values) for values in batch]
+        tasks = [
+            encode_task(self.request, self.data_folder, self.strategies_folder, values, self.judge) for values in batch
+        ]
         futures = [self._client.submit(work_out, task, pure=False, retries=ATTEMPTS) for task in tasks]
         answers: list[Answer] = []
         try:
             for future in futures:
                 try:
-                    answers.append(_read(future.result()))
+                    answers.append(read_answer(future.result()))
                 except Exception as error:
                     if isinstance(error, OSError) or type(error).__name__ in ("CommClosedError", "CancelledError"):
                         raise ValueError(f"the cluster at {self.address} was lost: {error}") from None
@@ -216,7 +270,13 @@ class ClusterExecutor:
         return answers
 
 
-def encode_task(request: RunRequest, data_folder: Path, strategies_folder: Path, values: Mapping[str, float]) -> bytes:
+def encode_task(
+    request: RunRequest,
+    data_folder: Path,
+    strategies_folder: Path,
+    values: Mapping[str, float],
+    judge: Judge = EXACT,
+) -> bytes:
     """A task in the bytes that travel."""
     return msgspec.json.encode(
         Task(
@@ -224,10 +284,12 @@ def encode_task(request: RunRequest, data_folder: Path, strategies_folder: Path,
             data_folder=str(data_folder),
             strategies_folder=str(strategies_folder),
             values=dict(values),
+            judge=judge,
         )
     )
 
 
-def _read(data: bytes) -> Answer:
+def read_answer(data: bytes) -> Answer:
+    """An answer of its bytes."""
     answer: Answer = msgspec.json.decode(data, type=dict[str, float | None] | str)
     return answer

@@ -28,8 +28,8 @@ class JobPorts:
     """The roof fills these in. `start` takes (job id, kind, title, request, who asks); it raises NotDoable.
 
     `result` gives a file that a job left, None when there is none. `backtest` makes a backtest's request of a body,
-    with everything checked that can be known to be wrong before any work; `markets` are what it may be made on, the
-    usual one first.
+    with everything checked that can be known to be wrong before any work, `search` the same of a search (its kind and
+    its body); `markets` are what it may be made on, the usual one first.
     """
 
     start: Callable[[str, str, str, Mapping[str, Any], str], Awaitable[JobView]]
@@ -38,4 +38,5 @@ class JobPorts:
     views: Callable[[], Sequence[JobView]]
     result: Callable[[str, str], Awaitable[bytes | None]]
     backtest: Callable[[Mapping[str, Any]], Awaitable[dict[str, Any]]]
+    search: Callable[[str, Mapping[str, Any]], Awaitable[dict[str, Any]]]
     markets: Callable[[], Awaitable[Sequence[Market]]]

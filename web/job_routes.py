@@ -16,6 +16,9 @@ BACKTESTS: Final = f"{V2}/strategy/backtest"
 ONE: Final = f"{BACKTESTS}/{{job_id}}"
 JOBS: Final = f"{V2}/jobs"
 RESULT: Final = "result.json"
+SEARCHES: Final = f"{V2}/research/searches"
+SEARCH_RESULTS: Final = {"optimize": "study.json", "walkforward": "walkforward.json"}
+"""What a search leaves, by its kind."""
 
 Title = Annotated[str, msgspec.Meta(max_length=120)]
 MarketName = Annotated[str, msgspec.Meta(max_length=400)]
@@ -76,6 +79,44 @@ class BacktestBody(Strict, frozen=True, kw_only=True):
     job_id: NameText | None = None
 
 
+Text = Annotated[str, msgspec.Meta(max_length=200)]
+Texts = Annotated[tuple[Text, ...], msgspec.Meta(max_length=20)]
+Days = Annotated[float, msgspec.Meta(ge=0, le=10_000)]
+
+
+class SearchBody(BacktestBody, frozen=True, kw_only=True):
+    """What to look for, over a backtest's own fields. `vary` are parameters with their ranges (`s1.fast=5:30`,
+    `risk.stop_fraction=0.01:0.1`; strategies of the body are called s1, s2 and so on unless they have names),
+    `maximize` and `minimize` figures, `require` what must hold (`trades>=30`). `method` is tpe, random or grid. Trials
+    are judged by the array runner where it can, and its winners by the exact one; `exact` asks that of all."""
+
+    vary: Annotated[tuple[Text, ...], msgspec.Meta(min_length=1, max_length=20)]
+    maximize: Texts = ()
+    minimize: Texts = ()
+    require: Texts = ()
+    method: Annotated[str, msgspec.Meta(pattern="^(tpe|random|grid)$")] = "tpe"
+    trials: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 50
+    seed: Annotated[int, msgspec.Meta(ge=0, le=2**31)] = 1
+    exact: bool = False
+
+
+class WalkforwardBody(SearchBody, frozen=True, kw_only=True):
+    """A search window by window: learn from `train_days`, leave out `purge_days`, trade `test_days` with what was
+    found, and go on; `anchored` learns from the beginning on."""
+
+    train_days: Days = 60.0
+    test_days: Days = 20.0
+    purge_days: Days = 0.0
+    anchored: bool = False
+
+
+class SearchAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """A search with its report once it is done: `report` of an optimisation, `steps`, `summary` of a walk-forward."""
+
+    job: JobView
+    result: Any = None
+
+
 class JobAnswer(msgspec.Struct, frozen=True, kw_only=True):
     job: JobView
 
@@ -133,6 +174,46 @@ async def start(api: Api, call: Call) -> JobAnswer:
         return JobAnswer(job=await ports.start(job_id, "backtest", title, request, call.subject))
     except NotDoable as error:
         raise ApiError(422, str(error)) from None
+
+
+async def _start_search(api: Api, call: Call, kind: str) -> JobAnswer:
+    body: SearchBody = call.body
+    ports = _ports(api)
+    asked = msgspec.to_builtins(body)
+    job_id = asked.pop("job_id") or f"{kind}-{api.new_id()}"
+    if "/" in job_id or job_id.startswith("."):
+        raise ApiError(422, "job_id must be a name without slashes, was not")
+    try:
+        request = await ports.search(kind, asked)
+        title = body.title or request["request"]["market"]
+        return JobAnswer(job=await ports.start(job_id, kind, title, request, call.subject))
+    except NotDoable as error:
+        raise ApiError(422, str(error)) from None
+
+
+async def optimize(api: Api, call: Call) -> JobAnswer:
+    return await _start_search(api, call, "optimize")
+
+
+async def walkforward(api: Api, call: Call) -> JobAnswer:
+    return await _start_search(api, call, "walkforward")
+
+
+async def searches(api: Api, call: Call) -> JobList:
+    return JobList(jobs=tuple(reversed([job for job in _ports(api).views() if job.kind in SEARCH_RESULTS])))
+
+
+async def one_search(api: Api, call: Call) -> SearchAnswer:
+    job = _known(api, call.path["job_id"])
+    file = SEARCH_RESULTS.get(job.kind)
+    if file is None:
+        raise ApiError(404, f"no search is called {job.job_id[:120]}")
+    if job.state is not JobState.DONE:
+        return SearchAnswer(job=job)
+    data = await _ports(api).result(job.job_id, file)
+    if data is None:
+        raise ApiError(404, "the result of this job is gone", code="result_gone")
+    return SearchAnswer(job=job, result=msgspec.Raw(data))
 
 
 async def listed(api: Api, call: Call) -> JobList:
@@ -220,6 +301,41 @@ JOB_ROUTES: Final[tuple[Route, ...]] = (
         markets,
         Markets,
         "What a backtest can be made on: recordings, and the data store's pairs.",
+    ),
+    _route(
+        "POST",
+        f"{V2}/research/optimize",
+        Scope.TRADE,
+        optimize,
+        JobAnswer,
+        "Search for parameters in a process of its own. Progress comes on the stream's topic `job`.",
+        body=SearchBody,
+        status=202,
+        statuses=(409, 503),
+    ),
+    _route(
+        "POST",
+        f"{V2}/research/walkforward",
+        Scope.TRADE,
+        walkforward,
+        JobAnswer,
+        "Search window by window, and trade the next one with what was found, in a process of its own.",
+        body=WalkforwardBody,
+        status=202,
+        statuses=(409, 503),
+    ),
+    _route("GET", SEARCHES, Scope.READ, searches, JobList, "Searches and walk-forwards, newest first."),
+    _route(
+        "GET", f"{SEARCHES}/{{job_id}}", Scope.READ, one_search, SearchAnswer, "A search, with its report once done."
+    ),
+    _route(
+        "DELETE",
+        f"{JOBS}/{{job_id}}",
+        Scope.TRADE,
+        forget,
+        JobAnswer,
+        "Forget an ended job and its files.",
+        statuses=(409, 503),
     ),
     _route("GET", JOBS, Scope.READ, listed, JobList, "Jobs of all kinds, newest first.", query=JobsQuery),
     _route("GET", f"{JOBS}/{{job_id}}", Scope.READ, one_job, JobAnswer, "One job: its state, progress and last words."),

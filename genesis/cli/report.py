@@ -30,8 +30,8 @@ def report(
     user_dir = (where or Where()).user_dir
     if name is None:
         return _list(user_dir, json)
-    from genesis.cli.search import STUDY
     from genesis.research.runs import RESULT
+    from genesis.searches import STUDY
 
     if "/" in name or name.startswith("."):
         raise CommandFailed(f"the name must be one without slashes, was {name}", ExitCode.CONFIGURATION)
@@ -139,9 +139,9 @@ def _again(user_dir: UserDir, name: str, kept: bytes, json: bool) -> int:
 
 def _study(folder: Path, out: Path | None, json: bool) -> int:
     from genesis.cli.main import version
-    from genesis.cli.search import STUDY
     from genesis.research.html_report import study_html
     from genesis.research.search import StudyReport
+    from genesis.searches import STUDY
 
     try:
         whole = msgspec.json.decode((folder / STUDY).read_bytes())

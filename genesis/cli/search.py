@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 from cyclopts import Parameter
@@ -20,11 +20,9 @@ from genesis.run_options import ExitCode
 
 if TYPE_CHECKING:
     from genesis.research.runs import RunRequest
-    from genesis.research.search import Dimension, Executor, Goal, StudyReport, Trial
-
-STUDY: Final = "study.json"
-WALKFORWARD: Final = "walkforward.json"
-DAY_MS: Final = 86_400_000
+    from genesis.research.search import Executor, Goal, StudyReport, Trial
+    from genesis.searches import OpenExecutor, SearchRequest
+    from genesis.trials import Judge
 
 Vary = Annotated[
     tuple[str, ...],
@@ -34,6 +32,9 @@ Wanted = Annotated[tuple[str, ...], Parameter(help="A figure to make as large as
 Unwanted = Annotated[tuple[str, ...], Parameter(help="A figure to make as small as can be, as max_drawdown.")]
 Require = Annotated[tuple[str, ...], Parameter(help="What must hold, as trades>=30 or max_drawdown<=0.2.")]
 Cluster = Annotated[str | None, Parameter(help="The address of a Dask scheduler, as tcp://127.0.0.1:8786.")]
+Exact = Annotated[
+    bool, Parameter(negative="", help="Judge every trial by the exact runner; else by arrays where they can.")
+]
 HalfSpread = Annotated[str | None, Parameter(help="Half the spread, as a fraction of the price.")]
 Slippage = Annotated[str | None, Parameter(help="Slippage of takers, as a fraction of the price.")]
 Workers = Annotated[int | None, Parameter(help="Processes; as many as there are processors when not given.")]
@@ -58,12 +59,14 @@ def optimize(
     half_spread: HalfSpread = None,
     slippage: Slippage = None,
     terms: Terms | None = None,
+    exact: Exact = False,
     json: Annotated[bool, Parameter(negative="", help="Print JSON for programs instead of tables.")] = False,
     where: Where | None = None,
 ) -> int:
     """Search for parameters. Every trial is kept at once: Ctrl-C loses nothing, the same command goes on."""
     from genesis.cli.research import a_request
-    from genesis.research.search import TRIALS, Study, report_of
+    from genesis.searches import SearchRequest
+    from genesis.searches import optimize as search
 
     user_dir = (where or Where()).user_dir
     request = a_request(
@@ -76,38 +79,29 @@ def optimize(
         slippage=slippage,
         terms=terms,
     )
-    space, goal = _asked(request, vary, maximize, minimize, require)
-    if method not in ("tpe", "random", "grid"):
-        raise CommandFailed(f"--method must be tpe, random or grid, was {method}", ExitCode.CONFIGURATION)
-    if not 1 <= trials <= 100_000:
-        raise CommandFailed(f"--trials must be from 1 to 100000, was {trials}", ExitCode.CONFIGURATION)
+    asked = SearchRequest(
+        request=request,
+        vary=vary,
+        maximize=maximize,
+        minimize=minimize,
+        require=require,
+        method=method,
+        trials=trials,
+        seed=seed,
+        exact=exact,
+    )
+    goal = _checked(asked)
     folder = _folder(user_dir, name)
-    stopped = False
     with Bar("optimize", hidden=json) as bar:
 
-        def on_trial(trial: "Trial") -> None:
-            bar.update(len(study.done) / trials, _one_line(trial, goal))
+        def on_trial(trial: "Trial", done: int) -> None:
+            bar.update(done / trials, _one_line(trial, goal))
 
-        study = Study(
-            space=space,
-            goal=goal,
-            method=method,  # type: ignore[arg-type]
-            trials=trials,
-            seed=seed,
-            file=folder / TRIALS,
-            on_trial=on_trial,
-        )
         try:
-            with _executor(user_dir, request, workers, cluster) as executor:
-                study.run(executor)
-        except KeyboardInterrupt:
-            stopped = True
+            report, stopped = search(asked, folder, user_dir.data, _executors(user_dir, workers, cluster), on_trial)
         except ValueError as error:
             raise CommandFailed(str(error), ExitCode.CONFIGURATION) from None
-    report = report_of(study.done, goal, space)
-    _keep(
-        folder, "optimize", name, STUDY, {"request": request, "report": report, "method": method, "seed": seed}, report
-    )
+    _keep(folder, "optimize", name, report)
     if json:
         printing.print_json({"stopped": stopped, **msgspec.to_builtins(report), "study": str(folder)})
     else:
@@ -138,14 +132,13 @@ def walkforward(
     half_spread: HalfSpread = None,
     slippage: Slippage = None,
     terms: Terms | None = None,
+    exact: Exact = False,
     json: Annotated[bool, Parameter(negative="", help="Print JSON for programs instead of tables.")] = False,
     where: Where | None = None,
 ) -> int:
     """Search in one window, trade the next one with what was found, and so on: what the search is worth afterwards."""
     from genesis.cli.research import a_request
-    from genesis.domain.overfitting import windows
-    from genesis.markets import market_span
-    from genesis.research.search import TRIALS, Study, report_of
+    from genesis.searches import SearchRequest, walk_forward
 
     user_dir = (where or Where()).user_dir
     request = a_request(
@@ -158,53 +151,39 @@ def walkforward(
         slippage=slippage,
         terms=terms,
     )
-    space, goal = _asked(request, vary, maximize, minimize, require)
-    if method not in ("tpe", "random", "grid"):
-        raise CommandFailed(f"--method must be tpe, random or grid, was {method}", ExitCode.CONFIGURATION)
-    first_ms, end_ms = market_span(request.market, user_dir.data)
+    asked = SearchRequest(
+        request=request,
+        vary=vary,
+        maximize=maximize,
+        minimize=minimize,
+        require=require,
+        method=method,
+        trials=trials,
+        seed=seed,
+        exact=exact,
+        train_days=train,
+        test_days=test,
+        purge_days=purge,
+        anchored=anchored,
+    )
+    goal = _checked(asked)
     try:
-        parts = windows(
-            max(first_ms, request.start_ms or first_ms),
-            min(end_ms, request.end_ms or end_ms),
-            train_ms=round(train * DAY_MS),
-            test_ms=round(test * DAY_MS),
-            purge_ms=round(purge * DAY_MS),
-            anchored=anchored,
-        )
+        asked.parts(user_dir.data)
     except ValueError as error:
         raise CommandFailed(str(error), ExitCode.CONFIGURATION) from None
     folder = _folder(user_dir, name)
-    steps: list[dict[str, Any]] = []
-    stopped = False
     with Bar("walkforward", hidden=json) as bar:
         try:
-            for place, window in enumerate(parts):
-                learn = msgspec.structs.replace(request, start_ms=window.train_from, end_ms=window.train_to)
-                study = Study(
-                    space=space,
-                    goal=goal,
-                    method=method,  # type: ignore[arg-type]
-                    trials=trials,
-                    seed=seed,
-                    file=folder / f"window-{place + 1}-{TRIALS}",
-                )
-                with _executor(user_dir, learn, workers, cluster) as executor:
-                    study.run(executor)
-                report = report_of(study.done, goal, space)
-                step: dict[str, Any] = {"window": window, "trials": report.trials, "values": None, "learned": None}
-                if report.best is not None:
-                    later = msgspec.structs.replace(request, start_ms=window.test_from, end_ms=window.test_to)
-                    with _executor(user_dir, later, 1, cluster) as executor:
-                        (answer,) = executor.run([report.best.values])
-                    step |= {"values": report.best.values, "learned": report.best.figures, "tested": answer}
-                steps.append(step)
-                bar.update((place + 1) / len(parts), f"window {place + 1} of {len(parts)}")
-        except KeyboardInterrupt:
-            stopped = True
+            steps, summary, stopped = walk_forward(
+                asked,
+                folder,
+                user_dir.data,
+                _executors(user_dir, workers, cluster),
+                lambda done, count: bar.update(done / count, f"window {done} of {count}"),
+            )
         except ValueError as error:
             raise CommandFailed(str(error), ExitCode.CONFIGURATION) from None
-    summary = _stitched(steps, goal)
-    _keep(folder, "walkforward", name, WALKFORWARD, {"request": request, "steps": steps, "summary": summary}, summary)
+    _keep(folder, "walkforward", name, summary)
     if json:
         printing.print_json({"stopped": stopped, **summary, "steps": msgspec.to_builtins(steps), "folder": str(folder)})
     else:
@@ -215,43 +194,35 @@ def walkforward(
 # --- inside -------------------------------------------------------------------------------------------------------
 
 
-def _asked(
-    request: "RunRequest",
-    vary: tuple[str, ...],
-    maximize: tuple[str, ...],
-    minimize: tuple[str, ...],
-    require: tuple[str, ...],
-) -> "tuple[list[Dimension], Goal]":
-    from genesis.research.search import Goal, known_metric, read_constraint, read_dimension
-
-    if not vary:
-        names = ", ".join(strategy.name for strategy in request.settings.strategies)
-        text = f"--vary must be given, as {names.split(', ')[0]}.fast=5:30 (strategies: {names})"
-        raise CommandFailed(text, ExitCode.CONFIGURATION)
+def _checked(asked: "SearchRequest") -> "Goal":
     try:
-        space = [read_dimension(text, request.settings) for text in vary]
-        if len({dimension.name for dimension in space}) != len(space):
-            raise ValueError("--vary must name each parameter once")
-        wanted = [(known_metric(each), "maximize") for each in maximize]
-        wanted += [(known_metric(each), "minimize") for each in minimize]
-        goal = Goal(
-            objectives=tuple(wanted or [("sharpe", "maximize")]),
-            constraints=tuple(read_constraint(text) for text in require),
-        )
+        _, goal = asked.check()
     except ValueError as error:
         raise CommandFailed(str(error), ExitCode.CONFIGURATION) from None
-    return space, goal
+    return goal
+
+
+def _executors(user_dir: UserDir, workers: int | None, cluster: str | None) -> "OpenExecutor":
+    return lambda request, judge: _executor(user_dir, request, workers, cluster, judge)
 
 
 @contextmanager
 def _executor(
-    user_dir: UserDir, request: "RunRequest", workers: int | None, cluster: str | None
+    user_dir: UserDir,
+    request: "RunRequest",
+    workers: int | None,
+    cluster: str | None,
+    judge: "Judge",
 ) -> "Iterator[Executor]":
     from genesis.trials import ClusterExecutor, LocalExecutor
 
     if cluster is not None:
         with ClusterExecutor(
-            address=cluster, request=request, data_folder=user_dir.data, strategies_folder=user_dir.strategies
+            address=cluster,
+            request=request,
+            data_folder=user_dir.data,
+            strategies_folder=user_dir.strategies,
+            judge=judge,
         ) as executor:
             yield executor
         return
@@ -259,7 +230,11 @@ def _executor(
     if not 1 <= count <= 256:
         raise ValueError(f"--workers must be from 1 to 256, was {count}")
     with LocalExecutor(
-        request=request, data_folder=user_dir.data, strategies_folder=user_dir.strategies, workers=count
+        request=request,
+        data_folder=user_dir.data,
+        strategies_folder=user_dir.strategies,
+        workers=count,
+        judge=judge,
     ) as local:
         yield local
         if local.lost:
@@ -274,11 +249,9 @@ def _folder(user_dir: UserDir, name: str) -> Path:
     return folder
 
 
-def _keep(folder: Path, kind: str, title: str, file: str, content: Any, summary: Any) -> None:
+def _keep(folder: Path, kind: str, title: str, summary: Any) -> None:
     from genesis.cli.research import keep_view
-    from genesis.edge.kept_file import KeptFile
 
-    KeptFile(folder / file).replace(msgspec.json.encode(content))
     built = msgspec.to_builtins(summary)
     short = {name: value for name, value in built.items() if not isinstance(value, list | tuple)}
     keep_view(folder, kind, title, short)
@@ -300,6 +273,8 @@ def _values(values: dict[str, float]) -> str:
 
 
 def _show(report: "StudyReport", stopped: bool, folder: Path) -> None:
+    from genesis.research.search import judged
+
     names = [name for name, _ in report.objectives]
     if report.best is not None:
         rows = sorted(report.front, key=lambda trial: trial.number)[:20] if len(names) > 1 else [report.best]
@@ -334,40 +309,11 @@ def _show(report: "StudyReport", stopped: bool, folder: Path) -> None:
                 if deflated is None
                 else f"{deflated:.1%} (deflated Sharpe ratio over {report.trials} trials)",
             ),
+            ("judged by", judged(report)),
             ("kept in", folder),
             *([("stopped", "the same command goes on where it was")] if stopped else []),
         ]
     )
-
-
-def _stitched(steps: list[dict[str, Any]], goal: "Goal") -> dict[str, Any]:
-    """The tests one after another, as one account would have gone through them."""
-    equity, tested, learned_sum, tested_sum = 1.0, 0, 0.0, 0.0
-    metric = goal.objectives[0][0]
-    worst = 0.0
-    peak = 1.0
-    for step in steps:
-        answer = step.get("tested")
-        if not isinstance(answer, dict) or answer.get("total_return") is None:
-            continue
-        tested += 1
-        # The deepest point inside the window, from the peak before it.
-        inside = equity * (1.0 - float(answer.get("max_drawdown") or 0.0))
-        equity *= 1.0 + float(answer["total_return"])
-        worst = max(worst, 1.0 - min(inside, equity) / peak)
-        peak = max(peak, equity)
-        learned_sum += float((step["learned"] or {}).get(metric) or 0.0)
-        tested_sum += float(answer.get(metric) or 0.0)
-    return {
-        "windows": len(steps),
-        "tested": tested,
-        "total_return": equity - 1.0,
-        "max_drawdown_at_most": worst,
-        "metric": metric,
-        "learned_mean": learned_sum / tested if tested else None,
-        "tested_mean": tested_sum / tested if tested else None,
-        "efficiency": tested_sum / learned_sum if tested and learned_sum > 0 else None,
-    }
 
 
 def _show_steps(steps: list[dict[str, Any]], summary: dict[str, Any], goal: "Goal", stopped: bool) -> None:

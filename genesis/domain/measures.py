@@ -171,7 +171,7 @@ def measure(
     if span_ms >= ANNUAL_NEEDS_MS and start > 0:
         cagr = (1.0 + total_return) ** (1.0 / years) - 1.0 if total_return > -1.0 else -1.0
     falls = drawdowns_of(at, equity)
-    below = _below_peak(equity)
+    below = below_peak(equity)
     deepest = max((fall.depth for fall in falls), default=0.0)
     period_ms, returns = period_returns(at, equity)
     per_year = YEAR_MS / period_ms
@@ -208,11 +208,11 @@ def measure(
         periods=len(returns),
         periods_needed=MIN_PERIODS,
         periods_per_year=per_year,
-        sharpe=_sharpe(returns, per_year),
-        sortino=_sortino(returns, per_year),
+        sharpe=sharpe_of(returns, per_year),
+        sortino=sortino_of(returns, per_year),
         calmar=None if cagr is None or deepest <= 0.0 else cagr / deepest,
-        omega=_omega(returns),
-        volatility=_deviation(returns) * math.sqrt(per_year) if len(returns) >= MIN_PERIODS else None,
+        omega=omega_of(returns),
+        volatility=deviation_of(returns) * math.sqrt(per_year) if len(returns) >= MIN_PERIODS else None,
         best_period=float(returns.max()) if len(returns) else None,
         worst_period=float(returns.min()) if len(returns) else None,
         trades=len(trades),
@@ -225,7 +225,7 @@ def measure(
         expectancy=expectancy,
         expectancy_ratio=None if expectancy is None or not average_loss else expectancy / average_loss,
         payoff_ratio=None if average_win is None or not average_loss else average_win / average_loss,
-        sqn=_sqn([float(row.pnl) for row in trades]),
+        sqn=sqn_of([float(row.pnl) for row in trades]),
         average_win=average_win,
         average_loss=average_loss,
         best_trade=max((row.pnl for row in trades), default=None),
@@ -306,7 +306,7 @@ def period_returns(at: Times, equity: Floats, period_ms: int | None = None) -> t
     return period_ms, np.where(before > 0.0, known / safe - 1.0, 0.0)
 
 
-def _below_peak(equity: Floats) -> Floats:
+def below_peak(equity: Floats) -> Floats:
     peak = np.maximum.accumulate(equity)
     return np.where(peak > 0.0, (peak - equity) / np.where(peak > 0.0, peak, 1.0), 0.0)
 
@@ -324,19 +324,19 @@ def _time_average(at: Times, equity: Floats) -> float:
     return float((equity[:-1] * steps).sum() / total) if total else float(equity[-1])
 
 
-def _deviation(returns: Floats) -> float:
+def deviation_of(returns: Floats) -> float:
     return float(returns.std(ddof=1)) if len(returns) > 1 else 0.0
 
 
-def _sharpe(returns: Floats, per_year: float) -> float | None:
-    deviation = _deviation(returns)
+def sharpe_of(returns: Floats, per_year: float) -> float | None:
+    deviation = deviation_of(returns)
     # Below this it is the rounding of equal returns.
     if len(returns) < MIN_PERIODS or deviation <= 1e-15:
         return None
     return float(returns.mean()) / deviation * math.sqrt(per_year)
 
 
-def _sortino(returns: Floats, per_year: float) -> float | None:
+def sortino_of(returns: Floats, per_year: float) -> float | None:
     """Mean over the root of the mean square of the losses, both over all periods."""
     if len(returns) < MIN_PERIODS:
         return None
@@ -344,7 +344,7 @@ def _sortino(returns: Floats, per_year: float) -> float | None:
     return float(returns.mean()) / downside * math.sqrt(per_year) if downside > 1e-15 else None
 
 
-def _omega(returns: Floats) -> float | None:
+def omega_of(returns: Floats) -> float | None:
     lost = -float(returns[returns < 0.0].sum()) if len(returns) else 0.0
     if len(returns) < MIN_PERIODS or lost <= 1e-15:
         return None
@@ -382,7 +382,7 @@ def _thinned(at: Times, equity: Floats, limit: int) -> tuple[tuple[int, float], 
 # --- trades -------------------------------------------------------------------------------------------------------
 
 
-def _sqn(profits: Sequence[float]) -> float | None:
+def sqn_of(profits: Sequence[float]) -> float | None:
     if len(profits) < 2:
         return None
     deviation = float(np.std(profits, ddof=1))

@@ -81,6 +81,22 @@ class Opinion:
 
 
 @attrs.frozen(kw_only=True)
+class Turning:
+    """That a strategy speaks when two of its indicators change sides, and only then: so that a sweep makes each column
+    once, however many sets of parameters look at it.
+
+    `one`, `other` and `atr` are (indicator, the parameter that is its period), of the catalogue. `side` is 1, -1,
+    or 0 for neither; the first side is taken in silence, each other one is a BUY or a SELL. The numeric step must say
+    the same, to the bit; a test of the sweep holds both against each other.
+    """
+
+    one: tuple[str, str]
+    other: tuple[str, str]
+    atr: tuple[str, str]
+    side: Callable[[float, float], float]
+
+
+@attrs.frozen(kw_only=True)
 class StrategyKind:
     """A strategy as its author wrote it. `version` rises when the same state would mean something else.
 
@@ -104,6 +120,7 @@ class StrategyKind:
     """The same after a trade of its own book."""
     warm: Callable[[list[float], Candle], bool] | None = None
     """Takes a candle in and says whether all is known that the strategy looks at, without asking its author's code."""
+    turning: Turning | None = None
     fault: str = ""
     """Why this one cannot run at all; empty for one that can. Settings may go on naming it."""
     foreign: bool = False

@@ -13,7 +13,7 @@ import attrs
 import numpy as np
 import numpy.typing as npt
 
-from genesis.domain.indicators.compiling import can_compile, compiled, plain, worth_compiling
+from genesis.domain.indicators.compiling import can_compile, compiled, local_floats, plain, worth_compiling
 from genesis.domain.strategy import State, StrategyKind
 
 Floats = npt.NDArray[np.float64]
@@ -69,6 +69,55 @@ def say(kind: StrategyKind, state: list[float], candles: CandleArrays, *, compil
     return Said(code=code, confidence=confidence, probability=probability, atr=atr)
 
 
+@attrs.frozen(kw_only=True)
+class Spoken:
+    """Where a numeric step said something else than HOLD: int64[m] places, and float64[m] of what it said and told."""
+
+    place: npt.NDArray[np.int64]
+    code: Floats
+    atr: Floats
+
+
+def speak(kind: StrategyKind, state: list[float], candles: CandleArrays, *, compile: bool, with_atr: bool) -> Spoken:
+    """Run the numeric step over candles and keep only what it said, not where it held; `state` moves on.
+
+    Without `with_atr` no range is told (NaN), what only the range is made of is not worked out, and `state` is good for
+    nothing any more.
+    """
+    if not compile:
+        said = say(kind, state, candles, compile=False)
+        spoken = np.flatnonzero(said.code)
+        return Spoken(place=spoken, code=said.code[spoken], atr=said.atr[spoken])
+    columns = (candles.open, candles.high, candles.low, candles.close, candles.volume)
+    places = np.empty(len(candles), dtype=np.int64)
+    codes, atrs = np.empty(len(candles)), np.empty(len(candles))
+    moved = np.array(state, dtype=np.float64)
+    loop = compiled(
+        _speak_loop,
+        kept=True,
+        _step=kind.numeric,
+        _atr=kind.atr or _no_atr,
+        _SIZE=len(state) if _has_one_size(kind) else 0,
+        _WITH_ATR=with_atr,
+    )
+    found = loop(moved, *(np.ascontiguousarray(column, dtype=np.float64) for column in columns), places, codes, atrs)
+    state[:] = moved.tolist()
+    return Spoken(place=places[:found].copy(), code=codes[:found].copy(), atr=atrs[:found].copy())
+
+
+@cache
+def _has_one_size(kind: StrategyKind) -> bool:
+    """Whether the state has as many numbers whatever the parameters: one that keeps windows has not."""
+    sizes = {len(kind.start(kind.resolve({})))}
+    for parameter in kind.parameters:
+        for number in (parameter.low, parameter.high):
+            try:
+                sizes.add(len(kind.start(kind.resolve({parameter.name: number}))))
+            except ValueError:
+                continue
+    return len(sizes) == 1
+
+
 @cache
 def why_not_compiled(kind: StrategyKind) -> str | None:
     """Why this kind's step runs as plain Python, in words; None when it is compiled."""
@@ -121,3 +170,36 @@ def _loop(
         confidences[place] = confidence
         probabilities[place] = probability
         atrs[place] = _atr(state)
+
+
+_SIZE, _WITH_ATR = 0, True
+
+
+def _speak_loop(
+    state: Any,
+    opens: Any,
+    highs: Any,
+    lows: Any,
+    closes: Any,
+    volumes: Any,
+    places: Any,
+    codes: Any,
+    atrs: Any,
+) -> int:
+    kept = state
+    if _SIZE > 0:
+        kept = local_floats(_SIZE)
+        for number in range(_SIZE):
+            kept[number] = state[number]
+    found = 0
+    for place in range(len(opens)):
+        code, _, _ = _step(kept, opens[place], highs[place], lows[place], closes[place], volumes[place])
+        if code != 0.0:
+            places[found] = place
+            codes[found] = code
+            atrs[found] = _atr(kept) if _WITH_ATR else math.nan
+            found += 1
+    if _SIZE > 0 and _WITH_ATR:
+        for number in range(_SIZE):
+            state[number] = kept[number]
+    return found

@@ -1,6 +1,9 @@
 """The fast walk: one strategy on one symbol over columns, by the same rules as the engine, in whole numbers.
 
-It is one loop over the strategy's scores, plain enough for a compiler; not compiled it is the same source in Python.
+It is one loop over what the strategy says, plain enough for a compiler; not compiled it is the same source in Python.
+Between two words nothing happens but that a price reaches a protective order, or raises a peak: both are looked for in
+blocks of rows, so a quiet stretch costs next to nothing however long it is.
+
 Money is counted in hundred-millionths as the venue counts it (int64), prices as the five digits the venue takes with a
 power of ten. So quantities, prices and balances are the exact runner's own numbers, not near them. Where a decision
 hangs on the last bits of a fraction, and wherever something happens that this loop does not know, it stops and says so
@@ -10,185 +13,108 @@ hangs on the last bits of a fraction, and wherever something happens that this l
 import math
 from typing import Any, Final
 
-# Why the loop stopped.
-DONE: Final = 0
-EXACT_TIE: Final = 1
-EXACT_ADDS: Final = 2
-EXACT_WAITS: Final = 3
-EXACT_STARVED: Final = 4
-EXACT_SMALL: Final = 5
-EXACT_BIG: Final = 6
-REASONS: Final = {
-    EXACT_TIE: "a limit is met to the last digit",
-    EXACT_ADDS: "the strategy adds to a position that it holds",
-    EXACT_WAITS: "the strategy speaks while its order waits for the next trade",
-    EXACT_STARVED: "an entry costs more than there is",
-    EXACT_SMALL: "a position is too small to be protected or closed",
-    EXACT_BIG: "an amount is larger than 64 bits can hold",
-}
+from genesis.research.fast_numbers import (
+    cut_float,
+    first_above,
+    half_even,
+    is_below,
+    lost_part,
+    multiply_divide,
+    notional_of,
+    price_down,
+    price_up,
+    taker_buys,
+    taker_sells,
+    ten,
+    value_of,
+)
+from genesis.research.fast_places import (
+    DONE,
+    ENTRY,
+    EXACT_ADDS,
+    EXACT_BIG,
+    EXACT_SMALL,
+    EXACT_STARVED,
+    EXACT_TIE,
+    EXACT_WAITS,
+    EXIT,
+    L_ATR_BUDGET,
+    L_DAILY,
+    L_DRAWDOWN,
+    L_PROFIT,
+    L_SLIPPAGE_BPS,
+    L_STOP_ATR,
+    L_STRATEGY,
+    L_TARGET_ATR,
+    L_WEEKLY,
+    LARGEST,
+    LONGEST_PAUSES,
+    N_BREAKER_MS,
+    N_CAP,
+    N_CASH,
+    N_COOLDOWN_MS,
+    N_COST_DECIMALS,
+    N_CUT,
+    N_DISTANCE_DECIMALS,
+    N_EXIT_LOCK_MS,
+    N_FEE_DECIMALS,
+    N_FRACTION,
+    N_FRACTION_DECIMALS,
+    N_GUARD_LOCK_MS,
+    N_GUARD_LOSSES,
+    N_GUARD_WINDOW_MS,
+    N_LOW_FIRST,
+    N_MAKER,
+    N_MAXIMUM,
+    N_MAY_ENTER,
+    N_MINIMUM,
+    N_PRICE_DECIMALS,
+    N_PROBES,
+    N_PROFIT_LOCK_MS,
+    N_PROFIT_TRADES,
+    N_PROFIT_WINDOW_MS,
+    N_SPREAD_UP,
+    N_STOP_FRACTION,
+    N_TAKER,
+    N_TARGET_FRACTION,
+    N_TRADES_A_DAY,
+    RESULTS_KEPT,
+    STOP,
+    TARGET,
+)
 
-ENTRY: Final = 0
-EXIT: Final = 1
-STOP: Final = 2
-TARGET: Final = 3
-
-LARGEST: Final = 9.0e18
-RESULTS_KEPT: Final = 256
-LONGEST_PAUSES: Final = 8.0
-NEAR: Final = 1e-12
-
-# Places in `numbers` (int64): what settings, pair and fill model say.
-N_PRICE_DECIMALS: Final = 0
-N_SPREAD_UP: Final = 1
-N_SPREAD_DOWN: Final = 2
-N_SLIP_UP: Final = 3
-N_SLIP_DOWN: Final = 4
-N_COST_DECIMALS: Final = 5
-N_TAKER: Final = 6
-N_MAKER: Final = 7
-N_FEE_DECIMALS: Final = 8
-N_FRACTION: Final = 9
-N_CUT: Final = 10
-N_FRACTION_DECIMALS: Final = 11
-N_CAP: Final = 12
-N_MINIMUM: Final = 13
-N_MAXIMUM: Final = 14
-N_STOP_FRACTION: Final = 15
-N_TARGET_FRACTION: Final = 16
-N_DISTANCE_DECIMALS: Final = 17
-N_TRADES_A_DAY: Final = 18
-N_MAY_ENTER: Final = 19
-N_COOLDOWN_MS: Final = 20
-N_EXIT_LOCK_MS: Final = 21
-N_GUARD_LOSSES: Final = 22
-N_GUARD_WINDOW_MS: Final = 23
-N_GUARD_LOCK_MS: Final = 24
-N_PROFIT_TRADES: Final = 25
-N_PROFIT_WINDOW_MS: Final = 26
-N_PROFIT_LOCK_MS: Final = 27
-N_BREAKER_MS: Final = 28
-N_PROBES: Final = 29
-N_CASH: Final = 30
-N_LOW_FIRST: Final = 31
-NUMBERS: Final = 32
-
-# Places in `limits` (float64).
-L_DAILY: Final = 0
-L_WEEKLY: Final = 1
-L_DRAWDOWN: Final = 2
-L_STRATEGY: Final = 3
-L_ATR_BUDGET: Final = 4
-L_STOP_ATR: Final = 5
-L_TARGET_ATR: Final = 6
-L_SLIPPAGE_BPS: Final = 7
-L_PROFIT: Final = 8
-LIMITS: Final = 9
-
-
-def ten(power: int) -> int:
-    result = 1
-    for _ in range(power):
-        result *= 10
-    return result
+BLOCK: Final = 16
+"""Rows of which the lowest low and the highest high are known beforehand."""
 
 
-def digits(number: int) -> int:
-    count = 1
-    while number >= 10:
-        number //= 10
-        count += 1
-    return count
+def first_reached(
+    row: int, until: int, stop_at: int, target_at: int, lows: Any, highs: Any, block_low: Any, block_high: Any
+) -> int:
+    """The first row in [row, until) whose low is at or below the stop, or whose high at or above the target."""
+    while row < until:
+        if row % BLOCK == 0 and row + BLOCK <= until:
+            block = row // BLOCK
+            if block_low[block] > stop_at and block_high[block] < target_at:
+                row += BLOCK
+                continue
+        if lows[row] <= stop_at or highs[row] >= target_at:
+            return row
+        row += 1
+    return until
 
 
-def cut_places(number: int, decimals: int) -> int:
-    """How many last digits go when a price is cut to five of them (and to eight decimals)."""
-    return max(digits(number) - 5, decimals - 8)
-
-
-def price_down(number: int, decimals: int) -> tuple[int, int]:
-    """The highest price the venue takes that is not above number / 10**decimals: (digits, decimals)."""
-    places = cut_places(number, decimals)
-    if places <= 0:
-        return number, decimals
-    return number // ten(places), decimals - places
-
-
-def price_up(number: int, decimals: int) -> tuple[int, int]:
-    places = cut_places(number, decimals)
-    if places <= 0:
-        return number, decimals
-    unit = ten(places)
-    return (number + unit - 1) // unit, decimals - places
-
-
-def taker_buys(tick: int, numbers: Any) -> tuple[int, int]:
-    decimals = numbers[N_COST_DECIMALS]
-    ask, ask_decimals = price_up(tick * numbers[N_SPREAD_UP], numbers[N_PRICE_DECIMALS] + decimals)
-    return price_up(ask * numbers[N_SLIP_UP], ask_decimals + decimals)
-
-
-def taker_sells(tick: int, numbers: Any) -> tuple[int, int]:
-    decimals = numbers[N_COST_DECIMALS]
-    bid, bid_decimals = price_down(tick * numbers[N_SPREAD_DOWN], numbers[N_PRICE_DECIMALS] + decimals)
-    return price_down(bid * numbers[N_SLIP_DOWN], bid_decimals + decimals)
-
-
-def value_of(price: int, decimals: int) -> float:
-    return price / ten(decimals) if decimals >= 0 else float(price * ten(-decimals))
-
-
-def notional_of(quantity: int, price: int, decimals: int) -> int:
-    """Quote units of a trade, cut."""
-    if decimals >= 0:
-        return quantity * price // ten(decimals)
-    return quantity * price * ten(-decimals)
-
-
-def half_even(number: int, unit: int) -> int:
-    whole = number // unit
-    rest = number - whole * unit
-    if 2 * rest > unit or (2 * rest == unit and whole % 2 == 1):
-        return whole + 1
-    return whole
-
-
-def multiply_divide(one: int, other: int, by: int) -> int:
-    """Whole part of one * other / by, though the product may have more than 64 bits.
-
-    The estimate is right but for the last unit, and its rest is small, so it comes out right modulo 2**64 too.
-    """
-    whole = int(float(one) * float(other) / float(by))
-    rest = one * other - whole * by
-    while rest < 0:
-        whole -= 1
-        rest += by
-    while rest >= by:
-        whole += 1
-        rest -= by
-    return whole
-
-
-def cut_float(number: float) -> tuple[int, int, bool]:
-    """A positive number cut to five digits (at most eight decimals); False when its last bits decide."""
-    power = math.floor(math.log10(number))
-    decimals = min(4 - power, 8)
-    scaled = number * ten(decimals) if decimals >= 0 else number / ten(-decimals)
-    whole = int(scaled)
-    sure = scaled - whole > 1e-7 and whole + 1 - scaled > 1e-7
-    return whole, decimals, sure
-
-
-def is_below(lost: float, allowed: float) -> int:
-    """1 when lost < allowed, 0 when not, -1 when the last bits decide."""
-    if lost == 0.0:
-        return 1 if allowed > 0.0 else 0
-    if abs(lost - allowed) <= NEAR:
-        return -1
-    return 1 if lost < allowed else 0
-
-
-def lost_part(since: float, now: float) -> float:
-    return (since - now) / since if since > now and since > 0.0 else 0.0
+def highest(prices: Any, block_price: Any, begin: int, end: int) -> int:
+    """The highest of prices[begin:end], of at least one."""
+    most: int = prices[begin]
+    place = begin
+    while place < end:
+        if place % BLOCK == 0 and place + BLOCK <= end:
+            most = max(most, block_price[place // BLOCK])
+            place += BLOCK
+        else:
+            most = max(most, prices[place])
+            place += 1
+    return most
 
 
 def walk_scores(
@@ -197,11 +123,12 @@ def walk_scores(
     row_high: Any,
     row_low: Any,
     row_close: Any,
+    block_low: Any,
+    block_high: Any,
     score_minute: Any,
     score_row: Any,
-    score_code: Any,
     score_price: Any,
-    score_atr: Any,
+    block_price: Any,
     may_open: Any,
     new_day: Any,
     new_week: Any,
@@ -210,6 +137,10 @@ def walk_scores(
     trips_symbol: Any,
     numbers: Any,
     limits: Any,
+    event_score: Any,
+    event_code: Any,
+    event_atr: Any,
+    events: int,
     fills: Any,
     results: Any,
     counts: Any,
@@ -217,9 +148,11 @@ def walk_scores(
     """Trade all scores; answers DONE or why not.
 
     Rows and scores ascend; `score_row` is the first row at or after the score's minute. Prices are whole numbers of the
-    symbol's last decimal. `fills` (int64[m, 8]: what, row, tick, quantity, price digits, price decimals, notional, fee)
-    and `results` (float64[m]: what a closing fill made of its trade) are filled in; `counts` becomes [fills, refused
-    entries, exits from nothing, cash, coins].
+    symbol's last decimal; `block_low`, `block_high` and `block_price` are the lowest and highest of each `BLOCK` of
+    rows, and the highest of scores. The first `events` of `event_score` are the scores that say something, begin a day
+    or trip a breaker, ascending, with what they say and the range they tell. `fills` (int64[m, 8]: what, row, tick,
+    quantity, price digits, price decimals, notional, fee) and `results` (float64[m]: what a closing fill made of its
+    trade) are filled in; `counts` becomes [fills, refused entries, exits from nothing, cash, coins].
     """
     price_unit = float(ten(numbers[N_PRICE_DECIMALS]))
     cash = numbers[N_CASH]
@@ -253,8 +186,36 @@ def walk_scores(
     now_ms = 0
     row = 0
     scores = len(score_minute)
-    for score in range(scores + 1):
-        until = score_row[score] if score < scores else len(row_minute)
+    rows = len(row_minute)
+    score = -1
+    place_of = 0
+    while True:
+        # --- the next score that matters ---
+        following = score + 1
+        while place_of < events and event_score[place_of] < following:
+            place_of += 1
+        if score >= 0 and waiting == 0:
+            ahead = event_score[place_of] if place_of < events else scores
+            if coins == 0:
+                # Nothing is held and nothing was said: until somebody speaks, every score would come to the same.
+                # Breakers that may be tried are tried at the next word, which comes to the same too.
+                following = ahead if is_settled else following
+            elif ahead > following:
+                until = score_row[ahead] if ahead < scores else rows
+                row = max(row, score_row[score])
+                row = first_reached(row, until, stop_at, target_at, row_low, row_high, block_low, block_high)
+                after = ahead if row == until else first_above(score_row, following, ahead, row)
+                if after > following:
+                    close = highest(score_price, block_price, following, after) / price_unit
+                    worth = float(cash) * 1e-8 + float(coins) * 1e-8 * close
+                    peak = max(peak, worth)
+                    made = book_realized + (float(coins) * 1e-8 * close - cost)
+                    if has_book and made > book_peak:
+                        book_peak = made
+                        book_base = worth
+                following = after
+        score = following
+        until = score_row[score] if score < scores else rows
         # --- the rows before this score ---
         while row < until and (waiting != 0 or stop_at != nowhere_low or target_at != nowhere_high):
             part = 0
@@ -466,12 +427,12 @@ def walk_scores(
             break
         row = max(row, until)
         # --- the score ---
-        code = score_code[score]
+        code = 0.0
+        told_atr = math.nan
+        if place_of < events and event_score[place_of] == score:
+            code = event_code[place_of]
+            told_atr = event_atr[place_of]
         now_ms = score_minute[score] * 60_000
-        # Nothing is held and nothing was said, as at the score before: what follows would come to the same once more.
-        # Breakers that may be tried are tried at the next word, which comes to the same too.
-        if is_settled and code == 0.0 and not new_day[score] and not trips_symbol[score]:
-            continue
         tick = score_price[score]
         close = tick / price_unit
         worth = float(cash) * 1e-8 + float(coins) * 1e-8 * close
@@ -580,7 +541,6 @@ def walk_scores(
         ask, ask_decimals = price_up(tick * numbers[N_SPREAD_UP], numbers[N_PRICE_DECIMALS] + numbers[N_COST_DECIMALS])
         if float(quantity) * 1e-8 * value_of(ask, ask_decimals) >= float(cash) * 1e-8 * (1.0 - 1e-12):
             return EXACT_STARVED
-        told_atr = score_atr[score]
         stop_distance, stop_decimals, target_distance, target_decimals = 0, 0, 0, 0
         if float(tick) * float(max(numbers[N_STOP_FRACTION], numbers[N_TARGET_FRACTION])) > LARGEST:
             return EXACT_BIG
@@ -616,54 +576,3 @@ def walk_scores(
         waiting, waiting_quantity, waiting_price = 1, quantity, tick
     counts[0], counts[1], counts[2], counts[3], counts[4] = filled, refused, from_nothing, cash, coins
     return DONE
-
-
-def walk_curve(
-    point_row: Any,
-    point_close: Any,
-    point_period: Any,
-    fills: Any,
-    filled: int,
-    begin_cash: int,
-    equity: Any,
-    figures: Any,
-) -> None:
-    """The curve and its figures: `figures` becomes [max drawdown, periods, mean and sum of squares of their returns].
-
-    A point stands at a minute's begin: `point_row` is the last row before it. Drawdown and returns are those of
-    `EquityFigures`, step for step.
-    """
-    cash, coins = begin_cash, 0
-    fill = 0
-    peak, drawdown = 0.0, 0.0
-    before, now = 0.0, 0.0
-    periods, mean, squares = 0, 0.0, 0.0
-    for point in range(len(point_row)):
-        while fill < filled and fills[fill, 1] <= point_row[point]:
-            if fills[fill, 0] == ENTRY:
-                cash -= fills[fill, 6]
-                coins = fills[fill, 3] - fills[fill, 7]
-            else:
-                cash += fills[fill, 6] - fills[fill, 7]
-                coins = 0
-            fill += 1
-        worth = float(cash) * 1e-8
-        if coins != 0:
-            worth += float(coins) * 1e-8 * point_close[point]
-        equity[point] = worth
-        if point == 0:
-            before = now = peak = worth
-        else:
-            for _ in range(point_period[point] - point_period[point - 1]):
-                made = now / before - 1.0 if before > 0.0 else 0.0
-                periods += 1
-                distance = made - mean
-                mean += distance / periods
-                squares += distance * (made - mean)
-                before = now
-            now = worth
-        if worth > peak:
-            peak = worth
-        if peak > 0.0 and (peak - worth) / peak > drawdown:
-            drawdown = (peak - worth) / peak
-    figures[0], figures[1], figures[2], figures[3] = drawdown, periods, mean, squares

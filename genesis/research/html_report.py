@@ -15,7 +15,7 @@ from genesis.domain.overfitting import MonteCarlo, block_bootstrap, shuffle_trad
 from genesis.research.costs import flat_fees
 from genesis.research.drawing import Plane, bounds, count_heat, heat
 from genesis.research.runs import RunResult, when
-from genesis.research.search import StudyReport
+from genesis.research.search import StudyReport, judged
 from protocols.measures import Group, TradeRow
 
 TEMPLATES: Final = Path(__file__).parent
@@ -115,6 +115,7 @@ def study_html(title: str, market: str, report: StudyReport, version: str) -> st
             ("Failed", report.failed),
             ("Against a requirement", report.infeasible),
             ("Best", "-" if best is None else ", ".join(f"{name} = {value:g}" for name, value in best.values.items())),
+            ("Judged by", judged(report)),
             ("Plateau (near 1 is good, near 0 a needle)", ratio(report.plateau)),
             (
                 "More than luck (deflated Sharpe ratio)",

@@ -24,7 +24,11 @@ from protocols.settings import Settings
 
 TRIALS: Final = "trials.jsonl"
 Method = Literal["grid", "random", "tpe"]
+BY_ARRAYS: Final = "by_array_runner"
+"""Among a trial's figures: 1 when the array runner judged it; the exact one did where it is not there."""
 NEIGHBOURS: Final = 8
+PROVEN: Final = 10
+"""Winners that are traded again by the exact runner, at most."""
 LARGEST_GRID: Final = 100_000
 
 METRICS: Final = tuple(
@@ -343,6 +347,15 @@ class Heatmap(msgspec.Struct, frozen=True, kw_only=True):
     counts: tuple[tuple[int, ...], ...]
 
 
+class Proof(msgspec.Struct, frozen=True, kw_only=True):
+    """Winners of the array runner traded again by the exact one: how many, and the largest difference of any figure,
+    relative to it, with the figure's name."""
+
+    checked: int
+    largest_difference: float
+    figure: str
+
+
 class StudyReport(msgspec.Struct, frozen=True, kw_only=True):
     """What a search found. `front` are the trials that no other beats in every objective; `best` is the first's best.
 
@@ -360,9 +373,14 @@ class StudyReport(msgspec.Struct, frozen=True, kw_only=True):
     plateau: float | None
     deflated_sharpe: float | None
     heatmaps: tuple[Heatmap, ...]
+    by_arrays: int = 0
+    """How many trials the array runner judged; the exact one did the others."""
+    proof: Proof | None = None
 
 
-def report_of(trials: Sequence[Trial], goal: Goal, space: Sequence[Dimension]) -> StudyReport:
+def report_of(
+    trials: Sequence[Trial], goal: Goal, space: Sequence[Dimension], proof: Proof | None = None
+) -> StudyReport:
     """Look at all trials of a study."""
     known = [trial for trial in trials if _objective(trial, goal) is not None]
     kept = [trial for trial in known if all(one.violation(trial.figures) <= 0 for one in goal.constraints)]
@@ -377,7 +395,39 @@ def report_of(trials: Sequence[Trial], goal: Goal, space: Sequence[Dimension]) -
         plateau=None if best is None else _plateau(best, known, goal, space),
         deflated_sharpe=None if best is None else _deflated(best, trials),
         heatmaps=tuple(_heatmaps(known, goal, space)),
+        by_arrays=sum(BY_ARRAYS in trial.figures for trial in trials) + (0 if proof is None else proof.checked),
+        proof=proof,
     )
+
+
+def prove(
+    trials: Sequence[Trial], goal: Goal, space: Sequence[Dimension], exact: Executor
+) -> tuple[list[Trial], Proof | None]:
+    """Trade the winners of the array runner again by the exact one; its figures take the place of theirs."""
+    found = report_of(trials, goal, space)
+    best = [found.best] if found.best is not None else []
+    winners = {trial.number: trial for trial in (*best, *found.front[:PROVEN]) if BY_ARRAYS in trial.figures}
+    if not winners:
+        return list(trials), None
+    answers = exact.run([trial.values for trial in winners.values()])
+    largest, figure, proven = 0.0, "", dict(winners)
+    for trial, answer in zip(winners.values(), answers, strict=True):
+        if isinstance(answer, str):
+            raise ValueError(f"trial {trial.number + 1} could not be traded again: {answer}")
+        proven[trial.number] = msgspec.structs.replace(trial, figures=answer)
+        for name, value in trial.figures.items():
+            apart = _apart(value, answer.get(name)) if name != BY_ARRAYS else 0.0
+            if apart > largest:
+                largest, figure = apart, name
+    proof = Proof(checked=len(winners), largest_difference=largest, figure=figure)
+    return [proven.get(trial.number, trial) for trial in trials], proof
+
+
+def _apart(one: float | None, other: float | None) -> float:
+    """The difference of two figures over the larger; infinite when only one of them is known."""
+    if one is None or other is None:
+        return 0.0 if one is other else math.inf
+    return abs(one - other) / max(abs(one), abs(other), 1e-9)
 
 
 def _objective(trial: Trial, goal: Goal, place: int = 0) -> float | None:
@@ -480,3 +530,16 @@ def _bins(dimension: Dimension, trials: Iterable[Trial], bins: int) -> tuple[flo
 
 def _bin(centres: Sequence[float], value: float) -> int:
     return min(range(len(centres)), key=lambda place: abs(centres[place] - value))
+
+
+def judged(report: StudyReport) -> str:
+    """Which runner worked the trials out, and how its winners stood the exact one."""
+    if not report.by_arrays:
+        return "the exact runner"
+    others = report.trials - report.by_arrays
+    text = f"arrays {report.by_arrays}, the exact runner {others}"
+    if report.proof is None:
+        return f"{text}; the best ones were not traded again"
+    one = report.proof
+    differ = f"{one.figure} differed by {one.largest_difference:.1e}" if one.figure else "no figure differed"
+    return f"{text}; {one.checked} of the best traded again by the exact runner: {differ}"

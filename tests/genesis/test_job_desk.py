@@ -48,7 +48,7 @@ class Desk:
     root: Path
 
     async def ended(self, job_id: str) -> JobView:
-        with trio.fail_after(60):
+        with trio.fail_after(300):
             while True:
                 for job in self.view.value:
                     if job.job_id == job_id and job.state in ENDED_STATES:
@@ -127,6 +127,43 @@ async def test_a_running_backtest_is_cancelled(tmp_path: Path) -> None:
             assert answer.json()["job"]["state"] == "cancelled"
             assert (await client.post(f"{PATH}/long/cancel")).status_code == 409
             assert (await client.get(f"{PATH}/long")).json()["result"] is None
+
+
+async def test_a_search_and_a_walk_forward_are_jobs_with_their_reports(tmp_path: Path) -> None:
+    body = {"strategies": [{"name": "s", "timeframe": "1m"}], "vary": ["s.fast=4:9"], "maximize": ["total_return"]}
+    async with a_desk(tmp_path) as desk, desk.web.client(Scope.TRADE) as client:
+        answer = await client.post("/api/v2/research/optimize", json={**body, "trials": 3, "job_id": "look"})
+        assert answer.status_code == 202, answer.text
+        job = await desk.ended("look")
+        assert (job.state.value, job.error, job.summary["tried"]) == ("done", None, 3)
+        report = (await client.get("/api/v2/research/searches/look")).json()["result"]["report"]
+        assert (report["trials"], report["by_arrays"], report["proof"]["checked"]) == (3, 3, 1)
+        assert report["proof"]["largest_difference"] < 1e-6
+        assert 4 <= report["best"]["values"]["s.fast"] <= 9
+        days = {"train_days": 0.8, "test_days": 0.4, "trials": 2}
+        answer = await client.post("/api/v2/research/walkforward", json={**body, **days, "job_id": "walk"})
+        assert answer.status_code == 202, answer.text
+        job = await desk.ended("walk")
+        assert (job.state.value, job.error) == ("done", None)
+        walked = (await client.get("/api/v2/research/searches/walk")).json()["result"]
+        assert walked["summary"]["windows"] == len(walked["steps"]) == 3
+        listed = (await client.get("/api/v2/research/searches")).json()["jobs"]
+        assert [one["job_id"] for one in listed] == ["walk", "look"]
+        assert (await client.delete("/api/v2/jobs/look")).status_code == 200
+        assert (await client.get("/api/v2/research/searches/look")).status_code == 404
+        for wrong, text in (
+            ({"vary": ["s.fsat=4:9"]}, "must be one of"),
+            ({"vary": ["s.fast=9:4"]}, "must lie from"),
+            ({"maximize": ["luck"]}, "a figure must be one of"),
+            ({"require": ["trades"]}, "a constraint must be"),
+            ({"vary": ["s.fast=4:9", "s.fast=5:6"]}, "each parameter once"),
+            ({"vary": ["risk.stop_fraction=0.01:0.1"], "method": "grid"}, "must have a step for a grid"),
+        ):
+            answer = await client.post("/api/v2/research/optimize", json={**body, **wrong})
+            assert answer.status_code == 422, answer.text
+            assert text in answer.json()["error"]["message"]
+        answer = await client.post("/api/v2/research/walkforward", json={**body, "train_days": 90.0})
+        assert "range must hold at least" in answer.json()["error"]["message"]
 
 
 @pytest.mark.parametrize(

@@ -367,6 +367,29 @@ def test_the_dashboard_has_an_address_of_its_own(running: Running) -> None:
         expect(page.locator("section[aria-labelledby=numbers] tbody tr")).to_have_count(1)
 
 
+def test_a_search_is_started_followed_and_looked_at(running: Running) -> None:
+    with running.page() as (page, watched):
+        open_page(page, "backtests")
+        form = page.get_by_role("form", name="New search")
+        form.get_by_label("Time frame").select_option("1m")
+        form.get_by_label("What may vary").fill("fsat=4:9")
+        form.get_by_label("Make large").select_option("total_return")
+        form.get_by_label("Trials").fill("4")
+        form.get_by_label("Name").fill("looked for")
+        form.get_by_role("button", name="Search").click()
+        # What cannot be searched is told at the form, before any work.
+        expect(form.get_by_role("alert")).to_contain_text("must be one of")
+        assert len(watched.errors) == 1
+        watched.errors.clear()
+        form.get_by_label("What may vary").fill("fast=4:9, slow=12:30:3")
+        form.get_by_role("button", name="Search").click()
+        row = page.get_by_role("table", name="Searches").get_by_role("row", name="looked for")
+        expect(row).to_contain_text("done", timeout=60_000)
+        row.get_by_role("link", name="looked for").click()
+        expect(page.get_by_role("heading", name="s.slow × s.fast")).to_be_visible()
+        expect(page.locator("section[aria-labelledby=found]")).to_contain_text("traded again")
+
+
 def test_a_backtest_is_started_followed_and_looked_at(running: Running) -> None:
     with running.page() as (page, watched):
         open_page(page, "backtests")

@@ -19,6 +19,7 @@ from genesis.research.backtest import run_backtest
 from genesis.simulator.recordings import load
 from protocols.settings import Settings
 from protocols.units import Symbol
+from tools.bench import _peers
 from tools.bench._figures import tell
 
 BARS = 100_000
@@ -89,6 +90,9 @@ def main() -> int:
             if timeframe == "5m":
                 doubled = bars_a_second(long, one_strategy(timeframe))
                 tell("backtest, twice the bars", doubled, "bars/s", beside=speed, beside_name="half as many")
+        theirs = _peers.told_by(_peers.environment("backtesting"), "bars_backtesting.py", BARS, "engine")
+        if theirs is not None:
+            tell("backtesting.py, cross on 1m, no guards", theirs, "bars/s", beside=limit, beside_name=beside)
         crashed = bars_a_second(crash, settings({}))
         tell("backtest, shipped crash, default settings", crashed, "bars/s", beside=limit, beside_name=beside)
     return 0

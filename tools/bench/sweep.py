@@ -4,11 +4,13 @@
 
 The limit is one compiled loop over the same bars: two averages, their cross, sizing by a fraction of equity, a stop and
 a fee, in floats, with none of the venue's precision, order life or guards but the drawdown. CPU time; compiling happens
-before the clock starts. Needs numba (`fast`).
+before the clock starts. Needs numba (`fast`). In a full run vectorbt trades a part of the same sets, and backtesting.py
+one of them, each in an environment of its own and without any of the guards.
 """
 
 import importlib
 import resource
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -23,6 +25,7 @@ from genesis.research.bars import BarRecording
 from genesis.research.fast import Prepared, run_fast, sweep
 from protocols.settings import RiskSettings, Settings, StrategySettings
 from protocols.units import Symbol
+from tools.bench import _peers
 from tools.bench._figures import tell
 
 SYMBOL: Final = Symbol("tBTCUSD")
@@ -37,6 +40,7 @@ FREE: Final = RiskSettings(
     max_trades_per_symbol=100_000,
 )
 """Guards that never stop the trading, so that all of it is measured; they are asked all the same."""
+PEER_SETS: Final = 50
 SETS: Final = [{"fast": fast, "slow": slow} for fast in range(5, 45, 2) for slow in range(50, 175, 5)]
 
 
@@ -94,6 +98,13 @@ def _clocks(prepared: Prepared, threads: int) -> tuple[float, float]:
     return took
 
 
+def whole_process(bars: int) -> tuple[float, float]:
+    """(seconds of processor, MiB) of a process that makes one fast run, and nothing else."""
+    command = (sys.executable, "-m", "tools.bench._whole_run", str(bars))
+    told = subprocess.run(command, capture_output=True, text=True, check=True, cwd=_peers.ROOT).stdout.split()
+    return float(told[0]), float(told[1])
+
+
 def processor_s(call: Callable[..., Any], *arguments: Any) -> float:
     began = time.process_time()
     call(*arguments)
@@ -122,11 +133,16 @@ def main() -> int:
         tell("fast runner, 1,000,000 bars, strategy on 5m", speed, "bars/s")
         prepared = sizes[100_000]
         cpu_s, wall_s = _clocks(prepared, 1)
-        tell("sweep of 100,000 bars, one thread", len(SETS) / cpu_s, "sets/s")
+        vectorbt = _peers.environment("vectorbt")
+        theirs = _peers.told_by(vectorbt, "sweep_vectorbt.py", 100_000, PEER_SETS, "sets")
+        tell("sweep of 100,000 bars, one thread", len(SETS) / cpu_s, "sets/s", beside=theirs, beside_name="vectorbt")
         # Threads are about time on the wall: on a busy machine this says little.
         _, together_s = _clocks(prepared, 2)
         alone, two = len(SETS) / wall_s, len(SETS) / together_s
         tell("sweep of 100,000 bars, two threads", two, "sets/s", beside=alone, beside_name="one thread")
+        spent_s, _ = whole_process(100_000)
+        theirs = _peers.told_by(_peers.environment("backtesting"), "bars_backtesting.py", 100_000, "whole")
+        tell("fast run, whole process, 100,000 bars", spent_s, "s CPU", beside=theirs, beside_name="backtesting.py")
         exact = processor_s(run_backtest, prepared.bars, settings("5m", "regime_ensemble", RiskSettings()))
         tell("exact, regime ensemble on 5m, 100,000 bars", 100_000 / exact, "bars/s")
     return 0

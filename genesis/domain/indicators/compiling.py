@@ -29,6 +29,9 @@ def local_floats(size: int) -> MutableSequence[float]:
     return [0.0] * size
 
 
+SHORT: Final = 40
+"""Bytes of bytecode up to which a function is put into its caller always: a call would cost more than it does."""
+
 LOADING: Final = 300_000
 """Steps that plain Python takes in about the time in which a compiler is loaded."""
 
@@ -67,7 +70,7 @@ def _compiled(function: Any, kept: bool, inline: bool, bound: tuple[tuple[str, A
         if called is local_floats:
             surroundings[name] = _local_floats()
         elif isinstance(called, FunctionType):
-            surroundings[name] = _compiled(called, False, inline, ())
+            surroundings[name] = _compiled(called, False, inline or len(called.__code__.co_code) <= SHORT, ())
     again = FunctionType(function.__code__, surroundings, function.__name__, function.__defaults__)
     again.__module__ = function.__module__
     # Steps are a few operations each, so calls and checks cost more than they do. No step may divide by zero (in plain

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from genesis.domain.indicators.averages import EMA_SIZE, ema_start, ema_step, ema_value, wilder_value
 from genesis.domain.indicators.ranges import atr_start, atr_step
-from genesis.domain.strategy import BUY, HOLD, SELL, Parameter, State, StrategyKind
+from genesis.domain.strategy import BUY, HOLD, SELL, Parameter, State, StrategyKind, Turning
 
 # State: [side of the fast average last seen: -1, 0 (never), 1] [fast EMA] [slow EMA] [ATR]
 _FAST = 1
@@ -23,6 +23,11 @@ def _start(parameters: Mapping[str, float]) -> list[float]:
     return [0.0, *ema_start(fast), *ema_start(slow), *atr_start(int(parameters["atr"]))]
 
 
+def _side(fast: float, slow: float) -> float:
+    """1 while the fast average is above, -1 while it is below, 0 where it is neither or not known."""
+    return 1.0 if fast > slow else -1.0 if fast < slow else 0.0
+
+
 def _numeric(
     state: State, open_: float, high: float, low: float, close: float, volume: float
 ) -> tuple[float, float, float]:
@@ -34,10 +39,12 @@ def _numeric(
     spread = fast - slow
     confidence = min(1.0, abs(spread) / atr) if atr > 0.0 else 0.0
     before = state[0]
-    side = 1.0 if spread > 0.0 else -1.0 if spread < 0.0 else before
+    side = _side(fast, slow)
+    if side == 0.0 or side == before:
+        return HOLD, confidence, _EVEN_ODDS
     state[0] = side
     code = HOLD
-    if side != before and before != 0.0:
+    if before != 0.0:
         code = BUY if side > 0.0 else SELL
     return code, confidence, _EVEN_ODDS
 
@@ -76,4 +83,5 @@ EMA_CROSS = StrategyKind(
     numeric=_numeric,
     describe=_describe,
     atr=_atr,
+    turning=Turning(one=("ema", "fast"), other=("ema", "slow"), atr=("atr", "atr"), side=_side),
 )

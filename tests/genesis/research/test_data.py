@@ -16,8 +16,10 @@ from genesis.edge.bar_files import TRADES, BarFiles, DataUnusable
 from genesis.markets import load_market, market_span
 from genesis.research.downloading import download
 from genesis.research.importing import bars_of_trades, guess, import_file
+from genesis.research.runs import stamp_data
 from protocols.bitfinex.errors import RateLimited
 from protocols.bitfinex.rest_requests import RestRequest
+from protocols.units import Symbol
 from tests.house import house, lively_layer, piece_of
 
 MINUTE = 60_000
@@ -369,3 +371,19 @@ async def test_the_simulators_candles_and_trades_are_downloaded(tmp_path: Path) 
         trades = files.read("tBTCUSD", TRADES)
         assert len(trades) == 4 * len(rows)
         assert trades[-1, 3] == rows[-1].close
+
+
+def test_a_mapped_market_is_the_market_that_is_read(tmp_path: Path) -> None:
+    BarFiles(tmp_path).write("tBTCUSD", "1m", bars(3_000))
+    cut = (START + 1_000 * MINUTE, START + 2_500 * MINUTE)
+    read, mapped = (load_market("tBTCUSD:1m", tmp_path, *cut, mapped=way) for way in (False, True))
+    assert stamp_data("x", mapped) == stamp_data("x", read)
+    (found,) = mapped.rows.values()
+    assert (len(found), len(mapped.history[Symbol("tBTCUSD")])) == (1_500, 1_000)
+    # Nothing is copied but the times, which are whole numbers here and floats on the disk.
+    assert not found.close.flags.owndata
+    assert not found.close.flags.writeable
+    assert len(list((tmp_path / "arrays").glob("*.npy"))) == 1
+    whole = load_market("tBTCUSD:1m", tmp_path, mapped=True)
+    assert stamp_data("x", whole) == stamp_data("x", load_market("tBTCUSD:1m", tmp_path))
+    assert len(BarFiles(tmp_path).mapped("tETHUSD", "1m")) == 0

@@ -18,7 +18,8 @@ from genesis.research.backtest import run_backtest
 from genesis.research.bars import BarRecording
 from genesis.research.costs import Costs
 from genesis.research.fast import FastResult, NotFast, Prepared, exact_fills, run_fast, sweep, why_not_fast
-from genesis.research.fast_walk import half_even, multiply_divide, price_down, price_up
+from genesis.research.fast_numbers import digits, first_above, half_even, multiply_divide, price_down, price_up, ten
+from genesis.research.fast_walk import BLOCK, first_reached, highest
 from protocols.market import Candle
 from protocols.settings import RiskSettings, Settings, StrategySettings
 from protocols.units import Symbol
@@ -116,6 +117,7 @@ def test_a_sweep_is_its_runs_in_their_order_on_any_number_of_threads() -> None:
     assert [result.parameters for result in one] == sets
     with pytest.raises(ValueError, match=r"ema_cross.fast must be below ema_cross.slow"):
         sweep(prepared, [{"fast": 3, "slow": 9}, {"fast": 9, "slow": 3}])
+    assert sweep(prepared, []) == []
     with pytest.raises(ValueError, match="threads must be at least 1, was 0"):
         sweep(prepared, sets, threads=0)
 
@@ -194,6 +196,58 @@ def test_prices_are_cut_as_the_venue_cuts_them(number: int, decimals: int) -> No
     for ours, theirs in ((price_down, pairs.price_down), (price_up, pairs.price_up)):
         found, places = ours(number, decimals)
         assert Decimal(found).scaleb(-places) == theirs(exact)
+
+
+def test_powers_and_digits_are_those_of_the_numbers() -> None:
+    for power in range(19):
+        assert ten(power) == 10**power
+        assert [digits(10**power - 1), digits(10**power)] == [max(1, power), power + 1]
+
+
+@given(numbers=st.lists(st.integers(-5, 5), max_size=20), value=st.integers(-6, 6), begin=st.integers(0, 20))
+def test_the_first_number_above_is_found(numbers: list[int], value: int, begin: int) -> None:
+    numbers.sort()
+    begin = min(begin, len(numbers))
+    found = first_above(numbers, begin, len(numbers), value)
+    assert found == next((at for at in range(begin, len(numbers)) if numbers[at] > value), len(numbers))
+
+
+@given(
+    bars=st.lists(st.tuples(st.integers(1, 60), st.integers(61, 99)), min_size=1, max_size=90),
+    stop=st.integers(-1, 30),
+    target=st.integers(80, 120),
+    data=st.data(),
+)
+def test_rows_are_leapt_over_only_where_nothing_is_reached(
+    bars: list[tuple[int, int]], stop: int, target: int, data: st.DataObject
+) -> None:
+    lows, highs = [low for low, _ in bars], [high for _, high in bars]
+    begin = data.draw(st.integers(0, len(bars)))
+    until = data.draw(st.integers(begin, len(bars)))
+    blocks = range(0, len(bars) - BLOCK + 1, BLOCK)
+    block_low, block_high = (
+        [min(lows[at : at + BLOCK]) for at in blocks],
+        [max(highs[at : at + BLOCK]) for at in blocks],
+    )
+    found = first_reached(begin, until, stop, target, lows, highs, block_low, block_high)
+    assert found == next((at for at in range(begin, until) if lows[at] <= stop or highs[at] >= target), until)
+    if begin < until:
+        assert highest(highs, block_high, begin, until) == max(highs[begin:until])
+
+
+@pytest.mark.skipif(not can_compile(), reason="a sweep with shared columns is compiled")
+@pytest.mark.parametrize("risk", [FREE, msgspec.structs.replace(FREE, stop_atr=Decimal(2), target_atr=Decimal(3))])
+def test_sets_that_share_columns_trade_as_each_alone_does(risk: RiskSettings) -> None:
+    """The sweep finds where sides change in shared columns; a set alone asks the strategy's own step."""
+    prepared = Prepared.of(BarRecording.of(recording("2018-02-crash", 300, 2400)), ema(risk=risk), compile=True)
+    assert len(prepared.warm) > 0
+    sets = [{"fast": fast, "slow": slow, "atr": atr} for fast in (3, 5, 9) for slow in (12, 20) for atr in (5, 14)]
+    swept = sweep(prepared, sets)
+    assert swept == [run_fast(prepared, given) for given in sets]
+    judge = run_fast(Prepared.of(prepared.bars, prepared.settings, compile=False), sets[3])
+    assert swept[3] == judge
+    assert swept[3].fills == judge.fills
+    assert swept[3].trades == len(swept[3].profits) > 10
 
 
 @given(number=st.integers(0, 10**15), unit=st.sampled_from([1, 10, 1000]))

@@ -11,20 +11,24 @@ import msgspec
 import pytest
 
 from genesis.job_desk import request_of
+from genesis.research.fast_figures import FAST_FIGURES
 from genesis.research.search import (
+    BY_ARRAYS,
     Constraint,
     Dimension,
     Goal,
     Heatmap,
     Method,
+    Proof,
     Study,
     Trial,
+    prove,
     read_constraint,
     read_dimension,
     report_of,
     with_values,
 )
-from genesis.trials import ClusterExecutor, LocalExecutor, encode_task, work_out
+from genesis.trials import EXACT, ClusterExecutor, LocalExecutor, encode_task, judge_of, work_out
 from protocols.settings import Settings
 
 SHARPE = Goal(objectives=(("sharpe", "maximize"),))
@@ -212,6 +216,58 @@ def test_processes_give_the_same_answers_and_a_killed_one_costs_nothing(here: li
             process.kill()
         assert executor.run(BATCH) == here
         assert executor.lost > 0
+
+
+@pytest.mark.parametrize("risk", [{}, {"risk.stop_fraction": "0.004", "risk.target_fraction": "0.006"}])
+def test_the_array_runner_judges_trials_as_the_exact_one_does(risk: dict[str, str]) -> None:
+    body: dict[str, Any] = {"market": "2018-02-crash", "end": "2018-02-06T09:00", "settings": risk}
+    body["strategies"] = [{"name": "s", "timeframe": "1m"}]
+    request = request_of(body, Settings(), "2018-02-crash", lambda name: 0)
+    for values in BATCH:
+        answers = []
+        for judge in (judge_of(["sharpe"], 0), EXACT):
+            answers.append(msgspec.json.decode(work_out(encode_task(request, Path("/x"), Path("/x"), values, judge))))
+        quick, exact = answers
+        if isinstance(exact, str):
+            assert quick == exact
+            continue
+        assert quick.pop(BY_ARRAYS) == 1.0
+        assert BY_ARRAYS not in exact
+        assert quick["trades"] > 3
+        assert set(quick) >= FAST_FIGURES
+        for name, value in quick.items():
+            # Sums of squares of returns lose some digits to the rounding of the equities they are made of.
+            assert value == (None if exact[name] is None else pytest.approx(exact[name], rel=1e-6, abs=1e-9)), name
+
+
+def test_what_arrays_cannot_judge_is_judged_by_the_exact_runner() -> None:
+    assert judge_of(["sharpe", "exposure"], 0) == EXACT
+    assert judge_of(["sharpe"], 0, exact=True) == EXACT
+    assert judge_of(["sharpe"], 10**9).is_compiled
+    both = msgspec.structs.replace(REQUEST, settings=Settings())
+    values = {"btc-ema.fast": 5.0}
+    task = encode_task(both, Path("/x"), Path("/x"), values, judge_of(["sharpe"], 0))
+    assert BY_ARRAYS not in msgspec.json.decode(work_out(task))
+
+
+def test_winners_of_the_array_runner_are_traded_again_and_their_difference_is_told() -> None:
+    def trial(number: int, sharpe: float | None, *, quick: bool = True) -> Trial:
+        figures = {"sharpe": sharpe} | ({BY_ARRAYS: 1.0} if quick else {})
+        return Trial(number=number, values={"btc-ema.fast": 5.0 + number, "risk.stop_fraction": 0.1}, figures=figures)
+
+    class Exact:
+        width = 1
+
+        def run(self, batch: Sequence[Mapping[str, float]]) -> list[dict[str, float | None] | str]:
+            return [{"sharpe": 2.0, "trades": 7.0} for _ in batch]
+
+    trials = [trial(0, 1.0), trial(1, 2.5), trial(2, None), trial(3, 0.5, quick=False)]
+    proven, proof = prove(trials, SHARPE, SPACE, Exact())
+    assert proof == Proof(checked=1, largest_difference=0.2, figure="sharpe")
+    assert [one.figures.get("sharpe") for one in proven] == [1.0, 2.0, None, 0.5]
+    report = report_of(proven, SHARPE, SPACE, proof)
+    assert (report.by_arrays, report.best and report.best.figures["trades"]) == (3, 7.0)
+    assert prove(trials[3:], SHARPE, SPACE, Exact()) == (trials[3:], None)
 
 
 @pytest.fixture

@@ -5,19 +5,21 @@ import { html, useEffect, useState } from "../../vendor/preact-htm.js";
 import { date, dayClock, duration, money, pair, percent, price, quantity, signed, tone } from "../format.js";
 import { Answer, api, Bar, Card, Chip, Command, Empty, Facts, Field, Form, LineChart, link, may, Pager, Segments, Table, useApi } from "../parts.js";
 import { setQuery } from "../router.js";
+import { NewSearch, OneSearch, SearchList, searchWords } from "../searches.js";
 import { newestFirst, useTopics } from "../store.js";
 import { useWords } from "../words.js";
 
 export const style = true;
 
 export const words = {
+  ...searchWords,
   "Backtests": "Backtester", "New backtest": "Nytt backtest", "Market": "Marknad", "Strategy": "Strategi", "Time frame": "Tidsram", "From": "Från", "To": "Till", "Start": "Starta", "Money at the start": "Pengar vid start",
   "Slippage": "Glidning", "Name": "Namn", "Runs": "Körningar", "No backtest yet": "Inget backtest ännu", "Start one on the left, or with genesis backtest --save.": "Starta ett till vänster, eller med genesis backtest --save.",
   "State": "Tillstånd", "Return": "Avkastning", "Drawdown": "Nedgång", "Trades": "Affärer", "Made": "Gjort", "Compare": "Jämför", "Forget": "Glöm", "Cancel": "Avbryt", "queued": "väntar", "running": "körs", "done": "klart", "failed": "misslyckat", "cancelled": "avbrutet",
   "Equity": "Kapital", "Buy and hold": "Köp och behåll", "Figures": "Siffror", "When it traded": "När den handlade", "Mean return": "Medelavkastning", "Win rate": "Vinstandel", "Count": "Antal", "Returns by month": "Avkastning per månad", "Every trade": "Varje affär", "Price": "Pris",
   "Entry": "Ingång", "Exit": "Utgång", "Why": "Varför", "Profit": "Vinst", "Held": "Hållen", "Costs and refusals": "Kostnader och nekanden", "What it was made of": "Vad det gjordes av", "All backtests": "Alla backtester", "Back": "Tillbaka", "As the engine runs now": "Som motorn körs nu",
   "Forget this backtest?": "Glöm detta backtest?", "Its result is deleted.": "Resultatet raderas.", "Cancel this backtest?": "Avbryt detta backtest?", "Its process is killed.": "Processen avslutas.", "Mark two or more to compare them.": "Markera två eller fler för att jämföra.",
-  "Final equity": "Slutkapital", "Profit factor": "Vinstfaktor", "Expectancy": "Väntevärde", "Exposure": "Exponering", "Fees": "Avgifter", "Growth a year": "Tillväxt per år", "Time under water": "Tid under vatten", "Longest drawdown": "Längsta nedgång", "Streaks": "Sviter", "Turnover": "Omsättning", "won": "vunna", "lost": "förlorade",
+  "Final equity": "Slutkapital", "Profit factor": "Vinstfaktor", "Expectancy": "Väntevärde", "Exposure": "Exponering", "Fees": "Avgifter", "Growth a year": "Tillväxt per år", "Time under water": "Tid under vatten", "Longest drawdown": "Längsta nedgång", "Streaks": "Sviter", "Turnover": "Omsättning", "Worse costs": "Sämre kostnader", "Also under worse costs": "Även med sämre kostnader", "stops earning at": "slutar tjäna vid", "times the assumed costs": "gånger de antagna kostnaderna", "won": "vunna", "lost": "förlorade",
 };
 
 const PAGE = 50;
@@ -35,7 +37,7 @@ function NewRun() {
   const tr = useWords();
   const markets = useApi("/api/v2/research/markets");
   const known = useApi("/api/v2/strategies");
-  const [asked, setAsked] = useState({ market: "", kind: "", symbol: "", timeframe: "5m", start: "", end: "", balance: "10000", slippage: "", title: "" });
+  const [asked, setAsked] = useState({ market: "", kind: "", symbol: "", timeframe: "5m", start: "", end: "", balance: "10000", slippage: "", title: "", stress: false });
   const [numbers, setNumbers] = useState({});
   const [fault, setFault] = useState("");
   const set = (name) => (value) => setAsked((now) => ({ ...now, [name]: value }));
@@ -46,6 +48,7 @@ function NewRun() {
   const start = async () => {
     setFault("");
     const body = { market: market ? market.name : undefined, balance: asked.balance || undefined, title: asked.title, start: asked.start || undefined, end: asked.end || undefined };
+    if (asked.stress) body.stress = true;
     if (asked.slippage) body.costs = { slippage: asked.slippage };
     if (kind) {
       const parameters = Object.fromEntries(Object.entries(numbers).filter(([name, value]) => value !== "" && kind.parameters.some((one) => one.name === name)).map(([name, value]) => [name, Number(value)]));
@@ -65,6 +68,7 @@ function NewRun() {
       <${Field} kind="select" label=${tr("Time frame")} value=${asked.timeframe} onChange=${set("timeframe")} options=${["1m", "5m", "15m", "30m", "1h", "3h", "6h", "12h", "1D"].map((one) => [one, one])} /></div>
       <div class="pair">${kind.parameters.map((one) => html`<${Field} key=${one.name} kind="number" label=${one.name} title=${one.meaning} placeholder=${String(one.default)} value=${numbers[one.name] || ""} onChange=${(value) => setNumbers((now) => ({ ...now, [one.name]: value }))} />`)}</div>`}
     <div class="pair"><${Field} kind="number" label=${tr("Money at the start")} value=${asked.balance} onChange=${set("balance")} /><${Field} kind="number" label=${tr("Slippage")} placeholder="0.00005" value=${asked.slippage} onChange=${set("slippage")} /></div>
+    <${Field} kind="check" label=${tr("Also under worse costs")} value=${asked.stress} onChange=${set("stress")} />
     <${Field} label=${tr("Name")} value=${asked.title} onChange=${set("title")} maxlength="120" />
     ${fault && html`<p class="down" role="alert">${fault}</p>`}
   <//><//>`;
@@ -96,7 +100,7 @@ function List() {
   const tools = html`<button type="button" class="small" title=${tr("Mark two or more to compare them.")} disabled=${marked.length < 2} onClick=${() => setQuery({ compare: marked.join(",") })}>${tr("Compare")} ${marked.length || ""}</button>`;
   return html`<div class="grid"><${NewRun} /><${Card} id="runs" className="span-9" title=${tr("Runs")} count=${rows.length} tools=${tools}>
     <${Answer} of=${of} rows=${6}>${() => (rows.length ? html`<${Table} label=${tr("Runs")} heads=${[[""], [tr("Name")], [tr("State")], [tr("Return"), "n"], [tr("Drawdown"), "n"], ["Sharpe", "n"], [tr("Trades"), "n"], [tr("Made"), "wide"], [""]]} rows=${rows.map((one) => html`<${Row} key=${one.job_id} job=${one} marked=${marked.includes(one.job_id)} onMark=${mark(one.job_id)} />`)} />` : html`<${Empty} title=${tr("No backtest yet")} text=${tr("Start one on the left, or with genesis backtest --save.")} />`)}<//>
-  <//></div>`;
+  <//><${NewSearch} /><${SearchList} live=${live} /></div>`;
 }
 
 // --- one result -------------------------------------------------------------------------------------------------
@@ -208,6 +212,7 @@ function One({ id, query }) {
     <${Months} measures=${made} />
     <${Card} id="costs" className="span-6" title=${tr("Costs and refusals")}><${Table} label=${tr("Costs and refusals")} heads=${[["bps"], ["n", "n"], ["Ø", "n"], ["p95", "n"], ["$", "n"]]} rows=${result.executions.by_purpose.map((row) => html`<tr key=${row.name}><td>${row.name}</td><td class="n">${row.orders}</td><td class="n">${row.mean_bps.toFixed(2)}</td><td class="n">${row.p95_bps.toFixed(2)}</td><td class="n">${money(row.cost_quote)}</td></tr>`)} />
       ${reasons.length > 0 && html`<ul class="feed">${reasons.map(([code, count]) => html`<li key=${code}><div class="line"><span>${code.replaceAll("_", " ")}</span><span class="grow"></span><b>${count}</b></div></li>`)}</ul>`}<//>
+    ${result.stress && html`<${Card} id="stress" className="span-12" title=${tr("Worse costs")}>${result.stress.break_even !== null && html`<p class="muted note">${tr("stops earning at")} ${result.stress.break_even.toFixed(2)} ${tr("times the assumed costs")}</p>`}<${Table} label=${tr("Worse costs")} heads=${[[""], [tr("Return"), "n"], [tr("Drawdown"), "n"], ["Sharpe", "n"], [tr("Trades"), "n"], [tr("Fees"), "n"]]} rows=${result.stress.rows.map((row) => html`<tr key=${row.worse.name}><td>${row.worse.name}</td><td class="n ${tone(row.total_return)}">${share(row.total_return)}</td><td class="n">${share(row.max_drawdown)}</td><td class="n">${ratio(row.sharpe)}</td><td class="n">${row.trades}</td><td class="n">${money(row.fees_quote)}</td></tr>`)} /><//>`}
     <${Trades} result=${result} offset=${Number(query.offset) || 0} />
     <${Card} id="made" className="span-12 low" title=${tr("What it was made of")}><${Facts} rows=${[[tr("Market"), `${result.data.market} · ${date(result.data.first_ms)} – ${date(result.data.last_ms)}`], ["data sha256", result.data.sha256.slice(0, 16)], ["code", `${result.code.version} ${result.code.sha256.slice(0, 12)}`], ["fills sha256", result.digest.slice(0, 16)], [tr("Slippage"), `${result.request.costs.half_spread} + ${result.request.costs.slippage}`]]} /><//>
   </div>`;
@@ -236,6 +241,7 @@ function Compare({ ids }) {
 }
 
 export function component({ args, query }) {
+  if (args[0] && query.search) return html`<${OneSearch} key=${args[0]} id=${args[0]} />`;
   if (args[0]) return html`<${One} key=${args[0]} id=${args[0]} query=${query} />`;
   if (query.compare) return html`<${Compare} ids=${query.compare.split(",")} />`;
   return html`<${List} />`;

@@ -1,0 +1,392 @@
+"""What a fast run begins with: a market and its limits as arrays of whole numbers, or why it cannot."""
+
+import math
+from collections.abc import Iterable, Sequence
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+import attrs
+import numpy as np
+import numpy.typing as npt
+
+from genesis.domain.indicators.catalog import CLOSE, HIGH, LOW, OPEN, TIME, VOLUME, candle_rows
+from genesis.domain.indicators.compiling import worth_compiling
+from genesis.domain.market_replay import replayed_streams
+from genesis.domain.matching import FillModel, FillWhen
+from genesis.domain.pairs import PairSpecs, pair_specs
+from genesis.domain.performance import HOUR_MS
+from genesis.domain.replay import MINUTE_MS
+from genesis.domain.strategies import STRATEGY_KINDS
+from genesis.domain.strategy import StrategyKind
+from genesis.domain.strategy_arrays import CandleArrays, Floats, why_not_compiled
+from genesis.domain.trading_day import trading_day
+from genesis.domain.windows import is_open
+from genesis.research import fast_places
+from genesis.research.backtest import START_BALANCES
+from genesis.research.bars import BarRecording, Whole, in_time_frame, part, rows_of
+from genesis.research.costs import flat_fees
+from genesis.research.fast_places import LIMITS, NUMBERS
+from genesis.research.fast_walk import BLOCK
+from genesis.research.leaping import can_leap
+from genesis.research.walk import curve_step
+from protocols.settings import Settings, StrategySettings
+from protocols.units import AMOUNT_STEP, TIMEFRAME_MS, Symbol, quote_currency
+
+Flags = npt.NDArray[np.bool_]
+
+UNIT = 100_000_000
+KNOWN_COSTS = ("half_spread", "slippage", "low_first", "fee_tiers")
+DAY_MS = 86_400_000
+
+
+class NotFast(ValueError):
+    """This market or these settings are not for the fast runner; the text says why."""
+
+
+@attrs.frozen(kw_only=True)
+class Prepared:
+    """A market and its limits, ready for any number of parameter sets. Nothing in it changes."""
+
+    bars: BarRecording
+    settings: Settings
+    strategy: StrategySettings
+    kind: StrategyKind
+    model: FillModel
+    pairs: PairSpecs
+    start_equity: Decimal
+    sharpe_period_ms: int
+    warm: CandleArrays
+    candles: CandleArrays
+    rows: tuple[Any, ...]
+    scores: tuple[Any, ...]
+    windows_open: Flags
+    new_day: Flags
+    new_week: Flags
+    numbers: Whole
+    limits: Floats
+    price_decimals: int
+    first_of_days: Whole
+    """Scores that begin a trading day."""
+    no_atr: Floats
+    quiet: Flags
+    point_ms: Whole
+    point_close: Floats
+    point_row: Whole
+    point_period: Whole
+    compile: bool | None
+
+    def is_compiled(self, sets: int = 1) -> bool:
+        """Whether so many sets are traded by machine code. It loads the compiler when they are."""
+        if self.compile is False or (self.compile is None and not worth_compiling(sets * len(self.candles))):
+            return False
+        return why_not_compiled(self.kind) is None
+
+    @property
+    def minds_range(self) -> bool:
+        """Whether risk looks at the range of every candle."""
+        limits = self.settings.risk
+        return bool(limits.atr_budget or limits.regime_high_fraction != 1 or limits.breaker_volatility_ratio)
+
+    @property
+    def tells_range(self) -> bool:
+        """Whether the range at an entry decides anything."""
+        return self.minds_range or bool(self.settings.risk.stop_atr or self.settings.risk.target_atr)
+
+    @classmethod
+    def of(
+        cls,
+        bars: BarRecording,
+        settings: Settings,
+        *,
+        model: FillModel | None = None,
+        pairs: PairSpecs | None = None,
+        balances: Iterable[tuple[str, str, Decimal]] = START_BALANCES,
+        sharpe_period_ms: int = HOUR_MS,
+        compile: bool | None = None,
+    ) -> "Prepared":
+        """Raises NotFast with the reason, and ValueError on settings that no strategy can run with.
+
+        `compile=False` runs the kernels as plain Python, as they run without numba; None compiles them when that pays.
+        """
+        model = model or FillModel()
+        pairs = pairs or pair_specs(bars.symbols)
+        balances = tuple(balances)
+        why = why_not_fast(bars, settings, model=model, balances=balances)
+        if why is not None:
+            raise NotFast(why)
+        (strategy,) = _running(settings)
+        kind = STRATEGY_KINDS[strategy.kind]
+        symbol = Symbol(strategy.symbol)
+        found = bars.rows[symbol]
+        decimals = _price_decimals(found)
+        if decimals is None:
+            raise NotFast("prices have more than eight decimals, or are too large to be counted in whole numbers")
+        last_minute = (bars.last_ms - bars.first_ms) // MINUTE_MS
+        warm, begun = _history(bars, settings, strategy)
+        candles = in_time_frame(found, strategy.timeframe, begun=begun)
+        ends = (candles.open_ms + TIMEFRAME_MS[strategy.timeframe] - bars.first_ms) // MINUTE_MS
+        closing = int(np.searchsorted(ends, last_minute + 1, side="right"))
+        candles, ends = part(candles, 0, closing), ends[:closing]
+        row_minute = (found.open_ms - bars.first_ms) // MINUTE_MS
+        scale = 10.0**decimals
+        opens, highs, lows, closes = (
+            _whole(column, scale) for column in (found.open, found.high, found.low, found.close)
+        )
+        rows = (row_minute, opens, highs, lows, closes, _blocks(lows, np.minimum), _blocks(highs, np.maximum))
+        prices = _whole(candles.close, scale)
+        scores = (ends, np.searchsorted(row_minute, ends), prices, _blocks(prices, np.maximum))
+        decided = bars.first_ms + ends * MINUTE_MS
+        new_day, new_week = _new_days(decided, settings.risk.day_timezone)
+        step_ms = curve_step(bars.first_ms, bars.last_ms, sharpe_period_ms)
+        points = range(bars.first_ms, bars.last_ms + MINUTE_MS + 1, step_ms)
+        point_row = np.searchsorted(found.open_ms, np.array(points)) - 1
+        return cls(
+            bars=bars,
+            settings=settings,
+            strategy=strategy,
+            kind=kind,
+            model=model,
+            pairs=pairs,
+            start_equity=balances[0][2],
+            sharpe_period_ms=sharpe_period_ms,
+            warm=warm,
+            candles=candles,
+            rows=rows,
+            scores=scores,
+            windows_open=_windows_open(settings, decided),
+            new_day=new_day,
+            new_week=new_week,
+            numbers=_numbers(settings, strategy, model, pairs, balances[0][2], decimals, int(highs.max())),
+            limits=_limits(settings),
+            price_decimals=decimals,
+            first_of_days=np.flatnonzero(new_day),
+            no_atr=np.full(len(candles), math.nan),
+            quiet=np.zeros(len(candles), dtype=np.bool_),
+            point_ms=np.array(points, dtype=np.int64),
+            point_close=np.where(point_row >= 0, found.close[np.maximum(point_row, 0)], 0.0),
+            point_row=point_row,
+            point_period=np.array(points) // sharpe_period_ms,
+            compile=compile,
+        )
+
+
+def why_not_fast(
+    bars: BarRecording,
+    settings: Settings,
+    *,
+    model: FillModel | None = None,
+    balances: Sequence[tuple[str, str, Decimal]] = START_BALANCES,
+) -> str | None:
+    """Why these settings need the exact runner, in words; None when the fast one can begin."""
+    strategies = _running(settings)
+    if len(strategies) != 1:
+        return f"it trades one strategy at a time, not {len(strategies)}"
+    strategy = strategies[0]
+    kind = STRATEGY_KINDS.get(strategy.kind)
+    if kind is None:
+        raise ValueError(f"strategy kind must be one of {', '.join(sorted(STRATEGY_KINDS))}, was {strategy.kind}")
+    kind.start(kind.resolve(strategy.parameters))
+    model = model or FillModel()
+    if kind.numeric is None:
+        return f"strategy {kind.name} has no numeric step"
+    if strategy.symbol not in bars.rows or not len(bars.rows[Symbol(strategy.symbol)]):
+        return f"the recording has no {strategy.symbol}"
+    if settings.quote_currency != quote_currency(strategy.symbol):
+        return f"{strategy.symbol} is not traded in {settings.quote_currency}"
+    if [(wallet, currency) for wallet, currency, _ in balances] != [("exchange", settings.quote_currency)]:
+        return f"it begins with {settings.quote_currency} in the exchange wallet and nothing else"
+    if balances[0][2] % AMOUNT_STEP:
+        return "it begins with an amount of at most eight decimals"
+    if not can_leap(settings):
+        return "candles close later than at their end"
+    if settings.risk.stop_trails:
+        return "stops that follow the market are for the exact runner"
+    if len(model.fee_tiers) > 1:
+        return "fees that fall with the volume are for the exact runner"
+    if model.impact or model.carry_a_day:
+        return "sizes that move the price, and interest on what is held, are for the exact runner"
+    known = attrs.evolve(FillModel(), **{name: getattr(model, name) for name in KNOWN_COSTS})
+    if model != known or model.when is FillWhen.AT_ONCE:
+        return "it fills at the next tick, whole and without latency"
+    return None
+
+
+def _running(settings: Settings) -> list[StrategySettings]:
+    return [strategy for strategy in settings.strategies if strategy.enabled]
+
+
+def _whole(prices: Floats, scale: float) -> Whole:
+    return np.rint(np.asarray(prices) * scale).astype(np.int64)
+
+
+def _blocks(values: Whole, extreme: Any) -> Whole:
+    """The lowest or highest of each whole block of rows."""
+    whole = len(values) // BLOCK
+    blocks: Whole = extreme.reduce(values[: whole * BLOCK].reshape(whole, BLOCK), axis=1) if whole else values[:0]
+    return blocks
+
+
+def _price_decimals(bars: CandleArrays) -> int | None:
+    """The fewest decimals in which every price is a whole number; None when there is no such number."""
+    decimals = 0
+    for column in (bars.open, bars.high, bars.low, bars.close):
+        prices = np.asarray(column)
+        if prices.max() >= 1e7 or prices.min() <= 0:
+            return None
+        while not np.array_equal(np.rint(prices * 10.0**decimals) / 10.0**decimals, prices):
+            decimals += 1
+            if decimals > 8:
+                return None
+    return decimals
+
+
+def _history(bars: BarRecording, settings: Settings, strategy: StrategySettings) -> tuple[CandleArrays, Any]:
+    """The candles that the strategy warms up with, and the one that was begun before the run."""
+    symbol = Symbol(strategy.symbol)
+    (stream,) = replayed_streams(
+        [(symbol, strategy.timeframe)],
+        grace_ms=settings.market.candle_close_grace_ms,
+        late_after_ms=int(settings.risk.signal_max_age_s * 1000),
+    )
+    before = bars.history.get(symbol)
+    closed = stream.tell_history(rows_of(before) if before is not None else (), bars.first_ms)
+    table = candle_rows([each.candle for each in closed])
+    warm = CandleArrays(
+        open_ms=table[:, TIME].astype(np.int64),
+        open=table[:, OPEN].copy(),
+        high=table[:, HIGH].copy(),
+        low=table[:, LOW].copy(),
+        close=table[:, CLOSE].copy(),
+        volume=table[:, VOLUME].copy(),
+    )
+    return warm, stream.begun
+
+
+def _new_days(decided_ms: Whole, timezone: str) -> tuple[Flags, Flags]:
+    """Which scores are the first of their trading day, and of their week."""
+    if not len(decided_ms):
+        return np.empty(0, dtype=np.bool_), np.empty(0, dtype=np.bool_)
+    if timezone == "UTC":
+        days = decided_ms // DAY_MS
+        weeks = (days + 3) // 7
+    else:
+        quarters, where = np.unique(decided_ms // 900_000, return_inverse=True)
+        names = [date.fromisoformat(trading_day(int(quarter) * 900_000, timezone)) for quarter in quarters]
+        ordinals = np.array([name.toordinal() for name in names])
+        days = ordinals[where]
+        weeks = (days - 1) // 7
+    return _changes(days), _changes(weeks)
+
+
+def _changes(numbers: Any) -> Flags:
+    return np.concatenate([[True], numbers[1:] != numbers[:-1]]).astype(np.bool_)
+
+
+def _windows_open(settings: Settings, decided_ms: Whole) -> Flags:
+    limits = settings.risk
+    if not limits.windows:
+        return np.ones(len(decided_ms), dtype=np.bool_)
+    minutes, where = np.unique(decided_ms // MINUTE_MS, return_inverse=True)
+    told = [is_open(limits.windows, limits.windows_timezone, int(minute) * MINUTE_MS) for minute in minutes]
+    return np.array(told, dtype=np.bool_)[where]
+
+
+def _scaled(numbers: Sequence[Decimal], what: str) -> tuple[list[int], int]:
+    """These numbers as whole ones of one unit, and its decimals. Raises NotFast when that takes too many."""
+    decimals = max(0, *(-int(number.normalize().as_tuple().exponent) for number in numbers))
+    if decimals > 9:
+        raise NotFast(f"{what} has more than nine decimals")
+    return [int(number.scaleb(decimals)) for number in numbers], decimals
+
+
+def _numbers(
+    settings: Settings,
+    strategy: StrategySettings,
+    model: FillModel,
+    pairs: PairSpecs,
+    cash: Decimal,
+    price_decimals: int,
+    highest: int,
+) -> Whole:
+    limits, pair = settings.risk, pairs[Symbol(strategy.symbol)]
+    taker_fee, maker_fee = flat_fees(model)
+    (spread, slip), cost_decimals = _scaled([model.half_spread, model.slippage], "spread or slippage")
+    (taker, maker), fee_decimals = _scaled([taker_fee, maker_fee], "a fee")
+    if min(taker, maker) < 0:
+        raise NotFast("a fee is paid to us")
+    fractions = [limits.position_fraction, limits.position_fraction * limits.regime_high_fraction]
+    (fraction, cut), fraction_decimals = _scaled(fractions, "position_fraction")
+    distances = [limits.stop_fraction, limits.target_fraction]
+    (stop, target), distance_decimals = _scaled(distances, "stop_fraction or target_fraction")
+    cap = min(
+        limits.max_order_notional, limits.max_position_notional, limits.max_gross_exposure, limits.max_net_exposure
+    )
+    minimum = max(pair.minimum, AMOUNT_STEP)
+    amounts = [cap, minimum, pair.maximum]
+    if any(amount % AMOUNT_STEP for amount in amounts) or max(amounts) * UNIT > 10**17 or cash * UNIT > 10**17:
+        raise NotFast("an amount has more than eight decimals, or is too large")
+    unit = 10**cost_decimals
+    if highest * 2 * unit > 9 * 10**18 or min(spread, slip) < 0 or max(spread, slip) >= unit:
+        raise NotFast("prices are too large to be counted in whole numbers")
+    numbers = np.zeros(NUMBERS, dtype=np.int64)
+    may_enter = (
+        limits.max_open_positions >= 1
+        and limits.max_orders_per_minute >= 1
+        and strategy.symbol in settings.market.symbols
+    )
+    wanted = {
+        fast_places.N_PRICE_DECIMALS: price_decimals,
+        fast_places.N_SPREAD_UP: unit + spread,
+        fast_places.N_SPREAD_DOWN: unit - spread,
+        fast_places.N_SLIP_UP: unit + slip,
+        fast_places.N_SLIP_DOWN: unit - slip,
+        fast_places.N_COST_DECIMALS: cost_decimals,
+        fast_places.N_TAKER: taker,
+        fast_places.N_MAKER: maker,
+        fast_places.N_FEE_DECIMALS: fee_decimals,
+        fast_places.N_FRACTION: fraction,
+        fast_places.N_CUT: cut,
+        fast_places.N_FRACTION_DECIMALS: fraction_decimals,
+        fast_places.N_CAP: int(cap * UNIT),
+        fast_places.N_MINIMUM: int(minimum * UNIT),
+        fast_places.N_MAXIMUM: int(pair.maximum * UNIT),
+        fast_places.N_STOP_FRACTION: stop,
+        fast_places.N_TARGET_FRACTION: target,
+        fast_places.N_DISTANCE_DECIMALS: distance_decimals,
+        fast_places.N_TRADES_A_DAY: min(limits.max_trades_per_day, limits.max_trades_per_symbol),
+        fast_places.N_MAY_ENTER: int(may_enter),
+        fast_places.N_COOLDOWN_MS: int(limits.cooldown_s * 1000),
+        fast_places.N_EXIT_LOCK_MS: int(limits.exit_cooldown_s * 1000),
+        fast_places.N_GUARD_LOSSES: limits.stop_guard_losses,
+        fast_places.N_GUARD_WINDOW_MS: int(limits.stop_guard_window_s * 1000),
+        fast_places.N_GUARD_LOCK_MS: int(limits.stop_guard_lock_s * 1000),
+        fast_places.N_PROFIT_TRADES: limits.low_profit_trades,
+        fast_places.N_PROFIT_WINDOW_MS: int(limits.low_profit_window_s * 1000),
+        fast_places.N_PROFIT_LOCK_MS: int(limits.low_profit_lock_s * 1000),
+        fast_places.N_BREAKER_MS: int(limits.breaker_cooldown_s * 1000),
+        fast_places.N_PROBES: limits.breaker_probes,
+        fast_places.N_CASH: int(cash * UNIT),
+        fast_places.N_LOW_FIRST: int(model.low_first),
+    }
+    for place, number in wanted.items():
+        numbers[place] = number
+    return numbers
+
+
+def _limits(settings: Settings) -> Floats:
+    limits = settings.risk
+    numbers = np.zeros(LIMITS)
+    for place, number in {
+        fast_places.L_DAILY: limits.max_daily_loss,
+        fast_places.L_WEEKLY: limits.max_weekly_loss,
+        fast_places.L_DRAWDOWN: limits.max_drawdown,
+        fast_places.L_STRATEGY: limits.max_strategy_drawdown,
+        fast_places.L_ATR_BUDGET: limits.atr_budget,
+        fast_places.L_STOP_ATR: limits.stop_atr,
+        fast_places.L_TARGET_ATR: limits.target_atr,
+        fast_places.L_SLIPPAGE_BPS: limits.breaker_slippage_bps,
+        fast_places.L_PROFIT: limits.low_profit_fraction,
+    }.items():
+        numbers[place] = float(number)
+    return numbers

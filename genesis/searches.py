@@ -1,0 +1,307 @@
+"""Searches as jobs and as commands: parameters looked for in one market, or window by window.
+
+What is kept lies in the job's own folder: each trial as a line, and the report at the end. The same folder is gone on
+with, so a search that was stopped loses nothing.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any, Final
+
+import attrs
+import msgspec
+
+from genesis.domain.overfitting import Window, windows
+from genesis.edge.kept_file import KeptFile
+from genesis.markets import market_span
+from genesis.research.runs import RunRequest
+from genesis.research.search import (
+    TRIALS,
+    Constraint,
+    Dimension,
+    Executor,
+    Goal,
+    Study,
+    StudyReport,
+    Trial,
+    known_metric,
+    prove,
+    read_constraint,
+    read_dimension,
+    report_of,
+)
+from genesis.trials import EXACT, Answer, Judge, encode_task, judge_of, read_answer, work_out
+
+STUDY: Final = "study.json"
+WALKFORWARD: Final = "walkforward.json"
+METHODS: Final = ("tpe", "random", "grid")
+DAY_MS: Final = 86_400_000
+LARGEST_TRIALS: Final = 100_000
+
+OpenExecutor = Callable[[RunRequest, Judge], AbstractContextManager[Executor]]
+"""Who works the trials of a request out, by which runner."""
+
+
+class SearchRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What to look for, as somebody typed it. `vary`, `require` and the metrics are as `genesis optimize` takes them.
+
+    The days are those of a walk-forward: learn from `train_days`, leave out `purge_days`, test on `test_days`;
+    `anchored` learns from the beginning on.
+    """
+
+    request: RunRequest
+    vary: tuple[str, ...]
+    maximize: tuple[str, ...] = ()
+    minimize: tuple[str, ...] = ()
+    require: tuple[str, ...] = ()
+    method: str = "tpe"
+    trials: int = 50
+    seed: int = 1
+    exact: bool = False
+    train_days: float = 60.0
+    test_days: float = 20.0
+    purge_days: float = 0.0
+    anchored: bool = False
+
+    def check(self) -> tuple[list[Dimension], Goal]:
+        """What may vary, and what is wanted. Raises ValueError on what cannot be searched."""
+        if not self.vary:
+            names = ", ".join(strategy.name for strategy in self.request.settings.strategies)
+            raise ValueError(f"--vary must be given, as {names.split(', ')[0]}.fast=5:30 (strategies: {names})")
+        space = [read_dimension(text, self.request.settings) for text in self.vary]
+        if len({dimension.name for dimension in space}) != len(space):
+            raise ValueError("--vary must name each parameter once")
+        if self.method not in METHODS:
+            raise ValueError(f"--method must be tpe, random or grid, was {self.method}")
+        if not 1 <= self.trials <= LARGEST_TRIALS:
+            raise ValueError(f"--trials must be from 1 to {LARGEST_TRIALS}, was {self.trials}")
+        wanted = [(known_metric(each), "maximize") for each in self.maximize]
+        wanted += [(known_metric(each), "minimize") for each in self.minimize]
+        constraints: tuple[Constraint, ...] = tuple(read_constraint(text) for text in self.require)
+        if self.method == "grid":
+            for dimension in space:
+                dimension.values()
+        return space, Goal(objectives=tuple(wanted or [("sharpe", "maximize")]), constraints=constraints)
+
+    def parts(self, data_folder: Path) -> list[Window]:
+        """The windows of a walk-forward over the data that is there. Raises ValueError when not even one fits."""
+        first_ms, end_ms = _span(self.request, data_folder)
+        return windows(
+            first_ms,
+            end_ms,
+            train_ms=round(self.train_days * DAY_MS),
+            test_ms=round(self.test_days * DAY_MS),
+            purge_ms=round(self.purge_days * DAY_MS),
+            anchored=self.anchored,
+        )
+
+
+def optimize(
+    asked: SearchRequest,
+    folder: Path,
+    data_folder: Path,
+    open_executor: OpenExecutor,
+    on_trial: Callable[[Trial, int], None] = lambda trial, done: None,
+) -> tuple[StudyReport, bool]:
+    """The report, kept in the folder, and whether somebody stopped the search. Raises ValueError."""
+    space, goal = asked.check()
+    study = _study(asked, space, goal, folder / TRIALS, on_trial)
+    stopped, proof = False, None
+    trials: list[Trial] = study.done
+    try:
+        with open_executor(asked.request, _judge(asked, asked.request, goal, data_folder)) as executor:
+            study.run(executor)
+        with open_executor(asked.request, EXACT) as executor:
+            trials, proof = prove(study.done, goal, space, executor)
+    except KeyboardInterrupt:
+        stopped = True
+    report = report_of(trials, goal, space, proof)
+    kept = {"request": asked.request, "report": report, "method": asked.method, "seed": asked.seed}
+    KeptFile(folder / STUDY).replace(msgspec.json.encode(kept))
+    return report, stopped
+
+
+def walk_forward(
+    asked: SearchRequest,
+    folder: Path,
+    data_folder: Path,
+    open_executor: OpenExecutor,
+    on_window: Callable[[int, int], None] = lambda done, count: None,
+) -> tuple[list[dict[str, Any]], dict[str, Any], bool]:
+    """(each window's step, what they say together, whether it was stopped), kept in the folder. Raises ValueError."""
+    _, goal = asked.check()
+    parts = asked.parts(data_folder)
+    steps: list[dict[str, Any]] = []
+    stopped = False
+    try:
+        for step in _steps(asked, parts, folder, data_folder, open_executor):
+            steps.append(step)
+            on_window(len(steps), len(parts))
+    except KeyboardInterrupt:
+        stopped = True
+    summary = stitched(steps, goal)
+    kept = {"request": asked.request, "steps": steps, "summary": summary}
+    KeptFile(folder / WALKFORWARD).replace(msgspec.json.encode(kept))
+    return steps, summary, stopped
+
+
+def _steps(
+    asked: SearchRequest, parts: Sequence[Window], folder: Path, data_folder: Path, open_executor: OpenExecutor
+) -> Iterator[dict[str, Any]]:
+    space, goal = asked.check()
+    for place, window in enumerate(parts):
+        learn = msgspec.structs.replace(asked.request, start_ms=window.train_from, end_ms=window.train_to)
+        study = _study(asked, space, goal, folder / f"window-{place + 1}-{TRIALS}", lambda trial, done: None)
+        with open_executor(learn, _judge(asked, learn, goal, data_folder)) as executor:
+            study.run(executor)
+        report = report_of(study.done, goal, space)
+        step: dict[str, Any] = {"window": window, "trials": report.trials, "values": None, "learned": None}
+        if report.best is not None:
+            later = msgspec.structs.replace(asked.request, start_ms=window.test_from, end_ms=window.test_to)
+            with open_executor(later, EXACT) as executor:
+                (answer,) = executor.run([report.best.values])
+            step |= {"values": report.best.values, "learned": report.best.figures, "tested": answer}
+        yield step
+
+
+def stitched(steps: Sequence[Mapping[str, Any]], goal: Goal) -> dict[str, Any]:
+    """The tests one after another, as one account would have gone through them."""
+    equity, tested, learned_sum, tested_sum = 1.0, 0, 0.0, 0.0
+    metric = goal.objectives[0][0]
+    worst = 0.0
+    peak = 1.0
+    for step in steps:
+        answer = step.get("tested")
+        if not isinstance(answer, dict) or answer.get("total_return") is None:
+            continue
+        tested += 1
+        # The deepest point inside the window, from the peak before it.
+        inside = equity * (1.0 - float(answer.get("max_drawdown") or 0.0))
+        equity *= 1.0 + float(answer["total_return"])
+        worst = max(worst, 1.0 - min(inside, equity) / peak)
+        peak = max(peak, equity)
+        learned_sum += float((step["learned"] or {}).get(metric) or 0.0)
+        tested_sum += float(answer.get(metric) or 0.0)
+    return {
+        "windows": len(steps),
+        "tested": tested,
+        "total_return": equity - 1.0,
+        "max_drawdown_at_most": worst,
+        "metric": metric,
+        "learned_mean": learned_sum / tested if tested else None,
+        "tested_mean": tested_sum / tested if tested else None,
+        "efficiency": tested_sum / learned_sum if tested and learned_sum > 0 else None,
+    }
+
+
+def _study(
+    asked: SearchRequest,
+    space: Sequence[Dimension],
+    goal: Goal,
+    file: Path,
+    on_trial: Callable[[Trial, int], None],
+) -> Study:
+    study = Study(
+        space=space,
+        goal=goal,
+        method=asked.method,  # type: ignore[arg-type]
+        trials=asked.trials,
+        seed=asked.seed,
+        file=file,
+        on_trial=lambda trial: on_trial(trial, len(study.done)),
+    )
+    return study
+
+
+def _judge(asked: SearchRequest, request: RunRequest, goal: Goal, data_folder: Path) -> Judge:
+    first_ms, end_ms = _span(request, data_folder)
+    metrics = [name for name, _ in goal.objectives] + [one.metric for one in goal.constraints]
+    return judge_of(metrics, asked.trials * max(0, end_ms - first_ms) // 60_000, exact=asked.exact)
+
+
+def _span(request: RunRequest, data_folder: Path) -> tuple[int, int]:
+    first_ms, end_ms = market_span(request.market, data_folder)
+    return max(first_ms, request.start_ms or first_ms), min(end_ms, request.end_ms or end_ms)
+
+
+# --- as jobs ------------------------------------------------------------------------------------------------------
+
+
+@attrs.frozen(kw_only=True)
+class InThisProcess:
+    """Trials one after another, here: a job has a process of its own and leaves the other cores to the engine."""
+
+    request: RunRequest
+    data_folder: Path
+    strategies_folder: Path
+    judge: Judge
+    width: int = 1
+
+    def __enter__(self) -> "InThisProcess":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        return None
+
+    def run(self, batch: Sequence[Mapping[str, float]]) -> list[Answer]:
+        folders = self.data_folder, self.strategies_folder
+        return [read_answer(work_out(encode_task(self.request, *folders, each, self.judge))) for each in batch]
+
+
+def _asked(request: Mapping[str, Any]) -> SearchRequest:
+    try:
+        return msgspec.convert(request, SearchRequest)
+    except msgspec.ValidationError as error:
+        raise ValueError(f"the request is not valid: {error}") from None
+
+
+def _executors(data_folder: Path, strategies_folder: Path) -> OpenExecutor:
+    return lambda request, judge: InThisProcess(
+        request=request, data_folder=data_folder, strategies_folder=strategies_folder, judge=judge
+    )
+
+
+def optimize_job(
+    request: Mapping[str, Any],
+    folder: Path,
+    data_folder: Path,
+    strategies_folder: Path,
+    on_progress: Callable[[float, str], None],
+) -> dict[str, Any]:
+    """A search as a job. Raises ValueError."""
+    asked = _asked(request)
+
+    def on_trial(trial: Trial, done: int) -> None:
+        told = trial.error or ", ".join(f"{name} {value:g}" for name, value in trial.values.items())
+        on_progress(0.98 * done / asked.trials, f"trial {done}: {told}"[:200])
+
+    report, _ = optimize(asked, folder, data_folder, _executors(data_folder, strategies_folder), on_trial)
+    best = report.best.figures if report.best is not None else {}
+    figures = {name: best.get(name) for name in ("total_return", "max_drawdown", "sharpe", "trades")}
+    return {
+        "market": asked.request.market,
+        "tried": report.trials,
+        "deflated_sharpe": report.deflated_sharpe,
+        **figures,
+    }
+
+
+def walkforward_job(
+    request: Mapping[str, Any],
+    folder: Path,
+    data_folder: Path,
+    strategies_folder: Path,
+    on_progress: Callable[[float, str], None],
+) -> dict[str, Any]:
+    """A walk-forward as a job. Raises ValueError."""
+    asked = _asked(request)
+    _, summary, _ = walk_forward(
+        asked,
+        folder,
+        data_folder,
+        _executors(data_folder, strategies_folder),
+        lambda done, count: on_progress(0.99 * done / count, f"window {done} of {count}"),
+    )
+    told = {"total_return": summary["total_return"], "max_drawdown": summary["max_drawdown_at_most"]}
+    return {"market": asked.request.market, **told, "efficiency": summary["efficiency"], "tried": summary["tested"]}
