@@ -164,6 +164,9 @@ class _Life:
         self.machine.on_timer(now=now, wall_ms=wall_ms)
         out = self.machine.take()
         await self._carry_out(out)
+        if out.commands:
+            # What is left is for people: the commands leave first.
+            await self.ctx.step_aside()
         _reply(answers)
         self.ctx.inbox.ack_all(batch)
         if batch or out.must_be_kept:

@@ -61,7 +61,7 @@ class Context:
         """Tell the watchdog that a long piece of work moves on; leasing and acking say so by themselves."""
         self._mailbox.progress += 1
 
-    async def step_aside(self, turns: int = 2) -> None:
+    async def step_aside(self, turns: int = 4) -> None:
         """Let others go first for some turns of the loop: what comes now can wait, and what they do cannot."""
         for _ in range(turns):
             await trio.lowlevel.checkpoint()

@@ -77,8 +77,8 @@ turns of the loop. Of that, what need not be before the order no longer is:
 - score, verdict and intent become durable in one transaction instead of three: risk puts its commit into the journal's
   line and tells the approval at once, the intent's commit stands behind it, and the journal waits up to 2 ms for a
   commit that is announced. Nothing leaves before the one sync that covers all three;
-- lists of recent things, screens, notices and the risk status come after the commit's answer, and step aside for two
-  turns of the loop; the account values closed candles six turns later, the web's hearer 2 ms later;
+- lists of recent things, screens, notices, the risk status and the orders' view come after the commit's answer, and
+  step aside for four turns of the loop; the account values closed candles six turns later, the web's hearer 2 ms later;
 - a verdict's facts serve its conclusion too; the private socket's lock costs no turn when nobody else holds it;
 - the bench gives the engine time instead of looking whether it is done.
 

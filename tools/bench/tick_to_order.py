@@ -41,7 +41,7 @@ from tools.bench import _prototype
 from tools.bench._figures import is_quick, tell
 from tools.bench.feed import feeding, server
 
-MINUTES: Final = 360
+MINUTES: Final = 300
 QUICK_MINUTES: Final = 90
 PARTS: Final = (0, 720, 1440)
 """First minutes of what is traded, one part after the other in the rounds."""
