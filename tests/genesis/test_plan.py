@@ -21,6 +21,8 @@ NOT_ABOUT_MONEY = frozenset(
         "job_requests",  # the person who asked is told
         "ui",
         "news",
+        "own_fills",  # the next life of the strategies finds it among the fills that the order actor keeps
+        "ticks",
     }
 )
 
