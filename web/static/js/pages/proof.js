@@ -41,7 +41,7 @@ function Sheet({ table }) {
     <header class="line"><h3>${tr(table.title)}</h3><span class="muted">${table.rows.length}</span><span class="grow"></span>
       ${wrong.length > 0 && wrong.length < table.rows.length && html`<button type="button" class="small" aria-pressed=${bad} onClick=${() => setBad(!bad)}>${tr("Only what failed")} ${wrong.length}</button>`}
       ${!bad && table.rows.length > SHOWN && html`<button type="button" class="small" aria-expanded=${all} onClick=${() => setAll(!all)}>${all ? `${tr("Show")} ${SHOWN}` : tr("Every row")}</button>`}</header>
-    <${Table} label=${tr(table.title)} heads=${table.head.map((name, i) => [tr(name), number[i] ? "n" : ""])} rows=${rows.map((row) => html`<tr key=${row.join()} class=${failed(row) ? "down" : ""}>${row.map((cell, i) => html`<td class=${number[i] ? "n" : ""}>${i === 0 ? html`<b>${tr(plain(cell))}</b>` : tr(plain(cell))}</td>`)}</tr>`)} />
+    <${Table} label=${tr(table.title)} heads=${table.head.map((name, i) => [tr(name), number[i] ? "n" : ""])} rows=${rows.map((row) => html`<tr key=${row.join()} class=${failed(row) ? "down" : ""}>${row.map((cell, i) => html`<td class=${number[i] ? "n" : ""} data-head=${tr(table.head[i])}>${i === 0 ? html`<b>${tr(plain(cell))}</b>` : tr(plain(cell))}</td>`)}</tr>`)} />
   </section>`;
 }
 
