@@ -371,7 +371,7 @@ class ChatDesk:
         if words:
             symbol = _symbol(words[0], self.readers.settings().market.symbols)
             # It only takes risk away, so nobody is asked twice.
-            await self._risk(
+            return await self._risk(
                 AddLock(
                     symbol=symbol,
                     strategy=None,
@@ -380,9 +380,8 @@ class ChatDesk:
                     actor=ACTOR,
                     correlation_id=self._id(),
                 ),
-                f"entries in {symbol} are locked",
+                f"no entries in {symbol} any more; exits and stops go on. /blacklist_delete {symbol} ends it",
             )
-            return f"no entries in {symbol} any more; exits and stops go on. /blacklist_delete {symbol} ends it"
         status = self.readers.risk()
         locked = (
             set() if status is None else {lock.symbol for lock in status.locks if lock.symbol and not lock.strategy}
