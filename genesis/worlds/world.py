@@ -239,7 +239,9 @@ class World:
             elif self.ills.started(host, before):
                 self.witness.note("engine", f"{host} found damage")
             elif host.process.alive or host.ended.startswith("Store"):
-                self.witness.check("S1", "Locked" in host.ended, f"{host} could not open its journal: {host.ended}")
+                # Who is locked out, or stands before a disk that keeps nothing, must not begin.
+                refused = "Locked" in host.ended or self.disk.syncs_fail
+                self.witness.check("S1", refused, f"{host} could not open its journal: {host.ended}")
             while self.host is not None:
                 host = self.host
                 await host.over.wait()
