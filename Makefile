@@ -68,7 +68,7 @@ chaos: $(INSTALLED)
 	@$(BIN)/python -m tools.order_proof --kills $(KILLS) --report
 
 mutants: $(INSTALLED)
-	@$(BIN)/genesis chaos --mutants --seed 1000 --seeds 200 --hours 0.3 --faults 90 --jobs 0 --report docs/mutants.md $(ARGS)
+	@$(BIN)/genesis chaos --mutants --seed 1000 --seeds 200 --hours 0.25 --faults 40 --jobs 0 --report docs/mutants.md $(ARGS)
 	@$(BIN)/python -m tools.order_proof --kills 1000 --mutants --report
 
 docs: $(INSTALLED)

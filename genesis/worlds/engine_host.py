@@ -266,7 +266,8 @@ class EngineHost:
             leaf: BaseException = group
             while isinstance(leaf, BaseExceptionGroup):
                 leaf = leaf.exceptions[0]
-            self.ended = f"{type(leaf).__name__}: {leaf}"
+            # Without the name of the folder, which is another one in every run.
+            self.ended = f"{type(leaf).__name__}: {leaf}".replace(str(self.disk.root), "disk")
             self.witness.note("engine", f"{self} ended: {type(leaf).__name__}")
 
     async def _live(self) -> None:

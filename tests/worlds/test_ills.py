@@ -1,0 +1,48 @@
+"""Poison, stuck actors, bad sectors and late halts: worlds made of one fault each reach the state that it is for."""
+
+import pytest
+
+from genesis.worlds.mutants import MUTANTS
+from genesis.worlds.plan import WEIGHTS
+from genesis.worlds.sweep import Errand, Hunt, run_errand, run_hunt
+from genesis.worlds.trouble import Trouble
+
+pytestmark = pytest.mark.chaos
+
+HOURS, FAULTS = 0.25, 40.0
+
+
+@pytest.mark.parametrize("name", WEIGHTS)
+def test_every_fault_of_a_plan_can_be_carried_out(name: str) -> None:
+    assert callable(getattr(Trouble, f"_{name}", None)), name
+
+
+@pytest.mark.parametrize("mutant", MUTANTS)
+def test_every_defect_is_led_to_by_faults_that_there_are(mutant: str) -> None:
+    assert MUTANTS[mutant].led_by <= set(WEIGHTS)
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize(
+    ("fault", "rule", "state"),
+    [
+        ("poison", "E3", "a poisonous message was put aside"),
+        ("livelock", "E5", "a stuck actor was found in time"),
+        ("hang", "E5", "a stuck actor was found in time"),
+        ("bad_sector", "S3", "a corrupt journal was put aside by name"),
+    ],
+)
+def test_a_world_of_one_fault_reaches_its_state_and_breaks_no_rule(fault: str, rule: str, state: str) -> None:
+    outcome = run_errand(Errand(seed=1000, hours=HOURS, faults_an_hour=FAULTS, only=frozenset({fault})))
+    assert not outcome.violations, outcome.violations[0]
+    assert outcome.checks[rule] >= 1
+    assert outcome.sometimes[state] >= 1
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize(
+    ("mutant", "rule"), [("four-lives", "E3"), ("empty-for-corrupt", "S3"), ("halt-unheard", "M9"), ("no-lock", "M11")]
+)
+def test_a_defect_behind_a_rare_fault_is_caught_in_worlds_of_that_fault(mutant: str, rule: str) -> None:
+    caught = run_hunt(Hunt(mutant=mutant, first_seed=1000, seeds=2, hours=HOURS, faults_an_hour=FAULTS))
+    assert caught.rule == rule

@@ -1,0 +1,63 @@
+"""Virtual time: straight from one thing that happens to the next, and what is put down for a time comes first in it."""
+
+import trio
+
+from genesis.worlds.hooks import Steps, run_virtual
+from genesis.worlds.virtual_clock import VirtualClock
+
+
+def test_time_goes_straight_to_what_happens_next() -> None:
+    clock, steps = VirtualClock(), Steps()
+    told: list[tuple[str, float]] = []
+
+    async def main() -> None:
+        clock.at(7200.0, lambda: told.append(("late", trio.current_time())))
+        clock.at(10.0, lambda: told.append(("early", trio.current_time())))
+        await trio.sleep(3600)
+        told.append(("task", trio.current_time()))
+        await trio.sleep(3600.5)
+
+    run_virtual(1, main, steps=steps, clock=clock)
+    assert told == [("early", 10.0), ("task", 3600.0), ("late", 7200.0)]
+    assert steps.count < 20, "events and hours must cost no steps of tasks"
+
+
+def test_what_is_put_down_for_a_time_is_done_before_timers_of_that_time_ring() -> None:
+    clock = VirtualClock()
+    told: list[str] = []
+
+    async def main() -> None:
+        clock.at(5.0, lambda: told.append("first"))
+        clock.at(5.0, lambda: told.append("second"))
+        await trio.sleep_until(5.0)
+        told.append("task")
+
+    run_virtual(1, main, clock=clock)
+    assert told == ["first", "second", "task"]
+
+
+def test_an_action_wakes_a_task_in_its_own_moment() -> None:
+    clock = VirtualClock()
+    bell = trio.Event()
+
+    async def main() -> float:
+        clock.at(42.0, bell.set)
+        with trio.move_on_after(1000):
+            await bell.wait()
+        return trio.current_time()
+
+    assert run_virtual(1, main, clock=clock) == 42.0
+
+
+def test_an_action_that_is_overdue_turns_no_time_back() -> None:
+    clock = VirtualClock()
+    told: list[float] = []
+
+    async def main() -> None:
+        await trio.sleep(100)
+        clock.at(3.0, lambda: told.append(trio.current_time()))
+        await trio.sleep(1)
+        told.append(trio.current_time())
+
+    run_virtual(1, main, clock=clock)
+    assert told == [100.0, 101.0]
