@@ -1,6 +1,6 @@
 """How often somebody looks at something in a world: less often than as shipped, since looks would be most of its steps.
 
-No limit that anybody looks for is as short as the pauses here. One world in twenty keeps the pace of the engine as it
+No limit that anybody looks for is as short as the pauses here. One world in sixty keeps the pace of the engine as it
 is shipped, so that nothing depends on the difference.
 """
 
@@ -22,7 +22,7 @@ import actors.watchdog
 import genesis.core.supervisor
 import web.actor
 
-AS_SHIPPED_SHARE: Final = 1 / 20
+AS_SHIPPED_SHARE: Final = 1 / 60
 
 PACES: Final[tuple[tuple[ModuleType, str, float], ...]] = (
     (actors.protection, "LOOK_S", 1.0),

@@ -188,7 +188,7 @@ class Rules:
         if row is None or row.intent.purpose is not Purpose.ENTRY:
             return
         age_s = EPOCH_S + trio.current_time() - row.intent.decided_ms / 1000
-        limit_s = 30.0 + AGE_GRACE_S
+        limit_s = 30.0 + AGE_GRACE_S + self.ills.held_up_s(host)
         self.witness.check("M14", age_s <= limit_s, f"entry {cid} left {age_s:.1f} s after its candle closed")
 
     def nonce(self, host: EngineHost, nonce: int) -> None:
