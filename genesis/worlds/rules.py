@@ -4,6 +4,7 @@ What the engine made durable is compared with what leaves it and with what the v
 engine's own opinion where the journal or the venue can tell.
 """
 
+import re
 from collections import Counter
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 AGE_GRACE_S: Final = 10.0
 """An entry may wait in the socket's send for at most its time-out, and for a slow disk before that."""
 
+_FOLDER: Final = re.compile(r"/\S*genesis-world-[^/]*")
+"""Where a world's disk is differs from process to process, and is no part of its history."""
 _row = msgspec.json.Decoder(OrderRow)
 _fence = msgspec.json.Decoder(Fence)
 _update = msgspec.json.Decoder(OrderUpdate)
@@ -218,7 +221,9 @@ class Rules:
         self.inside.event(host, event)
         self.ills.event(host, event)
         if event.kind in (EventKind.CRASHED, EventKind.ZOMBIE, EventKind.ESCALATED, EventKind.DEAD_LETTER):
-            self.witness.note("actor", f"{host} {event.kind} {event.path} {event.generation} {event.text[:100]}")
+            self.witness.note(
+                "actor", f"{host} {event.kind} {event.path} {event.generation} {_FOLDER.sub('', event.text)[:100]}"
+            )
         if event.kind is EventKind.CRASHED:
             self.crashes.append(trio.current_time())
             self.crashes_of[host] += 1
