@@ -383,7 +383,7 @@ def test_a_search_is_started_followed_and_looked_at(running: Running) -> None:
         watched.errors.clear()
         form.get_by_label("What may vary").fill("fast=4:9, slow=12:30:3")
         form.get_by_role("button", name="Search").click()
-        row = page.get_by_role("table", name="Searches").get_by_role("row", name="looked for")
+        row = page.get_by_role("row", name="looked for")
         expect(row).to_contain_text("done", timeout=60_000)
         row.get_by_role("link", name="looked for").click()
         expect(page.get_by_role("heading", name="s.slow × s.fast")).to_be_visible()
