@@ -158,7 +158,8 @@ async def test_a_failed_write_answers_nobody_and_escalates(tmp_path: Path) -> No
     assert answered == []
 
 
-async def test_a_commit_and_its_follower_share_one_sync(tmp_path: Path) -> None:
+async def test_a_commit_and_its_follower_share_one_sync(tmp_path: Path, mock_clock: trio.testing.MockClock) -> None:
+    """Time stands still: on a busy machine the wait would be over before its follower is said."""
     async with journal_desk(tmp_path / "sim.sqlite", inline=True) as desk:
         before = desk.store.transactions_total
         async with trio.open_nursery() as nursery:
