@@ -401,7 +401,6 @@ MUTANTS: Final = {
         OrderReconciler,
         "_on_report",
         _history_without_trades,
-        led_by=frozenset({"half_sent", "lost_ack", "reset", "kill_at_step"}),
     ),
     "no-new-session": Mutant(
         "a doubt never asks for a new session",
@@ -491,7 +490,6 @@ MUTANTS: Final = {
         Channel,
         "put_back",
         _redelivered_last,
-        led_by=frozenset({"crash_busy"}),
     ),
     "stops-forward": Mutant(
         "children are stopped in the order of their start", Supervisor, "_stop_all", _stops_from_the_front
@@ -501,7 +499,6 @@ MUTANTS: Final = {
         RestartBudget,
         "spend",
         _budget_without_end,
-        led_by=frozenset({"crash_storm"}),
     ),
     "tenth-of-a-budget": Mutant(
         "a branch gives up long before its budget is spent",
