@@ -5,7 +5,6 @@ counts the same records again and comes to the same figures. What it decides it 
 version of it like of anybody's wish.
 """
 
-import contextlib
 import math
 from decimal import Decimal
 from typing import Any, Final
@@ -19,6 +18,7 @@ from genesis.core.errors import ChannelFull
 from genesis.core.latest import Latest
 from genesis.core.mailbox import Outlet
 from genesis.domain.rollout_meter import KINDS, RolloutMeter, outcome_of
+from genesis.domain.settings_history import JOURNAL
 from protocols.account import AccountView
 from protocols.config import (
     ConfigCommand,
@@ -27,12 +27,15 @@ from protocols.config import (
     Rollout,
     RolloutStatus,
     SettingsApplied,
+    SettingsRefused,
     SettingsReply,
 )
 from protocols.journal import JournalRequest, ReadRecords, Records
 from protocols.risk import RiskStatus, TradingState
 
 LOOK_S: Final = 0.5
+ASK_AGAIN_S: Final = 30.0
+"""How often an end that was refused is asked for again: each refusal is a line in the audit trail."""
 VERSION_KIND: Final = "SettingsVersion"
 PAGE: Final = 2_000
 AUTHOR: Final = "rollout"
@@ -51,6 +54,7 @@ class RolloutActor:
     ui: Channel[Any] | None = None
     _meter: RolloutMeter | None = attrs.field(default=None, init=False)
     _seq: int = attrs.field(default=0, init=False)
+    _ask_at: float = attrs.field(default=-math.inf, init=False)
 
     async def run(self, ctx: Context) -> None:
         journal, commands = ctx.outlet(self.journal), ctx.outlet(self.commands)
@@ -87,6 +91,7 @@ class RolloutActor:
         if self._meter is None or self._meter.rollout != rollout:
             self._meter = RolloutMeter(rollout)
             self._seq = await _began_at(journal, rollout)
+            self._ask_at = -math.inf
         meter = self._meter
         while True:
             answer: Records = await journal.ask(ReadRecords(kinds=KINDS, after_seq=self._seq, limit=PAGE))
@@ -102,20 +107,17 @@ class RolloutActor:
         ended = outcome_of(status)
         if risk is not None and risk.state is TradingState.HALTED:
             ended = (False, f"trading is halted: {risk.reason}")
-        if ended is not None:
+        if ended is not None and ctx.clock.now() >= self._ask_at:
             promote, reason = ended
-            wish = EndRollout(
-                name=rollout.plan.name,
-                promote=promote,
-                actor=AUTHOR,
-                reason=reason,
-                correlation_id=f"rollout:{rollout.version}:{'promote' if promote else 'revert'}",
-            )
-            reply: SettingsReply | None = None
-            with contextlib.suppress(ChannelFull):
-                reply = await commands.ask(wish)
+            reply = await _end(commands, rollout, promote, reason)
+            if promote and isinstance(reply, SettingsRefused) and all(one.path != JOURNAL for one in reply.faults):
+                # Meanwhile other settings have become such that it fits no more: asked again it would fit no better.
+                why = "; ".join(f"{one.path} must be {one.must_be}" for one in reply.faults)[:300]
+                promote, reason = False, f"{reason}, and cannot be promoted: {why}"
+                reply = await _end(commands, rollout, promote, reason)
             if not isinstance(reply, SettingsApplied):
-                # The next look asks again.
+                if isinstance(reply, SettingsRefused):
+                    self._ask_at = ctx.clock.now() + ASK_AGAIN_S
                 self._show(status, ui)
                 return
             word = "promoted" if promote else "taken back"
@@ -127,6 +129,22 @@ class RolloutActor:
         self.status.set(status)
         if ui is not None and (before is None or _told(before) != _told(status)):
             ui.put_nowait(status)
+
+
+async def _end(commands: Outlet[ConfigCommand], rollout: Rollout, promote: bool, reason: str) -> SettingsReply | None:
+    """Ask for its end. None when the config actor can take no command now."""
+    wish = EndRollout(
+        name=rollout.plan.name,
+        promote=promote,
+        actor=AUTHOR,
+        reason=reason,
+        correlation_id=f"rollout:{rollout.version}:{'promote' if promote else 'revert'}",
+    )
+    try:
+        answer: SettingsReply = await commands.ask(wish)
+    except ChannelFull:
+        return None
+    return answer
 
 
 def _told(status: RolloutStatus) -> RolloutStatus:
