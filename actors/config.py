@@ -60,7 +60,8 @@ LOOK_BACK: Final = 100
 """So many stored versions are tried at a start before files and environment stand alone."""
 SNAPSHOT_TABLE: Final = "config_snapshots"
 MAX_SNAPSHOTS: Final = 1000
-PAGE: Final = 10_000
+PAGE: Final = 500
+"""So many lines of the audit trail are in memory at once."""
 
 
 class _NoRoom(Exception):
@@ -84,9 +85,9 @@ class ConfigActor:
     priority: Priority = Priority.RUNTIME
     _step: Step | None = attrs.field(default=None, init=False)
     _snapshots: dict[str, Snapshot] = attrs.field(factory=dict, init=False)
-    _trail: list[bytes] = attrs.field(factory=list, init=False)
     _last: AuditEntry | None = attrs.field(default=None, init=False)
-    _file_at: int | None = attrs.field(default=None, init=False)
+    _unwritten: list[bytes] = attrs.field(factory=list, init=False)
+    _file_follows: bool = attrs.field(default=False, init=False)
     _rejected: tuple[int, ...] = attrs.field(default=(), init=False)
     _audit_trouble: str = attrs.field(default="", init=False)
     _changes: int = attrs.field(default=0, init=False)
@@ -110,9 +111,11 @@ class ConfigActor:
         kept: Cells = await ctx.outlet(self.journal).ask(ReadCells(table=SNAPSHOT_TABLE))
         snapshots = [msgspec.json.decode(cell.payload, type=Snapshot) for cell in kept.cells]
         self._snapshots = {snapshot.name: snapshot for snapshot in snapshots}
-        self._trail = await self._read_trail(ctx)
-        self._last = decode_entry(self._trail[-1]) if self._trail else None
-        self._file_at = None
+        newest: Records = await ctx.outlet(self.journal).ask(
+            ReadRecords(kinds=(AUDIT_KIND,), limit=1, newest_first=True)
+        )
+        self._last = decode_entry(newest.records[0].record.payload) if newest.records else None
+        self._file_follows = False
         start = at_start(self.layers, stored, at_ms=ctx.clock.wall_ms(), priority=self.priority)
         self._rejected = tuple(version for version, _ in start.rejected)
         # Actors read the cell between two messages: what no journal has yet must not steer a decision.
@@ -129,16 +132,13 @@ class ConfigActor:
         answer: Records = await ctx.outlet(self.journal).ask(question)
         return [msgspec.json.decode(kept.record.payload, type=SettingsVersion) for kept in answer.records]
 
-    async def _read_trail(self, ctx: Context) -> list[bytes]:
-        lines: list[bytes] = []
-        at = 0
-        while True:
-            question = ReadRecords(kinds=(AUDIT_KIND,), after_seq=at, limit=PAGE)
-            answer: Records = await ctx.outlet(self.journal).ask(question)
-            lines += [kept.record.payload for kept in answer.records]
-            if len(answer.records) < PAGE:
-                return lines
-            at = answer.records[-1].seq
+    async def _trail(self, ctx: Context, after_seq: int) -> tuple[Sequence[bytes], int | None]:
+        """A page of the audit trail as the journal has it, and where the next one begins."""
+        question = ReadRecords(kinds=(AUDIT_KIND,), after_seq=after_seq, limit=PAGE)
+        answer: Records = await ctx.outlet(self.journal).ask(question)
+        ctx.progress()
+        lines = [kept.record.payload for kept in answer.records]
+        return lines, answer.records[-1].seq if len(lines) == PAGE else None
 
     async def _keep_start(self, ctx: Context, step: Step) -> None:
         entry = self._entry(
@@ -175,8 +175,9 @@ class ConfigActor:
         answer: Committed | NotKept = await ctx.outlet(self.journal).ask(commit)
         if isinstance(answer, NotKept):
             raise _NoRoom(answer.reason)
-        self._trail.append(line)
         self._last = entry
+        if self._file_follows:
+            self._unwritten.append(line)
 
     def _entry(
         self,
@@ -207,21 +208,23 @@ class ConfigActor:
             return
         head = Head(self._last.seq, bytes.fromhex(self._last.hash))
         try:
-            if self._file_at is None:
-                trouble = await self.audit.begin(self._trail, head)
+            if not self._file_follows:
+                trouble = await self.audit.begin(lambda after_seq: self._trail(ctx, after_seq), head)
                 if trouble is not None:
                     self._tell(ctx, "alarm", "audit_damaged", trouble)
             else:
-                await self.audit.append(self._trail[self._file_at :], head)
+                await self.audit.append(self._unwritten, head)
         except OSError as error:
-            self._file_at = None
+            # The journal has every line: the next beginning reads them from there.
+            self._file_follows = False
             if not self._audit_trouble:
                 text = f"{self.audit.path} must be writable, was not: {error.strerror or error}; the journal has it all"
                 self._tell(ctx, "alarm", "audit_unwritable", text)
             self._audit_trouble = str(error)
         else:
-            self._file_at = len(self._trail)
+            self._file_follows = True
             self._audit_trouble = ""
+        self._unwritten.clear()
 
     # --- commands ---------------------------------------------------------------------------------------------------
 
@@ -298,7 +301,9 @@ class ConfigActor:
             wanted = None if snapshot is None else snapshot.version
         if wanted is None:
             return None
-        return next((kept for kept in await self._versions(ctx, PAGE) if kept.version == wanted), None)
+        answer: Records = await ctx.outlet(self.journal).ask(ReadRecords(kinds=(KIND,), key=f"settings:{wanted}"))
+        kept = answer.records[0].record.payload if answer.records else None
+        return None if kept is None else msgspec.json.decode(kept, type=SettingsVersion)
 
     async def _snapshot(self, ctx: Context, envelope: Envelope, asked: TakeSnapshot, step: Step) -> None:
         faults: list[Fault] = []

@@ -154,9 +154,5 @@ def _told(status: RolloutStatus) -> RolloutStatus:
 
 async def _began_at(journal: Outlet[JournalRequest], rollout: Rollout) -> int:
     """The chain number of the version that began it."""
-    question = ReadRecords(kinds=(VERSION_KIND,), limit=PAGE, newest_first=True)
-    answer: Records = await journal.ask(question)
-    for kept in answer.records:
-        if kept.record.key == f"settings:{rollout.version}":
-            return kept.seq
-    return 0
+    answer: Records = await journal.ask(ReadRecords(kinds=(VERSION_KIND,), key=f"settings:{rollout.version}"))
+    return answer.records[0].seq if answer.records else 0

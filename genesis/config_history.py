@@ -24,6 +24,8 @@ from web.controls import ConfigHistory
 VERSION_KIND: Final = "SettingsVersion"
 FILL_KIND: Final = "Fill"
 PAGE: Final = 10_000
+VERSIONS_PAGE: Final = 200
+"""Versions read at once: each holds the whole settings."""
 TRADES_SHOWN: Final = 200
 DECISIONS_READ: Final = 100_000
 """So many of the newest verdicts and fills are joined: some seconds in a thread of its own."""
@@ -53,13 +55,26 @@ def history_ports(path: Path, audit: Path | None) -> ConfigHistory:
 
 def versions(path: Path, limit: int, below: int | None = None) -> tuple[SettingsVersion, ...]:
     """Stored versions, newest first, at most `limit`, with numbers under `below`. Raises StoreError."""
-    found = [_VERSIONS.decode(kept.record.payload) for kept in _newest(path, VERSION_KIND, PAGE)]
-    return tuple(each for each in found if below is None or each.version < below)[:limit]
+    found: list[SettingsVersion] = []
+    with ReadOnlyStore.open(path) as store:
+        at = None if below is None else _seq_of(store, below)
+        while len(found) < limit:
+            size = min(VERSIONS_PAGE, limit - len(found))
+            question = ReadRecords(kinds=(VERSION_KIND,), before_seq=at, limit=size, newest_first=True)
+            page = store.read_records(question).records
+            read = (_VERSIONS.decode(kept.record.payload) for kept in page)
+            found += [each for each in read if below is None or each.version < below]
+            if len(page) < size:
+                break
+            at = page[-1].seq
+    return tuple(found)
 
 
 def version(path: Path, number: int) -> SettingsVersion | None:
     """One stored version, None when there is none of that number. Raises StoreError."""
-    return next((each for each in versions(path, PAGE) if each.version == number), None)
+    with ReadOnlyStore.open(path) as store:
+        kept = store.read_records(ReadRecords(kinds=(VERSION_KIND,), key=f"settings:{number}")).records
+    return _VERSIONS.decode(kept[0].record.payload) if kept else None
 
 
 def trail(path: Path, limit: int) -> tuple[AuditEntry, ...]:
@@ -127,6 +142,11 @@ def _damaged(file: Path) -> list[Path]:
 def _newest(path: Path, kind: str, limit: int) -> tuple[StoredRecord, ...]:
     with ReadOnlyStore.open(path) as store:
         return store.read_records(ReadRecords(kinds=(kind,), limit=limit, newest_first=True)).records
+
+
+def _seq_of(store: ReadOnlyStore, number: int) -> int | None:
+    kept = store.read_records(ReadRecords(kinds=(VERSION_KIND,), key=f"settings:{number}")).records
+    return kept[0].seq if kept else None
 
 
 def _all(store: ReadOnlyStore, kind: str) -> list[StoredRecord]:

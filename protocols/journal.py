@@ -69,10 +69,12 @@ class ReadCells(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 class ReadRecords(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """Ask for records of the given kinds after `after_seq`, oldest first (or newest first), at most `limit`.
 
-    With `before_seq` only what stands before it: so a reader of the newest goes on where it stopped.
+    With `before_seq` only what stands before it: so a reader of the newest goes on where it stopped. With `key` only
+    records of that key, found by the index: a kind has each key once.
     """
 
     kinds: tuple[str, ...]
+    key: str | None = None
     after_seq: int = 0
     before_seq: int | None = None
     limit: int = 10_000

@@ -171,6 +171,9 @@ class _Reader:
         if request.before_seq is not None:
             where += " AND seq < ?"
             values.append(request.before_seq)
+        if request.key is not None:
+            where += " AND key = ?"
+            values.append(request.key)
         query = f"SELECT seq, time, kind, key, payload, corr FROM log WHERE {where}"  # noqa: S608 - placeholders
         kinds = tuple(dict.fromkeys(request.kinds))
         if kinds:

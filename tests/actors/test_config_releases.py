@@ -9,8 +9,11 @@ from typing import Any
 import pytest
 import trio
 
+from actors import config as config_actor
 from genesis import config_history
+from genesis.domain.config_audit import KIND as AUDIT_KIND
 from genesis.edge.audit_file import anchor_path, read_lines
+from genesis.edge.store import Store
 from protocols.config import (
     FeatureFlag,
     Rollback,
@@ -22,6 +25,7 @@ from protocols.config import (
     TakeSnapshot,
     WriteAudit,
 )
+from protocols.journal import ReadRecords, Records
 from tests.actors.test_config import a_house, risk
 
 COUNT = iter(range(10**6))
@@ -139,6 +143,40 @@ async def test_a_damaged_file_is_put_aside_loudly_and_written_anew(tmp_path: Pat
         assert [notice.code for notice in house.told()] == ["audit_damaged"]
     report = config_history.verify(database, audit)
     assert report.faults == ("an audit file was put aside as damaged: audit.log.damaged-1",)
+
+
+async def test_however_long_the_history_it_is_read_by_pages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(config_actor, "PAGE", 4)
+    monkeypatch.setattr(config_history, "VERSIONS_PAGE", 4)
+    database, audit = tmp_path / "test.sqlite", tmp_path / "audit.log"
+    asked: list[ReadRecords] = []
+    real = Store.read_records
+
+    def reading(store: Store, request: ReadRecords) -> Records:
+        asked.append(request)
+        return real(store, request)
+
+    async with a_house(database, audit=audit) as house:
+        for value in range(1, 20):
+            await house.set({"risk.max_open_positions": value}, correlation_id=f"set-{value}")
+    audit.write_bytes(audit.read_bytes().replace(b"tester", b"nobody", 1))
+    monkeypatch.setattr(Store, "read_records", reading)
+    async with a_house(database, audit=audit) as house:
+        assert [notice.code for notice in house.told()] == ["audit_damaged"]
+        assert {each.limit for each in asked if each.kinds == (AUDIT_KIND,)} == {1, 4}
+        asked.clear()
+        assert isinstance(await house.ask(Rollback(version=3, **who())), SettingsApplied)
+        assert house.settings.value.risk.max_open_positions == 2
+        assert [each.key for each in asked] == ["settings:3"]
+    assert len(read_lines(audit)) == 21
+    numbers = list(range(21, 0, -1))
+    assert [each.version for each in config_history.versions(database, 100)] == numbers
+    assert [each.version for each in config_history.versions(database, 6, 12)] == [11, 10, 9, 8, 7, 6]
+    assert [each.version for each in config_history.versions(database, 3, 500)] == [21, 20, 19]
+    found = config_history.version(database, 3)
+    assert found is not None
+    assert found.runtime == {"risk.max_open_positions": 2}
+    assert config_history.version(database, 99) is None
 
 
 async def test_a_disk_that_takes_no_more_costs_the_copy_and_not_the_change(

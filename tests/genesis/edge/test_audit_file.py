@@ -2,12 +2,13 @@
 
 import errno
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from genesis.edge.anchor import Head
-from genesis.edge.audit_file import AuditFile, anchor_path, anchored, read_lines
+from genesis.edge.audit_file import AuditFile, Pages, anchor_path, anchored, read_lines
 
 LINES = [b'{"seq":1}', b'{"seq":2}', b'{"seq":3}']
 
@@ -16,9 +17,17 @@ def head(seq: int) -> Head:
     return Head(seq, bytes([seq]) * 32)
 
 
+def pages_of(lines: Sequence[bytes], size: int = 2) -> Pages:
+    async def page(at: int) -> tuple[Sequence[bytes], int | None]:
+        end = at + size
+        return lines[at:end], end if end <= len(lines) else None
+
+    return page
+
+
 async def written(path: Path, count: int = 3) -> AuditFile:
     file = AuditFile(path, inline=True)
-    assert await file.begin(LINES[:count], head(count)) is None
+    assert await file.begin(pages_of(LINES[:count]), head(count)) is None
     return file
 
 
@@ -38,7 +47,7 @@ async def test_a_file_that_a_crash_tore_anywhere_is_made_whole(tmp_path: Path, c
     path = tmp_path / "audit.log"
     (await written(path, 0)).close()
     path.write_bytes(b"\n".join(LINES)[:cut])
-    assert await AuditFile(path, inline=True).begin(LINES, head(3)) is None
+    assert await AuditFile(path, inline=True).begin(pages_of(LINES), head(3)) is None
     assert read_lines(path) == LINES
 
 
@@ -58,12 +67,12 @@ async def test_what_a_hand_changed_is_put_aside_and_told(tmp_path: Path, how: st
         anchor_path(path).write_bytes(b"rubbish")
     else:
         path.write_bytes(b"".join(line + b"\n" for line in lines[how]))
-    trouble = await AuditFile(path, inline=True).begin(LINES, head(3))
+    trouble = await AuditFile(path, inline=True).begin(pages_of(LINES), head(3))
     assert trouble is not None
     assert "kept as audit.log.damaged-1" in trouble
     assert (tmp_path / "audit.log.damaged-1").exists()
     assert read_lines(path) == LINES
-    assert await AuditFile(path, inline=True).begin(LINES, head(3)) is None
+    assert await AuditFile(path, inline=True).begin(pages_of(LINES), head(3)) is None
 
 
 async def test_a_full_disk_is_an_error_and_the_next_beginning_catches_up(
@@ -81,5 +90,21 @@ async def test_a_full_disk_is_an_error_and_the_next_beginning_catches_up(
     with pytest.raises(OSError, match="No space left"):
         await file.append(LINES[1:2], head(2))
     monkeypatch.undo()
-    assert await file.begin(LINES, head(3)) is None
+    assert await file.begin(pages_of(LINES), head(3)) is None
     assert read_lines(path) == LINES
+
+
+@pytest.mark.parametrize("size", range(1, 5))
+@pytest.mark.parametrize("there", range(4))
+async def test_where_a_page_ends_makes_no_difference(tmp_path: Path, size: int, there: int) -> None:
+    path = tmp_path / "audit.log"
+    (await written(path, there)).close()
+    file = AuditFile(path, inline=True)
+    assert await file.begin(pages_of(LINES, size), head(3)) is None
+    assert (read_lines(path), anchored(path)) == (LINES, head(3))
+    # The journal has fewer lines than the file: one of them is not what it was.
+    file.close()
+    trouble = await AuditFile(path, inline=True).begin(pages_of(LINES[:2], size), head(2))
+    assert trouble is not None
+    assert trouble.startswith("audit.log was not what the journal has")
+    assert read_lines(path) == LINES[:2]
