@@ -20,7 +20,7 @@ import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -134,14 +134,14 @@ async def answers(messages_a_second: int) -> tuple[float, float, str]:
         demo.step()
     async with a_server(ServerLimits(), readers=demo.readers(), patience_s=PATIENCE_S) as served:
         without_bounds(served)
-        async with trio.open_nursery() as nursery:
-            if messages_a_second:
-                with server(int(messages_a_second * (ASK_S + 20)), messages_a_second) as port:
+        with ExitStack() as feed:
+            total = int(messages_a_second * (ASK_S + 20))
+            port = feed.enter_context(server(total, messages_a_second)) if messages_a_second else ""
+            async with trio.open_nursery() as nursery:
+                if port:
                     nursery.start_soon(actors, port, 1)
-                    told = await _asked(served)
-                    nursery.cancel_scope.cancel()
-            else:
                 told = await _asked(served)
+                nursery.cancel_scope.cancel()
     every = [second for seconds in told.values() for second in seconds]
     slowest = max(told, key=lambda path: statistics.median(told[path]))
     return statistics.median(every) * 1e3, p99(every) * 1e3, slowest
