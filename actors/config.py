@@ -18,7 +18,18 @@ from genesis.domain.config_audit import KIND as AUDIT_KIND
 from genesis.domain.config_audit import decode_entry, encode_entry, next_entry
 from genesis.domain.releases import NAME
 from genesis.domain.settings_build import Fault, Layer, Priority, Source, plain
-from genesis.domain.settings_history import AT_START, JOURNAL, RUNTIME, VERSION, Start, Step, after, at_start, published
+from genesis.domain.settings_history import (
+    AT_START,
+    IN_FORCE,
+    JOURNAL,
+    RUNTIME,
+    VERSION,
+    Start,
+    Step,
+    after,
+    at_start,
+    published,
+)
 from genesis.edge.anchor import Head
 from genesis.edge.audit_file import AuditFile
 from protocols.config import (
@@ -308,7 +319,7 @@ class ConfigActor:
     async def _snapshot(self, ctx: Context, envelope: Envelope, asked: TakeSnapshot, step: Step) -> None:
         faults: list[Fault] = []
         if asked.expected_version is not None and asked.expected_version != step.version:
-            must_be = f"{step.version}, the version in force"
+            must_be = f"{step.version}, {IN_FORCE}"
             faults.append(Fault(path=VERSION, must_be=must_be, was=str(asked.expected_version), layer=RUNTIME))
         if not NAME.fullmatch(asked.name):
             must_be = "1 to 40 of a-z, 0-9, dot, dash and underscore, a letter first"

@@ -12,7 +12,7 @@ from genesis.domain.config_schema import schema
 from genesis.domain.limit_changes import SECTION, STRICTER, loosened
 from genesis.domain.release_chain import diff, document_of
 from genesis.domain.settings_build import Built, Fault, Layer, as_tree, build, layer_of_tree, plain
-from genesis.domain.settings_history import JOURNAL, VERSION
+from genesis.domain.settings_history import JOURNAL, came_late
 from genesis.domain.targeting import SCOPABLE
 from protocols.config import (
     ConfigCommand,
@@ -433,7 +433,7 @@ async def tell_config(api: Api, command: ConfigCommand) -> SettingsApplied:
         fault.path: {"must_be": fault.must_be, "was": fault.was, "hint": fault.hint} for fault in reply.faults
     }
     texts = "; ".join(f"{fault.path} must be {fault.must_be}, was {fault.was}" for fault in reply.faults)
-    if any(fault.path == VERSION for fault in reply.faults):
+    if any(map(came_late, reply.faults)):
         raise ApiError(412, f"another change came first: {texts}", code="version_conflict", detail=detail)
     if any(fault.path == JOURNAL for fault in reply.faults):
         raise ApiError(507, f"version {reply.version} stays in force: {texts}", code="not_kept", detail=detail)

@@ -29,6 +29,7 @@ from protocols.config import (
     Rollout,
     SetFlag,
     SetSettings,
+    SettingFault,
     SettingsVersion,
     StartRollout,
 )
@@ -38,6 +39,7 @@ RUNTIME: Final = "runtime"
 AT_START: Final = "start"
 VERSION: Final = "version"
 """The path of the fault that says that another change came first."""
+IN_FORCE: Final = "the version in force"
 JOURNAL: Final = "journal"
 """The path of the fault that says that there is no room to keep a change."""
 MAX_FLAGS: Final = 200
@@ -223,7 +225,7 @@ def after(
         return (
             Fault(
                 path=VERSION,
-                must_be=f"{now.version}, the version in force",
+                must_be=f"{now.version}, {IN_FORCE}",
                 was=str(asked.expected_version),
                 layer=RUNTIME,
             ),
@@ -259,6 +261,10 @@ def _wanted(now: Step, asked: ChangeCommand, at_ms: int, target: SettingsVersion
             if trial is not None and both:
                 must_be = f"left alone while rollout {trial.name} tries it"
                 return tuple(Fault(path=path, must_be=must_be, was="changed", layer=RUNTIME) for path in both)
+            torn = sorted({*asked.cleared} & set(asked.changes))
+            if torn:
+                must_be = "either set or cleared"
+                return tuple(Fault(path=path, must_be=must_be, was="both", layer=RUNTIME) for path in torn)
             unknown = [path for path in asked.cleared if path not in KEYS and path != STRATEGIES]
             if unknown:
                 return tuple(unknown_path(path) for path in unknown)
@@ -387,6 +393,11 @@ def _at(tree: Mapping[str, Any], path: str) -> Any:
     section, dot, name = path.partition(".")
     inner = tree.get(section)
     return (inner.get(name) if isinstance(inner, Mapping) else None) if dot else inner
+
+
+def came_late(fault: Fault | SettingFault) -> bool:
+    """Whether it says that another change came first. Who names the version among the settings hears another one."""
+    return fault.path == VERSION and fault.must_be.endswith(IN_FORCE)
 
 
 def waits_for_restart(path: str) -> bool:

@@ -98,6 +98,14 @@ async def test_many_keys_change_together_or_not_at_all(site: Site) -> None:
     assert stats["refused_total"] == 1
 
 
+async def test_what_contradicts_itself_changes_nothing(site: Site) -> None:
+    both = {"changes": {"risk.max_drawdown": "0.1"}, "cleared": ["risk.max_drawdown"]}
+    assert "risk.max_drawdown must be either set or cleared, was both" in await site.refused(422, "POST", CONFIG, both)
+    # The engine counts its versions: this is no second writer, who would be told to read again.
+    assert "version must be absent" in await site.refused(422, "POST", CONFIG, {"changes": {"version": 7}})
+    assert (await site.ok("GET", f"{CONFIG}/stats"))["version"] == 1
+
+
 async def test_who_has_not_seen_the_newest_version_overwrites_nothing(site: Site) -> None:
     await site.ok("POST", f"{CONFIG}/risk.max_drawdown", {"value": "0.1"}, **{"If-Match": '"1"'})
     for headers, body in (({"If-Match": '"1"'}, {}), ({}, {"expected_version": 1})):
