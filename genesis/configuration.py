@@ -62,9 +62,7 @@ def layer_of_document(document: config_files.Document) -> Layer:
 def layer_of_error(error: DocumentError) -> Layer:
     """A document that cannot be read is a fault like any other: it is reported with the rest."""
     name = f"config/{error.path.name}"
-    return Layer(
-        name=name, values={}, faults=(Fault(path=name, must_be="a clean document", was=error.reason, layer=name),)
-    )
+    return Layer(name=name, values={}, faults=(Fault(path=name, must_be=error.must_be, was=error.was, layer=name),))
 
 
 def read_layers(user_dir: UserDir, environment: Mapping[str, str]) -> tuple[Layer, ...]:
@@ -124,7 +122,7 @@ def load(
     try:
         environment = merged_environment(user_dir, environment, here=here)
     except DocumentError as error:
-        fault = Fault(path=str(error.path), must_be="a readable file", was=error.reason, layer=".env")
+        fault = Fault(path=str(error.path), must_be=error.must_be, was=error.was, layer=".env")
         layers.append(Layer(name=".env", values={}, faults=(fault,)))
     layers.extend(read_layers(user_dir, environment))
     if command is not None:

@@ -19,12 +19,17 @@ LARGEST_DOCUMENT_BYTES: Final = 1_048_576
 
 
 class DocumentError(Exception):
-    """A document cannot be used; `path` is its file, the text says why."""
+    """A document cannot be used; `path` is its file, `must_be` and `was` say why."""
 
-    def __init__(self, path: Path, reason: str) -> None:
-        super().__init__(f"{path}: {reason}")
+    def __init__(self, path: Path, must_be: str, was: str) -> None:
+        super().__init__(f"{path}: must be {must_be}, was {was}")
         self.path = path
-        self.reason = reason
+        self.must_be = must_be
+        self.was = was
+
+
+class _Unclean(ValueError):
+    """What JSON would let pass; its arguments are what must be and what was."""
 
 
 @attrs.frozen(kw_only=True)
@@ -44,42 +49,46 @@ def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     seen: dict[str, Any] = {}
     for name, value in pairs:
         if name in seen:
-            raise ValueError(f"must name {name!r} once, was there twice")
+            raise _Unclean("a document that says each name once", f"saying {name!r} twice")
         seen[name] = value
     return seen
 
 
 def _no_constant(name: str) -> Any:
-    raise ValueError(f"must hold finite numbers, was {name}")
+    raise _Unclean("a document of finite numbers", f"one with {name}")
 
 
 def decode(path: Path, data: bytes) -> Any:
     """The document's content. Raises DocumentError on anything that is not one clean JSON document."""
     if len(data) > LARGEST_DOCUMENT_BYTES:
-        raise DocumentError(path, f"must have at most {LARGEST_DOCUMENT_BYTES} bytes, was {len(data)}")
+        raise DocumentError(path, f"at most {LARGEST_DOCUMENT_BYTES} bytes", f"{len(data)}")
     if not data.strip():
-        raise DocumentError(path, "must be a JSON document, was empty")
+        raise DocumentError(path, "a JSON document", "empty")
     try:
         text = data.decode("utf-8-sig")
         return json.loads(text, parse_float=Decimal, parse_constant=_no_constant, object_pairs_hook=_no_duplicates)
     except json.JSONDecodeError as error:
-        raise DocumentError(path, f"must be JSON, line {error.lineno} column {error.colno}: {error.msg}") from None
+        raise DocumentError(
+            path, "a JSON document", f"broken at line {error.lineno} column {error.colno}: {error.msg}"
+        ) from None
     except RecursionError:
-        raise DocumentError(path, "must not be nested that deeply") from None
+        raise DocumentError(path, "a JSON document", "nested too deeply") from None
     except UnicodeDecodeError:
-        raise DocumentError(path, "must be UTF-8 text, was not") from None
+        raise DocumentError(path, "UTF-8 text", "not") from None
+    except _Unclean as error:
+        raise DocumentError(path, *error.args) from None
     except ValueError as error:
-        raise DocumentError(path, str(error)) from None
+        raise DocumentError(path, "a JSON document", str(error)) from None
 
 
 def read(path: Path) -> Document:
     """Raises DocumentError when the file cannot be read or used."""
     try:
         if path.stat().st_size > LARGEST_DOCUMENT_BYTES:
-            raise DocumentError(path, f"must have at most {LARGEST_DOCUMENT_BYTES} bytes, was {path.stat().st_size}")
+            raise DocumentError(path, f"at most {LARGEST_DOCUMENT_BYTES} bytes", f"{path.stat().st_size}")
         data = path.read_bytes()
     except OSError as error:
-        raise DocumentError(path, f"must be readable, was not: {error.strerror}") from None
+        raise DocumentError(path, "readable", f"not: {error.strerror}") from None
     return Document(path=path, content=decode(path, data))
 
 
@@ -115,7 +124,7 @@ def replace(path: Path, content: Any, *, mode: int = 0o600) -> None:
         draft.replace(path)
         _sync_folder(path.parent)
     except OSError as error:
-        raise DocumentError(path, f"must be writable, was not: {error.strerror}") from None
+        raise DocumentError(path, "writable", f"not: {error.strerror}") from None
 
 
 def _number(value: object) -> object:
@@ -145,9 +154,9 @@ def environment(given: Mapping[str, str], dotenv_files: Iterable[Path]) -> dict[
             try:
                 text = path.read_text(encoding="utf-8")
             except OSError as error:
-                raise DocumentError(path, f"must be readable, was not: {error.strerror}") from None
+                raise DocumentError(path, "readable", f"not: {error.strerror}") from None
             except UnicodeDecodeError:
-                raise DocumentError(path, "must be UTF-8 text, was not") from None
+                raise DocumentError(path, "UTF-8 text", "not") from None
             # Values are taken as they are: a secret may hold a dollar sign.
             pairs = dotenv.dotenv_values(stream=io.StringIO(text), interpolate=False)
             merged |= {name: value for name, value in pairs.items() if value is not None}
