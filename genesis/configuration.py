@@ -27,6 +27,8 @@ from genesis.edge.user_dir import UserDir
 
 WHOLE_TREE = "settings"
 STEMS = (WHOLE_TREE, STRATEGIES, *SECTIONS)
+OTHER_FORMATS = frozenset({".yaml", ".yml", ".toml", ".json5", ".jsonc", ".ini"})
+"""What is written in one of these is no setting, although whoever wrote it believes so."""
 
 
 @attrs.frozen(kw_only=True)
@@ -68,6 +70,11 @@ def layer_of_error(error: DocumentError) -> Layer:
 def read_layers(user_dir: UserDir, environment: Mapping[str, str]) -> tuple[Layer, ...]:
     """Files, then the environment over them. The whole tree comes before its sections, which are more exact."""
     documents, errors = config_files.read_folder(user_dir.config)
+    errors += [
+        DocumentError(path, f"JSON, in {path.stem}.json", path.name)
+        for path in sorted(user_dir.config.glob("*"))
+        if path.stem in STEMS and path.suffix.lower() in OTHER_FORMATS
+    ]
     documents.sort(key=lambda document: (document.stem != WHOLE_TREE, document.stem))
     return (
         *(layer_of_document(document) for document in documents),

@@ -222,11 +222,13 @@ def test_validating_tells_every_fault_and_unreadable_files_too(capsys: Capture, 
     (home.config / "risk.json").write_text("{")
     (home.config / "rsik.json").write_text("{}")
     (home.config / "web.json").write_text('{"port": -1}')
+    (home.config / "risk.yaml").write_text("max_daily_loss: 0.01")
+    (home.config / "notes.yaml").write_text("nobody takes this for a setting")
     assert call(["config", "validate", "--json"]) == ExitCode.CONFIGURATION
     said = capsys.readouterr()
     paths = [fault["path"] for fault in json.loads(said.out)["faults"]]
-    assert sorted(paths) == ["config/risk.json", "config/rsik.json", "web.port"]
-    assert "3 faults" in said.err
+    assert sorted(paths) == ["config/risk.json", "config/risk.yaml", "config/rsik.json", "web.port"]
+    assert "4 faults" in said.err
 
 
 def test_keys_are_listed_for_people_and_programs(capsys: Capture) -> None:
