@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -84,7 +85,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
         "GENESIS_HOME": str(home),
         "NO_COLOR": "1",
     }
-    run = [str(GENESIS), "run", "--dev", "--speed", "60", "--port", "0"]
+    run = [str(GENESIS), "run", "--dev", "--speed", "300", "--port", "0"]
     serve = [sys.executable, str(FORKS), "serve", environment["FORKS_SOCKET"]]
     with (
         subprocess.Popen(serve, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True) as forks,
@@ -102,6 +103,10 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
         subprocess.run([GENESIS, "backup", "take", folder / "old"], env=environment, check=True, capture_output=True)
         (taken,) = (folder / "old").glob("*/sim.sqlite")
         shutil.copy(taken, folder / "old" / "sim.sqlite")
+        # A reader asks why when there is something to ask about.
+        why, deadline = [GENESIS, "why", "tBTCUSD"], time.monotonic() + 300
+        while subprocess.run(why, env=environment, check=False, capture_output=True).returncode:
+            assert time.monotonic() < deadline, "the engine must decide about tBTCUSD within 300 s, did not"
         yield Desk(folder, port, environment)
         engine.send_signal(signal.SIGTERM)
         engine.communicate(timeout=60)

@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 from PIL import Image
 
-SCREENS: Final = Path(os.environ.get("GENESIS_SCREENS", "") or Path(__file__).parents[2] / "build" / "screens")
+SCREENS: Final = Path(os.environ.get("SCREENS_FOLDER", "") or Path(__file__).parents[2] / "build" / "screens")
 LEAST_DEVIATION: Final = 4.0
 """Of the brightness over a picture, 0 to 255. A page of one colour has 0, a sign-in form alone about 10."""
 LEAST_COLOURS: Final = 24

@@ -91,7 +91,7 @@ function linesOf(symbol) {
     const role = both && guards ? "target" : order.purpose;
     const color = role === "stop" ? css("--down") : role === "target" || order.side === "buy" ? css("--up") : css("--down");
     const line = (field, name, tint, movable) => lines.push([
-      `${id} ${field} ${order[field]} ${order.quantity}`,
+      `${id} ${field} ${order[field]} ${order.quantity} ${t(name)}`,
       { price: Number(order[field]), color: tint, title: `${movable ? "↕ " : ""}${t(name)} ${quantity(order.quantity)}`, lineStyle: LineStyle.Dashed },
       movable ? { order, field, name } : null,
     ]);

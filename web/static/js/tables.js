@@ -36,7 +36,7 @@ export function PositionsCard({ className = "" }) {
     if (!held.length) {
       return html`<${Empty} title=${tr("No open positions")} text=${tr("Nothing is held. A position appears here with the first fill.")} />`;
     }
-    const heads = [[tr("Symbol")], [tr("Quantity"), "n"], [tr("Average"), "n"], [tr("Mark"), "n widest"], [tr("Value"), "n roomy"], [tr("Stop"), "n"], [tr("Unrealized"), "n"], [tr("Realized"), "n widest"], ["", "act"]];
+    const heads = [[tr("Symbol")], [tr("Quantity"), "n"], [tr("Average"), "n wide"], [tr("Mark"), "n widest"], [tr("Value"), "n roomy"], [tr("Stop"), "n"], [tr("Unrealized"), "n"], [tr("Realized"), "n widest"], ["", "act"]];
     return html`<${Table} heads=${heads} rows=${held.map(
       (row) => html`<tr key=${row.symbol}>
         <td><a href=${link("chart", [], { symbol: row.symbol })}><b>${pair(row.symbol)}</b></a></td>
