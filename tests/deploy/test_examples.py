@@ -104,7 +104,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
         (taken,) = (folder / "old").glob("*/sim.sqlite")
         shutil.copy(taken, folder / "old" / "sim.sqlite")
         # A reader asks why when there is something to ask about.
-        why, deadline = [GENESIS, "why", "tBTCUSD"], time.monotonic() + 300
+        why, deadline = [str(GENESIS), "why", "tBTCUSD"], time.monotonic() + 300
         while subprocess.run(why, env=environment, check=False, capture_output=True).returncode:
             assert time.monotonic() < deadline, "the engine must decide about tBTCUSD within 300 s, did not"
         yield Desk(folder, port, environment)
