@@ -142,7 +142,7 @@ async def test_killed_at_any_moment_it_still_decides_what_its_journal_says(tmp_p
         rows = store.read_records(ReadRecords(kinds=REPLAYED_KINDS, limit=1_000_000)).records
     report = replay(rows)
     assert report.equal, str(report)
-    assert report.lives > 2
+    assert report.lives > 1
     told = [fill for fill in fills if fill.time_ms < newest.decided_ms]
     assert newest.features["fills"] == len(told) > 2
 
