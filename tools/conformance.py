@@ -59,8 +59,11 @@ Tried by hand, since their packages are in none of the registries that CI uses:
   transfers, deposits, invoices) and its WebSocket client with managed books (351 checksums verified), orders, funding
   and a contract; it came back by itself after a dropped socket and after 20051, with its subscriptions and its key. The
   57th call, the history of credits, it cannot read while it is empty, with any exchange. It takes an R0 book for one by
-  price, finds the checksum wrong and subscribes to P0 instead. Its newer `mux` client needs a library (gobwas/ws) that
-  was not to be had.
+  price, finds the checksum wrong and subscribes to P0 instead.
+- The `mux` client of bitfinex-api-go (same commit, with gobwas/ws 1.4.0): ticker, trades, candles, contract status, P0
+  and R0 books, authentication, an order placed and canceled, and after a dropped socket all of it again. It says
+  everything in binary messages, which the simulator once refused. It tells an error for every snapshot of orders,
+  positions, offers, loans or credits that is empty, with any exchange.
 - bitfinex-api-rb 1.1 (Ruby), Bitfinex.Net (C#), XChange (Java), gocryptotrader (Go): not tried, their dependencies were
   not to be had.
 """

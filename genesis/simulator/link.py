@@ -218,7 +218,7 @@ async def _read_frames(
     control: bytearray,
     wake: Callable[[], None],
 ) -> None:
-    text: list[str] = []
+    parts: list[str | bytes | bytearray] = []
     size = 0
     data: bytes | None = early
     while True:
@@ -226,19 +226,17 @@ async def _read_frames(
             protocol.receive_data(data)
         try:
             for event in protocol.events():
-                if isinstance(event, TextMessage):
-                    text.append(event.data)
+                if isinstance(event, TextMessage | BytesMessage):
+                    parts.append(event.data)
                     size += len(event.data)
                     if size > LARGEST_MESSAGE:
                         session.close(1009, "message too big")
                     elif event.message_finished:
-                        session.receive("".join(text))
-                        text, size = [], 0
+                        session.receive(_text(parts))
+                        parts, size = [], 0
                 elif isinstance(event, Ping):
                     control += protocol.send(event.response())
                     wake()
-                elif isinstance(event, BytesMessage):
-                    session.close(1003, "text only")
                 elif isinstance(event, CloseConnection) and session.closing is not None:
                     return
                 elif isinstance(event, CloseConnection):
@@ -255,3 +253,12 @@ async def _read_frames(
         data = bytes(await stream.receive_some(READ_SIZE))
         if not data:
             return
+
+
+def _text(parts: list[str | bytes | bytearray]) -> str:
+    """A whole message. A binary one counts as text, as it does for the venue, whose own Go client sends nothing else;
+    bytes that are no UTF-8 become marks that no JSON has.
+    """
+    return "".join(part for part in parts if isinstance(part, str)) or b"".join(
+        part for part in parts if not isinstance(part, str)
+    ).decode("utf-8", "replace")

@@ -66,6 +66,15 @@ async def test_nonsense_and_unknown_status_keys_get_no_answer_at_all(world: Any)
         assert (await talker.ask({"event": "ping"}))["event"] == "pong"
 
 
+async def test_binary_messages_count_as_text(world: Any) -> None:
+    # The venue's own Go client (its mux) says everything in binary messages.
+    async with world.talker() as talker:
+        await talker.socket.send_message(b'{"event":"ping","cid":7}')
+        assert (await talker.hear())["cid"] == 7
+        await talker.socket.send_message(b"\xff\xfe{}")
+        assert (await talker.ask({"event": "ping", "cid": 8}))["cid"] == 8
+
+
 async def test_a_second_subscription_of_the_same_stream_is_refused_with_its_channel(world: Any) -> None:
     async with world.talker() as talker:
         number, _ = await talker.subscribe("trades", symbol="tBTCUSD")
