@@ -116,6 +116,10 @@ class _Line:
     held: list[Any] = attrs.field(factory=list)
     ping_cid: int = 0
     ping_at: float = 0.0
+    pong_at: float = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.pong_at = self.opened_at
 
     def end(self, reason: str, pause_s: float = 0.0) -> None:
         """The first reason counts."""
@@ -424,6 +428,9 @@ class ConnectionPrivateActor:
                 # Pongs alone prove nothing: the account channel has a heartbeat of its own, every 15 s.
                 if now_ns - line.data_ns >= 2 * limits.silence_timeout_s * NS:
                     line.end("silent account channel")
+                elif now - line.pong_at >= 2 * max(limits.silence_timeout_s, limits.ping_interval_s):
+                    # Whoever speaks and does not answer hears nothing: no order and no cancel arrives there.
+                    line.end("pings are not answered")
             self._tell(ctx, self._status)
 
     async def _say(self, line: _Line, frame: bytes) -> None:
@@ -503,6 +510,7 @@ class ConnectionPrivateActor:
             line.end(f"auth refused: {refused.code} {refused.text}", REFUSED_PAUSE_S)
 
     def _on_pong(self, ctx: Context, line: _Line, pong: Pong) -> None:
+        line.pong_at = ctx.clock.now()
         if pong.cid != line.ping_cid:
             return
         round_trip_s = ctx.clock.now() - line.ping_at

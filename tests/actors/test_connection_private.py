@@ -457,6 +457,17 @@ async def test_pongs_do_not_hide_a_silent_account(autojump_clock: MockClock, tmp
         assert world.of(SessionDown)[0].reason == "silent account channel"
 
 
+async def test_who_speaks_and_hears_nothing_is_left(autojump_clock: MockClock, tmp_path: Path) -> None:
+    """Heartbeats go on, but nothing of ours arrives: a cancel would be asked for in vain for ever."""
+    async with a_world(autojump_clock, tmp_path) as world:
+        await world.up()
+        world.venue.deaf = True
+        began = trio.current_time()
+        await eventually(lambda: len(world.of(SessionDown)) == 1)
+        assert world.of(SessionDown)[0].reason == "pings are not answered"
+        assert 30.0 <= trio.current_time() - began <= 42.0
+
+
 async def test_it_obeys_a_reconnect(autojump_clock: MockClock, tmp_path: Path) -> None:
     async with a_world(autojump_clock, tmp_path) as world:
         await world.up()
