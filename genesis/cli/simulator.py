@@ -37,6 +37,9 @@ def simulator(
         bool, Parameter(negative="", help="Begin when a client is authenticated and listens to candles.")
     ] = False,
     rest_limits: Annotated[bool, Parameter(negative="", help="Count requests a minute as the venue does.")] = False,
+    number_notices: Annotated[
+        bool, Parameter(negative="", help="Number notifications too, as some clients want them.")
+    ] = False,
     tls_cert: Annotated[Path | None, Parameter(help="Certificate (PEM): then https and wss only.")] = None,
     tls_key: Annotated[Path | None, Parameter(help="Its key (PEM).")] = None,
     seed: Annotated[int, Parameter(help="Seed of what is left to chance.")] = 0,
@@ -63,6 +66,7 @@ def simulator(
         state=state,
         wait=wait,
         rest_limits=rest_limits,
+        number_notices=number_notices,
         seed=seed,
         json=json,
     )
@@ -86,6 +90,7 @@ class _Start:
     state: Path | None
     wait: bool
     rest_limits: bool
+    number_notices: bool
     seed: int
     json: bool
 
@@ -111,7 +116,9 @@ async def _serve(start: _Start) -> None:
     from genesis.simulator.stopping import stop_when_told
     from genesis.simulator.tls import TlsError, server_context
 
-    settings = attrs.evolve(demo_settings(), state=start.state, rest_limits=start.rest_limits)
+    settings = attrs.evolve(
+        demo_settings(), state=start.state, rest_limits=start.rest_limits, number_notices=start.number_notices
+    )
     try:
         # Jitter and ids of a simulation come from its seed, so that a run can be had again.
         exchange = Exchange(settings, start.recording, TrioClock(), random.Random(start.seed))  # noqa: S311

@@ -52,6 +52,9 @@ def parser() -> argparse.ArgumentParser:
     found.add_argument("--state", type=Path, default=None, help="file in which accounts survive this process")
     found.add_argument("--at-once", action="store_true", help="begin without waiting for a client")
     found.add_argument("--rest-limits", action="store_true", help="count requests a minute as the venue does")
+    found.add_argument(
+        "--number-notices", action="store_true", help="number notifications too, as Bitfinex.Net wants them"
+    )
     found.add_argument("--tls-cert", type=Path, default=None, help="certificate (PEM): then https and wss only")
     found.add_argument("--tls-key", type=Path, default=None, help="its key (PEM)")
     return found
@@ -59,7 +62,12 @@ def parser() -> argparse.ArgumentParser:
 
 def build(arguments: argparse.Namespace, recording: Recording) -> Exchange:
     """Raises StateError for a state file that is not this exchange's."""
-    settings = attrs.evolve(demo_settings(), state=arguments.state, rest_limits=arguments.rest_limits)
+    settings = attrs.evolve(
+        demo_settings(),
+        state=arguments.state,
+        rest_limits=arguments.rest_limits,
+        number_notices=arguments.number_notices,
+    )
     # Ids and faults of a simulation come from its seed, so that a run can be had again.
     return Exchange(settings, recording, TrioClock(), random.Random(arguments.seed))  # noqa: S311
 

@@ -80,11 +80,10 @@ class Call:
         return value
 
     def window(self) -> tuple[int, int]:
-        """(start, end), both included."""
-        start, end = self.integer("start", 0), self.integer("end", 2**53)
+        """(start, end), both included. XChange says no end as zero."""
+        start, end = self.integer("start", 0), self.integer("end")
         assert start is not None
-        assert end is not None
-        return start, end
+        return start, end or 2**53
 
     @property
     def oldest_first(self) -> bool:

@@ -466,7 +466,11 @@ def _read_end_many(fields: _Fields) -> EndOrders:
         cids.append((cid, day))
     # One official client sends ids as text, or one id bare.
     venue_ids = tuple(_Fields(fields.kind, {"id": item}).needed_integer("id") for item in _list(fields, "id"))
-    group_ids = tuple(_Fields(fields.kind, {"gid": item}).needed_integer("gid") for item in _list(fields, "gid"))
+    groups: list[Any] = []
+    for item in _list(fields, "gid"):
+        # Bitfinex.Net says them as a list in the list.
+        groups += item if isinstance(item, list) else [item]
+    group_ids = tuple(_Fields(fields.kind, {"gid": item}).needed_integer("gid") for item in groups)
     everything = body.get("all") in (1, True)
     if not (cids or venue_ids or group_ids or everything):
         raise fields.refuse("id")

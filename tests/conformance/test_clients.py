@@ -7,18 +7,23 @@ from tools import clients_env, conformance
 pytestmark = [pytest.mark.clients, pytest.mark.slow]
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _environment() -> None:
-    if not clients_env.TRADERS.is_current():
-        pytest.skip("no environment for other people's clients: `make clients` builds it")
-
-
 @pytest.mark.parametrize("script", [*conformance.SCRIPTS, *conformance.NODE_SCRIPTS, *conformance.FEED_SCRIPTS])
 def test_a_client_that_nobody_here_wrote_trades_on_our_exchange(script: str) -> None:
+    if not clients_env.TRADERS.is_current():
+        pytest.skip("no environment for other people's clients: `make clients` builds it")
     if script in conformance.NODE_SCRIPTS and not clients_env.node_is_current():
         pytest.skip("no environment for clients in Node: `make clients` builds it where node and npm are")
     if script in conformance.FEED_SCRIPTS and not clients_env.FEEDS.is_current():
         pytest.skip("no environment for cryptofeed: `make clients` builds it")
+    _passes(script)
+
+
+@pytest.mark.parametrize("script", conformance.WIRE_SCRIPTS)
+def test_what_a_client_that_was_not_to_be_had_says_is_answered_as_its_parser_wants(script: str) -> None:
+    _passes(script)
+
+
+def _passes(script: str) -> None:
     lines, errors = conformance.run(script)
     assert [f"{line.operation}: {line.problem}" for line in lines if not line.passed] == [], errors
     page = conformance.PAGE.read_text()

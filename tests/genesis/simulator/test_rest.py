@@ -46,6 +46,7 @@ async def test_candles_newest_first_oldest_first_last_and_window(world: Any) -> 
     assert (await world.get("candles/trade%3A1m%3AtBTCUSD/last")).json() == newest[0]
     start, end = newest[3][0], newest[1][0]
     window = (await world.get(f"candles/trade:1m:tBTCUSD/hist?sort=1&start={start}&end={end}")).json()
+    assert (await world.get(f"candles/trade:1m:tBTCUSD/hist?sort=1&start={start}&end=0")).json()[0] == window[0]
     assert window == [newest[3], newest[2], newest[1]]
     assert (await world.get("candles/trade:1m:tNOPEUSD/hist")).json() == []
     assert (await world.get("candles/trade:1D:tBTCUSD/hist")).json()

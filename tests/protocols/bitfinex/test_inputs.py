@@ -213,6 +213,7 @@ def test_a_wrong_field_is_refused_in_the_venues_words_with_the_request_beside_it
         ("oc_multi", {"cid": [[5, None]]}, "cid: invalid"),
         ("oc_multi", {"id": {"a": 1}}, "id: invalid"),
         ("oc_multi", {"id": [[]]}, "id: invalid"),
+        ("oc_multi", {"gid": [["x"]]}, "gid: invalid"),
         ("fon", {"type": "X"}, "type: invalid"),
         ("fon", {"type": "LIMIT", "symbol": "tBTCUSD"}, "symbol: invalid"),
         ("fon", {"type": "LIMIT", "symbol": "fUSD"}, "amount: invalid"),
@@ -254,6 +255,8 @@ def test_clients_say_numbers_in_many_ways() -> None:
     assert inputs.decode_input('[0,"oc_multi",null,{"id":5,"gid":[1],"all":0}]') == inputs.EndOrders(
         venue_ids=(5,), group_ids=(1,)
     )
+    nested = inputs.decode_input('[0,"oc_multi",null,{"gid":[[1,2]]}]')
+    assert nested == inputs.EndOrders(group_ids=(1, 2))
     market = inputs.decode_input('[0,"on",null,{"type":"market","symbol":"tBTCUSD","amount":"-1","price":"0"}]')
     assert isinstance(market, inputs.NewOrder)
     assert (market.wire_type, market.price) == ("MARKET", None)
