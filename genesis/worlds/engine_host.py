@@ -128,8 +128,9 @@ class WatchedSocket:
 
 @attrs.frozen(kw_only=True)
 class Eyes:
-    """Who is shown what the engine does: durable commits, frames about to leave, nonces, crashes."""
+    """Who is shown what the engine does: journals found, durable commits, frames about to leave, nonces, crashes."""
 
+    opened: Callable[["EngineHost", Store], None]
     committed: Callable[["EngineHost", Commit, Committed], None]
     leaves: Callable[["EngineHost", bytes], None]
     nonce: Callable[["EngineHost", int], None]
@@ -293,6 +294,7 @@ class EngineHost:
             stack.callback(opened.close)
             self.epoch = opened.epoch()
             self.opened_seq = opened.head().seq
+            self.eyes.opened(self, opened)
             store = self.store = WatchedStore(
                 opened, self.process, lambda commit, answer: self.eyes.committed(self, commit, answer)
             )

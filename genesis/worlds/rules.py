@@ -16,10 +16,11 @@ from genesis.core.events import EventKind, SupervisorEvent
 from genesis.domain.order_rows import TABLE, OrderRow
 from genesis.domain.order_session import Fence
 from genesis.domain.order_state import ORDER_TRANSITIONS
+from genesis.edge.store import Store
 from genesis.worlds.engine_host import EngineHost
 from genesis.worlds.hooks import EPOCH_S
 from genesis.worlds.witness import Witness
-from protocols.journal import Commit, Committed
+from protocols.journal import Commit, Committed, ReadCells, ReadRecords, Record
 from protocols.orders import Fill, OrderState, OrderUpdate, Purpose
 from protocols.risk import TradingState
 from protocols.units import ZERO
@@ -33,6 +34,8 @@ AGE_GRACE_S: Final = 10.0
 
 _FOLDER: Final = re.compile(r"/\S*genesis-world-[^/]*")
 """Where a world's disk is differs from process to process, and is no part of its history."""
+WATCHED: Final = ("OrderUpdate", "Fill", "SettingsVersion", "SetTradingState")
+"""The kinds of records that the rules read."""
 _row = msgspec.json.Decoder(OrderRow)
 _fence = msgspec.json.Decoder(Fence)
 _update = msgspec.json.Decoder(OrderUpdate)
@@ -66,6 +69,20 @@ class Rules:
 
     # --- what became durable --------------------------------------------------------------------------------------
 
+    def opened(self, host: EngineHost, store: Store) -> None:
+        """A commit whose sync failed was told to nobody and may be durable all the same: its finder goes on from it."""
+        if host.opened_seq <= self.durable_seq:
+            return
+        found = store.read_records(ReadRecords(kinds=WATCHED, after_seq=self.durable_seq)).records
+        self.durable_seq = host.opened_seq
+        for stored in found:
+            self._recorded(stored.record)
+        for cell in store.read_cells(ReadCells(table=TABLE)).cells:
+            if cell.key.startswith("order:"):
+                row = _row.decode(cell.payload)
+                self.rows[row.cid] = row
+        self.witness.reached("a commit was durable and nobody had been told", len(found))
+
     def committed(self, host: EngineHost, commit: Commit, answer: Committed) -> None:
         self.m11_only_the_newest_writes(host)
         if answer.first_seq:
@@ -83,11 +100,14 @@ class Rules:
             if not new:
                 self.witness.reached("a record was said again and not written twice")
                 continue
-            self.inside.committed(record.kind, record.key, record.payload)
-            if record.kind == "OrderUpdate":
-                self.m8_only_legal_transitions(_update.decode(record.payload))
-            elif record.kind == "Fill":
-                self.m6_each_trade_is_booked_once(record.key or "", _fill.decode(record.payload))
+            self._recorded(record)
+
+    def _recorded(self, record: Record) -> None:
+        self.inside.committed(record.kind, record.key, record.payload)
+        if record.kind == "OrderUpdate":
+            self.m8_only_legal_transitions(_update.decode(record.payload))
+        elif record.kind == "Fill":
+            self.m6_each_trade_is_booked_once(record.key or "", _fill.decode(record.payload))
 
     def m8_only_legal_transitions(self, update: OrderUpdate) -> None:
         order = update.order

@@ -169,6 +169,7 @@ class World:
         self._finishing = False
         self._nursery: trio.Nursery | None = None
         self._eyes = Eyes(
+            opened=self.rules.opened,
             committed=self.rules.committed,
             leaves=self._leaves,
             nonce=self.rules.nonce,
