@@ -69,6 +69,12 @@ def made_up_book(symbol: Symbol, tick: float, model: FillModel, depth: int = DEP
 
 
 @lru_cache(maxsize=LEVELS_KEPT)
+def _texts(price: float, amount: float) -> tuple[str, str]:
+    """A level is told and summed again and again while it stays."""
+    return js_number(price), js_number(amount)
+
+
+@lru_cache(maxsize=LEVELS_KEPT)
 def rounded_price(price: float, digits: int, up: bool) -> float:
     """A price cut to so many significant digits: bids down, asks up."""
     number = exact(price)
@@ -122,9 +128,10 @@ class BookView:
         return self.length if self.precision in ("P0", "R0") else DEPTH
 
     def _text(self, level: Level) -> str:
+        price, amount = _texts(level.price, level.amount)
         if self.precision == "R0":
-            return f"[{level.order_id},{js_number(level.price)},{js_number(level.amount)}]"
-        return f"[{js_number(level.price)},{level.orders},{js_number(level.amount)}]"
+            return f"[{level.order_id},{price},{amount}]"
+        return f"[{price},{level.orders},{amount}]"
 
     def snapshot(self) -> str:
         return "[" + ",".join(map(self._text, [*self._bids, *self._asks])) + "]"
@@ -153,7 +160,10 @@ class BookView:
     def checksum(self) -> int:
         raw = self.precision == "R0"
         texts = [
-            [(str(level.order_id) if raw else js_number(level.price), js_number(level.amount)) for level in side[:25]]
+            [
+                (str(level.order_id), js_number(level.amount)) if raw else _texts(level.price, level.amount)
+                for level in side[:25]
+            ]
             for side in (self._bids, self._asks)
         ]
         return checksum(texts[0], texts[1])

@@ -1,7 +1,8 @@
 """Every source of chance and time that Python, trio and the libraries have, turned into functions of one seed.
 
-Two names here are private to trio: `_core._run._ALLOW_DETERMINISTIC_SCHEDULING` and `_core._run._r`. They stand nowhere
-else, `tests/worlds/test_hooks.py` fails loudly when they move, and trio is pinned to the release that has them.
+Three names here are private to trio: `_ALLOW_DETERMINISTIC_SCHEDULING`, `_r` and `TheIOManager` of `_core._run`. They
+stand nowhere else, `tests/worlds/test_hooks.py` fails loudly when they move, and trio is pinned to the release that has
+them.
 """
 
 import contextlib
@@ -31,8 +32,11 @@ STANDSTILL_LOOK: Final = 1000
 STANDSTILL_STEPS: Final = 100_000
 """A busy second of a world has some thousand steps."""
 
-PRIVATE_NAMES: Final = ("_ALLOW_DETERMINISTIC_SCHEDULING", "_r")
-"""What is used of `trio._core._run`: whether tasks of one batch are sorted before they are shuffled, and by whom."""
+PRIVATE_NAMES: Final = ("_ALLOW_DETERMINISTIC_SCHEDULING", "_r", "TheIOManager")
+"""What is used of `trio._core._run`: whether tasks of one batch are sorted before they are shuffled, and by whom; and
+who asks the kernel for news."""
+KERNEL_ASKED_EVERY: Final = 16
+"""Turns of the loop. The kernel knows of no socket of a world, only of trio's own wake-up, which may wait that long."""
 
 
 class Steps(trio.abc.Instrument):
@@ -93,6 +97,17 @@ async def _inline(call: Callable[..., Any], *args: Any, **_: Any) -> Any:
     return call(*args)
 
 
+def _seldom(ask: Callable[[Any, float], Any]) -> Callable[[Any, float], Any]:
+    turns = 0
+
+    def get_events(manager: Any, timeout: float) -> Any:
+        nonlocal turns
+        turns += 1
+        return ask(manager, timeout) if timeout or not turns % KERNEL_ASKED_EVERY else ()
+
+    return get_events
+
+
 @contextlib.contextmanager
 def deterministic(seed: int | str) -> Iterator[None]:
     """Inside, a trio run under a `VirtualClock` is a function of the seed. Not for use by two threads at once."""
@@ -101,6 +116,8 @@ def deterministic(seed: int | str) -> Iterator[None]:
     with contextlib.ExitStack() as stack:
         change = stack.enter_context
         change(patch.object(_run, "_ALLOW_DETERMINISTIC_SCHEDULING", True))
+        kernel = _run.TheIOManager  # type: ignore[attr-defined]
+        change(patch.object(kernel, "get_events", _seldom(kernel.get_events)))
         change(patch.object(os, "urandom", entropy.randbytes))
         change(patch.object(os, "getpid", lambda: PID))
         change(patch.object(random, "_urandom", entropy.randbytes))
