@@ -2,8 +2,9 @@
 
 The market is a stream of trades, each with a size and a rate. One that borrows takes the offers at or below its rate,
 the cheapest first, each at its own rate; one that lends serves the bids at or above. Interest runs by the millisecond
-and is paid at 01:30 UTC every day and when a loan ends; a lender gets it less the venue's fee. Pure: the same offers
-and the same trades make the same loans.
+and is paid at 01:30 UTC every day and when a loan ends; a lender gets it less the venue's fee. Whoever holds a margin
+position borrows what it needs at once: a long its cost in the quote currency, a short its size in the base currency, at
+the flash return rate, for two days at a time. Pure: the same offers and the same trades make the same loans.
 """
 
 import math
@@ -37,6 +38,8 @@ PAYOUT_MS: Final = 90 * 60_000
 LENDERS_FEE: Final = Decimal("0.15")
 HIDDEN_FEE: Final = Decimal("0.18")
 """Parts of the interest that the venue keeps."""
+POSITION_PERIOD_DAYS: Final = 2
+"""What a position needs is borrowed for so long, and then anew."""
 UNUSED_ONE_IN: Final = 4
 """So many loans of the made-up borrowers is one that no position uses."""
 CATEGORY_INTEREST: Final = 28
@@ -66,6 +69,8 @@ class FundingFloor:
         """Whether anybody's offer or renewal waits for the market."""
         self.due_ms: float = math.inf
         """When the next loan is paid for or ends."""
+        self.waiting: set[str] = set()
+        """Accounts whose positions need a currency whose rate is not known yet."""
         self._last_trade_id = 0
         self._ids: count[int] | None = None
 
@@ -151,6 +156,8 @@ class FundingFloor:
                 if now_ms >= ends_ms:
                     out += self._pay(account, loan, ends_ms)
                     self._close(account, loan, now_ms, out)
+                    if loan.automatic:
+                        self._cover(account, now_ms, flash_rates, out)
                     continue
                 last_ms = next_payout(now_ms) - DAY_MS
                 if last_ms > loan.last_payout_ms:
@@ -162,8 +169,13 @@ class FundingFloor:
         self.refresh()
         return out
 
-    def positions_changed(self, name: str, now_ms: int) -> list[VenueOutput]:
-        """What an account borrowed is used by its positions, and is given back with the last of them unless kept."""
+    def positions_changed(
+        self, name: str, now_ms: int, flash_rates: Callable[[str], Decimal | None]
+    ) -> list[VenueOutput]:
+        """What an account borrowed is used by its positions, and is given back with the last of them unless kept.
+
+        What they need beyond that is borrowed, where its rate is known.
+        """
         account = self.books.accounts[name]
         out: list[VenueOutput] = []
         for loan in [each for each in account.loans.values() if each.side < 0]:
@@ -176,6 +188,10 @@ class FundingFloor:
             out.append((name, loan_told(loan, loan_event(loan, "c"))))
             loan.position_pair, loan.updated_ms = user, now_ms
             out.append((name, loan_told(loan, loan_event(loan, "n"))))
+        self.waiting.discard(name)
+        self._cover(account, now_ms, flash_rates, out)
+        if out:
+            self.refresh()
         return out
 
     def refresh(self) -> None:
@@ -192,6 +208,82 @@ class FundingFloor:
         )
 
     # --- how it is done -----------------------------------------------------------------------------------------------
+
+    def _cover(
+        self, account: Account, now_ms: int, flash_rates: Callable[[str], Decimal | None], out: list[VenueOutput]
+    ) -> None:
+        """Borrow what an account's positions need and have not, or give back what they have and no longer need."""
+        used = [loan for loan in account.loans.values() if loan.side < 0 and loan.position_pair is not None]
+        missing: dict[str, Decimal] = {}
+        users: dict[str, str] = {}
+        for symbol, position in account.positions.items():
+            long = position.amount > 0
+            currency = quote_currency(symbol) if long else base_currency(symbol)
+            if symbol in self.pairs.get(currency, ()):
+                needed = round_amount(abs(position.amount) * (position.base_price if long else 1))
+                missing[currency] = missing.get(currency, ZERO) + needed
+                users.setdefault(currency, symbol)
+        for loan in used:
+            missing[loan.symbol[1:]] = missing.get(loan.symbol[1:], ZERO) - loan.amount
+        for currency, amount in missing.items():
+            if amount > 0:
+                rate = flash_rates(currency)
+                if rate is None:
+                    self.waiting.add(account.name)
+                else:
+                    self._borrow(account, currency, amount, max(ZERO, rate), users[currency], now_ms, out)
+            elif amount < 0:
+                self._return(account, f"f{currency}", -amount, now_ms, out)
+
+    def _borrow(
+        self,
+        account: Account,
+        currency: str,
+        amount: Decimal,
+        rate: Decimal,
+        pair: str,
+        now_ms: int,
+        out: list[VenueOutput],
+    ) -> None:
+        for loan in account.loans.values():
+            # What the fills of one moment need is one loan.
+            if loan.automatic and loan.symbol[1:] == currency and loan.opened_ms == now_ms and loan.rate == rate:
+                loan.amount += amount
+                out.append((account.name, loan_told(loan, loan_event(loan, "u"))))
+                return
+        loan = Loan(
+            loan_id=self._next_id(),
+            symbol=f"f{currency}",
+            side=-1,
+            amount=amount,
+            rate=rate,
+            rate_type="FIXED",
+            period=POSITION_PERIOD_DAYS,
+            opened_ms=now_ms,
+            updated_ms=now_ms,
+            last_payout_ms=now_ms,
+            position_pair=pair,
+            automatic=True,
+        )
+        account.loans[loan.loan_id] = loan
+        out.append((account.name, loan_told(loan, loan_event(loan, "n"))))
+
+    def _return(self, account: Account, symbol: str, amount: Decimal, now_ms: int, out: list[VenueOutput]) -> None:
+        """The newest first; what somebody bid for himself is his to give back."""
+        for loan in sorted(account.loans.values(), key=lambda each: -each.loan_id):
+            if amount <= 0:
+                return
+            if not loan.automatic or loan.symbol != symbol:
+                continue
+            out += self._pay(account, loan, now_ms)
+            part = min(amount, loan.amount)
+            amount -= part
+            if part == loan.amount:
+                self._close(account, loan, now_ms, out)
+            else:
+                loan.amount -= part
+                loan.updated_ms = now_ms
+                out.append((account.name, loan_told(loan, loan_event(loan, "u"))))
 
     def _lend(
         self, account: Account, offer: Offer, amount: Decimal, rate: Decimal, now_ms: int, out: list[VenueOutput]

@@ -2,7 +2,7 @@
 
 Behind the margin positions of a quote currency stands all that lies in the margin wallet in it (the real venue also
 counts other currencies with a haircut); behind a contract stands the collateral that was set aside for it, and no
-more. What a margin position needs is lent without interest.
+more. What a margin position needs is lent by `funding_floor`.
 """
 
 from collections.abc import Mapping
@@ -25,10 +25,9 @@ Prices = Mapping[Symbol, Decimal]
 
 @attrs.frozen
 class MarginBase:
-    """In quote currency: unrealised profit, swaps, the wallet, the wallet with the profit, what must be kept."""
+    """In quote currency: unrealised profit, the wallet, the wallet with the profit, what must be kept."""
 
     profit: Decimal
-    swaps: Decimal
     balance: Decimal
     net: Decimal
     required: Decimal
@@ -60,7 +59,7 @@ def margin_base(account: Account, specs: PairSpecs, prices: Prices, currency: st
             gain += profit(position, price)
             required += abs(position.amount) * price * (spec.minimum_margin or ZERO)
     balance = account.wallet(MARGIN, currency).balance
-    return MarginBase(profit=gain, swaps=ZERO, balance=balance, net=balance + gain, required=required)
+    return MarginBase(profit=gain, balance=balance, net=balance + gain, required=required)
 
 
 @attrs.frozen

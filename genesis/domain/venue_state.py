@@ -187,6 +187,8 @@ class Loan(msgspec.Struct, kw_only=True, eq=False):
     delta: Decimal = ZERO
     position_pair: str | None = None
     no_close: bool = False
+    automatic: bool = False
+    """Borrowed by the venue for a margin position that needed it, and given back by it."""
 
 
 class Renewal(msgspec.Struct, frozen=True, kw_only=True):

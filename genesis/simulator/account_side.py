@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from genesis.domain.venue import Venue
+from genesis.domain.venue_funding import interest
 from genesis.domain.venue_ledger import changed, position_change
 from genesis.domain.venue_margin import liquidation_price, margin_base, shown_profit, tradable, unbound
 from genesis.domain.venue_state import (
@@ -210,8 +211,7 @@ class AccountSide:
         for lent in dict.fromkeys(message.symbol for _, message in outputs if isinstance(message, FundingOffer)):
             self.funding.market.offers_changed(lent)
         for name in dict.fromkeys(owner for owner, message in outputs if isinstance(message, PositionChange)):
-            if any(loan.side < 0 for loan in self.venue.accounts[name].loans.values()):
-                self.apply(self.funding.floor.positions_changed(name, self.venue_ms()))
+            self.apply(self.funding.floor.positions_changed(name, self.venue_ms(), self.funding.market.flash_rate))
 
     def _tell(self, session: Session, message: VenueMessage) -> None:
         if isinstance(message, VenueNotice):
@@ -292,6 +292,17 @@ class AccountSide:
         size = round(free / price, 8) if price else ZERO
         return ["sym", symbol, [round(free, 8), round(gross, 8), size, size, None, None, None, None]]
 
+    def _swaps(self, account: Account) -> Decimal:
+        """What is owed for what positions have borrowed since it was paid last, coins at their price."""
+        owed, now_ms = ZERO, self.venue_ms()
+        for loan in account.loans.values():
+            if loan.side < 0 and loan.position_pair is not None:
+                pair = Symbol(loan.position_pair)
+                in_coins = self.venue.specs[pair].base == loan.symbol[1:]
+                price = self.venue.value_price(pair) if in_coins else None
+                owed += interest(loan, now_ms) * (price or 1)
+        return round(owed, 8)
+
     def margin_base_row(self, account: Account) -> list[Any]:
         # Contracts have collateral of their own and are not part of it.
         specs = [spec for spec in self.venue.specs.values() if not spec.is_derivative]
@@ -301,7 +312,7 @@ class AccountSide:
             "base",
             [
                 sum((base.profit for base in bases), ZERO),
-                sum((base.swaps for base in bases), ZERO),
+                self._swaps(account),
                 sum((base.balance for base in bases), ZERO),
                 sum((base.net for base in bases), ZERO),
                 sum((base.required for base in bases), ZERO),

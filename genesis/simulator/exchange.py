@@ -484,7 +484,9 @@ class Exchange:
         self.accounts.nonces.update(saved.nonces)
         self.resume_after, self.time_ms = saved.step, max(self.time_ms, saved.time_ms)
         self.venue.restore()
-        self.accounts.funding.floor.refresh()
+        floor = self.accounts.funding.floor
+        floor.refresh()
+        floor.waiting.update(name for name, account in books.accounts.items() if account.positions)
 
 
 def _symbols(recording: Recording | Iterable[str]) -> list[Symbol]:

@@ -109,6 +109,8 @@ class FundingDesk:
                 for symbol in self._offered():
                     outputs += self._meet(symbol, step * STEP_MS, now_ms)
             self.side.apply(outputs)
+        for name in sorted(floor.waiting):
+            self.side.apply(floor.positions_changed(name, now_ms, self.market.flash_rate))
         if now_ms >= floor.due_ms:
             self.side.apply(floor.advance(now_ms, self.market.flash_rate))
 

@@ -130,14 +130,79 @@ def test_what_is_borrowed_costs_interest_is_used_by_a_position_and_goes_back_wit
         position_id=1, symbol=Symbol("tBTCUSD"), amount=D(1), base_price=D(1), created_ms=NOW, updated_ms=NOW
     )
     account.positions["tBTCUSD"] = position
-    assert said(floor.positions_changed("sim", NOW)) == ["flc", "fcn"]
-    assert floor.positions_changed("sim", NOW) == []
+    assert said(floor.positions_changed("sim", NOW, rates)) == ["flc", "fcn"]
+    assert floor.positions_changed("sim", NOW, rates) == []
     floor.advance(NOW + PAYOUT_MS, rates)
     assert account.wallet("margin", "USD").balance == D("100") - D("0.03125")
     assert floor.books.histories["sim"].ledger[-1].description == "Used Margin Funding Charge on wallet margin"
     del account.positions["tBTCUSD"]
-    assert said(floor.positions_changed("sim", NOW + PAYOUT_MS)) == ["fcc"]
+    assert said(floor.positions_changed("sim", NOW + PAYOUT_MS, rates)) == ["fcc"]
     assert account.loans == {}
+
+
+def a_position(amount: str, base_price: str = "100") -> Position:
+    return Position(
+        position_id=1,
+        symbol=Symbol("tBTCUSD"),
+        amount=D(amount),
+        base_price=D(base_price),
+        created_ms=NOW,
+        updated_ms=NOW,
+    )
+
+
+def test_a_margin_position_borrows_what_it_costs_pays_for_it_daily_and_gives_it_back() -> None:
+    floor, account = a_floor()
+    account.positions["tBTCUSD"] = position = a_position("2")
+    assert said(floor.positions_changed("sim", NOW, rates)) == ["fcn"]
+    position.amount = D(3)
+    assert said(floor.positions_changed("sim", NOW, rates)) == ["fcu"], "the fills of one moment are one loan"
+    (first,) = account.loans.values()
+    assert (first.amount, first.side, first.rate, first.position_pair) == (D(300), -1, FRR, "tBTCUSD")
+    assert account.wallet("margin", "USD").balance == 100, "what is borrowed is no money of his"
+    position.amount = D(4)
+    assert said(floor.positions_changed("sim", NOW + DAY_MS // 2, rates)) == ["fcn"]
+    assert floor.due_ms == next_payout(NOW)
+    paid_ms = next_payout(NOW + DAY_MS // 2)
+    floor.advance(paid_ms, rates)
+    owed = FRR * (300 * (paid_ms - NOW) + 100 * (paid_ms - NOW - DAY_MS // 2)) / DAY_MS
+    assert account.wallet("margin", "USD").balance == 100 - round(owed, 8)
+    position.amount = D(1)
+    assert said(floor.positions_changed("sim", paid_ms, rates)) == ["fcc", "fcu"], "the newest goes first"
+    assert first.amount == 100
+    del account.positions["tBTCUSD"]
+    assert said(floor.positions_changed("sim", paid_ms + DAY_MS // 4, rates)) == ["wu margin", "fcc"]
+    assert (account.loans, account.wallet("margin", "USD").balance) == ({}, 100 - round(owed, 8) - 25 * FRR)
+    assert floor.books.histories["sim"].ledger[-1].description == "Used Margin Funding Charge on wallet margin"
+
+
+def test_a_short_borrows_coins_anew_every_two_days_at_the_rate_of_that_day() -> None:
+    books = Books()
+    account = books.open_account("sim", (("margin", "USD", D(100)), ("margin", "BTC", D(1))))
+    floor = FundingFloor(books, {"USD": ("tBTCUSD",), "BTC": ("tBTCUSD",)})
+    account.positions["tBTCUSD"] = a_position("-2")
+    assert floor.positions_changed("sim", NOW, lambda currency: None) == []
+    assert floor.waiting == {"sim"}, "nobody knows what that costs"
+    floor.positions_changed("sim", NOW, lambda currency: FRR)
+    assert floor.waiting == set()
+    (loan,) = account.loans.values()
+    assert (loan.symbol, loan.amount) == ("fBTC", D(2))
+    floor.advance(NOW + 2 * DAY_MS, lambda currency: 2 * FRR)
+    (anew,) = account.loans.values()
+    assert (anew.loan_id == loan.loan_id, anew.amount, anew.rate) == (False, D(2), 2 * FRR)
+    assert account.wallet("margin", "BTC").balance == 1 - 2 * 2 * FRR
+
+
+def test_what_somebody_bid_for_counts_and_is_not_given_back_for_him() -> None:
+    floor, account = a_floor()
+    floor.place("sim", an_offer("-150", "0.001"), NOW)
+    floor.meet("fUSD", D("-150"), D("0.0008"), FRR, NOW)
+    account.positions["tBTCUSD"] = position = a_position("2")
+    floor.positions_changed("sim", NOW, rates)
+    assert sorted((loan.amount, loan.automatic) for loan in account.loans.values()) == [(D(50), True), (D(150), False)]
+    position.amount = D(1)
+    floor.positions_changed("sim", NOW, rates)
+    assert [(loan.amount, loan.automatic) for loan in account.loans.values()] == [(D(150), False)]
 
 
 def test_what_is_kept_stays_when_its_position_is_closed() -> None:
@@ -146,7 +211,7 @@ def test_what_is_kept_stays_when_its_position_is_closed() -> None:
     floor.meet("fUSD", D("-500"), D("0.0008"), FRR, NOW)
     (loan,) = account.loans.values()
     loan.position_pair, loan.no_close = "tBTCUSD", True
-    assert said(floor.positions_changed("sim", NOW)) == ["fcc", "fln"]
+    assert said(floor.positions_changed("sim", NOW, rates)) == ["fcc", "fln"]
     assert list(account.loans.values()) == [loan]
 
 

@@ -12,6 +12,7 @@ from protocols.bitfinex.funding_rows import read_loan
 from protocols.bitfinex.rest_account import read_own_funding_trades
 from protocols.funding import FundingLoan, FundingOffer, FundingTrade
 from tests.genesis.simulator.conftest import START_MS
+from tests.genesis.simulator.test_account_channel import tick
 from tests.genesis.simulator.test_rest_desk import asked
 
 LOW = {"type": "LIMIT", "symbol": "fUSD", "amount": "1000", "rate": "0.00001", "period": 2}
@@ -78,6 +79,30 @@ async def test_an_offer_is_taken_earns_and_comes_back_and_everybody_hears_of_it(
     assert wallets["funding", "USD"][2] - wallets["funding", "USD"][4] == 400
     yields = await asked(world, "auth/r/info/funding/fUSD", nonce=9)
     assert (yields[2][1] > 0, yields[2][3]) == (True, 2)
+
+
+async def test_a_margin_position_is_funded_and_its_owner_hears_of_it_and_pays(world: Any) -> None:
+    async with world.talker() as talker:
+        await talker.authenticate()
+        order = {"cid": 1, "type": "MARKET", "symbol": "tBTCUSD", "amount": "0.1"}
+        await talker.say([0, "on", None, order])
+        await talker.account("on")
+        tick(world, 8000.0)
+        goes_on(world, START_MS + STEP_MS)
+        credit = await talker.account("fcn")
+        base_price = world.exchange.venue.accounts["alice"].positions["tBTCUSD"].base_price
+        assert (credit[1], credit[2], credit[5]) == ("fUSD", -1, round(float(base_price) / 10, 8))
+        goes_on(world, START_MS + DAY_MS)
+        await talker.account("fcu")
+        assert "Used Margin Funding Charge" in talker.heard[-2][2][5], "the wallet says what for"
+        goes_on(world, START_MS + DAY_MS + 3_600_000)
+        await talker.say([0, "calc", None, [["margin_base"]]])
+        swaps = (await talker.account("miu"))[1][1]
+        assert 0 < swaps < 1, "owed since it was paid last"
+        await talker.say([0, "on", None, order | {"cid": 2, "amount": "-0.1"}])
+        await talker.account("on")
+        tick(world, 8000.0)
+        assert (await talker.account("fcc"))[0] == credit[0]
 
 
 async def test_a_flash_rate_offer_stands_in_the_tickers_amount(world: Any) -> None:
