@@ -57,8 +57,8 @@ BATCH = 64
 RECENT = 200
 HISTORY_PAGE = 2_000
 """Records that are read in one go at a start: some milliseconds, so that nobody else's commit waits long."""
-ORDER_WRITER = "order"
-"""Whose commit comes behind ours when something is approved."""
+ORDER = "order"
+"""The actor beside us whose commit comes behind ours when something is approved."""
 UNJUDGED = 2_000
 """So many of the newest kept scores are looked at for some that were lost: far more than are ever on the way."""
 
@@ -293,8 +293,14 @@ class _Memory:
             records=(*named, risk_heard_record(heard, at_ms), *records),
             cells=(cell,),
             commit_id=f"{self._ctx.name}:{self._ctx.generation}:{self._commits}",
-            follower=ORDER_WRITER if approves else "",
+            follower=beside(self._ctx.name, ORDER) if approves else "",
         )
+
+
+def beside(name: str, other: str) -> str:
+    """The name of another child of the same supervisor: writers of the journal are named by their whole path."""
+    above, slash, _ = name.rpartition("/")
+    return f"{above}{slash}{other}"
 
 
 async def _known_orders(journal: Outlet[JournalRequest]) -> list[_KnownOrder]:

@@ -35,9 +35,11 @@ class MemoryDisk:
         self.cells: dict[tuple[str, str], CellWrite] = {}
         self.records: list[Record] = []
         self.commits = 0
+        self.followers: set[str] = set()
 
     def commit(self, commit: Commit) -> Committed:
         self.commits += 1
+        self.followers.add(commit.follower)
         kept = {(record.kind, record.key) for record in self.records if record.key is not None}
         new = tuple(record.key is None or (record.kind, record.key) not in kept for record in commit.records)
         self.records += [record for record, is_new in zip(commit.records, new, strict=True) if is_new]

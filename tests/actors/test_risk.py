@@ -86,7 +86,10 @@ class World:
 
 
 async def test_what_stands_behind_an_approval_in_the_journals_line_is_durable_after_it() -> None:
-    """The order actor commits after it has heard of the approval: the verdict is durable before that, or with it."""
+    """The order actor commits after it has heard of the approval: the verdict is durable before that, or with it.
+
+    It is named as the follower by the name that it commits under: for one of another name the journal waits in vain.
+    """
     world = World()
     disk = MemoryDisk()
     seen: list[bool] = []
@@ -98,7 +101,8 @@ async def test_what_stands_behind_an_approval_in_the_journals_line_is_durable_af
             while True:
                 for envelope in await ctx.inbox.lease():
                     intent_id = envelope.message.intent.intent_id
-                    await journal.ask(Commit(writer="order"))
+                    await journal.ask(Commit(writer=ctx.name))
+                    seen.append(ctx.name in disk.followers)
                     seen.append(any(record.key == intent_id for record in disk.records))
                     seen.append(intent_id.encode() in disk.cells[("risk_state", "state")].payload)
                     ctx.inbox.ack(envelope)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import trio
 
+from actors.risk import ORDER, beside
 from genesis.core.errors import ChannelFull
 from genesis.core.mailbox import DeadLetter
 from genesis.core.supervisor import EventKind
@@ -56,6 +57,7 @@ async def test_nothing_is_lost_or_doubled_whoever_is_killed_when(tmp_path: Path,
     async with house(tmp_path, recording=recording, layer=layer, seed=seed) as here:
         await here.ready()
         paths = leaves(here.engine)
+        assert beside("trading/risk", ORDER) in paths
 
         async def assassin() -> None:
             while sum(killed.values()) < KILLS_A_SEED:
