@@ -125,6 +125,7 @@ class _Life:
         self.open: dict[str, OrderView] = {}
         self.ended: deque[OrderView] = deque(maxlen=RECENT)
         self.fills: deque[Fill] = deque(maxlen=RECENT)
+        self.for_screens: list[OrderReport] = []
         self.shown: set[tuple[int, int]] = set()
         """Trades that readers were told of."""
         self.settings_seen = -1
@@ -146,6 +147,7 @@ class _Life:
         self.fills.extend(fill.fill for fill in told[-RECENT:] if fill.fill is not None)
         self.shown = {(fill.trade.trade_id, fill.trade.venue_order_id) for fill in told}
         await self._carry_out(self.machine.take())
+        self._tell_screens()
         self._publish()
 
     async def turn(self) -> None:
@@ -167,6 +169,7 @@ class _Life:
         if out.commands:
             # What is left is for people: the commands leave first.
             await self.ctx.step_aside()
+        self._tell_screens()
         _reply(answers)
         self.ctx.inbox.ack_all(batch)
         if batch or out.must_be_kept:
@@ -304,8 +307,13 @@ class _Life:
             # At a start the journal's fills are shown already when they are said again.
             self.shown.add(name)
             self.fills.append(report)
+        self.for_screens.append(report)
+
+    def _tell_screens(self) -> None:
+        reports, self.for_screens = self.for_screens, []
         if self.ui is not None:
-            self.ui.put_nowait(report)
+            for report in reports:
+                self.ui.put_nowait(report)
 
     def _show(self, order: OrderView) -> None:
         if order.foreign:

@@ -348,7 +348,7 @@ class Engine:
             settings=self.cells.settings,
             view=self.cells.market,
             journal=self.channels.journal,
-            closed=(self.channels.closed_to_account, self.channels.closed_to_signal),
+            closed=(self.channels.closed_to_signal, self.channels.closed_to_account),
             ticks=self.channels.ticks,
             tick_symbols=self.cells.tick_symbols,
             requests=self.channels.candle_requests,

@@ -6,6 +6,7 @@ from typing import Protocol, TypeVar
 
 import trio
 
+from genesis.core.aside import Aside
 from genesis.core.channel import Channel
 from genesis.core.clock import Clock
 from genesis.core.mailbox import Inbox, Mailbox, Outlet
@@ -24,6 +25,7 @@ class Context:
         term: Term,
         mailbox: Mailbox,
         clock: Clock,
+        aside: Aside,
         chance_seed: str,
         on_ready: Callable[[], None],
     ) -> None:
@@ -32,6 +34,7 @@ class Context:
         self.clock = clock
         self.inbox = Inbox(mailbox, term)
         self.listens = False
+        self._aside = aside
         self._term = term
         self._mailbox = mailbox
         self._on_ready = on_ready
@@ -61,10 +64,9 @@ class Context:
         """Tell the watchdog that a long piece of work moves on; leasing and acking say so by themselves."""
         self._mailbox.progress += 1
 
-    async def step_aside(self, turns: int = 4) -> None:
+    async def step_aside(self) -> None:
         """Let others go first for some turns of the loop: what comes now can wait, and what they do cannot."""
-        for _ in range(turns):
-            await trio.lowlevel.checkpoint()
+        await self._aside.wait()
 
     @property
     def stopping(self) -> trio.Event:

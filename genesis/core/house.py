@@ -6,6 +6,7 @@ from typing import Any
 
 import trio
 
+from genesis.core.aside import Aside
 from genesis.core.clock import Clock
 from genesis.core.events import SupervisorEvent
 from genesis.core.mailbox import DeadLetter
@@ -19,6 +20,7 @@ class House:
 
     def __init__(self, clock: Clock, seed: int, on_event: Callable[[SupervisorEvent], None]) -> None:
         self.clock = clock
+        self.aside = Aside()
         self.seed = seed
         self.dead_letters: deque[DeadLetter] = deque(maxlen=MAX_DEAD_LETTERS)
         self.zombies: list[str] = []
@@ -37,6 +39,7 @@ class House:
         with trio.CancelScope(shield=True):
             async with trio.open_nursery() as nursery:
                 self._nursery = nursery
+                nursery.start_soon(self.aside.run)
                 task_status.started()
                 await closing.wait()
                 nursery.cancel_scope.cancel()

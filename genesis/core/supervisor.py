@@ -273,6 +273,7 @@ class Supervisor:
                 term=term,
                 mailbox=child.mailbox,
                 clock=self._house.clock,
+                aside=self._house.aside,
                 chance_seed=f"{self._house.seed}-{child.path}-{child.generation}",
                 on_ready=lambda: self._on_ready(child, term.generation),
             )
