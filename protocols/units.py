@@ -60,9 +60,11 @@ def plain(number: Decimal) -> str:
     >>> plain(Decimal("1.2300")), plain(Decimal("1E+3")), plain(Decimal("-0.0"))
     ('1.23', '1000', '0')
     """
-    if number == 0:
+    if not number:
         return "0"
-    text = format(number, "f")
+    text = str(number)
+    if "E" in text:
+        text = format(number, "f")
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 

@@ -435,7 +435,7 @@ class OrderProtector(OrderFlattener):
         if row.opens_risk or row.protects or self._now >= gives_up_at or not self.fence.ready:
             # To be out of a position late is worse than two fees.
             return False
-        other = met_by(row, [each for each in self._open.values() if each.opens_risk], self._worst(row))
+        other = met_by(row, [each for each in self._open.values() if each.opens_risk], self._worst)
         if other is None:
             return False
         self._want_cancel(other, f"order {row.cid} would trade with it")

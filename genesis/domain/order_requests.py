@@ -130,7 +130,7 @@ class OrderRequests(OrderLedger):
             return f"{row.intent.symbol} is being flattened"
         if row.intent.margin and row.intent.symbol in self.mismatched:
             return self.mismatched[row.intent.symbol]
-        other = met_by(row, self._open.values(), self._worst(row))
+        other = met_by(row, self._open.values(), self._worst)
         if other is not None:
             return f"it would trade with our own order {other.cid} at {other.price}"
         return None

@@ -4,7 +4,7 @@ It moves nothing, costs two fees, and looks like market manipulation to the venu
 is refused, and a closing one clears its way first.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 from typing import Final
 
@@ -47,19 +47,16 @@ def _anywhere(sign: int) -> Decimal:
     return Decimal("Infinity") if sign > 0 else ZERO
 
 
-def met_by(row: OrderRow, others: Iterable[OrderRow], worst: Decimal | None) -> OrderRow | None:
+def met_by(row: OrderRow, others: Iterable[OrderRow], worst: Callable[[OrderRow], Decimal | None]) -> OrderRow | None:
     """The resting order of ours that `row` would trade with, best price first; None when there is none.
 
-    `worst` is the last price that a market order may come to (`worst_price`); without one it meets nobody.
+    `worst` tells the last price that a market order may come to (`worst_price`), and is asked only when something of
+    ours rests on the other side; without a price the order meets nobody.
     """
     intent = row.intent
     if intent.order_type not in TAKERS or intent.post_only:
         return None
-    sign = intent.side.sign
-    limit = worst if intent.order_type is OrderType.MARKET else row.price
-    if limit is None:
-        return None
-    found = [
+    resting = [
         other
         for other in others
         if other.intent.symbol == intent.symbol
@@ -68,8 +65,14 @@ def met_by(row: OrderRow, others: Iterable[OrderRow], worst: Decimal | None) -> 
         and (other.session > 0 or other.venue_id is not None)
         and not other.is_lost
         and other.price is not None
-        and (limit - other.price) * sign >= 0
     ]
+    if not resting:
+        return None
+    sign = intent.side.sign
+    limit = worst(row) if intent.order_type is OrderType.MARKET else row.price
+    if limit is None:
+        return None
+    found = [other for other in resting if other.price is not None and (limit - other.price) * sign >= 0]
     return min(found, key=lambda other: (other.price or limit) * sign, default=None)
 
 

@@ -29,6 +29,7 @@ from websockets.exceptions import InvalidStatus, PayloadTooBig
 from websockets.frames import CloseCode, Frame, Opcode
 from websockets.headers import build_host
 from websockets.protocol import State
+from wsproto.events import TextMessage
 
 from genesis.edge.errors import (
     HandshakeFailed,
@@ -423,7 +424,24 @@ class CalmWebSocket:
         return [message.encode() if isinstance(message, str) else message]
 
     async def send(self, message: bytes) -> None:
-        await self._guarded(self.connection.send_message, message.decode())
+        await self._guarded(self._send_now, message.decode())
+
+    async def _send_now(self, message: str) -> None:
+        """`send_message`, without the turn of the loop that its lock takes when nobody else sends."""
+        connection = self.connection
+        lock = connection._stream_lock
+        if lock.locked():
+            await connection.send_message(message)
+            return
+        frame = connection._wsproto.send(TextMessage(data=message))
+        lock.acquire_nowait()
+        try:
+            await connection._stream.send_all(frame)
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            await connection._abort_web_socket()
+            raise trio_websocket.ConnectionClosed(connection.closed) from None
+        finally:
+            lock.release()
 
     async def ping(self) -> None:
         self._ping_count += 1

@@ -20,6 +20,7 @@ LARGEST_MULTI: Final = 75
 
 _BASE_TYPES: Final = ("LIMIT", "MARKET", "STOP", "STOP LIMIT", "TRAILING STOP", "FOK", "IOC")
 ORDER_TYPES: Final = frozenset({*_BASE_TYPES, *(f"EXCHANGE {name}" for name in _BASE_TYPES)})
+_encode: Final = msgspec.json.Encoder().encode
 FUNDING_TYPES: Final = frozenset({"LIMIT", "FRRDELTAVAR", "FRRDELTAFIX"})
 
 
@@ -85,7 +86,9 @@ def command_fields(command: VenueCommand) -> tuple[str, dict[str, Any]]:
 
 def encode_command(command: VenueCommand) -> bytes:
     kind, fields = command_fields(command)
-    return write_json([0, kind, None, fields])
+    frame = _encode([0, kind, None, fields])
+    # Nothing but whole numbers and text is in it, of which `write_json` makes the same bytes, more slowly.
+    return frame if frame.isascii() else write_json([0, kind, None, fields])
 
 
 def cancel_many_fields(

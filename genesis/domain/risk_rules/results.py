@@ -1,6 +1,8 @@
 """How a rule words its answer: at once as raw numbers, and as text only for those who read it."""
 
+from collections.abc import Callable
 from decimal import Decimal
+from typing import Any
 
 import msgspec
 
@@ -29,7 +31,7 @@ def answer(rule: str, code: DenialCode, passed: bool, **numbers: Number) -> Find
 
 def told(finding: Finding) -> RuleResult:
     """The answer as it is kept: plain decimal text, `yes` and `no`, `none` for what is not known."""
-    numbers = {name: text(number) for name, number in finding.numbers.items()}
+    numbers = {name: _TEXT.get(number.__class__, text)(number) for name, number in finding.numbers.items()}
     return RuleResult(rule=finding.rule, passed=finding.code is None, code=finding.code, numbers=numbers)
 
 
@@ -41,3 +43,7 @@ def text(number: Number) -> str:
     if isinstance(number, bool):
         return "true" if number else "false"
     return number if isinstance(number, str) else str(number)
+
+
+_TEXT: dict[type, Callable[[Any], str]] = {Decimal: plain, int: str, str: str}
+"""`text` of the classes that most numbers have: there are some seventy of them in a verdict."""

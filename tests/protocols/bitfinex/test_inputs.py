@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from protocols.bitfinex import inputs
 from protocols.bitfinex.account import FLAG_HIDDEN, FLAG_OCO, FLAG_POST_ONLY
 from protocols.bitfinex.errors import InputRefused, LocalProtocolError, MalformedFrame
+from protocols.bitfinex.numbers import write_json
 from protocols.orders import CancelOrder, SubmitOrder, UpdateOrder
 from protocols.units import Symbol
 from tests.recordings import ws_lines
@@ -41,7 +42,9 @@ submits = st.builds(
 
 @given(submits)
 def test_a_submitted_order_is_read_as_it_was_meant(order: SubmitOrder) -> None:
-    read = inputs.decode_input(inputs.encode_command(order))
+    frame = inputs.encode_command(order)
+    assert frame == write_json([0, "on", None, inputs.submit_fields(order)])
+    read = inputs.decode_input(frame)
     assert read == inputs.NewOrder(
         cid=order.cid,
         group_id=order.group_id,
