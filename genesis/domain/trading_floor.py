@@ -21,7 +21,7 @@ from genesis.domain.matching import (
     market_offers,
     trailed,
 )
-from genesis.domain.pairs import PairSpec, PairSpecs
+from genesis.domain.pairs import PairSpecs
 from genesis.domain.venue_ledger import Books
 from genesis.domain.venue_liquidation import (
     MARGIN_CALL,
@@ -30,7 +30,8 @@ from genesis.domain.venue_liquidation import (
     liquidation,
     margin_call,
 )
-from genesis.domain.venue_margin import standing
+from genesis.domain.venue_margin import calm_bands, standing
+from genesis.domain.venue_market import NEVER, Market
 from genesis.domain.venue_rules import needed_lock
 from genesis.domain.venue_state import Account, History, Order, Position, Stage, VenueOutput, Wallet
 from genesis.domain.venue_texts import (
@@ -54,47 +55,11 @@ from protocols.units import AMOUNT_STEP, ZERO, Side, Symbol, exact, floor_amount
 
 NOTHING: Final[list[VenueOutput]] = []
 """What nearly every tick returns: one list for all of them, never to be changed."""
-NEVER: Final = math.inf
 FIRST_ORDER_ID: Final = 1_000_000_001
 AUTO_CID_MODULUS: Final = 2**45
 CARRIES_A_DAY: Final = 3
 CARRY_EVERY_MS: Final = 86_400_000 // CARRIES_A_DAY
 """The venue's funding times: 00, 08 and 16 UTC."""
-
-
-class Market:
-    """One pair: who rests, who waits, and the band of prices in which nobody has to act."""
-
-    __slots__ = (
-        "armed",
-        "book",
-        "budget",
-        "high",
-        "ladder",
-        "last",
-        "low",
-        "mark",
-        "spec",
-        "traded",
-        "waiting",
-        "wake_ms",
-    )
-
-    def __init__(self, spec: PairSpec) -> None:
-        self.spec = spec
-        self.book: PriceTimeBook[Order] = PriceTimeBook()
-        self.waiting: list[Order] = []
-        self.armed: list[Order] = []
-        self.last: float = 0.0
-        self.mark: float = 0.0
-        """The price by which a contract is worth what it is; 0: the last."""
-        self.low: float = -math.inf
-        self.high: float = math.inf
-        self.wake_ms: float = NEVER
-        self.budget: Decimal = UNLIMITED
-        self.traded: Decimal = ZERO
-        """Volume of the minute that the newest tick is a quarter of, where size moves the price."""
-        self.ladder: Ladder | None = None
 
 
 class TradingFloor:
@@ -114,6 +79,9 @@ class TradingFloor:
         self.on_liquidation: Callable[[Liquidation], None] | None = None
         """Told of positions that are taken away: when it begins, and when they are sold."""
         self._markets = {symbol: Market(spec) for symbol, spec in self.specs.items()}
+        self._calm: dict[str, dict[Symbol, tuple[float, float]]] = {}
+        """By account: the prices at which its positions need not be looked at."""
+        self.books.on_margin = self._margin_changed
 
     @property
     def accounts(self) -> dict[str, Account]:
@@ -265,10 +233,7 @@ class TradingFloor:
             position = account.positions.get(symbol)
             if position is None or any(_is_forced(order) for order in account.orders.values()):
                 continue
-            # Of its own positions only: this is asked at every tick while somebody holds one.
-            held = [self._markets[Symbol(each)] for each in account.positions]
-            prices = {each.spec.symbol: exact(each.mark or each.last) for each in held if each.last}
-            state = standing(account, position, self.specs, prices)
+            state = standing(account, position, self.specs, self._prices(account))
             if state.net < state.required:
                 self._force_out(market, account, position, now_ms, out)
             elif position.called:
@@ -276,6 +241,15 @@ class TradingFloor:
             elif state.net < state.required * MARGIN_CALL:
                 position.called = True
                 out.append((account.name, margin_call(position, state, market.spec.quote)))
+
+    def _prices(self, account: Account) -> dict[Symbol, Decimal]:
+        held = [self._markets[Symbol(each)] for each in account.positions]
+        return {each.spec.symbol: exact(each.mark or each.last) for each in held if each.last}
+
+    def _margin_changed(self, account: Account) -> None:
+        self._calm.pop(account.name, None)
+        for symbol in account.positions:
+            self._markets[Symbol(symbol)].wake_ms = 0
 
     def _force_out(
         self, market: Market, account: Account, position: Position, now_ms: int, out: list[VenueOutput]
@@ -630,6 +604,17 @@ class TradingFloor:
 
     def _refresh(self, market: Market) -> None:
         """Work out the band of prices in which nobody acts, and when somebody acts at any price."""
+        others: set[Symbol] = set()
+        for account in self.accounts.values():
+            if market.spec.symbol in account.positions:
+                prices = self._prices(account)
+                self._calm[account.name] = calm_bands(account, self.specs, prices, MARGIN_CALL)
+                others.update(map(Symbol, account.positions))
+        self._band(market)
+        for symbol in others - {market.spec.symbol}:
+            self._band(self._markets[symbol])
+
+    def _band(self, market: Market) -> None:
         low, high, wake = -math.inf, math.inf, NEVER
         bid, ask = market.book.best(Side.BUY), market.book.best(Side.SELL)
         if bid is not None:
@@ -649,8 +634,13 @@ class TradingFloor:
             for order in [*market.waiting, *market.armed, *market.book.side(Side.BUY), *market.book.side(Side.SELL)]:
                 if order.expires_ms is not None:
                     wake = min(wake, order.expires_ms)
-        if any(market.spec.symbol in account.positions for account in self.accounts.values()):
-            wake = 0
+        for account in self.accounts.values():
+            if market.spec.symbol in account.positions:
+                band = self._calm.get(account.name, {}).get(market.spec.symbol)
+                if band is None:
+                    wake = 0
+                else:
+                    low, high = max(low, band[0]), min(high, band[1])
         market.low, market.high, market.wake_ms = low, high, wake
 
     def restore(self) -> None:

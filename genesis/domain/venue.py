@@ -11,8 +11,9 @@ from typing import Any, Final
 
 from genesis.domain.matching import FillModel
 from genesis.domain.pairs import PairSpec, PairSpecs
-from genesis.domain.trading_floor import NOTHING, Market, TradingFloor
+from genesis.domain.trading_floor import NOTHING, TradingFloor
 from genesis.domain.venue_margin import tradable
+from genesis.domain.venue_market import Market
 from genesis.domain.venue_rules import LARGEST_PRICE, Refusal, check_new, needed_lock
 from genesis.domain.venue_state import Account, Order, VenueNotice, VenueOutput
 from genesis.domain.venue_texts import (

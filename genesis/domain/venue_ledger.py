@@ -5,7 +5,7 @@ Money is neither made nor lost: what accounts, the recorded market and the fee a
 """
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from decimal import ROUND_DOWN, Decimal
 from typing import Any
 
@@ -81,6 +81,8 @@ class Books:
         self.last_trade_id = 0
         self.next_position_id = 100_000_001
         self.next_entry_id = 1
+        self.on_margin: Callable[[Account], None] = lambda account: None
+        """Told whenever an account's margin wallet or one of its positions has changed."""
 
     def open_account(self, name: str, balances: Iterable[tuple[str, str, Decimal]] = (), **terms: Any) -> Account:
         if name in self.accounts:
@@ -248,6 +250,7 @@ class Books:
         told = position_change(position, event, meta=meta | reason)
         if event == "pc":
             self.histories[account.name].positions.append(told)
+        self.on_margin(account)
         out.append((account.name, told))
         return out
 
@@ -272,6 +275,8 @@ class Books:
         )
         self.next_entry_id += 1
         self.histories[account.name].ledger.append(entry)
+        if wallet.wallet_type == MARGIN:
+            self.on_margin(account)
 
     def charge_carry(
         self, account: Account, spec: PairSpec, price: Decimal, rate: Decimal, now_ms: int

@@ -5,6 +5,7 @@ counts other currencies with a haircut); behind a contract stands the collateral
 more. What a margin position needs is lent by `funding_floor`.
 """
 
+import math
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Final
@@ -18,6 +19,7 @@ from protocols.units import ZERO, Symbol
 CLOSING_FEE: Final = Decimal("0.002")
 """The venue's PL assumes that closing costs this."""
 DERIVATIVE_LEVERAGE: Final = 10
+EARLY: Final = Decimal("0.999999")
 
 Prices = Mapping[Symbol, Decimal]
 """The last price of each pair that has one."""
@@ -79,6 +81,32 @@ def standing(account: Account, position: Position, specs: PairSpecs, prices: Pri
     price = prices.get(position.symbol, position.base_price)
     required = abs(position.amount) * price * (spec.minimum_margin or ZERO)
     return Standing(position.collateral + profit(position, price), required)
+
+
+def calm_bands(account: Account, specs: PairSpecs, prices: Prices, times: Decimal) -> dict[Symbol, tuple[float, float]]:
+    """By pair: prices between which no position falls to `times` what must stand behind it, whatever the others do.
+
+    Of positions in one quote currency each may use up an equal part of what is over. Pairs that are to be looked at all
+    the time are left out: contracts (their mark moves besides), who has been warned, and whose margin is low already.
+    """
+    groups: dict[str, list[Position]] = {}
+    for position in account.positions.values():
+        groups.setdefault(specs[position.symbol].quote, []).append(position)
+    bands: dict[Symbol, tuple[float, float]] = {}
+    for quote, held in groups.items():
+        if any(each.symbol not in prices or specs[each.symbol].is_derivative for each in held):
+            continue
+        base = margin_base(account, specs, prices, quote)
+        part = (base.net - base.required * times) / len(held)
+        for position in held if part > 0 else ():
+            amount, keep = position.amount, (specs[position.symbol].minimum_margin or ZERO) * times
+            slope = amount - abs(amount) * keep
+            if position.called or not slope:
+                continue
+            # A little early is looked at exactly; late would be too late.
+            edge = float(prices[position.symbol] - part / slope * EARLY)
+            bands[position.symbol] = (edge, math.inf) if slope > 0 else (-math.inf, edge)
+    return bands
 
 
 def unbound(account: Account, specs: PairSpecs, currency: str) -> Decimal:
