@@ -135,7 +135,7 @@ class Exchange:
             # Beside a real market that is relayed nothing made up may stand.
             made_up_funding=made_up,
         )
-        self.perpetuals = Perpetuals(self.venue, self.market, symbols)
+        self.perpetuals = Perpetuals(self.venue, self.market, symbols if made_up else ())
         self.market.wake = self.wake
         self.accounts = AccountSide(
             self.venue,

@@ -1,13 +1,19 @@
 """Contracts over the wire: asleep until asked for, traded on collateral, paid for every eight hours, taken away."""
 
+import random
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
+from genesis.core.clock import TrioClock
+from genesis.domain.replay import CandleRow
+from genesis.simulator.exchange import Exchange
+from genesis.simulator.feed import Feed
 from genesis.simulator.funding_market import CLAMP_MAX, FUNDING_EVENT_MS, funding_rate_at
 from genesis.simulator.perpetuals import contract_price
 from genesis.simulator.replay_driver import MAX_SPEED
+from genesis.simulator.settings import ExchangeSettings
 from protocols.bitfinex.rest import read_deriv_statuses, read_liquidations
 from protocols.units import Symbol
 from tests.genesis.simulator.conftest import START_MS
@@ -172,3 +178,11 @@ async def test_a_position_in_a_contract_survives_the_process(open_world: Any, tm
         assert world.exchange.perpetuals.awake == {BTC: [PERP]}
         (row,) = await asked(world, "auth/r/positions", nonce=2)
         assert (row[0], row[17] > 0, row[6] is not None) == (PERP, True, True)
+
+
+def test_beside_a_relayed_market_a_contract_is_the_real_one_and_nothing_is_made_up() -> None:
+    exchange = Exchange(ExchangeSettings(), [BTC, PERP], TrioClock(), random.Random(1))
+    exchange.market.feeds[PERP] = real = Feed(PERP, [CandleRow(START_MS, 1.0, 1.0, 1.0, 1.0, 1.0)])
+    exchange.market.feeds[BTC] = Feed(BTC, [CandleRow(START_MS, 2.0, 2.0, 2.0, 2.0, 1.0)])
+    exchange.wake(PERP)
+    assert exchange.market.feeds[PERP] is real
