@@ -37,6 +37,7 @@ from genesis.domain.rest_budget import RestBudget
 from genesis.domain.settings_build import Priority
 from genesis.edge import logs
 from genesis.edge.audit_file import AuditFile
+from genesis.edge.collector import Collector
 from genesis.edge.errors import EdgeError, SecretRefused
 from genesis.edge.http import HttpClient
 from genesis.edge.jobs import JobFolders
@@ -118,6 +119,7 @@ def run_engine(options: RunOptions) -> ExitCode:
     run = _Run(options)
     load_client(options.environment)
     sys.setswitchinterval(GIL_TURN_S)
+    run.collector.begin()
     try:
         return trio.run(run.main)
     except* CannotStart as refusals:
@@ -128,6 +130,8 @@ def run_engine(options: RunOptions) -> ExitCode:
             raise
         where = full.filename or options.user_dir.root
         raise CannotStart(f"{where} must be writable, was not: {full.strerror}") from None
+    finally:
+        run.collector.end()
 
 
 E = TypeVar("E", bound=Exception)
@@ -160,6 +164,7 @@ class _Run:
     watch: LoopWatch | None = None
     stopping: trio.Event = attrs.field(factory=trio.Event)
     hard_exit: HardExit = attrs.field(factory=HardExit)
+    collector: Collector = attrs.field(factory=Collector)
     clock: Clock = attrs.field(factory=TrioClock)
 
     async def main(self) -> ExitCode:
@@ -356,7 +361,11 @@ class _Run:
         tokens = self._tokens()
         host = web.host if ":" not in web.host else f"[{web.host}]"
         app = create_app(
-            readers=attrs.evolve(engine.readers, log_lines=logs.recent),
+            readers=attrs.evolve(
+                engine.readers,
+                log_lines=logs.recent,
+                line_times=lambda: (*engine.readers.line_times(), *self.collector.views()),
+            ),
             controls=self._controls(engine, nursery),
             tokens=tokens,
             clock=self.clock,
@@ -407,6 +416,7 @@ class _Run:
             pulse = self._pulse(engine)
             async with trio.open_nursery() as work:
                 work.start_soon(pulse.beat)
+                work.start_soon(self.collector.tidy, self.clock)
                 if self.session is not None:
                     work.start_soon(self._replay, engine)
                 else:
@@ -505,6 +515,7 @@ class _Run:
         while not engine.ready_to_trade():  # noqa: ASYNC110
             await trio.sleep(READY_LOOK_S)
         self.ready_after_s = trio.current_time() - self.started_at
+        self.collector.settle()
         log.info("ready_to_trade", after_s=round(self.ready_after_s, 3))
 
     async def _replay(self, engine: Engine) -> None:

@@ -133,6 +133,8 @@ class EngineCollector(Collector):
         times_of = {what: (f"genesis_connection_{what}_seconds", text, labels) for what, text in texts.items()}
         text = "From reading the market's frame to the decision's score, verdict, durable intent, and order frame."
         times_of["decision"] = ("genesis_decision_seconds", text, ["stage"])
+        text = "How long everything stood still while Python looked for cyclic garbage."
+        times_of["gc"] = ("genesis_gc_pause_seconds", text, ["generation"])
         for what, (name, text, label) in times_of.items():
             times = HistogramMetricFamily(name, text, labels=label)
             for each in self.readers.line_times():
