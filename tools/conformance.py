@@ -72,7 +72,12 @@ Tried by hand, since their packages are in none of the registries that CI uses:
   and R0 books, authentication, an order placed and canceled, and after a dropped socket all of it again. It says
   everything in binary messages, which the simulator once refused. It tells an error for every snapshot of orders,
   positions, offers, loans or credits that is empty, with any exchange.
-- bitfinex-api-rb 1.1 (Ruby): not tried, its dependencies were not to be had.
+- bitfinex-api-rb 1.1.0 (commit ad0960e, Ruby 3.1, faraday 1.1): 19 of 27 REST calls, and its WebSocket client with
+  its audits of numbers and checksums on: streams, a P0 and an R0 book (77 sums), an order placed, amended and canceled.
+  The other eight calls name addresses that the venue's documentation of REST v2 does not have (`auth/r/margin/base`,
+  `auth/r/offers`, `trades/tBTCUSD` without `hist`, `calc/trade/avg` by GET and the like). It does not reconnect.
+- ccxt in Node 4.5.84 (made from the same source as the Python one above): 26 of 26 operations, REST and `pro`, after
+  `loadHttpProxyAgent()`, which it wants for an address without TLS. ccxt in PHP, C# and Go: not tried, not to be had.
 
 Not run at all, since their dependencies were not to be had, but spoken for: the rows marked **(wire)** are of scripts
 of ours (`wire_*.py`) that say what the source of that client says - the order of calls, the spelling of every frame,
