@@ -148,6 +148,7 @@ async def house(
     restarts: Restarts = PATIENT,
     environment: Mapping[str, str] | None = None,
     journal_inline: bool = False,
+    journal: type[StoreThread] = StoreThread,
     user_strategies: UserStrategies | None = None,
     jobs: JobHouse | None = None,
 ) -> AsyncIterator[House]:
@@ -172,7 +173,7 @@ async def house(
             key=RestKey(key=DEFAULT_KEY, secret=secret, nonce=nonce),
         )
         venue_clock = VenueClock(exchange.venue_ms)
-        store = StoreThread(Store.open(directory / "sim.sqlite", at_ms=venue_clock.wall_ms()), inline=journal_inline)
+        store = journal(Store.open(directory / "sim.sqlite", at_ms=venue_clock.wall_ms()), inline=journal_inline)
         events: list[SupervisorEvent] = []
         engine = Engine(
             settings=settings_of(layer),

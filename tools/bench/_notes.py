@@ -6,11 +6,18 @@ NOTES: Final = """## How it is measured
 
 CPU time where one thread does the work (decoding, mailboxes, risk, indicators, backtests), wall time where sockets or
 the disk take part (tick to order, durable intents, start, requests). Wall time on a busy machine is mostly waiting for
-a core, so those lines say little unless nothing else runs. Tick to order has the exchange, both ends of both sockets
-and the whole engine on one loop and one core: a boundary's frames for every channel are written and read before the
-order is. Beside it, in the same round, stand five actors that do the least there is between a tick and an order, with
-their prober on the same loop too (`tools/bench/_prototype.py`). The feed beside which the engine trades comes from a
-process of its own and goes through a connection actor into the engine's market cache, as a symbol that nobody trades.
+a core, so those lines say little unless nothing else runs; tick to order is told in CPU time as well. It has the
+exchange, both ends of both sockets and the whole engine on one loop and one core, and runs from the moment before the
+exchange writes the bytes that close a candle (with those of the pair's other channels, which the engine reads too) to
+the moment after it has read the bytes of the order. Beside it, in the same round, stand five actors that do the least
+there is between a tick and an order, with their prober on the same loop, between the same two moments and with the same
+pauses between two ticks (`tools/bench/_prototype.py`): after a pause the same work takes three and a half times the CPU
+that it takes right after itself, for them as for the engine. "Not durable" is with a journal that answers and keeps
+nothing, so all that durability costs (SQLite, hashes, a thread, the disk) stands in the line of what it adds. Until
+November 2026 the time ended after the exchange had parsed the order, five actors had no pauses, the journal wrote to
+memory, and an order that took longer than a pause was counted from the next pair's boundary. The feed beside which
+the engine trades comes from a process of its own and goes through a connection actor into the engine's market cache,
+as a symbol that nobody trades.
 200 symbols are replayed by an exchange in a process of its own, so that the memory told is the engine's alone.
 TA-Lib, vectorbt and backtesting.py run in environments of their own, which the command builds from hashed locks; in a
 quick run numpy reading the columns once stands beside the indicators. Clients of market data (bitfinex-api-py,

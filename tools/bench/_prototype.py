@@ -107,19 +107,21 @@ async def five_actors(stream: trio.SocketStream) -> None:
         nursery.cancel_scope.cancel()
 
 
-async def one_in_flight(ticks: int) -> float:
-    """Median seconds from a tick to its order, one after the other."""
-    took: list[float] = []
+async def one_in_flight(ticks: int, pause_s: float = 0.0) -> tuple[float, float]:
+    """Median seconds from a tick to its order, one after the other with pauses between; by the wall, and of CPU."""
+    took: list[tuple[float, float]] = []
 
     async def probe(stream: trio.SocketStream) -> None:
         for number in range(ticks + WARM_UP):
-            began = time.perf_counter()
+            await trio.sleep(pause_s)
+            began, cpu_began = time.perf_counter(), time.thread_time()
             await stream.send_all(tick(number))
             await stream.receive_some()
-            took.append(time.perf_counter() - began)
+            took.append((time.perf_counter() - began, time.thread_time() - cpu_began))
 
     await _with_five_actors(probe)
-    return statistics.median(took[WARM_UP:])
+    wall, cpu = (statistics.median(times) for times in zip(*took[WARM_UP:], strict=True))
+    return wall, cpu
 
 
 async def at_rate(ticks: int, rate: int) -> float:
