@@ -84,17 +84,17 @@ class StaticFiles:
         return sums.hexdigest()
 
     def needed_by(self, *modules: str) -> list[str]:
-        """The modules and all that they import, each once."""
-        found: dict[str, None] = dict.fromkeys(modules)
-        waiting = list(found)
+        """The modules and all that they import, each once: all that the first one needs before anything of the next."""
+        found: dict[str, None] = {}
+        waiting = list(reversed(modules))
         while waiting:
-            name = waiting.pop(0)
+            name = waiting.pop()
+            if name in found:
+                continue
+            found[name] = None
             file = self.get(name)
-            for plain, bare in () if file is None else IMPORTS.findall(file.body.decode()):
-                needed = _resolved(name, plain or bare)
-                if needed not in found:
-                    found[needed] = None
-                    waiting.append(needed)
+            imports = () if file is None else IMPORTS.findall(file.body.decode())
+            waiting += [_resolved(name, plain or bare) for plain, bare in reversed(imports)]
         return list(found)
 
 

@@ -1,5 +1,5 @@
-// What the page knows, by topic. Components ask for topics and are drawn again when one of them changed, ten times a
-// second at most, however fast the market is.
+// What the page knows, by topic. Components ask for topics and are drawn again when one of them changed: what somebody did
+// at once, what the stream says ten times a second at most, however fast the market is.
 
 import { useEffect, useReducer } from "../vendor/preact-htm.js";
 
@@ -32,18 +32,35 @@ export const state = {
 const drawers = new Map();
 const dirty = new Set();
 let drawing = 0;
+let drawsAt = 0;
+let drawnAt = -DRAW_MS;
 
 function draw() {
   drawing = 0;
+  drawnAt = performance.now();
   const wanted = new Set();
   for (const topic of dirty) for (const drawer of drawers.get(topic) || []) wanted.add(drawer);
   dirty.clear();
   for (const drawer of wanted) drawer();
 }
 
+function drawAt(at) {
+  if (drawing && drawsAt <= at) return;
+  clearTimeout(drawing);
+  drawsAt = at;
+  drawing = setTimeout(draw, Math.max(0, at - performance.now()));
+}
+
+// Something of the page's own changed: nobody waits for an answer to a click.
 export function changed(topic) {
   dirty.add(topic);
-  if (!drawing) drawing = setTimeout(draw, DRAW_MS);
+  drawAt(performance.now());
+}
+
+function heard(topic) {
+  dirty.add(topic);
+  // After a pause, as at the beginning, the first word is shown at once.
+  drawAt(Math.max(performance.now(), drawnAt + DRAW_MS));
 }
 
 export function useTopics(...topics) {
@@ -119,7 +136,7 @@ function take({ topic, kind, data }) {
     default:
       state[topic] = data;
   }
-  changed(topic);
+  heard(topic);
 }
 
 export function hear(message) {
