@@ -5,6 +5,7 @@ It trades through whatever venue it is told the addresses of; what is real and w
 
 from collections import deque
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Final
 
 import attrs
@@ -73,6 +74,7 @@ from protocols.settings import Settings
 from protocols.units import Symbol
 from web.actor import WebActor
 from web.controls import Controls
+from web.feed import hush_for
 from web.hub import Hub
 from web.models import EngineStatus, EquityPoint
 from web.readers import Readers
@@ -155,6 +157,7 @@ class Engine:
         self.health_watch = HealthWatch()
         self.recent = Recent()
         self.hub = Hub()
+        self.channels.ui.alert = partial(hush_for, self.hub)
         # The venue takes 20 connections a minute on its public host and 5 in 15 s on the authenticated one.
         self._public_pacing = RateLimit.at_most(20, 60.0, burst=8) if venue.pace_dials else None
         self._private_pacing = RateLimit.at_most(5, 15.0, burst=2) if venue.pace_dials else None

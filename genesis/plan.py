@@ -136,7 +136,7 @@ class Channels:
     job_requests: Channel[JobRequest] = attrs.field(factory=lambda: Channel("job_requests", Overflow.FAIL, capacity=16))
     news: Channel[Any] = attrs.field(factory=lambda: Channel("news", Overflow.DROP_OLDEST, capacity=4096))
     """What people may be told outside the page: copies of some of what screens hear."""
-    ui: Channel[Any] = attrs.field(init=False)
+    ui: Tee = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self.ui = Tee("ui", Overflow.DROP_OLDEST, capacity=16_384, also=self.news, kinds=NEWS)

@@ -2,7 +2,7 @@
 
 import contextlib
 import random
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
 
 import attrs
@@ -151,8 +151,10 @@ async def house(
     journal: type[StoreThread] = StoreThread,
     user_strategies: UserStrategies | None = None,
     jobs: JobHouse | None = None,
+    prepare: Callable[[Engine], None] = lambda engine: None,
 ) -> AsyncIterator[House]:
-    """Start everything, yield, and stop in order. With `exchange` the engine meets a venue that is running already."""
+    """Start everything, yield, and stop in order. With `exchange` the engine meets a venue that is running already;
+    `prepare` gets the engine before its actors start."""
     clock = TrioClock()
     chance = Chance(seed)
     async with contextlib.AsyncExitStack() as stack, trio.open_nursery() as nursery:
@@ -200,6 +202,7 @@ async def house(
             user_strategies=user_strategies,
             jobs=jobs,
         )
+        prepare(engine)
         try:
             await nursery.start(engine.supervisor.run)
             yield House(engine, exchange, store, nursery, events)

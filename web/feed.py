@@ -1,10 +1,11 @@
 """From the engine's values to the stream's topics: which topic a value is told under, its key, and its snapshot."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 import attrs
 import msgspec
+import trio
 
 from protocols.config import ConfigNews, RolloutStatus, news_of
 from protocols.health import ConnectionView, Notice
@@ -13,13 +14,15 @@ from protocols.market import CandleClosed, CandleSnapshot, CandleUpdate, Freshne
 from protocols.orders import Fill, OrderUpdate
 from protocols.regime import RegimeChanged
 from protocols.risk import AccountState, RiskStatus, Verdict
-from protocols.signals import SignalScore
+from protocols.signals import Recommendation, SignalScore
 from web.hub import Hub
 from web.models import EquityPoint
 from web.readers import Readers
 from web.recent import UiEvent
 
 SNAPSHOT_ROWS: Final = 200
+SNAPSHOT_VERDICTS: Final = 80
+"""Each has the trace of all rules, some five kilobytes."""
 SNAPSHOT_CANDLES: Final = 1500
 
 
@@ -53,6 +56,16 @@ def publish_event(hub: Hub, event: UiEvent) -> None:
             hub.publish("config", event, key="rollout")
         case CandleSnapshot() | AccountState() | RiskStatus() | ConnectionView() | Freshness() | EquityPoint():
             pass
+
+
+def hush_for(hub: Hub, event: UiEvent) -> None:
+    """Keep the screens quiet when strategies, risk or the order actor are at work because of the same news."""
+    if (
+        (isinstance(event, CandleClosed) and not event.catch_up)
+        or (isinstance(event, SignalScore) and event.recommendation is not Recommendation.HOLD)
+        or isinstance(event, Verdict)
+    ):
+        hub.hush(trio.current_time())
 
 
 def thin(points: tuple[EquityPoint, ...], limit: int) -> tuple[EquityPoint, ...]:
@@ -95,7 +108,7 @@ def snapshot(readers: Readers, topic: str, places: set[tuple[str, ...]]) -> Any:
         case "regime":
             return readers.regimes()
         case "verdict":
-            return readers.verdicts()[-SNAPSHOT_ROWS:]
+            return readers.verdicts()[-SNAPSHOT_VERDICTS:]
         case "risk":
             return readers.risk()
         case "equity":
@@ -150,22 +163,26 @@ class Poll:
 
     def look(self) -> int:
         """Publish every topic that changed and that somebody wants; gives how many did."""
+        return sum(self.steps())
+
+    def steps(self) -> Iterator[bool]:
+        """`look` in its parts, between which others may be let go first: whether each topic was told."""
         wanted = {topic for subscriber in self.hub.subscribers for topic in subscriber.topics}
-        told = 0
         for topic in POLLED:
             if topic not in wanted:
                 self._told.pop(topic, None)
                 continue
             value = snapshot(self.readers, topic, set())
             body = self._encode(value)
-            if self._told.get(topic) != body:
+            news = self._told.get(topic) != body
+            if news:
                 self._told[topic] = body
                 self.hub.publish(topic, value, key=topic)
-                told += 1
+            yield news
         if "equity" in wanted:
             points = self.readers.equity()
-            if points and points[-1].at_ms > self._equity_ms:
+            news = bool(points) and points[-1].at_ms > self._equity_ms
+            if news:
                 self._equity_ms = points[-1].at_ms
                 self.hub.publish("equity", points[-1])
-                told += 1
-        return told
+            yield news

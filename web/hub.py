@@ -1,12 +1,16 @@
-"""The hub of the event stream: what is published once, encoded once, and queued for every client that asked for it.
+"""The hub of the event stream: what is published once, encoded once, and fetched by every client that asked for it.
 
-A client's queue is bounded and conflating. A message with a key replaces the waiting one with the same key (a newer
-ticker, a newer state of one order). Messages without one (notices, trades) keep their order, and when there
-are too many the oldest is dropped and counted, and the client is told how many it missed. Publishing never waits.
+All clients read one bounded, conflating row of messages, each from its own place on. A message with a key replaces the
+one with the same key (a newer ticker, a newer state of one order). Messages without one (notices, trades) keep their
+order, and of what a client has not fetched the oldest is dropped and counted when there is too much, and the client is
+told how many it missed. Publishing never waits, and costs no more for a thousand clients that are busy than for one.
 """
 
+import math
+from bisect import bisect_right
 from collections import deque
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, Final
 
 import attrs
@@ -41,8 +45,14 @@ RESUMABLE: Final = frozenset({"order", "trade", "signal", "verdict", "notificati
 
 KEPT: Final = 500
 QUEUE_LIMIT: Final = 500
+ROW_LIMIT: Final = 4096
 FRAME_MESSAGES: Final = 200
 """Messages that go out in one frame at most."""
+
+QUIET_S: Final = 0.02
+"""What an order takes from its candle to the venue, and as much again."""
+QUIET_BURST_S: Final = 0.25
+"""At once, when many candles close one after the other."""
 
 _encode = msgspec.json.Encoder().encode
 
@@ -52,6 +62,8 @@ class Published:
     """One message, encoded. `key` is None when it must not be conflated; `place` filters by symbol (and time frame)."""
 
     topic: str
+    serial: int
+    """Of all topics together."""
     sequence: int
     key: Hashable | None
     place: tuple[str, ...]
@@ -65,19 +77,23 @@ def encode_message(topic: str, kind: str, sequence: int, data: Any) -> bytes:
 
 @attrs.define(eq=False)
 class Subscriber:
-    """One client's wishes and its queue. `places` limits a topic to symbols, e.g. `{"candle": {("tBTCUSD", "1m")}}`."""
+    """One client's wishes and its place in the row. `places` limits a topic to symbols, e.g. `{"candle": {("tBTCUSD",
+    "1m")}}`; `since` holds from which serial on a topic is told, where that is later than the client's beginning."""
 
     limit: int = QUEUE_LIMIT
     topics: set[str] = attrs.field(factory=set)
     places: dict[str, set[tuple[str, ...]]] = attrs.field(factory=dict)
+    since: dict[str, int] = attrs.field(factory=dict)
     missed_total: int = 0
-    _waiting: dict[Hashable, Published] = attrs.field(factory=dict)
+    hub: "Hub | None" = None
+    seen: int = 0
+    """The serial of the newest message that it has fetched or does not want."""
     _missed: dict[str, int] = attrs.field(factory=dict)
     _direct: list[bytes] = attrs.field(factory=list)
     _bell: trio.Event = attrs.field(factory=trio.Event)
 
     def wants(self, message: Published) -> bool:
-        if message.topic not in self.topics:
+        if message.topic not in self.topics or message.serial <= self.since.get(message.topic, 0):
             return False
         places = self.places.get(message.topic)
         return not places or any(message.place[: len(place)] == place for place in places)
@@ -87,45 +103,78 @@ class Subscriber:
         self._direct.append(body)
         self._bell.set()
 
-    def offer(self, message: Published) -> None:
-        # A conflated message moves to the end: what a client reads is in the order of the newest state.
-        slot = (message.topic, message.key is None, message.sequence if message.key is None else message.key)
-        replaced = self._waiting.pop(slot, None)
-        self._waiting[slot] = message
-        if replaced is None and len(self._waiting) > self.limit:
-            oldest = self._waiting.pop(next(iter(self._waiting)))
-            self._missed[oldest.topic] = self._missed.get(oldest.topic, 0) + 1
-            self.missed_total += 1
+    def ring(self) -> None:
+        """There is news."""
         self._bell.set()
+
+    def _waiting(self) -> list[Published]:
+        return [] if self.hub is None else self.hub.behind(self)
+
+    @property
+    def has_news(self) -> bool:
+        return bool(self._direct or self._waiting())
 
     @property
     def depth(self) -> int:
-        return len(self._waiting) + len(self._direct)
+        return len(self._waiting()) + len(self._direct)
 
     async def wait(self) -> None:
         """Until there is something to take. Always a checkpoint."""
-        await self._bell.wait()
+        if self.has_news:
+            await trio.lowlevel.checkpoint()
+            return
+        self._bell = trio.Event()
+        if self.hub is None:
+            await self._bell.wait()
+            return
+        self.seen = self.hub.serial
+        with self.hub.waiting(self):
+            await self._bell.wait()
 
     def take(self, limit: int = FRAME_MESSAGES) -> list[bytes]:
         """What goes out next, at most `limit` messages (direct ones and losses always whole)."""
+        waiting = self._waiting()
+        if self.hub is not None:
+            for topic in self.topics:
+                self._miss(topic, self.hub.forgotten_since(topic, max(self.seen, self.since.get(topic, 0))))
+        for message in waiting[: -self.limit]:
+            self._miss(message.topic, 1)
+        del waiting[: -self.limit]
         taken, self._direct = self._direct, []
-        for topic, count in self._missed.items():
-            taken.append(encode_message(topic, "missed", 0, count))
+        taken += [encode_message(topic, "missed", 0, count) for topic, count in self._missed.items()]
         self._missed.clear()
-        while self._waiting and len(taken) < limit:
-            taken.append(self._waiting.pop(next(iter(self._waiting))).body)
-        if not self._waiting:
-            self._bell = trio.Event()
+        fetched = waiting[: max(0, limit - len(taken))]
+        taken += [message.body for message in fetched]
+        if len(fetched) < len(waiting):
+            self.seen = waiting[len(fetched)].serial - 1
+        elif self.hub is not None:
+            self.seen = self.hub.serial
         return taken
+
+    def _miss(self, topic: str, count: int) -> None:
+        if count:
+            self._missed[topic] = self._missed.get(topic, 0) + count
+            self.missed_total += count
 
 
 @attrs.define(eq=False)
 class Hub:
-    """All subscribers, and the sequence number of every topic."""
+    """All subscribers, the row that they read, and the sequence number of every topic."""
 
     sequences: dict[str, int] = attrs.field(factory=dict)
+    serial: int = 0
     published_total: int = 0
+    quiet_until_s: float = -math.inf
+    """Until then (trio's time) nobody is sent anything: an order may be on its way in the same loop."""
+    _quiet_left_s: float = QUIET_BURST_S
+    _hushed_s: float = -math.inf
     _subscribers: dict[Subscriber, None] = attrs.field(factory=dict)
+    _idle: dict[Subscriber, None] = attrs.field(factory=dict)
+    """Those who wait for news; the others look by themselves when they have sent what they had."""
+    _row: dict[Hashable, Published] = attrs.field(factory=dict)
+    """What clients may not have fetched yet, the oldest first."""
+    _forgotten: dict[str, deque[int]] = attrs.field(factory=dict)
+    """Serials of what the row had no more room for, by topic."""
     _kept: dict[str, deque[Published]] = attrs.field(factory=lambda: {topic: deque(maxlen=KEPT) for topic in RESUMABLE})
 
     @property
@@ -135,11 +184,49 @@ class Hub:
     def __len__(self) -> int:
         return len(self._subscribers)
 
+    def hush(self, now_s: float) -> None:
+        """Send nothing for QUIET_S. In the long run at most half of the time is quiet: a page must not fall silent."""
+        self._quiet_left_s = min(QUIET_BURST_S, self._quiet_left_s + (now_s - self._hushed_s) / 2)
+        self._hushed_s = now_s
+        more_s = now_s + QUIET_S - max(now_s, self.quiet_until_s)
+        if more_s <= self._quiet_left_s:
+            self._quiet_left_s -= more_s
+            self.quiet_until_s = now_s + QUIET_S
+
+    async def quiet_over(self) -> None:
+        """Until something may be sent. Always a checkpoint."""
+        await trio.sleep(max(0.0, self.quiet_until_s - trio.current_time()))
+
     def add(self, subscriber: Subscriber) -> None:
+        subscriber.hub, subscriber.seen = self, self.serial
         self._subscribers[subscriber] = None
 
     def remove(self, subscriber: Subscriber) -> None:
         self._subscribers.pop(subscriber, None)
+
+    @contextmanager
+    def waiting(self, subscriber: Subscriber) -> Iterator[None]:
+        self._idle[subscriber] = None
+        try:
+            yield
+        finally:
+            self._idle.pop(subscriber, None)
+
+    def behind(self, subscriber: Subscriber) -> list[Published]:
+        """What a subscriber wants and has not fetched, the oldest first."""
+        found = []
+        for message in reversed(self._row.values()):
+            if message.serial <= subscriber.seen:
+                break
+            if subscriber.wants(message):
+                found.append(message)
+        found.reverse()
+        return found
+
+    def forgotten_since(self, topic: str, serial: int) -> int:
+        """How many messages of a topic behind `serial` are not in the row any more."""
+        forgotten = self._forgotten.get(topic, ())
+        return len(forgotten) - bisect_right(forgotten, serial)
 
     def sequence(self, topic: str) -> int:
         """The number of the newest message of a topic; a snapshot taken now carries it."""
@@ -161,18 +248,26 @@ class Hub:
         sequence = self.sequences.get(topic, 0) + 1
         self.sequences[topic] = sequence
         self.published_total += 1
-        message: Published | None = None
-        if topic in RESUMABLE:
-            message = self._made(topic, sequence, data, key, place)
-            self._kept[topic].append(message)
-        for subscriber in self._subscribers:
-            if topic not in subscriber.topics:
-                continue
-            if message is None:
-                message = self._made(topic, sequence, data, key, place)
-            if subscriber.wants(message):
-                subscriber.offer(message)
-
-    def _made(self, topic: str, sequence: int, data: Any, key: Hashable | None, place: tuple[str, ...]) -> Published:
+        self.serial += 1
+        wanted = any(topic in subscriber.topics for subscriber in self._subscribers)
+        if not wanted and topic not in RESUMABLE:
+            return
         body = encode_message(topic, "update", sequence, data)
-        return Published(topic=topic, sequence=sequence, key=key, place=place, body=body)
+        message = Published(topic=topic, serial=self.serial, sequence=sequence, key=key, place=place, body=body)
+        if topic in RESUMABLE:
+            self._kept[topic].append(message)
+        if wanted:
+            self._queue(message)
+
+    def _queue(self, message: Published) -> None:
+        # A conflated message moves to the end: what a client reads is in the order of the newest state.
+        slot = (message.topic, message.key is None, message.serial if message.key is None else message.key)
+        self._row.pop(slot, None)
+        self._row[slot] = message
+        if len(self._row) > ROW_LIMIT:
+            oldest = self._row.pop(next(iter(self._row)))
+            self._forgotten.setdefault(oldest.topic, deque(maxlen=ROW_LIMIT)).append(oldest.serial)
+        for subscriber in tuple(self._idle):
+            if subscriber.wants(message):
+                del self._idle[subscriber]
+                subscriber.ring()

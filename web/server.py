@@ -256,7 +256,12 @@ class _Connection:
     async def _send_bytes(self, data: bytes) -> None:
         if self.closing:
             return
-        async with self.send_lock:
+        # A free lock is taken without a turn of the loop: sending takes one.
+        if self.send_lock.locked():
+            await self.send_lock.acquire()
+        else:
+            self.send_lock.acquire_nowait()
+        try:
             # Shielded, because half a frame is worse than none; with a deadline, because a client that does not read
             # would hold us for ever.
             with trio.move_on_after(self.server.limits.send_s, shield=True) as scope:
@@ -267,6 +272,8 @@ class _Connection:
             if scope.cancelled_caught:
                 self.server.counters.slow_closed += 1
                 self.closing = True
+        finally:
+            self.send_lock.release()
         if self.closing:
             await trio.aclose_forcefully(self.stream)
             if self.protocol is not None:

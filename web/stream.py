@@ -107,6 +107,8 @@ class Conversation:
         self._receive = receive
         self._send = send
         self._subscriber = Subscriber()
+        self._telling = trio.Lock()
+        """Held while snapshots are made: they go out in one frame, so that a page is not drawn piece by piece."""
         self._ops = RateLimit(per_s=OPS_PER_S, burst=OPS_BURST)
         self._claims: Claims | None = None
         self._frame = 0
@@ -199,7 +201,8 @@ class Conversation:
                 case "auth" if said.token is not None:
                     self._accept_token(said.token)
                 case "subscribe":
-                    self._subscribe(said)
+                    async with self._telling:
+                        await self._subscribe(said)
                 case "unsubscribe":
                     self._unsubscribe(said)
                 case "ping":
@@ -207,7 +210,7 @@ class Conversation:
                 case _:
                     raise _Close(BAD_MESSAGE, "auth needs a token")
 
-    def _subscribe(self, said: ClientSays) -> None:
+    async def _subscribe(self, said: ClientSays) -> None:
         subscriber = self._subscriber
         place = tuple(part for part in (said.symbol, said.timeframe) if part is not None)
         if said.timeframe is not None and said.symbol is None:
@@ -215,6 +218,8 @@ class Conversation:
         for topic in said.topics:
             if topic == "candle" and len(place) != 2:
                 raise _Close(BAD_MESSAGE, "candle needs symbol and timeframe")
+            # Reading and encoding a few hundred rows takes a while: others go between two topics.
+            await self._api.hub.quiet_over()
             fresh = topic not in subscriber.topics
             places = subscriber.places.setdefault(topic, set())
             if not place:
@@ -224,11 +229,15 @@ class Conversation:
             if len(places) > MAX_PLACES:
                 raise _Close(BAD_MESSAGE, f"at most {MAX_PLACES} symbols for a topic")
             subscriber.topics.add(topic)
-            if said.epoch == self._epoch and topic in said.since and self._resume(topic, said.since[topic]):
-                continue
-            # The snapshot carries the sequence it is as new as: what is published from now on has a higher one.
-            data = snapshot(self._api.readers, topic, {place} if place else set())
-            subscriber.tell(encode_message(topic, "snapshot", self._api.hub.sequence(topic), data))
+            if fresh or not place:
+                subscriber.since.pop(topic, None)
+            resumes = said.epoch == self._epoch and topic in said.since
+            if not (resumes and self._resume(topic, said.since[topic])):
+                # The snapshot carries the sequence it is as new as: what is published from now on has a higher one.
+                data = snapshot(self._api.readers, topic, {place} if place else set())
+                subscriber.tell(encode_message(topic, "snapshot", self._api.hub.sequence(topic), data))
+            if fresh or not place:
+                subscriber.since[topic] = self._api.hub.serial
 
     def _resume(self, topic: str, seq: int) -> bool:
         """Tell what was missed of a topic since `seq`; False when that is not known any more."""
@@ -256,15 +265,16 @@ class Conversation:
     async def _speak(self) -> None:
         clock = self._api.clock
         while True:
-            await self._subscriber.wait()
+            if not self._subscriber.has_news:
+                await self._subscriber.wait()
+            if self._telling.locked():
+                async with self._telling:
+                    pass
+            await self._step_aside()
             bodies = self._subscriber.take()
             if bodies:
                 self._frame += 1
                 frame = b'{"frame":%d,"messages":[%s]}' % (self._frame, b",".join(bodies))
-                # One client passes for each turn of the event loop: a thousand that wake at once would otherwise all be
-                # served before the market's tasks get their next turn.
-                async with self._api.turnstile:
-                    await trio.lowlevel.checkpoint()
                 started = clock.now()
                 await self._send(frame.decode())
                 if clock.now() - started > SLOW_AFTER_S:
@@ -273,6 +283,20 @@ class Conversation:
             # Sending to a connection that is gone neither fails nor yields; this sleep is the loop's own checkpoint,
             # and it gathers what is published meanwhile into one frame.
             await trio.sleep(max(FRAME_GAP_S, len(self._api.hub) / FRAMES_PER_S))
+
+    async def _step_aside(self) -> None:
+        """One client passes for each turn of the event loop, and none while an order may be on its way: a thousand that
+        wake at once would otherwise all be served before the market's tasks get their next turn."""
+        turnstile = self._api.turnstile
+        # A lock that is free is taken without a turn of the loop: holding it takes one.
+        if turnstile.locked():
+            await turnstile.acquire()
+        else:
+            turnstile.acquire_nowait()
+        try:
+            await self._api.hub.quiet_over()
+        finally:
+            turnstile.release()
 
     async def _watch_token(self) -> None:
         while True:

@@ -1,4 +1,4 @@
-"""A channel that puts some of what it is told into a second one as well.
+"""A channel that puts some of what it is told into a second one as well, and lets somebody look at all of it at once.
 
 Screens hear everything; whoever tells people in their pockets hears a few kinds of it. Neither may depend on the other,
 and no sender should have to know that there are two.
@@ -28,9 +28,13 @@ class Tee(Channel[Any]):
         super().__init__(name, overflow, capacity=capacity, key=key)
         self._also = also
         self._kinds = kinds
+        self.alert: Callable[[Any], None] | None = None
+        """Called with each message, by its sender and before anybody hears it: it must be quick and never raise."""
 
     def put_nowait(self, message: Any) -> None:
         """See `Channel.put_nowait`."""
+        if self.alert is not None:
+            self.alert(message)
         super().put_nowait(message)
         if message.__class__ in self._kinds:
             self._also.put_nowait(message)

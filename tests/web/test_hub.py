@@ -3,10 +3,18 @@
 from typing import Any
 
 import msgspec
+import pytest
+import trio
+import trio.testing
 from hypothesis import given
 from hypothesis import strategies as st
+from trio.testing import MockClock
 
-from web.hub import KEPT, Hub, Subscriber
+from protocols.market import CandleClosed, CandleUpdate
+from protocols.risk import Verdict
+from tests.web.fakes import a_candle, a_verdict
+from web.feed import hush_for
+from web.hub import KEPT, QUIET_S, ROW_LIMIT, Hub, Subscriber
 
 
 def decoded(bodies: list[bytes]) -> list[dict[str, Any]]:
@@ -99,3 +107,72 @@ def test_what_happened_is_kept_for_who_comes_back_as_far_as_it_reaches() -> None
     assert hub.since("trade", newest + 1) is None
     assert hub.since("ticker", 0) is None
     assert hub.since("order", 0) == []
+
+
+def test_what_the_row_has_no_room_for_is_counted_as_missed_by_those_who_wanted_it() -> None:
+    hub = Hub()
+    slow, other = a_subscriber(hub, "trade", limit=10_000), a_subscriber(hub, "ticker")
+    quick = a_subscriber(hub, "trade")
+    hub.publish("trade", "first")
+    quick.take()
+    for number in range(ROW_LIMIT):
+        hub.publish("trade", number)
+    assert decoded(slow.take(limit=1)) == [{"topic": "trade", "kind": "missed", "seq": 0, "data": 1}]
+    assert (quick.take(), quick.missed_total)[1] == ROW_LIMIT - quick.limit, "the first it had"
+    assert other.take() == []
+
+
+def test_a_topic_that_is_asked_for_again_is_not_told_what_its_snapshot_has() -> None:
+    hub = Hub()
+    subscriber = a_subscriber(hub, "ticker")
+    hub.publish("ticker", 1, key="BTC")
+    subscriber.since["ticker"] = hub.serial
+    hub.publish("ticker", 2, key="ETH")
+    assert [message["data"] for message in decoded(subscriber.take())] == [2]
+
+
+async def test_only_who_wants_the_news_is_woken(autojump_clock: MockClock) -> None:
+    hub = Hub()
+    woken: list[str] = []
+
+    async def wait(subscriber: Subscriber, name: str) -> None:
+        await subscriber.wait()
+        woken.append(name)
+
+    async with trio.open_nursery() as nursery:
+        for topic in ("ticker", "trade"):
+            nursery.start_soon(wait, a_subscriber(hub, topic), topic)
+        await trio.testing.wait_all_tasks_blocked()
+        hub.publish("trade", 1)
+        await trio.testing.wait_all_tasks_blocked()
+        nursery.cancel_scope.cancel()
+    assert woken == ["trade"]
+
+
+async def test_screens_are_quiet_while_an_order_may_be_on_its_way(autojump_clock: MockClock) -> None:
+    hub = Hub()
+    closed = CandleClosed(candle=a_candle(1), closed_ms=0, catch_up=False, received_ns=0, correlation_id="c")
+    for idle in (
+        CandleUpdate(candle=a_candle(1), venue_ms=0, received_ns=0),
+        msgspec.structs.replace(closed, catch_up=True),
+    ):
+        began = trio.current_time()
+        hush_for(hub, idle)
+        await hub.quiet_over()
+        assert trio.current_time() == began, "nothing is decided by it"
+    decided: tuple[CandleClosed | Verdict, ...] = (closed, a_verdict())
+    for news in decided:
+        began = trio.current_time()
+        hush_for(hub, news)
+        await hub.quiet_over()
+        assert trio.current_time() == pytest.approx(began + QUIET_S)
+
+
+async def test_however_much_is_decided_the_screens_have_half_of_the_time(autojump_clock: MockClock) -> None:
+    hub = Hub()
+    quiet = 0
+    for _ in range(10_000):
+        hub.hush(trio.current_time())
+        quiet += hub.quiet_until_s > trio.current_time()
+        await trio.sleep(0.001)
+    assert 4_500 < quiet < 5_600, "half, and a burst at the beginning"

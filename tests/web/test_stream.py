@@ -85,6 +85,16 @@ async def test_a_snapshot_comes_first_and_updates_have_higher_numbers() -> None:
         assert update["seq"] == snapshot["seq"] + 1
 
 
+async def test_nothing_is_sent_while_the_screens_are_hushed_and_everything_after() -> None:
+    async with a_server() as served, listening(served, served.token()) as listener:
+        await listener.say(op="subscribe", topics=["ticker"])
+        await listener.hear_topic("ticker")
+        served.hub.quiet_until_s = trio.current_time() + 0.3
+        publish_event(served.hub, a_ticker(last=3.0))
+        assert (await listener.hear_topic("ticker"))["data"]["last"] == 3.0
+        assert trio.current_time() >= served.hub.quiet_until_s
+
+
 async def test_every_topic_has_a_snapshot() -> None:
     async with a_server() as served, listening(served, served.token()) as listener:
         everything = [topic for topic in TOPICS if topic != "candle"]

@@ -4,38 +4,33 @@
 
 Answers: every GET route without parameters is asked over one connection, 100 a second, while the same loop takes 5,000
 market messages a second from a server in a process of its own through the connection actor. Orders with listeners: from
-the exchange's tick to the order at the exchange through a whole engine, beside the same without 200 clients of the
-event stream in the same loop. Siege: clients that say nothing, half a header, or ask and never read, from ten addresses
-of loopback, dial again when they are closed; meanwhile the owner orders over a connection of each time's own, and at
-the end the server is told to stop. What is asked, listens or besieges is in processes of their own.
+the exchange's tick to the order at the exchange through a whole engine with its web, with and without 200 clients of
+the event stream, by turns in one run. Siege: clients that say nothing, half a header, or ask and never read, from ten
+addresses of loopback, dial again when they are closed; meanwhile the owner orders over a connection of each time's own,
+and at the end the server is told to stop. What asks, listens or besieges is in processes of their own.
 """
 
 import http.client
 import json
-import random
+import resource
 import socket
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager
 from functools import partial
-from pathlib import Path
 from typing import Final
 
 import msgspec
 import trio
 
-from protocols.units import Symbol
-from tests.web.fakes import a_ticker
 from tests.web.serving import Served, a_server
 from tools.bench._figures import tell
+from tools.bench._listeners import turns
 from tools.bench.feed import actors, server
-from tools.bench.tick_to_order import decisions
 from tools.web_demo import Demo
-from web.feed import publish_event
 from web.limits import RateLimit
 from web.routes import ROUTES
 from web.server import ServerLimits
@@ -47,9 +42,7 @@ PAUSE_S: Final = 0.01
 MINUTES: Final = 2_000
 """Of made-up trading before the questions: as many orders, trades and decisions as an engine keeps."""
 LISTENERS: Final = 200
-TRADED_MINUTES: Final = 120
-TICKERS_PER_S: Final = 100
-LISTEN_S: Final = 120.0
+TRADED_MINUTES: Final = 700
 HOSTILE: Final = 10_000
 PATIENCE_S: Final = 400.0
 ORDERS: Final = 100
@@ -59,8 +52,20 @@ ORDER: Final = json.dumps({"symbol": "tBTCUSD", "amount": "0.01"})
 HEADERS: Final = {"Content-Type": "application/json"}
 
 
+def at(values: list[float], share: float) -> float:
+    return sorted(values)[int(share * (len(values) - 1))]
+
+
 def p99(values: list[float]) -> float:
-    return sorted(values)[int(0.99 * (len(values) - 1))]
+    return at(values, 0.99)
+
+
+def allow_files(wanted: int) -> None:
+    """A connection is a file, and many systems allow a thousand by default."""
+    soft, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if most != resource.RLIM_INFINITY and most < wanted:
+        raise SystemExit(f"the limit of open files must be at least {wanted}, was {most}")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted), most))
 
 
 @asynccontextmanager
@@ -152,38 +157,12 @@ async def _asked(served: Served) -> dict[str, list[float]]:
         return msgspec.json.decode(await line_of(process), type=dict[str, list[float]])
 
 
-# --- orders with listeners ------------------------------------------------------------------------------------------
-
-
-async def ordering(part: int, listeners: int) -> list[float]:
-    """Seconds from tick to order, with so many clients of the stream in the same loop."""
-    with tempfile.TemporaryDirectory() as directory:
-        if not listeners:
-            return await decisions(Path(directory), part, minutes=TRADED_MINUTES, inline=False)
-        async with a_server(ServerLimits(), readers=Demo().readers(), patience_s=PATIENCE_S) as served:
-            without_bounds(served)
-            words = ("tools.bench.stream", "clients", served.stream, served.token(), str(listeners), str(LISTEN_S))
-            async with helper(*words), trio.open_nursery() as nursery:
-                nursery.start_soon(lively, served)
-                took = await decisions(Path(directory), part, minutes=TRADED_MINUTES, inline=False)
-                nursery.cancel_scope.cancel()
-    return took
-
-
-async def lively(served: Served) -> None:
-    """What a lively market of ten symbols says to the listeners."""
-    chance = random.Random(1)  # noqa: S311
-    while True:
-        for _ in range(TICKERS_PER_S // 20):
-            publish_event(served.hub, a_ticker(Symbol(f"t{chance.randrange(10)}USD"), chance.uniform(6000, 7000)))
-        await trio.sleep(0.05)
-
-
 # --- orders under siege ----------------------------------------------------------------------------------------------
 
 
 def besiege(port: int, count: int) -> None:
     """The other process: bad clients of four kinds. Prints `ready` when each has dialled once."""
+    allow_files(count + 100)
     trio.run(_besiege, port, count)
 
 
@@ -270,28 +249,23 @@ def _orders(port: int, token: str) -> list[float]:
 def main() -> None:
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 3
     hostile = int(sys.argv[2]) if len(sys.argv) > 2 else HOSTILE
+    allow_files(2 * ServerLimits().connections)
     for number in range(rounds):
         _, idle, _ = trio.run(answers, 0)
         median, late, slowest = trio.run(answers, RATE)
         tell("GET routes under 5,000 messages/s, p50", median, "ms")
         tell("GET routes under 5,000 messages/s, p99", late, "ms", beside=idle, beside_name="without a feed")
         print(f"slowest: {slowest}")
-        alone = trio.run(ordering, 720 * number % 2160, 0)
-        beside = trio.run(ordering, 720 * number % 2160, LISTENERS)
-        tell(
-            "tick to order beside 200 listeners, p50",
-            statistics.median(beside) * 1e6,
-            "us",
-            beside=statistics.median(alone) * 1e6,
-            beside_name="without",
-        )
-        tell(
-            "tick to order beside 200 listeners, p99",
-            p99(beside) * 1e6,
-            "us",
-            beside=p99(alone) * 1e6,
-            beside_name="without",
-        )
+        told = trio.run(turns, 720 * number % 2160, LISTENERS, TRADED_MINUTES)
+        for name, share in (("p50", 0.5), ("p99", 0.99)):
+            tell(
+                f"tick to order beside {LISTENERS} listeners, {name}",
+                at(told.beside, share) * 1e6,
+                "us",
+                beside=at(told.alone, share) * 1e6,
+                beside_name="without",
+            )
+        print(f"orders: {len(told.alone)} without listeners, {len(told.beside)} with them")
         calm, _, _ = trio.run(siege, 0)
         took, refused, ended = trio.run(siege, hostile)
         tell(
