@@ -104,8 +104,8 @@ def _spread(spans: list[float]) -> tuple[float, float]:
     return percentile(spans, 0.5), percentile(spans, 0.99)
 
 
-def write_hunt(path: Path, caught: list[Caught], *, clean: Totals | None, hours: float, faults_an_hour: float) -> None:
-    """A page of its own: the deliberate defects, and what the same worlds say of an engine without any."""
+def write_hunt(path: Path, caught: list[Caught], *, hours: float, faults_an_hour: float) -> None:
+    """A page of its own: the deliberate defects, and what the same world says of an engine without each."""
     rows = [
         (
             f"`{one.mutant}`",
@@ -114,20 +114,24 @@ def write_hunt(path: Path, caught: list[Caught], *, clean: Totals | None, hours:
             one.seed if one.rule else "**not caught**",
             one.worlds,
             one.rule,
+            f"{one.clean_looks:,} looks, none broken" if one.rule else "",
         )
         for one in caught
     ]
     number = sum(bool(one.rule) for one in caught)
     untried = len(MUTANTS) - len(caught)
     again = f" {untried} more are defined and were not tried in this run." if untried else ""
-    if clean is not None:
-        broken = clean.violations or "no rule"
-        again += f" The same {clean.seeds} worlds without a defect break {broken}."
+    unfit = sum(len(one.unfit) for one in caught)
+    if unfit:
+        again += f" {unfit} worlds broke a rule without their defect, too, and count for nothing."
     text = (
         f"{number} of {len(caught)} are caught, in worlds of {hours:g} virtual hours with {faults_an_hour:g} faults an"
-        f" hour, each by the first world that breaks a rule.{again}\n\n"
+        " hour, each by the first world that breaks a rule with the defect and none without it: that world is run"
+        f" again with the same seed and the same faults on the engine as it is.{again}\n\n"
     )
-    defects = table("Defects", ("defect", "what it breaks", "faults", "seed", "worlds", "rule"), rows)
+    defects = table(
+        "Defects", ("defect", "what it breaks", "faults", "seed", "worlds", "rule", "the same world without it"), rows
+    )
     _replace(path, "defects", text + markdown(defects), DEFECTS)
     fact = ProofFact(label="defects caught", value=f"{number} of {len(caught)}", good=number == len(caught))
     _ship(path, "defects", "Deliberate defects", HUNTED, "genesis chaos --mutants", [fact], [defects])

@@ -38,6 +38,8 @@ class Errand:
     mutant: str | None = None
     only: frozenset[str] = frozenset()
     with_web: bool | None = None
+    to_first: bool = False
+    """Leave it at the first rule that is broken."""
 
 
 @attrs.define(kw_only=True)
@@ -101,6 +103,7 @@ def run_errand(errand: Errand) -> Outcome:
                 faults_an_hour=errand.faults_an_hour,
                 only=errand.only,
                 with_web=errand.with_web,
+                to_first=errand.to_first,
             )
     finally:
         logging.disable(logging.NOTSET)
@@ -186,12 +189,20 @@ class Hunt:
 
 @attrs.frozen(kw_only=True)
 class Caught:
-    """The world that caught it (None: none did) and the rule that was broken first."""
+    """The world that caught it (None: none did), the rule that was broken first, and what that world is without it.
+
+    `worlds` counts those that were tried with the defect; `unfit` names those that broke a rule without it, too, and so
+    have proven nothing.
+    """
 
     mutant: str
     worlds: int
     seed: int | None = None
     rule: str = ""
+    text: str = ""
+    clean_looks: int = 0
+    """How often the same world without the defect looked at a rule and found it kept."""
+    unfit: tuple[int, ...] = ()
 
 
 def errand_of(hunt: Hunt, seed: int) -> Errand:
@@ -206,15 +217,35 @@ def errand_of(hunt: Hunt, seed: int) -> Errand:
     )
 
 
+@functools.cache
+def clean_outcome(errand: Errand) -> Outcome:
+    """Run without any defect, once for all that ask."""
+    return run_errand(errand)
+
+
 def run_hunt(hunt: Hunt) -> Caught:
-    """World after world with the same defect, until a rule is broken."""
+    """World after world with the same defect, until one breaks a rule that the same world keeps without it."""
+    unfit: list[int] = []
     for number in range(hunt.seeds):
         seed = hunt.first_seed + number
-        errand = attrs.evolve(errand_of(hunt, seed), mutant=hunt.mutant)
-        outcome = run_errand(errand)
-        if outcome.violations:
-            return Caught(mutant=hunt.mutant, worlds=number + 1, seed=seed, rule=outcome.violations[0].rule)
-    return Caught(mutant=hunt.mutant, worlds=hunt.seeds)
+        errand = errand_of(hunt, seed)
+        outcome = run_errand(attrs.evolve(errand, mutant=hunt.mutant, to_first=True))
+        if not outcome.violations:
+            continue
+        clean = clean_outcome(errand)
+        if clean.violations:
+            unfit.append(seed)
+            continue
+        return Caught(
+            mutant=hunt.mutant,
+            worlds=number + 1,
+            seed=seed,
+            rule=outcome.violations[0].rule,
+            text=outcome.violations[0].text,
+            clean_looks=sum(clean.checks.values()),
+            unfit=tuple(unfit),
+        )
+    return Caught(mutant=hunt.mutant, worlds=hunt.seeds, unfit=tuple(unfit))
 
 
 def hunts(wanted: Iterable[Hunt], *, processes: int = 1) -> Iterator[Caught]:

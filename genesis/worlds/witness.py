@@ -2,6 +2,7 @@
 
 import hashlib
 from collections import Counter
+from collections.abc import Callable
 from typing import Final
 
 import attrs
@@ -44,6 +45,8 @@ class Witness:
     violations: list[Violation] = attrs.field(factory=list)
     sometimes: Counter[str] = attrs.field(factory=Counter)
     checks: Counter[str] = attrs.field(factory=Counter)
+    on_violation: Callable[[], object] = lambda: None
+    """Called after each that is kept."""
     _digest: "hashlib._Hash" = attrs.field(factory=hashlib.sha256)
 
     def note(self, kind: str, text: str) -> None:
@@ -62,6 +65,7 @@ class Witness:
         if not holds and len(self.violations) < 100:
             self.violations.append(Violation(rule, trio.current_time(), text))
             self.note("VIOLATION", f"{rule}: {text}")
+            self.on_violation()
         return holds
 
     def digest(self) -> str:

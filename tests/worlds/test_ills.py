@@ -2,9 +2,9 @@
 
 import pytest
 
-from genesis.worlds.mutants import MUTANTS
+from genesis.worlds.mutants import MUTANTS, mutated
 from genesis.worlds.plan import WEIGHTS
-from genesis.worlds.sweep import Errand, Hunt, run_errand, run_hunt
+from genesis.worlds.sweep import Errand, Hunt, clean_outcome, run_errand, run_hunt
 from genesis.worlds.trouble import Trouble
 
 pytestmark = pytest.mark.chaos
@@ -46,3 +46,13 @@ def test_a_world_of_one_fault_reaches_its_state_and_breaks_no_rule(fault: str, r
 def test_a_defect_behind_a_rare_fault_is_caught_in_worlds_of_that_fault(mutant: str, rule: str) -> None:
     caught = run_hunt(Hunt(mutant=mutant, first_seed=1000, seeds=2, hours=HOURS, faults_an_hour=FAULTS))
     assert caught.rule == rule
+    assert caught.clean_looks > 100, "the same world without the defect must have been looked at"
+
+
+def test_a_world_that_breaks_a_rule_without_the_defect_catches_nothing() -> None:
+    try:
+        with mutated("last-first"):
+            caught = run_hunt(Hunt(mutant="half-a-change", first_seed=1000, seeds=2, hours=0.1, faults_an_hour=FAULTS))
+    finally:
+        clean_outcome.cache_clear()
+    assert (caught.rule, caught.unfit) == ("", (1000, 1001))

@@ -45,8 +45,8 @@ def test_a_sweep_for_the_docs_is_told_on_the_page_as_well(tmp_path: Path) -> Non
     page = tmp_path / "docs" / "reliability.md"
     totals = Totals(seeds=3, faults=12)
     write_figures(page, totals, first_seed=1, hours=0.5, faults_an_hour=45)
-    caught = [Caught(mutant="resend-on-timeout", worlds=1, seed=4, rule="M4")]
-    write_hunt(page.with_name("mutants.md"), caught, clean=None, hours=0.5, faults_an_hour=45)
+    caught = [Caught(mutant="resend-on-timeout", worlds=1, seed=4, rule="M4", clean_looks=1234)]
+    write_hunt(page.with_name("mutants.md"), caught, hours=0.5, faults_an_hour=45)
     defects, sweep = read_sheets(tmp_path / FOLDER)
     for made, name in ((sweep, "reliability.md"), (defects, "mutants.md")):
         text = page.with_name(name).read_text()
