@@ -397,6 +397,8 @@ class Trouble(TroubleInside):
 
     def _usurper(self) -> str:
         self.world.start_rival(break_lock=True)
+        # So long does the old one try in vain, then it gives up.
+        self._for(40, 41)
         return "and the lock was removed by hand"
 
     # --- its machine ----------------------------------------------------------------------------------------------
@@ -533,25 +535,34 @@ class Trouble(TroubleInside):
         host = self._live()
         if host is None or host.engine is None:
             return "nobody"
-        resting = [order for order in host.engine.cells.orders.value.open if order.price is not None]
+        resting = [
+            order
+            for order in host.engine.cells.orders.value.open
+            if not (order.price is None and order.stop_price is None)
+        ]
         if not resting:
             return "nothing rests"
         order = self.chance.choice(resting)
-        assert order.price is not None
-        price = (order.price * Decimal(str(self.chance.choice((0.999, 0.998, 1.001))))).quantize(Decimal("0.1"))
+        # Of an order with a stop, which may be one half of an OCO, the stop is moved now and then.
+        stops = order.stop_price is not None and (order.price is None or self.chance.random() < 0.5)
+        was = order.stop_price if stops else order.price
+        assert was is not None
+        price = (was * Decimal(str(self.chance.choice((0.999, 0.998, 1.001))))).quantize(Decimal("0.1"))
         wish = UpdateIntent(
             intent_id=order.intent_id,
-            price=price,
+            price=None if stops else price,
+            stop_price=price if stops else None,
             quantity=None,
             reason="a drill",
             correlation_id=self._name("update"),
         )
+        self.world.witness.reached("a person moved the stop of an OCO", stops and order.price is not None)
 
         async def update(host: EngineHost) -> None:
             await _asked(host.controls.update, wish)
 
         self._wish(update)
-        return f"{order.intent_id} to {price}"
+        return f"{'stop of ' if stops else ''}{order.intent_id} to {price}"
 
     def _new_settings(self) -> str:
         """A person changes two settings that must stay alike."""

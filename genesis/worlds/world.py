@@ -37,6 +37,9 @@ LATE_START_S: Final = MARKET_BEGINS_S - 20
 """In a world without faults the engine comes when the last candle before the market's first boundary is too old to
 trade on, as it is for the backtest that it will be compared with."""
 DECIDED_WITHIN_S: Final = 5.0
+WITH_TARGETS_SHARE: Final = 0.2
+TARGET: Final = "0.002"
+"""A fraction of the price that the market reaches now and then: every bracket is an OCO then."""
 INSIDE_LOOK_S: Final = 15.0
 LOCK_NAME: Final = "live.sqlite.lock"
 
@@ -119,12 +122,13 @@ class World:
         faults_an_hour: float = FAULTS_AN_HOUR,
         only: frozenset[str] = frozenset(),
         with_web: bool | None = None,
+        to_first: bool = False,
     ) -> None:
         self.seed = seed
         self.hours = hours
         self.faults_an_hour = faults_an_hour
         self.steps = Steps()
-        self.witness = Witness()
+        self.witness = Witness(on_violation=self._leave) if to_first else Witness()
         chance = self.chance = Chance(seed)
         shape = chance.port("shape")
         self.symbols = ("tBTCUSD", "tETHUSD") if shape.random() < 0.1 else ("tBTCUSD",)
@@ -132,11 +136,14 @@ class World:
         if with_web is not None:
             self.with_web = with_web
         self.as_shipped = shape.random() < AS_SHIPPED_SHARE
+        more = {} if self.as_shipped else dict(SPARSE)
+        if shape.random() < WITH_TARGETS_SHARE:
+            more["risk.target_fraction"] = TARGET
         self.clock = VirtualClock()
         self.network = Network(chance.port("net"), self.clock)
         self.network.names[VENUE_NAME] = VENUE_ADDRESS
         weather = self.network.weather_of(ENGINE_ADDRESS)
-        self.layer = world_layer(self.symbols, {} if self.as_shipped else SPARSE)
+        self.layer = world_layer(self.symbols, more)
         self.recording = made_up_recording(
             chance.port("market"),
             first_ms=(EPOCH_S + MARKET_BEGINS_S) * 1000,
@@ -190,7 +197,8 @@ class World:
 
     def start_rival(self, *, break_lock: bool) -> None:
         """A second engine on the same disk: refused by the lock, or, with the lock broken, the new owner."""
-        if self.host is None or not self.host.process.alive or self._finishing:
+        if self.host is None or not self.host.process.alive or not self.host.started.is_set() or self._finishing:
+            # Of two usurpers in one moment the second would be refused, and nobody would look after the first.
             return
         if break_lock:
             (self.disk.folder / LOCK_NAME).unlink(missing_ok=True)
@@ -291,8 +299,12 @@ class World:
                 check_journal(self)
             check_rates(self.rules, self.witness, self.hours)
             self.venue.stops.finish()
-            self.virtual_s = trio.current_time()
             nursery.cancel_scope.cancel()
+        self.virtual_s = trio.current_time()
+
+    def _leave(self) -> None:
+        if self._nursery is not None:
+            self._nursery.cancel_scope.cancel()
 
     def _look_inside(self) -> None:
         self.inside.look()
@@ -355,12 +367,14 @@ def simulate(
     faults_an_hour: float = FAULTS_AN_HOUR,
     only: frozenset[str] = frozenset(),
     with_web: bool | None = None,
+    to_first: bool = False,
 ) -> Outcome:
     """Run one world from start to end. What escapes from it is a violation, too: nothing may.
 
-    `only` restricts the plan to some kinds of faults; `with_web` None leaves it to the seed.
+    `only` restricts the plan to some kinds of faults; `with_web` None leaves it to the seed; `to_first` leaves the
+    world at the first rule that is broken.
     """
-    world = World(seed, hours=hours, faults_an_hour=faults_an_hour, only=only, with_web=with_web)
+    world = World(seed, hours=hours, faults_an_hour=faults_an_hour, only=only, with_web=with_web, to_first=to_first)
     wall, cpu = time.perf_counter(), time.process_time()
     try:
         with contextlib.ExitStack() as paces:
