@@ -121,6 +121,10 @@ class _Line:
     def __attrs_post_init__(self) -> None:
         self.pong_at = self.opened_at
 
+    def is_deaf(self, now: float, limits: ConnectionSettings) -> bool:
+        """Whoever speaks and does not answer pings hears nothing: no order and no cancel arrives there."""
+        return now - self.pong_at >= 2 * max(limits.silence_timeout_s, limits.ping_interval_s)
+
     def end(self, reason: str, pause_s: float = 0.0) -> None:
         """The first reason counts."""
         if not self.fall:
@@ -428,8 +432,7 @@ class ConnectionPrivateActor:
                 # Pongs alone prove nothing: the account channel has a heartbeat of its own, every 15 s.
                 if now_ns - line.data_ns >= 2 * limits.silence_timeout_s * NS:
                     line.end("silent account channel")
-                elif now - line.pong_at >= 2 * max(limits.silence_timeout_s, limits.ping_interval_s):
-                    # Whoever speaks and does not answer hears nothing: no order and no cancel arrives there.
+                elif line.is_deaf(now, limits):
                     line.end("pings are not answered")
             self._tell(ctx, self._status)
 

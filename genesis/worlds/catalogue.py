@@ -77,6 +77,7 @@ CATALOGUE: Final[Mapping[str, Rule]] = {
         "ready again soon after the last fault, without a storm", ("the progress watchdog found a stuck actor",)
     ),
     "E8": Rule("no task stays behind", ("an actor crashed and was restarted",)),
+    "E9": Rule("a line that says nothing more is left in time", ("a line was silent for longer than a heartbeat",)),
     "S1": Rule(
         "the journal is whole and holds what was promised",
         ("the process was killed", "a power cut lost bytes", "fault disk_error", "fault disk_full"),

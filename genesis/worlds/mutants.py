@@ -407,6 +407,7 @@ MUTANTS: Final = {
         Fence,
         "wants_reconnect",
         _never(False),
+        also=((private_line._Line, "is_deaf", _never(False)),),
         led_by=frozenset({"stall_to_venue"}),
     ),
     "nonce-of-the-clock": Mutant(
@@ -490,6 +491,7 @@ MUTANTS: Final = {
         Channel,
         "put_back",
         _redelivered_last,
+        led_by=frozenset({"hang", "crash_busy"}),
     ),
     "stops-forward": Mutant(
         "children are stopped in the order of their start", Supervisor, "_stop_all", _stops_from_the_front

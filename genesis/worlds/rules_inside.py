@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 
 RESYNC_WITHIN_S: Final = 150.0
 """Heartbeats come every 15 s, a dead line is known after two silences, and whoever hears it may hang for a while."""
+HEARTBEAT_S: Final = 16.0
+SILENT_WITHIN_S: Final = 60.0
+"""Silence is known after 20 s, looked for every 10, and a goodbye that nobody answers takes its time."""
 START_WITHIN_S: Final = 1.0
 FIRST_PAIR: Final = 10_000
 """Both limits of trades begin with it, and every change sets both alike."""
@@ -185,6 +188,16 @@ class InsideRules:
         if kind is FaultKind.BAD_CHECKSUM or (numbered and kind in (FaultKind.LOSE, FaultKind.DUPLICATE)):
             self.world.network.at(trio.current_time() + RESYNC_WITHIN_S, look)
 
+    def e9_no_line_stays_silent(self, host: EngineHost) -> None:
+        """The network knows when a byte came last; whoever waits longer for the next one waits in vain."""
+        now, patience = trio.current_time(), SILENT_WITHIN_S + self.world.ills.held_up_s(host)
+        for ours, theirs in self.world.network.of(host.process, server="venue"):
+            if theirs.is_stream and not ours.over:
+                silent_s = now - ours.arrived_at
+                text = f"connection {ours.number} is in use and was silent for {silent_s:.0f} s"
+                self.witness.check("E9", silent_s <= patience, text)
+                self.witness.reached("a line was silent for longer than a heartbeat", silent_s > HEARTBEAT_S)
+
     # --- restarts -------------------------------------------------------------------------------------------------
 
     def event(self, host: EngineHost, event: SupervisorEvent) -> None:
@@ -270,11 +283,12 @@ class InsideRules:
             self._switched(_state.decode(payload))
 
     def look(self) -> None:
-        """S2: what is in force is one version whole, and the journal has it. Looked at now and then."""
+        """S2: what is in force is one version whole, and the journal has it. E9. Looked at now and then."""
         self._overdue(trio.current_time())
         host = self.world.host
         if host is None or host.engine is None or not host.process.alive or not host.started.is_set():
             return
+        self.e9_no_line_stays_silent(host)
         settings = host.engine.cells.settings.value
         one, other = settings.risk.max_trades_per_day, settings.risk.max_trades_per_symbol
         self.witness.check("S2", one == other, f"settings must be of one version, were {one} and {other}")

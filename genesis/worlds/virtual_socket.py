@@ -32,6 +32,10 @@ class Endpoint:
         self.eof = False
         self.broken: OSError | None = None
         self.mortal = process.mortal
+        self.arrived_at = trio.current_time()
+        """When a byte came last, or the connection was made."""
+        self.is_stream = False
+        """Whether its first bytes asked for a WebSocket."""
         self.closed = False
         self.shut = False
         self.blocked_until = 0.0
@@ -115,6 +119,8 @@ class Endpoint:
         if self.other.over:
             self.network.late_bytes += len(chunk)
         self.network.delivered_bytes += len(chunk)
+        self.arrived_at = trio.current_time()
+        self.is_stream = self.is_stream or chunk.startswith(b"GET /ws")
         self.inbox += chunk
         self._wake_reader()
 
