@@ -2,11 +2,13 @@
 
 import datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import Final
 
 from protocols.orders import OrderIntent, OrderState, OrderType, Purpose, SubmitOrder, VenueOrder
 from protocols.units import Side, Symbol, floor_amount, round_price
 
+DAY_MS: Final = 86_400_000
 HIDDEN: Final = 64
 REDUCE_ONLY: Final = 1024
 POST_ONLY: Final = 4096
@@ -17,7 +19,12 @@ _WITHOUT_PRICE: Final = frozenset({OrderType.MARKET, OrderType.TRAILING_STOP})
 
 def utc_day(at_ms: int) -> str:
     """The day, as `cid_date` wants it: `2018-02-06`."""
-    return datetime.datetime.fromtimestamp(at_ms / 1000, tz=datetime.UTC).strftime("%Y-%m-%d")
+    return _day(at_ms // DAY_MS)
+
+
+@lru_cache(maxsize=16)
+def _day(number: int) -> str:
+    return datetime.datetime.fromtimestamp(number * DAY_MS / 1000, tz=datetime.UTC).strftime("%Y-%m-%d")
 
 
 def flags_of(intent: OrderIntent) -> int:

@@ -148,8 +148,9 @@ class RiskMachine:
             self._changes += risk_marks.follow_equity(state, self.equity)
         if score.recommendation is Recommendation.BUY:
             shadow = self._shadow(score)
-            wish = self._entry(score, self._settings_of(score.symbol, score.strategy))
-            outputs = self._conclude(*self._judged(wish), wish)
+            settings = self._settings_of(score.symbol, score.strategy)
+            wish, facts = self._entry(score, settings)
+            outputs = self._conclude(*self._judged(wish, settings, facts), wish)
             return outputs if shadow is None else attrs.evolve(outputs, records=(*outputs.records, shadow))
         if score.recommendation is Recommendation.SELL or owed in state.exits_owed:
             return self._close(score)
@@ -299,15 +300,19 @@ class RiskMachine:
         settings = shadow_for(self.settings, score.symbol, score.strategy)
         if settings is None:
             return None
-        return shadow_record(self._verdict(self._entry(score, settings), settings))
+        return shadow_record(self._verdict(self._entry(score, settings)[0], settings))
 
-    def _entry(self, score: SignalScore, settings: Settings) -> Wish:
+    def _entry(self, score: SignalScore, settings: Settings) -> tuple[Wish, Facts | None]:
+        """The wish, and the facts of its size where they are those of its judgement, too."""
         facts = self._facts(score.symbol, Side.BUY, Purpose.ENTRY, ZERO, score.strategy, settings=settings)
         price = self.state.marks[score.symbol]
         atr = score.features.get("atr")
         bracket = default_bracket(settings.risk, price, None if atr is None else exact(atr))
         quantity = entry_quantity(settings.risk, facts, price, trust_of(score))
-        return self._wish(score, Side.BUY, Purpose.ENTRY, quantity, bracket)
+        wish = self._wish(score, Side.BUY, Purpose.ENTRY, quantity, bracket)
+        # Against what is held it may only take away, which its quantity decides.
+        same = facts.held >= 0 and facts.now_ms == self._moment_of(wish.decided_ms) and not wish.margin
+        return wish, facts if same else None
 
     def _exit(self, score: SignalScore) -> Wish:
         side = Side.BUY if held_quantity(self.state.account, score.symbol) < 0 else Side.SELL
@@ -416,11 +421,13 @@ class RiskMachine:
     def _verdict(self, wish: Wish, settings: Settings | None = None) -> Verdict:
         return self._judged(wish, settings)[0]
 
-    def _judged(self, wish: Wish, settings: Settings | None = None) -> tuple[Verdict, Facts]:
-        """The verdict, and the facts that it rests on."""
+    def _judged(
+        self, wish: Wish, settings: Settings | None = None, facts: Facts | None = None
+    ) -> tuple[Verdict, Facts]:
+        """The verdict, and the facts that it rests on, which may be known already."""
         at_ms = self._moment_of(wish.decided_ms)
         settings = settings or self._settings_of(wish.symbol, wish.strategy)
-        facts = self._facts(
+        facts = facts or self._facts(
             wish.symbol,
             wish.side,
             wish.purpose,

@@ -14,6 +14,7 @@ for a silent peer; it reads in a task of its own, so that pings are answered whi
 """
 
 import contextlib
+import os
 import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
@@ -29,6 +30,7 @@ from websockets.exceptions import InvalidStatus, PayloadTooBig
 from websockets.frames import CloseCode, Frame, Opcode
 from websockets.headers import build_host
 from websockets.protocol import State
+from wsproto.connection import ConnectionState
 from wsproto.events import TextMessage
 
 from genesis.edge.errors import (
@@ -433,7 +435,11 @@ class CalmWebSocket:
         if lock.locked():
             await connection.send_message(message)
             return
-        frame = connection._wsproto.send(TextMessage(data=message))
+        if connection._wsproto.state is ConnectionState.OPEN:
+            frame = masked_text(message.encode(), os.urandom(4))
+        else:
+            # It knows what may still be said.
+            frame = bytes(connection._wsproto.send(TextMessage(data=message)))
         lock.acquire_nowait()
         try:
             await connection._stream.send_all(frame)
@@ -487,6 +493,20 @@ class CalmWebSocket:
         if reason.code == CloseCode.MESSAGE_TOO_BIG:
             return MessageTooBig(reason.code, reason.reason or "", by_us=True)
         return LinkClosed(reason.code, reason.reason or "")
+
+
+def masked_text(payload: bytes, mask: bytes) -> bytes:
+    """A whole text message in one frame, masked as a client sends it (RFC 6455, 5.2 and 5.3)."""
+    size = len(payload)
+    if size < 126:
+        head = bytes((_WHOLE_TEXT, 0x80 | size))
+    elif size < 65_536:
+        head = b"\x81\xfe" + size.to_bytes(2, "big")
+    else:
+        head = b"\x81\xff" + size.to_bytes(8, "big")
+    stream = (mask * (size // 4 + 1))[:size]
+    masked = int.from_bytes(payload, "big") ^ int.from_bytes(stream, "big")
+    return head + mask + masked.to_bytes(size, "big")
 
 
 def _first(group: BaseExceptionGroup[Any]) -> Any:

@@ -11,6 +11,7 @@ import pytest
 import trio
 import trio_websocket
 import trustme
+import wsproto
 from hypothesis import given
 from hypothesis import strategies as st
 from trio.testing import MockClock
@@ -28,7 +29,7 @@ from genesis.edge.errors import (
     MessageTooBig,
 )
 from genesis.edge.streams import CLOSE_GRACE_S
-from genesis.edge.websocket import FastWebSocket, calm_websocket, fast_websocket
+from genesis.edge.websocket import FastWebSocket, calm_websocket, fast_websocket, masked_text
 
 BUILDS = pytest.mark.parametrize("dial", [fast_websocket, calm_websocket], ids=["fast", "calm"])
 
@@ -471,3 +472,14 @@ async def test_a_message_of_exactly_the_limit_passes_and_one_more_does_not() -> 
     heard, fate, _ = await hear_all([a_frame(1, b"x" * 1001)], 1000)
     assert heard == []
     assert isinstance(fate, MessageTooBig)
+
+
+@pytest.mark.parametrize("size", [0, 1, 5, 125, 126, 65_535, 65_536])
+def test_a_text_of_any_size_is_framed_and_masked_as_a_server_reads_it(size: int) -> None:
+    text = "0123456789abcde"[: size % 15] + "å" * (size // 2)
+    server = wsproto.frame_protocol.FrameProtocol(client=False, extensions=[])
+    server.receive_bytes(masked_text(text.encode(), b"\x00\xff\x17\xa5"))
+    frames = list(server.received_frames())
+    assert "".join(str(frame.payload) for frame in frames) == text
+    assert frames[-1].message_finished
+    assert {frame.opcode for frame in frames} == {wsproto.frame_protocol.Opcode.TEXT}
