@@ -6,6 +6,7 @@ INSTALLED := $(VENV)/.installed
 ARGS ?=
 SEEDS ?= 200
 KILLS ?= 10000
+WORKERS ?= $(shell $(PYTHON) -c 'import os; print(2 * (os.cpu_count() or 1))')
 
 .PHONY: help install clients conformance run test check format bench bench-quick chaos mutants docs lock clean
 
@@ -40,9 +41,9 @@ conformance: $(INSTALLED)
 run: $(INSTALLED)
 	@$(BIN)/genesis run $(ARGS)
 
-# One process for each core; ARGS='-n 0' for one alone, with a debugger for example.
+# Two processes for each core, since half of the time a test waits; ARGS='-n 0' for one alone, with a debugger for example.
 test: $(INSTALLED)
-	@$(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
 
 # Every tool has its say, then the first that was not content fails the whole.
 check: $(INSTALLED)
