@@ -1,8 +1,9 @@
 """Both connections and REST against the simulated exchange and its fault desk: a seeded storm, and then the books."""
 
+import os
 import random
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from itertools import pairwise
 from pathlib import Path
@@ -227,7 +228,12 @@ TROUBLES: tuple[Trouble, ...] = (
 )
 
 
-async def storm(world: World, chance: random.Random, times: int) -> None:
+DROPS: tuple[Trouble, ...] = (drop,)
+HOW_MANY_DROPS = int(os.environ.get("STORM_DROPS", "20"))
+"""`tools.connection_figures` asks for a thousand; every run of the tests takes a few."""
+
+
+async def storm(world: World, chance: random.Random, times: int, troubles: Sequence[Trouble] = TROUBLES) -> None:
     """So many troubles, with trades before, during and after each; sometimes more than a snapshot holds."""
     for _ in range(times):
         await world.both_up()
@@ -235,23 +241,34 @@ async def storm(world: World, chance: random.Random, times: int) -> None:
             world.trade(chance)
             await trio.sleep(chance.random())
         await trio.sleep(5)
-        await chance.choice(TROUBLES)(world, chance)
+        await chance.choice(troubles)(world, chance)
         for _ in range(chance.choice((0, 0, 1, 5, 20, 29, 31, 60, 200))):
             world.trade(chance)
 
 
 @pytest.mark.parametrize(
-    ("seed", "times"), [(1, 20), (2, 20), pytest.param(3, 1000, marks=[pytest.mark.chaos, pytest.mark.timeout(900)])]
+    ("seed", "times", "troubles"),
+    [
+        (1, 20, TROUBLES),
+        (2, 20, TROUBLES),
+        pytest.param(3, 1000, TROUBLES, marks=[pytest.mark.chaos, pytest.mark.timeout(900)]),
+        pytest.param(4, HOW_MANY_DROPS, DROPS, marks=[pytest.mark.timeout(1800)]),
+    ],
 )
 async def test_no_trade_is_missed_or_told_twice_whatever_breaks(
-    autojump_clock: MockClock, tmp_path: Path, seed: int, times: int, record_property: Callable[[str, object], None]
+    autojump_clock: MockClock,
+    tmp_path: Path,
+    seed: int,
+    times: int,
+    troubles: Sequence[Trouble],
+    record_property: Callable[[str, object], None],
 ) -> None:
     chance = random.Random(seed)
     async with a_world(autojump_clock, tmp_path, seed) as world:
         await world.both_up()
         world.trade(chance)
         await eventually(lambda: bool(world.heard))
-        await storm(world, chance, times)
+        await storm(world, chance, times, troubles)
         await world.both_up()
         world.trade(chance)
         await eventually(lambda: len(world.heard) >= len(world.printed))
@@ -263,8 +280,9 @@ async def test_no_trade_is_missed_or_told_twice_whatever_breaks(
         p99 = recover[int(len(recover) * 0.99) - 1]
         record_property("recover_p99_s", p99)
         assert p99 < 2
+        what = "drops" if troubles is DROPS else "troubles"
         print(
-            f"\n{times} troubles: {world.public.falls} falls, {len(world.printed)} trades, "
+            f"\n{times} {what}: {world.public.falls} falls, {len(world.printed)} trades, "
             f"{world.public.trades_missed} gaps over REST; recovered p50 {recover[len(recover) // 2]:.2f} s, "
             f"p99 {p99:.2f} s"
         )
