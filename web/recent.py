@@ -10,6 +10,7 @@ from typing import Final
 
 import attrs
 
+from genesis.domain.candles import room_for_each
 from protocols.config import ConfigNews, RolloutStatus
 from protocols.health import ConnectionView, Notice
 from protocols.jobs import JobView
@@ -59,7 +60,7 @@ class Series:
     candles: dict[int, Candle] = attrs.field(factory=dict)
     newest_ms: int = 0
 
-    def put(self, candle: Candle) -> None:
+    def put(self, candle: Candle, room: int) -> None:
         known = candle.open_ms in self.candles
         self.candles[candle.open_ms] = candle
         if candle.open_ms >= self.newest_ms:
@@ -67,7 +68,7 @@ class Series:
         elif not known:
             # A hole was filled later: put it where it belongs, so that readers get ascending times.
             self.candles = dict(sorted(self.candles.items()))
-        while len(self.candles) > CANDLES:
+        while len(self.candles) > room:
             del self.candles[next(iter(self.candles))]
 
 
@@ -133,7 +134,8 @@ class Recent:
                 pass
 
     def _put(self, candle: Candle) -> None:
-        self._series.setdefault((candle.symbol, candle.timeframe), Series()).put(candle)
+        series = self._series.setdefault((candle.symbol, candle.timeframe), Series())
+        series.put(candle, room_for_each(len(self._series), CANDLES))
 
     def _put_order(self, order: OrderView) -> None:
         # Orders of others have no intent id; the venue's id tells them apart.

@@ -17,6 +17,10 @@ from protocols.market import Candle, CandleClosed, CandleRequest, CandleSeries, 
 from protocols.units import TIMEFRAME_MS, Symbol
 
 NOTHING_TOLD = -1
+KEPT_TOGETHER = 400_000
+"""Candles of all series that nobody trades: some 100 MB, with what the page keeps of them."""
+FEWEST_KEPT = 500
+"""What a chart and a regime begin with, however many series there are."""
 
 
 def correlation_id(candle: Candle) -> str:
@@ -27,6 +31,11 @@ def correlation_id(candle: Candle) -> str:
 def series_key(symbol: str, timeframe: str) -> str:
     """Where a stream stands in `MarketView.series`."""
     return f"{symbol}:{timeframe}"
+
+
+def room_for_each(series: int, most: int) -> int:
+    """How many candles each of so many series keeps: `most`, or its share of `KEPT_TOGETHER`."""
+    return min(most, max(FEWEST_KEPT, KEPT_TOGETHER // max(series, 1)))
 
 
 @attrs.define(kw_only=True)

@@ -322,7 +322,11 @@ _ROWS: Final[Mapping[str, Mapping[str, Any]]] = {
         "milliseconds", "Venue time past its end after which a candle is closed", "0", "60000", applies=_RESTART
     ),
     "market.candle_history": _row(
-        "candles", "Candles kept of each symbol and time frame", "10", "1000000", applies=_RESTART
+        "candles",
+        "Candles kept of each series; those that no strategy trades share 400,000, and have at least 500",
+        "10",
+        "1000000",
+        applies=_RESTART,
     ),
     "market.clock_skew_max_ms": _row("milliseconds", "Clock difference to the venue that stops new orders", "1"),
     "market.connect_on_start": _row(

@@ -6,7 +6,7 @@ from typing import TypedDict
 
 import attrs
 
-from genesis.domain.candles import NOTHING_TOLD, CandleStream, series_key
+from genesis.domain.candles import NOTHING_TOLD, CandleStream, room_for_each, series_key
 from protocols.market import (
     BookTop,
     CandleClosed,
@@ -73,7 +73,9 @@ class MarketBook:
         self._venue_ms = view.venue_ms
         self._received_ns = view.received_ns
         for series in view.series.values():
-            self._streams[(series.symbol, series.timeframe)] = CandleStream.restored(series, **self._stream_settings())
+            self._streams[(series.symbol, series.timeframe)] = CandleStream.restored(
+                series, **self._stream_settings(series.symbol, series.timeframe)
+            )
             self._series[series_key(series.symbol, series.timeframe)] = series
             self._hear("candles", series.symbol, series.timeframe, series.venue_ms, series.received_ns)
         for ticker in view.tickers.values():
@@ -83,10 +85,10 @@ class MarketBook:
 
     def on_settings(self, settings: Settings) -> None:
         self.settings = settings
-        for stream in self._streams.values():
+        for (symbol, timeframe), stream in self._streams.items():
             stream.grace_ms = settings.market.candle_close_grace_ms
             stream.late_after_ms = int(settings.risk.signal_max_age_s * 1000)
-            stream.history = settings.market.candle_history
+            stream.history = self._history_of(symbol, timeframe)
 
     def on_event(self, event: MarketEvent) -> list[CandleClosed]:
         """Take one event in; the candles it closed, oldest first."""
@@ -224,14 +226,21 @@ class MarketBook:
                 symbol=symbol,
                 timeframe=timeframe,
                 told_until_ms=self._told.get(key, NOTHING_TOLD),
-                **self._stream_settings(),
+                **self._stream_settings(symbol, timeframe),
             )
         return stream
 
-    def _stream_settings(self) -> _StreamSettings:
+    def _history_of(self, symbol: str, timeframe: str) -> int:
+        """Candles to keep: strategies are warmed up with theirs, everybody else has a share."""
+        market = self.settings.market
+        if any((each.symbol, each.timeframe) == (symbol, timeframe) for each in self.settings.strategies):
+            return market.candle_history
+        return room_for_each(len(market.symbols) * len(market.timeframes), market.candle_history)
+
+    def _stream_settings(self, symbol: str, timeframe: str) -> _StreamSettings:
         return {
             "grace_ms": self.settings.market.candle_close_grace_ms,
             "late_after_ms": int(self.settings.risk.signal_max_age_s * 1000),
-            "history": self.settings.market.candle_history,
+            "history": self._history_of(symbol, timeframe),
             "refillable": self._refillable,
         }

@@ -130,5 +130,12 @@ GOALS: Final = (
     Goal("web", "/metrics: under 20 ms", "GET /metrics", 20.0),
     Goal("memory", "200 symbols subscribed: under 400 MiB", "memory with 200 symbols", 400.0),
     Goal("memory", "200 symbols: at most 10 MiB more in an hour", "memory with 200 symbols, growth", 10.0),
+    Goal(
+        "memory",
+        "200 symbols: flat over months of candles (at most 1.05x of half of them)",
+        "memory of 1,440 candles of each series",
+        1.05,
+        of_ratio=True,
+    ),
     Goal("start", "under 3 s to the first trade-ready state", "start to ready", 3.0),
 )

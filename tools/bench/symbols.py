@@ -4,7 +4,9 @@
 
 A whole engine runs here over real sockets; the exchange runs in a process of its own and replays a made-up market of
 all symbols as fast as the engine reads. Told are the engine's resident memory at the end, and how much it grows in an
-hour of the market: by the candles that it keeps (`market.candle_history` of each series), and by nothing else.
+hour of the market: by the candles that it keeps, and by nothing else. Then `CANDLES` candles of each series (a day of
+minutes, two months of hours) go through what keeps them, the market book and what the page remembers, in a process of
+its own: memory after all of them, and after half, when every series has what it may keep.
 """
 
 import math
@@ -16,22 +18,26 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
-from subprocess import PIPE
+from subprocess import PIPE, run
 from typing import Final
 
 import trio
 
 from genesis.core.chance import Chance
 from genesis.core.clock import TrioClock
+from genesis.domain.market_book import MarketBook
 from genesis.domain.recording import CandleRecording
 from genesis.domain.replay import CandleRow
 from genesis.domain.settings_build import Layer
 from genesis.simulator.exchange import Address, Exchange
 from genesis.simulator.settings import ExchangeSettings
-from protocols.units import Symbol
+from protocols.market import Candle, CandleSnapshot, CandleUpdate
+from protocols.settings import MarketSettings, Settings
+from protocols.units import TIMEFRAME_MS, Symbol
 from tests.house import house
 from tools.bench._figures import tell
 from tools.bench.engine import resident_mib
+from web.recent import Recent
 
 SYMBOLS: Final = tuple(Symbol(f"t{chr(65 + number // 26)}{chr(65 + number % 26)}QUSD") for number in range(200))
 TIMEFRAMES: Final = ("1m", "5m", "1h")
@@ -43,6 +49,7 @@ HISTORY: Final = 240
 FIRST_MINUTES: Final = 15
 MINUTES: Final = 60
 CALM_S: Final = 2.0
+CANDLES: Final = 1_440
 
 
 def market() -> CandleRecording:
@@ -139,13 +146,56 @@ async def one_round(directory: Path) -> tuple[float, float]:
     return first, last
 
 
+def candles() -> None:
+    """The other process: MiB after half of the candles, and after all of them."""
+    market = MarketSettings(symbols=SYMBOLS, timeframes=TIMEFRAMES)
+    book, recent = MarketBook(Settings(market=market, strategies=())), Recent()
+    for symbol in SYMBOLS:
+        for timeframe in TIMEFRAMES:
+            book.on_event(
+                CandleSnapshot(
+                    symbol=symbol, timeframe=timeframe, candles=(), venue_ms=START_MS, received_ns=0, covers_from_ms=0
+                )
+            )
+    price = 100.0
+    for number in range(CANDLES):
+        if number == CANDLES // 2:
+            print(resident_mib(os.getpid()), flush=True)
+        for timeframe in TIMEFRAMES:
+            at_ms = START_MS + number * TIMEFRAME_MS[timeframe]
+            for symbol in SYMBOLS:
+                price += 0.001
+                candle = Candle(
+                    symbol=symbol,
+                    timeframe=timeframe,
+                    open_ms=at_ms,
+                    open=price,
+                    high=price + 0.1,
+                    low=price - 0.1,
+                    close=price + 0.01,
+                    volume=price / 7,
+                )
+                update = CandleUpdate(candle=candle, venue_ms=at_ms + 2_000, received_ns=at_ms)
+                recent.hear(update)
+                for closed in book.on_event(update):
+                    recent.hear(closed)
+        book.view(())
+    print(resident_mib(os.getpid()), flush=True)
+
+
 def main() -> int:
     if sys.argv[1:] == ["venue"]:
         trio.run(venue)
         return 0
+    if sys.argv[1:] == ["candles"]:
+        candles()
+        return 0
     for _ in range(int(sys.argv[1]) if len(sys.argv) > 1 else 1):
         with tempfile.TemporaryDirectory() as directory:
             first, last = trio.run(one_round, Path(directory))
+        told = run([sys.executable, "-m", "tools.bench.symbols", "candles"], check=True, capture_output=True, text=True)
+        half, whole = map(float, told.stdout.split())
+        tell("memory of 1,440 candles of each series", whole, "MiB", beside=half, beside_name="half of them")
         tell("memory with 200 symbols", last, "MiB", beside=first, beside_name="earlier")
         tell("memory with 200 symbols, growth", (last - first) * 60 / (MINUTES - FIRST_MINUTES), "MiB an hour")
     return 0

@@ -7,12 +7,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from genesis.domain.candles import CandleStream, aggregate, bucket_open
+from genesis.domain.candles import (
+    FEWEST_KEPT,
+    KEPT_TOGETHER,
+    CandleStream,
+    aggregate,
+    bucket_open,
+    room_for_each,
+)
 from genesis.domain.market_book import EMPTY_MARKET, MarketBook
 from genesis.domain.market_replay import replayed_streams
 from genesis.domain.replay import CandleRow
 from protocols.market import Candle, CandleClosed, CandleSnapshot, CandleUpdate, StreamBeat, StreamDown, StreamUp
-from protocols.settings import Settings
+from protocols.settings import MarketSettings, Settings, StrategySettings
 from protocols.units import TIMEFRAME_MS, Symbol
 from tests.recorded_candles import CRASH_2015, CRASH_2018, RECORDINGS, recorded_candles
 
@@ -312,3 +319,35 @@ def test_a_line_lost_before_it_spoke_is_no_trouble() -> None:
 
 def _beat(venue_ms: int) -> StreamBeat:
     return StreamBeat(stream="candles", symbol=BTC, timeframe="1m", venue_ms=venue_ms, received_ns=1)
+
+
+@pytest.mark.parametrize(("series", "room"), [(0, 5000), (12, 5000), (80, 5000), (600, 666), (5000, FEWEST_KEPT)])
+def test_many_series_share_the_room_that_few_have_for_themselves(series: int, room: int) -> None:
+    assert room_for_each(series, 5000) == room
+    assert series * room <= max(KEPT_TOGETHER, series * FEWEST_KEPT)
+
+
+def test_what_a_strategy_trades_keeps_its_whole_history_among_many() -> None:
+    symbols = (BTC, *(Symbol(f"t{chr(65 + number // 26)}{chr(65 + number % 26)}QUSD") for number in range(199)))
+    settings = Settings(
+        market=MarketSettings(symbols=symbols, timeframes=("1m", "5m", "1h"), candle_history=700),
+        strategies=(StrategySettings(name="s", kind="ema_cross", symbol=BTC, timeframe="1m"),),
+    )
+    book = MarketBook(settings)
+    for number in range(710):
+        for symbol in symbols[:2]:
+            row = msgspec.structs.replace(CANDLES[0], symbol=symbol, open_ms=CANDLES[0].open_ms + number * 60_000)
+            book.on_event(snapshot_of(row))
+    kept = {symbol: len(book.view(()).series[f"{symbol}:1m"].candles) for symbol in symbols[:2]}
+    assert kept == {BTC: 700, symbols[1]: 666}
+
+
+def snapshot_of(candle: Candle) -> CandleSnapshot:
+    """One candle that is over."""
+    return CandleSnapshot(
+        symbol=candle.symbol,
+        timeframe=candle.timeframe,
+        candles=(candle,),
+        venue_ms=candle.open_ms + 61_000,
+        received_ns=1,
+    )
