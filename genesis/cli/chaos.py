@@ -120,7 +120,13 @@ def _many(
 def _figures(totals: "Totals") -> dict[str, object]:
     from genesis.domain.protection_watch import percentile
 
-    spans = {"naked": totals.naked_s, "naked and compared": totals.compared_s, "recovery": totals.recovery_s}
+    spans = {
+        "naked": totals.naked_s,
+        "naked with a route": totals.routed_s,
+        "naked without a route": totals.cut_off_s,
+        "naked and compared": totals.compared_s,
+        "recovery": totals.recovery_s,
+    }
     return {
         "seeds": totals.seeds,
         "virtual hours": round(totals.virtual_hours, 2),
@@ -134,6 +140,7 @@ def _figures(totals: "Totals") -> dict[str, object]:
         **{f"{name} s p50": round(percentile(each, 0.5), 3) for name, each in spans.items()},
         **{f"{name} s p99": round(percentile(each, 0.99), 3) for name, each in spans.items()},
         **{f"{name} s longest": round(max(each, default=0.0), 3) for name, each in spans.items()},
+        "longest naked with a route, by seed": ", ".join(f"{s:.1f} s in {seed}" for s, seed in totals.longest),
         "looks at rules": sum(totals.checks.values()),
         "seeds with violations": len(totals.failed),
         "violations": totals.violations,

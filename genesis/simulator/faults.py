@@ -136,6 +136,10 @@ class FaultDesk:
     def _busy(self, session: Session) -> bool:
         return session in self._held or session in self._queues or session in self._silent
 
+    def is_silent(self, session: Session) -> bool:
+        """True of a socket that was stalled: it is open, and says nothing more."""
+        return session in self._silent
+
     def opened(self, session: Session) -> None:
         """A new socket is under the same rules."""
         if any(rule.kind in FRAME_FAULTS for rule in self.rules):

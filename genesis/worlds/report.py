@@ -18,6 +18,7 @@ alone decides what happens. The figures below are written by `genesis chaos`; no
 """
 
 SWEPT: Final = "The whole engine and its exchange in simulated worlds, broken by plan, and watched by rules."
+LONGEST_TOLD: Final = 5
 NAKED: Final = "Naked seconds and recovery"
 HUNTED: Final = "A rule that was never seen to be broken proves nothing: the worlds must find every defect put in."
 
@@ -68,6 +69,8 @@ def write_figures(path: Path, totals: Totals, *, first_seed: int, hours: float, 
     facts = [ProofFact(label=name, value=str(rows[name]), good=good) for name, good in glance.items()]
     naked, recovery = percentile(totals.naked_s, 0.99), percentile(totals.recovery_s, 0.99)
     facts.append(ProofFact(label="naked seconds p99", value=f"{naked:.1f}"))
+    routed = percentile(totals.routed_s, 0.99)
+    facts.append(ProofFact(label="naked seconds with a route p99", value=f"{routed:.1f}"))
     facts.append(ProofFact(label="recovery seconds p99", value=f"{recovery:.1f}"))
     broken = len(totals.failed)
     facts.append(ProofFact(label="worlds with a violation", value=str(broken), good=not broken))
@@ -78,7 +81,9 @@ def _stops(totals: Totals) -> ProofTable:
     """Naked seconds and recovery, by the venue's side."""
     kinds = {
         "a position without its stop": totals.naked_s,
-        "of these times the part in which its books were compared": totals.compared_s,
+        "of these times the part with a route to the venue": totals.routed_s,
+        "the part without any route, where there was one": totals.cut_off_s,
+        "of all times the part in which its books were compared": totals.compared_s,
         "from the start of a process until its books are compared and every position has its stop": totals.recovery_s,
     }
     rows = [
@@ -94,9 +99,13 @@ def _said_of(shown: ProofTable, totals: Totals) -> str:
     return (
         "By the venue's side: its wallets and resting orders after each change, in virtual seconds. Positions were"
         f" opened or added to {totals.openings:,} times, and each time lay bare until their stop had come; so they do"
-        " while an exit waits for its own stop to let go of the coins, while a stranger has cancelled the stop, and for"
-        " as long as the engine is dead, the line carries nothing, or REST does not say what an order in doubt has"
-        " bought. Coins that rest for sale at a person's wish are left out: the venue takes no stop for them.\n\n"
+        " while a stranger has cancelled the stop, while a frame that was lost is looked for, and for as long as the"
+        " engine is dead, its disk keeps nothing, or the line carries nothing. Coins that rest for sale at"
+        " a person's wish are left out: the venue takes no stop for them.\n\n"
+        "A route stands while the venue is open and an authenticated socket of a live engine carries words both ways;"
+        " without one nobody could place a stop. The longest with a route: "
+        + "; ".join(f"{seconds:.1f} s in seed {seed}" for seconds, seed in totals.longest[:LONGEST_TOLD])
+        + ".\n\n"
     )
 
 

@@ -1,8 +1,8 @@
 """How long positions lie open without a stop, and how long the engine is away: measured by the venue's side.
 
-The venue's wallets and orders are looked at with every change of an account. Nothing is asked of the engine (when its
-books are compared its journal tells), and nothing is added to the schedule of its world: a look is a call inside the
-venue's own step.
+The venue's wallets and orders are looked at with every change of an account, and while something lies bare a few times
+a second whether anybody could place a stop at all. Nothing is asked of the engine (when its books are compared its
+journal tells), and no task of its world is woken for it: a look is a call between two steps.
 """
 
 from collections.abc import Callable
@@ -21,6 +21,7 @@ STOPS: Final = frozenset({"STOP", "STOP LIMIT", "TRAILING STOP"})
 BARE_WHEN_COMPARED_S: Final = 75.0
 """No position may lack its stop for longer than this while the engine's books are compared with the venue's: an answer
 that does not come, the silence that shows it, and the new session behind that."""
+ROUTE_LOOK_S: Final = 0.25
 
 
 @attrs.define
@@ -29,10 +30,14 @@ class _Span:
     by_opening: bool
     compared_s: float = 0.0
     """Seconds of it in which the engine's orders might leave."""
+    routed_s: float = 0.0
+    """Seconds of it in which a route to the venue stood."""
 
 
 class StopWatch:
-    """One per world. `naked_s` and `compared_s` are of the same spans: each, and the part in which orders may leave.
+    """One per world. `naked_s`, `compared_s` and `routed_s` are of the same spans: each, the part in which the engine's
+    books are compared, and the part in which `route` says that a stop could be placed. What is no part of that is
+    `cut_off_s`: nobody could have placed one.
 
     What rests for sale at a person's wish holds its coins back, and the venue takes no stop for them: `is_persons`
     tells by client id whose order it is. No other resting sale stands for a stop.
@@ -50,8 +55,15 @@ class StopWatch:
         self._looked_at = 0.0
         self._away_since: float | None = None
         self._compared = False
+        self.route: Callable[[], bool] = lambda: True
+        self.at: Callable[[float, Callable[[], None]], None] = lambda when, action: None
+        """Has something done at a time, between two steps."""
+        self._routed = False
+        self._looks = False
         self.naked_s: list[float] = []
         self.compared_s: list[float] = []
+        self.routed_s: list[float] = []
+        self.cut_off_s: list[float] = []
         self.recovery_s: list[float] = []
         self.openings = 0
 
@@ -67,7 +79,7 @@ class StopWatch:
             bare = held - sum(map(self._covers, resting), ZERO)
             self.openings += grew and held >= spec.minimum
             if bare >= spec.minimum:
-                self._spans.setdefault(symbol, _Span(now, grew))
+                self._begin(symbol, now, grew)
             elif (span := self._spans.pop(symbol, None)) is not None:
                 self._end(symbol, span, now)
         self._recovered(now)
@@ -104,19 +116,47 @@ class StopWatch:
         # The other half of an OCO is a stop, and has been counted.
         return order.remaining if order.peer_id is None and self._is_persons(order.cid) else ZERO
 
+    def _begin(self, symbol: Symbol, now: float, grew: bool) -> None:
+        if symbol not in self._spans:
+            if not self._spans:
+                self._routed = self.route()
+            self._spans[symbol] = _Span(now, grew)
+            self._look_again()
+
+    def _look_again(self) -> None:
+        if not self._looks:
+            self._looks = True
+            self.at(trio.current_time() + ROUTE_LOOK_S, self._look_at_route)
+
+    def _look_at_route(self) -> None:
+        self._looks = False
+        self._pass()
+        if self._spans:
+            self._look_again()
+
     def _pass(self) -> float:
-        """Time since the last look was spent as the engine was then."""
+        """Time since the last look was spent as the engine was then; with a route if one stood then and stands now."""
         now = trio.current_time()
-        if self._compared:
-            for span in self._spans.values():
-                span.compared_s += now - max(self._looked_at, span.since)
+        if not self._spans:
+            self._looked_at = now
+            return now
+        stood, self._routed = self._routed, self.route()
+        for span in self._spans.values():
+            seconds = now - max(self._looked_at, span.since)
+            span.compared_s += seconds * self._compared
+            span.routed_s += seconds * (stood and self._routed)
         self._looked_at = now
         return now
 
     def _end(self, symbol: Symbol, span: _Span, now: float) -> None:
         self.naked_s.append(now - span.since)
         self.compared_s.append(span.compared_s)
-        self._witness.note("stop", f"{symbol} was bare for {now - span.since:.3f} s, compared {span.compared_s:.3f} s")
+        self.routed_s.append(span.routed_s)
+        cut_off_s = now - span.since - span.routed_s
+        if cut_off_s > ROUTE_LOOK_S:
+            self.cut_off_s.append(cut_off_s)
+        text = f"{symbol} was bare for {now - span.since:.3f} s, compared {span.compared_s:.3f} s"
+        self._witness.note("stop", f"{text}, with a route {span.routed_s:.3f} s")
         self._witness.reached("an opened position waited for its stop", span.by_opening)
         self._witness.reached("a stop was gone and came back", not span.by_opening)
         text = f"{symbol} must have its stop within {BARE_WHEN_COMPARED_S:g} s, lay bare for {span.compared_s:.1f} s"

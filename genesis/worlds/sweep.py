@@ -27,6 +27,8 @@ outcome = run_errand(Errand(**{**terms, "only": frozenset(terms["only"])}))
 print(outcome.digest, outcome.fingerprint, outcome.steps)
 """
 
+LONGEST_KEPT: Final = 10
+
 
 @attrs.frozen(kw_only=True)
 class Errand:
@@ -61,6 +63,10 @@ class Totals:
     naked_s: list[float] = attrs.field(factory=list)
     """By the venue's side: each time that a position lay without its stop, in seconds."""
     compared_s: list[float] = attrs.field(factory=list)
+    routed_s: list[float] = attrs.field(factory=list)
+    cut_off_s: list[float] = attrs.field(factory=list)
+    longest: list[tuple[float, int]] = attrs.field(factory=list)
+    """Seconds bare with a route, and in which world: the longest ones."""
     recovery_s: list[float] = attrs.field(factory=list)
     failed: dict[int, tuple[Violation, ...]] = attrs.field(factory=dict)
     replays: dict[int, str] = attrs.field(factory=dict)
@@ -84,6 +90,10 @@ class Totals:
             setattr(self, name, getattr(self, name) + getattr(outcome, name))
         self.naked_s += outcome.naked_s
         self.compared_s += outcome.compared_s
+        self.routed_s += outcome.routed_s
+        self.cut_off_s += outcome.cut_off_s
+        self.longest += [(seconds, outcome.seed) for seconds in outcome.routed_s]
+        self.longest = sorted(self.longest, reverse=True)[:LONGEST_KEPT]
         self.recovery_s += outcome.recovery_s
         if outcome.violations:
             self.failed[outcome.seed] = outcome.violations

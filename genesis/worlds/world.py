@@ -1,6 +1,7 @@
 """A world: one seed, one venue, one engine after the other on one disk, a plan of faults, and a calm at the end."""
 
 import contextlib
+import functools
 import time
 from collections.abc import Callable, Mapping
 from decimal import Decimal
@@ -20,6 +21,7 @@ from genesis.worlds.market import made_up_recording
 from genesis.worlds.network import Network
 from genesis.worlds.paces import AS_SHIPPED_SHARE, SPARSE, paced
 from genesis.worlds.plan import plan_of
+from genesis.worlds.route import route_stands
 from genesis.worlds.rules import Rules
 from genesis.worlds.rules_ills import Ills
 from genesis.worlds.rules_inside import FIRST_PAIR, InsideRules
@@ -98,6 +100,10 @@ class Outcome:
     """By the venue's side: each time that a position lay without its stop, in seconds."""
     compared_s: tuple[float, ...] = ()
     """Of the same times the part in which the engine's books were compared with the venue's."""
+    routed_s: tuple[float, ...] = ()
+    """Of the same times the part in which a route to the venue stood."""
+    cut_off_s: tuple[float, ...] = ()
+    """The other part, where there was one: nobody could place a stop."""
     recovery_s: tuple[float, ...] = ()
     """From the start of a process to a compared session with every position covered."""
     openings: int = 0
@@ -268,6 +274,8 @@ class World:
         self.venue = VenueHost(self.recording, self.chance.port("venue"), self.witness, self.rules.is_persons)
         self.venue.exchange.on_order = self._heard
         self.rules.compared = self.venue.stops.compared
+        self.venue.stops.route = functools.partial(route_stands, self.network, self.venue.exchange)
+        self.venue.stops.at = self.clock.at
         self.inside.watch_frames()
         async with trio.open_nursery() as nursery:
             self._nursery = nursery
@@ -354,6 +362,8 @@ class World:
             checks=dict(witness.checks),
             naked_s=tuple(stops.naked_s),
             compared_s=tuple(stops.compared_s),
+            routed_s=tuple(stops.routed_s),
+            cut_off_s=tuple(stops.cut_off_s),
             recovery_s=tuple(stops.recovery_s),
             openings=stops.openings,
             lines=tuple(witness.lines),

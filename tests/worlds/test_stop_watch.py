@@ -86,6 +86,24 @@ async def test_what_is_bare_while_the_engine_is_away_is_told_apart(autojump_cloc
     assert desk.watch.recovery_s == [31.0]
 
 
+async def test_what_is_bare_without_a_route_is_told_apart(autojump_clock: MockClock) -> None:
+    """Half a second into the third the line falls, and stands again for the last second."""
+    desk = Desk()
+    looks: list[tuple[float, Callable[[], None]]] = []
+    desk.watch.at = lambda when, action: looks.append((when, action))
+    desk.watch.route = lambda: not 2.5 <= trio.current_time() < 9.0
+    desk.buy("0.1")
+    while looks and looks[0][0] <= 10.0:
+        when, action = looks.pop(0)
+        await trio.sleep_until(when)
+        action()
+    desk.order(held(desk), "EXCHANGE STOP", price=D(7900))
+    assert desk.watch.naked_s == [10.0]
+    # What is between two looks counts for the side that has less of it.
+    assert desk.watch.routed_s == [pytest.approx(3.5, abs=0.5)]
+    assert desk.watch.cut_off_s == [pytest.approx(6.5, abs=0.5)]
+
+
 async def test_a_stop_that_is_cancelled_begins_another_time(autojump_clock: MockClock) -> None:
     desk = Desk()
     desk.buy("0.1")
