@@ -49,9 +49,11 @@ from protocols.bitfinex.session import require_version
 from protocols.health import ConnectionView, Notice, Reconnect
 from protocols.journal import Cells, CellWrite, Commit, JournalRequest, ReadCells
 from protocols.orders import (
+    TOO_OLD,
     AccountEvent,
     BalanceEvent,
     CancelOrder,
+    CommandBatch,
     CommandInDoubt,
     CommandNotSent,
     CommandSent,
@@ -68,6 +70,7 @@ from protocols.orders import (
     VenueTrade,
     VenueWallet,
     WalletSnapshot,
+    commands_of,
 )
 from protocols.settings import ConnectionSettings, Settings
 
@@ -85,6 +88,8 @@ SESSION_TABLE: Final = "connection"
 SESSION_KEY: Final = "session"
 
 _KINDS: Final[dict[type, str]] = {SubmitOrder: "on", CancelOrder: "oc", UpdateOrder: "ou"}
+# A frame of several is known by the order in whose name it leaves: neither that frame nor that order goes twice.
+_NAMES: Final[dict[type, str]] = {**_KINDS, CommandBatch: "on"}
 _FOR_ORDERS: Final = (VenueOrder, VenueTrade, OrderSnapshot, RequestNotice)
 _FOR_ACCOUNT: Final = (WalletSnapshot, VenueWallet, PositionSnapshot, VenuePosition)
 
@@ -228,28 +233,31 @@ class ConnectionPrivateActor:
 
     async def _carry(self, ctx: Context, out: _Outlets, envelope: Envelope) -> None:
         command: VenueCommand = envelope.message
-        kind = _KINDS[type(command)]
+        kind = _NAMES[type(command)]
         once = kind == "on"
         past = self.ledger.past(kind, command.cid, command, once=once)
         if past is Attempt.SENT:
-            await self._tell_sent(ctx, out, command, kind)
+            await self._tell_sent(ctx, out, command)
         elif past is Attempt.BEGUN:
-            await self._tell_doubt(out, command, kind, "its send was interrupted")
+            await self._tell_doubt(out, command, "its send was interrupted")
         else:
             await self._send(ctx, out, command, kind)
 
     async def _send(self, ctx: Context, out: _Outlets, command: VenueCommand, kind: str) -> None:
         line = self._line
         if line is None or line.up_since is None:
-            await self._tell_not_sent(out, command, kind, "no session is up")
+            await self._tell_not_sent(out, command, "no session is up")
             return
         async with _held(line.sending):
             try:
                 if self._line is not line or line.fall or line.socket.closed:
                     raise LocalProtocolError(f"session {line.session.session} is ending")
                 frame = line.session.send_command(command)
+                if isinstance(command, SubmitOrder) and 0 < command.leave_by_ns <= ctx.clock.now_ns():
+                    await self._tell_too_old(ctx, out, command)
+                    return
             except LocalProtocolError as error:
-                await self._tell_not_sent(out, command, kind, str(error))
+                await self._tell_not_sent(out, command, str(error))
                 return
             # From here on bytes may leave: no checkpoint between the mark and the send.
             self.ledger.begin(kind, command.cid, command)
@@ -259,26 +267,37 @@ class ConnectionPrivateActor:
                     await line.socket.send(frame)
             except (EdgeError, trio.TooSlowError) as error:
                 line.end(f"send failed: {type(error).__name__}")
-                await self._tell_doubt(out, command, kind, f"{type(error).__name__}: {error}")
+                await self._tell_doubt(out, command, f"{type(error).__name__}: {error}")
                 return
             self.ledger.sent(kind, command.cid, command)
-            await self._tell_sent(ctx, out, command, kind)
+            await self._tell_sent(ctx, out, command)
 
-    async def _tell_sent(self, ctx: Context, out: _Outlets, command: VenueCommand, kind: str) -> None:
-        self.stats.commands_sent += 1
+    async def _tell_sent(self, ctx: Context, out: _Outlets, command: VenueCommand) -> None:
         if self.stages is not None and isinstance(command, SubmitOrder):
             self.stages.note("sent", command.received_ns, ctx.clock.now_ns())
-        await out.orders.put(
-            CommandSent(cid=command.cid, kind=kind, session=command.session, received_ns=ctx.clock.now_ns())
-        )
+        for each in commands_of(command):
+            self.stats.commands_sent += 1
+            kind, now_ns = _KINDS[type(each)], ctx.clock.now_ns()
+            await out.orders.put(CommandSent(cid=each.cid, kind=kind, session=each.session, received_ns=now_ns))
 
-    async def _tell_not_sent(self, out: _Outlets, command: VenueCommand, kind: str, reason: str) -> None:
+    async def _tell_not_sent(self, out: _Outlets, command: VenueCommand, reason: str) -> None:
+        for each in commands_of(command):
+            self.stats.commands_not_sent += 1
+            kind = _KINDS[type(each)]
+            await out.orders.put(CommandNotSent(cid=each.cid, kind=kind, session=each.session, reason=reason))
+
+    async def _tell_too_old(self, ctx: Context, out: _Outlets, command: SubmitOrder) -> None:
         self.stats.commands_not_sent += 1
-        await out.orders.put(CommandNotSent(cid=command.cid, kind=kind, session=command.session, reason=reason))
+        late_s = (ctx.clock.now_ns() - command.leave_by_ns) / NS
+        reason = f"{TOO_OLD}: its time to leave must not have passed, had for {late_s:.1f} s at the socket"
+        session = command.session
+        await out.orders.put(CommandNotSent(cid=command.cid, kind="on", session=session, reason=reason, too_old=True))
 
-    async def _tell_doubt(self, out: _Outlets, command: VenueCommand, kind: str, reason: str) -> None:
-        self.stats.commands_in_doubt += 1
-        await out.orders.put(CommandInDoubt(cid=command.cid, kind=kind, session=command.session, reason=reason))
+    async def _tell_doubt(self, out: _Outlets, command: VenueCommand, reason: str) -> None:
+        for each in commands_of(command):
+            self.stats.commands_in_doubt += 1
+            kind = _KINDS[type(each)]
+            await out.orders.put(CommandInDoubt(cid=each.cid, kind=kind, session=each.session, reason=reason))
 
     # --- from session to session ----------------------------------------------------------------------------------
 
@@ -390,8 +409,8 @@ class ConnectionPrivateActor:
     async def _pass_on(self, out: _Outlets, event: Any) -> None:
         if isinstance(event, _FOR_ACCOUNT):
             await out.account.put(event)
-        else:
-            await out.orders.put(event)
+        # The order actor hears what is held, too: without history it is all that tells what a stop must cover.
+        await out.orders.put(event)
 
     async def _on_up(self, ctx: Context, out: _Outlets, line: _Line, event: SessionUp) -> None:
         held, line.held = line.held, []

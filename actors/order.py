@@ -58,6 +58,7 @@ from protocols.orders import (
     SubmitOrder,
     UpdateIntent,
     VenueCommand,
+    commands_of,
 )
 from protocols.risk import RiskStatus, SetTradingState, TradingState
 from protocols.settings import Settings
@@ -284,9 +285,10 @@ class _Life:
                 if fresh and stages is not None and isinstance(outgoing.command, SubmitOrder):
                     stages.note("order", outgoing.command.received_ns, self.ctx.clock.now_ns())
             except (ChannelFull, ChannelClosed) as error:
-                kind, cid, _ = outgoing.key
-                session = outgoing.command.session
-                refused.append(CommandNotSent(cid=cid, kind=kind, session=session, reason=str(error)))
+                refused += [
+                    CommandNotSent(cid=each.cid, kind=type(each).__name__, session=each.session, reason=str(error))
+                    for each in commands_of(outgoing.command)
+                ]
         for question in out.questions:
             try:
                 self.history.put_once(("history", question.request_id), question)
@@ -349,6 +351,7 @@ class _Life:
                 dead_total=machine.dead_total,
                 ghosts_total=machine.ghosts_total,
                 stale_frames_total=machine.stale_frames_total,
+                too_old_total=machine.too_old_total,
                 alarms_total=self.alarms_total,
                 protection=machine.protection(),
                 mismatched=tuple(machine.mismatched.values()),

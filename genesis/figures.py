@@ -44,6 +44,7 @@ def counters(cells: Cells, stats: Stats, *, crashes: int, dead_letters: int) -> 
         "genesis_order_doubts_total": orders.doubts_total,
         "genesis_orders_dead_total": orders.dead_total,
         "genesis_order_ghosts_total": orders.ghosts_total,
+        "genesis_orders_too_old_total": orders.too_old_total,
         "genesis_protection_repairs_total": cells.protection.value.repairs_total,
         "genesis_protection_doubled_total": cells.protection.value.doubled_total,
         "genesis_position_naked_spans_total": cells.protection.value.spans_total,

@@ -197,7 +197,10 @@ OrderWish = CancelIntent | UpdateIntent | Flatten | Protect
 
 
 class SubmitOrder(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """One order for the venue. `amount` is signed as on the wire; `cid` is ours for the order's whole life."""
+    """One order for the venue. `amount` is signed as on the wire; `cid` is ours for the order's whole life.
+
+    From `leave_by_ns` (monotonic; 0: never) on what it was decided on is too old, and it must not leave.
+    """
 
     cid: int
     cid_date: str
@@ -215,6 +218,7 @@ class SubmitOrder(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     received_ns: int
     expires_ms: int | None = None
     leverage: int | None = None
+    leave_by_ns: int = 0
 
 
 class CancelOrder(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -239,7 +243,39 @@ class UpdateOrder(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     correlation_id: str
 
 
-VenueCommand = SubmitOrder | CancelOrder | UpdateOrder
+class CommandBatch(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Several commands in one frame (`ox_multi`): all arrive or none, in this order. Each is answered for itself.
+
+    The last one is the order in whose name the frame leaves.
+    """
+
+    commands: tuple[CancelOrder | SubmitOrder, ...]
+
+    def __post_init__(self) -> None:
+        if not 0 < len(self.commands) <= LARGEST_BATCH:
+            raise ValueError(f"a batch must hold 1..{LARGEST_BATCH} commands, was {len(self.commands)}")
+
+    @property
+    def cid(self) -> int:
+        return self.commands[-1].cid
+
+    @property
+    def session(self) -> int:
+        return self.commands[-1].session
+
+
+TOO_OLD: Final = "signal_too_old"
+"""How the refusal of an order begins whose candle closed too long ago."""
+
+LARGEST_BATCH: Final = 15
+"""As many operations as the venue's own client puts into a frame."""
+
+VenueCommand = SubmitOrder | CancelOrder | UpdateOrder | CommandBatch
+
+
+def commands_of(command: VenueCommand) -> tuple[SubmitOrder | CancelOrder | UpdateOrder, ...]:
+    """The single commands of one frame."""
+    return command.commands if isinstance(command, CommandBatch) else (command,)
 
 
 # --- connection -> order actor and account actor ------------------------------------------------------------------
@@ -271,12 +307,13 @@ class CommandSent(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class CommandNotSent(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """Not one byte of this command left: `reason` says why. It may be sent again."""
+    """Not one byte of this command left: `reason` says why. It may be sent again, unless it is `too_old`."""
 
     cid: int
     kind: str
     session: int
     reason: str
+    too_old: bool = False
 
 
 class CommandInDoubt(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -432,10 +469,15 @@ AccountEvent = (
     | RequestNotice
     | HistoryReport
     | HistoryFailed
+    | WalletSnapshot
+    | VenueWallet
+    | PositionSnapshot
+    | VenuePosition
 )
-"""What the order actor hears of the venue. Wallets and positions go to the account actor."""
+"""What the order actor hears of the venue."""
 
 BalanceEvent = WalletSnapshot | VenueWallet | PositionSnapshot | VenuePosition
+"""What the account actor hears of it."""
 
 
 class HistoryRequest(msgspec.Struct, frozen=True, kw_only=True, tag=True):

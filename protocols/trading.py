@@ -65,6 +65,8 @@ class OrdersView(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     dead_total: int = 0
     ghosts_total: int = 0
     stale_frames_total: int = 0
+    too_old_total: int = 0
+    """Entries that were not sent because their candle had closed too long ago."""
     alarms_total: int = 0
     protection: tuple[ProtectionView, ...] = ()
     mismatched: tuple[str, ...] = ()

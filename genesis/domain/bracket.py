@@ -5,8 +5,8 @@ crash, a reconnect or a stranger's cancel the same question is asked again, and 
 stop of the right size, with its target beside it where the venue can hold both.
 
 On the exchange wallet a resting sell holds its coins back, so two orders cannot protect the same coins: stop and target
-are one OCO there, and nothing new is placed before the old has let go. A leg whose fate is open (on its way, being
-changed, in doubt) is waited for, never doubled.
+are one OCO there, and a new one goes in one frame with the cancel of the old, or when the old has let go. A leg whose
+fate is open (on its way, being changed, in doubt) is waited for, never doubled.
 """
 
 from collections.abc import Container, Iterator, Sequence
@@ -96,6 +96,17 @@ class Resize:
     cid: int
     quantity: Decimal | None
     price: Decimal | None
+    place: Place
+    """What it is after that, should the venue refuse to change it."""
+
+
+@attrs.frozen(kw_only=True)
+class Replace:
+    """A resting leg that cannot be changed in place: another one takes its place, in one frame where that is safe."""
+
+    cid: int
+    place: Place
+    reason: str
 
 
 @attrs.frozen(kw_only=True)
@@ -104,7 +115,7 @@ class TakeOut:
     reason: str
 
 
-Step = Place | Resize | TakeOut
+Step = Place | Resize | Replace | TakeOut
 
 
 def levels_of(bracket: Bracket, *, side: Side, price: Decimal) -> Levels:
@@ -210,6 +221,9 @@ def next_steps(wanted: Sequence[Place], legs: Sequence[Leg], *, margin: bool) ->
     if missing and (margin or not in_the_way):
         # On margin a second reduce-only order may rest beside the one that leaves; coins can be promised only once.
         steps += missing
+    if in_the_way and not margin:
+        # Whatever leaves holds coins that the new one may need: the old one stays until it is gone.
+        steps = [step for step in steps if not isinstance(step, Replace)]
     return tuple(steps)
 
 
@@ -225,12 +239,13 @@ def _adjust(leg: Leg, place: Place) -> Step | None:
         return None
     if leg.kind is LegKind.OCO or (leg.kind is LegKind.TRAIL and leg.levels != place.levels):
         # The two halves of an OCO share one amount: they are replaced together.
-        return TakeOut(cid=leg.cid, reason="its size or its levels changed")
+        return Replace(cid=leg.cid, place=place, reason="its size or its levels changed")
     price = place.levels.stop if leg.kind is LegKind.STOP else place.levels.target
     return Resize(
         cid=leg.cid,
         quantity=None if leg.quantity == place.quantity else place.quantity,
         price=None if leg.levels == place.levels or leg.kind is LegKind.TRAIL else price,
+        place=place,
     )
 
 

@@ -130,6 +130,9 @@ class OrderHearing(OrderRequests):
         row.executed = max(row.executed, executed_of(order))
         if row.state in (S.INTENT, S.SENT, S.UNKNOWN):
             self._move(row, E.PART_FILL if row.filled else E.OPEN, "")
+        if row.swapped and (row.request is None or row.request.session != self.fence.session):
+            # The frame that should have cancelled it left on a socket that is closed, and it rests.
+            self._keep_place(row)
         if row.state in (S.ACKED, S.PARTIAL):
             row.check_at = None
 
@@ -240,6 +243,10 @@ class OrderHearing(OrderRequests):
         if notice.kind == "ou-req" and row.request.kind == "ou":
             row.request = None
             self._answered(row, f"update refused: {notice.text}")
+        elif notice.kind == "oc-req" and row.swapped:
+            # Most likely it has just traded. The order in its place is answered for itself.
+            self._keep_place(row)
+            self._want_history()
         elif notice.kind == "oc-req" and row.request.kind == "oc":
             # Perhaps it ended just before. History tells; if it is still open, the cancel is asked again.
             row.request = None

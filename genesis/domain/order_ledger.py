@@ -11,7 +11,7 @@ import msgspec
 
 from genesis.domain.order_fills import FillBook
 from genesis.domain.order_outputs import Outgoing, Outputs
-from genesis.domain.order_rows import TABLE, BracketRow, FillRow, FlattenRow, OrderRow, view_of
+from genesis.domain.order_rows import TABLE, BracketRow, FillRow, FlattenRow, OrderRow, ToldRow, view_of
 from genesis.domain.order_session import Fence
 from genesis.domain.order_state import IllegalTransition, OrderEvent, after
 from genesis.domain.pairs import PairSpecs
@@ -30,6 +30,9 @@ TouchPrice = Callable[[Symbol, Side], Decimal | None]
 
 Depth = Callable[[Symbol, Side], Sequence[tuple[float, float, int]]]
 """The levels of a side of the book, best first: (price, amount, orders). None of them while nobody has the book."""
+
+Kept = OrderRow | FillRow | FlattenRow | BracketRow | ToldRow | Opening | Decimal | int
+"""What a cell may hold."""
 
 encode = msgspec.json.Encoder(decimal_format="string").encode
 
@@ -59,6 +62,9 @@ class OrderLedger:
         self.brackets: dict[str, BracketRow] = {}
         """By the names of their cells, oldest first."""
         self.openings: dict[Symbol, Opening] = {}
+        self.told_amounts = (ToldRow(margin=False), ToldRow(margin=True))
+        """What the venue says is in the exchange wallet, and on margin."""
+        self._held_at = 0.0
         self.pairs: PairSpecs = {}
         self.mismatched: dict[Symbol, str] = {}
         """Symbols whose margin position is not what our fills make it, with the difference in words."""
@@ -68,12 +74,13 @@ class OrderLedger:
         self.doubts_total = 0
         self.dead_total = 0
         self.stale_frames_total = 0
+        self.too_old_total = 0
         self.illegal_total = 0
         self._cancel_ghosts = cancel_ghosts
         self._open: dict[int, OrderRow] = {}
         self._by_intent: dict[str, int] = {}
         self._by_venue_id: dict[int, int] = {}
-        self._dirty: dict[str, OrderRow | FillRow | FlattenRow | BracketRow | Opening | Decimal | int | None] = {}
+        self._dirty: dict[str, Kept | None] = {}
         self._fence_changed = False
         self._out = Outputs()
         self._now = 0.0
@@ -170,9 +177,17 @@ class OrderLedger:
     def _doubt(self, row: OrderRow, why: str) -> None:
         self.doubts_total += 1
         self._move(row, E.DOUBT, why)
-        row.check_at = self._now + 3 * self.settings.doubt_after_s
+        row.check_at = self._now + self._doubted_for(row)
         row.request = None
         self._want_history()
+
+    def _answer_within(self, row: OrderRow) -> float:
+        """Seconds after which an order without any answer is in doubt."""
+        return self.settings.doubt_after_s
+
+    def _doubted_for(self, row: OrderRow) -> float:
+        """Seconds of doubt after which a new session is asked for."""
+        return 3 * self.settings.doubt_after_s
 
     def _forget(self, since_ms: int) -> None:
         """Let go of what ended before anything that the venue will be asked about again."""

@@ -19,7 +19,7 @@ import msgspec
 from genesis.domain.order_fills import read_held
 from genesis.domain.order_lots import REST
 from genesis.domain.order_patience import OrderPatience
-from genesis.domain.order_rows import BracketRow, FillRow, FlattenRow, OrderRow, view_of
+from genesis.domain.order_rows import BracketRow, FillRow, FlattenRow, OrderRow, ToldRow, view_of
 from genesis.domain.order_session import Fence
 from genesis.domain.order_state import OrderEvent
 from genesis.domain.position import Opening
@@ -39,19 +39,25 @@ from protocols.orders import (
     OrderState,
     OrderUpdate,
     OrderView,
+    PositionSnapshot,
     Protect,
     RequestNotice,
     SessionDown,
     SessionUp,
     UpdateIntent,
     VenueOrder,
+    VenuePosition,
     VenueTrade,
+    VenueWallet,
+    WalletSnapshot,
 )
+from protocols.units import ZERO
 
 _decode_order = msgspec.json.Decoder(OrderRow).decode
 _decode_fill = msgspec.json.Decoder(FillRow).decode
 _decode_flatten = msgspec.json.Decoder(FlattenRow).decode
 _decode_bracket = msgspec.json.Decoder(BracketRow).decode
+_decode_told = msgspec.json.Decoder(ToldRow).decode
 _decode_opening = msgspec.json.Decoder(Opening).decode
 _decode_fence = msgspec.json.Decoder(Fence).decode
 
@@ -129,6 +135,7 @@ class OrderMachine(OrderPatience):
             case SessionUp():
                 self._on_session_up(event.session)
             case SessionDown():
+                self._note_spare()
                 if self.fence.leaves(event.session):
                     self._session_is_over()
             case CommandSent():
@@ -148,6 +155,9 @@ class OrderMachine(OrderPatience):
             case RequestNotice():
                 if self._hears(event.session):
                     self._on_notice(event)
+            case WalletSnapshot() | VenueWallet() | PositionSnapshot() | VenuePosition():
+                if self._hears(event.session):
+                    self._on_amounts(event)
             case HistoryReport():
                 self._on_report(event)
             case HistoryFailed():
@@ -218,6 +228,9 @@ class OrderMachine(OrderPatience):
                 self.flattens[flatten.flatten_id] = flatten
             elif kind == "bracket":
                 self._restore_bracket(cell)
+            elif kind == "told":
+                told = _decode_told(cell.payload)
+                self.told_amounts = (self.told_amounts[0], told) if told.margin else (told, self.told_amounts[1])
             elif kind == "cid":
                 self.last_cid = msgspec.json.decode(cell.payload, type=int)
             elif kind == "session":
@@ -277,8 +290,12 @@ class OrderMachine(OrderPatience):
         for flatten in self.flattens.values():
             flatten.since_at = self._now
             flatten.pause_at = self._now if flatten.books else None
+        self._held_at = self._now
+        for told in self.told_amounts:
+            told.session, told.changed_at = 0, self._now
         for bracket in self.brackets.values():
             bracket.pause_at = bracket.lag_at = bracket.look_at = None
+            bracket.guess = ZERO
         for row in list(self._open.values()):
             # Session 0 is on the disk before a note "not sent" counts: whatever was tried earlier, nothing left.
             was_handed_out = row.session > 0 or row.sent

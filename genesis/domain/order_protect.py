@@ -21,9 +21,10 @@ from genesis.domain.bracket import (
     LegState,
     Levels,
     Place,
+    Replace,
     Resize,
+    Step,
     TakeOut,
-    covered,
     followed,
     kind_of,
     leg_intent,
@@ -31,21 +32,34 @@ from genesis.domain.bracket import (
     next_steps,
     wanted_legs,
 )
-from genesis.domain.order_flatten import OrderFlattener
+from genesis.domain.order_holdings import OrderHoldings
 from genesis.domain.order_lots import REST, Lot, Sale, Shares, shares_of, stop_sizes
 from genesis.domain.order_outputs import Outputs
 from genesis.domain.order_rows import BracketRow, FillRow, OrderRow
 from genesis.domain.order_selftrade import met_by
 from genesis.domain.order_state import OrderEvent
 from genesis.domain.order_wire import side_of
-from protocols.orders import Approved, OrderState, Protect, Purpose, UpdateIntent
-from protocols.trading import LotView, ProtectionView
-from protocols.units import ZERO, Side, Symbol, floor_amount, round_price
+from protocols.orders import (
+    CUT,
+    LARGEST_BATCH,
+    Approved,
+    OrderIntent,
+    OrderState,
+    OrderType,
+    Protect,
+    Purpose,
+    UpdateIntent,
+)
+from protocols.units import AMOUNT_STEP, ZERO, Side, Symbol, floor_amount, round_price
 
 FIRST_PAUSE_S: Final = 0.25
 """A stop that was refused is tried again after this, then after twice as long, and so on."""
 LONGEST_PAUSE_S: Final = 30.0
 REFUSED: Final = "update refused"
+
+URGENT_S: Final = 2.0
+"""After so long without an answer an order that a position hangs on is in doubt, and after as long again without one
+of REST a new session is asked for."""
 
 FOLLOW_S: Final = 0.5
 """How often a stop that we move is compared with the market."""
@@ -56,17 +70,22 @@ Book = tuple[Symbol, bool]
 E, S = OrderEvent, OrderState
 
 
-class OrderProtector(OrderFlattener):
+class OrderProtector(OrderHoldings):
     """Brackets by (symbol, wallet, lot), and the orders that wait for them."""
+
+    _in_place_of: OrderRow | None = None
+    """The leg whose place the one that is being placed takes."""
 
     def take(self) -> Outputs:
         """What is to be done, protection included. See `OrderLedger.take`."""
-        if self.brackets and self.fence.ready:
-            for book in {bracket.book: None for bracket in self.brackets.values()}:
-                self._advance_book(book)
         for row in list(self._open.values()):
             if row.held_back and row.state is S.INTENT and row.session == 0 and not self._pauses(row):
                 self._send(row)
+        if self._stands_in:
+            self._guess_lots()
+        if self.brackets and (self.fence.ready or self._stands_in):
+            for book in {bracket.book: None for bracket in self.brackets.values()}:
+                self._advance_book(book)
         return super().take()
 
     # --- what sets the levels ---------------------------------------------------------------------------------------
@@ -86,6 +105,36 @@ class OrderProtector(OrderFlattener):
             if bracket.lot != REST
         ]
         return shares_of(self.fills.held.get(book, ZERO), lots)
+
+    def _shares_now(self, book: Book) -> Shares:
+        """The same of what is certainly held now, with what entries in doubt have bought."""
+        lots = [
+            Lot(bracket.lot, bracket.strategy, (bracket.quantity or ZERO) + bracket.guess)
+            for bracket in self._brackets_of(book)
+            if bracket.lot != REST
+        ]
+        return shares_of(self._holding(book), lots)
+
+    def _guess_lots(self) -> None:
+        """What the venue holds for us beyond our trades was bought by entries in doubt: their levels hold for it."""
+        for row in list(self._open.values()):
+            book = (row.intent.symbol, row.intent.margin)
+            holding = self._holding(book)
+            if row.intent.bracket is None or holding * row.intent.side.sign <= 0:
+                continue
+            quantity = min(self._unaccounted(row), self._shares_now(book).rest)
+            price = row.price if self.touch is None or row.price else self.touch(row.intent.symbol, row.intent.side)
+            if quantity > ZERO and price is not None:
+                self._guess_lot(row, quantity, price)
+
+    def _guess_lot(self, row: OrderRow, quantity: Decimal, price: Decimal) -> None:
+        before = self.brackets.get(self._lot_key(row))
+        if before is None:
+            self._add_to_lot(row, ZERO, price, self.fence.venue_ms or self._wall_ms)
+        bracket = self.brackets[self._lot_key(row)]
+        bracket.assumed = bracket.assumed or before is None
+        bracket.guess += quantity
+        self._dirty[bracket.key] = bracket
 
     def _tell(self, fill: FillRow, row: OrderRow | None) -> None:
         if row is None:
@@ -146,9 +195,7 @@ class OrderProtector(OrderFlattener):
         """A lot was opened, or added to: from now on the newest entry's levels hold for all of it."""
         intent = row.intent
         assert intent.bracket is not None
-        book = (intent.symbol, intent.margin)
-        lot = intent.strategy if intent.purpose is Purpose.ENTRY else intent.intent_id
-        key = _bracket_key(book, lot)
+        lot, key = _lot_of(intent), self._lot_key(row)
         bracket = self.brackets.get(key)
         if bracket is None:
             bracket = self.brackets[key] = BracketRow(
@@ -163,11 +210,15 @@ class OrderProtector(OrderFlattener):
                 since=self.last_cid,
                 quantity=ZERO,
             )
-        elif bracket.entry_id != intent.intent_id:
+        elif bracket.entry_id != intent.intent_id or bracket.assumed:
             bracket.levels = levels_of(intent.bracket, side=intent.side, price=price)
             bracket.entry_id, bracket.correlation_id = intent.intent_id, intent.correlation_id
+            bracket.assumed = False
         bracket.quantity = (bracket.quantity or ZERO) + opened
         self._dirty[key] = bracket
+
+    def _lot_key(self, row: OrderRow) -> str:
+        return _bracket_key((row.intent.symbol, row.intent.margin), _lot_of(row.intent))
 
     def _give_back(self, book: Book, opened: Decimal, held: Decimal) -> None:
         """What only closes seems to have opened: its trade was told after that of an entry the other way, which was
@@ -236,7 +287,11 @@ class OrderProtector(OrderFlattener):
             bracket.tries = 0
             self._dirty[bracket.key] = bracket
         self._want_history()
-        doubted = [row for row in self._legs(book) if row.state is S.UNKNOWN and not row.is_lost]
+        doubted = [
+            row
+            for row in self._legs(book)
+            if row.state is S.UNKNOWN and not row.is_lost and row.evidence_session == self.fence.session
+        ]
         if doubted and self.fence.wants_reconnect(self._now):
             # Only a new session's snapshot can say whether it rests.
             self._fence_changed = True
@@ -252,25 +307,39 @@ class OrderProtector(OrderFlattener):
             if row.protects and (row.intent.symbol, row.intent.margin) == book and lot in (None, row.lot)
         ]
 
-    def _reducing(self, book: Book) -> list[OrderRow]:
+    def _reducing(self, book: Book, *, by: OrderRow | None = None) -> list[OrderRow]:
         """Open orders that sell from the exchange wallet what is held."""
         return [
             row
             for row in self._open.values()
             if not row.protects
-            and not row.is_lost
+            and not self._is_lost(row)
             and row.intent.side is Side.SELL
             and (row.intent.symbol, row.intent.margin) == book
+            # Before the stop whose place it takes is gone, its own frame has not arrived.
+            and not any(self.orders[cid].open for cid in row.swaps if cid in self.orders)
+            and (row is by or not self._will_swap(row, book))
         ]
 
-    def _to_protect(self, book: Book) -> Mapping[str, Decimal]:
-        """How much the stops of each lot should cover now: what is held, without what is being sold by somebody."""
+    def _will_swap(self, row: OrderRow, book: Book) -> bool:
+        """It is to be tried again in one frame with the cancel of the stop, which stays until then."""
+        pauses = row.session == 0 and self._pauses(row)
+        return pauses and bool(self._legs(book)) and self._one_of_both(book)
+
+    def _is_lost(self, row: OrderRow) -> bool:
+        """In doubt, and this session's snapshot does not show it: without history that is all that is known of it."""
+        unseen = row.evidence_session < self.fence.session and (row.session > 0 or row.state is not S.INTENT)
+        return row.is_lost or (self._stands_in and unseen)
+
+    def _to_protect(self, book: Book, *, by: OrderRow | None = None) -> Mapping[str, Decimal]:
+        """How much the stops of each lot should cover now: what is held, without what is being sold by somebody, `by`
+        this order for certain."""
         symbol, margin = book
         if self._flattening(book):
             return {}
-        shares = self._shares(book)
+        shares = self._shares_now(book)
         if not margin:
-            for row in self._reducing(book):
+            for row in self._reducing(book, by=by):
                 shares = shares.after(Sale(strategy=row.intent.strategy, quantity=row.leaves))
         return stop_sizes(shares, self.pairs.get(symbol), guarded=self._guard(book) is not None)
 
@@ -282,9 +351,9 @@ class OrderProtector(OrderFlattener):
             LegKind.TARGET: Levels(target=row.price),
             LegKind.OCO: Levels(stop=intent.oco_stop_price, target=row.price),
         }[kind]
-        if row.is_lost:
+        if self._is_lost(row):
             state = LegState.LOST
-        elif row.cancel_reason is not None or row.closing is not None:
+        elif row.cancel_reason is not None or row.closing is not None or row.swapped:
             state = LegState.LEAVING
         elif row.state not in (S.ACKED, S.PARTIAL):
             state = LegState.MOVING
@@ -299,7 +368,7 @@ class OrderProtector(OrderFlattener):
 
         Never longer than any answer may take: then the stop is made of what is known.
         """
-        late = any(
+        late = not self._stands_in and any(
             row.filled < row.executed and not row.protects
             for row in self._open.values()
             if (row.intent.symbol, row.intent.margin) == bracket.book
@@ -323,7 +392,7 @@ class OrderProtector(OrderFlattener):
 
     def _advance_bracket(self, bracket: BracketRow, quantity: Decimal, rows: Sequence[OrderRow]) -> None:
         book = bracket.book
-        held = self.fills.held.get(book, ZERO)
+        held = self._holding(book)
         side = side_of(-held) if held else Side.SELL
         legs = [self._leg(row, side) for row in rows]
         if any(leg.state is LegState.RESTING for leg in legs):
@@ -332,21 +401,36 @@ class OrderProtector(OrderFlattener):
             self._follow(bracket, side)
             wanted = wanted_legs(bracket.levels, quantity, margin=bracket.margin, pair=self.pairs.get(bracket.symbol))
             steps = next_steps(wanted, legs, margin=bracket.margin)
+            if self._stands_in:
+                # What rests is left as it is until history has told what traded.
+                steps = tuple(step for step in steps if isinstance(step, Place))
             if any(isinstance(step, Place) for step in steps) and not self._may_place(bracket):
                 steps = tuple(step for step in steps if not isinstance(step, Place))
             for step in steps:
-                match step:
-                    case Place():
-                        self._place(bracket, step, side)
-                    case Resize():
-                        self._resize(self.orders[step.cid], step)
-                    case TakeOut():
-                        self._want_cancel(self.orders[step.cid], step.reason)
+                self._take_step(bracket, step, side)
+        if self._stands_in:
+            return
         left = self._shares(book).rest if bracket.quantity is None else bracket.quantity
         if floor_amount(min(left, abs(held))) == ZERO and not self._entry_is_open(bracket):
             if not self._legs(book, bracket.lot):
                 del self.brackets[bracket.key]
                 self._dirty[bracket.key] = None
+
+    def _take_step(self, bracket: BracketRow, step: Step, side: Side) -> None:
+        match step:
+            case Place():
+                self._place(bracket, step, side)
+            case Replace():
+                self._replace(bracket, self.orders[step.cid], step.place, step.reason, side)
+            case Resize():
+                row = self.orders[step.cid]
+                if row.reason.startswith(REFUSED):
+                    # It cannot be changed in place.
+                    self._replace(bracket, row, step.place, "the venue refused to change it", side)
+                else:
+                    self._ask_update(row, step.price, step.quantity, "the position changed")
+            case TakeOut():
+                self._want_cancel(self.orders[step.cid], step.reason)
 
     def _follow(self, bracket: BracketRow, side: Side) -> None:
         """Draw a stop that we move after the market; `side` is the one that closes the lot."""
@@ -378,6 +462,21 @@ class OrderProtector(OrderFlattener):
         bracket.tries += 1
         return True
 
+    def _replace(self, bracket: BracketRow, row: OrderRow, place: Place, reason: str, side: Side) -> None:
+        """In one frame, unless both could trade: then the next look places the new one when the old has let go."""
+        if not (self._may_swap(row) and (bracket.margin or self._one_of_both(bracket.book))):
+            self._want_cancel(row, reason)
+        elif self._may_place(bracket):
+            self._in_place_of = row
+            self._place(bracket, place, side)
+            self._in_place_of = None
+
+    def _one_of_both(self, book: Book) -> bool:
+        """True when the venue takes at most one of two orders that sell the same coins: no others are there to sell."""
+        spare = self._spare_coins(book)
+        pair = self.pairs.get(book[0])
+        return spare is not None and spare < max(ZERO if pair is None else pair.minimum, AMOUNT_STEP)
+
     def _place(self, bracket: BracketRow, place: Place, side: Side) -> None:
         wallet = "margin" if bracket.margin else "exchange"
         intent = leg_intent(
@@ -407,27 +506,59 @@ class OrderProtector(OrderFlattener):
         text = f"{bracket.symbol}: protective order {last.cid} is {word} ({last.reason}); another one is placed"
         self._out.alarms.append(("protection_replaced", text))
 
-    def _resize(self, row: OrderRow, step: Resize) -> None:
-        if row.reason.startswith(REFUSED):
-            # It cannot be changed in place: the next look places another one.
-            self._want_cancel(row, "the venue refused to change it")
-        else:
-            self._ask_update(row, step.price, step.quantity, "the position changed")
-
     # --- who waits for coins ----------------------------------------------------------------------------------------
 
     def _send(self, row: OrderRow) -> bool:
         if not self._keeps_to_its_own(row):
             return True
         wanted = row.cancel_reason is None and (not row.opens_risk or self._refusal(row) is None)
-        if wanted and (self._clears_its_way(row) or self._waits(row)):
+        if wanted and (self._clears_its_way(row) or (self._waits(row) and not self._takes_places(row))):
             if not row.held_back:
                 row.held_back = True
                 self._touch(row)
             return False
         if row.held_back and row.intent.purpose is Purpose.EXIT and not self._fit_to_what_is_held(row):
             return True
+        if row.protects and self._in_place_of is not None:
+            self._swap(row, [self._in_place_of])
         return super()._send(row)
+
+    def _urgent(self, row: OrderRow) -> bool:
+        """Legs, and what sells coins whose stop is gone for it."""
+        return row.protects or (row.intent.purpose in CUT and not row.intent.margin)
+
+    def _answer_within(self, row: OrderRow) -> float:
+        patience = super()._answer_within(row)
+        return min(patience, URGENT_S) if self._urgent(row) else patience
+
+    def _doubted_for(self, row: OrderRow) -> float:
+        patience = super()._doubted_for(row)
+        return min(patience, URGENT_S) if self._urgent(row) else patience
+
+    def _may_leave(self, row: OrderRow) -> bool:
+        return super()._may_leave(row) or (row.protects and self._stands_in)
+
+    def _takes_places(self, row: OrderRow) -> bool:
+        """Sell in one frame with the cancel of the stops that hold the coins: both arrive, or the stops go on resting.
+
+        Only where nothing but those coins could be sold, should a stop trade while the frame is on its way.
+        """
+        book = (row.intent.symbol, row.intent.margin)
+        if row.intent.order_type is not OrderType.MARKET or not self._one_of_both(book):
+            return False
+        sizes = self._to_protect(book, by=row)
+        leaving = [leg for leg in self._legs(book) if not leg.is_lost and not sizes.get(leg.lot, ZERO)]
+        staying = [leg for leg in self._legs(book) if not leg.is_lost and sizes.get(leg.lot, ZERO)]
+        if not 0 < len(leaving) < LARGEST_BATCH or not all(map(self._may_swap, leaving)):
+            return False
+        if any(sum(leg.leaves for leg in staying if leg.lot == lot) > size for lot, size in sizes.items()):
+            return False
+        taken = [leg.leaves for leg in staying]
+        taken += [other.leaves for other in self._reducing(book) if other is not row and other.session > 0]
+        if sum(taken, ZERO) + row.quantity > self.fills.held.get(book, ZERO):
+            return False
+        self._swap(row, leaving)
+        return True
 
     def _clears_its_way(self, row: OrderRow) -> bool:
         """True while an opening order of ours, which this closing one would trade with, is being taken back."""
@@ -509,14 +640,6 @@ class OrderProtector(OrderFlattener):
         self._resize_intent(row, min(held, row.quantity))
         return True
 
-    def held_for(self) -> dict[str, tuple[str, ...]]:
-        """Strategy -> the symbols that it holds something in. What people opened is under `manual`."""
-        found: dict[str, set[str]] = {}
-        for bracket in self.brackets.values():
-            if bracket.lot != REST and floor_amount(bracket.quantity or ZERO):
-                found.setdefault(bracket.strategy, set()).add(bracket.symbol)
-        return {strategy: tuple(sorted(symbols)) for strategy, symbols in sorted(found.items())}
-
     @property
     def follows(self) -> bool:
         """True while a stop is, or may soon be, drawn after the market by us."""
@@ -529,66 +652,17 @@ class OrderProtector(OrderFlattener):
         deadlines += [bracket.look_at for bracket in self.brackets.values() if bracket.look_at is not None]
         patience = self.settings.doubt_after_s
         deadlines += [bracket.lag_at + patience for bracket in self.brackets.values() if bracket.lag_at is not None]
-        return [deadline for deadline in deadlines if deadline > self._now]
-
-    def protection(self) -> tuple[ProtectionView, ...]:
-        """Every position and what stands around it."""
-        books = {book for book, held in self.fills.held.items() if floor_amount(abs(held))}
-        books |= {bracket.book for bracket in self.brackets.values()}
-        return tuple(self._protection_of(book) for book in sorted(books))
-
-    def _protection_of(self, book: Book) -> ProtectionView:
-        held = self.fills.held.get(book, ZERO)
-        side = side_of(-held) if held else Side.SELL
-        sizes, rest = self._to_protect(book), self._shares(book).rest
-        lots = tuple(self._lot_view(bracket, side, sizes, rest) for bracket in self._brackets_of(book))
-        if sizes:
-            wanted = sum(sizes.values(), ZERO)
-        elif not book[1]:
-            wanted = floor_amount(max(held - sum((row.leaves for row in self._reducing(book)), ZERO), ZERO))
-        else:
-            wanted = floor_amount(abs(held))
-        legs = [self._leg(row, side) for row in self._legs(book)]
-        newest = self._brackets_of(book)[-1].levels if lots else Levels()
-        return ProtectionView(
-            symbol=book[0],
-            margin=book[1],
-            held=held,
-            wanted=wanted,
-            stopped=covered(legs),
-            stops=sum(leg.state is LegState.RESTING and leg.kind is not LegKind.TARGET for leg in legs),
-            stop_price=newest.stop,
-            target_price=newest.target,
-            trailing_distance=newest.trail or newest.follow,
-            note=_note(lots, legs),
-            lots=lots,
-        )
-
-    def _lot_view(self, bracket: BracketRow, side: Side, sizes: Mapping[str, Decimal], rest: Decimal) -> LotView:
-        levels = bracket.levels
-        return LotView(
-            lot=bracket.lot,
-            strategy=bracket.strategy,
-            quantity=rest if bracket.quantity is None else bracket.quantity,
-            wanted=sizes.get(bracket.lot, ZERO),
-            stopped=covered([self._leg(row, side) for row in self._legs(bracket.book, bracket.lot)]),
-            stop_price=levels.stop,
-            target_price=levels.target,
-            trailing_distance=levels.trail or levels.follow,
-            activation_price=levels.activation,
-        )
+        return [deadline for deadline in deadlines if deadline > self._now] + self._stand_in_deadline()
 
 
 def _bracket_key(book: Book, lot: str) -> str:
     return f"bracket:{book[0]}:{'margin' if book[1] else 'exchange'}:{lot}"
 
 
+def _lot_of(intent: OrderIntent) -> str:
+    """The lot that an entry opens, or adds to."""
+    return intent.strategy if intent.purpose is Purpose.ENTRY else intent.intent_id
+
+
 def _owned(shares: Shares, strategy: str) -> Decimal:
     return sum((lot.quantity for lot in shares.lots if lot.strategy == strategy), ZERO)
-
-
-def _note(lots: Sequence[LotView], legs: Sequence[Leg]) -> str:
-    if not lots:
-        return "no bracket"
-    moving = [leg.state.value for leg in legs if leg.state is not LegState.RESTING]
-    return ", ".join(moving)

@@ -41,7 +41,7 @@ class OrderReconciler(OrderHearing):
     def _on_snapshot(self, snapshot: OrderSnapshot) -> None:
         if not self._hears(snapshot.session) or self.fence.shown:
             return
-        self.fence.shown = True
+        self.fence.shown, self.fence.shown_at = True, self._now
         for order in snapshot.orders:
             self._on_venue_order(order)
         self._begin_reconcile()
@@ -77,6 +77,8 @@ class OrderReconciler(OrderHearing):
         if not self.fence.answered(report.request_id, report.session):
             return
         self._fence_changed = True
+        if not self.fence.reconciled:
+            self._forget_guesses()
         listed: set[int] = set()
         for order in (*report.open_orders, *report.closed_orders):
             row = self._on_venue_order(order)
@@ -133,6 +135,8 @@ class OrderReconciler(OrderHearing):
         elif row.state is S.PENDING_UPDATE and (row.request is None or row.request.session != self.fence.session):
             row.request = None
             self._answered(row, "update: its session ended")
+        elif row.swapped and row.seen_session == self.fence.session and row.closing is None:
+            self._keep_place(row)
         self._pursue_cancel(row)
 
     def _judge_absence(self, row: OrderRow, asked_at: float) -> None:
@@ -150,6 +154,10 @@ class OrderReconciler(OrderHearing):
             elif asked_at >= row.absent_at + self.settings.quarantine_s:
                 self.dead_total += 1
                 self._end(row, E.ABSENT, "proven absent: neither in a later session's snapshot nor in history")
+        elif row.state is S.UNKNOWN and self._urgent(row) and row.check_at is not None:
+            if asked_at >= row.check_at - self._doubted_for(row):
+                # REST answers, and does not show it: no use in waiting for a word of this socket.
+                self._ask_for_session(row)
         elif row.state in AT_VENUE and row.closing is None and row.heard_at + self.settings.doubt_after_s < asked_at:
             # The socket is alive, so its closing frame may only be late; a new session will tell.
             self._doubt(row, "open for us, but not listed by the venue")
@@ -161,12 +169,14 @@ class OrderReconciler(OrderHearing):
             row.check_at = now + patience
             self._want_history()
         elif row.state is S.INTENT and row.session == 0:
-            row.check_at = row.since_at + self.signal_max_age_s if row.opens_risk else now + patience
+            row.check_at = self._too_old_at(row) if row.opens_risk else now + patience
             self._send(row)
         elif row.state in (S.INTENT, S.SENT):
-            self._doubt(row, f"no answer in {patience:g} s")
+            self._doubt(row, f"no answer in {self._answer_within(row):g} s")
         elif row.state is S.UNKNOWN:
             self._check_doubt(row)
+        elif row.swapped:
+            self._check_swapped(row)
         elif row.state in (S.PENDING_CANCEL, S.PENDING_UPDATE) or row.cancel_reason is not None:
             # Whether a request went through shows in the order. A cancel may be asked for twice, an update not.
             if row.request is None or row.request.kind == "oc":
@@ -179,16 +189,43 @@ class OrderReconciler(OrderHearing):
             row.check_at = None
         self._touch(row)
 
+    def _forget_guesses(self) -> None:
+        """History speaks: what was assumed in its silence counts no more."""
+        for bracket in self.brackets.values():
+            if bracket.guess:
+                bracket.guess = ZERO
+                self._dirty[bracket.key] = bracket
+
+    def _check_swapped(self, row: OrderRow) -> None:
+        """Its cancel left in one frame with another order, and is not answered: both arrived, or neither."""
+        other = None if row.request is None or row.request.within is None else self.orders.get(row.request.within)
+        row.check_at = self._now + self.settings.doubt_after_s
+        if other is not None and other.state in (S.INTENT, S.SENT, S.UNKNOWN):
+            # As long as nobody knows of the other one it must not be taken for gone, nor for staying.
+            self._want_history()
+        elif other is None or other.venue_id is None:
+            self._keep_place(row)
+        else:
+            row.request = None
+            self._want_cancel(row, f"order {other.cid} is in its place")
+
     def _check_doubt(self, row: OrderRow) -> None:
-        patience = 3 * self.settings.doubt_after_s
-        row.check_at = self._now + patience
+        row.check_at = self._now + 3 * self.settings.doubt_after_s
         if row.absent_at is not None:
             quarantine_ends = row.absent_at + self.settings.quarantine_s
             if self._now < quarantine_ends:
                 row.check_at = quarantine_ends
                 return
-        elif row.evidence_session == self.fence.session and self.fence.wants_reconnect(self._now):
+        else:
+            self._ask_for_session(row)
+        self._want_history()
+
+    def _urgent(self, row: OrderRow) -> bool:
+        """True of an order without which a position may lie bare: its doubt is resolved as soon as can be."""
+        return False
+
+    def _ask_for_session(self, row: OrderRow) -> None:
+        if row.evidence_session == self.fence.session and self.fence.wants_reconnect(self._now):
             # As long as this socket lives it may still deliver the order. Only its end makes absence provable.
             self._fence_changed = True
             self._out.reconnect = f"order {row.cid} has no answer in session {self.fence.session}"
-        self._want_history()

@@ -4,6 +4,7 @@ A submit leaves once. It may be tried again only when the connection says that n
 asked for twice, because the second one finds nothing to do; an update is not repeated, its fate shows in the order.
 """
 
+from collections.abc import Sequence
 from decimal import Decimal
 
 import msgspec
@@ -21,8 +22,10 @@ from genesis.domain.pairs import PairSpecs
 from protocols.orders import (
     CUT,
     PART,
+    TOO_OLD,
     Approved,
     CancelOrder,
+    CommandBatch,
     CommandInDoubt,
     CommandNotSent,
     CommandSent,
@@ -37,6 +40,8 @@ from protocols.units import ZERO, floor_amount, round_price
 RETRY_PAUSE_S = 1.0
 """A command that did not leave waits this long before it leaves again in the same session. It must not be zero: the
 note "not sent" may be heard twice, and the second hearing must not meet the second attempt."""
+
+NS = 1_000_000_000
 
 E, S = OrderEvent, OrderState
 
@@ -95,7 +100,7 @@ class OrderRequests(OrderLedger):
         self._out.records.append(order_record(command, intent.decided_ms))
         self._changed(row)
         if not self._send(row):
-            row.check_at = self._now + self.signal_max_age_s if row.opens_risk else None
+            row.check_at = self._too_old_at(row) if row.opens_risk else None
 
     def _send(self, row: OrderRow) -> bool:
         """Hand the submit out in this session, or give it up, if either is due. True when it is settled."""
@@ -107,22 +112,32 @@ class OrderRequests(OrderLedger):
         if row.opens_risk:
             refusal = self._refusal(row)
             if refusal is not None:
+                self.too_old_total += refusal.startswith(TOO_OLD)
                 self._end(row, E.WITHDRAWN, f"not sent: {refusal}")
                 return True
-        if not self.fence.ready:
+        if not self._may_leave(row):
             return False
         row.session = self.fence.session
         row.attempt += 1
-        row.check_at = self._now + self.settings.doubt_after_s
+        row.check_at = self._now + self._answer_within(row)
         self._touch(row)
         self._emit(self._submission(row))
         return True
 
+    def _too_old_at(self, row: OrderRow) -> float:
+        """By what was heard of its candle's close, not by when it came here: each room on the way measures only its own
+        delay, and every one of them may be on time while the sum of them is not."""
+        heard_at = row.intent.received_ns / NS
+        return (min(row.since_at, heard_at) if heard_at else row.since_at) + self.signal_max_age_s
+
+    def _may_leave(self, row: OrderRow) -> bool:
+        return self.fence.ready
+
     def _refusal(self, row: OrderRow) -> str | None:
-        age = self._now - row.since_at
         # By the very moment that `_check` waits for: one that comes and does not count is waited for again, at once.
-        if self._now >= row.since_at + self.signal_max_age_s:
-            return f"signal age must be below {self.signal_max_age_s:g} s, was {age:.1f} s"
+        if self._now >= self._too_old_at(row):
+            age = self._now - self._too_old_at(row) + self.signal_max_age_s
+            return f"{TOO_OLD}: its age must be below {self.signal_max_age_s:g} s, was {age:.1f} s"
         if self.halted is not None:
             return f"trading is halted: {self.halted}"
         book = (row.intent.symbol, row.intent.margin)
@@ -146,7 +161,13 @@ class OrderRequests(OrderLedger):
 
     def _submission(self, row: OrderRow) -> Outgoing:
         command = submit_order(row.intent, cid=row.cid, group_id=row.group_id, session=row.session)
-        return Outgoing(("on", row.cid, row.attempt), command)
+        if row.opens_risk:
+            # The last one who can look is the one that holds the socket.
+            command = msgspec.structs.replace(command, leave_by_ns=int(self._too_old_at(row) * NS))
+        if not row.swaps:
+            return Outgoing(("on", row.cid, row.attempt), command)
+        cancels = [_cancel_of(self.orders[cid], row.session) for cid in row.swaps if cid in self.orders]
+        return Outgoing(("ox", row.cid, row.attempt), CommandBatch(commands=(*cancels, command)))
 
     def _handed_out(self, row: OrderRow) -> list[Outgoing]:
         """The commands of a row that may not have been put yet, under the keys they had."""
@@ -154,7 +175,9 @@ class OrderRequests(OrderLedger):
         if row.state is S.INTENT and row.session > 0:
             commands.append(self._submission(row))
         if row.request is not None and row.request.session == self.fence.session:
-            if row.request.kind == "oc":
+            if row.request.within is not None:
+                pass  # It is in the frame of the order that takes its place.
+            elif row.request.kind == "oc":
                 commands.append(self._cancellation(row, row.request))
             elif row.venue_id is not None:
                 commands.append(self._modification(row, row.request, row.venue_id))
@@ -188,6 +211,8 @@ class OrderRequests(OrderLedger):
             else:
                 row.check_at = self._now + RETRY_PAUSE_S
                 self._touch(row)
+                if row.swapped:
+                    self._keep_place(row)
 
     def _on_submit_not_sent(self, row: OrderRow, event: CommandNotSent) -> None:
         if row.session != event.session:
@@ -201,10 +226,13 @@ class OrderRequests(OrderLedger):
             if row.state is S.SENT:
                 self._doubt(row, f"sent and not sent: {event.reason}")
             return
-        row.session = 0
+        row.session, row.swaps = 0, ()
         row.absent_at = None
         self._move(row, E.NOT_SENT, f"not sent: {event.reason}")
         row.check_at = self._now + RETRY_PAUSE_S
+        if event.too_old:
+            self.too_old_total += 1
+            self._end(row, E.WITHDRAWN, f"not sent: {event.reason}")
 
     def _on_in_doubt(self, event: CommandInDoubt) -> None:
         row = self.orders.get(event.cid)
@@ -248,14 +276,24 @@ class OrderRequests(OrderLedger):
         return row.request
 
     def _cancellation(self, row: OrderRow, request: OpenRequest) -> Outgoing:
-        command = CancelOrder(
-            cid=row.cid,
-            cid_date=row.cid_date,
-            venue_id=row.venue_id,
-            session=request.session,
-            correlation_id=row.intent.correlation_id,
-        )
-        return Outgoing(("oc", row.cid, request.serial), command)
+        return Outgoing(("oc", row.cid, request.serial), _cancel_of(row, request.session))
+
+    def _may_swap(self, row: OrderRow) -> bool:
+        """True when the frame of another order may cancel this one."""
+        resting = row.state in (S.ACKED, S.PARTIAL) and row.venue_id is not None and row.request is None
+        return resting and row.cancel_reason is None and row.closing is None and self.fence.ready
+
+    def _swap(self, row: OrderRow, others: Sequence[OrderRow]) -> None:
+        """The next frame of `row` cancels the others: both arrive, or neither does."""
+        row.swaps = tuple(other.cid for other in others)
+        for other in others:
+            self._request(other, "oc").within = row.cid
+            self._move(other, E.ASK_CANCEL, f"order {row.cid} takes its place")
+
+    def _keep_place(self, row: OrderRow) -> None:
+        """The frame that should have cancelled it is known not to have done so: it rests as before."""
+        row.request = None
+        self._answered(row, "")
 
     def _update(self, row: OrderRow, wish: UpdateIntent) -> None:
         if self.halted:
@@ -296,7 +334,7 @@ class OrderRequests(OrderLedger):
 
     def _answered(self, row: OrderRow, reason: str) -> None:
         """An open update has its answer: back to what the order is without it."""
-        if row.state is S.PENDING_UPDATE:
+        if row.state is S.PENDING_UPDATE or row.swapped:
             row.check_at = None
             self._move(row, E.ANSWERED, reason)
             if row.filled:
@@ -325,6 +363,16 @@ def parts_of(intent: OrderIntent, pairs: PairSpecs) -> tuple[OrderIntent, ...]:
             quantity=quantity,
         )
         for number, quantity in enumerate(parts, 1)
+    )
+
+
+def _cancel_of(row: OrderRow, session: int) -> CancelOrder:
+    return CancelOrder(
+        cid=row.cid,
+        cid_date=row.cid_date,
+        venue_id=row.venue_id,
+        session=session,
+        correlation_id=row.intent.correlation_id,
     )
 
 

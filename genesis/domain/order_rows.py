@@ -31,7 +31,10 @@ TABLE: Final = "orders"
 
 
 class OpenRequest(msgspec.Struct, kw_only=True):
-    """A cancel or update that the venue has not answered. `serial` names it for ever."""
+    """A cancel or update that the venue has not answered. `serial` names it for ever.
+
+    `within` is the client id of the order that takes the cancelled one's place, in one frame with its cancel.
+    """
 
     kind: str
     serial: int
@@ -39,6 +42,7 @@ class OpenRequest(msgspec.Struct, kw_only=True):
     asked_at: float
     price: Decimal | None = None
     quantity: Decimal | None = None
+    within: int | None = None
 
 
 class OrderRow(msgspec.Struct, kw_only=True):
@@ -49,7 +53,7 @@ class OrderRow(msgspec.Struct, kw_only=True):
     `linked_open` are other halves of an OCO that the venue has shown and not ended; `stop_gone` says that ours rests
     without it. `held_back` orders wait for coins that a protective order still holds, or for a resting order of ours
     that they would trade with. `rests_at` and `reprices` are an entry's time to be filled. `lot` names what a
-    protective order protects.
+    protective order protects. `swaps` are the orders whose place it takes: its frame cancels them, too.
     """
 
     intent: OrderIntent
@@ -75,6 +79,7 @@ class OrderRow(msgspec.Struct, kw_only=True):
     withdrawn: bool = False
     held_back: bool = False
     lot: str = REST
+    swaps: tuple[int, ...] = ()
     rests_at: float | None = None
     reprices: int = 0
     venue_updated_ms: int = 0
@@ -116,6 +121,11 @@ class OrderRow(msgspec.Struct, kw_only=True):
         return self.intent.purpose in PROTECTIVE_PURPOSES
 
     @property
+    def swapped(self) -> bool:
+        """Another order takes its place, in one frame with its cancel, and nobody knows yet whether that arrived."""
+        return self.state is OrderState.PENDING_CANCEL and self.cancel_reason is None
+
+    @property
     def is_lost(self) -> bool:
         """In doubt, and a later session does not show it."""
         return self.state is OrderState.UNKNOWN and self.absent_at is not None
@@ -132,7 +142,9 @@ class BracketRow(msgspec.Struct, kw_only=True):
     """The protection of one lot of a position. `entry_id` is the intent whose fill set the levels last; `since` is a
     client id, so that lots have an age. `quantity` is what is left of what its entries opened, unsigned; None of the
     lot REST, which is whatever no other lot is. `tries` counts legs placed since one last rested; `lag_at` is since
-    when the venue has told of more trades than it has shown, `look_at` when a stop that we move looks at the market."""
+    when the venue has told of more trades than it has shown, `look_at` when a stop that we move looks at the market.
+    `guess` is what an entry in doubt has bought by the venue's wallet, while history is silent; `assumed` levels are
+    those of such an entry, until its first trade is told."""
 
     symbol: Symbol
     margin: bool
@@ -149,6 +161,8 @@ class BracketRow(msgspec.Struct, kw_only=True):
     lag_at: float | None = None
     look_at: float | None = None
     last_cid: int = 0
+    guess: Decimal = ZERO
+    assumed: bool = False
 
     @property
     def book(self) -> tuple[Symbol, bool]:
@@ -158,6 +172,23 @@ class BracketRow(msgspec.Struct, kw_only=True):
     def key(self) -> str:
         """The name of its cell."""
         return f"bracket:{self.symbol}:{'margin' if self.margin else 'exchange'}:{self.lot}"
+
+
+class ToldRow(msgspec.Struct, kw_only=True):
+    """What the venue says is there: of the exchange wallet by currency, of margin positions by symbol, zeros left out.
+
+    `session` said so. `spare` is what of it our trades did not make, as it was when both were quiet last; None before.
+    """
+
+    margin: bool
+    session: int = 0
+    amounts: dict[str, Decimal] = {}
+    spare: dict[str, Decimal] | None = None
+    changed_at: float = 0.0
+
+    @property
+    def key(self) -> str:
+        return f"told:{'margin' if self.margin else 'exchange'}"
 
 
 class FillRow(msgspec.Struct, kw_only=True):

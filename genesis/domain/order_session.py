@@ -46,6 +46,7 @@ class Fence(msgspec.Struct, kw_only=True):
     commits: int = 0
     serial: int = 0
     reported: int = 0
+    shown_at: float = 0.0
 
     @property
     def ready(self) -> bool:

@@ -33,7 +33,7 @@ from genesis.simulator.state_file import SavedState, StateFile
 from genesis.simulator.tokens import Tokens
 from protocols.bitfinex.auth import AuthClaim
 from protocols.bitfinex.errors import InputRefused
-from protocols.bitfinex.inputs import Input, NewOrder
+from protocols.bitfinex.inputs import Input, MultiOperation, NewOrder
 from protocols.bitfinex.subscriptions import Subscription
 from protocols.orders import VenueOrder, VenueTrade
 from protocols.units import Symbol
@@ -199,8 +199,11 @@ class Exchange:
         self._notify()
 
     def operate(self, session: Session, request: Input) -> None:
-        """One input of channel 0; a ghost order is carried out later, and may outlive its session."""
-        late_s = self.faults.ghost_s(str(request.cid)) if isinstance(request, NewOrder) else None
+        """One input of channel 0; a ghost order is carried out later with all of its frame, and may outlive its
+        session."""
+        parts = request.operations if isinstance(request, MultiOperation) else (request,)
+        new = next((each for each in parts if isinstance(each, NewOrder)), None)
+        late_s = None if new is None else self.faults.ghost_s(str(new.cid))
         if late_s is None or self.faults.nursery is None:
             self.accounts.operate(session, request)
         else:

@@ -33,7 +33,7 @@ CATALOGUE: Final[Mapping[str, Rule]] = {
     ),
     "M9": Rule("nothing opens while trading is halted, over restarts too", ("trading was halted by a person",)),
     "M10": Rule(
-        "no order before its session is compared, and no dead session's frame counts",
+        "no order but a stop before its session is compared, and no dead session's frame counts",
         ("a frame of an older session was heard",),
     ),
     "M11": Rule(

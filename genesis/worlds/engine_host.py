@@ -54,6 +54,9 @@ STOP_WITHIN_S: Final = 15.0
 PATIENT: Final = Restarts(intensity=50, period_s=60.0, max_consecutive=100)
 """A world's plan crashes actors more often than an hour of real life; escalation has its own plans."""
 
+ORDERS: Final = (b'[0,"on"', b'[0,"ox_multi"')
+"""How a frame begins that holds a new order."""
+
 # Made once: loading the certificates of the machine for plain connections would be most of a world's start.
 _NO_TLS: Final = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
@@ -112,7 +115,7 @@ class WatchedSocket:
     async def send(self, message: bytes) -> None:
         self.leaves(message)
         await self.socket.send(message)
-        if message.startswith(b'[0,"on"') and self.breaks():
+        if message.startswith(ORDERS) and self.breaks():
             raise LinkClosed(1006, "the line broke behind the last byte")
 
     async def ping(self) -> None:

@@ -151,8 +151,18 @@ class Rules:
             return
         message = msgspec.json.decode(frame)
         kind, body = message[1], message[3]
+        if kind == "ox_multi":
+            self.witness.reached(f"a frame {kind} left")
+            for each, fields in body:
+                self._one_leaves(host, each, fields)
+        else:
+            self._one_leaves(host, kind, body)
+
+    def _one_leaves(self, host: EngineHost, kind: str, body: dict[str, Any]) -> None:
         self.witness.note("frame", f"{host} sends {kind} {body.get('cid') or body.get('id')}")
-        self.m10_no_order_before_the_session_is_compared(host, kind)
+        row = self.rows.get(body.get("cid", 0))
+        protects = kind == "on" and row is not None and row.protects
+        self.m10_no_order_before_the_session_is_compared(host, kind, protects=protects)
         if kind == "on":
             cid = body["cid"]
             self.m1_the_intent_is_durable_first(cid)
@@ -199,10 +209,14 @@ class Rules:
         """Called when a halt has been asked for and answered."""
         self.halted_since[host] = trio.current_time()
 
-    def m10_no_order_before_the_session_is_compared(self, host: EngineHost, kind: str) -> None:
+    def m10_no_order_before_the_session_is_compared(self, host: EngineHost, kind: str, *, protects: bool) -> None:
+        """What protects may leave on a session's own snapshots, when history has been silent for a while."""
         fence, engine = self.fences.get(host), host.engine
         assert engine is not None
         ready = fence is not None and fence.reconciled and fence.up and fence.session == engine.ledger.open_session
+        if fence is not None and protects and not ready:
+            ready = fence.up and fence.shown and fence.session == engine.ledger.open_session
+            self.witness.reached("a stop left while history was silent", ready)
         text = f"{kind} leaves {host} on session {engine.ledger.open_session}, compared is {fence and fence.session}"
         self.witness.check("M10", ready, text)
 
@@ -211,7 +225,7 @@ class Rules:
         if row is None or row.intent.purpose is not Purpose.ENTRY:
             return
         age_s = EPOCH_S + trio.current_time() - row.intent.decided_ms / 1000
-        limit_s = 30.0 + AGE_GRACE_S + self.ills.held_up_s(host)
+        limit_s = 30.0 + AGE_GRACE_S
         self.witness.check("M14", age_s <= limit_s, f"entry {cid} left {age_s:.1f} s after its candle closed")
 
     def nonce(self, host: EngineHost, nonce: int) -> None:

@@ -17,7 +17,7 @@ from genesis.worlds.hooks import EPOCH_S
 from genesis.worlds.process import Process
 from genesis.worlds.stop_watch import StopWatch
 from genesis.worlds.witness import Witness
-from protocols.bitfinex.inputs import ChangeOrder, Input, NewOrder
+from protocols.bitfinex.inputs import ChangeOrder, Input, MultiOperation, NewOrder
 from protocols.orders import VenueOrder
 
 VENUE_NAME: Final = "api.venue.example"
@@ -39,14 +39,18 @@ class WatchedExchange(Exchange):
 
     @override
     def operate(self, session: Session, request: Input) -> None:
-        if isinstance(request, NewOrder | ChangeOrder):
-            self.orders_heard += 1
-            if isinstance(request, NewOrder):
-                self.on_order(request.cid or 0, request.symbol, request.amount)
-            gone = session.number not in self.sessions
-            self.witness.note("venue", f"heard {type(request).__name__} {request.cid} on socket {session.number}")
-            self.witness.reached("an order arrived on a socket that its sender had given up", gone)
+        for each in request.operations if isinstance(request, MultiOperation) else (request,):
+            if isinstance(each, NewOrder | ChangeOrder):
+                self._heard(session, each)
         super().operate(session, request)
+
+    def _heard(self, session: Session, request: NewOrder | ChangeOrder) -> None:
+        self.orders_heard += 1
+        if isinstance(request, NewOrder):
+            self.on_order(request.cid or 0, request.symbol, request.amount)
+        gone = session.number not in self.sessions
+        self.witness.note("venue", f"heard {type(request).__name__} {request.cid} on socket {session.number}")
+        self.witness.reached("an order arrived on a socket that its sender had given up", gone)
 
     @override
     def save(self) -> None:

@@ -15,7 +15,7 @@ from genesis.core.chance import Chance
 from genesis.domain.settings_build import Layer
 from genesis.worlds.disk import Disk, scratch_folder
 from genesis.worlds.endings import check_journal, check_machinery, check_rates, come_to_rest
-from genesis.worlds.engine_host import ENGINE_ADDRESS, EngineHost, Eyes
+from genesis.worlds.engine_host import ENGINE_ADDRESS, ORDERS, EngineHost, Eyes
 from genesis.worlds.hooks import EPOCH_S, Steps, run_virtual, wall_s
 from genesis.worlds.market import made_up_recording
 from genesis.worlds.network import Network
@@ -321,7 +321,7 @@ class World:
 
     def _leaves(self, host: EngineHost, frame: bytes) -> None:
         self.rules.leaves(host, frame)
-        if frame.startswith(b'[0,"on"'):
+        if frame.startswith(ORDERS):
             self.trouble.order_leaves()
 
     def _stands_still(self, task: str) -> None:

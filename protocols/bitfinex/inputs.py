@@ -11,7 +11,7 @@ from protocols.bitfinex.account import FLAG_HIDDEN, FLAG_OCO, FLAG_POST_ONLY
 from protocols.bitfinex.errors import InputRefused, LocalProtocolError, MalformedFrame
 from protocols.bitfinex.numbers import read_json, wire_decimal, write_json
 from protocols.bitfinex.symbols import is_funding_symbol, is_trading_symbol
-from protocols.orders import CancelOrder, SubmitOrder, UpdateOrder, VenueCommand
+from protocols.orders import CancelOrder, CommandBatch, SubmitOrder, UpdateOrder, VenueCommand, commands_of
 from protocols.units import plain
 
 LARGEST_CID: Final = 2**45 - 1
@@ -75,7 +75,7 @@ def update_fields(order: UpdateOrder) -> dict[str, Any]:
     return fields
 
 
-def command_fields(command: VenueCommand) -> tuple[str, dict[str, Any]]:
+def command_fields(command: SubmitOrder | CancelOrder | UpdateOrder) -> tuple[str, dict[str, Any]]:
     """The input's type and body."""
     if isinstance(command, SubmitOrder):
         return "on", submit_fields(command)
@@ -85,6 +85,8 @@ def command_fields(command: VenueCommand) -> tuple[str, dict[str, Any]]:
 
 
 def encode_command(command: VenueCommand) -> bytes:
+    if isinstance(command, CommandBatch):
+        return encode_multi(command.commands)
     kind, fields = command_fields(command)
     frame = _encode([0, kind, None, fields])
     # Nothing but whole numbers and text is in it, of which `write_json` makes the same bytes, more slowly.
@@ -119,7 +121,7 @@ def encode_cancel_many(fields: dict[str, Any]) -> bytes:
 
 def encode_multi(commands: Iterable[VenueCommand]) -> bytes:
     """`ox_multi`: several commands in one frame."""
-    operations = [list(command_fields(command)) for command in commands]
+    operations = [list(command_fields(each)) for command in commands for each in commands_of(command)]
     if not 0 < len(operations) <= LARGEST_MULTI:
         raise LocalProtocolError(f"ox_multi must hold 1..{LARGEST_MULTI} commands, was {len(operations)}")
     return write_json([0, "ox_multi", None, operations])

@@ -12,7 +12,7 @@ import msgspec
 from protocols.bitfinex.errors import LocalProtocolError
 from protocols.bitfinex.inputs import cancel_fields, cancel_many_fields, command_fields, submit_fields, update_fields
 from protocols.bitfinex.numbers import write_json
-from protocols.orders import CancelOrder, SubmitOrder, UpdateOrder, VenueCommand
+from protocols.orders import CancelOrder, SubmitOrder, UpdateOrder, VenueCommand, commands_of
 
 LARGEST_HISTORY: Final = 2500
 LARGEST_PUBLIC: Final = 10_000
@@ -220,7 +220,7 @@ def cancel_orders(
 
 
 def many_orders(commands: Iterable[VenueCommand]) -> RestRequest:
-    operations = [list(command_fields(command)) for command in commands]
+    operations = [list(command_fields(each)) for command in commands for each in commands_of(command)]
     return _signed("auth/w/order/multi", "w/order/multi", repeatable=False, ops=operations)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import attrs
+import msgspec
 import pytest
 import trio
 from trio.testing import MockClock
@@ -23,6 +24,7 @@ from protocols.bitfinex.auth import is_signed
 from protocols.health import ConnectionView, Reconnect
 from protocols.orders import (
     CancelOrder,
+    CommandBatch,
     CommandInDoubt,
     CommandNotSent,
     CommandSent,
@@ -177,10 +179,10 @@ async def test_session_up_comes_first_and_the_snapshots_right_behind_it(
 
     async with a_world(autojump_clock, tmp_path, prepare=with_order) as world:
         await world.up()
-        await eventually(lambda: len(world.orders) == 2 and len(world.account) == 2)
-        assert [type(event) for event in world.orders] == [SessionUp, OrderSnapshot]
+        await eventually(lambda: len(world.orders) == 4 and len(world.account) == 2)
+        assert [type(event) for event in world.orders] == [SessionUp, PositionSnapshot, WalletSnapshot, OrderSnapshot]
         assert [type(event) for event in world.account] == [PositionSnapshot, WalletSnapshot]
-        assert world.orders[1].orders[0].cid == 9
+        assert world.orders[3].orders[0].cid == 9
         claim = world.venue.claims[0]
         assert is_signed(KEY.secret.reveal(), claim.payload, claim.signature)
         assert not claim.dead_man_switch
@@ -235,6 +237,35 @@ async def test_a_command_is_told_sent_after_it_left_and_reaches_the_venue_once(
         assert world.venue.socket.inputs[0][3]["cid"] == 1
         assert world.venue.socket.inputs[0][3]["amount"] == "0.1"
         assert world.venue.socket.inputs[1] == [0, "oc", None, {"id": 1001}]
+
+
+async def test_several_in_one_frame_leave_once_and_are_each_told(autojump_clock: MockClock, tmp_path: Path) -> None:
+    async with a_world(autojump_clock, tmp_path) as world:
+        await world.up()
+        await eventually(lambda: bool(world.of(SessionUp)))
+        batch = CommandBatch(commands=(a_cancel(1, world.session), an_order(2, world.session)))
+        # As after a crash: the same frame, delivered again.
+        for _ in range(2):
+            world.commands.put_nowait(batch)
+        await eventually(lambda: len(world.of(CommandSent)) == 4)
+        assert {(event.cid, event.kind) for event in world.of(CommandSent)} == {(1, "oc"), (2, "on")}
+        (frame,) = world.venue.socket.inputs
+        assert frame[1] == "ox_multi"
+        assert [kind for kind, _ in frame[3]] == ["oc", "on"]
+        world.commands.put_nowait(msgspec.structs.replace(batch, commands=(an_order(3, world.session + 1),)))
+        await eventually(lambda: [event.cid for event in world.of(CommandNotSent)] == [3])
+
+
+async def test_an_order_whose_time_has_passed_does_not_leave(autojump_clock: MockClock, tmp_path: Path) -> None:
+    async with a_world(autojump_clock, tmp_path) as world:
+        await world.up()
+        await eventually(lambda: bool(world.of(SessionUp)))
+        now_ns = int(trio.current_time() * 1e9)
+        for cid, leave_by_ns in ((1, now_ns), (2, now_ns + 10**9)):
+            world.commands.put_nowait(msgspec.structs.replace(an_order(cid, world.session), leave_by_ns=leave_by_ns))
+        await eventually(lambda: world.sent_cids == [2])
+        (refused,) = world.of(CommandNotSent)
+        assert (refused.cid, refused.too_old, refused.reason.split(":")[0]) == (1, True, "signal_too_old")
 
 
 async def test_a_command_for_another_session_does_not_leave(autojump_clock: MockClock, tmp_path: Path) -> None:

@@ -213,6 +213,11 @@ def brackets_end_with_their_entry(patch: Patch) -> None:
     patch.setattr(OrderMachine, "_advance_bracket", advance)
 
 
+def a_swapped_stop_is_forgotten(patch: Patch) -> None:
+    """A stop whose frame was lost waits for ever for the answer to its cancel."""
+    patch.setattr(OrderMachine, "_keep_place", lambda machine, row: None)
+
+
 MUTANTS: tuple[Callable[[Patch], None], ...] = (
     one_bracket_for_everybody,
     a_sale_takes_from_the_oldest,
@@ -234,4 +239,5 @@ MUTANTS: tuple[Callable[[Patch], None], ...] = (
     the_pause_never_ends,
     the_first_fill_is_all,
     brackets_end_with_their_entry,
+    a_swapped_stop_is_forgotten,
 )

@@ -27,6 +27,7 @@ from protocols.orders import (
     Bracket,
     CancelIntent,
     CancelOrder,
+    CommandBatch,
     CommandNotSent,
     CommandSent,
     Flatten,
@@ -36,6 +37,7 @@ from protocols.orders import (
     OrderSnapshot,
     OrderState,
     OrderType,
+    PositionSnapshot,
     Protect,
     Purpose,
     RequestNotice,
@@ -48,6 +50,9 @@ from protocols.orders import (
     VenueOrder,
     VenuePosition,
     VenueTrade,
+    VenueWallet,
+    WalletSnapshot,
+    commands_of,
 )
 from protocols.settings import OrderSettings
 from protocols.units import ZERO, Side, Symbol, round_price
@@ -78,6 +83,8 @@ class Figures:
     faults: int = 0
     orders: int = 0
     trades: int = 0
+    batches: int = 0
+    """Frames of several commands."""
     naked_s: list[float] = attrs.Factory(list)
     recovery_s: list[float] = attrs.Factory(list)
 
@@ -110,6 +117,8 @@ class BracketWorld:
     """A dice of its own, so that worlds without an OCO stay what they are."""
     naked_since: dict[bool, float] = attrs.Factory(dict)
     born_at: float | None = None
+    wallets_are_told: bool = True
+    """Where they are not, nobody can tell what else lies in a wallet, and no order goes in another's place."""
     ghosts: bool = False
     """Bytes of a dead socket made an order after another had been placed for it: a stop that is there twice is the
     lesser evil, and whose coins it sells is nobody's choice."""
@@ -226,7 +235,26 @@ class BracketWorld:
         self.alive = True
         orders = tuple(order.told_as("os") for order in self.venue.accounts[ACCOUNT].orders.values())
         orders = tuple(msgspec.structs.replace(order, session=self.session) for order in orders)
+        wallets = tuple(
+            VenueWallet(
+                session=self.session,
+                wallet_type=key.split()[0],
+                currency=key.split()[1],
+                balance=wallet.balance,
+                available=None,
+                received_ns=0,
+            )
+            for key, wallet in self.venue.accounts[ACCOUNT].wallets.items()
+        )
+        positions = tuple(
+            msgspec.structs.replace(position, session=self.session) for position in account_positions(self.venue)
+        )
+        said_of_amounts = (
+            PositionSnapshot(session=self.session, positions=positions, received_ns=0),
+            WalletSnapshot(session=self.session, wallets=wallets, received_ns=0),
+        )
         self.frames = [
+            *(said_of_amounts if self.wallets_are_told else ()),
             OrderSnapshot(session=self.session, orders=orders, received_ns=0),
             SessionUp(session=self.session, user_id=1, received_ns=0),
         ]
@@ -245,9 +273,12 @@ class BracketWorld:
         if not self.commands:
             return
         command = self.commands.pop(0)
-        kind = type(command).__name__
+        parts = commands_of(command)
         if not self.alive or command.session != self.session:
-            self.inbox.append(CommandNotSent(cid=command.cid, kind=kind, session=command.session, reason="no line"))
+            self.inbox += [
+                CommandNotSent(cid=each.cid, kind=type(each).__name__, session=each.session, reason="no line")
+                for each in parts
+            ]
             return
         fate = self.chance.random() if self.faulty else 1.0
         if fate < 0.04:
@@ -256,11 +287,18 @@ class BracketWorld:
                 self.late.append((self.now + self.chance.uniform(0, LATE_LIMIT_S), command))
             self.disconnect()
             return
-        self.inbox.append(CommandSent(cid=command.cid, kind=kind, session=command.session, received_ns=0))
+        self.inbox += [
+            CommandSent(cid=each.cid, kind=type(each).__name__, session=each.session, received_ns=0) for each in parts
+        ]
+        self.figures.batches += isinstance(command, CommandBatch)
         self.receive(command)
 
     def receive(self, command: VenueCommand) -> None:
         match command:
+            case CommandBatch():
+                for each in command.commands:
+                    self.receive(each)
+                return
             case SubmitOrder():
                 self.submitted[command.cid] += 1
                 assert self.submitted[command.cid] == 1, f"order {command.cid} was doubled"
@@ -292,7 +330,8 @@ class BracketWorld:
         if not self.alive:
             return
         for _, message in outputs:
-            if isinstance(message, VenueOrder | VenueTrade | RequestNotice):
+            amounts = self.wallets_are_told and isinstance(message, VenueWallet | VenuePosition)
+            if amounts or isinstance(message, VenueOrder | VenueTrade | RequestNotice):
                 if self.faulty and self.chance.random() < 0.02:
                     self.figures.faults += 1
                     continue
@@ -366,7 +405,7 @@ class BracketWorld:
     def deliver_late(self) -> None:
         for item in [item for item in self.late if self.now >= item[0]]:
             self.late.remove(item)
-            self.ghosts = self.ghosts or isinstance(item[1], SubmitOrder)
+            self.ghosts = self.ghosts or isinstance(item[1], SubmitOrder | CommandBatch)
             self.receive(item[1])
 
     def run_well(self, rounds: int) -> None:
@@ -600,7 +639,7 @@ def account_positions(venue: Venue) -> list[VenuePosition]:
 
 def live_through(seed: int, steps: int = 250) -> BracketWorld:
     """One world from its seed, to its settled end."""
-    world = BracketWorld(random.Random(f"bracket {seed}"))
+    world = BracketWorld(random.Random(f"bracket {seed}"), wallets_are_told=seed % 2 == 0)
     for _ in range(steps):
         world.act()
     world.heal()

@@ -13,6 +13,7 @@ from genesis.domain.bracket import (
     LegState,
     Levels,
     Place,
+    Replace,
     Resize,
     TakeOut,
     covered,
@@ -56,18 +57,30 @@ def test_a_right_stop_is_left_alone() -> None:
 
 
 def test_a_stop_of_another_size_is_changed_in_place() -> None:
-    assert steps(STOP, "1.5", a_leg()) == (Resize(cid=1, quantity=D("1.5"), price=None),)
+    (place,) = wanted_legs(STOP, D("1.5"), margin=False)
+    assert steps(STOP, "1.5", a_leg()) == (Resize(cid=1, quantity=D("1.5"), price=None, place=place),)
 
 
 def test_a_moved_stop_is_moved_in_place() -> None:
-    assert steps(Levels(stop=D("95")), "1", a_leg()) == (Resize(cid=1, quantity=None, price=D("95")),)
+    levels = Levels(stop=D("95"))
+    (place,) = wanted_legs(levels, D(1), margin=False)
+    assert steps(levels, "1", a_leg()) == (Resize(cid=1, quantity=None, price=D("95"), place=place),)
 
 
-def test_an_oco_of_another_size_is_replaced_and_the_new_one_waits_for_the_old() -> None:
+def test_an_oco_of_another_size_is_replaced_by_one_of_the_right_size() -> None:
     old = a_leg(kind=LegKind.OCO, levels=BOTH)
     (step,) = steps(BOTH, "2", old)
-    assert isinstance(step, TakeOut)
+    (place,) = wanted_legs(BOTH, D(2), margin=False)
+    assert step == Replace(cid=1, place=place, reason="its size or its levels changed")
+    # Where both could trade the old one is only taken out, and the new one waits for it.
     assert steps(BOTH, "2", a_leg(kind=LegKind.OCO, levels=BOTH, state=LegState.LEAVING)) == ()
+
+
+def test_nothing_is_replaced_while_another_one_holds_coins() -> None:
+    old = a_leg(kind=LegKind.OCO, levels=BOTH)
+    assert steps(BOTH, "2", old, a_leg(2, state=LegState.LEAVING)) == ()
+    (step,) = steps(BOTH, "2", old, a_leg(2, state=LegState.LEAVING), margin=True)
+    assert isinstance(step, Replace)
 
 
 def test_of_two_stops_one_is_taken_out() -> None:
@@ -140,6 +153,9 @@ def test_whatever_rests_one_right_order_is_left_in_the_end(wanted: Levels, quant
                     moved = old.levels if step.price is None else step.price
                     new_levels = Levels(stop=moved) if isinstance(moved, Decimal) else moved
                     new = a_leg(step.cid, kind=old.kind, quantity=step.quantity or old.quantity, levels=new_levels)
+                    present = [new if leg.cid == step.cid else leg for leg in present]
+                case Replace(place=place):
+                    new = a_leg(100 + number, kind=place.kind, quantity=place.quantity, levels=place.levels)
                     present = [new if leg.cid == step.cid else leg for leg in present]
                 case TakeOut():
                     present = [leg for leg in present if leg.cid != step.cid]

@@ -26,7 +26,7 @@ from protocols.orders import (
 )
 from protocols.settings import Settings
 from protocols.units import ZERO, Side
-from tests.genesis.domain.test_order_protect import BTC, SETTINGS, START_MS, Bench, sent
+from tests.genesis.domain.protect_bench import BTC, SETTINGS, START_MS, Bench, sent
 
 D = Decimal
 SMALL = PairSpec(symbol=BTC, minimum=D("0.1"), maximum=D(2))

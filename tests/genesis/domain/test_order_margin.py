@@ -18,7 +18,7 @@ from protocols.orders import (
 )
 from protocols.settings import Settings
 from protocols.units import Side
-from tests.genesis.domain.test_order_protect import BTC, START_MS, Bench, sent
+from tests.genesis.domain.protect_bench import BTC, START_MS, Bench, sent
 
 D = Decimal
 BOTH = Bracket(stop_distance=D(5), target_distance=D(10))

@@ -9,7 +9,7 @@ from genesis.domain.account_machine import AccountMachine
 from genesis.domain.order_machine import SLICE, OrderMachine
 from protocols.journal import CellWrite
 from protocols.settings import Settings
-from tests.genesis.domain.test_order_protect import BTC, SETTINGS, START_MS, Bench
+from tests.genesis.domain.protect_bench import BTC, SETTINGS, START_MS, Bench
 
 ROWS = 3 * SLICE
 

@@ -109,11 +109,15 @@ async def test_a_lost_acknowledgement_is_not_a_lost_order(world: Any) -> None:
         assert (await talker.hear())[1] == "on"
 
 
-async def test_a_ghost_order_is_carried_out_late_even_after_its_session(world: Any) -> None:
+@pytest.mark.parametrize("in_a_batch", [False, True])
+async def test_a_ghost_order_is_carried_out_late_even_after_its_session(world: Any, in_a_batch: bool) -> None:
+    """Of several in one frame all are late: an order's coins must not be freed before it is there."""
     async with world.talker() as talker:
         await talker.authenticate()
         world.exchange.faults.add(FaultRule(kind=FaultKind.GHOST, value=0.5))
-        await talker.say([0, "on", None, {"cid": 9, "type": "EXCHANGE MARKET", "symbol": "tBTCUSD", "amount": "0.1"}])
+        new = {"cid": 9, "type": "EXCHANGE MARKET", "symbol": "tBTCUSD", "amount": "0.1"}
+        frame = [0, "ox_multi", None, [["oc", {"id": 1}], ["on", new]]] if in_a_batch else [0, "on", None, new]
+        await talker.say(frame)
         assert (await talker.ask({"event": "ping"}))["event"] == "pong"
         assert world.exchange.snapshot("alice").open_orders == {}
     with trio.fail_after(30):

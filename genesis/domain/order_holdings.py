@@ -1,0 +1,186 @@
+"""What is certainly held while nobody can ask what became of an order in doubt.
+
+A session's first words are all open orders, all wallets and all positions. What happened while no session stood is told
+by history alone, and REST may be silent for minutes. So long nothing that opens or sells leaves, but a stop may: for
+what our trades say is held, cut and raised by what the venue's own wallet says is there.
+
+How much of a wallet is a person's is remembered from quiet times, when neither the wallet nor our trades had changed
+for a while (`spare`). What is there beyond that is ours, within the bounds of what unaccounted orders can have done.
+"""
+
+from decimal import Decimal
+from typing import Final
+
+from genesis.domain.order_flatten import OrderFlattener
+from genesis.domain.order_rows import FillRow, OrderRow
+from genesis.domain.order_state import AT_VENUE
+from protocols.orders import Approved, OrderState, PositionSnapshot, VenuePosition, VenueWallet, WalletSnapshot
+from protocols.units import ZERO, Side, Symbol, base_currency
+
+HISTORY_PATIENCE_S: Final = 1.0
+"""History that answers at all answers sooner than this after a session's snapshot; then stops wait no longer for it."""
+QUIET_S: Final = 1.0
+"""Wallet and trades tell of one event within less than this."""
+EXCHANGE: Final = "exchange"
+
+Book = tuple[Symbol, bool]
+S = OrderState
+
+
+class OrderHoldings(OrderFlattener):
+    """The venue's word on wallets and positions, and what follows of it for each book."""
+
+    def _hears(self, session: int) -> bool:
+        if session > self.fence.session:
+            self._note_spare()
+        return super()._hears(session)
+
+    def _admit_one(self, approved: Approved) -> None:
+        self._note_spare()
+        super()._admit_one(approved)
+
+    def _tell(self, fill: FillRow, row: OrderRow | None) -> None:
+        self._note_spare()
+        self._held_at = self._now
+        super()._tell(fill, row)
+
+    def _on_amounts(self, event: WalletSnapshot | VenueWallet | PositionSnapshot | VenuePosition) -> None:
+        match event:
+            case WalletSnapshot():
+                wallets = [wallet for wallet in event.wallets if wallet.wallet_type == EXCHANGE]
+                self._say_amounts(False, {wallet.currency: wallet.balance for wallet in wallets}, whole=True)
+            case VenueWallet():
+                if event.wallet_type == EXCHANGE:
+                    self._say_amounts(False, {event.currency: event.balance}, whole=False)
+            case PositionSnapshot():
+                positions = {position.symbol: position.amount for position in event.positions}
+                self._say_amounts(True, dict(positions), whole=True)
+            case VenuePosition():
+                self._say_amounts(True, {event.symbol: event.amount}, whole=False)
+
+    def _say_amounts(self, margin: bool, amounts: dict[str, Decimal], *, whole: bool) -> None:
+        told = self.told_amounts[margin]
+        if not whole and told.session != self.fence.session:
+            # Without the snapshot of this session nobody knows what the others are.
+            return
+        before = told.amounts
+        now = {name: amount for name, amount in ((amounts if whole else before | amounts).items()) if amount}
+        if now == before and told.session == self.fence.session:
+            return
+        self._note_spare()
+        told.amounts = now
+        told.session = self.fence.session
+        told.changed_at = self._now
+        self._dirty[told.key] = told
+
+    def _note_spare(self) -> None:
+        """Before anything changes: what a wallet holds beyond our trades, if both were quiet for long enough."""
+        if not self.fence.ready or self.fills.untold:
+            return
+        if any(row.state is S.UNKNOWN or row.filled < row.executed for row in self._open.values()):
+            return
+        for margin, told in enumerate(self.told_amounts):
+            if told.session != self.fence.session or self._now < max(told.changed_at, self._held_at) + QUIET_S:
+                continue
+            held = self._held_by_name(bool(margin))
+            spare = {
+                name: told.amounts.get(name, ZERO) - held.get(name, ZERO) for name in sorted({*told.amounts, *held})
+            }
+            spare = {name: amount for name, amount in spare.items() if amount}
+            if spare != told.spare:
+                told.spare = spare
+                self._dirty[told.key] = told
+
+    def _held_by_name(self, margin: bool) -> dict[str, Decimal]:
+        """What our trades hold by the venue's name of it: a currency, or on margin a symbol."""
+        found: dict[str, Decimal] = {}
+        for (symbol, on_margin), held in self.fills.held.items():
+            if on_margin == margin:
+                name = symbol if margin else base_currency(symbol)
+                found[name] = found.get(name, ZERO) + held
+        return found
+
+    def _amount(self, book: Book, *, older_by: float = 0.0) -> Decimal | None:
+        """What the venue says is in a book, or None: it has not said so in this session, several books share it, or it
+        said so more than `older_by` seconds before our newest trade."""
+        symbol, margin = book
+        told = self.told_amounts[margin]
+        if told.session != self.fence.session or told.changed_at + older_by < self._held_at:
+            # The wallet's word on the newest trade is still to come.
+            return None
+        if margin:
+            return told.amounts.get(symbol, ZERO)
+        base = base_currency(symbol)
+        shared = {other for (other, on_margin), held in self.fills.held.items() if held and not on_margin}
+        shared |= {row.intent.symbol for row in self._open.values() if not row.intent.margin}
+        if any(base_currency(other) == base for other in shared - {symbol}):
+            return None
+        return told.amounts.get(base, ZERO)
+
+    # --- while history is silent ------------------------------------------------------------------------------------
+
+    @property
+    def _stands_in(self) -> bool:
+        """True while this session's snapshot is here, and history has not answered in time: stops may leave."""
+        fence = self.fence
+        return fence.up and fence.shown and not fence.reconciled and self._now >= fence.shown_at + HISTORY_PATIENCE_S
+
+    def _stand_in_deadline(self) -> list[float]:
+        fence = self.fence
+        waits = fence.up and fence.shown and not fence.reconciled and bool(self.fills.held or self._open)
+        at = fence.shown_at + HISTORY_PATIENCE_S
+        return [at] if waits and at > self._now else []
+
+    def _unaccounted(self, row: OrderRow) -> Decimal:
+        """How much of an order may have traded that we have not been told of."""
+        if row.state is S.INTENT and row.session == 0:
+            return ZERO
+        if row.seen_session == self.fence.session:
+            return max(row.executed - row.filled, ZERO)
+        return row.leaves
+
+    def _holding(self, book: Book) -> Decimal:
+        """What is held, signed: by our trades, and while history is silent what is certain of it."""
+        held = self.fills.held.get(book, ZERO)
+        if not self._stands_in:
+            return held
+        low = high = held
+        for row in self._open.values():
+            if (row.intent.symbol, row.intent.margin) == book:
+                if row.intent.side is Side.BUY:
+                    high += self._unaccounted(row)
+                else:
+                    low -= self._unaccounted(row)
+        if not book[1]:
+            low, high = max(low, ZERO), max(high, ZERO)
+        amount, told = self._amount(book), self.told_amounts[book[1]]
+        spare = None if told.spare is None else told.spare.get(_name(book), ZERO)
+        if amount is not None and spare is not None:
+            return min(max(amount - spare, ZERO if not book[1] else low), high)
+        if amount is not None and not book[1]:
+            low = min(low, amount)
+        if low <= ZERO <= high:
+            return ZERO
+        return low if low > ZERO else high
+
+    # --- while an order goes in another's place ---------------------------------------------------------------------
+
+    def _spare_coins(self, book: Book) -> Decimal | None:
+        """What of the exchange wallet no resting order of ours holds back; None when nobody knows.
+
+        As long as that is nothing, of two orders that sell the same coins the venue takes one.
+        """
+        # One of the two tells of a trade before the other; what both say is counted as held.
+        amount = self._amount(book, older_by=QUIET_S)
+        if amount is None:
+            return None
+        resting = [
+            row.leaves
+            for row in self._open.values()
+            if row.state in AT_VENUE and row.intent.side is Side.SELL and (row.intent.symbol, row.intent.margin) == book
+        ]
+        return max(amount, self.fills.held.get(book, ZERO)) - sum(resting, ZERO)
+
+
+def _name(book: Book) -> str:
+    return book[0] if book[1] else base_currency(book[0])

@@ -1,0 +1,129 @@
+"""Stops while history is silent: for what is certainly held, and nothing else leaves."""
+
+import pytest
+
+from protocols.orders import OrderState, Purpose, SubmitOrder
+from protocols.units import Side
+from tests.genesis.domain.protect_bench import Bench, D, sent
+
+
+def lose(bench: Bench) -> None:
+    """The session ends, and REST is down from now on."""
+    bench.now += 5.0
+    bench.cut()
+    bench.now += 1.0
+
+
+@pytest.fixture
+def bench() -> Bench:
+    made = Bench(coins="0")
+    made.now = 5.0
+    return made
+
+
+def test_coins_whose_trade_was_heard_get_their_stop_without_history(bench: Bench) -> None:
+    bench.admit()
+    lose(bench)
+    bench.greet(2, bench.row(1, "os"), coins="0")
+    bench.hear(bench.row(1, "oc", status="EXECUTED @ 100(1)", remaining="0"))
+    bench.now += 0.5
+    assert sent(bench.fill(1, "1")) == [], "history that answers at all answers soon"
+    (stop,) = sent(bench.wait(1.0))
+    assert (stop.wire_type, stop.amount, stop.price) == ("EXCHANGE STOP", D(-1), D(95))
+
+
+def test_coins_of_an_entry_in_doubt_get_their_stop_by_the_wallet(bench: Bench) -> None:
+    bench.admit()
+    lose(bench)
+    bench.greet(2, coins="0.998")
+    (stop,) = sent(bench.wait(1.0))
+    assert (stop.amount, stop.price) == (D("-0.998"), D(95))
+    bench.accept(2)
+    # History speaks: the lot is its trades', the stop is the same one, moved to the price that was really paid.
+    closed = bench.row(1, "rest", status="EXECUTED @ 102(1)", remaining="0")
+    bench.report(opened=[bench.row(2, "rest")], closed=[closed])
+    (change,) = sent(bench.fill(1, "1", "102"))
+    assert (change.venue_id, change.price, change.amount) == (1002, D(97), D(-1))
+    (lot,) = bench.machine.brackets.values()
+    assert (lot.quantity, lot.guess) == (1, 0)
+
+
+def test_what_an_entry_in_doubt_did_not_buy_is_let_go_of_when_history_says_so(bench: Bench) -> None:
+    bench.admit()
+    lose(bench)
+    bench.greet(2, coins="0.7")
+    bench.wait(1.0)
+    bench.accept(2)
+    (cancel,) = sent(bench.report(opened=[bench.row(2, "rest")], closed=[bench.row(1, "rest", status="CANCELED")]))
+    assert cancel.venue_id == 1002
+    bench.end(2)
+    assert bench.machine.brackets == {}
+
+
+def test_a_persons_coins_get_no_stop_of_ours(bench: Bench) -> None:
+    bench.hold("3")
+    bench.now += 5.0
+    bench.admit()
+    lose(bench)
+    bench.greet(2, coins="3")
+    assert sent(bench.wait(1.0)) == []
+    # More than the entry can have bought is not its doing.
+    (stop,) = sent(bench.hold("7"))
+    assert stop.amount == D(-1)
+
+
+@pytest.mark.parametrize(("coins", "stopped"), [("1", [D(-1)]), ("0", []), ("0.4", [D("-0.4")])])
+def test_a_stop_that_may_have_traded_is_placed_anew_for_what_the_wallet_still_holds(
+    bench: Bench, coins: str, stopped: list[D]
+) -> None:
+    bench.open_position()
+    bench.hold("1")
+    lose(bench)
+    bench.greet(2, coins=coins)
+    assert [command.amount for command in sent(bench.wait(1.0))] == stopped
+
+
+def test_without_a_word_on_the_wallet_only_what_nobody_can_have_sold_counts(bench: Bench) -> None:
+    bench.open_position()
+    lose(bench)
+    bench.greet(2)
+    assert sent(bench.wait(1.0)) == []
+
+
+def test_nothing_that_opens_or_sells_leaves_before_history_has_answered(bench: Bench) -> None:
+    bench.open_position()
+    bench.hold("1")
+    lose(bench)
+    bench.greet(2, bench.row(2, "os"), coins="1")
+    bench.wait(1.5)
+    assert sent(bench.admit()) == []
+    assert sent(bench.admit(side=Side.SELL, purpose=Purpose.EXIT, bracket=None)) == []
+    assert bench.machine.orders[2].state is OrderState.ACKED
+    leaving = sent(bench.report(opened=[bench.row(2, "rest")]))
+    assert leaving, "then it does"
+
+
+def test_a_sale_in_doubt_whose_coins_are_there_leaves_them_a_stop(bench: Bench) -> None:
+    bench.open_position()
+    bench.hold("2.5")
+    bench.now += 5.0
+    bench.hold("2.4")
+    bench.admit(side=Side.SELL, purpose=Purpose.EXIT, bracket=None)
+    bench.end(2)
+    assert isinstance(bench.machine.orders[3].state, OrderState)
+    lose(bench)
+    bench.greet(2, coins="2.4")
+    stops = [command for command in sent(bench.wait(1.0)) if isinstance(command, SubmitOrder)]
+    assert [stop.amount for stop in stops] == [D(-1)]
+
+
+@pytest.mark.parametrize("new_process", [False, True])
+def test_what_is_a_persons_is_remembered_over_lives(bench: Bench, new_process: bool) -> None:
+    bench.hold("3")
+    bench.now += 5.0
+    bench.admit()
+    bench.restart(new_process=new_process)
+    bench.cut()
+    bench.greet(2, coins="3.6")
+    (stop,) = sent(bench.wait(1.0))
+    assert stop.amount == D("-0.6")

@@ -1,0 +1,179 @@
+"""An order in another's place, in one frame: both arrive, or what rested goes on resting."""
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from genesis.domain.order_outputs import Outputs
+from protocols.orders import (
+    Bracket,
+    CancelOrder,
+    CommandBatch,
+    CommandInDoubt,
+    CommandNotSent,
+    CommandSent,
+    OrderState,
+    Purpose,
+    RequestNotice,
+    SubmitOrder,
+    UpdateIntent,
+)
+from protocols.units import Side
+from tests.genesis.domain.protect_bench import START_MS, Bench, sent
+
+D = Decimal
+S = OrderState
+
+
+@pytest.fixture
+def bench() -> Bench:
+    """A position of 1 with its stop resting (cid 2), and nothing else in the wallet."""
+    made = Bench(coins="0")
+    made.open_position()
+    made.hold("1")
+    return made
+
+
+def leave(bench: Bench) -> Outputs:
+    return bench.admit(side=Side.SELL, purpose=Purpose.EXIT, bracket=None)
+
+
+def move_stop(bench: Bench, cid: int, price: str) -> Outputs:
+    name = bench.machine.orders[cid].intent.intent_id
+    wish = UpdateIntent(
+        intent_id=name, price=None, stop_price=D(price), quantity=None, reason="moved", correlation_id="x"
+    )
+    bench.machine.on_update(wish, now=bench.now, wall_ms=START_MS)
+    return bench.take()
+
+
+def answers(bench: Bench, kind: type[Any], **more: Any) -> list[Any]:
+    session = bench.machine.fence.session
+    return [kind(cid=cid, kind=name, session=session, **more) for cid, name in ((2, "oc"), (3, "on"))]
+
+
+def state(bench: Bench, cid: int) -> OrderState:
+    return bench.machine.orders[cid].state
+
+
+def test_an_exit_and_the_cancel_of_its_stop_leave_in_one_frame_behind_one_commit(bench: Bench) -> None:
+    out = leave(bench)
+    (batch,) = sent(out)
+    assert isinstance(batch, CommandBatch)
+    cancel, sell = batch.commands
+    assert isinstance(cancel, CancelOrder)
+    assert isinstance(sell, SubmitOrder)
+    assert (cancel.venue_id, sell.cid, sell.amount) == (1002, 3, D(-1))
+    assert {"order:00000000000002", "order:00000000000003"} <= out.cells.keys()
+    bench.end(2)
+    bench.accept(3)
+    bench.hear(bench.row(3, "oc", status="EXECUTED @ 99(-1)", remaining="0"))
+    bench.fill(3, "1")
+    assert (state(bench, 2), state(bench, 3)) == (S.CANCELED, S.FILLED)
+    assert bench.machine.brackets == {}
+
+
+def test_a_frame_that_was_lost_leaves_the_stop_resting(bench: Bench) -> None:
+    leave(bench)
+    for event in answers(bench, CommandSent, received_ns=0):
+        bench.hear(event)
+    # As long as nobody knows, nothing is placed beside it and nothing is taken out.
+    assert sent(bench.wait(2.5)) == []
+    bench.cut()
+    assert sent(bench.connect(2, bench.row(2, "os"))) == []
+    assert (state(bench, 2), state(bench, 3)) == (S.ACKED, S.UNKNOWN)
+    assert bench.machine.protection()[0].stopped == 1
+
+
+def test_a_frame_that_arrived_behind_a_broken_line_is_taken_for_what_it_did(bench: Bench) -> None:
+    leave(bench)
+    for event in answers(bench, CommandInDoubt, reason="broken"):
+        bench.hear(event)
+    bench.cut()
+    stop, sale = bench.row(2, "rest", status="CANCELED"), bench.row(3, "rest")
+    bench.greet(2)
+    assert sent(bench.report(opened=[sale], closed=[stop])) == []
+    assert (state(bench, 2), state(bench, 3)) == (S.CANCELED, S.ACKED)
+
+
+def test_a_frame_that_did_not_leave_is_tried_again_whole(bench: Bench) -> None:
+    leave(bench)
+    for event in answers(bench, CommandNotSent, reason="no line"):
+        assert sent(bench.hear(event)) == []
+    assert state(bench, 2) is S.ACKED
+    (batch,) = sent(bench.wait(1.0))
+    assert [type(each) for each in batch.commands] == [CancelOrder, SubmitOrder]
+
+
+def test_a_stop_that_traded_meanwhile_has_sold_the_coins_and_the_exit_is_refused(bench: Bench) -> None:
+    leave(bench)
+    session = bench.machine.fence.session
+    for kind, cid in (("oc-req", 2), ("on-req", 3)):
+        notice = RequestNotice(
+            session=session, kind=kind, status="ERROR", text="no", cid=cid, venue_id=None, received_ns=0
+        )
+        bench.hear(notice)
+    bench.hear(bench.row(2, "oc", status="EXECUTED @ 95(-1)", remaining="0"))
+    assert sent(bench.fill(2, "1", "95")) == []
+    assert (state(bench, 2), state(bench, 3)) == (S.FILLED, S.REJECTED)
+    assert bench.machine.brackets == {}
+
+
+def test_where_other_coins_lie_the_exit_waits_for_its_stop(bench: Bench) -> None:
+    """They are a person's: should the stop trade while the frame is on its way, the venue would sell those."""
+    bench.hold("2.5")
+    (cancel,) = sent(leave(bench))
+    assert isinstance(cancel, CancelOrder)
+    (sell,) = sent(bench.end(2))
+    assert isinstance(sell, SubmitOrder)
+
+
+def test_an_oco_is_moved_in_one_frame() -> None:
+    bench = Bench(coins="0")
+    bench.open_position(bracket=Bracket(stop_distance=D(5), target_distance=D(10)))
+    bench.hold("1")
+    (batch,) = sent(move_stop(bench, 2, "97"))
+    cancel, again = batch.commands
+    assert (cancel.venue_id, again.oco_stop_price, again.amount) == (1002, D(97), D(-1))
+    # The new one is refused although the old one is gone: it is placed alone.
+    bench.end(2)
+    session = bench.machine.fence.session
+    refused = RequestNotice(
+        session=session, kind="on-req", status="ERROR", text="no", cid=3, venue_id=None, received_ns=0
+    )
+    bench.hear(refused)
+    (third,) = sent(bench.wait(1.0))
+    assert (third.cid, third.oco_stop_price) == (4, D(97))
+
+
+def test_one_that_went_on_resting_beside_the_new_one_is_taken_out(bench: Bench) -> None:
+    leave(bench)
+    bench.hear(bench.row(3, "on"))
+    bench.wait(6.0)
+    assert [command.venue_id for command in sent(bench.wait(6.0))] in ([1002], [])
+    assert bench.machine.orders[2].cancel_reason == "order 3 is in its place"
+
+
+@pytest.mark.parametrize("new_process", [False, True])
+def test_whoever_dies_behind_the_commit_does_not_send_it_twice(bench: Bench, new_process: bool) -> None:
+    (put,) = leave(bench).commands
+    again = bench.restart(new_process=new_process).commands
+    if new_process:
+        assert again == []
+        assert sent(bench.connect(2, bench.row(2, "os"))) == []
+        assert (state(bench, 2), state(bench, 3)) == (S.ACKED, S.UNKNOWN)
+    else:
+        # Under the key it had: what was put before is put no more.
+        assert [(each.key, each.command) for each in again] == [(put.key, put.command)]
+
+
+def test_a_stop_without_an_answer_is_looked_for_after_two_seconds_and_placed_anew(bench: Bench) -> None:
+    bench.end(2)
+    assert bench.wait(2.0).reconnect is None
+    assert state(bench, 3) is S.UNKNOWN
+    # REST answers and does not show it: only a new session can prove more.
+    assert bench.report().reconnect is not None
+    bench.cut()
+    (stop,) = sent(bench.connect(2))
+    assert (stop.cid, stop.amount) == (4, D(-1))
