@@ -43,6 +43,8 @@ from protocols.market import BookLevels, MarketView
 from protocols.orders import (
     TERMINAL_STATES,
     AccountEvent,
+    Adopt,
+    Adopted,
     Approved,
     CancelIntent,
     CommandNotSent,
@@ -54,6 +56,7 @@ from protocols.orders import (
     OrderState,
     OrderUpdate,
     OrderView,
+    OrderWish,
     Protect,
     SubmitOrder,
     UpdateIntent,
@@ -63,7 +66,7 @@ from protocols.orders import (
 from protocols.risk import RiskStatus, SetTradingState, TradingState
 from protocols.settings import Settings
 from protocols.trading import OrdersView
-from protocols.units import Side, Symbol, exact
+from protocols.units import Side, Symbol, exact, plain
 
 BATCH = 256
 RECENT = 200
@@ -187,7 +190,7 @@ class _Life:
             if self.orphans.get(name) != symbols and self.ui is not None:
                 text = (
                     f"no strategy {name} runs, and it holds {', '.join(symbols)}: only its stop sells that. Close it,"
-                    " or run a strategy of that name again"
+                    f" run a strategy of that name again, or give it away: genesis adopt {name} HEIR"
                 )
                 at_ms = self.ctx.clock.wall_ms()
                 self.ui.put_nowait(Notice(level="alarm", code="position_without_strategy", text=text, at_ms=at_ms))
@@ -230,6 +233,10 @@ class _Life:
                 self.machine.on_flatten(message, now=now, wall_ms=wall_ms)
             case Protect():
                 self.machine.on_protect(message, now=now, wall_ms=wall_ms)
+            case Adopt():
+                # Whose strategy is gone is looked at anew.
+                self.settings_seen = -1
+                return self.machine.on_adopt(message, now=now, wall_ms=wall_ms)
             case _ if isinstance(message, AccountEvent):
                 self.machine.on_event(message, now=now, wall_ms=wall_ms)
             case _:
@@ -303,6 +310,9 @@ class _Life:
     # --- what is shown ----------------------------------------------------------------------------------------------
 
     def _note(self, report: OrderReport) -> None:
+        if isinstance(report, Adopted):
+            self._tell_adoption(report)
+            return
         if isinstance(report, OrderUpdate):
             self._show(report.order)
         elif (name := (report.trade_id, report.venue_order_id)) not in self.shown:
@@ -310,6 +320,15 @@ class _Life:
             self.shown.add(name)
             self.fills.append(report)
         self.for_screens.append(report)
+
+    def _tell_adoption(self, adopted: Adopted) -> None:
+        if self.ui is not None:
+            text = (
+                f"{plain(adopted.quantity)} of {adopted.symbol}, with the stop around it, went from {adopted.owner} to"
+                f" {adopted.heir}: {adopted.reason}"
+            )
+            at_ms = self.ctx.clock.wall_ms()
+            self.ui.put_nowait(Notice(level="info", code="position_adopted", text=text, at_ms=at_ms))
 
     def _tell_screens(self) -> None:
         reports, self.for_screens = self.for_screens, []
@@ -361,5 +380,5 @@ class _Life:
 
 def _reply(answers: list[tuple[Envelope, tuple[OrderView, ...]]]) -> None:
     for envelope, orders in answers:
-        if isinstance(envelope.message, CancelIntent | UpdateIntent | Flatten | Protect):
+        if isinstance(envelope.message, OrderWish):
             envelope.reply(orders)

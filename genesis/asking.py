@@ -13,7 +13,7 @@ from genesis.core.errors import ChannelClosed, ChannelFull, DeadLettered
 from genesis.domain.decision_search import DecisionSearch, DecisionsFound
 from genesis.plan import Channels
 from protocols.config import ConfigCommand, SettingsReply
-from protocols.orders import TERMINAL_STATES, CancelIntent, Flatten, OrderView, UpdateIntent
+from protocols.orders import TERMINAL_STATES, CancelIntent, OrderView, OrderWish, UpdateIntent
 from protocols.risk import EvaluateOrder, ManualOrder, RiskCommand, Verdict
 from web.controls import Busy, Refused
 
@@ -48,7 +48,7 @@ class Asking:
         """A switch of risk. False when risk has it and has not answered in time."""
         return await ask(self.channels.risk_commands, command, "risk") is not None
 
-    async def wish(self, wish: CancelIntent | UpdateIntent | Flatten) -> None:
+    async def wish(self, wish: OrderWish) -> None:
         """Something about orders that there are. Raises Refused for one that is unknown or has ended."""
         if isinstance(wish, CancelIntent | UpdateIntent) and wish.intent_id is not None:
             known = {order.intent_id: order.state for order in self.orders() if order.intent_id}

@@ -660,6 +660,7 @@ class Engine:
             cancel=asking.wish,
             update=asking.wish,
             flatten=asking.wish,
+            adopt=asking.wish,
             risk=asking.risk,
             kill_actor=self._kill if self._chaos else None,
             evaluate=asking.evaluate,

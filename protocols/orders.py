@@ -189,7 +189,26 @@ class Protect(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     correlation_id: str
 
 
-OrderWish = CancelIntent | UpdateIntent | Flatten | Protect
+MANUAL: Final = "manual"
+"""Whose lots are a person's."""
+
+
+class Adopt(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Give what `owner` holds, of one symbol or (None) of all, with the stops that rest for it, to `heir`: another
+    strategy, or `manual`."""
+
+    symbol: Symbol | None
+    owner: str
+    heir: str
+    reason: str
+    correlation_id: str
+
+    def __post_init__(self) -> None:
+        if not self.owner or not self.heir or self.owner == self.heir:
+            raise ValueError(f"heir must be another one than the owner {self.owner!r}, was {self.heir!r}")
+
+
+OrderWish = CancelIntent | UpdateIntent | Flatten | Protect | Adopt
 """What others ask of the order actor."""
 
 
@@ -567,4 +586,18 @@ class OrderUpdate(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     order: OrderView
 
 
-OrderReport = OrderUpdate | Fill
+class Adopted(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """What `owner` held of a symbol is the heir's now. `time_ms` is the newest trade's before it, `serial` its place
+    among all that the order actor said."""
+
+    symbol: Symbol
+    owner: str
+    heir: str
+    quantity: Decimal
+    time_ms: int
+    serial: int
+    reason: str
+    correlation_id: str
+
+
+OrderReport = OrderUpdate | Fill | Adopted

@@ -163,6 +163,15 @@ class FlattenBody(Strict, frozen=True, kw_only=True):
     reason: ShortText = "asked over the API"
 
 
+class AdoptBody(Strict, frozen=True, kw_only=True):
+    """Give what `owner` holds to `heir`, a strategy that runs or `manual`; of one symbol, or of all without it."""
+
+    owner: ShortText
+    heir: ShortText
+    symbol: SymbolText | None = None
+    reason: ShortText = "asked over the API"
+
+
 class HaltBody(Strict, frozen=True, kw_only=True):
     """`reducing` keeps exits allowed and refuses entries only."""
 

@@ -6,8 +6,10 @@ from typing import Final
 from genesis.domain.risk_codes import sentence
 from genesis.domain.risk_machine import Switch
 from protocols.orders import (
+    MANUAL,
     PROTECTIVE_PURPOSES,
     TERMINAL_STATES,
+    Adopt,
     CancelIntent,
     Flatten,
     OrderView,
@@ -16,7 +18,7 @@ from protocols.orders import (
 from protocols.risk import SetPaused, SetTradingState, TradingState, Verdict
 from protocols.units import Side, plain
 from web.api import Api, Call
-from web.bodies import ChaosBody, FlattenBody, HaltBody, ReasonBody, UpdateBody, symbol_of
+from web.bodies import AdoptBody, ChaosBody, FlattenBody, HaltBody, ReasonBody, UpdateBody, symbol_of
 from web.chaos_port import FaultWish
 from web.errors import ApiError, Detail
 from web.intents import intent_of as intent_of
@@ -137,6 +139,44 @@ async def close_position(api: Api, call: Call) -> Accepted:
     if held.get(symbol_of(symbol), Decimal(0)) == 0:
         raise ApiError(404, f"no position in {symbol[:30]} is held", code="no_position")
     return await close_everything(api, symbol, f"{body.reason} ({call.subject})")
+
+
+async def adopt(api: Api, call: Call) -> Accepted:
+    """Raises ApiError: 404 when the owner holds nothing there, 409 when the heir holds something there already, 422 for
+    an heir who could not sell it."""
+    body: AdoptBody = call.body
+    control = api.controls.adopt
+    if control is None:
+        raise _absent()
+    running = sorted({view.strategy for view in api.readers.strategies()})
+    if body.heir == body.owner or body.heir not in (*running, MANUAL):
+        raise invalid("heir", f"{MANUAL} or one of {', '.join(running)}, and not the owner", body.heir[:60])
+    symbol = None if body.symbol is None else symbol_of(body.symbol)
+    lots = [
+        (position.symbol, position.margin, lot)
+        for position in api.readers.brackets()
+        for lot in position.lots
+        if symbol in (None, position.symbol) and lot.lot
+    ]
+    books = {(name, margin) for name, margin, lot in lots if lot.strategy == body.owner}
+    if not books:
+        raise ApiError(404, f"{body.owner} holds nothing{f' of {symbol}' if symbol else ''}", code="no_position")
+    taken = sorted(name for name, margin, lot in lots if lot.strategy == body.heir and (name, margin) in books)
+    if taken and body.heir != MANUAL:
+        text = f"{body.heir} holds {', '.join(taken)} already: which levels hold for both would be a guess"
+        raise ApiError(409, f"{text}. Close one of them first", code="heir_holds")
+    correlation_id = f"api:{api.new_id()}"
+    await control(
+        Adopt(
+            symbol=symbol,
+            owner=body.owner,
+            heir=body.heir,
+            reason=f"{body.reason} ({call.subject})",
+            correlation_id=correlation_id,
+        )
+    )
+    symbols = ", ".join(sorted({name for name, _ in books}))
+    return _accepted(correlation_id, f"{symbols} went from {body.owner} to {body.heir}, with the stops around it")
 
 
 async def flatten(api: Api, call: Call) -> Accepted:

@@ -12,7 +12,7 @@ import attrs
 from genesis.domain.decision_search import DecisionSearch, DecisionsFound
 from genesis.domain.version_trades import VersionReport, VersionTrades
 from protocols.config import AuditEntry, ConfigCommand, SettingsReply, SettingsVersion
-from protocols.orders import CancelIntent, Flatten, UpdateIntent
+from protocols.orders import Adopt, CancelIntent, Flatten, UpdateIntent
 from protocols.risk import EvaluateOrder, ManualOrder, RiskCommand, Verdict
 from web.chaos_port import ChaosPort
 from web.job_ports import JobPorts
@@ -73,6 +73,7 @@ class Controls:
     cancel: Callable[[CancelIntent], Awaitable[None]] | None = None
     update: Callable[[UpdateIntent], Awaitable[None]] | None = None
     flatten: Callable[[Flatten], Awaitable[None]] | None = None
+    adopt: Callable[[Adopt], Awaitable[None]] | None = None
     risk: Callable[[RiskCommand], Awaitable[bool]] | None = None
     kill_actor: Callable[[str], Awaitable[bool]] | None = None
     evaluate: Callable[[EvaluateOrder], Awaitable[Verdict | None]] | None = None

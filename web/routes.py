@@ -6,6 +6,7 @@ from genesis.domain.live_performance import LivePerformance
 from web import commands, mint, risk_commands, views
 from web.api import Route
 from web.bodies import (
+    AdoptBody,
     CandlesQuery,
     ChaosBody,
     DecisionsQuery,
@@ -250,6 +251,19 @@ CONTROLLING: Final = (
         tag="account",
         summary="Cancel what rests in a symbol and close what is held of it, reduce-only.",
         statuses=(404, 503),
+    ),
+    Route(
+        method="POST",
+        path=f"{V2}/positions/adopt",
+        scope=TRADE,
+        handler=commands.adopt,
+        answer=Accepted,
+        body=AdoptBody,
+        status=202,
+        needs="adopt",
+        tag="account",
+        summary="Give what a strategy holds, with its stop, to another one or to manual. Nothing is cancelled.",
+        statuses=(404, 409, 503),
     ),
     Route(
         method="POST",

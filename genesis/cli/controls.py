@@ -50,6 +50,22 @@ def resume(*, reason: Reason = "asked on the command line", reading: Reading | N
     _post(reading or Reading(), "/risk/unified/resume-trading", {"reason": f"{reason} ({who()})"}, admin=True)
 
 
+def adopt(
+    owner: Annotated[str, Parameter(help="The strategy that is gone, or has another name now.")],
+    heir: Annotated[str, Parameter(help="Who gets what it holds: a strategy that runs, or manual.")],
+    symbol: Annotated[str | None, Parameter(help="Only this symbol; all that it holds when not given.")] = None,
+    /,
+    *,
+    reason: Reason = "asked on the command line",
+    reading: Reading | None = None,
+) -> None:
+    """Give the coins of a strategy, and the stop around them, to another one. Nothing is cancelled or placed."""
+    body: dict[str, object] = {"owner": owner, "heir": heir, "reason": f"{reason} ({who()})"}
+    if symbol is not None:
+        body["symbol"] = symbol
+    _post(reading or Reading(), "/positions/adopt", body)
+
+
 def flatten(
     symbol: Annotated[str | None, Parameter(help="Only this symbol; everything when not given.")] = None,
     /,

@@ -29,6 +29,7 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
     "halt": ('genesis halt --reason "news at 14:30"',),
     "resume": ("genesis resume",),
     "flatten": ("genesis flatten", "genesis flatten tBTCUSD"),
+    "adopt": ("genesis adopt old-name new-name", "genesis adopt old-name manual tBTCUSD"),
     "drill": ("genesis drill restart --times 3 --after 20",),
     "logs": ("genesis logs --follow --filter order", "genesis logs --json"),
     "backup": ("genesis backup take /srv/backups --keep 14", "genesis backup verify /srv/backups/20261127T030000Z"),

@@ -46,6 +46,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "halt": ("genesis.cli.controls:halt", "Stop trading until `genesis resume`, over restarts too."),
     "resume": ("genesis.cli.controls:resume", "Allow trading again after a halt or a reduction."),
     "flatten": ("genesis.cli.controls:flatten", "Cancel the orders and sell what is held."),
+    "adopt": ("genesis.cli.controls:adopt", "Give what a strategy holds to another one, or to a person."),
     "drill": ("genesis.cli.drill:drill", "Rehearse a crash on an account that is not real, and compare the books."),
     "logs": ("genesis.cli.log_lines:logs", "Log lines, the newest or as they come."),
     "backup": ("genesis.cli.backup:backup", "A verified copy of what the engine keeps, made while it runs."),

@@ -17,6 +17,7 @@ from protocols.journal import CellWrite
 from protocols.measures import OpenRow
 from protocols.orders import (
     TERMINAL_STATES,
+    Adopted,
     BalanceEvent,
     Fill,
     OrderReport,
@@ -43,6 +44,7 @@ from protocols.units import AMOUNT_STEP, ZERO, Symbol, base_currency, exact
 ACCOUNT_TABLE = "account_state"
 ACCOUNT_KEY = "state"
 CURVE_KEY = "curve:"
+ADOPTED_KEY = "adopted:"
 CLOSED_INTENTS_TOLD = 128
 RESULTS_TOLD = 32
 REFUSED_STATES = frozenset({OrderState.REJECTED, OrderState.DEAD})
@@ -84,7 +86,9 @@ _ENCODER = msgspec.json.Encoder(order="sorted")
 _CHECKPOINTS = msgspec.json.Decoder(AccountCheckpoint)
 _CURVES = msgspec.json.Decoder(list[EquityPoint])
 _KEPT_ORDERS = msgspec.json.Decoder(_KeptOrder)
+_ADOPTIONS = msgspec.json.Decoder(Adopted)
 _OPENINGS = msgspec.json.Decoder(Opening)
+_ADOPTIONS = msgspec.json.Decoder(Adopted)
 _KEPT_FILLS = msgspec.json.Decoder(_KeptFill)
 
 
@@ -117,6 +121,12 @@ def read_margin_held(cells: Iterable[CellWrite]) -> dict[Symbol, Decimal]:
     """What the order actor's cells say is held on margin, by symbol."""
     held = [read_held(cell.key, cell.payload) for cell in cells if cell.key.startswith(HELD_KEY)]
     return {symbol: quantity for (symbol, margin), quantity in held if margin}
+
+
+def read_adoptions(cells: Iterable[CellWrite]) -> list[Adopted]:
+    """What was given from one strategy to another, in the order in which it was."""
+    found = [_ADOPTIONS.decode(cell.payload) for cell in cells if cell.key.startswith(ADOPTED_KEY)]
+    return sorted(found, key=lambda adopted: (adopted.time_ms, adopted.serial))
 
 
 def read_openings(cells: Iterable[CellWrite]) -> list[Opening]:
@@ -159,6 +169,7 @@ class AccountMachine:
         self._trades_count = 0
         self._unkept_days: set[int] = set()
         self._owners: dict[Symbol, dict[str, Decimal]] = {}
+        self._adopted: set[int] = set()
         self._unkept_points = 0
 
     # --- inputs -----------------------------------------------------------------------------------------------------
@@ -192,7 +203,26 @@ class AccountMachine:
             if order.state in TERMINAL_STATES and not order.foreign:
                 self._on_end(order)
             return None
+        if isinstance(report, Adopted):
+            self._on_adopted(report)
+            return None
         return self._on_fill(report)
+
+    def _on_adopted(self, adopted: Adopted) -> None:
+        """The coins are the heir's; what came of them so far stays with whom it was made by. Said again it is done."""
+        if adopted.serial in self._adopted:
+            return
+        self._adopted.add(adopted.serial)
+        owners = self._owners.get(adopted.symbol, {})
+        had = owners.get(adopted.owner, ZERO)
+        quantity = min(had, adopted.quantity)
+        if quantity <= ZERO:
+            return
+        owners[adopted.heir] = owners.get(adopted.heir, ZERO) + quantity
+        owners[adopted.owner] = had - quantity
+        if owners[adopted.owner] < AMOUNT_STEP:
+            del owners[adopted.owner]
+        self.version += 1
 
     def on_price(self, symbol: str, price: float) -> None:
         """A closed candle's close marks the position."""
@@ -264,10 +294,15 @@ class AccountMachine:
             endings += ended
         fills.sort(key=_booking_order)
         endings.sort()
+        adoptions = deque(read_adoptions(orders))
         for number, fill in enumerate(fills):
             if number % SLICE == 0:
                 yield
+            while adoptions and adoptions[0].time_ms < fill.time_ms:
+                self._on_adopted(adoptions.popleft())
             self._on_fill(fill)
+        for adopted in adoptions:
+            self._on_adopted(adopted)
         # Of what is kept no more only the sums are left, and those are told by wallet.
         self._margin_held = read_margin_held(orders)
         for _, intent_id in endings:

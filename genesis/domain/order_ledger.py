@@ -17,7 +17,7 @@ from genesis.domain.order_state import IllegalTransition, OrderEvent, after
 from genesis.domain.pairs import PairSpecs
 from genesis.domain.position import Opening, opening_key
 from protocols.journal import CellWrite, Record
-from protocols.orders import CUT, PART, OrderState, OrderUpdate, OrderView
+from protocols.orders import CUT, PART, Adopted, OrderState, OrderUpdate, OrderView
 from protocols.settings import OrderSettings
 from protocols.units import Side, Symbol
 
@@ -31,7 +31,7 @@ TouchPrice = Callable[[Symbol, Side], Decimal | None]
 Depth = Callable[[Symbol, Side], Sequence[tuple[float, float, int]]]
 """The levels of a side of the book, best first: (price, amount, orders). None of them while nobody has the book."""
 
-Kept = OrderRow | FillRow | FlattenRow | BracketRow | ToldRow | Opening | Decimal | int
+Kept = OrderRow | FillRow | FlattenRow | BracketRow | ToldRow | Opening | Adopted | Decimal | int
 """What a cell may hold."""
 
 encode = msgspec.json.Encoder(decimal_format="string").encode
@@ -62,6 +62,7 @@ class OrderLedger:
         self.brackets: dict[str, BracketRow] = {}
         """By the names of their cells, oldest first."""
         self.openings: dict[Symbol, Opening] = {}
+        self.adoptions: dict[str, Adopted] = {}
         self.told_amounts = (ToldRow(margin=False), ToldRow(margin=True))
         """What the venue says is in the exchange wallet, and on margin."""
         self._held_at = 0.0

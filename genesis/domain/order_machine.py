@@ -26,18 +26,18 @@ from genesis.domain.position import Opening
 from protocols.journal import CellWrite
 from protocols.orders import (
     AccountEvent,
+    Adopted,
     Approved,
     CancelIntent,
     CommandInDoubt,
     CommandNotSent,
     CommandSent,
-    Fill,
     Flatten,
     HistoryFailed,
     HistoryReport,
+    OrderReport,
     OrderSnapshot,
     OrderState,
-    OrderUpdate,
     OrderView,
     PositionSnapshot,
     Protect,
@@ -57,6 +57,7 @@ _decode_order = msgspec.json.Decoder(OrderRow).decode
 _decode_fill = msgspec.json.Decoder(FillRow).decode
 _decode_flatten = msgspec.json.Decoder(FlattenRow).decode
 _decode_bracket = msgspec.json.Decoder(BracketRow).decode
+_decode_adopted = msgspec.json.Decoder(Adopted).decode
 _decode_told = msgspec.json.Decoder(ToldRow).decode
 _decode_opening = msgspec.json.Decoder(Opening).decode
 _decode_fence = msgspec.json.Decoder(Fence).decode
@@ -228,6 +229,8 @@ class OrderMachine(OrderPatience):
                 self.flattens[flatten.flatten_id] = flatten
             elif kind == "bracket":
                 self._restore_bracket(cell)
+            elif kind == "adopted":
+                self.adoptions[cell.key] = _decode_adopted(cell.payload)
             elif kind == "told":
                 told = _decode_told(cell.payload)
                 self.told_amounts = (self.told_amounts[0], told) if told.margin else (told, self.told_amounts[1])
@@ -318,7 +321,9 @@ class OrderMachine(OrderPatience):
         self._fence_changed = True
 
     def _say_again(self, after_serial: int) -> Iterator[None]:
-        said: list[tuple[int, OrderUpdate | Fill]] = []
+        said: list[tuple[int, OrderReport]] = [
+            (adopted.serial, adopted) for adopted in self.adoptions.values() if adopted.serial > after_serial
+        ]
         for number, row in enumerate(self.orders.values()):
             if number % SLICE == 0:
                 yield

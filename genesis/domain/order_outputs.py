@@ -3,7 +3,7 @@
 import attrs
 
 from protocols.journal import CellWrite, Record
-from protocols.orders import Fill, HistoryRequest, OrderUpdate, VenueCommand
+from protocols.orders import HistoryRequest, OrderReport, VenueCommand
 
 
 @attrs.frozen
@@ -29,7 +29,7 @@ class Outputs:
     intents: list[tuple[int, str]] = attrs.Factory(list)
     commands: list[Outgoing] = attrs.Factory(list)
     questions: list[HistoryRequest] = attrs.Factory(list)
-    reports: list[OrderUpdate | Fill] = attrs.Factory(list)
+    reports: list[OrderReport] = attrs.Factory(list)
     alarms: list[tuple[str, str]] = attrs.Factory(list)
     reconnect: str | None = None
 

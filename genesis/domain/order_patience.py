@@ -4,7 +4,7 @@ Only limit orders of strategies are meant: what a person let rest, rests until t
 from the venue's answer on, and anew with each price. Without a price of the market nothing is priced, only taken back.
 """
 
-from genesis.domain.order_positions import OrderPositions
+from genesis.domain.order_adopt import OrderAdopter
 from genesis.domain.order_rows import OrderRow
 from protocols.orders import OrderState, OrderType, Purpose
 from protocols.units import round_price
@@ -12,7 +12,7 @@ from protocols.units import round_price
 S = OrderState
 
 
-class OrderPatience(OrderPositions):
+class OrderPatience(OrderAdopter):
     """Looks after entries that rest."""
 
     def _waits_to_fill(self, row: OrderRow) -> bool:

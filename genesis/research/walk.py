@@ -272,7 +272,7 @@ class Walk:
                     self.tally.on_update(report)
                     if report.order.purpose in PROTECTIVE_PURPOSES:
                         self.expected[report.order.intent_id] = expected_of(report.order, None)
-                else:
+                elif isinstance(report, Fill):
                     self.fills.append(report)
                     self.signals.on_fill(report)
                 finished = self.account.on_report(report)

@@ -19,7 +19,7 @@ from genesis.simulator.settings import AccountTerms, ExchangeSettings
 from protocols.bitfinex.inputs import EndOrder
 from protocols.config import SetSettings
 from protocols.journal import ReadRecords
-from protocols.orders import Bracket, Flatten, OrderIntent, OrderType, OrderUpdate, Purpose
+from protocols.orders import Adopt, Bracket, Flatten, OrderIntent, OrderType, OrderUpdate, Purpose
 from protocols.risk import ManualOrder
 from protocols.units import ZERO, Side, Symbol, base_currency
 from tests.house import House, check_books, decision_lines, house, leaves, lively_layer, piece_of, settings_of
@@ -140,6 +140,23 @@ async def test_what_a_removed_strategy_holds_keeps_its_stop_and_is_told(tmp_path
         await here.all_orders_known()
         assert check_stops(here) == before
         assert here.engine.readers.strategies() == ()
+        # A person takes it over: the very orders go on resting.
+        resting = {order.venue_id for symbol in here.exchange.venue.specs for order in stops_of(here, symbol)}
+        account = here.engine.readers.account()
+        assert account is not None
+        left = {each.strategy for each in account.owners}
+        assert left
+        for owner in sorted(left):
+            adopt = Adopt(symbol=None, owner=owner, heir="manual", reason="mine", correlation_id=f"a:{owner}")
+            await here.engine.controls.adopt(adopt)  # type: ignore[misc]
+        with trio.fail_after(30):
+            while {each.strategy for each in here.engine.readers.account().owners} != {"manual"}:  # type: ignore[union-attr]  # noqa: ASYNC110
+                await trio.sleep(0.005)
+        assert resting == {order.venue_id for symbol in here.exchange.venue.specs for order in stops_of(here, symbol)}
+        assert check_stops(here) == before
+        assert "position_adopted" in codes(here)
+        told = here.store.store.read_records(ReadRecords(kinds=("Adopted",), limit=100)).records
+        assert len(told) == len(left)
 
 
 async def test_a_bracket_by_hand_rests_at_the_venue_as_one_oco(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from protocols.config import ConfigView, EffectiveValue
 from protocols.health import ActorStatus, ActorView, ChannelView, ConnectionView, LineTimes, Notice
 from protocols.market import Candle, Freshness, Ticker
 from protocols.orders import (
+    Adopt,
     CancelIntent,
     Fill,
     Flatten,
@@ -386,6 +387,9 @@ class Told:
     async def flatten(self, message: Flatten) -> None:
         self._take(message)
 
+    async def adopt(self, message: Adopt) -> None:
+        self._take(message)
+
     async def risk(self, message: RiskCommand) -> bool:
         self._take(message)
         return not self.slow
@@ -400,6 +404,7 @@ class Told:
             cancel=self.cancel,
             update=self.update,
             flatten=self.flatten,
+            adopt=self.adopt,
             risk=self.risk,
             kill_actor=self.kill,
         )

@@ -48,6 +48,8 @@ class Bench:
         out = self.machine.take()
         for key, cell in out.cells.items():
             self.disk[key] = cell
+            if not cell.payload:
+                del self.disk[key]
         return out
 
     def connect(self, session: int, *orders: VenueOrder) -> Outputs:

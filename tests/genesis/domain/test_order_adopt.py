@@ -1,0 +1,89 @@
+"""What a strategy left behind goes to another one as it is: coins, levels, and the very orders around them."""
+
+from decimal import Decimal
+
+import pytest
+
+from genesis.domain.account_machine import AccountMachine
+from genesis.domain.order_ledger import encode
+from protocols.journal import CellWrite
+from protocols.orders import Adopt, Adopted, OrderView, Purpose
+from protocols.settings import Settings
+from protocols.units import Side
+from tests.genesis.domain.protect_bench import BTC, START_MS, Bench, sent
+from tests.genesis.domain.test_account_machine import a_fill, with_cash
+
+D = Decimal
+
+
+def adopt(bench: Bench, heir: str, owner: str = "s") -> tuple[OrderView, ...]:
+    wish = Adopt(symbol=BTC, owner=owner, heir=heir, reason="renamed", correlation_id="a")
+    return bench.machine.on_adopt(wish, now=bench.now, wall_ms=START_MS)
+
+
+def test_the_lot_and_its_stop_go_over_in_one_commit_and_nothing_is_cancelled() -> None:
+    bench = Bench()
+    bench.open_position()
+    (stop,) = adopt(bench, "heir")
+    assert (stop.cid, stop.strategy) == (2, "heir")
+    out = bench.take()
+    assert sent(out) == []
+    (adopted,) = [report for report in out.reports if isinstance(report, Adopted)]
+    assert (adopted.owner, adopted.heir, adopted.quantity) == ("s", "heir", D(1))
+    assert [record.kind for record in out.records if record.kind == "Adopted"] == ["Adopted"]
+    assert bench.machine.held_for() == {"heir": (BTC,)}
+    # Said again there is nothing left to give, and the former owner has nothing left to sell.
+    assert adopt(bench, "heir") == ()
+    bench.take()
+    assert sent(bench.admit(side=Side.SELL, purpose=Purpose.EXIT, bracket=None)) == []
+
+
+@pytest.mark.parametrize("new_process", [False, True])
+def test_the_heir_sells_what_it_got_after_a_restart_too(new_process: bool) -> None:
+    bench = Bench()
+    bench.open_position()
+    adopt(bench, "heir")
+    bench.take()
+    stop = bench.row(2, "os")
+    told = bench.restart(new_process=new_process).reports
+    assert any(isinstance(report, Adopted) for report in told), "the account may not have heard of it"
+    bench.cut()
+    bench.connect(2, stop)
+    bench.admit(side=Side.SELL, purpose=Purpose.EXIT, bracket=None, strategy="heir")
+    (sale,) = sent(bench.end(2))
+    assert sale.amount == D(-1)
+
+
+def test_a_person_gets_a_lot_of_its_own_and_a_heir_with_a_lot_gets_none() -> None:
+    bench = Bench()
+    bench.open_position()
+    bench.admit(strategy="heir")
+    bench.accept(3)
+    bench.fill(3, "1")
+    assert adopt(bench, "heir") == ()
+    assert [code for code, _ in bench.take().alarms] == ["adoption_refused"]
+    assert len(adopt(bench, "manual")) == 1
+    assert bench.machine.held_for() == {"heir": (BTC,), "manual": (BTC,)}
+
+
+def test_nobody_adopts_from_himself() -> None:
+    with pytest.raises(ValueError, match="another one than the owner"):
+        Adopt(symbol=None, owner="s", heir="s", reason="", correlation_id="")
+
+
+def test_the_account_divides_the_coins_alike_before_and_after_a_restart() -> None:
+    fills = [a_fill(1, Side.BUY, "2", "100", fee="0"), a_fill(3, Side.BUY, "1", "100", fee="0")]
+    adopted = Adopted(
+        symbol=BTC, owner="s", heir="t", quantity=D(2), time_ms=1000, serial=7, reason="", correlation_id="a"
+    )
+    live = with_cash()
+    for report in (fills[0], adopted, adopted, fills[1]):
+        live.on_report(report)
+    assert [(each.strategy, each.quantity) for each in live.state().owners] == [("t", D(2)), ("s", D(1))]
+    cells = [CellWrite(table="orders", key="adopted:7", payload=encode(adopted))]
+    cells += [
+        CellWrite(table="orders", key=f"fill:{fill.trade_id}:1", payload=encode({"fill": fill})) for fill in fills
+    ]
+    again = AccountMachine(Settings())
+    again.restore(orders=cells, kept=(), same_process=False)
+    assert again.state().owners == live.state().owners

@@ -1,0 +1,57 @@
+"""Giving away what a strategy holds, over the API."""
+
+from decimal import Decimal
+
+from protocols.orders import Adopt
+from protocols.signals import StrategyView
+from protocols.trading import LotView, ProtectionView
+from protocols.units import Symbol
+from tests.web.fakes import Told, a_web, some_readers
+
+V2 = "/api/v2"
+D = Decimal(1)
+NO_LEVELS = {"stop_price": None, "target_price": None, "trailing_distance": None}
+
+
+def a_lot(symbol: str, strategy: str) -> ProtectionView:
+    lot = LotView(lot=strategy, strategy=strategy, quantity=D, wanted=D, stopped=D, activation_price=None, **NO_LEVELS)
+    return ProtectionView(
+        symbol=Symbol(symbol), margin=False, held=D, wanted=D, stopped=D, stops=1, note="", lots=(lot,), **NO_LEVELS
+    )
+
+
+def a_strategy(name: str) -> StrategyView:
+    return StrategyView(
+        strategy=name,
+        kind="ema_cross",
+        version=1,
+        symbol=Symbol("tBTCUSD"),
+        timeframe="1m",
+        parameters={},
+        scores=0,
+        last_open_ms=0,
+        fault="",
+        own=False,
+    )
+
+
+async def test_what_a_strategy_holds_is_given_to_one_that_runs_or_to_a_person() -> None:
+    told = Told()
+    lots = (a_lot("tBTCUSD", "old"), a_lot("tETHUSD", "old"), a_lot("tETHUSD", "ema"))
+    readers = some_readers(brackets=lambda: lots, strategies=lambda: (a_strategy("ema"),))
+    async with a_web(told=told, readers=readers).client() as client:
+        path = f"{V2}/positions/adopt"
+        for wish, status, code in (
+            ({"owner": "nobody", "heir": "manual"}, 404, "no_position"),
+            ({"owner": "old", "heir": "stranger"}, 422, "invalid"),
+            ({"owner": "ema", "heir": "ema"}, 422, "invalid"),
+            ({"owner": "old", "heir": "ema"}, 409, "heir_holds"),
+        ):
+            answer = await client.post(path, json=wish)
+            assert (answer.status_code, answer.json()["error"]["code"]) == (status, code), answer.text
+        answer = await client.post(path, json={"owner": "old", "heir": "ema", "symbol": "tBTCUSD", "reason": "renamed"})
+        assert answer.status_code == 202
+        assert answer.json()["message"] == "tBTCUSD went from old to ema, with the stops around it"
+    (adopt,) = told.messages
+    assert isinstance(adopt, Adopt)
+    assert (adopt.symbol, adopt.owner, adopt.heir, adopt.reason) == ("tBTCUSD", "old", "ema", "renamed (tester)")
