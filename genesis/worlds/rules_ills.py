@@ -23,6 +23,8 @@ PROCEEDS_WITHIN_S: Final = 120.0
 REFUSALS: Final = 2
 """Starts on a damaged journal before somebody restores the copy: the second finds no file, and must not make one."""
 JOURNAL: Final = "live.sqlite"
+HELD_UP_S: Final = 45.0
+"""What a stuck actor had in its hands is on its way for so long at most after it was found."""
 
 
 class Ills:
@@ -36,6 +38,7 @@ class Ills:
         self._poisons = 0
         self._deaths: Counter[tuple[str, str]] = Counter()
         self._stuck: dict[tuple[EngineHost, str], float] = {}
+        self._held_up: dict[EngineHost, tuple[float, float]] = {}
         self._copy: dict[str, bytes] = {}
         self._refused = 0
 
@@ -95,6 +98,12 @@ class Ills:
         # Its time runs from a look that finds the work undone, and it is found by one when its time is over.
         patience = timeout * (1 + 2 / supervision.WATCHES) + 1.0
         self._stuck[host, path] = trio.current_time() + patience
+        self._held_up[host] = (trio.current_time() + patience + HELD_UP_S, patience)
+
+    def held_up_s(self, host: EngineHost) -> float:
+        """How much longer a line may be silent unseen, since whoever looks after it may have been stuck."""
+        until, patience = self._held_up.get(host, (0.0, 0.0))
+        return patience if trio.current_time() <= until else 0.0
 
     def _found(self, host: EngineHost, event: SupervisorEvent) -> None:
         until = self._stuck.pop((host, event.path), None)
