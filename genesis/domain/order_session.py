@@ -18,7 +18,7 @@ HISTORY_LOST_S: Final = 60.0
 """A question without any answer for so long is asked again under another number."""
 HISTORY_MARGIN_MS: Final = 600_000
 """How far before the oldest thing of interest history is read: clocks of two machines and slow books fit into it."""
-RETRY_CAP_S: Final = 30.0
+RETRY_CAP_S: Final = 15.0
 RECONNECT_AGAIN_S: Final = 60.0
 """A wish for a new session that changed nothing is said again after this long."""
 

@@ -44,6 +44,10 @@ CLASSES: Final[dict[str, tuple[int, int]]] = {
 }
 """By class: requests a minute over all its endpoints, and requests under way at once."""
 
+TRADING_WAITS_FOR: Final = frozenset({"PRIVATE_TRADING", "PRIVATE_ACCOUNT", "PRIVATE_MARGIN"})
+LONGEST_PAUSE_S: Final = 15.0
+"""Orders and stops wait until these answer again, so whoever was down is asked sooner than others would be."""
+
 DEFAULT_PATTERNS: Final = (
     "^auth/w/=>PRIVATE_TRADING;^auth/r/(info/margin|funding)=>PRIVATE_MARGIN;^auth/=>PRIVATE_ACCOUNT;"
     "^(ticker|tickers|candles|book|trades)=>PUBLIC_MARKET"
@@ -100,7 +104,11 @@ class RestBudget:
         self._endpoint(kind).hold(now, pause_s)
 
     def breaker(self, kind: str) -> CircuitBreaker:
-        return self._breakers.setdefault(kind, CircuitBreaker())
+        known = self._breakers.get(kind)
+        if known is None:
+            urgent = self.class_of(kind) in TRADING_WAITS_FOR
+            known = self._breakers[kind] = CircuitBreaker(cap_s=LONGEST_PAUSE_S) if urgent else CircuitBreaker()
+        return known
 
     def _endpoint(self, kind: str) -> RateLimit:
         known = self._endpoints.get(kind)

@@ -50,6 +50,20 @@ def test_a_hold_is_of_the_endpoint_not_of_its_class() -> None:
     assert budget.take("ticker", 0.0) == 0
 
 
+@pytest.mark.parametrize(
+    ("kind", "longest"), [("auth/r/orders/hist", 15.0), ("auth/w/order/submit", 15.0), ("candles", 120.0)]
+)
+def test_who_was_down_for_long_is_asked_again_soon_where_trading_waits(kind: str, longest: float) -> None:
+    breaker = RestBudget().breaker(kind)
+    now = 0.0
+    for _ in range(20):
+        breaker.note_failure(now)
+        now += breaker.time_until_open(now)
+        assert breaker.can_request(now)
+    breaker.note_failure(now)
+    assert breaker.time_until_open(now) == longest
+
+
 def test_the_view_shows_tokens_and_breakers() -> None:
     budget = RestBudget()
     budget.take("candles", 0.0)
