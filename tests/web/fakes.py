@@ -44,6 +44,7 @@ from protocols.risk import (
 )
 from protocols.settings import Settings
 from protocols.signals import Recommendation, SignalScore
+from protocols.trading import LotView, ProtectionView
 from protocols.units import Side, Symbol
 from web.app import create_app
 from web.controls import Busy, Controls
@@ -457,3 +458,15 @@ def a_web(
         loopback=loopback,
     )
     return Web(app=app, tokens=tokens, clock=clock, told=told, hub=hub)
+
+
+def a_lot(symbol: str, strategy: str) -> ProtectionView:
+    """A position of 1 that is one strategy's, with a stop around it."""
+    one = Decimal(1)
+    levels = {"stop_price": Decimal(90), "target_price": None, "trailing_distance": None}
+    lot = LotView(
+        lot=strategy, strategy=strategy, quantity=one, wanted=one, stopped=one, activation_price=None, **levels
+    )
+    return ProtectionView(
+        symbol=Symbol(symbol), margin=False, held=one, wanted=one, stopped=one, stops=1, note="", lots=(lot,), **levels
+    )

@@ -1,23 +1,11 @@
 """Giving away what a strategy holds, over the API."""
 
-from decimal import Decimal
-
 from protocols.orders import Adopt
 from protocols.signals import StrategyView
-from protocols.trading import LotView, ProtectionView
 from protocols.units import Symbol
-from tests.web.fakes import Told, a_web, some_readers
+from tests.web.fakes import Told, a_lot, a_web, some_readers
 
 V2 = "/api/v2"
-D = Decimal(1)
-NO_LEVELS = {"stop_price": None, "target_price": None, "trailing_distance": None}
-
-
-def a_lot(symbol: str, strategy: str) -> ProtectionView:
-    lot = LotView(lot=strategy, strategy=strategy, quantity=D, wanted=D, stopped=D, activation_price=None, **NO_LEVELS)
-    return ProtectionView(
-        symbol=Symbol(symbol), margin=False, held=D, wanted=D, stopped=D, stops=1, note="", lots=(lot,), **NO_LEVELS
-    )
 
 
 def a_strategy(name: str) -> StrategyView:

@@ -10,9 +10,13 @@ import attrs
 import pytest
 import trio
 
+from protocols.orders import Adopt
 from protocols.risk import TradingState
+from tests.web.fakes import a_lot
 from tests.web.screens import keep
 from tools.web_demo import Demo, serve
+from web.controls import Controls
+from web.readers import Readers
 from web.site import Site
 from web.tokens import Tokens
 
@@ -39,8 +43,8 @@ class Stage:
 
 
 @asynccontextmanager
-async def on_stage(*, dev: bool = False) -> AsyncIterator[Stage]:
-    demo = Demo()
+async def on_stage(*, dev: bool = False, demo: Demo | None = None) -> AsyncIterator[Stage]:
+    demo = Demo() if demo is None else demo
     with trio.fail_after(120):
         async with trio.open_nursery() as nursery:
             site, tokens = await nursery.start(partial(serve, demo, minute_s=0.3, dev=dev))
@@ -170,6 +174,39 @@ async def test_it_fits_every_width_in_both_languages_and_themes(width: int, heig
 
     async with on_stage() as stage:
         await in_thread(scenario, stage)
+
+
+class LeftBehind(Demo):
+    """A strategy that does not run holds something, and two people's wishes about it are kept."""
+
+    def readers(self) -> Readers:
+        return attrs.evolve(super().readers(), brackets=lambda: (a_lot("tBTCUSD", "gone"), a_lot("tETHUSD", "manual")))
+
+    def controls(self) -> Controls:
+        return attrs.evolve(super().controls(), adopt=self.on_adopt)
+
+    async def on_adopt(self, wish: Adopt) -> None:
+        self.adopted = wish
+
+
+async def test_what_a_strategy_left_behind_is_given_to_a_person() -> None:
+    demo = LeftBehind()
+
+    def scenario(stage: Stage) -> None:
+        with a_page(stage) as (page, _):
+            page.goto(stage.link())
+            expect(page.locator("section[aria-labelledby=positions] tbody tr").first).to_be_visible()
+            page.goto(f"{stage.base}/#/strategies")
+            rows = page.locator("section[aria-labelledby=leftovers] tbody tr")
+            expect(rows).to_have_count(1)
+            expect(rows.first).to_contain_text("gone")
+            rows.first.get_by_role("button", name="Give").click()
+            page.get_by_role("dialog").get_by_role("button", name="Give").click()
+            expect(page.locator(".toast.good").last).to_be_visible()
+
+    async with on_stage(demo=demo) as stage:
+        await in_thread(scenario, stage)
+    assert (demo.adopted.owner, demo.adopted.heir, demo.adopted.symbol) == ("gone", "manual", "tBTCUSD")
 
 
 async def test_loss_of_the_stream_is_seen_at_once_and_mended_by_itself() -> None:

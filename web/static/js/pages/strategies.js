@@ -3,10 +3,12 @@
 import { html } from "../../vendor/preact-htm.js";
 import { dayClock, duration, money, pair, percent, price, quantity, signed, tone } from "../format.js";
 import { Answer, Card, Chip, Command, Empty, Facts, Table, api, link, useApi } from "../parts.js";
+import { Leftovers } from "../leftovers.js";
 import { useTopics } from "../store.js";
 import { useWords } from "../words.js";
 
 export const words = {
+  "Left behind": "Kvarlämnat", "Give": "Ge", "Give to": "Ge till", "A person": "En människa", "These strategies do not run, and only their stops sell what they hold.": "De här strategierna körs inte, och bara deras stopp säljer det de håller.", "Coins, levels and the stop at the venue go over as they are; nothing is cancelled or placed.": "Mynt, nivåer och stoppet på börsen går över som de är; inget avbryts eller läggs.",
   "warming up": "värms upp", "Regimes so far": "Lägen hittills", "The last 400 candles of each market, the newest to the right": "De senaste 400 ljusen på varje marknad, det nyaste till höger", "Before": "Dessförinnan",
   "Running": "Körs", "Regimes": "Marknadslägen", "Watchlist": "Bevakning", "Books": "Böcker", "Holds": "Håller", "Average price": "Snittpris", "Realized": "Realiserat", "Unrealized": "Orealiserat", "Exits": "Avslut", "Nothing was traded yet": "Inget har handlats ännu", "To choose from": "Att välja bland", "Off": "Av", "On": "På", "yours": "din egen", "shipped": "medföljer",
   "range": "sidled", "trend up": "upptrend", "trend down": "nedtrend", "high volatility": "hög volatilitet", "crash": "krasch", "unknown": "okänt",
@@ -142,5 +144,5 @@ function Clockwork() {
 
 export function component() {
   const of = useApi("/api/v2/strategies", { every: 3 });
-  return html`<div class="grid"><${Watchlist} /><${Running} of=${of} /><${Books} of=${of} /><${Regimes} /><${RegimeHistory} /><${Kinds} of=${of} /><${Clockwork} /></div>`;
+  return html`<div class="grid"><${Watchlist} /><${Running} of=${of} /><${Leftovers} running=${of.data && of.data.running} /><${Books} of=${of} /><${Regimes} /><${RegimeHistory} /><${Kinds} of=${of} /><${Clockwork} /></div>`;
 }
