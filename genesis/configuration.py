@@ -1,6 +1,6 @@
 """Reads every layer of the configuration and builds the settings: where the files meet their meaning."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import attrs
@@ -21,9 +21,9 @@ from genesis.domain.settings_build import (
 )
 from genesis.edge import config_files
 from genesis.edge.config_files import DocumentError
-from genesis.edge.secret_providers import is_reference, resolve
-from genesis.edge.secrets import find
 from genesis.edge.user_dir import UserDir
+from genesis.environment import merged_environment as merged_environment
+from genesis.environment import with_secrets as with_secrets
 
 WHOLE_TREE = "settings"
 STEMS = (WHOLE_TREE, STRATEGIES, *SECTIONS)
@@ -81,32 +81,6 @@ def read_layers(user_dir: UserDir, environment: Mapping[str, str]) -> tuple[Laye
         *(layer_of_error(error) for error in errors),
         layer_of_environment(environment),
     )
-
-
-def merged_environment(
-    user_dir: UserDir, environment: Mapping[str, str], *, here: Path | None = None
-) -> dict[str, str]:
-    """The environment over `.env` of the user directory over `.env` of the working directory."""
-    return config_files.environment(environment, [(here or Path.cwd()) / ".env", user_dir.root / ".env"])
-
-
-def with_secrets(environment: Mapping[str, str], names: Iterable[str], user_dir: UserDir) -> dict[str, str]:
-    """The environment with these secrets in it, from wherever it says that they are kept.
-
-    Looked for in this order: a file of that name in `secrets/`, NAME_FILE, NAME_CMD, NAME; the last may be a reference
-    such as `vault:secret/data/genesis#key`. Blocks. Raises SecretRefused: a place that is there but unusable is not
-    skipped for another one.
-    """
-    found = dict(environment)
-    for name in names:
-        secret = find(name, directory=user_dir.secrets, environment=found)
-        found.pop(f"{name}_FILE", None)
-        found.pop(f"{name}_CMD", None)
-        if secret is None:
-            continue
-        text = secret.reveal()
-        found[name] = resolve(text, found).reveal() if is_reference(text) else text
-    return found
 
 
 def load(

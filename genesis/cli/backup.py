@@ -32,6 +32,7 @@ FORMAT: Final = 1
 backup = App(
     name="backup",
     help_epilogue=epilogue("backup"),
+    help_format="markdown",
     help="A verified copy of what the engine keeps, made while it runs.",
 )
 

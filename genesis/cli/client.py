@@ -1,28 +1,49 @@
 """Talks to the running engine over its own API, with a token made from the user directory's secret."""
 
+import http.client
 import secrets
 import ssl
+import time
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
+from urllib.parse import quote, urlencode, urlsplit
 
-import httpx
+import attrs
 import msgspec
 
 from genesis.cli.failures import CommandFailed, NotRunning
 from genesis.cli.options import environment
-from genesis.configuration import merged_environment, with_secrets
-from genesis.core.clock import TrioClock
 from genesis.edge import run_file
 from genesis.edge.config_files import DocumentError
 from genesis.edge.errors import SecretRefused
 from genesis.edge.user_dir import UserDir
+from genesis.environment import merged_environment, with_secrets
 from genesis.run_options import ExitCode
 from web.keyring import Keyring, KeyringError, open_keyring, with_signing_secret
 from web.tokens import Minted, Scope, Tokens
 
+if TYPE_CHECKING:
+    from genesis.core.clock import Clock
+
 TIME_OUT_S: Final = 10.0
 TOKEN_LIFE_S: Final = 300.0
 API: Final = "/api/v2"
+_PLAIN_IN_PATHS: Final = "/%:@!$&'()*+,;=-._~"
+
+
+class _Wall:
+    """The one thing that a token asks of a clock. The engine's own would load trio, and a command has no loop."""
+
+    def wall_ms(self) -> int:
+        return int(time.time() * 1000)
+
+
+@attrs.frozen
+class Answer:
+    """What the engine said."""
+
+    status: int
+    content: bytes
 
 
 def keyring_of(user_dir: UserDir) -> Keyring:
@@ -38,7 +59,7 @@ def keyring_of(user_dir: UserDir) -> Keyring:
 
 def mint(user_dir: UserDir, *, scope: Scope, life_s: float = TOKEN_LIFE_S, subject: str = "cli") -> Minted:
     """A token as the engine would make it: whoever can read the secret is its owner."""
-    tokens = Tokens(keyring=keyring_of(user_dir), clock=TrioClock(), random_bytes=secrets.token_bytes)
+    tokens = Tokens(keyring=keyring_of(user_dir), clock=cast("Clock", _Wall()), random_bytes=secrets.token_bytes)
     return tokens.mint(subject=subject, scope=scope, life_s=life_s)
 
 
@@ -90,26 +111,40 @@ class Client:
         return self._ask("DELETE", path)
 
     def _ask(self, method: str, path: str, *, query: Any = None, body: Any = None, api: str = API) -> Any:
+        target = quote(api + path, safe=_PLAIN_IN_PATHS)
+        if query:
+            target += f"?{urlencode({name: _worded(value) for name, value in query.items()})}"
         try:
-            # trust_env: a proxy for the world outside has no business between us and our own engine.
-            with httpx.Client(
-                base_url=self.address,
-                timeout=TIME_OUT_S,
-                headers=self._headers,
-                trust_env=False,
-                verify=self._trust,
-            ) as client:
-                answer = client.request(method, api + path, params=query, json=body)
-        except httpx.TimeoutException:
+            answer = self._request(method, target, None if body is None else msgspec.json.encode(body))
+        except TimeoutError:
             text = f"the engine at {self.address} did not answer in {TIME_OUT_S:.0f} s"
             raise CommandFailed(text, ExitCode.TIME_OUT) from None
-        except httpx.TransportError:
+        except (OSError, http.client.HTTPException):
             raise NotRunning(f"at {self.address}") from None
-        if answer.is_success:
+        if 200 <= answer.status < 300:
             return self._decoded(answer)
-        raise CommandFailed(_reason(answer), _EXIT_OF_STATUS.get(answer.status_code, ExitCode.ERROR))
+        raise CommandFailed(_reason(answer), _EXIT_OF_STATUS.get(answer.status, ExitCode.ERROR))
 
-    def _decoded(self, answer: httpx.Response) -> Any:
+    def _request(self, method: str, target: str, body: bytes | None) -> Answer:
+        # By the standard library: it asks no proxy for the way to our own engine, and is loaded in a tenth of the time
+        # that a client for the world outside takes.
+        where = urlsplit(self.address)
+        host, port = where.hostname or "", where.port
+        line: http.client.HTTPConnection
+        if where.scheme == "https":
+            trust = self._trust if isinstance(self._trust, ssl.SSLContext) else ssl.create_default_context()
+            line = http.client.HTTPSConnection(host, port, timeout=TIME_OUT_S, context=trust)
+        else:
+            line = http.client.HTTPConnection(host, port, timeout=TIME_OUT_S)
+        try:
+            headers = self._headers if body is None else {**self._headers, "Content-Type": "application/json"}
+            line.request(method, target, body=body, headers=headers)
+            answer = line.getresponse()
+            return Answer(answer.status, answer.read())
+        finally:
+            line.close()
+
+    def _decoded(self, answer: Answer) -> Any:
         try:
             return msgspec.json.decode(answer.content)
         except msgspec.DecodeError:
@@ -124,8 +159,13 @@ _EXIT_OF_STATUS: Final[Mapping[int, ExitCode]] = {
 }
 
 
-def _reason(answer: httpx.Response) -> str:
+def _worded(value: object) -> str:
+    """As the API reads it: JSON's words for yes and no."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _reason(answer: Answer) -> str:
     try:
         return str(msgspec.json.decode(answer.content)["error"]["message"])
     except (msgspec.DecodeError, KeyError, TypeError):
-        return f"the engine answered {answer.status_code}"
+        return f"the engine answered {answer.status}"

@@ -16,7 +16,12 @@ from genesis.edge import config_files
 from genesis.edge.user_dir import UserDir
 from genesis.run_options import ExitCode
 
-config = App(name="config", help_epilogue=epilogue("config"), help="What can be set, what is in force, and setting it.")
+config = App(
+    name="config",
+    help_epilogue=epilogue("config"),
+    help_format="markdown",
+    help="What can be set, what is in force, and setting it.",
+)
 RELEASES: Final[Mapping[str, str]] = {
     "history": "Versions of the settings: who changed what, when and why; --verify looks for tampering.",
     "diff": "What differs between two versions, as JSON Patch.",

@@ -18,7 +18,12 @@ if TYPE_CHECKING:
     from genesis.edge.bar_files import BarFiles
     from genesis.research.downloading import Downloaded
 
-data = App(name="data", help_epilogue=epilogue("data"), help="Market data: list, import, download, check, resample.")
+data = App(
+    name="data",
+    help_epilogue=epilogue("data"),
+    help_format="markdown",
+    help="Market data: list, import, download, check, resample.",
+)
 PUBLIC_REST: Final = "https://api-pub.bitfinex.com"
 PairName = Annotated[str, Parameter(help="A pair and a time frame, as tBTCUSD:1m; tBTCUSD:trades means its trades.")]
 

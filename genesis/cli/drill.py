@@ -38,6 +38,7 @@ PUBLISHED_S: Final = 0.6
 drill = App(
     name="drill",
     help_epilogue=epilogue("drill"),
+    help_format="markdown",
     help="Rehearse what should never happen, on an account that is not real.",
 )
 

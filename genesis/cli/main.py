@@ -78,6 +78,8 @@ def make_app() -> App:
         name="genesis",
         help="A supervised, crash-safe trading engine for Bitfinex.",
         help_epilogue=EXIT_CODES,
+        # The list of commands is plain text: a reader of Markdown takes half as long to load as all the rest.
+        help_format="plaintext",
         version=version,
         print_error=False,
         exit_on_error=False,
@@ -92,7 +94,7 @@ def make_app() -> App:
             # Their own modules say it: what is loaded late as a whole takes no more words from here.
             app.command(target, name=name, help=text)
         else:
-            app.command(target, name=name, help=text, help_epilogue=epilogue(name))
+            app.command(target, name=name, help=text, help_format="markdown", help_epilogue=epilogue(name))
     return app
 
 

@@ -18,7 +18,12 @@ if TYPE_CHECKING:
 
     from genesis.domain.probability import Figures, Model
 
-model = App(name="model", help_epilogue=epilogue("model"), help="The probability model: train, validate, show, drift.")
+model = App(
+    name="model",
+    help_epilogue=epilogue("model"),
+    help_format="markdown",
+    help="The probability model: train, validate, show, drift.",
+)
 
 Files = Annotated[
     tuple[Path, ...], Parameter(help="Minutes as csv.gz with the venue's columns, oldest first; none: --market.")

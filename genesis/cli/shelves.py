@@ -11,7 +11,12 @@ from genesis.cli.failures import CommandFailed
 from genesis.cli.options import Reading, Where
 from genesis.domain.strategy import Parameter
 
-strategies = App(name="strategies", help_epilogue=epilogue("strategies"), help="The strategies that settings may name.")
+strategies = App(
+    name="strategies",
+    help_epilogue=epilogue("strategies"),
+    help_format="markdown",
+    help="The strategies that settings may name.",
+)
 _NO_PARAMETER = Parameter(name="-", default=0.0, low=0.0, high=0.0, whole=True, meaning="takes no parameters")
 
 

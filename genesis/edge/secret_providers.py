@@ -20,7 +20,6 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote, urlsplit
 
-import httpx
 import msgspec
 
 from genesis.edge.errors import SecretRefused
@@ -201,6 +200,9 @@ def _ask(
     data: Mapping[str, str] | None = None,
 ) -> Any:
     """One request. What is said about a failure is its kind, never what anybody answered."""
+    # Only whoever keeps his secrets elsewhere waits for the client to be loaded.
+    import httpx
+
     try:
         with (
             httpx.Client(timeout=TIME_OUT_S, follow_redirects=False, trust_env=False) as client,

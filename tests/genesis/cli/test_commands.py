@@ -393,9 +393,10 @@ def test_the_help_of_each_command_shows_examples_that_can_be_said(capsys: Captur
         assert not unused, f"{line}: {unused} must be known"
 
 
-def test_nothing_heavy_is_loaded_for_help() -> None:
+@pytest.mark.parametrize("words", [["--help"], ["status", "--data-dir", "/nowhere"]])
+def test_nothing_heavy_is_loaded_for_help_and_questions(words: list[str]) -> None:
     program = (
-        "import sys; from genesis.cli.main import call; call(['--help']); "
+        f"import sys; from genesis.cli.main import call; call({words}); "
         "heavy = {'trio', 'numpy', 'quart', 'httpx', 'duckdb', 'hypercorn'} & set(sys.modules); "
         "sys.exit(f'loaded {heavy}' if heavy else 0)"
     )

@@ -9,10 +9,10 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import trio
 
-from genesis.configuration import with_secrets
 from genesis.edge.errors import SecretRefused
 from genesis.edge.secret_providers import is_reference, resolve
 from genesis.edge.user_dir import UserDir
+from genesis.environment import with_secrets
 from tests.genesis.edge.scripted_http import Answer, Heard, ScriptedHttp, scripted_http
 
 CANARY = "canary-7f3a91"
