@@ -13,6 +13,7 @@ from web.app import MAX_BODY_BYTES
 from web.controls import Controls
 from web.limits import RateLimit
 from web.models import EngineStatus
+from web.quick import FRESH_S, health_answer
 from web.tokens import Scope
 
 V2 = "/api/v2"
@@ -524,3 +525,26 @@ async def test_no_path_leaves_the_static_folder(path: str) -> None:
     async with a_web().client(None) as client:
         answer = await client.get(BASE + path)
         assert answer.status_code in (404, 308)
+
+
+async def test_who_asks_for_health_again_at_once_is_told_the_same_and_later_the_news(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    looked = 0
+
+    def looking(*arguments: Any) -> tuple[int, bytes]:
+        nonlocal looked
+        looked += 1
+        return health_answer(*arguments)
+
+    monkeypatch.setattr("web.quick.health_answer", looking)
+    web = a_web()
+    async with web.client(None) as client:
+        for _ in range(5):
+            assert (await client.get("/health")).status_code == 200
+        assert looked == 1
+        web.clock.seconds += FRESH_S
+        assert (await client.get("/health")).status_code == 200
+        assert looked == 2
+        web.app.config["API"].stopping.set()
+        assert (await client.get("/health")).status_code == 503
