@@ -26,6 +26,7 @@ from genesis.domain.indicators.bands import (
     zscore_step,
 )
 from genesis.domain.indicators.compiling import can_compile, compiled, local_floats
+from genesis.domain.indicators.lanes import atr_over, ema_over
 from genesis.domain.indicators.momentum import (
     macd_start,
     macd_step,
@@ -68,7 +69,7 @@ class Indicator:
     has_window: bool = False
     """Whether the state grows with a parameter."""
     over: Callable[..., None] | None = None
-    """(closes, parameters, outputs): the same over an array of finite closes, where a window is quicker read off it."""
+    """(columns that it needs, parameters, outputs): the same over arrays of finite numbers, where that is quicker."""
 
     def resolve(self, given: Mapping[str, float]) -> dict[str, float]:
         """All parameters; whole ones as int. Raises ValueError on an unknown name or a broken count."""
@@ -148,8 +149,11 @@ def _run_compiled(
 ) -> bool:
     """False when it took every number for a finite one (`is_clean`) and met one that is not."""
     if indicator.over is not None and is_clean and len(columns[CLOSE]):
-        compiled(indicator.over, kept=True)(columns[CLOSE], *parameters.values(), *out)
-        return math.isfinite(float(columns[CLOSE].sum()))
+        needed = [columns[column] for column in indicator.needs]
+        compiled(indicator.over, kept=True)(*needed, *parameters.values(), *out)
+        # An average that took in what is not finite never comes back from it; a window does.
+        ends = out[0, -1:] if not indicator.has_window else np.array([columns[CLOSE].sum()])
+        return all(bool(np.isfinite(one).all()) for one in (ends, *(column[[0, -1]] for column in needed)))
     loop = compiled(
         _loop_over_columns,
         kept=True,
@@ -308,11 +312,11 @@ INDICATORS: dict[str, Indicator] = {
     indicator.name: indicator
     for indicator in (
         _indicator("sma", _sma, sma_start, lambda period: period - 1, has_window=True, period=20),
-        _indicator("ema", _ema, ema_start, lambda period: period - 1, period=20),
+        _indicator("ema", _ema, ema_start, lambda period: period - 1, over=ema_over, period=20),
         _indicator("wma", _wma, wma_start, lambda period: period - 1, has_window=True, period=20),
         _indicator("rsi", _rsi, rsi_start, lambda period: period, period=14),
         _indicator("true_range", _true_range, true_range_start, lambda: 1, needs=_BAR),
-        _indicator("atr", _atr, atr_start, lambda period: period, needs=_BAR, period=14),
+        _indicator("atr", _atr, atr_start, lambda period: period, needs=_BAR, over=atr_over, period=14),
         _indicator(
             "adx",
             _adx,

@@ -67,6 +67,27 @@ def same_bits(one: Floats, other: Floats) -> bool:
     return bool(np.array_equal(one.view(np.int64), other.view(np.int64)) or np.array_equal(one, other, equal_nan=True))
 
 
+@pytest.mark.skipif(not can_compile(), reason="lanes are for compiled code")
+@pytest.mark.parametrize("name", ["ema", "atr"])
+@pytest.mark.parametrize("period", [1, 3, 14])
+def test_lanes_give_the_bits_of_one_bar_after_another(name: str, period: int) -> None:
+    chance = np.random.default_rng(period)
+    close = 100.0 + np.cumsum(chance.normal(0, 0.1, 9_003))
+    rows = np.column_stack([np.arange(len(close)) * 60_000.0, close, close + 0.3, close - chance.random(9_003), close])
+    rows = np.column_stack([rows, np.ones(len(close))])
+    # What is not forgotten by the time a lane begins: its first value is wrong, and must be found out.
+    unforgotten = rows.copy()
+    unforgotten[1_000, [HIGH, CLOSE]] = 1e300
+    for case in (rows, unforgotten):
+        one_by_one = run_over(INDICATORS[name], case, compile=False, period=period)
+        assert same_bits(run_over(INDICATORS[name], case, compile=True, period=period), one_by_one)
+    for broken in (0, 4_000, -1):
+        case = rows.copy()
+        case[broken, CLOSE] = np.inf
+        one_by_one = run_over(INDICATORS[name], case, compile=False, period=period)
+        assert same_bits(run_over(INDICATORS[name], case, compile=True, period=period), one_by_one)
+
+
 @pytest.mark.parametrize("recording", RECORDINGS)
 @pytest.mark.parametrize("column", sorted(TALIB))
 def test_equals_talib_from_its_first_value_on(recording: str, column: str) -> None:

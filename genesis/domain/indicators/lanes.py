@@ -1,0 +1,126 @@
+"""Averages over long arrays, in four lanes: the same steps to the same bits, in less time.
+
+Each value of an average waits for the one before, so a processor does one step at a time and idles. But an average
+forgets: begun anywhere, it soon comes to the very bits that it would have had. So an array is walked in four quarters
+at once. All but the first begin early, from a price, and must hold the value that the quarter before ends with by the
+time their own part begins; one that does not (in a market that hardly moves) is walked again from that value.
+"""
+
+import math
+from typing import Any, Final
+
+from genesis.domain.indicators.averages import EMA_SIZE, ema_step
+from genesis.domain.indicators.compiling import local_floats
+from genesis.domain.indicators.ranges import ATR_SIZE, atr_step
+
+LANES: Final = 4
+EMA_ROOM: Final = LANES * EMA_SIZE
+PART: Final = 8192
+"""Bars of a lane, at least, where an array is walked a stretch at a time."""
+EMA_FORGETS: Final = 32
+"""Periods after which an exponential average has long forgotten where it began; one of Wilder's takes twice as many."""
+ATR_FORGETS: Final = 64
+
+
+def ema_over(closes: Any, period: int, values: Any) -> None:
+    """`ema_step` over an array of finite closes."""
+    size = len(closes)
+    early = EMA_FORGETS * period
+    quarter = (size - period) // LANES
+    kept = local_floats(EMA_ROOM)
+    for place in range(EMA_ROOM):
+        kept[place] = 0.0
+    kept[0] = kept[3] = kept[6] = kept[9] = float(period)
+    if quarter <= early:
+        for place in range(size):
+            values[place] = ema_step(kept, 0, closes[place])
+        return
+    for place in range(period):
+        values[place] = ema_step(kept, 0, closes[place])
+    second, third, fourth = period + quarter, period + 2 * quarter, period + 3 * quarter
+    kept[4] = kept[7] = kept[10] = float(period)
+    kept[5], kept[8], kept[11] = closes[second - early], closes[third - early], closes[fourth - early]
+    for back in range(early, 0, -1):
+        ema_step(kept, 3, closes[second - back])
+        ema_step(kept, 6, closes[third - back])
+        ema_step(kept, 9, closes[fourth - back])
+    begun_second, begun_third, begun_fourth = kept[5], kept[8], kept[11]
+    for place in range(quarter):
+        values[period + place] = ema_step(kept, 0, closes[period + place])
+        values[second + place] = ema_step(kept, 3, closes[second + place])
+        values[third + place] = ema_step(kept, 6, closes[third + place])
+        values[fourth + place] = ema_step(kept, 9, closes[fourth + place])
+    if kept[2] != begun_second:
+        kept[5] = kept[2]
+        for place in range(second, third):
+            values[place] = ema_step(kept, 3, closes[place])
+    if kept[5] != begun_third:
+        kept[8] = kept[5]
+        for place in range(third, fourth):
+            values[place] = ema_step(kept, 6, closes[place])
+    if kept[8] != begun_fourth:
+        kept[11] = kept[8]
+        for place in range(fourth, fourth + quarter):
+            values[place] = ema_step(kept, 9, closes[place])
+    for place in range(fourth + quarter, size):
+        values[place] = ema_step(kept, 9, closes[place])
+
+
+def atr_over(highs: Any, lows: Any, closes: Any, period: int, values: Any) -> None:
+    """`atr_step` over arrays of finite numbers, its formula written out: true ranges of many bars at once, then what
+    waits for the bar before, a stretch at a time so that the ranges are still near."""
+    size = len(closes)
+    kept = local_floats(ATR_SIZE)
+    kept[0], kept[1], kept[2], kept[3] = math.nan, float(period), 0.0, 0.0
+    first = min(period + 1, size)
+    for place in range(first):
+        values[place] = atr_step(kept, 0, highs[place], lows[place], closes[place])
+    now = kept[3]
+    weight = 1.0 / float(period)
+    rest = 1.0 - weight
+    early = ATR_FORGETS * period
+    stretch = LANES * max(PART, 4 * early)
+    for begin in range(first, size, stretch):
+        count = min(stretch, size - begin)
+        high, low = highs[begin : begin + count], lows[begin : begin + count]
+        previous, ranges = closes[begin - 1 : begin - 1 + count], values[begin : begin + count]
+        for place in range(count):
+            close = previous[place]
+            ranges[place] = (high[place] if high[place] >= close else close) - (
+                low[place] if low[place] <= close else close
+            )
+        quarter = count // LANES
+        if quarter <= early:
+            for place in range(count):
+                now = now * rest + ranges[place] * weight
+                ranges[place] = now
+            continue
+        one, two = ranges[:quarter], ranges[quarter : 2 * quarter]
+        three, four = ranges[2 * quarter : 3 * quarter], ranges[3 * quarter : 4 * quarter]
+        begin_two = one[quarter - early]
+        begin_three, begin_four = two[quarter - early], three[quarter - early]
+        for place in range(quarter - early, quarter):
+            begin_two = begin_two * rest + one[place] * weight
+            begin_three = begin_three * rest + two[place] * weight
+            begin_four = begin_four * rest + three[place] * weight
+        now_two, now_three, now_four = begin_two, begin_three, begin_four
+        for place in range(quarter):
+            now = now * rest + one[place] * weight
+            now_two = now_two * rest + two[place] * weight
+            now_three = now_three * rest + three[place] * weight
+            now_four = now_four * rest + four[place] * weight
+            one[place], two[place], three[place], four[place] = now, now_two, now_three, now_four
+        if now != begin_two or now_two != begin_three or now_three != begin_four:
+            # It had not forgotten: from the first quarter's end on, one bar after another.
+            for place in range(quarter, 4 * quarter):
+                close = previous[place]
+                distance = (high[place] if high[place] >= close else close) - (
+                    low[place] if low[place] <= close else close
+                )
+                now = now * rest + distance * weight
+                ranges[place] = now
+        else:
+            now = now_four
+        for place in range(4 * quarter, count):
+            now = now * rest + ranges[place] * weight
+            ranges[place] = now
