@@ -16,23 +16,24 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from functools import cache, cached_property, partial
-from typing import Any
+from typing import Any, Final
 
 import attrs
 import msgspec
 import numpy as np
+import numpy.typing as npt
 
 from genesis.domain.indicators.catalog import INDICATORS, run_over
 from genesis.domain.indicators.compiling import compiled
 from genesis.domain.performance import MIN_PERIODS, YEAR_MS
 from genesis.domain.replay import TICK_MS
-from genesis.domain.strategy_arrays import CandleArrays, Floats, Said, say, speak
+from genesis.domain.strategy_arrays import CandleArrays, Floats, Said, Spoken, say, speak
 from genesis.domain.volatility import WARM_UP, Volatility
-from genesis.research import fast_curve, fast_places, fast_sweep, fast_walk
+from genesis.research import fast_curve, fast_events, fast_places, fast_sweep
 from genesis.research.backtest import BacktestResult, run_backtest
 from genesis.research.bars import Whole
-from genesis.research.fast_market import Flags, NotFast, Prepared, why_not_fast
-from genesis.research.fast_places import DONE, ENTRY, FIGURES, REASONS
+from genesis.research.fast_market import Bits, Flags, NotFast, Prepared, why_not_fast
+from genesis.research.fast_places import DONE, ENTRY, F_WHAT, FIGURES, FILL, REASONS, RECORD
 from genesis.research.leaping import volatility_over
 from protocols.orders import Fill
 from protocols.units import AMOUNT_STEP, Side, Symbol
@@ -41,7 +42,11 @@ __all__ = ["FastFill", "FastResult", "NotFast", "Prepared", "exact_fills", "run_
 
 LARGEST_COLUMNS = 200_000_000
 """Bytes of columns from which on sets are traded one by one."""
-UNIT = 100_000_000
+AT_ONCE: Final = 100
+"""Sets that are traded in one call: few enough for their columns to stay near the processor."""
+MANY: Final = 50
+"""Sets from which on what an order would meet is worked out at every score beforehand."""
+NOTHING: Floats = np.empty(0)
 
 
 @attrs.frozen(kw_only=True)
@@ -110,55 +115,65 @@ def run_fast(prepared: Prepared, parameters: Mapping[str, float] | None = None) 
     know, the exact runner trades instead.
     """
     given = dict(prepared.strategy.parameters if parameters is None else parameters)
-    return _traded(prepared, given, _said(prepared, given), keep=True)
+    said = _said(prepared, given)
+    filled = _Fills.of(prepared, len(said.score[0]))
+    figures, stopped = _trade(prepared, said, filled)
+    if stopped[0] != DONE:
+        return _by_exact(prepared, given, REASONS[stopped[0]])
+    return _by_kernel(prepared, given, figures[0], filled.traded)
 
 
-def _traded(prepared: Prepared, given: dict[str, float], said: "_Events", *, keep: bool) -> FastResult:
-    """Trade what was said, by the kernels, or by the exact runner where they stop."""
-    room = 2 * int(np.count_nonzero(said.code > 0)) + 2
-    fills = np.zeros((room, 8), dtype=np.int64)
-    results = np.zeros(room)
-    counts = np.zeros(5, dtype=np.int64)
-    arrays: list[Any] = [
-        *prepared.rows,
-        *prepared.scores,
-        prepared.windows_open,
-        prepared.new_day,
-        prepared.new_week,
-        said.heard_atr,
-        said.is_wild,
-        said.trips,
-        prepared.numbers,
-        prepared.limits,
-        said.place,
-        said.code,
-        said.atr,
-    ]
-    if prepared.is_compiled():
-        walk = compiled(fast_walk.walk_scores, kept=True, inline=False)
-        stopped = walk(*arrays, len(said.place), fills, results, counts)
-    else:
-        plain: Callable[..., int] = fast_walk.walk_scores
-        stopped = plain(*(array.tolist() for array in arrays), len(said.place), fills, results, counts)
-    if stopped != DONE:
-        return _by_exact(prepared, given, REASONS[int(stopped)])
-    filled = int(counts[0])
-    fills, results = fills[:filled].copy(), results[:filled].copy()
-    figures = np.zeros(FIGURES)
-    points = (prepared.point_row, prepared.point_close, prepared.point_period)
-    begin_cash = int(prepared.numbers[fast_places.N_CASH])
-    if prepared.is_compiled():
-        compiled(fast_curve.curve_figures, kept=True, inline=False)(*points, fills, filled, begin_cash, figures)
-        compiled(fast_curve.fill_figures, kept=True, inline=False)(fills, results, filled, figures)
-    else:
-        curve: Callable[..., None] = fast_curve.curve_figures
-        curve(*(array.tolist() for array in points), fills, filled, begin_cash, figures)
-        count: Callable[..., None] = fast_curve.fill_figures
-        count(fills, results, filled, figures)
-    figures[FIGURES - 1] = counts[1]
-    if not keep:
-        return _by_kernel(prepared, given, figures.tolist(), partial(_again, prepared, given))
-    return _by_kernel(prepared, given, figures.tolist(), partial(_Traded, fills=fills, results=results))
+def _trade(prepared: Prepared, said: "_Events", filled: "_Fills") -> tuple[list[list[float]], list[int]]:
+    """(figures, DONE or why not) of each set whose events are given."""
+    sets = len(said.count)
+    figures, stopped = np.zeros((sets, FIGURES)), np.zeros(sets, dtype=np.int64)
+    *points, step_ms = prepared.points
+    score_minute, score_row, score_price, block_price = prepared.scores
+    terms = (prepared.numbers, prepared.limits)
+    is_compiled = prepared.is_compiled(sets)
+
+    def call(function: Callable[..., None], read: Sequence[Any], *written: Any) -> None:
+        if is_compiled:
+            compiled(function, kept=True, inline=False)(*read, *written)
+        else:
+            function(*(array.tolist() if isinstance(array, np.ndarray) else array for array in read), *written)
+
+    room = int(said.count.sum()) + sets * len(said.wanted)
+    at, code, first = np.empty(room, dtype=np.int32), np.empty(room, dtype=np.int8), np.zeros(sets + 1, dtype=np.int64)
+    call(fast_events.merge, [said.wanted, said.score, said.code, said.count], first, at, code)
+    at, code = at[: first[-1]], code[: first[-1]]
+    records = said.table
+    if not len(records):
+        records, atr = np.zeros((len(at), RECORD)), NOTHING
+        if prepared.tells_range:
+            atr = np.full(len(at), math.nan)
+            atr[code != 0] = said.atr
+        scores = [*prepared.rows[:2], score_minute, score_row, score_price, said.flags]
+        call(fast_events.lay_out, [*scores, *terms, at, code, atr], records)
+        at = np.arange(len(at), dtype=np.int32)
+    read = [*prepared.rows, score_row, score_price, block_price, said.heard_atr, *terms, *points, step_ms]
+    written = (filled.fills, filled.results, filled.counts, figures, stopped)
+    # Records are read here and there: as an array, compiled or not.
+    call(fast_sweep.trade_sets, read, records, at.tolist() if not is_compiled else at, code, first, *written)
+    return figures.tolist(), stopped.tolist()
+
+
+@attrs.frozen
+class _Fills:
+    """Where fills are written, one set's over those of the one before."""
+
+    fills: Whole
+    results: Floats
+    counts: Whole
+
+    @classmethod
+    def of(cls, prepared: Prepared, events: int) -> "_Fills":
+        """Room for what so many events can bring: each enters or leaves, and what entered may be stopped."""
+        room = 2 * events + 2
+        return cls(np.empty((room, FILL), dtype=np.int64), np.empty(room), np.zeros(5, dtype=np.int64))
+
+    def traded(self) -> "_Traded":
+        return _Traded(fills=self.fills[: self.counts[0]], results=self.results[: self.counts[0]])
 
 
 def sweep(
@@ -170,10 +185,10 @@ def sweep(
 ) -> list[FastResult]:
     """Trade every set of parameters; the results come in their order. `on_done` hears how many are finished.
 
-    Sets of a strategy that speaks when two columns change sides share the columns; only their figures are kept, and
-    fills and curve are made again when somebody looks. Threads share the arrays and run at
-    once, because kernels let go of the interpreter. Raises ValueError before anything is traded when the strategy
-    cannot run with one of the sets.
+    Sets of a strategy that speaks when two columns change sides share the columns, and are traded `AT_ONCE` in a call;
+    only their figures are kept, and fills and curve are made again when somebody looks. Threads share the arrays and
+    run at once, because kernels let go of the interpreter. Raises ValueError before anything is traded when the
+    strategy cannot run with one of the sets.
     """
     if threads < 1:
         raise ValueError(f"threads must be at least 1, was {threads}")
@@ -185,35 +200,45 @@ def sweep(
     together = _Together.of(prepared, resolved)
     rooms: list[_Room] = []
 
-    def work(number: int) -> FastResult:
+    def work(begin: int) -> list[FastResult]:
+        given = [dict(each) for each in parameters[begin : begin + at_once]]
         if together is None:
-            return run_fast(prepared, parameters[number])
+            return [run_fast(prepared, each) for each in given]
         room = rooms.pop() if rooms else _Room.of(prepared)
         try:
-            return together.trade(parameters[number], number, room)
+            return together.trade(given, begin, room)
         finally:
             rooms.append(room)
 
-    numbers = range(len(parameters))
+    at_once = 1 if together is None else AT_ONCE
+    begins = range(0, len(parameters), at_once)
     results: list[FastResult] = []
     with ThreadPoolExecutor(threads) if threads > 1 else contextlib.nullcontext() as pool:
-        for result in map(work, numbers) if pool is None else pool.map(work, numbers):
-            results.append(result)
-            if on_done is not None:
-                on_done(len(results))
+        for some in map(work, begins) if pool is None else pool.map(work, begins):
+            for result in some:
+                results.append(result)
+                if on_done is not None:
+                    on_done(len(results))
     return results
 
 
 @attrs.frozen(kw_only=True)
 class _Events:
-    """What a strategy said, with the scores that begin days or trip breakers, and what risk heard of the range."""
+    """What each set's strategy said, the scores that begin days or trip breakers, and what risk heard of the range.
 
-    place: Whole
-    code: Floats
+    `score` and `code` have a row for each set, of which the first `count` are what it said; `atr` are the ranges told
+    with that, of one set after another. `wanted` are the scores at which something begins, whatever is said.
+    """
+
+    score: npt.NDArray[np.int32]
+    code: npt.NDArray[np.int8]
     atr: Floats
+    count: Whole
+    wanted: Whole
+    flags: Bits
     heard_atr: Floats
-    is_wild: Flags
-    trips: Flags
+    table: Floats = attrs.field(factory=lambda: np.empty((0, RECORD)))
+    """The record of every score, or nothing: then records are worked out where something is said."""
 
 
 def _said(prepared: Prepared, given: Mapping[str, float]) -> _Events:
@@ -223,24 +248,28 @@ def _said(prepared: Prepared, given: Mapping[str, float]) -> _Events:
         warm = say(kind, state, prepared.warm, compile=is_compiled).atr if len(prepared.warm) else np.empty(0)
         said = say(kind, state, prepared.candles, compile=is_compiled)
         heard_atr, is_wild, trips = _wildness(prepared, warm, said)
-        place = np.flatnonzero((said.code != 0.0) | prepared.new_day | trips)
-        return _Events(
-            place=place,
-            code=said.code[place],
-            atr=said.atr[place],
-            heard_atr=heard_atr,
-            is_wild=is_wild,
-            trips=trips,
-        )
+        wild = is_wild * fast_places.IS_WILD + trips * fast_places.TRIPS
+        place = np.flatnonzero(said.code)
+        spoken = Spoken(place=place, code=said.code[place], atr=said.atr[place])
+        wanted = np.flatnonzero(prepared.new_day | trips)
+        return _events(spoken, wanted, prepared.flags + wild.astype(np.uint8), heard_atr)
     if len(prepared.warm):
         speak(kind, state, prepared.warm, compile=is_compiled, with_atr=True)
     spoken = speak(kind, state, prepared.candles, compile=is_compiled, with_atr=prepared.tells_range)
-    place = np.union1d(spoken.place, prepared.first_of_days)
-    at = np.searchsorted(place, spoken.place)
-    code, atr = np.zeros(len(place)), np.full(len(place), math.nan)
-    code[at], atr[at] = spoken.code, spoken.atr
-    quiet = prepared.quiet
-    return _Events(place=place, code=code, atr=atr, heard_atr=prepared.no_atr, is_wild=quiet, trips=quiet)
+    return _events(spoken, prepared.first_of_days, prepared.flags, NOTHING)
+
+
+def _events(spoken: Spoken, wanted: Whole, flags: Bits, heard_atr: Floats) -> _Events:
+    """Of one set."""
+    return _Events(
+        score=spoken.place.astype(np.int32)[None],
+        code=spoken.code.astype(np.int8)[None],
+        atr=spoken.atr,
+        count=np.array([len(spoken.place)]),
+        wanted=wanted,
+        flags=flags,
+        heard_atr=heard_atr,
+    )
 
 
 @attrs.frozen(kw_only=True)
@@ -253,6 +282,7 @@ class _Together:
     atr_of: Whole
     columns: Floats
     atrs: Floats
+    table: Floats
 
     @classmethod
     def of(cls, prepared: Prepared, resolved: Sequence[Mapping[str, float]]) -> "_Together | None":
@@ -262,7 +292,7 @@ class _Together:
             return None
         sides = [(name, int(one[parameter])) for one in resolved for name, parameter in (turning.one, turning.other)]
         wanted = sorted(set(sides))
-        ranges = sorted({int(one[turning.atr[1]]) for one in resolved}) if prepared.tells_range else [0]
+        ranges = sorted({int(one[turning.atr[1]]) for one in resolved}) if prepared.tells_range else []
         size = len(warm) + len(candles)
         if (len(wanted) + len(ranges)) * size * 8 > LARGEST_COLUMNS:
             return None
@@ -270,13 +300,11 @@ class _Together:
         pairs = zip(("open_ms", "open", "high", "low", "close", "volume"), range(6), strict=True)
         for name, column in pairs:
             rows[column, : len(warm)], rows[column, len(warm) :] = getattr(warm, name), getattr(candles, name)
-        columns = np.empty((len(wanted), size))
+        columns, atrs = np.empty((len(wanted), size)), np.empty((len(ranges), size))
         for place, (name, period) in enumerate(wanted):
             columns[place] = run_over(INDICATORS[name], rows.T, compile=True, period=period)[:, 0]
-        atrs = np.full((len(ranges), size), math.nan)
-        if prepared.tells_range:
-            for place, period in enumerate(ranges):
-                atrs[place] = run_over(INDICATORS[turning.atr[0]], rows.T, compile=True, period=period)[:, 0]
+        for place, period in enumerate(ranges):
+            atrs[place] = run_over(INDICATORS[turning.atr[0]], rows.T, compile=True, period=period)[:, 0]
         where = {column: place for place, column in enumerate(wanted)}
         at = np.array([where[side] for side in sides], dtype=np.int64).reshape(-1, 2)
         range_of = {period: place for place, period in enumerate(ranges)}
@@ -284,46 +312,87 @@ class _Together:
             prepared=prepared,
             one_of=np.ascontiguousarray(at[:, 0]),
             other_of=np.ascontiguousarray(at[:, 1]),
-            atr_of=np.array(
-                [range_of[int(one[turning.atr[1]])] if prepared.tells_range else 0 for one in resolved],
-                dtype=np.int64,
-            ),
+            atr_of=np.array([range_of.get(int(one[turning.atr[1]]), 0) for one in resolved], dtype=np.int64),
             columns=columns,
             atrs=atrs,
+            table=_table(prepared, len(resolved)),
         )
 
-    def trade(self, given: Mapping[str, float], number: int, room: "_Room") -> FastResult:
-        prepared = self.prepared
+    def trade(self, given: Sequence[dict[str, float]], begin: int, room: "_Room") -> list[FastResult]:
+        """The sets from `begin` on."""
+        prepared, end = self.prepared, begin + len(given)
         assert prepared.kind.turning is not None
-        find = compiled(fast_sweep.find_turns, kept=True, _side=prepared.kind.turning.side)
-        atr = self.atrs[self.atr_of[number]]
-        one, other = self.columns[self.one_of[number]], self.columns[self.other_of[number]]
-        events = find(one, other, len(prepared.warm), prepared.first_of_days, atr, room.place, room.code, room.atr)
-        quiet = prepared.quiet
-        said = _Events(
-            place=room.place[:events],
-            code=room.code[:events],
-            atr=room.atr[:events],
-            heard_atr=prepared.no_atr,
-            is_wild=quiet,
-            trips=quiet,
+        count = np.zeros(len(given), dtype=np.int64)
+        compiled(fast_events.find_turns, kept=True, _side=prepared.kind.turning.side)(
+            self.columns,
+            self.one_of[begin:end],
+            self.other_of[begin:end],
+            len(prepared.warm),
+            np.zeros(len(given), dtype=np.int64),
+            count,
+            room.score,
+            room.code,
+            *room.stretch,
         )
-        # Fills would be half of what a sweep keeps: they are made again for whoever looks.
-        return _traded(prepared, dict(given), said, keep=False)
+        atr = NOTHING
+        if prepared.tells_range:
+            told = [
+                self.atrs[self.atr_of[begin + number], room.score[number, :events] + len(prepared.warm)]
+                for number, events in enumerate(count.tolist())
+            ]
+            atr = np.concatenate(told)
+        said = _Events(
+            score=room.score,
+            code=room.code,
+            atr=atr,
+            count=count,
+            wanted=prepared.first_of_days,
+            flags=prepared.flags,
+            heard_atr=NOTHING,
+            table=self.table,
+        )
+        figures, stopped = _trade(prepared, said, room.filled)
+        # Fills would be most of what a sweep keeps: they are made again for whoever looks.
+        return [
+            _by_kernel(prepared, each, figures[number], partial(_again, prepared, each))
+            if stopped[number] == DONE
+            else _by_exact(prepared, each, REASONS[stopped[number]])
+            for number, each in enumerate(given)
+        ]
+
+
+def _table(prepared: Prepared, sets: int) -> Floats:
+    """The record of every score, where so many sets look at it that this pays, and no range decides anything."""
+    if prepared.tells_range or sets < MANY:
+        return np.empty((0, RECORD))
+    table = np.zeros((len(prepared.candles), RECORD))
+    score_minute, score_row, score_price, _ = prepared.scores
+    lay_out_all = compiled(fast_events.lay_out_all, kept=True, inline=False)
+    terms = (prepared.flags, prepared.numbers, prepared.limits)
+    lay_out_all(*prepared.rows[:2], score_minute, score_row, score_price, *terms, table)
+    return table
 
 
 @attrs.frozen
 class _Room:
-    """Where the events of one set after another are written; one for each that is under way."""
+    """Where one group's events and fills after another's are written; one for each group that is under way."""
 
-    place: Whole
-    code: Floats
-    atr: Floats
+    score: npt.NDArray[np.int32]
+    code: npt.NDArray[np.int8]
+    filled: _Fills
+    stretch: tuple[npt.NDArray[np.int8], npt.NDArray[np.int8], Whole]
 
     @classmethod
     def of(cls, prepared: Prepared) -> "_Room":
-        size = len(prepared.candles) + 1
-        return cls(np.empty(size, dtype=np.int64), np.empty(size), np.empty(size))
+        """Memory that is never written to is never taken, so there is room for a turn at every candle."""
+        size = len(prepared.candles) + fast_events.WORD
+        turns = np.zeros(fast_events.STRETCH, dtype=np.int8)
+        return cls(
+            np.empty((AT_ONCE, size), dtype=np.int32),
+            np.empty((AT_ONCE, size), dtype=np.int8),
+            _Fills.of(prepared, size),
+            (np.empty(fast_events.STRETCH + 1, dtype=np.int8), turns, turns.view(np.int64)),
+        )
 
 
 def _again(prepared: Prepared, given: Mapping[str, float]) -> "_Traded":
@@ -377,7 +446,7 @@ def _by_kernel(
         refused=int(refused),
         fills=lambda: _fills(prepared, traded().fills),
         curve=lambda: _curve(prepared, traded().fills),
-        profits=lambda: traded().results[traded().fills[:, 0] != ENTRY],
+        profits=lambda: traded().results[traded().fills[:, F_WHAT] != ENTRY],
         traded=traded,
     )
 
@@ -385,7 +454,7 @@ def _by_kernel(
 def _curve(prepared: Prepared, fills: Whole) -> Floats:
     """Equity at every point."""
     equity, figures = np.empty(len(prepared.point_row)), np.zeros(4)
-    arguments = (prepared.point_row, prepared.point_close, prepared.point_period)
+    arguments = (prepared.point_row, *prepared.points[:2])
     begin_cash = int(prepared.numbers[fast_places.N_CASH])
     if prepared.is_compiled():
         walk = compiled(fast_curve.walk_curve, kept=True, inline=False)
@@ -418,7 +487,7 @@ def _fills(prepared: Prepared, fills: Whole) -> tuple[FastFill, ...]:
             notional=Decimal(notional).scaleb(-8),
             fee=Decimal(fee).scaleb(-8),
         )
-        for what, row, tick, quantity, price, decimals, notional, fee in fills.tolist()
+        for what, row, tick, quantity, price, decimals, notional, fee, _ in fills.tolist()
     )
 
 
@@ -448,7 +517,7 @@ def _by_exact(prepared: Prepared, given: dict[str, float], why: str) -> FastResu
         fills=lambda: exact_fills(result, prepared.bars.rows[Symbol(prepared.strategy.symbol)]),
         curve=lambda: np.array([float(point.equity) for point in result.curve]),
         profits=lambda: np.array([float(trade.pnl) for trade in result.trades]),
-        traded=lambda: _Traded(fills=np.empty((0, 8), dtype=np.int64), results=np.empty(0)),
+        traded=lambda: _Traded(fills=np.empty((0, FILL), dtype=np.int64), results=np.empty(0)),
     )
 
 

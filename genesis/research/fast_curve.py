@@ -1,65 +1,109 @@
 """The equity curve of a fast run, and the figures that are made of it and of the fills."""
 
-from typing import Any
+from typing import Any, Final
 
-from genesis.research.fast_numbers import first_above, value_of
-from genesis.research.fast_places import ENTRY
+from genesis.research.fast_numbers import value_of
+from genesis.research.fast_places import (
+    ENTRY,
+    F_DECIMALS,
+    F_FEE,
+    F_MINUTE,
+    F_NOTIONAL,
+    F_PRICE,
+    F_QUANTITY,
+    F_ROW,
+    F_WHAT,
+)
+
+POINT_BLOCK: Final = 16
+"""Points of which the lowest and the highest close are known beforehand; the last block may be shorter."""
 
 
 def curve_figures(
-    point_row: Any, point_close: Any, point_period: Any, fills: Any, filled: int, begin_cash: int, figures: Any
+    point_close: Any,
+    point_period: Any,
+    period_begin: Any,
+    block_low: Any,
+    block_high: Any,
+    step_ms: int,
+    fills: Any,
+    filled: int,
+    begin_cash: int,
+    figures: Any,
 ) -> None:
-    """What `walk_curve` finds, without the curve; while nothing is held all points are one.
+    """What `walk_curve` finds, without the curve: points are looked at where a period ends, and in blocks elsewhere.
 
+    Points stand `step_ms` apart; `period_begin` are those that begin a period, the first one included.
     figures[0:5] become [max drawdown, periods, mean and sum of squares of their returns, last equity].
     """
     cash, coins = begin_cash, 0
     fill = 0
-    peak, drawdown = 0.0, 0.0
-    before, now = 0.0, 0.0
+    points, begins = len(point_close), len(period_begin)
+    begin = 1
+    before = now = peak = float(cash) * 1e-8
+    drawdown = 0.0
     periods, mean, squares = 0, 0.0, 0.0
-    points = len(point_row)
     point = 0
-    last = 0
     while point < points:
-        while fill < filled and fills[fill, 1] <= point_row[point]:
-            if fills[fill, 0] == ENTRY:
-                cash -= fills[fill, 6]
-                coins = fills[fill, 3] - fills[fill, 7]
+        end = points
+        while fill < filled:
+            # The first point after the fill's minute began.
+            first = fills[fill, F_MINUTE] * 60_000 // step_ms + 1
+            if first > point:
+                end = min(first, points)
+                break
+            if fills[fill, F_WHAT] == ENTRY:
+                cash -= fills[fill, F_NOTIONAL]
+                coins = fills[fill, F_QUANTITY] - fills[fill, F_FEE]
             else:
-                cash += fills[fill, 6] - fills[fill, 7]
+                cash += fills[fill, F_NOTIONAL] - fills[fill, F_FEE]
                 coins = 0
             fill += 1
         fixed, held = float(cash) * 1e-8, float(coins) * 1e-8
-        end = first_above(point_row, point + 1, points, fills[fill, 1] - 1) if fill < filled else points
-        until = end if coins != 0 else point + 1
-        for at in range(point, until):
-            worth = fixed + held * point_close[at] if coins != 0 else fixed
-            if at == 0:
-                before = now = peak = worth
-                last = point_period[0]
-            while last != point_period[at]:
-                last += 1
+        if point == 0:
+            # What is bought before the first point is what the curve begins with.
+            before = now = peak = fixed + held * point_close[0] if coins != 0 else fixed
+        while begin < begins and period_begin[begin] < end:
+            at = period_begin[begin]
+            if at > point:
+                now = fixed + held * point_close[at - 1] if coins != 0 else fixed
+            passed = point_period[at] - point_period[at - 1]
+            while passed > 0:
+                passed -= 1
                 made = now / before - 1.0 if before > 0.0 else 0.0
                 periods += 1
                 distance = made - mean
                 mean += distance / periods
                 squares += distance * (made - mean)
                 before = now
-            now = worth
-            if worth > peak:
-                peak = worth
-            elif peak - worth > drawdown * peak:
-                drawdown = max(drawdown, (peak - worth) / peak)
-        # While nothing is held all points are one: the first period ends as it did above, the others bring nothing.
-        while last != point_period[end - 1]:
-            last += 1
-            made = now / before - 1.0 if before > 0.0 else 0.0
-            periods += 1
-            distance = made - mean
-            mean += distance / periods
-            squares += distance * (made - mean)
-            before = now
+            begin += 1
+        now = fixed + held * point_close[end - 1] if coins != 0 else fixed
+        if coins == 0:
+            peak = max(peak, now)
+            if peak - now > drawdown * peak:
+                drawdown = max(drawdown, (peak - now) / peak)
+        else:
+            at = point
+            while at < end:
+                block = at // POINT_BLOCK
+                until = min((block + 1) * POINT_BLOCK, end)
+                if fixed + held * block_high[block] <= peak:
+                    lowest = block_low[block]
+                    if until - at < POINT_BLOCK and peak - (fixed + held * lowest) > drawdown * peak:
+                        lowest = point_close[at]
+                        for place in range(at + 1, until):
+                            lowest = min(lowest, point_close[place])
+                    worth = fixed + held * lowest
+                    if peak - worth > drawdown * peak:
+                        drawdown = max(drawdown, (peak - worth) / peak)
+                else:
+                    for place in range(at, until):
+                        worth = fixed + held * point_close[place]
+                        if worth > peak:
+                            peak = worth
+                        elif peak - worth > drawdown * peak:
+                            drawdown = max(drawdown, (peak - worth) / peak)
+                at = until
         point = end
     figures[0], figures[1], figures[2], figures[3], figures[4] = drawdown, periods, mean, squares, now
 
@@ -68,9 +112,9 @@ def fill_figures(fills: Any, results: Any, filled: int, figures: Any) -> None:
     """figures[5:8] become [finished trades, those that won, fees in quote]."""
     trades, wins, fees = 0, 0, 0.0
     for place in range(filled):
-        fee = float(fills[place, 7]) * 1e-8
-        if fills[place, 0] == ENTRY:
-            fees += fee * value_of(fills[place, 4], fills[place, 5])
+        fee = float(fills[place, F_FEE]) * 1e-8
+        if fills[place, F_WHAT] == ENTRY:
+            fees += fee * value_of(fills[place, F_PRICE], fills[place, F_DECIMALS])
         else:
             fees += fee
             trades += 1
@@ -99,12 +143,12 @@ def walk_curve(
     before, now = 0.0, 0.0
     periods, mean, squares = 0, 0.0, 0.0
     for point in range(len(point_row)):
-        while fill < filled and fills[fill, 1] <= point_row[point]:
-            if fills[fill, 0] == ENTRY:
-                cash -= fills[fill, 6]
-                coins = fills[fill, 3] - fills[fill, 7]
+        while fill < filled and fills[fill, F_ROW] <= point_row[point]:
+            if fills[fill, F_WHAT] == ENTRY:
+                cash -= fills[fill, F_NOTIONAL]
+                coins = fills[fill, F_QUANTITY] - fills[fill, F_FEE]
             else:
-                cash += fills[fill, 6] - fills[fill, 7]
+                cash += fills[fill, F_NOTIONAL] - fills[fill, F_FEE]
                 coins = 0
             fill += 1
         worth = float(cash) * 1e-8

@@ -1,6 +1,5 @@
 """What a fast run begins with: a market and its limits as arrays of whole numbers, or why it cannot."""
 
-import math
 from collections.abc import Iterable, Sequence
 from datetime import date
 from decimal import Decimal
@@ -26,7 +25,8 @@ from genesis.research import fast_places
 from genesis.research.backtest import START_BALANCES
 from genesis.research.bars import BarRecording, Whole, in_time_frame, part, rows_of
 from genesis.research.costs import flat_fees
-from genesis.research.fast_places import LIMITS, NUMBERS
+from genesis.research.fast_curve import POINT_BLOCK
+from genesis.research.fast_places import LIMITS, MAY_OPEN, NEW_DAY, NEW_WEEK, NUMBERS
 from genesis.research.fast_walk import BLOCK
 from genesis.research.leaping import can_leap
 from genesis.research.walk import curve_step
@@ -34,6 +34,7 @@ from protocols.settings import Settings, StrategySettings
 from protocols.units import AMOUNT_STEP, TIMEFRAME_MS, Symbol, quote_currency
 
 Flags = npt.NDArray[np.bool_]
+Bits = npt.NDArray[np.uint8]
 
 UNIT = 100_000_000
 KNOWN_COSTS = ("half_spread", "slippage", "low_first", "fee_tiers")
@@ -60,20 +61,18 @@ class Prepared:
     candles: CandleArrays
     rows: tuple[Any, ...]
     scores: tuple[Any, ...]
-    windows_open: Flags
+    flags: Bits
+    """What `fast_places` has bits for, of each score."""
     new_day: Flags
-    new_week: Flags
     numbers: Whole
     limits: Floats
     price_decimals: int
     first_of_days: Whole
     """Scores that begin a trading day."""
-    no_atr: Floats
-    quiet: Flags
     point_ms: Whole
-    point_close: Floats
     point_row: Whole
-    point_period: Whole
+    points: tuple[Any, ...]
+    """The curve's points as `curve_figures` takes them."""
     compile: bool | None
 
     def is_compiled(self, sets: int = 1) -> bool:
@@ -129,18 +128,30 @@ class Prepared:
         closing = int(np.searchsorted(ends, last_minute + 1, side="right"))
         candles, ends = part(candles, 0, closing), ends[:closing]
         row_minute = (found.open_ms - bars.first_ms) // MINUTE_MS
-        scale = 10.0**decimals
         opens, highs, lows, closes = (
-            _whole(column, scale) for column in (found.open, found.high, found.low, found.close)
+            np.ascontiguousarray(column, dtype=np.float64)
+            for column in (found.open, found.high, found.low, found.close)
         )
         rows = (row_minute, opens, highs, lows, closes, _blocks(lows, np.minimum), _blocks(highs, np.maximum))
-        prices = _whole(candles.close, scale)
+        highest = int(np.rint(highs.max() * 10.0**decimals))
+        prices = np.ascontiguousarray(candles.close, dtype=np.float64)
         scores = (ends, np.searchsorted(row_minute, ends), prices, _blocks(prices, np.maximum))
         decided = bars.first_ms + ends * MINUTE_MS
         new_day, new_week = _new_days(decided, settings.risk.day_timezone)
         step_ms = curve_step(bars.first_ms, bars.last_ms, sharpe_period_ms)
-        points = range(bars.first_ms, bars.last_ms + MINUTE_MS + 1, step_ms)
-        point_row = np.searchsorted(found.open_ms, np.array(points)) - 1
+        point_ms = np.arange(bars.first_ms, bars.last_ms + MINUTE_MS + 1, step_ms)
+        point_row = np.searchsorted(found.open_ms, point_ms) - 1
+        point_close = np.where(point_row >= 0, found.close[np.maximum(point_row, 0)], 0.0)
+        point_period = point_ms // sharpe_period_ms
+        points = (
+            point_close,
+            point_period,
+            np.flatnonzero(_changes(point_period)),
+            _blocks(point_close, np.minimum, POINT_BLOCK),
+            _blocks(point_close, np.maximum, POINT_BLOCK),
+            step_ms,
+        )
+        flags = _windows_open(settings, decided) * MAY_OPEN + new_day * NEW_DAY + new_week * NEW_WEEK
         return cls(
             bars=bars,
             settings=settings,
@@ -154,19 +165,15 @@ class Prepared:
             candles=candles,
             rows=rows,
             scores=scores,
-            windows_open=_windows_open(settings, decided),
+            flags=flags.astype(np.uint8),
             new_day=new_day,
-            new_week=new_week,
-            numbers=_numbers(settings, strategy, model, pairs, balances[0][2], decimals, int(highs.max())),
+            numbers=_numbers(settings, strategy, model, pairs, balances[0][2], decimals, highest),
             limits=_limits(settings),
             price_decimals=decimals,
             first_of_days=np.flatnonzero(new_day),
-            no_atr=np.full(len(candles), math.nan),
-            quiet=np.zeros(len(candles), dtype=np.bool_),
-            point_ms=np.array(points, dtype=np.int64),
-            point_close=np.where(point_row >= 0, found.close[np.maximum(point_row, 0)], 0.0),
+            point_ms=point_ms,
             point_row=point_row,
-            point_period=np.array(points) // sharpe_period_ms,
+            points=points,
             compile=compile,
         )
 
@@ -216,14 +223,9 @@ def _running(settings: Settings) -> list[StrategySettings]:
     return [strategy for strategy in settings.strategies if strategy.enabled]
 
 
-def _whole(prices: Floats, scale: float) -> Whole:
-    return np.rint(np.asarray(prices) * scale).astype(np.int64)
-
-
-def _blocks(values: Whole, extreme: Any) -> Whole:
-    """The lowest or highest of each whole block of rows."""
-    whole = len(values) // BLOCK
-    blocks: Whole = extreme.reduce(values[: whole * BLOCK].reshape(whole, BLOCK), axis=1) if whole else values[:0]
+def _blocks(values: Floats, extreme: Any, size: int = BLOCK) -> Floats:
+    """The lowest or highest of each block of rows; the last one may be shorter."""
+    blocks: Floats = extreme.reduceat(values, np.arange(0, len(values), size)) if len(values) else values
     return blocks
 
 

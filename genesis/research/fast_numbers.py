@@ -5,7 +5,7 @@ hundred-millionths.
 """
 
 import math
-from typing import Any
+from typing import Any, Final
 
 from genesis.research.fast_places import (
     N_COST_DECIMALS,
@@ -19,17 +19,17 @@ from genesis.research.fast_places import (
 NEAR = 1e-12
 
 
+TENS: Final = tuple(10**power for power in range(19))
+"""Powers of ten that fit into 64 bits."""
+
+
 def ten(power: int) -> int:
-    result = 1
-    for _ in range(power):
-        result *= 10
-    return result
+    return TENS[power]
 
 
 def digits(number: int) -> int:
     count = 1
-    while number >= 10:
-        number //= 10
+    while count < 19 and number >= TENS[count]:
         count += 1
     return count
 
@@ -53,6 +53,11 @@ def price_up(number: int, decimals: int) -> tuple[int, int]:
         return number, decimals
     unit = ten(places)
     return (number + unit - 1) // unit, decimals - places
+
+
+def ticks_of(price: float, unit: float) -> int:
+    """A price of the market in the symbol's last decimal: a whole number, to the rounding of a float."""
+    return int(price * unit + 0.5)
 
 
 def taker_buys(tick: int, numbers: Any) -> tuple[int, int]:

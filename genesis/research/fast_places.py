@@ -75,5 +75,53 @@ L_SLIPPAGE_BPS: Final = 7
 L_PROFIT: Final = 8
 LIMITS: Final = 9
 
+# Places in an event's record (float64): the score that makes it, and what an order at it would meet.
+E_SCORE: Final = 0
+E_MINUTE: Final = 1
+E_FLAGS: Final = 2
+E_CLOSE: Final = 3
+E_ROW: Final = 4
+"""The first row at or after the score's minute; there may be none. In it an order fills, as what follows says: a buy,
+and a sale."""
+E_OPEN: Final = 5
+E_PRICE: Final = 5
+"""Once it is known, the price stands where the row's open was."""
+E_DECIMALS: Final = 6
+E_ASK: Final = 7
+E_STOP: Final = 8
+E_TARGET: Final = 9
+E_TARGET_PRICE: Final = 10
+E_TARGET_DECIMALS: Final = 11
+E_WHY: Final = 12
+"""DONE, or why only the exact runner can place this buy."""
+E_SALE: Final = 13
+E_SALE_DECIMALS: Final = 14
+E_ROW_MINUTE: Final = 15
+RECORD: Final = 16
+"""Numbers of a record: as many as two lines of the processor's memory hold."""
+
+# Places in a fill (int64).
+F_WHAT: Final = 0
+F_ROW: Final = 1
+F_TICK: Final = 2
+F_QUANTITY: Final = 3
+F_PRICE: Final = 4
+F_DECIMALS: Final = 5
+F_NOTIONAL: Final = 6
+F_FEE: Final = 7
+F_MINUTE: Final = 8
+FILL: Final = 9
+
+NOWHERE_LOW: Final = -1.0
+NOWHERE_HIGH: Final = 1e300
+"""Where protective orders stand when there are none: out of reach."""
+
+# Bits of a score's flags.
+MAY_OPEN: Final = 1
+NEW_DAY: Final = 2
+NEW_WEEK: Final = 4
+IS_WILD: Final = 8
+TRIPS: Final = 16
+
 FIGURES: Final = 9
 """Figures of one set: drawdown, periods, mean and squares of returns, equity, trades, wins, fees, refused entries."""

@@ -1,62 +1,85 @@
-"""The sweep of a strategy that speaks when two columns change sides.
+"""Many sets of parameters in one call: what comes of trading the events of each."""
 
-A column (an average of some length) is made once, however many sets of parameters look at it. Where two columns change
-sides is found a block at a time, so a set costs hardly more than what it trades.
-"""
+from typing import Any
 
-from typing import Any, Final
-
-from genesis.domain.strategy import BUY, HOLD, SELL
-
-LOOKED_AT: Final = 16
-"""Rows that are looked at together for whether all of them are on the side of the last one."""
+from genesis.research.fast_curve import curve_figures, fill_figures
+from genesis.research.fast_places import DONE, FIGURES, N_CASH
+from genesis.research.fast_walk import walk_scores
 
 
-def _side(one: float, other: float) -> float:
-    raise NotImplementedError("the sweep must be given a strategy's side")
+def trade_sets(
+    row_minute: Any,
+    row_open: Any,
+    row_high: Any,
+    row_low: Any,
+    row_close: Any,
+    block_low: Any,
+    block_high: Any,
+    score_row: Any,
+    score_price: Any,
+    block_price: Any,
+    heard_atr: Any,
+    numbers: Any,
+    limits: Any,
+    point_close: Any,
+    point_period: Any,
+    period_begin: Any,
+    point_low: Any,
+    point_high: Any,
+    step_ms: int,
+    records: Any,
+    event_at: Any,
+    event_code: Any,
+    first: Any,
+    fills: Any,
+    results: Any,
+    counts: Any,
+    figures: Any,
+    stopped: Any,
+) -> None:
+    """Trade each set's events (`walk_scores`): those at first[set]:first[set + 1]. `stopped` says of each DONE or
+    why not, and `figures[set]` become the nine of `FIGURES`.
 
-
-def find_turns(
-    one: Any, other: Any, skip: int, wanted: Any, atr: Any, event_score: Any, event_code: Any, event_atr: Any
-) -> int:
-    """Where the side changes, and the `wanted` places, ascending, into the events; how many there are.
-
-    The first `skip` rows are warm-up: they say nothing, and places are counted from behind them.
+    The fills of each set are written over those of the one before.
     """
-    size = len(one)
-    before = 0.0
-    found, next_wanted = 0, 0
-    begin = 0
-    while begin < size:
-        end = min(begin + LOOKED_AT, size)
-        if before != 0.0 and end - begin == LOOKED_AT:
-            same = 0
-            for offset in range(LOOKED_AT):
-                same += 1 if _side(one[begin + offset], other[begin + offset]) == before else 0
-            if same == LOOKED_AT:
-                begin = end
-                continue
-        for at in range(begin, end):
-            side = _side(one[at], other[at])
-            if side == 0.0 or side == before:
-                continue
-            if before != 0.0 and at >= skip:
-                place = at - skip
-                while next_wanted < len(wanted) and wanted[next_wanted] < place:
-                    event_score[found], event_code[found] = wanted[next_wanted], HOLD
-                    event_atr[found] = atr[wanted[next_wanted] + skip]
-                    found += 1
-                    next_wanted += 1
-                if next_wanted < len(wanted) and wanted[next_wanted] == place:
-                    next_wanted += 1
-                event_score[found], event_code[found] = place, BUY if side > 0.0 else SELL
-                event_atr[found] = atr[at]
-                found += 1
-            before = side
-        begin = end
-    while next_wanted < len(wanted):
-        event_score[found], event_code[found] = wanted[next_wanted], HOLD
-        event_atr[found] = atr[wanted[next_wanted] + skip]
-        found += 1
-        next_wanted += 1
-    return found
+    for number in range(len(first) - 1):
+        why = walk_scores(
+            row_minute,
+            row_open,
+            row_high,
+            row_low,
+            row_close,
+            block_low,
+            block_high,
+            score_row,
+            score_price,
+            block_price,
+            heard_atr,
+            numbers,
+            limits,
+            records,
+            event_at,
+            event_code,
+            first[number],
+            first[number + 1],
+            fills,
+            results,
+            counts,
+        )
+        stopped[number] = why
+        if why == DONE:
+            own = figures[number]
+            curve_figures(
+                point_close,
+                point_period,
+                period_begin,
+                point_low,
+                point_high,
+                step_ms,
+                fills,
+                counts[0],
+                numbers[N_CASH],
+                own,
+            )
+            fill_figures(fills, results, counts[0], own)
+            own[FIGURES - 1] = counts[1]

@@ -32,6 +32,9 @@ def local_floats(size: int) -> MutableSequence[float]:
 SHORT: Final = 40
 """Bytes of bytecode up to which a function is put into its caller always: a call would cost more than it does."""
 
+LOOKED_UP: Final = 8
+"""Whole numbers of a tuple from which on it is a table to the compiler, and not so many branches."""
+
 LOADING: Final = 300_000
 """Steps that plain Python takes in about the time in which a compiler is loaded."""
 
@@ -69,6 +72,8 @@ def _compiled(function: Any, kept: bool, inline: bool, bound: tuple[tuple[str, A
         called = surroundings.get(name)
         if called is local_floats:
             surroundings[name] = _local_floats()
+        elif isinstance(called, tuple) and len(called) > LOOKED_UP and all(type(each) is int for each in called):
+            surroundings[name] = importlib.import_module("numpy").array(called)
         elif isinstance(called, FunctionType):
             surroundings[name] = _compiled(called, False, inline or len(called.__code__.co_code) <= SHORT, ())
     again = FunctionType(function.__code__, surroundings, function.__name__, function.__defaults__)

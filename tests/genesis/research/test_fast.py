@@ -19,7 +19,7 @@ from genesis.research.bars import BarRecording
 from genesis.research.costs import Costs
 from genesis.research.fast import FastResult, NotFast, Prepared, exact_fills, run_fast, sweep, why_not_fast
 from genesis.research.fast_numbers import digits, first_above, half_even, multiply_divide, price_down, price_up, ten
-from genesis.research.fast_walk import BLOCK, first_reached, highest
+from genesis.research.fast_walk import BLOCK, bound, first_reached, highest
 from protocols.market import Candle
 from protocols.settings import RiskSettings, Settings, StrategySettings
 from protocols.units import Symbol
@@ -104,6 +104,15 @@ def test_stops_and_targets_are_hit_on_the_way() -> None:
     risk = msgspec.structs.replace(FREE, stop_fraction=Decimal("0.004"), target_fraction=Decimal("0.008"))
     found = run_fast(Prepared.of(BarRecording.of(recording("2018-02-crash", 0, 2400)), ema(risk=risk, fast=4, slow=11)))
     assert {fill.what for fill in found.fills} == {"entry", "exit", "stop", "target"}
+
+
+def test_an_entry_decided_at_the_last_close_never_fills() -> None:
+    settings = ema(fast=4, slow=11, atr=6)
+    whole = run_fast(Prepared.of(BarRecording.of(recording("2018-02-crash", 0, 400)), settings, compile=False))
+    entry = [fill.bar for fill in whole.fills if fill.what == "entry"][3]
+    found = assert_same(recording("2018-02-crash", 0, entry), settings, None, False)
+    assert found.ran_fast
+    assert found.fills == tuple(fill for fill in whole.fills if fill.bar < entry)
 
 
 def test_a_sweep_is_its_runs_in_their_order_on_any_number_of_threads() -> None:
@@ -213,7 +222,7 @@ def test_the_first_number_above_is_found(numbers: list[int], value: int, begin: 
 
 
 @given(
-    bars=st.lists(st.tuples(st.integers(1, 60), st.integers(61, 99)), min_size=1, max_size=90),
+    bars=st.lists(st.tuples(st.integers(1, 60), st.integers(61, 99)), min_size=1, max_size=200),
     stop=st.integers(-1, 30),
     target=st.integers(80, 120),
     data=st.data(),
@@ -224,7 +233,7 @@ def test_rows_are_leapt_over_only_where_nothing_is_reached(
     lows, highs = [low for low, _ in bars], [high for _, high in bars]
     begin = data.draw(st.integers(0, len(bars)))
     until = data.draw(st.integers(begin, len(bars)))
-    blocks = range(0, len(bars) - BLOCK + 1, BLOCK)
+    blocks = range(0, len(bars), BLOCK)
     block_low, block_high = (
         [min(lows[at : at + BLOCK]) for at in blocks],
         [max(highs[at : at + BLOCK]) for at in blocks],
@@ -233,6 +242,7 @@ def test_rows_are_leapt_over_only_where_nothing_is_reached(
     assert found == next((at for at in range(begin, until) if lows[at] <= stop or highs[at] >= target), until)
     if begin < until:
         assert highest(highs, block_high, begin, until) == max(highs[begin:until])
+        assert bound(block_high, begin, until) >= max(highs[begin:until])
 
 
 @pytest.mark.skipif(not can_compile(), reason="a sweep with shared columns is compiled")

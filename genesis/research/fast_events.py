@@ -1,0 +1,278 @@
+"""What the fast walk knows of its events beforehand: where sides change, and what an order at each of them would meet.
+
+Nothing here hangs on what was traded before, so events are worked out side by side, where the walk must wait for the
+cash of the trade before. The rows around an event are copied into its record: the walk reads records one after another,
+and rows only where a price reaches a protective order.
+"""
+
+import math
+from typing import Any, Final
+
+from genesis.domain.strategy import HOLD
+from genesis.research.fast_numbers import (
+    cut_float,
+    price_down,
+    price_up,
+    taker_buys,
+    taker_sells,
+    ten,
+    ticks_of,
+    value_of,
+)
+from genesis.research.fast_places import (
+    DONE,
+    E_ASK,
+    E_CLOSE,
+    E_DECIMALS,
+    E_FLAGS,
+    E_MINUTE,
+    E_OPEN,
+    E_PRICE,
+    E_ROW,
+    E_ROW_MINUTE,
+    E_SALE,
+    E_SALE_DECIMALS,
+    E_SCORE,
+    E_STOP,
+    E_TARGET,
+    E_TARGET_DECIMALS,
+    E_TARGET_PRICE,
+    E_WHY,
+    EXACT_BIG,
+    EXACT_TIE,
+    L_STOP_ATR,
+    L_TARGET_ATR,
+    LARGEST,
+    N_COST_DECIMALS,
+    N_DISTANCE_DECIMALS,
+    N_PRICE_DECIMALS,
+    N_SPREAD_UP,
+    N_STOP_FRACTION,
+    N_TARGET_FRACTION,
+    NOWHERE_HIGH,
+    NOWHERE_LOW,
+)
+
+STRETCH: Final = 1024
+"""Rows that are looked at for all sets of a group before the next ones."""
+WORD: Final = 8
+"""Rows that are looked at together for whether one of them changes sides."""
+
+
+def _side(one: float, other: float) -> float:
+    raise NotImplementedError("the sweep must be given a strategy's side")
+
+
+def find_turns(
+    columns: Any,
+    one_of: Any,
+    other_of: Any,
+    skip: int,
+    before: Any,
+    found: Any,
+    scores: Any,
+    codes: Any,
+    sides: Any,
+    turns: Any,
+    words: Any,
+) -> None:
+    """Where the sides of each set change: places and sides, ascending, into its row of `scores` and `codes`.
+
+    Set `number` looks at the columns `one_of[number]` and `other_of[number]`. The first `skip` rows are warm-up: they
+    say nothing, and places are counted from behind them. `before` (the side last seen) and `found` (how many turns)
+    begin as zeros. `sides` (int8[STRETCH + 1]) and `turns` (int8[STRETCH]) are room to work in; `words` are the
+    turns, eight in a word.
+    """
+    size = columns.shape[1]
+    for begin in range(0, size, STRETCH):
+        count = min(STRETCH, size - begin)
+        for number in range(len(one_of)):
+            one = columns[one_of[number]][begin : begin + count]
+            other = columns[other_of[number]][begin : begin + count]
+            many, own_scores, own_codes = found[number], scores[number], codes[number]
+            # Loops without a branch, of which the compiler does many rows at once.
+            now = sides[1:]
+            sides[0] = before[number]
+            for place in range(count):
+                side = _side(one[place], other[place])
+                now[place] = (side > 0.0) - (side < 0.0)
+            unknown = 0
+            for place in range(count):
+                unknown += now[place] == 0
+            if unknown > 0:
+                for place in range(count):
+                    if now[place] == 0:
+                        now[place] = sides[place]
+            for place in range(count):
+                turns[place] = sides[place] + now[place] == 0
+            for place in range(count, STRETCH):
+                turns[place] = 0
+            for place in range(min(count, skip - begin)):
+                turns[place] = 0
+            if unknown > 0:
+                for place in range(count):
+                    turns[place] = turns[place] != 0 and now[place] != 0
+            for word in range(STRETCH // WORD):
+                if words[word] != 0:
+                    at = begin + word * WORD - skip
+                    for place in range(WORD):
+                        # Written always, and kept only where it is one: what a branch would guess wrong costs more.
+                        own_scores[many] = at + place
+                        own_codes[many] = now[word * WORD + place]
+                        many += turns[word * WORD + place]
+            before[number], found[number] = sides[count], many
+
+
+def merge(wanted: Any, scores: Any, codes: Any, found: Any, first: Any, event_at: Any, event_code: Any) -> None:
+    """The events of each set, those of set `number` at first[number]:first[number + 1], ascending: what it says
+    (`scores` and `codes`: a row for each set, of which `found` count), and the `wanted` places, at which a day begins.
+
+    `first` is filled in, its last number too.
+    """
+    event = 0
+    for number in range(len(found)):
+        first[number] = event
+        own_scores, own_codes, day = scores[number], codes[number], 0
+        for place in range(found[number]):
+            score = own_scores[place]
+            while day < len(wanted) and wanted[day] < score:
+                event_at[event], event_code[event] = wanted[day], HOLD
+                event += 1
+                day += 1
+            if day < len(wanted) and wanted[day] == score:
+                day += 1
+            event_at[event], event_code[event] = score, own_codes[place]
+            event += 1
+        while day < len(wanted):
+            event_at[event], event_code[event] = wanted[day], HOLD
+            event += 1
+            day += 1
+    first[len(found)] = event
+
+
+def lay_out(
+    row_minute: Any,
+    row_open: Any,
+    score_minute: Any,
+    score_row: Any,
+    score_price: Any,
+    flags: Any,
+    numbers: Any,
+    limits: Any,
+    event_at: Any,
+    event_code: Any,
+    event_atr: Any,
+    records: Any,
+) -> None:
+    """The record of each event, one after another; `event_atr` is empty where no range decides anything.
+
+    First what lies far apart is gathered, without a branch: so many rows are waited for at once.
+    """
+    for event in range(len(records)):
+        score = event_at[event]
+        row = score_row[score]
+        records[event, E_SCORE] = score
+        records[event, E_MINUTE] = score_minute[score]
+        records[event, E_FLAGS] = flags[score]
+        records[event, E_CLOSE] = score_price[score]
+        records[event, E_ROW] = row
+        records[event, E_ROW_MINUTE] = row_minute[row] if row < len(row_minute) else 0
+        # An order after the last row is judged all the same, and never fills.
+        records[event, E_OPEN] = row_open[row] if row < len(row_open) else score_price[score]
+    for event in range(len(records)):
+        code = event_code[event]
+        if code != 0:
+            atr = event_atr[event] if len(event_atr) > 0 else math.nan
+            prepare(records, event, code, records[event, E_CLOSE], records[event, E_OPEN], atr, numbers, limits)
+
+
+def lay_out_all(
+    row_minute: Any,
+    row_open: Any,
+    score_minute: Any,
+    score_row: Any,
+    score_price: Any,
+    flags: Any,
+    numbers: Any,
+    limits: Any,
+    table: Any,
+) -> None:
+    """The record of every score, for a buy and for a sale, where neither hangs on a range."""
+    for score in range(len(score_minute)):
+        row = score_row[score]
+        table[score, E_SCORE] = score
+        table[score, E_MINUTE] = score_minute[score]
+        table[score, E_FLAGS] = flags[score]
+        table[score, E_CLOSE] = score_price[score]
+        table[score, E_ROW] = row
+        table[score, E_ROW_MINUTE] = row_minute[row] if row < len(row_minute) else 0
+        open_ = row_open[row] if row < len(row_open) else score_price[score]
+        prepare(table, score, 1, score_price[score], open_, math.nan, numbers, limits)
+        prepare(table, score, -1, score_price[score], open_, math.nan, numbers, limits)
+
+
+def prepare(
+    records: Any, record: int, code: int, close: float, open_: float, atr: float, numbers: Any, limits: Any
+) -> None:
+    """What an order decided at `close` fills at, and where what protects it would stand; E_WHY says what is unsure."""
+    decimals = numbers[N_PRICE_DECIMALS]
+    unit = float(ten(decimals))
+    if code < 0:
+        price, price_decimals = taker_sells(ticks_of(open_, unit), numbers)
+        records[record, E_SALE], records[record, E_SALE_DECIMALS] = price, price_decimals
+        return
+    price, price_decimals = taker_buys(ticks_of(open_, unit), numbers)
+    records[record, E_PRICE], records[record, E_DECIMALS] = price, price_decimals
+    records[record, E_WHY] = DONE
+    tick = ticks_of(close, unit)
+    # What the venue locks for it, at the best price it can see.
+    ask, ask_decimals = price_up(tick * numbers[N_SPREAD_UP], decimals + numbers[N_COST_DECIMALS])
+    records[record, E_ASK] = value_of(ask, ask_decimals)
+    records[record, E_STOP], records[record, E_TARGET] = NOWHERE_LOW, NOWHERE_HIGH
+    if float(tick) * float(max(numbers[N_STOP_FRACTION], numbers[N_TARGET_FRACTION])) > LARGEST:
+        records[record, E_WHY] = EXACT_BIG
+        return
+    stop_distance, stop_decimals, target_distance, target_decimals = 0, 0, 0, 0
+    by_fraction = True
+    if limits[L_STOP_ATR] > 0.0 and atr > 0.0:
+        stop_distance, stop_decimals, sure = cut_float(limits[L_STOP_ATR] * atr)
+        if not sure:
+            records[record, E_WHY] = EXACT_TIE
+            return
+        by_fraction = stop_distance > 0 and value_of(stop_distance, stop_decimals) >= close
+    if by_fraction:
+        stop_distance, stop_decimals = 0, 0
+        if numbers[N_STOP_FRACTION] > 0:
+            stop_distance, stop_decimals = price_down(
+                tick * numbers[N_STOP_FRACTION], decimals + numbers[N_DISTANCE_DECIMALS]
+            )
+    if limits[L_TARGET_ATR] > 0.0 and atr > 0.0:
+        target_distance, target_decimals, sure = cut_float(limits[L_TARGET_ATR] * atr)
+        if not sure:
+            records[record, E_WHY] = EXACT_TIE
+            return
+    elif numbers[N_TARGET_FRACTION] > 0:
+        target_distance, target_decimals = price_down(
+            tick * numbers[N_TARGET_FRACTION], decimals + numbers[N_DISTANCE_DECIMALS]
+        )
+    # The levels from the fill, cut to what the venue takes.
+    most = max(price_decimals, max(stop_decimals, target_decimals))
+    if most - min(price_decimals, min(stop_decimals, target_decimals)) > 12:
+        records[record, E_WHY] = EXACT_BIG
+        return
+    at = price * ten(most - price_decimals)
+    if stop_distance > 0:
+        level = at - stop_distance * ten(most - stop_decimals)
+        if level > 0:
+            number, level_decimals = price_down(level, most)
+            if number > 0:
+                apart = decimals - level_decimals
+                level = number * ten(apart) if apart >= 0 else number // ten(-apart)
+                records[record, E_STOP] = float(level) / unit
+    if target_distance > 0:
+        level = at + target_distance * ten(most - target_decimals)
+        number, level_decimals = price_down(level, most)
+        apart = decimals - level_decimals
+        level = number * ten(apart) if apart >= 0 else (number + ten(-apart) - 1) // ten(-apart)
+        records[record, E_TARGET] = float(level) / unit
+        records[record, E_TARGET_PRICE], records[record, E_TARGET_DECIMALS] = number, level_decimals
