@@ -18,10 +18,11 @@ from werkzeug.exceptions import HTTPException
 from genesis.core.clock import Clock
 from web.api import Api, Call, Route, bearer_of
 from web.bodies import NoBody
+from web.body_checks import LARGEST, SMALLEST, NamedTwice, check_names, far_numbers
 from web.config_models import Versioned
 from web.controls import Busy, Controls, Refused
 from web.desk import Desk
-from web.errors import ApiError
+from web.errors import ApiError, Detail
 from web.guard import Guard, GuardedApp
 from web.hub import Hub
 from web.idempotency import HEADER, KEY, REPLAYED, Answered, KeyReused, StillRunning
@@ -244,11 +245,19 @@ async def _body(route: Route, decode: Callable[[bytes], Any]) -> Any:
     if route.method == "GET":
         raise ApiError(400, "a GET request must not have a body")
     try:
-        return decode(raw)
+        told = decode(raw)
+        check_names(raw)
+    except NamedTwice as error:
+        raise ApiError(400, f"a name must stand once in an object, {str(error)[:80]!r} stands twice") from None
     except msgspec.ValidationError as error:
         raise ApiError(422, f"the body is not valid: {error}") from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ApiError(400, f"the body must be JSON: {error}"[:200]) from None
+    for name, number in far_numbers(told):
+        must = f"smaller than 1e{LARGEST} and have at most {-SMALLEST} decimals"
+        detail: Detail = {name: {"must_be": must, "was": str(number)[:40]}}
+        raise ApiError(422, f"{name} must be {must}, was {str(number)[:40]}", detail=detail)
+    return told
 
 
 def _has_required(body: type[msgspec.Struct]) -> bool:

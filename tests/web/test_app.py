@@ -187,6 +187,33 @@ async def test_a_body_that_is_no_json_object_is_refused(raw: bytes) -> None:
         assert "error" in answer.json()
 
 
+@pytest.mark.parametrize(
+    "raw",
+    [b'{"symbol":"tBTCUSD","amount":"0.01","amount":"5"}', b'{"symbol":"tBTCUSD","amount":"1","amo\\u0075nt":"1"}'],
+)
+async def test_a_name_that_stands_twice_is_refused_and_named(raw: bytes) -> None:
+    """Readers differ in which of the two they take: what a proxy let pass may not be what is ordered."""
+    web = a_web()
+    async with web.client() as client:
+        answer = await client.post(f"{V2}/order", content=raw, headers={"Content-Type": "application/json"})
+    assert answer.status_code == 400
+    assert "'amount' stands twice" in answer.json()["error"]["message"]
+    assert web.told.messages == []
+
+
+@pytest.mark.parametrize("amount", ["1e400", "-1e999999999", "1e-999999999", "0e999999"])
+@pytest.mark.parametrize("name", ["amount", "price_oco_stop"])
+async def test_a_number_beyond_all_sense_is_refused_before_it_is_reckoned_with(name: str, amount: str) -> None:
+    web = a_web()
+    body = {"symbol": "tBTCUSD", "amount": "0.01", name: amount}
+    async with web.client() as client:
+        answer = await client.post(f"{V2}/order", json=body)
+    assert answer.status_code == 422, answer.text
+    if amount != "0e999999":
+        assert f"{name} must be smaller than 1e20" in answer.json()["error"]["message"]
+    assert web.told.messages == []
+
+
 async def test_a_body_above_the_limit_is_refused() -> None:
     async with a_web().client() as client:
         answer = await client.post(
