@@ -24,6 +24,11 @@ pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("pages")]
 
 LIST = (Path(__file__).parents[2] / "web" / "static" / "js" / "pages.js").read_text()
 PAGES = tuple(re.findall(r'^  \{ path: "(\w+)"', LIST, re.MULTILINE))
+SAME_NAMES = """() => {
+    const names = [...document.querySelectorAll("main button")].map((one) => one.ariaLabel || one.innerText.trim());
+    return names.filter((name, i) => names.indexOf(name) !== i);
+}"""
+"""What several buttons of a page are called: who hears the page cannot tell them apart."""
 ORDER_IS_BELOW = """async ([path, token, price]) => {
     const told = await fetch(path, { headers: { Authorization: `Bearer ${token}` } });
     return Number((await told.json()).order.price) < Number(price);
@@ -125,6 +130,7 @@ def test_every_page_fits_says_something_and_can_be_used_by_everybody(
             open_page(page, name)
             assert page.evaluate("document.documentElement.scrollWidth") <= width, name
             assert page.locator("main").inner_text().strip(), name
+            assert page.evaluate(SAME_NAMES) == [], name
             keep(page, f"{name}-{width}-{theme}-{locale[:2]}", full_page=True)
             if width in (390, 2560):
                 assert serious(page) == [], name
@@ -228,7 +234,9 @@ def test_a_line_on_the_chart_is_dragged_and_the_order_follows(running: Running) 
         page.get_by_role("dialog").get_by_role("button", name="Move").click()
         expect(page.locator(".toast.good").last).to_be_visible()
         page.wait_for_function(ORDER_IS_BELOW, arg=[f"/api/v2/order/{intent}", token, order["price"]])
-        page.locator("section[aria-labelledby=orders]").get_by_role("button", name="Cancel", exact=True).click()
+        page.locator("section[aria-labelledby=orders]").get_by_role(
+            "button", name=re.compile("^Cancel (buy|sell) ")
+        ).click()
         page.get_by_role("dialog").get_by_role("button", name="Cancel").click()
         expect(page.locator("section[aria-labelledby=orders] tbody tr").first).to_contain_text("canceled")
 

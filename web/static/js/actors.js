@@ -43,7 +43,7 @@ export function ActorsCard({ className = "" }) {
           <td class="n ${node.restarts ? "warn-text" : "muted"}">${node.restarts}</td>
           <td class="n"><${Mail} channels=${node.channels} /></td>
           <td class="wide error" title=${node.last_error || ""}>${node.last_error || ""}</td>
-          <td class="act">${sim && leaf && html`<${Command} small scope="admin" tone="danger" label=${tr("Kill")} title="${tr("Kill")} ${node.name}"
+          <td class="act">${sim && leaf && html`<${Command} small about=${node.name} scope="admin" tone="danger" label=${tr("Kill")} title="${tr("Kill")} ${node.name}"
             text=${tr("The actor crashes now; its supervisor restarts it and no order is lost or doubled.")}
             run=${() => call("POST", "/api/v2/chaos", { kill: path })} />`}</td>
         </tr>`;

@@ -178,8 +178,8 @@ function Console() {
         if (await asked("POST", `${V2}/order/templates`, { ...bracketBody(), name: name.trim() })) showTemplates();
       }}>${tr("Save template (from bracket)")}</button>
       <button type="button" disabled=${!token} onClick=${showTemplates}>${tr("Show templates")}</button></div>
-    ${templates && html`<ul class="feed" id="template-list">${templates.length ? templates.map((one) => html`<li key=${one.name}><div class="line"><b>${one.name}</b><span>${one.side || ""} ${quantity(one.amount)} ${pair(one.symbol)}</span><span class="grow"></span><button type="button" class="small" onClick=${() => use(one)}>${tr("Use")}</button>
-      ${advanced && html`<button type="button" class="small danger" onClick=${async () => {
+    ${templates && html`<ul class="feed" id="template-list">${templates.length ? templates.map((one) => html`<li key=${one.name}><div class="line"><b>${one.name}</b><span>${one.side || ""} ${quantity(one.amount)} ${pair(one.symbol)}</span><span class="grow"></span><button type="button" class="small" aria-label="${tr("Use")} ${one.name}" onClick=${() => use(one)}>${tr("Use")}</button>
+      ${advanced && html`<button type="button" class="small danger" aria-label="${tr("Delete")} ${one.name}" onClick=${async () => {
         await asked("DELETE", `${V2}/order/templates/${encodeURIComponent(one.name)}`);
         showTemplates();
       }}>${tr("Delete")}</button>`}</div></li>`) : html`<li class="muted">${tr("No templates")}</li>`}</ul>`}<//>

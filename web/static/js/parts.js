@@ -255,13 +255,15 @@ export function Question() {
   </dialog>`;
 }
 
-export function Command({ scope = "trade", tone = "", label, title, text, word, run, small }) {
+// `about` names what a button of a list is for, to those who do not see the row that it stands in.
+export function Command({ scope = "trade", tone = "", label, title, text, word, run, small, about }) {
   const allowed = may(scope);
   return html`<button
     type="button"
     class="${tone} ${small ? "small" : ""}"
     disabled=${!allowed}
     title=${allowed ? text : t("Your token does not allow this")}
+    aria-label=${about && `${label} ${about}`}
     onClick=${() => ask({ title: title || label, text, yes: label, tone: tone || "primary", word, run })}
   >
     ${label}

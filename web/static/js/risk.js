@@ -45,7 +45,7 @@ function Locks({ locks }) {
       <b>${lock.symbol ? pair(lock.symbol) : lock.strategy || tr("everything")}</b>
       <span class="grow wrap">${lock.reason}</span>
       <span class="muted">${lock.until_ms ? dayClock(lock.until_ms) : tr("until removed")}</span>
-      <${Command} small label=${tr("Unlock")} text=${tr("Entries are allowed there again.")} run=${() => call("DELETE", `${UNIFIED}/locks/${encodeURIComponent(lock.lock_id)}`)} />
+      <${Command} small about="${lock.symbol ? pair(lock.symbol) : lock.strategy || tr("everything")} ${lock.reason}" label=${tr("Unlock")} text=${tr("Entries are allowed there again.")} run=${() => call("DELETE", `${UNIFIED}/locks/${encodeURIComponent(lock.lock_id)}`)} />
     </div></li>`,
   )}</ul>`;
 }
@@ -57,7 +57,7 @@ function Breakers({ breakers }) {
       <${Chip} tone=${BREAKER_TONE[breaker.state]}>${tr("breaker")} ${breaker.state.replace("_", " ")}<//>
       <b>${breaker.scope ? pair(breaker.scope) : tr("everything")}</b>
       <span class="grow wrap">${breaker.cause}</span>
-      <${Command} small label=${tr("Reset")} text=${tr("The breaker closes now; it opens again if the cause comes back.")} run=${() => call("POST", `${UNIFIED}/breaker/reset`, { scope: breaker.scope || "all" })} />
+      <${Command} small about=${breaker.scope ? pair(breaker.scope) : tr("everything")} label=${tr("Reset")} text=${tr("The breaker closes now; it opens again if the cause comes back.")} run=${() => call("POST", `${UNIFIED}/breaker/reset`, { scope: breaker.scope || "all" })} />
     </div></li>`,
   )}</ul>`;
 }

@@ -47,7 +47,7 @@ export function PositionsCard({ className = "" }) {
         <td class="n"><${Stop} symbol=${row.symbol} protection=${protection} /></td>
         <td class="n ${tone(row.unrealized_pnl)}">${signed(row.unrealized_pnl)}</td>
         <td class="n widest ${tone(row.realized_pnl)}">${signed(row.realized_pnl)}</td>
-        <td class="act"><${Command} small label=${tr("Close")} title="${tr("Close")} ${pair(row.symbol)}" tone="danger"
+        <td class="act"><${Command} small about=${pair(row.symbol)} label=${tr("Close")} title="${tr("Close")} ${pair(row.symbol)}" tone="danger"
           text=${tr("Orders in this symbol are cancelled and the position is closed at market.")}
           run=${() => call("POST", `/api/v2/positions/${encodeURIComponent(row.symbol)}/close`, {})} /></td>
       </tr>`,
@@ -81,7 +81,8 @@ function OrderActions({ row, onAmend }) {
   const tr = useWords();
   if (CLOSED.has(row.state) || row.foreign) return null;
   const protects = row.purpose === "stop" || row.purpose === "target";
-  return html`<button type="button" class="small" disabled=${!may("trade")} onClick=${() => onAmend(row)}>${tr("Amend")}</button> ${!protects && html`<${Command} small label=${tr("Cancel")} text=${tr("The order is taken back.")} run=${() => call("DELETE", `/api/v2/order/${encodeURIComponent(row.intent_id)}`)} />`}`;
+  const about = `${tr(row.side)} ${quantity(row.quantity)} ${pair(row.symbol)} ${tr(row.purpose)}${row.price === null ? "" : ` @ ${price(row.price)}`}`;
+  return html`<button type="button" class="small" disabled=${!may("trade")} aria-label="${tr("Amend")} ${about}" onClick=${() => onAmend(row)}>${tr("Amend")}</button> ${!protects && html`<${Command} small about=${about} label=${tr("Cancel")} text=${tr("The order is taken back.")} run=${() => call("DELETE", `/api/v2/order/${encodeURIComponent(row.intent_id)}`)} />`}`;
 }
 
 export function OrdersCard({ symbol, className = "", first = "all" }) {

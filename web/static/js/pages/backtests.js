@@ -84,7 +84,7 @@ function Row({ job, marked, onMark }) {
     <td><${Chip} tone=${TONES[job.state] || ""}>${tr(job.state)}<//>${!ended && html`<div class="going"><${Bar} fraction=${job.progress} /><span class="muted">${job.text}</span></div>`}${job.error && html`<p class="down why">${job.error}</p>`}</td>
     <td class="n ${tone(told.total_return)}">${share(told.total_return)}</td><td class="n">${share(told.max_drawdown)}</td><td class="n">${ratio(told.sharpe)}</td><td class="n">${told.trades ?? "–"}</td>
     <td class="muted wide">${dayClock(job.ended_ms || job.created_ms)}</td>
-    <td>${ended ? html`<${Command} small label=${tr("Forget")} title=${tr("Forget this backtest?")} text=${tr("Its result is deleted.")} run=${() => api("DELETE", `${PATH}/${job.job_id}`)} />` : html`<${Command} small tone="danger" label=${tr("Cancel")} title=${tr("Cancel this backtest?")} text=${tr("Its process is killed.")} run=${() => api("POST", `${PATH}/${job.job_id}/cancel`)} />`}</td>
+    <td>${ended ? html`<${Command} small about=${job.title || job.job_id} label=${tr("Forget")} title=${tr("Forget this backtest?")} text=${tr("Its result is deleted.")} run=${() => api("DELETE", `${PATH}/${job.job_id}`)} />` : html`<${Command} small about=${job.title || job.job_id} tone="danger" label=${tr("Cancel")} title=${tr("Cancel this backtest?")} text=${tr("Its process is killed.")} run=${() => api("POST", `${PATH}/${job.job_id}/cancel`)} />`}</td>
   </tr>`;
 }
 

@@ -143,12 +143,12 @@ function Settings({ told, query }) {
           <${Field} label=${tr("Only what was changed")} kind="check" value=${Boolean(query.changed)} onChange=${(on) => setQuery({ changed: on ? "1" : "" })} />
         </div>
         ${rows.length === 0 ? html`<${Empty} title=${tr("No setting is called that")} />` : html`<${Table} label=${tr("Settings")}
-          heads=${[[tr("Key")], [tr("Value"), "n"], [tr("From")], [tr("Range"), "wide"], [tr("Meaning"), "wide"]]}
+          heads=${[[tr("Key")], [tr("Value"), "n"], [tr("From"), "layer"], [tr("Range"), "wide range"], [tr("Meaning"), "wide"]]}
           rows=${rows.map((row) => html`<tr key=${row.key} aria-current=${row.key === query.key || undefined}>
             <td><button type="button" class="plain" onClick=${() => setQuery({ key: row.key })}>${row.key}</button></td>
-            <td class="n"><code>${shown(row.value)}</code></td>
-            <td><${Chip} tone=${layerTone(row.layer)}>${row.layer}<//> ${row.pending && html`<${Chip} tone="warn">${tr("waits for a restart")}<//>`}</td>
-            <td class="wide muted">${row.range}</td>
+            <td class="n"><code title=${shown(row.value)}>${shown(row.value)}</code></td>
+            <td class=${row.layer === "defaults" && !row.pending ? "layer" : ""}><${Chip} tone=${layerTone(row.layer)}>${row.layer}<//> ${row.pending && html`<${Chip} tone="warn">${tr("waits for a restart")}<//>`}</td>
+            <td class="wide range muted">${row.range}</td>
             <td class="wide muted wrap">${row.meaning}</td>
           </tr>`)} />`}
       <//>
@@ -208,7 +208,7 @@ function History({ stats, query }) {
           <td>${dayClock(row.at_ms)}</td><td>${row.author}</td>
           <td class="wrap"><${Chip}>${row.action}<//> ${row.changed.join(", ")} ${called(row.version).map((each) => html`<${Chip} key=${each.name} tone="info" title=${each.reason}>${each.name}<//>`)}</td>
           <td class="wide muted wrap">${row.reason}</td>
-          <td>${row.version === version ? html`<${Chip} tone="good">${tr("in force")}<//>` : html`<${Command} small scope="admin" label=${tr("Roll back")} title="${tr("Roll back")}: ${row.version}"
+          <td>${row.version === version ? html`<${Chip} tone="good">${tr("in force")}<//>` : html`<${Command} small about=${row.version} scope="admin" label=${tr("Roll back")} title="${tr("Roll back")}: ${row.version}"
             text=${tr("What was set while running is set as it was then. It makes a new version.")} run=${() => api("POST", `${CONFIG}/rollback`, { version: row.version, reason: "asked on the page" })} />`}</td>
         </tr>`)} />`}<//>
     <//>
@@ -315,8 +315,8 @@ function Flags({ keys }) {
           <td><${Chip} tone=${flag.enabled ? "good" : ""}>${tr(flag.enabled ? "on" : "off")}<//> ${flag.name} <span class="muted">${flag.meaning}</span></td>
           <td class="wrap"><code>${Object.entries(flag.values).map(([path, each]) => `${path} = ${shown(each)}`).join(", ")}</code></td>
           <td>${aim(flag, tr)}</td>
-          <td><button type="button" class="small" disabled=${!may("admin")} onClick=${() => put({ ...flag, enabled: !flag.enabled, reason: "asked on the page" })}>${tr(flag.enabled ? "Switch off" : "Switch on")}</button>
-            <${Command} small scope="admin" label=${tr("Remove")} text=${tr("Its values no longer act.")} run=${async () => {
+          <td><button type="button" class="small" disabled=${!may("admin")} aria-label="${tr(flag.enabled ? "Switch off" : "Switch on")} ${flag.name}" onClick=${() => put({ ...flag, enabled: !flag.enabled, reason: "asked on the page" })}>${tr(flag.enabled ? "Switch off" : "Switch on")}</button>
+            <${Command} small about=${flag.name} scope="admin" label=${tr("Remove")} text=${tr("Its values no longer act.")} run=${async () => {
               const answer = await api("DELETE", `${CONFIG}/flags/${encodeURIComponent(flag.name)}`);
               told.again();
               return answer;

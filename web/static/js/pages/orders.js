@@ -18,16 +18,16 @@ function Templates() {
   useEffect(() => {
     if (of.data) of.again();
   }, [templates]);
-  return html`<${Card} id="templates" className="span-4" title=${tr("Templates")} count=${of.data && of.data.templates.length} tools=${html`<button type="button" class="small" onClick=${of.again}>↻</button>`}>
+  return html`<${Card} id="templates" className="span-4" title=${tr("Templates")} count=${of.data && of.data.templates.length} tools=${html`<button type="button" class="small" aria-label="${tr("Templates")}: ${tr("Try again")}" onClick=${of.again}>↻</button>`}>
     <${Answer} of=${of} empty=${(told) => !told.templates.length} title=${tr("No templates yet")} text=${tr("Fill in the ticket and keep it under a name.")}>${(told) => html`<ul class="feed">${told.templates.map(
       (one) => {
         const form = formOfTemplate(one);
         return html`<li key=${one.name}><div class="line"><b>${one.name}</b><${Side} side=${form.side} /><span>${quantity(form.amount)} ${pair(form.symbol)}</span><span class="muted wide">${tr(form.type.toLowerCase())}${form.price && ` @ ${price(form.price)}`}</span><span class="grow"></span>
-          <button type="button" class="small" onClick=${() => {
+          <button type="button" class="small" aria-label="${tr("Use")} ${one.name}" onClick=${() => {
             fillTicket(form);
             toast("good", tr("The ticket is filled"));
           }}>${tr("Use")}</button>
-          <${Command} small label=${tr("Place")} title="${tr("Place")} ${one.name}" text=${tr("The order of the template is placed now.")} run=${() => api("POST", `/api/v2/order/templates/${encodeURIComponent(one.name)}`)} />
+          <${Command} small about=${one.name} label=${tr("Place")} title="${tr("Place")} ${one.name}" text=${tr("The order of the template is placed now.")} run=${() => api("POST", `/api/v2/order/templates/${encodeURIComponent(one.name)}`)} />
           <button type="button" class="small danger" disabled=${!may("trade")} aria-label="${tr("Delete")} ${one.name}" onClick=${async () => {
             try {
               await api("DELETE", `/api/v2/order/templates/${encodeURIComponent(one.name)}`);

@@ -52,7 +52,7 @@ function Signal({ strategies }) {
   const tr = useWords();
   const newest = strategies.map((one) => one.acted).filter(Boolean).sort((a, b) => b.decided_ms - a.decided_ms)[0];
   if (!newest) return html`<span class="muted">–</span>`;
-  return html`<${Chip} tone=${newest.recommendation === "buy" ? "good" : "bad"} title=${newest.reasons.join(" · ")}>${tr(newest.recommendation)} ${Math.round(newest.confidence * 100)} %<//>`;
+  return html`<${Chip} tone=${newest.recommendation === "buy" ? "good" : "bad"} title=${newest.reasons.join(" · ")}>${tr(newest.recommendation)}<span class="wide"> ${Math.round(newest.confidence * 100)} %</span><//>`;
 }
 
 function Watchlist({ className }) {

@@ -39,8 +39,8 @@ function Sheet({ table }) {
   const number = table.head.map((_, i) => i > 0 && table.rows.every((row) => /^[\d.,%−-]*( of \d+)?$/.test(row[i])));
   return html`<section class="told">
     <header class="line"><h3>${tr(table.title)}</h3><span class="muted">${table.rows.length}</span><span class="grow"></span>
-      ${wrong.length > 0 && wrong.length < table.rows.length && html`<button type="button" class="small" aria-pressed=${bad} onClick=${() => setBad(!bad)}>${tr("Only what failed")} ${wrong.length}</button>`}
-      ${!bad && table.rows.length > SHOWN && html`<button type="button" class="small" aria-expanded=${all} onClick=${() => setAll(!all)}>${all ? `${tr("Show")} ${SHOWN}` : tr("Every row")}</button>`}</header>
+      ${wrong.length > 0 && wrong.length < table.rows.length && html`<button type="button" class="small" aria-label="${tr("Only what failed")} ${wrong.length}: ${tr(table.title)}" aria-pressed=${bad} onClick=${() => setBad(!bad)}>${tr("Only what failed")} ${wrong.length}</button>`}
+      ${!bad && table.rows.length > SHOWN && html`<button type="button" class="small" aria-label="${all ? `${tr("Show")} ${SHOWN}` : tr("Every row")}: ${tr(table.title)}" aria-expanded=${all} onClick=${() => setAll(!all)}>${all ? `${tr("Show")} ${SHOWN}` : tr("Every row")}</button>`}</header>
     <${Table} label=${tr(table.title)} heads=${table.head.map((name, i) => [tr(name), number[i] ? "n" : ""])} rows=${rows.map((row) => html`<tr key=${row.join()} class=${failed(row) ? "down" : ""}>${row.map((cell, i) => html`<td class=${number[i] ? "n" : ""} data-head=${tr(table.head[i])}>${i === 0 ? html`<b>${tr(plain(cell))}</b>` : tr(plain(cell))}</td>`)}</tr>`)} />
   </section>`;
 }

@@ -105,8 +105,8 @@ function Switch({ one, locks }) {
   const tr = useWords();
   const lock = locks.find((each) => each.strategy === one.strategy && !each.symbol && !each.until_ms);
   return html`<${Chip} tone=${one.fault ? "bad" : lock ? "warn" : "good"} title=${lock ? lock.reason : ""}>${tr(one.fault || lock ? "Off" : "On")}<//> ${!one.fault && one.seen < one.needs && html`<span class="muted">${tr("warming up")}: ${one.seen} / ${one.needs}</span> `}${lock
-    ? html`<${Command} small label=${tr("Switch on")} title="${tr("Switch on")} ${one.strategy}" text=${tr("It may enter again.")} run=${() => api("DELETE", `${LOCKS}/${encodeURIComponent(lock.lock_id)}`)} />`
-    : html`<${Command} small label=${tr("Switch off")} title="${tr("Switch off")} ${one.strategy}" text=${tr("It goes on speaking and enters nothing; its exits and stops go on.")} run=${() => api("POST", LOCKS, { strategy: one.strategy, reason: "switched off on the page" })} />`}`;
+    ? html`<${Command} small about=${one.strategy} label=${tr("Switch on")} title="${tr("Switch on")} ${one.strategy}" text=${tr("It may enter again.")} run=${() => api("DELETE", `${LOCKS}/${encodeURIComponent(lock.lock_id)}`)} />`
+    : html`<${Command} small about=${one.strategy} label=${tr("Switch off")} title="${tr("Switch off")} ${one.strategy}" text=${tr("It goes on speaking and enters nothing; its exits and stops go on.")} run=${() => api("POST", LOCKS, { strategy: one.strategy, reason: "switched off on the page" })} />`}`;
 }
 
 function Running({ of }) {
