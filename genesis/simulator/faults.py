@@ -4,6 +4,7 @@ A rule names what goes wrong, where, and how often. Faults of frames are decided
 of requests as they arrive. Chance comes from the exchange's own generator, so that equal seeds give equal trouble.
 """
 
+from collections import Counter
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
@@ -109,6 +110,8 @@ class FaultDesk:
         self._held: dict[Session, bytes] = {}
         self._queues: dict[Session, trio.MemorySendChannel[tuple[float, bytes]]] = {}
         self._silent: set[Session] = set()
+        self._waiting: Counter[Session] = Counter()
+        """Frames that are said late, and are not said yet."""
 
     # --- rules ----------------------------------------------------------------------------------------------------
 
@@ -137,8 +140,8 @@ class FaultDesk:
         return session in self._held or session in self._queues or session in self._silent
 
     def is_silent(self, session: Session) -> bool:
-        """True of a socket that was stalled: it is open, and says nothing more."""
-        return session in self._silent
+        """True of a socket that is open and says nothing: it was stalled, or its words wait for their time."""
+        return session in self._silent or self._waiting[session] > 0
 
     def opened(self, session: Session) -> None:
         """A new socket is under the same rules."""
@@ -148,6 +151,7 @@ class FaultDesk:
     def closed(self, session: Session) -> None:
         self._held.pop(session, None)
         self._silent.discard(session)
+        self._waiting.pop(session, None)
         queue = self._queues.pop(session, None)
         if queue is not None:
             queue.close()
@@ -207,6 +211,7 @@ class FaultDesk:
             queue, waiting = trio.open_memory_channel[tuple[float, bytes]](2**62)
             self._queues[session] = queue
             self.nursery.start_soon(self._deliver, session, waiting)
+        self._waiting[session] += 1
         queue.send_nowait((trio.current_time() + seconds, frame))
 
     async def _deliver(self, session: Session, waiting: "trio.MemoryReceiveChannel[tuple[float, bytes]]") -> None:
@@ -214,6 +219,8 @@ class FaultDesk:
         async with waiting:
             async for due, frame in waiting:
                 await trio.sleep_until(due)
+                if session in self._waiting:
+                    self._waiting[session] -= 1
                 session.put([frame])
 
     # --- requests -------------------------------------------------------------------------------------------------

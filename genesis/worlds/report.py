@@ -102,7 +102,8 @@ def _said_of(shown: ProofTable, totals: Totals) -> str:
         " while a stranger has cancelled the stop, while a frame that was lost is looked for, and for as long as the"
         " engine is dead, its disk keeps nothing, or the line carries nothing. Coins that rest for sale at"
         " a person's wish are left out: the venue takes no stop for them.\n\n"
-        "A route stands while the venue is open and an authenticated socket of a live engine carries words both ways;"
+        "A route stands while the venue is open and speaks, and an authenticated socket of a live engine carries words"
+        " both ways;"
         " without one nobody could place a stop. The longest with a route: "
         + "; ".join(f"{seconds:.1f} s in seed {seed}" for seconds, seed in totals.longest[:LONGEST_TOLD])
         + ".\n\n"

@@ -1,8 +1,9 @@
 """Whether anybody could place an order at the venue now: an authenticated socket that carries words both ways.
 
 What lies bare without a route lies bare whatever the engine does: its process is dead, its line is cut or carries
-nothing, or the venue is closed. What lies bare with one is the engine's own doing, and is told apart. A venue that is
-slow, that loses a frame or carries an order out late, or whose REST is down is a route all the same.
+nothing, the venue is closed, or keeps its words back for seconds, those about trades among them. What lies bare with
+one is the engine's own doing, and is told apart. A venue that loses a frame or carries an order out late, or whose REST
+is down, is a route all the same, and so is a slow line.
 """
 
 import trio
