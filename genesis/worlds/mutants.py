@@ -427,8 +427,8 @@ MUTANTS: Final = {
     "old-signals": Mutant(
         "a signal may wait for a session as long as it likes",
         order_requests.OrderRequests,
-        "_refusal",
-        _never(None),
+        "_too_old_at",
+        lambda old: lambda self, row: row.since_at + 1e6,
         led_by=frozenset({"line_at_decision"}),
     ),
     "deaf-watch": Mutant(
