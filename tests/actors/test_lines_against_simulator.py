@@ -240,7 +240,8 @@ async def storm(world: World, chance: random.Random, times: int, troubles: Seque
         for _ in range(chance.randrange(5)):
             world.trade(chance)
             await trio.sleep(chance.random())
-        await trio.sleep(5)
+        # A line that is cut again within seconds backs off, as it must: what counts here fell after a good run.
+        await trio.sleep(15 if troubles is DROPS else 5)
         await chance.choice(troubles)(world, chance)
         for _ in range(chance.choice((0, 0, 1, 5, 20, 29, 31, 60, 200))):
             world.trade(chance)
