@@ -6,6 +6,7 @@ from typing import Any
 
 import trio
 
+from genesis.core.alarms import Alarms
 from genesis.core.aside import Aside
 from genesis.core.clock import Clock
 from genesis.core.events import SupervisorEvent
@@ -20,6 +21,7 @@ class House:
 
     def __init__(self, clock: Clock, seed: int, on_event: Callable[[SupervisorEvent], None]) -> None:
         self.clock = clock
+        self.alarms = Alarms()
         self.aside = Aside()
         self.seed = seed
         self.dead_letters: deque[DeadLetter] = deque(maxlen=MAX_DEAD_LETTERS)
@@ -40,6 +42,7 @@ class House:
             async with trio.open_nursery() as nursery:
                 self._nursery = nursery
                 nursery.start_soon(self.aside.run)
+                nursery.start_soon(self.alarms.run)
                 task_status.started()
                 await closing.wait()
                 nursery.cancel_scope.cancel()

@@ -13,6 +13,7 @@ from typing import Any, Generic, TypeVar
 import attrs
 import trio
 
+from genesis.core.alarms import Alarms
 from genesis.core.channel import Answer as Answer
 from genesis.core.channel import Channel as Channel
 from genesis.core.channel import Doorbell, dead_lettered
@@ -55,6 +56,9 @@ class Mailbox:
         self.term: Term | None = None
         self.progress = 0
         self.drained: trio.Event | None = None
+        self.alarms: Alarms | None = None
+        """Who rings us at a time; without them each wait has a timer of its own."""
+        self._alarm_at = -math.inf
         self._bell = Doorbell()
         for channel in self.channels:
             channel.bind(self._bell)
@@ -167,8 +171,14 @@ class Mailbox:
         if until == math.inf:
             self._bell.sleep_here()
             await trio.lowlevel.wait_task_rescheduled(self._bell.abort)
-        elif trio.current_time() >= until:
+        elif (now := trio.current_time()) >= until:
             await trio.lowlevel.checkpoint()
+        elif self.alarms is not None and self.alarms.running:
+            if not now < self._alarm_at <= until:
+                self.alarms.at(until, self._bell)
+                self._alarm_at = until
+            self._bell.sleep_here()
+            await trio.lowlevel.wait_task_rescheduled(self._bell.abort)
         else:
             with trio.CancelScope(deadline=until):
                 self._bell.sleep_here()

@@ -268,6 +268,7 @@ class Supervisor:
             self._house.nursery.start_soon(self._run_supervisor, child, inner, term, name=child.path)
         else:
             self._queue.at(now + child.spec.start_timeout_s, StartTimeout(child, child.token))
+            child.mailbox.alarms = self._house.alarms
             child.ctx = Context(
                 name=child.path,
                 term=term,
