@@ -100,7 +100,8 @@ async def test_the_figures_of_this_release_are_told_once() -> None:
     async with a_web().client() as client:
         told = await client.get(f"{V2}/proof")
         sheets = {sheet["name"]: sheet for sheet in told.json()["sheets"]}
-        assert sheets["conformance"]["facts"][1]["good"] is True
+        facts = {fact["label"]: fact["good"] for fact in sheets["conformance"]["facts"]}
+        assert facts["operations passed"] is True
         assert all(sheet["tables"][0]["rows"] for sheet in sheets.values())
         again = await client.get(f"{V2}/proof", headers={"If-None-Match": told.headers["ETag"]})
     assert (again.status_code, again.content) == (304, b"")
