@@ -18,7 +18,8 @@ class Redial:
 
     The first dial after a good run is immediate, spread over `base_s` so that several sockets that fell together do
     not come back as one. From then on the pause doubles from `base_s` to `cap_s`, with full jitter above its half:
-    clients that retry in step lock themselves out of a venue that limits connections.
+    clients that retry in step lock themselves out of a venue that limits connections. A line that flaps, up for some
+    seconds each time, is left alone no longer than it was up: it is there for half of the time at least.
     """
 
     base_s: float
@@ -35,6 +36,8 @@ class Redial:
             pause = min(self.base_s, self.cap_s) * chance.random()
         else:
             ceiling = min(self.cap_s, self.base_s * 2.0 ** min(self.failures - 1, 60))
+            if up_for_s >= GOOD_RUN_S:
+                ceiling = min(ceiling, up_for_s)
             pause = ceiling * (0.5 + 0.5 * chance.random())
         if at_least_s > 0:
             # Spread upwards only: who was told to wait a minute must not come after 55 seconds.

@@ -41,3 +41,11 @@ def test_sockets_that_fell_together_do_not_come_back_as_one() -> None:
     pauses = {Redial(0.5, 60.0).fell(up_for_s=99.0, chance=random.Random(seed)) for seed in range(50)}
     assert len(pauses) == 50
     assert max(pauses) - min(pauses) > 0.3
+
+
+@given(st.integers(0, 1000), st.floats(GOOD_RUN_S, 60.0))
+def test_a_line_that_flaps_is_there_for_half_of_the_time(seed: int, up_for_s: float) -> None:
+    redial, chance = Redial(0.5, 60.0), random.Random(seed)
+    for _ in range(12):
+        redial.fell(up_for_s=0.0, chance=chance)
+    assert all(redial.fell(up_for_s=up_for_s, chance=chance) <= up_for_s for _ in range(12))
