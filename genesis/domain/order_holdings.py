@@ -70,8 +70,8 @@ class OrderHoldings(OrderFlattener):
         self._note_spare()
         told.amounts = now
         told.session = self.fence.session
+        # Only `spare` is kept: a wallet's every word is not worth a write, and the next life asks for all of them anew.
         told.changed_at = self._now
-        self._dirty[told.key] = told
 
     def _note_spare(self) -> None:
         """Before anything changes: what a wallet holds beyond our trades, if both were quiet for long enough."""

@@ -233,6 +233,8 @@ class OrderMachine(OrderPatience):
                 self.adoptions[cell.key] = _decode_adopted(cell.payload)
             elif kind == "told":
                 told = _decode_told(cell.payload)
+                # What is in the wallets now is heard, not remembered.
+                told.session, told.amounts = 0, {}
                 self.told_amounts = (self.told_amounts[0], told) if told.margin else (told, self.told_amounts[1])
             elif kind == "cid":
                 self.last_cid = msgspec.json.decode(cell.payload, type=int)
@@ -295,7 +297,7 @@ class OrderMachine(OrderPatience):
             flatten.pause_at = self._now if flatten.books else None
         self._held_at = self._now
         for told in self.told_amounts:
-            told.session, told.changed_at = 0, self._now
+            told.changed_at = self._now
         for bracket in self.brackets.values():
             bracket.pause_at = bracket.lag_at = bracket.look_at = None
             bracket.guess = ZERO
