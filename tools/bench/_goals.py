@@ -116,6 +116,7 @@ GOALS: Final = (
     ),
     Goal("web", "/health: at least 80 % of a bare ASGI app", "GET /health", at_least=0.8, of_ratio=True),
     Goal("web", "1,000 stream subscribers: under one core", "stream: cores of the server", 1.0),
+    Goal("web", "page of use within 1 s on loopback", "page, from its address to being of use", 1.0),
     Goal("web", "GET routes at 5,000 messages/s: p99 under 20 ms", "GET routes under 5,000 messages/s, p99", 20.0),
     Goal(
         "web",

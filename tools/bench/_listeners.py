@@ -29,9 +29,9 @@ from genesis.running import GIL_TURN_S
 from genesis.simulator.replay_driver import NoPacer
 from genesis.simulator.settings import ExchangeSettings
 from protocols.units import Symbol
-from tests.house import house, lively_layer, piece_of
+from tests.house import house, piece_of
 from tests.web.fakes import a_ticker
-from tools.bench.tick_to_order import TimedExchange
+from tools.bench.tick_to_order import TimedExchange, one_pair
 from web.app import create_app
 from web.controls import Controls
 from web.guard import hosts_for
@@ -68,7 +68,7 @@ class _Paced(NoPacer):
 
     @override
     async def settled(self) -> None:
-        await trio.sleep(STEP_S if self._exchange.asked_s is None else ORDER_S)
+        await trio.sleep(ORDER_S if self._exchange.awaited else STEP_S)
 
 
 class _Turned(TimedExchange):
@@ -113,7 +113,7 @@ async def turns(part: int, listeners: int, minutes: int) -> Turns:
 
 def _livelier() -> Layer:
     """Crosses as often as averages can."""
-    layer = lively_layer()
+    layer = one_pair()
     strategies = layer.values["strategies"]
     assert isinstance(strategies, list)
     often = [{**strategy, "parameters": {"fast": 2, "slow": 3}} for strategy in strategies]
