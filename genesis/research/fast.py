@@ -42,7 +42,7 @@ __all__ = ["FastFill", "FastResult", "NotFast", "Prepared", "exact_fills", "run_
 
 LARGEST_COLUMNS = 200_000_000
 """Bytes of columns from which on sets are traded one by one."""
-AT_ONCE: Final = 100
+AT_ONCE: Final = 75
 """Sets that are traded in one call: few enough for their columns to stay near the processor."""
 MANY: Final = 50
 """Sets from which on what an order would meet is worked out at every score beforehand."""
@@ -116,7 +116,7 @@ def run_fast(prepared: Prepared, parameters: Mapping[str, float] | None = None) 
     """
     given = dict(prepared.strategy.parameters if parameters is None else parameters)
     said = _said(prepared, given)
-    filled = _Fills.of(prepared, len(said.score[0]))
+    filled = _Fills.of(len(said.score[0]))
     figures, stopped = _trade(prepared, said, filled)
     if stopped[0] != DONE:
         return _by_exact(prepared, given, REASONS[stopped[0]])
@@ -167,7 +167,7 @@ class _Fills:
     counts: Whole
 
     @classmethod
-    def of(cls, prepared: Prepared, events: int) -> "_Fills":
+    def of(cls, events: int) -> "_Fills":
         """Room for what so many events can bring: each enters or leaves, and what entered may be stopped."""
         room = 2 * events + 2
         return cls(np.empty((room, FILL), dtype=np.int64), np.empty(room), np.zeros(5, dtype=np.int64))
@@ -351,7 +351,7 @@ class _Together:
             heard_atr=NOTHING,
             table=self.table,
         )
-        figures, stopped = _trade(prepared, said, room.filled)
+        figures, stopped = _trade(prepared, said, _Fills.of(int(count.max())))
         # Fills would be most of what a sweep keeps: they are made again for whoever looks.
         return [
             _by_kernel(prepared, each, figures[number], partial(_again, prepared, each))
@@ -375,11 +375,10 @@ def _table(prepared: Prepared, sets: int) -> Floats:
 
 @attrs.frozen
 class _Room:
-    """Where one group's events and fills after another's are written; one for each group that is under way."""
+    """Where one group's events after another's are written; one for each group that is under way."""
 
     score: npt.NDArray[np.int32]
     code: npt.NDArray[np.int8]
-    filled: _Fills
     stretch: tuple[npt.NDArray[np.int8], npt.NDArray[np.int8], Whole]
 
     @classmethod
@@ -390,7 +389,6 @@ class _Room:
         return cls(
             np.empty((AT_ONCE, size), dtype=np.int32),
             np.empty((AT_ONCE, size), dtype=np.int8),
-            _Fills.of(prepared, size),
             (np.empty(fast_events.STRETCH + 1, dtype=np.int8), turns, turns.view(np.int64)),
         )
 

@@ -28,9 +28,10 @@ were measured on another, less busy machine. ADX stands beside TA-Lib's ADX and 
 three. The exact backtest runs one EMA cross with ATR, and the regime ensemble with its dozen of indicators; the bare
 loop beside the fast runner does the arithmetic of a cross with a stop in floats, and nothing else.
 
-The figures kept here are of two rounds on two cores that other work kept busy (load 5 to 8); start, memory and /health
-were measured in two rounds right after the others. A ratio whose spread is wide proves nothing: in one of the two
-rounds EMA took 1.5 times as long as TA-Lib, in the other TA-Lib itself took four times as long as usual.
+The figures kept here are of two rounds on two cores that other work kept busy (load 5 to 8); start, memory and
+/health were measured in two rounds right after the others. Indicators, the fast runner and the sweep were measured
+later, beside their peers and in one round (load 8 to 12). A ratio whose spread is wide proves nothing: in one of the
+two rounds EMA took 1.5 times as long as TA-Lib, in the other TA-Lib itself took four times as long as usual.
 
 Tick to order, 200 symbols and `/metrics` are of one later round, beside eleven other busy programs that also wrote to
 the disk: a decision with a durable intent took 24 ms then, with the changes told below and without them alike, where
@@ -71,18 +72,22 @@ was traded before, so it is worked out for all words beforehand: first a loop th
 of the cache are waited for at once, then one that only computes. Before, each fill waited for some ten lines of memory
 one after another, 1.6 us of them at 1,000,000 bars, where the arithmetic is a tenth of that. Powers of ten come from a
 table, prices are compared as they lie in the market's columns, and numpy's `union1d` (12 ms for 20,000 words) is gone.
-With 18 trades a thousand bars: 21 to 24 ns a bar before, 9.9 after, beside 5.4 of the bare compiled loop in the same
-minutes (1,000,000 bars); at 100,000 bars, which the bare loop has in its cache, 10.6 beside 3.3.
+With 18 trades a thousand bars: 21 to 24 ns
+a bar before, 9.8 after, beside 6.0 of the bare compiled loop (0.61 of its speed at 1,000,000 bars, 0.54 at 5,000,000);
+at 100,000 bars, which the bare loop has in its cache, 8.8 beside 3.0. A run of 5,000,000 bars holds 576 MiB, of which
+the bars themselves are 240; vectorbt, which is given closes alone, 707. What a child process says it held at most was
+once its parent's: both are now read where the program's own is told.
 
 **Sweep.** Averages that many sets look at are made once; where two of them change sides is found for a hundred sets a
-stretch of 1,024 rows at a time (all columns of a stretch fit into the second cache), without a branch, many rows to an
-instruction: 160 to 76 us a set. What an order would meet is worked out once for every score, so that a set costs its
-own cash, guards and curve (185 us for 1,500 fills); drawdown comes from blocks of the curve's points, returns only from
-the ends of its periods (65 to 33 us). A hundred sets are one call, so two threads meet the interpreter ten times, not a
-thousand. Sets keep their figures only; fills and curve are made again when somebody looks. In turns on a machine with
-ten busy programs: vectorbt 70 to 80 sets/s (no guards, no brackets, no precision), this one 850 to 1,100 before and
-3,090 after. What remains is a tenth of a microsecond for a fill with all its guards, and 36 MB of columns that come
-from far memory once for every hundred sets.
+stretch of 1,024 rows at a time (all columns of a stretch fit into the second cache), without a branch, many rows to
+an instruction: 160 to 76 us a set. What an order would meet is worked out once for every score, so that a set costs
+its own cash, guards and curve (185 us for 1,500 fills); drawdown comes from blocks of the curve's points, returns
+only from the ends of its periods (65 to 33 us). A hundred sets are one call, so two threads meet the interpreter ten
+times, not a thousand. Sets keep their figures only; fills and curve are made again when somebody looks. In turns on a
+machine with ten busy programs: vectorbt 67 to 80 sets/s (no guards, no brackets, no precision), this one 850 to 1,100
+before and 3,090 after, 46 times vectorbt. Two threads take 1.1 times the processor's time of one, so they could be
+nearly twice as fast; with no core to spare they were 1.0 to 1.4 times. What remains is a tenth of a microsecond for a
+fill with all its guards, and 36 MB of columns that come from far memory once for every hundred sets.
 
 **Searches.** A trial by the array runner costs milliseconds where the exact one takes the better part of a second; the
 ten best are traded again by the exact runner and differ by the rounding of floats.
