@@ -26,7 +26,8 @@ locks; cryptofeed has no candles of this exchange and hears tickers instead, pic
 to the socket. Bounds taken from a prototype or a peer
 were measured on another, less busy machine. ADX stands beside TA-Lib's ADX and both directions, since ours gives all
 three. The exact backtest runs one EMA cross with ATR, and the regime ensemble with its dozen of indicators; the bare
-loop beside the fast runner does the arithmetic of a cross with a stop in floats, and nothing else.
+loop beside the fast runner does the arithmetic of a cross in floats, with a stop, a target, and guards of the day's
+loss and of drawdown, and nothing else. vectorbt is given the closes alone.
 
 The figures kept here are of two rounds on two cores that other work kept busy (load 5 to 8); start, memory and
 /health were measured in two rounds right after the others. Indicators, the fast runner and the sweep were measured
