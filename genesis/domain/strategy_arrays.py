@@ -85,9 +85,12 @@ def speak(kind: StrategyKind, state: list[float], candles: CandleArrays, *, comp
     nothing any more.
     """
     if not compile:
-        said = say(kind, state, candles, compile=False)
-        spoken = np.flatnonzero(said.code)
-        return Spoken(place=spoken, code=said.code[spoken], atr=said.atr[spoken])
+        loop = plain(_speak_loop, _step=kind.numeric, _atr=kind.atr or _no_atr, _SIZE=0, _WITH_ATR=with_atr)
+        room: list[list[float]] = [[0.0] * len(candles) for _ in range(3)]
+        columns = (candles.open, candles.high, candles.low, candles.close, candles.volume)
+        found = loop(state, *(column.tolist() for column in columns), *room)
+        place, code, atr = (np.array(numbers[:found]) for numbers in room)
+        return Spoken(place=place.astype(np.int64), code=code, atr=atr)
     columns = (candles.open, candles.high, candles.low, candles.close, candles.volume)
     places = np.empty(len(candles), dtype=np.int64)
     codes, atrs = np.empty(len(candles)), np.empty(len(candles))
