@@ -20,8 +20,8 @@ import attrs
 from tools.bench.engine import ROOT, free_port, running, until_well
 
 BROWSERS: Final = ("/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome")
-VISITS: Final = 5
-TRADED_S: Final = 15.0
+VISITS: Final = 3
+TRADED_S: Final = 10.0
 PATIENCE_S: Final = 30.0
 REST_S: Final = 1.0
 WATCH: Final = """

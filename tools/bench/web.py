@@ -39,12 +39,12 @@ from web.server import ServerLimits
 from web.tokens import Scope
 
 RATE: Final = 5_000
-ASK_S: Final = 10.0
+ASK_S: Final = 6.0
 PAUSE_S: Final = 0.01
 MINUTES: Final = 2_000
 """Of made-up trading before the questions: as many orders, trades and decisions as an engine keeps."""
 LISTENERS: Final = 200
-TRADED_MINUTES: Final = 700
+TRADED_MINUTES: Final = 500
 HOSTILE: Final = 10_000
 PATIENCE_S: Final = 400.0
 ORDERS: Final = 100
@@ -256,7 +256,7 @@ def _orders(port: int, token: str) -> list[float]:
 
 
 def main() -> None:
-    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 3
+    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 2
     hostile = int(sys.argv[2]) if len(sys.argv) > 2 else HOSTILE
     allow_files(2 * ServerLimits().connections)
     for number in range(rounds):
