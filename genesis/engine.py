@@ -88,6 +88,8 @@ TRADING_BACKOFF_CAP_S: Final = 1.0
 """Longer pauses would keep those who look after orders from ever failing ten times in ten seconds."""
 NEVER_GIVES_UP: Final = 1_000_000_000
 RISK_READS_S: Final = 600.0
+STOPS_WAIT_S: Final = 10.0
+"""What a position without its stop can wait for an actor on that way that hangs."""
 """How long risk may take to begin: some 30 s for a million verdicts, and a slow disk must not keep an engine down."""
 
 
@@ -204,7 +206,7 @@ class Engine:
                 self._branch(
                     "trading",
                     self._child("account", self._account, backoff=trading),
-                    self._child("order", self._order, backoff=trading, progress_timeout_s=30.0),
+                    self._child("order", self._order, backoff=trading, progress_timeout_s=STOPS_WAIT_S),
                     # Its first life reads what a journal of years says of it.
                     self._child("risk", self._risk, backoff=trading, start_timeout_s=RISK_READS_S),
                     self._child("signal", self._signal, backoff=trading),
@@ -213,11 +215,11 @@ class Engine:
                 self._branch(
                     "venue",
                     self._child("history", self._history, progress_timeout_s=60.0),
-                    self._child("connection_private", self._connection_private),
+                    self._child("connection_private", self._connection_private, progress_timeout_s=STOPS_WAIT_S),
                     *(self._child(name, self._public(number)) for number, name in enumerate(self.public_names)),
                     self._child("watchdog", self._watchdog),
                     self._child("pool", self._pool),
-                    self._child("protection", self._protection),
+                    self._child("protection", self._protection, progress_timeout_s=STOPS_WAIT_S),
                 ),
                 self._aside(
                     "helpers",
