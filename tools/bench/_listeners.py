@@ -43,7 +43,8 @@ from web.site import Site
 from web.tokens import Scope, Tokens
 
 TURN_S: Final = 4.0
-SETTLE_S: Final = 0.5
+SETTLE_S: Final = 2.0
+"""Two hundred snapshots of everything, some 80 MB, are no part of listening."""
 STEP_S: Final = 0.003
 ORDER_S: Final = 0.03
 TICKERS_PER_S: Final = 100
