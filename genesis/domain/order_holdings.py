@@ -53,8 +53,8 @@ class OrderHoldings(OrderFlattener):
                 if event.wallet_type == EXCHANGE:
                     self._say_amounts(False, {event.currency: event.balance}, whole=False)
             case PositionSnapshot():
-                positions = {position.symbol: position.amount for position in event.positions}
-                self._say_amounts(True, dict(positions), whole=True)
+                positions: dict[str, Decimal] = {position.symbol: position.amount for position in event.positions}
+                self._say_amounts(True, positions, whole=True)
             case VenuePosition():
                 self._say_amounts(True, {event.symbol: event.amount}, whole=False)
 

@@ -24,7 +24,8 @@ TENS: Final = tuple(10**power for power in range(19))
 
 
 def ten(power: int) -> int:
-    return TENS[power]
+    ten_to_it: int = TENS[power]
+    return ten_to_it
 
 
 def digits(number: int) -> int:

@@ -30,6 +30,7 @@ from protocols.orders import (
     OrderSnapshot,
     OrderState,
     OrderType,
+    OrderUpdate,
     OrderView,
     Purpose,
     RequestNotice,
@@ -243,7 +244,7 @@ class World:
             if isinstance(report, Fill):
                 key = f"{report.trade_id}:{report.venue_order_id}"
                 assert self.fills_told.setdefault(key, report) == report, "a fill is told with one content only"
-            else:
+            elif isinstance(report, OrderUpdate):
                 self.check_report(report.order)
             maybe_die()
         self.machine.told()

@@ -45,7 +45,7 @@ def test_coins_of_an_entry_in_doubt_get_their_stop_by_the_wallet(bench: Bench) -
     (change,) = sent(bench.fill(1, "1", "102"))
     assert (change.venue_id, change.price, change.amount) == (1002, D(97), D(-1))
     (lot,) = bench.machine.brackets.values()
-    assert (lot.quantity, lot.guess) == (1, 0)
+    assert (lot.quantity, lot.guess) == (D(1), D(0))
 
 
 def test_what_an_entry_in_doubt_did_not_buy_is_let_go_of_when_history_says_so(bench: Bench) -> None:
