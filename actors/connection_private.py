@@ -273,9 +273,9 @@ class ConnectionPrivateActor:
             await self._tell_sent(ctx, out, command)
 
     async def _tell_sent(self, ctx: Context, out: _Outlets, command: VenueCommand) -> None:
-        if self.stages is not None and isinstance(command, SubmitOrder):
-            self.stages.note("sent", command.received_ns, ctx.clock.now_ns())
         for each in commands_of(command):
+            if self.stages is not None and isinstance(each, SubmitOrder):
+                self.stages.note("sent", each.received_ns, ctx.clock.now_ns())
             self.stats.commands_sent += 1
             kind, now_ns = _KINDS[type(each)], ctx.clock.now_ns()
             await out.orders.put(CommandSent(cid=each.cid, kind=kind, session=each.session, received_ns=now_ns))

@@ -289,8 +289,10 @@ class _Life:
         for outgoing in out.commands:
             try:
                 fresh = self.venue.put_once(outgoing.key, outgoing.command)
-                if fresh and stages is not None and isinstance(outgoing.command, SubmitOrder):
-                    stages.note("order", outgoing.command.received_ns, self.ctx.clock.now_ns())
+                if fresh and stages is not None:
+                    for each in commands_of(outgoing.command):
+                        if isinstance(each, SubmitOrder):
+                            stages.note("order", each.received_ns, self.ctx.clock.now_ns())
             except (ChannelFull, ChannelClosed) as error:
                 refused += [
                     CommandNotSent(cid=each.cid, kind=type(each).__name__, session=each.session, reason=str(error))

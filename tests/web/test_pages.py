@@ -4,6 +4,7 @@ import json
 import os
 import re
 import urllib.error
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -51,8 +52,11 @@ class Running:
             headers={"Authorization": f"Bearer {token}", "Content-Type": "application/json"},
             data=None if body is None else json.dumps(body).encode(),
         )
-        with urllib.request.urlopen(request, timeout=20) as answer:  # noqa: S310
-            return json.load(answer)
+        try:
+            with urllib.request.urlopen(request, timeout=20) as answer:  # noqa: S310
+                return json.load(answer)
+        except urllib.error.HTTPError as error:
+            pytest.fail(f"{method} {path} was answered {error.code}: {error.read().decode()}")
 
     def token(self) -> str:
         body = {"user_id": "test", "scope": "admin", "expiry_hours": 0.2}

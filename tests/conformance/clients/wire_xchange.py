@@ -118,9 +118,14 @@ def account(report: Report, line: Line) -> None:
 
 
 def reads(report: Report, rest: Rest, key: str, secret: str) -> None:
+    # The market has just begun: what is asked for may not have happened yet.
+    patience = time.monotonic() + 20.0
     for name, (path, shape, least) in PUBLIC.items():
         with report.operation(f"REST {name}"):
             rows = rest.get(f"/v2/{path}")
+            while len(rows) < least and time.monotonic() < patience:
+                time.sleep(0.2)
+                rows = rest.get(f"/v2/{path}")
             expect(len(rows) >= least, f"at least {least} rows, were {len(rows)}")
             for row in rows:
                 fits(row, shape, name)

@@ -436,7 +436,7 @@ def test_a_failed_question_is_asked_again_later_each_time() -> None:
         assert deadline is not None
         waited.append(deadline - bench.now)
         (question,) = bench.wait(deadline - bench.now).questions
-    assert waited == [2.0, 4.0, 8.0, 16.0]
+    assert waited == [2.0, 4.0, 8.0, 15.0]
 
 
 def test_a_question_without_any_answer_is_asked_under_another_number() -> None:
