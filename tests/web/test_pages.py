@@ -56,7 +56,8 @@ class Running:
             with urllib.request.urlopen(request, timeout=20) as answer:  # noqa: S310
                 return json.load(answer)
         except urllib.error.HTTPError as error:
-            pytest.fail(f"{method} {path} was answered {error.code}: {error.read().decode()}")
+            error.add_note(error.read().decode())
+            raise
 
     def token(self) -> str:
         body = {"user_id": "test", "scope": "admin", "expiry_hours": 0.2}
