@@ -4,7 +4,6 @@ import json
 import os
 import re
 import urllib.error
-import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -92,9 +92,11 @@ def ema_step(state: State, at: int, x: float) -> float:
         if state[at + 1] < period:
             return math.nan
         state[at + 2] /= period
-    else:
-        state[at + 2] += (x - state[at + 2]) * (2.0 / (period + 1.0))
-    return state[at + 2]
+        return state[at + 2]
+    value = state[at + 2]
+    value += (x - value) * (2.0 / (period + 1.0))
+    state[at + 2] = value
+    return value
 
 
 def ema_value(state: State, at: int) -> float:
@@ -119,10 +121,11 @@ def wilder_step(state: State, at: int, x: float) -> float:
         if state[at + 1] < period:
             return math.nan
         state[at + 2] /= period
-    else:
-        weight = 1.0 / period
-        state[at + 2] = state[at + 2] * (1.0 - weight) + x * weight
-    return state[at + 2]
+        return state[at + 2]
+    weight = 1.0 / period
+    value = state[at + 2] * (1.0 - weight) + x * weight
+    state[at + 2] = value
+    return value
 
 
 def wilder_value(state: State, at: int) -> float:

@@ -15,11 +15,11 @@ from genesis.domain.indicators.ranges import ATR_SIZE, atr_step
 
 LANES: Final = 4
 EMA_ROOM: Final = LANES * EMA_SIZE
-PART: Final = 8192
+PART: Final = 16384
 """Bars of a lane, at least, where an array is walked a stretch at a time."""
 EMA_FORGETS: Final = 32
-"""Periods after which an exponential average has long forgotten where it began; one of Wilder's takes twice as many."""
-ATR_FORGETS: Final = 64
+"""Periods after which an exponential average has long forgotten where it began; one of Wilder's takes longer."""
+ATR_FORGETS: Final = 48
 
 
 def ema_over(closes: Any, period: int, values: Any) -> None:

@@ -53,12 +53,16 @@ def macd_step(state: State, at: int, close: float) -> tuple[float, float, float]
 
     Both averages become known at the same bar: the fast one leaves out the first `slow - fast` closes, as in TA-Lib.
     """
-    if state[at + 8] >= state[at + 7]:
+    period = state[at + 7]
+    if state[at + 8] >= period:
         # All three averages are known: the same steps, written out, because live a call costs as much as what it does.
-        fast = state[at + 3] + (close - state[at + 3]) * (2.0 / (state[at + 1] + 1.0))
-        slow = state[at + 6] + (close - state[at + 6]) * (2.0 / (state[at + 4] + 1.0))
+        fast = state[at + 3]
+        fast += (close - fast) * (2.0 / (state[at + 1] + 1.0))
+        slow = state[at + 6]
+        slow += (close - slow) * (2.0 / (state[at + 4] + 1.0))
         line = fast - slow
-        signal = state[at + 9] + (line - state[at + 9]) * (2.0 / (state[at + 7] + 1.0))
+        signal = state[at + 9]
+        signal += (line - signal) * (2.0 / (period + 1.0))
         state[at + 3] = fast
         state[at + 6] = slow
         state[at + 9] = signal

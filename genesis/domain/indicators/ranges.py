@@ -61,42 +61,38 @@ def adx_step(state: State, at: int, high: float, low: float, close: float) -> tu
     seen = state[at + 1]
     up = high - state[at + 2]
     down = state[at + 3] - low
-    previous_close = state[at + 4]
-    if seen <= 2.0 * period:
-        state[at + 1] = seen + 1.0
+    previous = state[at + 4]
     state[at + 2] = high
     state[at + 3] = low
     state[at + 4] = close
-    if seen == 0.0:
-        return math.nan, math.nan, math.nan
-    plus = up if up > 0.0 and up > down else 0.0
-    minus = down if down > 0.0 and down > up else 0.0
-    distance = (high if high >= previous_close else previous_close) - (low if low <= previous_close else previous_close)
+    distance = (high if high >= previous else previous) - (low if low <= previous else previous)
+    plus = state[at + 5]
+    minus = state[at + 6]
+    total = state[at + 7]
     if seen < period:
-        state[at + 5] += plus
-        state[at + 6] += minus
-        state[at + 7] += distance
+        state[at + 1] = seen + 1.0
+        if seen > 0.0:
+            state[at + 5] = plus + (up if up > 0.0 and up > down else 0.0)
+            state[at + 6] = minus + (down if down > 0.0 and down > up else 0.0)
+            state[at + 7] = total + distance
         return math.nan, math.nan, math.nan
-    plus_sum = state[at + 5] + (plus - state[at + 5] / period)
-    minus_sum = state[at + 6] + (minus - state[at + 6] / period)
-    total = state[at + 7] + (distance - state[at + 7] / period)
-    state[at + 5] = plus_sum
-    state[at + 6] = minus_sum
+    plus += (up if up > 0.0 and up > down else 0.0) - plus / period
+    minus += (down if down > 0.0 and down > up else 0.0) - minus / period
+    total += distance - total / period
+    state[at + 5] = plus
+    state[at + 6] = minus
     state[at + 7] = total
-    plus_di = 100.0 * plus_sum / total if total > 0.0 else 0.0
-    minus_di = 100.0 * minus_sum / total if total > 0.0 else 0.0
-    both = plus_di + minus_di
-    if both > 0.0:
-        apart = plus_di - minus_di
-        directed = 100.0 * (apart if apart >= 0.0 else -apart) / both
-        if state[at + 9] >= period:
+    known = state[at + 9] >= period
+    if total > 0.0:
+        plus = 100.0 * plus / total
+        minus = 100.0 * minus / total
+        both = plus + minus
+        if both > 0.0:
+            directed = 100.0 * (plus - minus if plus >= minus else minus - plus) / both
+            if not known:
+                return wilder_step(state, at + 8, directed), plus, minus
             weight = 1.0 / period
             adx = state[at + 10] * (1.0 - weight) + directed * weight
             state[at + 10] = adx
-        else:
-            adx = wilder_step(state, at + 8, directed)
-    elif state[at + 9] >= period:
-        adx = state[at + 10]
-    else:
-        adx = math.nan
-    return adx, plus_di, minus_di
+            return adx, plus, minus
+    return state[at + 10] if known else math.nan, 0.0, 0.0
