@@ -12,13 +12,13 @@ import attrs
 import msgspec
 
 from genesis.domain import risk_breakers, risk_marks, risk_protections
-from genesis.domain.decision_log import shadow_record, verdict_record
+from genesis.domain.decision_log import shadow_record
 from genesis.domain.pairs import PairSpecs
 from genesis.domain.risk_facts import work_out
 from genesis.domain.risk_history import RiskHistory, settle
+from genesis.domain.risk_judgement import Judgement
 from genesis.domain.risk_rules import judge
 from genesis.domain.risk_rules.activity import MINUTE_MS
-from genesis.domain.risk_rules.results import told
 from genesis.domain.risk_sizing import default_bracket, entry_quantity, exit_quantity, trust_of
 from genesis.domain.risk_state import Facts, Reservation, RiskState, Wish, equity, held_quantity, owned_quantity
 from genesis.domain.risk_status import status_of
@@ -57,7 +57,7 @@ RISK_KEY = "state"
 
 _ENCODER = msgspec.json.Encoder(order="sorted")
 _DECODER = msgspec.json.Decoder(RiskState)
-_REMEMBERED_VERDICTS = 512
+_REMEMBERED = 512
 _AHEAD_MS = 3_600_000
 """How far a person's order may move venue time on: in a replay a wall clock is years ahead, and must not."""
 
@@ -72,15 +72,28 @@ class RiskOutputs:
     """What follows of one input. `records` and the state must be on their way to the disk before `approved` is told,
     and durable before anything that comes of it leaves.
 
-    `repeated` verdicts were given before: they are said again, and their records are already kept. `notices` are
-    (code, text) for people.
+    `repeated` judgements were given before: they are said again, and their records are already kept. `turned` are the
+    records of what a person or time changed before anything was judged, `shadows` those of what a shadow would have
+    said; `notices` are (code, text) for people.
     """
 
-    verdicts: tuple[Verdict, ...] = ()
+    judgements: tuple[Judgement, ...] = ()
     approved: tuple[Approved, ...] = ()
-    records: tuple[Record, ...] = ()
+    turned: tuple[Record, ...] = ()
+    shadows: tuple[Record, ...] = ()
     repeated: bool = False
     notices: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def verdicts(self) -> tuple[Verdict, ...]:
+        """The judgements in words."""
+        return tuple([judgement.verdict for judgement in self.judgements])
+
+    @property
+    def records(self) -> tuple[Record, ...]:
+        """What the journal is to keep, in the order in which it happened."""
+        judged = () if self.repeated else [judgement.record for judgement in self.judgements]
+        return (*self.turned, *judged, *self.shadows)
 
 
 class RiskMachine:
@@ -90,7 +103,7 @@ class RiskMachine:
         self.pairs: PairSpecs = pairs or {}
         self._symbols = _symbols(settings)
         self._targeted: dict[tuple[str, str], Settings] = {}
-        self._verdicts: dict[str, Verdict] = {}
+        self._judgements: dict[str, Judgement] = {}
         self._changes: list[Change] = []
         # More orders ended between two account states than one state names: look them up and say `release_ended`.
         self.endings_missed = False
@@ -121,7 +134,7 @@ class RiskMachine:
         """A fact from outside the scores: kept with what it did."""
         state = self.state
         self._note_breakers(risk_breakers.hear_condition(state, self.settings.risk, condition, state.now_ms))
-        return self._with_changes(RiskOutputs(records=(_record(condition, state.now_ms, condition.correlation_id),)))
+        return self._with_changes(RiskOutputs(turned=(_record(condition, state.now_ms, condition.correlation_id),)))
 
     def on_score(self, score: SignalScore) -> RiskOutputs:
         who, number = told_as(score)
@@ -150,22 +163,22 @@ class RiskMachine:
             shadow = self._shadow(score)
             settings = self._settings_of(score.symbol, score.strategy)
             wish, facts = self._entry(score, settings)
-            outputs = self._conclude(*self._judged(wish, settings, facts), wish)
-            return outputs if shadow is None else attrs.evolve(outputs, records=(*outputs.records, shadow))
+            outputs = self._conclude(*self._judged(wish, settings, facts))
+            return outputs if shadow is None else attrs.evolve(outputs, shadows=(shadow,))
         if score.recommendation is Recommendation.SELL or owed in state.exits_owed:
             return self._close(score)
         return RiskOutputs()
 
     def on_command(self, command: RiskCommand) -> RiskOutputs:
         if isinstance(command, EvaluateOrder):
-            return RiskOutputs(verdicts=(self.evaluate(command.intent),), repeated=True)
+            return RiskOutputs(judgements=(self._judged(self._wish_of(command.intent))[0],), repeated=True)
         if isinstance(command, ManualOrder):
             return self._with_changes(self._manual(command))
         if isinstance(command, SetTradingState) and command.only_tighter and self._is_careful(command.state):
             # Not even kept as a record: the journal's last word is the latch.
             return RiskOutputs()
         self._turn(command)
-        return self._with_changes(RiskOutputs(records=(_record(command, self.state.now_ms, command.correlation_id),)))
+        return self._with_changes(RiskOutputs(turned=(_record(command, self.state.now_ms, command.correlation_id),)))
 
     def _is_careful(self, wanted: TradingState) -> bool:
         """Whether trading is as careful as `wanted`, or more."""
@@ -213,7 +226,7 @@ class RiskMachine:
 
     def evaluate(self, intent: OrderIntent) -> Verdict:
         """What would be said to this order now, without saying it."""
-        return self._verdict(self._wish_of(intent))
+        return self._judged(self._wish_of(intent))[0].verdict
 
     def release_ended(self, intent_ids: Iterable[str]) -> None:
         """Free what was reserved for orders that ended. An exit that left something to close is owed again.
@@ -300,7 +313,7 @@ class RiskMachine:
         settings = shadow_for(self.settings, score.symbol, score.strategy)
         if settings is None:
             return None
-        return shadow_record(self._verdict(self._entry(score, settings)[0], settings))
+        return shadow_record(self._judged(self._entry(score, settings)[0], settings)[0].verdict)
 
     def _entry(self, score: SignalScore, settings: Settings) -> tuple[Wish, Facts | None]:
         """The wish, and the facts of its size where they are those of its judgement, too."""
@@ -328,15 +341,15 @@ class RiskMachine:
         key = _owed_key(score.strategy, score.symbol)
         before = state.exits_owed.pop(key, None)
         wish = self._exit(score)
-        verdict, facts = self._judged(wish)
-        codes = tuple(result.code.value for result in verdict.denials if result.code is not None)
+        judgement, facts = self._judged(wish)
+        codes = tuple([finding.code.value for finding in judgement.denied if finding.code is not None])
         something_left = not self.account_known or self._held_by(score) != 0 or bool(self._working(score.symbol))
         if codes and something_left:
             state.exits_owed[key] = codes
         if score.recommendation is Recommendation.HOLD and codes and (codes == before or not something_left):
             # The same refusal for the same reasons, or nothing left to close, is not news.
             return RiskOutputs()
-        return self._conclude(verdict, facts, wish)
+        return self._conclude(judgement, facts)
 
     def _wish(
         self, score: SignalScore, side: Side, purpose: Purpose, quantity: Decimal, bracket: Bracket | None = None
@@ -418,13 +431,10 @@ class RiskMachine:
     def _working(self, symbol: str) -> tuple[OrderIntent, ...]:
         return tuple(kept.intent for kept in self.state.reservations.values() if kept.intent.symbol == symbol)
 
-    def _verdict(self, wish: Wish, settings: Settings | None = None) -> Verdict:
-        return self._judged(wish, settings)[0]
-
     def _judged(
         self, wish: Wish, settings: Settings | None = None, facts: Facts | None = None
-    ) -> tuple[Verdict, Facts]:
-        """The verdict, and the facts that it rests on, which may be known already."""
+    ) -> tuple[Judgement, Facts]:
+        """The judgement, and the facts that it rests on, which may be known already."""
         at_ms = self._moment_of(wish.decided_ms)
         settings = settings or self._settings_of(wish.symbol, wish.strategy)
         facts = facts or self._facts(
@@ -438,47 +448,34 @@ class RiskMachine:
             settings=settings,
         )
         findings = judge(self.state, settings, facts, wish)
-        verdict = Verdict(
-            verdict_id=wish.intent_id,
-            strategy=wish.strategy,
-            symbol=wish.symbol,
-            side=wish.side,
-            approved=all(finding.code is None for finding in findings),
-            intent=wish.intent,
-            trace=tuple([told(finding) for finding in findings]),
-            decided_ms=wish.decided_ms,
-            signal_id=wish.signal_id,
-            settings_version=self.settings.version,
-            correlation_id=wish.correlation_id,
-        )
-        return verdict, facts
+        return Judgement(wish=wish, findings=findings, settings_version=self.settings.version), facts
 
-    def _conclude(self, verdict: Verdict, facts: Facts, wish: Wish) -> RiskOutputs:
+    def _conclude(self, judgement: Judgement, facts: Facts) -> RiskOutputs:
         """Count what was decided and remember it."""
-        state = self.state
+        state, wish = self.state, judgement.wish
         approved: tuple[Approved, ...] = ()
-        if verdict.approved and verdict.intent is not None:
+        if judgement.approved and wish.intent is not None:
             reservation = Reservation(
-                intent=verdict.intent,
+                intent=wish.intent,
                 notional=wish.quantity * wish.price,
                 reduces=facts.reduces,
-                settings_version=verdict.settings_version,
+                settings_version=judgement.settings_version,
             )
-            state.reservations[verdict.verdict_id] = reservation
+            state.reservations[wish.intent_id] = reservation
             state.order_times_ms = [*self._recent_orders(), state.now_ms]
             if not reservation.reduces:
                 state.trades_today += 1
                 state.trades_today_by_symbol[wish.symbol] = state.trades_today_by_symbol.get(wish.symbol, 0) + 1
                 state.last_entry_ms[wish.symbol] = state.now_ms
                 risk_marks.own(state, wish.strategy, wish.symbol, facts.equity)
-                risk_breakers.try_with(state, wish.symbol, verdict.verdict_id)
+                risk_breakers.try_with(state, wish.symbol, wish.intent_id)
             approved = (_approval(reservation),)
-        for result in verdict.denials:
-            if result.code is not None:
-                state.denials_by_code[result.code.value] = state.denials_by_code.get(result.code.value, 0) + 1
-                state.denials_by_rule[result.rule] = state.denials_by_rule.get(result.rule, 0) + 1
-        self._remember(verdict)
-        return RiskOutputs(verdicts=(verdict,), approved=approved, records=(verdict_record(verdict),))
+        for finding in judgement.denied:
+            if finding.code is not None:
+                state.denials_by_code[finding.code.value] = state.denials_by_code.get(finding.code.value, 0) + 1
+                state.denials_by_rule[finding.rule] = state.denials_by_rule.get(finding.rule, 0) + 1
+        self._remember(judgement)
+        return RiskOutputs(judgements=(judgement,), approved=approved)
 
     def _manual(self, command: ManualOrder) -> RiskOutputs:
         intent = command.intent
@@ -486,13 +483,13 @@ class RiskMachine:
             return self._repeat((intent.intent_id,))
         self._advance(self._moment_of(intent.decided_ms))
         wish = self._with_stop(self._wish_of(intent))
-        verdict, facts = self._judged(wish)
-        outputs = self._conclude(verdict, facts, wish)
-        self.state.manual[intent.intent_id] = verdict.approved
-        while len(self.state.manual) > _REMEMBERED_VERDICTS:
+        judgement, facts = self._judged(wish)
+        outputs = self._conclude(judgement, facts)
+        self.state.manual[intent.intent_id] = judgement.approved
+        while len(self.state.manual) > _REMEMBERED:
             self.state.manual.pop(next(iter(self.state.manual)))
         record = _record(command, self.state.now_ms, intent.correlation_id)
-        return attrs.evolve(outputs, records=(record, *outputs.records))
+        return attrs.evolve(outputs, turned=(record,))
 
     def _with_stop(self, wish: Wish) -> Wish:
         """What a person opens gets the stop of the settings, unless the order brings its own."""
@@ -511,18 +508,18 @@ class RiskMachine:
 
     def _repeat(self, intent_ids: Iterable[str]) -> RiskOutputs:
         """Say the same again: the verdict while it is remembered, the approval while its order has not ended."""
-        verdicts = tuple(self._verdicts[intent_id] for intent_id in intent_ids if intent_id in self._verdicts)
+        judgements = tuple(self._judgements[intent_id] for intent_id in intent_ids if intent_id in self._judgements)
         approved = tuple(
             _approval(self.state.reservations[intent_id])
             for intent_id in intent_ids
             if intent_id in self.state.reservations
         )
-        return RiskOutputs(verdicts=verdicts, approved=approved, repeated=True)
+        return RiskOutputs(judgements=judgements, approved=approved, repeated=True)
 
-    def _remember(self, verdict: Verdict) -> None:
-        self._verdicts[verdict.verdict_id] = verdict
-        while len(self._verdicts) > _REMEMBERED_VERDICTS:
-            self._verdicts.pop(next(iter(self._verdicts)))
+    def _remember(self, judgement: Judgement) -> None:
+        self._judgements[judgement.verdict_id] = judgement
+        while len(self._judgements) > _REMEMBERED:
+            self._judgements.pop(next(iter(self._judgements)))
 
     # --- time -------------------------------------------------------------------------------------------------------
 
@@ -573,7 +570,7 @@ class RiskMachine:
         changes, self._changes = self._changes, []
         records = tuple(_record(change, self.state.now_ms, "risk") for change in changes)
         notices = tuple(notice for change in changes if (notice := _notice(change)) is not None)
-        return attrs.evolve(outputs, records=(*records, *outputs.records), notices=notices)
+        return attrs.evolve(outputs, turned=(*records, *outputs.turned), notices=notices)
 
     def _recent_orders(self) -> list[int]:
         return [time_ms for time_ms in self.state.order_times_ms if time_ms > self.state.now_ms - MINUTE_MS]

@@ -29,6 +29,7 @@ from genesis.domain.indicators.compiling import compiled, worth_compiling
 from genesis.domain.matching import FillModel
 from genesis.domain.pairs import PairSpecs
 from genesis.domain.replay import BOUNDARY_MS, MINUTE_MS, TICK_MS, CandleRow, ticks
+from genesis.domain.risk_judgement import Judgement
 from genesis.domain.risk_state import TRADED_WALLETS, RiskState, spot_symbol
 from genesis.domain.signal_machine import Running, score_of
 from genesis.domain.strategies import STRATEGY_KINDS
@@ -39,7 +40,7 @@ from genesis.domain.trading_day import trading_day
 from genesis.domain.trading_floor import CARRY_EVERY_MS
 from genesis.domain.volatility import MEMORY, WARM_UP, Volatility
 from genesis.research.bars import BarRecording, Whole, candle_at, in_time_frame, part, row_at
-from genesis.research.walk import Walk
+from genesis.research.walk import Walk, in_words
 from protocols.account import EquityPoint
 from protocols.market import CandleClosed
 from protocols.risk import BreakerState
@@ -113,7 +114,7 @@ class Leap(Walk):
         self.bars = bars
         self.symbols = tuple(bars.rows)
         self.last_minute = (bars.last_ms - bars.first_ms) // MINUTE_MS
-        self.log: list[Decision | int] = []
+        self.log: list[Decision | Judgement | int] = []
         self._voices_of: dict[Symbol, list[_Voice]] = {}
         self._minutes = {symbol: (each.open_ms - bars.first_ms) // MINUTE_MS for symbol, each in bars.rows.items()}
         self._lows = {symbol: each.low for symbol, each in bars.rows.items()}
@@ -539,7 +540,7 @@ class Leap(Walk):
     def whole_log(self) -> tuple[Decision, ...]:
         """Every decision with its words: the strategies step through their candles once more, and say them."""
         said = self._scores()
-        log: list[Decision] = list(self._before)
+        log: list[Decision | Judgement] = list(self._before)
         told = 0
         for entry in self.log:
             if isinstance(entry, int):
@@ -547,7 +548,7 @@ class Leap(Walk):
                 told = max(told, entry)
             else:
                 log.append(entry)
-        return tuple(log)
+        return tuple(in_words(log))
 
     def _scores(self) -> Iterator[SignalScore]:
         words = [self._opinions(voice) for voice in self._voices]

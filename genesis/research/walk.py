@@ -4,7 +4,7 @@ Nothing here decides. Candles close by the live rule, strategies score them, ris
 commands, the venue fills them at the next tick, the account adds up; only the actors, the wire and time are left out.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from decimal import Decimal
 
 import msgspec
@@ -19,6 +19,7 @@ from genesis.domain.order_machine import OrderMachine
 from genesis.domain.pairs import PairSpecs
 from genesis.domain.recording import CandleRecording
 from genesis.domain.replay import BOUNDARY_MS, MINUTE_MS, TICK_MS, CandleRow, Step, minutes, ticks
+from genesis.domain.risk_judgement import Judgement
 from genesis.domain.risk_machine import RiskMachine
 from genesis.domain.signal_machine import SignalMachine
 from genesis.domain.ticks import replayed_tick
@@ -96,7 +97,7 @@ class Walk:
         )
         self.venue = Venue(pairs, model=model)
         self.venue.open_account(ACCOUNT, balances)
-        self.decisions: list[Decision] = []
+        self.decisions: list[Decision | Judgement] = []
         self.trades: list[ClosedTrade] = []
         self.fills: list[Fill] = []
         self.tally = OrderTally()
@@ -251,7 +252,7 @@ class Walk:
 
     def _judge(self, score: SignalScore) -> None:
         outputs = self.risk.on_score(score)
-        self.decisions += outputs.verdicts
+        self.decisions += outputs.judgements
         for approved in outputs.approved:
             self.tags[score.correlation_id] = score.source
             self.expected[approved.intent.intent_id] = exact(score.price)
@@ -331,4 +332,9 @@ class Walk:
 
     def whole_log(self) -> tuple[Decision, ...]:
         """Every decision, in the order they were made."""
-        return tuple(self.decisions)
+        return tuple(in_words(self.decisions))
+
+
+def in_words(decisions: Iterable[Decision | Judgement]) -> Iterator[Decision]:
+    """Decisions with the verdicts written out."""
+    return (each.verdict if isinstance(each, Judgement) else each for each in decisions)

@@ -251,8 +251,8 @@ def _resumes_at_start(old: Any) -> Any:
 def _no_audit_row(old: Any) -> Any:
     def on_command(self: Any, command: Any) -> Any:
         outputs = old(self, command)
-        kept = tuple(record for record in outputs.records if record.kind != "SetTradingState")
-        return attrs.evolve(outputs, records=kept)
+        kept = tuple(record for record in outputs.turned if record.kind != "SetTradingState")
+        return attrs.evolve(outputs, turned=kept)
 
     return on_command
 

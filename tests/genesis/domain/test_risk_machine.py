@@ -150,7 +150,7 @@ def test_a_score_said_again_gets_the_same_answer_and_no_second_approval() -> Non
     made = machine()
     first = made.on_score(a_score(0, "buy"))
     again = made.on_score(a_score(0, "buy"))
-    assert again == RiskOutputs(verdicts=first.verdicts, approved=first.approved, repeated=True)
+    assert again == RiskOutputs(judgements=first.judgements, approved=first.approved, repeated=True)
     assert made.state.trades_today == 1
     (approved,) = first.approved
     made.on_account(an_account(held=Decimal("0.35"), closed=(approved.intent.intent_id,)))
