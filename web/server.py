@@ -7,7 +7,9 @@ never stops when one client does not read (its sends are shielded without a dead
 * a send that takes longer than `send_s` closes the socket;
 * every connection has a deadline that moves with what it does: headers, request, keep-alive; a WebSocket has none, but
   is pinged and must be heard from;
-* connections are capped in all and for each address; above the cap they are closed at once;
+* connections are capped in all, and in number and rate for each address; above the cap they are closed at once, or
+  push away who asks for nothing;
+* who has not asked a whole question costs a socket and a task, and no protocol;
 * at shutdown connections have `grace_s`, then their sockets are closed under them, which ends any send.
 
 HTTP/2 is not spoken: it is one more door, and hypercorn opens it on plain text without being asked.
@@ -17,6 +19,7 @@ import contextlib
 import errno
 import ipaddress
 import logging
+import re
 import ssl
 from collections import Counter
 from collections.abc import Sequence
@@ -35,9 +38,13 @@ from hypercorn.trio.worker_context import WorkerContext
 from hypercorn.typing import ConnectionState
 from hypercorn.utils import parse_socket_addr
 
+from web.limits import RateLimit
+
 MAX_RECEIVE: Final = 2**16
 NO_MORE_FILES: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS})
 BACKLOG: Final = 256
+END_OF_HEAD: Final = re.compile(rb"\n\r?\n")
+"""As h11 finds it."""
 FINISH_S: Final = 0.25
 """How long the handler of a connection that has ended may take to notice."""
 
@@ -71,6 +78,8 @@ class ServerLimits:
 
     connections: int = 1500
     connections_per_address: int = 1400
+    knocks_per_s: float = 50.0
+    """New connections of one address in the long run; at once it may make all that it may hold."""
     headers_s: float = 5.0
     request_s: float = 20.0
     keep_alive_s: float = 30.0
@@ -204,6 +213,9 @@ class _Connection:
         server, stream = self.server, self.stream
         if isinstance(stream, trio.SSLStream):
             await stream.do_handshake()
+        words = await self._first_words()
+        if words is None:
+            return
         sock = self.socket
         async with TaskGroup() as task_group:
             self.protocol = _OnlyHTTP11(
@@ -218,7 +230,24 @@ class _Connection:
                 self.send,
             )
             self.protocol.connection_of_server = self
+            await self.protocol.handle(RawData(words))
             await self._read(self.protocol)
+
+    async def _first_words(self) -> bytes | None:
+        """What a client says until its first request's head is whole; None when it goes before that.
+
+        Who says nothing, or half of something, costs a socket and a task: the protocol is made for who asks.
+        """
+        words = bytearray()
+        while not END_OF_HEAD.search(words) and len(words) <= self.server.limits.header_bytes:
+            try:
+                data = await self.stream.receive_some(MAX_RECEIVE)
+            except (trio.ClosedResourceError, trio.BrokenResourceError):
+                return None
+            if not data:
+                return None
+            words += data
+        return bytes(words)
 
     async def _read(self, protocol: _OnlyHTTP11) -> None:
         while not self.closing:
@@ -252,6 +281,7 @@ class _Connection:
             elif not self.websocket:
                 limits = self.server.limits
                 self.allow(limits.keep_alive_s if event.idle else limits.request_s)
+                self.server.rests(self, event.idle)
 
     async def _send_bytes(self, data: bytes) -> None:
         if self.closing:
@@ -310,12 +340,16 @@ class Server:
     lifespan_state: dict[str, Any] = attrs.field(factory=dict, init=False)
     unheard: dict[_Connection, None] = attrs.field(factory=dict, init=False)
     """Connections that have not asked for anything yet, the oldest first."""
+    resting: dict[_Connection, None] = attrs.field(factory=dict, init=False)
+    """Connections between two requests, the longest at rest first."""
     _connections: dict[_Connection, None] = attrs.field(factory=dict, init=False)
     _by_address: Counter[str] = attrs.field(factory=Counter, init=False)
+    _knocks: RateLimit = attrs.field(init=False)
     _one_left: trio.Event = attrs.field(factory=trio.Event, init=False)
 
     def __attrs_post_init__(self) -> None:
         limits = self.limits
+        self._knocks = RateLimit(per_s=limits.knocks_per_s, burst=limits.connections_per_address)
         config = Config()
         config.errorlog = log
         config.accesslog = None
@@ -391,8 +425,12 @@ class Server:
             except OSError:
                 await trio.aclose_forcefully(stream)
                 continue
-            full = len(self._connections) >= self.limits.connections
-            if self._by_address[address] >= self.limits.connections_per_address or (full and not self._make_room()):
+            crowded = (
+                self._by_address[address] >= self.limits.connections_per_address
+                or self._knocks.take(address, trio.current_time()) > 0
+                or (len(self._connections) >= self.limits.connections and not self._make_room())
+            )
+            if crowded:
                 self.counters.refused_over_limit += 1
                 await trio.aclose_forcefully(stream)
                 continue
@@ -403,15 +441,24 @@ class Server:
             self._by_address[address] += 1
             handlers.start_soon(self._handle, connection)
 
+    def rests(self, connection: _Connection, between_requests: bool) -> None:
+        """Remember who only keeps a connection for its next request."""
+        if between_requests:
+            self.resting[connection] = None
+        else:
+            self.resting.pop(connection, None)
+
     def _make_room(self) -> bool:
-        """Close the oldest connection that has not asked for anything; False when all have.
+        """Close the oldest connection that has not asked for anything, else the one longest at rest; False when there
+        is neither.
 
         So a crowd of silent clients keeps nobody out who asks at once: they only push one another away.
         """
-        oldest = next(iter(self.unheard), None)
+        places = self.unheard or self.resting
+        oldest = next(iter(places), None)
         if oldest is None:
             return False
-        del self.unheard[oldest]
+        del places[oldest]
         self.counters.refused_over_limit += 1
         oldest.cut()
         return True
@@ -429,6 +476,7 @@ class Server:
         finally:
             del self._connections[connection]
             self.unheard.pop(connection, None)
+            self.resting.pop(connection, None)
             self._one_left.set()
             self._by_address[connection.address] -= 1
             if self._by_address[connection.address] <= 0:

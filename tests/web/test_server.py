@@ -3,6 +3,7 @@
 import math
 import socket
 import ssl
+from typing import Any
 
 import attrs
 import httpx
@@ -10,6 +11,7 @@ import pytest
 import trio
 import trustme
 
+import web.server
 from tests.web.serving import QUICK, a_server, until
 from web.server import PortTaken, ServerLimits, UnsafeListener, open_listeners, port_of
 
@@ -167,6 +169,56 @@ async def test_a_crowd_of_silent_clients_keeps_nobody_out_who_asks() -> None:
         assert served.site.counters.refused_over_limit >= 35
         for stream in streams:
             await trio.aclose_forcefully(stream)
+
+
+async def test_a_crowd_that_asked_once_and_rests_keeps_nobody_out_either() -> None:
+    limits = ServerLimits(connections=5, connections_per_address=50, headers_s=30, keep_alive_s=30, grace_s=0.5)
+    async with a_server(limits) as served:
+        streams = [await served.connect() for _ in range(5)]
+        for stream in streams:
+            await stream.send_all(GET % served.port)
+            assert (await stream.receive_some(4096)).startswith(b"HTTP/1.1 ")
+        assert await served.alive()
+        assert await closes_within(streams[0], 2) < 1
+        for stream in streams:
+            await trio.aclose_forcefully(stream)
+
+
+async def test_who_asks_for_nothing_costs_no_protocol(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = []
+
+    class Counted(web.server._OnlyHTTP11):
+        def __init__(self, *arguments: Any) -> None:
+            made.append(1)
+            super().__init__(*arguments)
+
+    monkeypatch.setattr(web.server, "_OnlyHTTP11", Counted)
+    async with a_server(ServerLimits(headers_s=30, grace_s=0.5)) as served:
+        silent, half = await served.connect(), await served.connect()
+        await half.send_all(b"GET /health HTTP/1.1\r\nHost: 127.0")
+        assert await served.alive()
+        assert len(made) == 1
+        await half.send_all(b".0.1:%d\r\n\r\n" % served.port)
+        assert (await half.receive_some(4096)).startswith(b"HTTP/1.1 200")
+        for stream in (silent, half):
+            await trio.aclose_forcefully(stream)
+
+
+async def test_an_address_that_dials_without_end_is_told_to_wait() -> None:
+    limits = ServerLimits(connections_per_address=5, knocks_per_s=0.2, headers_s=30, grace_s=0.5)
+    async with a_server(limits) as served:
+        answered = []
+        for _ in range(12):
+            stream = await served.connect()
+            try:
+                await stream.send_all(GET % served.port)
+                answered.append((await stream.receive_some(4096)).startswith(b"HTTP/1.1 "))
+            except trio.BrokenResourceError:
+                answered.append(False)
+            await trio.aclose_forcefully(stream)
+        assert answered[:5] == [True] * 5
+        assert False in answered
+        assert served.site.counters.refused_over_limit == answered.count(False)
 
 
 async def test_connections_above_the_cap_are_closed_at_once_and_room_comes_back() -> None:
