@@ -295,6 +295,8 @@ class _Connection:
             # Shielded, because half a frame is worse than none; with a deadline, because a client that does not read
             # would hold us for ever.
             with trio.move_on_after(self.server.limits.send_s, shield=True) as scope:
+                if not self.websocket:
+                    self.server.unread[self] = None
                 try:
                     await self.stream.send_all(data)
                 except (trio.BrokenResourceError, trio.ClosedResourceError):
@@ -303,6 +305,7 @@ class _Connection:
                 self.server.counters.slow_closed += 1
                 self.closing = True
         finally:
+            self.server.unread.pop(self, None)
             self.send_lock.release()
         if self.closing:
             await trio.aclose_forcefully(self.stream)
@@ -342,6 +345,8 @@ class Server:
     """Connections that have not asked for anything yet, the oldest first."""
     resting: dict[_Connection, None] = attrs.field(factory=dict, init=False)
     """Connections between two requests, the longest at rest first."""
+    unread: dict[_Connection, None] = attrs.field(factory=dict, init=False)
+    """Connections that are being sent an answer, the slowest readers first."""
     _connections: dict[_Connection, None] = attrs.field(factory=dict, init=False)
     _by_address: Counter[str] = attrs.field(factory=Counter, init=False)
     _knocks: RateLimit = attrs.field(init=False)
@@ -449,12 +454,12 @@ class Server:
             self.resting.pop(connection, None)
 
     def _make_room(self) -> bool:
-        """Close the oldest connection that has not asked for anything, else the one longest at rest; False when there
-        is neither.
+        """Close the oldest connection that has not asked for anything, else the one longest at rest, else who takes
+        longest to read its answer; False when there is none of them.
 
-        So a crowd of silent clients keeps nobody out who asks at once: they only push one another away.
+        So a crowd of idle clients keeps nobody out who asks at once: they only push one another away.
         """
-        places = self.unheard or self.resting
+        places = self.unheard or self.resting or self.unread
         oldest = next(iter(places), None)
         if oldest is None:
             return False
@@ -477,6 +482,7 @@ class Server:
             del self._connections[connection]
             self.unheard.pop(connection, None)
             self.resting.pop(connection, None)
+            self.unread.pop(connection, None)
             self._one_left.set()
             self._by_address[connection.address] -= 1
             if self._by_address[connection.address] <= 0:

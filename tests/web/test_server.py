@@ -184,6 +184,18 @@ async def test_a_crowd_that_asked_once_and_rests_keeps_nobody_out_either() -> No
             await trio.aclose_forcefully(stream)
 
 
+async def test_a_crowd_that_never_reads_its_answers_keeps_nobody_out_either() -> None:
+    limits = ServerLimits(connections=5, connections_per_address=50, send_s=30, grace_s=0.5)
+    async with a_server(limits) as served:
+        big = b"GET /static/vendor/uplot.js HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n\r\n" % served.port
+        streams = [await not_reading(served.port, big * 20) for _ in range(5)]
+        await trio.testing.wait_all_tasks_blocked(0.05)
+        assert await served.alive()
+        assert served.site.counters.refused_over_limit >= 1
+        for stream in streams:
+            await trio.aclose_forcefully(stream)
+
+
 async def test_who_asks_for_nothing_costs_no_protocol(monkeypatch: pytest.MonkeyPatch) -> None:
     made = []
 
