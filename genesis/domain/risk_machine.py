@@ -327,10 +327,12 @@ class RiskMachine:
         same = facts.held >= 0 and facts.now_ms == self._moment_of(wish.decided_ms) and not wish.margin
         return wish, facts if same else None
 
-    def _exit(self, score: SignalScore) -> Wish:
+    def _exit(self, score: SignalScore) -> tuple[Wish, Facts | None]:
+        """The wish, and its facts where its judgement is at the same moment: what an exit weighs is not in them."""
         side = Side.BUY if held_quantity(self.state.account, score.symbol) < 0 else Side.SELL
         facts = self._facts(score.symbol, side, Purpose.EXIT, ZERO, score.strategy)
-        return self._wish(score, side, Purpose.EXIT, exit_quantity(facts))
+        wish = self._wish(score, side, Purpose.EXIT, exit_quantity(facts))
+        return wish, facts if facts.now_ms == self._moment_of(wish.decided_ms) and not wish.margin else None
 
     def _held_by(self, score: SignalScore) -> Decimal:
         return owned_quantity(self.state.account, score.symbol, score.strategy)
@@ -340,8 +342,8 @@ class RiskMachine:
         state = self.state
         key = _owed_key(score.strategy, score.symbol)
         before = state.exits_owed.pop(key, None)
-        wish = self._exit(score)
-        judgement, facts = self._judged(wish)
+        wish, known = self._exit(score)
+        judgement, facts = self._judged(wish, facts=known)
         codes = tuple([finding.code.value for finding in judgement.denied if finding.code is not None])
         something_left = not self.account_known or self._held_by(score) != 0 or bool(self._working(score.symbol))
         if codes and something_left:
