@@ -7,7 +7,6 @@ restart, because the order actor's cells tell it in the order in which it happen
 
 import msgspec
 
-from genesis.domain.order_ledger import encode
 from genesis.domain.order_lots import REST
 from genesis.domain.order_positions import OrderPositions
 from genesis.domain.order_rows import BracketRow, OrderRow, view_of
@@ -62,5 +61,5 @@ class OrderAdopter(OrderPositions):
         key = f"adopted:{adopted.serial:014d}"
         self.adoptions[key] = self._dirty[key] = adopted
         self._out.reports.append(adopted)
-        self._record("Adopted", str(adopted.serial), encode(adopted), wish.correlation_id, self._wall_ms)
+        self._record("Adopted", str(adopted.serial), adopted, wish.correlation_id, self._wall_ms)
         return legs

@@ -5,7 +5,6 @@ given up and that shows up all the same is ours, and is taken back in.
 """
 
 from genesis.domain.order_fills import held_key
-from genesis.domain.order_ledger import encode
 from genesis.domain.order_requests import OrderRequests
 from genesis.domain.order_rows import FillRow, OrderRow, foreign_view
 from genesis.domain.order_session import HISTORY_MARGIN_MS
@@ -307,7 +306,7 @@ class OrderHearing(OrderRequests):
         self._out.reports.append(told)
         # By the trade's number, so that whoever else keeps fills keeps the same one; a trade with ourselves has two.
         key = f"{told.trade_id}:{told.venue_order_id}" if self.fills.has_twin(fill) else str(told.trade_id)
-        self._record("Fill", key, encode(told), told.correlation_id, told.time_ms)
+        self._record("Fill", key, told, told.correlation_id, told.time_ms)
         if row is None:
             return
         self._dirty[held_key(told.symbol, row.intent.margin)] = self.fills.held[told.symbol, row.intent.margin]

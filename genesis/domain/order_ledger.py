@@ -47,6 +47,8 @@ class OrderLedger:
 
     touch: TouchPrice | None = None
     depth: Depth | None = None
+    keeps = True
+    """False where no journal is: then nothing is written for one but the records of decisions."""
 
     def __init__(
         self, settings: OrderSettings, *, epoch: int, signal_max_age_s: float, cancel_ghosts: bool = True
@@ -91,13 +93,14 @@ class OrderLedger:
     def take(self) -> Outputs:
         """What is to be done for all that was heard since the last `take`. See `Outputs` for the order."""
         out, self._out = self._out, Outputs()
-        for key, row in self._dirty.items():
-            payload = b"" if row is None else encode(row)
-            out.cells[key] = CellWrite(table=TABLE, key=key, payload=payload)
-        if self._fence_changed or out.cells or out.records:
-            self.fence.commits += 1
-            out.number = self.fence.commits
-            out.cells["session"] = CellWrite(table=TABLE, key="session", payload=encode(self.fence))
+        if self.keeps:
+            for key, row in self._dirty.items():
+                payload = b"" if row is None else encode(row)
+                out.cells[key] = CellWrite(table=TABLE, key=key, payload=payload)
+            if self._fence_changed or out.cells or out.records:
+                self.fence.commits += 1
+                out.number = self.fence.commits
+                out.cells["session"] = CellWrite(table=TABLE, key="session", payload=encode(self.fence))
         self._dirty.clear()
         self._fence_changed = False
         return out
@@ -157,15 +160,16 @@ class OrderLedger:
         row.serial = self.fence.serial
         update = self._told(row)
         self._out.reports.append(update)
-        self._record("OrderUpdate", f"{row.cid}:{row.serial}", encode(update), row.intent.correlation_id, self._wall_ms)
+        self._record("OrderUpdate", f"{row.cid}:{row.serial}", update, row.intent.correlation_id, self._wall_ms)
         self._touch(row)
 
     def _touch(self, row: OrderRow) -> None:
         self._dirty[row.key] = row
 
-    def _record(self, kind: str, key: str, payload: bytes, correlation_id: str, at_ms: int) -> None:
-        record = Record(kind=kind, key=key, payload=payload, correlation_id=correlation_id, at_ms=at_ms)
-        self._out.records.append(record)
+    def _record(self, kind: str, key: str, told: msgspec.Struct, correlation_id: str, at_ms: int) -> None:
+        if self.keeps:
+            record = Record(kind=kind, key=key, payload=encode(told), correlation_id=correlation_id, at_ms=at_ms)
+            self._out.records.append(record)
 
     def _emit(self, outgoing: Outgoing) -> None:
         self._out.commands.append(outgoing)

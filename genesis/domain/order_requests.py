@@ -11,7 +11,7 @@ import msgspec
 
 from genesis.domain.decision_log import order_record
 from genesis.domain.order_check import order_faults
-from genesis.domain.order_ledger import OrderLedger, encode
+from genesis.domain.order_ledger import OrderLedger
 from genesis.domain.order_lots import cut
 from genesis.domain.order_outputs import Outgoing
 from genesis.domain.order_rows import OpenRequest, OrderRow
@@ -76,7 +76,7 @@ class OrderRequests(OrderLedger):
         self.orders[row.cid] = self._open[row.cid] = row
         self._by_intent[intent.intent_id] = row.cid
         self._out.intents.append((len(self._out.records), intent.intent_id))
-        self._record("Approved", intent.intent_id, encode(approved), intent.correlation_id, intent.decided_ms)
+        self._record("Approved", intent.intent_id, approved, intent.correlation_id, intent.decided_ms)
         try:
             command = submit_order(intent, cid=row.cid, group_id=row.group_id, session=0)
         except ValueError as error:

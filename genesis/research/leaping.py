@@ -29,7 +29,6 @@ from genesis.domain.indicators.compiling import compiled, worth_compiling
 from genesis.domain.matching import FillModel
 from genesis.domain.pairs import PairSpecs
 from genesis.domain.replay import BOUNDARY_MS, MINUTE_MS, TICK_MS, CandleRow, ticks
-from genesis.domain.risk_judgement import Judgement
 from genesis.domain.risk_state import TRADED_WALLETS, RiskState, spot_symbol
 from genesis.domain.signal_machine import Running, score_of
 from genesis.domain.strategies import STRATEGY_KINDS
@@ -40,7 +39,7 @@ from genesis.domain.trading_day import trading_day
 from genesis.domain.trading_floor import CARRY_EVERY_MS
 from genesis.domain.volatility import MEMORY, WARM_UP, Volatility
 from genesis.research.bars import BarRecording, Whole, candle_at, in_time_frame, part, row_at
-from genesis.research.walk import Walk, in_words
+from genesis.research.walk import Unread, Walk, in_words
 from protocols.account import EquityPoint
 from protocols.market import CandleClosed
 from protocols.risk import BreakerState
@@ -114,7 +113,7 @@ class Leap(Walk):
         self.bars = bars
         self.symbols = tuple(bars.rows)
         self.last_minute = (bars.last_ms - bars.first_ms) // MINUTE_MS
-        self.log: list[Decision | Judgement | int] = []
+        self.log: list[Unread | int] = []
         self._voices_of: dict[Symbol, list[_Voice]] = {}
         self._minutes = {symbol: (each.open_ms - bars.first_ms) // MINUTE_MS for symbol, each in bars.rows.items()}
         self._lows = {symbol: each.low for symbol, each in bars.rows.items()}
@@ -451,10 +450,10 @@ class Leap(Walk):
             if not times:
                 break
             worths = self._worth(times)
-            account.take_points([EquityPoint(at_ms=at, equity=next(worths)) for at in times])
+            account.take_points([EquityPoint(at_ms=at, equity=worth) for at, worth in zip(times, worths, strict=True)])
         account.now_ms = max(account.now_ms, last_ms)
 
-    def _worth(self, times: range) -> Iterator[Decimal]:
+    def _worth(self, times: range) -> Iterable[Decimal]:
         """Worth of the wallets at the begin of these minutes: every coin at the last close before."""
         fixed = ZERO
         moving: list[tuple[Decimal, list[int], list[float]]] = []
@@ -470,19 +469,16 @@ class Leap(Walk):
                 last = np.searchsorted(bars.open_ms, asked) - 1
                 moving.append((wallet.balance, last.tolist(), bars.close[last].tolist()))
         if not moving:
-            yield from itertools.repeat(fixed, len(times))
-            return
+            return itertools.repeat(fixed, len(times))
         if len(moving) == 1 and moving[0][1][0] >= 0:
             ((balance, _, closes),) = moving
-            for close in closes:
-                yield fixed + balance * exact(close)
-            return
-        for number in range(len(times)):
-            worth = fixed
-            for balance, places, closes in moving:
-                if places[number] >= 0:
-                    worth += balance * exact(closes[number])
-            yield worth
+            return [fixed + balance * price for price in map(Decimal, map(repr, closes))]
+        worths = [fixed] * len(times)
+        for balance, places, closes in moving:
+            for number, place in enumerate(places):
+                if place >= 0:
+                    worths[number] += balance * exact(closes[number])
+        return worths
 
     # --- walking ------------------------------------------------------------------------------------------------------
 
@@ -540,7 +536,7 @@ class Leap(Walk):
     def whole_log(self) -> tuple[Decision, ...]:
         """Every decision with its words: the strategies step through their candles once more, and say them."""
         said = self._scores()
-        log: list[Decision | Judgement] = list(self._before)
+        log: list[Unread] = list(self._before)
         told = 0
         for entry in self.log:
             if isinstance(entry, int):

@@ -10,7 +10,7 @@ from decimal import Decimal
 import msgspec
 
 from genesis.domain.account_machine import AccountMachine
-from genesis.domain.decision_log import DECISION_KINDS, Decision, read_decision
+from genesis.domain.decision_log import ORDER_KIND, Decision, read_decision
 from genesis.domain.executions import expected_of
 from genesis.domain.market_replay import ReplayedStream, replayed_streams
 from genesis.domain.matching import FillModel
@@ -28,6 +28,7 @@ from genesis.domain.venue import Venue, request_of
 from genesis.domain.venue_state import VenueOutput
 from protocols.account import ClosedTrade
 from protocols.bitfinex.inputs import ChangeOrder, EndOrder
+from protocols.journal import Record
 from protocols.market import CandleClosed
 from protocols.orders import (
     PROTECTIVE_PURPOSES,
@@ -55,6 +56,9 @@ from protocols.units import ZERO, Side, Symbol, exact
 ACCOUNT = "sim"
 SESSION = 1
 CURVE_POINTS = 50_000
+
+Unread = Decision | Judgement | Record
+"""A decision as it was made: its words are worth their time only once somebody reads them."""
 
 
 def strategy_markets(settings: Settings, symbols: Iterable[Symbol]) -> list[tuple[Symbol, str]]:
@@ -88,6 +92,7 @@ class Walk:
         self.risk = RiskMachine(settings, pairs)
         self.machine = OrderMachine(settings.orders, epoch=1, signal_max_age_s=settings.risk.signal_max_age_s)
         self.machine.pairs = pairs
+        self.machine.keeps = False
         self.machine.touch = self._front
         self.machine.depth = self._levels
         self.account = AccountMachine(
@@ -97,7 +102,7 @@ class Walk:
         )
         self.venue = Venue(pairs, model=model)
         self.venue.open_account(ACCOUNT, balances)
-        self.decisions: list[Decision | Judgement] = []
+        self.decisions: list[Unread] = []
         self.trades: list[ClosedTrade] = []
         self.fills: list[Fill] = []
         self.tally = OrderTally()
@@ -266,8 +271,8 @@ class Walk:
         while True:
             out = self.machine.take()
             for record in out.records:
-                if record.kind == DECISION_KINDS[-1]:
-                    self.decisions.append(read_decision(record))
+                if record.kind == ORDER_KIND:
+                    self.decisions.append(record)
             for report in out.reports:
                 if isinstance(report, OrderUpdate):
                     self.tally.on_update(report)
@@ -283,7 +288,8 @@ class Walk:
                 self.machine.on_event(self._history(question), now=self._now_s, wall_ms=self.now_ms)
             for outgoing in out.commands:
                 self._send(outgoing.command)
-            if not (out.commands or out.questions or out.reports):
+            if not (out.commands or out.questions):
+                # Reports ask nothing of the machine.
                 break
         if self.account.version != self._told_version:
             self._told_version = self.account.version
@@ -335,6 +341,10 @@ class Walk:
         return tuple(in_words(self.decisions))
 
 
-def in_words(decisions: Iterable[Decision | Judgement]) -> Iterator[Decision]:
-    """Decisions with the verdicts written out."""
-    return (each.verdict if isinstance(each, Judgement) else each for each in decisions)
+def in_words(decisions: Iterable[Unread]) -> Iterator[Decision]:
+    """The decisions themselves."""
+    for each in decisions:
+        if isinstance(each, Judgement):
+            yield each.verdict
+        else:
+            yield read_decision(each) if isinstance(each, Record) else each
