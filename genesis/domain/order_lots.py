@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Final
 
-import attrs
+import msgspec
 
 from genesis.domain.pairs import PairSpec
 from protocols.units import AMOUNT_STEP, ZERO, floor_amount
@@ -18,8 +18,7 @@ REST: Final = ""
 """The name of the lot of all that no bracket covers."""
 
 
-@attrs.frozen
-class Lot:
+class Lot(msgspec.Struct, frozen=True):
     """`quantity` is unsigned base currency: what is left of what the lot's entries opened."""
 
     name: str
@@ -27,8 +26,7 @@ class Lot:
     quantity: Decimal
 
 
-@attrs.frozen(kw_only=True)
-class Sale:
+class Sale(msgspec.Struct, frozen=True, kw_only=True):
     """A reduction of the position by `quantity`, by an order of `strategy`; a leg takes from its own `lot` first."""
 
     strategy: str
@@ -36,8 +34,7 @@ class Sale:
     lot: str | None = None
 
 
-@attrs.frozen
-class Shares:
+class Shares(msgspec.Struct, frozen=True):
     """What is left to each lot (oldest first) and to the rest."""
 
     lots: tuple[Lot, ...]
@@ -62,7 +59,7 @@ class Shares:
         for name in others:
             taken = min(left[name], wanted)
             left[name], wanted = left[name] - taken, wanted - taken
-        return Shares(tuple(attrs.evolve(lot, quantity=left[lot.name]) for lot in self.lots), rest)
+        return Shares(tuple([Lot(lot.name, lot.strategy, left[lot.name]) for lot in self.lots]), rest)
 
 
 def shares_of(held: Decimal, lots: Sequence[Lot]) -> Shares:
@@ -71,7 +68,7 @@ def shares_of(held: Decimal, lots: Sequence[Lot]) -> Shares:
     for lot in lots:
         quantity = min(lot.quantity, left)
         left -= quantity
-        kept.append(attrs.evolve(lot, quantity=quantity))
+        kept.append(Lot(lot.name, lot.strategy, quantity))
     return Shares(tuple(kept), left)
 
 

@@ -31,10 +31,8 @@ def hear_endings(
     state: RiskState, limits: RiskSettings, endings: Iterable[OrderResult], now_ms: int
 ) -> Iterator[TradingBreaker]:
     """Look at how our orders ended, before their reservations go. Gives the breakers that changed."""
-    for result in endings:
-        reservation = state.reservations.get(result.intent_id)
-        if reservation is None:
-            continue
+    for result in [result for result in endings if result.intent_id in state.reservations]:
+        reservation = state.reservations[result.intent_id]
         breaker = state.breakers.get(ALL) or TradingBreaker(scope=ALL)
         if result.refused:
             window_ms = int(limits.breaker_error_window_s * 1000)

@@ -234,12 +234,15 @@ class RiskMachine:
         It may have been refused, withdrawn by a restart or proven absent: the strategy has said its word and will not
         say it twice, so a position would stay open for nobody.
         """
+        state = self.state
+        if not state.breakers:
+            # An account state names the last many; those that ended before have nothing left to free.
+            intent_ids = [intent_id for intent_id in intent_ids if intent_id in state.reservations]
         for intent_id in intent_ids:
-            reservation = self.state.reservations.pop(intent_id, None)
-            if self.state.breakers:
-                risk_breakers.forget_probe(self.state, intent_id)
+            reservation = state.reservations.pop(intent_id, None)
+            risk_breakers.forget_probe(state, intent_id)
             if reservation is not None and reservation.intent.purpose is Purpose.EXIT and self._is_left(reservation):
-                self.state.exits_owed.setdefault(_owed_key(reservation.intent.strategy, reservation.intent.symbol), ())
+                state.exits_owed.setdefault(_owed_key(reservation.intent.strategy, reservation.intent.symbol), ())
 
     def _is_left(self, exit_: Reservation) -> bool:
         """Whether an order as small as the venue takes could still close some of what this one was for."""
@@ -506,7 +509,7 @@ class RiskMachine:
         if asked.has_stop or usual is None or not usual.has_stop:
             return wish
         bracket = msgspec.structs.replace(asked, stop_distance=usual.stop_distance)
-        return attrs.evolve(wish, intent=msgspec.structs.replace(intent, bracket=bracket))
+        return msgspec.structs.replace(wish, intent=msgspec.structs.replace(intent, bracket=bracket))
 
     def _repeat(self, intent_ids: Iterable[str]) -> RiskOutputs:
         """Say the same again: the verdict while it is remembered, the approval while its order has not ended."""

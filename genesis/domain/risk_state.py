@@ -4,7 +4,6 @@ from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from functools import lru_cache
 
-import attrs
 import msgspec
 
 from genesis.domain.pairs import PairSpec
@@ -79,8 +78,7 @@ class RiskState(msgspec.Struct, kw_only=True):
     volatility: dict[str, Volatility] = {}
 
 
-@attrs.frozen(kw_only=True)
-class Wish:
+class Wish(msgspec.Struct, frozen=True, kw_only=True):
     """A trade somebody wants, before anybody allowed it. `quantity` may be 0: then there is no size to speak of.
 
     `signal_id` is None for what a person asks; `lag_ms` is how far the signal was behind the newest one; `intent` is
@@ -116,8 +114,7 @@ class Wish:
         return self.margin and self.intent is not None and self.intent.reduce_only
 
 
-@attrs.frozen(kw_only=True)
-class Facts:
+class Facts(msgspec.Struct, frozen=True, kw_only=True):
     """What the rules look at in one judgement, worked out once.
 
     `held` is signed base of the wish's symbol by our fills, on margin or not as the wish is, `base_balance` what

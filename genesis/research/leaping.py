@@ -116,6 +116,11 @@ class Leap(Walk):
         self.log: list[Unread | int] = []
         self._voices_of: dict[Symbol, list[_Voice]] = {}
         self._minutes = {symbol: (each.open_ms - bars.first_ms) // MINUTE_MS for symbol, each in bars.rows.items()}
+        self._whole = {
+            symbol: int(minutes[0]) if len(minutes) and minutes[-1] - minutes[0] == len(minutes) - 1 else None
+            for symbol, minutes in self._minutes.items()
+        }
+        """The first minute of each symbol that has a row for every minute from there on."""
         self._lows = {symbol: each.low for symbol, each in bars.rows.items()}
         self._highs = {symbol: each.high for symbol, each in bars.rows.items()}
 
@@ -298,9 +303,9 @@ class Leap(Walk):
     def _row_from(self, symbol: Symbol, minute: int) -> int:
         """The place of the first row at or after a minute."""
         minutes = self._minutes[symbol]
-        size = len(minutes)
-        if size and minutes[-1] - minutes[0] == size - 1:
-            return min(max(minute - int(minutes[0]), 0), size)
+        first = self._whole[symbol]
+        if first is not None:
+            return min(max(minute - first, 0), len(minutes))
         return int(minutes.searchsorted(minute))
 
     # --- passing over -------------------------------------------------------------------------------------------------
@@ -617,7 +622,7 @@ def _volatility_loop(
             heard += 1.0
             now_atr = distance
             now_relative = distance / price
-            now_usual += (now_relative - now_usual) / min(heard, memory)
+            now_usual += (now_relative - now_usual) / (heard if heard < memory else memory)
         atr[place] = now_atr
         relative[place] = now_relative
         usual[place] = now_usual
