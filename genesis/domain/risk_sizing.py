@@ -74,7 +74,8 @@ def default_bracket(limits: RiskSettings, price: Decimal, atr: Decimal | None) -
 
 def _distance(fraction: Decimal, multiple: Decimal, price: Decimal, atr: Decimal | None) -> Decimal | None:
     distance = multiple * atr if multiple > 0 and atr is not None and atr > 0 else fraction * price
-    return round_price(distance) if round_price(distance) > 0 else None
+    rounded = round_price(distance)
+    return rounded if rounded > 0 else None
 
 
 def exit_quantity(facts: Facts) -> Decimal:

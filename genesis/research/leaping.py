@@ -115,6 +115,7 @@ class Leap(Walk):
         self.last_minute = (bars.last_ms - bars.first_ms) // MINUTE_MS
         self.log: list[Unread | int] = []
         self._voices_of: dict[Symbol, list[_Voice]] = {}
+        self._last_asked = (-1, 0)
         self._minutes = {symbol: (each.open_ms - bars.first_ms) // MINUTE_MS for symbol, each in bars.rows.items()}
         self._whole = {
             symbol: int(minutes[0]) if len(minutes) and minutes[-1] - minutes[0] == len(minutes) - 1 else None
@@ -300,6 +301,14 @@ class Leap(Walk):
             begin, size = until, size * 4
         return before
 
+    def _scores_before(self, minute: int) -> int:
+        """How many scores are said before a minute. It is asked of each twice: as an end, and as what follows it."""
+        known, place = self._last_asked
+        if known != minute:
+            place = int(self._score_minute.searchsorted(minute))
+            self._last_asked = minute, place
+        return place
+
     def _row_from(self, symbol: Symbol, minute: int) -> int:
         """The place of the first row at or after a minute."""
         minutes = self._minutes[symbol]
@@ -312,7 +321,7 @@ class Leap(Walk):
 
     def _pass(self, begin: int, end: int) -> None:
         """All minutes from `begin` to `end` (not included) went by and nothing happened."""
-        first, last = (int(self._score_minute.searchsorted(minute)) for minute in (begin, end))
+        first, last = self._scores_before(begin), self._scores_before(end)
         if last > first:
             self._pass_scores(first, last)
             self.log.append(last)
@@ -514,7 +523,7 @@ class Leap(Walk):
         minute_ms = self.bars.first_ms + minute * MINUTE_MS
         self._pay_carry(minute_ms)
         self.now_ms = minute_ms + BOUNDARY_MS
-        first, last = (int(self._score_minute.searchsorted(each)) for each in (minute, minute + 1))
+        first, last = self._scores_before(minute), self._scores_before(minute + 1)
         for place in range(first, last):
             self.log.append(place + 1)
             self._judge(self._score(place))

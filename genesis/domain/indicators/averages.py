@@ -130,7 +130,7 @@ def wilder_step(state: State, at: int, x: float) -> float:
 
 def wilder_value(state: State, at: int) -> float:
     """What the last step answered."""
-    return ema_value(state, at)
+    return state[at + 2] if state[at + 1] >= state[at] else math.nan
 
 
 def wma_start(period: int) -> list[float]:

@@ -37,7 +37,9 @@ def _numeric(
     if slow != slow:
         return HOLD, 0.0, _EVEN_ODDS
     spread = fast - slow
-    confidence = min(1.0, abs(spread) / atr) if atr > 0.0 else 0.0
+    confidence = abs(spread) / atr if atr > 0.0 else 0.0
+    if confidence > 1.0:
+        confidence = 1.0
     before = state[0]
     side = _side(fast, slow)
     if side == 0.0 or side == before:
@@ -50,7 +52,8 @@ def _numeric(
 
 
 def _atr(state: State) -> float:
-    return wilder_value(state, _ATR + 1) if ema_value(state, _SLOW) == ema_value(state, _SLOW) else math.nan
+    slow = ema_value(state, _SLOW)
+    return wilder_value(state, _ATR + 1) if slow == slow else math.nan
 
 
 def _describe(state: State, code: float) -> tuple[dict[str, float], tuple[str, ...]]:
