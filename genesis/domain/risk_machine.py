@@ -522,7 +522,7 @@ class RiskMachine:
         return RiskOutputs(judgements=judgements, approved=approved, repeated=True)
 
     def _remember(self, judgement: Judgement) -> None:
-        self._judgements[judgement.verdict_id] = judgement
+        self._judgements[judgement.wish.intent_id] = judgement
         while len(self._judgements) > _REMEMBERED:
             self._judgements.pop(next(iter(self._judgements)))
 
