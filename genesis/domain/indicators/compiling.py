@@ -65,7 +65,9 @@ def plain(function: Any, **bound: Any) -> Any:
 
 
 @cache
-def _compiled(function: Any, kept: bool, inline: bool, bound: tuple[tuple[str, Any], ...]) -> Any:
+def _compiled(
+    function: Any, kept: bool, inline: bool, bound: tuple[tuple[str, Any], ...], is_inner: bool = False
+) -> Any:
     numba = importlib.import_module("numba")
     surroundings = dict(function.__globals__) | dict(bound)
     for name in _names(function.__code__):
@@ -75,12 +77,15 @@ def _compiled(function: Any, kept: bool, inline: bool, bound: tuple[tuple[str, A
         elif isinstance(called, tuple) and len(called) > LOOKED_UP and all(type(each) is int for each in called):
             surroundings[name] = importlib.import_module("numpy").array(called)
         elif isinstance(called, FunctionType):
-            surroundings[name] = _compiled(called, False, inline or len(called.__code__.co_code) <= SHORT, ())
+            surroundings[name] = _compiled(called, False, inline or len(called.__code__.co_code) <= SHORT, (), True)
     again = FunctionType(function.__code__, surroundings, function.__name__, function.__defaults__)
     again.__module__ = function.__module__
     # Steps are a few operations each, so calls and checks cost more than they do. No step may divide by zero (in plain
     # Python it would raise), so nothing needs to look here.
     wishes = {"error_model": "numpy", "forceinline": inline, "nogil": True}
+    if is_inner:
+        # Only compiled code calls it, so it needs no entry for Python or C.
+        wishes |= {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
     if kept:
         again.__qualname__ = f"{function.__name__}_{_digest(function, dict(bound))}"
         try:
@@ -88,7 +93,24 @@ def _compiled(function: Any, kept: bool, inline: bool, bound: tuple[tuple[str, A
         except RuntimeError:
             # No folder that could be written to: compiled in every process.
             pass
-    return numba.njit(again, **wishes)
+    made = numba.njit(again, **wishes)
+    made.get_call_template = _for_any_number(made.get_call_template)
+    return made
+
+
+def _for_any_number(ask: Any) -> Any:
+    """A callee's way to find the machine code for types, told of whole numbers where a call names one.
+
+    The compiler takes each number that stands in a call (`ema_step(state, 3, close)`) for a type of its own, and would
+    compile the callee for every one of them. What is put into its caller comes to the same machine code without that.
+    """
+    types = importlib.import_module("numba.core.types")
+
+    def of_types(arguments: Any, named: Any) -> Any:
+        plainly = tuple(types.unliteral(each) for each in arguments)
+        return ask(plainly, {name: types.unliteral(each) for name, each in named.items()})
+
+    return of_types
 
 
 @cache

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from genesis.domain.indicators.averages import sma_start, sma_step
+from genesis.domain.indicators.averages import State, ema_start, ema_step, sma_start, sma_step
 from genesis.domain.indicators.catalog import (
     CLOSE,
     COLUMNS,
@@ -23,7 +23,7 @@ from genesis.domain.indicators.catalog import (
     candle_rows,
     run_over,
 )
-from genesis.domain.indicators.compiling import can_compile
+from genesis.domain.indicators.compiling import can_compile, compiled
 from protocols.market import Candle
 from protocols.units import Symbol
 from tests.recorded_candles import CRASH_2018, RECORDINGS, recorded_candles, recorded_rows
@@ -271,6 +271,21 @@ def test_on_balance_volume_by_hand() -> None:
 def test_wrong_parameters_are_refused_in_words(name: str, parameters: dict[str, float], words: str) -> None:
     with pytest.raises(ValueError, match=words):
         run_over(INDICATORS[name], candle_rows(recorded_candles(CRASH_2018)[:5]), compile=False, **parameters)
+
+
+def _two_averages(state: State, x: float) -> float:
+    return ema_step(state, 0, x) - ema_step(state, 3, x)
+
+
+@pytest.mark.skipif(not can_compile(), reason="nothing to compile with")
+def test_a_step_is_compiled_once_wherever_it_stands_in_a_state() -> None:
+    made = compiled(_two_averages)
+    numbers = [*ema_start(2), *ema_start(5)]
+    array = np.array(numbers)
+    for x in (1.0, 2.0, 4.0, 8.0, 16.0, 32.0):
+        told, plain = made(array, x), _two_averages(numbers, x)
+    assert told == plain
+    assert len(made.py_func.__globals__["ema_step"].signatures) == 1
 
 
 def _candle(place: int, close: float) -> Candle:
