@@ -1,7 +1,8 @@
 """The leaping walk against the walk of every minute: the same decisions to the byte, and the same figures."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal
+from typing import Any
 
 import msgspec
 import pytest
@@ -9,12 +10,14 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from genesis.domain import order_ledger, risk_judgement
 from genesis.domain.candles import aggregate, bucket_open
 from genesis.domain.matching import FillModel
 from genesis.domain.pairs import pair_specs
 from genesis.domain.performance import HOUR_MS
 from genesis.domain.recording import CandleRecording
 from genesis.domain.replay import CandleRow
+from genesis.domain.risk_rules.results import Finding
 from genesis.domain.strategies import STRATEGY_KINDS
 from genesis.domain.strategy import Opinion, StrategyFault, StrategyKind
 from genesis.research.backtest import START_BALANCES, BacktestResult, run_backtest
@@ -211,6 +214,26 @@ def test_decisions_are_worked_out_when_somebody_asks() -> None:
     found, judge = run_backtest(bars, settings), run_backtest(candles, settings, every_minute=True)
     assert found.curve == judge.curve
     assert_same(found, judge)
+
+
+def test_no_word_is_written_before_somebody_reads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of verdicts, nor of rows and updates for a journal that a backtest has not."""
+    written: list[object] = []
+
+    def noted(once: Callable[[Any], Any]) -> Callable[[Any], Any]:
+        def write(each: Any) -> Any:
+            written.append(each)
+            return once(each)
+
+        return write
+
+    for module, name in ((risk_judgement, "told"), (order_ledger, "encode")):
+        monkeypatch.setattr(module, name, noted(getattr(module, name)))
+    result = run_backtest(recording("2018-02-crash", 0, 600), Settings())
+    assert result.fills
+    assert not written
+    assert result.lines
+    assert {type(each) for each in written} == {Finding}
 
 
 def test_most_minutes_are_leapt_over(monkeypatch: pytest.MonkeyPatch) -> None:
