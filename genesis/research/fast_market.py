@@ -126,8 +126,9 @@ class Prepared:
         candles = in_time_frame(found, strategy.timeframe, begun=begun)
         ends = (candles.open_ms + TIMEFRAME_MS[strategy.timeframe] - bars.first_ms) // MINUTE_MS
         closing = int(np.searchsorted(ends, last_minute + 1, side="right"))
-        candles, ends = part(candles, 0, closing), ends[:closing]
-        row_minute = (found.open_ms - bars.first_ms) // MINUTE_MS
+        candles, ends = part(candles, 0, closing), ends[:closing].astype(np.int32)
+        # Minutes and rows are kept in 32 bits: they are as many as there are bars.
+        row_minute = ((found.open_ms - bars.first_ms) // MINUTE_MS).astype(np.int32)
         opens, highs, lows, closes = (
             np.ascontiguousarray(column, dtype=np.float64)
             for column in (found.open, found.high, found.low, found.close)
@@ -135,8 +136,8 @@ class Prepared:
         rows = (row_minute, opens, highs, lows, closes, _blocks(lows, np.minimum), _blocks(highs, np.maximum))
         highest = int(np.rint(highs.max() * 10.0**decimals))
         prices = np.ascontiguousarray(candles.close, dtype=np.float64)
-        scores = (ends, np.searchsorted(row_minute, ends), prices, _blocks(prices, np.maximum))
-        decided = bars.first_ms + ends * MINUTE_MS
+        scores = (ends, np.searchsorted(row_minute, ends).astype(np.int32), prices, _blocks(prices, np.maximum))
+        decided = bars.first_ms + ends * np.int64(MINUTE_MS)
         new_day, new_week = _new_days(decided, settings.risk.day_timezone)
         step_ms = curve_step(bars.first_ms, bars.last_ms, sharpe_period_ms)
         point_ms = np.arange(bars.first_ms, bars.last_ms + MINUTE_MS + 1, step_ms)
