@@ -38,6 +38,9 @@ class OrderAdopter(OrderPositions):
             text = f"{bracket.symbol}: {wish.heir} holds a lot of its own; what {wish.owner} holds stays where it is"
             self._out.alarms.append(("adoption_refused", text))
             return []
+        if any(other.lot == lot for other in heirs):
+            # A person was given one of that name before: each keeps its own size and levels.
+            lot = f"{lot}:{bracket.since}"
         legs = self._legs(book, bracket.lot)
         bracket.lot, bracket.strategy = lot, wish.heir
         self._dirty[old] = None

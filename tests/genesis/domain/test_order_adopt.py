@@ -87,3 +87,21 @@ def test_the_account_divides_the_coins_alike_before_and_after_a_restart() -> Non
     again = AccountMachine(Settings())
     again.restore(orders=cells, kept=(), same_process=False)
     assert again.state().owners == live.state().owners
+
+
+def test_what_a_person_is_given_twice_of_one_name_stays_two_lots_each_with_its_stop() -> None:
+    bench = Bench()
+    bench.open_position()
+    adopt(bench, "manual")
+    bench.take()
+    bench.admit()
+    bench.accept(3)
+    bench.hear(bench.row(3, "oc", status="EXECUTED @ 100(1)", remaining="0"))
+    bench.fill(3, "1")
+    bench.accept(4)
+    assert len(adopt(bench, "manual")) == 1
+    assert sent(bench.take()) == [], "both stops go on resting"
+    (position,) = bench.machine.protection()
+    assert (position.wanted, position.stopped, len(position.lots)) == (D(2), D(2), 2)
+    bench.restart(new_process=False)
+    assert sorted(lot.quantity or D(0) for lot in bench.machine.brackets.values()) == [D(1), D(1)]
