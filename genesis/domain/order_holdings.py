@@ -15,7 +15,7 @@ from genesis.domain.order_flatten import OrderFlattener
 from genesis.domain.order_rows import FillRow, OrderRow
 from genesis.domain.order_state import AT_VENUE
 from protocols.orders import Approved, OrderState, PositionSnapshot, VenuePosition, VenueWallet, WalletSnapshot
-from protocols.units import ZERO, Side, Symbol, base_currency
+from protocols.units import ZERO, Side, Symbol, base_currency, quote_currency
 
 HISTORY_PATIENCE_S: Final = 1.0
 """History that answers at all answers sooner than this after a session's snapshot; then stops wait no longer for it."""
@@ -180,6 +180,22 @@ class OrderHoldings(OrderFlattener):
             if row.state in AT_VENUE and row.intent.side is Side.SELL and (row.intent.symbol, row.intent.margin) == book
         ]
         return max(amount, self.fills.held.get(book, ZERO)) - sum(resting, ZERO)
+
+    def _others_buy(self, book: Book, strategy: str) -> bool:
+        """True while somebody but `strategy` may be about to get coins of an exchange book: what sells the strategy's
+        own a second time would sell those."""
+        base = base_currency(book[0])
+        orders = [(order.symbol, order.side) for order in self.foreign.values() if not order.margin]
+        orders += [
+            (row.intent.symbol, row.intent.side)
+            for row in self._open.values()
+            if not row.intent.margin
+            and row.intent.strategy != strategy
+            and (row.session > 0 or row.state is not S.INTENT)
+        ]
+        return any(
+            base == (base_currency(symbol) if side is Side.BUY else quote_currency(symbol)) for symbol, side in orders
+        )
 
 
 def _name(book: Book) -> str:

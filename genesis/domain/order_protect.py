@@ -316,10 +316,15 @@ class OrderProtector(OrderHoldings):
             and not self._is_lost(row)
             and row.intent.side is Side.SELL
             and (row.intent.symbol, row.intent.margin) == book
-            # Before the stop whose place it takes is gone, its own frame has not arrived.
-            and not any(self.orders[cid].open for cid in row.swaps if cid in self.orders)
+            and self._has_arrived(row)
             and (row is by or not self._will_swap(row, book))
         ]
+
+    def _has_arrived(self, row: OrderRow) -> bool:
+        """False while all stops whose places it takes are there: its own frame has not arrived. The first that is
+        canceled says that it has, for all of them."""
+        taken = [self.orders[cid] for cid in row.swaps if cid in self.orders]
+        return not any(leg.open for leg in taken) or any(leg.state is S.CANCELED for leg in taken)
 
     def _will_swap(self, row: OrderRow, book: Book) -> bool:
         """It is to be tried again in one frame with the cancel of the stop, which stays until then."""
@@ -541,10 +546,13 @@ class OrderProtector(OrderHoldings):
     def _takes_places(self, row: OrderRow) -> bool:
         """Sell in one frame with the cancel of the stops that hold the coins: both arrive, or the stops go on resting.
 
-        Only where nothing but those coins could be sold, should a stop trade while the frame is on its way.
+        Only where nothing but those coins could be sold, should a stop trade while the frame is on its way: a crash
+        that triggers it may fill what somebody else lets rest below it at the same moment.
         """
         book = (row.intent.symbol, row.intent.margin)
         if row.intent.order_type is not OrderType.MARKET or not self._one_of_both(book):
+            return False
+        if self._others_buy(book, row.intent.strategy):
             return False
         sizes = self._to_protect(book, by=row)
         leaving = [leg for leg in self._legs(book) if not leg.is_lost and not sizes.get(leg.lot, ZERO)]

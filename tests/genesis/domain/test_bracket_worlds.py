@@ -11,7 +11,7 @@ pytestmark = pytest.mark.chaos
 
 WORLDS = 45
 KILLS = 500
-SEEDS = 150
+SEEDS = 200
 
 
 def test_whoever_dies_when_every_lot_keeps_its_stop() -> None:

@@ -3,6 +3,7 @@
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import pytest
 
 from genesis.domain.order_outputs import Outputs
@@ -14,6 +15,7 @@ from protocols.orders import (
     CommandNotSent,
     CommandSent,
     OrderState,
+    OrderType,
     Purpose,
     RequestNotice,
     SubmitOrder,
@@ -127,6 +129,46 @@ def test_where_other_coins_lie_the_exit_waits_for_its_stop(bench: Bench) -> None
     assert isinstance(cancel, CancelOrder)
     (sell,) = sent(bench.end(2))
     assert isinstance(sell, SubmitOrder)
+
+
+@pytest.mark.parametrize("by_hand", [False, True])
+def test_where_others_may_buy_meanwhile_the_exit_waits_for_its_stop(bench: Bench, by_hand: bool) -> None:
+    """A crash may trigger the stop and fill their order in one moment: what the exit then sold would be theirs."""
+    bench.admit(strategy="other", order_type=OrderType.LIMIT, price=D(90))
+    bench.accept(3)
+    if by_hand:
+        stranger = msgspec.structs.replace(bench.row(3, "on"), venue_id=77, cid=900, group_id=0, original=D(2))
+        bench.end(3)
+        bench.hear(stranger)
+    (cancel,) = sent(leave(bench))
+    assert isinstance(cancel, CancelOrder)
+    bench.hear(bench.row(2, "oc", status="EXECUTED @ 89(-1)", remaining="0"))
+    assert sent(bench.fill(2, "1", "89")) == []
+    assert state(bench, 4) is S.REJECTED
+
+
+def test_the_first_of_several_stops_that_is_canceled_says_that_the_exit_has_arrived() -> None:
+    """Its place is the exit's, though the word on the other stops is still on its way."""
+    bench = Bench(coins="0")
+    for entry in (1, 3):
+        bench.admit(strategy="manual", purpose=Purpose.MANUAL)
+        bench.accept(entry)
+        bench.hear(bench.row(entry, "oc", status="EXECUTED @ 100(1)", remaining="0"))
+        bench.fill(entry, "1")
+        bench.accept(entry + 1)
+    bench.hold("2")
+    out = bench.admit(strategy="manual", side=Side.SELL, purpose=Purpose.EXIT, bracket=None, quantity=D(2))
+    (batch,) = sent(out)
+    assert [each.cid for each in batch.commands] == [2, 4, 5]
+    for ended in (2, 4):
+        out = bench.end(ended)
+        assert (sent(out), out.alarms) == ([], [])
+    # Refused all the same: both lots get their stops back.
+    session = bench.machine.fence.session
+    refused = RequestNotice(
+        session=session, kind="on-req", status="ERROR", text="no", cid=5, venue_id=None, received_ns=0
+    )
+    assert [stop.amount for stop in sent(bench.hear(refused))] == [D(-1), D(-1)]
 
 
 def test_an_oco_is_moved_in_one_frame() -> None:
