@@ -82,6 +82,9 @@ class OrderHoldings(OrderFlattener):
         for margin, told in enumerate(self.told_amounts):
             if told.session != self.fence.session or self._now < max(told.changed_at, self._held_at) + QUIET_S:
                 continue
+            if told.changed_at + QUIET_S < self._held_at:
+                # A wallet that is late with the newest trade would be taken for one that lacks its coins.
+                continue
             held = self._held_by_name(bool(margin))
             spare = {
                 name: told.amounts.get(name, ZERO) - held.get(name, ZERO) for name in sorted({*told.amounts, *held})
@@ -156,7 +159,10 @@ class OrderHoldings(OrderFlattener):
         amount, told = self._amount(book), self.told_amounts[book[1]]
         spare = None if told.spare is None else told.spare.get(_name(book), ZERO)
         if amount is not None and spare is not None:
-            return min(max(amount - spare, ZERO if not book[1] else low), high)
+            if not book[1]:
+                # What a person has sold of ours by hand is not there, whatever our trades say.
+                return min(max(amount - spare, ZERO), amount, high)
+            return min(max(amount - spare, low), high)
         if amount is not None and not book[1]:
             low = min(low, amount)
         if low <= ZERO <= high:

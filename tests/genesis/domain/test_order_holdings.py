@@ -127,3 +127,33 @@ def test_what_is_a_persons_is_remembered_over_lives(bench: Bench, new_process: b
     bench.greet(2, coins="3.6")
     (stop,) = sent(bench.wait(1.0))
     assert stop.amount == D("-0.6")
+
+
+def test_a_wallet_that_is_late_with_a_trade_does_not_make_a_persons_coins_ours(bench: Bench) -> None:
+    bench.hold("5")
+    bench.now += 5.0
+    bench.admit()
+    bench.accept(1)
+    bench.hear(bench.row(1, "oc", status="EXECUTED @ 100(1)", remaining="0"))
+    bench.fill(1, "1")
+    bench.now += 3.0
+    bench.admit()
+    # Now the wallet tells of the trade, and before all is quiet again the line breaks with an entry and a stop on it.
+    bench.hold("6")
+    bench.now += 0.3
+    bench.cut()
+    bench.now += 1.0
+    bench.greet(2, coins="6")
+    (stop,) = sent(bench.wait(1.1))
+    assert stop.amount == D(-1), "one is held, five are a person's, and the second entry bought nothing"
+
+
+def test_what_a_person_sold_of_ours_by_hand_gets_no_stop_that_the_venue_would_refuse(bench: Bench) -> None:
+    bench.open_position()
+    bench.hold("0.5")
+    bench.now += 5.0
+    bench.hear(bench.row(2, "oc", status="CANCELED"))
+    lose(bench)
+    bench.greet(2, coins="0.5")
+    (stop,) = sent(bench.wait(1.0))
+    assert stop.amount == D("-0.5")
