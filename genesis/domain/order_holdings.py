@@ -21,6 +21,8 @@ HISTORY_PATIENCE_S: Final = 1.0
 """History that answers at all answers sooner than this after a session's snapshot; then stops wait no longer for it."""
 QUIET_S: Final = 1.0
 """Wallet and trades tell of one event within less than this."""
+LARGEST_FEE: Final = Decimal("0.01")
+"""Of what is bought, in its coins; the venue's dearest is 0.2 %."""
 EXCHANGE: Final = "exchange"
 
 Book = tuple[Symbol, bool]
@@ -168,6 +170,19 @@ class OrderHoldings(OrderFlattener):
         if low <= ZERO <= high:
             return ZERO
         return low if low > ZERO else high
+
+    def _all_done(self, book: Book, holding: Decimal) -> bool:
+        """Whether all that may have traded unheard, done in full, comes to just what is held, fees of coins aside."""
+        bought = sold = ZERO
+        for row in self._open.values():
+            if (row.intent.symbol, row.intent.margin) == book:
+                if row.intent.side is Side.BUY:
+                    bought += self._unaccounted(row)
+                else:
+                    sold += self._unaccounted(row)
+        fees = ZERO if book[1] else bought * LARGEST_FEE
+        over = self.fills.held.get(book, ZERO) + bought - sold - holding
+        return ZERO <= over <= fees
 
     # --- while an order goes in another's place ---------------------------------------------------------------------
 

@@ -113,7 +113,24 @@ class OrderProtector(OrderHoldings):
             for bracket in self._brackets_of(book)
             if bracket.lot != REST
         ]
-        return shares_of(self._holding(book), lots)
+        holding = self._holding(book)
+        return shares_of(holding, self._less_the_unheard(book, holding, lots) if self._stands_in else lots)
+
+    def _less_the_unheard(self, book: Book, holding: Decimal, lots: list[Lot]) -> Sequence[Lot]:
+        """The lots without what their own orders have sold unheard: all of it where the venue's amount is what comes of
+        every missing order done, else as much as the lots say more than is held."""
+        left, all_done = Shares(tuple(lots), ZERO), self._all_done(book, holding)
+        # A leg's lot is known; an exit may be any of its strategy's.
+        for row in sorted(self._open.values(), key=lambda row: not row.protects):
+            if (row.intent.symbol, row.intent.margin) != book or row.intent.side.sign * holding >= 0:
+                continue
+            sold = self._unaccounted(row)
+            if not all_done:
+                sold = min(sold, left.total - abs(holding))
+            if sold > ZERO:
+                lot = row.lot if row.protects else None
+                left = left.after(Sale(strategy=row.intent.strategy, quantity=sold, lot=lot))
+        return left.lots
 
     def _guess_lots(self) -> None:
         """What the venue holds for us beyond our trades was bought by entries in doubt: their levels hold for it."""

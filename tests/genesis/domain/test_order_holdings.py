@@ -48,6 +48,36 @@ def test_coins_of_an_entry_in_doubt_get_their_stop_by_the_wallet(bench: Bench) -
     assert (lot.quantity, lot.guess) == (D(1), D(0))
 
 
+def test_a_stop_that_is_gone_has_sold_its_own_lot_and_not_what_another_bought_meanwhile(bench: Bench) -> None:
+    bench.admit(strategy="quick")
+    bench.accept(1)
+    bench.fill(1, "1")
+    bench.hold("1")
+    bench.end(1, "EXECUTED @ 100(1)", "0")
+    bench.accept(2)
+    assert bench.machine.orders[2].protects
+    bench.admit(strategy="slow")
+    lose(bench)
+    # The stop of the first has sold 1, the second has bought 1 and paid its fee: neither was heard.
+    bench.greet(2, coins="0.998")
+    (stop,) = sent(bench.wait(1.0))
+    assert stop.amount == D("-0.998")
+    assert bench.machine.orders[stop.cid].intent.strategy == "slow"
+
+
+def test_a_wallet_that_is_short_takes_from_the_lot_whose_stop_is_gone(bench: Bench) -> None:
+    for number, strategy in ((1, "quick"), (3, "slow")):
+        bench.admit(strategy=strategy)
+        bench.accept(number)
+        bench.fill(number, "1")
+        bench.hold(str(number // 2 + 1))
+        bench.end(number, "EXECUTED @ 100(1)", "0")
+        bench.accept(number + 1)
+    lose(bench)
+    bench.greet(2, bench.row(4, "os"), coins="1")
+    assert sent(bench.wait(1.0)) == [], "the stop of the second covers what is left"
+
+
 def test_what_an_entry_in_doubt_did_not_buy_is_let_go_of_when_history_says_so(bench: Bench) -> None:
     bench.admit()
     lose(bench)
