@@ -94,24 +94,22 @@ class OrderProtector(OrderHoldings):
         """Oldest first."""
         return [bracket for bracket in self.brackets.values() if bracket.book == book]
 
+    def _lots_of(self, book: Book) -> list[BracketRow]:
+        return [bracket for bracket in self._brackets_of(book) if bracket.lot != REST]
+
     def _guard(self, book: Book) -> BracketRow | None:
         """The bracket of what no other bracket covers."""
         return next((bracket for bracket in self._brackets_of(book) if bracket.lot == REST), None)
 
     def _shares(self, book: Book) -> Shares:
-        lots = [
-            Lot(bracket.lot, bracket.strategy, bracket.quantity or ZERO)
-            for bracket in self._brackets_of(book)
-            if bracket.lot != REST
-        ]
+        lots = [Lot(bracket.lot, bracket.strategy, bracket.quantity or ZERO) for bracket in self._lots_of(book)]
         return shares_of(self.fills.held.get(book, ZERO), lots)
 
     def _shares_now(self, book: Book) -> Shares:
         """The same of what is certainly held now, with what entries in doubt have bought."""
         lots = [
             Lot(bracket.lot, bracket.strategy, (bracket.quantity or ZERO) + bracket.guess)
-            for bracket in self._brackets_of(book)
-            if bracket.lot != REST
+            for bracket in self._lots_of(book)
         ]
         holding = self._holding(book)
         return shares_of(holding, self._less_the_unheard(book, holding, lots) if self._stands_in else lots)
@@ -133,13 +131,20 @@ class OrderProtector(OrderHoldings):
         return left.lots
 
     def _guess_lots(self) -> None:
-        """What the venue holds for us beyond our trades was bought by entries in doubt: their levels hold for it."""
-        for row in list(self._open.values()):
+        """What the venue holds for us beyond our trades was bought by entries in doubt: their levels hold for it.
+
+        No more than they can have bought, and nothing of what is held without any levels: that was there before.
+        """
+        entries = [row for row in self._open.values() if row.intent.bracket is not None]
+        for row in entries:
             book = (row.intent.symbol, row.intent.margin)
-            holding = self._holding(book)
-            if row.intent.bracket is None or holding * row.intent.side.sign <= 0:
+            holding, key = self._holding(book), self._lot_key(row)
+            if holding * row.intent.side.sign <= 0:
                 continue
-            quantity = min(self._unaccounted(row), self._shares_now(book).rest)
+            bought = sum((self._unaccounted(each) for each in entries if self._lot_key(each) == key), ZERO)
+            guessed = self.brackets[key].guess if key in self.brackets else ZERO
+            without = self._shares(book).rest if self.fills.held.get(book, ZERO) * holding > 0 else ZERO
+            quantity = min(bought - guessed, self._shares_now(book).rest - without)
             price = row.price if self.touch is None or row.price else self.touch(row.intent.symbol, row.intent.side)
             if quantity > ZERO and price is not None:
                 self._guess_lot(row, quantity, price)

@@ -187,3 +187,23 @@ def test_what_a_person_sold_of_ours_by_hand_gets_no_stop_that_the_venue_would_re
     bench.greet(2, coins="0.5")
     (stop,) = sent(bench.wait(1.0))
     assert stop.amount == D("-0.5")
+
+
+@pytest.mark.parametrize(("coins", "stopped"), [("2", []), ("2.6", [D("-0.6")]), ("3", [D(-1)])])
+def test_coins_without_levels_are_not_taken_for_what_an_entry_in_doubt_bought(
+    bench: Bench, coins: str, stopped: list[D]
+) -> None:
+    """A person bought 2 and wanted no stop."""
+    bench.admit(strategy="manual", purpose=Purpose.MANUAL, bracket=None, quantity=D(2))
+    bench.accept(1)
+    bench.hear(bench.row(1, "oc", status="EXECUTED @ 100(2)", remaining="0"))
+    bench.fill(1, "2")
+    bench.hold("2")
+    bench.now += 5.0
+    bench.admit()
+    lose(bench)
+    bench.greet(2, coins=coins)
+    assert [stop.amount for stop in sent(bench.wait(1.0))] == stopped
+    bench.wait(0.5)
+    bench.wait(0.5)
+    assert sum((lot.guess for lot in bench.machine.brackets.values()), D(0)) == -sum(stopped, D(0))
