@@ -491,6 +491,8 @@ class OrderProtector(OrderHoldings):
 
     def _replace(self, bracket: BracketRow, row: OrderRow, place: Place, reason: str, side: Side) -> None:
         """In one frame, unless both could trade: then the next look places the new one when the old has let go."""
+        if self._pauses(row):
+            return
         if not (self._may_swap(row) and (bracket.margin or self._one_of_both(bracket.book))):
             self._want_cancel(row, reason)
         elif self._may_place(bracket):

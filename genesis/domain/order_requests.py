@@ -200,6 +200,8 @@ class OrderRequests(OrderLedger):
         kind = _kind(event.kind)
         if kind == "on":
             self._on_submit_not_sent(row, event)
+        elif row.swapped:
+            pass  # The note on the order in whose name the frame was to leave is the note on all of it.
         elif row.request is not None and row.request.kind == kind and row.request.session == event.session:
             row.request = None
             if kind == "ou":
@@ -211,8 +213,6 @@ class OrderRequests(OrderLedger):
             else:
                 row.check_at = self._now + RETRY_PAUSE_S
                 self._touch(row)
-                if row.swapped:
-                    self._keep_place(row)
 
     def _on_submit_not_sent(self, row: OrderRow, event: CommandNotSent) -> None:
         if row.session != event.session:
@@ -226,11 +226,19 @@ class OrderRequests(OrderLedger):
             if row.state is S.SENT:
                 self._doubt(row, f"sent and not sent: {event.reason}")
             return
+        taken = [self.orders[cid] for cid in row.swaps if cid in self.orders]
         row.session, row.swaps = 0, ()
         row.absent_at = None
         self._move(row, E.NOT_SENT, f"not sent: {event.reason}")
         row.check_at = self._now + RETRY_PAUSE_S
-        if event.too_old:
+        for other in taken:
+            if other.swapped and other.request is not None and other.request.within == row.cid:
+                self._keep_place(other)
+                other.check_at = self._now + RETRY_PAUSE_S
+        if taken and row.protects:
+            # Tried again alone it would have the one before it cancelled first. Another one will take its place.
+            self._end(row, E.WITHDRAWN, f"not sent: {event.reason}")
+        if row.open and event.too_old:
             self.too_old_total += 1
             self._end(row, E.WITHDRAWN, f"not sent: {event.reason}")
 

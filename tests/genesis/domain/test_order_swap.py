@@ -189,6 +189,23 @@ def test_an_oco_is_moved_in_one_frame() -> None:
     assert (third.cid, third.oco_stop_price) == (4, D(97))
 
 
+@pytest.mark.parametrize("margin", [False, True])
+def test_an_oco_whose_move_did_not_leave_rests_until_the_next_frame_does(margin: bool) -> None:
+    bench = Bench(coins="0")
+    bench.open_position(bracket=Bracket(stop_distance=D(5), target_distance=D(10)), margin=margin)
+    bench.hold("1")
+    move_stop(bench, 2, "97")
+    for event in answers(bench, CommandNotSent, reason="no room"):
+        assert sent(bench.hear(event)) == [], "cancelled alone it would leave the position bare"
+        assert sent(bench.hear(event)) == []
+    assert (state(bench, 2), state(bench, 3)) == (S.ACKED, S.REJECTED)
+    (batch,) = sent(bench.wait(1.0))
+    cancel, again = batch.commands
+    assert (cancel.venue_id, again.cid, again.oco_stop_price) == (1002, 4, D(97))
+    bench.end(2)
+    assert sent(bench.accept(4)) == []
+
+
 def test_one_that_went_on_resting_beside_the_new_one_is_taken_out(bench: Bench) -> None:
     leave(bench)
     bench.hear(bench.row(3, "on"))
