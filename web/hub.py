@@ -78,12 +78,14 @@ def encode_message(topic: str, kind: str, sequence: int, data: Any) -> bytes:
 @attrs.define(eq=False)
 class Subscriber:
     """One client's wishes and its place in the row. `places` limits a topic to symbols, e.g. `{"candle": {("tBTCUSD",
-    "1m")}}`; `since` holds from which serial on a topic is told, where that is later than the client's beginning."""
+    "1m")}}`; `since` holds from which serial on a topic is told, where that is later than the client's beginning, and
+    `joined` the same of a place that was asked for later than its topic."""
 
     limit: int = QUEUE_LIMIT
     topics: set[str] = attrs.field(factory=set)
     places: dict[str, set[tuple[str, ...]]] = attrs.field(factory=dict)
     since: dict[str, int] = attrs.field(factory=dict)
+    joined: dict[tuple[str, tuple[str, ...]], int] = attrs.field(factory=dict)
     missed_total: int = 0
     hub: "Hub | None" = None
     seen: int = 0
@@ -96,7 +98,10 @@ class Subscriber:
         if message.topic not in self.topics or message.serial <= self.since.get(message.topic, 0):
             return False
         places = self.places.get(message.topic)
-        return not places or any(message.place[: len(place)] == place for place in places)
+        return not places or any(
+            message.place[: len(place)] == place and message.serial > self.joined.get((message.topic, place), 0)
+            for place in places
+        )
 
     def tell(self, body: bytes) -> None:
         """Queue a message meant for this client alone, ahead of what is published; the caller bounds how many."""

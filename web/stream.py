@@ -223,7 +223,7 @@ class Conversation:
             fresh = topic not in subscriber.topics
             places = subscriber.places.setdefault(topic, set())
             if not place:
-                places.clear()
+                self._leave(topic, *places)
             elif fresh or places:
                 places.add(place)
             if len(places) > MAX_PLACES:
@@ -232,19 +232,28 @@ class Conversation:
             if fresh or not place:
                 subscriber.since.pop(topic, None)
             resumes = said.epoch == self._epoch and topic in said.since
-            if not (resumes and self._resume(topic, said.since[topic])):
+            if not (resumes and self._resume(topic, said.since[topic], place)):
                 # The snapshot carries the sequence it is as new as: what is published from now on has a higher one.
                 data = snapshot(self._api.readers, topic, {place} if place else set())
                 subscriber.tell(encode_message(topic, "snapshot", self._api.hub.sequence(topic), data))
             if fresh or not place:
                 subscriber.since[topic] = self._api.hub.serial
+            elif place in places:
+                subscriber.joined[topic, place] = self._api.hub.serial
 
-    def _resume(self, topic: str, seq: int) -> bool:
-        """Tell what was missed of a topic since `seq`; False when that is not known any more."""
+    def _leave(self, topic: str, *left: tuple[str, ...]) -> None:
+        places = self._subscriber.places.get(topic, set())
+        for place in left:
+            places.discard(place)
+            self._subscriber.joined.pop((topic, place), None)
+
+    def _resume(self, topic: str, seq: int, place: tuple[str, ...]) -> bool:
+        """Tell what was missed of a topic, or of a place of it, since `seq`; False when that is not known any more."""
         missed = self._api.hub.since(topic, seq)
         if missed is None:
             return False
-        wanted = [message for message in missed if self._subscriber.wants(message)]
+        # Whatever else of the topic is told already goes on by itself.
+        wanted = [message for message in missed if message.place[: len(place)] == place]
         if len(wanted) > self._subscriber.limit:
             return False
         newest = self._api.hub.sequence(topic)
@@ -257,7 +266,7 @@ class Conversation:
         place = tuple(part for part in (said.symbol, said.timeframe) if part is not None)
         for topic in said.topics or TOPICS:
             places = self._subscriber.places.get(topic, set())
-            places.discard(place)
+            self._leave(topic, *(tuple(places) if not place else (place,)))
             if not place or not places:
                 self._subscriber.topics.discard(topic)
                 self._subscriber.places.pop(topic, None)

@@ -176,3 +176,15 @@ async def test_however_much_is_decided_the_screens_have_half_of_the_time(autojum
         quiet += hub.quiet_until_s > trio.current_time()
         await trio.sleep(0.001)
     assert 4_500 < quiet < 5_600, "half, and a burst at the beginning"
+
+
+def test_a_symbol_that_is_asked_for_later_is_not_told_what_its_snapshot_has() -> None:
+    hub = Hub()
+    subscriber = a_subscriber(hub, "trade")
+    subscriber.places["trade"] = {("BTC",)}
+    hub.publish("trade", 1, place=("BTC",))
+    hub.publish("trade", 2, place=("ETH",))
+    subscriber.places["trade"].add(("ETH",))
+    subscriber.joined["trade", ("ETH",)] = hub.serial
+    hub.publish("trade", 3, place=("ETH",))
+    assert [message["data"] for message in decoded(subscriber.take())] == [1, 3]

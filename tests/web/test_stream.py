@@ -11,6 +11,7 @@ import trio
 from trio_websocket import ConnectionClosed, WebSocketConnection, open_websocket_url
 
 from protocols.market import CandleUpdate
+from protocols.units import Symbol
 from tests.web.fakes import a_candle, a_fill, a_ticker
 from tests.web.serving import QUICK, Served, a_server, until
 from web.feed import publish_event
@@ -315,3 +316,28 @@ async def test_a_client_that_comes_back_is_told_only_what_it_missed() -> None:
             assert (await listener.hear_topic("trade"))["kind"] == "snapshot"
             await listener.say(op="subscribe", topics=["wallet"], epoch=epoch, since={"wallet": 0})
             assert (await listener.hear_topic("wallet"))["kind"] == "snapshot"
+
+
+async def test_each_symbol_that_is_asked_for_by_itself_goes_on_where_it_stopped() -> None:
+    def a_trade_of(symbol: str, number: int) -> None:
+        publish_event(served.hub, msgspec.structs.replace(a_fill(number), symbol=Symbol(symbol)))
+
+    async with a_server() as served:
+        token = served.token()
+        async with listening(served) as listener:
+            await listener.say(op="auth", token=token)
+            epoch = (await listener.hear())["data"]["epoch"]
+            await listener.say(op="subscribe", topics=["trade"])
+            await listener.hear_topic("trade")
+            a_trade_of("tBTCUSD", 100)
+            seen = (await listener.hear_topic("trade"))["seq"]
+        a_trade_of("tBTCUSD", 101)
+        a_trade_of("tETHUSD", 102)
+        async with listening(served, token) as listener:
+            for symbol, number in (("tBTCUSD", 101), ("tETHUSD", 102)):
+                await listener.say(op="subscribe", topics=["trade"], symbol=symbol, epoch=epoch, since={"trade": seen})
+                resumed = await listener.hear_topic("trade")
+                assert (resumed["kind"], resumed["data"]) == ("resumed", 1)
+                assert (await listener.hear_topic("trade"))["data"]["trade_id"] == number
+            a_trade_of("tETHUSD", 103)
+            assert (await listener.hear_topic("trade"))["data"]["trade_id"] == 103
