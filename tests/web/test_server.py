@@ -79,7 +79,7 @@ async def test_no_bytes_and_no_way_of_leaving_kill_the_server(name: str) -> None
         for ending in ENDINGS:
             await attack(await served.connect(), payload_of(name, served.port), ending)
             assert await served.alive()
-    assert served.ended_in < QUICK.grace_s + 5.0
+    assert served.ended_in < QUICK.grace_s + 0.7
 
 
 async def test_many_hostile_clients_at_once_do_not_keep_the_next_one_out() -> None:

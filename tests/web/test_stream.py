@@ -228,7 +228,7 @@ async def test_stopping_says_going_away_and_ends_at_once() -> None:
         async with listening(served, served.token()) as listener:
             served.stopping.set()
             assert await closed_with(listener) == 1001
-    assert served.ended_in < QUICK.grace_s + 5.0
+    assert served.ended_in < QUICK.grace_s + 0.3
 
 
 async def a_deaf_client(served: Served) -> trio.SocketStream:
@@ -272,7 +272,7 @@ async def test_the_server_ends_within_its_grace_while_stream_clients_do_not_read
                     number += 1
                     publish_event(served.hub, a_fill(number))
                 await trio.sleep(0.01)
-    assert served.ended_in < limits.grace_s + 5.0
+    assert served.ended_in < limits.grace_s + 0.7
     for stream in deaf:
         await trio.aclose_forcefully(stream)
 
