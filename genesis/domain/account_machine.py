@@ -88,7 +88,6 @@ _CURVES = msgspec.json.Decoder(list[EquityPoint])
 _KEPT_ORDERS = msgspec.json.Decoder(_KeptOrder)
 _ADOPTIONS = msgspec.json.Decoder(Adopted)
 _OPENINGS = msgspec.json.Decoder(Opening)
-_ADOPTIONS = msgspec.json.Decoder(Adopted)
 _KEPT_FILLS = msgspec.json.Decoder(_KeptFill)
 
 

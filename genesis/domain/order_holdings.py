@@ -144,18 +144,24 @@ class OrderHoldings(OrderFlattener):
             return max(row.executed - row.filled, ZERO)
         return row.leaves
 
+    def _unheard(self, book: Book) -> tuple[Decimal, Decimal]:
+        """How much of a book may have been bought, and how much sold, that we have not been told of."""
+        bought = sold = ZERO
+        for row in self._open.values():
+            if (row.intent.symbol, row.intent.margin) == book:
+                if row.intent.side is Side.BUY:
+                    bought += self._unaccounted(row)
+                else:
+                    sold += self._unaccounted(row)
+        return bought, sold
+
     def _holding(self, book: Book) -> Decimal:
         """What is held, signed: by our trades, and while history is silent what is certain of it."""
         held = self.fills.held.get(book, ZERO)
         if not self._stands_in:
             return held
-        low = high = held
-        for row in self._open.values():
-            if (row.intent.symbol, row.intent.margin) == book:
-                if row.intent.side is Side.BUY:
-                    high += self._unaccounted(row)
-                else:
-                    low -= self._unaccounted(row)
+        bought, sold = self._unheard(book)
+        low, high = held - sold, held + bought
         if not book[1]:
             low, high = max(low, ZERO), max(high, ZERO)
         amount, told = self._amount(book), self.told_amounts[book[1]]
@@ -173,13 +179,7 @@ class OrderHoldings(OrderFlattener):
 
     def _all_done(self, book: Book, holding: Decimal) -> bool:
         """Whether all that may have traded unheard, done in full, comes to just what is held, fees of coins aside."""
-        bought = sold = ZERO
-        for row in self._open.values():
-            if (row.intent.symbol, row.intent.margin) == book:
-                if row.intent.side is Side.BUY:
-                    bought += self._unaccounted(row)
-                else:
-                    sold += self._unaccounted(row)
+        bought, sold = self._unheard(book)
         fees = ZERO if book[1] else bought * LARGEST_FEE
         over = self.fills.held.get(book, ZERO) + bought - sold - holding
         return ZERO <= over <= fees
