@@ -26,6 +26,7 @@ LARGEST_FEE: Final = Decimal("0.01")
 EXCHANGE: Final = "exchange"
 
 Book = tuple[Symbol, bool]
+"""A symbol and whether it is held on margin."""
 S = OrderState
 
 

@@ -4,15 +4,16 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
 from genesis.domain.bracket import Leg, LegKind, LegState, Levels, covered
+from genesis.domain.order_exits import OrderExits
+from genesis.domain.order_holdings import Book
 from genesis.domain.order_lots import REST
-from genesis.domain.order_protect import Book, OrderProtector
 from genesis.domain.order_rows import BracketRow
 from genesis.domain.order_wire import side_of
 from protocols.trading import LotView, ProtectionView
 from protocols.units import ZERO, Side, floor_amount
 
 
-class OrderPositions(OrderProtector):
+class OrderPositions(OrderExits):
     """What the protector knows, as values."""
 
     def held_for(self) -> dict[str, tuple[str, ...]]:

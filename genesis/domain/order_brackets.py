@@ -1,0 +1,183 @@
+"""Which lot of a position is protected at which levels.
+
+The levels become known with the entry's first fill, in the same commit as that fill, so no crash lies between a
+position and the memory that it needs a stop.
+"""
+
+from decimal import Decimal
+
+import msgspec
+
+from genesis.domain.bracket import LegKind, kind_of, levels_of
+from genesis.domain.order_holdings import Book, OrderHoldings
+from genesis.domain.order_lots import REST, Lot, Sale, Shares, shares_of
+from genesis.domain.order_rows import BracketRow, FillRow, OrderRow
+from genesis.domain.order_state import OrderEvent
+from protocols.orders import OrderIntent, OrderState, Purpose, UpdateIntent
+from protocols.units import ZERO, Side, floor_amount, round_price
+
+E, S = OrderEvent, OrderState
+
+
+class OrderBrackets(OrderHoldings):
+    """Brackets by (symbol, wallet, lot): what sets their levels and sizes."""
+
+    def _brackets_of(self, book: Book) -> list[BracketRow]:
+        """Oldest first."""
+        return [bracket for bracket in self.brackets.values() if bracket.book == book]
+
+    def _lots_of(self, book: Book) -> list[BracketRow]:
+        return [bracket for bracket in self._brackets_of(book) if bracket.lot != REST]
+
+    def _guard(self, book: Book) -> BracketRow | None:
+        """The bracket of what no other bracket covers."""
+        return next((bracket for bracket in self._brackets_of(book) if bracket.lot == REST), None)
+
+    def _shares(self, book: Book) -> Shares:
+        lots = [Lot(bracket.lot, bracket.strategy, bracket.quantity or ZERO) for bracket in self._lots_of(book)]
+        return shares_of(self.fills.held.get(book, ZERO), lots)
+
+    def _legs(self, book: Book, lot: str | None = None) -> list[OrderRow]:
+        """Open protective orders of a position, or of one lot of it."""
+        return [
+            row
+            for row in self._open.values()
+            if row.protects and (row.intent.symbol, row.intent.margin) == book and lot in (None, row.lot)
+        ]
+
+    def _tell(self, fill: FillRow, row: OrderRow | None) -> None:
+        if row is None:
+            super()._tell(fill, row)
+            return
+        book = (row.intent.symbol, row.intent.margin)
+        before = self.fills.held.get(book, ZERO)
+        shares = self._shares(book)
+        super()._tell(fill, row)
+        after = self.fills.held.get(book, ZERO)
+        closed = min(abs(before), abs(after - before)) if before * (after - before) < 0 else ZERO
+        opened = abs(after - before) - closed
+        if closed:
+            shares = self._reduce(book, shares, row, closed)
+        for bracket in self._brackets_of(book):
+            # Everything about a lot is decided in the time of the newest trade around it.
+            bracket.decided_ms = max(bracket.decided_ms, fill.trade.time_ms)
+            self._dirty[bracket.key] = bracket
+        if opened and (row.protects or row.intent.reduce_only):
+            self._give_back(book, opened, after)
+        if row.protects:
+            protected = self.brackets.get(bracket_key(book, row.lot))
+            if protected is not None:
+                self._stop_entry(protected)
+        elif row.intent.bracket is not None and opened and after * row.intent.side.sign > 0:
+            self._add_to_lot(row, opened, fill.trade.price, fill.trade.time_ms)
+
+    def _reduce(self, book: Book, shares: Shares, row: OrderRow, quantity: Decimal) -> Shares:
+        """Something was sold: take it from the lots, and from exits that wait to sell the same."""
+        lot = row.lot if row.protects else None
+        left = shares.after(Sale(strategy=row.intent.strategy, quantity=quantity, lot=lot))
+        for lot_left in left.lots:
+            self.brackets[bracket_key(book, lot_left.name)].quantity = lot_left.quantity
+        if row.protects:
+            for waiting in list(self._open.values()):
+                intent = waiting.intent
+                if intent.purpose is Purpose.EXIT and waiting.held_back and (intent.symbol, intent.margin) == book:
+                    self._shrink_exit(waiting, owned_by(shares, intent.strategy), owned_by(left, intent.strategy))
+        return left
+
+    def _shrink_exit(self, row: OrderRow, owned_before: Decimal, owned: Decimal) -> None:
+        """The stop of what this exit wants to sell was faster: it sells what is left, and not what is another's."""
+        if row.state is not S.INTENT or row.session or owned == owned_before:
+            return
+        quantity = floor_amount(min(row.quantity, owned + max(row.quantity - owned_before, ZERO)))
+        if quantity == ZERO:
+            self._end(row, E.WITHDRAWN, "not sent: its position was closed by its bracket")
+        else:
+            self._resize_intent(row, quantity)
+
+    def _resize_intent(self, row: OrderRow, quantity: Decimal) -> None:
+        if quantity != row.quantity:
+            row.intent = msgspec.structs.replace(row.intent, quantity=quantity)
+            row.quantity = quantity
+            self._changed(row)
+
+    def _add_to_lot(self, row: OrderRow, opened: Decimal, price: Decimal, at_ms: int) -> None:
+        """A lot was opened, or added to: from now on the newest entry's levels hold for all of it."""
+        intent = row.intent
+        assert intent.bracket is not None
+        lot, key = lot_of(intent), self._lot_key(row)
+        bracket = self.brackets.get(key)
+        if bracket is None:
+            bracket = self.brackets[key] = BracketRow(
+                symbol=intent.symbol,
+                margin=intent.margin,
+                levels=levels_of(intent.bracket, side=intent.side, price=price),
+                entry_id=intent.intent_id,
+                strategy=intent.strategy,
+                correlation_id=intent.correlation_id,
+                decided_ms=at_ms,
+                lot=lot,
+                since=self.last_cid,
+                quantity=ZERO,
+            )
+        elif bracket.entry_id != intent.intent_id or bracket.assumed:
+            bracket.levels = levels_of(intent.bracket, side=intent.side, price=price)
+            bracket.entry_id, bracket.correlation_id = intent.intent_id, intent.correlation_id
+            bracket.assumed = False
+        bracket.quantity = (bracket.quantity or ZERO) + opened
+        self._dirty[key] = bracket
+
+    def _lot_key(self, row: OrderRow) -> str:
+        return bracket_key((row.intent.symbol, row.intent.margin), lot_of(row.intent))
+
+    def _give_back(self, book: Book, opened: Decimal, held: Decimal) -> None:
+        """What only closes seems to have opened: its trade was told after that of an entry the other way, which was
+        taken for a close. What that entry really opened belongs to its lot."""
+        for bracket in reversed(self._brackets_of(book)):
+            cid = self._by_intent.get(bracket.entry_id)
+            if bracket.quantity is not None and cid is not None and self.orders[cid].intent.side.sign * held > 0:
+                bracket.quantity += opened
+                self._dirty[bracket.key] = bracket
+                return
+
+    def _stop_entry(self, bracket: BracketRow) -> None:
+        """A leg trades: what still rests of the entry would only open the position again."""
+        cid = self._by_intent.get(bracket.entry_id)
+        if cid is not None and self.orders[cid].open:
+            self._want_cancel(self.orders[cid], "its position is being closed by its bracket")
+
+    def _update(self, row: OrderRow, wish: UpdateIntent) -> None:
+        """A person moves a leg: the level moves, and the leg follows it."""
+        bracket = self.brackets.get(bracket_key((row.intent.symbol, row.intent.margin), row.lot))
+        if not row.protects or bracket is None:
+            super()._update(row, wish)
+            return
+        kind, levels = kind_of(row.intent), bracket.levels
+        stop, target = (wish.price, None) if kind is LegKind.STOP else (None, wish.price)
+        stop = stop if wish.stop_price is None else wish.stop_price
+        if stop is not None and kind in (LegKind.STOP, LegKind.OCO):
+            levels = msgspec.structs.replace(levels, stop=round_price(stop))
+        if target is not None and kind in (LegKind.TARGET, LegKind.OCO):
+            levels = msgspec.structs.replace(levels, target=round_price(target))
+        if levels == bracket.levels:
+            return
+        if not levels.in_order(Side.BUY if row.intent.side is Side.SELL else Side.SELL):
+            text = (
+                f"{bracket.symbol}: stop {levels.stop} and target {levels.target} cannot be one order; nothing is moved"
+            )
+            self._out.alarms.append(("level_refused", text))
+            return
+        bracket.levels = levels
+        self._dirty[bracket.key] = bracket
+
+
+def bracket_key(book: Book, lot: str) -> str:
+    return f"bracket:{book[0]}:{'margin' if book[1] else 'exchange'}:{lot}"
+
+
+def lot_of(intent: OrderIntent) -> str:
+    """The lot that an entry opens, or adds to."""
+    return intent.strategy if intent.purpose is Purpose.ENTRY else intent.intent_id
+
+
+def owned_by(shares: Shares, strategy: str) -> Decimal:
+    return sum((lot.quantity for lot in shares.lots if lot.strategy == strategy), ZERO)

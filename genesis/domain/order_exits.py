@@ -1,0 +1,140 @@
+"""Who waits for coins: an order that sells what a stop holds back waits here until the stop has let go of them.
+
+The stop is cancelled first, and comes back when the sale does not happen. Should the stop fill in between, there is
+nothing left to sell, and the sale is withdrawn.
+"""
+
+from genesis.domain.order_brackets import owned_by
+from genesis.domain.order_holdings import Book
+from genesis.domain.order_protect import OrderProtector
+from genesis.domain.order_rows import OrderRow
+from genesis.domain.order_selftrade import met_by
+from genesis.domain.order_state import OrderEvent
+from protocols.orders import LARGEST_BATCH, OrderType, Purpose
+from protocols.units import ZERO, Side, floor_amount
+
+E = OrderEvent
+
+
+class OrderExits(OrderProtector):
+    """Orders that wait for what stops hold back."""
+
+    def _send(self, row: OrderRow) -> bool:
+        if not self._keeps_to_its_own(row):
+            return True
+        wanted = row.cancel_reason is None and (not row.opens_risk or self._refusal(row) is None)
+        if wanted and (self._clears_its_way(row) or (self._waits(row) and not self._takes_places(row))):
+            if not row.held_back:
+                row.held_back = True
+                self._touch(row)
+            return False
+        if row.held_back and row.intent.purpose is Purpose.EXIT and not self._fit_to_what_is_held(row):
+            return True
+        if row.protects and self._in_place_of is not None:
+            self._swap(row, [self._in_place_of])
+        return super()._send(row)
+
+    def _takes_places(self, row: OrderRow) -> bool:
+        """Sell in one frame with the cancel of the stops that hold the coins: both arrive, or the stops go on resting.
+
+        Only where nothing but those coins could be sold, should a stop trade while the frame is on its way: a crash
+        that triggers it may fill what somebody else lets rest below it at the same moment.
+        """
+        book = (row.intent.symbol, row.intent.margin)
+        if row.intent.order_type is not OrderType.MARKET or not self._one_of_both(book):
+            return False
+        if self._others_buy(book, row.intent.strategy):
+            return False
+        sizes = self._to_protect(book, by=row)
+        leaving = [leg for leg in self._legs(book) if not leg.is_lost and not sizes.get(leg.lot, ZERO)]
+        staying = [leg for leg in self._legs(book) if not leg.is_lost and sizes.get(leg.lot, ZERO)]
+        if not 0 < len(leaving) < LARGEST_BATCH or not all(map(self._may_swap, leaving)):
+            return False
+        if any(sum(leg.leaves for leg in staying if leg.lot == lot) > size for lot, size in sizes.items()):
+            return False
+        taken = [leg.leaves for leg in staying]
+        taken += [other.leaves for other in self._reducing(book) if other is not row and other.session > 0]
+        if sum(taken, ZERO) + row.quantity > self.fills.held.get(book, ZERO):
+            return False
+        self._swap(row, leaving)
+        return True
+
+    def _clears_its_way(self, row: OrderRow) -> bool:
+        """True while an opening order of ours, which this closing one would trade with, is being taken back."""
+        gives_up_at = row.since_at + self.settings.doubt_after_s
+        if row.opens_risk or row.protects or self._now >= gives_up_at or not self.fence.ready:
+            # To be out of a position late is worse than two fees.
+            return False
+        other = met_by(row, [each for each in self._open.values() if each.opens_risk], self._worst)
+        if other is None:
+            return False
+        self._want_cancel(other, f"order {row.cid} would trade with it")
+        if not other.open:
+            return False
+        if row.check_at is None or row.check_at > gives_up_at:
+            row.check_at = gives_up_at
+        return True
+
+    def _waits(self, row: OrderRow) -> bool:
+        """True while protective orders hold back the coins that this order sells, or could still sell them first."""
+        intent = row.intent
+        book = (intent.symbol, intent.margin)
+        if intent.margin or row.protects or intent.side is not Side.SELL or not self._brackets_of(book):
+            return False
+        resting = [leg.leaves for leg in self._legs(book) if not leg.is_lost]
+        if not resting or self._flattening(book):
+            return False
+        if self._is_own_stop_in_the_way(row, book):
+            return True
+        others = [other.leaves for other in self._reducing(book) if other is not row and other.session > 0]
+        return sum(resting, ZERO) + sum(others, ZERO) + row.quantity > self.fills.held.get(book, ZERO)
+
+    def _is_own_stop_in_the_way(self, row: OrderRow, book: Book) -> bool:
+        """Whether a stop of the seller's own lots covers more than this sale leaves: it may trade at any moment, and
+        then both would sell, the second time what somebody else holds."""
+        sizes = self._to_protect(book)
+        for bracket in self._brackets_of(book):
+            if bracket.strategy == row.intent.strategy:
+                covered_now = [leg.leaves for leg in self._legs(book, bracket.lot) if not leg.is_lost]
+                if sum(covered_now, ZERO) > sizes.get(bracket.lot, ZERO):
+                    return True
+        return False
+
+    def _keeps_to_its_own(self, row: OrderRow) -> bool:
+        """An exit sells no more than its strategy's lots and what is nobody's lot, and nothing that an earlier exit is
+        selling, in doubt or not; False when that leaves nothing.
+
+        Risk may have approved it while the strategy's stop was filled, or when the first of several orders that an exit
+        was cut into had ended. The wallet would often have the coins: other lots, or what a person keeps there.
+        """
+        intent = row.intent
+        if intent.purpose is not Purpose.EXIT or intent.margin or intent.side is not Side.SELL:
+            return True
+        if row.cancel_reason is not None:
+            return True
+        book = (intent.symbol, intent.margin)
+        shares = self._shares(book)
+        owned = owned_by(shares, intent.strategy) + shares.rest if self.fills.held.get(book, ZERO) > 0 else ZERO
+        earlier = [
+            other.leaves
+            for other in self._open.values()
+            if other.cid < row.cid
+            and other.intent.purpose is Purpose.EXIT
+            and other.intent.strategy == intent.strategy
+            and (other.intent.symbol, other.intent.margin) == book
+        ]
+        quantity = floor_amount(max(owned - sum(earlier, ZERO), ZERO))
+        if quantity == ZERO:
+            self._end(row, E.WITHDRAWN, "not sent: nothing is left of its position")
+            return False
+        self._resize_intent(row, min(quantity, row.quantity))
+        return True
+
+    def _fit_to_what_is_held(self, row: OrderRow) -> bool:
+        """An exit that waited sells no more than what its stop left over; False when that is nothing."""
+        held = floor_amount(max(self.fills.held.get((row.intent.symbol, row.intent.margin), ZERO), ZERO))
+        if held == ZERO:
+            self._end(row, E.WITHDRAWN, "not sent: its position was closed by its bracket")
+            return False
+        self._resize_intent(row, min(held, row.quantity))
+        return True
