@@ -7,13 +7,14 @@ cannot be compiled; the numbers are the same to the last bit. It moves the state
 import importlib
 import math
 from functools import cache
-from typing import Any
+from typing import Any, Final
 
 import attrs
 import numpy as np
 import numpy.typing as npt
 
 from genesis.domain.indicators.compiling import can_compile, compiled, local_floats, plain, worth_compiling
+from genesis.domain.indicators.unfolding import unfolded
 from genesis.domain.strategy import State, StrategyKind
 
 Floats = npt.NDArray[np.float64]
@@ -63,10 +64,19 @@ def say(kind: StrategyKind, state: list[float], candles: CandleArrays, *, compil
         state[:] = moved.tolist()
         return Said(code=out[0], confidence=out[1], probability=out[2], atr=out[3])
     told = [[0.0] * size for _ in range(4)]
-    loop = plain(_loop, _step=kind.numeric, _atr=kind.atr or _no_atr)
+    loop = _plain_loop(kind, size)
     loop(state, *(column.tolist() for column in columns), *told)
     code, confidence, probability, atr = (np.array(numbers, dtype=np.float64) for numbers in told)
     return Said(code=code, confidence=confidence, probability=probability, atr=atr)
+
+
+UNFOLDING: Final = 40_000
+"""Steps that plain Python takes in the time in which they are written into their loop."""
+
+
+def _plain_loop(kind: StrategyKind, size: int) -> Any:
+    write = unfolded if size >= UNFOLDING else plain
+    return write(_loop, _step=kind.numeric, _atr=kind.atr or _no_atr)
 
 
 @attrs.frozen(kw_only=True)

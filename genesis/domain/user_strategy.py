@@ -179,6 +179,8 @@ class _Layout:
         self.indicators: list[tuple[DeclaredIndicator, int, int, int]] = []
         for one in declared.indicators:
             known = INDICATORS[one.indicator]
+            # Written once, while there is time: not at the first candle.
+            _ = known.on_row
             given = {
                 name: parameters[value] if isinstance(value, str) else value for name, value in one.parameters.items()
             }

@@ -7,6 +7,7 @@ periods count candles, not minutes.
 
 import math
 from collections.abc import Callable, Mapping, MutableSequence, Sequence
+from functools import cached_property
 from typing import Any
 
 import attrs
@@ -43,6 +44,7 @@ from genesis.domain.indicators.ranges import (
     true_range_start,
     true_range_step,
 )
+from genesis.domain.indicators.unfolding import unfolded
 from genesis.domain.indicators.volatility import realised_volatility_start, realised_volatility_step
 from genesis.domain.indicators.volume import obv_start, obv_step, vwap_start, vwap_step
 from protocols.market import Candle
@@ -57,19 +59,25 @@ Floats = npt.NDArray[np.float64]
 
 @attrs.frozen(kw_only=True)
 class Indicator:
-    """`on_row(state, row, out)` writes one bar's outputs; `first(**parameters)` is the first bar that has them all."""
+    """`step(state, row, out)` writes one bar's outputs; `first(**parameters)` is the first bar that has them all."""
 
     name: str
     outputs: tuple[str, ...]
     needs: tuple[int, ...]
     defaults: Mapping[str, float]
     start: Callable[..., list[float]]
-    on_row: Callable[[Any, Any, Any], None]
+    step: Callable[[Any, Any, Any], None]
     first: Callable[..., int]
     has_window: bool = False
     """Whether the state grows with a parameter."""
     over: Callable[..., None] | None = None
     """(columns that it needs, parameters, outputs): the same over arrays of finite numbers, where that is quicker."""
+
+    @cached_property
+    def on_row(self) -> Callable[[Any, Any, Any], None]:
+        """`step` as it is called live, bar by bar: with all that it calls written into it."""
+        made: Callable[[Any, Any, Any], None] = unfolded(self.step)
+        return made
 
     def resolve(self, given: Mapping[str, float]) -> dict[str, float]:
         """All parameters; whole ones as int. Raises ValueError on an unknown name or a broken count."""
@@ -135,7 +143,7 @@ def run_over(indicator: Indicator, rows: Floats, *, compile: bool | None = None,
                 break
         return out.T
     plain_out = [[float("nan")] * len(indicator.outputs) for _ in range(len(rows))]
-    _loop(indicator.on_row, indicator.needs, state, rows.tolist(), plain_out)
+    _loop(indicator.step, indicator.needs, state, rows.tolist(), plain_out)
     return np.array(plain_out, dtype=np.float64).reshape(len(rows), len(indicator.outputs))
 
 
@@ -157,7 +165,7 @@ def _run_compiled(
     loop = compiled(
         _loop_over_columns,
         kept=True,
-        _on_row=indicator.on_row,
+        _on_row=indicator.step,
         _SIZE=0 if indicator.has_window else len(state),
         _OUTPUTS=len(indicator.outputs),
         _IS_CLEAN=is_clean,
@@ -285,7 +293,7 @@ _BAND = ("upper", "middle", "lower")
 
 def _indicator(
     name: str,
-    on_row: Callable[[Any, Any, Any], None],
+    step: Callable[[Any, Any, Any], None],
     start: Callable[..., list[float]],
     first: Callable[..., int],
     *,
@@ -301,7 +309,7 @@ def _indicator(
         needs=needs,
         defaults=defaults,
         start=start,
-        on_row=on_row,
+        step=step,
         first=first,
         has_window=has_window,
         over=over,

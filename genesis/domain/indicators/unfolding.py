@@ -1,0 +1,435 @@
+"""Steps written into who calls them: the same source without the calls, for where no compiler is loaded.
+
+In plain Python a call costs as much as the arithmetic of an average. So a function is written again with the functions
+that it calls put into their places: parameters become the caller's own names and numbers, what is returned becomes an
+assignment, and sums of whole numbers (`state[at + 3]`) are worked out beforehand. Where a whole state is only ever
+looked at by such numbers, a loop keeps it in local names. Nothing about the arithmetic or its order changes, so the
+bits are the same; a test holds both ways to it.
+
+What cannot be written so (a return within a loop, a call whose place in an expression matters, a function whose source
+is not at hand or is not what was loaded) stays the call that it was.
+"""
+
+import ast
+import inspect
+import textwrap
+from collections.abc import Callable
+from functools import cache
+from types import CodeType, FunctionType
+from typing import Any, Final
+
+from genesis.domain.indicators.compiling import plain
+
+MOST_NODES: Final = 6_000
+"""Of a written function: what would grow beyond it stays as it was."""
+
+Sink = Callable[[ast.expr], list[ast.stmt]]
+"""What becomes of a value that is returned."""
+
+_SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
+_FOREIGN = (
+    *_SCOPES,
+    ast.ListComp,
+    ast.SetComp,
+    ast.DictComp,
+    ast.GeneratorExp,
+    ast.Yield,
+    ast.YieldFrom,
+    ast.Await,
+    ast.Try,
+    ast.With,
+    ast.Global,
+    ast.Nonlocal,
+    ast.NamedExpr,
+    ast.Delete,
+    ast.Match,
+    ast.Import,
+    ast.ImportFrom,
+    ast.Raise,
+    ast.Assert,
+)
+_STILL = (
+    ast.Name,
+    ast.Constant,
+    ast.BinOp,
+    ast.UnaryOp,
+    ast.Compare,
+    ast.Tuple,
+    ast.operator,
+    ast.unaryop,
+    ast.cmpop,
+    ast.expr_context,
+)
+"""What gives the same whether it is worked out before or after a step: local names, numbers and sums of them."""
+
+
+class _Stays(Exception):
+    """This call stays a call."""
+
+
+@cache
+def unfolded(function: Any, **bound: Any) -> Any:
+    """The function with the steps that it calls written into it; the function itself where that cannot be.
+
+    `bound` puts functions in the place of globals of these names, as `compiled` does.
+    """
+    try:
+        return _Writer(function, bound).written()
+    except _Stays:
+        return plain(function, **bound)
+
+
+class _Writer:
+    def __init__(self, function: FunctionType, bound: dict[str, Any]) -> None:
+        self.function = function
+        self.bound = bound
+        self.names: dict[str, Any] = {}
+        """The globals of what is written."""
+        self.count = 0
+        self.nodes = 0
+
+    def written(self) -> Any:
+        definition = _definition(self.function)
+        known = _surroundings(self.function, self.bound)
+        locals_ = {name: name for name in _locals(definition)}
+        again = _copied(definition)
+        again.body = self._block(_Renamed(self, known, locals_, {}).all(again.body), None)
+        _keep_state_in_names(again)
+        again.decorator_list = []
+        again.returns = None
+        for each in again.args.args:
+            each.annotation = None
+        module = ast.fix_missing_locations(ast.Module(body=[again], type_ignores=[]))
+        code = compile(module, f"<{self.function.__module__}.{self.function.__name__}, unfolded>", "exec")
+        inner = next(const for const in code.co_consts if isinstance(const, CodeType))
+        made = FunctionType(inner, self.names, self.function.__name__, self.function.__defaults__)
+        made.__module__ = self.function.__module__
+        return made
+
+    def fresh(self, name: str) -> str:
+        self.count += 1
+        return f"{name}_{self.count}"
+
+    def global_name(self, name: str, value: Any) -> str:
+        """A name under which this value is known to what is written."""
+        if name in self.names and self.names[name] is not value:
+            name = self.fresh(name)
+        self.names[name] = value
+        return name
+
+    # --- statements ---------------------------------------------------------------------------------------------------
+
+    def _block(self, statements: list[ast.stmt], sink: Sink | None) -> list[ast.stmt]:
+        """Statements with every step written into them. With a `sink`, every way through them ends in it."""
+        written, ends = self._some(statements, sink)
+        if sink is not None and not ends:
+            written += sink(ast.Constant(None))
+        return written or [ast.Pass()]
+
+    def _some(self, statements: list[ast.stmt], sink: Sink | None) -> tuple[list[ast.stmt], bool]:
+        written: list[ast.stmt] = []
+        for place, statement in enumerate(statements):
+            match statement:
+                case ast.Expr(value=ast.Constant()):
+                    continue
+                case ast.Return(value=value):
+                    value = value or ast.Constant(None)
+                    written += self._value(value, sink or _returned)
+                    return written, True
+                case ast.Assign(targets=[target], value=value):
+                    written += self._value(value, _into(target))
+                case ast.AugAssign(target=ast.Name() as target, value=value):
+                    before, now = self._before(value)
+                    written += [*before, ast.AugAssign(target, statement.op, now)]
+                case ast.Expr(value=ast.Call() as call):
+                    written += self._value(call, _thrown_away)
+                case ast.If(test=test, body=body, orelse=orelse):
+                    before, now = self._before(test)
+                    written += before
+                    rest = statements[place + 1 :]
+                    if sink is None or not _holds(statement, ast.Return):
+                        then = self._block(body, None)
+                        other = self._block(orelse, None) if orelse else []
+                        written.append(ast.If(now, then, other))
+                        continue
+                    # What comes after it belongs to each way that goes on.
+                    then, then_ends = self._some([*body, *_copied(rest)], sink)
+                    other, other_ends = self._some([*orelse, *rest], sink)
+                    written.append(
+                        ast.If(now, self._ended(then, then_ends, sink), self._ended(other, other_ends, sink))
+                    )
+                    return written, True
+                case ast.For() | ast.While():
+                    if sink is not None and _holds(statement, ast.Return):
+                        raise _Stays
+                    again = _copied(statement)
+                    again.body = self._block(statement.body, None)
+                    again.orelse = self._block(statement.orelse, None) if statement.orelse else []
+                    written.append(again)
+                case _:
+                    written.append(statement)
+        return written, False
+
+    @staticmethod
+    def _ended(statements: list[ast.stmt], ends: bool, sink: Sink) -> list[ast.stmt]:
+        if not ends:
+            statements = statements + sink(ast.Constant(None))
+        return statements or [ast.Pass()]
+
+    # --- values -------------------------------------------------------------------------------------------------------
+
+    def _value(self, value: ast.expr, sink: Sink) -> list[ast.stmt]:
+        """Statements after which the sink has the value."""
+        if self._step_of(value) is not None:
+            assert isinstance(value, ast.Call)
+            try:
+                return self._call(value, sink)
+            except _Stays:
+                return sink(value)
+        if isinstance(value, ast.IfExp) and self._has_steps(value):
+            before, test = self._before(value.test)
+            then, other = self._value(value.body, sink), self._value(value.orelse, sink)
+            return [*before, ast.If(test, then or [ast.Pass()], other)]
+        before, now = self._before(value)
+        return [*before, *sink(now)]
+
+    def _before(self, value: ast.expr) -> tuple[list[ast.stmt], ast.expr]:
+        """Steps of an expression, written before it, and what is left of it."""
+        if not self._has_steps(value):
+            return [], value
+        if self._step_of(value) is None and not self._is_still(value):
+            return [], value
+        before: list[ast.stmt] = []
+
+        def leave(node: ast.expr) -> ast.expr:
+            if self._step_of(node) is None:
+                for name, child in ast.iter_fields(node):
+                    if isinstance(child, ast.expr):
+                        setattr(node, name, leave(child))
+                    elif isinstance(child, list):
+                        setattr(node, name, [leave(each) if isinstance(each, ast.expr) else each for each in child])
+                return node
+            assert isinstance(node, ast.Call)
+            name = self.fresh("told")
+            before.extend(self._value(node, _into(ast.Name(name, ast.Store()))))
+            return ast.Name(name, ast.Load())
+
+        return before, leave(_copied(value))
+
+    def _is_still(self, value: ast.AST) -> bool:
+        if self._step_of(value) is not None:
+            return True
+        return isinstance(value, _STILL) and all(self._is_still(each) for each in ast.iter_child_nodes(value))
+
+    def _has_steps(self, value: ast.AST) -> bool:
+        return any(self._step_of(each) is not None for each in ast.walk(value))
+
+    def _step_of(self, value: ast.AST) -> FunctionType | None:
+        """The function that is called here, where it can be written out."""
+        if isinstance(value, ast.Call) and isinstance(value.func, ast.Name) and not value.keywords:
+            called = self.names.get(value.func.id)
+            if isinstance(called, FunctionType) and _can_be_written(called):
+                return called
+        return None
+
+    def _call(self, call: ast.Call, sink: Sink) -> list[ast.stmt]:
+        """The body of what is called, in the place of the call."""
+        assert isinstance(call.func, ast.Name)
+        function = self.names[call.func.id]
+        definition = _definition(function)
+        parameters = [each.arg for each in definition.args.args]
+        if len(parameters) != len(call.args):
+            raise _Stays
+        self.nodes += sum(1 for _ in ast.walk(definition))
+        if self.nodes > MOST_NODES:
+            raise _Stays
+        surroundings = _surroundings(function, {})
+        stored, used = _stored(definition), _loaded(definition)
+        renamed = {name: self.fresh(name) for name in sorted(stored) if name not in parameters}
+        instead: dict[str, ast.expr] = {}
+        written: list[ast.stmt] = []
+        for name, argument in zip(parameters, call.args, strict=True):
+            before, argument = self._before(argument)
+            written += before
+            is_known = isinstance(argument, ast.Name | ast.Constant)
+            if name not in used and name not in stored and (is_known or isinstance(argument, ast.Subscript)):
+                continue
+            if name not in stored and is_known:
+                instead[name] = argument
+                continue
+            renamed[name] = self.fresh(name)
+            written.append(ast.Assign([ast.Name(renamed[name], ast.Store())], argument))
+        body = _Renamed(self, surroundings, renamed, instead).all(_copied(definition.body))
+        return written + self._block(body, sink)
+
+
+class _Renamed(ast.NodeTransformer):
+    """A body in its caller's names: locals by new ones, parameters by what they were given, numbers of the module as
+    themselves, and sums of whole numbers worked out."""
+
+    def __init__(
+        self, writer: _Writer, known: dict[str, Any], locals_: dict[str, str], instead: dict[str, ast.expr]
+    ) -> None:
+        self.writer, self.known, self.locals, self.instead = writer, known, locals_, instead
+
+    def all(self, statements: list[ast.stmt]) -> list[ast.stmt]:
+        return [self.visit(statement) for statement in statements]
+
+    def visit_Name(self, node: ast.Name) -> ast.expr:
+        if node.id in self.instead:
+            given: ast.expr = _copied(self.instead[node.id])
+            return given
+        if node.id in self.locals:
+            return ast.Name(self.locals[node.id], node.ctx)
+        if node.id in self.known:
+            value = self.known[node.id]
+            if type(value) in (int, float, bool) and value == value:
+                return ast.Constant(value)
+            return ast.Name(self.writer.global_name(node.id, value), node.ctx)
+        return node
+
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.stmt:
+        if node.value is None:
+            return ast.Pass()
+        target, value = self.visit(node.target), self.visit(node.value)
+        return ast.Assign([target], value)
+
+    def visit_BinOp(self, node: ast.BinOp) -> ast.expr:
+        self.generic_visit(node)
+        left, right = node.left, node.right
+        if isinstance(left, ast.Constant) and isinstance(right, ast.Constant):
+            one, other = left.value, right.value
+            if type(one) is int and type(other) is int:
+                match node.op:
+                    case ast.Add():
+                        return ast.Constant(one + other)
+                    case ast.Sub():
+                        return ast.Constant(one - other)
+                    case ast.Mult():
+                        return ast.Constant(one * other)
+        return node
+
+
+def _copied(node: Any) -> Any:
+    """A tree of its own, without the places in a file that it came from."""
+    if isinstance(node, list):
+        return [_copied(each) for each in node]
+    if not isinstance(node, ast.AST) or not node._fields:
+        return node
+    return type(node)(**{name: _copied(getattr(node, name, None)) for name in node._fields})
+
+
+def _returned(value: ast.expr) -> list[ast.stmt]:
+    return [ast.Return(value)]
+
+
+def _thrown_away(value: ast.expr) -> list[ast.stmt]:
+    return [] if isinstance(value, ast.Name | ast.Constant) else [ast.Expr(value)]
+
+
+def _into(target: ast.expr) -> Sink:
+    return lambda value: [ast.Assign([_copied(target)], value)]
+
+
+def _holds(statement: ast.AST, kind: type[ast.AST]) -> bool:
+    return any(isinstance(each, kind) for each in ast.walk(statement))
+
+
+def _surroundings(function: FunctionType, bound: dict[str, Any]) -> dict[str, Any]:
+    return {**function.__globals__, **bound}
+
+
+def _stored(definition: ast.FunctionDef) -> set[str]:
+    return {each.id for each in ast.walk(definition) if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Store)}
+
+
+def _loaded(definition: ast.FunctionDef) -> set[str]:
+    return {each.id for each in ast.walk(definition) if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Load)}
+
+
+def _locals(definition: ast.FunctionDef) -> set[str]:
+    return _stored(definition) | {each.arg for each in definition.args.args}
+
+
+@cache
+def _can_be_written(function: FunctionType) -> bool:
+    try:
+        _definition(function)
+    except _Stays:
+        return False
+    return True
+
+
+@cache
+def _definition(function: FunctionType) -> ast.FunctionDef:
+    """The source of a plain function as a tree. It must be the source of just this code: a file may have changed since
+    it was loaded."""
+    if not isinstance(function, FunctionType) or function.__closure__ or function.__defaults__:
+        raise _Stays
+    try:
+        tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
+    except (OSError, TypeError, SyntaxError):
+        raise _Stays from None
+    match tree.body:
+        case [ast.FunctionDef() as found]:
+            pass
+        case _:
+            raise _Stays
+    arguments = found.args
+    is_plain = not (arguments.vararg or arguments.kwarg or arguments.kwonlyargs or arguments.posonlyargs)
+    if not is_plain or found.decorator_list:
+        raise _Stays
+    if any(isinstance(each, _FOREIGN) for statement in found.body for each in ast.walk(statement)):
+        raise _Stays
+    anew = next(each for each in compile(tree, "", "exec").co_consts if isinstance(each, CodeType))
+    loaded = function.__code__
+    parts = ("co_code", "co_consts", "co_names", "co_varnames")
+    if any(getattr(anew, name) != getattr(loaded, name) for name in parts):
+        raise _Stays
+    return found
+
+
+def _keep_state_in_names(definition: ast.FunctionDef) -> None:
+    """Where a loop looks at its first parameter only by known numbers, each of them becomes a local name: read before
+    the first statement, and written back after the last."""
+    loops = [each for each in definition.body if isinstance(each, ast.For | ast.While)]
+    if not loops or any(_holds(each, ast.Return) for each in definition.body[:-1]):
+        return
+    state = definition.args.args[0].arg
+    nodes = list(ast.walk(definition))
+    uses = [each for each in nodes if isinstance(each, ast.Name) and each.id == state]
+    looks = [
+        each
+        for each in nodes
+        if isinstance(each, ast.Subscript) and isinstance(each.value, ast.Name) and each.value.id == state
+    ]
+    places: dict[int, bool] = {}
+    for look in looks:
+        if not isinstance(look.slice, ast.Constant) or type(look.slice.value) is not int or look.slice.value < 0:
+            return
+        is_written = isinstance(look.ctx, ast.Store)
+        places[look.slice.value] = places.get(look.slice.value, False) or is_written
+    if len(uses) != len(looks):
+        return
+
+    class Named(ast.NodeTransformer):
+        def visit_Subscript(self, node: ast.Subscript) -> ast.expr:
+            if isinstance(node.value, ast.Name) and node.value.id == state and isinstance(node.slice, ast.Constant):
+                return ast.Name(f"{state}__{node.slice.value!r}", node.ctx)
+            self.generic_visit(node)
+            return node
+
+    def at(place: int, context: ast.expr_context) -> ast.expr:
+        return ast.Subscript(ast.Name(state, ast.Load()), ast.Constant(place), context)
+
+    body = [Named().visit(each) for each in definition.body]
+    read: list[ast.stmt] = [
+        ast.Assign([ast.Name(f"{state}__{place}", ast.Store())], at(place, ast.Load())) for place in sorted(places)
+    ]
+    kept: list[ast.stmt] = [
+        ast.Assign([at(place, ast.Store())], ast.Name(f"{state}__{place}", ast.Load()))
+        for place, is_written in sorted(places.items())
+        if is_written
+    ]
+    last = [body.pop()] if isinstance(body[-1], ast.Return) else []
+    definition.body = [*read, *body, *kept, *last]
