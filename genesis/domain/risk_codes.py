@@ -156,7 +156,9 @@ RULE_TEXTS: Final[Mapping[str, RuleText]] = {
         _C.COOLDOWN, "the last entry in the symbol was {since_entry_ms} ms ago, {least_ms} must pass", _WAIT
     ),
     "enough_cash": RuleText(
-        _C.INSUFFICIENT_BALANCE, "{needed} {currency} is needed and {free} is free", "Order less, or free some."
+        _C.INSUFFICIENT_BALANCE,
+        "{needed} {currency} is needed and {free} is free in the {wallet} wallet",
+        "Order less, or free some. Types that begin with EXCHANGE spend the exchange wallet, the others the margin wallet.",
     ),
 }
 

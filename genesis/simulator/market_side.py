@@ -28,6 +28,9 @@ SLOW_BOOK_MS: Final = 2_000
 """Frequency F1."""
 RECORDED_BOOK_MS: Final = 100
 """How often a recorded book is told to those who asked for another cut of it than was recorded."""
+QUIET_BOOK_MS: Final = 15_000
+"""A book that a trade left as it was says by a heartbeat that it still stands, as often as a venue's channels do. In its
+own time: at sixty times the speed, a client's own silence of fifteen seconds is a quarter of an hour of the market."""
 
 TICKER_LEVELS: Final = 25
 
@@ -60,8 +63,8 @@ class MarketSide:
         self._streams: dict[str, dict[Subscription, None]] = {symbol: {} for symbol in specs}
         self._views: dict[Subscription, BookView] = {}
         self._told_ms: dict[Subscription, int] = {}
+        self._said_ms: dict[Subscription, int] = {}
         self._summed_ms: dict[Subscription, int] = {}
-        self._summed: dict[Subscription, int] = {}
 
     # --- subscriptions --------------------------------------------------------------------------------------------
 
@@ -118,7 +121,7 @@ class MarketSide:
             self.subscribers.pop(subscription, None)
             self._streams.get(subscription.symbol, {}).pop(subscription, None)
             self.funding.left(subscription)
-            for table in (self._views, self._told_ms, self._summed_ms, self._summed):
+            for table in (self._views, self._told_ms, self._said_ms, self._summed_ms):
                 table.pop(subscription, None)
 
     def streams(self) -> list[str]:
@@ -177,6 +180,8 @@ class MarketSide:
             elif subscription.channel == "book":
                 book = book or self.book(symbol, self._depth(symbol))
                 self._publish_book(subscription, *book)
+                if self.venue_ms() - self._said_ms.get(subscription, 0) >= QUIET_BOOK_MS:
+                    self._beat(subscription)
             elif subscription.channel == "ticker":
                 book = book or self.book(symbol, self._depth(symbol))
                 row = self.ticker_row(symbol, book)
@@ -256,8 +261,12 @@ class MarketSide:
     def beat(self, symbol: str) -> None:
         """A heartbeat on every channel of a pair."""
         for subscription in self._streams.get(symbol, {}):
-            for session, channel in self.subscribers[subscription].items():
-                session.channel(channel, '"hb"')
+            self._beat(subscription)
+
+    def _beat(self, subscription: Subscription) -> None:
+        self._said_ms[subscription] = self.venue_ms()
+        for session, channel in self.subscribers[subscription].items():
+            session.channel(channel, '"hb"')
 
     # --- what is asked --------------------------------------------------------------------------------------------
 
@@ -344,6 +353,7 @@ class MarketSide:
 
     def _tell_rows(self, subscription: Subscription, rows: Iterable[str], others_than: Session | None) -> None:
         told = list(rows)
+        self._said_ms[subscription] = self.venue_ms()
         for session, channel in self.subscribers[subscription].items():
             if session is not others_than:
                 session.updates(channel, told)

@@ -51,4 +51,5 @@ def enough_cash(state: RiskState, settings: Settings, facts: Facts, wish: Wish) 
         needed=needed,
         free=free,
         currency=currency,
+        wallet="margin" if wish.margin else "exchange",
     )

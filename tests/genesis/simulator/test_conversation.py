@@ -2,12 +2,14 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 import trio
 from trio_websocket import ConnectionClosed
 
 from genesis.simulator.replay_driver import MAX_SPEED
 from protocols.bitfinex.wire_book import KeyedBook, LevelBook
+from protocols.units import Symbol
 
 SEQ, STAMP, SUM, BULK = 65536, 32768, 131072, 536870912
 
@@ -205,6 +207,29 @@ async def test_every_channel_beats_its_heart_without_any_market(open_world: Any)
             frame = await talker.hear()
             if isinstance(frame, list) and frame[1] == "hb":
                 beaten.add(frame[0])
+
+
+async def test_a_book_that_trades_leave_as_it_was_beats_in_the_time_of_its_market(world: Any, open_world: Any) -> None:
+    """However fast the market is told: who compares the venue's stamps must not think that this stream has died."""
+    still = world.exchange.recording
+    rows = {
+        symbol: tuple(row._replace(open=8000.0, high=8000.0, low=8000.0, close=8000.0) for row in rows)
+        for symbol, rows in still.rows.items()
+    }
+    async with open_world(recording=msgspec.structs.replace(still, rows=rows)) as quiet, quiet.talker() as talker:
+        await talker.ask({"event": "conf", "flags": STAMP})
+        book, _ = await talker.subscribe("book", symbol="tBTCUSD")
+        trades, _ = await talker.subscribe("trades", symbol="tBTCUSD")
+        quiet.nursery.start_soon(lambda: quiet.exchange.replay(MAX_SPEED, wait_for_clients=False))
+        said_ms, beats = 0, 0
+        while not (quiet.exchange.ended.is_set() and quiet.exchange.sent_frames == len(talker.heard) + 1):
+            frame = await talker.hear()
+            if frame[0] == book:
+                beats += frame[1] == "hb"
+                said_ms = frame[-1]
+            elif frame[0] == trades and said_ms:
+                assert frame[-1] - said_ms < 30_000
+    assert beats > len(rows[Symbol("tBTCUSD")])
 
 
 async def test_an_idle_socket_is_closed_when_the_exchange_is_told_to(open_world: Any) -> None:
