@@ -158,7 +158,7 @@ RULE_TEXTS: Final[Mapping[str, RuleText]] = {
     "enough_cash": RuleText(
         _C.INSUFFICIENT_BALANCE,
         "{needed} {currency} is needed and {free} is free in the {wallet} wallet",
-        "Order less, or free some. Types that begin with EXCHANGE spend the exchange wallet, the others the margin wallet.",
+        "Order less, or free some. Types that begin with EXCHANGE spend the exchange wallet, others the margin wallet.",
     ),
 }
 

@@ -29,8 +29,8 @@ SLOW_BOOK_MS: Final = 2_000
 RECORDED_BOOK_MS: Final = 100
 """How often a recorded book is told to those who asked for another cut of it than was recorded."""
 QUIET_BOOK_MS: Final = 15_000
-"""A book that a trade left as it was says by a heartbeat that it still stands, as often as a venue's channels do. In its
-own time: at sixty times the speed, a client's own silence of fifteen seconds is a quarter of an hour of the market."""
+"""A book that a trade left as it was says by a heartbeat that it still stands, as often as a venue's channels do. In
+the time of its market: at sixty times the speed, fifteen seconds of a client's own are a quarter of an hour of it."""
 
 TICKER_LEVELS: Final = 25
 
