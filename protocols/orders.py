@@ -441,7 +441,11 @@ class PositionSnapshot(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class RequestNotice(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """The venue's answer to a request (`n` frames). `kind` is on-req, ou-req, oc-req ...; `status` SUCCESS or not."""
+    """The venue's answer to a request (`n` frames). `kind` is on-req, ou-req, oc-req ...; `status` SUCCESS or not.
+
+    Every socket of the account hears it, whoever asked: `symbol`, `amount` (signed) and `group_id` are the order's as
+    far as the venue says them, so that a client id that somebody else has given, too, can be told from ours.
+    """
 
     session: int
     kind: str
@@ -452,6 +456,9 @@ class RequestNotice(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     received_ns: int
     code: int | None = None
     venue_ids: tuple[int, ...] = ()
+    symbol: str | None = None
+    amount: Decimal | None = None
+    group_id: int | None = None
 
 
 class HistoryReport(msgspec.Struct, frozen=True, kw_only=True, tag=True):

@@ -4,6 +4,8 @@ A frame changes an order only forwards in the venue's own time. An end is told w
 given up and that shows up all the same is ours, and is taken back in.
 """
 
+from collections.abc import Container
+
 from genesis.domain.order_fills import held_key
 from genesis.domain.order_requests import OrderRequests
 from genesis.domain.order_rows import FillRow, OrderRow, foreign_view
@@ -222,6 +224,8 @@ class OrderHearing(OrderRequests):
         if notice.kind == "on-req":
             if row is None or row.session != notice.session or row.state not in (S.INTENT, S.SENT, S.UNKNOWN):
                 return
+            if not _could_answer(row, notice, refused=refused):
+                return
             if refused:
                 self._end(row, E.REFUSED, notice.text)
                 return
@@ -237,6 +241,9 @@ class OrderHearing(OrderRequests):
             return
         if notice.venue_id is not None and notice.venue_id in self._by_venue_id:
             row = self.orders[self._by_venue_id[notice.venue_id]]
+        elif row is not None and None not in (notice.venue_id, row.venue_id):
+            # Somebody else's order, which has the client id of one of ours.
+            return
         if row is None or row.request is None or not refused or not row.open:
             return
         if notice.kind == "ou-req" and row.request.kind == "ou":
@@ -274,8 +281,12 @@ class OrderHearing(OrderRequests):
             self._tell(fill, None)
         # Else its order has not been shown yet. The client id alone is not believed: it is any client's to choose.
 
-    def _give_orphan_a_home(self, fill: FillRow) -> None:
-        """After a report: a trade whose order the report did not tie to us is foreign, unless only we could have it."""
+    def _give_orphan_a_home(self, fill: FillRow, strangers: Container[int]) -> None:
+        """After a report: a trade whose order the report did not tie to us is foreign, unless only we could have it.
+
+        `strangers` are the venue's ids of orders that the report shows and that are not ours, whatever client id they
+        have.
+        """
         if not fill.has_fee:
             return
         fill.reports += 1
@@ -285,6 +296,7 @@ class OrderHearing(OrderRequests):
             row is not None
             and row.open
             and row.venue_id is None
+            and trade.venue_order_id not in strangers
             and row.intent.symbol == trade.symbol
             and (trade.amount > 0) == (row.intent.side.sign > 0)
         )
@@ -333,3 +345,15 @@ def _could_be(row: OrderRow, order: VenueOrder) -> bool:
         and order.original == row.quantity * row.intent.side.sign
         and order.created_ms >= row.created_ms - HISTORY_MARGIN_MS
     )
+
+
+def _could_answer(row: OrderRow, notice: RequestNotice, *, refused: bool) -> bool:
+    """Whether the answer to a submit is the one to ours: other clients of the account count from 1, too.
+
+    A refusal need not say the group of the order that it refuses: should it have been another's, of the same symbol and
+    amount, the venue's next word on ours takes it back in.
+    """
+    if notice.symbol is None:
+        return True
+    same = notice.symbol == row.intent.symbol and notice.amount in (None, row.quantity * row.intent.side.sign)
+    return same and notice.group_id in ((None, row.group_id) if refused else (row.group_id,))

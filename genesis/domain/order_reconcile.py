@@ -80,10 +80,13 @@ class OrderReconciler(OrderHearing):
         if not self.fence.reconciled:
             self._forget_guesses()
         listed: set[int] = set()
+        strangers: set[int] = set()
         for order in (*report.open_orders, *report.closed_orders):
             row = self._on_venue_order(order)
             if row is not None:
                 listed.add(row.cid)
+            elif order.venue_id not in self._by_venue_id:
+                strangers.add(order.venue_id)
         for trade in report.trades:
             self._on_trade(trade)
         for row in list(self._open.values()):
@@ -93,7 +96,7 @@ class OrderReconciler(OrderHearing):
                 row.reports_without_fills += 1
                 self._settle(row)
         for fill in list(self.fills.untold.values()):
-            self._give_orphan_a_home(fill)
+            self._give_orphan_a_home(fill, strangers)
         if report.positions is not None:
             self._compare_positions(report.positions)
         self._forget(report.since_ms)

@@ -282,14 +282,18 @@ class Venue(TradingFloor):
 
 
 def _notice(kind: str, status: str, text: str, orders: tuple[VenueOrder, ...]) -> VenueNotice:
+    order = orders[0] if len(orders) == 1 or (orders and kind == "on-req") else None
     return VenueNotice(
         session=0,
         kind=kind,
         status=status,
         text=text,
-        cid=orders[0].cid if len(orders) == 1 or kind == "on-req" else None,
+        cid=None if order is None else order.cid,
         venue_id=orders[0].venue_id if orders else None,
         received_ns=0,
         orders=orders,
         venue_ids=tuple(order.venue_id for order in orders),
+        symbol=None if order is None else order.symbol,
+        amount=None if order is None else order.remaining,
+        group_id=None if order is None else order.group_id,
     )

@@ -244,8 +244,6 @@ class VenueNotice(RequestNotice, frozen=True, kw_only=True, tag=True):
     """A notification with the orders it is about; on a refusal what was readable of the request."""
 
     orders: tuple[VenueOrder, ...] = ()
-    symbol: str | None = None
-    amount: Decimal | None = None
     wire_type: str | None = None
 
 

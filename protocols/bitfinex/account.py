@@ -160,6 +160,9 @@ def read_notice(value: object, *, session: int, received_ns: int, tolerance: Tol
     info = row.get(4)
     cid: int | None = None
     venue_ids: tuple[int, ...] = ()
+    symbol: str | None = None
+    amount: Decimal | None = None
+    group_id: int | None = None
     if kind in ORDER_REQUESTS and isinstance(info, list) and info:
         rows = info if isinstance(info[0], list) else [info]
         read = [Row.of("request", item, ORDER_LENGTH, None) for item in rows if isinstance(item, list)]
@@ -167,7 +170,9 @@ def read_notice(value: object, *, session: int, received_ns: int, tolerance: Tol
         orders = [item for item in read if not (isinstance(item.get(1), str) and item.get(1).endswith("-req"))]
         venue_ids = tuple(number for item in orders if (number := item.integer_or_none(0)) is not None)
         if len(orders) == 1:
-            cid = orders[0].integer_or_none(2)
+            (order,) = orders
+            group_id, cid = order.integer_or_none(1), order.integer_or_none(2)
+            symbol, amount = order.text_or_none(3), order.decimal_or_none(6)
     return RequestNotice(
         session=session,
         kind=kind,
@@ -177,6 +182,9 @@ def read_notice(value: object, *, session: int, received_ns: int, tolerance: Tol
         venue_id=venue_ids[0] if venue_ids else None,
         venue_ids=venue_ids,
         code=row.integer_or_none(5),
+        symbol=symbol,
+        amount=amount,
+        group_id=group_id,
         received_ns=received_ns,
     )
 
