@@ -7,12 +7,14 @@ from genesis.domain.pairs import PairSpec
 from genesis.domain.risk_breakers import breaker_in_the_way
 from genesis.domain.risk_protections import locks_against
 from genesis.domain.risk_rules.account import CASH_MARGIN
+from genesis.domain.risk_rules.activity import MINUTE_MS
 from genesis.domain.risk_state import (
     ENTRY_PURPOSES,
     Facts,
     RiskState,
     base_balance,
     cash,
+    condition_key,
     equity,
     held_quantity,
     margin_profit,
@@ -20,6 +22,7 @@ from genesis.domain.risk_state import (
 )
 from genesis.domain.volatility import UNKNOWN, Volatility
 from protocols.orders import Purpose
+from protocols.risk import ConditionKind
 from protocols.settings import Settings
 from protocols.units import ZERO, Side, Symbol, exact, quote_currency
 
@@ -72,6 +75,10 @@ def work_out(
     holdings = account.margin if account is not None else ()
     volatility = volatility_of(state, strategy, symbol)
     now_ms = state.now_ms if at_ms is None else at_ms
+    breaker = breaker_in_the_way(state, symbol) if state.breakers else None
+    book = state.strategies.get(strategy)
+    conditions = state.conditions
+    since_ms = now_ms - MINUTE_MS
     return Facts(
         now_ms=now_ms,
         account_known=account is not None and account.known,
@@ -96,9 +103,24 @@ def work_out(
         atr=None if volatility is None else exact(volatility.atr),
         regime=UNKNOWN if volatility is None else volatility.regime(float(settings.risk.regime_high_ratio)),
         locks=locks_against(state, symbol, strategy, now_ms),
-        breaker=breaker_in_the_way(state, symbol),
+        breaker=None if breaker is None else breaker.view(),
         free_margin=_free_margin(state, settings.quote_currency, pairs) - reserved_margin if margin else ZERO,
         initial_margin=initial_margin(pairs.get(symbol)),
+        trading=state.trading,
+        trading_reason=state.trading_reason,
+        paused=state.paused,
+        paused_reason=state.paused_reason,
+        data_age_ms=conditions.get(condition_key(ConditionKind.DATA_AGE, symbol), 0.0) if conditions else 0.0,
+        clock_skew_ms=conditions.get(condition_key(ConditionKind.CLOCK_SKEW, ""), 0.0) if conditions else 0.0,
+        day_start_equity=state.day_start_equity,
+        week_start_equity=state.week_start_equity,
+        peak_equity=state.peak_equity,
+        strategy_peak=ZERO if book is None else book.peak,
+        strategy_base=ZERO if book is None else book.base_equity,
+        trades_today=state.trades_today,
+        trades_today_here=state.trades_today_by_symbol.get(symbol, 0),
+        orders_last_minute=sum([time_ms > since_ms for time_ms in state.order_times_ms]),
+        last_entry_ms=state.last_entry_ms.get(symbol),
     )
 
 

@@ -1,31 +1,31 @@
-"""One judgement of risk: what was found at once, and its words once somebody reads them."""
+"""One judgement of risk: which rules denied it at once, and its words once somebody reads them."""
 
 import attrs
 
 from genesis.domain.decision_log import verdict_record
-from genesis.domain.risk_rules.results import Finding, told
-from genesis.domain.risk_state import Wish
+from genesis.domain.risk_rules import RULES
+from genesis.domain.risk_rules.results import Rule, told
+from genesis.domain.risk_state import Facts, Wish
 from protocols.journal import Record
 from protocols.risk import Verdict
+from protocols.settings import Settings
 
 
-@attrs.define(kw_only=True, eq=False)
+@attrs.define(eq=False)
 class Judgement:
-    """What every rule found about a wish. A live engine writes each one down at once; most backtests are run for their
-    figures and read none, and the text of its seventy numbers costs twice as much as finding them.
+    """What the rules said to a wish. A live engine writes each one down at once; most backtests are run for their
+    figures and read none, and a judgement in words costs several times what it costs to judge.
 
-    `denied` are the findings of the rules that failed, in the order of the rules. Two judgements are equal when their
-    words are.
+    `denied` are the rules that do not let it through, in their order; with none it is approved. Two judgements are
+    equal when their words are.
     """
 
     wish: Wish
+    _settings: Settings
+    _facts: Facts | None
+    denied: tuple[Rule, ...]
     settings_version: int
-    _findings: tuple[Finding, ...]
-    denied: tuple[Finding, ...] = attrs.field(init=False)
     _verdict: Verdict | None = attrs.field(init=False, default=None)
-
-    def __attrs_post_init__(self) -> None:
-        self.denied = tuple([finding for finding in self._findings if finding.code is not None])
 
     def __eq__(self, other: object) -> bool:
         return self.verdict == other.verdict if isinstance(other, Judgement) else NotImplemented
@@ -39,24 +39,28 @@ class Judgement:
     @property
     def verdict(self) -> Verdict:
         """The judgement in words, with the answer of every rule."""
-        if self._verdict is None:
-            wish = self.wish
-            self._verdict = Verdict(
+        # In this order: another thread may find the words at the same time.
+        facts, verdict = self._facts, self._verdict
+        if verdict is None:
+            assert facts is not None
+            wish, settings, denied = self.wish, self._settings, self.denied
+            trace = [told(rule, settings, facts, wish, passed=rule not in denied) for rule in RULES]
+            verdict = self._verdict = Verdict(
                 verdict_id=wish.intent_id,
                 strategy=wish.strategy,
                 symbol=wish.symbol,
                 side=wish.side,
                 approved=self.approved,
                 intent=wish.intent,
-                trace=tuple([told(finding) for finding in self._findings]),
+                trace=tuple(trace),
                 decided_ms=wish.decided_ms,
                 signal_id=wish.signal_id,
                 settings_version=self.settings_version,
                 correlation_id=wish.correlation_id,
             )
             # Five hundred are remembered: not each number twice.
-            self._findings = ()
-        return self._verdict
+            self._facts = None
+        return verdict
 
     @property
     def record(self) -> Record:

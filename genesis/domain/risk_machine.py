@@ -347,7 +347,7 @@ class RiskMachine:
         before = state.exits_owed.pop(key, None)
         wish, known = self._exit(score)
         judgement, facts = self._judged(wish, facts=known)
-        codes = tuple([finding.code.value for finding in judgement.denied if finding.code is not None])
+        codes = tuple([rule.code.value for rule in judgement.denied])
         something_left = not self.account_known or self._held_by(score) != 0 or bool(self._working(score.symbol))
         if codes and something_left:
             state.exits_owed[key] = codes
@@ -452,8 +452,8 @@ class RiskMachine:
             wish=wish,
             settings=settings,
         )
-        findings = judge(self.state, settings, facts, wish)
-        return Judgement(wish=wish, findings=findings, settings_version=self.settings.version), facts
+        denied = judge(settings, facts, wish)
+        return Judgement(wish, settings, facts, denied, self.settings.version), facts
 
     def _conclude(self, judgement: Judgement, facts: Facts) -> RiskOutputs:
         """Count what was decided and remember it."""
@@ -475,10 +475,10 @@ class RiskMachine:
                 risk_marks.own(state, wish.strategy, wish.symbol, facts.equity)
                 risk_breakers.try_with(state, wish.symbol, wish.intent_id)
             approved = (_approval(reservation),)
-        for finding in judgement.denied:
-            if finding.code is not None:
-                state.denials_by_code[finding.code.value] = state.denials_by_code.get(finding.code.value, 0) + 1
-                state.denials_by_rule[finding.rule] = state.denials_by_rule.get(finding.rule, 0) + 1
+        for rule in judgement.denied:
+            code = rule.code.value
+            state.denials_by_code[code] = state.denials_by_code.get(code, 0) + 1
+            state.denials_by_rule[rule.name] = state.denials_by_rule.get(rule.name, 0) + 1
         self._remember(judgement)
         return RiskOutputs(judgements=(judgement,), approved=approved)
 

@@ -10,7 +10,16 @@ from genesis.domain.pairs import PairSpec
 from genesis.domain.trading_breaker import TradingBreaker
 from genesis.domain.volatility import UNKNOWN, Volatility
 from protocols.orders import OrderIntent, Purpose
-from protocols.risk import AccountState, ConditionKind, Lock, MarginHolding, TradeResult, TradingState, WalletView
+from protocols.risk import (
+    AccountState,
+    BreakerView,
+    ConditionKind,
+    Lock,
+    MarginHolding,
+    TradeResult,
+    TradingState,
+    WalletView,
+)
 from protocols.units import ZERO, Side, Symbol, base_currency, quote_currency
 
 ENTRY_PURPOSES = frozenset({Purpose.ENTRY, Purpose.MANUAL})
@@ -115,7 +124,7 @@ class Wish(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
-    """What the rules look at in one judgement, worked out once.
+    """What the rules look at in one judgement, worked out once; nothing of it changes afterwards.
 
     `held` is signed base of the wish's symbol by our fills, on margin or not as the wish is, `base_balance` what
     the venue keeps of it in the exchange wallet; `largest_position` is the most that is at stake in any symbol;
@@ -123,7 +132,9 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     notional; `position_notional` and `gross_notional` include what approved entries reserve, `free_cash` excludes
     it. `working` are our unfinished orders of the symbol. `net_notional` is long less short; `strategy_result` is
     what the wish's strategy made, open positions included; `overdue_ms` is how late the symbol's next candle is;
-    `locks` are those that stand against the wish, and `breaker` is the one in its way.
+    `locks` are those that stand against the wish, and `breaker` is the one in its way. The latch, what losses are
+    measured from, the strategy's best with the equity it began at, and the counts are what the state was then;
+    `trades_today_here` and `last_entry_ms` are of the wish's symbol, `data_age_ms` is what the outside said of it.
     """
 
     now_ms: int
@@ -147,10 +158,25 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     atr: Decimal | None = None
     regime: str = UNKNOWN
     locks: tuple[Lock, ...] = ()
-    breaker: TradingBreaker | None = None
+    breaker: BreakerView | None = None
     free_margin: Decimal = ZERO
     initial_margin: Decimal = Decimal(1)
     largest_position: Decimal = ZERO
+    trading: TradingState = TradingState.ACTIVE
+    trading_reason: str = ""
+    paused: bool = False
+    paused_reason: str = ""
+    data_age_ms: float = 0.0
+    clock_skew_ms: float = 0.0
+    day_start_equity: Decimal | None = None
+    week_start_equity: Decimal | None = None
+    peak_equity: Decimal | None = None
+    strategy_peak: Decimal = ZERO
+    strategy_base: Decimal = ZERO
+    trades_today: int = 0
+    trades_today_here: int = 0
+    orders_last_minute: int = 0
+    last_entry_ms: int | None = None
 
 
 def condition_key(kind: ConditionKind, symbol: str) -> str:

@@ -7,10 +7,14 @@ from zoneinfo import ZoneInfo
 
 # Every zone in use is a whole number of quarter hours from UTC, so no day begins within one.
 _QUARTER_MS: Final = 900_000
+_QUARTERS: Final = 96
+_DAY_MS: Final = _QUARTERS * _QUARTER_MS
 
 
 def trading_day(at_ms: int, timezone: str) -> str:
     """The day as text, `2018-02-06`."""
+    if timezone == "UTC":
+        return _day_of_quarter(at_ms // _DAY_MS * _QUARTERS, timezone)
     return _day_of_quarter(at_ms // _QUARTER_MS, timezone)
 
 

@@ -1,10 +1,8 @@
-"""The risk rules, one file a family: each looks at state, settings, facts and a wish, and passes or says why not.
+"""The risk rules, one file a family: each looks at settings, facts and a wish, and passes or says why not.
 
 All of them are asked every time, so a refusal names everything that stands against it. Rules about limits let a trade
 through that only takes risk away: a limit must never keep anybody in a losing position.
 """
-
-from collections.abc import Callable
 
 from genesis.domain.risk_rules import (
     account,
@@ -20,11 +18,9 @@ from genesis.domain.risk_rules import (
     trading_state,
     working,
 )
-from genesis.domain.risk_rules.results import Finding
-from genesis.domain.risk_state import Facts, RiskState, Wish
+from genesis.domain.risk_rules.results import Rule
+from genesis.domain.risk_state import Facts, Wish
 from protocols.settings import Settings
-
-Rule = Callable[[RiskState, Settings, Facts, Wish], Finding]
 
 RULES: tuple[Rule, ...] = (
     trading_state.not_halted,
@@ -62,7 +58,9 @@ RULES: tuple[Rule, ...] = (
     account.enough_cash,
 )
 
+_QUESTIONS = tuple((rule.passes, rule) for rule in RULES)
 
-def judge(state: RiskState, settings: Settings, facts: Facts, wish: Wish) -> tuple[Finding, ...]:
-    """The whole trace, in the order of `RULES`."""
-    return tuple([rule(state, settings, facts, wish) for rule in RULES])
+
+def judge(settings: Settings, facts: Facts, wish: Wish) -> tuple[Rule, ...]:
+    """The rules that do not let it through, in the order of `RULES`."""
+    return tuple([rule for passes, rule in _QUESTIONS if not passes(settings, facts, wish)])

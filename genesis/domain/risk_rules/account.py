@@ -2,54 +2,79 @@
 
 from decimal import Decimal
 
-from genesis.domain.risk_rules.results import Finding, answer
-from genesis.domain.risk_state import Facts, RiskState, Wish
+from genesis.domain.risk_rules.results import Number, rule
+from genesis.domain.risk_state import Facts, Wish
 from protocols.risk import DenialCode
 from protocols.settings import Settings
 from protocols.units import Side, base_currency, quote_currency
 
 # A market order fills at the next price, not at ours: one per cent of room keeps the venue from refusing it.
 CASH_MARGIN = Decimal("1.01")
+_BUY = Side.BUY
 
 
-def known_symbol(state: RiskState, settings: Settings, facts: Facts, wish: Wish) -> Finding:
-    return answer("known_symbol", DenialCode.UNKNOWN_SYMBOL, facts.symbol_known, symbol=wish.symbol)
+@rule(DenialCode.UNKNOWN_SYMBOL)
+def known_symbol(settings: Settings, facts: Facts, wish: Wish) -> bool:
+    return facts.symbol_known
 
 
-def known_price(state: RiskState, settings: Settings, facts: Facts, wish: Wish) -> Finding:
-    return answer("known_price", DenialCode.STALE_DATA, facts.price_known, price=wish.price)
+@known_symbol.tells
+def _known_symbol(settings: Settings, facts: Facts, wish: Wish) -> dict[str, Number]:
+    return {"symbol": wish.symbol}
 
 
-def known_account(state: RiskState, settings: Settings, facts: Facts, wish: Wish) -> Finding:
-    return answer("known_account", DenialCode.ACCOUNT_UNKNOWN, facts.account_known, known=facts.account_known)
+@rule(DenialCode.STALE_DATA)
+def known_price(settings: Settings, facts: Facts, wish: Wish) -> bool:
+    return facts.price_known
 
 
-def matching_books(state: RiskState, settings: Settings, facts: Facts, wish: Wish) -> Finding:
+@known_price.tells
+def _known_price(settings: Settings, facts: Facts, wish: Wish) -> dict[str, Number]:
+    return {"price": wish.price}
+
+
+@rule(DenialCode.ACCOUNT_UNKNOWN)
+def known_account(settings: Settings, facts: Facts, wish: Wish) -> bool:
+    return facts.account_known
+
+
+@known_account.tells
+def _known_account(settings: Settings, facts: Facts, wish: Wish) -> dict[str, Number]:
+    return {"known": facts.account_known}
+
+
+@rule(DenialCode.SYMBOL_HALTED)
+def matching_books(settings: Settings, facts: Facts, wish: Wish) -> bool:
     """While our fills say that we hold more than the venue keeps, nobody knows what an entry would add to."""
-    return answer(
-        "matching_books",
-        DenialCode.SYMBOL_HALTED,
-        facts.reduces or not facts.mismatched,
-        by_our_fills=facts.held,
-        at_the_venue=facts.base_balance,
-    )
+    return facts.reduces or not facts.mismatched
 
 
-def enough_cash(state: RiskState, settings: Settings, facts: Facts, wish: Wish) -> Finding:
+@matching_books.tells
+def _matching_books(settings: Settings, facts: Facts, wish: Wish) -> dict[str, Number]:
+    return {"by_our_fills": facts.held, "at_the_venue": facts.base_balance}
+
+
+@rule(DenialCode.INSUFFICIENT_BALANCE)
+def enough_cash(settings: Settings, facts: Facts, wish: Wish) -> bool:
     """Buying needs free cash, selling needs the coins; on margin either needs its share of the margin wallet."""
+    if facts.reduces:
+        return True
+    needed, free = _needed_and_free(facts, wish)
+    return needed <= free
+
+
+def _needed_and_free(facts: Facts, wish: Wish) -> tuple[Decimal, Decimal]:
     if wish.margin:
-        needed, free = wish.notional * CASH_MARGIN * facts.initial_margin, facts.free_margin
-        currency = quote_currency(wish.symbol)
-    elif wish.side is Side.BUY:
-        needed, free, currency = wish.notional * CASH_MARGIN, facts.free_cash, quote_currency(wish.symbol)
-    else:
-        needed, free, currency = wish.quantity, max(facts.base_balance, facts.held), base_currency(wish.symbol)
-    return answer(
-        "enough_cash",
-        DenialCode.INSUFFICIENT_BALANCE,
-        facts.reduces or needed <= free,
-        needed=needed,
-        free=free,
-        currency=currency,
-        wallet="margin" if wish.margin else "exchange",
-    )
+        return wish.notional * CASH_MARGIN * facts.initial_margin, facts.free_margin
+    if wish.side is _BUY:
+        return wish.notional * CASH_MARGIN, facts.free_cash
+    return wish.quantity, max(facts.base_balance, facts.held)
+
+
+@enough_cash.tells
+def _enough_cash(settings: Settings, facts: Facts, wish: Wish) -> dict[str, Number]:
+    needed, free = _needed_and_free(facts, wish)
+    pays = wish.margin or wish.side is _BUY
+    currency = quote_currency(wish.symbol) if pays else base_currency(wish.symbol)
+    wallet = "margin" if wish.margin else "exchange"
+    return {"needed": needed, "free": free, "currency": currency, "wallet": wallet}

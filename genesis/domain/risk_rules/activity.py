@@ -1,58 +1,52 @@
 """Rules about how often we trade. A trade is an approved entry; orders per minute count exits too."""
 
-from genesis.domain.risk_rules.results import Finding, answer
-from genesis.domain.risk_state import Facts, RiskState, Wish
+from genesis.domain.risk_rules.results import Number, rule
+from genesis.domain.risk_state import Facts, Wish
 from protocols.risk import DenialCode
 from protocols.settings import Settings
 
 MINUTE_MS = 60_000
 
 
-def trades_per_day(state: RiskState, settings: Settings, facts: Facts, wish: Wish) -> Finding:
-    allowed = settings.risk.max_trades_per_day
-    return answer(
-        "trades_per_day",
-        DenialCode.MAX_TRADES_PER_DAY,
-        facts.reduces or state.trades_today < allowed,
-        today=state.trades_today,
-        allowed=allowed,
-    )
+@rule(DenialCode.MAX_TRADES_PER_DAY)
+def trades_per_day(settings: Settings, facts: Facts, wish: Wish) -> bool:
+    return facts.reduces or facts.trades_today < settings.risk.max_trades_per_day
 
 
-def trades_per_symbol(state: RiskState, settings: Settings, facts: Facts, wish: Wish) -> Finding:
-    today = state.trades_today_by_symbol.get(wish.symbol, 0)
-    allowed = settings.risk.max_trades_per_symbol
-    return answer(
-        "trades_per_symbol",
-        DenialCode.MAX_TRADES_PER_SYMBOL,
-        facts.reduces or today < allowed,
-        today=today,
-        allowed=allowed,
-    )
+@trades_per_day.tells
+def _trades_per_day(settings: Settings, facts: Facts, wish: Wish) -> dict[str, Number]:
+    return {"today": facts.trades_today, "allowed": settings.risk.max_trades_per_day}
 
 
-def orders_per_minute(state: RiskState, settings: Settings, facts: Facts, wish: Wish) -> Finding:
-    since = facts.now_ms - MINUTE_MS
-    recent = sum([time_ms > since for time_ms in state.order_times_ms])
-    allowed = settings.risk.max_orders_per_minute
-    return answer(
-        "orders_per_minute",
-        DenialCode.MAX_ORDERS_PER_MINUTE,
-        facts.reduces or recent < allowed,
-        last_minute=recent,
-        allowed=allowed,
-    )
+@rule(DenialCode.MAX_TRADES_PER_SYMBOL)
+def trades_per_symbol(settings: Settings, facts: Facts, wish: Wish) -> bool:
+    return facts.reduces or facts.trades_today_here < settings.risk.max_trades_per_symbol
 
 
-def cooled_down(state: RiskState, settings: Settings, facts: Facts, wish: Wish) -> Finding:
+@trades_per_symbol.tells
+def _trades_per_symbol(settings: Settings, facts: Facts, wish: Wish) -> dict[str, Number]:
+    return {"today": facts.trades_today_here, "allowed": settings.risk.max_trades_per_symbol}
+
+
+@rule(DenialCode.MAX_ORDERS_PER_MINUTE)
+def orders_per_minute(settings: Settings, facts: Facts, wish: Wish) -> bool:
+    return facts.reduces or facts.orders_last_minute < settings.risk.max_orders_per_minute
+
+
+@orders_per_minute.tells
+def _orders_per_minute(settings: Settings, facts: Facts, wish: Wish) -> dict[str, Number]:
+    return {"last_minute": facts.orders_last_minute, "allowed": settings.risk.max_orders_per_minute}
+
+
+@rule(DenialCode.COOLDOWN)
+def cooled_down(settings: Settings, facts: Facts, wish: Wish) -> bool:
     """Least time between two entries in a symbol."""
-    least_ms = int(settings.risk.cooldown_s * 1000)
-    last_ms = state.last_entry_ms.get(wish.symbol)
-    since_ms = None if last_ms is None else facts.now_ms - last_ms
-    return answer(
-        "cooled_down",
-        DenialCode.COOLDOWN,
-        facts.reduces or since_ms is None or since_ms >= least_ms,
-        since_entry_ms=since_ms,
-        least_ms=least_ms,
-    )
+    if facts.reduces or facts.last_entry_ms is None:
+        return True
+    return facts.now_ms - facts.last_entry_ms >= int(settings.risk.cooldown_s * 1000)
+
+
+@cooled_down.tells
+def _cooled_down(settings: Settings, facts: Facts, wish: Wish) -> dict[str, Number]:
+    since_ms = None if facts.last_entry_ms is None else facts.now_ms - facts.last_entry_ms
+    return {"since_entry_ms": since_ms, "least_ms": int(settings.risk.cooldown_s * 1000)}

@@ -1,60 +1,64 @@
 """Rules about how much is at stake: in one symbol, in all, net of shorts, and in how many."""
 
-from genesis.domain.risk_rules.results import Finding, answer
-from genesis.domain.risk_state import Facts, RiskState, Wish
+from decimal import Decimal
+
+from genesis.domain.risk_rules.results import Number, rule
+from genesis.domain.risk_state import Facts, Wish
 from protocols.risk import DenialCode
 from protocols.settings import Settings
 
 
-def position_notional(state: RiskState, settings: Settings, facts: Facts, wish: Wish) -> Finding:
-    after = facts.position_notional + wish.notional
-    allowed = settings.risk.max_position_notional
-    return answer(
-        "position_notional",
-        DenialCode.MAX_POSITION_NOTIONAL,
-        facts.reduces or after <= allowed,
-        now=facts.position_notional,
-        after=after,
-        allowed=allowed,
-    )
+@rule(DenialCode.MAX_POSITION_NOTIONAL)
+def position_notional(settings: Settings, facts: Facts, wish: Wish) -> bool:
+    return facts.reduces or facts.position_notional + wish.notional <= settings.risk.max_position_notional
 
 
-def gross_exposure(state: RiskState, settings: Settings, facts: Facts, wish: Wish) -> Finding:
-    after = facts.gross_notional + wish.notional
-    allowed = settings.risk.max_gross_exposure
-    return answer(
-        "gross_exposure",
-        DenialCode.MAX_GROSS_EXPOSURE,
-        facts.reduces or after <= allowed,
-        now=facts.gross_notional,
-        after=after,
-        allowed=allowed,
-    )
+@position_notional.tells
+def _position_notional(settings: Settings, facts: Facts, wish: Wish) -> dict[str, Number]:
+    now = facts.position_notional
+    return {"now": now, "after": now + wish.notional, "allowed": settings.risk.max_position_notional}
 
 
-def net_exposure(state: RiskState, settings: Settings, facts: Facts, wish: Wish) -> Finding:
+@rule(DenialCode.MAX_GROSS_EXPOSURE)
+def gross_exposure(settings: Settings, facts: Facts, wish: Wish) -> bool:
+    return facts.reduces or facts.gross_notional + wish.notional <= settings.risk.max_gross_exposure
+
+
+@gross_exposure.tells
+def _gross_exposure(settings: Settings, facts: Facts, wish: Wish) -> dict[str, Number]:
+    now = facts.gross_notional
+    return {"now": now, "after": now + wish.notional, "allowed": settings.risk.max_gross_exposure}
+
+
+@rule(DenialCode.MAX_NET_EXPOSURE)
+def net_exposure(settings: Settings, facts: Facts, wish: Wish) -> bool:
     """Long less short. An order that brings the net nearer to nothing passes, however far out it is."""
-    after = facts.net_notional + wish.side.sign * wish.notional
-    allowed = settings.risk.max_net_exposure
-    return answer(
-        "net_exposure",
-        DenialCode.MAX_NET_EXPOSURE,
-        facts.reduces or abs(after) <= allowed or abs(after) < abs(facts.net_notional),
-        now=facts.net_notional,
-        after=after,
-        allowed=allowed,
-    )
+    if facts.reduces:
+        return True
+    after = abs(_net_after(facts, wish))
+    return after <= settings.risk.max_net_exposure or after < abs(facts.net_notional)
 
 
-def open_positions(state: RiskState, settings: Settings, facts: Facts, wish: Wish) -> Finding:
-    now = len(facts.open_symbols)
-    after = now if wish.symbol in facts.open_symbols else now + 1
-    allowed = settings.risk.max_open_positions
-    return answer(
-        "open_positions",
-        DenialCode.MAX_OPEN_POSITIONS,
-        facts.reduces or after <= allowed,
-        now=now,
-        after=after,
-        allowed=allowed,
-    )
+def _net_after(facts: Facts, wish: Wish) -> Decimal:
+    return facts.net_notional + wish.side.sign * wish.notional
+
+
+@net_exposure.tells
+def _net_exposure(settings: Settings, facts: Facts, wish: Wish) -> dict[str, Number]:
+    after, allowed = _net_after(facts, wish), settings.risk.max_net_exposure
+    return {"now": facts.net_notional, "after": after, "allowed": allowed}
+
+
+@rule(DenialCode.MAX_OPEN_POSITIONS)
+def open_positions(settings: Settings, facts: Facts, wish: Wish) -> bool:
+    return facts.reduces or _open_after(facts, wish) <= settings.risk.max_open_positions
+
+
+def _open_after(facts: Facts, wish: Wish) -> int:
+    return len(facts.open_symbols) + (wish.symbol not in facts.open_symbols)
+
+
+@open_positions.tells
+def _open_positions(settings: Settings, facts: Facts, wish: Wish) -> dict[str, Number]:
+    after, allowed = _open_after(facts, wish), settings.risk.max_open_positions
+    return {"now": len(facts.open_symbols), "after": after, "allowed": allowed}

@@ -5,8 +5,8 @@ All of them count open positions at the last known price.
 
 from decimal import Decimal
 
-from genesis.domain.risk_rules.results import Finding, answer
-from genesis.domain.risk_state import Facts, RiskState, Wish
+from genesis.domain.risk_rules.results import Number, rule
+from genesis.domain.risk_state import Facts, Wish
 from protocols.risk import DenialCode
 from protocols.settings import Settings
 from protocols.units import ZERO
@@ -19,61 +19,68 @@ def lost_fraction(since: Decimal | None, now: Decimal) -> Decimal:
     return (since - now) / since
 
 
-def daily_loss(state: RiskState, settings: Settings, facts: Facts, wish: Wish) -> Finding:
-    lost = lost_fraction(state.day_start_equity, facts.equity)
-    allowed = settings.risk.max_daily_loss
-    return answer(
-        "daily_loss",
-        DenialCode.MAX_DAILY_LOSS,
-        facts.reduces or lost < allowed,
-        lost=round(lost, 6),
-        allowed=allowed,
-        day_start_equity=state.day_start_equity,
-        equity=facts.equity,
-    )
+@rule(DenialCode.MAX_DAILY_LOSS)
+def daily_loss(settings: Settings, facts: Facts, wish: Wish) -> bool:
+    return facts.reduces or lost_fraction(facts.day_start_equity, facts.equity) < settings.risk.max_daily_loss
 
 
-def weekly_loss(state: RiskState, settings: Settings, facts: Facts, wish: Wish) -> Finding:
-    lost = lost_fraction(state.week_start_equity, facts.equity)
-    allowed = settings.risk.max_weekly_loss
-    return answer(
-        "weekly_loss",
-        DenialCode.MAX_WEEKLY_LOSS,
-        facts.reduces or lost < allowed,
-        lost=round(lost, 6),
-        allowed=allowed,
-        week_start_equity=state.week_start_equity,
-        equity=facts.equity,
-    )
+@daily_loss.tells
+def _daily_loss(settings: Settings, facts: Facts, wish: Wish) -> dict[str, Number]:
+    return {
+        "lost": round(lost_fraction(facts.day_start_equity, facts.equity), 6),
+        "allowed": settings.risk.max_daily_loss,
+        "day_start_equity": facts.day_start_equity,
+        "equity": facts.equity,
+    }
 
 
-def drawdown(state: RiskState, settings: Settings, facts: Facts, wish: Wish) -> Finding:
-    lost = lost_fraction(state.peak_equity, facts.equity)
-    allowed = settings.risk.max_drawdown
-    return answer(
-        "drawdown",
-        DenialCode.MAX_DRAWDOWN,
-        facts.reduces or lost < allowed,
-        lost=round(lost, 6),
-        allowed=allowed,
-        peak_equity=state.peak_equity,
-        equity=facts.equity,
-    )
+@rule(DenialCode.MAX_WEEKLY_LOSS)
+def weekly_loss(settings: Settings, facts: Facts, wish: Wish) -> bool:
+    return facts.reduces or lost_fraction(facts.week_start_equity, facts.equity) < settings.risk.max_weekly_loss
 
 
-def strategy_drawdown(state: RiskState, settings: Settings, facts: Facts, wish: Wish) -> Finding:
+@weekly_loss.tells
+def _weekly_loss(settings: Settings, facts: Facts, wish: Wish) -> dict[str, Number]:
+    return {
+        "lost": round(lost_fraction(facts.week_start_equity, facts.equity), 6),
+        "allowed": settings.risk.max_weekly_loss,
+        "week_start_equity": facts.week_start_equity,
+        "equity": facts.equity,
+    }
+
+
+@rule(DenialCode.MAX_DRAWDOWN)
+def drawdown(settings: Settings, facts: Facts, wish: Wish) -> bool:
+    return facts.reduces or lost_fraction(facts.peak_equity, facts.equity) < settings.risk.max_drawdown
+
+
+@drawdown.tells
+def _drawdown(settings: Settings, facts: Facts, wish: Wish) -> dict[str, Number]:
+    return {
+        "lost": round(lost_fraction(facts.peak_equity, facts.equity), 6),
+        "allowed": settings.risk.max_drawdown,
+        "peak_equity": facts.peak_equity,
+        "equity": facts.equity,
+    }
+
+
+@rule(DenialCode.MAX_STRATEGY_DRAWDOWN)
+def strategy_drawdown(settings: Settings, facts: Facts, wish: Wish) -> bool:
     """How far one strategy's own result has come down from its best, as a part of the account it began that with."""
-    book = state.strategies.get(wish.strategy)
-    allowed = settings.risk.max_strategy_drawdown
-    fallen = ZERO
-    if book is not None and book.base_equity > 0 and book.peak > facts.strategy_result:
-        fallen = (book.peak - facts.strategy_result) / book.base_equity
-    return answer(
-        "strategy_drawdown",
-        DenialCode.MAX_STRATEGY_DRAWDOWN,
-        facts.reduces or fallen < allowed,
-        fallen=round(fallen, 6),
-        allowed=allowed,
-        best_result=ZERO if book is None else book.peak,
-        result=facts.strategy_result,
-    )
+    return facts.reduces or _fallen(facts) < settings.risk.max_strategy_drawdown
+
+
+def _fallen(facts: Facts) -> Decimal:
+    if facts.strategy_base > 0 and facts.strategy_peak > facts.strategy_result:
+        return (facts.strategy_peak - facts.strategy_result) / facts.strategy_base
+    return ZERO
+
+
+@strategy_drawdown.tells
+def _strategy_drawdown(settings: Settings, facts: Facts, wish: Wish) -> dict[str, Number]:
+    return {
+        "fallen": round(_fallen(facts), 6),
+        "allowed": settings.risk.max_strategy_drawdown,
+        "best_result": facts.strategy_peak,
+        "result": facts.strategy_result,
+    }

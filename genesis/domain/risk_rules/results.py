@@ -1,38 +1,55 @@
-"""How a rule words its answer: at once as raw numbers, and as text only for those who read it."""
+"""How a rule is written: a question that is asked at once, and the numbers of its answer for those who read them.
+
+Both look only at what does not change any more (settings, facts, a wish), so the numbers may be told whenever somebody
+wants them, by any thread: a judgement in words costs several times what it costs to judge.
+"""
 
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
-import msgspec
+import attrs
 
+from genesis.domain.risk_state import Facts, Wish
 from protocols.risk import DenialCode, RuleResult
+from protocols.settings import Settings
 from protocols.units import plain
 
 Number = Decimal | int | float | str | bool | None
+Numbers = Callable[[Settings, Facts, Wish], dict[str, Number]]
 
 
-class Finding(msgspec.Struct, frozen=True, gc=False):
-    """One rule's answer before it is written down. `code` is None when the rule passed."""
+@attrs.define(eq=False)
+class Rule:
+    """`passes` is the question; a wish that it does not let through is denied with `code`. `numbers` tell why, either
+    way."""
 
-    rule: str
-    code: DenialCode | None
-    numbers: dict[str, Number]
+    name: str
+    code: DenialCode
+    passes: Callable[[Settings, Facts, Wish], bool]
+    numbers: Numbers = attrs.field(init=False)
 
-    @property
-    def passed(self) -> bool:
-        return self.code is None
-
-
-def answer(rule: str, code: DenialCode, passed: bool, **numbers: Number) -> Finding:
-    """Pass, or deny with `code`; the numbers are told either way."""
-    return Finding(rule, None if passed else code, numbers)
+    def tells(self, numbers: Numbers) -> Numbers:
+        """Decorates the function that gives the numbers of the answer."""
+        self.numbers = numbers
+        return numbers
 
 
-def told(finding: Finding) -> RuleResult:
+def rule(code: DenialCode) -> Callable[[Callable[[Settings, Facts, Wish], bool]], Rule]:
+    """Decorates the question of a rule, which is called as the function is."""
+
+    def of(passes: Callable[[Settings, Facts, Wish], bool]) -> Rule:
+        return Rule(passes.__name__, code, passes)
+
+    return of
+
+
+def told(rule: Rule, settings: Settings, facts: Facts, wish: Wish, *, passed: bool) -> RuleResult:
     """The answer as it is kept: plain decimal text, `yes` and `no`, `none` for what is not known."""
-    numbers = {name: _TEXT.get(number.__class__, text)(number) for name, number in finding.numbers.items()}
-    return RuleResult(rule=finding.rule, passed=finding.code is None, code=finding.code, numbers=numbers)
+    numbers = {
+        name: _TEXT.get(number.__class__, text)(number) for name, number in rule.numbers(settings, facts, wish).items()
+    }
+    return RuleResult(rule=rule.name, passed=passed, code=None if passed else rule.code, numbers=numbers)
 
 
 def text(number: Number) -> str:

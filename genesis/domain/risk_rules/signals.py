@@ -1,46 +1,47 @@
 """Rules about how old things are: the signal, the symbol's data, and the difference between two clocks."""
 
-from genesis.domain.risk_rules.results import Finding, answer
-from genesis.domain.risk_state import Facts, RiskState, Wish, condition_key
-from protocols.risk import ConditionKind, DenialCode
+from genesis.domain.risk_rules.results import Number, rule
+from genesis.domain.risk_state import Facts, Wish
+from protocols.risk import DenialCode
 from protocols.settings import Settings
 
 
-def fresh_signal(state: RiskState, settings: Settings, facts: Facts, wish: Wish) -> Finding:
+@rule(DenialCode.STALE_SIGNAL)
+def fresh_signal(settings: Settings, facts: Facts, wish: Wish) -> bool:
     """History and latecomers never open a trade."""
+    if facts.reduces or wish.signal_id is None:
+        return True
+    return not wish.catch_up and wish.lag_ms <= int(settings.risk.signal_max_age_s * 1000)
+
+
+@fresh_signal.tells
+def _fresh_signal(settings: Settings, facts: Facts, wish: Wish) -> dict[str, Number]:
     max_lag_ms = int(settings.risk.signal_max_age_s * 1000)
-    fresh = not wish.catch_up and wish.lag_ms <= max_lag_ms
-    return answer(
-        "fresh_signal",
-        DenialCode.STALE_SIGNAL,
-        facts.reduces or wish.signal_id is None or fresh,
-        history=wish.catch_up,
-        lag_ms=wish.lag_ms,
-        max_lag_ms=max_lag_ms,
-    )
+    return {"history": wish.catch_up, "lag_ms": wish.lag_ms, "max_lag_ms": max_lag_ms}
 
 
-def fresh_data(state: RiskState, settings: Settings, facts: Facts, wish: Wish) -> Finding:
+@rule(DenialCode.STALE_DATA)
+def fresh_data(settings: Settings, facts: Facts, wish: Wish) -> bool:
     """The symbol's next candle is not overdue in venue time, and nobody outside has seen its streams go silent."""
-    allowed_ms = int(settings.market.candle_stale_s * 1000)
-    age_ms = state.conditions.get(condition_key(ConditionKind.DATA_AGE, wish.symbol), 0.0)
-    return answer(
-        "fresh_data",
-        DenialCode.STALE_DATA,
-        facts.reduces or (facts.overdue_ms <= allowed_ms and age_ms <= 0),
-        overdue_ms=facts.overdue_ms,
-        allowed_ms=allowed_ms,
-        stale_ms=int(age_ms),
-    )
+    if facts.reduces:
+        return True
+    return facts.overdue_ms <= int(settings.market.candle_stale_s * 1000) and facts.data_age_ms <= 0
 
 
-def clocks_agree(state: RiskState, settings: Settings, facts: Facts, wish: Wish) -> Finding:
-    skew_ms = int(state.conditions.get(condition_key(ConditionKind.CLOCK_SKEW, ""), 0.0))
-    allowed_ms = settings.market.clock_skew_max_ms
-    return answer(
-        "clocks_agree",
-        DenialCode.CLOCK_SKEW,
-        facts.reduces or abs(skew_ms) <= allowed_ms,
-        skew_ms=skew_ms,
-        allowed_ms=allowed_ms,
-    )
+@fresh_data.tells
+def _fresh_data(settings: Settings, facts: Facts, wish: Wish) -> dict[str, Number]:
+    return {
+        "overdue_ms": facts.overdue_ms,
+        "allowed_ms": int(settings.market.candle_stale_s * 1000),
+        "stale_ms": int(facts.data_age_ms),
+    }
+
+
+@rule(DenialCode.CLOCK_SKEW)
+def clocks_agree(settings: Settings, facts: Facts, wish: Wish) -> bool:
+    return facts.reduces or abs(int(facts.clock_skew_ms)) <= settings.market.clock_skew_max_ms
+
+
+@clocks_agree.tells
+def _clocks_agree(settings: Settings, facts: Facts, wish: Wish) -> dict[str, Number]:
+    return {"skew_ms": int(facts.clock_skew_ms), "allowed_ms": settings.market.clock_skew_max_ms}

@@ -1,46 +1,50 @@
 """Rules about the size of one order."""
 
-from genesis.domain.risk_rules.results import Finding, answer
-from genesis.domain.risk_state import ENTRY_PURPOSES, Facts, RiskState, Wish
+from decimal import Decimal
+
+from genesis.domain.risk_rules.results import Number, rule
+from genesis.domain.risk_state import ENTRY_PURPOSES, Facts, Wish
 from protocols.orders import Purpose
 from protocols.risk import DenialCode
 from protocols.settings import Settings
 from protocols.units import AMOUNT_STEP
 
+_EXIT = Purpose.EXIT
 
-def minimum_size(state: RiskState, settings: Settings, facts: Facts, wish: Wish) -> Finding:
+
+@rule(DenialCode.BELOW_MINIMUM_SIZE)
+def minimum_size(settings: Settings, facts: Facts, wish: Wish) -> bool:
     """An exit from nothing has no size to judge: `something_to_reduce` refuses it, once and for the right reason."""
-    minimum = max(facts.pair.minimum, AMOUNT_STEP) if facts.pair is not None else AMOUNT_STEP
-    from_nothing = wish.purpose not in ENTRY_PURPOSES and facts.held == 0
-    return answer(
-        "minimum_size",
-        DenialCode.BELOW_MINIMUM_SIZE,
-        from_nothing or wish.quantity >= minimum,
-        quantity=wish.quantity,
-        minimum=minimum,
-    )
+    if wish.quantity >= _minimum(facts):
+        return True
+    return wish.purpose not in ENTRY_PURPOSES and facts.held == 0
 
 
-def maximum_size(state: RiskState, settings: Settings, facts: Facts, wish: Wish) -> Finding:
+def _minimum(facts: Facts) -> Decimal:
+    return max(facts.pair.minimum, AMOUNT_STEP) if facts.pair is not None else AMOUNT_STEP
+
+
+@minimum_size.tells
+def _minimum_size(settings: Settings, facts: Facts, wish: Wish) -> dict[str, Number]:
+    return {"quantity": wish.quantity, "minimum": _minimum(facts)}
+
+
+@rule(DenialCode.ABOVE_MAXIMUM_SIZE)
+def maximum_size(settings: Settings, facts: Facts, wish: Wish) -> bool:
     """The venue's own maximum. It binds no exit: what closes a position is cut into several orders on its way."""
-    if facts.pair is None:
-        return answer("maximum_size", DenialCode.ABOVE_MAXIMUM_SIZE, True, quantity=wish.quantity, maximum="unknown")
-    maximum = facts.pair.maximum
-    return answer(
-        "maximum_size",
-        DenialCode.ABOVE_MAXIMUM_SIZE,
-        wish.purpose is Purpose.EXIT or wish.quantity <= maximum,
-        quantity=wish.quantity,
-        maximum=maximum,
-    )
+    return wish.purpose is _EXIT or facts.pair is None or wish.quantity <= facts.pair.maximum
 
 
-def order_notional(state: RiskState, settings: Settings, facts: Facts, wish: Wish) -> Finding:
-    allowed = settings.risk.max_order_notional
-    return answer(
-        "order_notional",
-        DenialCode.MAX_ORDER_NOTIONAL,
-        facts.reduces or wish.notional <= allowed,
-        notional=wish.notional,
-        allowed=allowed,
-    )
+@maximum_size.tells
+def _maximum_size(settings: Settings, facts: Facts, wish: Wish) -> dict[str, Number]:
+    return {"quantity": wish.quantity, "maximum": "unknown" if facts.pair is None else facts.pair.maximum}
+
+
+@rule(DenialCode.MAX_ORDER_NOTIONAL)
+def order_notional(settings: Settings, facts: Facts, wish: Wish) -> bool:
+    return facts.reduces or wish.notional <= settings.risk.max_order_notional
+
+
+@order_notional.tells
+def _order_notional(settings: Settings, facts: Facts, wish: Wish) -> dict[str, Number]:
+    return {"notional": wish.notional, "allowed": settings.risk.max_order_notional}

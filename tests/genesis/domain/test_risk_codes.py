@@ -8,7 +8,7 @@ from tools.generate_docs import ROOT, risk_codes_page
 
 
 def test_every_rule_and_every_code_has_words() -> None:
-    assert set(RULE_TEXTS) == {rule.__name__ for rule in RULES}
+    assert set(RULE_TEXTS) == {rule.name for rule in RULES}
     assert {text.code for text in RULE_TEXTS.values()} == set(DenialCode)
     assert set(DENIALS) == set(DenialCode), "each code is denied somewhere"
 

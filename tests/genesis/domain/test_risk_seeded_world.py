@@ -2,9 +2,11 @@
 
 import random
 from collections import Counter
+from collections.abc import Callable
 from decimal import Decimal
 
 import msgspec
+import pytest
 
 from genesis.domain.pairs import PairSpec
 from genesis.domain.risk_machine import RiskMachine, RiskOutputs
@@ -59,8 +61,11 @@ def _limits(chance: random.Random) -> RiskSettings:
     )
 
 
-def live(seed: int, steps: int = 320) -> tuple[Counter[str], Counter[str]]:
-    """(refusals, passes) by rule. A refused order must say why, and a halted house opens nothing."""
+def live(
+    seed: int, steps: int = 320, instead: Callable[[RiskOutputs], None] | None = None
+) -> tuple[Counter[str], Counter[str]]:
+    """(refusals, passes) by rule. A refused order must say why, and a halted house opens nothing. `instead` hears
+    all that is said, and nothing is counted."""
     chance = random.Random(seed)
     pairs = {**PAIRS, ETH: PairSpec(symbol=ETH, minimum=Decimal("0.01"), maximum=Decimal(3))}
     limits = _limits(chance)
@@ -69,6 +74,9 @@ def live(seed: int, steps: int = 320) -> tuple[Counter[str], Counter[str]]:
     denied, passed = Counter[str](), Counter[str]()
 
     def hear(outputs: RiskOutputs) -> None:
+        if instead is not None:
+            instead(outputs)
+            return
         for verdict in outputs.verdicts:
             _check(verdict, made.state.trading)
             for rule in verdict.trace:
@@ -182,6 +190,18 @@ def test_every_rule_refuses_in_some_lives_and_passes_in_some() -> None:
         more = live(seed)
         denied += more[0]
         passed += more[1]
-    names = {rule.__name__ for rule in RULES}
+    names = {rule.name for rule in RULES}
     assert set(denied) == names, names ^ set(denied)
     assert set(passed) == names, names ^ set(passed)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_judgement_that_is_read_late_says_what_it_would_have_said_at_once(seed: int) -> None:
+    """Its words are found when somebody reads: the state has gone on by then, and they must not have."""
+    at_once: list[Verdict] = []
+    kept: list[RiskOutputs] = []
+    live(seed, instead=lambda outputs: at_once.extend(outputs.verdicts))
+    live(seed, instead=kept.append)
+    late = [verdict for outputs in kept for verdict in outputs.verdicts]
+    assert len(late) > 50
+    assert late == at_once

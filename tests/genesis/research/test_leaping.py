@@ -17,7 +17,7 @@ from genesis.domain.pairs import pair_specs
 from genesis.domain.performance import HOUR_MS
 from genesis.domain.recording import CandleRecording
 from genesis.domain.replay import CandleRow
-from genesis.domain.risk_rules.results import Finding
+from genesis.domain.risk_rules.results import Rule
 from genesis.domain.strategies import STRATEGY_KINDS
 from genesis.domain.strategy import Opinion, StrategyFault, StrategyKind
 from genesis.research.backtest import START_BALANCES, BacktestResult, run_backtest
@@ -220,10 +220,10 @@ def test_no_word_is_written_before_somebody_reads(monkeypatch: pytest.MonkeyPatc
     """Of verdicts, nor of rows and updates for a journal that a backtest has not."""
     written: list[object] = []
 
-    def noted(once: Callable[[Any], Any]) -> Callable[[Any], Any]:
-        def write(each: Any) -> Any:
+    def noted(once: Callable[..., Any]) -> Callable[..., Any]:
+        def write(each: Any, *more: Any, **named: Any) -> Any:
             written.append(each)
-            return once(each)
+            return once(each, *more, **named)
 
         return write
 
@@ -233,7 +233,7 @@ def test_no_word_is_written_before_somebody_reads(monkeypatch: pytest.MonkeyPatc
     assert result.fills
     assert not written
     assert result.lines
-    assert {type(each) for each in written} == {Finding}
+    assert {type(each) for each in written} == {Rule}
 
 
 def test_most_minutes_are_leapt_over(monkeypatch: pytest.MonkeyPatch) -> None:
