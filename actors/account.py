@@ -73,9 +73,6 @@ class AccountActor:
         while True:
             batch = await ctx.inbox.lease(limit=BATCH, until=min(publish_at, differences.look_at))
             ends = stopping.is_set() and not batch
-            if batch and all(isinstance(envelope.message, CandleClosed) for envelope in batch):
-                # Prices are for figures: what strategies make of the same candles goes first.
-                await ctx.step_aside()
             if self.settings.version != settings_version:
                 settings_version = self.settings.version
                 machine.on_settings(self.settings.take(ctx.name))

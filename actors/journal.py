@@ -17,7 +17,7 @@ import attrs
 
 from genesis.core.actor import Context
 from genesis.core.mailbox import Envelope
-from genesis.edge.store import check_commit
+from genesis.edge.store_check import check_commit
 from genesis.edge.store_errors import CommitRefused, StoreFull, StorePoisoned
 from genesis.edge.store_thread import StoreThread
 from protocols.journal import Commit, NotKept, ReadCells, ReadRecords

@@ -7,12 +7,12 @@ with every subscription tell the rest, as history.
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 import attrs
 
 from genesis.core.actor import Context
-from genesis.core.channel import Channel
+from genesis.core.channel import Channel, Envelope
 from genesis.core.latest import Latest
 from genesis.core.mailbox import Outlet
 from genesis.domain.market_book import MarketBook
@@ -38,11 +38,14 @@ LOOK_S = 1.0
 REFILL_S = 10.0
 """A hole that nobody filled for so long is asked for again; after `REFILL_TRIES` times it is left."""
 REFILL_TRIES = 3
+_SHOWN: Final = (Ticker, CandleUpdate, CandleSnapshot)
+"""What screens hear besides closed candles."""
 
 
 @attrs.define(kw_only=True)
 class MarketCacheActor:
-    """`closed` are all who hear closed candles, in the order they are told; `requests` leads to who fetches history.
+    """`closed` are all who hear closed candles: the first decides by them and hears them at once, the others when it
+    had its turn. `requests` leads to who fetches history.
 
     `ticks` are the trades of `tick_symbols` for whoever thinks at trades.
     """
@@ -72,18 +75,35 @@ class MarketCacheActor:
             if self.settings.version != settings_version:
                 settings_version = self.settings.version
                 book.on_settings(self.settings.take(ctx.name))
+            told: list[CandleClosed] = []
+            shown: list[Any] = []
             for envelope in batch:
                 event = envelope.message
-                for told in book.on_event(event):
-                    await _tell(told, outlets, ui)
+                closed = book.on_event(event)
+                for candle in closed:
+                    await outlets[0].put(candle)
+                told += closed
+                shown += closed
                 if ticks is not None and isinstance(event, TradePrint) and event.symbol in self.tick_symbols.value:
                     if is_news(event, int(book.settings.risk.signal_max_age_s * 1000)):
                         ticks.put_nowait(tick_of(event))
-                if ui is not None and isinstance(envelope.message, Ticker | CandleUpdate | CandleSnapshot):
-                    ui.put_nowait(envelope.message)
+                if isinstance(event, _SHOWN):
+                    shown.append(event)
+            if told and not _have_prices(batch, told):
+                # Who decides goes first.
+                await ctx.step_aside()
             if requests is not None:
-                for told in self._ask_for_holes(ctx, book, requests):
-                    await _tell(told, outlets, ui)
+                refilled = self._ask_for_holes(ctx, book, requests)
+                for candle in refilled:
+                    await outlets[0].put(candle)
+                told += refilled
+                shown += refilled
+            for outlet in outlets[1:]:
+                for candle in told:
+                    await outlet.put(candle)
+            if ui is not None:
+                for each in shown:
+                    ui.put_nowait(each)
             freshness = self.view.value.freshness
             if ctx.clock.now() >= looked_at + LOOK_S or not freshness:
                 looked_at = ctx.clock.now()
@@ -132,8 +152,7 @@ class MarketCacheActor:
                 ui.put_nowait(Notice(level=level, code=code, text=text, at_ms=ctx.clock.wall_ms()))
 
 
-async def _tell(told: CandleClosed, outlets: Sequence[Outlet[CandleClosed]], ui: Outlet[Any] | None) -> None:
-    for outlet in outlets:
-        await outlet.put(told)
-    if ui is not None:
-        ui.put_nowait(told)
+def _have_prices(batch: Sequence[Envelope], told: Sequence[CandleClosed]) -> bool:
+    """Whether new prices came with these candles: who decides by the candles must find those in the view."""
+    symbols = {each.candle.symbol for each in told}
+    return any(isinstance(each.message, Ticker) and each.message.symbol in symbols for each in batch)

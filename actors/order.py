@@ -170,9 +170,6 @@ class _Life:
         self.machine.on_timer(now=now, wall_ms=wall_ms)
         out = self.machine.take()
         await self._carry_out(out)
-        if out.commands:
-            # What is left is for people: the commands leave first.
-            await self.ctx.step_aside()
         self._tell_screens()
         _reply(answers)
         self.ctx.inbox.ack_all(batch)
@@ -248,6 +245,9 @@ class _Life:
             if out.must_be_kept:
                 await self._keep(out)
             refused = self._hand_out(out)
+            if out.commands:
+                # Commands leave first; what came of them, and what is for people, can wait for that.
+                await self.ctx.step_aside()
             for number, report in enumerate(out.reports):
                 await self.account.put(report)
                 self._note(report)

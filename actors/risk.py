@@ -28,7 +28,6 @@ from genesis.domain.heard import (
     pairs_record,
     risk_heard_record,
     settings_record,
-    state_digest,
 )
 from genesis.domain.order_rows import TABLE as ORDER_TABLE
 from genesis.domain.pairs import PairSpecs
@@ -36,9 +35,9 @@ from genesis.domain.risk_history import KINDS as HISTORY_KINDS
 from genesis.domain.risk_history import RiskHistory
 from genesis.domain.risk_machine import RISK_TABLE, RiskMachine, RiskOutputs, told_as
 from genesis.edge.stage_times import StageTimes
-from genesis.edge.store import check_commit
+from genesis.edge.store_check import check_commit
 from protocols.health import Notice
-from protocols.journal import Cells, Commit, JournalRequest, ReadCells, ReadRecords, Record, Records
+from protocols.journal import AnyRecord, Cells, Commit, JournalRequest, ReadCells, ReadRecords, Records
 from protocols.orders import TERMINAL_STATES, Approved, OrderState
 from protocols.risk import (
     AccountState,
@@ -104,7 +103,7 @@ class RiskActor:
             batch = await ctx.inbox.lease(limit=BATCH)
             memory.look(machine)
             outcomes: list[tuple[Envelope, RiskOutputs]] = []
-            records: list[Record] = []
+            records: list[AnyRecord] = []
             inputs: list[RiskInput] = []
             for envelope in batch:
                 message = envelope.message
@@ -121,7 +120,8 @@ class RiskActor:
                 machine.endings_missed = False
             approvals = [approved for _, outputs in outcomes for approved in outputs.approved]
             commit = memory.commit(machine, inputs, records, released=released, approves=bool(approvals))
-            # One that the journal would not take must end us before anybody hears of what is in it.
+            # One that the journal would not take must end us before anybody hears of what is in it. The words of what
+            # was judged are made later: of a wish and a state whose own texts were made just now.
             check_commit(commit)
             answer = await journal.lodge(commit)
             for approved in approvals:
@@ -218,7 +218,7 @@ class RiskActor:
         question = ReadRecords(kinds=(SIGNAL_KIND,), newest_first=True, limit=UNJUDGED)
         kept: Records = await journal.ask(question)
         judged = machine.state.judged
-        records: list[Record] = []
+        records: list[AnyRecord] = []
         lost: list[RiskInput] = []
         memory.begin(machine)
         for row in reversed(kept.records):
@@ -267,7 +267,7 @@ class _Memory:
         self,
         machine: RiskMachine,
         inputs: Sequence[RiskInput],
-        records: Sequence[Record],
+        records: Sequence[AnyRecord],
         *,
         released: tuple[str, ...] = (),
         lost: bool = False,
@@ -284,13 +284,12 @@ class _Memory:
             inputs=tuple(inputs),
             released=released,
             lost=lost,
-            after=state_digest(cell.payload),
         )
         self._began, self._named = None, True
         self._commits += 1
         return Commit(
             writer=self._ctx.name,
-            records=(*named, risk_heard_record(heard, at_ms), *records),
+            records=(*named, risk_heard_record(heard, at_ms, cell.payload), *records),
             cells=(cell,),
             commit_id=f"{self._ctx.name}:{self._ctx.generation}:{self._commits}",
             follower=beside(self._ctx.name, ORDER) if approves else "",

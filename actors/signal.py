@@ -24,7 +24,7 @@ from genesis.domain.order_rows import TABLE as ORDER_TABLE
 from genesis.domain.signal_machine import SIGNAL_TABLE, SignalMachine
 from genesis.edge.stage_times import StageTimes
 from protocols.health import Notice
-from protocols.journal import Cells, Commit, JournalRequest, ReadCells, Record
+from protocols.journal import AnyRecord, Cells, Commit, JournalRequest, ReadCells
 from protocols.market import Candle, CandleClosed, MarketView, Tick
 from protocols.orders import Fill
 from protocols.settings import Settings
@@ -202,7 +202,7 @@ class _Heard:
     def empty(self) -> bool:
         return not self._inputs
 
-    def records(self, settings: Settings) -> list[Record]:
+    def records(self, settings: Settings) -> list[AnyRecord]:
         at_ms = _time_of(self._inputs[-1]) if self._inputs else 0
         named = None if self._states is None else settings_record(settings, at_ms)
         told = signal_heard_record(

@@ -1,5 +1,7 @@
 """What is said to the journal: records to keep, and that they are kept."""
 
+from collections.abc import Callable
+
 import msgspec
 
 
@@ -15,6 +17,59 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     payload: bytes
     correlation_id: str
     at_ms: int
+
+
+class LateRecord:
+    """A `Record` whose text is made when it is kept: by the journal beside the loop, not by who decides.
+
+    `write` makes the payload of what nobody changes any more (frozen messages). It is called once and may raise what an
+    encoder raises; a commit with such a record is refused.
+    """
+
+    __slots__ = ("_payload", "_write", "at_ms", "correlation_id", "key", "kind")
+
+    def __init__(
+        self, *, kind: str, key: str | None, write: Callable[[], bytes], correlation_id: str, at_ms: int
+    ) -> None:
+        self.kind = kind
+        self.key = key
+        self.correlation_id = correlation_id
+        self.at_ms = at_ms
+        self._write: Callable[[], bytes] | None = write
+        self._payload = b""
+
+    @property
+    def payload(self) -> bytes:
+        # Both threads may ask at once: each makes the same text, and what it is made of goes last.
+        write = self._write
+        if write is not None:
+            self._payload = write()
+            self._write = None
+        return self._payload
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, LateRecord | Record):
+            return NotImplemented
+        mine, theirs = [(each.kind, each.key, each.correlation_id, each.at_ms) for each in (self, other)]
+        return mine == theirs and self.payload == other.payload
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return f"LateRecord(kind={self.kind!r}, key={self.key!r}, at_ms={self.at_ms!r})"
+
+    def written(self) -> Record:
+        """The record with its text."""
+        return Record(
+            kind=self.kind,
+            key=self.key,
+            payload=self.payload,
+            correlation_id=self.correlation_id,
+            at_ms=self.at_ms,
+        )
+
+
+AnyRecord = Record | LateRecord
 
 
 class CellWrite(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -39,7 +94,7 @@ class Commit(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """
 
     writer: str
-    records: tuple[Record, ...] = ()
+    records: tuple[AnyRecord, ...] = ()
     cells: tuple[CellWrite, ...] = ()
     commit_id: str | None = None
     follower: str = ""

@@ -9,7 +9,7 @@ from typing import Final
 
 import trio
 
-TURNS: Final = 10
+TURNS: Final = 14
 """Turns of the loop from a closed candle to its order's frame, and a few more."""
 
 

@@ -7,11 +7,12 @@ two runs that decide the same write the same bytes.
 
 import hashlib
 from collections.abc import Iterable
+from functools import partial
 
 import msgspec
 
 from protocols.bitfinex.inputs import encode_command
-from protocols.journal import Record
+from protocols.journal import AnyRecord, LateRecord, Record
 from protocols.orders import SubmitOrder
 from protocols.risk import Verdict
 from protocols.signals import SignalScore
@@ -46,21 +47,21 @@ def decision_line(decision: Decision) -> bytes:
             return b"SubmitOrder " + encode_command(decision)
 
 
-def signal_record(score: SignalScore) -> Record:
-    return Record(
+def signal_record(score: SignalScore) -> LateRecord:
+    return LateRecord(
         kind=SIGNAL_KIND,
         key=score.signal_id,
-        payload=_ENCODER.encode(score),
+        write=partial(_ENCODER.encode, score),
         correlation_id=score.correlation_id,
         at_ms=score.decided_ms,
     )
 
 
-def verdict_record(verdict: Verdict) -> Record:
-    return Record(
+def verdict_record(verdict: Verdict) -> LateRecord:
+    return LateRecord(
         kind=VERDICT_KIND,
         key=verdict.verdict_id,
-        payload=_ENCODER.encode(verdict),
+        write=partial(_ENCODER.encode, verdict),
         correlation_id=verdict.correlation_id,
         at_ms=verdict.decided_ms,
     )
@@ -77,17 +78,17 @@ def shadow_record(verdict: Verdict) -> Record:
     )
 
 
-def order_record(command: SubmitOrder, at_ms: int) -> Record:
-    return Record(
+def order_record(command: SubmitOrder, at_ms: int) -> LateRecord:
+    return LateRecord(
         kind=ORDER_KIND,
         key=str(command.cid),
-        payload=_ENCODER.encode(command),
+        write=partial(_ENCODER.encode, command),
         correlation_id=command.correlation_id,
         at_ms=at_ms,
     )
 
 
-def read_decision(record: Record) -> Decision:
+def read_decision(record: AnyRecord) -> Decision:
     """The decision a record keeps. Raises ValueError on a record of another kind."""
     match record.kind:
         case "SignalScore":
@@ -99,7 +100,7 @@ def read_decision(record: Record) -> Decision:
     raise ValueError(f"kind of a decision must be one of {', '.join(DECISION_KINDS)}, was {record.kind}")
 
 
-def record_lines(records: Iterable[Record]) -> list[bytes]:
+def record_lines(records: Iterable[AnyRecord]) -> list[bytes]:
     """The lines of the decisions among some records, in their order."""
     return [decision_line(read_decision(record)) for record in records if record.kind in DECISION_KINDS]
 

@@ -5,15 +5,16 @@ named by their digest. Writers give such commits a `commit_id`: heard twice woul
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
+from functools import partial
 from typing import Final
 
 import msgspec
 
 from genesis.domain.pairs import PairSpec, PairSpecs
 from genesis.domain.risk_state import RiskState
-from protocols.journal import Record
+from protocols.journal import LateRecord, Record
 from protocols.market import CandleClosed, Tick
 from protocols.orders import Fill
 from protocols.risk import (
@@ -123,10 +124,10 @@ def signal_heard_record(
     states: dict[str, bytes] | None,
     at_ms: int,
     off: Mapping[str, int] | None = None,
-) -> Record:
+) -> LateRecord:
     raw = None if states is None else {name: msgspec.Raw(payload) for name, payload in states.items()}
     heard = SignalHeard(settings=settings, states=raw, inputs=tuple(inputs), off=dict(off or {}))
-    return _heard(SIGNAL_HEARD_KIND, heard, at_ms)
+    return _heard(SIGNAL_HEARD_KIND, partial(_ENCODER.encode, heard), at_ms)
 
 
 def news_in(account: AccountState, state: RiskState) -> AccountState:
@@ -144,8 +145,14 @@ def news_in(account: AccountState, state: RiskState) -> AccountState:
     )
 
 
-def risk_heard_record(heard: RiskHeard, at_ms: int) -> Record:
-    return _heard(RISK_HEARD_KIND, heard, at_ms)
+def risk_heard_record(heard: RiskHeard, at_ms: int, state: bytes | None = None) -> LateRecord:
+    """With `state` (its text behind the batch) its digest is worked out when the record is written."""
+
+    def write() -> bytes:
+        whole = heard if state is None else msgspec.structs.replace(heard, after=state_digest(state))
+        return _ENCODER.encode(whole)
+
+    return _heard(RISK_HEARD_KIND, write, at_ms)
 
 
 def read_settings(payload: bytes) -> Settings:
@@ -174,5 +181,5 @@ def _by_digest(kind: str, payload: bytes, at_ms: int) -> Record:
     return Record(kind=kind, key=key, payload=payload, correlation_id="heard", at_ms=at_ms)
 
 
-def _heard(kind: str, heard: SignalHeard | RiskHeard, at_ms: int) -> Record:
-    return Record(kind=kind, key=None, payload=_ENCODER.encode(heard), correlation_id="heard", at_ms=at_ms)
+def _heard(kind: str, write: Callable[[], bytes], at_ms: int) -> LateRecord:
+    return LateRecord(kind=kind, key=None, write=write, correlation_id="heard", at_ms=at_ms)

@@ -6,6 +6,7 @@ record come of it. `take` hands out what changed since the last time.
 
 from collections.abc import Callable, Sequence
 from decimal import Decimal
+from functools import partial
 
 import msgspec
 
@@ -16,7 +17,7 @@ from genesis.domain.order_session import Fence
 from genesis.domain.order_state import IllegalTransition, OrderEvent, after
 from genesis.domain.pairs import PairSpecs
 from genesis.domain.position import Opening, opening_key
-from protocols.journal import CellWrite, Record
+from protocols.journal import CellWrite, LateRecord
 from protocols.orders import CUT, PART, Adopted, OrderState, OrderUpdate, OrderView
 from protocols.settings import OrderSettings
 from protocols.units import Side, Symbol
@@ -168,8 +169,9 @@ class OrderLedger:
 
     def _record(self, kind: str, key: str, told: msgspec.Struct, correlation_id: str, at_ms: int) -> None:
         if self.keeps:
-            record = Record(kind=kind, key=key, payload=encode(told), correlation_id=correlation_id, at_ms=at_ms)
-            self._out.records.append(record)
+            self._out.records.append(
+                LateRecord(kind=kind, key=key, write=partial(encode, told), correlation_id=correlation_id, at_ms=at_ms)
+            )
 
     def _emit(self, outgoing: Outgoing) -> None:
         self._out.commands.append(outgoing)

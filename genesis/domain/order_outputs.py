@@ -2,7 +2,7 @@
 
 import attrs
 
-from protocols.journal import CellWrite, Record
+from protocols.journal import AnyRecord, CellWrite
 from protocols.orders import HistoryRequest, OrderReport, VenueCommand
 
 
@@ -24,7 +24,7 @@ class Outputs:
     """
 
     number: int = 0
-    records: list[Record] = attrs.Factory(list)
+    records: list[AnyRecord] = attrs.Factory(list)
     cells: dict[str, CellWrite] = attrs.Factory(dict)
     intents: list[tuple[int, str]] = attrs.Factory(list)
     commands: list[Outgoing] = attrs.Factory(list)

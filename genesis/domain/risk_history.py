@@ -16,7 +16,7 @@ from genesis.domain.risk_rules.activity import MINUTE_MS
 from genesis.domain.risk_state import ENTRY_PURPOSES, RiskState, StrategyBook
 from genesis.domain.trading_breaker import TradingBreaker
 from genesis.domain.trading_day import trading_day
-from protocols.journal import Record
+from protocols.journal import AnyRecord
 from protocols.orders import Purpose
 from protocols.risk import (
     BreakerChanged,
@@ -106,7 +106,7 @@ class RiskHistory:
     locks: dict[str, Lock] = attrs.field(factory=dict)
     breakers: dict[str, BreakerView] = attrs.field(factory=dict)
 
-    def hear(self, record: Record) -> None:
+    def hear(self, record: AnyRecord) -> None:
         """The next record, oldest first; kinds that say nothing of risk are passed over."""
         decoder = _DECODERS.get(record.kind)
         if decoder is None:
@@ -209,7 +209,7 @@ def _reduces(verdict: _Verdict, intent: _Intent) -> bool:
     return held * intent.side.sign < 0 and intent.quantity <= abs(held)
 
 
-def rederive(records: Iterable[Record], timezone: str) -> RiskHistory:
+def rederive(records: Iterable[AnyRecord], timezone: str) -> RiskHistory:
     history = RiskHistory(timezone=timezone)
     for record in records:
         history.hear(record)

@@ -2,19 +2,20 @@
 
 import attrs
 
-from genesis.domain.decision_log import verdict_record
+from genesis.domain.decision_log import VERDICT_KIND, verdict_record
 from genesis.domain.risk_rules import RULES
 from genesis.domain.risk_rules.results import Rule, told
 from genesis.domain.risk_state import Facts, Wish
-from protocols.journal import Record
+from protocols.journal import LateRecord
 from protocols.risk import Verdict
 from protocols.settings import Settings
 
 
 @attrs.define(eq=False)
 class Judgement:
-    """What the rules said to a wish. A live engine writes each one down at once; most backtests are run for their
-    figures and read none, and a judgement in words costs several times what it costs to judge.
+    """What the rules said to a wish. A live engine writes each one down, beside the loop while its order is on the way;
+    most backtests are run for their figures and read none, and a judgement in words costs several times what it costs
+    to judge.
 
     `denied` are the rules that do not let it through, in their order; with none it is approved. Two judgements are
     equal when their words are.
@@ -39,7 +40,7 @@ class Judgement:
     @property
     def verdict(self) -> Verdict:
         """The judgement in words, with the answer of every rule."""
-        # In this order: another thread may find the words at the same time.
+        # In this order: the journal's thread may find the words at the same time.
         facts, verdict = self._facts, self._verdict
         if verdict is None:
             assert facts is not None
@@ -63,5 +64,13 @@ class Judgement:
         return verdict
 
     @property
-    def record(self) -> Record:
-        return verdict_record(self.verdict)
+    def record(self) -> LateRecord:
+        """For the journal, which finds the words when it writes them down."""
+        wish = self.wish
+        return LateRecord(
+            kind=VERDICT_KIND,
+            key=wish.intent_id,
+            write=lambda: verdict_record(self.verdict).payload,
+            correlation_id=wish.correlation_id,
+            at_ms=wish.decided_ms,
+        )

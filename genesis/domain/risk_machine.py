@@ -25,7 +25,7 @@ from genesis.domain.risk_status import status_of
 from genesis.domain.targeting import settings_for, shadow_for
 from genesis.domain.trading_breaker import TradingBreaker
 from genesis.domain.volatility import Volatility
-from protocols.journal import CellWrite, Record
+from protocols.journal import AnyRecord, CellWrite, Record
 from protocols.orders import Approved, Bracket, OrderIntent, OrderType, Purpose
 from protocols.risk import (
     AccountState,
@@ -79,8 +79,8 @@ class RiskOutputs:
 
     judgements: tuple[Judgement, ...] = ()
     approved: tuple[Approved, ...] = ()
-    turned: tuple[Record, ...] = ()
-    shadows: tuple[Record, ...] = ()
+    turned: tuple[AnyRecord, ...] = ()
+    shadows: tuple[AnyRecord, ...] = ()
     repeated: bool = False
     notices: tuple[tuple[str, str], ...] = ()
 
@@ -90,7 +90,7 @@ class RiskOutputs:
         return tuple([judgement.verdict for judgement in self.judgements])
 
     @property
-    def records(self) -> tuple[Record, ...]:
+    def records(self) -> tuple[AnyRecord, ...]:
         """What the journal is to keep, in the order in which it happened."""
         judged = () if self.repeated else [judgement.record for judgement in self.judgements]
         return (*self.turned, *judged, *self.shadows)
@@ -311,7 +311,7 @@ class RiskMachine:
             found = self._targeted[symbol, strategy] = settings_for(self.settings, symbol, strategy)
         return found
 
-    def _shadow(self, score: SignalScore) -> Record | None:
+    def _shadow(self, score: SignalScore) -> AnyRecord | None:
         """What a shadow would say to this entry, on the very facts that the real judgement has. It changes nothing."""
         settings = shadow_for(self.settings, score.symbol, score.strategy)
         if settings is None:

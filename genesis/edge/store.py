@@ -23,8 +23,8 @@ import msgspec
 
 from genesis.edge.anchor import GENESIS_HEAD, Anchor, Head, read_anchor, sync_directory
 from genesis.edge.file_lock import FileLock
+from genesis.edge.store_check import check_commit
 from genesis.edge.store_errors import (
-    CommitRefused,
     StoreCorrupt,
     StoreError,
     StoreFenced,
@@ -49,6 +49,7 @@ from genesis.edge.store_rows import (
     schema_trouble,
 )
 from protocols.journal import (
+    AnyRecord,
     Cells,
     CellWrite,
     Commit,
@@ -67,7 +68,6 @@ ANCHOR_SYNC_MS: Final = 1_000
 """The anchor is written with every commit and synced this often: an older one only guards a shorter chain."""
 KEPT_FOR_ORDERS: Final = 16 * 1024 * 1024
 """Bytes of the disk that optional commits leave alone."""
-LARGEST_TIME: Final = 2**63 - 1
 ANSWERS_KEPT: Final = 10_000
 """Answers of named commits that are remembered: far more than can wait in a mailbox to be said again."""
 
@@ -100,38 +100,6 @@ def lock_path(path: Path) -> Path:
 def copy_path(path: Path, version: int) -> Path:
     """Where the copy of the journal at `path` lies that was made before it left the layout `version`."""
     return path.with_name(f"{path.name}.v{version}")
-
-
-def check_commit(commit: Commit) -> None:
-    """Raise CommitRefused when a request is not well formed: msgspec does not check what is constructed in Python."""
-    for record in commit.records:
-        if not (isinstance(record.kind, str) and record.kind and isinstance(record.correlation_id, str)):
-            raise CommitRefused(
-                f"kind and correlation_id must be text, were {record.kind!r}, {record.correlation_id!r}"
-            )
-        if not (record.key is None or isinstance(record.key, str)):
-            raise CommitRefused(f"key must be text or None, was {record.key!r}")
-        if not isinstance(record.payload, bytes) or type(record.at_ms) is not int:
-            raise CommitRefused(f"payload must be bytes and at_ms an integer in {record.kind}")
-        if not -LARGEST_TIME <= record.at_ms <= LARGEST_TIME:
-            raise CommitRefused(f"at_ms must fit 63 bits in {record.kind}, was {record.at_ms}")
-        _must_be_storable(record.kind, record.key or "", record.correlation_id)
-    for cell in commit.cells:
-        if not (isinstance(cell.table, str) and isinstance(cell.key, str) and isinstance(cell.payload, bytes)):
-            raise CommitRefused(f"a cell must be text, text and bytes, was {cell.table!r}, {cell.key!r}")
-        _must_be_storable(cell.table, cell.key)
-    if not isinstance(commit.writer, str) or not (commit.commit_id is None or isinstance(commit.commit_id, str)):
-        raise CommitRefused(f"writer and commit_id must be text, were {commit.writer!r}, {commit.commit_id!r}")
-    _must_be_storable(commit.writer, commit.commit_id or "")
-
-
-def _must_be_storable(*texts: str) -> None:
-    """Half a surrogate pair out of somebody's JSON has no bytes: one such name must not poison the store."""
-    for text in texts:
-        try:
-            text.encode()
-        except UnicodeEncodeError:
-            raise CommitRefused(f"text must be valid unicode, was {text!r}") from None
 
 
 def _wrote_nothing(error: Exception) -> bool:
@@ -398,7 +366,7 @@ class Store(_Reader):
         """
         self._check_usable()
         for commit in commits:
-            check_commit(commit)
+            check_commit(commit, whole=True)
         if not commits:
             return []
         optional = all(commit.optional for commit in commits)
@@ -454,7 +422,7 @@ class Store(_Reader):
         answers: list[Committed] = []
         head = self._head
 
-        def append(actor: str, record: Record) -> None:
+        def append(actor: str, record: AnyRecord) -> None:
             nonlocal head
             fields = (record.at_ms, actor, record.kind, record.key, record.payload, record.correlation_id)
             seq, previous = head.seq + 1, head.hash

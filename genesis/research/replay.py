@@ -45,7 +45,7 @@ from genesis.domain.pairs import PairSpec
 from genesis.domain.risk_machine import RISK_KEY, RISK_TABLE, RiskMachine, RiskOutputs
 from genesis.domain.signal_machine import SIGNAL_TABLE, SignalMachine
 from genesis.research.parity import differing
-from protocols.journal import CellWrite, Record, StoredRecord
+from protocols.journal import AnyRecord, CellWrite, Record, StoredRecord
 from protocols.market import CandleClosed, Tick
 from protocols.orders import Approved, Fill, SubmitOrder
 from protocols.risk import AccountState, MarketCondition
@@ -135,8 +135,8 @@ class _Replay:
         self.pairs: dict[str, dict[Symbol, PairSpec]] = {}
         self.signals: SignalMachine | None = None
         self.risk: RiskMachine | None = None
-        self.scores: deque[Record] = deque()
-        self.decided: deque[Record] = deque()
+        self.scores: deque[AnyRecord] = deque()
+        self.decided: deque[AnyRecord] = deque()
         self.approved: dict[str, bytes] = {}
         self.intent: Approved | None = None
         self.keys: set[tuple[str, str]] = set()
@@ -262,11 +262,11 @@ class _Replay:
             raise CannotReplay(f"row {self.seq} names {kind} {digest}, which must be in the journal and is not")
         return found
 
-    def _expect(self, queue: deque[Record], records: Iterable[Record]) -> None:
+    def _expect(self, queue: deque[AnyRecord], records: Iterable[AnyRecord]) -> None:
         """What the journal must say next: it writes no second record of one key."""
         queue.extend(one for one in records if one.key is None or (one.kind, one.key) not in self.keys)
 
-    def _compare(self, known: bool, expected: deque[Record], record: Record) -> None:
+    def _compare(self, known: bool, expected: deque[AnyRecord], record: Record) -> None:
         if not known:
             raise CannotReplay(
                 f"row {self.seq} is a {record.kind} and nothing says what was heard before it: the journal must be"
@@ -284,7 +284,7 @@ class _Replay:
         elif ours != record:
             self._differ(record.kind, f"must be {ours}")
 
-    def _missed(self, expected: deque[Record]) -> None:
+    def _missed(self, expected: deque[AnyRecord]) -> None:
         for record in expected:
             self._differ(record.kind, f"{record.key or record.correlation_id} must be decided before this row")
         expected.clear()

@@ -28,7 +28,7 @@ from genesis.domain.venue import Venue, request_of
 from genesis.domain.venue_state import VenueOutput
 from protocols.account import ClosedTrade
 from protocols.bitfinex.inputs import ChangeOrder, EndOrder
-from protocols.journal import Record
+from protocols.journal import AnyRecord
 from protocols.market import CandleClosed
 from protocols.orders import (
     PROTECTIVE_PURPOSES,
@@ -57,7 +57,7 @@ ACCOUNT = "sim"
 SESSION = 1
 CURVE_POINTS = 50_000
 
-Unread = Decision | Judgement | Record
+Unread = Decision | Judgement | AnyRecord
 """A decision as it was made: its words are worth their time only once somebody reads them."""
 
 
@@ -347,4 +347,4 @@ def in_words(decisions: Iterable[Unread]) -> Iterator[Decision]:
         if isinstance(each, Judgement):
             yield each.verdict
         else:
-            yield read_decision(each) if isinstance(each, Record) else each
+            yield read_decision(each) if isinstance(each, AnyRecord) else each

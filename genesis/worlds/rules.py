@@ -20,7 +20,7 @@ from genesis.edge.store import Store
 from genesis.worlds.engine_host import EngineHost
 from genesis.worlds.hooks import EPOCH_S
 from genesis.worlds.witness import Witness
-from protocols.journal import Commit, Committed, ReadCells, ReadRecords, Record
+from protocols.journal import AnyRecord, Commit, Committed, ReadCells, ReadRecords
 from protocols.orders import Fill, OrderState, OrderUpdate, Purpose
 from protocols.risk import TradingState
 from protocols.units import ZERO
@@ -102,7 +102,7 @@ class Rules:
                 continue
             self._recorded(record)
 
-    def _recorded(self, record: Record) -> None:
+    def _recorded(self, record: AnyRecord) -> None:
         self.inside.committed(record.kind, record.key, record.payload)
         if record.kind == "OrderUpdate":
             self.m8_only_legal_transitions(_update.decode(record.payload))

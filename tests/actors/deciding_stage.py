@@ -20,6 +20,7 @@ from protocols.journal import (
     CellWrite,
     Commit,
     Committed,
+    LateRecord,
     ReadCells,
     ReadRecords,
     Record,
@@ -42,7 +43,8 @@ class MemoryDisk:
         self.followers.add(commit.follower)
         kept = {(record.kind, record.key) for record in self.records if record.key is not None}
         new = tuple(record.key is None or (record.kind, record.key) not in kept for record in commit.records)
-        self.records += [record for record, is_new in zip(commit.records, new, strict=True) if is_new]
+        kept_now = [record for record, is_new in zip(commit.records, new, strict=True) if is_new]
+        self.records += [record.written() if isinstance(record, LateRecord) else record for record in kept_now]
         for cell in commit.cells:
             self.cells[(cell.table, cell.key)] = cell
         return Committed(first_seq=0, new=new)

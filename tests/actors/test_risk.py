@@ -270,7 +270,9 @@ async def test_a_sell_that_was_kept_and_never_judged_is_owed_by_the_next_process
         await first.scores.put(a_score(1, "hold"))
         await stage.settled()
         disk = stage.disk
-    disk.records += [signal_record(a_score(minute, said)) for minute, said in ((0, "sell"), (1, "hold"), (2, "sell"))]
+    disk.records += [
+        signal_record(a_score(minute, said)).written() for minute, said in ((0, "sell"), (1, "hold"), (2, "sell"))
+    ]
     second = World()
     async with second.run(disk) as stage:
         second.accounts.put_nowait(held)
@@ -287,7 +289,7 @@ async def test_a_buy_that_was_kept_and_never_judged_is_gone_with_its_moment() ->
         await first.scores.put(a_score(1, "hold"))
         await stage.settled()
         disk = stage.disk
-    disk.records.append(signal_record(a_score(2, "buy")))
+    disk.records.append(signal_record(a_score(2, "buy")).written())
     second = World()
     async with second.run(disk) as stage:
         second.accounts.put_nowait(an_account())

@@ -16,7 +16,7 @@ from genesis.domain.decision_search import DecisionSearch, search
 from genesis.domain.order_ledger import encode
 from genesis.edge.store import Store
 from genesis.run_options import ExitCode
-from protocols.journal import Commit, Record
+from protocols.journal import AnyRecord, Commit, Record
 from protocols.orders import OrderState, OrderType, OrderUpdate, OrderView, Purpose
 from protocols.risk import SetPaused, Verdict
 from protocols.units import Side
@@ -56,7 +56,7 @@ def an_order(verdict: Verdict, cid: int, venue_id: int | None) -> Record:
 def journal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, list[Verdict]]]:
     """Six hundred decisions of three strategies, some refused for a reason that quotes another record's text."""
     path = tmp_path_factory.mktemp("audit") / "sim.sqlite"
-    made, verdicts, records = machine(), list[Verdict](), list[Record]()
+    made, verdicts, records = machine(), list[Verdict](), list[AnyRecord]()
     quoted = 'a "code":"max_drawdown" {"approved":true,'
     for number in range(MANY):
         if number == 300:

@@ -12,7 +12,7 @@ from genesis.domain.conditions import AGAIN_S, ConditionWatch
 from genesis.domain.risk_history import rederive
 from genesis.domain.risk_machine import RiskMachine, RiskOutputs
 from genesis.domain.trading_breaker import TradingBreaker
-from protocols.journal import Record
+from protocols.journal import AnyRecord
 from protocols.market import Freshness, Ticker
 from protocols.orders import Purpose
 from protocols.risk import (
@@ -287,10 +287,10 @@ GUARDED = RiskSettings(
 )
 
 
-def a_guarded_life(seed: int) -> tuple[RiskMachine, list[Record]]:
+def a_guarded_life(seed: int) -> tuple[RiskMachine, list[AnyRecord]]:
     """Random scores, endings, trades and switches, with restarts from what was written down."""
     chance = random.Random(seed)
-    made, records = RiskMachine(Settings(risk=GUARDED), PAIRS), list[Record]()
+    made, records = RiskMachine(Settings(risk=GUARDED), PAIRS), list[AnyRecord]()
     trades: list[tuple[int, str, str]] = []
     made.on_account(an_account())
     minute = 0

@@ -16,7 +16,7 @@ from genesis.domain.account_machine import AccountMachine
 from genesis.domain.risk_history import rederive
 from genesis.domain.risk_machine import RiskMachine
 from genesis.domain.risk_state import equity
-from protocols.journal import Record
+from protocols.journal import AnyRecord
 from protocols.orders import Fill, OrderIntent, OrderType, PositionSnapshot, Purpose, VenuePosition
 from protocols.risk import (
     AccountState,
@@ -252,7 +252,7 @@ def live_short_and_long(seed: int, steps: int = 120) -> Counter[str]:
     """One random life on margin; every verdict must name exactly the limits that the oracle finds broken."""
     chance = random.Random(seed)
     oracle = Oracle(_limits(chance))
-    made, records = RiskMachine(Settings(risk=oracle.limits), PAIRS), list[Record]()
+    made, records = RiskMachine(Settings(risk=oracle.limits), PAIRS), list[AnyRecord]()
     closed: list[str] = []
     made.on_account(oracle.account(closed))
     seen: Counter[str] = Counter()

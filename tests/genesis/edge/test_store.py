@@ -7,7 +7,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -16,6 +16,7 @@ import pytest
 from genesis.edge import store as store_module
 from genesis.edge.anchor import Anchor, Head, read_anchor
 from genesis.edge.store import ReadOnlyStore, Store, anchor_path
+from genesis.edge.store_check import check_commit
 from genesis.edge.store_errors import (
     CommitRefused,
     StoreCorrupt,
@@ -27,7 +28,7 @@ from genesis.edge.store_errors import (
     StoreTooNew,
     StoreUnusable,
 )
-from protocols.journal import CellWrite, Commit, Committed, ReadCells, ReadRecords, Record
+from protocols.journal import CellWrite, Commit, Committed, LateRecord, ReadCells, ReadRecords, Record
 
 
 def a_record(kind: str = "Fill", key: str | None = None, payload: bytes = b"{}", at_ms: int = 1) -> Record:
@@ -163,6 +164,37 @@ def test_a_malformed_request_is_refused_and_the_store_lives(store: Store) -> Non
     with pytest.raises(CommitRefused):
         store.commit([a_commit("a"), bad], at_ms=2)
     assert keys_of(store) == []
+    store.commit([a_commit("a")], at_ms=2)
+
+
+def a_late_record(write: Callable[[], bytes]) -> LateRecord:
+    return LateRecord(kind="Verdict", key="late", write=write, correlation_id="c", at_ms=1)
+
+
+def test_a_late_record_is_kept_like_any_other_and_its_text_is_made_once(store: Store) -> None:
+    made: list[str] = []
+
+    def write() -> bytes:
+        made.append("once")
+        return b'{"late":true}'
+
+    late = a_late_record(write)
+    check_commit(Commit(writer="w", records=(late,)))
+    assert made == [], "who decides must not wait for the words"
+    store.commit([Commit(writer="w", records=(late, a_record(key="a")))], at_ms=2)
+    (kept,) = store.read_records(ReadRecords(kinds=("Verdict",))).records
+    assert kept.record == late.written() == late
+    assert made == ["once"]
+
+
+@pytest.mark.parametrize("text", ["\ud800", object()])
+def test_a_late_record_without_a_text_is_refused_before_anything_is_written(store: Store, text: object) -> None:
+    late = a_late_record(lambda: msgspec.json.encode(text))
+    check_commit(Commit(writer="w", records=(late,)))
+    with pytest.raises(CommitRefused, match="Verdict must have a text"):
+        store.commit([a_commit("a"), Commit(writer="w", records=(late,))], at_ms=2)
+    assert keys_of(store) == []
+    assert store.poisoned is None
     store.commit([a_commit("a")], at_ms=2)
 
 
