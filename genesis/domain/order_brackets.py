@@ -9,8 +9,9 @@ from decimal import Decimal
 import msgspec
 
 from genesis.domain.bracket import LegKind, kind_of, levels_of
-from genesis.domain.order_holdings import Book, OrderHoldings
+from genesis.domain.order_holdings import Book
 from genesis.domain.order_lots import REST, Lot, Sale, Shares, shares_of
+from genesis.domain.order_plain import OrderPlain
 from genesis.domain.order_rows import BracketRow, FillRow, OrderRow
 from genesis.domain.order_state import OrderEvent
 from protocols.orders import OrderIntent, OrderState, Purpose, UpdateIntent
@@ -19,7 +20,7 @@ from protocols.units import ZERO, Side, floor_amount, round_price
 E, S = OrderEvent, OrderState
 
 
-class OrderBrackets(OrderHoldings):
+class OrderBrackets(OrderPlain):
     """Brackets by (symbol, wallet, lot): what sets their levels and sizes."""
 
     def _brackets_of(self, book: Book) -> list[BracketRow]:
@@ -58,6 +59,8 @@ class OrderBrackets(OrderHoldings):
         opened = abs(after - before) - closed
         if closed:
             shares = self._reduce(book, shares, row, closed)
+        elif row.intent.side is Side.BUY and row.intent.bracket is None and not (book[1] or row.protects):
+            self._buy_plain(book[0], row.intent.strategy, opened)
         for bracket in self._brackets_of(book):
             # Everything about a lot is decided in the time of the newest trade around it.
             bracket.decided_ms = max(bracket.decided_ms, fill.trade.time_ms)
@@ -75,6 +78,8 @@ class OrderBrackets(OrderHoldings):
         """Something was sold: take it from the lots, and from exits that wait to sell the same."""
         lot = row.lot if row.protects else None
         left = shares.after(Sale(strategy=row.intent.strategy, quantity=quantity, lot=lot))
+        if not book[1]:
+            self._sell_plain(book[0], row.intent.strategy, shares.rest - left.rest, rest=shares.rest)
         for lot_left in left.lots:
             self.brackets[bracket_key(book, lot_left.name)].quantity = lot_left.quantity
         if row.protects:

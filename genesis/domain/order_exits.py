@@ -2,16 +2,23 @@
 
 The stop is cancelled first, and comes back when the sale does not happen. Should the stop fill in between, there is
 nothing left to sell, and the sale is withdrawn.
+
+What somebody's resting order holds back, a person's or another client's, no cancel of ours sets free. An exit sells
+what is left beside it, and when that is too little it is refused here, before any stop is touched: the venue would
+refuse it, too, and the position would have been bare for nothing. Risk owes the exit again at the next candle.
 """
+
+from decimal import Decimal
 
 from genesis.domain.order_brackets import owned_by
 from genesis.domain.order_holdings import Book
+from genesis.domain.order_lots import Sale
 from genesis.domain.order_protect import OrderProtector
 from genesis.domain.order_rows import OrderRow
 from genesis.domain.order_selftrade import met_by
-from genesis.domain.order_state import OrderEvent
+from genesis.domain.order_state import AT_VENUE, OrderEvent
 from protocols.orders import LARGEST_BATCH, OrderType, Purpose
-from protocols.units import ZERO, Side, floor_amount
+from protocols.units import AMOUNT_STEP, ZERO, Side, base_currency, floor_amount, plain
 
 E = OrderEvent
 
@@ -101,8 +108,8 @@ class OrderExits(OrderProtector):
         return False
 
     def _keeps_to_its_own(self, row: OrderRow) -> bool:
-        """An exit sells no more than its strategy's lots and what is nobody's lot, and nothing that an earlier exit is
-        selling, in doubt or not; False when that leaves nothing.
+        """An exit sells no more than its strategy's lots, what it bought without levels and what is nobody's, and
+        nothing that an earlier exit is selling, in doubt or not; False when that leaves nothing.
 
         Risk may have approved it while the strategy's stop was filled, or when the first of several orders that an exit
         was cut into had ended. The wallet would often have the coins: other lots, or what a person keeps there.
@@ -114,7 +121,8 @@ class OrderExits(OrderProtector):
             return True
         book = (intent.symbol, intent.margin)
         shares = self._shares(book)
-        owned = owned_by(shares, intent.strategy) + shares.rest if self.fills.held.get(book, ZERO) > 0 else ZERO
+        plain = max(shares.rest - self._others_plain(intent.symbol, intent.strategy), ZERO)
+        owned = owned_by(shares, intent.strategy) + plain if self.fills.held.get(book, ZERO) > 0 else ZERO
         earlier = [
             other.leaves
             for other in self._open.values()
@@ -127,8 +135,58 @@ class OrderExits(OrderProtector):
         if quantity == ZERO:
             self._end(row, E.WITHDRAWN, "not sent: nothing is left of its position")
             return False
-        self._resize_intent(row, min(quantity, row.quantity))
+        return self._fit_to_what_is_free(row, min(quantity, row.quantity))
+
+    def _fit_to_what_is_free(self, row: OrderRow, wanted: Decimal) -> bool:
+        """Sell of `wanted` what no resting order but its own stops holds back; False when that is nothing."""
+        intent = row.intent
+        free = self._free_for(row)
+        quantity = wanted if free is None else min(wanted, floor_amount(max(free, ZERO)))
+        pair = self.pairs.get(intent.symbol)
+        smallest = max(ZERO if pair is None else pair.minimum, AMOUNT_STEP)
+        name = (intent.symbol, intent.strategy)
+        if quantity < wanted and quantity < smallest:
+            text = f"{plain(wanted - quantity)} of {plain(wanted)} {base_currency(intent.symbol)} is held back by"
+            text = f"{text} resting orders that are not {intent.strategy}'s"
+            self._end(row, E.WITHDRAWN, f"not sent: {text}")
+            if name not in self._held_from:
+                # Risk owes it again and again. One word is enough, until one of them can leave.
+                self._held_from.add(name)
+                self._out.alarms.append(("exit_held_back", f"{intent.symbol}: {text}; its stop stays where it is"))
+            return False
+        self._held_from.discard(name)
+        self._resize_intent(row, quantity)
         return True
+
+    def _free_for(self, row: OrderRow) -> Decimal | None:
+        """What this exit could sell once the stops of its own lots have let go: of its strategy's coins, what no sale
+        of a person's rests for, and of the wallet, what nobody at all holds back. None: nobody knows."""
+        intent = row.intent
+        book = (intent.symbol, intent.margin)
+        shares, resting = self._shares(book), ZERO
+        for other in self._open.values():
+            sells = other.intent.side is Side.SELL and (other.intent.symbol, other.intent.margin) == book
+            if not sells or other.state not in AT_VENUE or other.cancel_reason is not None or other.closing is not None:
+                continue
+            if not other.protects:
+                resting += other.leaves
+                shares = shares.after(Sale(strategy=other.intent.strategy, quantity=other.leaves))
+            elif other.intent.strategy != intent.strategy:
+                resting += other.leaves
+        plain_coins = max(shares.rest - self._others_plain(intent.symbol, intent.strategy), ZERO)
+        owned = owned_by(shares, intent.strategy) + plain_coins
+        amount = self._amount(book)
+        return owned if amount is None else min(owned, amount - resting - self._held_by_strangers(book))
+
+    def _held_by_strangers(self, book: Book) -> Decimal:
+        """What resting sales of other clients hold back of the exchange wallet. The halves of an OCO share their coins,
+        and their client id."""
+        base, held = base_currency(book[0]), dict[int, Decimal]()
+        for order in self.foreign.values():
+            if order.side is Side.SELL and not order.margin and base_currency(order.symbol) == base:
+                left = order.quantity - order.filled_quantity
+                held[order.cid] = max(held.get(order.cid, ZERO), left)
+        return sum(held.values(), ZERO)
 
     def _fit_to_what_is_held(self, row: OrderRow) -> bool:
         """An exit that waited sells no more than what its stop left over; False when that is nothing."""

@@ -12,7 +12,7 @@ import msgspec
 
 from genesis.domain.order_fills import FillBook
 from genesis.domain.order_outputs import Outgoing, Outputs
-from genesis.domain.order_rows import TABLE, BracketRow, FillRow, FlattenRow, OrderRow, ToldRow, view_of
+from genesis.domain.order_rows import TABLE, BracketRow, FillRow, FlattenRow, OrderRow, PlainRow, ToldRow, view_of
 from genesis.domain.order_session import Fence
 from genesis.domain.order_state import IllegalTransition, OrderEvent, after
 from genesis.domain.pairs import PairSpecs
@@ -32,7 +32,7 @@ TouchPrice = Callable[[Symbol, Side], Decimal | None]
 Depth = Callable[[Symbol, Side], Sequence[tuple[float, float, int]]]
 """The levels of a side of the book, best first: (price, amount, orders). None of them while nobody has the book."""
 
-Kept = OrderRow | FillRow | FlattenRow | BracketRow | ToldRow | Opening | Adopted | Decimal | int
+Kept = OrderRow | FillRow | FlattenRow | BracketRow | ToldRow | PlainRow | Opening | Adopted | Decimal | int
 """What a cell may hold."""
 
 encode = msgspec.json.Encoder(decimal_format="string").encode
@@ -64,11 +64,14 @@ class OrderLedger:
         self.flattens: dict[str, FlattenRow] = {}
         self.brackets: dict[str, BracketRow] = {}
         """By the names of their cells, oldest first."""
+        self.plain: dict[Symbol, PlainRow] = {}
         self.openings: dict[Symbol, Opening] = {}
         self.adoptions: dict[str, Adopted] = {}
         self.told_amounts = (ToldRow(margin=False), ToldRow(margin=True))
         """What the venue says is in the exchange wallet, and on margin."""
         self._held_at = 0.0
+        self._held_from: set[tuple[Symbol, str]] = set()
+        """Symbols and strategies whose exit was refused for coins that others hold back, and who have been told."""
         self.pairs: PairSpecs = {}
         self.mismatched: dict[Symbol, str] = {}
         """Symbols whose margin position is not what our fills make it, with the difference in words."""

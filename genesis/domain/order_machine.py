@@ -19,7 +19,7 @@ import msgspec
 from genesis.domain.order_fills import read_held
 from genesis.domain.order_lots import REST
 from genesis.domain.order_patience import OrderPatience
-from genesis.domain.order_rows import BracketRow, FillRow, FlattenRow, OrderRow, ToldRow, view_of
+from genesis.domain.order_rows import BracketRow, FillRow, FlattenRow, OrderRow, PlainRow, ToldRow, view_of
 from genesis.domain.order_session import Fence
 from genesis.domain.order_state import OrderEvent
 from genesis.domain.position import Opening
@@ -58,6 +58,7 @@ _decode_fill = msgspec.json.Decoder(FillRow).decode
 _decode_flatten = msgspec.json.Decoder(FlattenRow).decode
 _decode_bracket = msgspec.json.Decoder(BracketRow).decode
 _decode_adopted = msgspec.json.Decoder(Adopted).decode
+_decode_plain = msgspec.json.Decoder(PlainRow).decode
 _decode_told = msgspec.json.Decoder(ToldRow).decode
 _decode_opening = msgspec.json.Decoder(Opening).decode
 _decode_fence = msgspec.json.Decoder(Fence).decode
@@ -229,6 +230,9 @@ class OrderMachine(OrderPatience):
                 self.flattens[flatten.flatten_id] = flatten
             elif kind == "bracket":
                 self._restore_bracket(cell)
+            elif kind == "plain":
+                plain = _decode_plain(cell.payload)
+                self.plain[plain.symbol] = plain
             elif kind == "adopted":
                 self.adoptions[cell.key] = _decode_adopted(cell.payload)
             elif kind == "told":

@@ -191,6 +191,17 @@ class ToldRow(msgspec.Struct, kw_only=True):
         return f"told:{'margin' if self.margin else 'exchange'}"
 
 
+class PlainRow(msgspec.Struct, kw_only=True):
+    """Coins of the exchange wallet that were bought without levels, by who bought them."""
+
+    symbol: Symbol
+    owners: dict[str, Decimal] = {}
+
+    @property
+    def key(self) -> str:
+        return f"plain:{self.symbol}"
+
+
 class FillRow(msgspec.Struct, kw_only=True):
     """One trade. `fill` is what was told of it, once its fee and its order are known."""
 

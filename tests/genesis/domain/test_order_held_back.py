@@ -1,0 +1,133 @@
+"""Coins that somebody's resting order holds back: no cancel of a stop would set them free."""
+
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+import pytest
+
+from genesis.domain.order_outputs import Outputs
+from protocols.orders import (
+    CancelOrder,
+    CommandBatch,
+    OrderState,
+    OrderType,
+    Purpose,
+    SubmitOrder,
+    VenueOrder,
+    commands_of,
+)
+from protocols.units import Side
+from tests.genesis.domain.protect_bench import Bench, sent
+
+D = Decimal
+S = OrderState
+
+
+@pytest.fixture
+def bench() -> Bench:
+    """A position of 1 with its stop resting (cid 2), and nothing else in the wallet."""
+    made = Bench(coins="0")
+    made.open_position()
+    made.hold("1")
+    return made
+
+
+def leave(bench: Bench) -> Outputs:
+    return bench.admit(side=Side.SELL, purpose=Purpose.EXIT, bracket=None)
+
+
+def a_stranger_sells(
+    bench: Bench, quantity: str, *, event: str = "on", venue_id: int = 77, cid: int = 77
+) -> VenueOrder:
+    amount = -D(quantity)
+    return msgspec.structs.replace(
+        bench.row(2, event, status="CANCELED" if event == "oc" else "ACTIVE"),
+        venue_id=venue_id,
+        cid=cid,
+        group_id=None,
+        remaining=amount,
+        original=amount,
+        wire_type="EXCHANGE LIMIT",
+        price=D(200),
+    )
+
+
+def parts(out: Outputs) -> list[Any]:
+    return [each for command in sent(out) for each in commands_of(command)]
+
+
+def codes(out: Outputs) -> list[str]:
+    return [code for code, _ in out.alarms]
+
+
+def test_an_exit_that_cannot_be_paid_leaves_its_stop_alone_and_says_so_once(bench: Bench) -> None:
+    bench.hear(a_stranger_sells(bench, "1"))
+    out = leave(bench)
+    assert (sent(out), codes(out)) == ([], ["exit_held_back"])
+    assert bench.machine.orders[3].reason == "not sent: 1 of 1 BTC is held back by resting orders that are not s's"
+    assert bench.machine.orders[2].state is S.ACKED
+    assert bench.machine.orders[2].cancel_reason is None
+    again = leave(bench)
+    assert (sent(again), codes(again)) == ([], [])
+
+
+def test_once_the_coins_are_free_the_exit_leaves_and_the_next_refusal_is_told_again(bench: Bench) -> None:
+    bench.hear(a_stranger_sells(bench, "1"))
+    leave(bench)
+    bench.hear(a_stranger_sells(bench, "1", event="oc"))
+    (frame,) = sent(leave(bench))
+    assert isinstance(frame, CommandBatch)
+    assert [type(each) for each in frame.commands] == [CancelOrder, SubmitOrder]
+    bench.end(2)
+    bench.accept(4)
+    bench.end(4)
+    bench.accept(5)
+    bench.hear(a_stranger_sells(bench, "1", venue_id=78))
+    assert codes(leave(bench)) == ["exit_held_back"]
+
+
+def test_an_exit_sells_what_is_left_beside_a_strangers_order(bench: Bench) -> None:
+    bench.hear(a_stranger_sells(bench, "0.4"))
+    leave(bench)
+    assert (bench.machine.orders[3].state, bench.machine.orders[3].quantity) == (S.INTENT, D("0.6"))
+
+
+def test_the_halves_of_a_strangers_oco_hold_the_same_coins(bench: Bench) -> None:
+    bench.hear(a_stranger_sells(bench, "0.4"))
+    bench.hear(msgspec.structs.replace(a_stranger_sells(bench, "0.4", venue_id=78), placed_id=77))
+    leave(bench)
+    assert (bench.machine.orders[3].state, bench.machine.orders[3].quantity) == (S.INTENT, D("0.6"))
+
+
+def test_an_exit_sells_what_a_person_does_not_sell_already(bench: Bench) -> None:
+    """A person's sale of our ticket rests: the stop is smaller, and an exit of all would only be refused."""
+    bench.admit(
+        strategy="manual",
+        side=Side.SELL,
+        purpose=Purpose.MANUAL,
+        order_type=OrderType.LIMIT,
+        price=D(200),
+        quantity=D("0.4"),
+        bracket=None,
+    )
+    assert bench.machine.orders[2].state is S.PENDING_UPDATE
+    bench.hear(msgspec.structs.replace(bench.row(2, "ou"), remaining=D("-0.6"), original=D("-0.6")))
+    bench.accept(3)
+    out = leave(bench)
+    assert [each.amount for each in parts(out) if isinstance(each, SubmitOrder)] == [D("-0.6")]
+    assert codes(out) == []
+
+
+def test_where_nobody_knows_the_wallet_an_exit_is_tried(bench: Bench) -> None:
+    unknown = Bench()
+    unknown.open_position()
+    unknown.hear(a_stranger_sells(unknown, "1"))
+    assert [type(each) for each in parts(leave(unknown))] == [CancelOrder]
+
+
+def test_other_symbols_and_margin_hold_nothing_back(bench: Bench) -> None:
+    stranger = a_stranger_sells(bench, "1")
+    bench.hear(msgspec.structs.replace(stranger, symbol="tETHUSD"))
+    bench.hear(msgspec.structs.replace(stranger, venue_id=78, cid=78, wire_type="LIMIT"))
+    assert [each.amount for each in parts(leave(bench)) if isinstance(each, SubmitOrder)] == [D(-1)]
