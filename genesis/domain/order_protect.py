@@ -272,12 +272,17 @@ class OrderProtector(OrderGuesses):
         """In one frame, unless both could trade: then the next look places the new one when the old has let go."""
         if self._pauses(row):
             return
-        if not (self._may_swap(row) and (bracket.margin or self._one_of_both(bracket.book))):
+        if not (self._may_swap(row) and (bracket.margin or self._sells_once(bracket))):
             self._want_cancel(row, reason)
         elif self._may_place(bracket):
             self._in_place_of = row
             self._place(bracket, place, side)
             self._in_place_of = None
+
+    def _sells_once(self, bracket: BracketRow) -> bool:
+        """Nor may others be about to get any: a fall that triggers the old stop may fill what they let rest below it
+        while the frame is on its way, and the new one would sell theirs."""
+        return self._one_of_both(bracket.book) and not self._others_buy(bracket.book, bracket.strategy)
 
     def _one_of_both(self, book: Book) -> bool:
         """True when the venue takes at most one of two orders that sell the same coins: no others are there to sell."""

@@ -189,6 +189,18 @@ def test_an_oco_is_moved_in_one_frame() -> None:
     assert (third.cid, third.oco_stop_price) == (4, D(97))
 
 
+def test_where_others_may_buy_meanwhile_an_oco_is_moved_when_the_old_one_has_let_go() -> None:
+    """A fall that triggers its stop fills what they let rest below it: the new one would sell what they bought."""
+    bench = Bench(coins="0")
+    bench.open_position(bracket=Bracket(stop_distance=D(5), target_distance=D(10)))
+    bench.hold("1")
+    bench.hear(msgspec.structs.replace(bench.row(1, "on"), venue_id=77, cid=900, group_id=0, original=D(2)))
+    (cancel,) = sent(move_stop(bench, 2, "97"))
+    assert isinstance(cancel, CancelOrder)
+    (again,) = sent(bench.end(2))
+    assert again.oco_stop_price == D(97)
+
+
 @pytest.mark.parametrize("margin", [False, True])
 def test_an_oco_whose_move_did_not_leave_rests_until_the_next_frame_does(margin: bool) -> None:
     bench = Bench(coins="0")
