@@ -1,14 +1,15 @@
 """Writes the figures about orders into docs/reliability.md, and the deliberate defects with the seeds that caught them.
 
-`python -m tools.order_proof --kills 10000` runs seeded worlds of orders and of brackets until so many processes were
-killed; `--mutants` hunts every deliberate defect besides. Exit code 1 when a law was broken or a defect lived.
+`python -m tools.order_proof --kills 10000` runs seeded worlds of orders, of brackets and of people until so many
+processes were killed; `--mutants` hunts every deliberate defect besides. Exit code 1 when a law was broken or a defect
+lived.
 """
 
 import argparse
 import random
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,7 +18,7 @@ import pytest
 
 from genesis.edge.proof_files import folder_beside, markdown, read_sheets, table, write_sheet
 from protocols.proof import ProofFact, ProofSheet, ProofTable
-from tests.genesis.domain import bracket_mutants, bracket_world, test_order_mutants
+from tests.genesis.domain import bracket_mutants, bracket_world, people_world, test_order_mutants, test_people_worlds
 from tests.genesis.domain.order_oracle import World
 
 PAGE: Final = Path(__file__).parents[1] / "docs" / "reliability.md"
@@ -95,19 +96,19 @@ def orders(kills: int) -> Tally:
     return tally
 
 
-def brackets(kills: int) -> Tally:
-    """Worlds of brackets until so many processes were killed."""
+def brackets(kills: int, live: Callable[[int], bracket_world.BracketWorld], name: str) -> Tally:
+    """Worlds of brackets, or of brackets and people, until so many processes were killed."""
     tally = Tally()
     while tally.process_kills < kills:
         seed = tally.worlds
         tally.worlds += 1
         try:
-            figures = bracket_world.live_through(seed).figures
+            figures = live(seed).figures
         except Exception as error:
-            tally.broken.append(f"brackets, seed {seed}: {type(error).__name__}: {error}")
+            tally.broken.append(f"{name}, seed {seed}: {type(error).__name__}: {error}")
             continue
-        for name in ("process_kills", "actor_kills", "faults", "orders", "trades", "recovery_s", "naked_s"):
-            setattr(tally, name, getattr(tally, name) + getattr(figures, name))
+        for figure in ("process_kills", "actor_kills", "faults", "orders", "trades", "recovery_s", "naked_s"):
+            setattr(tally, figure, getattr(tally, figure) + getattr(figures, figure))
     return tally
 
 
@@ -115,12 +116,14 @@ Found = tuple[str, str, int | None, str]
 """A defect, what it breaks, the seed that caught it or None, and with which words."""
 
 
-def hunt(mutants: Iterable[Callable[[Any], None]], live: Callable[[int], object]) -> list[Found]:
+def hunt(
+    mutants: Iterable[Callable[[Any], None]], live: Callable[[int], object], seeds: int = MUTANT_SEEDS
+) -> list[Found]:
     """Each defect until a world catches it."""
     found: list[Found] = []
     for mutant in mutants:
         caught: tuple[int | None, str] = (None, "")
-        for seed in range(MUTANT_SEEDS):
+        for seed in range(seeds):
             # Each seed begins with the whole engine: a defect that broke a world half way leaves nothing behind.
             with pytest.MonkeyPatch.context() as patch:
                 mutant(patch)
@@ -140,10 +143,9 @@ def percentile(values: list[float], share: float) -> float:
     return ranked[min(int(len(ranked) * share), len(ranked) - 1)] if ranked else 0.0
 
 
-def _table(of_orders: Tally, of_brackets: Tally) -> ProofTable:
-    both = (of_orders, of_brackets)
+def _table(tallies: Sequence[Tally]) -> ProofTable:
     rows: list[tuple[object, ...]] = [
-        (text, *(f"{getattr(tally, name):,}" for tally in both))
+        (text, *(f"{getattr(tally, name):,}" for tally in tallies))
         for text, name in (
             ("worlds", "worlds"),
             ("processes killed, the disk kept", "process_kills"),
@@ -153,15 +155,16 @@ def _table(of_orders: Tally, of_brackets: Tally) -> ProofTable:
         )
     ]
     rows += [
-        (text, *(len([one for one in tally.broken if any(word in one for word in words)]) for tally in both))
+        (text, *(len([one for one in tally.broken if any(word in one for word in words)]) for tally in tallies))
         for text, words in (
             ("orders doubled", ("was doubled", "rest twice")),
             ("orders lost or without a fate", ("unknown", "ended before", "has no row")),
-            ("positions without their stop", ("stops must cover", "must have its stop")),
+            ("positions without their stop", ("stops must cover", "its stops cover", "must have its stop")),
+            ("coins of another sold", ("sold what another holds",)),
             ("worlds with any law broken", ("",)),
         )
     ]
-    return table("Orders and stops", ("", "orders", "brackets"), rows)
+    return table("Orders and stops", ("", "orders", "brackets", "brackets and people"), rows)
 
 
 def _figures(shown: ProofTable, settled: list[float], cpu_s: float) -> str:
@@ -228,26 +231,31 @@ def _write(text: str, defects: str) -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--kills", type=int, default=10_000, help="processes to kill, half in worlds of each kind")
+    parser.add_argument("--kills", type=int, default=10_000, help="processes to kill, a third in worlds of each kind")
     parser.add_argument("--mutants", action="store_true", help="hunt the deliberate defects, too")
     parser.add_argument("--report", action="store_true", help="write the figures into docs/reliability.md")
     options = parser.parse_args()
     began = time.process_time()
-    of_orders, of_brackets = orders(options.kills // 2), brackets(options.kills - options.kills // 2)
-    broken = of_orders.broken + of_brackets.broken
-    shown = _table(of_orders, of_brackets)
+    part = -(-options.kills // 3)
+    of_brackets = brackets(part, bracket_world.live_through, "brackets")
+    tallies = (orders(part), of_brackets, brackets(part, people_world.live_through, "people"))
+    broken = [line for tally in tallies for line in tally.broken]
+    kills = sum(tally.process_kills for tally in tallies)
+    shown = _table(tallies)
     text = _figures(shown, of_brackets.recovery_s, time.process_time() - began)
     print(text)
     for line in broken[:20]:
         print(line, file=sys.stderr)
     rows: list[Found] = []
     if options.mutants:
-        rows = hunt(test_order_mutants.MUTANTS, order_world) + hunt(bracket_mutants.MUTANTS, bracket_world.live_through)
+        rows = hunt(test_order_mutants.MUTANTS, order_world)
+        rows += hunt(bracket_mutants.MUTANTS, bracket_world.live_through)
+        rows += hunt(test_people_worlds.MUTANTS, people_world.live_through, test_people_worlds.SEEDS)
     if options.report:
         defects = _caught(rows) if rows else None
         caught = sum(seed is not None for _, _, seed, _ in rows)
         _write(text, "" if defects is None else _defects(defects, caught))
-        _ship(of_orders.process_kills + of_brackets.process_kills, len(broken), shown, defects, caught)
+        _ship(kills, len(broken), shown, defects, caught)
         print(f"wrote {PAGE}")
     return 1 if broken or any(seed is None for _, _, seed, _ in rows) else 0
 

@@ -47,10 +47,9 @@ def told(bench: Bench, status: str = "SUCCESS", *, kind: str = "on-req", **chang
 )
 def test_a_strangers_order_with_our_client_id_is_not_taken_for_ours(bench: Bench, other: dict[str, Any]) -> None:
     told(bench, **{"group_id": SETTINGS.group_id, **other})
-    assert bench.machine.orders[1].venue_id is None
-    assert bench.state() is S.SENT
+    assert (bench.machine.orders[1].venue_id, bench.state()) == (None, S.SENT)
     bench.hear(a_row())
-    assert bench.machine.orders[1].venue_id == 1001
+    assert (bench.machine.orders[1].venue_id, bench.state()) == (1001, S.ACKED)
     cancels = commands(bench.cancel(bench.machine.orders[1].intent.intent_id))
     assert [(type(each), each.venue_id) for each in cancels] == [(CancelOrder, 1001)]
 
