@@ -8,8 +8,6 @@ A command leaves only on the session it was made for. Not one byte left: Command
 CommandSent. Anything else, a crash of this actor in the middle included: CommandInDoubt, and never a second send.
 """
 
-import contextlib
-from collections.abc import AsyncIterator
 from typing import Any, Final
 
 import attrs
@@ -248,29 +246,45 @@ class ConnectionPrivateActor:
         if line is None or line.up_since is None:
             await self._tell_not_sent(out, command, "no session is up")
             return
-        async with _held(line.sending):
-            try:
-                if self._line is not line or line.fall or line.socket.closed:
-                    raise LocalProtocolError(f"session {line.session.session} is ending")
-                frame = line.session.send_command(command)
-                if isinstance(command, SubmitOrder) and 0 < command.leave_by_ns <= ctx.clock.now_ns():
-                    await self._tell_too_old(ctx, out, command)
-                    return
-            except LocalProtocolError as error:
-                await self._tell_not_sent(out, command, str(error))
+        try:
+            # No turn of the loop when nobody else holds it: an order is on its way.
+            line.sending.acquire_nowait()
+        except trio.WouldBlock:
+            await line.sending.acquire()
+        try:
+            await self._send_on(ctx, out, line, command, kind)
+        finally:
+            line.sending.release()
+
+    async def _send_on(self, ctx: Context, out: _Outlets, line: _Line, command: VenueCommand, kind: str) -> None:
+        try:
+            if self._line is not line or line.fall or line.socket.closed:
+                raise LocalProtocolError(f"session {line.session.session} is ending")
+            frame = line.session.send_command(command)
+            if isinstance(command, SubmitOrder) and 0 < command.leave_by_ns <= ctx.clock.now_ns():
+                await self._tell_too_old(ctx, out, command)
                 return
-            # From here on bytes may leave: no checkpoint between the mark and the send.
-            self.ledger.begin(kind, command.cid, command)
-            self.stats.sending()
+        except LocalProtocolError as error:
+            await self._tell_not_sent(out, command, str(error))
+            return
+        # From here on bytes may leave: no checkpoint between the mark and the send.
+        self.ledger.begin(kind, command.cid, command)
+        self.stats.sending()
+        trouble: Exception | None = None
+        # A scope alone: `fail_after` makes three objects more around it.
+        with trio.CancelScope(deadline=trio.current_time() + SEND_TIMEOUT_S) as scope:
             try:
-                with trio.fail_after(SEND_TIMEOUT_S):
-                    await line.socket.send(frame)
-            except (EdgeError, trio.TooSlowError) as error:
-                line.end(f"send failed: {type(error).__name__}")
-                await self._tell_doubt(out, command, f"{type(error).__name__}: {error}")
-                return
-            self.ledger.sent(kind, command.cid, command)
-            await self._tell_sent(ctx, out, command)
+                await line.socket.send(frame)
+            except EdgeError as error:
+                trouble = error
+        if scope.cancelled_caught:
+            trouble = trio.TooSlowError()
+        if trouble is not None:
+            line.end(f"send failed: {type(trouble).__name__}")
+            await self._tell_doubt(out, command, f"{type(trouble).__name__}: {trouble}")
+            return
+        self.ledger.sent(kind, command.cid, command)
+        await self._tell_sent(ctx, out, command)
 
     async def _tell_sent(self, ctx: Context, out: _Outlets, command: VenueCommand) -> None:
         for each in commands_of(command):
@@ -565,16 +579,3 @@ class ConnectionPrivateActor:
                 last_frame_age_s=max(0.0, (ctx.clock.now_ns() - self.stats.last_frame_ns) / NS),
             )
         )
-
-
-@contextlib.asynccontextmanager
-async def _held(lock: trio.Lock) -> AsyncIterator[None]:
-    """Hold a lock, without a turn of the loop when nobody else has it: an order is on its way."""
-    try:
-        lock.acquire_nowait()
-    except trio.WouldBlock:
-        await lock.acquire()
-    try:
-        yield
-    finally:
-        lock.release()

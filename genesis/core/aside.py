@@ -39,7 +39,7 @@ class Aside:
         """Turn the loop while somebody waits. Run it once, beside the actors."""
         while True:
             if self._waiting:
-                await trio.lowlevel.checkpoint()
+                await trio.lowlevel.cancel_shielded_checkpoint()
                 self._turn += 1
             else:
                 self._runner = trio.lowlevel.current_task()

@@ -266,7 +266,8 @@ class Channel(Generic[T]):
     async def lodge_from(self, term: Term | None, message: T) -> Answer:
         """The first half of `ask`: put a question, and do other things before `answer_to` waits for its answer.
 
-        When this returns, the question stands in the channel, before whatever is put after it.
+        When this returns, the question stands in the channel, before whatever is put after it. Its consumer need not
+        look before somebody waits: what is put meanwhile is then leased with it.
         """
         if self.overflow in (Overflow.CONFLATE, Overflow.DROP_OLDEST):
             raise ValueError(f"policy of {self.name} must keep what it takes to ask it, was {self.overflow.name}")
@@ -274,12 +275,16 @@ class Channel(Generic[T]):
         answer = Answer(self)
         if self._must_wait():
             await self._stand_in_line(message, answer, term)
+        elif len(self.queue) < self._limit:
+            self.put_total += 1
+            self.queue.append(Envelope(message, self, next(_arrivals), 0, answer))
         else:
-            self._put(message, answer)
+            self._put_at_limit(message, answer)
         return answer
 
     async def answer_to(self, term: Term | None, answer: Answer) -> Any:
         """The second half of `ask`. Always a checkpoint."""
+        self._bell.ring()
         if term is None:
             return await answer.wait()
         term.waiting += 1
@@ -290,14 +295,6 @@ class Channel(Generic[T]):
 
     def _must_wait(self) -> bool:
         return self.overflow is Overflow.BLOCK and len(self.queue) >= self._limit and not self.closed
-
-    def _put(self, message: T, answer: Answer | None) -> None:
-        if len(self.queue) < self._limit:
-            self.put_total += 1
-            self.queue.append(Envelope(message, self, next(_arrivals), 0, answer))
-            self._bell.ring()
-        else:
-            self._put_at_limit(message, answer)
 
     def _put_at_limit(self, message: T, answer: Answer | None) -> None:
         """The slow way in: full, closed, or keyed."""

@@ -454,6 +454,33 @@ async def test_a_crash_with_empty_hands_blames_nobody() -> None:
 # --- asking ---------------------------------------------------------------------------------------------------------
 
 
+async def test_a_question_that_is_lodged_is_leased_with_what_is_put_before_somebody_waits(
+    nursery: trio.Nursery,
+) -> None:
+    """Who decides lodges what it must keep, and tells the next, whose commit becomes durable with it."""
+    desk = Desk(Overflow.BLOCK)
+    leased: list[list[int]] = []
+
+    async def serve() -> None:
+        while True:
+            batch = await desk.lease()
+            leased.append(words(batch))
+            for envelope in batch:
+                envelope.reply(envelope.message)
+            desk.inbox.ack_all(batch)
+
+    nursery.start_soon(serve)
+    await trio.testing.wait_all_tasks_blocked()
+    answer = await desk.a.lodge_from(None, 1)
+    await trio.testing.wait_all_tasks_blocked()
+    assert leased == []
+    assert await desk.a.ask(2) == 2
+    assert leased == [[1, 2]]
+    assert await desk.a.answer_to(None, answer) == 1
+    alone = await desk.a.lodge_from(None, 3)
+    assert await desk.a.answer_to(None, alone) == 3
+
+
 async def test_ask_gives_the_reply(nursery: trio.Nursery) -> None:
     desk = Desk(Overflow.BLOCK, capacity=1)
 
