@@ -16,11 +16,11 @@ from genesis.domain.order_lots import Sale
 from genesis.domain.order_protect import OrderProtector
 from genesis.domain.order_rows import OrderRow
 from genesis.domain.order_selftrade import met_by
-from genesis.domain.order_state import AT_VENUE, OrderEvent
-from protocols.orders import LARGEST_BATCH, OrderType, Purpose
+from genesis.domain.order_state import OrderEvent
+from protocols.orders import LARGEST_BATCH, OrderState, OrderType, Purpose
 from protocols.units import AMOUNT_STEP, ZERO, Side, base_currency, floor_amount, plain
 
-E = OrderEvent
+E, S = OrderEvent, OrderState
 
 
 class OrderExits(OrderProtector):
@@ -147,7 +147,7 @@ class OrderExits(OrderProtector):
         name = (intent.symbol, intent.strategy)
         if quantity < wanted and quantity < smallest:
             text = f"{plain(wanted - quantity)} of {plain(wanted)} {base_currency(intent.symbol)} is held back by"
-            text = f"{text} resting orders that are not {intent.strategy}'s"
+            text = f"{text} orders that are not {intent.strategy}'s"
             self._end(row, E.WITHDRAWN, f"not sent: {text}")
             if name not in self._held_from:
                 # Risk owes it again and again. One word is enough, until one of them can leave.
@@ -166,7 +166,9 @@ class OrderExits(OrderProtector):
         shares, resting = self._shares(book), ZERO
         for other in self._open.values():
             sells = other.intent.side is Side.SELL and (other.intent.symbol, other.intent.margin) == book
-            if not sells or other.state not in AT_VENUE or other.cancel_reason is not None or other.closing is not None:
+            if not sells or other.cancel_reason is not None or other.closing is not None or self._is_lost(other):
+                continue
+            if other is row or (other.state is S.INTENT and other.session == 0):
                 continue
             if not other.protects:
                 resting += other.leaves

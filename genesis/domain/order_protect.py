@@ -201,8 +201,6 @@ class OrderProtector(OrderGuesses):
         held = self._holding(book)
         side = side_of(-held) if held else Side.SELL
         legs = [self._leg(row, side) for row in rows]
-        if any(leg.state is LegState.RESTING for leg in legs):
-            bracket.tries, bracket.pause_at = 0, None
         if not self._trades_are_late(bracket):
             self._follow(bracket, side)
             wanted = wanted_legs(bracket.levels, quantity, margin=bracket.margin, pair=self.pairs.get(bracket.symbol))
@@ -210,7 +208,11 @@ class OrderProtector(OrderGuesses):
             if self._stands_in:
                 # What rests is left as it is until history has told what traded.
                 steps = tuple(step for step in steps if isinstance(step, Place))
-            if any(isinstance(step, Place) for step in steps) and not self._may_place(bracket):
+            if not any(isinstance(step, Place) for step in steps):
+                # Of several parts one may rest, and the other be refused again and again.
+                if legs and all(leg.state is LegState.RESTING for leg in legs):
+                    bracket.tries, bracket.pause_at = 0, None
+            elif not self._may_place(bracket):
                 steps = tuple(step for step in steps if not isinstance(step, Place))
             for step in steps:
                 self._take_step(bracket, step, side)

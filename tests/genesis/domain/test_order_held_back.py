@@ -7,18 +7,22 @@ import msgspec
 import pytest
 
 from genesis.domain.order_outputs import Outputs
+from genesis.domain.pairs import PairSpec
 from protocols.orders import (
     CancelOrder,
     CommandBatch,
+    CommandSent,
+    Flatten,
     OrderState,
     OrderType,
     Purpose,
+    RequestNotice,
     SubmitOrder,
     VenueOrder,
     commands_of,
 )
 from protocols.units import Side
-from tests.genesis.domain.protect_bench import Bench, sent
+from tests.genesis.domain.protect_bench import BTC, START_MS, Bench, sent
 
 D = Decimal
 S = OrderState
@@ -65,7 +69,7 @@ def test_an_exit_that_cannot_be_paid_leaves_its_stop_alone_and_says_so_once(benc
     bench.hear(a_stranger_sells(bench, "1"))
     out = leave(bench)
     assert (sent(out), codes(out)) == ([], ["exit_held_back"])
-    assert bench.machine.orders[3].reason == "not sent: 1 of 1 BTC is held back by resting orders that are not s's"
+    assert bench.machine.orders[3].reason == "not sent: 1 of 1 BTC is held back by orders that are not s's"
     assert bench.machine.orders[2].state is S.ACKED
     assert bench.machine.orders[2].cancel_reason is None
     again = leave(bench)
@@ -131,3 +135,46 @@ def test_other_symbols_and_margin_hold_nothing_back(bench: Bench) -> None:
     bench.hear(msgspec.structs.replace(stranger, symbol="tETHUSD"))
     bench.hear(msgspec.structs.replace(stranger, venue_id=78, cid=78, wire_type="LIMIT"))
     assert [each.amount for each in parts(leave(bench)) if isinstance(each, SubmitOrder)] == [D(-1)]
+
+
+def test_an_exit_beside_a_close_of_everything_sells_nothing_a_second_time() -> None:
+    """Both in one turn: the wallet holds a person's coins besides, and the venue would take the exit, too."""
+    bench = Bench(coins="2")
+    bench.admit(bracket=None)
+    bench.accept(1)
+    bench.hear(bench.row(1, "oc", status="EXECUTED @ 100(1)", remaining="0"))
+    bench.fill(1, "1")
+    bench.hold("3")
+    wish = Flatten(symbol=BTC, reason="flat", correlation_id="flat")
+    bench.machine.on_flatten(wish, now=bench.now, wall_ms=START_MS)
+    assert [each.amount for each in parts(leave(bench))] == [D(-1)]
+    assert bench.machine.orders[3].state is S.REJECTED
+
+
+def test_of_two_parts_of_a_stop_the_refused_one_waits_its_pause_while_the_other_rests() -> None:
+    """It used to be placed anew with every answer: a hundred requests, where the venue takes a thousand in five
+    minutes."""
+    bench = Bench()
+    bench.machine.pairs = {
+        BTC: PairSpec(symbol=BTC, minimum=D("0.05"), maximum=D("0.6"), initial_margin=D("0.2"), minimum_margin=D("0.1"))
+    }
+    bench.admit(quantity=D(1), order_type=OrderType.LIMIT, price=D(100))
+    bench.accept(1)
+    bench.hear(bench.row(1, "oc", status="EXECUTED @ 100(1)", remaining="0"))
+    bench.fill(1, "1")
+    bench.accept(2)
+    placed = [(3, 0.0)]
+    while bench.now < 2:
+        last = bench.machine.orders[placed[-1][0]]
+        if last.state is S.INTENT:
+            bench.hear(CommandSent(cid=last.cid, kind="on", session=bench.machine.fence.session, received_ns=0))
+        out = bench.hear(refusal(bench, last.cid)) if last.open else bench.wait(0.25)
+        placed += [(each.cid, bench.now) for each in sent(out)]
+    assert placed == [(3, 0.0), (4, 0.25), (5, 0.75), (6, 1.75)]
+
+
+def refusal(bench: Bench, cid: int) -> RequestNotice:
+    session = bench.machine.fence.session
+    return RequestNotice(
+        session=session, kind="on-req", status="ERROR", text="no", cid=cid, venue_id=None, received_ns=0
+    )
