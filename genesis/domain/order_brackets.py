@@ -83,6 +83,7 @@ class OrderBrackets(OrderPlain):
         for lot_left in left.lots:
             self.brackets[bracket_key(book, lot_left.name)].quantity = lot_left.quantity
         if row.protects:
+            self._note_taken(row, shares, left)
             for waiting in list(self._open.values()):
                 intent = waiting.intent
                 if intent.purpose is Purpose.EXIT and waiting.held_back and (intent.symbol, intent.margin) == book:
@@ -128,8 +129,34 @@ class OrderBrackets(OrderPlain):
             bracket.levels = levels_of(intent.bracket, side=intent.side, price=price)
             bracket.entry_id, bracket.correlation_id = intent.intent_id, intent.correlation_id
             bracket.assumed = False
-        bracket.quantity = (bracket.quantity or ZERO) + opened
+        bracket.quantity = (bracket.quantity or ZERO) + self._less_what_was_taken(bracket, row, opened)
         self._dirty[key] = bracket
+
+    def _note_taken(self, leg: OrderRow, before: Shares, after: Shares) -> None:
+        """Remember from whom a leg took what its own lot did not have."""
+        own = self.brackets.get(bracket_key((leg.intent.symbol, leg.intent.margin), leg.lot))
+        if own is None:
+            return
+        for was, now in zip(before.lots, after.lots, strict=True):
+            if was.name != leg.lot and was.quantity > now.quantity:
+                own.taken[was.name] = own.taken.get(was.name, ZERO) + was.quantity - now.quantity
+                own.taken_by = leg.cid
+
+    def _less_what_was_taken(self, bracket: BracketRow, entry: OrderRow, opened: Decimal) -> Decimal:
+        """A stop may have sold what this entry bought before anybody was told of it: then others' lots were made
+        smaller for that sale, and get it back. What is left is the lot's own."""
+        if entry.cid > bracket.taken_by:
+            return opened
+        for name, taken in list(bracket.taken.items()):
+            back = min(taken, opened)
+            opened -= back
+            bracket.taken[name] -= back
+            giver = self.brackets.get(bracket_key(bracket.book, name))
+            if giver is not None:
+                giver.quantity = (giver.quantity or ZERO) + back
+                self._dirty[giver.key] = giver
+        bracket.taken = {name: left for name, left in bracket.taken.items() if left}
+        return opened
 
     def _lot_key(self, row: OrderRow) -> str:
         return bracket_key((row.intent.symbol, row.intent.margin), lot_of(row.intent))

@@ -144,7 +144,9 @@ class BracketRow(msgspec.Struct, kw_only=True):
     lot REST, which is whatever no other lot is. `tries` counts legs placed since one last rested; `lag_at` is since
     when the venue has told of more trades than it has shown, `look_at` when a stop that we move looks at the market.
     `guess` is what an entry in doubt has bought by the venue's wallet, while history is silent; `assumed` levels are
-    those of such an entry, until its first trade is told."""
+    those of such an entry, until its first trade is told. `taken` is what the leg `taken_by` sold beyond the
+    lot's own quantity, by the lots that gave it: an older entry whose trade is told later than the leg's gives it
+    back."""
 
     symbol: Symbol
     margin: bool
@@ -163,6 +165,8 @@ class BracketRow(msgspec.Struct, kw_only=True):
     last_cid: int = 0
     guess: Decimal = ZERO
     assumed: bool = False
+    taken: dict[str, Decimal] = {}
+    taken_by: int = 0
 
     @property
     def book(self) -> tuple[Symbol, bool]:

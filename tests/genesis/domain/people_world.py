@@ -402,6 +402,8 @@ class PeopleWorld(BracketWorld):
             names = {each for each in self.lots.values() if each.startswith(f"{name}:")} - {*truth.lots}
             if name in truth.lots:
                 name = min(names, key=lambda each: int(each.rsplit(":", 1)[1]), default=f"{name}:?")
+        dust = truth.lots.pop(name, None)
+        lot.quantity += ZERO if dust is None else dust.quantity
         truth.lots[name] = lot
 
     def book(self, truth: Truth, trade: VenueTrade) -> None:
