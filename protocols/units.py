@@ -26,11 +26,14 @@ class Side(StrEnum):
 
     @property
     def sign(self) -> int:
-        return 1 if self is Side.BUY else -1
+        return 1 if self is _BUY else -1
 
     @property
     def opposite(self) -> "Side":
         return Side.SELL if self is Side.BUY else Side.BUY
+
+
+_BUY: Final = Side.BUY
 
 
 TIMEFRAME_MS: Final[dict[str, int]] = {

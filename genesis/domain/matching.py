@@ -62,7 +62,8 @@ class PriceTimeBook(Generic[AnyOrder]):
             yield self._orders[priority]
 
     def best(self, side: Side) -> AnyOrder | None:
-        return next(self.side(side), None)
+        places = self._bids if side is Side.BUY else self._asks
+        return self._orders[places[0][1]] if places else None
 
     @staticmethod
     def _place(order: AnyOrder) -> tuple[Decimal, int]:

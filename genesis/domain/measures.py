@@ -70,6 +70,9 @@ class OrderTally:
         if ended is None or order.foreign or order.intent_id in self._seen:
             return
         self._seen.add(order.intent_id)
+        if ended in _NEEDS_NO_REASON:
+            self._states[ended] += 1
+            return
         why = self._asked.pop(order.intent_id, "") if ended == "cancelled" else ""
         reason = f"{order.purpose}: {reason_code(why or order.reason)}"
         if ended == "cancelled" and NOT_FILLED in reason:
@@ -97,6 +100,9 @@ _ENDED: Final = {
     OrderState.DEAD: "refused",
     OrderState.EXPIRED: "expired",
 }
+
+
+_NEEDS_NO_REASON: Final = frozenset({"filled", "expired"})
 
 
 def reason_code(reason: str) -> str:

@@ -14,7 +14,7 @@ from genesis.domain.order_lots import REST, Lot, Sale, Shares, shares_of
 from genesis.domain.order_plain import OrderPlain
 from genesis.domain.order_rows import BracketRow, FillRow, OrderRow
 from genesis.domain.order_state import OrderEvent
-from protocols.orders import OrderIntent, OrderState, Purpose, UpdateIntent
+from protocols.orders import PROTECTIVE_PURPOSES, OrderIntent, OrderState, Purpose, UpdateIntent
 from protocols.units import ZERO, Side, floor_amount, round_price
 
 E, S = OrderEvent, OrderState
@@ -25,7 +25,8 @@ class OrderBrackets(OrderPlain):
 
     def _brackets_of(self, book: Book) -> list[BracketRow]:
         """Oldest first."""
-        return [bracket for bracket in self.brackets.values() if bracket.book == book]
+        symbol, margin = book
+        return [each for each in self.brackets.values() if each.symbol == symbol and each.margin == margin]
 
     def _lots_of(self, book: Book) -> list[BracketRow]:
         return [bracket for bracket in self._brackets_of(book) if bracket.lot != REST]
@@ -40,10 +41,14 @@ class OrderBrackets(OrderPlain):
 
     def _legs(self, book: Book, lot: str | None = None) -> list[OrderRow]:
         """Open protective orders of a position, or of one lot of it."""
+        symbol, margin = book
         return [
             row
             for row in self._open.values()
-            if row.protects and (row.intent.symbol, row.intent.margin) == book and lot in (None, row.lot)
+            if (intent := row.intent).purpose in PROTECTIVE_PURPOSES
+            and intent.symbol == symbol
+            and intent.margin == margin
+            and (lot is None or lot == row.lot)
         ]
 
     def _tell(self, fill: FillRow, row: OrderRow | None) -> None:

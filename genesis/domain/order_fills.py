@@ -88,9 +88,10 @@ class FillBook:
 
     def of_order(self, venue_ids: tuple[int, ...]) -> Iterator[FillRow]:
         """Complete trades of these orders that wait to be told, in the order in which they were heard."""
-        for row in list(self.untold.values()):
-            if row.trade.venue_order_id in venue_ids and row.has_fee:
-                yield row
+        if self.untold:
+            for row in list(self.untold.values()):
+                if row.trade.venue_order_id in venue_ids and row.has_fee:
+                    yield row
 
     def forget_before(self, time_ms: int, keep: int) -> list[FillRow]:
         """Let go of told trades older than `time_ms`, but never of the newest `keep`. Gives them, oldest first."""

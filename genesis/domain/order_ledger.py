@@ -164,11 +164,13 @@ class OrderLedger:
         row.serial = self.fence.serial
         update = self._told(row)
         self._out.reports.append(update)
-        self._record("OrderUpdate", f"{row.cid}:{row.serial}", update, row.intent.correlation_id, self._wall_ms)
+        if self.keeps:
+            self._record("OrderUpdate", f"{row.cid}:{row.serial}", update, row.intent.correlation_id, self._wall_ms)
         self._touch(row)
 
     def _touch(self, row: OrderRow) -> None:
-        self._dirty[row.key] = row
+        if self.keeps:
+            self._dirty[row.key] = row
 
     def _record(self, kind: str, key: str, told: msgspec.Struct, correlation_id: str, at_ms: int) -> None:
         if self.keeps:

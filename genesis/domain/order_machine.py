@@ -134,29 +134,30 @@ class OrderMachine(OrderPatience):
         """Hear the connection or the venue."""
         self._at(now, wall_ms)
         match event:
-            case SessionUp():
-                self._on_session_up(event.session)
-            case SessionDown():
-                self._note_spare()
-                if self.fence.leaves(event.session):
-                    self._session_is_over()
-            case CommandSent():
-                self._on_sent(event)
-            case CommandNotSent():
-                self._on_not_sent(event)
-            case CommandInDoubt():
-                self._on_in_doubt(event)
-            case OrderSnapshot():
-                self._on_snapshot(event)
+            # What is said most often comes first: one after the other is asked for.
             case VenueOrder():
                 if self._hears(event.session):
                     self._on_venue_order(event)
             case VenueTrade():
                 if self._hears(event.session):
                     self._on_trade(event)
+            case CommandSent():
+                self._on_sent(event)
             case RequestNotice():
                 if self._hears(event.session):
                     self._on_notice(event)
+            case SessionUp():
+                self._on_session_up(event.session)
+            case SessionDown():
+                self._note_spare()
+                if self.fence.leaves(event.session):
+                    self._session_is_over()
+            case CommandNotSent():
+                self._on_not_sent(event)
+            case CommandInDoubt():
+                self._on_in_doubt(event)
+            case OrderSnapshot():
+                self._on_snapshot(event)
             case WalletSnapshot() | VenueWallet() | PositionSnapshot() | VenuePosition():
                 if self._hears(event.session):
                     self._on_amounts(event)

@@ -11,10 +11,10 @@ import msgspec
 
 from genesis.domain.bracket import Levels
 from genesis.domain.order_lots import REST
-from genesis.domain.order_state import is_open
 from genesis.domain.order_wire import executed_of, order_type_of, side_of
 from protocols.orders import (
     PROTECTIVE_PURPOSES,
+    TERMINAL_STATES,
     Fill,
     OrderIntent,
     OrderState,
@@ -103,7 +103,7 @@ class OrderRow(msgspec.Struct, kw_only=True):
 
     @property
     def open(self) -> bool:
-        return is_open(self.state)
+        return self.state not in TERMINAL_STATES
 
     @property
     def evidence_session(self) -> int:
@@ -277,10 +277,13 @@ def view_of(row: OrderRow) -> OrderView:
     )
 
 
+_STOPS = frozenset({OrderType.STOP, OrderType.STOP_LIMIT})
+
+
 def _stop_price(row: OrderRow) -> Decimal | None:
     if row.intent.oco_stop_price is not None:
         return None if row.stop_gone else row.intent.oco_stop_price
-    return row.price if row.intent.order_type in (OrderType.STOP, OrderType.STOP_LIMIT) else None
+    return row.price if row.intent.order_type in _STOPS else None
 
 
 def foreign_view(order: VenueOrder, ending: OrderState | None) -> OrderView:

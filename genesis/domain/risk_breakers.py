@@ -31,6 +31,8 @@ def hear_endings(
     state: RiskState, limits: RiskSettings, endings: Iterable[OrderResult], now_ms: int
 ) -> Iterator[TradingBreaker]:
     """Look at how our orders ended, before their reservations go. Gives the breakers that changed."""
+    if not state.reservations:
+        return
     for result in [result for result in endings if result.intent_id in state.reservations]:
         reservation = state.reservations[result.intent_id]
         breaker = state.breakers.get(ALL) or TradingBreaker(scope=ALL)

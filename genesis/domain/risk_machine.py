@@ -96,6 +96,9 @@ class RiskOutputs:
         return (*self.turned, *judged, *self.shadows)
 
 
+_NOTHING = RiskOutputs()
+
+
 class RiskMachine:
     def __init__(self, settings: Settings, pairs: PairSpecs | None = None) -> None:
         self.settings = settings
@@ -128,7 +131,7 @@ class RiskMachine:
         state.closed_count = account.closed_count
         self.release_ended(account.closed_intents)
         self._changes += [LockAdded(lock=lock) for lock in risk_protections.hear_results(state, limits, account)]
-        return self._with_changes(RiskOutputs())
+        return self._with_changes(_NOTHING)
 
     def on_condition(self, condition: MarketCondition) -> RiskOutputs:
         """A fact from outside the scores: kept with what it did."""
@@ -156,7 +159,7 @@ class RiskMachine:
             # History asks for nothing, so that what we decide does not depend on whether the account was known by then.
             # Only what we hold may be given back.
             may_close = self._held_by(score) != 0 or bool(self._working(score.symbol))
-            return self._close(score) if score.recommendation is Recommendation.SELL and may_close else RiskOutputs()
+            return self._close(score) if score.recommendation is Recommendation.SELL and may_close else _NOTHING
         if self.account_known:
             self._changes += risk_marks.follow_equity(state, self.equity)
         if score.recommendation is Recommendation.BUY:
@@ -167,7 +170,7 @@ class RiskMachine:
             return outputs if shadow is None else attrs.evolve(outputs, shadows=(shadow,))
         if score.recommendation is Recommendation.SELL or owed in state.exits_owed:
             return self._close(score)
-        return RiskOutputs()
+        return _NOTHING
 
     def on_command(self, command: RiskCommand) -> RiskOutputs:
         if isinstance(command, EvaluateOrder):
@@ -176,7 +179,7 @@ class RiskMachine:
             return self._with_changes(self._manual(command))
         if isinstance(command, SetTradingState) and command.only_tighter and self._is_careful(command.state):
             # Not even kept as a record: the journal's last word is the latch.
-            return RiskOutputs()
+            return _NOTHING
         self._turn(command)
         return self._with_changes(RiskOutputs(turned=(_record(command, self.state.now_ms, command.correlation_id),)))
 
@@ -236,6 +239,8 @@ class RiskMachine:
         """
         state = self.state
         if not state.breakers:
+            if not state.reservations:
+                return
             # An account state names the last many; those that ended before have nothing left to free.
             intent_ids = [intent_id for intent_id in intent_ids if intent_id in state.reservations]
         for intent_id in intent_ids:
@@ -353,7 +358,7 @@ class RiskMachine:
             state.exits_owed[key] = codes
         if score.recommendation is Recommendation.HOLD and codes and (codes == before or not something_left):
             # The same refusal for the same reasons, or nothing left to close, is not news.
-            return RiskOutputs()
+            return _NOTHING
         return self._conclude(judgement, facts)
 
     def _wish(

@@ -24,6 +24,9 @@ def hear_results(state: RiskState, limits: RiskSettings, account: AccountState) 
     if account.trades_count < state.trades_seen:
         # Another history than the one we counted in: begin with it as it is.
         state.trades_seen = account.trades_count
+    if not account.results or account.results[-1].number <= state.trades_seen:
+        # Numbers ascend: nothing is new.
+        return
     for result in account.results:
         if result.number <= state.trades_seen:
             continue

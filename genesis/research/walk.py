@@ -57,6 +57,8 @@ ACCOUNT = "sim"
 SESSION = 1
 CURVE_POINTS = 50_000
 
+_HEARD = (VenueOrder, VenueTrade, RequestNotice)
+
 Unread = Decision | Judgement | AnyRecord
 """A decision as it was made: its words are worth their time only once somebody reads them."""
 
@@ -320,7 +322,7 @@ class Walk:
         for _, message in outputs:
             if isinstance(message, VenueWallet):
                 self.account.on_balance(message)
-            elif isinstance(message, VenueOrder | VenueTrade | RequestNotice):
+            elif isinstance(message, _HEARD):
                 heard = msgspec.structs.replace(message, session=SESSION)
                 self.machine.on_event(heard, now=self._now_s, wall_ms=self.now_ms)
 
