@@ -6,7 +6,8 @@ A minute is walked in full when
 
 - a strategy says something else than HOLD, or still owes an exit that could not leave;
 - it holds the first score of a symbol or of a trading day, or a score that may trip or try a breaker;
-- a price of it reaches an order that rests or lies armed at the venue, or an order waits for the next tick.
+- a price of it reaches an order that rests or lies armed at the venue, or an order waits for the next tick;
+- a stop is drawn after the market by us, not by the venue.
 
 Equity peaks, and every strategy's best result, are raised by the scores that can raise them, found in the columns and
 told to risk as they are. The full walk stays the judge: a property test holds the two against each other.
@@ -260,6 +261,9 @@ class Leap(Walk):
 
     def _next(self, now: int) -> int:
         """The first minute from `now` on that must be walked; past the last one when there is none."""
+        if self.machine.follows:
+            # A stop is drawn after the market by us, at every tick.
+            return now
         never = self.last_minute + 2
         place = bisect_left(self._busy_minutes, now)
         following = self._busy_minutes[place] if place < len(self._busy_minutes) else never

@@ -121,6 +121,7 @@ def any_settings(draw: st.DrawFn, symbols: tuple[Symbol, ...]) -> Settings:
         "target_fraction": draw(st.sampled_from([Decimal(0), Decimal("0.01")])),
         "target_atr": draw(st.sampled_from([Decimal(0), Decimal(3)])),
         "stop_trails": draw(st.sampled_from([False, False, True])),
+        "stop_trails_from": draw(st.sampled_from([Decimal(0), Decimal("0.002")])),
     }
     return Settings(strategies=tuple(strategies), risk=RiskSettings(**limits))  # type: ignore[arg-type]
 
@@ -161,6 +162,18 @@ def test_it_trades_stops_out_and_is_refused_on_the_way() -> None:
     assert result.refusals.keys() >= {"locked", "nothing_to_reduce"}
     kinds = {line.split(b'"type":"')[1].split(b'"')[0] for line in result.lines if line.startswith(b"SubmitOrder")}
     assert len(kinds) > 1
+
+
+def test_a_stop_that_we_draw_after_the_market_is_drawn_in_every_minute() -> None:
+    """Until it trails at the venue nothing there reaches it: the price that begins it is ours to look for."""
+    settings = Settings(
+        strategies=(
+            StrategySettings(name="btc", symbol=BTC, timeframe="5m", parameters={"fast": 3, "slow": 8, "atr": 5}),
+        ),
+        risk=RiskSettings(stop_fraction=Decimal("0.004"), stop_trails=True, stop_trails_from=Decimal("0.002")),
+    )
+    result = both(recording("2018-02-crash", 200, 2000), settings)
+    assert sum(price is not None for price in result.expected.values()) > 20
 
 
 def fails_at_the_hundredth(state: list[float], candle: Candle) -> Opinion:
