@@ -25,7 +25,12 @@ FEWEST_KEPT = 500
 
 def correlation_id(candle: Candle) -> str:
     """The name of everything that comes of this candle, to the fill."""
-    return f"{candle.symbol}:{candle.timeframe}:{candle.open_ms}"
+    return name_of(candle.symbol, candle.timeframe, candle.open_ms)
+
+
+def name_of(symbol: str, timeframe: str, open_ms: int) -> str:
+    """The name of a candle."""
+    return f"{symbol}:{timeframe}:{open_ms}"
 
 
 def series_key(symbol: str, timeframe: str) -> str:

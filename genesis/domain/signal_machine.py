@@ -418,25 +418,58 @@ def score_of_tick(running: Running, tick: Tick, opinion: Opinion) -> SignalScore
 
 def score_of(running: Running, closed: CandleClosed, opinion: Opinion) -> SignalScore:
     """The message of an opinion: who said it, of which candle."""
-    wanted, candle = running.settings, closed.candle
-    return SignalScore(
-        signal_id=f"{wanted.name}:{candle.symbol}:{candle.timeframe}:{candle.open_ms}",
-        strategy=wanted.name,
-        symbol=candle.symbol,
-        timeframe=candle.timeframe,
-        candle_open_ms=candle.open_ms,
-        # The candle's end, not the moment we heard of it: a decision must not depend on our latency.
-        decided_ms=closed.closed_ms,
-        price=candle.close,
+    return score_at(
+        running,
+        open_ms=closed.candle.open_ms,
+        closed_ms=closed.closed_ms,
+        price=closed.candle.close,
         recommendation=opinion.recommendation,
         confidence=opinion.confidence,
         probability=opinion.probability,
-        source=f"{running.kind.name}/{running.kind.version}",
         features=opinion.features,
         reasons=opinion.reasons,
         catch_up=closed.catch_up,
         correlation_id=closed.correlation_id,
         received_ns=closed.received_ns,
+    )
+
+
+def score_at(
+    running: Running,
+    *,
+    open_ms: int,
+    closed_ms: int,
+    price: float,
+    recommendation: Recommendation,
+    confidence: float,
+    probability: float,
+    features: dict[str, float],
+    correlation_id: str,
+    reasons: tuple[str, ...] = (),
+    catch_up: bool = False,
+    received_ns: int = 0,
+) -> SignalScore:
+    """What a strategy says of the candle of its market that opened at `open_ms` and closed at `price`."""
+    wanted = running.settings
+    symbol, timeframe = Symbol(wanted.symbol), wanted.timeframe
+    return SignalScore(
+        signal_id=f"{wanted.name}:{symbol}:{timeframe}:{open_ms}",
+        strategy=wanted.name,
+        symbol=symbol,
+        timeframe=timeframe,
+        candle_open_ms=open_ms,
+        # The candle's end, not the moment we heard of it: a decision must not depend on our latency.
+        decided_ms=closed_ms,
+        price=price,
+        recommendation=recommendation,
+        confidence=confidence,
+        probability=probability,
+        source=f"{running.kind.name}/{running.kind.version}",
+        features=features,
+        reasons=reasons,
+        catch_up=catch_up,
+        correlation_id=correlation_id,
+        received_ns=received_ns,
     )
 
 

@@ -24,25 +24,27 @@ import msgspec
 import numpy as np
 
 from genesis.domain import risk_marks, risk_protections
-from genesis.domain.candles import correlation_id
+from genesis.domain.candles import correlation_id, name_of
 from genesis.domain.decision_log import Decision
 from genesis.domain.indicators.compiling import compiled, worth_compiling
 from genesis.domain.matching import FillModel
 from genesis.domain.pairs import PairSpecs
 from genesis.domain.replay import BOUNDARY_MS, MINUTE_MS, TICK_MS, CandleRow, ticks
 from genesis.domain.risk_state import TRADED_WALLETS, RiskState, spot_symbol
-from genesis.domain.signal_machine import Running, score_of
+from genesis.domain.signal_machine import Running, score_at, score_of
 from genesis.domain.strategies import STRATEGY_KINDS
 from genesis.domain.strategies.ensemble import kinds_of
 from genesis.domain.strategy import HOLD, RECOMMENDATIONS, Opinion
 from genesis.domain.strategy_arrays import CandleArrays, Floats, Said, say
 from genesis.domain.trading_day import trading_day
 from genesis.domain.trading_floor import CARRY_EVERY_MS
+from genesis.domain.venue_state import VenueOutput
 from genesis.domain.volatility import MEMORY, WARM_UP, Volatility
 from genesis.research.bars import BarRecording, Whole, candle_at, in_time_frame, part, row_at
 from genesis.research.walk import Unread, Walk, in_words
 from protocols.account import EquityPoint
 from protocols.market import CandleClosed
+from protocols.orders import VenueWallet
 from protocols.risk import BreakerState
 from protocols.settings import Settings, StrategySettings
 from protocols.signals import SignalScore
@@ -117,6 +119,9 @@ class Leap(Walk):
         self.log: list[Unread | int] = []
         self._voices_of: dict[Symbol, list[_Voice]] = {}
         self._last_asked = (-1, 0)
+        self._drawn = self._undrawn_from = 0
+        """Minutes up to which the curve has its points, and up to which it must have them before a wallet changes."""
+        self._wallets_changed = False
         self._minutes = {symbol: (each.open_ms - bars.first_ms) // MINUTE_MS for symbol, each in bars.rows.items()}
         self._whole = {
             symbol: int(minutes[0]) if len(minutes) and minutes[-1] - minutes[0] == len(minutes) - 1 else None
@@ -153,6 +158,7 @@ class Leap(Walk):
             self._pass(now, now)
         # One more boundary closes the last minute.
         self._boundary(self.last_minute + 1)
+        self._draw_until(self.last_minute + 2)
         self.log.append(len(self._score_voice))
 
     # --- before the first minute --------------------------------------------------------------------------------------
@@ -330,7 +336,7 @@ class Leap(Walk):
             self._pass_scores(first, last)
             self.log.append(last)
         if end > begin:
-            self._pass_time(begin, end)
+            self.account.now_ms = max(self.account.now_ms, self.bars.first_ms + (end - 1) * MINUTE_MS)
             for symbol in self.symbols:
                 place = self._row_from(symbol, end) - 1
                 if place >= 0:
@@ -458,9 +464,20 @@ class Leap(Walk):
         newest = np.maximum.accumulate(np.where(mine, np.arange(1, last - first + 1), 0))
         return prices[newest]
 
-    def _pass_time(self, begin: int, end: int) -> None:
-        """The points of the curve that fall into these minutes."""
-        account = self.account
+    def _hear(self, outputs: Iterable[VenueOutput]) -> None:
+        """Before a wallet changes, the curve gets the points that it has to have by then."""
+        outputs = tuple(outputs)
+        if any([isinstance(message, VenueWallet) for _, message in outputs]):
+            self._draw_until(self._undrawn_from)
+            self._wallets_changed = True
+        super()._hear(outputs)
+
+    def _draw_until(self, end: int) -> None:
+        """The points of the curve up to this minute (not included), since it was drawn last: no wallet has changed."""
+        account, begin = self.account, self._drawn
+        if end <= begin:
+            return
+        self._drawn = end
         last_ms = self.bars.first_ms + (end - 1) * MINUTE_MS
         while True:
             next_ms, step_ms = account.next_point_ms(self.bars.first_ms + begin * MINUTE_MS)
@@ -469,7 +486,6 @@ class Leap(Walk):
                 break
             worths = self._worth(times)
             account.take_points([EquityPoint(at_ms=at, equity=worth) for at, worth in zip(times, worths, strict=True)])
-        account.now_ms = max(account.now_ms, last_ms)
 
     def _worth(self, times: range) -> Iterable[Decimal]:
         """Worth of the wallets at the begin of these minutes: every coin at the last close before."""
@@ -525,26 +541,38 @@ class Leap(Walk):
 
     def _boundary(self, minute: int) -> None:
         minute_ms = self.bars.first_ms + minute * MINUTE_MS
+        # A wallet that changes now does so before this minute's point is on the curve, one that changes later after it.
+        self._undrawn_from, self._wallets_changed = minute, False
         self._pay_carry(minute_ms)
         self.now_ms = minute_ms + BOUNDARY_MS
         first, last = self._scores_before(minute), self._scores_before(minute + 1)
         for place in range(first, last):
             self.log.append(place + 1)
             self._judge(self._score(place))
-        self.account.mark_time(minute_ms)
+        self._undrawn_from = minute + 1
+        if self._wallets_changed:
+            self.account.mark_time(minute_ms)
+            self._drawn = minute + 1
+        else:
+            self.account.now_ms = max(self.account.now_ms, minute_ms)
 
     def _score(self, place: int) -> SignalScore:
         """A score with all that risk looks at, and without the words."""
         voice, candle = self._voices[int(self._score_voice[place])], int(self._score_candle[place])
         said, atr = voice.said, float(voice.said.atr[candle])
-        opinion = Opinion(
+        open_ms = int(voice.market.candles.open_ms[candle])
+        wanted = voice.settings
+        return score_at(
+            voice.running,
+            open_ms=open_ms,
+            closed_ms=open_ms + TIMEFRAME_MS[wanted.timeframe],
+            price=float(voice.market.candles.close[candle]),
             recommendation=RECOMMENDATIONS[float(said.code[candle])],
             confidence=float(said.confidence[candle]),
             probability=float(said.probability[candle]),
             features={} if math.isnan(atr) else {"atr": atr},
-            reasons=(),
+            correlation_id=name_of(wanted.symbol, wanted.timeframe, open_ms),
         )
-        return score_of(voice.running, self._closed(voice.market, candle), opinion)
 
     def _decided_ms(self, place: int) -> int:
         return self.bars.first_ms + int(self._score_minute[place]) * MINUTE_MS
@@ -604,17 +632,24 @@ def _highest(values: Floats, scale: float, first: int) -> list[int]:
 def volatility_over(heard: Volatility, atrs: Floats, prices: Floats) -> tuple[Floats, Floats, Floats, Whole]:
     """What `Volatility.hear` would have remembered after each candle."""
     size = len(atrs)
-    atr, relative, usual = np.empty(size), np.empty(size), np.empty(size)
-    scores = np.empty(size, dtype=np.int64)
-    begin = np.array([heard.atr, heard.relative, heard.usual, float(heard.scores)])
     if worth_compiling(size):
+        atr, relative, usual = np.empty(size), np.empty(size), np.empty(size)
+        scores = np.empty(size, dtype=np.int64)
+        begin = np.array([heard.atr, heard.relative, heard.usual, float(heard.scores)])
         compiled(_volatility_loop, kept=True)(begin, float(MEMORY), atrs, prices, atr, relative, usual, scores)
         return atr, relative, usual, scores
-    # Numbers of a list are had much sooner than those of an array.
-    lists: list[list[float]] = [[0.0] * size for _ in range(4)]
-    loop: Callable[..., None] = _volatility_loop
-    loop(begin.tolist(), float(MEMORY), atrs.tolist(), prices.tolist(), *lists)
-    return np.array(lists[0]), np.array(lists[1]), np.array(lists[2]), np.array(lists[3], dtype=np.int64)
+    # Without the compiler: all at once but what waits for the number before it.
+    is_heard = np.isfinite(atrs) & (atrs > 0) & np.isfinite(prices) & (prices > 0)
+    count = np.cumsum(is_heard)
+    atr = atrs[is_heard]
+    relative = atr / prices[is_heard]
+    now, usual_told = heard.usual, [heard.usual]
+    weights = np.minimum(heard.scores + count[is_heard], MEMORY).astype(np.float64)
+    for one, weight in zip(relative.tolist(), weights.tolist(), strict=True):
+        now += (one - now) / weight
+        usual_told.append(now)
+    atr, relative = np.concatenate([[heard.atr], atr]), np.concatenate([[heard.relative], relative])
+    return atr[count], relative[count], np.array(usual_told)[count], heard.scores + count
 
 
 def _volatility_loop(

@@ -1,10 +1,13 @@
 """The leaping walk against the walk of every minute: the same decisions to the byte, and the same figures."""
 
+import math
+import random
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
 
 import msgspec
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
@@ -12,6 +15,7 @@ from hypothesis import strategies as st
 
 from genesis.domain import order_ledger, risk_judgement
 from genesis.domain.candles import aggregate, bucket_open
+from genesis.domain.indicators.compiling import can_compile
 from genesis.domain.matching import FillModel
 from genesis.domain.pairs import pair_specs
 from genesis.domain.performance import HOUR_MS
@@ -20,6 +24,8 @@ from genesis.domain.replay import CandleRow
 from genesis.domain.risk_rules.results import Rule
 from genesis.domain.strategies import STRATEGY_KINDS
 from genesis.domain.strategy import Opinion, StrategyFault, StrategyKind
+from genesis.domain.volatility import Volatility
+from genesis.research import leaping
 from genesis.research.backtest import START_BALANCES, BacktestResult, run_backtest
 from genesis.research.bars import BarRecording, candle_at, columns_of, in_time_frame
 from genesis.research.leaping import Leap, can_leap
@@ -174,6 +180,27 @@ def test_a_stop_that_we_draw_after_the_market_is_drawn_in_every_minute() -> None
     )
     result = both(recording("2018-02-crash", 200, 2000), settings)
     assert sum(price is not None for price in result.expected.values()) > 20
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_ranges_over_an_array_are_what_they_are_heard_as_one_by_one(
+    compiled: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if compiled and not can_compile():
+        pytest.skip("nothing to compile with")
+    monkeypatch.setattr(leaping, "worth_compiling", lambda _: compiled)
+    chance = random.Random(3)
+    broken = (math.nan, math.inf, 0.0, -1.0)
+    for size in (0, 1, 3, 250, 600):
+        ranges = [chance.choice(broken) if chance.random() < 0.1 else chance.random() * 5 for _ in range(size)]
+        prices = [chance.choice(broken) if chance.random() < 0.05 else 100 + chance.random() for _ in range(size)]
+        heard = Volatility(symbol=BTC, atr=1.0, relative=0.01, usual=0.02, scores=chance.choice((0, 40, 300)))
+        told = zip(
+            *leaping.volatility_over(msgspec.structs.replace(heard), np.array(ranges), np.array(prices)), strict=True
+        )
+        for distance, price, one in zip(ranges, prices, told, strict=True):
+            heard.hear(distance, price)
+            assert one == (heard.atr, heard.relative, heard.usual, heard.scores)
 
 
 def fails_at_the_hundredth(state: list[float], candle: Candle) -> Opinion:
