@@ -28,6 +28,9 @@ from protocols.units import ZERO
 
 LOOK_S: Final = 0.1
 """Between two looks while something is wanting, or changes without end."""
+LASTING_S: Final = 60.0
+LOOK_AT_LASTING_S: Final = 2.0
+"""What has been wanting for so long is looked at less often; what changes is seen at once all the same."""
 
 
 @attrs.define(kw_only=True)
@@ -48,23 +51,30 @@ class ProtectionActor:
         notices = None if self.notices is None else ctx.outlet(self.notices)
         self.settings.take(ctx.name)
         ctx.ready()
-        look_at = ctx.clock.now()
+        looked_at = -math.inf
         seen = (-1, -1)
         while True:
-            waiting = (self.orders.version, self.account.version) != seen
-            waiting = waiting or any(view.fault for view in self.status.value.positions)
+            pause_s = LOOK_S if (self.orders.version, self.account.version) != seen else self._pause_s()
             # Whoever sets orders or account nudges us: where all is covered nothing is looked at again.
-            ctx.inbox.ack_all(await ctx.inbox.lease(until=look_at if waiting else math.inf))
+            ctx.inbox.ack_all(await ctx.inbox.lease(until=looked_at + pause_s))
             self.settings.take(ctx.name)
             now = ctx.clock.now()
-            if now < look_at or not waiting:
+            changed = (self.orders.version, self.account.version) != seen
+            if now < looked_at + (LOOK_S if changed else self._pause_s()):
                 continue
-            look_at = now + LOOK_S
+            looked_at = now
             seen = (self.orders.version, self.account.version)
             looked = self._look(now)
             if looked is not None:
                 self.status.set(looked.status)
                 self._act(ctx, looked, wishes, notices)
+
+    def _pause_s(self) -> float:
+        """Until the next look where nothing has changed since the last one."""
+        wanting = [view.naked_s for view in self.status.value.positions if view.fault]
+        if not wanting:
+            return math.inf
+        return LOOK_S if min(wanting) < LASTING_S else LOOK_AT_LASTING_S
 
     def _look(self, now: float) -> Looked | None:
         account = self.account.value

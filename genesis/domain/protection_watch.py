@@ -20,6 +20,9 @@ from protocols.units import ZERO, Side, Symbol, floor_amount, round_price
 SPANS_KEPT: Final = 2000
 REPAIR_AGAIN_S: Final = 1.0
 """The shortest time between two wishes about one position: the first one's orders are on their way."""
+REPAIR_CAP_S: Final = 30.0
+"""A wish that changed nothing is said again after twice the time, at most after this: each has history asked, and what
+a resting order of a person reserves keeps a stop short for as long as it rests."""
 PATIENCE: Final = 0.4
 """After this part of the time allowed somebody else is asked to repair, so that the rest is left for the repair."""
 STOP_TYPES: Final = frozenset({OrderType.STOP, OrderType.STOP_LIMIT, OrderType.TRAILING_STOP})
@@ -49,6 +52,20 @@ class _Span:
     since: float
     asked_at: float | None = None
     told: bool = False
+    pause_s: float = 0.0
+    asked_of: tuple[Decimal, Decimal, int] | None = None
+
+    def asks(self, now: float, found: "_Found", first_pause_s: float) -> bool:
+        """Whether it is time for a wish; what is there, and how much of it is stopped, may be other than last time."""
+        facts = (found.wanted, found.stopped, found.stops)
+        if self.asked_at is None or facts != self.asked_of:
+            self.pause_s = first_pause_s
+        if self.asked_at is not None and now - self.asked_at < self.pause_s:
+            return False
+        if self.asked_at is not None and facts == self.asked_of:
+            self.pause_s = min(2 * self.pause_s, max(REPAIR_CAP_S, first_pause_s))
+        self.asked_at, self.asked_of = now, facts
+        return True
 
 
 class ProtectionWatch:
@@ -106,10 +123,8 @@ class ProtectionWatch:
                     f"{position.symbol}: {found.stopped} of {found.wanted} stopped by {found.stops} orders "
                     f"for {seconds:.1f} s ({fault})"
                 )
-                if seconds >= within_s * PATIENCE and (
-                    span.asked_at is None or now - span.asked_at >= max(REPAIR_AGAIN_S, within_s * PATIENCE)
-                ):
-                    span.asked_at = now
+                first_pause_s = max(REPAIR_AGAIN_S, within_s * PATIENCE)
+                if seconds >= within_s * PATIENCE and span.asks(now, found, first_pause_s):
                     self.repairs_total += 1
                     stop_price = _stop_price(position, stop_fraction)
                     repairs.append(Repair(symbol=position.symbol, stop_price=stop_price, reason=reason))

@@ -28,6 +28,7 @@ AS_SHIPPED_SHARE: Final = 1 / 60
 
 PACES: Final[tuple[tuple[ModuleType, str, float], ...]] = (
     (actors.protection, "LOOK_S", 1.0),
+    (actors.protection, "LOOK_AT_LASTING_S", 10.0),
     (actors.pool, "LOOK_S", 30.0),
     (actors.watchdog, "LOOK_S", 10.0),
     (actors.regime, "LOOK_S", 30.0),
@@ -40,7 +41,7 @@ PACES: Final[tuple[tuple[ModuleType, str, float], ...]] = (
     (web.actor, "PULSE_S", 30.0),
     (genesis.core.supervisor, "WATCHES", 1.0),
 )
-SPARSE: Final[dict[str, Any]] = {"connection.ping_interval_s": 19.0, "orders.reconcile_interval_s": 300.0}
+SPARSE: Final[dict[str, Any]] = {"connection.ping_interval_s": 19.0, "orders.reconcile_interval_s": 600.0}
 """Settings with the same purpose. Heartbeats come every 15 s and keep every silence shorter than its limit."""
 
 

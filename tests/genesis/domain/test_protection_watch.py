@@ -79,6 +79,16 @@ def test_a_missing_stop_is_asked_for_and_then_told_to_people() -> None:
     assert (healed.naked, healed.spans_total, healed.naked_p99_s, healed.worst_naked_s) == (0, 1, 10.0, 10.0)
 
 
+def test_a_wish_that_changes_nothing_is_said_less_and_less_often_until_something_changes() -> None:
+    """Else a person's resting sale, whose coins no stop can have, has history asked every five seconds for a day."""
+    watch = ProtectionWatch()
+    asked = [second for second in range(200) if look(watch, float(second), "1", a_stop("0.4")).repairs]
+    assert asked == [2, 4, 8, 16, 32, 62, 92, 122, 152, 182]
+    assert not look(watch, 183.0, "1", a_stop("0.4")).repairs
+    assert look(watch, 184.0, "1", a_stop("0.3")).repairs, "less is stopped than before"
+    assert look(watch, 186.0, "1", a_stop("0.3")).repairs
+
+
 def test_a_short_stop_and_a_doubled_one_are_faults() -> None:
     watch = ProtectionWatch()
     assert look(watch, 0.0, "1", a_stop("0.4")).status.positions[0].fault == "short"
