@@ -229,6 +229,13 @@ class Channel(Generic[T]):
         """Put, waiting for room if the policy is BLOCK. Always a checkpoint; on Cancelled the message is not in."""
         await self.put_from(None, message)
 
+    def put_if_room(self, message: T) -> bool:
+        """Put at once where `put` would not have to wait. False where it would: then nothing is put."""
+        if self._must_wait():
+            return False
+        self.put_nowait(message)
+        return True
+
     def put_once(self, key: Hashable, message: T) -> bool:
         """Put without waiting, at most once per key in this process's life.
 

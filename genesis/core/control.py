@@ -7,6 +7,7 @@ from collections import deque
 import msgspec
 import trio
 
+from genesis.core.alarms import Alarms
 from genesis.core.channel import Doorbell
 from genesis.core.child import Child
 from genesis.core.clock import Clock
@@ -47,18 +48,16 @@ class RestartDue(msgspec.Struct, frozen=True, eq=False):
     token: int
 
 
-class Watch(msgspec.Struct, frozen=True, eq=False):
-    """Time to look at everybody's progress."""
-
-
-ControlMessage = Exited | Crash | StartTimeout | Overdue | RestartDue | Watch
+ControlMessage = Exited | Crash | StartTimeout | Overdue | RestartDue
 
 
 class ControlQueue:
     """Messages in the order they were posted, then timers in the order they are due."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, alarms: Alarms) -> None:
         self._clock = clock
+        self._alarms = alarms
+        self._alarm_at = -math.inf
         self._posted: deque[ControlMessage] = deque()
         self._timers: list[tuple[float, int, ControlMessage]] = []
         self._timers_set = 0
@@ -83,8 +82,17 @@ class ControlQueue:
         if self._posted:
             return self._posted.popleft()
         due = self._timers[0][0] if self._timers else math.inf
-        if due <= self._clock.now():
+        now = self._clock.now()
+        if due <= now:
             return heapq.heappop(self._timers)[2]
-        with trio.CancelScope(deadline=due):
+        if due == math.inf:
             await self._bell.wait()
+        elif self._alarms.running:
+            if not now < self._alarm_at <= due:
+                self._alarms.at(due, self._bell.ring)
+                self._alarm_at = due
+            await self._bell.wait()
+        else:
+            with trio.CancelScope(deadline=due):
+                await self._bell.wait()
         return None

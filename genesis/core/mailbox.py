@@ -175,7 +175,7 @@ class Mailbox:
             await trio.lowlevel.checkpoint()
         elif self.alarms is not None and self.alarms.running:
             if not now < self._alarm_at <= until:
-                self.alarms.at(until, self._bell)
+                self.alarms.at(until, self._bell.ring)
                 self._alarm_at = until
             self._bell.sleep_here()
             await trio.lowlevel.wait_task_rescheduled(self._bell.abort)
@@ -321,6 +321,10 @@ class Outlet(Generic[T]):
         if self._term.over:
             self._check()
         self._channel.put_nowait(message)
+
+    def put_if_room(self, message: T) -> bool:
+        self._check()
+        return self._channel.put_if_room(message)
 
     def put_once(self, key: Hashable, message: T) -> bool:
         self._check()

@@ -30,7 +30,6 @@ from genesis.core.control import (
     Overdue,
     RestartDue,
     StartTimeout,
-    Watch,
 )
 from genesis.core.errors import BlockCycle as BlockCycle
 from genesis.core.errors import ChildFailure, Escalated, Killed, Returned, StartFailed, Stuck
@@ -49,6 +48,8 @@ from genesis.core.term import Term
 from protocols.health import ActorStatus, ActorView, BudgetView
 
 _ON_THE_WAY = (ActorStatus.STARTING, ActorStatus.BACKING_OFF)
+
+_OVER = (ActorStatus.STOPPING, ActorStatus.STOPPED)
 
 _GRACE_CHECKPOINTS = 10
 """A loop that was blocked past a deadline wakes waiter and child together: the child gets its turn first."""
@@ -87,7 +88,7 @@ class Supervisor:
         self._children = [Child(child, f"{path}/{child.id}") for child in spec.children]
         self._inner: dict[Child, Supervisor] = {}
         self._budget = RestartBudget(spec.intensity, spec.period_s)
-        self._queue = ControlQueue(house.clock)
+        self._queue = ControlQueue(house.clock, house.alarms)
         self._pending: list[Child] = []
         self._booting = True
         self._stop_requested = False
@@ -230,9 +231,6 @@ class Supervisor:
             case RestartDue(child, token):
                 if token == child.token:
                     self._queue_group(child)
-            case Watch():
-                self._watch()
-                self._schedule_watch()
             case Crash(reason):
                 raise reason
 
@@ -460,15 +458,19 @@ class Supervisor:
     def _schedule_watch(self) -> None:
         shortest = min((timeout for _, timeout in self._watched()), default=math.inf)
         if shortest < math.inf:
-            self._queue.at(self._house.clock.now() + shortest / WATCHES, Watch())
+            # Looked at from the timer itself: our own loop need not turn for it.
+            self._house.alarms.at(self._house.clock.now() + shortest / WATCHES, self._watch)
 
     def _watch(self) -> None:
+        if self._status in _OVER:
+            return
         now = self._house.clock.now()
         for child, timeout in self._watched():
             for channel in child.mailbox.channels:
                 channel.oldest_age_s(now)
             if child.status is ActorStatus.RUNNING and child.is_stuck(now):
                 self._condemn(child, Stuck(f"{child.path} had work and made no progress for {timeout:g} s"))
+        self._schedule_watch()
 
     # --- stopping -------------------------------------------------------------------------------------------------
 
