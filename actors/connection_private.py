@@ -421,10 +421,12 @@ class ConnectionPrivateActor:
             stats.handed_over(len(frames))
 
     async def _pass_on(self, out: _Outlets, event: Any) -> None:
-        if isinstance(event, _FOR_ACCOUNT):
+        # Without a turn of the loop for each: what came in one read is judged together, and kept by one commit.
+        if isinstance(event, _FOR_ACCOUNT) and not out.account.put_if_room(event):
             await out.account.put(event)
         # The order actor hears what is held, too: without history it is all that tells what a stop must cover.
-        await out.orders.put(event)
+        if not out.orders.put_if_room(event):
+            await out.orders.put(event)
 
     async def _on_up(self, ctx: Context, out: _Outlets, line: _Line, event: SessionUp) -> None:
         held, line.held = line.held, []

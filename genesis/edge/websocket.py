@@ -404,6 +404,23 @@ class _Tap(trio.abc.Stream):
         await self._inner.aclose()
 
 
+@attrs.frozen
+class _Queue:
+    """What trio-websocket's reader puts messages into: without a turn of the loop for each that there is room for, so
+    that the messages of one read are received together."""
+
+    inner: trio.MemorySendChannel[str | bytes]
+
+    async def send(self, message: str | bytes) -> None:
+        try:
+            self.inner.send_nowait(message)
+        except trio.WouldBlock:
+            await self.inner.send(message)
+
+    async def aclose(self) -> None:
+        await self.inner.aclose()
+
+
 @attrs.define(eq=False)
 class CalmWebSocket:
     """See `calm_websocket`."""
@@ -420,10 +437,13 @@ class CalmWebSocket:
 
     async def receive_many(self) -> list[bytes]:
         try:
-            message = await self.connection.get_message()
+            messages = [await self.connection.get_message()]
         except trio_websocket.ConnectionClosed as error:
             raise self._fate() from error
-        return [message.encode() if isinstance(message, str) else message]
+        with contextlib.suppress(trio.WouldBlock, trio.EndOfChannel, trio.ClosedResourceError):
+            while True:
+                messages.append(self.connection._recv_channel.receive_nowait())
+        return [message.encode() if isinstance(message, str) else message for message in messages]
 
     async def send(self, message: bytes) -> None:
         await self._guarded(self._send_now, message.decode())
@@ -557,6 +577,7 @@ async def calm_websocket(
                     if ended.cancelled_caught:
                         raise handshake_trouble(heard)
                 connected, tap.listening = True, False
+                connection._send_channel = cast("Any", _Queue(connection._send_channel))
                 socket = CalmWebSocket(connection, stream)
                 try:
                     yield socket
