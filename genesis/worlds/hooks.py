@@ -22,6 +22,7 @@ import trio
 import trio._core._run as _run
 
 from genesis.worlds.process import current_process
+from genesis.worlds.timers import timed_by
 from genesis.worlds.virtual_clock import VirtualClock
 
 EPOCH_S: Final = 1_767_225_600
@@ -54,20 +55,28 @@ class Steps(trio.abc.Instrument):
         self._still_since = (0.0, 0)
         self._names: dict[str, bytes] = {}
         self._at: dict[int, Callable[[], None]] = {}
+        self._next = STANDSTILL_LOOK
+        """The number of the next step at which there is something to do but to count."""
 
     def ring_at(self, step: int, call: Callable[[], None]) -> None:
-        self._at[max(step, self.count + 1)] = call
+        step = max(step, self.count + 1)
+        self._at[step] = call
+        self._next = min(self._next, step)
 
     def before_task_step(self, task: trio.lowlevel.Task) -> None:
-        self.count += 1
-        name = self._names.get(task.name)
-        if name is None:
+        self.count = count = self.count + 1
+        try:
+            name = self._names[task.name]
+        except KeyError:
             name = self._names[task.name] = task.name.encode()
         self.fingerprint = zlib.crc32(name, self.fingerprint)
-        if not self.count % STANDSTILL_LOOK:
-            self._look(task.name)
-        if self._at and self.count in self._at:
-            self._at.pop(self.count)()
+        if count == self._next:
+            if not count % STANDSTILL_LOOK:
+                self._look(task.name)
+            call = self._at.pop(count, None)
+            self._next = min((count - count % STANDSTILL_LOOK + STANDSTILL_LOOK, *self._at))
+            if call is not None:
+                call()
 
     def _look(self, name: str) -> None:
         now = trio.current_time()
@@ -108,6 +117,16 @@ def _seldom(ask: Callable[[Any, float], Any]) -> Callable[[Any, float], Any]:
     return get_events
 
 
+def _of_several(shuffle: Callable[[list[Any]], None]) -> Callable[[list[Any]], None]:
+    """Most batches have one task, for which no number is drawn."""
+
+    def call(batch: list[Any]) -> None:
+        if len(batch) > 1:
+            shuffle(batch)
+
+    return call
+
+
 @contextlib.contextmanager
 def deterministic(seed: int | str) -> Iterator[None]:
     """Inside, a trio run under a `VirtualClock` is a function of the seed. Not for use by two threads at once."""
@@ -131,6 +150,7 @@ def deterministic(seed: int | str) -> Iterator[None]:
         gc.collect()
         gc.disable()
         shuffle = _run._r.getstate()
+        change(patch.object(_run._r, "shuffle", _of_several(_run._r.shuffle)))
         _run._r.seed(f"{seed}-schedule")
         random.seed(f"{seed}-random")
         try:
@@ -146,11 +166,12 @@ def run_virtual(
     seed: int | str, main: Callable[..., Any], *args: Any, steps: Steps | None = None, clock: VirtualClock | None = None
 ) -> Any:
     """`trio.run` of `main` where nothing but the seed decides, and where time passes only while everybody waits."""
-    with deterministic(seed):
+    clock = VirtualClock() if clock is None else clock
+    with deterministic(seed), timed_by(clock):
         return trio.run(
             main,
             *args,
-            clock=VirtualClock() if clock is None else clock,
+            clock=clock,
             instruments=() if steps is None else (steps,),
             strict_exception_groups=True,
         )

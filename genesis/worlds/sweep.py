@@ -120,9 +120,8 @@ def run_errand(errand: Errand) -> Outcome:
     return attrs.evolve(outcome, lines=())
 
 
-@functools.cache
 def _settle() -> None:
-    """Modules stay: no later collection need look through them. Each world begins with one."""
+    """Modules and caches stay: no later collection need look through them. Each world begins with one."""
     gc.collect()
     gc.freeze()
 
