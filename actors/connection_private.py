@@ -474,10 +474,13 @@ class ConnectionPrivateActor:
     async def _say(self, line: _Line, frame: bytes) -> None:
         self.stats.sending()
         try:
-            with trio.fail_after(SEND_TIMEOUT_S):
+            with trio.move_on_after(SEND_TIMEOUT_S) as patience:
                 await line.socket.send(frame)
-        except (LinkClosed, trio.TooSlowError) as error:
+        except LinkClosed as error:
             line.end(f"send failed: {type(error).__name__}")
+        else:
+            if patience.cancelled_caught:
+                line.end("send failed: TooSlowError")
 
     # --- what the session says ------------------------------------------------------------------------------------
 

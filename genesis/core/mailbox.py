@@ -73,7 +73,12 @@ class Mailbox:
     @property
     def idle(self) -> bool:
         """True when nothing is queued, leased, or in line for room."""
-        return self._unacked == 0 and all(channel.idle for channel in self.channels)
+        if self._unacked:
+            return False
+        for channel in self.channels:
+            if not channel.idle:
+                return False
+        return True
 
     @property
     def unacked(self) -> int:

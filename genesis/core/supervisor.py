@@ -467,7 +467,8 @@ class Supervisor:
         now = self._house.clock.now()
         for child, timeout in self._watched():
             for channel in child.mailbox.channels:
-                channel.oldest_age_s(now)
+                if channel.queue:
+                    channel.oldest_age_s(now)
             if child.status is ActorStatus.RUNNING and child.is_stuck(now):
                 self._condemn(child, Stuck(f"{child.path} had work and made no progress for {timeout:g} s"))
         self._schedule_watch()

@@ -455,30 +455,27 @@ class Store(_Reader):
         if cells:
             append("journal", cells_written(cells.values(), at_ms))
         execute = self._connection.executemany
-        execute("INSERT INTO log VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
-        execute(
-            "INSERT OR REPLACE INTO cells VALUES (?, ?, ?, ?, ?)",
-            [
-                (
-                    cell.table,
-                    cell.key,
-                    cell.payload,
-                    head.seq,
-                    cell_digest(cell.table, cell.key, cell.payload, head.seq),
-                )
-                for cell in cells.values()
-                if cell.payload
-            ],
-        )
-        execute(
-            "DELETE FROM cells WHERE tbl = ? AND key = ?", [name for name, cell in cells.items() if not cell.payload]
-        )
+        if rows:
+            execute("INSERT INTO log VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
+        kept = [
+            (cell.table, cell.key, cell.payload, head.seq, cell_digest(cell.table, cell.key, cell.payload, head.seq))
+            for cell in cells.values()
+            if cell.payload
+        ]
+        if kept:
+            execute("INSERT OR REPLACE INTO cells VALUES (?, ?, ?, ?, ?)", kept)
+        gone = [name for name, cell in cells.items() if not cell.payload]
+        if gone:
+            execute("DELETE FROM cells WHERE tbl = ? AND key = ?", gone)
         if named:
             execute(
                 "INSERT INTO answers VALUES (?, ?, ?, ?)",
                 [(name, answer.first_seq, bytes(answer.new), head.seq) for name, answer in named.items()],
             )
-            self._connection.execute("DELETE FROM answers WHERE seq < ?", (head.seq - ANSWERS_KEPT,))
+            sweep = max(1, ANSWERS_KEPT // 16)
+            if head.seq // sweep != self._head.seq // sweep:
+                # It looks through all of them, so not in every commit.
+                self._connection.execute("DELETE FROM answers WHERE seq < ?", (head.seq - ANSWERS_KEPT,))
         return head, answers
 
     def _has(self, kind: str, key: str) -> bool:

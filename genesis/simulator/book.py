@@ -54,6 +54,12 @@ def _price_on_grid(number: int, grid: float) -> float:
     return round(number * grid, 8)
 
 
+@lru_cache(maxsize=64)
+def _behind(symbol: str, grid: float, first: int, last: int, sign: int) -> list[Level]:
+    """The levels on the grid from one number to before another: most ticks stay between the same two of them."""
+    return [made_up_level(symbol, _price_on_grid(n, grid), sign) for n in range(first, last, -sign)]
+
+
 def made_up_book(symbol: Symbol, tick: float, model: FillModel, depth: int = DEPTH) -> tuple[list[Level], list[Level]]:
     """(bids, asks), best first."""
     last = exact(tick)
@@ -61,10 +67,8 @@ def made_up_book(symbol: Symbol, tick: float, model: FillModel, depth: int = DEP
     grid = _grid(tick)
     below = math.ceil(best_bid / grid) - 1
     above = math.floor(best_ask / grid) + 1
-    bids = [made_up_level(symbol, best_bid, 1)]
-    bids += [made_up_level(symbol, _price_on_grid(n, grid), 1) for n in range(below, max(0, below - depth + 1), -1)]
-    asks = [made_up_level(symbol, best_ask, -1)]
-    asks += [made_up_level(symbol, _price_on_grid(n, grid), -1) for n in range(above, above + depth - 1)]
+    bids = [made_up_level(symbol, best_bid, 1), *_behind(symbol, grid, below, max(0, below - depth + 1), 1)]
+    asks = [made_up_level(symbol, best_ask, -1), *_behind(symbol, grid, above, above + depth - 1, -1)]
     return bids, asks
 
 

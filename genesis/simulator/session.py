@@ -137,9 +137,14 @@ class Session:
 
     def channel(self, channel: int, payload: str) -> None:
         """A data frame of a public channel."""
-        numbers = self.numbers.channel(self.exchange.venue_ms())
-        tail = "".join(f",{number}" for number in numbers)
-        self.send(f"[{channel},{payload}{tail}]".encode())
+        match self.numbers.channel(self.exchange.venue_ms()):
+            case []:
+                text = f"[{channel},{payload}]"
+            case [one]:
+                text = f"[{channel},{payload},{one}]"
+            case numbers:
+                text = f"[{channel},{payload},{','.join(map(str, numbers))}]"
+        self.send(text.encode())
 
     def updates(self, channel: int, rows: list[str]) -> None:
         """Updates of a channel: one frame each, or one for all with BULK_UPDATES."""

@@ -1,8 +1,8 @@
 """Every source of chance and time that Python, trio and the libraries have, turned into functions of one seed.
 
-Three names here are private to trio: `_ALLOW_DETERMINISTIC_SCHEDULING`, `_r` and `TheIOManager` of `_core._run`. They
-stand nowhere else, `tests/worlds/test_hooks.py` fails loudly when they move, and trio is pinned to the release that has
-them.
+Four names here are private to trio: `_ALLOW_DETERMINISTIC_SCHEDULING`, `_r`, `TheIOManager` and `Instruments` of
+`_core._run`. They stand nowhere else, `tests/worlds/test_hooks.py` fails loudly when they move, and trio is pinned to
+the release that has them.
 """
 
 import contextlib
@@ -11,7 +11,7 @@ import os
 import random
 import time
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 from unittest.mock import patch
 
@@ -33,9 +33,9 @@ STANDSTILL_LOOK: Final = 1000
 STANDSTILL_STEPS: Final = 100_000
 """A busy second of a world has some thousand steps."""
 
-PRIVATE_NAMES: Final = ("_ALLOW_DETERMINISTIC_SCHEDULING", "_r", "TheIOManager")
+PRIVATE_NAMES: Final = ("_ALLOW_DETERMINISTIC_SCHEDULING", "_r", "TheIOManager", "Instruments")
 """What is used of `trio._core._run`: whether tasks of one batch are sorted before they are shuffled, and by whom; and
-who asks the kernel for news."""
+who asks the kernel for news; and who hears of every step."""
 KERNEL_ASKED_EVERY: Final = 16
 """Turns of the loop. The kernel knows of no socket of a world, only of trio's own wake-up, which may wait that long."""
 
@@ -88,17 +88,31 @@ class Steps(trio.abc.Instrument):
             self.livelock(name)
 
 
+class _Ears(dict[str, Callable[..., None]]):
+    """The `Instruments` of a run with one instrument at most, by the names of its hooks: asked for in every step."""
+
+    def __init__(self, instruments: Sequence[trio.abc.Instrument]) -> None:
+        for instrument in instruments:
+            hooks = {name for name in vars(trio.abc.Instrument) if not name.startswith("_")}
+            self.update({name: getattr(instrument, name) for name in hooks & set(vars(type(instrument)))})
+        assert len(instruments) <= 1, "a world has one instrument"
+
+    def call(self, name: str, *args: Any) -> None:
+        self[name](*args)
+
+
+_clocks: list[VirtualClock] = []
+
+
 def _virtual_s() -> float:
-    try:
-        return trio.current_time()
-    except RuntimeError:
-        return 0.0
+    return _clocks[-1].now if _clocks else 0.0
 
 
 def wall_s() -> float:
     """The wall clock of the process that asks: virtual time, and how far its machine's clock is off."""
     process = current_process()
-    return EPOCH_S + _virtual_s() + (0.0 if process is None else process.clock_off_s)
+    now = _clocks[-1].now if _clocks else 0.0
+    return EPOCH_S + now + (0.0 if process is None else process.clock_off_s)
 
 
 async def _inline(call: Callable[..., Any], *args: Any, **_: Any) -> Any:
@@ -137,6 +151,7 @@ def deterministic(seed: int | str) -> Iterator[None]:
         change(patch.object(_run, "_ALLOW_DETERMINISTIC_SCHEDULING", True))
         kernel = _run.TheIOManager  # type: ignore[attr-defined]
         change(patch.object(kernel, "get_events", _seldom(kernel.get_events)))
+        change(patch.object(_run, "Instruments", _Ears))
         change(patch.object(os, "urandom", entropy.randbytes))
         change(patch.object(os, "getpid", lambda: PID))
         change(patch.object(random, "_urandom", entropy.randbytes))
@@ -168,10 +183,14 @@ def run_virtual(
     """`trio.run` of `main` where nothing but the seed decides, and where time passes only while everybody waits."""
     clock = VirtualClock() if clock is None else clock
     with deterministic(seed), timed_by(clock):
-        return trio.run(
-            main,
-            *args,
-            clock=clock,
-            instruments=() if steps is None else (steps,),
-            strict_exception_groups=True,
-        )
+        _clocks.append(clock)
+        try:
+            return trio.run(
+                main,
+                *args,
+                clock=clock,
+                instruments=() if steps is None else (steps,),
+                strict_exception_groups=True,
+            )
+        finally:
+            _clocks.pop()

@@ -4,16 +4,18 @@ The checksum is computed over this text, and Python prints differently: an expon
 where JavaScript starts at 1e-7 and prints `1e-7`; and `7617.0` where JavaScript has `7617`.
 """
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from json.encoder import encode_basestring_ascii as _quoted
 from typing import Any, Final
 
 import msgspec
 
 from protocols.bitfinex.errors import LocalProtocolError, MalformedFrame
 
+_PLAIN_LENGTH: Final = 20
+"""Shorter than 1e21, from which on JavaScript writes an exponent."""
 LARGEST_EXPONENT: Final = 40
 """No price, amount or id of a market has more digits on either side of its point; 1e999999 is an attack on memory."""
 
@@ -40,6 +42,12 @@ def js_number(number: Decimal | float | int) -> str:
         number = Decimal(repr(number))
     if not number.is_finite():
         raise LocalProtocolError(f"number must be finite, was {number}")
+    text = str(number)
+    if "E" not in text and len(text) <= _PLAIN_LENGTH:
+        # The common case: without an exponent both write the same digits, but for zeros at the end.
+        if "." in text:
+            text = text.rstrip("0").rstrip(".")
+        return text if text != "-0" else "0"
     sign, digit_tuple, exponent = number.as_tuple()
     assert isinstance(exponent, int)
     digits = "".join(map(str, digit_tuple)).lstrip("0")
@@ -106,10 +114,15 @@ def write_json(value: Any) -> bytes:
 
 
 def _write(value: Any, pieces: list[str]) -> None:
+    kind = type(value)
     if value is None:
         pieces.append("null")
+    elif kind is str:
+        pieces.append(_quoted(value))
+    elif kind is int or kind is float or kind is Decimal:
+        pieces.append(js_number(value))
     elif isinstance(value, str):
-        pieces.append(json.dumps(value))
+        pieces.append(_quoted(value))
     elif isinstance(value, bool):
         pieces.append("true" if value else "false")
     elif isinstance(value, int | float | Decimal):
@@ -117,7 +130,7 @@ def _write(value: Any, pieces: list[str]) -> None:
     elif isinstance(value, Mapping):
         opening = "{"
         for key, item in value.items():
-            pieces.append(f"{opening}{json.dumps(str(key))}:")
+            pieces.append(f"{opening}{_quoted(str(key))}:")
             _write(item, pieces)
             opening = ","
         pieces.append("{}" if opening == "{" else "}")
@@ -129,4 +142,4 @@ def _write(value: Any, pieces: list[str]) -> None:
             opening = ","
         pieces.append("[]" if opening == "[" else "]")
     else:
-        raise LocalProtocolError(f"value must have a JSON form, was {type(value).__name__}")
+        raise LocalProtocolError(f"value must have a JSON form, was {kind.__name__}")
