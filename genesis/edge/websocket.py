@@ -138,12 +138,21 @@ class FastWebSocket:
             self._receiving = False
 
     async def send(self, message: bytes) -> None:
-        async with self._send_lock:
+        lock = self._send_lock
+        if lock.locked():
+            await lock.acquire()
+        else:
+            # Without the turn of the loop that a lock takes when nobody else has it.
+            await trio.lowlevel.checkpoint_if_cancelled()
+            lock.acquire_nowait()
+        try:
             if self.closed:
                 raise self._fate()
             # Queued under the lock: a sender that is cancelled while it waits for its turn leaves nothing behind.
             self.protocol.send_text(message)
             await self._drain()
+        finally:
+            lock.release()
 
     async def ping(self) -> None:
         self._ping_count += 1

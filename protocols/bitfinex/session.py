@@ -209,6 +209,8 @@ class PublicSession:
                     if payload[0].__class__ is list or not stream.live:
                         raise LookupError
                     start = 2
+                elif payload == "hb":
+                    start = 2
                 else:
                     if payload != "te" or not stream.live:
                         raise LookupError
@@ -221,7 +223,16 @@ class PublicSession:
                     if timed and (value[-1].__class__ is not int or value[-1] >= LARGEST_TIME_MS):
                         raise LookupError
                 book = stream.book
-                if book is not None:
+                event: PublicEvent | None
+                if payload == "hb":
+                    event = StreamBeat(
+                        stream=stream.channel,
+                        symbol=Symbol(stream.subscription.symbol),
+                        timeframe=stream.subscription.timeframe,
+                        venue_ms=value[-1] if timed else audit.venue_ms,
+                        received_ns=received_ns,
+                    )
+                elif book is not None:
                     book.apply(payload, frame)
                     touched[stream] = None
                     event = None
