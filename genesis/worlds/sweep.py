@@ -132,7 +132,7 @@ def outcomes(errands: Iterable[Errand], *, processes: int = 1) -> Iterator[Outco
         yield from map(run_errand, errands)
         return
     # Spawned, not forked: a world must not inherit what another one left in memory.
-    with multiprocessing.get_context("spawn").Pool(processes, maxtasksperchild=50) as pool:
+    with multiprocessing.get_context("spawn").Pool(processes, maxtasksperchild=500) as pool:
         yield from pool.imap(run_errand, errands)
 
 
