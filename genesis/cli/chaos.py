@@ -119,6 +119,7 @@ def _many(
 
 def _figures(totals: "Totals") -> dict[str, object]:
     from genesis.domain.protection_watch import percentile
+    from genesis.worlds.sweep import AGAIN
 
     spans = {
         "naked": totals.naked_s,
@@ -131,6 +132,11 @@ def _figures(totals: "Totals") -> dict[str, object]:
         "seeds": totals.seeds,
         "virtual hours": round(totals.virtual_hours, 2),
         "hours a cpu second": round(totals.hours_a_cpu_second, 3),
+        "cpu seconds of the worlds": round(totals.cpu_s, 1),
+        # Of this process since it began, and of those that it has waited for: loading everything, and running some
+        # worlds once more elsewhere, which a sweep of one world does with all of it.
+        "cpu seconds in all": round(sum(os.times()[:4]), 1),
+        "worlds run again elsewhere": totals.sometimes[AGAIN],
         "faults": totals.faults,
         "process kills": totals.kills,
         "actor crashes": totals.crashes,

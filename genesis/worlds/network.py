@@ -43,6 +43,7 @@ class Network:
 
     def __init__(self, chance: random.Random, clock: VirtualClock) -> None:
         self.chance = chance
+        self.clock = clock
         self.at = clock.at
         self.names: dict[str, str] = {}
         self.listeners: dict[tuple[str, int], VirtualSocket] = {}
@@ -74,7 +75,7 @@ class Network:
         """Seconds from one machine to another, drawn anew for each chunk."""
         if one == other:
             return 0.0001
-        now = trio.current_time()
+        now = self.clock.now
         total = 0.0
         for machine in (one, other):
             weather = self.weather.get(machine)
@@ -85,8 +86,14 @@ class Network:
         return total
 
     def bytewise(self, one: str, other: str) -> bool:
-        now = trio.current_time()
-        return any(now < self.weather_of(machine).bytewise_until for machine in (one, other) if one != other)
+        if one == other:
+            return False
+        now = self.clock.now
+        for machine in (one, other):
+            weather = self.weather.get(machine)
+            if weather is not None and now < weather.bytewise_until:
+                return True
+        return False
 
     async def connect(self, client: VirtualSocket, address: tuple[str, int]) -> Endpoint:
         """The client's end of a new connection. Raises OSError as a kernel does."""

@@ -40,7 +40,11 @@ def timed_by(clock: VirtualClock) -> Iterator[None]:
     def at(alarms: Alarms, deadline: float, ring: Callable[[], object]) -> None:
         clock.at(deadline, ring)
 
+    def current_time() -> float:
+        return clock.now
+
     changes: tuple[tuple[Any, str, Callable[..., Any]], ...] = (
+        (trio, "current_time", current_time),
         (trio, "sleep", sleep),
         (trio, "sleep_until", sleep_until),
         (Alarms, "at", at),

@@ -52,8 +52,9 @@ class Endpoint:
     # --- sending --------------------------------------------------------------------------------------------------
 
     def _due(self) -> float:
-        network, now = self.network, trio.current_time()
-        due = max(self._last_due, self.blocked_until, now + network.latency(self.name[0], self.peer[0]))
+        network = self.network
+        due = network.clock.now + network.latency(self.name[0], self.peer[0])
+        due = max(self._last_due, self.blocked_until, due)
         self._last_due = due
         return due
 
@@ -119,7 +120,7 @@ class Endpoint:
         if self.other.over:
             self.network.late_bytes += len(chunk)
         self.network.delivered_bytes += len(chunk)
-        self.arrived_at = trio.current_time()
+        self.arrived_at = self.network.clock.now
         self.is_stream = self.is_stream or chunk.startswith(b"GET /ws")
         self.inbox += chunk
         self._wake_reader()
