@@ -46,7 +46,6 @@ class Api:
     stopping: trio.Event = attrs.field(factory=trio.Event)
     loopback: bool = True
     open_access: bool = False
-    turnstile: trio.Lock = attrs.field(factory=trio.Lock)
     requests: RateLimit = attrs.field(factory=RateLimit)
     lockout: Lockout = attrs.field(factory=Lockout)
 

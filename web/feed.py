@@ -167,7 +167,7 @@ class Poll:
 
     def steps(self) -> Iterator[bool]:
         """`look` in its parts, between which others may be let go first: whether each topic was told."""
-        wanted = {topic for subscriber in self.hub.subscribers for topic in subscriber.topics}
+        wanted: set[str] = set().union(*(subscriber.topics for subscriber in self.hub.subscribers))
         for topic in POLLED:
             if topic not in wanted:
                 self._told.pop(topic, None)

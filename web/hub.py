@@ -1,17 +1,17 @@
-"""The hub of the event stream: what is published once, encoded once, and fetched by every client that asked for it.
+"""The hub of the event stream: what is published once, encoded once, and fetched for every client that asked for it.
 
-All clients read one bounded, conflating row of messages, each from its own place on. A message with a key replaces the
+All clients hear one bounded, conflating row of messages, each from its own place on. A message with a key replaces the
 one with the same key (a newer ticker, a newer state of one order). Messages without one (notices, trades) keep their
 order, and of what a client has not fetched the oldest is dropped and counted when there is too much, and the client is
-told how many it missed. Publishing never waits, and costs no more for a thousand clients that are busy than for one.
+told how many it missed. Publishing never waits, and wakes nobody but the crier, who goes round with the row as it stood
+at one moment: what clients with the same wishes at the same place hear is put together once.
 """
 
 import math
 from bisect import bisect_right
 from collections import deque
-from collections.abc import Hashable, Iterable, Iterator
-from contextlib import contextmanager
-from typing import Any, Final
+from collections.abc import Hashable
+from typing import Any, Final, Protocol
 
 import attrs
 import msgspec
@@ -75,12 +75,38 @@ def encode_message(topic: str, kind: str, sequence: int, data: Any) -> bytes:
     return b'{"topic":"%s","kind":"%s","seq":%d,"data":%s}' % (topic.encode(), kind.encode(), sequence, _encode(data))
 
 
+class Ear(Protocol):
+    """A client's side that the crier speaks to."""
+
+    def hear(self, messages: bytes) -> None:
+        """Send these messages, joined by commas, as one frame. Never waits."""
+        ...
+
+    def look(self) -> None:
+        """End the conversation if it may not go on."""
+        ...
+
+
+@attrs.define(eq=False)
+class Round:
+    """The row as it stood at one moment, for a round of the crier."""
+
+    messages: tuple[Published, ...]
+    """The oldest first."""
+    serial: int
+    forgotten: int
+    """The newest serial that the row had no more room for."""
+    joined: dict[Hashable, bytes] = attrs.field(factory=dict)
+    """What was put together for clients of the same wishes and the same place."""
+
+
 @attrs.define(eq=False)
 class Subscriber:
     """One client's wishes and its place in the row. `places` limits a topic to symbols, e.g. `{"candle": {("tBTCUSD",
-    "1m")}}`; `since` holds from which serial on a topic is told, where that is later than the client's beginning, and
-    `joined` the same of a place that was asked for later than its topic."""
+    "1m")}}`; `since` holds from which serial on a topic is told, where that is later than the client's place, and
+    `joined` the same of a place that was asked for later than its topic. `ear` is None where nobody tells it."""
 
+    ear: Ear | None = None
     limit: int = QUEUE_LIMIT
     topics: set[str] = attrs.field(factory=set)
     places: dict[str, set[tuple[str, ...]]] = attrs.field(factory=dict)
@@ -90,9 +116,9 @@ class Subscriber:
     hub: "Hub | None" = None
     seen: int = 0
     """The serial of the newest message that it has fetched or does not want."""
+    _holds: int = 0
     _missed: dict[str, int] = attrs.field(factory=dict)
     _direct: list[bytes] = attrs.field(factory=list)
-    _bell: trio.Event = attrs.field(factory=trio.Event)
 
     def wants(self, message: Published) -> bool:
         if message.topic not in self.topics or message.serial <= self.since.get(message.topic, 0):
@@ -106,42 +132,42 @@ class Subscriber:
     def tell(self, body: bytes) -> None:
         """Queue a message meant for this client alone, ahead of what is published; the caller bounds how many."""
         self._direct.append(body)
-        self._bell.set()
+        self.ask()
 
-    def ring(self) -> None:
-        """There is news."""
-        self._bell.set()
-
-    def _waiting(self) -> list[Published]:
-        return [] if self.hub is None else self.hub.behind(self)
+    def ask(self) -> None:
+        """See that what waits for it alone goes out."""
+        if self.hub is not None and self._direct and not self._holds:
+            self.hub.ask(self)
 
     @property
-    def has_news(self) -> bool:
-        return bool(self._direct or self._waiting())
+    def held(self) -> bool:
+        """Whether it is told nothing just now."""
+        return self._holds > 0
+
+    def hold(self) -> None:
+        """Tell it nothing until `release`: snapshots are made that go out together, or its socket is full."""
+        self._holds += 1
+
+    def release(self) -> None:
+        self._holds -= 1
+        self.ask()
+        if self.hub is not None and not self._holds and self.seen < self.hub.serial:
+            self.hub.ring()
 
     @property
     def depth(self) -> int:
-        return len(self._waiting()) + len(self._direct)
+        return len(self._direct) + (0 if self.hub is None else len(self.hub.behind(self)))
 
-    async def wait(self) -> None:
-        """Until there is something to take. Always a checkpoint."""
-        if self.has_news:
-            await trio.lowlevel.checkpoint()
-            return
-        self._bell = trio.Event()
-        if self.hub is None:
-            await self._bell.wait()
-            return
-        self.seen = self.hub.serial
-        with self.hub.waiting(self):
-            await self._bell.wait()
-
-    def take(self, limit: int = FRAME_MESSAGES) -> list[bytes]:
+    def take(self, limit: int = FRAME_MESSAGES, row: Round | None = None) -> list[bytes]:
         """What goes out next, at most `limit` messages (direct ones and losses always whole)."""
-        waiting = self._waiting()
+        waiting: list[Published] = []
         if self.hub is not None:
-            for topic in self.topics:
-                self._miss(topic, self.hub.forgotten_since(topic, max(self.seen, self.since.get(topic, 0))))
+            row = row or self.hub.row()
+            waiting = self.hub.behind(self, row)
+            if self.seen < row.forgotten:
+                for topic in self.topics:
+                    begin = max(self.seen, self.since.get(topic, 0))
+                    self._miss(topic, self.hub.forgotten_between(topic, begin, row.forgotten))
         for message in waiting[: -self.limit]:
             self._miss(message.topic, 1)
         del waiting[: -self.limit]
@@ -151,10 +177,38 @@ class Subscriber:
         fetched = waiting[: max(0, limit - len(taken))]
         taken += [message.body for message in fetched]
         if len(fetched) < len(waiting):
-            self.seen = waiting[len(fetched)].serial - 1
-        elif self.hub is not None:
-            self.seen = self.hub.serial
+            self._goes_on(waiting[len(fetched)].serial - 1)
+        elif row is not None:
+            self._goes_on(row.serial)
         return taken
+
+    def part(self, row: Round) -> bytes:
+        """What goes out next of a round, joined by commas. Clients that differ in nothing share it."""
+        if self._direct or self._missed or self.since or self.joined or self.hub is None:
+            return b",".join(self.take(row=row))
+        if self.seen >= row.serial:
+            return b""
+        wishes = tuple((topic, frozenset(places)) for topic, places in self.places.items() if places)
+        key = (self.seen, self.limit, frozenset(self.topics), wishes)
+        shared = row.joined.get(key)
+        if shared is None:
+            missed = self.missed_total
+            shared = b",".join(self.take(row=row))
+            # What it has lost is told to whoever lost it, and counted there; a frame that was full is not the last.
+            if self.missed_total == missed and self.seen == row.serial:
+                row.joined[key] = shared
+            return shared
+        self.seen = row.serial
+        return shared
+
+    def _goes_on(self, serial: int) -> None:
+        """It has this serial behind it. A beginning that is behind it, too, says nothing any more."""
+        # A round may be older than an answer that came between.
+        self.seen = serial = max(self.seen, serial)
+        if self.since:
+            self.since = {topic: begin for topic, begin in self.since.items() if begin > serial}
+        if self.joined:
+            self.joined = {place: begin for place, begin in self.joined.items() if begin > serial}
 
     def _miss(self, topic: str, count: int) -> None:
         if count:
@@ -174,20 +228,26 @@ class Hub:
     _quiet_left_s: float = QUIET_BURST_S
     _hushed_s: float = -math.inf
     _subscribers: dict[Subscriber, None] = attrs.field(factory=dict)
-    _idle: dict[Subscriber, None] = attrs.field(factory=dict)
-    """Those who wait for news; the others look by themselves when they have sent what they had."""
+    _asked: dict[Subscriber, None] = attrs.field(factory=dict)
+    """Those who wait for an answer of their own, the longest first."""
+    _news: trio.Event = attrs.field(factory=trio.Event)
+    _questions: trio.Event = attrs.field(factory=trio.Event)
     _row: dict[Hashable, Published] = attrs.field(factory=dict)
     """What clients may not have fetched yet, the oldest first."""
+    newest_forgotten: int = 0
     _forgotten: dict[str, deque[int]] = attrs.field(factory=dict)
     """Serials of what the row had no more room for, by topic."""
     _kept: dict[str, deque[Published]] = attrs.field(factory=lambda: {topic: deque(maxlen=KEPT) for topic in RESUMABLE})
 
     @property
-    def subscribers(self) -> Iterable[Subscriber]:
+    def subscribers(self) -> tuple[Subscriber, ...]:
         return tuple(self._subscribers)
 
     def __len__(self) -> int:
         return len(self._subscribers)
+
+    def __contains__(self, subscriber: Subscriber) -> bool:
+        return subscriber in self._subscribers
 
     def hush(self, now_s: float) -> None:
         """Send nothing for QUIET_S. In the long run at most half of the time is quiet: a page must not fall silent."""
@@ -200,27 +260,56 @@ class Hub:
 
     async def quiet_over(self) -> None:
         """Until something may be sent. Always a checkpoint."""
-        await trio.sleep(max(0.0, self.quiet_until_s - trio.current_time()))
+        await trio.lowlevel.checkpoint()
+        # One order after the other: meanwhile it may have become longer.
+        while self.quiet_until_s > trio.current_time():  # noqa: ASYNC110 -- a time has no event
+            await trio.sleep_until(self.quiet_until_s)
 
     def add(self, subscriber: Subscriber) -> None:
         subscriber.hub, subscriber.seen = self, self.serial
         self._subscribers[subscriber] = None
+        # What it was told before it came in.
+        subscriber.ask()
 
     def remove(self, subscriber: Subscriber) -> None:
         self._subscribers.pop(subscriber, None)
+        self._asked.pop(subscriber, None)
 
-    @contextmanager
-    def waiting(self, subscriber: Subscriber) -> Iterator[None]:
-        self._idle[subscriber] = None
-        try:
-            yield
-        finally:
-            self._idle.pop(subscriber, None)
+    def ring(self) -> None:
+        """There is news for somebody."""
+        self._news.set()
 
-    def behind(self, subscriber: Subscriber) -> list[Published]:
+    def ask(self, subscriber: Subscriber) -> None:
+        """It waits for an answer of its own, which does not wait for the next round."""
+        self._asked[subscriber] = None
+        self._questions.set()
+
+    async def news(self) -> Round:
+        """The row, as soon as there is something in it that was not told in the round before."""
+        await self._news.wait()
+        await self.quiet_over()
+        self._news = trio.Event()
+        return self.row()
+
+    async def asked(self) -> Subscriber | None:
+        """Who has waited longest for an answer; None when it has gone meanwhile."""
+        await self._questions.wait()
+        await self.quiet_over()
+        subscriber = next(iter(self._asked), None)
+        if subscriber is not None:
+            del self._asked[subscriber]
+        if not self._asked:
+            self._questions = trio.Event()
+        return subscriber
+
+    def row(self) -> Round:
+        """What clients may not have fetched yet, as it stands now."""
+        return Round(messages=tuple(self._row.values()), serial=self.serial, forgotten=self.newest_forgotten)
+
+    def behind(self, subscriber: Subscriber, row: Round | None = None) -> list[Published]:
         """What a subscriber wants and has not fetched, the oldest first."""
         found = []
-        for message in reversed(self._row.values()):
+        for message in reversed(self._row.values() if row is None else row.messages):
             if message.serial <= subscriber.seen:
                 break
             if subscriber.wants(message):
@@ -228,10 +317,10 @@ class Hub:
         found.reverse()
         return found
 
-    def forgotten_since(self, topic: str, serial: int) -> int:
-        """How many messages of a topic behind `serial` are not in the row any more."""
+    def forgotten_between(self, topic: str, after: int, until: int) -> int:
+        """How many messages of a topic, of the serials behind `after` up to `until`, are not in the row any more."""
         forgotten = self._forgotten.get(topic, ())
-        return len(forgotten) - bisect_right(forgotten, serial)
+        return max(0, bisect_right(forgotten, until) - bisect_right(forgotten, after))
 
     def sequence(self, topic: str) -> int:
         """The number of the newest message of a topic; a snapshot taken now carries it."""
@@ -272,7 +361,5 @@ class Hub:
         if len(self._row) > ROW_LIMIT:
             oldest = self._row.pop(next(iter(self._row)))
             self._forgotten.setdefault(oldest.topic, deque(maxlen=ROW_LIMIT)).append(oldest.serial)
-        for subscriber in tuple(self._idle):
-            if subscriber.wants(message):
-                del self._idle[subscriber]
-                subscriber.ring()
+            self.newest_forgotten = oldest.serial
+        self.ring()

@@ -6,7 +6,7 @@ never stops when one client does not read (its sends are shielded without a dead
 * an error in a connection ends that connection, is counted, and goes no further;
 * a send that takes longer than `send_s` closes the socket;
 * every connection has a deadline that moves with what it does: headers, request, keep-alive; a WebSocket has none, but
-  is pinged and must be heard from;
+  is pinged and must be heard from (by one task, one after the other: a task for each would wake with all the others);
 * connections are capped in all, and in number and rate for each address; above the cap they are closed at once, or
   push away who asks for nothing;
 * who has not asked a whole question costs a socket and a task, and no protocol;
@@ -19,6 +19,7 @@ import contextlib
 import errno
 import ipaddress
 import logging
+import os
 import re
 import ssl
 from collections import Counter
@@ -32,11 +33,13 @@ from hypercorn.app_wrappers import ASGIWrapper
 from hypercorn.config import Config
 from hypercorn.events import Closed, Event, RawData, Updated
 from hypercorn.protocol.h11 import H11Protocol, H11WSConnection
+from hypercorn.protocol.ws_stream import WSStream
 from hypercorn.trio.lifespan import Lifespan
 from hypercorn.trio.task_group import TaskGroup
 from hypercorn.trio.worker_context import WorkerContext
 from hypercorn.typing import ConnectionState
 from hypercorn.utils import parse_socket_addr
+from wsproto.connection import ConnectionState as Handshaken
 
 from web.limits import RateLimit
 
@@ -45,6 +48,10 @@ NO_MORE_FILES: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errn
 BACKLOG: Final = 256
 END_OF_HEAD: Final = re.compile(rb"\n\r?\n")
 """As h11 finds it."""
+PING: Final = b"\x89\x00"
+"""A WebSocket frame of its own: ping, without a payload (RFC 6455, 5.5.2)."""
+LINE: Final = "line"
+"""The name in a request's ASGI state under which a WebSocket's handler finds its `_Connection`."""
 FINISH_S: Final = 0.25
 """How long the handler of a connection that has ended may take to notice."""
 
@@ -176,6 +183,8 @@ class _Connection:
     websocket: bool = attrs.field(default=False, init=False)
     idle: bool = attrs.field(default=True, init=False)
     closing: bool = attrs.field(default=False, init=False)
+    left: bytearray = attrs.field(factory=bytearray, init=False)
+    """Of frames that were told at once, what the socket had no room for: it goes first."""
 
     @property
     def socket(self) -> trio.socket.SocketType:
@@ -223,7 +232,7 @@ class _Connection:
                 server.config,
                 server.context,
                 task_group,
-                ConnectionState(server.lifespan_state.copy()),
+                ConnectionState({**server.lifespan_state, LINE: self}),
                 isinstance(stream, trio.SSLStream),
                 parse_socket_addr(sock.family, sock.getpeername()),
                 parse_socket_addr(sock.family, sock.getsockname()),
@@ -283,6 +292,36 @@ class _Connection:
                 self.allow(limits.keep_alive_s if event.idle else limits.request_s)
                 self.server.rests(self, event.idle)
 
+    def tell(self, text: bytes) -> bool:
+        """Send a WebSocket text frame at once, beneath the protocol and without a turn of the event loop.
+
+        False when the socket did not take all of it: the rest goes out with `flush`, or ahead of whatever is sent next.
+        """
+        return self._write(text_frame(text))
+
+    def ping(self) -> bool:
+        """Ask for a sign of life; as `tell`. Who has not read what it was sent before is not asked."""
+        return bool(self.left) or self.send_lock.locked() or self._write(PING)
+
+    def _write(self, frame: bytes) -> bool:
+        stream = None if self.protocol is None else self.protocol.stream
+        open_ = isinstance(stream, WSStream) and stream.connection.state is Handshaken.OPEN
+        if self.closing or not open_:
+            return True
+        self.left += frame
+        if self.send_lock.locked() or isinstance(self.stream, trio.SSLStream):
+            return False
+        try:
+            del self.left[: os.write(self.socket.fileno(), self.left)]
+        except OSError:
+            # Full, or broken: whoever sends the rest will see which.
+            return False
+        return not self.left
+
+    async def flush(self) -> None:
+        """Send what is left of what was told; the socket of a client that takes longer than `send_s` is closed."""
+        await self._send_bytes(b"")
+
     async def _send_bytes(self, data: bytes) -> None:
         if self.closing:
             return
@@ -297,8 +336,10 @@ class _Connection:
             with trio.move_on_after(self.server.limits.send_s, shield=True) as scope:
                 if not self.websocket:
                     self.server.unread[self] = None
+                whole = bytes(self.left) + data
+                self.left.clear()
                 try:
-                    await self.stream.send_all(data)
+                    await self.stream.send_all(whole)
                 except (trio.BrokenResourceError, trio.ClosedResourceError):
                     self.closing = True
             if scope.cancelled_caught:
@@ -361,7 +402,8 @@ class Server:
         config.include_server_header = False
         config.h11_max_incomplete_size = limits.header_bytes
         config.websocket_max_message_size = limits.message_bytes
-        config.websocket_ping_interval = limits.ping_s
+        # Hypercorn's pinger is a task of each connection; ours is below.
+        config.websocket_ping_interval = None
         config.alpn_protocols = ["http/1.1"]
         config.startup_timeout = 10
         config.shutdown_timeout = limits.grace_s
@@ -404,6 +446,7 @@ class Server:
                 async with trio.open_nursery() as accepting:
                     for listener in listeners:
                         accepting.start_soon(self._accept, listener, handlers)
+                    accepting.start_soon(self._ping, handlers)
                     task_status.started()
                     await self.stopping.wait()
                     accepting.cancel_scope.cancel()
@@ -445,6 +488,22 @@ class Server:
             self._connections[connection] = self.unheard[connection] = None
             self._by_address[address] += 1
             handlers.start_soon(self._handle, connection)
+
+    async def _ping(self, handlers: trio.Nursery) -> None:
+        """Ask every WebSocket for a sign of life once in `ping_s`, one after the other over all of that time."""
+        while True:
+            asked = [connection for connection in self._connections if connection.websocket]
+            for connection in asked:
+                if not connection.ping():
+                    handlers.start_soon(self._flush, connection)
+                await trio.sleep(self.limits.ping_s / len(asked))
+            if not asked:
+                await trio.sleep(self.limits.ping_s)
+
+    async def _flush(self, connection: _Connection) -> None:
+        """What a connection could not be told at once; that it is gone shows where it is read."""
+        with contextlib.suppress(OSError, trio.BrokenResourceError, trio.ClosedResourceError):
+            await connection.flush()
 
     def rests(self, connection: _Connection, between_requests: bool) -> None:
         """Remember who only keeps a connection for its next request."""
@@ -499,6 +558,16 @@ class Server:
                 self._one_left = trio.Event()
                 await self._one_left.wait()
         self.counters.closed_at_shutdown += len(self._connections)
+
+
+def text_frame(text: bytes) -> bytes:
+    """A server's WebSocket frame of one whole text message, unmasked (RFC 6455, 5.2)."""
+    size = len(text)
+    if size < 126:
+        return b"\x81%c%b" % (size, text)
+    if size < 1 << 16:
+        return b"\x81\x7e%b%b" % (size.to_bytes(2, "big"), text)
+    return b"\x81\x7f%b%b" % (size.to_bytes(8, "big"), text)
 
 
 def _leaves(group: BaseExceptionGroup[BaseException]) -> list[BaseException]:

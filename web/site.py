@@ -7,6 +7,8 @@ import attrs
 import trio
 from quart_trio import QuartTrio
 
+from web.api import Api
+from web.crier import Crier
 from web.server import Server, ServerCounters, ServerLimits, port_of
 
 
@@ -36,9 +38,13 @@ class Site:
     ) -> None:
         """One server's life: until `stopping` is set, cancelled, or broken."""
         # The stream's handlers say goodbye to their clients by this event, so it must be the one of this life.
-        self.app.config["API"].stopping = stopping
+        api: Api = self.app.config["API"]
+        api.stopping = stopping
         server = Server(app=self.app, stopping=stopping, limits=self.limits, tls=self.tls, counters=self.counters)
-        await server.serve(self.listeners, task_status=task_status)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(Crier(api.hub).run)
+            await server.serve(self.listeners, task_status=task_status)
+            nursery.cancel_scope.cancel()
 
     async def aclose(self) -> None:
         for listener in self.listeners:

@@ -9,7 +9,7 @@ Server: frames `{"frame":n,"messages":[{"topic","kind","seq","data"},...]}`; `fr
 """
 
 from collections.abc import Awaitable, Callable
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, Protocol
 
 import h11
 import msgspec
@@ -22,16 +22,13 @@ from web.errors import ApiError
 from web.feed import snapshot
 from web.hub import TOPICS, Subscriber, encode_message
 from web.limits import RateLimit
+from web.server import LINE
 from web.tokens import Claims
 
 SUBPROTOCOL: Final = "genesis.v2"
 BEARER_PROTOCOL: Final = "bearer."
 AUTH_WITHIN_S: Final = 5.0
 SLOW_AFTER_S: Final = 5.0
-FRAME_GAP_S: Final = 0.04
-FRAMES_PER_S: Final = 500
-"""Frames of all clients together: with many clients each gets fewer and fuller ones, and trading keeps its time."""
-CHECK_TOKEN_S: Final = 5.0
 MAX_CLIENTS: Final = 1200
 MAX_PLACES: Final = 64
 OPS_PER_S: Final = 20.0
@@ -91,24 +88,31 @@ class _Close(Exception):
 _decode = msgspec.json.Decoder(ClientSays).decode
 
 
-class Conversation:
-    """One client. `send`, `receive` and `close` are the socket's; everything else is ours."""
+class Line(Protocol):
+    """A client's socket beneath its protocol, which takes whole text frames without waiting."""
 
-    def __init__(
-        self,
-        api: Api,
-        *,
-        address: str,
-        receive: Callable[[], Awaitable[str | bytes]],
-        send: Callable[[str], Awaitable[None]],
-    ) -> None:
+    def tell(self, text: bytes) -> bool:
+        """Send at once; False when the socket did not take all of it."""
+        ...
+
+    async def flush(self) -> None:
+        """Send what is left."""
+        ...
+
+
+class Conversation:
+    """One client: what it says is heard here, and what it is told comes from the crier, for whom this is the ear."""
+
+    def __init__(self, api: Api, *, address: str, receive: Callable[[], Awaitable[str | bytes]], line: Line) -> None:
         self._api = api
         self._address = address
         self._receive = receive
-        self._send = send
-        self._subscriber = Subscriber()
-        self._telling = trio.Lock()
-        """Held while snapshots are made: they go out in one frame, so that a page is not drawn piece by piece."""
+        self._line = line
+        self._subscriber = Subscriber(ear=self)
+        self._full = trio.Event()
+        """The socket has not taken all of a frame."""
+        self._end: _Close | None = None
+        self._talk = trio.CancelScope()
         self._ops = RateLimit(per_s=OPS_PER_S, burst=OPS_BURST)
         self._claims: Claims | None = None
         self._frame = 0
@@ -118,28 +122,30 @@ class Conversation:
         hub = self._api.hub
         if len(hub) >= MAX_CLIENTS:
             return TOO_MANY, "too many stream clients"
-        end: list[_Close] = []
         try:
             await self._authenticate(bearer)
             hub.add(self._subscriber)
             peak = self._api.metrics.stream_clients_peak
             peak.set(max(len(hub), peak._value.get()))
-            async with trio.open_nursery() as nursery:
-
-                async def until(part: Callable[[], Awaitable[None]]) -> None:
-                    try:
-                        await part()
-                    except _Close as close:
-                        end.append(close)
-                        nursery.cancel_scope.cancel()
-
-                for part in (self._listen, self._speak, self._watch_token, self._watch_stop):
-                    nursery.start_soon(until, part)
+            with self._talk:
+                async with trio.open_nursery() as nursery:
+                    for part in (self._listen, self._push, self._watch_stop):
+                        nursery.start_soon(self._until_end, part)
         except _Close as close:
-            end.append(close)
+            self._end = self._end or close
         finally:
             hub.remove(self._subscriber)
-        return (end[0].code, end[0].reason) if end else (1000, "")
+        return (1000, "") if self._end is None else (self._end.code, self._end.reason)
+
+    async def _until_end(self, part: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await part()
+        except _Close as close:
+            self._ends(close)
+
+    def _ends(self, close: _Close) -> None:
+        self._end = self._end or close
+        self._talk.cancel()
 
     async def _authenticate(self, bearer: str | None) -> None:
         if bearer is None and self._api.open_access:
@@ -201,8 +207,12 @@ class Conversation:
                 case "auth" if said.token is not None:
                     self._accept_token(said.token)
                 case "subscribe":
-                    async with self._telling:
+                    # All snapshots go out in one frame, so that a page is not drawn piece by piece.
+                    self._subscriber.hold()
+                    try:
                         await self._subscribe(said)
+                    finally:
+                        self._subscriber.release()
                 case "unsubscribe":
                     self._unsubscribe(said)
                 case "ping":
@@ -271,54 +281,37 @@ class Conversation:
                 self._subscriber.topics.discard(topic)
                 self._subscriber.places.pop(topic, None)
 
-    async def _speak(self) -> None:
+    def hear(self, messages: bytes) -> None:
+        """Send a frame of messages, joined by commas. What the socket does not take is sent by `_push`, and until then
+        the crier passes by: what is published meanwhile is conflated."""
+        self._frame += 1
+        if not self._line.tell(b'{"frame":%d,"messages":[%b]}' % (self._frame, messages)):
+            self._subscriber.hold()
+            self._full.set()
+
+    async def _push(self) -> None:
         clock = self._api.clock
         while True:
-            if not self._subscriber.has_news:
-                await self._subscriber.wait()
-            if self._telling.locked():
-                async with self._telling:
-                    pass
-            await self._step_aside()
-            bodies = self._subscriber.take()
-            if bodies:
-                self._frame += 1
-                frame = b'{"frame":%d,"messages":[%s]}' % (self._frame, b",".join(bodies))
-                started = clock.now()
-                await self._send(frame.decode())
-                if clock.now() - started > SLOW_AFTER_S:
-                    self._api.metrics.slow_clients.inc()
-                    raise _Close(TOO_SLOW, f"did not read for {SLOW_AFTER_S:.0f} s")
-            # Sending to a connection that is gone neither fails nor yields; this sleep is the loop's own checkpoint,
-            # and it gathers what is published meanwhile into one frame.
-            await trio.sleep(max(FRAME_GAP_S, len(self._api.hub) / FRAMES_PER_S))
+            await self._full.wait()
+            self._full = trio.Event()
+            started = clock.now()
+            await self._line.flush()
+            if clock.now() - started > SLOW_AFTER_S:
+                self._api.metrics.slow_clients.inc()
+                raise _Close(TOO_SLOW, f"did not read for {SLOW_AFTER_S:.0f} s")
+            self._subscriber.release()
 
-    async def _step_aside(self) -> None:
-        """One client passes for each turn of the event loop, and none while an order may be on its way: a thousand that
-        wake at once would otherwise all be served before the market's tasks get their next turn."""
-        turnstile = self._api.turnstile
-        # A lock that is free is taken without a turn of the loop: holding it takes one.
-        if turnstile.locked():
-            await turnstile.acquire()
-        else:
-            turnstile.acquire_nowait()
-        try:
-            await self._api.hub.quiet_over()
-        finally:
-            turnstile.release()
-
-    async def _watch_token(self) -> None:
-        while True:
-            await trio.sleep(CHECK_TOKEN_S)
-            claims = self._claims
-            if claims is None:
-                raise _Close(UNAUTHORIZED, "no token")
-            if claims.jti == ANONYMOUS:
-                continue
-            if self._api.clock.wall_ms() >= claims.expires_s * 1000:
-                raise _Close(UNAUTHORIZED, "the token has expired")
-            if self._api.tokens.is_revoked(claims):
-                raise _Close(UNAUTHORIZED, "the token was revoked")
+    def look(self) -> None:
+        """End it when its token is none any more."""
+        claims = self._claims
+        if claims is None:
+            self._ends(_Close(UNAUTHORIZED, "no token"))
+        elif claims.jti == ANONYMOUS:
+            pass
+        elif self._api.clock.wall_ms() >= claims.expires_s * 1000:
+            self._ends(_Close(UNAUTHORIZED, "the token has expired"))
+        elif self._api.tokens.is_revoked(claims):
+            self._ends(_Close(UNAUTHORIZED, "the token was revoked"))
 
     async def _watch_stop(self) -> None:
         await self._api.stopping.wait()
@@ -345,7 +338,7 @@ async def stream(api: Api) -> None:
         api,
         address=websocket.remote_addr or "",
         receive=websocket.receive,
-        send=websocket.send,
+        line=websocket.scope["state"][LINE],
     )
     code, reason = await conversation.run(token_in(asked))
     await websocket.close(code, reason)

@@ -10,10 +10,13 @@ import httpx
 import pytest
 import trio
 import trustme
+from wsproto.connection import Connection as Peer
+from wsproto.connection import ConnectionType
+from wsproto.events import TextMessage
 
 import web.server
 from tests.web.serving import QUICK, a_server, until
-from web.server import PortTaken, ServerLimits, UnsafeListener, open_listeners, port_of
+from web.server import PortTaken, ServerLimits, UnsafeListener, open_listeners, port_of, text_frame
 
 UPGRADE = (
     b"GET /api/v2/stream HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
@@ -339,3 +342,13 @@ async def test_tls_is_served_and_hostile_bytes_do_not_hurt_there_either() -> Non
 
 def test_every_limit_is_finite() -> None:
     assert all(0 < limit < math.inf for limit in attrs.astuple(ServerLimits()))
+
+
+@pytest.mark.parametrize("size", [0, 1, 125, 126, 65_535, 65_536, 100_000])
+def test_a_text_frame_is_read_by_a_client_as_it_was_written(size: int) -> None:
+    text = "é" * (size // 2) + "x" * (size % 2)
+    peer = Peer(ConnectionType.CLIENT)
+    peer.receive_data(text_frame(text.encode()))
+    events = [event for event in peer.events() if isinstance(event, TextMessage)]
+    assert "".join(event.data for event in events) == text
+    assert events[-1].message_finished

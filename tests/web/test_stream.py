@@ -1,14 +1,20 @@
 """The event stream over a real socket: who may listen, what he is told, and how it ends."""
 
 import socket
+from collections import deque
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import attrs
 import msgspec
 import pytest
 import trio
+from hypercorn.events import RawData
 from trio_websocket import ConnectionClosed, WebSocketConnection, open_websocket_url
+from wsproto.connection import Connection as Peer
+from wsproto.connection import ConnectionType
+from wsproto.events import Ping, TextMessage
 
 from protocols.market import CandleUpdate
 from protocols.units import Symbol
@@ -16,7 +22,7 @@ from tests.web.fakes import a_candle, a_fill, a_ticker
 from tests.web.serving import QUICK, Served, a_server, until
 from web.feed import publish_event
 from web.hub import TOPICS
-from web.server import ServerLimits
+from web.server import PING, ServerLimits
 from web.tokens import Scope
 
 
@@ -185,7 +191,7 @@ async def test_a_message_above_the_limit_and_a_flood_are_closed() -> None:
 
 
 async def test_an_expired_and_a_revoked_token_end_the_stream(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("web.stream.CHECK_TOKEN_S", 0.05)
+    monkeypatch.setattr("web.crier.LOOK_S", 0.05)
     async with a_server() as served:
         async with listening(served, served.token(life_s=1)) as listener:
             assert await closed_with(listener) == 4401
@@ -196,7 +202,7 @@ async def test_an_expired_and_a_revoked_token_end_the_stream(monkeypatch: pytest
 
 
 async def test_a_fresh_token_keeps_the_stream_open(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("web.stream.CHECK_TOKEN_S", 0.05)
+    monkeypatch.setattr("web.crier.LOOK_S", 0.05)
     async with a_server() as served, listening(served, served.token(life_s=1)) as listener:
         await listener.say(op="auth", token=served.token())
         await trio.sleep(1.3)
@@ -258,6 +264,86 @@ async def test_a_client_that_does_not_read_is_closed_and_costs_nobody_anything()
                 assert (await good.hear_topic("trade"))["kind"] in ("update", "missed")
                 await trio.sleep(0.01)
         assert served.site.counters.slow_closed == 1
+        await trio.aclose_forcefully(deaf)
+
+
+class Reader:
+    """What a raw client reads, frame by frame; None is a ping."""
+
+    def __init__(self, stream: trio.SocketStream) -> None:
+        self._stream = stream
+        self._peer = Peer(ConnectionType.CLIENT)
+        self._text = ""
+        self._whole: deque[Any] = deque()
+
+    async def next(self) -> Any:
+        while not self._whole:
+            with trio.fail_after(10):
+                self._peer.receive_data(await self._stream.receive_some(65_536))
+            for event in self._peer.events():
+                if isinstance(event, Ping):
+                    self._whole.append(None)
+                    continue
+                assert isinstance(event, TextMessage)
+                self._text += event.data
+                if event.message_finished:
+                    self._whole.append(msgspec.json.decode(self._text))
+                    self._text = ""
+        return self._whole.popleft()
+
+
+async def test_what_hypercorn_sends_goes_behind_the_rest_of_what_was_told() -> None:
+    async with a_server(attrs.evolve(QUICK, send_s=20)) as served:
+        stream = await a_deaf_client(served)
+        await until(lambda: len(served.hub) == 1)
+        line: Any = served.hub.subscribers[0].ear._line  # type: ignore[union-attr]
+        while line.tell(b'{"frame":0,"text":"%b"}' % (b"x" * 1_000_000)):
+            pass
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(line.send, RawData(PING))
+            reader = Reader(stream)
+            while await reader.next() is not None:
+                pass
+        await trio.aclose_forcefully(stream)
+
+
+async def test_a_client_whose_socket_was_full_gets_every_frame_whole_and_in_order() -> None:
+    async with a_server(attrs.evolve(QUICK, send_s=20, ping_s=0.05)) as served:
+        stream = await a_deaf_client(served)
+        await until(lambda: len(served.hub) == 1)
+        [subscriber] = served.hub.subscribers
+        number = 0
+        while not subscriber.held:
+            number += 100
+            for step in range(100):
+                publish_event(served.hub, a_fill(number + step))
+            await trio.sleep(0.005)
+        publish_event(served.hub, a_ticker(last=7.0))
+        frames: list[int] = []
+        last, pings = 0.0, 0
+        reader = Reader(stream)
+        while last != 7.0:
+            event = await reader.next()
+            if event is None:
+                pings += 1
+                continue
+            frames.append(event["frame"])
+            for message in event["messages"]:
+                if message["topic"] == "ticker" and message["kind"] == "update":
+                    last = message["data"]["last"]
+        assert frames == list(range(1, len(frames) + 1))
+        assert pings > 0
+        await trio.aclose_forcefully(stream)
+
+
+async def test_every_stream_is_asked_for_a_sign_of_life() -> None:
+    async with a_server(attrs.evolve(QUICK, ping_s=0.1, silence_s=1.0)) as served:
+        async with listening(served, served.token()) as listener:
+            deaf = await a_deaf_client(served)
+            # The one answers pings by itself; the other says nothing, and is let go.
+            await until(lambda: served.site.counters.timed_out == 1)
+            await listener.say(op="ping", id=3)
+            assert (await listener.hear_topic("pong"))["data"]["id"] == 3
         await trio.aclose_forcefully(deaf)
 
 
