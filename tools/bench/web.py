@@ -5,10 +5,10 @@
 The page: from its address to being of use, in Chromium (`_page_load.py`). Answers: every GET route without parameters
 is asked over one connection, 100 a second, while the same loop takes 5,000 market messages a second from a server in a
 process of its own through the connection actor. Orders with listeners: from the exchange's tick to the order at the
-exchange through a whole engine with its web, with and without 200 clients of the event stream, by turns in one run
-(`_listeners.py`). Siege: clients that say nothing, half a header, or ask and never read, from ten addresses of
-loopback, dial again when they are closed; meanwhile the owner orders over a connection of each time's own, and at the
-end the server is told to stop. What asks, listens or besieges is in processes of their own.
+exchange through a whole engine with its web, by turns in one run without clients, with 200 of its event stream, and
+with 200 of another process's (`_listeners.py`). Siege: clients that say nothing, half a header, or ask and never read,
+from ten addresses of loopback, dial again when they are closed; meanwhile the owner orders over a connection of each
+time's own, and at the end the server is told to stop. What asks, listens or besieges is in processes of their own.
 """
 
 import http.client
@@ -29,7 +29,7 @@ import trio
 
 from tests.web.serving import Served, a_server
 from tools.bench._figures import tell
-from tools.bench._listeners import turns
+from tools.bench._listeners import Turn, Turns, at, turns
 from tools.bench._page_load import visits
 from tools.bench.feed import actors, server
 from tools.web_demo import Demo
@@ -44,7 +44,8 @@ PAUSE_S: Final = 0.01
 MINUTES: Final = 2_000
 """Of made-up trading before the questions: as many orders, trades and decisions as an engine keeps."""
 LISTENERS: Final = 200
-TRADED_MINUTES: Final = 500
+LISTENED_ORDERS: Final = 1_000
+"""In each of the three kinds of turn: the p99 is then the tenth longest."""
 HOSTILE: Final = 10_000
 PATIENCE_S: Final = 400.0
 ORDERS: Final = 100
@@ -53,10 +54,6 @@ SIEGE_ADDRESSES: Final = 10
 AGAIN_S: Final = 10.0
 ORDER: Final = json.dumps({"symbol": "tBTCUSD", "amount": "0.01"})
 HEADERS: Final = {"Content-Type": "application/json"}
-
-
-def at(values: list[float], share: float) -> float:
-    return sorted(values)[int(share * (len(values) - 1))]
 
 
 def p99(values: list[float]) -> float:
@@ -255,11 +252,40 @@ def _orders(port: int, token: str) -> list[float]:
     return took
 
 
+# --- orders beside listeners -----------------------------------------------------------------------------------------
+
+
+def beside_listeners(told: Turns) -> None:
+    """What clients cost an order: by the wall, and of its engine's one thread, of which nothing else on the machine is
+    a part. Both have a control: the same clients at another process's web."""
+    for name, share in (("p50", 0.5), ("p90", 0.9), ("p99", 0.99)):
+        for what, by_turn in (
+            ("", {turn: times.took_s for turn, times in told.items()}),
+            (", CPU", {turn: times.cpu_s for turn, times in told.items()}),
+        ):
+            alone, beside, elsewhere = (at(by_turn[turn], share) * 1e6 for turn in Turn)
+            tell(
+                f"tick to order beside {LISTENERS} listeners{what}, {name}",
+                beside,
+                "us",
+                beside=alone,
+                beside_name="without",
+            )
+            tell(
+                f"tick to order beside {LISTENERS} listeners of another web{what}, {name}",
+                elsewhere,
+                "us",
+                beside=alone,
+                beside_name="without",
+            )
+    print("orders:", ", ".join(f"{len(times.took_s)} {turn.value}" for turn, times in told.items()))
+
+
 def main() -> None:
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 2
     hostile = int(sys.argv[2]) if len(sys.argv) > 2 else HOSTILE
     allow_files(2 * ServerLimits().connections)
-    for number in range(rounds):
+    for _ in range(rounds):
         loaded = visits()
         if loaded is not None:
             tell("page, from its address to being of use", loaded.usable_s, "s")
@@ -270,16 +296,7 @@ def main() -> None:
         tell("GET routes under 5,000 messages/s, p50", median, "ms")
         tell("GET routes under 5,000 messages/s, p99", late, "ms", beside=idle, beside_name="without a feed")
         print(f"slowest: {slowest}")
-        told = trio.run(turns, 720 * number % 2160, LISTENERS, TRADED_MINUTES)
-        for name, share in (("p50", 0.5), ("p99", 0.99)):
-            tell(
-                f"tick to order beside {LISTENERS} listeners, {name}",
-                at(told.beside, share) * 1e6,
-                "us",
-                beside=at(told.alone, share) * 1e6,
-                beside_name="without",
-            )
-        print(f"orders: {len(told.alone)} without listeners, {len(told.beside)} with them")
+        beside_listeners(trio.run(turns, LISTENERS, LISTENED_ORDERS))
         calm, _, _ = trio.run(siege, 0)
         took, refused, ended = trio.run(siege, hostile)
         tell(
