@@ -116,9 +116,10 @@ def open_keyring(path: Path, random_bytes: Callable[[int], bytes]) -> Keyring:
             signing_key=file.signing_key, bootstrap_secret=file.bootstrap_secret, revoked=file.revoked, path=path
         )
     except (msgspec.DecodeError, ValueError) as error:
-        # The error's text could quote the file; its type cannot.
+        # The error's text could quote the file.
+        was = "other JSON" if isinstance(error, msgspec.ValidationError) else "no JSON, or cut short"
         raise KeyringError(
-            f"{path} is not a secrets file ({type(error).__name__}); move it away to have a new one made"
+            f"{path} must be the secrets file that this engine wrote, was {was}; move it away to have a new one made"
         ) from None
 
 

@@ -60,6 +60,10 @@ LIFE_S: Final = {Scope.READ: 24 * 3600.0, Scope.TRADE: 8 * 3600.0, Scope.ADMIN: 
 """The longest life of a token of each scope."""
 
 
+TOKEN_PARTS: Final = 3
+"""Header, claims and signature (RFC 7519)."""
+
+
 class TokenError(Exception):
     """This is no token of ours, or no longer. The text never repeats the token."""
 
@@ -167,7 +171,7 @@ class Tokens:
                 },
             )
         except jwt.PyJWTError as error:
-            raise TokenError(f"the token is not valid: {type(error).__name__}") from None
+            raise TokenError(_what_is_wrong(token, error)) from None
         claims = _claims(payload, key.kid)
         now = self._now_s()
         if now >= claims.expires_s:
@@ -247,6 +251,23 @@ class Tokens:
         """Change the signing key: no token that exists is valid any more."""
         self._tickets.clear()
         self.keyring.rotate(self.random_bytes)
+
+
+def _what_is_wrong(token: str, error: jwt.PyJWTError) -> str:
+    """What a token must be and was, in words for its owner; never the token, nor a part of it."""
+    match error:
+        case jwt.MissingRequiredClaimError():
+            return f"the token must have the claim {error.claim}, had none"
+        case jwt.InvalidAudienceError() | jwt.InvalidIssuerError():
+            return "the token must be made by this engine for its API, was made by or for somebody else"
+        case jwt.InvalidSignatureError():
+            return "the token's signature must be of this engine's key, was of another, or the token was changed"
+        case jwt.InvalidAlgorithmError():
+            return f"the token must be signed with {ALGORITHM}, was not"
+    parts = len(token.split("."))
+    if parts != TOKEN_PARTS:
+        return f"the token must have {TOKEN_PARTS} parts with dots between, had {parts}"
+    return "the token must be base64url JSON in three parts, as this engine makes it, was changed, or not copied whole"
 
 
 def _seconds(payload: dict[str, object], name: str) -> int:

@@ -123,6 +123,37 @@ def test_any_text_is_a_token_error_and_never_another(text: str) -> None:
     assert len(text) < 8 or text not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("broken", "told"),
+    [
+        ("", "must have 3 parts with dots between, had 1"),
+        ("abc", "must have 3 parts with dots between, had 1"),
+        ("a.b", "must have 3 parts with dots between, had 2"),
+        ("a.b.c.d", "must have 3 parts with dots between, had 4"),
+        ("x.y.z", "must be base64url JSON in three parts"),
+        ("cut", "was changed, or not copied whole"),
+        ("changed", "signature must be of this engine's key, was of another"),
+        ("no exp", "must have the claim exp, had none"),
+        ("other audience", "must be made by this engine for its API"),
+        ("other algorithm", "must be signed with HS256, was not"),
+    ],
+)
+def test_who_shows_a_broken_token_is_told_what_a_token_must_be_and_what_his_was(broken: str, told: str) -> None:
+    tokens = a_mint()
+    good = forged(tokens, {})
+    token = {
+        "cut": good[:-4],
+        "changed": good[:-8] + "AAAA" + good[-4:],
+        "no exp": forged(tokens, {"exp": None}),
+        "other audience": forged(tokens, {"aud": "somebody"}),
+        "other algorithm": forged(tokens, {}, algorithm="HS512"),
+    }.get(broken, broken)
+    with pytest.raises(TokenError) as caught:
+        tokens.verify(token)
+    assert told in str(caught.value)
+    assert "Error" not in str(caught.value), "no name of a class of ours"
+
+
 def test_a_mint_without_proof_is_refused_and_with_the_secret_is_not() -> None:
     tokens = a_mint()
     wish = {"subject": "me", "scope": Scope.TRADE, "life_s": 60.0, "loopback": True}
