@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
+import attrs
 import msgspec
 from cyclopts import Parameter
 
@@ -40,56 +41,70 @@ Slippage = Annotated[str | None, Parameter(help="Slippage of takers, as a fracti
 Workers = Annotated[int | None, Parameter(help="Processes; as many as there are processors when not given.")]
 
 
+@Parameter(name="*")
+@attrs.frozen(kw_only=True)
+class Wish:
+    """What is searched, how, and on which market: the options that both commands have."""
+
+    vary: Vary = ()
+    maximize: Wanted = ()
+    minimize: Unwanted = ()
+    require: Require = ()
+    method: Annotated[str, Parameter(help="tpe, random or grid.")] = "tpe"
+    seed: Annotated[int, Parameter(help="The same seed and number of workers are the same search.")] = 1
+    recording: Annotated[str | None, Parameter(help="A recording's name or folder.")] = None
+    data: Annotated[str | None, Parameter(help="Pairs of the data store, as tBTCUSD:1m.")] = None
+    start: Annotated[str | None, Parameter(name="--from", help="The first day.")] = None
+    end: Annotated[str | None, Parameter(name="--to", help="The day it ends before.")] = None
+    half_spread: HalfSpread = None
+    slippage: Slippage = None
+    terms: Terms | None = None
+    exact: Exact = False
+
+    def asked(self, user_dir: UserDir, *, trials: int, **windows: Any) -> "SearchRequest":
+        """The whole request; `windows` are those of a walk forward. Raises CommandFailed."""
+        from genesis.cli.research import a_request
+        from genesis.searches import SearchRequest
+
+        request = a_request(
+            user_dir,
+            recording=self.recording,
+            data=self.data,
+            start=self.start,
+            end=self.end,
+            half_spread=self.half_spread,
+            slippage=self.slippage,
+            terms=self.terms,
+        )
+        return SearchRequest(
+            request=request,
+            vary=self.vary,
+            maximize=self.maximize,
+            minimize=self.minimize,
+            require=self.require,
+            method=self.method,
+            trials=trials,
+            seed=self.seed,
+            exact=self.exact,
+            **windows,
+        )
+
+
 def optimize(
     *,
-    vary: Vary = (),
-    maximize: Wanted = (),
-    minimize: Unwanted = (),
-    require: Require = (),
-    method: Annotated[str, Parameter(help="tpe, random or grid.")] = "tpe",
+    wish: Wish | None = None,
     trials: Annotated[int, Parameter(help="How many trials; a grid has as many as it has points.")] = 50,
-    seed: Annotated[int, Parameter(help="The same seed and number of workers are the same search.")] = 1,
     name: Annotated[str, Parameter(help="The study's name in reports/; one that exists is gone on with.")] = "study",
-    recording: Annotated[str | None, Parameter(help="A recording's name or folder.")] = None,
-    data: Annotated[str | None, Parameter(help="Pairs of the data store, as tBTCUSD:1m.")] = None,
-    start: Annotated[str | None, Parameter(name="--from", help="The first day.")] = None,
-    end: Annotated[str | None, Parameter(name="--to", help="The day it ends before.")] = None,
     workers: Workers = None,
     cluster: Cluster = None,
-    half_spread: HalfSpread = None,
-    slippage: Slippage = None,
-    terms: Terms | None = None,
-    exact: Exact = False,
     json: Annotated[bool, Parameter(negative="", help="Print JSON for programs instead of tables.")] = False,
     where: Where | None = None,
 ) -> int:
     """Search for parameters. Every trial is kept at once: Ctrl-C loses nothing, the same command goes on."""
-    from genesis.cli.research import a_request
-    from genesis.searches import SearchRequest
     from genesis.searches import optimize as search
 
     user_dir = (where or Where()).user_dir
-    request = a_request(
-        user_dir,
-        recording=recording,
-        data=data,
-        start=start,
-        end=end,
-        half_spread=half_spread,
-        slippage=slippage,
-        terms=terms,
-    )
-    asked = SearchRequest(
-        request=request,
-        vary=vary,
-        maximize=maximize,
-        minimize=minimize,
-        require=require,
-        method=method,
-        trials=trials,
-        seed=seed,
-        exact=exact,
-    )
+    asked = (wish or Wish()).asked(user_dir, trials=trials)
     goal = _checked(asked)
     folder = _folder(user_dir, name)
     with Bar("optimize", hidden=json) as bar:
@@ -111,60 +126,24 @@ def optimize(
 
 def walkforward(
     *,
-    vary: Vary = (),
-    maximize: Wanted = (),
-    minimize: Unwanted = (),
-    require: Require = (),
+    wish: Wish | None = None,
     train: Annotated[float, Parameter(help="Days to learn from.")] = 60.0,
     test: Annotated[float, Parameter(help="Days to test on, after them.")] = 20.0,
     purge: Annotated[float, Parameter(help="Days left out between the two.")] = 0.0,
     anchored: Annotated[bool, Parameter(negative="", help="Learn from the beginning on.")] = False,
-    method: Annotated[str, Parameter(help="tpe, random or grid.")] = "tpe",
     trials: Annotated[int, Parameter(help="Trials in each window.")] = 30,
-    seed: int = 1,
     name: Annotated[str, Parameter(help="The name in reports/.")] = "walkforward",
-    recording: Annotated[str | None, Parameter(help="A recording's name or folder.")] = None,
-    data: Annotated[str | None, Parameter(help="Pairs of the data store, as tBTCUSD:1m.")] = None,
-    start: Annotated[str | None, Parameter(name="--from", help="The first day.")] = None,
-    end: Annotated[str | None, Parameter(name="--to", help="The day it ends before.")] = None,
     workers: Workers = None,
     cluster: Cluster = None,
-    half_spread: HalfSpread = None,
-    slippage: Slippage = None,
-    terms: Terms | None = None,
-    exact: Exact = False,
     json: Annotated[bool, Parameter(negative="", help="Print JSON for programs instead of tables.")] = False,
     where: Where | None = None,
 ) -> int:
     """Search in one window, trade the next one with what was found, and so on: what the search is worth afterwards."""
-    from genesis.cli.research import a_request
-    from genesis.searches import SearchRequest, walk_forward
+    from genesis.searches import walk_forward
 
     user_dir = (where or Where()).user_dir
-    request = a_request(
-        user_dir,
-        recording=recording,
-        data=data,
-        start=start,
-        end=end,
-        half_spread=half_spread,
-        slippage=slippage,
-        terms=terms,
-    )
-    asked = SearchRequest(
-        request=request,
-        vary=vary,
-        maximize=maximize,
-        minimize=minimize,
-        require=require,
-        method=method,
-        trials=trials,
-        seed=seed,
-        exact=exact,
-        train_days=train,
-        test_days=test,
-        purge_days=purge,
-        anchored=anchored,
+    asked = (wish or Wish()).asked(
+        user_dir, trials=trials, train_days=train, test_days=test, purge_days=purge, anchored=anchored
     )
     goal = _checked(asked)
     try:
