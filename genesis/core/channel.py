@@ -12,7 +12,7 @@ import enum
 import itertools
 import sys
 from collections import deque
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Coroutine, Hashable
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -82,7 +82,7 @@ class Answer:
         self._outcome = answer
         self._channel._questions.pop(self, None)
         if self._asker is not None:
-            trio.lowlevel.reschedule(self._asker)
+            trio.lowlevel.reschedule(self._asker, answer)
             self._asker = None
 
     def _abort(self, _: Any) -> trio.lowlevel.Abort:
@@ -90,18 +90,24 @@ class Answer:
         self._channel._questions.pop(self, None)
         return trio.lowlevel.Abort.SUCCEEDED
 
-    async def wait(self) -> Any:
+    async def wait(self, term: Term | None) -> Any:
+        """Always a checkpoint. `term` is told that it waits for somebody else."""
         if self._outcome is None and self._channel.closed:
             # It closed while we stood in line and had just got in.
             self._outcome = outcome.Error(self._channel.closed_error())
-        if self._outcome is None:
-            self._asker = trio.lowlevel.current_task()
-            self._channel._questions[self] = None
-            await trio.lowlevel.wait_task_rescheduled(self._abort)
-        else:
+        if self._outcome is not None:
             await trio.lowlevel.checkpoint()
-        assert self._outcome is not None
-        return self._outcome.unwrap()
+            return self._outcome.unwrap()
+        self._asker = trio.lowlevel.current_task()
+        self._channel._questions[self] = None
+        # It comes back with the outcome.
+        if term is None:
+            return await trio.lowlevel.wait_task_rescheduled(self._abort)
+        term.waiting += 1
+        try:
+            return await trio.lowlevel.wait_task_rescheduled(self._abort)
+        finally:
+            term.waiting -= 1
 
 
 class Doorbell:
@@ -247,14 +253,14 @@ class Channel(Generic[T]):
         self._once.add(key)
         return True
 
-    async def ask(self, message: T) -> Any:
+    def ask(self, message: T) -> Coroutine[Any, Any, Any]:
         """Put a question and wait for its answer, over as many lives of the consumer as it takes.
 
         Raises DeadLettered when it is put aside as poison, ChannelClosed when the consumer stops for good, ChannelFull
         if the policy is FAIL. After Cancelled the question may be answered all the same, to nobody. There is no
         deadline here: the caller's cancel scope is.
         """
-        return await self.ask_from(None, message)
+        return self.ask_from(None, message)
 
     async def put_from(self, term: Term | None, message: T) -> None:
         """`put` on behalf of a term: one that ends while the sender waits raises Fenced and leaves nothing behind."""
@@ -268,7 +274,9 @@ class Channel(Generic[T]):
 
     async def ask_from(self, term: Term | None, message: T) -> Any:
         """`ask` on behalf of a term."""
-        return await self.answer_to(term, await self.lodge_from(term, message))
+        answer = await self.lodge_from(term, message)
+        self._bell.ring()
+        return await answer.wait(term)
 
     async def lodge_from(self, term: Term | None, message: T) -> Answer:
         """The first half of `ask`: put a question, and do other things before `answer_to` waits for its answer.
@@ -292,13 +300,7 @@ class Channel(Generic[T]):
     async def answer_to(self, term: Term | None, answer: Answer) -> Any:
         """The second half of `ask`. Always a checkpoint."""
         self._bell.ring()
-        if term is None:
-            return await answer.wait()
-        term.waiting += 1
-        try:
-            return await answer.wait()
-        finally:
-            term.waiting -= 1
+        return await answer.wait(term)
 
     def _must_wait(self) -> bool:
         return self.overflow is Overflow.BLOCK and len(self.queue) >= self._limit and not self.closed

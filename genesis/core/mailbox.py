@@ -7,7 +7,7 @@ once compares ids. A message over which the actor dies `max_attempts` times goes
 
 import itertools
 import math
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Coroutine, Hashable, Sequence
 from typing import Any, Generic, TypeVar
 
 import attrs
@@ -158,7 +158,12 @@ class Mailbox:
                 await trio.lowlevel.checkpoint()
                 break
         else:
-            await self._wait(-math.inf if term.draining or self._nudged else until)
+            if until == math.inf and not self._nudged:
+                # What most do most of the time, without the steps in between.
+                self._bell.sleep_here()
+                await trio.lowlevel.wait_task_rescheduled(self._bell.abort)
+            else:
+                await self._wait(-math.inf if term.draining or self._nudged else until)
         while True:
             # From here to the return there is no checkpoint: what leaves the queue reaches the actor.
             if term.over:
@@ -201,6 +206,7 @@ class Mailbox:
         filled = [channel for channel in self.channels if channel.queue]
         if not filled:
             return []
+        self.progress += 1
         if self._careful_until >= 0:
             first = min(filled, key=_head_arrival)
             if first.queue[0].seq <= self._careful_until:
@@ -222,7 +228,6 @@ class Mailbox:
         else:
             self._leased = batch.copy()
         self._unacked += len(batch)
-        self.progress += 1
         return batch
 
     def _merge(self, filled: list[Channel[Any]], limit: int) -> list[Envelope]:
@@ -287,14 +292,14 @@ class Inbox:
         self._mailbox = mailbox
         self._term = term
 
-    async def lease(self, *, limit: int = 1024, until: float = math.inf) -> list[Envelope]:
+    def lease(self, *, limit: int = 1024, until: float = math.inf) -> Coroutine[Any, Any, list[Envelope]]:
         """Everything that waits, at most `limit`, in the order of arrival over all channels.
 
         Waits while there is nothing; gives [] when the clock reaches `until` (as of trio.current_time()) or when the
         mailbox is nudged. What waits is given even when `until` has passed: look at your timers after each lease.
         Always a checkpoint. Envelopes leased before and not acked stay yours.
         """
-        return await self._mailbox.lease(self._term, limit, until)
+        return self._mailbox.lease(self._term, limit, until)
 
     def ack(self, envelope: Envelope) -> None:
         """This message is done with, whatever happens to us: it is never delivered again."""
@@ -318,9 +323,9 @@ class Outlet(Generic[T]):
         if self._term.over:
             raise Fenced(f"{self._term} is over and may not send to {self._channel.name}")
 
-    async def put(self, message: T) -> None:
+    def put(self, message: T) -> Coroutine[Any, Any, None]:
         self._check()
-        await self._channel.put_from(self._term, message)
+        return self._channel.put_from(self._term, message)
 
     def put_nowait(self, message: T) -> None:
         if self._term.over:
@@ -335,9 +340,9 @@ class Outlet(Generic[T]):
         self._check()
         return self._channel.put_once(key, message)
 
-    async def ask(self, message: T) -> Any:
+    def ask(self, message: T) -> Coroutine[Any, Any, Any]:
         self._check()
-        return await self._channel.ask_from(self._term, message)
+        return self._channel.ask_from(self._term, message)
 
     async def lodge(self, message: T) -> Answer:
         """Put a question; `answer_to` waits for what is said to it."""
