@@ -14,7 +14,7 @@ from web.controls import Controls
 from web.desk import Desk
 from web.errors import ApiError
 from web.hub import Hub
-from web.idempotency import Replays
+from web.idempotency import Attempts, Replays
 from web.limits import Lockout, RateLimit
 from web.metrics import Metrics
 from web.readers import Readers
@@ -43,6 +43,7 @@ class Api:
     routes: "tuple[Route, ...]" = ()
     system: SystemWatch = attrs.field(factory=SystemWatch)
     replays: Replays = attrs.field(factory=Replays)
+    attempts: Attempts = attrs.field(factory=Attempts)
     stopping: trio.Event = attrs.field(factory=trio.Event)
     loopback: bool = True
     open_access: bool = False

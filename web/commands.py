@@ -3,7 +3,7 @@
 from decimal import Decimal
 from typing import Final
 
-from genesis.domain.risk_codes import sentence
+from genesis.domain.risk_codes import PASSING, sentence
 from genesis.domain.risk_machine import Switch
 from protocols.orders import (
     MANUAL,
@@ -25,6 +25,7 @@ from web.intents import intent_of as intent_of
 from web.intents import invalid
 from web.models import Accepted
 
+AGAIN_AFTER_S: Final = 1
 STATUS: Final = "/api/v2/risk/unified/status"
 
 
@@ -32,13 +33,21 @@ def _accepted(correlation_id: str, message: str) -> Accepted:
     return Accepted(accepted=True, correlation_id=correlation_id, message=message)
 
 
+def is_for_now(verdict: Verdict) -> bool:
+    """Whether risk said no for nothing but what passes by itself."""
+    return not verdict.approved and all(result.code in PASSING for result in verdict.denials)
+
+
 def denied(verdict: Verdict) -> ApiError:
-    """Risk said no: the codes and the numbers, so that nobody has to guess why."""
+    """Risk said no: the codes and the numbers, so that nobody has to guess why. 503 when it may say yes in a moment."""
     detail: Detail = {"verdict_id": verdict.verdict_id, "rules": [result.rule for result in verdict.denials]}
     sentences = []
     for result in verdict.denials:
         detail[result.rule] = dict(result.numbers)
         sentences.append(f"{result.code.value if result.code else result.rule}: {sentence(result)}")
+    if is_for_now(verdict):
+        wait = {"Retry-After": str(AGAIN_AFTER_S)}
+        return ApiError(503, "not now: " + "; ".join(sentences), code="not_now", detail=detail, headers=wait)
     return ApiError(409, "risk refused the order: " + "; ".join(sentences), code="denied", detail=detail)
 
 

@@ -2,7 +2,8 @@
 
 The header is `Idempotency-Key`. Answers of success are remembered for a while, by caller, route and key; a second
 request that says something else under a used key is refused. An order's key also makes its intent id, which the journal
-knows for ever, so that a repeat after a restart is the same order, too.
+knows for ever, so that a repeat after a restart is the same order, too. One that was refused for now and may be sent
+again with its key has a number behind it from then on: the journal knows each verdict by its order's id.
 """
 
 import hashlib
@@ -64,3 +65,21 @@ class Replays:
     def forget(self, name: Name) -> None:
         """It did not happen: the key may be used again."""
         self._known.pop(name, None)
+
+
+@attrs.define
+class Attempts:
+    """How often an order of one name was refused for now. Only a refusal counts on, so that of all that one name may
+    stand for no two are ever approved."""
+
+    _refused: OrderedDict[str, int] = attrs.field(factory=OrderedDict)
+
+    def name(self, name: str) -> str:
+        """What the order is called this time."""
+        refused = self._refused.get(name, 0)
+        return f"{name}~{refused + 1}" if refused else name
+
+    def refused(self, name: str) -> None:
+        self._refused[name] = self._refused.pop(name, 0) + 1
+        while len(self._refused) > REMEMBERED:
+            self._refused.popitem(last=False)

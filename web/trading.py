@@ -8,7 +8,7 @@ from protocols.orders import OrderType, OrderView
 from protocols.risk import ManualOrder
 from web.api import Api, Call
 from web.bodies import BracketBody, FundingQuery, LedgersQuery, MarginQuery, OrderBody, TemplateBody
-from web.commands import denied
+from web.commands import denied, is_for_now
 from web.desk import VenueSilent
 from web.errors import ApiError
 from web.intents import intent_of, invalid
@@ -40,7 +40,7 @@ async def _place(api: Api, call: Call, body: OrderBody) -> OrderAccepted:
     name = body.intent_id or call.idempotency_key or api.new_id()
     intent = intent_of(
         body,
-        intent_id=f"manual:{name}",
+        intent_id=f"manual:{api.attempts.name(name)}",
         decided_ms=api.readers.status().venue_ms or api.clock.wall_ms(),
         received_ns=api.clock.now_ns(),
         pairs=api.desk.pairs(),
@@ -50,6 +50,8 @@ async def _place(api: Api, call: Call, body: OrderBody) -> OrderAccepted:
         intent = msgspec.structs.replace(intent, post_only=False)
     verdict = await place(ManualOrder(intent=intent, actor=call.subject))
     if verdict is not None and not verdict.approved:
+        if is_for_now(verdict):
+            api.attempts.refused(name)
         raise denied(verdict)
     return OrderAccepted(
         accepted=True,

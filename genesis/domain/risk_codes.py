@@ -27,6 +27,9 @@ class RuleText:
 
 
 _C = DenialCode
+PASSING: Final = frozenset({DenialCode.STALE_DATA, DenialCode.ACCOUNT_UNKNOWN})
+"""What passes within seconds, without anybody's doing: nothing is wrong with the order, and it may be sent again."""
+
 _WAIT = "Nothing: it passes by itself."
 _LIMIT = "Wait, reduce what is held, or have an admin raise the limit."
 

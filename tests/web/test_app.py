@@ -2,11 +2,12 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 import trio
 
 from protocols.orders import CancelIntent, Flatten, OrderIntent, OrderType, UpdateIntent
-from protocols.risk import ManualOrder, RiskStatus, SetPaused, SetTradingState, TradingState
+from protocols.risk import DenialCode, ManualOrder, RiskStatus, RuleResult, SetPaused, SetTradingState, TradingState
 from protocols.units import Side
 from tests.web.fakes import BASE, Told, Web, a_risk, a_verdict, a_web, some_readers
 from web.app import MAX_BODY_BYTES
@@ -175,6 +176,47 @@ async def test_an_order_that_risk_denies_says_why_in_words_and_numbers() -> None
     assert answer["error"]["code"] == "denied"
     assert "max_order_notional" in answer["error"]["message"]
     assert answer["error"]["detail"]["max_order_notional"] == {"notional": "6000", "max_order_notional": "5000"}
+
+
+async def test_an_order_refused_for_what_passes_by_itself_may_be_sent_again_with_its_key() -> None:
+    """The next candle is late on a busy machine: nothing is wrong with the order, and a retry is judged afresh. The
+    journal knows each verdict by its order's id, so the second try has one of its own."""
+    stale = msgspec.structs.replace(
+        a_verdict(1, approved=False),
+        trace=(
+            RuleResult(
+                rule="fresh_data",
+                passed=False,
+                code=DenialCode.STALE_DATA,
+                numbers={"overdue_ms": "122000", "allowed_ms": "120000", "stale_ms": "0"},
+            ),
+        ),
+    )
+    told = Told(verdict=stale)
+    web = a_web(told=told)
+    headers = {"Idempotency-Key": "k1"}
+    async with web.client() as client:
+        refused = await client.post(f"{V2}/order", json={"symbol": "tBTCUSD", "amount": "1"}, headers=headers)
+        assert (refused.status_code, refused.headers["Retry-After"]) == (503, "1")
+        assert refused.json()["error"]["code"] == "not_now"
+        assert "the next candle is 122000 ms late" in refused.json()["error"]["message"]
+        told.verdict = a_verdict(2)
+        for _ in range(2):
+            answer = await client.post(f"{V2}/order", json={"symbol": "tBTCUSD", "amount": "1"}, headers=headers)
+            assert answer.status_code == 202, answer.text
+            assert answer.json()["intent_id"] == "manual:k1~2"
+    names = [message.intent.intent_id for message in told.messages if isinstance(message, ManualOrder)]
+    assert names == ["manual:k1", "manual:k1~2"]
+
+
+async def test_an_order_refused_for_good_keeps_its_name() -> None:
+    told = Told(verdict=a_verdict(1, approved=False))
+    async with a_web(told=told).client() as client:
+        for _ in range(2):
+            body = {"symbol": "tBTCUSD", "amount": "1", "intent_id": "mine"}
+            assert (await client.post(f"{V2}/order", json=body)).status_code == 409
+    names = {message.intent.intent_id for message in told.messages if isinstance(message, ManualOrder)}
+    assert names == {"manual:mine"}
 
 
 @pytest.mark.parametrize(
