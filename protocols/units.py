@@ -8,6 +8,7 @@ between the two.
 
 from decimal import ROUND_DOWN, ROUND_HALF_EVEN, Decimal
 from enum import StrEnum
+from functools import cache
 from typing import Final, NewType
 
 Symbol = NewType("Symbol", str)
@@ -86,7 +87,12 @@ def round_price(price: Decimal) -> Decimal:
     if price == 0:
         return price
     exponent = max(price.adjusted() - (PRICE_DIGITS - 1), -8)
-    return price.quantize(Decimal(1).scaleb(exponent), rounding=ROUND_DOWN)
+    return price.quantize(_steps(exponent), rounding=ROUND_DOWN)
+
+
+@cache
+def _steps(exponent: int) -> Decimal:
+    return Decimal(1).scaleb(exponent)
 
 
 def base_currency(symbol: str) -> str:

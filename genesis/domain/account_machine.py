@@ -362,11 +362,11 @@ class AccountMachine:
 
     @property
     def realized_pnl(self) -> Decimal:
-        return sum((position.realized_pnl for position in self.positions.values()), ZERO)
+        return sum([position.realized_pnl for position in self.positions.values()], ZERO)
 
     @property
     def fees_quote(self) -> Decimal:
-        return sum((position.fees_quote for position in self.positions.values()), ZERO)
+        return sum([position.fees_quote for position in self.positions.values()], ZERO)
 
     def left_open(self) -> tuple[OpenRow, ...]:
         """The positions under way, as reports list them."""
@@ -390,7 +390,7 @@ class AccountMachine:
         return tuple(rows)
 
     def state(self) -> AccountState:
-        views = tuple(self._position_view(self.positions[symbol]) for symbol in sorted(self.positions))
+        views = tuple([self._position_view(self.positions[symbol]) for symbol in sorted(self.positions)])
         cash = self._wallets.get(("exchange", self.settings.quote_currency))
         return AccountState(
             known=self.known,
@@ -399,7 +399,7 @@ class AccountMachine:
             equity=self.equity,
             cash=cash.balance if cash is not None else ZERO,
             realized_pnl=self.realized_pnl,
-            unrealized_pnl=sum((view.unrealized_pnl for view in views), ZERO),
+            unrealized_pnl=sum([view.unrealized_pnl for view in views], ZERO),
             fees=self.fees_quote,
             wallets=self.state_wallets(),
             positions=views,
@@ -439,7 +439,7 @@ class AccountMachine:
         )
 
     def _margin(self) -> tuple[MarginHolding, ...]:
-        return tuple(self._holdings[symbol] for symbol in sorted(self._holdings))
+        return tuple([self._holdings[symbol] for symbol in sorted(self._holdings)])
 
     def state_wallets(self) -> tuple[WalletView, ...]:
         if self._wallets_told is None:
@@ -549,9 +549,11 @@ class AccountMachine:
 
     def _owned(self) -> tuple[StrategyHolding, ...]:
         return tuple(
-            StrategyHolding(symbol=symbol, strategy=strategy, quantity=quantity)
-            for symbol, owners in sorted(self._owners.items())
-            for strategy, quantity in owners.items()
+            [
+                StrategyHolding(symbol=symbol, strategy=strategy, quantity=quantity)
+                for symbol, owners in sorted(self._owners.items())
+                for strategy, quantity in owners.items()
+            ]
         )
 
     def _position_view(self, position: Position) -> PositionView:

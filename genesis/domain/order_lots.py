@@ -79,6 +79,10 @@ def stop_sizes(shares: Shares, pair: PairSpec | None, *, guarded: bool) -> Mappi
     together too small is covered by nobody. `guarded` gives the rest a stop, too, under the name REST.
     """
     smallest = max(ZERO if pair is None else pair.minimum, AMOUNT_STEP * (len(shares.lots) + 2))
+    if len(shares.lots) == 1 and not shares.rest and not guarded:
+        only = floor_amount(shares.lots[0].quantity)
+        if only >= smallest:
+            return {shares.lots[0].name: only}
     parts = {lot.name: floor_amount(lot.quantity) for lot in shares.lots}
     if guarded or shares.rest < smallest:
         parts[REST] = floor_amount(shares.rest)

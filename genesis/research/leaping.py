@@ -45,7 +45,7 @@ from genesis.research.walk import Unread, Walk, in_words
 from protocols.account import EquityPoint
 from protocols.market import CandleClosed
 from protocols.orders import VenueWallet
-from protocols.risk import BreakerState
+from protocols.risk import AccountState, BreakerState
 from protocols.settings import Settings, StrategySettings
 from protocols.signals import SignalScore
 from protocols.units import TIMEFRAME_MS, ZERO, Symbol, exact
@@ -122,6 +122,8 @@ class Leap(Walk):
         self._drawn = self._undrawn_from = 0
         """Minutes up to which the curve has its points, and up to which it must have them before a wallet changes."""
         self._wallets_changed = False
+        self._flat: AccountState | None = None
+        """The account that risk heard of last, where nothing is held and nothing under way."""
         self._minutes = {symbol: (each.open_ms - bars.first_ms) // MINUTE_MS for symbol, each in bars.rows.items()}
         self._whole = {
             symbol: int(minutes[0]) if len(minutes) and minutes[-1] - minutes[0] == len(minutes) - 1 else None
@@ -393,6 +395,9 @@ class Leap(Walk):
         account = state.account
         if account is None or not account.known:
             return
+        if account is self._flat and state.day_start_equity is not None and state.week_start_equity is not None:
+            # No price changes what it is worth, and risk has seen that already.
+            return
         held: dict[str, Decimal] = {}
         for wallet in account.wallets:
             symbol = spot_symbol(wallet.currency, self.settings.quote_currency)
@@ -401,6 +406,10 @@ class Leap(Walk):
         for position in account.positions:
             if position.quantity and position.symbol in state.marks:
                 held.setdefault(position.symbol, ZERO)
+        quote = self.settings.quote_currency
+        coins = any([wallet.balance and wallet.currency != quote for wallet in account.wallets])
+        if not (coins or state.reservations or any([position.quantity for position in account.positions])):
+            self._flat = account
         held = {symbol: balance for symbol, balance in held.items() if symbol in self._voices_of}
         if len(held) == 1:
             ((symbol, _),) = held.items()
@@ -519,25 +528,44 @@ class Leap(Walk):
     def _walk_minute(self, minute: int) -> None:
         """A minute as the full walk has it."""
         self._boundary(minute)
-        found: list[CandleRow | None] = []
-        for symbol in self.symbols:
-            minutes = self._minutes[symbol]
-            place = self._row_from(symbol, minute)
-            is_there = place < len(minutes) and minutes[place] == minute
-            found.append(row_at(self.bars.rows[symbol], place) if is_there else None)
         minute_ms = self.bars.first_ms + minute * MINUTE_MS
-        if self._is_quiet(self.symbols, tuple(found), minute_ms + TICK_MS[-1]):
+        places = [self._row_at(symbol, minute) for symbol in self.symbols]
+        if self._nobody_acts(places, minute_ms + TICK_MS[-1]):
             self.now_ms = minute_ms + TICK_MS[-1]
-            for symbol, row in zip(self.symbols, found, strict=True):
-                if row is not None:
-                    self._on_tick(symbol, row.close, row.volume / 4)
-                    self.account.on_price(symbol, row.close)
+            for symbol, place in zip(self.symbols, places, strict=True):
+                if place >= 0:
+                    close = float(self.bars.rows[symbol].close[place])
+                    self.venue.observe(symbol, close)
+                    self.account.on_price(symbol, close)
             return
+        found: list[CandleRow | None] = [
+            row_at(self.bars.rows[symbol], place) if place >= 0 else None
+            for symbol, place in zip(self.symbols, places, strict=True)
+        ]
         for step in ticks(self.symbols, minute_ms, found, low_first=self.venue.model.low_first):
             self.now_ms = step.time_ms
             self._on_tick(step.symbol, step.price, step.volume)
             if step.part == 3 and step.row is not None:
                 self.account.on_price(step.symbol, step.row.close)
+
+    def _row_at(self, symbol: Symbol, minute: int) -> int:
+        """The place of the row of a minute; -1 where it has none."""
+        minutes = self._minutes[symbol]
+        place = self._row_from(symbol, minute)
+        return place if place < len(minutes) and minutes[place] == minute else -1
+
+    def _nobody_acts(self, places: list[int], until_ms: int) -> bool:
+        """As `_is_quiet` has it, of strategies that hear of no trades."""
+        if self.machine.follows:
+            return False
+        for symbol, place in zip(self.symbols, places, strict=True):
+            if place >= 0:
+                low, high = self.venue.band(symbol)
+                if not (low < self._lows[symbol][place] and self._highs[symbol][place] < high):
+                    return False
+                if until_ms >= self.venue.wakes_ms(symbol):
+                    return False
+        return True
 
     def _boundary(self, minute: int) -> None:
         minute_ms = self.bars.first_ms + minute * MINUTE_MS
