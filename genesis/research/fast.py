@@ -34,7 +34,7 @@ from genesis.research.backtest import BacktestResult, run_backtest
 from genesis.research.bars import Whole
 from genesis.research.fast_market import Bits, Flags, NotFast, Prepared, why_not_fast
 from genesis.research.fast_places import DONE, ENTRY, F_WHAT, FIGURES, FILL, REASONS, RECORD
-from genesis.research.leaping import volatility_over
+from genesis.research.heard_ranges import volatility_over
 from protocols.orders import Fill
 from protocols.units import AMOUNT_STEP, Side, Symbol
 

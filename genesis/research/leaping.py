@@ -26,7 +26,6 @@ import numpy as np
 from genesis.domain import risk_marks, risk_protections
 from genesis.domain.candles import correlation_id, name_of
 from genesis.domain.decision_log import Decision
-from genesis.domain.indicators.compiling import compiled, worth_compiling
 from genesis.domain.matching import FillModel
 from genesis.domain.pairs import PairSpecs
 from genesis.domain.replay import BOUNDARY_MS, MINUTE_MS, TICK_MS, CandleRow, ticks
@@ -39,8 +38,9 @@ from genesis.domain.strategy_arrays import CandleArrays, Floats, Said, say
 from genesis.domain.trading_day import trading_day
 from genesis.domain.trading_floor import CARRY_EVERY_MS
 from genesis.domain.venue_state import VenueOutput
-from genesis.domain.volatility import MEMORY, WARM_UP, Volatility
+from genesis.domain.volatility import WARM_UP, Volatility
 from genesis.research.bars import BarRecording, Whole, candle_at, in_time_frame, part, row_at
+from genesis.research.heard_ranges import volatility_over
 from genesis.research.walk import Unread, Walk, in_words
 from protocols.account import EquityPoint
 from protocols.market import CandleClosed
@@ -655,51 +655,3 @@ def _highest(values: Floats, scale: float, first: int) -> list[int]:
     near = np.flatnonzero(values >= values.max() - scale * _NEAR)
     begins = (near == 0) | (values[near] != values[near - 1])
     return [first + int(place) for place in near[begins]]
-
-
-def volatility_over(heard: Volatility, atrs: Floats, prices: Floats) -> tuple[Floats, Floats, Floats, Whole]:
-    """What `Volatility.hear` would have remembered after each candle."""
-    size = len(atrs)
-    if worth_compiling(size):
-        atr, relative, usual = np.empty(size), np.empty(size), np.empty(size)
-        scores = np.empty(size, dtype=np.int64)
-        begin = np.array([heard.atr, heard.relative, heard.usual, float(heard.scores)])
-        compiled(_volatility_loop, kept=True)(begin, float(MEMORY), atrs, prices, atr, relative, usual, scores)
-        return atr, relative, usual, scores
-    # Without the compiler: all at once but what waits for the number before it.
-    is_heard = np.isfinite(atrs) & (atrs > 0) & np.isfinite(prices) & (prices > 0)
-    count = np.cumsum(is_heard)
-    atr = atrs[is_heard]
-    relative = atr / prices[is_heard]
-    now, usual_told = heard.usual, [heard.usual]
-    weights = np.minimum(heard.scores + count[is_heard], MEMORY).astype(np.float64)
-    for one, weight in zip(relative.tolist(), weights.tolist(), strict=True):
-        now += (one - now) / weight
-        usual_told.append(now)
-    atr, relative = np.concatenate([[heard.atr], atr]), np.concatenate([[heard.relative], relative])
-    return atr[count], relative[count], np.array(usual_told)[count], heard.scores + count
-
-
-def _volatility_loop(
-    begin: Floats,
-    memory: float,
-    atrs: Floats,
-    prices: Floats,
-    atr: Floats,
-    relative: Floats,
-    usual: Floats,
-    scores: Whole,
-) -> None:
-    now_atr, now_relative, now_usual, heard = begin[0], begin[1], begin[2], begin[3]
-    for place in range(len(atrs)):
-        distance, price = atrs[place], prices[place]
-        # What is no positive number is not heard.
-        if distance > 0.0 and distance < math.inf and price > 0.0 and price < math.inf:
-            heard += 1.0
-            now_atr = distance
-            now_relative = distance / price
-            now_usual += (now_relative - now_usual) / (heard if heard < memory else memory)
-        atr[place] = now_atr
-        relative[place] = now_relative
-        usual[place] = now_usual
-        scores[place] = int(heard)

@@ -25,7 +25,7 @@ from genesis.domain.risk_rules.results import Rule
 from genesis.domain.strategies import STRATEGY_KINDS
 from genesis.domain.strategy import Opinion, StrategyFault, StrategyKind
 from genesis.domain.volatility import Volatility
-from genesis.research import leaping
+from genesis.research import heard_ranges
 from genesis.research.backtest import START_BALANCES, BacktestResult, run_backtest
 from genesis.research.bars import BarRecording, candle_at, columns_of, in_time_frame
 from genesis.research.leaping import Leap, can_leap
@@ -188,7 +188,7 @@ def test_ranges_over_an_array_are_what_they_are_heard_as_one_by_one(
 ) -> None:
     if compiled and not can_compile():
         pytest.skip("nothing to compile with")
-    monkeypatch.setattr(leaping, "worth_compiling", lambda _: compiled)
+    monkeypatch.setattr(heard_ranges, "worth_compiling", lambda _: compiled)
     chance = random.Random(3)
     broken = (math.nan, math.inf, 0.0, -1.0)
     for size in (0, 1, 3, 250, 600):
@@ -196,7 +196,8 @@ def test_ranges_over_an_array_are_what_they_are_heard_as_one_by_one(
         prices = [chance.choice(broken) if chance.random() < 0.05 else 100 + chance.random() for _ in range(size)]
         heard = Volatility(symbol=BTC, atr=1.0, relative=0.01, usual=0.02, scores=chance.choice((0, 40, 300)))
         told = zip(
-            *leaping.volatility_over(msgspec.structs.replace(heard), np.array(ranges), np.array(prices)), strict=True
+            *heard_ranges.volatility_over(msgspec.structs.replace(heard), np.array(ranges), np.array(prices)),
+            strict=True,
         )
         for distance, price, one in zip(ranges, prices, told, strict=True):
             heard.hear(distance, price)
