@@ -66,6 +66,8 @@ class Rules:
         self.halted_since: dict[EngineHost, float] = {}
         self.crashes: list[float] = []
         self.crashes_of: Counter[EngineHost] = Counter()
+        self.failed_alone: set[EngineHost] = set()
+        """Whose writes failed while nobody else had opened the journal."""
 
     # --- what became durable --------------------------------------------------------------------------------------
 
@@ -143,6 +145,18 @@ class Rules:
         newest = self.newest()
         fenced = newest is not None and newest.life > host.life and newest.epoch > host.epoch > 0
         self.witness.check("M11", not fenced, f"{host} wrote after {newest} had opened the journal")
+
+    def m11_the_ousted_are_refused_by_their_epoch(self, host: EngineHost, text: str) -> None:
+        """Who is no longer the newest must find the newer epoch before it writes, not stumble over the newer's rows."""
+        if "a write failed" not in text:
+            return
+        newest = self.newest()
+        if newest is None or not newest.life > host.life or not newest.epoch > host.epoch > 0:
+            self.failed_alone.add(host)
+        else:
+            alone = host in self.failed_alone
+            told = _FOLDER.sub("", text)[:100]
+            self.witness.check("M11", alone, f"{host} tried to write after {newest} had opened the journal: {told}")
 
     # --- what leaves ----------------------------------------------------------------------------------------------
 
@@ -259,6 +273,7 @@ class Rules:
                 "actor", f"{host} {event.kind} {event.path} {event.generation} {_FOLDER.sub('', event.text)[:100]}"
             )
         if event.kind is EventKind.CRASHED:
+            self.m11_the_ousted_are_refused_by_their_epoch(host, event.text)
             # Who has lost his journal to a newer engine tries in vain until his budget is spent: that is no storm.
             if "a newer session writes" not in event.text:
                 self.crashes.append(trio.current_time())
