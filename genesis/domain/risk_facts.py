@@ -89,8 +89,8 @@ def work_out(
         held=held,
         base_balance=base_balance(account, symbol) or ZERO,
         position_notional=notional_by_symbol.get(symbol, ZERO),
-        gross_notional=sum(notional_by_symbol.values(), ZERO),
-        largest_position=max(notional_by_symbol.values(), default=ZERO),
+        gross_notional=sum(notional_by_symbol.values(), ZERO) if notional_by_symbol else ZERO,
+        largest_position=max(notional_by_symbol.values()) if notional_by_symbol else ZERO,
         open_symbols=frozenset(notional_by_symbol),
         working=tuple(working),
         # On margin a second order for what the first one closes would open the other side.
@@ -124,9 +124,12 @@ def work_out(
     )
 
 
+_ALL = Decimal(1)
+
+
 def initial_margin(pair: PairSpec | None) -> Decimal:
     """The part of a notional that a margin order must have behind it; all of it where nobody says."""
-    return Decimal(1) if pair is None or pair.initial_margin is None else pair.initial_margin
+    return _ALL if pair is None or pair.initial_margin is None else pair.initial_margin
 
 
 def _free_margin(state: RiskState, quote: str, pairs: Mapping[Symbol, PairSpec]) -> Decimal:

@@ -349,15 +349,17 @@ class Leap(Walk):
     def _pass_scores(self, first: int, last: int) -> None:
         """Risk remembers what it would have of these scores, all of them HOLD."""
         state = self.risk.state
+        is_alone = len(self._voices) == 1
         self._raise_marks(state, first, last)
         for symbol, voices in self._voices_of.items():
             newest = -1
             for voice in voices:
-                until = int(voice.places.searchsorted(last))
+                # All scores are those of the only one.
+                until = last if is_alone else int(voice.places.searchsorted(last))
                 if until == voice.passed:
                     continue
                 candle, voice.passed = until - 1, until
-                place = int(voice.places[candle])
+                place = candle if is_alone else int(voice.places[candle])
                 if place < first:
                     continue
                 state.judged[voice.settings.name] = int(voice.market.candles.open_ms[candle])
@@ -476,9 +478,11 @@ class Leap(Walk):
     def _hear(self, outputs: Iterable[VenueOutput]) -> None:
         """Before a wallet changes, the curve gets the points that it has to have by then."""
         outputs = tuple(outputs)
-        if any([isinstance(message, VenueWallet) for _, message in outputs]):
-            self._draw_until(self._undrawn_from)
-            self._wallets_changed = True
+        for _, message in outputs:
+            if isinstance(message, VenueWallet):
+                self._draw_until(self._undrawn_from)
+                self._wallets_changed = True
+                break
         super()._hear(outputs)
 
     def _draw_until(self, end: int) -> None:
