@@ -106,11 +106,12 @@ class SignalActor:
                     cells=cells,
                     commit_id=f"{ctx.name}:{ctx.generation}:{commits}",
                 )
-                await journal.ask(commit)
+                answer = await journal.lodge(commit)
+                # An order that may come of it goes first, and its commit takes this one along.
+                await ctx.step_aside()
+                await journal.answer_to(answer)
                 if not heard.empty:
                     heard.clear()
-                # What is left is for people: an order that came of it goes first.
-                await ctx.step_aside()
                 recent.extend(score for score in said if score.recommendation is not Recommendation.HOLD)
                 if ui is not None:
                     for score in said:
