@@ -7,7 +7,8 @@ given up and that shows up all the same is ours, and is taken back in.
 from collections.abc import Container
 
 from genesis.domain.order_fills import held_key
-from genesis.domain.order_requests import OrderRequests
+from genesis.domain.order_questions import OrderQuestions
+from genesis.domain.order_requests import URGENT_S
 from genesis.domain.order_rows import FillRow, OrderRow, foreign_view
 from genesis.domain.order_session import HISTORY_MARGIN_MS
 from genesis.domain.order_state import OrderEvent
@@ -27,7 +28,7 @@ VENUE_TEXT = 300
 E, S = OrderEvent, OrderState
 
 
-class OrderHearing(OrderRequests):
+class OrderHearing(OrderQuestions):
     """Order rows, trades and notices, matched with our rows by venue id, or by client id with our group."""
 
     def _hear_time(self, venue_ms: int) -> None:
@@ -130,12 +131,13 @@ class OrderHearing(OrderRequests):
             self._answered(row, "")
         row.executed = max(row.executed, executed_of(order))
         if row.state in (S.INTENT, S.SENT, S.UNKNOWN):
+            row.asked = 0
             self._move(row, E.PART_FILL if row.filled else E.OPEN, "")
         if row.swapped and (row.request is None or row.request.session != self.fence.session):
             # The frame that should have cancelled it left on a socket that is closed, and it rests.
             self._keep_place(row)
         if row.state in (S.ACKED, S.PARTIAL):
-            row.check_at = None
+            self._expect_end(row)
 
     def _answers_update(self, row: OrderRow, order: VenueOrder, news: bool) -> bool:
         request = row.request
@@ -161,7 +163,7 @@ class OrderHearing(OrderRequests):
                 self._move(row, E.PART_FILL if row.filled else E.OPEN, order.status)
             self._touch(row)
         if row.filled < row.executed or row.linked_open:
-            row.check_at = self._now + self.settings.doubt_after_s
+            row.check_at = self._now + self._trades_within(row)
         self._settle(row)
 
     def _settle(self, row: OrderRow) -> None:
@@ -233,8 +235,9 @@ class OrderHearing(OrderRequests):
                 row.venue_id = notice.venue_id
                 self._by_venue_id[notice.venue_id] = row.cid
             self._seen(row)
+            row.asked = 0
             self._move(row, E.OPEN, "")
-            row.check_at = None
+            self._expect_end(row)
             for fill in self.fills.of_order(() if row.venue_id is None else (row.venue_id,)):
                 self._tell(fill, row)
             self._pursue_cancel(row)
@@ -265,7 +268,7 @@ class OrderHearing(OrderRequests):
         if trade.event == "rest" and trade.time_ms < self.fence.floor_ms:
             return
         conflicts = self.fills.conflicts_total
-        fill = self.fills.hear(trade, self._now, self._now + self.settings.doubt_after_s)
+        fill = self.fills.hear(trade, self._now, self._now + min(URGENT_S, self.settings.doubt_after_s))
         if self.fills.conflicts_total > conflicts:
             text = f"trade {trade.trade_id} of order {trade.venue_order_id} was told twice and differently"
             self._out.alarms.append(("trade_conflict", text))

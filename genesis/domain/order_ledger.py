@@ -93,6 +93,8 @@ class OrderLedger:
         self._now = 0.0
         self._wall_ms = 0
         self._report_asked_at = 0.0
+        self._passed: dict[int, int] = {}
+        """Client ids of entries that seem to rest where the market has passed, and how often that was seen."""
 
     def take(self) -> Outputs:
         """What is to be done for all that was heard since the last `take`. See `Outputs` for the order."""
@@ -196,6 +198,10 @@ class OrderLedger:
     def _answer_within(self, row: OrderRow) -> float:
         """Seconds after which an order without any answer is in doubt."""
         return self.settings.doubt_after_s
+
+    def _expect_end(self, row: OrderRow) -> None:
+        """It rests at the venue: nothing of it is due."""
+        row.check_at = None
 
     def _doubted_for(self, row: OrderRow) -> float:
         """Seconds of doubt after which a new session is asked for."""

@@ -29,6 +29,7 @@ from genesis.domain.order_guesses import OrderGuesses
 from genesis.domain.order_holdings import Book
 from genesis.domain.order_lots import REST, Sale, stop_sizes
 from genesis.domain.order_outputs import Outputs
+from genesis.domain.order_requests import URGENT_S
 from genesis.domain.order_rows import BracketRow, OrderRow
 from genesis.domain.order_state import OrderEvent
 from genesis.domain.order_wire import side_of
@@ -44,10 +45,6 @@ FIRST_PAUSE_S: Final = 0.25
 """A stop that was refused is tried again after this, then after twice as long, and so on."""
 LONGEST_PAUSE_S: Final = 30.0
 REFUSED: Final = "update refused"
-
-URGENT_S: Final = 2.0
-"""After so long without an answer an order that a position hangs on is in doubt, and after as long again without one
-of REST a new session is asked for."""
 
 FOLLOW_S: Final = 0.5
 """How often a stop that we move is compared with the market."""

@@ -169,13 +169,14 @@ class OrderReconciler(OrderHearing):
         """This row's deadline has come."""
         now, patience = self._now, self.settings.doubt_after_s
         if row.closing is not None:
-            row.check_at = now + patience
+            row.check_at = now + self._trades_within(row)
             self._want_history()
         elif row.state is S.INTENT and row.session == 0:
             row.check_at = self._too_old_at(row) if row.opens_risk else now + patience
             self._send(row)
         elif row.state in (S.INTENT, S.SENT):
-            self._doubt(row, f"no answer in {self._answer_within(row):g} s")
+            if not self._asks_before_doubting(row):
+                self._doubt(row, f"no answer in {self._answer_within(row):g} s")
         elif row.state is S.UNKNOWN:
             self._check_doubt(row)
         elif row.swapped:
@@ -189,7 +190,7 @@ class OrderReconciler(OrderHearing):
             row.check_at = now + max(patience, self._backoff(row))
             self._want_history()
         else:
-            row.check_at = None
+            self._ask_for_end(row)
         self._touch(row)
 
     def _forget_guesses(self) -> None:

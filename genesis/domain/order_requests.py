@@ -6,6 +6,7 @@ asked for twice, because the second one finds nothing to do; an update is not re
 
 from collections.abc import Sequence
 from decimal import Decimal
+from typing import Final
 
 import msgspec
 
@@ -36,6 +37,10 @@ from protocols.orders import (
     UpdateOrder,
 )
 from protocols.units import ZERO, floor_amount, round_price
+
+URGENT_S: Final = 2.0
+"""After so long without a word that should have come the venue is asked over REST. An order that a position hangs on is
+in doubt then, and after as long again without an answer of REST a new session is asked for."""
 
 RETRY_PAUSE_S = 1.0
 """A command that did not leave waits this long before it leaves again in the same session. It must not be zero: the
@@ -119,7 +124,8 @@ class OrderRequests(OrderLedger):
             return False
         row.session = self.fence.session
         row.attempt += 1
-        row.check_at = self._now + self._answer_within(row)
+        row.due_at = self._now + self._answer_within(row)
+        row.check_at = min(row.due_at, self._now + URGENT_S)
         self._touch(row)
         self._emit(self._submission(row))
         return True
@@ -343,7 +349,7 @@ class OrderRequests(OrderLedger):
     def _answered(self, row: OrderRow, reason: str) -> None:
         """An open update has its answer: back to what the order is without it."""
         if row.state is S.PENDING_UPDATE or row.swapped:
-            row.check_at = None
+            self._expect_end(row)
             self._move(row, E.ANSWERED, reason)
             if row.filled:
                 self._move(row, E.PART_FILL, reason)

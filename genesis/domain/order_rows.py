@@ -51,8 +51,9 @@ class OrderRow(msgspec.Struct, kw_only=True):
     `session` is the one its submit was given to (0: none, or one of an earlier process), `seen_session` the last one in
     which the venue showed it. `closing` and `executed` are the end that the venue told and that waits for its trades.
     `linked_open` are other halves of an OCO that the venue has shown and not ended; `stop_gone` says that ours rests
-    without it. `held_back` orders wait for coins that a protective order still holds, or for a resting order of ours
-    that they would trade with. `rests_at` and `reprices` are an entry's time to be filled. `lot` names what a
+    without it. Without an answer at `due_at` it is in doubt; `asked` counts the questions about one that seems to rest
+    and should not. `held_back` orders wait for coins that a protective order still holds, or for a resting order of
+    ours that they would trade with. `rests_at` and `reprices` are an entry's time to be filled. `lot` names what a
     protective order protects. `swaps` are the orders whose place it takes: its frame cancels them, too.
     """
 
@@ -87,6 +88,8 @@ class OrderRow(msgspec.Struct, kw_only=True):
     seen_session: int = 0
     sent: bool = False
     attempt: int = 0
+    due_at: float = 0.0
+    asked: int = 0
     absent_at: float | None = None
     cancel_reason: str | None = None
     request: OpenRequest | None = None

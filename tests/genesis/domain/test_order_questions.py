@@ -1,0 +1,115 @@
+"""Whoever should have been heard of is asked for over REST, before anybody doubts it."""
+
+import pytest
+
+from protocols.orders import OrderState, OrderType, VenueTrade
+from protocols.settings import OrderSettings
+from protocols.units import Side
+from tests.genesis.domain.protect_bench import BTC, START_MS, Bench, D, sent
+
+
+@pytest.fixture
+def bench() -> Bench:
+    made = Bench()
+    made.now = 5.0
+    made.machine.settings = OrderSettings()
+    made.machine.touch = lambda symbol, side: D(100) if side is Side.BUY else D(101)
+    return made
+
+
+def asked_at(bench: Bench, seconds: float) -> list[float]:
+    """When within the next seconds REST was asked; it answers at once, with what it has shown before."""
+    start, found = bench.now, []
+    while (deadline := bench.machine.next_deadline()) is not None and deadline <= start + seconds:
+        if bench.wait(max(deadline - bench.now, 0.0)).questions:
+            found.append(round(bench.now - start, 2))
+            bench.report(opened=[bench.row(cid, "rest") for cid in bench.machine._open])
+    bench.now = start + seconds
+    return found
+
+
+def test_an_order_at_market_that_seems_to_rest_is_asked_for_soon_and_then_less_often(bench: Bench) -> None:
+    bench.admit()
+    bench.accept(1)
+    assert asked_at(bench, 50.0) == [2.0, 6.0, 14.0, 30.0, 46.0]
+
+
+@pytest.mark.parametrize("order_type", [OrderType.IOC, OrderType.FOK])
+def test_what_must_trade_at_once_or_not_at_all_is_asked_for_like_one_at_market(
+    bench: Bench, order_type: OrderType
+) -> None:
+    bench.admit(order_type=order_type, price=D(100))
+    bench.accept(1)
+    assert asked_at(bench, 3.0) == [2.0]
+
+
+def test_a_fill_whose_frames_were_lost_gets_its_stop_after_one_question(bench: Bench) -> None:
+    bench.admit()
+    bench.accept(1)
+    (question,) = bench.wait(2.0).questions
+    trade = VenueTrade(
+        event="rest",
+        session=1,
+        trade_id=7,
+        symbol=BTC,
+        time_ms=START_MS + 1,
+        venue_order_id=1001,
+        cid=1,
+        amount=D(1),
+        price=D(100),
+        wire_type="EXCHANGE MARKET",
+        order_price=D(0),
+        maker=False,
+        fee=D(0),
+        fee_currency="USD",
+        received_ns=0,
+    )
+    done = bench.row(1, "rest", status="EXECUTED @ 100(1)", remaining="0")
+    assert question.request_id == bench.machine.fence.pending_id
+    (stop,) = sent(bench.report(closed=[done], trades=[trade]))
+    assert (stop.amount, stop.price) == (D(-1), D(95))
+
+
+def test_an_entry_that_rests_is_left_alone_until_the_market_has_passed_it(bench: Bench) -> None:
+    bench.admit(order_type=OrderType.LIMIT, price=D(99))
+    bench.accept(1)
+    assert asked_at(bench, 9.0) == []
+    bench.machine.touch = lambda symbol, side: D(97) if side is Side.BUY else D(98)
+    found = asked_at(bench, 40.0)
+    # The first look may only be faster than the frames; then at every doubling, for as long as it seems to rest.
+    assert len(found) == 4
+    assert found[0] <= 4.0
+    bench.machine.touch = lambda symbol, side: D(100) if side is Side.BUY else D(101)
+    assert asked_at(bench, 20.0) == []
+
+
+def test_a_stop_that_enters_is_asked_for_when_the_market_is_beyond_it(bench: Bench) -> None:
+    bench.admit(order_type=OrderType.STOP, price=D(105))
+    bench.accept(1)
+    assert asked_at(bench, 9.0) == []
+    bench.machine.touch = lambda symbol, side: D(106)
+    assert asked_at(bench, 5.0) != []
+
+
+def test_an_answer_that_is_late_is_asked_for_before_it_is_a_doubt(bench: Bench) -> None:
+    bench.admit(order_type=OrderType.LIMIT, price=D(99))
+    out = bench.wait(2.0)
+    assert out.questions
+    assert bench.machine.orders[1].state is OrderState.INTENT
+    bench.report()
+    bench.wait(2.9)
+    assert bench.machine.orders[1].state is OrderState.INTENT
+    bench.wait(0.1)
+    assert bench.machine.orders[1].state is OrderState.UNKNOWN
+
+
+@pytest.mark.parametrize("new_process", [False, True])
+def test_the_question_survives_a_crash(bench: Bench, new_process: bool) -> None:
+    bench.admit()
+    bench.accept(1)
+    bench.restart(new_process=new_process)
+    bench.machine.settings = OrderSettings()
+    if new_process:
+        bench.connect(2, bench.row(1, "os"))
+        bench.machine.on_event(bench.row(1, "os"), now=bench.now, wall_ms=START_MS)
+    assert asked_at(bench, 2.5) != []
