@@ -97,21 +97,22 @@ class HistoryActor:
         under_way: trio.CapacityLimiter,
     ) -> None:
         request: HistoryRequest = envelope.message
-        async with under_way, turn:
-            answer: HistoryReport | HistoryFailed
-            try:
-                with trio.fail_after(HISTORY_TIMEOUT_S):
-                    answer = await self._history(ctx, request)
-                self.answered += 1
-            except (EdgeError, BitfinexError, trio.TooSlowError) as error:
-                self.failed += 1
-                answer = HistoryFailed(
-                    request_id=request.request_id,
-                    session=request.session,
-                    reason=f"{type(error).__name__}: {error}",
-                )
-            await orders.put(answer)
-            ctx.inbox.ack(envelope)
+        with ctx.outside:
+            async with under_way, turn:
+                answer: HistoryReport | HistoryFailed
+                try:
+                    with trio.fail_after(HISTORY_TIMEOUT_S):
+                        answer = await self._history(ctx, request)
+                    self.answered += 1
+                except (EdgeError, BitfinexError, trio.TooSlowError) as error:
+                    self.failed += 1
+                    answer = HistoryFailed(
+                        request_id=request.request_id,
+                        session=request.session,
+                        reason=f"{type(error).__name__}: {error}",
+                    )
+                await orders.put(answer)
+                ctx.inbox.ack(envelope)
 
     async def _history(self, ctx: Context, request: HistoryRequest) -> HistoryReport:
         positions = None
@@ -179,28 +180,29 @@ class HistoryActor:
         under_way: trio.CapacityLimiter,
     ) -> None:
         request: CandleRequest = envelope.message
-        async with under_way, turn:
-            try:
-                with trio.fail_after(CANDLES_TIMEOUT_S):
-                    candles, whole = await self._candles(request)
-            except (EdgeError, BitfinexError, trio.TooSlowError):
-                # Whoever asked sees that the hole stays, and asks again or gives it up.
-                self.failed += 1
-            else:
-                self.answered += 1
-                if market is not None:
-                    await market.put(
-                        CandleSnapshot(
-                            symbol=request.symbol,
-                            timeframe=request.timeframe,
-                            candles=candles,
-                            venue_ms=0,
-                            received_ns=ctx.clock.now_ns(),
-                            # The venue tells no candle of a minute without a trade: that it was asked proves it.
-                            covers_from_ms=request.first_open_ms if whole else None,
+        with ctx.outside:
+            async with under_way, turn:
+                try:
+                    with trio.fail_after(CANDLES_TIMEOUT_S):
+                        candles, whole = await self._candles(request)
+                except (EdgeError, BitfinexError, trio.TooSlowError):
+                    # Whoever asked sees that the hole stays, and asks again or gives it up.
+                    self.failed += 1
+                else:
+                    self.answered += 1
+                    if market is not None:
+                        await market.put(
+                            CandleSnapshot(
+                                symbol=request.symbol,
+                                timeframe=request.timeframe,
+                                candles=candles,
+                                venue_ms=0,
+                                received_ns=ctx.clock.now_ns(),
+                                # The venue tells no candle of a minute without a trade: that it was asked proves it.
+                                covers_from_ms=request.first_open_ms if whole else None,
+                            )
                         )
-                    )
-            ctx.inbox.ack(envelope)
+                ctx.inbox.ack(envelope)
 
     async def _candles(self, request: CandleRequest) -> tuple[tuple[Candle, ...], bool]:
         """Oldest first, page by page forwards; and whether that is all there is in the range."""
@@ -234,19 +236,20 @@ class HistoryActor:
         under_way: trio.CapacityLimiter,
     ) -> None:
         request: TradesRequest = envelope.message
-        async with under_way, turn:
-            try:
-                with trio.fail_after(CANDLES_TIMEOUT_S):
-                    missed = await self._gap(ctx, request)
-            except (EdgeError, BitfinexError, trio.TooSlowError):
-                # The prints of a gap are for people and statistics; candles come from their own stream.
-                self.failed += 1
-            else:
-                self.answered += 1
-                if market is not None:
-                    for trade in missed:
-                        await market.put(trade)
-            ctx.inbox.ack(envelope)
+        with ctx.outside:
+            async with under_way, turn:
+                try:
+                    with trio.fail_after(CANDLES_TIMEOUT_S):
+                        missed = await self._gap(ctx, request)
+                except (EdgeError, BitfinexError, trio.TooSlowError):
+                    # The prints of a gap are for people and statistics; candles come from their own stream.
+                    self.failed += 1
+                else:
+                    self.answered += 1
+                    if market is not None:
+                        for trade in missed:
+                            await market.put(trade)
+                ctx.inbox.ack(envelope)
 
     async def _gap(self, ctx: Context, request: TradesRequest) -> list[TradePrint]:
         """Oldest first, page by page forwards; the known trades at both ends are cut off by their numbers."""

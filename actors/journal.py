@@ -7,8 +7,8 @@ dies during the sync itself. Then it is delivered again, and its `commit_id` and
 harmless.
 
 An optional commit for which the disk has no room is answered so, and nothing else happens. Any other
-write that failed poisons the store. This actor then fails at every start, without ever being ready, until its
-supervisor gives up: nobody is answered any more, so nothing can leave that is not recorded.
+write that failed poisons the store, for as long as this process lives. No further life of this actor is of any use
+then, so its supervisor gives up at once: nobody is answered any more, so nothing can leave that is not recorded.
 """
 
 from typing import Final
@@ -20,7 +20,7 @@ from genesis.core.mailbox import Envelope
 from genesis.edge.store_check import check_commit
 from genesis.edge.store_errors import CommitRefused, StoreFull, StorePoisoned
 from genesis.edge.store_thread import StoreThread
-from protocols.journal import Commit, NotKept, ReadCells, ReadRecords
+from protocols.journal import Cells, Commit, NotKept, ReadCells, ReadRecords, Records
 
 FOLLOWS_WITHIN_S: Final = 0.002
 """How long a commit waits for the one that follows it: a sync of its own would take about as long."""
@@ -67,7 +67,8 @@ class JournalActor:
                 accepted.append(envelope)
         needed = [envelope for envelope in accepted if not envelope.message.optional]
         if needed:
-            answers = await self.store.commit([envelope.message for envelope in needed], at_ms=ctx.clock.wall_ms())
+            with ctx.outside:
+                answers = await self.store.commit([envelope.message for envelope in needed], at_ms=ctx.clock.wall_ms())
             for envelope, answer in zip(needed, answers, strict=True):
                 envelope.reply(answer)
             ctx.inbox.ack_all(needed)
@@ -77,22 +78,25 @@ class JournalActor:
                 await self._try(ctx, envelope)
         # Reads after all commits of the batch: whoever reads then sees at least everything that was put before.
         for envelope in reads:
-            match envelope.message:
-                case ReadCells():
-                    envelope.reply(await self.store.read_cells(envelope.message))
-                case ReadRecords():
-                    envelope.reply(await self.store.read_records(envelope.message))
-                case _:
-                    raise TypeError(
-                        f"a journal request must be Commit, ReadCells or ReadRecords, was {envelope.message!r}"
-                    )
+            with ctx.outside:
+                envelope.reply(await self._read(envelope.message))
             ctx.inbox.ack(envelope)
         if refusal is not None:
             raise refusal
 
+    async def _read(self, request: object) -> Cells | Records:
+        match request:
+            case ReadCells():
+                return await self.store.read_cells(request)
+            case ReadRecords():
+                return await self.store.read_records(request)
+            case _:
+                raise TypeError(f"a journal request must be Commit, ReadCells or ReadRecords, was {request!r}")
+
     async def _try(self, ctx: Context, envelope: Envelope) -> None:
         try:
-            (answer,) = await self.store.commit([envelope.message], at_ms=ctx.clock.wall_ms())
+            with ctx.outside:
+                (answer,) = await self.store.commit([envelope.message], at_ms=ctx.clock.wall_ms())
         except StoreFull as error:
             envelope.reply(NotKept(reason=str(error)))
         else:

@@ -31,11 +31,11 @@ from actors.rollout import RolloutActor
 from actors.signal import SignalActor
 from actors.strategies import StrategiesActor
 from actors.watchdog import WatchdogActor, Watched
+from genesis import patience
 from genesis.asking import Asking
 from genesis.chat_desk import ChatDesk
 from genesis.config_history import history_ports
 from genesis.core.actor import Actor
-from genesis.core.backoff import Backoff
 from genesis.core.chance import Chance
 from genesis.core.clock import Clock
 from genesis.core.latest import Latest
@@ -52,6 +52,7 @@ from genesis.edge.audit_file import AuditFile
 from genesis.edge.connection_stats import ConnectionStats
 from genesis.edge.send_ledger import SendLedger
 from genesis.edge.stage_times import StageTimes
+from genesis.edge.store_errors import StorePoisoned
 from genesis.edge.store_thread import StoreThread
 from genesis.engine_ports import DEFAULT_RESTARTS
 from genesis.engine_ports import Restarts as Restarts
@@ -81,16 +82,6 @@ from web.readers import Readers
 from web.recent import Recent
 
 NOTICES_KEPT: Final = 300
-JOURNAL_BACKOFF: Final = Backoff(base_s=0.05, cap_s=0.25)
-"""A store that is poisoned stays so, and meanwhile nobody can decide anything or look after an order: with pauses as
-for everybody else it took the engine four minutes to give up."""
-TRADING_BACKOFF_CAP_S: Final = 1.0
-"""Longer pauses would keep those who look after orders from ever failing ten times in ten seconds."""
-NEVER_GIVES_UP: Final = 1_000_000_000
-RISK_READS_S: Final = 600.0
-STOPS_WAIT_S: Final = 10.0
-"""What a position without its stop can wait for an actor on that way that hangs."""
-"""How long risk may take to begin: some 30 s for a million verdicts, and a slow disk must not keep an engine down."""
 
 
 class Engine:
@@ -190,10 +181,7 @@ class Engine:
     def _tree(self) -> SupervisorSpec:
         """Journal first and last: what it keeps, the others recover from. The web is its own subtree: whatever
         happens there stays there, and it is stopped first."""
-        pauses = self._restarts.backoff
-        trading = attrs.evolve(
-            pauses, base_s=min(pauses.base_s, TRADING_BACKOFF_CAP_S), cap_s=min(pauses.cap_s, TRADING_BACKOFF_CAP_S)
-        )
+        trading = patience.of_trading(self._restarts.backoff)
         return SupervisorSpec(
             id="engine",
             strategy=Strategy.ONE_FOR_ONE,
@@ -201,25 +189,31 @@ class Engine:
             period_s=self._restarts.period_s,
             max_consecutive=self._restarts.max_consecutive,
             children=(
-                self._child("journal", lambda: JournalActor(store=self.store), backoff=JOURNAL_BACKOFF),
+                self._child(
+                    "journal",
+                    lambda: JournalActor(store=self.store),
+                    backoff=patience.JOURNAL_BACKOFF,
+                    hang_timeout_s=patience.HANG_S,
+                    hopeless=(StorePoisoned,),
+                ),
                 self._child("config", self._config),
                 self._branch(
                     "trading",
                     self._child("account", self._account, backoff=trading),
-                    self._child("order", self._order, backoff=trading, progress_timeout_s=STOPS_WAIT_S),
+                    self._on_the_way_of_stops("order", self._order, backoff=trading),
                     # Its first life reads what a journal of years says of it.
-                    self._child("risk", self._risk, backoff=trading, start_timeout_s=RISK_READS_S),
+                    self._child("risk", self._risk, backoff=trading, start_timeout_s=patience.RISK_READS_S),
                     self._child("signal", self._signal, backoff=trading),
                     self._child("market_cache", self._market_cache, backoff=trading),
                 ),
                 self._branch(
                     "venue",
-                    self._child("history", self._history, progress_timeout_s=60.0),
-                    self._child("connection_private", self._connection_private, progress_timeout_s=STOPS_WAIT_S),
+                    self._child("history", self._history, progress_timeout_s=60.0, hang_timeout_s=patience.HANG_S),
+                    self._on_the_way_of_stops("connection_private", self._connection_private),
                     *(self._child(name, self._public(number)) for number, name in enumerate(self.public_names)),
                     self._child("watchdog", self._watchdog),
                     self._child("pool", self._pool),
-                    self._child("protection", self._protection, progress_timeout_s=STOPS_WAIT_S),
+                    self._on_the_way_of_stops("protection", self._protection),
                 ),
                 self._aside(
                     "helpers",
@@ -242,6 +236,11 @@ class Engine:
         options.setdefault("backoff", self._restarts.backoff)
         return ChildSpec(id=name, start=start, mailbox=self.plan.mailboxes[name], **options)
 
+    def _on_the_way_of_stops(self, name: str, start: Callable[[], Actor], **options: Any) -> ChildSpec:
+        return self._child(
+            name, start, progress_timeout_s=patience.STOPS_WAIT_S, hang_timeout_s=patience.HANG_S, **options
+        )
+
     def _branch(self, name: str, *children: ChildSpec) -> SupervisorSpec:
         return SupervisorSpec(
             id=name,
@@ -255,7 +254,9 @@ class Engine:
 
     def _aside(self, name: str, *children: ChildSpec) -> SupervisorSpec:
         """A branch that trading can do without: it is started again for ever, with its pauses, and never gives up."""
-        return attrs.evolve(self._branch(name, *children), intensity=NEVER_GIVES_UP, max_consecutive=NEVER_GIVES_UP)
+        return attrs.evolve(
+            self._branch(name, *children), intensity=patience.NEVER_GIVES_UP, max_consecutive=patience.NEVER_GIVES_UP
+        )
 
     def _config(self) -> Actor:
         return ConfigActor(

@@ -15,6 +15,21 @@ from genesis.core.term import Term
 T = TypeVar("T")
 
 
+class _Outside:
+    """Counts the waits of one term; any number of its tasks may be in it at once."""
+
+    __slots__ = ("_term",)
+
+    def __init__(self, term: Term) -> None:
+        self._term = term
+
+    def __enter__(self) -> None:
+        self._term.outside += 1
+
+    def __exit__(self, *error: object) -> None:
+        self._term.outside -= 1
+
+
 class Context:
     """One generation's surroundings: its inbox, outlets, clock and chance, and its words to the supervisor."""
 
@@ -42,6 +57,7 @@ class Context:
         self._chance: random.Random | None = None
         self._chance_seed = chance_seed
         self._stopping = trio.Event()
+        self._outside = _Outside(term)
 
     @property
     def chance(self) -> random.Random:
@@ -63,6 +79,14 @@ class Context:
     def progress(self) -> None:
         """Tell the watchdog that a long piece of work moves on; leasing and acking say so by themselves."""
         self._mailbox.progress += 1
+
+    @property
+    def outside(self) -> "_Outside":
+        """`with ctx.outside:` around what the world outside takes its time for, and what has an end of its own there.
+
+        Without it, whoever has a `hang_timeout_s` and a message in its hands is taken to hang.
+        """
+        return self._outside
 
     async def step_aside(self) -> None:
         """Let others go first for some turns of the loop: what comes now can wait, and what they do cannot."""

@@ -10,6 +10,7 @@ from genesis.core.alarms import Alarms
 from genesis.core.aside import Aside
 from genesis.core.clock import Clock
 from genesis.core.events import SupervisorEvent
+from genesis.core.hangs import Hangs
 from genesis.core.mailbox import DeadLetter
 
 MAX_DEAD_LETTERS = 10_000
@@ -23,6 +24,9 @@ class House:
         self.clock = clock
         self.alarms = Alarms()
         self.aside = Aside()
+        self.hangs = Hangs()
+        self.giving_up = False
+        """The root gives up: nobody can finish what the rest has begun."""
         self.seed = seed
         self.dead_letters: deque[DeadLetter] = deque(maxlen=MAX_DEAD_LETTERS)
         self.zombies: list[str] = []
@@ -43,6 +47,7 @@ class House:
                 self._nursery = nursery
                 nursery.start_soon(self.aside.run)
                 nursery.start_soon(self.alarms.run)
+                nursery.start_soon(self.hangs.run)
                 task_status.started()
                 await closing.wait()
                 nursery.cancel_scope.cancel()

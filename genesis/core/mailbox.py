@@ -56,6 +56,8 @@ class Mailbox:
         self.term: Term | None = None
         self.progress = 0
         self.drained: trio.Event | None = None
+        self.on_work: Callable[[], object] | None = None
+        """Called when the actor takes messages while it holds none."""
         self.alarms: Alarms | None = None
         """Who rings us at a time; without them each wait has a timer of its own."""
         self._alarm_at = -math.inf
@@ -228,6 +230,8 @@ class Mailbox:
         else:
             self._leased = batch.copy()
         self._unacked += len(batch)
+        if self.on_work is not None and self._unacked == len(batch):
+            self.on_work()
         return batch
 
     def _merge(self, filled: list[Channel[Any]], limit: int) -> list[Envelope]:

@@ -18,7 +18,9 @@ class ChildSpec:
 
     `start` makes a new actor for each generation. It must be ready within `start_timeout_s`, show progress within
     `progress_timeout_s` while it has work (None: never watched), and end within `shutdown_s` when told to; trio cannot
-    kill, so there is no shorter way. `significant` children can end their supervisor, see `AutoShutdown`.
+    kill, so there is no shorter way. With a `hang_timeout_s` it is also found, sooner, when it holds messages and
+    neither makes progress nor waits for anybody (see `hangs`). After an error of a kind in `hopeless` no further life
+    is of any use: its supervisor gives up at once. `significant` children can end their supervisor, see `AutoShutdown`.
     """
 
     id: str
@@ -28,6 +30,8 @@ class ChildSpec:
     shutdown_s: float = 5.0
     start_timeout_s: float = 30.0
     progress_timeout_s: float | None = 20.0
+    hang_timeout_s: float | None = None
+    hopeless: tuple[type[BaseException], ...] = ()
     backoff: Backoff = DEFAULT
     significant: bool = False
 
@@ -114,6 +118,8 @@ def _check_child(child: ChildSpec | SupervisorSpec, parent: SupervisorSpec, path
         raise BadSpec(f"start_timeout_s of {path} must be above 0, was {child.start_timeout_s!r}")
     if child.progress_timeout_s is not None and not child.progress_timeout_s > 0:
         raise BadSpec(f"progress_timeout_s of {path} must be above 0 or None, was {child.progress_timeout_s!r}")
+    if child.hang_timeout_s is not None and not child.hang_timeout_s > 0:
+        raise BadSpec(f"hang_timeout_s of {path} must be above 0 or None, was {child.hang_timeout_s!r}")
 
 
 def _check_id(name: str, path: str) -> None:

@@ -35,6 +35,7 @@ from genesis.core.errors import BlockCycle as BlockCycle
 from genesis.core.errors import ChildFailure, Escalated, Killed, Returned, StartFailed, Stuck
 from genesis.core.events import EventKind as EventKind
 from genesis.core.events import SupervisorEvent as SupervisorEvent
+from genesis.core.hangs import HangWatch
 from genesis.core.house import House
 from genesis.core.mailbox import DeadLetter
 from genesis.core.restart import AutoShutdown as AutoShutdown
@@ -56,6 +57,11 @@ _GRACE_CHECKPOINTS = 10
 
 WATCHES: Final = 4.0
 """Looks at everybody's progress in the shortest time-out of them: who is stuck is found within a quarter past it."""
+
+
+GIVING_UP_S: Final = 0.2
+"""How long a child may take to finish its batch when the root has given up: what it waits for may never come, and until
+the process has ended no other can look after what is open."""
 
 
 class Supervisor:
@@ -267,6 +273,8 @@ class Supervisor:
         else:
             self._queue.at(now + child.spec.start_timeout_s, StartTimeout(child, child.token))
             child.mailbox.alarms = self._house.alarms
+            if child.spec.hang_timeout_s is not None and child.mailbox.on_work is None:
+                self._watch_for_hangs(child, child.spec.hang_timeout_s)
             child.ctx = Context(
                 name=child.path,
                 term=term,
@@ -334,6 +342,8 @@ class Supervisor:
         if error is None or child.spec.restart is Restart.TEMPORARY:
             self._end_of(child)
             return
+        if isinstance(child.spec, ChildSpec) and isinstance(error, child.spec.hopeless):
+            self._give_up(f"another life of {child.path} is of no use: {child.last_error}", error)
         child.restarts += 1
         if not self._budget.spend(now):
             limit = f"{self._spec.intensity} in {self._spec.period_s:g} s"
@@ -437,6 +447,8 @@ class Supervisor:
 
     def _give_up(self, why: str, cause: BaseException | None) -> NoReturn:
         self._emit_self(EventKind.ESCALATED, why, cause)
+        if self._for_good:
+            self._house.giving_up = True
         raise Escalated(f"{self._path} gave up: {why}") from cause
 
     # --- condemning: crashes by verdict ---------------------------------------------------------------------------
@@ -472,6 +484,14 @@ class Supervisor:
             if child.status is ActorStatus.RUNNING and child.is_stuck(now):
                 self._condemn(child, Stuck(f"{child.path} had work and made no progress for {timeout:g} s"))
         self._schedule_watch()
+
+    def _watch_for_hangs(self, child: Child, timeout_s: float) -> None:
+        def hangs() -> None:
+            if child.status is ActorStatus.RUNNING:
+                text = f"{child.path} had work, waited for nobody and made no progress for {timeout_s:g} s"
+                self._condemn(child, Stuck(text))
+
+        self._house.hangs.watch(HangWatch(mailbox=child.mailbox, timeout_s=timeout_s, on_hang=hangs))
 
     # --- stopping -------------------------------------------------------------------------------------------------
 
@@ -534,7 +554,8 @@ class Supervisor:
         assert ctx is not None
         if child.condemned is None and (ctx.listens or child.mailbox.unacked):
             ctx.begin_stop(child.quiet)
-            with trio.CancelScope(deadline=now + child.spec.shutdown_s / 2):
+            patience_s = GIVING_UP_S if self._house.giving_up else child.spec.shutdown_s / 2
+            with trio.CancelScope(deadline=now + min(patience_s, child.spec.shutdown_s / 2)):
                 await child.quiet.wait()
         child.scope.cancel()
 

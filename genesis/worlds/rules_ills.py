@@ -9,6 +9,7 @@ import trio
 
 import genesis.core.supervisor as supervision
 from genesis.core.events import EventKind, SupervisorEvent
+from genesis.core.hangs import LOOK_S
 from genesis.core.specs import ChildSpec
 from genesis.core.supervisor import Supervisor
 from genesis.worlds.engine_host import EngineHost
@@ -94,9 +95,7 @@ class Ills:
     def got_stuck(self, host: EngineHost, path: str) -> None:
         """An actor has work in its hands and will never get on with it."""
         assert host.engine is not None
-        timeout = _progress_timeout(host.engine.supervisor, path)
-        # Its time runs from a look that finds the work undone, and it is found by one when its time is over.
-        patience = timeout * (1 + 2 / supervision.WATCHES) + 1.0
+        patience = _patience(_spec_at(host.engine.supervisor, path))
         self._stuck[host, path] = trio.current_time() + patience
         self._held_up[host] = (trio.current_time() + patience + HELD_UP_S, patience)
 
@@ -167,11 +166,22 @@ class Ills:
         return True
 
 
-def _progress_timeout(supervisor: Supervisor, path: str) -> float:
-    """The patience with the worker at this path, in seconds."""
+def _spec_at(supervisor: Supervisor, path: str) -> ChildSpec:
     for child in supervisor._children:
         if child.path == path:
             assert isinstance(child.spec, ChildSpec)
-            return child.spec.progress_timeout_s or float("inf")
+            return child.spec
     branch = next(child for child in supervisor._children if path.startswith(f"{child.path}/"))
-    return _progress_timeout(supervisor._inner[branch], path)
+    return _spec_at(supervisor._inner[branch], path)
+
+
+def _patience(spec: ChildSpec) -> float:
+    """Seconds in which a worker that hangs must have been found.
+
+    Its time runs from a look that finds the work undone, and it is found by one when its time is over. Another task of
+    the same worker may wait for the outside meanwhile: then only the long watch can tell.
+    """
+    term = None if spec.mailbox is None else spec.mailbox.term
+    if spec.hang_timeout_s is not None and term is not None and not term.outside:
+        return spec.hang_timeout_s + 2 * LOOK_S + 1.0
+    return (spec.progress_timeout_s or float("inf")) * (1 + 2 / supervision.WATCHES) + 1.0

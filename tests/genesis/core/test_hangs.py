@@ -1,0 +1,170 @@
+"""The short watch: a hang is found within seconds, and a wait, a slow disk or a loop that stood still is none."""
+
+from typing import Any
+
+import pytest
+import trio
+from trio.testing import MockClock
+
+from genesis.core.actor import Context
+from genesis.core.errors import Escalated, Stuck
+from genesis.core.hangs import LOOK_S
+from genesis.core.mailbox import Channel, Mailbox, Overflow
+from genesis.core.supervisor import GIVING_UP_S, ChildSpec, EventKind
+from tests.genesis.core.test_progress import Acts, Body, Shop, hang, spin
+
+HANG_S = 2.0
+
+
+@pytest.mark.parametrize("body", [hang, spin])
+async def test_a_hang_is_found_soon(body: Body, autojump_clock: MockClock) -> None:
+    shop = Shop()
+    async with shop.open(shop.child(body, hang_timeout_s=HANG_S, progress_timeout_s=100)):
+        await trio.sleep(30)
+        assert shop.crashes() == [], "nothing to do is no hang"
+        began = trio.current_time()
+        await shop.channel.put("work")
+        await trio.sleep(HANG_S - 0.1)
+        assert shop.crashes() == []
+        await trio.sleep(LOOK_S + 0.2)
+        ((at, kind),) = shop.crashes()
+        assert kind is Stuck
+        assert at - began <= HANG_S + LOOK_S
+
+
+async def test_the_next_life_is_watched_too(autojump_clock: MockClock) -> None:
+    shop = Shop()
+    async with shop.open(shop.child(hang, hang_timeout_s=HANG_S, progress_timeout_s=100)):
+        await shop.channel.put("work")
+        await trio.sleep(2 * (HANG_S + LOOK_S) + 0.5)
+        assert len(shop.crashes()) == 2
+
+
+async def works_on(ctx: Context) -> None:
+    """Is done with a message every second, for as long as there are any."""
+    while True:
+        for envelope in await ctx.inbox.lease(limit=1):
+            await trio.sleep(1.0)
+            ctx.inbox.ack(envelope)
+
+
+async def awaits_a_disk(ctx: Context) -> None:
+    while True:
+        for envelope in await ctx.inbox.lease(limit=1):
+            with ctx.outside:
+                await trio.sleep(30.0)
+            ctx.inbox.ack(envelope)
+
+
+@pytest.mark.parametrize("body", [works_on, awaits_a_disk])
+async def test_slow_work_is_no_hang(body: Body, autojump_clock: MockClock) -> None:
+    shop = Shop()
+    async with shop.open(shop.child(body, hang_timeout_s=HANG_S, progress_timeout_s=100)):
+        for _ in range(8):
+            await shop.channel.put("work")
+        await trio.sleep(300)
+        assert shop.crashes() == []
+        assert shop.channel.idle
+
+
+async def test_after_the_disk_has_answered_the_time_is_its_own(autojump_clock: MockClock) -> None:
+    async def body(ctx: Context) -> None:
+        await ctx.inbox.lease()
+        with ctx.outside:
+            await trio.sleep(30.0)
+        await trio.sleep_forever()
+
+    shop = Shop()
+    async with shop.open(shop.child(body, hang_timeout_s=HANG_S, progress_timeout_s=100)):
+        await shop.channel.put("work")
+        await trio.sleep(30)
+        assert shop.crashes() == []
+        await trio.sleep(HANG_S + 2 * LOOK_S)
+        assert [kind for _, kind in shop.crashes()] == [Stuck]
+
+
+async def test_who_waits_for_an_answer_or_for_room_does_not_hang(autojump_clock: MockClock) -> None:
+    full = Channel[object]("full", Overflow.BLOCK, capacity=1)
+
+    async def puts(ctx: Context) -> None:
+        batch = await ctx.inbox.lease()
+        for _ in range(3):
+            await ctx.outlet(full).put("for you")
+        ctx.inbox.ack_all(batch)
+        await trio.sleep_forever()
+
+    async def takes(ctx: Context) -> None:
+        while True:
+            await trio.sleep(20)
+            ctx.inbox.ack_all(await ctx.inbox.lease(limit=1))
+
+    shop = Shop()
+    taker = ChildSpec(id="b", start=lambda: Acts(takes), mailbox=Mailbox("b", [full]), progress_timeout_s=None)
+    async with shop.open(taker, shop.child(puts, hang_timeout_s=HANG_S, progress_timeout_s=None)):
+        await shop.channel.put("work")
+        await trio.sleep(100)
+        assert shop.crashes() == []
+
+
+async def test_a_loop_that_stood_still_is_nobodys_hang(autojump_clock: MockClock) -> None:
+    """A blocked loop, a stopped process, a machine that slept: afterwards a look may come before whoever had work."""
+
+    async def body(ctx: Context) -> None:
+        while True:
+            batch = await ctx.inbox.lease()
+            await trio.sleep(LOOK_S / 2)
+            # In the same step as somebody else's long computation.
+            autojump_clock.jump(60.0)
+            await trio.sleep(LOOK_S / 2)
+            ctx.inbox.ack_all(batch)
+
+    shop = Shop()
+    async with shop.open(shop.child(body, hang_timeout_s=HANG_S, progress_timeout_s=None)):
+        for _ in range(20):
+            await shop.channel.put("work")
+            await trio.sleep(5)
+        assert shop.crashes() == []
+
+
+class Hopeless(Exception):
+    pass
+
+
+async def test_after_a_hopeless_error_the_supervisor_gives_up_at_once(autojump_clock: MockClock) -> None:
+    """Who waits for the one that is gone will not finish, and the process must end for another to begin."""
+    asked = Channel[object]("asked", Overflow.BLOCK)
+
+    async def fails(ctx: Context) -> None:
+        await ctx.inbox.lease()
+        await trio.sleep(1.0)
+        raise Hopeless
+
+    async def asks(ctx: Context) -> None:
+        await ctx.inbox.lease()
+        await ctx.outlet(asked).ask("please")
+
+    shop = Shop()
+    desk = ChildSpec(
+        id="desk", start=lambda: Acts(fails), mailbox=Mailbox("desk", [asked]), hopeless=(Hopeless,), shutdown_s=5.0
+    )
+    with trio.fail_after(10), pytest.RaisesGroup(Escalated, flatten_subgroups=True, allow_unwrapped=True):
+        async with shop.open(desk, shop.child(asks, shutdown_s=5.0)):
+            await shop.channel.put("work")
+            await trio.sleep_forever()
+    assert len([event for event in shop.events if event.kind is EventKind.STARTED and event.path == "top/desk"]) == 1
+    assert trio.current_time() <= 1.0 + GIVING_UP_S + 0.1
+
+
+async def test_an_error_of_another_kind_spends_the_budget_as_ever(autojump_clock: MockClock) -> None:
+    lives: list[Any] = []
+
+    async def fails_twice(ctx: Context) -> None:
+        lives.append(1)
+        if len(lives) <= 2:
+            raise ValueError
+        await trio.sleep_forever()
+
+    shop = Shop()
+    async with shop.open(shop.child(fails_twice, hopeless=(Hopeless,))):
+        await trio.sleep(5)
+        assert len(lives) == 3
