@@ -27,7 +27,7 @@ from genesis.edge.secrets import Secret
 from genesis.edge.send_ledger import Attempt, SendLedger
 from genesis.edge.stage_times import StageTimes
 from genesis.edge.websocket import Dial, WebSocket
-from protocols.bitfinex.account_session import AccountSession, AccountSessionEvent
+from protocols.bitfinex.account_session import AccountPhase, AccountSession, AccountSessionEvent
 from protocols.bitfinex.errors import ERR_AUTH_NONCE, ERR_NOT_READY, LocalProtocolError
 from protocols.bitfinex.events import (
     AuthAccepted,
@@ -75,6 +75,13 @@ from protocols.settings import ConnectionSettings, Settings
 LOOK_S: Final = 1.0
 SEND_TIMEOUT_S: Final = 5.0
 """An order that has not left after this long would meet another market; the line is dead anyway."""
+HANDSHAKE_S: Final = 3.0
+"""A login is answered and its snapshots are told within this; one frame of them lost is lost for good. A venue that is
+slower is given twice as long each time, up to what the settings allow."""
+PROBES_S: Final = (2.0, 2.0, 4.0)
+"""A lost frame shows by the number of the next one, and of a quiet account the next one is a heartbeat: 15 s away, and
+30 when that is lost, too. After each command something that is answered at once is asked for behind these pauses."""
+PROBE: Final = ("balance",)
 MAINTENANCE_LIMIT_S: Final = 180.0
 REFUSED_PAUSE_S: Final = 60.0
 """A key that is refused now is not good in a second; dialling on would only use up the connection limit."""
@@ -112,6 +119,8 @@ class _Line:
     sending: trio.Lock = attrs.field(factory=trio.Lock)
     greeted: bool = False
     up_since: float | None = None
+    is_up: trio.Event = attrs.field(factory=trio.Event)
+    stirred: trio.Event = attrs.field(factory=trio.Event)
     paused_since: float | None = None
     fall: str = ""
     pause_s: float = 0.0
@@ -167,6 +176,7 @@ class ConnectionPrivateActor:
     _status: str = attrs.field(default="idle", init=False)
     _last_error: str | None = attrs.field(default=None, init=False)
     _fell_at: float | None = attrs.field(default=None, init=False)
+    _slow_handshakes: int = attrs.field(default=0, init=False)
 
     async def run(self, ctx: Context) -> None:
         out = _Outlets(
@@ -272,7 +282,7 @@ class ConnectionPrivateActor:
         self.stats.sending()
         trouble: Exception | None = None
         # A scope alone: `fail_after` makes three objects more around it.
-        with trio.CancelScope(deadline=trio.current_time() + SEND_TIMEOUT_S) as scope:
+        with ctx.outside, trio.CancelScope(deadline=trio.current_time() + SEND_TIMEOUT_S) as scope:
             try:
                 await line.socket.send(frame)
             except EdgeError as error:
@@ -284,6 +294,7 @@ class ConnectionPrivateActor:
             await self._tell_doubt(out, command, f"{type(trouble).__name__}: {trouble}")
             return
         self.ledger.sent(kind, command.cid, command)
+        line.stirred.set()
         await self._tell_sent(ctx, out, command)
 
     async def _tell_sent(self, ctx: Context, out: _Outlets, command: VenueCommand) -> None:
@@ -360,6 +371,7 @@ class ConnectionPrivateActor:
                 with line.scope:
                     async with trio.open_nursery() as nursery:
                         nursery.start_soon(self._look, ctx, out, line)
+                        nursery.start_soon(self._probe, ctx, line, limits)
                         await self._read(ctx, out, line)
         except HandshakeRefused as refusal:
             self.stats.refused_handshakes += 1
@@ -435,6 +447,8 @@ class ConnectionPrivateActor:
             await self._pass_on(out, earlier)
         # Only now may commands go: whoever answers SessionUp with one must have heard the snapshots as well.
         line.up_since = ctx.clock.now()
+        line.is_up.set()
+        self._slow_handshakes = 0
         self.stats.up = True
         if self._fell_at is not None:
             self.stats.recover_s.append(line.up_since - self._fell_at)
@@ -453,14 +467,8 @@ class ConnectionPrivateActor:
                 line.ping_cid += 1
                 line.ping_at = now
                 await self._say(line, line.session.send_ping(line.ping_cid))
-            if not line.greeted and now - line.opened_at >= limits.connect_timeout_s:
-                line.end("no info event")
-            elif line.paused_since is not None and now - line.paused_since >= MAINTENANCE_LIMIT_S:
+            if line.paused_since is not None and now - line.paused_since >= MAINTENANCE_LIMIT_S:
                 line.end("maintenance without an end")
-            elif line.paused_since is None and line.up_since is None:
-                if now - line.opened_at >= limits.connect_timeout_s + limits.subscribe_timeout_s:
-                    self.stats.auth_timeouts += 1
-                    line.end("authentication or its snapshots were not answered")
             if now_ns - self.stats.last_frame_ns >= limits.silence_timeout_s * NS:
                 line.end("silent")
             elif line.up_since is not None and line.paused_since is None:
@@ -470,6 +478,34 @@ class ConnectionPrivateActor:
                 elif line.is_deaf(now, limits):
                     line.end("pings are not answered")
             self._tell(ctx, self._status)
+
+    async def _probe(self, ctx: Context, line: _Line, limits: ConnectionSettings) -> None:
+        """See to it that a frame which was lost is missed soon: of the login first, then of orders."""
+        longest_s = limits.connect_timeout_s + limits.subscribe_timeout_s
+        patience_s = min(HANDSHAKE_S * float(2 ** min(self._slow_handshakes, 10)), longest_s)
+        deadline = ctx.clock.now() + patience_s
+        while not line.is_up.is_set():
+            with trio.move_on_after(1.0):
+                await line.is_up.wait()
+            if line.paused_since is not None:
+                deadline = ctx.clock.now() + patience_s
+            elif not line.is_up.is_set():
+                if line.session.phase is AccountPhase.SYNCING:
+                    await self._say(line, line.session.send_calc(PROBE))
+                if ctx.clock.now() >= deadline:
+                    self._slow_handshakes += 1
+                    self.stats.auth_timeouts += line.greeted
+                    line.end("authentication or its snapshots were not answered" if line.greeted else "no info event")
+                    return
+        while True:
+            await line.stirred.wait()
+            left = list(PROBES_S)
+            while left:
+                if line.stirred.is_set():
+                    line.stirred, left = trio.Event(), list(PROBES_S)
+                await trio.sleep(left.pop(0))
+                if line.paused_since is None:
+                    await self._say(line, line.session.send_calc(PROBE))
 
     async def _say(self, line: _Line, frame: bytes) -> None:
         self.stats.sending()

@@ -38,7 +38,7 @@ from protocols.orders import (
 )
 from protocols.units import ZERO, floor_amount, round_price
 
-URGENT_S: Final = 2.0
+URGENT_S: Final = 1.5
 """After so long without a word that should have come the venue is asked over REST. An order that a position hangs on is
 in doubt then, and after as long again without an answer of REST a new session is asked for."""
 

@@ -100,6 +100,8 @@ class PeerSocket:
     flags: int = 0
     seq: int = 0
     auth_seq: int = 0
+    calculated: int = 0
+    """How often calculated values were asked for."""
 
     async def say(self, frame: bytes) -> None:
         with contextlib.suppress(trio_websocket.ConnectionClosed):
@@ -169,6 +171,9 @@ class PeerSocket:
                 await self.say(unsubscribed_event(asked.channel_id))
             case Authenticate():
                 await self._authenticate(asked)
+            case Input() if asked.frame[1] == "calc":
+                self.calculated += 1
+                await self.account("bu", [10_000, 10_000])
             case Input():
                 self.inputs.append(asked.frame)
 
@@ -193,6 +198,10 @@ class PeerSocket:
         await self.say(auth_accepted_event(user_id=7, auth_id="scripted", caps=venue.caps))
         if venue.snapshots:
             await self.account("ps", [])
+            if venue.lost_snapshots:
+                venue.lost_snapshots -= 1
+                self.seq += 1
+                return
             await self.account("ws", [["exchange", "USD", 10_000, 0, 10_000, None, None]])
             await self.account("os", venue.open_orders)
             self.snapshots_done = True
@@ -217,6 +226,8 @@ class ScriptedVenue:
     answers_pings: bool = True
     deaf: bool = False
     snapshots: bool = True
+    lost_snapshots: int = 0
+    """So many logins end behind their first snapshot: the rest of their frames never arrives."""
     time_ms: int = TIME_MS
     dialled_at: list[float] = attrs.field(factory=list)
     numbers: Any = attrs.field(factory=lambda: itertools.count(11))

@@ -12,7 +12,13 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from actors.connection_private import SEND_TIMEOUT_S, ConnectionPrivateActor, Credentials
+from actors.connection_private import (
+    HANDSHAKE_S,
+    PROBES_S,
+    SEND_TIMEOUT_S,
+    ConnectionPrivateActor,
+    Credentials,
+)
 from genesis.core.channel import Channel, Overflow
 from genesis.core.latest import Latest
 from genesis.edge.connection_stats import ConnectionStats
@@ -470,6 +476,61 @@ async def test_after_a_gap_nothing_of_that_session_is_told(autojump_clock: MockC
         await eventually(lambda: len(world.of(SessionUp)) == 2)
         assert [event.event for event in world.of(VenueOrder)] == ["on"]
         assert world.stats.sequence_gaps == 1
+
+
+async def test_a_lost_frame_behind_a_command_is_missed_before_any_heartbeat(
+    autojump_clock: MockClock, tmp_path: Path
+) -> None:
+    """The fill of an order at market is the venue's last word for 15 s."""
+    async with a_world(autojump_clock, tmp_path) as world:
+        await world.up()
+        await eventually(lambda: bool(world.of(SessionUp)))
+        world.commands.put_nowait(an_order(1, world.session))
+        await eventually(lambda: world.sent_cids == [1])
+        venue, began = world.venue, trio.current_time()
+        # One frame of it never arrives.
+        venue.socket.seq, venue.socket.auth_seq = venue.socket.seq + 1, venue.socket.auth_seq + 1
+        await eventually(lambda: len(world.of(SessionDown)) == 1)
+        assert "sequence gap" in world.of(SessionDown)[0].reason
+        assert trio.current_time() - began <= 3.0
+
+
+async def test_whoever_commands_nothing_asks_for_nothing(autojump_clock: MockClock, tmp_path: Path) -> None:
+    async with a_world(autojump_clock, tmp_path) as world:
+        await world.up()
+        await eventually(lambda: bool(world.of(SessionUp)))
+        await trio.sleep(20)
+        assert world.venue.socket.calculated == 0
+        world.commands.put_nowait(an_order(1, world.session))
+        await eventually(lambda: world.sent_cids == [1])
+        await trio.sleep(60)
+        assert world.venue.socket.calculated == len(PROBES_S)
+
+
+async def test_a_slow_login_is_given_longer_each_time(autojump_clock: MockClock, tmp_path: Path) -> None:
+    def never_up(venue: ScriptedVenue) -> None:
+        venue.snapshots = False
+
+    async with a_world(autojump_clock, tmp_path, prepare=never_up) as world:
+        ends: list[float] = []
+        for number in (1, 2, 3):
+            await eventually(lambda number=number: len(world.venue.claims) == number)
+            began = trio.current_time()
+            await eventually(lambda number=number: len(world.of(SessionDown)) == number)
+            ends.append(trio.current_time() - began)
+        assert [round(seconds) for seconds in ends] == [HANDSHAKE_S, 2 * HANDSHAKE_S, 4 * HANDSHAKE_S]
+        world.venue.snapshots = True
+        await eventually(lambda: bool(world.of(SessionUp)))
+
+
+async def test_a_snapshot_that_was_lost_is_missed_at_once(autojump_clock: MockClock, tmp_path: Path) -> None:
+    def one_is_lost(venue: ScriptedVenue) -> None:
+        venue.lost_snapshots = 1
+
+    async with a_world(autojump_clock, tmp_path, prepare=one_is_lost) as world:
+        await eventually(lambda: bool(world.of(SessionDown)))
+        assert "sequence gap" in world.of(SessionDown)[0].reason
+        await eventually(lambda: bool(world.of(SessionUp)))
 
 
 async def test_an_unreadable_account_frame_ends_the_session(autojump_clock: MockClock, tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ def asked_at(bench: Bench, seconds: float) -> list[float]:
 def test_an_order_at_market_that_seems_to_rest_is_asked_for_soon_and_then_less_often(bench: Bench) -> None:
     bench.admit()
     bench.accept(1)
-    assert asked_at(bench, 50.0) == [2.0, 6.0, 14.0, 30.0, 46.0]
+    assert asked_at(bench, 50.0) == [1.5, 4.5, 10.5, 22.5, 38.5]
 
 
 @pytest.mark.parametrize("order_type", [OrderType.IOC, OrderType.FOK])
@@ -40,7 +40,7 @@ def test_what_must_trade_at_once_or_not_at_all_is_asked_for_like_one_at_market(
 ) -> None:
     bench.admit(order_type=order_type, price=D(100))
     bench.accept(1)
-    assert asked_at(bench, 3.0) == [2.0]
+    assert asked_at(bench, 3.0) == [1.5]
 
 
 def test_a_fill_whose_frames_were_lost_gets_its_stop_after_one_question(bench: Bench) -> None:
