@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Final
 
 from genesis.domain.order_flatten import OrderFlattener
-from genesis.domain.order_rows import FillRow, OrderRow
+from genesis.domain.order_rows import FillRow, OrderRow, ToldRow
 from genesis.domain.order_state import AT_VENUE
 from protocols.orders import Approved, OrderState, PositionSnapshot, VenuePosition, VenueWallet, WalletSnapshot
 from protocols.units import ZERO, Side, Symbol, base_currency, quote_currency
@@ -44,7 +44,7 @@ class OrderHoldings(OrderFlattener):
 
     def _tell(self, fill: FillRow, row: OrderRow | None) -> None:
         self._note_spare()
-        self._held_at = self._now
+        self._held_at |= dict.fromkeys(_names(fill.trade.symbol), self._now)
         super()._tell(fill, row)
 
     def _on_amounts(self, event: WalletSnapshot | VenueWallet | PositionSnapshot | VenuePosition) -> None:
@@ -68,34 +68,53 @@ class OrderHoldings(OrderFlattener):
             return
         before = told.amounts
         now = {name: amount for name, amount in ((amounts if whole else before | amounts).items()) if amount}
-        if now == before and told.session == self.fence.session:
+        if told.session == self.fence.session:
+            news = {name for name in {*now, *before} if now.get(name) != before.get(name)}
+        else:
+            news = {*now, *before}
+            told.changed_at = self._now
+        if not news and told.session == self.fence.session:
             return
         self._note_spare()
         told.amounts = now
         told.session = self.fence.session
         # Only `spare` is kept: a wallet's every word is not worth a write, and the next life asks for all of them anew.
-        told.changed_at = self._now
+        self._told_at |= {(margin, name): self._now for name in news}
 
     def _note_spare(self) -> None:
-        """Before anything changes: what a wallet holds beyond our trades, if both were quiet for long enough."""
-        if not self.fence.ready or self.fills.untold:
+        """Before anything changes: what a wallet holds beyond our trades, of what was quiet for long enough."""
+        if not self.fence.ready:
             return
-        if any(row.state is S.UNKNOWN or row.filled < row.executed for row in self._open.values()):
-            return
-        for margin, told in enumerate(self.told_amounts):
-            if told.session != self.fence.session or self._now < max(told.changed_at, self._held_at) + QUIET_S:
+        moving = {name for fill in self.fills.untold.values() for name in _names(fill.trade.symbol)}
+        for row in self._open.values():
+            if row.state is S.UNKNOWN or row.filled < row.executed:
+                moving.update(_names(row.intent.symbol))
+        for told in self.told_amounts:
+            if told.session != self.fence.session:
                 continue
-            if told.changed_at + QUIET_S < self._held_at:
-                # A wallet that is late with the newest trade would be taken for one that lacks its coins.
+            held = self._held_by_name(told.margin)
+            names = sorted({*told.amounts, *held, *(told.spare or ())})
+            quiet = [name for name in names if name not in moving and self._is_quiet(told, name)]
+            if told.spare is None and (len(quiet) < len(names) or moving or not self._is_quiet(told, "")):
+                # What is not named in it is nothing, so the first one must be of everything.
                 continue
-            held = self._held_by_name(bool(margin))
-            spare = {
-                name: told.amounts.get(name, ZERO) - held.get(name, ZERO) for name in sorted({*told.amounts, *held})
-            }
-            spare = {name: amount for name, amount in spare.items() if amount}
+            now = {name: told.amounts.get(name, ZERO) - held.get(name, ZERO) for name in quiet}
+            spare = {name: amount for name, amount in sorted(((told.spare or {}) | now).items()) if amount}
             if spare != told.spare:
                 told.spare = spare
                 self._dirty[told.key] = told
+
+    def _is_quiet(self, told: ToldRow, name: str) -> bool:
+        """Neither wallet nor trades have told anything of it for a while, and the wallet is not behind the trades."""
+        told_at, held_at = self._last_told(told, name), self._last_trade(name)
+        # A wallet that is late with the newest trade would be taken for one that lacks its coins.
+        return self._now >= max(told_at, held_at) + QUIET_S and told_at + QUIET_S >= held_at
+
+    def _last_told(self, told: ToldRow, name: str) -> float:
+        return max(told.changed_at, self._told_at.get((told.margin, name), 0.0))
+
+    def _last_trade(self, name: str) -> float:
+        return max(self._held_at.get("", 0.0), self._held_at.get(name, 0.0))
 
     def _held_by_name(self, margin: bool) -> dict[str, Decimal]:
         """What our trades hold by the venue's name of it: a currency, or on margin a symbol."""
@@ -111,7 +130,8 @@ class OrderHoldings(OrderFlattener):
         said so more than `older_by` seconds before our newest trade."""
         symbol, margin = book
         told = self.told_amounts[margin]
-        if told.session != self.fence.session or told.changed_at + older_by < self._held_at:
+        name = _name(book)
+        if told.session != self.fence.session or self._last_told(told, name) + older_by < self._last_trade(name):
             # The wallet's word on the newest trade is still to come.
             return None
         if margin:
@@ -222,3 +242,8 @@ class OrderHoldings(OrderFlattener):
 
 def _name(book: Book) -> str:
     return book[0] if book[1] else base_currency(book[0])
+
+
+def _names(symbol: Symbol) -> tuple[str, ...]:
+    """What a trade in it changes: two currencies, or on margin a position."""
+    return symbol, base_currency(symbol), quote_currency(symbol)

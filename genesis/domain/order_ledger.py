@@ -69,9 +69,14 @@ class OrderLedger:
         self.adoptions: dict[str, Adopted] = {}
         self.told_amounts = (ToldRow(margin=False), ToldRow(margin=True))
         """What the venue says is in the exchange wallet, and on margin."""
-        self._held_at = 0.0
         self._held_from: set[tuple[Symbol, str]] = set()
         """Symbols and strategies whose exit was refused for coins that others hold back, and who have been told."""
+        self._held_at: dict[str, float] = {}
+        """When our newest trade of a currency (on margin: of a symbol) was told; under "" when this life began."""
+        self._told_at: dict[tuple[bool, str], float] = {}
+        """The same of the venue's newest word on it in this session."""
+        self._unclear: dict[tuple[Symbol, bool], int] = {}
+        """In which session it was told of a book that nobody knows whose its coins are."""
         self.pairs: PairSpecs = {}
         self.mismatched: dict[Symbol, str] = {}
         """Symbols whose margin position is not what our fills make it, with the difference in words."""

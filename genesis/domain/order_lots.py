@@ -72,6 +72,66 @@ def shares_of(held: Decimal, lots: Sequence[Lot]) -> Shares:
     return Shares(tuple(kept), left)
 
 
+class Claim(msgspec.Struct, frozen=True, kw_only=True):
+    """What a lot may hold while nobody can ask: at least and at most so much, unsigned base currency.
+
+    `reach` is how far its stop is from the market, in prices; None where it has none, so that nothing is ever sold at
+    it. `bought` says that an entry of it is in doubt.
+    """
+
+    name: str
+    least: Decimal
+    most: Decimal
+    reach: Decimal | None
+    bought: bool = False
+
+
+class Explained(msgspec.Struct, frozen=True):
+    """How much each lot is taken to hold, and of how much of that nobody knows whose it is."""
+
+    sizes: Mapping[str, Decimal]
+    unclear: Mapping[str, Decimal]
+
+
+def explained(total: Decimal, claims: Sequence[Claim], *, rest_least: Decimal, rest_most: Decimal) -> Explained:
+    """Split what is held among its claims (oldest first) and the rest, which is nobody's lot.
+
+    What surely belongs to a lot is its own. The rest takes what may be its own, since it never asked for a stop. What
+    then may be one lot's or another's goes to the one whose stop is farthest from the market: whoever holds those
+    coins, nothing of them is sold sooner than at their own stop, and all of them have one.
+    """
+    sizes: dict[str, Decimal] = {}
+    left = total
+    for claim in claims:
+        sizes[claim.name] = min(claim.least, left)
+        left -= sizes[claim.name]
+    left -= min(rest_least, left)
+    if left <= ZERO:
+        return Explained(sizes, {})
+    most = sum((claim.most for claim in claims), rest_most)
+    for claim in claims:
+        sure = min(total - (most - claim.most), claim.most) - sizes[claim.name]
+        if sure > ZERO:
+            sizes[claim.name] += sure
+            left -= sure
+    left -= min(rest_most - rest_least, left)
+    may_hold = [claim for claim in claims if claim.most > sizes[claim.name]]
+    unclear: dict[str, Decimal] = {}
+    ages = {claim.name: age for age, claim in enumerate(claims)}
+    for claim in sorted(
+        may_hold,
+        # Of equals, first whoever has just bought.
+        key=lambda claim: (claim.reach is not None, -(claim.reach or ZERO), not claim.bought, -ages[claim.name]),
+    ):
+        part = min(claim.most - sizes[claim.name], left)
+        if part > ZERO:
+            sizes[claim.name] += part
+            left -= part
+            if len(may_hold) > 1:
+                unclear[claim.name] = part
+    return Explained(sizes, unclear)
+
+
 def stop_sizes(shares: Shares, pair: PairSpec | None, *, guarded: bool) -> Mapping[str, Decimal]:
     """How much the stop of each lot should cover, in amounts that the venue takes.
 

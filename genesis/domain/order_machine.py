@@ -301,7 +301,7 @@ class OrderMachine(OrderPatience):
         for flatten in self.flattens.values():
             flatten.since_at = self._now
             flatten.pause_at = self._now if flatten.books else None
-        self._held_at = self._now
+        self._held_at = {"": self._now}
         for told in self.told_amounts:
             told.changed_at = self._now
         for bracket in self.brackets.values():

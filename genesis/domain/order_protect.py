@@ -200,7 +200,9 @@ class OrderProtector(OrderGuesses):
         legs = [self._leg(row, side) for row in rows]
         if not self._trades_are_late(bracket):
             self._follow(bracket, side)
-            wanted = wanted_legs(bracket.levels, quantity, margin=bracket.margin, pair=self.pairs.get(bracket.symbol))
+            wanted = wanted_legs(
+                self._sure_levels(bracket), quantity, margin=bracket.margin, pair=self.pairs.get(bracket.symbol)
+            )
             steps = next_steps(wanted, legs, margin=bracket.margin)
             if self._stands_in:
                 # What rests is left as it is until history has told what traded.

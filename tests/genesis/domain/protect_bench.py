@@ -148,26 +148,27 @@ class Bench:
         )
 
     def fill(self, cid: int, quantity: str, price: str = "100") -> Outputs:
+        return self.hear(self.trade(cid, quantity, price))
+
+    def trade(self, cid: int, quantity: str, price: str = "100") -> VenueTrade:
         row = self.machine.orders[cid]
         self.stamp += 1
-        return self.hear(
-            VenueTrade(
-                event="tu",
-                session=self.machine.fence.session,
-                trade_id=self.stamp,
-                symbol=BTC,
-                time_ms=self.stamp,
-                venue_order_id=1000 + cid,
-                cid=cid,
-                amount=D(quantity) * row.intent.side.sign,
-                price=D(price),
-                wire_type="EXCHANGE MARKET",
-                order_price=ZERO,
-                maker=False,
-                fee=ZERO,
-                fee_currency="USD",
-                received_ns=0,
-            )
+        return VenueTrade(
+            event="tu",
+            session=self.machine.fence.session,
+            trade_id=self.stamp,
+            symbol=BTC,
+            time_ms=self.stamp,
+            venue_order_id=1000 + cid,
+            cid=cid,
+            amount=D(quantity) * row.intent.side.sign,
+            price=D(price),
+            wire_type="EXCHANGE MARKET",
+            order_price=ZERO,
+            maker=False,
+            fee=ZERO,
+            fee_currency="USD",
+            received_ns=0,
         )
 
     def accept(self, cid: int) -> Outputs:

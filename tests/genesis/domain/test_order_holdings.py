@@ -1,9 +1,12 @@
 """Stops while history is silent: for what is certainly held, and nothing else leaves."""
 
+from decimal import Decimal
+
+import msgspec
 import pytest
 
-from protocols.orders import OrderState, Purpose, SubmitOrder
-from protocols.units import Side
+from protocols.orders import Bracket, OrderState, Purpose, SubmitOrder
+from protocols.units import Side, Symbol
 from tests.genesis.domain.protect_bench import Bench, D, sent
 
 
@@ -207,3 +210,92 @@ def test_coins_without_levels_are_not_taken_for_what_an_entry_in_doubt_bought(
     bench.wait(0.5)
     bench.wait(0.5)
     assert sum((lot.guess for lot in bench.machine.brackets.values()), D(0)) == -sum(stopped, D(0))
+
+
+# --- coins of which nobody can say whose they are ---------------------------------------------------------------------
+
+
+def with_two_strategies(bench: Bench, *, first: Bracket, second: Bracket) -> None:
+    """`s` holds 1 with its stop, `other` has an entry of 2 in doubt, and the next session shows neither."""
+    bench.open_position(bracket=first)
+    bench.hold("1")
+    bench.now += 5.0
+    bench.admit(strategy="other", quantity=D(2), bracket=second)
+    lose(bench)
+
+
+NEAR, FAR = Bracket(stop_distance=D(5)), Bracket(stop_distance=D(20))
+
+
+@pytest.mark.parametrize(
+    ("coins", "first", "second", "stops"),
+    [
+        # 0.9 of it `other` must have bought; 1 is its, or what the stop of `s` has not sold: never sold above its stop.
+        ("1.9", NEAR, FAR, {"other": D("-1.9")}),
+        ("1.9", FAR, NEAR, {"s": D(-1), "other": D("-0.9")}),
+        ("0.7", NEAR, FAR, {"other": D("-0.7")}),
+        ("0.7", FAR, NEAR, {"s": D("-0.7")}),
+        # All of it done, less its fee, is no guess.
+        ("1.996", FAR, NEAR, {"other": D("-1.996")}),
+        # So much is there only if the stop has not sold.
+        ("3", FAR, NEAR, {"s": D(-1), "other": D(-2)}),
+        ("2.8", NEAR, FAR, {"s": D("-0.8"), "other": D(-2)}),
+    ],
+)
+def test_coins_that_may_be_either_ones_are_sold_at_neither_ones_stop_too_soon(
+    bench: Bench, coins: str, first: Bracket, second: Bracket, stops: dict[str, Decimal]
+) -> None:
+    with_two_strategies(bench, first=first, second=second)
+    bench.greet(2, coins=coins)
+    out = bench.wait(1.0)
+    placed = {bench.machine.orders[command.cid].intent.strategy: command.amount for command in sent(out)}
+    assert placed == stops
+    assert -sum(placed.values()) == D(coins), "all of it has a stop"
+
+
+def test_somebody_hears_that_coins_are_nobodys_for_certain_once(bench: Bench) -> None:
+    with_two_strategies(bench, first=NEAR, second=FAR)
+    bench.greet(2, coins="1.9")
+    told = [code for code, _ in bench.wait(1.0).alarms]
+    assert told.count("coins_unclear") == 1
+    assert not [code for code, _ in bench.hold("1.8").alarms if code == "coins_unclear"]
+
+
+def test_no_profit_is_taken_with_coins_that_may_be_anothers(bench: Bench) -> None:
+    with_two_strategies(bench, first=NEAR, second=Bracket(stop_distance=D(20), target_distance=D(10)))
+    bench.greet(2, coins="1.9")
+    (stop,) = sent(bench.wait(1.0))
+    assert (stop.wire_type, stop.amount, stop.price) == ("EXCHANGE STOP", D("-1.9"), D(80))
+
+
+def test_when_history_speaks_every_lot_has_its_own_again(bench: Bench) -> None:
+    """The stop of `s` was cancelled by somebody, and `other` bought 0.9 of its 2."""
+    with_two_strategies(bench, first=NEAR, second=FAR)
+    bench.greet(2, coins="1.9")
+    (stop,) = sent(bench.wait(1.0))
+    bench.accept(stop.cid)
+    ended = bench.row(3, "rest", status="CANCELED", remaining="1.1")
+    gone = bench.row(2, "rest", status="CANCELED")
+    bench.report(opened=[bench.row(stop.cid, "rest")], closed=[gone, ended])
+    out = bench.fill(3, "0.9")
+    wanted = {command.amount for command in sent(out)}
+    assert wanted == {D("-0.9"), D(-1)}
+
+
+def test_a_wallet_that_is_late_with_one_currency_is_believed_about_another(bench: Bench) -> None:
+    """ETH has just traded and its wallet has not said so; what it says of BTC is true all the same."""
+    bench.open_position()
+    bench.hold("1")
+    bench.now += 5.0
+    bench.admit(strategy="other", symbol=Symbol("tETHUST"), bracket=None)
+    lose(bench)
+    bench.greet(2, coins="0.4")
+    bench.wait(0.5)
+    cid = bench.machine.last_cid
+    bench.hear(
+        msgspec.structs.replace(bench.row(cid, "os"), symbol=Symbol("tETHUST"), price=D(0), wire_type="EXCHANGE MARKET")
+    )
+    trade = bench.trade(cid, "1")
+    bench.hear(msgspec.structs.replace(trade, symbol=Symbol("tETHUST")))
+    (stop,) = sent(bench.wait(0.5))
+    assert stop.amount == D("-0.4")

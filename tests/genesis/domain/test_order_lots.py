@@ -1,5 +1,6 @@
 """Lots of one position: each keeps its own stop, a sale takes from its seller, and no coin is protected twice."""
 
+import itertools
 from decimal import Decimal
 from typing import Any
 
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from genesis.domain.account_machine import AccountMachine
-from genesis.domain.order_lots import REST, Lot, Sale, Shares, cut, shares_of, stop_sizes
+from genesis.domain.order_lots import REST, Claim, Lot, Sale, Shares, cut, explained, shares_of, stop_sizes
 from genesis.domain.order_machine import OrderMachine
 from genesis.domain.order_rows import view_of
 from genesis.domain.pairs import PairSpec
@@ -422,3 +423,41 @@ def test_cutting_loses_nothing_and_makes_orders_that_the_venue_takes(quantity: D
 
 def test_a_symbol_without_a_known_pair_is_not_cut() -> None:
     assert cut(D(10_000), None) == (D(10_000),)
+
+
+# --- whose coins they are, while nobody can ask ---------------------------------------------------------------------
+
+bounds = st.tuples(st.integers(0, 3), st.integers(0, 3)).map(lambda pair: (min(pair), max(pair)))
+claims_of = st.lists(st.tuples(bounds, st.one_of(st.none(), st.integers(1, 4)), st.booleans()), min_size=1, max_size=3)
+
+
+@given(claims_of, bounds, st.integers(0, 12))
+def test_whoever_holds_the_coins_nothing_of_them_is_sold_before_their_own_stop(
+    drawn: list[tuple[tuple[int, int], int | None, bool]], rest: tuple[int, int], total: int
+) -> None:
+    """All ways to share what is held are tried, each of which may be the truth."""
+    claims = [
+        Claim(name=str(n), least=D(low), most=D(high), reach=None if reach is None else D(reach), bought=bought)
+        for n, ((low, high), reach, bought) in enumerate(drawn)
+    ]
+    truths = [
+        each
+        for each in itertools.product(*(range(low, high + 1) for (low, high), _, _ in drawn))
+        if rest[0] <= total - sum(each) <= rest[1]
+    ]
+    found = explained(D(total), claims, rest_least=D(rest[0]), rest_most=D(rest[1]))
+    assert sum(found.sizes.values()) <= total
+    for claim in claims:
+        assert found.unclear.get(claim.name, ZERO) <= found.sizes[claim.name]
+    for truth in truths:
+        for n, claim in enumerate(claims):
+            assert found.sizes[claim.name] - found.unclear.get(claim.name, ZERO) <= truth[n] or len(truths) == 1
+        for reach in range(1, 5):
+            near = [n for n, claim in enumerate(claims) if claim.reach is not None and claim.reach <= reach]
+            assert sum(found.sizes[str(n)] for n in near) <= sum(truth[n] for n in near)
+    if truths:
+        least_covered = min(sum(truth) for truth in truths)
+        assert sum(found.sizes.values()) == least_covered, "what nobody's lot can be is all that is left out"
+    if len(truths) == 1:
+        assert tuple(int(found.sizes[claim.name]) for claim in claims) == truths[0]
+        assert not found.unclear
