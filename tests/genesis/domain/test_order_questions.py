@@ -17,6 +17,10 @@ def bench() -> Bench:
     return made
 
 
+def state(bench: Bench) -> OrderState:
+    return bench.machine.orders[1].state
+
+
 def asked_at(bench: Bench, seconds: float) -> list[float]:
     """When within the next seconds REST was asked; it answers at once, with what it has shown before."""
     start, found = bench.now, []
@@ -95,12 +99,12 @@ def test_an_answer_that_is_late_is_asked_for_before_it_is_a_doubt(bench: Bench) 
     bench.admit(order_type=OrderType.LIMIT, price=D(99))
     out = bench.wait(2.0)
     assert out.questions
-    assert bench.machine.orders[1].state is OrderState.INTENT
+    assert state(bench) is OrderState.INTENT
     bench.report()
     bench.wait(2.9)
-    assert bench.machine.orders[1].state is OrderState.INTENT
+    assert state(bench) is OrderState.INTENT
     bench.wait(0.1)
-    assert bench.machine.orders[1].state is OrderState.UNKNOWN
+    assert state(bench) is OrderState.UNKNOWN
 
 
 @pytest.mark.parametrize("new_process", [False, True])
