@@ -205,8 +205,12 @@ class OrderProtector(OrderGuesses):
             )
             steps = next_steps(wanted, legs, margin=bracket.margin)
             if self._stands_in:
-                # What rests is left as it is until history has told what traded.
-                steps = tuple(step for step in steps if isinstance(step, Place))
+                # What rests is left as it is until history has told what traded, but for one of two that are the same.
+                steps = tuple(
+                    step
+                    for step in steps
+                    if isinstance(step, Place) or (isinstance(step, TakeOut) and self._has_twin(self.orders[step.cid]))
+                )
             if not any(isinstance(step, Place) for step in steps):
                 # Of several parts one may rest, and the other be refused again and again.
                 if legs and all(leg.state is LegState.RESTING for leg in legs):
@@ -331,6 +335,28 @@ class OrderProtector(OrderGuesses):
     def _doubted_for(self, row: OrderRow) -> float:
         patience = super()._doubted_for(row)
         return min(patience, URGENT_S) if self._urgent(row) else patience
+
+    def _may_cancel(self, row: OrderRow) -> bool:
+        return super()._may_cancel(row) or (self._stands_in and row.protects and self._has_twin(row))
+
+    def _has_twin(self, row: OrderRow) -> bool:
+        """This session has shown another leg that does the same, whole: one that a dead socket still delivered, say.
+        Together they may sell what another lot holds."""
+
+        def what(leg: OrderRow) -> tuple[object, ...]:
+            levels = leg.price, leg.intent.oco_stop_price, leg.intent.trailing_distance
+            return leg.intent.order_type, leg.intent.side, leg.leaves, leg.executed, *levels
+
+        return row.seen_session == self.fence.session and any(
+            other is not row
+            and other.state is S.ACKED
+            and other.seen_session == self.fence.session
+            and other.cancel_reason is None
+            and other.closing is None
+            and not other.stop_gone
+            and what(other) == what(row)
+            for other in self._legs((row.intent.symbol, row.intent.margin), row.lot)
+        )
 
     def _may_leave(self, row: OrderRow) -> bool:
         return super()._may_leave(row) or (row.protects and self._stands_in)

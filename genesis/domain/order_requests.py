@@ -271,7 +271,12 @@ class OrderRequests(OrderLedger):
 
     def _pursue_cancel(self, row: OrderRow) -> None:
         """Ask for the cancel that is wanted, if it can be asked for now. Asking twice is safe."""
-        if row.cancel_reason is None or row.state not in AT_VENUE or row.closing is not None or not self.fence.ready:
+        if (
+            row.cancel_reason is None
+            or row.state not in AT_VENUE
+            or row.closing is not None
+            or not self._may_cancel(row)
+        ):
             return
         request = row.request
         if request is not None and request.kind == "oc" and request.session == self.fence.session:
@@ -281,6 +286,9 @@ class OrderRequests(OrderLedger):
         request = self._request(row, "oc")
         self._emit(self._cancellation(row, request))
         self._move(row, E.ASK_CANCEL, row.cancel_reason)
+
+    def _may_cancel(self, row: OrderRow) -> bool:
+        return self.fence.ready
 
     def _request(self, row: OrderRow, kind: str) -> OpenRequest:
         self.fence.serial += 1

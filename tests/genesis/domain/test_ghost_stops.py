@@ -1,0 +1,100 @@
+"""A stop that a dead socket still delivers, long after another one took its place: seen, and one of the two goes."""
+
+import pytest
+
+from protocols.orders import CancelOrder, OrderState
+from tests.genesis.domain.protect_bench import Bench, D, sent
+
+
+@pytest.fixture(params=[False, True], ids=["coins", "margin"])
+def bench(request: pytest.FixtureRequest) -> Bench:
+    """`s` holds 1. Its stop (order 2) left on a socket that died, and another one (order 3) rests in its place."""
+    made = Bench(coins="0")
+    made.now = 5.0
+    made.admit(margin=request.param)
+    made.accept(1)
+    made.hear(made.row(1, "oc", status="EXECUTED @ 100(1)", remaining="0"))
+    made.fill(1, "1")
+    made.hold("5")
+    made.now += 0.5
+    made.cut()
+    made.now += 0.5
+    made.connect(2)
+    made.accept(3)
+    assert made.machine.orders[2].is_lost
+    assert made.machine.orders[3].state is OrderState.ACKED
+    return made
+
+
+def cancels(commands: list[object]) -> list[int]:
+    return [command.cid for command in commands if isinstance(command, CancelOrder)]
+
+
+def test_it_is_taken_out_with_the_frame_that_shows_it(bench: Bench) -> None:
+    bench.now += 20.0
+    commands = sent(bench.hear(bench.row(2, "on")))
+    assert len(cancels(commands)) == 1
+    assert len(commands) == 1, "the other one stays as it is"
+
+
+def test_it_is_taken_out_when_only_a_later_snapshot_shows_it(bench: Bench) -> None:
+    bench.cut()
+    bench.now += 3.0
+    commands = sent(bench.connect(3, bench.row(2, "os"), bench.row(3, "os")))
+    assert len(cancels(commands)) == 1
+
+
+def test_it_is_taken_out_while_history_is_silent(bench: Bench) -> None:
+    """REST may be down for minutes, and both would sell."""
+    bench.cut()
+    bench.now += 3.0
+    rows = bench.row(2, "os"), bench.row(3, "os")
+    bench.greet(3, *rows, coins="5")
+    commands = sent(bench.wait(1.1))
+    (gone,) = cancels(commands)
+    assert len(commands) == 1
+    left = 5 - gone
+    assert bench.machine.orders[left].state is OrderState.ACKED
+    bench.end(gone)
+    assert sent(bench.wait(1.0)) == []
+    assert cancels(sent(bench.report(opened=[bench.row(left, "rest")]))) == []
+
+
+def test_a_smaller_one_is_left_while_history_is_silent(bench: Bench) -> None:
+    """Which of two unlike ones is right only history tells: perhaps it has sold a part."""
+    bench.cut()
+    bench.now += 3.0
+    rows = bench.row(2, "os", remaining="0.4"), bench.row(3, "os")
+    bench.greet(3, *rows, coins="5")
+    assert cancels(sent(bench.wait(1.1))) == []
+    assert {bench.machine.orders[cid].cancel_reason for cid in (2, 3)} == {None}
+    commands = sent(bench.report(opened=[bench.row(2, "rest", remaining="0.4"), bench.row(3, "rest")]))
+    assert len(cancels(commands)) <= 1
+
+
+def test_one_that_comes_when_its_lot_is_sold_does_not_stay(bench: Bench) -> None:
+    bench.fill(3, "1")
+    bench.hear(bench.row(3, "oc", status="EXECUTED @ 95(1)", remaining="0"))
+    bench.now += 20.0
+    assert cancels(sent(bench.hear(bench.row(2, "on")))) == [2]
+
+
+def test_one_that_was_proven_absent_and_comes_all_the_same_does_not_stay(bench: Bench) -> None:
+    for _ in range(4):
+        bench.wait(150.0)
+        if bench.machine.fence.pending_id is not None:
+            bench.report(opened=[bench.row(3, "rest")])
+    assert bench.machine.orders[2].state is OrderState.DEAD
+    assert cancels(sent(bench.hear(bench.row(2, "on")))) == [2]
+    assert bench.machine.ghosts_total == 1
+
+
+def test_a_cancel_that_is_not_answered_is_asked_for_again_within_seconds(bench: Bench) -> None:
+    (first,) = cancels(sent(bench.hear(bench.row(2, "on"))))
+    again: list[int] = []
+    for _ in range(6):
+        again += cancels(sent(bench.wait(1.0)))
+        if bench.machine.fence.pending_id is not None:
+            again += cancels(sent(bench.report(opened=[bench.row(2, "rest"), bench.row(3, "rest")])))
+    assert again == [first]
+    assert D(1) == bench.machine.orders[2].leaves
