@@ -14,6 +14,7 @@ from typing import Final
 import attrs
 import trio
 
+from genesis.core.alarms import Alarms
 from genesis.core.mailbox import Mailbox
 
 LOOK_S: Final = 0.5
@@ -49,31 +50,30 @@ class HangWatch:
 
 
 class Hangs:
-    """All short watches of a tree. `run` lives as long as its actors do."""
+    """All short watches of a tree, by the tree's own timer: a look while anybody holds messages, and none else."""
 
-    def __init__(self) -> None:
+    def __init__(self, alarms: Alarms) -> None:
+        self._alarms = alarms
         self._busy: list[HangWatch] = []
-        self._woken = trio.Event()
+        self._looked_at = 0.0
 
     def watch(self, place: HangWatch) -> None:
         """From now on this mailbox reports when its actor takes a message while it holds none."""
         place.mailbox.on_work = lambda: self._has_work(place)
 
     def _has_work(self, place: HangWatch) -> None:
-        if not place.watched:
-            place.watched = True
-            place.progress, place.idle_s = place.mailbox.progress, 0.0
-            self._busy.append(place)
-            self._woken.set()
+        if place.watched:
+            return
+        place.watched = True
+        place.progress, place.idle_s = place.mailbox.progress, 0.0
+        self._busy.append(place)
+        if len(self._busy) == 1:
+            self._looked_at = trio.current_time()
+            self._alarms.at(self._looked_at + LOOK_S, self._look)
 
-    async def run(self) -> None:
-        """Look at who is busy. Run it once, beside the actors."""
-        while True:
-            await self._woken.wait()
-            self._woken = trio.Event()
-            looked_at = trio.current_time()
-            while self._busy:
-                await trio.sleep(LOOK_S)
-                now = trio.current_time()
-                passed_s, looked_at = min(now - looked_at, LONGEST_LOOK_S), now
-                self._busy = [place for place in self._busy if not place.is_over(passed_s)]
+    def _look(self) -> None:
+        now = trio.current_time()
+        passed_s, self._looked_at = min(now - self._looked_at, LONGEST_LOOK_S), now
+        self._busy = [place for place in self._busy if not place.is_over(passed_s)]
+        if self._busy:
+            self._alarms.at(now + LOOK_S, self._look)

@@ -24,7 +24,7 @@ class House:
         self.clock = clock
         self.alarms = Alarms()
         self.aside = Aside()
-        self.hangs = Hangs()
+        self.hangs = Hangs(self.alarms)
         self.giving_up = False
         """The root gives up: nobody can finish what the rest has begun."""
         self.seed = seed
@@ -47,7 +47,6 @@ class House:
                 self._nursery = nursery
                 nursery.start_soon(self.aside.run)
                 nursery.start_soon(self.alarms.run)
-                nursery.start_soon(self.hangs.run)
                 task_status.started()
                 await closing.wait()
                 nursery.cancel_scope.cancel()
