@@ -148,6 +148,24 @@ def why_not_compiled(kind: StrategyKind) -> str | None:
     return None
 
 
+@cache
+def turns_on_averages(kind: StrategyKind) -> bool:
+    """Whether it speaks when two exponential averages of closes change sides, and only then."""
+    return kind.turning is not None and kind.turning.one[0] == kind.turning.other[0] == "ema"
+
+
+@cache
+def side_compiles(kind: StrategyKind) -> bool:
+    """Whether what turns on averages can be found by machine code: all of it but the side is ours."""
+    if kind.turning is None or not can_compile():
+        return False
+    try:
+        compiled(kind.turning.side)(1.0, 2.0)
+    except importlib.import_module("numba.core.errors").NumbaError:
+        return False
+    return True
+
+
 def _compiled_loop(kind: StrategyKind) -> Any:
     return compiled(_loop, kept=True, _step=kind.numeric, _atr=kind.atr or _no_atr)
 

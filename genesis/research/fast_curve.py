@@ -30,11 +30,12 @@ def curve_figures(
     filled: int,
     begin_cash: int,
     figures: Any,
+    number: int,
 ) -> None:
     """What `walk_curve` finds, without the curve: points are looked at where a period ends, and in blocks elsewhere.
 
     Points stand `step_ms` apart; `period_begin` are those that begin a period, the first one included.
-    figures[0:5] become [max drawdown, periods, mean and sum of squares of their returns, last equity].
+    figures[number, 0:5] become [max drawdown, periods, mean and sum of squares of their returns, last equity].
     """
     cash, coins = begin_cash, 0
     fill = 0
@@ -105,11 +106,12 @@ def curve_figures(
                             drawdown = max(drawdown, (peak - worth) / peak)
                 at = until
         point = end
-    figures[0], figures[1], figures[2], figures[3], figures[4] = drawdown, periods, mean, squares, now
+    figures[number, 0], figures[number, 1], figures[number, 2] = drawdown, periods, mean
+    figures[number, 3], figures[number, 4] = squares, now
 
 
-def fill_figures(fills: Any, results: Any, filled: int, figures: Any) -> None:
-    """figures[5:8] become [finished trades, those that won, fees in quote]."""
+def fill_figures(fills: Any, results: Any, filled: int, figures: Any, number: int) -> None:
+    """figures[number, 5:8] become [finished trades, those that won, fees in quote]."""
     trades, wins, fees = 0, 0, 0.0
     for place in range(filled):
         fee = float(fills[place, F_FEE]) * 1e-8
@@ -119,7 +121,7 @@ def fill_figures(fills: Any, results: Any, filled: int, figures: Any) -> None:
             fees += fee
             trades += 1
             wins += 1 if results[place] > 0.0 else 0
-    figures[5], figures[6], figures[7] = trades, wins, fees
+    figures[number, 5], figures[number, 6], figures[number, 7] = trades, wins, fees
 
 
 def walk_curve(

@@ -1,4 +1,4 @@
-"""What the fast walk knows of its events beforehand: where sides change, and what an order at each of them would meet.
+"""What the fast walk knows of its events beforehand: which they are, and what an order at each of them would meet.
 
 Nothing here hangs on what was traded before, so events are worked out side by side, where the walk must wait for the
 cash of the trade before. The rows around an event are copied into its record: the walk reads records one after another,
@@ -53,74 +53,7 @@ from genesis.research.fast_places import (
     NOWHERE_LOW,
 )
 
-STRETCH: Final = 1024
-"""Rows that are looked at for all sets of a group before the next ones."""
-WORD: Final = 8
-"""Rows that are looked at together for whether one of them changes sides."""
-
-
-def _side(one: float, other: float) -> float:
-    raise NotImplementedError("the sweep must be given a strategy's side")
-
-
-def find_turns(
-    columns: Any,
-    one_of: Any,
-    other_of: Any,
-    skip: int,
-    before: Any,
-    found: Any,
-    scores: Any,
-    codes: Any,
-    sides: Any,
-    turns: Any,
-    words: Any,
-) -> None:
-    """Where the sides of each set change: places and sides, ascending, into its row of `scores` and `codes`.
-
-    Set `number` looks at the columns `one_of[number]` and `other_of[number]`. The first `skip` rows are warm-up: they
-    say nothing, and places are counted from behind them. `before` (the side last seen) and `found` (how many turns)
-    begin as zeros. `sides` (int8[STRETCH + 1]) and `turns` (int8[STRETCH]) are room to work in; `words` are the
-    turns, eight in a word.
-    """
-    size = columns.shape[1]
-    for begin in range(0, size, STRETCH):
-        count = min(STRETCH, size - begin)
-        for number in range(len(one_of)):
-            one = columns[one_of[number]][begin : begin + count]
-            other = columns[other_of[number]][begin : begin + count]
-            many, own_scores, own_codes = found[number], scores[number], codes[number]
-            # Loops without a branch, of which the compiler does many rows at once.
-            now = sides[1:]
-            sides[0] = before[number]
-            for place in range(count):
-                side = _side(one[place], other[place])
-                now[place] = (side > 0.0) - (side < 0.0)
-            unknown = 0
-            for place in range(count):
-                unknown += now[place] == 0
-            if unknown > 0:
-                for place in range(count):
-                    if now[place] == 0:
-                        now[place] = sides[place]
-            for place in range(count):
-                turns[place] = sides[place] + now[place] == 0
-            for place in range(count, STRETCH):
-                turns[place] = 0
-            for place in range(min(count, skip - begin)):
-                turns[place] = 0
-            if unknown > 0:
-                for place in range(count):
-                    turns[place] = turns[place] != 0 and now[place] != 0
-            for word in range(STRETCH // WORD):
-                if words[word] != 0:
-                    at = begin + word * WORD - skip
-                    for place in range(WORD):
-                        # Written always, and kept only where it is one: what a branch would guess wrong costs more.
-                        own_scores[many] = at + place
-                        own_codes[many] = now[word * WORD + place]
-                        many += turns[word * WORD + place]
-            before[number], found[number] = sides[count], many
+SILENT: Final = int(HOLD)
 
 
 def merge(wanted: Any, scores: Any, codes: Any, found: Any, first: Any, event_at: Any, event_code: Any) -> None:
@@ -132,19 +65,19 @@ def merge(wanted: Any, scores: Any, codes: Any, found: Any, first: Any, event_at
     event = 0
     for number in range(len(found)):
         first[number] = event
-        own_scores, own_codes, day = scores[number], codes[number], 0
+        day = 0
         for place in range(found[number]):
-            score = own_scores[place]
+            score = scores[number, place]
             while day < len(wanted) and wanted[day] < score:
-                event_at[event], event_code[event] = wanted[day], HOLD
+                event_at[event], event_code[event] = wanted[day], SILENT
                 event += 1
                 day += 1
             if day < len(wanted) and wanted[day] == score:
                 day += 1
-            event_at[event], event_code[event] = score, own_codes[place]
+            event_at[event], event_code[event] = score, codes[number, place]
             event += 1
         while day < len(wanted):
-            event_at[event], event_code[event] = wanted[day], HOLD
+            event_at[event], event_code[event] = wanted[day], SILENT
             event += 1
             day += 1
     first[len(found)] = event
@@ -180,7 +113,7 @@ def lay_out(
         # An order after the last row is judged all the same, and never fills.
         records[event, E_OPEN] = row_open[row] if row < len(row_open) else score_price[score]
     for event in range(len(records)):
-        code = event_code[event]
+        code = int(event_code[event])
         if code != 0:
             atr = event_atr[event] if len(event_atr) > 0 else math.nan
             prepare(records, event, code, records[event, E_CLOSE], records[event, E_OPEN], atr, numbers, limits)

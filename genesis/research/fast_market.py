@@ -18,7 +18,7 @@ from genesis.domain.performance import HOUR_MS
 from genesis.domain.replay import MINUTE_MS
 from genesis.domain.strategies import STRATEGY_KINDS
 from genesis.domain.strategy import StrategyKind
-from genesis.domain.strategy_arrays import CandleArrays, Floats, why_not_compiled
+from genesis.domain.strategy_arrays import CandleArrays, Floats, side_compiles, turns_on_averages, why_not_compiled
 from genesis.domain.trading_day import trading_day
 from genesis.domain.windows import is_open
 from genesis.research import fast_places
@@ -79,6 +79,8 @@ class Prepared:
         """Whether so many sets are traded by machine code. It loads the compiler when they are."""
         if self.compile is False or (self.compile is None and not worth_compiling(sets * len(self.candles))):
             return False
+        if turns_on_averages(self.kind) and not self.tells_range:
+            return side_compiles(self.kind)
         return why_not_compiled(self.kind) is None
 
     @property

@@ -30,6 +30,8 @@ def ten(power: int) -> int:
 
 def digits(number: int) -> int:
     count = 1
+    while count < 15 and number >= TENS[count + 3]:
+        count += 4
     while count < 19 and number >= TENS[count]:
         count += 1
     return count

@@ -68,7 +68,6 @@ def trade_sets(
         )
         stopped[number] = why
         if why == DONE:
-            own = figures[number]
             curve_figures(
                 point_close,
                 point_period,
@@ -79,7 +78,8 @@ def trade_sets(
                 fills,
                 counts[0],
                 numbers[N_CASH],
-                own,
+                figures,
+                number,
             )
-            fill_figures(fills, results, counts[0], own)
-            own[FIGURES - 1] = counts[1]
+            fill_figures(fills, results, counts[0], figures, number)
+            figures[number, FIGURES - 1] = counts[1]

@@ -13,6 +13,7 @@ hangs on the last bits of a fraction, and wherever something happens that this l
 import math
 from typing import Any, Final
 
+from genesis.domain.indicators.compiling import ask_for
 from genesis.research.fast_numbers import (
     first_above,
     half_even,
@@ -242,15 +243,13 @@ def walk_scores(
     scores = len(score_row)
     rows = len(row_minute)
     score = -1
-    asked = 0.0
     while True:
         # --- the next event, and the row in which an order fills before it ---
         at, ahead, until = 0, scores, rows
         if event < events:
             at = event_at[event]
             # Asked for now, a record is there when its turn comes: to wait for memory costs more than the event does.
-            later = event_at[min(event + AHEAD, events - 1)]
-            asked += records[later, E_SCORE] + records[later, E_STOP]
+            ask_for(records, event_at[min(event + AHEAD, events - 1)])
             ahead, until = int(records[at, E_SCORE]), int(records[at, E_ROW])
         is_walked = False
         if waiting != 0:
@@ -563,6 +562,5 @@ def walk_scores(
         if symbol_state == 2:
             symbol_probe = True
         waiting, waiting_quantity, waiting_price, order = 1, quantity, close, at
-    results[filled] = asked  # Behind the last one; so that no compiler leaves the asking out.
     counts[0], counts[1], counts[2], counts[3], counts[4] = filled, refused, from_nothing, cash, coins
     return DONE

@@ -29,11 +29,19 @@ def local_floats(size: int) -> MutableSequence[float]:
     return [0.0] * size
 
 
+def ask_for(table: Any, row: int) -> None:
+    """Two lines of memory of a two-dimensional table's row are soon wanted. Compiled, the processor fetches them while
+    it does something else; to read them for that would hold up all that comes after. Otherwise nothing happens."""
+
+
 SHORT: Final = 40
 """Bytes of bytecode up to which a function is put into its caller always: a call would cost more than it does."""
 
 LOOKED_UP: Final = 8
 """Whole numbers of a tuple from which on it is a table to the compiler, and not so many branches."""
+
+LINE: Final = 64
+"""Bytes of a line of memory."""
 
 LOADING: Final = 300_000
 """Steps that plain Python takes in about the time in which a compiler is loaded."""
@@ -74,6 +82,8 @@ def _compiled(
         called = surroundings.get(name)
         if called is local_floats:
             surroundings[name] = _local_floats()
+        elif called is ask_for:
+            surroundings[name] = _ask_for()
         elif isinstance(called, tuple) and len(called) > LOOKED_UP and all(type(each) is int for each in called):
             surroundings[name] = importlib.import_module("numpy").array(called)
         elif isinstance(called, FunctionType):
@@ -144,6 +154,35 @@ def _local_floats() -> Any:
         return array(size), build
 
     return extending.intrinsic(prefer_literal=True)(room)
+
+
+@cache
+def _ask_for() -> Any:
+    """`ask_for` for the compiler."""
+    extending, types = importlib.import_module("numba.extending"), importlib.import_module("numba.core.types")
+    cgutils = importlib.import_module("numba.core.cgutils")
+    ir = importlib.import_module("llvmlite.ir")
+    whole = ir.IntType(32)
+
+    def ask(typing: Any, table: Any, row: Any) -> Any:
+        def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            array = context.make_array(table)(context, builder, arguments[0])
+            shape, strides = (cgutils.unpack_tuple(builder, each) for each in (array.shape, array.strides))
+            place = [context.cast(builder, arguments[1], row, types.intp), context.get_constant(types.intp, 0)]
+            first = cgutils.get_item_pointer2(context, builder, array.data, shape, strides, table.layout, place)
+            line = builder.bitcast(first, ir.IntType(8).as_pointer())
+            fetch = builder.module.declare_intrinsic(
+                "llvm.prefetch", [line.type], ir.FunctionType(ir.VoidType(), [line.type, whole, whole, whole])
+            )
+            for bytes_on in (0, LINE):
+                where = builder.gep(line, [ir.Constant(ir.IntType(64), bytes_on)])
+                # To read, into the nearest cache, data.
+                builder.call(fetch, [where, whole(0), whole(3), whole(1)])
+            return context.get_dummy_value()
+
+        return types.void(table, row), build
+
+    return extending.intrinsic(ask)
 
 
 def _names(code: CodeType) -> list[str]:
