@@ -15,8 +15,8 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
-from functools import cache, cached_property, partial
-from typing import Any, Final
+from functools import cached_property
+from typing import Any, Final, Protocol
 
 import attrs
 import msgspec
@@ -75,26 +75,22 @@ class FastResult:
     max_drawdown: float
     sharpe: float | None
     refused: int
-    _fills: Callable[[], tuple[FastFill, ...]] = attrs.field(eq=False, repr=False)
-    _curve: Callable[[], Floats] = attrs.field(eq=False, repr=False)
-    _profits: Callable[[], Floats] = attrs.field(eq=False, repr=False)
-    traded: Callable[[], "_Traded"] = attrs.field(eq=False, repr=False)
-    """The kernel's own arrays."""
+    _details: "_Details" = attrs.field(eq=False, repr=False)
 
     @cached_property
     def fills(self) -> tuple[FastFill, ...]:
         """Every fill, oldest first."""
-        return self._fills()
+        return self._details.fills()
 
     @cached_property
     def curve(self) -> Floats:
         """float64[points]: equity at each point of the exact runner's curve."""
-        return self._curve()
+        return self._details.curve()
 
     @cached_property
     def profits(self) -> Floats:
         """float64[trades]: what each finished trade made in quote, after fees."""
-        return self._profits()
+        return self._details.profits()
 
     @property
     def winrate(self) -> float | None:
@@ -108,12 +104,18 @@ def run_fast(prepared: Prepared, parameters: Mapping[str, float] | None = None) 
     know, the exact runner trades instead.
     """
     given = dict(prepared.strategy.parameters if parameters is None else parameters)
+    filled, figures, stopped = _run(prepared, given)
+    if stopped != DONE:
+        return _by_exact(prepared, given, REASONS[stopped])
+    return _by_kernel(prepared, given, figures, filled.traded())
+
+
+def _run(prepared: Prepared, given: Mapping[str, float]) -> tuple["_Fills", list[float], int]:
+    """One set's fills, figures, and DONE or why not."""
     said = said_by(prepared, given)
     filled = _Fills.of(int(said.count[0]))
-    figures, stopped = _trade(prepared, said, filled)
-    if stopped[0] != DONE:
-        return _by_exact(prepared, given, REASONS[stopped[0]])
-    return _by_kernel(prepared, given, figures[0], filled.traded)
+    (figures,), (stopped,) = _trade(prepared, said, filled)
+    return filled, figures, stopped
 
 
 def _trade(prepared: Prepared, said: Events, filled: "_Fills") -> tuple[list[list[float]], list[int]]:
@@ -229,16 +231,11 @@ def _trade_group(prepared: Prepared, given: Sequence[dict[str, float]], said: Ev
     figures, stopped = _trade(prepared, said, _Fills.of(int(said.count.max())))
     # Fills would be most of what a sweep keeps: they are made again for whoever looks.
     return [
-        _by_kernel(prepared, each, figures[number], partial(_again, prepared, each))
+        _by_kernel(prepared, each, figures[number])
         if stopped[number] == DONE
         else _by_exact(prepared, each, REASONS[stopped[number]])
         for number, each in enumerate(given)
     ]
-
-
-def _again(prepared: Prepared, given: Mapping[str, float]) -> "_Traded":
-    """A set of a sweep once more, for its fills."""
-    return run_fast(prepared, given).traded()
 
 
 # --- after the run ----------------------------------------------------------------------------------------------------
@@ -252,11 +249,62 @@ class _Traded:
     results: Floats
 
 
+class _Details(Protocol):
+    """What is made only for those who look."""
+
+    def fills(self) -> tuple[FastFill, ...]: ...
+    def curve(self) -> Floats: ...
+    def profits(self) -> Floats: ...
+
+
+@attrs.define(eq=False)
+class _OfKernel:
+    """Of a set that the kernel traded; one of a sweep is traded once more for them."""
+
+    prepared: Prepared
+    given: Mapping[str, float]
+    made: _Traded | None
+
+    @property
+    def traded(self) -> _Traded:
+        if self.made is None:
+            filled, _, stopped = _run(self.prepared, self.given)
+            assert stopped == DONE, REASONS[stopped]
+            self.made = filled.traded()
+        return self.made
+
+    def fills(self) -> tuple[FastFill, ...]:
+        return _fills(self.prepared, self.traded.fills)
+
+    def curve(self) -> Floats:
+        return _curve(self.prepared, self.traded.fills)
+
+    def profits(self) -> Floats:
+        profits: Floats = self.traded.results[self.traded.fills[:, F_WHAT] != ENTRY]
+        return profits
+
+
+@attrs.frozen(eq=False)
+class _OfExact:
+    """Of a set that the exact runner traded."""
+
+    result: BacktestResult
+    bars: CandleArrays
+
+    def fills(self) -> tuple[FastFill, ...]:
+        return exact_fills(self.result, self.bars)
+
+    def curve(self) -> Floats:
+        return np.array([float(point.equity) for point in self.result.curve])
+
+    def profits(self) -> Floats:
+        return np.array([float(trade.pnl) for trade in self.result.trades])
+
+
 def _by_kernel(
-    prepared: Prepared, given: dict[str, float], figures: list[float], again: Callable[[], _Traded]
+    prepared: Prepared, given: dict[str, float], figures: list[float], made: _Traded | None = None
 ) -> FastResult:
     drawdown, periods, mean, squares, equity, trades, wins, fees, refused = figures
-    traded = cache(again)
     return FastResult(
         parameters=given,
         ran_fast=True,
@@ -268,17 +316,14 @@ def _by_kernel(
         max_drawdown=drawdown,
         sharpe=_sharpe(int(periods), mean, squares, prepared.sharpe_period_ms),
         refused=int(refused),
-        fills=lambda: _fills(prepared, traded().fills),
-        curve=lambda: _curve(prepared, traded().fills),
-        profits=lambda: traded().results[traded().fills[:, F_WHAT] != ENTRY],
-        traded=traded,
+        details=_OfKernel(prepared, given, made),
     )
 
 
 def _curve(prepared: Prepared, fills: Whole) -> Floats:
     """Equity at every point."""
     equity, figures = np.empty(len(prepared.point_row)), np.zeros(4)
-    arguments = (prepared.point_row, *prepared.points[:2])
+    arguments = (prepared.point_row, prepared.points[0], prepared.point_period)
     begin_cash = int(prepared.numbers[fast_places.N_CASH])
     if prepared.is_compiled():
         walk = compiled(fast_curve.walk_curve, kept=True, inline=False)
@@ -338,10 +383,7 @@ def _by_exact(prepared: Prepared, given: dict[str, float], why: str) -> FastResu
         max_drawdown=figures.max_drawdown,
         sharpe=figures.sharpe,
         refused=sum(result.refusals.values()),
-        fills=lambda: exact_fills(result, prepared.bars.rows[Symbol(prepared.strategy.symbol)]),
-        curve=lambda: np.array([float(point.equity) for point in result.curve]),
-        profits=lambda: np.array([float(trade.pnl) for trade in result.trades]),
-        traded=lambda: _Traded(fills=np.empty((0, FILL), dtype=np.int64), results=np.empty(0)),
+        details=_OfExact(result, prepared.bars.rows[Symbol(prepared.strategy.symbol)]),
     )
 
 

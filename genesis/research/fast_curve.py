@@ -21,8 +21,9 @@ POINT_BLOCK: Final = 16
 
 def curve_figures(
     point_close: Any,
-    point_period: Any,
     period_begin: Any,
+    period_passed: Any,
+    period_close: Any,
     block_low: Any,
     block_high: Any,
     step_ms: int,
@@ -34,7 +35,9 @@ def curve_figures(
 ) -> None:
     """What `walk_curve` finds, without the curve: points are looked at where a period ends, and in blocks elsewhere.
 
-    Points stand `step_ms` apart; `period_begin` are those that begin a period, the first one included.
+    Points stand `step_ms` apart; `period_begin` are those that begin a period, the first one included. With each stand
+    how many periods passed since the point before (`period_passed`), and the close of that point (`period_close`):
+    close together, where a period's points lie far apart.
     figures[number, 0:5] become [max drawdown, periods, mean and sum of squares of their returns, last equity].
     """
     cash, coins = begin_cash, 0
@@ -43,7 +46,8 @@ def curve_figures(
     begin = 1
     before = now = peak = float(cash) * 1e-8
     drawdown = 0.0
-    periods, mean, squares = 0, 0.0, 0.0
+    # Sums of how far returns are from the first one: no sum waits for a division, as a mean that is kept would.
+    periods, first_made, total, squares = 0, 0.0, 0.0, 0.0
     point = 0
     while point < points:
         end = points
@@ -67,15 +71,17 @@ def curve_figures(
         while begin < begins and period_begin[begin] < end:
             at = period_begin[begin]
             if at > point:
-                now = fixed + held * point_close[at - 1] if coins != 0 else fixed
-            passed = point_period[at] - point_period[at - 1]
+                now = fixed + held * period_close[begin] if coins != 0 else fixed
+            passed = period_passed[begin]
             while passed > 0:
                 passed -= 1
                 made = now / before - 1.0 if before > 0.0 else 0.0
+                if periods == 0:
+                    first_made = made
                 periods += 1
-                distance = made - mean
-                mean += distance / periods
-                squares += distance * (made - mean)
+                made -= first_made
+                total += made
+                squares += made * made
                 before = now
             begin += 1
         now = fixed + held * point_close[end - 1] if coins != 0 else fixed
@@ -106,8 +112,9 @@ def curve_figures(
                             drawdown = max(drawdown, (peak - worth) / peak)
                 at = until
         point = end
-    figures[number, 0], figures[number, 1], figures[number, 2] = drawdown, periods, mean
-    figures[number, 3], figures[number, 4] = squares, now
+    mean = total / periods if periods > 0 else 0.0
+    figures[number, 0], figures[number, 1], figures[number, 2] = drawdown, periods, first_made + mean
+    figures[number, 3], figures[number, 4] = max(0.0, squares - total * mean), now
 
 
 def fill_figures(fills: Any, results: Any, filled: int, figures: Any, number: int) -> None:

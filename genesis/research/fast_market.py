@@ -71,6 +71,7 @@ class Prepared:
     """Scores that begin a trading day."""
     point_ms: Whole
     point_row: Whole
+    point_period: Whole
     points: tuple[Any, ...]
     """The curve's points as `curve_figures` takes them."""
     compile: bool | None
@@ -146,10 +147,13 @@ class Prepared:
         point_row = np.searchsorted(found.open_ms, point_ms) - 1
         point_close = np.where(point_row >= 0, found.close[np.maximum(point_row, 0)], 0.0)
         point_period = point_ms // sharpe_period_ms
+        period_begin = np.flatnonzero(_changes(point_period))
+        point_before = np.maximum(period_begin - 1, 0)
         points = (
             point_close,
-            point_period,
-            np.flatnonzero(_changes(point_period)),
+            period_begin,
+            point_period[period_begin] - point_period[point_before],
+            point_close[point_before],
             _blocks(point_close, np.minimum, POINT_BLOCK),
             _blocks(point_close, np.maximum, POINT_BLOCK),
             step_ms,
@@ -176,6 +180,7 @@ class Prepared:
             first_of_days=np.flatnonzero(new_day),
             point_ms=point_ms,
             point_row=point_row,
+            point_period=point_period,
             points=points,
             compile=compile,
         )

@@ -22,8 +22,9 @@ def trade_sets(
     numbers: Any,
     limits: Any,
     point_close: Any,
-    point_period: Any,
     period_begin: Any,
+    period_passed: Any,
+    period_close: Any,
     point_low: Any,
     point_high: Any,
     step_ms: int,
@@ -70,8 +71,9 @@ def trade_sets(
         if why == DONE:
             curve_figures(
                 point_close,
-                point_period,
                 period_begin,
+                period_passed,
+                period_close,
                 point_low,
                 point_high,
                 step_ms,
