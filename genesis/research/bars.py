@@ -1,7 +1,8 @@
 """Recordings as columns: one array a price, so that years of minutes are neither a million objects nor read twice."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
+from typing import Any, Final
 
 import attrs
 import numpy as np
@@ -14,6 +15,9 @@ from protocols.market import Candle
 from protocols.units import TIMEFRAME_MS, Symbol
 
 Whole = npt.NDArray[np.int64]
+
+STRETCH: Final = 65_536
+"""Numbers that are looked at together, where a column has any number of them."""
 
 
 @attrs.frozen(kw_only=True)
@@ -38,7 +42,7 @@ class BarRecording:
             if not len(bars):
                 continue
             times = bars.open_ms
-            if np.any((times - self.first_ms) % MINUTE_MS) or np.any(np.diff(times) <= 0):
+            if not all(_are_whole_minutes(some, self.first_ms) for some in stretches(times, overlap=1)):
                 raise ValueError(f"{symbol}: times must ascend in whole minutes from {self.first_ms}, did not")
             if times[0] < self.first_ms or times[-1] > self.last_ms:
                 raise ValueError(f"{symbol}: times must be from {self.first_ms} to {self.last_ms}, were not")
@@ -75,6 +79,18 @@ class BarRecording:
             first_ms=self.first_ms,
             last_ms=self.last_ms,
         )
+
+
+def stretches(column: npt.NDArray[Any], *, overlap: int = 0) -> Iterator[Any]:
+    """Views of a column, one stretch after another, each with the first `overlap` numbers of the next: so that what is
+    worked out on the way lies near the processor, and years of it are never held at once."""
+    for begin in range(0, len(column), STRETCH):
+        yield column[begin : begin + STRETCH + overlap]
+
+
+def _are_whole_minutes(times: Whole, first_ms: int) -> bool:
+    """Whether they ascend in whole minutes from `first_ms`."""
+    return not (np.any((times - first_ms) % MINUTE_MS) or np.any(np.diff(times) <= 0))
 
 
 def columns_of(rows: Sequence[CandleRow]) -> CandleArrays:

@@ -23,7 +23,7 @@ from genesis.domain.trading_day import trading_day
 from genesis.domain.windows import is_open
 from genesis.research import fast_places
 from genesis.research.backtest import START_BALANCES
-from genesis.research.bars import BarRecording, Whole, in_time_frame, part, rows_of
+from genesis.research.bars import BarRecording, Whole, in_time_frame, part, rows_of, stretches
 from genesis.research.costs import flat_fees
 from genesis.research.fast_curve import POINT_BLOCK
 from genesis.research.fast_places import LIMITS, MAY_OPEN, NEW_DAY, NEW_WEEK, NUMBERS
@@ -35,10 +35,15 @@ from protocols.units import AMOUNT_STEP, TIMEFRAME_MS, Symbol, quote_currency
 
 Flags = npt.NDArray[np.bool_]
 Bits = npt.NDArray[np.uint8]
+Short = npt.NDArray[np.int32]
 
 UNIT = 100_000_000
 KNOWN_COSTS = ("half_spread", "slippage", "low_first", "fee_tiers")
 DAY_MS = 86_400_000
+LIGHT = 20
+"""Candles that cost plain Python as much as one step, where only averages and their turns are looked at: half a
+microsecond each. Up to some six million a run alone begins without a compiler, which takes two seconds to load and
+160 MiB, and ten seconds where nothing that it made before is kept."""
 
 
 class NotFast(ValueError):
@@ -63,7 +68,6 @@ class Prepared:
     scores: tuple[Any, ...]
     flags: Bits
     """What `fast_places` has bits for, of each score."""
-    new_day: Flags
     numbers: Whole
     limits: Floats
     price_decimals: int
@@ -78,11 +82,11 @@ class Prepared:
 
     def is_compiled(self, sets: int = 1) -> bool:
         """Whether so many sets are traded by machine code. It loads the compiler when they are."""
-        if self.compile is False or (self.compile is None and not worth_compiling(sets * len(self.candles))):
+        turns = turns_on_averages(self.kind) and not self.tells_range
+        steps = sets * len(self.candles) // (LIGHT if turns else 1)
+        if self.compile is False or (self.compile is None and not worth_compiling(steps)):
             return False
-        if turns_on_averages(self.kind) and not self.tells_range:
-            return side_compiles(self.kind)
-        return why_not_compiled(self.kind) is None
+        return side_compiles(self.kind) if turns else why_not_compiled(self.kind) is None
 
     @property
     def minds_range(self) -> bool:
@@ -127,11 +131,9 @@ class Prepared:
         last_minute = (bars.last_ms - bars.first_ms) // MINUTE_MS
         warm, begun = _history(bars, settings, strategy)
         candles = in_time_frame(found, strategy.timeframe, begun=begun)
-        ends = (candles.open_ms + TIMEFRAME_MS[strategy.timeframe] - bars.first_ms) // MINUTE_MS
-        closing = int(np.searchsorted(ends, last_minute + 1, side="right"))
-        candles, ends = part(candles, 0, closing), ends[:closing].astype(np.int32)
-        # Minutes and rows are kept in 32 bits: they are as many as there are bars.
-        row_minute = ((found.open_ms - bars.first_ms) // MINUTE_MS).astype(np.int32)
+        after_ms = bars.first_ms + (last_minute + 2) * MINUTE_MS - TIMEFRAME_MS[strategy.timeframe]
+        candles = part(candles, 0, int(np.searchsorted(candles.open_ms, after_ms)))
+        row_minute, ends, score_row = _minutes_of(found, candles, bars.first_ms, TIMEFRAME_MS[strategy.timeframe])
         opens, highs, lows, closes = (
             np.ascontiguousarray(column, dtype=np.float64)
             for column in (found.open, found.high, found.low, found.close)
@@ -139,9 +141,8 @@ class Prepared:
         rows = (row_minute, opens, highs, lows, closes, _blocks(lows, np.minimum), _blocks(highs, np.maximum))
         highest = int(np.rint(highs.max() * 10.0**decimals))
         prices = np.ascontiguousarray(candles.close, dtype=np.float64)
-        scores = (ends, np.searchsorted(row_minute, ends).astype(np.int32), prices, _blocks(prices, np.maximum))
-        decided = bars.first_ms + ends * np.int64(MINUTE_MS)
-        new_day, new_week = _new_days(decided, settings.risk.day_timezone)
+        scores = (ends, score_row, prices, _blocks(prices, np.maximum))
+        flags = _flags(settings, ends, bars.first_ms)
         step_ms = curve_step(bars.first_ms, bars.last_ms, sharpe_period_ms)
         point_ms = np.arange(bars.first_ms, bars.last_ms + MINUTE_MS + 1, step_ms)
         point_row = np.searchsorted(found.open_ms, point_ms) - 1
@@ -158,7 +159,6 @@ class Prepared:
             _blocks(point_close, np.maximum, POINT_BLOCK),
             step_ms,
         )
-        flags = _windows_open(settings, decided) * MAY_OPEN + new_day * NEW_DAY + new_week * NEW_WEEK
         return cls(
             bars=bars,
             settings=settings,
@@ -172,12 +172,11 @@ class Prepared:
             candles=candles,
             rows=rows,
             scores=scores,
-            flags=flags.astype(np.uint8),
-            new_day=new_day,
+            flags=flags,
             numbers=_numbers(settings, strategy, model, pairs, balances[0][2], decimals, highest),
             limits=_limits(settings),
             price_decimals=decimals,
-            first_of_days=np.flatnonzero(new_day),
+            first_of_days=np.flatnonzero(flags & NEW_DAY),
             point_ms=point_ms,
             point_row=point_row,
             point_period=point_period,
@@ -237,17 +236,52 @@ def _blocks(values: Floats, extreme: Any, size: int = BLOCK) -> Floats:
     return blocks
 
 
+def _minutes_of(rows: CandleArrays, candles: CandleArrays, first_ms: int, frame_ms: int) -> tuple[Short, Short, Short]:
+    """(the minute of each row, that at which each candle ends, the first row at or after that), from `first_ms`.
+
+    In 32 bits, since they are as many as there are bars; and one array serves all three where candles are the rows and
+    none is missing.
+    """
+    size, first = len(rows), int(rows.open_ms[0] - first_ms) // MINUTE_MS
+    last = int(rows.open_ms[-1] - first_ms) // MINUTE_MS
+    if frame_ms == MINUTE_MS and len(candles) == size and first == 0 and last == size - 1:
+        minutes = np.arange(size + 1, dtype=np.int32)
+        return minutes[:-1], minutes[1:], minutes[1:]
+    row_minute, ends = _minutes(rows.open_ms, first_ms), _minutes(candles.open_ms, first_ms - frame_ms)
+    after = [np.searchsorted(row_minute, some).astype(np.int32) for some in stretches(ends)]
+    return row_minute, ends, np.concatenate([np.empty(0, dtype=np.int32), *after])
+
+
+def _minutes(times: Whole, first_ms: int) -> Short:
+    parts = [((some - first_ms) // MINUTE_MS).astype(np.int32) for some in stretches(times)]
+    return np.concatenate([np.empty(0, dtype=np.int32), *parts])
+
+
+def _flags(settings: Settings, ends: Short, first_ms: int) -> Bits:
+    """What `fast_places` has bits for, of scores at these minutes."""
+    flags, begin = np.empty(len(ends), dtype=np.uint8), 0
+    before: Short = ends[:0]
+    for some in stretches(ends):
+        # The last of the stretch before tells whether a day begins with this one.
+        decided = first_ms + np.concatenate([before, some]) * np.int64(MINUTE_MS)
+        new_day, new_week = _new_days(decided, settings.risk.day_timezone)
+        bits = _windows_open(settings, decided) * MAY_OPEN + new_day * NEW_DAY + new_week * NEW_WEEK
+        flags[begin : begin + len(some)] = bits[len(before) :]
+        begin, before = begin + len(some), some[-1:]
+    return flags
+
+
 def _price_decimals(bars: CandleArrays) -> int | None:
     """The fewest decimals in which every price is a whole number; None when there is no such number."""
     decimals = 0
     for column in (bars.open, bars.high, bars.low, bars.close):
-        prices = np.asarray(column)
-        if prices.max() >= 1e7 or prices.min() <= 0:
-            return None
-        while not np.array_equal(np.rint(prices * 10.0**decimals) / 10.0**decimals, prices):
-            decimals += 1
-            if decimals > 8:
+        for prices in stretches(np.asarray(column)):
+            if prices.max() >= 1e7 or prices.min() <= 0:
                 return None
+            while not np.array_equal(np.rint(prices * 10.0**decimals) / 10.0**decimals, prices):
+                decimals += 1
+                if decimals > 8:
+                    return None
     return decimals
 
 

@@ -65,7 +65,7 @@ def said_by(prepared: Prepared, given: Mapping[str, float]) -> Events:
         wild = is_wild * fast_places.IS_WILD + trips * fast_places.TRIPS
         place = np.flatnonzero(said.code)
         spoken = Spoken(place=place, code=said.code[place], atr=said.atr[place])
-        wanted = np.flatnonzero(prepared.new_day | trips)
+        wanted = np.flatnonzero(prepared.flags & fast_places.NEW_DAY | trips)
         return _of_one(spoken, wanted, prepared.flags + wild.astype(np.uint8), heard_atr)
     if turns_on_averages(kind) and not prepared.tells_range:
         if is_compiled:
@@ -111,25 +111,42 @@ def _wildness(prepared: Prepared, warm_atr: Floats, said: Said) -> tuple[Floats,
 
 
 def plain_turns(prepared: Prepared, turning: Turning, resolved: Mapping[str, float]) -> Spoken:
-    """Where the sides of one set change, without a compiler: numbers for numbers what `find_turns` finds."""
-    closes = [*prepared.warm.close.tolist(), *prepared.candles.close.tolist()]
-    one, other = (average_over(closes, int(resolved[name])) for _, name in (turning.one, turning.other))
-    sides = np.fromiter(map(turning.side, one, other), dtype=np.float64, count=len(closes))
-    told = np.flatnonzero(sides)
-    known = sides[told]
-    turns = told[1:][known[1:] != known[:-1]]
-    place = turns[turns >= len(prepared.warm)]
-    return Spoken(place=place - len(prepared.warm), code=sides[place], atr=NOTHING)
+    """Where the sides of one set change, without a compiler: numbers for numbers what `find_turns` finds.
+
+    A stretch at a time, so that what plain Python makes of numbers does not add up.
+    """
+    one, other = (ema_start(int(resolved[name])) for _, name in (turning.one, turning.other))
+    before = 0.0
+    places: list[Whole] = []
+    codes: list[Floats] = []
+    for candles, is_warm_up in ((prepared.warm, True), (prepared.candles, False)):
+        for begin in range(0, len(candles), LONG):
+            closes = candles.close[begin : begin + LONG].tolist()
+            averages = (average_over(closes, one), average_over(closes, other))
+            sides = np.fromiter(map(turning.side, *averages), dtype=np.float64, count=len(closes))
+            told = np.flatnonzero(sides)
+            known = np.concatenate([[before], sides[told]])
+            before = float(known[-1])
+            turns = told[(known[1:] != known[:-1]) & (known[:-1] != 0.0)]
+            if not is_warm_up:
+                places.append(turns + begin)
+                codes.append(sides[turns])
+    place = np.concatenate([np.empty(0, dtype=np.int64), *places])
+    return Spoken(place=place, code=np.concatenate([NOTHING, *codes]), atr=NOTHING)
 
 
-def average_over(closes: Sequence[float], period: int) -> list[float]:
-    """`ema_step` over closes: its steps until it is known, then its formula, written out."""
-    state = ema_start(period)
-    begun = [ema_step(state, 0, close) for close in closes[:period]]
-    if len(begun) < period:
+def average_over(closes: Sequence[float], state: list[float]) -> list[float]:
+    """`ema_step` over closes: its steps until it is known, then its formula, written out. `state` moves on."""
+    period, seen, value = state
+    begun = [ema_step(state, 0, close) for close in closes[: int(period - seen)]]
+    if len(begun) == len(closes):
         return begun
     weight = 2.0 / (period + 1.0)
-    begun[-1:] = accumulate(closes[period:], lambda value, close: value + (close - value) * weight, initial=begun[-1])
+    value = state[2]
+    told = accumulate(closes[len(begun) :], lambda value, close: value + (close - value) * weight, initial=value)
+    next(told)  # What it begins with was told before.
+    begun += told
+    state[2] = begun[-1]
     return begun
 
 

@@ -1,5 +1,8 @@
 """Where averages change sides: the kernel finds what the strategy's own step finds, one candle at a time."""
 
+from collections.abc import Mapping
+
+import attrs
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given
@@ -10,12 +13,14 @@ from genesis.domain.indicators.averages import ema_start, ema_step
 from genesis.domain.indicators.compiling import ask_for, can_compile, compiled
 from genesis.domain.strategies import STRATEGY_KINDS
 from genesis.domain.strategy_arrays import CandleArrays, Floats, speak
+from genesis.research import bars as research_bars
 from genesis.research.bars import BarRecording, Whole
 from genesis.research.fast import Prepared, run_fast, sweep
 from genesis.research.fast_said import Events, Room, Together, average_over, said_by
 from genesis.research.fast_turns import LONG, STRETCH
 from protocols.units import Symbol
-from tests.genesis.research.test_fast import BTC, FREE, ema
+from tests.genesis.research.test_fast import FREE, ema
+from tests.genesis.research.test_leaping import BTC
 
 CROSS = STRATEGY_KINDS["ema_cross"]
 MINUTE_MS = 60_000
@@ -36,7 +41,7 @@ def bars(closes: Floats, warm: int = 0) -> BarRecording:
     return BarRecording(name="made", history=history, rows=rows, first_ms=first_ms, last_ms=last_ms)
 
 
-def by_its_step(prepared: Prepared, sets: dict[str, float]) -> tuple[list[int], list[float]]:
+def by_its_step(prepared: Prepared, sets: Mapping[str, float]) -> tuple[list[int], list[float]]:
     state = CROSS.start(CROSS.resolve(sets))
     if len(prepared.warm):
         speak(CROSS, state, prepared.warm, compile=False, with_atr=True)
@@ -69,8 +74,10 @@ def random_closes(size: int, seed: int, step: float = 4.0) -> Floats:
 def test_turns_are_those_of_the_step(
     size: int, seed: int, step: float, fast: int, more: int, warm: int, compile_: bool
 ) -> None:
-    sets = {"fast": fast, "slow": fast + more}
-    prepared = Prepared.of(bars(random_closes(size + warm, seed, step), warm), ema(**sets), compile=compile_)
+    sets: dict[str, float] = {"fast": fast, "slow": fast + more}
+    prepared = Prepared.of(
+        bars(random_closes(size + warm, seed, step), warm), ema(BTC, "1m", FREE, **sets), compile=compile_
+    )
     assert told(said_by(prepared, sets)) == by_its_step(prepared, sets)
 
 
@@ -82,9 +89,11 @@ def test_a_long_array_is_walked_in_parts_to_the_same_turns(kind: str) -> None:
     if kind != "moving":
         # A price that is no sum of the average's steps: it comes nearer for thousands of candles, and never arrives.
         closes[200 : len(closes) if kind == "still" else LONG] = 6012.3
-    sets = {"fast": 12, "slow": 26}
-    prepared = Prepared.of(bars(closes), ema(**sets), compile=True)
+    sets: dict[str, float] = {"fast": 12, "slow": 26}
+    prepared = Prepared.of(bars(closes), ema(BTC, "1m", FREE, **sets), compile=True)
     assert told(said_by(prepared, sets)) == by_its_step(prepared, sets)
+    plain = attrs.evolve(prepared, compile=False)
+    assert told(said_by(plain, sets)) == by_its_step(prepared, sets)
 
 
 @needs_compiler
@@ -104,6 +113,31 @@ def test_sets_that_turn_more_often_than_usual_get_more_room() -> None:
         assert told(said, number) == by_its_step(prepared, each)
 
 
+def test_what_is_known_of_each_candle_is_the_same_over_any_number_of_stretches(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Days, weeks, minutes and decimals, with minutes missing and without, and where a day begins with a stretch."""
+    made = bars(np.round(random_closes(4000, 7), 1))
+    rows = made.rows[Symbol(BTC)]
+    kept = np.delete(np.arange(4000), [0, 1, 77, 1440, 2881])
+    columns = {name: getattr(rows, name)[kept] for name in ("open_ms", "open", "high", "low", "close", "volume")}
+    holed = attrs.evolve(made, rows={Symbol(BTC): CandleArrays(**columns)})
+    for recording, timeframe in ((made, "1m"), (holed, "1m"), (made, "15m"), (holed, "15m")):
+        whole = Prepared.of(recording, ema(BTC, timeframe), compile=False)
+        with monkeypatch.context() as patch:
+            patch.setattr(research_bars, "STRETCH", 96)
+            cut = Prepared.of(recording, ema(BTC, timeframe), compile=False)
+        for one, other in zip((*whole.rows, *whole.scores), (*cut.rows, *cut.scores), strict=True):
+            assert np.array_equal(one, other)
+        assert np.array_equal(whole.flags, cut.flags)
+        assert whole.price_decimals == cut.price_decimals == 1
+        minutes = (recording.rows[Symbol(BTC)].open_ms - recording.first_ms) // MINUTE_MS
+        assert np.array_equal(whole.rows[0], minutes)
+        frame = 1 if timeframe == "1m" else 15
+        assert np.array_equal(whole.scores[0], (whole.candles.open_ms - recording.first_ms) // MINUTE_MS + frame)
+        assert np.array_equal(whole.scores[1], np.searchsorted(minutes, whole.scores[0]))
+        days = (whole.scores[0].astype(np.int64) * MINUTE_MS + recording.first_ms) // 86_400_000
+        assert whole.first_of_days.tolist() == [0, *(np.flatnonzero(np.diff(days)) + 1).tolist()]
+
+
 @needs_compiler
 def test_a_sweep_over_many_averages_trades_as_each_set_alone() -> None:
     """More averages than lanes, more candles than a stretch, and a group that ends in the middle of the lanes."""
@@ -113,12 +147,16 @@ def test_a_sweep_over_many_averages_trades_as_each_set_alone() -> None:
     assert sweep(prepared, sets) == [run_fast(alone, each) for each in sets]
 
 
-@given(size=st.integers(0, 80), period=st.integers(2, 40), seed=st.integers(0, 9))
-def test_an_average_over_closes_is_its_steps(size: int, period: int, seed: int) -> None:
-    closes = random_closes(size, seed).tolist()
-    state = ema_start(period)
+@given(parts=st.lists(st.integers(0, 40), max_size=4), period=st.integers(2, 40), seed=st.integers(0, 9))
+def test_an_average_over_closes_is_its_steps_however_they_are_cut(parts: list[int], period: int, seed: int) -> None:
+    closes = random_closes(sum(parts), seed).tolist()
+    state, moved = ema_start(period), ema_start(period)
     steps = [ema_step(state, 0, close) for close in closes]
-    assert np.array_equal(average_over(closes, period), steps, equal_nan=True)
+    told: list[float] = []
+    for size in parts:
+        told += average_over(closes[len(told) : len(told) + size], moved)
+    assert np.array_equal(told, steps, equal_nan=True)
+    assert moved == state
 
 
 def asks(table: Floats, rows: Whole) -> float:
