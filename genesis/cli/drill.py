@@ -28,6 +28,7 @@ from genesis.run_options import ExitCode
 
 LOOK_S: Final = 0.05
 START_WITHIN_S: Final = 90.0
+SETTLED_WITHIN_S: Final = 60.0
 STEP: Final = Decimal("0.00000001")
 ROWS: Final = 1000
 LONGER: Final = "live long enough: a longer recording or a lower --speed is needed"
@@ -67,13 +68,13 @@ class Check:
 
 def compare(before: Books, after: Books) -> tuple[Check, ...]:
     """Everything that a restart must not change. Trading may have gone on in between: new rows are no faults."""
-    known = {row["cid"] for row in after.orders if not row["foreign"]}
+    known = _names(after)
     # Answers are pages of the newest: what is older than the whole page is not missing.
     oldest = min(known, default=0) if len(after.orders) >= ROWS else 0
     lost = [
         f"order {row['cid']} ({row['state']})"
         for row in before.orders
-        if row["cid"] not in known and row["cid"] > oldest and not row["foreign"]
+        if not _is_known(row, known) and row["cid"] > oldest and not row["foreign"]
     ]
     cids = Counter(row["cid"] for row in after.orders if not row["foreign"])
     venue_ids = Counter(row["venue_id"] for row in after.orders if row["venue_id"] is not None)
@@ -105,6 +106,15 @@ def compare(before: Books, after: Books) -> tuple[Check, ...]:
             "every position has its stop", (f"{after.naked} have none",) if after.naked else (), len(after.positions)
         ),
     )
+
+
+def _names(books: Books) -> dict[int, object]:
+    """Client id -> intent id of our own orders. A life that forgot everything counts its client ids from 1 again."""
+    return {row["cid"]: row.get("intent_id") for row in books.orders if not row["foreign"]}
+
+
+def _is_known(row: Mapping[str, Any], known: Mapping[int, object]) -> bool:
+    return row["cid"] in known and known[row["cid"]] == row.get("intent_id")
 
 
 def _trade(row: Mapping[str, Any]) -> tuple[int, int]:
@@ -309,13 +319,15 @@ class _Engine(contextlib.AbstractContextManager["_Engine"]):
         )
 
     def settled(self, before: Books) -> Books:
-        """The books once doubts are resolved and every position has its stop, or as they are after a minute."""
-        deadline = time.monotonic() + 60
+        """The books once doubts are resolved and every position has its stop, or as they are after a
+        minute."""
+        deadline = time.monotonic() + SETTLED_WITHIN_S
         while True:
             now = self.books()
-            known = {row["cid"] for row in now.orders}
+            known = _names(now)
             calm = now.naked == 0 and all(row["state"] != "UNKNOWN" for row in now.orders)
-            if (calm and all(row["cid"] in known for row in before.orders)) or time.monotonic() > deadline:
+            found = all(row["foreign"] or _is_known(row, known) for row in before.orders)
+            if (calm and found) or time.monotonic() > deadline:
                 return now
             time.sleep(LOOK_S)
 

@@ -67,6 +67,7 @@ def test_trading_that_went_on_is_no_fault() -> None:
     ("change", "name"),
     [
         ({"orders": (an_order(1, "FILLED"),)}, "no order is lost"),
+        ({"orders": (an_order(1, "FILLED"), an_order(2, intent_id="another"))}, "no order is lost"),
         ({"orders": (*BEFORE.orders, an_order(2))}, "no order is doubled"),
         ({"orders": (*BEFORE.orders, an_order(3, venue_id=1002))}, "no order is doubled"),
         ({"orders": (an_order(1), an_order(2))}, "no order comes back from its end"),
