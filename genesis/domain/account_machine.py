@@ -483,7 +483,7 @@ class AccountMachine:
         self._endings.append(
             OrderResult(
                 intent_id=order.whole_intent,
-                refused=any(part.state in REFUSED_STATES and not part.withdrawn for part in parts.values()),
+                refused=any([part.state in REFUSED_STATES and not part.withdrawn for part in parts.values()]),
                 filled_quantity=filled,
                 average_price=average,
                 ended_ms=order.updated_ms,

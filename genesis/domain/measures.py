@@ -62,7 +62,7 @@ class OrderTally:
 
     def on_update(self, update: OrderUpdate) -> None:
         order = update.order
-        if order.state is OrderState.PENDING_CANCEL:
+        if order.state is _PENDING_CANCEL:
             # The venue's last word is a bare CANCELED; why we wanted that is said here only.
             self._asked[order.intent_id] = order.reason
         # What we gave up ourselves nobody refused.
@@ -93,6 +93,7 @@ class OrderTally:
         )
 
 
+_PENDING_CANCEL: Final = OrderState.PENDING_CANCEL
 _ENDED: Final = {
     OrderState.FILLED: "filled",
     OrderState.CANCELED: "cancelled",

@@ -29,7 +29,12 @@ class OrderBrackets(OrderPlain):
         return [each for each in self.brackets.values() if each.symbol == symbol and each.margin == margin]
 
     def _lots_of(self, book: Book) -> list[BracketRow]:
-        return [bracket for bracket in self._brackets_of(book) if bracket.lot != REST]
+        symbol, margin = book
+        return [
+            each
+            for each in self.brackets.values()
+            if each.symbol == symbol and each.margin == margin and each.lot != REST
+        ]
 
     def _guard(self, book: Book) -> BracketRow | None:
         """The bracket of what no other bracket covers."""

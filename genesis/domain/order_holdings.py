@@ -149,7 +149,7 @@ class OrderHoldings(OrderFlattener):
     def _stands_in(self) -> bool:
         """True while this session's snapshot is here, and history has not answered in time: stops may leave."""
         fence = self.fence
-        return fence.up and fence.shown and not fence.reconciled and self._now >= fence.shown_at + HISTORY_PATIENCE_S
+        return not fence.reconciled and fence.up and fence.shown and self._now >= fence.shown_at + HISTORY_PATIENCE_S
 
     def _stand_in_deadline(self) -> list[float]:
         fence = self.fence

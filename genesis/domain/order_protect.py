@@ -123,6 +123,8 @@ class OrderProtector(OrderGuesses):
     def _has_arrived(self, row: OrderRow) -> bool:
         """False while all stops whose places it takes are there: its own frame has not arrived. The first that is
         canceled says that it has, for all of them."""
+        if not row.swaps:
+            return True
         taken = [self.orders[cid] for cid in row.swaps if cid in self.orders]
         return not any(leg.open for leg in taken) or any(leg.state is S.CANCELED for leg in taken)
 
@@ -364,7 +366,7 @@ class OrderProtector(OrderGuesses):
     @property
     def follows(self) -> bool:
         """True while a stop is, or may soon be, drawn after the market by us."""
-        return any(bracket.levels.follow is not None for bracket in self.brackets.values())
+        return any([bracket.levels.follow is not None for bracket in self.brackets.values()])
 
     def _bracket_deadlines(self) -> list[float]:
         deadlines = [bracket.pause_at for bracket in self.brackets.values() if bracket.pause_at is not None]

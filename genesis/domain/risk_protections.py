@@ -36,7 +36,7 @@ def hear_results(state: RiskState, limits: RiskSettings, account: AccountState) 
             book.realized += result.pnl
         kept_s = max(limits.stop_guard_window_s, limits.low_profit_window_s)
         oldest_ms = result.exit_ms - int(kept_s * 1000)
-        state.results = [*(each for each in state.results if each.exit_ms > oldest_ms), result][-RESULTS_KEPT:]
+        state.results = [*[each for each in state.results if each.exit_ms > oldest_ms], result][-RESULTS_KEPT:]
         yield from _locks_after(state, limits, result)
 
 
