@@ -189,6 +189,9 @@ def _kinds(levels: Levels, margin: bool) -> Iterator[tuple[LegKind, Levels]]:
 
 def next_steps(wanted: Sequence[Place], legs: Sequence[Leg], *, margin: bool) -> tuple[Step, ...]:
     """What to do now. Nothing while it is right, or while the answer to something under way must come first."""
+    if len(wanted) == len(legs) <= 1 and all(map(_is_right, wanted, legs)):
+        # So it is nearly always.
+        return ()
     steps: list[Step] = []
     present = [leg for leg in legs if leg.state is not LegState.LOST]
     missing: list[Place] = []
@@ -225,6 +228,11 @@ def next_steps(wanted: Sequence[Place], legs: Sequence[Leg], *, margin: bool) ->
         # Whatever leaves holds coins that the new one may need: the old one stays until it is gone.
         steps = [step for step in steps if not isinstance(step, Replace)]
     return tuple(steps)
+
+
+def _is_right(place: Place, leg: Leg) -> bool:
+    stays = leg.state is LegState.RESTING or leg.state is LegState.MOVING
+    return stays and leg.kind is place.kind and leg.quantity == place.quantity and leg.levels == place.levels
 
 
 def _alike(place: Place, legs: Sequence[Leg], taken: Container[int]) -> list[Leg]:

@@ -113,9 +113,9 @@ class OrderProtector(OrderGuesses):
             row
             for row in self._open.values()
             if not row.protects
-            and not self._is_lost(row)
             and row.intent.side is Side.SELL
             and (row.intent.symbol, row.intent.margin) == book
+            and not self._is_lost(row)
             and self._has_arrived(row)
             and (row is by or not self._will_swap(row, book))
         ]
@@ -152,12 +152,15 @@ class OrderProtector(OrderGuesses):
 
     def _leg(self, row: OrderRow, side: Side) -> Leg:
         intent, kind = row.intent, kind_of(row.intent)
-        levels = {
-            LegKind.STOP: Levels(stop=row.price),
-            LegKind.TRAIL: Levels(trail=intent.trailing_distance),
-            LegKind.TARGET: Levels(target=row.price),
-            LegKind.OCO: Levels(stop=intent.oco_stop_price, target=row.price),
-        }[kind]
+        match kind:
+            case LegKind.OCO:
+                levels = Levels(stop=intent.oco_stop_price, target=row.price)
+            case LegKind.STOP:
+                levels = Levels(stop=row.price)
+            case LegKind.TRAIL:
+                levels = Levels(trail=intent.trailing_distance)
+            case LegKind.TARGET:
+                levels = Levels(target=row.price)
         if self._is_lost(row):
             state = LegState.LOST
         elif row.cancel_reason is not None or row.closing is not None or row.swapped:

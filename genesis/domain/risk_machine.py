@@ -5,7 +5,7 @@ is the newest candle end it has heard of. One state goes in and out of the journ
 the same verdicts after any crash.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from decimal import Decimal
 
 import attrs
@@ -124,7 +124,9 @@ class RiskMachine:
     def on_account(self, account: AccountState) -> RiskOutputs:
         """Newer facts; intents that ended free what was reserved for them, and finished trades may lock."""
         state, limits = self.state, self.settings.risk
-        self._note_breakers(risk_breakers.hear_endings(state, limits, account.endings, state.now_ms))
+        if any([intent_id in account.closed_intents for intent_id in state.reservations]):
+            # Else nothing that ended was waited for.
+            self._note_breakers(risk_breakers.hear_endings(state, limits, account.endings, state.now_ms))
         self.endings_missed = account.closed_count - state.closed_count > len(account.closed_intents)
         # What was taken in is not written down again with every state from here on.
         state.account = msgspec.structs.replace(account, closed_intents=(), results=(), endings=())
@@ -231,7 +233,7 @@ class RiskMachine:
         """What would be said to this order now, without saying it."""
         return self._judged(self._wish_of(intent))[0].verdict
 
-    def release_ended(self, intent_ids: Iterable[str]) -> None:
+    def release_ended(self, intent_ids: Collection[str]) -> None:
         """Free what was reserved for orders that ended. An exit that left something to close is owed again.
 
         It may have been refused, withdrawn by a restart or proven absent: the strategy has said its word and will not
@@ -242,7 +244,8 @@ class RiskMachine:
             if not state.reservations:
                 return
             # An account state names the last many; those that ended before have nothing left to free.
-            intent_ids = [intent_id for intent_id in intent_ids if intent_id in state.reservations]
+            waited = [intent_id for intent_id in state.reservations if intent_id in intent_ids]
+            intent_ids = waited if len(waited) < 2 else [each for each in intent_ids if each in state.reservations]
         for intent_id in intent_ids:
             reservation = state.reservations.pop(intent_id, None)
             risk_breakers.forget_probe(state, intent_id)
