@@ -120,8 +120,8 @@ class RiskActor:
                 machine.endings_missed = False
             approvals = [approved for _, outputs in outcomes for approved in outputs.approved]
             commit = memory.commit(machine, inputs, records, released=released, approves=bool(approvals))
-            # One that the journal would not take must end us before anybody hears of what is in it. The words of what
-            # was judged are made later: of a wish and a state whose own texts were made just now.
+            # One that the journal would not take must end us before anybody hears of what is in it. Its texts are made
+            # by the journal: all words in them came here as JSON, and our state rests until it has answered.
             check_commit(commit)
             answer = await journal.lodge(commit)
             for approved in approvals:
@@ -274,7 +274,7 @@ class _Memory:
         approves: bool = False,
     ) -> Commit:
         """A batch: what was heard, then what came of it, then the state after it."""
-        cell, at_ms = machine.checkpoint(), machine.state.now_ms
+        cell, at_ms = machine.late_checkpoint(), machine.state.now_ms
         # Of the machine: settings that came during the batch are not what it was judged by.
         named = [] if self._named else [settings_record(machine.settings, at_ms), pairs_record(machine.pairs, at_ms)]
         heard = RiskHeard(
@@ -289,7 +289,7 @@ class _Memory:
         self._commits += 1
         return Commit(
             writer=self._ctx.name,
-            records=(*named, risk_heard_record(heard, at_ms, cell.payload), *records),
+            records=(*named, risk_heard_record(heard, at_ms, cell), *records),
             cells=(cell,),
             commit_id=f"{self._ctx.name}:{self._ctx.generation}:{self._commits}",
             follower=beside(self._ctx.name, ORDER) if approves else "",

@@ -80,6 +80,37 @@ class CellWrite(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     payload: bytes
 
 
+class LateCell:
+    """A `CellWrite` whose text is made when it is kept. What `write` reads is lent to the journal: who lends it waits
+    for the answer before anything of it changes."""
+
+    __slots__ = ("_payload", "_write", "key", "table")
+
+    def __init__(self, *, table: str, key: str, write: Callable[[], bytes]) -> None:
+        self.table = table
+        self.key = key
+        self._write: Callable[[], bytes] | None = write
+        self._payload = b""
+
+    @property
+    def payload(self) -> bytes:
+        write = self._write
+        if write is not None:
+            self._payload = write()
+            self._write = None
+        return self._payload
+
+    def written(self) -> CellWrite:
+        """The cell with its text."""
+        return CellWrite(table=self.table, key=self.key, payload=self.payload)
+
+    def __repr__(self) -> str:
+        return f"LateCell(table={self.table!r}, key={self.key!r})"
+
+
+AnyCell = CellWrite | LateCell
+
+
 class Commit(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """Records and cells that become durable together or not at all. The answer is `Committed`, after the sync.
 
@@ -95,7 +126,7 @@ class Commit(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
     writer: str
     records: tuple[AnyRecord, ...] = ()
-    cells: tuple[CellWrite, ...] = ()
+    cells: tuple[AnyCell, ...] = ()
     commit_id: str | None = None
     follower: str = ""
     optional: bool = False

@@ -14,7 +14,7 @@ import msgspec
 
 from genesis.domain.pairs import PairSpec, PairSpecs
 from genesis.domain.risk_state import RiskState
-from protocols.journal import LateRecord, Record
+from protocols.journal import AnyCell, LateRecord, Record
 from protocols.market import CandleClosed, Tick
 from protocols.orders import Fill
 from protocols.risk import (
@@ -145,11 +145,11 @@ def news_in(account: AccountState, state: RiskState) -> AccountState:
     )
 
 
-def risk_heard_record(heard: RiskHeard, at_ms: int, state: bytes | None = None) -> LateRecord:
-    """With `state` (its text behind the batch) its digest is worked out when the record is written."""
+def risk_heard_record(heard: RiskHeard, at_ms: int, state: AnyCell | None = None) -> LateRecord:
+    """With `state` (the cell behind the batch) its digest is worked out when the record is written."""
 
     def write() -> bytes:
-        whole = heard if state is None else msgspec.structs.replace(heard, after=state_digest(state))
+        whole = heard if state is None else msgspec.structs.replace(heard, after=state_digest(state.payload))
         return _ENCODER.encode(whole)
 
     return _heard(RISK_HEARD_KIND, write, at_ms)

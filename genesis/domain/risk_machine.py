@@ -7,6 +7,7 @@ the same verdicts after any crash.
 
 from collections.abc import Collection, Iterable
 from decimal import Decimal
+from functools import partial
 
 import attrs
 import msgspec
@@ -25,7 +26,7 @@ from genesis.domain.risk_status import status_of
 from genesis.domain.targeting import settings_for, shadow_for
 from genesis.domain.trading_breaker import TradingBreaker
 from genesis.domain.volatility import Volatility
-from protocols.journal import AnyRecord, CellWrite, Record
+from protocols.journal import AnyRecord, CellWrite, LateCell, Record
 from protocols.orders import Approved, Bracket, OrderIntent, OrderType, Purpose
 from protocols.risk import (
     AccountState,
@@ -274,6 +275,10 @@ class RiskMachine:
 
     def checkpoint(self) -> CellWrite:
         return CellWrite(table=RISK_TABLE, key=RISK_KEY, payload=_ENCODER.encode(self.state))
+
+    def late_checkpoint(self) -> LateCell:
+        """The checkpoint, to be written by the journal: nothing may be said to the machine until that has answered."""
+        return LateCell(table=RISK_TABLE, key=RISK_KEY, write=partial(_ENCODER.encode, self.state))
 
     def restore(self, cells: Iterable[CellWrite]) -> None:
         for cell in cells:

@@ -49,6 +49,7 @@ from genesis.edge.store_rows import (
     schema_trouble,
 )
 from protocols.journal import (
+    AnyCell,
     AnyRecord,
     Cells,
     CellWrite,
@@ -417,7 +418,7 @@ class Store(_Reader):
     def _write(self, commits: Sequence[Commit], at_ms: int) -> tuple[Head, list[Committed]]:
         rows: list[tuple[object, ...]] = []
         fresh: set[tuple[str, str]] = set()
-        cells: dict[tuple[str, str], CellWrite] = {}
+        cells: dict[tuple[str, str], AnyCell] = {}
         named: dict[str, Committed] = {}
         answers: list[Committed] = []
         head = self._head

@@ -3,7 +3,7 @@
 from typing import Final
 
 from genesis.edge.store_errors import CommitRefused
-from protocols.journal import AnyRecord, Commit, LateRecord
+from protocols.journal import AnyCell, AnyRecord, Commit, LateCell, LateRecord
 
 LARGEST_TIME: Final = 2**63 - 1
 
@@ -11,7 +11,7 @@ LARGEST_TIME: Final = 2**63 - 1
 def check_commit(commit: Commit, *, whole: bool = False) -> None:
     """Raise CommitRefused when a request is not well formed: msgspec does not check what is constructed in Python.
 
-    The text of a late record is looked at only in a `whole` check, which makes it.
+    The text of a late record or cell is looked at only in a `whole` check, which makes it.
     """
     for record in commit.records:
         if not (isinstance(record.kind, str) and record.kind and isinstance(record.correlation_id, str)):
@@ -20,13 +20,17 @@ def check_commit(commit: Commit, *, whole: bool = False) -> None:
             )
         if not (record.key is None or isinstance(record.key, str)):
             raise CommitRefused(f"key must be text or None, was {record.key!r}")
-        if type(record.at_ms) is not int or not (_is_later(record, whole) or isinstance(record.payload, bytes)):
+        later = _is_later(record, record.kind, whole)
+        if type(record.at_ms) is not int or not (later or isinstance(record.payload, bytes)):
             raise CommitRefused(f"payload must be bytes and at_ms an integer in {record.kind}")
         if not -LARGEST_TIME <= record.at_ms <= LARGEST_TIME:
             raise CommitRefused(f"at_ms must fit 63 bits in {record.kind}, was {record.at_ms}")
         _must_be_storable(record.kind, record.key or "", record.correlation_id)
     for cell in commit.cells:
-        if not (isinstance(cell.table, str) and isinstance(cell.key, str) and isinstance(cell.payload, bytes)):
+        later = _is_later(cell, cell.key, whole)
+        if not (isinstance(cell.table, str) and isinstance(cell.key, str)) or not (
+            later or isinstance(cell.payload, bytes)
+        ):
             raise CommitRefused(f"a cell must be text, text and bytes, was {cell.table!r}, {cell.key!r}")
         _must_be_storable(cell.table, cell.key)
     if not isinstance(commit.writer, str) or not (commit.commit_id is None or isinstance(commit.commit_id, str)):
@@ -34,15 +38,15 @@ def check_commit(commit: Commit, *, whole: bool = False) -> None:
     _must_be_storable(commit.writer, commit.commit_id or "")
 
 
-def _is_later(record: AnyRecord, whole: bool) -> bool:
-    """Whether a record's text is not asked for yet."""
-    if not isinstance(record, LateRecord):
+def _is_later(what: AnyRecord | AnyCell, name: str, whole: bool) -> bool:
+    """Whether the text of a record or cell is not asked for yet."""
+    if not isinstance(what, LateRecord | LateCell):
         return False
     if whole:
         try:
-            record.payload  # noqa: B018 - it is made by being looked at
+            what.payload  # noqa: B018 - it is made by being looked at
         except Exception as error:
-            raise CommitRefused(f"{record.kind} must have a text: {type(error).__name__}: {error}") from error
+            raise CommitRefused(f"{name} must have a text: {type(error).__name__}: {error}") from error
     return not whole
 
 

@@ -8,7 +8,7 @@ from typing import Final
 
 from genesis.edge.anchor import GENESIS_HEAD, Head
 from genesis.edge.store_layouts import FIRST_VERSION, SCHEMA_VERSION, definitions, layout, make, version_of
-from protocols.journal import CellWrite, Record
+from protocols.journal import AnyCell, Record
 
 APPLICATION_ID: Final = 0x47454E45
 """`GENE`: tells a journal from any other SQLite file."""
@@ -36,7 +36,7 @@ def cell_digest(table: str, key: str, payload: bytes, seq: int) -> bytes:
     return row_hash(b"cell", seq, 0, table, "", key, payload, "")
 
 
-def cells_written(cells: Iterable[CellWrite], at_ms: int) -> Record:
+def cells_written(cells: Iterable[AnyCell], at_ms: int) -> Record:
     """The log record that stands for the cells of one transaction."""
     digest = hashlib.sha256()
     for cell in cells:

@@ -20,6 +20,7 @@ from protocols.journal import (
     CellWrite,
     Commit,
     Committed,
+    LateCell,
     LateRecord,
     ReadCells,
     ReadRecords,
@@ -46,7 +47,7 @@ class MemoryDisk:
         kept_now = [record for record, is_new in zip(commit.records, new, strict=True) if is_new]
         self.records += [record.written() if isinstance(record, LateRecord) else record for record in kept_now]
         for cell in commit.cells:
-            self.cells[(cell.table, cell.key)] = cell
+            self.cells[(cell.table, cell.key)] = cell.written() if isinstance(cell, LateCell) else cell
         return Committed(first_seq=0, new=new)
 
     def read(self, question: ReadCells | ReadRecords) -> Cells | Records:

@@ -28,7 +28,7 @@ from genesis.edge.store_errors import (
     StoreTooNew,
     StoreUnusable,
 )
-from protocols.journal import CellWrite, Commit, Committed, LateRecord, ReadCells, ReadRecords, Record
+from protocols.journal import CellWrite, Commit, Committed, LateCell, LateRecord, ReadCells, ReadRecords, Record
 
 
 def a_record(kind: str = "Fill", key: str | None = None, payload: bytes = b"{}", at_ms: int = 1) -> Record:
@@ -196,6 +196,24 @@ def test_a_late_record_without_a_text_is_refused_before_anything_is_written(stor
     assert keys_of(store) == []
     assert store.poisoned is None
     store.commit([a_commit("a")], at_ms=2)
+
+
+def test_a_late_cell_is_kept_as_it_is_when_it_is_written(store: Store) -> None:
+    lent = {"trades": 1}
+    late = LateCell(table="orders", key="state", write=lambda: msgspec.json.encode(lent))
+    commit = Commit(writer="w", cells=(late, a_cell("x", b"1")))
+    check_commit(commit)
+    lent["trades"] = 2
+    store.commit([commit], at_ms=2)
+    lent["trades"] = 3
+    kept = store.read_cells(ReadCells(table="orders")).cells
+    assert kept == (CellWrite(table="orders", key="state", payload=b'{"trades":2}'), a_cell("x", b"1"))
+    assert late.written() == kept[0]
+    bad = LateCell(table="orders", key="state", write=lambda: msgspec.json.encode("\ud800"))
+    with pytest.raises(CommitRefused, match="state must have a text"):
+        store.commit([a_commit("a"), Commit(writer="w", cells=(bad,))], at_ms=3)
+    assert store.poisoned is None
+    assert store.read_cells(ReadCells(table="orders")).cells == kept
 
 
 def test_every_session_has_an_epoch_and_begins_by_saying_where_the_chain_stood(path: Path) -> None:
