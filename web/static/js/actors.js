@@ -38,8 +38,8 @@ export function ActorsCard({ className = "" }) {
       <tbody>${rows(actor, 0, "", []).map(({ node, depth, path }) => {
         const leaf = !node.children.length && node.kind !== "supervisor";
         return html`<tr key=${path} class=${leaf ? "" : "branch"}>
-          <td><span style=${{ paddingLeft: `${depth * 14}px` }}><i class="dot ${TONE[node.status] || ""}"></i> ${node.name}</span>${!leaf && node.strategy && html` <small class="muted">${node.strategy.toLowerCase().replaceAll("_", " ")}</small>`}</td>
-          <td class="muted" title="${tr("Since")} ${duration(node.since_s)}">${node.status}</td>
+          <td><span style=${{ paddingLeft: `${depth * 14}px` }}><i class="dot ${TONE[node.status] || ""}"></i> ${node.name}</span>${!leaf && node.strategy && html` <small class="muted">${tr(node.strategy.toLowerCase().replaceAll("_", " "))}</small>`}</td>
+          <td class="muted" title="${tr("Since")} ${duration(node.since_s)}">${tr(node.status)}</td>
           <td class="n ${node.restarts ? "warn-text" : "muted"}">${node.restarts}</td>
           <td class="n"><${Mail} channels=${node.channels} /></td>
           <td class="wide error" title=${node.last_error || ""}>${node.last_error || ""}</td>

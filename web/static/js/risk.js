@@ -41,7 +41,7 @@ function Locks({ locks }) {
   const tr = useWords();
   return html`<ul class="feed">${locks.map(
     (lock) => html`<li key=${lock.lock_id}><div class="line">
-      <${Chip} tone="warn">${lock.source.replaceAll("_", " ")}<//>
+      <${Chip} tone="warn">${tr(lock.source.replaceAll("_", " "))}<//>
       <b>${lock.symbol ? pair(lock.symbol) : lock.strategy || tr("everything")}</b>
       <span class="grow wrap">${lock.reason}</span>
       <span class="muted">${lock.until_ms ? dayClock(lock.until_ms) : tr("until removed")}</span>

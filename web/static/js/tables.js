@@ -231,7 +231,7 @@ export function NoticesCard({ className = "" }) {
     if (notification === undefined) return html`<${Loading} rows=${2} />`;
     if (!rows.length) return html`<${Empty} title=${tr("No notices")} text=${tr("All quiet.")} />`;
     return html`<ul class="feed scroll" tabindex="0">${rows.map(
-      (row) => html`<li key=${`${row.at_ms}${row.code}${row.text}`}><div class="line"><${Chip} tone=${tones[row.level] || ""}>${row.level}<//><span class="grow wrap">${row.text}</span><time class="muted" title=${t("Time")}>${clock(row.at_ms)}</time></div></li>`,
+      (row) => html`<li key=${`${row.at_ms}${row.code}${row.text}`}><div class="line"><${Chip} tone=${tones[row.level] || ""}>${t(row.level)}<//><span class="grow wrap">${row.text}</span><time class="muted" title=${t("Time")}>${clock(row.at_ms)}</time></div></li>`,
     )}</ul>`;
   };
   return html`<${Card} id="notices" className=${className} title=${tr("Notices")}>${body()}<//>`;

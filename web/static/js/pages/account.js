@@ -13,6 +13,7 @@ export const words = {
   "In short": "I korthet", "Closed": "Stängt", "All of it": "Allt", "Win rate": "Vinstandel", "Profit factor": "Vinstfaktor", "Expectancy": "Väntevärde", "Mean time held": "Medeltid hållen", "Traded": "Omsatt",
   "By symbol": "Per symbol", "By ending": "Per avslutsorsak", "Wins": "Vinster", "Losses": "Förluster", "Profit": "Vinst", "Return": "Avkastning", "No trade was closed yet": "Ingen affär har stängts ännu",
   "What each day, week or month brought stands here.": "Vad varje dag, vecka eller månad gav står här.", "Balances": "Saldon", "Free": "Fritt", "Worth": "Värde", "Ledger": "Kontoutdrag", "What": "Vad", "The venue has no entries": "Börsen har inga poster", "Margin": "Marginal", "Funding": "Utlåning",
+  "profit": "vinst", "swaps": "räntor", "balance": "saldo", "net": "netto", "required": "krävs",
   "No margin is used": "Ingen marginal används", "Net value": "Nettovärde", "Needed": "Krävs", "Offers": "Erbjudanden", "Nothing is lent or borrowed": "Inget är lånat eller utlånat",
 };
 
@@ -78,7 +79,7 @@ function MarginCard() {
   const margin = useApi("/api/v2/margin");
   const offers = useApi("/api/v2/funding/offers");
   const base = margin.data && margin.data.margin.find((row) => row.margin_net !== undefined || row.net_value !== undefined);
-  return html`<${Card} id="margin" className="span-4" title="${tr("Margin")} · ${tr("Funding")}"><${Answer} of=${margin} empty=${(told) => !told.margin.length} title=${tr("No margin is used")}>${() => html`<${Facts} rows=${Object.entries(base || margin.data.margin[0]).filter(([name, value]) => !["type", "session", "received_ns", "symbol"].includes(name) && value !== null).map(([name, value]) => [name.replaceAll("_", " "), quantity(value)])} />`}<//>
+  return html`<${Card} id="margin" className="span-4" title="${tr("Margin")} · ${tr("Funding")}"><${Answer} of=${margin} empty=${(told) => !told.margin.length} title=${tr("No margin is used")}>${() => html`<${Facts} rows=${Object.entries(base || margin.data.margin[0]).filter(([name, value]) => !["type", "session", "received_ns", "symbol"].includes(name) && value !== null).map(([name, value]) => [tr(name.replaceAll("_", " ")), quantity(value)])} />`}<//>
     <${Answer} of=${offers} rows=${1} empty=${(told) => !told.offers.length} title=${tr("Nothing is lent or borrowed")}>${(told) => html`<${Table} label=${tr("Offers")} heads=${[[tr("Symbol")], [tr("Amount"), "n"]]} rows=${told.offers.map((row) => html`<tr key=${row.offer_id}><td>${row.symbol}</td><td class="n">${quantity(row.amount)}</td></tr>`)} />`}<//><//>`;
 }
 

@@ -56,8 +56,8 @@ function Tree({ picked }) {
     const age = last && (last.at === null ? `> ${duration(now - last.since)}` : duration(now - last.at));
     const open = () => setQuery({ actor: picked === path ? undefined : path });
     return html`<tr key=${path} class="${worker(node) ? "" : "branch"} ${picked === path ? "picked" : ""}">
-      <td><button type="button" class="plain" style=${{ paddingLeft: `${depth * 14}px` }} aria-pressed=${picked === path} onClick=${open}><i class="dot ${TONE[node.status] || ""}"></i> ${node.name}</button>${node.strategy && html` <small class="muted">${node.strategy.toLowerCase().replaceAll("_", " ")}</small>`}</td>
-      <td class="muted" title="${tr("Since")} ${duration(node.since_s)}">${node.status}${node.last_progress_s > 1 && html` <${Chip} tone="warn" title=${tr("Work waits and nothing moves")}>${duration(node.last_progress_s)}<//>`}</td>
+      <td><button type="button" class="plain" style=${{ paddingLeft: `${depth * 14}px` }} aria-pressed=${picked === path} onClick=${open}><i class="dot ${TONE[node.status] || ""}"></i> ${node.name}</button>${node.strategy && html` <small class="muted">${tr(node.strategy.toLowerCase().replaceAll("_", " "))}</small>`}</td>
+      <td class="muted" title="${tr("Since")} ${duration(node.since_s)}">${tr(node.status)}${node.last_progress_s > 1 && html` <${Chip} tone="warn" title=${tr("Work waits and nothing moves")}>${duration(node.last_progress_s)}<//>`}</td>
       <td class="n ${node.restarts ? "warn-text" : "muted"}">${node.restarts}</td>
       <td class="n">${node.budget && html`<${Budget} budget=${node.budget} />`}</td>
       <td class="n">${worker(node) ? waiting(node) : ""}${dead(node) > 0 && html` <${Chip} tone="bad">${dead(node)} ${tr("dead")}<//>`}</td>
@@ -78,7 +78,7 @@ function Picked({ path, sim }) {
   const hurt = (fault, label, text) => html`<${Command} small scope="admin" tone="danger" label=${label} title="${label}: ${path}" text=${text}
     run=${() => api("POST", "/api/v2/chaos", fault === "kill" ? { kill: path } : { fault, actor: path })} />`;
   return html`<${Facts} rows=${[
-    [tr("Status"), node.status], [tr("Since"), duration(node.since_s)], [tr("Generation"), node.generation], [tr("Restarts"), node.restarts],
+    [tr("Status"), tr(node.status)], [tr("Since"), duration(node.since_s)], [tr("Generation"), node.generation], [tr("Restarts"), node.restarts],
     [tr("Failures in a row"), node.failures], [tr("Restart"), node.restart],
     ...(node.budget ? [[tr("Budget"), `${node.budget.spent} ${tr("of")} ${node.budget.intensity} ${tr("in")} ${node.budget.period_s} s`]] : []),
   ]} />
@@ -164,5 +164,17 @@ export const words = {
   "Dead letters": "Döda brev", "No message was put aside": "Inget meddelande har lagts åt sidan", "Message": "Meddelande", "Tries": "Försök", "Error": "Fel", "money": "pengar",
   "A message that crashes its actor three times is put aside and shown here. One about money halts trading.": "Ett meddelande som fäller sin aktör tre gånger läggs åt sidan och visas här. Gäller det pengar stoppas handeln.",
   "Trouble on demand": "Fel på beställning", "Trouble": "Fel", "Sockets": "Uttag", "public": "publika", "private": "privata", "Seconds": "Sekunder", "Times": "Gånger", "times": "gånger",
+  "The actor crashes now.": "Aktören kraschar nu.",
+  "It takes its next messages and is never heard of again.": "Den tar sina nästa meddelanden och hörs inte av mer.",
+  "It takes its next messages and turns in place.": "Den tar sina nästa meddelanden och snurrar på stället.",
+  "Sockets are cut without a goodbye.": "Uttag bryts utan avsked.",
+  "The venue says 20051 and closes every socket.": "Börsen säger 20051 och stänger alla uttag.",
+  "20060, and 20061 when it is over.": "20060, och 20061 när det är över.",
+  "A socket stays open and says nothing more.": "Ett uttag står öppet och säger inget mer.",
+  "Frames are lost.": "Ramar går förlorade.", "Frames come twice.": "Ramar kommer två gånger.", "Two frames change places.": "Två ramar byter plats.",
+  "Frames come late, by `seconds`.": "Ramar kommer så många sekunder för sent.", "The line breaks within a frame.": "Linjen bryts mitt i en ram.",
+  "A book's checksum is wrong.": "En orderboks kontrollsumma är fel.", "A request is done and not answered.": "En begäran utförs men besvaras inte.",
+  "An order is carried out `seconds` late.": "En order utförs så många sekunder för sent.", "A signed request hears `nonce: small`.": "En signerad begäran får svaret `nonce: small`.",
+  "REST answers 429.": "REST svarar 429.", "REST answers 503.": "REST svarar 503.", "New sockets are refused with 429.": "Nya uttag nekas med 429.",
   "Break it": "Förstör", "Mend all": "Laga allt", "ends in": "slutar om",
 };

@@ -145,7 +145,7 @@ function Settings({ told, query }) {
         ${rows.length === 0 ? html`<${Empty} title=${tr("No setting is called that")} />` : html`<${Table} label=${tr("Settings")}
           heads=${[[tr("Key")], [tr("Value"), "n"], [tr("From"), "layer"], [tr("Range"), "wide range"], [tr("Meaning"), "wide"]]}
           rows=${rows.map((row) => html`<tr key=${row.key} aria-current=${row.key === query.key || undefined}>
-            <td><button type="button" class="plain" onClick=${() => setQuery({ key: row.key })}>${row.key}</button></td>
+            <td><button type="button" class="plain" onClick=${() => setQuery({ key: row.key })}>${row.key.split(/(?<=[._])/).map((part) => html`${part}<wbr />`)}</button></td>
             <td class="n"><code title=${shown(row.value)}>${shown(row.value)}</code></td>
             <td class=${row.layer === "defaults" && !row.pending ? "layer" : ""}><${Chip} tone=${layerTone(row.layer)}>${row.layer}<//> ${row.pending && html`<${Chip} tone="warn">${tr("waits for a restart")}<//>`}</td>
             <td class="wide range muted">${row.range}</td>

@@ -72,10 +72,10 @@ export function component() {
   const sheets = (of.data && of.data.sheets) || [];
   return html`<div class="grid"><${ThisRun} />
     ${!sheets.length && html`<${Card} id="sheets" className="span-12" title=${tr("The figures of this release")}><${Answer} of=${of} rows=${6} empty=${(told) => !told.sheets.length} title=${tr("none shipped")}>${() => null}<//><//>`}
-    ${sheets.map((sheet) => html`<${Card} key=${sheet.name} id=${`sheet-${sheet.name}`} className=${sheet.tables.length > 1 ? "span-12" : "span-12"} title=${tr(sheet.title)} tools=${html`<span class="muted command">${tr("Written by")} <code>${sheet.command}</code></span>`}>
-      <p class="why">${tr(sheet.text)}</p>
+    ${sheets.map((sheet) => html`<${Card} key=${sheet.name} id=${`sheet-${sheet.name}`} className="span-12" title=${tr(sheet.title)} tools=${html`<span class="muted command">${tr("Written by")} <code>${sheet.command}</code></span>`}>
+      <div lang="en"><p class="why">${tr(sheet.text)}</p>
       <${Glance} rows=${sheet.facts.map((fact) => [tr(fact.label), fact.value, fact.good])} />
-      <div class="sheets">${sheet.tables.map((table) => html`<${Sheet} key=${table.title} table=${table} />`)}</div>
+      <div class="sheets">${sheet.tables.map((table) => html`<${Sheet} key=${table.title} table=${table} />`)}</div></div>
     <//>`)}
   </div>`;
 }
