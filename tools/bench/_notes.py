@@ -213,6 +213,17 @@ and 48 ms after, none above 18 ms. `genesis_gc_pause_seconds` is the histogram o
 **Memory of candles.** 5,000 candles of each of 600 series would take some 750 MB after days. Series that no strategy
 trades share 400,000; 1,440 candles of each (a day of minutes, two months of hours) end at 198 MiB, and so did 720.
 
+**Listeners.** Orders beside 200 clients of the event stream are timed in turns of one run: no clients, the engine's
+own, and as many at the web of another process, a thousand orders of each. The last is the control: on two cores the
+clients and who talks to them slow an order by the wall that their engine has nothing to do with (1.2 times at p50 and
+1.6 at p99 on a busy machine). What an engine does for its clients between a tick and its order is in the processor
+time of its thread, whose ratio is a goal of its own. With a task for each client p50, p90 and p99 of that were 1.3,
+2.5 and 3.1 times those without listeners (110 orders, busy machine): all that are due wake in one batch of trio's,
+and each frame went through three layers, 0.3 ms. One crier tells all of them now: what clients of the same wishes and
+place hear is joined once, written into the socket beneath the server's protocol without waiting, for 0.2 ms at a
+stretch with 1 ms between; he looks after tokens a few at a time, and pings go out one by one. A thousand clients cost
+0.04 of a core beside 0.13 in the same minute before.
+
 **Commands** that ask a running engine loaded trio, httpx (with click and rich behind it) and every strategy: 1.05 s of
 CPU for `genesis status`, 0.51 without them, of which cyclopts and the tables' library are 0.35.
 
