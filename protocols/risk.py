@@ -313,10 +313,14 @@ class ResetPeaks(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class EvaluateOrder(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """A dry question: what would be said to this order now. Answered with a Verdict that nobody keeps."""
+    """A dry question: what would be said to this order now. Answered with a Verdict that nobody keeps.
+
+    `instead_of` is the intent id of an order that it would take the place of: what is reserved for that one is free.
+    """
 
     intent: OrderIntent
     actor: str
+    instead_of: str | None = None
 
 
 class MarketCondition(msgspec.Struct, frozen=True, kw_only=True, tag=True):

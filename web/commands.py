@@ -12,11 +12,15 @@ from protocols.orders import (
     Adopt,
     CancelIntent,
     Flatten,
+    OrderIntent,
+    OrderState,
+    OrderType,
     OrderView,
+    Purpose,
     UpdateIntent,
 )
-from protocols.risk import SetPaused, SetTradingState, TradingState, Verdict
-from protocols.units import Side, plain
+from protocols.risk import EvaluateOrder, SetPaused, SetTradingState, TradingState, Verdict
+from protocols.units import ZERO, Side, plain
 from web.api import Api, Call
 from web.bodies import AdoptBody, ChaosBody, FlattenBody, HaltBody, ReasonBody, UpdateBody, symbol_of
 from web.chaos_port import FaultWish
@@ -103,6 +107,8 @@ async def update_order(api: Api, call: Call) -> Accepted:
     if body.price is None and body.quantity is None and body.stop_price is None:
         raise ApiError(422, "price, quantity or stop_price must be given, were all absent")
     view = _find(api, call.path["order_id"])
+    if view.state is OrderState.PENDING_CANCEL:
+        raise ApiError(409, "the order must not be on its way out, its cancel is under way", code="order_leaving")
     update = api.controls.update
     if update is None:
         raise _absent()
@@ -118,8 +124,38 @@ async def update_order(api: Api, call: Call) -> Accepted:
     except ValueError as error:
         raise ApiError(422, str(error)) from None
     _check_levels(view, body)
+    await _check_growth(api, call, view, body)
     await update(intent)
     return _accepted(view.correlation_id, f"change of {view.intent_id} is on its way")
+
+
+async def _check_growth(api: Api, call: Call, view: OrderView, body: UpdateBody) -> None:
+    """A change that makes an order worth more is judged as the order that it becomes. Raises ApiError: 409 when risk
+    refuses that one, 503 when it may be asked again."""
+    ask, price, leaves = api.controls.evaluate, body.price or view.price, view.leaves_quantity
+    quantity = leaves if body.quantity is None else body.quantity
+    if ask is None or view.purpose in PROTECTIVE_PURPOSES or price is None:
+        return
+    if quantity * price <= leaves * (view.price or ZERO):
+        return
+    intent = OrderIntent(
+        intent_id=f"evaluate:{api.new_id()}",
+        strategy=view.strategy,
+        symbol=view.symbol,
+        side=view.side,
+        quantity=quantity,
+        order_type=OrderType.LIMIT,
+        purpose=Purpose.MANUAL,
+        decided_ms=api.readers.status().venue_ms or api.clock.wall_ms(),
+        correlation_id=view.correlation_id,
+        price=price,
+        margin=view.margin,
+    )
+    verdict = await ask(EvaluateOrder(intent=intent, actor=call.subject, instead_of=view.intent_id))
+    if verdict is None:
+        raise ApiError(503, "risk has not answered yet", headers={"Retry-After": str(AGAIN_AFTER_S)})
+    if not verdict.approved:
+        raise denied(verdict)
 
 
 def _check_levels(view: OrderView, body: UpdateBody) -> None:

@@ -177,7 +177,7 @@ class RiskMachine:
 
     def on_command(self, command: RiskCommand) -> RiskOutputs:
         if isinstance(command, EvaluateOrder):
-            return RiskOutputs(judgements=(self._judged(self._wish_of(command.intent))[0],), repeated=True)
+            return RiskOutputs(judgements=(self._asked(command.intent, command.instead_of),), repeated=True)
         if isinstance(command, ManualOrder):
             return self._with_changes(self._manual(command))
         if isinstance(command, SetTradingState) and command.only_tighter and self._is_careful(command.state):
@@ -232,7 +232,16 @@ class RiskMachine:
 
     def evaluate(self, intent: OrderIntent) -> Verdict:
         """What would be said to this order now, without saying it."""
-        return self._judged(self._wish_of(intent))[0].verdict
+        return self._asked(intent).verdict
+
+    def _asked(self, intent: OrderIntent, instead_of: str | None = None) -> Judgement:
+        reservations = self.state.reservations
+        if instead_of in reservations:
+            self.state.reservations = {name: kept for name, kept in reservations.items() if name != instead_of}
+        try:
+            return self._judged(self._wish_of(intent))[0]
+        finally:
+            self.state.reservations = reservations
 
     def release_ended(self, intent_ids: Collection[str]) -> None:
         """Free what was reserved for orders that ended. An exit that left something to close is owed again.

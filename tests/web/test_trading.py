@@ -4,17 +4,19 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import attrs
 import msgspec
 import pytest
 
 from genesis.desk import TemplateShelf
+from genesis.domain.decision_search import DecisionSearch, DecisionsFound
 from genesis.domain.pairs import pair_specs
 from genesis.edge.kept_file import KeptFile
-from protocols.orders import Bracket, OrderType, Purpose, UpdateIntent
+from protocols.orders import Bracket, OrderState, OrderType, Purpose, UpdateIntent
 from protocols.reference import LedgerEntry
-from protocols.risk import ManualOrder
+from protocols.risk import EvaluateOrder, ManualOrder, Verdict
 from protocols.units import Side
-from tests.web.fakes import BTC, Told, Web, a_web, an_order, some_readers
+from tests.web.fakes import BTC, Told, Web, a_verdict, a_web, an_order, some_readers
 from web.desk import Desk, VenueSilent
 
 V2 = "/api/v2"
@@ -237,3 +239,72 @@ async def test_the_venues_books_are_read_and_its_silence_is_said() -> None:
         assert (await client.get(f"{V2}/margin")).status_code == 404
         assert (await client.get(f"{V2}/protection")).json()["watch"]["naked"] == 0
     assert BTC in PAIRS
+
+
+# --- changes -------------------------------------------------------------------------------------------------------
+
+
+def a_web_with_an_order(verdict: Verdict, **changes: Any) -> tuple[Web, list[EvaluateOrder]]:
+    """One resting buy of 1 at 7000, and risk that says the same to whatever it is asked."""
+    asked: list[EvaluateOrder] = []
+
+    async def evaluate(question: EvaluateOrder) -> Verdict:
+        asked.append(question)
+        return verdict
+
+    resting = msgspec.structs.replace(an_order(1), price=Decimal(7000), quantity=Decimal(1), **changes)
+    web = a_desk_web(readers=attrs.evolve(some_readers(), orders=lambda: (resting,)))
+    api = web.app.config["API"]
+    api.controls = attrs.evolve(api.controls, evaluate=evaluate)
+    return web, asked
+
+
+async def changed(web: Web, body: dict[str, Any]) -> Any:
+    async with web.client() as client:
+        return await client.patch(f"{V2}/order/1", json=body)
+
+
+@pytest.mark.parametrize("body", [{"quantity": "2"}, {"price": "7001"}, {"quantity": "0.9", "price": "8000"}])
+async def test_a_change_that_makes_an_order_worth_more_is_judged_as_the_order_it_becomes(body: dict[str, Any]) -> None:
+    """A PATCH used to go past risk: an order of 140 could become one of 9,000 where 5,000 are allowed."""
+    web, asked = a_web_with_an_order(a_verdict(1, approved=False))
+    answer = await changed(web, body)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (409, "denied")
+    assert web.told.messages == []
+    (question,) = asked
+    price, quantity = Decimal(body.get("price", 7000)), Decimal(body.get("quantity", 1))
+    assert (question.instead_of, question.intent.price, question.intent.quantity) == (
+        an_order(1).intent_id,
+        price,
+        quantity,
+    )
+
+
+@pytest.mark.parametrize("body", [{"quantity": "0.5"}, {"price": "6900"}, {"quantity": "0.5", "price": "8000"}])
+async def test_a_change_that_does_not_is_nobodys_question(body: dict[str, Any]) -> None:
+    web, asked = a_web_with_an_order(a_verdict(1, approved=False))
+    assert (await changed(web, body)).status_code == 202
+    assert asked == []
+    assert [type(message) for message in web.told.messages] == [UpdateIntent]
+
+
+async def test_an_order_whose_cancel_is_under_way_is_not_changed() -> None:
+    web, _ = a_web_with_an_order(a_verdict(1), state=OrderState.PENDING_CANCEL)
+    answer = await changed(web, {"price": "6900"})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (409, "order_leaving")
+    assert web.told.messages == []
+
+
+async def test_what_was_refused_before_a_restart_is_refused_after_it() -> None:
+    """Risk knows that it was said, and its words are in the journal only: it used to be answered as accepted."""
+    refused = msgspec.structs.replace(a_verdict(1, approved=False), verdict_id="manual:k")
+    web = a_desk_web()
+
+    async def search(asked: DecisionSearch) -> DecisionsFound:
+        assert asked.about == "manual:k"
+        return DecisionsFound(verdicts=(refused,), total=1, searched=1)
+
+    api = web.app.config["API"]
+    api.controls = attrs.evolve(api.controls, search=search)
+    answer = await posted(web, "/order", {"symbol": "tBTCUSD", "amount": "1"}, **{"Idempotency-Key": "k"})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (409, "denied")
