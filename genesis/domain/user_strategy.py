@@ -180,7 +180,7 @@ class _Layout:
         for one in declared.indicators:
             known = INDICATORS[one.indicator]
             # Written once, while there is time: not at the first candle.
-            _ = known.on_row
+            known.write()
             given = {
                 name: parameters[value] if isinstance(value, str) else value for name, value in one.parameters.items()
             }

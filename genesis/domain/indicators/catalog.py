@@ -7,7 +7,6 @@ periods count candles, not minutes.
 
 import math
 from collections.abc import Callable, Mapping, MutableSequence, Sequence
-from functools import cached_property
 from typing import Any
 
 import attrs
@@ -73,11 +72,19 @@ class Indicator:
     over: Callable[..., None] | None = None
     """(columns that it needs, parameters, outputs): the same over arrays of finite numbers, where that is quicker."""
 
-    @cached_property
-    def on_row(self) -> Callable[[Any, Any, Any], None]:
-        """`step` as it is called live, bar by bar: with all that it calls written into it."""
-        made: Callable[[Any, Any, Any], None] = unfolded(self.step)
-        return made
+    on_row: Callable[[Any, Any, Any], None] = attrs.field(init=False, eq=False, repr=False)
+    """`step` as it is called live, bar by bar: with all that it calls written into it, at the first bar or before."""
+
+    def __attrs_post_init__(self) -> None:
+        object.__setattr__(self, "on_row", self._first_row)
+
+    def write(self) -> None:
+        """Write the live step now. A property would be slower to reach at every bar than what is saved by it."""
+        object.__setattr__(self, "on_row", unfolded(self.step))
+
+    def _first_row(self, state: Any, row: Any, out: Any) -> None:
+        self.write()
+        self.on_row(state, row, out)
 
     def resolve(self, given: Mapping[str, float]) -> dict[str, float]:
         """All parameters; whole ones as int. Raises ValueError on an unknown name or a broken count."""
