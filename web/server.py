@@ -305,8 +305,9 @@ class _Connection:
 
     def _write(self, frame: bytes) -> bool:
         stream = None if self.protocol is None else self.protocol.stream
-        open_ = isinstance(stream, WSStream) and stream.connection.state is Handshaken.OPEN
-        if self.closing or not open_:
+        # Hypercorn's stream has no `connection` before it was accepted, and never one when it was not.
+        spoken = getattr(stream, "connection", None) if isinstance(stream, WSStream) else None
+        if self.closing or spoken is None or spoken.state is not Handshaken.OPEN:
             return True
         self.left += frame
         if self.send_lock.locked() or isinstance(self.stream, trio.SSLStream):
@@ -501,9 +502,14 @@ class Server:
                 await trio.sleep(self.limits.ping_s)
 
     async def _flush(self, connection: _Connection) -> None:
-        """What a connection could not be told at once; that it is gone shows where it is read."""
-        with contextlib.suppress(OSError, trio.BrokenResourceError, trio.ClosedResourceError):
+        """What a connection could not be told at once. Whatever goes wrong stays in that connection."""
+        try:
             await connection.flush()
+        except (OSError, trio.BrokenResourceError, trio.ClosedResourceError):
+            pass  # that it is gone shows where it is read
+        except Exception as error:
+            self.counters.errors[type(error).__name__] += 1
+            connection.cut()
 
     def rests(self, connection: _Connection, between_requests: bool) -> None:
         """Remember who only keeps a connection for its next request."""

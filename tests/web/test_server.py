@@ -85,6 +85,16 @@ async def test_no_bytes_and_no_way_of_leaving_kill_the_server(name: str) -> None
     assert served.ended_in < QUICK.grace_s + 0.7
 
 
+@pytest.mark.parametrize("name", [name for name in HOSTILE if "upgrade" in name])
+async def test_who_asked_for_a_websocket_and_was_given_none_is_pinged_without_harm(name: str) -> None:
+    async with a_server(attrs.evolve(QUICK, ping_s=0.01)) as served:
+        stream = await served.connect()
+        await stream.send_all(payload_of(name, served.port))
+        await trio.sleep(0.1)
+        assert await served.alive()
+        await trio.aclose_forcefully(stream)
+
+
 async def test_many_hostile_clients_at_once_do_not_keep_the_next_one_out() -> None:
     async with a_server() as served:
         async with trio.open_nursery() as nursery:
