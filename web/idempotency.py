@@ -69,8 +69,8 @@ class Replays:
 
 @attrs.define
 class Attempts:
-    """How often an order of one name was refused for now. Only a refusal counts on, so that of all that one name may
-    stand for no two are ever approved."""
+    """How often an order of one name was refused for now. Only a refusal of what the name stands for now counts on, so
+    that of all that one name may stand for no two are ever approved."""
 
     _refused: OrderedDict[str, int] = attrs.field(factory=OrderedDict)
 
@@ -79,7 +79,11 @@ class Attempts:
         refused = self._refused.get(name, 0)
         return f"{name}~{refused + 1}" if refused else name
 
-    def refused(self, name: str) -> None:
+    def refused(self, name: str, called: str) -> None:
+        """An order of that name was refused for now when it was called so. One that was sent twice is refused twice,
+        and the second refusal may be heard when the next try is on its way: it says nothing of that one."""
+        if called != self.name(name):
+            return
         self._refused[name] = self._refused.pop(name, 0) + 1
         while len(self._refused) > REMEMBERED:
             self._refused.popitem(last=False)

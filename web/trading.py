@@ -39,9 +39,10 @@ async def _place(api: Api, call: Call, body: OrderBody) -> OrderAccepted:
     place = api.controls.order
     assert place is not None, "the route needs this control"
     name = body.intent_id or call.idempotency_key or api.new_id()
+    called = api.attempts.name(name)
     intent = intent_of(
         body,
-        intent_id=f"manual:{api.attempts.name(name)}",
+        intent_id=f"manual:{called}",
         decided_ms=api.readers.status().venue_ms or api.clock.wall_ms(),
         received_ns=api.clock.now_ns(),
         pairs=api.desk.pairs(),
@@ -54,7 +55,7 @@ async def _place(api: Api, call: Call, body: OrderBody) -> OrderAccepted:
         verdict = await _kept_verdict(api, intent.intent_id)
     if verdict is not None and not verdict.approved:
         if is_for_now(verdict):
-            api.attempts.refused(name)
+            api.attempts.refused(name, called)
         raise denied(verdict)
     return OrderAccepted(
         accepted=True,

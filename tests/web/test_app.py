@@ -2,12 +2,23 @@
 
 from typing import Any
 
+import attrs
 import msgspec
 import pytest
 import trio
+from trio.testing import wait_all_tasks_blocked
 
 from protocols.orders import CancelIntent, Flatten, OrderIntent, OrderType, UpdateIntent
-from protocols.risk import DenialCode, ManualOrder, RiskStatus, RuleResult, SetPaused, SetTradingState, TradingState
+from protocols.risk import (
+    DenialCode,
+    ManualOrder,
+    RiskStatus,
+    RuleResult,
+    SetPaused,
+    SetTradingState,
+    TradingState,
+    Verdict,
+)
 from protocols.units import Side
 from tests.web.fakes import BASE, Told, Web, a_risk, a_verdict, a_web, some_readers
 from web.app import MAX_BODY_BYTES
@@ -178,10 +189,9 @@ async def test_an_order_that_risk_denies_says_why_in_words_and_numbers() -> None
     assert answer["error"]["detail"]["max_order_notional"] == {"notional": "6000", "max_order_notional": "5000"}
 
 
-async def test_an_order_refused_for_what_passes_by_itself_may_be_sent_again_with_its_key() -> None:
-    """The next candle is late on a busy machine: nothing is wrong with the order, and a retry is judged afresh. The
-    journal knows each verdict by its order's id, so the second try has one of its own."""
-    stale = msgspec.structs.replace(
+def a_late_candle() -> Verdict:
+    """Refused for what passes by itself."""
+    return msgspec.structs.replace(
         a_verdict(1, approved=False),
         trace=(
             RuleResult(
@@ -192,7 +202,12 @@ async def test_an_order_refused_for_what_passes_by_itself_may_be_sent_again_with
             ),
         ),
     )
-    told = Told(verdict=stale)
+
+
+async def test_an_order_refused_for_what_passes_by_itself_may_be_sent_again_with_its_key() -> None:
+    """The next candle is late on a busy machine: nothing is wrong with the order, and a retry is judged afresh. The
+    journal knows each verdict by its order's id, so the second try has one of its own."""
+    told = Told(verdict=a_late_candle())
     web = a_web(told=told)
     headers = {"Idempotency-Key": "k1"}
     async with web.client() as client:
@@ -207,6 +222,47 @@ async def test_an_order_refused_for_what_passes_by_itself_may_be_sent_again_with
             assert answer.json()["intent_id"] == "manual:k1~2"
     names = [message.intent.intent_id for message in told.messages if isinstance(message, ManualOrder)]
     assert names == ["manual:k1", "manual:k1~2"]
+
+
+async def test_a_refusal_that_is_heard_when_the_next_try_is_on_its_way_does_not_make_an_order_twice() -> None:
+    """A client that is in doubt sends its order a second time before the first answer is there: both are one order."""
+    told = Told()
+    judged: dict[str, list[trio.Event]] = {}
+    answers: dict[str, Verdict] = {"manual:mine": a_late_candle(), "manual:mine~2": a_verdict(2)}
+
+    async def order(message: ManualOrder) -> Verdict:
+        told.messages.append(message)
+        heard = trio.Event()
+        judged.setdefault(message.intent.intent_id, []).append(heard)
+        await heard.wait()
+        return answers[message.intent.intent_id]
+
+    controls = attrs.evolve(told.controls(), order=order)
+    statuses: list[int] = []
+    async with a_web(told=told, controls=controls).client() as client:
+
+        async def send() -> None:
+            body = {"symbol": "tBTCUSD", "amount": "1", "intent_id": "mine"}
+            statuses.append((await client.post(f"{V2}/order", json=body)).status_code)
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(send)
+            nursery.start_soon(send)
+            await wait_all_tasks_blocked()
+            first, second = judged["manual:mine"]
+            first.set()
+            await wait_all_tasks_blocked()
+            nursery.start_soon(send)
+            await wait_all_tasks_blocked()
+            second.set()
+            await wait_all_tasks_blocked()
+            judged["manual:mine~2"][0].set()
+            await wait_all_tasks_blocked()
+            nursery.start_soon(send)
+            await wait_all_tasks_blocked()
+            assert list(judged) == ["manual:mine", "manual:mine~2"]
+            judged["manual:mine~2"][1].set()
+    assert statuses == [503, 503, 202, 202]
 
 
 async def test_an_order_refused_for_good_keeps_its_name() -> None:
