@@ -19,7 +19,7 @@ from genesis.core.actor import Context
 from genesis.core.channel import Channel, Envelope
 from genesis.core.latest import Latest
 from genesis.core.mailbox import Outlet
-from genesis.domain.decision_log import SIGNAL_KIND, read_decision
+from genesis.domain.decision_log import SIGNAL_KIND, VERDICT_KIND, read_decision
 from genesis.domain.heard import (
     NOTHING,
     RiskHeard,
@@ -142,7 +142,8 @@ class RiskActor:
                     for code, text in outputs.notices:
                         ui.put_nowait(Notice(level="warning", code=code, text=text, at_ms=ctx.clock.wall_ms()))
                 if isinstance(envelope.message, ManualOrder | EvaluateOrder):
-                    envelope.reply(outputs.verdicts[0] if outputs.verdicts else None)
+                    told = outputs.verdicts or await _kept_verdicts(journal, envelope.message.intent.intent_id)
+                    envelope.reply(told[0] if told else None)
                 elif isinstance(envelope.message, RiskCommand):
                     envelope.reply(machine.status())
             self.verdicts.set(tuple(recent))
@@ -300,6 +301,13 @@ def beside(name: str, other: str) -> str:
     """The name of another child of the same supervisor: writers of the journal are named by their whole path."""
     above, slash, _ = name.rpartition("/")
     return f"{above}{slash}{other}"
+
+
+async def _kept_verdicts(journal: Outlet[JournalRequest], intent_id: str) -> tuple[Verdict, ...]:
+    """What was said to an order in a life, or a process, that remembered its words: a repeat is told the same."""
+    kept: Records = await journal.ask(ReadRecords(kinds=(VERDICT_KIND,), key=intent_id, limit=1))
+    found = [read_decision(row.record) for row in kept.records]
+    return tuple([verdict for verdict in found if isinstance(verdict, Verdict)])
 
 
 async def _known_orders(journal: Outlet[JournalRequest]) -> list[_KnownOrder]:

@@ -54,6 +54,7 @@ class MemoryDisk:
         if isinstance(question, ReadRecords):
             numbered = [StoredRecord(seq=seq, record=record) for seq, record in enumerate(self.records, 1)]
             found = [row for row in numbered if row.seq > question.after_seq and row.record.kind in question.kinds]
+            found = [row for row in found if question.key in (None, row.record.key)]
             found = found[::-1] if question.newest_first else found
             return Records(records=tuple(found[: question.limit]))
         return Cells(cells=tuple(cell for (table, _), cell in sorted(self.cells.items()) if table == question.table))

@@ -233,6 +233,23 @@ async def test_a_person_is_answered_with_the_verdict() -> None:
         assert {approved.intent.intent_id for approved in world.listener.heard} == {"m1"}
 
 
+async def test_an_order_by_hand_that_was_refused_is_told_so_again_after_a_crash_and_a_new_start() -> None:
+    """No answer would mean that it is still being judged: the person would wait for an order that never comes."""
+    first, second = World(), World()
+    order = ManualOrder(intent=_manual("m1", Decimal(5)), actor="anna")
+    async with first.run() as stage:
+        first.accounts.put_nowait(an_account())
+        await first.scores.put(a_score(1, "hold"))
+        refused = await first.commands.ask(order)
+        assert not refused.approved
+        stage.kill()
+        await stage.settled()
+        assert await first.commands.ask(order) == refused
+        disk = stage.disk
+    async with second.run(disk):
+        assert await second.commands.ask(order) == refused
+
+
 async def test_an_approval_that_never_left_is_void_in_the_next_process() -> None:
     first = World()
     async with first.run() as stage:
