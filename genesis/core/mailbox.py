@@ -160,7 +160,7 @@ class Mailbox:
                 await trio.lowlevel.checkpoint()
                 break
         else:
-            if until == math.inf and not self._nudged:
+            if until == math.inf and not (self._nudged or term.draining):
                 # What most do most of the time, without the steps in between.
                 self._bell.sleep_here()
                 await trio.lowlevel.wait_task_rescheduled(self._bell.abort)

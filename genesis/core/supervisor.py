@@ -481,6 +481,8 @@ class Supervisor:
             for channel in child.mailbox.channels:
                 if channel.queue:
                     channel.oldest_age_s(now)
+                    # A question that was lodged has woken nobody, and its asker may be long in coming back to it.
+                    child.mailbox.wake()
             if child.status is ActorStatus.RUNNING and child.is_stuck(now):
                 self._condemn(child, Stuck(f"{child.path} had work and made no progress for {timeout:g} s"))
         self._schedule_watch()

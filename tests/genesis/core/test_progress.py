@@ -101,6 +101,33 @@ async def test_work_without_progress_is_a_crash_within_a_quarter_past_its_time(
         assert 11 <= at <= 15
 
 
+async def test_who_sleeps_beside_a_question_whose_asker_does_other_things_is_woken_not_condemned(
+    autojump_clock: MockClock,
+) -> None:
+    """A question is lodged without waking its consumer, and its asker may have to wait before it looks for the answer:
+    for room at an actor that is busy, say."""
+    shop = Shop()
+    heard_at: list[float] = []
+
+    async def hears(ctx: Context) -> None:
+        while True:
+            for envelope in await ctx.inbox.lease():
+                heard_at.append(ctx.clock.now())
+                ctx.inbox.ack(envelope)
+
+    async def lodges(ctx: Context) -> None:
+        await trio.sleep(1)
+        await ctx.outlet(shop.channel).lodge("please")
+        await trio.sleep_forever()
+
+    asker = shop.child(lodges, id="asker", mailbox=Mailbox("asker", ()))
+    async with shop.open(shop.child(hears, progress_timeout_s=8), asker):
+        await trio.sleep(60)
+        assert shop.crashes() == []
+        assert len(heard_at) == 1
+        assert heard_at[0] <= 3.5
+
+
 async def test_who_waits_for_an_answer_is_not_stuck_however_much_waits_for_it(autojump_clock: MockClock) -> None:
     """The journal may take long over a commit; that is its own lack of progress, and it is watched itself."""
     slow = Channel[object]("slow", Overflow.BLOCK)
@@ -346,6 +373,22 @@ async def test_an_idle_actor_is_stopped_at_once(autojump_clock: MockClock) -> No
         await trio.sleep(1)
         await supervisor.stop()
         assert trio.current_time() == 1
+
+
+async def test_who_hears_no_channel_and_leases_after_being_told_to_stop_does_not_wait(
+    autojump_clock: MockClock,
+) -> None:
+    async def looks(ctx: Context) -> None:
+        stopping = ctx.stopping
+        await trio.sleep(2)
+        assert stopping.is_set()
+        assert await ctx.inbox.lease() == []
+
+    shop = Shop()
+    async with shop.open(shop.child(looks, mailbox=Mailbox("looks", ()), shutdown_s=10)) as supervisor:
+        await trio.sleep(1)
+        await supervisor.stop()
+        assert trio.current_time() == 2
 
 
 async def test_a_listener_may_empty_its_queue_on_the_way_out(autojump_clock: MockClock) -> None:
