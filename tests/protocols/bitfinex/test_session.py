@@ -3,6 +3,8 @@
 import json
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from protocols.bitfinex.errors import LocalProtocolError
 from protocols.bitfinex.events import (
@@ -23,7 +25,7 @@ from protocols.bitfinex.events import (
     StreamBroken,
     SubscriptionRefused,
 )
-from protocols.bitfinex.session import CROSSED_LIMIT_NS, DEFAULT_FLAGS, PublicSession, require_version
+from protocols.bitfinex.session import CROSSED_LIMIT_NS, DEFAULT_FLAGS, PublicEvent, PublicSession, require_version
 from protocols.bitfinex.streams import StreamState
 from protocols.bitfinex.subscriptions import (
     Subscription,
@@ -523,3 +525,29 @@ def test_a_dup_that_names_no_channel_or_anothers_is_a_refusal() -> None:
         assert isinstance(refused, SubscriptionRefused)
         session.give_up(trades(BTC))
     assert session.table.by_channel[1].subscription == ticker(BTC)
+
+
+# --- heartbeats ---------------------------------------------------------------------------------------------------
+
+STAMP = 1_700_000_000_000
+TAILS = st.lists(
+    st.sampled_from([0, 1, 2, 3, 7, -1, None, 1.5, "x", [], STAMP, STAMP + 1, STAMP * 10_000, STAMP + 0.5]),
+    max_size=3,
+)
+
+
+@given(
+    flags=st.sampled_from([0, FLAG_TIMESTAMP, FLAG_SEQ_ALL, FLAG_SEQ_ALL | FLAG_TIMESTAMP]),
+    frames=st.lists(st.tuples(st.sampled_from([1, 2, 3, 9, 0, -1, "1"]), st.sampled_from(["hb", "HB"]), TAILS)),
+)
+@example(flags=FLAG_TIMESTAMP, frames=[(1, "hb", [7])])  # counted before the flags changed: no stamp
+def test_a_heartbeat_of_any_shape_is_heard_the_quick_way_as_the_careful_way_hears_it(
+    flags: int, frames: list[tuple[object, str, list[object]]]
+) -> None:
+    quick, careful = (session_with(ticker(BTC), book(BTC), candles(BTC, "1m"), flags=flags) for _ in range(2))
+    for number, (channel, kind, tail) in enumerate(frames, 5):
+        frame = json.dumps([channel, kind, *tail])
+        told: list[PublicEvent] = []
+        careful._careful(frame, number, told, {})
+        assert repr(quick.receive(frame, number)) == repr(told)
+        assert (quick.audit.public, quick.audit.venue_ms) == (careful.audit.public, careful.audit.venue_ms)
