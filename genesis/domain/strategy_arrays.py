@@ -6,6 +6,7 @@ cannot be compiled; the numbers are the same to the last bit. It moves the state
 
 import importlib
 import math
+from collections.abc import Callable
 from functools import cache
 from typing import Any, Final
 
@@ -148,19 +149,20 @@ def why_not_compiled(kind: StrategyKind) -> str | None:
     return None
 
 
-@cache
 def turns_on_averages(kind: StrategyKind) -> bool:
     """Whether it speaks when two exponential averages of closes change sides, and only then."""
     return kind.turning is not None and kind.turning.one[0] == kind.turning.other[0] == "ema"
 
 
-@cache
 def side_compiles(kind: StrategyKind) -> bool:
     """Whether what turns on averages can be found by machine code: all of it but the side is ours."""
-    if kind.turning is None or not can_compile():
-        return False
+    return kind.turning is not None and can_compile() and _can_be_compiled(kind.turning.side)
+
+
+@cache
+def _can_be_compiled(side: Callable[[float, float], float]) -> bool:
     try:
-        compiled(kind.turning.side)(1.0, 2.0)
+        compiled(side)(1.0, 2.0)
     except importlib.import_module("numba.core.errors").NumbaError:
         return False
     return True

@@ -139,7 +139,7 @@ def _trade(prepared: Prepared, said: Events, filled: "_Fills") -> tuple[list[lis
     at, code = at[: first[-1]], code[: first[-1]]
     records = said.table
     if not len(records):
-        records, atr = np.zeros((len(at), RECORD)), NOTHING
+        records, atr = np.empty((len(at), RECORD)), NOTHING
         if prepared.tells_range:
             atr = np.full(len(at), math.nan)
             atr[code != 0] = said.atr
