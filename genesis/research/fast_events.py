@@ -8,6 +8,7 @@ and rows only where a price reaches a protective order.
 import math
 from typing import Any, Final
 
+from genesis.domain.indicators.compiling import into_callers
 from genesis.domain.strategy import HOLD
 from genesis.research.fast_numbers import (
     cut_float,
@@ -151,6 +152,7 @@ def lay_out_all(
         prepare_entry(table, score, score_price[score], open_, math.nan, numbers, limits)
 
 
+@into_callers
 def prepare_entry(records: Any, record: int, close: float, open_: float, atr: float, numbers: Any, limits: Any) -> None:
     """What a buy decided at `close` fills at, and where what protects it would stand; E_WHY says what is unsure."""
     decimals = numbers[N_PRICE_DECIMALS]

@@ -13,7 +13,7 @@ hangs on the last bits of a fraction, and wherever something happens that this l
 import math
 from typing import Any, Final
 
-from genesis.domain.indicators.compiling import ask_for
+from genesis.domain.indicators.compiling import ask_for, into_callers
 from genesis.research.fast_numbers import (
     first_above,
     half_even,
@@ -114,6 +114,7 @@ AHEAD: Final = 10
 """Events by which records are asked for beforehand."""
 
 
+@into_callers
 def first_reached(
     row: int, until: int, stop_at: float, target_at: float, lows: Any, highs: Any, block_low: Any, block_high: Any
 ) -> int:
@@ -130,6 +131,7 @@ def first_reached(
     return until
 
 
+@into_callers
 def bound(block_price: Any, begin: int, end: int) -> float:
     """No price of [begin, end) is above it; `end` is above `begin`."""
     most: float = block_price[begin // BLOCK]
@@ -152,6 +154,7 @@ def highest(prices: Any, block_price: Any, begin: int, end: int) -> float:
     return most
 
 
+@into_callers
 def note(
     fills: Any,
     place: int,

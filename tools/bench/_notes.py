@@ -140,8 +140,10 @@ the collections they caused. Room for turns of 25 MB became 100 in use, since nu
 it is as small as most sets need, and grows. Of what is left (175 ms a thousand sets) the walk takes 77, the curve 44,
 turns 36, records of all scores 10.
 
-A run alone finds its turns the same way, its two averages in four parts at once (275 to 104 us for 100,000 bars): 0.80
-to 0.51 ms beside 0.26 of the bare loop. Laying out what an order would meet takes as long as trading it.
+A run alone finds its turns the same way, its two averages in four parts at once (275 to 90 us for 100,000 bars). Laying
+out what an order would meet took as long as trading it, and most of that was handing over arrays: a call with three of
+them is 25 ns, where what a sale needs is 8. Written out, or put into the caller (`into_callers`), 197 to 95 us. In all
+0.80 to 0.43 to 0.48 ms beside 0.26 of the bare loop, which has these bars in its cache.
 
 **Without a compiler** a run is 100,000 bars in 52 ms, 1.9 million bars a second, ten times backtesting.py (574,000
 before): averages by `itertools.accumulate`, sides through `map`, and memory looked at through views instead of lists of
@@ -183,9 +185,11 @@ anew at every round. The step lies in a plain field: reached through a cached pr
 **A first start without a compile cache.** The compiler takes each number that stands in a call for a type of its own,
 so an average was compiled once for every place that it stands at; and it made an entry for Python and one for C for
 some fifty functions that only compiled code calls. Both are gone, with the same machine code for what is left: a
-first fast run of 100,000 bars 10.8 to 8.5 s of CPU where a run with the cache takes 0.4 to 0.9, a first sweep after
-it another 1.15 instead of 1.65. The goal, 5 s more, is missed: half of what is left is the compiler's analysis of the
-walk.
+first fast run of 100,000 bars 10.8 to 8.5 s of CPU where a run with the cache takes 0.4 to 0.9, a first sweep after it
+another 1.15 instead of 1.65. Since then a run alone compiles nothing below six million candles, so the first costs what
+every other does. A first sweep still compiles, 8 to 9 s more on a busy machine than with the cache (half of that is the
+walk, spread over its 600 lines: without the guards after a sale it would be a fifth less); after a first long run it is
+another 0.25 s. Five seconds are missed there.
 
 **Mailboxes** cost what a trio memory channel costs, with lease, ack and fencing. An ask was six coroutines deep, and
 its answer was told twice; the messages of a lease came through three coroutines. In turns with the code before, and
@@ -289,6 +293,8 @@ bare application's speed in turns.
 ## What did not help
 
 - Asking the order machine for nothing when nothing was heard: something always was.
+- Room for averages that is kept from run to run, so that its pages are not taken anew: lost in the noise.
+- The walk's conditions without branches (`|` instead of `or`): 3 % sooner compiled.
 - Lanes of averages as a loop over eight numbers of an array in registers: 0.56 ns each beside 0.33 for eight names,
   since where each lane reads had to be looked up again.
 - Compiling with less optimisation: at the lowest level a first run takes 8.0 s instead of 10.8 (the machine was busy),

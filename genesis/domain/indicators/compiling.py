@@ -12,10 +12,13 @@ import hashlib
 import importlib
 import importlib.util
 import sys
-from collections.abc import Mapping, MutableSequence
+from collections.abc import Callable, Mapping, MutableSequence
 from functools import cache
 from types import CodeType, FunctionType
-from typing import Any, Final
+from typing import Any, Final, TypeVar
+
+Step = TypeVar("Step", bound=Callable[..., Any])
+INTO_CALLERS: Final = "is_put_into_callers"
 
 
 @cache
@@ -32,6 +35,13 @@ def local_floats(size: int) -> MutableSequence[float]:
 def ask_for(table: Any, row: int) -> None:
     """Two lines of memory of a two-dimensional table's row are soon wanted. Compiled, the processor fetches them while
     it does something else; to read them for that would hold up all that comes after. Otherwise nothing happens."""
+
+
+def into_callers(function: Step) -> Step:
+    """Marks a function that is put into its callers however long it is: to hand its arrays over (seven numbers each)
+    would cost more than it does."""
+    setattr(function, INTO_CALLERS, True)
+    return function
 
 
 SHORT: Final = 40
@@ -87,7 +97,8 @@ def _compiled(
         elif isinstance(called, tuple) and len(called) > LOOKED_UP and all(type(each) is int for each in called):
             surroundings[name] = importlib.import_module("numpy").array(called)
         elif isinstance(called, FunctionType):
-            surroundings[name] = _compiled(called, False, inline or len(called.__code__.co_code) <= SHORT, (), True)
+            short = len(called.__code__.co_code) <= SHORT or hasattr(called, INTO_CALLERS)
+            surroundings[name] = _compiled(called, False, inline or short, (), True)
     again = FunctionType(function.__code__, surroundings, function.__name__, function.__defaults__)
     again.__module__ = function.__module__
     # Steps are a few operations each, so calls and checks cost more than they do. No step may divide by zero (in plain
