@@ -252,6 +252,7 @@ class _Life:
                 await self.account.put(report)
                 self._note(report)
                 if number % SLICE == SLICE - 1:
+                    self.ctx.progress()
                     await trio.lowlevel.checkpoint()
             self.machine.told()
             self._tell_people(out)

@@ -22,6 +22,7 @@ import actors.journal as journal_actor
 import actors.order as order_actor
 from genesis.core.backoff import Backoff
 from genesis.core.channel import Channel
+from genesis.core.hangs import Hangs
 from genesis.core.mailbox import Inbox, Mailbox
 from genesis.core.restart import RestartBudget
 from genesis.core.supervisor import Supervisor
@@ -437,6 +438,21 @@ MUTANTS: Final = {
         "_look",
         lambda old: _wait_for_ever,
         led_by=frozenset({"stall_from_venue", "stall_both"}),
+    ),
+    "deaf-to-gaps": Mutant(
+        "nobody asks for a number or a market order, so a lost frame shows with the heartbeats",
+        private_line.ConnectionPrivateActor,
+        "_probe",
+        lambda old: _wait_for_ever,
+        also=((OrderMachine, "_ask_for_end", lambda old: lambda self, row: None),),
+        led_by=frozenset({"lose_frames"}),
+    ),
+    "hangs-unseen": Mutant(
+        "an actor that hangs is found by the long watch alone",
+        Hangs,
+        "_has_work",
+        _never(None),
+        led_by=frozenset({"hang", "livelock"}),
     ),
     "no-lock": Mutant(
         "the lock of the journal is not taken",

@@ -21,6 +21,9 @@ STOPS: Final = frozenset({"STOP", "STOP LIMIT", "TRAILING STOP"})
 BARE_WHEN_COMPARED_S: Final = 75.0
 """No position may lack its stop for longer than this while the engine's books are compared with the venue's: an answer
 that does not come, the silence that shows it, and the new session behind that."""
+BARE_WITH_A_ROUTE_S: Final = 20.0
+"""Nor while anybody could place one: a lost frame, a broken login and a hang are each found within seconds, and what is
+longer is a disk that takes seconds for each word, several times in a row."""
 ROUTE_LOOK_S: Final = 0.25
 
 
@@ -161,6 +164,8 @@ class StopWatch:
         self._witness.reached("a stop was gone and came back", not span.by_opening)
         text = f"{symbol} must have its stop within {BARE_WHEN_COMPARED_S:g} s, lay bare for {span.compared_s:.1f} s"
         self._witness.check("M16", span.compared_s <= BARE_WHEN_COMPARED_S, text)
+        text = f"{symbol} must have its stop within {BARE_WITH_A_ROUTE_S:g} s of a route, had none for"
+        self._witness.check("M16", span.routed_s <= BARE_WITH_A_ROUTE_S, f"{text} {span.routed_s:.1f} s")
 
     def _recovered(self, now: float) -> None:
         if self._away_since is not None and self._compared and not self._spans:

@@ -9,7 +9,7 @@ from trio.testing import MockClock
 
 from genesis.domain.pairs import pair_specs
 from genesis.domain.venue import Venue
-from genesis.worlds.stop_watch import BARE_WHEN_COMPARED_S, StopWatch
+from genesis.worlds.stop_watch import BARE_WHEN_COMPARED_S, BARE_WITH_A_ROUTE_S, StopWatch
 from genesis.worlds.witness import Witness
 from protocols.bitfinex.account import FLAG_OCO
 from protocols.bitfinex.inputs import EndOrder, NewOrder
@@ -138,6 +138,19 @@ async def test_what_counts_as_a_stop(autojump_clock: MockClock, rests: Callable[
 @pytest.mark.parametrize(("seconds", "broken"), [(BARE_WHEN_COMPARED_S, 0), (BARE_WHEN_COMPARED_S + 1, 1)])
 async def test_bare_for_too_long_breaks_a_rule(autojump_clock: MockClock, seconds: float, broken: int) -> None:
     desk = Desk()
+    desk.watch.route = lambda: False
+    desk.buy("0.1")
+    await trio.sleep(seconds)
+    desk.watch.finish()
+    assert [one.rule for one in desk.witness.violations] == ["M16"] * broken
+
+
+@pytest.mark.parametrize(("seconds", "broken"), [(BARE_WITH_A_ROUTE_S, 0), (BARE_WITH_A_ROUTE_S + 1, 1)])
+async def test_bare_for_too_long_with_a_route_breaks_it_too(
+    autojump_clock: MockClock, seconds: float, broken: int
+) -> None:
+    desk = Desk()
+    desk.watch.compared(False)
     desk.buy("0.1")
     await trio.sleep(seconds)
     desk.watch.finish()
