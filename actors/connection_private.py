@@ -441,6 +441,10 @@ class ConnectionPrivateActor:
             await out.orders.put(event)
 
     async def _on_up(self, ctx: Context, out: _Outlets, line: _Line, event: SessionUp) -> None:
+        if not line.session.flags:
+            # Without the answer no number is read, and no lost frame would ever be missed.
+            line.end("conf was not answered")
+            return
         held, line.held = line.held, []
         await out.orders.put(event)
         for earlier in held:

@@ -333,6 +333,9 @@ class ConnectionPublicActor:
                 line.say(line.session.send_ping(cid))
             if not line.greeted and now - line.opened_at >= limits.connect_timeout_s:
                 line.end("no info event")
+            elif line.reading and not line.session.flags and now - line.opened_at >= limits.connect_timeout_s:
+                # Without the answer no number is read, and no lost frame would ever be missed.
+                line.end("conf was not answered")
             elif line.reading and now_ns - self.stats.last_frame_ns >= limits.silence_timeout_s * NS:
                 line.end("silent")
             elif line.paused_since is not None:

@@ -78,6 +78,13 @@ def _doubt_resends(old: Any) -> Any:
     return doubt
 
 
+def _rests_for_good(old: Any) -> Any:
+    def rests(self: Any, row: Any) -> None:
+        row.check_at = None
+
+    return rests
+
+
 def _send_before_commit(old: Any) -> Any:
     async def carry_out(self: Any, out: Any) -> None:
         self._hand_out(out)
@@ -444,7 +451,7 @@ MUTANTS: Final = {
         private_line.ConnectionPrivateActor,
         "_probe",
         lambda old: _wait_for_ever,
-        also=((OrderMachine, "_ask_for_end", lambda old: lambda self, row: None),),
+        also=((OrderMachine, "_ask_for_end", _rests_for_good),),
         led_by=frozenset({"lose_frames"}),
     ),
     "hangs-unseen": Mutant(

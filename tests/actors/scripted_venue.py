@@ -149,6 +149,9 @@ class PeerSocket:
         match asked:
             case Conf():
                 self.flags = asked.flags
+                if venue.lost_confs:
+                    venue.lost_confs -= 1
+                    return
                 await self.say(conf_answer(asked.flags))
             case Ping():
                 if venue.answers_pings:
@@ -226,6 +229,7 @@ class ScriptedVenue:
     answers_pings: bool = True
     deaf: bool = False
     snapshots: bool = True
+    lost_confs: int = 0
     lost_snapshots: int = 0
     """So many logins end behind their first snapshot: the rest of their frames never arrives."""
     time_ms: int = TIME_MS

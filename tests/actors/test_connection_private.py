@@ -525,6 +525,19 @@ async def test_a_slow_login_is_given_longer_each_time(autojump_clock: MockClock,
         await eventually(lambda: bool(world.of(SessionUp)))
 
 
+async def test_a_login_whose_conf_was_not_answered_is_begun_anew(autojump_clock: MockClock, tmp_path: Path) -> None:
+    """Nobody would read its numbers, so nobody would miss a frame."""
+
+    def one_is_lost(venue: ScriptedVenue) -> None:
+        venue.lost_confs = 1
+
+    async with a_world(autojump_clock, tmp_path, prepare=one_is_lost) as world:
+        await eventually(lambda: bool(world.of(SessionUp)))
+        (down,) = world.of(SessionDown)
+        assert down.reason == "conf was not answered"
+        assert world.of(SessionUp)[0].session > down.session
+
+
 async def test_a_snapshot_that_was_lost_is_missed_at_once(autojump_clock: MockClock, tmp_path: Path) -> None:
     def one_is_lost(venue: ScriptedVenue) -> None:
         venue.lost_snapshots = 1
