@@ -63,6 +63,8 @@ class OrderProtector(OrderGuesses):
         for row in list(self._open.values()):
             if row.held_back and row.state is S.INTENT and row.session == 0 and not self._pauses(row):
                 self._send(row)
+            elif row.wanted is not None:
+                self._pursue_update(row)
         if self._stands_in:
             self._guess_lots()
         if self.brackets and (self.fence.ready or self._stands_in):

@@ -15,7 +15,7 @@ from genesis.domain.order_check import order_faults
 from genesis.domain.order_ledger import OrderLedger
 from genesis.domain.order_lots import cut
 from genesis.domain.order_outputs import Outgoing
-from genesis.domain.order_rows import OpenRequest, OrderRow
+from genesis.domain.order_rows import OpenRequest, OrderRow, WantedChange
 from genesis.domain.order_selftrade import met_by, side_taken, worst_price
 from genesis.domain.order_state import AT_VENUE, OrderEvent
 from genesis.domain.order_wire import flags_of, submit_order, utc_day
@@ -209,8 +209,12 @@ class OrderRequests(OrderLedger):
         elif row.swapped:
             pass  # The note on the order in whose name the frame was to leave is the note on all of it.
         elif row.request is not None and row.request.kind == kind and row.request.session == event.session:
-            row.request = None
+            request, row.request = row.request, None
             if kind == "ou":
+                if row.wanted is None and not row.protects:
+                    row.wanted = WantedChange(
+                        price=request.price, quantity=request.quantity, leaves=row.leaves, reason=row.reason
+                    )
                 self._answered(row, f"update not sent: {event.reason}")
                 if row.open and row.check_at is None:
                     # Whoever wants it wants it still, and would ask again in this very turn, without end.
@@ -320,15 +324,42 @@ class OrderRequests(OrderLedger):
     def _update(self, row: OrderRow, wish: UpdateIntent) -> None:
         if self.halted:
             return
-        self._ask_update(row, wish.price, wish.quantity, wish.reason)
+        before = row.wanted
+        row.wanted = WantedChange(
+            price=wish.price if wish.price is not None or before is None else before.price,
+            quantity=wish.quantity if wish.quantity is not None or before is None else before.quantity,
+            leaves=row.leaves,
+            reason=wish.reason,
+        )
+        self._touch(row)
+        self._pursue_update(row)
+
+    def _pursue_update(self, row: OrderRow) -> None:
+        """Ask for the change that is wanted, once it can be asked for: a person was told that it is on its way."""
+        wanted = row.wanted
+        if wanted is None:
+            return
+        if row.open and row.cancel_reason is None and row.closing is None and not self.halted:
+            if not self._may_update(row):
+                return
+            quantity, left = wanted.quantity, row.quantity - max(row.filled, row.executed)
+            if quantity is not None and left <= quantity < wanted.leaves:
+                # It was to become smaller, and has traded that far meanwhile.
+                quantity = None
+            self._ask_update(row, wanted.price, quantity, wanted.reason)
+        row.wanted = None
+        self._touch(row)
+
+    def _may_update(self, row: OrderRow) -> bool:
+        if row.state not in (S.ACKED, S.PARTIAL) or row.venue_id is None or not self.fence.ready:
+            return False
+        return row.check_at is None or self._now >= row.check_at
 
     def _ask_update(self, row: OrderRow, price: Decimal | None, remaining: Decimal | None, reason: str) -> None:
         """Change price or remaining quantity in place, unless it is so already or cannot be asked for now."""
-        if row.state not in (S.ACKED, S.PARTIAL) or row.venue_id is None:
+        if row.venue_id is None or row.cancel_reason is not None or row.closing is not None:
             return
-        if not self.fence.ready or row.cancel_reason is not None or row.closing is not None:
-            return
-        if row.check_at is not None and self._now < row.check_at:
+        if not self._may_update(row):
             return
         price = None if price is None else round_price(price)
         remaining = None if remaining is None else floor_amount(remaining)

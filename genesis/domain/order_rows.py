@@ -45,6 +45,18 @@ class OpenRequest(msgspec.Struct, kw_only=True):
     within: int | None = None
 
 
+class WantedChange(msgspec.Struct, kw_only=True, frozen=True):
+    """What a person wants of a resting order that cannot be asked for now: it is on its way, or another change is.
+
+    `quantity` is what shall remain, of the `leaves` that there were when it was said.
+    """
+
+    price: Decimal | None
+    quantity: Decimal | None
+    leaves: Decimal
+    reason: str
+
+
 class OrderRow(msgspec.Struct, kw_only=True):
     """One order of ours, from the intent to the end.
 
@@ -54,7 +66,8 @@ class OrderRow(msgspec.Struct, kw_only=True):
     without it. Without an answer at `due_at` it is in doubt; `asked` counts the questions about one that seems to rest
     and should not. `held_back` orders wait for coins that a protective order still holds, or for a resting order of
     ours that they would trade with. `rests_at` and `reprices` are an entry's time to be filled. `lot` names what a
-    protective order protects. `swaps` are the orders whose place it takes: its frame cancels them, too.
+    protective order protects. `swaps` are the orders whose place it takes: its frame cancels them, too. `wanted` is the
+    newest change that a person was promised and that has not left.
     """
 
     intent: OrderIntent
@@ -93,6 +106,7 @@ class OrderRow(msgspec.Struct, kw_only=True):
     absent_at: float | None = None
     cancel_reason: str | None = None
     request: OpenRequest | None = None
+    wanted: WantedChange | None = None
     tries: int = 0
     closing: OrderState | None = None
     executed: Decimal = ZERO
