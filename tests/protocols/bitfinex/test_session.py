@@ -530,7 +530,7 @@ def test_a_dup_that_names_no_channel_or_anothers_is_a_refusal() -> None:
 # --- heartbeats ---------------------------------------------------------------------------------------------------
 
 STAMP = 1_700_000_000_000
-TAILS = st.lists(
+TAILS: st.SearchStrategy[list[object]] = st.lists(
     st.sampled_from([0, 1, 2, 3, 7, -1, None, 1.5, "x", [], STAMP, STAMP + 1, STAMP * 10_000, STAMP + 0.5]),
     max_size=3,
 )
