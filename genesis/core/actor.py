@@ -90,7 +90,9 @@ class Context:
 
     async def step_aside(self) -> None:
         """Let others go first for some turns of the loop: what comes now can wait, and what they do cannot."""
-        await self._aside.wait()
+        # How long a turn takes is everybody's doing: it is no hang of whoever waits for some.
+        with self._outside:
+            await self._aside.wait()
 
     @property
     def stopping(self) -> trio.Event:

@@ -106,6 +106,31 @@ async def test_who_waits_for_an_answer_or_for_room_does_not_hang(autojump_clock:
         assert shop.crashes() == []
 
 
+def test_who_steps_aside_in_a_loop_that_turns_slowly_does_not_hang() -> None:
+    """Some turns of the loop take seconds where a machine is overloaded; a new life of the same actor helps nobody."""
+    clock = MockClock()
+    done: list[object] = []
+
+    async def steps_aside(ctx: Context) -> None:
+        while True:
+            batch = await ctx.inbox.lease()
+            await ctx.step_aside()
+            done.extend(batch)
+            ctx.inbox.ack_all(batch)
+
+    async def world() -> None:
+        shop = Shop()
+        async with shop.open(shop.child(steps_aside, hang_timeout_s=HANG_S, progress_timeout_s=None)):
+            await shop.channel.put("work")
+            for _ in range(40):
+                clock.jump(LOOK_S / 2)
+                await trio.lowlevel.checkpoint()
+            assert shop.crashes() == []
+            assert len(done) == 1
+
+    trio.run(world, clock=clock)
+
+
 async def test_a_loop_that_stood_still_is_nobodys_hang(autojump_clock: MockClock) -> None:
     """A blocked loop, a stopped process, a machine that slept: afterwards a look may come before whoever had work."""
 
