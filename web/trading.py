@@ -2,11 +2,10 @@
 
 import msgspec
 
-from genesis.domain.decision_search import DecisionSearch
 from genesis.domain.order_check import order_notices
 from genesis.domain.order_templates import OrderTemplate
 from protocols.orders import OrderType, OrderView
-from protocols.risk import ManualOrder, Verdict
+from protocols.risk import ManualOrder
 from web.api import Api, Call
 from web.bodies import BracketBody, FundingQuery, LedgersQuery, MarginQuery, OrderBody, TemplateBody
 from web.commands import denied, is_for_now
@@ -51,8 +50,6 @@ async def _place(api: Api, call: Call, body: OrderBody) -> OrderAccepted:
     if intent.order_type is not OrderType.LIMIT and intent.post_only:
         intent = msgspec.structs.replace(intent, post_only=False)
     verdict = await place(ManualOrder(intent=intent, actor=call.subject))
-    if verdict is None:
-        verdict = await _kept_verdict(api, intent.intent_id)
     if verdict is not None and not verdict.approved:
         if is_for_now(verdict):
             api.attempts.refused(name, called)
@@ -76,15 +73,6 @@ def find_order(api: Api, order_id: str) -> OrderView:
     if not found:
         raise ApiError(404, f"no order is known by {order_id[:80]}", code="unknown_order")
     return found[-1]
-
-
-async def _kept_verdict(api: Api, intent_id: str) -> Verdict | None:
-    """What was said before a restart to an order that is asked for again: risk knows that it said it, and the journal
-    knows what. An order that there is needs no words; None, too, when nothing is known."""
-    if api.controls.search is None or any(view.intent_id == intent_id for view in api.readers.orders()):
-        return None
-    found = await api.controls.search(DecisionSearch(about=intent_id))
-    return next((verdict for verdict in found.verdicts if verdict.verdict_id == intent_id), None)
 
 
 async def one_order(api: Api, call: Call) -> OneOrder:

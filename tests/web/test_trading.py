@@ -9,7 +9,6 @@ import msgspec
 import pytest
 
 from genesis.desk import TemplateShelf
-from genesis.domain.decision_search import DecisionSearch, DecisionsFound
 from genesis.domain.pairs import pair_specs
 from genesis.edge.kept_file import KeptFile
 from protocols.orders import Bracket, OrderState, OrderType, Purpose, UpdateIntent
@@ -293,18 +292,3 @@ async def test_an_order_whose_cancel_is_under_way_is_not_changed() -> None:
     answer = await changed(web, {"price": "6900"})
     assert (answer.status_code, answer.json()["error"]["code"]) == (409, "order_leaving")
     assert web.told.messages == []
-
-
-async def test_what_was_refused_before_a_restart_is_refused_after_it() -> None:
-    """Risk knows that it was said, and its words are in the journal only: it used to be answered as accepted."""
-    refused = msgspec.structs.replace(a_verdict(1, approved=False), verdict_id="manual:k")
-    web = a_desk_web()
-
-    async def search(asked: DecisionSearch) -> DecisionsFound:
-        assert asked.about == "manual:k"
-        return DecisionsFound(verdicts=(refused,), total=1, searched=1)
-
-    api = web.app.config["API"]
-    api.controls = attrs.evolve(api.controls, search=search)
-    answer = await posted(web, "/order", {"symbol": "tBTCUSD", "amount": "1"}, **{"Idempotency-Key": "k"})
-    assert (answer.status_code, answer.json()["error"]["code"]) == (409, "denied")
