@@ -295,6 +295,8 @@ bare application's speed in turns.
 - Asking the order machine for nothing when nothing was heard: something always was.
 - Room for averages that is kept from run to run, so that its pages are not taken anew: lost in the noise.
 - The walk's conditions without branches (`|` instead of `or`): 3 % sooner compiled.
+- The highest of a window as `max` of a slice: the regime ensemble in plain Python 7.7 to 6.4 us a bar, but compiled
+  Donchian's channel 34 to 40 ns and the stochastic 39 to 48.
 - Lanes of averages as a loop over eight numbers of an array in registers: 0.56 ns each beside 0.33 for eight names,
   since where each lane reads had to be looked up again.
 - Compiling with less optimisation: at the lowest level a first run takes 8.0 s instead of 10.8 (the machine was busy),
