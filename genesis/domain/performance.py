@@ -64,6 +64,9 @@ class EquityFigures:
                 self.on_point(point)
                 final, now, peak, deepest, end_ms = self.final, self._now, self._peak, self.max_drawdown, self._end_ms
                 continue
+            if point.equity is final:
+                # Nothing held, nothing new.
+                continue
             final = point.equity
             now = float(final)
             if now > peak:
