@@ -555,6 +555,8 @@ class ConnectionPrivateActor:
                 self._on_pong(ctx, line, event)
             case ServerError():
                 self._last_error = f"{event.code} {event.text}"
+                if line.session.phase is AccountPhase.CLOSED:
+                    line.end("the venue has ended the login")
             case FrameRefused():
                 # An account frame that cannot be read may have been a fill: only a new snapshot and history tell.
                 line.end(f"unreadable frame: {event.error}")

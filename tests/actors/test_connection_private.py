@@ -581,3 +581,19 @@ async def test_it_obeys_a_reconnect(autojump_clock: MockClock, tmp_path: Path) -
         world.reconnects.put_nowait(Reconnect(reason="order 7 has no answer"))
         await eventually(lambda: len(world.of(SessionUp)) == 2)
         assert world.of(SessionDown)[0].reason == "asked: order 7 has no answer"
+
+
+async def test_a_login_that_the_venue_ends_is_begun_anew_without_a_crash(
+    autojump_clock: MockClock, tmp_path: Path
+) -> None:
+    """Whatever is asked of such a session is refused here: not even the question behind a command may leave."""
+    async with a_world(autojump_clock, tmp_path) as world:
+        await world.up()
+        await eventually(lambda: bool(world.of(SessionUp)))
+        world.commands.put_nowait(an_order(1, world.session))
+        await eventually(lambda: world.sent_cids == [1])
+        began = trio.current_time()
+        await world.venue.socket.say(b'{"event":"unauth","status":"OK","chanId":0,"code":0}')
+        await eventually(lambda: len(world.of(SessionUp)) == 2)
+        assert world.of(SessionDown)[0].reason == "the venue has ended the login"
+        assert trio.current_time() - began <= 3.0
