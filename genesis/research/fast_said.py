@@ -27,6 +27,8 @@ LARGEST_RANGES: Final = 200_000_000
 AT_ONCE: Final = 250
 """Sets that are traded in one call, of all threads together: many share what a call works out, and all threads have
 something to do to the end."""
+AT_A_TIME: Final = 16_384
+"""Candles that plain Python has as numbers at a time."""
 USUAL: Final = 16
 """Candles to a turn for which there is room at first."""
 MANY: Final = 50
@@ -120,8 +122,8 @@ def plain_turns(prepared: Prepared, turning: Turning, resolved: Mapping[str, flo
     places: list[Whole] = []
     codes: list[Floats] = []
     for candles, is_warm_up in ((prepared.warm, True), (prepared.candles, False)):
-        for begin in range(0, len(candles), LONG):
-            closes = candles.close[begin : begin + LONG].tolist()
+        for begin in range(0, len(candles), AT_A_TIME):
+            closes = candles.close[begin : begin + AT_A_TIME].tolist()
             averages = (average_over(closes, one), average_over(closes, other))
             sides = np.fromiter(map(turning.side, *averages), dtype=np.float64, count=len(closes))
             told = np.flatnonzero(sides)
