@@ -24,6 +24,7 @@ from genesis.domain.indicators.catalog import (
     run_over,
 )
 from genesis.domain.indicators.compiling import can_compile, compiled
+from genesis.domain.indicators.lanes import ATR_LANES, PART
 from protocols.market import Candle
 from protocols.units import Symbol
 from tests.recorded_candles import CRASH_2018, RECORDINGS, recorded_candles, recorded_rows
@@ -69,11 +70,11 @@ def same_bits(one: Floats, other: Floats) -> bool:
 
 @pytest.mark.skipif(not can_compile(), reason="lanes are for compiled code")
 @pytest.mark.parametrize("name", ["ema", "atr"])
-@pytest.mark.parametrize("period", [1, 3, 14])
-def test_lanes_give_the_bits_of_one_bar_after_another(name: str, period: int) -> None:
+@pytest.mark.parametrize(("period", "size"), [(1, 9_003), (3, 9_003), (14, 9_003), (14, 2 * ATR_LANES * PART + 9_003)])
+def test_lanes_give_the_bits_of_one_bar_after_another(name: str, period: int, size: int) -> None:
     chance = np.random.default_rng(period)
-    close = 100.0 + np.cumsum(chance.normal(0, 0.1, 9_003))
-    rows = np.column_stack([np.arange(len(close)) * 60_000.0, close, close + 0.3, close - chance.random(9_003), close])
+    close = 100.0 + np.cumsum(chance.normal(0, 0.1, size))
+    rows = np.column_stack([np.arange(len(close)) * 60_000.0, close, close + 0.3, close - chance.random(size), close])
     rows = np.column_stack([rows, np.ones(len(close))])
     # What is not forgotten by the time a lane begins: its first value is wrong, and must be found out.
     unforgotten = rows.copy()
