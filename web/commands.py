@@ -109,6 +109,10 @@ async def update_order(api: Api, call: Call) -> Accepted:
     view = _find(api, call.path["order_id"])
     if view.state is OrderState.PENDING_CANCEL:
         raise ApiError(409, "the order must not be on its way out, its cancel is under way", code="order_leaving")
+    risk = api.readers.risk()
+    if risk is not None and risk.state is TradingState.HALTED and view.purpose not in PROTECTIVE_PURPOSES:
+        text = "trading must not be halted: until it is resumed only stops of positions are moved, and orders cancelled"
+        raise ApiError(409, text, code="halted")
     update = api.controls.update
     if update is None:
         raise _absent()

@@ -10,7 +10,7 @@ import msgspec
 from genesis.domain.order_lots import REST
 from genesis.domain.order_positions import OrderPositions
 from genesis.domain.order_rows import BracketRow, OrderRow, view_of
-from protocols.orders import MANUAL, Adopt, Adopted, OrderView
+from protocols.orders import MANUAL, Adopt, Adopted, OrderState, OrderView, Purpose
 from protocols.units import ZERO
 
 
@@ -21,7 +21,7 @@ class OrderAdopter(OrderPositions):
         """Give the lots of one strategy to another, of one symbol or of all; gives the orders that went over with them.
 
         A lot stays where the heir holds one of its own in the same symbol and wallet: which levels hold for both would
-        be a guess. Said again, there is nothing left to give.
+        be a guess. It stays, too, while an exit of the owner's is under way. Said again, there is nothing left to give.
         """
         self._at(now, wall_ms)
         moved: list[OrderRow] = []
@@ -29,6 +29,22 @@ class OrderAdopter(OrderPositions):
             if bracket.lot != REST and bracket.strategy == wish.owner and wish.symbol in (None, bracket.symbol):
                 moved += self._hand_over(bracket, wish)
         return tuple(view_of(row) for row in moved)
+
+    def _exit_under_way(self, bracket: BracketRow) -> OrderRow | None:
+        """An order of the owner's that sells the lot, and may have traded: its trade is told when the coins are the
+        heir's, and would be taken from whoever holds some without levels."""
+        return next(
+            (
+                row
+                for row in self._open.values()
+                if not row.protects
+                and row.intent.purpose is Purpose.EXIT
+                and row.intent.strategy == bracket.strategy
+                and (row.intent.symbol, row.intent.margin) == bracket.book
+                and (row.session > 0 or row.state is not OrderState.INTENT)
+            ),
+            None,
+        )
 
     def _hand_over(self, bracket: BracketRow, wish: Adopt) -> list[OrderRow]:
         book, old = bracket.book, bracket.key
@@ -41,6 +57,11 @@ class OrderAdopter(OrderPositions):
         if any(other.lot == lot for other in heirs):
             # A person was given one of that name before: each keeps its own size and levels.
             lot = f"{lot}:{bracket.since}"
+        exit_ = self._exit_under_way(bracket)
+        if exit_ is not None:
+            text = f"{bracket.symbol}: {wish.owner} is selling (order {exit_.cid}); what is left can be given then"
+            self._out.alarms.append(("adoption_refused", text))
+            return []
         legs = self._legs(book, bracket.lot)
         bracket.lot, bracket.strategy = lot, wish.heir
         self._dirty[old] = None

@@ -13,9 +13,9 @@ from genesis.domain.pairs import pair_specs
 from genesis.edge.kept_file import KeptFile
 from protocols.orders import Bracket, OrderState, OrderType, Purpose, UpdateIntent
 from protocols.reference import LedgerEntry
-from protocols.risk import EvaluateOrder, ManualOrder, Verdict
+from protocols.risk import EvaluateOrder, ManualOrder, TradingState, Verdict
 from protocols.units import Side
-from tests.web.fakes import BTC, Told, Web, a_verdict, a_web, an_order, some_readers
+from tests.web.fakes import BTC, Told, Web, a_risk, a_verdict, a_web, an_order, some_readers
 from web.desk import Desk, VenueSilent
 
 V2 = "/api/v2"
@@ -291,4 +291,15 @@ async def test_an_order_whose_cancel_is_under_way_is_not_changed() -> None:
     web, _ = a_web_with_an_order(a_verdict(1), state=OrderState.PENDING_CANCEL)
     answer = await changed(web, {"price": "6900"})
     assert (answer.status_code, answer.json()["error"]["code"]) == (409, "order_leaving")
+    assert web.told.messages == []
+
+
+async def test_while_trading_is_halted_an_order_is_not_changed_and_that_is_said() -> None:
+    """The order actor would drop it, whatever was answered."""
+    web, _ = a_web_with_an_order(a_verdict(1))
+    api = web.app.config["API"]
+    halted = msgspec.structs.replace(a_risk(), state=TradingState.HALTED)
+    api.readers = attrs.evolve(api.readers, risk=lambda: halted)
+    answer = await changed(web, {"price": "6900"})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (409, "halted")
     assert web.told.messages == []

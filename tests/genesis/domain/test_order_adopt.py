@@ -66,6 +66,22 @@ def test_a_person_gets_a_lot_of_its_own_and_a_heir_with_a_lot_gets_none() -> Non
     assert bench.machine.held_for() == {"heir": (BTC,), "manual": (BTC,)}
 
 
+def test_what_is_just_being_sold_is_given_when_that_is_done() -> None:
+    """Its trade may be told when the coins are the heir's, and would be taken from who holds some without levels."""
+    bench = Bench(coins="0")
+    bench.open_position()
+    bench.hold("1")
+    assert len(sent(bench.admit(side=Side.SELL, purpose=Purpose.EXIT, bracket=None))) == 1
+    assert adopt(bench, "heir") == ()
+    assert [code for code, _ in bench.take().alarms] == ["adoption_refused"]
+    bench.end(2)
+    bench.accept(3)
+    bench.end(3)
+    bench.accept(4)
+    assert len(adopt(bench, "heir")) == 1
+    assert bench.machine.held_for() == {"heir": (BTC,)}
+
+
 def test_nobody_adopts_from_himself() -> None:
     with pytest.raises(ValueError, match="another one than the owner"):
         Adopt(symbol=None, owner="s", heir="s", reason="", correlation_id="")
