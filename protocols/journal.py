@@ -19,33 +19,42 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     at_ms: int
 
 
-class LateRecord:
-    """A `Record` whose text is made when it is kept: by the journal beside the loop, not by who decides.
+class _LateText:
+    """A text that is made when somebody looks at it for the first time. `write` may raise what an encoder raises."""
 
-    `write` makes the payload of what nobody changes any more (frozen messages). It is called once and may raise what an
-    encoder raises; a commit with such a record is refused.
-    """
+    __slots__ = ("_payload", "_write")
 
-    __slots__ = ("_payload", "_write", "at_ms", "correlation_id", "key", "kind")
-
-    def __init__(
-        self, *, kind: str, key: str | None, write: Callable[[], bytes], correlation_id: str, at_ms: int
-    ) -> None:
-        self.kind = kind
-        self.key = key
-        self.correlation_id = correlation_id
-        self.at_ms = at_ms
+    def __init__(self, write: Callable[[], bytes]) -> None:
         self._write: Callable[[], bytes] | None = write
         self._payload = b""
 
     @property
     def payload(self) -> bytes:
-        # Both threads may ask at once: each makes the same text, and what it is made of goes last.
+        # Two threads may ask at once: each makes the same text, and what it is made of goes last.
         write = self._write
         if write is not None:
             self._payload = write()
             self._write = None
         return self._payload
+
+
+class LateRecord(_LateText):
+    """A `Record` whose text is made when it is kept: by the journal beside the loop, not by who decides.
+
+    `write` makes the payload of what nobody changes any more (frozen messages). A commit with a record that has no text
+    is refused.
+    """
+
+    __slots__ = ("at_ms", "correlation_id", "key", "kind")
+
+    def __init__(
+        self, *, kind: str, key: str | None, write: Callable[[], bytes], correlation_id: str, at_ms: int
+    ) -> None:
+        super().__init__(write)
+        self.kind = kind
+        self.key = key
+        self.correlation_id = correlation_id
+        self.at_ms = at_ms
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, LateRecord | Record):
@@ -80,25 +89,16 @@ class CellWrite(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     payload: bytes
 
 
-class LateCell:
+class LateCell(_LateText):
     """A `CellWrite` whose text is made when it is kept. What `write` reads is lent to the journal: who lends it waits
     for the answer before anything of it changes."""
 
-    __slots__ = ("_payload", "_write", "key", "table")
+    __slots__ = ("key", "table")
 
     def __init__(self, *, table: str, key: str, write: Callable[[], bytes]) -> None:
+        super().__init__(write)
         self.table = table
         self.key = key
-        self._write: Callable[[], bytes] | None = write
-        self._payload = b""
-
-    @property
-    def payload(self) -> bytes:
-        write = self._write
-        if write is not None:
-            self._payload = write()
-            self._write = None
-        return self._payload
 
     def written(self) -> CellWrite:
         """The cell with its text."""
