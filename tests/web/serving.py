@@ -3,6 +3,7 @@
 import math
 import random
 import secrets
+import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
@@ -83,6 +84,7 @@ async def a_server(
     readers: Readers | None = None,
     told: Told | None = None,
     patience_s: float = 60,
+    tls: ssl.SSLContext | None = None,
 ) -> AsyncIterator[Served]:
     """Serve until the block ends, then stop and note how long that took."""
     listeners = await open_listeners("127.0.0.1", 0)
@@ -99,7 +101,7 @@ async def a_server(
         hub=hub,
         server_counters=counters,
     )
-    site = Site(app=app, listeners=listeners, counters=counters, limits=limits)
+    site = Site(app=app, listeners=listeners, counters=counters, limits=limits, tls=tls)
     served = Served(site, tokens, hub, Poll(readers=readers, hub=hub), told, trio.Event())
     started = 0.0
     try:

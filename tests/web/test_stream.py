@@ -1,6 +1,7 @@
 """The event stream over a real socket: who may listen, what he is told, and how it ends."""
 
 import socket
+import ssl
 from collections import deque
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -10,6 +11,7 @@ import attrs
 import msgspec
 import pytest
 import trio
+import trustme
 from hypercorn.events import RawData
 from trio_websocket import ConnectionClosed, WebSocketConnection, open_websocket_url
 from wsproto.connection import Connection as Peer
@@ -427,3 +429,37 @@ async def test_each_symbol_that_is_asked_for_by_itself_goes_on_where_it_stopped(
                 assert (await listener.hear_topic("trade"))["data"]["trade_id"] == number
             a_trade_of("tETHUSD", 103)
             assert (await listener.hear_topic("trade"))["data"]["trade_id"] == 103
+
+
+async def test_over_tls_a_client_that_reads_late_hears_every_frame_whole_and_in_order() -> None:
+    """There the socket takes nothing at once: each frame is sent by the client's own task."""
+    authority = trustme.CA()
+    server, client = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH), ssl.create_default_context()
+    authority.issue_cert("127.0.0.1").configure_cert(server)
+    authority.configure_trust(client)
+    async with a_server(attrs.evolve(QUICK, send_s=20, ping_s=0.05), tls=server) as served:
+        async with open_websocket_url(served.stream.replace("ws:", "wss:"), ssl_context=client) as connection:
+            listener = Listener(connection)
+            await listener.say(op="auth", token=served.token())
+            assert (await listener.hear())["topic"] == "session"
+            await listener.say(op="subscribe", topics=["trade", "ticker"])
+            heard = {(await listener.hear())["topic"] for _ in range(2)}
+            assert heard == {"trade", "ticker"}
+            [subscriber] = served.hub.subscribers
+            for number in range(100, 2100):
+                publish_event(served.hub, a_fill(number))
+                if number % 100 == 0:
+                    await trio.sleep(0.01)
+            publish_event(served.hub, a_ticker(last=7.0))
+            last, trades, missed = 0.0, [0], 0
+            while last != 7.0:
+                message = await listener.hear()
+                if message["kind"] == "missed":
+                    missed += message["data"]
+                elif message["topic"] == "trade":
+                    trades.append(message["seq"])
+                elif message["kind"] == "update":
+                    last = message["data"]["last"]
+            assert trades == sorted(set(trades))
+            assert len(trades) - 1 + missed == 2000
+            assert subscriber.missed_total == missed
