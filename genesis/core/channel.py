@@ -347,6 +347,8 @@ class Channel(Generic[T]):
     async def _stand_in_line(self, message: T, answer: Answer | None, term: Term | None) -> None:
         waiter = _Waiter(self._line, message, answer, term)
         self._line.append(waiter)
+        # What takes up the room may have been lodged without waking anybody.
+        self._bell.ring()
         if term is None:
             await trio.lowlevel.wait_task_rescheduled(waiter.abort)
             return

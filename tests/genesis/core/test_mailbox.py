@@ -481,6 +481,25 @@ async def test_a_question_that_is_lodged_is_leased_with_what_is_put_before_someb
     assert await desk.a.answer_to(None, alone) == 3
 
 
+async def test_who_stands_in_line_behind_a_lodged_question_wakes_its_consumer(nursery: trio.Nursery) -> None:
+    """Nobody waits for the answer yet, and there is no room for anybody else before the consumer has looked."""
+    desk = Desk(Overflow.BLOCK, capacity=1)
+
+    async def serve() -> None:
+        while True:
+            for envelope in await desk.lease():
+                envelope.reply(envelope.message)
+                desk.inbox.ack(envelope)
+
+    nursery.start_soon(serve)
+    await wait_all_tasks_blocked()
+    answer = await desk.a.lodge_from(None, 1)
+    with trio.fail_after(1):
+        assert await desk.a.ask(2) == 2
+        await desk.a.put(3)
+    assert await desk.a.answer_to(None, answer) == 1
+
+
 async def test_ask_gives_the_reply(nursery: trio.Nursery) -> None:
     desk = Desk(Overflow.BLOCK, capacity=1)
 
