@@ -75,14 +75,17 @@ class HttpClient:
         self.base_url = base_url
         self._max_body_bytes = max_body_bytes
         self._timeout_s = timeout_s
+        self._transport: httpx.AsyncBaseTransport = transport or httpx.AsyncHTTPTransport(
+            limits=httpx.Limits(max_connections=max_connections, keepalive_expiry=30.0),
+            verify=ssl_context if ssl_context is not None else True,
+            trust_env=False,
+        )
         self._client = httpx.AsyncClient(
             base_url=base_url,
             timeout=httpx.Timeout(timeout_s),
-            limits=httpx.Limits(max_connections=max_connections, keepalive_expiry=30.0),
-            verify=ssl_context if ssl_context is not None else True,
             follow_redirects=False,
             trust_env=False,
-            transport=transport,
+            transport=self._transport,
             headers={"user-agent": "genesis"},
         )
 
@@ -106,7 +109,10 @@ class HttpClient:
             with trio.move_on_after(self._timeout_s * WHOLE_TIMES) as whole:
                 request = self._client.build_request(method, target, headers=dict(headers or {}), content=body)
                 request.stream = _Body(body)
-                async with contextlib.aclosing(await self._client.send(request, stream=True)) as answer:
+                # Past the client's own send, which is for redirects, logins, cookies and proxies: none are wanted here.
+                sent = await self._transport.handle_async_request(request)
+                sent.request = request
+                async with contextlib.aclosing(sent) as answer:
                     async for chunk in answer.aiter_bytes():
                         size += len(chunk)
                         if size > self._max_body_bytes:

@@ -15,6 +15,7 @@ from wsproto.connection import ConnectionState
 from wsproto.events import BytesMessage, CloseConnection, Ping, TextMessage
 from wsproto.utilities import LocalProtocolError, RemoteProtocolError
 
+from genesis.core.channel import Doorbell
 from genesis.simulator.session import Session
 
 LARGEST_BODY: Final = 1024 * 1024
@@ -153,21 +154,17 @@ async def _serve_websocket(
     except (RemoteProtocolError, LocalProtocolError):
         left(session)
         return
-    ready = trio.Event()
+    bell = Doorbell()
     control = bytearray(accepted)
     """Bytes that are no data frame: the handshake's answer, pongs, the closing frame."""
 
-    def wake() -> None:
-        ready.set()
-
-    session.wake = wake
+    session.wake = bell.ring
     session.peer = request.peer
     try:
         async with trio.open_nursery() as nursery:
             session.abort = nursery.cancel_scope.cancel
 
             async def write() -> None:
-                nonlocal ready
                 while True:
                     # The handshake's answer and pongs go first; then whatever frames have gathered.
                     frames, session.outgoing = session.outgoing, []
@@ -196,12 +193,12 @@ async def _serve_websocket(
                         nursery.cancel_scope.deadline = trio.current_time() + GOODBYE_S
                         return
                     else:
-                        await ready.wait()
-                        ready = trio.Event()
+                        # Nothing is missed: all that rings leaves something that is looked at above.
+                        await bell.wait()
 
             session.greet()
             nursery.start_soon(write)
-            await _read_frames(stream, protocol, early, session, control, wake)
+            await _read_frames(stream, protocol, early, session, control, bell.ring)
             nursery.cancel_scope.cancel()
     except* (trio.BrokenResourceError, trio.ClosedResourceError, LocalProtocolError):
         pass
