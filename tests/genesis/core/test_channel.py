@@ -70,6 +70,17 @@ async def test_a_question_to_a_full_fail_channel_is_refused_and_forgotten() -> N
     assert channel._questions == {}
 
 
+def test_who_puts_if_there_is_room_is_told_whether_there_was() -> None:
+    """Then it stands in line, in its turn; a closed channel says so as it does to everybody."""
+    channel = Channel[int]("c", Overflow.BLOCK, capacity=2)
+    assert [channel.put_if_room(number) for number in (1, 2, 3)] == [True, True, False]
+    assert held(channel) == [1, 2]
+    assert (channel.put_total, channel.refused) == (2, 0)
+    channel.close()
+    with pytest.raises(ChannelClosed):
+        channel.put_if_room(4)
+
+
 def test_the_oldest_is_dropped_and_counted() -> None:
     channel = Channel[int]("c", Overflow.DROP_OLDEST, capacity=3)
     for number in range(10):

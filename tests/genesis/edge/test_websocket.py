@@ -243,6 +243,18 @@ async def test_a_stream_cut_inside_a_frame_is_an_abnormal_close(dial: Any) -> No
 
 
 @BUILDS
+async def test_what_comes_in_one_read_is_received_together(dial: Any) -> None:
+    """A fill's frames come in one: whoever hears them one by one decides, and keeps, as many times."""
+
+    async def burst(connection: trio_websocket.WebSocketConnection) -> None:
+        await connection._stream.send_all(b"\x81\x03one\x81\x03two\x81\x05three")
+        await connection.get_message()
+
+    async with peer(burst) as uri, dial(uri, timeout_s=5) as socket:
+        assert await socket.receive_many() == [b"one", b"two", b"three"]
+
+
+@BUILDS
 async def test_a_message_above_the_limit_ends_the_connection(dial: Any) -> None:
     async def flood(connection: trio_websocket.WebSocketConnection) -> None:
         await connection.send_message("x" * 2000)
