@@ -524,6 +524,7 @@ MUTANTS: Final = {
         RestartBudget,
         "spend",
         _budget_without_end,
+        led_by=frozenset({"crash_storm", "reset", "fin"}),
     ),
     "tenth-of-a-budget": Mutant(
         "a branch gives up long before its budget is spent",

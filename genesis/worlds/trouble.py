@@ -30,6 +30,8 @@ LATEST_GHOST_S = 60.0
 """No byte is later than the one, no order is carried out later than the other after it has arrived: together they stay
 below the engine's quarantine of 150 s, which is a bet on just that."""
 WISH_S = 20.0
+WITHOUT_END_SHARE = 0.3
+"""Of all storms of crashes: those that spend a budget of restarts."""
 BUSY = ("signal", "risk", "order", "account", "market_cache", "history", "journal", "connection_private")
 NOT_ON_THE_STACK = frozenset({"kill_at_step", "power_cut", "usurper", "crash"})
 """What ends the very task that is about to send comes a little later, as it would from outside."""
@@ -306,11 +308,26 @@ class Trouble(TroubleInside):
 
     def _crash_storm(self) -> str:
         now = trio.current_time()
+        if self.chance.random() < WITHOUT_END_SHARE:
+            return self._crash_without_end(now)
         for _ in range(self.chance.randint(5, 15)):
             now += self.chance.expovariate(3.0)
             self._later(now, lambda: self.world.witness.note("fault", f"storm: {self._crash()}"))
         self.ends_at = max(self.ends_at, now)
         return f"until {now:.1f}"
+
+    def _crash_without_end(self, now: float) -> str:
+        """One actor dies more often than any budget allows, in less time than it takes to forget: somebody gives up."""
+        host = self._live()
+        if host is None or host.engine is None:
+            return "nobody"
+        supervisor = host.engine.supervisor
+        crashes = host.restarts.intensity + 20
+        for number in range(crashes):
+            # Its pause is shorter than the one between two crashes.
+            self._later(now + 0.5 * number, lambda: supervisor.kill("journal", reason="a crash without end"))
+        self.ends_at = max(self.ends_at, now + 0.5 * crashes)
+        return f"{crashes} times the journal"
 
     def _crash_busy(self) -> str:
         """An actor dies some steps after it has taken messages, and has them in its hands."""
