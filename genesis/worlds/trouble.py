@@ -109,7 +109,7 @@ class Trouble(TroubleInside):
         self.ends_at = max(self.ends_at, until)
         return until
 
-    def _later(self, when: float, call: Callable[[], None]) -> None:
+    def _later(self, when: float, call: Callable[[], object]) -> None:
         self.world.network.at(when, call)
 
     def _live(self) -> EngineHost | None:
