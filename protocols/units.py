@@ -16,6 +16,10 @@ Symbol = NewType("Symbol", str)
 
 ZERO: Final = Decimal(0)
 AMOUNT_STEP: Final = Decimal("0.00000001")
+EXACT_BELOW: Final = Decimal(60_000_000)
+"""The venue's JSON numbers are doubles. Below this (2**26) each amount of eight decimals is a double of its own. Above
+it, where amounts of the cheapest coins are, only 15 digits come back as they went."""
+_BLUR: Final = Decimal("1e-15")
 """Bitfinex rounds amounts to eight decimals."""
 PRICE_DIGITS: Final = 5
 """Bitfinex cuts submitted prices to five significant digits."""
@@ -73,8 +77,29 @@ def plain(number: Decimal) -> str:
 
 
 def floor_amount(quantity: Decimal) -> Decimal:
-    """Cut a quantity to the venue's eight decimals, never rounding a holding up."""
-    return quantity.quantize(AMOUNT_STEP, rounding=ROUND_DOWN)
+    """Cut a quantity to the venue's eight decimals, and a huge one to 15 digits, never rounding a holding up.
+
+    >>> floor_amount(Decimal("0.123456789")), floor_amount(Decimal("923456789.12345678"))
+    (Decimal('0.12345678'), Decimal('923456789.123456'))
+    """
+    if -EXACT_BELOW < quantity < EXACT_BELOW:
+        return quantity.quantize(AMOUNT_STEP, rounding=ROUND_DOWN)
+    return quantity.quantize(max(_steps(quantity.adjusted() - 14), AMOUNT_STEP), rounding=ROUND_DOWN)
+
+
+def amount_blur(quantity: Decimal) -> Decimal:
+    """How far two tellings of an amount, or of parts of it, may differ: nothing, but for huge ones."""
+    return ZERO if -EXACT_BELOW < quantity < EXACT_BELOW else abs(quantity) * _BLUR
+
+
+def crumb_of(quantity: Decimal) -> Decimal:
+    """What `floor_amount` may leave of a huge holding that is sold: it is worth nothing, and no order can sell it."""
+    return 10 * amount_blur(quantity)
+
+
+def same_amount(one: Decimal, other: Decimal) -> bool:
+    """Whether two amounts of the wire, or sums of such, may be the same."""
+    return one == other or abs(one - other) <= amount_blur(one)
 
 
 def round_amount(quantity: Decimal) -> Decimal:

@@ -20,7 +20,7 @@ import msgspec
 from genesis.domain.order_lots import cut
 from genesis.domain.pairs import PairSpec
 from protocols.orders import Bracket, OrderIntent, OrderType, Purpose
-from protocols.units import ZERO, Side, Symbol, floor_amount, round_price
+from protocols.units import ZERO, Side, Symbol, floor_amount, round_price, same_amount
 
 
 class Levels(msgspec.Struct, frozen=True, kw_only=True):
@@ -200,7 +200,9 @@ def next_steps(wanted: Sequence[Place], legs: Sequence[Leg], *, margin: bool) ->
     for place in wanted:
         # What is right already must not be taken for what needs a change: of several parts each has its own.
         right = [
-            leg for leg in _alike(place, present, kept) if (leg.quantity, leg.levels) == (place.quantity, place.levels)
+            leg
+            for leg in _alike(place, present, kept)
+            if same_amount(leg.quantity, place.quantity) and leg.levels == place.levels
         ]
         if right:
             kept.add(min(leg.cid for leg in right))
@@ -212,7 +214,9 @@ def next_steps(wanted: Sequence[Place], legs: Sequence[Leg], *, margin: bool) ->
             missing.append(place)
             continue
         # The one that needs the least change stays; of equals the oldest, so that everybody picks the same.
-        best = min(alike, key=lambda leg: (leg.quantity != place.quantity, leg.levels != place.levels, leg.cid))
+        best = min(
+            alike, key=lambda leg: (not same_amount(leg.quantity, place.quantity), leg.levels != place.levels, leg.cid)
+        )
         kept.add(best.cid)
         step = _adjust(best, place)
         if step is not None:
@@ -232,7 +236,7 @@ def next_steps(wanted: Sequence[Place], legs: Sequence[Leg], *, margin: bool) ->
 
 def _is_right(place: Place, leg: Leg) -> bool:
     stays = leg.state is LegState.RESTING or leg.state is LegState.MOVING
-    return stays and leg.kind is place.kind and leg.quantity == place.quantity and leg.levels == place.levels
+    return stays and leg.kind is place.kind and same_amount(leg.quantity, place.quantity) and leg.levels == place.levels
 
 
 def _alike(place: Place, legs: Sequence[Leg], taken: Container[int]) -> list[Leg]:
@@ -243,7 +247,7 @@ def _alike(place: Place, legs: Sequence[Leg], taken: Container[int]) -> list[Leg
 
 def _adjust(leg: Leg, place: Place) -> Step | None:
     """Bring a leg of the right kind to the right size and price, in place where the venue can do that."""
-    if leg.state is LegState.MOVING or (leg.quantity == place.quantity and leg.levels == place.levels):
+    if leg.state is LegState.MOVING or (same_amount(leg.quantity, place.quantity) and leg.levels == place.levels):
         return None
     if leg.kind is LegKind.OCO or (leg.kind is LegKind.TRAIL and leg.levels != place.levels):
         # The two halves of an OCO share one amount: they are replaced together.
@@ -251,7 +255,7 @@ def _adjust(leg: Leg, place: Place) -> Step | None:
     price = place.levels.stop if leg.kind is LegKind.STOP else place.levels.target
     return Resize(
         cid=leg.cid,
-        quantity=None if leg.quantity == place.quantity else place.quantity,
+        quantity=None if same_amount(leg.quantity, place.quantity) else place.quantity,
         price=None if leg.levels == place.levels or leg.kind is LegKind.TRAIL else price,
         place=place,
     )

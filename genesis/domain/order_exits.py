@@ -18,7 +18,7 @@ from genesis.domain.order_rows import OrderRow
 from genesis.domain.order_selftrade import met_by
 from genesis.domain.order_state import OrderEvent
 from protocols.orders import LARGEST_BATCH, OrderState, OrderType, Purpose
-from protocols.units import AMOUNT_STEP, ZERO, Side, base_currency, floor_amount, plain
+from protocols.units import AMOUNT_STEP, ZERO, Side, amount_blur, base_currency, floor_amount, plain
 
 E, S = OrderEvent, OrderState
 
@@ -103,7 +103,8 @@ class OrderExits(OrderProtector):
         for bracket in self._brackets_of(book):
             if bracket.strategy == row.intent.strategy:
                 covered_now = [leg.leaves for leg in self._legs(book, bracket.lot) if not leg.is_lost]
-                if sum(covered_now, ZERO) > sizes.get(bracket.lot, ZERO):
+                covered = sum(covered_now, ZERO)
+                if covered - sizes.get(bracket.lot, ZERO) > amount_blur(covered):
                     return True
         return False
 

@@ -9,7 +9,7 @@ from genesis.domain.order_rows import FlattenRow, OrderRow
 from genesis.domain.order_state import AT_VENUE
 from genesis.domain.order_wire import flatten_intent
 from protocols.orders import Approved, Flatten
-from protocols.units import ZERO, Symbol, floor_amount
+from protocols.units import ZERO, Symbol, crumb_of, floor_amount
 
 FLATTEN_TRIES = 3
 FLATTENS_KEPT = 50
@@ -66,7 +66,7 @@ class OrderFlattener(OrderReconciler):
             if working or (resting and self._now < flatten.since_at + patience):
                 # What rests holds its coins back: the close would be refused for want of balance.
                 left.append((symbol, margin))
-            elif floor_amount(abs(held)) == ZERO:
+            elif floor_amount(abs(held)) == ZERO or self._is_crumb(flatten, (symbol, margin), held):
                 if resting:
                     left.append((symbol, margin))
             elif tries >= FLATTEN_TRIES:
@@ -80,6 +80,14 @@ class OrderFlattener(OrderReconciler):
         if books != flatten.books or flatten.pause_at is None or self._now >= flatten.pause_at:
             flatten.books, flatten.pause_at = books, pause_at
             self._dirty[flatten.key] = flatten
+
+    def _is_crumb(self, flatten: FlattenRow, book: tuple[Symbol, bool], held: Decimal) -> bool:
+        """Whether only what an order cannot say is left of what this wish has sold."""
+        if not flatten.tries:
+            return False
+        closes = [row for row in self.orders.values() if _closes(flatten, row)]
+        sold = sum((row.filled for row in closes if (row.intent.symbol, row.intent.margin) == book), ZERO)
+        return abs(held) <= crumb_of(sold)
 
     def _flattening(self, book: tuple[Symbol, bool]) -> bool:
         """True while a wish to flatten has the coins of this book to itself."""

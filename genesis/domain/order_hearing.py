@@ -14,7 +14,7 @@ from genesis.domain.order_session import HISTORY_MARGIN_MS
 from genesis.domain.order_state import OrderEvent
 from genesis.domain.order_wire import ending_of, executed_of, utc_day
 from protocols.orders import OrderState, OrderUpdate, RequestNotice, VenueOrder, VenueTrade
-from protocols.units import ZERO
+from protocols.units import ZERO, amount_blur, same_amount
 
 REPORTS_WITHOUT_FILLS = 5
 """So many reports of REST may lack trades that the venue says it made, before the order ends without them."""
@@ -122,7 +122,7 @@ class OrderHearing(OrderQuestions):
         if row.intent.price is not None and order.price and (updated or row.state is not S.PENDING_UPDATE):
             row.price = order.price
         quantity = abs(order.original)
-        if quantity != row.quantity and quantity >= row.filled:
+        if not same_amount(quantity, row.quantity) and quantity >= row.filled:
             row.quantity = quantity
             self._touch(row)
         if updated:
@@ -159,10 +159,10 @@ class OrderHearing(OrderQuestions):
         if row.open and row.closing is None:
             row.closing = ending
             row.reason = order.status
-            if row.state in (S.INTENT, S.SENT, S.UNKNOWN) and executed > row.filled:
+            if row.state in (S.INTENT, S.SENT, S.UNKNOWN) and row.unshown:
                 self._move(row, E.PART_FILL if row.filled else E.OPEN, order.status)
             self._touch(row)
-        if row.filled < row.executed or row.linked_open:
+        if row.unshown or row.linked_open:
             row.check_at = self._now + self._trades_within(row)
         self._settle(row)
 
@@ -174,7 +174,7 @@ class OrderHearing(OrderQuestions):
         if row.linked_open and patient:
             # Its other half is still told as open, and may trade on.
             return
-        if row.filled < row.executed:
+        if row.unshown:
             if patient:
                 return
             text = f"order {row.cid}: the venue executed {row.executed}, its trades show {row.filled}"
@@ -326,7 +326,7 @@ class OrderHearing(OrderQuestions):
             return
         self._dirty[held_key(told.symbol, row.intent.margin)] = self.fills.held[told.symbol, row.intent.margin]
         row.updated_ms = max(row.updated_ms, told.time_ms)
-        if row.filled > row.quantity:
+        if row.filled > row.quantity + amount_blur(row.quantity):
             text = f"order {row.cid}: filled must be at most {row.quantity}, was {row.filled}"
             self._out.alarms.append(("overfilled", text))
         if row.filled >= row.quantity and not (row.request is not None and row.request.kind == "ou"):
@@ -345,7 +345,7 @@ def _could_be(row: OrderRow, order: VenueOrder) -> bool:
         row.venue_id is None
         and order.group_id == row.group_id
         and order.symbol == row.intent.symbol
-        and order.original == row.quantity * row.intent.side.sign
+        and same_amount(order.original, row.quantity * row.intent.side.sign)
         and order.created_ms >= row.created_ms - HISTORY_MARGIN_MS
     )
 
@@ -358,5 +358,6 @@ def _could_answer(row: OrderRow, notice: RequestNotice, *, refused: bool) -> boo
     """
     if notice.symbol is None:
         return True
-    same = notice.symbol == row.intent.symbol and notice.amount in (None, row.quantity * row.intent.side.sign)
+    amount = row.quantity * row.intent.side.sign
+    same = notice.symbol == row.intent.symbol and (notice.amount is None or same_amount(notice.amount, amount))
     return same and notice.group_id in ((None, row.group_id) if refused else (row.group_id,))

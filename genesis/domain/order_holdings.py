@@ -87,7 +87,7 @@ class OrderHoldings(OrderFlattener):
             return
         moving = {name for fill in self.fills.untold.values() for name in _names(fill.trade.symbol)}
         for row in self._open.values():
-            if row.state is S.UNKNOWN or row.filled < row.executed:
+            if row.state is S.UNKNOWN or row.unshown:
                 moving.update(_names(row.intent.symbol))
         for told in self.told_amounts:
             if told.session != self.fence.session:
@@ -162,7 +162,7 @@ class OrderHoldings(OrderFlattener):
         if row.state is S.INTENT and row.session == 0:
             return ZERO
         if row.seen_session == self.fence.session:
-            return max(row.executed - row.filled, ZERO)
+            return row.unshown
         return row.leaves
 
     def _unheard(self, book: Book) -> tuple[Decimal, Decimal]:

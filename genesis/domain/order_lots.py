@@ -158,7 +158,7 @@ def stop_sizes(shares: Shares, pair: PairSpec | None, *, guarded: bool) -> Mappi
         home = max(sizes, key=lambda name: sizes[name])
         minimum = ZERO if pair is None else pair.minimum
         if sizes[home] + over >= max(minimum, AMOUNT_STEP):
-            sizes[home] += over
+            sizes[home] = floor_amount(sizes[home] + over)
     return sizes
 
 

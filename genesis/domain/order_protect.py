@@ -181,7 +181,7 @@ class OrderProtector(OrderGuesses):
         Never longer than any answer may take: then the stop is made of what is known.
         """
         late = not self._stands_in and any(
-            row.filled < row.executed and not row.protects
+            row.unshown and not row.protects
             for row in self._open.values()
             if (row.intent.symbol, row.intent.margin) == bracket.book
         )

@@ -11,7 +11,7 @@ from genesis.domain.order_rows import OrderRow
 from genesis.domain.order_session import HISTORY_MARGIN_MS
 from genesis.domain.order_state import AT_VENUE, OrderEvent
 from protocols.orders import HistoryReport, OrderSnapshot, OrderState, VenuePosition
-from protocols.units import AMOUNT_STEP, ZERO, plain
+from protocols.units import AMOUNT_STEP, ZERO, amount_blur, plain
 
 E, S = OrderEvent, OrderState
 
@@ -118,7 +118,7 @@ class OrderReconciler(OrderHearing):
                 continue
             amount = amounts.get(symbol, ZERO)
             sign = 1 if held > 0 else -1
-            if abs(held) - max(amount * sign, ZERO) <= AMOUNT_STEP:
+            if abs(held) - max(amount * sign, ZERO) <= AMOUNT_STEP + amount_blur(held):
                 self._differs.discard(symbol)
                 if self.mismatched.pop(symbol, None) is not None:
                     self._out.alarms.append(("position_agrees", f"{symbol}: margin position and our fills agree again"))

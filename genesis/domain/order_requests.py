@@ -36,7 +36,7 @@ from protocols.orders import (
     UpdateIntent,
     UpdateOrder,
 )
-from protocols.units import ZERO, floor_amount, round_price
+from protocols.units import ZERO, floor_amount, round_price, same_amount
 
 URGENT_S: Final = 1.5
 """After so long without a word that should have come the venue is asked over REST. An order that a position hangs on is
@@ -364,7 +364,7 @@ class OrderRequests(OrderLedger):
         price = None if price is None else round_price(price)
         remaining = None if remaining is None else floor_amount(remaining)
         price = None if price == row.price else price
-        remaining = None if remaining is None or row.filled + remaining == row.quantity else remaining
+        remaining = None if remaining is None or same_amount(row.filled + remaining, row.quantity) else remaining
         if (price is None and remaining is None) or remaining == ZERO:
             return
         request = self._request(row, "ou")

@@ -24,7 +24,7 @@ from protocols.orders import (
     VenueOrder,
     VenueTrade,
 )
-from protocols.units import AMOUNT_STEP, ZERO, Side, Symbol
+from protocols.units import AMOUNT_STEP, ZERO, Side, Symbol, amount_blur
 
 TABLE: Final = "orders"
 """The journal's table of all cells of the order machine."""
@@ -131,6 +131,12 @@ class OrderRow(msgspec.Struct, kw_only=True):
     def leaves(self) -> Decimal:
         """What has not traded."""
         return max(self.quantity - self.filled, ZERO)
+
+    @property
+    def unshown(self) -> Decimal:
+        """What the venue has told to be executed and has not shown the trades of."""
+        left = self.executed - self.filled
+        return left if left > amount_blur(self.quantity) else ZERO
 
     @property
     def protects(self) -> bool:

@@ -7,7 +7,7 @@ import msgspec
 
 from protocols.account import ClosedTrade
 from protocols.orders import Fill
-from protocols.units import AMOUNT_STEP, ZERO, Side, Symbol, base_currency, quote_currency
+from protocols.units import AMOUNT_STEP, ZERO, Side, Symbol, base_currency, crumb_of, quote_currency
 
 OPENING_KEY = "opening:"
 
@@ -83,7 +83,8 @@ class Position:
             self.cost += opens * fill.price
             self.quantity += opens
         self.quantity += fee_base
-        if abs(self.quantity) < AMOUNT_STEP:
+        entered = ZERO if self._trade is None else self._trade.entered
+        if abs(self.quantity) < max(AMOUNT_STEP, crumb_of(entered)):
             self.realized_pnl -= self.cost
             self.quantity = self.cost = ZERO
             finished = self._finish(fill) or finished

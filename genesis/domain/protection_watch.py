@@ -15,7 +15,7 @@ from genesis.domain.pairs import PairSpecs
 from protocols.orders import OrderState, OrderType, OrderView, Purpose
 from protocols.risk import PositionView
 from protocols.trading import Protection, ProtectionStatus
-from protocols.units import ZERO, Side, Symbol, floor_amount, round_price
+from protocols.units import ZERO, Side, Symbol, amount_blur, floor_amount, round_price
 
 SPANS_KEPT: Final = 2000
 REPAIR_AGAIN_S: Final = 1.0
@@ -101,9 +101,15 @@ class ProtectionWatch:
             found = _look_at(position, open_orders, pairs)
             if found.wanted == ZERO and found.stopped == ZERO:
                 continue
-            naked = found.stopped < found.wanted and stop_fraction > 0
+            naked = found.wanted - found.stopped > amount_blur(found.wanted) and stop_fraction > 0
             naked_s = self._follow(self._naked, position.symbol, naked, now, is_naked=True)
-            doubled_s = self._follow(self._doubled, position.symbol, found.stopped > found.held, now, is_naked=False)
+            doubled_s = self._follow(
+                self._doubled,
+                position.symbol,
+                found.stopped - found.held > amount_blur(found.held),
+                now,
+                is_naked=False,
+            )
             fault = _fault(naked, found, doubled_s)
             views.append(
                 Protection(

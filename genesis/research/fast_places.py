@@ -16,7 +16,7 @@ REASONS: Final = {
     EXACT_WAITS: "the strategy speaks while its order waits for the next trade",
     EXACT_STARVED: "an entry costs more than there is",
     EXACT_SMALL: "a position is too small to be protected or closed",
-    EXACT_BIG: "an amount is larger than 64 bits can hold",
+    EXACT_BIG: "an amount is larger than the quick way counts",
 }
 
 ENTRY: Final = 0
@@ -25,6 +25,8 @@ STOP: Final = 2
 TARGET: Final = 3
 
 LARGEST: Final = 9.0e18
+COARSE: Final = 60_000_000 * 100_000_000
+"""Amounts from here on are cut to 15 digits (`floor_amount`), in steps of eight decimals."""
 RESULTS_KEPT: Final = 256
 LONGEST_PAUSES: Final = 8.0
 

@@ -27,6 +27,7 @@ from genesis.research.fast_numbers import (
     value_of,
 )
 from genesis.research.fast_places import (
+    COARSE,
     DONE,
     E_ASK,
     E_CLOSE,
@@ -547,6 +548,8 @@ def walk_scores(
                     return EXACT_TIE
                 quantity = min(quantity, int(affordable))
         quantity = min(quantity, numbers[N_MAXIMUM])
+        if quantity >= COARSE:
+            return EXACT_BIG
         if quantity < numbers[N_MINIMUM]:
             refused += 1
             continue
