@@ -112,6 +112,7 @@ class OrderHearing(OrderQuestions):
         row.closing = None
         row.executed = ZERO
         row.reports_without_fills = 0
+        row.lacked_at = None
         self._out.alarms.append(("ghost_order", f"order {row.cid} was {row.state.value} and is at the venue"))
         if self._cancel_ghosts:
             row.cancel_reason = "it had been given up and came back"

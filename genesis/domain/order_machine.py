@@ -310,7 +310,7 @@ class OrderMachine(OrderPatience):
         for row in list(self._open.values()):
             # Session 0 is on the disk before a note "not sent" counts: whatever was tried earlier, nothing left.
             was_handed_out = row.session > 0 or row.sent
-            row.since_at, row.check_at, row.absent_at = self._now, None, None
+            row.since_at, row.check_at, row.absent_at, row.lacked_at = self._now, None, None, None
             # Session numbers begin anew with the process: nothing of an older one is newer than any of this one.
             row.session = row.seen_session = 0
             row.rests_at = None

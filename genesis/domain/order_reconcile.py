@@ -93,7 +93,7 @@ class OrderReconciler(OrderHearing):
             if row.cid not in listed:
                 self._judge_absence(row, asked_at)
             if row.closing is not None and row.open:
-                row.reports_without_fills += 1
+                self._count_report(row, asked_at)
                 self._settle(row)
         for fill in list(self.fills.untold.values()):
             self._give_orphan_a_home(fill, strangers)
@@ -104,6 +104,13 @@ class OrderReconciler(OrderHearing):
             self.fence.reconciled = True
             for row in list(self._open.values()):
                 self._release(row)
+
+    def _count_report(self, row: OrderRow, asked_at: float) -> None:
+        """It came without all trades of an order that has ended. What is asked early, or for others, in between says
+        nothing new of a history that is late: to believe that trades never come takes as long as it always took."""
+        if row.lacked_at is None or asked_at >= row.lacked_at + self.settings.doubt_after_s:
+            row.lacked_at = asked_at
+            row.reports_without_fills += 1
 
     def _compare_positions(self, positions: Iterable[VenuePosition]) -> None:
         """Our fills against the venue's margin positions: where it holds less than we do, nothing is opened.

@@ -111,6 +111,8 @@ class OrderRow(msgspec.Struct, kw_only=True):
     closing: OrderState | None = None
     executed: Decimal = ZERO
     reports_without_fills: int = 0
+    lacked_at: float | None = None
+    """When the newest of these reports was asked for."""
     serial: int = 0
 
     @property
