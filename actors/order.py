@@ -186,8 +186,8 @@ class _Life:
         for name, symbols in orphans.items():
             if self.orphans.get(name) != symbols and self.ui is not None:
                 text = (
-                    f"no strategy {name} runs, and it holds {', '.join(symbols)}: only its stop sells that. Close it,"
-                    f" run a strategy of that name again, or give it away: genesis adopt {name} HEIR"
+                    f"no strategy {name} runs, and it holds {', '.join(symbols)}: only a stop, if any, sells that. "
+                    f"Close it, run a strategy of that name again, or give it away: genesis adopt {name} HEIR"
                 )
                 at_ms = self.ctx.clock.wall_ms()
                 self.ui.put_nowait(Notice(level="alarm", code="position_without_strategy", text=text, at_ms=at_ms))

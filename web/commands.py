@@ -208,7 +208,14 @@ async def adopt(api: Api, call: Call) -> Accepted:
         if symbol in (None, position.symbol) and lot.lot
     ]
     books = {(name, margin) for name, margin, lot in lots if lot.strategy == body.owner}
-    if not books:
+    account = api.readers.account()
+    # Coins without levels are in no lot, and go over in any case.
+    plain_coins = {
+        holding.symbol
+        for holding in (() if account is None else account.owners)
+        if holding.strategy == body.owner and symbol in (None, holding.symbol)
+    }
+    if not books and not plain_coins:
         raise ApiError(404, f"{body.owner} holds nothing{f' of {symbol}' if symbol else ''}", code="no_position")
     taken = sorted(name for name, margin, lot in lots if lot.strategy == body.heir and (name, margin) in books)
     if taken and body.heir != MANUAL:
@@ -224,8 +231,11 @@ async def adopt(api: Api, call: Call) -> Accepted:
             correlation_id=correlation_id,
         )
     )
-    symbols = ", ".join(sorted({name for name, _ in books}))
-    return _accepted(correlation_id, f"{symbols} went from {body.owner} to {body.heir}, with the stops around it")
+    symbols = ", ".join(sorted({name for name, _ in books} | plain_coins))
+    return _accepted(
+        correlation_id,
+        f"{symbols} went from {body.owner} to {body.heir}{', with the stops around it' if books else ''}",
+    )
 
 
 async def flatten(api: Api, call: Call) -> Accepted:

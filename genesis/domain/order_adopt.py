@@ -5,11 +5,14 @@ From then on the heir's word sells them. The account hears of it as of a trade, 
 restart, because the order actor's cells tell it in the order in which it happened.
 """
 
+from decimal import Decimal
+
 import msgspec
 
+from genesis.domain.order_holdings import Book
 from genesis.domain.order_lots import REST
 from genesis.domain.order_positions import OrderPositions
-from genesis.domain.order_rows import BracketRow, OrderRow, view_of
+from genesis.domain.order_rows import BracketRow, OrderRow, PlainRow, view_of
 from protocols.orders import MANUAL, Adopt, Adopted, OrderState, OrderView, Purpose
 from protocols.units import ZERO
 
@@ -21,26 +24,30 @@ class OrderAdopter(OrderPositions):
         """Give the lots of one strategy to another, of one symbol or of all; gives the orders that went over with them.
 
         A lot stays where the heir holds one of its own in the same symbol and wallet: which levels hold for both would
-        be a guess. It stays, too, while an exit of the owner's is under way. Said again, there is nothing left to give.
+        be a guess. It stays, too, while an exit of the owner's is under way. Coins without levels, which are one pool,
+        only change their owner's name. Said again, there is nothing left to give.
         """
         self._at(now, wall_ms)
         moved: list[OrderRow] = []
         for bracket in list(self.brackets.values()):
             if bracket.lot != REST and bracket.strategy == wish.owner and wish.symbol in (None, bracket.symbol):
                 moved += self._hand_over(bracket, wish)
+        for row in list(self.plain.values()):
+            if wish.owner in row.owners and wish.symbol in (None, row.symbol):
+                self._hand_over_plain(row, wish)
         return tuple(view_of(row) for row in moved)
 
-    def _exit_under_way(self, bracket: BracketRow) -> OrderRow | None:
-        """An order of the owner's that sells the lot, and may have traded: its trade is told when the coins are the
-        heir's, and would be taken from whoever holds some without levels."""
+    def _exit_under_way(self, strategy: str, book: Book) -> OrderRow | None:
+        """An order of the owner's that sells what it holds, and may have traded: its trade is told when the coins are
+        the heir's, and would be taken from whoever holds some without levels."""
         return next(
             (
                 row
                 for row in self._open.values()
                 if not row.protects
                 and row.intent.purpose is Purpose.EXIT
-                and row.intent.strategy == bracket.strategy
-                and (row.intent.symbol, row.intent.margin) == bracket.book
+                and row.intent.strategy == strategy
+                and (row.intent.symbol, row.intent.margin) == book
                 and (row.session > 0 or row.state is not OrderState.INTENT)
             ),
             None,
@@ -57,10 +64,7 @@ class OrderAdopter(OrderPositions):
         if any(other.lot == lot for other in heirs):
             # A person was given one of that name before: each keeps its own size and levels.
             lot = f"{lot}:{bracket.since}"
-        exit_ = self._exit_under_way(bracket)
-        if exit_ is not None:
-            text = f"{bracket.symbol}: {wish.owner} is selling (order {exit_.cid}); what is left can be given then"
-            self._out.alarms.append(("adoption_refused", text))
+        if self._is_selling(book, wish):
             return []
         legs = self._legs(book, bracket.lot)
         bracket.lot, bracket.strategy = lot, wish.heir
@@ -71,13 +75,38 @@ class OrderAdopter(OrderPositions):
         for leg in legs:
             leg.lot, leg.intent = lot, msgspec.structs.replace(leg.intent, strategy=wish.heir)
             self._changed(leg)
+        self._tell_adopted(
+            book, wish, bracket.quantity or ZERO, max(each.decided_ms for each in self._brackets_of(book))
+        )
+        return legs
+
+    def _is_selling(self, book: Book, wish: Adopt) -> bool:
+        exit_ = self._exit_under_way(wish.owner, book)
+        if exit_ is not None:
+            text = f"{book[0]}: {wish.owner} is selling (order {exit_.cid}); what is left can be given then"
+            self._out.alarms.append(("adoption_refused", text))
+        return exit_ is not None
+
+    def _hand_over_plain(self, row: PlainRow, wish: Adopt) -> None:
+        book = (row.symbol, False)
+        if self._is_selling(book, wish):
+            return
+        owners = dict(row.owners)
+        quantity = owners.pop(wish.owner)
+        owners[wish.heir] = owners.get(wish.heir, ZERO) + quantity
+        row.owners = owners
+        self._dirty[row.key] = row
+        trades = [fill.trade.time_ms for fill in self.fills.rows.values() if fill.trade.symbol == row.symbol]
+        self._tell_adopted(book, wish, quantity, max(trades, default=self.fence.venue_ms))
+
+    def _tell_adopted(self, book: Book, wish: Adopt, quantity: Decimal, time_ms: int) -> None:
         self.fence.serial += 1
         adopted = Adopted(
-            symbol=bracket.symbol,
+            symbol=book[0],
             owner=wish.owner,
             heir=wish.heir,
-            quantity=bracket.quantity or ZERO,
-            time_ms=max(each.decided_ms for each in self._brackets_of(book)),
+            quantity=quantity,
+            time_ms=time_ms,
             serial=self.fence.serial,
             reason=wish.reason,
             correlation_id=wish.correlation_id,
@@ -86,4 +115,3 @@ class OrderAdopter(OrderPositions):
         self.adoptions[key] = self._dirty[key] = adopted
         self._out.reports.append(adopted)
         self._record("Adopted", str(adopted.serial), adopted, wish.correlation_id, self._wall_ms)
-        return legs

@@ -22,6 +22,10 @@ class OrderPositions(OrderExits):
         for bracket in self.brackets.values():
             if bracket.lot != REST and floor_amount(bracket.quantity or ZERO):
                 found.setdefault(bracket.strategy, set()).add(bracket.symbol)
+        for row in self.plain.values():
+            for strategy, quantity in row.owners.items():
+                if floor_amount(quantity):
+                    found.setdefault(strategy, set()).add(row.symbol)
         return {strategy: tuple(sorted(symbols)) for strategy, symbols in sorted(found.items())}
 
     def protection(self) -> tuple[ProtectionView, ...]:

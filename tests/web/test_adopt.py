@@ -1,9 +1,14 @@
 """Giving away what a strategy holds, over the API."""
 
+from decimal import Decimal
+
+import msgspec
+
 from protocols.orders import Adopt
+from protocols.risk import StrategyHolding
 from protocols.signals import StrategyView
 from protocols.units import Symbol
-from tests.web.fakes import Told, a_lot, a_web, some_readers
+from tests.web.fakes import Told, a_lot, a_web, an_account, some_readers
 
 V2 = "/api/v2"
 
@@ -43,3 +48,16 @@ async def test_what_a_strategy_holds_is_given_to_one_that_runs_or_to_a_person() 
     (adopt,) = told.messages
     assert isinstance(adopt, Adopt)
     assert (adopt.symbol, adopt.owner, adopt.heir, adopt.reason) == ("tBTCUSD", "old", "ema", "renamed (tester)")
+
+
+async def test_coins_without_levels_are_in_no_lot_and_are_given_too() -> None:
+    told = Told()
+    holding = StrategyHolding(symbol=Symbol("tBTCUSD"), strategy="old", quantity=Decimal(1))
+    account = msgspec.structs.replace(an_account(), owners=(holding,))
+    readers = some_readers(account=lambda: account, brackets=lambda: (), strategies=lambda: (a_strategy("ema"),))
+    async with a_web(told=told, readers=readers).client() as client:
+        path = f"{V2}/positions/adopt"
+        assert (await client.post(path, json={"owner": "old", "heir": "ema", "symbol": "tETHUSD"})).status_code == 404
+        answer = await client.post(path, json={"owner": "old", "heir": "ema"})
+        assert (answer.status_code, answer.json()["message"]) == (202, "tBTCUSD went from old to ema")
+    assert len(told.messages) == 1

@@ -4,9 +4,10 @@ from decimal import Decimal
 
 import pytest
 
-from protocols.orders import OrderState, Purpose, SubmitOrder
+from protocols.orders import Adopted, OrderState, Purpose, SubmitOrder
 from protocols.units import Side
 from tests.genesis.domain.protect_bench import BTC, Bench, sent
+from tests.genesis.domain.test_order_adopt import adopt
 
 D = Decimal
 S = OrderState
@@ -75,3 +76,24 @@ def test_all_sold_is_nobodys(bench: Bench) -> None:
     bench.fill(2, "1")
     assert bench.machine.plain == {}
     assert not [key for key in bench.disk if key.startswith("plain:")]
+
+
+def test_what_a_strategy_that_is_gone_bought_without_levels_is_told_and_can_be_given_away(bench: Bench) -> None:
+    """Nobody else may sell it, and without levels it has no stop either."""
+    assert bench.machine.held_for() == {"plain": (BTC,)}
+    assert adopt(bench, "heir", owner="plain") == ()
+    out = bench.take()
+    (adopted,) = [report for report in out.reports if isinstance(report, Adopted)]
+    assert (adopted.owner, adopted.heir, adopted.quantity) == ("plain", "heir", D(1))
+    bench.restart(new_process=True)
+    bench.connect(2)
+    assert bench.machine.held_for() == {"heir": (BTC,)}
+    assert sales(bench, "plain") == []
+    assert sales(bench, "heir") == [D(-1)]
+
+
+def test_coins_that_their_owner_is_selling_are_not_given_away(bench: Bench) -> None:
+    assert sales(bench, "plain") == [D(-1)]
+    adopt(bench, "heir", owner="plain")
+    assert [code for code, _ in bench.take().alarms] == ["adoption_refused"]
+    assert bench.machine.plain[BTC].owners == {"plain": D(1)}
