@@ -280,21 +280,6 @@ def test_an_end_whose_trades_never_come_is_told_with_an_alarm(acked: Bench) -> N
     assert out.alarms[0][0] == "fills_missing"
 
 
-@pytest.mark.parametrize("every_s", [0.5, 2.0])
-def test_a_history_that_is_late_is_not_taken_for_one_without_trades_for_being_asked_often(
-    acked: Bench, every_s: float
-) -> None:
-    """Whether the order itself is asked for early, or another one all the time."""
-    acked.hear(executed())
-    began = acked.now
-    while acked.machine.orders[1].open:
-        acked.machine._want_history()
-        if acked.wait(every_s).questions:
-            acked.report(closed=[executed(event="rest")])
-        assert acked.now < began + 100
-    assert acked.now - began >= 20
-
-
 def test_a_fee_that_does_not_come_is_fetched(acked: Bench) -> None:
     assert not fills(acked.hear(a_trade("te", amount="0.5")))
     assert acked.wait(5).questions

@@ -117,3 +117,20 @@ def test_the_question_survives_a_crash(bench: Bench, new_process: bool) -> None:
         bench.connect(2, bench.row(1, "os"))
         bench.machine.on_event(bench.row(1, "os"), now=bench.now, wall_ms=START_MS)
     assert asked_at(bench, 2.5) != []
+
+
+@pytest.mark.parametrize("every_s", [0.5, 2.0])
+def test_a_history_that_is_late_is_not_taken_for_one_without_trades_for_being_asked_often(
+    bench: Bench, every_s: float
+) -> None:
+    """Whether the order itself is asked for early, or another one all the time."""
+    bench.admit()
+    bench.accept(1)
+    bench.end(1, "EXECUTED @ 100(1)", remaining="0")
+    began = bench.now
+    while bench.machine.orders[1].open:
+        bench.machine._want_history()
+        if bench.wait(every_s).questions:
+            bench.report()
+        assert bench.now < began + 100
+    assert bench.now - began >= 20
