@@ -14,7 +14,7 @@ from typing import Final
 from genesis.domain.order_flatten import OrderFlattener
 from genesis.domain.order_rows import FillRow, OrderRow, ToldRow
 from genesis.domain.order_state import AT_VENUE
-from protocols.orders import Approved, OrderState, PositionSnapshot, VenuePosition, VenueWallet, WalletSnapshot
+from protocols.orders import MANUAL, Approved, OrderState, PositionSnapshot, VenuePosition, VenueWallet, WalletSnapshot
 from protocols.units import ZERO, Side, Symbol, base_currency, quote_currency
 
 HISTORY_PATIENCE_S: Final = 1.0
@@ -225,14 +225,14 @@ class OrderHoldings(OrderFlattener):
 
     def _others_buy(self, book: Book, strategy: str) -> bool:
         """True while somebody but `strategy` may be about to get coins of an exchange book: what sells the strategy's
-        own a second time would sell those."""
+        own a second time would sell those. Of what people order each is its own."""
         base = base_currency(book[0])
         orders = [(order.symbol, order.side) for order in self.foreign.values() if not order.margin]
         orders += [
             (row.intent.symbol, row.intent.side)
             for row in self._open.values()
             if not row.intent.margin
-            and row.intent.strategy != strategy
+            and (row.intent.strategy != strategy or strategy == MANUAL)
             and (row.session > 0 or row.state is not S.INTENT)
         ]
         return any(

@@ -201,6 +201,18 @@ def test_where_others_may_buy_meanwhile_an_oco_is_moved_when_the_old_one_has_let
     assert again.oco_stop_price == D(97)
 
 
+def test_what_a_person_lets_rest_is_not_of_the_lot_that_is_moved() -> None:
+    """People's orders have one name, and are no more one's own to each other than those of two strategies."""
+    bench = Bench(coins="0")
+    oco = Bracket(stop_distance=D(5), target_distance=D(10))
+    bench.open_position(strategy="manual", purpose=Purpose.MANUAL, bracket=oco)
+    bench.hold("1")
+    bench.admit(strategy="manual", purpose=Purpose.MANUAL, bracket=None, order_type=OrderType.LIMIT, price=D(90))
+    bench.accept(3)
+    (cancel,) = sent(move_stop(bench, 2, "97"))
+    assert isinstance(cancel, CancelOrder)
+
+
 @pytest.mark.parametrize("margin", [False, True])
 def test_an_oco_whose_move_did_not_leave_rests_until_the_next_frame_does(margin: bool) -> None:
     bench = Bench(coins="0")
