@@ -6,9 +6,10 @@ length, because the common clients refuse shorter ones.
 
 from collections.abc import Callable, Iterable
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from protocols.bitfinex.funding_rows import FUNDING_KINDS, read_funding
+from protocols.bitfinex.errors import MalformedFrame
 from protocols.bitfinex.numbers import write_json
 from protocols.bitfinex.rows import Row, Tolerance, rows_of
 from protocols.funding import FundingEvent, MarginEvent
@@ -23,6 +24,8 @@ from protocols.orders import (
     WalletSnapshot,
 )
 from protocols.units import Symbol
+
+T = TypeVar("T")
 
 ORDER_LENGTH: Final = 32
 TRADE_LENGTH: Final = 12
@@ -153,6 +156,13 @@ def read_position(
     )
 
 
+def _if_readable(read: Callable[[int], T], index: int) -> T | None:
+    try:
+        return read(index)
+    except MalformedFrame:
+        return None
+
+
 def read_notice(value: object, *, session: int, received_ns: int, tolerance: Tolerance | None = None) -> RequestNotice:
     """A notification. REST wraps the order once more than the WebSocket does; both are read."""
     row = Row.of("notification", value, NOTICE_LENGTH, tolerance)
@@ -171,8 +181,10 @@ def read_notice(value: object, *, session: int, received_ns: int, tolerance: Tol
         venue_ids = tuple(number for item in orders if (number := item.integer_or_none(0)) is not None)
         if len(orders) == 1:
             (order,) = orders
-            group_id, cid = order.integer_or_none(1), order.integer_or_none(2)
-            symbol, amount = order.text_or_none(3), order.decimal_or_none(6)
+            cid = order.integer_or_none(2)
+            # A refusal echoes what was asked, nonsense of any client included; the word itself must be heard.
+            group_id = _if_readable(order.integer_or_none, 1)
+            symbol, amount = _if_readable(order.text_or_none, 3), _if_readable(order.decimal_or_none, 6)
     return RequestNotice(
         session=session,
         kind=kind,

@@ -93,3 +93,9 @@ def test_a_notice_says_whose_order_it_is_about() -> None:
     row: list[Any] = [STRANGER, 7, 1, "tBTCUSD", 1, 1, Decimal("-0.5"), Decimal("-0.5")]
     notice = read_notice([1, "on-req", None, None, row, None, "SUCCESS", "x"], session=1, received_ns=0)
     assert (notice.group_id, notice.cid, notice.symbol, notice.amount) == (7, 1, "tBTCUSD", Decimal("-0.5"))
+
+
+def test_a_refusal_is_heard_whatever_nonsense_it_echoes() -> None:
+    row: list[Any] = [None, "", 1, 5, None, None, "half a coin"]
+    notice = read_notice([1, "on-req", None, None, row, None, "ERROR", "bad amount"], session=1, received_ns=0)
+    assert (notice.cid, notice.group_id, notice.symbol, notice.amount) == (1, None, None, None)
