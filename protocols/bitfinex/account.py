@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable
 from decimal import Decimal
 from typing import Any, Final, TypeVar
 
-from protocols.bitfinex.funding_rows import FUNDING_KINDS, read_funding
 from protocols.bitfinex.errors import MalformedFrame
+from protocols.bitfinex.funding_rows import FUNDING_KINDS, read_funding
 from protocols.bitfinex.numbers import write_json
 from protocols.bitfinex.rows import Row, Tolerance, rows_of
 from protocols.funding import FundingEvent, MarginEvent
