@@ -229,8 +229,15 @@ class OrderStage:
 
 
 @contextlib.asynccontextmanager
-async def order_stage(path: Path, *, connect: bool = True, command_capacity: int = 1024) -> AsyncIterator[OrderStage]:
-    """The order actor with a real journal at `path`, until the block ends."""
+async def order_stage(
+    path: Path,
+    *,
+    connect: bool = True,
+    command_capacity: int = 1024,
+    decides: Callable[[Channel[Any], Channel[Any]], ChildSpec] | None = None,
+) -> AsyncIterator[OrderStage]:
+    """The order actor with a real journal at `path`, until the block ends. `decides` makes whoever approves intents, of
+    the channel to the order actor and the one to the journal."""
     store = Store.open(path, at_ms=1)
     intents: Channel[Any] = Channel("risk-order", Overflow.BLOCK)
     events: Channel[Any] = Channel("venue-order", Overflow.BLOCK)
@@ -267,6 +274,7 @@ async def order_stage(path: Path, *, connect: bool = True, command_capacity: int
         ChildSpec(
             id="order", start=order_actor, mailbox=Mailbox("order", [intents, events, wishes]), backoff=IMMEDIATE
         ),
+        *(() if decides is None else (decides(intents, journal),)),
         ChildSpec(id="venue", start=lambda: venue, mailbox=Mailbox("venue", [commands, questions])),
     )
     supervisor = Supervisor(
