@@ -1,10 +1,12 @@
 """The trading desk's routes: manual orders, brackets and their templates, one order, protection, the venue's books."""
 
+from typing import Final
+
 import msgspec
 
 from genesis.domain.order_check import order_notices
 from genesis.domain.order_templates import OrderTemplate
-from protocols.orders import OrderType, OrderView
+from protocols.orders import OrderIntent, OrderType, OrderView
 from protocols.risk import ManualOrder
 from web.api import Api, Call
 from web.bodies import BracketBody, FundingQuery, LedgersQuery, MarginQuery, OrderBody, TemplateBody
@@ -24,6 +26,8 @@ from web.models import (
     ProtectionAnswer,
     TemplateList,
 )
+
+_WISHED: Final = ("symbol", "side", "quantity", "order_type", "price", "aux_limit_price", "margin", "reduce_only")
 
 
 async def order(api: Api, call: Call) -> OrderAccepted:
@@ -50,6 +54,11 @@ async def _place(api: Api, call: Call, body: OrderBody) -> OrderAccepted:
     if intent.order_type is not OrderType.LIMIT and intent.post_only:
         intent = msgspec.structs.replace(intent, post_only=False)
     verdict = await place(ManualOrder(intent=intent, actor=call.subject))
+    if verdict is not None and verdict.intent is not None and not _is_same(verdict.intent, intent):
+        # Another caller's, or one from before a restart: what this one wants was not judged, and is not ordered.
+        raise ApiError(
+            422, f"{name} must be new for a new order, stands for another one", code="idempotency_key_reused"
+        )
     if verdict is not None and not verdict.approved:
         if is_for_now(verdict):
             api.attempts.refused(name, called)
@@ -61,6 +70,11 @@ async def _place(api: Api, call: Call, body: OrderBody) -> OrderAccepted:
         verdict=verdict,
         notices=notices,
     )
+
+
+def _is_same(judged: OrderIntent, asked: OrderIntent) -> bool:
+    """Whether risk spoke of the order that was asked for. A stop that it put around it makes no difference."""
+    return all(getattr(judged, field) == getattr(asked, field) for field in _WISHED)
 
 
 def find_order(api: Api, order_id: str) -> OrderView:

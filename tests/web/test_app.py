@@ -265,6 +265,30 @@ async def test_a_refusal_that_is_heard_when_the_next_try_is_on_its_way_does_not_
     assert statuses == [503, 503, 202, 202]
 
 
+async def test_a_key_that_another_caller_gave_to_another_order_is_refused() -> None:
+    """Risk says again what it said to the first one, which would read as if this one had been ordered."""
+    web = a_web()
+    body = {"symbol": "tBTCUSD", "amount": "1"}
+    async with web.client() as client:
+        await client.post(f"{V2}/order", json=body, headers={"Idempotency-Key": "1"})
+        (first,) = [message.intent for message in web.told.messages if isinstance(message, ManualOrder)]
+        web.told.verdict = msgspec.structs.replace(a_verdict(1), intent=first)
+        other = {
+            "Idempotency-Key": "1",
+            "Authorization": f"Bearer {web.tokens.mint(subject='other', scope=Scope.ADMIN, life_s=600).token}",
+        }
+        for changed, status in (
+            ({"amount": "2"}, 422),
+            ({"symbol": "tETHUSD"}, 422),
+            ({"side": "sell"}, 422),
+            ({}, 202),
+        ):
+            answer = await client.post(f"{V2}/order", json=body | changed, headers=other)
+            assert answer.status_code == status, answer.text
+            if status == 422:
+                assert answer.json()["error"]["code"] == "idempotency_key_reused"
+
+
 async def test_an_order_refused_for_good_keeps_its_name() -> None:
     told = Told(verdict=a_verdict(1, approved=False))
     async with a_web(told=told).client() as client:
