@@ -37,6 +37,8 @@ class OrderExits(OrderProtector):
             return False
         if row.held_back and row.intent.purpose is Purpose.EXIT and not self._fit_to_what_is_held(row):
             return True
+        if row.intent.purpose is Purpose.FLATTEN and self._may_leave(row) and not self._fit_to_what_is_left(row):
+            return True
         if row.protects and self._in_place_of is not None:
             self._swap(row, [self._in_place_of])
         return super()._send(row)
@@ -190,6 +192,26 @@ class OrderExits(OrderProtector):
                 left = order.quantity - order.filled_quantity
                 held[order.cid] = max(held.get(order.cid, ZERO), left)
         return sum(held.values(), ZERO)
+
+    def _fit_to_what_is_left(self, row: OrderRow) -> bool:
+        """A close that waited for a session sells no more than is held by now: a stop may have traded meanwhile, and
+        what else lies in the wallet is a person's. False when that is nothing."""
+        book = (row.intent.symbol, row.intent.margin)
+        if row.intent.margin or row.cancel_reason is not None:
+            return True
+        parts = [
+            other.leaves
+            for other in self._open.values()
+            if other.cid < row.cid
+            and other.intent.purpose is Purpose.FLATTEN
+            and (other.intent.symbol, other.intent.margin) == book
+        ]
+        left = floor_amount(max(self.fills.held.get(book, ZERO) - sum(parts, ZERO), ZERO))
+        if left == ZERO:
+            self._end(row, E.WITHDRAWN, "not sent: nothing is left of its position")
+            return False
+        self._resize_intent(row, min(left, row.quantity))
+        return True
 
     def _fit_to_what_is_held(self, row: OrderRow) -> bool:
         """An exit that waited sells no more than what its stop left over; False when that is nothing."""

@@ -178,3 +178,33 @@ def refusal(bench: Bench, cid: int) -> RequestNotice:
     return RequestNotice(
         session=session, kind="on-req", status="ERROR", text="no", cid=cid, venue_id=None, received_ns=0
     )
+
+
+def flatten(bench: Bench, name: str = "f") -> Outputs:
+    wish = Flatten(symbol=BTC, reason="x", correlation_id=name)
+    bench.machine.on_flatten(wish, now=bench.now, wall_ms=START_MS)
+    return bench.take()
+
+
+def test_a_close_that_waited_for_a_session_sells_what_is_left_by_then() -> None:
+    """Its stop traded in the silence; there are a person's coins in the wallet, too, and the venue would sell those."""
+    bench = Bench(coins="5")
+    bench.open_position()
+    bench.cut()
+    flatten(bench)
+    for _ in range(4):
+        bench.wait(10.0)
+    stopped = bench.row(2, "rest", status="EXECUTED @ 95(0.4)", remaining="0.6")
+    bench.greet(2)
+    out = bench.report(
+        opened=[msgspec.structs.replace(stopped, status="PARTIALLY FILLED")], trades=[bench.trade(2, "0.4")]
+    )
+    sales = [each for each in parts(out) if isinstance(each, SubmitOrder)]
+    assert [sale.amount for sale in sales] == [D("-0.6")]
+
+
+def test_two_wishes_to_close_sell_once() -> None:
+    bench = Bench(coins="5")
+    bench.open_position()
+    sales = parts(flatten(bench)) + parts(bench.end(2)) + parts(flatten(bench, "again"))
+    assert [each.amount for each in sales if isinstance(each, SubmitOrder)] == [D(-1)]
