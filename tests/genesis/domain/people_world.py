@@ -397,10 +397,10 @@ class PeopleWorld(BracketWorld):
         lot.strategy = adopted.heir
         name = adopted.heir
         if name == "manual":
-            # Given of one strategy twice, the second has a number behind its name.
+            # Given of one strategy twice, the second has a number behind its name, unless all of the first is sold.
             name = f"manual:{adopted.owner}"
             names = {each for each in self.lots.values() if each.startswith(f"{name}:")} - {*truth.lots}
-            if name in truth.lots:
+            if name in truth.lots and truth.lots[name].quantity > ZERO:
                 name = min(names, key=lambda each: int(each.rsplit(":", 1)[1]), default=f"{name}:?")
         dust = truth.lots.pop(name, None)
         lot.quantity += ZERO if dust is None else dust.quantity
