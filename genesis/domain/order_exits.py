@@ -194,17 +194,16 @@ class OrderExits(OrderProtector):
         return sum(held.values(), ZERO)
 
     def _fit_to_what_is_left(self, row: OrderRow) -> bool:
-        """A close that waited for a session sells no more than is held by now: a stop may have traded meanwhile, and
-        what else lies in the wallet is a person's. False when that is nothing."""
+        """A close sells no more than is held when it leaves, and nothing that is being sold already: a stop may have
+        traded while it waited, and what else lies in the wallet is a person's. False when that is nothing."""
         book = (row.intent.symbol, row.intent.margin)
         if row.intent.margin or row.cancel_reason is not None:
             return True
         parts = [
             other.leaves
             for other in self._open.values()
-            if other.cid < row.cid
-            and other.intent.purpose is Purpose.FLATTEN
-            and (other.intent.symbol, other.intent.margin) == book
+            if (other.intent.symbol, other.intent.margin) == book
+            and ((other.cid < row.cid and other.intent.purpose is Purpose.FLATTEN) or _is_selling_now(other))
         ]
         left = floor_amount(max(self.fills.held.get(book, ZERO) - sum(parts, ZERO), ZERO))
         if left == ZERO:
@@ -221,3 +220,11 @@ class OrderExits(OrderProtector):
             return False
         self._resize_intent(row, min(held, row.quantity))
         return True
+
+
+def _is_selling_now(row: OrderRow) -> bool:
+    """A sale at market that has left and is not in doubt: it trades any moment now, or is refused."""
+    intent = row.intent
+    if intent.side is not Side.SELL or intent.order_type is not OrderType.MARKET or intent.purpose is Purpose.FLATTEN:
+        return False
+    return row.session > 0 and row.state in (S.INTENT, S.SENT, S.ACKED, S.PARTIAL)

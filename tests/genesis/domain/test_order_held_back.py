@@ -208,3 +208,15 @@ def test_two_wishes_to_close_sell_once() -> None:
     bench.open_position()
     sales = parts(flatten(bench)) + parts(bench.end(2)) + parts(flatten(bench, "again"))
     assert [each.amount for each in sales if isinstance(each, SubmitOrder)] == [D(-1)]
+
+
+def test_what_an_exit_is_just_selling_is_not_closed_a_second_time() -> None:
+    bench = Bench(coins="5")
+    bench.open_position()
+    sales = parts(leave(bench)) + parts(bench.end(2))
+    sales += parts(bench.hear(CommandSent(cid=3, kind="on", session=1, received_ns=0))) + parts(flatten(bench))
+    assert [each.amount for each in sales if isinstance(each, SubmitOrder)] == [D(-1)]
+    # It was refused: the next try closes all.
+    refused = RequestNotice(session=1, kind="on-req", status="ERROR", text="no", cid=3, venue_id=None, received_ns=0)
+    sales = parts(bench.hear(refused)) + parts(bench.wait(6.0))
+    assert [each.amount for each in sales if isinstance(each, SubmitOrder)] == [D(-1)]
