@@ -123,6 +123,9 @@ class OrderExits(OrderProtector):
         if row.cancel_reason is not None:
             return True
         book = (intent.symbol, intent.margin)
+        if self._flattening(book):
+            self._end(row, E.WITHDRAWN, f"not sent: {intent.symbol} is being flattened")
+            return False
         shares = self._shares(book)
         plain = max(shares.rest - self._others_plain(intent.symbol, intent.strategy), ZERO)
         owned = owned_by(shares, intent.strategy) + plain if self.fills.held.get(book, ZERO) > 0 else ZERO

@@ -220,3 +220,11 @@ def test_what_an_exit_is_just_selling_is_not_closed_a_second_time() -> None:
     refused = RequestNotice(session=1, kind="on-req", status="ERROR", text="no", cid=3, venue_id=None, received_ns=0)
     sales = parts(bench.hear(refused)) + parts(bench.wait(6.0))
     assert [each.amount for each in sales if isinstance(each, SubmitOrder)] == [D(-1)]
+
+
+def test_an_exit_does_not_sell_what_is_being_closed() -> None:
+    bench = Bench(coins="5")
+    bench.open_position()
+    sales = parts(flatten(bench)) + parts(bench.end(2)) + parts(bench.wait(0.0)) + parts(leave(bench))
+    assert [each.amount for each in sales if isinstance(each, SubmitOrder)] == [D(-1)]
+    assert bench.machine.orders[4].reason == "not sent: tBTCUSD is being flattened"
