@@ -22,13 +22,14 @@ import attrs
 import msgspec
 import numpy as np
 
-from genesis.domain.indicators.compiling import compiled
+from genesis.domain.indicators.compiling import compile_for, compiled
 from genesis.domain.performance import MIN_PERIODS, YEAR_MS
 from genesis.domain.replay import TICK_MS
 from genesis.domain.strategy_arrays import CandleArrays, Floats
-from genesis.research import fast_curve, fast_events, fast_places, fast_sweep
+from genesis.research import fast_curve, fast_events, fast_places, fast_sweep, fast_walk
 from genesis.research.backtest import BacktestResult, run_backtest
 from genesis.research.bars import Whole
+from genesis.research.fast_beside import Beside, compile_beside
 from genesis.research.fast_market import NotFast, Prepared, why_not_fast
 from genesis.research.fast_places import DONE, ENTRY, F_WHAT, FIGURES, FILL, REASONS, RECORD
 from genesis.research.fast_said import AT_ONCE, NOTHING, Events, Room, Together, said_by
@@ -118,8 +119,10 @@ def _run(prepared: Prepared, given: Mapping[str, float]) -> tuple["_Fills", list
     return filled, figures, stopped
 
 
-def _trade(prepared: Prepared, said: Events, filled: "_Fills") -> tuple[list[list[float]], list[int]]:
-    """(figures, DONE or why not) of each set whose events are given."""
+def _trade(
+    prepared: Prepared, said: Events, filled: "_Fills", beside: Beside | None = None
+) -> tuple[list[list[float]], list[int]]:
+    """(figures, DONE or why not) of each set whose events are given; `beside` may be compiling the walk."""
     sets = len(said.count)
     figures, stopped = np.zeros((sets, FIGURES)), np.zeros(sets, dtype=np.int64)
     *points, step_ms = prepared.points
@@ -146,9 +149,20 @@ def _trade(prepared: Prepared, said: Events, filled: "_Fills") -> tuple[list[lis
         scores = [*prepared.rows[:2], score_minute, score_row, score_price, said.flags]
         call(fast_events.lay_out, [*scores, *terms, at, code, atr], records)
         at = np.arange(len(at), dtype=np.int32)
-    read = [*prepared.rows, score_row, score_price, block_price, said.heard_atr, *terms, *points, step_ms]
+    of_rows = [*prepared.rows, score_row, score_price, block_price, said.heard_atr, *terms]
+    read, sets_at = [*of_rows, *points, step_ms, records, at, code], first.tolist()
     written = (filled.fills, filled.results, filled.counts, figures, stopped)
-    call(fast_sweep.trade_sets, [*read, records, at, code, first], *written)
+    kernels = (fast_walk.walk_scores, fast_curve.curve_figures)
+    trade: Callable[..., None] = fast_sweep.trade_sets
+    if is_compiled:
+        walk, draw = (compiled(function, kept=True, inline=False) for function in kernels)
+        if beside is not None:
+            # While the child is at the walk.
+            compile_for(draw, *points, step_ms, *written[:2], 0, 0, figures, 0)
+            beside.wait()
+        trade(walk, draw, *read, sets_at, *written)
+    else:
+        trade(*kernels, *map(_read, read), sets_at, *map(_numbers_of, written))
     return figures.tolist(), stopped.tolist()
 
 
@@ -202,7 +216,6 @@ def sweep(
         prepared.kind.start(one)
     if not parameters:
         return []
-    together = Together.of(prepared, resolved)
     rooms: list[Room] = []
 
     def work(begin: int) -> list[FastResult]:
@@ -211,24 +224,43 @@ def sweep(
             return [run_fast(prepared, each) for each in given]
         room = rooms.pop() if rooms else Room.of(prepared, at_once)
         try:
-            return _trade_group(prepared, given, together.said(begin, begin + len(given), room))
+            return _trade_group(prepared, given, together.said(begin, begin + len(given), room), beside)
         finally:
             rooms.append(room)
 
-    at_once = 1 if together is None else min(len(parameters), max(1, AT_ONCE // threads))
-    begins = range(0, len(parameters), at_once)
-    results: list[FastResult] = []
-    with ThreadPoolExecutor(threads) if threads > 1 else contextlib.nullcontext() as pool:
-        for some in map(work, begins) if pool is None else pool.map(work, begins):
-            for result in some:
-                results.append(result)
-                if on_done is not None:
-                    on_done(len(results))
-    return results
+    beside = _walk_beside(prepared, len(parameters))
+    try:
+        together = Together.of(prepared, resolved)
+        at_once = 1 if together is None else min(len(parameters), max(1, AT_ONCE // threads))
+        begins = range(0, len(parameters), at_once)
+        results: list[FastResult] = []
+        with ThreadPoolExecutor(threads) if threads > 1 else contextlib.nullcontext() as pool:
+            for some in map(work, begins) if pool is None else pool.map(work, begins):
+                for result in some:
+                    results.append(result)
+                    if on_done is not None:
+                        on_done(len(results))
+        return results
+    finally:
+        if beside is not None:
+            beside.end()
 
 
-def _trade_group(prepared: Prepared, given: Sequence[dict[str, float]], said: Events) -> list[FastResult]:
-    figures, stopped = _trade(prepared, said, _Fills.of(int(said.count.max())))
+def _walk_beside(prepared: Prepared, sets: int) -> Beside | None:
+    """A child that compiles the walk for such a sweep, where none was ever made; before the compiler is loaded."""
+    if not Together.may_be(prepared, sets):
+        return None
+    _, score_row, score_price, block_price = prepared.scores
+    filled = _Fills.of(0)
+    read = [*prepared.rows, score_row, score_price, block_price, NOTHING, prepared.numbers, prepared.limits]
+    events = [np.empty((0, RECORD)), np.empty(0, dtype=np.int32), np.empty(0, dtype=np.int8), 0, 0]
+    return compile_beside(fast_walk.walk_scores, [*read, *events, filled.fills, filled.results, filled.counts])
+
+
+def _trade_group(
+    prepared: Prepared, given: Sequence[dict[str, float]], said: Events, beside: Beside | None
+) -> list[FastResult]:
+    figures, stopped = _trade(prepared, said, _Fills.of(int(said.count.max())), beside)
     # Fills would be most of what a sweep keeps: they are made again for whoever looks.
     return [
         _by_kernel(prepared, each, figures[number])

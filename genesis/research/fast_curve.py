@@ -28,12 +28,14 @@ def curve_figures(
     block_high: Any,
     step_ms: int,
     fills: Any,
+    results: Any,
     filled: int,
     begin_cash: int,
     figures: Any,
     number: int,
 ) -> None:
-    """What `walk_curve` finds, without the curve: points are looked at where a period ends, and in blocks elsewhere.
+    """What `walk_curve` and `fill_figures` find, without the curve: points are looked at where a period ends, and in
+    blocks elsewhere.
 
     Points stand `step_ms` apart; `period_begin` are those that begin a period, the first one included. With each stand
     how many periods passed since the point before (`period_passed`), and the close of that point (`period_close`):
@@ -115,6 +117,7 @@ def curve_figures(
     mean = total / periods if periods > 0 else 0.0
     figures[number, 0], figures[number, 1], figures[number, 2] = drawdown, periods, first_made + mean
     figures[number, 3], figures[number, 4] = max(0.0, squares - total * mean), now
+    fill_figures(fills, results, filled, figures, number)
 
 
 def fill_figures(fills: Any, results: Any, filled: int, figures: Any, number: int) -> None:

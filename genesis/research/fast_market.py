@@ -82,11 +82,18 @@ class Prepared:
 
     def is_compiled(self, sets: int = 1) -> bool:
         """Whether so many sets are traded by machine code. It loads the compiler when they are."""
-        turns = turns_on_averages(self.kind) and not self.tells_range
-        steps = sets * len(self.candles) // (LIGHT if turns else 1)
-        if self.compile is False or (self.compile is None and not worth_compiling(steps)):
+        if not self.is_worth_compiling(sets):
             return False
-        return side_compiles(self.kind) if turns else why_not_compiled(self.kind) is None
+        return side_compiles(self.kind) if self._turns else why_not_compiled(self.kind) is None
+
+    def is_worth_compiling(self, sets: int = 1) -> bool:
+        """Whether machine code is wanted for so many sets, told without loading the compiler."""
+        steps = sets * len(self.candles) // (LIGHT if self._turns else 1)
+        return worth_compiling(steps) if self.compile is None else self.compile
+
+    @property
+    def _turns(self) -> bool:
+        return turns_on_averages(self.kind) and not self.tells_range
 
     @property
     def minds_range(self) -> bool:

@@ -169,15 +169,19 @@ class Together:
     def of(cls, prepared: Prepared, resolved: Sequence[Mapping[str, float]]) -> "Together | None":
         """None where sets are better traded one by one."""
         size = len(prepared.candles)
-        if not turns_on_averages(prepared.kind) or prepared.minds_range or not size:
-            return None
-        if not prepared.is_compiled(len(resolved)):
+        if not cls.may_be(prepared, len(resolved)) or not prepared.is_compiled(len(resolved)):
             return None
         assert prepared.kind.turning is not None
         ranges = {int(one[prepared.kind.turning.atr[1]]) for one in resolved} if prepared.tells_range else set()
         if len(ranges) * (len(prepared.warm) + size) * 8 > LARGEST_RANGES:
             return None
         return cls.of_alike(prepared, resolved, STRETCH)
+
+    @classmethod
+    def may_be(cls, prepared: Prepared, sets: int) -> bool:
+        """Whether so many sets may be better traded together, told without loading the compiler."""
+        alike = turns_on_averages(prepared.kind) and not prepared.minds_range
+        return alike and len(prepared.candles) > 0 and prepared.is_worth_compiling(sets)
 
     @classmethod
     def of_alike(cls, prepared: Prepared, resolved: Sequence[Mapping[str, float]], stretch: int) -> "Together":

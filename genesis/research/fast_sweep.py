@@ -1,13 +1,14 @@
 """Many sets of parameters in one call: what comes of trading the events of each."""
 
+from collections.abc import Callable
 from typing import Any
 
-from genesis.research.fast_curve import curve_figures, fill_figures
 from genesis.research.fast_places import DONE, FIGURES, N_CASH
-from genesis.research.fast_walk import walk_scores
 
 
 def trade_sets(
+    walk_scores: Callable[..., int],
+    curve_figures: Callable[..., None],
     row_minute: Any,
     row_open: Any,
     row_high: Any,
@@ -39,10 +40,12 @@ def trade_sets(
     stopped: Any,
 ) -> None:
     """Trade each set's events (`walk_scores`): those at first[set]:first[set + 1]. `stopped` says of each DONE or
-    why not, and `figures[set]` become the nine of `FIGURES`.
+    why not, and `figures[set]` become the nine of `FIGURES`. Both functions are given compiled or not.
 
-    The fills of each set are written over those of the one before.
+    The fills of each set are written over those of the one before. The loop itself is always Python, so that
+    each of them is compiled and kept alone; calling them takes a fiftieth of what a short set does.
     """
+    cash = int(numbers[N_CASH])
     for number in range(len(first) - 1):
         why = walk_scores(
             row_minute,
@@ -78,10 +81,10 @@ def trade_sets(
                 point_high,
                 step_ms,
                 fills,
-                counts[0],
-                numbers[N_CASH],
+                results,
+                int(counts[0]),
+                cash,
                 figures,
                 number,
             )
-            fill_figures(fills, results, counts[0], figures, number)
             figures[number, FIGURES - 1] = counts[1]

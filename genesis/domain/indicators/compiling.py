@@ -82,6 +82,22 @@ def plain(function: Any, **bound: Any) -> Any:
     return again
 
 
+def kept_name(function: Any, **bound: Any) -> str:
+    """What its machine code is kept as: another name as soon as anything changes that it is made of."""
+    return f"{function.__name__}_{_digest(function, bound)}"
+
+
+def compile_for(made: Any, *arguments: Any) -> bool:
+    """Compile what `compiled` gave for arguments of such types, or read what is kept, and call nothing.
+
+    False, at once, where it was to be kept and there is no place for that.
+    """
+    if made.stats.cache_path is None:
+        return False
+    made.compile(tuple(importlib.import_module("numba").typeof(each) for each in arguments))
+    return True
+
+
 @cache
 def _compiled(
     function: Any, kept: bool, inline: bool, bound: tuple[tuple[str, Any], ...], is_inner: bool = False
@@ -108,7 +124,7 @@ def _compiled(
         # Only compiled code calls it, so it needs no entry for Python or C.
         wishes |= {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
     if kept:
-        again.__qualname__ = f"{function.__name__}_{_digest(function, dict(bound))}"
+        again.__qualname__ = kept_name(function, **dict(bound))
         try:
             return numba.njit(again, cache=True, **wishes)
         except RuntimeError:
