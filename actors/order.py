@@ -46,6 +46,7 @@ from protocols.orders import (
     Adopt,
     Adopted,
     Approved,
+    ApprovedChange,
     CancelIntent,
     CommandNotSent,
     Fill,
@@ -78,7 +79,8 @@ LEVELS = 250
 
 @attrs.define(kw_only=True)
 class OrderActor:
-    """Hears Approved, account events, and wishes to cancel, update, flatten or protect (answered with the orders).
+    """Hears what risk approved, account events, and wishes to cancel, update, flatten or protect (answered with the
+    orders).
 
     `epoch` is the journal's session: it tells a crash of this actor from a new process.
     """
@@ -222,6 +224,8 @@ class _Life:
         match message:
             case Approved():
                 self.machine.admit(message, now=now, wall_ms=wall_ms)
+            case ApprovedChange():
+                self.machine.on_change(message, now=now, wall_ms=wall_ms)
             case CancelIntent():
                 return self.machine.on_cancel(message, now=now, wall_ms=wall_ms)
             case UpdateIntent():

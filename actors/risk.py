@@ -38,9 +38,11 @@ from genesis.edge.stage_times import StageTimes
 from genesis.edge.store_check import check_commit
 from protocols.health import Notice
 from protocols.journal import AnyRecord, Cells, Commit, JournalRequest, ReadCells, ReadRecords, Records
-from protocols.orders import TERMINAL_STATES, Approved, OrderState
+from protocols.orders import TERMINAL_STATES, Approved, ApprovedChange, OrderState
 from protocols.risk import (
     AccountState,
+    ChangeAnswer,
+    ChangeOrder,
     EvaluateOrder,
     ManualOrder,
     MarketCondition,
@@ -71,6 +73,7 @@ class _KnownOrder(msgspec.Struct):
 
     intent: _NamedIntent
     state: OrderState
+    change: int = 0
 
 
 _KNOWN_ORDERS = msgspec.json.Decoder(_KnownOrder)
@@ -82,7 +85,7 @@ class RiskActor:
 
     settings: Latest[Settings]
     journal: Channel[JournalRequest]
-    orders: Channel[Approved]
+    orders: Channel[Approved | ApprovedChange]
     status: Latest[RiskStatus | None]
     verdicts: Latest[tuple[Verdict, ...]]
     pairs: Latest[PairSpecs]
@@ -118,7 +121,9 @@ class RiskActor:
                 released = tuple(order.intent.intent_id for order in known if order.state in TERMINAL_STATES)
                 machine.release_ended(released)
                 machine.endings_missed = False
-            approvals = [approved for _, outputs in outcomes for approved in outputs.approved]
+            approvals: list[Approved | ApprovedChange] = []
+            for _, outputs in outcomes:
+                approvals += [*outputs.approved, *outputs.changed]
             commit = memory.commit(machine, inputs, records, released=released, approves=bool(approvals))
             # One that the journal would not take must end us before anybody hears of what is in it. Its texts are made
             # by the journal: all words in them came here as JSON, and our state rests until it has answered.
@@ -126,7 +131,7 @@ class RiskActor:
             answer = await journal.lodge(commit)
             for approved in approvals:
                 await orders.put(approved)
-                if self.stages is not None:
+                if self.stages is not None and isinstance(approved, Approved):
                     self.stages.note("risk", approved.intent.received_ns, ctx.clock.now_ns())
             await journal.answer_to(answer)
             if approvals:
@@ -144,6 +149,11 @@ class RiskActor:
                 if isinstance(envelope.message, ManualOrder | EvaluateOrder):
                     told = outputs.verdicts or await _kept_verdicts(journal, envelope.message.intent.intent_id)
                     envelope.reply(told[0] if told else None)
+                elif isinstance(envelope.message, ChangeOrder):
+                    name = envelope.message.intent.intent_id
+                    told = outputs.verdicts or await _kept_verdicts(journal, name)
+                    heard = name in machine.state.manual
+                    envelope.reply(ChangeAnswer(known=heard, verdict=told[0] if told else None))
                 elif isinstance(envelope.message, RiskCommand):
                     envelope.reply(machine.status())
             self.verdicts.set(tuple(recent))
@@ -174,15 +184,16 @@ class RiskActor:
             return machine
         machine.forget_account()
         await self._rederive(ctx, machine, journal, ui)
-        taken = {order.intent.intent_id for order in await _known_orders(journal)}
+        taken = {order.intent.intent_id: order.change for order in await _known_orders(journal)}
         unsent = [
             approved.intent.intent_id for approved in machine.open_approvals() if approved.intent.intent_id not in taken
         ]
-        if unsent:
-            machine.release_unsent(unsent)
+        machine.release_unsent(unsent)
+        void = [*unsent, *[f"a change of {intent_id}" for intent_id in machine.release_unheard(taken)]]
+        if void:
             await journal.ask(Commit(writer=ctx.name, cells=(machine.checkpoint(),)))
             if ui is not None:
-                text = f"approved but never sent when the engine stopped, now void: {', '.join(unsent)}"
+                text = f"approved but never sent when the engine stopped, now void: {', '.join(void)}"
                 ui.put_nowait(Notice(level="warning", code="approval_void", text=text, at_ms=ctx.clock.wall_ms()))
         await self._hear_what_was_lost(memory, machine, journal)
         return machine

@@ -14,7 +14,7 @@ from genesis.domain.decision_search import DecisionSearch, DecisionsFound
 from genesis.plan import Channels
 from protocols.config import ConfigCommand, SettingsReply
 from protocols.orders import TERMINAL_STATES, CancelIntent, OrderView, OrderWish, UpdateIntent
-from protocols.risk import EvaluateOrder, ManualOrder, RiskCommand, Verdict
+from protocols.risk import ChangeAnswer, ChangeOrder, EvaluateOrder, ManualOrder, RiskCommand, Verdict
 from web.controls import Busy, Refused
 
 ANSWER_WITHIN_S: Final = 10.0
@@ -32,6 +32,11 @@ class Asking:
     async def evaluate(self, question: EvaluateOrder) -> Verdict | None:
         """What risk would say to an order that nobody places."""
         answer: Verdict | None = await ask(self.channels.risk_commands, question, "risk")
+        return answer
+
+    async def change(self, command: ChangeOrder) -> ChangeAnswer | None:
+        """A person's change of a resting order, with risk's answer; risk hands it on."""
+        answer: ChangeAnswer | None = await ask(self.channels.risk_commands, command, "risk")
         return answer
 
     async def search(self, asked: DecisionSearch) -> DecisionsFound:

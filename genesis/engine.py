@@ -662,6 +662,7 @@ class Engine:
             order=asking.order,
             cancel=asking.wish,
             update=asking.wish,
+            change=asking.change,
             flatten=asking.wish,
             adopt=asking.wish,
             risk=asking.risk,

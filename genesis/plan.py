@@ -25,6 +25,7 @@ from protocols.market import BookTop, CandleClosed, CandleRequest, Freshness, Ma
 from protocols.orders import (
     AccountEvent,
     Approved,
+    ApprovedChange,
     BalanceEvent,
     Fill,
     HistoryRequest,
@@ -102,7 +103,9 @@ class Channels:
     account_state: Channel[AccountState] = attrs.field(
         factory=lambda: Channel("account_state", Overflow.CONFLATE, capacity=1, key=_one)
     )
-    approved: Channel[Approved] = attrs.field(factory=lambda: Channel("approved", Overflow.BLOCK, capacity=1024))
+    approved: Channel[Approved | ApprovedChange] = attrs.field(
+        factory=lambda: Channel("approved", Overflow.BLOCK, capacity=1024)
+    )
     order_wishes: Channel[OrderWish] = attrs.field(factory=lambda: Channel("order_wishes", Overflow.FAIL, capacity=64))
     account_events: Channel[AccountEvent] = attrs.field(
         factory=lambda: Channel("account_events", Overflow.BLOCK, capacity=8192)

@@ -168,6 +168,14 @@ class UpdateIntent(msgspec.Struct, frozen=True, kw_only=True, tag=True):
         _positive("stop_price", self.stop_price)
 
 
+class ApprovedChange(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Risk has set aside what a change may make of a resting order. `number` counts the order's changes from 1: one
+    that was heard before is not asked for again."""
+
+    update: UpdateIntent
+    number: int
+
+
 class Flatten(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """Cancel what rests and close what is held, of one symbol or (None) of all."""
 
@@ -531,6 +539,7 @@ class OrderView(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     `stop_price` is where its stop triggers, of an OCO while that half lives. `withdrawn` is an order that we gave up
     before anything of it left: its state is REJECTED, but nobody refused it. `others_open` says of one of the orders
     that an intent was cut into (`PART` and a number behind its id) that another one of them has not ended.
+    `settled_change` is the number of the newest change that was approved for it while no change is under way, else 0.
     """
 
     intent_id: str
@@ -556,6 +565,7 @@ class OrderView(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     trailing_distance: Decimal | None = None
     withdrawn: bool = False
     others_open: bool = False
+    settled_change: int = 0
 
     @property
     def whole_intent(self) -> str:

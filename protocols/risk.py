@@ -2,10 +2,11 @@
 
 from decimal import Decimal
 from enum import StrEnum
+from typing import Final
 
 import msgspec
 
-from protocols.orders import OrderIntent
+from protocols.orders import OrderIntent, UpdateIntent
 from protocols.units import ZERO, Side, Symbol
 
 
@@ -164,13 +165,26 @@ class OrderResult(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     ended_ms: int
 
 
+class SettledChange(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """An open order that was changed, as it rests now that its changes up to `number` are taken, refused or given up.
+
+    `quantity` is what has not traded.
+    """
+
+    intent_id: str
+    number: int
+    quantity: Decimal
+    price: Decimal
+
+
 class AccountState(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """The account in one value, told by the account actor; newest wins. `equity` is in the quote currency.
 
     `closed_intents` are the newest intents that ended, `closed_count` how many ever did, so that risk can release what
     it reserved for them. `known` is false until the venue's first wallet snapshot. `results` are the newest of the
     `trades_count` finished trades, `endings` how the newest of the intents ended. `margin` is the venue's word.
-    `owners` divides the coins of each symbol among those who bought them.
+    `owners` divides the coins of each symbol among those who bought them. `changes` are our open orders that were
+    changed.
     """
 
     known: bool
@@ -192,6 +206,7 @@ class AccountState(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     endings: tuple[OrderResult, ...] = ()
     margin: tuple[MarginHolding, ...] = ()
     owners: tuple[StrategyHolding, ...] = ()
+    changes: tuple[SettledChange, ...] = ()
 
 
 class Lock(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -313,14 +328,10 @@ class ResetPeaks(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class EvaluateOrder(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """A dry question: what would be said to this order now. Answered with a Verdict that nobody keeps.
-
-    `instead_of` is the intent id of an order that it would take the place of: what is reserved for that one is free.
-    """
+    """A dry question: what would be said to this order now. Answered with a Verdict that nobody keeps."""
 
     intent: OrderIntent
     actor: str
-    instead_of: str | None = None
 
 
 class MarketCondition(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -364,6 +375,42 @@ class ManualOrder(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     actor: str
 
 
+CHANGE: Final = "change:"
+"""How the id of a change begins; its verdict has that id, and no order comes of it."""
+
+
+class ChangeOrder(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """A change of a resting order that a person asked for. `intent`, whose id is the change's, is the order that it
+    becomes, its quantity without what has traded; `rests` is what the order was worth when it was asked for. Answered
+    with a ChangeAnswer.
+    """
+
+    intent: OrderIntent
+    update: UpdateIntent
+    rests: Decimal
+    actor: str
+
+    def __post_init__(self) -> None:
+        if not self.intent.intent_id.startswith(CHANGE) or self.intent.price is None:
+            raise ValueError(f"intent must have a price and an id of {CHANGE}..., was {self.intent.intent_id}")
+
+
+class ChangeAnswer(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """What risk says to a change. Not `known`: nothing is reserved for such an order, it has ended. No verdict: it
+    makes the order worth no more, and is on its way."""
+
+    known: bool
+    verdict: Verdict | None
+
+
 RiskCommand = (
-    SetTradingState | SetPaused | AddLock | RemoveLock | ResetBreaker | ResetPeaks | EvaluateOrder | ManualOrder
+    SetTradingState
+    | SetPaused
+    | AddLock
+    | RemoveLock
+    | ResetBreaker
+    | ResetPeaks
+    | EvaluateOrder
+    | ManualOrder
+    | ChangeOrder
 )

@@ -19,8 +19,8 @@ from protocols.orders import (
     Purpose,
     UpdateIntent,
 )
-from protocols.risk import EvaluateOrder, SetPaused, SetTradingState, TradingState, Verdict
-from protocols.units import ZERO, Side, plain
+from protocols.risk import CHANGE, ChangeOrder, SetPaused, SetTradingState, TradingState, Verdict
+from protocols.units import Side, plain
 from web.api import Api, Call
 from web.bodies import AdoptBody, ChaosBody, FlattenBody, HaltBody, ReasonBody, UpdateBody, symbol_of
 from web.chaos_port import FaultWish
@@ -113,9 +113,6 @@ async def update_order(api: Api, call: Call) -> Accepted:
     if risk is not None and risk.state is TradingState.HALTED and view.purpose not in PROTECTIVE_PURPOSES:
         text = "trading must not be halted: until it is resumed only stops of positions are moved, and orders cancelled"
         raise ApiError(409, text, code="halted")
-    update = api.controls.update
-    if update is None:
-        raise _absent()
     try:
         intent = UpdateIntent(
             intent_id=view.intent_id,
@@ -128,22 +125,28 @@ async def update_order(api: Api, call: Call) -> Accepted:
     except ValueError as error:
         raise ApiError(422, str(error)) from None
     _check_levels(view, body)
-    await _check_growth(api, call, view, body)
-    await update(intent)
+    if view.purpose in PROTECTIVE_PURPOSES or view.price is None:
+        update = api.controls.update
+        if update is None:
+            raise _absent()
+        await update(intent)
+    else:
+        await _change(api, call, view, intent, view.price)
     return _accepted(view.correlation_id, f"change of {view.intent_id} is on its way")
 
 
-async def _check_growth(api: Api, call: Call, view: OrderView, body: UpdateBody) -> None:
-    """A change that makes an order worth more is judged as the order that it becomes. Raises ApiError: 409 when risk
-    refuses that one, 503 when it may be asked again."""
-    ask, price, leaves = api.controls.evaluate, body.price or view.price, view.leaves_quantity
-    quantity = leaves if body.quantity is None else body.quantity
-    if ask is None or view.purpose in PROTECTIVE_PURPOSES or price is None:
-        return
-    if quantity * price <= leaves * (view.price or ZERO):
-        return
+async def _change(api: Api, call: Call, view: OrderView, update: UpdateIntent, was: Decimal) -> None:
+    """Risk judges a change that makes an order worth more as the order that it becomes, and sets aside what it may
+    become before it leaves. Raises ApiError: 409 when risk refuses it, 503 when it may be asked again."""
+    change, leaves = api.controls.change, view.leaves_quantity
+    if change is None:
+        raise _absent()
+    quantity = leaves if update.quantity is None else update.quantity
+    ended = ApiError(409, "the order must be open, it has ended", code="order_closed")
+    if quantity <= 0:
+        raise ended
     intent = OrderIntent(
-        intent_id=f"evaluate:{api.new_id()}",
+        intent_id=f"{CHANGE}{api.new_id()}",
         strategy=view.strategy,
         symbol=view.symbol,
         side=view.side,
@@ -152,14 +155,16 @@ async def _check_growth(api: Api, call: Call, view: OrderView, body: UpdateBody)
         purpose=Purpose.MANUAL,
         decided_ms=api.readers.status().venue_ms or api.clock.wall_ms(),
         correlation_id=view.correlation_id,
-        price=price,
+        price=was if update.price is None else update.price,
         margin=view.margin,
     )
-    verdict = await ask(EvaluateOrder(intent=intent, actor=call.subject, instead_of=view.intent_id))
-    if verdict is None:
+    answer = await change(ChangeOrder(intent=intent, update=update, rests=leaves * was, actor=call.subject))
+    if answer is None:
         raise ApiError(503, "risk has not answered yet", headers={"Retry-After": str(AGAIN_AFTER_S)})
-    if not verdict.approved:
-        raise denied(verdict)
+    if not answer.known:
+        raise ended
+    if answer.verdict is not None and not answer.verdict.approved:
+        raise denied(answer.verdict)
 
 
 def _check_levels(view: OrderView, body: UpdateBody) -> None:

@@ -13,7 +13,7 @@ from genesis.domain.decision_search import DecisionSearch, DecisionsFound
 from genesis.domain.version_trades import VersionReport, VersionTrades
 from protocols.config import AuditEntry, ConfigCommand, SettingsReply, SettingsVersion
 from protocols.orders import Adopt, CancelIntent, Flatten, UpdateIntent
-from protocols.risk import EvaluateOrder, ManualOrder, RiskCommand, Verdict
+from protocols.risk import ChangeAnswer, ChangeOrder, EvaluateOrder, ManualOrder, RiskCommand, Verdict
 from web.chaos_port import ChaosPort
 from web.job_ports import JobPorts
 from web.market_ports import MarketPorts
@@ -64,6 +64,7 @@ class ConfigHistory:
 class Controls:
     """`order` may answer with risk's verdict, or None when that comes later. `kill_actor` exists in sim mode only.
 
+    `update` moves the legs of a position, and `change` any other order, which risk weighs and hands on.
     `risk` says whether the switch is turned, or False while risk has not answered.
     `evaluate` asks risk without ordering anything; `settings` hands a command to the config actor, None when the answer
     takes too long; `search` looks through the journal's verdicts, `history` through its settings versions and trail.
@@ -72,6 +73,7 @@ class Controls:
     order: Callable[[ManualOrder], Awaitable[Verdict | None]] | None = None
     cancel: Callable[[CancelIntent], Awaitable[None]] | None = None
     update: Callable[[UpdateIntent], Awaitable[None]] | None = None
+    change: Callable[[ChangeOrder], Awaitable[ChangeAnswer | None]] | None = None
     flatten: Callable[[Flatten], Awaitable[None]] | None = None
     adopt: Callable[[Adopt], Awaitable[None]] | None = None
     risk: Callable[[RiskCommand], Awaitable[bool]] | None = None

@@ -8,6 +8,7 @@ import msgspec
 
 from genesis.domain.order_fills import HELD_KEY, read_held
 from genesis.domain.order_lots import Lot, Sale, Shares
+from genesis.domain.order_rows import WantedChange
 from genesis.domain.performance import EquityFigures, TradeFigures, figures
 from genesis.domain.position import OPENING_KEY, Opening, Position
 from genesis.domain.risk_state import equity
@@ -34,6 +35,7 @@ from protocols.risk import (
     MarginHolding,
     OrderResult,
     PositionView,
+    SettledChange,
     StrategyHolding,
     TradeResult,
     WalletView,
@@ -76,6 +78,12 @@ class _KeptOrder(msgspec.Struct):
     intent: _NamedIntent
     state: OrderState
     updated_ms: int
+    quantity: Decimal = ZERO
+    filled: Decimal = ZERO
+    price: Decimal | None = None
+    change: int = 0
+    update_out: bool = False
+    wanted: WantedChange | None = None
 
 
 class _KeptFill(msgspec.Struct):
@@ -114,6 +122,16 @@ def _fills_and_endings(cells: Iterable[CellWrite]) -> tuple[list[Fill], list[tup
             if order.state in TERMINAL_STATES:
                 ended.append((order.updated_ms, order.intent.intent_id))
     return fills, ended
+
+
+def read_changed_orders(cells: Iterable[CellWrite]) -> list[_KeptOrder]:
+    """Open orders that were changed, and of which no change is under way."""
+    kept = [_KEPT_ORDERS.decode(cell.payload) for cell in cells if cell.key.startswith("order:")]
+    return [
+        order
+        for order in kept
+        if order.change and order.state not in TERMINAL_STATES and order.wanted is None and not order.update_out
+    ]
 
 
 def read_margin_held(cells: Iterable[CellWrite]) -> dict[Symbol, Decimal]:
@@ -169,6 +187,7 @@ class AccountMachine:
         self._unkept_days: set[int] = set()
         self._owners: dict[Symbol, dict[str, Decimal]] = {}
         self._adopted: set[int] = set()
+        self._changes: dict[str, SettledChange] = {}
         self._unkept_points = 0
 
     # --- inputs -----------------------------------------------------------------------------------------------------
@@ -200,7 +219,10 @@ class AccountMachine:
         if isinstance(report, OrderUpdate):
             order = report.order
             if order.state in TERMINAL_STATES and not order.foreign:
+                self._changes.pop(order.intent_id, None)
                 self._on_end(order)
+            elif order.settled_change and order.price is not None:
+                self._on_change(order.intent_id, order.settled_change, order.leaves_quantity, order.price)
             return None
         if isinstance(report, Adopted):
             self._on_adopted(report)
@@ -306,6 +328,9 @@ class AccountMachine:
         self._margin_held = read_margin_held(orders)
         for _, intent_id in endings:
             self._end(intent_id)
+        for order in read_changed_orders(orders):
+            if order.price is not None:
+                self._on_change(order.intent.intent_id, order.change, order.quantity - order.filled, order.price)
         curve: list[EquityPoint] = []
         for cell in kept:
             if cell.key == ACCOUNT_KEY:
@@ -412,6 +437,7 @@ class AccountMachine:
             owners=self._owned(),
             endings=tuple(self._endings),
             margin=self._margin(),
+            changes=tuple(self._changes.values()),
         )
 
     def view(self) -> AccountView:
@@ -465,6 +491,13 @@ class AccountMachine:
         told = MarginHolding(symbol=position.symbol, quantity=position.amount, base_price=position.base_price)
         self._holdings[position.symbol] = told
         return told != before
+
+    def _on_change(self, intent_id: str, number: int, leaves: Decimal, price: Decimal) -> None:
+        """An order of which no change is under way."""
+        told = SettledChange(intent_id=intent_id, number=number, quantity=max(leaves, ZERO), price=price)
+        if self._changes.get(intent_id) != told:
+            self._changes[intent_id] = told
+            self.version += 1
 
     def _on_end(self, order: OrderView) -> None:
         """An order ended; its intent has when all that it was cut into have."""

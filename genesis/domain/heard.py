@@ -20,6 +20,7 @@ from protocols.orders import Fill
 from protocols.risk import (
     AccountState,
     AddLock,
+    ChangeOrder,
     ManualOrder,
     MarketCondition,
     RemoveLock,
@@ -44,6 +45,7 @@ RiskInput = (
     | AccountState
     | MarketCondition
     | ManualOrder
+    | ChangeOrder
     | SetTradingState
     | SetPaused
     | AddLock
@@ -142,6 +144,7 @@ def news_in(account: AccountState, state: RiskState) -> AccountState:
         closed_intents=tuple(intent_id for intent_id in account.closed_intents if intent_id in ours),
         endings=tuple(each for each in account.endings if each.intent_id in ours),
         results=tuple(each for each in account.results if each.number > state.trades_seen),
+        changes=tuple(each for each in account.changes if each.intent_id in ours),
     )
 
 

@@ -119,6 +119,7 @@ class OrderHearing(OrderQuestions):
         self._move(row, E.GHOST, "adopted: it had been given up and came back")
 
     def _on_open(self, row: OrderRow, order: VenueOrder, news: bool) -> None:
+        was = row.price, row.quantity, row.update_out
         updated = row.state is S.PENDING_UPDATE and self._answers_update(row, order, news)
         if row.intent.price is not None and order.price and (updated or row.state is not S.PENDING_UPDATE):
             row.price = order.price
@@ -126,10 +127,15 @@ class OrderHearing(OrderQuestions):
         if not same_amount(quantity, row.quantity) and quantity >= row.filled:
             row.quantity = quantity
             self._touch(row)
+        if order.event == "os" and (row.request is None or row.request.session != self.fence.session):
+            # A new session shows what came of what left in an older one.
+            row.update_out = False
         if updated:
             # After the numbers: whoever is told of the answer is told of the order as it is now.
             row.request = None
             self._answered(row, "")
+        elif (row.price, row.quantity, row.update_out) != was:
+            self._tell_settled(row)
         row.executed = max(row.executed, executed_of(order))
         if row.state in (S.INTENT, S.SENT, S.UNKNOWN):
             row.asked = 0

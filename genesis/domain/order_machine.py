@@ -28,6 +28,7 @@ from protocols.orders import (
     AccountEvent,
     Adopted,
     Approved,
+    ApprovedChange,
     CancelIntent,
     CommandInDoubt,
     CommandNotSent,
@@ -119,6 +120,20 @@ class OrderMachine(OrderPatience):
             return ()
         self._update(self.orders[cid], wish)
         return (view_of(self.orders[cid]),)
+
+    def on_change(self, approved: ApprovedChange, *, now: float, wall_ms: int) -> None:
+        """A change that risk has approved, once; that it will not be asked for is told, too."""
+        self._at(now, wall_ms)
+        cid = self._by_intent.get(approved.update.intent_id)
+        if cid is None or approved.number <= self.orders[cid].change:
+            return
+        row = self.orders[cid]
+        row.change = approved.number
+        self._touch(row)
+        serial = row.serial
+        self._update(row, approved.update)
+        if row.serial == serial:
+            self._tell_settled(row)
 
     def on_flatten(self, wish: Flatten, *, now: float, wall_ms: int) -> None:
         """Cancel what rests and close what our own trades left open. The wish is known by its correlation id."""

@@ -349,6 +349,12 @@ class OrderRequests(OrderLedger):
             self._ask_update(row, wanted.price, quantity, wanted.reason)
         row.wanted = None
         self._touch(row)
+        self._tell_settled(row)
+
+    def _tell_settled(self, row: OrderRow) -> None:
+        """Risk sets aside what a change may make of the order until it hears that none is under way."""
+        if row.open and row.settled_change:
+            self._changed(row)
 
     def _may_update(self, row: OrderRow) -> bool:
         if row.state not in (S.ACKED, S.PARTIAL) or row.venue_id is None or not self.fence.ready:
@@ -369,6 +375,7 @@ class OrderRequests(OrderLedger):
             return
         request = self._request(row, "ou")
         request.price, request.quantity = price, remaining
+        row.update_out = True
         self._emit(self._modification(row, request, row.venue_id))
         self._move(row, E.ASK_UPDATE, reason)
 
@@ -389,6 +396,7 @@ class OrderRequests(OrderLedger):
         """An open update has its answer: back to what the order is without it."""
         if row.state is S.PENDING_UPDATE or row.swapped:
             self._expect_end(row)
+            row.update_out = False
             self._move(row, E.ANSWERED, reason)
             if row.filled:
                 self._move(row, E.PART_FILL, reason)

@@ -67,7 +67,8 @@ class OrderRow(msgspec.Struct, kw_only=True):
     and should not. `held_back` orders wait for coins that a protective order still holds, or for a resting order of
     ours that they would trade with. `rests_at` and `reprices` are an entry's time to be filled. `lot` names what a
     protective order protects. `swaps` are the orders whose place it takes: its frame cancels them, too. `wanted` is the
-    newest change that a person was promised and that has not left.
+    newest change that a person was promised and that has not left. `change` is the number of the newest change that
+    risk has approved; `update_out` says that a change has left, and nothing has been heard that tells what came of it.
     """
 
     intent: OrderIntent
@@ -107,6 +108,8 @@ class OrderRow(msgspec.Struct, kw_only=True):
     cancel_reason: str | None = None
     request: OpenRequest | None = None
     wanted: WantedChange | None = None
+    change: int = 0
+    update_out: bool = False
     tries: int = 0
     closing: OrderState | None = None
     executed: Decimal = ZERO
@@ -128,6 +131,11 @@ class OrderRow(msgspec.Struct, kw_only=True):
     def evidence_session(self) -> int:
         """The newest session that can still say something about a doubt."""
         return max(self.session, self.seen_session)
+
+    @property
+    def settled_change(self) -> int:
+        """The newest approved change, unless one is under way: then 0."""
+        return 0 if self.update_out or self.wanted is not None else self.change
 
     @property
     def leaves(self) -> Decimal:
@@ -299,6 +307,7 @@ def view_of(row: OrderRow) -> OrderView:
         stop_price=_stop_price(row),
         trailing_distance=intent.trailing_distance,
         withdrawn=row.withdrawn,
+        settled_change=row.settled_change,
     )
 
 

@@ -63,7 +63,7 @@ def work_out(
         if at == symbol:
             working.append(reservation.intent)
             if on_margin_now and margin and reservation.intent.side is side:
-                closing += reservation.intent.quantity
+                closing += reservation.quantity
         if not reservation.reduces:
             notional_by_symbol[at] = notional_by_symbol.get(at, ZERO) + reservation.notional
             net += reservation.intent.side.sign * reservation.notional

@@ -19,8 +19,10 @@ from genesis.domain.trading_day import trading_day
 from protocols.journal import AnyRecord
 from protocols.orders import Purpose
 from protocols.risk import (
+    CHANGE,
     BreakerChanged,
     BreakerView,
+    ChangeOrder,
     EquityMarked,
     Lock,
     LockAdded,
@@ -52,6 +54,7 @@ class _Intent(msgspec.Struct):
 
 
 class _Verdict(msgspec.Struct):
+    verdict_id: str
     strategy: str
     symbol: str
     approved: bool
@@ -67,7 +70,7 @@ class _Moment(msgspec.Struct):
 
 _DECODERS: Final[Mapping[str, msgspec.json.Decoder[Any]]] = {
     Verdict.__name__: msgspec.json.Decoder(_Verdict),
-    ManualOrder.__name__: msgspec.json.Decoder(_Moment),
+    **{kind.__name__: msgspec.json.Decoder(_Moment) for kind in (ManualOrder, ChangeOrder)},
     **{
         kind.__name__: msgspec.json.Decoder(kind)
         for kind in (SetTradingState, SetPaused, LockAdded, RemoveLock, BreakerChanged, EquityMarked)
@@ -149,7 +152,7 @@ class RiskHistory:
             if rule.code is not None:
                 self.denials_by_code[rule.code] = self.denials_by_code.get(rule.code, 0) + 1
                 self.denials_by_rule[rule.rule] = self.denials_by_rule.get(rule.rule, 0) + 1
-        if not verdict.approved or verdict.intent is None:
+        if not verdict.approved or verdict.intent is None or verdict.verdict_id.startswith(CHANGE):
             return
         self.order_times_ms = [*_within_a_minute(self.order_times_ms, self.now_ms), self.now_ms]
         if _reduces(verdict, verdict.intent):

@@ -5,14 +5,14 @@ is the newest candle end it has heard of. One state goes in and out of the journ
 the same verdicts after any crash.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from decimal import Decimal
 from functools import partial
 
 import attrs
 import msgspec
 
-from genesis.domain import risk_breakers, risk_marks, risk_protections
+from genesis.domain import risk_breakers, risk_changes, risk_marks, risk_protections
 from genesis.domain.decision_log import shadow_record
 from genesis.domain.pairs import PairSpecs
 from genesis.domain.risk_facts import work_out
@@ -27,12 +27,13 @@ from genesis.domain.targeting import settings_for, shadow_for
 from genesis.domain.trading_breaker import TradingBreaker
 from genesis.domain.volatility import Volatility
 from protocols.journal import AnyRecord, CellWrite, LateCell, Record
-from protocols.orders import Approved, Bracket, OrderIntent, OrderType, Purpose
+from protocols.orders import Approved, ApprovedChange, Bracket, OrderIntent, OrderType, Purpose
 from protocols.risk import (
     AccountState,
     AddLock,
     BreakerChanged,
     BreakerState,
+    ChangeOrder,
     EquityMarked,
     EvaluateOrder,
     LockAdded,
@@ -70,8 +71,8 @@ Switch = SetTradingState | SetPaused | AddLock | RemoveLock | ResetBreaker | Res
 
 @attrs.frozen(kw_only=True)
 class RiskOutputs:
-    """What follows of one input. `records` and the state must be on their way to the disk before `approved` is told,
-    and durable before anything that comes of it leaves.
+    """What follows of one input. `records` and the state must be on their way to the disk before `approved` and
+    `changed` are told, and durable before anything that comes of them leaves.
 
     `repeated` judgements were given before: they are said again, and their records are already kept. `turned` are the
     records of what a person or time changed before anything was judged, `shadows` those of what a shadow would have
@@ -80,6 +81,7 @@ class RiskOutputs:
 
     judgements: tuple[Judgement, ...] = ()
     approved: tuple[Approved, ...] = ()
+    changed: tuple[ApprovedChange, ...] = ()
     turned: tuple[AnyRecord, ...] = ()
     shadows: tuple[AnyRecord, ...] = ()
     repeated: bool = False
@@ -130,9 +132,12 @@ class RiskMachine:
             self._note_breakers(risk_breakers.hear_endings(state, limits, account.endings, state.now_ms))
         self.endings_missed = account.closed_count - state.closed_count > len(account.closed_intents)
         # What was taken in is not written down again with every state from here on.
-        state.account = msgspec.structs.replace(account, closed_intents=(), results=(), endings=())
+        state.account = msgspec.structs.replace(account, closed_intents=(), results=(), endings=(), changes=())
         state.closed_count = account.closed_count
         self.release_ended(account.closed_intents)
+        for told in account.changes:
+            if told.intent_id in state.reservations:
+                state.reservations[told.intent_id] = risk_changes.settled(state.reservations[told.intent_id], told)
         self._changes += [LockAdded(lock=lock) for lock in risk_protections.hear_results(state, limits, account)]
         return self._with_changes(_NOTHING)
 
@@ -177,9 +182,11 @@ class RiskMachine:
 
     def on_command(self, command: RiskCommand) -> RiskOutputs:
         if isinstance(command, EvaluateOrder):
-            return RiskOutputs(judgements=(self._asked(command.intent, command.instead_of),), repeated=True)
+            return RiskOutputs(judgements=(self._asked(command.intent),), repeated=True)
         if isinstance(command, ManualOrder):
             return self._with_changes(self._manual(command))
+        if isinstance(command, ChangeOrder):
+            return self._with_changes(self._change(command))
         if isinstance(command, SetTradingState) and command.only_tighter and self._is_careful(command.state):
             # Not even kept as a record: the journal's last word is the latch.
             return _NOTHING
@@ -234,14 +241,8 @@ class RiskMachine:
         """What would be said to this order now, without saying it."""
         return self._asked(intent).verdict
 
-    def _asked(self, intent: OrderIntent, instead_of: str | None = None) -> Judgement:
-        reservations = self.state.reservations
-        if instead_of in reservations:
-            self.state.reservations = {name: kept for name, kept in reservations.items() if name != instead_of}
-        try:
-            return self._judged(self._wish_of(intent))[0]
-        finally:
-            self.state.reservations = reservations
+    def _asked(self, intent: OrderIntent) -> Judgement:
+        return self._judged(self._wish_of(intent))[0]
 
     def release_ended(self, intent_ids: Collection[str]) -> None:
         """Free what was reserved for orders that ended. An exit that left something to close is owed again.
@@ -279,6 +280,17 @@ class RiskMachine:
             risk_breakers.forget_probe(self.state, intent_id)
             if reservation is not None and reservation.intent.purpose is Purpose.EXIT:
                 self.state.exits_owed[_owed_key(reservation.intent.strategy, reservation.intent.symbol)] = ()
+
+    def release_unheard(self, heard: Mapping[str, int]) -> tuple[str, ...]:
+        """Forget approved changes that never reached the order actor; `heard` are the newest that it has taken, by
+        intent. Gives the ids of those orders."""
+        reservations, void = self.state.reservations, []
+        for intent_id, kept in reservations.items():
+            left = risk_changes.without_unheard(kept, heard.get(intent_id, 0))
+            if left is not kept:
+                reservations[intent_id] = left
+                void.append(intent_id)
+        return tuple(void)
 
     # --- what it keeps ----------------------------------------------------------------------------------------------
 
@@ -497,10 +509,6 @@ class RiskMachine:
                 risk_marks.own(state, wish.strategy, wish.symbol, facts.equity)
                 risk_breakers.try_with(state, wish.symbol, wish.intent_id)
             approved = (_approval(reservation),)
-        for rule in judgement.denied:
-            code = rule.code.value
-            state.denials_by_code[code] = state.denials_by_code.get(code, 0) + 1
-            state.denials_by_rule[rule.name] = state.denials_by_rule.get(rule.name, 0) + 1
         self._remember(judgement)
         return RiskOutputs(judgements=(judgement,), approved=approved)
 
@@ -512,11 +520,44 @@ class RiskMachine:
         wish = self._with_stop(self._wish_of(intent))
         judgement, facts = self._judged(wish)
         outputs = self._conclude(judgement, facts)
-        self.state.manual[intent.intent_id] = judgement.approved
-        while len(self.state.manual) > _REMEMBERED:
-            self.state.manual.pop(next(iter(self.state.manual)))
-        record = _record(command, self.state.now_ms, intent.correlation_id)
-        return attrs.evolve(outputs, turned=(record,))
+        return self._answered(command, judgement.approved, outputs)
+
+    def _answered(self, command: ManualOrder | ChangeOrder, approved: bool, outputs: RiskOutputs) -> RiskOutputs:
+        """A person's wish is judged once, however often it is heard."""
+        asked, intent = self.state.manual, command.intent
+        asked[intent.intent_id] = approved
+        while len(asked) > _REMEMBERED:
+            asked.pop(next(iter(asked)))
+        return attrs.evolve(outputs, turned=(_record(command, self.state.now_ms, intent.correlation_id),))
+
+    def _change(self, command: ChangeOrder) -> RiskOutputs:
+        """Judge a change that makes an order more as the order that it becomes, without what is reserved for the one
+        that it is; and reserve the larger of the two."""
+        state, name, change_id = self.state, command.update.intent_id, command.intent.intent_id
+        kept = state.reservations.get(name)
+        if change_id in state.manual:
+            open_ = () if kept is None else [each.number for each in kept.changes if each.change_id == change_id]
+            again = tuple(ApprovedChange(update=command.update, number=number) for number in open_)
+            return attrs.evolve(self._repeat((change_id,)), changed=again)
+        if kept is None:
+            # It ended, or was never approved: nothing of it may grow.
+            return _NOTHING
+        self._advance(self._moment_of(command.intent.decided_ms))
+        intent, reduces = risk_changes.order_after(kept, command), kept.reduces
+        judgements: tuple[Judgement, ...] = ()
+        if risk_changes.grows(kept, intent, command.rests):
+            reservations = state.reservations
+            state.reservations = {each: other for each, other in reservations.items() if each != name}
+            judgement, facts = self._judged(self._wish_of(intent))
+            state.reservations = reservations
+            judgements, reduces = (judgement,), facts.reduces
+            self._remember(judgement)
+            if not judgement.approved:
+                return self._answered(command, False, RiskOutputs(judgements=judgements))
+        state.reservations[name] = risk_changes.with_change(kept, intent, reduces=reduces)
+        number = state.reservations[name].changes[-1].number
+        changed = ApprovedChange(update=command.update, number=number)
+        return self._answered(command, True, RiskOutputs(judgements=judgements, changed=(changed,)))
 
     def _with_stop(self, wish: Wish) -> Wish:
         """What a person opens gets the stop of the settings, unless the order brings its own."""
@@ -544,6 +585,12 @@ class RiskMachine:
         return RiskOutputs(judgements=judgements, approved=approved, repeated=True)
 
     def _remember(self, judgement: Judgement) -> None:
+        """For whoever asks again, and among the refusals that are counted."""
+        state = self.state
+        for rule in judgement.denied:
+            code = rule.code.value
+            state.denials_by_code[code] = state.denials_by_code.get(code, 0) + 1
+            state.denials_by_rule[rule.name] = state.denials_by_rule.get(rule.name, 0) + 1
         self._judgements[judgement.wish.intent_id] = judgement
         while len(self._judgements) > _REMEMBERED:
             self._judgements.pop(next(iter(self._judgements)))
@@ -626,7 +673,9 @@ def _approval(reservation: Reservation) -> Approved:
     return Approved(intent=reservation.intent, settings_version=reservation.settings_version)
 
 
-def _record(message: Switch | ManualOrder | MarketCondition | Change, at_ms: int, correlation_id: str) -> Record:
+def _record(
+    message: Switch | ManualOrder | ChangeOrder | MarketCondition | Change, at_ms: int, correlation_id: str
+) -> Record:
     """Who turned which switch, and what changed by itself, for the audit."""
     return Record(
         kind=type(message).__name__,

@@ -25,13 +25,43 @@ from protocols.units import ZERO, Side, Symbol, base_currency, quote_currency
 ENTRY_PURPOSES = frozenset({Purpose.ENTRY, Purpose.MANUAL})
 
 
-class Reservation(msgspec.Struct, frozen=True, kw_only=True):
-    """An approved intent that has not ended yet. `notional` is what it may cost, at the price it was judged by."""
+class Resting(msgspec.Struct, frozen=True, kw_only=True):
+    """An order without the changes that are under way; `number` is the newest change that is not."""
+
+    number: int
+    quantity: Decimal
+    price: Decimal
+    notional: Decimal
+    reduces: bool
+
+
+class OpenChange(msgspec.Struct, frozen=True, kw_only=True):
+    """What an approved change may make of an order, until it is taken, refused or given up."""
+
+    number: int
+    change_id: str
+    quantity: Decimal
+    price: Decimal
+    reduces: bool
+
+
+class Reservation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """An approved intent that has not ended yet. `notional` is what it may cost, at the price it was judged by, and
+    `reduces` says that it opens nothing, both with the `changes` that are under way. `rests` is None until the first
+    change."""
 
     intent: OrderIntent
     notional: Decimal
     reduces: bool
     settings_version: int
+    rests: Resting | None = None
+    changes: tuple[OpenChange, ...] = ()
+
+    @property
+    def quantity(self) -> Decimal:
+        """The most that it may be."""
+        rests = self.intent.quantity if self.rests is None else self.rests.quantity
+        return max([rests, *[each.quantity for each in self.changes]]) if self.changes else rests
 
 
 class StrategyBook(msgspec.Struct, kw_only=True):

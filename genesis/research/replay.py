@@ -63,6 +63,7 @@ RISK_KINDS: Final = (
     "ResetBreaker",
     "ResetPeaks",
     "ManualOrder",
+    "ChangeOrder",
     "MarketCondition",
     "LockAdded",
     "BreakerChanged",

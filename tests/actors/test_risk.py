@@ -20,9 +20,10 @@ from genesis.domain.risk_state import RiskState
 from genesis.edge.store_errors import CommitRefused
 from protocols.health import Notice
 from protocols.journal import CellWrite, Commit
-from protocols.orders import Approved, OrderIntent, OrderType, Purpose
+from protocols.orders import Approved, ApprovedChange, OrderIntent, OrderType, Purpose, UpdateIntent
 from protocols.risk import (
     AccountState,
+    ChangeOrder,
     DenialCode,
     ManualOrder,
     OrderResult,
@@ -47,7 +48,7 @@ class World:
         self.scores: Channel[Any] = Channel("scores", Overflow.BLOCK)
         self.accounts: Channel[AccountState] = Channel("accounts", Overflow.CONFLATE, key=lambda state: "account")
         self.commands: Channel[RiskCommand] = Channel("commands", Overflow.FAIL)
-        self.orders: Channel[Approved] = Channel("orders", Overflow.BLOCK)
+        self.orders: Channel[Approved | ApprovedChange] = Channel("orders", Overflow.BLOCK)
         self.journal = journal_channel()
         self.settings = Latest(SETTINGS)
         self.status: Latest[RiskStatus | None] = Latest(None)
@@ -276,6 +277,62 @@ async def test_an_approval_that_never_left_is_void_in_the_next_process() -> None
         await stage.settled()
         (verdict,) = third.verdicts.value
         assert DenialCode.ORDER_ALREADY_WORKING in {result.code for result in verdict.denials}
+
+
+def _change(change_id: str, quantity: str) -> ChangeOrder:
+    """Of the order m1, which rests as 0.1 at 7000."""
+    intent = msgspec.structs.replace(_manual(f"change:{change_id}", Decimal(quantity)), price=Decimal(7000))
+    update = UpdateIntent(
+        intent_id="m1", price=None, quantity=Decimal(quantity), reason="a wish", correlation_id="change"
+    )
+    return ChangeOrder(intent=intent, update=update, rests=Decimal(700), actor="anna")
+
+
+async def test_a_change_is_on_the_disk_before_it_is_told_and_its_answer_is_the_same_after_a_crash() -> None:
+    world = World()
+    async with world.run() as stage:
+        world.accounts.put_nowait(an_account())
+        await world.scores.put(a_score(1, "hold"))
+        await stage.settled()
+        assert (await world.commands.ask(ManualOrder(intent=_manual("m1", Decimal("0.1")), actor="anna"))).approved
+        for change_id, quantity, approved in (("a", "0.3", True), ("b", "5", False), ("c", "0.05", None)):
+            said = await world.commands.ask(_change(change_id, quantity))
+            assert said.known
+            assert (None if said.verdict is None else said.verdict.approved) is approved
+            stage.kill()
+            await stage.settled()
+            assert await world.commands.ask(_change(change_id, quantity)) == said
+        await stage.settled()
+        told = [(one.number, one.update) for one in world.listener.heard if isinstance(one, ApprovedChange)]
+        # Said again by who cannot know that it was heard; the order actor knows it by its number.
+        assert set(told) == {(1, _change("a", "0.3").update), (2, _change("c", "0.05").update)}
+        state = msgspec.json.decode(stage.disk.cells[("risk_state", "state")].payload, type=RiskState)
+        assert state.reservations["m1"].notional == 2100
+        unknown = msgspec.structs.replace(_change("d", "1").update, intent_id="gone")
+        said = await world.commands.ask(msgspec.structs.replace(_change("d", "1"), update=unknown))
+        assert (said.known, said.verdict) == (False, None)
+
+
+@pytest.mark.parametrize(("taken", "left"), [(0, 700), (1, 2100)])
+async def test_a_change_that_never_left_is_void_in_the_next_process(taken: int, left: int) -> None:
+    first, second = World(), World()
+    second.ui = Channel("ui", Overflow.BLOCK)
+    async with first.run() as stage:
+        first.accounts.put_nowait(an_account())
+        await first.scores.put(a_score(1, "hold"))
+        await stage.settled()
+        order = ManualOrder(intent=_manual("m1", Decimal("0.1")), actor="anna")
+        assert (await first.commands.ask(order)).approved
+        assert (await first.commands.ask(_change("a", "0.3"))).verdict.approved
+        disk = stage.disk
+    row = {"intent": {"intent_id": "m1"}, "state": "ACKED", "updated_ms": 1, "change": taken}
+    disk.cells["orders", "order:1"] = CellWrite(table="orders", key="order:1", payload=msgspec.json.encode(row))
+    async with second.run(disk) as stage:
+        await second.scores.put(a_score(2, "hold"))
+        await stage.settled()
+        state = msgspec.json.decode(disk.cells["risk_state", "state"].payload, type=RiskState)
+        assert state.reservations["m1"].notional == left
+        assert len(second.told("approval_void")) == 1 - taken
 
 
 async def test_a_sell_that_was_kept_and_never_judged_is_owed_by_the_next_process() -> None:

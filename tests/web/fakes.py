@@ -32,6 +32,8 @@ from protocols.orders import (
 )
 from protocols.risk import (
     AccountState,
+    ChangeAnswer,
+    ChangeOrder,
     DenialCode,
     ManualOrder,
     PositionView,
@@ -360,6 +362,9 @@ def some_readers(**changes: object) -> Readers:
     return Readers(**{**fixed, **changes})  # type: ignore[arg-type]
 
 
+SAID_NOTHING = ChangeAnswer(known=True, verdict=None)
+
+
 @attrs.define
 class Told:
     """Controls that keep what they were told. `busy` makes them all refuse; `verdict` is what risk answers."""
@@ -369,6 +374,7 @@ class Told:
     busy: bool = False
     slow: bool = False
     verdict: Verdict | None = None
+    change_answer: ChangeAnswer | None = SAID_NOTHING
 
     def _take(self, message: object) -> None:
         if self.busy:
@@ -384,6 +390,10 @@ class Told:
 
     async def update(self, message: UpdateIntent) -> None:
         self._take(message)
+
+    async def change_order(self, message: ChangeOrder) -> ChangeAnswer | None:
+        self._take(message)
+        return self.change_answer
 
     async def flatten(self, message: Flatten) -> None:
         self._take(message)
@@ -404,6 +414,7 @@ class Told:
             order=self.order,
             cancel=self.cancel,
             update=self.update,
+            change=self.change_order,
             flatten=self.flatten,
             adopt=self.adopt,
             risk=self.risk,

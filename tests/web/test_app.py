@@ -8,8 +8,9 @@ import pytest
 import trio
 from trio.testing import wait_all_tasks_blocked
 
-from protocols.orders import CancelIntent, Flatten, OrderIntent, OrderType, UpdateIntent
+from protocols.orders import CancelIntent, Flatten, OrderIntent, OrderType
 from protocols.risk import (
+    ChangeOrder,
     DenialCode,
     ManualOrder,
     RiskStatus,
@@ -386,8 +387,8 @@ async def test_every_command_says_what_its_route_says() -> None:
     cancel, update, close, pause, resume, halt, reduce, release, flatten = told.messages
     assert isinstance(cancel, CancelIntent)
     assert cancel.intent_id is None
-    assert isinstance(update, UpdateIntent)
-    assert str(update.price) == "6800"
+    assert isinstance(update, ChangeOrder)
+    assert str(update.update.price) == "6800"
     assert isinstance(close, Flatten)
     assert close.symbol == "tBTCUSD"
     assert "enough" in close.reason

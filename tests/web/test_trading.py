@@ -13,7 +13,7 @@ from genesis.domain.pairs import pair_specs
 from genesis.edge.kept_file import KeptFile
 from protocols.orders import Bracket, OrderState, OrderType, Purpose, UpdateIntent
 from protocols.reference import LedgerEntry
-from protocols.risk import EvaluateOrder, ManualOrder, TradingState, Verdict
+from protocols.risk import ChangeAnswer, ChangeOrder, ManualOrder, TradingState, Verdict
 from protocols.units import Side
 from tests.web.fakes import BTC, Told, Web, a_risk, a_verdict, a_web, an_order, some_readers
 from web.desk import Desk, VenueSilent
@@ -134,7 +134,9 @@ async def test_one_order_is_shown_with_its_trades_and_changed_by_patch() -> None
         assert changed.status_code == 202
         history = (await client.get(f"{V2}/orders/history")).json()
         assert [row["cid"] for row in history["orders"]] == [1]
-    assert [message for message in web.told.messages if isinstance(message, UpdateIntent)]
+    assert [message.update.price for message in web.told.messages if isinstance(message, ChangeOrder)] == [
+        Decimal(7001)
+    ]
 
 
 @pytest.mark.parametrize(
@@ -243,19 +245,12 @@ async def test_the_venues_books_are_read_and_its_silence_is_said() -> None:
 # --- changes -------------------------------------------------------------------------------------------------------
 
 
-def a_web_with_an_order(verdict: Verdict, **changes: Any) -> tuple[Web, list[EvaluateOrder]]:
+def a_web_with_an_order(verdict: Verdict | None = None, **changes: Any) -> Web:
     """One resting buy of 1 at 7000, and risk that says the same to whatever it is asked."""
-    asked: list[EvaluateOrder] = []
-
-    async def evaluate(question: EvaluateOrder) -> Verdict:
-        asked.append(question)
-        return verdict
-
     resting = msgspec.structs.replace(an_order(1), price=Decimal(7000), quantity=Decimal(1), **changes)
     web = a_desk_web(readers=attrs.evolve(some_readers(), orders=lambda: (resting,)))
-    api = web.app.config["API"]
-    api.controls = attrs.evolve(api.controls, evaluate=evaluate)
-    return web, asked
+    web.told.change_answer = ChangeAnswer(known=True, verdict=verdict)
+    return web
 
 
 async def changed(web: Web, body: dict[str, Any]) -> Any:
@@ -263,32 +258,35 @@ async def changed(web: Web, body: dict[str, Any]) -> Any:
         return await client.patch(f"{V2}/order/1", json=body)
 
 
-@pytest.mark.parametrize("body", [{"quantity": "2"}, {"price": "7001"}, {"quantity": "0.9", "price": "8000"}])
-async def test_a_change_that_makes_an_order_worth_more_is_judged_as_the_order_it_becomes(body: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    "body", [{"quantity": "2"}, {"price": "7001"}, {"quantity": "0.5"}, {"quantity": "0.9", "price": "8000"}]
+)
+async def test_a_change_goes_to_risk_as_the_order_it_becomes_and_nowhere_else(body: dict[str, Any]) -> None:
     """A PATCH used to go past risk: an order of 140 could become one of 9,000 where 5,000 are allowed."""
-    web, asked = a_web_with_an_order(a_verdict(1, approved=False))
-    answer = await changed(web, body)
-    assert (answer.status_code, answer.json()["error"]["code"]) == (409, "denied")
-    assert web.told.messages == []
-    (question,) = asked
-    price, quantity = Decimal(body.get("price", 7000)), Decimal(body.get("quantity", 1))
-    assert (question.instead_of, question.intent.price, question.intent.quantity) == (
-        an_order(1).intent_id,
-        price,
-        quantity,
-    )
-
-
-@pytest.mark.parametrize("body", [{"quantity": "0.5"}, {"price": "6900"}, {"quantity": "0.5", "price": "8000"}])
-async def test_a_change_that_does_not_is_nobodys_question(body: dict[str, Any]) -> None:
-    web, asked = a_web_with_an_order(a_verdict(1, approved=False))
+    web = a_web_with_an_order()
     assert (await changed(web, body)).status_code == 202
-    assert asked == []
-    assert [type(message) for message in web.told.messages] == [UpdateIntent]
+    (asked,) = web.told.messages
+    assert isinstance(asked, ChangeOrder)
+    price, quantity = Decimal(body.get("price", 7000)), Decimal(body.get("quantity", 1))
+    assert (asked.intent.price, asked.intent.quantity, asked.rests) == (price, quantity, Decimal(7000))
+    told = {name: str(getattr(asked.update, name)) for name in body}
+    assert (asked.update.intent_id, told) == (an_order(1).intent_id, body)
+
+
+async def test_what_risk_says_to_a_change_is_answered() -> None:
+    web = a_web_with_an_order(a_verdict(1, approved=False))
+    answer = await changed(web, {"quantity": "2"})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (409, "denied")
+    web.told.change_answer = ChangeAnswer(known=False, verdict=None)
+    answer = await changed(web, {"quantity": "2"})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (409, "order_closed")
+    web.told.change_answer = None
+    answer = await changed(web, {"quantity": "2"})
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
 
 
 async def test_an_order_whose_cancel_is_under_way_is_not_changed() -> None:
-    web, _ = a_web_with_an_order(a_verdict(1), state=OrderState.PENDING_CANCEL)
+    web = a_web_with_an_order(a_verdict(1), state=OrderState.PENDING_CANCEL)
     answer = await changed(web, {"price": "6900"})
     assert (answer.status_code, answer.json()["error"]["code"]) == (409, "order_leaving")
     assert web.told.messages == []
@@ -296,7 +294,7 @@ async def test_an_order_whose_cancel_is_under_way_is_not_changed() -> None:
 
 async def test_while_trading_is_halted_an_order_is_not_changed_and_that_is_said() -> None:
     """The order actor would drop it, whatever was answered."""
-    web, _ = a_web_with_an_order(a_verdict(1))
+    web = a_web_with_an_order(a_verdict(1))
     api = web.app.config["API"]
     halted = msgspec.structs.replace(a_risk(), state=TradingState.HALTED)
     api.readers = attrs.evolve(api.readers, risk=lambda: halted)

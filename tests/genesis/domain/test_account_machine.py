@@ -1,6 +1,7 @@
 """The account: profit equals what the wallets gained, whatever is bought and sold at whatever fee."""
 
 from decimal import Decimal
+from typing import Any
 
 import msgspec
 import pytest
@@ -8,10 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from genesis.domain.account_machine import AccountMachine, read_order_cells
+from genesis.domain.order_ledger import encode
+from genesis.domain.order_rows import OrderRow, WantedChange, view_of
 from genesis.domain.position import Position
 from protocols.journal import CellWrite
 from protocols.orders import (
     Fill,
+    OrderIntent,
     OrderState,
     OrderType,
     OrderUpdate,
@@ -20,6 +24,7 @@ from protocols.orders import (
     VenueWallet,
     WalletSnapshot,
 )
+from protocols.risk import SettledChange
 from protocols.settings import Settings
 from protocols.units import ZERO, Side, Symbol
 
@@ -346,3 +351,37 @@ def test_what_we_withdrew_nobody_refused(state: OrderState, withdrawn: bool, ref
     machine.on_report(OrderUpdate(order=order))
     (ending,) = machine.state().endings
     assert ending.refused is refused
+
+
+def test_a_changed_order_is_told_as_it_rests_until_it_ends_and_over_a_crash() -> None:
+    def row(**more: Any) -> OrderRow:
+        intent = OrderIntent(
+            intent_id="i1",
+            strategy="manual",
+            symbol=BTC,
+            side=Side.BUY,
+            quantity=Decimal(1),
+            order_type=OrderType.LIMIT,
+            purpose=Purpose.MANUAL,
+            decided_ms=1,
+            correlation_id="c",
+            price=Decimal(100),
+        )
+        numbers = {"quantity": Decimal(3), "price": Decimal(110), "filled": Decimal(1), "cost": Decimal(100)}
+        now = {"cid": 1, "cid_date": "", "group_id": 1, "flags": 0, "state": OrderState.ACKED, "reason": "", **numbers}
+        return OrderRow(intent=intent, created_ms=1, updated_ms=1, since_at=0.0, **{**now, **more})
+
+    wanted = WantedChange(price=None, quantity=Decimal(9), leaves=Decimal(2), reason="")
+    under_way = [row(), row(change=2, update_out=True), row(change=2, wanted=wanted)]
+    told = SettledChange(intent_id="i1", number=2, quantity=Decimal(2), price=Decimal(110))
+    for one, changes in [*[(each, ()) for each in under_way], (row(change=2), (told,))]:
+        machine, again = with_cash(), AccountMachine(Settings())
+        version = machine.version
+        machine.on_report(OrderUpdate(order=view_of(one)))
+        assert machine.state().changes == changes
+        assert (machine.version > version) is bool(changes)
+        cell = CellWrite(table="orders", key=one.key, payload=encode(one))
+        again.restore(orders=[cell], kept=(), same_process=True)
+        assert again.state().changes == changes
+    machine.on_report(OrderUpdate(order=view_of(row(change=2, state=OrderState.CANCELED))))
+    assert (machine.state().changes, machine.state().closed_intents) == ((), ("i1",))

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from genesis.domain.order_outputs import Outputs
-from protocols.orders import CancelOrder, OrderState, UpdateIntent, UpdateOrder
-from tests.genesis.domain.order_bench import Bench, a_row, commands, down, not_sent, sent
+from protocols.orders import ApprovedChange, CancelOrder, OrderState, OrderUpdate, UpdateIntent, UpdateOrder
+from tests.genesis.domain.order_bench import Bench, a_row, commands, down, not_sent, refusal, sent
 from tests.genesis.domain.order_oracle import START_MS
 
 D = Decimal
@@ -121,3 +121,99 @@ def test_a_halt_takes_back_what_waits(bench: Bench) -> None:
     bench.machine.halted = "enough"
     assert prices(bench.hear(told("6900"))) == []
     assert bench.machine.orders[1].wanted is None
+
+
+# --- what risk hears of the changes that it has approved ------------------------------------------------------------
+
+
+def approve(bench: Bench, number: int, price: str | None = None, quantity: str | None = None) -> Outputs:
+    wish = UpdateIntent(
+        intent_id=bench.machine.orders[1].intent.intent_id,
+        price=None if price is None else D(price),
+        quantity=None if quantity is None else D(quantity),
+        reason="wish",
+        correlation_id="x",
+    )
+    bench.machine.on_change(ApprovedChange(update=wish, number=number), now=bench.now, wall_ms=START_MS)
+    return bench.take()
+
+
+def settled(out: Outputs) -> list[tuple[int, Decimal | None]]:
+    """The numbers that were told as settled, each with the order's price."""
+    views = [report.order for report in out.reports if isinstance(report, OrderUpdate)]
+    return [(view.settled_change, view.price) for view in views if view.settled_change]
+
+
+def test_a_change_is_told_as_settled_when_the_venue_has_taken_it(bench: Bench) -> None:
+    out = approve(bench, 1, "7100")
+    assert (prices(out), settled(out)) == ([D(7100)], [])
+    assert settled(bench.hear(a_row())) == []
+    assert settled(bench.hear(told("7100"))) == [(1, D(7100))]
+
+
+def test_a_change_that_is_refused_is_told_with_the_order_as_it_was(bench: Bench) -> None:
+    approve(bench, 1, "7100")
+    assert settled(bench.hear(refusal(kind="ou-req"))) == [(1, D(7000))]
+
+
+def test_of_two_changes_only_the_end_of_the_second_is_told(bench: Bench) -> None:
+    approve(bench, 1, "7100")
+    assert settled(approve(bench, 2, "7200")) == []
+    assert settled(bench.hear(told("7100"))) == []
+    assert settled(bench.hear(a_row(event="ou", price=D(7200), updated_ms=START_MS + 20))) == [(2, D(7200))]
+
+
+def test_a_change_that_is_not_asked_for_is_told_at_once(bench: Bench) -> None:
+    assert settled(approve(bench, 1, "7000")) == [(1, D(7000))]
+    bench.machine.halted = "enough"
+    out = approve(bench, 2, "7100")
+    assert (prices(out), settled(out)) == ([], [(2, D(7000))])
+
+
+def test_a_change_that_waits_and_is_given_up_is_told(bench: Bench) -> None:
+    approve(bench, 1, "7100")
+    approve(bench, 2, "7200")
+    bench.machine.halted = "enough"
+    assert settled(bench.hear(told("7100")))[-1] == (2, D(7100))
+
+
+def test_a_change_heard_twice_is_asked_for_once(bench: Bench) -> None:
+    approve(bench, 1, "7100")
+    bench.hear(told("7100"))
+    out = approve(bench, 1, "7200")
+    assert (prices(out), settled(out)) == ([], [])
+
+
+def test_a_cancel_behind_a_change_does_not_settle_it(bench: Bench) -> None:
+    """The change left first: the order may be the larger one before it is gone."""
+    approve(bench, 1, "7100")
+    out = bench.cancel(bench.machine.orders[1].intent.intent_id)
+    assert settled(out) == []
+    assert settled(bench.hear(a_row())) == []
+
+
+def test_a_change_whose_line_broke_is_settled_by_the_next_session(bench: Bench) -> None:
+    approve(bench, 1, "7100")
+    assert settled(bench.hear(down())) == []
+    found = settled(bench.up(2, a_row(event="os", session=2, price=D(7100), updated_ms=START_MS + 10)))
+    assert found[-1] == (1, D(7100))
+
+
+def test_a_change_that_the_venue_makes_late_is_told_again(bench: Bench) -> None:
+    approve(bench, 1, "7100")
+    bench.hear(down())
+    assert settled(bench.up(2, a_row(event="os", session=2)))[-1] == (1, D(7000))
+    late = a_row(event="ou", session=2, price=D(7100), updated_ms=START_MS + 10)
+    assert settled(bench.hear(late)) == [(1, D(7100))]
+
+
+@pytest.mark.parametrize("new_process", [False, True])
+def test_over_a_death_a_change_stays_unsettled_until_the_venue_has_spoken(bench: Bench, new_process: bool) -> None:
+    approve(bench, 1, "7100")
+    assert settled(bench.restart(new_process=new_process)) == []
+    if new_process:
+        found = settled(bench.up(1, a_row(event="os", price=D(7100), updated_ms=START_MS + 10)))
+    else:
+        found = settled(bench.hear(told("7100")))
+    assert found[-1] == (1, D(7100))
+    assert settled(approve(bench, 1, "7300")) == []

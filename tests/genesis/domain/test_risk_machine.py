@@ -19,7 +19,6 @@ from protocols.orders import Approved, OrderIntent, OrderType, Purpose
 from protocols.risk import (
     AccountState,
     DenialCode,
-    EvaluateOrder,
     PositionView,
     SetPaused,
     SetTradingState,
@@ -265,21 +264,6 @@ def test_asking_changes_nothing() -> None:
     assert made.evaluate(manual().intent).approved
     assert not made.evaluate(manual("100").intent).approved
     assert made.checkpoint() == before
-
-
-def test_an_order_that_takes_anothers_place_is_judged_without_it() -> None:
-    """A person makes a resting order larger: what is reserved for it would count twice."""
-    made = machine()
-    made.on_score(a_score(0, "hold"))
-    first = manual("0.4")
-    assert made.on_command(first).approved
-    larger = msgspec.structs.replace(manual("0.5").intent, intent_id="larger")
-    alone, instead = (
-        made.on_command(EvaluateOrder(intent=larger, actor="api", instead_of=name)).judgements[0].approved
-        for name in (None, first.intent.intent_id)
-    )
-    assert (alone, instead) == (False, True)
-    assert first.intent.intent_id in made.state.reservations
 
 
 def test_status_tells_how_far_every_limit_is() -> None:
