@@ -19,7 +19,7 @@ from genesis.worlds.engine_host import EngineHost
 from genesis.worlds.rules import Rules
 from genesis.worlds.witness import Witness
 from protocols.journal import ReadCells, ReadRecords, StoredRecord
-from protocols.orders import OrderState
+from protocols.orders import OrderState, Purpose
 from protocols.signals import SignalScore
 from protocols.units import ZERO
 
@@ -33,12 +33,18 @@ READY_WITHIN_S: Final = 180.0
 SETTLED_WITHIN_S: Final = 900.0
 CRASHES_AN_HOUR: Final = 200
 LONGEST_JOURNAL: Final = 10_000_000
+_ROUNDED: Final = Decimal("0.9999")
+"""Prices leave with five digits."""
+
+
+class _Kept(msgspec.Struct):
+    notional: Decimal
 
 
 class _Reserved(msgspec.Struct):
     """What of risk's state matters here."""
 
-    reservations: dict[str, msgspec.Raw]
+    reservations: dict[str, _Kept]
 
 
 _reserved = msgspec.json.Decoder(_Reserved)
@@ -241,12 +247,18 @@ def check_journal(world: "World") -> None:
 
 
 def m3_nothing_approved_is_forgotten(world: "World", store: ReadOnlyStore) -> None:
-    """What risk holds room for is an order that has not ended."""
-    open_intents = {row.intent.intent_id for row in world.rules.rows.values() if row.open}
+    """What risk holds room for is an order that has not ended, and of a person's order as much as rests."""
+    open_rows = {row.intent.intent_id: row for row in world.rules.rows.values() if row.open}
     for cell in store.read_cells(ReadCells(table=RISK_TABLE)).cells:
-        waiting = set(_reserved.decode(cell.payload).reservations)
-        text = f"risk must hold room for open orders alone, does for {sorted(waiting - open_intents)}"
-        world.witness.check("M3", waiting <= open_intents, text)
+        waiting = _reserved.decode(cell.payload).reservations
+        text = f"risk must hold room for open orders alone, does for {sorted(waiting.keys() - open_rows.keys())}"
+        world.witness.check("M3", waiting.keys() <= open_rows.keys(), text)
+        for name, row in open_rows.items():
+            if row.intent.purpose is Purpose.MANUAL and row.price is not None and name in waiting:
+                held, rests = waiting[name].notional, row.leaves * row.price
+                text = f"risk must hold room for the {rests} of {name}, does for {held}"
+                world.witness.check("M3", held >= rests * _ROUNDED, text)
+                world.witness.reached("risk holds room for a changed order", row.change)
 
 
 def c1_no_candle_is_skipped(world: "World", kept: tuple[StoredRecord, ...]) -> None:

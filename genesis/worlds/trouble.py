@@ -17,8 +17,17 @@ from genesis.worlds.trouble_inside import TroubleInside
 from genesis.worlds.virtual_socket import Endpoint
 from genesis.worlds.web_client import boss_halts, read_nothing, strangers_knock, write_slowly
 from protocols.config import SetSettings, SettingsApplied, SettingsRefused
-from protocols.orders import CancelIntent, Flatten, OrderIntent, OrderType, Purpose, UpdateIntent
-from protocols.risk import ManualOrder, SetTradingState, TradingState
+from protocols.orders import (
+    PROTECTIVE_PURPOSES,
+    CancelIntent,
+    Flatten,
+    OrderIntent,
+    OrderType,
+    OrderView,
+    Purpose,
+    UpdateIntent,
+)
+from protocols.risk import CHANGE, ChangeOrder, ManualOrder, SetTradingState, TradingState
 from protocols.units import Side, Symbol
 from web.controls import Busy, Refused
 
@@ -576,10 +585,30 @@ class Trouble(TroubleInside):
         self.world.witness.reached("a person moved the stop of an OCO", stops and order.price is not None)
 
         async def update(host: EngineHost) -> None:
-            await _asked(host.controls.update, wish)
+            if order.purpose in PROTECTIVE_PURPOSES or order.price is None or stops:
+                await _asked(host.controls.update, wish)
+            else:
+                await _asked(host.controls.change, self._change(order, wish, price))
 
         self._wish(update)
         return f"{'stop of ' if stops else ''}{order.intent_id} to {price}"
+
+    def _change(self, order: OrderView, wish: UpdateIntent, price: Decimal) -> ChangeOrder:
+        """The order that it becomes at that price."""
+        assert order.price is not None
+        intent = OrderIntent(
+            intent_id=f"{CHANGE}{wish.correlation_id}",
+            strategy=order.strategy,
+            symbol=order.symbol,
+            side=order.side,
+            quantity=order.leaves_quantity,
+            order_type=OrderType.LIMIT,
+            purpose=Purpose.MANUAL,
+            decided_ms=self.world.wall_ms(),
+            correlation_id=order.correlation_id,
+            price=price,
+        )
+        return ChangeOrder(intent=intent, update=wish, rests=order.leaves_quantity * order.price, actor="chaos")
 
     def _new_settings(self) -> str:
         """A person changes two settings that must stay alike."""

@@ -118,6 +118,10 @@ def test_a_price_and_an_amount_of_two_changes_count_together() -> None:
     made.on_command(a_change(1, price="8000"))
     made.on_command(a_change(2, quantity="0.5"))
     assert reserved(made) == D("0.5") * 8000
+    turned = with_order()
+    turned.on_command(a_change(1, quantity="0.5"))
+    turned.on_command(a_change(2, price="8000"))
+    assert reserved(turned) == D("0.5") * 8000
 
 
 def test_a_sale_that_grows_beyond_what_is_held_opens_something() -> None:
