@@ -108,13 +108,15 @@ def compare(before: Books, after: Books) -> tuple[Check, ...]:
     )
 
 
-def _names(books: Books) -> dict[int, object]:
-    """Client id -> intent id of our own orders. A life that forgot everything counts its client ids from 1 again."""
-    return {row["cid"]: row.get("intent_id") for row in books.orders if not row["foreign"]}
+def _names(books: Books) -> dict[int, tuple[object, object]]:
+    """Client id -> (intent id, venue id) of our own orders. A life that forgot everything counts its client ids from 1
+    again, and its stops have the names of those before them."""
+    return {row["cid"]: (row.get("intent_id"), row["venue_id"]) for row in books.orders if not row["foreign"]}
 
 
-def _is_known(row: Mapping[str, Any], known: Mapping[int, object]) -> bool:
-    return row["cid"] in known and known[row["cid"]] == row.get("intent_id")
+def _is_known(row: Mapping[str, Any], known: Mapping[int, tuple[object, object]]) -> bool:
+    intent_id, venue_id = known.get(row["cid"], (None, None))
+    return row["cid"] in known and intent_id == row.get("intent_id") and row["venue_id"] in (None, venue_id)
 
 
 def _trade(row: Mapping[str, Any]) -> tuple[int, int]:
