@@ -53,6 +53,12 @@ LOOKED_UP: Final = 8
 LINE: Final = 64
 """Bytes of a line of memory."""
 
+OURS: Final = "genesis."
+SKIPPED: Final = frozenset({"inline_closure_likes", "generic_rewrites", "nopython_rewrites"})
+"""Passes of the compiler that look for closures, lists written as loops, raises and sums of whole arrays. None of our
+own steps and loops has one, and to look for them is a sixth of the time that they take to compile. Without a pass such
+code would be refused, never compiled to something else; what others wrote is given all passes."""
+
 LOADING: Final = 300_000
 """Steps that plain Python takes in about the time in which a compiler is loaded."""
 
@@ -119,7 +125,9 @@ def _compiled(
     again.__module__ = function.__module__
     # Steps are a few operations each, so calls and checks cost more than they do. No step may divide by zero (in plain
     # Python it would raise), so nothing needs to look here.
-    wishes = {"error_model": "numpy", "forceinline": inline, "nogil": True}
+    wishes: dict[str, Any] = {"error_model": "numpy", "forceinline": inline, "nogil": True}
+    if (function.__module__ or "").startswith(OURS):
+        wishes["pipeline_class"] = _without_skipped()
     if is_inner:
         # Only compiled code calls it, so it needs no entry for Python or C.
         wishes |= {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
@@ -133,6 +141,24 @@ def _compiled(
     made = numba.njit(again, **wishes)
     made.get_call_template = _for_any_number(made.get_call_template)
     return made
+
+
+@cache
+def _without_skipped() -> Any:
+    """The compiler's usual passes but those of `SKIPPED`."""
+    compiler = importlib.import_module("numba.core.compiler")
+    machinery = importlib.import_module("numba.core.compiler_machinery")
+
+    def define_pipelines(self: Any) -> list[Any]:
+        usual = compiler.DefaultPassBuilder.define_nopython_pipeline(self.state)
+        chosen = machinery.PassManager("nopython")
+        for one, description in usual.passes:
+            if one.name() not in SKIPPED:
+                chosen.add_pass(one, description)
+        chosen.finalize()
+        return [chosen]
+
+    return type("WithoutSkipped", (compiler.CompilerBase,), {"define_pipelines": define_pipelines})
 
 
 def _for_any_number(ask: Any) -> Any:

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from genesis.domain.indicators.averages import sma_start, sma_step, window_mean
 from genesis.domain.indicators.catalog import CLOSE, HIGH, LOW, OPEN, TIME, VOLUME, candle_rows
+from genesis.domain.indicators.compiling import can_compile, compiled
 from genesis.domain.strategies import STRATEGY_KINDS
 from genesis.domain.strategy import BUY, HOLD, RECOMMENDATIONS, SELL, Opinion, State, StrategyKind
-from genesis.domain.strategy_arrays import CandleArrays, Said, say, why_not_compiled
+from genesis.domain.strategy_arrays import CandleArrays, Floats, Said, say, why_not_compiled
 from protocols.market import Candle
 from tests.recorded_candles import RECORDINGS, recorded_candles
 
@@ -121,6 +122,19 @@ def of_objects(
 
 def described(state: State, code: float) -> tuple[dict[str, float], tuple[str, ...]]:
     return {"average": window_mean(state, 0)}, ("the close is above its average" if code > 0 else "it is not",)
+
+
+@pytest.mark.skipif(not can_compile(), reason="it is about compiled code")
+def test_what_others_wrote_is_given_all_passes_of_the_compiler() -> None:
+    """Ours is compiled without those that look for what it does not have (`SKIPPED`)."""
+
+    def doubled(numbers: Floats) -> float:
+        total = 0.0
+        for each in [2.0 * number for number in numbers]:
+            total += each
+        return total
+
+    assert compiled(doubled)(np.arange(4.0)) == doubled(np.arange(4.0)) == 12.0
 
 
 def test_a_users_step_outside_this_project_is_compiled_with_what_it_calls() -> None:
