@@ -125,7 +125,7 @@ async function orders (report, manager, state, seen) {
     const told = new Promise((resolve) => manager.on('ws2:auth:ou', (each) => { if (each.id === order.id) resolve(each) }))
     await core.updateOrder(state(), { id: order.id, price: String(at(0.75)), amount: '0.03' })
     const changed = await told
-    expect(changed.price === at(0.75) && changed.amount === 0.03, 'both are changed')
+    expect(changed.price === at(0.75) && changed.amount === 0.03, `both are changed, was ${changed.amount} at ${changed.price}`)
     await cancelOrder(state(), order)
   })
   await report.operation('cancel a group', async () => {
