@@ -5,31 +5,10 @@ from decimal import Decimal
 import msgspec
 import pytest
 
-from protocols.orders import SubmitOrder, VenueTrade
+from protocols.orders import SubmitOrder
 from tests.genesis.domain.protect_bench import BTC, Bench, sent
 
 D = Decimal
-
-
-def trade_of(bench: Bench, cid: int) -> VenueTrade:
-    bench.stamp += 1
-    return VenueTrade(
-        event="rest",
-        session=bench.machine.fence.session,
-        trade_id=bench.stamp,
-        symbol=BTC,
-        time_ms=bench.stamp,
-        venue_order_id=1000 + cid,
-        cid=cid,
-        amount=D(1),
-        price=D(100),
-        wire_type="EXCHANGE MARKET",
-        order_price=D(0),
-        maker=False,
-        fee=D(0),
-        fee_currency="USD",
-        received_ns=0,
-    )
 
 
 def lots(bench: Bench) -> dict[str, Decimal]:
@@ -58,6 +37,7 @@ def test_what_it_took_of_another_lot_is_given_back_when_the_entry_is_told(restar
     if restarted:
         bench.restart(new_process=False)
     entry = bench.row(3, "rest", status="EXECUTED @ 100(1)", remaining="0")
-    bench.report(opened=[msgspec.structs.replace(rests, event="rest")], closed=[entry], trades=[trade_of(bench, 3)])
+    trade = msgspec.structs.replace(bench.trade(3, "1"), event="rest")
+    bench.report(opened=[msgspec.structs.replace(rests, event="rest")], closed=[entry], trades=[trade])
     assert lots(bench) == {"other": D(1)}
     assert bench.machine.fills.held[BTC, False] == D(1)
