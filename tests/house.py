@@ -3,6 +3,7 @@
 import contextlib
 import random
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from decimal import Decimal
 from pathlib import Path
 
 import attrs
@@ -129,6 +130,14 @@ class House:
                 return
             await trio.sleep(0.01)
 
+    async def wallets_agree(self) -> None:
+        """Until our wallets are the venue's. Where the last frame of a fill was lost, its next heartbeat shows it."""
+        while True:
+            ours, theirs = wallets_of(self)
+            if ours == theirs:
+                return
+            await trio.sleep(0.01)
+
     async def view_published(self) -> None:
         """Until readers see what the account actor knows: it publishes a few times a second at most."""
         cell = self.engine.cells.account
@@ -244,11 +253,20 @@ def check_books(house: House) -> None:
     assert orders.fills_total == len(venue.trades), (
         f"{len(venue.trades)} trades must be booked, {orders.fills_total} were"
     )
+    ours, theirs = wallets_of(house)
+    assert ours == theirs, f"every wallet must be the venue's {theirs}, was {ours}"
+
+
+def wallets_of(house: House) -> tuple[dict[str, Decimal], dict[str, Decimal]]:
+    """What we think that the wallets hold, and what they do; empty ones left out."""
     account = house.engine.cells.account.value
     assert account is not None
-    ours = {f"{wallet.wallet_type} {wallet.currency}": wallet.balance for wallet in account.state.wallets}
-    theirs = {name: balance for name, balance in venue.wallets.items() if balance}
-    assert {name: balance for name, balance in ours.items() if balance} == theirs
+    told = {f"{wallet.wallet_type} {wallet.currency}": wallet.balance for wallet in account.state.wallets}
+    ours, theirs = (
+        {name: balance for name, balance in wallets.items() if balance}
+        for wallets in (told, house.exchange.snapshot().wallets)
+    )
+    return ours, theirs
 
 
 def decision_lines(store: Store) -> list[bytes]:

@@ -10,6 +10,7 @@ import trio
 
 from genesis.chaos_desk import KINDS, ChaosDesk
 from genesis.core.supervisor import EventKind
+from genesis.simulator.settings import ExchangeSettings
 from tests.house import House, check_books, house, lively_layer, piece_of
 from web.chaos_port import FaultWish
 from web.controls import Refused
@@ -17,7 +18,9 @@ from web.controls import Refused
 
 @asynccontextmanager
 async def a_desk(directory: Path, *, minutes: int = 5) -> AsyncIterator[tuple[House, ChaosDesk]]:
-    async with house(directory, recording=piece_of(minutes=minutes, skip=600), layer=lively_layer()) as here:
+    """The venue's heartbeats, by which the loss of a last frame shows, come soon enough for a test to wait for one."""
+    recording, venue = piece_of(minutes=minutes, skip=600), ExchangeSettings(heartbeat_s=0.5)
+    async with house(directory, recording=recording, layer=lively_layer(), venue=venue) as here:
         await here.ready()
         yield here, ChaosDesk(here.engine, here.exchange, here.nursery)
 
@@ -62,6 +65,7 @@ async def test_a_market_goes_on_through_a_bad_day(tmp_path: Path) -> None:
         assert here.exchange.operative
         await here.ready()
         await here.all_orders_known()
+        await here.wallets_agree()
         check_books(here)
         reasons = {reason for stats in here.engine.stats.values() for reason in stats.falls_by_reason}
         assert len(reasons) >= 3, reasons

@@ -324,7 +324,7 @@ async def test_a_client_whose_socket_was_full_gets_every_frame_whole_and_in_orde
         frames: list[int] = []
         last, pings = 0.0, 0
         reader = Reader(stream)
-        while last != 7.0:
+        while last != 7.0 or not pings:
             event = await reader.next()
             if event is None:
                 pings += 1
@@ -334,7 +334,6 @@ async def test_a_client_whose_socket_was_full_gets_every_frame_whole_and_in_orde
                 if message["topic"] == "ticker" and message["kind"] == "update":
                     last = message["data"]["last"]
         assert frames == list(range(1, len(frames) + 1))
-        assert pings > 0
         await trio.aclose_forcefully(stream)
 
 
