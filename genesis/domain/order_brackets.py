@@ -11,16 +11,16 @@ import msgspec
 from genesis.domain.bracket import LegKind, kind_of, levels_of
 from genesis.domain.order_holdings import Book
 from genesis.domain.order_lots import REST, Lot, Sale, Shares, shares_of
-from genesis.domain.order_plain import OrderPlain
 from genesis.domain.order_rows import BracketRow, FillRow, OrderRow
 from genesis.domain.order_state import OrderEvent
+from genesis.domain.order_word import OrderWord
 from protocols.orders import PROTECTIVE_PURPOSES, OrderIntent, OrderState, Purpose, UpdateIntent
 from protocols.units import ZERO, Side, floor_amount, round_price
 
 E, S = OrderEvent, OrderState
 
 
-class OrderBrackets(OrderPlain):
+class OrderBrackets(OrderWord):
     """Brackets by (symbol, wallet, lot): what sets their levels and sizes."""
 
     def _brackets_of(self, book: Book) -> list[BracketRow]:
@@ -54,6 +54,7 @@ class OrderBrackets(OrderPlain):
             and intent.symbol == symbol
             and intent.margin == margin
             and (lot is None or lot == row.lot)
+            and not row.is_over
         ]
 
     def _tell(self, fill: FillRow, row: OrderRow | None) -> None:
@@ -61,9 +62,19 @@ class OrderBrackets(OrderPlain):
             super()._tell(fill, row)
             return
         book = (row.intent.symbol, row.intent.margin)
-        before = self.fills.held.get(book, ZERO)
-        shares = self._shares(book)
+        before, shares = self.fills.held.get(book, ZERO), self._shares(book)
         super()._tell(fill, row)
+        self._share_out(row, before, shares, fill.trade.price, fill.trade.time_ms)
+
+    def _book(self, row: OrderRow, change: Decimal, price: Decimal) -> None:
+        book = (row.intent.symbol, row.intent.margin)
+        before, shares = self.fills.held.get(book, ZERO), self._shares(book)
+        super()._book(row, change, price)
+        self._share_out(row, before, shares, price, row.venue_updated_ms)
+
+    def _share_out(self, row: OrderRow, before: Decimal, shares: Shares, price: Decimal, at_ms: int) -> None:
+        """An order has changed what is held, `before` in these shares: it opened a lot, or took from some."""
+        book = (row.intent.symbol, row.intent.margin)
         after = self.fills.held.get(book, ZERO)
         closed = min(abs(before), abs(after - before)) if before * (after - before) < 0 else ZERO
         opened = abs(after - before) - closed
@@ -73,7 +84,7 @@ class OrderBrackets(OrderPlain):
             self._buy_plain(book[0], row.intent.strategy, opened)
         for bracket in self._brackets_of(book):
             # Everything about a lot is decided in the time of the newest trade around it.
-            bracket.decided_ms = max(bracket.decided_ms, fill.trade.time_ms)
+            bracket.decided_ms = max(bracket.decided_ms, at_ms)
             self._dirty[bracket.key] = bracket
         if opened and (row.protects or row.intent.reduce_only):
             self._give_back(book, opened, after)
@@ -82,7 +93,7 @@ class OrderBrackets(OrderPlain):
             if protected is not None:
                 self._stop_entry(protected)
         elif row.intent.bracket is not None and opened and after * row.intent.side.sign > 0:
-            self._add_to_lot(row, opened, fill.trade.price, fill.trade.time_ms)
+            self._add_to_lot(row, opened, price, at_ms)
 
     def _reduce(self, book: Book, shares: Shares, row: OrderRow, quantity: Decimal) -> Shares:
         """Something was sold: take it from the lots, and from exits that wait to sell the same."""

@@ -53,7 +53,9 @@ class OrderFlattener(OrderReconciler):
         left = []
         for symbol, margin in flatten.books:
             open_rows = [
-                row for row in self._open.values() if (row.intent.symbol, row.intent.margin) == (symbol, margin)
+                row
+                for row in self._open.values()
+                if (row.intent.symbol, row.intent.margin) == (symbol, margin) and not row.is_over
             ]
             held = self.fills.held.get((symbol, margin), ZERO)
             name = f"{symbol}:{'margin' if margin else 'exchange'}"

@@ -17,7 +17,8 @@ from protocols.orders import OrderState, OrderUpdate, RequestNotice, VenueOrder,
 from protocols.units import ZERO, amount_blur, same_amount
 
 REPORTS_WITHOUT_FILLS = 5
-"""So many reports of REST may lack trades that the venue says it made, before the order ends without them."""
+"""So many reports of REST may lack trades that the venue says it made, before somebody is told; and may show the other
+half of an OCO as open whose own end they tell."""
 FUTURE_MS = 86_400_000
 """Clocks may differ, but not by a day."""
 
@@ -110,7 +111,7 @@ class OrderHearing(OrderQuestions):
         self.ghosts_total += 1
         self._open[row.cid] = row
         row.closing = None
-        row.executed = ZERO
+        row.executed = row.filled + row.by_word if row.by_word else ZERO
         row.reports_without_fills = 0
         row.lacked_at = None
         self._out.alarms.append(("ghost_order", f"order {row.cid} was {row.state.value} and is at the venue"))
@@ -136,7 +137,7 @@ class OrderHearing(OrderQuestions):
             self._answered(row, "")
         elif (row.price, row.quantity, row.update_out) != was:
             self._tell_settled(row)
-        row.executed = max(row.executed, executed_of(order))
+        self._hear_executed(row, order)
         if row.state in (S.INTENT, S.SENT, S.UNKNOWN):
             row.asked = 0
             self._move(row, E.PART_FILL if row.filled else E.OPEN, "")
@@ -160,8 +161,7 @@ class OrderHearing(OrderQuestions):
     def _on_end(self, row: OrderRow, order: VenueOrder, ending: OrderState) -> None:
         if row.state in (S.DEAD, S.REJECTED):
             self._adopt(row)
-        executed = executed_of(order)
-        row.executed = max(row.executed, executed)
+        self._hear_executed(row, order)
         row.updated_ms = max(row.updated_ms, order.updated_ms)
         if row.open and row.closing is None:
             row.closing = ending
@@ -173,19 +173,22 @@ class OrderHearing(OrderQuestions):
             row.check_at = self._now + self._trades_within(row)
         self._settle(row)
 
+    def _hear_executed(self, row: OrderRow, order: VenueOrder) -> None:
+        executed = executed_of(order)
+        if executed <= row.executed:
+            return
+        row.executed = executed
+        row.average = order.average_price or row.average
+        if row.unshown and row.unshown_at is None:
+            row.unshown_at = self._now
+
     def _settle(self, row: OrderRow) -> None:
         """End an order whose end is told once its trades are, too: nobody hears of the end before the last fill."""
-        if row.closing is None or not row.open:
+        if row.closing is None or not row.open or row.unshown:
             return
-        patient = row.reports_without_fills < REPORTS_WITHOUT_FILLS
-        if row.linked_open and patient:
+        if row.linked_open and row.reports_without_fills < REPORTS_WITHOUT_FILLS:
             # Its other half is still told as open, and may trade on.
             return
-        if row.unshown:
-            if patient:
-                return
-            text = f"order {row.cid}: the venue executed {row.executed}, its trades show {row.filled}"
-            self._out.alarms.append(("fills_missing", text))
         event = {S.FILLED: E.LAST_FILL, S.EXPIRED: E.EXPIRED}.get(row.closing, E.CANCELED)
         if event is not E.LAST_FILL and row.filled >= row.quantity:
             event = E.LAST_FILL
@@ -197,7 +200,7 @@ class OrderHearing(OrderQuestions):
             row.linked_ids = (*row.linked_ids, order.venue_id)
             self._by_venue_id.setdefault(order.venue_id, row.cid)
             self._touch(row)
-        row.executed = max(row.executed, executed_of(order))
+        self._hear_executed(row, order)
         others = tuple(venue_id for venue_id in row.linked_open if venue_id != order.venue_id)
         if ending_of(order) is None:
             # An end is an end, whatever a slower frame says of the time before it.

@@ -162,7 +162,7 @@ class OrderHoldings(OrderFlattener):
         if row.state is S.INTENT and row.session == 0:
             return ZERO
         if row.seen_session == self.fence.session:
-            return row.unshown
+            return row.unbooked
         return row.leaves
 
     def _unheard(self, book: Book) -> tuple[Decimal, Decimal]:

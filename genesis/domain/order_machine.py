@@ -329,6 +329,7 @@ class OrderMachine(OrderPatience):
             # Session numbers begin anew with the process: nothing of an older one is newer than any of this one.
             row.session = row.seen_session = 0
             row.rests_at = None
+            row.unshown_at = self._now if row.unshown else None
             row.request = None
             if row.held_back and not was_handed_out:
                 # An exit that waited for its coins: nothing of it left, and the position is still to be closed.

@@ -65,6 +65,7 @@ class OrderProtector(OrderGuesses):
                 self._send(row)
             elif row.wanted is not None:
                 self._pursue_update(row)
+        self._book_words()
         if self._stands_in:
             self._guess_lots()
         if self.brackets and (self.fence.ready or self._stands_in):
@@ -115,6 +116,7 @@ class OrderProtector(OrderGuesses):
             row
             for row in self._open.values()
             if not row.protects
+            and not row.is_over
             and row.intent.side is Side.SELL
             and (row.intent.symbol, row.intent.margin) == book
             and not self._is_lost(row)
@@ -181,7 +183,7 @@ class OrderProtector(OrderGuesses):
         Never longer than any answer may take: then the stop is made of what is known.
         """
         late = not self._stands_in and any(
-            row.unshown and not row.protects
+            row.unbooked and not row.protects
             for row in self._open.values()
             if (row.intent.symbol, row.intent.margin) == bracket.book
         )
@@ -378,4 +380,5 @@ class OrderProtector(OrderGuesses):
         deadlines += [bracket.look_at for bracket in self.brackets.values() if bracket.look_at is not None]
         patience = self.settings.doubt_after_s
         deadlines += [bracket.lag_at + patience for bracket in self.brackets.values() if bracket.lag_at is not None]
-        return [deadline for deadline in deadlines if deadline > self._now] + self._stand_in_deadline()
+        ahead = [deadline for deadline in deadlines if deadline > self._now]
+        return ahead + self._stand_in_deadline() + self._word_deadlines()

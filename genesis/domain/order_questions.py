@@ -14,6 +14,8 @@ from protocols.units import Side
 
 SELDOM_S: Final = 16.0
 """An order at market that really rests (nobody trades) is asked for this often in the end."""
+PATIENT_REPORTS: Final = 5
+"""After so many reports without its trades an order that has ended is asked for as seldom."""
 AT_ONCE: Final = frozenset({OrderType.MARKET, OrderType.IOC, OrderType.FOK})
 
 S = OrderState
@@ -47,8 +49,12 @@ class OrderQuestions(OrderRequests):
         self._expect_end(row)
 
     def _trades_within(self, row: OrderRow) -> float:
-        """Seconds in which the trades of an order that has ended should be told."""
-        return min(URGENT_S * float(2 ** min(row.reports_without_fills, 10)), self.settings.doubt_after_s)
+        """Seconds in which the trades of an order that has ended should be told: the longer they are missing, the more
+        seldom they are asked for."""
+        reports, patience = row.reports_without_fills, self.settings.doubt_after_s
+        if reports > PATIENT_REPORTS:
+            return min(patience * float(2 ** min(reports - PATIENT_REPORTS, 10)), SELDOM_S)
+        return min(URGENT_S * float(2**reports), patience)
 
     # --- entries that the market has passed -------------------------------------------------------------------------
 

@@ -6,7 +6,7 @@ history without it, and both still so after the quarantine, which is longer than
 
 from collections.abc import Iterable
 
-from genesis.domain.order_hearing import OrderHearing
+from genesis.domain.order_hearing import REPORTS_WITHOUT_FILLS, OrderHearing
 from genesis.domain.order_rows import OrderRow
 from genesis.domain.order_session import HISTORY_MARGIN_MS
 from genesis.domain.order_state import AT_VENUE, OrderEvent
@@ -107,10 +107,13 @@ class OrderReconciler(OrderHearing):
 
     def _count_report(self, row: OrderRow, asked_at: float) -> None:
         """It came without all trades of an order that has ended. What is asked early, or for others, in between says
-        nothing new of a history that is late: to believe that trades never come takes as long as it always took."""
+        nothing new of a history that is late."""
         if row.lacked_at is None or asked_at >= row.lacked_at + self.settings.doubt_after_s:
             row.lacked_at = asked_at
             row.reports_without_fills += 1
+            if row.unshown and row.reports_without_fills == REPORTS_WITHOUT_FILLS:
+                text = f"order {row.cid}: the venue executed {row.executed}, its trades show {row.filled}"
+                self._out.alarms.append(("fills_missing", f"{text}; the position counts what the venue says"))
 
     def _compare_positions(self, positions: Iterable[VenuePosition]) -> None:
         """Our fills against the venue's margin positions: where it holds less than we do, nothing is opened.
@@ -151,7 +154,8 @@ class OrderReconciler(OrderHearing):
 
     def _judge_absence(self, row: OrderRow, asked_at: float) -> None:
         """The report does not list this order. What that means depends on who else could still speak of it."""
-        if row.state is S.INTENT and row.session == 0:
+        if row.closing is not None or (row.state is S.INTENT and row.session == 0):
+            # An end that was told is no absence.
             return
         if row.evidence_session < self.fence.session:
             # Its socket is closed, and this session's snapshot did not show it either.

@@ -69,6 +69,8 @@ class OrderRow(msgspec.Struct, kw_only=True):
     protective order protects. `swaps` are the orders whose place it takes: its frame cancels them, too. `wanted` is the
     newest change that a person was promised and that has not left. `change` is the number of the newest change that
     risk has approved; `update_out` says that a change has left, and nothing has been heard that tells what came of it.
+    `average` is the price that the venue tells of what it `executed`. Of that, `by_word` is booked without any trade,
+    which made `word_change` of what is held; `unshown_at` is since when trades of it are missing.
     """
 
     intent: OrderIntent
@@ -113,6 +115,10 @@ class OrderRow(msgspec.Struct, kw_only=True):
     tries: int = 0
     closing: OrderState | None = None
     executed: Decimal = ZERO
+    average: Decimal = ZERO
+    by_word: Decimal = ZERO
+    word_change: Decimal = ZERO
+    unshown_at: float | None = None
     reports_without_fills: int = 0
     lacked_at: float | None = None
     """When the newest of these reports was asked for."""
@@ -140,13 +146,24 @@ class OrderRow(msgspec.Struct, kw_only=True):
     @property
     def leaves(self) -> Decimal:
         """What has not traded."""
-        return max(self.quantity - self.filled, ZERO)
+        return max(self.quantity - self.filled - self.by_word, ZERO)
 
     @property
     def unshown(self) -> Decimal:
         """What the venue has told to be executed and has not shown the trades of."""
         left = self.executed - self.filled
         return left if left > amount_blur(self.quantity) else ZERO
+
+    @property
+    def unbooked(self) -> Decimal:
+        """The same, and what of it is not in our books by the venue's word either."""
+        left = self.unshown - self.by_word
+        return left if left > amount_blur(self.quantity) else ZERO
+
+    @property
+    def is_over(self) -> bool:
+        """The venue has told its end, and all that it executed is booked; only its trades are waited for."""
+        return self.closing is not None and not self.linked_open and not self.unbooked
 
     @property
     def protects(self) -> bool:
@@ -294,8 +311,8 @@ def view_of(row: OrderRow) -> OrderView:
         order_type=intent.order_type,
         purpose=intent.purpose,
         quantity=row.quantity,
-        filled_quantity=row.filled,
-        average_fill_price=(row.cost / row.filled).quantize(AMOUNT_STEP) if row.filled else ZERO,
+        filled_quantity=row.filled + row.by_word,
+        average_fill_price=_average(row),
         price=row.price,
         state=row.state,
         reason=row.reason,
@@ -309,6 +326,11 @@ def view_of(row: OrderRow) -> OrderView:
         withdrawn=row.withdrawn,
         settled_change=row.settled_change,
     )
+
+
+def _average(row: OrderRow) -> Decimal:
+    filled = row.filled + row.by_word
+    return ((row.cost + row.by_word * row.average) / filled).quantize(AMOUNT_STEP) if filled else ZERO
 
 
 _STOPS = frozenset({OrderType.STOP, OrderType.STOP_LIMIT})

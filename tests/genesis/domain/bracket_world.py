@@ -122,6 +122,8 @@ class BracketWorld:
     ghosts: bool = False
     """Bytes of a dead socket made an order after another had been placed for it: a stop that is there twice is the
     lesser evil, and whose coins it sells is nobody's choice."""
+    trades_late_s: float = 0.0
+    """Here the socket says no word of most trades, and history knows them only after so long."""
     venue: Venue = attrs.field(init=False)
     machine: OrderMachine = attrs.field(init=False)
 
@@ -335,6 +337,9 @@ class BracketWorld:
                 if self.faulty and self.chance.random() < 0.02:
                     self.figures.faults += 1
                     continue
+                if self.faulty and self.trades_late_s and isinstance(message, VenueTrade) and self.moves.random() < 0.8:
+                    self.figures.faults += 1
+                    continue
                 self.frames.append(msgspec.structs.replace(message, session=self.session))
 
     def tick(self, price: Decimal) -> None:
@@ -358,11 +363,16 @@ class BracketWorld:
                 since_ms=question.since_ms,
                 open_orders=tuple(order.told_as("rest") for order in account.orders.values()),
                 closed_orders=tuple(order for order in history.orders if order.updated_ms >= question.since_ms),
-                trades=tuple(trade for trade in history.trades if trade.time_ms >= question.since_ms),
+                trades=tuple(trade for trade in history.trades if question.since_ms <= trade.time_ms <= self.shown_ms),
                 received_ns=0,
                 positions=tuple(account_positions(self.venue)) if question.positions else None,
             )
         )
+
+    @property
+    def shown_ms(self) -> int:
+        """History knows the trades up to this moment."""
+        return self.wall_ms - int(self.trades_late_s * 1000 if self.faulty else 0)
 
     # --- what may happen --------------------------------------------------------------------------------------------
 
@@ -637,9 +647,9 @@ def account_positions(venue: Venue) -> list[VenuePosition]:
     ]
 
 
-def live_through(seed: int, steps: int = 250) -> BracketWorld:
+def live_through(seed: int, steps: int = 250, *, trades_late_s: float = 0.0) -> BracketWorld:
     """One world from its seed, to its settled end."""
-    world = BracketWorld(random.Random(f"bracket {seed}"), wallets_are_told=seed % 2 == 0)
+    world = BracketWorld(random.Random(f"bracket {seed}"), wallets_are_told=seed % 2 == 0, trades_late_s=trades_late_s)
     for _ in range(steps):
         world.act()
     world.heal()

@@ -4,6 +4,10 @@ from collections.abc import Callable
 
 import pytest
 
+from genesis.domain.order_hearing import REPORTS_WITHOUT_FILLS
+from genesis.domain.order_machine import OrderMachine
+from genesis.domain.order_rows import OrderRow
+from genesis.domain.order_state import OrderEvent
 from tests.genesis.domain.bracket_mutants import MUTANTS, Patch
 from tests.genesis.domain.bracket_world import live_through
 
@@ -42,3 +46,24 @@ def test_every_deliberate_defect_is_caught(mutant: Callable[[Patch], None], monk
             print(f"{mutant.__name__}: seed {seed}: {type(caught).__name__}: {str(caught)[:100]}")
             return
     pytest.fail(f"{mutant.__name__} lived through {SEEDS} seeds")
+
+
+@pytest.mark.parametrize("late_s", [60.0, 300.0])
+def test_a_history_that_lacks_trades_for_long_makes_nobody_bare_or_sold_twice(late_s: float) -> None:
+    """The socket loses most trades, too. Seed 5 sold what another strategy held, when such orders ended without."""
+    assert sum(live_through(seed, trades_late_s=late_s).figures.trades for seed in range(12)) > 12
+
+
+def test_an_end_without_its_trades_is_found_by_worlds_of_late_trades(monkeypatch: Patch) -> None:
+    """As it was: after five reports without its trades an order ended with what had been told."""
+
+    def end(machine: OrderMachine, row: OrderRow) -> None:
+        if row.open and row.unshown and row.reports_without_fills >= REPORTS_WITHOUT_FILLS:
+            machine._end(row, OrderEvent.LAST_FILL, row.reason)
+        settle(machine, row)
+
+    settle = OrderMachine._settle
+    monkeypatch.setattr(OrderMachine, "_settle", end)
+    monkeypatch.setattr(OrderMachine, "_word_counts", lambda machine, row: False)
+    with pytest.raises(AssertionError, match="fast sold what another holds"):
+        live_through(5, trades_late_s=60.0)

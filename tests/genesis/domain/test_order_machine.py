@@ -271,13 +271,14 @@ def test_an_end_waits_for_its_trades_and_asks_history_for_them(acked: Bench) -> 
     assert (len(fills(out)), states(out)) == (1, [S.FILLED])
 
 
-def test_an_end_whose_trades_never_come_is_told_with_an_alarm(acked: Bench) -> None:
+def test_an_end_whose_trades_never_come_is_told_with_an_alarm_and_no_end(acked: Bench) -> None:
     acked.hear(executed())
     for _ in range(5):
         acked.wait(5)
         out = acked.report(closed=[executed(event="rest")])
-    assert states(out) == [S.FILLED]
-    assert out.alarms[0][0] == "fills_missing"
+    assert (out.alarms[0][0], acked.state()) == ("fills_missing", S.ACKED)
+    out = acked.hear(a_trade())
+    assert (len(fills(out)), states(out)) == (1, [S.FILLED])
 
 
 def test_a_fee_that_does_not_come_is_fetched(acked: Bench) -> None:

@@ -60,7 +60,8 @@ def test_trades_that_are_told_to_come_are_waited_for(bench: Bench) -> None:
     assert stop.amount == D("-0.7")
 
 
-def test_a_stop_is_made_of_what_is_known_when_the_rest_does_not_come(bench: Bench) -> None:
+def test_a_stop_is_made_of_what_the_venue_says_when_the_rest_does_not_come(bench: Bench) -> None:
+    """Of what no trade has shown, less the dearest fee that may have been taken of it."""
     bench.admit()
     bench.accept(1)
     bench.hear(bench.row(1, "ou", status="PARTIALLY FILLED @ 100(0.7)", remaining="0.3"))
@@ -68,7 +69,7 @@ def test_a_stop_is_made_of_what_is_known_when_the_rest_does_not_come(bench: Benc
     bench.now = SETTINGS.doubt_after_s
     bench.machine.on_timer(now=bench.now, wall_ms=START_MS)
     (stop,) = [command for command in sent(bench.take()) if isinstance(command, SubmitOrder)]
-    assert stop.amount == D("-0.4")
+    assert stop.amount == D("-0.697")
 
 
 def test_an_exit_waits_until_its_stop_has_let_go_of_the_coins(bench: Bench) -> None:
