@@ -8,7 +8,7 @@ from genesis.domain.order_reconcile import OrderReconciler
 from genesis.domain.order_rows import FlattenRow, OrderRow
 from genesis.domain.order_state import AT_VENUE
 from genesis.domain.order_wire import flatten_intent
-from protocols.orders import Approved, Flatten
+from protocols.orders import Approved, Flatten, Purpose
 from protocols.units import ZERO, Symbol, crumb_of, floor_amount
 
 FLATTEN_TRIES = 3
@@ -60,8 +60,9 @@ class OrderFlattener(OrderReconciler):
             held = self.fills.held.get((symbol, margin), ZERO)
             name = f"{symbol}:{'margin' if margin else 'exchange'}"
             tries = flatten.tries.get(name, 0)
-            working = any(_closes(flatten, row) for row in open_rows)
-            if working and self._close_is_lost(flatten, (symbol, margin)):
+            # Whoever asked for it: a second close beside one in doubt would find nothing left to sell.
+            working = any(row.intent.purpose is Purpose.FLATTEN for row in open_rows)
+            if working and self._close_is_lost((symbol, margin)):
                 # Meanwhile its stops stand again; when the close is proven absent they need time to let go once more.
                 flatten.since_at = self._now
             resting = any(row.state in AT_VENUE for row in open_rows)
@@ -93,15 +94,16 @@ class OrderFlattener(OrderReconciler):
 
     def _flattening(self, book: tuple[Symbol, bool]) -> bool:
         """True while a wish to flatten has the coins of this book to itself."""
-        wishes = [flatten for flatten in self.flattens.values() if book in flatten.books]
-        return any(not self._close_is_lost(flatten, book) for flatten in wishes)
+        return any(book in flatten.books for flatten in self.flattens.values()) and not self._close_is_lost(book)
 
-    def _close_is_lost(self, flatten: FlattenRow, book: tuple[Symbol, bool]) -> bool:
+    def _close_is_lost(self, book: tuple[Symbol, bool]) -> bool:
         """The order that should close this book is in doubt, and a later session does not show it."""
         closing = [
             row
             for row in self._open.values()
-            if (row.intent.symbol, row.intent.margin) == book and _closes(flatten, row)
+            if (row.intent.symbol, row.intent.margin) == book
+            and row.intent.purpose is Purpose.FLATTEN
+            and not row.is_over
         ]
         return bool(closing) and all(row.is_lost for row in closing)
 
