@@ -4,6 +4,8 @@ What is kept lies in the job's own folder: each trial as a line, and the report 
 with, so a search that was stopped loses nothing.
 """
 
+import hashlib
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -13,6 +15,8 @@ import attrs
 import msgspec
 
 from genesis.domain.overfitting import Window, windows
+from genesis.domain.strategies import STRATEGY_KINDS
+from genesis.domain.strategies.ensemble import kind_for
 from genesis.edge.kept_file import KeptFile
 from genesis.markets import market_span
 from genesis.research.runs import RunRequest
@@ -25,6 +29,7 @@ from genesis.research.search import (
     Study,
     StudyReport,
     Trial,
+    grid_size,
     known_metric,
     prove,
     read_constraint,
@@ -80,9 +85,13 @@ class SearchRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         wanted += [(known_metric(each), "minimize") for each in self.minimize]
         constraints: tuple[Constraint, ...] = tuple(read_constraint(text) for text in self.require)
         if self.method == "grid":
-            for dimension in space:
-                dimension.values()
+            grid_size(space)
         return space, Goal(objectives=tuple(wanted or [("sharpe", "maximize")]), constraints=constraints)
+
+    @property
+    def count(self) -> int:
+        """How many trials it has (a walk-forward: in each window). Raises ValueError on a grid that cannot be tried."""
+        return grid_size(self.check()[0]) if self.method == "grid" else self.trials
 
     def parts(self, data_folder: Path) -> list[Window]:
         """The windows of a walk-forward over the data that is there. Raises ValueError when not even one fits."""
@@ -106,7 +115,8 @@ def optimize(
 ) -> tuple[StudyReport, bool]:
     """The report, kept in the folder, and whether somebody stopped the search. Raises ValueError."""
     space, goal = asked.check()
-    study = _study(asked, space, goal, folder / TRIALS, on_trial)
+    mark = _mark(asked.request, data_folder)
+    study = _study(asked, space, goal, folder / TRIALS, mark, on_trial)
     stopped, proof = False, None
     trials: list[Trial] = study.done
     try:
@@ -152,7 +162,8 @@ def _steps(
     space, goal = asked.check()
     for place, window in enumerate(parts):
         learn = msgspec.structs.replace(asked.request, start_ms=window.train_from, end_ms=window.train_to)
-        study = _study(asked, space, goal, folder / f"window-{place + 1}-{TRIALS}", lambda trial, done: None)
+        file, mark = folder / f"window-{place + 1}-{TRIALS}", _mark(learn, data_folder)
+        study = _study(asked, space, goal, file, mark, lambda trial, done: None)
         with open_executor(learn, _judge(asked, learn, goal, data_folder)) as executor:
             study.run(executor)
         report = report_of(study.done, goal, space)
@@ -166,8 +177,13 @@ def _steps(
 
 
 def stitched(steps: Sequence[Mapping[str, Any]], goal: Goal) -> dict[str, Any]:
-    """The tests one after another, as one account would have gone through them."""
+    """The tests one after another, as one account would have gone through them.
+
+    `efficiency` is the first objective as it was tested over as it was learned. A return is taken by the day there,
+    since a longer window earns more; other figures are ratios of their own.
+    """
     equity, tested, learned_sum, tested_sum = 1.0, 0, 0.0, 0.0
+    learned_rate, tested_rate = 0.0, 0.0
     metric = goal.objectives[0][0]
     worst = 0.0
     peak = 1.0
@@ -176,13 +192,17 @@ def stitched(steps: Sequence[Mapping[str, Any]], goal: Goal) -> dict[str, Any]:
         if not isinstance(answer, dict) or answer.get("total_return") is None:
             continue
         tested += 1
-        # The deepest point inside the window, from the peak before it.
-        inside = equity * (1.0 - float(answer.get("max_drawdown") or 0.0))
+        # From a peak before the window to its lowest point, or from a peak inside of it: there is no third.
+        lowest = equity * (1.0 + float(answer["lowest_return"]))
+        worst = max(worst, float(answer["max_drawdown"]), 1.0 - lowest / peak if peak > 0.0 else 0.0)
+        peak = max(peak, equity * (1.0 + float(answer["highest_return"])))
         equity *= 1.0 + float(answer["total_return"])
-        worst = max(worst, 1.0 - min(inside, equity) / peak)
-        peak = max(peak, equity)
-        learned_sum += float((step["learned"] or {}).get(metric) or 0.0)
-        tested_sum += float(answer.get(metric) or 0.0)
+        learned, found = float((step["learned"] or {}).get(metric) or 0.0), float(answer.get(metric) or 0.0)
+        learned_sum += learned
+        tested_sum += found
+        window = step.get("window")
+        learned_rate += _by_the_day(metric, learned, None if window is None else window.train_to - window.train_from)
+        tested_rate += _by_the_day(metric, found, None if window is None else window.test_to - window.test_from)
     return {
         "windows": len(steps),
         "tested": tested,
@@ -191,8 +211,15 @@ def stitched(steps: Sequence[Mapping[str, Any]], goal: Goal) -> dict[str, Any]:
         "metric": metric,
         "learned_mean": learned_sum / tested if tested else None,
         "tested_mean": tested_sum / tested if tested else None,
-        "efficiency": tested_sum / learned_sum if tested and learned_sum > 0 else None,
+        "efficiency": tested_rate / learned_rate if tested and learned_rate > 0 else None,
     }
+
+
+def _by_the_day(metric: str, value: float, span_ms: int | None) -> float:
+    """A return as growth a day (its logarithm), so that windows of different lengths can be compared."""
+    if metric != "total_return" or span_ms is None or value <= -1.0:
+        return value
+    return math.log1p(value) * DAY_MS / span_ms
 
 
 def _study(
@@ -200,6 +227,7 @@ def _study(
     space: Sequence[Dimension],
     goal: Goal,
     file: Path,
+    mark: str,
     on_trial: Callable[[Trial, int], None],
 ) -> Study:
     study = Study(
@@ -209,15 +237,30 @@ def _study(
         trials=asked.trials,
         seed=asked.seed,
         file=file,
+        mark=mark,
         on_trial=lambda trial: on_trial(trial, len(study.done)),
     )
     return study
 
 
+def _mark(request: RunRequest, data_folder: Path) -> str:
+    """What a trial's figures depend on besides its numbers, in sixteen letters.
+
+    Title, versions and settings that no backtest looks at are left out: a study is gone on with whatever they are.
+    """
+    first_ms, end_ms = _span(request, data_folder)
+    settings = request.settings
+    traded = (settings.quote_currency, settings.strategies, settings.risk, settings.orders, settings.market)
+    # The version of a user's own strategy is of its text.
+    kinds = [kind_for(each, STRATEGY_KINDS).version for each in settings.strategies if each.enabled]
+    told = (request.market, first_ms, end_ms, request.balance, request.costs, traded, settings.overlays, kinds)
+    return hashlib.sha256(msgspec.json.encode(told, order="sorted")).hexdigest()[:16]
+
+
 def _judge(asked: SearchRequest, request: RunRequest, goal: Goal, data_folder: Path) -> Judge:
     first_ms, end_ms = _span(request, data_folder)
     metrics = [name for name, _ in goal.objectives] + [one.metric for one in goal.constraints]
-    return judge_of(metrics, asked.trials * max(0, end_ms - first_ms) // 60_000, exact=asked.exact)
+    return judge_of(metrics, asked.count * max(0, end_ms - first_ms) // 60_000, exact=asked.exact)
 
 
 def _span(request: RunRequest, data_folder: Path) -> tuple[int, int]:
@@ -274,7 +317,7 @@ def optimize_job(
 
     def on_trial(trial: Trial, done: int) -> None:
         told = trial.error or ", ".join(f"{name} {value:g}" for name, value in trial.values.items())
-        on_progress(0.98 * done / asked.trials, f"trial {done}: {told}"[:200])
+        on_progress(0.98 * done / asked.count, f"trial {done}: {told}"[:200])
 
     report, _ = optimize(asked, folder, data_folder, _executors(data_folder, strategies_folder), on_trial)
     best = report.best.figures if report.best is not None else {}

@@ -126,12 +126,15 @@ def work_out(data: bytes) -> bytes:
 
 
 def figures_of(result: BacktestResult) -> dict[str, float | None]:
-    """Every figure that a search may look at, and what a deflated Sharpe ratio needs."""
+    """Every figure that a search may look at, what a deflated Sharpe ratio needs, and how far equity went either way
+    from its start, of which windows are put together."""
     made = result.measures
     found: dict[str, float | None] = {}
     for name in METRICS:
         value = getattr(made, name)
         found[name] = None if value is None else float(value)
+    for name, equity_then in (("highest_return", made.highest_equity), ("lowest_return", made.lowest_equity)):
+        found[name] = float(equity_then / made.start_equity - 1) if made.start_equity > 0 else 0.0
     at = np.array([point.at_ms for point in result.curve], dtype=np.int64)
     equity = np.array([float(point.equity) for point in result.curve], dtype=np.float64)
     _, returns = period_returns(at, equity)

@@ -93,7 +93,7 @@ class Wish:
 def optimize(
     *,
     wish: Wish | None = None,
-    trials: Annotated[int, Parameter(help="How many trials; a grid has as many as it has points.")] = 50,
+    trials: Annotated[int, Parameter(help="How many trials; a grid is all of its points.")] = 50,
     name: Annotated[str, Parameter(help="The study's name in reports/; one that exists is gone on with.")] = "study",
     workers: Workers = None,
     cluster: Cluster = None,
@@ -110,7 +110,7 @@ def optimize(
     with Bar("optimize", hidden=json) as bar:
 
         def on_trial(trial: "Trial", done: int) -> None:
-            bar.update(done / trials, _one_line(trial, goal))
+            bar.update(done / asked.count, _one_line(trial, goal))
 
         try:
             report, stopped = search(asked, folder, user_dir.data, _executors(user_dir, workers, cluster), on_trial)
@@ -131,7 +131,7 @@ def walkforward(
     test: Annotated[float, Parameter(help="Days to test on, after them.")] = 20.0,
     purge: Annotated[float, Parameter(help="Days left out between the two.")] = 0.0,
     anchored: Annotated[bool, Parameter(negative="", help="Learn from the beginning on.")] = False,
-    trials: Annotated[int, Parameter(help="Trials in each window.")] = 30,
+    trials: Annotated[int, Parameter(help="Trials in each window; a grid is all of its points.")] = 30,
     name: Annotated[str, Parameter(help="The name in reports/.")] = "walkforward",
     workers: Workers = None,
     cluster: Cluster = None,

@@ -87,12 +87,16 @@ class Goal:
 
 
 class Trial(msgspec.Struct, frozen=True, kw_only=True):
-    """One try: its numbers, and its figures (None where too little happened), or why it could not be made."""
+    """One try: its numbers, and its figures (None where too little happened), or why it could not be made.
+
+    `study` marks what was traded (market, span, costs, settings): trials of two marks cannot be compared.
+    """
 
     number: int
     values: dict[str, float]
     figures: dict[str, float | None] = {}
     error: str | None = None
+    study: str = ""
 
 
 class Executor(Protocol):
@@ -191,7 +195,10 @@ def with_values(settings: Settings, values: Mapping[str, float]) -> Settings:
 
 @attrs.define(kw_only=True, eq=False)
 class Study:
-    """A search with its file. `on_trial` hears each trial as it is known."""
+    """A search with its file. `on_trial` hears each trial as it is known; `mark` is of what is traded (`Trial.study`).
+
+    A grid is all of its points, whatever `trials` says: a part of it is its first corner and no search.
+    """
 
     space: Sequence[Dimension]
     goal: Goal
@@ -199,17 +206,21 @@ class Study:
     trials: int
     seed: int
     file: Path | None = None
+    mark: str = ""
     on_trial: Callable[[Trial], None] = lambda trial: None
     done: list[Trial] = attrs.field(factory=list)
 
     def run(self, executor: Executor) -> list[Trial]:
-        """Until there are so many trials (of a grid: all of them), or KeyboardInterrupt, which keeps what is done."""
+        """Until there are so many trials (of a grid: all of them), or KeyboardInterrupt, which keeps what is done.
+
+        Raises ValueError when the file holds trials of something else.
+        """
         optuna = _optuna()
         self._take_up()
         study = optuna.create_study(directions=[way for _, way in self.goal.objectives], sampler=self._sampler(optuna))
         for trial in self.done:
             study.add_trial(self._told(optuna, trial))
-        wanted = min(self.trials, self._grid_size()) if self.method == "grid" else self.trials
+        wanted = grid_size(self.space) if self.method == "grid" else self.trials
         grid = self._grid() if self.method == "grid" else None
         while len(self.done) < wanted:
             count = min(executor.width, wanted - len(self.done))
@@ -226,6 +237,7 @@ class Study:
                     values=values,
                     figures={} if isinstance(answer, str) else answer,
                     error=answer if isinstance(answer, str) else None,
+                    study=self.mark,
                 )
                 self._keep(trial)
                 if grid is None:
@@ -252,6 +264,9 @@ class Study:
             if set(trial.values) != names:
                 text = f"{self.file}, line {number}: parameters must be {', '.join(sorted(names))}"
                 raise ValueError(f"{text}, was {', '.join(sorted(trial.values))}: another study has this name")
+            if trial.study != self.mark:
+                text = "another study has this name: its trials are of another market, span, balance, costs or settings"
+                raise ValueError(f"{self.file}: {text}")
             self.done.append(msgspec.structs.replace(trial, number=len(self.done)))
 
     def _keep(self, trial: Trial) -> None:
@@ -261,12 +276,6 @@ class Study:
             with open(self.file, "ab") as file:
                 file.write(msgspec.json.encode(trial) + b"\n")
                 file.flush()
-
-    def _grid_size(self) -> int:
-        size = math.prod(len(dimension.values()) for dimension in self.space)
-        if size > LARGEST_GRID:
-            raise ValueError(f"a grid must have at most {LARGEST_GRID} points, had {size}")
-        return size
 
     def _grid(self) -> list[dict[str, float]]:
         points: list[dict[str, float]] = [{}]
@@ -305,6 +314,14 @@ class Study:
             f"{one.metric}{one.sign}{one.bound:g}": min(1e9, one.violation(trial.figures))
             for one in self.goal.constraints
         }
+
+
+def grid_size(space: Iterable[Dimension]) -> int:
+    """How many points a grid has. Raises ValueError when it has none, or too many to try."""
+    size = math.prod(len(dimension.values()) for dimension in space)
+    if size > LARGEST_GRID:
+        raise ValueError(f"a grid must have at most {LARGEST_GRID} points, had {size}")
+    return size
 
 
 def _distribution(optuna: Any, dimension: Dimension) -> Any:
@@ -383,7 +400,7 @@ def report_of(
 ) -> StudyReport:
     """Look at all trials of a study."""
     known = [trial for trial in trials if _objective(trial, goal) is not None]
-    kept = [trial for trial in known if all(one.violation(trial.figures) <= 0 for one in goal.constraints)]
+    kept = [trial for trial in known if _keeps(trial, goal)]
     best = max(kept, key=lambda trial: (_score(trial, goal, 0), -trial.number), default=None)
     return StudyReport(
         trials=len(trials),
@@ -403,24 +420,40 @@ def report_of(
 def prove(
     trials: Sequence[Trial], goal: Goal, space: Sequence[Dimension], exact: Executor
 ) -> tuple[list[Trial], Proof | None]:
-    """Trade the winners of the array runner again by the exact one; its figures take the place of theirs."""
+    """Trade the winners of the array runner again by the exact one; its figures take the place of theirs.
+
+    What is told as the best in the end was traded by the exact runner, whatever that did to those it was better than.
+    """
+    told = list(trials)
+    checked, largest, figure = 0, 0.0, ""
+    while winners := _unproven(told, goal, space):
+        answers = exact.run([trial.values for trial in winners])
+        for trial, answer in zip(winners, answers, strict=True):
+            if isinstance(answer, str):
+                raise ValueError(f"trial {trial.number + 1} could not be traded again: {answer}")
+            told[trial.number] = msgspec.structs.replace(trial, figures=answer)
+            for name, value in trial.figures.items():
+                apart = _apart(value, answer.get(name)) if name != BY_ARRAYS else 0.0
+                if apart > largest:
+                    largest, figure = apart, name
+        checked += len(winners)
+    return told, Proof(checked=checked, largest_difference=largest, figure=figure) if checked else None
+
+
+def _unproven(trials: Sequence[Trial], goal: Goal, space: Sequence[Dimension]) -> list[Trial]:
+    """Those of the best that only the array runner has judged; none once the best of all is proven."""
     found = report_of(trials, goal, space)
-    best = [found.best] if found.best is not None else []
-    winners = {trial.number: trial for trial in (*best, *found.front[:PROVEN]) if BY_ARRAYS in trial.figures}
-    if not winners:
-        return list(trials), None
-    answers = exact.run([trial.values for trial in winners.values()])
-    largest, figure, proven = 0.0, "", dict(winners)
-    for trial, answer in zip(winners.values(), answers, strict=True):
-        if isinstance(answer, str):
-            raise ValueError(f"trial {trial.number + 1} could not be traded again: {answer}")
-        proven[trial.number] = msgspec.structs.replace(trial, figures=answer)
-        for name, value in trial.figures.items():
-            apart = _apart(value, answer.get(name)) if name != BY_ARRAYS else 0.0
-            if apart > largest:
-                largest, figure = apart, name
-    proof = Proof(checked=len(winners), largest_difference=largest, figure=figure)
-    return [proven.get(trial.number, trial) for trial in trials], proof
+    if found.best is None or BY_ARRAYS not in found.best.figures:
+        return []
+    kept = [trial for trial in trials if _keeps(trial, goal)]
+    ranked = sorted(kept, key=lambda trial: (-_score(trial, goal, 0), trial.number))
+    winners = {trial.number: trial for trial in (*ranked[:PROVEN], *found.front[:PROVEN])}
+    return [trial for trial in winners.values() if BY_ARRAYS in trial.figures]
+
+
+def _keeps(trial: Trial, goal: Goal) -> bool:
+    """Whether a trial has what is wanted, and keeps what is required."""
+    return _objective(trial, goal) is not None and all(one.violation(trial.figures) <= 0 for one in goal.constraints)
 
 
 def _apart(one: float | None, other: float | None) -> float:

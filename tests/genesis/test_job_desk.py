@@ -137,7 +137,7 @@ async def test_a_search_and_a_walk_forward_are_jobs_with_their_reports(tmp_path:
         job = await desk.ended("look")
         assert (job.state.value, job.error, job.summary["tried"]) == ("done", None, 3)
         report = (await client.get("/api/v2/research/searches/look")).json()["result"]["report"]
-        assert (report["trials"], report["by_arrays"], report["proof"]["checked"]) == (3, 3, 1)
+        assert (report["trials"], report["by_arrays"], report["proof"]["checked"]) == (3, 3, 3)
         assert report["proof"]["largest_difference"] < 1e-6
         assert 4 <= report["best"]["values"]["s.fast"] <= 9
         days = {"train_days": 0.8, "test_days": 0.4, "trials": 2}

@@ -263,11 +263,32 @@ def test_winners_of_the_array_runner_are_traded_again_and_their_difference_is_to
 
     trials = [trial(0, 1.0), trial(1, 2.5), trial(2, None), trial(3, 0.5, quick=False)]
     proven, proof = prove(trials, SHARPE, SPACE, Exact())
-    assert proof == Proof(checked=1, largest_difference=0.2, figure="sharpe")
-    assert [one.figures.get("sharpe") for one in proven] == [1.0, 2.0, None, 0.5]
+    assert proof == Proof(checked=2, largest_difference=0.5, figure="sharpe")
+    assert [one.figures.get("sharpe") for one in proven] == [2.0, 2.0, None, 0.5]
     report = report_of(proven, SHARPE, SPACE, proof)
     assert (report.by_arrays, report.best and report.best.figures["trades"]) == (3, 7.0)
     assert prove(trials[3:], SHARPE, SPACE, Exact()) == (trials[3:], None)
+
+
+def test_the_best_that_is_told_was_traded_by_the_exact_runner() -> None:
+    """Ten that looked better by arrays and were not must not lead to an eleventh that nobody traded."""
+
+    class Worse:
+        width = 1
+
+        def run(self, batch: Sequence[Mapping[str, float]]) -> list[dict[str, float | None] | str]:
+            return [{"sharpe": 0.5 - values["btc-ema.fast"] / 100} for values in batch]
+
+    trials = [
+        Trial(number=n, values={"btc-ema.fast": float(n)}, figures={"sharpe": 1.0 + n / 100, BY_ARRAYS: 1.0})
+        for n in range(25)
+    ]
+    proven, proof = prove(trials, SHARPE, SPACE[:1], Worse())
+    best = report_of(proven, SHARPE, SPACE[:1], proof).best
+    assert best is not None
+    assert BY_ARRAYS not in best.figures
+    assert proof is not None
+    assert proof.checked == 25
 
 
 @pytest.fixture
