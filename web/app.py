@@ -23,6 +23,7 @@ from web.config_models import Versioned
 from web.controls import Busy, Controls, Refused
 from web.desk import Desk
 from web.errors import ApiError, Detail
+from web.faults import refusal, sent_in
 from web.guard import Guard, GuardedApp
 from web.hub import Hub
 from web.idempotency import HEADER, KEY, REPLAYED, Answered, KeyReused, StillRunning
@@ -232,7 +233,7 @@ def _query(route: Route) -> Any:
     try:
         return msgspec.convert(values, route.query, strict=False)
     except msgspec.ValidationError as error:
-        raise ApiError(422, f"the query is not valid: {error}") from None
+        raise refusal(error, values, route.query, whole="the query", text=True) from None
 
 
 async def _body(route: Route, decode: Callable[[bytes], Any]) -> Any:
@@ -250,7 +251,7 @@ async def _body(route: Route, decode: Callable[[bytes], Any]) -> Any:
     except NamedTwice as error:
         raise ApiError(400, f"a name must stand once in an object, {str(error)[:80]!r} stands twice") from None
     except msgspec.ValidationError as error:
-        raise ApiError(422, f"the body is not valid: {error}") from None
+        raise _invalid_body(error, raw, route.body) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ApiError(400, f"the body must be JSON: {error}"[:200]) from None
     for name, number in far_numbers(told):
@@ -258,6 +259,15 @@ async def _body(route: Route, decode: Callable[[bytes], Any]) -> Any:
         detail: Detail = {name: {"must_be": must, "was": str(number)[:40]}}
         raise ApiError(422, f"{name} must be {must}, was {str(number)[:40]}", detail=detail)
     return told
+
+
+def _invalid_body(error: msgspec.ValidationError, raw: bytes, kind: type) -> ApiError:
+    try:
+        sent = sent_in(raw)
+    except (ValueError, RecursionError):
+        # The decoder stopped at the first thing that does not fit: what stands behind it need not be JSON at all.
+        return ApiError(400, "the body must be JSON, and was cut off, nested too deeply, or something else")
+    return refusal(error, sent, kind, whole="the body")
 
 
 def _has_required(body: type[msgspec.Struct]) -> bool:
@@ -329,13 +339,15 @@ def _guarded(api: Api, view: Callable[[], Awaitable[Response]]) -> Callable[[], 
 def _on_http_error(api: Api) -> Callable[[HTTPException], Awaitable[Response]]:
     async def answer(error: HTTPException) -> Response:
         status = error.code or 500
+        allowed = ", ".join(sorted(getattr(error, "valid_methods", None) or ()))
+        headers = {"Allow": allowed} if allowed else None
         texts = {
-            404: "there is nothing at this address",
-            405: "this address does not take that method",
+            404: "there is nothing at this address; /docs lists what there is",
+            405: f"the method must be one of {allowed}, was {request.method[:20]}",
             408: f"the body must arrive within {BODY_TIMEOUT_S} s",
-            413: f"the body must have at most {MAX_BODY_BYTES} bytes",
+            413: f"the body must have at most {MAX_BODY_BYTES} bytes, had {request.content_length or 'more'}",
         }
-        return _refusal(api, ApiError(status, texts.get(status, error.name)))
+        return _refusal(api, ApiError(status, texts.get(status, error.name), headers=headers))
 
     return answer
 

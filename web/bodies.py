@@ -9,11 +9,20 @@ from typing import Annotated
 
 import msgspec
 
-from protocols.units import Symbol
+from protocols.units import TIMEFRAME_MS, Symbol
 
-SymbolText = Annotated[str, msgspec.Meta(pattern=r"^t[A-Z0-9]{2,12}(:[A-Z0-9]{2,12})?$", max_length=26)]
+# A description is also what a refusal says that the value must be.
+SymbolText = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=r"^t[A-Z0-9]{2,12}(:[A-Z0-9]{2,12})?$", max_length=26, description="a trading symbol such as tBTCUSD"
+    ),
+]
+TimeframeText = Annotated[str, msgspec.Meta(pattern=f"^({'|'.join((*TIMEFRAME_MS, '1M'))})$")]
 ShortText = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
-NameText = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_.@:/-]{1,120}$")]
+NameText = Annotated[
+    str, msgspec.Meta(pattern=r"^[A-Za-z0-9_.@:/-]{1,120}$", description="1 to 120 letters, digits and _.@:/-")
+]
 Limit = Annotated[int, msgspec.Meta(ge=1, le=1000)]
 CandleLimit = Annotated[int, msgspec.Meta(ge=1, le=5000)]
 Offset = Annotated[int, msgspec.Meta(ge=0, le=1_000_000)]
@@ -64,7 +73,7 @@ class TickerQuery(Strict, frozen=True, kw_only=True):
 
 class CandlesQuery(Strict, frozen=True, kw_only=True):
     symbol: SymbolText
-    timeframe: Annotated[str, msgspec.Meta(pattern="^[0-9]{1,2}[mhDWM]$")] = "1m"
+    timeframe: TimeframeText = "1m"
     limit: CandleLimit = 500
 
 
@@ -73,15 +82,18 @@ class EquityQuery(Strict, frozen=True, kw_only=True):
 
 
 class OrderBody(Strict, frozen=True, kw_only=True):
-    """A manual order, in the words of the exchange: `amount` is signed unless `side` says which way.
+    """A manual order: `quantity` of the base currency, above zero, and the `side`.
 
-    `intent_id` makes a repeat harmless: the same id is the same wish, and is never placed twice.
+    `amount` is the exchange's own word and is taken in place of `quantity`: it is signed, below zero sells, unless
+    `side` says which way. One of the two must be given. `intent_id` makes a repeat harmless: the same id is the same
+    wish, and is never placed twice.
     """
 
     symbol: SymbolText
-    amount: Decimal
-    type: Annotated[str, msgspec.Meta(max_length=30)] = "EXCHANGE MARKET"
     side: Annotated[str, msgspec.Meta(pattern="^(buy|sell)$")] | None = None
+    quantity: Decimal | None = None
+    amount: Decimal | None = None
+    type: Annotated[str, msgspec.Meta(max_length=30)] = "EXCHANGE MARKET"
     price: Decimal | None = None
     price_aux_limit: Decimal | None = None
     price_trailing: Decimal | None = None
@@ -108,7 +120,13 @@ class BracketBody(OrderBody, frozen=True, kw_only=True):
     activation_price: Decimal | None = None
 
 
-TemplateName = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")]
+TemplateName = Annotated[
+    str,
+    msgspec.Meta(
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$",
+        description="1 to 64 letters, digits and _.-, a letter or digit first",
+    ),
+]
 
 
 class TemplateBody(BracketBody, frozen=True, kw_only=True):
@@ -118,7 +136,9 @@ class TemplateBody(BracketBody, frozen=True, kw_only=True):
 
 
 class LedgersQuery(Strict, frozen=True, kw_only=True):
-    currency: Annotated[str, msgspec.Meta(pattern=r"^[A-Z0-9]{2,12}$")] | None = None
+    currency: Annotated[str, msgspec.Meta(pattern=r"^[A-Z0-9]{2,12}$", description="a currency such as USD")] | None = (
+        None
+    )
     limit: Limit = 100
 
 
@@ -131,12 +151,15 @@ class MarginQuery(Strict, frozen=True, kw_only=True):
 class FundingQuery(Strict, frozen=True, kw_only=True):
     """`symbol` is a funding symbol such as fUSD; `history` asks for what has ended."""
 
-    symbol: Annotated[str, msgspec.Meta(pattern=r"^f[A-Z0-9]{2,12}$")] | None = None
+    symbol: (
+        Annotated[str, msgspec.Meta(pattern=r"^f[A-Z0-9]{2,12}$", description="a funding symbol such as fUSD")] | None
+    ) = None
     history: bool = False
 
 
 class UpdateBody(Strict, frozen=True, kw_only=True):
-    """What to change of a resting order; at least one must be given. `quantity` is what shall remain.
+    """What to change of a resting order; at least one must be given. `quantity` is what shall remain; `amount`, the
+    exchange's own word for it, is taken too, with the sign of the order's side or none.
 
     `stop_price` is for an order that protects a position: of one that is stop and target at once (an OCO) it moves the
     stop, as `price` moves the target.
@@ -144,6 +167,7 @@ class UpdateBody(Strict, frozen=True, kw_only=True):
 
     price: Decimal | None = None
     quantity: Decimal | None = None
+    amount: Decimal | None = None
     stop_price: Decimal | None = None
 
 

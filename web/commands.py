@@ -25,8 +25,9 @@ from web.api import Api, Call
 from web.bodies import AdoptBody, ChaosBody, FlattenBody, HaltBody, ReasonBody, UpdateBody, symbol_of
 from web.chaos_port import FaultWish
 from web.errors import ApiError, Detail
+from web.faults import own_fault
+from web.intents import check_change, invalid, quantity_left
 from web.intents import intent_of as intent_of
-from web.intents import invalid
 from web.models import Accepted
 
 AGAIN_AFTER_S: Final = 1
@@ -104,7 +105,7 @@ async def _cancel(api: Api, intent_id: str | None, reason: str, correlation_id: 
 
 async def update_order(api: Api, call: Call) -> Accepted:
     body: UpdateBody = call.body
-    if body.price is None and body.quantity is None and body.stop_price is None:
+    if body.price is None and body.quantity is None and body.amount is None and body.stop_price is None:
         raise ApiError(422, "price, quantity or stop_price must be given, were all absent")
     view = _find(api, call.path["order_id"])
     if view.state is OrderState.PENDING_CANCEL:
@@ -117,14 +118,15 @@ async def update_order(api: Api, call: Call) -> Accepted:
         intent = UpdateIntent(
             intent_id=view.intent_id,
             price=body.price,
-            quantity=body.quantity,
+            quantity=quantity_left(body, view.side),
             reason=f"changed by {call.subject}",
             correlation_id=view.correlation_id,
             stop_price=body.stop_price,
         )
     except ValueError as error:
-        raise ApiError(422, str(error)) from None
+        raise own_fault(str(error)) from None
     _check_levels(view, body)
+    check_change(intent, api.desk.pairs().get(view.symbol))
     if view.purpose in PROTECTIVE_PURPOSES or view.price is None:
         update = api.controls.update
         if update is None:

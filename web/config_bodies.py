@@ -9,7 +9,10 @@ from web.bodies import Limit, NameText, ShortText, Strict
 
 Path = Annotated[str, msgspec.Meta(min_length=1, max_length=120)]
 Changes = Annotated[dict[Path, Any], msgspec.Meta(max_length=200)]
-ReleaseName = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9._-]{0,39}$")]
+ReleaseName = Annotated[
+    str,
+    msgspec.Meta(pattern=r"^[a-z][a-z0-9._-]{0,39}$", description="1 to 40 of a-z, 0-9, ., _ and -, a letter first"),
+]
 Version = Annotated[int, msgspec.Meta(ge=1, le=1_000_000_000)]
 Targets = Annotated[tuple[Annotated[str, msgspec.Meta(max_length=40)], ...], msgspec.Meta(max_length=100)]
 Percent = Annotated[int, msgspec.Meta(ge=0, le=100)]

@@ -205,6 +205,14 @@ class Logs(msgspec.Struct, frozen=True, kw_only=True):
 class ForceExitBody(Strict, frozen=True, kw_only=True):
     """`tradeid` is a symbol such as tBTCUSD, or `all`; `symbol` says the same. The exit is at market, reduce-only."""
 
-    tradeid: Annotated[str, msgspec.Meta(pattern=r"^(all|t[A-Z0-9]{2,12}(:[A-Z0-9]{2,12})?)$")] | None = None
+    tradeid: (
+        Annotated[
+            str,
+            msgspec.Meta(
+                pattern=r"^(all|t[A-Z0-9]{2,12}(:[A-Z0-9]{2,12})?)$", description="all, or a symbol such as tBTCUSD"
+            ),
+        ]
+        | None
+    ) = None
     symbol: SymbolText | None = None
     reason: ShortText = "forceexit"

@@ -23,6 +23,8 @@ ANY_ADDRESS: Final = frozenset({"0.0.0.0", "::", "[::]", ""})  # noqa: S104 -- r
 """What one binds to but never calls an engine by."""
 SAFE_METHODS: Final = frozenset({"GET", "HEAD"})
 BODY_METHODS: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+METHODS: Final = "GET, HEAD, POST, PATCH, DELETE"
+"""What some address takes: `web.routes` has the table."""
 ALLOWED_FETCH_SITES: Final = frozenset({"same-origin", "none"})
 CHART_STYLE_HASH: Final = "'sha256-3pRED1tOXas1FXFoPb9TGCjmYe9XQsmO9OV23khV2nY='"
 """The one inline style of lightweight-charts (its logo); a test compares it with the vendored file."""
@@ -35,6 +37,11 @@ API_HEADERS: Final[tuple[tuple[bytes, bytes], ...]] = (
     (b"cross-origin-resource-policy", b"same-origin"),
     (b"permissions-policy", b"camera=(), geolocation=(), microphone=(), payment=(), usb=()"),
 )
+
+
+def _told(text: str) -> str:
+    """What a stranger sent, as it goes back to them."""
+    return text[:60] or "empty"
 
 
 def content_policy(host: str) -> str:
@@ -87,11 +94,14 @@ class Guard:
         """None when the visit may go on, else the answer it gets."""
         hosts = visit.values(b"host")
         if len(hosts) != 1 or hosts[0].lower() not in self.hosts:
-            return ApiError(421, "the Host header must name this engine's own address", code="host_not_allowed")
+            said = f", was {_told(hosts[0])}" if len(hosts) == 1 else f", was given {len(hosts)} times"
+            text = f"the Host header must name this engine's own address{said}"
+            return ApiError(421, text, code="host_not_allowed")
         origins = visit.values(b"origin")
         upgrade = visit.kind == "websocket"
         if len(origins) > 1 or (origins and not self._is_ours(origins[0])):
-            return ApiError(403, "requests from other origins are not answered", code="origin_not_allowed")
+            text = f"the Origin must be absent or this engine's own address, was {_told(', '.join(origins))}"
+            return ApiError(403, text, code="origin_not_allowed")
         for site in visit.values(b"sec-fetch-site"):
             # A link on another page may open ours: a plain navigation to a page that shows nothing without a token.
             navigation = visit.values(b"sec-fetch-mode") == ["navigate"] and visit.method == "GET" and not upgrade
@@ -100,7 +110,8 @@ class Guard:
         if upgrade:
             return None
         if visit.method not in SAFE_METHODS | BODY_METHODS:
-            return ApiError(405, f"the method must be GET, POST or DELETE, was {visit.method[:20]}")
+            text = f"the method must be one of {METHODS}, was {_told(visit.method)}"
+            return ApiError(405, text, headers={"Allow": METHODS})
         if visit.method in BODY_METHODS:
             return _judge_body(visit)
         return None
@@ -123,7 +134,8 @@ def _judge_body(visit: Visit) -> ApiError | None:
     if empty and plain == ["application/x-www-form-urlencoded"]:
         return None
     if plain != ["application/json"]:
-        return ApiError(415, "the content type must be application/json")
+        was = _told(", ".join(types)) if types else "absent"
+        return ApiError(415, f"the content type must be application/json, was {was}")
     return None
 
 
@@ -167,6 +179,7 @@ class GuardedApp:
             (b"content-length", str(len(body)).encode()),
             # The body of a refused request is never read, so this connection cannot be used again.
             (b"connection", b"close"),
+            *((name.lower().encode("latin1"), value.encode("latin1")) for name, value in error.headers.items()),
             *API_HEADERS,
         ]
         await send({"type": f"{prefix}.start", "status": error.status, "headers": headers})

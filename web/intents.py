@@ -1,14 +1,19 @@
 """From a manual order's body to its intent, checked: what no order can have is refused with what must be."""
 
+from collections.abc import Sequence
+from decimal import Decimal
 from types import MappingProxyType
 from typing import Final
 
-from genesis.domain.order_check import order_faults
-from genesis.domain.pairs import PairSpecs
-from protocols.orders import Bracket, OrderIntent, OrderType, Purpose
+import attrs
+
+from genesis.domain.order_check import OrderFault, change_faults, order_faults
+from genesis.domain.pairs import PairSpec, PairSpecs
+from protocols.orders import Bracket, OrderIntent, OrderType, Purpose, UpdateIntent
 from protocols.units import Side
-from web.bodies import BracketBody, OrderBody, symbol_of
+from web.bodies import BracketBody, OrderBody, UpdateBody, symbol_of
 from web.errors import ApiError, Detail
+from web.faults import Fault, error_of, own_fault
 
 EXCHANGE: Final = "EXCHANGE "
 WIRE_TYPES: Final = {order_type.value: order_type for order_type in OrderType}
@@ -25,10 +30,7 @@ def intent_of(
     if order_type is None:
         words = ", ".join(EXCHANGE + word for word in WIRE_TYPES)
         raise invalid("type", f"one of {words} (without {EXCHANGE.strip()}: on margin)", body.type[:30])
-    if not body.amount.is_finite() or body.amount == 0:
-        raise invalid("amount", "finite and not zero", str(body.amount))
-    if body.side is not None and body.amount < 0:
-        raise invalid("amount", "positive when side is given", str(body.amount))
+    called, quantity, side = _size_of(body)
     symbol = symbol_of(body.symbol)
     if pairs and symbol not in pairs:
         raise invalid("symbol", f"one of {', '.join(sorted(pairs)[:20])}", body.symbol)
@@ -37,8 +39,8 @@ def intent_of(
             intent_id=intent_id,
             strategy="manual",
             symbol=symbol,
-            side=Side(body.side) if body.side is not None else (Side.BUY if body.amount > 0 else Side.SELL),
-            quantity=abs(body.amount),
+            side=side,
+            quantity=quantity,
             order_type=order_type,
             purpose=Purpose.MANUAL,
             decided_ms=decided_ms,
@@ -55,16 +57,64 @@ def intent_of(
             bracket=_bracket_of(body),
         )
     except ValueError as error:
-        raise ApiError(422, str(error)) from None
-    faults = order_faults(intent, pairs.get(symbol))
+        raise own_fault(str(error)) from None
+    faults = [
+        attrs.evolve(fault, field=called) if fault.field == "quantity" else fault
+        for fault in order_faults(intent, pairs.get(symbol))
+    ]
     if faults:
-        detail: Detail = {fault.field: {"must_be": fault.must_be, "was": fault.was} for fault in faults}
-        raise ApiError(422, "; ".join(str(fault) for fault in faults), detail=detail)
+        raise _of_faults(faults)
     return intent
 
 
+def _size_of(body: OrderBody) -> tuple[str, Decimal, Side]:
+    """What the caller calls the size, the size, and the side that it means. Raises ApiError (422)."""
+    if (body.quantity is None) == (body.amount is None):
+        was = "absent, and so was amount" if body.quantity is None else "given together with amount"
+        raise invalid("quantity", "given, or amount in its place", was)
+    if body.quantity is not None:
+        if not (body.quantity.is_finite() and body.quantity > 0):
+            raise invalid("quantity", "finite and above 0 (side says which way)", str(body.quantity))
+        if body.side is None:
+            raise invalid("side", "buy or sell when quantity is given", "absent")
+        return "quantity", body.quantity, Side(body.side)
+    amount = body.amount
+    assert amount is not None, "one of the two is given"
+    if not amount.is_finite() or amount == 0:
+        raise invalid("amount", "finite and not zero", str(amount))
+    if body.side is not None and amount < 0:
+        raise invalid("amount", "positive when side is given", str(amount))
+    side = Side(body.side) if body.side is not None else (Side.BUY if amount > 0 else Side.SELL)
+    return "amount", abs(amount), side
+
+
+def quantity_left(body: UpdateBody, side: Side) -> Decimal | None:
+    """What shall remain of an order of this side, by whichever name it was called. Raises ApiError (422)."""
+    if body.amount is None:
+        return body.quantity
+    if body.quantity is not None:
+        raise invalid("quantity", "given, or amount in its place", "given together with amount")
+    if not body.amount.is_finite() or body.amount == 0:
+        raise invalid("amount", "finite and not zero", str(body.amount))
+    if body.amount < 0 and side is Side.BUY:
+        raise invalid("amount", "above 0 for an order that buys", str(body.amount))
+    return body.amount.copy_abs()
+
+
+def check_change(update: UpdateIntent, pair: PairSpec | None) -> None:
+    """Raises ApiError (422) for a number that the venue would cut or refuse; what is not changed is not looked at."""
+    faults = change_faults(price=update.price, stop_price=update.stop_price, quantity=update.quantity, pair=pair)
+    if faults:
+        raise _of_faults(faults)
+
+
+def _of_faults(faults: Sequence[OrderFault]) -> ApiError:
+    detail: Detail = {fault.field: {"must_be": fault.must_be, "was": fault.was} for fault in faults}
+    return ApiError(422, "; ".join(str(fault) for fault in faults), detail=detail)
+
+
 def invalid(field: str, must_be: str, was: str) -> ApiError:
-    return ApiError(422, f"{field} must be {must_be}, was {was}", detail={field: {"must_be": must_be, "was": was}})
+    return error_of(Fault(field=field, must_be=must_be, was=was))
 
 
 def _bracket_of(body: OrderBody) -> Bracket | None:

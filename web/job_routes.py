@@ -5,6 +5,7 @@ from typing import Annotated, Any, Final
 import msgspec
 
 from protocols.jobs import JobState, JobView
+from protocols.units import TIMEFRAME_MS
 from web.api import Api, Call, Route
 from web.bodies import NameText, Strict, SymbolText
 from web.errors import ApiError
@@ -20,6 +21,8 @@ SEARCHES: Final = f"{V2}/research/searches"
 SEARCH_RESULTS: Final = {"optimize": "study.json", "walkforward": "walkforward.json"}
 """What a search leaves, by its kind."""
 
+FixedTimeframe = Annotated[str, msgspec.Meta(pattern=f"^({'|'.join(TIMEFRAME_MS)})$")]
+"""A time frame that has one length; months have not."""
 Title = Annotated[str, msgspec.Meta(max_length=120)]
 MarketName = Annotated[str, msgspec.Meta(max_length=400)]
 Moment = Annotated[str, msgspec.Meta(max_length=32)]
@@ -32,7 +35,7 @@ class StrategyBody(Strict, frozen=True, kw_only=True):
     name: Annotated[str, msgspec.Meta(max_length=60)] | None = None
     kind: Annotated[str, msgspec.Meta(max_length=60)] = "ema_cross"
     symbol: SymbolText = "tBTCUSD"
-    timeframe: Annotated[str, msgspec.Meta(pattern="^[0-9]{1,2}[mhDW]$")] = "5m"
+    timeframe: FixedTimeframe = "5m"
     parameters: Annotated[dict[str, Number], msgspec.Meta(max_length=50)] = {}
 
 
@@ -66,7 +69,7 @@ class BacktestBody(Strict, frozen=True, kw_only=True):
 
     market: MarketName | None = None
     symbol: SymbolText | None = None
-    timeframe: Annotated[str, msgspec.Meta(pattern="^[0-9]{1,2}[mhDW]$")] | None = None
+    timeframe: FixedTimeframe | None = None
     strategies: Annotated[tuple[StrategyBody, ...], msgspec.Meta(min_length=1, max_length=50)] | None = None
     limit: Annotated[int, msgspec.Meta(ge=1, le=10_000_000)] | None = None
     start: Moment | None = None

@@ -113,7 +113,7 @@ class PositionHistory(msgspec.Struct, frozen=True, kw_only=True):
 class SummaryQuery(Strict, frozen=True, kw_only=True):
     """`prefix` keeps the names that begin with it."""
 
-    prefix: Annotated[str, msgspec.Meta(pattern="^[a-z_]{0,60}$")] = ""
+    prefix: Annotated[str, msgspec.Meta(pattern="^[a-z_]{0,60}$", description="at most 60 of a-z and _")] = ""
 
 
 class BookQuery(Strict, frozen=True, kw_only=True):

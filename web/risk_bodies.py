@@ -8,7 +8,7 @@ from web.bodies import Limit, NameText, Offset, ShortText, Strict, SymbolText
 
 Value = str | int | float | bool | list[str]
 Count = Annotated[int, msgspec.Meta(ge=0, le=1_000_000)]
-CodeText = Annotated[str, msgspec.Meta(pattern="^[a-z_]{1,40}$")]
+CodeText = Annotated[str, msgspec.Meta(pattern="^[a-z_]{1,40}$", description="1 to 40 of a-z and _")]
 Interval = Annotated[list[str], msgspec.Meta(min_length=2, max_length=2)]
 Intervals = Annotated[list[Interval], msgspec.Meta(max_length=48)]
 Moment = Annotated[int, msgspec.Meta(ge=0, le=9_999_999_999_999)]

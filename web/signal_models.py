@@ -7,10 +7,8 @@ import msgspec
 from genesis.domain.strategy_books import StrategyBookView
 from protocols.regime import RegimeSpell, RegimeView
 from protocols.signals import Recommendation, SignalScore, StrategyView
-from web.bodies import Limit, NameText, Offset, Strict, SymbolText
+from web.bodies import Limit, NameText, Offset, Strict, SymbolText, TimeframeText
 from web.risk_bodies import Moment
-
-TimeframeText = Annotated[str, msgspec.Meta(pattern="^[0-9]{1,2}[mhDWM]$")]
 
 
 class RegimeQuery(Strict, frozen=True, kw_only=True):

@@ -17,8 +17,9 @@ import trio
 from quart import websocket
 
 from web.api import ANONYMOUS, Api
-from web.bodies import SymbolText
+from web.bodies import SymbolText, TimeframeText
 from web.errors import ApiError
+from web.faults import refusal, sent_in
 from web.feed import snapshot
 from web.hub import TOPICS, Subscriber, encode_message
 from web.limits import RateLimit
@@ -34,6 +35,7 @@ MAX_PLACES: Final = 64
 OPS_PER_S: Final = 20.0
 OPS_BURST: Final = 100.0
 
+REASON_BYTES: Final = 123
 GOING_AWAY: Final = 1001
 BAD_MESSAGE: Final = 4400
 UNAUTHORIZED: Final = 4401
@@ -70,7 +72,7 @@ class ClientSays(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     token: Annotated[str, msgspec.Meta(max_length=4096)] | None = None
     topics: Annotated[tuple[TopicName, ...], msgspec.Meta(max_length=len(TOPICS))] = ()
     symbol: SymbolText | None = None
-    timeframe: Annotated[str, msgspec.Meta(pattern="^[0-9]{1,2}[mhDWM]$")] | None = None
+    timeframe: TimeframeText | None = None
     id: int | None = None
     epoch: Annotated[str, msgspec.Meta(max_length=40)] | None = None
     since: dict[TopicName, Annotated[int, msgspec.Meta(ge=0)]] = {}
@@ -195,8 +197,10 @@ class Conversation:
     def _parse(self, text: str | bytes) -> ClientSays:
         try:
             return _decode(text)
+        except msgspec.ValidationError as error:
+            raise _Close(BAD_MESSAGE, _wrong(error, text)) from None
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise _Close(BAD_MESSAGE, f"not understood: {error}"[:100]) from None
+            raise _Close(BAD_MESSAGE, f"the message must be JSON: {error}") from None
 
     async def _listen(self) -> None:
         while True:
@@ -318,6 +322,14 @@ class Conversation:
         raise _Close(GOING_AWAY, "the engine is stopping")
 
 
+def _wrong(error: msgspec.ValidationError, text: str | bytes) -> str:
+    try:
+        sent = sent_in(text)
+    except (ValueError, RecursionError):
+        return "the message must be JSON"
+    return refusal(error, sent, ClientSays, whole="the message").message
+
+
 def token_in(subprotocols: list[str]) -> str | None:
     """The token that came as a subprotocol, or None."""
     for text in subprotocols:
@@ -341,4 +353,5 @@ async def stream(api: Api) -> None:
         line=websocket.scope["state"][LINE],
     )
     code, reason = await conversation.run(token_in(asked))
-    await websocket.close(code, reason)
+    # The protocol has room for 123 bytes of a reason.
+    await websocket.close(code, reason.encode()[:REASON_BYTES].decode(errors="ignore"))

@@ -129,9 +129,9 @@ async def keep_template(api: Api, call: Call) -> OrderTemplate:
     if body.intent_id is not None:
         raise invalid("intent_id", "absent in a template", body.intent_id)
     # The same check as an order's: what cannot be placed need not be kept.
-    intent_of(body, intent_id="template", decided_ms=0, received_ns=0, pairs=api.desk.pairs())
+    intent = intent_of(body, intent_id="template", decided_ms=0, received_ns=0, pairs=api.desk.pairs())
     fields = {field: getattr(body, field) for field in OrderTemplate.__struct_fields__}
-    template = OrderTemplate(**fields)
+    template = OrderTemplate(**{**fields, "side": intent.side.value, "quantity": intent.quantity})
     try:
         await api.desk.templates.put(template)
     except ValueError as error:

@@ -4,7 +4,7 @@ Every fault names its field, what it must be and what it was. Prices have at mos
 eight decimals, because the venue cuts what is finer: an order at a price nobody asked for is not what was asked for.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from typing import Final
 
@@ -37,29 +37,45 @@ def order_faults(intent: OrderIntent, pair: PairSpec | None) -> tuple[OrderFault
     return tuple((*_size(intent, pair), *_prices(intent), *_kind(intent, pair), *_bracket(intent)))
 
 
+def change_faults(
+    *, price: Decimal | None, stop_price: Decimal | None, quantity: Decimal | None, pair: PairSpec | None
+) -> tuple[OrderFault, ...]:
+    """Everything that is wrong with what a resting order shall become; what is None stays as it is."""
+    size = () if quantity is None else _quantity(quantity, pair)
+    return tuple((*size, *_levels({"price": price, "stop_price": stop_price})))
+
+
 def _size(intent: OrderIntent, pair: PairSpec | None) -> Iterable[OrderFault]:
-    quantity = intent.quantity
+    return _quantity(intent.quantity, pair)
+
+
+def _quantity(quantity: Decimal, pair: PairSpec | None) -> Iterable[OrderFault]:
     if quantity != quantity.quantize(AMOUNT_STEP):
-        yield OrderFault("amount", "of at most 8 decimals", plain(quantity))
+        yield OrderFault("quantity", "of at most 8 decimals", plain(quantity))
     if pair is None:
         return
     if quantity < pair.minimum:
-        yield OrderFault("amount", f"at least {plain(pair.minimum)} {pair.base}", plain(quantity))
+        yield OrderFault("quantity", f"at least {plain(pair.minimum)} {pair.base}", plain(quantity))
     elif quantity > pair.maximum:
-        yield OrderFault("amount", f"at most {plain(pair.maximum)} {pair.base}", plain(quantity))
+        yield OrderFault("quantity", f"at most {plain(pair.maximum)} {pair.base}", plain(quantity))
 
 
 def _prices(intent: OrderIntent) -> Iterable[OrderFault]:
     bracket = intent.bracket
-    prices = {
-        "price": intent.price,
-        "price_aux_limit": intent.aux_limit_price,
-        "price_trailing": intent.trailing_distance,
-        "price_oco_stop": intent.oco_stop_price,
-        "stop_price": None if bracket is None else bracket.stop_price,
-        "target_price": None if bracket is None else bracket.target_price,
-        "activation_price": None if bracket is None else bracket.activation_price,
-    }
+    return _levels(
+        {
+            "price": intent.price,
+            "price_aux_limit": intent.aux_limit_price,
+            "price_trailing": intent.trailing_distance,
+            "price_oco_stop": intent.oco_stop_price,
+            "stop_price": None if bracket is None else bracket.stop_price,
+            "target_price": None if bracket is None else bracket.target_price,
+            "activation_price": None if bracket is None else bracket.activation_price,
+        }
+    )
+
+
+def _levels(prices: Mapping[str, Decimal | None]) -> Iterable[OrderFault]:
     for name, price in prices.items():
         if price is None:
             continue

@@ -4,7 +4,8 @@ A template is a request as the API takes it, minus its identity; it is checked l
 when it is placed, because the pair's limits may have moved meanwhile.
 """
 
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
+from typing import Any
 
 import msgspec
 
@@ -14,9 +15,9 @@ class OrderTemplate(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
     name: str
     symbol: str
-    amount: Decimal
+    side: str
+    quantity: Decimal
     type: str = "EXCHANGE MARKET"
-    side: str | None = None
     price: Decimal | None = None
     price_aux_limit: Decimal | None = None
     price_trailing: Decimal | None = None
@@ -42,13 +43,17 @@ class TemplateBook(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 TEMPLATES_AT_MOST = 200
 
 _ENCODER = msgspec.json.Encoder(decimal_format="string")
-_DECODER = msgspec.json.Decoder(TemplateBook)
+_DECODER = msgspec.json.Decoder(dict[str, Any], float_hook=Decimal)
 
 
 def read_templates(data: bytes) -> TemplateBook:
     """The book of a file's bytes. Raises ValueError on anything that is none, doubled names included."""
     try:
-        book = _DECODER.decode(data)
+        told = _DECODER.decode(data)
+        kept = told.get("templates", ())
+        if isinstance(kept, list):
+            told["templates"] = [_with_quantity(one) if isinstance(one, dict) else one for one in kept]
+        book = msgspec.convert(told, TemplateBook)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ValueError(f"templates must be a JSON object with version and templates: {error}") from None
     names = [template.name for template in book.templates]
@@ -59,6 +64,19 @@ def read_templates(data: bytes) -> TemplateBook:
         if not all(number.is_finite() for number in numbers if isinstance(number, Decimal)):
             raise ValueError(f"numbers of a template must be finite, those of {template.name} were not")
     return book
+
+
+def _with_quantity(kept: dict[str, Any]) -> dict[str, Any]:
+    """A template in today's words: files of old say a signed `amount`, and leave out a side that follows from it."""
+    if "amount" not in kept or "quantity" in kept:
+        return kept
+    try:
+        amount = Decimal(kept["amount"])
+    except (InvalidOperation, TypeError, ValueError):
+        # Whatever it is, the converter says that it is no number.
+        return {**kept, "quantity": kept["amount"]}
+    side = kept.get("side") or ("sell" if amount < 0 else "buy")
+    return {**{name: value for name, value in kept.items() if name != "amount"}, "side": side, "quantity": abs(amount)}
 
 
 def write_templates(book: TemplateBook) -> bytes:

@@ -93,6 +93,32 @@ def test_json_and_an_empty_command_pass() -> None:
     assert judged(OURS, method="DELETE") == 0
 
 
+@pytest.mark.parametrize(
+    ("headers", "method", "message"),
+    [
+        ({"host": "evil.example"}, "GET", "the Host header must name this engine's own address, was evil.example"),
+        (
+            {**OURS, "origin": "http://evil.example"},
+            "GET",
+            "the Origin must be absent or this engine's own address, was http://evil.example",
+        ),
+        (
+            {**OURS, "content-type": "text/plain", "content-length": "2"},
+            "POST",
+            "the content type must be application/json, was text/plain",
+        ),
+        ({**OURS, "content-length": "2"}, "POST", "the content type must be application/json, was absent"),
+        (OURS, "BREW", "the method must be one of GET, HEAD, POST, PATCH, DELETE, was BREW"),
+    ],
+)
+def test_a_refusal_says_what_must_be_and_what_was(headers: dict[str, str], method: str, message: str) -> None:
+    pairs = tuple((name.encode(), value.encode("latin1")) for name, value in headers.items())
+    error = GUARD.judge(Visit(kind="http", method=method, headers=pairs))
+    assert error is not None
+    assert error.message == message
+    assert method != "BREW" or error.headers == {"Allow": "GET, HEAD, POST, PATCH, DELETE"}
+
+
 @pytest.mark.parametrize("method", ["OPTIONS", "TRACE", "CONNECT", "BREW"])
 def test_other_methods_are_not_taken(method: str) -> None:
     assert judged(OURS, method=method) == 405

@@ -73,11 +73,16 @@ async def listening(served: Served, token: str | None = None, **how: Any) -> Asy
 
 
 async def closed_with(listener: Listener) -> int:
+    return (await closing(listener))[0]
+
+
+async def closing(listener: Listener) -> tuple[int, str]:
+    """The code and the reason of the close."""
     with trio.fail_after(10), pytest.raises(ConnectionClosed) as caught:
         while True:
             await listener.socket.get_message()
     assert caught.value.reason is not None
-    return int(caught.value.reason.code)
+    return int(caught.value.reason.code), caught.value.reason.reason or ""
 
 
 async def test_a_snapshot_comes_first_and_updates_have_higher_numbers() -> None:
@@ -176,6 +181,29 @@ async def test_what_is_not_understood_ends_the_conversation(text: str) -> None:
         await listener.socket.send_message(text)
         assert await closed_with(listener) == 4400
         assert await served.alive()
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ('{"op":"dance"}', "op must be one of auth, ping, subscribe, unsubscribe, was dance"),
+        ('{"op":"subscribe","symbol":"BTC"}', "symbol must be a trading symbol such as tBTCUSD, was BTC"),
+        (
+            '{"op":"ping","colour":"red"}',
+            "a field must be one of op, token, topics, symbol, timeframe, id, epoch, since, was",
+        ),
+        ('{"op":"subscribe","topics":["everything"]}', "topics[0] must be one of "),
+        ('{"op":"subscribe","topics":["' + "\U0001f600" * 40 + '"]}', "topics[0] must be one of "),
+        ("{", "the message must be JSON"),
+        ("[" * 10_000, "the message must be JSON"),
+    ],
+)
+async def test_what_is_not_understood_is_told_in_the_reason_of_the_close(text: str, reason: str) -> None:
+    async with a_server() as served, listening(served, served.token()) as listener:
+        await listener.socket.send_message(text)
+        code, told = await closing(listener)
+        assert code == 4400
+        assert told.startswith(reason)
 
 
 async def test_a_message_above_the_limit_and_a_flood_are_closed() -> None:

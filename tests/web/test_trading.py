@@ -77,8 +77,15 @@ async def test_post_only_is_ignored_for_a_market_order_and_that_is_said() -> Non
         ({"type": "EXCHANGE GUESS"}, 422, "type must be one of"),
         ({"type": "EXCHANGE LIMIT"}, 422, "price must be given for LIMIT, was None"),
         ({"type": "EXCHANGE LIMIT", "price": "7000.123"}, 422, "price must be of at most 5 significant digits"),
-        ({"amount": "much"}, 422, "the body is not valid"),
-        ({"amounts": "1"}, 422, "the body is not valid"),
+        ({"amount": "much"}, 422, 'amount must be a number, was "much"'),
+        ({"amounts": "1"}, 422, "a field must be one of symbol, side, quantity, amount, type, price"),
+        ({"quantity": "0.1", "side": "buy"}, 422, "quantity must be given, or amount in its place, was given together"),
+        ({"amount": None}, 422, "quantity must be given, or amount in its place, was absent, and so was amount"),
+        ({"amount": None, "quantity": "-1", "side": "sell"}, 422, "quantity must be finite and above 0"),
+        ({"amount": None, "quantity": "NaN", "side": "sell"}, 422, "quantity must be finite and above 0"),
+        ({"amount": None, "quantity": "1"}, 422, "side must be buy or sell when quantity is given, was absent"),
+        ({"amount": None, "quantity": "99999", "side": "buy"}, 422, "quantity must be at most 2000 BTC, was 99999"),
+        ({"type": "EXCHANGE LIMIT", "price": "-5"}, 422, "price must be finite and positive, was -5"),
     ],
 )
 async def test_bad_input_is_refused_with_what_must_be_and_nothing_is_sent(
@@ -89,6 +96,32 @@ async def test_bad_input_is_refused_with_what_must_be_and_nothing_is_sent(
     assert answer.status_code == status
     assert text in answer.json()["error"]["message"]
     assert web.told.messages == []
+
+
+@pytest.mark.parametrize(
+    ("size", "side", "quantity"),
+    [
+        ({"quantity": "0.1", "side": "sell"}, Side.SELL, "0.1"),
+        ({"quantity": "0.1", "side": "buy"}, Side.BUY, "0.1"),
+        ({"amount": "0.1"}, Side.BUY, "0.1"),
+        ({"amount": "-0.1"}, Side.SELL, "0.1"),
+        ({"amount": "0.1", "side": "sell"}, Side.SELL, "0.1"),
+    ],
+)
+async def test_a_quantity_with_its_side_and_the_exchanges_amount_mean_the_same(
+    size: dict[str, str], side: Side, quantity: str
+) -> None:
+    web = a_desk_web()
+    assert (await posted(web, "/order", {"symbol": "tBTCUSD", **size})).status_code == 202
+    (intent,) = intents(web.told)
+    assert (intent.side, intent.quantity) == (side, Decimal(quantity))
+
+
+async def test_what_is_wrong_with_a_size_is_told_under_the_name_that_the_caller_gave_it() -> None:
+    web = a_desk_web()
+    for size in ({"quantity": "99999", "side": "buy"}, {"amount": "99999"}):
+        answer = await posted(web, "/order", {"symbol": "tBTCUSD", **size})
+        assert answer.json()["error"]["detail"] == {next(iter(size)): {"must_be": "at most 2000 BTC", "was": "99999"}}
 
 
 async def test_a_bracket_carries_its_levels() -> None:
@@ -196,7 +229,8 @@ async def test_templates_are_kept_placed_and_forgotten(tmp_path: Path) -> None:
     async with web.client() as client:
         kept = (await client.get(f"{V2}/order/templates")).json()["templates"]
         assert [(row["name"], row["price"]) for row in kept] == [("dip", "6800")]
-        assert (await client.get(f"{V2}/order/templates/dip")).json()["amount"] == "0.1"
+        dip = (await client.get(f"{V2}/order/templates/dip")).json()
+        assert (dip["side"], dip["quantity"], "amount" in dip) == ("buy", "0.1", False)
         assert (await client.post(f"{V2}/order/templates/dip")).status_code == 202
         assert (await client.delete(f"{V2}/order/templates/dip")).status_code == 200
         assert (await client.get(f"{V2}/order/templates/dip")).status_code == 404
@@ -204,7 +238,36 @@ async def test_templates_are_kept_placed_and_forgotten(tmp_path: Path) -> None:
     assert warnings == []
 
 
-@pytest.mark.parametrize("damage", [b"", b"{", b"[]", b'{"version": 1, "templates": [{"name": 3}]}', b"\xff\xfe"])
+async def test_a_file_of_old_with_signed_amounts_is_read(tmp_path: Path) -> None:
+    file = KeptFile(tmp_path / "order_templates.json")
+    file.path.write_bytes(
+        b'{"version": 3, "templates": [{"name": "a", "symbol": "tBTCUSD", "amount": "-0.5"},'
+        b' {"name": "b", "symbol": "tBTCUSD", "amount": "0.25", "side": "sell", "price": "7000"},'
+        b' {"name": "c", "symbol": "tBTCUSD", "amount": 0.1}]}'
+    )
+    warnings: list[str] = []
+    kept = TemplateShelf(file, warnings.append).all()
+    assert [(one.name, one.side, one.quantity) for one in kept] == [
+        ("a", "sell", Decimal("0.5")),
+        ("b", "sell", Decimal("0.25")),
+        ("c", "buy", Decimal("0.1")),
+    ]
+    assert warnings == []
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b'{"version": 1, "templates": [{"name": 3}]}',
+        b"\xff\xfe",
+        b'{"templates": [{"name": "a", "symbol": "t", "amount": []}]}',
+        b'{"templates": 3}',
+        b'{"templates": [1]}',
+    ],
+)
 async def test_a_damaged_file_is_kept_aside_and_the_list_is_empty(tmp_path: Path, damage: bytes) -> None:
     file = KeptFile(tmp_path / "order_templates.json")
     file.path.write_bytes(damage)
@@ -271,6 +334,38 @@ async def test_a_change_goes_to_risk_as_the_order_it_becomes_and_nowhere_else(bo
     assert (asked.intent.price, asked.intent.quantity, asked.rests) == (price, quantity, Decimal(7000))
     told = {name: str(getattr(asked.update, name)) for name in body}
     assert (asked.update.intent_id, told) == (an_order(1).intent_id, body)
+
+
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        ({"amount": "-2"}, "amount must be above 0 for an order that buys, was -2"),
+        ({"amount": "NaN"}, "amount must be finite and not zero, was NaN"),
+        ({"amount": "2", "quantity": "2"}, "quantity must be given, or amount in its place, was given together"),
+        ({"quantity": "-1"}, "quantity must be finite and positive, was -1"),
+        ({"quantity": "0.123456789"}, "quantity must be of at most 8 decimals, was 0.123456789"),
+        ({"quantity": "0.00000001"}, "quantity must be at least 0.00004 BTC, was 0.00000001"),
+        ({"price": "7000.123"}, "price must be of at most 5 significant digits (and 8 decimals), was 7000.123"),
+        (
+            {"prise": "7000"},
+            "a field must be one of price, quantity, amount, stop_price, was prise (did you mean price?)",
+        ),
+    ],
+)
+async def test_a_change_that_cannot_be_is_refused_with_what_must_be(body: dict[str, str], text: str) -> None:
+    web = a_web_with_an_order()
+    answer = await changed(web, body)
+    assert answer.status_code == 422
+    assert answer.json()["error"]["message"].startswith(text)
+    assert web.told.messages == []
+
+
+async def test_a_change_takes_the_exchanges_amount_for_the_quantity() -> None:
+    web = a_web_with_an_order()
+    assert (await changed(web, {"amount": "2"})).status_code == 202
+    (asked,) = web.told.messages
+    assert isinstance(asked, ChangeOrder)
+    assert asked.update.quantity == Decimal(2)
 
 
 async def test_what_risk_says_to_a_change_is_answered() -> None:

@@ -36,9 +36,9 @@ def an_intent(**changes: Any) -> OrderIntent:
 @pytest.mark.parametrize(
     ("changes", "text"),
     [
-        ({"quantity": D("0.00001")}, "amount must be at least 0.00004 BTC, was 0.00001"),
-        ({"quantity": D(3000)}, "amount must be at most 2000 BTC, was 3000"),
-        ({"quantity": D("0.123456789")}, "amount must be of at most 8 decimals, was 0.123456789"),
+        ({"quantity": D("0.00001")}, "quantity must be at least 0.00004 BTC, was 0.00001"),
+        ({"quantity": D(3000)}, "quantity must be at most 2000 BTC, was 3000"),
+        ({"quantity": D("0.123456789")}, "quantity must be of at most 8 decimals, was 0.123456789"),
         ({"price": D("7000.55")}, "price must be of at most 5 significant digits (and 8 decimals), was 7000.55"),
         ({"price": D("1e13")}, "price must be at most 1000000000000, was 10000000000000"),
         ({"order_type": OrderType.MARKET}, "price must be absent for MARKET, was 7000"),

@@ -15,7 +15,7 @@ addWords({
   "Get Wallets": "Hämta plånböcker", "Get Positions": "Hämta positioner", "Get Orders": "Hämta ordrar", "Market Buy": "Köp till marknad", "Cancel All": "Avbryt alla", "Risk status": "Riskstatus",
   "User": "Användare", "Scope": "Rättighet", "Hours": "Timmar", "Proof (secret or admin token)": "Bevis (hemlighet eller admin-nyckel)", "Token": "Nyckel", "Quick": "Snabbt", "Bracket": "Bracket", "Templates": "Mallar",
   "Save template (from bracket)": "Spara mall (från bracket)", "Show templates": "Visa mallar", "Use": "Använd", "Place bracket": "Lägg bracket", "Side": "Sida", "Entry type": "Ingångstyp", "Entry price": "Ingångspris",
-  "Stop price": "Stoppris", "Target price": "Målpris", "Amount": "Antal", "Symbol": "Symbol", "Post only": "Bara maker", "Reduce only": "Bara minska", "Answers and events": "Svar och händelser", "Clear": "Rensa",
+  "Stop price": "Stoppris", "Target price": "Målpris", "Symbol": "Symbol", "Post only": "Bara maker", "Reduce only": "Bara minska", "Answers and events": "Svar och händelser", "Clear": "Rensa",
   "Nothing yet": "Inget ännu", "Any request": "Vilket anrop som helst", "Path": "Adress", "Body (JSON)": "Kropp (JSON)", "Send": "Skicka", "Topics": "Ämnen", "Subscribe": "Prenumerera",
   "paused": "pausad", "breaker closed": "säkring sluten", "breaker open": "säkring öppen", "connected": "ansluten", "not connected": "ej ansluten", "next opening": "nästa öppning",
   "open": "öppet", "closed": "stängt", "Template name": "Mallens namn", "No templates": "Inga mallar", "Delete": "Ta bort", "buy": "köp", "sell": "sälj",
@@ -26,7 +26,7 @@ const ADVANCED = "genesis.console.advanced";
 const LINES = 300;
 const TOPICS = ["wallet", "position", "order", "trade", "verdict", "notification", "risk"];
 const MORE_TOPICS = ["ticker", "signal", "protection", "status", "actor", "connection", "freshness"];
-const BRACKET = { symbol: "tBTCUSD", side: "buy", type: "MARKET", margin: false, amount: "0.001", price: "", stop_price: "", target_price: "", post_only: false, reduce_only: false, hidden: false };
+const BRACKET = { symbol: "tBTCUSD", side: "buy", type: "MARKET", margin: false, quantity: "0.001", price: "", stop_price: "", target_price: "", post_only: false, reduce_only: false, hidden: false };
 const V2 = "/api/v2";
 
 function useLog() {
@@ -136,7 +136,7 @@ function Console() {
   };
   const use = (template) => {
     const text = (value) => (value === null || value === undefined ? "" : String(value));
-    setBracket({ ...BRACKET, symbol: template.symbol, side: template.side || (Number(template.amount) < 0 ? "sell" : "buy"), type: template.type.replace("EXCHANGE ", ""), margin: !template.type.startsWith("EXCHANGE "), amount: text(template.amount).replace("-", ""), price: text(template.price), stop_price: text(template.stop_price), target_price: text(template.target_price), post_only: template.post_only, reduce_only: template.reduce_only });
+    setBracket({ ...BRACKET, symbol: template.symbol, side: template.side, type: template.type.replace("EXCHANGE ", ""), margin: !template.type.startsWith("EXCHANGE "), quantity: text(template.quantity), price: text(template.price), stop_price: text(template.stop_price), target_price: text(template.target_price), post_only: template.post_only, reduce_only: template.reduce_only });
   };
   const sendFree = async () => {
     let body;
@@ -159,7 +159,7 @@ function Console() {
     <//>
     <${Card} id="quick" title=${tr("Quick")}><div class="buttons">
       <button type="button" disabled=${!token} onClick=${() => asked("GET", `${V2}/wallets`)}>${tr("Get Wallets")}</button>
-      <button type="button" class="buy" disabled=${!token} onClick=${() => asked("POST", `${V2}/order`, { symbol: bracket.symbol, amount: "0.0001", type: "EXCHANGE MARKET" })}>${tr("Market Buy")}</button>
+      <button type="button" class="buy" disabled=${!token} onClick=${() => asked("POST", `${V2}/order`, { symbol: bracket.symbol, side: "buy", quantity: "0.0001", type: "EXCHANGE MARKET" })}>${tr("Market Buy")}</button>
       <button type="button" class="danger" disabled=${!token} onClick=${() => asked("POST", `${V2}/orders/cancel/all`)}>${tr("Cancel All")}</button>
       ${advanced && html`<button type="button" disabled=${!token} onClick=${() => asked("GET", `${V2}/positions`)}>${tr("Get Positions")}</button><button type="button" disabled=${!token} onClick=${() => asked("GET", `${V2}/orders?state=open`)}>${tr("Get Orders")}</button><button type="button" disabled=${!token} onClick=${async () => {
         const told = await asked("GET", `${V2}/risk/unified/status`);
@@ -167,7 +167,7 @@ function Console() {
       }}>${tr("Risk status")}</button>`}
     </div><//>
     <${Card} id="bracket" title=${tr("Bracket")}><${Form} label=${tr("Bracket")} onSubmit=${() => asked("POST", `${V2}/order/bracket`, bracketBody())} buttons=${html`<button type="submit" class="buy" disabled=${!token}>${tr("Place bracket")}</button>`}>
-      <div class="pair"><${Field} label=${tr("Symbol")} value=${bracket.symbol} onChange=${(symbol) => set({ symbol })} /><${Field} kind="number" label=${tr("Amount")} value=${bracket.amount} onChange=${(amount) => set({ amount })} /></div>
+      <div class="pair"><${Field} label=${tr("Symbol")} value=${bracket.symbol} onChange=${(symbol) => set({ symbol })} /><${Field} kind="number" label=${tr("Quantity")} value=${bracket.quantity} onChange=${(quantity) => set({ quantity })} /></div>
       <div class="pair"><${Field} kind="select" label=${tr("Side")} value=${bracket.side} onChange=${(side) => set({ side })} options=${[["buy", tr("buy")], ["sell", tr("sell")]]} /><${Field} kind="select" label=${tr("Entry type")} value=${bracket.type} onChange=${(type) => set({ type })} options=${["MARKET", "LIMIT", "STOP"].map((one) => [one, `EXCHANGE ${one}`])} /></div>
       ${bracket.type !== "MARKET" && html`<${Field} kind="number" label=${tr("Entry price")} value=${bracket.price} onChange=${(cost) => set({ price: cost })} />`}
       <div class="pair"><${Field} kind="number" label=${tr("Stop price")} value=${bracket.stop_price} onChange=${(stop_price) => set({ stop_price })} /><${Field} kind="number" label=${tr("Target price")} value=${bracket.target_price} onChange=${(target_price) => set({ target_price })} /></div>
@@ -178,7 +178,7 @@ function Console() {
         if (await asked("POST", `${V2}/order/templates`, { ...bracketBody(), name: name.trim() })) showTemplates();
       }}>${tr("Save template (from bracket)")}</button>
       <button type="button" disabled=${!token} onClick=${showTemplates}>${tr("Show templates")}</button></div>
-    ${templates && html`<ul class="feed" id="template-list">${templates.length ? templates.map((one) => html`<li key=${one.name}><div class="line"><b>${one.name}</b><span>${one.side || ""} ${quantity(one.amount)} ${pair(one.symbol)}</span><span class="grow"></span><button type="button" class="small" aria-label="${tr("Use")} ${one.name}" onClick=${() => use(one)}>${tr("Use")}</button>
+    ${templates && html`<ul class="feed" id="template-list">${templates.length ? templates.map((one) => html`<li key=${one.name}><div class="line"><b>${one.name}</b><span>${one.side} ${quantity(one.quantity)} ${pair(one.symbol)}</span><span class="grow"></span><button type="button" class="small" aria-label="${tr("Use")} ${one.name}" onClick=${() => use(one)}>${tr("Use")}</button>
       ${advanced && html`<button type="button" class="small danger" aria-label="${tr("Delete")} ${one.name}" onClick=${async () => {
         await asked("DELETE", `${V2}/order/templates/${encodeURIComponent(one.name)}`);
         showTemplates();

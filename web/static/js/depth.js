@@ -35,7 +35,7 @@ export function BookCard({ className = "" }) {
       const middle = (told.bids[0][0] + told.asks[0][0]) / 2;
       const spread = told.asks[0][0] - told.bids[0][0];
       return html`<div class="levels">
-        <div class="level head muted"><span>${tr("Price")}</span><span class="n">${tr("Amount")}</span><span class="n">Σ</span></div>
+        <div class="level head muted"><span>${tr("Price")}</span><span class="n">${tr("Quantity")}</span><span class="n">Σ</span></div>
         <${Levels} rows=${told.asks} most=${most} side="ask" onPrice=${choose} />
         <p class="spread"><b>${price(middle)}</b> <span class="muted">${tr("spread")} ${((spread / middle) * 10000).toFixed(1)} bp</span></p>
         <${Levels} rows=${told.bids} most=${most} side="bid" onPrice=${choose} />
@@ -50,7 +50,7 @@ export function PrintsCard({ className = "" }) {
   const of = useApi(selection.symbol ? `/api/v2/market/trades?symbol=${selection.symbol}&limit=${PRINTS}` : null, { every: PRINTS_S });
   return html`<${Card} id="prints" title="${tr("Market trades")} ${selection.symbol ? pair(selection.symbol) : ""}" className="prints ${className}">
     <${Answer} of=${of} rows=${6} empty=${(told) => !told.trades.length} title=${tr("No trades heard yet")}>${(told) => html`<div class="scroll" tabindex="0" role="group" aria-label=${tr("Market trades")}><table>
-      <thead><tr><th scope="col">${tr("Time")}</th><th scope="col" class="n">${tr("Price")}</th><th scope="col" class="n">${tr("Amount")}</th></tr></thead>
+      <thead><tr><th scope="col">${tr("Time")}</th><th scope="col" class="n">${tr("Price")}</th><th scope="col" class="n">${tr("Quantity")}</th></tr></thead>
       <tbody>${told.trades.map((row) => html`<tr key=${row.trade_id}><td class="muted">${clock(row.time_ms)}</td><td class="n ${row.amount > 0 ? "up" : "down"}">${price(row.price)}</td><td class="n">${quantity(Number(Math.abs(row.amount).toPrecision(5)))}</td></tr>`)}</tbody>
     </table></div>`}<//>
   <//>`;

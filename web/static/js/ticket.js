@@ -7,7 +7,7 @@ import { changed, state, useTopics } from "./store.js";
 import { addWords, t, useWords } from "./words.js";
 
 addWords({
-  "Order": "Order", "Buy": "Köp", "Sell": "Sälj", "Amount": "Antal", "Trigger price": "Utlösande pris", "Distance": "Avstånd", "at market": "till marknadspris",
+  "Order": "Order", "Buy": "Köp", "Sell": "Sälj", "Trigger price": "Utlösande pris", "Distance": "Avstånd", "at market": "till marknadspris",
   "Limit price": "Limitpris", "OCO stop (optional)": "OCO-stopp (valfritt)", "Stop and target": "Stopp och mål", "Reduce only": "Bara minska", "Post only": "Bara maker",
   "Hidden": "Dold", "Margin": "Marginal", "Stop price": "Stoppris", "or distance": "eller avstånd", "Target price": "Målpris", "The stop trails": "Stoppet följer med", "From this price on (optional)": "Från detta pris (valfritt)",
   "Template name": "Mallens namn", "Keep as template": "Spara som mall", "Template kept": "Mallen sparad", "Asking risk": "Frågar risk",
@@ -27,7 +27,7 @@ const NUMBER = /^\d*\.?\d+$/;
 const TYPES = ["MARKET", "LIMIT", "STOP", "STOP LIMIT", "TRAILING STOP", "FOK", "IOC"];
 const PRICED = new Set(["LIMIT", "STOP", "STOP LIMIT", "FOK", "IOC"]);
 const EMPTY = {
-  symbol: "", side: "buy", type: "MARKET", margin: false, amount: "", price: "", price_aux_limit: "", price_trailing: "", price_oco_stop: "",
+  symbol: "", side: "buy", type: "MARKET", margin: false, quantity: "", price: "", price_aux_limit: "", price_trailing: "", price_oco_stop: "",
   post_only: false, reduce_only: false, hidden: false,
   bracket: false, stop_price: "", stop_distance: "", target_price: "", target_distance: "", trailing: false, activation_price: "",
 };
@@ -43,7 +43,7 @@ export function fillTicket(values) {
 // What the fields mean to the API. Fields that the type has no use for are left out, whatever stands in them.
 export function bodyOf(form) {
   const body = {
-    symbol: form.symbol, side: form.side, amount: form.amount, type: `${form.margin ? "" : "EXCHANGE "}${form.type}`,
+    symbol: form.symbol, side: form.side, quantity: form.quantity, type: `${form.margin ? "" : "EXCHANGE "}${form.type}`,
     reduce_only: form.reduce_only, hidden: form.hidden,
   };
   if (PRICED.has(form.type)) body.price = form.price;
@@ -70,8 +70,8 @@ export function faultsOf(form) {
     const text = form[name];
     if (text === "" ? needed : !NUMBER.test(text) || !(Number(text) > 0)) faults[name] = text === "" ? "is needed" : "must be a number above 0";
   };
-  positive("amount", true);
-  if (!faults.amount && (form.amount.split(".")[1] || "").length > 8) faults.amount = "must be of at most 8 decimals";
+  positive("quantity", true);
+  if (!faults.quantity && (form.quantity.split(".")[1] || "").length > 8) faults.quantity = "must be of at most 8 decimals";
   positive("price", PRICED.has(form.type));
   if (form.type === "STOP LIMIT") positive("price_aux_limit", true);
   if (form.type === "TRAILING STOP") positive("price_trailing", true);
@@ -138,7 +138,7 @@ function Sizes({ form, onSize }) {
   const worth = form.price && PRICED.has(form.type) ? Number(form.price) : row ? (form.side === "buy" ? row.ask : row.bid) : 0;
   const held = (position || []).find((one) => one.symbol === form.symbol);
   const most = form.side === "sell" ? Math.max(0, Number(held ? held.quantity : 0)) : wallet && worth ? Number(wallet.cash) / worth : 0;
-  const notional = Number(form.amount) * worth;
+  const notional = Number(form.quantity) * worth;
   const part = (share) => onSize(String(Math.floor(most * share * 1e8 * 0.999) / 1e8));
   return html`<div class="sizes">
     ${[0.1, 0.25, 0.5, 1].map((share) => html`<button key=${share} type="button" class="small" disabled=${!(most > 0)} onClick=${() => part(share)}>${share * 100} %</button>`)}
@@ -177,7 +177,7 @@ export function TicketCard({ className = "span-4", symbol }) {
     const intent = freshId();
     const verb = tr(form.side === "buy" ? "Buy" : "Sell");
     ask({
-      title: `${verb} ${form.amount} ${pair(form.symbol)}`,
+      title: `${verb} ${form.quantity} ${pair(form.symbol)}`,
       text: [tr(form.type.toLowerCase()), body().price && `@ ${price(body().price)}`, form.bracket && tr("with stop and target"), answer && answer.approved === false && `${tr("risk would say no")}: ${answer.reasons.join("; ")}`].filter(Boolean).join(" · "),
       yes: verb,
       tone: form.side === "buy" ? "buy" : "danger",
@@ -209,13 +209,13 @@ export function TicketCard({ className = "span-4", symbol }) {
         <${Field} kind="select" label=${tr("Type")} value=${form.type} onChange=${set("type")} options=${TYPES.map((one) => [one, tr(one.toLowerCase())])} />
       </div>
       <div class="pair">
-        <${Field} kind="number" label=${tr("Amount")} value=${form.amount} onChange=${set("amount")} fault=${fault("amount")} />
+        <${Field} kind="number" label=${tr("Quantity")} value=${form.quantity} onChange=${set("quantity")} fault=${fault("quantity")} />
         ${PRICED.has(form.type)
           ? html`<${Field} kind="number" label=${tr(form.type.startsWith("STOP") ? "Trigger price" : "Price")} value=${form.price} onChange=${set("price")} fault=${fault("price")} />`
           : form.type === "TRAILING STOP" ? html`<${Field} kind="number" label=${tr("Distance")} value=${form.price_trailing} onChange=${set("price_trailing")} fault=${fault("price_trailing")} />`
           : html`<div class="field"><span class="label">${tr("Price")}</span><p class="muted at-market">${tr("at market")}</p></div>`}
       </div>
-      <${Sizes} form=${form} onSize=${set("amount")} />
+      <${Sizes} form=${form} onSize=${set("quantity")} />
       ${form.type === "STOP LIMIT" && html`<${Field} kind="number" label=${tr("Limit price")} value=${form.price_aux_limit} onChange=${set("price_aux_limit")} fault=${fault("price_aux_limit")} />`}
       ${form.type === "LIMIT" && html`<${Field} kind="number" label=${tr("OCO stop (optional)")} value=${form.price_oco_stop} onChange=${set("price_oco_stop")} fault=${fault("price_oco_stop")} />`}
       <div class="checks">
@@ -247,8 +247,8 @@ export function formOfTemplate(template) {
   const margin = !template.type.startsWith("EXCHANGE ");
   return {
     symbol: template.symbol,
-    side: template.side || (Number(template.amount) < 0 ? "sell" : "buy"),
-    amount: text(template.amount).replace("-", ""),
+    side: template.side,
+    quantity: text(template.quantity),
     type: template.type.replace("EXCHANGE ", ""),
     margin,
     ...Object.fromEntries(["price", "price_aux_limit", "price_trailing", "price_oco_stop", "activation_price", ...levels].map((name) => [name, text(template[name])])),

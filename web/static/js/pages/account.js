@@ -12,7 +12,7 @@ export const words = {
   "Profit by day": "Vinst per dag", "Profit by week": "Vinst per vecka", "Profit by month": "Vinst per månad", "Day": "Dag", "Week": "Vecka", "Month": "Månad",
   "In short": "I korthet", "Closed": "Stängt", "All of it": "Allt", "Win rate": "Vinstandel", "Profit factor": "Vinstfaktor", "Expectancy": "Väntevärde", "Mean time held": "Medeltid hållen", "Traded": "Omsatt",
   "By symbol": "Per symbol", "By ending": "Per avslutsorsak", "Wins": "Vinster", "Losses": "Förluster", "Profit": "Vinst", "Return": "Avkastning", "No trade was closed yet": "Ingen affär har stängts ännu",
-  "What each day, week or month brought stands here.": "Vad varje dag, vecka eller månad gav står här.", "Balances": "Saldon", "Free": "Fritt", "Worth": "Värde", "Ledger": "Kontoutdrag", "What": "Vad", "The venue has no entries": "Börsen har inga poster", "Margin": "Marginal", "Funding": "Utlåning",
+  "What each day, week or month brought stands here.": "Vad varje dag, vecka eller månad gav står här.", "Balances": "Saldon", "Free": "Fritt", "Worth": "Värde", "Ledger": "Kontoutdrag", "Amount": "Belopp", "What": "Vad", "The venue has no entries": "Börsen har inga poster", "Margin": "Marginal", "Funding": "Utlåning",
   "profit": "vinst", "swaps": "räntor", "balance": "saldo", "net": "netto", "required": "krävs",
   "No margin is used": "Ingen marginal används", "Net value": "Nettovärde", "Needed": "Krävs", "Offers": "Erbjudanden", "Nothing is lent or borrowed": "Inget är lånat eller utlånat",
 };

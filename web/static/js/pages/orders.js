@@ -22,7 +22,7 @@ function Templates() {
     <${Answer} of=${of} empty=${(told) => !told.templates.length} title=${tr("No templates yet")} text=${tr("Fill in the ticket and keep it under a name.")}>${(told) => html`<ul class="feed">${told.templates.map(
       (one) => {
         const form = formOfTemplate(one);
-        return html`<li key=${one.name}><div class="line"><b>${one.name}</b><${Side} side=${form.side} /><span>${quantity(form.amount)} ${pair(form.symbol)}</span><span class="muted wide">${tr(form.type.toLowerCase())}${form.price && ` @ ${price(form.price)}`}</span><span class="grow"></span>
+        return html`<li key=${one.name}><div class="line"><b>${one.name}</b><${Side} side=${form.side} /><span>${quantity(form.quantity)} ${pair(form.symbol)}</span><span class="muted wide">${tr(form.type.toLowerCase())}${form.price && ` @ ${price(form.price)}`}</span><span class="grow"></span>
           <button type="button" class="small" aria-label="${tr("Use")} ${one.name}" onClick=${() => {
             fillTicket(form);
             toast("good", tr("The ticket is filled"));
