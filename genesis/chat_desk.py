@@ -13,8 +13,18 @@ import attrs
 import structlog
 
 from genesis.core.clock import Clock
-from genesis.domain.profit_report import PeriodProfit, Unit, by_period, by_symbol, exit_reasons
-from protocols.account import ClosedTrade
+from genesis.domain.profit_report import (
+    LOSS,
+    WIN,
+    PeriodProfit,
+    Unit,
+    by_period,
+    by_symbol,
+    exit_reasons,
+    profit_in,
+    trades_in,
+)
+from protocols.account import ClosedGroup
 from protocols.orders import TERMINAL_STATES, CancelIntent, Flatten, OrderView
 from protocols.risk import (
     AddLock,
@@ -125,12 +135,14 @@ class ChatDesk:
         told = self.readers.performance()
         if told is None:
             return "no figures yet"
-        made = told.measures
+        made, groups = told.measures, self.readers.closed().groups
+        wins = trades_in(each for each in groups if each.outcome == WIN)
+        losses = trades_in(each for each in groups if each.outcome == LOSS)
+        trades = trades_in(groups)
         return "\n".join(
             (
                 f"profit {_signed(made.profit)} ({made.total_return:+.2%}), equity {_money(made.final_equity)}",
-                f"{made.trades} trades, {made.wins} won, {made.losses} lost"
-                + (f", winrate {made.winrate:.0%}" if made.winrate is not None else ""),
+                f"{trades} trades, {wins} won, {losses} lost" + (f", winrate {wins / trades:.0%}" if trades else ""),
                 f"deepest fall {made.max_drawdown:.2%}"
                 + (f", profit factor {made.profit_factor:.2f}" if made.profit_factor is not None else "")
                 + (f", Sharpe {made.sharpe:.2f}" if made.sharpe is not None else ""),
@@ -142,7 +154,7 @@ class ChatDesk:
         count = int(words[0]) if words and words[0].isdecimal() and 0 < int(words[0]) <= 60 else 7
         start = ZERO if account is None else account.equity - account.unrealized_pnl - account.realized_pnl
         return by_period(
-            self.readers.closed_trades(),
+            self.readers.closed(),
             unit=unit,
             count=count,
             now_ms=self.readers.status().venue_ms or self.clock.wall_ms(),
@@ -165,31 +177,31 @@ class ChatDesk:
         return self._by(words, Unit.MONTH)
 
     async def performance(self, _: list[str]) -> str:
-        rows = by_symbol(self.readers.closed_trades())
+        rows = by_symbol(self.readers.closed())
         return (
             "\n".join(f"{row.symbol}: {_signed(row.profit)}, {row.trades} trades" for row in rows)
             or "no trade has ended"
         )
 
     async def exits(self, _: list[str]) -> str:
-        told = exit_reasons(self.readers.closed_trades())
+        told = exit_reasons(self.readers.closed())
         rows = [f"{name}: {one.wins} won, {one.losses} lost, {one.draws} even" for name, one in sorted(told.items())]
         return "\n".join(rows) or "no trade has ended"
 
     async def entries(self, words: list[str]) -> str:
-        return self._outcomes(words, lambda trade: trade.strategy)
+        return self._outcomes(words, lambda group: group.strategy)
 
     async def mix_tags(self, words: list[str]) -> str:
-        return self._outcomes(words, lambda trade: f"{trade.strategy}, {trade.exit_reason or 'unknown'}")
+        return self._outcomes(words, lambda group: f"{group.strategy}, {group.exit_reason or 'unknown'}")
 
-    def _outcomes(self, words: list[str], name_of: Callable[[ClosedTrade], str]) -> str:
-        groups: dict[str, list[ClosedTrade]] = {}
-        for trade in self.readers.closed_trades():
-            if not words or trade.symbol.upper() == words[0].upper():
-                groups.setdefault(name_of(trade), []).append(trade)
+    def _outcomes(self, words: list[str], name_of: Callable[[ClosedGroup], str]) -> str:
+        groups: dict[str, list[ClosedGroup]] = {}
+        for group in self.readers.closed().groups:
+            if not words or group.symbol.upper() == words[0].upper():
+                groups.setdefault(name_of(group), []).append(group)
         rows = [
-            f"{name}: {_signed(sum((one.pnl for one in several), ZERO))}, {len(several)} trades, "
-            f"{sum(one.pnl > 0 for one in several)} won"
+            f"{name}: {_signed(profit_in(several))}, {trades_in(several)} trades, "
+            f"{trades_in(one for one in several if one.outcome == WIN)} won"
             for name, several in sorted(groups.items())
         ]
         return "\n".join(rows) or "no trade has ended"

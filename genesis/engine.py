@@ -32,6 +32,7 @@ from actors.signal import SignalActor
 from actors.strategies import StrategiesActor
 from actors.watchdog import WatchdogActor, Watched
 from genesis import patience
+from genesis.account_readers import AccountReaders
 from genesis.asking import Asking
 from genesis.chat_desk import ChatDesk
 from genesis.config_history import history_ports
@@ -77,7 +78,7 @@ from web.actor import WebActor
 from web.controls import Controls
 from web.feed import hush_for
 from web.hub import Hub
-from web.models import EngineStatus, EquityPoint
+from web.models import EngineStatus
 from web.readers import Readers
 from web.recent import Recent
 
@@ -572,12 +573,13 @@ class Engine:
 
     def _readers(self) -> Readers:
         cells, recent = self.cells, self.recent
+        account = AccountReaders(cells.account)
         return Readers(
             status=self._status,
             tickers=lambda: cells.market.value.tickers,
             tops=lambda: cells.market.value.tops,
             candles=recent.candles,
-            account=lambda: None if cells.account.value is None else cells.account.value.state,
+            account=account.account,
             orders=lambda: (*cells.orders.value.ended, *cells.orders.value.open, *cells.orders.value.foreign),
             fills=lambda: cells.orders.value.fills,
             signals=recent.signals,
@@ -598,14 +600,16 @@ class Engine:
             rollout=lambda: cells.rollout.value,
             bus=(lambda: None) if self._bus is None else (lambda: cells.bus.value),
             freshness=lambda: cells.freshness.value,
-            equity=self._equity,
+            equity=account.equity,
             notices=recent.notices,
             line_times=self._line_times,
             performance=self._performance,
             prints=lambda symbol: cells.market.value.prints.get(symbol, ()),
             depth=self.books.levels,
-            closed_trades=lambda: () if cells.account.value is None else cells.account.value.trades,
-            figures=lambda: None if cells.account.value is None else cells.account.value.performance,
+            closed_trades=account.closed_trades,
+            closed=account.closed,
+            books=account.books,
+            figures=account.figures,
             jobs=lambda: cells.jobs.value,
             protection=lambda: cells.protection.value,
             brackets=lambda: cells.orders.value.protection,
@@ -613,12 +617,6 @@ class Engine:
             gauges=self._gauges,
             counters=self._counters,
         )
-
-    def _equity(self) -> tuple[EquityPoint, ...]:
-        view = self.cells.account.value
-        if view is None:
-            return ()
-        return tuple(EquityPoint(at_ms=point.at_ms, equity=float(point.equity)) for point in view.curve)
 
     def _performance(self) -> LivePerformance | None:
         view, risk, orders = self.cells.account.value, self.cells.risk.value, self.cells.orders.value

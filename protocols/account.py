@@ -56,8 +56,65 @@ class Performance(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     realized_pnl: Decimal
 
 
+class ClosedGroup(msgspec.Struct, frozen=True, kw_only=True):
+    """Finished trades that are alike in all four names, added up. `outcome` is win, loss or draw.
+
+    `put_in` is what entering cost and `volume` both ways, without fees; `ratios` is the sum of each trade's profit over
+    what it put in, `held_ms` of how long each was open.
+    """
+
+    symbol: Symbol
+    strategy: str
+    exit_reason: str
+    outcome: str
+    trades: int
+    profit: Decimal
+    put_in: Decimal
+    volume: Decimal
+    ratios: float
+    held_ms: int
+
+
+class ClosedDay(msgspec.Struct, frozen=True, kw_only=True):
+    """The finished trades of one day. `day` counts days UTC from 1970 on."""
+
+    day: int
+    trades: int
+    profit: Decimal
+
+
+class ClosedTotals(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Every finished trade, added up: rows of trades are kept for the newest only, sums for all of them."""
+
+    groups: tuple[ClosedGroup, ...] = ()
+    days: tuple[ClosedDay, ...] = ()
+    first_entry_ms: int = 0
+    last_exit_ms: int = 0
+
+
+class StrategyBookView(msgspec.Struct, frozen=True, kw_only=True):
+    """`quantity` is signed base; money is quote. `realized_pnl` is after all fees, `unrealized_pnl` by the last price.
+
+    `exits` are fills that made the position smaller, `won` those of them that made money before fees.
+    """
+
+    strategy: str
+    symbol: Symbol
+    quantity: Decimal
+    average_price: Decimal
+    realized_pnl: Decimal
+    unrealized_pnl: Decimal
+    fees: Decimal
+    fills: int
+    exits: int
+    won: int
+
+
 class AccountView(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """The account for readers: its state with fresh marks, its history, and its figures."""
+    """The account for readers: its state with fresh marks, its history, and its figures.
+
+    `trades` and `fills` are the newest; `closed` and `books` are of all there ever were.
+    """
 
     state: AccountState
     day: str
@@ -67,3 +124,5 @@ class AccountView(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     fills: tuple[Fill, ...]
     performance: Performance | None
     left_open: tuple[OpenRow, ...] = ()
+    closed: ClosedTotals = ClosedTotals()
+    books: tuple[StrategyBookView, ...] = ()

@@ -14,6 +14,7 @@ import attrs
 import trio
 
 from genesis.core.clock import TrioClock
+from genesis.domain.strategy_books import strategy_books
 from protocols.health import ActorStatus, ActorView, ChannelView, ConnectionView, Notice
 from protocols.market import Candle, CandleClosed, CandleUpdate, Freshness, Ticker
 from protocols.orders import (
@@ -579,6 +580,7 @@ class Demo:
             account=recent.account,
             orders=recent.orders,
             fills=recent.fills,
+            books=lambda: strategy_books(recent.fills(), {}),
             signals=recent.signals,
             verdicts=recent.verdicts,
             risk=self.risk,

@@ -8,15 +8,18 @@ from typing import Any, Final
 import msgspec
 
 from genesis.domain.profit_report import (
+    LOSS,
+    WIN,
     Unit,
     by_period,
     by_symbol,
     durations,
     exit_reasons,
-    put_in,
-    ratio_of,
+    mean_held_s,
+    profit_in,
+    trades_in,
 )
-from protocols.account import ClosedTrade
+from protocols.account import ClosedTotals
 from protocols.risk import AccountState, SetPaused
 from protocols.units import TIMEFRAME_MS, ZERO
 from web.api import Api, Call
@@ -118,7 +121,7 @@ async def balance(api: Api, call: Call) -> Balance:
     )
 
 
-def _symbols(trades: tuple[ClosedTrade, ...]) -> tuple[SymbolPerformance, ...]:
+def _symbols(closed: ClosedTotals) -> tuple[SymbolPerformance, ...]:
     return tuple(
         SymbolPerformance(
             pair=row.symbol,
@@ -128,22 +131,22 @@ def _symbols(trades: tuple[ClosedTrade, ...]) -> tuple[SymbolPerformance, ...]:
             profit_abs=float(row.profit),
             count=row.trades,
         )
-        for row in by_symbol(trades)
+        for row in by_symbol(closed)
     )
 
 
 async def profit(api: Api, call: Call) -> Profit:
-    account, trades = _account(api), tuple(api.readers.closed_trades())
+    account, told = _account(api), api.readers.closed()
     start, figures = _start_equity(api, account), api.readers.figures()
-    closed = sum((trade.pnl for trade in trades), ZERO)
+    groups = told.groups
+    wins = [group for group in groups if group.outcome == WIN]
+    losses = [group for group in groups if group.outcome == LOSS]
+    trades, won, lost = trades_in(groups), trades_in(wins), trades_in(losses)
+    closed, gained, given = profit_in(groups), profit_in(wins), -profit_in(losses)
     whole = account.equity - start
-    wins = [trade for trade in trades if trade.pnl > 0]
-    losses = [trade for trade in trades if trade.pnl < 0]
-    lost = -sum((trade.pnl for trade in losses), ZERO)
-    won = sum((trade.pnl for trade in wins), ZERO)
-    symbols = _symbols(trades)
+    symbols = _symbols(told)
     held = sum(1 for view in account.positions if view.quantity)
-    mean_ratio = sum(ratio_of(trade) for trade in trades) / len(trades) if trades else None
+    expectancy = float(closed / trades) if trades else None
     return Profit(
         profit_closed_coin=float(closed),
         profit_closed_ratio=_share(closed, start),
@@ -151,21 +154,21 @@ async def profit(api: Api, call: Call) -> Profit:
         profit_all_coin=float(whole),
         profit_all_ratio=_share(whole, start),
         profit_all_percent=100 * _share(whole, start),
-        trade_count=len(trades) + held,
-        closed_trade_count=len(trades),
-        first_trade_timestamp=min((trade.entry_ms for trade in trades), default=0),
-        latest_trade_timestamp=max((trade.exit_ms for trade in trades), default=0),
-        avg_duration_s=sum(trade.exit_ms - trade.entry_ms for trade in trades) / len(trades) / 1000 if trades else None,
+        trade_count=trades + held,
+        closed_trade_count=trades,
+        first_trade_timestamp=told.first_entry_ms,
+        latest_trade_timestamp=told.last_exit_ms,
+        avg_duration_s=mean_held_s(groups),
         best_pair=symbols[0].pair if symbols else "",
         best_pair_profit_ratio=symbols[0].profit_ratio if symbols else 0.0,
-        winning_trades=len(wins),
-        losing_trades=len(losses),
-        profit_factor=float(won / lost) if lost > 0 else None,
-        winrate=len(wins) / len(trades) if trades else None,
-        expectancy=float(closed / len(trades)) if trades else None,
-        expectancy_ratio=mean_ratio,
+        winning_trades=won,
+        losing_trades=lost,
+        profit_factor=float(gained / given) if given > 0 else None,
+        winrate=won / trades if trades else None,
+        expectancy=expectancy,
+        expectancy_ratio=None if expectancy is None or given <= 0 else expectancy / float(given / lost),
         max_drawdown=0.0 if figures is None else figures.max_drawdown,
-        trading_volume=float(sum((put_in(trade) + trade.exit_price * trade.quantity for trade in trades), ZERO)),
+        trading_volume=float(sum((group.volume for group in groups), ZERO)),
         bot_start_timestamp=api.readers.status().started_ms,
         fees=float(account.fees),
         figures=figures,
@@ -178,9 +181,9 @@ def _share(part: Decimal, whole: Decimal) -> float:
 
 
 async def stats(api: Api, call: Call) -> Stats:
-    trades = tuple(api.readers.closed_trades())
-    mean = durations(trades)
-    reasons = exit_reasons(trades)
+    closed = api.readers.closed()
+    mean = durations(closed)
+    reasons = exit_reasons(closed)
     return Stats(
         exit_reasons={
             name: Outcome(wins=row.wins, losses=row.losses, draws=row.draws) for name, row in sorted(reasons.items())
@@ -193,7 +196,7 @@ def _periods(api: Api, call: Call, unit: Unit) -> Periods:
     query: PeriodsQuery = call.query
     account = _account(api)
     rows = by_period(
-        api.readers.closed_trades(),
+        api.readers.closed(),
         unit=unit,
         count=query.timescale,
         now_ms=_now_ms(api),

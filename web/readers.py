@@ -10,7 +10,7 @@ import attrs
 
 from genesis.domain.config_bus import BusView
 from genesis.domain.live_performance import LivePerformance
-from protocols.account import ClosedTrade, Performance
+from protocols.account import ClosedTotals, ClosedTrade, Performance, StrategyBookView
 from protocols.config import ConfigView, RolloutStatus
 from protocols.health import ActorView, ConnectionView, DeadLetterView, HealthFinding, LineTimes, Notice
 from protocols.jobs import JobView
@@ -102,6 +102,8 @@ class Readers:
     prints: Callable[[str], Sequence[TradePrint]] = _no_prints
     depth: Callable[[Symbol, int], BookLevels | None] = _no_depth
     closed_trades: Callable[[], Sequence[ClosedTrade]] = _nothing
+    closed: Callable[[], ClosedTotals] = ClosedTotals
+    books: Callable[[], Sequence[StrategyBookView]] = _nothing
     figures: Callable[[], Performance | None] = _none
     protection: Callable[[], ProtectionStatus] = ProtectionStatus
     brackets: Callable[[], Sequence[ProtectionView]] = _nothing

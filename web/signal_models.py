@@ -4,7 +4,7 @@ from typing import Annotated
 
 import msgspec
 
-from genesis.domain.strategy_books import StrategyBookView
+from protocols.account import StrategyBookView
 from protocols.regime import RegimeSpell, RegimeView
 from protocols.signals import Recommendation, SignalScore, StrategyView
 from web.bodies import Limit, NameText, Offset, Strict, SymbolText, TimeframeText

@@ -10,7 +10,7 @@ from genesis.domain.features import depth_imbalance, flow, top_features
 from genesis.domain.signal_search import SignalSearch
 from genesis.domain.strategies import STRATEGY_KINDS
 from genesis.domain.strategies.probability_gated import NAME as GATED
-from genesis.domain.strategy_books import strategy_books
+from genesis.domain.strategy_books import at_prices
 from protocols.market import BookTop
 from protocols.regime import RegimeView
 from protocols.signals import Recommendation, SignalScore
@@ -159,10 +159,9 @@ async def strategies(api: Api, call: Call) -> Strategies:
     kinds = sorted(STRATEGY_KINDS.values(), key=lambda kind: (kind.name not in STRATEGY_KINDS.users, kind.name))
     return Strategies(
         running=tuple(api.readers.strategies()),
-        books=strategy_books(
-            api.readers.fills(),
+        books=at_prices(
+            api.readers.books(),
             {symbol: exact(ticker.last) for symbol, ticker in api.readers.tickers().items() if ticker.last > 0},
-            {symbol: spec.base for symbol, spec in api.desk.pairs().items()},
         ),
         kinds=tuple(
             KindView(

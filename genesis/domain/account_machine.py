@@ -11,7 +11,9 @@ from genesis.domain.order_lots import Lot, Sale, Shares
 from genesis.domain.order_rows import WantedChange
 from genesis.domain.performance import EquityFigures, TradeFigures, figures
 from genesis.domain.position import OPENING_KEY, Opening, Position
+from genesis.domain.profit_report import ClosedBook
 from genesis.domain.risk_state import equity
+from genesis.domain.strategy_books import StrategyBooks
 from genesis.domain.trading_day import trading_day
 from protocols.account import AccountView, ClosedTrade, EquityPoint
 from protocols.journal import CellWrite
@@ -52,6 +54,8 @@ RESULTS_TOLD = 32
 REFUSED_STATES = frozenset({OrderState.REJECTED, OrderState.DEAD})
 CURVE_LIMIT = 20_000
 RECENT = 500
+TRADES_KEPT = 5_000
+"""Figures of the live account are worked out of the newest so many trades; their sums are of all."""
 DAY_MS = 86_400_000
 SLICE = 500
 """Rows that are taken in between two chances for others: a few milliseconds."""
@@ -159,13 +163,15 @@ class AccountMachine:
         self.version = 0
         self.known = False
         self.positions: dict[Symbol, Position] = {}
-        self.trades: deque[ClosedTrade] = deque(maxlen=RECENT)
+        self.trades: deque[ClosedTrade] = deque(maxlen=TRADES_KEPT)
         self.fills: deque[Fill] = deque(maxlen=RECENT)
         self.curve: list[EquityPoint] = []
         # Of every point but the newest, which may still change. Worked out when somebody looks.
         self._equity_figures = EquityFigures()
         self._not_figured: list[EquityPoint] = []
         self._trade_figures = TradeFigures()
+        self._closed = ClosedBook()
+        self._books = StrategyBooks()
         self.day = ""
         self.day_start_equity = ZERO
         self.now_ms = 0
@@ -239,6 +245,7 @@ class AccountMachine:
         quantity = min(had, adopted.quantity)
         if quantity <= ZERO:
             return
+        self._books.give(adopted.symbol, adopted.owner, adopted.heir, quantity)
         owners[adopted.heir] = owners.get(adopted.heir, ZERO) + quantity
         owners[adopted.owner] = had - quantity
         if owners[adopted.owner] < AMOUNT_STEP:
@@ -302,6 +309,7 @@ class AccountMachine:
         orders = tuple(orders)
         for opening in read_openings(orders):
             self.positions[opening.symbol] = opening.position()
+            self._books.open(opening)
             # Results are numbered through all time: whoever has heard of one waits for the next.
             self._trades_count += opening.trades
             if opening.quantity > 0 and opening.trade is not None:
@@ -462,6 +470,8 @@ class AccountMachine:
             fills=tuple(self.fills),
             performance=performance,
             left_open=self.left_open(),
+            closed=self._closed.totals(),
+            books=self._books.views(),
         )
 
     def _margin(self) -> tuple[MarginHolding, ...]:
@@ -542,6 +552,7 @@ class AccountMachine:
         if fill.foreign:
             # Somebody else's order on the same account: its coins are not ours to sell.
             return None
+        self._books.take(fill)
         if not fill.margin:
             self._divide(fill)
         if fill.margin:
@@ -553,6 +564,7 @@ class AccountMachine:
         if finished is not None:
             self.trades.append(finished)
             self._trade_figures.on_trade(finished)
+            self._closed.on_trade(finished)
             self._trades_count += 1
             put_in = finished.entry_price * finished.quantity
             self._results.append(

@@ -1,5 +1,6 @@
 """Finished trades added up as traders look at them: by day, week and month, by symbol, and by how they ended.
 
+A trade is added when it ends (`ClosedBook`), so that a report reaches back to the first one however many there were.
 Calendar units are UTC. Money is in the quote currency, ratios are fractions of what a trade put in.
 """
 
@@ -7,11 +8,16 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
+from typing import Final
 
+import attrs
 import msgspec
 
-from protocols.account import ClosedTrade
-from protocols.units import ZERO
+from protocols.account import ClosedDay, ClosedGroup, ClosedTotals, ClosedTrade
+from protocols.units import ZERO, Symbol
+
+DAY_MS: Final = 86_400_000
+WIN, LOSS, DRAW = "win", "loss", "draw"
 
 
 class Unit(StrEnum):
@@ -56,6 +62,81 @@ def ratio_of(trade: ClosedTrade) -> float:
     return float(trade.pnl / cost) if cost > 0 else 0.0
 
 
+@attrs.define
+class _Sum:
+    trades: int = 0
+    profit: Decimal = ZERO
+    put_in: Decimal = ZERO
+    volume: Decimal = ZERO
+    ratios: float = 0.0
+    held_ms: int = 0
+
+
+@attrs.define
+class ClosedBook:
+    """Adds finished trades up as they end."""
+
+    _groups: dict[tuple[Symbol, str, str, str], _Sum] = attrs.field(factory=dict)
+    _days: dict[int, tuple[int, Decimal]] = attrs.field(factory=dict)
+    _first_ms: int = 0
+    _last_ms: int = 0
+    _told: ClosedTotals | None = None
+
+    def on_trade(self, trade: ClosedTrade) -> None:
+        self._told = None
+        outcome = WIN if trade.pnl > 0 else LOSS if trade.pnl < 0 else DRAW
+        group = self._groups.setdefault((trade.symbol, trade.strategy, trade.exit_reason, outcome), _Sum())
+        group.trades += 1
+        group.profit += trade.pnl
+        group.put_in += put_in(trade)
+        group.volume += put_in(trade) + trade.exit_price * trade.quantity
+        group.ratios += ratio_of(trade)
+        group.held_ms += trade.exit_ms - trade.entry_ms
+        day = trade.exit_ms // DAY_MS
+        trades, profit = self._days.get(day, (0, ZERO))
+        self._days[day] = trades + 1, profit + trade.pnl
+        self._first_ms = min(self._first_ms or trade.entry_ms, trade.entry_ms)
+        self._last_ms = max(self._last_ms, trade.exit_ms)
+
+    def totals(self) -> ClosedTotals:
+        if self._told is None:
+            self._told = ClosedTotals(
+                groups=tuple(
+                    ClosedGroup(
+                        symbol=symbol,
+                        strategy=strategy,
+                        exit_reason=reason,
+                        outcome=outcome,
+                        **attrs.asdict(group),
+                    )
+                    for (symbol, strategy, reason, outcome), group in sorted(self._groups.items())
+                ),
+                days=tuple(
+                    ClosedDay(day=day, trades=trades, profit=profit)
+                    for day, (trades, profit) in sorted(self._days.items())
+                ),
+                first_entry_ms=self._first_ms,
+                last_exit_ms=self._last_ms,
+            )
+        return self._told
+
+
+def totals_of(trades: Iterable[ClosedTrade]) -> ClosedTotals:
+    """These trades added up."""
+    book = ClosedBook()
+    for trade in trades:
+        book.on_trade(trade)
+    return book.totals()
+
+
+def trades_in(groups: Iterable[ClosedGroup]) -> int:
+    return sum(group.trades for group in groups)
+
+
+def profit_in(groups: Iterable[ClosedGroup]) -> Decimal:
+    return sum((group.profit for group in groups), ZERO)
+
+
 def first_day(at_ms: int, unit: Unit) -> date:
     """The day on which the unit of a moment begins; weeks begin on Monday."""
     day = datetime.fromtimestamp(at_ms / 1000, UTC).date()
@@ -71,7 +152,7 @@ def _before(day: date, unit: Unit) -> date:
 
 
 def by_period(
-    trades: Iterable[ClosedTrade], *, unit: Unit, count: int, now_ms: int, start_equity: Decimal
+    closed: ClosedTotals, *, unit: Unit, count: int, now_ms: int, start_equity: Decimal
 ) -> tuple[PeriodProfit, ...]:
     """The newest `count` units up to now, newest first; a unit without a trade is there with zero.
 
@@ -81,10 +162,10 @@ def by_period(
         raise ValueError(f"count must be at least 1, was {count}")
     profits: dict[date, Decimal] = {}
     counts: dict[date, int] = {}
-    for trade in trades:
-        day = first_day(trade.exit_ms, unit)
-        profits[day] = profits.get(day, ZERO) + trade.pnl
-        counts[day] = counts.get(day, 0) + 1
+    for each in closed.days:
+        day = first_day(each.day * DAY_MS, unit)
+        profits[day] = profits.get(day, ZERO) + each.profit
+        counts[day] = counts.get(day, 0) + each.trades
     day = first_day(now_ms, unit)
     # What was made before a unit's beginning is in its starting equity.
     made = sum(profits.values(), ZERO)
@@ -106,38 +187,33 @@ def by_period(
     return tuple(rows)
 
 
-def by_symbol(trades: Iterable[ClosedTrade]) -> tuple[SymbolProfit, ...]:
+def by_symbol(closed: ClosedTotals) -> tuple[SymbolProfit, ...]:
     """Each symbol's sum, the best first."""
-    found: dict[str, list[ClosedTrade]] = {}
-    for trade in trades:
-        found.setdefault(trade.symbol, []).append(trade)
+    found: dict[str, list[ClosedGroup]] = {}
+    for group in closed.groups:
+        found.setdefault(group.symbol, []).append(group)
     rows = [
-        SymbolProfit(
-            symbol=symbol,
-            profit=sum((trade.pnl for trade in several), ZERO),
-            ratio=_ratio_of_all(several),
-            trades=len(several),
-        )
+        SymbolProfit(symbol=symbol, profit=profit_in(several), ratio=_ratio_of_all(several), trades=trades_in(several))
         for symbol, several in found.items()
     ]
     return tuple(sorted(rows, key=lambda row: (-row.profit, row.symbol)))
 
 
-def _ratio_of_all(trades: list[ClosedTrade]) -> float:
-    cost = sum((put_in(trade) for trade in trades), ZERO)
-    return float(sum((trade.pnl for trade in trades), ZERO) / cost) if cost > 0 else 0.0
+def _ratio_of_all(groups: list[ClosedGroup]) -> float:
+    cost = sum((group.put_in for group in groups), ZERO)
+    return float(profit_in(groups) / cost) if cost > 0 else 0.0
 
 
-def exit_reasons(trades: Iterable[ClosedTrade]) -> Mapping[str, Outcomes]:
+def exit_reasons(closed: ClosedTotals) -> Mapping[str, Outcomes]:
     """How trades ended (exit, stop, target, flatten, manual; unknown when nobody noted it) and how many were won."""
     found: dict[str, Outcomes] = {}
-    for trade in trades:
-        name = trade.exit_reason or "unknown"
+    for group in closed.groups:
+        name = group.exit_reason or "unknown"
         so_far = found.get(name, Outcomes())
         found[name] = Outcomes(
-            wins=so_far.wins + (trade.pnl > 0),
-            losses=so_far.losses + (trade.pnl < 0),
-            draws=so_far.draws + (trade.pnl == 0),
+            wins=so_far.wins + (group.trades if group.outcome == WIN else 0),
+            losses=so_far.losses + (group.trades if group.outcome == LOSS else 0),
+            draws=so_far.draws + (group.trades if group.outcome == DRAW else 0),
         )
     return found
 
@@ -150,14 +226,16 @@ class Durations(msgspec.Struct, frozen=True, kw_only=True):
     draws: float | None
 
 
-def durations(trades: Iterable[ClosedTrade]) -> Durations:
-    several = tuple(trades)
+def durations(closed: ClosedTotals) -> Durations:
+    def mean(outcome: str) -> float | None:
+        chosen = [group for group in closed.groups if group.outcome == outcome]
+        return mean_held_s(chosen)
 
-    def mean(chosen: list[ClosedTrade]) -> float | None:
-        return sum(trade.exit_ms - trade.entry_ms for trade in chosen) / len(chosen) / 1000 if chosen else None
+    return Durations(wins=mean(WIN), losses=mean(LOSS), draws=mean(DRAW))
 
-    return Durations(
-        wins=mean([trade for trade in several if trade.pnl > 0]),
-        losses=mean([trade for trade in several if trade.pnl < 0]),
-        draws=mean([trade for trade in several if trade.pnl == 0]),
-    )
+
+def mean_held_s(groups: Iterable[ClosedGroup]) -> float | None:
+    """Mean seconds that these trades were open; None without a trade."""
+    several = tuple(groups)
+    trades = trades_in(several)
+    return sum(group.held_ms for group in several) / trades / 1000 if trades else None

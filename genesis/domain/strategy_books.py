@@ -9,26 +9,10 @@ from decimal import Decimal
 
 import msgspec
 
+from genesis.domain.position import Opening
+from protocols.account import StrategyBookView
 from protocols.orders import Fill
-from protocols.units import ZERO, Symbol
-
-
-class StrategyBookView(msgspec.Struct, frozen=True, kw_only=True):
-    """`quantity` is signed base; money is quote. `realized_pnl` is after all fees, `unrealized_pnl` by the last price.
-
-    `exits` are fills that made the position smaller, `won` those of them that made money before fees.
-    """
-
-    strategy: str
-    symbol: Symbol
-    quantity: Decimal
-    average_price: Decimal
-    realized_pnl: Decimal
-    unrealized_pnl: Decimal
-    fees: Decimal
-    fills: int
-    exits: int
-    won: int
+from protocols.units import ZERO, Symbol, base_currency, quote_currency
 
 
 class _Book:
@@ -36,7 +20,10 @@ class _Book:
         self.quantity = self.average = self.realized = self.fees = ZERO
         self.fills = self.exits = self.won = 0
 
-    def take(self, fill: Fill, base: bool) -> None:
+    def take(self, fill: Fill) -> None:
+        base = fill.fee_currency == base_currency(fill.symbol)
+        # Paid in a third currency (a discount token): no price for it here, as in the account's own books.
+        priced = base or fill.fee_currency == quote_currency(fill.symbol)
         self.fills += 1
         change = fill.side.sign * fill.quantity
         if self.quantity * change < 0:
@@ -56,7 +43,7 @@ class _Book:
             self.average = (self.average * self.quantity + fill.price * change) / whole if whole else ZERO
             self.quantity = whole
         # Fees are told as what they take away, below zero.
-        cost = -fill.fee * fill.price if base else -fill.fee
+        cost = ZERO if not priced else -fill.fee * fill.price if base else -fill.fee
         self.fees += cost
         self.realized -= cost
         if base:
@@ -66,31 +53,78 @@ class _Book:
             self.average = ZERO
 
 
-def strategy_books(
-    fills: Iterable[Fill], prices: Mapping[str, Decimal], base_currencies: Mapping[str, str]
-) -> tuple[StrategyBookView, ...]:
-    """The books of these fills, oldest first, by strategy and symbol. `base_currencies` maps a symbol to its base.
+class StrategyBooks:
+    """The books of every strategy, kept up as fills come."""
 
-    Fills of orders that are not ours are left out. Where no price is known, nothing is unrealized.
-    """
-    books: dict[tuple[str, Symbol], _Book] = {}
-    for fill in fills:
+    def __init__(self) -> None:
+        self._books: dict[tuple[str, Symbol], _Book] = {}
+        self._told: tuple[StrategyBookView, ...] | None = ()
+
+    def take(self, fill: Fill) -> None:
+        """The next fill; those of orders that are not ours are in nobody's book."""
         if not fill.foreign:
-            book = books.setdefault((fill.strategy, fill.symbol), _Book())
-            book.take(fill, fill.fee_currency == base_currencies.get(fill.symbol))
-    return tuple(
-        StrategyBookView(
-            strategy=strategy,
-            symbol=symbol,
-            # A zero with eight decimals is written as 0E-8: people get a plain one.
-            quantity=book.quantity or ZERO,
-            average_price=book.average or ZERO,
-            realized_pnl=book.realized or ZERO,
-            unrealized_pnl=((prices[symbol] - book.average) * book.quantity or ZERO) if symbol in prices else ZERO,
-            fees=book.fees or ZERO,
-            fills=book.fills,
-            exits=book.exits,
-            won=book.won,
-        )
-        for (strategy, symbol), book in sorted(books.items())
+            self._told = None
+            self._of(fill.strategy, fill.symbol).take(fill)
+
+    def open(self, opening: Opening) -> None:
+        """Begin with the sum of fills that nobody keeps any more: its holder's, what it made included."""
+        if opening.trade is None:
+            return
+        self._told = None
+        book = self._of(opening.trade.strategy, opening.symbol)
+        book.quantity, book.realized, book.fees = opening.quantity, opening.realized_pnl, opening.fees_quote
+        book.average = opening.cost / opening.quantity if opening.quantity else ZERO
+
+    def give(self, symbol: Symbol, owner: str, heir: str, quantity: Decimal) -> None:
+        """Coins change hands at what they cost: what came of them so far stays with whom it was made by."""
+        self._told = None
+        old, new = self._of(owner, symbol), self._of(heir, symbol)
+        whole = new.quantity + quantity
+        new.average = (new.average * new.quantity + old.average * quantity) / whole if whole else ZERO
+        new.quantity = whole
+        old.quantity -= quantity
+        if not old.quantity:
+            old.average = ZERO
+
+    def views(self) -> tuple[StrategyBookView, ...]:
+        """By strategy and symbol, with nothing unrealized: that is the reader's price to say (`at_prices`)."""
+        if self._told is None:
+            self._told = tuple(_view(*name, book) for name, book in sorted(self._books.items()))
+        return self._told
+
+    def _of(self, strategy: str, symbol: Symbol) -> _Book:
+        return self._books.setdefault((strategy, symbol), _Book())
+
+
+def _view(strategy: str, symbol: Symbol, book: _Book) -> StrategyBookView:
+    return StrategyBookView(
+        strategy=strategy,
+        symbol=symbol,
+        # A zero with eight decimals is written as 0E-8: people get a plain one.
+        quantity=book.quantity or ZERO,
+        average_price=book.average or ZERO,
+        realized_pnl=book.realized or ZERO,
+        unrealized_pnl=ZERO,
+        fees=book.fees or ZERO,
+        fills=book.fills,
+        exits=book.exits,
+        won=book.won,
     )
+
+
+def at_prices(books: Iterable[StrategyBookView], prices: Mapping[str, Decimal]) -> tuple[StrategyBookView, ...]:
+    """The books with what is held counted at these prices; where none is known, nothing is unrealized."""
+    return tuple(
+        msgspec.structs.replace(book, unrealized_pnl=(prices[book.symbol] - book.average_price) * book.quantity or ZERO)
+        if book.symbol in prices
+        else book
+        for book in books
+    )
+
+
+def strategy_books(fills: Iterable[Fill], prices: Mapping[str, Decimal]) -> tuple[StrategyBookView, ...]:
+    """The books of these fills, oldest first."""
+    books = StrategyBooks()
+    for fill in fills:
+        books.take(fill)
+    return at_prices(books.views(), prices)

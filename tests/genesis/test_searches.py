@@ -7,7 +7,6 @@ from typing import Any
 
 import msgspec
 import numpy as np
-import numpy.typing as npt
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -106,7 +105,7 @@ def test_the_drawdown_of_tests_together_is_that_of_one_account(windows: list[lis
     steps = []
     whole = [1.0]
     for moves in windows:
-        curve: npt.NDArray[np.float64] = np.cumprod([1.0, *moves])
+        curve = np.cumprod(np.array([1.0, *moves], dtype=np.float64), dtype=np.float64)
         whole += (curve[1:] * whole[-1]).tolist()
         figures = {
             "total_return": float(curve[-1] - 1),

@@ -13,6 +13,7 @@ from quart_trio import QuartTrio
 from genesis.domain.account_machine import AccountMachine
 from genesis.domain.live_performance import LivePerformance, live_performance
 from genesis.domain.settings_build import Built, build, plain
+from genesis.domain.strategy_books import strategy_books
 from genesis.edge.connection_stats import Durations
 from protocols.config import ConfigView, EffectiveValue
 from protocols.health import ActorStatus, ActorView, ChannelView, ConnectionView, LineTimes, Notice
@@ -332,6 +333,7 @@ def some_readers(**changes: object) -> Readers:
             an_order(4, foreign=True),
         ),
         "fills": lambda: tuple(a_fill(n) for n in range(1, 6)),
+        "books": lambda: strategy_books([a_fill(n) for n in range(1, 6)], {}),
         "signals": lambda: (a_score(1, Recommendation.HOLD), a_score(2)),
         "verdicts": lambda: (a_verdict(1), a_verdict(2, approved=False)),
         "risk": a_risk,

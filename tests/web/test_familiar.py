@@ -4,6 +4,9 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from genesis.domain.profit_report import totals_of
 from protocols.account import ClosedTrade, Performance
 from protocols.orders import Flatten
 from protocols.risk import Lock, LockSource, RiskStatus, SetPaused
@@ -64,7 +67,7 @@ def a_locked_risk() -> RiskStatus:
 
 
 def a_trading_web() -> Any:
-    return a_web(readers=some_readers(closed_trades=lambda: TRADES, figures=lambda: FIGURES, risk=a_locked_risk))
+    return a_web(readers=some_readers(closed=lambda: totals_of(TRADES), figures=lambda: FIGURES, risk=a_locked_risk))
 
 
 async def got(path: str) -> Any:
@@ -102,6 +105,8 @@ async def test_profit_counts_finished_and_open() -> None:
     assert told["profit_all_coin"] == 40
     assert (told["closed_trade_count"], told["trade_count"]) == (3, 4)
     assert (told["winning_trades"], told["losing_trades"], told["profit_factor"]) == (2, 1, 3)
+    # A loss was 20 on average, and a trade brought 40 / 3: what is risked comes back two thirds more.
+    assert told["expectancy_ratio"] == pytest.approx(40 / 3 / 20)
     assert told["best_pair"] == "tBTCUSD"
     assert told["max_drawdown"] == 0.02
     assert [row["pair"] for row in told["by_symbol"]] == ["tBTCUSD", "tETHUSD"]

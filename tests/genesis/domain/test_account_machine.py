@@ -8,12 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from genesis.domain.account_machine import AccountMachine, read_order_cells
+from genesis.domain.account_machine import TRADES_KEPT, AccountMachine, read_order_cells
 from genesis.domain.order_ledger import encode
 from genesis.domain.order_rows import OrderRow, WantedChange, view_of
 from genesis.domain.position import Position
 from protocols.journal import CellWrite
 from protocols.orders import (
+    Adopted,
     Fill,
     OrderIntent,
     OrderState,
@@ -385,3 +386,31 @@ def test_a_changed_order_is_told_as_it_rests_until_it_ends_and_over_a_crash() ->
         assert again.state().changes == changes
     machine.on_report(OrderUpdate(order=view_of(row(change=2, state=OrderState.CANCELED))))
     assert (machine.state().changes, machine.state().closed_intents) == ((), ("i1",))
+
+
+def test_sums_reach_back_to_the_first_trade_however_many_there_were() -> None:
+    """Rows are kept of the newest trades and fills only: profit, days and books must not begin there."""
+    machine, made = with_cash(), ZERO
+    for number in range(1, 2 * TRADES_KEPT + 7, 2):
+        machine.on_report(a_fill(number, Side.BUY, "1", "100", fee="0"))
+        machine.on_report(a_fill(number + 1, Side.SELL, "1", "101" if number % 3 else "97", fee="0"))
+        made += 1 if number % 3 else -3
+    view = machine.view()
+    assert len(view.trades) == TRADES_KEPT < sum(day.trades for day in view.closed.days)
+    assert sum(group.profit for group in view.closed.groups) == made == view.state.realized_pnl
+    assert sum(group.trades for group in view.closed.groups) == TRADES_KEPT + 3
+    (book,) = view.books
+    assert (book.quantity, book.realized_pnl, book.fills) == (ZERO, made, 2 * TRADES_KEPT + 6)
+
+
+def test_coins_that_were_given_away_are_in_the_heirs_book() -> None:
+    machine = with_cash()
+    machine.on_report(a_fill(1, Side.BUY, "2", "100", fee="0"))
+    given = Adopted(
+        symbol=BTC, owner="s", heir="t", quantity=Decimal(2), time_ms=2, serial=1, reason="", correlation_id="a"
+    )
+    machine.on_report(given)
+    sale = msgspec.structs.replace(a_fill(3, Side.SELL, "2", "110", fee="0"), strategy="t")
+    machine.on_report(sale)
+    books = {book.strategy: (book.quantity, book.realized_pnl) for book in machine.view().books}
+    assert books == {"s": (ZERO, ZERO), "t": (ZERO, Decimal(20))}

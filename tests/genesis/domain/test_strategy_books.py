@@ -6,13 +6,13 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from genesis.domain.strategy_books import StrategyBookView, strategy_books
+from genesis.domain.strategy_books import strategy_books
+from protocols.account import StrategyBookView
 from protocols.orders import Fill
 from protocols.units import Side, Symbol, plain
 from tests.web.fakes import a_fill
 
 BTC = Symbol("tBTCUSD")
-BASES = {"tBTCUSD": "BTC"}
 
 
 def fill(strategy: str, amount: str, price: str, fee: str = "0", currency: str = "USD") -> Fill:
@@ -37,7 +37,7 @@ def test_two_strategies_on_one_symbol_keep_their_own_books() -> None:
         fill("b", "-0.5", "100"),
         msgspec.structs.replace(fill("", "9", "1"), foreign=True),
     ]
-    a, b = strategy_books(fills, {"tBTCUSD": Decimal(130)}, BASES)
+    a, b = strategy_books(fills, {"tBTCUSD": Decimal(130)})
     assert numbers(a) == ["0", "0", "19.5", "0", "0.5"]
     assert (a.strategy, a.fills, a.exits, a.won) == ("a", 2, 1, 1)
     assert numbers(b) == ["1.5", "110", "-5", "30", "0"]
@@ -50,12 +50,12 @@ def numbers(book: StrategyBookView) -> list[str]:
 
 
 def test_a_fee_in_coins_takes_coins_and_is_a_cost() -> None:
-    (book,) = strategy_books([fill("a", "1", "100", "-0.002", "BTC")], {"tBTCUSD": Decimal(100)}, BASES)
+    (book,) = strategy_books([fill("a", "1", "100", "-0.002", "BTC")], {"tBTCUSD": Decimal(100)})
     assert numbers(book) == ["0.998", "100", "-0.2", "0", "0.2"]
 
 
 def test_a_position_through_zero_is_opened_anew() -> None:
-    (book,) = strategy_books([fill("a", "1", "100"), fill("a", "-3", "90"), fill("a", "2", "80")], {}, BASES)
+    (book,) = strategy_books([fill("a", "1", "100"), fill("a", "-3", "90"), fill("a", "2", "80")], {})
     assert numbers(book) == ["0", "0", "10", "0", "0"]
 
 
@@ -67,7 +67,7 @@ prices = st.decimals("1", "500", places=2)
 def test_books_together_make_what_the_cash_says(rows: list[tuple[str, Decimal, Decimal]], last: Decimal) -> None:
     """Realized and unrealized together are what was paid, what was got, and what is left: whatever the order."""
     fills = [fill(name, str(amount), str(price), "-0.01") for name, amount, price in rows]
-    books = strategy_books(fills, {"tBTCUSD": last}, BASES)
+    books = strategy_books(fills, {"tBTCUSD": last})
     told = sum(book.realized_pnl + book.unrealized_pnl for book in books)
     cash = sum(-amount * price - Decimal("0.01") for _, amount, price in rows)
     left = sum(amount for _, amount, _ in rows)
