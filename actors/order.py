@@ -19,6 +19,7 @@ reports go out, and the batch is acknowledged. It may be killed at any await; wh
 A mailbox that is full refuses a command before a byte of it exists: the machine hears "not sent", and it may go again.
 """
 
+import contextlib
 from collections import deque
 from collections.abc import Callable, Sequence
 from decimal import Decimal
@@ -64,7 +65,7 @@ from protocols.orders import (
     VenueCommand,
     commands_of,
 )
-from protocols.risk import RiskStatus, SetTradingState, TradingState
+from protocols.risk import RiskCommand, RiskStatus, SetTradingState, TradingState
 from protocols.settings import Settings
 from protocols.trading import OrdersView
 from protocols.units import Side, Symbol, exact, plain
@@ -91,6 +92,7 @@ class OrderActor:
     venue: Channel[VenueCommand]
     history: Channel[HistoryRequest]
     account: Channel[OrderReport]
+    risk: Channel[RiskCommand]
     view: Latest[OrdersView]
     pairs: Latest[PairSpecs] | None = None
     market: Latest[MarketView] | None = None
@@ -123,6 +125,7 @@ class _Life:
         self.venue = ctx.outlet(actor.venue)
         self.history = ctx.outlet(actor.history)
         self.account = ctx.outlet(actor.account)
+        self.risk = ctx.outlet(actor.risk)
         self.reconnects: Outlet[Reconnect] | None = None
         if actor.reconnects is not None:
             self.reconnects = ctx.outlet(actor.reconnects)
@@ -284,6 +287,7 @@ class _Life:
                 out.commands += forgotten.commands
                 out.questions += forgotten.questions
                 out.reports += forgotten.reports
+                out.changes += forgotten.changes
                 out.alarms += forgotten.alarms
                 out.reconnect = out.reconnect or forgotten.reconnect
 
@@ -310,6 +314,10 @@ class _Life:
                 refused.append(
                     HistoryFailed(request_id=question.request_id, session=question.session, reason=str(error))
                 )
+        for change in out.changes:
+            # Where risk has no room the order rests at its price until its time is over again.
+            with contextlib.suppress(ChannelFull, ChannelClosed):
+                self.risk.put_nowait(change)
         if out.reconnect is not None and self.reconnects is not None:
             self.reconnects.put_nowait(Reconnect(reason=out.reconnect))
         return refused

@@ -313,6 +313,7 @@ class Engine:
             venue=self.channels.venue_commands,
             history=self.channels.history_requests,
             account=self.channels.order_reports,
+            risk=self.channels.risk_commands,
             view=self.cells.orders,
             pairs=self.cells.pairs,
             market=self.cells.market,

@@ -252,7 +252,7 @@ class Plan:
             "rollout": (to.journal, to.set_settings, to.ui),
             "config_bus": (to.journal, to.set_settings, to.halts, to.ui),
             "account": (to.journal, to.account_state, to.own_fills, to.ui),
-            "order": (to.journal, to.venue_commands, to.history_requests, to.order_reports, to.ui),
+            "order": (to.journal, to.venue_commands, to.history_requests, to.order_reports, to.risk_commands, to.ui),
             "risk": (to.journal, to.approved, to.ui),
             "signal": (to.journal, to.scores, to.ui),
             "market_cache": (

@@ -4,6 +4,7 @@ import attrs
 
 from protocols.journal import AnyRecord, CellWrite
 from protocols.orders import HistoryRequest, OrderReport, VenueCommand
+from protocols.risk import ChangeOrder
 
 
 @attrs.frozen
@@ -20,7 +21,8 @@ class Outputs:
 
     `intents` are the (place in records, intent id) of intents that must be new in the journal: one that is not was
     ordered in a life that this machine has forgotten, and its command must not leave. `number` is the commit's: it
-    rises over all lives of one journal, because it is kept in the very cells that it numbers.
+    rises over all lives of one journal, because it is kept in the very cells that it numbers. `changes` are wishes for
+    risk to judge: what it approves comes back as an ApprovedChange.
     """
 
     number: int = 0
@@ -30,6 +32,7 @@ class Outputs:
     commands: list[Outgoing] = attrs.Factory(list)
     questions: list[HistoryRequest] = attrs.Factory(list)
     reports: list[OrderReport] = attrs.Factory(list)
+    changes: list[ChangeOrder] = attrs.Factory(list)
     alarms: list[tuple[str, str]] = attrs.Factory(list)
     reconnect: str | None = None
 

@@ -245,6 +245,7 @@ async def order_stage(
     commands: Channel[Any] = Channel("order-venue", Overflow.FAIL, capacity=command_capacity)
     questions: Channel[Any] = Channel("order-history", Overflow.FAIL)
     reports: Channel[Any] = Channel("order-account", Overflow.BLOCK, capacity=8)
+    judged: Channel[Any] = Channel("order-risk", Overflow.FAIL)
     journal: Channel[Any] = Channel("journal", Overflow.BLOCK)
     view = Latest(OrdersView(session=0, ready=False))
     settings = Latest(SETTINGS)
@@ -260,6 +261,7 @@ async def order_stage(
             venue=commands,
             history=questions,
             account=reports,
+            risk=judged,
             view=view,
         )
 

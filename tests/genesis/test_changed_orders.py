@@ -145,3 +145,51 @@ async def test_two_orders_break_a_limit_only_because_one_was_made_larger_and_a_r
         assert report.differences == []
         assert report.counts["ChangeOrder"] == 3
         assert report.lives == 2 + 1, "risk was killed once"
+
+
+async def test_an_entry_that_is_priced_anew_is_set_aside_at_its_new_price_before_it_leaves(tmp_path: Path) -> None:
+    """And one that would break a limit there rests where it is."""
+    recording, layer = piece_of(minutes=22, skip=600), quiet(lively_layer())
+    patience = {"orders.entry_unfilled_s": 0.5, "orders.entry_reprices": 2}
+    layer = Layer(name=layer.name, values={**layer.values, **LIMITS, **patience})
+    done = trio.Event()
+    async with house(tmp_path, recording=recording, layer=layer) as here:
+        await here.ready()
+        drifted: list[Decimal] = []
+
+        async def enter(name: str, quantity: str) -> None:
+            # As a strategy does it: what a person lets rest is not priced by us.
+            intent = msgspec.structs.replace(an_order(here, name, quantity), purpose=Purpose.ENTRY)
+            verdict = await here.engine.controls.order(ManualOrder(intent=intent, actor="tester"))  # type: ignore[misc]
+            assert verdict is not None
+            assert verdict.approved, verdict.denials
+
+        async def trader() -> None:
+            await until(lambda: here.exchange.venue_ms() >= recording.first_ms + 3 * 60_000)
+            await enter("dear", "0.9")
+            await until(lambda: at_venue(here) == 4500)
+            await until(lambda: not at_venue(here) and not reserved(here))
+            assert here.engine.cells.risk.value is not None
+            assert here.engine.cells.risk.value.denials_by_code[DenialCode.MAX_ORDER_NOTIONAL] == 2
+            await enter("cheap", "0.2")
+            await until(lambda: at_venue(here) == 1000)
+
+            def looked() -> bool:
+                worth, aside = at_venue(here), sum(reserved(here).values(), Decimal(0))
+                if worth > 0:
+                    drifted.append(worth)
+                    assert aside >= worth, f"at least {worth} must be set aside, was {aside}"
+                return at_venue(here) > 1200
+
+            await until(looked)
+            done.set()
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(trader)
+            await here.exchange.replay(240, here.pacer)
+        assert done.is_set()
+        kept = here.store.path
+    with ReadOnlyStore.open(kept) as store:
+        report = replay(store.read_records(ReadRecords(kinds=REPLAYED_KINDS, limit=1_000_000)).records)
+    assert report.equal, str(report)
+    assert report.counts["ChangeOrder"] >= 3
