@@ -51,6 +51,7 @@ class DenialCode(StrEnum):
     VOLATILITY_BUDGET = "volatility_budget"
     REGIME_BUDGET = "regime_budget"
     BREAKER_OPEN = "breaker_open"
+    OTHER_QUOTE = "other_quote"
 
 
 class LockSource(StrEnum):

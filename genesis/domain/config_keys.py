@@ -182,7 +182,7 @@ _ACTIONS: Final = ("alarm", "reduce", "halt")
 _ROWS: Final[Mapping[str, Mapping[str, Any]]] = {
     "quote_currency": _row(
         "",
-        "Currency in which equity, limits and results are counted",
+        "Currency in which equity, limits and results are counted; pairs of another one are not entered",
         check=_matches(re.compile(r"[A-Z0-9]{2,10}"), "a currency in capitals such as USD"),
         applies=_RESTART,
     ),

@@ -61,6 +61,11 @@ RULE_TEXTS: Final[Mapping[str, RuleText]] = {
     "known_symbol": RuleText(
         _C.UNKNOWN_SYMBOL, "{symbol} is not among the watched symbols", "Add it to `market.symbols` and restart."
     ),
+    "counted_currency": RuleText(
+        _C.OTHER_QUOTE,
+        "{symbol} is quoted in {quote}, and limits are counted in {counted_in}",
+        "Trade pairs of `quote_currency`, or set it to the other one (an account for each).",
+    ),
     "known_price": RuleText(
         _C.STALE_DATA, "no price of the symbol is known yet (price {price})", "Wait for its first closed candle."
     ),

@@ -30,6 +30,7 @@ RULES: tuple[Rule, ...] = (
     locks.not_locked,
     breaker.breaker_closed,
     account.known_symbol,
+    account.counted_currency,
     account.known_price,
     account.known_account,
     account.matching_books,

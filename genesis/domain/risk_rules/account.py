@@ -23,6 +23,17 @@ def _known_symbol(settings: Settings, facts: Facts, wish: Wish) -> dict[str, Num
     return {"symbol": wish.symbol}
 
 
+@rule(DenialCode.OTHER_QUOTE)
+def counted_currency(settings: Settings, facts: Facts, wish: Wish) -> bool:
+    """Limits, cash and equity are counted in one currency: 5000 of another one is no 5000."""
+    return facts.reduces or quote_currency(wish.symbol) == settings.quote_currency
+
+
+@counted_currency.tells
+def _counted_currency(settings: Settings, facts: Facts, wish: Wish) -> dict[str, Number]:
+    return {"symbol": wish.symbol, "quote": quote_currency(wish.symbol), "counted_in": settings.quote_currency}
+
+
 @rule(DenialCode.STALE_DATA)
 def known_price(settings: Settings, facts: Facts, wish: Wish) -> bool:
     return facts.price_known

@@ -20,7 +20,7 @@ from protocols.risk import (
     TradeResult,
     TradingState,
 )
-from protocols.settings import RiskSettings, Settings
+from protocols.settings import MarketSettings, RiskSettings, Settings
 from protocols.units import ZERO, Side, Symbol
 from tests.genesis.domain.risk_world import BTC, START_MS, a_score, an_account
 
@@ -120,6 +120,11 @@ def _mismatched() -> RiskOutputs:
     return machine(account=account).on_score(a_score(0, "buy"))
 
 
+def _of_another_quote(made: RiskMachine) -> RiskOutputs:
+    made.on_settings(Settings(market=MarketSettings(symbols=(BTC, "tETHBTC"))))
+    return made.on_score(a_score(0, "buy", symbol="tETHBTC", price=0.05))
+
+
 DENIALS: dict[DenialCode, Callable[[], RiskOutputs]] = {
     DenialCode.LOCKED: lambda: _locked(machine()),
     DenialCode.OUTSIDE_WINDOWS: lambda: machine(RiskSettings(windows=("sat 08:00-09:00",))).on_score(a_score(0, "buy")),
@@ -135,6 +140,7 @@ DENIALS: dict[DenialCode, Callable[[], RiskOutputs]] = {
     DenialCode.REDUCING_ONLY: lambda: _commanded(machine(), TradingState.REDUCING),
     DenialCode.PAUSED: lambda: _paused(machine()),
     DenialCode.UNKNOWN_SYMBOL: lambda: machine().on_score(a_score(0, "buy", symbol="tXRPUSD")),
+    DenialCode.OTHER_QUOTE: lambda: _of_another_quote(machine()),
     DenialCode.STALE_DATA: lambda: machine().on_command(manual()),
     DenialCode.ACCOUNT_UNKNOWN: lambda: machine(account=an_account(known=False)).on_score(a_score(0, "buy")),
     DenialCode.STALE_SIGNAL: lambda: _late(machine()),

@@ -529,6 +529,7 @@ def test_in_some_lives_everything_happens() -> None:
         seen += live_through(seed)
     wanted = {code.value for code in DenialCode} - {
         "unknown_symbol",
+        "other_quote",
         "account_unknown",
         "stale_data",
         "stale_signal",

@@ -30,7 +30,7 @@ from tests.genesis.domain.denials import ETH, PAIRS
 from tests.genesis.domain.risk_world import BTC, START_MS, a_score, an_account
 
 MINUTE = 60_000
-SYMBOLS = (BTC, ETH, Symbol("tNOPEUSD"))
+SYMBOLS = (BTC, ETH, Symbol("tNOPEBTC"))
 
 
 def _limits(chance: random.Random) -> RiskSettings:
