@@ -18,6 +18,7 @@ from web.idempotency import Attempts, Replays
 from web.limits import Lockout, RateLimit
 from web.metrics import Metrics
 from web.readers import Readers
+from web.snapshots import Snapshots
 from web.sysinfo import SystemWatch
 from web.tokens import Claims, Scope, TokenError, Tokens
 
@@ -49,6 +50,10 @@ class Api:
     open_access: bool = False
     requests: RateLimit = attrs.field(factory=RateLimit)
     lockout: Lockout = attrs.field(factory=Lockout)
+    snapshots: Snapshots = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.snapshots = Snapshots(readers=self.readers, hub=self.hub, clock=self.clock)
 
     def new_id(self) -> str:
         """A name for an error, a command or an order: unique enough to find it again, no secret."""

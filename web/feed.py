@@ -174,7 +174,8 @@ class Poll:
                 continue
             value = snapshot(self.readers, topic, set())
             body = self._encode(value)
-            news = self._told.get(topic) != body
+            news = self._told.get(topic) != body or topic in self.hub.told_beside
+            self.hub.told_beside.discard(topic)
             if news:
                 self._told[topic] = body
                 self.hub.publish(topic, value, key=topic)

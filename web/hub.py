@@ -235,6 +235,10 @@ class Hub:
     _row: dict[Hashable, Published] = attrs.field(factory=dict)
     """What clients may not have fetched yet, the oldest first."""
     newest_forgotten: int = 0
+    told_beside: set[str] = attrs.field(factory=set)
+    """Topics of which somebody was told a state that nobody published: the next look tells it again."""
+    _unheard: dict[str, int] = attrs.field(factory=dict)
+    """The serial of the newest message of a topic that nobody had asked for: it never was in the row."""
     _forgotten: dict[str, deque[int]] = attrs.field(factory=dict)
     """Serials of what the row had no more room for, by topic."""
     _kept: dict[str, deque[Published]] = attrs.field(factory=lambda: {topic: deque(maxlen=KEPT) for topic in RESUMABLE})
@@ -322,6 +326,19 @@ class Hub:
         forgotten = self._forgotten.get(topic, ())
         return max(0, bisect_right(forgotten, until) - bisect_right(forgotten, after))
 
+    def between(self, topic: str, place: tuple[str, ...], serial: int) -> list[bytes] | None:
+        """What was published of a topic, or of a place of it, behind a serial; None when the row has not all of it."""
+        if max(self.newest_forgotten, self._unheard.get(topic, 0)) > serial:
+            return None
+        found = []
+        for message in reversed(self._row.values()):
+            if message.serial <= serial:
+                break
+            if message.topic == topic and message.place[: len(place)] == place:
+                found.append(message.body)
+        found.reverse()
+        return found
+
     def sequence(self, topic: str) -> int:
         """The number of the newest message of a topic; a snapshot taken now carries it."""
         return self.sequences.get(topic, 0)
@@ -344,8 +361,10 @@ class Hub:
         self.published_total += 1
         self.serial += 1
         wanted = any(topic in subscriber.topics for subscriber in self._subscribers)
-        if not wanted and topic not in RESUMABLE:
-            return
+        if not wanted:
+            self._unheard[topic] = self.serial
+            if topic not in RESUMABLE:
+                return
         body = encode_message(topic, "update", sequence, data)
         message = Published(topic=topic, serial=self.serial, sequence=sequence, key=key, place=place, body=body)
         if topic in RESUMABLE:

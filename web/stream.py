@@ -20,7 +20,6 @@ from web.api import ANONYMOUS, Api
 from web.bodies import SymbolText, TimeframeText
 from web.errors import ApiError
 from web.faults import refusal, sent_in
-from web.feed import snapshot
 from web.hub import TOPICS, Subscriber, encode_message
 from web.limits import RateLimit
 from web.server import LINE
@@ -111,6 +110,7 @@ class Conversation:
         self._receive = receive
         self._line = line
         self._subscriber = Subscriber(ear=self)
+        self._snapshots = api.snapshots
         self._full = trio.Event()
         """The socket has not taken all of a frame."""
         self._end: _Close | None = None
@@ -229,11 +229,14 @@ class Conversation:
         place = tuple(part for part in (said.symbol, said.timeframe) if part is not None)
         if said.timeframe is not None and said.symbol is None:
             raise _Close(BAD_MESSAGE, "timeframe needs a symbol")
+        goes_on = said.epoch == self._epoch
         for topic in said.topics:
             if topic == "candle" and len(place) != 2:
                 raise _Close(BAD_MESSAGE, "candle needs symbol and timeframe")
-            # Reading and encoding a few hundred rows takes a while: others go between two topics.
-            await self._api.hub.quiet_over()
+            resumes = goes_on and topic in said.since
+            if resumes or self._snapshots.kept(topic, place) is None:
+                # Reading and encoding a few hundred rows takes a while: others go between two topics.
+                await self._api.hub.quiet_over()
             fresh = topic not in subscriber.topics
             places = subscriber.places.setdefault(topic, set())
             if not place:
@@ -245,11 +248,10 @@ class Conversation:
             subscriber.topics.add(topic)
             if fresh or not place:
                 subscriber.since.pop(topic, None)
-            resumes = said.epoch == self._epoch and topic in said.since
             if not (resumes and self._resume(topic, said.since[topic], place)):
                 # The snapshot carries the sequence it is as new as: what is published from now on has a higher one.
-                data = snapshot(self._api.readers, topic, {place} if place else set())
-                subscriber.tell(encode_message(topic, "snapshot", self._api.hub.sequence(topic), data))
+                for body in self._snapshots.kept(topic, place) or self._snapshots.make(topic, place):
+                    subscriber.tell(body)
             if fresh or not place:
                 subscriber.since[topic] = self._api.hub.serial
             elif place in places:
