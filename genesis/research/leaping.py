@@ -4,7 +4,8 @@ Between two such minutes nothing is traded, asked or refused, so what the machin
 from columns: the last price of each symbol, the newest candle end, how wild the market was, the points of the curve.
 A minute is walked in full when
 
-- a strategy says something else than HOLD, or still owes an exit that could not leave;
+- a strategy says something else than HOLD, or still owes an exit that could not leave (but while nothing is held, and
+  rules that no price or hour moves refuse whatever is said, refusals are counted and nothing is walked);
 - it holds the first score of a symbol or of a trading day, or a score that may trip or try a breaker;
 - a price of it reaches an order that rests or lies armed at the venue, or an order waits for the next tick;
 - a stop is drawn after the market by us, not by the venue.
@@ -28,26 +29,28 @@ from genesis.domain.candles import correlation_id, name_of
 from genesis.domain.decision_log import Decision
 from genesis.domain.matching import FillModel
 from genesis.domain.pairs import PairSpecs
+from genesis.domain.refusals import Refusals, can_be_in_a_row, kept
 from genesis.domain.replay import BOUNDARY_MS, MINUTE_MS, TICK_MS, CandleRow, ticks
 from genesis.domain.risk_state import TRADED_WALLETS, RiskState, spot_symbol
-from genesis.domain.signal_machine import Running, score_at, score_of
+from genesis.domain.signal_machine import score_at, score_of
 from genesis.domain.strategies import STRATEGY_KINDS
 from genesis.domain.strategies.ensemble import kinds_of
 from genesis.domain.strategy import HOLD, RECOMMENDATIONS, Opinion
-from genesis.domain.strategy_arrays import CandleArrays, Floats, Said, say
+from genesis.domain.strategy_arrays import Floats
 from genesis.domain.trading_day import trading_day
 from genesis.domain.trading_floor import CARRY_EVERY_MS
 from genesis.domain.venue_state import VenueOutput
-from genesis.domain.volatility import WARM_UP, Volatility
+from genesis.domain.volatility import WARM_UP
 from genesis.research.bars import BarRecording, Whole, candle_at, in_time_frame, part, row_at
-from genesis.research.heard_ranges import volatility_over
+from genesis.research.refused import Refused, Wanted, count
+from genesis.research.voices import Market, Voice, outspoken, wanted
 from genesis.research.walk import Unread, Walk, in_words
 from protocols.account import EquityPoint
 from protocols.market import CandleClosed
 from protocols.orders import VenueWallet
 from protocols.risk import AccountState, BreakerState
-from protocols.settings import Settings, StrategySettings
-from protocols.signals import SignalScore
+from protocols.settings import Settings
+from protocols.signals import Recommendation, SignalScore
 from protocols.units import TIMEFRAME_MS, ZERO, Symbol, exact
 
 DAY_MS = 86_400_000
@@ -67,38 +70,6 @@ def can_leap(settings: Settings) -> bool:
     return settings.market.candle_close_grace_ms <= BOUNDARY_MS <= int(settings.risk.signal_max_age_s * 1000)
 
 
-@attrs.define(kw_only=True)
-class _Market:
-    """Candles of one (symbol, time frame) that close in the run; `ends` are minute indexes of their boundaries."""
-
-    symbol: Symbol
-    timeframe: str
-    candles: CandleArrays
-    ends: Whole
-
-
-@attrs.define(kw_only=True)
-class _Voice:
-    """One strategy: what it says to each candle of its market, and where those scores stand among all scores."""
-
-    running: Running
-    market: _Market
-    ends: Whole
-    said: Said
-    opinions: tuple[Opinion, ...] | None
-    """Of a plain Python step: it is not asked twice. It may have failed before the last candle."""
-    volatility: tuple[Floats, Floats, Floats, Whole] | None = None
-    """After each candle: range, range / price, its usual, and how many were heard; None where no range is told."""
-
-    @property
-    def settings(self) -> StrategySettings:
-        return self.running.settings
-
-    passed: int = 0
-    """Scores up to which risk was told what they left behind."""
-    places: Whole = attrs.field(factory=lambda: np.empty(0, dtype=np.int64))
-
-
 class Leap(Walk):
     """One leaping walk. `decisions` holds numbers too: before each, that many scores of the replay had been said."""
 
@@ -116,12 +87,14 @@ class Leap(Walk):
         self.bars = bars
         self.symbols = tuple(bars.rows)
         self.last_minute = (bars.last_ms - bars.first_ms) // MINUTE_MS
-        self.log: list[Unread | int] = []
-        self._voices_of: dict[Symbol, list[_Voice]] = {}
+        self.log: list[Unread | Refused | int] = []
+        self._voices_of: dict[Symbol, list[Voice]] = {}
         self._last_asked = (-1, 0)
         self._drawn = self._undrawn_from = 0
         """Minutes up to which the curve has its points, and up to which it must have them before a wallet changes."""
         self._wallets_changed = False
+        self._was_refused = False
+        """Whether the last entry that was asked for did not come about."""
         self._flat: AccountState | None = None
         """The account that risk heard of last, where nothing is held and nothing under way."""
         self._minutes = {symbol: (each.open_ms - bars.first_ms) // MINUTE_MS for symbol, each in bars.rows.items()}
@@ -154,8 +127,10 @@ class Leap(Walk):
             self._pass(now, min(following, self.last_minute + 1))
             if following > self.last_minute:
                 break
-            self._walk_minute(following)
-            now = following + 1
+            now = self._pass_refused(following)
+            if now == following:
+                self._walk_minute(following)
+                now += 1
         else:
             self._pass(now, now)
         # One more boundary closes the last minute.
@@ -169,7 +144,7 @@ class Leap(Walk):
         """What every strategy will say, and in which order."""
         self._after_history = {name: list(running.state) for name, running in self.signals.running.items()}
         self._before = self.decisions
-        voices: list[_Voice] = []
+        voices: list[Voice] = []
         for symbol, streams in self._streams.items():
             for stream in streams:
                 begun = stream.begun
@@ -177,9 +152,9 @@ class Leap(Walk):
                 ends = (candles.open_ms + TIMEFRAME_MS[stream.timeframe] - self.bars.first_ms) // MINUTE_MS
                 closing = int(np.searchsorted(ends, self.last_minute + 1, side="right"))
                 candles = part(candles, 0, closing)
-                market = _Market(symbol=symbol, timeframe=stream.timeframe, candles=candles, ends=ends[:closing])
+                market = Market(symbol=symbol, timeframe=stream.timeframe, candles=candles, ends=ends[:closing])
                 voices += [
-                    self._voice(name, market)
+                    outspoken(self.signals.running[name], market, self.risk.state.volatility.get(name))
                     for name, running in self.signals.running.items()
                     if (running.settings.symbol, running.settings.timeframe) == (symbol, stream.timeframe)
                 ]
@@ -199,38 +174,17 @@ class Leap(Walk):
         for number, voice in enumerate(voices):
             voice.places = np.flatnonzero(self._score_voice == number)
             self._voices_of.setdefault(voice.market.symbol, []).append(voice)
-        self._busy_minutes = self._always_walked()
-
-    def _voice(self, name: str, market: _Market) -> _Voice:
-        running = self.signals.running[name]
-        kind, candles = running.kind, market.candles
-        opinions: tuple[Opinion, ...] | None = None
-        if kind.numeric is not None:
-            said = say(kind, list(running.state), candles)
-        else:
-            each = (candle_at(candles, place, market.symbol, market.timeframe) for place in range(len(candles)))
-            opinions = tuple(itertools.takewhile(lambda one: one is not None, map(running.say, each)))  # type: ignore[arg-type]
-            candles = part(candles, 0, len(opinions))
-            said = Said(
-                code=np.array([_CODE[one.recommendation] for one in opinions], dtype=np.float64),
-                confidence=np.array([one.confidence for one in opinions], dtype=np.float64),
-                probability=np.array([one.probability for one in opinions], dtype=np.float64),
-                atr=np.array([one.features.get("atr", math.nan) for one in opinions], dtype=np.float64),
-            )
-        voice = _Voice(running=running, market=market, ends=market.ends[: len(candles)], said=said, opinions=opinions)
-        before = self.risk.state.volatility.get(name)
-        if before is not None or not np.isnan(said.atr).all():
-            voice.volatility = volatility_over(before or Volatility(symbol=market.symbol), said.atr, candles.close)
-        return voice
+        self._forced_minutes = self._always_walked()
+        said = [voice.ends[voice.said.code != HOLD] for voice in voices]
+        self._busy_minutes = np.unique(np.concatenate([np.array(self._forced_minutes, dtype=np.int64), *said])).tolist()
 
     def _always_walked(self) -> list[int]:
-        """Minutes that have to be walked whatever happens before them, ascending."""
+        """Minutes that have to be walked whatever is said in them and happens before them, ascending."""
         found = [np.empty(0, dtype=np.int64)]
         ratio_limit = float(self.settings.risk.breaker_volatility_ratio)
         first_of_symbol: dict[Symbol, int] = {}
         for voice in self._voices:
             ends = voice.ends
-            found.append(ends[voice.said.code != HOLD])
             if len(ends):
                 symbol = voice.market.symbol
                 first_of_symbol[symbol] = min(first_of_symbol.get(symbol, int(ends[0])), int(ends[0]))
@@ -331,12 +285,40 @@ class Leap(Walk):
 
     # --- passing over -------------------------------------------------------------------------------------------------
 
-    def _pass(self, begin: int, end: int) -> None:
-        """All minutes from `begin` to `end` (not included) went by and nothing happened."""
+    def _pass_refused(self, minute: int) -> int:
+        """Pass over what follows from this minute on, as far as risk refuses all of it; gives the minute after that."""
+        state = self.risk.state
+        is_flat = state.account is self._flat and None not in (state.day_start_equity, state.week_start_equity)
+        if not (self._was_refused and is_flat and can_be_in_a_row(state, self.settings)):
+            return minute
+        place = bisect_left(self._forced_minutes, minute)
+        until = self._forced_minutes[place] if place < len(self._forced_minutes) else self.last_minute + 1
+        for lock in state.locks.values():
+            if lock.until_ms is not None:
+                until = min(until, -(-(lock.until_ms - self.bars.first_ms) // MINUTE_MS))
+        if until <= minute or any([self._first_reached(each, minute, until) < until for each in self.symbols]):
+            return minute
+        first, last = self._scores_before(minute), self._scores_before(until)
+        found: list[tuple[Refusals, list[Wanted]]] = []
+        for voice in self._voices:
+            symbol, name = voice.market.symbol, voice.settings.name
+            refusals = Refusals.of(state, self.settings, self.risk.pairs, symbol=symbol, strategy=name)
+            asked = None if refusals is None else wanted(voice, first, last, self.bars.first_ms, state.volatility)
+            if refusals is None or asked is None:
+                return minute
+            found.append((refusals, asked))
+        before = kept(state)
+        self._pass(minute, until, Refused(first=first, last=last, state=before))
+        for refusals, asked in found:
+            count(state, refusals, asked)
+        return until
+
+    def _pass(self, begin: int, end: int, refused: Refused | None = None) -> None:
+        """All minutes from `begin` to `end` (not included) went by and nothing happened, or all was refused."""
         first, last = self._scores_before(begin), self._scores_before(end)
         if last > first:
             self._pass_scores(first, last)
-            self.log.append(last)
+            self.log.append(refused or last)
         if end > begin:
             self.account.now_ms = max(self.account.now_ms, self.bars.first_ms + (end - 1) * MINUTE_MS)
             for symbol in self.symbols:
@@ -378,7 +360,7 @@ class Leap(Walk):
             risk_protections.drop_expired(state)
 
     def _pass_due(
-        self, state: RiskState, symbol: Symbol, voices: list[_Voice], first: int, last: int, newest: int
+        self, state: RiskState, symbol: Symbol, voices: list[Voice], first: int, last: int, newest: int
     ) -> None:
         """When the symbol's next candle is due, after these scores."""
         places = [newest]
@@ -447,7 +429,7 @@ class Leap(Walk):
             for _ in risk_marks.follow_equity(state, self.risk.equity):
                 pass
 
-    def _raise_marks_of_one(self, state: RiskState, voice: _Voice, first: int, last: int) -> None:
+    def _raise_marks_of_one(self, state: RiskState, voice: Voice, first: int, last: int) -> None:
         """One symbol is held and one strategy tells its price: worth is highest where the price is (short: lowest).
 
         Scores before the strategy's first one here have the mark that was there before.
@@ -580,7 +562,10 @@ class Leap(Walk):
         first, last = self._scores_before(minute), self._scores_before(minute + 1)
         for place in range(first, last):
             self.log.append(place + 1)
-            self._judge(self._score(place))
+            score = self._score(place)
+            self._judge(score)
+            if score.recommendation is Recommendation.BUY:
+                self._was_refused = not self.risk.state.reservations
         self._undrawn_from = minute + 1
         if self._wallets_changed:
             self.account.mark_time(minute_ms)
@@ -620,6 +605,10 @@ class Leap(Walk):
             if isinstance(entry, int):
                 log += itertools.islice(said, entry - told)
                 told = max(told, entry)
+            elif isinstance(entry, Refused):
+                for judgements in entry.judgements(self.settings, self.risk.pairs, self._score):
+                    log += [next(said), *judgements]
+                told = entry.last
             else:
                 log.append(entry)
         return tuple(in_words(log))
@@ -630,7 +619,7 @@ class Leap(Walk):
             voice = self._voices[number]
             yield score_of(voice.running, self._closed(voice.market, place), next(words[number]))
 
-    def _opinions(self, voice: _Voice) -> Iterator[Opinion]:
+    def _opinions(self, voice: Voice) -> Iterator[Opinion]:
         if voice.opinions is not None:
             yield from voice.opinions
             return
@@ -638,7 +627,7 @@ class Leap(Walk):
         for place in range(len(voice.ends)):
             yield voice.running.kind.step(state, candle_at(market.candles, place, market.symbol, market.timeframe))
 
-    def _closed(self, market: _Market, place: int) -> CandleClosed:
+    def _closed(self, market: Market, place: int) -> CandleClosed:
         candle = candle_at(market.candles, place, market.symbol, market.timeframe)
         return CandleClosed(
             candle=candle,

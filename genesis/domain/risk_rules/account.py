@@ -65,7 +65,7 @@ def _matching_books(settings: Settings, facts: Facts, wish: Wish) -> dict[str, N
     return {"by_our_fills": facts.held, "at_the_venue": facts.base_balance}
 
 
-@rule(DenialCode.INSUFFICIENT_BALANCE)
+@rule(DenialCode.INSUFFICIENT_BALANCE, moves=True)
 def enough_cash(settings: Settings, facts: Facts, wish: Wish) -> bool:
     """Buying needs free cash, selling needs the coins; on margin either needs its share of the margin wallet."""
     if facts.reduces:

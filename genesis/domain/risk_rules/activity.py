@@ -28,7 +28,7 @@ def _trades_per_symbol(settings: Settings, facts: Facts, wish: Wish) -> dict[str
     return {"today": facts.trades_today_here, "allowed": settings.risk.max_trades_per_symbol}
 
 
-@rule(DenialCode.MAX_ORDERS_PER_MINUTE)
+@rule(DenialCode.MAX_ORDERS_PER_MINUTE, moves=True)
 def orders_per_minute(settings: Settings, facts: Facts, wish: Wish) -> bool:
     return facts.reduces or facts.orders_last_minute < settings.risk.max_orders_per_minute
 
@@ -38,7 +38,7 @@ def _orders_per_minute(settings: Settings, facts: Facts, wish: Wish) -> dict[str
     return {"last_minute": facts.orders_last_minute, "allowed": settings.risk.max_orders_per_minute}
 
 
-@rule(DenialCode.COOLDOWN)
+@rule(DenialCode.COOLDOWN, moves=True)
 def cooled_down(settings: Settings, facts: Facts, wish: Wish) -> bool:
     """Least time between two entries in a symbol."""
     if facts.reduces or facts.last_entry_ms is None:

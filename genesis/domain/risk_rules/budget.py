@@ -9,7 +9,7 @@ from protocols.risk import DenialCode
 from protocols.settings import Settings
 
 
-@rule(DenialCode.VOLATILITY_BUDGET)
+@rule(DenialCode.VOLATILITY_BUDGET, moves=True)
 def volatility_budget(settings: Settings, facts: Facts, wish: Wish) -> bool:
     """A move of one average true range may cost so much of equity. A budget that cannot be measured is not spent."""
     budget = settings.risk.atr_budget
@@ -39,7 +39,7 @@ def _volatility_budget(settings: Settings, facts: Facts, wish: Wish) -> dict[str
     }
 
 
-@rule(DenialCode.REGIME_BUDGET)
+@rule(DenialCode.REGIME_BUDGET, moves=True)
 def regime_budget(settings: Settings, facts: Facts, wish: Wish) -> bool:
     """In a wild market a position may be only a part of what it may be otherwise."""
     if not _is_cut(settings, facts) or facts.reduces:

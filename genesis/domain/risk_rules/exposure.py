@@ -8,7 +8,7 @@ from protocols.risk import DenialCode
 from protocols.settings import Settings
 
 
-@rule(DenialCode.MAX_POSITION_NOTIONAL)
+@rule(DenialCode.MAX_POSITION_NOTIONAL, moves=True)
 def position_notional(settings: Settings, facts: Facts, wish: Wish) -> bool:
     return facts.reduces or facts.position_notional + wish.notional <= settings.risk.max_position_notional
 
@@ -19,7 +19,7 @@ def _position_notional(settings: Settings, facts: Facts, wish: Wish) -> dict[str
     return {"now": now, "after": now + wish.notional, "allowed": settings.risk.max_position_notional}
 
 
-@rule(DenialCode.MAX_GROSS_EXPOSURE)
+@rule(DenialCode.MAX_GROSS_EXPOSURE, moves=True)
 def gross_exposure(settings: Settings, facts: Facts, wish: Wish) -> bool:
     return facts.reduces or facts.gross_notional + wish.notional <= settings.risk.max_gross_exposure
 
@@ -30,7 +30,7 @@ def _gross_exposure(settings: Settings, facts: Facts, wish: Wish) -> dict[str, N
     return {"now": now, "after": now + wish.notional, "allowed": settings.risk.max_gross_exposure}
 
 
-@rule(DenialCode.MAX_NET_EXPOSURE)
+@rule(DenialCode.MAX_NET_EXPOSURE, moves=True)
 def net_exposure(settings: Settings, facts: Facts, wish: Wish) -> bool:
     """Long less short. An order that brings the net nearer to nothing passes, however far out it is."""
     if facts.reduces:

@@ -22,11 +22,15 @@ Numbers = Callable[[Settings, Facts, Wish], dict[str, Number]]
 @attrs.define(eq=False)
 class Rule:
     """`passes` is the question; a wish that it does not let through is denied with `code`. `numbers` tell why, either
-    way."""
+    way.
+
+    A rule `moves` when its answer to an entry may change with nothing but the time, the price and its range. In a row
+    of refusals (`genesis.domain.refusals`) it is asked at every candle, and any other once while nothing happens."""
 
     name: str
     code: DenialCode
     passes: Callable[[Settings, Facts, Wish], bool]
+    moves: bool = False
     numbers: Numbers = attrs.field(init=False)
 
     def tells(self, numbers: Numbers) -> Numbers:
@@ -35,11 +39,11 @@ class Rule:
         return numbers
 
 
-def rule(code: DenialCode) -> Callable[[Callable[[Settings, Facts, Wish], bool]], Rule]:
+def rule(code: DenialCode, *, moves: bool = False) -> Callable[[Callable[[Settings, Facts, Wish], bool]], Rule]:
     """Decorates the question of a rule, which is called as the function is."""
 
     def of(passes: Callable[[Settings, Facts, Wish], bool]) -> Rule:
-        return Rule(passes.__name__, code, passes)
+        return Rule(passes.__name__, code, passes, moves)
 
     return of
 

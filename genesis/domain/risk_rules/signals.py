@@ -6,7 +6,7 @@ from protocols.risk import DenialCode
 from protocols.settings import Settings
 
 
-@rule(DenialCode.STALE_SIGNAL)
+@rule(DenialCode.STALE_SIGNAL, moves=True)
 def fresh_signal(settings: Settings, facts: Facts, wish: Wish) -> bool:
     """History and latecomers never open a trade."""
     if facts.reduces or wish.signal_id is None:
@@ -20,7 +20,7 @@ def _fresh_signal(settings: Settings, facts: Facts, wish: Wish) -> dict[str, Num
     return {"history": wish.catch_up, "lag_ms": wish.lag_ms, "max_lag_ms": max_lag_ms}
 
 
-@rule(DenialCode.STALE_DATA)
+@rule(DenialCode.STALE_DATA, moves=True)
 def fresh_data(settings: Settings, facts: Facts, wish: Wish) -> bool:
     """The symbol's next candle is not overdue in venue time, and nobody outside has seen its streams go silent."""
     if facts.reduces:

@@ -12,7 +12,7 @@ from protocols.units import AMOUNT_STEP
 _EXIT = Purpose.EXIT
 
 
-@rule(DenialCode.BELOW_MINIMUM_SIZE)
+@rule(DenialCode.BELOW_MINIMUM_SIZE, moves=True)
 def minimum_size(settings: Settings, facts: Facts, wish: Wish) -> bool:
     """An exit from nothing has no size to judge: `something_to_reduce` refuses it, once and for the right reason."""
     if wish.quantity >= _minimum(facts):
@@ -29,7 +29,7 @@ def _minimum_size(settings: Settings, facts: Facts, wish: Wish) -> dict[str, Num
     return {"quantity": wish.quantity, "minimum": _minimum(facts)}
 
 
-@rule(DenialCode.ABOVE_MAXIMUM_SIZE)
+@rule(DenialCode.ABOVE_MAXIMUM_SIZE, moves=True)
 def maximum_size(settings: Settings, facts: Facts, wish: Wish) -> bool:
     """The venue's own maximum. It binds no exit: what closes a position is cut into several orders on its way."""
     return wish.purpose is _EXIT or facts.pair is None or wish.quantity <= facts.pair.maximum
@@ -40,7 +40,7 @@ def _maximum_size(settings: Settings, facts: Facts, wish: Wish) -> dict[str, Num
     return {"quantity": wish.quantity, "maximum": "unknown" if facts.pair is None else facts.pair.maximum}
 
 
-@rule(DenialCode.MAX_ORDER_NOTIONAL)
+@rule(DenialCode.MAX_ORDER_NOTIONAL, moves=True)
 def order_notional(settings: Settings, facts: Facts, wish: Wish) -> bool:
     return facts.reduces or wish.notional <= settings.risk.max_order_notional
 

@@ -34,7 +34,7 @@ from genesis.research.walk import Walk
 from genesis.simulator.recordings import load
 from protocols.market import Candle
 from protocols.settings import MarketSettings, RiskSettings, Settings, StrategySettings
-from protocols.signals import Recommendation
+from protocols.signals import Recommendation, SignalScore
 from protocols.units import Symbol
 
 BTC, ETH = Symbol("tBTCUSD"), Symbol("tETHUSD")
@@ -289,6 +289,43 @@ def test_most_minutes_are_leapt_over(monkeypatch: pytest.MonkeyPatch) -> None:
     result = run_backtest(recording("2018-02-crash", 0, 2000), Settings())
     assert result.trades
     assert len(walked) < 150
+
+
+def test_refusals_in_a_row_are_counted_and_not_walked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Until the next day, a lock's end or the like: then something may be let through again."""
+    walked: list[int] = []
+    once = Leap._walk_minute
+
+    def counted(self: Leap, minute: int) -> None:
+        walked.append(minute)
+        once(self, minute)
+
+    monkeypatch.setattr(Leap, "_walk_minute", counted)
+    cross = {"fast": 2, "slow": 6, "atr": 5}
+    settings = Settings(
+        strategies=tuple(
+            StrategySettings(name=name, symbol=symbol, timeframe="1m", parameters=cross)
+            for name, symbol in (("btc", BTC), ("eth", ETH))
+        ),
+        risk=RiskSettings(
+            max_daily_loss=Decimal("0.02"),
+            max_trades_per_day=10,
+            cooldown_s=600.0,
+            windows=("mon 00:00-24:00", "tue 00:00-12:00", "wed 00:00-24:00"),
+            exit_cooldown_s=900.0,
+        ),
+    )
+    result = both(recording("2018-02-crash", 200, 4000), settings)
+    assert len(result.trades) > 15
+    assert result.refusals.keys() >= {
+        "max_trades_per_day",
+        "nothing_to_reduce",
+        "cooldown",
+        "locked",
+        "outside_windows",
+    }
+    scores = [decision for decision in result.decisions if isinstance(decision, SignalScore)]
+    assert sum(score.recommendation is not Recommendation.HOLD for score in scores) > 10 * len(walked)
 
 
 @pytest.mark.parametrize("timeframe", ["1m", "5m", "15m", "1h", "1D", "1W"])
