@@ -7,14 +7,18 @@ import msgspec
 from protocols.measures import OpenRow
 from protocols.orders import Fill
 from protocols.risk import AccountState
-from protocols.units import Side, Symbol
+from protocols.units import ZERO, Side, Symbol
 
 
-class EquityPoint(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """What the account was worth, in the quote currency, at one moment of venue time."""
+class EquityPoint(msgspec.Struct, frozen=True, kw_only=True, tag=True, omit_defaults=True):
+    """What the account was worth, in the quote currency, at one moment of venue time.
+
+    `flows` is what had been paid in by then less what had been taken out: equity that rises with it was not earned.
+    """
 
     at_ms: int
     equity: Decimal
+    flows: Decimal = ZERO
 
 
 class ClosedTrade(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -54,6 +58,8 @@ class Performance(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     profit_factor: float | None
     fees_quote: Decimal
     realized_pnl: Decimal
+    flows_quote: Decimal = ZERO
+    """Paid in less taken out since the start: in `final_equity`, and in no other figure."""
 
 
 class ClosedGroup(msgspec.Struct, frozen=True, kw_only=True):

@@ -8,7 +8,7 @@ from decimal import Decimal
 
 import msgspec
 
-from protocols.units import Symbol
+from protocols.units import ZERO, Symbol
 
 
 class Drawdown(msgspec.Struct, frozen=True, kw_only=True):
@@ -147,8 +147,10 @@ class Measures(msgspec.Struct, frozen=True, kw_only=True):
     end_ms: int
     start_equity: Decimal
     final_equity: Decimal
+    flows_quote: Decimal = ZERO
     total_return: float
     profit: Decimal
+    """Without what was paid in or taken out (`flows_quote`), as every return and fall is."""
     cagr: float | None
     max_drawdown: float
     max_drawdown_quote: float

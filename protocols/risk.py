@@ -185,7 +185,7 @@ class AccountState(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     it reserved for them. `known` is false until the venue's first wallet snapshot. `results` are the newest of the
     `trades_count` finished trades, `endings` how the newest of the intents ended. `margin` is the venue's word.
     `owners` divides the coins of each symbol among those who bought them. `changes` are our open orders that were
-    changed.
+    changed. `flows` is what was ever paid into the traded wallets less what was taken out, in the quote currency.
     """
 
     known: bool
@@ -208,6 +208,7 @@ class AccountState(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     margin: tuple[MarginHolding, ...] = ()
     owners: tuple[StrategyHolding, ...] = ()
     changes: tuple[SettledChange, ...] = ()
+    flows: Decimal = ZERO
 
 
 class Lock(msgspec.Struct, frozen=True, kw_only=True, tag=True):

@@ -65,6 +65,13 @@ def _now_ms(api: Api) -> int:
     return api.readers.status().venue_ms or api.clock.wall_ms()
 
 
+def _made(api: Api, account: AccountState) -> Decimal:
+    """What was made since the first figure: paid in or taken out is neither."""
+    figures = api.readers.figures()
+    flows = ZERO if figures is None else figures.flows_quote
+    return account.equity - _start_equity(api, account) - flows
+
+
 def _start_equity(api: Api, account: AccountState) -> Decimal:
     """What the account was worth at its first figure; without one, what it is worth now less what was made."""
     figures = api.readers.figures()
@@ -108,7 +115,7 @@ async def balance(api: Api, call: Call) -> Balance:
                 stake=quote,
             )
         )
-    ratio = float(account.equity / start - 1) if start > 0 else 0.0
+    ratio = _share(_made(api, account), start)
     return Balance(
         currencies=tuple(rows),
         total=float(account.equity),
@@ -143,7 +150,7 @@ async def profit(api: Api, call: Call) -> Profit:
     losses = [group for group in groups if group.outcome == LOSS]
     trades, won, lost = trades_in(groups), trades_in(wins), trades_in(losses)
     closed, gained, given = profit_in(groups), profit_in(wins), -profit_in(losses)
-    whole = account.equity - start
+    whole = _made(api, account)
     symbols = _symbols(told)
     held = sum(1 for view in account.positions if view.quantity)
     expectancy = float(closed / trades) if trades else None

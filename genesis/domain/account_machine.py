@@ -6,13 +6,14 @@ from decimal import Decimal
 
 import msgspec
 
+from genesis.domain.flows import moves_money
 from genesis.domain.order_fills import HELD_KEY, read_held
 from genesis.domain.order_lots import Lot, Sale, Shares
 from genesis.domain.order_rows import WantedChange
 from genesis.domain.performance import EquityFigures, TradeFigures, figures
 from genesis.domain.position import OPENING_KEY, Opening, Position
 from genesis.domain.profit_report import ClosedBook
-from genesis.domain.risk_state import equity
+from genesis.domain.risk_state import TRADED_WALLETS, equity, worth_of
 from genesis.domain.strategy_books import StrategyBooks
 from genesis.domain.trading_day import trading_day
 from protocols.account import AccountView, ClosedTrade, EquityPoint
@@ -70,6 +71,7 @@ class AccountCheckpoint(msgspec.Struct, frozen=True, kw_only=True):
     day_start_equity: Decimal
     now_ms: int
     margin: tuple[MarginHolding, ...] = ()
+    flows: Decimal = ZERO
 
 
 class _NamedIntent(msgspec.Struct):
@@ -174,6 +176,8 @@ class AccountMachine:
         self._books = StrategyBooks()
         self.day = ""
         self.day_start_equity = ZERO
+        self.flows = ZERO
+        """Paid into the traded wallets less taken out, ever, in the quote currency."""
         self.now_ms = 0
         self._curve_step_ms = curve_step_ms
         self._curve_limit = curve_limit
@@ -210,6 +214,8 @@ class AccountMachine:
             self.known = True
             self.version += 1
         elif isinstance(event, VenueWallet):
+            if moves_money(event.description):
+                self._on_flow(event)
             self._keep(event)
             self.version += 1
         elif isinstance(event, PositionSnapshot):
@@ -219,6 +225,21 @@ class AccountMachine:
             self.version += 1
         elif self._hold(event):
             self.version += 1
+
+    def _on_flow(self, wallet: VenueWallet) -> None:
+        """Somebody moved money: where the day began moves with it, since nothing was won or lost."""
+        if not self.known or wallet.wallet_type not in TRADED_WALLETS:
+            # What moved before the first snapshot is in that.
+            return
+        before = self._wallets.get((wallet.wallet_type, wallet.currency))
+        moved = worth_of(
+            wallet.currency,
+            wallet.balance - (ZERO if before is None else before.balance),
+            self._marks,
+            self.settings.quote_currency,
+        )
+        self.flows += moved
+        self.day_start_equity += moved
 
     def on_report(self, report: OrderReport) -> ClosedTrade | None:
         """An order's news. A fill heard before changes nothing; gives the trade that this one finished."""
@@ -269,7 +290,7 @@ class AccountMachine:
             self._add_point()
         elif self.now_ms == self.curve[-1].at_ms:
             # Another symbol's candle of the same moment: the point is that moment's last word.
-            self.curve[-1] = EquityPoint(at_ms=self.now_ms, equity=self.equity)
+            self.curve[-1] = EquityPoint(at_ms=self.now_ms, equity=self.equity, flows=self.flows)
             self._unkept_days.add(self.now_ms // DAY_MS)
 
     def next_point_ms(self, begin_ms: int) -> tuple[int, int]:
@@ -350,6 +371,7 @@ class AccountMachine:
                 self.known = checkpoint.known and same_process
                 self.day = checkpoint.day
                 self.day_start_equity = checkpoint.day_start_equity
+                self.flows = checkpoint.flows
                 self.now_ms = checkpoint.now_ms
                 self.version = max(self.version, checkpoint.version)
             elif cell.key.startswith(CURVE_KEY):
@@ -372,6 +394,7 @@ class AccountMachine:
             day_start_equity=self.day_start_equity,
             now_ms=self.now_ms,
             margin=self._margin(),
+            flows=self.flows,
         )
         cells = [CellWrite(table=ACCOUNT_TABLE, key=ACCOUNT_KEY, payload=_ENCODER.encode(checkpoint))]
         for day in sorted(self._unkept_days):
@@ -446,6 +469,7 @@ class AccountMachine:
             endings=tuple(self._endings),
             margin=self._margin(),
             changes=tuple(self._changes.values()),
+            flows=self.flows,
         )
 
     def view(self) -> AccountView:
@@ -631,7 +655,7 @@ class AccountMachine:
     def _add_point(self) -> None:
         if self.curve:
             self._not_figured.append(self.curve[-1])
-        self.curve.append(EquityPoint(at_ms=self.now_ms, equity=self.equity))
+        self.curve.append(EquityPoint(at_ms=self.now_ms, equity=self.equity, flows=self.flows))
         self._unkept_days.add(self.now_ms // DAY_MS)
         self._unkept_points += 1
         if len(self.curve) > self._curve_limit:

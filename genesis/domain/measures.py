@@ -169,11 +169,15 @@ def measure(
     if not curve:
         raise ValueError("curve must have at least one point, was empty")
     at = np.array([point.at_ms for point in curve], dtype=np.int64)
-    equity = np.array([float(point.equity) for point in curve], dtype=np.float64)
+    told = np.array([float(point.equity) for point in curve], dtype=np.float64)
+    equity = without_flows(curve, told)
     start, final = curve[0].equity, curve[-1].equity
+    flows = curve[-1].flows - curve[0].flows
     span_ms = int(at[-1] - at[0])
     years = span_ms / YEAR_MS
     total_return = float(final / start - 1) if start > 0 else 0.0
+    if equity is not told and start > 0:
+        total_return = float(equity[-1] / equity[0] - 1.0)
     cagr = None
     if span_ms >= ANNUAL_NEEDS_MS and start > 0:
         cagr = (1.0 + total_return) ** (1.0 / years) - 1.0 if total_return > -1.0 else -1.0
@@ -191,7 +195,7 @@ def measure(
     by_symbol = {name: last / first - 1.0 for name, (first, last) in sorted(held.items()) if first > 0}
     streaks = _streaks(trades)
     returned, winrate, counts = _heatmaps(trades)
-    average_equity = _time_average(at, equity)
+    average_equity = _time_average(at, told)
     recoveries = [fall.recovery_ms for fall in falls if fall.recovery_ms is not None]
     return Measures(
         start_ms=int(at[0]),
@@ -199,7 +203,8 @@ def measure(
         start_equity=start,
         final_equity=final,
         total_return=total_return,
-        profit=final - start,
+        profit=final - start - flows,
+        flows_quote=flows,
         cagr=cagr,
         max_drawdown=deepest,
         max_drawdown_quote=max((fall.depth_quote for fall in falls), default=0.0),
@@ -253,7 +258,7 @@ def measure(
         distribution=distribution_of([row.return_ for row in trades]),
         tables=_tables(trades),
         monthly_returns=_monthly(at, equity),
-        equity_curve=_thinned(at, equity, curve_points),
+        equity_curve=_thinned(at, told, curve_points),
         heatmap_return=returned,
         heatmap_winrate=winrate,
         heatmap_counts=counts,
@@ -292,6 +297,30 @@ def drawdowns_of(at: Times, equity: Floats) -> list[Drawdown]:
     if bottom < peak:
         falls.append(fall(None))
     return falls
+
+
+def without_flows(curve: Sequence[EquityPoint], equity: Floats) -> Floats:
+    """The curve as if nothing had been paid in or taken out since its start: the very same array where nothing was.
+
+    Each flow is taken for what the account grew by at its point, and all that follows is scaled back by that, as the
+    worth of one share of a fund (time-weighted return). Where nothing was before, or nothing is left, what comes after
+    goes on from where it stood.
+    """
+    if not any(point.flows for point in curve):
+        return equity
+    flows = np.array([float(point.flows) for point in curve], dtype=np.float64)
+    moved = np.diff(flows, prepend=flows[:1])
+    places = np.flatnonzero(moved)
+    if not len(places):
+        return equity
+    scale = np.ones(len(equity))
+    for place in places.tolist():
+        own, before = equity[place] - moved[place], equity[place - 1]
+        # With nothing before or after it there is no growth to tell: the level stays.
+        worth = own if own > 0.0 else before
+        if worth > 0.0 and equity[place] > 0.0:
+            scale[place] = worth / equity[place]
+    return equity * np.cumprod(scale)
 
 
 def period_returns(at: Times, equity: Floats, period_ms: int | None = None) -> tuple[int, Floats]:

@@ -22,18 +22,24 @@ class EquityFigures:
     """Drawdown and Sharpe ratio of the points so far, in constant time a point (and a step for each quiet period).
 
     A period's return is from the last equity known at its start to the last known at its end; the Sharpe ratio is the
-    mean over the sample deviation of those returns, annualised, without a risk-free rate.
+    mean over the sample deviation of those returns, annualised, without a risk-free rate. Money that was paid in or
+    taken out earns and loses nothing: what was before it is scaled to what there was after it, as a fund's shares are.
     """
 
     period_ms: int = HOUR_MS
     start: Decimal | None = None
     final: Decimal = ZERO
+    flows: Decimal = ZERO
+    """Paid in less taken out since the start."""
+    scale: Decimal = Decimal(1)
+    """By how much money from outside has made the account larger than trading alone would have."""
     max_drawdown: float = 0.0
     periods: int = 0
     _peak: float = -math.inf
     _before: float = 0.0
     _now: float = 0.0
     _end_ms: int = 0
+    _flows_seen: Decimal = ZERO
     # Welford's running mean and sum of squared distances: exact enough over years, and no list of returns.
     _mean: float = 0.0
     _squares: float = 0.0
@@ -44,22 +50,39 @@ class EquityFigures:
         if self.start is None:
             self.start = point.equity
             self._before = self._now = equity
+            self._flows_seen = point.flows
             self._end_ms = (point.at_ms // self.period_ms + 1) * self.period_ms
         while point.at_ms >= self._end_ms:
             self._end_period(self._now / self._before - 1.0 if self._before > 0.0 else 0.0)
             self._before = self._now
             self._end_ms += self.period_ms
+        if point.flows != self._flows_seen:
+            self._take_flow(point)
         self._now = equity
         self.final = point.equity
         self._peak = max(self._peak, equity)
         if self._peak > 0.0:
             self.max_drawdown = max(self.max_drawdown, (self._peak - equity) / self._peak)
 
+    def _take_flow(self, point: EquityPoint) -> None:
+        moved = point.flows - self._flows_seen
+        self._flows_seen = point.flows
+        self.flows += moved
+        own = point.equity - moved
+        if own > 0 and point.equity > 0:
+            factor = point.equity / own
+            self.scale *= factor
+            self._before *= float(factor)
+            self._peak *= float(factor)
+        else:
+            # Nothing was there before, or nothing is left: what comes is measured from here.
+            self._before = self._peak = float(point.equity)
+
     def on_points(self, points: Iterable[EquityPoint]) -> None:
         """Take many points in: the same as one after the other, several times as fast."""
         final, now, peak, deepest, end_ms = self.final, self._now, self._peak, self.max_drawdown, self._end_ms
         for point in points:
-            if self.start is None or point.at_ms >= end_ms:
+            if self.start is None or point.at_ms >= end_ms or point.flows != self._flows_seen:
                 self.final, self._now, self._peak, self.max_drawdown = final, now, peak, deepest
                 self.on_point(point)
                 final, now, peak, deepest, end_ms = self.final, self._now, self._peak, self.max_drawdown, self._end_ms
@@ -136,7 +159,7 @@ def figures(equity: EquityFigures, trades: TradeFigures, *, fees_quote: Decimal,
     return Performance(
         start_equity=equity.start,
         final_equity=equity.final,
-        total_return=float(equity.final / equity.start - 1) if equity.start > 0 else 0.0,
+        total_return=float(equity.final / (equity.start * equity.scale) - 1) if equity.start > 0 else 0.0,
         max_drawdown=equity.max_drawdown,
         sharpe=equity.sharpe,
         sharpe_period_ms=equity.period_ms,
@@ -145,6 +168,7 @@ def figures(equity: EquityFigures, trades: TradeFigures, *, fees_quote: Decimal,
         profit_factor=trades.profit_factor,
         fees_quote=fees_quote,
         realized_pnl=realized_pnl,
+        flows_quote=equity.flows,
     )
 
 

@@ -111,7 +111,7 @@ class RiskMachine:
         self._targeted: dict[tuple[str, str], Settings] = {}
         self._judgements: dict[str, Judgement] = {}
         self._changes: list[Change] = []
-        # More orders ended between two account states than one state names: look them up and say `release_ended`.
+        # More orders ended between two account states than one names: look them up and say `release_ended`.
         self.endings_missed = False
 
     # --- inputs -----------------------------------------------------------------------------------------------------
@@ -134,6 +134,7 @@ class RiskMachine:
         # What was taken in is not written down again with every state from here on.
         state.account = msgspec.structs.replace(account, closed_intents=(), results=(), endings=(), changes=())
         state.closed_count = account.closed_count
+        self._changes += risk_marks.move_with(state, account.flows)
         self.release_ended(account.closed_intents)
         for told in account.changes:
             if told.intent_id in state.reservations:

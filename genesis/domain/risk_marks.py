@@ -50,6 +50,27 @@ def follow_equity(state: RiskState, worth: Decimal) -> Iterator[EquityMarked]:
             yield _mark(state, STRATEGY, strategy, book.peak, book.base_equity)
 
 
+def move_with(state: RiskState, flows: Decimal) -> Iterator[EquityMarked]:
+    """Money was paid in or taken out: what losses are measured from moves with it, since nothing was won or lost.
+
+    `flows` is the sum of all there ever were. Were a deposit counted as a gain, it would hide a day's loss; were a
+    withdrawal counted as a loss, it would stop trading.
+    """
+    moved = flows - state.flows_seen
+    if not moved:
+        return
+    state.flows_seen = flows
+    if state.day_start_equity is not None:
+        state.day_start_equity += moved
+        yield _mark(state, DAY, state.day, state.day_start_equity)
+    if state.week_start_equity is not None:
+        state.week_start_equity += moved
+        yield _mark(state, WEEK, state.week, state.week_start_equity)
+    if state.peak_equity is not None:
+        state.peak_equity += moved
+        yield _mark(state, PEAK, "", state.peak_equity)
+
+
 def reset_peaks(state: RiskState, strategy: str | None, worth: Decimal | None) -> Iterator[EquityMarked]:
     """Measure from here on. `worth` is None while the account is not known: then from the moment it is."""
     if strategy is None:

@@ -79,7 +79,7 @@ class RiskState(msgspec.Struct, kw_only=True):
     trade; `exits_owed` maps `strategy symbol` to the codes that kept us from closing what should be closed. Equity
     figures are None until the account is known. `due_ms` is when a symbol's next candle should have ended, `owner` the
     strategy that entered it last, `results` the finished trades that some protection may still look at, `conditions`
-    what the outside said last.
+    what the outside said last, `flows_seen` the deposits less withdrawals that the equity figures have been moved by.
     """
 
     trading: TradingState = TradingState.ACTIVE
@@ -115,6 +115,7 @@ class RiskState(msgspec.Struct, kw_only=True):
     breakers: dict[str, TradingBreaker] = {}
     conditions: dict[str, float] = {}
     volatility: dict[str, Volatility] = {}
+    flows_seen: Decimal = ZERO
 
 
 class Wish(msgspec.Struct, frozen=True, kw_only=True):
@@ -263,10 +264,16 @@ def equity(
         if wallet.currency == quote:
             total += wallet.balance
         elif wallet.balance:
-            price = marks.get(spot_symbol(wallet.currency, quote))
-            if price is not None:
-                total += wallet.balance * price
+            total += worth_of(wallet.currency, wallet.balance, marks, quote)
     return total
+
+
+def worth_of(currency: str, amount: Decimal, marks: Mapping[str, Decimal], quote: str) -> Decimal:
+    """An amount of a currency in `quote` at these prices; nothing where no price is known."""
+    if currency == quote:
+        return amount
+    price = marks.get(spot_symbol(currency, quote))
+    return ZERO if price is None else amount * price
 
 
 def margin_profit(margin: Iterable[MarginHolding], marks: Mapping[str, Decimal], quote: str) -> Decimal:
