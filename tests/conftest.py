@@ -1,4 +1,4 @@
-"""What all tests share: one closing line that says which foreign programs were missing."""
+"""What all tests share: each failure is told when it happens, and one closing line says which programs were missing."""
 
 import importlib.util
 import shutil
@@ -37,3 +37,23 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     terminalreporter.write_line(
         f"skipped for: {'; '.join(absent)}" if absent else "browser, Redis, promtool, numba and clients: present"
     )
+
+
+class _Teller:
+    """Where a run is ended from outside, its summary never comes; the names of what failed are out before."""
+
+    def __init__(self, terminal: pytest.TerminalReporter) -> None:
+        self.terminal = terminal
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.failed:
+            self.terminal.ensure_newline()
+            self.terminal.write_line(f"failed ({report.when}, {report.duration:.0f} s): {report.nodeid}")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_configure(config: pytest.Config) -> None:
+    terminal = config.pluginmanager.get_plugin("terminalreporter")
+    # Only where results come together.
+    if terminal is not None and not hasattr(config, "workerinput"):
+        config.pluginmanager.register(_Teller(terminal))
