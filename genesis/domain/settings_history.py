@@ -242,6 +242,19 @@ def after(
         later = promoted.build(layers, now.version + 2, priority)
         if not isinstance(later, Built):
             return later
+        held = {path: later.effective[path] for path in asked.plan.changes}
+        hidden = tuple(
+            Fault(
+                path=path,
+                must_be=f"free for a rollout: {each.layer} holds it in this profile, promoted or not",
+                was=str(each.value)[:80],
+                layer=each.layer,
+            )
+            for path, each in held.items()
+            if each.source is not Source.RUNTIME
+        )
+        if hidden:
+            return hidden
     if (
         dict(wanted.runtime) == dict(now.runtime)
         and dict(wanted.flags) == dict(now.flags)

@@ -215,6 +215,18 @@ def test_one_rollout_at_a_time_and_its_keys_are_left_alone_meanwhile() -> None:
     assert step_of(after((), began, changed({"risk.max_daily_loss": "0.01"}), at_ms=1)).rollout == began.rollout
 
 
+def test_what_would_be_hidden_once_it_is_promoted_is_not_tried() -> None:
+    """A part would trade by it for hours, it would be promoted, and nobody would trade by it from then on."""
+    layers = (layer_of_environment({"GENESIS_RISK__POSITION_FRACTION": "0.2"}),)
+    asked = StartRollout(plan=plan(), **WHO)
+    strong = at_start(layers, [], at_ms=0, priority=Priority.ENVIRONMENT).step
+    (fault,) = faults_of(after(layers, strong, asked, at_ms=1, priority=Priority.ENVIRONMENT))
+    assert "risk.position_fraction: must be free for a rollout: environment holds it in this profile" in fault
+    weak = step_of(after(layers, at_start(layers, [], at_ms=0).step, asked, at_ms=1))
+    promoted = step_of(after(layers, weak, EndRollout(name="tighter", promote=True, **WHO), at_ms=2))
+    assert promoted.settings.risk.position_fraction == Decimal("0.1")
+
+
 # --- versions -----------------------------------------------------------------------------------------------------
 
 
