@@ -80,9 +80,15 @@ def with_fees(model: FillModel, maker: Decimal, taker: Decimal) -> FillModel:
 
 
 def worsened(
-    model: FillModel, *, fees: Decimal = Decimal(1), slippage: Decimal = Decimal(1), latency_ms: int = 0
+    model: FillModel,
+    *,
+    fees: Decimal = Decimal(1),
+    slippage: Decimal = Decimal(1),
+    carry: Decimal = Decimal(1),
+    latency_ms: int = 0,
 ) -> FillModel:
-    """The same market with fees, and spread, slippage and impact, so many times as large, and with more latency."""
+    """The same market with fees, spread with slippage and impact, and interest so many times as large, and with more
+    latency."""
     if fees != 1:
         taker, maker = flat_fees(model)
         tiers = model.fee_tiers or (FeeTier(volume=ZERO, maker=maker, taker=taker),)
@@ -94,5 +100,6 @@ def worsened(
         half_spread=model.half_spread * slippage,
         slippage=model.slippage * slippage,
         impact=model.impact * slippage,
+        carry_a_day=model.carry_a_day * carry,
         latency_ms=model.latency_ms + latency_ms,
     )

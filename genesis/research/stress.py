@@ -19,19 +19,20 @@ from protocols.settings import Settings
 
 
 class Worse(msgspec.Struct, frozen=True, kw_only=True):
-    """How much worse: fees, and spread with slippage and impact, times so much; and more latency."""
+    """How much worse: fees, spread with slippage and impact, and interest, times so much; and more latency."""
 
     name: str
     fees: Decimal = Decimal(1)
     slippage: Decimal = Decimal(1)
+    carry: Decimal = Decimal(1)
     latency_ms: int = 0
 
 
 def _times(factor: str) -> Worse:
-    return Worse(name=f"all costs x {factor}", fees=Decimal(factor), slippage=Decimal(factor))
+    return Worse(name=f"all costs x {factor}", fees=Decimal(factor), slippage=Decimal(factor), carry=Decimal(factor))
 
 
-NONE: Final = Worse(name="no costs", fees=Decimal(0), slippage=Decimal(0))
+NONE: Final = Worse(name="no costs", fees=Decimal(0), slippage=Decimal(0), carry=Decimal(0))
 AS_ASSUMED: Final = Worse(name="as assumed")
 LADDER: Final = (NONE, AS_ASSUMED, _times("1.5"), _times("2"), _times("3"), _times("5"))
 """All costs together, ascending: what the plot and the break-even are made of."""
@@ -86,7 +87,13 @@ def stress(
             result = run_backtest(
                 bars,
                 settings,
-                model=worsened(model, fees=worse.fees, slippage=worse.slippage, latency_ms=worse.latency_ms),
+                model=worsened(
+                    model,
+                    fees=worse.fees,
+                    slippage=worse.slippage,
+                    carry=worse.carry,
+                    latency_ms=worse.latency_ms,
+                ),
                 balances=(("exchange", settings.quote_currency, balance),),
             )
         made = result.measures

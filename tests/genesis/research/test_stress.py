@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from genesis.domain.matching import VENUE_TIERS, FillModel
 from genesis.research.costs import flat_fees, worsened
-from genesis.research.stress import break_even
+from genesis.research.stress import LADDER, break_even
 
 
 @pytest.mark.parametrize(
@@ -48,3 +48,14 @@ def test_each_cost_is_made_worse_by_itself() -> None:
     assert (flat_fees(wide), wide.latency_ms) == (flat_fees(model), 15)
     tiers = worsened(FillModel(fee_tiers=VENUE_TIERS), fees=Decimal("1.5")).fee_tiers
     assert [tier.taker for tier in tiers] == [tier.taker * Decimal("1.5") for tier in VENUE_TIERS]
+
+
+def test_all_costs_are_all_of_them() -> None:
+    """Interest, too: "no costs" that pays it hides what the others did."""
+    model = FillModel(impact=Decimal("0.01"), carry_a_day=Decimal("0.001"))
+    for row in LADDER:
+        worse = worsened(model, fees=row.fees, slippage=row.slippage, carry=row.carry, latency_ms=row.latency_ms)
+        taker, maker = flat_fees(model)
+        assert flat_fees(worse) == (taker * row.fees, maker * row.fees)
+        for name in ("half_spread", "slippage", "impact", "carry_a_day"):
+            assert getattr(worse, name) == getattr(model, name) * row.fees, (row.name, name)
