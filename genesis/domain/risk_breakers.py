@@ -12,16 +12,24 @@ from genesis.domain.trading_breaker import TradingBreaker
 from genesis.domain.volatility import Volatility
 from protocols.risk import BreakerState, ConditionKind, MarketCondition, OrderResult
 from protocols.settings import RiskSettings
-from protocols.units import ZERO, plain
+from protocols.units import ZERO, Side, plain
 
 ALL = ""
 BASIS_POINTS = Decimal(10_000)
 
 
 def slippage_bps(reservation: Reservation, result: OrderResult) -> Decimal:
-    """How much worse than the price it was judged by an order was filled; below zero when better."""
+    """How much worse than the price it was judged by an order was filled; below zero when better.
+
+    Of an order that was changed it is the worst of the prices that it was allowed: a change may have been taken without
+    anybody having said so.
+    """
     intent = reservation.intent
-    expected = reservation.notional / intent.quantity
+    if reservation.rests is None:
+        expected = reservation.notional / intent.quantity
+    else:
+        allowed = [reservation.rests.price, *[each.price for each in reservation.changes]]
+        expected = max(allowed) if intent.side is Side.BUY else min(allowed)
     if expected <= 0 or result.average_price <= 0:
         return ZERO
     return intent.side.sign * (result.average_price - expected) / expected * BASIS_POINTS

@@ -11,7 +11,15 @@ from genesis.domain.heard import news_in
 from genesis.domain.risk_history import rederive
 from genesis.domain.risk_machine import RiskMachine, RiskOutputs
 from protocols.orders import OrderType, UpdateIntent
-from protocols.risk import AccountState, ChangeOrder, DenialCode, ManualOrder, SettledChange
+from protocols.risk import (
+    AccountState,
+    BreakerState,
+    ChangeOrder,
+    DenialCode,
+    ManualOrder,
+    OrderResult,
+    SettledChange,
+)
 from protocols.settings import RiskSettings
 from protocols.units import ZERO, Side
 from tests.genesis.domain.denials import PAIRS, machine, manual
@@ -242,3 +250,31 @@ def test_what_is_set_aside_is_never_less_than_what_rests_at_the_venue(steps: lis
         if not under_way[name] and done[name]:
             made.on_account(rests(done[name], str(amount), str(limit), of=name))
             assert reserved(made, name) == amount * limit
+
+
+@pytest.mark.parametrize(
+    ("quantity", "price", "rests_as", "filled_at", "trips"),
+    [
+        # Half of what was ordered, at its own price: no slippage at all.
+        ("0.1", None, ("0.1", "7000"), "7000", False),
+        ("0.5", None, ("0.5", "7000"), "7000", False),
+        # It was allowed to pay more, and does.
+        (None, "7500", ("0.2", "7500"), "7500", False),
+        (None, "7500", None, "7500", False),
+        ("0.1", None, ("0.1", "7000"), "7400", True),
+    ],
+)
+def test_a_changed_order_slips_from_the_price_that_it_may_pay(
+    quantity: str | None, price: str | None, rests_as: tuple[str, str] | None, filled_at: str, trips: bool
+) -> None:
+    """What is set aside over the first amount is no price: half an order seemed to be paid twice over."""
+    made = with_order()
+    assert ok(made.on_command(a_change(quantity=quantity, price=price)))
+    if rests_as is not None:
+        made.on_account(rests(1, *rests_as))
+    end = OrderResult(
+        intent_id="m", refused=False, filled_quantity=D(quantity or "0.2"), average_price=D(filled_at), ended_ms=0
+    )
+    made.on_account(msgspec.structs.replace(an_account(version=9, closed=("m",)), endings=(end,)))
+    breaker = made.state.breakers.get("")
+    assert (breaker is not None and breaker.state is BreakerState.OPEN) is trips
