@@ -61,10 +61,15 @@ def candle_text(candle: Candle) -> str:
 
 
 class Feed:
-    """Minutes come in, forming and final; bigger candles follow. `series` of a time frame ends with the running one."""
+    """Minutes come in, forming and final; bigger candles follow. `series` of a time frame ends with the running one.
 
-    def __init__(self, symbol: Symbol, history: Iterable[CandleRow] = ()) -> None:
+    `whole`: the minutes are a part of somebody's; a bigger candle that began before them is not shown.
+    """
+
+    def __init__(self, symbol: Symbol, history: Iterable[CandleRow] = (), *, whole: bool = False) -> None:
         self.symbol = symbol
+        self._whole = whole
+        self._first_ms: int | None = None
         self.last: float | None = None
         self.trades: deque[PublicTrade] = deque(maxlen=KEPT_TRADES)
         self._minute: Candle | None = None
@@ -81,6 +86,8 @@ class Feed:
 
     def on_minute(self, row: CandleRow) -> None:
         """A minute as it stands now: forming or final."""
+        if self._first_ms is None:
+            self._first_ms = row.open_ms
         if self._minute is not None and row.open_ms != self._minute.open_ms:
             for timeframe in TIMEFRAMES:
                 self._touch(timeframe)
@@ -168,7 +175,15 @@ class Feed:
         known = SAME_TIMEFRAME.get(timeframe, timeframe)
         if self._minute is not None:
             self._touch(known)
-        return self._series[known]
+        series = self._series[known]
+        if self._whole and len(series) > 1 and self._first_ms is not None and series[0].open_ms < self._first_ms:
+            del series[0]
+        return series
+
+    def begins_ms(self, timeframe: str) -> int:
+        """Where the oldest candle of a time frame opens; 0 while there is none."""
+        known = self.candles(timeframe)
+        return known[0].open_ms if known else 0
 
     def day(self) -> Day | None:
         """Over the last 1,440 minutes that have a candle since 24 hours ago."""

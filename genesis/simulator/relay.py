@@ -252,7 +252,7 @@ class Relay:
             del market.minutes[open_ms]
         market.newest_ms = max(market.minutes, default=0)
         feeds = self.exchange.market.feeds
-        feed = Feed(market.symbol, (market.minutes[open_ms] for open_ms in sorted(market.minutes)))
+        feed = Feed(market.symbol, (market.minutes[open_ms] for open_ms in sorted(market.minutes)), whole=True)
         feed.trades.extend(feeds[market.symbol].trades)
         feeds[market.symbol] = feed
         if feed.last is not None and self.exchange.venue.last_price(market.symbol) is None:

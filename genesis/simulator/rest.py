@@ -27,11 +27,14 @@ from protocols.bitfinex.errors import (
     VenueError,
 )
 from protocols.bitfinex.numbers import read_json, write_json
+from protocols.bitfinex.subscriptions import CANDLE_TIMEFRAMES
+from protocols.units import Symbol
 
 if TYPE_CHECKING:
     from genesis.simulator.exchange import Exchange
 
 LARGEST_LIMIT: Final = 10_000
+OLD_CANDLES: Final = re.compile(r"candles/trade:(\w+):(t[^/]+)/(?:hist|HIST)")
 
 
 class RestRefusal(Exception):
@@ -168,7 +171,7 @@ class Rest:
             return self.not_found(request)
         try:
             self._limit(request, known)
-            if self.upstream is not None and known.scope is None and is_of_the_side(f"{decoded[4:]}?{query_text}"):
+            if self.upstream is not None and known.scope is None and self._is_theirs(decoded[4:], query_text):
                 return await self._ask_upstream(self.upstream, request)
             body = self._body(request)
             key = None if known.scope is None else self._key(request, path, known)
@@ -182,6 +185,16 @@ class Rest:
             return HttpResponse(status=200, body=write_json(known.endpoint(call)))
         except RestRefusal as refusal:
             return refused(refusal)
+
+    def _is_theirs(self, path: str, query_text: str) -> bool:
+        """Whether the real venue knows it and we do not: its side markets, and candles of before we began to listen."""
+        if is_of_the_side(f"{path}?{query_text}"):
+            return True
+        candles, query = OLD_CANDLES.fullmatch(path), dict(parse_qsl(query_text))
+        if candles is None or not query.get("end", "").isdecimal():
+            return False
+        feed = self.exchange.market.feeds.get(Symbol(candles[2]))
+        return feed is not None and candles[1] in CANDLE_TIMEFRAMES and int(query["end"]) < feed.begins_ms(candles[1])
 
     async def _ask_upstream(self, upstream: SideRelay, request: HttpRequest) -> HttpResponse:
         try:

@@ -18,6 +18,7 @@ from genesis.domain.rest_budget import RestBudget
 from genesis.edge.http import HttpClient
 from genesis.edge.rest import RestDoor
 from genesis.edge.websocket import fast_websocket
+from genesis.simulator import relay as relay_module
 from genesis.simulator.exchange import Exchange
 from genesis.simulator.faults import FaultKind, FaultRule
 from genesis.simulator.funding_market import FundingView, trades_between
@@ -126,6 +127,25 @@ def order(amount: str, price: str | None, wire_type: str = "EXCHANGE LIMIT", cid
 def submit(both: Two, request: NewOrder) -> None:
     venue = both.paper.venue
     both.paper.accounts.apply(venue.submit("sim", request, both.paper.venue_ms()))
+
+
+async def test_candles_of_before_it_listened_are_asked_of_the_real_venue(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A week of minutes is what it begins with; strategies on hours need months."""
+    monkeypatch.setattr(relay_module, "HISTORY_MINUTES", 200)
+    async with two() as both, HttpClient(both.paper.address.rest if both.paper.address else "") as http:
+        theirs, ours = (list(each.market.feeds[BTC].candles("1h")) for each in (both.real, both.paper))
+        assert 0 < len(ours) < len(theirs)
+        # Not the hour of which only the end is known.
+        assert ours == theirs[-len(ours) :]
+        path = f"/v2/candles/trade:1h:{BTC}/hist?limit=5&end={ours[0].open_ms - 1}"
+        answer = await http.exchange("GET", path, headers={}, body=b"")
+        rows = json.loads(answer.body)
+        assert [row[0] for row in rows] == [candle.open_ms for candle in theirs[-len(ours) - 1 : -len(ours) - 6 : -1]]
+        # What is known here is told from here.
+        before = both.real.rest.requests
+        answer = await http.exchange("GET", f"/v2/candles/trade:1h:{BTC}/hist?limit=2", headers={}, body=b"")
+        assert [row[0] for row in json.loads(answer.body)] == [candle.open_ms for candle in ours[:-3:-1]]
+        assert both.real.rest.requests == before
 
 
 async def test_trades_candles_and_books_are_those_of_the_real_venue(both: Two) -> None:
