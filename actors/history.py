@@ -5,6 +5,8 @@ changes nothing. Every question is served in a task of its own, so that a long d
 orders waiting; what comes back is told to whoever asked, failures included.
 """
 
+from collections.abc import Sequence
+from itertools import pairwise
 from typing import Final
 
 import attrs
@@ -15,13 +17,22 @@ from genesis.core.channel import Channel, Envelope
 from genesis.core.errors import ChannelClosed
 from genesis.core.mailbox import Outlet
 from genesis.edge.errors import EdgeError
-from genesis.edge.rest import RestDoor
+from genesis.edge.rest import CircuitOpen, RestDoor
 from protocols.bitfinex import rest_requests
 from protocols.bitfinex.errors import BitfinexError
 from protocols.bitfinex.rest import read_candle_answer, read_trades_answer
 from protocols.bitfinex.rest_account import read_orders, read_own_trades, read_positions
 from protocols.bitfinex.rest_requests import LARGEST_HISTORY, LARGEST_PUBLIC
-from protocols.market import Candle, CandleRequest, CandleSnapshot, MarketEvent, TradePrint, TradesRequest
+from protocols.market import (
+    Candle,
+    CandleRequest,
+    CandlesFailed,
+    CandleSnapshot,
+    MarketEvent,
+    OlderCandles,
+    TradePrint,
+    TradesRequest,
+)
 from protocols.orders import (
     AccountEvent,
     HistoryFailed,
@@ -30,6 +41,7 @@ from protocols.orders import (
     VenueOrder,
     VenueTrade,
 )
+from protocols.units import TIMEFRAME_MS
 
 PAGES: Final = 40
 """100,000 orders or trades since the last reconcile: more than the venue keeps for its two weeks."""
@@ -50,6 +62,7 @@ class HistoryActor:
     market: Channel[MarketEvent] | None = None
     answered: int = 0
     failed: int = 0
+    _candles_asked: set[CandleRequest] = attrs.field(factory=set, init=False)
     _asked: trio.Event = attrs.field(factory=trio.Event, init=False)
 
     async def run(self, ctx: Context) -> None:
@@ -180,29 +193,70 @@ class HistoryActor:
         under_way: trio.CapacityLimiter,
     ) -> None:
         request: CandleRequest = envelope.message
-        with ctx.outside:
-            async with under_way, turn:
-                try:
-                    with trio.fail_after(CANDLES_TIMEOUT_S):
-                        candles, whole = await self._candles(request)
-                except (EdgeError, BitfinexError, trio.TooSlowError):
-                    # Whoever asked sees that the hole stays, and asks again or gives it up.
-                    self.failed += 1
-                else:
-                    self.answered += 1
+        if request in self._candles_asked:
+            # Asked again while it waits for its turn: one answer will do.
+            ctx.inbox.ack(envelope)
+            return
+        self._candles_asked.add(request)
+        try:
+            with ctx.outside:
+                async with under_way, turn:
+                    answer = await self._candle_answer(ctx, request)
                     if market is not None:
-                        await market.put(
-                            CandleSnapshot(
-                                symbol=request.symbol,
-                                timeframe=request.timeframe,
-                                candles=candles,
-                                venue_ms=0,
-                                received_ns=ctx.clock.now_ns(),
-                                # The venue tells no candle of a minute without a trade: that it was asked proves it.
-                                covers_from_ms=request.first_open_ms if whole else None,
-                            )
-                        )
-                ctx.inbox.ack(envelope)
+                        await market.put(answer)
+                    ctx.inbox.ack(envelope)
+        finally:
+            self._candles_asked.discard(request)
+
+    async def _candle_answer(
+        self, ctx: Context, request: CandleRequest
+    ) -> CandleSnapshot | OlderCandles | CandlesFailed:
+        try:
+            with trio.fail_after(CANDLES_TIMEOUT_S):
+                if request.newest is not None:
+                    older, is_all = await self._older(request, request.newest)
+                else:
+                    candles, whole = await self._candles(request)
+        except (EdgeError, BitfinexError, trio.TooSlowError) as error:
+            self.failed += 1
+            # Whoever asked asks again or gives it up.
+            reason = f"no answer within {CANDLES_TIMEOUT_S:g} s" if isinstance(error, trio.TooSlowError) else str(error)
+            return CandlesFailed(
+                request=request,
+                reason=f"{type(error).__name__}: {reason}",
+                received_ns=ctx.clock.now_ns(),
+                asked=not isinstance(error, CircuitOpen),
+            )
+        self.answered += 1
+        now_ns = ctx.clock.now_ns()
+        if request.newest is not None:
+            return OlderCandles(request=request, candles=older, is_all=is_all, received_ns=now_ns)
+        return CandleSnapshot(
+            symbol=request.symbol,
+            timeframe=request.timeframe,
+            candles=candles,
+            venue_ms=0,
+            received_ns=now_ns,
+            # The venue tells no candle of a minute without a trade: that it was asked proves it.
+            covers_from_ms=request.first_open_ms if whole else None,
+        )
+
+    async def _older(self, request: CandleRequest, wanted: int) -> tuple[tuple[Candle, ...], bool]:
+        """The newest `wanted`, page by page backwards, oldest first; and whether there are no more than these."""
+        found: tuple[Candle, ...] = ()
+        end_ms = request.last_open_ms
+        while len(found) < wanted:
+            limit = min(wanted - len(found), LARGEST_PUBLIC)
+            value = await self.door.ask(
+                rest_requests.candles(f"trade:{request.timeframe}:{request.symbol}", end_ms=end_ms, limit=limit)
+            )
+            page = read_candle_answer(value, request.symbol, request.timeframe)
+            _check(page, 0, end_ms, limit)
+            found = (*page, *found)
+            if len(page) < limit:
+                return found, True
+            end_ms = page[0].open_ms - 1
+        return found, False
 
     async def _candles(self, request: CandleRequest) -> tuple[tuple[Candle, ...], bool]:
         """Oldest first, page by page forwards; and whether that is all there is in the range."""
@@ -219,6 +273,7 @@ class HistoryActor:
                 )
             )
             page = read_candle_answer(value, request.symbol, request.timeframe)
+            _check(page, start_ms, request.last_open_ms, LARGEST_PUBLIC)
             found.update((candle.open_ms, candle) for candle in page)
             if whole := len(page) < LARGEST_PUBLIC:
                 break
@@ -273,5 +328,27 @@ class HistoryActor:
         return [found[number] for number in sorted(found) if request.after_id < number < request.before_id]
 
 
+def _check(page: Sequence[Candle], first_ms: int, last_ms: int, limit: int) -> None:
+    """Raises _Wrong unless these are at most `limit` candles, each once, which opened between the two stamps.
+
+    Weeks are not looked at more closely: the venue alone knows on which day its fortnights begin.
+    """
+    if len(page) > limit:
+        raise _Wrong(f"candles must be at most {limit}, were {len(page)}")
+    for candle in page:
+        grid_ms = min(TIMEFRAME_MS[candle.timeframe], TIMEFRAME_MS["1D"])
+        if candle.open_ms % grid_ms or not first_ms <= candle.open_ms <= last_ms:
+            raise _Wrong(f"candle must open on a whole {candle.timeframe} in {first_ms} to {last_ms}: {candle.open_ms}")
+        if min(candle.open, candle.close, candle.low) <= 0 or candle.low > candle.high:
+            raise _Wrong(f"candle of {candle.open_ms} must have prices above zero, the high not below the low: has not")
+    for before, after in pairwise(page):
+        if before.open_ms == after.open_ms:
+            raise _Wrong(f"candle of {after.open_ms} must be told once, was twice")
+
+
 class _TooMuch(EdgeError):
     """An answer without an end in sight; half of it would look like absence of the rest."""
+
+
+class _Wrong(EdgeError):
+    """An answer that cannot be what was asked for: nothing of it is used."""

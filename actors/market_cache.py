@@ -3,7 +3,8 @@
 It recovers from what it published itself: the view is set before a batch is acknowledged, so after a crash the messages
 in hand come again and meet the state from before them; candles told twice are recognised by who hears them. In a new
 process there is no view: then the signal actor's checkpoints say which candles were told, and the snapshots that come
-with every subscription tell the rest, as history.
+with every subscription tell the rest, as history. What strategies need of the time before that is asked of REST, put
+before what is known, and told to them between two closed candles.
 """
 
 from collections.abc import Sequence
@@ -15,17 +16,21 @@ from genesis.core.actor import Context
 from genesis.core.channel import Channel, Envelope
 from genesis.core.latest import Latest
 from genesis.core.mailbox import Outlet
+from genesis.domain.history_desk import HistoryDesk, wait_text
 from genesis.domain.market_book import MarketBook
-from genesis.domain.signal_machine import SIGNAL_TABLE, seen_until
+from genesis.domain.signal_machine import SIGNAL_TABLE, goes_on_after, seen_until
 from genesis.domain.ticks import is_news, tick_of
 from protocols.health import Notice
 from protocols.journal import Cells, JournalRequest, ReadCells
 from protocols.market import (
     CandleClosed,
     CandleRequest,
+    CandlesFailed,
     CandleSnapshot,
     CandleUpdate,
     Freshness,
+    HistoryWait,
+    HistoryWish,
     MarketView,
     Tick,
     Ticker,
@@ -35,9 +40,6 @@ from protocols.settings import Settings
 
 LOOK_S = 1.0
 """How often freshness is looked at when nothing comes."""
-REFILL_S = 10.0
-"""A hole that nobody filled for so long is asked for again; after `REFILL_TRIES` times it is left."""
-REFILL_TRIES = 3
 _SHOWN: Final = (Ticker, CandleUpdate, CandleSnapshot)
 """What screens hear besides closed candles."""
 
@@ -45,7 +47,8 @@ _SHOWN: Final = (Ticker, CandleUpdate, CandleSnapshot)
 @attrs.define(kw_only=True)
 class MarketCacheActor:
     """`closed` are all who hear closed candles: the first decides by them and hears them at once, the others when it
-    had its turn. `requests` leads to who fetches history.
+    had its turn. `requests` leads to who fetches history; `wishes` are the histories that strategies wait for, which
+    the first of `closed` is told, and `waits` shows what keeps them.
 
     `ticks` are the trades of `tick_symbols` for whoever thinks at trades.
     """
@@ -53,13 +56,16 @@ class MarketCacheActor:
     settings: Latest[Settings]
     view: Latest[MarketView]
     journal: Channel[JournalRequest]
-    closed: Sequence[Channel[CandleClosed]]
+    closed: Sequence[Channel[Any]]
     requests: Channel[Any] | None = None
     ticks: Channel[Tick] | None = None
     tick_symbols: Latest[frozenset[str]] = attrs.field(factory=lambda: Latest(frozenset()))
+    wishes: Latest[tuple[HistoryWish, ...]] = attrs.field(factory=lambda: Latest(()))
+    waits: Latest[tuple[HistoryWait, ...]] = attrs.field(factory=lambda: Latest(()))
     ui: Channel[Any] | None = None
     _stale: set[tuple[str, str, str]] = attrs.field(factory=set, init=False)
-    _asked: dict[CandleRequest, tuple[int, float]] = attrs.field(factory=dict, init=False)
+    _desk: HistoryDesk = attrs.field(factory=HistoryDesk, init=False)
+    _troubled: set[tuple[str, str]] = attrs.field(factory=set, init=False)
 
     async def run(self, ctx: Context) -> None:
         outlets = [ctx.outlet(channel) for channel in self.closed]
@@ -75,10 +81,15 @@ class MarketCacheActor:
             if self.settings.version != settings_version:
                 settings_version = self.settings.version
                 book.on_settings(self.settings.take(ctx.name))
+            if self.wishes.value != self._desk.wishes:
+                self._desk.on_wishes(self.wishes.value, ctx.clock.now())
+                book.on_wishes(self.wishes.value)
             told: list[CandleClosed] = []
             shown: list[Any] = []
             for envelope in batch:
                 event = envelope.message
+                if isinstance(event, CandlesFailed):
+                    self._report_failure(ctx, event, ui)
                 closed = book.on_event(event)
                 for candle in closed:
                     await outlets[0].put(candle)
@@ -98,6 +109,9 @@ class MarketCacheActor:
                     await outlets[0].put(candle)
                 told += refilled
                 shown += refilled
+                for history in self._desk.tell(book, ctx.clock.now()):
+                    await outlets[0].put(history)
+                self._report_waits(ctx, ui)
             for outlet in outlets[1:]:
                 for candle in told:
                     await outlet.put(candle)
@@ -118,24 +132,38 @@ class MarketCacheActor:
         if self.view.value.series:
             return MarketBook(settings, view=self.view.value, refillable=refillable)
         kept: Cells = await ctx.outlet(self.journal).ask(ReadCells(table=SIGNAL_TABLE))
-        return MarketBook(settings, told=seen_until(settings, kept.cells), refillable=refillable)
+        return MarketBook(
+            settings,
+            told=seen_until(settings, kept.cells),
+            goes_on_after=goes_on_after(settings, kept.cells),
+            refillable=refillable,
+        )
 
     def _ask_for_holes(self, ctx: Context, book: MarketBook, requests: Outlet[CandleRequest]) -> list[CandleClosed]:
         """Ask for missing history, patiently; candles that can be told once a hole is given up."""
-        now = ctx.clock.now()
-        wanted = book.wanted()
-        hopeless: list[CandleRequest] = []
-        self._asked = {request: asked for request, asked in self._asked.items() if request in wanted}
-        for request in wanted:
-            tries, again_at = self._asked.get(request, (0, now))
-            if now < again_at:
-                continue
-            if tries >= REFILL_TRIES:
-                hopeless.append(request)
-                continue
-            self._asked[request] = (tries + 1, now + REFILL_S)
+        due, hopeless = self._desk.due(book, ctx.clock.now())
+        for request in due:
             requests.put_nowait(request)
         return book.give_up_holes(hopeless)
+
+    def _report_failure(self, ctx: Context, failed: CandlesFailed, ui: Outlet[Any] | None) -> None:
+        wait = self._desk.on_failure(failed, ctx.clock.now())
+        if wait is not None and ui is not None:
+            self._troubled.add((wait.symbol, wait.timeframe))
+            text = f"{wait_text(wait)}, and is asked for again until they are there: {failed.reason}"
+            ui.put_nowait(Notice(level="warning", code="history_waits", text=text, at_ms=ctx.clock.wall_ms()))
+
+    def _report_waits(self, ctx: Context, ui: Outlet[Any] | None) -> None:
+        waits = self._desk.waits
+        if waits != self.waits.value:
+            self.waits.set(waits)
+        if not self._troubled:
+            return
+        for symbol, timeframe in sorted(self._troubled - {(wait.symbol, wait.timeframe) for wait in waits}):
+            self._troubled.discard((symbol, timeframe))
+            if ui is not None:
+                text = f"{symbol} {timeframe}: its candles are whole now"
+                ui.put_nowait(Notice(level="info", code="history_there", text=text, at_ms=ctx.clock.wall_ms()))
 
     def _report_stale(self, ctx: Context, freshness: tuple[Freshness, ...], ui: Outlet[Any] | None) -> None:
         for one in freshness:

@@ -25,10 +25,11 @@ from genesis.domain.signal_machine import SIGNAL_TABLE, SignalMachine
 from genesis.edge.stage_times import StageTimes
 from protocols.health import Notice
 from protocols.journal import AnyRecord, Cells, Commit, JournalRequest, ReadCells
-from protocols.market import Candle, CandleClosed, MarketView, Tick
+from protocols.market import Candle, CandleClosed, CandleHistory, HistoryWish, MarketView, Tick
 from protocols.orders import Fill
 from protocols.settings import Settings
 from protocols.signals import Recommendation, SignalScore, StrategyView
+from protocols.units import TIMEFRAME_MS
 
 BATCH = 64
 RECENT = 200
@@ -50,6 +51,7 @@ class SignalActor:
     kinds: Latest[int] = attrs.field(factory=lambda: Latest(0))
     views: Latest[tuple[StrategyView, ...]] = attrs.field(factory=lambda: Latest(()))
     tick_symbols: Latest[frozenset[str]] = attrs.field(factory=lambda: Latest(frozenset()))
+    wishes: Latest[tuple[HistoryWish, ...]] = attrs.field(factory=lambda: Latest(()))
     ui: Channel[Any] | None = None
     stages: StageTimes | None = None
 
@@ -61,7 +63,7 @@ class SignalActor:
         settings = self.settings.take(ctx.name)
         machine = SignalMachine(settings)
         kept: Cells = await journal.ask(ReadCells(table=SIGNAL_TABLE))
-        for name in machine.restore(kept.cells):
+        for name in machine.restore(kept.cells, waiting_anew=True):
             if ui is not None:
                 text = f"strategy {name} starts anew: its kept state belongs to other settings"
                 ui.put_nowait(Notice(level="info", code="strategy_restarted", text=text, at_ms=ctx.clock.wall_ms()))
@@ -138,6 +140,10 @@ class SignalActor:
                 else:
                     scores = machine.on_candle(said)
                 traced = bool(scores)
+            case CandleHistory():
+                waited = machine.wishes()
+                scores = await trio.to_thread.run_sync(machine.on_history, said)
+                traced = waited != machine.wishes()
         failed = heard.failed()
         if traced or failed:
             heard.note(said)
@@ -147,6 +153,8 @@ class SignalActor:
         self.views.set(machine.views())
         if self.tick_symbols.value != machine.tick_symbols():
             self.tick_symbols.set(machine.tick_symbols())
+        if self.wishes.value != machine.wishes():
+            self.wishes.set(machine.wishes())
         for name, fault in machine.new_faults().items():
             if ui is not None:
                 text = f"strategy {name} is off until its file or its settings change: {fault}"
@@ -162,7 +170,7 @@ def _turn(envelope: Envelope) -> int:
     match envelope.message:
         case Fill():
             return 0
-        case CandleClosed():
+        case CandleClosed() | CandleHistory():
             return 1
         case _:
             return 2
@@ -223,4 +231,10 @@ class _Heard:
 
 
 def _time_of(said: SignalInput) -> int:
-    return said.closed_ms if isinstance(said, CandleClosed) else said.time_ms
+    match said:
+        case CandleClosed():
+            return said.closed_ms
+        case CandleHistory():
+            return said.candles[-1].open_ms + TIMEFRAME_MS[said.timeframe] if said.candles else 0
+        case _:
+            return said.time_ms

@@ -32,7 +32,6 @@ from actors.signal import SignalActor
 from actors.strategies import StrategiesActor
 from actors.watchdog import WatchdogActor, Watched
 from genesis import patience
-from genesis.account_readers import AccountReaders
 from genesis.asking import Asking
 from genesis.chat_desk import ChatDesk
 from genesis.config_history import history_ports
@@ -43,7 +42,6 @@ from genesis.core.latest import Latest
 from genesis.core.mailbox import DeadLetter
 from genesis.core.supervisor import ChildSpec, EventKind, Strategy, Supervisor, SupervisorEvent, SupervisorSpec
 from genesis.domain.health_watch import HealthWatch, Vitals
-from genesis.domain.live_performance import LivePerformance, live_performance
 from genesis.domain.pairs import PairSpecs
 from genesis.domain.protection_watch import ProtectionWatch
 from genesis.domain.rate_limit import RateLimit
@@ -58,7 +56,8 @@ from genesis.edge.store_thread import StoreThread
 from genesis.engine_ports import DEFAULT_RESTARTS
 from genesis.engine_ports import Restarts as Restarts
 from genesis.engine_ports import VenuePorts as VenuePorts
-from genesis.figures import counters, gauges, resting_view
+from genesis.engine_readers import readers_of
+from genesis.figures import resting_view
 from genesis.job_desk import JobHouse, job_ports
 from genesis.letters import DeadLetters
 from genesis.market_data import MarketData
@@ -70,7 +69,7 @@ from genesis.user_strategies import UserStrategies
 from protocols.bitfinex.book_shelf import BookShelf
 from protocols.bitfinex.subscriptions import Subscription
 from protocols.config import ConfigCommand, SettingsReply
-from protocols.health import LineTimes, Notice
+from protocols.health import Notice
 from protocols.risk import SetTradingState, TradingState
 from protocols.settings import Settings
 from protocols.units import Symbol
@@ -79,7 +78,6 @@ from web.controls import Controls
 from web.feed import hush_for
 from web.hub import Hub
 from web.models import EngineStatus
-from web.readers import Readers
 from web.recent import Recent
 
 NOTICES_KEPT: Final = 300
@@ -119,13 +117,13 @@ class Engine:
         self._wall_ms = wall_ms if wall_ms is not None else clock.wall_ms
         self.store = store
         self.venue = venue
-        self._status = status
+        self.status = status
         self._listener = on_event
         self._restarts = restarts
         self._layers = layers
         self._priority = priority
         self._audit = audit
-        self._bus = bus
+        self.bus = bus
         self._chaos = chaos
         self._jobs = jobs
         self._user_strategies = user_strategies
@@ -170,7 +168,7 @@ class Engine:
         self.market_data = MarketData(
             market=self.cells.market, settings=self.cells.settings, door=venue.door, clock=clock
         )
-        self.readers = self._readers()
+        self.readers = readers_of(self)
         self._asking = Asking(channels=self.channels, journal=self.store.path, orders=self.readers.orders)
         self.controls = self._controls()
         commands = settings.notify.telegram_commands
@@ -219,7 +217,7 @@ class Engine:
                 self._aside(
                     "helpers",
                     self._child("rollout", self._rollout),
-                    *(() if self._bus is None else (self._child("config_bus", self._config_bus),)),
+                    *(() if self.bus is None else (self._child("config_bus", self._config_bus),)),
                     self._child("regime", self._regime),
                     *(() if self._user_strategies is None else (self._child("strategies", self._strategies),)),
                     *(() if self._model_desk is None else (self._child("scheduler", self._model_desk.scheduler),)),
@@ -282,9 +280,9 @@ class Engine:
         )
 
     def _config_bus(self) -> Actor:
-        assert self._bus is not None
+        assert self.bus is not None
         return ConfigBusActor(
-            ports=self._bus,
+            ports=self.bus,
             config=self.cells.config,
             risk=self.cells.risk,
             commands=self.channels.set_settings,
@@ -348,6 +346,7 @@ class Engine:
             kinds=self.cells.kinds,
             views=self.cells.strategies,
             tick_symbols=self.cells.tick_symbols,
+            wishes=self.cells.history_wishes,
             ui=self.channels.ui,
         )
 
@@ -360,6 +359,8 @@ class Engine:
             ticks=self.channels.ticks,
             tick_symbols=self.cells.tick_symbols,
             requests=self.channels.candle_requests,
+            wishes=self.cells.history_wishes,
+            waits=self.cells.history_waits,
             ui=self.channels.ui,
         )
 
@@ -553,6 +554,10 @@ class Engine:
         """Whether some strategy decides at trades, and not at closed candles only."""
         return bool(self.cells.tick_symbols.value)
 
+    def waits_for_history(self) -> bool:
+        """Whether some strategy has yet to be told what came before its first candle."""
+        return bool(self.cells.history_wishes.value)
+
     def ready_to_trade(self) -> bool:
         """A session is reconciled, every stream is up, and the account is known."""
         account = self.cells.account.value
@@ -571,89 +576,6 @@ class Engine:
         return sum(stats.socket_frames_out for stats in self.stats.values() if stats.connected)
 
     # --- for the web --------------------------------------------------------------------------------------------------
-
-    def _readers(self) -> Readers:
-        cells, recent = self.cells, self.recent
-        account = AccountReaders(cells.account)
-        return Readers(
-            status=self._status,
-            tickers=lambda: cells.market.value.tickers,
-            tops=lambda: cells.market.value.tops,
-            candles=recent.candles,
-            account=account.account,
-            orders=lambda: (*cells.orders.value.ended, *cells.orders.value.open, *cells.orders.value.foreign),
-            fills=lambda: cells.orders.value.fills,
-            signals=recent.signals,
-            regimes=lambda: cells.regimes.value,
-            regime_spells=lambda: cells.regime_spells.value,
-            schedule=lambda: cells.schedule.value,
-            strategies=lambda: cells.strategies.value,
-            verdicts=lambda: cells.verdicts.value,
-            risk=lambda: cells.risk.value,
-            settings=lambda: cells.settings.value,
-            actors=self.supervisor.tree,
-            dead_letters=self.letters.shown,
-            connections=lambda: tuple(cell.value for cell in cells.connections.values()),
-            config=lambda: cells.config.value,
-            running=lambda: {
-                path.rpartition("/")[2]: taken.version for path, taken in sorted(cells.settings.taken.items())
-            },
-            rollout=lambda: cells.rollout.value,
-            bus=(lambda: None) if self._bus is None else (lambda: cells.bus.value),
-            freshness=lambda: cells.freshness.value,
-            equity=account.equity,
-            notices=recent.notices,
-            line_times=self._line_times,
-            performance=self._performance,
-            prints=lambda symbol: cells.market.value.prints.get(symbol, ()),
-            depth=self.books.levels,
-            closed_trades=account.closed_trades,
-            closed=account.closed,
-            books=account.books,
-            figures=account.figures,
-            jobs=lambda: cells.jobs.value,
-            protection=lambda: cells.protection.value,
-            brackets=lambda: cells.orders.value.protection,
-            house=lambda: cells.health.value,
-            gauges=self._gauges,
-            counters=self._counters,
-        )
-
-    def _performance(self) -> LivePerformance | None:
-        view, risk, orders = self.cells.account.value, self.cells.risk.value, self.cells.orders.value
-        if view is None:
-            return None
-        refused = {} if risk is None else risk.denials_by_code
-        return live_performance(view, (*orders.ended, *orders.open), self.recent.signals(), refused)
-
-    def _gauges(self) -> dict[str, float]:
-        shares = self.market_data.shares()
-        return (
-            gauges(self.cells, self.stats, ready=self.ready_to_trade(), transport_open=self._transport_is_open())
-            | shares
-        )
-
-    def _counters(self) -> dict[str, float]:
-        return (
-            counters(
-                self.cells, self.stats, crashes=self.restarts_total, dead_letters=len(self.supervisor.dead_letters)
-            )
-            | self.post.counters()
-        )
-
-    def _transport_is_open(self) -> bool:
-        door = self.venue.door
-        return any(one["time_until_open"] > 0 for one in door.budget.view(door.clock.now())["breakers"].values())
-
-    def _line_times(self) -> tuple[LineTimes, ...]:
-        return (
-            *(
-                times.view(name, what)
-                for name, stats in self.stats.items()
-                for what, times in (("detect", stats.detect_s), ("recover", stats.recover_s))
-            ),
-            *self.stages.views(),
-        )
 
     def _controls(self) -> Controls:
         asking = self._asking

@@ -23,7 +23,7 @@ KINDS: Final[Mapping[str, str]] = {
 }
 """What a job may be, with the function that does it; its module is loaded when it is asked for."""
 
-Load = Callable[[str, int | None, int | None], BarRecording]
+Load = Callable[[str, int | None, int | None, int], BarRecording]
 SEARCHES: Final = frozenset({"optimize", "walkforward"})
 """Kinds whose work looks at the data by itself: (request, folder, data folder, strategies folder, on_progress)."""
 
@@ -66,7 +66,7 @@ def main() -> None:
 
 
 def _loader(data_folder: Path) -> Load:
-    return lambda name, start_ms, end_ms: load_market(name, data_folder, start_ms, end_ms)
+    return lambda name, *cut: load_market(name, data_folder, *cut)
 
 
 if __name__ == "__main__":

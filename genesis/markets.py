@@ -17,7 +17,7 @@ from protocols.units import Symbol
 
 PAIR: Final = re.compile(r"(t[A-Z0-9]{2,12}(?::[A-Z0-9]{2,12})?):(\d{1,2}[mhDW])")
 WARM_UP_MS: Final = 60 * 24 * 60 * MINUTE_MS
-"""How much of the store before the first minute strategies may warm up on: sixty days."""
+"""How much of the store before the first minute strategies may warm up on at least: sixty days."""
 
 
 def pairs_of(name: str) -> list[tuple[Symbol, str]] | None:
@@ -28,16 +28,24 @@ def pairs_of(name: str) -> list[tuple[Symbol, str]] | None:
 
 
 def load_market(
-    name: str, data_folder: Path, start_ms: int | None = None, end_ms: int | None = None, *, mapped: bool = False
+    name: str,
+    data_folder: Path,
+    start_ms: int | None = None,
+    end_ms: int | None = None,
+    reach_ms: int = 0,
+    *,
+    mapped: bool = False,
 ) -> BarRecording:
     """A market cut to [start, end). Raises RecordingError when there is none, ValueError when the range is empty.
 
+    What strategies may begin with is `reach_ms` before the start, as far as there is data, and at least `WARM_UP_MS`.
     `mapped` looks at the data store through arrays that all processes share (made at the first look): for searches, of
     which each worker reads the same years.
     """
     pairs = pairs_of(name)
     if pairs is not None:
-        return _from_store(name, pairs, BarFiles(data_folder), start_ms, end_ms, mapped)
+        warm_ms = None if start_ms is None else start_ms - max(reach_ms, WARM_UP_MS)
+        return _from_store(name, pairs, BarFiles(data_folder), warm_ms, start_ms, end_ms, mapped)
     return cut(BarRecording.of(load_candles(name)), start_ms, end_ms)
 
 
@@ -53,6 +61,7 @@ def _from_store(
     name: str,
     pairs: list[tuple[Symbol, str]],
     files: BarFiles,
+    warm_ms: int | None,
     start_ms: int | None,
     end_ms: int | None,
     mapped: bool,
@@ -62,7 +71,6 @@ def _from_store(
     rows: dict[Symbol, CandleArrays] = {}
     for symbol, timeframe in pairs:
         try:
-            warm_ms = None if start_ms is None else start_ms - WARM_UP_MS
             read = files.mapped if mapped else files.read
             table = read(symbol, timeframe, warm_ms, end_ms)
         except DataUnusable as error:

@@ -15,6 +15,16 @@ CALM_LOOKS: Final = 2
 QUICK_LOOKS: Final = 60
 PAUSE_S: Final = 0.0002
 """After the quick looks somebody waits for a disk or a socket: looking less often leaves it the processor."""
+HISTORIES_S: Final = 30.0
+"""A replay begins without them then: whoever waits goes on waiting, and the others trade."""
+
+
+async def histories_told(waits: Callable[[], bool]) -> None:
+    """Until every strategy has been told what came before its first candle, as a backtest's are before it begins."""
+    with trio.move_on_after(HISTORIES_S):
+        # A look now and then is simpler than an event in the cell of each.
+        while waits():  # noqa: ASYNC110
+            await trio.sleep(PAUSE_S)
 
 
 class Pacer:

@@ -21,7 +21,19 @@ from protocols.config import ConfigCommand, ConfigView, RolloutStatus
 from protocols.health import ConnectionView, HealthFinding, Notice, Reconnect
 from protocols.jobs import JobRequest, JobView
 from protocols.journal import JournalRequest
-from protocols.market import BookTop, CandleClosed, CandleRequest, Freshness, MarketView, Tick, Ticker, TradesRequest
+from protocols.market import (
+    BookTop,
+    CandleClosed,
+    CandleHistory,
+    CandleRequest,
+    Freshness,
+    HistoryWait,
+    HistoryWish,
+    MarketView,
+    Tick,
+    Ticker,
+    TradesRequest,
+)
 from protocols.orders import (
     AccountEvent,
     Approved,
@@ -85,7 +97,7 @@ class Channels:
         factory=lambda: Channel("prices", Overflow.CONFLATE, capacity=4096, key=_price_key)
     )
     market_events: Channel[Any] = attrs.field(factory=lambda: Channel("market_events", Overflow.BLOCK, capacity=8192))
-    closed_to_signal: Channel[CandleClosed] = attrs.field(
+    closed_to_signal: Channel[CandleClosed | CandleHistory] = attrs.field(
         factory=lambda: Channel("closed_to_signal", Overflow.BLOCK, capacity=8192)
     )
     closed_to_account: Channel[CandleClosed] = attrs.field(
@@ -165,6 +177,9 @@ class Cells:
     """Rises when the user's strategy files changed."""
     tick_symbols: Latest[frozenset[str]] = attrs.field(factory=lambda: Latest(frozenset()))
     """Pairs whose trades some strategy wants to hear of."""
+    history_wishes: Latest[tuple[HistoryWish, ...]] = attrs.field(factory=lambda: Latest(()))
+    """What strategies must be told of the past before they hear of a candle."""
+    history_waits: Latest[tuple[HistoryWait, ...]] = attrs.field(factory=lambda: Latest(()))
     strategies: Latest[tuple[StrategyView, ...]] = attrs.field(factory=lambda: Latest(()))
     regimes: Latest[tuple[RegimeView, ...]] = attrs.field(factory=lambda: Latest(()))
     regime_spells: Latest[Mapping[str, tuple[RegimeSpell, ...]]] = attrs.field(factory=lambda: Latest({}))
@@ -204,6 +219,7 @@ class Plan:
         self.mailboxes = {name: Mailbox(name, channels, alarm=self.on_dead_letter) for name, channels in hears.items()}
         self.cells.settings.on_set = self._settings_changed
         self.cells.config.on_set = self.mailboxes["rollout"].nudge
+        self.cells.history_wishes.on_set = self.mailboxes["market_cache"].nudge
         self.cells.orders.on_set = self.cells.account.on_set = self.mailboxes["protection"].nudge
         check_block_graph(
             (sender, receiver, channel)

@@ -56,7 +56,7 @@ from genesis.edge.websocket import calm_websocket, fast_websocket
 from genesis.engine import Engine, VenuePorts
 from genesis.job_desk import JobHouse
 from genesis.journal_opening import open_journal
-from genesis.pacer import Pacer
+from genesis.pacer import Pacer, histories_told
 from genesis.paper_session import open_paper
 from genesis.post_office import open_post
 from genesis.pulse import Pulse
@@ -523,6 +523,7 @@ class _Run:
         assert exchange is not None
         assert self.session is not None
         await self._note_ready(engine)
+        await histories_told(engine.waits_for_history)
         pacer = Pacer(
             engine.idle,
             lambda: exchange.sent_frames == engine.frames_in() and exchange.received_frames == engine.frames_out(),

@@ -26,7 +26,7 @@ from genesis.research.backtest import BacktestResult
 from genesis.research.bars import BarRecording
 from genesis.research.fast import NotFast, Prepared, run_fast
 from genesis.research.fast_figures import FAST_FIGURES, fast_figures, returns_shape
-from genesis.research.runs import RunRequest, backtest, fitted
+from genesis.research.runs import RunRequest, backtest, fitted, reach_ms
 from genesis.research.search import BY_ARRAYS, METRICS, with_values
 
 COMPILE_FROM: Final = 20_000_000
@@ -67,15 +67,15 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @lru_cache(maxsize=4)
-def _market(name: str, data_folder: str, start_ms: int | None, end_ms: int | None) -> BarRecording:
-    return load_market(name, Path(data_folder), start_ms, end_ms, mapped=True)
+def _market(name: str, data_folder: str, start_ms: int | None, end_ms: int | None, reach: int) -> BarRecording:
+    return load_market(name, Path(data_folder), start_ms, end_ms, reach, mapped=True)
 
 
 @lru_cache(maxsize=4)
-def _prepared(request: bytes, data_folder: str, is_compiled: bool) -> Prepared | str:
+def _prepared(request: bytes, data_folder: str, is_compiled: bool, reach: int) -> Prepared | str:
     """The market and limits of a request whose strategy has no parameters yet, or why they need the exact runner."""
     asked = msgspec.json.decode(request, type=RunRequest)
-    market = _market(asked.market, data_folder, asked.start_ms, asked.end_ms)
+    market = _market(asked.market, data_folder, asked.start_ms, asked.end_ms, reach)
     settings = fitted(asked.settings, market)
     balances = (("exchange", settings.quote_currency, asked.balance),)
     try:
@@ -84,7 +84,7 @@ def _prepared(request: bytes, data_folder: str, is_compiled: bool) -> Prepared |
         return str(error)
 
 
-def _by_arrays(request: RunRequest, data_folder: str, is_compiled: bool) -> dict[str, float | None] | None:
+def _by_arrays(request: RunRequest, data_folder: str, is_compiled: bool, reach: int) -> dict[str, float | None] | None:
     """The figures by the array runner; None where it must not or could not judge."""
     running = [one for one in request.settings.strategies if one.enabled]
     if len(running) != 1 or STRATEGY_KINDS[running[0].kind].numeric is None:
@@ -93,7 +93,7 @@ def _by_arrays(request: RunRequest, data_folder: str, is_compiled: bool) -> dict
         msgspec.structs.replace(one, parameters={}) if one.enabled else one for one in request.settings.strategies
     )
     without = msgspec.structs.replace(request, settings=msgspec.structs.replace(request.settings, strategies=bare))
-    prepared = _prepared(msgspec.json.encode(without), data_folder, is_compiled)
+    prepared = _prepared(msgspec.json.encode(without), data_folder, is_compiled, reach)
     if isinstance(prepared, str):
         return None
     result = run_fast(prepared, running[0].parameters)
@@ -116,9 +116,10 @@ def work_out(data: bytes) -> bytes:
         request = task.request
         request = msgspec.structs.replace(request, settings=with_values(request.settings, task.values))
         request.check()
-        market = _market(request.market, task.data_folder, request.start_ms, request.end_ms)
+        reach = reach_ms(request.settings)
+        market = _market(request.market, task.data_folder, request.start_ms, request.end_ms, reach)
         judge = task.judge
-        quick = _by_arrays(request, task.data_folder, judge.is_compiled) if judge.by_arrays else None
+        quick = _by_arrays(request, task.data_folder, judge.is_compiled, reach) if judge.by_arrays else None
         answer = figures_of(backtest(request, market)) if quick is None else quick
     except (ValueError, RecordingError) as error:
         answer = str(error)

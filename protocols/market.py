@@ -130,7 +130,49 @@ class StreamDown(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     received_ns: int
 
 
-MarketEvent = Ticker | TradePrint | BookTop | CandleUpdate | CandleSnapshot | StreamBeat | StreamUp | StreamDown
+class CandleRequest(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Ask for the candles of one stream between two open stamps (both included); the answer is a CandleSnapshot.
+
+    With `newest` only so many of them are wanted, the newest; the answer is OlderCandles. CandlesFailed answers either.
+    """
+
+    symbol: Symbol
+    timeframe: str
+    first_open_ms: int
+    last_open_ms: int
+    newest: int | None = None
+
+
+class OlderCandles(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """The newest candles up to `request.last_open_ms`, oldest first, all closed. `is_all`: the venue has no older."""
+
+    request: CandleRequest
+    candles: tuple[Candle, ...]
+    is_all: bool
+    received_ns: int
+
+
+class CandlesFailed(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """A CandleRequest could not be answered, and why; `asked` is false when the venue was not asked, after others."""
+
+    request: CandleRequest
+    reason: str
+    received_ns: int
+    asked: bool = True
+
+
+MarketEvent = (
+    Ticker
+    | TradePrint
+    | BookTop
+    | CandleUpdate
+    | CandleSnapshot
+    | OlderCandles
+    | CandlesFailed
+    | StreamBeat
+    | StreamUp
+    | StreamDown
+)
 
 
 class CandleClosed(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -145,6 +187,40 @@ class CandleClosed(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     catch_up: bool
     correlation_id: str
     received_ns: int
+
+
+class CandleHistory(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """What came before the next CandleClosed of its stream, oldest first: for strategies that need more to begin with
+    than a subscription tells. No closed candle between the first and the last is missing; `is_all` says that the venue
+    has none before the first.
+    """
+
+    symbol: Symbol
+    timeframe: str
+    candles: tuple[Candle, ...]
+    is_all: bool
+    received_ns: int
+
+
+class HistoryWish(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Some strategy of this stream begins with so many closed candles, and hears of no other before it has them."""
+
+    symbol: Symbol
+    timeframe: str
+    candles: int
+
+
+class HistoryWait(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Closed candles that strategies of a stream wait for: `wanted` before the first, of which `have` are known, or
+    those of a hole (0 wanted). `tries` counts questions, `trouble` says why the last one had no answer.
+    """
+
+    symbol: Symbol
+    timeframe: str
+    wanted: int
+    have: int
+    tries: int = 0
+    trouble: str = ""
 
 
 class Freshness(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -253,22 +329,14 @@ class BookLevels(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 ReferenceEvent = TradeSnapshot | FundingTicker | FundingPrint | DerivStatus | Liquidation
 
 
-class CandleRequest(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """Ask for the candles of one stream between two open stamps (both included); the answer is a CandleSnapshot."""
-
-    symbol: Symbol
-    timeframe: str
-    first_open_ms: int
-    last_open_ms: int
-
-
 class CandleSeries(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """One candle stream as the market cache knows it, in one value.
 
     `candles` are closed, oldest first; `pending` are not, and the last of them is the forming one. Nothing up to
     `told_until_ms` (an open stamp) will be told again. `corrections` counts candles that the venue changed after they
     were told, `holes` the gaps that no snapshot filled. `synced` is false from a lost line to the next snapshot;
-    `wanted` is the history that it waits for.
+    `wanted` is the history that it waits for. From `whole_from_ms` on no candle is missing; `begins` says that the
+    venue has none before the first.
     """
 
     symbol: Symbol
@@ -282,6 +350,8 @@ class CandleSeries(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     holes: int
     synced: bool
     wanted: CandleRequest | None = None
+    whole_from_ms: int = 0
+    begins: bool = False
 
     @property
     def forming(self) -> Candle | None:

@@ -4,6 +4,7 @@ from enum import StrEnum
 
 import msgspec
 
+from protocols.market import HistoryWait
 from protocols.settings import MemberSettings
 from protocols.units import Symbol
 
@@ -47,7 +48,8 @@ class StrategyView(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """One strategy that runs, or should: `fault` says why it is off, empty while all is well.
 
     `own` is true for one of the user's own files; `scores` counts since the process started. It warms up while it has
-    `seen` fewer closed candles than it `needs` before it can say anything (0: not known).
+    `seen` fewer closed candles than it `needs` before it can say anything (0: not known). `waits` says that it has not
+    been told what came before, `history` for which candles it is kept waiting: for those, or for a hole to be filled.
     """
 
     strategy: str
@@ -63,3 +65,5 @@ class StrategyView(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     members: tuple[MemberSettings, ...] = ()
     needs: int = 0
     seen: int = 0
+    waits: bool = False
+    history: HistoryWait | None = None

@@ -28,7 +28,7 @@ from genesis.edge.store_thread import StoreThread
 from genesis.edge.websocket import calm_websocket, fast_websocket
 from genesis.engine import Engine, Restarts, VenuePorts
 from genesis.job_desk import JobHouse
-from genesis.pacer import Pacer
+from genesis.pacer import Pacer, histories_told
 from genesis.simulator.exchange import Exchange
 from genesis.simulator.recordings import DEFAULT, load
 from genesis.simulator.settings import DEFAULT_KEY, DEFAULT_SECRET, ExchangeSettings
@@ -115,6 +115,7 @@ class House:
     async def ready(self) -> None:
         while not self.engine.ready_to_trade():  # noqa: ASYNC110 - readiness is four cells and some counters
             await trio.sleep(0.002)
+        await histories_told(self.engine.waits_for_history)
 
     async def replay(self, speed: float = float("inf")) -> None:
         await self.ready()

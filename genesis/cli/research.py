@@ -226,7 +226,7 @@ def run_request(
     from genesis.markets import load_market
     from genesis.research.runs import walk
 
-    return walk(request, lambda name, first, last: load_market(name, user_dir.data, first, last), on_progress)
+    return walk(request, lambda name, *cut: load_market(name, user_dir.data, *cut), on_progress)
 
 
 def _report_folder(user_dir: UserDir, name: str) -> Path:

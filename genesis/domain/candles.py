@@ -9,11 +9,19 @@ told is never told again and never taken back; a later change by the venue is co
 import math
 from bisect import bisect_left
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 import attrs
 
-from protocols.market import Candle, CandleClosed, CandleRequest, CandleSeries, CandleSnapshot, CandleUpdate
+from protocols.market import (
+    Candle,
+    CandleClosed,
+    CandleRequest,
+    CandleSeries,
+    CandleSnapshot,
+    CandleUpdate,
+    OlderCandles,
+)
 from protocols.units import TIMEFRAME_MS, Symbol
 
 NOTHING_TOLD = -1
@@ -49,7 +57,8 @@ class CandleStream:
 
     `late_after_ms`: a candle told later than that after its end is history (`catch_up`), as is everything in the first
     snapshot of a stream that was never told before. `refillable` says that somebody can answer `wanted`; until then
-    nothing past the hole is told, so that order is kept.
+    nothing past the hole is told, so that order is kept. Somebody has seen all until `covered_until_ms` and goes on
+    there, though others hear everything anew: what comes after it must be whole.
     """
 
     symbol: Symbol
@@ -59,12 +68,15 @@ class CandleStream:
     history: int
     refillable: bool = False
     told_until_ms: int = NOTHING_TOLD
+    covered_until_ms: int = NOTHING_TOLD
     venue_ms: int = 0
     received_ns: int = 0
     corrections: int = 0
     holes: int = 0
     synced: bool = False
     wanted: CandleRequest | None = None
+    whole_from_ms: int = 0
+    begins: bool = False
     _fresh: bool = True
     _closed: deque[Candle] = attrs.field(factory=deque)
     _pending: dict[int, Candle] = attrs.field(factory=dict)
@@ -90,6 +102,8 @@ class CandleStream:
             holes=series.holes,
             synced=series.synced,
             wanted=series.wanted,
+            whole_from_ms=series.whole_from_ms,
+            begins=series.begins,
         )
         stream._fresh = series.told_until_ms == NOTHING_TOLD and not series.pending
         stream._closed = deque(series.candles)
@@ -145,11 +159,11 @@ class CandleStream:
                 self.wanted = CandleRequest(
                     symbol=self.symbol,
                     timeframe=self.timeframe,
-                    first_open_ms=self.told_until_ms + self.length_ms,
+                    first_open_ms=self._known_until_ms + self.length_ms,
                     last_open_ms=min(self._pending) - self.length_ms,
                 )
                 return []
-            self.holes += 1
+            self._pass_hole()
         self.wanted = None
         self.synced = True
         return self._close_due(snapshot.received_ns, everything_is_history=first_time)
@@ -159,9 +173,75 @@ class CandleStream:
         if self.wanted is None:
             return []
         self.wanted = None
-        self.holes += 1
+        self._pass_hole()
         self.synced = True
         return self._close_due(received_ns, everything_is_history=False)
+
+    @property
+    def closed_known(self) -> int:
+        """Closed candles that are known without a hole."""
+        return len(self._whole())
+
+    # --- what came before -------------------------------------------------------------------------------------------
+
+    def known(self, count: int) -> tuple[tuple[Candle, ...], bool] | None:
+        """The newest `count` closed candles, and whether the venue has none older than the first of them.
+
+        There may be fewer only when it has none. None while there may be more, or while nothing is certain.
+        """
+        if not self.is_whole(count):
+            return None
+        whole = tuple(self._whole())
+        return whole[-count:], self.begins and len(whole) <= count
+
+    def is_whole(self, count: int) -> bool:
+        """Whether the newest `count` closed candles are known, or all that there are."""
+        return self.synced and (self.begins or self.closed_known >= count)
+
+    def older(self, count: int) -> CandleRequest | None:
+        """What to ask the venue for, so that `count` closed candles are known; None where nothing is to be asked.
+
+        The whole count before the first known one: what is asked for does not change while the market goes on.
+        """
+        last_ms = self._begins_ms() - self.length_ms
+        if not self.synced or self.is_whole(count) or last_ms < 0:
+            return None
+        return CandleRequest(
+            symbol=self.symbol, timeframe=self.timeframe, first_open_ms=0, last_open_ms=last_ms, newest=count
+        )
+
+    def on_older(self, answer: OlderCandles) -> None:
+        """Put before the first known candle what the venue says came before it.
+
+        Only what was asked of where the stream begins now: between anything else and it there may be a hole.
+        """
+        if not self.synced or self.begins or answer.request.last_open_ms != self._begins_ms() - self.length_ms:
+            return
+        whole = self._whole()
+        self._closed = deque((*answer.candles, *whole))
+        self.begins = answer.is_all
+        self.whole_from_ms = self._closed[0].open_ms if self._closed else 0
+        self._trim()
+
+    def _whole(self) -> Collection[Candle]:
+        """The closed candles behind the last hole."""
+        if not self._closed or self._closed[0].open_ms >= self.whole_from_ms:
+            return self._closed
+        return [candle for candle in self._closed if candle.open_ms >= self.whole_from_ms]
+
+    def _begins_ms(self) -> int:
+        """Up to where the past is asked for: the first closed candle, or the first that is none."""
+        for candle in self._closed:
+            if candle.open_ms >= self.whole_from_ms:
+                return candle.open_ms
+        if self._pending:
+            return min(self._pending)
+        return bucket_open(max(self.venue_ms - self.grace_ms, 0), self.timeframe)
+
+    def _pass_hole(self) -> None:
+        self.holes += 1
+        self.whole_from_ms = min(self._pending, default=self.told_until_ms + self.length_ms)
+        self.begins = False
 
     def view(self) -> CandleSeries:
         if self._told_view_stale:
@@ -179,16 +259,22 @@ class CandleStream:
             holes=self.holes,
             synced=self.synced,
             wanted=self.wanted,
+            whole_from_ms=self.whole_from_ms,
+            begins=self.begins,
         )
 
     def _stamp(self, venue_ms: int, received_ns: int) -> None:
         self.venue_ms = max(self.venue_ms, venue_ms)
         self.received_ns = max(self.received_ns, received_ns)
 
+    @property
+    def _known_until_ms(self) -> int:
+        return max(self.told_until_ms, self.covered_until_ms)
+
     def _covers(self, snapshot: CandleSnapshot) -> bool:
-        if self.told_until_ms == NOTHING_TOLD or not self._pending:
+        if self._known_until_ms == NOTHING_TOLD or not self._pending:
             return True
-        first_missing_ms = self.told_until_ms + self.length_ms
+        first_missing_ms = self._known_until_ms + self.length_ms
         if snapshot.covers_from_ms is not None and snapshot.covers_from_ms <= first_missing_ms:
             return True
         # The venue leaves out empty minutes: only a row at or before the hole's start proves that nothing is missing.
@@ -234,6 +320,7 @@ class CandleStream:
     def _trim(self) -> None:
         while len(self._closed) > self.history:
             self._closed.popleft()
+            self.begins = False
         self._told_view_stale = True
 
 

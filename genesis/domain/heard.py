@@ -15,7 +15,7 @@ import msgspec
 from genesis.domain.pairs import PairSpec, PairSpecs
 from genesis.domain.risk_state import RiskState
 from protocols.journal import AnyCell, LateRecord, Record
-from protocols.market import CandleClosed, Tick
+from protocols.market import CandleClosed, CandleHistory, Tick
 from protocols.orders import Fill
 from protocols.risk import (
     AccountState,
@@ -55,12 +55,12 @@ RiskInput = (
 )
 
 
-SignalInput = CandleClosed | Tick | Fill
-"""What strategies hear of. Of ticks only those that left a trace: the others are as good as not heard."""
+SignalInput = CandleClosed | CandleHistory | Tick | Fill
+"""What strategies hear of. Of ticks and histories only those that left a trace: the others are as good as not heard."""
 
 
 class SignalHeard(msgspec.Struct, frozen=True, kw_only=True, tag=True, omit_defaults=True):
-    """Closed candles, ticks and fills in the order in which strategies saw them.
+    """Closed candles, histories, ticks and fills in the order in which strategies saw them.
 
     `off` maps a strategy that failed to the place of the input at which it did: from then on it said nothing. `states`
     are the strategies as they were before (their checkpoints, by name), said at the start of a life and when `settings`

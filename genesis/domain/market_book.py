@@ -10,13 +10,17 @@ from genesis.domain.candles import NOTHING_TOLD, CandleStream, room_for_each, se
 from protocols.market import (
     BookTop,
     CandleClosed,
+    CandleHistory,
     CandleRequest,
     CandleSeries,
+    CandlesFailed,
     CandleSnapshot,
     CandleUpdate,
     Freshness,
+    HistoryWish,
     MarketEvent,
     MarketView,
+    OlderCandles,
     StreamBeat,
     StreamDown,
     StreamUp,
@@ -49,7 +53,8 @@ class _Heard:
 
 
 class MarketBook:
-    """State of the market. `told` says up to which candle the listeners know each stream already."""
+    """State of the market. `told` says up to which candle the listeners know each stream already, `goes_on_after` the
+    candle after which none may be missing for some of them."""
 
     def __init__(
         self,
@@ -57,11 +62,14 @@ class MarketBook:
         *,
         view: MarketView = EMPTY_MARKET,
         told: Mapping[tuple[str, str], int] | None = None,
+        goes_on_after: Mapping[tuple[str, str], int] | None = None,
         refillable: bool = False,
     ) -> None:
         self.settings = settings
         self._refillable = refillable
         self._told = told or {}
+        self._goes_on_after = goes_on_after or {}
+        self._wishes: dict[tuple[str, str], int] = {}
         self._tickers = dict(view.tickers)
         self._tops = dict(view.tops)
         self._prints = {symbol: deque(prints, maxlen=PRINTS_KEPT) for symbol, prints in view.prints.items()}
@@ -114,6 +122,11 @@ class MarketBook:
             case CandleSnapshot():
                 self._hear("candles", event.symbol, event.timeframe, event.venue_ms, event.received_ns)
                 return self._stream(event.symbol, event.timeframe).on_snapshot(event)
+            case OlderCandles(request=request):
+                self._stream(request.symbol, request.timeframe).on_older(event)
+                return []
+            case CandlesFailed():
+                return []
             case StreamBeat():
                 self._hear(event.stream, event.symbol, event.timeframe, event.venue_ms, event.received_ns)
                 if not event.timeframe:
@@ -150,6 +163,47 @@ class MarketBook:
     def wanted(self) -> tuple[CandleRequest, ...]:
         """History that somebody must fetch before these streams go on."""
         return tuple(stream.wanted for stream in self._streams.values() if stream.wanted is not None)
+
+    def on_wishes(self, wishes: Iterable[HistoryWish]) -> None:
+        """Keep room for the histories that strategies wait for, while they do."""
+        self._wishes = {(wish.symbol, wish.timeframe): wish.candles for wish in wishes}
+        for (symbol, timeframe), stream in self._streams.items():
+            stream.history = self._history_of(symbol, timeframe)
+
+    def older(self) -> tuple[CandleRequest, ...]:
+        """What must be fetched for the histories that strategies wait for."""
+        found = ((self._streams[key], count) for key, count in self._wishes.items() if key in self._streams)
+        return tuple(request for stream, count in found if (request := stream.older(count)) is not None)
+
+    def history(self, wish: HistoryWish) -> CandleHistory | None:
+        """A history that is whole, up to the newest candle that was told; None while it is not."""
+        stream = self._streams.get((wish.symbol, wish.timeframe))
+        known = None if stream is None else stream.known(wish.candles)
+        if stream is None or known is None:
+            return None
+        candles, is_all = known
+        return CandleHistory(
+            symbol=wish.symbol,
+            timeframe=wish.timeframe,
+            candles=candles,
+            is_all=is_all,
+            received_ns=stream.received_ns,
+        )
+
+    def is_whole(self, wish: HistoryWish) -> bool:
+        """Whether `history` has an answer."""
+        stream = self._streams.get((wish.symbol, wish.timeframe))
+        return stream is not None and stream.is_whole(wish.candles)
+
+    def closed_known(self, symbol: str, timeframe: str) -> int:
+        """How many closed candles of a stream are known."""
+        stream = self._streams.get((symbol, timeframe))
+        return 0 if stream is None else stream.closed_known
+
+    def speaks(self, symbol: str, timeframe: str) -> bool:
+        """Whether a stream has begun, and nothing is missing in it."""
+        stream = self._streams.get((symbol, timeframe))
+        return stream is not None and stream.synced
 
     def give_up_holes(self, requests: Iterable[CandleRequest]) -> list[CandleClosed]:
         """Go on without the history that nobody could fetch."""
@@ -226,6 +280,7 @@ class MarketBook:
                 symbol=symbol,
                 timeframe=timeframe,
                 told_until_ms=self._told.get(key, NOTHING_TOLD),
+                covered_until_ms=self._goes_on_after.get(key, NOTHING_TOLD),
                 **self._stream_settings(symbol, timeframe),
             )
         return stream
@@ -233,9 +288,10 @@ class MarketBook:
     def _history_of(self, symbol: str, timeframe: str) -> int:
         """Candles to keep: strategies are warmed up with theirs, everybody else has a share."""
         market = self.settings.market
+        wished = self._wishes.get((symbol, timeframe), 0)
         if any((each.symbol, each.timeframe) == (symbol, timeframe) for each in self.settings.strategies):
-            return market.candle_history
-        return room_for_each(len(market.symbols) * len(market.timeframes), market.candle_history)
+            return max(market.candle_history, wished)
+        return max(room_for_each(len(market.symbols) * len(market.timeframes), market.candle_history), wished)
 
     def _stream_settings(self, symbol: str, timeframe: str) -> _StreamSettings:
         return {

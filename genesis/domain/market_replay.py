@@ -13,11 +13,10 @@ import msgspec
 
 from genesis.domain.candles import CandleStream, bucket_open, merged
 from genesis.domain.replay import CandleRow
-from protocols.market import Candle, CandleClosed, CandleSnapshot, CandleUpdate
+from genesis.domain.warm_up import SNAPSHOT_CANDLES
+from protocols.market import Candle, CandleClosed, CandleHistory, CandleSnapshot, CandleUpdate
 from protocols.units import Symbol
 
-SNAPSHOT_CANDLES = 240
-"""How many candles a subscription's snapshot tells."""
 NOTHING: Final[list[CandleClosed]] = []
 """What nearly every minute closes: one list for all of them, never to be changed."""
 
@@ -29,6 +28,8 @@ class ReplayedStream:
     symbol: Symbol
     timeframe: str
     stream: CandleStream
+    before: tuple[Candle, ...] = ()
+    """Every candle that was closed when the replay began, those that a snapshot has no room for too; oldest first."""
     _base: Candle | None = None
     # The minutes since then: the candle that grows is told to the stream only when that can close something.
     _minutes: list[CandleRow] = attrs.field(factory=list)
@@ -60,8 +61,19 @@ class ReplayedStream:
         closed = self.stream.on_snapshot(
             CandleSnapshot(symbol=self.symbol, timeframe=self.timeframe, candles=told, venue_ms=now_ms, received_ns=0)
         )
+        self.before = tuple(candle for candle in candles if candle.open_ms <= self.stream.told_until_ms)
         self._closes_ms = self.stream.closes_ms
         return closed
+
+    def history(self, wanted: int) -> CandleHistory:
+        """What the venue answers who asks for the `wanted` candles before the first replayed minute."""
+        return CandleHistory(
+            symbol=self.symbol,
+            timeframe=self.timeframe,
+            candles=self.before[-wanted:],
+            is_all=len(self.before) < wanted,
+            received_ns=0,
+        )
 
     def on_minute(self, row: CandleRow, venue_ms: int) -> list[CandleClosed]:
         """The minute's last tick. (The three before it change nothing that a closed candle remembers.)"""

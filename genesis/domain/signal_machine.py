@@ -3,6 +3,10 @@
 Strategies that want it also hear of trades between two candles (ticks) and of the fills of their own books. A fill
 waits for the next tick or candle of its pair that is later than it: so whatever a strategy decides is decided at a
 moment of the market, the same live and in a backtest.
+
+A strategy that needs more candles to begin with than a subscription tells waits for its history: it hears nothing
+before that, and goes on with the candle after it. Its newest `SNAPSHOT_CANDLES` are spoken of, as those of a
+subscription are, since risk learns from them what the market usually does.
 """
 
 import math
@@ -12,12 +16,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 import attrs
 import msgspec
 
+from genesis.domain.candles import correlation_id
 from genesis.domain.strategies import STRATEGY_KINDS
 from genesis.domain.strategies.ensemble import kind_for, kinds_of
 from genesis.domain.strategy import Opinion, StrategyFault, StrategyKind
-from genesis.domain.warm_up import candles_needed
+from genesis.domain.warm_up import SNAPSHOT_CANDLES, history_of, needs_of
 from protocols.journal import CellWrite
-from protocols.market import Candle, CandleClosed, Tick
+from protocols.market import Candle, CandleClosed, CandleHistory, HistoryWish, Tick
 from protocols.orders import Fill
 from protocols.settings import Settings, StrategySettings
 from protocols.signals import Recommendation, SignalScore, StrategyView
@@ -39,7 +44,8 @@ class StrategyCheckpoint(msgspec.Struct, frozen=True, kw_only=True, omit_default
     """One strategy's state as it is kept. Floats are written with all their digits; NaN as null.
 
     `trade_id` is the last trade that left a trace, `said` what was said last since the candle (a recommendation's
-    code), `fills` those told last, `fills_until_ms` the time of the newest of them: older ones are history.
+    code), `fills` those told last, `fills_until_ms` the time of the newest of them: older ones are history. `waits`
+    says that it has not been told what came before its first candle.
     """
 
     kind: str
@@ -54,6 +60,7 @@ class StrategyCheckpoint(msgspec.Struct, frozen=True, kw_only=True, omit_default
     fills: tuple[str, ...] = ()
     fills_until_ms: int | None = None
     seen: int = 0
+    waits: bool = False
 
 
 _ENCODER = msgspec.json.Encoder(order="sorted")
@@ -82,6 +89,7 @@ class Running:
     fills_until_ms: int | None = None
     waiting: list[Fill] = attrs.field(factory=list)
     _needs: int | None = None
+    _waits: bool | None = None
 
     def say(self, candle: Candle) -> Opinion | None:
         """One step; None once the strategy has failed, from then on until it is started anew."""
@@ -104,7 +112,7 @@ class Running:
 
         A tick that is older than what was seen, or that changed nothing, is as good as not heard.
         """
-        if self.fault or tick.trade_id <= self.trade_id or tick.time_ms < self._seen_until_ms:
+        if self.fault or self.waits or tick.trade_id <= self.trade_id or tick.time_ms < self._seen_until_ms:
             return False, None
         before, waiting = list(self.state), len(self.waiting)
         opinion = self._after_fills(tick.time_ms)
@@ -168,10 +176,28 @@ class Running:
     def needs(self) -> int:
         """Closed candles before it can say anything; 0 where that is not known."""
         if self._needs is None:
-            start = self.kind.start(self.parameters)
-            wanted = self.settings
-            self._needs = 0 if self.kind.fault else candles_needed(self.kind, start, wanted.symbol, wanted.timeframe)
+            self._needs = needs_of(self.kind, self.parameters, self.settings.symbol, self.settings.timeframe)
         return self._needs
+
+    @property
+    def history(self) -> int:
+        """Closed candles that it begins with."""
+        return history_of(self.needs)
+
+    @property
+    def waits(self) -> bool:
+        """Whether it has yet to be told what came before its first candle; of a fresh one that hangs on what it needs.
+
+        It is part of the kept state and not worked out of it: a journal of before there were histories says that
+        nothing was waited for, and must be decided again as it was.
+        """
+        if self._waits is None:
+            self._waits = self.history > SNAPSHOT_CANDLES
+        return self._waits
+
+    @waits.setter
+    def waits(self, waits: bool) -> None:
+        self._waits = waits
 
     def is_made_of(self, kinds: Sequence[StrategyKind | None]) -> bool:
         """Whether the shelf still has what it was made of; a file that was read again is another kind."""
@@ -201,7 +227,8 @@ class SignalMachine:
     def on_settings(self, settings: Settings, history: History | None = None) -> None:
         """Start, stop and keep strategies. One whose kind, market or parameters changed starts anew, warmed by history.
 
-        A kind counts as changed when its author's file did. Nothing changes when any of them is refused.
+        A kind counts as changed when its author's file did. Nothing changes when any of them is refused. One that
+        needs more than a subscription tells is not warmed here: it waits for its own history.
         """
         running: dict[str, Running] = {}
         for wanted in settings.strategies:
@@ -215,7 +242,7 @@ class SignalMachine:
                 continue
             fresh = self._start(wanted)
             if history is not None:
-                for candle in history(wanted.symbol, wanted.timeframe):
+                for candle in () if fresh.waits else history(wanted.symbol, wanted.timeframe):
                     fresh.say(candle)
                 # It must be kept before its first candle: a crash would leave it cold otherwise.
                 fresh.changed = True
@@ -230,7 +257,7 @@ class SignalMachine:
             wanted = running.settings
             if wanted.symbol != candle.symbol or wanted.timeframe != candle.timeframe:
                 continue
-            if candle.open_ms <= running.last_open_ms:
+            if candle.open_ms <= running.last_open_ms or running.waits:
                 continue
             opinion = running.say(candle)
             if opinion is None:
@@ -239,6 +266,39 @@ class SignalMachine:
             running.scores += 1
             scores.append(score_of(running, closed, opinion))
         return tuple(scores)
+
+    def on_history(self, history: CandleHistory) -> tuple[SignalScore, ...]:
+        """Every strategy of that market which waits is told as much of it as it begins with, and speaks of the newest.
+
+        One for which it is too little waits on, unless the venue has no more.
+        """
+        scores: list[SignalScore] = []
+        for running in self.running.values():
+            wanted = running.settings
+            if not running.waits or (wanted.symbol, wanted.timeframe) != (history.symbol, history.timeframe):
+                continue
+            if len(history.candles) < running.history and not history.is_all:
+                continue
+            running.waits, running.changed = False, True
+            candles = history.candles[-running.history :]
+            for place, candle in enumerate(candles, start=SNAPSHOT_CANDLES - len(candles)):
+                opinion = running.say(candle)
+                if opinion is not None and place >= 0:
+                    running.scores += 1
+                    scores.append(score_of(running, _of_the_past(candle, history.received_ns), opinion))
+        return tuple(scores)
+
+    def wishes(self) -> tuple[HistoryWish, ...]:
+        """The histories that strategies wait for, one for each market."""
+        wanted: dict[tuple[str, str], int] = {}
+        for running in self.running.values():
+            if running.waits and not running.fault:
+                market = (running.settings.symbol, running.settings.timeframe)
+                wanted[market] = max(wanted.get(market, 0), running.history)
+        return tuple(
+            HistoryWish(symbol=Symbol(symbol), timeframe=timeframe, candles=count)
+            for (symbol, timeframe), count in wanted.items()
+        )
 
     def on_fill(self, fill: Fill) -> bool:
         """A fill of some book: true when its strategy will be told of it."""
@@ -332,6 +392,7 @@ class SignalMachine:
                 members=running.settings.members,
                 needs=running.needs,
                 seen=running.seen,
+                waits=running.waits,
             )
             for name, running in self.running.items()
         )
@@ -347,8 +408,12 @@ class SignalMachine:
         """Every strategy as it would be kept now, by its name."""
         return {name: _kept(running) for name, running in self.running.items()}
 
-    def restore(self, cells: Iterable[CellWrite]) -> tuple[str, ...]:
-        """Take kept states back, and name those that no longer fit their settings (they start anew)."""
+    def restore(self, cells: Iterable[CellWrite], *, waiting_anew: bool = False) -> tuple[str, ...]:
+        """Take kept states back, and name those that no longer fit their settings (they start anew).
+
+        `waiting_anew`: one that is still counting up to what it needs begins anew, too, and waits for its history
+        instead: it has said nothing yet.
+        """
         refused: list[str] = []
         for cell in cells:
             running = self.running.get(cell.key)
@@ -358,6 +423,9 @@ class SignalMachine:
             if not running.matches(checkpoint):
                 refused.append(cell.key)
                 continue
+            if waiting_anew and running.waits and checkpoint.seen < running.needs:
+                continue
+            running.waits = checkpoint.waits
             running.state[:] = [math.nan if number is None else number for number in checkpoint.state]
             running.last_open_ms = checkpoint.last_open_ms
             running.trade_id, running.said = checkpoint.trade_id, checkpoint.said
@@ -367,11 +435,21 @@ class SignalMachine:
         return tuple(refused)
 
     def seen_until(self) -> dict[tuple[str, str], int]:
-        """(symbol, time frame) -> newest candle that every strategy there has seen."""
+        """(symbol, time frame) -> newest candle that every strategy there has seen; those that wait see none yet."""
         seen: dict[tuple[str, str], int] = {}
         for running in self.running.values():
-            market = (running.settings.symbol, running.settings.timeframe)
-            seen[market] = min(seen.get(market, running.last_open_ms), running.last_open_ms)
+            if not running.waits:
+                market = (running.settings.symbol, running.settings.timeframe)
+                seen[market] = min(seen.get(market, running.last_open_ms), running.last_open_ms)
+        return seen
+
+    def goes_on_after(self) -> dict[tuple[str, str], int]:
+        """(symbol, time frame) -> the candle after which nothing may be missing for those that have seen any."""
+        seen: dict[tuple[str, str], int] = {}
+        for running in self.running.values():
+            if running.last_open_ms != NOTHING_SEEN:
+                market = (running.settings.symbol, running.settings.timeframe)
+                seen[market] = min(seen.get(market, running.last_open_ms), running.last_open_ms)
         return seen
 
     def _start(self, wanted: StrategySettings) -> Running:
@@ -390,6 +468,16 @@ class SignalMachine:
 def fill_name(fill: Fill) -> str:
     """One trade of ours: when we met ourselves at the venue, both sides have the trade's number."""
     return f"{fill.trade_id}:{fill.venue_order_id}"
+
+
+def _of_the_past(candle: Candle, received_ns: int) -> CandleClosed:
+    return CandleClosed(
+        candle=candle,
+        closed_ms=candle.open_ms + TIMEFRAME_MS[candle.timeframe],
+        catch_up=True,
+        correlation_id=correlation_id(candle),
+        received_ns=received_ns,
+    )
 
 
 def score_of_tick(running: Running, tick: Tick, opinion: Opinion) -> SignalScore:
@@ -487,6 +575,7 @@ def _kept(running: Running) -> bytes:
         fills=tuple(running.fills),
         fills_until_ms=running.fills_until_ms,
         seen=running.seen,
+        waits=running.waits,
     )
     return _ENCODER.encode(kept)
 
@@ -498,6 +587,15 @@ def read_checkpoint(payload: bytes) -> StrategyCheckpoint:
 
 def seen_until(settings: Settings, cells: Iterable[CellWrite]) -> dict[tuple[str, str], int]:
     """What a signal machine with these settings and kept cells has seen; the market cache tells what comes after."""
+    return _restored(settings, cells).seen_until()
+
+
+def goes_on_after(settings: Settings, cells: Iterable[CellWrite]) -> dict[tuple[str, str], int]:
+    """The candles of such a machine after which none may be missing."""
+    return _restored(settings, cells).goes_on_after()
+
+
+def _restored(settings: Settings, cells: Iterable[CellWrite]) -> SignalMachine:
     machine = SignalMachine(settings)
-    machine.restore(cells)
-    return machine.seen_until()
+    machine.restore(cells, waiting_anew=True)
+    return machine

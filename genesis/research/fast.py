@@ -216,6 +216,32 @@ def sweep(
         prepared.kind.start(one)
     if not parameters:
         return []
+    by_beginning: dict[int, list[int]] = {}
+    for number, one in enumerate(resolved):
+        by_beginning.setdefault(prepared.begins_with(one), []).append(number)
+    found: dict[int, FastResult] = {}
+    for count, numbers in by_beginning.items():
+        done = len(found)
+        some = _sweep_alike(
+            prepared.beginning_with(count),
+            [parameters[number] for number in numbers],
+            [resolved[number] for number in numbers],
+            threads=threads,
+            on_done=None if on_done is None else lambda more, done=done: on_done(done + more),  # type: ignore[misc]
+        )
+        found.update(zip(numbers, some, strict=True))
+    return [found[number] for number in range(len(parameters))]
+
+
+def _sweep_alike(
+    prepared: Prepared,
+    parameters: Sequence[Mapping[str, float]],
+    resolved: Sequence[Mapping[str, float]],
+    *,
+    threads: int,
+    on_done: Callable[[int], None] | None,
+) -> list[FastResult]:
+    """Of sets that begin with the same candles."""
     rooms: list[Room] = []
 
     def work(begin: int) -> list[FastResult]:

@@ -1,6 +1,6 @@
 """What a fast run begins with: a market and its limits as arrays of whole numbers, or why it cannot."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -20,6 +20,7 @@ from genesis.domain.strategies import STRATEGY_KINDS
 from genesis.domain.strategy import StrategyKind
 from genesis.domain.strategy_arrays import CandleArrays, Floats, side_compiles, turns_on_averages, why_not_compiled
 from genesis.domain.trading_day import trading_day
+from genesis.domain.warm_up import HISTORIES, SNAPSHOT_CANDLES, history_of, needs_of
 from genesis.domain.windows import is_open
 from genesis.research import fast_places
 from genesis.research.backtest import START_BALANCES
@@ -62,7 +63,12 @@ class Prepared:
     pairs: PairSpecs
     start_equity: Decimal
     sharpe_period_ms: int
+    before: CandleArrays
+    """Every closed candle before the run that a strategy may begin with, oldest first."""
     warm: CandleArrays
+    """Those of them that this strategy begins with, of which it speaks of the newest `told`."""
+    snapshot: int
+    """How many a subscription tells; one of its candles may still be forming."""
     candles: CandleArrays
     rows: tuple[Any, ...]
     scores: tuple[Any, ...]
@@ -106,6 +112,30 @@ class Prepared:
         """Whether the range at an entry decides anything."""
         return self.minds_range or bool(self.settings.risk.stop_atr or self.settings.risk.target_atr)
 
+    @property
+    def told(self) -> int:
+        """Candles before the run that were spoken of."""
+        return min(SNAPSHOT_CANDLES, len(self.warm))
+
+    def begins_with(self, resolved: Mapping[str, float]) -> int:
+        """How many candles before the run a strategy of these parameters begins with, of those that there are."""
+        if len(self.before) == self.snapshot:
+            return self.snapshot
+        turning = self.kind.turning
+        if turning is not None:
+            # Known when both averages are: a sweep asks for every set, and to try each takes as long as to trade it.
+            needs = int(max(resolved[turning.one[1]], resolved[turning.other[1]]))
+        else:
+            needs = needs_of(self.kind, resolved, self.strategy.symbol, self.strategy.timeframe)
+        count = history_of(needs)
+        return self.snapshot if count == SNAPSHOT_CANDLES else min(count, len(self.before))
+
+    def beginning_with(self, count: int) -> "Prepared":
+        """The same for strategies that begin with so many candles."""
+        if count == len(self.warm):
+            return self
+        return attrs.evolve(self, warm=_newest(self.before, count))
+
     @classmethod
     def of(
         cls,
@@ -136,7 +166,7 @@ class Prepared:
         if decimals is None:
             raise NotFast("prices have more than eight decimals, or are too large to be counted in whole numbers")
         last_minute = (bars.last_ms - bars.first_ms) // MINUTE_MS
-        warm, begun = _history(bars, settings, strategy)
+        before, begun, snapshot = _history(bars, settings, strategy)
         candles = in_time_frame(found, strategy.timeframe, begun=begun)
         after_ms = bars.first_ms + (last_minute + 2) * MINUTE_MS - TIMEFRAME_MS[strategy.timeframe]
         candles = part(candles, 0, int(np.searchsorted(candles.open_ms, after_ms)))
@@ -175,7 +205,9 @@ class Prepared:
             pairs=pairs,
             start_equity=balances[0][2],
             sharpe_period_ms=sharpe_period_ms,
-            warm=warm,
+            before=before,
+            warm=_newest(before, snapshot),
+            snapshot=snapshot,
             candles=candles,
             rows=rows,
             scores=scores,
@@ -292,8 +324,9 @@ def _price_decimals(bars: CandleArrays) -> int | None:
     return decimals
 
 
-def _history(bars: BarRecording, settings: Settings, strategy: StrategySettings) -> tuple[CandleArrays, Any]:
-    """The candles that the strategy warms up with, and the one that was begun before the run."""
+def _history(bars: BarRecording, settings: Settings, strategy: StrategySettings) -> tuple[CandleArrays, Any, int]:
+    """The candles that a strategy may warm up with, the one that was begun before the run, and how many of them a
+    subscription tells."""
     symbol = Symbol(strategy.symbol)
     (stream,) = replayed_streams(
         [(symbol, strategy.timeframe)],
@@ -301,8 +334,8 @@ def _history(bars: BarRecording, settings: Settings, strategy: StrategySettings)
         late_after_ms=int(settings.risk.signal_max_age_s * 1000),
     )
     before = bars.history.get(symbol)
-    closed = stream.tell_history(rows_of(before) if before is not None else (), bars.first_ms)
-    table = candle_rows([each.candle for each in closed])
+    told = stream.tell_history(rows_of(before) if before is not None else (), bars.first_ms)
+    table = candle_rows(stream.before[-HISTORIES[-1] :])
     warm = CandleArrays(
         open_ms=table[:, TIME].astype(np.int64),
         open=table[:, OPEN].copy(),
@@ -311,7 +344,11 @@ def _history(bars: BarRecording, settings: Settings, strategy: StrategySettings)
         close=table[:, CLOSE].copy(),
         volume=table[:, VOLUME].copy(),
     )
-    return warm, stream.begun
+    return warm, stream.begun, len(told)
+
+
+def _newest(candles: CandleArrays, count: int) -> CandleArrays:
+    return part(candles, max(0, len(candles) - count), len(candles))
 
 
 def _new_days(decided_ms: Whole, timezone: str) -> tuple[Flags, Flags]:

@@ -57,8 +57,9 @@ class Events:
 
 def said_by(prepared: Prepared, given: Mapping[str, float]) -> Events:
     """What one set says."""
+    resolved = prepared.kind.resolve(given)
+    prepared = prepared.beginning_with(prepared.begins_with(resolved))
     kind, is_compiled = prepared.kind, prepared.is_compiled()
-    resolved = kind.resolve(given)
     state = kind.start(resolved)
     if prepared.minds_range:
         warm = say(kind, state, prepared.warm, compile=is_compiled).atr if len(prepared.warm) else np.empty(0)
@@ -97,9 +98,11 @@ def _wildness(prepared: Prepared, warm_atr: Floats, said: Said) -> tuple[Floats,
     limits, size = prepared.settings.risk, len(said.atr)
     quiet = np.zeros(size, dtype=np.bool_)
     breaker_ratio = float(limits.breaker_volatility_ratio)
+    # Of what came before those, nothing was said.
+    warm_atr, warm_close = warm_atr[-prepared.told :], prepared.warm.close[-prepared.told :]
     warm = len(warm_atr)
     atrs = np.concatenate([warm_atr, said.atr])
-    closes = np.concatenate([prepared.warm.close, prepared.candles.close])
+    closes = np.concatenate([warm_close, prepared.candles.close])
     heard, relative, usual, scores = volatility_over(Volatility(symbol=prepared.strategy.symbol), atrs, closes)
     known = (scores >= WARM_UP) & (usual > 0)
     ratio = np.divide(relative, usual, out=np.full(len(usual), -1.0), where=known)[warm:]

@@ -142,6 +142,8 @@ def check_strategy(
 
     def live(told: CandleArrays) -> Floats:
         machine = SignalMachine(settings, kinds)
+        # Candle by candle from the first one, whatever it would begin with on a venue.
+        machine.running[strategy.name].waits = False
         rows = [
             (*_live_ticks(machine, told, place, strategy), *_live_row(machine, told, place, strategy))
             for place in range(len(told))

@@ -46,7 +46,7 @@ from genesis.domain.risk_machine import RISK_KEY, RISK_TABLE, RiskMachine, RiskO
 from genesis.domain.signal_machine import SIGNAL_TABLE, SignalMachine
 from genesis.research.parity import differing
 from protocols.journal import AnyRecord, CellWrite, Record, StoredRecord
-from protocols.market import CandleClosed, Tick
+from protocols.market import CandleClosed, CandleHistory, Tick
 from protocols.orders import Approved, Fill, SubmitOrder
 from protocols.risk import AccountState, MarketCondition
 from protocols.settings import Settings
@@ -304,6 +304,8 @@ def _think(machine: SignalMachine, said: SignalInput) -> tuple[SignalScore, ...]
     match said:
         case CandleClosed():
             return machine.on_candle(said)
+        case CandleHistory():
+            return machine.on_history(said)
         case Tick():
             return machine.on_tick(said)[1]
         case Fill():

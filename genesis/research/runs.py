@@ -23,6 +23,7 @@ from genesis.domain.replay import MINUTE_MS, CandleRow
 from genesis.domain.strategies import STRATEGY_KINDS
 from genesis.domain.strategies.ensemble import kind_for
 from genesis.domain.strategy_arrays import CandleArrays
+from genesis.domain.warm_up import history_of, needs_of
 from genesis.edge.kept_file import KeptFile
 from genesis.research.backtest import BacktestResult, run_backtest
 from genesis.research.bars import BarRecording
@@ -31,7 +32,7 @@ from genesis.research.stress import Stress, stress
 from protocols.account import Performance
 from protocols.measures import ExecutionReport, Measures, TradeRow
 from protocols.settings import Settings
-from protocols.units import ZERO, Symbol
+from protocols.units import TIMEFRAME_MS, ZERO, Symbol
 
 RESULT: Final = "result.json"
 FIELDS: Final = ("open", "close", "high", "low", "volume")
@@ -41,7 +42,7 @@ EXECUTIONS_TOLD: Final = 1_000
 TRADES_TOLD: Final = 20_000
 PACKAGE: Final = "genesis-engine"
 
-LoadMarket = Callable[[str, int | None, int | None], BarRecording]
+LoadMarket = Callable[[str, int | None, int | None, int], BarRecording]
 """A market by its name, cut to [start, end) in milliseconds UTC. Raises RecordingError, ValueError."""
 
 
@@ -228,6 +229,17 @@ def fitted(settings: Settings, recording: BarRecording) -> Settings:
     return msgspec.structs.replace(settings, market=market)
 
 
+def reach_ms(settings: Settings) -> int:
+    """How far before a run the candles lie that its strategies begin with. Raises ValueError on what cannot run."""
+    needed = 0
+    for strategy in settings.strategies:
+        if strategy.enabled:
+            kind = kind_for(strategy, STRATEGY_KINDS)
+            needs = needs_of(kind, kind.resolve(strategy.parameters), strategy.symbol, strategy.timeframe)
+            needed = max(needed, history_of(needs) * TIMEFRAME_MS[strategy.timeframe])
+    return needed
+
+
 def walk(
     request: RunRequest, load: LoadMarket, on_progress: Callable[[float, str], None] = lambda part, text: None
 ) -> tuple[BarRecording, BacktestResult]:
@@ -235,7 +247,7 @@ def walk(
     request.check()
     on_progress(0.0, "reading the market")
     try:
-        market = load(request.market, request.start_ms, request.end_ms)
+        market = load(request.market, request.start_ms, request.end_ms, reach_ms(request.settings))
     except RecordingError as error:
         raise ValueError(str(error)) from None
     return market, backtest(request, market, on_progress)

@@ -150,6 +150,12 @@ class Walk:
         for symbol, streams in self._streams.items():
             for stream in streams:
                 self._decide(stream.tell_history(self.recording.history.get(symbol, ()), self.now_ms))
+        # As in the engine: when every stream has begun, those are told more that need it.
+        by_market = {(stream.symbol, stream.timeframe): stream for each in self._streams.values() for stream in each}
+        for wish in self.signals.wishes():
+            market = (wish.symbol, wish.timeframe)
+            if market in by_market:
+                self._say(self.signals.on_history(by_market[market].history(wish.candles)))
 
     @property
     def market(self) -> dict[str, tuple[float, float]]:

@@ -22,7 +22,7 @@ from genesis.edge.nonce import NonceOwner
 from genesis.edge.rest import RestDoor, RestKey
 from genesis.edge.secrets import Secret
 from protocols.bitfinex.rest import error_body
-from protocols.market import CandleRequest, CandleSnapshot
+from protocols.market import CandleRequest, CandlesFailed, CandleSnapshot, OlderCandles
 from protocols.orders import HistoryFailed, HistoryReport, HistoryRequest
 from protocols.units import Symbol
 from tests.actors.deciding_stage import Listener, Stage, journal_channel, on_stage
@@ -61,7 +61,8 @@ class Past:
             return Answer(body=msgspec.json.encode([order_row(1_000_000, 5)]))
         if "/candles/" in parts.path:
             asked = {key: int(values[0]) for key, values in parse_qs(parts.query).items()}
-            times = [at for at in self.candles if asked["start"] <= at <= asked["end"]][: asked["limit"]]
+            times = [at for at in self.candles if asked.get("start", 0) <= at <= asked["end"]]
+            times = times[: asked["limit"]] if asked.get("sort") == 1 else times[::-1][: asked["limit"]]
             return Answer(body=msgspec.json.encode([[at, 1, 2, 3, 0.5, 10] for at in times]))
         body = msgspec.json.decode(heard.body)
         kept, row = (self.orders, order_row) if "/orders/" in parts.path else (self.trades, trade_row)
@@ -214,6 +215,86 @@ async def test_an_answer_says_from_where_on_it_is_whole_and_a_cut_one_does_not(
         )
         await eventually(lambda: len(world.market) == 2)
         assert world.market[1].covers_from_ms is None
+
+
+def older(newest: int, last: int) -> CandleRequest:
+    return CandleRequest(symbol=BTC, timeframe="1m", first_open_ms=0, last_open_ms=last * MINUTE, newest=newest)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "first", "pages"), [(300, 24_701, 1), (10_000, 15_001, 1), (12_345, 12_656, 2), (20_000, 5_001, 2)]
+)
+async def test_what_came_before_is_told_from_its_end_over_pages(
+    autojump_clock: MockClock, tmp_path: Path, wanted: int, first: int, pages: int
+) -> None:
+    async with a_world(autojump_clock, tmp_path) as world:
+        world.past.candles = [number * MINUTE for number in range(25_010)]
+        world.requests.put_nowait(older(wanted, 25_000))
+        await eventually(lambda: bool(world.market))
+        (answer,) = world.market
+        assert isinstance(answer, OlderCandles)
+        assert [candle.open_ms for candle in answer.candles] == [n * MINUTE for n in range(first, 25_001)]
+        assert not answer.is_all
+        assert len(world.past.asked) == pages
+
+
+@pytest.mark.parametrize("known", [0, 7, 10_000, 10_007])
+async def test_a_young_market_says_that_there_is_no_more(autojump_clock: MockClock, tmp_path: Path, known: int) -> None:
+    async with a_world(autojump_clock, tmp_path) as world:
+        world.past.candles = [number * MINUTE for number in range(known)]
+        world.requests.put_nowait(older(20_000, 25_000))
+        await eventually(lambda: bool(world.market))
+        assert (len(world.market[0].candles), world.market[0].is_all) == (known, True)
+
+
+@pytest.mark.parametrize(
+    ("rows", "text"),
+    [
+        ([[61_000, 1, 2, 3, 0.5, 10]], "must open on a whole 1m"),
+        ([[9 * MINUTE, 1, 2, 3, 0.5, 10]], "must open on a whole 1m in 0 to 480000"),
+        ([[MINUTE, 1, 2, 3, 0.5, 10]] * 2, "must be told once"),
+        ([[MINUTE, 1, 2, 0.5, 3, 10]], "must have prices above zero"),
+        ([[number * MINUTE, 1, 2, 3, 0.5, 10] for number in range(5)], "must be at most 3, were 5"),
+        ([[MINUTE, 1, -2, 3, 0.5, 10]], "must have prices above zero"),
+        ([[MINUTE, 1, None, 3, 0.5, 10]], "MalformedFrame"),
+        ({"rows": "what"}, "must be an array of rows"),
+    ],
+)
+async def test_wrong_rows_are_a_failure_and_nothing_of_them_is_used(
+    autojump_clock: MockClock, tmp_path: Path, rows: Any, text: str
+) -> None:
+    async with a_world(autojump_clock, tmp_path) as world:
+        world.server.otherwise = lambda heard: Answer(body=msgspec.json.encode(rows))
+        world.requests.put_nowait(older(3, 8))
+        await eventually(lambda: bool(world.market))
+        (answer,) = world.market
+        assert isinstance(answer, CandlesFailed)
+        assert text in answer.reason
+        assert answer.request == older(3, 8)
+
+
+@pytest.mark.parametrize(
+    ("answer", "text"),
+    [
+        (Answer(status=429, body=error_body(11010, "ratelimit: error")), "RateLimited"),
+        (Answer(status=500, body=error_body(10001, "unknown")), "10001"),
+        (Answer(status=502, body=b"<html>bad gateway</html>"), "MalformedFrame"),
+        (Answer(silent=True), "ReadTimeout"),
+    ],
+)
+async def test_why_candles_could_not_be_had_is_told_to_whoever_asked(
+    autojump_clock: MockClock, tmp_path: Path, answer: Answer, text: str
+) -> None:
+    async with a_world(autojump_clock, tmp_path) as world:
+        world.server.otherwise = lambda heard: answer
+        world.requests.put_nowait(older(3, 8))
+        # Asked again before there is an answer: one is enough.
+        world.requests.put_nowait(older(3, 8))
+        await eventually(lambda: bool(world.market))
+        (failed,) = world.market
+        assert isinstance(failed, CandlesFailed)
+        assert text in failed.reason
+        assert world.actors[0].failed == 1
 
 
 async def test_orders_do_not_wait_for_candles(autojump_clock: MockClock, tmp_path: Path) -> None:

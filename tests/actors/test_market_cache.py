@@ -1,9 +1,11 @@
 """The market cache tells every candle once it cannot change, in order, whatever dies meanwhile."""
 
+import itertools
 import random
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
+import msgspec
 import pytest
 import trio
 import trio.testing
@@ -17,17 +19,22 @@ from protocols.health import Notice
 from protocols.market import (
     Candle,
     CandleClosed,
+    CandleHistory,
     CandleRequest,
+    CandlesFailed,
     CandleSnapshot,
     CandleUpdate,
+    HistoryWait,
+    HistoryWish,
     MarketEvent,
     MarketView,
+    OlderCandles,
     StreamBeat,
     StreamDown,
     StreamUp,
     Ticker,
 )
-from protocols.settings import Settings, StrategySettings
+from protocols.settings import MarketSettings, Settings, StrategySettings
 from protocols.units import Symbol
 from tests.actors.deciding_stage import Listener, MemoryDisk, Stage, journal_channel, on_stage
 from tests.recorded_candles import as_closed, recorded_candles
@@ -67,13 +74,15 @@ def snapshot(candles: tuple[Candle, ...], venue_ms: int) -> CandleSnapshot:
 class World:
     def __init__(self, *, refillable: bool = False) -> None:
         self.events: Channel[MarketEvent] = Channel("events", Overflow.BLOCK)
-        self.closed: Channel[CandleClosed] = Channel("closed", Overflow.BLOCK)
+        self.closed: Channel[Any] = Channel("closed", Overflow.BLOCK)
         self.also: Channel[CandleClosed] = Channel("also", Overflow.BLOCK)
         self.ui: Channel[Any] = Channel("ui", Overflow.DROP_OLDEST, capacity=10_000)
         self.requests: Channel[CandleRequest] = Channel("requests", Overflow.DROP_OLDEST)
         self.journal = journal_channel()
         self.settings = Latest(SETTINGS)
         self.view: Latest[MarketView] = Latest(EMPTY_MARKET)
+        self.wishes: Latest[tuple[HistoryWish, ...]] = Latest(())
+        self.waits: Latest[tuple[HistoryWait, ...]] = Latest(())
         self.listener, self.second, self.shown, self.asked = Listener(), Listener(), Listener(), Listener()
         self.refillable = refillable
 
@@ -84,6 +93,8 @@ class World:
             journal=self.journal,
             closed=(self.closed, self.also),
             requests=self.requests if self.refillable else None,
+            wishes=self.wishes,
+            waits=self.waits,
             ui=self.ui,
         )
 
@@ -214,7 +225,9 @@ async def test_a_hole_deeper_than_the_snapshot_is_asked_for_and_waited_for() -> 
 
 
 async def test_a_hole_that_nobody_can_fill_is_counted_and_passed(autojump_clock: trio.testing.MockClock) -> None:
+    """In a stream that only charts look at."""
     world = World(refillable=True)
+    world.settings.set(Settings())
     async with world.run():
         await world.events.put(snapshot((), CANDLES[0].open_ms))
         for event in live_minute(CANDLES[0]):
@@ -224,6 +237,171 @@ async def test_a_hole_that_nobody_can_fill_is_counted_and_passed(autojump_clock:
         assert len(world.asked.heard) == 3
         assert [told.candle for told in world.listener.heard] == [CANDLES[0], *CANDLES[50:60]]
         assert world.view.value.series["tBTCUSD:1m"].holes == 1
+
+
+async def test_nobody_decides_across_a_hole_however_long_it_takes_to_fill(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    world = World(refillable=True)
+    async with world.run() as stage:
+        await world.events.put(snapshot((), CANDLES[0].open_ms))
+        for event in live_minute(CANDLES[0]):
+            await world.events.put(event)
+        await world.events.put(snapshot(CANDLES[50:61], CANDLES[59].open_ms + 61_000))
+        asked_at: list[float] = []
+        for _ in range(3600):
+            await trio.sleep(1)
+            while len(asked_at) < len(world.asked.heard):
+                asked_at.append(trio.current_time())
+                failed = CandlesFailed(request=world.asked.heard[-1], reason="503", received_ns=1)
+                await world.events.put(failed)
+        assert [told.candle for told in world.listener.heard] == [CANDLES[0]]
+        pauses = [after - before for before, after in itertools.pairwise(asked_at)]
+        assert pauses[:5] == pytest.approx([10, 20, 40, 80, 160], abs=2.5)
+        assert max(pauses) == pytest.approx(300, abs=2.5)
+        (wait,) = world.waits.value
+        assert (wait.symbol, wait.wanted, wait.tries, wait.trouble) == (BTC, 0, len(asked_at), "503")
+        assert _codes(world)[0] == "history_waits"
+        request = world.asked.heard[-1]
+        await world.events.put(
+            CandleSnapshot(
+                symbol=BTC,
+                timeframe="1m",
+                candles=CANDLES[1:50],
+                venue_ms=0,
+                received_ns=1,
+                covers_from_ms=request.first_open_ms,
+            )
+        )
+        await stage.settled()
+        assert [told.candle for told in world.listener.heard] == list(CANDLES[:60])
+        assert world.waits.value == ()
+        assert [code for code in _codes(world) if "history" in code] == ["history_waits", "history_there"]
+
+
+def a_wish(candles: int) -> HistoryWish:
+    return HistoryWish(symbol=BTC, timeframe="1m", candles=candles)
+
+
+async def test_a_history_is_asked_for_and_told_between_two_candles() -> None:
+    world = World(refillable=True)
+    world.wishes.set((a_wish(70),))
+    async with world.run() as stage:
+        await world.events.put(snapshot(CANDLES[80:101], CANDLES[100].open_ms + 2_000))
+        await stage.settled()
+        assert [told.candle for told in world.listener.heard] == list(CANDLES[80:100])
+        (request,) = world.asked.heard
+        assert (request.newest, request.first_open_ms, request.last_open_ms) == (70, 0, CANDLES[79].open_ms)
+        # The market goes on while the answer is on its way.
+        for event in live_minute(CANDLES[100]):
+            await world.events.put(event)
+        answer = OlderCandles(request=request, candles=CANDLES[10:80], is_all=False, received_ns=4)
+        await world.events.put(answer)
+        for event in live_minute(CANDLES[101]):
+            await world.events.put(event)
+        # Told twice by a venue that answered late: nothing changes.
+        await world.events.put(answer)
+        await stage.settled()
+        heard = world.listener.heard
+        (place,) = [place for place, told in enumerate(heard) if isinstance(told, CandleHistory)]
+        before = [told.candle for told in heard[:place]]
+        assert heard[place].candles == (*CANDLES[: len(before) + 80],)[-70:] == (*CANDLES[10:80], *before)[-70:]
+        assert [told.candle for told in heard[:place] + heard[place + 1 :]] == list(CANDLES[80:102])
+        assert world.view.value.series["tBTCUSD:1m"].candles == CANDLES[10:102]
+        assert not any(isinstance(told, CandleHistory) for told in world.second.heard)
+        assert len(world.asked.heard) == 1
+        assert world.waits.value == ()
+
+
+@pytest.mark.parametrize("seed", range(8))
+async def test_whatever_fails_a_history_is_what_was_there(seed: int, autojump_clock: trio.testing.MockClock) -> None:
+    """Refusals, silence, late answers, kills, lost lines: it is told once it is whole, and never before."""
+    chance = random.Random(f"history-{seed}")
+    world = World(refillable=True)
+    world.wishes.set((a_wish(60),))
+    known = CANDLES[:70] if chance.random() < 0.7 else CANDLES[40:70]
+    async with world.run() as stage:
+        place = 70
+        await world.events.put(snapshot(CANDLES[55:71], CANDLES[70].open_ms + 2_000))
+        seen = 0
+        late: list[OlderCandles] = []
+        for _ in range(49):
+            await trio.sleep(chance.choice((0.5, 5.0, 60.0)))
+            for request in world.asked.heard[seen:]:
+                seen += 1
+                found = [candle for candle in CANDLES if known[0].open_ms <= candle.open_ms <= request.last_open_ms]
+                newest = found[-request.newest :] if request.newest else found
+                is_all = len(newest) < (request.newest or 0)
+                answer = OlderCandles(request=request, candles=tuple(newest), is_all=is_all, received_ns=1)
+                match chance.randrange(5):
+                    case 0:
+                        await world.events.put(CandlesFailed(request=request, reason="429", received_ns=1))
+                    case 1:
+                        late.append(answer)
+                    case 2:
+                        pass
+                    case _:
+                        await world.events.put(answer)
+            if late and chance.random() < 0.3:
+                await world.events.put(late.pop())
+            for event in live_minute(CANDLES[place]):
+                await world.events.put(event)
+            place += 1
+            match chance.randrange(8):
+                case 0:
+                    stage.supervisor.kill("world/subject", reason="chaos")
+                case 1:
+                    await world.events.put(
+                        StreamUp(stream="candles", symbol=BTC, timeframe="1m", session=place, received_ns=1)
+                    )
+                    told = snapshot(CANDLES[place - 12 : place + 1], CANDLES[place].open_ms + 2_000)
+                    await world.events.put(told)
+        await trio.sleep(700)
+        await stage.settled()
+        assert all(history.is_all == (len(history.candles) < 60) for history in _histories(world))
+        first = _histories(world)[0]
+        upto = CANDLES.index(first.candles[-1])
+        assert (
+            first.candles == tuple(candle for candle in CANDLES[: upto + 1] if candle.open_ms >= known[0].open_ms)[-60:]
+        )
+
+
+def _histories(world: World) -> list[CandleHistory]:
+    return [told for told in world.listener.heard if isinstance(told, CandleHistory)]
+
+
+async def test_a_market_without_a_candle_keeps_nobody_waiting(autojump_clock: trio.testing.MockClock) -> None:
+    world = World(refillable=True)
+    world.wishes.set((a_wish(1000),))
+    async with world.run() as stage:
+        await world.events.put(snapshot((), CANDLES[0].open_ms + 30_000))
+        await stage.settled()
+        (request,) = world.asked.heard
+        assert request.last_open_ms == CANDLES[0].open_ms - 60_000
+        await world.events.put(OlderCandles(request=request, candles=(), is_all=True, received_ns=4))
+        await stage.settled()
+        (history,) = world.listener.heard
+        assert (history.candles, history.is_all) == ((), True)
+
+
+async def test_a_history_without_a_hearer_is_told_again(autojump_clock: trio.testing.MockClock) -> None:
+    """As long as it is wished for; room for it is kept as long."""
+    world = World(refillable=True)
+    world.settings.set(msgspec.structs.replace(SETTINGS, market=MarketSettings(candle_history=30)))
+    world.wishes.set((a_wish(50),))
+    async with world.run() as stage:
+        await world.events.put(snapshot(CANDLES[:101], CANDLES[100].open_ms + 2_000))
+        await stage.settled()
+        assert world.asked.heard == []
+        await trio.sleep(65)
+        assert [history.candles for history in _histories(world)] == [CANDLES[50:100]] * 2
+        world.wishes.set(())
+        await trio.sleep(200)
+        for event in live_minute(CANDLES[100]):
+            await world.events.put(event)
+        await stage.settled()
+        assert len(_histories(world)) == 2
+        assert world.view.value.series["tBTCUSD:1m"].candles == CANDLES[71:101]
 
 
 async def test_a_stream_that_falls_silent_is_reported_once_and_again_when_it_speaks(

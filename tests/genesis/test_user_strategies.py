@@ -12,6 +12,7 @@ from genesis.domain.strategies import STRATEGY_KINDS, StrategyShelf
 from genesis.research.backtest import run_backtest
 from genesis.strategy_template import TEMPLATE, class_name
 from genesis.user_strategies import Budget, UserStrategies
+from protocols.market import CandleHistory
 from protocols.settings import Settings, StrategySettings
 from protocols.signals import Recommendation, SignalScore
 from tests.house import house, lively_layer, piece_of, settings_of
@@ -60,7 +61,7 @@ class Folder:
             parameters={"period": 5.0} if "period" in declared else {},
         )
         ema = StrategySettings(name="ema", kind="ema_cross", symbol="tBTCUSD", timeframe="1m")
-        return SignalMachine(Settings(strategies=(dip, ema)), self.shelf)
+        return without_a_past(SignalMachine(Settings(strategies=(dip, ema)), self.shelf))
 
 
 @pytest.fixture
@@ -68,6 +69,14 @@ def folder(tmp_path: Path, shelf: StrategyShelf) -> Iterator[Folder]:
     made = Folder(tmp_path, shelf)
     yield made
     made.strategies.close()
+
+
+def without_a_past(machine: SignalMachine) -> SignalMachine:
+    """On a market that begins with the candle that is told first."""
+    for wish in machine.wishes():
+        none = CandleHistory(symbol=wish.symbol, timeframe=wish.timeframe, candles=(), is_all=True, received_ns=0)
+        machine.on_history(none)
+    return machine
 
 
 def scores(machine: SignalMachine, first: int, last: int) -> list[SignalScore]:
@@ -177,6 +186,11 @@ def test_a_mended_file_is_taken_up_and_a_lost_one_is_off(folder: Folder) -> None
     assert scores(machine, 0, 5) == []
     assert folder.write(GOOD) == (("info", "strategy rsi_dip was read again"),)
     machine.on_settings(settings, lambda symbol, timeframe: [one.candle for one in CANDLES[:100]])
+    (wish,) = machine.wishes()
+    assert wish.candles == 5_000, "its trend is of hours: a day of minutes is not all that it begins with"
+    told = tuple(one.candle for one in CANDLES[:100])
+    history = CandleHistory(symbol=wish.symbol, timeframe="1m", candles=told, is_all=True, received_ns=0)
+    assert len(machine.on_history(history)) == 100
     assert len(scores(machine, 95, 105)) == 5, "warmed by history, and no candle twice"
     assert folder.strategies.refresh() == ()
     (folder.path / "rsi_dip.py").unlink()

@@ -9,7 +9,7 @@ import { useWords } from "../words.js";
 
 export const words = {
   "Left behind": "Kvarlämnat", "Give": "Ge", "Give to": "Ge till", "A person": "En människa", "These strategies do not run, and only their stops sell what they hold.": "De här strategierna körs inte, och bara deras stopp säljer det de håller.", "Coins, levels and the stop at the venue go over as they are; nothing is cancelled or placed.": "Mynt, nivåer och stoppet på börsen går över som de är; inget avbryts eller läggs.",
-  "warming up": "värms upp", "Regimes so far": "Lägen hittills", "The last 400 candles of each market, the newest to the right": "De senaste 400 ljusen på varje marknad, det nyaste till höger", "Before": "Dessförinnan",
+  "warming up": "värms upp", "waits for its candles": "väntar på sina ljus", "waits for a hole in its candles to be filled": "väntar på att en lucka i ljusen fylls", "Asked": "Frågat", "times": "gånger", "Regimes so far": "Lägen hittills", "The last 400 candles of each market, the newest to the right": "De senaste 400 ljusen på varje marknad, det nyaste till höger", "Before": "Dessförinnan",
   "Running": "Körs", "Regimes": "Marknadslägen", "Watchlist": "Bevakning", "Books": "Böcker", "Holds": "Håller", "Average price": "Snittpris", "Realized": "Realiserat", "Unrealized": "Orealiserat", "Exits": "Avslut", "Nothing was traded yet": "Inget har handlats ännu", "To choose from": "Att välja bland", "Off": "Av", "On": "På", "yours": "din egen", "shipped": "medföljer",
   "range": "sidled", "trend up": "upptrend", "trend down": "nedtrend", "high volatility": "hög volatilitet", "crash": "krasch", "unknown": "okänt",
   "Regime": "Läge", "Since": "Sedan", "Why": "Varför", "Bars": "Staplar", "Spread": "Spread", "Imbalance": "Obalans", "Flow": "Flöde", "Signal": "Signal", "Kind": "Sort", "Scores": "Omdömen", "Market": "Marknad",
@@ -104,9 +104,18 @@ const LOCKS = "/api/v2/risk/unified/locks";
 function Switch({ one, locks }) {
   const tr = useWords();
   const lock = locks.find((each) => each.strategy === one.strategy && !each.symbol && !each.until_ms);
-  return html`<${Chip} tone=${one.fault ? "bad" : lock ? "warn" : "good"} title=${lock ? lock.reason : ""}>${tr(one.fault || lock ? "Off" : "On")}<//> ${!one.fault && one.seen < one.needs && html`<span class="muted">${tr("warming up")}: ${one.seen} / ${one.needs}</span> `}${lock
+  return html`<${Chip} tone=${one.fault ? "bad" : lock ? "warn" : "good"} title=${lock ? lock.reason : ""}>${tr(one.fault || lock ? "Off" : "On")}<//> ${!one.fault && !one.waits && one.seen < one.needs && html`<span class="muted">${tr("warming up")}: ${one.seen} / ${one.needs}</span> `}${lock
     ? html`<${Command} small about=${one.strategy} label=${tr("Switch on")} title="${tr("Switch on")} ${one.strategy}" text=${tr("It may enter again.")} run=${() => api("DELETE", `${LOCKS}/${encodeURIComponent(lock.lock_id)}`)} />`
     : html`<${Command} small about=${one.strategy} label=${tr("Switch off")} title="${tr("Switch off")} ${one.strategy}" text=${tr("It goes on speaking and enters nothing; its exits and stops go on.")} run=${() => api("POST", LOCKS, { strategy: one.strategy, reason: "switched off on the page" })} />`}`;
+}
+
+// What keeps a strategy: candles of before its first, or a hole in them; with the venue's last refusal.
+function Waiting({ one }) {
+  const tr = useWords();
+  const wait = one.history;
+  if (one.fault || !(one.waits || wait)) return null;
+  const text = wait && !wait.wanted ? tr("waits for a hole in its candles to be filled") : `${tr("waits for its candles")}${wait ? `: ${wait.have} / ${wait.wanted}` : ""}`;
+  return html`<p class="why waits" role="status">${text}${wait && wait.trouble && html`<br />${tr("Asked")} ${wait.tries} ${tr("times")}: ${wait.trouble}`}</p>`;
 }
 
 function Running({ of }) {
@@ -115,7 +124,7 @@ function Running({ of }) {
   const locks = (risk && risk.locks) || [];
   return html`<${Card} id="running" className="span-12" title=${tr("Running")} count=${of.data && of.data.running.length}>
     <${Answer} of=${of} rows=${3} empty=${(told) => !told.running.length} title=${tr("No strategy is on")} text=${tr("Name one in config/strategies.json")}>${(told) => html`<${Table} label=${tr("Running")} heads=${[[tr("Strategy")], [tr("Kind")], [tr("Market")], ["", "act"], [tr("Scores"), "n wide"]]} rows=${told.running.map((one) => html`<tr key=${one.strategy}>
-      <td><b>${one.strategy}</b>${one.fault && html`<p class="why down" role="alert">${one.fault}</p>`}</td>
+      <td><b>${one.strategy}</b>${one.fault && html`<p class="why down" role="alert">${one.fault}</p>`}<${Waiting} one=${one} /></td>
       <td>${one.kind} <span class="muted">${one.own ? tr("yours") : ""}</span><p class="why">${Object.entries(one.parameters).map(([name, value]) => `${name} ${Number(value.toPrecision(4))}`).join(" · ")}</p>${one.members.length > 0 && html`<p class="why">${one.members.map((each) => `${Number(each.weight.toPrecision(4))} × ${each.kind}`).join(" + ")}</p>`}</td>
       <td>${pair(one.symbol)} <span class="muted">${one.timeframe}</span></td>
       <td class="act"><${Switch} one=${one} locks=${locks} /></td><td class="n wide">${one.scores}</td>
