@@ -16,7 +16,7 @@ from genesis.core.actor import Context
 from genesis.core.channel import Channel
 from genesis.core.latest import Latest
 from genesis.core.mailbox import Envelope, Outlet
-from genesis.domain.account_machine import read_order_cells
+from genesis.domain.account_cells import read_order_cells
 from genesis.domain.candles import series_key
 from genesis.domain.decision_log import signal_record
 from genesis.domain.heard import SignalInput, settings_record, signal_heard_record

@@ -27,7 +27,7 @@ from genesis.core.loop_watch import LoopBlocked, LoopWatch
 from genesis.core.supervisor import EventKind, SupervisorEvent
 from genesis.desk import TemplateShelf, trading_desk
 from genesis.diary import Diary, watch
-from genesis.domain.account_machine import read_order_cells
+from genesis.domain.account_cells import read_order_cells
 from genesis.domain.health_watch import Vitals
 from genesis.domain.order_rows import TABLE as ORDER_TABLE
 from genesis.domain.pairs import PairSpecs, pair_specs

@@ -169,7 +169,7 @@ class OrderResult(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 class SettledChange(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """An open order that was changed, as it rests now that its changes up to `number` are taken, refused or given up.
 
-    `quantity` is what has not traded.
+    `quantity` is what has not traded. Number 0 is of an order of which a part has traded, and says nothing of changes.
     """
 
     intent_id: str
@@ -185,7 +185,7 @@ class AccountState(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     it reserved for them. `known` is false until the venue's first wallet snapshot. `results` are the newest of the
     `trades_count` finished trades, `endings` how the newest of the intents ended. `margin` is the venue's word.
     `owners` divides the coins of each symbol among those who bought them. `changes` are our open orders that were
-    changed. `flows` is what was ever paid into the traded wallets less what was taken out, in the quote currency.
+    changed or traded in part. `flows` is what was ever paid into the traded wallets less what was taken out, in quote.
     """
 
     known: bool

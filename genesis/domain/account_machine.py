@@ -6,12 +6,18 @@ from decimal import Decimal
 
 import msgspec
 
+from genesis.domain.account_cells import (
+    booking_order,
+    fills_and_endings,
+    read_adoptions,
+    read_changed_orders,
+    read_margin_held,
+    read_openings,
+)
 from genesis.domain.flows import moves_money
-from genesis.domain.order_fills import HELD_KEY, read_held
 from genesis.domain.order_lots import Lot, Sale, Shares
-from genesis.domain.order_rows import WantedChange
 from genesis.domain.performance import EquityFigures, TradeFigures, figures
-from genesis.domain.position import OPENING_KEY, Opening, Position
+from genesis.domain.position import Position
 from genesis.domain.profit_report import ClosedBook
 from genesis.domain.risk_state import TRADED_WALLETS, equity, worth_of
 from genesis.domain.strategy_books import StrategyBooks
@@ -49,7 +55,6 @@ from protocols.units import AMOUNT_STEP, ZERO, Symbol, base_currency, exact
 ACCOUNT_TABLE = "account_state"
 ACCOUNT_KEY = "state"
 CURVE_KEY = "curve:"
-ADOPTED_KEY = "adopted:"
 CLOSED_INTENTS_TOLD = 128
 RESULTS_TOLD = 32
 REFUSED_STATES = frozenset({OrderState.REJECTED, OrderState.DEAD})
@@ -74,87 +79,9 @@ class AccountCheckpoint(msgspec.Struct, frozen=True, kw_only=True):
     flows: Decimal = ZERO
 
 
-class _NamedIntent(msgspec.Struct):
-    intent_id: str
-
-
-class _KeptOrder(msgspec.Struct):
-    """What matters here of an order's row."""
-
-    intent: _NamedIntent
-    state: OrderState
-    updated_ms: int
-    quantity: Decimal = ZERO
-    filled: Decimal = ZERO
-    price: Decimal | None = None
-    change: int = 0
-    update_out: bool = False
-    wanted: WantedChange | None = None
-
-
-class _KeptFill(msgspec.Struct):
-    fill: Fill | None = None
-
-
 _ENCODER = msgspec.json.Encoder(order="sorted")
 _CHECKPOINTS = msgspec.json.Decoder(AccountCheckpoint)
 _CURVES = msgspec.json.Decoder(list[EquityPoint])
-_KEPT_ORDERS = msgspec.json.Decoder(_KeptOrder)
-_ADOPTIONS = msgspec.json.Decoder(Adopted)
-_OPENINGS = msgspec.json.Decoder(Opening)
-_KEPT_FILLS = msgspec.json.Decoder(_KeptFill)
-
-
-def read_order_cells(cells: Iterable[CellWrite]) -> tuple[list[Fill], list[str]]:
-    """(every fill that was told, oldest first; the intents that ended, oldest first) of the order actor's cells."""
-    fills, ended = _fills_and_endings(cells)
-    return sorted(fills, key=_booking_order), [intent_id for _, intent_id in sorted(ended)]
-
-
-def _booking_order(fill: Fill) -> tuple[int, int]:
-    return fill.time_ms, fill.trade_id
-
-
-def _fills_and_endings(cells: Iterable[CellWrite]) -> tuple[list[Fill], list[tuple[int, str]]]:
-    fills: list[Fill] = []
-    ended: list[tuple[int, str]] = []
-    for cell in cells:
-        if cell.key.startswith("fill:"):
-            fill = _KEPT_FILLS.decode(cell.payload).fill
-            if fill is not None:
-                fills.append(fill)
-        elif cell.key.startswith("order:"):
-            order = _KEPT_ORDERS.decode(cell.payload)
-            if order.state in TERMINAL_STATES:
-                ended.append((order.updated_ms, order.intent.intent_id))
-    return fills, ended
-
-
-def read_changed_orders(cells: Iterable[CellWrite]) -> list[_KeptOrder]:
-    """Open orders that were changed, and of which no change is under way."""
-    kept = [_KEPT_ORDERS.decode(cell.payload) for cell in cells if cell.key.startswith("order:")]
-    return [
-        order
-        for order in kept
-        if order.change and order.state not in TERMINAL_STATES and order.wanted is None and not order.update_out
-    ]
-
-
-def read_margin_held(cells: Iterable[CellWrite]) -> dict[Symbol, Decimal]:
-    """What the order actor's cells say is held on margin, by symbol."""
-    held = [read_held(cell.key, cell.payload) for cell in cells if cell.key.startswith(HELD_KEY)]
-    return {symbol: quantity for (symbol, margin), quantity in held if margin}
-
-
-def read_adoptions(cells: Iterable[CellWrite]) -> list[Adopted]:
-    """What was given from one strategy to another, in the order in which it was."""
-    found = [_ADOPTIONS.decode(cell.payload) for cell in cells if cell.key.startswith(ADOPTED_KEY)]
-    return sorted(found, key=lambda adopted: (adopted.time_ms, adopted.serial))
-
-
-def read_openings(cells: Iterable[CellWrite]) -> list[Opening]:
-    """What the order actor's cells say of fills that are kept no more, by symbol."""
-    return [_OPENINGS.decode(cell.payload) for cell in cells if cell.key.startswith(OPENING_KEY)]
 
 
 class AccountMachine:
@@ -198,6 +125,10 @@ class AccountMachine:
         self._owners: dict[Symbol, dict[str, Decimal]] = {}
         self._adopted: set[int] = set()
         self._changes: dict[str, SettledChange] = {}
+        self._partly: dict[str, OrderView] = {}
+        """Open orders of which a part has traded."""
+        self._traded: dict[str, Decimal] = {}
+        """What of an unfinished order stands in the positions."""
         self._unkept_points = 0
 
     # --- inputs -----------------------------------------------------------------------------------------------------
@@ -246,10 +177,14 @@ class AccountMachine:
         if isinstance(report, OrderUpdate):
             order = report.order
             if order.state in TERMINAL_STATES and not order.foreign:
-                self._changes.pop(order.intent_id, None)
+                for kept in (self._changes, self._partly, self._traded):
+                    kept.pop(order.intent_id, None)
                 self._on_end(order)
             elif order.settled_change and order.price is not None:
                 self._on_change(order.intent_id, order.settled_change, order.leaves_quantity, order.price)
+            elif order.filled_quantity > 0 and not order.foreign:
+                self._partly[order.intent_id] = order
+                self._on_part(order.intent_id)
             return None
         if isinstance(report, Adopted):
             self._on_adopted(report)
@@ -339,10 +274,10 @@ class AccountMachine:
         endings: list[tuple[int, str]] = []
         for begin in range(0, len(orders), SLICE):
             yield
-            found, ended = _fills_and_endings(orders[begin : begin + SLICE])
+            found, ended = fills_and_endings(orders[begin : begin + SLICE])
             fills += found
             endings += ended
-        fills.sort(key=_booking_order)
+        fills.sort(key=booking_order)
         endings.sort()
         adoptions = deque(read_adoptions(orders))
         for number, fill in enumerate(fills):
@@ -357,9 +292,14 @@ class AccountMachine:
         self._margin_held = read_margin_held(orders)
         for _, intent_id in endings:
             self._end(intent_id)
+        traded, self._traded = self._traded, {}
         for order in read_changed_orders(orders):
-            if order.price is not None:
-                self._on_change(order.intent.intent_id, order.change, order.quantity - order.filled, order.price)
+            intent_id = order.intent.intent_id
+            if order.change and not order.is_changing and order.price is not None:
+                self._on_change(intent_id, order.change, order.quantity - order.filled, order.price)
+            elif part := traded.get(intent_id):
+                self._traded[intent_id] = part
+                self._on_change(intent_id, 0, order.quantity - part, order.price or ZERO)
         curve: list[EquityPoint] = []
         for cell in kept:
             if cell.key == ACCOUNT_KEY:
@@ -527,11 +467,21 @@ class AccountMachine:
         return told != before
 
     def _on_change(self, intent_id: str, number: int, leaves: Decimal, price: Decimal) -> None:
-        """An order of which no change is under way."""
+        """An order of which no change is under way, or (number 0) that traded in part: that says no word of changes."""
+        before = self._changes.get(intent_id)
+        if before is not None and before.number > number:
+            return
         told = SettledChange(intent_id=intent_id, number=number, quantity=max(leaves, ZERO), price=price)
-        if self._changes.get(intent_id) != told:
+        if before != told:
             self._changes[intent_id] = told
             self.version += 1
+
+    def _on_part(self, intent_id: str) -> None:
+        """Less is set aside for an order once what traded of it stands in the positions, and not before."""
+        order = self._partly[intent_id]
+        traded = self._traded.get(intent_id)
+        if traded is not None:
+            self._on_change(intent_id, 0, order.quantity - traded, order.price or ZERO)
 
     def _on_end(self, order: OrderView) -> None:
         """An order ended; its intent has when all that it was cut into have."""
@@ -577,6 +527,10 @@ class AccountMachine:
             # Somebody else's order on the same account: its coins are not ours to sell.
             return None
         self._books.take(fill)
+        if fill.intent_id not in self._closed_seen:
+            self._traded[fill.intent_id] = self._traded.get(fill.intent_id, ZERO) + fill.quantity
+            if fill.intent_id in self._partly:
+                self._on_part(fill.intent_id)
         if not fill.margin:
             self._divide(fill)
         if fill.margin:

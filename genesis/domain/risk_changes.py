@@ -37,13 +37,7 @@ def grows(kept: Reservation, intent: OrderIntent, rests: Decimal) -> bool:
 def with_change(kept: Reservation, intent: OrderIntent, *, reduces: bool) -> Reservation:
     """From now on the larger of the two counts."""
     assert intent.price is not None
-    rests = kept.rests or Resting(
-        number=0,
-        quantity=kept.intent.quantity,
-        price=kept.notional / kept.intent.quantity,
-        notional=kept.notional,
-        reduces=kept.reduces,
-    )
+    rests = kept.rests or _as_ordered(kept)
     change = OpenChange(
         number=max([rests.number, *[each.number for each in kept.changes]]) + 1,
         change_id=intent.intent_id,
@@ -54,19 +48,31 @@ def with_change(kept: Reservation, intent: OrderIntent, *, reduces: bool) -> Res
     return _counted(kept, rests, (*kept.changes, change))
 
 
+def _as_ordered(kept: Reservation) -> Resting:
+    return Resting(
+        number=0,
+        quantity=kept.intent.quantity,
+        price=kept.notional / kept.intent.quantity,
+        notional=kept.notional,
+        reduces=kept.reduces,
+    )
+
+
 def settled(kept: Reservation, told: SettledChange) -> Reservation:
-    """It rests as told, and no change up to that number is under way."""
-    rests = kept.rests
-    if rests is None or told.number < rests.number:
+    """It rests as told, and no change up to that number is under way. Number 0 is of a part that traded."""
+    rests = kept.rests or _as_ordered(kept)
+    if told.number < rests.number or (kept.rests is None and (told.number or told.quantity >= rests.quantity)):
         return kept
     done = [each for each in kept.changes if each.number <= told.number]
     # Larger than what was allowed as one that takes away, it may open something.
     reduces = rests.reduces and (told.quantity <= rests.quantity or all(each.reduces for each in done))
+    # Trading changes no price, and an order at market has none but the one that it was judged by.
+    price = told.price if told.number else rests.price
     now = Resting(
         number=told.number,
         quantity=told.quantity,
-        price=told.price,
-        notional=told.quantity * told.price,
+        price=price,
+        notional=told.quantity * price,
         reduces=reduces,
     )
     left = tuple(each for each in kept.changes if each.number > told.number)

@@ -5,7 +5,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Final
 
-from genesis.domain.account_machine import read_order_cells
+from genesis.domain.account_cells import read_order_cells
 from genesis.domain.decision_log import SIGNAL_KIND, read_decision
 from genesis.domain.executions import executions
 from genesis.domain.order_rows import TABLE

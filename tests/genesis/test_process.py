@@ -20,7 +20,8 @@ from urllib.parse import urlsplit
 import msgspec
 import pytest
 
-from genesis.domain.account_machine import ACCOUNT_KEY, ACCOUNT_TABLE, AccountCheckpoint, read_order_cells
+from genesis.domain.account_cells import read_order_cells
+from genesis.domain.account_machine import ACCOUNT_KEY, ACCOUNT_TABLE, AccountCheckpoint
 from genesis.domain.order_rows import TABLE as ORDER_TABLE
 from genesis.domain.venue_state import History
 from genesis.edge.store import ReadOnlyStore

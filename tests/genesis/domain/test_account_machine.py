@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from genesis.domain.account_machine import TRADES_KEPT, AccountMachine, read_order_cells
+from genesis.domain.account_cells import read_order_cells
+from genesis.domain.account_machine import TRADES_KEPT, AccountMachine
 from genesis.domain.order_ledger import encode
 from genesis.domain.order_rows import OrderRow, WantedChange, view_of
 from genesis.domain.position import Position
@@ -414,3 +415,42 @@ def test_coins_that_were_given_away_are_in_the_heirs_book() -> None:
     machine.on_report(sale)
     books = {book.strategy: (book.quantity, book.realized_pnl) for book in machine.view().books}
     assert books == {"s": (ZERO, ZERO), "t": (ZERO, Decimal(20))}
+
+
+def test_a_part_that_traded_is_told_once_it_stands_in_the_position() -> None:
+    """An order's news may come before its trade's: what is set aside must not go before the position is there."""
+    machine = with_cash()
+    order = OrderView(
+        intent_id="i1",
+        cid=1,
+        venue_id=1,
+        strategy="s",
+        symbol=BTC,
+        side=Side.BUY,
+        order_type=OrderType.LIMIT,
+        purpose=Purpose.ENTRY,
+        quantity=Decimal(2),
+        filled_quantity=Decimal("0.5"),
+        average_fill_price=Decimal(100),
+        price=Decimal(100),
+        state=OrderState.PARTIAL,
+        reason="",
+        created_ms=0,
+        updated_ms=0,
+        correlation_id="c",
+        foreign=False,
+    )
+
+    def told() -> list[tuple[int, Decimal]]:
+        return [(change.number, change.quantity) for change in machine.state().changes]
+
+    machine.on_report(OrderUpdate(order=order))
+    assert told() == []
+    machine.on_report(a_fill(1, Side.BUY, "0.5", "100"))
+    assert told() == [(0, Decimal("1.5"))]
+    changed = msgspec.structs.replace(order, quantity=Decimal(3), settled_change=1)
+    machine.on_report(OrderUpdate(order=changed))
+    machine.on_report(msgspec.structs.replace(a_fill(2, Side.BUY, "0.5", "100"), intent_id="i1"))
+    assert told() == [(1, Decimal("2.5"))]
+    machine.on_report(OrderUpdate(order=msgspec.structs.replace(changed, state=OrderState.CANCELED)))
+    assert told() == []

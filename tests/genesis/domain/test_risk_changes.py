@@ -278,3 +278,39 @@ def test_a_changed_order_slips_from_the_price_that_it_may_pay(
     made.on_account(msgspec.structs.replace(an_account(version=9, closed=("m",)), endings=(end,)))
     breaker = made.state.breakers.get("")
     assert (breaker is not None and breaker.state is BreakerState.OPEN) is trips
+
+
+# --- orders that trade in part ------------------------------------------------------------------------------------
+
+
+def held_part(quantity: str, left: str) -> AccountState:
+    """So much of the order of 0.2 was bought, and stands among the positions."""
+    bought = D(quantity)
+    account = an_account(cash=D(10_000) - bought * 7000, held=bought, version=3)
+    told = SettledChange(intent_id="m", number=0, quantity=D(left), price=ZERO)
+    return msgspec.structs.replace(account, changes=(told,))
+
+
+def test_what_has_traded_of_an_order_is_not_set_aside_a_second_time() -> None:
+    """Else an order that hangs half filled for hours counts one and a half times, in every limit and in the cash."""
+    made = with_order()
+    made.on_account(held_part("0.15", "0.05"))
+    assert reserved(made) == D("0.05") * 7000
+    verdict = made.evaluate(a_limit("0.51", intent_id="n").intent)
+    assert verdict.approved, verdict.denials
+    # 1400 of 5000 are spoken for, held or ordered: 3600 are left.
+    denied = {rule.code for rule in made.evaluate(a_limit("0.52", intent_id="n").intent).denials}
+    assert DenialCode.MAX_POSITION_NOTIONAL in denied
+
+
+def test_a_change_of_an_order_that_traded_in_part_is_of_what_is_left() -> None:
+    made = with_order()
+    made.on_account(held_part("0.15", "0.05"))
+    assert ok(made.on_command(a_change(quantity="0.3")))
+    assert reserved(made) == 2100
+    # Late news of the same part frees nothing of the change.
+    made.on_account(held_part("0.15", "0.05"))
+    assert reserved(made) == 2100
+    made.on_account(rests(1, "0.3"))
+    made.on_account(held_part("0.15", "0.05"))
+    assert reserved(made) == 2100
