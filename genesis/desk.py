@@ -20,7 +20,7 @@ from genesis.domain.pairs import PairSpecs
 from genesis.edge.errors import EdgeError
 from genesis.edge.kept_file import KeptFile
 from genesis.edge.rest import RestDoor
-from genesis.order_history import ended_orders
+from genesis.order_history import ended_orders, kept_fills
 from protocols.bitfinex import rest_requests
 from protocols.bitfinex.errors import BitfinexError
 from protocols.bitfinex.rest_account import (
@@ -33,7 +33,7 @@ from protocols.bitfinex.rest_account import (
 )
 from protocols.bitfinex.rest_requests import RestRequest
 from protocols.funding import FundingInfo, FundingLoan, FundingOffer, FundingTrade, MarginBase, MarginSymbol
-from protocols.orders import OrderView
+from protocols.orders import Fill, OrderView
 from protocols.reference import LedgerEntry
 from web.desk import Desk, VenueSilent
 
@@ -154,11 +154,15 @@ def trading_desk(
     templates: TemplateShelf | None,
     journal: Path | None = None,
 ) -> Desk:
-    """Everything the desk's routes may ask. `journal` is the file in which orders that ended are looked up."""
+    """Everything the desk's routes may ask. `journal` is the file where ended orders and trades are found."""
 
     async def history(symbol: str | None, limit: int, offset: int) -> tuple[int, tuple[OrderView, ...]]:
         assert journal is not None
         return await trio.to_thread.run_sync(ended_orders, journal, symbol, limit, offset)
+
+    async def fills(symbol: str | None, limit: int, offset: int) -> tuple[int, tuple[Fill, ...]]:
+        assert journal is not None
+        return await trio.to_thread.run_sync(kept_fills, journal, symbol, limit, offset)
 
     reads = VenueReads(door=door, clock=clock)
     return Desk(
@@ -172,4 +176,5 @@ def trading_desk(
         funding_trades=reads.trades,
         funding_info=reads.info,
         order_history=None if journal is None else history,
+        fill_history=None if journal is None else fills,
     )

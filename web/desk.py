@@ -12,7 +12,7 @@ import attrs
 from genesis.domain.order_templates import OrderTemplate
 from genesis.domain.pairs import PairSpecs
 from protocols.funding import FundingInfo, FundingLoan, FundingOffer, FundingTrade, MarginBase, MarginSymbol
-from protocols.orders import OrderView
+from protocols.orders import Fill, OrderView
 from protocols.reference import LedgerEntry
 
 
@@ -30,6 +30,9 @@ class Templates(Protocol):
 
 OrderHistory = Callable[[str | None, int, int], Awaitable[tuple[int, Sequence[OrderView]]]]
 """By symbol (None: all), limit and offset: how many orders ended in all, and the page of them, newest first."""
+
+FillHistory = Callable[[str | None, int, int], Awaitable[tuple[int, Sequence[Fill]]]]
+"""The same of our trades."""
 
 
 def _no_pairs() -> PairSpecs:
@@ -49,4 +52,5 @@ class Desk:
     credits: Callable[[str | None, bool], Awaitable[Sequence[FundingLoan]]] | None = None
     funding_trades: Callable[[str | None], Awaitable[Sequence[FundingTrade]]] | None = None
     order_history: OrderHistory | None = None
+    fill_history: FillHistory | None = None
     funding_info: Callable[[str], Awaitable[FundingInfo]] | None = None

@@ -149,6 +149,9 @@ async def orders_history(api: Api, call: Call) -> Orders:
 
 async def trades(api: Api, call: Call) -> Trades:
     query: ListQuery = call.query
+    if api.desk.fill_history is not None:
+        total, page = await api.desk.fill_history(query.symbol, query.limit, query.offset)
+        return Trades(total=total, trades=tuple(page))
     rows = _of_symbol(api.readers.fills(), query.symbol)
     return Trades(total=len(rows), trades=_page(rows, query))
 

@@ -9,10 +9,11 @@ import pytest
 
 from genesis.edge.store import Store
 from genesis.edge.store_errors import StoreUnusable
-from genesis.order_history import ended_orders
+from genesis.order_history import ended_orders, kept_fills
 from protocols.journal import Commit, Record
 from protocols.orders import OrderState, OrderType, OrderUpdate, OrderView, Purpose
 from protocols.units import ZERO, Side, Symbol
+from tests.web.fakes import a_fill
 
 SERIALS = itertools.count()
 BTC, ETH = Symbol("tBTCUSD"), Symbol("tETHUSD")
@@ -91,3 +92,26 @@ def test_an_order_that_traded_on_after_its_end_is_shown_once(tmp_path: Path) -> 
 def test_no_journal_is_told(tmp_path: Path) -> None:
     with pytest.raises(StoreUnusable):
         ended_orders(tmp_path / "none.sqlite", None, 10, 0)
+
+
+def test_trades_reach_back_to_the_first_one(tmp_path: Path) -> None:
+    """Memory holds the newest two hundred: a year's list for the tax office must not end there."""
+    path = tmp_path / "sim.sqlite"
+    fills = [msgspec.structs.replace(a_fill(n), symbol=ETH if n % 5 == 0 else BTC) for n in range(1, 301)]
+    records = [
+        Record(
+            kind="Fill",
+            key=str(fill.trade_id),
+            payload=msgspec.json.Encoder(decimal_format="string").encode(fill),
+            correlation_id="c",
+            at_ms=fill.time_ms,
+        )
+        for fill in fills
+    ]
+    with Store.open(path, at_ms=0) as store:
+        for begin in range(0, len(records), 50):
+            store.commit([Commit(writer="order", records=tuple(records[begin : begin + 50]))], at_ms=1)
+    assert kept_fills(path, None, 3, 0) == (300, tuple(reversed(fills[-3:])))
+    assert kept_fills(path, None, 10, 298) == (300, (fills[1], fills[0]))
+    total, page = kept_fills(path, "tETHUSD", 2, 0)
+    assert (total, [fill.trade_id for fill in page]) == (60, [fills[299].trade_id, fills[294].trade_id])
