@@ -40,6 +40,8 @@ class SequenceAudit:
             stamp = whole.pop()
             if self.flags & FLAG_TIMESTAMP and stamp < LARGEST_TIME_MS:
                 self.venue_ms = stamp
+        # A stamp in a number's place is none: counted, it would make a stamp of the next number.
+        whole = [number for number in whole if number < SMALLEST_TIME_MS]
         if not self.flags & FLAG_SEQ_ALL:
             self.tolerance.extra_numbers += bool(whole)
             return None

@@ -541,6 +541,7 @@ TAILS: st.SearchStrategy[list[object]] = st.lists(
     frames=st.lists(st.tuples(st.sampled_from([1, 2, 3, 9, 0, -1, "1"]), st.sampled_from(["hb", "HB"]), TAILS)),
 )
 @example(flags=FLAG_TIMESTAMP, frames=[(1, "hb", [7])])  # counted before the flags changed: no stamp
+@example(flags=FLAG_SEQ_ALL, frames=[(1, "hb", [STAMP, 0]), (1, "hb", [STAMP + 1])])  # a stamp where a number belongs
 def test_a_heartbeat_of_any_shape_is_heard_the_quick_way_as_the_careful_way_hears_it(
     flags: int, frames: list[tuple[object, str, list[object]]]
 ) -> None:
