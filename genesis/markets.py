@@ -4,13 +4,15 @@ import re
 from pathlib import Path
 from typing import Final
 
-from genesis.domain.bars import TIME, first_faults
+import numpy as np
+
+from genesis.domain.bars import TIME, Table, are_sound, first_faults
 from genesis.domain.recording import CandleRecording, Manifest, RecordingError, read_manifest
 from genesis.domain.replay import MINUTE_MS
 from genesis.domain.strategy_arrays import CandleArrays
-from genesis.edge.bar_files import BarFiles, DataUnusable
+from genesis.edge.bar_files import BarFiles, DataUnusable, let_go
 from genesis.edge.recordings import RecordingUnreadable, read_bytes
-from genesis.research.bars import BarRecording
+from genesis.research.bars import STRETCH, BarRecording
 from genesis.research.runs import arrays_of, cut, when
 from genesis.simulator.recordings import DEFAULT, find, load
 from protocols.units import Symbol
@@ -71,17 +73,21 @@ def _from_store(
     rows: dict[Symbol, CandleArrays] = {}
     for symbol, timeframe in pairs:
         try:
-            read = files.mapped if mapped else files.read
-            table = read(symbol, timeframe, warm_ms, end_ms)
+            if mapped:
+                table, times = files.mapped(symbol, timeframe, warm_ms, end_ms)
+            else:
+                table = files.read(symbol, timeframe, warm_ms, end_ms)
+                times = table[:, TIME].astype(np.int64)
         except DataUnusable as error:
             raise RecordingError(name, 0, str(error)) from None
-        for fault, count, place in first_faults(table, MINUTE_MS):
-            at = when(int(table[place, TIME]))
-            raise RecordingError(
-                name, 0, f"{symbol}: {count} bars are {fault}, the first at {at}; see genesis data check"
-            )
-        begin = 0 if start_ms is None else int(table[:, TIME].searchsorted(start_ms))
-        history[symbol], rows[symbol] = arrays_of(table[:begin]), arrays_of(table[begin:])
+        if not _is_sound(table):
+            for fault, count, place in first_faults(table, MINUTE_MS):
+                at = when(int(table[place, TIME]))
+                raise RecordingError(
+                    name, 0, f"{symbol}: {count} bars are {fault}, the first at {at}; see genesis data check"
+                )
+        begin = 0 if start_ms is None else int(times.searchsorted(start_ms))
+        history[symbol], rows[symbol] = arrays_of(table[:begin], times[:begin]), arrays_of(table[begin:], times[begin:])
         if not len(rows[symbol]):
             span = files.span(symbol, timeframe)
             there = "there are none at all" if span is None else f"{when(span[0])} to {when(span[1])} are there"
@@ -93,6 +99,17 @@ def _from_store(
         first_ms=min(int(found.open_ms[0]) for found in rows.values()),
         last_ms=max(int(found.open_ms[-1]) for found in rows.values()),
     )
+
+
+def _is_sound(table: Table) -> bool:
+    """Whether no row has a fault. A stretch at a time, and of a mapped table no more than that is ever held here."""
+    for begin in range(0, len(table), STRETCH):
+        some = table[begin : begin + STRETCH + 1]
+        if not are_sound(some, MINUTE_MS):
+            return False
+        for place in range(table.shape[1]):
+            let_go(some[:, place])
+    return True
 
 
 def _check_pairs(name: str, pairs: list[tuple[Symbol, str]]) -> None:

@@ -5,9 +5,11 @@ a memory-mapped array as well, which is made anew when its months have changed. 
 """
 
 import contextlib
+import errno
 import gzip
 import hashlib
 import json
+import mmap
 import os
 import zlib
 from collections.abc import Iterator, Sequence
@@ -29,10 +31,15 @@ CACHE: Final = "arrays"
 COVERED: Final = "covered.json"
 BAR_COLUMNS: Final = ("time", "open", "close", "high", "low", "volume")
 TRADE_COLUMNS: Final = ("id", "time", "amount", "price")
+LAYOUT: Final = b"columns, then times as whole numbers\n"
+"""What lies in a mapped array; of another layout it is another file."""
 FOLDER_MODE: Final = 0o700
+ATTEMPTS: Final = 3
+"""How often a series is read anew because somebody wrote to it meanwhile."""
 LONGEST_HEAD: Final = 10_000
 
 Table = npt.NDArray[np.float64]
+Whole = npt.NDArray[np.int64]
 
 
 class DataUnusable(Exception):
@@ -167,41 +174,70 @@ class BarFiles:
         return table[low:high]
 
     def _read(self, files: Sequence[Path], columns: Sequence[str]) -> Table:
-        names = ", ".join(f"'{_quoted(path)}'" for path in files)
+        """The rows of some months, oldest first; each column lies in one piece."""
+        for _ in range(ATTEMPTS):
+            table = np.empty((len(columns), self._rows(files)))
+            begin = 0
+            for month in self._each(files, columns):
+                end = begin + len(month[0])
+                if end > table.shape[1]:
+                    break
+                for place, column in enumerate(month):
+                    table[place, begin:end] = column
+                begin = end
+            else:
+                if begin == table.shape[1]:
+                    return table.T
+        raise DataUnusable(f"{files[0].parent} is written to so often that it cannot be read")
+
+    def _each(self, files: Sequence[Path], columns: Sequence[str]) -> Iterator[list[npt.NDArray[Any]]]:
+        """The columns of one month after another: what the reader holds is small, however many years there are."""
         with _duck() as duck:
-            try:
-                found = duck.execute(
-                    f"SELECT {', '.join(columns)} FROM read_parquet([{names}]) ORDER BY {columns[0]}"  # noqa: S608
-                ).fetchnumpy()
-            except Exception as error:
-                raise DataUnusable(f"{files[0].parent}: must be Parquet, was not: {_first_line(error)}") from None
-        return np.column_stack([np.asarray(found[name], dtype=np.float64) for name in columns])
+            for path in files:
+                try:
+                    found = duck.execute(
+                        f"SELECT {', '.join(columns)} FROM read_parquet('{_quoted(path)}') "  # noqa: S608
+                        f"ORDER BY {columns[0]}"
+                    ).fetchnumpy()
+                except Exception as error:
+                    raise DataUnusable(f"{path.parent}: must be Parquet, was not: {_first_line(error)}") from None
+                yield [np.asarray(found[name]) for name in columns]
 
     def span(self, symbol: str, timeframe: str) -> tuple[int, int, int] | None:
         """(first time, last time, rows) of a series, from its files' own statistics; None when there is none."""
         files = self.months(symbol, timeframe)
         if not files:
             return None
+        first, last, rows = self._told(files, "min(time), max(time), count(*)")
+        return None if rows == 0 else (int(first), int(last), int(rows))
+
+    def _told(self, files: Sequence[Path], what: str) -> tuple[Any, ...]:
+        """What months together say of themselves, by their files' own statistics."""
         names = ", ".join(f"'{_quoted(path)}'" for path in files)
         with _duck() as duck:
             try:
-                row = duck.execute(
-                    f"SELECT min(time), max(time), count(*) FROM read_parquet([{names}])"  # noqa: S608
-                ).fetchone()
+                row = duck.execute(f"SELECT {what} FROM read_parquet([{names}])").fetchone()  # noqa: S608
             except Exception as error:
                 raise DataUnusable(f"{files[0].parent}: must be Parquet, was not: {_first_line(error)}") from None
-        return None if row is None or row[2] == 0 else (int(row[0]), int(row[1]), int(row[2]))
+        return tuple(row)
+
+    def _rows(self, files: Sequence[Path]) -> int:
+        return int(self._told(files, "count(*)")[0])
 
     def array(self, symbol: str, timeframe: str) -> Table:
         """The whole series as a memory-mapped array of (columns, rows): each column lies in one piece.
 
         It is made at the first call and again when a month has changed; the pages are shared by all processes.
-        Raises DataUnusable when there is no such series.
+        Raises DataUnusable when there is no such series, OSError where it cannot be kept.
         """
+        return self._arrays(symbol, timeframe)[0]
+
+    def _arrays(self, symbol: str, timeframe: str) -> tuple[Table, Whole]:
+        """The mapped array, and its times as whole numbers, mapped as well."""
         files = self.months(symbol, timeframe)
         if not files:
             raise DataUnusable(f"{symbol}:{timeframe} must be in the data store, was not")
-        stamp = hashlib.sha256()
+        stamp = hashlib.sha256(LAYOUT)
         for path in files:
             facts = path.stat()
             stamp.update(f"{path.name} {facts.st_size} {facts.st_mtime_ns}\n".encode())
@@ -209,27 +245,51 @@ class BarFiles:
         if not kept.is_file():
             kept.parent.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
             fresh = kept.with_name(f"{kept.name}.{os.getpid()}.new")
-            with open(fresh, "wb") as file:
-                np.save(file, np.ascontiguousarray(self.read(symbol, timeframe).T))
-            os.replace(fresh, kept)
+            try:
+                self._write_array(fresh, files, self._rows(files))
+                os.replace(fresh, kept)
+            finally:
+                fresh.unlink(missing_ok=True)
             for old in kept.parent.glob(f"{symbol}-{timeframe}-*.npy"):
                 if old != kept:
                     with contextlib.suppress(FileNotFoundError):
                         old.unlink()
-        mapped: Table = np.load(kept, mmap_mode="r")
-        return mapped
+        whole: Table = np.load(kept, mmap_mode="r")
+        return whole[:-1], whole[-1].view(np.int64)
 
-    def mapped(self, symbol: str, timeframe: str, start_ms: int | None = None, end_ms: int | None = None) -> Table:
-        """The same rows as `read` gives, as a view of `array`; read, where there is no room on the disk for that."""
+    def _write_array(self, path: Path, files: Sequence[Path], rows: int) -> None:
+        """Write the columns of these months, and below them the bits of the times as whole numbers. Raises OSError.
+
+        Written, not mapped: on a full disk a mapped file ends the process.
+        """
+        with open(path, "wb") as file:
+            shape = (len(BAR_COLUMNS) + 1, rows)
+            np.lib.format.write_array_header_1_0(file, {"descr": "<f8", "fortran_order": False, "shape": shape})
+            first, begin = file.tell(), 0
+            for month in self._each(files, BAR_COLUMNS):
+                times = np.ascontiguousarray(month[0], dtype=np.int64).view(np.float64)
+                for place, column in enumerate([*month, times]):
+                    file.seek(first + 8 * (place * rows + begin))
+                    file.write(np.ascontiguousarray(column, dtype=np.float64).data)
+                begin += len(times)
+            if begin != rows:
+                raise OSError(errno.ESTALE, "the data changed while it was read")
+
+    def mapped(
+        self, symbol: str, timeframe: str, start_ms: int | None = None, end_ms: int | None = None
+    ) -> tuple[Table, Whole]:
+        """The same rows as `read` gives, and their times as whole numbers, as views of mapped arrays; read, where there
+        is no room on the disk for those."""
         if not self.months(symbol, timeframe):
-            return np.empty((0, len(BAR_COLUMNS)))
+            return np.empty((0, len(BAR_COLUMNS))), np.empty(0, dtype=np.int64)
         try:
-            whole = self.array(symbol, timeframe)
+            whole, times = self._arrays(symbol, timeframe)
         except OSError:
-            return self.read(symbol, timeframe, start_ms, end_ms)
-        low = 0 if start_ms is None else int(np.searchsorted(whole[0], start_ms, side="left"))
-        high = whole.shape[1] if end_ms is None else int(np.searchsorted(whole[0], end_ms, side="left"))
-        return whole[:, low:high].T
+            table = self.read(symbol, timeframe, start_ms, end_ms)
+            return table, table[:, 0].astype(np.int64)
+        low = 0 if start_ms is None else int(np.searchsorted(times, start_ms, side="left"))
+        high = len(times) if end_ms is None else int(np.searchsorted(times, end_ms, side="left"))
+        return whole[:, low:high].T, times[low:high]
 
     def covered(self, symbol: str, timeframe: str) -> list[tuple[int, int]]:
         """The ranges [start, end) of which everything the venue has was asked for, ascending."""
@@ -339,3 +399,17 @@ def _quoted(path: Path) -> str:
 
 def _first_line(error: Exception) -> str:
     return str(error).strip().splitlines()[0][:200]
+
+
+def let_go(array: npt.NDArray[Any]) -> None:
+    """Nobody looks at a part of a mapped array for now: its pages are no longer this process's. They are still the
+    file's, and come back when somebody looks. Of any other array nothing changes."""
+    mapped: Any = array
+    while mapped is not None and not isinstance(mapped, mmap.mmap):
+        mapped = getattr(mapped, "base", None)
+    if mapped is None or not array.size:
+        return
+    whole = np.frombuffer(mapped, dtype=np.uint8)
+    begin, end = (edge - whole.ctypes.data for edge in np.lib.array_utils.byte_bounds(array))
+    begin -= begin % mmap.PAGESIZE
+    mapped.madvise(mmap.MADV_DONTNEED, begin, min(end, len(mapped)) - begin)

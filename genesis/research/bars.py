@@ -11,6 +11,7 @@ import numpy.typing as npt
 from genesis.domain.recording import CandleRecording
 from genesis.domain.replay import MINUTE_MS, CandleRow
 from genesis.domain.strategy_arrays import CandleArrays
+from genesis.edge.bar_files import let_go
 from protocols.market import Candle
 from protocols.units import TIMEFRAME_MS, Symbol
 
@@ -81,11 +82,23 @@ class BarRecording:
         )
 
 
-def stretches(column: npt.NDArray[Any], *, overlap: int = 0) -> Iterator[Any]:
+def stretches(column: npt.NDArray[Any], *, overlap: int = 0, blocks: int = 1) -> Iterator[Any]:
     """Views of a column, one stretch after another, each with the first `overlap` numbers of the next: so that what is
-    worked out on the way lies near the processor, and years of it are never held at once."""
-    for begin in range(0, len(column), STRETCH):
-        yield column[begin : begin + STRETCH + overlap]
+    worked out on the way lies near the processor, and years of it are never held at once, nor of a mapped file. A
+    stretch begins where a block of so many numbers does."""
+    length = max(STRETCH - STRETCH % blocks, blocks)
+    for begin in range(0, len(column), length):
+        some = column[begin : begin + length + overlap]
+        yield some
+        let_go(some)
+
+
+def rows_before(times: Whole, at_ms: Whole) -> Whole:
+    """How many of these ascending minutes begin before each moment. Where none is missing nobody looks at them."""
+    if len(times) and times[-1] - times[0] == (len(times) - 1) * MINUTE_MS:
+        before: Whole = np.clip(-((times[0] - at_ms) // MINUTE_MS), 0, len(times))
+        return before
+    return np.searchsorted(times, at_ms)
 
 
 def _are_whole_minutes(times: Whole, first_ms: int) -> bool:

@@ -24,7 +24,7 @@ from genesis.domain.warm_up import HISTORIES, SNAPSHOT_CANDLES, history_of, need
 from genesis.domain.windows import is_open
 from genesis.research import fast_places
 from genesis.research.backtest import START_BALANCES
-from genesis.research.bars import BarRecording, Whole, in_time_frame, part, rows_of, stretches
+from genesis.research.bars import BarRecording, Whole, in_time_frame, part, rows_before, rows_of, stretches
 from genesis.research.costs import flat_fees
 from genesis.research.fast_curve import POINT_BLOCK
 from genesis.research.fast_places import LIMITS, MAY_OPEN, NEW_DAY, NEW_WEEK, NUMBERS
@@ -176,13 +176,13 @@ class Prepared:
             for column in (found.open, found.high, found.low, found.close)
         )
         rows = (row_minute, opens, highs, lows, closes, _blocks(lows, np.minimum), _blocks(highs, np.maximum))
-        highest = int(np.rint(highs.max() * 10.0**decimals))
+        highest = int(np.rint(float(rows[-1].max()) * 10.0**decimals))
         prices = np.ascontiguousarray(candles.close, dtype=np.float64)
         scores = (ends, score_row, prices, _blocks(prices, np.maximum))
         flags = _flags(settings, ends, bars.first_ms)
         step_ms = curve_step(bars.first_ms, bars.last_ms, sharpe_period_ms)
         point_ms = np.arange(bars.first_ms, bars.last_ms + MINUTE_MS + 1, step_ms)
-        point_row = np.searchsorted(found.open_ms, point_ms) - 1
+        point_row = rows_before(found.open_ms, point_ms) - 1
         point_close = np.where(point_row >= 0, found.close[np.maximum(point_row, 0)], 0.0)
         point_period = point_ms // sharpe_period_ms
         period_begin = np.flatnonzero(_changes(point_period))
@@ -271,8 +271,8 @@ def _running(settings: Settings) -> list[StrategySettings]:
 
 def _blocks(values: Floats, extreme: Any, size: int = BLOCK) -> Floats:
     """The lowest or highest of each block of rows; the last one may be shorter."""
-    blocks: Floats = extreme.reduceat(values, np.arange(0, len(values), size)) if len(values) else values
-    return blocks
+    parts = [extreme.reduceat(some, np.arange(0, len(some), size)) for some in stretches(values, blocks=size)]
+    return np.concatenate([values[:0], *parts])
 
 
 def _minutes_of(rows: CandleArrays, candles: CandleArrays, first_ms: int, frame_ms: int) -> tuple[Short, Short, Short]:

@@ -1,6 +1,8 @@
 """The data store: what goes in comes out, what is wrong is told with its line, and a cut download goes on."""
 
 import gzip
+import math
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +13,10 @@ import trio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from genesis.domain.bars import TIME, Table, check_bars, first_faults, repaired, resampled
-from genesis.edge.bar_files import TRADES, BarFiles, DataUnusable
+from genesis.domain.bars import TIME, VOLUME, Table, are_sound, check_bars, first_faults, repaired, resampled
+from genesis.edge.bar_files import TRADES, BarFiles, DataUnusable, let_go
 from genesis.markets import load_market, market_span
+from genesis.research.bars import rows_before
 from genesis.research.downloading import download
 from genesis.research.importing import bars_of_trades, guess, import_file
 from genesis.research.runs import stamp_data
@@ -24,6 +27,7 @@ from tests.house import house, lively_layer, piece_of
 
 MINUTE = 60_000
 START = 1_517_443_200_000  # 2018-02-01 00:00
+ODD = [-1.0, 0.0, 1.0, 2e15, math.nan, math.inf]
 HEAD = "time,open,close,high,low,volume\n"
 
 
@@ -185,6 +189,19 @@ def test_what_was_repaired_has_no_fault(rows: list[tuple[int, float]]) -> None:
     assert list(first_faults(mended, MINUTE)) == []
     assert set(mended[:, TIME]) <= set(table[:, TIME])
     assert (len(mended) == 0) == all(price <= 0 for _, price in rows)
+
+
+@settings(deadline=None, max_examples=200)
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 9), st.integers(0, 5), st.sampled_from([-1.0, 0.0, 1.0, 2e15, math.nan, math.inf]))
+    )
+)
+def test_a_table_is_sound_when_it_has_no_fault(changes: list[tuple[int, int, float]]) -> None:
+    table = bars(10)
+    for row, column, number in changes[:2]:
+        table[row, column] = number if column != TIME else table[row, TIME] + number * MINUTE
+    assert are_sound(table, MINUTE) == (not list(first_faults(table, MINUTE)))
 
 
 def test_a_check_finds_holes_spikes_and_stillness() -> None:
@@ -380,10 +397,55 @@ def test_a_mapped_market_is_the_market_that_is_read(tmp_path: Path) -> None:
     assert stamp_data("x", mapped) == stamp_data("x", read)
     (found,) = mapped.rows.values()
     assert (len(found), len(mapped.history[Symbol("tBTCUSD")])) == (1_500, 1_000)
-    # Nothing is copied but the times, which are whole numbers here and floats on the disk.
-    assert not found.close.flags.owndata
-    assert not found.close.flags.writeable
+    # Nothing is copied, the times neither, which lie there as whole numbers too.
+    for column in (found.open_ms, found.close):
+        assert not column.flags.owndata
+        assert not column.flags.writeable
     assert len(list((tmp_path / "arrays").glob("*.npy"))) == 1
     whole = load_market("tBTCUSD:1m", tmp_path, mapped=True)
     assert stamp_data("x", whole) == stamp_data("x", load_market("tBTCUSD:1m", tmp_path))
-    assert len(BarFiles(tmp_path).mapped("tETHUSD", "1m")) == 0
+    assert [len(part) for part in BarFiles(tmp_path).mapped("tETHUSD", "1m")] == [0, 0]
+
+
+def test_a_mapped_market_costs_no_memory_of_its_own(tmp_path: Path) -> None:
+    """But for what a stretch of it takes while it is looked through: neither now nor when the array is made."""
+    BarFiles(tmp_path).write("tBTCUSD", "1m", bars(400_000))
+    for _ in range(2):
+        tracemalloc.start()
+        try:
+            market = load_market("tBTCUSD:1m", tmp_path, mapped=True)
+            _, most = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        (found,) = market.rows.values()
+        assert most < 400_000 * 8 * 3 < found.close.nbytes * 6
+
+
+def test_pages_that_were_let_go_come_back(tmp_path: Path) -> None:
+    BarFiles(tmp_path).write("tBTCUSD", "1m", bars(3_000))
+    table, times = BarFiles(tmp_path).mapped("tBTCUSD", "1m")
+    before = table.copy()
+    for some in (table[:, VOLUME], table[7:9, TIME], table[:0, TIME], times, before):
+        let_go(some)
+    assert np.array_equal(table, before)
+    assert np.array_equal(times, before[:, TIME])
+
+
+def test_what_is_written_to_while_it_is_mapped_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A month that grew between the count and the reading has no room in the file."""
+    files = BarFiles(tmp_path)
+    files.write("tBTCUSD", "1m", bars(100))
+    counts = iter([90, 90, 100])
+    monkeypatch.setattr(BarFiles, "_rows", lambda self, months: next(counts))
+    table, times = files.mapped("tBTCUSD", "1m")
+    assert np.array_equal(table, bars(100))
+    assert np.array_equal(times, table[:, TIME])
+    assert list((tmp_path / "arrays").iterdir()) == []
+
+
+@given(st.sets(st.integers(0, 60), min_size=1), st.lists(st.integers(-MINUTE, 65 * MINUTE)))
+def test_rows_before_a_moment_are_counted_with_and_without_holes(minutes: set[int], moments: list[int]) -> None:
+    at = np.array(moments, dtype=np.int64)
+    for some in (sorted(minutes), range(max(minutes) + 1)):
+        times = np.array(some, dtype=np.int64) * MINUTE
+        assert rows_before(times, at).tolist() == np.searchsorted(times, at).tolist()

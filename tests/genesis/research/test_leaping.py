@@ -301,10 +301,10 @@ def test_refusals_in_a_row_are_counted_and_not_walked(monkeypatch: pytest.Monkey
         once(self, minute)
 
     monkeypatch.setattr(Leap, "_walk_minute", counted)
-    cross = {"fast": 2, "slow": 6, "atr": 5}
+    cross: Mapping[str, float] = {"fast": 2, "slow": 6, "atr": 5}
     settings = Settings(
         strategies=tuple(
-            StrategySettings(name=name, symbol=symbol, timeframe="1m", parameters=cross)
+            StrategySettings(name=name, symbol=symbol, timeframe="1m", parameters=dict(cross))
             for name, symbol in (("btc", BTC), ("eth", ETH))
         ),
         risk=RiskSettings(
