@@ -10,6 +10,7 @@ from decimal import Decimal
 from genesis.domain.risk_facts import strategy_result
 from genesis.domain.risk_state import RiskState, StrategyBook
 from genesis.domain.trading_day import trading_day
+from protocols.orders import OrderType
 from protocols.risk import EquityMarked
 
 DAY, WEEK, PEAK, STRATEGY = "day", "week", "peak", "strategy"
@@ -38,16 +39,40 @@ def follow_equity(state: RiskState, worth: Decimal) -> Iterator[EquityMarked]:
     if state.week_start_equity is None:
         state.week_start_equity = worth
         yield _mark(state, WEEK, state.week, worth)
-    # While an order works, half of a trade may be in the wallets and half not: no peak is made of that.
-    if state.peak_equity is None or (worth > state.peak_equity and not state.reservations):
-        state.peak_equity = worth
-        yield _mark(state, PEAK, "", worth)
+    sure = worth if state.peak_equity is None else _surely(state, worth)
+    if sure is not None and (state.peak_equity is None or sure > state.peak_equity):
+        state.peak_equity = sure
+        yield _mark(state, PEAK, "", sure)
     for strategy, book in state.strategies.items():
         result = strategy_result(state, strategy)
         if result > book.peak or book.base_equity <= 0:
             book.peak = max(result, book.peak)
             book.base_equity = worth
             yield _mark(state, STRATEGY, strategy, book.peak, book.base_equity)
+
+
+def _surely(state: RiskState, worth: Decimal) -> Decimal | None:
+    """What the account is worth without a doubt; None while that cannot be told.
+
+    While an order works, half of a trade may be in the wallets and half not: no peak is made of that. One at market is
+    soon gone. One that rests may do so for weeks, and trades at most at a moment: what two looks at different times
+    agree on was there.
+    """
+    if not state.reservations:
+        state.looked_worth = None
+        return worth
+    if not all([kept.intent.order_type in _RESTS for kept in state.reservations.values()]):
+        return None
+    before = state.looked_worth
+    if before is not None and state.now_ms < state.looked_ms + APART_MS:
+        return None
+    state.looked_worth, state.looked_ms = worth, state.now_ms
+    return None if before is None else min(worth, before)
+
+
+APART_MS = 1_000
+"""The wallets of one trade are told within a fraction of this."""
+_RESTS = frozenset({OrderType.LIMIT, OrderType.STOP, OrderType.STOP_LIMIT, OrderType.TRAILING_STOP})
 
 
 def move_with(state: RiskState, flows: Decimal) -> Iterator[EquityMarked]:
@@ -69,6 +94,8 @@ def move_with(state: RiskState, flows: Decimal) -> Iterator[EquityMarked]:
     if state.peak_equity is not None:
         state.peak_equity += moved
         yield _mark(state, PEAK, "", state.peak_equity)
+    if state.looked_worth is not None:
+        state.looked_worth += moved
 
 
 def reset_peaks(state: RiskState, strategy: str | None, worth: Decimal | None) -> Iterator[EquityMarked]:

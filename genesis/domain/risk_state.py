@@ -79,7 +79,8 @@ class RiskState(msgspec.Struct, kw_only=True):
     trade; `exits_owed` maps `strategy symbol` to the codes that kept us from closing what should be closed. Equity
     figures are None until the account is known. `due_ms` is when a symbol's next candle should have ended, `owner` the
     strategy that entered it last, `results` the finished trades that some protection may still look at, `conditions`
-    what the outside said last, `flows_seen` the deposits less withdrawals that the equity figures have been moved by.
+    what the outside said last, `flows_seen` the deposits less withdrawals that the equity figures have been moved by,
+    `looked_worth` what the account was worth at `looked_ms`, while orders rest.
     """
 
     trading: TradingState = TradingState.ACTIVE
@@ -116,6 +117,8 @@ class RiskState(msgspec.Struct, kw_only=True):
     conditions: dict[str, float] = {}
     volatility: dict[str, Volatility] = {}
     flows_seen: Decimal = ZERO
+    looked_ms: int = 0
+    looked_worth: Decimal | None = None
 
 
 class Wish(msgspec.Struct, frozen=True, kw_only=True):

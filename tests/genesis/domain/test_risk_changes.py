@@ -314,3 +314,40 @@ def test_a_change_of_an_order_that_traded_in_part_is_of_what_is_left() -> None:
     made.on_account(rests(1, "0.3"))
     made.on_account(held_part("0.15", "0.05"))
     assert reserved(made) == 2100
+
+
+# --- orders that rest for long ------------------------------------------------------------------------------------
+
+
+def looks(made: RiskMachine, *worths: int) -> Decimal:
+    """The peak after scores a minute apart, at each of which the account is worth so much."""
+    for minute, worth in enumerate(worths, start=1):
+        made.on_account(an_account(cash=D(worth), version=minute + 1))
+        made.on_score(a_score(minute, "hold"))
+        # Another strategy at the same moment sees nothing new.
+        made.on_score(a_score(minute, "hold", strategy="other"))
+    assert made.state.peak_equity is not None
+    return made.state.peak_equity
+
+
+def test_an_order_that_rests_for_weeks_does_not_hold_the_peak_down() -> None:
+    """Else an account that doubles meanwhile may lose half of it again before anybody calls that a drawdown."""
+    made = machine(RiskSettings(max_daily_loss=D(1), max_weekly_loss=D(1)))
+    made.on_score(a_score(0, "hold"))
+    assert made.on_command(a_limit("0.01", "1000")).approved
+    assert looks(made, 12_000, 15_000, 20_000, 20_000) == 20_000
+    made.on_account(an_account(cash=D(15_000), version=9))
+    denied = {rule.code for verdict in made.on_score(a_score(9, "buy")).verdicts for rule in verdict.denials}
+    assert denied == {DenialCode.MAX_DRAWDOWN}
+
+
+def test_half_a_trade_in_the_wallets_makes_no_peak() -> None:
+    """The coins of a sale are still there when its money has come: one look sees twice its worth."""
+    made = machine()
+    made.on_score(a_score(0, "hold"))
+    assert made.on_command(a_limit("0.01", "1000")).approved
+    assert looks(made, 10_000, 10_000, 17_000, 10_000, 10_000) == 10_000
+    # An order at market is gone soon, and until then nothing is sure.
+    waiting = machine()
+    assert waiting.on_score(a_score(0, "buy")).approved
+    assert looks(waiting, 17_000, 17_000, 17_000) == 10_000
