@@ -6,6 +6,7 @@ with, so a search that was stopped loses nothing.
 
 import hashlib
 import math
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -36,7 +37,18 @@ from genesis.research.search import (
     read_dimension,
     report_of,
 )
-from genesis.trials import EXACT, Answer, Judge, encode_task, judge_of, read_answer, work_out
+from genesis.trials import (
+    EXACT,
+    Answer,
+    Judge,
+    LocalExecutor,
+    Workers,
+    encode_task,
+    judge_of,
+    read_answer,
+    work_out,
+)
+from protocols.settings import Settings
 
 STUDY: Final = "study.json"
 WALKFORWARD: Final = "walkforward.json"
@@ -273,7 +285,7 @@ def _span(request: RunRequest, data_folder: Path) -> tuple[int, int]:
 
 @attrs.frozen(kw_only=True)
 class InThisProcess:
-    """Trials one after another, here: a job has a process of its own and leaves the other cores to the engine."""
+    """Trials one after another, here: a job is a process of its own already, and one is enough."""
 
     request: RunRequest
     data_folder: Path
@@ -287,9 +299,10 @@ class InThisProcess:
     def __exit__(self, *_: object) -> None:
         return None
 
-    def run(self, batch: Sequence[Mapping[str, float]]) -> list[Answer]:
+    def run(self, batch: Sequence[Mapping[str, float]]) -> Iterator[Answer]:
         folders = self.data_folder, self.strategies_folder
-        return [read_answer(work_out(encode_task(self.request, *folders, each, self.judge))) for each in batch]
+        for each in batch:
+            yield read_answer(work_out(encode_task(self.request, *folders, each, self.judge)))
 
 
 def _asked(request: Mapping[str, Any]) -> SearchRequest:
@@ -299,10 +312,48 @@ def _asked(request: Mapping[str, Any]) -> SearchRequest:
         raise ValueError(f"the request is not valid: {error}") from None
 
 
-def _executors(data_folder: Path, strategies_folder: Path) -> OpenExecutor:
-    return lambda request, judge: InThisProcess(
-        request=request, data_folder=data_folder, strategies_folder=strategies_folder, judge=judge
-    )
+def processes_of(settings: Settings) -> int:
+    """How many processes work a search's trials out beside an engine that trades."""
+    return settings.jobs.processes or max(1, len(os.sched_getaffinity(0)) - 1)
+
+
+class _Workshop:
+    """Who works the trials of a job out: this process, or several that serve all of its parts one after another."""
+
+    def __init__(self, request: SearchRequest, folders: tuple[Path, Path], tell: Callable[[str], None]) -> None:
+        self.folders = folders
+        self.workers = Workers(processes_of(request.request.settings), on_lost=lambda lost: tell(lost_text(lost)))
+
+    def __enter__(self) -> OpenExecutor:
+        return self._open
+
+    def __exit__(self, *_: object) -> None:
+        self.workers.close()
+
+    @property
+    def told(self) -> dict[str, str]:
+        """What is to be said of it with the result; nothing where nothing went wrong."""
+        return {"note": lost_text(self.workers.lost)} if self.workers.lost else {}
+
+    def _open(self, request: RunRequest, judge: Judge) -> AbstractContextManager[Executor]:
+        data_folder, strategies_folder = self.folders
+        if self.workers.count == 1:
+            return InThisProcess(
+                request=request, data_folder=data_folder, strategies_folder=strategies_folder, judge=judge
+            )
+        return LocalExecutor(
+            request=request,
+            data_folder=data_folder,
+            strategies_folder=strategies_folder,
+            workers=self.workers.count,
+            judge=judge,
+            shared=self.workers,
+        )
+
+
+def lost_text(lost: int) -> str:
+    """What people are told of processes that died."""
+    return f"{lost} trials were worked out again: their process had died"
 
 
 def optimize_job(
@@ -314,12 +365,19 @@ def optimize_job(
 ) -> dict[str, Any]:
     """A search as a job. Raises ValueError."""
     asked = _asked(request)
+    tried = 0
 
     def on_trial(trial: Trial, done: int) -> None:
+        nonlocal tried
+        tried = done
         told = trial.error or ", ".join(f"{name} {value:g}" for name, value in trial.values.items())
         on_progress(0.98 * done / asked.count, f"trial {done}: {told}"[:200])
 
-    report, _ = optimize(asked, folder, data_folder, _executors(data_folder, strategies_folder), on_trial)
+    workshop = _Workshop(
+        asked, (data_folder, strategies_folder), lambda text: on_progress(0.98 * tried / asked.count, text)
+    )
+    with workshop as open_executor:
+        report, _ = optimize(asked, folder, data_folder, open_executor, on_trial)
     best = report.best.figures if report.best is not None else {}
     figures = {name: best.get(name) for name in ("total_return", "max_drawdown", "sharpe", "trades")}
     return {
@@ -327,6 +385,7 @@ def optimize_job(
         "tried": report.trials,
         "deflated_sharpe": report.deflated_sharpe,
         **figures,
+        **workshop.told,
     }
 
 
@@ -339,12 +398,21 @@ def walkforward_job(
 ) -> dict[str, Any]:
     """A walk-forward as a job. Raises ValueError."""
     asked = _asked(request)
-    _, summary, _ = walk_forward(
-        asked,
-        folder,
-        data_folder,
-        _executors(data_folder, strategies_folder),
-        lambda done, count: on_progress(0.99 * done / count, f"window {done} of {count}"),
-    )
-    told = {"total_return": summary["total_return"], "max_drawdown": summary["max_drawdown_at_most"]}
-    return {"market": asked.request.market, **told, "efficiency": summary["efficiency"], "tried": summary["tested"]}
+    part = 0.0
+
+    def on_window(done: int, count: int) -> None:
+        nonlocal part
+        part = 0.99 * done / count
+        on_progress(part, f"window {done} of {count}")
+
+    workshop = _Workshop(asked, (data_folder, strategies_folder), lambda text: on_progress(part, text))
+    with workshop as open_executor:
+        _, summary, _ = walk_forward(asked, folder, data_folder, open_executor, on_window)
+    return {
+        "market": asked.request.market,
+        "total_return": summary["total_return"],
+        "max_drawdown": summary["max_drawdown_at_most"],
+        "efficiency": summary["efficiency"],
+        "tried": summary["tested"],
+        **workshop.told,
+    }

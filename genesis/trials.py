@@ -5,8 +5,9 @@ it. A worker that dies costs the tasks it had in hand, and those are given to an
 """
 
 import contextlib
+import os
 import signal
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from functools import lru_cache
@@ -21,6 +22,7 @@ import numpy as np
 from genesis.domain.measures import period_returns
 from genesis.domain.recording import RecordingError
 from genesis.domain.strategies import STRATEGY_KINDS
+from genesis.edge.jobs import NICENESS
 from genesis.markets import load_market
 from genesis.research.backtest import BacktestResult
 from genesis.research.bars import BarRecording
@@ -142,40 +144,89 @@ def figures_of(result: BacktestResult) -> dict[str, float | None]:
     return found | returns_shape(returns, made.sharpe)
 
 
-def _ignore_interrupt() -> None:
+def _begin_worker() -> None:
     # Ctrl-C is for whoever asks; workers end when they are told.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # An engine that trades on this machine goes first, also beside a command that is not niced itself.
+    os.nice(max(0, NICENESS - os.getpriority(os.PRIO_PROCESS, 0)))
+
+
+@attrs.define(eq=False)
+class Workers:
+    """Processes that are started by the first task and wait for the next ones. Use as a context."""
+
+    count: int
+    lost: int = 0
+    """How many tasks were given out again because their worker died."""
+    on_lost: Callable[[int], None] = lambda lost: None
+    """Told `lost` when it has risen."""
+    _pool: ProcessPoolExecutor | None = attrs.field(default=None, init=False)
+
+    def __enter__(self) -> "Workers":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def open(self) -> ProcessPoolExecutor:
+        if self._pool is None:
+            # Fresh processes, not forks: a fork of a process with threads may hang for ever.
+            self._pool = ProcessPoolExecutor(self.count, mp_context=get_context("spawn"), initializer=_begin_worker)
+        return self._pool
+
+    def lose(self, tasks: int) -> None:
+        self.close()
+        self.lost += tasks
+        self.on_lost(self.lost)
+
+    def close(self) -> None:
+        pool, self._pool = self._pool, None
+        if pool is not None:
+            for process in list((getattr(pool, "_processes", None) or {}).values()):
+                with contextlib.suppress(OSError):
+                    process.kill()
+            pool.shutdown(wait=True, cancel_futures=True)
 
 
 @attrs.define(kw_only=True, eq=False)
 class LocalExecutor:
-    """Processes of this machine. Use as a context."""
+    """Processes of this machine: its own, or those of somebody who has more for them to do. Use as a context."""
 
     request: RunRequest
     data_folder: Path
     strategies_folder: Path
     workers: int
     judge: Judge = EXACT
-    lost: int = 0
-    """How many tasks were given out again because their worker died."""
-    _pool: ProcessPoolExecutor | None = attrs.field(default=None, init=False)
+    shared: Workers | None = None
+    _own: Workers = attrs.field(init=False)
+
+    @_own.default
+    def _default_own(self) -> Workers:
+        return self.shared if self.shared is not None else Workers(self.workers)
 
     def __enter__(self) -> "LocalExecutor":
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._close()
+        if self.shared is None:
+            self._own.close()
 
     @property
     def width(self) -> int:
-        return self.workers
+        return self._own.count
 
-    def run(self, batch: Sequence[Mapping[str, float]]) -> list[Answer]:
+    @property
+    def lost(self) -> int:
+        """How many tasks were given out again because their worker died."""
+        return self._own.lost
+
+    def run(self, batch: Sequence[Mapping[str, float]]) -> Iterator[Answer]:
         answers: list[Answer | None] = [None] * len(batch)
         tasks = [self._task(values) for values in batch]
         tries = [0] * len(batch)
-        while any(answer is None for answer in answers):
-            pool = self._open()
+        told = 0
+        while told < len(batch):
+            pool = self._own.open()
             waiting: dict[Future[bytes], int] = {}
             try:
                 for place, answer in enumerate(answers):
@@ -183,38 +234,26 @@ class LocalExecutor:
                         waiting[pool.submit(work_out, tasks[place])] = place
                 for future in as_completed(waiting):
                     answers[waiting[future]] = read_answer(future.result())
+                    while told < len(batch) and (known := answers[told]) is not None:
+                        yield known
+                        told += 1
             except BrokenProcessPool:
                 # One worker's death ends the pool. What was answered stays; the rest is given to a new one.
-                self._close()
-                for place, answer in enumerate(answers):
-                    if answer is None:
-                        self.lost += 1
-                        tries[place] += 1
-                        if tries[place] >= ATTEMPTS:
-                            answers[place] = f"its process died {ATTEMPTS} times"
+                again = [place for place, answer in enumerate(answers) if answer is None]
+                for place in again:
+                    tries[place] += 1
+                    if tries[place] >= ATTEMPTS:
+                        answers[place] = f"its process died {ATTEMPTS} times"
+                self._own.lose(len(again))
             except KeyboardInterrupt:
-                self._close()
+                self._own.close()
                 raise
-        return [answer for answer in answers if answer is not None]
+            while told < len(batch) and (known := answers[told]) is not None:
+                yield known
+                told += 1
 
     def _task(self, values: Mapping[str, float]) -> bytes:
         return encode_task(self.request, self.data_folder, self.strategies_folder, values, self.judge)
-
-    def _open(self) -> ProcessPoolExecutor:
-        if self._pool is None:
-            # Fresh processes, not forks: a fork of a process with threads may hang for ever.
-            self._pool = ProcessPoolExecutor(
-                self.workers, mp_context=get_context("spawn"), initializer=_ignore_interrupt
-            )
-        return self._pool
-
-    def _close(self) -> None:
-        pool, self._pool = self._pool, None
-        if pool is not None:
-            for process in list((getattr(pool, "_processes", None) or {}).values()):
-                with contextlib.suppress(OSError):
-                    process.kill()
-            pool.shutdown(wait=True, cancel_futures=True)
 
 
 @attrs.define(kw_only=True, eq=False)

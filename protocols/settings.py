@@ -184,6 +184,12 @@ class HealthSettings(msgspec.Struct, frozen=True, kw_only=True):
     journal_action: str = "reduce"
 
 
+class JobSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Long work beside trading. 0 processes: one for each processor but one, which is left to the engine."""
+
+    processes: int = 0
+
+
 class NotifySettings(msgspec.Struct, frozen=True, kw_only=True):
     """Who hears what outside the page. Kinds of news are those of `protocols.news`; one in neither list is loud."""
 
@@ -215,3 +221,4 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     model: ModelSettings = ModelSettings()
     notify: NotifySettings = NotifySettings()
     health: HealthSettings = HealthSettings()
+    jobs: JobSettings = JobSettings()

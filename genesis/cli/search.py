@@ -38,7 +38,7 @@ Exact = Annotated[
 ]
 HalfSpread = Annotated[str | None, Parameter(help="Half the spread, as a fraction of the price.")]
 Slippage = Annotated[str | None, Parameter(help="Slippage of takers, as a fraction of the price.")]
-Workers = Annotated[int | None, Parameter(help="Processes; as many as there are processors when not given.")]
+Workers = Annotated[int | None, Parameter(help="Processes; else jobs.processes, else one a processor.")]
 
 
 @Parameter(name="*")
@@ -51,7 +51,7 @@ class Wish:
     minimize: Unwanted = ()
     require: Require = ()
     method: Annotated[str, Parameter(help="tpe, random or grid.")] = "tpe"
-    seed: Annotated[int, Parameter(help="The same seed and number of workers are the same search.")] = 1
+    seed: Annotated[int, Parameter(help="The same seed is the same search, by up to eight workers.")] = 1
     recording: Annotated[str | None, Parameter(help="A recording's name or folder.")] = None
     data: Annotated[str | None, Parameter(help="Pairs of the data store, as tBTCUSD:1m.")] = None
     start: Annotated[str | None, Parameter(name="--from", help="The first day.")] = None
@@ -193,6 +193,7 @@ def _executor(
     cluster: str | None,
     judge: "Judge",
 ) -> "Iterator[Executor]":
+    from genesis.searches import lost_text
     from genesis.trials import ClusterExecutor, LocalExecutor
 
     if cluster is not None:
@@ -205,7 +206,8 @@ def _executor(
         ) as executor:
             yield executor
         return
-    count = workers if workers is not None else max(1, os.cpu_count() or 1)
+    given = workers if workers is not None else request.settings.jobs.processes or None
+    count = given if given is not None else max(1, os.cpu_count() or 1)
     if not 1 <= count <= 256:
         raise ValueError(f"--workers must be from 1 to 256, was {count}")
     with LocalExecutor(
@@ -217,7 +219,7 @@ def _executor(
     ) as local:
         yield local
         if local.lost:
-            print(f"genesis: {local.lost} trials were worked out again: their process had died", file=sys.stderr)
+            print(f"genesis: {lost_text(local.lost)}", file=sys.stderr)
 
 
 def _folder(user_dir: UserDir, name: str) -> Path:

@@ -402,6 +402,9 @@ _ROWS: Final[Mapping[str, Mapping[str, Any]]] = {
     ),
     "logs.file_max_bytes": _row("bytes", "Size at which a log file is turned over", "10000", applies=_RESTART),
     "logs.files_kept": _row("files", "Turned-over log files that are kept", "1", "1000", applies=_RESTART),
+    "jobs.processes": _row(
+        "processes", "Processes that work a search's trials out; 0: one for each processor but one", "0", "64"
+    ),
     "health.disk_free_min_mib": _row(
         "MiB", "Free disk below which the action is taken; 0: not watched", "0", "1000000"
     ),

@@ -72,6 +72,7 @@ async def run_child(
     try:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(_keep_tail, process.stderr, complaint)
+            nursery.start_soon(_end_group, process)
             with contextlib.suppress(trio.BrokenResourceError, trio.ClosedResourceError):
                 await process.stdin.send_all(json.dumps(request).encode() + b"\n")
             async for line in _lines(process.stdout):
@@ -93,6 +94,13 @@ async def run_child(
         raise JobDied(_how_it_died(process.returncode, bytes(complaint)))
     done: dict[str, Any] = last["done"]
     return done
+
+
+async def _end_group(process: trio.Process) -> None:
+    """What a job started must not outlive it: while they hold its pipes nobody hears that it is gone."""
+    await process.wait()
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 def _how_it_died(code: int | None, complaint: bytes) -> str:

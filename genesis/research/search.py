@@ -26,6 +26,8 @@ TRIALS: Final = "trials.jsonl"
 Method = Literal["grid", "random", "tpe"]
 BY_ARRAYS: Final = "by_array_runner"
 """Among a trial's figures: 1 when the array runner judged it; the exact one did where it is not there."""
+AT_ONCE: Final = 8
+"""Trials that are asked for before any of them has an answer, by however many processes they are worked out."""
 NEIGHBOURS: Final = 8
 PROVEN: Final = 10
 """Winners that are traded again by the exact runner, at most."""
@@ -105,7 +107,9 @@ class Executor(Protocol):
     @property
     def width(self) -> int: ...
 
-    def run(self, batch: Sequence[Mapping[str, float]]) -> list[dict[str, float | None] | str]: ...
+    def run(self, batch: Sequence[Mapping[str, float]]) -> Iterable[dict[str, float | None] | str]:
+        """An answer may be given as soon as those before it are known."""
+        ...
 
 
 def read_dimension(text: str, settings: Settings) -> Dimension:
@@ -223,9 +227,11 @@ class Study:
         wanted = grid_size(self.space) if self.method == "grid" else self.trials
         grid = self._grid() if self.method == "grid" else None
         while len(self.done) < wanted:
-            count = min(executor.width, wanted - len(self.done))
+            # A batch is asked and told in the order of its numbers. Where what is asked next hangs on what is known, it
+            # is as large whoever works it out, up to so many: the same seed is the same study.
+            width = max(AT_ONCE, executor.width) if self.method == "tpe" else executor.width
+            count = min(width, wanted - len(self.done))
             if grid is None:
-                # A batch is asked and told in the order of its numbers: the same seed and width are the same study.
                 asked = [study.ask(self._distributions(optuna)) for _ in range(count)]
                 batch = [dict(trial.params) for trial in asked]
             else:

@@ -67,7 +67,7 @@ function Row({ job }) {
   const ended = ENDED.has(job.state);
   return html`<tr>
     <td>${job.state === "done" ? html`<a href=${link("backtests", [job.job_id], { search: "1" })}>${job.title || job.job_id}</a>` : job.title || job.job_id}<br /><span class="muted">${tr(job.kind === "walkforward" ? "Walk forward" : "Search once")}</span></td>
-    <td><${Chip} tone=${TONES[job.state] || ""}>${tr(job.state)}<//>${!ended && html`<div class="going"><${Bar} fraction=${job.progress} /><span class="muted">${job.text}</span></div>`}${job.error && html`<p class="down why">${job.error}</p>`}</td>
+    <td><${Chip} tone=${TONES[job.state] || ""}>${tr(job.state)}<//>${!ended && html`<div class="going"><${Bar} fraction=${job.progress} /><span class="muted">${job.text}</span></div>`}${job.error && html`<p class="down why">${job.error}</p>`}${told.note && html`<p class="why">${told.note}</p>`}</td>
     <td class="n">${told.total_return === undefined || told.total_return === null ? "–" : percent(told.total_return, 2)}</td><td class="n">${figure(told.sharpe)}</td><td class="n">${told.tried ?? told.trials ?? "–"}</td>
     <td>${ended ? html`<${Command} small about=${job.title || job.job_id} label=${tr("Forget")} title=${tr("Forget this backtest?")} text=${tr("Its result is deleted.")} run=${() => api("DELETE", `/api/v2/jobs/${job.job_id}`)} />` : html`<${Command} small about=${job.title || job.job_id} tone="danger" label=${tr("Cancel")} title=${tr("Cancel this backtest?")} text=${tr("Its process is killed.")} run=${() => api("POST", `/api/v2/jobs/${job.job_id}/cancel`)} />`}</td>
   </tr>`;
