@@ -9,8 +9,9 @@ import attrs
 
 from genesis.domain.order_check import OrderFault, change_faults, order_faults
 from genesis.domain.pairs import PairSpec, PairSpecs
+from protocols.market import Ticker
 from protocols.orders import Bracket, OrderIntent, OrderType, Purpose, UpdateIntent
-from protocols.units import Side
+from protocols.units import Side, exact, plain
 from web.bodies import BracketBody, OrderBody, UpdateBody, symbol_of
 from web.errors import ApiError, Detail
 from web.faults import Fault, error_of, own_fault
@@ -99,6 +100,21 @@ def quantity_left(body: UpdateBody, side: Side) -> Decimal | None:
     if body.amount < 0 and side is Side.BUY:
         raise invalid("amount", "above 0 for an order that buys", str(body.amount))
     return body.amount.copy_abs()
+
+
+def check_market(intent: OrderIntent, ticker: Ticker | None) -> None:
+    """Raises ApiError (422) for a bracket whose stop or target the market has passed before an order at market fills:
+    it would be sold again at once."""
+    if intent.bracket is None or ticker is None or intent.order_type is not OrderType.MARKET:
+        return
+    entry = exact(ticker.ask if intent.side is Side.BUY else ticker.bid)
+    for name, price, way in (
+        ("stop_price", intent.bracket.stop_price, -1),
+        ("target_price", intent.bracket.target_price, 1),
+    ):
+        if price is not None and (price - entry) * intent.side.sign * way <= 0:
+            where = "above" if way * intent.side.sign > 0 else "below"
+            raise invalid(name, f"{where} the market, which is at {plain(entry)}", plain(price))
 
 
 def check_change(update: UpdateIntent, pair: PairSpec | None) -> None:

@@ -29,12 +29,12 @@ from protocols.risk import (
     SetPaused,
 )
 from web.api import Api, Call
-from web.bodies import FlattenBody, OrderBody
+from web.bodies import BracketBody, FlattenBody
 from web.commands import flatten as close_all
 from web.commands import tell_risk
 from web.config_commands import tell_config
 from web.errors import ApiError
-from web.intents import intent_of
+from web.intents import check_market, intent_of
 from web.models import Accepted
 from web.risk_bodies import (
     BreakerResetBody,
@@ -258,14 +258,17 @@ async def reset_peaks(api: Api, call: Call) -> Accepted:
 
 
 async def evaluate(api: Api, call: Call) -> Evaluation:
-    """Ask risk about an order that nobody places."""
-    body: OrderBody = call.body
+    """Ask risk about an order that nobody places. Its numbers and levels are looked at as when it is placed."""
+    body: BracketBody = call.body
     ask = api.controls.evaluate
     if ask is None:
         raise ApiError(404, "this engine does not have that control", code="no_such_control")
     decided_ms = api.readers.status().venue_ms or api.clock.wall_ms()
     intent_id = f"evaluate:{api.new_id()}"
-    intent = intent_of(body, intent_id=intent_id, decided_ms=decided_ms, received_ns=api.clock.now_ns())
+    intent = intent_of(
+        body, intent_id=intent_id, decided_ms=decided_ms, received_ns=api.clock.now_ns(), pairs=api.desk.pairs()
+    )
+    check_market(intent, api.readers.tickers().get(intent.symbol))
     verdict = await ask(EvaluateOrder(intent=intent, actor=call.subject))
     if verdict is None:
         raise ApiError(503, "risk has not answered yet", headers={"Retry-After": "1"})

@@ -4,7 +4,7 @@ from typing import Final
 
 from web import risk_commands
 from web.api import Route
-from web.bodies import OrderBody
+from web.bodies import BracketBody
 from web.models import Accepted
 from web.risk_bodies import (
     BreakerResetBody,
@@ -221,7 +221,7 @@ RISK_CONTROLLING: Final = (
         scope=TRADE,
         handler=risk_commands.evaluate,
         answer=Evaluation,
-        body=OrderBody,
+        body=BracketBody,
         needs="evaluate",
         tag="risk",
         summary="A dry question: what would be said to this order now, and why. Nothing is placed or counted.",

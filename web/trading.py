@@ -13,7 +13,7 @@ from web.bodies import BracketBody, FundingQuery, LedgersQuery, MarginQuery, Ord
 from web.commands import denied, is_for_now
 from web.desk import VenueSilent
 from web.errors import ApiError
-from web.intents import intent_of, invalid
+from web.intents import check_market, intent_of, invalid
 from web.models import (
     Accepted,
     FundingLoans,
@@ -50,6 +50,7 @@ async def _place(api: Api, call: Call, body: OrderBody) -> OrderAccepted:
         received_ns=api.clock.now_ns(),
         pairs=api.desk.pairs(),
     )
+    check_market(intent, api.readers.tickers().get(intent.symbol))
     notices = order_notices(intent)
     if intent.order_type is not OrderType.LIMIT and intent.post_only:
         intent = msgspec.structs.replace(intent, post_only=False)

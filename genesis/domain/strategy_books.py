@@ -4,14 +4,14 @@ Several strategies may trade one symbol on one account; the venue knows one posi
 a fee in the base currency takes coins away and is a cost at the fill's price.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 
 import msgspec
 
 from genesis.domain.position import Opening
 from protocols.account import StrategyBookView
-from protocols.orders import Fill
+from protocols.orders import Fill, Purpose
 from protocols.units import ZERO, Symbol, base_currency, quote_currency
 
 
@@ -64,7 +64,23 @@ class StrategyBooks:
         """The next fill; those of orders that are not ours are in nobody's book."""
         if not fill.foreign:
             self._told = None
-            self._of(fill.strategy, fill.symbol).take(fill)
+            for part in self._parts(fill):
+                self._of(part.strategy, part.symbol).take(part)
+
+    def _parts(self, fill: Fill) -> Iterator[Fill]:
+        """What closes a position sells what strategies hold, the oldest book first: it has nothing of its own, and each
+        made of its coins what the close brought."""
+        left, fee = fill.quantity, fill.fee
+        if fill.purpose is Purpose.FLATTEN:
+            for (strategy, symbol), book in self._books.items():
+                quantity = min(left, -fill.side.sign * book.quantity)
+                if symbol != fill.symbol or quantity <= 0:
+                    continue
+                share = fee if quantity == left else fill.fee * quantity / fill.quantity
+                yield msgspec.structs.replace(fill, strategy=strategy, quantity=quantity, fee=share)
+                left, fee = left - quantity, fee - share
+        if left:
+            yield msgspec.structs.replace(fill, quantity=left, fee=fee)
 
     def open(self, opening: Opening) -> None:
         """Begin with the sum of fills that nobody keeps any more: its holder's, what it made included."""

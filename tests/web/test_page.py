@@ -142,7 +142,7 @@ async def test_a_trader_reads_the_page_and_uses_its_controls() -> None:
             sell = page.locator("dialog").get_by_role("button", name="Flatten")
             expect(sell).to_be_disabled()
             keep(page, "question")
-            page.locator("dialog input").fill("flatten")
+            page.get_by_label("Write flatten to confirm").fill("flatten")
             sell.click()
             expect(page.locator(".toast.good").last).to_be_visible()
             expect(page.get_by_text("No open positions")).to_be_visible()
@@ -217,6 +217,9 @@ async def test_loss_of_the_stream_is_seen_at_once_and_mended_by_itself() -> None
             trio.from_thread.run_sync(stage.demo.stopping.set)
             expect(page.get_by_role("alert")).to_contain_text("Connection lost")
             assert "old" in (page.locator("body").get_attribute("class") or "")
+            expect(page.locator(".pills")).to_contain_text("Old data")
+            for part in (".tiles-row", ".worth", ".pills > :first-child"):
+                assert page.locator(part).evaluate("one => getComputedStyle(one).filter") == "grayscale(1)", part
             keep(page, "lost")
             expect(page.get_by_role("alert")).to_have_count(0, timeout=PATIENCE_MS)
             expect(page.locator(".pill", has_text="Live")).to_be_visible()
@@ -243,6 +246,29 @@ async def test_without_a_token_the_page_asks_for_one_and_shows_nothing() -> None
             page.get_by_role("button", name="Sign out").click()
             expect(page.get_by_label("Token or secret")).to_be_visible()
             # A refusal is in the browser's console as well; it is what this test is about.
+            watched.errors[:] = [text for text in watched.errors if "401" not in text]
+
+    async with on_stage() as stage:
+        await in_thread(scenario, stage)
+
+
+async def test_a_second_tab_is_signed_in_by_the_first_and_signing_out_holds_for_both() -> None:
+    def scenario(stage: Stage) -> None:
+        with a_page(stage) as (page, watched):
+            page.goto(stage.link())
+            expect(page.locator(".pill", has_text="Live")).to_be_visible()
+            second = page.context.new_page()
+            second.goto(stage.base)
+            expect(second.locator(".pill", has_text="Live")).to_be_visible()
+            tokens = [one.evaluate("JSON.parse(sessionStorage['genesis.session']).token") for one in (page, second)]
+            assert tokens[0] != tokens[1]
+            assert page.evaluate("localStorage['genesis.session']") is None
+            second.get_by_role("button", name="Sign out").click()
+            for one in (page, second):
+                expect(one.get_by_label("Token or secret")).to_be_visible()
+            third = page.context.new_page()
+            third.goto(stage.base)
+            expect(third.get_by_label("Token or secret")).to_be_visible()
             watched.errors[:] = [text for text in watched.errors if "401" not in text]
 
     async with on_stage() as stage:

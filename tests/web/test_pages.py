@@ -256,6 +256,62 @@ def test_a_trader_orders_amends_and_closes(running: Running) -> None:
         expect(page.locator("section[aria-labelledby=closed] tbody tr").first).to_contain_text("BTC/USD")
 
 
+def test_a_bracket_that_the_market_has_passed_is_told_while_it_is_typed(running: Running) -> None:
+    with running.page(at="/#/orders") as (page, watched):
+        ticket = page.get_by_role("form", name="Order")
+        ticket.get_by_label("Quantity").fill("0.01")
+        ticket.get_by_label("Stop and target").check()
+        ticket.get_by_label("Stop price").fill("90000")
+        expect(ticket.locator(".field", has_text="Stop price")).to_contain_text("must be below the market")
+        watched.errors.clear()
+        ticket.get_by_label("Stop price").fill("10")
+        expect(page.locator(".verdict")).to_contain_text("risk would say")
+
+
+def test_a_change_that_cannot_be_is_told_in_its_dialog_and_a_dialog_is_answered_by_keyboard(running: Running) -> None:
+    token = running.token()
+    order = {"symbol": "tBTCUSD", "side": "buy", "quantity": "0.01", "type": "EXCHANGE LIMIT", "price": "5000"}
+    running.call("POST", "/api/v2/order", token, order)
+    with running.page(at="/#/orders") as (page, watched):
+        row = page.locator("section[aria-labelledby=orders] tbody tr", has_text="5,000.0")
+        row.get_by_role("button", name="Amend").click()
+        dialog = page.get_by_role("dialog")
+        dialog.get_by_label("Price").fill("5000.123")
+        dialog.get_by_role("button", name="Amend").click()
+        expect(dialog.get_by_role("alert")).to_contain_text("price must be of at most 5 significant digits")
+        expect(dialog.locator(".field", has_text="Price")).to_contain_text("significant digits")
+        assert len(watched.errors) == 1
+        watched.errors.clear()
+        page.keyboard.press("Escape")
+        row.get_by_role("button", name=re.compile("^Cancel buy")).focus()
+        page.keyboard.press("Enter")
+        expect(dialog.get_by_role("button", name="Cancel")).to_be_focused()
+        page.keyboard.press("Enter")
+        expect(row).to_have_count(0)
+        expect(page.locator(".toast.good").last).to_contain_text("Sent")
+
+
+def test_a_narrow_page_says_which_market_a_strategy_trades_and_how_warm_it_is(running: Running) -> None:
+    def colder(route: Any) -> None:
+        told = route.fetch().json()
+        told["running"][0].update(seen=180, needs=300)
+        route.fulfill(json=told)
+
+    with running.page(width=390) as (page, _):
+        page.route("**/api/v2/strategies", colder)
+        open_page(page, "strategies")
+        row = page.locator("section[aria-labelledby=running] tbody tr").first
+        expect(row.locator("td").first.get_by_text("BTC/USD 5m")).to_be_visible()
+        expect(row.get_by_text("180 / 300 candles · about 10 h 00 left")).to_be_visible()
+        inside = "one => one.getBoundingClientRect().right <= document.documentElement.clientWidth"
+        assert row.get_by_text("180 / 300").evaluate(inside)
+        assert row.get_by_role("button", name="Switch").evaluate(inside)
+        open_page(page, "signals")
+        latest = page.locator("section[aria-labelledby=latest] article").first
+        expect(latest).to_contain_text("warming up")
+        expect(latest).to_contain_text("180 / 300")
+
+
 def test_a_template_is_kept_used_and_forgotten(running: Running) -> None:
     with running.page(at="/#/orders?tab=templates") as (page, _):
         ticket = page.get_by_role("form", name="Order")

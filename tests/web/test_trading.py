@@ -13,7 +13,7 @@ from genesis.domain.pairs import pair_specs
 from genesis.edge.kept_file import KeptFile
 from protocols.orders import Bracket, OrderState, OrderType, Purpose, UpdateIntent
 from protocols.reference import LedgerEntry
-from protocols.risk import ChangeAnswer, ChangeOrder, ManualOrder, TradingState, Verdict
+from protocols.risk import ChangeAnswer, ChangeOrder, EvaluateOrder, ManualOrder, TradingState, Verdict
 from protocols.units import Side
 from tests.web.fakes import BTC, Told, Web, a_risk, a_verdict, a_web, an_order, some_readers
 from web.desk import Desk, VenueSilent
@@ -25,6 +25,16 @@ PAIRS = pair_specs(["tBTCUSD", "tETHUSD"])
 def a_desk_web(desk: Desk | None = None, **more: Any) -> Web:
     web = a_web(**more)
     web.app.config["API"].desk = desk if desk is not None else Desk(pairs=lambda: PAIRS)
+    return web
+
+
+def a_web_that_can_be_asked() -> Web:
+    async def evaluate(question: EvaluateOrder) -> Verdict | None:
+        return a_verdict(1)
+
+    web = a_desk_web()
+    api = web.app.config["API"]
+    api.controls = attrs.evolve(api.controls, evaluate=evaluate)
     return web
 
 
@@ -132,6 +142,34 @@ async def test_a_bracket_carries_its_levels() -> None:
     assert intent.bracket == Bracket(stop_price=Decimal(6500), target_distance=Decimal(700))
     wrong = await posted(web, "/order/bracket", {**body, "stop_distance": "5"})
     assert wrong.json()["error"]["message"] == "a stop must be a price or a distance, was both"
+
+
+@pytest.mark.parametrize(
+    ("levels", "text"),
+    [
+        ({"stop_price": "7000"}, "stop_price must be below the market, which is at 6901, was 7000"),
+        ({"stop_price": "6901"}, "stop_price must be below the market, which is at 6901, was 6901"),
+        ({"stop_price": "6500", "target_price": "6800"}, "target_price must be above the market, which is at 6901"),
+    ],
+)
+async def test_a_bracket_that_the_market_has_passed_is_refused_when_asked_and_when_placed(
+    levels: dict[str, str], text: str
+) -> None:
+    web = a_web_that_can_be_asked()
+    body = {"symbol": "tBTCUSD", "side": "buy", "quantity": "0.1", **levels}
+    for path in ("/order/bracket", "/risk/unified/evaluate"):
+        answer = await posted(web, path, body)
+        assert answer.status_code == 422, path
+        assert answer.json()["error"]["message"].startswith(text)
+    limit = {**body, "type": "EXCHANGE LIMIT", "price": "6400", "stop_price": "6300", "target_price": "6800"}
+    assert (await posted(web, "/order/bracket", limit)).status_code == 202
+    assert len(intents(web.told)) == 1
+
+
+async def test_a_dry_answer_looks_at_the_numbers_as_the_order_itself_would() -> None:
+    web = a_web_that_can_be_asked()
+    answer = await posted(web, "/risk/unified/evaluate", {"symbol": "tBTCUSD", "side": "buy", "quantity": "0.00000001"})
+    assert answer.json()["error"]["message"] == "quantity must be at least 0.00004 BTC, was 0.00000001"
 
 
 async def test_a_repeated_key_is_one_order_and_one_answer() -> None:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from genesis.domain.strategy_books import strategy_books
 from protocols.account import StrategyBookView
-from protocols.orders import Fill
+from protocols.orders import Fill, Purpose
 from protocols.units import Side, Symbol, plain
 from tests.web.fakes import a_fill
 
@@ -59,14 +59,38 @@ def test_a_position_through_zero_is_opened_anew() -> None:
     assert numbers(book) == ["0", "0", "10", "0", "0"]
 
 
+def a_close(amount: str, price: str, fee: str = "0") -> Fill:
+    """What a flatten trades: whoever it sells for, it is nobody's signal."""
+    return msgspec.structs.replace(fill("flatten", amount, price, fee), purpose=Purpose.FLATTEN)
+
+
+def test_a_close_ends_the_books_of_those_who_held() -> None:
+    """`flatten` had a book of its own below zero, and strategies seemed to hold what was long sold."""
+    fills = [fill("a", "1", "100"), fill("b", "3", "110"), a_close("-4", "120", "-0.8")]
+    a, b = strategy_books(fills, {"tBTCUSD": Decimal(130)})
+    assert numbers(a) == ["0", "0", "19.8", "0", "0.2"]
+    assert numbers(b) == ["0", "0", "29.4", "0", "0.6"]
+    assert (a.exits, a.won, b.exits, b.won) == (1, 1, 1, 1)
+
+
+def test_a_close_in_parts_takes_from_the_oldest_and_buys_back_what_was_sold_short() -> None:
+    a, b = strategy_books([fill("a", "1", "100"), fill("b", "3", "110"), a_close("-2", "120")], {})
+    assert (a.quantity, b.quantity) == (Decimal(0), Decimal(2))
+    (short,) = strategy_books([fill("a", "-1", "100"), a_close("1", "90")], {})
+    assert numbers(short) == ["0", "0", "10", "0", "0"]
+
+
 amounts = st.decimals("-5", "5", places=3).filter(lambda each: each != 0)
 prices = st.decimals("1", "500", places=2)
 
 
-@given(st.lists(st.tuples(st.sampled_from("ab"), amounts, prices), min_size=1, max_size=30), prices)
+@given(st.lists(st.tuples(st.sampled_from("abF"), amounts, prices), min_size=1, max_size=30), prices)
 def test_books_together_make_what_the_cash_says(rows: list[tuple[str, Decimal, Decimal]], last: Decimal) -> None:
     """Realized and unrealized together are what was paid, what was got, and what is left: whatever the order."""
-    fills = [fill(name, str(amount), str(price), "-0.01") for name, amount, price in rows]
+    fills = [
+        a_close(str(amount), str(price), "-0.01") if name == "F" else fill(name, str(amount), str(price), "-0.01")
+        for name, amount, price in rows
+    ]
     books = strategy_books(fills, {"tBTCUSD": last})
     told = sum(book.realized_pnl + book.unrealized_pnl for book in books)
     cash = sum(-amount * price - Decimal("0.01") for _, amount, price in rows)

@@ -44,6 +44,9 @@ export function percent(fraction, digits = 2) {
   return sign(formatter(digits, digits).format(Number(fraction) * 100)) + "\u00a0%";
 }
 
+// A size as it is sent: eight decimals at most, without the dust of reckoning in binary, never with an exponent.
+export const sendable = (value) => Number(value).toFixed(8).replace(/\.?0+$/, "");
+
 export const tone = (value) => (missing(value) || Number(value) === 0 ? "" : Number(value) > 0 ? "up" : "down");
 
 const two = (number) => String(number).padStart(2, "0");

@@ -11,7 +11,7 @@ import { currentLanguage, setLanguage, useWords } from "./words.js";
 const MARK = new URL("../favicon.svg", import.meta.url).href;
 
 const RISK_TONE = { ACTIVE: "good", REDUCING: "warn", HALTED: "bad" };
-const post = (path, body) => () => call("POST", `/api/v2/${path}`, body);
+const post = (path, body = {}) => (reason) => call("POST", `/api/v2/${path}`, { ...body, reason });
 
 function useSecond() {
   const [, tick] = useState(0);
@@ -36,27 +36,30 @@ function Link() {
   const text = { live: "Live", connecting: "Connecting", lost: "Lost", silent: "Silent" }[link.phase];
   const kind = { live: "good", connecting: "warn", lost: "bad", silent: "bad" }[link.phase];
   const age = link.phase === "live" || !link.frameAt ? "" : ` ${duration((Date.now() - link.frameAt) / 1000)}`;
-  return html`<span class="pill ${kind}" title=${link.reason}><i class="dot"></i>${tr(text)}${age}</span>`;
+  return html`<span class="pill link ${kind}" title=${link.reason}><i class="dot"></i>${tr(text)}${age}</span>`;
 }
+
+const isBroken = (link) => link.phase === "lost" || link.phase === "silent";
 
 export function LinkBanner() {
   useSecond();
   const tr = useWords();
   const { link } = useTopics("link");
-  const broken = link.phase === "lost" || link.phase === "silent";
+  const broken = isBroken(link);
   useEffect(() => document.body.classList.toggle("old", broken), [broken]);
   if (!broken) return null;
   const age = link.frameAt ? duration((Date.now() - link.frameAt) / 1000) : "";
   return html`<div class="banner bad" role="alert">
     <b>${tr(link.phase === "lost" ? "Connection lost" : "No word from the engine")}</b>
     ${age && html`<span>${tr("for")} ${age}</span>`}
-    <span>${link.frameAt ? tr("What you see is old.") : ""} ${tr("trying again")} …</span>
+    <span>${link.frameAt ? tr("What you see is old.") : ""} ${tr("Trying again")} …</span>
   </div>`;
 }
 
 function Fresh() {
   const tr = useWords();
-  const { freshness } = useTopics("freshness");
+  const { freshness, link } = useTopics("freshness", "link");
+  if (isBroken(link)) return html`<span class="pill">${tr("Old data")}</span>`;
   if (freshness === undefined) return html`<span class="pill">…</span>`;
   const stale = freshness.filter((row) => row.stale);
   if (!freshness.length) return html`<span class="pill">${tr("No streams")}</span>`;
@@ -104,16 +107,17 @@ export function Controls() {
   const halted = risk && risk.state !== "ACTIVE";
   return html`<div class="controls">
     ${risk && risk.paused
-      ? html`<${Command} label=${tr("Resume")} text=${tr("Strategies may enter again.")} run=${post("risk/unified/resume", {})} />`
-      : html`<${Command} label=${tr("Pause")} text=${tr("New entries stop; exits and stops go on.")} run=${post("risk/unified/pause", {})} />`}
+      ? html`<${Command} label=${tr("Resume")} text=${tr("Strategies may enter again.")} why run=${post("risk/unified/resume")} />`
+      : html`<${Command} label=${tr("Pause")} text=${tr("New entries stop; exits and stops go on.")} why run=${post("risk/unified/pause")} />`}
     ${halted
-      ? html`<${Command} scope="admin" label=${tr("Release")} text=${tr("Trading becomes ACTIVE again.")} run=${post("risk/unified/resume-trading", {})} />`
-      : html`<${Command} tone="danger" label=${tr("Halt")} text=${tr("Nothing is traded until somebody releases it, also after a restart.")} run=${post("risk/unified/halt", {})} />`}
+      ? html`<${Command} scope="admin" label=${tr("Release")} text=${tr("Trading becomes ACTIVE again.")} why run=${post("risk/unified/resume-trading")} />`
+      : html`<${Command} tone="danger" label=${tr("Halt")} text=${tr("Nothing is traded until somebody releases it, also after a restart.")} why run=${post("risk/unified/halt")} />`}
     <${Command}
       tone="danger"
       label=${tr("Flatten")}
       text=${tr("Every order is cancelled and everything held is sold at market.")}
       word="flatten"
+      why
       run=${post("risk/unified/flatten", { confirm: "flatten" })}
     />
   </div>`;
@@ -140,7 +144,7 @@ export function Header({ onHelp }) {
       <button type="button" class="quiet" title=${tr("Language")} lang=${next} onClick=${() => setLanguage(next)}>${next.toUpperCase()}</button>
       <button type="button" class="quiet" title=${tr("Theme")} aria-label=${tr("Theme")} onClick=${toggleTheme}><${Icon} name="theme" /></button>
       <button type="button" class="quiet" title=${tr("Help")} aria-label=${tr("Help")} onClick=${onHelp}>?</button>
-      <button type="button" class="quiet" title="${tr("Sign out")} (${session.user} · ${session.scope})" aria-label=${tr("Sign out")} onClick=${signOut}><${Icon} name="out" /></button>
+      <button type="button" class="quiet" title="${tr("Sign out")} (${session.user} · ${session.scope})" aria-label=${tr("Sign out")} onClick=${() => signOut()}><${Icon} name="out" /></button>
     </div>
   </header>`;
 }

@@ -31,7 +31,7 @@
 
 import { html, useEffect, useErrorBoundary, useState } from "../vendor/preact-htm.js";
 import { Loading, Problem } from "./parts.js";
-import { addWords } from "./words.js";
+import { pageWords } from "./words.js";
 
 export const PAGES = [
   { path: "overview", title: "Overview", group: "trade", load: () => import("./pages/overview.js"), icon: "M2.5 2.5h4.5v6H2.5zM9 2.5h4.5v3H9zM9 7.5h4.5v6H9zM2.5 10.5h4.5v3H2.5z" },
@@ -64,10 +64,10 @@ function fetchStyle(path) {
 }
 
 const loaded = new Map();
+const NO_WORDS = {};
 
 async function open(page) {
   const module = await page.load();
-  if (module.words) addWords(module.words);
   if (module.style) await fetchStyle(page.path);
   loaded.set(page.path, module);
   return module;
@@ -96,5 +96,6 @@ export function PageView({ page, args, query }) {
   const module = loaded.get(page.path);
   if (problem && !module) return html`<${Shown}><${Problem} problem=${problem} again=${fetchPage} /><//>`;
   if (!module) return html`<${Shown}><${Loading} rows=${8} /><//>`;
+  pageWords(module.words || NO_WORDS);
   return html`<${Guarded} key=${page.path} module=${module} args=${args} query=${query} />`;
 }

@@ -54,6 +54,7 @@ export function Answer({ of, empty, title, text, rows = 4, children }) {
 // Gives {data, problem, busy, again}: `data` stays while a newer answer is under way or refused.
 export function useApi(path, { every = 0 } = {}) {
   const [told, setTold] = useState({ data: undefined, problem: null, busy: true });
+  const { backs } = useTopics("backs");
   const asked = useRef(0);
   const look = async () => {
     const number = ++asked.current;
@@ -78,6 +79,9 @@ export function useApi(path, { every = 0 } = {}) {
       clearInterval(timer);
     };
   }, [path, every]);
+  useEffect(() => {
+    if (backs) look();
+  }, [backs]);
   return { ...told, again: look };
 }
 
@@ -192,10 +196,11 @@ export function Toasts() {
   </div>`;
 }
 
-export async function act(what) {
+// `about` is what was done, where the engine has no sentence of its own for it.
+export async function act(what, about = "") {
   try {
     const answer = await what();
-    toast("good", `${t("Sent")}: ${answer.message || answer.intent_id || "ok"}`);
+    toast("good", [`${t("Sent")}: ${answer.message || about || "ok"}`, ...(answer.notices || [])].join(" · "));
     return true;
   } catch (problem) {
     if (!(problem instanceof ApiProblem)) throw problem;
@@ -208,26 +213,32 @@ export async function act(what) {
 
 let question = null;
 
-// Ask before something is done. `word` has to be typed for what cannot be undone.
-export function ask({ title, text, yes, tone = "danger", word, run }) {
-  question = { title, text, yes, tone, word, run };
+// Ask before something is done. `word` has to be typed for what cannot be undone; with `why` a reason may be given, and
+// `run` gets it.
+export function ask({ title, text, yes, tone = "danger", word, why, run }) {
+  question = { title, text, yes, tone, word, why, run };
   changed("question");
 }
+
+// A key that is still held down from the form before answers no question.
+const calm = (event) => event.key === "Enter" && event.repeat && event.preventDefault();
 
 export function Question() {
   useTopics("question");
   const tr = useWords();
   const dialog = useRef(null);
   const [typed, setTyped] = useState("");
+  const [reason, setReason] = useState("");
   const [busy, setBusy] = useState(false);
   useEffect(() => {
     if (question && dialog.current && !dialog.current.open) {
       setTyped("");
+      setReason("");
       dialog.current.showModal();
     }
   });
   if (!question) return null;
-  const { title, text, yes, tone, word, run } = question;
+  const { title, text, yes, tone, word, why, run } = question;
   const done = () => {
     question = null;
     changed("question");
@@ -235,28 +246,32 @@ export function Question() {
   const go = async (event) => {
     event.preventDefault();
     setBusy(true);
-    await act(run);
+    await act(() => run(reason.trim() || "asked on the page"), title);
     setBusy(false);
     done();
   };
   return html`<dialog ref=${dialog} onClose=${done} class="question" aria-labelledby="question-title">
-    <form onSubmit=${go}>
+    <form onSubmit=${go} onKeyDown=${calm}>
       <h2 id="question-title">${title}</h2>
       <p>${text}</p>
       ${word &&
       html`<label><span>${tr("Write")} <b>${word}</b> ${tr("to confirm")}</span>
         <input value=${typed} onInput=${(e) => setTyped(e.target.value)} autocomplete="off" spellcheck="false" />
       </label>`}
+      ${why &&
+      html`<label><span>${tr("Why (optional)")}</span>
+        <input value=${reason} onInput=${(e) => setReason(e.target.value)} maxlength="200" autocomplete="off" />
+      </label>`}
       <div class="row end">
         <button type="button" onClick=${() => dialog.current.close()}>${tr("Go back")}</button>
-        <button type="submit" class=${tone} disabled=${busy || (word && typed.trim() !== word)}>${yes}</button>
+        <button type="submit" class=${tone} autofocus=${!word && !why} disabled=${busy || (word && typed.trim() !== word)}>${yes}</button>
       </div>
     </form>
   </dialog>`;
 }
 
 // `about` names what a button of a list is for, to those who do not see the row that it stands in.
-export function Command({ scope = "trade", tone = "", label, title, text, word, run, small, about }) {
+export function Command({ scope = "trade", tone = "", label, title, text, word, why, run, small, about }) {
   const allowed = may(scope);
   return html`<button
     type="button"
@@ -264,7 +279,7 @@ export function Command({ scope = "trade", tone = "", label, title, text, word, 
     disabled=${!allowed}
     title=${allowed ? text : t("Your token does not allow this")}
     aria-label=${about && `${label} ${about}`}
-    onClick=${() => ask({ title: title || label, text, yes: label, tone: tone || "primary", word, run })}
+    onClick=${() => ask({ title: title || label, text, yes: label, tone: tone || "primary", word, why, run })}
   >
     ${label}
   </button>`;

@@ -71,7 +71,7 @@ export function RiskCard({ className = "" }) {
     const denials = Object.entries(risk.denials_by_code).sort((a, b) => b[1] - a[1]);
     const limits = Object.entries(risk.headroom);
     return html`
-      ${risk.reason && (risk.state !== "ACTIVE" || risk.paused) && html`<p class="why">${risk.reason}</p>`}
+      ${risk.reason && (risk.state !== "ACTIVE" || risk.paused) && html`<p class="why"><span class="muted">${tr("Why")}:</span> ${risk.reason}</p>`}
       <dl class="tiles">
         <div><dt>${tr("Entries today")}</dt><dd>${risk.trades_today}</dd></div>
         <div><dt>${tr("Day start")}</dt><dd>${money(risk.day_start_equity)}</dd></div>
@@ -87,8 +87,8 @@ export function RiskCard({ className = "" }) {
     `;
   };
   const tools = html`
-    <${Command} small label=${tr("Lock all")} text=${tr("No entries for an hour; exits and stops go on.")} run=${() => call("POST", `${UNIFIED}/locks`, { duration_s: 3600, reason: "asked on the page" })} />
-    <${Command} small scope="admin" label=${tr("Reset peaks")} text=${tr("Drawdown is measured from here on.")} run=${() => call("POST", `${UNIFIED}/peaks/reset`, { reason: "asked on the page" })} />
+    <${Command} small label=${tr("Lock all")} text=${tr("No entries for an hour; exits and stops go on.")} why run=${(reason) => call("POST", `${UNIFIED}/locks`, { duration_s: 3600, reason })} />
+    <${Command} small scope="admin" label=${tr("Reset peaks")} text=${tr("Drawdown is measured from here on.")} why run=${(reason) => call("POST", `${UNIFIED}/peaks/reset`, { reason })} />
   `;
   return html`<${Card} id="risk" className=${className} title=${tr("Risk")} tools=${tools}>${body()}<//>`;
 }

@@ -1,6 +1,8 @@
 // The page's token: bought with the link's ticket (or a pasted secret), kept for this tab only, renewed before it ends.
+// A new tab asks those that are open: one that is signed in hands it a token, which never touches the disk.
 
 const KEY = "genesis.session";
+const NEIGHBOURS_MS = 200;
 
 export const session = { token: null, scope: "read", expiresMs: 0, dev: false, user: "" };
 const rank = { read: 1, trade: 2, admin: 3 };
@@ -63,6 +65,26 @@ export function forget() {
   }
 }
 
+const neighbours = typeof BroadcastChannel === "undefined" ? null : new BroadcastChannel(KEY);
+let answered = () => {};
+if (neighbours) {
+  neighbours.onmessage = ({ data }) => {
+    if (data.ask && session.token) neighbours.postMessage({ token: session.token });
+    if (data.token) answered(data.token);
+    if (data.out && session.token) signOut(false);
+  };
+}
+
+// The token of another tab of this browser, or null when none is signed in.
+function neighboursToken() {
+  if (!neighbours) return Promise.resolve(null);
+  return new Promise((done) => {
+    answered = done;
+    setTimeout(done, NEIGHBOURS_MS, null);
+    neighbours.postMessage({ ask: true });
+  });
+}
+
 let timer = 0;
 const waiting = new Set();
 export const onRenew = (listener) => waiting.add(listener);
@@ -109,6 +131,16 @@ export async function open() {
     }
   }
   if (session.token) return true;
+  const lent = await neighboursToken();
+  if (lent) {
+    try {
+      // One of its own: signing out here leaves the other tab alone.
+      keep(await call("POST", "/api/v2/auth/renew", undefined, lent));
+      return true;
+    } catch {
+      // It has ended meanwhile: sign in as without it.
+    }
+  }
   const health = await call("GET", "/health", undefined, null).catch(() => ({}));
   if (health.auth_required === false) {
     // Nobody is asked for a token here; the header of every page says so.
@@ -133,8 +165,11 @@ export async function signIn(text) {
   keep(await call("POST", "/api/v2/auth/ws-token", { user_id: "page", scope: "admin", expiry_hours: 1 }, given));
 }
 
-export async function signOut() {
-  await call("POST", "/api/v2/auth/sign-out").catch(() => {});
+// In every tab: who leaves the machine does not count them.
+export async function signOut(everywhere = true) {
+  const { token } = session;
   forget();
+  if (everywhere && neighbours) neighbours.postMessage({ out: true });
+  await call("POST", "/api/v2/auth/sign-out", undefined, token).catch(() => {});
   location.assign("/");
 }

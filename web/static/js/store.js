@@ -26,6 +26,7 @@ export const state = {
   notification: undefined,
   job: undefined,
   missed: 0,
+  backs: 0,
   selection: { symbol: "", timeframe: "" },
 };
 
@@ -152,6 +153,12 @@ export function hear(message) {
 export function setLink(change) {
   Object.assign(state.link, change);
   changed("link");
+}
+
+// The stream is back after it was lost.
+export function comeBack() {
+  state.backs += 1;
+  changed("backs");
 }
 
 export const newestFirst = (map) => (map ? [...map.values()].reverse() : []);

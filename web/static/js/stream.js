@@ -1,14 +1,14 @@
 // The event stream: one WebSocket, subscribed to what the page shows, dialled again when it falls, never silently old.
 
 import { forget, onRenew, session } from "./session.js";
-import { hear, setLink, state } from "./store.js";
+import { comeBack, hear, setLink, state } from "./store.js";
 
 const TOPICS = [
   "status", "ticker", "wallet", "position", "protection", "order", "trade", "signal", "verdict", "regime", "risk", "equity", "actor",
   "connection", "freshness", "notification", "job",
 ];
 const SILENT_MS = 4000;
-const DIAL_MS = [300, 700, 1500, 3000, 5000];
+const DIAL_MS = [300, 700, 1000, 1500, 2000];
 
 // Topics of what happened: after a break only what was missed of them is told.
 const GOES_ON = new Set(["order", "trade", "signal", "verdict", "notification", "regime"]);
@@ -52,7 +52,11 @@ function dial() {
     if (dialled !== socket) return;
     const frame = JSON.parse(event.data);
     const now = Date.now();
-    if (state.link.phase !== "live") setLink({ phase: "live", since: now, attempts: 0, reason: "" });
+    if (state.link.phase !== "live") {
+      // What was asked for by itself is asked for again as soon as somebody answers.
+      if (state.link.frameAt) comeBack();
+      setLink({ phase: "live", since: now, attempts: 0, reason: "" });
+    }
     state.link.frameAt = now;
     const again = new Set();
     for (const message of frame.messages) {

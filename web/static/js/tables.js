@@ -1,8 +1,8 @@
 // The trader's tables: positions, orders, trades, signals and decisions.
 
 import { html, useState } from "../vendor/preact-htm.js";
-import { clock, dayClock, money, pair, price, quantity, signed, tone } from "./format.js";
-import { act, Bar, Card, Chip, Command, Empty, Field, Form, link, Loading, Modal, Segments, Side, Table } from "./parts.js";
+import { clock, dayClock, money, pair, price, quantity, sendable, signed, tone } from "./format.js";
+import { ApiProblem, Bar, Card, Chip, Command, Empty, Field, Form, link, Loading, Modal, Segments, Side, Table, toast } from "./parts.js";
 import { call, may } from "./session.js";
 import { CLOSED, newestFirst, useTopics } from "./store.js";
 import { t, useWords } from "./words.js";
@@ -57,29 +57,46 @@ export function PositionsCard({ className = "" }) {
   return html`<${Card} id="positions" className=${className} title=${tr("Positions")} count=${wallet && wallet.known ? count : undefined}>${body()}${protection && html`<p class="muted note" title=${tr("Longest time that a position had no stop at the venue")}>${tr("Without a stop, p99")} ${protection.watch.naked_p99_s.toFixed(1)} s · ${tr("worst")} ${protection.watch.worst_naked_s.toFixed(1)} s</p>`}<//>`;
 }
 
+// An order with a stop beside its price is both halves of an OCO.
+const isBoth = (row) => row.stop_price !== null && row.price !== null && row.stop_price !== row.price;
+
 // Change price and remaining quantity of a resting order in place.
 function Amend({ row, onClose }) {
   const tr = useWords();
   const [cost, setCost] = useState(row.price === null ? "" : String(row.price));
   const both = row.stop_price !== null && row.stop_price !== row.price && (row.purpose === "stop" || row.purpose === "target");
   const [stop, setStop] = useState(both ? String(row.stop_price) : "");
-  const [left, setLeft] = useState(String(Number(row.quantity) - Number(row.filled_quantity)));
-  const change = { ...(cost !== String(row.price ?? "") ? { price: cost } : {}), ...(both && stop !== String(row.stop_price) ? { stop_price: stop } : {}), ...(Number(left) !== Number(row.quantity) - Number(row.filled_quantity) ? { quantity: left } : {}) };
+  const remains = sendable(Number(row.quantity) - Number(row.filled_quantity));
+  const [left, setLeft] = useState(remains);
+  const change = { ...(cost !== String(row.price ?? "") ? { price: cost } : {}), ...(both && stop !== String(row.stop_price) ? { stop_price: stop } : {}), ...(Number(left) !== Number(remains) ? { quantity: left } : {}) };
+  const [problem, setProblem] = useState(null);
+  const fault = (field) => problem && problem.detail[field] && problem.detail[field].must_be && `${tr("must be")} ${problem.detail[field].must_be}`;
+  // A refusal is told where the dialog stands: a toast would lie behind it.
   const send = async () => {
-    if (await act(() => call("PATCH", `/api/v2/order/${encodeURIComponent(row.intent_id)}`, change))) onClose();
+    setProblem(null);
+    try {
+      const answer = await call("PATCH", `/api/v2/order/${encodeURIComponent(row.intent_id)}`, change);
+      toast("good", `${tr("Sent")}: ${answer.message}`);
+      onClose();
+    } catch (refused) {
+      if (!(refused instanceof ApiProblem)) throw refused;
+      setProblem(refused);
+    }
   };
   return html`<${Modal} title="${tr("Amend")} ${tr(row.purpose)} ${pair(row.symbol)}" onClose=${onClose}>
     <${Form} onSubmit=${send} className="bare" label=${tr("Amend")} buttons=${html`<button type="button" onClick=${onClose}>${tr("Go back")}</button><button type="submit" class="primary" disabled=${!Object.keys(change).length}>${tr("Amend")}</button>`}>
-      ${row.price !== null && html`<${Field} kind="number" label=${tr(both ? "Target price" : "Price")} value=${cost} onChange=${setCost} />`}
-      ${both && html`<${Field} kind="number" label=${tr("Stop price")} value=${stop} onChange=${setStop} />`}
-      <${Field} kind="number" label=${tr("Quantity that remains")} value=${left} onChange=${setLeft} />
+      ${row.price !== null && html`<${Field} kind="number" label=${tr(both ? "Target price" : "Price")} value=${cost} onChange=${setCost} fault=${fault("price")} />`}
+      ${both && html`<${Field} kind="number" label=${tr("Stop price")} value=${stop} onChange=${setStop} fault=${fault("stop_price")} />`}
+      <${Field} kind="number" label=${tr("Quantity that remains")} value=${left} onChange=${setLeft} fault=${fault("quantity")} />
+      ${problem && html`<p class="down" role="alert">${problem.message}</p>`}
     <//>
   <//>`;
 }
 
 function OrderActions({ row, onAmend }) {
   const tr = useWords();
-  if (CLOSED.has(row.state) || row.foreign) return null;
+  // What is on its way out can be neither changed nor taken back again.
+  if (CLOSED.has(row.state) || row.foreign || row.state === "PENDING_CANCEL") return null;
   const protects = row.purpose === "stop" || row.purpose === "target";
   const about = `${tr(row.side)} ${quantity(row.quantity)} ${pair(row.symbol)} ${tr(row.purpose)}${row.price === null ? "" : ` @ ${price(row.price)}`}`;
   return html`<button type="button" class="small" disabled=${!may("trade")} aria-label="${tr("Amend")} ${about}" onClick=${() => onAmend(row)}>${tr("Amend")}</button> ${!protects && html`<${Command} small about=${about} label=${tr("Cancel")} text=${tr("The order is taken back.")} run=${() => call("DELETE", `/api/v2/order/${encodeURIComponent(row.intent_id)}`)} />`}`;
@@ -102,19 +119,19 @@ export function OrdersCard({ symbol, className = "", first = "all" }) {
     if (!rows.length) {
       return html`<${Empty} title=${which === "open" ? tr("No open orders") : tr("No orders")} text=${tr("Orders appear when risk approves a signal.")} />`;
     }
-    const heads = [[tr("Time")], [tr("Symbol")], [tr("Side")], [tr("Type"), "wide"], [tr("Quantity"), "n"], [tr("Price"), "n"], [tr("State")], [tr("Purpose"), "wide"], [tr("Strategy"), "wide roomy"], ["", "act"]];
+    const heads = [[tr("Time")], [tr("Symbol"), symbol ? "wide" : ""], [tr("Side")], [tr("Type"), "wide"], [tr("Quantity"), "n"], [tr("Price"), "n"], [tr("State")], [tr("Purpose"), "wide"], [tr("Strategy"), "wide roomy"], ["", "act"]];
     return html`<${Table} label=${tr("Orders")} heads=${heads} rows=${rows.map((row) => {
       const shown = Number(row.average_fill_price) ? row.average_fill_price : row.price;
       const done = Number(row.quantity) ? Number(row.filled_quantity) / Number(row.quantity) : 0;
       return html`<tr key=${row.intent_id || row.venue_id} class=${CLOSED.has(row.state) ? "closed" : ""}>
         <td title=${dayClock(row.created_ms)}>${clock(row.created_ms)}</td>
-        <td><a href=${link("chart", [], { symbol: row.symbol })}>${pair(row.symbol)}</a></td>
+        <td class=${symbol ? "wide" : ""}><a href=${link("chart", [], { symbol: row.symbol })}>${pair(row.symbol)}</a></td>
         <td><${Side} side=${row.side} /></td>
         <td class="wide">${row.order_type.toLowerCase()}</td>
         <td class="n" title="${tr("Filled")} ${quantity(row.filled_quantity)}">${quantity(row.quantity)}${done > 0 && done < 1 && html`<${Bar} fraction=${done} tone="thin" />`}</td>
-        <td class="n">${price(shown)}${row.stop_price && row.stop_price !== row.price ? html` <small class="down" title=${tr("Stop")}>${price(row.stop_price)}</small>` : ""}</td>
+        <td class="n">${price(shown)}${isBoth(row) ? html` <small class="down" title=${tr("Stop")}>${price(row.stop_price)}</small>` : ""}</td>
         <td><${Chip} tone=${STATE_TONE[row.state] || ""} title=${row.reason}>${row.state.toLowerCase().replace("_", " ")}<//></td>
-        <td class="wide">${tr(row.purpose)}</td>
+        <td class="wide">${tr(row.purpose)}${row.purpose === "stop" && isBoth(row) ? ` + ${tr("target")}` : ""}</td>
         <td class="wide roomy muted">${row.foreign ? html`<${Chip} title=${tr("Foreign orders are shown and left alone")}>${tr("foreign")}<//>` : row.strategy}</td>
         <td class="act"><${OrderActions} row=${row} onAmend=${setAmended} /></td>
       </tr>`;
@@ -196,7 +213,7 @@ export function DecisionsCard({ className = "" }) {
   const tools = html`<${Segments} label=${tr("Decisions")} value=${which} onPick=${setWhich} options=${[["all", tr("All")], ["denied", tr("Denied")]]} />`;
   const body = () => {
     if (verdict === undefined) return html`<${Loading} />`;
-    if (!rows.length) return html`<${Empty} title=${tr("No decisions yet")} text=${tr("Risk judges every intent; refusals come with their numbers.")} />`;
+    if (!rows.length) return html`<${Empty} title=${tr("No decisions since the start")} text=${html`${tr("Risk judges every intent; refusals come with their numbers.")} <a href=${link("decisions")}>${tr("Older ones are on the page Decisions.")}</a>`} />`;
     return html`<ul class="feed scroll" tabindex="0">${rows.map((row) => {
       const refused = row.trace.filter((result) => !result.passed);
       const open = opened === row.verdict_id;

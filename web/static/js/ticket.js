@@ -1,7 +1,7 @@
 // The order ticket: what is typed is checked while it is typed, risk is asked dry what it would say, and only then sent.
 
 import { html, useEffect, useRef, useState } from "../vendor/preact-htm.js";
-import { money, pair, price, quantity } from "./format.js";
+import { money, pair, price, quantity, sendable } from "./format.js";
 import { api, ApiProblem, ask, Card, Chip, Field, Form, may, Segments, toast } from "./parts.js";
 import { changed, state, useTopics } from "./store.js";
 import { addWords, t, useWords } from "./words.js";
@@ -100,10 +100,13 @@ function Verdict({ told }) {
   </div>`;
 }
 
-// Ask risk what it would say, a moment after the last change; an answer that was overtaken is dropped.
+// Ask risk what it would say, a moment after the last change, of the order or of risk's own state; an answer that was
+// overtaken is dropped.
 function useRiskAnswer(body, ready) {
   const [told, setTold] = useState(null);
+  const { risk } = useTopics("risk");
   const text = ready ? JSON.stringify(body) : "";
+  const turned = risk ? `${risk.state} ${risk.paused} ${risk.reason} ${(risk.locks || []).map((lock) => lock.lock_id)}` : "";
   useEffect(() => {
     if (!text || !may("trade")) {
       setTold(null);
@@ -124,7 +127,7 @@ function useRiskAnswer(body, ready) {
       gone = true;
       clearTimeout(timer);
     };
-  }, [text]);
+  }, [text, turned]);
   return told;
 }
 
@@ -139,7 +142,8 @@ function Sizes({ form, onSize }) {
   const held = (position || []).find((one) => one.symbol === form.symbol);
   const most = form.side === "sell" ? Math.max(0, Number(held ? held.quantity : 0)) : wallet && worth ? Number(wallet.cash) / worth : 0;
   const notional = Number(form.quantity) * worth;
-  const part = (share) => onSize(String(Math.floor(most * share * 1e8 * 0.999) / 1e8));
+  // All of what is held is all of it; a purchase leaves room for the fee and for a price that moves.
+  const part = (share) => onSize(form.side === "sell" && share === 1 ? String(held.quantity) : sendable(Math.floor(most * share * 1e8 * 0.999) / 1e8));
   return html`<div class="sizes">
     ${[0.1, 0.25, 0.5, 1].map((share) => html`<button key=${share} type="button" class="small" disabled=${!(most > 0)} onClick=${() => part(share)}>${share * 100} %</button>`)}
     <span class="muted">${notional > 0 ? `≈ ${money(notional)} ${wallet ? wallet.quote_currency : ""}` : form.side === "sell" ? `${tr("held")} ${quantity(held ? held.quantity : 0)}` : ""}</span>
@@ -167,10 +171,10 @@ export function TicketCard({ className = "span-4", symbol }) {
   });
   const faults = faultsOf(form);
   const clean = !Object.keys(faults).length && Boolean(form.symbol);
-  const answer = useRiskAnswer(bodyOf(form), clean);
+  const body = () => (form.bracket ? { ...bodyOf(form), ...bracketOf(form) } : bodyOf(form));
+  const answer = useRiskAnswer(body(), clean);
   const said = { ...serverFaults(answer && answer.detail), ...(tried ? faults : Object.fromEntries(Object.entries(faults).filter(([field]) => form[field] !== ""))) };
   const fault = (field) => said[field] && tr(said[field]);
-  const body = () => (form.bracket ? { ...bodyOf(form), ...bracketOf(form) } : bodyOf(form));
   const send = () => {
     setTried(true);
     if (!clean) return;

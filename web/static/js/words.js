@@ -7,7 +7,7 @@ const sv = {
   "Nothing is here": "Här finns inget", "Newer": "Nyare", "Older": "Äldre", "to": "till", "Table": "Tabell",
   "Live": "Ansluten", "Connecting": "Ansluter", "Lost": "Avbruten", "Silent": "Tyst",
   "Connection lost": "Anslutningen bröts", "No word from the engine": "Motorn säger inget",
-  "for": "sedan", "trying again": "försöker igen", "What you see is old.": "Det du ser är gammalt.",
+  "for": "sedan", "Trying again": "Försöker igen", "Old data": "Gamla data", "Older ones are on the page Decisions.": "Äldre finns på sidan Beslut.", "No decisions since the start": "Inga beslut sedan starten", "What you see is old.": "Det du ser är gammalt.",
   "Fresh data": "Färska data", "stale": "gamla", "No streams": "Inga strömmar", "Venue time": "Börstid",
   "Replay": "Uppspelning", "speed": "fart", "done": "klar", "Equity": "Eget kapital", "Today": "I dag", "Session": "Sessionen",
   "Cash": "Kassa", "Unrealized": "Orealiserat", "Realized": "Realiserat", "Fees": "Avgifter", "Wallets": "Plånböcker",
@@ -43,7 +43,7 @@ const sv = {
   "No open orders": "Inga öppna ordrar",
   "No trades yet": "Inga avslut ännu", "Every fill is listed here with its fee.": "Varje avslut listas här med sin avgift.",
   "No signals yet": "Inga signaler ännu", "Strategies speak when a candle closes.": "Strategier talar när ett ljus stänger.",
-  "No decisions yet": "Inga beslut ännu", "Risk judges every intent; refusals come with their numbers.": "Risk bedömer varje avsikt; nekanden visas med sina tal.",
+  "Risk judges every intent; refusals come with their numbers.": "Risk bedömer varje avsikt; nekanden visas med sina tal.",
   "No notices": "Inga meddelanden", "All quiet.": "Allt lugnt.", "The account is not known yet": "Kontot är inte känt ännu",
   "Risk has not spoken yet": "Risk har inte talat ännu", "The tree is not known yet": "Trädet är inte känt ännu",
   "No candles yet": "Inga ljus ännu", "The first ones arrive with the stream.": "De första kommer med strömmen.",
@@ -77,6 +77,10 @@ const sv = {
   "Drawdown is measured from here on.": "Nedgång mäts härifrån.",
   "daily loss": "dagens förlust", "weekly loss": "veckans förlust", "drawdown": "nedgång", "position notional": "position", "gross exposure": "bruttoexponering", "net exposure": "nettoexponering",
   "open positions": "öppna positioner", "trades per day": "affärer per dag", "trades per symbol": "affärer per symbol", "orders per minute": "ordrar per minut", "strategy drawdown": "strategins nedgång",
+  "trend up": "uppåttrend", "trend down": "nedåttrend", "range": "sidledes", "high volatility": "hög volatilitet", "crash": "ras", "unknown": "okänd",
+  "Regime": "Regim", "Spread": "Spread", "spread": "spread", "Range": "Spann", "Switch on": "Slå på", "Switch off": "Slå av", "Approved": "Godkända",
+  "warming up": "värms upp", "candles": "ljus", "about": "ungefär", "left": "kvar", "It enters nothing before it has seen enough candles.": "Den går inte in förrän den har sett nog många ljus.",
+  "Why (optional)": "Varför (valfritt)", "must be": "måste vara",
   "waiting": "väntar", "leased": "i arbete", "never": "aldrig", "Refused": "Nekat", "Sent": "Skickat",
 };
 
@@ -92,8 +96,26 @@ export function setLanguage(next) {
   changed("words");
 }
 
-// A page's own words: English to Swedish.
+// Words of parts that several pages show: English to Swedish.
 export const addWords = (more) => Object.assign(sv, more);
+
+const covered = new Map();
+let shown = null;
+
+// The open page's own words. They hold while it is open: which pages were opened before changes no word of it.
+export function pageWords(words) {
+  if (shown === words) return;
+  for (const [text, before] of covered) {
+    if (before === undefined) delete sv[text];
+    else sv[text] = before;
+  }
+  covered.clear();
+  shown = words;
+  for (const [text, swedish] of Object.entries(words)) {
+    covered.set(text, sv[text]);
+    sv[text] = swedish;
+  }
+}
 
 export const t = (text) => (language === "sv" && sv[text]) || text;
 

@@ -10,8 +10,7 @@ import { TicketCard } from "../ticket.js";
 
 export const words = {
   "Chart": "Diagram", "Order book": "Orderbok", "No book yet": "Ingen orderbok ännu",
-  "It comes with the stream.": "Den kommer med strömmen.", "spread": "gap", "Market trades": "Marknadens avslut", "No trades heard yet": "Inga avslut hörda ännu",
-  "trend up": "uppåttrend", "trend down": "nedåttrend", "range": "sidledes", "high volatility": "hög volatilitet", "crash": "ras", "unknown": "okänd",
+  "It comes with the stream.": "Den kommer med strömmen.", "Market trades": "Marknadens avslut", "No trades heard yet": "Inga avslut hörda ännu",
 };
 
 export function component({ query }) {

@@ -12,15 +12,15 @@ export const style = true;
 export const words = {
   "Configuration": "Inställningar", "Settings": "Inställningar", "History": "Historik", "Rollout": "Utrullning", "Flags": "Flaggor",
   "Find a setting": "Sök inställning", "Every section": "Alla delar", "Only what was changed": "Bara det som ändrats",
-  "No setting is called that": "Ingen inställning heter så", "Key": "Nyckel", "From": "Från", "Range": "Spann", "Meaning": "Betydelse",
+  "No setting is called that": "Ingen inställning heter så", "Key": "Nyckel", "From": "Från", "Meaning": "Betydelse",
   "after a restart": "efter omstart", "waits for a restart": "väntar på omstart", "New value": "Nytt värde", "Why?": "Varför?",
-  "Set": "Sätt", "Clear": "Ta bort", "It falls back to what it hides.": "Det faller tillbaka på det som döljs.", "hides": "döljer",
+  "Set": "Sätt", "It falls back to what it hides.": "Det faller tillbaka på det som döljs.", "hides": "döljer",
   "Would change": "Skulle ändra", "Nothing would change": "Inget skulle ändras", "Pick a setting to change it": "Välj en inställning för att ändra den",
   "Version": "Version", "in force": "gäller", "Who": "Vem", "What": "Vad", "Changed": "Ändrat", "Who runs what": "Vem kör vad",
   "all run it": "alla kör den", "not all run it yet": "alla kör den inte än", "Roll back": "Gå tillbaka", "Snapshot": "Ögonblick",
   "What was set while running is set as it was then. It makes a new version.": "Det som satts under körning sätts som det var då. Det blir en ny version.",
   "Name": "Namn", "Name this version": "Namnge versionen", "Verify": "Verifiera", "The history is whole": "Historiken är hel", "Trades it made": "Avslut den gjorde",
-  "approved": "godkända", "denied": "nekade", "filled": "fyllda", "Pick a version to see what it changed": "Välj en version för att se vad den ändrade",
+  "Pick a version to see what it changed": "Välj en version för att se vad den ändrade",
   "No rollout has run": "Ingen utrullning har körts", "A change can be tried on a part of the trading first.": "En ändring kan först prövas på en del av handeln.",
   "Promote": "Inför", "Take back": "Ta tillbaka", "The candidate becomes everybody's setting now.": "Kandidaten gäller nu för alla.",
   "Everything is as before again.": "Allt blir som förut.", "Metric": "Mått", "Threshold": "Gräns", "Elsewhere": "Annars", "Samples": "Stickprov",
@@ -29,7 +29,7 @@ export const words = {
   "Fewest samples": "Minst antal stickprov", "Judge beside, decide nothing": "Bedöm bredvid, avgör inget", "Against the rest": "Mot resten",
   "comma between several, none: all": "komma mellan flera, tomt: alla", "everything": "allt", "No flags": "Inga flaggor",
   "A flag holds named values for all of the trading or for a part of it.": "En flagga håller namngivna värden för hela handeln eller en del.",
-  "Switch on": "Slå på", "Switch off": "Slå av", "Remove": "Ta bort", "Its values no longer act.": "Dess värden gäller inte längre.", "Put a flag": "Sätt en flagga",
+  "Remove": "Ta bort", "Its values no longer act.": "Dess värden gäller inte längre.", "Put a flag": "Sätt en flagga",
   "on": "på", "off": "av", "Reason": "Orsak", "Another change came first": "En annan ändring kom före",
 };
 
@@ -110,7 +110,7 @@ function Editor({ row, version, done }) {
     <p class="pad">${row.meaning}.</p>
     <${Form} label=${row.key} onSubmit=${submit} buttons=${html`
       <button type="submit" class="primary" disabled=${same || !judged?.valid || !may("trade")}>${tr("Set")}</button>
-      ${row.layer === "runtime" && html`<${Command} label=${tr("Clear")} text=${tr("It falls back to what it hides.")} run=${async () => {
+      ${row.layer === "runtime" && html`<${Command} label=${tr("Remove")} text=${tr("It falls back to what it hides.")} run=${async () => {
         const answer = await api("DELETE", `${CONFIG}/${row.key}`);
         done();
         return answer;
@@ -163,7 +163,7 @@ function OneVersion({ number }) {
   return html`<${Card} id="version" className="span-5" title="${tr("Version")} ${number}">
     <${Answer} of=${told}>${({ told: version, trades }) => html`
       <p class="pad">${version.reason}</p>
-      <${Facts} rows=${[[tr("Who"), version.author], [tr("Time"), dayClock(version.at_ms)], [tr("approved"), trades.approved], [tr("denied"), trades.denied], [tr("filled"), trades.filled]]} />
+      <${Facts} rows=${[[tr("Who"), version.author], [tr("Time"), dayClock(version.at_ms)], [tr("Approved"), trades.approved], [tr("Denied"), trades.denied], [tr("Filled"), trades.filled]]} />
       <${Patch} patch=${version.patch} />
       ${trades.trades.length > 0 && html`<h3 class="pad">${tr("Trades it made")}</h3>
         <${Table} label=${tr("Trades it made")} heads=${[[tr("Time")], [tr("Symbol")], [tr("Side")], [tr("Quantity"), "n"], [tr("Price"), "n"], [tr("Strategy"), "wide"]]}
@@ -209,7 +209,7 @@ function History({ stats, query }) {
           <td class="wrap"><${Chip}>${row.action}<//> ${row.changed.join(", ")} ${called(row.version).map((each) => html`<${Chip} key=${each.name} tone="info" title=${each.reason}>${each.name}<//>`)}</td>
           <td class="wide muted wrap">${row.reason}</td>
           <td>${row.version === version ? html`<${Chip} tone="good">${tr("in force")}<//>` : html`<${Command} small about=${row.version} scope="admin" label=${tr("Roll back")} title="${tr("Roll back")}: ${row.version}"
-            text=${tr("What was set while running is set as it was then. It makes a new version.")} run=${() => api("POST", `${CONFIG}/rollback`, { version: row.version, reason: "asked on the page" })} />`}</td>
+            text=${tr("What was set while running is set as it was then. It makes a new version.")} why run=${(reason) => api("POST", `${CONFIG}/rollback`, { version: row.version, reason })} />`}</td>
         </tr>`)} />`}<//>
     <//>
     ${query.version ? html`<${OneVersion} key=${query.version} number=${query.version} />` : html`<${Card} id="version" className="span-5" title=${tr("Version")}><${Empty} title=${tr("Pick a version to see what it changed")} /><//>`}

@@ -55,7 +55,7 @@ export function component({ query }) {
     setTyped("");
     setQuery({ about: null, symbol: null, strategy: null, code: null, verdict: null, from: null, to: null, offset: null });
   };
-  const tools = html`<${Segments} label=${tr("Decisions")} value=${query.verdict || "all"} onPick=${(which) => set("verdict")(which === "all" ? null : which)} options=${[["all", tr("All")], ["denied", tr("Denied")], ["approved", tr("approved")]]} />`;
+  const tools = html`<${Segments} label=${tr("Decisions")} value=${query.verdict || "all"} onPick=${(which) => set("verdict")(which === "all" ? null : which)} options=${[["all", tr("All")], ["denied", tr("Denied")], ["approved", tr("Approved")]]} />`;
   return html`<div class="grid"><${Card} id="decisions" className="span-9" title=${tr("Decisions")} count=${of.data && of.data.total} tools=${tools}>
     <form class="filters" onSubmit=${(event) => {
       event.preventDefault();

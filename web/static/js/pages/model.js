@@ -6,7 +6,7 @@ import { Answer, Bar, Card, Chip, Empty, Facts, Table, act, api, may, useApi } f
 import { useWords } from "../words.js";
 
 export const words = {
-  "Model": "Modell", "Out of sample": "På osedda data", "Drift": "Drift", "Reliability": "Tillförlitlighet", "Newest validation": "Senaste validering", "Validate now": "Validera nu", "Validated": "Validerad",
+  "Model": "Modell", "Market": "Marknad", "Out of sample": "På osedda data", "Drift": "Drift", "Reliability": "Tillförlitlighet", "Newest validation": "Senaste validering", "Validate now": "Validera nu", "Validated": "Validerad",
   "There is no model": "Det finns ingen modell", "genesis model train makes one": "genesis model train skapar en", "Skill": "Skicklighet", "Brier": "Brier", "of the base rate": "av grundfrekvensen", "Log loss": "Logförlust", "Calibration error": "Kalibreringsfel", "Base rate": "Grundfrekvens",
   "A trade after costs": "En affär efter kostnader", "said": "sagt", "came": "kom", "Foresees": "Förutser", "candles": "ljus", "Trained on": "Tränad på", "Rows": "Rader", "Calibration": "Kalibrering", "Weights": "Vikter",
   "Size": "Storlek", "Gap": "Gap", "Probability": "Sannolikhet", "No strategy trades by the model": "Ingen strategi handlar efter modellen", "Use the kind probability_gated": "Använd sorten probability_gated", "Nothing was validated yet": "Inget har validerats ännu", "beats the base rate": "slår grundfrekvensen", "cannot be told from the base rate": "kan inte skiljas från grundfrekvensen", "is worse than the base rate": "är sämre än grundfrekvensen",

@@ -27,7 +27,7 @@ function Templates() {
             fillTicket(form);
             toast("good", tr("The ticket is filled"));
           }}>${tr("Use")}</button>
-          <${Command} small about=${one.name} label=${tr("Place")} title="${tr("Place")} ${one.name}" text=${tr("The order of the template is placed now.")} run=${() => api("POST", `/api/v2/order/templates/${encodeURIComponent(one.name)}`)} />
+          <${Command} small about=${one.name} label=${tr("Place")} title="${tr("Place")} ${one.name}" text=${[`${tr(form.side)} ${quantity(form.quantity)} ${pair(form.symbol)}`, tr(form.type.toLowerCase()), form.price && `@ ${price(form.price)}`, form.bracket && tr("with stop and target"), tr("The order of the template is placed now.")].filter(Boolean).join(" · ")} run=${() => api("POST", `/api/v2/order/templates/${encodeURIComponent(one.name)}`)} />
           <button type="button" class="small danger" disabled=${!may("trade")} aria-label="${tr("Delete")} ${one.name}" onClick=${async () => {
             try {
               await api("DELETE", `/api/v2/order/templates/${encodeURIComponent(one.name)}`);

@@ -13,8 +13,7 @@ import { useWords } from "../words.js";
 
 export const words = {
   "Open profit": "Öppen vinst", "Exposure": "Exponering", "of its limit": "av gränsen", "Win rate": "Vinstandel", "closed trades": "stängda affärer",
-  "Watchlist": "Bevakning", "Nothing is watched": "Inget bevakas", "Regime": "Regim", "Spread": "Gap", "Last": "Senast", "Change": "Ändring", "Signal": "Signal",
-  "trend up": "uppåttrend", "trend down": "nedåttrend", "range": "sidledes", "high volatility": "hög volatilitet", "crash": "ras", "unknown": "okänd",
+  "Watchlist": "Bevakning", "Nothing is watched": "Inget bevakas", "Last": "Senast", "Signal": "Signal",
   "Stops": "Stopp", "in place": "på plats", "without a stop": "utan stopp", "entries": "ingångar", "Alerts": "Larm", "Profit factor": "Vinstfaktor",
 };
 
@@ -60,7 +59,7 @@ function Watchlist({ className }) {
   const of = useApi("/api/v2/watchlist", { every: WATCH_S });
   return html`<${Card} id="watchlist" className=${className} title=${tr("Watchlist")}>
     <${Answer} of=${of} rows=${2} empty=${(told) => !told.symbols.length} title=${tr("Nothing is watched")}>${(told) => html`<div class="scroll" tabindex="0" role="group" aria-label=${tr("Watchlist")}><table>
-      <thead><tr><th scope="col">${tr("Symbol")}</th><th scope="col" class="n">${tr("Last")}</th><th scope="col" class="n">${tr("Change")}</th><th scope="col" class="n wide">${tr("Spread")}</th><th scope="col">${tr("Regime")}</th><th scope="col">${tr("Signal")}</th></tr></thead>
+      <thead><tr><th scope="col">${tr("Symbol")}</th><th scope="col" class="n">${tr("Last")}</th><th scope="col" class="n">${"24 h"}</th><th scope="col" class="n wide">${tr("Spread")}</th><th scope="col">${tr("Regime")}</th><th scope="col">${tr("Signal")}</th></tr></thead>
       <tbody>${told.symbols.map((row) => html`<tr key=${row.symbol} class=${row.stale.length ? "closed" : ""} title=${row.stale.join(", ")}>
         <td><a href=${link("chart", [], { symbol: row.symbol })}><b>${pair(row.symbol)}</b></a></td><td class="n">${price(row.last)}</td>
         <td class="n ${tone(row.daily_change)}">${percent(row.daily_change)}</td><td class="n wide muted">${row.spread_bps === null ? "–" : `${row.spread_bps.toFixed(1)} bp`}</td>

@@ -12,7 +12,7 @@ export const words = {
   "Limits": "Gränser", "Meaning": "Betydelse", "Default": "Förval", "Change": "Ändra", "Changed": "Ändrad", "New value": "Nytt värde", "Why": "Varför",
   "Days without hours are closed; no hours at all means always open.": "Dagar utan tider är stängda; inga tider alls betyder alltid öppet.", "Time zone": "Tidszon", "Save": "Spara",
   "Lock": "Lås", "Symbol (empty: every)": "Symbol (tomt: alla)", "Strategy (empty: every)": "Strategi (tomt: alla)", "Hours (empty: until removed)": "Timmar (tomt: tills det tas bort)",
-  "Trading": "Handel", "stricter": "strängare", "lower": "lägre", "higher": "högre", "an admin says": "en administratör bestämmer", "Range": "Spann", "settings version": "inställningsversion",
+  "Trading": "Handel", "stricter": "strängare", "lower": "lägre", "higher": "högre", "an admin says": "en administratör bestämmer", "settings version": "inställningsversion",
   "mon": "mån", "tue": "tis", "wed": "ons", "thu": "tor", "fri": "fre", "sat": "lör", "sun": "sön", "e.g. 08:00-12:00, 13:00-17:00": "t.ex. 08:00-12:00, 13:00-17:00",
 };
 

@@ -5,6 +5,7 @@ import { clock, date, dayClock, pair, percent, price, quantity } from "../format
 import { Answer, Bar, Card, Chip, link, Pager, Segments, useApi } from "../parts.js";
 import { setQuery } from "../router.js";
 import { useTopics } from "../store.js";
+import { isWarm, WarmUp } from "../warmup.js";
 import { useWords } from "../words.js";
 
 export const words = {
@@ -17,6 +18,7 @@ export const words = {
 const TONE = { buy: "good", sell: "bad", hold: "" };
 const PAGE = 50;
 const LOOK_S = 3;
+const WARM_S = 10;
 
 const Numbers = ({ features }) =>
   html`<dl class="numbers">${Object.entries(features).map(([name, value]) => html`<div key=${name}><dt>${name.replaceAll("_", " ")}</dt><dd>${quantity(Number(value).toPrecision(6))}</dd></div>`)}</dl>`;
@@ -38,10 +40,13 @@ function Score({ score, opened = false }) {
 function Latest() {
   const tr = useWords();
   const of = useApi("/api/v2/signals/latest", { every: LOOK_S });
+  const running = (useApi("/api/v2/strategies", { every: WARM_S }).data || { running: [] }).running;
+  const cold = (name) => running.find((one) => one.strategy === name && !one.fault && !isWarm(one));
   return html`<${Card} id="latest" className="span-12" title=${tr("What strategies say now")}>
     <${Answer} of=${of} rows=${3} empty=${(told) => !told.strategies.length} title=${tr("No strategy is on")}>${(told) => html`<div class="strategies">${told.strategies.map(({ strategy, timeframe, newest, acted }) => html`<article key=${strategy}>
       <p class="line"><b>${strategy}</b><span class="muted">${newest ? pair(newest.symbol) : ""} ${timeframe}</span><span class="grow"></span>${newest ? html`<${Chip} tone=${TONE[newest.recommendation]}>${tr(newest.recommendation)}<//>` : html`<span class="muted">${tr("Nothing yet")}</span>`}</p>
       ${newest && html`<p class="conf"><${Bar} fraction=${newest.confidence} tone=${TONE[newest.recommendation]} /> ${percent(newest.confidence, 0)}</p><p class="why">${newest.reasons.join(" · ")}</p>`}
+      ${cold(strategy) && html`<p><${Chip} tone="info">${tr("warming up")}<//> <${WarmUp} one=${cold(strategy)} /></p>`}
       <p class="muted">${acted ? html`${tr("last acted")}: ${tr(acted.recommendation)} @ ${price(acted.price)} · ${dayClock(acted.decided_ms)}` : tr("never acted")}</p>
     </article>`)}</div>`}<//>
   <//>`;

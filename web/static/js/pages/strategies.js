@@ -5,15 +5,16 @@ import { dayClock, duration, money, pair, percent, price, quantity, signed, tone
 import { Answer, Card, Chip, Command, Empty, Facts, Table, api, link, useApi } from "../parts.js";
 import { Leftovers } from "../leftovers.js";
 import { useTopics } from "../store.js";
+import { isWarm, WarmUp } from "../warmup.js";
 import { useWords } from "../words.js";
 
 export const words = {
   "Left behind": "Kvarlämnat", "Give": "Ge", "Give to": "Ge till", "A person": "En människa", "These strategies do not run, and only their stops sell what they hold.": "De här strategierna körs inte, och bara deras stopp säljer det de håller.", "Coins, levels and the stop at the venue go over as they are; nothing is cancelled or placed.": "Mynt, nivåer och stoppet på börsen går över som de är; inget avbryts eller läggs.",
-  "warming up": "värms upp", "waits for its candles": "väntar på sina ljus", "waits for a hole in its candles to be filled": "väntar på att en lucka i ljusen fylls", "Asked": "Frågat", "times": "gånger", "Regimes so far": "Lägen hittills", "The last 400 candles of each market, the newest to the right": "De senaste 400 ljusen på varje marknad, det nyaste till höger", "Before": "Dessförinnan",
-  "Running": "Körs", "Regimes": "Marknadslägen", "Watchlist": "Bevakning", "Books": "Böcker", "Holds": "Håller", "Average price": "Snittpris", "Realized": "Realiserat", "Unrealized": "Orealiserat", "Exits": "Avslut", "Nothing was traded yet": "Inget har handlats ännu", "To choose from": "Att välja bland", "Off": "Av", "On": "På", "yours": "din egen", "shipped": "medföljer",
-  "range": "sidled", "trend up": "upptrend", "trend down": "nedtrend", "high volatility": "hög volatilitet", "crash": "krasch", "unknown": "okänt",
-  "Regime": "Läge", "Since": "Sedan", "Why": "Varför", "Bars": "Staplar", "Spread": "Spread", "Imbalance": "Obalans", "Flow": "Flöde", "Signal": "Signal", "Kind": "Sort", "Scores": "Omdömen", "Market": "Marknad",
-  "Switch off": "Stäng av", "Switch on": "Sätt på", "It goes on speaking and enters nothing; its exits and stops go on.": "Den fortsätter tala men går inte in; dess utgångar och stopp fortsätter.", "It may enter again.": "Den får gå in igen.", "No strategy is on": "Ingen strategi är på", "Name one in config/strategies.json": "Namnge en i config/strategies.json", "takes no parameters": "har inga parametrar", "Meaning": "Betydelse", "Range": "Intervall", "Default": "Förval", "Parameter": "Parameter",
+  "waits for its candles": "väntar på sina ljus", "waits for a hole in its candles to be filled": "väntar på att en lucka i ljusen fylls", "Asked": "Frågat", "times": "gånger",
+  "Regimes so far": "Regimer hittills", "The last 400 candles of each market, the newest to the right": "De senaste 400 ljusen på varje marknad, det nyaste till höger", "Before": "Dessförinnan",
+  "Running": "Körs", "Regimes": "Regimer", "Watchlist": "Bevakning", "Books": "Böcker", "Holds": "Håller", "Average price": "Snittpris", "Realized": "Realiserat", "Unrealized": "Orealiserat", "Exits": "Avslut", "Nothing was traded yet": "Inget har handlats ännu", "To choose from": "Att välja bland", "Off": "Av", "On": "På", "yours": "din egen", "shipped": "medföljer",
+  "Since": "Sedan", "Why": "Varför", "Bars": "Staplar", "Imbalance": "Obalans", "Flow": "Flöde", "Signal": "Signal", "Kind": "Sort", "Scores": "Omdömen", "Market": "Marknad",
+  "It goes on speaking and enters nothing; its exits and stops go on.": "Den fortsätter tala men går inte in; dess utgångar och stopp fortsätter.", "It may enter again.": "Den får gå in igen.", "No strategy is on": "Ingen strategi är på", "Name one in config/strategies.json": "Namnge en i config/strategies.json", "takes no parameters": "har inga parametrar", "Meaning": "Betydelse", "Default": "Förval", "Parameter": "Parameter",
   "No market is watched yet": "Ingen marknad bevakas ännu", "A strategy of your own: genesis strategies new NAME": "En egen strategi: genesis strategies new NAMN", "Work by the clock": "Arbete efter klockan", "Next": "Nästa", "Took": "Tog", "Skipped": "Överhoppade", "Runs": "Körningar", "Nothing is scheduled": "Inget är schemalagt",
 };
 
@@ -93,7 +94,7 @@ function Regimes() {
   const heads = [[tr("Symbol")], [tr("Regime")], [tr("Why")], [tr("Since"), "wide"], [tr("Bars"), "n wide"]];
   return html`<${Card} id="regimes" className="span-12" title=${tr("Regimes")}>
     <${Answer} of=${of} rows=${4} empty=${(told) => !told.regimes.length} title=${tr("No market is watched yet")}>${(told) => html`<${Table} label=${tr("Regimes")} heads=${heads} rows=${told.regimes.map((view) => html`<tr key=${view.symbol + view.timeframe}>
-      <td>${pair(view.symbol)} <span class="muted">${view.timeframe}</span></td><td><${Regime} view=${view} /></td><td class="muted">${view.reason}</td><td class="wide">${dayClock(view.since_ms)}</td><td class="n wide">${view.bars}</td>
+      <td>${pair(view.symbol)} <span class="muted">${view.timeframe}</span></td><td><${Regime} view=${view} /></td><td class="muted wrap">${view.reason}</td><td class="wide">${dayClock(view.since_ms)}</td><td class="n wide">${view.bars}</td>
     </tr>`)} />`}<//>
   <//>`;
 }
@@ -104,9 +105,9 @@ const LOCKS = "/api/v2/risk/unified/locks";
 function Switch({ one, locks }) {
   const tr = useWords();
   const lock = locks.find((each) => each.strategy === one.strategy && !each.symbol && !each.until_ms);
-  return html`<${Chip} tone=${one.fault ? "bad" : lock ? "warn" : "good"} title=${lock ? lock.reason : ""}>${tr(one.fault || lock ? "Off" : "On")}<//> ${!one.fault && !one.waits && one.seen < one.needs && html`<span class="muted">${tr("warming up")}: ${one.seen} / ${one.needs}</span> `}${lock
+  return html`<${Chip} tone=${one.fault ? "bad" : lock ? "warn" : isWarm(one) ? "good" : "info"} title=${lock ? lock.reason : ""}>${tr(one.fault || lock ? "Off" : isWarm(one) ? "On" : "warming up")}<//> ${lock
     ? html`<${Command} small about=${one.strategy} label=${tr("Switch on")} title="${tr("Switch on")} ${one.strategy}" text=${tr("It may enter again.")} run=${() => api("DELETE", `${LOCKS}/${encodeURIComponent(lock.lock_id)}`)} />`
-    : html`<${Command} small about=${one.strategy} label=${tr("Switch off")} title="${tr("Switch off")} ${one.strategy}" text=${tr("It goes on speaking and enters nothing; its exits and stops go on.")} run=${() => api("POST", LOCKS, { strategy: one.strategy, reason: "switched off on the page" })} />`}`;
+    : html`<${Command} small about=${one.strategy} label=${tr("Switch off")} title="${tr("Switch off")} ${one.strategy}" text=${tr("It goes on speaking and enters nothing; its exits and stops go on.")} why run=${(reason) => api("POST", LOCKS, { strategy: one.strategy, reason })} />`}`;
 }
 
 // What keeps a strategy: candles of before its first, or a hole in them; with the venue's last refusal.
@@ -123,10 +124,10 @@ function Running({ of }) {
   const { risk } = useTopics("risk");
   const locks = (risk && risk.locks) || [];
   return html`<${Card} id="running" className="span-12" title=${tr("Running")} count=${of.data && of.data.running.length}>
-    <${Answer} of=${of} rows=${3} empty=${(told) => !told.running.length} title=${tr("No strategy is on")} text=${tr("Name one in config/strategies.json")}>${(told) => html`<${Table} label=${tr("Running")} heads=${[[tr("Strategy")], [tr("Kind")], [tr("Market")], ["", "act"], [tr("Scores"), "n wide"]]} rows=${told.running.map((one) => html`<tr key=${one.strategy}>
-      <td><b>${one.strategy}</b>${one.fault && html`<p class="why down" role="alert">${one.fault}</p>`}<${Waiting} one=${one} /></td>
+    <${Answer} of=${of} rows=${3} empty=${(told) => !told.running.length} title=${tr("No strategy is on")} text=${tr("Name one in config/strategies.json")}>${(told) => html`<${Table} label=${tr("Running")} heads=${[[tr("Strategy")], [tr("Kind")], [tr("Market"), "wide"], ["", "act"], [tr("Scores"), "n wide"]]} rows=${told.running.map((one) => html`<tr key=${one.strategy}>
+      <td><b>${one.strategy}</b><p class="why narrow">${pair(one.symbol)} <span class="muted">${one.timeframe}</span></p>${!one.fault && html`<${WarmUp} one=${one} />`}${one.fault && html`<p class="why down" role="alert">${one.fault}</p>`}<${Waiting} one=${one} /></td>
       <td>${one.kind} <span class="muted">${one.own ? tr("yours") : ""}</span><p class="why">${Object.entries(one.parameters).map(([name, value]) => `${name} ${Number(value.toPrecision(4))}`).join(" · ")}</p>${one.members.length > 0 && html`<p class="why">${one.members.map((each) => `${Number(each.weight.toPrecision(4))} × ${each.kind}`).join(" + ")}</p>`}</td>
-      <td>${pair(one.symbol)} <span class="muted">${one.timeframe}</span></td>
+      <td class="wide">${pair(one.symbol)} <span class="muted">${one.timeframe}</span></td>
       <td class="act"><${Switch} one=${one} locks=${locks} /></td><td class="n wide">${one.scores}</td>
     </tr>`)} />`}<//>
   <//>`;
