@@ -8,11 +8,12 @@ SEEDS ?= 200
 KILLS ?= 10000
 WORKERS ?= $(shell $(PYTHON) -c 'import os; print(2 * (os.cpu_count() or 1))')
 
-.PHONY: help install clients conformance run test check format bench bench-quick chaos mutants docs lock clean
+.PHONY: help install clients conformance run test hunt check format bench bench-quick chaos mutants docs lock clean
 
 help:
 	@echo "make run          start the default session (ARGS='--speed max' passes options on)"
 	@echo "make test         run all tests (ARGS='-k venue' passes options on)"
+	@echo "make hunt         property tests with many new examples (those of make test are always the same)"
 	@echo "make check        format, lint, types, layers"
 	@echo "make format       put files into the agreed format"
 	@echo "make bench        full measurements beside peers (20 minutes); bench-quick: the short ones, without peers"
@@ -44,6 +45,9 @@ run: $(INSTALLED)
 # Two processes for each core, since half of the time a test waits; ARGS='-n 0' for one alone, with a debugger for example.
 test: $(INSTALLED)
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
+
+hunt: $(INSTALLED)
+	@$(BIN)/python -m pytest -n $(WORKERS) -m hypothesis --hypothesis-profile hunt $(ARGS)
 
 # Every tool has its say, then the first that was not content fails the whole.
 check: $(INSTALLED)
