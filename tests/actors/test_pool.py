@@ -37,12 +37,12 @@ async def test_a_pair_that_is_wanted_no_more_is_left_and_taken_up_again(tmp_path
         cell.set(only_btc(full))
         await until(lambda: here.exchange.market.counts("ticker") == 1)
         await until(lambda: ETH not in here.engine.cells.market.value.tickers)
-        assert all(one.symbol != ETH for one in here.engine.cells.market.value.freshness)
-        assert not any("tETHUSD" in name for share in carried(here.engine) for name in share)
+        await until(lambda: all(one.symbol != ETH for one in here.engine.cells.market.value.freshness))
+        await until(lambda: not any("tETHUSD" in name for share in carried(here.engine) for name in share))
         cell.set(full)
         await until(lambda: here.exchange.market.counts("ticker") == 2)
         await until(lambda: ETH in here.engine.cells.market.value.tickers)
-        assert carried(here.engine) == both
+        await until(lambda: carried(here.engine) == both)
         # Nobody had to dial again for it.
         assert _sockets(here) == sockets
         await here.replay()

@@ -97,7 +97,7 @@ async def line_is(both: Two, *, up: bool) -> None:
 
 
 async def caught_up(both: Two) -> None:
-    with trio.fail_after(10):
+    with trio.fail_after(60):
         while not both.relay.up or _newest(both.real) != _newest(both.paper):  # noqa: ASYNC110 - another task's sockets
             await trio.sleep(0.01)
         # Books are told at a pace of their own.
@@ -317,11 +317,11 @@ async def test_an_offer_on_paper_is_taken_by_the_real_markets_trades(both: Two) 
     wallet.balance = Decimal(1000)
     request = NewOffer(wire_type="LIMIT", symbol="fUSD", amount=Decimal(1000), rate=Decimal("0.00001"), period=2)
     assert both.paper.accounts.funding.place("sim", request)[6] == "SUCCESS"
-    with trio.fail_after(10):
+    with trio.fail_after(60):
         while not all(stream.primed for stream in both.relay.side.streams.values()):  # noqa: ASYNC110
             await trio.sleep(0.001)
     await tell(both, 400)
-    with trio.fail_after(10):
+    with trio.fail_after(60):
         while both.paper.venue.accounts["sim"].offers:  # noqa: ASYNC110 - the other line's frames come on their own
             await trio.sleep(0.001)
     assert sum(loan.amount for loan in both.paper.venue.accounts["sim"].loans.values()) == 1000
