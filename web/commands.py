@@ -248,7 +248,8 @@ async def adopt(api: Api, call: Call) -> Accepted:
 async def flatten(api: Api, call: Call) -> Accepted:
     body: FlattenBody = call.body
     if body.confirm != "flatten":
-        raise ApiError(422, 'confirm must be "flatten": this cancels every order and sells what is held')
+        must_be = "the word flatten (this cancels every order and sells what is held)"
+        raise invalid("confirm", must_be, body.confirm[:60])
     return await close_everything(api, body.symbol, f"{body.reason} ({call.subject})")
 
 

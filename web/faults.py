@@ -163,6 +163,8 @@ def described(node: inspect.Type) -> str:
             return f"an object{_length(node, 'fields')}"
         case inspect.NoneType():
             return "null"
+        case inspect.AnyType():
+            return "any value"
         case _:
             return "another value"
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from tests.web.fakes import a_web
 from web.bodies import BracketBody, ListQuery, NoBody, OrderBody
-from web.config_bodies import RolloutBody
+from web.config_bodies import RolloutBody, SetKeyBody
 from web.faults import refusal, sent_in, shown
 from web.job_routes import BacktestBody, SearchBody
 from web.risk_bodies import LimitsBody, LockBody, WindowsBody
@@ -44,6 +44,7 @@ def told(kind: type, raw: bytes) -> tuple[str, dict[str, Any]]:
         (OrderBody, '{"symbol": "tBTCUSD", "quantity": true}', "quantity must be a number, was true"),
         (OrderBody, '{"symbol": "tBTCUSD", "hidden": "no"}', 'hidden must be true or false, was "no"'),
         (OrderBody, "[]", "the body must be an object, was []"),
+        (SetKeyBody, "{}", "value must be any value, was absent"),
         (OrderBody, "7" * 5000, f"the body must be an object, was {'7' * 60}…"),
         (
             LockBody,

@@ -237,6 +237,9 @@ async def test_without_a_token_the_page_asks_for_one_and_shows_nothing() -> None
             page.goto(f"{stage.base}/?ticket=spent-long-ago")
             expect(page.get_by_role("alert")).to_contain_text("ticket")
             assert page.locator("table").count() == 0
+            # It was once a strip of 20 pixels, in which everything could be clicked by a test and nothing be read.
+            assert page.locator(".signin form").bounding_box()["width"] > 300
+            keep(page, "sign-in")
             page.get_by_label("Token or secret").fill("wrong")
             page.get_by_role("button", name="Sign in").click()
             expect(page.get_by_role("alert")).to_contain_text("must be the bootstrap secret")

@@ -215,6 +215,13 @@ def test_the_navigation_reaches_every_page_by_hand_and_by_keyboard(running: Runn
         expect(page.locator("main.page-chart")).to_be_attached()
         page.keyboard.press("t")
         assert page.evaluate("document.documentElement.dataset.theme") == "light"
+        page.keyboard.press("9")
+        expect(page.locator("main.page-model")).to_be_attached()
+        page.keyboard.press("n")
+        expect(page.get_by_role("form", name="Order").get_by_label("Quantity")).to_be_focused()
+        page.keyboard.type("0.5n")
+        expect(page.get_by_role("form", name="Order").get_by_label("Quantity")).to_have_value("0.5n")
+        page.get_by_role("form", name="Order").get_by_label("Quantity").blur()
         page.keyboard.press("?")
         expect(page.get_by_role("dialog")).to_contain_text("Keyboard")
         page.keyboard.press("Escape")

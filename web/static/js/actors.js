@@ -60,10 +60,10 @@ export function ConnectionsCard({ className = "" }) {
     if (connection === undefined) return html`<${Loading} rows=${2} />`;
     if (!connection.length) return html`<${Empty} title=${tr("No streams")} />`;
     return html`<ul class="feed">${connection.map((row) => {
-      const bad = ["down", "closed", "failed", "backing off"].includes(row.status);
-      return html`<li key=${row.name}><div class="line"><i class="dot ${bad ? "bad" : "good"}"></i><b>${row.name}</b><span class="muted">${row.status}</span><span class="grow"></span>
+      const works = row.status === "up" || row.status === "idle";
+      return html`<li key=${row.name}><div class="line"><i class="dot ${works ? "good" : ["down", "closed", "failed"].includes(row.status) ? "bad" : "warn"}"></i><b>${row.name}</b><span class="muted">${row.status}</span><span class="grow"></span>
         <span class="muted">${row.subscriptions} ch · ${row.frames} fr · ${row.reconnects} ${tr("Reconnects").toLowerCase()}</span></div>
-        ${row.last_error && html`<p class="why down">${row.last_error}</p>`}</li>`;
+        ${row.last_error && html`<p class="why ${works ? "muted" : "down"}">${works ? `${tr("before")}: ` : ""}${row.last_error}</p>`}</li>`;
     })}</ul>`;
   };
   return html`<${Card} id="connections" className=${className} title=${tr("Connections")}>${body()}<//>`;

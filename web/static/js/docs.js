@@ -46,7 +46,7 @@ function Operation({ document, path, method, operation }) {
   return html`<details onToggle=${(event) => setOpened(event.target.open)}>
     <summary><span class="method ${method}">${method.toUpperCase()}</span><code>${path}</code><span class="muted">${operation.summary}</span></summary>
     ${opened && html`<div class="body">
-      <p>${operation.description}</p>
+      <p><${Text} text=${operation.description} /></p>
       ${operation.parameters && html`<h3>Parameters</h3><dl class="fields">${operation.parameters.map((p) => html`<dt>${p.name}${p.required ? " *" : ""}</dt><dd class="muted">${p.in} · ${kind(p.schema)}</dd><dd class="muted">${p.schema.default !== undefined && p.schema.default !== null ? `default ${p.schema.default}` : ""} ${p.schema.pattern || ""}</dd>`)}</dl>`}
       ${body && html`<h3>Body</h3><${Fields} document=${document} schema=${body} /><pre>${JSON.stringify(example(document, body), null, 2)}</pre>`}
       ${answer && html`<h3>Answer ${status}</h3><pre>${JSON.stringify(example(document, answer.schema), null, 2)}</pre>`}
@@ -54,6 +54,9 @@ function Operation({ document, path, method, operation }) {
     </div>`}
   </details>`;
 }
+
+// What stands between backticks is code.
+const Text = ({ text }) => (text || "").split("`").map((part, i) => (i % 2 ? html`<code>${part}</code>` : part));
 
 function Docs() {
   const [document, setDocument] = useState(null);
@@ -71,7 +74,7 @@ function Docs() {
       tags.get(tag).push({ path, method, operation });
     }
   }
-  return html`<p>${document.info.description}</p>${[...tags].map(([tag, rows]) => html`<h2 key=${tag}>${tag}</h2>${rows.map((row) => html`<${Operation} key=${row.method + row.path} document=${document} ...${row} />`)}`)}`;
+  return html`<p><${Text} text=${document.info.description} /></p>${[...tags].map(([tag, rows]) => html`<h2 key=${tag}>${tag}</h2>${rows.map((row) => html`<${Operation} key=${row.method + row.path} document=${document} ...${row} />`)}`)}`;
 }
 
 const main = document.getElementById("docs");

@@ -43,7 +43,7 @@ function Help({ onClose }) {
   const tr = useWords();
   const dialog = useRef(null);
   useEffect(() => dialog.current.showModal(), []);
-  const keys = [["1 – 9", "Pages"], ["S", "Next symbol"], ["F", "Next time frame"], ["T", "Theme"], ["L", "Language"], ["?", "Help"]];
+  const keys = [["1 – 9", "Pages"], ["N", "New order"], ["S", "Next symbol"], ["F", "Next time frame"], ["T", "Theme"], ["L", "Language"], ["?", "Help"]];
   return html`<dialog ref=${dialog} onClose=${onClose} aria-labelledby="help-title"><h2 id="help-title">${tr("Keyboard")}</h2>
     <dl class="keys">${keys.map(([key, text]) => html`<div><dt><kbd>${key}</kbd></dt><dd>${tr(text)}</dd></div>`)}</dl>
     <form method="dialog" class="row end"><button>${tr("Close")}</button></form></dialog>`;
@@ -61,6 +61,19 @@ function Foot() {
 // Without a hash the address itself may say it: /observability/dashboard is a page as well.
 const home = () => PAGES.find((page) => location.pathname.startsWith(`/${page.path}/`)) || PAGES[0];
 
+// The ticket's first number, on this page where there is a ticket, else on the page of orders.
+function newOrder() {
+  const focus = () => {
+    const size = document.querySelector("#main .ticket .field.number input");
+    if (size) size.focus();
+    return Boolean(size);
+  };
+  if (focus()) return;
+  go("orders");
+  let tries = 40;
+  const timer = setInterval(() => (focus() || --tries === 0) && clearInterval(timer), 50);
+}
+
 function Page() {
   const tr = useWords();
   const [help, setHelp] = useState(false);
@@ -71,10 +84,12 @@ function Page() {
     const press = (event) => {
       if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, textarea, select, dialog")) return;
       const actions = {
-        s: () => pickNext("symbol"), f: () => pickNext("timeframe"), t: toggleTheme, "?": () => setHelp(true),
+        n: newOrder, s: () => pickNext("symbol"), f: () => pickNext("timeframe"), t: toggleTheme, "?": () => setHelp(true),
         l: () => setLanguage(currentLanguage() === "sv" ? "en" : "sv"),
       };
       const action = actions[event.key.toLowerCase()] || (PAGES[Number(event.key) - 1] && (() => go(PAGES[Number(event.key) - 1].path)));
+      // The key itself is not typed into what it opens.
+      if (action) event.preventDefault();
       if (action) action();
     };
     addEventListener("keydown", press);

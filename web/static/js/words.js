@@ -80,7 +80,7 @@ const sv = {
   "trend up": "uppåttrend", "trend down": "nedåttrend", "range": "sidledes", "high volatility": "hög volatilitet", "crash": "ras", "unknown": "okänd",
   "Regime": "Regim", "Spread": "Spread", "spread": "spread", "Range": "Spann", "Switch on": "Slå på", "Switch off": "Slå av", "Approved": "Godkända",
   "warming up": "värms upp", "candles": "ljus", "about": "ungefär", "left": "kvar", "It enters nothing before it has seen enough candles.": "Den går inte in förrän den har sett nog många ljus.",
-  "Why (optional)": "Varför (valfritt)", "must be": "måste vara",
+  "before": "tidigare", "New order": "Ny order", "Why (optional)": "Varför (valfritt)", "must be": "måste vara",
   "waiting": "väntar", "leased": "i arbete", "never": "aldrig", "Refused": "Nekat", "Sent": "Skickat",
 };
 

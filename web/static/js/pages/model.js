@@ -76,10 +76,7 @@ function Validate({ again }) {
   const [busy, setBusy] = useState(false);
   const go = async () => {
     setBusy(true);
-    await act(async () => {
-      await api("POST", "/api/v2/validation/probability", {});
-      return tr("Validated");
-    });
+    await act(() => api("POST", "/api/v2/validation/probability", {}), tr("Validated"));
     setBusy(false);
     again();
   };
@@ -89,6 +86,11 @@ function Validate({ again }) {
 export function component() {
   const tr = useWords();
   const of = useApi("/api/v2/model", { every: 10 });
+  // Without a model there is one thing to say, and it is said once.
+  if (of.data && !of.data.model && !of.data.last) {
+    return html`<div class="grid"><${Card} id="about" className="span-12" title=${tr("Model")} tools=${html`<${Validate} again=${of.again} />`}><${Empty} title=${tr("There is no model")} text=${tr("genesis model train makes one")} /><//>
+      ${of.data.drift.length > 0 && html`<${Card} id="drift" className="span-12" title=${tr("Drift")}><${Drift} rows=${of.data.drift} /><//>`}</div>`;
+  }
   return html`<div class="grid">
     <${Card} id="worth" className="span-8" title=${tr("Out of sample")}><${Answer} of=${of} rows=${6} empty=${(told) => !told.model} title=${tr("There is no model")} text=${tr("genesis model train makes one")}>${(told) => html`<${Figures} figures=${told.model.out_of_sample} />`}<//><//>
     <${Card} id="reliability" className="span-4" title=${tr("Reliability")}><${Answer} of=${of} rows=${6} empty=${(told) => !told.model} title=${tr("There is no model")}>${(told) => html`<${Reliability} bins=${told.model.out_of_sample.reliability} />`}<//><//>
