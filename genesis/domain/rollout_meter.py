@@ -72,14 +72,15 @@ class _Part:
         self.cash -= cost
         return holding
 
-    def sell(self, symbol: str, strategy: str, quantity: Decimal, price: Decimal, fee_rate: Decimal = ZERO) -> None:
-        """Sell of what was bought since the beginning; what was held before is none of the rollout's doing."""
+    def sell(self, symbol: str, strategy: str, quantity: Decimal, price: Decimal, fee: Decimal) -> None:
+        """Sell of what was bought since the beginning; what was held before is none of the rollout's doing, nor is its
+        part of the `fee` (quote, 0 or more)."""
         holding = self.holdings.get((symbol, strategy))
         if holding is None:
             return
         sold = min(quantity, holding.quantity)
         holding.quantity -= sold
-        self.cash += sold * price * (1 - fee_rate)
+        self.cash += sold * price - fee * sold / quantity
         if holding.quantity <= 0:
             del self.holdings[symbol, strategy]
 
@@ -174,7 +175,8 @@ class RolloutMeter:
         stopped = holding.stop is not None and price <= holding.stop
         taken = holding.target is not None and price >= holding.target
         if stopped or taken or score.recommendation is Recommendation.SELL:
-            self._candidate.sell(score.symbol, score.strategy, holding.quantity, price, SHADOW_FEE)
+            fee = holding.quantity * price * SHADOW_FEE
+            self._candidate.sell(score.symbol, score.strategy, holding.quantity, price, fee)
 
     def _hear_verdict(self, verdict: Verdict) -> None:
         part = self._part(verdict.symbol, verdict.strategy)
@@ -224,8 +226,7 @@ class RolloutMeter:
             quantity = fill.quantity + (fill.fee if in_base else ZERO)
             part.buy(fill.symbol, fill.strategy, quantity, fill.quantity * fill.price - (ZERO if in_base else fill.fee))
         else:
-            part.sell(fill.symbol, fill.strategy, fill.quantity, fill.price)
-            part.cash += ZERO if in_base else fill.fee
+            part.sell(fill.symbol, fill.strategy, fill.quantity, fill.price, ZERO if in_base else -fill.fee)
         self._marks.setdefault(fill.symbol, fill.price)
         part.mark(self._marks)
 
