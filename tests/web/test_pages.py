@@ -108,10 +108,15 @@ class Running:
         locale: str = "en-US",
         at: str = "/",
         words_noted: bool = False,
+        touch: bool = False,
     ) -> Iterator[tuple[Any, Watched]]:
         watched = Watched()
         context = self.browser.new_context(
-            viewport={"width": width, "height": height}, color_scheme=theme, locale=locale
+            viewport={"width": width, "height": height},
+            color_scheme=theme,
+            locale=locale,
+            has_touch=touch,
+            is_mobile=touch,
         )
         page = context.new_page()
         page.set_default_timeout(PATIENCE_MS)
@@ -365,6 +370,41 @@ def test_a_line_on_the_chart_is_dragged_and_the_order_follows(running: Running) 
         ).click()
         page.get_by_role("dialog").get_by_role("button", name="Cancel").click()
         expect(page.locator("section[aria-labelledby=orders] tbody tr").first).to_contain_text("canceled")
+
+
+def test_a_line_is_dragged_with_a_finger_and_the_page_stays_where_it_is(running: Running) -> None:
+    token = running.token()
+    symbol = "tETHUSD"
+    last = running.call("GET", f"/api/v2/market/ticker?symbol={symbol}", token)["tickers"][0]["last"]
+    order = {
+        "symbol": symbol,
+        "side": "buy",
+        "quantity": "0.5",
+        "type": "EXCHANGE LIMIT",
+        "price": f"{last * 0.995:.1f}",
+    }
+    intent = running.call("POST", "/api/v2/order", token, order)["intent_id"]
+    with running.page(width=390, touch=True, at=f"/#/chart?symbol={symbol}&timeframe=1m") as (page, _):
+        expect(page.locator("section[aria-labelledby=orders] tbody tr").first).to_contain_text("acked")
+        expect(page.locator("section[aria-labelledby=chart] .over")).to_have_count(0)
+        plot = page.locator(".plot .fill")
+        plot.scroll_into_view_if_needed()
+        box = plot.bounding_box()
+        x, y = box["x"] + 100, int(box["y"]) + 5
+        while page.evaluate("document.querySelector('.plot .fill').style.cursor") != "ns-resize":
+            y += 3
+            assert y < box["y"] + box["height"], "no line on the chart can be taken"
+            page.mouse.move(x, y)
+        finger = page.context.new_cdp_session(page)
+        before = page.evaluate("scrollY")
+        # A fingertip is wider than a line: it comes down ten pixels beside it.
+        for kind, at in (("touchStart", 10), *(("touchMove", 10 + 4 * step) for step in range(1, 9)), ("touchEnd", 0)):
+            points = [] if kind == "touchEnd" else [{"x": x, "y": y + at}]
+            finger.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+        expect(page.get_by_role("dialog")).to_contain_text("Move buy ETH/USD")
+        assert page.evaluate("scrollY") == before
+        page.get_by_role("dialog").get_by_role("button", name="Go back").click()
+    running.call("DELETE", f"/api/v2/order/{intent}", token)
 
 
 def drag_lines(page: Any, by: int, *, named: str = "") -> None:

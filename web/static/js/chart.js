@@ -18,6 +18,7 @@ export const TIMEFRAMES = ["1m", "5m", "15m", "30m", "1h", "3h", "6h", "12h", "1
 const LENGTH = { m: 60, h: 3600, D: 86400, W: 604800, M: 2_592_000 };
 const seconds = (timeframe) => parseInt(timeframe, 10) * LENGTH[timeframe.slice(-1)];
 const GRIP = 6;
+const FINGER = 16;
 const LINE_REACH = 1.5;
 const KEPT = "genesis.indicators";
 const ASK_MS = 5000;
@@ -88,7 +89,8 @@ function linesOf(symbol) {
     const guards = order.purpose === "stop" || order.purpose === "target";
     // An order with a stop of its own beside its price is both halves of an OCO; each is a line, and each can be moved.
     const both = order.stop_price !== null && order.stop_price !== order.price;
-    const role = both && guards ? "target" : order.purpose;
+    // "manual" says who wished it, which whoever wished it knows.
+    const role = both && guards ? "target" : order.purpose === "manual" ? order.side : order.purpose;
     const color = role === "stop" ? css("--down") : role === "target" || order.side === "buy" ? css("--up") : css("--down");
     const line = (field, name, tint, movable) => lines.push([
       `${id} ${field} ${order[field]} ${order.quantity} ${t(name)}`,
@@ -133,13 +135,13 @@ class Plot {
 
   // Dragging: the chart itself stands still while a line is held.
   grips() {
-    const near = (event) => {
+    const near = (event, reach = event.pointerType === "touch" ? FINGER : GRIP) => {
       const y = event.clientY - this.box.getBoundingClientRect().top;
       let best = null;
       for (const [key, { grip, line }] of this.lines) {
         if (!grip) continue;
         const at = this.series.priceToCoordinate(line.options().price);
-        if (at !== null && Math.abs(at - y) <= GRIP && (!best || Math.abs(at - y) < best.away)) best = { key, grip, line, away: Math.abs(at - y) };
+        if (at !== null && Math.abs(at - y) <= reach && (!best || Math.abs(at - y) < best.away)) best = { key, grip, line, away: Math.abs(at - y) };
       }
       return best;
     };
@@ -162,7 +164,11 @@ class Plot {
       const moved = this.series.coordinateToPrice(y);
       if (moved > 0) this.held.line.applyOptions({ price: rounded(moved) });
     }, true);
-    const drop = () => {
+    // A finger on a line moves it, and not the page.
+    this.box.addEventListener("touchstart", (event) => {
+      if (event.touches.length === 1 && near(event.touches[0], FINGER)) event.preventDefault();
+    }, { capture: true, passive: false });
+    const drop = (event) => {
       if (!this.held) return;
       const { key, grip, line, from } = this.held;
       this.held = null;
@@ -172,7 +178,7 @@ class Plot {
       this.series.removePriceLine(line);
       this.lines.delete(key);
       this.mark(this.place);
-      if (to === from) return;
+      if (to === from || event.type === "pointercancel") return;
       askToMove(grip, to);
     };
     this.box.addEventListener("pointerup", drop, true);

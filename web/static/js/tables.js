@@ -37,7 +37,7 @@ export function PositionsCard({ className = "" }) {
       return html`<${Empty} title=${tr("No open positions")} text=${tr("Nothing is held. A position appears here with the first fill.")} />`;
     }
     const heads = [[tr("Symbol")], [tr("Quantity"), "n"], [tr("Average"), "n wide"], [tr("Mark"), "n widest"], [tr("Value"), "n roomy"], [tr("Stop"), "n"], [tr("Unrealized"), "n"], [tr("Realized"), "n widest"], ["", "act"]];
-    return html`<${Table} heads=${heads} rows=${held.map(
+    return html`<${Table} label=${tr("Positions")} heads=${heads} rows=${held.map(
       (row) => html`<tr key=${row.symbol}>
         <td><a href=${link("chart", [], { symbol: row.symbol })}><b>${pair(row.symbol)}</b></a></td>
         <td class="n ${tone(row.quantity)}">${quantity(row.quantity)}</td>
@@ -148,7 +148,7 @@ export function TradesCard({ className = "" }) {
     if (trade === undefined) return html`<${Loading} />`;
     if (!rows.length) return html`<${Empty} title=${tr("No trades yet")} text=${tr("Every fill is listed here with its fee.")} />`;
     const heads = [[tr("Time")], [tr("Symbol")], [tr("Side")], [tr("Quantity"), "n"], [tr("Price"), "n"], [tr("Fee"), "n wide"], [tr("Purpose"), "wide"], ["", "wide"]];
-    return html`<${Table} heads=${heads} rows=${rows.map(
+    return html`<${Table} label=${tr("Trades")} heads=${heads} rows=${rows.map(
       (row) => html`<tr key=${row.trade_id}>
         <td title=${dayClock(row.time_ms)}>${clock(row.time_ms)}</td>
         <td>${pair(row.symbol)}</td>
