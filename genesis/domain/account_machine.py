@@ -101,6 +101,8 @@ class AccountMachine:
         self._trade_figures = TradeFigures()
         self._closed = ClosedBook()
         self._books = StrategyBooks()
+        self._began: dict[Symbol, dict[str, Decimal]] = {}
+        """What each strategy had made of a symbol when its trade under way began."""
         self.day = ""
         self.day_start_equity = ZERO
         self.flows = ZERO
@@ -526,6 +528,9 @@ class AccountMachine:
         if fill.foreign:
             # Somebody else's order on the same account: its coins are not ours to sell.
             return None
+        position = self.positions.setdefault(fill.symbol, Position(symbol=fill.symbol))
+        if position.open_trade is None:
+            self._began[fill.symbol] = self._books.realized(fill.symbol)
         self._books.take(fill)
         if fill.intent_id not in self._closed_seen:
             self._traded[fill.intent_id] = self._traded.get(fill.intent_id, ZERO) + fill.quantity
@@ -536,26 +541,37 @@ class AccountMachine:
         if fill.margin:
             held = self._margin_held.get(fill.symbol, ZERO)
             self._margin_held[fill.symbol] = held + fill.side.sign * fill.quantity
-        position = self.positions.setdefault(fill.symbol, Position(symbol=fill.symbol))
         self._marks.setdefault(fill.symbol, fill.price)
         finished = position.on_fill(fill)
         if finished is not None:
             self.trades.append(finished)
             self._trade_figures.on_trade(finished)
             self._closed.on_trade(finished)
-            self._trades_count += 1
-            put_in = finished.entry_price * finished.quantity
-            self._results.append(
-                TradeResult(
-                    number=self._trades_count,
-                    symbol=finished.symbol,
-                    strategy=finished.strategy,
-                    pnl=finished.pnl,
-                    fraction=round(finished.pnl / put_in, 8) if put_in else ZERO,
-                    exit_ms=finished.exit_ms,
-                )
-            )
+            for strategy, pnl in self._shares(finished):
+                self._tell_result(finished, strategy, pnl)
         return finished
+
+    def _shares(self, finished: ClosedTrade) -> list[tuple[str, Decimal]]:
+        """Who made what of a trade: all of it whoever traded alone, else each what stands in its own book."""
+        began = self._began.pop(finished.symbol, None)
+        made = {} if began is None else self._books.realized(finished.symbol)
+        shares = [(name, now - (began or {}).get(name, ZERO)) for name, now in sorted(made.items())]
+        shares = [(name, pnl) for name, pnl in shares if pnl]
+        return shares if len(shares) > 1 else [(finished.strategy, finished.pnl)]
+
+    def _tell_result(self, finished: ClosedTrade, strategy: str, pnl: Decimal) -> None:
+        self._trades_count += 1
+        put_in = finished.entry_price * finished.quantity
+        self._results.append(
+            TradeResult(
+                number=self._trades_count,
+                symbol=finished.symbol,
+                strategy=strategy,
+                pnl=pnl,
+                fraction=round(pnl / put_in, 8) if put_in else ZERO,
+                exit_ms=finished.exit_ms,
+            )
+        )
 
     def _divide(self, fill: Fill) -> None:
         """Coins belong to who bought them; a sale takes from the seller first, and then from the oldest."""

@@ -102,6 +102,10 @@ class StrategyBooks:
         if not old.quantity:
             old.average = ZERO
 
+    def realized(self, symbol: Symbol) -> dict[str, Decimal]:
+        """What each strategy has made of a symbol so far, after fees."""
+        return {strategy: book.realized for (strategy, at), book in self._books.items() if at == symbol}
+
     def views(self) -> tuple[StrategyBookView, ...]:
         """By strategy and symbol, with nothing unrealized: that is the reader's price to say (`at_prices`)."""
         if self._told is None:

@@ -454,3 +454,26 @@ def test_a_part_that_traded_is_told_once_it_stands_in_the_position() -> None:
     assert told() == [(1, Decimal("2.5"))]
     machine.on_report(OrderUpdate(order=msgspec.structs.replace(changed, state=OrderState.CANCELED)))
     assert told() == []
+
+
+def test_of_a_position_that_two_strategies_had_each_answers_for_its_own_part() -> None:
+    """The one that opened it would answer for what the other lost: stopped for nothing, while that goes on."""
+    machine = with_cash()
+
+    def trade(number: int, strategy: str, side: Side, price: str) -> None:
+        machine.on_report(msgspec.structs.replace(a_fill(number, side, "1", price, fee="0"), strategy=strategy))
+
+    def told() -> list[tuple[int, str, Decimal]]:
+        return [(each.number, each.strategy, each.pnl) for each in machine.state().results]
+
+    trade(1, "a", Side.BUY, "100")
+    trade(2, "b", Side.BUY, "100")
+    trade(3, "b", Side.SELL, "50")
+    assert told() == []
+    trade(4, "a", Side.SELL, "120")
+    assert told() == [(1, "a", Decimal(20)), (2, "b", Decimal(-50))]
+    # Alone again: what it made before is no part of this.
+    trade(5, "b", Side.BUY, "100")
+    trade(6, "b", Side.SELL, "101")
+    assert told()[2:] == [(3, "b", Decimal(1))]
+    assert machine.state().trades_count == 3
