@@ -32,18 +32,19 @@ def live_performance(
     if not view.curve or view.performance is None:
         return None
     known = [order for order in orders if not order.foreign]
-    told = {score.correlation_id: score for score in scores}
+    # Of one candle every strategy says something, under one correlation.
+    told = {(score.strategy, score.correlation_id): score for score in scores}
     expected: dict[str, Decimal | None] = {}
     decided_ms: dict[str, int] = {}
     for order in known:
-        score = told.get(order.correlation_id)
+        score = told.get((order.strategy, order.correlation_id))
         expected[order.intent_id] = expected_of(order, None if score is None else score.price)
         if score is not None:
             decided_ms[order.intent_id] = score.decided_ms
-    tags = {correlation_id: score.source for correlation_id, score in told.items()}
+    tags = {said: score.source for said, score in told.items()}
     made = measure(
         view.curve,
-        [trade_row(trade, tags.get(trade.correlation_id, "")) for trade in view.trades],
+        [trade_row(trade, tags.get((trade.strategy, trade.correlation_id), "")) for trade in view.trades],
         fees_quote=view.performance.fees_quote,
         realized_pnl=view.performance.realized_pnl,
         traded_quote=traded_quote(view.fills),

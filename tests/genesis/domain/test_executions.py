@@ -14,6 +14,7 @@ from genesis.simulator.recordings import load
 from protocols.orders import Fill, OrderState, OrderType, OrderView, Purpose
 from protocols.settings import Settings
 from protocols.units import Side, Symbol
+from tests.genesis.domain.risk_world import a_score
 
 BTC = Symbol("tBTCUSD")
 
@@ -153,3 +154,25 @@ def test_the_live_account_has_the_figures_of_a_backtest() -> None:
     assert found.measures.traded_quote == Decimal(396)
     assert found.measures.orders.refused_by_risk == {"paused": 3}
     assert (found.trades_seen, found.fills_seen, found.executions.unknown) == (1, 3, 3)
+
+
+def test_a_live_trade_is_tagged_by_the_strategy_that_made_it() -> None:
+    """Two strategies speak of every candle under one correlation: the other's HOLD is not what opened it."""
+    from genesis.domain.account_machine import AccountMachine
+    from protocols.orders import VenueWallet, WalletSnapshot
+
+    machine = AccountMachine(Settings())
+    wallet = VenueWallet(
+        session=1, wallet_type="exchange", currency="USD", balance=Decimal(1000), available=None, received_ns=0
+    )
+    machine.on_balance(WalletSnapshot(session=1, wallets=(wallet,), received_ns=0))
+    machine.mark_time(60_000)
+    machine.on_report(a_fill(1, "buy", Side.BUY, "1", "101"))
+    machine.on_report(a_fill(2, "sell", Side.SELL, "1", "99"))
+    scores = [
+        msgspec.structs.replace(a_score(0, said, strategy=name), correlation_id="c", source=source)
+        for name, said, source in (("one", "buy", "ema/1"), ("two", "hold", "rsi/1"))
+    ]
+    found = live_performance(machine.view(), (), scores, {})
+    assert found is not None
+    assert [row.name for row in found.measures.tables.tag] == ["ema/1"]
