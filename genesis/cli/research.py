@@ -391,6 +391,7 @@ def replay(
                 "inputs": report.inputs,
                 "states": report.states,
                 "lives": report.lives,
+                "not_decided_again": report.unheard,
                 "differences": report.differences_total,
                 "first": [msgspec.to_builtins(one) for one in report.differences],
             }

@@ -71,6 +71,12 @@ def changed(rows: tuple[StoredRecord, ...], kind: str, old: bytes, new: bytes) -
     assert done, f"no {kind} contains {old!r}"
 
 
+def without_new_fields(row: StoredRecord) -> StoredRecord:
+    """An order as versions wrote it that knew of no last moment to leave."""
+    payload = row.record.payload.replace(b'"leave_by_ns":0,', b"")
+    return msgspec.structs.replace(row, record=msgspec.structs.replace(row.record, payload=payload))
+
+
 def test_every_decision_of_a_troubled_run_is_made_again(rows: tuple[StoredRecord, ...]) -> None:
     report = replay(rows)
     assert report.equal, str(report)
@@ -129,9 +135,28 @@ def test_other_code_decides_otherwise(rows: tuple[StoredRecord, ...], monkeypatc
 
 
 def test_a_journal_that_kept_no_inputs_cannot_be_replayed(rows: tuple[StoredRecord, ...]) -> None:
-    with pytest.raises(CannotReplay, match="nothing says what was heard"):
+    with pytest.raises(CannotReplay, match="did not keep what they were made of"):
         replay(row for row in rows if row.record.kind not in HEARD_KINDS)
     assert replay(()).equal
+
+
+def test_behind_what_an_older_version_wrote_everything_is_decided_again(rows: tuple[StoredRecord, ...]) -> None:
+    """An engine is updated and goes on with its journal: it ended with an error at the first old row."""
+    begins = [row.record.kind == "SignalHeard" and b'"states":{' in row.record.payload for row in rows]
+    second = [number for number, life in enumerate(begins) if life][1]
+    old = tuple(without_new_fields(row) for row in rows[:second] if row.record.kind not in HEARD_KINDS)
+    named = tuple(row for row in rows[:second] if row.record.kind in ("SettingsHeard", "PairsHeard"))
+    risk = next(
+        number
+        for number, row in enumerate(rows)
+        if number > second and row.record.kind == "RiskHeard" and b'"state":{' in row.record.payload
+    )
+    new = [row for row in rows[second:risk] if row.record.kind in ("SignalHeard", "SignalScore", *named)]
+    report = replay([*old, *named, *new, *rows[risk:]])
+    assert report.equal, report
+    assert report.unheard == sum(row.record.kind not in ("Approved", "SubmitOrder") for row in old)
+    assert "not made again" in str(report)
+    assert report.counts["Verdict"] > 0
 
 
 def test_the_command_answers_with_its_exit_code(journal: Path, tmp_path: Path, capsys: Capture) -> None:
