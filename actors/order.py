@@ -33,10 +33,12 @@ from genesis.core.channel import Channel, Envelope
 from genesis.core.errors import ChannelClosed, ChannelFull
 from genesis.core.latest import Latest
 from genesis.core.mailbox import Outlet
+from genesis.domain.order_heard import STEPS_KEPT, OrderRecorder
 from genesis.domain.order_machine import SLICE, OrderMachine
 from genesis.domain.order_outputs import Outputs
 from genesis.domain.order_rows import TABLE, view_of
 from genesis.domain.pairs import PairSpecs
+from genesis.edge.code_name import code_name
 from genesis.edge.stage_times import StageTimes
 from protocols.health import Notice, Reconnect
 from protocols.journal import Cells, Commit, Committed, JournalRequest, ReadCells
@@ -119,8 +121,9 @@ class _Life:
         self.actor = actor
         self.ctx = ctx
         self.machine = OrderMachine(settings.orders, epoch=actor.epoch, signal_max_age_s=settings.risk.signal_max_age_s)
-        self.machine.touch = self._best_price
-        self.machine.depth = self._levels
+        self.heard = OrderRecorder(self.machine, self._best_price, self._levels)
+        self.named: tuple[int, int] | None = None
+        """The versions of settings and pairs that the journal knows of."""
         self.journal = ctx.outlet(actor.journal)
         self.venue = ctx.outlet(actor.venue)
         self.history = ctx.outlet(actor.history)
@@ -138,6 +141,8 @@ class _Life:
         self.shown: set[tuple[int, int]] = set()
         """Trades that readers were told of."""
         self.settings_seen = -1
+        self.quiet = 0
+        """Commits of steps of which nothing came."""
         self.orphans: dict[str, tuple[str, ...]] = {}
 
     async def recover(self) -> None:
@@ -145,8 +150,12 @@ class _Life:
         self._know_pairs()
         kept: Cells = await self.journal.ask(ReadCells(table=TABLE))
         clock = self.ctx.clock
-        for _ in self.machine.restoring(kept.cells, now=clock.now(), wall_ms=clock.wall_ms()):
+        now, wall_ms = clock.now(), clock.wall_ms()
+        self.heard.start()
+        for _ in self.machine.restoring(kept.cells, now=now, wall_ms=wall_ms):
             await trio.lowlevel.checkpoint()
+        self.heard.begin(self.actor.epoch, code_name(), kept.cells)
+        self._name(self.actor.settings.value)
         newest = list(self.machine.orders.values())
         for row in newest:
             if row.open or row.cid > newest[-1].cid - 2 * RECENT:
@@ -155,7 +164,9 @@ class _Life:
         told.sort(key=lambda fill: fill.serial)
         self.fills.extend(fill.fill for fill in told[-RECENT:] if fill.fill is not None)
         self.shown = {(fill.trade.trade_id, fill.trade.venue_order_id) for fill in told}
-        await self._carry_out(self.machine.take())
+        out = self.machine.take()
+        self.heard.end(out, now=now, wall_ms=wall_ms, timer=False)
+        await self._carry_out(out)
         self._tell_screens()
         self._publish()
 
@@ -168,13 +179,18 @@ class _Life:
         self.machine.signal_max_age_s = settings.risk.signal_max_age_s
         self.machine.halted = self._halted()
         self._know_pairs()
+        self._name(settings)
         clock = self.ctx.clock
         now, wall_ms = clock.now(), clock.wall_ms()
+        self.heard.start()
         answers = [(envelope, self._hear(envelope.message, now, wall_ms)) for envelope in batch]
         # After the messages: what they answer is no longer overdue.
         self.machine.on_timer(now=now, wall_ms=wall_ms)
         out = self.machine.take()
+        self.heard.end(out, now=now, wall_ms=wall_ms, inputs=[envelope.message for envelope in batch])
         await self._carry_out(out)
+        if len(self.heard.steps) >= STEPS_KEPT:
+            await self._keep_steps()
         self._tell_screens()
         _reply(answers)
         self.ctx.inbox.ack_all(batch)
@@ -197,6 +213,14 @@ class _Life:
                 at_ms = self.ctx.clock.wall_ms()
                 self.ui.put_nowait(Notice(level="alarm", code="position_without_strategy", text=text, at_ms=at_ms))
         self.orphans = orphans
+
+    def _name(self, settings: Settings) -> None:
+        """Tell the journal by what is decided from now on."""
+        pairs = 0 if self.actor.pairs is None else self.actor.pairs.version
+        versions = (self.actor.settings.version, pairs)
+        if versions != self.named:
+            self.named = versions
+            self.heard.use(settings, self.machine.pairs)
 
     def _know_pairs(self) -> None:
         if self.actor.pairs is not None:
@@ -262,26 +286,33 @@ class _Life:
                     self.ctx.progress()
                     await trio.lowlevel.checkpoint()
             self.machine.told()
+            self.heard.told()
             self._tell_people(out)
             if not refused:
                 return
-            clock = self.ctx.clock
+            now, wall_ms = self.ctx.clock.now(), self.ctx.clock.wall_ms()
+            self.heard.start()
             for event in refused:
-                self.machine.on_event(event, now=clock.now(), wall_ms=clock.wall_ms())
+                self.machine.on_event(event, now=now, wall_ms=wall_ms)
             out = self.machine.take()
+            self.heard.end(out, now=now, wall_ms=wall_ms, inputs=refused, timer=False)
 
     async def _keep(self, out: Outputs) -> None:
+        # Behind the others: `intents` are places among those.
         commit = Commit(
             writer=self.ctx.name,
-            records=tuple(out.records),
+            records=(*out.records, *self.heard.record(self.machine.fence.venue_ms)),
             cells=tuple(out.cells.values()),
             commit_id=f"{self.ctx.name}:{self.actor.epoch}:{out.number}",
         )
         answer: Committed = await self.journal.ask(commit)
         for place, intent_id in out.intents:
             if not answer.new[place]:
+                self.heard.start()
                 disowned = self.machine.disown(intent_id)
                 forgotten = self.machine.take()
+                now, wall_ms = self.ctx.clock.now(), self.ctx.clock.wall_ms()
+                self.heard.end(forgotten, now=now, wall_ms=wall_ms, timer=False, disowned=intent_id)
                 out.commands = [outgoing for outgoing in out.commands if outgoing.command.cid not in disowned]
                 await self._keep(forgotten)
                 out.commands += forgotten.commands
@@ -290,6 +321,13 @@ class _Life:
                 out.changes += forgotten.changes
                 out.alarms += forgotten.alarms
                 out.reconnect = out.reconnect or forgotten.reconnect
+
+    async def _keep_steps(self) -> None:
+        """Steps of which nothing came would else be kept in memory without end, while nothing happens."""
+        records = self.heard.record(self.machine.fence.venue_ms)
+        self.quiet += 1
+        name = f"{self.ctx.name}:{self.actor.epoch}:{self.ctx.generation}:heard:{self.quiet}"
+        await self.journal.ask(Commit(writer=self.ctx.name, records=records, commit_id=name))
 
     def _hand_out(self, out: Outputs) -> list[CommandNotSent | HistoryFailed]:
         """Give commands and questions to the lines to the venue. At a stop those end first: then nothing leaves."""

@@ -34,6 +34,7 @@ from genesis.domain.pairs import PairSpecs
 from genesis.domain.risk_history import KINDS as HISTORY_KINDS
 from genesis.domain.risk_history import RiskHistory
 from genesis.domain.risk_machine import RISK_TABLE, RiskMachine, RiskOutputs, told_as
+from genesis.edge.code_name import code_name
 from genesis.edge.stage_times import StageTimes
 from genesis.edge.store_check import check_commit
 from protocols.health import Notice
@@ -290,6 +291,7 @@ class _Memory:
         # Of the machine: settings that came during the batch are not what it was judged by.
         named = [] if self._named else [settings_record(machine.settings, at_ms), pairs_record(machine.pairs, at_ms)]
         heard = RiskHeard(
+            code="" if self._began is None else code_name(),
             settings=named[0].key if named else None,
             pairs=named[1].key if named else None,
             state=NOTHING if self._began is None else msgspec.Raw(self._began),

@@ -22,6 +22,7 @@ from genesis.domain.decision_log import signal_record
 from genesis.domain.heard import SignalInput, settings_record, signal_heard_record
 from genesis.domain.order_rows import TABLE as ORDER_TABLE
 from genesis.domain.signal_machine import SIGNAL_TABLE, SignalMachine
+from genesis.edge.code_name import code_name
 from genesis.edge.stage_times import StageTimes
 from protocols.health import Notice
 from protocols.journal import AnyRecord, Cells, Commit, JournalRequest, ReadCells
@@ -220,6 +221,7 @@ class _Heard:
             states=self._states,
             at_ms=at_ms,
             off=self._off,
+            code=code_name(),
         )
         return [told] if named is None else [named, told]
 

@@ -390,8 +390,11 @@ def replay(
                 "candles": report.candles,
                 "inputs": report.inputs,
                 "states": report.states,
-                "lives": report.lives,
+                "lives": report.lives + report.order_lives,
+                "order_steps": report.order_steps,
+                "commands": report.commands,
                 "not_decided_again": report.unheard,
+                "differences_to_other_versions": report.others,
                 "differences": report.differences_total,
                 "first": [msgspec.to_builtins(one) for one in report.differences],
             }

@@ -37,8 +37,10 @@ SETTINGS_KIND: Final = "SettingsHeard"
 PAIRS_KIND: Final = "PairsHeard"
 SIGNAL_HEARD_KIND: Final = "SignalHeard"
 RISK_HEARD_KIND: Final = "RiskHeard"
+ORDER_HEARD_KIND: Final = "OrderHeard"
+"""Of the order actor: `genesis.domain.order_heard`."""
 NOTHING: Final = msgspec.Raw(b"null")
-HEARD_KINDS: Final = (SETTINGS_KIND, PAIRS_KIND, SIGNAL_HEARD_KIND, RISK_HEARD_KIND)
+HEARD_KINDS: Final = (SETTINGS_KIND, PAIRS_KIND, SIGNAL_HEARD_KIND, RISK_HEARD_KIND, ORDER_HEARD_KIND)
 
 RiskInput = (
     SignalScore
@@ -64,9 +66,10 @@ class SignalHeard(msgspec.Struct, frozen=True, kw_only=True, tag=True, omit_defa
 
     `off` maps a strategy that failed to the place of the input at which it did: from then on it said nothing. `states`
     are the strategies as they were before (their checkpoints, by name), said at the start of a life and when `settings`
-    (a digest) changed them.
+    (a digest) changed them; with them, in `code`, the name of the code that decides.
     """
 
+    code: str = ""
     settings: str | None = None
     states: dict[str, msgspec.Raw] | None = None
     inputs: tuple[SignalInput, ...] = msgspec.field(default=(), name="candles")
@@ -76,11 +79,12 @@ class SignalHeard(msgspec.Struct, frozen=True, kw_only=True, tag=True, omit_defa
 class RiskHeard(msgspec.Struct, frozen=True, kw_only=True, tag=True, omit_defaults=True):
     """A batch of inputs in the order in which risk took them, and the digest of its state `after` them.
 
-    `state` is what a life of the actor began with (null later). `settings` and `pairs` are digests, said when they
-    changed. `released` are intents that were found to have ended behind the batch. `lost` batches are scores that a
-    killed process had not judged: whatever they approve is released at once.
+    `state` is what a life of the actor began with (null later), `code` the name of its code. `settings` and `pairs` are
+    digests, said when they changed. `released` are intents that were found to have ended behind the batch. `lost`
+    batches are scores that a killed process had not judged: whatever they approve is released at once.
     """
 
+    code: str = ""
     settings: str | None = None
     pairs: str | None = None
     state: msgspec.Raw = NOTHING
@@ -126,9 +130,12 @@ def signal_heard_record(
     states: dict[str, bytes] | None,
     at_ms: int,
     off: Mapping[str, int] | None = None,
+    code: str = "",
 ) -> LateRecord:
     raw = None if states is None else {name: msgspec.Raw(payload) for name, payload in states.items()}
-    heard = SignalHeard(settings=settings, states=raw, inputs=tuple(inputs), off=dict(off or {}))
+    heard = SignalHeard(
+        code="" if raw is None else code, settings=settings, states=raw, inputs=tuple(inputs), off=dict(off or {})
+    )
     return _heard(SIGNAL_HEARD_KIND, partial(_ENCODER.encode, heard), at_ms)
 
 

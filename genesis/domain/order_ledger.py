@@ -110,6 +110,7 @@ class OrderLedger:
                 out.cells[key] = CellWrite(table=TABLE, key=key, payload=payload)
             if self._fence_changed or out.cells or out.records:
                 self.fence.commits += 1
+                self.fence.heard = self.fence.commits
                 out.number = self.fence.commits
                 out.cells["session"] = CellWrite(table=TABLE, key="session", payload=encode(self.fence))
         self._dirty.clear()

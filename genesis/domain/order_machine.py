@@ -306,6 +306,8 @@ class OrderMachine(OrderPatience):
         self.fence = Fence(
             epoch=epoch,
             commits=old.commits,
+            heard=old.heard,
+            code=old.code,
             request_id=old.request_id,
             venue_ms=old.venue_ms,
             floor_ms=old.floor_ms,

@@ -44,6 +44,10 @@ class Fence(msgspec.Struct, kw_only=True):
     since_ms: int = 0
     positions: bool = False
     commits: int = 0
+    heard: int = 0
+    """The newest commit for which the journal has what was heard. An older version leaves it behind `commits`."""
+    code: str = ""
+    """The name of the code that wrote that commit."""
     serial: int = 0
     reported: int = 0
     shown_at: float = 0.0

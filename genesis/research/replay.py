@@ -1,9 +1,10 @@
 """Replay: make every decision of a finished run again from what its journal says was heard, and compare.
 
 Three machines decided, and each is asked again. Strategies get the candles they were told; risk gets scores, account
-states, conditions and people's wishes in the order in which it took them, under the settings and pairs of then; orders
-are made again of the intents that risk approved. What comes of it must be, byte for byte, the records that follow in
-the journal, and after every batch risk's whole state must have the digest that was kept.
+states, conditions and people's wishes in the order in which it took them, under the settings and pairs of then; the
+order machine gets what risk approved, every word of the venue, and the moments at which it looked at its deadlines.
+What comes of it must be, byte for byte, what the journal says: risk's whole state after every batch, and every command,
+question, report and row of the order machine, by their digests.
 
 The journal is taken as it is: whether its own bytes are whole is the chain's question, which `ReadOnlyStore.verify`
 answers.
@@ -27,6 +28,7 @@ from genesis.domain.decision_log import (
 from genesis.domain.heard import (
     HEARD_KINDS,
     NOTHING,
+    ORDER_HEARD_KIND,
     PAIRS_KIND,
     RISK_HEARD_KIND,
     SETTINGS_KIND,
@@ -39,12 +41,15 @@ from genesis.domain.heard import (
     read_signal_heard,
     state_digest,
 )
+from genesis.domain.order_heard import read_order_heard
 from genesis.domain.order_requests import parts_of
 from genesis.domain.order_wire import submit_order
 from genesis.domain.pairs import PairSpec
 from genesis.domain.risk_machine import RISK_KEY, RISK_TABLE, RiskMachine, RiskOutputs
 from genesis.domain.signal_machine import SIGNAL_TABLE, SignalMachine
+from genesis.edge.code_name import code_name
 from genesis.research.parity import differing
+from genesis.research.replay_orders import OrderReplay
 from protocols.journal import AnyRecord, CellWrite, Record, StoredRecord
 from protocols.market import CandleClosed, CandleHistory, Tick
 from protocols.orders import Approved, Fill, SubmitOrder
@@ -98,7 +103,8 @@ class ReplayReport:
     """`counts` are decisions made again by kind, `states` how many of risk's states were compared.
 
     `candles` counts closed candles, not the ticks and fills between them. `unheard` decisions, the last one in row
-    `unheard_to`, were made by a version that did not yet keep what was heard, and cannot be made again.
+    `unheard_to`, were made by a version that did not yet keep what was heard, and cannot be made again. `others` of the
+    differences, the last one in row `others_to`, are to what other code than this decided.
     """
 
     counts: Counter[str] = attrs.Factory(Counter)
@@ -106,6 +112,11 @@ class ReplayReport:
     inputs: int = 0
     lives: int = 0
     states: int = 0
+    order_steps: int = 0
+    commands: int = 0
+    order_lives: int = 0
+    others: int = 0
+    others_to: int = 0
     unheard: int = 0
     unheard_to: int = 0
     differences: list[ReplayDifference] = attrs.Factory(list)
@@ -117,17 +128,27 @@ class ReplayReport:
 
     def __str__(self) -> str:
         made = ", ".join(f"{count} {kind}" for kind, count in sorted(self.counts.items())) or "no decision"
-        head = f"{made}; {self.states} states of risk; {self.lives} lives; {self.differences_total} differences"
+        orders = f"{self.commands} commands to the venue of {self.order_steps} steps of orders"
+        lives = self.lives + self.order_lives
+        head = f"{made}; {self.states} states of risk; {orders}; {lives} lives; {self.differences_total} differences"
         if self.unheard:
             head += (
                 f"\nnot made again: {self.unheard} decisions up to row {self.unheard_to}, of a version of the engine"
                 " that did not keep what they were made of"
             )
+        if self.others:
+            head += (
+                f"\n{self.others} of them, up to row {self.others_to}, are to what another version of the engine"
+                " decided: they show what has changed since"
+            )
         return "\n".join([head, *map(str, self.differences)])
 
 
 def replay(rows: Iterable[StoredRecord]) -> ReplayReport:
-    """Decide again. `rows` are the journal's of `REPLAYED_KINDS`, in its order. Raises CannotReplay."""
+    """Decide again. `rows` are the journal's of `REPLAYED_KINDS`, in its order. Raises CannotReplay.
+
+    Of what other code decided only the decisions are compared: its states may be of another shape.
+    """
     again = _Replay()
     for row in rows:
         again.hear(row)
@@ -144,6 +165,9 @@ class _Replay:
         self.pairs: dict[str, dict[Symbol, PairSpec]] = {}
         self.signals: SignalMachine | None = None
         self.risk: RiskMachine | None = None
+        self.code = code_name()
+        self.signal_code = self.risk_code = ""
+        self.orders = OrderReplay(self.settings, self.pairs, self.code)
         self.scores: deque[AnyRecord] = deque()
         self.decided: deque[AnyRecord] = deque()
         self.approved: dict[str, bytes] = {}
@@ -166,6 +190,8 @@ class _Replay:
             case "RiskHeard":
                 self._missed(self.decided)
                 self._batch(read_risk_heard(record.payload))
+            case "OrderHeard":
+                self._steps(record.payload)
             case "SignalScore":
                 self._compare(self.signals is not None, self.scores, record)
             case "Approved":
@@ -190,6 +216,7 @@ class _Replay:
         heard = read_signal_heard(payload)
         if heard.states is not None:
             self.report.lives += 1
+            self.signal_code = heard.code
             self.signals = SignalMachine(self._named(self.settings, heard.settings, SETTINGS_KIND))
             cells = [
                 CellWrite(table=SIGNAL_TABLE, key=name, payload=bytes(state)) for name, state in heard.states.items()
@@ -220,6 +247,7 @@ class _Replay:
             raise CannotReplay(f"row {self.seq} must follow the settings of risk, none were kept")
         if heard.state != NOTHING:
             self.report.lives += 1
+            self.risk_code = heard.code
             self.risk = RiskMachine(self.risk.settings, self.risk.pairs)
             self.risk.restore((CellWrite(table=RISK_TABLE, key=RISK_KEY, payload=bytes(heard.state)),))
         machine = self.risk
@@ -234,6 +262,8 @@ class _Replay:
                 machine.release_unsent(approved.intent.intent_id for approved in outputs.approved)
         machine.release_ended(heard.released)
         machine.endings_missed = False
+        if self.risk_code != self.code:
+            return
         self.report.states += 1
         after = state_digest(machine.checkpoint().payload)
         if after != heard.after:
@@ -254,6 +284,18 @@ class _Replay:
             self._differ(APPROVED_KIND, f"risk must have approved {intent.intent_id}, did not")
         elif ours != theirs:
             self._differ_in(APPROVED_KIND, ours, theirs)
+
+    def _steps(self, payload: bytes) -> None:
+        """What the order actor heard: all that it did of itself must come of it."""
+        orders = self.orders
+        try:
+            found = orders.hear(read_order_heard(payload))
+        except KeyError as error:
+            raise CannotReplay(f"row {self.seq} names {error}, which must be in the journal and is not") from None
+        if found:
+            self._differ(ORDER_HEARD_KIND, *found[:FIELDS_TOLD])
+        self.report.order_steps, self.report.commands = orders.steps, orders.commands
+        self.report.order_lives = orders.lives
 
     def _order(self, record: Record) -> None:
         self.report.counts[ORDER_KIND] += 1
@@ -311,6 +353,10 @@ class _Replay:
 
     def _differ(self, kind: str, *fields: str) -> None:
         self.report.differences_total += 1
+        whose = {SIGNAL_KIND: self.signal_code, SIGNAL_HEARD_KIND: self.signal_code, ORDER_HEARD_KIND: self.orders.code}
+        if whose.get(kind, self.risk_code) != self.code:
+            self.report.others += 1
+            self.report.others_to = self.seq
         if len(self.report.differences) < DIFFERENCES_KEPT:
             self.report.differences.append(ReplayDifference(seq=self.seq, kind=kind, fields=fields))
 

@@ -5,21 +5,27 @@ import json
 import math
 import random
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 import trio
 
 from genesis.cli.main import call
-from genesis.domain import order_requests
-from genesis.domain.heard import HEARD_KINDS
+from genesis.domain import order_brackets, order_requests
+from genesis.domain.bracket import Levels, levels_of
+from genesis.domain.heard import HEARD_KINDS, ORDER_HEARD_KIND
+from genesis.domain.order_fills import FillBook
+from genesis.domain.order_machine import OrderMachine
+from genesis.domain.order_rows import FillRow, OrderRow
 from genesis.edge.store import ReadOnlyStore
 from genesis.research.replay import REPLAYED_KINDS, CannotReplay, replay
 from genesis.run_options import ExitCode
 from protocols.journal import ReadRecords, StoredRecord
+from protocols.orders import Fill
 from tests.house import house, leaves, lively_layer, piece_of
 
 KILLS = 40
@@ -35,6 +41,10 @@ async def _trade(directory: Path) -> None:
         paths = leaves(here.engine)
 
         async def assassin() -> None:
+            # Whoever else dies: this one has to begin again where its journal ends.
+            for _ in range(3):
+                await trio.sleep(0.01)
+                here.engine.supervisor.kill(next(path for path in paths if path.endswith("/order")), reason="replay")
             for _ in range(KILLS):
                 for _ in range(chance.randrange(200)):
                     await trio.lowlevel.checkpoint()
@@ -85,6 +95,10 @@ def test_every_decision_of_a_troubled_run_is_made_again(rows: tuple[StoredRecord
         assert report.counts[kind] > 5, kind
     assert report.states > 50
     assert report.lives > 2, "signal and risk must have been killed at least once"
+    assert report.order_lives > 1, "and the order actor"
+    assert report.commands > 20
+    assert report.order_steps > 40
+    assert report.others == 0
 
 
 def test_an_exit_that_left_in_parts_was_approved_as_a_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -107,6 +121,8 @@ def test_an_exit_that_left_in_parts_was_approved_as_a_whole(tmp_path: Path, monk
         ("Verdict", b'"approved":true', b'"approved":false'),
         ("Approved", b'"quantity":"0', b'"quantity":"1'),
         ("SubmitOrder", b'"amount":"', b'"amount":"1'),
+        ("OrderHeard", b'"type":"SubmitOrder"', b'"leave_by_ns":7,"type":"SubmitOrder"'),
+        ("OrderHeard", b'"kind":"on"', b'"kind":"oc"'),
     ],
 )
 def test_what_was_not_decided_so_is_told(rows: tuple[StoredRecord, ...], kind: str, old: bytes, new: bytes) -> None:
@@ -134,6 +150,76 @@ def test_other_code_decides_otherwise(rows: tuple[StoredRecord, ...], monkeypatc
     assert not replay(rows).equal
 
 
+def cancels_stay(patch: pytest.MonkeyPatch) -> None:
+    """No cancel leaves."""
+    patch.setattr(OrderMachine, "_pursue_cancel", lambda machine, row: None)
+
+
+def stops_are_further(patch: pytest.MonkeyPatch) -> None:
+    def lower(*args: Any, **kwargs: Any) -> Levels:
+        levels = levels_of(*args, **kwargs)
+        return msgspec.structs.replace(levels, stop=None if levels.stop is None else levels.stop - 1)
+
+    patch.setattr(order_brackets, "levels_of", lower)
+
+
+def fills_are_counted_to_be_told_anew(patch: pytest.MonkeyPatch) -> None:
+    """Nothing is said otherwise; only a row that is kept is another."""
+    tell = FillBook.tell
+
+    def told(book: FillBook, fill: FillRow, order: OrderRow | None) -> Fill:
+        fill.reports += 1
+        return tell(book, fill, order)
+
+    patch.setattr(FillBook, "tell", told)
+
+
+def nobody_is_told_of_an_order(patch: pytest.MonkeyPatch) -> None:
+    """Of the account alone: what is kept is the same."""
+
+    def changed(machine: OrderMachine, row: OrderRow) -> None:
+        told(machine, row)
+        machine._out.reports.pop()
+
+    told = OrderMachine._changed
+    patch.setattr(OrderMachine, "_changed", changed)
+
+
+@pytest.mark.parametrize(
+    "mutant",
+    [cancels_stay, stops_are_further, fills_are_counted_to_be_told_anew, nobody_is_told_of_an_order],
+    ids=lambda mutant: mutant.__name__,
+)
+def test_what_the_order_machine_does_of_itself_is_done_again(
+    rows: tuple[StoredRecord, ...], mutant: Callable[[pytest.MonkeyPatch], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Stops, cancels, changes, questions, reports and rows: none of them has a verdict that would differ."""
+    mutant(monkeypatch)
+    report = replay(rows)
+    assert not report.equal
+    assert {one.kind for one in report.differences} == {"OrderHeard"}
+
+
+def test_steps_that_are_missing_are_told(rows: tuple[StoredRecord, ...]) -> None:
+    steps = [row for row in rows if row.record.kind == "OrderHeard"]
+    report = replay(row for row in rows if row is not steps[len(steps) // 2])
+    assert {one.kind for one in report.differences} == {"OrderHeard"}
+
+
+def test_what_other_code_decided_is_told_apart(
+    rows: tuple[StoredRecord, ...], monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    """An engine that was updated: states may be of another shape, and decisions that differ show what has changed."""
+    monkeypatch.setattr("genesis.research.replay.code_name", lambda: "another")
+    fills_are_counted_to_be_told_anew(monkeypatch)
+    report = replay(rows)
+    assert (report.equal, report.states) == (True, 0), report
+    monkeypatch.setattr("genesis.domain.risk_machine.entry_quantity", lambda *_: 0)
+    report = replay(rows)
+    assert report.others == report.differences_total > 0
+    assert "another version of the engine decided" in str(report)
+
+
 def test_a_journal_that_kept_no_inputs_cannot_be_replayed(rows: tuple[StoredRecord, ...]) -> None:
     with pytest.raises(CannotReplay, match="did not keep what they were made of"):
         replay(row for row in rows if row.record.kind not in HEARD_KINDS)
@@ -142,17 +228,18 @@ def test_a_journal_that_kept_no_inputs_cannot_be_replayed(rows: tuple[StoredReco
 
 def test_behind_what_an_older_version_wrote_everything_is_decided_again(rows: tuple[StoredRecord, ...]) -> None:
     """An engine is updated and goes on with its journal: it ended with an error at the first old row."""
-    begins = [row.record.kind == "SignalHeard" and b'"states":{' in row.record.payload for row in rows]
-    second = [number for number, life in enumerate(begins) if life][1]
+
+    def life(row: StoredRecord, kind: str, word: bytes) -> bool:
+        return row.record.kind == kind and word in row.record.payload
+
+    states = [number for number, row in enumerate(rows) if life(row, "SignalHeard", b'"states":{')]
+    state = next(n for n, row in enumerate(rows) if n > states[0] and life(row, "RiskHeard", b'"state":{'))
+    second = max(number for number in states if number < state)
     old = tuple(without_new_fields(row) for row in rows[:second] if row.record.kind not in HEARD_KINDS)
     named = tuple(row for row in rows[:second] if row.record.kind in ("SettingsHeard", "PairsHeard"))
-    risk = next(
-        number
-        for number, row in enumerate(rows)
-        if number > second and row.record.kind == "RiskHeard" and b'"state":{' in row.record.payload
-    )
-    new = [row for row in rows[second:risk] if row.record.kind in ("SignalHeard", "SignalScore", *named)]
-    report = replay([*old, *named, *new, *rows[risk:]])
+    new = [row for row in rows[second:state] if row.record.kind in ("SignalHeard", "SignalScore")]
+    new += [row for row in rows[state:] if row.record.kind != ORDER_HEARD_KIND]
+    report = replay([*old, *named, *new])
     assert report.equal, report
     assert report.unheard == sum(row.record.kind not in ("Approved", "SubmitOrder") for row in old)
     assert "not made again" in str(report)

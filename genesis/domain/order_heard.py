@@ -1,0 +1,209 @@
+"""What the order actor heard, step by step, and what came of it: enough to decide all of it again.
+
+The order machine is pure, so its inputs are its whole story: messages and times, the halt, settings and pairs, and what
+it was told of the market when it asked. They are kept with the commit of what came of them. Steps of which nothing came
+that must be kept wait for the next one; should the process die before, nothing that is kept hangs on them.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from decimal import Decimal
+from functools import partial
+from typing import Any, Final
+
+import attrs
+import msgspec
+
+from genesis.domain.heard import ORDER_HEARD_KIND, pairs_record, settings_record
+from genesis.domain.order_machine import OrderMachine
+from genesis.domain.order_outputs import Outputs
+from genesis.domain.order_rows import TABLE
+from genesis.domain.pairs import PairSpecs
+from protocols.journal import AnyRecord, CellWrite, LateRecord
+from protocols.orders import AccountEvent, Approved, ApprovedChange, OrderWish, VenueCommand
+from protocols.settings import Settings
+from protocols.units import Side, Symbol
+
+STEPS_KEPT: Final = 256
+"""So many steps of which nothing came are kept by themselves."""
+
+OrderInput = AccountEvent | OrderWish | Approved | ApprovedChange
+Level = tuple[float, float, int]
+
+
+class OrderStep(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What the machine heard between two `take`s, at one moment.
+
+    `settings` and `pairs` are digests, said when they changed. `timer` is False where no deadline was looked at.
+    `told`: before this step all reports so far had reached their channel. `disowned` is an intent that the journal knew
+    already. `prices` and `levels` are the answers to what the machine asked about the market, in turn.
+    """
+
+    now: float
+    wall_ms: int
+    inputs: tuple[OrderInput, ...] = ()
+    settings: str | None = None
+    pairs: str | None = None
+    halted: str | None = None
+    timer: bool = True
+    told: bool = False
+    disowned: str | None = None
+    prices: tuple[Decimal | None, ...] = ()
+    levels: tuple[tuple[Level, ...], ...] = ()
+
+
+class OrderHeard(msgspec.Struct, frozen=True, kw_only=True, tag=True, omit_defaults=True):
+    """Steps, the `commands` that came of them, and the digest of all that did.
+
+    A life of the actor begins with its `epoch` and the name of its `code`: the first step restores the cells that all
+    steps before have left, or `cells` (by name) where other code wrote some.
+    """
+
+    epoch: int | None = None
+    code: str = ""
+    cells: dict[str, msgspec.Raw] | None = None
+    steps: tuple[OrderStep, ...] = ()
+    commands: tuple[VenueCommand, ...] = ()
+    after: str = ""
+
+
+_ENCODER: Final = msgspec.json.Encoder(order="sorted", decimal_format="string")
+_DECODE: Final = msgspec.json.Decoder(OrderHeard).decode
+
+
+def read_order_heard(payload: bytes) -> OrderHeard:
+    return _DECODE(payload)
+
+
+def digest_of(outputs: Iterable[Sequence[Any]], cells: Iterable[CellWrite]) -> str:
+    """The short name of all that came of some steps."""
+    whole = hashlib.sha256()
+    for said in outputs:
+        whole.update(_ENCODER.encode(said))
+    for cell in cells:
+        whole.update(cell.key.encode())
+        whole.update(cell.payload)
+    return whole.hexdigest()[:16]
+
+
+def said_in(out: Outputs) -> tuple[Any, ...]:
+    """What of `out` is compared, beside its cells: everything that somebody else hears of."""
+    commands = tuple([(outgoing.key, outgoing.command) for outgoing in out.commands])
+    others = tuple(out.questions), tuple(out.reports), tuple(out.changes), tuple(out.alarms), out.reconnect
+    return (out.number, commands, *others)
+
+
+@attrs.define
+class OrderRecorder:
+    """Stands between the machine and the market, and notes both: `begin`, then `start` and `end` around each step, and
+    `record` for each commit."""
+
+    machine: OrderMachine
+    touch: Callable[[Symbol, Side], Decimal | None]
+    depth: Callable[[Symbol, Side], Sequence[Level]]
+    steps: list[OrderStep] = attrs.Factory(list)
+    _outputs: list[tuple[Any, ...]] = attrs.Factory(list)
+    _cells: list[CellWrite] = attrs.Factory(list)
+    _commands: list[VenueCommand] = attrs.Factory(list)
+    _named: list[AnyRecord] = attrs.Factory(list)
+    _prices: list[Decimal | None] = attrs.Factory(list)
+    _levels: list[tuple[Level, ...]] = attrs.Factory(list)
+    _told: bool = False
+    _settings: str | None = None
+    _pairs: str | None = None
+    _epoch: int | None = None
+    _code: str = ""
+    _whole: dict[str, msgspec.Raw] | None = None
+
+    def __attrs_post_init__(self) -> None:
+        self.machine.touch, self.machine.depth = self._front, self._side
+
+    def begin(self, epoch: int, code: str, cells: Iterable[CellWrite]) -> None:
+        """A life has restored these cells; before its first `end`."""
+        fence = self.machine.fence
+        self._epoch, self._code = epoch, code
+        known = fence.heard == fence.commits and fence.code in ("", code)
+        fence.code = code
+        if not known:
+            self._whole = {cell.key: msgspec.Raw(cell.payload) for cell in cells}
+
+    def use(self, settings: Settings, pairs: PairSpecs) -> None:
+        """By these the machine decides from now on; said when they are others than before."""
+        named = settings_record(settings, self.machine.fence.venue_ms), pairs_record(pairs, self.machine.fence.venue_ms)
+        self._named += named
+        self._settings, self._pairs = named[0].key, named[1].key
+
+    def told(self) -> None:
+        self._told = True
+
+    def start(self) -> None:
+        """A step begins. What was asked of the market since the last one was for readers."""
+        self._prices.clear()
+        self._levels.clear()
+
+    def end(
+        self,
+        out: Outputs,
+        *,
+        now: float,
+        wall_ms: int,
+        inputs: Iterable[OrderInput] = (),
+        timer: bool = True,
+        disowned: str | None = None,
+    ) -> None:
+        """The machine heard this, and `out` came of it."""
+        self.steps.append(
+            OrderStep(
+                now=now,
+                wall_ms=wall_ms,
+                inputs=tuple(inputs),
+                settings=self._settings,
+                pairs=self._pairs,
+                halted=self.machine.halted,
+                timer=timer,
+                told=self._told,
+                disowned=disowned,
+                prices=tuple(self._prices),
+                levels=tuple(self._levels),
+            )
+        )
+        self._settings = self._pairs = None
+        self._told = False
+        self._outputs.append(said_in(out))
+        self._cells += out.cells.values()
+        self._commands += [outgoing.command for outgoing in out.commands]
+
+    def record(self, at_ms: int) -> tuple[AnyRecord, ...]:
+        """All steps so far, for the commit of the newest one."""
+        heard = OrderHeard(
+            epoch=self._epoch,
+            code=self._code,
+            cells=self._whole,
+            steps=tuple(self.steps),
+            commands=tuple(self._commands),
+        )
+        write = partial(_write, heard, tuple(self._outputs), tuple(self._cells))
+        named, self._named = self._named, []
+        self.steps, self._outputs, self._cells, self._commands = [], [], [], []
+        self._epoch, self._code, self._whole = None, "", None
+        late = LateRecord(kind=ORDER_HEARD_KIND, key=None, write=write, correlation_id="heard", at_ms=at_ms)
+        return (*named, late)
+
+    def _front(self, symbol: Symbol, side: Side) -> Decimal | None:
+        price = self.touch(symbol, side)
+        self._prices.append(price)
+        return price
+
+    def _side(self, symbol: Symbol, side: Side) -> Sequence[Level]:
+        levels = tuple(self.depth(symbol, side))
+        self._levels.append(levels)
+        return levels
+
+
+def _write(heard: OrderHeard, outputs: Sequence[Sequence[Any]], cells: Sequence[CellWrite]) -> bytes:
+    return _ENCODER.encode(msgspec.structs.replace(heard, after=digest_of(outputs, cells)))
+
+
+def cells_of(kept: Mapping[str, bytes]) -> tuple[CellWrite, ...]:
+    """Cells as the journal gives them: by name."""
+    return tuple([CellWrite(table=TABLE, key=key, payload=payload) for key, payload in sorted(kept.items())])
