@@ -8,6 +8,7 @@ import pytest
 
 from genesis.domain.order_machine import OrderMachine
 from protocols.orders import (
+    ApprovedChange,
     Bracket,
     CancelIntent,
     CancelOrder,
@@ -210,7 +211,14 @@ def test_an_entry_that_is_not_filled_is_priced_anew_and_then_taken_back(bench: B
     def wait(seconds: float) -> list[Any]:
         bench.now += seconds
         bench.machine.on_timer(now=bench.now, wall_ms=START_MS)
-        return sent(bench.take())
+        out = bench.take()
+        for asked in out.changes:
+            # Risk is asked first, and approves.
+            assert sent(out) == []
+            approved = ApprovedChange(update=asked.update, number=1)
+            bench.machine.on_change(approved, now=bench.now, wall_ms=START_MS)
+            out = bench.take()
+        return sent(out)
 
     assert wait(0) == []
     (change,) = wait(10)
