@@ -17,6 +17,8 @@ ADOPTED_KEY = "adopted:"
 
 class _NamedIntent(msgspec.Struct):
     intent_id: str
+    symbol: Symbol = Symbol("")
+    margin: bool = False
 
 
 class KeptOrder(msgspec.Struct):
@@ -31,6 +33,7 @@ class KeptOrder(msgspec.Struct):
     change: int = 0
     update_out: bool = False
     wanted: WantedChange | None = None
+    word_change: Decimal = ZERO
 
     @property
     def is_changing(self) -> bool:
@@ -83,9 +86,22 @@ def read_changed_orders(cells: Iterable[CellWrite]) -> list[KeptOrder]:
 
 
 def read_margin_held(cells: Iterable[CellWrite]) -> dict[Symbol, Decimal]:
-    """What the order actor's cells say is held on margin, by symbol."""
-    held = [read_held(cell.key, cell.payload) for cell in cells if cell.key.startswith(HELD_KEY)]
-    return {symbol: quantity for (symbol, margin), quantity in held if margin}
+    """What the order actor's cells say is held on margin, by symbol, by trades that were told.
+
+    What it holds by the venue's word is left out: the trade of it is still to be told, and counts then.
+    """
+    found: dict[Symbol, Decimal] = {}
+    for cell in cells:
+        if cell.key.startswith(HELD_KEY):
+            (symbol, margin), change = read_held(cell.key, cell.payload)
+        elif cell.key.startswith("order:"):
+            order = _KEPT_ORDERS.decode(cell.payload)
+            symbol, margin, change = order.intent.symbol, order.intent.margin, -order.word_change
+        else:
+            continue
+        if margin:
+            found[symbol] = found.get(symbol, ZERO) + change
+    return found
 
 
 def read_adoptions(cells: Iterable[CellWrite]) -> list[Adopted]:

@@ -183,7 +183,9 @@ class AccountMachine:
                     kept.pop(order.intent_id, None)
                 self._on_end(order)
             elif order.settled_change and order.price is not None:
-                self._on_change(order.intent_id, order.settled_change, order.leaves_quantity, order.price)
+                # Of what it has traded only what stands in the positions, as of an order that traded in part.
+                traded = self._traded.get(order.intent_id, ZERO)
+                self._on_change(order.intent_id, order.settled_change, order.quantity - traded, order.price)
             elif order.filled_quantity > 0 and not order.foreign:
                 self._partly[order.intent_id] = order
                 self._on_part(order.intent_id)

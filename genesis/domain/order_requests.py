@@ -370,7 +370,8 @@ class OrderRequests(OrderLedger):
         price = None if price is None else round_price(price)
         remaining = None if remaining is None else floor_amount(remaining)
         price = None if price == row.price else price
-        remaining = None if remaining is None or same_amount(row.filled + remaining, row.quantity) else remaining
+        traded = max(row.filled, row.executed)
+        remaining = None if remaining is None or same_amount(traded + remaining, row.quantity) else remaining
         if (price is None and remaining is None) or remaining == ZERO:
             return
         request = self._request(row, "ou")

@@ -64,6 +64,8 @@ def met_by(row: OrderRow, others: Iterable[OrderRow], worst: Callable[[OrderRow]
         and other.intent.order_type in MAKERS
         and (other.session > 0 or other.venue_id is not None)
         and not other.is_lost
+        # One whose end is told is in no book any more, however long its trades are waited for.
+        and other.closing is None
         and other.price is not None
     ]
     if not resting:

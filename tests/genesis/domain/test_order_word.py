@@ -5,8 +5,21 @@ from decimal import Decimal
 import msgspec
 import pytest
 
+from genesis.domain.account_machine import AccountMachine
 from genesis.domain.order_outputs import Outputs
-from protocols.orders import CancelOrder, Fill, Flatten, OrderState, OrderType, Purpose, SubmitOrder, UpdateOrder
+from protocols.orders import (
+    ApprovedChange,
+    CancelOrder,
+    Fill,
+    Flatten,
+    OrderState,
+    OrderType,
+    Purpose,
+    SubmitOrder,
+    UpdateIntent,
+    UpdateOrder,
+)
+from protocols.settings import Settings
 from protocols.units import Side
 from tests.genesis.domain.protect_bench import BTC, START_MS, Bench, sent
 
@@ -183,3 +196,85 @@ def test_a_close_after_an_unseen_entry_sells_what_there_is() -> None:
     (close,) = sent(bench.wait(0.0))
     assert isinstance(close, SubmitOrder)
     assert close.amount == D("-0.99")
+
+
+def tell(account: AccountMachine, *outs: Outputs) -> None:
+    for out in outs:
+        for report in out.reports:
+            account.on_report(report)
+
+
+def test_what_is_held_by_word_alone_stays_set_aside_of_a_changed_order() -> None:
+    """Nobody else counts it: the account makes its positions of trades."""
+    bench, account = Bench(), AccountMachine(Settings())
+    tell(account, bench.admit(order_type=OrderType.LIMIT, price=D(100), purpose=Purpose.MANUAL), bench.accept(1))
+    wish = UpdateIntent(intent_id="i1", price=D(101), quantity=None, reason="", correlation_id="c")
+    bench.machine.on_change(ApprovedChange(update=wish, number=1), now=bench.now, wall_ms=START_MS)
+    tell(account, bench.take(), bench.hear(msgspec.structs.replace(bench.row(1, "ou"), price=D(101))))
+    tell(account, executed(bench, 1), *without_trades(bench, 1))
+    assert held(bench) == D("0.99")
+    assert [change.quantity for change in account.state().changes] == [D(1)]
+    tell(account, bench.fill(1, "0.4"))
+    assert [change.quantity for change in account.state().changes] == [D("0.6")]
+    tell(account, bench.fill(1, "0.6"))
+    assert (account.state().changes, account.state().closed_intents) == ((), ("i1",))
+
+
+@pytest.mark.parametrize("side", [Side.BUY, Side.SELL])
+def test_an_account_that_begins_anew_counts_no_word_as_its_margin_position(side: Side) -> None:
+    """The trade, told later, would have counted a second time: for limits, and for whoever closes the position."""
+    bench = Bench()
+    bench.admit(margin=True, side=side)
+    bench.accept(1)
+    executed(bench, 1)
+    without_trades(bench, 1)
+    assert bench.machine.fills.held[BTC, True] == side.sign
+    account = AccountMachine(Settings())
+    account.restore(orders=list(bench.disk.values()), kept=(), same_process=False)
+    assert account.state().positions == ()
+    tell(account, bench.fill(1, "1"))
+    (position,) = account.state().positions
+    assert (position.quantity, position.margin_quantity) == (side.sign, side.sign)
+    again = AccountMachine(Settings())
+    again.restore(orders=list(bench.disk.values()), kept=(), same_process=False)
+    assert again.state().positions == account.state().positions
+
+
+def test_an_exit_does_not_wait_for_an_entry_that_has_ended() -> None:
+    """It was taken for one that still rests, and that the exit would trade with: its stop was let go, and the exit
+    stayed until nobody could be patient any longer."""
+    bench = Bench()
+    bench.machine.touch = lambda symbol, side: D(99)
+    bench.admit(order_type=OrderType.LIMIT, price=D(100))
+    bench.accept(1)
+    executed(bench, 1)
+    without_trades(bench, 1, for_s=3.0)
+    bench.accept(2)
+    (cancel,) = sent(bench.admit(side=Side.SELL, purpose=Purpose.EXIT, reduce_only=True, bracket=None))
+    assert isinstance(cancel, CancelOrder)
+    (exit_,) = sent(bench.end(2))
+    assert isinstance(exit_, SubmitOrder)
+    assert exit_.amount == D("-0.99")
+
+
+def test_an_entry_is_not_refused_for_a_target_that_has_sold() -> None:
+    bench = Bench()
+    bench.admit(side=Side.SELL, order_type=OrderType.LIMIT, price=D(100), purpose=Purpose.MANUAL, bracket=None)
+    bench.accept(1)
+    executed(bench, 1)
+    (entry,) = sent(bench.admit())
+    assert isinstance(entry, SubmitOrder)
+
+
+def test_a_stop_that_sold_in_part_unseen_grows_again_with_its_position() -> None:
+    bench = Bench()
+    bench.open_position()
+    bench.hear(bench.row(2, "ou", status="PARTIALLY FILLED @ 95(0.4)", remaining="0.6"))
+    bench.wait(6.0)
+    assert (held(bench), bench.machine.orders[2].leaves) == (D("0.6"), D("0.6"))
+    bench.admit(quantity=D("0.4"))
+    bench.accept(3)
+    executed(bench, 3)
+    (grown,) = sent(bench.fill(3, "0.4"))
+    assert isinstance(grown, UpdateOrder)
+    assert grown.amount == D(-1), "what shall remain of it"
