@@ -104,8 +104,8 @@ def ema_lanes(closes: Any, lanes: Any, count: int, room: Any) -> None:
 
 
 def atr_over(highs: Any, lows: Any, closes: Any, period: int, values: Any) -> None:
-    """`atr_step` over arrays of finite numbers, its formula written out: true ranges of many bars at once, then what
-    waits for the bar before, a stretch at a time so that the ranges are still near."""
+    """`atr_step` over arrays of finite numbers, its formula written out: true ranges of many bars at once, with their
+    weight already, then what waits for the bar before, a stretch at a time so that the ranges are still near."""
     size = len(closes)
     kept = local_floats(ATR_SIZE)
     kept[0], kept[1], kept[2], kept[3] = math.nan, float(period), 0.0, 0.0
@@ -123,37 +123,37 @@ def atr_over(highs: Any, lows: Any, closes: Any, period: int, values: Any) -> No
         previous, ranges = closes[begin - 1 : begin - 1 + count], values[begin : begin + count]
         for place in range(count):
             close = previous[place]
-            ranges[place] = (high[place] if high[place] >= close else close) - (
-                low[place] if low[place] <= close else close
-            )
+            distance = (high[place] if high[place] >= close else close) - (low[place] if low[place] <= close else close)
+            ranges[place] = distance * weight
         part = count // ATR_LANES
         if part <= early:
             for place in range(count):
-                now = now * rest + ranges[place] * weight
+                now = now * rest + ranges[place]
                 ranges[place] = now
             continue
         r0, r1, r2, r3 = ranges[:part], ranges[part:], ranges[2 * part :], ranges[3 * part :]
         r4, r5, r6, r7 = ranges[4 * part :], ranges[5 * part :], ranges[6 * part :], ranges[7 * part :]
         at = part - early
-        v1, v2, v3, v4, v5, v6, v7 = r0[at], r1[at], r2[at], r3[at], r4[at], r5[at], r6[at]
+        v1, v2, v3, v4 = r0[at] / weight, r1[at] / weight, r2[at] / weight, r3[at] / weight
+        v5, v6, v7 = r4[at] / weight, r5[at] / weight, r6[at] / weight
         for place in range(at, part):
-            v1 = v1 * rest + r0[place] * weight
-            v2 = v2 * rest + r1[place] * weight
-            v3 = v3 * rest + r2[place] * weight
-            v4 = v4 * rest + r3[place] * weight
-            v5 = v5 * rest + r4[place] * weight
-            v6 = v6 * rest + r5[place] * weight
-            v7 = v7 * rest + r6[place] * weight
+            v1 = v1 * rest + r0[place]
+            v2 = v2 * rest + r1[place]
+            v3 = v3 * rest + r2[place]
+            v4 = v4 * rest + r3[place]
+            v5 = v5 * rest + r4[place]
+            v6 = v6 * rest + r5[place]
+            v7 = v7 * rest + r6[place]
         b1, b2, b3, b4, b5, b6, b7 = v1, v2, v3, v4, v5, v6, v7
         for place in range(part):
-            now = now * rest + r0[place] * weight
-            v1 = v1 * rest + r1[place] * weight
-            v2 = v2 * rest + r2[place] * weight
-            v3 = v3 * rest + r3[place] * weight
-            v4 = v4 * rest + r4[place] * weight
-            v5 = v5 * rest + r5[place] * weight
-            v6 = v6 * rest + r6[place] * weight
-            v7 = v7 * rest + r7[place] * weight
+            now = now * rest + r0[place]
+            v1 = v1 * rest + r1[place]
+            v2 = v2 * rest + r2[place]
+            v3 = v3 * rest + r3[place]
+            v4 = v4 * rest + r4[place]
+            v5 = v5 * rest + r5[place]
+            v6 = v6 * rest + r6[place]
+            v7 = v7 * rest + r7[place]
             r0[place], r1[place], r2[place], r3[place] = now, v1, v2, v3
             r4[place], r5[place], r6[place], r7[place] = v4, v5, v6, v7
         if now != b1 or v1 != b2 or v2 != b3 or v3 != b4 or v4 != b5 or v5 != b6 or v6 != b7:
@@ -168,5 +168,5 @@ def atr_over(highs: Any, lows: Any, closes: Any, period: int, values: Any) -> No
         else:
             now = v7
         for place in range(ATR_LANES * part, count):
-            now = now * rest + ranges[place] * weight
+            now = now * rest + ranges[place]
             ranges[place] = now
