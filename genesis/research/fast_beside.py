@@ -88,19 +88,26 @@ def _begin(function: Callable[..., Any], types: str) -> Beside | None:
 def is_kept(function: Callable[..., Any]) -> bool:
     """Whether machine code of it seems to be kept on the disk, in any of the places where the compiler may keep it."""
     index = f"*.{kept_name(function)}-*.nbi"
+    asked = os.environ.get("NUMBA_CACHE_DIR")
+    if asked:
+        # Then it looks nowhere else.
+        return _is_in(Path(asked), index)
     own = Path(function.__code__.co_filename).parent / "__pycache__"
-    return any(True for _ in own.glob(index)) or any(
-        True for folder in _kept_elsewhere() if folder.is_dir() for _ in folder.glob(f"*/{index}")
-    )
+    return any(True for _ in own.glob(index)) or any(_is_in(folder, index) for folder in _kept_elsewhere())
+
+
+def _is_in(folder: Path, index: str) -> bool:
+    """A folder with a folder for each source."""
+    return folder.is_dir() and any(True for _ in folder.glob(f"*/{index}"))
 
 
 def _kept_elsewhere() -> list[Path]:
-    """Folders with a folder for each source: the one that is asked for, and each system's usual ones of a user."""
-    asked, home = os.environ.get("NUMBA_CACHE_DIR"), Path(os.path.expanduser("~"))
+    """Each system's usual folders of a user."""
+    home = Path(os.path.expanduser("~"))
     usual = (os.environ.get("XDG_CACHE_HOME") or home / ".cache", home / "Library" / "Caches")
     windows = os.environ.get("LOCALAPPDATA")
     places = [Path(each) / "numba" for each in usual]
-    return places + ([Path(asked)] if asked else []) + ([Path(windows) / "numba" / "Cache"] if windows else [])
+    return places + ([Path(windows) / "numba" / "Cache"] if windows else [])
 
 
 def _cores() -> int:
