@@ -93,6 +93,12 @@ def stretches(column: npt.NDArray[Any], *, overlap: int = 0, blocks: int = 1) ->
         let_go(some)
 
 
+def ascending(numbers: Whole) -> Whole:
+    """Each of them once. numpy's `unique` does the same and loads all of `numpy.ma` for it, a tenth of a short run."""
+    ordered = np.sort(numbers)
+    return ordered[np.concatenate([[True], ordered[1:] != ordered[:-1]])] if len(ordered) else ordered
+
+
 def rows_before(times: Whole, at_ms: Whole) -> Whole:
     """How many of these ascending minutes begin before each moment. Where none is missing nobody looks at them."""
     if len(times) and times[-1] - times[0] == (len(times) - 1) * MINUTE_MS:

@@ -27,9 +27,14 @@ def volatility_over(heard: Volatility, atrs: Floats, prices: Floats) -> tuple[Fl
     atr = atrs[is_heard]
     relative = atr / prices[is_heard]
     now, usual_told = heard.usual, [heard.usual]
-    weights = np.minimum(heard.scores + count[is_heard], MEMORY).astype(np.float64)
-    for one, weight in zip(relative.tolist(), weights.tolist(), strict=True):
+    ranges = relative.tolist()
+    weighted = max(0, MEMORY - heard.scores)
+    for weight, one in enumerate(ranges[:weighted], start=heard.scores + 1):
         now += (one - now) / weight
+        usual_told.append(now)
+    for one in ranges[weighted:]:
+        # From here on the newest always weighs the same.
+        now += (one - now) / MEMORY
         usual_told.append(now)
     atr, relative = np.concatenate([[heard.atr], atr]), np.concatenate([[heard.relative], relative])
     return atr[count], relative[count], np.array(usual_told)[count], heard.scores + count

@@ -41,7 +41,7 @@ from genesis.domain.trading_day import trading_day
 from genesis.domain.trading_floor import CARRY_EVERY_MS
 from genesis.domain.venue_state import VenueOutput
 from genesis.domain.volatility import WARM_UP
-from genesis.research.bars import BarRecording, Whole, candle_at, in_time_frame, part, row_at
+from genesis.research.bars import BarRecording, Whole, ascending, candle_at, in_time_frame, part, row_at
 from genesis.research.refused import Refused, Wanted, count
 from genesis.research.voices import Market, Voice, outspoken, wanted
 from genesis.research.walk import Unread, Walk, in_words
@@ -176,7 +176,7 @@ class Leap(Walk):
             self._voices_of.setdefault(voice.market.symbol, []).append(voice)
         self._forced_minutes = self._always_walked()
         said = [voice.ends[voice.said.code != HOLD] for voice in voices]
-        self._busy_minutes = np.unique(np.concatenate([np.array(self._forced_minutes, dtype=np.int64), *said])).tolist()
+        self._busy_minutes = ascending(np.concatenate([np.array(self._forced_minutes, dtype=np.int64), *said])).tolist()
 
     def _always_walked(self) -> list[int]:
         """Minutes that have to be walked whatever is said in them and happens before them, ascending."""
@@ -201,7 +201,8 @@ class Leap(Walk):
         if self.venue.model.carry_a_day:
             first = -(-self.bars.first_ms // CARRY_EVERY_MS) * CARRY_EVERY_MS
             found.append((np.arange(first, self.bars.last_ms + 1, CARRY_EVERY_MS) - self.bars.first_ms) // MINUTE_MS)
-        return [int(minute) for minute in np.unique(np.concatenate(found))]
+        minutes: list[int] = ascending(np.concatenate(found)).tolist()
+        return minutes
 
     def _first_of_days(self) -> Whole:
         """The minutes of the first score of each trading day."""
