@@ -580,6 +580,7 @@ class Demo:
             account=recent.account,
             orders=recent.orders,
             fills=recent.fills,
+            day_start_equity=lambda: Decimal("10000"),
             books=lambda: strategy_books(recent.fills(), {}),
             signals=recent.signals,
             verdicts=recent.verdicts,

@@ -139,6 +139,7 @@ def _wallet(readers: Readers) -> dict[str, Any] | None:
         "as_of_ms": account.as_of_ms,
         "quote_currency": account.quote_currency,
         "equity": account.equity,
+        "day_start_equity": readers.day_start_equity(),
         "cash": account.cash,
         "realized_pnl": account.realized_pnl,
         "unrealized_pnl": account.unrealized_pnl,

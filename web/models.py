@@ -81,12 +81,16 @@ class Actors(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Wallets(msgspec.Struct, frozen=True, kw_only=True):
-    """`known` is false until the venue has told its first wallet snapshot; the list is then empty, not zero."""
+    """`known` is false until the venue has told its first wallet snapshot; the list is then empty, not zero.
+
+    `equity` less `day_start_equity` is what today made: deposits and withdrawals are in both. 0: no day began yet.
+    """
 
     known: bool
     as_of_ms: int
     quote_currency: str
     equity: Decimal
+    day_start_equity: Decimal
     cash: Decimal
     realized_pnl: Decimal
     unrealized_pnl: Decimal

@@ -5,6 +5,7 @@ values nobody changes later: the web encodes them between two checkpoints and ha
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
 
 import attrs
 
@@ -104,6 +105,7 @@ class Readers:
     closed_trades: Callable[[], Sequence[ClosedTrade]] = _nothing
     closed: Callable[[], ClosedTotals] = ClosedTotals
     books: Callable[[], Sequence[StrategyBookView]] = _nothing
+    day_start_equity: Callable[[], Decimal] = Decimal
     figures: Callable[[], Performance | None] = _none
     protection: Callable[[], ProtectionStatus] = ProtectionStatus
     brackets: Callable[[], Sequence[ProtectionView]] = _nothing

@@ -107,6 +107,7 @@ async def wallets(api: Api, call: Call) -> Wallets:
         as_of_ms=account.as_of_ms,
         quote_currency=account.quote_currency,
         equity=account.equity,
+        day_start_equity=api.readers.day_start_equity(),
         cash=account.cash,
         realized_pnl=account.realized_pnl,
         unrealized_pnl=account.unrealized_pnl,

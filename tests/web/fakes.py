@@ -333,6 +333,7 @@ def some_readers(**changes: object) -> Readers:
             an_order(4, foreign=True),
         ),
         "fills": lambda: tuple(a_fill(n) for n in range(1, 6)),
+        "day_start_equity": lambda: Decimal("10000"),
         "books": lambda: strategy_books([a_fill(n) for n in range(1, 6)], {}),
         "signals": lambda: (a_score(1, Recommendation.HOLD), a_score(2)),
         "verdicts": lambda: (a_verdict(1), a_verdict(2, approved=False)),

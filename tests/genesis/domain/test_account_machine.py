@@ -8,6 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from genesis.account_readers import AccountReaders
+from genesis.core.latest import Latest
 from genesis.domain.account_cells import read_order_cells
 from genesis.domain.account_machine import TRADES_KEPT, AccountMachine
 from genesis.domain.order_ledger import encode
@@ -480,3 +482,16 @@ def test_of_a_position_that_two_strategies_had_each_answers_for_its_own_part() -
     trade(6, "b", Side.SELL, "101")
     assert told()[2:] == [(3, "b", Decimal(1))]
     assert machine.state().trades_count == 3
+
+
+def test_today_is_counted_at_the_prices_that_equity_is_counted_at() -> None:
+    """Coins that no strategy trades have a worth, too: against a day's begin without them they were all profit."""
+    machine = with_cash()
+    machine.on_balance(wallet("BTC", "2"))
+    machine.on_price("tBTCUSD", 7000.0)
+    machine.mark_time(1_517_832_000_000)
+    machine.on_price("tBTCUSD", 7100.0)
+    readers = AccountReaders(Latest(machine.view()))
+    account = readers.account()
+    assert account is not None
+    assert account.equity - readers.day_start_equity() == 200

@@ -92,9 +92,10 @@ function Replay({ status }) {
 
 function Worth() {
   const tr = useWords();
-  const { wallet, risk } = useTopics("wallet", "risk");
+  const { wallet } = useTopics("wallet");
   if (!wallet || !wallet.known) return null;
-  const today = risk && Number(risk.day_start_equity) > 0 ? Number(wallet.equity) - Number(risk.day_start_equity) : null;
+  // Not risk's own begin of the day: that knows the prices of what strategies trade, and no other coins.
+  const today = Number(wallet.day_start_equity) > 0 ? Number(wallet.equity) - Number(wallet.day_start_equity) : null;
   return html`<span class="worth">
     <b>${money(wallet.equity)}</b> <span class="muted unit">${wallet.quote_currency}</span>
     ${today !== null && html`<span class=${tone(today)} title=${tr("Today")}>${signed(today)}</span>`}

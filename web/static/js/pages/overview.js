@@ -29,7 +29,7 @@ function Tiles() {
   const { wallet, risk, protection, notification } = useTopics("wallet", "risk", "protection", "notification");
   const profit = useApi("/api/v2/profit", { every: PROFIT_S }).data;
   const known = wallet && wallet.known;
-  const start = risk ? Number(risk.day_start_equity) : 0;
+  const start = wallet ? Number(wallet.day_start_equity) : 0;
   const today = known && start > 0 ? Number(wallet.equity) - start : null;
   const [used, allowed] = (risk && (risk.headroom.max_gross_exposure || risk.headroom.gross_exposure)) || [null, null];
   const naked = protection ? protection.watch.naked : 0;
