@@ -92,7 +92,7 @@ class MarketCacheActor:
                     self._report_failure(ctx, event, ui)
                 closed = book.on_event(event)
                 for candle in closed:
-                    await outlets[0].put(candle)
+                    await outlets[0].hand(candle)
                 told += closed
                 shown += closed
                 if ticks is not None and isinstance(event, TradePrint) and event.symbol in self.tick_symbols.value:

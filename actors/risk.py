@@ -131,13 +131,15 @@ class RiskActor:
             check_commit(commit)
             answer = await journal.lodge(commit)
             for approved in approvals:
-                await orders.put(approved)
-                if self.stages is not None and isinstance(approved, Approved):
-                    self.stages.note("risk", approved.intent.received_ns, ctx.clock.now_ns())
-            await journal.answer_to(answer)
+                await orders.hand(approved)
             if approvals:
-                # What is left is for people: the order goes first.
+                # What is left is for people: the order goes first, and its commit takes ours along.
+                told_ns = ctx.clock.now_ns()
                 await ctx.step_aside()
+                for approved in approvals:
+                    if self.stages is not None and isinstance(approved, Approved):
+                        self.stages.note("risk", approved.intent.received_ns, told_ns)
+            await journal.answer_to(answer)
             for envelope, outputs in outcomes:
                 for verdict in outputs.verdicts:
                     if not outputs.repeated:

@@ -92,14 +92,15 @@ class SignalActor:
                 self._show(ctx, machine, ui)
             said: list[SignalScore] = []
             # What is certain first: a tick waits for the newest, and may have overtaken the candle before it.
-            for envelope in sorted(batch, key=_turn):
+            for envelope in batch if len(batch) == 1 else sorted(batch, key=_turn):
                 for score in await self._think(machine, envelope.message, heard):
-                    await scores.put(score)
-                    if self.stages is not None and not score.catch_up:
-                        self.stages.note("signal", score.received_ns, ctx.clock.now_ns())
+                    # Who judges it comes in the next turn of the loop, and our commit stands in the line by then.
+                    await scores.hand(score)
                     said.append(score)
+            told_ns = ctx.clock.now_ns()
             records = [signal_record(score) for score in said]
-            cells = machine.checkpoint()
+            # Its texts are made by the journal: the machine rests until that has answered.
+            cells = machine.late_checkpoint()
             if records or cells:
                 commits += 1
                 commit = Commit(
@@ -113,6 +114,10 @@ class SignalActor:
                 # An order that may come of it goes first, and its commit takes this one along.
                 await ctx.step_aside()
                 await journal.answer_to(answer)
+                if self.stages is not None:
+                    for score in said:
+                        if not score.catch_up:
+                            self.stages.note("signal", score.received_ns, told_ns)
                 if not heard.empty:
                     heard.clear()
                 recent.extend(score for score in said if score.recommendation is not Recommendation.HOLD)

@@ -272,6 +272,13 @@ class Channel(Generic[T]):
             # The message is in: no Cancelled may say otherwise.
             await trio.lowlevel.cancel_shielded_checkpoint()
 
+    async def hand_from(self, term: Term | None, message: T) -> None:
+        """`put_from` for who has more to say before it sleeps: a checkpoint only where it must wait for room."""
+        if self._must_wait():
+            await self.put_from(term, message)
+        else:
+            self.put_nowait(message)
+
     async def ask_from(self, term: Term | None, message: T) -> Any:
         """`ask` on behalf of a term."""
         answer = await self.lodge_from(term, message)

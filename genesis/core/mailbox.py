@@ -331,6 +331,11 @@ class Outlet(Generic[T]):
         self._check()
         return self._channel.put_from(self._term, message)
 
+    def hand(self, message: T) -> Coroutine[Any, Any, None]:
+        """Put, and go on in the same turn of the loop where there is room: who hears it comes when we sleep."""
+        self._check()
+        return self._channel.hand_from(self._term, message)
+
     def put_nowait(self, message: T) -> None:
         if self._term.over:
             self._check()

@@ -12,6 +12,7 @@ subscription are, since risk learns from them what the market usually does.
 import math
 import operator
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 
 import attrs
 import msgspec
@@ -21,7 +22,7 @@ from genesis.domain.strategies import STRATEGY_KINDS
 from genesis.domain.strategies.ensemble import kind_for, kinds_of
 from genesis.domain.strategy import Opinion, StrategyFault, StrategyKind
 from genesis.domain.warm_up import SNAPSHOT_CANDLES, history_of, needs_of
-from protocols.journal import CellWrite
+from protocols.journal import CellWrite, LateCell
 from protocols.market import Candle, CandleClosed, CandleHistory, HistoryWish, Tick
 from protocols.orders import Fill
 from protocols.settings import Settings, StrategySettings
@@ -403,6 +404,15 @@ class SignalMachine:
         for name in moved:
             self.running[name].changed = False
         return tuple(CellWrite(table=SIGNAL_TABLE, key=name, payload=_kept(self.running[name])) for name in moved)
+
+    def late_checkpoint(self) -> tuple[LateCell, ...]:
+        """`checkpoint`, to be written by the journal: nothing may be said to the machine until that has answered."""
+        moved = [name for name, running in self.running.items() if running.changed]
+        for name in moved:
+            self.running[name].changed = False
+        return tuple(
+            [LateCell(table=SIGNAL_TABLE, key=name, write=partial(_kept, self.running[name])) for name in moved]
+        )
 
     def states(self) -> dict[str, bytes]:
         """Every strategy as it would be kept now, by its name."""

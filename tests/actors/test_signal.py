@@ -2,6 +2,7 @@
 
 import random
 from contextlib import AbstractAsyncContextManager
+from typing import Any
 
 import msgspec
 import pytest
@@ -10,9 +11,10 @@ import trio
 from actors.signal import SignalActor
 from genesis.core.channel import Channel, Overflow
 from genesis.core.latest import Latest
-from genesis.domain.decision_log import decision_line, record_lines
+from genesis.domain.decision_log import decision_line, record_lines, signal_record
 from genesis.domain.market_book import EMPTY_MARKET
-from genesis.domain.signal_machine import SignalMachine
+from genesis.domain.signal_machine import SIGNAL_TABLE, SignalMachine, read_checkpoint
+from protocols.journal import Commit
 from protocols.market import CandleClosed, CandleSeries, MarketView
 from protocols.settings import Settings, StrategySettings
 from protocols.signals import Recommendation, SignalScore
@@ -166,3 +168,30 @@ async def test_a_strategy_that_comes_while_running_is_warm_and_one_that_goes_is_
     said = [score for score in world.listener.heard if score.candle_open_ms > CANDLES[199].candle.open_ms]
     assert {score.strategy for score in said} == {"slow"}
     assert said == [score for score in expected_scores() if score.strategy == "slow"][200:]
+
+
+async def test_the_commit_of_a_score_stands_in_the_journals_line_when_risk_hears_the_score() -> None:
+    """What risk and order commit comes behind it, so that an order never lies in the journal without its score."""
+    world, disk = World(), MemoryDisk()
+    seen: list[bool] = []
+
+    class Suspicious(Listener):
+        async def run(self, ctx: Any) -> None:
+            journal = ctx.outlet(world.journal)
+            ctx.ready()
+            while True:
+                for envelope in await ctx.inbox.lease():
+                    await journal.ask(Commit(writer=ctx.name))
+                    score: SignalScore = envelope.message
+                    seen.append(any(record.key == signal_record(score).key for record in disk.records))
+                    kept = read_checkpoint(disk.cells[(SIGNAL_TABLE, score.strategy)].payload)
+                    seen.append(kept.last_open_ms == score.candle_open_ms)
+                    ctx.inbox.ack(envelope)
+
+    world.listener = Suspicious()
+    async with world.run(disk) as stage:
+        for closed in CANDLES[:40]:
+            await world.candles.put(closed)
+            await stage.settled()
+    assert len(seen) == 160
+    assert all(seen)

@@ -226,6 +226,33 @@ async def test_put_is_a_checkpoint_and_says_cancelled_before_it_is_in(overflow: 
         await channel.put(2)
 
 
+async def test_who_hands_over_goes_on_in_the_same_turn_where_there_is_room_and_waits_where_there_is_none(
+    nursery: trio.Nursery,
+) -> None:
+    channel = Channel[int]("c", Overflow.BLOCK, capacity=1)
+    inbox = inbox_of(channel)
+    with trio.testing.assert_no_checkpoints():
+        await channel.hand_from(None, 1)
+    assert held(channel) == [1]
+    nursery.start_soon(channel.hand_from, None, 2)
+    await wait_all_tasks_blocked()
+    assert held(channel) == [1]
+    inbox.ack_all(await inbox.lease())
+    await wait_all_tasks_blocked()
+    assert held(channel) == [2]
+    channel.check_books()
+
+
+async def test_what_is_handed_over_by_a_life_that_ends_in_line_is_not_in(nursery: trio.Nursery) -> None:
+    channel = Channel[int]("c", Overflow.BLOCK, capacity=1)
+    with trio.CancelScope() as scope:
+        await channel.hand_from(None, 1)
+        scope.cancel()
+        await channel.hand_from(None, 2)
+    assert scope.cancelled_caught
+    assert held(channel) == [1]
+
+
 # --- once -----------------------------------------------------------------------------------------------------------
 
 
