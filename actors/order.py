@@ -1,7 +1,8 @@
 """The order actor: what the order machine decides becomes durable first and happens after.
 
 A batch of messages goes through the machine, one commit keeps all that came of it, and only then do commands leave,
-reports go out, and the batch is acknowledged. It may be killed at any await; what then?
+reports go out, and the batch is acknowledged. When orders that risk approved can leave, they do so before protection is
+looked at; what follows of that is a second commit. It may be killed at any await; what then?
 
 - Before the commit is put: nothing of the batch is durable and nothing left. The batch comes again, to a machine that
   is made anew of the journal's cells, and is decided again.
@@ -121,6 +122,7 @@ class _Life:
         self.actor = actor
         self.ctx = ctx
         self.machine = OrderMachine(settings.orders, epoch=actor.epoch, signal_max_age_s=settings.risk.signal_max_age_s)
+        self.machine.lends = True
         self.heard = OrderRecorder(self.machine, self._best_price, self._levels)
         self.named: tuple[int, int] | None = None
         """The versions of settings and pairs that the journal knows of."""
@@ -186,8 +188,16 @@ class _Life:
         answers = [(envelope, self._hear(envelope.message, now, wall_ms)) for envelope in batch]
         # After the messages: what they answer is no longer overdue.
         self.machine.on_timer(now=now, wall_ms=wall_ms)
+        inputs = [envelope.message for envelope in batch]
+        ready = self.machine.take_ready() if all([isinstance(message, Approved) for message in inputs]) else None
+        if ready is not None:
+            # An order is on its way: what protection makes of it comes when that has left.
+            self.heard.end(ready, now=now, wall_ms=wall_ms, inputs=inputs, ready=True)
+            await self._carry_out(ready)
+            inputs = []
+            self.heard.start()
         out = self.machine.take()
-        self.heard.end(out, now=now, wall_ms=wall_ms, inputs=[envelope.message for envelope in batch])
+        self.heard.end(out, now=now, wall_ms=wall_ms, inputs=inputs, timer=ready is None)
         await self._carry_out(out)
         if len(self.heard.steps) >= STEPS_KEPT:
             await self._keep_steps()
@@ -275,10 +285,12 @@ class _Life:
         while True:
             if out.must_be_kept:
                 await self._keep(out)
-            refused = self._hand_out(out)
+            refused, given = self._hand_out(out)
             if out.commands:
                 # Commands leave first; what came of them, and what is for people, can wait for that.
+                given_ns = self.ctx.clock.now_ns()
                 await self.ctx.step_aside()
+                self._time(given, given_ns)
             for number, report in enumerate(out.reports):
                 await self.account.put(report)
                 self._note(report)
@@ -329,17 +341,24 @@ class _Life:
         name = f"{self.ctx.name}:{self.actor.epoch}:{self.ctx.generation}:heard:{self.quiet}"
         await self.journal.ask(Commit(writer=self.ctx.name, records=records, commit_id=name))
 
-    def _hand_out(self, out: Outputs) -> list[CommandNotSent | HistoryFailed]:
-        """Give commands and questions to the lines to the venue. At a stop those end first: then nothing leaves."""
-        refused: list[CommandNotSent | HistoryFailed] = []
+    def _time(self, given: Sequence[VenueCommand], given_ns: int) -> None:
+        """Note how long decisions had been under way when their commands were handed out."""
         stages = self.actor.stages
+        if stages is not None:
+            for command in given:
+                for each in commands_of(command):
+                    if isinstance(each, SubmitOrder):
+                        stages.note("order", each.received_ns, given_ns)
+
+    def _hand_out(self, out: Outputs) -> tuple[list[CommandNotSent | HistoryFailed], list[VenueCommand]]:
+        """Give commands and questions to the lines to the venue, and tell what they refused and what they were given
+        for the first time. At a stop those end first: then nothing leaves."""
+        refused: list[CommandNotSent | HistoryFailed] = []
+        given: list[VenueCommand] = []
         for outgoing in out.commands:
             try:
-                fresh = self.venue.put_once(outgoing.key, outgoing.command)
-                if fresh and stages is not None:
-                    for each in commands_of(outgoing.command):
-                        if isinstance(each, SubmitOrder):
-                            stages.note("order", each.received_ns, self.ctx.clock.now_ns())
+                if self.venue.put_once(outgoing.key, outgoing.command):
+                    given.append(outgoing.command)
             except (ChannelFull, ChannelClosed) as error:
                 refused += [
                     CommandNotSent(cid=each.cid, kind=type(each).__name__, session=each.session, reason=str(error))
@@ -358,7 +377,7 @@ class _Life:
                 self.risk.put_nowait(change)
         if out.reconnect is not None and self.reconnects is not None:
             self.reconnects.put_nowait(Reconnect(reason=out.reconnect))
-        return refused
+        return refused, given
 
     # --- what is shown ----------------------------------------------------------------------------------------------
 

@@ -19,7 +19,7 @@ from genesis.domain.order_machine import OrderMachine
 from genesis.domain.order_outputs import Outputs
 from genesis.domain.order_rows import TABLE
 from genesis.domain.pairs import PairSpecs
-from protocols.journal import AnyRecord, CellWrite, LateRecord
+from protocols.journal import AnyCell, AnyRecord, CellWrite, LateRecord
 from protocols.orders import AccountEvent, Approved, ApprovedChange, OrderWish, VenueCommand
 from protocols.settings import Settings
 from protocols.units import Side, Symbol
@@ -34,9 +34,10 @@ Level = tuple[float, float, int]
 class OrderStep(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What the machine heard between two `take`s, at one moment.
 
-    `settings` and `pairs` are digests, said when they changed. `timer` is False where no deadline was looked at.
-    `told`: before this step all reports so far had reached their channel. `disowned` is an intent that the journal knew
-    already. `prices` and `levels` are the answers to what the machine asked about the market, in turn.
+    `settings` and `pairs` are digests, said when they changed. `timer` is False where no deadline was looked at;
+    `ready` says that what could leave was taken before protection was looked at. `told`: before this step all reports
+    so far had reached their channel. `disowned` is an intent that the journal knew already. `prices` and `levels` are
+    the answers to what the machine asked about the market, in turn.
     """
 
     now: float
@@ -46,6 +47,7 @@ class OrderStep(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     pairs: str | None = None
     halted: str | None = None
     timer: bool = True
+    ready: bool = False
     told: bool = False
     disowned: str | None = None
     prices: tuple[Decimal | None, ...] = ()
@@ -75,7 +77,7 @@ def read_order_heard(payload: bytes) -> OrderHeard:
     return _DECODE(payload)
 
 
-def digest_of(outputs: Iterable[Sequence[Any]], cells: Iterable[CellWrite]) -> str:
+def digest_of(outputs: Iterable[Sequence[Any]], cells: Iterable[AnyCell]) -> str:
     """The short name of all that came of some steps."""
     whole = hashlib.sha256()
     for said in outputs:
@@ -103,7 +105,7 @@ class OrderRecorder:
     depth: Callable[[Symbol, Side], Sequence[Level]]
     steps: list[OrderStep] = attrs.Factory(list)
     _outputs: list[tuple[Any, ...]] = attrs.Factory(list)
-    _cells: list[CellWrite] = attrs.Factory(list)
+    _cells: list[AnyCell] = attrs.Factory(list)
     _commands: list[VenueCommand] = attrs.Factory(list)
     _named: list[AnyRecord] = attrs.Factory(list)
     _prices: list[Decimal | None] = attrs.Factory(list)
@@ -149,6 +151,7 @@ class OrderRecorder:
         wall_ms: int,
         inputs: Iterable[OrderInput] = (),
         timer: bool = True,
+        ready: bool = False,
         disowned: str | None = None,
     ) -> None:
         """The machine heard this, and `out` came of it."""
@@ -161,6 +164,7 @@ class OrderRecorder:
                 pairs=self._pairs,
                 halted=self.machine.halted,
                 timer=timer,
+                ready=ready,
                 told=self._told,
                 disowned=disowned,
                 prices=tuple(self._prices),
@@ -200,7 +204,7 @@ class OrderRecorder:
         return levels
 
 
-def _write(heard: OrderHeard, outputs: Sequence[Sequence[Any]], cells: Sequence[CellWrite]) -> bytes:
+def _write(heard: OrderHeard, outputs: Sequence[Sequence[Any]], cells: Sequence[AnyCell]) -> bytes:
     return _ENCODER.encode(msgspec.structs.replace(heard, after=digest_of(outputs, cells)))
 
 

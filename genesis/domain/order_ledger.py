@@ -17,7 +17,7 @@ from genesis.domain.order_session import Fence
 from genesis.domain.order_state import IllegalTransition, OrderEvent, after
 from genesis.domain.pairs import PairSpecs
 from genesis.domain.position import Opening, opening_key
-from protocols.journal import CellWrite, LateRecord
+from protocols.journal import AnyCell, CellWrite, LateCell, LateRecord
 from protocols.orders import CUT, PART, Adopted, OrderState, OrderUpdate, OrderView
 from protocols.settings import OrderSettings
 from protocols.units import Side, Symbol
@@ -50,6 +50,9 @@ class OrderLedger:
     depth: Depth | None = None
     keeps = True
     """False where no journal is: then nothing is written for one but the records of decisions."""
+    lends = False
+    """True where the journal writes the cells' texts itself: then nothing may be said to the machine between a `take`
+    and the journal's answer to what it gave."""
 
     def __init__(
         self, settings: OrderSettings, *, epoch: int, signal_max_age_s: float, cancel_ghosts: bool = True
@@ -106,16 +109,22 @@ class OrderLedger:
         out, self._out = self._out, Outputs()
         if self.keeps:
             for key, row in self._dirty.items():
-                payload = b"" if row is None else encode(row)
-                out.cells[key] = CellWrite(table=TABLE, key=key, payload=payload)
+                out.cells[key] = self._cell(key, row)
             if self._fence_changed or out.cells or out.records:
                 self.fence.commits += 1
                 self.fence.heard = self.fence.commits
                 out.number = self.fence.commits
-                out.cells["session"] = CellWrite(table=TABLE, key="session", payload=encode(self.fence))
+                out.cells["session"] = self._cell("session", self.fence)
         self._dirty.clear()
         self._fence_changed = False
         return out
+
+    def _cell(self, key: str, row: Kept | Fence | None) -> AnyCell:
+        if row is None:
+            return CellWrite(table=TABLE, key=key, payload=b"")
+        if self.lends:
+            return LateCell(table=TABLE, key=key, write=partial(encode, row))
+        return CellWrite(table=TABLE, key=key, payload=encode(row))
 
     def told(self) -> None:
         """All reports taken so far have reached their channel; after a crash they need not be said again."""

@@ -2,7 +2,7 @@
 
 import attrs
 
-from protocols.journal import AnyRecord, CellWrite
+from protocols.journal import AnyCell, AnyRecord
 from protocols.orders import HistoryRequest, OrderReport, VenueCommand
 from protocols.risk import ChangeOrder
 
@@ -27,7 +27,7 @@ class Outputs:
 
     number: int = 0
     records: list[AnyRecord] = attrs.Factory(list)
-    cells: dict[str, CellWrite] = attrs.Factory(dict)
+    cells: dict[str, AnyCell] = attrs.Factory(dict)
     intents: list[tuple[int, str]] = attrs.Factory(list)
     commands: list[Outgoing] = attrs.Factory(list)
     questions: list[HistoryRequest] = attrs.Factory(list)

@@ -73,6 +73,10 @@ class OrderProtector(OrderGuesses):
                 self._advance_book(book)
         return super().take()
 
+    def take_ready(self) -> Outputs | None:
+        """What is ready to leave, before protection is looked at; `take` must follow. None when nothing is."""
+        return super().take() if self._out.commands else None
+
     def _protect_again(self, wish: Protect) -> None:
         book = (wish.symbol, wish.margin)
         shares = self._shares(book)

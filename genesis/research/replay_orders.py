@@ -16,7 +16,7 @@ from genesis.domain.order_machine import OrderMachine
 from genesis.domain.order_outputs import Outputs
 from genesis.domain.pairs import PairSpecs
 from genesis.research.parity import differing
-from protocols.journal import CellWrite
+from protocols.journal import AnyCell
 from protocols.orders import (
     Adopt,
     Approved,
@@ -65,7 +65,7 @@ class OrderReplay:
         if self.lost:
             return ()
         outputs: list[Sequence[Any]] = []
-        cells: list[CellWrite] = []
+        cells: list[AnyCell] = []
         commands: list[VenueCommand] = []
         try:
             for number, step in enumerate(heard.steps):
@@ -113,7 +113,7 @@ class OrderReplay:
             _say(machine, said, step)
         if step.timer:
             machine.on_timer(now=step.now, wall_ms=step.wall_ms)
-        return self._take(machine)
+        return self._take(machine, ready=step.ready)
 
     def _use(self, machine: OrderMachine, step: OrderStep) -> None:
         if step.settings is not None:
@@ -124,8 +124,10 @@ class OrderReplay:
         machine.halted = step.halted
         self._prices, self._levels = list(step.prices), list(step.levels)
 
-    def _take(self, machine: OrderMachine) -> Outputs:
-        out = machine.take()
+    def _take(self, machine: OrderMachine, *, ready: bool = False) -> Outputs:
+        out = machine.take_ready() if ready else machine.take()
+        if out is None:
+            raise _AskedOtherwise("something must be ready to leave, was not")
         if self._prices or self._levels:
             raise _AskedOtherwise(
                 f"the market must be asked {len(self._prices) + len(self._levels)} times more, was not"

@@ -21,7 +21,7 @@ from genesis.domain.pairs import PairSpec
 from genesis.domain.venue import Venue, request_of
 from genesis.domain.venue_state import Order, VenueOutput
 from protocols.bitfinex.inputs import ChangeOrder, EndOrder
-from protocols.journal import CellWrite
+from protocols.journal import CellWrite, LateCell
 from protocols.orders import (
     Approved,
     Bracket,
@@ -207,7 +207,7 @@ class BracketWorld:
         maybe_die()
         for key, cell in out.cells.items():
             if cell.payload:
-                self.disk[key] = cell
+                self.disk[key] = cell.written() if isinstance(cell, LateCell) else cell
             else:
                 self.disk.pop(key, None)
         for row in self.machine.orders.values():

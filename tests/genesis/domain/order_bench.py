@@ -5,7 +5,7 @@ from typing import Any
 
 from genesis.domain.order_machine import OrderMachine
 from genesis.domain.order_outputs import Outputs
-from protocols.journal import CellWrite
+from protocols.journal import CellWrite, LateCell
 from protocols.orders import (
     AccountEvent,
     CancelIntent,
@@ -40,7 +40,7 @@ class Bench:
     def take(self) -> Outputs:
         out = self.machine.take()
         for key, cell in out.cells.items():
-            self.disk[key] = cell
+            self.disk[key] = cell.written() if isinstance(cell, LateCell) else cell
         return out
 
     def hear(self, *events: AccountEvent) -> Outputs:

@@ -13,7 +13,7 @@ import msgspec
 
 from genesis.domain.order_machine import OrderMachine
 from genesis.domain.order_outputs import Outgoing, Outputs
-from protocols.journal import CellWrite
+from protocols.journal import CellWrite, LateCell
 from protocols.orders import (
     TERMINAL_STATES,
     Approved,
@@ -225,7 +225,7 @@ class World:
                 self.kept.add((record.kind, record.key))
         for key, cell in out.cells.items():
             if cell.payload:
-                self.disk[key] = cell
+                self.disk[key] = cell.written() if isinstance(cell, LateCell) else cell
             else:
                 self.disk.pop(key, None)
         maybe_die()

@@ -8,6 +8,7 @@ import pytest
 
 from genesis.domain.order_outputs import Outputs
 from protocols.orders import (
+    Approved,
     Bracket,
     CancelOrder,
     CommandBatch,
@@ -22,16 +23,16 @@ from protocols.orders import (
     UpdateIntent,
 )
 from protocols.units import Side
-from tests.genesis.domain.protect_bench import START_MS, Bench, sent
+from tests.genesis.domain.protect_bench import START_MS, Bench, HastyBench, sent
 
 D = Decimal
 S = OrderState
 
 
-@pytest.fixture
-def bench() -> Bench:
+@pytest.fixture(params=[Bench, HastyBench])
+def bench(request: pytest.FixtureRequest) -> Bench:
     """A position of 1 with its stop resting (cid 2), and nothing else in the wallet."""
-    made = Bench(coins="0")
+    made: Bench = request.param(coins="0")
     made.open_position()
     made.hold("1")
     return made
@@ -260,3 +261,26 @@ def test_a_stop_without_an_answer_is_looked_for_after_two_seconds_and_placed_ane
     bench.cut()
     (stop,) = sent(bench.connect(2))
     assert (stop.cid, stop.amount) == (4, D(-1))
+
+
+def test_what_is_ready_is_taken_without_a_look_at_protection(bench: Bench) -> None:
+    intent = msgspec.structs.replace(bench.machine.orders[1].intent, intent_id="out", side=Side.SELL, bracket=None)
+    exit_ = msgspec.structs.replace(intent, purpose=Purpose.EXIT)
+    bench.machine.admit(Approved(intent=exit_, settings_version=1), now=bench.now, wall_ms=START_MS)
+    ready = bench.machine.take_ready()
+    assert ready is not None
+    assert [type(command) for command in sent(ready)] == [CommandBatch]
+    assert ready.must_be_kept
+    rest = bench.machine.take()
+    assert (sent(rest), rest.records, rest.cells) == ([], [], {})
+    assert bench.machine.take_ready() is None
+
+
+def test_an_exit_that_must_wait_for_its_stop_is_not_ready(bench: Bench) -> None:
+    """What goes first is the cancel of the stop, which is protection's."""
+    bench.hold("2")
+    intent = msgspec.structs.replace(bench.machine.orders[1].intent, intent_id="out", side=Side.SELL, bracket=None)
+    exit_ = msgspec.structs.replace(intent, purpose=Purpose.EXIT)
+    bench.machine.admit(Approved(intent=exit_, settings_version=1), now=bench.now, wall_ms=START_MS)
+    assert bench.machine.take_ready() is None
+    assert [type(command) for command in sent(bench.machine.take())] == [CancelOrder]
