@@ -11,7 +11,7 @@ from typing import Final
 import attrs
 
 from genesis.domain.pairs import PairSpec
-from protocols.orders import OrderIntent, OrderType
+from protocols.orders import Bracket, OrderIntent, OrderType
 from protocols.units import AMOUNT_STEP, PRICE_DIGITS, plain, round_price
 
 LARGEST_PRICE: Final = Decimal(10) ** 12
@@ -34,7 +34,18 @@ class OrderFault:
 
 def order_faults(intent: OrderIntent, pair: PairSpec | None) -> tuple[OrderFault, ...]:
     """Everything that is wrong with an order; nothing when the venue can take it as it is."""
-    return tuple((*_size(intent, pair), *_prices(intent), *_kind(intent, pair), *_bracket(intent)))
+    faults = [*_size(intent, pair)]
+    bracket = intent.bracket
+    if bracket is None and intent.order_type is OrderType.MARKET and not _is_priced(intent):
+        # Most orders: there is no price that could be wrong.
+        return (*faults, *_wallet(intent, pair))
+    faults += [*_prices(intent), *_kind(intent, pair)]
+    return (*faults, *(() if bracket is None else _bracket(intent, bracket)))
+
+
+def _is_priced(intent: OrderIntent) -> bool:
+    prices = intent.price, intent.aux_limit_price, intent.trailing_distance, intent.oco_stop_price
+    return any([price is not None for price in prices])
 
 
 def change_faults(
@@ -104,16 +115,18 @@ def _kind(intent: OrderIntent, pair: PairSpec | None) -> Iterable[OrderFault]:
         elif intent.price is not None and (intent.oco_stop_price - intent.price) * intent.side.sign <= 0:
             where = "above" if intent.side.sign > 0 else "below"
             yield OrderFault("price_oco_stop", f"{where} the price {plain(intent.price)}", plain(intent.oco_stop_price))
+    yield from _wallet(intent, pair)
+
+
+def _wallet(intent: OrderIntent, pair: PairSpec | None) -> Iterable[OrderFault]:
+    kind = intent.order_type
     if intent.margin and pair is not None and pair.initial_margin is None:
         yield OrderFault("type", f"EXCHANGE {kind.value}: {intent.symbol} has no margin", kind.value)
     if not intent.margin and pair is not None and pair.is_derivative:
         yield OrderFault("type", f"{kind.value}: a derivative is traded on margin", f"EXCHANGE {kind.value}")
 
 
-def _bracket(intent: OrderIntent) -> Iterable[OrderFault]:
-    bracket = intent.bracket
-    if bracket is None:
-        return
+def _bracket(intent: OrderIntent, bracket: Bracket) -> Iterable[OrderFault]:
     sign = intent.side.sign
     entry = intent.price if intent.order_type in RESTING else None
     if not intent.margin and sign < 0:

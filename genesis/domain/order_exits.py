@@ -8,11 +8,12 @@ what is left beside it, and when that is too little it is refused here, before a
 refuse it, too, and the position would have been bare for nothing. Risk owes the exit again at the next candle.
 """
 
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
 from genesis.domain.order_brackets import owned_by
 from genesis.domain.order_holdings import Book
-from genesis.domain.order_lots import Sale
+from genesis.domain.order_lots import Sale, Shares
 from genesis.domain.order_protect import OrderProtector
 from genesis.domain.order_rows import OrderRow
 from genesis.domain.order_selftrade import met_by
@@ -30,7 +31,7 @@ class OrderExits(OrderProtector):
         if not self._keeps_to_its_own(row):
             return True
         wanted = row.cancel_reason is None and (not row.opens_risk or self._refusal(row) is None)
-        if wanted and (self._clears_its_way(row) or (self._waits(row) and not self._takes_places(row))):
+        if wanted and (self._clears_its_way(row) or self._waits(row)):
             if not row.held_back:
                 row.held_back = True
                 self._touch(row)
@@ -43,23 +44,23 @@ class OrderExits(OrderProtector):
             self._swap(row, [self._in_place_of])
         return super()._send(row)
 
-    def _takes_places(self, row: OrderRow) -> bool:
+    def _takes_places(self, row: OrderRow, legs: Sequence[OrderRow], sizes: Mapping[str, Decimal]) -> bool:
         """Sell in one frame with the cancel of the stops that hold the coins: both arrive, or the stops go on resting.
 
         Only where nothing but those coins could be sold, should a stop trade while the frame is on its way: a crash
-        that triggers it may fill what somebody else lets rest below it at the same moment.
+        that triggers it may fill what somebody else lets rest below it at the same moment. `legs` are the stops that
+        are there, `sizes` what those of each lot should cover beside this sale.
         """
         book = (row.intent.symbol, row.intent.margin)
         if row.intent.order_type is not OrderType.MARKET or not self._one_of_both(book):
             return False
         if self._others_buy(book, row.intent.strategy):
             return False
-        sizes = self._to_protect(book, by=row)
-        leaving = [leg for leg in self._legs(book) if not leg.is_lost and not sizes.get(leg.lot, ZERO)]
-        staying = [leg for leg in self._legs(book) if not leg.is_lost and sizes.get(leg.lot, ZERO)]
+        leaving = [leg for leg in legs if not sizes.get(leg.lot, ZERO)]
+        staying = [leg for leg in legs if sizes.get(leg.lot, ZERO)]
         if not 0 < len(leaving) < LARGEST_BATCH or not all(map(self._may_swap, leaving)):
             return False
-        if any(sum(leg.leaves for leg in staying if leg.lot == lot) > size for lot, size in sizes.items()):
+        if staying and any(sum(leg.leaves for leg in staying if leg.lot == lot) > size for lot, size in sizes.items()):
             return False
         taken = [leg.leaves for leg in staying]
         taken += [other.leaves for other in self._reducing(book) if other is not row and other.session > 0]
@@ -85,30 +86,29 @@ class OrderExits(OrderProtector):
         return True
 
     def _waits(self, row: OrderRow) -> bool:
-        """True while protective orders hold back the coins that this order sells, or could still sell them first."""
+        """True while protective orders hold back the coins that this order sells, or could still sell them first, and
+        it cannot take their places."""
         intent = row.intent
         book = (intent.symbol, intent.margin)
-        if intent.margin or row.protects or intent.side is not Side.SELL or not self._brackets_of(book):
+        if intent.margin or row.protects or intent.side is not Side.SELL:
             return False
-        resting = [leg.leaves for leg in self._legs(book) if not leg.is_lost]
-        if not resting or self._flattening(book):
+        legs = [leg for leg in self._legs(book) if not leg.is_lost]
+        if not legs or self._flattening(book):
             return False
-        if self._is_own_stop_in_the_way(row, book):
-            return True
-        others = [other.leaves for other in self._reducing(book) if other is not row and other.session > 0]
-        return sum(resting, ZERO) + sum(others, ZERO) + row.quantity > self.fills.held.get(book, ZERO)
-
-    def _is_own_stop_in_the_way(self, row: OrderRow, book: Book) -> bool:
-        """Whether a stop of the seller's own lots covers more than this sale leaves: it may trade at any moment, and
-        then both would sell, the second time what somebody else holds."""
+        brackets = self._brackets_of(book)
+        if not brackets:
+            return False
         sizes = self._to_protect(book)
-        for bracket in self._brackets_of(book):
-            if bracket.strategy == row.intent.strategy:
-                covered_now = [leg.leaves for leg in self._legs(book, bracket.lot) if not leg.is_lost]
-                covered = sum(covered_now, ZERO)
-                if covered - sizes.get(bracket.lot, ZERO) > amount_blur(covered):
-                    return True
-        return False
+        own = [bracket.lot for bracket in brackets if bracket.strategy == intent.strategy]
+        if not _is_own_stop_in_the_way(own, legs, sizes):
+            others = [other.leaves for other in self._reducing(book) if other is not row and other.session > 0]
+            resting = sum([leg.leaves for leg in legs], ZERO) + sum(others, ZERO)
+            if resting + row.quantity <= self.fills.held.get(book, ZERO):
+                return False
+        if self._will_swap(row, book):
+            # What it sells was not yet taken from what is to be covered.
+            sizes = self._to_protect(book, by=row)
+        return not self._takes_places(row, legs, sizes)
 
     def _keeps_to_its_own(self, row: OrderRow) -> bool:
         """An exit sells no more than its strategy's lots, what it bought without levels and what is nobody's, and
@@ -141,12 +141,12 @@ class OrderExits(OrderProtector):
         if quantity == ZERO:
             self._end(row, E.WITHDRAWN, "not sent: nothing is left of its position")
             return False
-        return self._fit_to_what_is_free(row, min(quantity, row.quantity))
+        return self._fit_to_what_is_free(row, min(quantity, row.quantity), shares)
 
-    def _fit_to_what_is_free(self, row: OrderRow, wanted: Decimal) -> bool:
+    def _fit_to_what_is_free(self, row: OrderRow, wanted: Decimal, shares: Shares) -> bool:
         """Sell of `wanted` what no resting order but its own stops holds back; False when that is nothing."""
         intent = row.intent
-        free = self._free_for(row)
+        free = self._free_for(row, shares)
         quantity = wanted if free is None else min(wanted, floor_amount(max(free, ZERO)))
         pair = self.pairs.get(intent.symbol)
         smallest = max(ZERO if pair is None else pair.minimum, AMOUNT_STEP)
@@ -164,12 +164,13 @@ class OrderExits(OrderProtector):
         self._resize_intent(row, quantity)
         return True
 
-    def _free_for(self, row: OrderRow) -> Decimal | None:
+    def _free_for(self, row: OrderRow, shares: Shares) -> Decimal | None:
         """What this exit could sell once the stops of its own lots have let go: of its strategy's coins, what no sale
-        of a person's rests for, and of the wallet, what nobody at all holds back. None: nobody knows."""
+        of a person's rests for, and of the wallet, what nobody at all holds back. None: nobody knows. `shares` are
+        those of its book."""
         intent = row.intent
         book = (intent.symbol, intent.margin)
-        shares, resting = self._shares(book), ZERO
+        resting = ZERO
         for other in self._open.values():
             sells = other.intent.side is Side.SELL and (other.intent.symbol, other.intent.margin) == book
             if not sells or other.cancel_reason is not None or other.closing is not None or self._is_lost(other):
@@ -189,6 +190,8 @@ class OrderExits(OrderProtector):
     def _held_by_strangers(self, book: Book) -> Decimal:
         """What resting sales of other clients hold back of the exchange wallet. The halves of an OCO share their coins,
         and their client id."""
+        if not self.foreign:
+            return ZERO
         base, held = base_currency(book[0]), dict[int, Decimal]()
         for order in self.foreign.values():
             if order.side is Side.SELL and not order.margin and base_currency(order.symbol) == base:
@@ -223,6 +226,16 @@ class OrderExits(OrderProtector):
             return False
         self._resize_intent(row, min(held, row.quantity))
         return True
+
+
+def _is_own_stop_in_the_way(own: Sequence[str], legs: Sequence[OrderRow], sizes: Mapping[str, Decimal]) -> bool:
+    """Whether a stop of the seller's `own` lots covers more than this sale leaves: it may trade at any moment, and then
+    both would sell, the second time what somebody else holds."""
+    for lot in own:
+        covered = sum([leg.leaves for leg in legs if leg.lot == lot], ZERO)
+        if covered - sizes.get(lot, ZERO) > amount_blur(covered):
+            return True
+    return False
 
 
 def _is_selling_now(row: OrderRow) -> bool:

@@ -85,24 +85,36 @@ class OrderHoldings(OrderFlattener):
         """Before anything changes: what a wallet holds beyond our trades, of what was quiet for long enough."""
         if not self.fence.ready:
             return
+        moving: set[str] | None = None
+        for told in self.told_amounts:
+            if told.session != self.fence.session:
+                continue
+            held, known = self._held_by_name(told.margin), told.spare
+            names = {*told.amounts, *held, *(known or ())}
+            now = {name: told.amounts.get(name, ZERO) - held.get(name, ZERO) for name in names}
+            if known is not None:
+                # Before each order: mostly nothing is new, or nothing new is quiet yet.
+                now = {name: amount for name, amount in now.items() if amount != known.get(name, ZERO)}
+                now = {name: amount for name, amount in now.items() if self._is_quiet(told, name)}
+                if not now:
+                    continue
+            moving = self._moving() if moving is None else moving
+            if known is None and (moving or not all([self._is_quiet(told, name) for name in ("", *names)])):
+                # What is not named in it is nothing, so the first one must be of everything.
+                continue
+            now = {name: amount for name, amount in now.items() if name not in moving}
+            spare = {name: amount for name, amount in sorted(((known or {}) | now).items()) if amount}
+            if spare != known:
+                told.spare = spare
+                self._dirty[told.key] = told
+
+    def _moving(self) -> set[str]:
+        """Of what a trade or an order may have moved more than we were told."""
         moving = {name for fill in self.fills.untold.values() for name in _names(fill.trade.symbol)}
         for row in self._open.values():
             if row.state is S.UNKNOWN or row.unshown:
                 moving.update(_names(row.intent.symbol))
-        for told in self.told_amounts:
-            if told.session != self.fence.session:
-                continue
-            held = self._held_by_name(told.margin)
-            names = sorted({*told.amounts, *held, *(told.spare or ())})
-            quiet = [name for name in names if name not in moving and self._is_quiet(told, name)]
-            if told.spare is None and (len(quiet) < len(names) or moving or not self._is_quiet(told, "")):
-                # What is not named in it is nothing, so the first one must be of everything.
-                continue
-            now = {name: told.amounts.get(name, ZERO) - held.get(name, ZERO) for name in quiet}
-            spare = {name: amount for name, amount in sorted(((told.spare or {}) | now).items()) if amount}
-            if spare != told.spare:
-                told.spare = spare
-                self._dirty[told.key] = told
+        return moving
 
     def _is_quiet(self, told: ToldRow, name: str) -> bool:
         """Neither wallet nor trades have told anything of it for a while, and the wallet is not behind the trades."""
@@ -137,10 +149,13 @@ class OrderHoldings(OrderFlattener):
         if margin:
             return told.amounts.get(symbol, ZERO)
         base = base_currency(symbol)
-        shared = {other for (other, on_margin), held in self.fills.held.items() if held and not on_margin}
-        shared |= {row.intent.symbol for row in self._open.values() if not row.intent.margin}
-        if any(base_currency(other) == base for other in shared - {symbol}):
-            return None
+        for (other, on_margin), held in self.fills.held.items():
+            if other != symbol and held and not on_margin and base_currency(other) == base:
+                return None
+        for row in self._open.values():
+            other = row.intent.symbol
+            if other != symbol and not row.intent.margin and base_currency(other) == base:
+                return None
         return told.amounts.get(base, ZERO)
 
     # --- while history is silent ------------------------------------------------------------------------------------

@@ -33,6 +33,7 @@ from protocols.orders import (
     OrderIntent,
     OrderState,
     OrderType,
+    SubmitOrder,
     UpdateIntent,
     UpdateOrder,
 )
@@ -54,11 +55,15 @@ E, S = OrderEvent, OrderState
 class OrderRequests(OrderLedger):
     """Commands and the connection's notes about them."""
 
+    _made: tuple[OrderIntent | None, SubmitOrder | None] = (None, None)
+    """The intent that was admitted last, and its command."""
+
     def _admit(self, approved: Approved) -> None:
         if approved.intent.intent_id in self._by_intent:
             return
         for part in parts_of(approved.intent, self.pairs):
-            self._admit_one(msgspec.structs.replace(approved, intent=part))
+            whole = part is approved.intent
+            self._admit_one(approved if whole else msgspec.structs.replace(approved, intent=part))
 
     def _admit_one(self, approved: Approved) -> None:
         intent = approved.intent
@@ -87,6 +92,7 @@ class OrderRequests(OrderLedger):
         except ValueError as error:
             self._end(row, E.WITHDRAWN, str(error))
             return
+        self._made = intent, command
         row.quantity, row.price = abs(command.amount), command.price
         rounded = msgspec.structs.replace(
             intent,
@@ -166,10 +172,18 @@ class OrderRequests(OrderLedger):
         return worst_price(row.quantity, row.intent.side.sign, front=front, levels=levels)
 
     def _submission(self, row: OrderRow) -> Outgoing:
-        command = submit_order(row.intent, cid=row.cid, group_id=row.group_id, session=row.session)
-        if row.opens_risk:
-            # The last one who can look is the one that holds the socket.
-            command = msgspec.structs.replace(command, leave_by_ns=int(self._too_old_at(row) * NS))
+        intent, (made_of, command) = row.intent, self._made
+        # The last one who can look is the one that holds the socket.
+        leave_by_ns = int(self._too_old_at(row) * NS) if row.opens_risk else 0
+        if command is None or made_of is not intent or not row.session:
+            command = submit_order(intent, cid=row.cid, group_id=row.group_id, session=row.session)
+            command = msgspec.structs.replace(command, leave_by_ns=leave_by_ns)
+        else:
+            # It was made of this very intent, a moment ago.
+            session, received_ns = row.session, intent.received_ns
+            command = msgspec.structs.replace(
+                command, session=session, received_ns=received_ns, leave_by_ns=leave_by_ns
+            )
         if not row.swaps:
             return Outgoing(("on", row.cid, row.attempt), command)
         cancels = [_cancel_of(self.orders[cid], row.session) for cid in row.swaps if cid in self.orders]

@@ -9,7 +9,6 @@ from collections.abc import Collection, Iterable, Mapping
 from decimal import Decimal
 from functools import partial
 
-import attrs
 import msgspec
 
 from genesis.domain import risk_breakers, risk_changes, risk_marks, risk_protections
@@ -69,8 +68,7 @@ Change = LockAdded | BreakerChanged | EquityMarked
 Switch = SetTradingState | SetPaused | AddLock | RemoveLock | ResetBreaker | ResetPeaks
 
 
-@attrs.frozen(kw_only=True)
-class RiskOutputs:
+class RiskOutputs(msgspec.Struct, frozen=True, kw_only=True):
     """What follows of one input. `records` and the state must be on their way to the disk before `approved` and
     `changed` are told, and durable before anything that comes of them leaves.
 
@@ -176,7 +174,7 @@ class RiskMachine:
             settings = self._settings_of(score.symbol, score.strategy)
             wish, facts = self._entry(score, settings)
             outputs = self._conclude(*self._judged(wish, settings, facts))
-            return outputs if shadow is None else attrs.evolve(outputs, shadows=(shadow,))
+            return outputs if shadow is None else msgspec.structs.replace(outputs, shadows=(shadow,))
         if score.recommendation is Recommendation.SELL or owed in state.exits_owed:
             return self._close(score)
         return _NOTHING
@@ -529,7 +527,7 @@ class RiskMachine:
         asked[intent.intent_id] = approved
         while len(asked) > _REMEMBERED:
             asked.pop(next(iter(asked)))
-        return attrs.evolve(outputs, turned=(_record(command, self.state.now_ms, intent.correlation_id),))
+        return msgspec.structs.replace(outputs, turned=(_record(command, self.state.now_ms, intent.correlation_id),))
 
     def _change(self, command: ChangeOrder) -> RiskOutputs:
         """Judge a change that makes an order more as the order that it becomes, without what is reserved for the one
@@ -539,7 +537,7 @@ class RiskMachine:
         if change_id in state.manual:
             open_ = () if kept is None else [each.number for each in kept.changes if each.change_id == change_id]
             again = tuple(ApprovedChange(update=command.update, number=number) for number in open_)
-            return attrs.evolve(self._repeat((change_id,)), changed=again)
+            return msgspec.structs.replace(self._repeat((change_id,)), changed=again)
         if kept is None:
             # It ended, or was never approved: nothing of it may grow.
             return _NOTHING
@@ -645,7 +643,7 @@ class RiskMachine:
         changes, self._changes = self._changes, []
         records = tuple(_record(change, self.state.now_ms, "risk") for change in changes)
         notices = tuple(notice for change in changes if (notice := _notice(change)) is not None)
-        return attrs.evolve(outputs, turned=(*records, *outputs.turned), notices=notices)
+        return msgspec.structs.replace(outputs, turned=(*records, *outputs.turned), notices=notices)
 
     def _recent_orders(self) -> list[int]:
         return [time_ms for time_ms in self.state.order_times_ms if time_ms > self.state.now_ms - MINUTE_MS]
