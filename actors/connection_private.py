@@ -8,6 +8,8 @@ A command leaves only on the session it was made for. Not one byte left: Command
 CommandSent. Anything else, a crash of this actor in the middle included: CommandInDoubt, and never a second send.
 """
 
+import math
+from collections import deque
 from typing import Any, Final
 
 import attrs
@@ -177,6 +179,9 @@ class ConnectionPrivateActor:
     _last_error: str | None = attrs.field(default=None, init=False)
     _fell_at: float | None = attrs.field(default=None, init=False)
     _slow_handshakes: int = attrs.field(default=0, init=False)
+    _patience: trio.CancelScope = attrs.field(factory=trio.CancelScope, init=False)
+    _unfinished: tuple[_Line, VenueCommand] | None = attrs.field(default=None, init=False)
+    """A send that was ended for the time it took, on which line; nobody was told yet."""
 
     async def run(self, ctx: Context) -> None:
         out = _Outlets(
@@ -228,16 +233,37 @@ class ConnectionPrivateActor:
     # --- commands -------------------------------------------------------------------------------------------------
 
     async def _obey(self, ctx: Context, out: _Outlets) -> None:
-        while True:
-            for envelope in await ctx.inbox.lease():
-                message = envelope.message
-                if isinstance(message, Reconnect):
-                    if self._line is not None:
-                        self.stats.reconnects_asked += 1
-                        self._line.end(f"asked: {message.reason}")
-                else:
-                    await self._carry(ctx, out, envelope)
-                ctx.inbox.ack(envelope)
+        waiting: deque[Envelope] = deque()
+        try:
+            while True:
+                # Made before a command comes, which then waits for nothing: it ends a send that takes too long.
+                with trio.CancelScope() as self._patience:
+                    if not waiting:
+                        waiting.extend(await ctx.inbox.lease())
+                    while waiting:
+                        await self._heed(ctx, out, waiting[0])
+                        ctx.inbox.ack(waiting.popleft())
+                if self._unfinished is not None:
+                    line, command = self._unfinished
+                    line.end(f"send failed: {trio.TooSlowError.__name__}")
+                    await self._tell_doubt(out, command, f"it did not leave within {SEND_TIMEOUT_S:g} s")
+                    self._let_go(line)
+                    ctx.inbox.ack(waiting.popleft())
+        finally:
+            if self._unfinished is not None:
+                self._let_go(self._unfinished[0])
+
+    def _let_go(self, line: _Line) -> None:
+        self._unfinished = None
+        line.sending.release()
+
+    async def _heed(self, ctx: Context, out: _Outlets, envelope: Envelope) -> None:
+        message = envelope.message
+        if not isinstance(message, Reconnect):
+            await self._carry(ctx, out, envelope)
+        elif self._line is not None:
+            self.stats.reconnects_asked += 1
+            self._line.end(f"asked: {message.reason}")
 
     async def _carry(self, ctx: Context, out: _Outlets, envelope: Envelope) -> None:
         command: VenueCommand = envelope.message
@@ -264,7 +290,9 @@ class ConnectionPrivateActor:
         try:
             await self._send_on(ctx, out, line, command, kind)
         finally:
-            line.sending.release()
+            # One that did not return in time keeps it until its fate is told.
+            if self._unfinished is None:
+                line.sending.release()
 
     async def _send_on(self, ctx: Context, out: _Outlets, line: _Line, command: VenueCommand, kind: str) -> None:
         try:
@@ -281,14 +309,17 @@ class ConnectionPrivateActor:
         self.ledger.begin(kind, command.cid, command)
         self.stats.sending()
         trouble: Exception | None = None
-        # A scope alone: `fail_after` makes three objects more around it.
-        with ctx.outside, trio.CancelScope(deadline=trio.current_time() + SEND_TIMEOUT_S) as scope:
-            try:
+        self._patience.deadline = trio.current_time() + SEND_TIMEOUT_S
+        try:
+            with ctx.outside:
                 await line.socket.send(frame)
-            except EdgeError as error:
-                trouble = error
-        if scope.cancelled_caught:
-            trouble = trio.TooSlowError()
+        except EdgeError as error:
+            trouble = error
+        except trio.Cancelled:
+            if self._patience.cancel_called:
+                self._unfinished = line, command
+            raise
+        self._patience.deadline = math.inf
         if trouble is not None:
             line.end(f"send failed: {type(trouble).__name__}")
             await self._tell_doubt(out, command, f"{type(trouble).__name__}: {trouble}")

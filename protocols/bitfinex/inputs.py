@@ -88,9 +88,13 @@ def encode_command(command: VenueCommand) -> bytes:
     if isinstance(command, CommandBatch):
         return encode_multi(command.commands)
     kind, fields = command_fields(command)
-    frame = _encode([0, kind, None, fields])
+    return _encoded([0, kind, None, fields])
+
+
+def _encoded(command: list[Any]) -> bytes:
+    frame = _encode(command)
     # Nothing but whole numbers and text is in it, of which `write_json` makes the same bytes, more slowly.
-    return frame if frame.isascii() else write_json([0, kind, None, fields])
+    return frame if frame.isascii() else write_json(command)
 
 
 def cancel_many_fields(
@@ -124,7 +128,7 @@ def encode_multi(commands: Iterable[VenueCommand]) -> bytes:
     operations = [list(command_fields(each)) for command in commands for each in commands_of(command)]
     if not 0 < len(operations) <= LARGEST_MULTI:
         raise LocalProtocolError(f"ox_multi must hold 1..{LARGEST_MULTI} commands, was {len(operations)}")
-    return write_json([0, "ox_multi", None, operations])
+    return _encoded([0, "ox_multi", None, operations])
 
 
 def encode_calc(keys: Iterable[str]) -> bytes:

@@ -134,6 +134,8 @@ def test_many_orders_are_cancelled_by_any_names() -> None:
 
 def test_several_commands_share_a_frame_and_a_bad_one_spoils_only_itself() -> None:
     frame = inputs.encode_multi([submit(), CancelOrder(cid=7, cid_date="d", venue_id=5, session=1, correlation_id="")])
+    alone = inputs.encode_command(submit()).removeprefix(b"[0,").replace(b"null,", b"")
+    assert frame == b'[0,"ox_multi",null,[[' + alone + b',["oc",{"id":5}]]]'
     read = inputs.decode_input(frame)
     assert isinstance(read, inputs.MultiOperation)
     assert [type(operation) for operation in read.operations] == [inputs.NewOrder, inputs.EndOrder]
