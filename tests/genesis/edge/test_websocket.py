@@ -4,6 +4,7 @@ import base64
 import contextlib
 import hashlib
 import ssl
+import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
@@ -240,6 +241,35 @@ async def test_a_stream_cut_inside_a_frame_is_an_abnormal_close(dial: Any) -> No
             await socket.receive_many()
         assert caught.value.code == 1006
         assert not caught.value.by_us
+
+
+@BUILDS
+@pytest.mark.parametrize("end", ["cut", "reset", "own"])
+async def test_a_line_that_ends_between_two_messages_is_told_to_who_waits(
+    dial: Any, end: str, nursery: trio.Nursery
+) -> None:
+    """Behind a read that took all there was."""
+
+    async def say(connection: trio_websocket.WebSocketConnection) -> None:
+        stream: Any = connection._stream
+        for text in (b"\x81\x03one", b"\x81\x03two"):
+            await stream.send_all(text)
+            await connection.get_message()
+        if end == "reset":
+            stream.socket.setsockopt(trio.socket.SOL_SOCKET, trio.socket.SO_LINGER, struct.pack("ii", 1, 0))
+        if end != "own":
+            await stream.aclose()
+        await trio.sleep_forever()
+
+    async with peer(say) as uri, dial(uri, timeout_s=5) as socket:
+        for text in (b"one", b"two"):
+            assert await socket.receive_many() == [text]
+            await socket.send(b"next")
+        if end == "own":
+            nursery.start_soon(socket.aclose)
+        with pytest.raises(LinkClosed):
+            await socket.receive_many()
+        assert socket.closed
 
 
 @BUILDS
