@@ -67,7 +67,9 @@ RULE_TEXTS: Final[Mapping[str, RuleText]] = {
         "Trade pairs of `quote_currency`, or set it to the other one (an account for each).",
     ),
     "known_price": RuleText(
-        _C.STALE_DATA, "no price of the symbol is known yet (price {price})", "Wait for its first closed candle."
+        _C.STALE_DATA,
+        "no price of the symbol is known yet (price {price})",
+        "Wait for its first closed candle. Risk hears the prices of symbols that an enabled strategy trades only.",
     ),
     "known_account": RuleText(
         _C.ACCOUNT_UNKNOWN, "the venue has not told the account yet (known: {known})", "Look at the private connection."
