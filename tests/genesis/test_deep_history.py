@@ -23,6 +23,7 @@ from genesis.simulator.settings import ExchangeSettings
 from protocols.config import SetSettings
 from protocols.journal import ReadRecords
 from protocols.signals import StrategyView
+from protocols.units import Symbol
 from tests.house import House, check_books, decision_lines, house, lively_layer, piece_of, settings_of
 
 LONG = {"fast": 5, "slow": 300}
@@ -219,4 +220,29 @@ async def test_one_that_is_switched_on_later_is_told_its_history_and_speaks_from
         lines = decision_lines(here.store.store)
     result = run_backtest(recording, settings_of(deep_layer(strategies=[one])))
     assert [line for line in lines if b"SignalScore" in line] == [x for x in result.lines if b"SignalScore" in x]
+    replayed(tmp_path)
+
+
+async def test_a_gap_longer_than_a_snapshot_is_filled_for_who_was_there_before_it(tmp_path: Path) -> None:
+    """Though a newcomer of the same market hears everything anew."""
+    early, late = piece_of(minutes=20, skip=100), piece_of(minutes=20, skip=900)
+    old = {"name": "old", "kind": "ema_cross", "symbol": "tBTCUSD", "timeframe": "1m", "parameters": {"slow": 50}}
+    async with house(tmp_path, recording=early, layer=deep_layer(strategies=[old])) as here:
+        await here.replay()
+        await here.all_orders_known()
+        before = seen(here, "old")
+        last_ms = view_of(here, "old").last_open_ms
+    both = deep_layer(strategies=[old, {**old, "name": "new", "parameters": {"slow": 60}}])
+    async with house(tmp_path, recording=late, layer=both) as here:
+        await here.ready()
+        await here.pacer.settled()
+        newest = view_of(here, "old").last_open_ms
+        between = [row for row in late.history[Symbol("tBTCUSD")] if last_ms < row.open_ms <= newest]
+        assert len(between) > 500
+        assert seen(here, "old") == before + len(between)
+        # The answer goes back to the gap's first candle, so the newcomer has more than a snapshot, too.
+        assert seen(here, "new") >= 240
+        assert here.engine.cells.market.value.series["tBTCUSD:1m"].holes == 0
+        await here.replay()
+        await here.all_orders_known()
     replayed(tmp_path)

@@ -169,7 +169,7 @@ async def test_a_search_and_a_walk_forward_are_jobs_with_their_reports(tmp_path:
 @pytest.mark.parametrize(
     ("body", "text"),
     [
-        ({"timeframe": "7m"}, "timeframe: must be one of"),
+        ({"timeframe": "7m"}, "timeframe must be one of"),
         ({"strategies": [{"kind": "nope"}, {"parameters": {"fasst": 1}}]}, "must be a parameter of ema_cross"),
         ({"strategies": [{"parameters": {"fast": 30, "slow": 20}}]}, "ema_cross.fast must be below"),
         ({"market": "../../etc"}, "was a path"),
