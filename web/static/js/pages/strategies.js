@@ -116,7 +116,7 @@ function Waiting({ one }) {
   const wait = one.history;
   if (one.fault || !(one.waits || wait)) return null;
   const text = wait && !wait.wanted ? tr("waits for a hole in its candles to be filled") : `${tr("waits for its candles")}${wait ? `: ${wait.have} / ${wait.wanted}` : ""}`;
-  return html`<p class="why waits" role="status">${text}${wait && wait.trouble && html`<br />${tr("Asked")} ${wait.tries} ${tr("times")}: ${wait.trouble}`}</p>`;
+  return html`<p class="why waits" role="status">${text}${wait && wait.trouble && html`<br />${tr("Asked")} ${wait.tries} ${tr("times")}: ${wait.trouble.slice(0, 140)}`}</p>`;
 }
 
 function Running({ of }) {
