@@ -131,7 +131,7 @@ export async function open() {
     }
   }
   if (session.token) return true;
-  const lent = await neighboursToken();
+  const [lent, health] = await Promise.all([neighboursToken(), call("GET", "/health", undefined, null).catch(() => ({}))]);
   if (lent) {
     try {
       // One of its own: signing out here leaves the other tab alone.
@@ -141,7 +141,6 @@ export async function open() {
       // It has ended meanwhile: sign in as without it.
     }
   }
-  const health = await call("GET", "/health", undefined, null).catch(() => ({}));
   if (health.auth_required === false) {
     // Nobody is asked for a token here; the header of every page says so.
     Object.assign(session, { token: null, scope: "admin", user: "anonymous", open: true });

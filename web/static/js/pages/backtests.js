@@ -4,7 +4,7 @@
 import { html, useEffect, useState } from "../../vendor/preact-htm.js";
 import { date, dayClock, duration, money, pair, percent, price, quantity, signed, tone } from "../format.js";
 import { Answer, api, Bar, Card, Chip, Command, Empty, Facts, Field, Form, LineChart, link, may, Pager, Segments, Table, useApi } from "../parts.js";
-import { setQuery } from "../router.js";
+import { go, setQuery } from "../router.js";
 import { NewSearch, OneSearch, SearchList, searchWords } from "../searches.js";
 import { newestFirst, useTopics } from "../store.js";
 import { useWords } from "../words.js";
@@ -97,7 +97,7 @@ function List() {
   const rows = ((of.data && of.data.jobs) || []).map((one) => live.get(one.job_id) || one);
   for (const one of live.values()) if (one.kind === "backtest" && !ENDED.has(one.state) && !rows.some((row) => row.job_id === one.job_id)) rows.unshift(one);
   const mark = (id) => (on) => setMarked((now) => (on ? [...now, id] : now.filter((one) => one !== id)));
-  const tools = html`<button type="button" class="small" title=${tr("Mark two or more to compare them.")} disabled=${marked.length < 2} onClick=${() => setQuery({ compare: marked.join(",") })}>${tr("Compare")} ${marked.length || ""}</button>`;
+  const tools = html`<button type="button" class="small" title=${tr("Mark two or more to compare them.")} disabled=${marked.length < 2} onClick=${() => go("backtests", [], { compare: marked.join(",") })}>${tr("Compare")} ${marked.length || ""}</button>`;
   return html`<div class="grid"><${NewRun} /><${Card} id="runs" className="span-9" title=${tr("Runs")} count=${rows.length} tools=${tools}>
     <${Answer} of=${of} rows=${6}>${() => (rows.length ? html`<${Table} label=${tr("Runs")} heads=${[[""], [tr("Name")], [tr("State")], [tr("Return"), "n"], [tr("Drawdown"), "n"], ["Sharpe", "n"], [tr("Trades"), "n"], [tr("Made"), "wide"], [""]]} rows=${rows.map((one) => html`<${Row} key=${one.job_id} job=${one} marked=${marked.includes(one.job_id)} onMark=${mark(one.job_id)} />`)} />` : html`<${Empty} title=${tr("No backtest yet")} text=${tr("Start one on the left, or with genesis backtest --save.")} />`)}<//>
   <//><${NewSearch} /><${SearchList} live=${live} /></div>`;
