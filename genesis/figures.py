@@ -16,6 +16,7 @@ def gauges(cells: Cells, stats: Stats, *, ready: bool, transport_open: bool) -> 
     return {
         "genesis_ready_to_trade": 1.0 if ready else 0.0,
         "genesis_orders_unknown": float(orders.unknown),
+        "genesis_markets_waiting_for_history": float(len(cells.history_waits.value)),
         "genesis_order_session": float(orders.session),
         "genesis_positions_naked": float(protection.naked),
         "genesis_position_naked_seconds": max((view.naked_s for view in protection.positions), default=0.0),
