@@ -119,7 +119,8 @@ class StrategyBookView(msgspec.Struct, frozen=True, kw_only=True):
 class AccountView(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """The account for readers: its state with fresh marks, its history, and its figures.
 
-    `trades` and `fills` are the newest; `closed` and `books` are of all there ever were.
+    `trades` and `fills` are the newest; `closed`, `books` and `traded_quote` (what was bought and sold) are of
+    all there ever were.
     """
 
     state: AccountState
@@ -132,3 +133,4 @@ class AccountView(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     left_open: tuple[OpenRow, ...] = ()
     closed: ClosedTotals = ClosedTotals()
     books: tuple[StrategyBookView, ...] = ()
+    traded_quote: Decimal = ZERO

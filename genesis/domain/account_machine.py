@@ -100,6 +100,7 @@ class AccountMachine:
         self._not_figured: list[EquityPoint] = []
         self._trade_figures = TradeFigures()
         self._closed = ClosedBook()
+        self._traded_quote = ZERO
         self._books = StrategyBooks()
         self._began: dict[Symbol, dict[str, Decimal]] = {}
         """What each strategy had made of a symbol when its trade under way began."""
@@ -440,6 +441,7 @@ class AccountMachine:
             left_open=self.left_open(),
             closed=self._closed.totals(),
             books=self._books.views(),
+            traded_quote=self._traded_quote,
         )
 
     def _margin(self) -> tuple[MarginHolding, ...]:
@@ -530,6 +532,7 @@ class AccountMachine:
         if fill.foreign:
             # Somebody else's order on the same account: its coins are not ours to sell.
             return None
+        self._traded_quote += fill.quantity * fill.price
         position = self.positions.setdefault(fill.symbol, Position(symbol=fill.symbol))
         if position.open_trade is None:
             self._began[fill.symbol] = self._books.realized(fill.symbol)

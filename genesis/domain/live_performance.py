@@ -6,7 +6,7 @@ from decimal import Decimal
 import msgspec
 
 from genesis.domain.executions import ROWS_TOLD, executions, expected_of
-from genesis.domain.measures import measure, tally_orders, trade_row, traded_quote
+from genesis.domain.measures import measure, tally_orders, trade_row
 from protocols.account import AccountView
 from protocols.measures import ExecutionReport, Measures
 from protocols.orders import OrderView
@@ -47,7 +47,7 @@ def live_performance(
         [trade_row(trade, tags.get((trade.strategy, trade.correlation_id), "")) for trade in view.trades],
         fees_quote=view.performance.fees_quote,
         realized_pnl=view.performance.realized_pnl,
-        traded_quote=traded_quote(view.fills),
+        traded_quote=view.traded_quote,
         left_open=view.left_open,
         orders=tally_orders(known).counts(refused_by_risk),
     )

@@ -12,6 +12,7 @@ from genesis.account_readers import AccountReaders
 from genesis.core.latest import Latest
 from genesis.domain.account_cells import read_order_cells
 from genesis.domain.account_machine import TRADES_KEPT, AccountMachine
+from genesis.domain.live_performance import live_performance
 from genesis.domain.order_ledger import encode
 from genesis.domain.order_rows import OrderRow, WantedChange, view_of
 from genesis.domain.position import Position
@@ -397,6 +398,7 @@ def test_a_changed_order_is_told_as_it_rests_until_it_ends_and_over_a_crash() ->
 def test_sums_reach_back_to_the_first_trade_however_many_there_were() -> None:
     """Rows are kept of the newest trades and fills only: profit, days and books must not begin there."""
     machine, made = with_cash(), ZERO
+    machine.mark_time(1)
     for number in range(1, 2 * TRADES_KEPT + 7, 2):
         machine.on_report(a_fill(number, Side.BUY, "1", "100", fee="0"))
         machine.on_report(a_fill(number + 1, Side.SELL, "1", "101" if number % 3 else "97", fee="0"))
@@ -405,6 +407,10 @@ def test_sums_reach_back_to_the_first_trade_however_many_there_were() -> None:
     assert len(view.trades) == TRADES_KEPT < sum(day.trades for day in view.closed.days)
     assert sum(group.profit for group in view.closed.groups) == made == view.state.realized_pnl
     assert sum(group.trades for group in view.closed.groups) == TRADES_KEPT + 3
+    told = live_performance(view, (), (), {})
+    assert told is not None
+    assert told.measures.traded_quote == view.traded_quote
+    assert view.traded_quote == 200 * (TRADES_KEPT + 3) + made
     (book,) = view.books
     assert (book.quantity, book.realized_pnl, book.fills) == (ZERO, made, 2 * TRADES_KEPT + 6)
 
