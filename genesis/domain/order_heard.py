@@ -19,8 +19,9 @@ from genesis.domain.order_machine import OrderMachine
 from genesis.domain.order_outputs import Outputs
 from genesis.domain.order_rows import TABLE
 from genesis.domain.pairs import PairSpecs
+from genesis.domain.report_again import ReportAgain, thinned
 from protocols.journal import AnyCell, AnyRecord, CellWrite, LateRecord
-from protocols.orders import AccountEvent, Approved, ApprovedChange, OrderWish, VenueCommand
+from protocols.orders import AccountEvent, Approved, ApprovedChange, HistoryReport, OrderWish, VenueCommand
 from protocols.settings import Settings
 from protocols.units import Side, Symbol
 
@@ -28,6 +29,8 @@ STEPS_KEPT: Final = 256
 """So many steps of which nothing came are kept by themselves."""
 
 OrderInput = AccountEvent | OrderWish | Approved | ApprovedChange
+KeptInput = OrderInput | ReportAgain
+"""As the journal has it: of a report what the one before it in the same life did not tell."""
 Level = tuple[float, float, int]
 
 
@@ -42,7 +45,7 @@ class OrderStep(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     now: float
     wall_ms: int
-    inputs: tuple[OrderInput, ...] = ()
+    inputs: tuple[KeptInput, ...] = ()
     settings: str | None = None
     pairs: str | None = None
     halted: str | None = None
@@ -116,6 +119,8 @@ class OrderRecorder:
     _epoch: int | None = None
     _code: str = ""
     _whole: dict[str, msgspec.Raw] | None = None
+    _report: HistoryReport | None = None
+    """The newest report in a record of this life."""
 
     def __attrs_post_init__(self) -> None:
         self.machine.touch, self.machine.depth = self._front, self._side
@@ -186,7 +191,8 @@ class OrderRecorder:
             steps=tuple(self.steps),
             commands=tuple(self._commands),
         )
-        write = partial(_write, heard, tuple(self._outputs), tuple(self._cells))
+        write = partial(_write, heard, tuple(self._outputs), tuple(self._cells), self._report)
+        self._report = next((report for step in reversed(self.steps) for report in _reports_of(step)), self._report)
         named, self._named = self._named, []
         self.steps, self._outputs, self._cells, self._commands = [], [], [], []
         self._epoch, self._code, self._whole = None, "", None
@@ -204,8 +210,27 @@ class OrderRecorder:
         return levels
 
 
-def _write(heard: OrderHeard, outputs: Sequence[Sequence[Any]], cells: Sequence[AnyCell]) -> bytes:
-    return _ENCODER.encode(msgspec.structs.replace(heard, after=digest_of(outputs, cells)))
+def _reports_of(step: OrderStep) -> list[HistoryReport]:
+    """The newest first."""
+    return [said for said in reversed(step.inputs) if isinstance(said, HistoryReport)]
+
+
+def _write(
+    heard: OrderHeard, outputs: Sequence[Sequence[Any]], cells: Sequence[AnyCell], before: HistoryReport | None
+) -> bytes:
+    steps: list[OrderStep] = []
+    for step in heard.steps:
+        if _reports_of(step):
+            inputs: list[KeptInput] = []
+            for said in step.inputs:
+                if isinstance(said, HistoryReport):
+                    inputs.append(said if before is None else thinned(said, before))
+                    before = said
+                else:
+                    inputs.append(said)
+            step = msgspec.structs.replace(step, inputs=tuple(inputs))
+        steps.append(step)
+    return _ENCODER.encode(msgspec.structs.replace(heard, steps=tuple(steps), after=digest_of(outputs, cells)))
 
 
 def cells_of(kept: Mapping[str, bytes]) -> tuple[CellWrite, ...]:

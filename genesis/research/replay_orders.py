@@ -11,10 +11,11 @@ from typing import Any
 import attrs
 import msgspec
 
-from genesis.domain.order_heard import Level, OrderHeard, OrderInput, OrderStep, cells_of, digest_of, said_in
+from genesis.domain.order_heard import KeptInput, Level, OrderHeard, OrderInput, OrderStep, cells_of, digest_of, said_in
 from genesis.domain.order_machine import OrderMachine
 from genesis.domain.order_outputs import Outputs
 from genesis.domain.pairs import PairSpecs
+from genesis.domain.report_again import ReportAgain, whole
 from genesis.research.parity import differing
 from protocols.journal import AnyCell
 from protocols.orders import (
@@ -23,6 +24,7 @@ from protocols.orders import (
     ApprovedChange,
     CancelIntent,
     Flatten,
+    HistoryReport,
     Protect,
     UpdateIntent,
     VenueCommand,
@@ -54,11 +56,14 @@ class OrderReplay:
     _machine: OrderMachine | None = None
     _prices: list[Decimal | None] = attrs.Factory(list)
     _levels: list[tuple[Level, ...]] = attrs.Factory(list)
+    _report: HistoryReport | None = None
+    """The newest one of the life that is heard."""
 
     def hear(self, heard: OrderHeard) -> tuple[str, ...]:
         """Do its steps again. Raises KeyError for settings or pairs that the journal does not have."""
         if heard.epoch is not None:
             self.code = heard.code
+            self._report = None
         if heard.cells is not None:
             self._kept = {key: bytes(payload) for key, payload in heard.cells.items()}
             self.lost = False
@@ -109,11 +114,22 @@ class OrderReplay:
         self._use(machine, step)
         if step.disowned is not None:
             machine.disown(step.disowned)
-        for said in step.inputs:
+        for kept in step.inputs:
+            said = self._as_heard(kept)
             _say(machine, said, step)
         if step.timer:
             machine.on_timer(now=step.now, wall_ms=step.wall_ms)
         return self._take(machine, ready=step.ready)
+
+    def _as_heard(self, kept: KeptInput) -> OrderInput:
+        if isinstance(kept, ReportAgain):
+            try:
+                kept = whole(kept, self._report)
+            except ValueError as error:
+                raise _AskedOtherwise(str(error)) from None
+        if isinstance(kept, HistoryReport):
+            self._report = kept
+        return kept
 
     def _use(self, machine: OrderMachine, step: OrderStep) -> None:
         if step.settings is not None:
