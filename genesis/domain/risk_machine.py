@@ -156,7 +156,7 @@ class RiskMachine:
         state = self.state
         who, number = told_as(score)
         state.judged[who] = number
-        state.marks[score.symbol] = exact(score.price)
+        risk_marks.take_price(state, score)
         self._advance(score.decided_ms)
         self._hear_market(score)
         owed = _owed_key(score.strategy, score.symbol)

@@ -12,6 +12,8 @@ from genesis.domain.risk_state import RiskState, StrategyBook
 from genesis.domain.trading_day import trading_day
 from protocols.orders import OrderType
 from protocols.risk import EquityMarked
+from protocols.signals import SignalScore
+from protocols.units import TIMEFRAME_MS, exact
 
 DAY, WEEK, PEAK, STRATEGY = "day", "week", "peak", "strategy"
 
@@ -29,6 +31,14 @@ def begin_day(state: RiskState, timezone: str) -> None:
     if name != state.week:
         state.week = name
         state.week_start_equity = None
+
+
+def take_price(state: RiskState, score: SignalScore) -> None:
+    """Know the price by a score, unless it is older than what is known: history that warms a new strategy, or a
+    latecomer. What is held is worth today's price, and a false peak is remembered for ever."""
+    due_ms = state.due_ms.get(score.symbol)
+    if due_ms is None or score.decided_ms >= due_ms - TIMEFRAME_MS.get(score.timeframe, 0):
+        state.marks[score.symbol] = exact(score.price)
 
 
 def follow_equity(state: RiskState, worth: Decimal) -> Iterator[EquityMarked]:

@@ -351,3 +351,17 @@ def test_half_a_trade_in_the_wallets_makes_no_peak() -> None:
     waiting = machine()
     assert waiting.on_score(a_score(0, "buy")).approved
     assert looks(waiting, 17_000, 17_000, 17_000) == 10_000
+
+
+def test_an_older_price_makes_no_peak_and_no_loss() -> None:
+    """A strategy that is added is warmed by history: what is held is not worth what it was then."""
+    held = an_account(cash=D(3000), held=D(1))
+    made = machine(account=held)
+    made.on_score(a_score(100, "hold"))
+    for minute in (*range(50), 99):
+        made.on_score(a_score(minute, "hold", price=9000.0, strategy="new", catch_up=minute < 50))
+    made.on_score(a_score(100, "hold", price=300.0, symbol="tETHUSD", strategy="eth"))
+    assert (made.state.marks["tBTCUSD"], made.state.peak_equity) == (D(7000), D(10_000))
+    # The next candle's price is taken, of whichever strategy.
+    made.on_score(a_score(101, "hold", price=7100.0, strategy="new"))
+    assert (made.state.marks["tBTCUSD"], made.state.peak_equity) == (D(7100), D(10_100))
