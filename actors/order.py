@@ -149,15 +149,16 @@ class _Life:
 
     async def recover(self) -> None:
         """Everything from the journal, then whatever the last life may have left undone."""
-        self._know_pairs()
         kept: Cells = await self.journal.ask(ReadCells(table=TABLE))
         clock = self.ctx.clock
         now, wall_ms = clock.now(), clock.wall_ms()
+        # Others may come between here and the first turn: what is named is what is used.
+        settings, versions = self._know_settings(), self._versions
         self.heard.start()
         for _ in self.machine.restoring(kept.cells, now=now, wall_ms=wall_ms):
             await trio.lowlevel.checkpoint()
         self.heard.begin(self.actor.epoch, code_name(), kept.cells)
-        self._name(self.actor.settings.value)
+        self._name(settings, versions)
         newest = list(self.machine.orders.values())
         for row in newest:
             if row.open or row.cid > newest[-1].cid - 2 * RECENT:
@@ -176,12 +177,9 @@ class _Life:
         """Lease, decide, keep, act, acknowledge."""
         deadline = self.machine.next_deadline()
         batch = await self.ctx.inbox.lease(limit=BATCH, until=float("inf") if deadline is None else deadline)
-        settings = self.actor.settings.take(self.ctx.name)
-        self.machine.settings = settings.orders
-        self.machine.signal_max_age_s = settings.risk.signal_max_age_s
+        settings = self._know_settings()
         self.machine.halted = self._halted()
-        self._know_pairs()
-        self._name(settings)
+        self._name(settings, self._versions)
         clock = self.ctx.clock
         now, wall_ms = clock.now(), clock.wall_ms()
         self.heard.start()
@@ -224,17 +222,24 @@ class _Life:
                 self.ui.put_nowait(Notice(level="alarm", code="position_without_strategy", text=text, at_ms=at_ms))
         self.orphans = orphans
 
-    def _name(self, settings: Settings) -> None:
+    @property
+    def _versions(self) -> tuple[int, int]:
+        return self.actor.settings.version, 0 if self.actor.pairs is None else self.actor.pairs.version
+
+    def _name(self, settings: Settings, versions: tuple[int, int]) -> None:
         """Tell the journal by what is decided from now on."""
-        pairs = 0 if self.actor.pairs is None else self.actor.pairs.version
-        versions = (self.actor.settings.version, pairs)
         if versions != self.named:
             self.named = versions
             self.heard.use(settings, self.machine.pairs)
 
-    def _know_pairs(self) -> None:
+    def _know_settings(self) -> Settings:
+        """Decide by settings and pairs as they are now."""
+        settings = self.actor.settings.take(self.ctx.name)
+        self.machine.settings = settings.orders
+        self.machine.signal_max_age_s = settings.risk.signal_max_age_s
         if self.actor.pairs is not None:
             self.machine.pairs = self.actor.pairs.value
+        return settings
 
     def _best_price(self, symbol: Symbol, side: Side) -> Decimal | None:
         """The front of the book on our side; for pricing what rests, and for what would meet our own orders."""

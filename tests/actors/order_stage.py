@@ -24,6 +24,7 @@ from genesis.core.clock import TrioClock
 from genesis.core.latest import Latest
 from genesis.core.mailbox import Mailbox
 from genesis.core.supervisor import ChildSpec, Supervisor, SupervisorSpec
+from genesis.domain.pairs import PairSpecs
 from genesis.edge.store import Store
 from genesis.edge.store_thread import StoreThread
 from protocols.orders import (
@@ -235,6 +236,7 @@ async def order_stage(
     connect: bool = True,
     command_capacity: int = 1024,
     decides: Callable[[Channel[Any], Channel[Any]], ChildSpec] | None = None,
+    pairs: Latest[PairSpecs] | None = None,
 ) -> AsyncIterator[OrderStage]:
     """The order actor with a real journal at `path`, until the block ends. `decides` makes whoever approves intents, of
     the channel to the order actor and the one to the journal."""
@@ -257,6 +259,7 @@ async def order_stage(
         return OrderActor(
             epoch=store.epoch(),
             settings=settings,
+            pairs=pairs,
             journal=journal,
             venue=commands,
             history=questions,
