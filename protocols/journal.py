@@ -23,10 +23,8 @@ class _LateText:
     """A text that is made when somebody looks at it for the first time. `write` may raise what an encoder raises."""
 
     __slots__ = ("_payload", "_write")
-
-    def __init__(self, write: Callable[[], bytes]) -> None:
-        self._write: Callable[[], bytes] | None = write
-        self._payload = b""
+    _payload: bytes
+    _write: Callable[[], bytes] | None
 
     @property
     def payload(self) -> bytes:
@@ -50,7 +48,9 @@ class LateRecord(_LateText):
     def __init__(
         self, *, kind: str, key: str | None, write: Callable[[], bytes], correlation_id: str, at_ms: int
     ) -> None:
-        super().__init__(write)
+        # Some ten of them are made while an order waits: without a second call each.
+        self._write = write
+        self._payload = b""
         self.kind = kind
         self.key = key
         self.correlation_id = correlation_id
@@ -96,7 +96,8 @@ class LateCell(_LateText):
     __slots__ = ("key", "table")
 
     def __init__(self, *, table: str, key: str, write: Callable[[], bytes]) -> None:
-        super().__init__(write)
+        self._write = write
+        self._payload = b""
         self.table = table
         self.key = key
 
