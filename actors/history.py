@@ -239,6 +239,7 @@ class HistoryActor:
             received_ns=now_ns,
             # The venue tells no candle of a minute without a trade: that it was asked proves it.
             covers_from_ms=request.first_open_ms if whole else None,
+            covers_to_ms=request.last_open_ms,
         )
 
     async def _older(self, request: CandleRequest, wanted: int) -> tuple[tuple[Candle, ...], bool]:

@@ -90,7 +90,8 @@ class CandleSnapshot(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """History of one stream, oldest first; the last one may still be forming.
 
     `covers_from_ms` is the open stamp from which on nothing is missing, when the teller knows it (an answer to a
-    `CandleRequest`: minutes without a trade have no candle, so the rows alone cannot say).
+    `CandleRequest`: minutes without a trade have no candle, so the rows alone cannot say), `covers_to_ms` the last one
+    that was asked for.
     """
 
     symbol: Symbol
@@ -99,6 +100,7 @@ class CandleSnapshot(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     venue_ms: int
     received_ns: int
     covers_from_ms: int | None = None
+    covers_to_ms: int | None = None
 
 
 class StreamBeat(msgspec.Struct, frozen=True, kw_only=True, tag=True):

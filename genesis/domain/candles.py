@@ -27,6 +27,9 @@ from protocols.units import TIMEFRAME_MS, Symbol
 NOTHING_TOLD = -1
 KEPT_TOGETHER = 400_000
 """Candles of all series that nobody trades: some 100 MB, with what the page keeps of them."""
+LARGEST_HOLE = 100_000
+"""Candles, seventy days of minutes: whoever was away for longer goes on with what the subscription tells. To tell them
+all would take tens of megabytes, and averages have forgotten what was before."""
 FEWEST_KEPT = 500
 """What a chart and a regime begin with, however many series there are."""
 
@@ -154,13 +157,18 @@ class CandleStream:
         first_time = self._fresh
         self._fresh = False
         if not self._covers(snapshot):
-            if self.refillable:
+            until_ms = self._hole_until_ms(snapshot)
+            # What was forming when the line broke did not stay so: it lies in the hole, and is asked for with it.
+            for open_ms in [open_ms for open_ms in self._pending if open_ms < until_ms]:
+                del self._pending[open_ms]
+            missing = (until_ms - self._known_until_ms) // self.length_ms - 1
+            if self.refillable and missing <= LARGEST_HOLE:
                 self.synced = False
                 self.wanted = CandleRequest(
                     symbol=self.symbol,
                     timeframe=self.timeframe,
                     first_open_ms=self._known_until_ms + self.length_ms,
-                    last_open_ms=min(self._pending) - self.length_ms,
+                    last_open_ms=until_ms - self.length_ms,
                 )
                 return []
             self._pass_hole()
@@ -267,6 +275,12 @@ class CandleStream:
         self.venue_ms = max(self.venue_ms, venue_ms)
         self.received_ns = max(self.received_ns, received_ns)
 
+    def _hole_until_ms(self, snapshot: CandleSnapshot) -> int:
+        """The candle behind a hole: the first that a subscription told, whatever of the hole is known by now."""
+        if snapshot.covers_to_ms is not None and self.wanted is not None:
+            return self.wanted.last_open_ms + self.length_ms
+        return snapshot.candles[0].open_ms if snapshot.candles else min(self._pending)
+
     @property
     def _known_until_ms(self) -> int:
         return max(self.told_until_ms, self.covered_until_ms)
@@ -275,6 +289,12 @@ class CandleStream:
         if self._known_until_ms == NOTHING_TOLD or not self._pending:
             return True
         first_missing_ms = self._known_until_ms + self.length_ms
+        if snapshot.covers_to_ms is not None and self.wanted is not None:
+            if snapshot.covers_to_ms < self.wanted.last_open_ms:
+                # The answer to an older question: the line broke again since, and the hole is longer.
+                return False
+            if snapshot.covers_from_ms is None:
+                return False
         if snapshot.covers_from_ms is not None and snapshot.covers_from_ms <= first_missing_ms:
             return True
         # The venue leaves out empty minutes: only a row at or before the hole's start proves that nothing is missing.

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from genesis.domain.candles import (
     FEWEST_KEPT,
     KEPT_TOGETHER,
+    LARGEST_HOLE,
     CandleStream,
     aggregate,
     bucket_open,
@@ -47,7 +48,9 @@ def synced(*, history: int = 1000) -> CandleStream:
     return stream
 
 
-def snapshot(candles: tuple[Candle, ...], venue_ms: int, covers_from_ms: int | None = None) -> CandleSnapshot:
+def snapshot(
+    candles: tuple[Candle, ...], venue_ms: int, covers_from_ms: int | None = None, covers_to_ms: int | None = None
+) -> CandleSnapshot:
     return CandleSnapshot(
         symbol=BTC,
         timeframe="1m",
@@ -55,6 +58,7 @@ def snapshot(candles: tuple[Candle, ...], venue_ms: int, covers_from_ms: int | N
         venue_ms=venue_ms,
         received_ns=1,
         covers_from_ms=covers_from_ms,
+        covers_to_ms=covers_to_ms,
     )
 
 
@@ -165,6 +169,41 @@ def test_a_hole_that_can_be_filled_stops_the_stream_until_it_is() -> None:
     assert opens(stream.on_snapshot(answer)) == [candle.open_ms for candle in CANDLES[1:30]]
     assert stream.view().wanted is None
     assert stream.holes == 0
+
+
+def test_what_was_forming_when_the_line_broke_is_asked_for_with_the_hole() -> None:
+    stream = synced()
+    stream.refillable = True
+    stream.on_update(update(CANDLES[0], CANDLES[0].open_ms + 61_000))
+    forming = msgspec.structs.replace(CANDLES[1], close=CANDLES[1].open, volume=0.1)
+    stream.on_update(update(forming, CANDLES[1].open_ms + 2_000))
+    stream.on_down()
+    stream.on_up()
+    assert stream.on_snapshot(snapshot(CANDLES[20:30], CANDLES[29].open_ms + 61_000)) == []
+    assert stream.wanted is not None
+    assert (stream.wanted.first_open_ms, stream.wanted.last_open_ms) == (CANDLES[1].open_ms, CANDLES[19].open_ms)
+    # Again, before there is an answer: what the first one told last was forming, too.
+    first = stream.wanted
+    stream.on_up()
+    assert stream.on_snapshot(snapshot(CANDLES[40:50], CANDLES[49].open_ms + 61_000)) == []
+    assert stream.wanted is not None
+    assert (stream.wanted.first_open_ms, stream.wanted.last_open_ms) == (CANDLES[1].open_ms, CANDLES[39].open_ms)
+    late = snapshot(CANDLES[1:20], 0, covers_from_ms=first.first_open_ms, covers_to_ms=first.last_open_ms)
+    assert stream.on_snapshot(late) == []
+    assert stream.wanted.last_open_ms == CANDLES[39].open_ms
+    answer = snapshot(CANDLES[1:40], 0, covers_from_ms=first.first_open_ms, covers_to_ms=stream.wanted.last_open_ms)
+    told = stream.on_snapshot(answer)
+    assert [one.candle for one in told] == list(CANDLES[1:50])
+    assert stream.holes == 0
+
+
+def test_whoever_was_away_for_a_season_goes_on_with_what_there_is() -> None:
+    stream = a_stream(refillable=True, told_until_ms=CANDLES[0].open_ms - 60_000 * (LARGEST_HOLE + 2))
+    assert len(stream.on_snapshot(snapshot(CANDLES[:30], CANDLES[29].open_ms + 61_000))) == 30
+    assert (stream.wanted, stream.holes) == (None, 1)
+    stream = a_stream(refillable=True, told_until_ms=CANDLES[0].open_ms - 60_000 * (LARGEST_HOLE + 1))
+    assert stream.on_snapshot(snapshot(CANDLES[:30], CANDLES[29].open_ms + 61_000)) == []
+    assert stream.wanted is not None
 
 
 def test_a_hole_that_cannot_be_filled_is_counted() -> None:
