@@ -146,7 +146,8 @@ class WalletView(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class TradeResult(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """A finished trade in what protections look at. `fraction` is the profit as a part of what was put in."""
+    """A finished trade in what protections look at, of several strategies one for each, all of the trade's `number`.
+    `fraction` is the profit as a part of what was put in."""
 
     number: int
     symbol: Symbol

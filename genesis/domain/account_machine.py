@@ -552,6 +552,7 @@ class AccountMachine:
             self.trades.append(finished)
             self._trade_figures.on_trade(finished)
             self._closed.on_trade(finished)
+            self._trades_count += 1
             for strategy, pnl in self._shares(finished):
                 self._tell_result(finished, strategy, pnl)
         return finished
@@ -565,7 +566,7 @@ class AccountMachine:
         return shares if len(shares) > 1 else [(finished.strategy, finished.pnl)]
 
     def _tell_result(self, finished: ClosedTrade, strategy: str, pnl: Decimal) -> None:
-        self._trades_count += 1
+        # By the trade's number, however many had a part: journals of before, and trades kept as a sum, know it.
         put_in = finished.entry_price * finished.quantity
         self._results.append(
             TradeResult(

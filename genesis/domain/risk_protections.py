@@ -24,11 +24,12 @@ def hear_results(state: RiskState, limits: RiskSettings, account: AccountState) 
     if account.trades_count < state.trades_seen:
         # Another history than the one we counted in: begin with it as it is.
         state.trades_seen = account.trades_count
-    if not account.results or account.results[-1].number <= state.trades_seen:
+    seen = state.trades_seen
+    if not account.results or account.results[-1].number <= seen:
         # Numbers ascend: nothing is new.
         return
     for result in account.results:
-        if result.number <= state.trades_seen:
+        if result.number <= seen:
             continue
         state.trades_seen = result.number
         book = state.strategies.get(result.strategy)

@@ -96,6 +96,24 @@ def test_the_stop_loss_guard_locks_its_symbol_and_lets_go_again() -> None:
     assert codes_of(made, a_score(7, "buy")) == set()
 
 
+def test_each_part_of_a_trade_is_heard_once_and_the_trade_is_known_by_its_number() -> None:
+    """A journal of before has one result a trade: had each part a number of its own, the account made anew would count
+    further than what was heard, and the newest trades were heard a second time."""
+    made = machine(RiskSettings(stop_guard_losses=3, stop_guard_window_s=600, stop_guard_all=True))
+    made.on_score(a_score(0, "hold"))
+    whole = results((0, "BTC", "-5"), (1, "ETH", "-5"))
+    made.on_account(whole)
+    assert made.state.trades_seen == 2
+    of_a = msgspec.structs.replace(whole.results[1], strategy="a", pnl=Decimal(-2))
+    parts = msgspec.structs.replace(whole, results=(*whole.results[:1], of_a, whole.results[1]))
+    made.on_account(parts)
+    assert made.status().locks == ()
+    third = [msgspec.structs.replace(each, number=3) for each in parts.results[1:]]
+    made.on_account(msgspec.structs.replace(parts, results=(*parts.results, *third), trades_count=3))
+    assert len(made.status().locks) == 1
+    assert [result.number for result in made.state.results] == [1, 2, 3, 3]
+
+
 def test_losses_out_of_the_guards_time_do_not_count() -> None:
     made = machine(RiskSettings(stop_guard_losses=2, stop_guard_window_s=60, stop_guard_all=True))
     made.on_account(results((0, "BTC", "-5"), (2, "BTC", "-5")))
