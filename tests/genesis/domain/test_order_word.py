@@ -234,7 +234,7 @@ def test_an_account_that_begins_anew_counts_no_word_as_its_margin_position(side:
     assert account.state().positions == ()
     tell(account, bench.fill(1, "1"))
     (position,) = account.state().positions
-    assert (position.quantity, position.margin_quantity) == (side.sign, side.sign)
+    assert position.quantity == position.margin_quantity == side.sign
     again = AccountMachine(Settings())
     again.restore(orders=list(bench.disk.values()), kept=(), same_process=False)
     assert again.state().positions == account.state().positions
