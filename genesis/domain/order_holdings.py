@@ -89,17 +89,17 @@ class OrderHoldings(OrderFlattener):
         for told in self.told_amounts:
             if told.session != self.fence.session:
                 continue
-            held, known = self._held_by_name(told.margin), told.spare
-            names = {*told.amounts, *held, *(known or ())}
-            now = {name: told.amounts.get(name, ZERO) - held.get(name, ZERO) for name in names}
-            if known is not None:
+            held, amounts, known = self._held_by_name(told.margin), told.amounts, told.spare
+            now: dict[str, Decimal] = {}
+            for name in {*amounts, *held, *(known or ())}:
+                amount = amounts.get(name, ZERO) - held.get(name, ZERO)
                 # Before each order: mostly nothing is new, or nothing new is quiet yet.
-                now = {name: amount for name, amount in now.items() if amount != known.get(name, ZERO)}
-                now = {name: amount for name, amount in now.items() if self._is_quiet(told, name)}
-                if not now:
-                    continue
+                if known is None or (amount != known.get(name, ZERO) and self._is_quiet(told, name)):
+                    now[name] = amount
+            if known is not None and not now:
+                continue
             moving = self._moving() if moving is None else moving
-            if known is None and (moving or not all([self._is_quiet(told, name) for name in ("", *names)])):
+            if known is None and (moving or not all([self._is_quiet(told, name) for name in ("", *now)])):
                 # What is not named in it is nothing, so the first one must be of everything.
                 continue
             now = {name: amount for name, amount in now.items() if name not in moving}

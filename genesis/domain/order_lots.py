@@ -138,6 +138,9 @@ def stop_sizes(shares: Shares, pair: PairSpec | None, *, guarded: bool) -> Mappi
     What is too small for an order of its own (dust of fees, a nearly closed lot) is covered by the largest lot; all
     together too small is covered by nobody. `guarded` gives the rest a stop, too, under the name REST.
     """
+    if not shares.rest and not any([lot.quantity for lot in shares.lots]):
+        # All of it is being sold.
+        return dict.fromkeys([*[lot.name for lot in shares.lots], *([REST] if guarded else [])], ZERO)
     smallest = max(ZERO if pair is None else pair.minimum, AMOUNT_STEP * (len(shares.lots) + 2))
     if len(shares.lots) == 1 and not shares.rest and not guarded:
         only = floor_amount(shares.lots[0].quantity)

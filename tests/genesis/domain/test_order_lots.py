@@ -461,3 +461,10 @@ def test_whoever_holds_the_coins_nothing_of_them_is_sold_before_their_own_stop(
     if len(truths) == 1:
         assert tuple(int(found.sizes[claim.name]) for claim in claims) == truths[0]
         assert not found.unclear
+
+
+@pytest.mark.parametrize("guarded", [False, True])
+def test_where_all_is_being_sold_every_stop_covers_nothing(guarded: bool) -> None:
+    shares = Shares((Lot("a", "s", D(0)), Lot("b", "t", D(0))), D(0))
+    rest = {REST: D(0)} if guarded else {}
+    assert stop_sizes(shares, None, guarded=guarded) == {"a": D(0), "b": D(0)} | rest
