@@ -45,6 +45,7 @@ class OrderAdopter(OrderPositions):
                 row
                 for row in self._open.values()
                 if not row.protects
+                and not row.is_over
                 and row.intent.purpose is Purpose.EXIT
                 and row.intent.strategy == strategy
                 and (row.intent.symbol, row.intent.margin) == book

@@ -89,7 +89,7 @@ class OrderFlattener(OrderReconciler):
         if not flatten.tries:
             return False
         closes = [row for row in self.orders.values() if _closes(flatten, row)]
-        sold = sum((row.filled for row in closes if (row.intent.symbol, row.intent.margin) == book), ZERO)
+        sold = sum((row.filled + row.by_word for row in closes if (row.intent.symbol, row.intent.margin) == book), ZERO)
         return abs(held) <= crumb_of(sold)
 
     def _flattening(self, book: tuple[Symbol, bool]) -> bool:

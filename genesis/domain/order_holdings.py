@@ -247,6 +247,7 @@ class OrderHoldings(OrderFlattener):
             (row.intent.symbol, row.intent.side)
             for row in self._open.values()
             if not row.intent.margin
+            and not row.is_over
             and (row.intent.strategy != strategy or strategy == MANUAL)
             and (row.session > 0 or row.state is not S.INTENT)
         ]

@@ -8,8 +8,11 @@ import pytest
 from genesis.domain.account_machine import AccountMachine
 from genesis.domain.order_outputs import Outputs
 from protocols.orders import (
+    Adopt,
+    Adopted,
     ApprovedChange,
     CancelOrder,
+    CommandBatch,
     Fill,
     Flatten,
     OrderState,
@@ -278,3 +281,41 @@ def test_a_stop_that_sold_in_part_unseen_grows_again_with_its_position() -> None
     (grown,) = sent(bench.fill(3, "0.4"))
     assert isinstance(grown, UpdateOrder)
     assert grown.amount == D(-1), "what shall remain of it"
+
+
+def test_an_entry_that_is_over_keeps_no_exit_of_another_from_leaving_in_its_stops_place() -> None:
+    """It may buy nothing more, and else the position would lie bare between the cancel and the exit."""
+    bench = Bench(coins="0")
+    bench.hold("0")
+    bench.wait(2.0)
+    bench.open_position()
+    bench.hold("1")
+    bench.admit(strategy="t")
+    bench.accept(3)
+    executed(bench, 3)
+    bench.hold("1.998")
+    without_trades(bench, 3, for_s=3.0)
+    bench.accept(4)
+    assert held(bench) == D("1.998")
+    (batch,) = sent(bench.admit(side=Side.SELL, purpose=Purpose.EXIT, bracket=None))
+    assert isinstance(batch, CommandBatch)
+    assert [type(each) for each in batch.commands] == [CancelOrder, SubmitOrder]
+
+
+def test_an_exit_that_is_over_keeps_nobody_from_giving_what_is_left() -> None:
+    bench = Bench()
+    bench.open_position()
+    bench.admit(side=Side.SELL, purpose=Purpose.EXIT, reduce_only=True, bracket=None, quantity=D("0.4"))
+    bench.end(2)
+    bench.accept(3)
+    executed(bench, 3)
+    without_trades(bench, 3)
+    bench.accept(4)
+    assert held(bench) == D("0.6")
+    wish = Adopt(owner="s", heir="t", symbol=None, reason="", correlation_id="a")
+    bench.machine.on_adopt(wish, now=bench.now, wall_ms=START_MS)
+    out = bench.take()
+    assert [report.quantity for report in out.reports if isinstance(report, Adopted)] == [D("0.6")]
+    bench.fill(3, "0.4")
+    (lot,) = bench.machine.brackets.values()
+    assert (lot.strategy, lot.quantity, held(bench)) == ("t", D("0.6"), D("0.6"))
