@@ -381,7 +381,7 @@ def test_a_line_is_dragged_with_a_finger_and_the_page_stays_where_it_is(running:
         "side": "buy",
         "quantity": "0.5",
         "type": "EXCHANGE LIMIT",
-        "price": f"{last * 0.995:.1f}",
+        "price": f"{last * 0.97:.1f}",
     }
     intent = running.call("POST", "/api/v2/order", token, order)["intent_id"]
     with running.page(width=390, touch=True, at=f"/#/chart?symbol={symbol}&timeframe=1m") as (page, _):
@@ -397,8 +397,8 @@ def test_a_line_is_dragged_with_a_finger_and_the_page_stays_where_it_is(running:
             page.mouse.move(x, y)
         finger = page.context.new_cdp_session(page)
         before = page.evaluate("scrollY")
-        # A fingertip is wider than a line: it comes down ten pixels beside it.
-        for kind, at in (("touchStart", 10), *(("touchMove", 10 + 4 * step) for step in range(1, 9)), ("touchEnd", 0)):
+        # A fingertip is wider than a line: it comes down beside it.
+        for kind, at in (("touchStart", 5), *(("touchMove", 5 + 4 * step) for step in range(1, 9)), ("touchEnd", 0)):
             points = [] if kind == "touchEnd" else [{"x": x, "y": y + at}]
             finger.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
         expect(page.get_by_role("dialog")).to_contain_text("Move buy ETH/USD")
