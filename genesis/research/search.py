@@ -261,7 +261,12 @@ class Study:
         if self.file is None or not self.file.is_file():
             return
         names = {dimension.name for dimension in self.space}
-        for number, line in enumerate(self.file.read_bytes().splitlines(), start=1):
+        data = self.file.read_bytes()
+        if data and not data.endswith(b"\n"):
+            # Else the next trial would stand in the torn line, and be lost with it.
+            with open(self.file, "ab") as file:
+                file.write(b"\n")
+        for number, line in enumerate(data.splitlines(), start=1):
             try:
                 trial = msgspec.json.decode(line, type=Trial)
             except msgspec.MsgspecError:
