@@ -38,6 +38,12 @@ def can_be_in_a_row(state: RiskState, settings: Settings) -> bool:
     return closed and not (state.reservations or state.exits_owed or settings.overlays)
 
 
+def minds_range(settings: Settings) -> bool:
+    """Whether the range of a candle decides anything about an entry: its size, or whether it may be."""
+    limits = settings.risk
+    return bool(limits.atr_budget) or limits.regime_high_fraction != 1
+
+
 @attrs.frozen(kw_only=True)
 class Refusals:
     """What refuses the wishes of one strategy from now on, until something happens: `exits` are the rules against any
@@ -67,7 +73,7 @@ class Refusals:
 
     def entry(self, price: float, at_ms: int, volatility: Volatility | None) -> tuple[Rule, ...]:
         """The rules that refuse the entry of a candle that closes at this price and time; `volatility` is what risk has
-        heard with it. Those of `still` come first."""
+        heard with it, where that matters (`minds_range`). Those of `still` come first."""
         settings, mark = self.settings, exact(price)
         since_ms = at_ms - MINUTE_MS
         facts = msgspec.structs.replace(

@@ -29,7 +29,7 @@ from genesis.domain.candles import correlation_id, name_of
 from genesis.domain.decision_log import Decision
 from genesis.domain.matching import FillModel
 from genesis.domain.pairs import PairSpecs
-from genesis.domain.refusals import Refusals, can_be_in_a_row, kept
+from genesis.domain.refusals import Refusals, can_be_in_a_row, kept, minds_range
 from genesis.domain.replay import BOUNDARY_MS, MINUTE_MS, TICK_MS, CandleRow, ticks
 from genesis.domain.risk_state import TRADED_WALLETS, RiskState, spot_symbol
 from genesis.domain.signal_machine import score_at, score_of
@@ -304,8 +304,12 @@ class Leap(Walk):
         for voice in self._voices:
             symbol, name = voice.market.symbol, voice.settings.name
             refusals = Refusals.of(state, self.settings, self.risk.pairs, symbol=symbol, strategy=name)
-            asked = None if refusals is None else wanted(voice, first, last, self.bars.first_ms, state.volatility)
-            if refusals is None or asked is None:
+            if refusals is None:
+                return minute
+            asked = wanted(
+                voice, first, last, self.bars.first_ms, state.volatility, with_ranges=minds_range(self.settings)
+            )
+            if asked is None:
                 return minute
             found.append((refusals, asked))
         before = kept(state)

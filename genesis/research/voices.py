@@ -76,9 +76,10 @@ def outspoken(running: Running, market: Market, before: Volatility | None) -> Vo
 
 
 def wanted(
-    voice: Voice, first: int, last: int, first_ms: int, heard_by: Mapping[str, Volatility]
+    voice: Voice, first: int, last: int, first_ms: int, heard_by: Mapping[str, Volatility], *, with_ranges: bool
 ) -> list[Wanted] | None:
-    """What a strategy asks for in the scores from `first` to `last` (not included) of a run that begins at `first_ms`.
+    """What a strategy asks for in the scores from `first` to `last` (not included) of a run that begins at `first_ms`;
+    with the ranges that risk hears, where those decide anything.
 
     None where risk may look at what another strategy `heard_by` heard, or at no price.
     """
@@ -89,13 +90,13 @@ def wanted(
     times_ms = (first_ms + voice.ends[at] * MINUTE_MS).tolist()
     symbol, name = voice.market.symbol, voice.settings.name
     heard: Iterable[Volatility | None] = itertools.repeat(None, len(asked))
-    if name in heard_by and voice.volatility is not None:
+    if with_ranges and name in heard_by and voice.volatility is not None:
         columns = [column[at].tolist() for column in voice.volatility]
         heard = [
             Volatility(symbol=symbol, atr=atr, relative=relative, usual=usual, scores=scores)
             for atr, relative, usual, scores in zip(*columns, strict=True)
         ]
-    elif any([each.symbol == symbol for each in heard_by.values()]):
+    elif with_ranges and any([each.symbol == symbol for each in heard_by.values()]):
         return None
     if len(closes) and closes.min() <= 0.0:
         return None

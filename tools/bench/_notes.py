@@ -107,11 +107,12 @@ next day, the end of a lock or a wild candle, and only the others are asked agai
 whoever reads the words the risk machine judges the stretch, from the state before it. 489 minutes are walked, at 1m
 with 207 trades as many as at 5m with 222. In turns with the code before, at real-time priority: 201,000 to 213,000 to
 312,000 to 319,000 bars/s, best of six, to the same bytes; 5m, which is hardly refused, 316,000 to 327,000 to 351,000 to
-355,000. A first run of a process is slower than those after it (1m 286,000 beside 306,000): 12 ms go into writing the
-steps into their loop, the rest is code that runs for the first time. It was slower still by what `numpy.unique`
-imports, 40 ms where nothing of that was compiled to bytecode. What is left at 1m: 60 % orders and the walk around them,
-a sixth what the strategy says and its ranges, a twentieth counting refusals, as much passing over. Collections of
-garbage take 1.3 %.
+355,000. The bench times the first run of a process: 193,000 to 199,000 before and 284,000 to 305,000 now, where those
+after it went from 221,000 to 320,000. 8 ms of that are the writing of the steps into their loop (12 while `inspect`
+looked for each one's last line by reading tokens), the rest is code that runs for the first time. It was slower still
+by what `numpy.unique` imports, 40 ms where nothing of that was compiled to bytecode. What is left at 1m: 60 % orders
+and the walk around them, a sixth what the strategy says and its ranges, a twentieth counting refusals, as much passing
+over. Collections of garbage take 1.3 %.
 
 **Fast runner.** Once the walk looked at every score (16 ns each with a trade every fifty bars) and the strategy's three
 indicators at every bar, with their state in memory (17 ns). Now the walk leaps from word to word: between two of them a
