@@ -177,6 +177,9 @@ class _Life:
         """Lease, decide, keep, act, acknowledge."""
         deadline = self.machine.next_deadline()
         batch = await self.ctx.inbox.lease(limit=BATCH, until=float("inf") if deadline is None else deadline)
+        if not batch and self.settings_seen == self.actor.settings.version:
+            if self.machine.glances(now=self.ctx.clock.now()):
+                return
         settings = self._know_settings()
         self.machine.halted = self._halted()
         self._name(settings, self._versions)

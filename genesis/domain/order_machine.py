@@ -11,6 +11,7 @@ It is pure: events and times go in, `take()` gives what is to be done. Whoever d
 - hearing anything twice changes nothing the second time.
 """
 
+import math
 from collections.abc import Iterable, Iterator
 from typing import Final, assert_never
 
@@ -204,11 +205,13 @@ class OrderMachine(OrderPatience):
         deadlines = [row.check_at for row in self._open.values() if row.check_at is not None]
         deadlines += [fill.check_at for fill in self.fills.untold.values() if fill.check_at is not None]
         deadlines += [flatten.pause_at for flatten in self.flattens.values() if flatten.pause_at is not None]
-        deadlines += self._bracket_deadlines() + self._patience_deadlines() + self._market_deadlines()
+        deadlines += self._bracket_deadlines() + self._patience_deadlines()
         history = self.fence.history_deadline()
         if history is not None:
             deadlines.append(history)
-        return min(deadlines, default=None)
+        self._others_at = min(deadlines, default=math.inf)
+        deadline = min(self._others_at, self._market_deadline())
+        return None if deadline == math.inf else deadline
 
     def restore(self, cells: Iterable[CellWrite], *, now: float, wall_ms: int) -> None:
         """All of `restoring` at once."""

@@ -5,6 +5,7 @@ A frame that was lost shows by its number only when the next one comes, and of a
 an entry that rests where the market has passed are asked for. Asking changes nothing: the report does.
 """
 
+import math
 from typing import Final
 
 from genesis.domain.order_requests import URGENT_S, OrderRequests
@@ -26,6 +27,8 @@ class OrderQuestions(OrderRequests):
 
     _look_at = 0.0
     """When entries that rest are compared with the market next."""
+    _others_at = 0.0
+    """The earliest of all other deadlines, as of the last `next_deadline`."""
 
     def _asks_before_doubting(self, row: OrderRow) -> bool:
         """It has left and is not answered: True when it is asked for now, and its time to answer is not over yet."""
@@ -74,8 +77,21 @@ class OrderQuestions(OrderRequests):
                 self._want_history()
         self._passed = {cid: looks for cid, looks in self._passed.items() if cid in self._open}
 
-    def _market_deadlines(self) -> list[float]:
-        return [max(self._look_at, self._now)] if self._may_have_traded() else []
+    def glances(self, *, now: float) -> bool:
+        """Look at the market, when nothing was heard since `next_deadline` and that look is all that is due.
+
+        True when it shows that every entry rests rightly: then nothing has changed, and there is nothing to take. It is
+        what most looks show, every second or two for as long as an entry rests.
+        """
+        if now >= self._others_at or self._passed or not self.fence.ready:
+            return False
+        if any(map(self._is_passed, self._may_have_traded())):
+            return False
+        self._look_at = now + URGENT_S
+        return True
+
+    def _market_deadline(self) -> float:
+        return max(self._look_at, self._now) if self._may_have_traded() else math.inf
 
     def _may_have_traded(self) -> list[OrderRow]:
         if self.touch is None:

@@ -134,3 +134,40 @@ def test_a_history_that_is_late_is_not_taken_for_one_without_trades_for_being_as
             alarms += [code for code, _ in bench.report().alarms]
         assert bench.now < began + 100
     assert bench.now - began >= 20
+
+
+def resting_entry(bench: Bench) -> None:
+    bench.admit(order_type=OrderType.LIMIT, price=D(99))
+    bench.accept(1)
+    bench.take()
+
+
+def test_a_glance_at_a_market_that_has_passed_nobody_needs_no_turn(bench: Bench) -> None:
+    resting_entry(bench)
+    for _ in range(4):
+        deadline = bench.machine.next_deadline()
+        assert deadline is not None
+        bench.now = deadline
+        assert bench.machine.glances(now=deadline)
+        after = bench.machine.next_deadline()
+        assert after is not None
+        assert after > deadline
+
+
+def test_no_glance_stands_for_the_turn_that_something_else_is_due_in(bench: Bench) -> None:
+    """Passed by the market, another deadline, or no compared session: each needs all of a turn."""
+    resting_entry(bench)
+    deadline = bench.machine.next_deadline()
+    assert deadline is not None
+    assert not bench.machine.glances(now=bench.machine._others_at)
+    bench.machine.fence.reconciled = False
+    assert not bench.machine.glances(now=deadline)
+    bench.machine.fence.reconciled = True
+    bench.machine.touch = lambda symbol, side: D(98)
+    assert not bench.machine.glances(now=deadline)
+    # Nor while one that was passed is still looked after.
+    bench.wait(deadline - bench.now)
+    bench.machine.touch = lambda symbol, side: D(100) if side is Side.BUY else D(101)
+    again = bench.machine.next_deadline()
+    assert again is not None
+    assert not bench.machine.glances(now=again)
