@@ -68,6 +68,10 @@ class Child:
         """True while its task runs, or its exit has not been dealt with."""
         return not self.reported
 
+    def rests(self) -> None:
+        """A look that found no work pending: its time runs anew from the next look that does."""
+        self.progress_seen = (self.mailbox.progress, None)
+
     def is_stuck(self, now: float) -> bool:
         """Look at its progress. True when it had work pending and did none of it for `progress_timeout_s`."""
         count, since = self.progress_seen

@@ -11,7 +11,7 @@ them one by one in reverse: a plain nursery would end them in any order.
 import math
 import random
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, Final, NoReturn
 
 import msgspec
@@ -196,7 +196,7 @@ class Supervisor:
         self._turn(ActorStatus.STARTING)
         try:
             self._pending.extend(self._children)
-            self._schedule_watch()
+            self._schedule_watch(self._watched())
             while not self._stop_requested:
                 self._advance()
                 if self._booting and not self._pending and not self._anybody(*_ON_THE_WAY):
@@ -462,22 +462,29 @@ class Supervisor:
         self._queue.at(self._house.clock.now() + child.spec.shutdown_s, Overdue(child, child.token))
         return True
 
-    def _watched(self) -> Iterator[tuple[Child, float]]:
-        for child in self._children:
-            if isinstance(child.spec, ChildSpec) and child.spec.progress_timeout_s is not None:
-                yield child, child.spec.progress_timeout_s
+    def _watched(self) -> list[tuple[Child, float]]:
+        return [
+            (child, child.spec.progress_timeout_s)
+            for child in self._children
+            if isinstance(child.spec, ChildSpec) and child.spec.progress_timeout_s is not None
+        ]
 
-    def _schedule_watch(self) -> None:
-        shortest = min((timeout for _, timeout in self._watched()), default=math.inf)
-        if shortest < math.inf:
+    def _schedule_watch(self, watched: list[tuple[Child, float]]) -> None:
+        if watched:
             # Looked at from the timer itself: our own loop need not turn for it.
+            shortest = min(timeout for _, timeout in watched)
             self._house.alarms.at(self._house.clock.now() + shortest / WATCHES, self._watch)
 
     def _watch(self) -> None:
         if self._status in _OVER:
             return
         now = self._house.clock.now()
-        for child, timeout in self._watched():
+        watched = self._watched()
+        for child, timeout in watched:
+            if child.mailbox.idle:
+                # Most have nothing to do most of the time.
+                child.rests()
+                continue
             for channel in child.mailbox.channels:
                 if channel.queue:
                     channel.oldest_age_s(now)
@@ -485,7 +492,7 @@ class Supervisor:
                     child.mailbox.wake()
             if child.status is ActorStatus.RUNNING and child.is_stuck(now):
                 self._condemn(child, Stuck(f"{child.path} had work and made no progress for {timeout:g} s"))
-        self._schedule_watch()
+        self._schedule_watch(watched)
 
     def _watch_for_hangs(self, child: Child, timeout_s: float) -> None:
         def hangs() -> None:
