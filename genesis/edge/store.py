@@ -12,6 +12,7 @@ Everything here is synchronous. `genesis.edge.store_thread` keeps it off the eve
 """
 
 import contextlib
+import itertools
 import os
 import shutil
 import sqlite3
@@ -271,6 +272,9 @@ class Store(_Reader):
         self._epoch = 0
         self._anchored_ms = 0
         self._poison: str | None = None
+        self._answers: dict[str, Committed] = {}
+        """What named commits of this session were answered, oldest first. A session ends with its store, so nobody
+        needs them on the disk; the layout has a table for them from a time when they were kept there."""
         self.layout_before: int | None = None
         self.commits_total = 0
         self.transactions_total = 0
@@ -382,8 +386,9 @@ class Store(_Reader):
                 self._connection.execute("ROLLBACK")
                 self._poison = f"epoch must be {self._epoch}, was {_Reader.epoch(self)}: a newer session writes"
                 raise StoreFenced(f"{self.path}: {self._poison}")
-            head, answers = self._write(commits, at_ms)
+            head, answers, named = self._write(commits, at_ms)
             self._connection.execute("COMMIT")
+            self._remember(named)
             if head != self._head:
                 assert self._anchor is not None, "a session must have begun"
                 sync = not 0 <= at_ms - self._anchored_ms < ANCHOR_SYNC_MS
@@ -415,7 +420,7 @@ class Store(_Reader):
         except sqlite3.Error:
             return False
 
-    def _write(self, commits: Sequence[Commit], at_ms: int) -> tuple[Head, list[Committed]]:
+    def _write(self, commits: Sequence[Commit], at_ms: int) -> tuple[Head, list[Committed], dict[str, Committed]]:
         rows: list[tuple[object, ...]] = []
         fresh: set[tuple[str, str]] = set()
         cells: dict[tuple[str, str], AnyCell] = {}
@@ -432,7 +437,7 @@ class Store(_Reader):
 
         for commit in commits:
             if commit.commit_id is not None:
-                before = named.get(commit.commit_id) or self._answer(commit.commit_id)
+                before = named.get(commit.commit_id) or self._answers.get(commit.commit_id)
                 if before is not None:
                     answers.append(before)
                     continue
@@ -468,26 +473,19 @@ class Store(_Reader):
         gone = [name for name, cell in cells.items() if not cell.payload]
         if gone:
             execute("DELETE FROM cells WHERE tbl = ? AND key = ?", gone)
-        if named:
-            execute(
-                "INSERT INTO answers VALUES (?, ?, ?, ?)",
-                [(name, answer.first_seq, bytes(answer.new), head.seq) for name, answer in named.items()],
-            )
-            sweep = max(1, ANSWERS_KEPT // 16)
-            if head.seq // sweep != self._head.seq // sweep:
-                # It looks through all of them, so not in every commit.
-                self._connection.execute("DELETE FROM answers WHERE seq < ?", (head.seq - ANSWERS_KEPT,))
-        return head, answers
+        return head, answers, named
+
+    def _remember(self, named: dict[str, Committed]) -> None:
+        self._answers.update(named)
+        if len(self._answers) > ANSWERS_KEPT:
+            # Many at once: a dictionary whose front is taken away one by one is searched for its front each time.
+            for name in list(itertools.islice(self._answers, len(self._answers) - ANSWERS_KEPT + ANSWERS_KEPT // 16)):
+                del self._answers[name]
 
     def _has(self, kind: str, key: str) -> bool:
         return (
             self._connection.execute("SELECT 1 FROM log WHERE kind = ? AND key = ?", (kind, key)).fetchone() is not None
         )
-
-    def _answer(self, commit_id: str) -> Committed | None:
-        query = "SELECT first_seq, new FROM answers WHERE commit_id = ?"
-        row = self._connection.execute(query, (commit_id,)).fetchone()
-        return None if row is None else Committed(first_seq=row[0], new=tuple(map(bool, row[1])))
 
     def close(self) -> None:
         """Fold the write-ahead log back, close, and let the next writer in. Safe to say twice."""

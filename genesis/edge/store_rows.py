@@ -17,7 +17,7 @@ CELLS_WRITTEN: Final = "CellsWritten"
 """The kind of the row that puts a transaction's cells into the chain: without one, a lost tail of commits that wrote
 only cells would not be missed."""
 
-_FIXED: Final = struct.Struct(">qq?")
+_FIXED: Final = struct.Struct(">qq?I")
 _LENGTH: Final = struct.Struct(">I")
 
 
@@ -25,10 +25,23 @@ def row_hash(
     previous: bytes, seq: int, time: int, actor: str, kind: str, key: str | None, payload: bytes, corr: str
 ) -> bytes:
     """SHA-256 over every field with its length, and the hash of the row before."""
-    parts = [previous, _FIXED.pack(seq, time, key is not None)]
-    for field in (actor.encode(), kind.encode(), (key or "").encode(), payload, corr.encode()):
-        parts += (_LENGTH.pack(len(field)), field)
-    return hashlib.sha256(b"".join(parts)).digest()
+    who, what, name, why = actor.encode(), kind.encode(), b"" if key is None else key.encode(), corr.encode()
+    whole = b"".join(
+        (
+            previous,
+            _FIXED.pack(seq, time, key is not None, len(who)),
+            who,
+            _LENGTH.pack(len(what)),
+            what,
+            _LENGTH.pack(len(name)),
+            name,
+            _LENGTH.pack(len(payload)),
+            payload,
+            _LENGTH.pack(len(why)),
+            why,
+        )
+    )
+    return hashlib.sha256(whole).digest()
 
 
 def cell_digest(table: str, key: str, payload: bytes, seq: int) -> bytes:

@@ -105,6 +105,18 @@ def test_a_named_commit_happens_once_and_is_answered_alike(store: Store) -> None
     assert store.read_cells(ReadCells(table="orders", key="x")).cells == (a_cell("x", b"new"),)
 
 
+def test_only_the_newest_answers_of_named_commits_are_remembered(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A session of months must not grow with its commits."""
+    monkeypatch.setattr(store_module, "ANSWERS_KEPT", 32)
+    named = [a_commit(cells=(a_cell("x", str(number).encode()),), commit_id=f"c{number}") for number in range(100)]
+    for commit in named:
+        store.commit([commit], at_ms=2)
+        assert len(store._answers) <= 32
+    head = store.head()
+    store.commit(named[-16:], at_ms=3)
+    assert store.head() == head
+
+
 def test_the_newest_cell_wins_and_an_empty_one_removes(store: Store) -> None:
     store.commit(
         [a_commit(cells=(a_cell("x", b"1"), a_cell("y", b"1"))), a_commit(cells=(a_cell("x", b"2"),))], at_ms=2
