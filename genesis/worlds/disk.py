@@ -21,6 +21,16 @@ def scratch_folder() -> Path:
     return Path(tempfile.mkdtemp(prefix="genesis-world-", dir=IN_MEMORY if IN_MEMORY.is_dir() else None))
 
 
+def _content(handle: int, path: str) -> bytes | None:
+    """What is in the file now, None when that cannot be read. Most writers may read it, too: that spares opening it."""
+    try:
+        return os.pread(handle, os.fstat(handle).st_size, 0)
+    except OSError:
+        with contextlib.suppress(OSError), open(path, "rb") as file:
+            return file.read()
+        return None
+
+
 @attrs.define(eq=False)
 class Disk:
     """`folder` is what the living process sees. The files of a killed one are frozen as they were in that moment: its
@@ -90,9 +100,9 @@ class Disk:
                     self.failed_syncs += 1
                     raise OSError(errno.EIO, os.strerror(errno.EIO))
                 sync(handle)
-                if ours:
-                    with contextlib.suppress(OSError), open(path, "rb") as file:
-                        self.synced[name] = file.read()
+                content = _content(handle, path) if ours else None
+                if content is not None:
+                    self.synced[name] = content
 
             return call
 

@@ -1,12 +1,13 @@
 """Every source of chance and time that Python, trio and the libraries have, turned into functions of one seed.
 
-Four names here are private to trio: `_ALLOW_DETERMINISTIC_SCHEDULING`, `_r`, `TheIOManager` and `Instruments` of
-`_core._run`. They stand nowhere else, `tests/worlds/test_hooks.py` fails loudly when they move, and trio is pinned to
-the release that has them.
+The names in `PRIVATE_NAMES` are private to trio. They stand nowhere else, `tests/worlds/test_hooks.py` fails loudly
+when they move, and trio is pinned to the release that has them.
 """
 
 import contextlib
+import errno
 import gc
+import math
 import os
 import random
 import time
@@ -20,6 +21,7 @@ import hypercorn.protocol.http_stream
 import hypercorn.protocol.ws_stream
 import trio
 import trio._core._run as _run
+import trio._highlevel_socket as _streams
 
 from genesis.worlds.process import current_process
 from genesis.worlds.timers import timed_by
@@ -33,9 +35,12 @@ STANDSTILL_LOOK: Final = 1000
 STANDSTILL_STEPS: Final = 100_000
 """A busy second of a world has some thousand steps."""
 
-PRIVATE_NAMES: Final = ("_ALLOW_DETERMINISTIC_SCHEDULING", "_r", "TheIOManager", "Instruments")
+PRIVATE_NAMES: Final = ("_ALLOW_DETERMINISTIC_SCHEDULING", "_r", "TheIOManager", "Instruments", "GLOBAL_RUN_CONTEXT")
 """What is used of `trio._core._run`: whether tasks of one batch are sorted before they are shuffled, and by whom; and
-who asks the kernel for news; and who hears of every step."""
+who asks the kernel for news; and who hears of every step; and the runner, of which `runq` and `deadlines` say when the
+next task runs."""
+PRIVATE_STREAM_NAME: Final = "_translate_socket_errors_to_stream_errors"
+"""What of `trio._highlevel_socket` stands around every send and every receive."""
 KERNEL_ASKED_EVERY: Final = 16
 """Turns of the loop. The kernel knows of no socket of a world, only of trio's own wake-up, which may wait that long."""
 
@@ -64,6 +69,10 @@ class Steps(trio.abc.Instrument):
         self._next = min(self._next, step)
 
     def before_task_step(self, task: trio.lowlevel.Task) -> None:
+        self.heard("before_task_step", task)
+
+    def heard(self, _: str, task: trio.lowlevel.Task) -> None:
+        """A step, as trio tells all its instruments at once."""
         self.count = count = self.count + 1
         try:
             name = self._names[task.name]
@@ -89,16 +98,37 @@ class Steps(trio.abc.Instrument):
 
 
 class _Ears(dict[str, Callable[..., None]]):
-    """The `Instruments` of a run with one instrument at most, by the names of its hooks: asked for in every step."""
+    """The `Instruments` of a run whose only one, if any, is a `Steps`: asked for in every step."""
+
+    call: Callable[..., None]
 
     def __init__(self, instruments: Sequence[trio.abc.Instrument]) -> None:
-        for instrument in instruments:
-            hooks = {name for name in vars(trio.abc.Instrument) if not name.startswith("_")}
-            self.update({name: getattr(instrument, name) for name in hooks & set(vars(type(instrument)))})
         assert len(instruments) <= 1, "a world has one instrument"
+        for steps in instruments:
+            assert isinstance(steps, Steps), f"a world's instrument must count steps, was {steps!r}"
+            self["before_task_step"] = self.call = steps.heard
 
-    def call(self, name: str, *args: Any) -> None:
-        self[name](*args)
+
+class _AsStreamErrors:
+    """trio's own translation of a socket's errors, without the generator that it makes for each send and receive."""
+
+    def __call__(self) -> "_AsStreamErrors":
+        return self
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, OSError):
+            if error.errno in (errno.EBADF, errno.ENOTSOCK):
+                raise trio.ClosedResourceError("this socket was already closed") from None
+            raise trio.BrokenResourceError(f"socket connection broken: {error}") from error
+
+
+def _nobody_runs_before() -> float:
+    """Until when no task of this thread's loop runs by itself; minus infinity when one is about to."""
+    runner = _run.GLOBAL_RUN_CONTEXT.runner
+    return -math.inf if runner.runq else runner.deadlines.next_deadline()
 
 
 _clocks: list[VirtualClock] = []
@@ -152,6 +182,7 @@ def deterministic(seed: int | str) -> Iterator[None]:
         kernel = _run.TheIOManager  # type: ignore[attr-defined]
         change(patch.object(kernel, "get_events", _seldom(kernel.get_events)))
         change(patch.object(_run, "Instruments", _Ears))
+        change(patch.object(_streams, PRIVATE_STREAM_NAME, _AsStreamErrors()))
         change(patch.object(os, "urandom", entropy.randbytes))
         change(patch.object(os, "getpid", lambda: PID))
         change(patch.object(random, "_urandom", entropy.randbytes))
@@ -182,6 +213,7 @@ def run_virtual(
 ) -> Any:
     """`trio.run` of `main` where nothing but the seed decides, and where time passes only while everybody waits."""
     clock = VirtualClock() if clock is None else clock
+    clock.nobody_runs_before = _nobody_runs_before
     with deterministic(seed), timed_by(clock):
         _clocks.append(clock)
         try:

@@ -21,6 +21,7 @@ import actors.pool
 import actors.protection
 import actors.regime
 import actors.watchdog
+import genesis.core.aside
 import genesis.core.supervisor
 import web.actor
 
@@ -40,8 +41,10 @@ PACES: Final[tuple[tuple[ModuleType, str, float], ...]] = (
     (web.actor, "POLL_S", 30.0),
     (web.actor, "PULSE_S", 30.0),
     (genesis.core.supervisor, "WATCHES", 1.0),
+    # Who stands aside lets others act first: whoever that may be acts in any order here.
+    (genesis.core.aside, "TURNS", 3),
 )
-SPARSE: Final[dict[str, Any]] = {"connection.ping_interval_s": 19.0, "orders.reconcile_interval_s": 600.0}
+SPARSE: Final[dict[str, Any]] = {"connection.ping_interval_s": 49.0, "orders.reconcile_interval_s": 600.0}
 """Settings with the same purpose. Heartbeats come every 15 s and keep every silence shorter than its limit."""
 
 

@@ -10,6 +10,7 @@ from typing_extensions import override
 
 from genesis.core.clock import TrioClock
 from genesis.domain.recording import CandleRecording
+from genesis.domain.replay import TICK_MS
 from genesis.simulator.exchange import SLOW_CLIENT_BYTES, Exchange
 from genesis.simulator.session import Session
 from genesis.simulator.settings import ExchangeSettings
@@ -23,6 +24,9 @@ from protocols.orders import VenueOrder
 VENUE_NAME: Final = "api.venue.example"
 VENUE_ADDRESS: Final = "10.0.0.1"
 VENUE_PORT: Final = 8700
+IN_STEP_S: Final = TICK_MS[0] / 1000
+"""When a venue must open for its heartbeats to come in step with the first three ticks of each minute: nothing is found
+in a moment in which only one of the two comes, and each moment wakes everybody on the way of a price."""
 
 
 class WatchedExchange(Exchange):
@@ -65,16 +69,24 @@ class VenueHost:
     """One life of the venue, which nobody kills: its state is the oracle."""
 
     def __init__(
-        self, recording: CandleRecording, chance: random.Random, witness: Witness, is_persons: Callable[[int], bool]
+        self,
+        recording: CandleRecording,
+        chance: random.Random,
+        witness: Witness,
+        is_persons: Callable[[int], bool],
+        *,
+        opens_s: float = IN_STEP_S,
     ) -> None:
         self.process = Process("venue", VENUE_ADDRESS, mortal=False)
         self.exchange = WatchedExchange(ExchangeSettings(), recording, TrioClock(), chance)
         self.exchange.witness = witness
         self.stops = self.exchange.stops = StopWatch(self.exchange.venue, witness, is_persons)
         self.witness = witness
+        self._opens_s = opens_s
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         self.process.enter()
+        await trio.sleep_until(self._opens_s)
         with self.process.scope:
             async with trio.open_nursery() as nursery:
                 await nursery.start(self.exchange.serve, VENUE_ADDRESS, VENUE_PORT)

@@ -26,7 +26,7 @@ from genesis.worlds.rules import Rules
 from genesis.worlds.rules_ills import Ills
 from genesis.worlds.rules_inside import FIRST_PAIR, InsideRules
 from genesis.worlds.trouble import Trouble
-from genesis.worlds.venue_host import VENUE_ADDRESS, VENUE_NAME, VenueHost
+from genesis.worlds.venue_host import IN_STEP_S, VENUE_ADDRESS, VENUE_NAME, VenueHost
 from genesis.worlds.virtual_clock import VirtualClock
 from genesis.worlds.witness import Line, Violation, Witness
 from protocols.units import Symbol
@@ -271,7 +271,13 @@ class World:
     async def main(self) -> None:
         self.network.install()
         self.steps.livelock = self._stands_still
-        self.venue = VenueHost(self.recording, self.chance.port("venue"), self.witness, self.rules.is_persons)
+        self.venue = VenueHost(
+            self.recording,
+            self.chance.port("venue"),
+            self.witness,
+            self.rules.is_persons,
+            opens_s=0.0 if self.as_shipped else IN_STEP_S,
+        )
         self.venue.exchange.on_order = self._heard
         self.rules.compared = self.venue.stops.compared
         self.venue.stops.route = functools.partial(route_stands, self.network, self.venue.exchange)

@@ -36,6 +36,30 @@ def test_what_is_put_down_for_a_time_is_done_before_timers_of_that_time_ring() -
     assert told == ["first", "second", "task"]
 
 
+def test_what_wakes_nobody_turns_no_loop_and_passes_no_deadline() -> None:
+    """A deadline that one action draws nearer is kept, although more would have been done in the same go."""
+    clock = VirtualClock()
+    told: list[tuple[str, float]] = []
+    scope = trio.CancelScope()
+
+    def again() -> None:
+        told.append(("look", clock.now))
+        if clock.now < 60.0:
+            clock.at(clock.now + 10.0, again)
+
+    async def main() -> None:
+        clock.at(10.0, again)
+        clock.at(25.0, lambda: setattr(scope, "deadline", 45.0))
+        with scope:
+            await trio.sleep_forever()
+        told.append(("task", trio.current_time()))
+        await trio.sleep_until(100.0)
+
+    run_virtual(1, main, clock=clock)
+    looks = [("look", float(at)) for at in range(10, 70, 10)]
+    assert told == [*looks[:4], ("task", 45.0), *looks[4:]]
+
+
 def test_an_action_wakes_a_task_in_its_own_moment() -> None:
     clock = VirtualClock()
     bell = trio.Event()
