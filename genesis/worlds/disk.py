@@ -53,10 +53,21 @@ class Disk:
         return self.root / f"life-{self.number}"
 
     def freeze(self) -> None:
-        """The process that writes here was killed, now."""
+        """The process that writes here was killed, now.
+
+        Its write-ahead log is moved, not copied: it may be larger than all the rest, and the dead only read from it.
+        """
         before = self.folder
         self.number += 1
-        shutil.copytree(before, self.folder)
+        self.folder.mkdir()
+        for file in os.scandir(before):
+            target = self.folder / file.name
+            if file.name.endswith("-wal"):
+                os.rename(file.path, target)
+            elif file.is_file():
+                shutil.copy(file.path, target)
+            else:
+                shutil.copytree(file.path, target)
 
     def power_cut(self, chance: random.Random) -> list[str]:
         """Kill, and lose what was not synced: of each such file the old content, the new one, or a mixture stays.

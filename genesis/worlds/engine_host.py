@@ -229,13 +229,13 @@ class EngineHost:
         """
         lost: list[str] = []
         if self.process.alive:
+            if self.store is not None:
+                # The dead fold no log back, not even while they are carried out.
+                self.store.store._poison = "killed"
             if not shared and power is not None:
                 lost = self.disk.power_cut(power)
             elif not shared:
                 self.disk.freeze()
-            elif self.store is not None:
-                # The dead fold no log back, not even while they are carried out.
-                self.store.store._poison = "killed"
             self.process.kill()
             self.ended = "killed"
             self.started.set()

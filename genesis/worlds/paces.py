@@ -34,8 +34,8 @@ PACES: Final[tuple[tuple[ModuleType, str, float], ...]] = (
     (actors.watchdog, "LOOK_S", 15.0),
     (actors.regime, "LOOK_S", 60.0),
     (actors.market_cache, "LOOK_S", 15.0),
-    (actors.connection_private, "LOOK_S", 15.0),
-    (actors.connection_public, "LOOK_S", 15.0),
+    (actors.connection_private, "LOOK_S", 19.0),
+    (actors.connection_public, "LOOK_S", 19.0),
     (actors.notifier, "LOOK_S", 60.0),
     (actors.health, "LOOK_S", 60.0),
     (web.actor, "POLL_S", 30.0),
@@ -44,7 +44,7 @@ PACES: Final[tuple[tuple[ModuleType, str, float], ...]] = (
     # Who stands aside lets others act first: whoever that may be acts in any order here.
     (genesis.core.aside, "TURNS", 3),
 )
-SPARSE: Final[dict[str, Any]] = {"connection.ping_interval_s": 49.0, "orders.reconcile_interval_s": 600.0}
+SPARSE: Final[dict[str, Any]] = {"connection.ping_interval_s": 19.5, "orders.reconcile_interval_s": 600.0}
 """Settings with the same purpose. Heartbeats come every 15 s and keep every silence shorter than its limit."""
 
 
