@@ -10,11 +10,12 @@ import trio
 from genesis.core.errors import ChannelClosed, ChannelFull
 from genesis.worlds.engine_host import EngineHost
 from genesis.worlds.poison import Poison
+from genesis.worlds.rules_ills import ATTEMPTS
 
 if TYPE_CHECKING:
     from genesis.worlds.world import World
 
-STUCK: Final = ("signal", "risk", "order", "account", "market_cache", "history", "journal")
+STUCK: Final = ("signal", "risk", "order", "account", "market_cache", "history", "journal", "connection_private")
 POISONED: Final = (("market_cache", "market_events"), ("notifier", "news"))
 """Mailboxes and their channels. A message about money that nobody understands halts trading until a person has looked
 at it: that would end most of what a world is for."""
@@ -54,7 +55,8 @@ class TroubleInside:
 
         async def stick(*args: Any) -> Any:
             found = await lease(*args)
-            if found and "lease" in box.__dict__:
+            # Not over what has been in dying hands twice: the third time it would be put aside as poison, rightly.
+            if found and "lease" in box.__dict__ and all(one.attempts < ATTEMPTS - 1 for one in found):
                 del box.__dict__["lease"]
                 self.world.witness.reached(state)
                 self.world.ills.got_stuck(host, path)
