@@ -5,7 +5,7 @@ where JavaScript starts at 1e-7 and prints `1e-7`; and `7617.0` where JavaScript
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from json.encoder import encode_basestring_ascii as _quoted
 from typing import Any, Final
@@ -105,41 +105,49 @@ def _decode(decoder: msgspec.json.Decoder[Any], data: bytes | str) -> Any:
 
 def write_json(value: Any) -> bytes:
     """Compact JSON with every number printed as JavaScript does. Raises LocalProtocolError on what has no JSON form."""
-    pieces: list[str] = []
     try:
-        _write(value, pieces)
+        return _text(value).encode()
     except RecursionError:
         raise LocalProtocolError("value must not be nested this deeply") from None
-    return "".join(pieces).encode()
 
 
-def _write(value: Any, pieces: list[str]) -> None:
-    kind = type(value)
-    if value is None:
-        pieces.append("null")
-    elif kind is str:
-        pieces.append(_quoted(value))
-    elif kind is int or kind is float or kind is Decimal:
-        pieces.append(js_number(value))
-    elif isinstance(value, str):
-        pieces.append(_quoted(value))
-    elif isinstance(value, bool):
-        pieces.append("true" if value else "false")
-    elif isinstance(value, int | float | Decimal):
-        pieces.append(js_number(value))
-    elif isinstance(value, Mapping):
-        opening = "{"
-        for key, item in value.items():
-            pieces.append(f"{opening}{_quoted(str(key))}:")
-            _write(item, pieces)
-            opening = ","
-        pieces.append("{}" if opening == "{" else "}")
-    elif isinstance(value, Sequence) and not isinstance(value, bytes | bytearray):
-        opening = "["
-        for item in value:
-            pieces.append(opening)
-            _write(item, pieces)
-            opening = ","
-        pieces.append("[]" if opening == "[" else "]")
-    else:
-        raise LocalProtocolError(f"value must have a JSON form, was {kind.__name__}")
+def _text(value: Any) -> str:
+    return _TEXTS.get(type(value), _text_of_a_kind)(value)
+
+
+def _array(values: Sequence[Any]) -> str:
+    return f"[{','.join([_TEXTS.get(type(value), _text_of_a_kind)(value) for value in values])}]"
+
+
+def _object(values: Mapping[Any, Any]) -> str:
+    return f"{{{','.join([f'{_quoted(str(key))}:{_text(value)}' for key, value in values.items()])}}}"
+
+
+def _text_of_a_kind(value: Any) -> str:
+    """What is none of the types themselves, but one of their kinds: an enum, a struct's tuple."""
+    if isinstance(value, str):
+        return _quoted(value)
+    if isinstance(value, int | float | Decimal):
+        return js_number(value)
+    if isinstance(value, Mapping):
+        return _object(value)
+    if isinstance(value, Sequence) and not isinstance(value, bytes | bytearray):
+        return _array(value)
+    raise LocalProtocolError(f"value must have a JSON form, was {type(value).__name__}")
+
+
+def _whole(number: int) -> str:
+    return str(number) if -(10**21) < number < 10**21 else js_number(number)
+
+
+_TEXTS: Final[dict[type, Callable[[Any], str]]] = {
+    type(None): lambda value: "null",
+    bool: lambda value: "true" if value else "false",
+    str: _quoted,
+    int: _whole,
+    float: js_number,
+    Decimal: js_number,
+    list: _array,
+    tuple: _array,
+    dict: _object,
+}

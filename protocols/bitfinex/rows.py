@@ -59,6 +59,9 @@ class Row:
     def integer_or_none(self, index: int) -> int | None:
         """An integer; also from a fraction (times come with fractions of a ms) or digits in quotes (REST history)."""
         value = self.get(index)
+        if type(value) is int and -LARGEST_INTEGER <= value <= LARGEST_INTEGER:
+            # Nearly all of them.
+            return value
         if value is None:
             return None
         if isinstance(value, bool):
@@ -105,6 +108,8 @@ class Row:
     def number(self, index: int) -> float:
         """A float64; null reads as zero (old rows leave fields out)."""
         value = self.get(index)
+        if type(value) is float:
+            return value
         if value is None:
             return 0.0
         if isinstance(value, int | float | Decimal) and not isinstance(value, bool):
