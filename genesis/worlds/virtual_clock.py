@@ -14,8 +14,9 @@ import trio
 from typing_extensions import override
 
 REALLY_S: Final = 60.0
-MOMENTS: Final = 1000
-"""In one go at most: who asks from outside for the run's end must be heard even where nobody ever wakes again."""
+MOMENTS: Final = 8
+"""In one go at most: the kernel must be heard even where nobody ever wakes again, as at a run's end, and where somebody
+from outside asks for it."""
 
 
 class VirtualClock(trio.abc.Clock):

@@ -315,12 +315,16 @@ class World:
             self.venue.stops.finish()
             nursery.cancel_scope.cancel()
         self.virtual_s = trio.current_time()
+        self._nursery = None
 
     def _leave(self) -> None:
         if self._nursery is not None:
             self._nursery.cancel_scope.cancel()
 
     def _look_inside(self) -> None:
+        if self._nursery is None:
+            # The world is over, and would go on looking at nothing until the loop has ended.
+            return
         self.inside.look()
         self.ills.look()
         self.clock.at(self.clock.now + INSIDE_LOOK_S, self._look_inside)
