@@ -176,10 +176,14 @@ class _Life:
     async def turn(self) -> None:
         """Lease, decide, keep, act, acknowledge."""
         deadline = self.machine.next_deadline()
-        batch = await self.ctx.inbox.lease(limit=BATCH, until=float("inf") if deadline is None else deadline)
-        if not batch and self.settings_seen == self.actor.settings.version:
-            if self.machine.glances(now=self.ctx.clock.now()):
-                return
+        while True:
+            batch = await self.ctx.inbox.lease(limit=BATCH, until=float("inf") if deadline is None else deadline)
+            now = self.ctx.clock.now()
+            if batch or deadline is None or now < deadline or self.settings_seen != self.actor.settings.version:
+                break
+            deadline = self.machine.next_glance(now=now)
+            if deadline is None:
+                break
         settings = self._know_settings()
         self.machine.halted = self._halted()
         self._name(settings, self._versions)

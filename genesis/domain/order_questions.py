@@ -77,18 +77,18 @@ class OrderQuestions(OrderRequests):
                 self._want_history()
         self._passed = {cid: looks for cid, looks in self._passed.items() if cid in self._open}
 
-    def glances(self, *, now: float) -> bool:
-        """Look at the market, when nothing was heard since `next_deadline` and that look is all that is due.
+    def next_glance(self, *, now: float) -> float | None:
+        """When to come again, if nothing was heard since `next_deadline` and nothing is due but a look at the market
+        that shows every entry rest rightly; None when `on_timer` has something to do.
 
-        True when it shows that every entry rests rightly: then nothing has changed, and there is nothing to take. It is
-        what most looks show, every second or two for as long as an entry rests.
+        Most looks show that, every second or two for as long as an entry rests. Nothing changes by being asked this, so
+        a replay need not know of it.
         """
         if now >= self._others_at or self._passed or not self.fence.ready:
-            return False
+            return None
         if any(map(self._is_passed, self._may_have_traded())):
-            return False
-        self._look_at = now + URGENT_S
-        return True
+            return None
+        return min(self._others_at, now + URGENT_S)
 
     def _market_deadline(self) -> float:
         return max(self._look_at, self._now) if self._may_have_traded() else math.inf

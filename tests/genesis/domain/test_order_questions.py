@@ -142,16 +142,13 @@ def resting_entry(bench: Bench) -> None:
     bench.take()
 
 
-def test_a_glance_at_a_market_that_has_passed_nobody_needs_no_turn(bench: Bench) -> None:
+def test_a_glance_at_a_market_that_has_passed_nobody_needs_no_turn_and_changes_nothing(bench: Bench) -> None:
     resting_entry(bench)
-    for _ in range(4):
-        deadline = bench.machine.next_deadline()
-        assert deadline is not None
-        bench.now = deadline
-        assert bench.machine.glances(now=deadline)
-        after = bench.machine.next_deadline()
-        assert after is not None
-        assert after > deadline
+    deadline = bench.machine.next_deadline()
+    assert deadline is not None
+    for number in range(1, 4):
+        assert bench.machine.next_glance(now=deadline + 1.5 * (number - 1)) == deadline + 1.5 * number
+    assert bench.machine.next_deadline() == deadline
 
 
 def test_no_glance_stands_for_the_turn_that_something_else_is_due_in(bench: Bench) -> None:
@@ -159,15 +156,17 @@ def test_no_glance_stands_for_the_turn_that_something_else_is_due_in(bench: Benc
     resting_entry(bench)
     deadline = bench.machine.next_deadline()
     assert deadline is not None
-    assert not bench.machine.glances(now=bench.machine._others_at)
+    others = bench.machine._others_at
+    assert bench.machine.next_glance(now=others) is None
+    assert bench.machine.next_glance(now=others - 0.5) == others
     bench.machine.fence.reconciled = False
-    assert not bench.machine.glances(now=deadline)
+    assert bench.machine.next_glance(now=deadline) is None
     bench.machine.fence.reconciled = True
     bench.machine.touch = lambda symbol, side: D(98)
-    assert not bench.machine.glances(now=deadline)
+    assert bench.machine.next_glance(now=deadline) is None
     # Nor while one that was passed is still looked after.
     bench.wait(deadline - bench.now)
     bench.machine.touch = lambda symbol, side: D(100) if side is Side.BUY else D(101)
     again = bench.machine.next_deadline()
     assert again is not None
-    assert not bench.machine.glances(now=again)
+    assert bench.machine.next_glance(now=again) is None
