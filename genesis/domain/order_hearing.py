@@ -175,6 +175,10 @@ class OrderHearing(OrderQuestions):
 
     def _hear_executed(self, row: OrderRow, order: VenueOrder) -> None:
         executed = executed_of(order)
+        if row.open and executed == row.executed and not row.average and order.average_price:
+            # Kept by a version that did not keep prices, say.
+            row.average = order.average_price
+            self._touch(row)
         if executed <= row.executed:
             return
         row.executed = executed

@@ -13,6 +13,7 @@ from genesis.domain.order_holdings import LARGEST_FEE, QUIET_S, Book
 from genesis.domain.order_plain import OrderPlain
 from genesis.domain.order_requests import URGENT_S
 from genesis.domain.order_rows import FillRow, OrderRow
+from protocols.orders import OrderIntent
 from protocols.units import ZERO, Side, base_currency, floor_amount
 
 
@@ -24,7 +25,9 @@ class OrderWord(OrderPlain):
         for row in list(self._open.values()):
             # Nearly always both are zero.
             if row.executed > row.filled and row.unbooked and self._word_counts(row):
-                self._book_word(row)
+                price = self._word_price(row)
+                if price is not None or not _rests_on_its_price(row.intent):
+                    self._book_word(row, price or ZERO)
 
     def _word_counts(self, row: OrderRow) -> bool:
         if self._stands_in or row.unshown_at is None:
@@ -40,16 +43,17 @@ class OrderWord(OrderPlain):
         at = [self._word_counts_at(row, row.unshown_at) for row in self._open.values() if row.unshown_at is not None]
         return [deadline for deadline in at if deadline > self._now]
 
-    def _book_word(self, row: OrderRow) -> None:
+    def _word_price(self, row: OrderRow) -> Decimal | None:
+        price = row.average or row.price
+        return price if price is not None or self.touch is None else self.touch(row.intent.symbol, row.intent.side)
+
+    def _book_word(self, row: OrderRow, price: Decimal) -> None:
         quantity = row.unbooked
         change = self._coins_of(row, quantity)
         row.by_word += quantity
         row.word_change += change
         self._changed(row)
-        price = row.average or row.price
-        if price is None and self.touch is not None:
-            price = self.touch(row.intent.symbol, row.intent.side)
-        self._book(row, change, price or ZERO)
+        self._book(row, change, price)
 
     def _coins_of(self, row: OrderRow, quantity: Decimal) -> Decimal:
         """What it changed of what is held, signed. A buy's fee is taken from its coins, and only the wallet knows it:
@@ -97,3 +101,9 @@ class OrderWord(OrderPlain):
         row.word_change -= change
         self._hold_more(row, -change)
         self._touch(row)
+
+
+def _rests_on_its_price(intent: OrderIntent) -> bool:
+    """Whether its lot has levels at a distance: from a price that nobody knows they would be anywhere."""
+    bracket = intent.bracket
+    return bracket is not None and (bracket.stop_distance is not None or bracket.target_distance is not None)

@@ -319,3 +319,42 @@ def test_an_exit_that_is_over_keeps_nobody_from_giving_what_is_left() -> None:
     bench.fill(3, "0.4")
     (lot,) = bench.machine.brackets.values()
     assert (lot.strategy, lot.quantity, held(bench)) == ("t", D("0.6"), D("0.6"))
+
+
+def test_what_a_version_before_kept_without_a_price_gets_it_from_the_next_report() -> None:
+    """Nothing rests at a distance from zero: of a long lot no stop was placed, then or ever, and that of a short one
+    would have bought at once."""
+    bench = Bench()
+    bench.admit()
+    bench.accept(1)
+    executed(bench, 1, average="0")
+    bench.restart(new_process=True)
+    bench.machine.touch = None
+    bench.greet(2)
+    bench.report(closed=[bench.row(1, "rest", status="EXECUTED @ 100(1)", remaining="0")])
+    assert bench.machine.orders[1].executed == 1
+    ended = msgspec.structs.replace(
+        bench.row(1, "rest", status="EXECUTED @ 100(1)", remaining="0"), average_price=D(100)
+    )
+    outs = []
+    for _ in range(12):
+        outs.append(bench.wait(1.0))
+        if bench.machine.fence.pending_id is not None:
+            outs.append(bench.report(closed=[ended]))
+    (stop,) = [command for out in outs for command in sent(out)]
+    assert isinstance(stop, SubmitOrder)
+    assert (stop.price, stop.amount) == (D(95), D("-0.99"))
+
+
+def test_a_lot_waits_for_some_price_to_set_its_stop_by() -> None:
+    bench = Bench()
+    bench.machine.touch = None
+    bench.admit(side=Side.SELL, margin=True)
+    bench.accept(1)
+    executed(bench, 1, average="0")
+    outs = [bench.wait(1.0) for _ in range(12)]
+    assert not [command for out in outs for command in sent(out)]
+    bench.machine.touch = lambda symbol, side: D(100)
+    (stop,) = sent(bench.wait(1.0))
+    assert isinstance(stop, SubmitOrder)
+    assert (stop.price, stop.amount) == (D(105), D(1))
