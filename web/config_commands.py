@@ -84,7 +84,7 @@ CONNECT_ON_START = "market.connect_on_start"
 
 async def keys(api: Api, call: Call) -> ConfigKeys:
     query: KeysQuery = call.query
-    view = _view(api)
+    view = view_of(api)
     word = query.word.lower()
     known = {each.key: each for each in view.effective}
     rows = [
@@ -123,14 +123,14 @@ def _row(key: Key, told: EffectiveValue | None, pending: bool) -> KeyRow:
 
 
 async def effective(api: Api, call: Call) -> ConfigEffective:
-    view = _view(api)
+    view = view_of(api)
     return ConfigEffective(
         version=view.version, priority=view.priority, values=tuple(_value(view, each) for each in view.effective)
     )
 
 
 async def one_key(api: Api, call: Call) -> ConfigValue:
-    view = _view(api)
+    view = view_of(api)
     path = _path_of(call.path["key"])
     return next(_value(view, each) for each in view.effective if each.key == path)
 
@@ -147,7 +147,7 @@ def _value(view: ConfigView, each: EffectiveValue) -> ConfigValue:
 
 
 async def stats(api: Api, call: Call) -> ConfigStats:
-    view, running = _view(api), dict(api.readers.running())
+    view, running = view_of(api), dict(api.readers.running())
     return ConfigStats(
         version=view.version,
         at_ms=view.at_ms,
@@ -178,7 +178,7 @@ async def json_schema(api: Api, call: Call) -> SchemaAnswer:
 async def history(api: Api, call: Call) -> ConfigVersions:
     query: HistoryQuery = call.query
     found = await _history(api).versions(query.limit, query.below)
-    return ConfigVersions(version=_view(api).version, versions=tuple(_version_row(each) for each in found))
+    return ConfigVersions(version=view_of(api).version, versions=tuple(_version_row(each) for each in found))
 
 
 def _version_row(told: SettingsVersion) -> VersionRow:
@@ -203,23 +203,23 @@ async def one_version(api: Api, call: Call) -> OneVersion:
 async def changes(api: Api, call: Call) -> ConfigChanges:
     query: ChangesQuery = call.query
     old = await _known_version(api, str(query.old))
-    new = await _known_version(api, str(query.new or _view(api).version))
+    new = await _known_version(api, str(query.new or view_of(api).version))
     patch = diff(document_of(old), document_of(new))
     return ConfigChanges(old=old.version, new=new.version, changes=patch)
 
 
 async def snapshots(api: Api, call: Call) -> ConfigSnapshots:
-    view = _view(api)
+    view = view_of(api)
     return ConfigSnapshots(version=view.version, snapshots=view.snapshots)
 
 
 async def flags(api: Api, call: Call) -> ConfigFlags:
-    view = _view(api)
+    view = view_of(api)
     return ConfigFlags(version=view.version, flags=view.flags)
 
 
 async def rollout(api: Api, call: Call) -> RolloutAnswer:
-    view = _view(api)
+    view = view_of(api)
     return RolloutAnswer(version=view.version, rollout=view.rollout, status=api.readers.rollout())
 
 
@@ -234,12 +234,12 @@ async def verify(api: Api, call: Call) -> ConfigVerified:
 
 
 async def runtime(api: Api, call: Call) -> RuntimeConfig:
-    view = _view(api)
+    view = view_of(api)
     return RuntimeConfig(version=view.version, values=view.runtime, aliases=dict(ALIASES))
 
 
 async def connect_on_start(api: Api, call: Call) -> ConnectOnStart:
-    view = _view(api)
+    view = view_of(api)
     value = next(each.value for each in view.effective if each.key == CONNECT_ON_START)
     return ConnectOnStart(version=view.version, ws_connect_on_start=value, pending=CONNECT_ON_START in view.pending)
 
@@ -252,7 +252,7 @@ async def validate(api: Api, call: Call) -> ConfigValid:
     body: ValidateBody = call.body
     if (body.changes is None) == (body.config is None):
         raise ApiError(422, "one of changes and config must be given", code="invalid")
-    view = _view(api)
+    view = view_of(api)
     layers: list[Layer] = []
     if body.changes is not None:
         # What is in force counts, too: a change may contradict a value that it does not name.
@@ -312,9 +312,9 @@ async def set_connect_on_start(api: Api, call: Call) -> ConfigChanged:
 
 async def take_snapshot(api: Api, call: Call) -> ConfigChanged:
     body: SnapshotBody = call.body
-    command = TakeSnapshot(name=body.name, actor=call.subject, reason=body.reason, correlation_id=_new(api))
+    command = TakeSnapshot(name=body.name, actor=call.subject, reason=body.reason, correlation_id=new_id(api))
     reply = await tell_config(api, command)
-    return _changed(reply, command.correlation_id, f"version {reply.version} is called {body.name}")
+    return answer_of(reply, command.correlation_id, f"version {reply.version} is called {body.name}")
 
 
 async def roll_back(api: Api, call: Call) -> ConfigChanged:
@@ -326,10 +326,10 @@ async def roll_back(api: Api, call: Call) -> ConfigChanged:
         snapshot=body.snapshot,
         actor=call.subject,
         reason=body.reason,
-        expected_version=_expected(call, body.expected_version),
-        correlation_id=_new(api),
+        expected_version=expected_version(call, body.expected_version),
+        correlation_id=new_id(api),
     )
-    return _changed(await tell_config(api, command), command.correlation_id)
+    return answer_of(await tell_config(api, command), command.correlation_id)
 
 
 async def set_flag(api: Api, call: Call) -> ConfigChanged:
@@ -339,10 +339,10 @@ async def set_flag(api: Api, call: Call) -> ConfigChanged:
         flag=body.flag(),
         actor=call.subject,
         reason=body.reason,
-        expected_version=_expected(call, body.expected_version),
-        correlation_id=_new(api),
+        expected_version=expected_version(call, body.expected_version),
+        correlation_id=new_id(api),
     )
-    return _changed(
+    return answer_of(
         await tell_config(api, command),
         command.correlation_id,
         f"flag {body.name} is {'on' if body.enabled else 'off'}",
@@ -351,17 +351,17 @@ async def set_flag(api: Api, call: Call) -> ConfigChanged:
 
 async def remove_flag(api: Api, call: Call) -> ConfigChanged:
     name = call.path["name"]
-    if all(flag.name != name for flag in _view(api).flags):
+    if all(flag.name != name for flag in view_of(api).flags):
         raise ApiError(404, f"no feature flag is called {name[:40]}", code="unknown_flag")
     command = SetFlag(
         name=name,
         flag=None,
         actor=call.subject,
         reason="removed over the API",
-        expected_version=_expected(call, None),
-        correlation_id=_new(api),
+        expected_version=expected_version(call, None),
+        correlation_id=new_id(api),
     )
-    return _changed(await tell_config(api, command), command.correlation_id, f"flag {name} is gone")
+    return answer_of(await tell_config(api, command), command.correlation_id, f"flag {name} is gone")
 
 
 async def start_rollout(api: Api, call: Call) -> ConfigChanged:
@@ -370,10 +370,10 @@ async def start_rollout(api: Api, call: Call) -> ConfigChanged:
         plan=body.plan(),
         actor=call.subject,
         reason=body.reason,
-        expected_version=_expected(call, body.expected_version),
-        correlation_id=_new(api),
+        expected_version=expected_version(call, body.expected_version),
+        correlation_id=new_id(api),
     )
-    return _changed(await tell_config(api, command), command.correlation_id, f"rollout {body.name} has begun")
+    return answer_of(await tell_config(api, command), command.correlation_id, f"rollout {body.name} has begun")
 
 
 async def promote(api: Api, call: Call) -> ConfigChanged:
@@ -386,7 +386,7 @@ async def revert(api: Api, call: Call) -> ConfigChanged:
 
 async def _end(api: Api, call: Call, *, promote: bool) -> ConfigChanged:
     body: ReasonBody = call.body
-    under_way = _view(api).rollout
+    under_way = view_of(api).rollout
     if under_way is None:
         raise ApiError(409, "no rollout is under way", code="no_rollout")
     command = EndRollout(
@@ -394,10 +394,10 @@ async def _end(api: Api, call: Call, *, promote: bool) -> ConfigChanged:
         promote=promote,
         actor=call.subject,
         reason=body.reason,
-        expected_version=_expected(call, None),
-        correlation_id=_new(api),
+        expected_version=expected_version(call, None),
+        correlation_id=new_id(api),
     )
-    return _changed(
+    return answer_of(
         await tell_config(api, command),
         command.correlation_id,
         f"rollout {under_way.plan.name} is {'promoted' if promote else 'taken back'}",
@@ -411,9 +411,9 @@ async def write_audit(api: Api, call: Call) -> ConfigChanged:
     for name in body.detail:
         if name.upper() in secret:
             raise ApiError(422, f"{name} must not be in the audit trail: it is a secret", code="invalid")
-    command = WriteAudit(text=body.text, detail=body.detail, actor=call.subject, correlation_id=_new(api))
+    command = WriteAudit(text=body.text, detail=body.detail, actor=call.subject, correlation_id=new_id(api))
     reply = await tell_config(api, command)
-    return _changed(reply, command.correlation_id, "written")
+    return answer_of(reply, command.correlation_id, "written")
 
 
 # --- parts --------------------------------------------------------------------------------------------------------
@@ -454,17 +454,17 @@ async def _set(
         cleared=cleared,
         actor=call.subject,
         reason=reason,
-        expected_version=_expected(call, expected),
-        correlation_id=_new(api),
+        expected_version=expected_version(call, expected),
+        correlation_id=new_id(api),
     )
-    return _changed(await tell_config(api, command), command.correlation_id)
+    return answer_of(await tell_config(api, command), command.correlation_id)
 
 
 def _must_be_allowed(api: Api, call: Call, changes: Mapping[str, Any], cleared: Iterable[str]) -> None:
     """Raises ApiError unless the token may change all of it. To clear a key is to set it to what it hides."""
     if call.claims is not None and call.claims.scope >= Scope.ADMIN:
         return
-    view = _view(api)
+    view = view_of(api)
     below = {each.key: each.hidden[0][1] for each in view.effective if each.hidden and each.key in view.runtime}
     wanted = {**{path: below[path] for path in cleared if path in below}, **changes}
     limits = {path: value for path, value in wanted.items() if path.startswith(SECTION)}
@@ -477,7 +477,7 @@ def _must_be_allowed(api: Api, call: Call, changes: Mapping[str, Any], cleared: 
         raise ApiError(403, f"{what} takes a token of admin scope", code="scope_too_low")
 
 
-def _expected(call: Call, given: int | None) -> int | None:
+def expected_version(call: Call, given: int | None) -> int | None:
     """The version that the writer saw: of the body, else of If-Match. Raises ApiError for a foreign tag."""
     if given is not None or call.if_match is None or call.if_match.strip() == "*":
         return given
@@ -489,7 +489,7 @@ def _expected(call: Call, given: int | None) -> int | None:
     return int(text)
 
 
-def _changed(reply: SettingsApplied, correlation_id: str, message: str | None = None) -> ConfigChanged:
+def answer_of(reply: SettingsApplied, correlation_id: str, message: str | None = None) -> ConfigChanged:
     if message is None or reply.changed:
         about = f"; {message}" if message is not None else ""
         message = f"settings version {reply.version}: {', '.join(reply.changed) or 'no value'} changed{about}"
@@ -508,11 +508,11 @@ def _changed(reply: SettingsApplied, correlation_id: str, message: str | None = 
     )
 
 
-def _new(api: Api) -> str:
+def new_id(api: Api) -> str:
     return f"api:{api.new_id()}"
 
 
-def _view(api: Api) -> ConfigView:
+def view_of(api: Api) -> ConfigView:
     view = api.readers.config()
     if not view.effective:
         raise ApiError(503, "the configuration is not known yet", code="not_ready", headers={"Retry-After": "1"})

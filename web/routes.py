@@ -52,6 +52,7 @@ from web.observability import OBSERVING
 from web.risk_models import Flattening
 from web.risk_routes import RISK_CONTROLLING, RISK_READING
 from web.signal_routes import SIGNALS
+from web.strategy_commands import STRATEGY_CHANGING, STRATEGY_READING
 from web.tokens import Scope
 from web.trading_routes import TRADING
 
@@ -414,9 +415,11 @@ CURRENT: Final = (
     *SIGNALS,
     *MODEL,
     *CONFIG_READING,
+    *STRATEGY_READING,
     *RISK_READING,
     *CONTROLLING,
     *CONFIG_CHANGING,
+    *STRATEGY_CHANGING,
     *RISK_CONTROLLING,
     *TRADING,
     *OBSERVING,

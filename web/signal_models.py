@@ -141,8 +141,11 @@ class KindView(msgspec.Struct, frozen=True, kw_only=True):
 class Strategies(msgspec.Struct, frozen=True, kw_only=True):
     """What runs (or should, and why it does not), its own book of each symbol, and what there is to choose from.
 
-    Books are of the fills that the engine shows (`/api/v2/trades`), manual orders among them.
+    Books are of the fills that the engine shows (`/api/v2/trades`), manual orders among them. `settings_version` is
+    the one in force, 0 before any is known.
     """
+
+    settings_version: int
 
     running: tuple[StrategyView, ...]
     books: tuple[StrategyBookView, ...]

@@ -158,6 +158,7 @@ async def history(api: Api, call: Call) -> SignalHistory:
 async def strategies(api: Api, call: Call) -> Strategies:
     kinds = sorted(STRATEGY_KINDS.values(), key=lambda kind: (kind.name not in STRATEGY_KINDS.users, kind.name))
     return Strategies(
+        settings_version=api.readers.config().version,
         running=tuple(api.readers.strategies()),
         books=at_prices(
             api.readers.books(),

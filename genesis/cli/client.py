@@ -107,6 +107,9 @@ class Client:
     def post(self, path: str, body: Mapping[str, object], *, api: str = API) -> Any:
         return self._ask("POST", path, body=body, api=api)
 
+    def patch(self, path: str, body: Mapping[str, object]) -> Any:
+        return self._ask("PATCH", path, body=body)
+
     def delete(self, path: str) -> Any:
         return self._ask("DELETE", path)
 

@@ -37,7 +37,12 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
     "config": ("genesis config keys loss", "genesis config set risk.max_daily_loss 0.03", "genesis config history"),
     "doctor": ("genesis doctor", "genesis doctor --offline --json"),
     "model": ("genesis model train BTCUSD-1m-2018.csv.gz --timeframe 1h", "genesis model show"),
-    "strategies": ("genesis strategies list", "genesis strategies new mine"),
+    "strategies": (
+        "genesis strategies list",
+        "genesis strategies show btc-ema",
+        'genesis strategies set btc-ema fast=9 slow=default --reason "quicker"',
+        "genesis strategies new mine",
+    ),
     "data": ("genesis data import BTCUSD-1m-2018.csv.gz", "genesis data list"),
 }
 

@@ -1,6 +1,7 @@
-"""What lies ready: the strategies that settings may name."""
+"""What lies ready: the strategies that settings may name, and the parameters of those that an engine runs."""
 
-from typing import Annotated
+import math
+from typing import Annotated, Any
 
 from cyclopts import App
 from cyclopts import Parameter as Argument
@@ -10,6 +11,7 @@ from genesis.cli.examples import epilogue
 from genesis.cli.failures import CommandFailed
 from genesis.cli.options import Reading, Where
 from genesis.domain.strategy import Parameter
+from genesis.run_options import ExitCode
 
 strategies = App(
     name="strategies",
@@ -101,3 +103,93 @@ def new_strategy(
         raise CommandFailed(f"{path} must not exist yet, does") from None
     print(path)
     print(f"name it in config/strategies.json as the kind {name}; `genesis backtest` trades it on a recording")
+
+
+@strategies.command
+def show(
+    name: Annotated[str, Argument(help="A strategy's name in the settings.")], /, *, reading: Reading | None = None
+) -> None:
+    """The parameters of a strategy of the engine that runs here: value, default, range and meaning."""
+    from genesis.cli.client import Client
+
+    reading = reading or Reading()
+    told = Client(reading.user_dir, reading.port).get(f"/strategies/{name}")
+    if reading.json:
+        printing.print_json(told)
+        return
+    print(f"{told['strategy']}: {told['kind']} on {told['symbol']} {told['timeframe']}, version {told['version']}")
+    printing.table(
+        "parameters",
+        ("parameter", "value", "default", "range", "meaning"),
+        (
+            (
+                each["path"],
+                f"{each['value']:g}",
+                f"{each['default']:g}",
+                f"{'above ' if each['above'] else ''}{each['low']:g} to {each['high']:g}",
+                each["meaning"],
+            )
+            for each in told["fields"]
+        ),
+        right=("value", "default"),
+    )
+    for text in (*told["faults"], told["blocked"]):
+        if text:
+            print(text)
+    _print_holds(told["holds"])
+
+
+@strategies.command(name="set")
+def set_parameters(
+    name: Annotated[str, Argument(help="A strategy's name in the settings.")],
+    /,
+    *parameters: Annotated[str, Argument(help="PARAMETER=NUMBER, or PARAMETER=default.")],
+    preview: Annotated[bool, Argument(negative="", help="Tell what would change; nothing happens.")] = False,
+    reason: Annotated[str, Argument(help="Why; it stands in the history.")] = "asked on the command line",
+    version: Annotated[int | None, Argument(help="Only if this is the version in force.")] = None,
+    reading: Reading | None = None,
+) -> None:
+    """Choose other parameters for a strategy that runs here; it speaks by them from the next candle on."""
+    from genesis.cli.client import Client
+    from genesis.cli.controls import who
+    from web.tokens import Scope
+
+    reading = reading or Reading()
+    body: dict[str, object] = {"parameters": dict(map(_number, parameters)), "reason": reason, "preview": preview}
+    if not parameters:
+        raise CommandFailed("PARAMETERS must name at least one, as fast=9", ExitCode.CONFIGURATION)
+    if version is not None:
+        body["expected_version"] = version
+    client = Client(reading.user_dir, reading.port, scope=Scope.ADMIN, subject=who())
+    told: Any = client.patch(f"/strategies/{name}", body)
+    faults = [f"{each['path']} must be {each['must_be']}, was {each['was']}" for each in told["faults"]]
+    if reading.json:
+        printing.print_json(told)
+    else:
+        print(told["message"])
+        for each in told["changes"]:
+            print(f"{each['path']}: {each['old']:g} -> {each['new']:g}")
+        _print_holds(told["holds"])
+    if faults:
+        raise CommandFailed("\n".join(faults), ExitCode.CONFIGURATION)
+
+
+def _number(text: str) -> tuple[str, float | None]:
+    path, equals, said = text.partition("=")
+    if said == "default":
+        return path, None
+    try:
+        number = float(said) if equals else math.nan
+    except ValueError:
+        number = math.nan
+    if not path or not math.isfinite(number):
+        raise CommandFailed(
+            f"a parameter must be PARAMETER=NUMBER or PARAMETER=default, was {text}", ExitCode.CONFIGURATION
+        )
+    return path, number
+
+
+def _print_holds(holds: list[dict[str, Any]]) -> None:
+    for each in holds:
+        levels = f"stop {each['stop_price'] or '-'}, target {each['target_price'] or '-'}"
+        print(f"it holds {each['quantity']} of {each['symbol']}: the position stays, with its {levels}")

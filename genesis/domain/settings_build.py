@@ -528,9 +528,8 @@ def _strategy_faults(
         if parameter is None:
             found.append((path, f"a parameter of {kind.name}", "unknown", _did_you_mean(name, known)))
             continue
-        whole = "a whole number " if parameter.whole else ""
-        if not parameter.low <= number <= parameter.high or (parameter.whole and number != int(number)):
-            found.append((path, f"{whole}from {parameter.low:g} to {parameter.high:g}", number, parameter.meaning))
+        if not parameter.takes(number):
+            found.append((path, parameter.must_be, number, parameter.meaning))
     if not found:
         try:
             kind.start(kind.resolve(strategy.parameters))

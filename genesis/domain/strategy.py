@@ -68,6 +68,14 @@ class Parameter:
     whole: bool
     meaning: str
 
+    @property
+    def must_be(self) -> str:
+        return f"{'a whole number ' if self.whole else ''}from {self.low:g} to {self.high:g}"
+
+    def takes(self, number: float) -> bool:
+        """Whether settings may choose this number; NaN and infinities never."""
+        return self.low <= number <= self.high and not (self.whole and number != int(number))
+
 
 @attrs.frozen(kw_only=True)
 class Opinion:

@@ -324,6 +324,66 @@ def test_a_narrow_page_says_which_market_a_strategy_trades_and_how_warm_it_is(ru
         expect(latest).to_contain_text("180 / 300")
 
 
+def test_parameters_of_a_strategy_are_judged_while_typing_changed_and_in_force(running: Running) -> None:
+    with running.page(at="/#/strategies") as (page, _):
+        page.evaluate(AXE.read_text())
+        row = page.locator("section[aria-labelledby=running] tbody tr", has_text="btc-ema")
+        expect(row).to_contain_text("fast 12")
+        row.get_by_role("button", name="Edit parameters btc-ema").focus()
+        page.keyboard.press("Enter")
+        dialog = page.get_by_role("dialog", name="Edit parameters: btc-ema")
+        fast, slow = dialog.get_by_label("fast", exact=True), dialog.get_by_label("slow", exact=True)
+        change = dialog.get_by_role("button", name="Change it")
+        expect(dialog).to_contain_text("BTC/USD")
+        expect(dialog).to_contain_text("Nothing would change")
+        expect(change).to_be_disabled()
+        fast.fill("7.5")
+        expect(dialog).to_contain_text("must be a whole number 2 – 500, was 7.5")
+        expect(change).to_be_disabled()
+        fast.fill("30")
+        expect(dialog).to_contain_text("must be below ema_cross.slow (26), was 30")
+        expect(fast).to_have_attribute("aria-invalid", "true")
+        expect(change).to_be_disabled()
+        fast.fill("7")
+        slow.fill("33")
+        expect(dialog.locator(".before li")).to_have_text(["fast 12 7", "slow 26 33"])
+        expect(dialog).to_contain_text("speaks from the next candle on")
+        found = page.evaluate("axe.run(document.querySelector('dialog'), {resultTypes: ['violations']})")["violations"]
+        assert [each["id"] for each in found if each["impact"] in ("serious", "critical")] == []
+        for width in (1280, 390):
+            page.set_viewport_size({"width": width, "height": 844})
+            page.evaluate(DRAWN)
+            keep(page, f"parameters-{width}")
+            assert page.evaluate("document.documentElement.scrollWidth") <= width
+            assert dialog.evaluate("one => one.scrollWidth <= one.clientWidth")
+        page.set_viewport_size({"width": 1280, "height": 900})
+        # Somebody else's change in the meantime is told, and is not overwritten.
+        limit = {"value": "0.19", "reason": "another person"}
+        running.call("POST", "/api/v2/config/risk.max_drawdown", running.token(), limit)
+        expect(dialog).to_contain_text("The settings were changed since this was opened")
+        expect(change).to_be_disabled()
+        dialog.get_by_role("button", name="Read again").click()
+        expect(fast).to_have_value("12")
+        fast.fill("7")
+        dialog.get_by_label("Why (optional)").fill("quicker")
+        expect(change).to_be_enabled()
+        page.keyboard.press("Enter")
+        expect(dialog).to_have_count(0)
+        expect(row).to_contain_text("fast 7")
+        newest = running.call("GET", "/api/v2/config/history?limit=1", running.token())["versions"][0]
+        assert (newest["author"], newest["reason"], newest["changed"]) == ("page", "quicker", ["strategies"])
+        running.call("POST", "/api/v2/config/rollback", running.token(), {"version": 1})
+        expect(row).to_contain_text("fast 12")
+    with running.page(at="/#/strategies", locale="sv-SE", width=390, height=844, theme="light") as (page, _):
+        page.get_by_role("button", name="Ändra parametrar btc-ema").click()
+        dialog = page.get_by_role("dialog", name="Ändra parametrar: btc-ema")
+        dialog.get_by_label("fast", exact=True).fill("0")
+        expect(dialog).to_contain_text("måste vara ett heltal 2 – 500, var 0")
+        keep(page, "parameters-390-sv-wrong")
+        page.keyboard.press("Escape")
+        expect(dialog).to_have_count(0)
+
+
 def test_a_template_is_kept_used_and_forgotten(running: Running) -> None:
     with running.page(at="/#/orders?tab=templates") as (page, _):
         ticket = page.get_by_role("form", name="Order")

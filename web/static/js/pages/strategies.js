@@ -4,12 +4,16 @@ import { html } from "../../vendor/preact-htm.js";
 import { dayClock, duration, money, pair, percent, price, quantity, signed, tone } from "../format.js";
 import { Answer, Card, Chip, Command, Empty, Facts, Table, api, link, useApi } from "../parts.js";
 import { Leftovers } from "../leftovers.js";
+import { EditParameters } from "../parameters.js";
 import { useTopics } from "../store.js";
 import { isWarm, WarmUp } from "../warmup.js";
 import { useWords } from "../words.js";
 
 export const words = {
   "Left behind": "Kvarlämnat", "Give": "Ge", "Give to": "Ge till", "A person": "En människa", "These strategies do not run, and only their stops sell what they hold.": "De här strategierna körs inte, och bara deras stopp säljer det de håller.", "Coins, levels and the stop at the venue go over as they are; nothing is cancelled or placed.": "Mynt, nivåer och stoppet på börsen går över som de är; inget avbryts eller läggs.",
+  "Edit parameters": "Ändra parametrar", "Version": "Version", "What changes": "Vad som ändras", "Change it": "Ändra", "Nothing would change": "Inget skulle ändras", "Read again": "Läs igen", "Member": "Medlem", "whole": "heltal", "must be": "måste vara", "was": "var", "a whole number": "ett heltal", "a number": "ett tal", "above": "över", "Candles it needs first": "Ljus den först behöver", "It holds": "Den håller",
+  "It starts anew with these numbers, warmed by the candles that are there, and speaks from the next candle on.": "Den börjar om med de här talen, värms upp av ljusen som finns och talar från nästa ljus.", "They are more than are kept: it waits for its own history, and enters nothing meanwhile.": "De är fler än som sparas: den väntar på sin egen historik och går inte in under tiden.",
+  "That position, its stop and its target stay where they are. The new numbers decide when it says sell; if they have not seen the entry, that may be only after their next one.": "Positionen, dess stopp och dess mål ligger kvar. De nya talen avgör när den säger sälj; om de inte har sett ingången kan det dröja till efter deras nästa.", "The settings were changed since this was opened. Read them again: what is typed here is then gone.": "Inställningarna har ändrats sedan det här öppnades. Läs dem igen: det som skrivits här är då borta.",
   "waits for its candles": "väntar på sina ljus", "waits for a hole in its candles to be filled": "väntar på att en lucka i ljusen fylls", "Asked": "Frågat", "times": "gånger",
   "Regimes so far": "Regimer hittills", "The last 400 candles of each market, the newest to the right": "De senaste 400 ljusen på varje marknad, det nyaste till höger", "Before": "Dessförinnan",
   "Running": "Körs", "Regimes": "Regimer", "Watchlist": "Bevakning", "Books": "Böcker", "Holds": "Håller", "Average price": "Snittpris", "Realized": "Realiserat", "Unrealized": "Orealiserat", "Exits": "Avslut", "Nothing was traded yet": "Inget har handlats ännu", "To choose from": "Att välja bland", "Off": "Av", "On": "På", "yours": "din egen", "shipped": "medföljer",
@@ -123,12 +127,13 @@ function Running({ of }) {
   const tr = useWords();
   const { risk } = useTopics("risk");
   const locks = (risk && risk.locks) || [];
+  const version = of.data && of.data.settings_version;
   return html`<${Card} id="running" className="span-12" title=${tr("Running")} count=${of.data && of.data.running.length}>
     <${Answer} of=${of} rows=${3} empty=${(told) => !told.running.length} title=${tr("No strategy is on")} text=${tr("Name one in config/strategies.json")}>${(told) => html`<${Table} label=${tr("Running")} heads=${[[tr("Strategy")], [tr("Kind")], [tr("Market"), "wide"], ["", "act"], [tr("Scores"), "n wide"]]} rows=${told.running.map((one) => html`<tr key=${one.strategy}>
       <td><b>${one.strategy}</b><p class="why narrow">${pair(one.symbol)} <span class="muted">${one.timeframe}</span></p>${!one.fault && html`<${WarmUp} one=${one} />`}${one.fault && html`<p class="why down" role="alert">${one.fault}</p>`}<${Waiting} one=${one} /></td>
       <td>${one.kind} <span class="muted">${one.own ? tr("yours") : ""}</span><p class="why">${Object.entries(one.parameters).map(([name, value]) => `${name} ${Number(value.toPrecision(4))}`).join(" · ")}</p>${one.members.length > 0 && html`<p class="why">${one.members.map((each) => `${Number(each.weight.toPrecision(4))} × ${each.kind}`).join(" + ")}</p>`}</td>
       <td class="wide">${pair(one.symbol)} <span class="muted">${one.timeframe}</span></td>
-      <td class="act"><${Switch} one=${one} locks=${locks} /></td><td class="n wide">${one.scores}</td>
+      <td class="act"><${Switch} one=${one} locks=${locks} /> <${EditParameters} name=${one.strategy} newest=${version} /></td><td class="n wide">${one.scores}</td>
     </tr>`)} />`}<//>
   <//>`;
 }
