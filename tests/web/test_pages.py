@@ -318,6 +318,7 @@ def test_a_narrow_page_says_which_market_a_strategy_trades_and_how_warm_it_is(ru
         inside = "one => one.getBoundingClientRect().right <= document.documentElement.clientWidth"
         assert row.get_by_text("180 / 300").evaluate(inside)
         assert row.get_by_role("button", name="Switch").evaluate(inside)
+        assert row.get_by_role("button", name="Edit parameters").evaluate(inside)
         open_page(page, "signals")
         latest = page.locator("section[aria-labelledby=latest] article").first
         expect(latest).to_contain_text("warming up")
