@@ -20,7 +20,8 @@ from outside asks for it."""
 
 
 class VirtualClock(trio.abc.Clock):
-    """One per run. Seconds since its beginning."""
+    """One per run. Seconds since its beginning, as a float whatever is put down: the journal writes 149 and 149.0
+    differently, and a replay reads floats."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -35,7 +36,7 @@ class VirtualClock(trio.abc.Clock):
         Actions of one time are done in the order in which they were given, and before timers of that time ring.
         """
         self._order += 1
-        heapq.heappush(self._events, (when, self._order, action))
+        heapq.heappush(self._events, (float(when), self._order, action))
 
     @override
     def start_clock(self) -> None:
@@ -60,5 +61,5 @@ class VirtualClock(trio.abc.Clock):
             if deadline == math.inf:
                 # Only trio's own wake-up can come now, as it does when a run ends.
                 return REALLY_S
-            self.now = deadline
+            self.now = float(deadline)
         return 0.0

@@ -85,3 +85,17 @@ def test_an_action_that_is_overdue_turns_no_time_back() -> None:
 
     run_virtual(1, main, clock=clock)
     assert told == [100.0, 101.0]
+
+
+def test_time_is_a_float_whatever_is_put_down_and_slept_for() -> None:
+    """Rows of the journal keep times: a whole number is written in another way, and every replay reads a float."""
+    clock = VirtualClock()
+    told: list[float] = []
+
+    async def main() -> None:
+        clock.at(149, lambda: told.append(trio.current_time()))
+        await trio.sleep_until(200)
+        told.append(trio.current_time())
+
+    run_virtual(1, main, clock=clock)
+    assert list(map(repr, told)) == ["149.0", "200.0"]
