@@ -10,6 +10,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import attrs
 import msgspec
 import pytest
 import trio
@@ -22,37 +23,58 @@ from genesis.domain.order_fills import FillBook
 from genesis.domain.order_machine import OrderMachine
 from genesis.domain.order_rows import FillRow, OrderRow
 from genesis.edge.store import ReadOnlyStore
+from genesis.engine import Engine
+from genesis.pacer import Pacer
 from genesis.research.replay import REPLAYED_KINDS, CannotReplay, replay
 from genesis.run_options import ExitCode
 from protocols.journal import ReadRecords, StoredRecord
 from protocols.orders import Fill
 from tests.house import house, leaves, lively_layer, piece_of
 
-KILLS = 40
+TURNS = 200
+"""A kill comes within so many turns of the loop after a boundary: about as many as it takes to act on one."""
+REPLAYED = ("signal", "risk", "order")
 SLICE = Decimal("0.0001")
 Capture = pytest.CaptureFixture[str]
 
 
+@attrs.frozen
+class _KillingPacer:
+    """Holds the replay as the house's own does, and at every boundary somebody dies while it is acted upon.
+
+    By boundaries, not by time: a slow machine and a quick one see the same deaths at the same place of the market. All
+    whose decisions are replayed die again and again, and everybody else some time.
+    """
+
+    engine: Engine
+    calm: Pacer
+    nursery: trio.Nursery
+    chance: random.Random
+
+    def minds_trades(self) -> bool:
+        return self.calm.minds_trades()
+
+    async def settled(self) -> None:
+        await self.calm.settled()
+        paths = leaves(self.engine)
+        ours = [path for path in paths if path.rpartition("/")[2] in REPLAYED]
+        assert len(ours) == len(REPLAYED), paths
+        victim = self.chance.choice(ours if self.chance.random() < 0.5 else paths)
+        self.nursery.start_soon(self._kill, victim, self.chance.randrange(TURNS))
+
+    async def _kill(self, path: str, turns: int) -> None:
+        for _ in range(turns):
+            await trio.lowlevel.checkpoint()
+        self.engine.supervisor.kill(path, reason="to be replayed")
+
+
 async def _trade(directory: Path) -> None:
-    """Forty minutes of the default recording, in which actors are killed between any two steps."""
+    """An hour of the default recording, in which actors are killed between any two steps."""
     chance = random.Random("replay")
-    async with house(directory, recording=piece_of(minutes=40, skip=600), layer=lively_layer()) as here:
+    async with house(directory, recording=piece_of(minutes=60, skip=600), layer=lively_layer()) as here:
         await here.ready()
-        paths = leaves(here.engine)
-
-        async def assassin() -> None:
-            # Whoever else dies: this one has to begin again where its journal ends.
-            for _ in range(3):
-                await trio.sleep(0.01)
-                here.engine.supervisor.kill(next(path for path in paths if path.endswith("/order")), reason="replay")
-            for _ in range(KILLS):
-                for _ in range(chance.randrange(200)):
-                    await trio.lowlevel.checkpoint()
-                here.engine.supervisor.kill(chance.choice(paths), reason="to be replayed")
-
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(assassin)
-            await here.exchange.replay(math.inf, here.pacer)
+            await here.exchange.replay(math.inf, _KillingPacer(here.engine, here.pacer, nursery, chance))
         await here.all_orders_known()
 
 
@@ -227,12 +249,16 @@ def test_a_journal_that_kept_no_inputs_cannot_be_replayed(rows: tuple[StoredReco
 
 
 def test_behind_what_an_older_version_wrote_everything_is_decided_again(rows: tuple[StoredRecord, ...]) -> None:
-    """An engine is updated and goes on with its journal: it ended with an error at the first old row."""
+    """An engine is updated and goes on with its journal: it ended with an error at the first old row.
+
+    The version ends where some life of signal ends, behind the first decisions.
+    """
 
     def life(row: StoredRecord, kind: str, word: bytes) -> bool:
         return row.record.kind == kind and word in row.record.payload
 
-    states = [number for number, row in enumerate(rows) if life(row, "SignalHeard", b'"states":{')]
+    decided = next(number for number, row in enumerate(rows) if row.record.kind == "Verdict")
+    states = [n for n, row in enumerate(rows) if n > decided and life(row, "SignalHeard", b'"states":{')]
     state = next(n for n, row in enumerate(rows) if n > states[0] and life(row, "RiskHeard", b'"state":{'))
     second = max(number for number in states if number < state)
     old = tuple(without_new_fields(row) for row in rows[:second] if row.record.kind not in HEARD_KINDS)
