@@ -9,7 +9,7 @@ are one OCO there, and a new one goes in one frame with the cancel of the old, o
 fate is open (on its way, being changed, in doubt) is waited for, never doubled.
 """
 
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from decimal import Decimal
 from enum import StrEnum
 from typing import Final
@@ -20,7 +20,7 @@ import msgspec
 from genesis.domain.order_lots import cut
 from genesis.domain.pairs import PairSpec
 from protocols.orders import Bracket, OrderIntent, OrderType, Purpose
-from protocols.units import ZERO, Side, Symbol, floor_amount, round_price, same_amount
+from protocols.units import AMOUNT_STEP, ZERO, Side, Symbol, floor_amount, round_price, same_amount
 
 
 class Levels(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,6 +69,10 @@ class LegKind(StrEnum):
     TRAIL = "trail"
     TARGET = "target"
     OCO = "oco"
+
+
+GUARDS: Final = (LegKind.STOP, LegKind.TRAIL, LegKind.OCO)
+"""What sells at a loss: a target alone protects nothing."""
 
 
 @attrs.frozen(kw_only=True)
@@ -230,8 +234,33 @@ def next_steps(wanted: Sequence[Place], legs: Sequence[Leg], *, margin: bool) ->
         steps += missing
     if in_the_way and not margin:
         # Whatever leaves holds coins that the new one may need: the old one stays until it is gone.
-        steps = [step for step in steps if not isinstance(step, Replace)]
+        quantities = {leg.cid: leg.quantity for leg in present}
+        steps = [step for step in steps if not isinstance(step, Replace) and not _grows(step, quantities)]
     return tuple(steps)
+
+
+def _grows(step: Step, quantities: Mapping[int, Decimal]) -> bool:
+    return isinstance(step, Resize) and step.quantity is not None and step.quantity > quantities[step.cid]
+
+
+def beside(wanted: Sequence[Place], legs: Sequence[Leg], *, room: Decimal, pair: PairSpec | None) -> tuple[Place, ...]:
+    """Stops for what those that rest lack of the wanted size, where none of them may be changed.
+
+    `room` is how much of what is held no order protects yet, whosoever lot that is: no more than that is placed, and
+    nothing that the venue would not take as an order of its own.
+    """
+    guards = [place for place in wanted if place.kind in GUARDS]
+    lacks = floor_amount(min(sum((place.quantity for place in guards), ZERO) - guarded(legs), room))
+    if lacks < max(ZERO if pair is None else pair.minimum, AMOUNT_STEP):
+        return ()
+    first = guards[0]
+    return tuple(Place(kind=first.kind, quantity=part, levels=first.levels) for part in cut(lacks, pair))
+
+
+def guarded(legs: Sequence[Leg]) -> Decimal:
+    """How much of a position the stops cover that rest, or may come to rest yet."""
+    counts = (LegState.RESTING, LegState.MOVING)
+    return sum((leg.quantity for leg in legs if leg.kind in GUARDS and leg.state in counts), ZERO)
 
 
 def _is_right(place: Place, leg: Leg) -> bool:
@@ -316,8 +345,4 @@ def kind_of(intent: OrderIntent) -> LegKind:
 
 def covered(legs: Sequence[Leg]) -> Decimal:
     """How much of a position the stops that rest at the venue cover."""
-    guarding = (LegKind.STOP, LegKind.TRAIL, LegKind.OCO)
-    return sum(
-        (leg.quantity for leg in legs if leg.kind in guarding and leg.state is LegState.RESTING),
-        ZERO,
-    )
+    return sum((leg.quantity for leg in legs if leg.kind in GUARDS and leg.state is LegState.RESTING), ZERO)

@@ -10,6 +10,7 @@ from typing import Final
 import msgspec
 
 from genesis.domain.bracket import (
+    GUARDS,
     Leg,
     LegKind,
     LegState,
@@ -19,7 +20,9 @@ from genesis.domain.bracket import (
     Resize,
     Step,
     TakeOut,
+    beside,
     followed,
+    guarded,
     kind_of,
     leg_intent,
     next_steps,
@@ -218,12 +221,7 @@ class OrderProtector(OrderGuesses):
             )
             steps = next_steps(wanted, legs, margin=bracket.margin)
             if self._stands_in:
-                # What rests is left as it is until history has told what traded, but for one of two that are the same.
-                steps = tuple(
-                    step
-                    for step in steps
-                    if isinstance(step, Place) or (isinstance(step, TakeOut) and self._has_twin(self.orders[step.cid]))
-                )
+                steps = self._while_silent(bracket, wanted, legs, steps)
             if not any(isinstance(step, Place) for step in steps):
                 # Of several parts one may rest, and the other be refused again and again.
                 if legs and all(leg.state is LegState.RESTING for leg in legs):
@@ -239,6 +237,29 @@ class OrderProtector(OrderGuesses):
             if not self._legs(book, bracket.lot):
                 del self.brackets[bracket.key]
                 self._dirty[bracket.key] = None
+
+    def _while_silent(
+        self, bracket: BracketRow, wanted: Sequence[Place], legs: Sequence[Leg], steps: Sequence[Step]
+    ) -> tuple[Step, ...]:
+        """What rests is left as it is until history has told what traded, but for one of two that are the same and more
+        than is wanted. What it lacks gets a stop beside it."""
+        quantities = {leg.cid: leg.quantity for leg in legs if leg.kind in GUARDS}
+        over = guarded(legs) - sum((place.quantity for place in wanted if place.kind in GUARDS), ZERO)
+        kept: list[Step] = [step for step in steps if isinstance(step, Place)]
+        for step in steps:
+            if isinstance(step, TakeOut) and self._has_twin(self.orders[step.cid]):
+                quantity = quantities.get(step.cid, ZERO)
+                if over > ZERO or not quantity:
+                    over -= quantity
+                    kept.append(step)
+        if kept or over >= ZERO or any(leg.state in (LegState.LEAVING, LegState.BROKEN) for leg in legs):
+            return tuple(kept)
+        return beside(wanted, legs, room=self._uncovered(bracket.book), pair=self.pairs.get(bracket.symbol))
+
+    def _uncovered(self, book: Book) -> Decimal:
+        """How much of what a book's stops should cover none of its protective orders can sell, whosoever lot it is."""
+        rest = [row.leaves for row in self._legs(book) if kind_of(row.intent) in GUARDS and not self._is_lost(row)]
+        return sum(self._to_protect(book).values(), ZERO) - sum(rest, ZERO)
 
     def _take_step(self, bracket: BracketRow, step: Step, side: Side) -> None:
         match step:

@@ -16,13 +16,15 @@ from genesis.domain.bracket import (
     Replace,
     Resize,
     TakeOut,
+    beside,
     covered,
     levels_of,
     next_steps,
     wanted_legs,
 )
+from genesis.domain.pairs import PairSpec
 from protocols.orders import Bracket
-from protocols.units import Side
+from protocols.units import Side, Symbol
 
 D = Decimal
 STOP = Levels(stop=D("90"))
@@ -166,3 +168,37 @@ def test_whatever_rests_one_right_order_is_left_in_the_end(wanted: Levels, quant
         ]
     assert [(leg.kind, leg.quantity, leg.levels) for leg in present] == [(p.kind, p.quantity, p.levels) for p in places]
     assert covered(present) == (quantity if wanted.guards else 0)
+
+
+def test_a_stop_grows_on_coins_only_when_what_holds_them_is_gone() -> None:
+    legs = a_leg(), a_leg(2, quantity=D("0.5"))
+    (gone,) = steps(STOP, "1.5", *legs)
+    assert gone == TakeOut(cid=2, reason="another order protects the position")
+    assert steps(STOP, "1.5", a_leg(), a_leg(2, quantity=D("0.5"), state=LegState.LEAVING)) == ()
+    assert [type(step) for step in steps(STOP, "1.5", *legs, margin=True)] == [Resize, TakeOut]
+    # What becomes smaller frees coins, and needs none.
+    assert [type(step) for step in steps(STOP, "0.9", *legs)] == [Resize, TakeOut]
+
+
+AMOUNTS = st.integers(0, 40).map(lambda tenths: D(tenths) / 10)
+LEG_KINDS = st.sampled_from([LegKind.STOP, LegKind.OCO, LegKind.TRAIL])
+
+
+@given(
+    quantity=AMOUNTS,
+    room=st.integers(-20, 40).map(lambda tenths: D(tenths) / 10),
+    legs=st.lists(st.tuples(LEG_KINDS, st.sampled_from(LegState), AMOUNTS), max_size=3),
+    levels=st.sampled_from([STOP, BOTH, Levels(trail=D(5)), Levels(trail=D(5), target=D(120)), Levels(target=D(120))]),
+    margin=st.booleans(),
+)
+def test_what_goes_beside_a_stop_is_what_lacks_and_never_more_than_there_is_room_for(
+    quantity: D, room: D, legs: list[tuple[LegKind, LegState, D]], levels: Levels, margin: bool
+) -> None:
+    pair = PairSpec(symbol=Symbol("tBTCUSD"), minimum=D("0.2"), maximum=D("1.5"))
+    rest = [a_leg(cid, kind=kind, state=state, quantity=size) for cid, (kind, state, size) in enumerate(legs, 1)]
+    wanted = wanted_legs(levels, quantity, margin=margin, pair=pair)
+    places = beside(wanted, rest, room=room, pair=pair)
+    there = sum((leg.quantity for leg in rest if leg.state in (LegState.RESTING, LegState.MOVING)), D(0))
+    lacks = min(quantity - there, room) if levels.guards else D(0)
+    assert sum(place.quantity for place in places) == (lacks if lacks >= pair.minimum else 0)
+    assert all(pair.minimum <= place.quantity <= pair.maximum and place.levels.guards for place in places)

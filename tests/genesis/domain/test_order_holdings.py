@@ -5,9 +5,10 @@ from decimal import Decimal
 import msgspec
 import pytest
 
+from genesis.domain.pairs import PairSpec
 from protocols.orders import Bracket, OrderState, Purpose, SubmitOrder
 from protocols.units import Side, Symbol
-from tests.genesis.domain.protect_bench import Bench, D, sent
+from tests.genesis.domain.protect_bench import BTC, Bench, D, sent
 
 
 def lose(bench: Bench) -> None:
@@ -210,6 +211,130 @@ def test_coins_without_levels_are_not_taken_for_what_an_entry_in_doubt_bought(
     bench.wait(0.5)
     bench.wait(0.5)
     assert sum((lot.guess for lot in bench.machine.brackets.values()), D(0)) == -sum(stopped, D(0))
+
+
+# --- more of what has its stop already --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("new_process", [False, True])
+@pytest.mark.parametrize("target", [None, D(10)])
+def test_what_an_entry_in_doubt_added_gets_a_stop_beside_the_one_that_rests(
+    bench: Bench, target: Decimal | None, new_process: bool
+) -> None:
+    """An OCO, too, whose size cannot be changed without taking it away."""
+    bracket = Bracket(stop_distance=D(5), target_distance=target)
+    bench.open_position(bracket=bracket)
+    bench.hold("1")
+    bench.now += 5.0
+    bench.admit(quantity=D("0.5"), bracket=bracket)
+    if new_process:
+        bench.restart(new_process=True)
+    lose(bench)
+    bench.greet(2, bench.row(2, "os"), coins="1.499")
+    (stop,) = sent(bench.wait(1.0))
+    (rests, beside) = (bench.machine.orders[cid].intent for cid in (2, stop.cid))
+    assert stop.amount == D("-0.499")
+    assert (beside.order_type, beside.price, beside.oco_stop_price, beside.strategy) == (
+        rests.order_type,
+        rests.price,
+        rests.oco_stop_price,
+        rests.strategy,
+    )
+    bench.accept(stop.cid)
+    assert sent(bench.wait(2.0)) == [], "all of it has a stop"
+
+
+def an_addition(bench: Bench, quantity: str, coins: str) -> SubmitOrder:
+    """1 with its stop, and the stop for what an entry of `quantity` in doubt has added to make it `coins`."""
+    bench.open_position()
+    bench.hold("1")
+    bench.now += 5.0
+    bench.admit(quantity=D(quantity))
+    lose(bench)
+    bench.greet(2, bench.row(2, "os"), coins=coins)
+    (stop,) = sent(bench.wait(1.0))
+    assert isinstance(stop, SubmitOrder)
+    return stop
+
+
+def test_of_two_stops_one_is_left_when_history_speaks_and_it_grows_when_its_coins_are_free(bench: Bench) -> None:
+    stop = an_addition(bench, "0.5", "1.5")
+    bench.accept(stop.cid)
+    bought = bench.row(3, "rest", status="EXECUTED @ 100(0.5)", remaining="0")
+    bench.report(opened=[bench.row(2, "rest"), bench.row(stop.cid, "rest")], closed=[bought])
+    (cancel,) = sent(bench.fill(3, "0.5"))
+    assert cancel.venue_id == 1000 + stop.cid
+    assert sent(bench.wait(0.1)) == [], "the coins that it would grow by are still promised"
+    (change,) = sent(bench.end(stop.cid))
+    assert (change.venue_id, change.amount) == (1002, D("-1.5"))
+
+
+def test_a_stop_as_large_as_the_one_it_rests_beside_is_not_taken_for_its_ghost(bench: Bench) -> None:
+    stop = an_addition(bench, "1", "2")
+    bench.accept(stop.cid)
+    bench.cut()
+    bench.now += 1.0
+    bench.greet(3, bench.row(2, "os"), bench.row(stop.cid, "os"), coins="2")
+    assert sent(bench.wait(1.0)) == []
+    # What one of the two would sell is not there any more: one of them is too many.
+    (cancel,) = sent(bench.hold("1"))
+    assert cancel.venue_id in (1002, 1000 + stop.cid)
+
+
+def test_a_stop_beside_another_that_no_session_shows_is_placed_once_more(bench: Bench) -> None:
+    stop = an_addition(bench, "1", "2")
+    bench.cut()
+    bench.now += 1.0
+    bench.greet(3, bench.row(2, "os"), coins="2")
+    (again,) = sent(bench.wait(1.0))
+    legs = 2, stop.cid, again.cid
+    assert (again.amount, again.cid > stop.cid) == (D(-1), True)
+    bench.accept(again.cid)
+    # The dead socket delivers the first one.
+    bench.hear(bench.row(stop.cid, "on"))
+    assert [row.cancel_reason is None for cid, row in bench.machine.orders.items() if cid in legs].count(False) == 1
+
+
+def test_nothing_beside_a_stop_is_more_than_what_no_stop_covers(bench: Bench) -> None:
+    """Dust is covered by the stop of `quick`, until `slow` has the larger lot: there it would be covered once more, and
+    the second stop would sell as much of a person's coins."""
+    bench.machine.pairs = {BTC: PairSpec(symbol=BTC, minimum=D("0.1"), maximum=D(10))}
+    bench.hold("5")
+    bench.now += 5.0
+    for number, strategy, quantity, coins in ((1, "quick", "1", "6"), (3, "slow", "0.5", "6.5")):
+        bench.admit(strategy=strategy, quantity=D(quantity))
+        bench.accept(number)
+        bench.fill(number, quantity)
+        bench.hold(coins)
+        bench.end(number, "EXECUTED @ 100", "0")
+        bench.accept(number + 1)
+    bench.admit(strategy="manual", purpose=Purpose.MANUAL, bracket=None, quantity=D("0.5"))
+    bench.accept(5)
+    (change,) = sent(bench.fill(5, "0.05"))
+    bench.hold("6.55")
+    bench.end(5, remaining="0.45")
+    assert (change.cid, change.amount) == (2, D("-1.05"))
+    grown = msgspec.structs.replace(bench.row(2, "ou"), remaining=D("-1.05"), original=D("-1.05"))
+    bench.hear(grown)
+    bench.now += 5.0
+    bench.admit(strategy="slow")
+    lose(bench)
+    bench.greet(2, msgspec.structs.replace(grown, event="os", session=2), bench.row(4, "os"), coins="7.55")
+    (stop,) = sent(bench.wait(1.0))
+    assert (stop.amount, bench.machine.orders[stop.cid].lot) == (D(-1), "slow")
+
+
+def test_an_addition_that_the_venue_takes_no_order_for_waits(bench: Bench) -> None:
+    bench.machine.pairs = {BTC: PairSpec(symbol=BTC, minimum=D("0.1"), maximum=D("1.2"))}
+    bench.open_position()
+    bench.hold("1")
+    bench.now += 5.0
+    bench.admit(quantity=D("0.5"))
+    lose(bench)
+    bench.greet(2, bench.row(2, "os"), coins="1.05")
+    assert sent(bench.wait(1.0)) == []
+    (stop,) = sent(bench.hold("1.15"))
+    assert stop.amount == D("-0.15")
 
 
 # --- coins of which nobody can say whose they are ---------------------------------------------------------------------
