@@ -55,7 +55,9 @@ class _Teller:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if report.failed:
             self.terminal.ensure_newline()
-            self.terminal.write_line(f"failed ({report.when}, {report.duration:.0f} s): {report.nodeid}")
+            crash = getattr(report.longrepr, "reprcrash", None)
+            reason = f": {crash.message[:500]}" if crash is not None else ""
+            self.terminal.write_line(f"failed ({report.when}, {report.duration:.0f} s): {report.nodeid}{reason}")
 
 
 @pytest.hookimpl(trylast=True)
