@@ -155,6 +155,33 @@ async def test_a_trader_reads_the_page_and_uses_its_controls() -> None:
         await in_thread(scenario, stage)
 
 
+async def test_a_question_that_follows_at_once_upon_another_stays() -> None:
+    """The browser tells of the first one's end in a task of its own: on a busy machine after the second was asked."""
+
+    def scenario(stage: Stage) -> None:
+        with a_page(stage) as (page, _):
+            page.goto(stage.link())
+            page.get_by_role("button", name="Pause").click()
+            expect(page.get_by_role("dialog")).to_be_visible()
+            page.evaluate(
+                """() => {
+                    const [dialog, all] = [document.querySelector("dialog"), [...document.querySelectorAll("button")]];
+                    const named = (text) => all.find((one) => one.textContent.trim() === text);
+                    const later = (done) => dialog.addEventListener("close", () => setTimeout(done, 100));
+                    window.closed = new Promise(later);
+                    const pause = all.find((one) => one.textContent.trim() === "Pause" && !dialog.contains(one));
+                    named("Go back").click();
+                    pause.click();
+                }"""
+            )
+            page.evaluate("window.closed")
+            expect(page.get_by_role("dialog")).to_be_visible()
+            assert page.get_by_role("dialog").evaluate("one => one.open")
+
+    async with on_stage() as stage:
+        await in_thread(scenario, stage)
+
+
 @pytest.mark.parametrize(("width", "height"), [(390, 844), (820, 1180), (1440, 900), (2560, 1440)])
 async def test_it_fits_every_width_in_both_languages_and_themes(width: int, height: int) -> None:
     def scenario(stage: Stage) -> None:

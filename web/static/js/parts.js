@@ -216,7 +216,7 @@ let question = null;
 // Ask before something is done. `word` has to be typed for what cannot be undone; with `why` a reason may be given, and
 // `run` gets it.
 export function ask({ title, text, yes, tone = "danger", word, why, run }) {
-  question = { title, text, yes, tone, word, why, run };
+  question = { title, text, yes, tone, word, why, run, number: ++number };
   changed("question");
 }
 
@@ -238,10 +238,17 @@ export function Question() {
     }
   });
   if (!question) return null;
-  const { title, text, yes, tone, word, why, run } = question;
+  const mine = question;
+  const { title, text, yes, tone, word, why, run } = mine;
+  // The browser tells late that a dialog was closed, when another question may stand: each has a dialog of its own.
   const done = () => {
+    if (question !== mine) return;
     question = null;
     changed("question");
+  };
+  const back = () => {
+    done();
+    dialog.current.close();
   };
   const go = async (event) => {
     event.preventDefault();
@@ -250,7 +257,7 @@ export function Question() {
     setBusy(false);
     done();
   };
-  return html`<dialog ref=${dialog} onClose=${done} class="question" aria-labelledby="question-title">
+  return html`<dialog key=${mine.number} ref=${dialog} onClose=${done} class="question" aria-labelledby="question-title">
     <form onSubmit=${go} onKeyDown=${calm}>
       <h2 id="question-title">${title}</h2>
       <p>${text}</p>
@@ -263,7 +270,7 @@ export function Question() {
         <input value=${reason} onInput=${(e) => setReason(e.target.value)} maxlength="200" autocomplete="off" />
       </label>`}
       <div class="row end">
-        <button type="button" onClick=${() => dialog.current.close()}>${tr("Go back")}</button>
+        <button type="button" onClick=${back}>${tr("Go back")}</button>
         <button type="submit" class=${tone} autofocus=${!word && !why} disabled=${busy || (word && typed.trim() !== word)}>${yes}</button>
       </div>
     </form>
