@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
 from genesis.domain.order_brackets import owned_by
+from genesis.domain.order_flatten import closes
 from genesis.domain.order_holdings import Book
 from genesis.domain.order_lots import Sale, Shares
 from genesis.domain.order_protect import OrderProtector
@@ -93,8 +94,10 @@ class OrderExits(OrderProtector):
         if intent.margin or row.protects or intent.side is not Side.SELL:
             return False
         legs = [leg for leg in self._legs(book) if not leg.is_lost]
-        if not legs or self._flattening(book):
+        if not legs:
             return False
+        if self._flattening(book):
+            return self._waits_for_stops(row, legs)
         brackets = self._brackets_of(book)
         if not brackets:
             return False
@@ -109,6 +112,11 @@ class OrderExits(OrderProtector):
             # What it sells was not yet taken from what is to be covered.
             sizes = self._to_protect(book, by=row)
         return not self._takes_places(row, legs, sizes)
+
+    def _waits_for_stops(self, row: OrderRow, legs: Sequence[OrderRow]) -> bool:
+        """True while stops that stood in for this close, as long as history was silent, have time to let go."""
+        wish = next((flatten for flatten in self.flattens.values() if closes(flatten, row)), None)
+        return wish is not None and self._now < self._lets_go_until(wish) and any(leg.session > 0 for leg in legs)
 
     def _keeps_to_its_own(self, row: OrderRow) -> bool:
         """An exit sells no more than its strategy's lots, what it bought without levels and what is nobody's, and

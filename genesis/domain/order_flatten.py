@@ -49,7 +49,6 @@ class OrderFlattener(OrderReconciler):
                 self._advance(flatten)
 
     def _advance(self, flatten: FlattenRow) -> None:
-        patience = 2 * self.settings.doubt_after_s
         left = []
         for symbol, margin in flatten.books:
             open_rows = [
@@ -62,11 +61,11 @@ class OrderFlattener(OrderReconciler):
             tries = flatten.tries.get(name, 0)
             # Whoever asked for it: a second close beside one in doubt would find nothing left to sell.
             working = any(row.intent.purpose is Purpose.FLATTEN for row in open_rows)
-            if working and self._close_is_lost((symbol, margin)):
-                # Meanwhile its stops stand again; when the close is proven absent they need time to let go once more.
+            if not self.fence.ready or self._lacks_a_close((symbol, margin)):
+                # Meanwhile its stops stand; when they can be taken back they need time to let go.
                 flatten.since_at = self._now
             resting = any(row.state in AT_VENUE for row in open_rows)
-            if working or (resting and self._now < flatten.since_at + patience):
+            if working or (resting and self._now < self._lets_go_until(flatten)):
                 # What rests holds its coins back: the close would be refused for want of balance.
                 left.append((symbol, margin))
             elif floor_amount(abs(held)) == ZERO or self._is_crumb(flatten, (symbol, margin), held):
@@ -88,24 +87,32 @@ class OrderFlattener(OrderReconciler):
         """Whether only what an order cannot say is left of what this wish has sold."""
         if not flatten.tries:
             return False
-        closes = [row for row in self.orders.values() if _closes(flatten, row)]
-        sold = sum((row.filled + row.by_word for row in closes if (row.intent.symbol, row.intent.margin) == book), ZERO)
+        mine = [row for row in self.orders.values() if closes(flatten, row)]
+        sold = sum((row.filled + row.by_word for row in mine if (row.intent.symbol, row.intent.margin) == book), ZERO)
         return abs(held) <= crumb_of(sold)
+
+    def _lets_go_until(self, flatten: FlattenRow) -> float:
+        """How long what rests has time to let go of its coins; then they are sold as far as the venue has them."""
+        return flatten.since_at + 2 * self.settings.doubt_after_s
 
     def _flattening(self, book: tuple[Symbol, bool]) -> bool:
         """True while a wish to flatten has the coins of this book to itself."""
-        return any(book in flatten.books for flatten in self.flattens.values()) and not self._close_is_lost(book)
+        return any(book in flatten.books for flatten in self.flattens.values()) and not self._lacks_a_close(book)
 
-    def _close_is_lost(self, book: tuple[Symbol, bool]) -> bool:
-        """The order that should close this book is in doubt, and a later session does not show it."""
-        closing = [
+    def _lacks_a_close(self, book: tuple[Symbol, bool]) -> bool:
+        """No close of this book is at work, nor may be: its orders are in doubt, and a later session does not show
+        them."""
+        closing = self._closes_of(book)
+        return bool(closing) and all(row.is_lost for row in closing)
+
+    def _closes_of(self, book: tuple[Symbol, bool]) -> list[OrderRow]:
+        return [
             row
             for row in self._open.values()
             if (row.intent.symbol, row.intent.margin) == book
             and row.intent.purpose is Purpose.FLATTEN
             and not row.is_over
         ]
-        return bool(closing) and all(row.is_lost for row in closing)
 
     def _close_book(
         self, flatten: FlattenRow, symbol: Symbol, margin: bool, held: Decimal, name: str, number: int
@@ -121,5 +128,6 @@ class OrderFlattener(OrderReconciler):
         self._admit(Approved(intent=intent, settings_version=0))
 
 
-def _closes(flatten: FlattenRow, row: OrderRow) -> bool:
+def closes(flatten: FlattenRow, row: OrderRow) -> bool:
+    """Whether this order is one that closes for this wish."""
     return row.intent.intent_id.startswith(f"flatten:{flatten.flatten_id}:")

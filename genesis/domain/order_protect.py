@@ -127,6 +127,7 @@ class OrderProtector(OrderGuesses):
             and row.intent.side is Side.SELL
             and (row.intent.symbol, row.intent.margin) == book
             and not self._is_lost(row)
+            and not (self._stands_in and _never_left(row))
             and self._has_arrived(row)
             and (row is by or not self._will_swap(row, book))
         ]
@@ -148,6 +149,12 @@ class OrderProtector(OrderGuesses):
         """In doubt, and this session's snapshot does not show it: without history that is all that is known of it."""
         unseen = row.evidence_session < self.fence.session and (row.session > 0 or row.state is not S.INTENT)
         return row.is_lost or (self._stands_in and unseen)
+
+    def _lacks_a_close(self, book: Book) -> bool:
+        """Or none can leave, because history is silent: what is held is not to lie bare until it speaks."""
+        if not self._stands_in:
+            return super()._lacks_a_close(book)
+        return all(_never_left(row) or self._is_lost(row) for row in self._closes_of(book))
 
     def _to_protect(self, book: Book, *, by: OrderRow | None = None) -> Mapping[str, Decimal]:
         """How much the stops of each lot should cover now: what is held, without what is being sold by somebody, `by`
@@ -407,3 +414,7 @@ class OrderProtector(OrderGuesses):
         deadlines += [bracket.lag_at + patience for bracket in self.brackets.values() if bracket.lag_at is not None]
         ahead = [deadline for deadline in deadlines if deadline > self._now]
         return ahead + self._stand_in_deadline() + self._word_deadlines()
+
+
+def _never_left(row: OrderRow) -> bool:
+    return row.state is S.INTENT and row.session == 0

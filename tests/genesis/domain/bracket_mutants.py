@@ -177,7 +177,7 @@ def dust_is_nobodys(patch: Patch) -> None:
 
 def a_lost_close_keeps_stops_away(patch: Patch) -> None:
     """While the order of a flatten is in doubt, its position has neither an exit nor a stop."""
-    patch.setattr(OrderMachine, "_close_is_lost", lambda machine, book: False)
+    patch.setattr(OrderMachine, "_lacks_a_close", lambda machine, book: False)
 
 
 def a_target_behind_its_stop(patch: Patch) -> None:

@@ -4,7 +4,17 @@ from decimal import Decimal
 
 import pytest
 
-from protocols.orders import Flatten, OrderState, SubmitOrder
+from protocols.orders import (
+    CancelOrder,
+    CommandNotSent,
+    Flatten,
+    OrderState,
+    Purpose,
+    SubmitOrder,
+    VenueOrder,
+    VenueTrade,
+)
+from protocols.units import Side
 from tests.genesis.domain.protect_bench import BTC, START_MS, Bench, sent
 
 D = Decimal
@@ -65,3 +75,131 @@ def test_stops_stand_again_while_the_close_that_both_wait_for_is_lost() -> None:
     stops = [command for command in sent(out) if isinstance(command, SubmitOrder)]
     assert [(stop.wire_type, stop.amount) for stop in stops] == [("EXCHANGE STOP", D(-1))]
     assert bench.machine.orders[close.cid].is_lost
+
+
+def silent(bench: Bench, *orders: VenueOrder, session: int = 2, coins: str | None = None) -> list[object]:
+    """The session is cut, and the next one's own words come; REST says nothing from now on."""
+    bench.now += 5.0
+    bench.cut()
+    bench.now += 1.0
+    bench.greet(session, *orders, coins=coins)
+    return sent(bench.wait(1.0))
+
+
+def stops(commands: list[object]) -> list[tuple[str, Decimal]]:
+    return [(each.wire_type, each.amount) for each in commands if isinstance(each, SubmitOrder)]
+
+
+A_STOP = ("EXCHANGE STOP", D(-1))
+A_CLOSE = ("EXCHANGE MARKET", D(-1))
+
+
+def closes_once(bench: Bench, stop: int, *orders: VenueOrder, trades: tuple[VenueTrade, ...] = ()) -> None:
+    """History speaks: the stop is taken back, and only when it has let go of its coins the close leaves."""
+    out = sent(bench.report(opened=orders, trades=trades)) + sent(bench.wait(0.0))
+    assert [(type(each), getattr(each, "cid", None)) for each in out] == [(CancelOrder, stop)]
+    assert stops(sent(bench.wait(0.5))) == [], "the coins are not free yet"
+    out = sent(bench.end(stop)) + sent(bench.wait(6.0))
+    assert stops(out) == [A_CLOSE]
+    close = next(each.cid for each in out if isinstance(each, SubmitOrder))
+    bench.accept(close)
+    bench.hear(bench.row(close, "oc", status="EXECUTED @ 100(-1)", remaining="0"))
+    bench.fill(close, "1")
+    bench.wait(6.0)
+    assert [row.books for row in bench.machine.flattens.values()] == [()]
+    assert bench.machine.fills.held[BTC, False] == 0
+
+
+@pytest.mark.parametrize("early", [True, False])
+def test_what_an_entry_buys_while_the_close_cannot_leave_has_its_stop(early: bool) -> None:
+    bench = Bench()
+    bench.admit()
+    bench.accept(1)
+    if early:
+        # Nothing stands yet when somebody wants to be out.
+        bench.cut()
+        flatten(bench, "f")
+    assert silent(bench, bench.row(1, "os")) == []
+    if not early:
+        assert flatten(bench, "f") == []
+    bench.hear(bench.row(1, "oc", status="EXECUTED @ 100(1)", remaining="0"))
+    out = sent(bench.fill(1, "1"))
+    for _ in range(12):
+        out += sent(bench.wait(5.0))
+        if stop_of(out) and bench.machine.orders[stop_of(out)].state is OrderState.INTENT:
+            bench.accept(stop_of(out))
+    assert stops(out) == [A_STOP]
+    closes_once(bench, stop_of(out), bench.row(stop_of(out), "rest"))
+
+
+def stop_of(commands: list[object]) -> int:
+    return next((each.cid for each in commands if isinstance(each, SubmitOrder)), 0)
+
+
+@pytest.mark.parametrize("long", [False, True])
+def test_a_close_that_waits_for_history_leaves_the_stop_where_it_is_until_then(long: bool) -> None:
+    bench = Bench()
+    bench.open_position()
+    assert silent(bench, bench.row(2, "os")) == []
+    out = flatten(bench, "f")
+    for _ in range(12 if long else 1):
+        out += sent(bench.wait(5.0))
+    assert out == []
+    closes_once(bench, 2, bench.row(2, "rest"))
+
+
+def test_a_close_that_never_left_gives_way_to_a_stop_in_the_next_silence() -> None:
+    bench, close = being_closed()
+    bench.hear(CommandNotSent(cid=close.cid, kind="on", session=1, reason="no line"))
+    out = silent(bench)
+    assert stops(out) == [A_STOP]
+    bench.accept(stop_of(out))
+    bench.wait(60.0)
+    closes_once(bench, stop_of(out), bench.row(stop_of(out), "rest"))
+
+
+def test_a_close_whose_coins_are_still_there_gives_way_to_a_stop_before_history_tells() -> None:
+    bench = Bench(coins="0")
+    bench.now = 5.0
+    bench.admit()
+    bench.accept(1)
+    bench.hear(bench.row(1, "oc", status="EXECUTED @ 100(1)", remaining="0"))
+    bench.fill(1, "1")
+    bench.hold("1")
+    bench.accept(2)
+    flatten(bench, "f")
+    bench.end(2)
+    assert stops(sent(bench.wait(0.0))) == [A_CLOSE]
+    assert stops(silent(bench, coins="1")) == [A_STOP]
+
+
+def test_a_close_that_has_sold_leaves_nothing_for_a_stop_while_history_is_silent() -> None:
+    bench = Bench(coins="0")
+    bench.now = 5.0
+    bench.admit()
+    bench.accept(1)
+    bench.hear(bench.row(1, "oc", status="EXECUTED @ 100(1)", remaining="0"))
+    bench.fill(1, "1")
+    bench.hold("1")
+    bench.accept(2)
+    flatten(bench, "f")
+    bench.end(2)
+    assert stops(sent(bench.wait(0.0))) == [A_CLOSE]
+    assert stops(silent(bench, coins="0") + sent(bench.wait(60.0))) == []
+
+
+def test_an_exit_that_cannot_leave_takes_no_stop_away() -> None:
+    bench = Bench(coins="0")
+    bench.now = 5.0
+    bench.admit()
+    bench.accept(1)
+    bench.hear(bench.row(1, "oc", status="EXECUTED @ 100(1)", remaining="0"))
+    bench.fill(1, "1")
+    bench.hold("1")
+    bench.accept(2)
+    bench.now += 5.0
+    bench.cut()
+    bench.admit(side=Side.SELL, purpose=Purpose.EXIT, bracket=None)
+    bench.greet(2, coins="1")
+    out = sent(bench.wait(1.0))
+    assert stops(out) == [A_STOP], "its own is not there, and the exit waits for history"
