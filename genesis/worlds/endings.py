@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from genesis.worlds.world import World
 
 RESTING: Final = frozenset({OrderState.ACKED, OrderState.PARTIAL})
+OWING: Final = ("risk", "order")
+"""Whose messages become orders."""
 LOOK_S: Final = 1.0
 READY_WITHIN_S: Final = 180.0
 """The longest pause of a line is a minute, and one attempt may meet the end of the last fault."""
@@ -104,12 +106,21 @@ def problems(world: "World") -> Trouble:
     if not _ready(host):
         return [("E7", f"{host} is not ready")]
     return [
+        *nobody_owes_a_step(world),
         *m2_every_order_of_the_venue_is_ours(world),
         *m3_no_fate_is_open(world, rules),
         *m6_the_same_trades(world, rules),
         *m7_the_same_wallets(world),
         *(("M16", f"{symbol} must have its stop, has none") for symbol in world.venue.stops.bare()),
     ]
+
+
+def nobody_owes_a_step(world: "World") -> Trouble:
+    """An approval in the hands of an actor that hangs is no order yet, and is one when that was found and restarted."""
+    assert world.host is not None
+    assert world.host.engine is not None
+    boxes = world.host.engine.plan.mailboxes
+    return [("M3", f"{name} must have done what it was told, has not") for name in OWING if not boxes[name].idle]
 
 
 def m2_every_order_of_the_venue_is_ours(world: "World") -> Trouble:

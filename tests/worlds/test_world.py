@@ -23,6 +23,13 @@ def test_the_engine_trades_in_its_world() -> None:
     assert sum(line.kind == "venue" for line in outcome.lines) >= 2
 
 
+def test_a_world_is_not_over_while_an_actor_hangs_with_an_approval_in_its_hands() -> None:
+    """The order actor of 607 takes its last entry a second before the faults end, and turns in place."""
+    outcome = simulate(607, hours=0.4, faults_an_hour=30)
+    assert not outcome.violations, outcome.violations[0]
+    assert outcome.sometimes["an actor turned in place with messages in its hands"] == 1
+
+
 @pytest.mark.parametrize("seed", range(10))
 def test_where_nothing_breaks_a_backtest_decides_the_same(seed: int) -> None:
     """And everywhere what was decided is decided again from the journal alone."""
