@@ -199,8 +199,11 @@ def test_a_close_that_waited_for_a_session_sells_what_is_left_by_then() -> None:
     out = bench.report(
         opened=[msgspec.structs.replace(stopped, status="PARTIALLY FILLED")], trades=[bench.trade(2, "0.4")]
     )
+    assert [type(each) for each in parts(out)] == [CancelOrder], "the stop could still sell what the close would"
+    bench.fill(2, "0.1")
+    out = bench.end(2, remaining="0.5")
     sales = [each for each in parts(out) if isinstance(each, SubmitOrder)]
-    assert [sale.amount for sale in sales] == [D("-0.6")]
+    assert [sale.amount for sale in sales + parts(bench.wait(6.0))] == [D("-0.5")]
 
 
 def test_two_wishes_to_close_sell_once() -> None:
