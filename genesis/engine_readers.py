@@ -55,6 +55,7 @@ def readers_of(engine: "Engine") -> Readers:
         closed_trades=account.closed_trades,
         closed=account.closed,
         books=account.books,
+        day_start_equity=account.day_start_equity,
         figures=account.figures,
         jobs=lambda: cells.jobs.value,
         protection=lambda: cells.protection.value,
