@@ -366,8 +366,11 @@ class OrderProtector(OrderGuesses):
         self._out.alarms.append(("protection_replaced", text))
 
     def _urgent(self, row: OrderRow) -> bool:
-        """Legs, and what sells coins whose stop is gone for it."""
-        return row.protects or (row.intent.purpose in CUT and not row.intent.margin)
+        """Legs, and what sells coins whose stop is gone, or smaller, for it."""
+        if row.protects or row.intent.margin:
+            return row.protects
+        book = (row.intent.symbol, row.intent.margin)
+        return row.intent.purpose in CUT or (row.intent.side is Side.SELL and bool(self._brackets_of(book)))
 
     def _answer_within(self, row: OrderRow) -> float:
         patience = super()._answer_within(row)

@@ -1,8 +1,9 @@
 """Whoever should have been heard of is asked for over REST, before anybody doubts it."""
 
+import msgspec
 import pytest
 
-from protocols.orders import OrderState, OrderType, VenueTrade
+from protocols.orders import OrderState, OrderType, Purpose, VenueTrade
 from protocols.settings import OrderSettings
 from protocols.units import Side
 from tests.genesis.domain.protect_bench import BTC, START_MS, Bench, D, sent
@@ -170,3 +171,28 @@ def test_no_glance_stands_for_the_turn_that_something_else_is_due_in(bench: Benc
     again = bench.machine.next_deadline()
     assert again is not None
     assert bench.machine.next_glance(now=again) is None
+
+
+def test_a_sale_for_which_a_stop_made_way_is_not_waited_for_longer_than_the_stop_would_be() -> None:
+    """Whether it rests, nobody knows: if not, the coins that it should sell lie bare."""
+    bench = Bench()
+    bench.now = 5.0
+    bench.open_position()
+    bench.admit(
+        strategy="manual",
+        side=Side.SELL,
+        purpose=Purpose.MANUAL,
+        order_type=OrderType.LIMIT,
+        price=D(200),
+        quantity=D("0.4"),
+        bracket=None,
+    )
+    bench.hear(msgspec.structs.replace(bench.row(2, "ou"), remaining=D("-0.6"), original=D("-0.6")))
+    assert bench.machine.orders[3].session == 1
+    assert bench.wait(1.5).questions
+    assert bench.machine.orders[3].state is OrderState.UNKNOWN
+    bench.now += 0.1
+    assert bench.report(opened=[bench.row(2, "rest")]).reconnect is not None
+    bench.cut()
+    (bigger,) = sent(bench.connect(2, bench.row(2, "os")))
+    assert (bigger.venue_id, bigger.amount) == (1002, D(-1))
