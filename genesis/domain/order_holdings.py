@@ -176,9 +176,11 @@ class OrderHoldings(OrderFlattener):
         """How much of an order may have traded that we have not been told of."""
         if row.state is S.INTENT and row.session == 0:
             return ZERO
+        # Of what is held by the venue's word, a fee was set aside that may be smaller: the wallet knows.
+        set_aside = row.by_word - row.word_change * row.intent.side.sign
         if row.seen_session == self.fence.session:
-            return row.unbooked
-        return row.leaves
+            return row.unbooked + set_aside
+        return row.leaves + set_aside
 
     def _unheard(self, book: Book) -> tuple[Decimal, Decimal]:
         """How much of a book may have been bought, and how much sold, that we have not been told of."""

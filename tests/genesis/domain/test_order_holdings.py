@@ -424,3 +424,17 @@ def test_a_wallet_that_is_late_with_one_currency_is_believed_about_another(bench
     bench.hear(msgspec.structs.replace(trade, symbol=Symbol("tETHUST")))
     (stop,) = sent(bench.wait(0.5))
     assert stop.amount == D("-0.4")
+
+
+def test_what_was_set_aside_for_a_fee_gets_its_stop_when_the_wallet_has_it(bench: Bench) -> None:
+    """Nobody has told the trades, and the wallet spoke only in the next session."""
+    bench.admit()
+    bench.accept(1)
+    bench.hear(bench.row(1, "oc", status="EXECUTED @ 100(1)", remaining="0"))
+    bench.cut()
+    for _ in range(3):
+        bench.wait(2.0)
+    assert bench.machine.fills.held[BTC, False] == D("0.99")
+    bench.greet(2, coins="0.998")
+    (stop,) = sent(bench.wait(1.0))
+    assert stop.amount == D("-0.998")
