@@ -150,6 +150,9 @@ class OrderReconciler(OrderHearing):
             self._answered(row, "update: its session ended")
         elif row.swapped and row.seen_session == self.fence.session and row.closing is None:
             self._keep_place(row)
+        if row.cancel_reason is not None:
+            # How often it was asked for in vain says nothing of a session that can hear it.
+            row.tries = 0
         self._pursue_cancel(row)
 
     def _judge_absence(self, row: OrderRow, asked_at: float) -> None:

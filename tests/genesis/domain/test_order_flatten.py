@@ -203,3 +203,16 @@ def test_an_exit_that_cannot_leave_takes_no_stop_away() -> None:
     bench.greet(2, coins="1")
     out = sent(bench.wait(1.0))
     assert stops(out) == [A_STOP], "its own is not there, and the exit waits for history"
+
+
+def test_a_cancel_that_was_asked_for_in_vain_is_asked_for_at_once_when_a_session_can_hear_it() -> None:
+    bench = Bench()
+    bench.open_position()
+    flatten(bench, "f")
+    for _ in range(6):
+        bench.wait(5.0)
+    bench.cut()
+    for _ in range(12):
+        bench.wait(5.0)
+    (cancel,) = sent(bench.connect(2, bench.row(2, "os")))
+    assert (type(cancel), cancel.cid) == (CancelOrder, 2)
