@@ -246,7 +246,7 @@ def _grows(step: Step, quantities: Mapping[int, Decimal]) -> bool:
 def beside(wanted: Sequence[Place], legs: Sequence[Leg], *, room: Decimal, pair: PairSpec | None) -> tuple[Place, ...]:
     """Stops for what those that rest lack of the wanted size, where none of them may be changed.
 
-    `room` is how much of what is held no order protects yet, whosoever lot that is: no more than that is placed, and
+    `room` is how much of what is held no order protects yet, whosever lot that is: no more than that is placed, and
     nothing that the venue would not take as an order of its own.
     """
     guards = [place for place in wanted if place.kind in GUARDS]

@@ -264,7 +264,7 @@ class OrderProtector(OrderGuesses):
         return beside(wanted, legs, room=self._uncovered(bracket.book), pair=self.pairs.get(bracket.symbol))
 
     def _uncovered(self, book: Book) -> Decimal:
-        """How much of what a book's stops should cover none of its protective orders can sell, whosoever lot it is."""
+        """How much of what a book's stops should cover none of its protective orders can sell, whosever lot it is."""
         rest = [row.leaves for row in self._legs(book) if kind_of(row.intent) in GUARDS and not self._is_lost(row)]
         return sum(self._to_protect(book).values(), ZERO) - sum(rest, ZERO)
 

@@ -158,7 +158,8 @@ def test_a_close_that_never_left_gives_way_to_a_stop_in_the_next_silence() -> No
     closes_once(bench, stop_of(out), bench.row(stop_of(out), "rest"))
 
 
-def test_a_close_whose_coins_are_still_there_gives_way_to_a_stop_before_history_tells() -> None:
+def holding_one() -> Bench:
+    """An entry has bought one coin, as trade and wallet say, and its stop (2) rests."""
     bench = Bench(coins="0")
     bench.now = 5.0
     bench.admit()
@@ -167,6 +168,11 @@ def test_a_close_whose_coins_are_still_there_gives_way_to_a_stop_before_history_
     bench.fill(1, "1")
     bench.hold("1")
     bench.accept(2)
+    return bench
+
+
+def test_a_close_whose_coins_are_still_there_gives_way_to_a_stop_before_history_tells() -> None:
+    bench = holding_one()
     flatten(bench, "f")
     bench.end(2)
     assert stops(sent(bench.wait(0.0))) == [A_CLOSE]
@@ -174,14 +180,7 @@ def test_a_close_whose_coins_are_still_there_gives_way_to_a_stop_before_history_
 
 
 def test_a_close_that_has_sold_leaves_nothing_for_a_stop_while_history_is_silent() -> None:
-    bench = Bench(coins="0")
-    bench.now = 5.0
-    bench.admit()
-    bench.accept(1)
-    bench.hear(bench.row(1, "oc", status="EXECUTED @ 100(1)", remaining="0"))
-    bench.fill(1, "1")
-    bench.hold("1")
-    bench.accept(2)
+    bench = holding_one()
     flatten(bench, "f")
     bench.end(2)
     assert stops(sent(bench.wait(0.0))) == [A_CLOSE]
@@ -189,14 +188,7 @@ def test_a_close_that_has_sold_leaves_nothing_for_a_stop_while_history_is_silent
 
 
 def test_an_exit_that_cannot_leave_takes_no_stop_away() -> None:
-    bench = Bench(coins="0")
-    bench.now = 5.0
-    bench.admit()
-    bench.accept(1)
-    bench.hear(bench.row(1, "oc", status="EXECUTED @ 100(1)", remaining="0"))
-    bench.fill(1, "1")
-    bench.hold("1")
-    bench.accept(2)
+    bench = holding_one()
     bench.now += 5.0
     bench.cut()
     bench.admit(side=Side.SELL, purpose=Purpose.EXIT, bracket=None)
