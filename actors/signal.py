@@ -95,22 +95,22 @@ class SignalActor:
             for envelope in batch if len(batch) == 1 else sorted(batch, key=_turn):
                 for score in await self._think(machine, envelope.message, heard):
                     # Who judges it comes in the next turn of the loop, and our commit stands in the line by then.
-                    await scores.hand(score)
+                    if not scores.put_if_room(score):
+                        await scores.put(score)
                     said.append(score)
             told_ns = ctx.clock.now_ns()
-            records = [signal_record(score) for score in said]
             # Its texts are made by the journal: the machine rests until that has answered.
             cells = machine.late_checkpoint()
-            if records or cells:
+            if said or cells:
                 commits += 1
                 commit = Commit(
                     writer=ctx.name,
                     # A strategy that was just warmed is kept before it has heard anything.
-                    records=() if heard.empty else (*heard.records(settings), *records),
+                    records=heard.records(settings, said),
                     cells=cells,
                     commit_id=f"{ctx.name}:{ctx.generation}:{commits}",
                 )
-                answer = await journal.lodge(commit)
+                answer = journal.lodge_if_room(commit) or await journal.lodge(commit)
                 # An order that may come of it goes first, and its commit takes this one along.
                 await ctx.step_aside()
                 await journal.answer_to(answer)
@@ -118,9 +118,8 @@ class SignalActor:
                     for score in said:
                         if not score.catch_up:
                             self.stages.note("signal", score.received_ns, told_ns)
-                if not heard.empty:
-                    heard.clear()
-                recent.extend(score for score in said if score.recommendation is not Recommendation.HOLD)
+                heard.clear()
+                recent.extend(score for score in said if score.recommendation is not _HOLD)
                 if ui is not None:
                     for score in said:
                         ui.put_nowait(score)
@@ -131,7 +130,14 @@ class SignalActor:
     async def _think(self, machine: SignalMachine, said: SignalInput, heard: "_Heard") -> tuple[SignalScore, ...]:
         """What the strategies say to one input, noted for the replay if it left a trace."""
         scores: tuple[SignalScore, ...]
+        # Closed candles first: an order may wait for what is said to one.
         match said:
+            case CandleClosed(candle=candle):
+                if machine.foreign_markets and (candle.symbol, candle.timeframe) in machine.foreign_markets:
+                    scores = await trio.to_thread.run_sync(machine.on_candle, said)
+                else:
+                    scores = machine.on_candle(said)
+                traced = bool(scores)
             case Fill():
                 if machine.on_fill(said):
                     heard.note(said)
@@ -140,12 +146,6 @@ class SignalActor:
                 if not machine.thinks_at_trades(said.symbol):
                     return ()
                 traced, scores = await trio.to_thread.run_sync(machine.on_tick, said)
-            case CandleClosed(candle=candle):
-                if machine.leaves_the_process(candle.symbol, candle.timeframe):
-                    scores = await trio.to_thread.run_sync(machine.on_candle, said)
-                else:
-                    scores = machine.on_candle(said)
-                traced = bool(scores)
             case CandleHistory():
                 waited = machine.wishes()
                 scores = await trio.to_thread.run_sync(machine.on_history, said)
@@ -169,6 +169,9 @@ class SignalActor:
     def _history(self, symbol: str, timeframe: str) -> Sequence[Candle]:
         series = self.market.value.series.get(series_key(symbol, timeframe))
         return series.candles if series is not None else ()
+
+
+_HOLD = Recommendation.HOLD
 
 
 def _turn(envelope: Envelope) -> int:
@@ -205,33 +208,35 @@ class _Heard:
 
     def failed(self) -> bool:
         """Whether a strategy failed that had not before; it is then noted with the next input."""
-        new = self._failed() - self._known_off
-        self._known_off |= new
-        self._off |= dict.fromkeys(new, len(self._inputs))
-        return bool(new)
+        for running in self._machine.running.values():
+            if running.fault:
+                new = self._failed() - self._known_off
+                self._known_off |= new
+                self._off |= dict.fromkeys(new, len(self._inputs))
+                return bool(new)
+        return False
 
     def note(self, said: SignalInput) -> None:
         self._inputs.append(said)
 
-    @property
-    def empty(self) -> bool:
-        return not self._inputs
-
-    def records(self, settings: Settings) -> list[AnyRecord]:
-        at_ms = _time_of(self._inputs[-1]) if self._inputs else 0
-        named = None if self._states is None else settings_record(settings, at_ms)
+    def records(self, settings: Settings, said: Sequence[SignalScore]) -> tuple[AnyRecord, ...]:
+        """What was heard, and what was said to it; nothing where nothing was heard."""
+        if not self._inputs:
+            return ()
+        at_ms = _time_of(self._inputs[-1])
+        scores = [signal_record(score) for score in said]
+        if self._states is None:
+            return (signal_heard_record(self._inputs, at_ms=at_ms, off=self._off), *scores)
+        named = settings_record(settings, at_ms)
         told = signal_heard_record(
-            self._inputs,
-            settings=None if named is None else named.key,
-            states=self._states,
-            at_ms=at_ms,
-            off=self._off,
-            code=code_name(),
+            self._inputs, settings=named.key, states=self._states, at_ms=at_ms, off=self._off, code=code_name()
         )
-        return [told] if named is None else [named, told]
+        return (named, told, *scores)
 
     def clear(self) -> None:
-        self._states, self._inputs, self._off = None, [], {}
+        """It is kept."""
+        if self._inputs:
+            self._states, self._inputs, self._off = None, [], {}
 
     def _failed(self) -> set[str]:
         return {name for name, running in self._machine.running.items() if running.fault}

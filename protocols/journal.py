@@ -19,48 +19,43 @@ class Record(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     at_ms: int
 
 
-class _LateText:
+class _LateText(msgspec.Struct, eq=False):
     """A text that is made when somebody looks at it for the first time. `write` may raise what an encoder raises."""
 
-    __slots__ = ("_payload", "_write")
-    _payload: bytes
-    _write: Callable[[], bytes] | None
+    write: Callable[[], bytes] | None
+    _payload: bytes = b""
 
     @property
     def payload(self) -> bytes:
         # Two threads may ask at once: each makes the same text, and what it is made of goes last.
-        write = self._write
+        write = self.write
         if write is not None:
             self._payload = write()
-            self._write = None
+            self.write = None
         return self._payload
 
 
-class LateRecord(_LateText):
+class LateRecord(_LateText, kw_only=True, eq=False):
     """A `Record` whose text is made when it is kept: by the journal beside the loop, not by who decides.
 
     `write` makes the payload of what nobody changes any more (frozen messages). A commit with a record that has no text
     is refused.
     """
 
-    __slots__ = ("at_ms", "correlation_id", "key", "kind")
-
-    def __init__(
-        self, *, kind: str, key: str | None, write: Callable[[], bytes], correlation_id: str, at_ms: int
-    ) -> None:
-        # Some ten of them are made while an order waits: without a second call each.
-        self._write = write
-        self._payload = b""
-        self.kind = kind
-        self.key = key
-        self.correlation_id = correlation_id
-        self.at_ms = at_ms
+    kind: str
+    key: str | None
+    correlation_id: str
+    at_ms: int
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, LateRecord | Record):
             return NotImplemented
         mine, theirs = [(each.kind, each.key, each.correlation_id, each.at_ms) for each in (self, other)]
         return mine == theirs and self.payload == other.payload
+
+    def __ne__(self, other: object) -> bool:
+        # A struct has one of its own, which asks no `__eq__`.
+        return not self == other
 
     __hash__ = None  # type: ignore[assignment]
 
@@ -89,17 +84,12 @@ class CellWrite(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     payload: bytes
 
 
-class LateCell(_LateText):
+class LateCell(_LateText, kw_only=True, eq=False):
     """A `CellWrite` whose text is made when it is kept. What `write` reads is lent to the journal: who lends it waits
     for the answer before anything of it changes."""
 
-    __slots__ = ("key", "table")
-
-    def __init__(self, *, table: str, key: str, write: Callable[[], bytes]) -> None:
-        self._write = write
-        self._payload = b""
-        self.table = table
-        self.key = key
+    table: str
+    key: str
 
     def written(self) -> CellWrite:
         """The cell with its text."""

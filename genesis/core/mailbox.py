@@ -342,7 +342,9 @@ class Outlet(Generic[T]):
         self._channel.put_nowait(message)
 
     def put_if_room(self, message: T) -> bool:
-        self._check()
+        """Put, and go on in the same turn of the loop. False where there is no room: then nothing is put."""
+        if self._term.over:
+            self._check()
         return self._channel.put_if_room(message)
 
     def put_once(self, key: Hashable, message: T) -> bool:
@@ -357,6 +359,12 @@ class Outlet(Generic[T]):
         """Put a question; `answer_to` waits for what is said to it."""
         self._check()
         return await self._channel.lodge_from(self._term, message)
+
+    def lodge_if_room(self, message: T) -> Answer | None:
+        """`lodge` at once. None where it would have to wait: then nothing is put."""
+        if self._term.over:
+            self._check()
+        return self._channel.lodge_if_room(message)
 
     async def answer_to(self, answer: Answer) -> Any:
         return await self._channel.answer_to(self._term, answer)

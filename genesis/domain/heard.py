@@ -7,7 +7,6 @@ named by their digest. Writers give such commits a `commit_id`: heard twice woul
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
-from functools import partial
 from typing import Final
 
 import msgspec
@@ -126,17 +125,20 @@ def pairs_record(pairs: PairSpecs, at_ms: int) -> Record:
 def signal_heard_record(
     inputs: Sequence[SignalInput],
     *,
-    settings: str | None,
-    states: dict[str, bytes] | None,
     at_ms: int,
-    off: Mapping[str, int] | None = None,
+    off: Mapping[str, int],
+    settings: str | None = None,
+    states: dict[str, bytes] | None = None,
     code: str = "",
 ) -> LateRecord:
-    raw = None if states is None else {name: msgspec.Raw(payload) for name, payload in states.items()}
-    heard = SignalHeard(
-        code="" if raw is None else code, settings=settings, states=raw, inputs=tuple(inputs), off=dict(off or {})
-    )
-    return _heard(SIGNAL_HEARD_KIND, partial(_ENCODER.encode, heard), at_ms)
+    """Made when it is written down: what is given is lent until then."""
+
+    def write() -> bytes:
+        raw = None if states is None else {name: msgspec.Raw(payload) for name, payload in states.items()}
+        kept = "" if raw is None else code
+        return _ENCODER.encode(SignalHeard(code=kept, settings=settings, states=raw, inputs=tuple(inputs), off={**off}))
+
+    return _heard(SIGNAL_HEARD_KIND, write, at_ms)
 
 
 def news_in(account: AccountState, state: RiskState) -> AccountState:

@@ -64,6 +64,7 @@ class StrategyCheckpoint(msgspec.Struct, frozen=True, kw_only=True, omit_default
     waits: bool = False
 
 
+_HOLD = Recommendation.HOLD
 _ENCODER = msgspec.json.Encoder(order="sorted")
 _DECODER = msgspec.json.Decoder(StrategyCheckpoint)
 
@@ -94,18 +95,22 @@ class Running:
 
     def say(self, candle: Candle) -> Opinion | None:
         """One step; None once the strategy has failed, from then on until it is started anew."""
+        before = self._after_fills(candle.open_ms + TIMEFRAME_MS[candle.timeframe]) if self.waiting else None
         if self.fault:
             return None
-        before = self._after_fills(candle.open_ms + TIMEFRAME_MS[candle.timeframe])
-        opinion = self._contained(lambda: self.kind.step(self.state, candle))
-        if opinion is None:
+        try:
+            # An order may wait for it: without the calls of `_contained`.
+            opinion = self.kind.step(self.state, candle)
+        except StrategyFault as fault:
+            self.fault = str(fault)
             return None
         self.last_open_ms = candle.open_ms
         self.seen += 1
-        if before is not None and opinion.recommendation is Recommendation.HOLD:
+        if before is not None and opinion.recommendation is _HOLD:
             # What it thought of its fills stands, with the newest numbers.
             opinion = attrs.evolve(before, features=opinion.features | before.features)
-        self.said = "" if opinion.recommendation is Recommendation.HOLD else opinion.recommendation.value
+        # Asked for its value, a member of an enumeration takes three calls.
+        self.said = "" if opinion.recommendation is _HOLD else str(opinion.recommendation)
         return opinion
 
     def hear(self, tick: Tick) -> tuple[bool, Opinion | None]:
@@ -222,6 +227,8 @@ class SignalMachine:
         self._kinds = kinds
         self.running: dict[str, Running] = {}
         """By the strategies' names, in the order in which they speak."""
+        self.foreign_markets: frozenset[tuple[str, str]] = frozenset()
+        """(symbol, time frame) of those whose author's code runs elsewhere, which may take its time."""
         self._told_faults: dict[str, str] = {}
         self.on_settings(settings)
 
@@ -249,6 +256,9 @@ class SignalMachine:
                 fresh.changed = True
             running[wanted.name] = fresh
         self.running = running
+        self.foreign_markets = frozenset(
+            [(each.settings.symbol, each.settings.timeframe) for each in running.values() if each.kind.foreign]
+        )
 
     def on_candle(self, closed: CandleClosed) -> tuple[SignalScore, ...]:
         """Every strategy of that market says what it thinks. A candle seen before moves nothing and says nothing."""
@@ -360,14 +370,9 @@ class SignalMachine:
             for running in self.running.values()
         )
 
-    def leaves_the_process(self, symbol: str | None = None, timeframe: str | None = None) -> bool:
-        """Whether a candle of this market (of any) makes somebody's own code run elsewhere, which may take its time."""
-        return any(
-            running.kind.foreign
-            and symbol in (None, running.settings.symbol)
-            and timeframe in (None, running.settings.timeframe)
-            for running in self.running.values()
-        ) or (symbol is None and any(kind.foreign for kind in self._kinds.values()))
+    def leaves_the_process(self) -> bool:
+        """Whether new settings may make somebody's own code run elsewhere, which may take its time."""
+        return bool(self.foreign_markets) or any(kind.foreign for kind in self._kinds.values())
 
     def new_faults(self) -> dict[str, str]:
         """Strategy -> why it is off, of those that failed since the last time this was asked."""
@@ -407,12 +412,12 @@ class SignalMachine:
 
     def late_checkpoint(self) -> tuple[LateCell, ...]:
         """`checkpoint`, to be written by the journal: nothing may be said to the machine until that has answered."""
-        moved = [name for name, running in self.running.items() if running.changed]
-        for name in moved:
-            self.running[name].changed = False
-        return tuple(
-            [LateCell(table=SIGNAL_TABLE, key=name, write=partial(_kept, self.running[name])) for name in moved]
-        )
+        cells: list[LateCell] = []
+        for name, running in self.running.items():
+            if running.changed:
+                running.changed = False
+                cells.append(LateCell(table=SIGNAL_TABLE, key=name, write=partial(_kept, running)))
+        return tuple(cells)
 
     def states(self) -> dict[str, bytes]:
         """Every strategy as it would be kept now, by its name."""
