@@ -54,10 +54,13 @@ TERMINAL_STATES = frozenset(
 )
 
 
-def _positive(name: str, number: Decimal | None) -> None:
+def _positive(name: str, number: Decimal) -> None:
     # is_finite first: msgspec decodes the string "NaN" into a Decimal without complaint.
-    if number is not None and not (number.is_finite() and number > 0):
+    if not (number.is_finite() and number > ZERO):
         raise ValueError(f"{name} must be finite and positive, was {number}")
+
+
+_PRICED = (OrderType.LIMIT, OrderType.STOP, OrderType.STOP_LIMIT, OrderType.FOK, OrderType.IOC)
 
 
 class Bracket(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,8 +78,15 @@ class Bracket(msgspec.Struct, frozen=True, kw_only=True):
     activation_price: Decimal | None = None
 
     def __post_init__(self) -> None:
-        for name in ("stop_price", "stop_distance", "target_price", "target_distance", "activation_price"):
-            _positive(name, getattr(self, name))
+        for name, number in (
+            ("stop_price", self.stop_price),
+            ("stop_distance", self.stop_distance),
+            ("target_price", self.target_price),
+            ("target_distance", self.target_distance),
+            ("activation_price", self.activation_price),
+        ):
+            if number is not None:
+                _positive(name, number)
         if self.stop_price is not None and self.stop_distance is not None:
             raise ValueError("a stop must be a price or a distance, was both")
         if self.target_price is not None and self.target_distance is not None:
@@ -125,11 +135,15 @@ class OrderIntent(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
     def __post_init__(self) -> None:
         _positive("quantity", self.quantity)
-        _positive("price", self.price)
-        _positive("aux_limit_price", self.aux_limit_price)
-        _positive("trailing_distance", self.trailing_distance)
-        _positive("oco_stop_price", self.oco_stop_price)
-        if self.order_type in (OrderType.LIMIT, OrderType.STOP, OrderType.STOP_LIMIT, OrderType.FOK, OrderType.IOC):
+        for name, number in (
+            ("price", self.price),
+            ("aux_limit_price", self.aux_limit_price),
+            ("trailing_distance", self.trailing_distance),
+            ("oco_stop_price", self.oco_stop_price),
+        ):
+            if number is not None:
+                _positive(name, number)
+        if self.order_type in _PRICED:
             if self.price is None:
                 raise ValueError(f"price must be given for {self.order_type.value}, was None")
 
@@ -163,9 +177,9 @@ class UpdateIntent(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     stop_price: Decimal | None = None
 
     def __post_init__(self) -> None:
-        _positive("price", self.price)
-        _positive("quantity", self.quantity)
-        _positive("stop_price", self.stop_price)
+        for name, number in (("price", self.price), ("quantity", self.quantity), ("stop_price", self.stop_price)):
+            if number is not None:
+                _positive(name, number)
 
 
 class ApprovedChange(msgspec.Struct, frozen=True, kw_only=True, tag=True):

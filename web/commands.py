@@ -4,7 +4,7 @@ from decimal import Decimal
 from typing import Final
 
 from genesis.domain.risk_codes import PASSING, sentence
-from genesis.domain.risk_machine import Switch
+from genesis.domain.risk_outputs import Switch
 from protocols.orders import (
     MANUAL,
     PROTECTIVE_PURPOSES,

@@ -12,20 +12,23 @@ from functools import partial
 import msgspec
 
 from genesis.domain import risk_breakers, risk_changes, risk_marks, risk_protections
+from genesis.domain.account_sheet import AccountSheet, sheet_of
 from genesis.domain.decision_log import shadow_record
 from genesis.domain.pairs import PairSpecs
 from genesis.domain.risk_facts import work_out
 from genesis.domain.risk_history import RiskHistory, settle
 from genesis.domain.risk_judgement import Judgement
+from genesis.domain.risk_outputs import NOTHING, Change, Switch, notice_of, record_of
+from genesis.domain.risk_outputs import RiskOutputs as RiskOutputs
 from genesis.domain.risk_rules import judge
 from genesis.domain.risk_rules.activity import MINUTE_MS
 from genesis.domain.risk_sizing import default_bracket, entry_quantity, exit_quantity, trust_of
-from genesis.domain.risk_state import Facts, Reservation, RiskState, Wish, equity, held_quantity, owned_quantity
+from genesis.domain.risk_state import Facts, Reservation, RiskState, Wish, held_quantity, owned_quantity
 from genesis.domain.risk_status import status_of
 from genesis.domain.targeting import settings_for, shadow_for
 from genesis.domain.trading_breaker import TradingBreaker
 from genesis.domain.volatility import Volatility
-from protocols.journal import AnyRecord, CellWrite, LateCell, Record
+from protocols.journal import AnyRecord, CellWrite, LateCell
 from protocols.orders import Approved, ApprovedChange, Bracket, OrderIntent, OrderType, Purpose
 from protocols.risk import (
     AccountState,
@@ -33,7 +36,6 @@ from protocols.risk import (
     BreakerChanged,
     BreakerState,
     ChangeOrder,
-    EquityMarked,
     EvaluateOrder,
     LockAdded,
     LockSource,
@@ -64,40 +66,10 @@ _AHEAD_MS = 3_600_000
 
 _CAREFUL = (TradingState.ACTIVE, TradingState.REDUCING, TradingState.HALTED)
 """From the least to the most careful."""
-Change = LockAdded | BreakerChanged | EquityMarked
-Switch = SetTradingState | SetPaused | AddLock | RemoveLock | ResetBreaker | ResetPeaks
-
-
-class RiskOutputs(msgspec.Struct, frozen=True, kw_only=True):
-    """What follows of one input. `records` and the state must be on their way to the disk before `approved` and
-    `changed` are told, and durable before anything that comes of them leaves.
-
-    `repeated` judgements were given before: they are said again, and their records are already kept. `turned` are the
-    records of what a person or time changed before anything was judged, `shadows` those of what a shadow would have
-    said; `notices` are (code, text) for people.
-    """
-
-    judgements: tuple[Judgement, ...] = ()
-    approved: tuple[Approved, ...] = ()
-    changed: tuple[ApprovedChange, ...] = ()
-    turned: tuple[AnyRecord, ...] = ()
-    shadows: tuple[AnyRecord, ...] = ()
-    repeated: bool = False
-    notices: tuple[tuple[str, str], ...] = ()
-
-    @property
-    def verdicts(self) -> tuple[Verdict, ...]:
-        """The judgements in words."""
-        return tuple([judgement.verdict for judgement in self.judgements])
-
-    @property
-    def records(self) -> tuple[AnyRecord, ...]:
-        """What the journal is to keep, in the order in which it happened."""
-        judged = () if self.repeated else [judgement.record for judgement in self.judgements]
-        return (*self.turned, *judged, *self.shadows)
-
-
-_NOTHING = RiskOutputs()
+_BUY, _SELL = Side.BUY, Side.SELL
+_SAYS_BUY, _SAYS_SELL, _SAYS_HOLD = Recommendation.BUY, Recommendation.SELL, Recommendation.HOLD
+_ENTRY, _EXIT = Purpose.ENTRY, Purpose.EXIT
+_MARKET = OrderType.MARKET
 
 
 class RiskMachine:
@@ -109,6 +81,7 @@ class RiskMachine:
         self._targeted: dict[tuple[str, str], Settings] = {}
         self._judgements: dict[str, Judgement] = {}
         self._changes: list[Change] = []
+        self._sheet: AccountSheet | None = None
         # More orders ended between two account states than one names: look them up and say `release_ended`.
         self.endings_missed = False
 
@@ -138,46 +111,53 @@ class RiskMachine:
             if told.intent_id in state.reservations:
                 state.reservations[told.intent_id] = risk_changes.settled(state.reservations[told.intent_id], told)
         self._changes += [LockAdded(lock=lock) for lock in risk_protections.hear_results(state, limits, account)]
-        return self._with_changes(_NOTHING)
+        return self._with_changes(NOTHING)
 
     def on_condition(self, condition: MarketCondition) -> RiskOutputs:
         """A fact from outside the scores: kept with what it did."""
         state = self.state
         self._note_breakers(risk_breakers.hear_condition(state, self.settings.risk, condition, state.now_ms))
-        return self._with_changes(RiskOutputs(turned=(_record(condition, state.now_ms, condition.correlation_id),)))
+        return self._with_changes(RiskOutputs(turned=(record_of(condition, state.now_ms, condition.correlation_id),)))
 
     def on_score(self, score: SignalScore) -> RiskOutputs:
         who, number = told_as(score)
-        if number <= self.state.judged.get(who, -1):
+        judged = self.state.judged
+        if number <= judged.get(who, -1):
             return self._repeat(_intent_ids(score))
-        return self._with_changes(self._judge_score(score))
+        judged[who] = number
+        outputs = self._judge_score(score)
+        return self._with_changes(outputs) if self._changes else outputs
 
     def _judge_score(self, score: SignalScore) -> RiskOutputs:
-        state = self.state
-        who, number = told_as(score)
-        state.judged[who] = number
+        state, settings = self.state, self.settings
         risk_marks.take_price(state, score)
         self._advance(score.decided_ms)
         self._hear_market(score)
-        owed = _owed_key(score.strategy, score.symbol)
-        if score.recommendation is Recommendation.BUY:
-            state.exits_owed.pop(owed, None)
+        recommendation = score.recommendation
+        if recommendation is _SAYS_BUY and state.exits_owed:
+            state.exits_owed.pop(_owed_key(score.strategy, score.symbol), None)
         if score.catch_up:
             # History asks for nothing, so that what we decide does not depend on whether the account was known by then.
             # Only what we hold may be given back.
             may_close = self._held_by(score) != 0 or bool(self._working(score.symbol))
-            return self._close(score) if score.recommendation is Recommendation.SELL and may_close else _NOTHING
-        if self.account_known:
-            self._changes += risk_marks.follow_equity(state, self.equity)
-        if score.recommendation is Recommendation.BUY:
-            shadow = self._shadow(score)
-            settings = self._settings_of(score.symbol, score.strategy)
-            wish, facts = self._entry(score, settings)
+            return self._close(score) if recommendation is _SAYS_SELL and may_close else NOTHING
+        sheet = self._sheet_now()
+        worth = sheet.worth(state.marks)
+        if sheet.known:
+            self._changes += risk_marks.follow_equity(state, worth)
+        if recommendation is _SAYS_BUY:
+            shadow = None
+            if settings.overlays:
+                # Flags and a rollout may give this pair other limits.
+                shadow, settings = self._shadow(score), self._settings_of(score.symbol, score.strategy)
+            wish, facts = self._entry(score, settings, worth)
             outputs = self._conclude(*self._judged(wish, settings, facts))
             return outputs if shadow is None else msgspec.structs.replace(outputs, shadows=(shadow,))
-        if score.recommendation is Recommendation.SELL or owed in state.exits_owed:
-            return self._close(score)
-        return _NOTHING
+        if recommendation is _SAYS_SELL or (
+            state.exits_owed and _owed_key(score.strategy, score.symbol) in state.exits_owed
+        ):
+            return self._close(score, worth)
+        return NOTHING
 
     def on_command(self, command: RiskCommand) -> RiskOutputs:
         if isinstance(command, EvaluateOrder):
@@ -188,9 +168,9 @@ class RiskMachine:
             return self._with_changes(self._change(command))
         if isinstance(command, SetTradingState) and command.only_tighter and self._is_careful(command.state):
             # Not even kept as a record: the journal's last word is the latch.
-            return _NOTHING
+            return NOTHING
         self._turn(command)
-        return self._with_changes(RiskOutputs(turned=(_record(command, self.state.now_ms, command.correlation_id),)))
+        return self._with_changes(RiskOutputs(turned=(record_of(command, self.state.now_ms, command.correlation_id),)))
 
     def _is_careful(self, wanted: TradingState) -> bool:
         """Whether trading is as careful as `wanted`, or more."""
@@ -322,13 +302,18 @@ class RiskMachine:
 
     @property
     def account_known(self) -> bool:
-        return self.state.account is not None and self.state.account.known
+        return self._sheet_now().known
 
     @property
     def equity(self) -> Decimal:
-        wallets = self.state.account.wallets if self.state.account is not None else ()
-        holdings = self.state.account.margin if self.state.account is not None else ()
-        return equity(wallets, self.state.marks, self.settings.quote_currency, holdings)
+        return self._sheet_now().worth(self.state.marks)
+
+    def _sheet_now(self) -> AccountSheet:
+        """The account as it is: made anew when it is another, which is seldom while somebody waits."""
+        sheet, account, quote = self._sheet, self.state.account, self.settings.quote_currency
+        if sheet is None or sheet.account is not account or sheet.quote != quote:
+            sheet = self._sheet = sheet_of(account, quote)
+        return sheet
 
     def status(self) -> RiskStatus:
         return status_of(self.state, self.settings, self._facts(Symbol(""), Side.BUY, Purpose.ENTRY, ZERO))
@@ -351,56 +336,59 @@ class RiskMachine:
             return None
         return shadow_record(self._judged(self._entry(score, settings)[0], settings)[0].verdict)
 
-    def _entry(self, score: SignalScore, settings: Settings) -> tuple[Wish, Facts | None]:
+    def _entry(self, score: SignalScore, settings: Settings, worth: Decimal | None = None) -> tuple[Wish, Facts | None]:
         """The wish, and the facts of its size where they are those of its judgement, too."""
-        facts = self._facts(score.symbol, Side.BUY, Purpose.ENTRY, ZERO, score.strategy, settings=settings)
+        facts = self._facts(score.symbol, _BUY, _ENTRY, ZERO, score.strategy, settings=settings, worth=worth)
         price = self.state.marks[score.symbol]
         atr = score.features.get("atr")
         bracket = default_bracket(settings.risk, price, None if atr is None else exact(atr))
         quantity = entry_quantity(settings.risk, facts, price, trust_of(score))
-        wish = self._wish(score, Side.BUY, Purpose.ENTRY, quantity, bracket)
+        wish = self._wish(score, _BUY, _ENTRY, quantity, bracket)
         # Against what is held it may only take away, which its quantity decides.
-        same = facts.held >= 0 and facts.now_ms == self._moment_of(wish.decided_ms) and not wish.margin
+        same = facts.held >= 0 and facts.now_ms == self._moment_of(wish.decided_ms)
         return wish, facts if same else None
 
-    def _exit(self, score: SignalScore) -> tuple[Wish, Facts | None]:
+    def _exit(self, score: SignalScore, worth: Decimal | None) -> tuple[Wish, Facts | None]:
         """The wish, and its facts where its judgement is at the same moment: what an exit weighs is not in them."""
-        side = Side.BUY if held_quantity(self.state.account, score.symbol) < 0 else Side.SELL
-        facts = self._facts(score.symbol, side, Purpose.EXIT, ZERO, score.strategy)
-        wish = self._wish(score, side, Purpose.EXIT, exit_quantity(facts))
-        return wish, facts if facts.now_ms == self._moment_of(wish.decided_ms) and not wish.margin else None
+        side = _BUY if held_quantity(self.state.account, score.symbol) < 0 else _SELL
+        facts = self._facts(score.symbol, side, _EXIT, ZERO, score.strategy, worth=worth)
+        wish = self._wish(score, side, _EXIT, exit_quantity(facts))
+        return wish, facts if facts.now_ms == self._moment_of(wish.decided_ms) else None
 
     def _held_by(self, score: SignalScore) -> Decimal:
         return owned_quantity(self.state.account, score.symbol, score.strategy)
 
-    def _close(self, score: SignalScore) -> RiskOutputs:
+    def _close(self, score: SignalScore, worth: Decimal | None = None) -> RiskOutputs:
         """Judge an exit. One that should happen and may not is owed, and tried again until a signal says BUY."""
         state = self.state
         key = _owed_key(score.strategy, score.symbol)
         before = state.exits_owed.pop(key, None)
-        wish, known = self._exit(score)
+        wish, known = self._exit(score, worth)
         judgement, facts = self._judged(wish, facts=known)
-        codes = tuple([rule.code.value for rule in judgement.denied])
-        something_left = not self.account_known or self._held_by(score) != 0 or bool(self._working(score.symbol))
-        if codes and something_left:
-            state.exits_owed[key] = codes
-        if score.recommendation is Recommendation.HOLD and codes and (codes == before or not something_left):
-            # The same refusal for the same reasons, or nothing left to close, is not news.
-            return _NOTHING
+        if judgement.denied:
+            codes = tuple([rule.code.value for rule in judgement.denied])
+            something_left = not self.account_known or self._held_by(score) != 0 or bool(self._working(score.symbol))
+            if something_left:
+                state.exits_owed[key] = codes
+            if score.recommendation is _SAYS_HOLD and (codes == before or not something_left):
+                # The same refusal for the same reasons, or nothing left to close, is not news.
+                return NOTHING
         return self._conclude(judgement, facts)
 
     def _wish(
         self, score: SignalScore, side: Side, purpose: Purpose, quantity: Decimal, bracket: Bracket | None = None
     ) -> Wish:
         intent = None
+        # As text a purpose is its value; asked for that it takes three calls.
+        intent_id = f"{score.signal_id}:{purpose}"
         if quantity > 0:
             intent = OrderIntent(
-                intent_id=f"{score.signal_id}:{purpose.value}",
+                intent_id=intent_id,
                 strategy=score.strategy,
                 symbol=score.symbol,
                 side=side,
                 quantity=quantity,
-                order_type=OrderType.MARKET,
+                order_type=_MARKET,
                 purpose=purpose,
                 decided_ms=score.decided_ms,
                 correlation_id=score.correlation_id,
@@ -409,7 +397,7 @@ class RiskMachine:
                 bracket=bracket,
             )
         return Wish(
-            intent_id=f"{score.signal_id}:{purpose.value}",
+            intent_id=intent_id,
             strategy=score.strategy,
             symbol=score.symbol,
             side=side,
@@ -450,6 +438,7 @@ class RiskMachine:
         *,
         wish: Wish | None = None,
         settings: Settings | None = None,
+        worth: Decimal | None = None,
     ) -> Facts:
         return work_out(
             self.state,
@@ -464,6 +453,8 @@ class RiskMachine:
             at_ms=at_ms,
             margin=wish is not None and wish.margin,
             reduce_only=wish is not None and wish.reduce_only,
+            sheet=self._sheet_now(),
+            worth=worth,
         )
 
     def _working(self, symbol: str) -> tuple[OrderIntent, ...]:
@@ -473,41 +464,41 @@ class RiskMachine:
         self, wish: Wish, settings: Settings | None = None, facts: Facts | None = None
     ) -> tuple[Judgement, Facts]:
         """The judgement, and the facts that it rests on, which may be known already."""
-        at_ms = self._moment_of(wish.decided_ms)
         settings = settings or self._settings_of(wish.symbol, wish.strategy)
-        facts = facts or self._facts(
-            wish.symbol,
-            wish.side,
-            wish.purpose,
-            wish.quantity,
-            wish.strategy,
-            at_ms,
-            wish=wish,
-            settings=settings,
-        )
+        if facts is None:
+            facts = self._facts(
+                wish.symbol,
+                wish.side,
+                wish.purpose,
+                wish.quantity,
+                wish.strategy,
+                self._moment_of(wish.decided_ms),
+                wish=wish,
+                settings=settings,
+            )
         denied = judge(settings, facts, wish)
         return Judgement(wish, settings, facts, denied, self.settings.version), facts
 
     def _conclude(self, judgement: Judgement, facts: Facts) -> RiskOutputs:
         """Count what was decided and remember it."""
         state, wish = self.state, judgement.wish
+        intent = wish.intent
         approved: tuple[Approved, ...] = ()
-        if judgement.approved and wish.intent is not None:
-            reservation = Reservation(
-                intent=wish.intent,
-                notional=wish.quantity * wish.price,
-                reduces=facts.reduces,
-                settings_version=judgement.settings_version,
+        if intent is not None and not judgement.denied:
+            now_ms, version, reduces = state.now_ms, judgement.settings_version, facts.reduces
+            state.reservations[wish.intent_id] = Reservation(
+                intent=intent, notional=wish.quantity * wish.price, reduces=reduces, settings_version=version
             )
-            state.reservations[wish.intent_id] = reservation
-            state.order_times_ms = [*self._recent_orders(), state.now_ms]
-            if not reservation.reduces:
+            since_ms = now_ms - MINUTE_MS
+            state.order_times_ms = [*[time_ms for time_ms in state.order_times_ms if time_ms > since_ms], now_ms]
+            if not reduces:
                 state.trades_today += 1
                 state.trades_today_by_symbol[wish.symbol] = state.trades_today_by_symbol.get(wish.symbol, 0) + 1
-                state.last_entry_ms[wish.symbol] = state.now_ms
+                state.last_entry_ms[wish.symbol] = now_ms
                 risk_marks.own(state, wish.strategy, wish.symbol, facts.equity)
-                risk_breakers.try_with(state, wish.symbol, wish.intent_id)
-            approved = (_approval(reservation),)
+                if state.breakers:
+                    risk_breakers.try_with(state, wish.symbol, wish.intent_id)
+            approved = (Approved(intent=intent, settings_version=version),)
         self._remember(judgement)
         return RiskOutputs(judgements=(judgement,), approved=approved)
 
@@ -527,7 +518,7 @@ class RiskMachine:
         asked[intent.intent_id] = approved
         while len(asked) > _REMEMBERED:
             asked.pop(next(iter(asked)))
-        return msgspec.structs.replace(outputs, turned=(_record(command, self.state.now_ms, intent.correlation_id),))
+        return msgspec.structs.replace(outputs, turned=(record_of(command, self.state.now_ms, intent.correlation_id),))
 
     def _change(self, command: ChangeOrder) -> RiskOutputs:
         """Judge a change that makes an order more as the order that it becomes, without what is reserved for the one
@@ -540,7 +531,7 @@ class RiskMachine:
             return msgspec.structs.replace(self._repeat((change_id,)), changed=again)
         if kept is None:
             # It ended, or was never approved: nothing of it may grow.
-            return _NOTHING
+            return NOTHING
         self._advance(self._moment_of(command.intent.decided_ms))
         intent, reduces = risk_changes.order_after(kept, command), kept.reduces
         judgements: tuple[Judgement, ...] = ()
@@ -600,12 +591,15 @@ class RiskMachine:
         """Venue time has come to `at_ms`: a day may begin, locks run out, breakers may be tried."""
         state, limits = self.state, self.settings.risk
         begins = state.now_ms == 0
-        state.now_ms = max(state.now_ms, at_ms)
+        if at_ms > state.now_ms:
+            state.now_ms = at_ms
         if begins:
             self._changes += [LockAdded(lock=lock) for lock in risk_protections.begin_locks(state, at_ms)]
         risk_marks.begin_day(state, limits.day_timezone)
-        risk_protections.drop_expired(state)
-        self._note_breakers(risk_breakers.let_time_pass(state, limits, state.now_ms))
+        if state.locks:
+            risk_protections.drop_expired(state)
+        if state.breakers:
+            self._note_breakers(risk_breakers.let_time_pass(state, limits, state.now_ms))
 
     def _moment_of(self, decided_ms: int) -> int:
         """When a wish is judged: at its own moment if that is a little later than the newest candle's end."""
@@ -614,23 +608,23 @@ class RiskMachine:
 
     def _hear_market(self, score: SignalScore) -> None:
         """When the next candle is due, and how wild the market is."""
-        state = self.state
         if score.trade_id is not None:
             # A trade between two candles: no candle is due for it, and ranges were heard with the candle.
             return
-        if score.decided_ms == state.now_ms:
-            due_ms = score.decided_ms + TIMEFRAME_MS.get(score.timeframe, MINUTE_MS)
-            waiting_ms = state.due_ms.get(score.symbol, 0)
+        state, symbol, decided_ms = self.state, score.symbol, score.decided_ms
+        if decided_ms == state.now_ms:
+            due_ms = decided_ms + TIMEFRAME_MS.get(score.timeframe, MINUTE_MS)
+            waiting_ms = state.due_ms.get(symbol, 0)
             # Of several time frames the shortest one tells first that something is missing.
-            state.due_ms[score.symbol] = min(due_ms, waiting_ms) if waiting_ms > score.decided_ms else due_ms
+            state.due_ms[symbol] = waiting_ms if decided_ms < waiting_ms < due_ms else due_ms
         atr = score.features.get("atr")
         if atr is not None:
             volatility = state.volatility.get(score.strategy)
-            if volatility is None or volatility.symbol != score.symbol:
-                volatility = state.volatility[score.strategy] = Volatility(symbol=score.symbol)
+            if volatility is None or volatility.symbol != symbol:
+                volatility = state.volatility[score.strategy] = Volatility(symbol=symbol)
             volatility.hear(atr, score.price)
-            if not score.catch_up:
-                limits = self.settings.risk
+            limits = self.settings.risk
+            if limits.breaker_volatility_ratio and not score.catch_up:
                 self._note_breakers(risk_breakers.hear_volatility(state, limits, volatility, state.now_ms))
 
     def _note_breakers(self, changed: Iterable[TradingBreaker]) -> None:
@@ -641,12 +635,9 @@ class RiskMachine:
         if not self._changes:
             return outputs
         changes, self._changes = self._changes, []
-        records = tuple(_record(change, self.state.now_ms, "risk") for change in changes)
-        notices = tuple(notice for change in changes if (notice := _notice(change)) is not None)
+        records = tuple(record_of(change, self.state.now_ms, "risk") for change in changes)
+        notices = tuple(notice for change in changes if (notice := notice_of(change)) is not None)
         return msgspec.structs.replace(outputs, turned=(*records, *outputs.turned), notices=notices)
-
-    def _recent_orders(self) -> list[int]:
-        return [time_ms for time_ms in self.state.order_times_ms if time_ms > self.state.now_ms - MINUTE_MS]
 
 
 def told_as(score: SignalScore) -> tuple[str, int]:
@@ -670,29 +661,3 @@ def _intent_ids(score: SignalScore) -> tuple[str, ...]:
 
 def _approval(reservation: Reservation) -> Approved:
     return Approved(intent=reservation.intent, settings_version=reservation.settings_version)
-
-
-def _record(
-    message: Switch | ManualOrder | ChangeOrder | MarketCondition | Change, at_ms: int, correlation_id: str
-) -> Record:
-    """Who turned which switch, and what changed by itself, for the audit."""
-    return Record(
-        kind=type(message).__name__,
-        key=None,
-        payload=_ENCODER.encode(message),
-        correlation_id=correlation_id,
-        at_ms=at_ms,
-    )
-
-
-def _notice(change: Change) -> tuple[str, str] | None:
-    match change:
-        case LockAdded(lock=lock):
-            what = lock.symbol or lock.strategy or "everything"
-            return "risk_locked", f"entries in {what} are locked by {lock.source.value}: {lock.reason}"
-        case BreakerChanged(breaker=breaker):
-            what = breaker.scope or "all symbols"
-            cause = f": {breaker.cause}" if breaker.cause else ""
-            return "breaker_" + breaker.state.value, f"trading breaker of {what} is {breaker.state.value}{cause}"
-        case EquityMarked():
-            return None
