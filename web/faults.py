@@ -4,6 +4,7 @@ The decoder says where and what kind (`Expected `str` matching regex '...' - at 
 field's name, what it must be, taken from the schema, and what it was; of an unknown field, which fields are known.
 """
 
+import bisect
 import difflib
 import json
 import re
@@ -22,6 +23,8 @@ _UNKNOWN: Final = re.compile(r"^Object contains unknown field `(?P<name>.*)`$", 
 _MISSING: Final = re.compile(r"^Object missing required field `(?P<name>.*)`$")
 _OWN: Final = re.compile(r"^(?P<field>\w+) must be (?P<must_be>.+), was (?P<was>.*)$", re.DOTALL)
 _CHOICE: Final = re.compile(r"^\^\((?P<words>[\w|]+)\)\$$")
+_PLAIN_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,59}")
+_HOLE: Final = "\0"  # no JSON text has it
 _SHOWN: Final = 60
 """Characters of what was sent that go back: enough to recognise it."""
 _NOWHERE: Final = object()
@@ -70,22 +73,25 @@ def refusal(error: msgspec.ValidationError, sent: Any, kind: type, *, whole: str
 
 def _fault(what: str, place: re.Match[str] | None, sent: Any, kind: type, *, whole: str, text: bool) -> Fault:
     path = "" if place is None else place["path"]
+    of_a_name = place is not None and bool(place["key"])
     steps = tuple(_STEP.finditer(path))
-    name = path.removeprefix(".").replace("[...]", "")
-    node, value = _bare(inspect.type_info(kind)), sent
-    for step in steps:
-        node, value = _node_below(node, step), _value_below(value, step)
+    names = _names_met(steps, sent, kind, of_a_name=of_a_name)
+    node, value, name = _bare(inspect.type_info(kind)), sent, ""
+    for step, met in zip(steps, names, strict=False):
+        node, value = _node_below(node, step), _value_below(value, step, met)
+        name += _written_step(step, met)
+    name = name.removeprefix(".")
     unknown, missing = _UNKNOWN.match(what), _MISSING.match(what)
     if unknown is not None:
         return _unknown(unknown["name"], node, name)
     if missing is not None:
         return _missing(missing["name"], node, name)
-    if place is not None and place["key"]:
-        key = node.key_type if isinstance(node, inspect.DictType) else node
-        return Fault(field=f"each name in {name or whole}", must_be=described(key), was="another one")
+    if of_a_name:
+        key = next((each.key_type for each in _choices(node) if isinstance(each, inspect.DictType)), node)
+        was = "another one" if names[-1] is None else shown(names[-1], quoted=False)
+        return Fault(field=f"each name in {name or whole}", must_be=described(key), was=was)
     was = "another one" if value is _NOWHERE else shown(value, quoted=not text and not _takes_text(node))
-    each = "each of " if "[...]" in path else ""
-    return Fault(field=f"{each}{name or whole}", must_be=described(node), was=was)
+    return Fault(field=name or whole, must_be=described(node), was=was)
 
 
 def _unknown(name: str, node: inspect.Type, where: str) -> Fault:
@@ -102,6 +108,91 @@ def _unknown(name: str, node: inspect.Type, where: str) -> Fault:
 def _missing(name: str, node: inspect.Type, where: str) -> Fault:
     must_be = next((described(each.type) for each in _fields(node) if each.encode_name == name), "given")
     return Fault(field=f"{where}.{name}" if where else name, must_be=must_be, was="absent")
+
+
+# --- which name of a map it is: the decoder writes `[...]` for it ----------------------------------------------------
+
+
+def _names_met(
+    steps: tuple[re.Match[str], ...], sent: Any, kind: type, *, of_a_name: bool
+) -> tuple[str | int | None, ...]:
+    """What stands at each step: a field, an index, or a map's name; of a fault in a name, that name comes last.
+
+    A map's name is found by asking the decoder again about what was sent with fewer and fewer names in it: it complains
+    about the first that is wrong, so half of them tell in which half it is. None where that finds nothing, as in what
+    names something twice.
+    """
+    met: list[str | int | None] = []
+    value = sent
+    for place in range(len(steps) + of_a_name):
+        step = steps[place] if place < len(steps) else None
+        if step is not None and not step["any"]:
+            met.append(step["name"] or int(step["index"]))
+            value = _value_below(value, step, None)
+            continue
+        name = _first_wrong(value, sent, kind)
+        met.append(name)
+        if name is None or not isinstance(value, dict):
+            return (*met, *(None,) * (len(steps) + of_a_name - len(met)))
+        # Alone from here on, or a map below it could not be told from its neighbours'.
+        for other in tuple(value):
+            if other != name:
+                del value[other]
+        value = value[name]
+    return tuple(met)
+
+
+def _first_wrong(within: Any, sent: Any, kind: type) -> str | None:
+    """The first name of the map `within` (a part of `sent`) that the decoder of `kind` complains about, or None."""
+    if not isinstance(within, dict):
+        return None
+    try:
+        head, tail = _json_around(sent, within)
+        items = [f"{json.dumps(name)}:{''.join(_json(one, None))}" for name, one in within.items()]
+    except RecursionError:
+        return None
+
+    def complaint(count: int) -> str:
+        try:
+            msgspec.json.decode(f"{head}{{{','.join(items[:count])}}}{tail}", type=kind)
+        except msgspec.DecodeError as error:
+            return str(error)
+        return ""
+
+    all_of_it = complaint(len(items))
+    index = bisect.bisect_left(range(1, len(items) + 1), True, key=lambda count: complaint(count) == all_of_it)
+    return tuple(within)[index] if all_of_it and index < len(items) else None
+
+
+def _json_around(value: Any, within: dict[str, Any]) -> tuple[str, str]:
+    head, _, tail = "".join(_json(value, within)).partition(_HOLE)
+    return head, tail
+
+
+def _json(value: Any, hole: dict[str, Any] | None) -> Iterator[str]:
+    """The JSON text of plain values, numbers as they were written, and `_HOLE` where `hole` itself stands."""
+    if value is hole and hole is not None:
+        yield _HOLE
+    elif isinstance(value, dict):
+        for index, (name, one) in enumerate(value.items()):
+            yield f"{',' if index else '{'}{json.dumps(name)}:"
+            yield from _json(one, hole)
+        yield "}" if value else "{}"
+    elif isinstance(value, list):
+        for index, one in enumerate(value):
+            yield "," if index else "["
+            yield from _json(one, hole)
+        yield "]" if value else "[]"
+    else:
+        yield str(value) if isinstance(value, _Number) else json.dumps(value)
+
+
+def _written_step(step: re.Match[str], met: str | int | None) -> str:
+    if not step["any"]:
+        return step.group()
+    if met is None:
+        return "[...]"
+    return f".{met}" if _PLAIN_NAME.fullmatch(str(met)) else f"[{shown(str(met))}]"
 
 
 class _Number(str):
@@ -231,7 +322,9 @@ def _node_below(node: inspect.Type, step: re.Match[str]) -> inspect.Type:
     return node
 
 
-def _value_below(value: Any, step: re.Match[str]) -> Any:
+def _value_below(value: Any, step: re.Match[str], met: str | int | None) -> Any:
+    if step["any"]:
+        return value.get(met, _NOWHERE) if isinstance(value, Mapping) and isinstance(met, str) else _NOWHERE
     if step["name"] and isinstance(value, Mapping):
         return value.get(step["name"], _NOWHERE)
     if step["index"] and isinstance(value, list) and int(step["index"]) < len(value):

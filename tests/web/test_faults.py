@@ -1,11 +1,11 @@
 """What was sent and cannot be taken is answered with what must be and what was, field by field."""
 
 import json
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from tests.web.fakes import a_web
@@ -15,6 +15,7 @@ from web.faults import refusal, sent_in, shown
 from web.job_routes import BacktestBody, SearchBody
 from web.risk_bodies import LimitsBody, LockBody, WindowsBody
 from web.routes import ROUTES
+from web.strategy_models import ParametersBody
 
 V2 = "/api/v2"
 BODIES: tuple[type[msgspec.Struct], ...] = tuple(
@@ -55,13 +56,39 @@ def told(kind: type, raw: bytes) -> tuple[str, dict[str, Any]]:
         (
             LimitsBody,
             '{"changes": {"max daily": 1}}',
-            "each name in changes must be 1 to 120 letters, digits and _.@:/-, was another one",
+            "each name in changes must be 1 to 120 letters, digits and _.@:/-, was max daily",
         ),
         (LimitsBody, '{"changes": {}}', "changes must be an object of 1 to 100 fields, was {}"),
         (
             WindowsBody,
             '{"windows": {"mon": [["8"]]}}',
-            "each of windows[0] must be a list of 2 items, was another one",
+            'windows.mon[0] must be a list of 2 items, was ["8"]',
+        ),
+        (
+            WindowsBody,
+            '{"windows": {"mon": [["8:00", "9:00"]], "tue": [["8:00", "9:00"], ["10:00", 7]], "wed": 5}}',
+            "windows.tue[1][1] must be text",
+        ),
+        (
+            ParametersBody,
+            '{"parameters": {"slow": 20, "fast": "x", "atr": "y"}}',
+            'parameters.fast must be a number, was "x"',
+        ),
+        (
+            ParametersBody,
+            '{"parameters": {"slow": 20, "members[0].weight": [1]}}',
+            'parameters["members[0].weight"] must be a number, was [1]',
+        ),
+        (
+            ParametersBody,
+            '{"parameters": {"slow": 1, "": 5}}',
+            "each name in parameters must be a parameter such as fast, members[0].parameters.fast or"
+            ' members[0].weight, was ""',
+        ),
+        (
+            BacktestBody,
+            '{"strategies": [{}, {"parameters": {"a": 1, "b": true}}]}',
+            "strategies[1].parameters.b must be a number of -1000000000000 to 1000000000000, was true",
         ),
         (RolloutBody, '{"name": "a", "changes": {}, "metric": "x"}', "metric must be one of"),
         (
@@ -89,6 +116,40 @@ def test_every_kind_of_complaint_says_what_must_be_and_what_was(kind: type, raw:
     assert text.startswith(message)
     ((field, said),) = detail.items()
     assert text.startswith(f"{field} must be {said['must_be']}, was {said['was']}")
+
+
+class Maps(msgspec.Struct):
+    before: dict[str, Any] = {}
+    maps: dict[str, dict[Annotated[str, msgspec.Meta(max_length=6)], list[int]]] = {}
+
+
+@given(
+    keys=st.lists(st.text('ab. "\\\\[]', max_size=5), min_size=1, max_size=12, unique=True),
+    inner=st.lists(st.text('ab. "\\\\[]', max_size=5), min_size=1, max_size=9, unique=True),
+    wrong=st.sets(st.tuples(st.integers(0, 11), st.integers(0, 8)), min_size=1),
+    in_name=st.booleans(),
+)
+def test_the_first_wrong_value_or_name_of_maps_in_maps_is_named(
+    keys: list[str], inner: list[str], wrong: set[tuple[int, int]], *, in_name: bool
+) -> None:
+    """Whatever stands before and behind it, and however many are wrong."""
+    here = sorted((x, y) for x, y in wrong if x < len(keys) and y < len(inner))
+    assume(here)
+
+    def row(x: int) -> dict[str, Any]:
+        bad = [(x, y) in here for y in range(len(inner))]
+        if in_name:
+            return {f"{name}_too_long" if wrong else name: [1] for name, wrong in zip(inner, bad, strict=True)}
+        return {name: [1, f"bad{y}" if bad[y] else 2] for y, name in enumerate(inner)}
+
+    sent = {"before": {"x": {"y": ["bad0"]}}, "maps": {key: row(x) for x, key in enumerate(keys)}, "behind": [{}]}
+    text, _ = told(Maps, json.dumps(sent).encode())
+    x, y = here[0]
+    outer, name = (f".{one}" if one.isalpha() else f"[{json.dumps(one)}]" for one in (keys[x], inner[y]))
+    if in_name:
+        assert text == f"each name in maps{outer} must be text of at most 6 characters, was {inner[y]}_too_long"
+    else:
+        assert text == f'maps{outer}{name}[1] must be a whole number, was "bad{y}"'
 
 
 @pytest.mark.parametrize("body", BODIES)
@@ -180,6 +241,12 @@ def test_whatever_is_sent_the_refusal_can_be_made_and_is_short(kind: type[msgspe
         assert " must be " in made.message
         assert len(made.message) < 1200
         msgspec.json.encode(made.answer("id"))
+
+
+def test_of_what_names_something_twice_no_name_is_guessed() -> None:
+    """JSON's reader keeps the last of the two, the decoder complains about the first."""
+    text, _ = told(ParametersBody, b'{"parameters": {"fast": "x", "fast": 1}}')
+    assert text == "parameters[...] must be a number, was another one"
 
 
 @given(sent=JSON)
