@@ -138,8 +138,19 @@ class KindView(msgspec.Struct, frozen=True, kw_only=True):
     parameters: tuple[KindParameter, ...]
 
 
+class OffStrategy(msgspec.Struct, frozen=True, kw_only=True):
+    """A strategy that the settings name and do not enable: it says nothing. `parameters` are those that they give."""
+
+    strategy: str
+    kind: str
+    symbol: str
+    timeframe: str
+    parameters: dict[str, float]
+
+
 class Strategies(msgspec.Struct, frozen=True, kw_only=True):
-    """What runs (or should, and why it does not), its own book of each symbol, and what there is to choose from.
+    """What runs (or should, and why it does not), what is named and not enabled (`off`), each one's own book of each
+    symbol, and what there is to choose from.
 
     Books are of the fills that the engine shows (`/api/v2/trades`), manual orders among them. `settings_version` is
     the one in force, 0 before any is known.
@@ -148,5 +159,6 @@ class Strategies(msgspec.Struct, frozen=True, kw_only=True):
     settings_version: int
 
     running: tuple[StrategyView, ...]
+    off: tuple[OffStrategy, ...]
     books: tuple[StrategyBookView, ...]
     kinds: tuple[KindView, ...]

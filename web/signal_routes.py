@@ -21,6 +21,7 @@ from web.signal_models import (
     KindParameter,
     KindView,
     LatestSignals,
+    OffStrategy,
     RegimeHistory,
     RegimeHistoryQuery,
     RegimeQuery,
@@ -160,6 +161,17 @@ async def strategies(api: Api, call: Call) -> Strategies:
     return Strategies(
         settings_version=api.readers.config().version,
         running=tuple(api.readers.strategies()),
+        off=tuple(
+            OffStrategy(
+                strategy=one.name,
+                kind=one.kind,
+                symbol=one.symbol,
+                timeframe=one.timeframe,
+                parameters=one.parameters,
+            )
+            for one in api.readers.settings().strategies
+            if not one.enabled
+        ),
         books=at_prices(
             api.readers.books(),
             {symbol: exact(ticker.last) for symbol, ticker in api.readers.tickers().items() if ticker.last > 0},
@@ -186,7 +198,7 @@ SIGNALS: Final = (
         handler=strategies,
         answer=Strategies,
         tag="decisions",
-        summary="Every strategy that runs, or why it is off, and every kind that settings may name, yours first.",
+        summary="Every strategy that runs, or why it is off, those not enabled, and every kind that settings may name.",
     ),
     Route(
         method="GET",

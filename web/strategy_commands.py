@@ -22,6 +22,7 @@ from protocols.units import Symbol
 from web.api import Api, Call, Route
 from web.config_commands import answer_of, expected_version, new_id, tell_config, view_of
 from web.errors import ApiError, Detail
+from web.faults import own_fault
 from web.strategy_models import FieldView, HeldLot, NumberChange, OneStrategy, ParametersAnswer, ParametersBody
 from web.tokens import Scope
 
@@ -53,18 +54,23 @@ async def set_parameters(api: Api, call: Call) -> ParametersAnswer:
     body: ParametersBody = call.body
     view = view_of(api)
     strategy, strategies, _ = _configured(view, call.path["name"])
+    if not body.parameters and body.enabled is None:
+        raise own_fault("parameters must be given, unless enabled is, was absent")
     made = with_parameters(strategy, body.parameters, STRATEGY_KINDS)
     if not isinstance(made, StrategySettings):
         if not body.preview:
             raise _refused(made)
         return _answer(api, view.version, strategy, faults=tuple(map(_told, made)))
+    if body.enabled is not None:
+        made = msgspec.structs.replace(made, enabled=body.enabled)
     changes = tuple(NumberChange(**attrs.asdict(each)) for each in differences(strategy, made, STRATEGY_KINDS))
-    needs = await _needs(made) if changes else 0
+    begins = made.enabled and (bool(changes) or not strategy.enabled)
+    needs = await _needs(made) if begins else 0
     if body.preview:
-        return _answer(api, view.version, strategy, changes=changes, needs=needs)
+        return _answer(api, view.version, made, changes=changes, needs=needs)
     expected = expected_version(call, body.expected_version)
     if made == strategy and expected in (None, view.version):
-        return _answer(api, view.version, strategy, message=f"{strategy.name} has these parameters already", done=True)
+        return _answer(api, view.version, strategy, message=f"{strategy.name} is so already", done=True)
     command = SetSettings(
         changes={STRATEGIES: list_with(strategies, made)},
         cleared=(),
@@ -74,9 +80,11 @@ async def set_parameters(api: Api, call: Call) -> ParametersAnswer:
         correlation_id=new_id(api),
     )
     reply = await tell_config(api, command)
-    what = ", ".join(f"{each.path} {each.old:g} -> {each.new:g}" for each in changes) or "no number"
-    done = answer_of(reply, command.correlation_id, f"{strategy.name}: {what}")
-    answer = _answer(api, reply.version, strategy, changes=changes, needs=needs, message=done.message, done=True)
+    parts = [f"{each.path} {each.old:g} -> {each.new:g}" for each in changes]
+    if made.enabled != strategy.enabled:
+        parts.append("enabled" if made.enabled else "not enabled any more")
+    done = answer_of(reply, command.correlation_id, f"{strategy.name}: {', '.join(parts) or 'no number'}")
+    answer = _answer(api, reply.version, made, changes=changes, needs=needs, message=done.message, done=True)
     return msgspec.structs.replace(answer, correlation_id=command.correlation_id, hidden=done.hidden)
 
 
@@ -150,6 +158,7 @@ def _answer(
         version=version,
         accepted=done,
         strategy=strategy.name,
+        enabled=strategy.enabled,
         correlation_id="",
         message=message,
         changes=changes,
@@ -197,7 +206,7 @@ STRATEGY_CHANGING: Final = (
         body=ParametersBody,
         needs="settings",
         tag="configuration",
-        summary="Choose other parameters for one strategy. It makes a version of the settings, applied live.",
+        summary="Choose other parameters for a strategy, enable or end it: a version of the settings, applied live.",
         statuses=(404, 412, 503, 507),
     ),
 )

@@ -70,13 +70,15 @@ class OneStrategy(Versioned, frozen=True, kw_only=True):
 
 
 class ParametersBody(Strict, frozen=True, kw_only=True):
-    """Other numbers for one strategy; null is the kind's default again. What is not named stays.
+    """Other numbers for one strategy; null is the kind's default again. What is not named stays. `enabled` starts or
+    ends it: one that is not enabled says nothing, and of what it holds only the stop sells.
 
     With `expected_version`, or an If-Match header with the entity tag of an answer, it is refused (412) when another
     change came first. With `preview` nothing happens: the answer says what would change, or every fault.
     """
 
-    parameters: Annotated[dict[FieldPath, float | None], msgspec.Meta(max_length=400)]
+    parameters: Annotated[dict[FieldPath, float | None], msgspec.Meta(max_length=400)] = {}
+    enabled: bool | None = None
     reason: ShortText = "asked over the API"
     expected_version: Version | None = None
     preview: bool = False
@@ -94,11 +96,12 @@ class ParametersAnswer(Versioned, frozen=True, kw_only=True):
     """What a change changed, or, of a preview (`accepted` false), would change; `faults` are a preview's alone.
 
     `needs` closed candles are heard before it speaks (0: not known); with `own_history` they are more than are kept, so
-    that it waits for them. `holds` stays as it is, with its levels.
+    that it waits for them. `holds` stays as it is, with its levels. `enabled` is what it is then.
     """
 
     accepted: bool
     strategy: str
+    enabled: bool
     correlation_id: str
     message: str
     changes: tuple[NumberChange, ...]

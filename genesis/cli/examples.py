@@ -41,6 +41,8 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
         "genesis strategies list",
         "genesis strategies show btc-ema",
         'genesis strategies set btc-ema fast=9 slow=default --reason "quicker"',
+        'genesis strategies disable eth-ema --reason "enough of it"',
+        "genesis strategies enable eth-ema",
         "genesis strategies new mine",
     ),
     "data": ("genesis data import BTCUSD-1m-2018.csv.gz", "genesis data list"),

@@ -117,7 +117,8 @@ def show(
     if reading.json:
         printing.print_json(told)
         return
-    print(f"{told['strategy']}: {told['kind']} on {told['symbol']} {told['timeframe']}, version {told['version']}")
+    off = "" if told["enabled"] else ", not enabled"
+    print(f"{told['strategy']}: {told['kind']} on {told['symbol']} {told['timeframe']}, version {told['version']}{off}")
     printing.table(
         "parameters",
         ("parameter", "value", "default", "range", "meaning"),
@@ -172,6 +173,48 @@ def set_parameters(
         _print_holds(told["holds"])
     if faults:
         raise CommandFailed("\n".join(faults), ExitCode.CONFIGURATION)
+
+
+@strategies.command
+def enable(
+    name: Annotated[str, Argument(help="A strategy's name in the settings.")],
+    /,
+    *,
+    reason: Annotated[str, Argument(help="Why; it stands in the history.")] = "asked on the command line",
+    reading: Reading | None = None,
+) -> None:
+    """Start a strategy that the settings name: it may enter from the next candle on."""
+    _set_enabled(name, True, reason, reading or Reading())
+
+
+@strategies.command
+def disable(
+    name: Annotated[str, Argument(help="A strategy's name in the settings.")],
+    /,
+    *,
+    reason: Annotated[str, Argument(help="Why; it stands in the history.")] = "asked on the command line",
+    reading: Reading | None = None,
+) -> None:
+    """End a strategy. What it holds is sold by its stop alone, until `genesis adopt` gives it to another."""
+    _set_enabled(name, False, reason, reading or Reading())
+
+
+def _set_enabled(name: str, enabled: bool, reason: str, reading: Reading) -> None:
+    from genesis.cli.client import Client
+    from genesis.cli.controls import who
+    from web.tokens import Scope
+
+    client = Client(reading.user_dir, reading.port, scope=Scope.ADMIN, subject=who())
+    told: Any = client.patch(f"/strategies/{name}", {"enabled": enabled, "reason": reason})
+    if reading.json:
+        printing.print_json(told)
+        return
+    print(told["message"])
+    if enabled and told["own_history"]:
+        print(f"it needs {told['needs']} candles, more than are kept: it waits for its own history")
+    _print_holds(told["holds"])
+    if not enabled and told["holds"]:
+        print(f"only the stop sells that now; genesis adopt {name} gives it to another")
 
 
 def _number(text: str) -> tuple[str, float | None]:

@@ -111,4 +111,7 @@ def test_what_was_answered_outlives_a_kill_9(tmp_path: Path, monkeypatch: pytest
         late = said("set", "btc-ema", "fast=8", "--version", "1", code=ExitCode.CONFIGURATION)
         assert "another change came first" in late.err
         assert "did you mean btc-ema" in said("set", "btc-emma", "fast=8", code=ExitCode.NOT_FOUND).err
+        assert "not enabled any more" in said("disable", "btc-ema", "--reason", "enough").out
+        assert "not enabled" in said("show", "btc-ema").out
+        assert json.loads(said("enable", "btc-ema", "--json").out)["enabled"] is True
         assert "fast: 7 -> " in said("set", "btc-ema", "fast=default", "slow=default").out

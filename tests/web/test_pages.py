@@ -385,6 +385,23 @@ def test_parameters_of_a_strategy_are_judged_while_typing_changed_and_in_force(r
         expect(dialog).to_have_count(0)
 
 
+def test_a_strategy_that_is_not_enabled_has_its_row_and_is_enabled_there(running: Running) -> None:
+    with running.page(at="/#/strategies") as (page, _):
+        row = page.locator("section[aria-labelledby=running] tbody tr", has_text="eth-ema")
+        row.get_by_role("button", name="Disable eth-ema").click()
+        question = page.get_by_role("dialog", name="Disable eth-ema")
+        expect(question).to_contain_text("sold by its stop alone")
+        question.get_by_role("button", name="Disable").click()
+        expect(row).to_contain_text("not enabled")
+        expect(row).to_have_count(1)
+        keep(page, "strategies-not-enabled")
+        row.get_by_role("button", name="Enable eth-ema").click()
+        page.get_by_role("dialog", name="Enable eth-ema").get_by_role("button", name="Enable").click()
+        expect(row.get_by_role("button", name="Switch on eth-ema")).to_be_visible()
+        expect(row).not_to_contain_text("not enabled")
+    running.call("POST", "/api/v2/config/rollback", running.token(), {"version": 1})
+
+
 def test_a_template_is_kept_used_and_forgotten(running: Running) -> None:
     with running.page(at="/#/orders?tab=templates") as (page, _):
         ticket = page.get_by_role("form", name="Order")

@@ -3,9 +3,11 @@
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import pytest
 
 from protocols.account import StrategyBookView
+from protocols.settings import Settings
 from protocols.units import Symbol
 from tests.web.fakes import a_lot, a_web, some_readers
 from tests.web.test_config_routes import CONFIG, Site
@@ -147,6 +149,40 @@ async def test_while_a_rollout_tries_the_list_it_is_left_alone(site: Site) -> No
     assert "left alone while rollout quick tries it" in text
     await site.ok("POST", f"{CONFIG}/rollout/revert", {"reason": "enough"})
     await site.ok("PATCH", ONE, {"parameters": {"fast": 7}})
+
+
+async def test_a_strategy_is_ended_listed_and_enabled_again(site: Site) -> None:
+    trying = await site.ok("PATCH", ONE, {"enabled": False, "preview": True})
+    assert (trying["accepted"], trying["enabled"], trying["needs"]) == (False, False, 0)
+    done = await site.ok("PATCH", ONE, {"enabled": False, "reason": "enough"})
+    assert (done["accepted"], done["enabled"], done["version"], done["changes"]) == (True, False, 2, [])
+    assert "btc-ema: not enabled any more" in done["message"]
+    btc, eth = site.house.settings.value.strategies
+    assert (btc.enabled, eth.enabled) == (False, True)
+    assert (await site.ok("GET", ONE))["enabled"] is False
+    again = await site.ok("PATCH", ONE, {"enabled": False})
+    assert (again["version"], again["message"]) == (2, "btc-ema is so already")
+    # Its numbers may be chosen while it is off: they need no candles before it is on.
+    chosen = await site.ok("PATCH", ONE, {"parameters": {"fast": 7}})
+    assert (chosen["version"], chosen["enabled"], chosen["needs"]) == (3, False, 0)
+    both = await site.ok("PATCH", ONE, {"parameters": {"fast": 8}, "enabled": True})
+    assert (both["version"], both["enabled"]) == (4, True)
+    assert both["needs"] > 0
+    assert "fast 7 -> 8, enabled" in both["message"]
+    assert site.house.settings.value.strategies[0].enabled
+    assert "enabled must be true or false, was 1" in await site.refused(422, "PATCH", ONE, {"enabled": 1})
+
+
+async def test_the_list_shows_what_is_not_enabled_too() -> None:
+    settings = Settings()
+    btc, eth = settings.strategies
+    ended = msgspec.structs.replace(eth, enabled=False, parameters={"fast": 9.0})
+    settings = msgspec.structs.replace(settings, strategies=(btc, ended))
+    async with a_web(readers=some_readers(settings=lambda: settings)).client() as http:
+        told = (await http.get("/api/v2/strategies")).json()
+    assert told["off"] == [
+        {"strategy": "eth-ema", "kind": "ema_cross", "symbol": "tETHUSD", "timeframe": "5m", "parameters": {"fast": 9}}
+    ]
 
 
 async def test_what_it_holds_is_told_with_its_levels(site: Site) -> None:

@@ -96,6 +96,7 @@ function Inside({ strategy, newest, again, onClose }) {
   };
   const groups = [...new Set(fields.map((field) => field.member))];
   return html`<${Facts} rows=${[[tr("Kind"), strategy.kind], [tr("Symbol"), pair(strategy.symbol)], [tr("Time frame"), strategy.timeframe], [tr("Version"), strategy.version]]} />
+    ${!strategy.enabled && html`<p class="warn-text" role="status">${tr("not enabled")}</p>`}
     ${strategy.blocked && html`<p class="down" role="alert">${strategy.blocked}</p>`}
     ${!may("admin") && html`<p class="warn-text" role="status">${tr("Your token does not allow this")}</p>`}
     ${strategy.faults.map((fault) => html`<p key=${fault} class="down" role="alert">${fault}</p>`)}

@@ -11,6 +11,7 @@ import { useWords } from "../words.js";
 
 export const words = {
   "Left behind": "Kvarlämnat", "Give": "Ge", "Give to": "Ge till", "A person": "En människa", "These strategies do not run, and only their stops sell what they hold.": "De här strategierna körs inte, och bara deras stopp säljer det de håller.", "Coins, levels and the stop at the venue go over as they are; nothing is cancelled or placed.": "Mynt, nivåer och stoppet på börsen går över som de är; inget avbryts eller läggs.",
+  "Enable": "Aktivera", "Disable": "Avaktivera", "not enabled": "inte aktiverad", "It starts, warmed by the candles that are there, and may enter from the next candle on.": "Den startar, värmd av ljusen som finns, och får gå in från nästa ljus.", "It ends and says nothing more. What it holds is sold by its stop alone, until you give it to another or enable it again.": "Den slutar och säger inget mer. Det den håller säljs bara av sitt stopp, tills du ger det till en annan eller aktiverar den igen.",
   "Edit parameters": "Ändra parametrar", "Version": "Version", "What changes": "Vad som ändras", "Change it": "Ändra", "Nothing would change": "Inget skulle ändras", "Read again": "Läs igen", "Member": "Medlem", "whole": "heltal", "must be": "måste vara", "was": "var", "a whole number": "ett heltal", "a number": "ett tal", "above": "över", "Candles it needs first": "Ljus den först behöver", "It holds": "Den håller",
   "It starts anew with these numbers, warmed by the candles that are there, and speaks from the next candle on.": "Den börjar om med de här talen, värms upp av ljusen som finns och talar från nästa ljus.", "They are more than are kept: it waits for its own history, and enters nothing meanwhile.": "De är fler än som sparas: den väntar på sin egen historik och går inte in under tiden.",
   "That position, its stop and its target stay where they are. The new numbers decide when it says sell; if they have not seen the entry, that may be only after their next one.": "Positionen, dess stopp och dess mål ligger kvar. De nya talen avgör när den säger sälj; om de inte har sett ingången kan det dröja till efter deras nästa.", "The settings were changed since this was opened. Read them again: what is typed here is then gone.": "Inställningarna har ändrats sedan det här öppnades. Läs dem igen: det som skrivits här är då borta.",
@@ -114,6 +115,14 @@ function Switch({ one, locks }) {
     : html`<${Command} small about=${one.strategy} label=${tr("Switch off")} title="${tr("Switch off")} ${one.strategy}" text=${tr("It goes on speaking and enters nothing; its exits and stops go on.")} why run=${(reason) => api("POST", LOCKS, { strategy: one.strategy, reason })} />`}`;
 }
 
+// Whether a strategy is there at all is a matter of the settings: a version of them, like any other change.
+function Enable({ name, on }) {
+  const tr = useWords();
+  const label = tr(on ? "Enable" : "Disable");
+  const text = on ? "It starts, warmed by the candles that are there, and may enter from the next candle on." : "It ends and says nothing more. What it holds is sold by its stop alone, until you give it to another or enable it again.";
+  return html`<${Command} small scope="admin" about=${name} label=${label} title="${label} ${name}" text=${tr(text)} why run=${(reason) => api("PATCH", `/api/v2/strategies/${encodeURIComponent(name)}`, { enabled: on, reason: reason || "asked on the page" })} />`;
+}
+
 // What keeps a strategy: candles of before its first, or a hole in them; with the venue's last refusal.
 function Waiting({ one }) {
   const tr = useWords();
@@ -129,12 +138,17 @@ function Running({ of }) {
   const locks = (risk && risk.locks) || [];
   const version = of.data && of.data.settings_version;
   return html`<${Card} id="running" className="span-12" title=${tr("Running")} count=${of.data && of.data.running.length}>
-    <${Answer} of=${of} rows=${3} empty=${(told) => !told.running.length} title=${tr("No strategy is on")} text=${tr("Name one in config/strategies.json")}>${(told) => html`<${Table} label=${tr("Running")} heads=${[[tr("Strategy")], [tr("Kind")], [tr("Market"), "wide"], ["", "act"], [tr("Scores"), "n wide"]]} rows=${told.running.map((one) => html`<tr key=${one.strategy}>
+    <${Answer} of=${of} rows=${3} empty=${(told) => !told.running.length && !told.off.length} title=${tr("No strategy is on")} text=${tr("Name one in config/strategies.json")}>${(told) => html`<${Table} label=${tr("Running")} heads=${[[tr("Strategy")], [tr("Kind")], [tr("Market"), "wide"], ["", "act"], [tr("Scores"), "n wide"]]} rows=${told.running.map((one) => html`<tr key=${one.strategy}>
       <td><b>${one.strategy}</b><p class="why narrow">${pair(one.symbol)} <span class="muted">${one.timeframe}</span></p>${!one.fault && html`<${WarmUp} one=${one} />`}${one.fault && html`<p class="why down" role="alert">${one.fault}</p>`}<${Waiting} one=${one} /></td>
       <td>${one.kind} <span class="muted">${one.own ? tr("yours") : ""}</span><p class="why">${Object.entries(one.parameters).map(([name, value]) => `${name} ${Number(value.toPrecision(4))}`).join(" · ")}</p>${one.members.length > 0 && html`<p class="why">${one.members.map((each) => `${Number(each.weight.toPrecision(4))} × ${each.kind}`).join(" + ")}</p>`}</td>
       <td class="wide">${pair(one.symbol)} <span class="muted">${one.timeframe}</span></td>
-      <td class="act"><${Switch} one=${one} locks=${locks} /> <${EditParameters} name=${one.strategy} newest=${version} /></td><td class="n wide">${one.scores}</td>
-    </tr>`)} />`}<//>
+      <td class="act"><${Switch} one=${one} locks=${locks} /> <${EditParameters} name=${one.strategy} newest=${version} /> <${Enable} name=${one.strategy} on=${false} /></td><td class="n wide">${one.scores}</td>
+    </tr>`).concat(told.off.map((one) => html`<tr key=${`off ${one.strategy}`} class="muted">
+      <td><b>${one.strategy}</b><p class="why narrow">${pair(one.symbol)} <span class="muted">${one.timeframe}</span></p></td>
+      <td>${one.kind}<p class="why">${Object.entries(one.parameters).map(([name, value]) => `${name} ${Number(value.toPrecision(4))}`).join(" · ")}</p></td>
+      <td class="wide">${pair(one.symbol)} <span class="muted">${one.timeframe}</span></td>
+      <td class="act"><${Chip}>${tr("not enabled")}<//> <${EditParameters} name=${one.strategy} newest=${version} /> <${Enable} name=${one.strategy} on=${true} /></td><td class="n wide">–</td>
+    </tr>`))} />`}<//>
   <//>`;
 }
 
