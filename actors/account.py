@@ -1,19 +1,22 @@
 """The account actor: what the venue says we have, what our fills made of it, and what that is worth.
 
 It recovers positions from every fill the order actor kept, and wallets from its own cell. What changed is durable
-before it is acknowledged, then risk hears the newest state. Prices move the curve and what readers see, never the
-state that risk decides by. When it is stopped it hears what still waits, keeps the curve to its end, and publishes.
+before it is acknowledged, then risk hears the newest state. Prices move the curve and what readers see; risk hears
+those alone of which no strategy tells it. When it is stopped it hears what still waits, keeps the curve to its end,
+and publishes.
 """
 
 from typing import Any
 
 import attrs
+import msgspec
 import trio
 
 from genesis.core.actor import Context
 from genesis.core.channel import Channel
 from genesis.core.latest import Latest
 from genesis.domain.account_machine import ACCOUNT_TABLE, AccountMachine
+from genesis.domain.market_prices import MarketPrices
 from genesis.domain.order_rows import TABLE as ORDER_TABLE
 from protocols.account import AccountView
 from protocols.health import Notice
@@ -27,8 +30,9 @@ from protocols.orders import (
     VenueWallet,
     WalletSnapshot,
 )
-from protocols.risk import AccountState
+from protocols.risk import AccountState, MarketPrice
 from protocols.settings import Settings
+from protocols.signals import StrategyView
 from protocols.units import ZERO, base_currency, plain
 
 BATCH = 256
@@ -48,6 +52,8 @@ class AccountActor:
     journal: Channel[JournalRequest]
     risk: Channel[AccountState]
     view: Latest[AccountView | None]
+    strategies: Latest[tuple[StrategyView, ...]] = attrs.field(factory=lambda: Latest(()))
+    """Who speaks: of the other watched markets risk hears the prices from here."""
     own_fills: Channel[Fill] | None = None
     """To the strategies, after risk knows what a fill made of the account."""
     ui: Channel[Any] | None = None
@@ -64,6 +70,8 @@ class AccountActor:
         for _ in machine.restoring(orders=orders.cells, kept=kept.cells, same_process=ctx.generation > 1):
             await trio.lowlevel.checkpoint()
         told_version = machine.version
+        prices = MarketPrices()
+        told_prices: tuple[MarketPrice, ...] = ()
         risk.put_nowait(machine.state())
         self.view.set(machine.view())
         stopping = ctx.stopping
@@ -76,16 +84,19 @@ class AccountActor:
             if self.settings.version != settings_version:
                 settings_version = self.settings.version
                 machine.on_settings(self.settings.take(ctx.name))
-            for envelope in batch:
-                _hear(machine, envelope.message)
+            moved = [_hear(machine, prices, envelope.message) for envelope in batch]
+            if any(moved):
+                unspoken = prices.unspoken(machine.settings, self.strategies.value)
+                moved = [] if unspoken == told_prices else moved
+                told_prices = unspoken
             changed = machine.version != told_version
             if changed or machine.unkept_points >= (1 if ends else KEEP_POINTS):
                 await journal.ask(Commit(writer=ctx.name, cells=machine.checkpoint()))
-            if changed:
+            if changed or any(moved):
                 told_version = machine.version
                 state = machine.state()
-                risk.put_nowait(state)
-                if ui is not None:
+                risk.put_nowait(msgspec.structs.replace(state, prices=told_prices))
+                if ui is not None and changed:
                     ui.put_nowait(state)
             if own_fills is not None:
                 for envelope in batch:
@@ -144,7 +155,8 @@ class _Differences:
         return texts
 
 
-def _hear(machine: AccountMachine, message: object) -> None:
+def _hear(machine: AccountMachine, prices: MarketPrices, message: object) -> bool:
+    """Whether a market has a new price by it."""
     match message:
         case OrderUpdate() | Fill():
             machine.on_report(message)
@@ -155,5 +167,7 @@ def _hear(machine: AccountMachine, message: object) -> None:
             if not message.catch_up:
                 # What we own now was not worth that then: history marks, but draws no points.
                 machine.mark_time(message.closed_ms)
+            return prices.on_candle(message)
         case _:
             raise TypeError(f"message must be a balance, an order report or a candle, was {type(message).__name__}")
+    return False

@@ -297,6 +297,7 @@ class Engine:
             settings=self.cells.settings,
             journal=self.channels.journal,
             risk=self.channels.account_state,
+            strategies=self.cells.strategies,
             own_fills=self.channels.own_fills,
             view=self.cells.account,
             ui=self.channels.ui,

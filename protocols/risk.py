@@ -179,6 +179,15 @@ class SettledChange(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     price: Decimal
 
 
+class MarketPrice(msgspec.Struct, frozen=True, kw_only=True):
+    """The close of a watched market's newest candle, which ended at `at_ms`; the next one ends at `due_ms`."""
+
+    symbol: Symbol
+    price: Decimal
+    at_ms: int
+    due_ms: int
+
+
 class AccountState(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """The account in one value, told by the account actor; newest wins. `equity` is in the quote currency.
 
@@ -187,6 +196,7 @@ class AccountState(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     `trades_count` finished trades, `endings` how the newest of the intents ended. `margin` is the venue's word.
     `owners` divides the coins of each symbol among those who bought them. `changes` are our open orders that were
     changed or traded in part. `flows` is what was ever paid into the traded wallets less what was taken out, in quote.
+    `prices` are of watched markets of which no strategy speaks.
     """
 
     known: bool
@@ -210,6 +220,7 @@ class AccountState(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     owners: tuple[StrategyHolding, ...] = ()
     changes: tuple[SettledChange, ...] = ()
     flows: Decimal = ZERO
+    prices: tuple[MarketPrice, ...] = ()
 
 
 class Lock(msgspec.Struct, frozen=True, kw_only=True, tag=True):

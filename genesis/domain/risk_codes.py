@@ -69,7 +69,7 @@ RULE_TEXTS: Final[Mapping[str, RuleText]] = {
     "known_price": RuleText(
         _C.STALE_DATA,
         "no price of the symbol is known yet (price {price})",
-        "Wait for its first closed candle. Risk hears the prices of symbols that an enabled strategy trades only.",
+        "Wait for its first closed candle, a minute where `market.timeframes` has 1m.",
     ),
     "known_account": RuleText(
         _C.ACCOUNT_UNKNOWN, "the venue has not told the account yet (known: {known})", "Look at the private connection."

@@ -1,8 +1,8 @@
 """The risk machine: no wish becomes an order without a verdict, and no verdict is given twice.
 
 It sees scores, account states, commands and settings, and depends on nothing else: not on tickers, not on a clock. Time
-is the newest candle end it has heard of. One state goes in and out of the journal whole; with it, the same inputs give
-the same verdicts after any crash.
+is the newest candle end it has heard of; prices are those of scores, and of account states where no strategy speaks.
+One state goes in and out of the journal whole; with it, the same inputs give the same verdicts after any crash.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -41,6 +41,7 @@ from protocols.risk import (
     LockSource,
     ManualOrder,
     MarketCondition,
+    MarketPrice,
     RemoveLock,
     ResetBreaker,
     ResetPeaks,
@@ -103,15 +104,28 @@ class RiskMachine:
             self._note_breakers(risk_breakers.hear_endings(state, limits, account.endings, state.now_ms))
         self.endings_missed = account.closed_count - state.closed_count > len(account.closed_intents)
         # What was taken in is not written down again with every state from here on.
-        state.account = msgspec.structs.replace(account, closed_intents=(), results=(), endings=(), changes=())
+        state.account = msgspec.structs.replace(
+            account, closed_intents=(), results=(), endings=(), changes=(), prices=()
+        )
         state.closed_count = account.closed_count
         self._changes += risk_marks.move_with(state, account.flows)
+        if account.prices:
+            self._hear_prices(account.prices)
         self.release_ended(account.closed_intents)
         for told in account.changes:
             if told.intent_id in state.reservations:
                 state.reservations[told.intent_id] = risk_changes.settled(state.reservations[told.intent_id], told)
         self._changes += [LockAdded(lock=lock) for lock in risk_protections.hear_results(state, limits, account)]
         return self._with_changes(NOTHING)
+
+    def _hear_prices(self, prices: Iterable[MarketPrice]) -> None:
+        """Of markets without a voice. Where no strategy is enabled at all, nobody else tells how time passes."""
+        state = self.state
+        self._changes += risk_marks.take_told_prices(state, self.settings, prices, lambda: self.equity)
+        if not any([strategy.enabled for strategy in self.settings.strategies]):
+            self._advance(max([told.at_ms for told in prices]))
+            if self.account_known:
+                self._changes += risk_marks.follow_equity(state, self.equity)
 
     def on_condition(self, condition: MarketCondition) -> RiskOutputs:
         """A fact from outside the scores: kept with what it did."""

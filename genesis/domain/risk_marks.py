@@ -3,7 +3,7 @@
 Every change of one of them is a record, so that the journal alone can tell them again.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import date
 from decimal import Decimal
 
@@ -11,7 +11,8 @@ from genesis.domain.risk_facts import strategy_result
 from genesis.domain.risk_state import RiskState, StrategyBook
 from genesis.domain.trading_day import trading_day
 from protocols.orders import OrderType
-from protocols.risk import EquityMarked
+from protocols.risk import EquityMarked, MarketPrice
+from protocols.settings import Settings
 from protocols.signals import SignalScore
 from protocols.units import TIMEFRAME_MS, exact
 
@@ -39,6 +40,30 @@ def take_price(state: RiskState, score: SignalScore) -> None:
     due_ms = state.due_ms.get(score.symbol)
     if due_ms is None or score.decided_ms >= due_ms - TIMEFRAME_MS.get(score.timeframe, 0):
         state.marks[score.symbol] = exact(score.price)
+
+
+def take_told_prices(
+    state: RiskState, settings: Settings, prices: Iterable[MarketPrice], worth: Callable[[], Decimal]
+) -> Iterator[EquityMarked]:
+    """Know the prices of markets of which no strategy speaks, unless a score has told a newer one.
+
+    Where none was known, what is held of it counted as nothing: it is no gain of this moment, so what losses are
+    measured from moves with it.
+    """
+    for told in prices:
+        spoken = [
+            TIMEFRAME_MS.get(each.timeframe, 0)
+            for each in settings.strategies
+            if each.enabled and each.symbol == told.symbol
+        ]
+        due_ms = state.due_ms.get(told.symbol)
+        if spoken and due_ms is not None and told.at_ms < due_ms - min(spoken):
+            continue
+        before = None if told.symbol in state.marks else worth()
+        state.marks[told.symbol] = told.price
+        state.due_ms[told.symbol] = told.due_ms
+        if before is not None:
+            yield from _move(state, worth() - before)
 
 
 def follow_equity(state: RiskState, worth: Decimal) -> Iterator[EquityMarked]:
@@ -92,9 +117,13 @@ def move_with(state: RiskState, flows: Decimal) -> Iterator[EquityMarked]:
     withdrawal counted as a loss, it would stop trading.
     """
     moved = flows - state.flows_seen
+    state.flows_seen = flows
+    yield from _move(state, moved)
+
+
+def _move(state: RiskState, moved: Decimal) -> Iterator[EquityMarked]:
     if not moved:
         return
-    state.flows_seen = flows
     if state.day_start_equity is not None:
         state.day_start_equity += moved
         yield _mark(state, DAY, state.day, state.day_start_equity)

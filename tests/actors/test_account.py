@@ -30,7 +30,7 @@ from protocols.orders import (
 )
 from protocols.risk import AccountState
 from protocols.settings import Settings
-from protocols.units import ZERO, Side, Symbol
+from protocols.units import ZERO, Side, Symbol, exact
 from tests.actors.deciding_stage import Listener, MemoryDisk, Stage, journal_channel, on_stage
 from tests.recorded_candles import as_closed, recorded_candles
 
@@ -290,3 +290,21 @@ async def test_what_was_told_before_the_stop_is_in_the_last_view_and_on_disk() -
     assert view.performance.final_equity == Decimal(1000) + Decimal(str(last.candle.close))
     kept = b"".join(cell.payload for (table, key), cell in disk.cells.items() if key.startswith("curve:"))
     assert str(last.closed_ms).encode() in kept
+
+
+async def test_risk_hears_the_price_of_a_market_of_which_no_strategy_speaks_and_of_no_other() -> None:
+    world = World()
+    world.settings.set(msgspec.structs.replace(Settings(), strategies=Settings().strategies[:1]))
+    disk = MemoryDisk()
+    async with world.run(disk) as stage:
+        world.balances.put_nowait(wallets("1000"))
+        await stage.settled()
+        kept, told = disk.commits, len(world.listener.heard)
+        for symbol in ("tBTCUSD", "tETHUSD"):
+            candle = msgspec.structs.replace(recorded_candles()[0], symbol=Symbol(symbol))
+            world.candles.put_nowait(as_closed(candle))
+        await stage.settled()
+        [price] = world.told().prices
+        assert (price.symbol, price.price, price.due_ms - price.at_ms) == ("tETHUSD", exact(candle.close), 60_000)
+        assert disk.commits == kept, "a price is not worth a commit"
+        assert len(world.listener.heard) > told
