@@ -8,7 +8,6 @@ A command leaves only on the session it was made for. Not one byte left: Command
 CommandSent. Anything else, a crash of this actor in the middle included: CommandInDoubt, and never a second send.
 """
 
-import math
 from collections import deque
 from typing import Any, Final
 
@@ -117,8 +116,10 @@ class _Line:
     socket: WebSocket
     scope: trio.CancelScope
     opened_at: float
-    # Held while a command leaves: the end of the session is told after the fate of its last command.
-    sending: trio.Lock = attrs.field(factory=trio.Lock)
+    # The command whose send has not returned, and whether one's fate is still to be told: then the end of the session
+    # is told after it.
+    leaving: VenueCommand | None = None
+    untold: bool = False
     greeted: bool = False
     up_since: float | None = None
     is_up: trio.Event = attrs.field(factory=trio.Event)
@@ -131,6 +132,7 @@ class _Line:
     ping_cid: int = 0
     ping_at: float = 0.0
     pong_at: float = attrs.field(init=False)
+    _told: trio.Event | None = None
 
     def __attrs_post_init__(self) -> None:
         self.pong_at = self.opened_at
@@ -144,6 +146,18 @@ class _Line:
         if not self.fall:
             self.fall, self.pause_s = reason, pause_s
         self.scope.cancel()
+
+    def let_go(self) -> None:
+        """The fate of the command in hand is told, or will be by the next life."""
+        self.leaving, self.untold = None, False
+        if self._told is not None:
+            self._told.set()
+
+    async def last_command(self) -> None:
+        """Wait until the fate of the command in hand is told."""
+        if self.untold:
+            self._told = trio.Event()
+            await self._told.wait()
 
 
 @attrs.define(eq=False)
@@ -180,8 +194,10 @@ class ConnectionPrivateActor:
     _fell_at: float | None = attrs.field(default=None, init=False)
     _slow_handshakes: int = attrs.field(default=0, init=False)
     _patience: trio.CancelScope = attrs.field(factory=trio.CancelScope, init=False)
-    _unfinished: tuple[_Line, VenueCommand] | None = attrs.field(default=None, init=False)
-    """A send that was ended for the time it took, on which line; nobody was told yet."""
+    _sending: _Line | None = attrs.field(default=None, init=False)
+    """Where the command in hand leaves, or has left, until its fate is told."""
+    _unfinished: VenueCommand | None = attrs.field(default=None, init=False)
+    """Its send was ended for the time it took; nobody was told yet."""
 
     async def run(self, ctx: Context) -> None:
         out = _Outlets(
@@ -236,97 +252,86 @@ class ConnectionPrivateActor:
         waiting: deque[Envelope] = deque()
         try:
             while True:
-                # Made before a command comes, which then waits for nothing: it ends a send that takes too long.
+                # Ends a send that takes too long, by `_look`: a time of its own would cost each command more than all
+                # of its other marks.
                 with trio.CancelScope() as self._patience:
                     if not waiting:
                         waiting.extend(await ctx.inbox.lease())
                     while waiting:
-                        await self._heed(ctx, out, waiting[0])
+                        message = waiting[0].message
+                        if isinstance(message, Reconnect):
+                            self._reconnect(message)
+                        else:
+                            await self._carry(ctx, out, message)
+                            self._let_go()
                         ctx.inbox.ack(waiting.popleft())
-                if self._unfinished is not None:
-                    line, command = self._unfinished
-                    line.end(f"send failed: {trio.TooSlowError.__name__}")
-                    await self._tell_doubt(out, command, f"it did not leave within {SEND_TIMEOUT_S:g} s")
-                    self._let_go(line)
+                if self._unfinished is not None and self._sending is not None:
+                    fall = self._sending.fall
+                    self._sending.end(f"send failed: {trio.TooSlowError.__name__}")
+                    reason = f"its line fell: {fall}" if fall else f"it did not leave within {SEND_TIMEOUT_S:g} s"
+                    await self._tell_doubt(out, self._unfinished, reason)
+                    self._let_go()
                     ctx.inbox.ack(waiting.popleft())
         finally:
-            if self._unfinished is not None:
-                self._let_go(self._unfinished[0])
+            self._let_go()
 
-    def _let_go(self, line: _Line) -> None:
-        self._unfinished = None
-        line.sending.release()
+    def _let_go(self) -> None:
+        line, self._sending, self._unfinished = self._sending, None, None
+        if line is not None:
+            line.let_go()
 
-    async def _heed(self, ctx: Context, out: _Outlets, envelope: Envelope) -> None:
-        message = envelope.message
-        if not isinstance(message, Reconnect):
-            await self._carry(ctx, out, envelope)
-        elif self._line is not None:
+    def _reconnect(self, wish: Reconnect) -> None:
+        if self._line is not None:
             self.stats.reconnects_asked += 1
-            self._line.end(f"asked: {message.reason}")
+            self._line.end(f"asked: {wish.reason}")
 
-    async def _carry(self, ctx: Context, out: _Outlets, envelope: Envelope) -> None:
-        command: VenueCommand = envelope.message
+    async def _carry(self, ctx: Context, out: _Outlets, command: VenueCommand) -> None:
+        """Send a command once, and tell its fate. One function: what each call costs, an order waits for."""
         kind = _NAMES[type(command)]
-        once = kind == "on"
-        past = self.ledger.past(kind, command.cid, command, once=once)
-        if past is Attempt.SENT:
-            await self._tell_sent(ctx, out, command)
-        elif past is Attempt.BEGUN:
-            await self._tell_doubt(out, command, "its send was interrupted")
-        else:
-            await self._send(ctx, out, command, kind)
-
-    async def _send(self, ctx: Context, out: _Outlets, command: VenueCommand, kind: str) -> None:
-        line = self._line
-        if line is None or line.up_since is None:
-            await self._tell_not_sent(out, command, "no session is up")
+        past = self.ledger.past(kind, command.cid, command, once=kind == "on")
+        if past is not None:
+            await self._tell_past(ctx, out, command, past)
             return
+        line = self._line
         try:
-            # No turn of the loop when nobody else holds it: an order is on its way.
-            line.sending.acquire_nowait()
-        except trio.WouldBlock:
-            await line.sending.acquire()
-        try:
-            await self._send_on(ctx, out, line, command, kind)
-        finally:
-            # One that did not return in time keeps it until its fate is told.
-            if self._unfinished is None:
-                line.sending.release()
-
-    async def _send_on(self, ctx: Context, out: _Outlets, line: _Line, command: VenueCommand, kind: str) -> None:
-        try:
-            if self._line is not line or line.fall or line.socket.closed:
+            if line is None or line.up_since is None:
+                raise LocalProtocolError("no session is up")
+            if line.fall or line.socket.closed:
                 raise LocalProtocolError(f"session {line.session.session} is ending")
             frame = line.session.send_command(command)
-            if isinstance(command, SubmitOrder) and 0 < command.leave_by_ns <= ctx.clock.now_ns():
-                await self._tell_too_old(ctx, out, command)
-                return
         except LocalProtocolError as error:
             await self._tell_not_sent(out, command, str(error))
+            return
+        if isinstance(command, SubmitOrder) and 0 < command.leave_by_ns <= ctx.clock.now_ns():
+            await self._tell_too_old(ctx, out, command)
             return
         # From here on bytes may leave: no checkpoint between the mark and the send.
         self.ledger.begin(kind, command.cid, command)
         self.stats.sending()
-        trouble: Exception | None = None
-        self._patience.deadline = trio.current_time() + SEND_TIMEOUT_S
+        self._sending, line.leaving, line.untold = line, command, True
         try:
             with ctx.outside:
                 await line.socket.send(frame)
         except EdgeError as error:
-            trouble = error
+            line.leaving = None
+            line.end(f"send failed: {type(error).__name__}")
+            await self._tell_doubt(out, command, f"{type(error).__name__}: {error}")
+            return
         except trio.Cancelled:
             if self._patience.cancel_called:
-                self._unfinished = line, command
+                self._unfinished = command
             raise
-        self._patience.deadline = math.inf
-        if trouble is not None:
-            line.end(f"send failed: {type(trouble).__name__}")
-            await self._tell_doubt(out, command, f"{type(trouble).__name__}: {trouble}")
-            return
+        line.leaving = None
         self.ledger.sent(kind, command.cid, command)
         line.stirred.set()
         await self._tell_sent(ctx, out, command)
+
+    async def _tell_past(self, ctx: Context, out: _Outlets, command: VenueCommand, past: Attempt) -> None:
+        """The fate of a command that has begun to leave before."""
+        if past is Attempt.SENT:
+            await self._tell_sent(ctx, out, command)
+        else:
+            await self._tell_doubt(out, command, "its send was interrupted")
 
     async def _tell_sent(self, ctx: Context, out: _Outlets, command: VenueCommand) -> None:
         for each in commands_of(command):
@@ -424,10 +429,13 @@ class ConnectionPrivateActor:
             self.stats.detect_s.append(max(0.0, now - self.stats.last_frame_ns / NS))
         self.stats.up = False
         line.session.close()
-        async with line.sending:
-            await out.orders.put(
-                SessionDown(session=line.session.session, reason=line.fall, received_ns=ctx.clock.now_ns())
-            )
+        if line.leaving is not None:
+            # Nothing leaves any more: whatever holds it up, its fate can be told.
+            self._patience.cancel()
+        await line.last_command()
+        await out.orders.put(
+            SessionDown(session=line.session.session, reason=line.fall, received_ns=ctx.clock.now_ns())
+        )
         self.ledger.open_session = self.ledger.open_socket = None
         self.stats.refused_frames += line.session.tolerance.refused
         return line.fall, now - line.up_since if line.up_since is not None else 0.0, line.pause_s
@@ -491,11 +499,16 @@ class ConnectionPrivateActor:
         self._tell(ctx, "up")
 
     async def _look(self, ctx: Context, out: _Outlets, line: _Line) -> None:
-        """Pings, silence, answers that never came, and the view."""
+        """Pings, silence, answers that never came, sends that do not return, and the view."""
         ping_at = ctx.clock.now() + self.settings.value.connection.ping_interval_s
+        leaving, looks = line.leaving, 0
         while True:
             await trio.sleep(LOOK_S)
             now, now_ns = ctx.clock.now(), ctx.clock.now_ns()
+            looks = looks + 1 if line.leaving is leaving else 0
+            leaving = line.leaving
+            if leaving is not None and looks * LOOK_S >= SEND_TIMEOUT_S:
+                self._patience.cancel()
             limits = self.settings.value.connection
             if now >= ping_at:
                 ping_at = now + limits.ping_interval_s

@@ -43,14 +43,12 @@ class SendLedger:
 
     def begin(self, kind: str, number: int, message: object) -> None:
         """Say it before the first byte; there must be no checkpoint between this and the send."""
-        self._note(kind, number, message, Attempt.BEGUN)
+        self._attempts[(kind, number)] = (message, Attempt.BEGUN)
 
     def sent(self, kind: str, number: int, message: object) -> None:
         """The send has returned."""
-        self._note(kind, number, message, Attempt.SENT)
-
-    def _note(self, kind: str, number: int, message: object, attempt: Attempt) -> None:
-        self._attempts[(kind, number)] = (message, attempt)
-        self._attempts.move_to_end((kind, number))
-        while len(self._attempts) > REMEMBERED:
-            self._attempts.popitem(last=False)
+        attempts = self._attempts
+        attempts[(kind, number)] = (message, Attempt.SENT)
+        attempts.move_to_end((kind, number))
+        while len(attempts) > REMEMBERED:
+            attempts.popitem(last=False)

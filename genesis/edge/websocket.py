@@ -31,7 +31,6 @@ from websockets.frames import CloseCode, Frame, Opcode
 from websockets.headers import build_host
 from websockets.protocol import State
 from wsproto.connection import ConnectionState
-from wsproto.events import TextMessage
 
 from genesis.edge.errors import (
     HandshakeFailed,
@@ -430,19 +429,46 @@ class _Queue:
         await self.inner.aclose()
 
 
+class _Turn:
+    """Whose turn it is to write, in the place of trio-websocket's own lock: an order that finds nobody before it takes
+    its turn by a mark. Turns are given in the order in which they were waited for."""
+
+    def __init__(self) -> None:
+        self.taken = False
+        self._line = trio.lowlevel.ParkingLot()
+
+    def end(self) -> None:
+        # It stays taken when somebody waits for it.
+        if self._line:
+            self._line.unpark()
+        else:
+            self.taken = False
+
+    async def __aenter__(self) -> None:
+        if self.taken:
+            await self._line.park()
+        else:
+            await trio.lowlevel.checkpoint_if_cancelled()
+            self.taken = True
+
+    async def __aexit__(self, *error: object) -> None:
+        self.end()
+
+
 @attrs.define(eq=False)
 class CalmWebSocket:
     """See `calm_websocket`."""
 
     connection: trio_websocket.WebSocketConnection
     stream: trio.abc.Stream
+    turn: _Turn
     _ping_count: int = 0
     _interrupted: bool = False
     _closed_by_us: bool = False
 
     @property
     def closed(self) -> bool:
-        return self._interrupted or self._closed_by_us or self.connection.closed is not None
+        return self._interrupted or self._closed_by_us or self.connection._close_reason is not None
 
     async def receive_many(self) -> list[bytes]:
         try:
@@ -455,28 +481,31 @@ class CalmWebSocket:
         return [message.encode() if isinstance(message, str) else message for message in messages]
 
     async def send(self, message: bytes) -> None:
-        await self._guarded(self._send_now, message.decode())
-
-    async def _send_now(self, message: str) -> None:
-        """`send_message`, without the turn of the loop that its lock takes when nobody else sends."""
-        connection = self.connection
-        lock = connection._stream_lock
-        if lock.locked():
-            await connection.send_message(message)
-            return
-        if connection._wsproto.state is ConnectionState.OPEN:
-            frame = masked_text(message.encode(), os.urandom(4))
-        else:
-            # It knows what may still be said.
-            frame = bytes(connection._wsproto.send(TextMessage(data=message)))
-        lock.acquire_nowait()
+        if self.closed:
+            raise self._fate()
+        connection, turn = self.connection, self.turn
+        finished = False
         try:
-            await connection._stream.send_all(frame)
-        except (trio.BrokenResourceError, trio.ClosedResourceError):
-            await connection._abort_web_socket()
-            raise trio_websocket.ConnectionClosed(connection.closed) from None
+            if connection._wsproto.state is not ConnectionState.OPEN:
+                raise self._fate()
+            if turn.taken:
+                await connection.send_message(message.decode())
+            else:
+                # A whole frame at once: what it takes to go through a library's layers, an order would wait for.
+                turn.taken = True
+                try:
+                    await self.stream.send_all(masked_text(message, os.urandom(4)))
+                except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
+                    await connection._abort_web_socket()
+                    raise self._fate() from error
+                finally:
+                    turn.end()
+            finished = True
+        except trio_websocket.ConnectionClosed as error:
+            raise self._fate() from error
         finally:
-            lock.release()
+            # Cancelled inside a frame: nobody can know how much of it left, so nothing may follow it.
+            self._interrupted = self._interrupted or not finished
 
     async def ping(self) -> None:
         self._ping_count += 1
@@ -499,19 +528,6 @@ class CalmWebSocket:
         finally:
             with trio.move_on_after(CLOSE_GRACE_S, shield=True):
                 await close_now(self.stream)
-
-    async def _guarded(self, send: Callable[[str], Any], message: str) -> None:
-        if self.closed:
-            raise self._fate()
-        finished = False
-        try:
-            await send(message)
-            finished = True
-        except trio_websocket.ConnectionClosed as error:
-            raise self._fate() from error
-        finally:
-            # Cancelled inside a frame: nobody can know how much of it left, so nothing may follow it.
-            self._interrupted = self._interrupted or not finished
 
     def _fate(self) -> LinkClosed:
         if self._closed_by_us:
@@ -587,7 +603,8 @@ async def calm_websocket(
                         raise handshake_trouble(heard)
                 connected, tap.listening = True, False
                 connection._send_channel = cast("Any", _Queue(connection._send_channel))
-                socket = CalmWebSocket(connection, stream)
+                connection._stream_lock = cast("Any", turn := _Turn())
+                socket = CalmWebSocket(connection, stream, turn)
                 try:
                     yield socket
                 finally:

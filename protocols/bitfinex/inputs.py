@@ -39,15 +39,16 @@ def submit_fields(order: SubmitOrder) -> dict[str, Any]:
     }
     if order.group_id:
         fields["gid"] = order.group_id
-    for name, number in (
-        ("price", order.price),
-        ("price_trailing", order.trailing_distance),
-        ("price_aux_limit", order.aux_limit_price),
-        ("price_oco_stop", order.oco_stop_price),
-    ):
-        if number is not None:
-            fields[name] = plain(number)
-    flags = order.flags | (FLAG_OCO if order.oco_stop_price is not None else 0)
+    flags = order.flags
+    if order.price is not None:
+        fields["price"] = plain(order.price)
+    if order.trailing_distance is not None:
+        fields["price_trailing"] = plain(order.trailing_distance)
+    if order.aux_limit_price is not None:
+        fields["price_aux_limit"] = plain(order.aux_limit_price)
+    if order.oco_stop_price is not None:
+        fields["price_oco_stop"] = plain(order.oco_stop_price)
+        flags |= FLAG_OCO
     if flags:
         fields["flags"] = flags
     if order.leverage is not None:
