@@ -227,19 +227,26 @@ class OrderLedger:
         if since_ms <= self.fence.floor_ms:
             return
         self.fence.floor_ms = since_ms
-        for fill in self.fills.forget_before(since_ms, FILLS_KEPT):
+        self.let_go(since_ms, orders=ORDERS_KEPT, fills=FILLS_KEPT)
+
+    def let_go(self, before_ms: int, *, orders: int, fills: int) -> None:
+        """Let go of what ended before that time, oldest first, until so many orders and trades are left."""
+        for fill in self.fills.forget_before(before_ms, fills):
+            if not self.keeps:
+                continue
             self._dirty[fill.key] = None
             if fill.fill is not None and not fill.fill.foreign:
                 symbol = fill.fill.symbol
                 opening = self.openings.get(symbol, Opening(symbol=symbol)).with_fill(fill.fill)
                 self.openings[symbol] = self._dirty[opening_key(symbol)] = opening
-        spare = len(self.orders) - ORDERS_KEPT
+        spare = len(self.orders) - orders
         if spare <= 0:
             return
-        for row in [row for row in self.orders.values() if not row.open and row.updated_ms < since_ms][:spare]:
+        for row in [row for row in self.orders.values() if not row.open and row.updated_ms < before_ms][:spare]:
             del self.orders[row.cid]
             self._by_intent.pop(row.intent.intent_id, None)
             for venue_id in (row.venue_id, *row.linked_ids):
                 if venue_id is not None:
                     self._by_venue_id.pop(venue_id, None)
-            self._dirty[row.key] = None
+            if self.keeps:
+                self._dirty[row.key] = None

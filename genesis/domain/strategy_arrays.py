@@ -38,9 +38,10 @@ class CandleArrays:
 
 @attrs.frozen(kw_only=True)
 class Said:
-    """What a numeric step said, float64[n] each. `code` is BUY, SELL or HOLD; `atr` is NaN while it is unknown."""
+    """What a numeric step said, float64[n] each. `code` is BUY, SELL or HOLD, and may be kept in bytes; `atr` is NaN
+    while it is unknown."""
 
-    code: Floats
+    code: Floats | npt.NDArray[np.int8]
     confidence: Floats
     probability: Floats
     atr: Floats

@@ -558,7 +558,8 @@ class TradingFloor:
         order.locked = ZERO
         del account.orders[order.venue_id]
         told = order.told_as("oc")
-        self.books.histories[order.account].orders.append(told)
+        if self.books.is_told:
+            self.books.histories[order.account].orders.append(told)
         out.append((order.account, told))
 
     def _tell(self, order: Order, event: str, out: list[VenueOutput]) -> None:

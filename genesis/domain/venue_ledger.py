@@ -81,6 +81,9 @@ class Books:
         self.last_trade_id = 0
         self.next_position_id = 100_000_001
         self.next_entry_id = 1
+        self.is_told = True
+        """False where nobody listens on a wire or asks over REST, as in a backtest: then what only those are told (`te`
+        before `tu`, texts of wallets, what is over) is not written."""
         self.on_margin: Callable[[Account], None] = lambda account: None
         """Told whenever an account's margin wallet or one of its positions has changed."""
 
@@ -127,13 +130,14 @@ class Books:
         """One side of one match: te, position, wallets, tu."""
         # A hidden order pays the taker's rate even when it was there first.
         hidden = bool(order.flags & FLAG_HIDDEN)
+        is_margin, cost = order.is_margin, notional_of(quantity, price)
         if spec.is_derivative:
             rate = (DERIVATIVE_MAKER if maker and not hidden else DERIVATIVE_TAKER) if account.taker_fee else ZERO
         else:
-            rate = self._rate(account, maker and not hidden, notional_of(quantity, price), now_ms)
-        received = quantity if order.sign > 0 and not order.is_margin else notional_of(quantity, price)
-        currency = spec.base if order.sign > 0 and not order.is_margin else spec.quote
-        fee = fee_of(received, rate)
+            rate = self._rate(account, maker and not hidden, cost, now_ms)
+        gets_coins = order.sign > 0 and not is_margin
+        currency = spec.base if gets_coins else spec.quote
+        fee = fee_of(quantity if gets_coins else cost, rate)
         trade = VenueTrade(
             event="tu",
             session=0,
@@ -151,34 +155,27 @@ class Books:
             fee_currency=currency,
             received_ns=0,
         )
-        self.histories[account.name].trades.append(trade)
-        out: list[VenueOutput] = [(account.name, _executed(trade))]
-        meta = {
-            "reason": "TRADE",
-            "order_id": order.venue_id,
-            "order_id_oppo": None,
-            "trade_price": plain(price),
-            "trade_amount": plain(quantity * order.sign),
-            "order_cid": order.cid,
-            "order_gid": order.group_id,
-        }
-        category = CATEGORY_HIDDEN_FEE if hidden else CATEGORY_FEE
-        percent = plain(rate * 100)
-        fee_text = f"Trading fees for {plain(quantity)} {spec.base} ({spec.pair}) @ {plain(price)} on BFX ({percent}%)"
-        if order.is_margin:
-            out += self._settle_margin(account, order, spec, quantity, price, now_ms, meta | {"liq_stage": None})
-            wallet = account.wallet(MARGIN, currency)
-            text = f"{fee_text} on wallet margin"
-            self._charge(account, wallet, fee, currency, now_ms, text, category)
-            out.append((account.name, changed(wallet, text, meta)))
-        else:
-            cost = notional_of(quantity, price)
+        out: list[VenueOutput] = []
+        meta: dict[str, Any] | None = None
+        moved, fee_text = "", ""
+        if self.is_told:
+            self.histories[account.name].trades.append(trade)
+            out.append((account.name, _executed(trade)))
+            meta = _meta_of(order, quantity, price)
             moved = f"Exchange {plain(quantity)} {spec.base} for {spec.quote} @ {plain(price)} on wallet exchange"
+            fee_text = _fee_text(spec, quantity, price, rate, MARGIN if is_margin else EXCHANGE)
+        category = CATEGORY_HIDDEN_FEE if hidden else CATEGORY_FEE
+        if is_margin:
+            out += self._settle_margin(account, order, spec, quantity, price, now_ms, meta or {})
+            wallet = account.wallet(MARGIN, currency)
+            self._charge(account, wallet, fee, currency, now_ms, fee_text, category)
+            out.append((account.name, changed(wallet, fee_text, meta)))
+        else:
             base, quote = account.wallet(EXCHANGE, spec.base), account.wallet(EXCHANGE, spec.quote)
             self._move(account, quote, -cost * order.sign, now_ms, moved, CATEGORY_EXCHANGE)
             self._move(account, base, quantity * order.sign, now_ms, moved, CATEGORY_EXCHANGE)
             charged = base if order.sign > 0 else quote
-            self._charge(account, charged, fee, currency, now_ms, f"{fee_text} on wallet exchange", category)
+            self._charge(account, charged, fee, currency, now_ms, fee_text, category)
             out.append((account.name, changed(quote, moved, meta)))
             out.append((account.name, changed(base, moved, meta)))
         out.append((account.name, trade))
@@ -247,8 +244,8 @@ class Books:
             event = "pc"
             del account.positions[order.symbol]
         reason = {"reason": "LIQUIDATION", "liq_stage": 1} if forced else {}
-        told = position_change(position, event, meta=meta | reason)
-        if event == "pc":
+        told = position_change(position, event, meta=meta | {"liq_stage": None} | reason)
+        if event == "pc" and self.is_told:
             self.histories[account.name].positions.append(told)
         self.on_margin(account)
         out.append((account.name, told))
@@ -263,18 +260,19 @@ class Books:
 
     def _move(self, account: Account, wallet: Wallet, amount: Decimal, now_ms: int, text: str, category: int) -> None:
         wallet.balance += amount
-        entry = LedgerEntry(
-            entry_id=self.next_entry_id,
-            currency=wallet.currency,
-            wallet_type=wallet.wallet_type,
-            time_ms=now_ms,
-            amount=amount,
-            balance=wallet.balance,
-            description=text,
-            category=category,
-        )
-        self.next_entry_id += 1
-        self.histories[account.name].ledger.append(entry)
+        if self.is_told:
+            entry = LedgerEntry(
+                entry_id=self.next_entry_id,
+                currency=wallet.currency,
+                wallet_type=wallet.wallet_type,
+                time_ms=now_ms,
+                amount=amount,
+                balance=wallet.balance,
+                description=text,
+                category=category,
+            )
+            self.next_entry_id += 1
+            self.histories[account.name].ledger.append(entry)
         if wallet.wallet_type == MARGIN:
             self.on_margin(account)
 
@@ -470,6 +468,24 @@ class Books:
 def round_price_average(amount: Decimal, price: Decimal, more: Decimal, at: Decimal) -> Decimal:
     """The average entry price after adding to a position."""
     return round((amount * price + more * at) / (amount + more), 8)
+
+
+def _meta_of(order: Order, quantity: Decimal, price: Decimal) -> dict[str, Any]:
+    """What the venue's META says of the trade that changed a wallet or a position."""
+    return {
+        "reason": "TRADE",
+        "order_id": order.venue_id,
+        "order_id_oppo": None,
+        "trade_price": plain(price),
+        "trade_amount": plain(quantity * order.sign),
+        "order_cid": order.cid,
+        "order_gid": order.group_id,
+    }
+
+
+def _fee_text(spec: PairSpec, quantity: Decimal, price: Decimal, rate: Decimal, wallet_type: str) -> str:
+    trade = f"{plain(quantity)} {spec.base} ({spec.pair}) @ {plain(price)}"
+    return f"Trading fees for {trade} on BFX ({plain(rate * 100)}%) on wallet {wallet_type}"
 
 
 def _executed(trade: VenueTrade) -> VenueTrade:

@@ -23,7 +23,7 @@ from genesis.domain.performance import HOUR_MS, performance
 from genesis.domain.recording import CandleRecording
 from genesis.research.bars import BarRecording
 from genesis.research.leaping import Leap, can_leap
-from genesis.research.walk import Walk, strategy_markets
+from genesis.research.walk import WORDS_HELD, Walk, strategy_markets
 from protocols.account import ClosedTrade, EquityPoint, Performance
 from protocols.measures import ExecutionReport, Measures, OpenRow, OrderCounts
 from protocols.orders import Fill
@@ -132,17 +132,28 @@ def run_backtest(
     and so slow that only tests of the leaping walk want it.
     """
     specs = pairs or pair_specs(recording.symbols)
-    run: Walk | None = None
+    balances = tuple(balances)
+
+    bars: BarRecording | None = None
     if not every_minute and can_leap(settings):
         bars = recording if isinstance(recording, BarRecording) else BarRecording.of_regular(recording)
+
+    def walked(words_held: int | None, on_progress: Callable[[float], None] | None) -> Walk:
+        found: Walk
         if bars is not None:
-            run = Leap(bars, settings, model, specs, balances, sharpe_period_ms)
-    if run is None:
-        rows = recording.as_rows() if isinstance(recording, BarRecording) else recording
-        run = Walk(rows, settings, model, specs, balances, sharpe_period_ms)
-    with _few_collections():
-        run.begin()
-        run.walk(on_progress)
+            found = Leap(bars, settings, model, specs, balances, sharpe_period_ms)
+        else:
+            rows = recording.as_rows() if isinstance(recording, BarRecording) else recording
+            found = Walk(rows, settings, model, specs, balances, sharpe_period_ms)
+        found.words_held = words_held
+        with _few_collections():
+            found.begin()
+            found.walk(on_progress)
+        return found
+
+    run = walked(WORDS_HELD, on_progress)
+    # Of more decisions than are kept the same walk finds the words once more.
+    told = run.whole_log if run.has_words else lambda: walked(None, None).whole_log()
     account = run.account
     return BacktestResult(
         recording=recording.name,
@@ -161,7 +172,7 @@ def run_backtest(
         curve=tuple(account.curve),
         refusals=dict(sorted(run.risk.state.denials_by_code.items())),
         faults=run.signals.new_faults(),
-        told=run.whole_log,
+        told=told,
         carry_quote=run.carry_quote,
         fills=tuple(run.fills),
         left_open=account.left_open(),

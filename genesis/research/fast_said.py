@@ -67,7 +67,7 @@ def said_by(prepared: Prepared, given: Mapping[str, float]) -> Events:
         heard_atr, is_wild, trips = _wildness(prepared, warm, said)
         wild = is_wild * fast_places.IS_WILD + trips * fast_places.TRIPS
         place = np.flatnonzero(said.code)
-        spoken = Spoken(place=place, code=said.code[place], atr=said.atr[place])
+        spoken = Spoken(place=place, code=said.code.astype(np.float64, copy=False)[place], atr=said.atr[place])
         wanted = np.flatnonzero(prepared.flags & fast_places.NEW_DAY | trips)
         return _of_one(spoken, wanted, prepared.flags + wild.astype(np.uint8), heard_atr)
     if turns_on_averages(kind) and not prepared.tells_range:

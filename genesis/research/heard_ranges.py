@@ -2,14 +2,66 @@
 
 import math
 
+import attrs
 import numpy as np
 import numpy.typing as npt
 
 from genesis.domain.indicators.compiling import compiled, worth_compiling
 from genesis.domain.strategy_arrays import Floats
-from genesis.domain.volatility import MEMORY, Volatility
+from genesis.domain.volatility import MEMORY, WARM_UP, Volatility
 
 Whole = npt.NDArray[np.int64]
+
+
+@attrs.frozen(kw_only=True)
+class HeardRanges:
+    """What risk will have heard of the ranges of a strategy's candles, after each of them; years of it in little room.
+
+    Only what is usual is kept as a column: the range itself, the price and how many were heard are told by the place of
+    the newest one that was, and that is the candle itself once every candle from `first` on is heard (`newest` None).
+    """
+
+    before: Volatility
+    atrs: Floats
+    closes: Floats
+    usual: Floats
+    first: int = 0
+    newest: npt.NDArray[np.int32] | None = None
+    scores: npt.NDArray[np.int32] | None = None
+
+    @classmethod
+    def of(cls, before: Volatility, atrs: Floats, closes: Floats) -> "HeardRanges":
+        """`atrs` and `closes` are float64[n], of each candle; `before` is what was heard before the first."""
+        _, _, usual, scores = volatility_over(before, atrs, closes)
+        size, heard = len(atrs), int(scores[-1]) - before.scores if len(atrs) else 0
+        first = int(np.searchsorted(scores, before.scores, side="right"))
+        if heard == size - first:
+            return cls(before=before, atrs=atrs, closes=closes, usual=usual, first=first)
+        is_heard = np.diff(scores, prepend=before.scores) > 0
+        newest = np.maximum.accumulate(np.where(is_heard, np.arange(size), -1)).astype(np.int32)
+        scores32 = scores.astype(np.int32)
+        return cls(before=before, atrs=atrs, closes=closes, usual=usual, first=first, newest=newest, scores=scores32)
+
+    def at(self, place: int) -> tuple[float, float, float, int]:
+        """(range, range / price, its usual, how many were heard) after this candle."""
+        if place < self.first:
+            before = self.before
+            return before.atr, before.relative, before.usual, before.scores
+        newest, scores = place, self.before.scores + place - self.first + 1
+        if self.newest is not None and self.scores is not None:
+            newest, scores = int(self.newest[place]), int(self.scores[place])
+        atr = float(self.atrs[newest])
+        return atr, atr / float(self.closes[newest]), float(self.usual[place]), scores
+
+    def ratios(self) -> Floats:
+        """Times the usual after each candle, float64[n]; 0 until that is known."""
+        newest = np.arange(len(self.usual)) if self.newest is None else self.newest
+        scores = self.before.scores + 1 - self.first + newest if self.scores is None else self.scores
+        known = (scores >= WARM_UP) & (self.usual > 0)
+        known[: self.first] = self.before.scores >= WARM_UP and self.before.usual > 0
+        relative = self.atrs[newest] / self.closes[newest]
+        relative[: self.first] = self.before.relative
+        return np.divide(relative, self.usual, out=np.zeros(len(self.usual)), where=known)
 
 
 def volatility_over(heard: Volatility, atrs: Floats, prices: Floats) -> tuple[Floats, Floats, Floats, Whole]:

@@ -19,10 +19,12 @@ import math
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator
 from decimal import Decimal
+from typing import Any
 
 import attrs
 import msgspec
 import numpy as np
+import numpy.typing as npt
 
 from genesis.domain import risk_marks, risk_protections
 from genesis.domain.candles import correlation_id, name_of
@@ -40,10 +42,18 @@ from genesis.domain.strategy_arrays import Floats
 from genesis.domain.trading_day import trading_day
 from genesis.domain.trading_floor import CARRY_EVERY_MS
 from genesis.domain.venue_state import VenueOutput
-from genesis.domain.volatility import WARM_UP
-from genesis.research.bars import BarRecording, Whole, ascending, candle_at, in_time_frame, part, row_at
+from genesis.research.bars import (
+    BarRecording,
+    Whole,
+    ascending,
+    candle_at,
+    in_time_frame,
+    part,
+    row_at,
+    stretches,
+)
 from genesis.research.refused import Refused, Wanted, count
-from genesis.research.voices import Market, Voice, outspoken, wanted
+from genesis.research.voices import Market, Places, Voice, outspoken, wanted
 from genesis.research.walk import Unread, Walk, in_words
 from protocols.account import EquityPoint
 from protocols.market import CandleClosed
@@ -97,7 +107,7 @@ class Leap(Walk):
         """Whether the last entry that was asked for did not come about."""
         self._flat: AccountState | None = None
         """The account that risk heard of last, where nothing is held and nothing under way."""
-        self._minutes = {symbol: (each.open_ms - bars.first_ms) // MINUTE_MS for symbol, each in bars.rows.items()}
+        self._minutes = {symbol: _minutes_of(each.open_ms, bars.first_ms) for symbol, each in bars.rows.items()}
         self._whole = {
             symbol: int(minutes[0]) if len(minutes) and minutes[-1] - minutes[0] == len(minutes) - 1 else None
             for symbol, minutes in self._minutes.items()
@@ -128,6 +138,7 @@ class Leap(Walk):
             if following > self.last_minute:
                 break
             now = self._pass_refused(following)
+            self._let_go()
             if now == following:
                 self._walk_minute(following)
                 now += 1
@@ -149,7 +160,7 @@ class Leap(Walk):
             for stream in streams:
                 begun = stream.begun
                 candles = in_time_frame(self.bars.rows[symbol], stream.timeframe, begun=begun)
-                ends = (candles.open_ms + TIMEFRAME_MS[stream.timeframe] - self.bars.first_ms) // MINUTE_MS
+                ends = _minutes_of(candles.open_ms, self.bars.first_ms - TIMEFRAME_MS[stream.timeframe])
                 closing = int(np.searchsorted(ends, self.last_minute + 1, side="right"))
                 candles = part(candles, 0, closing)
                 market = Market(symbol=symbol, timeframe=stream.timeframe, candles=candles, ends=ends[:closing])
@@ -159,28 +170,36 @@ class Leap(Walk):
                     if (running.settings.symbol, running.settings.timeframe) == (symbol, stream.timeframe)
                 ]
         self._voices = voices
-        minute = np.concatenate([voice.ends for voice in voices] or [np.empty(0, dtype=np.int64)])
-        voice_of = np.concatenate(
-            [np.full(len(voice.ends), number, dtype=np.int64) for number, voice in enumerate(voices)]
-            or [np.empty(0, dtype=np.int64)]
-        )
-        candle_of = np.concatenate(
-            [np.arange(len(voice.ends), dtype=np.int64) for voice in voices] or [np.empty(0, dtype=np.int64)]
-        )
-        order = np.argsort(minute, kind="stable")
-        self._score_minute: Whole = minute[order]
-        self._score_voice: Whole = voice_of[order]
-        self._score_candle: Whole = candle_of[order]
-        for number, voice in enumerate(voices):
-            voice.places = np.flatnonzero(self._score_voice == number)
-            self._voices_of.setdefault(voice.market.symbol, []).append(voice)
+        self._put_in_order(voices)
         self._forced_minutes = self._always_walked()
         said = [voice.ends[voice.said.code != HOLD] for voice in voices]
         self._busy_minutes = ascending(np.concatenate([np.array(self._forced_minutes, dtype=np.int64), *said])).tolist()
 
+    def _put_in_order(self, voices: list[Voice]) -> None:
+        """All scores as they are said: the minute of each, its voice, and its place among that one's."""
+        if len(voices) == 1:
+            # The columns of the only one are those of all.
+            (voice,) = voices
+            self._score_minute: Places = voice.ends
+            self._score_voice: npt.NDArray[np.int16] = np.broadcast_to(np.zeros(1, dtype=np.int16), voice.ends.shape)
+            self._score_candle: Places = np.arange(len(voice.ends), dtype=np.int32)
+            voice.places = self._score_candle
+            self._voices_of = {voice.market.symbol: [voice]}
+            return
+        minute = np.concatenate([voice.ends for voice in voices] or [np.empty(0, dtype=np.int32)])
+        sizes = np.array([len(voice.ends) for voice in voices], dtype=np.int64)
+        voice_of = np.repeat(np.arange(len(voices), dtype=np.int16), sizes)
+        candles = [np.arange(len(voice.ends), dtype=np.int32) for voice in voices]
+        candle_of = np.concatenate(candles or [np.empty(0, dtype=np.int32)])
+        order = np.argsort(minute, kind="stable")
+        self._score_minute, self._score_voice, self._score_candle = minute[order], voice_of[order], candle_of[order]
+        for number, voice in enumerate(voices):
+            voice.places = np.flatnonzero(self._score_voice == number).astype(np.int32)
+            self._voices_of.setdefault(voice.market.symbol, []).append(voice)
+
     def _always_walked(self) -> list[int]:
         """Minutes that have to be walked whatever is said in them and happens before them, ascending."""
-        found = [np.empty(0, dtype=np.int64)]
+        found: list[npt.NDArray[Any]] = [np.empty(0, dtype=np.int64)]
         ratio_limit = float(self.settings.risk.breaker_volatility_ratio)
         first_of_symbol: dict[Symbol, int] = {}
         for voice in self._voices:
@@ -192,10 +211,7 @@ class Leap(Walk):
                 told = np.flatnonzero(~np.isnan(voice.said.atr))
                 found.append(ends[told[:1]])
             if ratio_limit and voice.volatility is not None:
-                _, relative, usual, scores = voice.volatility
-                known = (scores >= WARM_UP) & (usual > 0)
-                ratio = np.divide(relative, usual, out=np.zeros(len(usual)), where=known)
-                found.append(ends[ratio > ratio_limit])
+                found.append(ends[voice.volatility.ratios() > ratio_limit])
         found.append(np.array(sorted(first_of_symbol.values()), dtype=np.int64))
         found.append(self._first_of_days())
         if self.venue.model.carry_a_day:
@@ -204,12 +220,12 @@ class Leap(Walk):
         minutes: list[int] = ascending(np.concatenate(found)).tolist()
         return minutes
 
-    def _first_of_days(self) -> Whole:
+    def _first_of_days(self) -> Places:
         """The minutes of the first score of each trading day."""
         if not len(self._score_minute):
-            return np.empty(0, dtype=np.int64)
+            return self._score_minute
         timezone = self.settings.risk.day_timezone
-        decided = self.bars.first_ms + self._score_minute * MINUTE_MS
+        decided = self.bars.first_ms + self._score_minute.astype(np.int64) * MINUTE_MS
         if timezone == "UTC":
             days = decided // DAY_MS
         else:
@@ -217,7 +233,7 @@ class Leap(Walk):
             names = [trading_day(int(quarter) * QUARTER_MS, timezone) for quarter in quarters]
             numbers = {name: number for number, name in enumerate(dict.fromkeys(names))}
             days = np.array([numbers[name] for name in names], dtype=np.int64)[where]
-        firsts: Whole = self._score_minute[np.concatenate([[True], days[1:] != days[:-1]])]
+        firsts: Places = self._score_minute[np.concatenate([[True], days[1:] != days[:-1]])]
         return firsts
 
     # --- where something can happen -----------------------------------------------------------------------------------
@@ -354,10 +370,8 @@ class Leap(Walk):
                     newest = place
                     state.marks[symbol] = exact(float(voice.market.candles.close[candle]))
                 if voice.volatility is not None and voice.settings.name in state.volatility:
-                    atr, relative, usual, scores = voice.volatility
                     heard = state.volatility[voice.settings.name]
-                    heard.atr, heard.relative = float(atr[candle]), float(relative[candle])
-                    heard.usual, heard.scores = float(usual[candle]), int(scores[candle])
+                    heard.atr, heard.relative, heard.usual, heard.scores = voice.volatility.at(candle)
             if newest >= 0:
                 self._pass_due(state, symbol, voices, first, last, newest)
         state.now_ms = max(state.now_ms, self._decided_ms(last - 1))
@@ -643,7 +657,17 @@ class Leap(Walk):
         )
 
 
-def _at_or_after(ascending: Whole, minute: int, never: int) -> int:
+def _minutes_of(times: Whole, first_ms: int) -> Places:
+    """Times in minutes since `first_ms`, a stretch at a time."""
+    found = np.empty(len(times), dtype=np.int32)
+    begin = 0
+    for some in stretches(times):
+        found[begin : begin + len(some)] = (some - first_ms) // MINUTE_MS
+        begin += len(some)
+    return found
+
+
+def _at_or_after(ascending: Places, minute: int, never: int) -> int:
     place = int(np.searchsorted(ascending, minute))
     return int(ascending[place]) if place < len(ascending) else never
 

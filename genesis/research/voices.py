@@ -5,19 +5,23 @@ import math
 from collections.abc import Iterable, Mapping
 
 import attrs
+import msgspec
 import numpy as np
+import numpy.typing as npt
 
 from genesis.domain.replay import MINUTE_MS
 from genesis.domain.signal_machine import Running
 from genesis.domain.strategy import HOLD, RECOMMENDATIONS, Opinion
-from genesis.domain.strategy_arrays import CandleArrays, Floats, Said, say
+from genesis.domain.strategy_arrays import CandleArrays, Said, say
 from genesis.domain.volatility import Volatility
-from genesis.research.bars import Whole, candle_at, part
-from genesis.research.heard_ranges import volatility_over
+from genesis.research.bars import candle_at, part
+from genesis.research.heard_ranges import HeardRanges
 from genesis.research.refused import Wanted
 from protocols.settings import StrategySettings
 from protocols.units import Symbol
 
+Places = npt.NDArray[np.int32]
+"""Minutes, and places in a list: a run of four thousand years would still fit."""
 _CODE = {recommendation: code for code, recommendation in RECOMMENDATIONS.items()}
 
 
@@ -28,7 +32,7 @@ class Market:
     symbol: Symbol
     timeframe: str
     candles: CandleArrays
-    ends: Whole
+    ends: Places
 
 
 @attrs.define(kw_only=True)
@@ -37,12 +41,12 @@ class Voice:
 
     running: Running
     market: Market
-    ends: Whole
+    ends: Places
     said: Said
     opinions: tuple[Opinion, ...] | None
     """Of a plain Python step: it is not asked twice. It may have failed before the last candle."""
-    volatility: tuple[Floats, Floats, Floats, Whole] | None = None
-    """After each candle: range, range / price, its usual, and how many were heard; None where no range is told."""
+    volatility: HeardRanges | None = None
+    """None where no range is told."""
 
     @property
     def settings(self) -> StrategySettings:
@@ -50,7 +54,7 @@ class Voice:
 
     passed: int = 0
     """Scores up to which risk was told what they left behind."""
-    places: Whole = attrs.field(factory=lambda: np.empty(0, dtype=np.int64))
+    places: Places = attrs.field(factory=lambda: np.empty(0, dtype=np.int32))
 
 
 def outspoken(running: Running, market: Market, before: Volatility | None) -> Voice:
@@ -69,10 +73,20 @@ def outspoken(running: Running, market: Market, before: Volatility | None) -> Vo
             probability=np.array([one.probability for one in opinions], dtype=np.float64),
             atr=np.array([one.features.get("atr", math.nan) for one in opinions], dtype=np.float64),
         )
+    said = _in_little_room(said)
     voice = Voice(running=running, market=market, ends=market.ends[: len(candles)], said=said, opinions=opinions)
     if before is not None or not np.isnan(said.atr).all():
-        voice.volatility = volatility_over(before or Volatility(symbol=market.symbol), said.atr, candles.close)
+        heard = Volatility(symbol=market.symbol) if before is None else msgspec.structs.replace(before)
+        voice.volatility = HeardRanges.of(heard, said.atr, candles.close)
     return voice
+
+
+def _in_little_room(said: Said) -> Said:
+    """The same numbers: codes in a byte each, and a probability that never changes once for all."""
+    even = said.probability
+    if len(even) and bool((even == even[0]).all()):
+        even = np.broadcast_to(even[:1].copy(), even.shape)
+    return attrs.evolve(said, code=said.code.astype(np.int8), probability=even)
 
 
 def wanted(
@@ -87,14 +101,13 @@ def wanted(
     at = begin + np.flatnonzero(voice.said.code[begin:end] != HOLD)
     asked = [RECOMMENDATIONS[code] for code in voice.said.code[at].tolist()]
     closes = voice.market.candles.close[at]
-    times_ms = (first_ms + voice.ends[at] * MINUTE_MS).tolist()
+    times_ms = (first_ms + voice.ends[at].astype(np.int64) * MINUTE_MS).tolist()
     symbol, name = voice.market.symbol, voice.settings.name
     heard: Iterable[Volatility | None] = itertools.repeat(None, len(asked))
     if with_ranges and name in heard_by and voice.volatility is not None:
-        columns = [column[at].tolist() for column in voice.volatility]
         heard = [
             Volatility(symbol=symbol, atr=atr, relative=relative, usual=usual, scores=scores)
-            for atr, relative, usual, scores in zip(*columns, strict=True)
+            for atr, relative, usual, scores in map(voice.volatility.at, at.tolist())
         ]
     elif with_ranges and any([each.symbol == symbol for each in heard_by.values()]):
         return None

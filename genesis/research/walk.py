@@ -56,6 +56,11 @@ from protocols.units import ZERO, Side, Symbol, exact
 ACCOUNT = "sim"
 SESSION = 1
 CURVE_POINTS = 50_000
+ORDERS_HELD = 1_000
+"""Ended orders, and trades, that the order machine remembers at least and at most twice: it looks back at the newest of
+them only, and 28 KB for each trade of years would be gigabytes."""
+WORDS_HELD = 20_000
+"""Decisions that wait for a reader of their words. Of a run that makes more none is kept: it is walked again then."""
 
 _HEARD = (VenueOrder, VenueTrade, RequestNotice)
 
@@ -103,6 +108,7 @@ class Walk:
             curve_limit=2 * CURVE_POINTS,
         )
         self.venue = Venue(pairs, model=model)
+        self.venue.books.is_told = False
         self.venue.open_account(ACCOUNT, balances)
         self.decisions: list[Unread] = []
         self.trades: list[ClosedTrade] = []
@@ -115,6 +121,10 @@ class Walk:
         self.carry_quote = ZERO
         """Interest that was paid for what was held."""
         self.now_ms = recording.first_ms
+        self.words_held: int | None = WORDS_HELD
+        """None keeps the words of all decisions, however many."""
+        self.has_words = True
+        """False once there were too many decisions to keep."""
         self._told_version = -1
         self._places = {symbol: place for place, symbol in enumerate(recording.symbols)}
         self._streams: dict[Symbol, list[ReplayedStream]] = {symbol: [] for symbol in recording.symbols}
@@ -168,6 +178,7 @@ class Walk:
         minute_ms = None
         for minute_ms, found in minutes(recording.rows, first_ms=recording.first_ms, last_ms=recording.last_ms):
             self._on_boundary(minute_ms)
+            self._let_go()
             if on_progress is not None and minute_ms % DAY_MS == 0:
                 on_progress((minute_ms - recording.first_ms) / (recording.last_ms - recording.first_ms + MINUTE_MS))
             if self._is_quiet(symbols, found, minute_ms + TICK_MS[-1]):
@@ -185,6 +196,14 @@ class Walk:
                     self._on_minute(step.symbol, step.row)
         if minute_ms is not None:
             self._on_boundary(minute_ms + MINUTE_MS)
+
+    def _let_go(self) -> None:
+        """Forget what nobody will look back at."""
+        if len(self.machine.orders) > 2 * ORDERS_HELD:
+            self.machine.let_go(self.now_ms, orders=ORDERS_HELD, fills=ORDERS_HELD)
+        if self.words_held is not None and len(self.decisions) > self.words_held:
+            self.decisions.clear()
+            self.has_words = False
 
     def _is_quiet(self, symbols: tuple[Symbol, ...], found: tuple[CandleRow | None, ...], until_ms: int) -> bool:
         """No tick of this minute can fill, trigger, move or end an order, and nobody thinks at ticks."""
@@ -333,6 +352,8 @@ class Walk:
                 self.machine.on_event(heard, now=self._now_s, wall_ms=self.now_ms)
 
     def _history(self, question: HistoryRequest) -> HistoryReport:
+        """Asked when the walk begins, and never again: of a wire that loses nothing all is heard."""
+        assert not self.machine.last_cid, "the venue of a walk keeps no history"
         history = self.venue.history(ACCOUNT)
         return HistoryReport(
             request_id=question.request_id,

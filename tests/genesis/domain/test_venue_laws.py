@@ -2,6 +2,7 @@
 
 from decimal import Decimal
 
+import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -9,7 +10,7 @@ from genesis.domain.matching import FillModel, FillWhen
 from genesis.domain.pairs import pair_specs
 from genesis.domain.venue import Venue
 from genesis.domain.venue_ledger import fee_of, notional_of
-from genesis.domain.venue_state import MARGIN, VenueOutput
+from genesis.domain.venue_state import MARGIN, PositionChange, VenueOutput, WalletChange
 from protocols.bitfinex.account import FLAG_HIDDEN, FLAG_OCO, FLAG_POST_ONLY, FLAG_REDUCE_ONLY
 from protocols.bitfinex.inputs import ChangeOrder, EndOrder, EndOrders, NewOrder
 from protocols.orders import VenueOrder, VenueTrade
@@ -68,9 +69,15 @@ models = st.builds(
 )
 
 
-def live(story: list[tuple], model: FillModel) -> tuple[Venue, list[VenueOutput]]:  # type: ignore[type-arg]
+def live(
+    story: list[tuple],  # type: ignore[type-arg]
+    model: FillModel,
+    *,
+    is_told: bool = True,
+) -> tuple[Venue, list[VenueOutput]]:
     """Play a story to a venue; after each step the wallets must be sane."""
     venue = Venue(pair_specs(PAIRS), model=model)
+    venue.books.is_told = is_told
     for name in NAMES:
         venue.open_account(name, STAKE)
     for pair in PAIRS:
@@ -200,3 +207,30 @@ def test_inside_its_band_a_tick_changes_nothing(story: list[tuple], model: FillM
         low, high = venue.band(pair)
         if low < price < high and now < venue.wakes_ms(pair):
             assert venue._tick(venue._markets[pair], D(repr(price)), 1.0, now) == []
+
+
+def without_words(out: list[VenueOutput]) -> list[VenueOutput]:
+    """What moves money or orders, without what is only told on a wire."""
+    kept: list[VenueOutput] = []
+    for name, message in out:
+        if isinstance(message, VenueTrade) and message.event == "te":
+            continue
+        if isinstance(message, WalletChange):
+            message = msgspec.structs.replace(message, description=None, meta=None)
+        elif isinstance(message, PositionChange):
+            message = msgspec.structs.replace(message, meta=None)
+        kept.append((name, message))
+    return kept
+
+
+@settings(max_examples=120, deadline=None)
+@given(stories, models)
+def test_a_venue_that_nobody_listens_to_does_the_same_in_silence(story: list[tuple], model: FillModel) -> None:  # type: ignore[type-arg]
+    """A backtest's venue writes no history and no words: its wallets, orders and trades are those of the wire's."""
+    told, out = live(story, model)
+    silent, silently = live(story, model, is_told=False)
+    assert without_words(silently) == without_words(out)
+    accounts = [msgspec.json.encode(venue.accounts) for venue in (told, silent)]
+    assert accounts[0] == accounts[1]
+    assert (silent.books.market, silent.books.fees) == (told.books.market, told.books.fees)
+    assert all(not history.ledger and not history.trades for history in silent.books.histories.values())

@@ -10,8 +10,10 @@ import pytest
 
 from genesis.domain.recording import CandleRecording
 from genesis.domain.replay import CandleRow
+from genesis.research import backtest, walk
 from genesis.research.backtest import run_backtest, strategy_markets
 from genesis.research.parity import compare
+from genesis.research.walk import Walk
 from genesis.simulator.recordings import load
 from protocols.risk import DenialCode, Verdict
 from protocols.settings import RiskSettings, Settings, StrategySettings
@@ -167,3 +169,34 @@ def _signals_until(lines: tuple[bytes, ...], before_ms: int) -> list[bytes]:
         for line in lines
         if line.startswith(b"SignalScore") and _decoded(line, SignalScore).decided_ms <= before_ms
     ]
+
+
+def test_a_long_run_holds_neither_words_nor_ended_orders_and_finds_both_the_same(
+    crash: CandleRecording, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Years of trades would not fit into memory: words are made again by the same walk when somebody reads them."""
+    kept = run_backtest(crash, NERVOUS)
+    seen: list[Walk] = []
+    begin = Walk.begin
+
+    def begin_and_show(self: Walk) -> None:
+        seen.append(self)
+        begin(self)
+
+    monkeypatch.setattr(Walk, "begin", begin_and_show)
+    monkeypatch.setattr(walk, "ORDERS_HELD", 5)
+    monkeypatch.setattr(backtest, "WORDS_HELD", 50)
+    for every_minute in (False, True):
+        seen.clear()
+        short = run_backtest(crash, NERVOUS, every_minute=every_minute)
+        (run,) = seen
+        assert not run.has_words
+        assert run.machine.last_cid > 100
+        assert len(run.machine.orders) <= 15
+        assert len(run.machine.fills.rows) <= 15
+        assert len(run.decisions) <= 60
+        assert short == kept
+        assert compare(short.lines, kept.lines).equal
+        assert len(seen) == 2
+        assert short.decisions == kept.decisions
+        assert len(seen) == 2

@@ -204,6 +204,24 @@ def test_ranges_over_an_array_are_what_they_are_heard_as_one_by_one(
             assert one == (heard.atr, heard.relative, heard.usual, heard.scores)
 
 
+@pytest.mark.parametrize("deaf", [0.0, 0.1])
+@pytest.mark.parametrize("unknown", [0, 14, 250])
+def test_ranges_in_little_room_are_what_one_candle_after_the_other_was_heard(deaf: float, unknown: int) -> None:
+    chance = random.Random(unknown)
+    size = 250
+    ranges = [math.nan if n < unknown or chance.random() < deaf else chance.random() * 5 for n in range(size)]
+    prices = [100 + chance.random() for _ in range(size)]
+    for scores in (0, 60):
+        heard = Volatility(symbol=BTC, atr=1.0, relative=0.01, usual=0.02, scores=scores)
+        found = heard_ranges.HeardRanges.of(msgspec.structs.replace(heard), np.array(ranges), np.array(prices))
+        assert (found.newest is None) == (deaf == 0.0 or unknown == size)
+        ratios = found.ratios()
+        for place, (distance, price) in enumerate(zip(ranges, prices, strict=True)):
+            heard.hear(distance, price)
+            assert found.at(place) == (heard.atr, heard.relative, heard.usual, heard.scores)
+            assert ratios[place] == (heard.ratio or 0.0)
+
+
 def fails_at_the_hundredth(state: list[float], candle: Candle) -> Opinion:
     state[0] += 1
     if state[0] == 100:
