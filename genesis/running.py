@@ -198,6 +198,8 @@ class _Run:
             expendable=self.options.mode is Mode.SIM,
         )
         self.begins_after = 0 if self.options.mode is Mode.SIM else store.store.head().seq
+        # What an id names stays in the journal: a life that drew those of the last one would be told "done already".
+        chance = chance.life(store.epoch)
         try:
             return await self._trade(nursery, store, ports, venue_clock, pairs, chance, stack)
         finally:

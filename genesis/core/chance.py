@@ -17,6 +17,10 @@ class Chance:
         # Seeding with text goes through SHA-512, which does not depend on PYTHONHASHSEED. Jitter is no secret.
         return random.Random(f"{self.seed}-{name}")  # noqa: S311
 
+    def life(self, number: int) -> "Chance":
+        """Generators of one of several lives that have a seed in common: what one of them drew is not drawn again."""
+        return Chance(f"{self.seed}-life-{number}")
+
 
 def fresh_seed() -> int:
     """A seed that nobody chose, for runs that are not to be repeated; log it, and it can be."""

@@ -17,9 +17,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import httpx
 import msgspec
 import pytest
 
+from genesis.cli.main import call
 from genesis.domain.account_cells import read_order_cells
 from genesis.domain.account_machine import ACCOUNT_KEY, ACCOUNT_TABLE, AccountCheckpoint
 from genesis.domain.order_rows import TABLE as ORDER_TABLE
@@ -237,6 +239,37 @@ def test_a_second_engine_on_the_same_directory_names_the_first(home: UserDir) ->
     with running(home) as first:
         page_of(first)
         assert str(first.pid) in refused(home, code=ExitCode.ERROR)
+
+
+def test_what_a_person_asks_for_in_one_life_is_not_taken_for_what_was_asked_in_another(
+    home: UserDir, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Every life of a simulation has the same seed, and the journal knows an order's id for ever: the first order of
+    the second life was answered as accepted and never placed, and a flatten sold nothing."""
+    monkeypatch.setenv("GENESIS_HOME", str(home.root))
+    order = {"symbol": "tBTCUSD", "side": "buy", "quantity": "0.02"}
+    named: list[str] = []
+    for life in range(2):
+        with running(home, "--speed", "240") as process:
+            address = page_of(process).partition("/?")[0]
+            assert call(["token", "--scope", "trade"]) == ExitCode.OK
+            headers = {"Authorization": f"Bearer {capsys.readouterr().out.strip()}"}
+            with httpx.Client(base_url=address, headers=headers, timeout=30) as http:
+                while (answer := http.post("/api/v2/order", json=order)).status_code == 503:
+                    time.sleep(0.05)  # no price is known before the first candle
+                assert answer.status_code == 202, answer.text
+                named.append(answer.json()["intent_id"])
+                assert call(["flatten", "--yes", "--json"]) == ExitCode.OK
+                named.append(json.loads(capsys.readouterr().out)["correlation_id"])
+                for _ in range(400):
+                    if http.get("/api/v2/trades").json()["total"] == 2 * (life + 1):
+                        break
+                    time.sleep(0.05)
+                else:
+                    raise AssertionError(
+                        f"both must have traded in life {life}, was {http.get('/api/v2/trades').json()}"
+                    )
+    assert len(set(named)) == 4
 
 
 def test_a_taken_port_is_told(home: UserDir) -> None:

@@ -15,6 +15,12 @@ def test_names_and_seeds_differ() -> None:
     assert len(draws) == 9
 
 
+def test_lives_of_one_seed_draw_numbers_of_their_own_and_can_be_had_again() -> None:
+    draws = [Chance(0).life(number).port("web").getrandbits(64) for number in range(1, 20)]
+    assert len({Chance(0).port("web").getrandbits(64), *draws}) == 20
+    assert draws == [Chance(0).life(number).port("web").getrandbits(64) for number in range(1, 20)]
+
+
 def test_the_numbers_do_not_depend_on_the_process() -> None:
     """Seeding by `hash` would change with PYTHONHASHSEED."""
     assert Chance(7).port("venue").getrandbits(32) == 3241977507
