@@ -18,6 +18,7 @@ import msgspec
 
 from genesis.domain.windows import WindowFault, parse_windows
 from protocols.news import NewsKind
+from protocols.orders import MANUAL
 from protocols.settings import MemberSettings, Settings, StrategySettings
 from protocols.units import TIMEFRAME_MS
 
@@ -98,6 +99,9 @@ class SecretKey:
 
 SYMBOL: Final = re.compile(r"t(?:[A-Z0-9]{6,}|[A-Z0-9]{3,}:[A-Z0-9]{3,})")
 STRATEGY_NAME: Final = re.compile(r"[a-z][a-z0-9-]{0,31}")
+TAKEN_NAMES: Final = (MANUAL, "flatten", "protection")
+"""Whose orders stand under these names: a person's, and the engine's own. A strategy of the name would share their lots
+and sell a person's coins as its own."""
 
 
 def _matches(pattern: re.Pattern[str], must_be: str) -> Check:
@@ -105,6 +109,12 @@ def _matches(pattern: re.Pattern[str], must_be: str) -> Check:
         return None if isinstance(value, str) and pattern.fullmatch(value) else must_be
 
     return check
+
+
+def _strategy_name(value: object) -> str | None:
+    if value in TAKEN_NAMES:
+        return f"another name than {', '.join(TAKEN_NAMES)}"
+    return _matches(STRATEGY_NAME, "1 to 32 of a-z, 0-9 and -, a letter first")(value)
 
 
 def _each(check: Check, must_be: str) -> Check:
@@ -429,11 +439,7 @@ _ROWS: Final[Mapping[str, Mapping[str, Any]]] = {
 }
 
 _STRATEGY_ROWS: Final[Mapping[str, Mapping[str, Any]]] = {
-    "name": _row(
-        "",
-        "Name in books, reports and ids",
-        check=_matches(STRATEGY_NAME, "1 to 32 of a-z, 0-9 and -, a letter first"),
-    ),
+    "name": _row("", "Name in books, reports and ids", check=_strategy_name),
     "kind": _row("", "Which strategy it is; `genesis strategies list` names them"),
     "symbol": _row("", "Symbol it trades", check=_symbol),
     "timeframe": _row("", "Time frame whose closed candles it decides on", check=_time_frame),

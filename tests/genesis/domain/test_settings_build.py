@@ -188,6 +188,14 @@ def test_values_that_contradict_one_another_are_refused() -> None:
     assert "did you mean fast?" in str(found[7])
 
 
+def test_a_strategy_has_no_name_that_stands_for_somebody_else() -> None:
+    """One called manual shared the lots of a person's orders, and its exit would have sold them."""
+    for name in ("manual", "flatten", "protection"):
+        (fault,) = faults(tree({"strategies": [{"name": name}]}))
+        assert (fault.path, fault.was) == ("strategies[0].name", f'"{name}"')
+        assert "another name than manual" in str(fault)
+
+
 @pytest.mark.parametrize(
     "strategies", [{}, "x", [1], [{}], [{"name": "Bad Name"}], [{"name": "a", "simbol": "tBTCUSD"}]]
 )
