@@ -172,7 +172,7 @@ class OrderAccepted(msgspec.Struct, frozen=True, kw_only=True):
     correlation_id: str
     verdict: Verdict | None
     notices: tuple[str, ...] = ()
-    """What was asked for and will be ignored, in sentences."""
+    """What was asked for and will be ignored, and whose coins it sells, in sentences."""
 
 
 class OneOrder(msgspec.Struct, frozen=True, kw_only=True):

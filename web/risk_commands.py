@@ -15,6 +15,7 @@ from genesis.domain.decision_search import DecisionSearch, search
 from genesis.domain.limit_changes import SECTION, STRICTER, loosened
 from genesis.domain.risk_codes import RULE_TEXTS, advice, reasons
 from genesis.domain.risk_status import windows_view
+from genesis.domain.whose_coins import taken_from_others
 from genesis.domain.windows import days_of_texts, texts_of_days
 from protocols.config import SetSettings
 from protocols.orders import TERMINAL_STATES
@@ -277,6 +278,7 @@ async def evaluate(api: Api, call: Call) -> Evaluation:
         verdict=verdict,
         reasons=reasons(verdict),
         advice=tuple(advice(result) for result in verdict.denials),
+        takes=taken_from_others(api.readers.account(), intent),
     )
 
 

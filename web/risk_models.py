@@ -2,7 +2,7 @@
 
 import msgspec
 
-from protocols.risk import BreakerView, Lock, Verdict, WindowsView
+from protocols.risk import BreakerView, Lock, StrategyHolding, Verdict, WindowsView
 from web.risk_bodies import Value
 
 
@@ -66,12 +66,16 @@ class Breakers(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Evaluation(msgspec.Struct, frozen=True, kw_only=True):
-    """What would be said to the order now. `reasons` and `advice` are words for every refusal."""
+    """What would be said to the order now. `reasons` and `advice` are words for every refusal.
+
+    `takes` is what a sale would sell of what strategies hold: their stops shrink, and their books have its result.
+    """
 
     approved: bool
     verdict: Verdict
     reasons: tuple[str, ...]
     advice: tuple[str, ...]
+    takes: tuple[StrategyHolding, ...] = ()
 
 
 class ToldDecision(msgspec.Struct, frozen=True, kw_only=True):

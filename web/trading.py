@@ -6,6 +6,7 @@ import msgspec
 
 from genesis.domain.order_check import order_notices
 from genesis.domain.order_templates import OrderTemplate
+from genesis.domain.whose_coins import taken_from_others, taken_text
 from protocols.orders import OrderIntent, OrderType, OrderView
 from protocols.risk import ManualOrder
 from web.api import Api, Call
@@ -51,7 +52,8 @@ async def _place(api: Api, call: Call, body: OrderBody) -> OrderAccepted:
         pairs=api.desk.pairs(),
     )
     check_market(intent, api.readers.tickers().get(intent.symbol))
-    notices = order_notices(intent)
+    taken = taken_from_others(api.readers.account(), intent)
+    notices = (*order_notices(intent), *map(taken_text, taken))
     if intent.order_type is not OrderType.LIMIT and intent.post_only:
         intent = msgspec.structs.replace(intent, post_only=False)
     verdict = await place(ManualOrder(intent=intent, actor=call.subject))

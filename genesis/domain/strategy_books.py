@@ -12,7 +12,7 @@ import msgspec
 from genesis.domain.position import Opening
 from protocols.account import StrategyBookView
 from protocols.orders import Fill, Purpose
-from protocols.units import ZERO, Symbol, base_currency, quote_currency
+from protocols.units import ZERO, Side, Symbol, base_currency, quote_currency
 
 
 class _Book:
@@ -64,15 +64,21 @@ class StrategyBooks:
         """The next fill; those of orders that are not ours are in nobody's book."""
         if not fill.foreign:
             self._told = None
-            for part in self._parts(fill):
-                self._of(part.strategy, part.symbol).take(part)
+            for part in tuple(self._parts(fill)):
+                book = self._of(part.strategy, part.symbol)
+                if not book.quantity:
+                    # From here on it holds: whoever sells for others takes from the oldest first.
+                    self._books[part.strategy, part.symbol] = self._books.pop((part.strategy, part.symbol))
+                book.take(part)
 
     def _parts(self, fill: Fill) -> Iterator[Fill]:
-        """What closes a position sells what strategies hold, the oldest book first: it has nothing of its own, and each
-        made of its coins what the close brought."""
+        """Whose coins it sold: the seller's own first, then those of the book that has held the longest. A close has
+        nothing of its own, and a person may sell what a strategy bought: each made of its coins what they brought.
+
+        On margin only a close is shared out: there a sale beside somebody's coins opens a short."""
         left, fee = fill.quantity, fill.fee
-        if fill.purpose is Purpose.FLATTEN:
-            for (strategy, symbol), book in self._books.items():
+        if fill.purpose is Purpose.FLATTEN or (fill.side is Side.SELL and not fill.margin):
+            for (strategy, symbol), book in sorted(self._books.items(), key=lambda one: one[0][0] != fill.strategy):
                 quantity = min(left, -fill.side.sign * book.quantity)
                 if symbol != fill.symbol or quantity <= 0:
                     continue

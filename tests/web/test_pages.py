@@ -268,6 +268,28 @@ def test_a_trader_orders_amends_and_closes(running: Running) -> None:
         expect(page.locator("section[aria-labelledby=closed] tbody tr").first).to_contain_text("BTC/USD")
 
 
+def test_a_sale_of_a_strategys_coins_is_told_before_it_is_sent(running: Running) -> None:
+    def with_coins(route: Any) -> None:
+        told = route.fetch().json()
+        told["takes"] = [{"symbol": "tBTCUSD", "strategy": "btc-ema", "quantity": "0.25"}]
+        route.fulfill(json=told)
+
+    for locale, sell, words in (
+        ("en-US", "Sell", "0.25 of it are coins of btc-ema: its stop"),
+        ("sv-SE", "Sälj", "av det är mynt som tillhör btc-ema: dess stopp krymper"),
+    ):
+        with running.page(at="/#/orders", locale=locale) as (page, _):
+            page.route("**/api/v2/risk/unified/evaluate", with_coins)
+            ticket = page.locator("section.ticket form")
+            ticket.get_by_text(sell, exact=True).first.click()
+            ticket.locator("input[inputmode=decimal], input[type=number]").first.fill("0.3")
+            expect(page.locator(".verdict")).to_contain_text(words)
+            ticket.get_by_role("button", name=f"{sell} BTC/USD").click()
+            expect(page.get_by_role("dialog")).to_contain_text(words)
+            keep(page, f"sells-a-strategys-coins-{locale}")
+            page.keyboard.press("Escape")
+
+
 def test_a_bracket_that_the_market_has_passed_is_told_while_it_is_typed(running: Running) -> None:
     with running.page(at="/#/orders") as (page, watched):
         ticket = page.get_by_role("form", name="Order")

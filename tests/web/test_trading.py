@@ -13,9 +13,9 @@ from genesis.domain.pairs import pair_specs
 from genesis.edge.kept_file import KeptFile
 from protocols.orders import Bracket, OrderState, OrderType, Purpose, UpdateIntent
 from protocols.reference import LedgerEntry
-from protocols.risk import ChangeAnswer, ChangeOrder, EvaluateOrder, ManualOrder, TradingState, Verdict
+from protocols.risk import ChangeAnswer, ChangeOrder, EvaluateOrder, ManualOrder, StrategyHolding, TradingState, Verdict
 from protocols.units import Side
-from tests.web.fakes import BTC, Told, Web, a_risk, a_verdict, a_web, an_order, some_readers
+from tests.web.fakes import BTC, Told, Web, a_risk, a_verdict, a_web, an_account, an_order, some_readers
 from web.desk import Desk, VenueSilent
 
 V2 = "/api/v2"
@@ -170,6 +170,24 @@ async def test_a_dry_answer_looks_at_the_numbers_as_the_order_itself_would() -> 
     web = a_web_that_can_be_asked()
     answer = await posted(web, "/risk/unified/evaluate", {"symbol": "tBTCUSD", "side": "buy", "quantity": "0.00000001"})
     assert answer.json()["error"]["message"] == "quantity must be at least 0.00004 BTC, was 0.00000001"
+
+
+async def test_whose_coins_a_sale_takes_is_told_when_asked_and_when_placed() -> None:
+    web = a_web_that_can_be_asked()
+    held = StrategyHolding(symbol=BTC, strategy="btc-ema", quantity=Decimal("0.5"))
+    api = web.app.config["API"]
+    api.readers = some_readers(account=lambda: msgspec.structs.replace(an_account(), owners=(held,)))
+    sale = {"symbol": "tBTCUSD", "side": "sell", "quantity": "0.2"}
+    async with web.client() as client:
+        asked = (await client.post(f"{V2}/risk/unified/evaluate", json=sale)).json()
+        placed = (await client.post(f"{V2}/order", json=sale)).json()
+        bought = (await client.post(f"{V2}/order", json={**sale, "side": "buy"})).json()
+    assert asked["takes"] == [
+        {"type": "StrategyHolding", "symbol": "tBTCUSD", "strategy": "btc-ema", "quantity": "0.2"}
+    ]
+    [notice] = placed["notices"]
+    assert notice.startswith("0.2 of it are coins of btc-ema")
+    assert bought["notices"] == []
 
 
 async def test_a_repeated_key_is_one_order_and_one_answer() -> None:

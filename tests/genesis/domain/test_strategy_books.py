@@ -73,6 +73,41 @@ def test_a_close_ends_the_books_of_those_who_held() -> None:
     assert (a.exits, a.won, b.exits, b.won) == (1, 1, 1, 1)
 
 
+def by_hand(amount: str, price: str, fee: str = "0") -> Fill:
+    return msgspec.structs.replace(fill("manual", amount, price, fee), purpose=Purpose.MANUAL)
+
+
+def test_a_person_who_sells_a_strategys_coins_closes_its_book_and_not_one_of_their_own() -> None:
+    """Its book went on holding what was sold, and `manual` stood below zero for ever."""
+    (a,) = strategy_books([fill("a", "1", "100"), by_hand("-1", "120", "-0.2")], {"tBTCUSD": Decimal(130)})
+    assert (a.strategy, *numbers(a)) == ("a", "0", "0", "19.8", "0", "0.2")
+    assert (a.exits, a.won) == (1, 1)
+
+
+def test_a_person_sells_their_own_coins_first_and_then_those_held_the_longest() -> None:
+    fills = [
+        fill("a", "1", "100"),
+        fill("b", "1", "100"),
+        fill("a", "-1", "100"),
+        fill("a", "1", "110"),
+        by_hand("1", "110"),
+        by_hand("-2.5", "120", "-0.5"),
+    ]
+    a, b, manual = strategy_books(fills, {})
+    assert numbers(manual) == ["0", "0", "9.8", "0", "0.2"]
+    assert numbers(b) == ["0", "0", "19.8", "0", "0.2"], "it has held the longest"
+    assert numbers(a) == ["0.5", "110", "4.9", "0", "0.1"]
+    # What nobody bought was in the wallet before, and is the seller's.
+    (alone,) = strategy_books([by_hand("-1", "120")], {})
+    assert (alone.strategy, alone.quantity) == ("manual", Decimal(-1))
+
+
+def test_a_short_on_margin_beside_a_strategys_coins_takes_none_of_them() -> None:
+    short = msgspec.structs.replace(by_hand("-1", "120"), margin=True)
+    a, manual = strategy_books([fill("a", "1", "100"), short], {})
+    assert (a.quantity, manual.quantity) == (Decimal(1), Decimal(-1))
+
+
 def test_a_close_in_parts_takes_from_the_oldest_and_buys_back_what_was_sold_short() -> None:
     a, b = strategy_books([fill("a", "1", "100"), fill("b", "3", "110"), a_close("-2", "120")], {})
     assert (a.quantity, b.quantity) == (Decimal(0), Decimal(2))

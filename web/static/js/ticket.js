@@ -18,7 +18,7 @@ addWords({
   "Use": "Använd", "Place": "Lägg", "Delete": "Ta bort", "The order of the template is placed now.": "Mallens order läggs nu.", "The template is forgotten.": "Mallen glöms.",
   "Closed positions": "Stängda positioner", "No position was closed yet": "Ingen position har stängts ännu", "Each is listed here with its profit after fees.": "Varje listas här med sin vinst efter avgifter.",
   "Entry": "Ingång", "Exit": "Utgång", "Profit": "Vinst", "Held": "Hållen", "Ended by": "Slutade genom", "The ticket is filled": "Ordern är ifylld",
-  "History": "Historik",
+  "History": "Historik", "of it are coins of": "av det är mynt som tillhör", "its stop grows smaller by as much, and what they bring stands in its book": "dess stopp krymper lika mycket, och vad de ger står i dess bok",
 });
 
 const RISK = "/api/v2/risk/unified/evaluate";
@@ -86,6 +86,10 @@ export function faultsOf(form) {
   return faults;
 }
 
+// Whose coins a sale takes: the account has one position in a symbol, and strategies have their parts of it.
+const takesOf = (answer) =>
+  ((answer && answer.takes) || []).map((each) => `${quantity(each.quantity)} ${t("of it are coins of")} ${each.strategy}: ${t("its stop grows smaller by as much, and what they bring stands in its book")}.`);
+
 function Verdict({ told }) {
   const tr = useWords();
   if (!told) return null;
@@ -97,6 +101,7 @@ function Verdict({ told }) {
     <p><${Chip} tone=${approved ? "good" : "bad"}>${approved ? tr("risk would say yes") : tr("risk would say no")}<//>${approved && size ? html` <span class="muted">${quantity(size)}</span>` : ""}</p>
     ${reasons.map((reason) => html`<p class="down">${reason}</p>`)}
     ${advice.map((words) => html`<p class="muted">${words}</p>`)}
+    ${takesOf(told).map((words) => html`<p class="warn-text">${words}</p>`)}
   </div>`;
 }
 
@@ -182,7 +187,7 @@ export function TicketCard({ className = "span-4", symbol }) {
     const verb = tr(form.side === "buy" ? "Buy" : "Sell");
     ask({
       title: `${verb} ${form.quantity} ${pair(form.symbol)}`,
-      text: [tr(form.type.toLowerCase()), body().price && `@ ${price(body().price)}`, form.bracket && tr("with stop and target"), answer && answer.approved === false && `${tr("risk would say no")}: ${answer.reasons.join("; ")}`].filter(Boolean).join(" · "),
+      text: [tr(form.type.toLowerCase()), body().price && `@ ${price(body().price)}`, form.bracket && tr("with stop and target"), answer && answer.approved === false && `${tr("risk would say no")}: ${answer.reasons.join("; ")}`, ...takesOf(answer)].filter(Boolean).join(" · "),
       yes: verb,
       tone: form.side === "buy" ? "buy" : "danger",
       run: () => api("POST", form.bracket ? "/api/v2/order/bracket" : "/api/v2/order", { ...body(), intent_id: intent }),
