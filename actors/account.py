@@ -6,6 +6,7 @@ those alone of which no strategy tells it. When it is stopped it hears what stil
 and publishes.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import attrs
@@ -18,6 +19,7 @@ from genesis.core.latest import Latest
 from genesis.domain.account_machine import ACCOUNT_TABLE, AccountMachine
 from genesis.domain.market_prices import MarketPrices
 from genesis.domain.order_rows import TABLE as ORDER_TABLE
+from genesis.domain.risk_state import spot_symbol
 from protocols.account import AccountView
 from protocols.health import Notice
 from protocols.journal import Cells, Commit, JournalRequest, ReadCells
@@ -77,7 +79,7 @@ class AccountActor:
         stopping = ctx.stopping
         ctx.ready()
         publish_at = float("inf")
-        differences = _Differences()
+        differences, unpriced = _Differences(), _UnpricedFees()
         while True:
             batch = await ctx.inbox.lease(limit=BATCH, until=min(publish_at, differences.look_at))
             ends = stopping.is_set() and not batch
@@ -102,6 +104,9 @@ class AccountActor:
                 for envelope in batch:
                     if isinstance(envelope.message, Fill) and not envelope.message.foreign:
                         own_fills.put_nowait(envelope.message)
+            if ui is not None:
+                for text in unpriced.follow([envelope.message for envelope in batch], machine.settings.quote_currency):
+                    ui.put_nowait(Notice(level="warning", code="fee_unpriced", text=text, at_ms=ctx.clock.wall_ms()))
             now = ctx.clock.now()
             if batch:
                 publish_at = min(publish_at, now + PUBLISH_S)
@@ -152,6 +157,27 @@ class _Differences:
             if gone in self.told:
                 self.told.discard(gone)
                 texts.append(f"{gone} is open again: our fills and the venue's wallet agree")
+        return texts
+
+
+@attrs.define
+class _UnpricedFees:
+    """Currencies of fees whose worth nobody knew: people are told once in a life what is missing in the figures."""
+
+    told: set[str] = attrs.field(factory=set)
+
+    def follow(self, messages: Sequence[object], counted_in: str) -> list[str]:
+        """A sentence for each that is news."""
+        texts = []
+        for fill in messages:
+            if not isinstance(fill, Fill) or fill.foreign or fill.fee_is_priced or fill.fee_currency in self.told:
+                continue
+            self.told.add(fill.fee_currency)
+            pair = spot_symbol(fill.fee_currency, counted_in)
+            texts.append(
+                f"a fee of {plain(abs(fill.fee))} {fill.fee_currency} counts as 0 in profit and loss, as others in"
+                f" {fill.fee_currency} will: no price of it was known; with {pair} in market.symbols it is"
+            )
         return texts
 
 

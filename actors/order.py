@@ -34,6 +34,7 @@ from genesis.core.channel import Channel, Envelope
 from genesis.core.errors import ChannelClosed, ChannelFull
 from genesis.core.latest import Latest
 from genesis.core.mailbox import Outlet
+from genesis.domain.fee_prices import price_in, with_fee_prices
 from genesis.domain.order_heard import STEPS_KEPT, OrderRecorder
 from genesis.domain.order_machine import SLICE, OrderMachine
 from genesis.domain.order_outputs import Outputs
@@ -190,10 +191,12 @@ class _Life:
         clock = self.ctx.clock
         now, wall_ms = clock.now(), clock.wall_ms()
         self.heard.start()
-        answers = [(envelope, self._hear(envelope.message, now, wall_ms)) for envelope in batch]
+        inputs = [self._priced(envelope.message) for envelope in batch]
+        answers = [
+            (envelope, self._hear(message, now, wall_ms)) for envelope, message in zip(batch, inputs, strict=True)
+        ]
         # After the messages: what they answer is no longer overdue.
         self.machine.on_timer(now=now, wall_ms=wall_ms)
-        inputs = [envelope.message for envelope in batch]
         ready = self.machine.take_ready() if all([isinstance(message, Approved) for message in inputs]) else None
         if ready is not None:
             # An order is on its way: what protection makes of it comes when that has left.
@@ -253,6 +256,14 @@ class _Life:
         ticker = None if self.actor.market is None else self.actor.market.value.tickers.get(symbol)
         price = 0.0 if ticker is None else (ticker.bid if side is Side.BUY else ticker.ask)
         return exact(price) if price > 0 else None
+
+    def _priced(self, message: Any) -> Any:
+        """With what fees in third currencies are worth now: it stays with the trade, and a replay hears it so."""
+        market = self.actor.market
+        if market is None:
+            return message
+        counted_in = self.actor.settings.value.quote_currency
+        return with_fee_prices(message, lambda symbol, at_ms: price_in(market.value, symbol, at_ms), counted_in)
 
     def _levels(self, symbol: Symbol, side: Side) -> Sequence[tuple[float, float, int]]:
         """What is known of a side of the book, to see how far an order at market may come."""

@@ -6,7 +6,7 @@ from typing import Final
 
 import msgspec
 
-from protocols.units import ZERO, Side, Symbol
+from protocols.units import ZERO, Side, Symbol, base_currency, quote_currency
 
 
 class OrderType(StrEnum):
@@ -394,7 +394,10 @@ class VenueOrder(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class VenueTrade(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """One own trade. `event` is te (no fee yet), tu, or rest. `amount` is signed; `fee` is negative when paid."""
+    """One own trade. `event` is te (no fee yet), tu, or rest. `amount` is signed; `fee` is negative when paid.
+
+    `fee_price` is what one of a fee's third currency was worth in quote then, where that was known: not of the venue.
+    """
 
     event: str
     session: int
@@ -411,6 +414,7 @@ class VenueTrade(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     fee: Decimal | None
     fee_currency: str | None
     received_ns: int
+    fee_price: Decimal | None = None
 
 
 class VenueWallet(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -592,7 +596,7 @@ class OrderView(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class Fill(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """One trade of ours, said once with its fee (after `tu` or REST)."""
+    """One trade of ours, said once with its fee (after `tu` or REST). `fee_price` as in `VenueTrade`."""
 
     trade_id: int
     intent_id: str
@@ -611,6 +615,27 @@ class Fill(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     correlation_id: str
     foreign: bool
     margin: bool = False
+    fee_price: Decimal | None = None
+
+    @property
+    def fee_in_base(self) -> Decimal:
+        """What the fee took of the coins themselves, below zero when it was paid."""
+        return self.fee if self.fee_currency == base_currency(self.symbol) else ZERO
+
+    @property
+    def fee_beside(self) -> Decimal:
+        """What it took of other currencies, in quote; a third one of which no price is known counts nothing."""
+        if self.fee_currency == quote_currency(self.symbol):
+            return self.fee
+        if self.fee_currency == base_currency(self.symbol) or self.fee_price is None:
+            return ZERO
+        return self.fee * self.fee_price
+
+    @property
+    def fee_is_priced(self) -> bool:
+        """Whether its worth in quote is known."""
+        mine = self.fee_currency in (base_currency(self.symbol), quote_currency(self.symbol))
+        return mine or self.fee_price is not None or not self.fee
 
 
 class OrderUpdate(msgspec.Struct, frozen=True, kw_only=True, tag=True):

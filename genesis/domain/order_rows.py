@@ -392,4 +392,5 @@ def fill_of(trade: VenueTrade, row: OrderRow | None) -> Fill:
         correlation_id="" if intent is None else intent.correlation_id,
         foreign=row is None,
         margin=intent is not None and intent.margin,
+        fee_price=trade.fee_price,
     )

@@ -7,7 +7,7 @@ import msgspec
 
 from protocols.account import ClosedTrade
 from protocols.orders import Fill
-from protocols.units import AMOUNT_STEP, ZERO, Side, Symbol, base_currency, crumb_of, quote_currency
+from protocols.units import AMOUNT_STEP, ZERO, Side, Symbol, crumb_of
 
 OPENING_KEY = "opening:"
 
@@ -32,7 +32,8 @@ class Position:
     """`quantity` is signed base, `cost` what that quantity was bought (or, below zero, sold) for in quote.
 
     A fee taken in base makes the quantity smaller and leaves the cost, so it raises the average price; a fee in quote
-    is realized at once. Either way, realized and unrealized together are what the account gained.
+    (or in a third currency, at its price of then) is realized at once. Either way, realized and unrealized together are
+    what the account gained.
     """
 
     symbol: Symbol
@@ -56,7 +57,7 @@ class Position:
 
     def on_fill(self, fill: Fill) -> ClosedTrade | None:
         """Take one fill in; the trade that it finished, if it did. `fee` is negative when paid, as on the wire."""
-        fee_base, fee_quote = self._fees(fill)
+        fee_base, fee_quote = fill.fee_in_base, fill.fee_beside
         signed = fill.side.sign * fill.quantity
         finished: ClosedTrade | None = None
         opens = signed
@@ -89,14 +90,6 @@ class Position:
             self.quantity = self.cost = ZERO
             finished = self._finish(fill) or finished
         return finished
-
-    def _fees(self, fill: Fill) -> tuple[Decimal, Decimal]:
-        if fill.fee_currency == base_currency(fill.symbol):
-            return fill.fee, ZERO
-        if fill.fee_currency == quote_currency(fill.symbol):
-            return ZERO, fill.fee
-        # Paid in a third currency (a discount token): no price for it here.
-        return ZERO, ZERO
 
     def _begin(self, fill: Fill, fee_base: Decimal, fee_quote: Decimal) -> OpenTrade:
         return OpenTrade(

@@ -18,7 +18,7 @@ from protocols.journal import Record
 from protocols.orders import Fill, OrderState, OrderUpdate
 from protocols.risk import Verdict
 from protocols.signals import Recommendation, SignalScore
-from protocols.units import ZERO, Side, base_currency, exact
+from protocols.units import ZERO, Side, exact
 
 ORDER_KIND: Final = "OrderUpdate"
 FILL_KIND: Final = "Fill"
@@ -221,12 +221,11 @@ class RolloutMeter:
         decided = self._decided_at.get(fill.intent_id)
         if decided:
             part.slippage_bps.append(float(fill.side.sign * (fill.price - decided) / decided * 10_000))
-        in_base = fill.fee_currency == base_currency(fill.symbol)
         if fill.side is Side.BUY:
-            quantity = fill.quantity + (fill.fee if in_base else ZERO)
-            part.buy(fill.symbol, fill.strategy, quantity, fill.quantity * fill.price - (ZERO if in_base else fill.fee))
+            quantity = fill.quantity + fill.fee_in_base
+            part.buy(fill.symbol, fill.strategy, quantity, fill.quantity * fill.price - fill.fee_beside)
         else:
-            part.sell(fill.symbol, fill.strategy, fill.quantity, fill.price, ZERO if in_base else -fill.fee)
+            part.sell(fill.symbol, fill.strategy, fill.quantity, fill.price, -fill.fee_beside)
         self._marks.setdefault(fill.symbol, fill.price)
         part.mark(self._marks)
 

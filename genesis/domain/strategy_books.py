@@ -12,7 +12,7 @@ import msgspec
 from genesis.domain.position import Opening
 from protocols.account import StrategyBookView
 from protocols.orders import Fill, Purpose
-from protocols.units import ZERO, Side, Symbol, base_currency, quote_currency
+from protocols.units import ZERO, Side, Symbol
 
 
 class _Book:
@@ -21,9 +21,6 @@ class _Book:
         self.fills = self.exits = self.won = 0
 
     def take(self, fill: Fill) -> None:
-        base = fill.fee_currency == base_currency(fill.symbol)
-        # Paid in a third currency (a discount token): no price for it here, as in the account's own books.
-        priced = base or fill.fee_currency == quote_currency(fill.symbol)
         self.fills += 1
         change = fill.side.sign * fill.quantity
         if self.quantity * change < 0:
@@ -43,12 +40,12 @@ class _Book:
             self.average = (self.average * self.quantity + fill.price * change) / whole if whole else ZERO
             self.quantity = whole
         # Fees are told as what they take away, below zero.
-        cost = ZERO if not priced else -fill.fee * fill.price if base else -fill.fee
+        cost = -fill.fee_in_base * fill.price - fill.fee_beside
         self.fees += cost
         self.realized -= cost
-        if base:
+        if fill.fee_in_base:
             # The coins are gone, and their worth was counted as a fee: the others keep their average.
-            self.quantity += fill.fee
+            self.quantity += fill.fee_in_base
         if not self.quantity:
             self.average = ZERO
 

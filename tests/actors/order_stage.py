@@ -27,6 +27,7 @@ from genesis.core.supervisor import ChildSpec, Supervisor, SupervisorSpec
 from genesis.domain.pairs import PairSpecs
 from genesis.edge.store import Store
 from genesis.edge.store_thread import StoreThread
+from protocols.market import MarketView
 from protocols.orders import (
     TERMINAL_STATES,
     CancelOrder,
@@ -57,6 +58,7 @@ class VenueActor:
 
     orders_channel: Channel[Any]
     on_submit: Callable[[SubmitOrder], object] = lambda command: None
+    fee_currency: str = "BTC"
     session: int = 0
     orders: dict[int, VenueOrder] = attrs.field(factory=dict)
     trades: list[VenueTrade] = attrs.field(factory=list)
@@ -161,7 +163,7 @@ class VenueActor:
                 order_price=ZERO,
                 maker=False,
                 fee=-abs(command.amount) * Decimal("0.002"),
-                fee_currency="BTC",
+                fee_currency=self.fee_currency,
                 received_ns=0,
             )
             self.trades.append(trade)
@@ -237,6 +239,7 @@ async def order_stage(
     command_capacity: int = 1024,
     decides: Callable[[Channel[Any], Channel[Any]], ChildSpec] | None = None,
     pairs: Latest[PairSpecs] | None = None,
+    market: Latest[MarketView] | None = None,
 ) -> AsyncIterator[OrderStage]:
     """The order actor with a real journal at `path`, until the block ends. `decides` makes whoever approves intents, of
     the channel to the order actor and the one to the journal."""
@@ -260,6 +263,7 @@ async def order_stage(
             epoch=store.epoch(),
             settings=settings,
             pairs=pairs,
+            market=market,
             journal=journal,
             venue=commands,
             history=questions,

@@ -308,3 +308,16 @@ async def test_risk_hears_the_price_of_a_market_of_which_no_strategy_speaks_and_
         assert (price.symbol, price.price, price.due_ms - price.at_ms) == ("tETHUSD", exact(candle.close), 60_000)
         assert disk.commits == kept, "a price is not worth a commit"
         assert len(world.listener.heard) > told
+
+
+async def test_a_fee_that_nobody_can_price_is_told_once_with_what_to_do() -> None:
+    world = World()
+    async with world.run() as stage:
+        for number, currency in enumerate(("USD", "LEO", "LEO", "UST"), start=1):
+            world.reports.put_nowait(a_fill(number, Side.BUY, "1", "100", "-0.5", currency))
+        priced = msgspec.structs.replace(a_fill(9, Side.BUY, "1", "100", "-0.5", "XAUT"), fee_price=Decimal(2))
+        world.reports.put_nowait(priced)
+        await stage.settled()
+        told = [text for text in world.differences() if "counts as 0" in text]
+        assert [text.split(" counts")[0] for text in told] == ["a fee of 0.5 LEO", "a fee of 0.5 UST"]
+        assert "tLEOUSD in market.symbols" in told[0]

@@ -4,6 +4,7 @@ Every test asks for `autojump_clock`: its time is virtual.
 """
 
 import random
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,14 @@ import pytest
 import trio
 from trio.testing import MockClock
 
+from genesis.core.latest import Latest
 from genesis.edge.store import ReadOnlyStore
 from protocols.journal import ReadCells, ReadRecords
 from protocols.orders import CancelIntent, Fill, Flatten, OrderState, OrderType, OrderUpdate, SubmitOrder
+from protocols.units import Symbol
 from tests.actors.order_stage import OrderStage, order_stage
 from tests.genesis.domain.order_oracle import an_intent, approved
+from tests.genesis.domain.test_fee_prices import a_market
 
 MARKET: dict[str, Any] = {"order_type": OrderType.MARKET, "price": None}
 
@@ -44,6 +48,22 @@ async def test_an_intent_goes_all_the_way_and_is_in_the_journal(tmp_path: Path, 
             "Fill",
         ]
         look.verify()
+
+
+async def test_a_fee_in_a_third_currency_keeps_what_it_was_worth(tmp_path: Path, autojump_clock: MockClock) -> None:
+    """By the venue's price of then, on the disk, too: in the next life it is worth the same."""
+    path, market = tmp_path / "sim.sqlite", Latest(a_market(Symbol("tLEOUSD"), 3.5, at_ms=1_517_788_800_000))
+    async with order_stage(path, market=market) as stage:
+        stage.venue.fee_currency = "LEO"
+        await stage.intents.put(approved(an_intent(1, **MARKET)))
+        await stage.until(lambda: stage.account.ended == 1)
+        [fill] = stage.account.fills.values()
+        assert (fill.fee_price, fill.fee_beside) == (Decimal("3.5"), fill.fee * Decimal("3.5"))
+        market.set(a_market(Symbol("tLEOUSD"), 9.0, at_ms=1_517_788_800_000))
+        stage.kill()
+        stage.account.fills.clear()
+        await stage.until(lambda: stage.account.fills)
+        assert stage.account.fills[fill.trade_id] == fill
 
 
 async def test_the_row_is_on_the_disk_before_the_command_is_heard(tmp_path: Path, autojump_clock: MockClock) -> None:
