@@ -179,6 +179,7 @@ class RiskActor:
         self, ctx: Context, memory: "_Memory", journal: Outlet[JournalRequest], ui: Outlet[Any] | None
     ) -> RiskMachine:
         machine = RiskMachine(self.settings.take(ctx.name), self.pairs.value)
+        machine.have_orders_wait()
         kept: Cells = await journal.ask(ReadCells(table=RISK_TABLE))
         machine.restore(kept.cells)
         if ctx.generation > 1:

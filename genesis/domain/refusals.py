@@ -25,7 +25,7 @@ from protocols.risk import BreakerState
 from protocols.settings import Settings
 from protocols.units import ZERO, Side, Symbol, exact
 
-_MOVING: Final = tuple((rule.passes, rule) for rule in RULES if rule.moves)
+_MOVING: Final = tuple((rule.asks, rule) for rule in RULES if rule.moves)
 _STILL: Final = tuple(rule for rule in RULES if not rule.moves)
 
 
@@ -86,7 +86,7 @@ class Refusals:
         )
         quantity = entry_quantity(settings.risk, facts, mark)
         wish = msgspec.structs.replace(self.wish, quantity=quantity, price=mark, decided_ms=at_ms)
-        return self.still + tuple([rule for passes, rule in _MOVING if not passes(settings, facts, wish)])
+        return self.still + tuple([rule for asks, rule in _MOVING if not asks(settings, facts, wish)])
 
 
 def _asked(

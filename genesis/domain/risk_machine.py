@@ -20,7 +20,7 @@ from genesis.domain.risk_history import RiskHistory, settle
 from genesis.domain.risk_judgement import Judgement
 from genesis.domain.risk_outputs import NOTHING, Change, Switch, notice_of, record_of
 from genesis.domain.risk_outputs import RiskOutputs as RiskOutputs
-from genesis.domain.risk_rules import judge
+from genesis.domain.risk_rules import judge, judge_at_once, write_at_once
 from genesis.domain.risk_rules.activity import MINUTE_MS
 from genesis.domain.risk_sizing import default_bracket, entry_quantity, exit_quantity, trust_of
 from genesis.domain.risk_state import Facts, Reservation, RiskState, Wish, held_quantity, owned_quantity
@@ -83,8 +83,15 @@ class RiskMachine:
         self._judgements: dict[str, Judgement] = {}
         self._changes: list[Change] = []
         self._sheet: AccountSheet | None = None
+        self._judge = judge
         # More orders ended between two account states than one names: look them up and say `release_ended`.
         self.endings_missed = False
+
+    def have_orders_wait(self) -> None:
+        """From now on orders wait for what is said here: be quick with those that are let through. Takes some ten
+        milliseconds, the first time in a process."""
+        write_at_once()
+        self._judge = judge_at_once
 
     # --- inputs -----------------------------------------------------------------------------------------------------
 
@@ -490,7 +497,7 @@ class RiskMachine:
                 wish=wish,
                 settings=settings,
             )
-        denied = judge(settings, facts, wish)
+        denied = self._judge(settings, facts, wish)
         return Judgement(wish, settings, facts, denied, self.settings.version), facts
 
     def _conclude(self, judgement: Judgement, facts: Facts) -> RiskOutputs:

@@ -64,7 +64,7 @@ _STILL = (
 """What gives the same whether it is worked out before or after a step: local names, numbers and sums of them."""
 
 
-class _Stays(Exception):
+class NotWritten(Exception):
     """This call stays a call."""
 
 
@@ -76,7 +76,7 @@ def unfolded(function: Any, **bound: Any) -> Any:
     """
     try:
         return _Writer(function, bound).written()
-    except _Stays:
+    except NotWritten:
         return plain(function, **bound)
 
 
@@ -162,7 +162,7 @@ class _Writer:
                     return written, True
                 case ast.For() | ast.While():
                     if sink is not None and _holds(statement, ast.Return):
-                        raise _Stays
+                        raise NotWritten
                     again = _copied(statement)
                     again.body = self._block(statement.body, None)
                     again.orelse = self._block(statement.orelse, None) if statement.orelse else []
@@ -185,7 +185,7 @@ class _Writer:
             assert isinstance(value, ast.Call)
             try:
                 return self._call(value, sink)
-            except _Stays:
+            except NotWritten:
                 return sink(value)
         if isinstance(value, ast.IfExp) and self._has_steps(value):
             before, test = self._before(value.test)
@@ -240,10 +240,10 @@ class _Writer:
         definition = _definition(function)
         parameters = [each.arg for each in definition.args.args]
         if len(parameters) != len(call.args):
-            raise _Stays
+            raise NotWritten
         self.nodes += sum(1 for _ in ast.walk(definition))
         if self.nodes > MOST_NODES:
-            raise _Stays
+            raise NotWritten
         surroundings = _surroundings(function, {})
         stored, used = _stored(definition), _loaded(definition)
         renamed = {name: self.fresh(name) for name in sorted(stored) if name not in parameters}
@@ -356,7 +356,7 @@ def _locals(definition: ast.FunctionDef) -> set[str]:
 def _can_be_written(function: FunctionType) -> bool:
     try:
         _definition(function)
-    except _Stays:
+    except NotWritten:
         return False
     return True
 
@@ -376,30 +376,38 @@ def _tree(function: FunctionType) -> ast.Module:
 
 @cache
 def _definition(function: FunctionType) -> ast.FunctionDef:
-    """The source of a plain function as a tree. It must be the source of just this code: a file may have changed since
-    it was loaded."""
+    """The source of a function that nothing decorates."""
+    found = source_of(function)
+    if found.decorator_list:
+        raise NotWritten
+    return found
+
+
+def source_of(function: Any) -> ast.FunctionDef:
+    """The source of a plain function as a tree of its own, with what decorates it. It must be the source of just this
+    code: a file may have changed since it was loaded. Raises NotWritten."""
     if not isinstance(function, FunctionType) or function.__closure__ or function.__defaults__:
-        raise _Stays
+        raise NotWritten
     try:
         tree = _tree(function)
     except (OSError, TypeError, SyntaxError):
-        raise _Stays from None
+        raise NotWritten from None
     match tree.body:
         case [ast.FunctionDef() as found]:
             pass
         case _:
-            raise _Stays
+            raise NotWritten
     arguments = found.args
     is_plain = not (arguments.vararg or arguments.kwarg or arguments.kwonlyargs or arguments.posonlyargs)
-    if not is_plain or found.decorator_list:
-        raise _Stays
+    if not is_plain:
+        raise NotWritten
     if any(isinstance(each, _FOREIGN) for statement in found.body for each in ast.walk(statement)):
-        raise _Stays
+        raise NotWritten
     anew = next(each for each in compile(tree, "", "exec").co_consts if isinstance(each, CodeType))
     loaded = function.__code__
     parts = ("co_code", "co_consts", "co_names", "co_varnames")
     if any(getattr(anew, name) != getattr(loaded, name) for name in parts):
-        raise _Stays
+        raise NotWritten
     return found
 
 

@@ -4,6 +4,8 @@ All of them are asked every time, so a refusal names everything that stands agai
 through that only takes risk away: a limit must never keep anybody in a losing position.
 """
 
+from functools import cache
+
 from genesis.domain.risk_rules import (
     account,
     activity,
@@ -18,7 +20,8 @@ from genesis.domain.risk_rules import (
     trading_state,
     working,
 )
-from genesis.domain.risk_rules.results import Rule
+from genesis.domain.risk_rules.at_once import at_once
+from genesis.domain.risk_rules.results import Question, Rule
 from genesis.domain.risk_state import Facts, Wish
 from protocols.settings import Settings
 
@@ -59,9 +62,27 @@ RULES: tuple[Rule, ...] = (
     account.enough_cash,
 )
 
-_QUESTIONS = tuple((rule.passes, rule) for rule in RULES)
+_ALL = tuple((rule.asks, rule) for rule in RULES)
+_ALWAYS = tuple((rule.asks, rule) for rule in RULES if not rule.opens)
+"""The questions that are put to what only takes away, too."""
 
 
 def judge(settings: Settings, facts: Facts, wish: Wish) -> tuple[Rule, ...]:
     """The rules that do not let it through, in the order of `RULES`."""
-    return tuple([rule for passes, rule in _QUESTIONS if not passes(settings, facts, wish)])
+    questions = _ALWAYS if facts.reduces else _ALL
+    return tuple([rule for asks, rule in questions if not asks(settings, facts, wish)])
+
+
+def judge_at_once(settings: Settings, facts: Facts, wish: Wish) -> tuple[Rule, ...]:
+    """`judge` for who has an order waiting: a wish that is let through is asked one question. To write that takes some
+    ten milliseconds, once in a process; see `write_at_once`."""
+    of_all, of_what_reduces = write_at_once()
+    if (of_what_reduces if facts.reduces else of_all)(settings, facts, wish):
+        return ()
+    return judge(settings, facts, wish)
+
+
+@cache
+def write_at_once() -> tuple[Question, Question]:
+    """The questions for all wishes, and those for what only takes away, as one each."""
+    return at_once(asks for asks, _ in _ALL), at_once(asks for asks, _ in _ALWAYS)

@@ -23,10 +23,10 @@ def _known_symbol(settings: Settings, facts: Facts, wish: Wish) -> dict[str, Num
     return {"symbol": wish.symbol}
 
 
-@rule(DenialCode.OTHER_QUOTE)
+@rule(DenialCode.OTHER_QUOTE, opens=True)
 def counted_currency(settings: Settings, facts: Facts, wish: Wish) -> bool:
     """Limits, cash and equity are counted in one currency: 5000 of another one is no 5000."""
-    return facts.reduces or quote_currency(wish.symbol) == settings.quote_currency
+    return quote_currency(wish.symbol) == settings.quote_currency
 
 
 @counted_currency.tells
@@ -54,10 +54,10 @@ def _known_account(settings: Settings, facts: Facts, wish: Wish) -> dict[str, Nu
     return {"known": facts.account_known}
 
 
-@rule(DenialCode.SYMBOL_HALTED)
+@rule(DenialCode.SYMBOL_HALTED, opens=True)
 def matching_books(settings: Settings, facts: Facts, wish: Wish) -> bool:
     """While our fills say that we hold more than the venue keeps, nobody knows what an entry would add to."""
-    return facts.reduces or not facts.mismatched
+    return not facts.mismatched
 
 
 @matching_books.tells
@@ -65,27 +65,33 @@ def _matching_books(settings: Settings, facts: Facts, wish: Wish) -> dict[str, N
     return {"by_our_fills": facts.held, "at_the_venue": facts.base_balance}
 
 
-@rule(DenialCode.INSUFFICIENT_BALANCE, moves=True)
+@rule(DenialCode.INSUFFICIENT_BALANCE, opens=True, moves=True)
 def enough_cash(settings: Settings, facts: Facts, wish: Wish) -> bool:
     """Buying needs free cash, selling needs the coins; on margin either needs its share of the margin wallet."""
-    if facts.reduces:
-        return True
-    needed, free = _needed_and_free(facts, wish)
-    return needed <= free
-
-
-def _needed_and_free(facts: Facts, wish: Wish) -> tuple[Decimal, Decimal]:
     if wish.margin:
-        return wish.notional * CASH_MARGIN * facts.initial_margin, facts.free_margin
+        return _margin_needed(facts, wish) <= facts.free_margin
     if wish.side is _BUY:
-        return wish.notional * CASH_MARGIN, facts.free_cash
-    return wish.quantity, max(facts.base_balance, facts.held)
+        return wish.notional * CASH_MARGIN <= facts.free_cash
+    return wish.quantity <= _coins(facts)
+
+
+def _margin_needed(facts: Facts, wish: Wish) -> Decimal:
+    return wish.notional * CASH_MARGIN * facts.initial_margin
+
+
+def _coins(facts: Facts) -> Decimal:
+    return max(facts.base_balance, facts.held)
 
 
 @enough_cash.tells
 def _enough_cash(settings: Settings, facts: Facts, wish: Wish) -> dict[str, Number]:
-    needed, free = _needed_and_free(facts, wish)
     pays = wish.margin or wish.side is _BUY
+    if wish.margin:
+        needed, free = _margin_needed(facts, wish), facts.free_margin
+    elif pays:
+        needed, free = wish.notional * CASH_MARGIN, facts.free_cash
+    else:
+        needed, free = wish.quantity, _coins(facts)
     currency = quote_currency(wish.symbol) if pays else base_currency(wish.symbol)
     wallet = "margin" if wish.margin else "exchange"
     return {"needed": needed, "free": free, "currency": currency, "wallet": wallet}

@@ -8,9 +8,9 @@ from protocols.settings import Settings
 MINUTE_MS = 60_000
 
 
-@rule(DenialCode.MAX_TRADES_PER_DAY)
+@rule(DenialCode.MAX_TRADES_PER_DAY, opens=True)
 def trades_per_day(settings: Settings, facts: Facts, wish: Wish) -> bool:
-    return facts.reduces or facts.trades_today < settings.risk.max_trades_per_day
+    return facts.trades_today < settings.risk.max_trades_per_day
 
 
 @trades_per_day.tells
@@ -18,9 +18,9 @@ def _trades_per_day(settings: Settings, facts: Facts, wish: Wish) -> dict[str, N
     return {"today": facts.trades_today, "allowed": settings.risk.max_trades_per_day}
 
 
-@rule(DenialCode.MAX_TRADES_PER_SYMBOL)
+@rule(DenialCode.MAX_TRADES_PER_SYMBOL, opens=True)
 def trades_per_symbol(settings: Settings, facts: Facts, wish: Wish) -> bool:
-    return facts.reduces or facts.trades_today_here < settings.risk.max_trades_per_symbol
+    return facts.trades_today_here < settings.risk.max_trades_per_symbol
 
 
 @trades_per_symbol.tells
@@ -28,9 +28,9 @@ def _trades_per_symbol(settings: Settings, facts: Facts, wish: Wish) -> dict[str
     return {"today": facts.trades_today_here, "allowed": settings.risk.max_trades_per_symbol}
 
 
-@rule(DenialCode.MAX_ORDERS_PER_MINUTE, moves=True)
+@rule(DenialCode.MAX_ORDERS_PER_MINUTE, opens=True, moves=True)
 def orders_per_minute(settings: Settings, facts: Facts, wish: Wish) -> bool:
-    return facts.reduces or facts.orders_last_minute < settings.risk.max_orders_per_minute
+    return facts.orders_last_minute < settings.risk.max_orders_per_minute
 
 
 @orders_per_minute.tells
@@ -38,10 +38,10 @@ def _orders_per_minute(settings: Settings, facts: Facts, wish: Wish) -> dict[str
     return {"last_minute": facts.orders_last_minute, "allowed": settings.risk.max_orders_per_minute}
 
 
-@rule(DenialCode.COOLDOWN, moves=True)
+@rule(DenialCode.COOLDOWN, opens=True, moves=True)
 def cooled_down(settings: Settings, facts: Facts, wish: Wish) -> bool:
     """Least time between two entries in a symbol."""
-    if facts.reduces or facts.last_entry_ms is None:
+    if facts.last_entry_ms is None:
         return True
     return facts.now_ms - facts.last_entry_ms >= int(settings.risk.cooldown_s * 1000)
 

@@ -6,9 +6,9 @@ from protocols.risk import BreakerState, DenialCode
 from protocols.settings import Settings
 
 
-@rule(DenialCode.BREAKER_OPEN)
+@rule(DenialCode.BREAKER_OPEN, opens=True)
 def breaker_closed(settings: Settings, facts: Facts, wish: Wish) -> bool:
-    return facts.reduces or facts.breaker is None
+    return facts.breaker is None
 
 
 @breaker_closed.tells

@@ -9,11 +9,11 @@ from protocols.risk import DenialCode
 from protocols.settings import Settings
 
 
-@rule(DenialCode.VOLATILITY_BUDGET, moves=True)
+@rule(DenialCode.VOLATILITY_BUDGET, opens=True, moves=True)
 def volatility_budget(settings: Settings, facts: Facts, wish: Wish) -> bool:
     """A move of one average true range may cost so much of equity. A budget that cannot be measured is not spent."""
     budget = settings.risk.atr_budget
-    if not budget or facts.reduces:
+    if not budget:
         return True
     at_risk = _at_risk(facts, wish)
     return at_risk is not None and at_risk <= budget * facts.equity
@@ -39,10 +39,10 @@ def _volatility_budget(settings: Settings, facts: Facts, wish: Wish) -> dict[str
     }
 
 
-@rule(DenialCode.REGIME_BUDGET, moves=True)
+@rule(DenialCode.REGIME_BUDGET, opens=True, moves=True)
 def regime_budget(settings: Settings, facts: Facts, wish: Wish) -> bool:
     """In a wild market a position may be only a part of what it may be otherwise."""
-    if not _is_cut(settings, facts) or facts.reduces:
+    if not _is_cut(settings, facts):
         return True
     return facts.position_notional + wish.notional <= _allowed_when_wild(settings, facts)
 

@@ -6,11 +6,14 @@ from genesis.domain.risk_rules.results import Number, rule
 from genesis.domain.risk_state import Facts, Wish
 from protocols.risk import DenialCode
 from protocols.settings import Settings
+from protocols.units import Side
+
+_BUY = Side.BUY
 
 
-@rule(DenialCode.MAX_POSITION_NOTIONAL, moves=True)
+@rule(DenialCode.MAX_POSITION_NOTIONAL, opens=True, moves=True)
 def position_notional(settings: Settings, facts: Facts, wish: Wish) -> bool:
-    return facts.reduces or facts.position_notional + wish.notional <= settings.risk.max_position_notional
+    return facts.position_notional + wish.notional <= settings.risk.max_position_notional
 
 
 @position_notional.tells
@@ -19,9 +22,9 @@ def _position_notional(settings: Settings, facts: Facts, wish: Wish) -> dict[str
     return {"now": now, "after": now + wish.notional, "allowed": settings.risk.max_position_notional}
 
 
-@rule(DenialCode.MAX_GROSS_EXPOSURE, moves=True)
+@rule(DenialCode.MAX_GROSS_EXPOSURE, opens=True, moves=True)
 def gross_exposure(settings: Settings, facts: Facts, wish: Wish) -> bool:
-    return facts.reduces or facts.gross_notional + wish.notional <= settings.risk.max_gross_exposure
+    return facts.gross_notional + wish.notional <= settings.risk.max_gross_exposure
 
 
 @gross_exposure.tells
@@ -30,17 +33,15 @@ def _gross_exposure(settings: Settings, facts: Facts, wish: Wish) -> dict[str, N
     return {"now": now, "after": now + wish.notional, "allowed": settings.risk.max_gross_exposure}
 
 
-@rule(DenialCode.MAX_NET_EXPOSURE, moves=True)
+@rule(DenialCode.MAX_NET_EXPOSURE, opens=True, moves=True)
 def net_exposure(settings: Settings, facts: Facts, wish: Wish) -> bool:
     """Long less short. An order that brings the net nearer to nothing passes, however far out it is."""
-    if facts.reduces:
-        return True
     after = abs(_net_after(facts, wish))
     return after <= settings.risk.max_net_exposure or after < abs(facts.net_notional)
 
 
 def _net_after(facts: Facts, wish: Wish) -> Decimal:
-    return facts.net_notional + wish.side.sign * wish.notional
+    return facts.net_notional + wish.notional if wish.side is _BUY else facts.net_notional - wish.notional
 
 
 @net_exposure.tells
@@ -49,9 +50,9 @@ def _net_exposure(settings: Settings, facts: Facts, wish: Wish) -> dict[str, Num
     return {"now": facts.net_notional, "after": after, "allowed": allowed}
 
 
-@rule(DenialCode.MAX_OPEN_POSITIONS)
+@rule(DenialCode.MAX_OPEN_POSITIONS, opens=True)
 def open_positions(settings: Settings, facts: Facts, wish: Wish) -> bool:
-    return facts.reduces or _open_after(facts, wish) <= settings.risk.max_open_positions
+    return _open_after(facts, wish) <= settings.risk.max_open_positions
 
 
 def _open_after(facts: Facts, wish: Wish) -> int:

@@ -9,9 +9,9 @@ from protocols.risk import DenialCode
 from protocols.settings import Settings
 
 
-@rule(DenialCode.OUTSIDE_WINDOWS, moves=True)
+@rule(DenialCode.OUTSIDE_WINDOWS, opens=True, moves=True)
 def inside_windows(settings: Settings, facts: Facts, wish: Wish) -> bool:
-    return facts.reduces or is_open(settings.risk.windows, settings.risk.windows_timezone, facts.now_ms)
+    return is_open(settings.risk.windows, settings.risk.windows_timezone, facts.now_ms)
 
 
 @inside_windows.tells

@@ -6,9 +6,9 @@ from protocols.risk import DenialCode
 from protocols.settings import Settings
 
 
-@rule(DenialCode.LOCKED)
+@rule(DenialCode.LOCKED, opens=True)
 def not_locked(settings: Settings, facts: Facts, wish: Wish) -> bool:
-    return facts.reduces or not facts.locks
+    return not facts.locks
 
 
 @not_locked.tells

@@ -19,9 +19,9 @@ def lost_fraction(since: Decimal | None, now: Decimal) -> Decimal:
     return (since - now) / since
 
 
-@rule(DenialCode.MAX_DAILY_LOSS)
+@rule(DenialCode.MAX_DAILY_LOSS, opens=True)
 def daily_loss(settings: Settings, facts: Facts, wish: Wish) -> bool:
-    return facts.reduces or lost_fraction(facts.day_start_equity, facts.equity) < settings.risk.max_daily_loss
+    return lost_fraction(facts.day_start_equity, facts.equity) < settings.risk.max_daily_loss
 
 
 @daily_loss.tells
@@ -34,9 +34,9 @@ def _daily_loss(settings: Settings, facts: Facts, wish: Wish) -> dict[str, Numbe
     }
 
 
-@rule(DenialCode.MAX_WEEKLY_LOSS)
+@rule(DenialCode.MAX_WEEKLY_LOSS, opens=True)
 def weekly_loss(settings: Settings, facts: Facts, wish: Wish) -> bool:
-    return facts.reduces or lost_fraction(facts.week_start_equity, facts.equity) < settings.risk.max_weekly_loss
+    return lost_fraction(facts.week_start_equity, facts.equity) < settings.risk.max_weekly_loss
 
 
 @weekly_loss.tells
@@ -49,9 +49,9 @@ def _weekly_loss(settings: Settings, facts: Facts, wish: Wish) -> dict[str, Numb
     }
 
 
-@rule(DenialCode.MAX_DRAWDOWN)
+@rule(DenialCode.MAX_DRAWDOWN, opens=True)
 def drawdown(settings: Settings, facts: Facts, wish: Wish) -> bool:
-    return facts.reduces or lost_fraction(facts.peak_equity, facts.equity) < settings.risk.max_drawdown
+    return lost_fraction(facts.peak_equity, facts.equity) < settings.risk.max_drawdown
 
 
 @drawdown.tells
@@ -64,10 +64,10 @@ def _drawdown(settings: Settings, facts: Facts, wish: Wish) -> dict[str, Number]
     }
 
 
-@rule(DenialCode.MAX_STRATEGY_DRAWDOWN)
+@rule(DenialCode.MAX_STRATEGY_DRAWDOWN, opens=True)
 def strategy_drawdown(settings: Settings, facts: Facts, wish: Wish) -> bool:
     """How far one strategy's own result has come down from its best, as a part of the account it began that with."""
-    return facts.reduces or _fallen(facts) < settings.risk.max_strategy_drawdown
+    return _fallen(facts) < settings.risk.max_strategy_drawdown
 
 
 def _fallen(facts: Facts) -> Decimal:

@@ -17,21 +17,28 @@ from protocols.units import plain
 
 Number = Decimal | int | float | str | bool | None
 Numbers = Callable[[Settings, Facts, Wish], dict[str, Number]]
+Question = Callable[[Settings, Facts, Wish], bool]
 
 
 @attrs.define(eq=False)
 class Rule:
-    """`passes` is the question; a wish that it does not let through is denied with `code`. `numbers` tell why, either
-    way.
+    """`asks` is the question; a wish for which its answer is no is denied with `code`. `numbers` tell why, either way.
+
+    A rule of what `opens` is asked only of wishes that may add to what is at stake: one that only takes away passes it.
 
     A rule `moves` when its answer to an entry may change with nothing but the time, the price and its range. In a row
     of refusals (`genesis.domain.refusals`) it is asked at every candle, and any other once while nothing happens."""
 
     name: str
     code: DenialCode
-    passes: Callable[[Settings, Facts, Wish], bool]
+    asks: Question
+    opens: bool = False
     moves: bool = False
     numbers: Numbers = attrs.field(init=False)
+
+    def passes(self, settings: Settings, facts: Facts, wish: Wish) -> bool:
+        """Whether it lets the wish through."""
+        return (self.opens and facts.reduces) or self.asks(settings, facts, wish)
 
     def tells(self, numbers: Numbers) -> Numbers:
         """Decorates the function that gives the numbers of the answer."""
@@ -39,11 +46,11 @@ class Rule:
         return numbers
 
 
-def rule(code: DenialCode, *, moves: bool = False) -> Callable[[Callable[[Settings, Facts, Wish], bool]], Rule]:
+def rule(code: DenialCode, *, opens: bool = False, moves: bool = False) -> Callable[[Question], Rule]:
     """Decorates the question of a rule, which is called as the function is."""
 
-    def of(passes: Callable[[Settings, Facts, Wish], bool]) -> Rule:
-        return Rule(passes.__name__, code, passes, moves)
+    def of(asks: Question) -> Rule:
+        return Rule(asks.__name__, code, asks, opens, moves)
 
     return of
 

@@ -6,10 +6,10 @@ from protocols.risk import DenialCode
 from protocols.settings import Settings
 
 
-@rule(DenialCode.STALE_SIGNAL, moves=True)
+@rule(DenialCode.STALE_SIGNAL, opens=True, moves=True)
 def fresh_signal(settings: Settings, facts: Facts, wish: Wish) -> bool:
     """History and latecomers never open a trade."""
-    if facts.reduces or wish.signal_id is None:
+    if wish.signal_id is None:
         return True
     return not wish.catch_up and wish.lag_ms <= int(settings.risk.signal_max_age_s * 1000)
 
@@ -20,11 +20,9 @@ def _fresh_signal(settings: Settings, facts: Facts, wish: Wish) -> dict[str, Num
     return {"history": wish.catch_up, "lag_ms": wish.lag_ms, "max_lag_ms": max_lag_ms}
 
 
-@rule(DenialCode.STALE_DATA, moves=True)
+@rule(DenialCode.STALE_DATA, opens=True, moves=True)
 def fresh_data(settings: Settings, facts: Facts, wish: Wish) -> bool:
     """The symbol's next candle is not overdue in venue time, and nobody outside has seen its streams go silent."""
-    if facts.reduces:
-        return True
     return facts.overdue_ms <= int(settings.market.candle_stale_s * 1000) and facts.data_age_ms <= 0
 
 
@@ -37,9 +35,9 @@ def _fresh_data(settings: Settings, facts: Facts, wish: Wish) -> dict[str, Numbe
     }
 
 
-@rule(DenialCode.CLOCK_SKEW)
+@rule(DenialCode.CLOCK_SKEW, opens=True)
 def clocks_agree(settings: Settings, facts: Facts, wish: Wish) -> bool:
-    return facts.reduces or abs(int(facts.clock_skew_ms)) <= settings.market.clock_skew_max_ms
+    return abs(int(facts.clock_skew_ms)) <= settings.market.clock_skew_max_ms
 
 
 @clocks_agree.tells

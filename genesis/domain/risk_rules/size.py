@@ -40,9 +40,9 @@ def _maximum_size(settings: Settings, facts: Facts, wish: Wish) -> dict[str, Num
     return {"quantity": wish.quantity, "maximum": "unknown" if facts.pair is None else facts.pair.maximum}
 
 
-@rule(DenialCode.MAX_ORDER_NOTIONAL, moves=True)
+@rule(DenialCode.MAX_ORDER_NOTIONAL, opens=True, moves=True)
 def order_notional(settings: Settings, facts: Facts, wish: Wish) -> bool:
-    return facts.reduces or wish.notional <= settings.risk.max_order_notional
+    return wish.notional <= settings.risk.max_order_notional
 
 
 @order_notional.tells

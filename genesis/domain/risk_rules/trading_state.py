@@ -19,9 +19,9 @@ def _not_halted(settings: Settings, facts: Facts, wish: Wish) -> dict[str, Numbe
     return {"state": facts.trading.value, "reason": facts.trading_reason}
 
 
-@rule(DenialCode.REDUCING_ONLY)
+@rule(DenialCode.REDUCING_ONLY, opens=True)
 def not_reducing(settings: Settings, facts: Facts, wish: Wish) -> bool:
-    return facts.reduces or facts.trading is not _REDUCING
+    return facts.trading is not _REDUCING
 
 
 @not_reducing.tells
@@ -29,9 +29,9 @@ def _not_reducing(settings: Settings, facts: Facts, wish: Wish) -> dict[str, Num
     return {"state": facts.trading.value, "held": facts.held, "reduces": facts.reduces}
 
 
-@rule(DenialCode.PAUSED)
+@rule(DenialCode.PAUSED, opens=True)
 def not_paused(settings: Settings, facts: Facts, wish: Wish) -> bool:
-    return facts.reduces or not facts.paused
+    return not facts.paused
 
 
 @not_paused.tells
