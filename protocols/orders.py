@@ -558,6 +558,8 @@ class OrderView(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     before anything of it left: its state is REJECTED, but nobody refused it. `others_open` says of one of the orders
     that an intent was cut into (`PART` and a number behind its id) that another one of them has not ended.
     `settled_change` is the number of the newest change that was approved for it while no change is under way, else 0.
+    `by_word` is what of `filled_quantity` the venue said it executed without having told its trades yet: no Fill was
+    said of it, and no account has it.
     """
 
     intent_id: str
@@ -584,6 +586,7 @@ class OrderView(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     withdrawn: bool = False
     others_open: bool = False
     settled_change: int = 0
+    by_word: Decimal = ZERO
 
     @property
     def whole_intent(self) -> str:

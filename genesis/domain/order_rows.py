@@ -325,6 +325,7 @@ def view_of(row: OrderRow) -> OrderView:
         trailing_distance=intent.trailing_distance,
         withdrawn=row.withdrawn,
         settled_change=row.settled_change,
+        by_word=row.by_word,
     )
 
 

@@ -99,8 +99,6 @@ class ProtectionWatch:
         for position in positions:
             held[position.symbol] = position
             found = _look_at(position, open_orders, pairs)
-            if found.wanted == ZERO and found.stopped == ZERO:
-                continue
             naked = found.wanted - found.stopped > amount_blur(found.wanted) and stop_fraction > 0
             naked_s = self._follow(self._naked, position.symbol, naked, now, is_naked=True)
             doubled_s = self._follow(
@@ -110,6 +108,8 @@ class ProtectionWatch:
                 now,
                 is_naked=False,
             )
+            if found.wanted == ZERO and found.stopped == ZERO:
+                continue
             fault = _fault(naked, found, doubled_s)
             views.append(
                 Protection(
@@ -189,8 +189,10 @@ class _Found:
 def _look_at(position: PositionView, orders: tuple[OrderView, ...], pairs: Mapping[Symbol, object]) -> _Found:
     """What is held, how much of it should be stopped, and how much is."""
     closing = Side.SELL if position.quantity > 0 else Side.BUY
-    held = floor_amount(abs(position.quantity))
     against = [order for order in orders if order.symbol == position.symbol and order.side is closing]
+    # What the venue says it executed is gone, though the account hears of it with its trades.
+    gone = sum((order.by_word for order in against if not order.foreign), ZERO)
+    held = floor_amount(max(abs(position.quantity) - gone, ZERO))
     stops = [order for order in against if _is_stop(order)]
     # What an order on its way sells needs no stop any more; what a limit order may sell one day does.
     leaving = sum(

@@ -119,3 +119,26 @@ def test_dust_and_what_is_being_sold_need_no_stop() -> None:
 def test_nothing_is_demanded_when_the_settings_want_no_stop() -> None:
     looked = look(ProtectionWatch(), 0.0, "1", fraction="0")
     assert looked.status.positions[0].fault == ""
+
+
+def test_what_the_venue_says_a_stop_or_an_exit_sold_is_not_naked_though_its_trades_are_missing() -> None:
+    """Until its trades come such an order stays open, and the account goes on holding what it sold."""
+    watch = ProtectionWatch()
+    sold = a_stop("1", filled_quantity=D("1"), by_word=D("1"))
+    for now in (0.0, 2.0, 5.0, 60.0):
+        looked = look(watch, now, "1", sold)
+        assert (looked.repairs, looked.alarms, looked.status.naked) == ((), (), 0)
+    exit_ = {"order_type": OrderType.MARKET, "purpose": Purpose.EXIT, "stop_price": None}
+    part = a_stop("0.4", filled_quantity=D("0.4"), by_word=D("0.4"), **exit_)
+    assert look(watch, 61.0, "1", part, a_stop("0.6", cid=3)).status.protected == 1
+    # The rest of it is as bare as ever.
+    assert look(watch, 62.0, "1", part).status.naked == 1
+
+
+def test_a_span_ends_with_the_venues_word_and_not_with_the_trades_that_come_later() -> None:
+    watch = ProtectionWatch()
+    assert look(watch, 0.0, "1").status.naked == 1
+    sold = a_stop("1", filled_quantity=D("1"), by_word=D("1"))
+    told = look(watch, 1.0, "1", sold).status
+    assert (told.naked, told.spans_total, told.worst_naked_s) == (0, 1, 1.0)
+    assert look(watch, 90.0, "0").status.worst_naked_s == 1.0
