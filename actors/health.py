@@ -1,4 +1,4 @@
-"""The health actor: looks at disk, memory, journal and loop every few seconds, tells people, and acts as settings say.
+"""The health actor: looks at disk, memory, journal, loop and clock every few seconds, tells it, acts as settings say.
 
 It only ever makes trading more careful: from ACTIVE to REDUCING or HALTED, never back. It hears no messages; what it
 remembers belongs to the engine, so that a crash does not tell everything again.
@@ -41,7 +41,9 @@ class HealthActor:
             if now < look_at:
                 continue
             look_at = now + LOOK_S
-            changed = self.watch.look(now, self.vitals(), self.settings.value.health)
+            settings = self.settings.value
+            limit = settings.market.clock_skew_max_ms
+            changed = self.watch.look(now, self.vitals(), settings.health, clock_skew_max_ms=limit)
             self.view.set(self.watch.findings)
             for one in changed:
                 level = "info" if one.back else "alarm"

@@ -15,7 +15,7 @@ from genesis.core.channel import Channel
 from genesis.core.latest import Latest
 from genesis.core.mailbox import Outlet
 from genesis.domain.conditions import ConditionWatch
-from genesis.edge.connection_stats import ConnectionStats
+from genesis.edge.connection_stats import ConnectionStats, worst_skew_ms
 from protocols.bitfinex.subscriptions import Subscription
 from protocols.health import Notice, Reconnect
 from protocols.market import Freshness, MarketView
@@ -82,7 +82,7 @@ class WatchdogActor:
     """`freshness` is published for everybody; `notices` may be None.
 
     `conditions` is where risk hears of spreads, ages and skews; None in a replay, whose market waits for us and whose
-    decisions must not depend on how fast we are.
+    decisions must not depend on how fast we are. `measures_skew` is false where the venue's clock is ours.
     """
 
     settings: Latest[Settings]
@@ -91,6 +91,7 @@ class WatchdogActor:
     freshness: Latest[tuple[Freshness, ...]]
     notices: Channel[Any] | None = None
     conditions: Channel[MarketCondition] | None = None
+    measures_skew: bool = True
     reconnects: int = 0
     _view_version: int = attrs.field(default=-1, init=False)
     _view_at: float = attrs.field(default=0.0, init=False)
@@ -142,11 +143,10 @@ class WatchdogActor:
         )
 
     def _conditions(self, watch: ConditionWatch, fresh: tuple[Freshness, ...], now: float) -> list[MarketCondition]:
-        skews = [each.stats.skew_ms for each in self.connections if each.stats.skew_ms is not None]
         return watch.look(
             fresh=fresh,
             tickers=self.market.value.tickers,
-            skew_ms=max(skews, key=abs, default=None),
+            skew_ms=worst_skew_ms(each.stats for each in self.connections) if self.measures_skew else None,
             settings=self.settings.value,
             venue_ms=self.market.value.venue_ms,
             now=now,

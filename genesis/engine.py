@@ -48,7 +48,7 @@ from genesis.domain.rate_limit import RateLimit
 from genesis.domain.settings_build import Layer, Priority
 from genesis.domain.socket_pool import spread, wanted_streams
 from genesis.edge.audit_file import AuditFile
-from genesis.edge.connection_stats import ConnectionStats
+from genesis.edge.connection_stats import ConnectionStats, worst_skew_ms
 from genesis.edge.send_ledger import SendLedger
 from genesis.edge.stage_times import StageTimes
 from genesis.edge.store_errors import StorePoisoned
@@ -430,8 +430,8 @@ class Engine:
             connections=tuple(watched),
             freshness=self.cells.freshness,
             notices=self.channels.ui,
-            # A replayed market waits for us: there data is never old, and no wall clock may move a decision.
-            conditions=self.channels.conditions if self.venue.pace_dials else None,
+            conditions=None if self.venue.replayed else self.channels.conditions,
+            measures_skew=self.venue.pace_dials,
         )
 
     def _protection(self) -> Actor:
@@ -493,9 +493,13 @@ class Engine:
 
     def _vitals(self) -> Vitals:
         journal_wait_s = self.channels.journal.oldest_age_s(self.clock.now())
-        if self._machine is None:
-            return Vitals(disk_free_bytes=None, memory_bytes=None, journal_wait_s=journal_wait_s, loop_blocks=0)
-        return self._machine(journal_wait_s)
+        vitals = (
+            Vitals(disk_free_bytes=None, memory_bytes=None, journal_wait_s=journal_wait_s, loop_blocks=0)
+            if self._machine is None
+            else self._machine(journal_wait_s)
+        )
+        skew_ms = worst_skew_ms(self.stats.values()) if self.venue.pace_dials else None
+        return attrs.evolve(vitals, clock_skew_ms=skew_ms)
 
     def _notifier(self) -> Actor:
         return NotifierActor(

@@ -28,7 +28,9 @@ DEFAULT_RESTARTS: Final = Restarts()
 class VenuePorts:
     """How this engine reaches its venue: two addresses, two ways to dial, one door for REST, one key.
 
-    `pace_dials` keeps to the venue's limit of connections; a simulator on loopback has none.
+    `pace_dials` keeps to the venue's limit of connections; an exchange of our own, on loopback, has none, and its clock
+    is ours. `replayed` says that the market is a recording that waits for us: there data is never old, and no wall
+    clock may move a decision.
     """
 
     public_uri: str
@@ -39,3 +41,4 @@ class VenuePorts:
     credentials: Credentials
     nonce: NonceOwner
     pace_dials: bool = True
+    replayed: bool = False

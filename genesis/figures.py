@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from genesis.edge.connection_stats import ConnectionStats
+from genesis.edge.connection_stats import ConnectionStats, worst_skew_ms
 from genesis.plan import Cells
 from protocols.health import ConnectionView
 
@@ -12,7 +12,6 @@ Stats = Mapping[str, ConnectionStats]
 def gauges(cells: Cells, stats: Stats, *, ready: bool, transport_open: bool) -> dict[str, float]:
     """What goes up and down, by its full name."""
     orders, protection, config = cells.orders.value, cells.protection.value, cells.config.value
-    private = stats["connection_private"]
     return {
         "genesis_ready_to_trade": 1.0 if ready else 0.0,
         "genesis_orders_unknown": float(orders.unknown),
@@ -22,7 +21,7 @@ def gauges(cells: Cells, stats: Stats, *, ready: bool, transport_open: bool) -> 
         "genesis_position_naked_seconds": max((view.naked_s for view in protection.positions), default=0.0),
         "genesis_position_naked_p99_seconds": protection.naked_p99_s,
         "genesis_position_naked_worst_seconds": protection.worst_naked_s,
-        "genesis_venue_skew_ms": private.skew_ms or 0.0,
+        "genesis_venue_skew_ms": worst_skew_ms(stats.values()) or 0.0,
         "genesis_settings_version": float(config.version),
         "genesis_settings_pending": float(len(config.pending)),
         "genesis_settings_oldest_running": float(

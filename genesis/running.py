@@ -270,8 +270,8 @@ class _Run:
             door=door,
             credentials=Credentials(key=socket_key, secret=socket_secret),
             nonce=nonce,
-            # On loopback nobody counts.
             pace_dials=self.options.mode is Mode.LIVE,
+            replayed=self.options.mode is Mode.SIM,
         )
         return ports, clock, pairs
 

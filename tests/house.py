@@ -202,6 +202,7 @@ async def house(
                 credentials=Credentials(key=DEFAULT_KEY, secret=secret),
                 nonce=nonce,
                 pace_dials=False,
+                replayed=True,
             ),
             clock=venue_clock,
             chance=chance,

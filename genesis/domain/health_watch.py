@@ -1,4 +1,4 @@
-"""The health of the house: disk, memory, journal and loop against their limits, with what to do when one is passed.
+"""The health of the house: disk, memory, journal, loop and clock against their limits, and what to do past one.
 
 A finding begins when a limit is passed and ends when the value is clearly back (a tenth inside it), so that a value at
 its limit is told once and not every ten seconds.
@@ -30,12 +30,14 @@ class Act(StrEnum):
 
 @attrs.frozen(kw_only=True)
 class Vitals:
-    """One look. None where the machine does not say. `loop_blocks` counts standstills of the loop since the start."""
+    """One look. None where the machine does not say. `loop_blocks` counts standstills of the loop since the start, and
+    `clock_skew_ms` is how far the venue's clock is ahead of ours."""
 
     disk_free_bytes: int | None
     memory_bytes: int | None
     journal_wait_s: float
     loop_blocks: int
+    clock_skew_ms: float | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -57,8 +59,10 @@ class HealthWatch:
         self._blocks = 0
         self.findings: tuple[HealthFinding, ...] = ()
 
-    def look(self, now: float, vitals: Vitals, settings: HealthSettings) -> list[Passed]:
-        """What changed, and `findings` for readers."""
+    def look(
+        self, now: float, vitals: Vitals, settings: HealthSettings, *, clock_skew_max_ms: float = 0.0
+    ) -> list[Passed]:
+        """What changed, and `findings` for readers. The clock's limit is risk's, which refuses entries above it."""
         changed: list[Passed] = []
         findings: list[HealthFinding] = []
 
@@ -91,6 +95,9 @@ class HealthWatch:
                 judge("memory_growth", slope, limit, above=True, unit="MiB an hour", act=Act.ALARM)
         act = Act(settings.journal_action)
         judge("journal_wait", vitals.journal_wait_s, settings.journal_wait_max_s, above=True, unit="seconds", act=act)
+        if vitals.clock_skew_ms is not None:
+            skew = abs(vitals.clock_skew_ms)
+            judge("clock_skew", skew, clock_skew_max_ms, above=True, unit="ms from the venue's", act=Act.ALARM)
         if vitals.loop_blocks > self._blocks:
             text = f"the event loop stood still {vitals.loop_blocks - self._blocks} times: the log says in which line"
             changed.append(Passed(name="loop", text=text, act=Act.ALARM))

@@ -2,7 +2,7 @@
 
 from bisect import bisect_left
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 import attrs
@@ -94,6 +94,8 @@ class ConnectionStats:
     def opened(self) -> int:
         """A new socket; its number, rising for the life of the process."""
         self.sockets += 1
+        # Measured over another socket, perhaps long ago: the next pong says how it is.
+        self.skew_ms = None
         self.socket_frames_in = 0
         self.socket_frames_out = 0
         self.connected = True
@@ -113,3 +115,10 @@ class ConnectionStats:
     def handed_over(self, frames: int) -> None:
         self.frames_in += frames
         self.socket_frames_in += frames
+
+
+def worst_skew_ms(connections: Iterable[ConnectionStats]) -> float | None:
+    """How far the venue's clock is ahead of ours (behind, below zero), as the connection says that differs most. None
+    when no open one has measured it: what a closed one measured may be mended since."""
+    measured = [each.skew_ms for each in connections if each.connected and each.skew_ms is not None]
+    return max(measured, key=abs, default=None)

@@ -68,12 +68,12 @@ class Page:
         answer.raise_for_status()
         return answer.json()
 
-    def wait_for(self, path: str, name: str, *, being: Any = None, within_s: float = 20.0) -> Any:
-        """Until an answer has something under a name (`being`: this very thing)."""
+    def wait_for(self, path: str, name: str, *, being: Any = None, having: str = "", within_s: float = 20.0) -> Any:
+        """Until an answer has something under a name (`being`: this very thing, `having`: with something in that)."""
         end = time.monotonic() + within_s
         while True:
             found = self.ask("GET", path)[name]
-            if found and being in (None, found):
+            if found and being in (None, found) and (not having or found[having]):
                 return found
             assert time.monotonic() < end, f"{name} of {path} must come within {within_s} s, was {found}"
             time.sleep(0.1)
@@ -102,6 +102,10 @@ def test_paper_money_trades_on_the_real_market_and_is_kept(tmp_path: Path) -> No
                         page.ask("POST", "order", {"symbol": "tBTCUSD", "side": "buy", "amount": "0.01"})
                     fills = page.wait_for("trades", "trades")
                     assert [fill["quantity"] for fill in fills] == ["0.01"]
+                    # A real market does not wait: its spread and the age of its data are risk's business, as live.
+                    heard = page.wait_for("risk/unified/status", "risk", having="conditions")["conditions"]
+                    assert {"spread tBTCUSD", "data_age tBTCUSD"} <= heard.keys()
+                    assert "clock_skew " not in heard, "the exchange's clock is ours"
                     [position] = page.wait_for("positions", "positions")
                     assert position["symbol"] == "tBTCUSD"
                 finally:

@@ -43,6 +43,22 @@ def test_a_limit_is_told_once_and_when_it_is_respected_again(wrong: Vitals, name
     assert all(one.ok for one in watch.findings)
 
 
+def test_a_clock_that_is_off_is_told_since_risk_refuses_entries_then() -> None:
+    """It was an alert of Prometheus alone: health was ok and nobody was woken, while nothing could be entered."""
+    watch = HealthWatch()
+    for skew_ms, ok, told in (
+        (-900.0, True, []),
+        (-1100.0, False, ["clock skew must be at most 1,000 ms from the venue's, was 1,100"]),
+        (-1200.0, False, []),
+        (None, True, []),
+        (20.0, True, ["clock skew is well again: 20 ms from the venue's"]),
+    ):
+        changed = watch.look(0.0, vitals(clock_skew_ms=skew_ms), SETTINGS, clock_skew_max_ms=1000)
+        assert [one.text for one in changed] == told
+        assert all(one.act is Act.ALARM for one in changed)
+        assert [one.ok for one in watch.findings if one.name == "clock_skew"] == ([] if skew_ms is None else [ok])
+
+
 def test_a_value_at_its_limit_does_not_chatter() -> None:
     watch = HealthWatch()
     told = [
