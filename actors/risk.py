@@ -33,7 +33,9 @@ from genesis.domain.order_rows import TABLE as ORDER_TABLE
 from genesis.domain.pairs import PairSpecs
 from genesis.domain.risk_history import KINDS as HISTORY_KINDS
 from genesis.domain.risk_history import RiskHistory
-from genesis.domain.risk_machine import RISK_TABLE, RiskMachine, RiskOutputs, told_as
+from genesis.domain.risk_machine import RISK_TABLE, RiskMachine, told_as
+from genesis.domain.risk_outputs import NOTHING as NOTHING_FOLLOWS
+from genesis.domain.risk_outputs import RiskOutputs
 from genesis.edge.code_name import code_name
 from genesis.edge.stage_times import StageTimes
 from genesis.edge.store_check import check_commit
@@ -111,11 +113,17 @@ class RiskActor:
             inputs: list[RiskInput] = []
             for envelope in batch:
                 message = envelope.message
-                if not isinstance(message, EvaluateOrder):
-                    inputs.append(news_in(message, machine.state) if isinstance(message, AccountState) else message)
-                outputs = _judge(machine, message)
+                if type(message) is SignalScore:
+                    # Most of what is heard, and what an order may wait for.
+                    inputs.append(message)
+                    outputs = machine.on_score(message)
+                else:
+                    if not isinstance(message, EvaluateOrder):
+                        inputs.append(news_in(message, machine.state) if isinstance(message, AccountState) else message)
+                    outputs = _judge(machine, message)
                 outcomes.append((envelope, outputs))
-                records += outputs.records
+                if outputs is not NOTHING_FOLLOWS:
+                    records += outputs.records
             released: tuple[str, ...] = ()
             if machine.endings_missed:
                 known = await _known_orders(journal)
@@ -124,14 +132,16 @@ class RiskActor:
                 machine.endings_missed = False
             approvals: list[Approved | ApprovedChange] = []
             for _, outputs in outcomes:
-                approvals += [*outputs.approved, *outputs.changed]
+                approvals += outputs.approved
+                approvals += outputs.changed
             commit = memory.commit(machine, inputs, records, released=released, approves=bool(approvals))
             # One that the journal would not take must end us before anybody hears of what is in it. Its texts are made
             # by the journal: all words in them came here as JSON, and our state rests until it has answered.
             check_commit(commit)
-            answer = await journal.lodge(commit)
+            answer = journal.lodge_if_room(commit) or await journal.lodge(commit)
             for approved in approvals:
-                await orders.hand(approved)
+                if not orders.put_if_room(approved):
+                    await orders.put(approved)
             if approvals:
                 # What is left is for people: the order goes first, and its commit takes ours along.
                 told_ns = ctx.clock.now_ns()
@@ -266,6 +276,7 @@ class _Memory:
         self._named = False
         self._began: bytes | None = None
         self._commits = 0
+        self._order = beside(ctx.name, ORDER)
 
     def begin(self, machine: RiskMachine) -> None:
         """This is the state that a replay must begin with."""
@@ -309,7 +320,7 @@ class _Memory:
             records=(*named, risk_heard_record(heard, at_ms, cell), *records),
             cells=(cell,),
             commit_id=f"{self._ctx.name}:{self._ctx.generation}:{self._commits}",
-            follower=beside(self._ctx.name, ORDER) if approves else "",
+            follower=self._order if approves else "",
         )
 
 
@@ -333,8 +344,6 @@ async def _known_orders(journal: Outlet[JournalRequest]) -> list[_KnownOrder]:
 
 def _judge(machine: RiskMachine, message: object) -> RiskOutputs:
     match message:
-        case SignalScore():
-            return machine.on_score(message)
         case AccountState():
             return machine.on_account(message)
         case MarketCondition():

@@ -1,6 +1,6 @@
 """One judgement of risk: which rules denied it at once, and its words once somebody reads them."""
 
-import attrs
+import msgspec
 
 from genesis.domain.decision_log import VERDICT_KIND, verdict_record
 from genesis.domain.risk_rules import RULES
@@ -11,8 +11,7 @@ from protocols.risk import Verdict
 from protocols.settings import Settings
 
 
-@attrs.define(eq=False)
-class Judgement:
+class Judgement(msgspec.Struct, eq=False):
     """What the rules said to a wish. A live engine writes each one down, beside the loop while its order is on the way;
     most backtests are run for their figures and read none, and a judgement in words costs several times what it costs
     to judge.
@@ -26,10 +25,14 @@ class Judgement:
     _facts: Facts | None
     denied: tuple[Rule, ...]
     settings_version: int
-    _verdict: Verdict | None = attrs.field(init=False, default=None)
+    _verdict: Verdict | None = None
 
     def __eq__(self, other: object) -> bool:
         return self.verdict == other.verdict if isinstance(other, Judgement) else NotImplemented
+
+    def __ne__(self, other: object) -> bool:
+        # A struct has one of its own, which asks no `__eq__`.
+        return not self == other
 
     __hash__ = None  # type: ignore[assignment]
 
@@ -70,7 +73,10 @@ class Judgement:
         return LateRecord(
             kind=VERDICT_KIND,
             key=wish.intent_id,
-            write=lambda: verdict_record(self.verdict).payload,
+            write=self._text,
             correlation_id=wish.correlation_id,
             at_ms=wish.decided_ms,
         )
+
+    def _text(self) -> bytes:
+        return verdict_record(self.verdict).payload

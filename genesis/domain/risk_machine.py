@@ -27,6 +27,7 @@ from genesis.domain.risk_state import Facts, Reservation, RiskState, Wish, held_
 from genesis.domain.risk_status import status_of
 from genesis.domain.targeting import settings_for, shadow_for
 from genesis.domain.trading_breaker import TradingBreaker
+from genesis.domain.trading_day import QUARTER_MS
 from genesis.domain.volatility import Volatility
 from protocols.journal import AnyRecord, CellWrite, LateCell
 from protocols.orders import Approved, ApprovedChange, Bracket, OrderIntent, OrderType, Purpose
@@ -54,7 +55,7 @@ from protocols.risk import (
 )
 from protocols.settings import Settings
 from protocols.signals import Recommendation, SignalScore
-from protocols.units import AMOUNT_STEP, TIMEFRAME_MS, ZERO, Side, Symbol, exact
+from protocols.units import AMOUNT_STEP, TIMEFRAME_MS, ZERO, Side, Symbol
 
 RISK_TABLE = "risk_state"
 RISK_KEY = "state"
@@ -84,6 +85,8 @@ class RiskMachine:
         self._changes: list[Change] = []
         self._sheet: AccountSheet | None = None
         self._judge = judge
+        # No day begins within a quarter of an hour: the day that was found in it, by the present settings.
+        self._quarter, self._day = -1, ""
         # More orders ended between two account states than one names: look them up and say `release_ended`.
         self.endings_missed = False
 
@@ -99,6 +102,7 @@ class RiskMachine:
         self.settings = settings
         self._symbols = _symbols(settings)
         self._targeted.clear()
+        self._quarter = -1
 
     def on_pairs(self, pairs: PairSpecs) -> None:
         self.pairs = pairs
@@ -361,8 +365,7 @@ class RiskMachine:
         """The wish, and the facts of its size where they are those of its judgement, too."""
         facts = self._facts(score.symbol, _BUY, _ENTRY, ZERO, score.strategy, settings=settings, worth=worth)
         price = self.state.marks[score.symbol]
-        atr = score.features.get("atr")
-        bracket = default_bracket(settings.risk, price, None if atr is None else exact(atr))
+        bracket = default_bracket(settings.risk, price, score.features.get("atr"))
         quantity = entry_quantity(settings.risk, facts, price, trust_of(score))
         wish = self._wish(score, _BUY, _ENTRY, quantity, bracket)
         # Against what is held it may only take away, which its quantity decides.
@@ -616,7 +619,10 @@ class RiskMachine:
             state.now_ms = at_ms
         if begins:
             self._changes += [LockAdded(lock=lock) for lock in risk_protections.begin_locks(state, at_ms)]
-        risk_marks.begin_day(state, limits.day_timezone)
+        quarter = state.now_ms // QUARTER_MS
+        if quarter != self._quarter or state.day is not self._day:
+            risk_marks.begin_day(state, limits.day_timezone)
+            self._quarter, self._day = quarter, state.day
         if state.locks:
             risk_protections.drop_expired(state)
         if state.breakers:

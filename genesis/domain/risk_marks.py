@@ -3,7 +3,7 @@
 Every change of one of them is a record, so that the journal alone can tell them again.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import date
 from decimal import Decimal
 
@@ -14,7 +14,7 @@ from protocols.orders import OrderType
 from protocols.risk import EquityMarked, MarketPrice
 from protocols.settings import Settings
 from protocols.signals import SignalScore
-from protocols.units import TIMEFRAME_MS, exact
+from protocols.units import TIMEFRAME_MS, ZERO, exact
 
 DAY, WEEK, PEAK, STRATEGY = "day", "week", "peak", "strategy"
 
@@ -66,24 +66,28 @@ def take_told_prices(
             yield from _move(state, worth() - before)
 
 
-def follow_equity(state: RiskState, worth: Decimal) -> Iterator[EquityMarked]:
+def follow_equity(state: RiskState, worth: Decimal) -> Sequence[EquityMarked]:
     """Note what the day and the week began with, and the peaks. The account must be known."""
+    marked: list[EquityMarked] = []
     if state.day_start_equity is None:
         state.day_start_equity = worth
-        yield _mark(state, DAY, state.day, worth)
+        marked.append(_mark(state, DAY, state.day, worth))
     if state.week_start_equity is None:
         state.week_start_equity = worth
-        yield _mark(state, WEEK, state.week, worth)
-    sure = worth if state.peak_equity is None else _surely(state, worth)
-    if sure is not None and (state.peak_equity is None or sure > state.peak_equity):
+        marked.append(_mark(state, WEEK, state.week, worth))
+    peak = state.peak_equity
+    sure = worth if peak is None else _surely(state, worth)
+    if sure is not None and (peak is None or sure > peak):
         state.peak_equity = sure
-        yield _mark(state, PEAK, "", sure)
+        marked.append(_mark(state, PEAK, "", sure))
+    holds = state.account is not None and state.account.positions
     for strategy, book in state.strategies.items():
-        result = strategy_result(state, strategy)
-        if result > book.peak or book.base_equity <= 0:
+        result = strategy_result(state, strategy) if holds else book.realized
+        if result > book.peak or book.base_equity <= ZERO:
             book.peak = max(result, book.peak)
             book.base_equity = worth
-            yield _mark(state, STRATEGY, strategy, book.peak, book.base_equity)
+            marked.append(_mark(state, STRATEGY, strategy, book.peak, book.base_equity))
+    return marked
 
 
 def _surely(state: RiskState, worth: Decimal) -> Decimal | None:

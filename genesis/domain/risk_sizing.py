@@ -16,7 +16,9 @@ FULL_TRUST = Decimal(1)
 
 def trust_of(score: SignalScore) -> Decimal:
     """How much of the usual size a strategy's model is worth lately: its feature `trust`, 1 where there is none."""
-    told = score.features.get("trust", 1.0)
+    told = score.features.get("trust")
+    if told is None:
+        return FULL_TRUST
     return exact(min(1.0, max(0.0, told))) if math.isfinite(told) else ZERO
 
 
@@ -50,11 +52,14 @@ def entry_quantity(limits: RiskSettings, facts: Facts, price: Decimal, trust: De
     return quantity
 
 
-def default_bracket(limits: RiskSettings, price: Decimal, atr: Decimal | None) -> Bracket | None:
+def default_bracket(limits: RiskSettings, price: Decimal, range_: float | None) -> Bracket | None:
     """Where to leave a long position entered at about `price`; None when the settings want neither stop nor target.
 
     A multiple of the average true range wins over a fraction of the price where it is set and the range is known.
     """
+    # Most settings have no use for the range.
+    minds_range = range_ is not None and (limits.stop_atr or limits.target_atr)
+    atr = exact(range_) if range_ is not None and minds_range else None
     stop = _distance(limits.stop_fraction, limits.stop_atr, price, atr)
     target = _distance(limits.target_fraction, limits.target_atr, price, atr)
     trailing = limits.stop_trails and stop is not None

@@ -27,13 +27,13 @@ class Volatility(msgspec.Struct, kw_only=True):
 
     def hear(self, atr: float, price: float) -> None:
         """A new range. What is no positive number is not heard."""
-        if not (math.isfinite(atr) and atr > 0 and math.isfinite(price) and price > 0):
+        if not (0.0 < atr < math.inf and 0.0 < price < math.inf):
             return
         self.scores += 1
         self.atr = atr
         self.relative = atr / price
         # A plain mean at first, then one that forgets: the newest weighs 1/MEMORY.
-        self.usual += (self.relative - self.usual) / min(self.scores, MEMORY)
+        self.usual += (self.relative - self.usual) / (self.scores if self.scores < MEMORY else MEMORY)
 
     @property
     def ratio(self) -> float | None:
