@@ -71,8 +71,8 @@ TRY_AGAIN_CODES: Final = frozenset({ERR_UNKNOWN, ERR_CONCURRENCY, ERR_NOT_READY,
 SUBSCRIBE_TRIES: Final = 3
 NS: Final = 1_000_000_000
 
-_PRICES: Final = (Ticker, BookTop)
-_EVENTS: Final = (TradePrint, CandleUpdate, CandleSnapshot, StreamBeat, StreamUp, StreamDown)
+_PRICES: Final = frozenset({Ticker, BookTop})
+_EVENTS: Final = frozenset({TradePrint, CandleUpdate, CandleSnapshot, StreamBeat, StreamUp, StreamDown})
 
 
 @attrs.define(eq=False)
@@ -268,10 +268,11 @@ class ConnectionPublicActor:
             stats.last_frame_ns = now_ns
             passing: list[Any] = []
             for event in told:
-                if isinstance(event, _PRICES):
+                kind = type(event)
+                if kind in _PRICES:
                     stats.last_data_ns = now_ns
                     out.prices.put_nowait(event)
-                elif isinstance(event, _EVENTS):
+                elif kind in _EVENTS:
                     stats.last_data_ns = now_ns
                     if isinstance(event, TradePrint):
                         self._note_trade(event)

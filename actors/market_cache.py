@@ -92,7 +92,8 @@ class MarketCacheActor:
                     self._report_failure(ctx, event, ui)
                 closed = book.on_event(event)
                 for candle in closed:
-                    await outlets[0].hand(candle)
+                    if not outlets[0].put_if_room(candle):
+                        await outlets[0].put(candle)
                 told += closed
                 shown += closed
                 if ticks is not None and isinstance(event, TradePrint) and event.symbol in self.tick_symbols.value:
@@ -182,5 +183,9 @@ class MarketCacheActor:
 
 def _have_prices(batch: Sequence[Envelope], told: Sequence[CandleClosed]) -> bool:
     """Whether new prices came with these candles: who decides by the candles must find those in the view."""
-    symbols = {each.candle.symbol for each in told}
-    return any(isinstance(each.message, Ticker) and each.message.symbol in symbols for each in batch)
+    for envelope in batch:
+        if isinstance(envelope.message, Ticker):
+            for closed in told:
+                if closed.candle.symbol == envelope.message.symbol:
+                    return True
+    return False

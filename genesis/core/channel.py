@@ -12,7 +12,7 @@ import enum
 import itertools
 import sys
 from collections import deque
-from collections.abc import Callable, Coroutine, Hashable
+from collections.abc import Callable, Coroutine, Hashable, Sequence
 from typing import Any, Generic, TypeVar
 
 import msgspec
@@ -234,6 +234,23 @@ class Channel(Generic[T]):
                 self._bell.ring()
         else:
             self._put_at_limit(message, None)
+
+    def put_many(self, messages: Sequence[T]) -> int:
+        """Put without waiting the first messages, as many as there is room for; how many those were.
+
+        For channels whose senders wait for room (BLOCK). Raises ChannelClosed.
+        """
+        if self.overflow is not _BLOCK:
+            raise ValueError(f"policy of {self.name} must be BLOCK for many at once, was {self.overflow.name}")
+        if self.closed:
+            raise self.closed_error()
+        room = self._limit - len(self.queue)
+        if len(messages) > room:
+            messages = messages[: max(0, room)]
+        self.put_total += len(messages)
+        self.queue.extend([Envelope(message, self, next(_arrivals)) for message in messages])
+        self._bell.ring()
+        return len(messages)
 
     async def put(self, message: T) -> None:
         """Put, waiting for room if the policy is BLOCK. Always a checkpoint; on Cancelled the message is not in."""

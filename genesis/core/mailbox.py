@@ -341,6 +341,12 @@ class Outlet(Generic[T]):
             self._check()
         self._channel.put_nowait(message)
 
+    def put_many(self, messages: Sequence[T]) -> int:
+        """Put the first messages at once, as many as there is room for; how many those were."""
+        if self._term.over:
+            self._check()
+        return self._channel.put_many(messages)
+
     def put_if_room(self, message: T) -> bool:
         """Put, and go on in the same turn of the loop. False where there is no room: then nothing is put."""
         if self._term.over:

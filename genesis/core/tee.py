@@ -4,7 +4,7 @@ Screens hear everything; whoever tells people in their pockets hears a few kinds
 and no sender should have to know that there are two.
 """
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
 from genesis.core.channel import Channel, Overflow
@@ -30,6 +30,17 @@ class Tee(Channel[Any]):
         self._kinds = kinds
         self.alert: Callable[[Any], None] | None = None
         """Called with each message, by its sender and before anybody hears it: it must be quick and never raise."""
+
+    def put_many(self, messages: Sequence[Any]) -> int:
+        """Whoever else hears is told of each: one by one."""
+        raise ValueError(f"messages of {self.name} must be put one by one, was {len(messages)} at once")
+
+    def put_if_room(self, message: Any) -> bool:
+        """See `Channel.put_if_room`."""
+        if self._must_wait():
+            return False
+        self.put_nowait(message)
+        return True
 
     def put_nowait(self, message: Any) -> None:
         """See `Channel.put_nowait`."""

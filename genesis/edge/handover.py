@@ -6,12 +6,11 @@ reader stop, and then the line itself tells the other side to slow down.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import trio
 
-from genesis.core.errors import ChannelFull
 from genesis.core.mailbox import Outlet
 
 LIMIT: Final = 100_000
@@ -39,22 +38,16 @@ class Handover:
     def full(self) -> bool:
         return len(self._waiting) >= self._limit
 
-    def offer(self, events: Iterable[Any], frames: int) -> None:
+    def offer(self, events: Sequence[Any], frames: int) -> None:
         """Never waits. Events stay in order over all calls."""
-        remaining = iter(events)
         if not self._waiting:
-            put = self._outlet.put_nowait
-            for event in remaining:
-                try:
-                    put(event)
-                except ChannelFull:
-                    self.stalls += 1
-                    self._waiting.append((event, 0))
-                    break
-            else:
+            put = self._outlet.put_many(events) if events else 0
+            if put == len(events):
                 self._counted(frames)
                 return
-        self._waiting.extend((event, 0) for event in remaining)
+            self.stalls += 1
+            events = events[put:]
+        self._waiting.extend((event, 0) for event in events)
         last, _ = self._waiting.pop()
         self._waiting.append((last, frames + _))
         self._filled.set()
@@ -73,7 +66,7 @@ class Handover:
                 await self._filled.wait()
             await self._carry_one()
 
-    async def finish(self, last: Iterable[Any] = ()) -> None:
+    async def finish(self, last: Sequence[Any] = ()) -> None:
         """Carry over what waits and then `last`; for the end of a line."""
         self.offer(last, 0)
         while self._waiting:

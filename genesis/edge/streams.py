@@ -13,6 +13,7 @@ from websockets.exceptions import InvalidURI
 from websockets.uri import WebSocketURI, parse_uri
 
 from genesis.edge.errors import ConnectFailed, ConnectTimeout, HandshakeFailed, HandshakeRefused
+from genesis.edge.tcp_stream import straight
 
 CLOSE_GRACE_S: Final = 2.0
 """How long a goodbye may take."""
@@ -30,7 +31,7 @@ def read_address(uri: str) -> WebSocketURI:
 async def open_stream(target: WebSocketURI, ssl_context: ssl.SSLContext | None) -> trio.abc.Stream:
     """TCP, and TLS for wss. The caller holds the deadline."""
     try:
-        stream: trio.abc.Stream = await trio.open_tcp_stream(target.host, target.port)
+        stream = straight(await trio.open_tcp_stream(target.host, target.port))
     except OSError as error:
         raise ConnectFailed(f"cannot reach {target.host}:{target.port}: {error}") from error
     if not target.secure:

@@ -115,7 +115,7 @@ class FastWebSocket:
     async def receive_many(self) -> list[bytes]:
         self._receiving = True
         try:
-            messages = self._cut(b"")
+            messages = self._cut(b"") if self._tail else []
             while True:
                 if self.protocol.writes:
                     await self._flush()

@@ -15,6 +15,7 @@ from genesis.domain.pairs import pair_specs, paper_twin, perpetual_of
 from genesis.domain.recording import CandleRecording
 from genesis.domain.venue import Venue
 from genesis.domain.venue_ledger import IDS_PER_MS
+from genesis.edge.tcp_stream import straight
 from genesis.simulator.account_side import AccountSide
 from genesis.simulator.alerts import AlertDesk
 from genesis.simulator.faults import FaultDesk
@@ -246,6 +247,9 @@ class Exchange:
             peer = ":".join(map(str, stream.socket.getpeername()[:2]))
         except OSError:
             return
+        await self._converse(straight(stream), peer)
+
+    async def _converse(self, stream: trio.abc.Stream, peer: str) -> None:
         secure = None if self.tls is None else trio.SSLStream(stream, self.tls, server_side=True, https_compatible=True)
         await serve_client(
             secure or stream,

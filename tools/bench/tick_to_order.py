@@ -22,7 +22,7 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import trio
 from typing_extensions import override
@@ -84,9 +84,8 @@ def now() -> Moment:
 class Tap(trio.abc.Stream):
     """A client's stream, which notes when its exchange wrote and read."""
 
-    def __init__(self, inner: trio.SocketStream, exchange: "TimedExchange") -> None:
+    def __init__(self, inner: trio.abc.Stream, exchange: "TimedExchange") -> None:
         self.inner = inner
-        self.socket = inner.socket
         self.exchange = exchange
 
     @override
@@ -122,8 +121,9 @@ class TimedExchange(Exchange):
         self.wrote: Moment | None = None
         self.read: Moment = (0.0, 0.0)
 
-    async def _serve_client(self, stream: trio.SocketStream) -> None:
-        await super()._serve_client(cast("trio.SocketStream", Tap(stream, self)))
+    @override
+    async def _converse(self, stream: trio.abc.Stream, peer: str) -> None:
+        await super()._converse(Tap(stream, self), peer)
 
     def boundary(self, symbol: Symbol, time_ms: int) -> bool:
         changed = super().boundary(symbol, time_ms)

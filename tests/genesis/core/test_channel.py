@@ -6,6 +6,7 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 
 from genesis.core.errors import ChannelClosed, ChannelFull, Fenced
 from genesis.core.mailbox import Channel, Envelope, Inbox, Mailbox, Outlet, Overflow
+from genesis.core.tee import Tee
 from genesis.core.term import Term
 
 
@@ -251,6 +252,53 @@ async def test_what_is_handed_over_by_a_life_that_ends_in_line_is_not_in(nursery
         await channel.hand_from(None, 2)
     assert scope.cancelled_caught
     assert held(channel) == [1]
+
+
+async def test_of_many_those_are_put_for_which_there_is_room_and_one_ring_tells_of_them() -> None:
+    channel = Channel[int]("c", Overflow.BLOCK, capacity=3)
+    inbox = inbox_of(channel)
+    assert [channel.put_many([1, 2]), channel.put_many([3, 4]), channel.put_many([5]), channel.put_many([])] == [
+        2,
+        1,
+        0,
+        0,
+    ]
+    assert messages(await inbox.lease(limit=2)) == [1, 2]
+    assert channel.put_many([6, 7, 8]) == 2
+    assert held(channel) == [3, 6, 7]
+    channel.check_books()
+    channel.close()
+    with pytest.raises(ChannelClosed):
+        channel.put_many([9])
+
+
+async def test_many_wake_who_sleeps(nursery: trio.Nursery) -> None:
+    channel = Channel[int]("c", Overflow.BLOCK, capacity=3)
+    inbox, heard = inbox_of(channel), list[int]()
+
+    async def listen() -> None:
+        heard.extend(messages(await inbox.lease()))
+
+    nursery.start_soon(listen)
+    await wait_all_tasks_blocked()
+    channel.put_many([1, 2])
+    await wait_all_tasks_blocked()
+    assert heard == [1, 2]
+
+
+@pytest.mark.parametrize("overflow", [Overflow.FAIL, Overflow.DROP_OLDEST, Overflow.UNBOUNDED])
+def test_many_at_once_are_for_channels_whose_senders_wait(overflow: Overflow) -> None:
+    with pytest.raises(ValueError, match=f"must be BLOCK for many at once, was {overflow.name}"):
+        Channel[int]("c", overflow).put_many([1])
+
+
+def test_what_goes_into_two_channels_is_put_one_by_one_and_always_into_both() -> None:
+    also = Channel[int]("also", Overflow.DROP_OLDEST)
+    both = Tee("both", Overflow.BLOCK, also=also, kinds=frozenset({int}), capacity=2)
+    assert [both.put_if_room(number) for number in (1, 2, 3)] == [True, True, False]
+    assert held(both) == held(also) == [1, 2]
+    with pytest.raises(ValueError, match="must be put one by one, was 2 at once"):
+        both.put_many([1, 2])
 
 
 # --- once -----------------------------------------------------------------------------------------------------------
