@@ -400,4 +400,15 @@ bare application's speed in turns.
 - Huge pages for all that the start made (`MADV_COLLAPSE`, 46 MiB in 0.2 to 0.9 s): no difference beyond the noise.
 - An EMA as `value * (1 - k) + x * k` is a third shorter in its chain, but in a market that does not move it is not the
   price to the last bit, and averages of it would cross by rounding.
+- Compiled modules. The modules that cost a world most, compiled with their sources as they are, gave the same digests
+  of worlds and no speed (CPU time in turns, busy machine). Forty of them by mypyc 2.4: 20 worlds 0.94 of the
+  interpreter's speed, a decision 1.02 of its time, exact backtest 0.78 to 0.93 (1m) and 0.95 to 1.09 (5m) of its bars a
+  second. Fifty-two by Cython 3.3, types ignored: 0.98, 1.16, 0.87 to 0.92 and 0.74 to 0.99. No compiler could do much:
+  the twenty most costly hold 35 % of a world's samples and forty 48 %, with all that they call in C. What they do is to
+  read fields of structs and attrs classes, reckon in Decimal and call SQLite and msgspec; 3.11 remembers where a field
+  lies, compiled code asks anew each time, and code that runs once, cold, is no smaller. Only classes of mypyc's own
+  have quick fields, but it takes no attrs class whose field has a default made by `attrs.field`, and structs were left
+  out; the order machine's seventeen classes must be compiled together or not at all; a float may not hold an int
+  (`witness.py`); Cython knows no star in a list within `max` or in an `except`, and died in the exchange's coroutines.
+  110 to 200 s of CPU to build.
 """
