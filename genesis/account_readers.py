@@ -41,4 +41,7 @@ class AccountReaders:
     def equity(self) -> tuple[EquityPoint, ...]:
         if self.view.value is None:
             return ()
-        return tuple(EquityPoint(at_ms=point.at_ms, equity=float(point.equity)) for point in self.view.value.curve)
+        return tuple(
+            EquityPoint(at_ms=point.at_ms, equity=float(point.equity), flows=float(point.flows))
+            for point in self.view.value.curve
+        )

@@ -140,6 +140,7 @@ def _wallet(readers: Readers) -> dict[str, Any] | None:
         "quote_currency": account.quote_currency,
         "equity": account.equity,
         "day_start_equity": readers.day_start_equity(),
+        "flows": account.flows,
         "cash": account.cash,
         "realized_pnl": account.realized_pnl,
         "unrealized_pnl": account.unrealized_pnl,

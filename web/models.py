@@ -51,10 +51,14 @@ class EngineStatus(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class EquityPoint(msgspec.Struct, frozen=True, kw_only=True):
-    """Equity in the quote currency at a venue time: float64, because it is drawn and never spent."""
+    """Equity in the quote currency at a venue time: float64, because it is drawn and never spent.
+
+    `flows` is what had been paid in by then less what had been taken out: of a rise of `equity`, that was not won.
+    """
 
     at_ms: int
     equity: float
+    flows: float = 0.0
 
 
 class HealthPart(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,6 +88,7 @@ class Wallets(msgspec.Struct, frozen=True, kw_only=True):
     """`known` is false until the venue has told its first wallet snapshot; the list is then empty, not zero.
 
     `equity` less `day_start_equity` is what today made: deposits and withdrawals are in both. 0: no day began yet.
+    `flows` is what was ever paid in less what was taken out.
     """
 
     known: bool
@@ -91,6 +96,7 @@ class Wallets(msgspec.Struct, frozen=True, kw_only=True):
     quote_currency: str
     equity: Decimal
     day_start_equity: Decimal
+    flows: Decimal
     cash: Decimal
     realized_pnl: Decimal
     unrealized_pnl: Decimal

@@ -120,7 +120,8 @@ class Recent:
             case AccountState():
                 self._account = event
                 if event.known:
-                    self._put_equity(EquityPoint(at_ms=event.as_of_ms, equity=float(event.equity)))
+                    equity, flows = float(event.equity), float(event.flows)
+                    self._put_equity(EquityPoint(at_ms=event.as_of_ms, equity=equity, flows=flows))
             case EquityPoint():
                 self._put_equity(event)
             case RiskStatus():

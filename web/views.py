@@ -108,6 +108,7 @@ async def wallets(api: Api, call: Call) -> Wallets:
         quote_currency=account.quote_currency,
         equity=account.equity,
         day_start_equity=api.readers.day_start_equity(),
+        flows=account.flows,
         cash=account.cash,
         realized_pnl=account.realized_pnl,
         unrealized_pnl=account.unrealized_pnl,

@@ -424,8 +424,12 @@ class AccountMachine:
             self._equity_figures.on_point(point)
         self._not_figured.clear()
         if self.curve:
+            made = self._equity_figures.with_point(self.curve[-1])
+            if self.curve[-1].flows != self.flows:
+                # Money moved since: until the next point, it would stand there as won or lost.
+                made = made.with_point(EquityPoint(at_ms=self.now_ms, equity=self.equity, flows=self.flows))
             performance = figures(
-                self._equity_figures.with_point(self.curve[-1]),
+                made,
                 self._trade_figures,
                 fees_quote=self.fees_quote,
                 realized_pnl=self.realized_pnl,

@@ -98,6 +98,28 @@ def told(stage: Stage) -> tuple[bool, TradingState]:
     return stage.demo.paused, stage.demo.state
 
 
+async def test_money_that_moved_is_no_profit_and_no_fall_on_the_equity_card() -> None:
+    """A withdrawal of a tenth stood there as ten per cent lost, beside figures that knew better."""
+
+    def scenario(stage: Stage) -> None:
+        with a_page(stage) as (page, _):
+            page.goto(stage.link())
+            fall, gain, none = page.evaluate(
+                """async () => {
+                  const { drawdown, gained } = await import("/static/js/equity.js");
+                  const points = [[10000, 0], [9900, 0], [8910, -1000], [8991, -1000], [13500, 3500]];
+                  const told = points.map(([equity, flows]) => ({ at_ms: 0, equity, flows }));
+                  const wallet = { equity: "13510.5", flows: "3500" };
+                  return [drawdown(told), gained(told, wallet), gained([], wallet)];
+                }"""
+            )
+            assert fall == pytest.approx(0.01)
+            assert (gain, none) == (10.5, 0)
+
+    async with on_stage() as stage:
+        await in_thread(scenario, stage)
+
+
 async def test_a_trader_reads_the_page_and_uses_its_controls() -> None:
     def scenario(stage: Stage) -> None:
         with a_page(stage) as (page, _):

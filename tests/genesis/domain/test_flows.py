@@ -68,6 +68,18 @@ def an_account_of(balance: str) -> AccountMachine:
     return made
 
 
+def test_what_was_made_does_not_wait_for_the_next_point_of_the_line() -> None:
+    """Months on, the line has a point every quarter of an hour: so long the withdrawal stood there as a loss."""
+    made = an_account_of("10000")
+    made.on_balance(wallet("9000", WITHDRAWAL))
+    told = made.view().performance
+    assert told is not None
+    assert (told.start_equity, told.final_equity, told.flows_quote) == (Decimal(10000), Decimal(9000), Decimal(-1000))
+    assert (told.total_return, told.max_drawdown) == (0.0, 0.0)
+    made.mark_time(START_MS + 60_000)
+    assert made.view().performance == told
+
+
 def test_the_days_begin_moves_with_a_deposit_and_outlives_a_restart() -> None:
     made = an_account_of("10000")
     made.on_price("tBTCUSD", 7000.0)

@@ -6,14 +6,27 @@ import { Card, Empty, LineChart, Loading } from "./parts.js";
 import { useTopics } from "./store.js";
 import { useWords } from "./words.js";
 
-function drawdown(points) {
+// Money that was paid in or taken out is neither won nor lost: the peak before it is scaled to what was there after it,
+// as in the engine's own figures.
+export function drawdown(points) {
   let peak = -Infinity;
   let worst = 0;
-  for (const { equity } of points) {
+  let seen = points.length ? points[0].flows || 0 : 0;
+  for (const { equity, flows = 0 } of points) {
+    const own = equity - (flows - seen);
+    if (flows !== seen) peak = own > 0 && equity > 0 ? (peak * equity) / own : equity;
+    seen = flows;
     peak = Math.max(peak, equity);
     if (peak > 0) worst = Math.max(worst, (peak - equity) / peak);
   }
   return worst;
+}
+
+// What was made since the first point of the line.
+export function gained(points, wallet) {
+  const equity = Number(wallet.equity);
+  const flows = Number(wallet.flows);
+  return points.length ? equity - points[0].equity - (flows - (points[0].flows || 0)) : 0;
 }
 
 export function EquityCard({ className = "" }) {
@@ -22,8 +35,7 @@ export function EquityCard({ className = "" }) {
   const body = () => {
     if (wallet === undefined || equity === undefined) return html`<${Loading} rows=${3} />`;
     if (!wallet || !wallet.known) return html`<${Empty} title=${tr("The account is not known yet")} />`;
-    const first = equity.length ? equity[0].equity : Number(wallet.equity);
-    const gain = Number(wallet.equity) - first;
+    const gain = gained(equity, wallet);
     return html`
       <dl class="tiles">
         <div><dt>${tr("Equity")}</dt><dd>${money(wallet.equity)}</dd></div>
