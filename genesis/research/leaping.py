@@ -161,7 +161,7 @@ class Leap(Walk):
                 begun = stream.begun
                 candles = in_time_frame(self.bars.rows[symbol], stream.timeframe, begun=begun)
                 ends = _minutes_of(candles.open_ms, self.bars.first_ms - TIMEFRAME_MS[stream.timeframe])
-                closing = int(np.searchsorted(ends, self.last_minute + 1, side="right"))
+                closing = _before(ends, self.last_minute + 2)
                 candles = part(candles, 0, closing)
                 market = Market(symbol=symbol, timeframe=stream.timeframe, candles=candles, ends=ends[:closing])
                 voices += [
@@ -267,7 +267,7 @@ class Leap(Walk):
         begin, end = self._row_from(symbol, now), self._row_from(symbol, before)
         if wakes_ms < math.inf and begin < end:
             woken = math.ceil((wakes_ms - TICK_MS[-1] - self.bars.first_ms) / MINUTE_MS)
-            end = min(end, max(begin, int(np.searchsorted(minutes, woken))) + 1)
+            end = min(end, max(begin, _before(minutes, woken)) + 1)
             if minutes[end - 1] >= woken:
                 before = int(minutes[end - 1])
                 end -= 1
@@ -288,7 +288,7 @@ class Leap(Walk):
         """How many scores are said before a minute. It is asked of each twice: as an end, and as what follows it."""
         known, place = self._last_asked
         if known != minute:
-            place = int(self._score_minute.searchsorted(minute))
+            place = _before(self._score_minute, minute)
             self._last_asked = minute, place
         return place
 
@@ -298,7 +298,7 @@ class Leap(Walk):
         first = self._whole[symbol]
         if first is not None:
             return min(max(minute - first, 0), len(minutes))
-        return int(minutes.searchsorted(minute))
+        return _before(minutes, minute)
 
     # --- passing over -------------------------------------------------------------------------------------------------
 
@@ -358,7 +358,7 @@ class Leap(Walk):
             newest = -1
             for voice in voices:
                 # All scores are those of the only one.
-                until = last if is_alone else int(voice.places.searchsorted(last))
+                until = last if is_alone else _before(voice.places, last)
                 if until == voice.passed:
                     continue
                 candle, voice.passed = until - 1, until
@@ -453,7 +453,7 @@ class Leap(Walk):
 
         Scores before the strategy's first one here have the mark that was there before.
         """
-        begin, end = (int(voice.places.searchsorted(place)) for place in (first, last))
+        begin, end = _before(voice.places, first), _before(voice.places, last)
         closes = voice.market.candles.close[begin:end]
         candidates: set[int] = set()
         if begin == end or voice.places[begin] > first:
@@ -667,8 +667,13 @@ def _minutes_of(times: Whole, first_ms: int) -> Places:
     return found
 
 
+def _before(ascending: Places, number: int) -> int:
+    """How many of them are below a number. `searchsorted` would make all of them as wide as Python's number first."""
+    return bisect_left(ascending.data, number)
+
+
 def _at_or_after(ascending: Places, minute: int, never: int) -> int:
-    place = int(np.searchsorted(ascending, minute))
+    place = _before(ascending, minute)
     return int(ascending[place]) if place < len(ascending) else never
 
 

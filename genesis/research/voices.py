@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping
 
 import attrs
@@ -97,7 +98,7 @@ def wanted(
 
     None where risk may look at what another strategy `heard_by` heard, or at no price.
     """
-    begin, end = voice.places.searchsorted((first, last)).tolist()
+    begin, end = bisect_left(voice.places.data, first), bisect_left(voice.places.data, last)
     at = begin + np.flatnonzero(voice.said.code[begin:end] != HOLD)
     asked = [RECOMMENDATIONS[code] for code in voice.said.code[at].tolist()]
     closes = voice.market.candles.close[at]
