@@ -145,10 +145,16 @@ class FillModel:
 
     def taker_price(self, tick: Decimal, sign: int) -> Decimal:
         """What a market order gets: the other side's best price, worsened by the slippage."""
-        if sign > 0:
-            # Not best_ask(): without any spread a taker pays the tick itself, though a book must show a step between.
-            return price_up(price_up(tick * (1 + self.half_spread)) * (1 + self.slippage))
-        return price_down(self.best_bid(tick) * (1 - self.slippage))
+        return self.slipped(self.front(tick, sign), sign)
+
+    def front(self, tick: Decimal, sign: int) -> Decimal:
+        """The best price that a taker meets."""
+        # Not best_ask(): without any spread a taker pays the tick itself, though a book must show a step between.
+        return price_up(tick * (1 + self.half_spread)) if sign > 0 else self.best_bid(tick)
+
+    def slipped(self, front: Decimal, sign: int) -> Decimal:
+        """The front of the book, worsened by the slippage."""
+        return price_up(front * (1 + self.slippage)) if sign > 0 else price_down(front * (1 - self.slippage))
 
     def moved_by(self, price: Decimal, sign: int, quantity: Decimal, traded: Decimal) -> Decimal:
         """What a taker gets who moves the market by its own size: `traded` is the volume of the minute (base).
@@ -205,10 +211,10 @@ def market_offers(
     if ladder is not None:
         side = Side.SELL if sign > 0 else Side.BUY
         return [level for level in ladder.levels(side) if level[1] > ZERO and crosses(sign, limit, level[0])]
-    best = price_up(tick * (1 + model.half_spread)) if sign > 0 else model.best_bid(tick)
+    best = model.front(tick, sign)
     if not crosses(sign, limit, best):
         return []
-    price = model.taker_price(tick, sign)
+    price = model.slipped(best, sign)
     if limit is not None and not crosses(sign, limit, price):
         price = limit
     return [(price, UNLIMITED)]

@@ -59,17 +59,16 @@ def say(kind: StrategyKind, state: list[float], candles: CandleArrays, *, compil
     size = len(candles)
     if compile is None:
         compile = worth_compiling(size) and why_not_compiled(kind) is None
+    given = [np.ascontiguousarray(column, dtype=np.float64) for column in columns]
+    out = [np.empty(size) for _ in range(4)]
     if compile:
-        out = [np.empty(size) for _ in range(4)]
         moved = np.array(state, dtype=np.float64)
-        _compiled_loop(kind)(moved, *(np.ascontiguousarray(column, dtype=np.float64) for column in columns), *out)
+        _compiled_loop(kind)(moved, *given, *out)
         state[:] = moved.tolist()
-        return Said(code=out[0], confidence=out[1], probability=out[2], atr=out[3])
-    told = [[0.0] * size for _ in range(4)]
-    loop = _plain_loop(kind, size)
-    loop(state, *(column.tolist() for column in columns), *told)
-    code, confidence, probability, atr = (np.array(numbers, dtype=np.float64) for numbers in told)
-    return Said(code=code, confidence=confidence, probability=probability, atr=atr)
+    else:
+        # Looked at through views: lists would be made of columns that no step reads, and arrays of lists.
+        _plain_loop(kind, size)(state, *(column.data for column in (*given, *out)))
+    return Said(code=out[0], confidence=out[1], probability=out[2], atr=out[3])
 
 
 UNFOLDING: Final = 40_000

@@ -3,8 +3,9 @@
 In plain Python a call costs as much as the arithmetic of an average. So a function is written again with the functions
 that it calls put into their places: parameters become the caller's own names and numbers, what is returned becomes an
 assignment, and sums of whole numbers (`state[at + 3]`) are worked out beforehand. Where a whole state is only ever
-looked at by such numbers, a loop keeps it in local names. Nothing about the arithmetic or its order changes, so the
-bits are the same; a test holds both ways to it.
+looked at by such numbers, a loop keeps it in local names, and what it works out of those that it never changes
+(`2.0 / (period + 1.0)`) once, before its first round. Nothing about the arithmetic or its order changes, so the bits
+are the same; a test holds both ways to it.
 
 What cannot be written so (a return within a loop, a call whose place in an expression matters, a function whose source
 is not at hand or is not what was loaded) stays the call that it was.
@@ -14,6 +15,7 @@ import ast
 import inspect
 import linecache
 import textwrap
+from collections import Counter
 from collections.abc import Callable
 from functools import cache
 from types import CodeType, FunctionType
@@ -95,7 +97,7 @@ class _Writer:
         locals_ = {name: name for name in _locals(definition)}
         again = _copied(definition)
         again.body = self._block(_Renamed(self, known, locals_, {}).all(again.body), None)
-        _keep_state_in_names(again)
+        _keep_state_in_names(again, lambda: self.global_name("as_it_stands", plain(self.function, **self.bound)))
         again.decorator_list = []
         again.returns = None
         for each in again.args.args:
@@ -223,7 +225,7 @@ class _Writer:
         return isinstance(value, _STILL) and all(self._is_still(each) for each in ast.iter_child_nodes(value))
 
     def _has_steps(self, value: ast.AST) -> bool:
-        return any(self._step_of(each) is not None for each in ast.walk(value))
+        return any(self._step_of(each) is not None for each in _nodes(value))
 
     def _step_of(self, value: ast.AST) -> FunctionType | None:
         """The function that is called here, where it can be written out."""
@@ -241,7 +243,7 @@ class _Writer:
         parameters = [each.arg for each in definition.args.args]
         if len(parameters) != len(call.args):
             raise NotWritten
-        self.nodes += sum(1 for _ in ast.walk(definition))
+        self.nodes += len(_nodes(definition))
         if self.nodes > MOST_NODES:
             raise NotWritten
         surroundings = _surroundings(function, {})
@@ -311,6 +313,19 @@ class _Renamed(ast.NodeTransformer):
         return node
 
 
+def _nodes(tree: ast.AST) -> list[ast.AST]:
+    """A tree's nodes, each before those beneath it. `ast.walk` makes three generators for each of them."""
+    found = [tree]
+    for node in found:
+        for name in node._fields:
+            child = getattr(node, name, None)
+            if isinstance(child, ast.AST):
+                found.append(child)
+            elif isinstance(child, list):
+                found += [each for each in child if isinstance(each, ast.AST)]
+    return found
+
+
 def _copied(node: Any) -> Any:
     """A tree of its own, without the places in a file that it came from."""
     if isinstance(node, list):
@@ -333,7 +348,7 @@ def _into(target: ast.expr) -> Sink:
 
 
 def _holds(statement: ast.AST, kind: type[ast.AST]) -> bool:
-    return any(isinstance(each, kind) for each in ast.walk(statement))
+    return any(isinstance(each, kind) for each in _nodes(statement))
 
 
 def _surroundings(function: FunctionType, bound: dict[str, Any]) -> dict[str, Any]:
@@ -341,11 +356,11 @@ def _surroundings(function: FunctionType, bound: dict[str, Any]) -> dict[str, An
 
 
 def _stored(definition: ast.FunctionDef) -> set[str]:
-    return {each.id for each in ast.walk(definition) if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Store)}
+    return {each.id for each in _nodes(definition) if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Store)}
 
 
 def _loaded(definition: ast.FunctionDef) -> set[str]:
-    return {each.id for each in ast.walk(definition) if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Load)}
+    return {each.id for each in _nodes(definition) if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Load)}
 
 
 def _locals(definition: ast.FunctionDef) -> set[str]:
@@ -401,7 +416,7 @@ def source_of(function: Any) -> ast.FunctionDef:
     is_plain = not (arguments.vararg or arguments.kwarg or arguments.kwonlyargs or arguments.posonlyargs)
     if not is_plain:
         raise NotWritten
-    if any(isinstance(each, _FOREIGN) for statement in found.body for each in ast.walk(statement)):
+    if any(isinstance(each, _FOREIGN) for statement in found.body for each in _nodes(statement)):
         raise NotWritten
     anew = next(each for each in compile(tree, "", "exec").co_consts if isinstance(each, CodeType))
     loaded = function.__code__
@@ -411,14 +426,14 @@ def source_of(function: Any) -> ast.FunctionDef:
     return found
 
 
-def _keep_state_in_names(definition: ast.FunctionDef) -> None:
+def _keep_state_in_names(definition: ast.FunctionDef, as_it_stands: Callable[[], str]) -> None:
     """Where a loop looks at its first parameter only by known numbers, each of them becomes a local name: read before
-    the first statement, and written back after the last."""
+    the first statement, and written back after the last. `as_it_stands` names the function that nobody has written."""
     loops = [each for each in definition.body if isinstance(each, ast.For | ast.While)]
     if not loops or any(_holds(each, ast.Return) for each in definition.body[:-1]):
         return
     state = definition.args.args[0].arg
-    nodes = list(ast.walk(definition))
+    nodes = _nodes(definition)
     uses = [each for each in nodes if isinstance(each, ast.Name) and each.id == state]
     looks = [
         each
@@ -454,4 +469,61 @@ def _keep_state_in_names(definition: ast.FunctionDef) -> None:
         if is_written
     ]
     last = [body.pop()] if isinstance(body[-1], ast.Return) else []
-    definition.body = [*read, *body, *kept, *last]
+    body, known = _work_out_once(body, {f"{state}__{place}" for place, is_written in places.items() if not is_written})
+    if known:
+        # What the loop might never have come to: it is left to say so itself.
+        call = ast.Call(
+            ast.Name(as_it_stands(), ast.Load()),
+            [ast.Name(each.arg, ast.Load()) for each in definition.args.args],
+            [],
+        )
+        handler = ast.ExceptHandler(ast.Name("ZeroDivisionError", ast.Load()), None, [ast.Return(call)])
+        known = [ast.Try(known, [handler], [], [])]
+    definition.body = [*read, *known, *body, *kept, *last]
+
+
+_WORKED_OUT: Final = (ast.Add, ast.Sub, ast.Mult, ast.Div)
+
+
+def _work_out_once(body: list[ast.stmt], fixed: set[str]) -> tuple[list[ast.stmt], list[ast.stmt]]:
+    """The statements of a loop without what they work out of `fixed` names and numbers alone, and the assignments of
+    that, to stand before them."""
+    stores = Counter(
+        each.id
+        for statement in body
+        for each in _nodes(statement)
+        if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Store)
+    )
+    same: dict[str, ast.Name] = {}
+    worked: dict[str, str] = {}
+    known: list[ast.stmt] = []
+
+    class Once(ast.NodeTransformer):
+        def visit_Name(self, node: ast.Name) -> ast.expr:
+            return same.get(node.id, node) if isinstance(node.ctx, ast.Load) else node
+
+        def visit_BinOp(self, node: ast.BinOp) -> ast.expr:
+            node.left, node.right = self.visit(node.left), self.visit(node.right)
+            sides = (node.left, node.right)
+            is_fixed = [isinstance(each, ast.Name) and each.id in fixed for each in sides]
+            are_known = all(one or isinstance(each, ast.Constant) for one, each in zip(is_fixed, sides, strict=True))
+            if not (any(is_fixed) and are_known and isinstance(node.op, _WORKED_OUT)):
+                return node
+            text = ast.dump(node)
+            if text not in worked:
+                worked[text] = f"known__{len(worked)}"
+                known.append(ast.Assign([ast.Name(worked[text], ast.Store())], node))
+                fixed.add(worked[text])
+            return ast.Name(worked[text], ast.Load())
+
+        def visit_Assign(self, node: ast.Assign) -> ast.stmt:
+            node.targets, node.value = [self.visit(each) for each in node.targets], self.visit(node.value)
+            match node:
+                case ast.Assign(targets=[ast.Name(id=name)], value=ast.Name(id=value)) if value in fixed:
+                    if stores[name] == 1:
+                        # Another name for it, and only for it.
+                        same[name] = ast.Name(value, ast.Load())
+                        return ast.Pass()
+            return node
+
+    return [Once().visit(each) for each in body], known

@@ -74,8 +74,31 @@ def test_a_strategys_loop_gives_the_bits_of_the_one_it_was_written_from(name: st
 def test_a_cross_is_one_loop_without_a_call_and_keeps_its_state_in_names() -> None:
     kind = STRATEGY_KINDS["ema_cross"]
     loop = unfolded(strategy_arrays._loop, _step=kind.numeric, _atr=kind.atr)
-    assert not called_by(loop)
+    # But for a state that it cannot divide by, which is left to the loop that nobody has written.
+    assert called_by(loop) == {"as_it_stands"}
     assert "state__0" in loop.__code__.co_varnames
+    assert "known__0" in loop.__code__.co_varnames
+
+
+def test_what_a_loop_never_changes_is_worked_out_once_and_where_that_fails_the_loop_says_so_itself() -> None:
+    kind = STRATEGY_KINDS["ema_cross"]
+    columns = [list(column) for column in zip(*rows(40, 3), strict=True)][1:]
+    told = []
+    for period in (0.0, -1.0):
+        for write in (plain, unfolded):
+            loop = write(strategy_arrays._loop, _step=kind.numeric, _atr=kind.atr)
+            state, out = kind.start(kind.resolve({"atr": 14})), [[0.0] * 40 for _ in range(4)]
+            # An average over no candle, or over one less: no strategy begins so, and a state is only a list.
+            state[8 if period == 0.0 else 4] = period
+            try:
+                loop(state, *columns, *out)
+            except ZeroDivisionError:
+                told.append((period, "divided by nothing", repr(state)))
+            else:
+                told.append((period, repr(out), repr(state)))
+    assert told[0] == told[1]
+    assert told[2] == told[3]
+    assert told[0][1] == told[2][1] == "divided by nothing"
 
 
 OFFSET = 3
