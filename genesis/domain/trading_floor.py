@@ -167,13 +167,15 @@ class TradingFloor:
             market.budget = floor_amount(exact(volume) * self.model.participation)
         if self.model.impact:
             market.traded = exact(volume) * 4
-        self._expire(market, now_ms, out)
+        if now_ms >= market.wake_ms:
+            self._expire(market, now_ms, out)
         for order in [each for each in market.waiting if each.active_ms <= now_ms]:
             if self._is_open(order):
                 market.waiting.remove(order)
                 self._trade_or_rest(market, order, now_ms, out)
-        for side in (Side.BUY, Side.SELL):
-            self._fill_resting(market, side, price, now_ms, out)
+        if len(market.book):
+            for side in (Side.BUY, Side.SELL):
+                self._fill_resting(market, side, price, now_ms, out)
         for order in list(market.armed):
             if self._is_open(order) and order.active_ms <= now_ms:
                 if is_reached(order.sign, order.price, price):
@@ -617,7 +619,9 @@ class TradingFloor:
 
     def _band(self, market: Market) -> None:
         low, high, wake = -math.inf, math.inf, NEVER
-        bid, ask = market.book.best(Side.BUY), market.book.best(Side.SELL)
+        bid = ask = None
+        if len(market.book):
+            bid, ask = market.book.best(Side.BUY), market.book.best(Side.SELL)
         if bid is not None:
             low = float(bid.price)
         if ask is not None:

@@ -15,6 +15,9 @@ LARGEST_PRICE = Decimal(10) ** 12
 """Above any market; a number that is bigger is a mistake."""
 
 
+_PRICED = frozenset({"LIMIT", "STOP", "STOP LIMIT", "FOK", "IOC"})
+
+
 @attrs.frozen
 class Refusal:
     """The text of an ERROR notification."""
@@ -43,17 +46,15 @@ def check_new(request: NewOrder, spec: PairSpec | None, account: Account) -> Ref
         return Refusal("cid: invalid")
     if not request.amount.is_finite() or round_amount(request.amount) == 0:
         return Refusal("amount: invalid")
-    needs = {
-        "price": (request.price, kind in ("LIMIT", "STOP", "STOP LIMIT", "FOK", "IOC")),
-        "price_aux_limit": (request.aux_limit_price, kind == "STOP LIMIT"),
-        "price_trailing": (request.trailing_distance, kind == "TRAILING STOP"),
-        "price_oco_stop": (request.oco_stop_price, bool(request.flags & FLAG_OCO) and kind == "LIMIT"),
-    }
-    for name, (number, needed) in needs.items():
-        if (needed or number is not None) and not _is_price(number):
-            # A price that a type does not use is ignored, as the venue ignores the price of a MARKET order.
-            if needed:
-                return Refusal(f"{name}: invalid")
+    # A price that a type does not use is ignored, as the venue ignores the price of a MARKET order.
+    if kind in _PRICED and not _is_price(request.price):
+        return Refusal("price: invalid")
+    if kind == "STOP LIMIT" and not _is_price(request.aux_limit_price):
+        return Refusal("price_aux_limit: invalid")
+    if kind == "TRAILING STOP" and not _is_price(request.trailing_distance):
+        return Refusal("price_trailing: invalid")
+    if request.flags & FLAG_OCO and kind == "LIMIT" and not _is_price(request.oco_stop_price):
+        return Refusal("price_oco_stop: invalid")
     if request.flags & FLAG_OCO and kind != "LIMIT":
         return Refusal("price_oco_stop: invalid")
     if request.flags < 0:

@@ -32,7 +32,7 @@ from genesis.domain.decision_log import Decision
 from genesis.domain.matching import FillModel
 from genesis.domain.pairs import PairSpecs
 from genesis.domain.refusals import Refusals, can_be_in_a_row, kept, minds_range
-from genesis.domain.replay import BOUNDARY_MS, MINUTE_MS, TICK_MS, CandleRow, ticks
+from genesis.domain.replay import BOUNDARY_MS, MINUTE_MS, TICK_MS, tick_prices
 from genesis.domain.risk_state import TRADED_WALLETS, RiskState, spot_symbol
 from genesis.domain.signal_machine import score_at, score_of
 from genesis.domain.strategies import STRATEGY_KINDS
@@ -107,12 +107,7 @@ class Leap(Walk):
         """Whether the last entry that was asked for did not come about."""
         self._flat: AccountState | None = None
         """The account that risk heard of last, where nothing is held and nothing under way."""
-        self._minutes = {symbol: _minutes_of(each.open_ms, bars.first_ms) for symbol, each in bars.rows.items()}
-        self._whole = {
-            symbol: int(minutes[0]) if len(minutes) and minutes[-1] - minutes[0] == len(minutes) - 1 else None
-            for symbol, minutes in self._minutes.items()
-        }
-        """The first minute of each symbol that has a row for every minute from there on."""
+        self._minutes = {symbol: _minutes_of_rows(each.open_ms, bars.first_ms) for symbol, each in bars.rows.items()}
         self._lows = {symbol: each.low for symbol, each in bars.rows.items()}
         self._highs = {symbol: each.high for symbol, each in bars.rows.items()}
 
@@ -295,9 +290,8 @@ class Leap(Walk):
     def _row_from(self, symbol: Symbol, minute: int) -> int:
         """The place of the first row at or after a minute."""
         minutes = self._minutes[symbol]
-        first = self._whole[symbol]
-        if first is not None:
-            return min(max(minute - first, 0), len(minutes))
+        if isinstance(minutes, range):
+            return min(max(minute - minutes.start, 0), len(minutes))
         return _before(minutes, minute)
 
     # --- passing over -------------------------------------------------------------------------------------------------
@@ -543,15 +537,17 @@ class Leap(Walk):
                     self.venue.observe(symbol, close)
                     self.account.on_price(symbol, close)
             return
-        found: list[CandleRow | None] = [
-            row_at(self.bars.rows[symbol], place) if place >= 0 else None
-            for symbol, place in zip(self.symbols, places, strict=True)
-        ]
-        for step in ticks(self.symbols, minute_ms, found, low_first=self.venue.model.low_first):
-            self.now_ms = step.time_ms
-            self._on_tick(step.symbol, step.price, step.volume)
-            if step.part == 3 and step.row is not None:
-                self.account.on_price(step.symbol, step.row.close)
+        traded: list[tuple[Symbol, tuple[float, ...], float]] = []
+        for symbol, place in zip(self.symbols, places, strict=True):
+            if place >= 0:
+                row = row_at(self.bars.rows[symbol], place)
+                traded.append((symbol, tick_prices(row, low_first=self.venue.model.low_first), row.volume / 4))
+        for number, offset_ms in enumerate(TICK_MS):
+            self.now_ms = minute_ms + offset_ms
+            for symbol, prices, volume in traded:
+                self._on_tick(symbol, prices[number], volume)
+                if number == 3:
+                    self.account.on_price(symbol, prices[number])
 
     def _row_at(self, symbol: Symbol, minute: int) -> int:
         """The place of the row of a minute; -1 where it has none."""
@@ -667,9 +663,17 @@ def _minutes_of(times: Whole, first_ms: int) -> Places:
     return found
 
 
-def _before(ascending: Places, number: int) -> int:
+def _minutes_of_rows(times: Whole, first_ms: int) -> Places | range:
+    """The same, but as a range where no minute is missing: nothing is kept then, and nobody has to look for one."""
+    if len(times) and times[-1] - times[0] == (len(times) - 1) * MINUTE_MS:
+        first = int(times[0] - first_ms) // MINUTE_MS
+        return range(first, first + len(times))
+    return _minutes_of(times, first_ms)
+
+
+def _before(ascending: Places | range, number: int) -> int:
     """How many of them are below a number. `searchsorted` would make all of them as wide as Python's number first."""
-    return bisect_left(ascending.data, number)
+    return bisect_left(ascending if isinstance(ascending, range) else ascending.data, number)
 
 
 def _at_or_after(ascending: Places, minute: int, never: int) -> int:

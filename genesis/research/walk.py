@@ -32,6 +32,7 @@ from protocols.journal import AnyRecord
 from protocols.market import CandleClosed
 from protocols.orders import (
     PROTECTIVE_PURPOSES,
+    TERMINAL_STATES,
     CancelOrder,
     CommandSent,
     Fill,
@@ -39,6 +40,7 @@ from protocols.orders import (
     HistoryRequest,
     OrderSnapshot,
     OrderUpdate,
+    OrderView,
     RequestNotice,
     SessionUp,
     SubmitOrder,
@@ -304,7 +306,7 @@ class Walk:
                 if isinstance(report, OrderUpdate):
                     self.tally.on_update(report)
                     if report.order.purpose in PROTECTIVE_PURPOSES:
-                        self.expected[report.order.intent_id] = expected_of(report.order, None)
+                        self._expect(report.order)
                 elif isinstance(report, Fill):
                     self.fills.append(report)
                     self.signals.on_fill(report)
@@ -321,6 +323,13 @@ class Walk:
         if self.account.version != self._told_version:
             self._told_version = self.account.version
             self.risk.on_account(self.account.state())
+
+    def _expect(self, order: OrderView) -> None:
+        """The price that a stop or a target names; of one that ends without a trade nobody will ask."""
+        if order.state in TERMINAL_STATES and not order.filled_quantity:
+            self.expected.pop(order.intent_id, None)
+        else:
+            self.expected[order.intent_id] = expected_of(order, None)
 
     def _send(self, command: VenueCommand) -> None:
         sent = CommandSent(cid=command.cid, kind=type(command).__name__, session=SESSION, received_ns=0)
