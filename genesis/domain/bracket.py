@@ -9,7 +9,7 @@ are one OCO there, and a new one goes in one frame with the cancel of the old, o
 fate is open (on its way, being changed, in doubt) is waited for, never doubled.
 """
 
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from decimal import Decimal
 from enum import StrEnum
 from typing import Final
@@ -170,25 +170,24 @@ def wanted_legs(levels: Levels, quantity: Decimal, *, margin: bool, pair: PairSp
     """
     if quantity <= 0 or not levels.exist:
         return ()
+    kinds = _kinds(levels, margin)
     return tuple(
-        Place(kind=kind, quantity=part, levels=place)
-        for part in cut(quantity, pair)
-        for kind, place in _kinds(levels, margin)
+        [Place(kind=kind, quantity=part, levels=place) for part in cut(quantity, pair) for kind, place in kinds]
     )
 
 
-def _kinds(levels: Levels, margin: bool) -> Iterator[tuple[LegKind, Levels]]:
+def _kinds(levels: Levels, margin: bool) -> list[tuple[LegKind, Levels]]:
     stop, target, trail = levels.stop, levels.target, levels.trail
     if stop is not None and target is not None and levels.follow is None:
-        yield LegKind.OCO, Levels(stop=stop, target=target)
-        return
-    guard = trail is not None or stop is not None
+        return [(LegKind.OCO, Levels(stop=stop, target=target))]
+    kinds: list[tuple[LegKind, Levels]] = []
     if trail is not None:
-        yield LegKind.TRAIL, Levels(trail=trail)
+        kinds.append((LegKind.TRAIL, Levels(trail=trail)))
     elif stop is not None:
-        yield LegKind.STOP, Levels(stop=stop)
-    if target is not None and (margin or not guard):
-        yield LegKind.TARGET, Levels(target=target)
+        kinds.append((LegKind.STOP, Levels(stop=stop)))
+    if target is not None and (margin or not kinds):
+        kinds.append((LegKind.TARGET, Levels(target=target)))
+    return kinds
 
 
 def next_steps(wanted: Sequence[Place], legs: Sequence[Leg], *, margin: bool) -> tuple[Step, ...]:

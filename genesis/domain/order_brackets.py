@@ -38,7 +38,10 @@ class OrderBrackets(OrderWord):
 
     def _guard(self, book: Book) -> BracketRow | None:
         """The bracket of what no other bracket covers."""
-        return next((bracket for bracket in self._brackets_of(book) if bracket.lot == REST), None)
+        for bracket in self.brackets.values():
+            if bracket.lot == REST and (bracket.symbol, bracket.margin) == book:
+                return bracket
+        return None
 
     def _shares(self, book: Book) -> Shares:
         lots = [Lot(bracket.lot, bracket.strategy, bracket.quantity or ZERO) for bracket in self._lots_of(book)]

@@ -97,6 +97,8 @@ class OrderFlattener(OrderReconciler):
 
     def _flattening(self, book: tuple[Symbol, bool]) -> bool:
         """True while a wish to flatten has the coins of this book to itself."""
+        if not self.flattens:
+            return False
         return any(book in flatten.books for flatten in self.flattens.values()) and not self._lacks_a_close(book)
 
     def _lacks_a_close(self, book: tuple[Symbol, bool]) -> bool:

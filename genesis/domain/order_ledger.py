@@ -172,8 +172,8 @@ class OrderLedger:
     def _told(self, row: OrderRow) -> OrderUpdate:
         view = view_of(row)
         if not row.open and view.purpose in CUT and view.whole_intent in self._by_intent:
-            others = any(part.open for part in self._parts_of(view.whole_intent))
-            view = msgspec.structs.replace(view, others_open=others)
+            if any([part.open for part in self._parts_of(view.whole_intent)]):
+                view = msgspec.structs.replace(view, others_open=True)
         return OrderUpdate(order=view)
 
     def _changed(self, row: OrderRow) -> None:

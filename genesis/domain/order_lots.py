@@ -46,6 +46,14 @@ class Shares(msgspec.Struct, frozen=True):
 
     def after(self, sale: Sale) -> "Shares":
         """The same when `sale` is done. More than there is takes all there is."""
+        if len(self.lots) == 1:
+            # So it is nearly always.
+            (only,) = self.lots
+            is_own = only.name == sale.lot or only.strategy == sale.strategy
+            from_rest = min(self.rest, sale.quantity if not is_own else max(sale.quantity - only.quantity, ZERO))
+            from_lot = min(only.quantity, sale.quantity if is_own else sale.quantity - from_rest)
+            lot = Lot(only.name, only.strategy, only.quantity - from_lot) if from_lot else only
+            return Shares((lot,), self.rest - from_rest if from_rest else self.rest)
         left = {lot.name: lot.quantity for lot in self.lots}
         rest, wanted = self.rest, sale.quantity
         own = [lot.name for lot in self.lots if lot.name == sale.lot]

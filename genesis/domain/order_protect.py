@@ -196,11 +196,11 @@ class OrderProtector(OrderGuesses):
 
         Never longer than any answer may take: then the stop is made of what is known.
         """
-        late = not self._stands_in and any(
-            row.unbooked and not row.protects
-            for row in self._open.values()
-            if (row.intent.symbol, row.intent.margin) == bracket.book
-        )
+        late = False
+        for row in self._open.values():
+            if not row.protects and (row.intent.symbol, row.intent.margin) == bracket.book and row.unbooked:
+                late = not self._stands_in
+                break
         if not late:
             bracket.lag_at = None
             return False

@@ -82,7 +82,9 @@ class StrategyBooks:
                 share = fee if quantity == left else fill.fee * quantity / fill.quantity
                 yield msgspec.structs.replace(fill, strategy=strategy, quantity=quantity, fee=share)
                 left, fee = left - quantity, fee - share
-        if left:
+        if left == fill.quantity:
+            yield fill
+        elif left:
             yield msgspec.structs.replace(fill, quantity=left, fee=fee)
 
     def open(self, opening: Opening) -> None:

@@ -41,7 +41,6 @@ from genesis.domain.strategy import HOLD, RECOMMENDATIONS, Opinion
 from genesis.domain.strategy_arrays import Floats
 from genesis.domain.trading_day import trading_day
 from genesis.domain.trading_floor import CARRY_EVERY_MS
-from genesis.domain.venue_state import VenueOutput
 from genesis.research.bars import (
     BarRecording,
     Whole,
@@ -470,15 +469,11 @@ class Leap(Walk):
         newest = np.maximum.accumulate(np.where(mine, np.arange(1, last - first + 1), 0))
         return prices[newest]
 
-    def _hear(self, outputs: Iterable[VenueOutput]) -> None:
+    def _on_wallet(self, wallet: VenueWallet) -> None:
         """Before a wallet changes, the curve gets the points that it has to have by then."""
-        outputs = tuple(outputs)
-        for _, message in outputs:
-            if isinstance(message, VenueWallet):
-                self._draw_until(self._undrawn_from)
-                self._wallets_changed = True
-                break
-        super()._hear(outputs)
+        self._draw_until(self._undrawn_from)
+        self._wallets_changed = True
+        super()._on_wallet(wallet)
 
     def _draw_until(self, end: int) -> None:
         """The points of the curve up to this minute (not included), since it was drawn last: no wallet has changed."""

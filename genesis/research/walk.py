@@ -355,10 +355,13 @@ class Walk:
     def _hear(self, outputs: Iterable[VenueOutput]) -> None:
         for _, message in outputs:
             if isinstance(message, VenueWallet):
-                self.account.on_balance(message)
+                self._on_wallet(message)
             elif isinstance(message, _HEARD):
                 heard = msgspec.structs.replace(message, session=SESSION)
                 self.machine.on_event(heard, now=self._now_s, wall_ms=self.now_ms)
+
+    def _on_wallet(self, wallet: VenueWallet) -> None:
+        self.account.on_balance(wallet)
 
     def _history(self, question: HistoryRequest) -> HistoryReport:
         """Asked when the walk begins, and never again: of a wire that loses nothing all is heard."""

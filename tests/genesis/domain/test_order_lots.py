@@ -468,3 +468,20 @@ def test_where_all_is_being_sold_every_stop_covers_nothing(guarded: bool) -> Non
     shares = Shares((Lot("a", "s", D(0)), Lot("b", "t", D(0))), D(0))
     rest = {REST: D(0)} if guarded else {}
     assert stop_sizes(shares, None, guarded=guarded) == {"a": D(0), "b": D(0)} | rest
+
+
+@given(
+    st.integers(0, 50),
+    st.integers(0, 50),
+    st.integers(1, 120),
+    st.sampled_from(("mine", "theirs")),
+    st.sampled_from(("mine", "other", None)),
+)
+def test_a_sale_from_the_only_lot_is_what_it_is_beside_an_empty_one(
+    lot: int, rest: int, sold: int, seller: str, leg: str | None
+) -> None:
+    only, empty = Lot("mine", "mine", D(lot)), Lot("empty", "nobody", ZERO)
+    sale = Sale(strategy=seller, quantity=D(sold), lot=leg)
+    alone = Shares((only,), D(rest)).after(sale)
+    beside = Shares((only, empty), D(rest)).after(sale)
+    assert (alone.lots, alone.rest) == (beside.lots[:1], beside.rest)
