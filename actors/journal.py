@@ -53,36 +53,43 @@ class JournalActor:
             batch += more
 
     async def _serve(self, ctx: Context, batch: list[Envelope]) -> None:
-        commits = [envelope for envelope in batch if isinstance(envelope.message, Commit)]
-        reads = [envelope for envelope in batch if not isinstance(envelope.message, Commit)]
+        needed: list[Envelope] = []
+        others: list[Envelope] = []
+        for envelope in batch:
+            message = envelope.message
+            (needed if isinstance(message, Commit) and not message.optional else others).append(envelope)
         refusal: CommitRefused | None = None
-        accepted = []
-        for envelope in commits:
-            try:
-                check_commit(envelope.message)
-            except CommitRefused as error:
-                # The others are served first; then this one is the first un-acked, and the crash counts against it.
-                refusal = refusal or error
-            else:
-                accepted.append(envelope)
-        needed = [envelope for envelope in accepted if not envelope.message.optional]
         if needed:
-            with ctx.outside:
-                answers = await self.store.commit([envelope.message for envelope in needed], at_ms=ctx.clock.wall_ms())
-            for envelope, answer in zip(needed, answers, strict=True):
-                envelope.reply(answer)
-            ctx.inbox.ack_all(needed)
-        for envelope in accepted:
-            if envelope.message.optional:
+            try:
+                await self._commit(ctx, needed)
+            except CommitRefused as error:
+                # Nothing is written of any. The others are served first; then this one is the first un-acked, and the
+                # crash counts against it.
+                refusal = error
+                await self._commit(ctx, [envelope for envelope in needed if _is_well_formed(envelope.message)])
+        for envelope in others:
+            if isinstance(envelope.message, Commit):
                 # By itself: what has no room must not take along what has.
-                await self._try(ctx, envelope)
+                try:
+                    await self._try(ctx, envelope)
+                except CommitRefused as error:
+                    refusal = refusal or error
         # Reads after all commits of the batch: whoever reads then sees at least everything that was put before.
-        for envelope in reads:
-            with ctx.outside:
-                envelope.reply(await self._read(envelope.message))
-            ctx.inbox.ack(envelope)
+        for envelope in others:
+            if not isinstance(envelope.message, Commit):
+                with ctx.outside:
+                    envelope.reply(await self._read(envelope.message))
+                ctx.inbox.ack(envelope)
         if refusal is not None:
             raise refusal
+
+    async def _commit(self, ctx: Context, envelopes: list[Envelope]) -> None:
+        # The store looks whether they are well formed, in its thread: an order waits for this one.
+        with ctx.outside:
+            answers = await self.store.commit([envelope.message for envelope in envelopes], at_ms=ctx.clock.wall_ms())
+        for envelope, answer in zip(envelopes, answers, strict=True):
+            envelope.reply(answer)
+        ctx.inbox.ack_all(envelopes)
 
     async def _read(self, request: object) -> Cells | Records:
         match request:
@@ -102,6 +109,14 @@ class JournalActor:
         else:
             envelope.reply(answer)
         ctx.inbox.ack(envelope)
+
+
+def _is_well_formed(commit: Commit) -> bool:
+    try:
+        check_commit(commit, whole=True)
+    except CommitRefused:
+        return False
+    return True
 
 
 def _follower_is_due(batch: list[Envelope]) -> bool:
