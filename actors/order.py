@@ -176,36 +176,32 @@ class _Life:
 
     async def turn(self) -> None:
         """Lease, decide, keep, act, acknowledge."""
-        deadline = self.machine.next_deadline()
-        while True:
-            batch = await self.ctx.inbox.lease(limit=BATCH, until=float("inf") if deadline is None else deadline)
-            now = self.ctx.clock.now()
-            if batch or deadline is None or now < deadline or self.settings_seen != self.actor.settings.version:
-                break
-            deadline = self.machine.next_glance(now=now)
-            if deadline is None:
-                break
-        settings = self._know_settings()
+        batch, now = await self._lease()
+        if self._versions != self.named:
+            self._name(self._know_settings(), self._versions)
         self.machine.halted = self._halted()
-        self._name(settings, self._versions)
-        clock = self.ctx.clock
-        now, wall_ms = clock.now(), clock.wall_ms()
+        wall_ms = self.ctx.clock.wall_ms()
         self.heard.start()
-        inputs = [self._priced(envelope.message) for envelope in batch]
-        answers = [
-            (envelope, self._hear(message, now, wall_ms)) for envelope, message in zip(batch, inputs, strict=True)
-        ]
+        inputs = [envelope.message for envelope in batch]
+        answers: list[tuple[Envelope, tuple[OrderView, ...]]] = []
+        if inputs and self._admit(inputs, now, wall_ms):
+            ready = self.machine.take_ready()
+            if ready is not None:
+                # An order is on its way: deadlines, and what protection makes of it, come when that has left.
+                self.heard.end(ready, now=now, wall_ms=wall_ms, inputs=inputs, timer=False, ready=True)
+                await self._carry_out(ready)
+                inputs = []
+                now, wall_ms = self.ctx.clock.now(), self.ctx.clock.wall_ms()
+                self.heard.start()
+        else:
+            inputs = [self._priced(message) for message in inputs]
+            answers = [
+                (envelope, self._hear(message, now, wall_ms)) for envelope, message in zip(batch, inputs, strict=True)
+            ]
         # After the messages: what they answer is no longer overdue.
         self.machine.on_timer(now=now, wall_ms=wall_ms)
-        ready = self.machine.take_ready() if all([isinstance(message, Approved) for message in inputs]) else None
-        if ready is not None:
-            # An order is on its way: what protection makes of it comes when that has left.
-            self.heard.end(ready, now=now, wall_ms=wall_ms, inputs=inputs, ready=True)
-            await self._carry_out(ready)
-            inputs = []
-            self.heard.start()
         out = self.machine.take()
-        self.heard.end(out, now=now, wall_ms=wall_ms, inputs=inputs, timer=ready is None)
+        self.heard.end(out, now=now, wall_ms=wall_ms, inputs=inputs)
         await self._carry_out(out)
         if len(self.heard.steps) >= STEPS_KEPT:
             await self._keep_steps()
@@ -216,7 +212,28 @@ class _Life:
             self._publish()
         if self.settings_seen != self.actor.settings.version:
             self.settings_seen = self.actor.settings.version
-            self._look_for_orphans(settings)
+            self._look_for_orphans(self.actor.settings.value)
+
+    async def _lease(self) -> tuple[list[Envelope], float]:
+        """What there is to hear, if anything, and the time."""
+        deadline = self.machine.next_deadline()
+        while True:
+            batch = await self.ctx.inbox.lease(limit=BATCH, until=float("inf") if deadline is None else deadline)
+            now = self.ctx.clock.now()
+            if batch or deadline is None or now < deadline or self.settings_seen != self.actor.settings.version:
+                return batch, now
+            deadline = self.machine.next_glance(now=now)
+            if deadline is None:
+                return batch, now
+
+    def _admit(self, messages: Sequence[Any], now: float, wall_ms: int) -> bool:
+        """Take approved intents, if there is nothing else: they can leave before anything else is looked at."""
+        for message in messages:
+            if type(message) is not Approved:
+                return False
+        for message in messages:
+            self.machine.admit(message, now=now, wall_ms=wall_ms)
+        return True
 
     def _look_for_orphans(self, settings: Settings) -> None:
         """Tell which positions only their stops will ever sell: their strategy is gone, off, or has a new name."""

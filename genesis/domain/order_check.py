@@ -9,9 +9,10 @@ from decimal import Decimal
 from typing import Final
 
 import attrs
+import msgspec
 
 from genesis.domain.pairs import PairSpec
-from protocols.orders import Bracket, OrderIntent, OrderType
+from protocols.orders import Bracket, OrderIntent, OrderType, SubmitOrder
 from protocols.units import AMOUNT_STEP, PRICE_DIGITS, plain, round_price
 
 LARGEST_PRICE: Final = Decimal(10) ** 12
@@ -36,11 +37,26 @@ def order_faults(intent: OrderIntent, pair: PairSpec | None) -> tuple[OrderFault
     """Everything that is wrong with an order; nothing when the venue can take it as it is."""
     faults = [*_size(intent, pair)]
     bracket = intent.bracket
-    if bracket is None and intent.order_type is OrderType.MARKET and not _is_priced(intent):
-        # Most orders: there is no price that could be wrong.
-        return (*faults, *_wallet(intent, pair))
     faults += [*_prices(intent), *_kind(intent, pair)]
     return (*faults, *(() if bracket is None else _bracket(intent, bracket)))
+
+
+def faults_as_sent(intent: OrderIntent, command: SubmitOrder, pair: PairSpec | None) -> tuple[OrderFault, ...]:
+    """What is wrong with the `command` that an intent became, whose numbers are rounded. Levels of a bracket do not
+    leave with it."""
+    if intent.order_type is OrderType.MARKET and not _is_priced(intent):
+        # Most orders: there is no price that could be wrong.
+        return (*_quantity(abs(command.amount), pair), *_wallet(intent, pair))
+    rounded = msgspec.structs.replace(
+        intent,
+        quantity=abs(command.amount),
+        price=command.price,
+        aux_limit_price=command.aux_limit_price,
+        trailing_distance=command.trailing_distance,
+        oco_stop_price=command.oco_stop_price,
+        bracket=None,
+    )
+    return order_faults(rounded, pair)
 
 
 def _is_priced(intent: OrderIntent) -> bool:

@@ -98,6 +98,24 @@ def said_in(out: Outputs) -> tuple[Any, ...]:
     return (out.number, commands, *others)
 
 
+_Noted = tuple[
+    float,
+    int,
+    Sequence[OrderInput],
+    str | None,
+    str | None,
+    str | None,
+    bool,
+    bool,
+    bool,
+    str | None,
+    tuple[Decimal | None, ...],
+    tuple[tuple[Level, ...], ...],
+]
+"""The fields of an `OrderStep`, in their order. What is made of them is made by the journal, beside the loop: while the
+machine decides an order waits."""
+
+
 @attrs.define
 class OrderRecorder:
     """Stands between the machine and the market, and notes both: `begin`, then `start` and `end` around each step, and
@@ -106,10 +124,9 @@ class OrderRecorder:
     machine: OrderMachine
     touch: Callable[[Symbol, Side], Decimal | None]
     depth: Callable[[Symbol, Side], Sequence[Level]]
-    steps: list[OrderStep] = attrs.Factory(list)
-    _outputs: list[tuple[Any, ...]] = attrs.Factory(list)
-    _cells: list[AnyCell] = attrs.Factory(list)
-    _commands: list[VenueCommand] = attrs.Factory(list)
+    steps: list[_Noted] = attrs.Factory(list)
+    _outputs: list[Outputs] = attrs.Factory(list)
+    """What came of each of `steps`. Nobody changes any of it before the journal has answered."""
     _named: list[AnyRecord] = attrs.Factory(list)
     _prices: list[Decimal | None] = attrs.Factory(list)
     _levels: list[tuple[Level, ...]] = attrs.Factory(list)
@@ -154,49 +171,46 @@ class OrderRecorder:
         *,
         now: float,
         wall_ms: int,
-        inputs: Iterable[OrderInput] = (),
+        inputs: Sequence[OrderInput] = (),
         timer: bool = True,
         ready: bool = False,
         disowned: str | None = None,
     ) -> None:
         """The machine heard this, and `out` came of it."""
         self.steps.append(
-            OrderStep(
-                now=now,
-                wall_ms=wall_ms,
-                inputs=tuple(inputs),
-                settings=self._settings,
-                pairs=self._pairs,
-                halted=self.machine.halted,
-                timer=timer,
-                ready=ready,
-                told=self._told,
-                disowned=disowned,
-                prices=tuple(self._prices),
-                levels=tuple(self._levels),
+            (
+                now,
+                wall_ms,
+                inputs,
+                self._settings,
+                self._pairs,
+                self.machine.halted,
+                timer,
+                ready,
+                self._told,
+                disowned,
+                tuple(self._prices),
+                tuple(self._levels),
             )
         )
+        self._outputs.append(out)
         self._settings = self._pairs = None
         self._told = False
-        self._outputs.append(said_in(out))
-        self._cells += out.cells.values()
-        self._commands += [outgoing.command for outgoing in out.commands]
 
     def record(self, at_ms: int) -> tuple[AnyRecord, ...]:
         """All steps so far, for the commit of the newest one."""
-        heard = OrderHeard(
-            epoch=self._epoch,
-            code=self._code,
-            cells=self._whole,
-            steps=tuple(self.steps),
-            commands=tuple(self._commands),
-        )
-        write = partial(_write, heard, tuple(self._outputs), tuple(self._cells), self._report)
-        self._report = next((report for step in reversed(self.steps) for report in _reports_of(step)), self._report)
-        named, self._named = self._named, []
-        self.steps, self._outputs, self._cells, self._commands = [], [], [], []
+        steps, outputs, before = self.steps, self._outputs, self._report
+        self.steps, self._outputs = [], []
+        for step in steps:
+            for said in step[2]:
+                if type(said) is HistoryReport:
+                    self._report = said
+        write = partial(_write, steps, outputs, before, self._epoch, self._code, self._whole)
         self._epoch, self._code, self._whole = None, "", None
         late = LateRecord(kind=ORDER_HEARD_KIND, key=None, write=write, correlation_id="heard", at_ms=at_ms)
+        if not self._named:
+            return (late,)
+        named, self._named = self._named, []
         return (*named, late)
 
     def _front(self, symbol: Symbol, side: Side) -> Decimal | None:
@@ -210,27 +224,48 @@ class OrderRecorder:
         return levels
 
 
-def _reports_of(step: OrderStep) -> list[HistoryReport]:
-    """The newest first."""
-    return [said for said in reversed(step.inputs) if isinstance(said, HistoryReport)]
-
-
 def _write(
-    heard: OrderHeard, outputs: Sequence[Sequence[Any]], cells: Sequence[AnyCell], before: HistoryReport | None
+    noted: Sequence[_Noted],
+    outputs: Sequence[Outputs],
+    before: HistoryReport | None,
+    epoch: int | None,
+    code: str,
+    whole: dict[str, msgspec.Raw] | None,
 ) -> bytes:
-    steps: list[OrderStep] = []
-    for step in heard.steps:
-        if _reports_of(step):
-            inputs: list[KeptInput] = []
-            for said in step.inputs:
-                if isinstance(said, HistoryReport):
-                    inputs.append(said if before is None else thinned(said, before))
-                    before = said
-                else:
-                    inputs.append(said)
-            step = msgspec.structs.replace(step, inputs=tuple(inputs))
-        steps.append(step)
-    return _ENCODER.encode(msgspec.structs.replace(heard, steps=tuple(steps), after=digest_of(outputs, cells)))
+    steps = []
+    for now, wall_ms, inputs, settings, pairs, halted, timer, ready, told, disowned, prices, levels in noted:
+        kept: list[KeptInput] = []
+        for said in inputs:
+            if isinstance(said, HistoryReport):
+                kept.append(said if before is None else thinned(said, before))
+                before = said
+            else:
+                kept.append(said)
+        steps.append(
+            OrderStep(
+                now=now,
+                wall_ms=wall_ms,
+                inputs=tuple(kept),
+                settings=settings,
+                pairs=pairs,
+                halted=halted,
+                timer=timer,
+                ready=ready,
+                told=told,
+                disowned=disowned,
+                prices=prices,
+                levels=levels,
+            )
+        )
+    heard = OrderHeard(
+        epoch=epoch,
+        code=code,
+        cells=whole,
+        steps=tuple(steps),
+        commands=tuple([outgoing.command for out in outputs for outgoing in out.commands]),
+        after=digest_of(map(said_in, outputs), [cell for out in outputs for cell in out.cells.values()]),
+    )
+    return _ENCODER.encode(heard)
 
 
 def cells_of(kept: Mapping[str, bytes]) -> tuple[CellWrite, ...]:

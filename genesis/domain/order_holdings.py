@@ -8,6 +8,7 @@ How much of a wallet is a person's is remembered from quiet times, when neither 
 for a while (`spare`). What is there beyond that is ours, within the bounds of what unaccounted orders can have done.
 """
 
+import math
 from decimal import Decimal
 from typing import Final
 
@@ -33,18 +34,23 @@ S = OrderState
 class OrderHoldings(OrderFlattener):
     """The venue's word on wallets and positions, and what follows of it for each book."""
 
+    _spare_at = 0.0
+    """Before this moment `_note_spare` finds nothing, unless something is told."""
+
     def _hears(self, session: int) -> bool:
         if session > self.fence.session:
             self._note_spare()
         return super()._hears(session)
 
     def _admit_one(self, approved: Approved) -> None:
-        self._note_spare()
+        if self._now >= self._spare_at:
+            self._note_spare()
         super()._admit_one(approved)
 
     def _tell(self, fill: FillRow, row: OrderRow | None) -> None:
         self._note_spare()
         self._held_at |= dict.fromkeys(_names(fill.trade.symbol), self._now)
+        self._spare_at = min(self._spare_at, self._now + QUIET_S)
         super()._tell(fill, row)
 
     def _on_amounts(self, event: WalletSnapshot | VenueWallet | PositionSnapshot | VenuePosition) -> None:
@@ -80,12 +86,14 @@ class OrderHoldings(OrderFlattener):
         told.session = self.fence.session
         # Only `spare` is kept: a wallet's every word is not worth a write, and the next life asks for all of them anew.
         self._told_at |= {(margin, name): self._now for name in news}
+        self._spare_at = min(self._spare_at, self._now + QUIET_S)
 
     def _note_spare(self) -> None:
         """Before anything changes: what a wallet holds beyond our trades, of what was quiet for long enough."""
         if not self.fence.ready:
             return
         moving: set[str] | None = None
+        again_at = math.inf
         for told in self.told_amounts:
             if told.session != self.fence.session:
                 continue
@@ -93,12 +101,20 @@ class OrderHoldings(OrderFlattener):
             now: dict[str, Decimal] = {}
             for name in {*amounts, *held, *(known or ())}:
                 amount = amounts.get(name, ZERO) - held.get(name, ZERO)
-                # Before each order: mostly nothing is new, or nothing new is quiet yet.
-                if known is None or (amount != known.get(name, ZERO) and self._is_quiet(told, name)):
+                # Mostly nothing is new, or nothing new is quiet yet.
+                if known is None:
                     now[name] = amount
+                elif amount != known.get(name, ZERO):
+                    if self._is_quiet(told, name):
+                        now[name] = amount
+                    else:
+                        again_at = min(again_at, self._quiet_at(told, name))
             if known is not None and not now:
                 continue
             moving = self._moving() if moving is None else moving
+            if moving or known is None:
+                # What is still moving need not be told once more to have come to rest.
+                again_at = self._now
             if known is None and (moving or not all([self._is_quiet(told, name) for name in ("", *now)])):
                 # What is not named in it is nothing, so the first one must be of everything.
                 continue
@@ -107,6 +123,7 @@ class OrderHoldings(OrderFlattener):
             if spare != known:
                 told.spare = spare
                 self._dirty[told.key] = told
+        self._spare_at = again_at
 
     def _moving(self) -> set[str]:
         """Of what a trade or an order may have moved more than we were told."""
@@ -118,9 +135,12 @@ class OrderHoldings(OrderFlattener):
 
     def _is_quiet(self, told: ToldRow, name: str) -> bool:
         """Neither wallet nor trades have told anything of it for a while, and the wallet is not behind the trades."""
-        told_at, held_at = self._last_told(told, name), self._last_trade(name)
         # A wallet that is late with the newest trade would be taken for one that lacks its coins.
-        return self._now >= max(told_at, held_at) + QUIET_S and told_at + QUIET_S >= held_at
+        late = self._last_told(told, name) + QUIET_S < self._last_trade(name)
+        return self._now >= self._quiet_at(told, name) and not late
+
+    def _quiet_at(self, told: ToldRow, name: str) -> float:
+        return max(self._last_told(told, name), self._last_trade(name)) + QUIET_S
 
     def _last_told(self, told: ToldRow, name: str) -> float:
         return max(told.changed_at, self._told_at.get((told.margin, name), 0.0))

@@ -1,22 +1,20 @@
 """What the order machine wants done, in the order in which it must be done."""
 
-import attrs
+import msgspec
 
 from protocols.journal import AnyCell, AnyRecord
 from protocols.orders import HistoryRequest, OrderReport, VenueCommand
 from protocols.risk import ChangeOrder
 
 
-@attrs.frozen
-class Outgoing:
+class Outgoing(msgspec.Struct, frozen=True):
     """A command and its name for life: put under the same key twice, it leaves once."""
 
     key: tuple[str, int, int]
     command: VenueCommand
 
 
-@attrs.define(kw_only=True)
-class Outputs:
+class Outputs(msgspec.Struct, kw_only=True):
     """First `records` and `cells` in one commit; after its sync the commands, questions, reports and the rest.
 
     `intents` are the (place in records, intent id) of intents that must be new in the journal: one that is not was
@@ -26,14 +24,14 @@ class Outputs:
     """
 
     number: int = 0
-    records: list[AnyRecord] = attrs.Factory(list)
-    cells: dict[str, AnyCell] = attrs.Factory(dict)
-    intents: list[tuple[int, str]] = attrs.Factory(list)
-    commands: list[Outgoing] = attrs.Factory(list)
-    questions: list[HistoryRequest] = attrs.Factory(list)
-    reports: list[OrderReport] = attrs.Factory(list)
-    changes: list[ChangeOrder] = attrs.Factory(list)
-    alarms: list[tuple[str, str]] = attrs.Factory(list)
+    records: list[AnyRecord] = []
+    cells: dict[str, AnyCell] = {}
+    intents: list[tuple[int, str]] = []
+    commands: list[Outgoing] = []
+    questions: list[HistoryRequest] = []
+    reports: list[OrderReport] = []
+    changes: list[ChangeOrder] = []
+    alarms: list[tuple[str, str]] = []
     reconnect: str | None = None
 
     @property

@@ -373,8 +373,8 @@ class OrderProtector(OrderGuesses):
         return row.intent.purpose in CUT or (row.intent.side is Side.SELL and bool(self._brackets_of(book)))
 
     def _answer_within(self, row: OrderRow) -> float:
-        patience = super()._answer_within(row)
-        return min(patience, URGENT_S) if self._urgent(row) else patience
+        patience = self.settings.doubt_after_s
+        return URGENT_S if patience > URGENT_S and self._urgent(row) else patience
 
     def _doubted_for(self, row: OrderRow) -> float:
         patience = super()._doubted_for(row)
@@ -403,7 +403,7 @@ class OrderProtector(OrderGuesses):
         )
 
     def _may_leave(self, row: OrderRow) -> bool:
-        return super()._may_leave(row) or (row.protects and self._stands_in)
+        return self.fence.ready or (row.protects and self._stands_in)
 
     @property
     def follows(self) -> bool:

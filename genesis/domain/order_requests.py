@@ -11,7 +11,7 @@ from typing import Final
 import msgspec
 
 from genesis.domain.decision_log import order_record
-from genesis.domain.order_check import order_faults
+from genesis.domain.order_check import faults_as_sent
 from genesis.domain.order_ledger import OrderLedger
 from genesis.domain.order_lots import cut
 from genesis.domain.order_outputs import Outgoing
@@ -67,11 +67,10 @@ class OrderRequests(OrderLedger):
 
     def _admit_one(self, approved: Approved) -> None:
         intent = approved.intent
-        self.last_cid += 1
-        self._dirty["cid"] = self.last_cid
+        cid = self.last_cid = self._dirty["cid"] = self.last_cid + 1
         row = OrderRow(
             intent=intent,
-            cid=self.last_cid,
+            cid=cid,
             cid_date=utc_day(intent.decided_ms),
             group_id=self.settings.group_id,
             flags=flags_of(intent),
@@ -94,16 +93,7 @@ class OrderRequests(OrderLedger):
             return
         self._made = intent, command
         row.quantity, row.price = abs(command.amount), command.price
-        rounded = msgspec.structs.replace(
-            intent,
-            quantity=row.quantity,
-            price=row.price,
-            aux_limit_price=command.aux_limit_price,
-            trailing_distance=command.trailing_distance,
-            oco_stop_price=command.oco_stop_price,
-            bracket=None,
-        )
-        faults = order_faults(rounded, self.pairs.get(intent.symbol))
+        faults = faults_as_sent(intent, command, self.pairs.get(intent.symbol))
         if faults:
             self._end(row, E.WITHDRAWN, f"not sent: {'; '.join(str(fault) for fault in faults)}")
             return
@@ -115,17 +105,19 @@ class OrderRequests(OrderLedger):
 
     def _send(self, row: OrderRow) -> bool:
         """Hand the submit out in this session, or give it up, if either is due. True when it is settled."""
+        return self._leave_now(row, self._refusal(row))
+
+    def _leave_now(self, row: OrderRow, refusal: str | None) -> bool:
+        """`_send` of what nothing holds back any more; `refusal` is why it must not leave, if it must not."""
         assert row.state is S.INTENT, f"order {row.cid} must be an intent to be sent, was {row.state.value}"
         assert row.session == 0, f"order {row.cid} must not be handed out already, was in session {row.session}"
         if row.cancel_reason is not None:
             self._end(row, E.CANCELED, row.cancel_reason)
             return True
-        if row.opens_risk:
-            refusal = self._refusal(row)
-            if refusal is not None:
-                self.too_old_total += refusal.startswith(TOO_OLD)
-                self._end(row, E.WITHDRAWN, f"not sent: {refusal}")
-                return True
+        if refusal is not None:
+            self.too_old_total += refusal.startswith(TOO_OLD)
+            self._end(row, E.WITHDRAWN, f"not sent: {refusal}")
+            return True
         if not self._may_leave(row):
             return False
         row.session = self.fence.session
@@ -146,6 +138,9 @@ class OrderRequests(OrderLedger):
         return self.fence.ready
 
     def _refusal(self, row: OrderRow) -> str | None:
+        """Why an order that would open something must not leave."""
+        if not row.opens_risk or row.cancel_reason is not None:
+            return None
         # By the very moment that `_check` waits for: one that comes and does not count is waited for again, at once.
         if self._now >= self._too_old_at(row):
             age = self._now - self._too_old_at(row) + self.signal_max_age_s
@@ -153,8 +148,9 @@ class OrderRequests(OrderLedger):
         if self.halted is not None:
             return f"trading is halted: {self.halted}"
         book = (row.intent.symbol, row.intent.margin)
-        if any(book in flatten.books for flatten in self.flattens.values()):
-            return f"{row.intent.symbol} is being flattened"
+        for flatten in self.flattens.values():
+            if book in flatten.books:
+                return f"{row.intent.symbol} is being flattened"
         if row.intent.margin and row.intent.symbol in self.mismatched:
             return self.mismatched[row.intent.symbol]
         other = met_by(row, self._open.values(), self._worst)

@@ -79,6 +79,8 @@ class OrderWord(OrderPlain):
         book = (row.intent.symbol, row.intent.margin)
         held = self.fills.held.get(book, ZERO) + change
         self.fills.held[book] = self._dirty[held_key(*book)] = held
+        # No trade says when: what is spare is looked at anew.
+        self._spare_at = 0.0
 
     def _tell(self, fill: FillRow, row: OrderRow | None) -> None:
         if row is None:
