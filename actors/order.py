@@ -210,6 +210,8 @@ class _Life:
         self.ctx.inbox.ack_all(batch)
         if batch or out.must_be_kept:
             self._publish()
+        # For the exit that may come next.
+        self.machine.foresee()
         if self.settings_seen != self.actor.settings.version:
             self.settings_seen = self.actor.settings.version
             self._look_for_orphans(self.actor.settings.value)

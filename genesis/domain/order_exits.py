@@ -29,9 +29,13 @@ class OrderExits(OrderProtector):
     """Orders that wait for what stops hold back."""
 
     def _send(self, row: OrderRow) -> bool:
+        refusal = self._refusal(row)
+        if row.opens_risk and row.intent.side is Side.BUY:
+            # It needs nobody's coins and clears nobody's way, as most that open something.
+            return self._leave_now(row, refusal)
         if not self._keeps_to_its_own(row):
             return True
-        wanted = row.cancel_reason is None and (not row.opens_risk or self._refusal(row) is None)
+        wanted = row.cancel_reason is None and refusal is None
         if wanted and (self._clears_its_way(row) or self._waits(row)):
             if not row.held_back:
                 row.held_back = True
@@ -43,10 +47,11 @@ class OrderExits(OrderProtector):
             return True
         if row.protects and self._in_place_of is not None:
             self._swap(row, [self._in_place_of])
-        return super()._send(row)
+        return self._leave_now(row, refusal)
 
-    def _takes_places(self, row: OrderRow, legs: Sequence[OrderRow], sizes: Mapping[str, Decimal]) -> bool:
-        """Sell in one frame with the cancel of the stops that hold the coins: both arrive, or the stops go on resting.
+    def _places_for(self, row: OrderRow, legs: Sequence[OrderRow], sizes: Mapping[str, Decimal]) -> list[OrderRow]:
+        """The stops that hold the coins, if their cancel and the sale can be one frame: both arrive, or the stops go on
+        resting. None of them if not.
 
         Only where nothing but those coins could be sold, should a stop trade while the frame is on its way: a crash
         that triggers it may fill what somebody else lets rest below it at the same moment. `legs` are the stops that
@@ -54,21 +59,20 @@ class OrderExits(OrderProtector):
         """
         book = (row.intent.symbol, row.intent.margin)
         if row.intent.order_type is not OrderType.MARKET or not self._one_of_both(book):
-            return False
+            return []
         if self._others_buy(book, row.intent.strategy):
-            return False
+            return []
         leaving = [leg for leg in legs if not sizes.get(leg.lot, ZERO)]
         staying = [leg for leg in legs if sizes.get(leg.lot, ZERO)]
         if not 0 < len(leaving) < LARGEST_BATCH or not all(map(self._may_swap, leaving)):
-            return False
+            return []
         if staying and any(sum(leg.leaves for leg in staying if leg.lot == lot) > size for lot, size in sizes.items()):
-            return False
+            return []
         taken = [leg.leaves for leg in staying]
         taken += [other.leaves for other in self._reducing(book) if other is not row and other.session > 0]
         if sum(taken, ZERO) + row.quantity > self.fills.held.get(book, ZERO):
-            return False
-        self._swap(row, leaving)
-        return True
+            return []
+        return leaving
 
     def _clears_its_way(self, row: OrderRow) -> bool:
         """True while an opening order of ours, which this closing one would trade with, is being taken back."""
@@ -87,31 +91,38 @@ class OrderExits(OrderProtector):
         return True
 
     def _waits(self, row: OrderRow) -> bool:
-        """True while protective orders hold back the coins that this order sells, or could still sell them first, and
-        it cannot take their places."""
+        """True while protective orders hold back the coins that this order sells, or could still sell them first. Those
+        whose places it can take do not hinder it: its frame cancels them."""
+        places = self._places_needed(row)
+        if places:
+            self._swap(row, places)
+        return places is None
+
+    def _places_needed(self, row: OrderRow) -> list[OrderRow] | None:
+        """The stops whose places this order must take to leave now; None when it must wait for some, and cannot."""
         intent = row.intent
         book = (intent.symbol, intent.margin)
         if intent.margin or row.protects or intent.side is not Side.SELL:
-            return False
+            return []
         legs = [leg for leg in self._legs(book) if not leg.is_lost]
         if not legs:
-            return False
+            return []
         if self._flattening(book):
-            return self._waits_for_stops(row, legs)
+            return None if self._waits_for_stops(row, legs) else []
         brackets = self._brackets_of(book)
         if not brackets:
-            return False
+            return []
         sizes = self._to_protect(book)
         own = [bracket.lot for bracket in brackets if bracket.strategy == intent.strategy]
         if not _is_own_stop_in_the_way(own, legs, sizes):
             others = [other.leaves for other in self._reducing(book) if other is not row and other.session > 0]
             resting = sum([leg.leaves for leg in legs], ZERO) + sum(others, ZERO)
             if resting + row.quantity <= self.fills.held.get(book, ZERO):
-                return False
+                return []
         if self._will_swap(row, book):
             # What it sells was not yet taken from what is to be covered.
             sizes = self._to_protect(book, by=row)
-        return not self._takes_places(row, legs, sizes)
+        return self._places_for(row, legs, sizes) or None
 
     def _waits_for_stops(self, row: OrderRow, legs: Sequence[OrderRow]) -> bool:
         """True while stops that stood in for this close, as long as history was silent, have time to let go."""
@@ -135,6 +146,16 @@ class OrderExits(OrderProtector):
             self._end(row, E.WITHDRAWN, f"not sent: {intent.symbol} is being flattened")
             return False
         shares = self._shares(book)
+        quantity = self._its_own(row, shares)
+        if quantity == ZERO:
+            self._end(row, E.WITHDRAWN, "not sent: nothing is left of its position")
+            return False
+        return self._fit_to_what_is_free(row, min(quantity, row.quantity), shares)
+
+    def _its_own(self, row: OrderRow, shares: Shares) -> Decimal:
+        """How much of its book is for this exit to sell."""
+        intent = row.intent
+        book = (intent.symbol, intent.margin)
         plain = max(shares.rest - self._others_plain(intent.symbol, intent.strategy), ZERO)
         owned = owned_by(shares, intent.strategy) + plain if self.fills.held.get(book, ZERO) > 0 else ZERO
         earlier = [
@@ -145,11 +166,7 @@ class OrderExits(OrderProtector):
             and other.intent.strategy == intent.strategy
             and (other.intent.symbol, other.intent.margin) == book
         ]
-        quantity = floor_amount(max(owned - sum(earlier, ZERO), ZERO))
-        if quantity == ZERO:
-            self._end(row, E.WITHDRAWN, "not sent: nothing is left of its position")
-            return False
-        return self._fit_to_what_is_free(row, min(quantity, row.quantity), shares)
+        return floor_amount(max(owned - sum(earlier, ZERO), ZERO))
 
     def _fit_to_what_is_free(self, row: OrderRow, wanted: Decimal, shares: Shares) -> bool:
         """Sell of `wanted` what no resting order but its own stops holds back; False when that is nothing."""

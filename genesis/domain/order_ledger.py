@@ -7,6 +7,7 @@ record come of it. `take` hands out what changed since the last time.
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 from functools import partial
+from typing import Final
 
 import msgspec
 
@@ -28,6 +29,10 @@ FILLS_KEPT = 100_000
 
 TouchPrice = Callable[[Symbol, Side], Decimal | None]
 """The front of the book on a side: the bid of a buy, the ask of a sell. None while nobody knows."""
+
+Foreseen = dict[tuple[Symbol, str, Decimal], tuple[OrderRow, ...]]
+"""By symbol, strategy and quantity of an exit: the stops whose places it takes."""
+NOTHING_FORESEEN: Final[Foreseen] = {}
 
 Depth = Callable[[Symbol, Side], Sequence[tuple[float, float, int]]]
 """The levels of a side of the book, best first: (price, amount, orders). None of them while nobody has the book."""
@@ -53,6 +58,9 @@ class OrderLedger:
     lends = False
     """True where the journal writes the cells' texts itself: then nothing may be said to the machine between a `take`
     and the journal's answer to what it gave."""
+
+    _foreseen: Foreseen = NOTHING_FORESEEN
+    """Of what would happen now: nothing of it holds any more as soon as anything has been heard or done."""
 
     def __init__(
         self, settings: OrderSettings, *, epoch: int, signal_max_age_s: float, cancel_ghosts: bool = True
@@ -107,6 +115,7 @@ class OrderLedger:
     def take(self) -> Outputs:
         """What is to be done for all that was heard since the last `take`. See `Outputs` for the order."""
         out, self._out = self._out, Outputs()
+        self._foreseen = NOTHING_FORESEEN
         if self.keeps:
             for key, row in self._dirty.items():
                 out.cells[key] = self._cell(key, row)
@@ -136,6 +145,7 @@ class OrderLedger:
 
     def _at(self, now: float, wall_ms: int) -> None:
         self._now, self._wall_ms = now, wall_ms
+        self._foreseen = NOTHING_FORESEEN
 
     def _move(self, row: OrderRow, event: OrderEvent, reason: str) -> None:
         before = row.state

@@ -18,6 +18,7 @@ from typing import Final, assert_never
 import msgspec
 
 from genesis.domain.order_fills import read_held
+from genesis.domain.order_ledger import NOTHING_FORESEEN
 from genesis.domain.order_lots import REST
 from genesis.domain.order_patience import OrderPatience
 from genesis.domain.order_rows import BracketRow, FillRow, FlattenRow, OrderRow, PlainRow, ToldRow, view_of
@@ -79,8 +80,9 @@ class OrderMachine(OrderPatience):
 
     def admit(self, approved: Approved, *, now: float, wall_ms: int) -> None:
         """Take an approved intent. The same intent said again is the same order."""
-        self._at(now, wall_ms)
+        self._now, self._wall_ms = now, wall_ms
         self._admit(approved)
+        self._foreseen = NOTHING_FORESEEN
 
     def disown(self, intent_id: str) -> frozenset[int]:
         """The journal knew this intent from a life that this machine has forgotten: its commands must not leave.

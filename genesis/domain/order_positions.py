@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
 from genesis.domain.bracket import Leg, LegKind, LegState, Levels, covered
-from genesis.domain.order_exits import OrderExits
+from genesis.domain.order_foresight import OrderForesight
 from genesis.domain.order_holdings import Book
 from genesis.domain.order_lots import REST
 from genesis.domain.order_rows import BracketRow
@@ -13,7 +13,7 @@ from protocols.trading import LotView, ProtectionView
 from protocols.units import ZERO, Side, floor_amount
 
 
-class OrderPositions(OrderExits):
+class OrderPositions(OrderForesight):
     """What the protector knows, as values."""
 
     def held_for(self) -> dict[str, tuple[str, ...]]:

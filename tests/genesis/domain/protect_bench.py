@@ -202,8 +202,8 @@ def a_wallet(session: int, coins: str) -> VenueWallet:
 
 
 class HastyBench(Bench):
-    """Takes what is ready to leave before protection is looked at, and lends its rows to the journal, as the order
-    actor does when an order is on its way. `take` tells of both, one behind the other."""
+    """Takes what is ready to leave before protection is looked at, lends its rows to the journal, and foresees exits,
+    as the order actor does. `take` tells of both, one behind the other."""
 
     def take(self) -> Outputs:
         self.machine.lends = True
@@ -211,6 +211,7 @@ class HastyBench(Bench):
         if first is not None:
             self._keep(first)
         rest = super().take()
+        self.machine.foresee()
         if first is None:
             return rest
         assert first.number != rest.number

@@ -22,16 +22,16 @@ from protocols.orders import (
     commands_of,
 )
 from protocols.units import Side
-from tests.genesis.domain.protect_bench import BTC, START_MS, Bench, sent
+from tests.genesis.domain.protect_bench import BTC, START_MS, Bench, HastyBench, sent
 
 D = Decimal
 S = OrderState
 
 
-@pytest.fixture
-def bench() -> Bench:
+@pytest.fixture(params=[Bench, HastyBench])
+def bench(request: pytest.FixtureRequest) -> Bench:
     """A position of 1 with its stop resting (cid 2), and nothing else in the wallet."""
-    made = Bench(coins="0")
+    made: Bench = request.param(coins="0")
     made.open_position()
     made.hold("1")
     return made
