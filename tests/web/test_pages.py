@@ -49,6 +49,12 @@ export const t = (text) => {
 export const wordsOf = () => sv;
 """
 """The page's own lookup of words, which notes what it does not find."""
+TITLES = """async () => {
+    const { PAGES } = await import("/static/js/pages.js");
+    const sv = (await import("/static/js/words.js")).wordsOf();
+    return PAGES.map((page) => page.title).filter((title) => !(title in sv));
+}"""
+"""Titles that the navigation shows in English, whichever page is open."""
 ENGLISH = """async () => {
     const sv = (await import("/static/js/words.js")).wordsOf();
     const without = [...(window.withoutSwedish ?? [])].filter((text) => /[a-z]{3} [a-z]/.test(text));
@@ -202,6 +208,7 @@ def test_every_page_fits_says_something_and_can_be_used_by_everybody(running: Ru
                     assert serious(page) == [], (name, width)
             if locale == "sv-SE":
                 assert page.evaluate(ENGLISH) == [], name
+                assert page.evaluate(TITLES) == [], name
 
 
 def serious(page: Any) -> list[tuple[str, str]]:

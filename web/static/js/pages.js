@@ -3,7 +3,7 @@
 //
 // The line:
 //   path   NAME: the address is `#/NAME`, the module `pages/NAME.js`
-//   title  in English; its Swedish stands in words.js, or in the page's own words (below)
+//   title  in English; its Swedish stands in words.js: the navigation shows it when the page is not loaded yet
 //   group  trade, think or engine: where it stands in the navigation
 //   icon   an SVG path in a box of 16 by 16, drawn as a line of 1.5
 //   load   how to get the module. It is fetched when the page is opened first: a page that is broken breaks only itself

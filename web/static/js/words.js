@@ -3,6 +3,7 @@
 import { changed, useTopics } from "./store.js";
 
 const sv = {
+  "Strategies": "Strategier", "Model": "Modell", "Backtests": "Backtester", "Logs": "Logg", "Settings": "Inställningar", "Proof": "Bevis",
   "Pages": "Sidor", "More": "Mer", "Overview": "Översikt", "Console": "Konsol", "Chart": "Diagram", "Account": "Konto", "Inside": "Inuti", "Amend": "Ändra", "Quantity that remains": "Antal som återstår", "Skip to the page": "Hoppa till sidan", "Try again": "Försök igen",
   "Nothing is here": "Här finns inget", "Newer": "Nyare", "Older": "Äldre", "to": "till", "Table": "Tabell",
   "Live": "Ansluten", "Connecting": "Ansluter", "Lost": "Avbruten", "Silent": "Tyst",
