@@ -176,6 +176,7 @@ class RiskActor:
             if ui is not None:
                 ui.put_nowait(status)
             ctx.inbox.ack_all(batch)
+            machine.prepare()
 
     def _taken(self, batch: list[Envelope]) -> None:
         """A halt that the house wants is ours from now on, and so is its end."""

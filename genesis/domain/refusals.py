@@ -13,7 +13,7 @@ import attrs
 import msgspec
 
 from genesis.domain.pairs import PairSpecs
-from genesis.domain.risk_facts import work_out
+from genesis.domain.risk_facts import facts_at, grounds_of
 from genesis.domain.risk_rules import RULES, judge
 from genesis.domain.risk_rules.activity import MINUTE_MS
 from genesis.domain.risk_rules.results import Rule
@@ -93,7 +93,7 @@ def _asked(
     state: RiskState, settings: Settings, pairs: PairSpecs, symbol: Symbol, strategy: str, side: Side, purpose: Purpose
 ) -> tuple[Facts, Wish]:
     """A wish that asks for no size now, and its facts."""
-    facts = work_out(
+    grounds = grounds_of(
         state,
         settings,
         symbol=symbol,
@@ -104,6 +104,7 @@ def _asked(
         known_symbols=frozenset(settings.market.symbols),
         pairs=pairs,
     )
+    facts = facts_at(grounds, state, settings, pairs, state.now_ms)
     wish = Wish(
         intent_id="",
         strategy=strategy,

@@ -1,7 +1,10 @@
-"""The facts of one judgement, worked out once from what risk remembers."""
+"""The facts of one judgement, worked out once from what risk remembers: the grounds, which hold while only time and
+prices move and may be known long before, and then the moment."""
 
 from collections.abc import Mapping
 from decimal import Decimal
+
+import msgspec
 
 from genesis.domain.account_sheet import AccountSheet, sheet_of
 from genesis.domain.pairs import PairSpec
@@ -13,7 +16,6 @@ from genesis.domain.risk_state import (
     ENTRY_PURPOSES,
     Facts,
     RiskState,
-    StrategyBook,
     condition_key,
     margin_profit,
     owned_quantity,
@@ -28,7 +30,27 @@ _EXIT, _SELL = Purpose.EXIT, Side.SELL
 _DATA_AGE, _CLOCK_SKEW = ConditionKind.DATA_AGE, ConditionKind.CLOCK_SKEW
 
 
-def work_out(
+class Grounds(msgspec.Struct, frozen=True, kw_only=True):
+    """The facts of a wish without the moment: `facts` are whole but for what the time and prices have a part in.
+
+    They hold until something other than a price or the time changes (the account, an order, a switch, settings).
+    `stakes` are what is held: (symbol, quantity at stake, signed quantity, average price); `mine` are those whose
+    result is the strategy's. `reserved` are (symbol, notional, signed notional) of approved orders that open.
+    """
+
+    facts: Facts
+    strategy: str
+    symbol: Symbol
+    sheet: AccountSheet
+    stakes: tuple[tuple[str, Decimal, Decimal, Decimal], ...]
+    reserved: tuple[tuple[str, Decimal, Decimal], ...]
+    mine: tuple[PositionView, ...]
+    realized: Decimal
+    margin: bool
+    reserved_margin: Decimal
+
+
+def grounds_of(
     state: RiskState,
     settings: Settings,
     *,
@@ -39,32 +61,28 @@ def work_out(
     strategy: str,
     known_symbols: frozenset[str],
     pairs: Mapping[Symbol, PairSpec],
-    at_ms: int | None = None,
     margin: bool = False,
     reduce_only: bool = False,
     sheet: AccountSheet | None = None,
-    worth: Decimal | None = None,
-) -> Facts:
-    """`sheet` is of the state's account and the settings' quote currency, `worth` what it says at the state's prices,
-    where the caller knows them."""
-    account, marks = state.account, state.marks
+) -> Grounds:
+    """`sheet` is of the state's account and the settings' quote currency, where the caller has it."""
+    account = state.account
     if sheet is None:
         sheet = sheet_of(account, settings.quote_currency)
-    mine = sheet.positions.get(symbol)
-    held = ZERO if mine is None else mine.margin_quantity if margin else mine.quantity - mine.margin_quantity
+    held_here = sheet.positions.get(symbol)
+    held = ZERO
+    if held_here is not None:
+        held = held_here.margin_quantity if margin else held_here.quantity - held_here.margin_quantity
     if purpose is _EXIT and not margin and held > 0:
         held = owned_quantity(account, symbol, strategy)
-    notional_by_symbol: dict[str, Decimal] = {}
-    net = ZERO
+    stakes = []
     for position in sheet.open:
-        on_margin = position.margin_quantity
-        price = marks.get(position.symbol, position.average_price)
+        whole, on_margin = position.quantity, position.margin_quantity
         # Coins do not lessen what is at stake in a short beside them: they are two books at the venue.
-        at_stake = abs(on_margin) + abs(position.quantity - on_margin) if on_margin else abs(position.quantity)
-        notional_by_symbol[position.symbol] = at_stake * price
-        net += position.quantity * price
+        at_stake = abs(on_margin) + abs(whole - on_margin) if on_margin else abs(whole)
+        stakes.append((position.symbol, at_stake, whole, position.average_price))
     reserved_cash = reserved_margin = closing = ZERO
-    working = []
+    working, reserved = [], []
     for reservation in state.reservations.values():
         at = reservation.intent.symbol
         on_margin_now = reservation.intent.margin
@@ -73,46 +91,36 @@ def work_out(
             if on_margin_now and margin and reservation.intent.side is side:
                 closing += reservation.quantity
         if not reservation.reduces:
-            notional_by_symbol[at] = notional_by_symbol.get(at, ZERO) + reservation.notional
-            net += reservation.intent.side.sign * reservation.notional
+            notional = reservation.notional
+            reserved.append((at, notional, reservation.intent.side.sign * notional))
             if on_margin_now:
-                reserved_margin += reservation.notional * CASH_MARGIN * initial_margin(pairs.get(at))
+                reserved_margin += notional * CASH_MARGIN * initial_margin(pairs.get(at))
             elif reservation.intent.side is not _SELL:
-                reserved_cash += reservation.notional * CASH_MARGIN
+                reserved_cash += notional * CASH_MARGIN
     against = held > 0 if side is _SELL else held < 0
     pair = pairs.get(symbol)
-    volatility = volatility_of(state, strategy, symbol)
-    now_ms = state.now_ms if at_ms is None else at_ms
     breaker = breaker_in_the_way(state, symbol) if state.breakers else None
     book = state.strategies.get(strategy)
-    conditions = state.conditions
-    since_ms = now_ms - MINUTE_MS
-    return Facts(
-        now_ms=now_ms,
+    conditions, owner = state.conditions, state.owner
+    facts = Facts(
+        now_ms=0,
         account_known=sheet.known,
-        price_known=marks.get(symbol, ZERO) > 0,
+        price_known=False,
         symbol_known=symbol in known_symbols,
-        equity=sheet.worth(marks) if worth is None else worth,
+        equity=ZERO,
         free_cash=sheet.cash - reserved_cash,
         held=held,
         base_balance=sheet.balances.get(base_currency(symbol)) or ZERO,
-        position_notional=notional_by_symbol.get(symbol, ZERO),
-        gross_notional=sum(notional_by_symbol.values(), ZERO) if notional_by_symbol else ZERO,
-        largest_position=max(notional_by_symbol.values()) if notional_by_symbol else ZERO,
-        open_symbols=frozenset(notional_by_symbol),
+        position_notional=ZERO,
+        gross_notional=ZERO,
+        open_symbols=frozenset([each[0] for each in stakes] + [each[0] for each in reserved]),
         working=tuple(working),
         # On margin a second order for what the first one closes would open the other side.
         reduces=purpose not in ENTRY_PURPOSES or reduce_only or (against and quantity + closing <= abs(held)),
         pair=pair,
-        net_notional=net,
-        strategy_result=ZERO if book is None else _result(state, strategy, book, sheet.open),
+        strategy_result=ZERO if book is None else book.realized,
         mismatched=account is not None and symbol in account.mismatched_symbols,
-        overdue_ms=max(0, now_ms - state.due_ms.get(symbol, now_ms)),
-        atr=None if volatility is None else exact(volatility.atr),
-        regime=UNKNOWN if volatility is None else volatility.regime(float(settings.risk.regime_high_ratio)),
-        locks=locks_against(state, symbol, strategy, now_ms) if state.locks else (),
         breaker=None if breaker is None else breaker.view(),
-        free_margin=_free_margin(state, sheet, pairs) - reserved_margin if margin else ZERO,
         initial_margin=initial_margin(pair),
         trading=state.trading,
         trading_reason=state.trading_reason,
@@ -127,8 +135,68 @@ def work_out(
         strategy_base=ZERO if book is None else book.base_equity,
         trades_today=state.trades_today,
         trades_today_here=state.trades_today_by_symbol.get(symbol, 0),
-        orders_last_minute=sum([time_ms > since_ms for time_ms in state.order_times_ms]) if state.order_times_ms else 0,
         last_entry_ms=state.last_entry_ms.get(symbol),
+    )
+    return Grounds(
+        facts=facts,
+        strategy=strategy,
+        symbol=symbol,
+        sheet=sheet,
+        stakes=tuple(stakes),
+        reserved=tuple(reserved),
+        mine=() if book is None else tuple([each for each in sheet.open if owner.get(each.symbol) == strategy]),
+        realized=facts.strategy_result,
+        margin=margin,
+        reserved_margin=reserved_margin,
+    )
+
+
+def facts_at(
+    grounds: Grounds,
+    state: RiskState,
+    settings: Settings,
+    pairs: Mapping[Symbol, PairSpec],
+    at_ms: int,
+    worth: Decimal | None = None,
+) -> Facts:
+    """The facts at a moment, at the prices that the state knows; `worth` is what the account is worth at those."""
+    marks, symbol, strategy, sheet = state.marks, grounds.symbol, grounds.strategy, grounds.sheet
+    position = gross = largest = net = free_margin = ZERO
+    result = grounds.realized
+    if grounds.stakes or grounds.reserved:
+        by_symbol: dict[str, Decimal] = {}
+        for held, at_stake, quantity, average_price in grounds.stakes:
+            price = marks.get(held, average_price)
+            by_symbol[held] = at_stake * price
+            net += quantity * price
+        for at, notional, signed in grounds.reserved:
+            by_symbol[at] = by_symbol.get(at, ZERO) + notional
+            net += signed
+        position, gross, largest = by_symbol.get(symbol, ZERO), sum(by_symbol.values(), ZERO), max(by_symbol.values())
+        for mine in grounds.mine:
+            if mine.quantity:
+                mark = marks.get(mine.symbol, mine.average_price)
+                result += mine.quantity * (mark - mine.average_price)
+    if grounds.margin:
+        free_margin = _free_margin(state, sheet, pairs) - grounds.reserved_margin
+    volatility = volatility_of(state, strategy, symbol)
+    since_ms, times = at_ms - MINUTE_MS, state.order_times_ms
+    return msgspec.structs.replace(
+        grounds.facts,
+        now_ms=at_ms,
+        price_known=marks.get(symbol, ZERO) > ZERO,
+        equity=sheet.worth(marks) if worth is None else worth,
+        position_notional=position,
+        gross_notional=gross,
+        net_notional=net,
+        strategy_result=result,
+        overdue_ms=max(0, at_ms - state.due_ms.get(symbol, at_ms)),
+        atr=None if volatility is None else exact(volatility.atr),
+        regime=UNKNOWN if volatility is None else volatility.regime(float(settings.risk.regime_high_ratio)),
+        locks=locks_against(state, symbol, strategy, at_ms) if state.locks else (),
+        free_margin=free_margin,
+        largest_position=largest,
+        orders_last_minute=sum([time_ms > since_ms for time_ms in times]) if times else 0,
     )
 
 
@@ -167,12 +235,8 @@ def strategy_result(state: RiskState, strategy: str) -> Decimal:
     book = state.strategies.get(strategy)
     if book is None:
         return ZERO
-    return _result(state, strategy, book, state.account.positions if state.account is not None else ())
-
-
-def _result(state: RiskState, strategy: str, book: StrategyBook, positions: tuple[PositionView, ...]) -> Decimal:
     result = book.realized
-    for position in positions:
+    for position in state.account.positions if state.account is not None else ():
         if position.quantity and state.owner.get(position.symbol) == strategy:
             mark = state.marks.get(position.symbol, position.average_price)
             result += position.quantity * (mark - position.average_price)

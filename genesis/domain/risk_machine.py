@@ -15,22 +15,24 @@ from genesis.domain import risk_breakers, risk_changes, risk_marks, risk_protect
 from genesis.domain.account_sheet import AccountSheet, sheet_of
 from genesis.domain.decision_log import shadow_record
 from genesis.domain.pairs import PairSpecs
-from genesis.domain.risk_facts import work_out
+from genesis.domain.risk_facts import Grounds, facts_at, grounds_of
 from genesis.domain.risk_history import RiskHistory, settle
 from genesis.domain.risk_judgement import Judgement
 from genesis.domain.risk_outputs import NOTHING, Change, Switch, notice_of, record_of
 from genesis.domain.risk_outputs import RiskOutputs as RiskOutputs
+from genesis.domain.risk_ready import ReadyGrounds
 from genesis.domain.risk_rules import judge, judge_at_once, write_at_once
 from genesis.domain.risk_rules.activity import MINUTE_MS
 from genesis.domain.risk_sizing import default_bracket, entry_quantity, exit_quantity, trust_of
 from genesis.domain.risk_state import Facts, Reservation, RiskState, Wish, held_quantity, owned_quantity
 from genesis.domain.risk_status import status_of
+from genesis.domain.risk_wishes import wish_of_order, wish_of_score
 from genesis.domain.targeting import settings_for, shadow_for
 from genesis.domain.trading_breaker import TradingBreaker
 from genesis.domain.trading_day import QUARTER_MS
 from genesis.domain.volatility import Volatility
 from protocols.journal import AnyRecord, CellWrite, LateCell
-from protocols.orders import Approved, ApprovedChange, Bracket, OrderIntent, OrderType, Purpose
+from protocols.orders import Approved, ApprovedChange, Bracket, OrderIntent, Purpose
 from protocols.risk import (
     AccountState,
     AddLock,
@@ -71,7 +73,6 @@ _CAREFUL = (TradingState.ACTIVE, TradingState.REDUCING, TradingState.HALTED)
 _BUY, _SELL = Side.BUY, Side.SELL
 _SAYS_BUY, _SAYS_SELL, _SAYS_HOLD = Recommendation.BUY, Recommendation.SELL, Recommendation.HOLD
 _ENTRY, _EXIT = Purpose.ENTRY, Purpose.EXIT
-_MARKET = OrderType.MARKET
 
 
 class RiskMachine:
@@ -85,6 +86,7 @@ class RiskMachine:
         self._changes: list[Change] = []
         self._sheet: AccountSheet | None = None
         self._judge = judge
+        self._ready = ReadyGrounds()
         # No day begins within a quarter of an hour: the day that was found in it, by the present settings.
         self._quarter, self._day = -1, ""
         # More orders ended between two account states than one names: look them up and say `release_ended`.
@@ -96,6 +98,12 @@ class RiskMachine:
         write_at_once()
         self._judge = judge_at_once
 
+    def prepare(self) -> None:
+        """Work out now, while nobody waits, what the next wishes will rest on. What is said to them is the same."""
+        if all([breaker.state is BreakerState.CLOSED for breaker in self.state.breakers.values()]):
+            # Else time changes what a breaker says.
+            self._ready.prepare(self.settings, self._sheet_now(), self._settings_of, self._grounds)
+
     # --- inputs -----------------------------------------------------------------------------------------------------
 
     def on_settings(self, settings: Settings) -> None:
@@ -103,12 +111,15 @@ class RiskMachine:
         self._symbols = _symbols(settings)
         self._targeted.clear()
         self._quarter = -1
+        self._ready.forget()
 
     def on_pairs(self, pairs: PairSpecs) -> None:
         self.pairs = pairs
+        self._ready.forget()
 
     def on_account(self, account: AccountState) -> RiskOutputs:
         """Newer facts; intents that ended free what was reserved for them, and finished trades may lock."""
+        self._ready.forget()
         state, limits = self.state, self.settings.risk
         if any([intent_id in account.closed_intents for intent_id in state.reservations]):
             # Else nothing that ended was waited for.
@@ -140,6 +151,7 @@ class RiskMachine:
 
     def on_condition(self, condition: MarketCondition) -> RiskOutputs:
         """A fact from outside the scores: kept with what it did."""
+        self._ready.forget()
         state = self.state
         self._note_breakers(risk_breakers.hear_condition(state, self.settings.risk, condition, state.now_ms))
         return self._with_changes(RiskOutputs(turned=(record_of(condition, state.now_ms, condition.correlation_id),)))
@@ -185,6 +197,7 @@ class RiskMachine:
         return NOTHING
 
     def on_command(self, command: RiskCommand) -> RiskOutputs:
+        self._ready.forget()
         if isinstance(command, EvaluateOrder):
             return RiskOutputs(judgements=(self._asked(command.intent),), repeated=True)
         if isinstance(command, ManualOrder):
@@ -246,7 +259,7 @@ class RiskMachine:
         return self._asked(intent).verdict
 
     def _asked(self, intent: OrderIntent) -> Judgement:
-        return self._judged(self._wish_of(intent))[0]
+        return self._judged(wish_of_order(intent, self.state.marks))[0]
 
     def release_ended(self, intent_ids: Collection[str]) -> None:
         """Free what was reserved for orders that ended. An exit that left something to close is owed again.
@@ -254,6 +267,7 @@ class RiskMachine:
         It may have been refused, withdrawn by a restart or proven absent: the strategy has said its word and will not
         say it twice, so a position would stay open for nobody.
         """
+        self._ready.forget()
         state = self.state
         if not state.breakers:
             if not state.reservations:
@@ -279,6 +293,7 @@ class RiskMachine:
 
         An entry is gone with its moment; an exit is owed again.
         """
+        self._ready.forget()
         for intent_id in intent_ids:
             reservation = self.state.reservations.pop(intent_id, None)
             risk_breakers.forget_probe(self.state, intent_id)
@@ -288,6 +303,7 @@ class RiskMachine:
     def release_unheard(self, heard: Mapping[str, int]) -> tuple[str, ...]:
         """Forget approved changes that never reached the order actor; `heard` are the newest that it has taken, by
         intent. Gives the ids of those orders."""
+        self._ready.forget()
         reservations, void = self.state.reservations, []
         for intent_id, kept in reservations.items():
             left = risk_changes.without_unheard(kept, heard.get(intent_id, 0))
@@ -306,16 +322,19 @@ class RiskMachine:
         return LateCell(table=RISK_TABLE, key=RISK_KEY, write=partial(_ENCODER.encode, self.state))
 
     def restore(self, cells: Iterable[CellWrite]) -> None:
+        self._ready.forget()
         for cell in cells:
             if cell.key == RISK_KEY:
                 self.state = _DECODER.decode(cell.payload)
 
     def settle(self, history: RiskHistory) -> tuple[str, ...]:
         """Compare what was kept with what the journal's records tell, and believe them. A line for each difference."""
+        self._ready.forget()
         return settle(self.state, history)
 
     def forget_account(self) -> None:
         """After a restart of the process nobody knows what the venue did meanwhile, until the account actor says."""
+        self._ready.forget()
         if self.state.account is not None:
             self.state.account = msgspec.structs.replace(self.state.account, known=False)
 
@@ -363,11 +382,11 @@ class RiskMachine:
 
     def _entry(self, score: SignalScore, settings: Settings, worth: Decimal | None = None) -> tuple[Wish, Facts | None]:
         """The wish, and the facts of its size where they are those of its judgement, too."""
-        facts = self._facts(score.symbol, _BUY, _ENTRY, ZERO, score.strategy, settings=settings, worth=worth)
+        facts = self._facts_of(score, _BUY, _ENTRY, settings, worth)
         price = self.state.marks[score.symbol]
         bracket = default_bracket(settings.risk, price, score.features.get("atr"))
         quantity = entry_quantity(settings.risk, facts, price, trust_of(score))
-        wish = self._wish(score, _BUY, _ENTRY, quantity, bracket)
+        wish = wish_of_score(score, _BUY, _ENTRY, quantity, price, now_ms=self.state.now_ms, bracket=bracket)
         # Against what is held it may only take away, which its quantity decides.
         same = facts.held >= 0 and facts.now_ms == self._moment_of(wish.decided_ms)
         return wish, facts if same else None
@@ -375,8 +394,11 @@ class RiskMachine:
     def _exit(self, score: SignalScore, worth: Decimal | None) -> tuple[Wish, Facts | None]:
         """The wish, and its facts where its judgement is at the same moment: what an exit weighs is not in them."""
         side = _BUY if held_quantity(self.state.account, score.symbol) < 0 else _SELL
-        facts = self._facts(score.symbol, side, _EXIT, ZERO, score.strategy, worth=worth)
-        wish = self._wish(score, side, _EXIT, exit_quantity(facts))
+        settings = self.settings if not self.settings.overlays else self._settings_of(score.symbol, score.strategy)
+        facts = self._facts_of(score, side, _EXIT, settings, worth)
+        state = self.state
+        price = state.marks[score.symbol]
+        wish = wish_of_score(score, side, _EXIT, exit_quantity(facts), price, now_ms=state.now_ms)
         return wish, facts if facts.now_ms == self._moment_of(wish.decided_ms) else None
 
     def _held_by(self, score: SignalScore) -> Decimal:
@@ -399,58 +421,6 @@ class RiskMachine:
                 return NOTHING
         return self._conclude(judgement, facts)
 
-    def _wish(
-        self, score: SignalScore, side: Side, purpose: Purpose, quantity: Decimal, bracket: Bracket | None = None
-    ) -> Wish:
-        intent = None
-        # As text a purpose is its value; asked for that it takes three calls.
-        intent_id = f"{score.signal_id}:{purpose}"
-        if quantity > 0:
-            intent = OrderIntent(
-                intent_id=intent_id,
-                strategy=score.strategy,
-                symbol=score.symbol,
-                side=side,
-                quantity=quantity,
-                order_type=_MARKET,
-                purpose=purpose,
-                decided_ms=score.decided_ms,
-                correlation_id=score.correlation_id,
-                signal_id=score.signal_id,
-                received_ns=score.received_ns,
-                bracket=bracket,
-            )
-        return Wish(
-            intent_id=intent_id,
-            strategy=score.strategy,
-            symbol=score.symbol,
-            side=side,
-            purpose=purpose,
-            quantity=quantity,
-            price=self.state.marks[score.symbol],
-            decided_ms=score.decided_ms,
-            correlation_id=score.correlation_id,
-            signal_id=score.signal_id,
-            catch_up=score.catch_up,
-            lag_ms=self.state.now_ms - score.decided_ms,
-            intent=intent,
-        )
-
-    def _wish_of(self, intent: OrderIntent) -> Wish:
-        return Wish(
-            intent_id=intent.intent_id,
-            strategy=intent.strategy,
-            symbol=intent.symbol,
-            side=intent.side,
-            purpose=intent.purpose,
-            quantity=intent.quantity,
-            price=intent.price or self.state.marks.get(intent.symbol, ZERO),
-            decided_ms=intent.decided_ms,
-            correlation_id=intent.correlation_id,
-            signal_id=intent.signal_id,
-            intent=intent,
-        )
-
     def _facts(
         self,
         symbol: Symbol,
@@ -462,11 +432,11 @@ class RiskMachine:
         *,
         wish: Wish | None = None,
         settings: Settings | None = None,
-        worth: Decimal | None = None,
     ) -> Facts:
-        return work_out(
+        settings = settings or self._settings_of(symbol, strategy)
+        grounds = grounds_of(
             self.state,
-            settings or self._settings_of(symbol, strategy),
+            settings,
             symbol=symbol,
             side=side,
             purpose=purpose,
@@ -474,11 +444,37 @@ class RiskMachine:
             strategy=strategy,
             known_symbols=self._symbols,
             pairs=self.pairs,
-            at_ms=at_ms,
             margin=wish is not None and wish.margin,
             reduce_only=wish is not None and wish.reduce_only,
             sheet=self._sheet_now(),
-            worth=worth,
+        )
+        return facts_at(grounds, self.state, settings, self.pairs, self.state.now_ms if at_ms is None else at_ms)
+
+    def _facts_of(
+        self, score: SignalScore, side: Side, purpose: Purpose, settings: Settings, worth: Decimal | None
+    ) -> Facts:
+        """The facts of what a score asks for, before its size is known."""
+        symbol, strategy, state = score.symbol, score.strategy, self.state
+        grounds = None
+        if not self._changes:
+            # Else time or the price changed something that they rest on.
+            grounds = self._ready.find(strategy, symbol, side, purpose, settings, self._sheet_now())
+        if grounds is None:
+            grounds = self._grounds(symbol, side, purpose, strategy, settings)
+        return facts_at(grounds, state, settings, self.pairs, state.now_ms, worth)
+
+    def _grounds(self, symbol: Symbol, side: Side, purpose: Purpose, strategy: str, settings: Settings) -> Grounds:
+        return grounds_of(
+            self.state,
+            settings,
+            symbol=symbol,
+            side=side,
+            purpose=purpose,
+            quantity=ZERO,
+            strategy=strategy,
+            known_symbols=self._symbols,
+            pairs=self.pairs,
+            sheet=self._sheet_now(),
         )
 
     def _working(self, symbol: str) -> tuple[OrderIntent, ...]:
@@ -509,6 +505,7 @@ class RiskMachine:
         intent = wish.intent
         approved: tuple[Approved, ...] = ()
         if intent is not None and not judgement.denied:
+            self._ready.forget()
             now_ms, version, reduces = state.now_ms, judgement.settings_version, facts.reduces
             state.reservations[wish.intent_id] = Reservation(
                 intent=intent, notional=wish.quantity * wish.price, reduces=reduces, settings_version=version
@@ -531,7 +528,7 @@ class RiskMachine:
         if intent.intent_id in self.state.manual:
             return self._repeat((intent.intent_id,))
         self._advance(self._moment_of(intent.decided_ms))
-        wish = self._with_stop(self._wish_of(intent))
+        wish = self._with_stop(wish_of_order(intent, self.state.marks))
         judgement, facts = self._judged(wish)
         outputs = self._conclude(judgement, facts)
         return self._answered(command, judgement.approved, outputs)
@@ -562,7 +559,7 @@ class RiskMachine:
         if risk_changes.grows(kept, intent, command.rests):
             reservations = state.reservations
             state.reservations = {each: other for each, other in reservations.items() if each != name}
-            judgement, facts = self._judged(self._wish_of(intent))
+            judgement, facts = self._judged(wish_of_order(intent, self.state.marks))
             state.reservations = reservations
             judgements, reduces = (judgement,), facts.reduces
             self._remember(judgement)
@@ -622,6 +619,7 @@ class RiskMachine:
         quarter = state.now_ms // QUARTER_MS
         if quarter != self._quarter or state.day is not self._day:
             risk_marks.begin_day(state, limits.day_timezone)
+            self._ready.forget()
             self._quarter, self._day = quarter, state.day
         if state.locks:
             risk_protections.drop_expired(state)
@@ -661,6 +659,7 @@ class RiskMachine:
         """Put what changed on the way before what was decided after it, as records and as words."""
         if not self._changes:
             return outputs
+        self._ready.forget()
         changes, self._changes = self._changes, []
         records = tuple(record_of(change, self.state.now_ms, "risk") for change in changes)
         notices = tuple(notice for change in changes if (notice := notice_of(change)) is not None)

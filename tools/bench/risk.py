@@ -16,7 +16,7 @@ import msgspec
 
 from genesis.domain.decision_log import verdict_record
 from genesis.domain.pairs import pair_specs
-from genesis.domain.risk_facts import work_out
+from genesis.domain.risk_facts import facts_at, grounds_of
 from genesis.domain.risk_machine import RiskMachine
 from genesis.domain.risk_rules import RULES, judge
 from genesis.domain.risk_rules.results import told
@@ -144,7 +144,8 @@ def prepared() -> tuple[RiskMachine, Facts, Wish]:
 
 
 def facts_of(machine: RiskMachine, wish: Wish) -> Facts:
-    return work_out(
+    pairs = pair_specs(EVERYTHING_ON.market.symbols)
+    grounds = grounds_of(
         machine.state,
         machine.settings,
         symbol=wish.symbol,
@@ -153,8 +154,9 @@ def facts_of(machine: RiskMachine, wish: Wish) -> Facts:
         quantity=wish.quantity,
         strategy=wish.strategy,
         known_symbols=frozenset(EVERYTHING_ON.market.symbols),
-        pairs=pair_specs(EVERYTHING_ON.market.symbols),
+        pairs=pairs,
     )
+    return facts_at(grounds, machine.state, machine.settings, pairs, machine.state.now_ms)
 
 
 def microseconds(work: Callable[[], object], rounds: int) -> float:

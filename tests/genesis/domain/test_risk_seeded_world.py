@@ -4,12 +4,16 @@ import random
 from collections import Counter
 from collections.abc import Callable
 from decimal import Decimal
+from typing import Any
 
 import msgspec
 import pytest
 
+from genesis.domain.decision_log import decision_line
 from genesis.domain.pairs import PairSpec
+from genesis.domain.risk_facts import Grounds
 from genesis.domain.risk_machine import RiskMachine, RiskOutputs
+from genesis.domain.risk_ready import ReadyGrounds
 from genesis.domain.risk_rules import RULES
 from protocols.orders import OrderIntent, OrderType, Purpose
 from protocols.risk import (
@@ -24,7 +28,7 @@ from protocols.risk import (
     TradingState,
     Verdict,
 )
-from protocols.settings import RiskSettings, Settings
+from protocols.settings import RiskSettings, Settings, StrategySettings
 from protocols.units import Side, Symbol
 from tests.genesis.domain.denials import ETH, PAIRS
 from tests.genesis.domain.risk_world import BTC, START_MS, a_score, an_account
@@ -61,15 +65,25 @@ def _limits(chance: random.Random) -> RiskSettings:
     )
 
 
+STRATEGIES = (
+    StrategySettings(name="s", kind="ema_cross", symbol=BTC, timeframe="1m"),
+    StrategySettings(name="z", kind="ema_cross", symbol=ETH, timeframe="1m"),
+)
+
+
 def live(
-    seed: int, steps: int = 320, instead: Callable[[RiskOutputs], None] | None = None
+    seed: int,
+    steps: int = 320,
+    instead: Callable[[RiskOutputs], None] | None = None,
+    after: Callable[[RiskMachine], None] = lambda machine: None,
 ) -> tuple[Counter[str], Counter[str]]:
     """(refusals, passes) by rule. A refused order must say why, and a halted house opens nothing. `instead` hears
-    all that is said, and nothing is counted."""
+    all that is said, and nothing is counted; `after` is called with the machine before the first and after each step.
+    """
     chance = random.Random(seed)
     pairs = {**PAIRS, ETH: PairSpec(symbol=ETH, minimum=Decimal("0.01"), maximum=Decimal(3))}
     limits = _limits(chance)
-    made = RiskMachine(Settings(risk=limits), pairs)
+    made = RiskMachine(Settings(risk=limits, strategies=STRATEGIES), pairs)
     cash, held, minute, results = Decimal(10_000), Decimal(0), 0, list[TradeResult]()
     denied, passed = Counter[str](), Counter[str]()
 
@@ -83,10 +97,11 @@ def live(
                 (passed if rule.passed else denied)[rule.rule] += 1
 
     for step in range(steps):
+        after(made)
         roll = chance.random()
         if roll < 0.03:
             limits = _limits(chance)
-            made.on_settings(Settings(risk=limits))
+            made.on_settings(Settings(risk=limits, strategies=STRATEGIES))
         elif roll < 0.06:
             state = chance.choice((TradingState.ACTIVE, *TradingState))
             hear(made.on_command(SetTradingState(state=state, reason="r", actor="a", correlation_id="c")))
@@ -165,7 +180,7 @@ def live(
         else:
             minute += chance.choice((1, 1, 1, 3, 90))
             symbol = chance.choice((BTC, BTC, BTC, ETH, SYMBOLS[2]))
-            price = 700.0 if symbol == ETH else 7000.0
+            price = (700.0 if symbol == ETH else 7000.0) * chance.choice((1, 1, 1, 0.995, 1.01))
             late = minute - 20 if chance.random() < 0.06 and minute > 20 else minute
             wish = chance.choice(("buy", "buy", "sell", "hold"))
             # A strategy keeps to its market; a signal that is late is another one's.
@@ -173,6 +188,7 @@ def live(
             score = a_score(late, wish, price=price, symbol=symbol, strategy=strategy)
             atr = 400.0 if chance.random() < 0.03 else chance.choice((20.0, 20.0, 22.0))
             hear(made.on_score(msgspec.structs.replace(score, features={"atr": atr})))
+    after(made)
     return denied, passed
 
 
@@ -205,3 +221,56 @@ def test_a_judgement_that_is_read_late_says_what_it_would_have_said_at_once(seed
     late = [verdict for outputs in kept for verdict in outputs.verdicts]
     assert len(late) > 50
     assert late == at_once
+
+
+def test_who_has_orders_wait_says_the_same_to_the_byte(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is ready before it is asked for, and all rules in one question, change no word and no state."""
+    found = Counter[bool]()
+    find = ReadyGrounds.find
+
+    def counted(self: ReadyGrounds, *asked: Any) -> Grounds | None:
+        grounds = find(self, *asked)
+        found[grounds is not None] += 1
+        return grounds
+
+    monkeypatch.setattr(ReadyGrounds, "find", counted)
+
+    def told(seed: int, *, waits: bool) -> list[bytes]:
+        lines: list[bytes] = []
+
+        def hear(outputs: RiskOutputs) -> None:
+            lines.extend(decision_line(verdict) for verdict in outputs.verdicts)
+            lines.extend(record.payload for record in outputs.records)
+            lines.append(msgspec.json.encode([outputs.approved, outputs.notices]))
+
+        def after(machine: RiskMachine) -> None:
+            lines.append(machine.checkpoint().payload)
+            if waits:
+                machine.have_orders_wait()
+                machine.prepare()
+
+        live(seed, instead=hear, after=after)
+        return lines
+
+    plain = [told(seed, waits=False) for seed in range(16)]
+    assert not found[True]
+    assert [told(seed, waits=True) for seed in range(16)] == plain
+    assert found[True] > 100
+
+
+def test_what_was_approved_meanwhile_is_no_longer_ready() -> None:
+    """The first entry works: whoever was ready for the second one must see it."""
+    answers = []
+    for waits in (False, True):
+        made = RiskMachine(Settings(strategies=STRATEGIES), PAIRS)
+        made.on_account(an_account())
+        made.on_score(a_score(0, "hold", strategy="s"))
+        if waits:
+            made.have_orders_wait()
+            made.prepare()
+        first = made.on_score(a_score(1, "buy", strategy="s"))
+        second = made.on_score(a_score(2, "buy", strategy="s"))
+        assert first.approved
+        assert not second.approved
+        answers.append([decision_line(verdict) for outputs in (first, second) for verdict in outputs.verdicts])
+    assert answers[0] == answers[1]
