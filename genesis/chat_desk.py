@@ -196,7 +196,7 @@ class ChatDesk:
 
     def _outcomes(self, words: list[str], name_of: Callable[[ClosedGroup], str]) -> str:
         groups: dict[str, list[ClosedGroup]] = {}
-        for group in self.readers.closed().groups:
+        for group in self.readers.closed().parts:
             if not words or group.symbol.upper() == words[0].upper():
                 groups.setdefault(name_of(group), []).append(group)
         rows = [

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import msgspec
 
-from protocols.measures import OpenRow
+from protocols.measures import OpenRow, TradeShare
 from protocols.orders import Fill
 from protocols.risk import AccountState
 from protocols.units import ZERO, Side, Symbol
@@ -24,7 +24,8 @@ class EquityPoint(msgspec.Struct, frozen=True, kw_only=True, tag=True, omit_defa
 class ClosedTrade(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """A position from flat to flat. `pnl` is in quote, after `fees_quote`; prices are volume-weighted averages.
 
-    `exit_reason` is the purpose of the order whose fill ended it: exit, stop, target, flatten, manual.
+    `exit_reason` is the purpose of the order whose fill ended it: exit, stop, target, flatten, manual. `strategy`
+    opened it; where others had a part, too, `shares` says who made what of it, and is empty else.
     """
 
     symbol: Symbol
@@ -39,6 +40,11 @@ class ClosedTrade(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     fees_quote: Decimal
     correlation_id: str
     exit_reason: str = ""
+    shares: tuple[TradeShare, ...] = ()
+
+    def parts(self) -> tuple[TradeShare, ...]:
+        """Who made what of it: one who made all, or each who had a share."""
+        return self.shares or (TradeShare(strategy=self.strategy, pnl=self.pnl, fees_quote=self.fees_quote),)
 
 
 class Performance(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -93,6 +99,8 @@ class ClosedTotals(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """Every finished trade, added up: rows of trades are kept for the newest only, sums for all of them."""
 
     groups: tuple[ClosedGroup, ...] = ()
+    parts: tuple[ClosedGroup, ...] = ()
+    """The same by who made what: a trade that several had a part in counts once for each of them."""
     days: tuple[ClosedDay, ...] = ()
     first_entry_ms: int = 0
     last_exit_ms: int = 0

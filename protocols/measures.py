@@ -82,8 +82,17 @@ class Holding(msgspec.Struct, frozen=True, kw_only=True):
     losers_average_ms: float | None
 
 
+class TradeShare(msgspec.Struct, frozen=True, kw_only=True):
+    """What one strategy (or a person: manual) made of a position that several had a part in, by its own book."""
+
+    strategy: str
+    pnl: Decimal
+    fees_quote: Decimal
+
+
 class TradeRow(msgspec.Struct, frozen=True, kw_only=True):
-    """One finished trade as reports list it. `return_` (told as `return`) is `pnl` over what was put in."""
+    """One finished trade as reports list it. `return_` (told as `return`) is `pnl` over what was put in, `shares` who
+    made what of it where several strategies had a part (`strategy` opened it)."""
 
     symbol: Symbol
     strategy: str
@@ -98,6 +107,7 @@ class TradeRow(msgspec.Struct, frozen=True, kw_only=True):
     pnl: Decimal
     return_: float = msgspec.field(name="return")
     fees_quote: Decimal
+    shares: tuple[TradeShare, ...] = ()
 
 
 class OpenRow(msgspec.Struct, frozen=True, kw_only=True):

@@ -24,7 +24,7 @@ from genesis.domain.strategy_books import StrategyBooks
 from genesis.domain.trading_day import trading_day
 from protocols.account import AccountView, ClosedTrade, EquityPoint
 from protocols.journal import CellWrite
-from protocols.measures import OpenRow
+from protocols.measures import OpenRow, TradeShare
 from protocols.orders import (
     TERMINAL_STATES,
     Adopted,
@@ -102,8 +102,8 @@ class AccountMachine:
         self._closed = ClosedBook()
         self._traded_quote = ZERO
         self._books = StrategyBooks()
-        self._began: dict[Symbol, dict[str, Decimal]] = {}
-        """What each strategy had made of a symbol when its trade under way began."""
+        self._began: dict[Symbol, dict[str, tuple[Decimal, Decimal]]] = {}
+        """What each strategy had made of a symbol, and its fees, when the trade under way began."""
         self.day = ""
         self.day_start_equity = ZERO
         self.flows = ZERO
@@ -377,18 +377,33 @@ class AccountMachine:
             trade = position.open_trade
             if position.quantity and trade is not None:
                 mark = self._marks.get(symbol, position.average_price)
-                rows.append(
-                    OpenRow(
-                        symbol=symbol,
-                        strategy=trade.strategy,
-                        quantity=position.quantity,
-                        entry_ms=trade.entry_ms,
-                        average_price=position.average_price,
-                        mark_price=mark,
-                        unrealized_pnl=position.unrealized_pnl(mark),
-                    )
+                whole = OpenRow(
+                    symbol=symbol,
+                    strategy=trade.strategy,
+                    quantity=position.quantity,
+                    entry_ms=trade.entry_ms,
+                    average_price=position.average_price,
+                    mark_price=mark,
+                    unrealized_pnl=position.unrealized_pnl(mark),
                 )
+                rows += self._by_holder(whole)
         return tuple(rows)
+
+    def _by_holder(self, whole: OpenRow) -> list[OpenRow]:
+        """A position as those hold it whose it is: who opened it may have sold its part long ago."""
+        holders = self._books.holders(whole.symbol)
+        if len(holders) < 2:
+            return [msgspec.structs.replace(whole, strategy=name) for name, _, _ in holders] or [whole]
+        return [
+            msgspec.structs.replace(
+                whole,
+                strategy=name,
+                quantity=quantity,
+                average_price=average,
+                unrealized_pnl=(whole.mark_price - average) * quantity,
+            )
+            for name, quantity, average in holders
+        ]
 
     def state(self) -> AccountState:
         views = tuple([self._position_view(self.positions[symbol]) for symbol in sorted(self.positions)])
@@ -539,7 +554,7 @@ class AccountMachine:
         self._traded_quote += fill.quantity * fill.price
         position = self.positions.setdefault(fill.symbol, Position(symbol=fill.symbol))
         if position.open_trade is None:
-            self._began[fill.symbol] = self._books.realized(fill.symbol)
+            self._began[fill.symbol] = self._books.made(fill.symbol)
         self._books.take(fill)
         if fill.intent_id not in self._closed_seen:
             self._traded[fill.intent_id] = self._traded.get(fill.intent_id, ZERO) + fill.quantity
@@ -553,21 +568,28 @@ class AccountMachine:
         self._marks.setdefault(fill.symbol, fill.price)
         finished = position.on_fill(fill)
         if finished is not None:
+            shares = self._shares(finished.symbol)
+            if len(shares) > 1:
+                finished = msgspec.structs.replace(finished, shares=shares)
             self.trades.append(finished)
             self._trade_figures.on_trade(finished)
             self._closed.on_trade(finished)
             self._trades_count += 1
-            for strategy, pnl in self._shares(finished):
-                self._tell_result(finished, strategy, pnl)
+            for part in finished.parts():
+                self._tell_result(finished, part.strategy, part.pnl)
         return finished
 
-    def _shares(self, finished: ClosedTrade) -> list[tuple[str, Decimal]]:
-        """Who made what of a trade: all of it whoever traded alone, else each what stands in its own book."""
-        began = self._began.pop(finished.symbol, None)
-        made = {} if began is None else self._books.realized(finished.symbol)
-        shares = [(name, now - (began or {}).get(name, ZERO)) for name, now in sorted(made.items())]
-        shares = [(name, pnl) for name, pnl in shares if pnl]
-        return shares if len(shares) > 1 else [(finished.strategy, finished.pnl)]
+    def _shares(self, symbol: Symbol) -> tuple[TradeShare, ...]:
+        """Who made what of the trade that has just ended, by their own books."""
+        began = self._began.pop(symbol, None)
+        if began is None:
+            return ()
+        shares: list[TradeShare] = []
+        for name, (pnl, fees) in sorted(self._books.made(symbol).items()):
+            pnl_before, fees_before = began.get(name, (ZERO, ZERO))
+            if pnl != pnl_before:
+                shares.append(TradeShare(strategy=name, pnl=pnl - pnl_before, fees_quote=fees - fees_before))
+        return tuple(shares)
 
     def _tell_result(self, finished: ClosedTrade, strategy: str, pnl: Decimal) -> None:
         # By the trade's number, however many had a part: journals of before, and trades kept as a sum, know it.

@@ -6,12 +6,13 @@
 import math
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Final
 
 import attrs
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
@@ -141,6 +142,7 @@ def trade_row(trade: ClosedTrade, tag: str = "") -> TradeRow:
         pnl=trade.pnl,
         return_=trade_return(trade),
         fees_quote=trade.fees_quote,
+        shares=trade.shares,
     )
 
 
@@ -499,16 +501,16 @@ def _utc(at_ms: int) -> datetime:
 
 
 def _tables(trades: Sequence[TradeRow]) -> Tables:
-    def by(name: Callable[[TradeRow], str]) -> tuple[Group, ...]:
+    def by(name: Callable[[TradeRow], str], rows: Sequence[TradeRow] = trades) -> tuple[Group, ...]:
         groups: dict[str, list[TradeRow]] = {}
-        for row in trades:
+        for row in rows:
             groups.setdefault(name(row), []).append(row)
         return tuple(_group(key, rows) for key, rows in sorted(groups.items()))
 
     weekday = {group.name: group for group in by(lambda row: WEEKDAYS[_utc(row.entry_ms).weekday()])}
     return Tables(
         symbol=by(lambda row: row.symbol),
-        strategy=by(lambda row: row.strategy),
+        strategy=by(lambda row: row.strategy, [part for row in trades for part in _parts(row)]),
         tag=by(lambda row: row.tag),
         exit_reason=by(lambda row: row.exit_reason),
         side=by(lambda row: row.side),
@@ -516,6 +518,18 @@ def _tables(trades: Sequence[TradeRow]) -> Tables:
         weekday=tuple(weekday[name] for name in WEEKDAYS if name in weekday),
         month=by(lambda row: f"{_utc(row.entry_ms):%Y-%m}"),
     )
+
+
+def _parts(row: TradeRow) -> Iterator[TradeRow]:
+    """A trade as each who had a part in it made it; a return is still over what was put in by all."""
+    if not row.shares:
+        yield row
+    put_in = row.entry_price * row.quantity
+    for share in row.shares:
+        return_ = float(share.pnl / put_in) if put_in else 0.0
+        yield msgspec.structs.replace(
+            row, strategy=share.strategy, pnl=share.pnl, fees_quote=share.fees_quote, return_=return_, shares=()
+        )
 
 
 def _group(name: str, rows: Sequence[TradeRow]) -> Group:

@@ -57,9 +57,10 @@ def put_in(trade: ClosedTrade) -> Decimal:
     return trade.entry_price * trade.quantity
 
 
-def ratio_of(trade: ClosedTrade) -> float:
+def ratio_of(trade: ClosedTrade, pnl: Decimal) -> float:
+    """What was made of a trade, all of it or one's share, over what it put in."""
     cost = put_in(trade)
-    return float(trade.pnl / cost) if cost > 0 else 0.0
+    return float(pnl / cost) if cost > 0 else 0.0
 
 
 @attrs.define
@@ -72,11 +73,36 @@ class _Sum:
     held_ms: int = 0
 
 
+_Sums = dict[tuple[Symbol, str, str, str], _Sum]
+"""By symbol, strategy, how it ended, and won or lost."""
+
+
+def _add(sums: _Sums, trade: ClosedTrade, strategy: str, pnl: Decimal) -> None:
+    """Add what `strategy` made of a trade to the sum of its like."""
+    outcome = WIN if pnl > 0 else LOSS if pnl < 0 else DRAW
+    cost = put_in(trade)
+    group = sums.setdefault((trade.symbol, strategy, trade.exit_reason, outcome), _Sum())
+    group.trades += 1
+    group.profit += pnl
+    group.put_in += cost
+    group.volume += cost + trade.exit_price * trade.quantity
+    group.ratios += ratio_of(trade, pnl)
+    group.held_ms += trade.exit_ms - trade.entry_ms
+
+
+def _told(sums: _Sums) -> tuple[ClosedGroup, ...]:
+    return tuple(
+        ClosedGroup(symbol=symbol, strategy=strategy, exit_reason=reason, outcome=outcome, **attrs.asdict(group))
+        for (symbol, strategy, reason, outcome), group in sorted(sums.items())
+    )
+
+
 @attrs.define
 class ClosedBook:
     """Adds finished trades up as they end."""
 
-    _groups: dict[tuple[Symbol, str, str, str], _Sum] = attrs.field(factory=dict)
+    _groups: _Sums = attrs.field(factory=dict)
+    _parts: _Sums = attrs.field(factory=dict)
     _days: dict[int, tuple[int, Decimal]] = attrs.field(factory=dict)
     _first_ms: int = 0
     _last_ms: int = 0
@@ -84,14 +110,9 @@ class ClosedBook:
 
     def on_trade(self, trade: ClosedTrade) -> None:
         self._told = None
-        outcome = WIN if trade.pnl > 0 else LOSS if trade.pnl < 0 else DRAW
-        group = self._groups.setdefault((trade.symbol, trade.strategy, trade.exit_reason, outcome), _Sum())
-        group.trades += 1
-        group.profit += trade.pnl
-        group.put_in += put_in(trade)
-        group.volume += put_in(trade) + trade.exit_price * trade.quantity
-        group.ratios += ratio_of(trade)
-        group.held_ms += trade.exit_ms - trade.entry_ms
+        _add(self._groups, trade, trade.strategy, trade.pnl)
+        for part in trade.parts():
+            _add(self._parts, trade, part.strategy, part.pnl)
         day = trade.exit_ms // DAY_MS
         trades, profit = self._days.get(day, (0, ZERO))
         self._days[day] = trades + 1, profit + trade.pnl
@@ -101,16 +122,8 @@ class ClosedBook:
     def totals(self) -> ClosedTotals:
         if self._told is None:
             self._told = ClosedTotals(
-                groups=tuple(
-                    ClosedGroup(
-                        symbol=symbol,
-                        strategy=strategy,
-                        exit_reason=reason,
-                        outcome=outcome,
-                        **attrs.asdict(group),
-                    )
-                    for (symbol, strategy, reason, outcome), group in sorted(self._groups.items())
-                ),
+                groups=_told(self._groups),
+                parts=_told(self._parts),
                 days=tuple(
                     ClosedDay(day=day, trades=trades, profit=profit)
                     for day, (trades, profit) in sorted(self._days.items())

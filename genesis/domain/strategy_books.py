@@ -12,7 +12,7 @@ import msgspec
 from genesis.domain.position import Opening
 from protocols.account import StrategyBookView
 from protocols.orders import Fill, Purpose
-from protocols.units import ZERO, Side, Symbol
+from protocols.units import AMOUNT_STEP, ZERO, Side, Symbol
 
 
 class _Book:
@@ -107,9 +107,17 @@ class StrategyBooks:
         if not old.quantity:
             old.average = ZERO
 
-    def realized(self, symbol: Symbol) -> dict[str, Decimal]:
-        """What each strategy has made of a symbol so far, after fees."""
-        return {strategy: book.realized for (strategy, at), book in self._books.items() if at == symbol}
+    def made(self, symbol: Symbol) -> dict[str, tuple[Decimal, Decimal]]:
+        """What each strategy has made of a symbol so far, after fees, and its fees."""
+        return {strategy: (book.realized, book.fees) for (strategy, at), book in self._books.items() if at == symbol}
+
+    def holders(self, symbol: Symbol) -> list[tuple[str, Decimal, Decimal]]:
+        """Who holds how much of a symbol, at which average price; the oldest book first."""
+        return [
+            (strategy, book.quantity, book.average)
+            for (strategy, at), book in self._books.items()
+            if at == symbol and abs(book.quantity) >= AMOUNT_STEP
+        ]
 
     def views(self) -> tuple[StrategyBookView, ...]:
         """By strategy and symbol, with nothing unrealized: that is the reader's price to say (`at_prices`)."""

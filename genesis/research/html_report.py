@@ -525,7 +525,7 @@ def _costs(result: RunResult) -> list[tuple[str, str]]:
 def _trade(row: TradeRow) -> list[tuple[str, str]]:
     return [
         (row.symbol, ""),
-        (row.strategy, ""),
+        (", ".join(share.strategy for share in row.shares) or row.strategy, ""),
         (row.side, ""),
         (when(row.entry_ms), ""),
         (f"{row.entry_price:.8g}", "n"),

@@ -490,6 +490,46 @@ def test_of_a_position_that_two_strategies_had_each_answers_for_its_own_part() -
     assert machine.state().trades_count == 2
 
 
+def test_figures_by_strategy_say_who_made_what_of_one_position_and_who_holds_the_rest() -> None:
+    """The one that had opened it was told to have made, and to hold, what the other did."""
+    machine = with_cash()
+    for number, name, side, quantity, price in (
+        (1, "first", Side.BUY, "1", "100"),
+        (2, "other", Side.BUY, "2", "110"),
+        (3, "first", Side.SELL, "1", "90"),
+    ):
+        machine.on_report(by(name, a_fill(number, side, quantity, price, fee="-1", currency="USD")))
+    machine.on_price(BTC, 120.0)
+    machine.mark_time(60_000)
+    [left] = machine.left_open()
+    assert (left.strategy, left.quantity) == ("other", Decimal(2))
+    machine.on_report(by("third", a_fill(4, Side.BUY, "1", "119", fee="-1", currency="USD")))
+    held = {r.strategy: [int(r.quantity), int(r.average_price), int(r.unrealized_pnl)] for r in machine.left_open()}
+    assert held == {"other": [2, 110, 20], "third": [1, 119, 1]}
+    machine.on_report(by("other", a_fill(5, Side.SELL, "2", "120", fee="-1", currency="USD")))
+    machine.on_report(by("third", a_fill(6, Side.SELL, "1", "120", fee="-1", currency="USD")))
+    [trade] = machine.trades
+    assert [(share.strategy, int(share.pnl), int(share.fees_quote)) for share in trade.shares] == [
+        ("first", -12, 2),
+        ("other", 18, 2),
+        ("third", -1, 2),
+    ]
+    assert trade.pnl == sum(share.pnl for share in trade.shares)
+    assert trade.fees_quote == sum(share.fees_quote for share in trade.shares)
+    told = live_performance(machine.view(), (), (), {})
+    assert told is not None
+    rows = {group.name: (group.trades, group.wins, int(group.pnl)) for group in told.measures.tables.strategy}
+    assert rows == {"first": (1, 0, -12), "other": (1, 1, 18), "third": (1, 0, -1)}
+    assert (told.measures.trades, sum(group.trades for group in told.measures.tables.symbol)) == (1, 1)
+    closed = machine.view().closed
+    assert {(part.strategy, part.outcome): part.profit for part in closed.parts} == {
+        ("first", "loss"): -12,
+        ("other", "win"): 18,
+        ("third", "loss"): -1,
+    }
+    assert [(group.strategy, group.trades, group.profit) for group in closed.groups] == [("first", 1, Decimal(5))]
+
+
 def test_today_is_counted_at_the_prices_that_equity_is_counted_at() -> None:
     """Coins that no strategy trades have a worth, too: against a day's begin without them they were all profit."""
     machine = with_cash()

@@ -102,7 +102,7 @@ def test_symbols_are_told_the_best_first() -> None:
         ("tBTCUSD", Decimal(-4), 2),
     ]
     assert rows[0].ratio == pytest.approx(8 / 2000)
-    assert ratio_of(a_trade("1", "2024-01-01", price="0")) == 0.0
+    assert ratio_of(a_trade("1", "2024-01-01", price="0"), Decimal(1)) == 0.0
 
 
 def test_how_trades_ended_is_counted_with_what_was_won() -> None:

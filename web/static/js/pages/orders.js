@@ -49,7 +49,7 @@ export function ClosedPositions({ className = "span-7", offset = 0 }) {
   return html`<${Card} id="closed" className=${className} title=${tr("Closed positions")} count=${of.data && of.data.total}>
     <${Answer} of=${of} empty=${(told) => !told.total} title=${tr("No position was closed yet")} text=${tr("Each is listed here with its profit after fees.")}>${(told) => html`
       <${Table} label=${tr("Closed positions")} heads=${heads} rows=${told.trades.map((row) => html`<tr key=${`${row.symbol}${row.exit_ms}${row.strategy}`}>
-        <td>${dayClock(row.exit_ms)}</td><td><a href=${link("chart", [], { symbol: row.symbol })}>${pair(row.symbol)}</a></td><td class="wide"><${Side} side=${row.side} /></td>
+        <td>${dayClock(row.exit_ms)}</td><td><a href=${link("chart", [], { symbol: row.symbol })}>${pair(row.symbol)}</a>${row.shares.map((each) => html`<div class="wide muted">${each.strategy} ${signed(each.pnl)}</div>`)}</td><td class="wide"><${Side} side=${row.side} /></td>
         <td class="n">${quantity(row.quantity)}</td><td class="n">${price(row.entry_price)}</td><td class="n">${price(row.exit_price)}</td>
         <td class="n wide muted">${duration((row.exit_ms - row.entry_ms) / 1000)}</td><td class="wide">${row.exit_reason ? html`<${Chip} tone=${row.exit_reason === "stop" ? "bad" : row.exit_reason === "target" ? "good" : ""}>${tr(row.exit_reason)}<//>` : ""}</td>
         <td class="n muted roomy">${money(row.fees_quote)}</td><td class="n ${tone(row.pnl)}"><b>${signed(row.pnl)}</b></td>
