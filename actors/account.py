@@ -1,9 +1,9 @@
 """The account actor: what the venue says we have, what our fills made of it, and what that is worth.
 
-It recovers positions from every fill the order actor kept, and wallets from its own cell. What changed is durable
-before it is acknowledged, then risk hears the newest state. Prices move the curve and what readers see; risk hears
-those alone of which no strategy tells it. When it is stopped it hears what still waits, keeps the curve to its end,
-and publishes.
+It recovers positions from every fill the order actor kept, and wallets from its own cell. What changed is put to the
+journal before risk hears of it, so that nothing which risk keeps is durable without it, and acknowledged when it is
+durable. Prices move the curve and what readers see; risk hears those alone of which no strategy tells it. When it is
+stopped it hears what still waits, keeps the curve to its end, and publishes.
 """
 
 from collections.abc import Sequence
@@ -14,8 +14,9 @@ import msgspec
 import trio
 
 from genesis.core.actor import Context
-from genesis.core.channel import Channel
+from genesis.core.channel import Answer, Channel
 from genesis.core.latest import Latest
+from genesis.core.mailbox import Envelope
 from genesis.domain.account_machine import ACCOUNT_TABLE, AccountMachine
 from genesis.domain.market_prices import MarketPrices
 from genesis.domain.order_rows import TABLE as ORDER_TABLE
@@ -44,6 +45,9 @@ PUBLISH_S = 0.25
 """Readers get a new view this often at most."""
 KEEP_POINTS = 15
 """Curve points that a crash of the process may cost."""
+FILL_FOLLOWS_S = 0.02
+"""A wallet that an order moved comes with its trade, which the order actor keeps before it tells us: so long the wallet
+waits, so that both are kept by one commit and risk hears of both at once."""
 
 
 @attrs.define(kw_only=True)
@@ -82,6 +86,7 @@ class AccountActor:
         differences, unpriced = _Differences(), _UnpricedFees()
         while True:
             batch = await ctx.inbox.lease(limit=BATCH, until=min(publish_at, differences.look_at))
+            await _wait_for_fills(ctx, batch)
             ends = stopping.is_set() and not batch
             if self.settings.version != settings_version:
                 settings_version = self.settings.version
@@ -92,12 +97,17 @@ class AccountActor:
                 moved = [] if unspoken == told_prices else moved
                 told_prices = unspoken
             changed = machine.version != told_version
+            commit: Answer | None = None
             if changed or machine.unkept_points >= (1 if ends else KEEP_POINTS):
-                await journal.ask(Commit(writer=ctx.name, cells=machine.checkpoint()))
+                commit = await journal.lodge(Commit(writer=ctx.name, cells=machine.checkpoint()))
             if changed or any(moved):
                 told_version = machine.version
                 state = machine.state()
                 risk.put_nowait(msgspec.structs.replace(state, prices=told_prices))
+            if commit is not None:
+                # What risk makes of it is put behind our commit meanwhile, and one sync keeps both.
+                await trio.lowlevel.checkpoint()
+                await journal.answer_to(commit)
                 if ui is not None and changed:
                     ui.put_nowait(state)
             if own_fills is not None:
@@ -179,6 +189,14 @@ class _UnpricedFees:
                 f" {fill.fee_currency} will: no price of it was known; with {pair} in market.symbols it is"
             )
         return texts
+
+
+async def _wait_for_fills(ctx: Context, batch: list[Envelope]) -> None:
+    """Add to moved wallets what comes with them."""
+    newest, until = batch, ctx.clock.now() + FILL_FOLLOWS_S
+    while newest and len(batch) < BATCH and all([isinstance(envelope.message, VenueWallet) for envelope in newest]):
+        newest = await ctx.inbox.more(limit=BATCH - len(batch), until=until)
+        batch += newest
 
 
 def _hear(machine: AccountMachine, prices: MarketPrices, message: object) -> bool:

@@ -21,6 +21,7 @@ A mailbox that is full refuses a command before a byte of it exists: the machine
 """
 
 import contextlib
+import math
 from collections import deque
 from collections.abc import Callable, Sequence
 from decimal import Decimal
@@ -54,6 +55,7 @@ from protocols.orders import (
     ApprovedChange,
     CancelIntent,
     CommandNotSent,
+    CommandSent,
     Fill,
     Flatten,
     HistoryFailed,
@@ -80,6 +82,9 @@ NO_STRATEGY = frozenset({"manual", "protection"})
 """Whose lots need nobody who speaks for them."""
 LEVELS = 250
 """More than any book that is subscribed to has."""
+ANSWER_COMES_S = 0.05
+"""That a command has left waits so long for what the venue says to it, so that one commit keeps both: on a restart an
+order that may have left and one that has are in the same doubt."""
 
 
 @attrs.define(kw_only=True)
@@ -220,9 +225,12 @@ class _Life:
         """What there is to hear, if anything, and the time."""
         deadline = self.machine.next_deadline()
         while True:
-            batch = await self.ctx.inbox.lease(limit=BATCH, until=float("inf") if deadline is None else deadline)
+            batch = await self.ctx.inbox.lease(limit=BATCH, until=math.inf if deadline is None else deadline)
             now = self.ctx.clock.now()
-            if batch or deadline is None or now < deadline or self.settings_seen != self.actor.settings.version:
+            if batch:
+                await self._wait_for_answers(batch, deadline)
+                return batch, self.ctx.clock.now()
+            if deadline is None or now < deadline or self.settings_seen != self.actor.settings.version:
                 return batch, now
             deadline = self.machine.next_glance(now=now)
             if deadline is None:
@@ -236,6 +244,14 @@ class _Life:
         for message in messages:
             self.machine.admit(message, now=now, wall_ms=wall_ms)
         return True
+
+    async def _wait_for_answers(self, batch: list[Envelope], deadline: float | None) -> None:
+        """Add to news that commands have left what comes first after it."""
+        until = min(self.ctx.clock.now() + ANSWER_COMES_S, math.inf if deadline is None else deadline)
+        newest = batch
+        while newest and len(batch) < BATCH and all([isinstance(each.message, CommandSent) for each in newest]):
+            newest = await self.ctx.inbox.more(limit=BATCH - len(batch), until=until)
+            batch += newest
 
     def _look_for_orphans(self, settings: Settings) -> None:
         """Tell which positions only their stops will ever sell: their strategy is gone, off, or has a new name."""
@@ -334,7 +350,7 @@ class _Life:
                 await self.ctx.step_aside()
                 self._time(given, given_ns)
             for number, report in enumerate(out.reports):
-                await self.account.put(report)
+                await self.account.hand(report)
                 self._note(report)
                 if number % SLICE == SLICE - 1:
                     self.ctx.progress()

@@ -196,6 +196,16 @@ class Mailbox:
                 self._bell.sleep_here()
                 await trio.lowlevel.wait_task_rescheduled(self._bell.abort)
 
+    async def more(self, term: Term, limit: int, until: float) -> list[Envelope]:
+        """See `Inbox.more`."""
+        while True:
+            if term.over:
+                raise Fenced(f"{term} is over and may not lease")
+            batch = [] if term.draining else self._take(term, limit)
+            if batch or term.draining or trio.current_time() >= until:
+                return batch
+            await self._wait(until)
+
     async def _drain(self, term: Term, limit: int) -> list[Envelope]:
         # The actor has ended its batch and would begin another: it has drained, and waits here to be cancelled.
         if self.drained is None:
@@ -304,6 +314,11 @@ class Inbox:
         Always a checkpoint. Envelopes leased before and not acked stay yours.
         """
         return self._mailbox.lease(self._term, limit, until)
+
+    def more(self, *, limit: int, until: float) -> Coroutine[Any, Any, list[Envelope]]:
+        """What comes while you hold a batch already: at once what waits, else what comes first; [] when the clock
+        reaches `until`, and as soon as you are to stop: what you hold is yet to be done then."""
+        return self._mailbox.more(self._term, limit, until)
 
     def ack(self, envelope: Envelope) -> None:
         """This message is done with, whatever happens to us: it is never delivered again."""

@@ -64,6 +64,8 @@ class VenueActor:
     trades: list[VenueTrade] = attrs.field(factory=list)
     submits: list[int] = attrs.field(factory=list)
     stamp: int = 1_517_788_800_000
+    silent: bool = False
+    """Commands leave, and nothing is said to them."""
 
     async def run(self, ctx: Context) -> None:
         ctx.ready()
@@ -83,6 +85,8 @@ class VenueActor:
                     await self.say(CommandNotSent(**about, reason="another session"))
                     return
                 await self.say(CommandSent(**about, received_ns=0))
+                if self.silent:
+                    return
                 if isinstance(message, SubmitOrder):
                     await self.submit(message)
                 else:

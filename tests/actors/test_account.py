@@ -162,6 +162,30 @@ async def test_a_round_trip_is_told_to_risk_and_its_profit_is_what_the_wallets_g
         assert trade.quantity == 1
 
 
+async def test_a_trade_and_the_wallets_that_it_moved_are_kept_by_one_commit(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """The wallets come with the trade's frame, the fill when the order actor has kept it."""
+    world = World()
+    async with world.run() as stage:
+        await world.balances.put(wallets("1000"))
+        await stage.settled()
+        commits, states = stage.disk.commits, len(world.listener.heard)
+        await world.balances.put(wallet("BTC", "0.998"))
+        await world.balances.put(wallet("USD", "900"))
+        await trio.sleep(0.002)
+        world.reports.put_nowait(ROUND_TRIP[0])
+        world.reports.put_nowait(ended(1))
+        await trio.sleep(0.001)
+        assert (stage.disk.commits, len(world.listener.heard)) == (commits + 1, states + 1)
+        assert world.told().mismatched_symbols == ()
+        assert world.told().closed_intents == ("i1",)
+        # A wallet that no trade of ours moved is told by itself, hardly later.
+        await world.balances.put(wallet("USD", "950"))
+        await trio.sleep(0.021)
+        assert (stage.disk.commits, world.told().cash) == (commits + 2, Decimal(950))
+
+
 @pytest.mark.parametrize("seed", range(5))
 async def test_kills_at_any_moment_count_no_fill_twice_and_forget_no_wallet(seed: int) -> None:
     world = World()

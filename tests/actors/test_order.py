@@ -3,11 +3,13 @@
 Every test asks for `autojump_clock`: its time is virtual.
 """
 
+import itertools
 import random
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import trio
 from trio.testing import MockClock
@@ -189,3 +191,34 @@ async def test_a_stop_in_the_middle_of_an_order_is_no_crash(
         for _ in range(steps):
             await trio.lowlevel.checkpoint()
     assert [child.last_error for child in stage.supervisor.tree().children] == [None] * 4
+
+
+async def test_that_an_order_has_left_is_kept_with_the_venue_s_answer(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    """Both are told and in order; by one commit if the answer comes soon, and without it if none does."""
+    path = tmp_path / "sim.sqlite"
+
+    def steps() -> tuple[int, list[str]]:
+        """How many commits with news of orders there were, and the states that they told."""
+        with ReadOnlyStore.open(path) as look:
+            rows = look.read_records(ReadRecords(kinds=("OrderUpdate", "OrderHeard"))).records
+        kinds = [row.record.kind for row in rows]
+        told = [
+            str(msgspec.json.decode(row.record.payload)["order"]["state"])
+            for row in rows
+            if row.record.kind == "OrderUpdate"
+        ]
+        return sum(pair == ("OrderUpdate", "OrderHeard") for pair in itertools.pairwise(kinds)), told
+
+    async with order_stage(path) as stage:
+        await stage.intents.put(approved(an_intent(1)))
+        await stage.until(lambda: stage.account.states.get(an_intent(1).intent_id) is OrderState.ACKED)
+        assert steps() == (2, ["INTENT", "SENT", "ACKED"])
+
+        stage.venue.silent = True
+        await stage.intents.put(approved(an_intent(2)))
+        await trio.sleep(0.04)
+        assert steps()[1][3:] == ["INTENT"]
+        await stage.until(lambda: stage.account.states.get(an_intent(2).intent_id) is OrderState.SENT)
+        assert steps()[1][3:] == ["INTENT", "SENT"]

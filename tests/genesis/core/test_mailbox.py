@@ -178,6 +178,59 @@ async def test_a_cancelled_lease_takes_nothing(nursery: trio.Nursery) -> None:
     desk.check()
 
 
+async def test_more_adds_to_what_is_in_hand_what_comes_in_time(
+    autojump_clock: MockClock, nursery: trio.Nursery
+) -> None:
+    desk = Desk()
+    desk.a.put_nowait(1)
+    held = await desk.lease()
+    assert await desk.inbox.more(limit=10, until=trio.current_time() + 1.0) == []
+    assert trio.current_time() == 1.0
+
+    async def later() -> None:
+        await trio.sleep(0.5)
+        desk.b.put_nowait(2)
+
+    nursery.start_soon(later)
+    held += await desk.inbox.more(limit=10, until=trio.current_time() + 1.0)
+    assert (words(held), trio.current_time()) == ([1, 2], 1.5)
+    desk.a.put_nowait(3)
+    held += await desk.inbox.more(limit=10, until=trio.current_time() + 1.0)
+    assert (words(held), trio.current_time()) == ([1, 2, 3], 1.5)
+    desk.inbox.ack_all(held)
+    assert desk.mailbox.idle
+    desk.check()
+
+
+async def test_who_is_to_stop_gets_no_more_and_keeps_what_he_has(
+    autojump_clock: MockClock, nursery: trio.Nursery
+) -> None:
+    desk = Desk()
+    desk.a.put_nowait(1)
+    held = await desk.lease()
+
+    async def stop() -> None:
+        await trio.sleep(0.5)
+        assert desk.mailbox.term is not None
+        desk.mailbox.term.draining = True
+        desk.mailbox.wake()
+
+    nursery.start_soon(stop)
+    assert await desk.inbox.more(limit=10, until=math.inf) == []
+    desk.a.put_nowait(2)
+    assert await desk.inbox.more(limit=10, until=math.inf) == []
+    desk.inbox.ack_all(held)
+    assert (desk.a.acked, len(desk.a.queue)) == (1, 1)
+
+
+async def test_more_is_fenced_as_a_lease_is(nursery: trio.Nursery) -> None:
+    desk = Desk()
+    old = desk.inbox
+    desk.crash()
+    with pytest.raises(Fenced):
+        await old.more(limit=10, until=math.inf)
+
+
 async def test_a_limit_below_one_is_a_mistake() -> None:
     with pytest.raises(ValueError, match="limit must be at least 1, was 0"):
         await Desk().lease(0)
