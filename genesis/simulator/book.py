@@ -86,8 +86,11 @@ def rounded_price(price: float, digits: int, up: bool) -> float:
     return float((number / step).to_integral_value(ROUND_CEILING if up else ROUND_FLOOR) * step)
 
 
-def _by_price(levels: Iterable[Level], precision: str, up: bool, length: int) -> list[Level]:
+def _by_price(levels: Sequence[Level], precision: str, up: bool, length: int) -> list[Level]:
     """The best `length` price levels of a side, orders of one price joined."""
+    if precision == "P0" and len({level.price for level in levels[:length]}) == length:
+        # The common case: nothing to join.
+        return list(levels[:length])
     digits = DIGITS[precision]
     joined: list[Level] = []
     last_price = -1.0

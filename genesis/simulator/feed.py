@@ -54,9 +54,7 @@ class Day(NamedTuple):
 
 def candle_text(candle: Candle) -> str:
     """A candle as the wire prints it: close before high."""
-    numbers = ",".join(
-        js_number(number) for number in (candle.open, candle.close, candle.high, candle.low, candle.volume)
-    )
+    numbers = ",".join(map(js_number, (candle.open, candle.close, candle.high, candle.low, candle.volume)))
     return f"[{candle.open_ms},{numbers}]"
 
 

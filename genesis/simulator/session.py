@@ -137,14 +137,7 @@ class Session:
 
     def channel(self, channel: int, payload: str) -> None:
         """A data frame of a public channel."""
-        match self.numbers.channel(self.exchange.venue_ms()):
-            case []:
-                text = f"[{channel},{payload}]"
-            case [one]:
-                text = f"[{channel},{payload},{one}]"
-            case numbers:
-                text = f"[{channel},{payload},{','.join(map(str, numbers))}]"
-        self.send(text.encode())
+        self.send(f"[{channel},{payload}{self.numbers.after_channel(self.exchange.venue_ms())}]".encode())
 
     def updates(self, channel: int, rows: list[str]) -> None:
         """Updates of a channel: one frame each, or one for all with BULK_UPDATES."""

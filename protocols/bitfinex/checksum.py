@@ -16,11 +16,9 @@ def checksum_text(bids: Sequence[TextLevel], asks: Sequence[TextLevel]) -> str:
     >>> checksum_text([("6000", "1"), ("5900", "2")], [("6100", "-3")])
     '6000:1:6100:-3:5900:2'
     """
-    pieces: list[str] = []
-    for index in range(CHECKSUM_LEVELS):
-        for side in (bids, asks):
-            if index < len(side):
-                pieces.extend(side[index])
+    bids, asks = bids[:CHECKSUM_LEVELS], asks[:CHECKSUM_LEVELS]
+    pieces = [text for pair in zip(bids, asks, strict=False) for level in pair for text in level]
+    pieces += [text for level in (*bids[len(asks) :], *asks[len(bids) :]) for text in level]
     return ":".join(pieces)
 
 

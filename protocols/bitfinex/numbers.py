@@ -28,18 +28,19 @@ def js_number(number: Decimal | float | int) -> str:
     >>> js_number(7617.0), js_number(Decimal("0.0000011")), js_number(7e-7), js_number(Decimal("2.50")), js_number(1e21)
     ('7617', '0.0000011', '7e-7', '2.5', '1e+21')
     """
-    if isinstance(number, int):
-        if -(10**21) < number < 10**21:
-            return str(int(number))
-        number = Decimal(number)
-    elif isinstance(number, float):
-        # The common case first: repr agrees with JavaScript from 1e-4 up to 1e16, but for the ".0" of whole numbers.
+    # The common cases first.
+    if isinstance(number, float):
+        # repr agrees with JavaScript from 1e-4 up to 1e16, but for the ".0" of whole numbers.
         if 1e-4 <= number < 1e16 or -1e16 < number <= -1e-4:
             text = repr(number)
             return text[:-2] if text.endswith(".0") else text
         if not math.isfinite(number):
             raise LocalProtocolError(f"number must be finite, was {number}")
         number = Decimal(repr(number))
+    elif isinstance(number, int):
+        if -(10**21) < number < 10**21:
+            return str(int(number))
+        number = Decimal(number)
     if not number.is_finite():
         raise LocalProtocolError(f"number must be finite, was {number}")
     text = str(number)

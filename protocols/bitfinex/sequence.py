@@ -115,6 +115,11 @@ class FrameNumbers:
             numbers.append(time_ms)
         return numbers
 
+    def after_channel(self, time_ms: int) -> str:
+        """`channel`, as the text behind a frame's payload."""
+        numbers = self.channel(time_ms)
+        return f",{','.join(map(str, numbers))}" if numbers else ""
+
     def of_account(self, kind: str, time_ms: int, *, snapshot: bool = False) -> list[int]:
         """For a frame of channel 0; `snapshot` for the first ones after authentication, which count as zero."""
         numbers: list[int] = []

@@ -212,7 +212,7 @@ class PublicSession:
                 elif payload == "hb":
                     start = 2
                 else:
-                    if payload != "te" or not stream.live:
+                    if payload not in ("te", "tu") or not stream.live:
                         raise LookupError
                     start = 3
                 if len(value) != start + tail:
@@ -239,7 +239,7 @@ class PublicSession:
                     touched[stream] = None
                     event = None
                 else:
-                    event = self._fast(stream, frame, value[-1] if timed else 0, received_ns)
+                    event = self._fast(stream, payload, frame, value[-1] if timed else 0, received_ns)
                 # Nothing below can fail, so a frame is counted once, here or in the careful way.
                 if counted:
                     audit.public += 1
@@ -258,7 +258,9 @@ class PublicSession:
         self.silence.heard(received_ns)
         return events
 
-    def _fast(self, stream: Stream, frame: bytes | str, venue_ms: int, received_ns: int) -> PublicEvent | None:
+    def _fast(
+        self, stream: Stream, kind: object, frame: bytes | str, venue_ms: int, received_ns: int
+    ) -> PublicEvent | None:
         """The event of an update of the usual shape. Raises one of _UNUSUAL before any state has changed."""
         subscription = stream.subscription
         channel = subscription.channel
@@ -284,6 +286,10 @@ class PublicSession:
             )
         if channel == "trades":
             trade: TradeFast = decode_trade_frame(frame).row
+            if kind == "tu":
+                if not stream.knows_trade(trade.trade_id):
+                    raise LookupError
+                return None
             if not stream.is_new_trade(trade.trade_id):
                 stream.trades_doubled += 1
                 return None

@@ -76,9 +76,13 @@ class Stream:
         self.state = state
         self.live = False
 
+    def knows_trade(self, trade_id: int) -> bool:
+        """Whether this trade was told before, as far back as trades are remembered."""
+        return trade_id in self._trade_ids or trade_id in self._older_trade_ids
+
     def is_new_trade(self, trade_id: int) -> bool:
         """Whether this trade was not told before: `te` and `tu` say the same one twice."""
-        if trade_id in self._trade_ids or trade_id in self._older_trade_ids:
+        if self.knows_trade(trade_id):
             return False
         if len(self._trade_ids) >= REMEMBERED_TRADES:
             self._older_trade_ids = self._trade_ids
