@@ -34,7 +34,11 @@ CATALOGUE: Final[Mapping[str, Rule]] = {
     "M9": Rule("nothing opens while trading is halted, over restarts too", ("trading was halted by a person",)),
     "M10": Rule(
         "no order but a stop before its session is compared, and no dead session's frame counts",
-        ("a frame of an older session was heard",),
+        (
+            "a frame of an older session was heard",
+            "a stop left while history was silent",
+            "one of two equal stops was taken out while history was silent",
+        ),
     ),
     "M11": Rule(
         "of two engines only the newer one writes",

@@ -38,6 +38,7 @@ WEIGHTS: Final = {
     "handshake_refused": 2,
     "line_at_decision": 2,
     "rest_down": 4,
+    "twin_stop": 4,
     "half_sent": 4,
     "echo": 3,
     # The engine's process.

@@ -160,23 +160,25 @@ class Rules:
 
     # --- what leaves ----------------------------------------------------------------------------------------------
 
-    def leaves(self, host: EngineHost, frame: bytes) -> None:
+    def leaves(self, host: EngineHost, frame: bytes) -> list[int]:
+        """Look at a frame that is about to leave; gives the ids of the new orders in it."""
         if not frame.startswith(b'[0,"o'):
-            return
+            return []
         message = msgspec.json.decode(frame)
         kind, body = message[1], message[3]
+        parts = body if kind == "ox_multi" else [(kind, body)]
         if kind == "ox_multi":
             self.witness.reached(f"a frame {kind} left")
-            for each, fields in body:
-                self._one_leaves(host, each, fields)
-        else:
-            self._one_leaves(host, kind, body)
+        for each, fields in parts:
+            self._one_leaves(host, each, fields)
+        return [fields["cid"] for each, fields in parts if each == "on"]
 
     def _one_leaves(self, host: EngineHost, kind: str, body: dict[str, Any]) -> None:
         self.witness.note("frame", f"{host} sends {kind} {body.get('cid') or body.get('id')}")
         row = self.rows.get(body.get("cid", 0))
         protects = kind == "on" and row is not None and row.protects
-        self.m10_no_order_before_the_session_is_compared(host, kind, protects=protects)
+        twin = kind == "oc" and self._has_twin(host, self.rows.get(self._cid_of(body.get("id", 0))))
+        self.m10_no_order_before_the_session_is_compared(host, kind, protects=protects, twin=twin)
         if kind == "on":
             cid = body["cid"]
             self.m1_the_intent_is_durable_first(cid)
@@ -223,14 +225,38 @@ class Rules:
         """Called when a halt has been asked for and answered."""
         self.halted_since[host] = trio.current_time()
 
-    def m10_no_order_before_the_session_is_compared(self, host: EngineHost, kind: str, *, protects: bool) -> None:
-        """What protects may leave on a session's own snapshots, when history has been silent for a while."""
+    def _has_twin(self, host: EngineHost, row: OrderRow | None) -> bool:
+        """Whether the venue has shown another protective order of the same strategy in this session that is the same."""
+        fence = self.fences.get(host)
+        if row is None or fence is None or not row.protects:
+            return False
+
+        def what(leg: OrderRow) -> tuple[object, ...]:
+            intent = leg.intent
+            return intent.symbol, intent.strategy, intent.side, intent.order_type, leg.leaves, leg.price
+
+        return any(
+            other.cid != row.cid
+            and other.state is OrderState.ACKED
+            and other.seen_session == row.seen_session == fence.session
+            and what(other) == what(row)
+            for other in self.rows.values()
+        )
+
+    def m10_no_order_before_the_session_is_compared(
+        self, host: EngineHost, kind: str, *, protects: bool, twin: bool
+    ) -> None:
+        """What protects may leave on a session's own snapshots, when history has been silent for a while; and the
+        cancel of one of two that are the same."""
         fence, engine = self.fences.get(host), host.engine
         assert engine is not None
         ready = fence is not None and fence.reconciled and fence.up and fence.session == engine.ledger.open_session
         if fence is not None and protects and not ready:
             ready = fence.up and fence.shown and fence.session == engine.ledger.open_session
             self.witness.reached("a stop left while history was silent", ready)
+        elif fence is not None and twin and not ready:
+            ready = fence.up and fence.shown and fence.session == engine.ledger.open_session
+            self.witness.reached("one of two equal stops was taken out while history was silent", ready)
         text = f"{kind} leaves {host} on session {engine.ledger.open_session}, compared is {fence and fence.session}"
         self.witness.check("M10", ready, text)
 

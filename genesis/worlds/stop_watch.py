@@ -43,13 +43,21 @@ class StopWatch:
     `cut_off_s`: nobody could have placed one.
 
     What rests for sale at a person's wish holds its coins back, and the venue takes no stop for them: `is_persons`
-    tells by client id whose order it is. No other resting sale stands for a stop.
+    tells by client id whose order it is. No other resting sale stands for a stop. `spare` of each coin was there before
+    anybody traded: it needs no stop.
     """
 
     def __init__(
-        self, venue: Venue, witness: Witness, is_persons: Callable[[int], bool], *, account: str = "sim"
+        self,
+        venue: Venue,
+        witness: Witness,
+        is_persons: Callable[[int], bool],
+        *,
+        account: str = "sim",
+        spare: Decimal = ZERO,
     ) -> None:
         self._venue = venue
+        self._spare = spare
         self._is_persons = is_persons
         self._witness = witness
         self._account = account
@@ -76,7 +84,7 @@ class StopWatch:
         account = self._venue.accounts[self._account]
         for symbol, spec in self._venue.specs.items():
             wallet = account.wallets.get(f"{EXCHANGE} {spec.base}")
-            held = floor_amount(wallet.balance) if wallet is not None else ZERO
+            held = floor_amount(max(wallet.balance - self._spare, ZERO)) if wallet is not None else ZERO
             grew, self._held[symbol] = held > self._held[symbol], held
             resting = [order for order in account.orders.values() if order.symbol == symbol]
             bare = held - sum(map(self._covers, resting), ZERO)

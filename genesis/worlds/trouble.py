@@ -14,6 +14,7 @@ from genesis.worlds.engine_host import ENGINE_ADDRESS, EngineHost
 from genesis.worlds.plan import LONGEST_WAIT_S, PlannedFault
 from genesis.worlds.rules_inside import FIRST_PAIR
 from genesis.worlds.trouble_inside import TroubleInside
+from genesis.worlds.trouble_stops import TroubleWithStops
 from genesis.worlds.virtual_socket import Endpoint
 from genesis.worlds.web_client import boss_halts, read_nothing, strangers_knock, write_slowly
 from protocols.config import SetSettings, SettingsApplied, SettingsRefused
@@ -56,7 +57,7 @@ async def _answered(control: Callable[[Any], Any] | None, wish: Any) -> Any:
     return await control(wish)
 
 
-class Trouble(TroubleInside):
+class Trouble(TroubleInside, TroubleWithStops):
     """`ends_at` is when the last fault that has been carried out will be over."""
 
     def __init__(self, world: "World", chance: random.Random) -> None:
@@ -97,6 +98,7 @@ class Trouble(TroubleInside):
         """The calm after it all: what would go on breaking is mended; what is broken stays so."""
         world = self.world
         self._aimed.clear()
+        self._stops_until = 0.0
         world.disk.syncs_fail = False
         weather = world.network.weather_of(ENGINE_ADDRESS)
         for name in ("spike", "bytewise", "refuse", "hang", "dns", "mute"):
@@ -207,15 +209,7 @@ class Trouble(TroubleInside):
     # --- the venue ------------------------------------------------------------------------------------------------
 
     def _rule(self, kind: FaultKind, **terms: Any) -> str:
-        rule = FaultRule(kind=kind, **terms)
-        desk = self.world.venue.exchange.faults
-        desk.add(rule)
-
-        def mend() -> None:
-            if rule in desk.rules:
-                desk.rules.remove(rule)
-
-        self._later(self._for(30, 120), mend)
+        self._stand_until(FaultRule(kind=kind, **terms), self._for(30, 120))
         return f"{terms}"
 
     def _where(self) -> str:
@@ -286,15 +280,7 @@ class Trouble(TroubleInside):
         self._half_sent()
         self._weather("refuse", 15, 45)
         lasts = self.chance.uniform(60, 420)
-        rule = FaultRule(kind=FaultKind.SERVER_ERROR, times=None)
-        desk = self.world.venue.exchange.faults
-        desk.add(rule)
-
-        def mend() -> None:
-            if rule in desk.rules:
-                desk.rules.remove(rule)
-
-        self._later(self._for(lasts, lasts), mend)
+        self._stand_until(FaultRule(kind=FaultKind.SERVER_ERROR, times=None), self._for(lasts, lasts))
         return f"for {lasts:.0f} s"
 
     def _half_sent(self) -> str:

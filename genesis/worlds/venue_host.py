@@ -5,6 +5,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Final
 
+import attrs
 import trio
 from typing_extensions import override
 
@@ -13,13 +14,14 @@ from genesis.domain.recording import CandleRecording
 from genesis.domain.replay import TICK_MS
 from genesis.simulator.exchange import SLOW_CLIENT_BYTES, Exchange
 from genesis.simulator.session import Session
-from genesis.simulator.settings import ExchangeSettings
+from genesis.simulator.settings import AccountTerms, ExchangeSettings
 from genesis.worlds.hooks import EPOCH_S
 from genesis.worlds.process import Process
 from genesis.worlds.stop_watch import StopWatch
 from genesis.worlds.witness import Witness
 from protocols.bitfinex.inputs import ChangeOrder, Input, MultiOperation, NewOrder
 from protocols.orders import VenueOrder
+from protocols.units import ZERO
 
 VENUE_NAME: Final = "api.venue.example"
 VENUE_ADDRESS: Final = "10.0.0.1"
@@ -67,7 +69,8 @@ class WatchedExchange(Exchange):
 
 
 class VenueHost:
-    """One life of the venue, which nobody kills: its state is the oracle."""
+    """One life of the venue, which nobody kills: its state is the oracle. Its account begins with `spare` of each coin
+    that is traded, which nobody here has bought."""
 
     def __init__(
         self,
@@ -77,11 +80,16 @@ class VenueHost:
         is_persons: Callable[[int], bool],
         *,
         opens_s: float = IN_STEP_S,
+        spare: Decimal = ZERO,
     ) -> None:
         self.process = Process("venue", VENUE_ADDRESS, mortal=False)
-        self.exchange = WatchedExchange(ExchangeSettings(), recording, TrioClock(), chance)
+        terms = AccountTerms(name="sim")
+        if spare:
+            balances = [("exchange", recorded[1:4], spare) for recorded in recording.rows]
+            terms = attrs.evolve(terms, balances=(*terms.balances, *balances))
+        self.exchange = WatchedExchange(ExchangeSettings(accounts=(terms,)), recording, TrioClock(), chance)
         self.exchange.witness = witness
-        self.stops = self.exchange.stops = StopWatch(self.exchange.venue, witness, is_persons)
+        self.stops = self.exchange.stops = StopWatch(self.exchange.venue, witness, is_persons, spare=spare)
         self.witness = witness
         self._opens_s = opens_s
 

@@ -42,6 +42,10 @@ DECIDED_WITHIN_S: Final = 5.0
 WITH_TARGETS_SHARE: Final = 0.2
 TARGET: Final = "0.002"
 """A fraction of the price that the market reaches now and then: every bracket is an OCO then."""
+WITH_SPARE_SHARE: Final = 0.25
+SPARE: Final = Decimal("0.05")
+"""Coins that were there before: without some, the venue takes no second stop around a lot, for the first one holds its
+coins; and what sells a lot twice would find nothing to sell."""
 INSIDE_LOOK_S: Final = 15.0
 LOCK_NAME: Final = "live.sqlite.lock"
 
@@ -145,6 +149,7 @@ class World:
         more = {} if self.as_shipped else dict(SPARSE)
         if shape.random() < WITH_TARGETS_SHARE:
             more["risk.target_fraction"] = TARGET
+        self.spare = SPARE if shape.random() < WITH_SPARE_SHARE else Decimal(0)
         self.clock = VirtualClock()
         self.network = Network(chance.port("net"), self.clock)
         self.network.names[VENUE_NAME] = VENUE_ADDRESS
@@ -277,6 +282,7 @@ class World:
             self.witness,
             self.rules.is_persons,
             opens_s=0.0 if self.as_shipped else IN_STEP_S,
+            spare=self.spare,
         )
         self.venue.exchange.on_order = self._heard
         self.rules.compared = self.venue.stops.compared
@@ -330,9 +336,10 @@ class World:
         self.clock.at(self.clock.now + INSIDE_LOOK_S, self._look_inside)
 
     def _leaves(self, host: EngineHost, frame: bytes) -> None:
-        self.rules.leaves(host, frame)
+        cids = self.rules.leaves(host, frame)
         if frame.startswith(ORDERS):
             self.trouble.order_leaves()
+            self.trouble.stop_leaves(host, frame, cids)
 
     def _stands_still(self, task: str) -> None:
         """Tasks turn in place and time does not pass. Nothing inside can end that: the world is left as Ctrl-C does."""
@@ -345,7 +352,7 @@ class World:
         price = self.price_of(symbol)
         if price is not None and self.host is not None and amount > 0:
             snapshot = self.venue.exchange.snapshot()
-            held = snapshot.wallets.get(f"exchange {symbol[1:4]}", Decimal(0))
+            held = snapshot.wallets.get(f"exchange {symbol[1:4]}", Decimal(0)) - self.spare
             resting = sum((o.remaining for o in snapshot.open_orders.values() if o.symbol == symbol), Decimal(0))
             self.rules.m5_within_limits(self.host, symbol, amount * price, (held + amount + max(resting, 0)) * price)
 

@@ -1,0 +1,67 @@
+"""The fault that makes a stop twice: one that nobody has seen for so long that another one stands in for it."""
+
+import random
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+import trio
+
+from genesis.simulator.faults import FaultKind, FaultRule
+from genesis.worlds.engine_host import EngineHost
+from genesis.worlds.plan import LONGEST_WAIT_S
+
+if TYPE_CHECKING:
+    from genesis.worlds.world import World
+
+SINGLE: Final = b'[0,"on"'
+"""A new order by itself. One that leaves in a frame with the cancel of another leaves that one at the venue meanwhile."""
+LATEST_STOP_S: Final = 60.0
+"""As late as any order of a world is carried out."""
+
+
+class TroubleWithStops:
+    """A part of `Trouble`."""
+
+    world: "World"
+    chance: random.Random
+    _live: Callable[[], EngineHost | None]
+    _for: Callable[[float, float], float]
+    _later: Callable[[float, Callable[[], None]], None]
+    _stops_until: float = 0.0
+
+    def _twin_stop(self) -> str:
+        """The line breaks when the next stop has left, which is carried out late; history is silent until long after.
+
+        The next session shows no stop, so another one is placed by what the session tells. Then the first one appears:
+        both sell the same lot, and one has to go although nobody can say what has traded.
+        """
+        self._stops_until = trio.current_time() + LONGEST_WAIT_S
+        return f"at the next stop until {self._stops_until:.0f}"
+
+    def stop_leaves(self, host: EngineHost, frame: bytes, cids: list[int]) -> None:
+        """A frame with these orders is about to leave."""
+        if trio.current_time() >= self._stops_until or host is not self._live() or not frame.startswith(SINGLE):
+            return
+        rows = [self.world.rules.rows.get(cid) for cid in cids]
+        if not all(row is not None and row.protects for row in rows):
+            return
+        self._stops_until = 0.0
+        host.break_next_send = True
+        late_s, silent_s = self.chance.uniform(25, LATEST_STOP_S), self.chance.uniform(120, 240)
+        late = FaultRule(kind=FaultKind.GHOST, value=late_s)
+        self._stand_until(late, self._for(10, 10))
+        self._stand_until(FaultRule(kind=FaultKind.SERVER_ERROR, times=None), self._for(silent_s, silent_s))
+        text = f"order {cids[0]} comes {late_s:.0f} s late, history is silent for {silent_s:.0f} s"
+        self.world.witness.note("fault", text)
+        self.world.witness.reached("a stop left that came late, and history was silent")
+
+    def _stand_until(self, rule: FaultRule, until: float) -> None:
+        """A rule of the venue's fault desk, in force until then."""
+        desk = self.world.venue.exchange.faults
+        desk.add(rule)
+
+        def mend() -> None:
+            if rule in desk.rules:
+                desk.rules.remove(rule)
+
+        self._later(until, mend)
