@@ -40,6 +40,8 @@ from protocols.settings import Settings
 
 LOOK_S = 1.0
 """How often freshness is looked at when nothing comes."""
+ABOUT: Final = 0.1
+"""Of `LOOK_S`, earlier or later: who is awake for something else then looks, and need not be woken for that alone."""
 _SHOWN: Final = (Ticker, CandleUpdate, CandleSnapshot)
 """What screens hear besides closed candles."""
 
@@ -77,7 +79,7 @@ class MarketCacheActor:
         ctx.ready()
         looked_at = ctx.clock.now()
         while True:
-            batch = await ctx.inbox.lease(until=looked_at + LOOK_S)
+            batch = await ctx.inbox.lease(until=looked_at + (1 + ABOUT) * LOOK_S)
             if self.settings.version != settings_version:
                 settings_version = self.settings.version
                 book.on_settings(self.settings.take(ctx.name))
@@ -120,7 +122,7 @@ class MarketCacheActor:
                 for each in shown:
                     ui.put_nowait(each)
             freshness = self.view.value.freshness
-            if ctx.clock.now() >= looked_at + LOOK_S or not freshness:
+            if ctx.clock.now() >= looked_at + (1 - ABOUT) * LOOK_S or not freshness:
                 looked_at = ctx.clock.now()
                 freshness = book.freshness(ctx.clock.now_ns())
                 self._report_stale(ctx, freshness, ui)

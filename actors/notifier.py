@@ -5,6 +5,7 @@ what does not arrive waits in outboxes that belong to the engine and in a file. 
 hours; trading neither knows nor cares. It recovers by reading that file in the first life of a process.
 """
 
+import math
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
@@ -82,7 +83,11 @@ class NotifierActor:
     async def _hear(self, ctx: Context) -> None:
         risk_version = -1
         while True:
-            batch = await ctx.inbox.lease(until=ctx.clock.now() + LOOK_S)
+            batch = await ctx.inbox.lease(until=ctx.clock.now() + LOOK_S if self.post.boxes else math.inf)
+            if not self.post.boxes:
+                # Nobody has asked to be told: no text is made.
+                ctx.inbox.ack_all(batch)
+                continue
             told = [self.post.reporter.hear(envelope.message, ctx.clock.wall_ms()) for envelope in batch]
             news = [one for one in told if one is not None]
             if self.risk.version != risk_version:

@@ -12,6 +12,7 @@ import math
 import random
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final, NoReturn
 
 import msgspec
@@ -473,13 +474,12 @@ class Supervisor:
         if watched:
             # Looked at from the timer itself: our own loop need not turn for it.
             shortest = min(timeout for _, timeout in watched)
-            self._house.alarms.at(self._house.clock.now() + shortest / WATCHES, self._watch)
+            self._house.alarms.at(self._house.clock.now() + shortest / WATCHES, partial(self._watch, watched))
 
-    def _watch(self) -> None:
+    def _watch(self, watched: list[tuple[Child, float]]) -> None:
         if self._status in _OVER:
             return
         now = self._house.clock.now()
-        watched = self._watched()
         for child, timeout in watched:
             if child.mailbox.idle:
                 # Most have nothing to do most of the time.

@@ -1,5 +1,6 @@
 """The journal's tables and the proofs that its rows carry: a hash chain over the log, a digest on every cell."""
 
+import functools
 import hashlib
 import sqlite3
 import struct
@@ -17,7 +18,7 @@ CELLS_WRITTEN: Final = "CellsWritten"
 """The kind of the row that puts a transaction's cells into the chain: without one, a lost tail of commits that wrote
 only cells would not be missed."""
 
-_FIXED: Final = struct.Struct(">qq?I")
+_FIXED: Final = struct.Struct(">qq?")
 _LENGTH: Final = struct.Struct(">I")
 
 
@@ -25,23 +26,27 @@ def row_hash(
     previous: bytes, seq: int, time: int, actor: str, kind: str, key: str | None, payload: bytes, corr: str
 ) -> bytes:
     """SHA-256 over every field with its length, and the hash of the row before."""
-    who, what, name, why = actor.encode(), kind.encode(), b"" if key is None else key.encode(), corr.encode()
-    whole = b"".join(
-        (
-            previous,
-            _FIXED.pack(seq, time, key is not None, len(who)),
-            who,
-            _LENGTH.pack(len(what)),
-            what,
-            _LENGTH.pack(len(name)),
-            name,
-            _LENGTH.pack(len(payload)),
-            payload,
-            _LENGTH.pack(len(why)),
-            why,
-        )
+    name, why, length = b"" if key is None else key.encode(), corr.encode(), _LENGTH.pack
+    whole = (
+        previous,
+        _FIXED.pack(seq, time, key is not None),
+        _measured(actor),
+        _measured(kind),
+        length(len(name)),
+        name,
+        length(len(payload)),
+        payload,
+        length(len(why)),
+        why,
     )
-    return hashlib.sha256(whole).digest()
+    return hashlib.sha256(b"".join(whole)).digest()
+
+
+@functools.lru_cache(maxsize=1024)
+def _measured(text: str) -> bytes:
+    """Its length and its bytes: of writers and kinds there are few."""
+    content = text.encode()
+    return _LENGTH.pack(len(content)) + content
 
 
 def cell_digest(table: str, key: str, payload: bytes, seq: int) -> bytes:

@@ -85,30 +85,35 @@ class InsideRules:
 
     def _take(self, old: Any) -> Any:
         """E2: what one sender put into a channel comes out in that order, and nothing acked comes again."""
-        checks, given, acked = self.witness.checks, self._given, self._acked
+        checks, given, acked, block = self.witness.checks, self._given, self._acked, Overflow.BLOCK
 
         def take(box: Mailbox, term: Any, limit: int) -> Any:
             batch = old(box, term, limit)
             if batch:
                 checks["E2"] += 1
+                channel, floor = None, -1
                 for envelope in batch:
-                    channel = envelope.channel
-                    if channel.overflow is Overflow.BLOCK:
+                    if envelope.channel is not channel:
+                        if channel is not None and channel.overflow is block:
+                            given[channel] = (term, floor)
+                        channel = envelope.channel
                         last_term, last = given.get(channel, (None, -1))
                         floor = acked.get(channel, -1)
                         if last_term is term and last > floor:
                             floor = last
-                        if envelope.seq <= floor:
-                            text = f"{channel.name} must give numbers above {floor}, gave {envelope.seq}"
-                            self.witness.check("E2", False, text)
-                        given[channel] = (term, envelope.seq)
+                    if envelope.seq <= floor and channel.overflow is block:
+                        text = f"{channel.name} must give numbers above {floor}, gave {envelope.seq}"
+                        self.witness.check("E2", False, text)
+                    floor = envelope.seq
+                if channel is not None and channel.overflow is block:
+                    given[channel] = (term, floor)
             return batch
 
         return take
 
     def _ack(self, old: Any) -> Any:
         """E2: no ack by a generation that is over."""
-        checks, acked = self.witness.checks, self._acked
+        checks, acked, block = self.witness.checks, self._acked, Overflow.BLOCK
 
         def ack(box: Mailbox, term: Any, envelopes: Any) -> None:
             over = term.over
@@ -118,7 +123,7 @@ class InsideRules:
             checks["E2"] += 1
             for envelope in envelopes:
                 channel = envelope.channel
-                if channel.overflow is Overflow.BLOCK and envelope.seq > acked.get(channel, -1):
+                if channel.overflow is block and envelope.seq > acked.get(channel, -1):
                     acked[channel] = envelope.seq
 
         return ack
