@@ -226,7 +226,7 @@ class Rules:
         self.halted_since[host] = trio.current_time()
 
     def _has_twin(self, host: EngineHost, row: OrderRow | None) -> bool:
-        """Whether the venue has shown another protective order of the same strategy in this session that is the same."""
+        """Whether this session has shown another protective order of the same strategy that is the same."""
         fence = self.fences.get(host)
         if row is None or fence is None or not row.protects:
             return False

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from genesis.worlds.world import World
 
 SINGLE: Final = b'[0,"on"'
-"""A new order by itself. One that leaves in a frame with the cancel of another leaves that one at the venue meanwhile."""
+"""A new order by itself: one in a frame with the cancel of another leaves that one at the venue meanwhile."""
 LATEST_STOP_S: Final = 60.0
 """As late as any order of a world is carried out."""
 
