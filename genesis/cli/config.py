@@ -11,10 +11,10 @@ from genesis.cli.failures import CommandFailed
 from genesis.cli.options import Reading, environment
 from genesis.configuration import WHOLE_TREE, Configuration, load
 from genesis.domain.config_keys import KEYS, STRATEGIES, Key, nearest
-from genesis.domain.settings_build import Built, Effective, Layer, build, layer_of_tree, read_text
+from genesis.domain.settings_build import Built, Effective, Layer, Priority, build, layer_of_tree, read_text
 from genesis.edge import config_files
 from genesis.edge.user_dir import UserDir
-from genesis.run_options import ExitCode
+from genesis.run_options import ExitCode, Mode
 
 config = App(
     name="config",
@@ -35,11 +35,36 @@ for _name, _text in RELEASES.items():
     config.command(f"genesis.cli.config_releases:{_name}", name=_name, help=_text)
 
 
+def _set_while_running(user_dir: UserDir, priority: Priority) -> dict[str, dict[str, Any]]:
+    """What was set on engines that run no more and stands over the files at their next start, by mode."""
+    from genesis.config_history import versions
+    from genesis.edge.store_errors import StoreError
+
+    if priority is Priority.FILES:
+        return {}
+    found: dict[str, dict[str, Any]] = {}
+    for mode in Mode:
+        path = user_dir.database(mode.value)
+        if not path.exists():
+            continue
+        try:
+            newest = versions(path, 1)
+        except StoreError as error:
+            printing.warn(f"what was set while running in mode {mode.value} cannot be read: {error}")
+            continue
+        if newest and newest[0].runtime:
+            found[mode.value] = newest[0].runtime
+    return found
+
+
 def in_force(user_dir: UserDir, *, base: Layer | None = None) -> tuple[Configuration, Built]:
-    """The settings as the next start would have them. Raises CommandFailed naming every fault."""
+    """The settings as files and environment make them, which is how the next start of a new journal would have them.
+    Raises CommandFailed naming every fault."""
     configuration = load(user_dir, environment(), base=base)
     if not isinstance(configuration.outcome, Built):
         raise CommandFailed("\n".join(str(fault) for fault in configuration.outcome), ExitCode.CONFIGURATION)
+    for mode, runtime in _set_while_running(user_dir, configuration.priority).items():
+        printing.warn(f"in mode {mode}, what was set while it ran stands over this: {', '.join(sorted(runtime))}")
     return configuration, configuration.outcome
 
 
@@ -70,6 +95,17 @@ def _running(reading: Reading, path: str) -> Any:
         if reading.port is not None:
             raise
         return None
+
+
+def _tell_hidden(over: Mapping[str, Mapping[str, Any]], path: str) -> None:
+    """A start of that mode will not have what was just said."""
+    for mode, runtime in over.items():
+        if path in runtime:
+            value = printing.plain_json(_plain(runtime[path]))
+            printing.warn(
+                f"but not in mode {mode}: {value} was set there while it ran, and stands over the files; "
+                f"set it again when it runs"
+            )
 
 
 @config.command
@@ -237,12 +273,15 @@ def set_(
         raise CommandFailed(str(error)) from None
     after = load(user_dir, environment()).outcome
     shown = _plain(after.effective[path].value) if isinstance(after, Built) else _plain(content)
+    over = _set_while_running(user_dir, before.priority)
     if reading.json:
         printing.print_json({"key": path, "value": shown, "file": str(document)})
+        _tell_hidden(over, path)
         return
     print(f"{path} = {printing.plain_json(shown)}  ({document}; in force at the next start)")
     if isinstance(after, Built) and after.effective[path].layer != layer.name:
         print(f"but {after.effective[path].layer} hides it")
+    _tell_hidden(over, path)
 
 
 def _from_text(path: str, text: str) -> Any:

@@ -32,6 +32,11 @@ def print_json(value: Any) -> None:
     print(plain_json(value))
 
 
+def warn(text: str) -> None:
+    """Say what an answer lacks: on stderr, so that a pipe gets the answer only."""
+    print(f"genesis: {text}", file=sys.stderr)
+
+
 def _console() -> Console:
     # In a pipe there is no edge to fold at: a program that greps wants whole words.
     return Console(width=None if sys.stdout.isatty() else PIPE_COLUMNS)

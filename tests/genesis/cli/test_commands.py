@@ -13,6 +13,7 @@ import sys
 from importlib import import_module
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from genesis.cli import main
@@ -21,8 +22,11 @@ from genesis.cli.main import COMMANDS, call
 from genesis.cli.run import options_of
 from genesis.edge import run_file
 from genesis.edge.run_file import RunFile
+from genesis.edge.store import Store
 from genesis.edge.user_dir import UserDir
 from genesis.run_options import ExitCode, Mode, RunOptions
+from protocols.config import SettingsVersion
+from protocols.journal import Commit, Record
 from tests.recorded_journals import put_journal
 from web.tokens import Scope
 
@@ -174,6 +178,42 @@ def test_setting_a_key_writes_its_file_and_getting_it_reads_it_back(capsys: Capt
         assert call(["config", "get", path, "--json"]) == ExitCode.OK
         assert json.loads(capsys.readouterr().out) == {"key": path, "value": value}
     assert stat.S_IMODE((home.config / "risk.json").stat().st_mode) == 0o600
+
+
+def test_what_was_set_while_running_is_told_where_it_stands_over_the_files(capsys: Capture, home: UserDir) -> None:
+    """`set` said "in force at the next start" of a daily loss that the next start did not have, and a backtest traded
+    parameters that the engine did not."""
+    home.create()
+    kept = SettingsVersion(
+        version=2,
+        at_ms=0,
+        author="cli",
+        reason="",
+        runtime={"risk.max_daily_loss": "0.1"},
+        changed=("risk.max_daily_loss",),
+        settings={},
+    )
+    record = Record(
+        kind="SettingsVersion",
+        key="settings:2",
+        payload=msgspec.json.encode(kept),
+        correlation_id="",
+        at_ms=0,
+    )
+    store = Store.open(home.database("paper"), at_ms=0)
+    store.commit((Commit(writer="config", records=(record,)),), at_ms=0)
+    store.close()
+    assert call(["config", "set", "risk.max_daily_loss", "0.03"]) == ExitCode.OK
+    said = capsys.readouterr()
+    assert said.out.startswith('risk.max_daily_loss = "0.03"')
+    assert 'but not in mode paper: "0.1" was set there while it ran' in said.err
+    assert call(["config", "set", "risk.max_drawdown", "0.2"]) == ExitCode.OK
+    assert capsys.readouterr().err == ""
+    for words in (["config", "get", "risk.max_daily_loss"], ["config", "effective"]):
+        assert call(words) == ExitCode.OK
+        assert (
+            "in mode paper, what was set while it ran stands over this: risk.max_daily_loss" in capsys.readouterr().err
+        )
 
 
 def test_a_bad_value_is_refused_and_the_file_stays(capsys: Capture, home: UserDir) -> None:
