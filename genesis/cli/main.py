@@ -8,7 +8,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from cyclopts import App, CycloptsError
+from cyclopts import App, CycloptsError, UnusedCliTokensError
 
 from genesis.cli.examples import EXIT_CODES, GROUPS, epilogue
 from genesis.cli.failures import CommandFailed
@@ -102,6 +102,11 @@ def call(arguments: Sequence[str]) -> int:
     """Carry out one command line; gives the exit code. What went wrong stands on stderr, a line for each reason."""
     try:
         answer = make_app()(list(arguments))
+    except UnusedCliTokensError as error:
+        # Somebody in a hurry wrote `genesis halt panic`: they must hear that nothing was halted.
+        words, name = " ".join(error.unused_tokens or ()), " ".join(("genesis", *(error.command_chain or ())))
+        _tell(f"nothing was done: {name} does not take {words!r}; `{name} --help` says what it takes")
+        return ExitCode.ERROR
     except CycloptsError as error:
         _tell(" ".join(str(error).split()))
         return ExitCode.ERROR

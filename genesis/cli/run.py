@@ -244,7 +244,8 @@ def _must_be_meant(live: bool, configuration: Configuration) -> None:
             raise CommandFailed(text, ExitCode.CONFIGURATION)
         words = input(f"This sends real orders to Bitfinex. Type {LIVE_WORDS!r} to go on: ")
     if words.strip() != LIVE_WORDS:
-        raise CommandFailed("mode live was not confirmed; nothing was started", ExitCode.CONFIGURATION)
+        text = f"mode live was not confirmed, nothing was started: the words are {LIVE_WORDS!r} ({LIVE_CONFIRM})"
+        raise CommandFailed(text, ExitCode.CONFIGURATION)
 
 
 def _log(options: RunOptions) -> None:

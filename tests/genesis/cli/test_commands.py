@@ -117,7 +117,14 @@ def test_live_needs_the_words_where_nobody_sits(capsys: Capture, monkeypatch: py
     assert "GENESIS_LIVE_CONFIRM" in one_line(capsys)
     monkeypatch.setenv("GENESIS_LIVE_CONFIRM", "yes")
     assert call(["run", "--mode", "live", "--live"]) == ExitCode.CONFIGURATION
-    assert "was not confirmed" in one_line(capsys)
+    said = one_line(capsys)
+    assert "was not confirmed" in said
+    assert "'trade real money' (GENESIS_LIVE_CONFIRM)" in said
+
+
+def test_a_word_too_many_says_that_nothing_was_done(capsys: Capture) -> None:
+    assert call(["halt", "panic"]) == ExitCode.ERROR
+    assert one_line(capsys).startswith("genesis: nothing was done: genesis halt does not take 'panic'; `genesis halt")
 
 
 def test_dev_needs_loopback(capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
