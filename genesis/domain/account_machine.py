@@ -77,6 +77,18 @@ class AccountCheckpoint(msgspec.Struct, frozen=True, kw_only=True):
     now_ms: int
     margin: tuple[MarginHolding, ...] = ()
     flows: Decimal = ZERO
+    quote_currency: str = ""
+    """What its money is counted in; empty in what older programs kept."""
+
+
+class CountedOtherwise(ValueError):
+    """The journal counts equity, results and peaks in another currency than the settings name."""
+
+    def __init__(self, kept: str, wanted: str) -> None:
+        super().__init__(
+            f"quote_currency must be {kept}, in which this journal counts equity and results, was {wanted}: another "
+            f"--data-dir is another account (and --fresh another session of a simulation)"
+        )
 
 
 _ENCODER = msgspec.json.Encoder(order="sorted")
@@ -309,6 +321,8 @@ class AccountMachine:
         for cell in kept:
             if cell.key == ACCOUNT_KEY:
                 checkpoint = _CHECKPOINTS.decode(cell.payload)
+                if checkpoint.quote_currency not in ("", self.settings.quote_currency):
+                    raise CountedOtherwise(checkpoint.quote_currency, self.settings.quote_currency)
                 self._wallets = {(wallet.wallet_type, wallet.currency): wallet for wallet in checkpoint.wallets}
                 self._wallets_told = None
                 self._holdings = {each.symbol: each for each in checkpoint.margin}
@@ -340,6 +354,7 @@ class AccountMachine:
             now_ms=self.now_ms,
             margin=self._margin(),
             flows=self.flows,
+            quote_currency=self.settings.quote_currency,
         )
         cells = [CellWrite(table=ACCOUNT_TABLE, key=ACCOUNT_KEY, payload=_ENCODER.encode(checkpoint))]
         for day in sorted(self._unkept_days):

@@ -236,6 +236,10 @@ def after(
     outcome = wanted.build(layers, now.version + 1, priority)
     if not isinstance(outcome, Built):
         return outcome
+    if outcome.settings.quote_currency != now.settings.quote_currency:
+        must_be = f"{now.settings.quote_currency}, in which this journal counts; another --data-dir is another account"
+        was = outcome.settings.quote_currency
+        return (Fault(path="quote_currency", must_be=must_be, was=was, layer=RUNTIME),)
     if isinstance(asked, StartRollout):
         # What cannot be everybody's one day need not be tried by some.
         promoted = attrs.evolve(wanted, runtime={**wanted.runtime, **asked.plan.changes}, rollout=None)

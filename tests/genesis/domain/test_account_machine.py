@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from genesis.account_readers import AccountReaders
 from genesis.core.latest import Latest
 from genesis.domain.account_cells import read_order_cells
-from genesis.domain.account_machine import TRADES_KEPT, AccountMachine
+from genesis.domain.account_machine import TRADES_KEPT, AccountMachine, CountedOtherwise
 from genesis.domain.live_performance import live_performance
 from genesis.domain.order_ledger import encode
 from genesis.domain.order_rows import OrderRow, WantedChange, view_of
@@ -528,6 +528,22 @@ def test_figures_by_strategy_say_who_made_what_of_one_position_and_who_holds_the
         ("third", "loss"): -1,
     }
     assert [(group.strategy, group.trades, group.profit) for group in closed.groups] == [("first", 1, Decimal(5))]
+
+
+def test_a_journal_counts_in_one_currency() -> None:
+    """With another one, equity was nothing at once: a fall of a hundred per cent that stood in the figures for ever,
+    and a day's begin and a peak in the one currency for limits in the other."""
+    machine = with_cash()
+    machine.mark_time(60_000)
+    kept = machine.checkpoint()
+    for currency in ("USD", "EUR"):
+        again = AccountMachine(msgspec.structs.replace(Settings(), quote_currency=currency))
+        if currency == "USD":
+            again.restore(orders=(), kept=kept, same_process=False)
+            assert again.view().performance == machine.view().performance
+        else:
+            with pytest.raises(CountedOtherwise, match=r"must be USD, in which this journal counts .*, was EUR"):
+                again.restore(orders=(), kept=kept, same_process=False)
 
 
 def test_today_is_counted_at_the_prices_that_equity_is_counted_at() -> None:

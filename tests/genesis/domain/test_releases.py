@@ -67,6 +67,16 @@ def records_of(steps: list[Step]) -> list[SettingsVersion]:
     return [step.record for step in steps if step.record is not None]
 
 
+@pytest.mark.parametrize(
+    "command", [changed({"quote_currency": "EUR"}), flag(values={"quote_currency": "EUR"}, enabled=True)]
+)
+def test_what_the_account_is_counted_in_stays(command: ChangeCommand) -> None:
+    """It would wait for the next start, which cannot begin with it."""
+    (fault,) = faults_of(after((), a_start(), command, at_ms=0))
+    assert fault.startswith("quote_currency: must be USD, in which this journal counts;")
+    assert isinstance(after((), a_start(), changed({"quote_currency": "USD"}), at_ms=0), Step)
+
+
 # --- layers and flags ---------------------------------------------------------------------------------------------
 
 
