@@ -18,9 +18,9 @@ from genesis.core.latest import Latest
 from genesis.core.mailbox import Envelope, Outlet
 from genesis.domain.account_cells import read_order_cells
 from genesis.domain.candles import series_key
-from genesis.domain.decision_log import signal_record
 from genesis.domain.heard import SignalInput, settings_record, signal_heard_record
 from genesis.domain.order_rows import TABLE as ORDER_TABLE
+from genesis.domain.said import Said
 from genesis.domain.signal_machine import SIGNAL_TABLE, SignalMachine
 from genesis.edge.code_name import code_name
 from genesis.edge.stage_times import StageTimes
@@ -90,14 +90,14 @@ class SignalActor:
                     machine.on_settings(settings, self._history)
                 heard.begin()
                 self._show(ctx, machine, ui)
-            said: list[SignalScore] = []
+            said: list[Said] = []
             # What is certain first: a tick waits for the newest, and may have overtaken the candle before it.
             for envelope in batch if len(batch) == 1 else sorted(batch, key=_turn):
-                for score in await self._think(machine, envelope.message, heard):
+                for each in await self._think(machine, envelope.message, heard):
                     # Who judges it comes in the next turn of the loop, and our commit stands in the line by then.
-                    if not scores.put_if_room(score):
-                        await scores.put(score)
-                    said.append(score)
+                    if not scores.put_if_room(each.score):
+                        await scores.put(each.score)
+                    said.append(each)
             told_ns = ctx.clock.now_ns()
             # Its texts are made by the journal: the machine rests until that has answered.
             cells = machine.late_checkpoint()
@@ -114,30 +114,33 @@ class SignalActor:
                 # An order that may come of it goes first, and its commit takes this one along.
                 await ctx.step_aside()
                 await journal.answer_to(answer)
+                machine.have_read()
+                whole = [each.whole for each in said]
                 if self.stages is not None:
-                    for score in said:
+                    for score in whole:
                         if not score.catch_up:
                             self.stages.note("signal", score.received_ns, told_ns)
                 heard.clear()
-                recent.extend(score for score in said if score.recommendation is not _HOLD)
+                recent.extend(score for score in whole if score.recommendation is not _HOLD)
                 if ui is not None:
-                    for score in said:
+                    for score in whole:
                         ui.put_nowait(score)
                 self.recent.set(tuple(recent))
                 self._show(ctx, machine, ui)
             ctx.inbox.ack_all(batch)
 
-    async def _think(self, machine: SignalMachine, said: SignalInput, heard: "_Heard") -> tuple[SignalScore, ...]:
+    async def _think(self, machine: SignalMachine, said: SignalInput, heard: "_Heard") -> Sequence[Said]:
         """What the strategies say to one input, noted for the replay if it left a trace."""
-        scores: tuple[SignalScore, ...]
+        told: Sequence[Said] = ()
+        scores: tuple[SignalScore, ...] = ()
         # Closed candles first: an order may wait for what is said to one.
         match said:
             case CandleClosed(candle=candle):
                 if machine.foreign_markets and (candle.symbol, candle.timeframe) in machine.foreign_markets:
-                    scores = await trio.to_thread.run_sync(machine.on_candle, said)
+                    told = await trio.to_thread.run_sync(machine.speak, said)
                 else:
-                    scores = machine.on_candle(said)
-                traced = bool(scores)
+                    told = machine.speak(said)
+                traced = bool(told)
             case Fill():
                 if machine.on_fill(said):
                     heard.note(said)
@@ -153,7 +156,7 @@ class SignalActor:
         failed = heard.failed()
         if traced or failed:
             heard.note(said)
-        return scores
+        return told or [Said(score) for score in scores]
 
     def _show(self, ctx: Context, machine: SignalMachine, ui: Outlet[Any] | None) -> None:
         self.views.set(machine.views())
@@ -219,12 +222,12 @@ class _Heard:
     def note(self, said: SignalInput) -> None:
         self._inputs.append(said)
 
-    def records(self, settings: Settings, said: Sequence[SignalScore]) -> tuple[AnyRecord, ...]:
+    def records(self, settings: Settings, said: Sequence[Said]) -> tuple[AnyRecord, ...]:
         """What was heard, and what was said to it; nothing where nothing was heard."""
         if not self._inputs:
             return ()
         at_ms = _time_of(self._inputs[-1])
-        scores = [signal_record(score) for score in said]
+        scores = [each.record for each in said]
         if self._states is None:
             return (signal_heard_record(self._inputs, at_ms=at_ms, off=self._off), *scores)
         named = settings_record(settings, at_ms)

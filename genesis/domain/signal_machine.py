@@ -18,9 +18,10 @@ import attrs
 import msgspec
 
 from genesis.domain.candles import correlation_id
+from genesis.domain.said import Said
 from genesis.domain.strategies import STRATEGY_KINDS
 from genesis.domain.strategies.ensemble import kind_for, kinds_of
-from genesis.domain.strategy import Opinion, StrategyFault, StrategyKind
+from genesis.domain.strategy import RECOMMENDATIONS, Opinion, StrategyFault, StrategyKind
 from genesis.domain.warm_up import SNAPSHOT_CANDLES, history_of, needs_of
 from protocols.journal import CellWrite, LateCell
 from protocols.market import Candle, CandleClosed, CandleHistory, HistoryWish, Tick
@@ -90,11 +91,15 @@ class Running:
     fills: list[str] = attrs.field(factory=list)
     fills_until_ms: int | None = None
     waiting: list[Fill] = attrs.field(factory=list)
+    unread: Said | None = None
+    """What it said last, while its words may be found of the present state."""
     _needs: int | None = None
     _waits: bool | None = None
 
     def say(self, candle: Candle) -> Opinion | None:
         """One step; None once the strategy has failed, from then on until it is started anew."""
+        if self.unread is not None:
+            self.have_read()
         before = self._after_fills(candle.open_ms + TIMEFRAME_MS[candle.timeframe]) if self.waiting else None
         if self.fault:
             return None
@@ -113,6 +118,52 @@ class Running:
         self.said = "" if opinion.recommendation is _HOLD else str(opinion.recommendation)
         return opinion
 
+    def speak(self, closed: CandleClosed) -> Said | None:
+        """`say`, as a score whose words are found later, where the strategy is written in numbers."""
+        candle, kind = closed.candle, self.kind
+        numeric = kind.numeric
+        if numeric is None or kind.foreign or self.waiting:
+            opinion = self.say(candle)
+            return None if opinion is None else Said(score_of(self, closed, opinion))
+        if self.unread is not None:
+            self.have_read()
+        if self.fault:
+            return None
+        state = self.state
+        try:
+            code, confidence, probability = numeric(
+                state, candle.open, candle.high, candle.low, candle.close, candle.volume
+            )
+        except StrategyFault as fault:
+            self.fault = str(fault)
+            return None
+        self.last_open_ms = candle.open_ms
+        self.seen += 1
+        recommendation = RECOMMENDATIONS[code]
+        self.said = "" if recommendation is _HOLD else str(recommendation)
+        atr = math.nan if kind.atr is None else kind.atr(state)
+        score = score_at(
+            self,
+            open_ms=candle.open_ms,
+            closed_ms=closed.closed_ms,
+            price=candle.close,
+            recommendation=recommendation,
+            confidence=confidence,
+            probability=probability,
+            features={"atr": atr} if atr == atr else {},
+            catch_up=closed.catch_up,
+            correlation_id=closed.correlation_id,
+            received_ns=closed.received_ns,
+        )
+        self.unread = Said(score, partial(kind.opinion, state, code, confidence, probability))
+        return self.unread
+
+    def have_read(self) -> None:
+        """Find the words of what was said last, before the state goes on."""
+        unread, self.unread = self.unread, None
+        if unread is not None:
+            unread.whole  # noqa: B018 - it is made by being looked at
+
     def hear(self, tick: Tick) -> tuple[bool, Opinion | None]:
         """Whether a tick left any trace, and what the strategy says to it: None for HOLD, and for what it said already.
 
@@ -120,6 +171,7 @@ class Running:
         """
         if self.fault or self.waits or tick.trade_id <= self.trade_id or tick.time_ms < self._seen_until_ms:
             return False, None
+        self.have_read()
         before, waiting = list(self.state), len(self.waiting)
         opinion = self._after_fills(tick.time_ms)
         on_tick = self.kind.on_tick
@@ -144,6 +196,13 @@ class Running:
         self.waiting.append(fill)
         self.waiting.sort(key=lambda each: (each.time_ms, each.trade_id))
         return True
+
+    def is_news(self, candle: Candle) -> bool:
+        """Whether it is the strategy's to hear now: one of its market, and not seen before."""
+        wanted = self.settings
+        if wanted.symbol != candle.symbol or wanted.timeframe != candle.timeframe:
+            return False
+        return candle.open_ms > self.last_open_ms and not self.waits
 
     @property
     def is_off(self) -> bool:
@@ -265,10 +324,7 @@ class SignalMachine:
         candle = closed.candle
         scores: list[SignalScore] = []
         for running in self.running.values():
-            wanted = running.settings
-            if wanted.symbol != candle.symbol or wanted.timeframe != candle.timeframe:
-                continue
-            if candle.open_ms <= running.last_open_ms or running.waits:
+            if not running.is_news(candle):
                 continue
             opinion = running.say(candle)
             if opinion is None:
@@ -277,6 +333,23 @@ class SignalMachine:
             running.scores += 1
             scores.append(score_of(running, closed, opinion))
         return tuple(scores)
+
+    def speak(self, closed: CandleClosed) -> list[Said]:
+        """`on_candle`, for who acts on it before anybody reads it: `have_read` when the words are kept."""
+        told: list[Said] = []
+        for running in self.running.values():
+            if running.is_news(closed.candle):
+                said = running.speak(closed)
+                if said is not None:
+                    running.changed = True
+                    running.scores += 1
+                    told.append(said)
+        return told
+
+    def have_read(self) -> None:
+        """All words are found that anybody may ask for."""
+        for running in self.running.values():
+            running.have_read()
 
     def on_history(self, history: CandleHistory) -> tuple[SignalScore, ...]:
         """Every strategy of that market which waits is told as much of it as it begins with, and speaks of the newest.

@@ -1,6 +1,7 @@
 """The signal actor says every score once or more, never fewer, and after any crash the same numbers."""
 
 import random
+from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
@@ -11,7 +12,7 @@ import trio
 from actors.signal import SignalActor
 from genesis.core.channel import Channel, Overflow
 from genesis.core.latest import Latest
-from genesis.domain.decision_log import decision_line, record_lines, signal_record
+from genesis.domain.decision_log import SIGNAL_KIND, decision_line, record_lines, signal_record
 from genesis.domain.market_book import EMPTY_MARKET
 from genesis.domain.signal_machine import SIGNAL_TABLE, SignalMachine, read_checkpoint
 from protocols.journal import Commit
@@ -67,15 +68,24 @@ def expected_scores(settings: Settings = SETTINGS) -> list[SignalScore]:
     return [score for closed in CANDLES for score in machine.on_candle(closed)]
 
 
+def acted_on(scores: Sequence[SignalScore]) -> list[SignalScore]:
+    """What of scores is told to who acts on them: all but the words, which are in the record."""
+    ranges = [{"atr": score.features["atr"]} if "atr" in score.features else {} for score in scores]
+    return [msgspec.structs.replace(each, features=atr, reasons=()) for each, atr in zip(scores, ranges, strict=True)]
+
+
 async def test_every_strategy_scores_every_candle_and_the_record_is_kept() -> None:
     world = World()
     async with world.run() as stage:
         for closed in CANDLES:
             await world.candles.put(closed)
         await stage.settled()
-        assert world.listener.heard == expected_scores()
+        assert world.listener.heard == acted_on(expected_scores())
         assert record_lines(stage.disk.records) == [decision_line(score) for score in expected_scores()]
         assert all(score.recommendation is not Recommendation.HOLD for score in world.recent.value)
+        assert world.recent.value == tuple(
+            [score for score in expected_scores() if score.recommendation is not Recommendation.HOLD]
+        )
         assert len(world.recent.value) > 10
 
 
@@ -93,7 +103,7 @@ async def test_kills_at_any_moment_change_no_score_and_lose_none(seed: int) -> N
         await stage.settled()
         expected = expected_scores()
         by_id = {score.signal_id: score for score in world.listener.heard}
-        assert list(by_id.values()) == expected
+        assert list(by_id.values()) == acted_on(expected)
         assert all(by_id[score.signal_id] == score for score in world.listener.heard)
         assert record_lines(stage.disk.records) == [decision_line(score) for score in expected]
 
@@ -112,7 +122,10 @@ async def test_a_new_process_goes_on_where_the_old_one_ended() -> None:
             await second.candles.put(closed)
         await stage.settled()
         heard = [msgspec.structs.replace(score, catch_up=False) for score in second.listener.heard]
-        assert heard == expected_scores()[300:400]
+        assert heard == acted_on(expected_scores()[300:400])
+        kept = [record for record in stage.disk.records if record.kind == SIGNAL_KIND]
+        whole = [msgspec.structs.replace(score, catch_up=True) for score in expected_scores()[300:400]]
+        assert record_lines(kept[-100:]) == [decision_line(score) for score in whole]
         assert all(score.catch_up for score in second.listener.heard)
 
 
@@ -127,7 +140,8 @@ async def test_a_strategy_switched_on_later_is_warm_from_the_market_cache() -> N
         world.settings.set(SETTINGS)
         await world.candles.put(CANDLES[200])
         await stage.settled()
-        assert world.listener.heard[-2:] == expected_scores()[400:402]
+        assert world.listener.heard[-2:] == acted_on(expected_scores()[400:402])
+        assert record_lines(stage.disk.records)[-2:] == [decision_line(score) for score in expected_scores()[400:402]]
 
 
 def _market_with(closed: list[CandleClosed]) -> MarketView:
@@ -167,7 +181,9 @@ async def test_a_strategy_that_comes_while_running_is_warm_and_one_that_goes_is_
         await stage.settled()
     said = [score for score in world.listener.heard if score.candle_open_ms > CANDLES[199].candle.open_ms]
     assert {score.strategy for score in said} == {"slow"}
-    assert said == [score for score in expected_scores() if score.strategy == "slow"][200:]
+    expected = [score for score in expected_scores() if score.strategy == "slow"][200:]
+    assert said == acted_on(expected)
+    assert record_lines(stage.disk.records)[-200:] == [decision_line(score) for score in expected]
 
 
 async def test_the_commit_of_a_score_stands_in_the_journals_line_when_risk_hears_the_score() -> None:
