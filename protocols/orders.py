@@ -78,23 +78,25 @@ class Bracket(msgspec.Struct, frozen=True, kw_only=True):
     activation_price: Decimal | None = None
 
     def __post_init__(self) -> None:
-        for name, number in (
-            ("stop_price", self.stop_price),
-            ("stop_distance", self.stop_distance),
-            ("target_price", self.target_price),
-            ("target_distance", self.target_distance),
-            ("activation_price", self.activation_price),
-        ):
-            if number is not None:
-                _positive(name, number)
-        if self.stop_price is not None and self.stop_distance is not None:
-            raise ValueError("a stop must be a price or a distance, was both")
-        if self.target_price is not None and self.target_distance is not None:
-            raise ValueError("a target must be a price or a distance, was both")
-        if self.trailing and self.stop_distance is None:
+        # One after the other, and only what is given: one is made while its order waits.
+        if self.stop_price is not None:
+            _positive("stop_price", self.stop_price)
+            if self.stop_distance is not None:
+                raise ValueError("a stop must be a price or a distance, was both")
+        if self.stop_distance is not None:
+            _positive("stop_distance", self.stop_distance)
+        elif self.trailing:
             raise ValueError("stop_distance must be given for a trailing stop, was None")
-        if self.activation_price is not None and not self.trailing:
-            raise ValueError("activation_price must be absent unless trailing, was given")
+        if self.target_price is not None:
+            _positive("target_price", self.target_price)
+            if self.target_distance is not None:
+                raise ValueError("a target must be a price or a distance, was both")
+        if self.target_distance is not None:
+            _positive("target_distance", self.target_distance)
+        if self.activation_price is not None:
+            _positive("activation_price", self.activation_price)
+            if not self.trailing:
+                raise ValueError("activation_price must be absent unless trailing, was given")
 
     @property
     def has_stop(self) -> bool:
@@ -135,17 +137,16 @@ class OrderIntent(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
     def __post_init__(self) -> None:
         _positive("quantity", self.quantity)
-        for name, number in (
-            ("price", self.price),
-            ("aux_limit_price", self.aux_limit_price),
-            ("trailing_distance", self.trailing_distance),
-            ("oco_stop_price", self.oco_stop_price),
-        ):
-            if number is not None:
-                _positive(name, number)
-        if self.order_type in _PRICED:
-            if self.price is None:
-                raise ValueError(f"price must be given for {self.order_type.value}, was None")
+        if self.price is not None:
+            _positive("price", self.price)
+        if self.aux_limit_price is not None:
+            _positive("aux_limit_price", self.aux_limit_price)
+        if self.trailing_distance is not None:
+            _positive("trailing_distance", self.trailing_distance)
+        if self.oco_stop_price is not None:
+            _positive("oco_stop_price", self.oco_stop_price)
+        if self.price is None and self.order_type in _PRICED:
+            raise ValueError(f"price must be given for {self.order_type.value}, was None")
 
 
 class Approved(msgspec.Struct, frozen=True, kw_only=True, tag=True):

@@ -28,10 +28,11 @@ def entry_quantity(limits: RiskSettings, facts: Facts, price: Decimal, trust: De
     When some limit has no room at all, the size that was wished for is returned, so that the rule of that limit denies
     it with its numbers; 0 means that nothing is wished for, the target being held already or equity unknown.
     """
-    if price <= 0:
+    if price <= ZERO:
         return ZERO
-    target = limits.position_fraction * trust * facts.equity - facts.position_notional
-    if target <= 0:
+    fraction = limits.position_fraction if trust is FULL_TRUST else limits.position_fraction * trust
+    target = fraction * facts.equity - facts.position_notional
+    if target <= ZERO:
         return ZERO
     room = min(
         target,
@@ -46,10 +47,9 @@ def entry_quantity(limits: RiskSettings, facts: Facts, price: Decimal, trust: De
     if facts.regime == WILD:
         cut = limits.position_fraction * limits.regime_high_fraction
         room = min(room, cut * facts.equity - facts.position_notional)
-    quantity = floor_amount((room if room > 0 else target) / price)
-    if facts.pair is not None:
-        quantity = min(quantity, facts.pair.maximum)
-    return quantity
+    quantity = floor_amount((room if room > ZERO else target) / price)
+    pair = facts.pair
+    return quantity if pair is None or quantity <= pair.maximum else pair.maximum
 
 
 def default_bracket(limits: RiskSettings, price: Decimal, range_: float | None) -> Bracket | None:
@@ -78,9 +78,14 @@ def default_bracket(limits: RiskSettings, price: Decimal, range_: float | None) 
 
 
 def _distance(fraction: Decimal, multiple: Decimal, price: Decimal, atr: Decimal | None) -> Decimal | None:
-    distance = multiple * atr if multiple > 0 and atr is not None and atr > 0 else fraction * price
+    if atr is not None and multiple > ZERO and atr > ZERO:
+        distance = multiple * atr
+    elif fraction:
+        distance = fraction * price
+    else:
+        return None
     rounded = round_price(distance)
-    return rounded if rounded > 0 else None
+    return rounded if rounded > ZERO else None
 
 
 def exit_quantity(facts: Facts) -> Decimal:
