@@ -215,7 +215,10 @@ class Mailbox:
         await trio.sleep_forever()
 
     def _take(self, term: Term, limit: int) -> list[Envelope]:
-        filled = [channel for channel in self.channels if channel.queue]
+        filled: list[Channel[Any]] = []
+        for channel in self.channels:  # a loop of a list's own is one more call, and every hop makes it
+            if channel.queue:
+                filled.append(channel)
         if not filled:
             return []
         self.progress += 1

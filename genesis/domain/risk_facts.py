@@ -180,7 +180,7 @@ def facts_at(
     if grounds.margin:
         free_margin = _free_margin(state, sheet, pairs) - grounds.reserved_margin
     volatility = volatility_of(state, strategy, symbol)
-    since_ms, times = at_ms - MINUTE_MS, state.order_times_ms
+    since_ms, times, limits = at_ms - MINUTE_MS, state.order_times_ms, settings.risk
     return msgspec.structs.replace(
         grounds.facts,
         now_ms=at_ms,
@@ -191,8 +191,9 @@ def facts_at(
         net_notional=net,
         strategy_result=result,
         overdue_ms=max(0, at_ms - state.due_ms.get(symbol, at_ms)),
-        atr=None if volatility is None else exact(volatility.atr),
-        regime=UNKNOWN if volatility is None else volatility.regime(float(settings.risk.regime_high_ratio)),
+        # Only a budget asks for it, and only of one do the words tell it.
+        atr=None if volatility is None or not limits.atr_budget else exact(volatility.atr),
+        regime=UNKNOWN if volatility is None else volatility.regime(float(limits.regime_high_ratio)),
         locks=locks_against(state, symbol, strategy, at_ms) if state.locks else (),
         free_margin=free_margin,
         largest_position=largest,
