@@ -5,7 +5,7 @@ Trades, refusals, orders that went wrong, notices, lines up and down, changed tr
 the book.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final, TypeVar
 
 import attrs
@@ -37,9 +37,10 @@ class Diary:
     _trading: tuple[TradingState, bool] | None = None
 
     @classmethod
-    def after(cls, fills: Iterable[Fill]) -> "Diary":
-        """One that has told these fills before: they are told again at every start, and after every crash."""
-        return cls(fills={(fill.trade_id, fill.venue_order_id) for fill in fills})
+    def after(cls, fills: Iterable[Fill], states: Mapping[str, OrderState]) -> "Diary":
+        """One that has told these fills and orders before: they are told again at every start and after a crash."""
+        newest = dict(list(states.items())[-ORDERS_KNOWN:])
+        return cls(fills={(fill.trade_id, fill.venue_order_id) for fill in fills}, states=newest)
 
     def hear(self, event: object) -> None:
         match event:

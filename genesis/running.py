@@ -27,7 +27,7 @@ from genesis.core.loop_watch import LoopBlocked, LoopWatch
 from genesis.core.supervisor import EventKind, SupervisorEvent
 from genesis.desk import TemplateShelf, trading_desk
 from genesis.diary import Diary, watch
-from genesis.domain.account_cells import read_order_cells
+from genesis.domain.account_cells import told_before
 from genesis.domain.health_watch import Vitals
 from genesis.domain.order_rows import TABLE as ORDER_TABLE
 from genesis.domain.pairs import PairSpecs, pair_specs
@@ -482,7 +482,9 @@ class _Run:
     async def _keep_diary(self, engine: Engine, nursery: trio.Nursery) -> None:
         kept = await engine.store.read_cells(ReadCells(table=ORDER_TABLE))
         # What the journal tells again at every start was told when it happened.
-        diary = Diary.after(read_order_cells(kept.cells)[0])
+        told = told_before(kept.cells)
+        diary = Diary.after(*told)
+        engine.post.reporter.after(*told)
         engine.recent.diary = diary.hear
         nursery.start_soon(watch, engine.cells.risk, diary.on_risk)
         nursery.start_soon(watch, engine.cells.settings, diary.on_settings)

@@ -56,6 +56,14 @@ def read_order_cells(cells: Iterable[CellWrite]) -> tuple[list[Fill], list[str]]
     return sorted(fills, key=booking_order), [intent_id for _, intent_id in sorted(ended)]
 
 
+def told_before(cells: Iterable[CellWrite]) -> tuple[list[Fill], dict[str, OrderState]]:
+    """(every fill, the state of every order) that a journal holds, oldest first: all that a start tells once more."""
+    cells = list(cells)
+    kept = [_KEPT_ORDERS.decode(cell.payload) for cell in cells if cell.key.startswith("order:")]
+    kept.sort(key=lambda order: order.updated_ms)
+    return read_order_cells(cells)[0], {order.intent.intent_id: order.state for order in kept}
+
+
 def booking_order(fill: Fill) -> tuple[int, int]:
     return fill.time_ms, fill.trade_id
 

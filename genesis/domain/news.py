@@ -5,7 +5,7 @@ thing said many times is one line with a count, and a limit of messages a minute
 waits the oldest is dropped and counted, and the next message says so.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final, TypeVar
 
@@ -50,6 +50,13 @@ class Reporter:
         self._states: dict[str, OrderState] = {}
         self._trading: tuple[TradingState, bool] | None = None
         self._breakers: dict[str, BreakerState] = {}
+
+    def after(self, fills: Sequence[Fill], states: Mapping[str, OrderState]) -> None:
+        """Know these fills and orders, oldest first: a process that ended told them, and a start says them again."""
+        for fill in fills[-REMEMBERED:]:
+            _remember(self._fills, (fill.trade_id, fill.venue_order_id), None)
+        for intent_id, state in list(states.items())[-REMEMBERED:]:
+            _remember(self._states, intent_id, state)
 
     def hear(self, event: object, at_ms: int) -> News | None:
         """The news in a Notice, Fill, OrderUpdate or Verdict; None when it is none."""

@@ -111,9 +111,17 @@ def test_a_fill_is_one_line_with_its_fee() -> None:
     with capture_logs() as lines:
         diary.hear(fill)
         diary.hear(fill)
-        Diary.after([fill]).hear(fill)
+        Diary.after([fill], {}).hear(fill)
     (line,) = lines
     assert (line["event"], line["fee"], line["side"]) == ("fill", "-0.001 BTC", "buy")
+
+
+def test_orders_that_ended_in_another_life_are_not_told_again() -> None:
+    ended = an_order(OrderState.CANCELED)
+    diary = Diary.after([], {ended.order.intent_id: OrderState.CANCELED})
+    with capture_logs() as lines:
+        diary.hear(ended)
+    assert lines == []
 
 
 def test_orders_are_told_when_they_go_wrong_and_once_a_state() -> None:

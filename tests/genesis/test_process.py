@@ -9,10 +9,12 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -270,6 +272,43 @@ def test_what_a_person_asks_for_in_one_life_is_not_taken_for_what_was_asked_in_a
                         f"both must have traded in life {life}, was {http.get('/api/v2/trades').json()}"
                     )
     assert len(set(named)) == 4
+
+
+def test_a_start_sends_nobody_the_trades_of_the_lives_before(home: UserDir, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The newest fills and orders went out with every restart, as if they had just been made."""
+    posted: list[str] = []
+
+    class Place(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            posted.append(self.rfile.read(int(self.headers["content-length"])).decode())
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    def until(word: str) -> None:
+        for _ in range(600):
+            if any(word in text for text in posted):
+                return
+            time.sleep(0.05)
+        raise AssertionError(f"{word} must have been told, was {posted}")
+
+    with HTTPServer(("127.0.0.1", 0), Place) as place:
+        threading.Thread(target=place.serve_forever, daemon=True).start()
+        monkeypatch.setenv("NOTIFY_WEBHOOK_URL", f"http://127.0.0.1:{place.server_port}/x")
+        with running(home, "--speed", "60") as process:
+            page_of(process)
+            until("bought")
+        first = "".join(posted)
+        told = {line for line in first.replace('"}', "").split("\\n") if "bought" in line or "sold" in line}
+        posted.clear()
+        with running(home, "--speed", "60") as process:
+            page_of(process)
+            until("started in mode sim")
+        place.shutdown()
+    assert told
+    assert [line for line in told if any(line in text for text in posted)] == []
 
 
 def test_a_taken_port_is_told(home: UserDir) -> None:

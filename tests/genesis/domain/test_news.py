@@ -29,6 +29,18 @@ def test_a_fill_that_is_said_again_after_a_crash_is_told_once() -> None:
     assert reporter.hear(a_fill(2), 0) is not None
 
 
+def test_a_start_tells_nobody_what_the_journal_holds() -> None:
+    """Every restart sent the fills and orders of the newest trades once more, as if they had just been made."""
+    reporter = Reporter()
+    order = an_order(state=OrderState.ACKED)
+    reporter.after([a_fill()], {order.intent_id: OrderState.ACKED})
+    assert reporter.hear(a_fill(), 0) is None
+    assert reporter.hear(OrderUpdate(order=order), 0) is None
+    assert reporter.hear(a_fill(2), 0) is not None
+    told = reporter.hear(OrderUpdate(order=an_order(state=OrderState.CANCELED)), 0)
+    assert told is not None, "it ended while nobody looked"
+
+
 def test_an_order_is_news_when_its_state_changes() -> None:
     reporter = Reporter()
     kinds = []
