@@ -36,6 +36,7 @@ from genesis.research.search import (
     read_constraint,
     read_dimension,
     report_of,
+    shown,
 )
 from genesis.trials import (
     EXACT,
@@ -184,7 +185,8 @@ def _steps(
             later = msgspec.structs.replace(asked.request, start_ms=window.test_from, end_ms=window.test_to)
             with open_executor(later, EXACT) as executor:
                 (answer,) = executor.run([report.best.values])
-            step |= {"values": report.best.values, "learned": report.best.figures, "tested": answer}
+            step |= {"values": report.best.values, "learned": report.best.figures}
+            step["tested"] = answer if isinstance(answer, str) else shown(answer)
         yield step
 
 
@@ -384,6 +386,7 @@ def optimize_job(
         "market": asked.request.market,
         "tried": report.trials,
         "deflated_sharpe": report.deflated_sharpe,
+        "overfitting": None if report.overfitting is None else report.overfitting.probability,
         **figures,
         **workshop.told,
     }

@@ -20,6 +20,7 @@ import msgspec
 import numpy as np
 
 from genesis.domain.measures import period_returns
+from genesis.domain.overfitting import returns_by_block
 from genesis.domain.recording import RecordingError
 from genesis.domain.strategies import STRATEGY_KINDS
 from genesis.edge.jobs import NICENESS
@@ -129,8 +130,8 @@ def work_out(data: bytes) -> bytes:
 
 
 def figures_of(result: BacktestResult) -> dict[str, float | None]:
-    """Every figure that a search may look at, what a deflated Sharpe ratio needs, and how far equity went either way
-    from its start, of which windows are put together."""
+    """Every figure that a search may look at, what a deflated Sharpe ratio and the probability of overfitting need, and
+    how far equity went either way from its start, of which windows are put together."""
     made = result.measures
     found: dict[str, float | None] = {}
     for name in METRICS:
@@ -141,7 +142,7 @@ def figures_of(result: BacktestResult) -> dict[str, float | None]:
     at = np.array([point.at_ms for point in result.curve], dtype=np.int64)
     equity = np.array([float(point.equity) for point in result.curve], dtype=np.float64)
     _, returns = period_returns(at, equity)
-    return found | returns_shape(returns, made.sharpe)
+    return found | returns_shape(returns, made.sharpe) | returns_by_block(returns)
 
 
 def _begin_worker() -> None:

@@ -254,7 +254,7 @@ def _values(values: dict[str, float]) -> str:
 
 
 def _show(report: "StudyReport", stopped: bool, folder: Path) -> None:
-    from genesis.research.search import judged
+    from genesis.research.search import judged, overfitted
 
     names = [name for name, _ in report.objectives]
     if report.best is not None:
@@ -290,6 +290,7 @@ def _show(report: "StudyReport", stopped: bool, folder: Path) -> None:
                 if deflated is None
                 else f"{deflated:.1%} (deflated Sharpe ratio over {report.trials} trials)",
             ),
+            ("overfitting", overfitted(report)),
             ("judged by", judged(report)),
             ("kept in", folder),
             *([("stopped", "the same command goes on where it was")] if stopped else []),

@@ -1,5 +1,7 @@
-"""Guards against fooling oneself: windows that test apart, shuffled trades, and a Sharpe ratio that counts trials."""
+"""Guards against fooling oneself: windows that test apart, shuffled trades, a Sharpe ratio that counts trials, and how
+often the best of one half of the time is nothing special in the other."""
 
+import itertools
 import math
 from collections.abc import Sequence
 from statistics import NormalDist
@@ -75,6 +77,104 @@ def deflated_sharpe(
         return None
     luck = expected_best_sharpe(trials, deviation)
     return _NORMAL.cdf((sharpe - luck) * math.sqrt(periods - 1) / math.sqrt(spread))
+
+
+BLOCKS: Final = 16
+"""Parts of the time, of whose halves one chooses and the other judges: 12,870 ways (the authors' own example)."""
+FEWEST_A_BLOCK: Final = 2
+FEWEST_TRIALS: Final = 8
+"""Among fewer a rank in the middle says nothing."""
+_MOST_CELLS: Final = 50_000_000
+"""Ways times trials, a few seconds of work: of more trials neighbouring blocks are put together."""
+_AT_ONCE: Final = 1_000_000
+
+
+class Overfitting(msgspec.Struct, frozen=True, kw_only=True):
+    """How a choice of the best out of `trials` does where it was not chosen, over `ways` to halve `blocks` of time.
+
+    `probability` (PBO) is the part of the ways in which the trial with the best Sharpe ratio of one half is no better
+    than the middle of all trials in the other half; `loss_probability` that in which it loses there.
+    """
+
+    probability: float
+    loss_probability: float
+    trials: int
+    blocks: int
+    ways: int
+
+
+def block_sums(returns: Floats) -> tuple[Floats, Floats] | None:
+    """Sums and sums of squares of `BLOCKS` parts of the returns, as equal as can be; None of too few returns.
+
+    That is all that the Sharpe ratio of any blocks together is made of.
+    """
+    if len(returns) < BLOCKS * FEWEST_A_BLOCK:
+        return None
+    begins = np.concatenate(([0], np.cumsum(block_sizes(len(returns)))[:-1]))
+    return np.add.reduceat(returns, begins), np.add.reduceat(returns**2, begins)
+
+
+def block_sizes(periods: int) -> npt.NDArray[np.int64]:
+    """How many of so many returns each block has: int64[BLOCKS]."""
+    return np.diff(np.arange(BLOCKS + 1, dtype=np.int64) * periods // BLOCKS)
+
+
+IN_BLOCKS: Final = tuple((f"returns_{block:02d}", f"squares_{block:02d}") for block in range(BLOCKS))
+"""Names of the figures of each block of time: the sum of its returns, and that of their squares."""
+
+
+def returns_by_block(returns: Floats) -> dict[str, float | None]:
+    """What the probability of overfitting needs of the returns; nothing where there are too few."""
+    sums = block_sums(returns)
+    if sums is None:
+        return {}
+    return {
+        name: number
+        for names, numbers in zip(IN_BLOCKS, zip(*(each.tolist() for each in sums), strict=True), strict=True)
+        for name, number in zip(names, numbers, strict=True)
+    }
+
+
+def overfitting(sums: Floats, squares: Floats, periods: int) -> Overfitting | None:
+    """The probability of backtest overfitting by combinatorially symmetric cross-validation (Bailey, Borwein, Lopez de
+    Prado, Zhu 2017). `sums` and `squares` are float64[trials, BLOCKS] of `block_sums`; None of too few trials.
+
+    Each half of the blocks chooses the trial with the best Sharpe ratio, and the other half ranks it among all: a
+    relative rank (its rank over trials + 1) of one half or below, a logit of zero or below, counts as overfitted.
+    """
+    trials = len(sums)
+    if trials < FEWEST_TRIALS:
+        return None
+    blocks = BLOCKS
+    while blocks > 4 and math.comb(blocks, blocks // 2) * trials > _MOST_CELLS:
+        blocks //= 2
+    sizes = block_sizes(periods).reshape(blocks, -1).sum(axis=1).astype(np.float64)
+    sums, squares = (each.reshape(trials, blocks, -1).sum(axis=2).T for each in (sums, squares))
+    halves = list(itertools.combinations(range(blocks), blocks // 2))
+    overfitted = lost = 0
+    step = max(1, _AT_ONCE // trials)
+    for begin in range(0, len(halves), step):
+        chosen = np.zeros((len(halves[begin : begin + step]), blocks))
+        np.put_along_axis(chosen, np.array(halves[begin : begin + step]), 1.0, axis=1)
+        learned = _sharpes(chosen @ sums, chosen @ squares, (chosen @ sizes)[:, None])
+        judged = 1.0 - chosen
+        tested = _sharpes(judged @ sums, judged @ squares, (judged @ sizes)[:, None])
+        best = np.take_along_axis(tested, learned.argmax(axis=1)[:, None], axis=1)
+        # Of equals each has the rank in the middle of theirs.
+        rank = (tested < best).sum(axis=1) + ((tested == best).sum(axis=1) + 1) / 2
+        overfitted += int((rank / (trials + 1) <= 0.5).sum())
+        lost += int((best < 0.0).sum())
+    ways = len(halves)
+    return Overfitting(
+        probability=overfitted / ways, loss_probability=lost / ways, trials=trials, blocks=blocks, ways=ways
+    )
+
+
+def _sharpes(sums: Floats, squares: Floats, count: Floats) -> Floats:
+    """Of one period each; 0 where nothing moves: who never trades wins nothing and loses nothing."""
+    mean = sums / count
+    deviation = np.sqrt(np.maximum(squares - count * mean**2, 0.0) / (count - 1.0))
+    return np.divide(mean, deviation, out=np.zeros(mean.shape), where=deviation > 1e-15)
 
 
 class Spread(msgspec.Struct, frozen=True, kw_only=True):

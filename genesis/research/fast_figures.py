@@ -19,6 +19,7 @@ from genesis.domain.measures import (
     sortino_of,
     sqn_of,
 )
+from genesis.domain.overfitting import returns_by_block
 from genesis.domain.performance import MIN_PERIODS, YEAR_MS
 from genesis.research.fast import FastResult, Prepared
 
@@ -96,7 +97,7 @@ def fast_figures(prepared: Prepared, result: FastResult) -> dict[str, float | No
         "average_win": win,
         "average_loss": lose,
     }
-    return found | returns_shape(returns, sharpe)
+    return found | returns_shape(returns, sharpe) | returns_by_block(returns)
 
 
 def returns_shape(returns: "np.typing.NDArray[np.float64]", sharpe: float | None) -> dict[str, float | None]:

@@ -15,7 +15,7 @@ from genesis.domain.overfitting import MonteCarlo, block_bootstrap, shuffle_trad
 from genesis.research.costs import flat_fees
 from genesis.research.drawing import Plane, bounds, count_heat, heat
 from genesis.research.runs import RunResult, when
-from genesis.research.search import StudyReport, judged
+from genesis.research.search import StudyReport, judged, overfitted
 from protocols.measures import Group, TradeRow
 
 TEMPLATES: Final = Path(__file__).parent
@@ -121,6 +121,7 @@ def study_html(title: str, market: str, report: StudyReport, version: str) -> st
                 "More than luck (deflated Sharpe ratio)",
                 "-" if report.deflated_sharpe is None else f"{report.deflated_sharpe:.1%}",
             ),
+            ("Probability of overfitting (PBO)", overfitted(report)),
         ],
         columns=["Trial", *parameters, *names, "total_return", "max_drawdown", "trades"],
         front=[

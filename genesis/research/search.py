@@ -4,6 +4,7 @@ Optuna asks and is told; who works the trials out is somebody else's business (p
 trial is a line in the study's file before the next batch is asked, so a study that was stopped is taken up again.
 """
 
+import itertools
 import math
 import re
 import warnings
@@ -13,9 +14,18 @@ from typing import Any, Final, Literal, Protocol
 
 import attrs
 import msgspec
+import numpy as np
 
 from genesis.domain.config_keys import KEYS, Kind
-from genesis.domain.overfitting import deflated_sharpe
+from genesis.domain.overfitting import (
+    BLOCKS,
+    FEWEST_A_BLOCK,
+    FEWEST_TRIALS,
+    IN_BLOCKS,
+    Overfitting,
+    deflated_sharpe,
+    overfitting,
+)
 from genesis.domain.settings_build import Built, Layer, as_tree, build, layer_of_tree
 from genesis.domain.strategies import STRATEGY_KINDS
 from genesis.research.runs import with_strategies
@@ -389,7 +399,8 @@ class StudyReport(msgspec.Struct, frozen=True, kw_only=True):
 
     `plateau` is the mean of the first objective among the nearest trials around the best, over the best's own: near 1
     it stands on a plateau, near 0 (or below) on a needle; None while the best is no gain. `deflated_sharpe` is the
-    probability that the best one's Sharpe ratio is more than the luck of so many trials.
+    probability that the best one's Sharpe ratio is more than the luck of so many trials; `overfitting` says how often
+    the best of half of the time was nothing special in the other half. None where too little is known.
     """
 
     trials: int
@@ -404,6 +415,7 @@ class StudyReport(msgspec.Struct, frozen=True, kw_only=True):
     by_arrays: int = 0
     """How many trials the array runner judged; the exact one did the others."""
     proof: Proof | None = None
+    overfitting: Overfitting | None = None
 
 
 def report_of(
@@ -418,13 +430,14 @@ def report_of(
         failed=len(trials) - len(known),
         infeasible=len(known) - len(kept),
         objectives=goal.objectives,
-        best=best,
-        front=tuple(_front(kept, goal)),
+        best=None if best is None else _shown(best),
+        front=tuple(map(_shown, _front(kept, goal))),
         plateau=None if best is None else _plateau(best, known, goal, space),
         deflated_sharpe=None if best is None else _deflated(best, trials),
         heatmaps=tuple(_heatmaps(known, goal, space)),
         by_arrays=sum(BY_ARRAYS in trial.figures for trial in trials) + (0 if proof is None else proof.checked),
         proof=proof,
+        overfitting=_overfitting(trials),
     )
 
 
@@ -444,7 +457,9 @@ def prove(
                 raise ValueError(f"trial {trial.number + 1} could not be traded again: {answer}")
             told[trial.number] = msgspec.structs.replace(trial, figures=answer)
             for name, value in trial.figures.items():
-                apart = _apart(value, answer.get(name)) if name != BY_ARRAYS else 0.0
+                # Of a block in which little moved the sums are near zero, and their rounding looks like a difference.
+                is_told = name != BY_ARRAYS and name not in _BLOCK_NAMES
+                apart = _apart(value, answer.get(name)) if is_told else 0.0
                 if apart > largest:
                     largest, figure = apart, name
         checked += len(winners)
@@ -453,12 +468,11 @@ def prove(
 
 def _unproven(trials: Sequence[Trial], goal: Goal, space: Sequence[Dimension]) -> list[Trial]:
     """Those of the best that only the array runner has judged; none once the best of all is proven."""
-    found = report_of(trials, goal, space)
-    if found.best is None or BY_ARRAYS not in found.best.figures:
-        return []
     kept = [trial for trial in trials if _keeps(trial, goal)]
     ranked = sorted(kept, key=lambda trial: (-_score(trial, goal, 0), trial.number))
-    winners = {trial.number: trial for trial in (*ranked[:PROVEN], *found.front[:PROVEN])}
+    if not ranked or BY_ARRAYS not in ranked[0].figures:
+        return []
+    winners = {trial.number: trial for trial in (*ranked[:PROVEN], *_front(kept, goal)[:PROVEN])}
     return [trial for trial in winners.values() if BY_ARRAYS in trial.figures]
 
 
@@ -535,6 +549,32 @@ def _deflated(best: Trial, trials: Sequence[Trial]) -> float | None:
     )
 
 
+_BLOCK_NAMES: Final = frozenset(itertools.chain.from_iterable(IN_BLOCKS))
+
+
+def shown(figures: Mapping[str, float | None]) -> dict[str, float | None]:
+    """Figures as people are told them: returns by block are of use for all trials together only."""
+    return {name: value for name, value in figures.items() if name not in _BLOCK_NAMES}
+
+
+def _shown(trial: Trial) -> Trial:
+    return msgspec.structs.replace(trial, figures=shown(trial.figures))
+
+
+def _overfitting(trials: Sequence[Trial]) -> Overfitting | None:
+    """Over all trials whose returns are known by block, whatever is required of them: all of them were tried."""
+    known = [trial.figures for trial in trials if IN_BLOCKS[0][0] in trial.figures and trial.figures.get("periods")]
+    if not known:
+        return None
+    periods = int(known[0]["periods"] or 0)
+    known = [figures for figures in known if figures["periods"] == periods]
+    sums, squares = (
+        np.array([[figures[names[place]] for names in IN_BLOCKS] for figures in known], dtype=np.float64)
+        for place in (0, 1)
+    )
+    return overfitting(sums, squares, periods)
+
+
 def _heatmaps(trials: Sequence[Trial], goal: Goal, space: Sequence[Dimension], *, bins: int = 12) -> Iterable[Heatmap]:
     for place, first in enumerate(space):
         for second in space[place + 1 :]:
@@ -574,6 +614,17 @@ def _bins(dimension: Dimension, trials: Iterable[Trial], bins: int) -> tuple[flo
 
 def _bin(centres: Sequence[float], value: float) -> int:
     return min(range(len(centres)), key=lambda place: abs(centres[place] - value))
+
+
+def overfitted(report: StudyReport) -> str:
+    """The probability of overfitting in a line."""
+    found = report.overfitting
+    if found is None:
+        return f"not known: it takes {FEWEST_TRIALS} trials of {BLOCKS * FEWEST_A_BLOCK} returns"
+    return (
+        f"{found.probability:.1%} (PBO: in so many of {found.ways:,} halvings of the time the best of one half is "
+        f"in the lower half of {found.trials} trials in the other; it loses there in {found.loss_probability:.1%})"
+    )
 
 
 def judged(report: StudyReport) -> str:

@@ -4,14 +4,20 @@ import itertools
 import math
 from statistics import NormalDist
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from genesis.domain import overfitting as overfitting_module
 from genesis.domain.overfitting import (
+    Floats,
     block_bootstrap,
+    block_sizes,
+    block_sums,
     deflated_sharpe,
     expected_best_sharpe,
+    overfitting,
     shuffle_trades,
     windows,
 )
@@ -97,3 +103,99 @@ def test_a_bootstrap_of_blocks_spreads_around_what_was() -> None:
             block_bootstrap(returns, seed=1, **wrong)
     with pytest.raises(ValueError, match="at least two"):
         shuffle_trades([0.1], runs=5, seed=1)
+
+
+def matrices(returns: Floats) -> tuple[Floats, Floats]:
+    """Sums and squares by block of each row."""
+    found = [block_sums(row) for row in returns]
+    assert all(each is not None for each in found)
+    sums, squares = zip(*(each for each in found if each is not None), strict=True)
+    return np.array(sums), np.array(squares)
+
+
+def by_the_book(returns: Floats, blocks: int) -> tuple[float, float]:
+    """The definition itself, return by return: (PBO, how often the chosen one loses)."""
+    trials, periods = returns.shape
+    begins = [place * periods // blocks for place in range(blocks + 1)]
+    overfitted, lost, ways = 0, 0, 0
+    for half in itertools.combinations(range(blocks), blocks // 2):
+        is_learned = np.zeros(periods, dtype=bool)
+        for block in half:
+            is_learned[begins[block] : begins[block + 1]] = True
+
+        def sharpes(part: Floats) -> list[float]:
+            return [float(row.mean() / row.std(ddof=1)) if row.std(ddof=1) > 1e-15 else 0.0 for row in part]
+
+        learned, tested = sharpes(returns[:, is_learned]), sharpes(returns[:, ~is_learned])
+        best = tested[learned.index(max(learned))]
+        rank = sum(one < best for one in tested) + (sum(one == best for one in tested) + 1) / 2
+        overfitted += math.log(rank / (trials + 1) / (1 - rank / (trials + 1))) <= 0.0
+        lost += best < 0.0
+        ways += 1
+    return overfitted / ways, lost / ways
+
+
+def test_the_probability_of_overfitting_is_what_its_definition_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(overfitting_module, "BLOCKS", 6)
+    monkeypatch.setattr(overfitting_module, "_AT_ONCE", 40)
+    chance = np.random.default_rng(5)
+    for trials, periods in ((8, 12), (9, 40), (11, 61)):
+        returns = chance.normal(0.0, 0.01, (trials, periods)) + chance.normal(0.0, 0.002, (trials, 1))
+        # One never trades, and two are the same.
+        returns[3] = 0.0
+        returns[5] = returns[4]
+        found = overfitting(*matrices(returns), periods)
+        assert found is not None
+        assert (found.probability, found.loss_probability) == by_the_book(returns, 6)
+        assert (found.trials, found.blocks, found.ways) == (trials, 6, 20)
+
+
+def test_worthless_trials_are_overfitted_half_of_the_time_and_a_good_one_never() -> None:
+    chance = np.random.default_rng(11)
+    told = []
+    for _ in range(12):
+        noise = chance.normal(0.0, 0.01, (40, 400))
+        found = overfitting(*matrices(noise), 400)
+        assert found is not None
+        assert found.ways == 12_870
+        told.append(found.probability)
+        noise[7] += 0.004
+        good = overfitting(*matrices(noise), 400)
+        assert good is not None
+        assert good.probability < 0.01
+        assert good.loss_probability < 0.01
+    assert 0.35 < sum(told) / len(told) < 0.65
+
+
+def test_what_wins_in_one_half_and_loses_in_the_other_is_overfitted() -> None:
+    """Each trial earns in some blocks just what it pays in the others: whatever is chosen was luck, and turns."""
+    chance = np.random.default_rng(3)
+    returns = chance.normal(0.0, 0.001, (24, 320))
+    for trial in returns:
+        good = chance.permutation(16)[:8]
+        signs = np.where(np.isin(np.arange(16), good), 1.0, -1.0)
+        trial += np.repeat(signs, 20) * 0.01
+    found = overfitting(*matrices(returns), 320)
+    assert found is not None
+    assert found.probability > 0.9
+    assert found.loss_probability > 0.9
+
+
+def test_of_too_little_nobody_says_how_overfitted_it_is() -> None:
+    assert block_sums(np.zeros(31)) is None
+    returns = np.random.default_rng(1).normal(0.0, 0.01, (7, 64))
+    assert overfitting(*matrices(returns), 64) is None
+    assert [int(size) for size in block_sizes(33)] == [2] * 15 + [3]
+    sums = block_sums(np.arange(33, dtype=np.float64))
+    assert sums is not None
+    assert sums[0].sum() == 33 * 32 / 2
+    assert sums[1][0] == 1.0
+
+
+def test_of_very_many_trials_neighbouring_blocks_are_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    returns = np.random.default_rng(2).normal(0.0, 0.01, (60, 160))
+    monkeypatch.setattr(overfitting_module, "_MOST_CELLS", 70 * 60)
+    found = overfitting(*matrices(returns), 160)
+    assert found is not None
+    assert (found.blocks, found.ways) == (8, 70)
+    assert (found.probability, found.loss_probability) == by_the_book(returns, 8)

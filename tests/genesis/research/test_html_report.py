@@ -116,6 +116,7 @@ def test_a_search_has_a_page() -> None:
     assert reader.open == []
     assert "a&lt;b" in page
     assert "maximize sharpe, minimize max_drawdown" in page
+    assert "Probability of overfitting (PBO)" in page
 
 
 @settings(deadline=None)

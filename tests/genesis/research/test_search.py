@@ -8,8 +8,10 @@ from typing import Any
 
 import attrs
 import msgspec
+import numpy as np
 import pytest
 
+from genesis.domain.overfitting import block_sums, overfitting, returns_by_block
 from genesis.job_desk import request_of
 from genesis.research.fast_figures import FAST_FIGURES
 from genesis.research.search import (
@@ -22,6 +24,7 @@ from genesis.research.search import (
     Proof,
     Study,
     Trial,
+    overfitted,
     prove,
     read_constraint,
     read_dimension,
@@ -143,6 +146,34 @@ def test_constraints_failures_and_several_objectives_are_told() -> None:
     (trial,) = failed.run(Hill())
     assert trial.error == "ema_cross.fast must be below ema_cross.slow"
     assert report_of([trial], SHARPE, SPACE).failed == 1
+
+
+def test_the_probability_of_overfitting_is_over_all_that_was_tried() -> None:
+    chance = np.random.default_rng(4)
+    returns = chance.normal(0.0, 0.01, (20, 90))
+
+    def trial(number: int, figures: dict[str, float | None]) -> Trial:
+        return Trial(number=number, values={"btc-ema.fast": 5.0 + number, "risk.stop_fraction": 0.1}, figures=figures)
+
+    trials = [
+        trial(n, {**returns_by_block(row), "sharpe": float(n), "periods": 90.0, "trades": float(n)})
+        for n, row in enumerate(returns)
+    ]
+    # One that failed, one of too few returns to know, and one of another length.
+    trials += [trial(20, {}), trial(21, {"sharpe": 1.0, "periods": 3.0})]
+    trials.append(trial(22, {**returns_by_block(returns[0, :64]), "sharpe": 1.0, "periods": 64.0}))
+    goal = attrs.evolve(SHARPE, constraints=(read_constraint("trades<=10"),))
+    report = report_of(trials, goal, SPACE)
+    sums, squares = (np.array(each) for each in zip(*(block_sums(row) for row in returns), strict=True))
+    assert report.overfitting is not None
+    assert report.overfitting == overfitting(sums, squares, 90)
+    assert report.overfitting.trials == 20
+    assert f"{report.overfitting.probability:.1%} (PBO" in overfitted(report)
+    # The numbers behind it are nobody's to read.
+    assert report.best is not None
+    for told in (report.best, *report.front):
+        assert set(told.figures) == {"sharpe", "periods", "trades"}
+    assert overfitted(report_of(trials[:7], goal, SPACE)).startswith("not known")
 
 
 def test_a_plateau_is_told_from_a_needle() -> None:
