@@ -1,6 +1,9 @@
 """One request, one answer, within limits; and honesty about whether anything may have arrived."""
 
 import contextlib
+import gzip
+import zlib
+from collections.abc import Callable
 
 import pytest
 import trio
@@ -19,6 +22,35 @@ async def test_an_answer_comes_whole_with_its_headers() -> None:
         heard = server.heard[0]
         assert (heard.method, heard.target, heard.body) == ("POST", "/v2/x?y=1", b"{}")
         assert heard.headers["bfx-nonce"] == "5"
+
+
+async def test_what_leaves_is_one_plain_request() -> None:
+    async with scripted_http() as server, HttpClient(f"{server.url}/base/") as client:
+        await client.exchange("GET", "/v2/candles/trade:1m:tBTCUSD/hist?limit=1&sort=-1")
+        await client.exchange("POST", "v2/x", headers={"content-type": "application/json"}, body=b"{}")
+        await client.exchange("POST", "/v2/y")
+        asked, told, bare = server.heard
+        assert asked.target == "/base/v2/candles/trade:1m:tBTCUSD/hist?limit=1&sort=-1"
+        assert asked.headers == {
+            "host": server.url.removeprefix("http://"),
+            "accept": "*/*",
+            "accept-encoding": "gzip, deflate",
+            "connection": "keep-alive",
+            "user-agent": "genesis",
+        }
+        assert (told.target, told.body) == ("/base/v2/x", b"{}")
+        assert told.headers == {**asked.headers, "content-type": "application/json", "content-length": "2"}
+        assert bare.headers == {**asked.headers, "content-length": "0"}
+
+
+@pytest.mark.parametrize(("name", "pack"), [("gzip", gzip.compress), ("deflate", zlib.compress)])
+async def test_a_packed_answer_is_unpacked_within_the_limit(name: str, pack: Callable[[bytes], bytes]) -> None:
+    async with scripted_http() as server, HttpClient(server.url, max_body_bytes=1000) as client:
+        headers = (("Content-Encoding", name),)
+        server.answers += [Answer(body=pack(b"[1]"), headers=headers), Answer(body=pack(b"x" * 2000), headers=headers)]
+        assert (await client.exchange("GET", "/")).body == b"[1]"
+        with pytest.raises(RequestFailed, match="must have at most 1000 bytes"):
+            await client.exchange("GET", "/")
 
 
 async def test_redirects_are_not_followed() -> None:
