@@ -5,12 +5,10 @@ is shipped, so that nothing depends on the difference.
 """
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from types import ModuleType
 from typing import Any, Final
 from unittest.mock import patch
-
-import werkzeug.routing.rules
 
 import actors.connection_private
 import actors.connection_public
@@ -48,21 +46,10 @@ SPARSE: Final[dict[str, Any]] = {"connection.ping_interval_s": 19.5, "orders.rec
 """Settings with the same purpose. Heartbeats come every 15 s and keep every silence shorter than its limit."""
 
 
-def _built_when_asked(compile_builder: Callable[[Any, bool], Callable[..., Any]]) -> Callable[[Any, bool], Any]:
-    """Every route of the web would compile two functions that make its address, and nobody in a world asks for one."""
-
-    def when_asked(rule: Any, append_unknown: bool = True) -> Callable[..., Any]:
-        return lambda *args, **terms: compile_builder(rule, append_unknown)(*args, **terms)
-
-    return when_asked
-
-
 @contextlib.contextmanager
 def paced(*, as_shipped: bool) -> Iterator[None]:
     """For the time of a run."""
-    rule = werkzeug.routing.rules.Rule
     with contextlib.ExitStack() as stack:
-        stack.enter_context(patch.object(rule, "_compile_builder", _built_when_asked(rule._compile_builder)))
         for module, name, value in () if as_shipped else PACES:
             stack.enter_context(patch.object(module, name, value))
         yield
