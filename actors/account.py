@@ -26,6 +26,7 @@ from protocols.health import Notice
 from protocols.journal import Cells, Commit, JournalRequest, ReadCells
 from protocols.market import CandleClosed
 from protocols.orders import (
+    Adopted,
     Fill,
     OrderUpdate,
     PositionSnapshot,
@@ -202,7 +203,7 @@ async def _wait_for_fills(ctx: Context, batch: list[Envelope]) -> None:
 def _hear(machine: AccountMachine, prices: MarketPrices, message: object) -> bool:
     """Whether a market has a new price by it."""
     match message:
-        case OrderUpdate() | Fill():
+        case OrderUpdate() | Fill() | Adopted():
             machine.on_report(message)
         case WalletSnapshot() | VenueWallet() | PositionSnapshot() | VenuePosition():
             machine.on_balance(message)

@@ -148,6 +148,7 @@ class _Life:
         self.for_screens: list[OrderReport] = []
         self.shown: set[tuple[int, int]] = set()
         """Trades that readers were told of."""
+        self.adoptions_told: set[int] = set()
         self.settings_seen = -1
         self.quiet = 0
         """Commits of steps of which nothing came."""
@@ -173,6 +174,7 @@ class _Life:
         told.sort(key=lambda fill: fill.serial)
         self.fills.extend(fill.fill for fill in told[-RECENT:] if fill.fill is not None)
         self.shown = {(fill.trade.trade_id, fill.trade.venue_order_id) for fill in told}
+        self.adoptions_told = {adopted.serial for adopted in self.machine.adoptions.values()}
         out = self.machine.take()
         self.heard.end(out, now=now, wall_ms=wall_ms, timer=False)
         await self._carry_out(out)
@@ -441,7 +443,9 @@ class _Life:
 
     def _note(self, report: OrderReport) -> None:
         if isinstance(report, Adopted):
-            self._tell_adoption(report)
+            if report.serial not in self.adoptions_told:
+                self.adoptions_told.add(report.serial)
+                self._tell_adoption(report)
             return
         if isinstance(report, OrderUpdate):
             self._show(report.order)

@@ -10,6 +10,7 @@ import msgspec
 import pytest
 import trio
 
+from genesis.core.events import EventKind
 from genesis.domain.decision_log import digest
 from genesis.domain.protection_watch import percentile
 from genesis.domain.settings_build import Layer
@@ -20,7 +21,7 @@ from protocols.bitfinex.inputs import EndOrder
 from protocols.config import SetSettings
 from protocols.journal import ReadRecords
 from protocols.orders import Adopt, Bracket, Flatten, OrderIntent, OrderType, OrderUpdate, Purpose
-from protocols.risk import ManualOrder
+from protocols.risk import ManualOrder, TradingState
 from protocols.units import ZERO, Side, Symbol, base_currency
 from tests.house import House, check_books, decision_lines, house, leaves, lively_layer, piece_of, settings_of
 
@@ -157,6 +158,21 @@ async def test_what_a_removed_strategy_holds_keeps_its_stop_and_is_told(tmp_path
         assert "position_adopted" in codes(here)
         told = here.store.store.read_records(ReadRecords(kinds=("Adopted",), limit=100)).records
         assert len(told) == len(left)
+        check_nothing_fell(here)
+    async with house(tmp_path, recording=piece_of(minutes=5, skip=622), layer=lively_layer()) as here:
+        # The journal says it again at every start.
+        await here.ready()
+        await here.all_orders_known()
+        assert {each.strategy for each in here.engine.readers.account().owners} == {"manual"}  # type: ignore[union-attr]
+        check_nothing_fell(here)
+        assert "position_adopted" not in codes(here)
+
+
+def check_nothing_fell(here: House) -> None:
+    """Adoption ended the account actor until its message was a dead letter, and that halted trading, at each start."""
+    assert [event for event in here.events if event.kind in (EventKind.CRASHED, EventKind.DEAD_LETTER)] == []
+    risk = here.engine.readers.risk()
+    assert risk is None or risk.state is TradingState.ACTIVE
 
 
 async def test_a_bracket_by_hand_rests_at_the_venue_as_one_oco(tmp_path: Path) -> None:
