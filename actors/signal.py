@@ -63,6 +63,7 @@ class SignalActor:
         versions = self.settings.version, self.kinds.version
         settings = self.settings.take(ctx.name)
         machine = SignalMachine(settings)
+        machine.have_orders_wait()
         kept: Cells = await journal.ask(ReadCells(table=SIGNAL_TABLE))
         for name in machine.restore(kept.cells, waiting_anew=True):
             if ui is not None:
@@ -133,10 +134,11 @@ class SignalActor:
         """What the strategies say to one input, noted for the replay if it left a trace."""
         told: Sequence[Said] = ()
         scores: tuple[SignalScore, ...] = ()
-        # Closed candles first: an order may wait for what is said to one.
         match said:
-            case CandleClosed(candle=candle):
-                if machine.foreign_markets and (candle.symbol, candle.timeframe) in machine.foreign_markets:
+            # First: an order may wait for what is said to a closed candle.
+            case CandleClosed():
+                foreign = machine.foreign_markets
+                if foreign and (said.candle.symbol, said.candle.timeframe) in foreign:
                     told = await trio.to_thread.run_sync(machine.speak, said)
                 else:
                     told = machine.speak(said)
@@ -156,7 +158,7 @@ class SignalActor:
         failed = heard.failed()
         if traced or failed:
             heard.note(said)
-        return told or [Said(score) for score in scores]
+        return told if not scores else [Said(score) for score in scores]
 
     def _show(self, ctx: Context, machine: SignalMachine, ui: Outlet[Any] | None) -> None:
         self.views.set(machine.views())

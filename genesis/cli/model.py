@@ -137,7 +137,8 @@ def show(
 @model.command
 def drift(*, json: AsJson = False, where: Where | None = None) -> None:
     """What the model said lately against what came, for every strategy that is gated by it, of the journals."""
-    from genesis.domain.signal_machine import SIGNAL_TABLE, read_checkpoint
+    from genesis.domain.running_strategy import read_checkpoint
+    from genesis.domain.signal_machine import SIGNAL_TABLE
     from genesis.domain.strategies.probability_gated import NAME, drift_in
     from genesis.edge.store import ReadOnlyStore
     from genesis.edge.store_errors import StoreError

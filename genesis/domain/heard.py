@@ -5,8 +5,9 @@ named by their digest. Writers give such commits a `commit_id`: heard twice woul
 """
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -132,13 +133,20 @@ def signal_heard_record(
     code: str = "",
 ) -> LateRecord:
     """Made when it is written down: what is given is lent until then."""
+    write = partial(_signal_heard, inputs, off, settings, states, code)
+    return LateRecord(kind=SIGNAL_HEARD_KIND, key=None, write=write, correlation_id="heard", at_ms=at_ms)
 
-    def write() -> bytes:
-        raw = None if states is None else {name: msgspec.Raw(payload) for name, payload in states.items()}
-        kept = "" if raw is None else code
-        return _ENCODER.encode(SignalHeard(code=kept, settings=settings, states=raw, inputs=tuple(inputs), off={**off}))
 
-    return _heard(SIGNAL_HEARD_KIND, write, at_ms)
+def _signal_heard(
+    inputs: Sequence[SignalInput],
+    off: Mapping[str, int],
+    settings: str | None,
+    states: dict[str, bytes] | None,
+    code: str,
+) -> bytes:
+    raw = None if states is None else {name: msgspec.Raw(payload) for name, payload in states.items()}
+    kept = "" if raw is None else code
+    return _ENCODER.encode(SignalHeard(code=kept, settings=settings, states=raw, inputs=tuple(inputs), off={**off}))
 
 
 def news_in(account: AccountState, state: RiskState) -> AccountState:
@@ -159,12 +167,13 @@ def news_in(account: AccountState, state: RiskState) -> AccountState:
 
 def risk_heard_record(heard: RiskHeard, at_ms: int, state: AnyCell | None = None) -> LateRecord:
     """With `state` (the cell behind the batch) its digest is worked out when the record is written."""
+    write = partial(_risk_heard, heard, state)
+    return LateRecord(kind=RISK_HEARD_KIND, key=None, write=write, correlation_id="heard", at_ms=at_ms)
 
-    def write() -> bytes:
-        whole = heard if state is None else msgspec.structs.replace(heard, after=state_digest(state.payload))
-        return _ENCODER.encode(whole)
 
-    return _heard(RISK_HEARD_KIND, write, at_ms)
+def _risk_heard(heard: RiskHeard, state: AnyCell | None) -> bytes:
+    whole = heard if state is None else msgspec.structs.replace(heard, after=state_digest(state.payload))
+    return _ENCODER.encode(whole)
 
 
 def read_settings(payload: bytes) -> Settings:
@@ -191,7 +200,3 @@ def state_digest(payload: bytes) -> str:
 def _by_digest(kind: str, payload: bytes, at_ms: int) -> Record:
     key = hashlib.sha256(payload).hexdigest()
     return Record(kind=kind, key=key, payload=payload, correlation_id="heard", at_ms=at_ms)
-
-
-def _heard(kind: str, write: Callable[[], bytes], at_ms: int) -> LateRecord:
-    return LateRecord(kind=kind, key=None, write=write, correlation_id="heard", at_ms=at_ms)

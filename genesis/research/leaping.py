@@ -34,7 +34,7 @@ from genesis.domain.pairs import PairSpecs
 from genesis.domain.refusals import Refusals, can_be_in_a_row, kept, minds_range
 from genesis.domain.replay import BOUNDARY_MS, MINUTE_MS, TICK_MS, tick_prices
 from genesis.domain.risk_state import TRADED_WALLETS, RiskState, spot_symbol
-from genesis.domain.signal_machine import score_at, score_of
+from genesis.domain.running_strategy import score_at, score_of
 from genesis.domain.strategies import STRATEGY_KINDS
 from genesis.domain.strategies.ensemble import kinds_of
 from genesis.domain.strategy import HOLD, RECOMMENDATIONS, Opinion

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from genesis.domain.replay import MINUTE_MS
-from genesis.domain.signal_machine import Running
+from genesis.domain.running_strategy import Running
 from genesis.domain.strategy import HOLD, RECOMMENDATIONS, Opinion
 from genesis.domain.strategy_arrays import CandleArrays, Said, say
 from genesis.domain.volatility import Volatility

@@ -14,7 +14,8 @@ from genesis.core.channel import Channel, Overflow
 from genesis.core.latest import Latest
 from genesis.domain.decision_log import SIGNAL_KIND, decision_line, record_lines, signal_record
 from genesis.domain.market_book import EMPTY_MARKET
-from genesis.domain.signal_machine import SIGNAL_TABLE, SignalMachine, read_checkpoint
+from genesis.domain.running_strategy import read_checkpoint
+from genesis.domain.signal_machine import SIGNAL_TABLE, SignalMachine
 from protocols.journal import Commit
 from protocols.market import CandleClosed, CandleSeries, MarketView
 from protocols.settings import Settings, StrategySettings

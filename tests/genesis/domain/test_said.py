@@ -39,6 +39,11 @@ def expected() -> list[SignalScore]:
 def test_words_are_the_same_whenever_they_are_found(seed: int) -> None:
     """At once, by the record, when the batch is done, or as late as the next candle finds them."""
     chance, machine, told = random.Random(seed), SignalMachine(SETTINGS), list[Said]()
+    if seed % 2:
+        machine.have_orders_wait()
+        written = [running for running in machine.running.values() if running.kind.numeric is not None]
+        assert written
+        assert not any([running.numeric in (None, running.kind.numeric) for running in written])
     for closed in CANDLES:
         said = machine.speak(closed)
         told += said
