@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from genesis.domain.decision_log import DECISION_KINDS, SIGNAL_KIND, VERDICT_KIND, decision_line, read_decision
+from genesis.domain.performance import DAY_MS, HOUR_MS
 from genesis.edge.store import ReadOnlyStore
 from genesis.engine import Engine
 from protocols.account import Performance
@@ -136,6 +137,9 @@ def summarise(
     )
 
 
+_PERIODS: Final = {HOUR_MS: "hour", DAY_MS: "day"}
+
+
 def show(summary: Summary) -> None:
     """Print it as a table for a person."""
     table = Table(title=f"{summary.mode} {summary.recording}".strip(), show_header=False, title_justify="left")
@@ -156,7 +160,10 @@ def _rows(summary: Summary) -> Sequence[tuple[str, str]]:
             ("final equity", f"{_money(made.final_equity)} {quote}"),
             ("return", f"{made.total_return:+.2%}"),
             ("max drawdown", f"{made.max_drawdown:.2%}"),
-            ("Sharpe (annualised)", "too short" if made.sharpe is None else f"{made.sharpe:.2f}"),
+            (
+                f"Sharpe (a year, returns by the {_PERIODS[made.sharpe_period_ms]})",
+                "too short" if made.sharpe is None else f"{made.sharpe:.2f}",
+            ),
             ("closed trades", str(made.trades)),
             ("win rate", "none closed" if made.winrate is None else f"{made.winrate:.1%}"),
             ("fees", f"{_money(made.fees_quote)} {quote}"),

@@ -50,7 +50,8 @@ class ClosedTrade(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 class Performance(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """The figures of a run. Fractions, not percent; None where too little happened to say.
 
-    `sharpe` is annualised from returns per `sharpe_period_ms`; `max_drawdown` is the deepest fall from a peak.
+    `sharpe` is that of every report: annualised from returns by the day once 30 days have ended, by the hour before, as
+    `sharpe_period_ms` says; `max_drawdown` is the deepest fall from a peak.
     """
 
     start_equity: Decimal

@@ -16,7 +16,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from genesis.domain.performance import HOUR_MS, MIN_PERIODS, YEAR_MS
+from genesis.domain.performance import DAY_MS, MIN_PERIODS, YEAR_MS, return_period_ms
 from protocols.account import ClosedTrade, EquityPoint
 from protocols.measures import (
     Distribution,
@@ -32,7 +32,6 @@ from protocols.measures import (
 from protocols.orders import Fill, OrderState, OrderUpdate, OrderView
 from protocols.units import ZERO
 
-DAY_MS: Final = 24 * HOUR_MS
 ANNUAL_NEEDS_MS: Final = 30 * DAY_MS
 """A year cannot be told from less: two good days would be a growth of a million percent."""
 DRAWDOWNS_TOLD: Final = 5
@@ -330,9 +329,7 @@ def period_returns(at: Times, equity: Floats, period_ms: int | None = None) -> t
 
     Periods begin at whole days or hours UTC. The first is the one that the curve begins in; the last that has ended.
     """
-    if period_ms is None:
-        days = (int(at[-1]) // DAY_MS) - (int(at[0]) // DAY_MS)
-        period_ms = DAY_MS if days >= MIN_PERIODS else HOUR_MS
+    period_ms = period_ms or return_period_ms(int(at[0]), int(at[-1]))
     first = (int(at[0]) // period_ms + 1) * period_ms
     ends = np.arange(first, int(at[-1]) + 1, period_ms, dtype=np.int64)
     if not len(ends):

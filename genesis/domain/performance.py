@@ -1,4 +1,10 @@
-"""The figures of a run, made of its equity curve and its finished trades, one point and one trade at a time."""
+"""The figures of a run, made of its equity curve and its finished trades, one point and one trade at a time.
+
+The Sharpe ratio has one definition here and in every report (`genesis.domain.measures` takes it of whole columns): the
+mean over the sample deviation of the returns of whole periods, times the root of the periods in a year (365 days of 24
+hours), without a risk-free rate. Periods are days UTC once 30 of them have ended, and hours before; a ratio is told
+from 30 periods on.
+"""
 
 import copy
 import math
@@ -11,22 +17,58 @@ from protocols.account import ClosedTrade, EquityPoint, Performance
 from protocols.units import ZERO
 
 HOUR_MS = 3_600_000
+DAY_MS = 24 * HOUR_MS
 # Markets that never close: a year is 365 days of 24 hours.
 YEAR_MS = 365 * 24 * HOUR_MS
 MIN_PERIODS = 30
 """Whole periods before a ratio of returns is told: of three, the deviation is chance."""
 
 
+def return_period_ms(first_ms: int, last_ms: int) -> int:
+    """The period of returns of a curve between two moments: a day once `MIN_PERIODS` have ended, else an hour."""
+    return DAY_MS if last_ms // DAY_MS - first_ms // DAY_MS >= MIN_PERIODS else HOUR_MS
+
+
+@attrs.define
+class _Returns:
+    """The returns of one length of period: Welford's running mean and sum of squared distances, exact enough over years
+    and without a list of them."""
+
+    period_ms: int
+    periods: int = 0
+    mean: float = 0.0
+    squares: float = 0.0
+    before: float = 0.0
+    """Equity when the period under way began."""
+
+    def end(self, equity: float) -> None:
+        """A period has ended with this equity."""
+        period_return = equity / self.before - 1.0 if self.before > 0.0 else 0.0
+        self.before = equity
+        self.periods += 1
+        distance = period_return - self.mean
+        self.mean += distance / self.periods
+        self.squares += distance * (period_return - self.mean)
+
+    @property
+    def sharpe(self) -> float | None:
+        if self.periods < MIN_PERIODS:
+            return None
+        deviation = math.sqrt(self.squares / (self.periods - 1))
+        # Below this it is the rounding of equal returns.
+        if deviation <= 1e-15:
+            return None
+        return self.mean / deviation * math.sqrt(YEAR_MS / self.period_ms)
+
+
 @attrs.define(kw_only=True)
 class EquityFigures:
-    """Drawdown and Sharpe ratio of the points so far, in constant time a point (and a step for each quiet period).
+    """Drawdown and Sharpe ratio of the points so far, in constant time a point (and a step for each quiet hour).
 
-    A period's return is from the last equity known at its start to the last known at its end; the Sharpe ratio is the
-    mean over the sample deviation of those returns, annualised, without a risk-free rate. Money that was paid in or
+    A period's return is from the last equity known at its start to the last known at its end. Money that was paid in or
     taken out earns and loses nothing: what was before it is scaled to what there was after it, as a fund's shares are.
     """
 
-    period_ms: int = HOUR_MS
     start: Decimal | None = None
     final: Decimal = ZERO
     flows: Decimal = ZERO
@@ -34,28 +76,40 @@ class EquityFigures:
     scale: Decimal = Decimal(1)
     """By how much money from outside has made the account larger than trading alone would have."""
     max_drawdown: float = 0.0
-    periods: int = 0
+    _hours: _Returns = attrs.field(factory=lambda: _Returns(HOUR_MS))
+    _days: _Returns = attrs.field(factory=lambda: _Returns(DAY_MS))
     _peak: float = -math.inf
-    _before: float = 0.0
     _now: float = 0.0
     _end_ms: int = 0
     _flows_seen: Decimal = ZERO
-    # Welford's running mean and sum of squared distances: exact enough over years, and no list of returns.
-    _mean: float = 0.0
-    _squares: float = 0.0
+
+    @property
+    def _told(self) -> _Returns:
+        return self._days if self._days.periods >= MIN_PERIODS else self._hours
+
+    @property
+    def period_ms(self) -> int:
+        """The period of the returns that are told."""
+        return self._told.period_ms
+
+    @property
+    def periods(self) -> int:
+        """How many of them have ended."""
+        return self._told.periods
 
     def on_point(self, point: EquityPoint) -> None:
         """Take a point in. Points come in order of time."""
         equity = float(point.equity)
         if self.start is None:
             self.start = point.equity
-            self._before = self._now = equity
+            self._hours.before = self._days.before = self._now = equity
             self._flows_seen = point.flows
-            self._end_ms = (point.at_ms // self.period_ms + 1) * self.period_ms
+            self._end_ms = (point.at_ms // HOUR_MS + 1) * HOUR_MS
         while point.at_ms >= self._end_ms:
-            self._end_period(self._now / self._before - 1.0 if self._before > 0.0 else 0.0)
-            self._before = self._now
-            self._end_ms += self.period_ms
+            self._hours.end(self._now)
+            if self._end_ms % DAY_MS == 0:
+                self._days.end(self._now)
+            self._end_ms += HOUR_MS
         if point.flows != self._flows_seen:
             self._take_flow(point)
         self._now = equity
@@ -72,11 +126,12 @@ class EquityFigures:
         if own > 0 and point.equity > 0:
             factor = point.equity / own
             self.scale *= factor
-            self._before *= float(factor)
+            self._hours.before *= float(factor)
+            self._days.before *= float(factor)
             self._peak *= float(factor)
         else:
             # Nothing was there before, or nothing is left: what comes is measured from here.
-            self._before = self._peak = float(point.equity)
+            self._hours.before = self._days.before = self._peak = float(point.equity)
 
     def on_points(self, points: Iterable[EquityPoint]) -> None:
         """Take many points in: the same as one after the other, several times as fast."""
@@ -103,25 +158,14 @@ class EquityFigures:
     @property
     def sharpe(self) -> float | None:
         """None under `MIN_PERIODS` periods, or when all returned the same."""
-        if self.periods < MIN_PERIODS:
-            return None
-        deviation = math.sqrt(self._squares / (self.periods - 1))
-        # Below this it is the rounding of equal returns.
-        if deviation <= 1e-15:
-            return None
-        return self._mean / deviation * math.sqrt(YEAR_MS / self.period_ms)
+        return self._told.sharpe
 
     def with_point(self, point: EquityPoint) -> "EquityFigures":
         """What they would be after this point, without taking it in."""
         after = copy.copy(self)
+        after._hours, after._days = copy.copy(self._hours), copy.copy(self._days)
         after.on_point(point)
         return after
-
-    def _end_period(self, period_return: float) -> None:
-        self.periods += 1
-        distance = period_return - self._mean
-        self._mean += distance / self.periods
-        self._squares += distance * (period_return - self._mean)
 
 
 @attrs.define(kw_only=True)
@@ -178,10 +222,9 @@ def performance(
     *,
     fees_quote: Decimal,
     realized_pnl: Decimal,
-    sharpe_period_ms: int = HOUR_MS,
 ) -> Performance:
     """All figures of a whole run. Raises ValueError on an empty curve, which says nothing."""
-    equity = EquityFigures(period_ms=sharpe_period_ms)
+    equity = EquityFigures()
     equity.on_points(curve)
     finished = TradeFigures()
     for trade in trades:

@@ -19,7 +19,7 @@ from genesis.domain.executions import executions
 from genesis.domain.matching import FillModel
 from genesis.domain.measures import measure, trade_row, traded_quote
 from genesis.domain.pairs import PairSpecs, pair_specs
-from genesis.domain.performance import HOUR_MS, performance
+from genesis.domain.performance import performance
 from genesis.domain.recording import CandleRecording
 from genesis.research.bars import BarRecording
 from genesis.research.leaping import Leap, can_leap
@@ -122,7 +122,6 @@ def run_backtest(
     model: FillModel | None = None,
     pairs: PairSpecs | None = None,
     balances: Iterable[tuple[str, str, Decimal]] = START_BALANCES,
-    sharpe_period_ms: int = HOUR_MS,
     on_progress: Callable[[float], None] | None = None,
     every_minute: bool = False,
 ) -> BacktestResult:
@@ -141,10 +140,10 @@ def run_backtest(
     def walked(words_held: int | None, on_progress: Callable[[float], None] | None) -> Walk:
         found: Walk
         if bars is not None:
-            found = Leap(bars, settings, model, specs, balances, sharpe_period_ms)
+            found = Leap(bars, settings, model, specs, balances)
         else:
             rows = recording.as_rows() if isinstance(recording, BarRecording) else recording
-            found = Walk(rows, settings, model, specs, balances, sharpe_period_ms)
+            found = Walk(rows, settings, model, specs, balances)
         found.words_held = words_held
         with _few_collections():
             found.begin()
@@ -166,7 +165,6 @@ def run_backtest(
             tuple(run.trades),
             fees_quote=account.fees_quote,
             realized_pnl=account.realized_pnl,
-            sharpe_period_ms=sharpe_period_ms,
         ),
         trades=tuple(run.trades),
         curve=tuple(account.curve),

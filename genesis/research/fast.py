@@ -372,7 +372,7 @@ def _by_kernel(
         wins=int(wins),
         fees_quote=fees,
         max_drawdown=drawdown,
-        sharpe=_sharpe(int(periods), mean, squares, prepared.sharpe_period_ms),
+        sharpe=_sharpe(int(periods), mean, squares, prepared.return_period_ms),
         refused=int(refused),
         details=_OfKernel(prepared, given, made),
     )
@@ -427,7 +427,6 @@ def _by_exact(prepared: Prepared, given: dict[str, float], why: str) -> FastResu
         model=prepared.model,
         pairs=prepared.pairs,
         balances=(("exchange", settings.quote_currency, prepared.start_equity),),
-        sharpe_period_ms=prepared.sharpe_period_ms,
     )
     figures = result.performance
     return FastResult(

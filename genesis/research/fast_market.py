@@ -14,7 +14,7 @@ from genesis.domain.indicators.compiling import worth_compiling
 from genesis.domain.market_replay import replayed_streams
 from genesis.domain.matching import FillModel, FillWhen
 from genesis.domain.pairs import PairSpecs, pair_specs
-from genesis.domain.performance import HOUR_MS
+from genesis.domain.performance import return_period_ms
 from genesis.domain.replay import MINUTE_MS
 from genesis.domain.strategies import STRATEGY_KINDS
 from genesis.domain.strategy import StrategyKind
@@ -62,7 +62,7 @@ class Prepared:
     model: FillModel
     pairs: PairSpecs
     start_equity: Decimal
-    sharpe_period_ms: int
+    return_period_ms: int
     before: CandleArrays
     """Every closed candle before the run that a strategy may begin with, oldest first."""
     warm: CandleArrays
@@ -145,7 +145,6 @@ class Prepared:
         model: FillModel | None = None,
         pairs: PairSpecs | None = None,
         balances: Iterable[tuple[str, str, Decimal]] = START_BALANCES,
-        sharpe_period_ms: int = HOUR_MS,
         compile: bool | None = None,
     ) -> "Prepared":
         """Raises NotFast with the reason, and ValueError on settings that no strategy can run with.
@@ -180,11 +179,12 @@ class Prepared:
         prices = np.ascontiguousarray(candles.close, dtype=np.float64)
         scores = (ends, score_row, prices, _blocks(prices, np.maximum))
         flags = _flags(settings, ends, bars.first_ms)
-        step_ms = curve_step(bars.first_ms, bars.last_ms, sharpe_period_ms)
+        step_ms = curve_step(bars.first_ms, bars.last_ms)
         point_ms = np.arange(bars.first_ms, bars.last_ms + MINUTE_MS + 1, step_ms)
         point_row = rows_before(found.open_ms, point_ms) - 1
         point_close = np.where(point_row >= 0, found.close[np.maximum(point_row, 0)], 0.0)
-        point_period = point_ms // sharpe_period_ms
+        period_ms = return_period_ms(int(point_ms[0]), int(point_ms[-1]))
+        point_period = point_ms // period_ms
         period_begin = np.flatnonzero(_changes(point_period))
         point_before = np.maximum(period_begin - 1, 0)
         points = (
@@ -204,7 +204,7 @@ class Prepared:
             model=model,
             pairs=pairs,
             start_equity=balances[0][2],
-            sharpe_period_ms=sharpe_period_ms,
+            return_period_ms=period_ms,
             before=before,
             warm=_newest(before, snapshot),
             snapshot=snapshot,

@@ -89,10 +89,9 @@ class Leap(Walk):
         model: FillModel | None,
         pairs: PairSpecs,
         balances: Iterable[tuple[str, str, Decimal]],
-        sharpe_period_ms: int,
     ) -> None:
         history = msgspec.structs.replace(attrs.evolve(bars, rows={}).as_rows(), rows=dict.fromkeys(bars.rows, ()))
-        super().__init__(history, settings, model, pairs, balances, sharpe_period_ms)
+        super().__init__(history, settings, model, pairs, balances)
         self.bars = bars
         self.symbols = tuple(bars.rows)
         self.last_minute = (bars.last_ms - bars.first_ms) // MINUTE_MS

@@ -14,9 +14,10 @@ from genesis.domain.decision_log import ORDER_KIND, Decision, read_decision
 from genesis.domain.executions import expected_of
 from genesis.domain.market_replay import ReplayedStream, replayed_streams
 from genesis.domain.matching import FillModel
-from genesis.domain.measures import DAY_MS, OrderTally
+from genesis.domain.measures import OrderTally
 from genesis.domain.order_machine import OrderMachine
 from genesis.domain.pairs import PairSpecs
+from genesis.domain.performance import DAY_MS, HOUR_MS
 from genesis.domain.recording import CandleRecording
 from genesis.domain.replay import BOUNDARY_MS, MINUTE_MS, TICK_MS, CandleRow, Step, minutes, ticks
 from genesis.domain.risk_judgement import Judgement
@@ -77,10 +78,11 @@ def strategy_markets(settings: Settings, symbols: Iterable[Symbol]) -> list[tupl
     return [(symbol, timeframe) for symbol in symbols for timeframe in known if (symbol, timeframe) in wanted]
 
 
-def curve_step(first_ms: int, last_ms: int, sharpe_period_ms: int) -> int:
-    """Whole minutes between two points of the curve: few enough to keep, and never past the period of the returns."""
+def curve_step(first_ms: int, last_ms: int) -> int:
+    """Whole minutes between two points of the curve: few enough to keep, and never past an hour, which is the shorter
+    period of returns."""
     minutes = (last_ms - first_ms) // MINUTE_MS // CURVE_POINTS + 1
-    return max(MINUTE_MS, min(minutes * MINUTE_MS, sharpe_period_ms))
+    return max(MINUTE_MS, min(minutes * MINUTE_MS, HOUR_MS))
 
 
 class Walk:
@@ -93,7 +95,6 @@ class Walk:
         model: FillModel | None,
         pairs: PairSpecs,
         balances: Iterable[tuple[str, str, Decimal]],
-        sharpe_period_ms: int,
     ) -> None:
         self.recording = recording
         self.settings = settings
@@ -106,7 +107,7 @@ class Walk:
         self.machine.depth = self._levels
         self.account = AccountMachine(
             settings,
-            curve_step_ms=curve_step(recording.first_ms, recording.last_ms, sharpe_period_ms),
+            curve_step_ms=curve_step(recording.first_ms, recording.last_ms),
             curve_limit=2 * CURVE_POINTS,
         )
         self.venue = Venue(pairs, model=model)

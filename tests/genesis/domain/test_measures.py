@@ -10,16 +10,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from genesis.domain.measures import (
-    DAY_MS,
     OrderTally,
     distribution_of,
     drawdowns_of,
     measure,
     period_returns,
     reason_code,
+    sharpe_of,
     tally_orders,
 )
-from genesis.domain.performance import HOUR_MS, MIN_PERIODS, EquityFigures
+from genesis.domain.performance import DAY_MS, HOUR_MS, MIN_PERIODS, YEAR_MS, EquityFigures
 from protocols.account import EquityPoint
 from protocols.measures import Measures, OpenRow, TradeRow
 from protocols.orders import OrderState, OrderType, OrderUpdate, OrderView, Purpose
@@ -222,22 +222,29 @@ def test_drawdowns_agree_with_all_pairs(equities: list[float]) -> None:
 
 @settings(deadline=None)
 @given(
-    st.lists(st.tuples(st.integers(1, 5 * HOUR_MS), st.floats(0.5, 2.0)), min_size=1, max_size=120),
+    st.lists(
+        st.tuples(st.integers(1, 5 * HOUR_MS) | st.integers(DAY_MS // 2, 3 * DAY_MS), st.floats(0.5, 2.0)),
+        min_size=1,
+        max_size=120,
+    ),
     st.integers(0, DAY_MS),
 )
 def test_period_returns_are_those_of_the_live_tracker(steps: list[tuple[int, float]], offset: int) -> None:
-    """Two implementations of one definition: a running one and one over arrays."""
-    running = EquityFigures(period_ms=HOUR_MS)
+    """Two implementations of one definition: a running one and one over arrays, in which a step is a few hours or a few
+    days, so that some curves are told by the day."""
+    running = EquityFigures()
     at, equity, points = MONDAY_MS + offset, 1000.0, []
     for step, factor in steps:
         points.append((at, equity))
         running.on_point(EquityPoint(at_ms=at, equity=Decimal(repr(equity))))
         at, equity = at + step, min(max(equity * factor, 1e-3), 1e9)
     times, equities = np.array([one for one, _ in points], dtype=np.int64), np.array([one for _, one in points])
-    _, returns = period_returns(times, equities, HOUR_MS)
-    assert len(returns) == running.periods
+    period_ms, returns = period_returns(times, equities)
+    assert (period_ms, len(returns)) == (running.period_ms, running.periods)
     if len(returns):
-        assert float(returns.mean()) == pytest.approx(running._mean, abs=1e-12)
+        assert float(returns.mean()) == pytest.approx(running._told.mean, abs=1e-12)
+    sharpe = sharpe_of(returns, YEAR_MS / period_ms)
+    assert running.sharpe == (None if sharpe is None else pytest.approx(sharpe, rel=1e-6))
 
 
 @settings(deadline=None)

@@ -33,8 +33,8 @@ def curve(*points: tuple[float, str]) -> tuple[EquityPoint, ...]:
     return tuple(EquityPoint(at_ms=int(hour * HOUR_MS), equity=Decimal(equity)) for hour, equity in points)
 
 
-def figures_of(points: tuple[EquityPoint, ...], period_ms: int = HOUR_MS) -> EquityFigures:
-    found = EquityFigures(period_ms=period_ms)
+def figures_of(points: tuple[EquityPoint, ...]) -> EquityFigures:
+    found = EquityFigures()
     for point in points:
         found.on_point(point)
     return found
@@ -87,6 +87,18 @@ def test_sharpe_is_annualised_from_its_period() -> None:
     assert hourly.sharpe == pytest.approx(yearly * math.sqrt(8760))
 
 
+def test_returns_are_by_the_day_once_thirty_have_ended() -> None:
+    """As in every report; a month of hours would be told by the hour on the 30th day and by the day on the 31st."""
+    points = curve(*((24 * day + 12, str(100 + day % 7)) for day in range(31)))
+    before, after = figures_of(points[:30]), figures_of(points)
+    assert (before.period_ms, before.periods) == (HOUR_MS, 29 * 24)
+    equities = [100.0, *(100.0 + day % 7 for day in range(30))]
+    returns = [late / early - 1.0 for early, late in itertools.pairwise(equities)]
+    assert (after.period_ms, after.periods) == (24 * HOUR_MS, 30)
+    assert after.sharpe == pytest.approx(sharpe(returns, 24 * HOUR_MS))
+    assert performance(points, (), fees_quote=Decimal(0), realized_pnl=Decimal(0)).sharpe == after.sharpe
+
+
 @pytest.mark.parametrize("equities", [[100.0], [100.0 + hour for hour in range(30)], [100.0] * 40])
 def test_too_little_says_nothing(equities: list[float]) -> None:
     assert of_equities(equities).sharpe is None
@@ -97,6 +109,10 @@ def test_looking_at_the_next_point_takes_nothing_in() -> None:
     after = found.with_point(EquityPoint(at_ms=3 * HOUR_MS, equity=Decimal(50)))
     assert (found.max_drawdown, found.periods) == (0.0, 1)
     assert after.max_drawdown == pytest.approx(60 / 110)
+    month = figures_of(curve(*((24 * day, str(100 + day % 5)) for day in range(40))))
+    told = (month.sharpe, month.periods)
+    assert month.with_point(EquityPoint(at_ms=41 * 24 * HOUR_MS, equity=Decimal(50))).periods == 41
+    assert (month.sharpe, month.periods) == told
 
 
 def test_win_rate_and_profit_factor() -> None:

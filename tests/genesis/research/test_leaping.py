@@ -18,7 +18,6 @@ from genesis.domain.candles import aggregate, bucket_open
 from genesis.domain.indicators.compiling import can_compile
 from genesis.domain.matching import FillModel
 from genesis.domain.pairs import pair_specs
-from genesis.domain.performance import HOUR_MS
 from genesis.domain.recording import CandleRecording
 from genesis.domain.replay import CandleRow
 from genesis.domain.risk_rules.results import Rule
@@ -391,8 +390,8 @@ def test_what_risk_remembers_of_leapt_scores_is_what_it_would_have_heard() -> No
     )
     specs = pair_specs(candles.symbols)
     runs = (
-        Leap(BarRecording.of(candles), settings, None, specs, START_BALANCES, HOUR_MS),
-        Walk(candles, settings, None, specs, START_BALANCES, HOUR_MS),
+        Leap(BarRecording.of(candles), settings, None, specs, START_BALANCES),
+        Walk(candles, settings, None, specs, START_BALANCES),
     )
     for run in runs:
         run.begin()
