@@ -10,11 +10,16 @@ from typing import Final
 
 import trio
 
+from genesis.core.rest import loop_at_rest
+
 CALM_LOOKS: Final = 2
 """A message may be between two places at one look: it must be nowhere at two, with every task given a turn between."""
-QUICK_LOOKS: Final = 60
+QUICK_LOOKS: Final = 8
+"""Those who stood aside go on when the loop rests, and others after them."""
 PAUSE_S: Final = 0.0002
 """After the quick looks somebody waits for a disk or a socket: looking less often leaves it the processor."""
+REST_S: Final = 0.005
+"""A loop that does not come to rest is busy with what the market has no part in: a look all the same."""
 HISTORIES_S: Final = 30.0
 """A replay begins without them then: whoever waits goes on waiting, and the others trade."""
 
@@ -44,11 +49,12 @@ class Pacer:
         calm = 0
         looks = 0
         while calm < CALM_LOOKS:
-            if looks < QUICK_LOOKS:
-                await trio.lowlevel.checkpoint()
-            else:
-                await trio.sleep(PAUSE_S)
+            # Whoever can go on does: looking at him would only keep him waiting, and with him who stands aside.
+            with trio.move_on_after(REST_S):
+                await loop_at_rest()
             looks += 1
             calm = calm + 1 if all(question() for question in self._quiet) else 0
+            if looks >= QUICK_LOOKS and not calm:
+                await trio.sleep(PAUSE_S)
         self.settled_total += 1
         self.looks_total += looks

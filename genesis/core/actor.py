@@ -89,10 +89,13 @@ class Context:
         return self._outside
 
     async def step_aside(self) -> None:
-        """Let others go first for some turns of the loop: what comes now can wait, and what they do cannot."""
-        # How long a turn takes is everybody's doing: it is no hang of whoever waits for some.
-        with self._outside:
+        """Let others go first until the loop comes to rest: what comes now can wait, and what they do cannot."""
+        # How long that takes is everybody's doing: it is no hang of whoever waits for it.
+        self._term.outside += 1
+        try:
             await self._aside.wait()
+        finally:
+            self._term.outside -= 1
 
     @property
     def stopping(self) -> trio.Event:

@@ -1,51 +1,62 @@
 """Where those stand aside who can wait for a moment, while what they heard of makes others act.
 
-One task turns the loop for all of them: if each did so by itself, a decision that six others hear of would wait for six
-more tasks in every turn.
-"""
+They come back when the loop comes to rest: when nobody can go on without the kernel, a disk or a clock. One task waits
+for that on behalf of all. Turning the loop by itself, as it once did, it was a third of all steps between a tick and
+its order.
 
-from collections import deque
-from typing import Final
+A loop that never comes to rest would keep them for ever. They hold messages, so whoever looks for actors that hang
+looks while they wait, and ends their waiting, too.
+"""
 
 import trio
 
-TURNS: Final = 14
-"""Turns of the loop from a closed candle to its order's frame, and a few more."""
+from genesis.core.rest import loop_at_rest
 
 
 class Aside:
     """One for each tree of actors; `run` lives as long as they do."""
 
     def __init__(self) -> None:
-        self._turn = 0
-        self._waiting: deque[tuple[int, trio.lowlevel.Task]] = deque()
+        self._waiting: dict[trio.lowlevel.Task, None] = {}
+        self._round = 0
+        self._seen = -1
         self._runner: trio.lowlevel.Task | None = None
 
     async def wait(self) -> None:
-        """Come back when the loop has turned `TURNS` times. A checkpoint."""
-        mine = (self._turn + TURNS, trio.lowlevel.current_task())
-        self._waiting.append(mine)
+        """Come back when nobody else can go on, and at the second `look` in any case. A checkpoint."""
+        mine = trio.lowlevel.current_task()
+        self._waiting[mine] = None
         if self._runner is not None:
             trio.lowlevel.reschedule(self._runner)
             self._runner = None
 
         def abort(_: object) -> trio.lowlevel.Abort:
-            self._waiting.remove(mine)
+            del self._waiting[mine]
             return trio.lowlevel.Abort.SUCCEEDED
 
         await trio.lowlevel.wait_task_rescheduled(abort)
 
     async def run(self) -> None:
-        """Turn the loop while somebody waits. Run it once, beside the actors."""
+        """Wait for rest while somebody waits. Run it once, beside the actors."""
         while True:
             if self._waiting:
-                await trio.lowlevel.cancel_shielded_checkpoint()
-                self._turn += 1
+                await loop_at_rest()
+                self._end()
             else:
                 self._runner = trio.lowlevel.current_task()
                 await trio.lowlevel.wait_task_rescheduled(self._no_runner)
-            while self._waiting and self._waiting[0][0] <= self._turn:
-                trio.lowlevel.reschedule(self._waiting.popleft()[1])
+
+    def look(self) -> None:
+        """To be called now and then: whoever has waited since the look before comes back, rest or not."""
+        if self._waiting and self._seen == self._round:
+            self._end()
+        self._seen = self._round if self._waiting else -1
+
+    def _end(self) -> None:
+        self._round += 1
+        for task in self._waiting:
+            trio.lowlevel.reschedule(task)
+        self._waiting.clear()
 
     def _no_runner(self, _: object) -> trio.lowlevel.Abort:
         self._runner = None

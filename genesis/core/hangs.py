@@ -9,6 +9,7 @@ work in its hands. Nobody is looked at who has none: a mailbox reports when its 
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 import attrs
@@ -50,16 +51,20 @@ class HangWatch:
 
 
 class Hangs:
-    """All short watches of a tree, by the tree's own timer: a look while anybody holds messages, and none else."""
+    """All short watches of a tree, by the tree's own timer: a look while anybody holds messages, and none else.
 
-    def __init__(self, alarms: Alarms) -> None:
+    `on_look` is called at each.
+    """
+
+    def __init__(self, alarms: Alarms, on_look: Callable[[], object]) -> None:
         self._alarms = alarms
+        self._on_look = on_look
         self._busy: list[HangWatch] = []
         self._looked_at = 0.0
 
     def watch(self, place: HangWatch) -> None:
         """From now on this mailbox reports when its actor takes a message while it holds none."""
-        place.mailbox.on_work = lambda: self._has_work(place)
+        place.mailbox.on_work = partial(self._has_work, place)
 
     def _has_work(self, place: HangWatch) -> None:
         if place.watched:
@@ -75,5 +80,6 @@ class Hangs:
         now = trio.current_time()
         passed_s, self._looked_at = min(now - self._looked_at, LONGEST_LOOK_S), now
         self._busy = [place for place in self._busy if not place.is_over(passed_s)]
+        self._on_look()
         if self._busy:
             self._alarms.at(now + LOOK_S, self._look)

@@ -24,7 +24,7 @@ class House:
         self.clock = clock
         self.alarms = Alarms()
         self.aside = Aside()
-        self.hangs = Hangs(self.alarms)
+        self.hangs = Hangs(self.alarms, self.aside.look)
         self.giving_up = False
         """The root gives up: nobody can finish what the rest has begun."""
         self.seed = seed

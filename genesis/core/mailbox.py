@@ -215,25 +215,22 @@ class Mailbox:
         await trio.sleep_forever()
 
     def _take(self, term: Term, limit: int) -> list[Envelope]:
-        filled: list[Channel[Any]] = []
-        for channel in self.channels:  # a loop of a list's own is one more call, and every hop makes it
+        first: Channel[Any] | None = None
+        several = self._careful_until >= 0
+        for channel in self.channels:
             if channel.queue:
-                filled.append(channel)
-        if not filled:
+                if first is None:
+                    first = channel
+                else:
+                    several = True
+        if first is None:
             return []
         self.progress += 1
-        if self._careful_until >= 0:
-            first = min(filled, key=_head_arrival)
-            if first.queue[0].seq <= self._careful_until:
-                limit, filled = 1, [first]
-            else:
-                self._careful_until = -1
-        if len(filled) == 1:
-            channel = filled[0]
-            batch = channel.take(limit)
-            channel.leased += len(batch)
+        if several:
+            batch = self._take_of_several(limit)
         else:
-            batch = self._merge(filled, limit)
+            batch = first.take(limit)
+            first.leased += len(batch)
         for envelope in batch:
             envelope.term = term
         if self._unacked:
@@ -247,7 +244,15 @@ class Mailbox:
             self.on_work()
         return batch
 
-    def _merge(self, filled: list[Channel[Any]], limit: int) -> list[Envelope]:
+    def _take_of_several(self, limit: int) -> list[Envelope]:
+        """In the order of arrival, from all channels that are filled."""
+        filled = [channel for channel in self.channels if channel.queue]
+        if self._careful_until >= 0:
+            first = min(filled, key=_head_arrival)
+            if first.queue[0].seq <= self._careful_until:
+                limit, filled = 1, [first]
+            else:
+                self._careful_until = -1
         batch: list[Envelope] = []
         if sum(len(channel.queue) for channel in filled) <= limit:
             counts = [limit] * len(filled)

@@ -21,6 +21,10 @@ class Attempt(enum.Enum):
     SENT = "sent"
 
 
+_BEGUN: Final = Attempt.BEGUN
+_SENT: Final = Attempt.SENT
+
+
 @attrs.define(eq=False)
 class SendLedger:
     """`once` attempts are remembered by (kind, number) for life, the others by the very message that was leased.
@@ -43,12 +47,12 @@ class SendLedger:
 
     def begin(self, kind: str, number: int, message: object) -> None:
         """Say it before the first byte; there must be no checkpoint between this and the send."""
-        self._attempts[(kind, number)] = (message, Attempt.BEGUN)
+        self._attempts[(kind, number)] = (message, _BEGUN)
 
     def sent(self, kind: str, number: int, message: object) -> None:
         """The send has returned."""
         attempts = self._attempts
-        attempts[(kind, number)] = (message, Attempt.SENT)
+        attempts[(kind, number)] = (message, _SENT)
         attempts.move_to_end((kind, number))
         while len(attempts) > REMEMBERED:
             attempts.popitem(last=False)

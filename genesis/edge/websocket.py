@@ -50,6 +50,12 @@ from genesis.edge.streams import (
     timeout_trouble,
 )
 
+try:
+    # In C where the library came with it.
+    from websockets.speedups import apply_mask
+except ImportError:
+    from websockets.utils import apply_mask
+
 READ_BYTES: Final = 262_144
 """One read takes what the kernel holds: at 7,000 messages a second the loop's wake-ups cost more than the frames."""
 MAX_MESSAGE_BYTES: Final = 4 * 1024 * 1024
@@ -85,6 +91,8 @@ class Dial(Protocol):
 
 _END_OF_HEAD: Final = b"\r\n\r\n"
 _LARGEST_HEAD: Final = 65_536
+MASK_BYTES: Final = 4
+_OPEN: Final = ConnectionState.OPEN
 _WHOLE_TEXT: Final = 0x81
 """First byte of a frame that is a whole text message: FIN, no extension, opcode 1."""
 
@@ -462,6 +470,8 @@ class CalmWebSocket:
     connection: trio_websocket.WebSocketConnection
     stream: trio.abc.Stream
     turn: _Turn
+    # For the next frame alone, drawn before there is one: the kernel is not asked while an order waits.
+    _mask: bytes = attrs.field(factory=lambda: os.urandom(MASK_BYTES))
     _ping_count: int = 0
     _interrupted: bool = False
     _closed_by_us: bool = False
@@ -486,15 +496,17 @@ class CalmWebSocket:
         connection, turn = self.connection, self.turn
         finished = False
         try:
-            if connection._wsproto.state is not ConnectionState.OPEN:
+            if connection._wsproto.state is not _OPEN:
                 raise self._fate()
             if turn.taken:
                 await connection.send_message(message.decode())
             else:
                 # A whole frame at once: what it takes to go through a library's layers, an order would wait for.
                 turn.taken = True
+                mask, self._mask = self._mask, b""
                 try:
-                    await self.stream.send_all(masked_text(message, os.urandom(4)))
+                    await self.stream.send_all(masked_text(message, mask))
+                    self._mask = os.urandom(MASK_BYTES)
                 except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
                     await connection._abort_web_socket()
                     raise self._fate() from error
@@ -549,9 +561,7 @@ def masked_text(payload: bytes, mask: bytes) -> bytes:
         head = b"\x81\xfe" + size.to_bytes(2, "big")
     else:
         head = b"\x81\xff" + size.to_bytes(8, "big")
-    stream = (mask * (size // 4 + 1))[:size]
-    masked = int.from_bytes(payload, "big") ^ int.from_bytes(stream, "big")
-    return head + mask + masked.to_bytes(size, "big")
+    return head + mask + apply_mask(payload, mask)
 
 
 def _first(group: BaseExceptionGroup[Any]) -> Any:

@@ -168,15 +168,15 @@ async def _serve_websocket(
                 while True:
                     # The handshake's answer and pongs go first; then whatever frames have gathered.
                     frames, session.outgoing = session.outgoing, []
-                    data = bytes(control) + b"".join(map(text_frame, frames))
-                    control.clear()
-                    if session.torn is not None:
-                        # Half a frame, then nothing: what a cut cable looks like from the other end.
-                        whole = text_frame(session.torn)
-                        await stream.send_all(data + whole[: len(whole) // 2])
-                        nursery.cancel_scope.cancel()
-                        return
-                    if data:
+                    if frames or control or session.torn is not None:
+                        data = bytes(control) + b"".join(map(text_frame, frames))
+                        control.clear()
+                        if session.torn is not None:
+                            # Half a frame, then nothing: what a cut cable looks like from the other end.
+                            whole = text_frame(session.torn)
+                            await stream.send_all(data + whole[: len(whole) // 2])
+                            nursery.cancel_scope.cancel()
+                            return
                         session.unsent_bytes = len(data)
                         await stream.send_all(data)
                         session.unsent_bytes = 0

@@ -19,7 +19,6 @@ import actors.pool
 import actors.protection
 import actors.regime
 import actors.watchdog
-import genesis.core.aside
 import genesis.core.supervisor
 import web.actor
 
@@ -39,8 +38,6 @@ PACES: Final[tuple[tuple[ModuleType, str, float], ...]] = (
     (web.actor, "POLL_S", 30.0),
     (web.actor, "PULSE_S", 30.0),
     (genesis.core.supervisor, "WATCHES", 1.0),
-    # Who stands aside lets others act first: whoever that may be acts in any order here.
-    (genesis.core.aside, "TURNS", 3),
 )
 SPARSE: Final[dict[str, Any]] = {"connection.ping_interval_s": 19.5, "orders.reconcile_interval_s": 600.0}
 """Settings with the same purpose. Heartbeats come every 15 s and keep every silence shorter than its limit."""

@@ -53,6 +53,7 @@ class AccountPhase(StrEnum):
     CLOSED = "closed"
 
 
+_READY: Final = AccountPhase.READY
 AccountSessionEvent = AccountMessage | SessionUp | SessionEvent
 
 
@@ -122,7 +123,8 @@ class AccountSession:
     def send_command(self, command: VenueCommand) -> bytes:
         """One order, cancel or update. Raises LocalProtocolError, with nothing sent, unless the session is ready, not
         paused for maintenance, and the one the command is for."""
-        self._require_ready(command.session)
+        if command.session != self.session or self.phase is not _READY or self.paused:
+            self._require_ready(command.session)
         return encode_command(command)
 
     def send_multi(self, commands: Iterable[VenueCommand]) -> bytes:

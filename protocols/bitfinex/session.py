@@ -229,8 +229,8 @@ class PublicSession:
                 if payload == "hb":
                     event = StreamBeat(
                         stream=stream.channel,
-                        symbol=Symbol(stream.subscription.symbol),
-                        timeframe=stream.subscription.timeframe,
+                        symbol=stream.symbol,
+                        timeframe=stream.timeframe,
                         venue_ms=value[-1] if timed else audit.venue_ms,
                         received_ns=received_ns,
                     )
@@ -262,11 +262,9 @@ class PublicSession:
         self, stream: Stream, kind: object, frame: bytes | str, venue_ms: int, received_ns: int
     ) -> PublicEvent | None:
         """The event of an update of the usual shape. Raises one of _UNUSUAL before any state has changed."""
-        subscription = stream.subscription
-        channel = subscription.channel
-        if subscription.symbol[0] == "f":
+        channel, symbol = stream.channel, stream.symbol
+        if symbol[0] == "f":
             raise LookupError
-        symbol = Symbol(subscription.symbol)
         if channel == "ticker":
             row: TickerFast = decode_ticker_frame(frame).row
             return Ticker(
@@ -307,7 +305,7 @@ class PublicSession:
             return CandleUpdate(
                 candle=Candle(
                     symbol=symbol,
-                    timeframe=subscription.timeframe,
+                    timeframe=stream.timeframe,
                     open_ms=candle.open_ms,
                     open=candle.open,
                     high=candle.high,
@@ -449,8 +447,8 @@ class PublicSession:
     def _down(self, stream: Stream, reason: str, received_ns: int) -> StreamDown:
         return StreamDown(
             stream=stream.channel,
-            symbol=Symbol(stream.subscription.symbol),
-            timeframe=stream.subscription.timeframe,
+            symbol=stream.symbol,
+            timeframe=stream.timeframe,
             session=self.session,
             reason=reason,
             received_ns=received_ns,
@@ -488,8 +486,8 @@ class PublicSession:
             events.append(
                 StreamBeat(
                     stream=stream.channel,
-                    symbol=Symbol(stream.subscription.symbol),
-                    timeframe=stream.subscription.timeframe,
+                    symbol=stream.symbol,
+                    timeframe=stream.timeframe,
                     venue_ms=self.audit.venue_ms,
                     received_ns=received_ns,
                 )
@@ -605,7 +603,7 @@ class PublicSession:
         bid, bid_size, ask, ask_size = top
         events.append(
             BookTop(
-                symbol=Symbol(stream.subscription.symbol),
+                symbol=stream.symbol,
                 bid=float(bid),
                 bid_size=float(bid_size),
                 ask=float(ask),
@@ -618,7 +616,7 @@ class PublicSession:
     def _on_candles(
         self, stream: Stream, payload: list[Any], nested: bool, received_ns: int, events: list[PublicEvent]
     ) -> None:
-        symbol, timeframe = stream.subscription.symbol, stream.subscription.timeframe
+        symbol, timeframe = stream.subscription.symbol, stream.timeframe
         venue_ms = self.audit.venue_ms
         if nested and not stream.primed:
             stream.prime()

@@ -8,6 +8,7 @@ import attrs
 from protocols.bitfinex.errors import LocalProtocolError
 from protocols.bitfinex.subscriptions import Subscription
 from protocols.bitfinex.wire_book import WireBook, new_book
+from protocols.units import Symbol
 
 REMEMBERED_TRADES = 1024
 """A `tu` came at most a few dozen trades after its `te` in the recordings."""
@@ -46,12 +47,17 @@ class Stream:
     error: str = ""
     trades_doubled: int = 0
     oldest_trade: int = 0
+    # What every event of it says, read off the subscription once.
+    channel: str = attrs.field(init=False)
+    symbol: Symbol = attrs.field(init=False)
+    timeframe: str = attrs.field(init=False)
     _trade_ids: set[int] = attrs.field(factory=set)
     _older_trade_ids: set[int] = attrs.field(factory=set)
 
-    @property
-    def channel(self) -> str:
-        return self.subscription.channel
+    def __attrs_post_init__(self) -> None:
+        self.channel = self.subscription.channel
+        self.symbol = Symbol(self.subscription.symbol)
+        self.timeframe = self.subscription.timeframe
 
     def begin(self, channel_id: int, now_ns: int) -> None:
         """Confirmed: everything known of it before is void, the first frame will be the snapshot."""

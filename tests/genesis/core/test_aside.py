@@ -1,55 +1,124 @@
-"""Those who can wait come back after some turns of the loop, and nobody turns it for nothing."""
+"""Those who can wait come back when nobody else can go on, and nobody turns the loop for it."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import trio
+import trio.testing
 
-from genesis.core.aside import TURNS, Aside
-
-
-async def test_whoever_waits_comes_back_after_some_turns_in_order(nursery: trio.Nursery) -> None:
-    """Two whom one turn wakes may run in either order, so each is given a turn of its own to come in."""
-    aside, back, turns = Aside(), list[str](), 0
-    nursery.start_soon(aside.run)
-
-    async def wait(name: str) -> None:
-        await aside.wait()
-        back.append(name)
-
-    for name in ("account", "screens"):
-        nursery.start_soon(wait, name)
-        for _ in range(3):
-            await trio.lowlevel.checkpoint()
-            turns += 1
-    while len(back) < 2:
-        await trio.lowlevel.checkpoint()
-        turns += 1
-    assert back == ["account", "screens"]
-    assert TURNS < turns < 2 * TURNS
+from genesis.core.aside import Aside
 
 
-async def test_one_that_is_cancelled_is_not_waited_for(nursery: trio.Nursery) -> None:
+@asynccontextmanager
+async def an_aside() -> AsyncIterator[Aside]:
     aside = Aside()
-    nursery.start_soon(aside.run)
-    with trio.move_on_after(0) as scope:
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(aside.run)
+        await trio.testing.wait_all_tasks_blocked()
+        yield aside
+        nursery.cancel_scope.cancel()
+
+
+async def test_whoever_waits_comes_back_behind_all_who_can_go_on(nursery: trio.Nursery) -> None:
+    """However many turns of the loop that takes, and whoever of them begins when the others are done."""
+    heard: list[str] = []
+    async with an_aside() as aside:
+
+        async def wait() -> None:
+            await aside.wait()
+            heard.append("aside")
+
+        async def act(left: int) -> None:
+            for _ in range(20):
+                await trio.lowlevel.checkpoint()
+            heard.append("acted")
+            if left:
+                nursery.start_soon(act, left - 1)
+
+        nursery.start_soon(wait)
+        nursery.start_soon(act, 2)
+        nursery.start_soon(wait)
+        await trio.testing.wait_all_tasks_blocked(0.001)
+    assert heard == ["acted", "acted", "acted", "aside", "aside"]
+
+
+async def test_who_comes_later_has_a_round_of_his_own(nursery: trio.Nursery) -> None:
+    rounds: list[int] = []
+    async with an_aside() as aside:
+
+        async def wait(number: int) -> None:
+            await aside.wait()
+            rounds.append(number)
+            if number < 3:
+                nursery.start_soon(wait, number + 1)
+
+        nursery.start_soon(wait, 1)
+        await trio.testing.wait_all_tasks_blocked(0.001)
+    assert rounds == [1, 2, 3]
+
+
+async def test_a_loop_that_never_rests_is_waited_for_until_the_second_look(nursery: trio.Nursery) -> None:
+    back: list[str] = []
+    async with an_aside() as aside:
+
+        async def wait(name: str) -> None:
+            await aside.wait()
+            back.append(name)
+
+        async def turn() -> None:
+            for _ in range(10):
+                await trio.lowlevel.checkpoint()
+
+        nursery.start_soon(wait, "first")
+        await turn()
+        aside.look()
+        await turn()
+        assert back == []
+        aside.look()
+        await turn()
+        assert back == ["first"]
+        # Who comes between two looks waits for two of his own.
+        nursery.start_soon(wait, "second")
+        await turn()
+        aside.look()
+        await turn()
+        assert back == ["first"]
+        aside.look()
+        await turn()
+    assert back == ["first", "second"]
+
+
+async def test_one_that_is_cancelled_is_not_waited_for() -> None:
+    async with an_aside() as aside:
+        with trio.move_on_after(0) as scope:
+            await aside.wait()
+        assert scope.cancelled_caught
         await aside.wait()
-    assert scope.cancelled_caught
-    await aside.wait()
 
 
-async def test_nobody_turns_the_loop_while_nobody_waits(
-    nursery: trio.Nursery, autojump_clock: trio.testing.MockClock
+async def test_nobody_takes_a_step_while_nobody_waits_nor_while_others_act(
+    autojump_clock: trio.testing.MockClock,
 ) -> None:
-    aside = Aside()
-    nursery.start_soon(aside.run)
-    await aside.wait()
-    steps = 0
+    async with an_aside() as aside:
+        await aside.wait()
+        await trio.sleep(1)
+        steps = 0
 
-    class Steps(trio.abc.Instrument):
-        def before_task_step(self, task: trio.lowlevel.Task) -> None:
-            nonlocal steps
-            steps += 1
+        class Steps(trio.abc.Instrument):
+            def before_task_step(self, task: trio.lowlevel.Task) -> None:
+                nonlocal steps
+                steps += 1
 
-    instrument = Steps()
-    trio.lowlevel.add_instrument(instrument)
-    await trio.sleep(10)
-    trio.lowlevel.remove_instrument(instrument)
-    assert steps <= 2
+        instrument = Steps()
+        trio.lowlevel.add_instrument(instrument)
+        await trio.sleep(10)
+        assert steps <= 2
+        steps = 0
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(aside.wait)
+            for _ in range(20):
+                await trio.lowlevel.checkpoint()
+            # Ours, one of whoever waits, one of who waits for rest.
+            assert steps <= 20 + 3
+            trio.lowlevel.remove_instrument(instrument)

@@ -30,7 +30,7 @@ from genesis.edge.errors import (
     MessageTooBig,
 )
 from genesis.edge.streams import CLOSE_GRACE_S
-from genesis.edge.websocket import FastWebSocket, calm_websocket, fast_websocket, masked_text
+from genesis.edge.websocket import CalmWebSocket, FastWebSocket, calm_websocket, fast_websocket, masked_text
 
 BUILDS = pytest.mark.parametrize("dial", [fast_websocket, calm_websocket], ids=["fast", "calm"])
 
@@ -528,3 +528,42 @@ def test_a_text_of_any_size_is_framed_and_masked_as_a_server_reads_it(size: int)
     assert "".join(str(frame.payload) for frame in frames) == text
     assert frames[-1].message_finished
     assert {frame.opcode for frame in frames} == {wsproto.frame_protocol.Opcode.TEXT}
+
+
+class Recorder:
+    """A stream that remembers what was written to it."""
+
+    def __init__(self, stream: Any) -> None:
+        self.stream = stream
+        self.written: list[bytes] = []
+
+    async def send_all(self, data: bytes) -> None:
+        self.written.append(bytes(data))
+        await self.stream.send_all(data)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.stream, name)
+
+
+async def test_the_calm_build_masks_each_message_anew_and_one_writer_waits_for_the_other() -> None:
+    """RFC 6455, 5.3: the mask of the next frame must not be known from those before. Pings, which the library writes
+    itself, and messages of several tasks share the line."""
+    async with peer(echo) as uri, calm_websocket(uri, timeout_s=5) as socket:
+        assert isinstance(socket, CalmWebSocket)
+        recorder = Recorder(socket.stream)
+        socket.stream = recorder  # type: ignore[assignment]
+        texts = [b"[%d]" % number for number in range(200)]
+        seen: list[bytes] = []
+        async with trio.open_nursery() as nursery:
+            for number, text in enumerate(texts):
+                nursery.start_soon(socket.send, text)
+                if number % 10 == 0:
+                    nursery.start_soon(socket.ping)
+            while len(seen) < len(texts):
+                seen += await socket.receive_many()
+        assert sorted(seen) == sorted(texts)
+        await socket.send(b"one more")
+        await socket.send(b"and another")
+        masks = [frame[2:6] for frame in recorder.written]
+        assert len(masks) >= 3
+        assert len(set(masks)) == len(masks)
