@@ -226,7 +226,8 @@ class ConnectionPublicActor:
                         nursery.start_soon(self._look, ctx, line, out)
                         nursery.start_soon(self._follow_share, ctx, line)
                         nursery.start_soon(line.handover.carry)
-                        await self._read(ctx, line, socket, out)
+                        # A task of its own: each wake goes through all that its reader was called by.
+                        nursery.start_soon(self._read, ctx, line, socket, out)
         except HandshakeRefused as refusal:
             self.stats.refused_handshakes += 1
             asked = max(limits.rate_limited_pause_s, refusal.retry_after_s or 0.0)
