@@ -33,10 +33,6 @@ SAME_NAMES = """() => {
     return names.filter((name, i) => names.indexOf(name) !== i);
 }"""
 """What several buttons of a page are called: who hears the page cannot tell them apart."""
-ORDER_IS_BELOW = """async ([path, token, price]) => {
-    const told = await fetch(path, { headers: { Authorization: `Bearer ${token}` } });
-    return Number((await told.json()).order.price) < Number(price);
-}"""
 WIDTHS = (390, 768, 1280, 2560)
 LOOKS = tuple(itertools.product(("light", "dark"), ("en-US", "sv-SE")))
 DRAWN = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
@@ -448,127 +444,6 @@ def test_a_template_is_kept_used_and_forgotten(running: Running) -> None:
         expect(ticket.get_by_label("Stop price")).to_have_value("3900")
         row.get_by_role("button", name="Delete dip").click()
         expect(page.get_by_text("No templates yet")).to_be_visible()
-
-
-def test_a_line_on_the_chart_is_dragged_and_the_order_follows(running: Running) -> None:
-    token = running.token()
-    symbol = "tETHUSD"
-    last = running.call("GET", f"/api/v2/market/ticker?symbol={symbol}", token)["tickers"][0]["last"]
-    order = {"symbol": symbol, "amount": "0.5", "type": "EXCHANGE LIMIT", "price": f"{last * 0.99:.1f}"}
-    intent = running.call("POST", "/api/v2/order", token, order)["intent_id"]
-
-    with running.page(at=f"/#/chart?symbol={symbol}&timeframe=1m") as (page, _):
-        expect(page.locator("#chart")).to_have_text("ETH/USD")
-        expect(page.locator("section[aria-labelledby=orders] tbody tr").first).to_contain_text("acked")
-        page.get_by_role("button", name="1h", exact=True).click()
-        expect(page.locator("section[aria-labelledby=chart] .over")).to_have_count(0)
-        page.get_by_text("Indicators 2").click()
-        page.get_by_label("RSI 14").check()
-        page.get_by_text("Indicators 3").click()
-        page.get_by_role("button", name="1m", exact=True).click()
-        expect(page.locator("section[aria-labelledby=book] button.level").first).to_be_visible()
-        drag_lines(page, 25)
-        expect(page.get_by_role("dialog")).to_contain_text("Move")
-        page.get_by_role("dialog").get_by_role("button", name="Move").click()
-        expect(page.locator(".toast.good").last).to_be_visible()
-        page.wait_for_function(ORDER_IS_BELOW, arg=[f"/api/v2/order/{intent}", token, order["price"]])
-        page.locator("section[aria-labelledby=orders]").get_by_role(
-            "button", name=re.compile("^Cancel (buy|sell) ")
-        ).click()
-        page.get_by_role("dialog").get_by_role("button", name="Cancel").click()
-        expect(page.locator("section[aria-labelledby=orders] tbody tr").first).to_contain_text("canceled")
-
-
-def test_a_line_is_dragged_with_a_finger_and_the_page_stays_where_it_is(running: Running) -> None:
-    token = running.token()
-    symbol = "tETHUSD"
-    last = running.call("GET", f"/api/v2/market/ticker?symbol={symbol}", token)["tickers"][0]["last"]
-    order = {
-        "symbol": symbol,
-        "side": "buy",
-        "quantity": "0.5",
-        "type": "EXCHANGE LIMIT",
-        "price": f"{last * 0.97:.1f}",
-    }
-    intent = running.call("POST", "/api/v2/order", token, order)["intent_id"]
-    with running.page(width=390, touch=True, at=f"/#/chart?symbol={symbol}&timeframe=1m") as (page, _):
-        expect(page.locator("section[aria-labelledby=orders] tbody tr").first).to_contain_text("acked")
-        expect(page.locator("section[aria-labelledby=chart] .over")).to_have_count(0)
-        plot = page.locator(".plot .fill")
-        plot.scroll_into_view_if_needed()
-        box = plot.bounding_box()
-        x, y = box["x"] + 100, int(box["y"]) + 5
-        while page.evaluate("document.querySelector('.plot .fill').style.cursor") != "ns-resize":
-            y += 3
-            assert y < box["y"] + box["height"], "no line on the chart can be taken"
-            page.mouse.move(x, y)
-        finger = page.context.new_cdp_session(page)
-        before = page.evaluate("scrollY")
-        # A fingertip is wider than a line: it comes down beside it.
-        for kind, at in (("touchStart", 5), *(("touchMove", 5 + 4 * step) for step in range(1, 9)), ("touchEnd", 0)):
-            points = [] if kind == "touchEnd" else [{"x": x, "y": y + at}]
-            finger.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
-        expect(page.get_by_role("dialog")).to_contain_text("Move buy ETH/USD")
-        assert page.evaluate("scrollY") == before
-        page.get_by_role("dialog").get_by_role("button", name="Go back").click()
-    running.call("DELETE", f"/api/v2/order/{intent}", token)
-
-
-def drag_lines(page: Any, by: int, *, named: str = "") -> None:
-    """Take the first line of an order that can be moved, and of those the one whose question names it, and move it.
-
-    Where the lines are, the cursor says: look for them from the top of the plot down.
-    """
-    box = page.locator(".plot .fill").bounding_box()
-    x = box["x"] + 200
-    y = int(box["y"]) + 5
-    while y < int(box["y"] + box["height"]) - 40:
-        page.mouse.move(x, y)
-        if page.evaluate("document.querySelector('.plot .fill').style.cursor") == "ns-resize":
-            page.mouse.down()
-            page.mouse.move(x, y + by, steps=3)
-            page.mouse.up()
-            dialog = page.get_by_role("dialog")
-            expect(dialog).to_be_visible()
-            if named in dialog.inner_text():
-                return
-            dialog.get_by_role("button", name="Go back").click()
-            # Under an open question the plot hears no pointer, and its cursor is an old one.
-            expect(dialog).to_have_count(0)
-            y += 12
-        y += 4
-    raise AssertionError(f"no line on the chart is named {named!r}")
-
-
-def test_the_stop_of_a_stop_and_target_is_dragged_and_the_position_keeps_both(running: Running) -> None:
-    token = running.token()
-    symbol = "tETHUSD"
-    last = running.call("GET", f"/api/v2/market/ticker?symbol={symbol}", token)["tickers"][0]["last"]
-    stop, target = f"{last * 0.97:.2f}", f"{last * 1.03:.2f}"
-    order = {"symbol": symbol, "amount": "0.5", "stop_price": stop, "target_price": target}
-    running.call("POST", "/api/v2/order/bracket", token, order)
-
-    with running.page(at=f"/#/chart?symbol={symbol}&timeframe=1m") as (page, _):
-        row = page.locator("section[aria-labelledby=orders] tbody tr", has_text="acked")
-        expect(row).to_contain_text(f"{float(stop):,.2f}")
-        expect(page.locator("section[aria-labelledby=chart] .over")).to_have_count(0)
-        drag_lines(page, -15, named="Move stop")
-        expect(page.get_by_role("dialog")).to_contain_text("At the stop, before fees")
-        page.get_by_role("dialog").get_by_role("button", name="Move").click()
-        expect(page.locator(".toast.good").last).to_be_visible()
-        expect(row.locator("small")).not_to_have_text(f"{float(stop):,.2f}")
-        expect(row).to_contain_text(f"{float(target):,.2f}")
-        (bracket,) = running.call("GET", "/api/v2/protection", token)["brackets"]
-        assert float(bracket["stop_price"]) > float(stop)
-        assert float(bracket["target_price"]) == float(target)
-        row.get_by_role("button", name="Amend").click()
-        page.get_by_role("dialog").get_by_label("Stop price").fill(stop)
-        page.get_by_role("dialog").get_by_role("button", name="Amend").click()
-        expect(row.locator("small")).to_have_text(f"{float(stop):,.2f}")
-        position = page.locator("section[aria-labelledby=positions] tbody tr", has_text="ETH/USD")
-        position.get_by_role("button", name="Close").click()
-        page.get_by_role("dialog").get_by_role("button", name="Close").click()
-        expect(page.get_by_text("No open positions")).to_be_visible()
 
 
 def test_decisions_are_found_and_explained(running: Running) -> None:

@@ -129,14 +129,21 @@ class Plot {
     this.chart.priceScale("right").applyOptions({ scaleMargins: { top: 0.08, bottom: 0.2 } });
     this.shade = new Shade(this.chart);
     this.series.attachPrimitive(this.shade);
+    this.series.attachPrimitive(new Strips(this));
     this.markers = createSeriesMarkers(this.series, []);
     this.grips();
   }
 
-  // Dragging: the chart itself stands still while a line is held.
+  // Dragging: the chart itself stands still while a line is held. The market goes on under a pointer that rests: what the
+  // cursor promised when it last moved is taken, and a finger takes the line whose strip it touched (see Strips).
   grips() {
+    const yOf = (event) => event.clientY - this.box.getBoundingClientRect().top;
+    const taken = (key) => (this.lines.has(key) ? { key, ...this.lines.get(key) } : null);
+    let promised = null;
     const near = (event, reach = event.pointerType === "touch" ? FINGER : GRIP) => {
-      const y = event.clientY - this.box.getBoundingClientRect().top;
+      const strip = event.target instanceof Element && event.target.closest(".grip");
+      if (strip) return taken(strip.dataset.key);
+      const y = yOf(event);
       let best = null;
       for (const [key, { grip, line }] of this.lines) {
         if (!grip) continue;
@@ -147,26 +154,30 @@ class Plot {
     };
     const still = (on) => this.chart.applyOptions({ handleScroll: !on, handleScale: !on });
     this.box.addEventListener("pointerdown", (event) => {
-      const found = event.button === 0 && near(event);
+      const kept = promised && promised.x === event.clientX && promised.y === event.clientY && taken(promised.key);
+      const found = event.button === 0 && (near(event) || kept);
       if (!found) return;
       event.stopPropagation();
       event.preventDefault();
-      this.held = { ...found, from: found.line.options().price };
+      const from = found.line.options().price;
+      // It moves by as much as the pointer does, wherever beside it that came down.
+      this.held = { ...found, from, beside: this.series.priceToCoordinate(from) - yOf(event), range: this.range };
       this.box.setPointerCapture(event.pointerId);
       still(true);
     }, true);
     this.box.addEventListener("pointermove", (event) => {
       if (!this.held) {
-        this.box.style.cursor = near(event) ? "ns-resize" : "";
+        const found = near(event);
+        promised = found && { key: found.key, x: event.clientX, y: event.clientY };
+        this.box.style.cursor = found ? "ns-resize" : "";
         return;
       }
-      const y = event.clientY - this.box.getBoundingClientRect().top;
-      const moved = this.series.coordinateToPrice(y);
+      const moved = this.series.coordinateToPrice(yOf(event) + this.held.beside);
       if (moved > 0) this.held.line.applyOptions({ price: rounded(moved) });
     }, true);
     // A finger on a line moves it, and not the page.
     this.box.addEventListener("touchstart", (event) => {
-      if (event.touches.length === 1 && near(event.touches[0], FINGER)) event.preventDefault();
+      if (event.touches.length === 1 && (this.held || near(event.touches[0], FINGER))) event.preventDefault();
     }, { capture: true, passive: false });
     const drop = (event) => {
       if (!this.held) return;
@@ -188,10 +199,13 @@ class Plot {
   // The scale leaves room for lines that are not too far away: a stop that cannot be seen cannot be dragged.
   scale(usual) {
     if (!usual || !usual.priceRange) return usual;
+    // The line under the pointer would stretch the scale that its price is read from.
+    if (this.held && this.held.range) return { ...usual, priceRange: this.held.range };
     const { minValue, maxValue } = usual.priceRange;
     const reach = (maxValue - minValue) * LINE_REACH;
     const near = [...this.lines.values()].map(({ line }) => line.options().price).filter((at) => at > minValue - reach && at < maxValue + reach);
-    return { ...usual, priceRange: { minValue: Math.min(minValue, ...near), maxValue: Math.max(maxValue, ...near) } };
+    this.range = { minValue: Math.min(minValue, ...near), maxValue: Math.max(maxValue, ...near) };
+    return { ...usual, priceRange: this.range };
   }
 
   repaint() {
@@ -353,6 +367,42 @@ class Shade {
       context.fillStyle = colour;
       const begin = Math.round((left - half) * horizontalPixelRatio);
       context.fillRect(begin, 0, Math.round((right + (open ? half : -half)) * horizontalPixelRatio) - begin, bitmapSize.height);
+    }
+  }
+}
+
+// A strip over each line that a finger can take, where the line was painted: the browser knows of it before any script
+// runs, and scrolls nothing there, however busy the page is. For a mouse there are none (see the style sheet).
+class Strips {
+  constructor(plot) {
+    this.plot = plot;
+    this.strips = new Map();
+  }
+
+  // Where each line is painted in this very frame.
+  paneViews() {
+    return [{ renderer: () => ({ draw: () => this.place() }) }];
+  }
+
+  place() {
+    const { box, lines, series } = this.plot;
+    for (const [key, strip] of this.strips) {
+      if (lines.has(key) && lines.get(key).grip) continue;
+      strip.remove();
+      this.strips.delete(key);
+    }
+    for (const [key, { grip, line }] of lines) {
+      if (!grip) continue;
+      const at = series.priceToCoordinate(line.options().price);
+      let strip = this.strips.get(key);
+      if (!strip) {
+        strip = Object.assign(document.createElement("div"), { className: "grip" });
+        strip.dataset.key = key;
+        box.append(strip);
+        this.strips.set(key, strip);
+      }
+      strip.hidden = at === null || at < 0 || at > box.clientHeight;
+      if (!strip.hidden) strip.style.transform = `translateY(${Math.round(at - FINGER)}px)`;
     }
   }
 }
