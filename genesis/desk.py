@@ -88,6 +88,11 @@ class TemplateShelf:
         self._book = book
 
 
+LEDGER_PAGE: Final = 2500
+LEDGER_PAGES: Final = 80
+"""Two hundred thousand changes: a minute and a half at what the venue allows."""
+
+
 @attrs.frozen(kw_only=True)
 class VenueReads:
     """Questions to the venue's account endpoints, each with its end. Raises VenueSilent without an answer."""
@@ -97,6 +102,23 @@ class VenueReads:
 
     async def ledgers(self, currency: str | None, limit: int) -> tuple[LedgerEntry, ...]:
         return await self._ask(rest_requests.ledgers(currency, limit=limit), read_ledgers)
+
+    async def ledger_span(self, begin_ms: int, end_ms: int) -> tuple[LedgerEntry, ...]:
+        """Every change of every wallet in [begin, end), newest first: a page of the venue after another."""
+        found: dict[int, LedgerEntry] = {}
+        newest_ms = end_ms - 1
+        for _ in range(LEDGER_PAGES):
+            request = rest_requests.ledgers(start_ms=begin_ms, end_ms=newest_ms, limit=LEDGER_PAGE)
+            page = await self._ask(request, read_ledgers)
+            known = len(found)
+            found |= {entry.entry_id: entry for entry in page}
+            if len(page) < LEDGER_PAGE:
+                return tuple(found.values())
+            if len(found) == known:
+                raise VenueSilent(f"more than {LEDGER_PAGE:,} changes of wallets have one time, {newest_ms}")
+            # Its own moment once more: others of it may be on the next page.
+            newest_ms = page[-1].time_ms
+        raise VenueSilent(f"more than {LEDGER_PAGES * LEDGER_PAGE:,} changes of wallets lie in that time")
 
     async def margin(self, key: str) -> tuple[MarginBase | MarginSymbol, ...]:
         return await self._ask(
@@ -169,6 +191,7 @@ def trading_desk(
         pairs=pairs,
         templates=templates,
         ledgers=reads.ledgers,
+        ledger_span=reads.ledger_span,
         margin=reads.margin,
         offers=reads.offers,
         loans=reads.loans,

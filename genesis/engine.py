@@ -65,6 +65,7 @@ from genesis.market_ports import market_ports
 from genesis.model_desk import model_desk
 from genesis.plan import MONEY_CHANNELS, Plan
 from genesis.signal_ports import signal_ports
+from genesis.tax_desk import tax_port
 from genesis.user_strategies import UserStrategies
 from protocols.bitfinex.book_shelf import BookShelf
 from protocols.bitfinex.subscriptions import Subscription
@@ -605,6 +606,7 @@ class Engine:
                 budget=self.venue.door.budget.view,
             ),
             signals=signal_ports(self.store.path),
+            tax=tax_port(self.store.path),
             model=None if self._model_desk is None else self._model_desk.ports(),
             jobs=None
             if self._jobs is None

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 import attrs
 
 from genesis.domain.decision_search import DecisionSearch, DecisionsFound
+from genesis.domain.tax_report import TaxPort
 from genesis.domain.version_trades import VersionReport, VersionTrades
 from protocols.config import AuditEntry, ConfigCommand, SettingsReply, SettingsVersion
 from protocols.orders import Adopt, CancelIntent, Flatten, UpdateIntent
@@ -85,5 +86,6 @@ class Controls:
     market: MarketPorts | None = None
     chaos: ChaosPort | None = None
     signals: SignalPorts | None = None
+    tax: TaxPort | None = None
     model: ModelPorts | None = None
     jobs: JobPorts | None = None

@@ -46,6 +46,7 @@ class Desk:
     pairs: Callable[[], PairSpecs] = _no_pairs
     templates: Templates | None = None
     ledgers: Callable[[str | None, int], Awaitable[Sequence[LedgerEntry]]] | None = None
+    ledger_span: Callable[[int, int], Awaitable[Sequence[LedgerEntry]]] | None = None
     margin: Callable[[str], Awaitable[Sequence[MarginBase | MarginSymbol]]] | None = None
     offers: Callable[[str | None, bool], Awaitable[Sequence[FundingOffer]]] | None = None
     loans: Callable[[str | None, bool], Awaitable[Sequence[FundingLoan]]] | None = None

@@ -53,6 +53,7 @@ from web.risk_models import Flattening
 from web.risk_routes import RISK_CONTROLLING, RISK_READING
 from web.signal_routes import SIGNALS
 from web.strategy_commands import STRATEGY_CHANGING, STRATEGY_READING
+from web.tax_routes import TAX
 from web.tokens import Scope
 from web.trading_routes import TRADING
 
@@ -413,6 +414,7 @@ CURRENT: Final = (
     *READING,
     *MARKET,
     *SIGNALS,
+    *TAX,
     *MODEL,
     *CONFIG_READING,
     *STRATEGY_READING,

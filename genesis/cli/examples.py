@@ -27,6 +27,7 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
     "trades": ("genesis trades --json",),
     "why": ("genesis why tBTCUSD", "genesis why --code max_daily_loss --json"),
     "halt": ('genesis halt --reason "news at 14:30"',),
+    "tax": ("genesis tax 2026 --out 2026.csv", "genesis tax 2026 --kind trades --timezone Europe/Stockholm --csv"),
     "resume": ("genesis resume",),
     "flatten": ("genesis flatten", "genesis flatten tBTCUSD"),
     "adopt": ("genesis adopt old-name new-name", "genesis adopt old-name manual tBTCUSD"),

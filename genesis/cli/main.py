@@ -42,6 +42,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "orders": ("genesis.cli.views:orders", "Orders with their state and the reason for it."),
     "positions": ("genesis.cli.views:positions", "What is held of each symbol, and what it is worth."),
     "trades": ("genesis.cli.views:trades", "Our own trades with their fees."),
+    "tax": ("genesis.cli.tax:tax", "A year's trades for a tax return, as CSV with their cost (FIFO)."),
     "why": ("genesis.cli.views:why", "Which rule said what about a signal or an order."),
     "halt": ("genesis.cli.controls:halt", "Stop trading until `genesis resume`, over restarts too."),
     "resume": ("genesis.cli.controls:resume", "Allow trading again after a halt or a reduction."),

@@ -293,6 +293,26 @@ def test_a_sale_of_a_strategys_coins_is_told_before_it_is_sent(running: Running)
             page.keyboard.press("Escape")
 
 
+def test_a_year_for_the_tax_return_is_downloaded(running: Running) -> None:
+    told = running.call("GET", "/api/v2/tax?year=2018&kind=trades", running.token())
+    with running.page(at="/#/account") as (page, _):
+        card = page.locator("section[aria-labelledby=tax]")
+        card.get_by_label("Year").select_option("2018")
+        with page.expect_download() as download:
+            card.get_by_role("button", name="Every trade (CSV)").click()
+        assert download.value.suggested_filename == told["name"] == "genesis-sim-2018-trades.csv"
+        assert download.value.path().read_bytes().decode().startswith(told["csv"][:60])
+        expect(card.get_by_role("status")).to_contain_text("genesis-sim-2018-trades.csv")
+        keep(page, "account-tax")
+        with page.expect_download() as download:
+            card.get_by_role("button", name="Funding, interest and deposits (CSV)").click()
+        assert download.value.suggested_filename == "genesis-sim-2018-ledger.csv"
+        card.get_by_label("Year").select_option("2014")
+        with page.expect_download():
+            card.get_by_role("button", name="Disposals with their cost (CSV)").click()
+        expect(card.get_by_role("status")).to_contain_text("0 rows")
+
+
 def test_a_bracket_that_the_market_has_passed_is_told_while_it_is_typed(running: Running) -> None:
     with running.page(at="/#/orders") as (page, watched):
         ticket = page.get_by_role("form", name="Order")

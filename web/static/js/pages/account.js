@@ -1,10 +1,11 @@
 // The account: what it holds, what was made by day, week and month, by symbol and by ending, and the venue's own books.
 
-import { html } from "../../vendor/preact-htm.js";
+import { html, useState } from "../../vendor/preact-htm.js";
 import { dayClock, duration, money, pair, percent, quantity, signed, tone } from "../format.js";
 import { EquityCard } from "../equity.js";
-import { Answer, Card, Facts, Segments, Table, useApi } from "../parts.js";
+import { Answer, api, ApiProblem, Card, Facts, Field, Segments, Table, useApi } from "../parts.js";
 import { setQuery } from "../router.js";
+import { useTopics } from "../store.js";
 import { useWords } from "../words.js";
 import { ClosedPositions } from "./orders.js";
 
@@ -14,8 +15,49 @@ export const words = {
   "By symbol": "Per symbol", "By ending": "Per avslutsorsak", "Wins": "Vinster", "Losses": "Förluster", "Profit": "Vinst", "Return": "Avkastning", "No trade was closed yet": "Ingen affär har stängts ännu",
   "What each day, week or month brought stands here.": "Vad varje dag, vecka eller månad gav står här.", "Balances": "Saldon", "Free": "Fritt", "Worth": "Värde", "Ledger": "Kontoutdrag", "Amount": "Belopp", "What": "Vad", "The venue has no entries": "Börsen har inga poster", "Margin": "Marginal", "Funding": "Utlåning",
   "profit": "vinst", "swaps": "räntor", "balance": "saldo", "net": "netto", "required": "krävs",
+  "For the tax return": "För deklarationen", "First in, first out, of all trades that the journal holds. It is a list to check, not advice.": "Först in, först ut, av alla affärer som journalen håller. Det är en lista att granska, inte råd.", "Year": "År", "Disposals with their cost": "Avyttringar med omkostnad", "Every trade": "Varje affär", "Funding, interest and deposits": "Utlåning, räntor och insättningar", "rows": "rader", "Disposals": "Avyttringar", "Proceeds": "Försäljningspris", "Cost": "Omkostnad",
+  "No trade bought what was sold: its cost counts as 0 here": "Ingen affär köpte det som såldes: omkostnaden räknas som 0 här", "A fee in a third currency had no price, and is not in the figures": "En avgift i en tredje valuta hade inget pris och ingår inte i talen",
   "No margin is used": "Ingen marginal används", "Net value": "Nettovärde", "Needed": "Krävs", "Offers": "Erbjudanden", "Nothing is lent or borrowed": "Inget är lånat eller utlånat",
 };
+
+// A file made of what the engine told, kept where the browser keeps downloads.
+function save(name, text) {
+  const link = Object.assign(document.createElement("a"), { href: URL.createObjectURL(new Blob([text], { type: "text/csv" })), download: name });
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+}
+
+const LISTS = [["disposals", "Disposals with their cost"], ["trades", "Every trade"], ["ledger", "Funding, interest and deposits"]];
+const NOTES = { no_basis: "No trade bought what was sold: its cost counts as 0 here", fee_unpriced: "A fee in a third currency had no price, and is not in the figures" };
+
+function TaxCard() {
+  const tr = useWords();
+  const { status } = useTopics("status");
+  const now = new Date(status && status.venue_ms ? status.venue_ms : Date.now()).getUTCFullYear();
+  const [year, setYear] = useState("");
+  const [told, setTold] = useState(null);
+  const wanted = year || String(now);
+  const get = async (kind) => {
+    setTold({ busy: true });
+    try {
+      const made = await api("GET", `/api/v2/tax?${new URLSearchParams({ year: wanted, kind })}`);
+      save(made.name, made.csv);
+      setTold(made);
+    } catch (problem) {
+      if (!(problem instanceof ApiProblem)) throw problem;
+      setTold({ problem: problem.message });
+    }
+  };
+  return html`<${Card} id="tax" className="span-12" title=${tr("For the tax return")}>
+    <p class="why muted">${tr("First in, first out, of all trades that the journal holds. It is a list to check, not advice.")}</p>
+    <div class="line"><${Field} kind="select" label=${tr("Year")} value=${wanted} onChange=${setYear} options=${[...Array(8).keys()].map((back) => [String(now - back), String(now - back)])} />
+      ${LISTS.map(([kind, words]) => html`<button key=${kind} type="button" class="small" disabled=${told && told.busy} onClick=${() => get(kind)}>${tr(words)} (CSV)</button>`)}</div>
+    ${told && told.problem && html`<p class="down" role="alert">${told.problem}</p>`}
+    ${told && told.name && html`<p role="status">${told.name}: ${told.rows} ${tr("rows")} · ${told.timezone}</p>`}
+    ${told && told.totals && told.totals.length > 0 && html`<${Table} label=${tr("For the tax return")} heads=${[[tr("Symbol")], [tr("Wallet")], [tr("Disposals"), "n"], [tr("Proceeds"), "n"], [tr("Cost"), "n"], [tr("Profit"), "n"]]} rows=${told.totals.map((row) => html`<tr key=${row.symbol + row.wallet}><td>${pair(row.symbol)}</td><td class="muted">${row.wallet}</td><td class="n">${row.disposals}</td><td class="n">${money(row.proceeds)}</td><td class="n">${money(row.cost)}</td><td class="n ${tone(row.gain)}">${signed(row.gain)} ${row.quote}</td></tr>`)} />`}
+    ${told && told.notes && Object.entries(told.notes).map(([note, count]) => html`<p key=${note} class="warn-text">${count} × ${tr(NOTES[note])} (${note})</p>`)}
+  <//>`;
+}
 
 const UNITS = { daily: ["Day", "Profit by day", 30], weekly: ["Week", "Profit by week", 26], monthly: ["Month", "Profit by month", 24] };
 
@@ -86,5 +128,5 @@ function MarginCard() {
 export function component({ query }) {
   const unit = UNITS[query.unit] ? query.unit : "daily";
   return html`<div class="grid"><${EquityCard} className="span-7" /><${InShort} /><${Periods} unit=${unit} /><${ClosedPositions} className="span-5" offset=${Number(query.offset) || 0} />
-    <${Balances} /><${Endings} /><${MarginCard} /><${LedgerCard} /></div>`;
+    <${Balances} /><${Endings} /><${MarginCard} /><${LedgerCard} /><${TaxCard} /></div>`;
 }
