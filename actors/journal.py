@@ -59,14 +59,21 @@ class JournalActor:
             message = envelope.message
             (needed if isinstance(message, Commit) and not message.optional else others).append(envelope)
         refusal: CommitRefused | None = None
-        if needed:
+        while needed:
+            # The store looks whether they are well formed, in its thread: an order waits for this one.
             try:
-                await self._commit(ctx, needed)
+                with ctx.outside:
+                    answers = await self.store.commit([each.message for each in needed], at_ms=ctx.clock.wall_ms())
             except CommitRefused as error:
                 # Nothing is written of any. The others are served first; then this one is the first un-acked, and the
                 # crash counts against it.
                 refusal = error
-                await self._commit(ctx, [envelope for envelope in needed if _is_well_formed(envelope.message)])
+                needed = [envelope for envelope in needed if _is_well_formed(envelope.message)]
+                continue
+            for envelope, answer in zip(needed, answers, strict=True):
+                envelope.reply(answer)
+            ctx.inbox.ack_all(needed)
+            break
         for envelope in others:
             if isinstance(envelope.message, Commit):
                 # By itself: what has no room must not take along what has.
@@ -82,14 +89,6 @@ class JournalActor:
                 ctx.inbox.ack(envelope)
         if refusal is not None:
             raise refusal
-
-    async def _commit(self, ctx: Context, envelopes: list[Envelope]) -> None:
-        # The store looks whether they are well formed, in its thread: an order waits for this one.
-        with ctx.outside:
-            answers = await self.store.commit([envelope.message for envelope in envelopes], at_ms=ctx.clock.wall_ms())
-        for envelope, answer in zip(envelopes, answers, strict=True):
-            envelope.reply(answer)
-        ctx.inbox.ack_all(envelopes)
 
     async def _read(self, request: object) -> Cells | Records:
         match request:

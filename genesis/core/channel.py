@@ -343,10 +343,10 @@ class Channel(Generic[T]):
         queue.append(Envelope(message, self, next(_arrivals), 0, answer))
         return answer
 
-    async def answer_to(self, term: Term | None, answer: Answer) -> Any:
+    def answer_to(self, term: Term | None, answer: Answer) -> Coroutine[Any, Any, Any]:
         """The second half of `ask`. Always a checkpoint."""
         self._bell.ring()
-        return await answer.wait(term)
+        return answer.wait(term)
 
     def _must_wait(self) -> bool:
         return self.overflow is _BLOCK and len(self.queue) >= self._limit and not self.closed

@@ -32,13 +32,12 @@ class HangWatch:
     on_hang: Callable[[], object]
     progress: int = -1
     idle_s: float = 0.0
-    watched: bool = False
 
     def is_over(self, passed_s: float) -> bool:
         """One look: True when there is nothing to look at until the next message is taken."""
         box = self.mailbox
         if not box.unacked:
-            self.watched, self.progress = False, -1
+            box.watched, self.progress = False, -1
             return True
         if box.progress != self.progress or box.term is None or box.term.waiting or box.term.outside:
             self.progress, self.idle_s = box.progress, 0.0
@@ -67,9 +66,7 @@ class Hangs:
         place.mailbox.on_work = partial(self._has_work, place)
 
     def _has_work(self, place: HangWatch) -> None:
-        if place.watched:
-            return
-        place.watched = True
+        place.mailbox.watched = True
         place.progress, place.idle_s = place.mailbox.progress, 0.0
         self._busy.append(place)
         if len(self._busy) == 1:

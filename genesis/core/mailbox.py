@@ -57,7 +57,8 @@ class Mailbox:
         self.progress = 0
         self.drained: trio.Event | None = None
         self.on_work: Callable[[], object] | None = None
-        """Called when the actor takes messages while it holds none."""
+        """Called when the actor takes messages while it holds none, and nobody watches it yet."""
+        self.watched = False
         self.alarms: Alarms | None = None
         """Who rings us at a time; without them each wait has a timer of its own."""
         self._alarm_at = -math.inf
@@ -240,7 +241,7 @@ class Mailbox:
         else:
             self._leased = batch.copy()
         self._unacked += len(batch)
-        if self.on_work is not None and self._unacked == len(batch):
+        if not self.watched and self.on_work is not None and self._unacked == len(batch):
             self.on_work()
         return batch
 
@@ -395,5 +396,5 @@ class Outlet(Generic[T]):
             self._check()
         return self._channel.lodge_if_room(message)
 
-    async def answer_to(self, answer: Answer) -> Any:
-        return await self._channel.answer_to(self._term, answer)
+    def answer_to(self, answer: Answer) -> Coroutine[Any, Any, Any]:
+        return self._channel.answer_to(self._term, answer)
