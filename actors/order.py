@@ -377,7 +377,8 @@ class _Life:
             cells=tuple(out.cells.values()),
             commit_id=f"{self.ctx.name}:{self.actor.epoch}:{out.number}",
         )
-        answer: Committed = await self.journal.ask(commit)
+        question = self.journal.lodge_if_room(commit) or await self.journal.lodge(commit)
+        answer: Committed = await self.journal.answer_to(question)
         for place, intent_id in out.intents:
             if not answer.new[place]:
                 self.heard.start()
@@ -389,7 +390,7 @@ class _Life:
                 await self._keep(forgotten)
                 out.commands += forgotten.commands
                 out.questions += forgotten.questions
-                out.reports += forgotten.reports
+                out.said += forgotten.said
                 out.changes += forgotten.changes
                 out.alarms += forgotten.alarms
                 out.reconnect = out.reconnect or forgotten.reconnect

@@ -114,5 +114,5 @@ class OrderAdopter(OrderPositions):
         )
         key = f"adopted:{adopted.serial:014d}"
         self.adoptions[key] = self._dirty[key] = adopted
-        self._out.reports.append(adopted)
+        self._out.said.append(adopted)
         self._record("Adopted", str(adopted.serial), adopted, wish.correlation_id, self._wall_ms)

@@ -126,6 +126,8 @@ class OrderBrackets(OrderWord):
 
     def _resize_intent(self, row: OrderRow, quantity: Decimal) -> None:
         if quantity != row.quantity:
+            if self._late:
+                self._settle_late_of(row.cid)
             row.intent = msgspec.structs.replace(row.intent, quantity=quantity)
             row.quantity = quantity
             self._changed(row)

@@ -44,9 +44,14 @@ def order_faults(intent: OrderIntent, pair: PairSpec | None) -> tuple[OrderFault
 def faults_as_sent(intent: OrderIntent, command: SubmitOrder, pair: PairSpec | None) -> tuple[OrderFault, ...]:
     """What is wrong with the `command` that an intent became, whose numbers are rounded. Levels of a bracket do not
     leave with it."""
-    if intent.order_type is OrderType.MARKET and not _is_priced(intent):
-        # Most orders: there is no price that could be wrong.
-        return (*_quantity(abs(command.amount), pair), *_wallet(intent, pair))
+    unpriced = intent.price is None and intent.aux_limit_price is None
+    unpriced = unpriced and intent.trailing_distance is None and intent.oco_stop_price is None
+    if intent.order_type is OrderType.MARKET and unpriced:
+        # Most orders: there is no price that could be wrong, and its quantity was rounded.
+        quantity = abs(command.amount)
+        if pair is None or (pair.minimum <= quantity <= pair.maximum and not intent.margin and not pair.is_derivative):
+            return ()
+        return (*_quantity(quantity, pair), *_wallet(intent, pair))
     rounded = msgspec.structs.replace(
         intent,
         quantity=abs(command.amount),
@@ -57,11 +62,6 @@ def faults_as_sent(intent: OrderIntent, command: SubmitOrder, pair: PairSpec | N
         bracket=None,
     )
     return order_faults(rounded, pair)
-
-
-def _is_priced(intent: OrderIntent) -> bool:
-    prices = intent.price, intent.aux_limit_price, intent.trailing_distance, intent.oco_stop_price
-    return any([price is not None for price in prices])
 
 
 def change_faults(

@@ -33,6 +33,10 @@ class OrderExits(OrderProtector):
         if row.opens_risk and row.intent.side is Side.BUY:
             # It needs nobody's coins and clears nobody's way, as most that open something.
             return self._leave_now(row, refusal)
+        if self._foreseen and (places := self._foreseen_places(row)) is not None:
+            if places:
+                self._swap(row, places)
+            return self._leave_now(row, None)
         if not self._keeps_to_its_own(row):
             return True
         wanted = row.cancel_reason is None and refusal is None
@@ -48,6 +52,10 @@ class OrderExits(OrderProtector):
         if row.protects and self._in_place_of is not None:
             self._swap(row, [self._in_place_of])
         return self._leave_now(row, refusal)
+
+    def _foreseen_places(self, row: OrderRow) -> Sequence[OrderRow] | None:
+        """The stops whose places it takes, where nothing else has to be asked of it."""
+        return None
 
     def _places_for(self, row: OrderRow, legs: Sequence[OrderRow], sizes: Mapping[str, Decimal]) -> list[OrderRow]:
         """The stops that hold the coins, if their cancel and the sale can be one frame: both arrive, or the stops go on

@@ -6,7 +6,10 @@ exit that has not come. Should one come before anything else is heard, it is tha
 Nothing of this is kept: whoever replays the journal asks each exit when it comes, and finds the same.
 """
 
+from collections.abc import Sequence
 from decimal import Decimal
+
+from typing_extensions import override
 
 from genesis.domain.order_exits import OrderExits
 from genesis.domain.order_ledger import NOTHING_FORESEEN, Foreseen
@@ -54,21 +57,18 @@ class OrderForesight(OrderExits):
         if places is not None:
             foreseen[symbol, strategy, quantity] = tuple(places)
 
-    def _send(self, row: OrderRow) -> bool:
+    @override
+    def _foreseen_places(self, row: OrderRow) -> Sequence[OrderRow] | None:
         foreseen, self._foreseen = self._foreseen, NOTHING_FORESEEN
         intent = row.intent
-        if foreseen and intent.purpose is Purpose.EXIT and self._foreseen_by is self.pairs:
-            places = foreseen.get((intent.symbol, intent.strategy, row.quantity))
-            if places is not None and _is_plain(intent):
-                self._held_from.discard((intent.symbol, intent.strategy))
-                if places:
-                    self._swap(row, places)
-                return self._leave_now(row, None)
-        return super()._send(row)
-
-
-def _is_plain(intent: OrderIntent) -> bool:
-    return intent.order_type is OrderType.MARKET and intent.side is Side.SELL and not intent.margin
+        if intent.purpose is not Purpose.EXIT or intent.order_type is not OrderType.MARKET or intent.margin:
+            return None
+        if intent.side is not Side.SELL or self._foreseen_by is not self.pairs:
+            return None
+        places = foreseen.get((intent.symbol, intent.strategy, row.quantity))
+        if places is not None:
+            self._held_from.discard((intent.symbol, intent.strategy))
+        return places
 
 
 def _exit_of(bracket: BracketRow, cid: int, now: float) -> OrderRow:

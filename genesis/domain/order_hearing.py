@@ -229,7 +229,7 @@ class OrderHearing(OrderQuestions):
             self.foreign[order.venue_id] = view
         else:
             del self.foreign[order.venue_id]
-        self._out.reports.append(OrderUpdate(order=view))
+        self._out.said.append(OrderUpdate(order=view))
 
     def _on_notice(self, notice: RequestNotice) -> None:
         if notice.kind.startswith(POSITION_NEWS):
@@ -332,7 +332,7 @@ class OrderHearing(OrderQuestions):
         self.fence.serial += 1
         fill.serial = self.fence.serial
         self._dirty[fill.key] = fill
-        self._out.reports.append(told)
+        self._out.said.append(told)
         # By the trade's number, so that whoever else keeps fills keeps the same one; a trade with ourselves has two.
         key = f"{told.trade_id}:{told.venue_order_id}" if self.fills.has_twin(fill) else str(told.trade_id)
         self._record("Fill", key, told, told.correlation_id, told.time_ms)

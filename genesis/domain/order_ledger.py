@@ -12,14 +12,14 @@ from typing import Final
 import msgspec
 
 from genesis.domain.order_fills import FillBook
-from genesis.domain.order_outputs import Outgoing, Outputs
+from genesis.domain.order_outputs import LateUpdate, Outgoing, Outputs
 from genesis.domain.order_rows import TABLE, BracketRow, FillRow, FlattenRow, OrderRow, PlainRow, ToldRow, view_of
 from genesis.domain.order_session import Fence
 from genesis.domain.order_state import IllegalTransition, OrderEvent, after
 from genesis.domain.pairs import PairSpecs
 from genesis.domain.position import Opening, opening_key
 from protocols.journal import AnyCell, CellWrite, LateCell, LateRecord
-from protocols.orders import CUT, PART, Adopted, OrderState, OrderUpdate, OrderView
+from protocols.orders import CUT, PART, TERMINAL_STATES, Adopted, OrderState, OrderUpdate, OrderView
 from protocols.settings import OrderSettings
 from protocols.units import Side, Symbol
 
@@ -42,6 +42,11 @@ Kept = OrderRow | FillRow | FlattenRow | BracketRow | ToldRow | PlainRow | Openi
 
 encode = msgspec.json.Encoder(decimal_format="string").encode
 
+
+def _encode_late(late: LateUpdate) -> bytes:
+    return encode(late.update)
+
+
 E, S = OrderEvent, OrderState
 
 
@@ -58,6 +63,9 @@ class OrderLedger:
     lends = False
     """True where the journal writes the cells' texts itself: then nothing may be said to the machine between a `take`
     and the journal's answer to what it gave."""
+
+    _tells_late = False
+    """True while an order waits for what an approval makes of it: what others are told of that is made behind it."""
 
     _foreseen: Foreseen = NOTHING_FORESEEN
     """Of what would happen now: nothing of it holds any more as soon as anything has been heard or done."""
@@ -106,6 +114,7 @@ class OrderLedger:
         self._dirty: dict[str, Kept | None] = {}
         self._fence_changed = False
         self._out = Outputs()
+        self._late: dict[int, LateUpdate] = {}
         self._now = 0.0
         self._wall_ms = 0
         self._report_asked_at = 0.0
@@ -117,8 +126,12 @@ class OrderLedger:
         out, self._out = self._out, Outputs()
         self._foreseen = NOTHING_FORESEEN
         if self.keeps:
+            cells, lends = out.cells, self.lends
             for key, row in self._dirty.items():
-                out.cells[key] = self._cell(key, row)
+                if lends and row is not None:
+                    cells[key] = LateCell(table=TABLE, key=key, write=partial(encode, row))
+                else:
+                    cells[key] = self._cell(key, row)
             if self._fence_changed or out.cells or out.records:
                 self.fence.commits += 1
                 self.fence.heard = self.fence.commits
@@ -146,8 +159,12 @@ class OrderLedger:
     def _at(self, now: float, wall_ms: int) -> None:
         self._now, self._wall_ms = now, wall_ms
         self._foreseen = NOTHING_FORESEEN
+        if self._late:
+            self._settle_late()
 
     def _move(self, row: OrderRow, event: OrderEvent, reason: str) -> None:
+        if self._late:
+            self._settle_late_of(row.cid)
         before = row.state
         try:
             row.state = after(before, event)
@@ -181,19 +198,40 @@ class OrderLedger:
 
     def _told(self, row: OrderRow) -> OrderUpdate:
         view = view_of(row)
-        if not row.open and view.purpose in CUT and view.whole_intent in self._by_intent:
+        if view.purpose in CUT and not row.open and view.whole_intent in self._by_intent:
             if any([part.open for part in self._parts_of(view.whole_intent)]):
                 view = msgspec.structs.replace(view, others_open=True)
         return OrderUpdate(order=view)
 
     def _changed(self, row: OrderRow) -> None:
-        self.fence.serial += 1
-        row.serial = self.fence.serial
-        update = self._told(row)
-        self._out.reports.append(update)
+        serial = row.serial = self.fence.serial = self.fence.serial + 1
+        if self._tells_late and row.state not in TERMINAL_STATES:
+            late = LateUpdate(partial(self._told, row))
+            self._late[row.cid] = late
+            self._out.said.append(late)
+            write: Callable[[], bytes] = partial(_encode_late, late)
+        else:
+            update = self._told(row)
+            self._out.said.append(update)
+            write = partial(encode, update)
         if self.keeps:
-            self._record("OrderUpdate", f"{row.cid}:{row.serial}", update, row.intent.correlation_id, self._wall_ms)
+            key = f"{row.cid}:{serial}"
+            correlation_id = row.intent.correlation_id
+            self._out.records.append(
+                LateRecord(kind="OrderUpdate", key=key, write=write, correlation_id=correlation_id, at_ms=self._wall_ms)
+            )
         self._touch(row)
+
+    def _settle_late(self) -> None:
+        """Anything may change now: say what it was."""
+        for cid in list(self._late):
+            self._settle_late_of(cid)
+
+    def _settle_late_of(self, cid: int) -> None:
+        """This order is about to change again: say what it was."""
+        late = self._late.pop(cid, None)
+        if late is not None:
+            late.update  # noqa: B018 - it is made by being looked at
 
     def _touch(self, row: OrderRow) -> None:
         if self.keeps:

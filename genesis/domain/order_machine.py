@@ -81,7 +81,9 @@ class OrderMachine(OrderPatience):
     def admit(self, approved: Approved, *, now: float, wall_ms: int) -> None:
         """Take an approved intent. The same intent said again is the same order."""
         self._now, self._wall_ms = now, wall_ms
+        self._tells_late = self.lends
         self._admit(approved)
+        self._tells_late = False
         self._foreseen = NOTHING_FORESEEN
 
     def disown(self, intent_id: str) -> frozenset[int]:
@@ -366,4 +368,4 @@ class OrderMachine(OrderPatience):
             if fill.fill is not None and fill.serial > after_serial:
                 said.append((fill.serial, fill.fill))
         said.sort(key=lambda pair: pair[0])
-        self._out.reports += [report for _, report in said]
+        self._out.said += [report for _, report in said]

@@ -1,10 +1,30 @@
 """What the order machine wants done, in the order in which it must be done."""
 
+from collections.abc import Callable
+
 import msgspec
 
 from protocols.journal import AnyCell, AnyRecord
-from protocols.orders import HistoryRequest, OrderReport, VenueCommand
+from protocols.orders import HistoryRequest, OrderReport, OrderUpdate, VenueCommand
 from protocols.risk import ChangeOrder
+
+
+class LateUpdate(msgspec.Struct, eq=False):
+    """An update that is made when somebody looks at it for the first time; until then nobody changes what `tell` reads
+    without looking."""
+
+    tell: Callable[[], OrderUpdate] | None
+    _update: OrderUpdate | None = None
+
+    @property
+    def update(self) -> OrderUpdate:
+        # Two threads may ask at once: each makes the same.
+        tell = self.tell
+        if tell is not None:
+            self._update = tell()
+            self.tell = None
+        assert self._update is not None
+        return self._update
 
 
 class Outgoing(msgspec.Struct, frozen=True):
@@ -20,7 +40,7 @@ class Outputs(msgspec.Struct, kw_only=True):
     `intents` are the (place in records, intent id) of intents that must be new in the journal: one that is not was
     ordered in a life that this machine has forgotten, and its command must not leave. `number` is the commit's: it
     rises over all lives of one journal, because it is kept in the very cells that it numbers. `changes` are wishes for
-    risk to judge: what it approves comes back as an ApprovedChange.
+    risk to judge: what it approves comes back as an ApprovedChange. `said` are the reports, some of them not made yet.
     """
 
     number: int = 0
@@ -29,10 +49,15 @@ class Outputs(msgspec.Struct, kw_only=True):
     intents: list[tuple[int, str]] = []
     commands: list[Outgoing] = []
     questions: list[HistoryRequest] = []
-    reports: list[OrderReport] = []
+    said: list[OrderReport | LateUpdate] = []
     changes: list[ChangeOrder] = []
     alarms: list[tuple[str, str]] = []
     reconnect: str | None = None
+
+    @property
+    def reports(self) -> list[OrderReport]:
+        """What others are told."""
+        return [each.update if isinstance(each, LateUpdate) else each for each in self.said]
 
     @property
     def must_be_kept(self) -> bool:

@@ -63,6 +63,8 @@ class OrderProtector(OrderGuesses):
 
     def take(self) -> Outputs:
         """What is to be done, protection included. See `OrderLedger.take`."""
+        if self._late:
+            self._settle_late()
         for row in list(self._open.values()):
             if row.held_back and row.state is S.INTENT and row.session == 0 and not self._pauses(row):
                 self._send(row)

@@ -68,16 +68,22 @@ class OrderRequests(OrderLedger):
     def _admit_one(self, approved: Approved) -> None:
         intent = approved.intent
         cid = self.last_cid = self._dirty["cid"] = self.last_cid + 1
+        command: SubmitOrder | None = None
+        fault = ""
+        try:
+            command = submit_order(intent, cid=cid, group_id=self.settings.group_id, session=0)
+        except ValueError as error:
+            fault = str(error)
         row = OrderRow(
             intent=intent,
             cid=cid,
-            cid_date=utc_day(intent.decided_ms),
+            cid_date=utc_day(intent.decided_ms) if command is None else command.cid_date,
             group_id=self.settings.group_id,
-            flags=flags_of(intent),
+            flags=flags_of(intent) if command is None else command.flags,
             state=S.INTENT,
             reason="",
-            quantity=intent.quantity,
-            price=intent.price,
+            quantity=intent.quantity if command is None else abs(command.amount),
+            price=intent.price if command is None else command.price,
             created_ms=intent.decided_ms,
             updated_ms=intent.decided_ms,
             since_at=self._now,
@@ -86,13 +92,10 @@ class OrderRequests(OrderLedger):
         self._by_intent[intent.intent_id] = row.cid
         self._out.intents.append((len(self._out.records), intent.intent_id))
         self._record("Approved", intent.intent_id, approved, intent.correlation_id, intent.decided_ms)
-        try:
-            command = submit_order(intent, cid=row.cid, group_id=row.group_id, session=0)
-        except ValueError as error:
-            self._end(row, E.WITHDRAWN, str(error))
+        if command is None:
+            self._end(row, E.WITHDRAWN, fault)
             return
         self._made = intent, command
-        row.quantity, row.price = abs(command.amount), command.price
         faults = faults_as_sent(intent, command, self.pairs.get(intent.symbol))
         if faults:
             self._end(row, E.WITHDRAWN, f"not sent: {'; '.join(str(fault) for fault in faults)}")
@@ -153,8 +156,8 @@ class OrderRequests(OrderLedger):
                 return f"{row.intent.symbol} is being flattened"
         if row.intent.margin and row.intent.symbol in self.mismatched:
             return self.mismatched[row.intent.symbol]
-        other = met_by(row, self._open.values(), self._worst)
-        if other is not None:
+        # Mostly it is alone.
+        if len(self._open) > 1 and (other := met_by(row, self._open.values(), self._worst)) is not None:
             return f"it would trade with our own order {other.cid} at {other.price}"
         return None
 
@@ -321,7 +324,7 @@ class OrderRequests(OrderLedger):
 
     def _swap(self, row: OrderRow, others: Sequence[OrderRow]) -> None:
         """The next frame of `row` cancels the others: both arrive, or neither does."""
-        row.swaps = tuple(other.cid for other in others)
+        row.swaps = tuple([other.cid for other in others])
         for other in others:
             self._request(other, "oc").within = row.cid
             self._move(other, E.ASK_CANCEL, f"order {row.cid} takes its place")

@@ -301,6 +301,7 @@ def fill_key(trade_id: int, venue_order_id: int) -> str:
 def view_of(row: OrderRow) -> OrderView:
     """An order of ours as everybody else sees it."""
     intent = row.intent
+    filled = row.filled + row.by_word
     return OrderView(
         intent_id=intent.intent_id,
         cid=row.cid,
@@ -311,8 +312,8 @@ def view_of(row: OrderRow) -> OrderView:
         order_type=intent.order_type,
         purpose=intent.purpose,
         quantity=row.quantity,
-        filled_quantity=row.filled + row.by_word,
-        average_fill_price=_average(row),
+        filled_quantity=filled,
+        average_fill_price=_average(row, filled) if filled else ZERO,
         price=row.price,
         state=row.state,
         reason=row.reason,
@@ -324,14 +325,13 @@ def view_of(row: OrderRow) -> OrderView:
         stop_price=_stop_price(row),
         trailing_distance=intent.trailing_distance,
         withdrawn=row.withdrawn,
-        settled_change=row.settled_change,
+        settled_change=row.settled_change if row.change else 0,
         by_word=row.by_word,
     )
 
 
-def _average(row: OrderRow) -> Decimal:
-    filled = row.filled + row.by_word
-    return ((row.cost + row.by_word * row.average) / filled).quantize(AMOUNT_STEP) if filled else ZERO
+def _average(row: OrderRow, filled: Decimal) -> Decimal:
+    return ((row.cost + row.by_word * row.average) / filled).quantize(AMOUNT_STEP)
 
 
 _STOPS = frozenset({OrderType.STOP, OrderType.STOP_LIMIT})

@@ -15,6 +15,8 @@ POST_ONLY: Final = 4096
 OCO: Final = 16384
 
 _WITHOUT_PRICE: Final = frozenset({OrderType.MARKET, OrderType.TRAILING_STOP})
+_WIRE_TYPES: Final = {each: (f"EXCHANGE {each.value}", each.value) for each in OrderType}
+"""Of the exchange wallet, and on margin."""
 
 
 def utc_day(at_ms: int) -> str:
@@ -48,21 +50,17 @@ def submit_order(intent: OrderIntent, *, cid: int, group_id: int, session: int) 
         cid_date=utc_day(intent.decided_ms),
         group_id=group_id,
         symbol=intent.symbol,
-        wire_type=intent.order_type.value if intent.margin else f"EXCHANGE {intent.order_type.value}",
+        wire_type=_WIRE_TYPES[intent.order_type][intent.margin],
         amount=quantity * intent.side.sign,
         price=price,
-        aux_limit_price=_rounded(intent.aux_limit_price),
-        trailing_distance=_rounded(intent.trailing_distance),
-        oco_stop_price=_rounded(intent.oco_stop_price),
+        aux_limit_price=None if intent.aux_limit_price is None else round_price(intent.aux_limit_price),
+        trailing_distance=None if intent.trailing_distance is None else round_price(intent.trailing_distance),
+        oco_stop_price=None if intent.oco_stop_price is None else round_price(intent.oco_stop_price),
         flags=flags_of(intent),
         session=session,
         correlation_id=intent.correlation_id,
         received_ns=intent.received_ns if session else 0,
     )
-
-
-def _rounded(price: Decimal | None) -> Decimal | None:
-    return None if price is None else round_price(price)
 
 
 def order_type_of(wire_type: str) -> OrderType:

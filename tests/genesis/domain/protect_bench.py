@@ -217,7 +217,7 @@ class HastyBench(Bench):
         assert first.number != rest.number
         rest.cells = first.cells | rest.cells
         rest.intents = [*first.intents, *[(place + len(first.records), name) for place, name in rest.intents]]
-        for name in ("records", "commands", "questions", "reports", "alarms"):
+        for name in ("records", "commands", "questions", "said", "alarms"):
             setattr(rest, name, [*getattr(first, name), *getattr(rest, name)])
         rest.reconnect = first.reconnect or rest.reconnect
         return rest

@@ -201,7 +201,7 @@ def nobody_is_told_of_an_order(patch: pytest.MonkeyPatch) -> None:
 
     def changed(machine: OrderMachine, row: OrderRow) -> None:
         told(machine, row)
-        machine._out.reports.pop()
+        machine._out.said.pop()
 
     told = OrderMachine._changed
     patch.setattr(OrderMachine, "_changed", changed)
