@@ -256,14 +256,19 @@ class _Life:
             batch += newest
 
     def _look_for_orphans(self, settings: Settings) -> None:
-        """Tell which positions only their stops will ever sell: their strategy is gone, off, or has a new name."""
-        speaking = {strategy.name for strategy in settings.strategies if strategy.enabled} | NO_STRATEGY
-        orphans = {name: held for name, held in self.machine.held_for().items() if name not in speaking}
+        """Tell which positions only their stops will ever sell: their strategy is gone, off, has a new name, or trades
+        another symbol now."""
+        speaking = {(strategy.name, strategy.symbol) for strategy in settings.strategies if strategy.enabled}
+        orphans: dict[str, tuple[str, ...]] = {}
+        for name, held in self.machine.held_for().items():
+            unspoken = tuple(symbol for symbol in held if (name, symbol) not in speaking)
+            if unspoken and name not in NO_STRATEGY:
+                orphans[name] = unspoken
         for name, symbols in orphans.items():
             if self.orphans.get(name) != symbols and self.ui is not None:
                 text = (
-                    f"no strategy {name} runs, and it holds {', '.join(symbols)}: only a stop, if any, sells that. "
-                    f"Close it, run a strategy of that name again, or give it away: genesis adopt {name} HEIR"
+                    f"no strategy {name} trades {', '.join(symbols)}, and it holds that: only a stop, if any, sells it."
+                    f" Close it, run a strategy of that name there again, or give it away: genesis adopt {name} HEIR"
                 )
                 at_ms = self.ctx.clock.wall_ms()
                 self.ui.put_nowait(Notice(level="alarm", code="position_without_strategy", text=text, at_ms=at_ms))

@@ -228,6 +228,12 @@ async def adopt(api: Api, call: Call) -> Accepted:
     if taken and body.heir != MANUAL:
         text = f"{body.heir} holds {', '.join(taken)} already: which levels hold for both would be a guess"
         raise ApiError(409, f"{text}. Close one of them first", code="heir_holds")
+    given = {name for name, _ in books} | plain_coins
+    trades = {view.symbol for view in api.readers.strategies() if view.strategy == body.heir}
+    if body.heir != MANUAL and not given <= trades:
+        strange = ", ".join(sorted(given - trades))
+        must_be = f"{MANUAL} or a strategy that trades {strange}: another one would never sell that"
+        raise invalid("heir", must_be, f"{body.heir}, which trades {', '.join(sorted(trades))}")
     correlation_id = f"api:{api.new_id()}"
     await control(
         Adopt(
@@ -238,7 +244,7 @@ async def adopt(api: Api, call: Call) -> Accepted:
             correlation_id=correlation_id,
         )
     )
-    symbols = ", ".join(sorted({name for name, _ in books} | plain_coins))
+    symbols = ", ".join(sorted(given))
     return _accepted(
         correlation_id,
         f"{symbols} went from {body.owner} to {body.heir}{', with the stops around it' if books else ''}",

@@ -168,6 +168,28 @@ async def test_what_a_removed_strategy_holds_keeps_its_stop_and_is_told(tmp_path
         assert "position_adopted" not in codes(here)
 
 
+async def test_what_a_strategy_holds_that_trades_another_symbol_now_is_told(tmp_path: Path) -> None:
+    """Its name still spoke, of something else: nobody would ever have sold, and nobody was told."""
+    async with house(tmp_path, recording=piece_of(minutes=22, skip=600), layer=lively_layer()) as here:
+        await here.replay()
+        await here.all_orders_known()
+        account = here.engine.readers.account()
+        assert account is not None
+        held = {(each.strategy, each.symbol) for each in account.owners}
+        assert held
+        other = {"tBTCUSD": "tETHUSD", "tETHUSD": "tBTCUSD"}
+        swapped = [
+            {"name": view.strategy, "kind": view.kind, "symbol": other[view.symbol], "timeframe": view.timeframe}
+            for view in here.engine.readers.strategies()
+        ]
+        wish = SetSettings(changes={"strategies": swapped}, actor="me", reason="moved", correlation_id="moved")
+        answer = await here.engine.controls.settings(wish)  # type: ignore[misc]
+        assert answer.pending == ()  # type: ignore[union-attr]
+        with trio.fail_after(30):
+            while codes(here).count("position_without_strategy") < len(held):  # noqa: ASYNC110 - it comes when it comes
+                await trio.sleep(0.005)
+
+
 def check_nothing_fell(here: House) -> None:
     """Adoption ended the account actor until its message was a dead letter, and that halted trading, at each start."""
     assert [event for event in here.events if event.kind in (EventKind.CRASHED, EventKind.DEAD_LETTER)] == []

@@ -31,7 +31,7 @@ def a_strategy(name: str) -> StrategyView:
 async def test_what_a_strategy_holds_is_given_to_one_that_runs_or_to_a_person() -> None:
     told = Told()
     lots = (a_lot("tBTCUSD", "old"), a_lot("tETHUSD", "old"), a_lot("tETHUSD", "ema"))
-    readers = some_readers(brackets=lambda: lots, strategies=lambda: (a_strategy("ema"),))
+    readers = some_readers(brackets=lambda: lots, strategies=lambda: (a_strategy("ema"), a_strategy("btc")))
     async with a_web(told=told, readers=readers).client() as client:
         path = f"{V2}/positions/adopt"
         for wish, status, code in (
@@ -42,6 +42,9 @@ async def test_what_a_strategy_holds_is_given_to_one_that_runs_or_to_a_person() 
         ):
             answer = await client.post(path, json=wish)
             assert (answer.status_code, answer.json()["error"]["code"]) == (status, code), answer.text
+        answer = await client.post(path, json={"owner": "ema", "heir": "btc", "symbol": "tETHUSD"})
+        assert answer.status_code == 422
+        assert "heir must be manual or a strategy that trades tETHUSD" in answer.json()["error"]["message"]
         answer = await client.post(path, json={"owner": "old", "heir": "ema", "symbol": "tBTCUSD", "reason": "renamed"})
         assert answer.status_code == 202
         assert answer.json()["message"] == "tBTCUSD went from old to ema, with the stops around it"

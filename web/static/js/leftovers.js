@@ -1,4 +1,4 @@
-// What a strategy left behind that does not run any more: only its stop sells that, until somebody takes it over.
+// What a strategy left behind that does not run any more, or trades something else: only its stop sells that, until somebody takes it over.
 
 import { html, useState } from "../vendor/preact-htm.js";
 import { pair, price, quantity } from "./format.js";
@@ -29,14 +29,15 @@ export function Leftovers({ running }) {
   const tr = useWords();
   const { protection } = useTopics("protection");
   if (!running || !protection) return null;
-  const speaking = new Set(["manual", "protection", ...running.map((one) => one.strategy)]);
+  const speaking = new Set(running.map((one) => `${one.strategy} ${one.symbol}`));
+  const spoken = (symbol, { strategy }) => ["manual", "protection"].includes(strategy) || speaking.has(`${strategy} ${symbol}`);
   const rows = protection.brackets.flatMap(({ symbol, lots }) =>
-    lots.filter((lot) => lot.lot && Number(lot.quantity) > 0 && !speaking.has(lot.strategy)).map((lot) => ({ symbol, lot })),
+    lots.filter((lot) => lot.lot && Number(lot.quantity) > 0 && !spoken(symbol, lot)).map((lot) => ({ symbol, lot })),
   );
   if (!rows.length) return null;
   const heads = [[tr("Strategy")], [tr("Symbol")], [tr("Quantity"), "n"], [tr("Stop"), "n"], [tr("Give to")], ["", "act"]];
   return html`<${Card} id="leftovers" className="span-12" title=${tr("Left behind")} count=${rows.length}>
-    <p class="why">${tr("These strategies do not run, and only their stops sell what they hold.")}</p>
+    <p class="why">${tr("These strategies do not run, or trade something else: only their stops sell this.")}</p>
     <${Table} label=${tr("Left behind")} heads=${heads} rows=${rows.map(({ symbol, lot }) => {
       const heirs = running.filter((one) => one.symbol === symbol).map((one) => one.strategy);
       return html`<${Leftover} key=${`${symbol} ${lot.lot}`} symbol=${symbol} lot=${lot} heirs=${heirs} />`;
