@@ -144,6 +144,8 @@ class _Life:
         self.alarms_total = actor.view.value.alarms_total
         self.open: dict[str, OrderView] = {}
         self.ended: deque[OrderView] = deque(maxlen=RECENT)
+        self.ended_shown: tuple[OrderView, ...] | None = ()
+        """What readers see of those that have ended; None when that has changed."""
         self.fills: deque[Fill] = deque(maxlen=RECENT)
         self.for_screens: list[OrderReport] = []
         self.shown: set[tuple[int, int]] = set()
@@ -479,6 +481,7 @@ class _Life:
     def _show(self, order: OrderView) -> None:
         if order.foreign:
             return
+        self.ended_shown = None
         if order.state in TERMINAL_STATES:
             self.open.pop(order.intent_id, None)
             self.ended.append(order)
@@ -493,14 +496,15 @@ class _Life:
 
     def _publish(self) -> None:
         machine = self.machine
+        if self.ended_shown is None:
+            newest = {order.intent_id: order for order in self.ended if order.intent_id not in self.open}
+            self.ended_shown = tuple(newest.values())
         self.actor.view.set(
             OrdersView(
                 session=machine.fence.session,
                 ready=machine.fence.ready,
                 open=tuple(self.open.values()),
-                ended=tuple(
-                    {order.intent_id: order for order in self.ended if order.intent_id not in self.open}.values()
-                ),
+                ended=self.ended_shown,
                 foreign=tuple(machine.foreign.values()),
                 fills=tuple(self.fills),
                 orders_total=machine.last_cid,

@@ -212,7 +212,7 @@ class PublicSession:
                 elif payload == "hb":
                     start = 2
                 else:
-                    if payload not in ("te", "tu") or not stream.live:
+                    if payload not in ("te", "tu", "cs") or not stream.live:
                         raise LookupError
                     start = 3
                 if len(value) != start + tail:
@@ -234,6 +234,8 @@ class PublicSession:
                         venue_ms=value[-1] if timed else audit.venue_ms,
                         received_ns=received_ns,
                     )
+                elif payload == "cs":
+                    event = self._checked(stream, value[2])
                 elif book is not None:
                     book.apply(payload, frame)
                     touched[stream] = None
@@ -441,7 +443,7 @@ class PublicSession:
             self.table.by_channel.pop(stream.channel_id, None)
         stream.begin(channel_id, received_ns)
         self.table.by_channel[channel_id] = stream
-        self._break(stream, "already subscribed", events)
+        events.append(self._break(stream, "already subscribed"))
         return True
 
     def _down(self, stream: Stream, reason: str, received_ns: int) -> StreamDown:
@@ -493,7 +495,9 @@ class PublicSession:
                 )
             )
         elif kind == "cs":
-            self._on_checksum(stream, value[2] if len(value) > 2 else None, events)
+            broken = self._checked(stream, value[2] if len(value) > 2 else None)
+            if broken is not None:
+                events.append(broken)
         elif kind is None:
             self._on_rows(stream, value[1], frame, received_ns, events, touched)
         elif stream.channel == "trades" and kind in ("te", "tu", "fte", "ftu"):
@@ -546,7 +550,7 @@ class PublicSession:
         book = stream.book
         assert book is not None
         if not nested and not stream.primed:
-            self._break(stream, "update before the snapshot", events)
+            events.append(self._break(stream, "update before the snapshot"))
             return
         try:
             if not nested:
@@ -564,26 +568,27 @@ class PublicSession:
                 stream.prime()
         except (TypeError, ValueError, LookupError, ArithmeticError, MalformedFrame) as error:
             # Part of the frame may be in the book, and what it said is lost: only a new snapshot mends that.
-            self._break(stream, "unreadable row", events)
+            events.append(self._break(stream, "unreadable row"))
             raise MalformedFrame(f"book row must be of numbers ({type(error).__name__})", frame) from None
         touched[stream] = None
 
-    def _on_checksum(self, stream: Stream, expected: object, events: list[PublicEvent]) -> None:
+    def _checked(self, stream: Stream, expected: object) -> StreamBroken | None:
+        """What a wrong checksum makes of its stream."""
         if not isinstance(expected, int) or isinstance(expected, bool):
             raise MalformedFrame("checksum must be an integer")
         # Checksums of funding books are unreliable; the official client ignores them too.
         if stream.book is None or not stream.primed or stream.subscription.is_funding:
-            return
+            return None
         if (stream.book.checksum() - expected) % (1 << 32) == 0:
             stream.checksums_right += 1
-        else:
-            stream.checksums_wrong += 1
-            self._break(stream, "checksum", events)
+            return None
+        stream.checksums_wrong += 1
+        return self._break(stream, "checksum")
 
-    def _break(self, stream: Stream, reason: str, events: list[PublicEvent]) -> None:
+    def _break(self, stream: Stream, reason: str) -> StreamBroken:
         stream.turn(StreamState.BROKEN)
         stream.error = reason
-        events.append(StreamBroken(subscription=stream.subscription, reason=reason))
+        return StreamBroken(subscription=stream.subscription, reason=reason)
 
     def _tell_top(self, stream: Stream, received_ns: int, events: list[PublicEvent]) -> None:
         book = stream.book
@@ -593,7 +598,7 @@ class PublicSession:
             if not stream.crossed_since_ns:
                 stream.crossed_since_ns = received_ns
             elif received_ns - stream.crossed_since_ns >= CROSSED_LIMIT_NS:
-                self._break(stream, "crossed", events)
+                events.append(self._break(stream, "crossed"))
             return
         stream.crossed_since_ns = 0
         top = book.top()
