@@ -35,6 +35,8 @@ class TroubleWithStops:
         The next session shows no stop, so another one is placed by what the session tells. Then the first one appears:
         both sell the same lot, and one has to go although nobody can say what has traded.
         """
+        if not self.world.spare:
+            return "no coins for a second stop"
         self._stops_until = trio.current_time() + LONGEST_WAIT_S
         return f"at the next stop until {self._stops_until:.0f}"
 

@@ -213,15 +213,21 @@ class World:
             return
         if break_lock:
             (self.disk.folder / LOCK_NAME).unlink(missing_ok=True)
-        rival = self._new_host(with_web=False)
+        before, rival = self.host, self._new_host(with_web=False)
         if break_lock:
             self.host = rival
-            self.witness.reached("a second engine took the journal over")
-        self.start_soon(self._rival, rival, break_lock)
+        self.start_soon(self._rival, rival, before, break_lock)
 
-    async def _rival(self, rival: EngineHost, break_lock: bool) -> None:
-        await rival.run()
-        if not break_lock:
+    async def _rival(self, rival: EngineHost, before: EngineHost, break_lock: bool) -> None:
+        self.start_soon(rival.run)
+        await rival.started.wait()
+        if break_lock:
+            self.witness.reached("a second engine took the journal over", bool(rival.epoch))
+            if self.host is rival and not rival.epoch:
+                # It stood before a disk that keeps nothing: the journal is still the other one's.
+                self.host = before
+        else:
+            await rival.over.wait()
             refused = rival.ended.startswith("StoreLocked")
             self.witness.check("M11", refused or not rival.epoch, f"a second engine must be refused: {rival.ended}")
             self.witness.reached("a second engine was refused by the lock", refused)
