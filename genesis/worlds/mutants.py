@@ -497,7 +497,7 @@ MUTANTS: Final = {
     "checksum-unread": Mutant(
         "a book's checksum is not compared",
         PublicSession,
-        "_on_checksum",
+        "_checked",
         _never(None),
         led_by=frozenset({"bad_checksum"}),
     ),

@@ -22,6 +22,12 @@ def test_every_defect_is_led_to_by_faults_that_there_are(mutant: str) -> None:
     assert MUTANTS[mutant].led_by <= set(WEIGHTS)
 
 
+@pytest.mark.parametrize("mutant", MUTANTS)
+def test_what_a_defect_replaces_is_there(mutant: str) -> None:
+    with mutated(mutant):
+        pass
+
+
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize(
     ("seed", "fault", "rule", "state"),
