@@ -256,11 +256,11 @@ def _sweep_alike(
 
     beside = _walk_beside(prepared, len(parameters))
     try:
-        together = Together.of(prepared, resolved)
-        at_once = 1 if together is None else min(len(parameters), max(1, AT_ONCE // threads))
-        begins = range(0, len(parameters), at_once)
         results: list[FastResult] = []
         with ThreadPoolExecutor(threads) if threads > 1 else contextlib.nullcontext() as pool:
+            together = Together.of(prepared, resolved, pool)
+            at_once = 1 if together is None else min(len(parameters), max(1, AT_ONCE // threads))
+            begins = range(0, len(parameters), at_once)
             for some in map(work, begins) if pool is None else pool.map(work, begins):
                 for result in some:
                     results.append(result)

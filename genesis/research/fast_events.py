@@ -134,11 +134,14 @@ def lay_out_all(
     flags: Any,
     numbers: Any,
     limits: Any,
+    begin: int,
+    end: int,
     table: Any,
 ) -> None:
-    """The record of every score, for a buy and for a sale, where neither hangs on a range."""
+    """The records of the scores from `begin` to `end` (not included), for a buy and for a sale, where neither hangs on
+    a range."""
     unit = float(ten(numbers[N_PRICE_DECIMALS]))
-    for score in range(len(score_minute)):
+    for score in range(begin, end):
         row = score_row[score]
         table[score, E_SCORE] = score
         table[score, E_MINUTE] = score_minute[score]

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from itertools import accumulate
 from typing import Any, Final
 
@@ -169,8 +170,10 @@ class Together:
     table: Floats
 
     @classmethod
-    def of(cls, prepared: Prepared, resolved: Sequence[Mapping[str, float]]) -> "Together | None":
-        """None where sets are better traded one by one."""
+    def of(
+        cls, prepared: Prepared, resolved: Sequence[Mapping[str, float]], pool: ThreadPoolExecutor | None = None
+    ) -> "Together | None":
+        """None where sets are better traded one by one. What can be shared out is, among the threads of `pool`."""
         size = len(prepared.candles)
         if not cls.may_be(prepared, len(resolved)) or not prepared.is_compiled(len(resolved)):
             return None
@@ -178,7 +181,7 @@ class Together:
         ranges = {int(one[prepared.kind.turning.atr[1]]) for one in resolved} if prepared.tells_range else set()
         if len(ranges) * (len(prepared.warm) + size) * 8 > LARGEST_RANGES:
             return None
-        return cls.of_alike(prepared, resolved, STRETCH)
+        return cls.of_alike(prepared, resolved, STRETCH, pool)
 
     @classmethod
     def may_be(cls, prepared: Prepared, sets: int) -> bool:
@@ -187,7 +190,13 @@ class Together:
         return alike and len(prepared.candles) > 0 and prepared.is_worth_compiling(sets)
 
     @classmethod
-    def of_alike(cls, prepared: Prepared, resolved: Sequence[Mapping[str, float]], stretch: int) -> "Together":
+    def of_alike(
+        cls,
+        prepared: Prepared,
+        resolved: Sequence[Mapping[str, float]],
+        stretch: int,
+        pool: ThreadPoolExecutor | None = None,
+    ) -> "Together":
         """The same where that is known to do."""
         turning = prepared.kind.turning
         assert turning is not None
@@ -201,7 +210,7 @@ class Together:
             stretch=stretch,
             atr_of=np.array([where.get(int(one[parameter]), 0) for one in resolved], dtype=np.int64),
             atrs=_ranges(prepared, turning.atr[0], ranges),
-            table=_table(prepared, len(resolved)),
+            table=_table(prepared, len(resolved), pool),
         )
 
     def said(self, begin: int, end: int, room: "Room") -> Events:
@@ -283,7 +292,11 @@ def _ranges(prepared: Prepared, name: str, periods: Sequence[int]) -> Floats:
     return ranges
 
 
-def _table(prepared: Prepared, sets: int) -> Floats:
+PARTS: Final = 8
+"""Of a table that several threads lay out: enough that none of them waits long for the last."""
+
+
+def _table(prepared: Prepared, sets: int, pool: ThreadPoolExecutor | None) -> Floats:
     """The record of every score, where so many sets look at it that this pays, and no range decides anything."""
     if prepared.tells_range or sets < MANY:
         return np.empty((0, RECORD))
@@ -291,5 +304,12 @@ def _table(prepared: Prepared, sets: int) -> Floats:
     score_minute, score_row, score_price, _ = prepared.scores
     lay_out_all = compiled(fast_events.lay_out_all, kept=True, inline=False)
     terms: tuple[Any, ...] = (prepared.flags, prepared.numbers, prepared.limits)
-    lay_out_all(*prepared.rows[:2], score_minute, score_row, score_price, *terms, table)
+    size, parts = len(table), 1 if pool is None else PARTS
+
+    def lay_out(part: int) -> None:
+        begin, end = size * part // parts, size * (part + 1) // parts
+        lay_out_all(*prepared.rows[:2], score_minute, score_row, score_price, *terms, begin, end, table)
+
+    # Each of them, so that what one of them raises is raised here.
+    list(map(lay_out, range(parts)) if pool is None else pool.map(lay_out, range(parts)))
     return table
