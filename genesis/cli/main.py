@@ -3,6 +3,7 @@
 Commands load their modules when they are called, so `genesis --help` does not wait for the web server and numpy.
 """
 
+import gc
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -59,6 +60,9 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "data": ("genesis.cli.data:data", "Market data: list, import, download, check, resample."),
 }
 """Each command with where it is and what it is for: the modules are not loaded to print the help."""
+
+LOADING: Final = (50_000, 20, 100)
+"""Of the collector's three generations. A running engine and a backtest have thresholds of their own."""
 
 
 def version() -> str:
@@ -128,6 +132,8 @@ def _tell(text: str) -> None:
 
 
 def main() -> int:
+    # Nothing that a command loads is garbage, and to look through it again and again is a sixth of loading the engine.
+    gc.set_threshold(*LOADING)
     try:
         code = call(sys.argv[1:])
         sys.stdout.flush()
