@@ -2,7 +2,6 @@
 
 import contextlib
 import random
-import ssl
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Final, TypeVar
@@ -56,9 +55,6 @@ PATIENT: Final = Restarts(intensity=50, period_s=60.0, max_consecutive=100)
 
 ORDERS: Final = (b'[0,"on"', b'[0,"ox_multi"')
 """How a frame begins that holds a new order."""
-
-# Made once: loading the certificates of the machine for plain connections would be most of a world's start.
-_NO_TLS: Final = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 T = TypeVar("T")
 
@@ -282,7 +278,7 @@ class EngineHost:
             nonce.shown = lambda number: self.eyes.nonce(self, number)
             stack.callback(nonce.close)
             address = f"http://{VENUE_NAME}:{VENUE_PORT}"
-            http = await stack.enter_async_context(HttpClient(address, ssl_context=_NO_TLS))
+            http = await stack.enter_async_context(HttpClient(address))
             secret = Secret(DEFAULT_SECRET)
             door = RestDoor(
                 public=http,

@@ -2,13 +2,16 @@
 
 import contextlib
 import gzip
+import ssl
 import zlib
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import trio
 from trio.testing import MockClock
 
+from genesis.edge import http
 from genesis.edge.errors import RequestFailed
 from genesis.edge.http import HttpClient
 from tests.genesis.edge.scripted_http import Answer, scripted_http
@@ -51,6 +54,27 @@ async def test_a_packed_answer_is_unpacked_within_the_limit(name: str, pack: Cal
         assert (await client.exchange("GET", "/")).body == b"[1]"
         with pytest.raises(RequestFailed, match="must have at most 1000 bytes"):
             await client.exchange("GET", "/")
+
+
+def test_authorities_are_read_once_and_never_for_plain_http(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They take 30 ms, and an engine has four clients, in a simulation all of them without TLS."""
+    read: list[object] = []
+    make = ssl.create_default_context
+
+    def watched(*args: Any, **options: Any) -> ssl.SSLContext:
+        read.append(options)
+        return make(*args, **options)
+
+    monkeypatch.setattr(ssl, "create_default_context", watched)
+    http._authorities.cache_clear()
+    HttpClient("http://venue.test")
+    assert read == []
+    HttpClient("https://venue.test")
+    HttpClient("HTTPS://other.test")
+    assert len(read) == 1
+    assert http._trusted("https://venue.test").verify_mode is ssl.CERT_REQUIRED
+    assert http._trusted("https://venue.test").check_hostname
+    assert http._trusted("http://venue.test").get_ca_certs() == []
 
 
 async def test_redirects_are_not_followed() -> None:
