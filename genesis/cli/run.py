@@ -1,5 +1,6 @@
 """`genesis run`: reads the configuration, takes the user directory, and hands over to the engine."""
 
+import gc
 import math
 import socket
 import sys
@@ -73,8 +74,13 @@ def run(
             text = f"{loose[0]} must be readable by its owner only (chmod 600), was open to others"
             raise CommandFailed(text, ExitCode.CONFIGURATION)
         _log(options)
-        from genesis.running import run_engine
-
+        # What is loaded stays: nobody looks for garbage in it, neither meanwhile nor later.
+        gc.disable()
+        try:
+            from genesis.running import run_engine
+        finally:
+            gc.freeze()
+            gc.enable()
         return int(run_engine(options))
     except CannotStart as error:
         raise CommandFailed(str(error), error.exit_code) from None
