@@ -86,6 +86,8 @@ def command_fields(command: SubmitOrder | CancelOrder | UpdateOrder) -> tuple[st
 
 
 def encode_command(command: VenueCommand) -> bytes:
+    if isinstance(command, SubmitOrder):
+        return _encoded([0, "on", None, submit_fields(command)])
     if isinstance(command, CommandBatch):
         return encode_multi(command.commands)
     kind, fields = command_fields(command)
