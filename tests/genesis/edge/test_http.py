@@ -57,7 +57,7 @@ async def test_a_packed_answer_is_unpacked_within_the_limit(name: str, pack: Cal
 
 
 def test_authorities_are_read_once_and_never_for_plain_http(monkeypatch: pytest.MonkeyPatch) -> None:
-    """They take 30 ms, and an engine has four clients, in a simulation all of them without TLS."""
+    """They take 14 ms, and an engine has four clients, in a simulation all of them without TLS."""
     read: list[object] = []
     make = ssl.create_default_context
 
