@@ -151,8 +151,12 @@ def run_backtest(
         return found
 
     run = walked(WORDS_HELD, on_progress)
-    # Of more decisions than are kept the same walk finds the words once more.
-    told = run.whole_log if run.has_words else lambda: walked(None, None).whole_log()
+    told: Callable[[], tuple[Decision, ...]] = run.whole_log
+    if not run.has_words:
+        # Of more decisions than are kept the same walk finds the words once more. Nothing of this one is looked at
+        # again: without the machine's way back to it its columns are let go of now, and not when garbage is collected.
+        told = lambda: walked(None, None).whole_log()  # noqa: E731
+        run.machine.touch = run.machine.depth = None
     account = run.account
     return BacktestResult(
         recording=recording.name,
