@@ -55,7 +55,7 @@ class OrderForesight(OrderExits):
         finally:
             del self._open[exit_row.cid]
         if places is not None:
-            foreseen[symbol, strategy, quantity] = tuple(places)
+            foreseen[symbol, strategy] = quantity, tuple(places)
 
     @override
     def _foreseen_places(self, row: OrderRow) -> Sequence[OrderRow] | None:
@@ -65,9 +65,11 @@ class OrderForesight(OrderExits):
             return None
         if intent.side is not Side.SELL or self._foreseen_by is not self.pairs:
             return None
-        places = foreseen.get((intent.symbol, intent.strategy, row.quantity))
-        if places is not None:
-            self._held_from.discard((intent.symbol, intent.strategy))
+        name = intent.symbol, intent.strategy
+        quantity, places = foreseen.get(name, (None, ()))
+        if quantity != row.quantity:
+            return None
+        self._held_from.discard(name)
         return places
 
 

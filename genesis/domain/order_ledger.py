@@ -30,8 +30,8 @@ FILLS_KEPT = 100_000
 TouchPrice = Callable[[Symbol, Side], Decimal | None]
 """The front of the book on a side: the bid of a buy, the ask of a sell. None while nobody knows."""
 
-Foreseen = dict[tuple[Symbol, str, Decimal], tuple[OrderRow, ...]]
-"""By symbol, strategy and quantity of an exit: the stops whose places it takes."""
+Foreseen = dict[tuple[Symbol, str], tuple[Decimal, tuple[OrderRow, ...]]]
+"""By symbol and strategy of an exit: its quantity, and the stops whose places it takes."""
 NOTHING_FORESEEN: Final[Foreseen] = {}
 
 Depth = Callable[[Symbol, Side], Sequence[tuple[float, float, int]]]

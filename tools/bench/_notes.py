@@ -404,9 +404,9 @@ before the frame, each once and cold, some 140 and 160 are left:
 - the journal looked through each commit on the loop, and the store once more in its thread: a third of its share;
 - the watch of actors that hang was told of every message, though it was looking already.
 
-What is left is flat: of 150 us of an entry (busy machine) no stretch between two of 24 marks takes more than 15: to
-lease 12, to the admission 18, its command 12, its row 3, its record 5, checks 5, what others are told 11, whether it
-may leave 14, the frame's command 14, what is to be kept 15, the question to the journal 10, and 15 behind the answer.
+What is left is flat, of 150 us of an entry on the busy machine: to lease 12, to the admission 18, its command 12, its
+row 3, its record 5, checks 5, what others are told 11, whether it may leave 14, the frame's command 14, what is to be
+kept 15, the question to the journal 10, and 15 behind the answer; no stretch between two of 24 marks took more than 15.
 Of the 2 ms that durability adds the texts take 0.4 of CPU in the journal's thread, SQLite and hashes 0.7, the anchor
 0.2.
 

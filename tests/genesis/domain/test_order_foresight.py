@@ -99,7 +99,7 @@ def test_an_exit_does_what_was_foreseen_of_it(people: bool, worlds: int, monkeyp
     def turn_and_look(world: BracketWorld, kill_at: int | None = None, *, process: bool = False) -> None:
         turn(world, kill_at, process=process)
         world.machine.foresee()
-        for (symbol, strategy, quantity), places in world.machine._foreseen.items():
+        for (symbol, strategy), (quantity, places) in world.machine._foreseen.items():
             ways[len(places)] += 1
             for exits, later_s in ((True, 0.0), (True, 2.5), (True, 90.0), (False, 0.0)):
                 order = an_order(symbol, strategy, quantity, exits=exits)
