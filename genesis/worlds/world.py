@@ -149,7 +149,9 @@ class World:
         more = {} if self.as_shipped else dict(SPARSE)
         if shape.random() < WITH_TARGETS_SHARE:
             more["risk.target_fraction"] = TARGET
-        self.spare = SPARE if shape.random() < WITH_SPARE_SHARE else Decimal(0)
+        has_spare = shape.random() < WITH_SPARE_SHARE
+        # Where nothing breaks a backtest must decide the same, and its account begins with no coins.
+        self.spare = SPARE if has_spare and faults_an_hour > 0 else Decimal(0)
         self.clock = VirtualClock()
         self.network = Network(chance.port("net"), self.clock)
         self.network.names[VENUE_NAME] = VENUE_ADDRESS
