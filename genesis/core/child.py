@@ -72,6 +72,12 @@ class Child:
         """A look that found no work pending: its time runs anew from the next look that does."""
         self.progress_seen = (self.mailbox.progress, None)
 
+    def forgive(self, seconds: float) -> None:
+        """So much of the time since a look found work undone was nobody's to work in."""
+        count, since = self.progress_seen
+        if since is not None:
+            self.progress_seen = (count, since + seconds)
+
     def is_stuck(self, now: float) -> bool:
         """Look at its progress. True when it had work pending and did none of it for `progress_timeout_s`."""
         count, since = self.progress_seen

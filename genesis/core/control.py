@@ -3,6 +3,7 @@
 import heapq
 import math
 from collections import deque
+from typing import Final
 
 import msgspec
 import trio
@@ -32,6 +33,7 @@ class StartTimeout(msgspec.Struct, frozen=True, eq=False):
 
     child: Child
     token: int
+    again: bool = False
 
 
 class Overdue(msgspec.Struct, frozen=True, eq=False):
@@ -39,6 +41,7 @@ class Overdue(msgspec.Struct, frozen=True, eq=False):
 
     child: Child
     token: int
+    again: bool = False
 
 
 class RestartDue(msgspec.Struct, frozen=True, eq=False):
@@ -47,6 +50,11 @@ class RestartDue(msgspec.Struct, frozen=True, eq=False):
     child: Child
     token: int
 
+
+LATE_S: Final = 0.05
+"""A loop that turns is not later than this with a timer."""
+AGAIN_S: Final = 1.0
+"""And so long it then looks again, once, before it judges a child by a clock that ran without it."""
 
 ControlMessage = Exited | Crash | StartTimeout | Overdue | RestartDue
 
@@ -84,7 +92,12 @@ class ControlQueue:
         due = self._timers[0][0] if self._timers else math.inf
         now = self._clock.now()
         if due <= now:
-            return heapq.heappop(self._timers)[2]
+            message = heapq.heappop(self._timers)[2]
+            if now - due > LATE_S and isinstance(message, StartTimeout | Overdue) and not message.again:
+                # The loop stood still, or the machine slept: a part of that time was not the child's to use.
+                self.at(now + AGAIN_S, msgspec.structs.replace(message, again=True))
+                return None
+            return message
         if due == math.inf:
             await self._bell.wait()
         elif self._alarms.running:

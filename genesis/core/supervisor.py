@@ -473,14 +473,19 @@ class Supervisor:
     def _schedule_watch(self, watched: list[tuple[Child, float]]) -> None:
         if watched:
             # Looked at from the timer itself: our own loop need not turn for it.
-            shortest = min(timeout for _, timeout in watched)
-            self._house.alarms.at(self._house.clock.now() + shortest / WATCHES, partial(self._watch, watched))
+            pause_s = min(timeout for _, timeout in watched) / WATCHES
+            due = self._house.clock.now() + pause_s
+            self._house.alarms.at(due, partial(self._watch, watched, due, pause_s))
 
-    def _watch(self, watched: list[tuple[Child, float]]) -> None:
+    def _watch(self, watched: list[tuple[Child, float]], due: float, pause_s: float) -> None:
         if self._status in _OVER:
             return
         now = self._house.clock.now()
+        # A loop that stood still, or a process without a processor: nobody could do anything in that time.
+        stood_still_s = now - due - pause_s / 2
         for child, timeout in watched:
+            if stood_still_s > 0:
+                child.forgive(stood_still_s)
             if child.mailbox.idle:
                 # Most have nothing to do most of the time.
                 child.rests()

@@ -547,3 +547,61 @@ async def test_each_generation_has_numbers_of_its_own_and_the_seed_decides_them(
     first, again, other = await numbers_of(1), await numbers_of(1), await numbers_of(2)
     assert first == again
     assert len({*first, *other}) == 8
+
+
+async def test_a_loop_that_stood_still_is_nobodys_lack_of_progress(autojump_clock: MockClock) -> None:
+    """A stopped process, a machine that slept or had no processor for us: whoever had work could do none of it."""
+
+    async def body(ctx: Context) -> None:
+        while True:
+            batch = await ctx.inbox.lease()
+            await trio.sleep(3.0)
+            # In the same step as somebody else's long computation.
+            autojump_clock.jump(60.0)
+            await trio.sleep(3.0)
+            ctx.inbox.ack_all(batch)
+
+    shop = Shop()
+    async with shop.open(shop.child(body, progress_timeout_s=8)):
+        for _ in range(20):
+            await shop.channel.put("work")
+            await trio.sleep(80)
+        assert shop.crashes() == []
+
+
+async def test_who_is_stuck_is_found_though_the_loop_stands_still_now_and_then(autojump_clock: MockClock) -> None:
+    """What a look is late is forgiven to all, but for a part: else a loop that stumbles for ever would hide it."""
+
+    async def stumbles() -> None:
+        while True:
+            await trio.sleep(1.0)
+            autojump_clock.jump(5.0)
+
+    shop = Shop()
+    async with shop.open(shop.child(hang, progress_timeout_s=8)), trio.open_nursery() as nursery:
+        nursery.start_soon(stumbles)
+        await shop.channel.put("work")
+        await trio.sleep(80)
+        nursery.cancel_scope.cancel()
+        assert [kind for _, kind in shop.crashes()][:1] == [Stuck]
+
+
+async def test_who_is_ending_when_the_loop_stands_still_is_no_zombie(autojump_clock: MockClock) -> None:
+    """Its time ran out while it could do nothing: it is looked at once more before its branch gives up for it."""
+
+    async def ends_slowly(ctx: Context) -> None:
+        try:
+            await trio.sleep_forever()
+        finally:
+            with trio.CancelScope(shield=True):
+                await trio.sleep(1.0)
+                autojump_clock.jump(60.0)
+                await trio.sleep(0.5)
+
+    shop = Shop()
+    async with shop.open(shop.child(ends_slowly)) as supervisor:
+        for _ in range(3):
+            assert supervisor.kill("top/a", reason="the test says so")
+            await trio.sleep(100)
+        assert len(shop.crashes()) == 3
+        assert not [event for event in shop.events if event.kind is EventKind.ZOMBIE]
