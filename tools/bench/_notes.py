@@ -159,7 +159,7 @@ decisions are not kept now, but found by walking once more when somebody reads t
 but its newest thousand orders; the venue keeps nothing. Of a bar: four columns of what a strategy said, four of its
 ranges and five of places, of 64 bits each, 100 bytes; now codes are a byte, a probability that never changes stands
 once, ranges are told by one column and a place, and minutes are 32 bits or, where none is missing, a range: 33 bytes.
-957 MiB, to the same fills; 3.9 KB a trade are left, nearly all of which is the result.
+926 MiB, to the same fills; 3.8 KB a trade are left, nearly all of which is the result.
 
 **Sweep.** Averages that many sets look at are made once; where two of them change sides is found for a hundred sets a
 stretch of 1,024 rows at a time (all columns of a stretch fit into the second cache), without a branch, many rows to
