@@ -75,6 +75,9 @@ WEIGHTS: Final = {
 }
 """How often each is drawn. Orders are lost where two faults meet, so those that leave one in doubt weigh more."""
 
+APART: Final = frozenset({"twin_stop"})
+"""These come in plans of their own, and only to worlds that have what they need: here, coins for a second stop."""
+
 AIMED: Final = frozenset(
     {
         "stall_both",
@@ -119,7 +122,7 @@ def plan_of(
     chance: random.Random, *, first_s: float, last_s: float, per_hour: float, only: frozenset[str] = frozenset()
 ) -> tuple[PlannedFault, ...]:
     """Faults between two moments, some of them in company: `only` restricts the kinds."""
-    names = [name for name in WEIGHTS if not only or name in only]
+    names = [name for name in WEIGHTS if (name in only if only else name not in APART)]
     weights = [WEIGHTS[name] for name in names]
     found: list[PlannedFault] = []
     while len(found) < (last_s - first_s) / 3600 * per_hour:

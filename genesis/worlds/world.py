@@ -20,7 +20,7 @@ from genesis.worlds.hooks import EPOCH_S, Steps, run_virtual, wall_s
 from genesis.worlds.market import made_up_recording
 from genesis.worlds.network import Network
 from genesis.worlds.paces import AS_SHIPPED_SHARE, SPARSE, paced
-from genesis.worlds.plan import plan_of
+from genesis.worlds.plan import APART, plan_of
 from genesis.worlds.route import route_stands
 from genesis.worlds.rules import Rules
 from genesis.worlds.rules_ills import Ills
@@ -174,6 +174,9 @@ class World:
             if faults_an_hour > 0
             else ()
         )
+        if self.plan and self.spare and not only:
+            twins = plan_of(chance.port("twins"), first_s=FAULTS_BEGIN_S, last_s=hours * 3600, per_hour=1.0, only=APART)
+            self.plan = tuple(sorted((*self.plan, *twins)))
         if not self.plan:
             # The way there must be as long as the way back, or clocks that agree are found a millisecond apart.
             weather.jitter_s = 0.0
