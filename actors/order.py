@@ -400,6 +400,7 @@ class _Life:
                 out.said += forgotten.said
                 out.changes += forgotten.changes
                 out.alarms += forgotten.alarms
+                out.warnings += forgotten.warnings
                 out.reconnect = out.reconnect or forgotten.reconnect
 
     async def _keep_steps(self) -> None:
@@ -489,10 +490,11 @@ class _Life:
             self.open[order.intent_id] = order
 
     def _tell_people(self, out: Outputs) -> None:
-        for code, text in out.alarms:
-            self.alarms_total += 1
-            if self.ui is not None:
-                self.ui.put_nowait(Notice(level="alarm", code=code, text=text, at_ms=self.ctx.clock.wall_ms()))
+        self.alarms_total += len(out.alarms)
+        for level, told in (("alarm", out.alarms), ("warning", out.warnings)):
+            for code, text in told:
+                if self.ui is not None:
+                    self.ui.put_nowait(Notice(level=level, code=code, text=text, at_ms=self.ctx.clock.wall_ms()))
 
     def _publish(self) -> None:
         machine = self.machine

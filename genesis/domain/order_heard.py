@@ -94,7 +94,8 @@ def digest_of(outputs: Iterable[Sequence[Any]], cells: Iterable[AnyCell]) -> str
 def said_in(out: Outputs) -> tuple[Any, ...]:
     """What of `out` is compared, beside its cells: everything that somebody else hears of."""
     commands = tuple([(outgoing.key, outgoing.command) for outgoing in out.commands])
-    others = tuple(out.questions), tuple(out.reports), tuple(out.changes), tuple(out.alarms), out.reconnect
+    people = (*out.alarms, *out.warnings)
+    others = tuple(out.questions), tuple(out.reports), tuple(out.changes), people, out.reconnect
     return (out.number, commands, *others)
 
 

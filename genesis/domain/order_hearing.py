@@ -7,13 +7,13 @@ given up and that shows up all the same is ours, and is taken back in.
 from collections.abc import Container
 
 from genesis.domain.order_fills import held_key
-from genesis.domain.order_questions import OrderQuestions
 from genesis.domain.order_requests import URGENT_S
-from genesis.domain.order_rows import FillRow, OrderRow, foreign_view
+from genesis.domain.order_rows import FillRow, OrderRow
 from genesis.domain.order_session import HISTORY_MARGIN_MS
 from genesis.domain.order_state import OrderEvent
+from genesis.domain.order_strangers import OrderStrangers
 from genesis.domain.order_wire import ending_of, executed_of, utc_day
-from protocols.orders import OrderState, OrderUpdate, RequestNotice, VenueOrder, VenueTrade
+from protocols.orders import OrderState, RequestNotice, VenueOrder, VenueTrade
 from protocols.units import ZERO, amount_blur, same_amount
 
 REPORTS_WITHOUT_FILLS = 5
@@ -29,7 +29,7 @@ VENUE_TEXT = 300
 E, S = OrderEvent, OrderState
 
 
-class OrderHearing(OrderQuestions):
+class OrderHearing(OrderStrangers):
     """Order rows, trades and notices, matched with our rows by venue id, or by client id with our group."""
 
     def _hear_time(self, venue_ms: int) -> None:
@@ -218,19 +218,6 @@ class OrderHearing(OrderQuestions):
         for fill in self.fills.of_order((order.venue_id,)):
             self._tell(fill, row)
 
-    def _on_foreign_order(self, order: VenueOrder) -> None:
-        ending = ending_of(order)
-        if ending is not None and order.venue_id not in self.foreign:
-            return
-        view = foreign_view(order, ending)
-        if self.foreign.get(order.venue_id) == view:
-            return
-        if ending is None:
-            self.foreign[order.venue_id] = view
-        else:
-            del self.foreign[order.venue_id]
-        self._out.said.append(OrderUpdate(order=view))
-
     def _on_notice(self, notice: RequestNotice) -> None:
         if notice.kind.startswith(POSITION_NEWS):
             self._out.alarms.append(("venue_notice", f"the venue says {notice.kind}: {notice.text[:VENUE_TEXT]}"))
@@ -318,6 +305,8 @@ class OrderHearing(OrderQuestions):
             and (trade.amount > 0) == (row.intent.side.sign > 0)
         )
         if not could_be_ours:
+            if trade.venue_order_id not in strangers:
+                self._notice_trade(trade)
             self._tell(fill, None)
         elif fill.reports >= 3 and row is not None:
             # The venue's lists of trades and orders have parted for good. A position of ours is the safer belief.

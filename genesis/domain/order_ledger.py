@@ -13,7 +13,17 @@ import msgspec
 
 from genesis.domain.order_fills import FillBook
 from genesis.domain.order_outputs import LateUpdate, Outgoing, Outputs
-from genesis.domain.order_rows import TABLE, BracketRow, FillRow, FlattenRow, OrderRow, PlainRow, ToldRow, view_of
+from genesis.domain.order_rows import (
+    TABLE,
+    BracketRow,
+    FillRow,
+    FlattenRow,
+    OrderRow,
+    PlainRow,
+    StrangerRow,
+    ToldRow,
+    view_of,
+)
 from genesis.domain.order_session import Fence
 from genesis.domain.order_state import IllegalTransition, OrderEvent, after
 from genesis.domain.pairs import PairSpecs
@@ -37,7 +47,9 @@ NOTHING_FORESEEN: Final[Foreseen] = {}
 Depth = Callable[[Symbol, Side], Sequence[tuple[float, float, int]]]
 """The levels of a side of the book, best first: (price, amount, orders). None of them while nobody has the book."""
 
-Kept = OrderRow | FillRow | FlattenRow | BracketRow | ToldRow | PlainRow | Opening | Adopted | Decimal | int
+Kept = (
+    OrderRow | FillRow | FlattenRow | BracketRow | ToldRow | PlainRow | StrangerRow | Opening | Adopted | Decimal | int
+)
 """What a cell may hold."""
 
 encode = msgspec.json.Encoder(decimal_format="string").encode
@@ -80,6 +92,8 @@ class OrderLedger:
         self.orders: dict[int, OrderRow] = {}
         self.fills = FillBook()
         self.foreign: dict[int, OrderView] = {}
+        self.strangers: dict[int, StrangerRow] = {}
+        """Orders of others that a person was told of, by the venue's ids."""
         self.flattens: dict[str, FlattenRow] = {}
         self.brackets: dict[str, BracketRow] = {}
         """By the names of their cells, oldest first."""

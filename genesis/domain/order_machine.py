@@ -21,7 +21,16 @@ from genesis.domain.order_fills import read_held
 from genesis.domain.order_ledger import NOTHING_FORESEEN
 from genesis.domain.order_lots import REST
 from genesis.domain.order_patience import OrderPatience
-from genesis.domain.order_rows import BracketRow, FillRow, FlattenRow, OrderRow, PlainRow, ToldRow, view_of
+from genesis.domain.order_rows import (
+    BracketRow,
+    FillRow,
+    FlattenRow,
+    OrderRow,
+    PlainRow,
+    StrangerRow,
+    ToldRow,
+    view_of,
+)
 from genesis.domain.order_session import Fence
 from genesis.domain.order_state import OrderEvent
 from genesis.domain.position import Opening
@@ -62,6 +71,7 @@ _decode_flatten = msgspec.json.Decoder(FlattenRow).decode
 _decode_bracket = msgspec.json.Decoder(BracketRow).decode
 _decode_adopted = msgspec.json.Decoder(Adopted).decode
 _decode_plain = msgspec.json.Decoder(PlainRow).decode
+_decode_stranger = msgspec.json.Decoder(StrangerRow).decode
 _decode_told = msgspec.json.Decoder(ToldRow).decode
 _decode_opening = msgspec.json.Decoder(Opening).decode
 _decode_fence = msgspec.json.Decoder(Fence).decode
@@ -259,6 +269,9 @@ class OrderMachine(OrderPatience):
                 self.plain[plain.symbol] = plain
             elif kind == "adopted":
                 self.adoptions[cell.key] = _decode_adopted(cell.payload)
+            elif kind == "stranger":
+                stranger = _decode_stranger(cell.payload)
+                self.strangers[stranger.venue_id] = stranger
             elif kind == "told":
                 told = _decode_told(cell.payload)
                 # What is in the wallets now is heard, not remembered.
@@ -318,6 +331,7 @@ class OrderMachine(OrderPatience):
             request_id=old.request_id,
             venue_ms=old.venue_ms,
             floor_ms=old.floor_ms,
+            watched_ms=old.watched_ms,
             serial=old.serial,
         )
         for fill in self.fills.untold.values():

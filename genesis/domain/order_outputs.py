@@ -41,6 +41,7 @@ class Outputs(msgspec.Struct, kw_only=True):
     ordered in a life that this machine has forgotten, and its command must not leave. `number` is the commit's: it
     rises over all lives of one journal, because it is kept in the very cells that it numbers. `changes` are wishes for
     risk to judge: what it approves comes back as an ApprovedChange. `said` are the reports, some of them not made yet.
+    `alarms` and `warnings` are (code, text) for people.
     """
 
     number: int = 0
@@ -52,6 +53,7 @@ class Outputs(msgspec.Struct, kw_only=True):
     said: list[OrderReport | LateUpdate] = []
     changes: list[ChangeOrder] = []
     alarms: list[tuple[str, str]] = []
+    warnings: list[tuple[str, str]] = []
     reconnect: str | None = None
 
     @property

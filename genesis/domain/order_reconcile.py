@@ -100,6 +100,8 @@ class OrderReconciler(OrderHearing):
         if report.positions is not None:
             self._compare_positions(report.positions)
         self._forget(report.since_ms)
+        self._forget_strangers(report.since_ms)
+        self._watch_from_here()
         if not self.fence.reconciled:
             self.fence.reconciled = True
             for row in list(self._open.values()):

@@ -228,6 +228,20 @@ class BracketRow(msgspec.Struct, kw_only=True):
         return f"bracket:{self.symbol}:{'margin' if self.margin else 'exchange'}:{self.lot}"
 
 
+class StrangerRow(msgspec.Struct, kw_only=True):
+    """An order of somebody else's on the account, of which a person was told.
+
+    `heard_ms` is the venue's newest word on it.
+    """
+
+    venue_id: int
+    heard_ms: int
+
+    @property
+    def key(self) -> str:
+        return f"stranger:{self.venue_id}"
+
+
 class ToldRow(msgspec.Struct, kw_only=True):
     """What the venue says is there: of the exchange wallet by currency, of margin positions by symbol, zeros left out.
 

@@ -41,6 +41,8 @@ class Fence(msgspec.Struct, kw_only=True):
     reconnect_at: float | None = None
     venue_ms: int = 0
     floor_ms: int = 0
+    watched_ms: int | None = None
+    """The venue's time when this journal was first compared with the account: what others place later is told."""
     since_ms: int = 0
     positions: bool = False
     commits: int = 0

@@ -13,7 +13,7 @@ OTHER_WORDS = frozenset({"reduce", "error"})
 SPOKEN = (
     re.compile(r"\bNotice\([^)]*?code=\"([a-z_]+)\"", re.DOTALL),
     re.compile(r"\"(?:alarm|warning)\",\s*\"([a-z_]+)\""),
-    re.compile(r"\.alarms\.append\(\(\s*\"([a-z_]+)\""),
+    re.compile(r"\.(?:alarms|warnings)\.append\(\(\s*\"([a-z_]+)\""),
     re.compile(r"\blog\.(?:warning|error|critical)\(\s*\"([a-z_]+)\""),
 )
 

@@ -239,6 +239,9 @@ export function DecisionsCard({ className = "" }) {
   return html`<${Card} id="decisions" className=${className} title=${tr("Decisions")} tools=${tools}>${body()}<//>`;
 }
 
+// What a person must know of a notice besides the engine's own words, by its code.
+const ADVICE = Object.fromEntries(["foreign_order", "foreign_trade"].map((code) => [code, "Placed on this account, but not by this engine: by hand, or with another key. If it was not you, delete the account's API keys."]));
+
 export function NoticesCard({ className = "" }) {
   const tr = useWords();
   const { notification } = useTopics("notification");
@@ -248,7 +251,7 @@ export function NoticesCard({ className = "" }) {
     if (notification === undefined) return html`<${Loading} rows=${2} />`;
     if (!rows.length) return html`<${Empty} title=${tr("No notices")} text=${tr("All quiet.")} />`;
     return html`<ul class="feed scroll" tabindex="0">${rows.map(
-      (row) => html`<li key=${`${row.at_ms}${row.code}${row.text}`}><div class="line"><${Chip} tone=${tones[row.level] || ""}>${t(row.level)}<//><span class="grow wrap">${row.text}</span><time class="muted" title=${t("Time")}>${clock(row.at_ms)}</time></div></li>`,
+      (row) => html`<li key=${`${row.at_ms}${row.code}${row.text}`}><div class="line"><${Chip} tone=${tones[row.level] || ""}>${t(row.level)}<//><span class="grow wrap">${ADVICE[row.code] && html`<b>${tr(row.code.replaceAll("_", " "))}</b> `}${row.text}</span><time class="muted" title=${t("Time")}>${clock(row.at_ms)}</time></div>${ADVICE[row.code] && html`<p class="why">${tr(ADVICE[row.code])}</p>`}</li>`,
     )}</ul>`;
   };
   return html`<${Card} id="notices" className=${className} title=${tr("Notices")}>${body()}<//>`;
