@@ -127,13 +127,16 @@ def _directory(user_dir: UserDir) -> Iterator[Finding]:
     yield Finding(name="user directory", level="ok", detail=str(root))
     running = run_file.read(user_dir.run_file)
     if running is not None:
-        alive = Path(f"/proc/{running.pid}").exists() or not Path("/proc").exists()
         detail = f"process {running.pid}, mode {running.mode}, {running.address}"
-        if alive:
+        if _is_alive(running):
             yield Finding(name="running engine", level="ok", detail=detail)
         else:
             advice = "nothing; the next start recovers"
             yield Finding(name="running engine", level="warn", detail=f"{detail}: ended without a word", advice=advice)
+
+
+def _is_alive(engine: run_file.RunFile) -> bool:
+    return Path(f"/proc/{engine.pid}").exists() or not Path("/proc").exists()
 
 
 def _disk(user_dir: UserDir) -> Finding:
@@ -159,6 +162,8 @@ def _secrets(user_dir: UserDir) -> Iterator[Finding]:
 def _port(user_dir: UserDir, settings: Settings) -> Finding:
     host, port = settings.web.host, settings.web.port
     running = run_file.read(user_dir.run_file)
+    if running is not None and not _is_alive(running):
+        running = None
     if running is not None and running.address.endswith(f":{port}"):
         return Finding(name="port", level="ok", detail=f"{port} is this directory's engine's")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -167,8 +172,13 @@ def _port(user_dir: UserDir, settings: Settings) -> Finding:
         try:
             probe.bind((host, port))
         except OSError as error:
+            detail = f"{host}:{port}: {error.strerror}"
+            if running is not None:
+                detail += f"; this directory's engine is at {running.address}"
+                advice = "nothing now; give the next start its --port again, or set web.port"
+                return Finding(name="port", level="warn", detail=detail, advice=advice)
             advice = "stop what listens there, or start with --port 0"
-            return Finding(name="port", level="bad", detail=f"{host}:{port}: {error.strerror}", advice=advice)
+            return Finding(name="port", level="bad", detail=detail, advice=advice)
     return Finding(name="port", level="ok", detail=f"{host}:{port} is free")
 
 

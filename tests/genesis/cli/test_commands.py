@@ -366,6 +366,29 @@ def test_the_doctor_finds_what_is_wrong_and_leaves_no_trace(capsys: Capture, hom
     assert not home.root.exists()
 
 
+def test_the_doctor_does_not_blame_a_port_that_the_running_engine_does_not_use(capsys: Capture, home: UserDir) -> None:
+    """It ended with code 4 beside a healthy engine that was started with --port, because something else has 8000."""
+    home.create()
+
+    def port_told(pid: int, address: str) -> tuple[str, str]:
+        RunFile(pid=pid, address=address, mode="sim", started_ms=0).write(home.run_file)
+        call(["doctor", "--offline", "--json"])
+        (found,) = [each for each in json.loads(capsys.readouterr().out) if each["name"] == "port"]
+        return found["level"], found["detail"]
+
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        call(["config", "set", "web.port", str(port)])
+        capsys.readouterr()
+        elsewhere = f"http://127.0.0.1:{port - 1}"
+        level, detail = port_told(os.getpid(), elsewhere)
+        assert (level, elsewhere in detail) == ("warn", True)
+        assert port_told(os.getpid(), f"http://127.0.0.1:{port}")[0] == "ok"
+        # Of an engine that is gone nothing follows.
+        assert port_told(2**22 + 1, elsewhere)[0] == "bad"
+        assert port_told(2**22 + 1, f"http://127.0.0.1:{port}")[0] == "bad"
+
+
 def test_the_doctor_sees_a_broken_journal_and_open_secrets(capsys: Capture, home: UserDir) -> None:
     home.create()
     home.database("sim").write_bytes(b"SQLite format 3\0" + b"\xff" * 5000)
