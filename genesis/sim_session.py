@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import attrs
 
-from genesis.edge.user_dir import UserDir
+from genesis.edge.user_dir import FILE_MODE, UserDir
 
 FILES: Final = ("sim.sqlite*", "sim-venue.json*", "sim-session.json", "logs/config_audit-sim.log*")
 
@@ -45,7 +45,9 @@ class SimSession:
     def _write(self, recording: str, *, ended: bool) -> None:
         path = self.user_dir.root / "sim-session.json"
         draft = path.with_name(path.name + ".new")
-        draft.write_text(json.dumps({"recording": recording, "ended": ended}))
+        draft.unlink(missing_ok=True)
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, FILE_MODE), "w") as file:
+            json.dump({"recording": recording, "ended": ended}, file)
         os.replace(draft, path)
 
 

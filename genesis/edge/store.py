@@ -510,7 +510,24 @@ class Store(_Reader):
 # --- opening --------------------------------------------------------------------------------------------------------
 
 
+def _keep_private(path: Path) -> None:
+    """A new journal, and one that an older version left open to all, is for its owner only; SQLite gives what it writes
+    beside it the same mode. By name: closing a descriptor of it would drop the locks that this process has on it."""
+    with contextlib.suppress(FileExistsError):
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    for beside in ("", "-wal", "-shm"):
+        file = path.with_name(path.name + beside)
+        with contextlib.suppress(FileNotFoundError):
+            mode = file.stat().st_mode
+            if mode & 0o077:
+                file.chmod(mode & 0o700)
+
+
 def _connect(path: Path, mode: str) -> sqlite3.Connection:
+    if mode == "rwc":
+        # Where that may not be done, SQLite says in its own words whether it can open the file.
+        with contextlib.suppress(OSError):
+            _keep_private(path)
     try:
         # Several threads of trio's cache take turns, one at a time, behind a limiter of one: SQLite is in serialized
         # mode (threadsafety 3), so what must not happen is two at once, not another.

@@ -69,6 +69,23 @@ def test_what_was_committed_is_there_after_a_new_start(path: Path) -> None:
         assert store.read_cells(ReadCells(table="orders")).cells == (a_cell("x", b"1"),)
 
 
+def test_a_journal_is_for_its_owner_only_whatever_the_umask_and_whoever_made_it(path: Path, tmp_path: Path) -> None:
+    """Beside it too: what SQLite writes ahead, and a copy. A journal of an older version was readable to all."""
+    before = os.umask(0)
+    try:
+        for loose in (None, 0o644):
+            if loose is not None:
+                path.chmod(loose)
+            with Store.open(path, at_ms=1) as store:
+                store.commit([a_commit("a")], at_ms=1)
+                store.backup(tmp_path / "copy.sqlite")
+                made = [each for each in tmp_path.rglob("*") if each.is_file()]
+                assert {"copy.sqlite", path.name, f"{path.name}-wal", f"{path.name}-shm"} <= {e.name for e in made}
+                assert {oct(each.stat().st_mode & 0o777) for each in made} == {"0o600"}
+    finally:
+        os.umask(before)
+
+
 def test_full_sync_and_write_ahead_are_in_force(store: Store) -> None:
     connection = store._connection
     assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
