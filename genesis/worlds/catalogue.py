@@ -27,7 +27,18 @@ CATALOGUE: Final[Mapping[str, Rule]] = {
     ),
     "M5": Rule("no order and no position exceeds its limit, by the venue's side", ("order state FILLED",)),
     "M6": Rule("every trade of the venue is booked once, with its fee", ("order state FILLED",)),
-    "M7": Rule("wallets and positions are the venue's", ("order state FILLED",)),
+    "M7": Rule(
+        "wallets and positions are the venue's, and each strategy's coins those that its stops rest for",
+        (
+            "order state FILLED",
+            "a person adopted what a strategy held",
+            "a person gave back what was adopted",
+            "a person sold adopted coins by hand",
+            "a strategy adopted what another held",
+            "money was moved while the engine traded",
+            "coins that were there before were moved while the engine traded",
+        ),
+    ),
     "M8": Rule(
         "orders change only as the table of states allows", ("order state CANCELED", "order state PENDING_UPDATE")
     ),

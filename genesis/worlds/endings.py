@@ -21,7 +21,7 @@ from genesis.worlds.witness import Witness
 from protocols.journal import ReadCells, ReadRecords, StoredRecord
 from protocols.orders import OrderState, Purpose
 from protocols.signals import SignalScore
-from protocols.units import ZERO
+from protocols.units import ZERO, Side, Symbol
 
 if TYPE_CHECKING:
     from genesis.worlds.world import World
@@ -111,6 +111,7 @@ def problems(world: "World") -> Trouble:
         *m3_no_fate_is_open(world, rules),
         *m6_the_same_trades(world, rules),
         *m7_the_same_wallets(world),
+        *m7_the_same_owners(world),
         *(("M16", f"{symbol} must have its stop, has none") for symbol in world.venue.stops.bare()),
     ]
 
@@ -193,6 +194,46 @@ def m7_the_same_wallets(world: "World") -> Trouble:
             found.append(("M7", f"position of {position.symbol} must be {held}, is {position.quantity}"))
     if view.state.mismatched_symbols:
         found.append(("M7", f"mismatched symbols: {view.state.mismatched_symbols}"))
+    return found
+
+
+def m7_the_same_owners(world: "World") -> Trouble:
+    """Who holds what by the account is who holds it by the lots that stops rest for.
+
+    Not where somebody sold coins that were there before: what is bought next takes their place, and no lot opens.
+    """
+    host = world.host
+    assert host is not None
+    assert host.engine is not None
+    view = host.engine.cells.account.value
+    if view is None:
+        return [("M7", "the account is not known")]
+    lots: dict[tuple[Symbol, str], Decimal] = {}
+    for position in host.engine.readers.brackets():
+        for lot in position.lots:
+            if lot.lot:
+                lots[position.symbol, lot.strategy] = lots.get((position.symbol, lot.strategy), ZERO) + lot.quantity
+    owners = {(each.symbol, each.strategy): each.quantity for each in view.state.owners}
+    found: Trouble = []
+    overdrawn = _overdrawn(world.rules)
+    for key in sorted(key for key in lots.keys() | owners.keys() if key[0] not in overdrawn):
+        stopped, held = lots.get(key, ZERO), owners.get(key, ZERO)
+        if abs(stopped - held) > Decimal("0.00001") + held / 100:
+            found.append(
+                ("M7", f"{' of '.join(reversed(key))} must be {stopped} by its lots, is {held} by the account")
+            )
+    return found
+
+
+def _overdrawn(rules: Rules) -> set[Symbol]:
+    """Of which more was sold at some time than had been bought."""
+    held: dict[Symbol, Decimal] = {}
+    found: set[Symbol] = set()
+    for fill in sorted(rules.fills.values(), key=lambda fill: (fill.time_ms, fill.trade_id)):
+        change = fill.quantity if fill.side is Side.BUY else -fill.quantity
+        held[fill.symbol] = held.get(fill.symbol, ZERO) + change
+        if held[fill.symbol] < 0:
+            found.add(fill.symbol)
     return found
 
 

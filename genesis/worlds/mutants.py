@@ -15,6 +15,7 @@ import attrs
 import msgspec
 import trio
 
+import actors.account as account_actor
 import actors.config as config_actor
 import actors.connection_private as private_line
 import actors.history as rest
@@ -41,7 +42,7 @@ from genesis.engine import Engine
 from protocols.bitfinex.sequence import SequenceAudit
 from protocols.bitfinex.session import PublicSession
 from protocols.journal import Commit, Committed
-from protocols.orders import CommandInDoubt, HistoryFailed, HistoryReport, OrderState, RequestNotice
+from protocols.orders import Adopted, CommandInDoubt, HistoryFailed, HistoryReport, OrderState, RequestNotice
 from protocols.risk import TradingState
 from web.api import Api
 
@@ -61,6 +62,15 @@ class Mutant:
     led_by: frozenset[str] = frozenset()
     """The faults that lead to where it shows, of which a hunt's plans are then made; none: of all that there are."""
     with_web: bool = False
+
+
+def _adoption_unheard(old: Any) -> Any:
+    def hear(machine: Any, prices: Any, message: object) -> Any:
+        if isinstance(message, Adopted):
+            raise TypeError("message must be a balance, an order report or a candle, was Adopted")
+        return old(machine, prices, message)
+
+    return hear
 
 
 def _doubt_resends(old: Any) -> Any:
@@ -597,6 +607,20 @@ MUTANTS: Final = {
         "_on_event",
         _crashes_uncounted,
         led_by=frozenset({"crash"}),
+    ),
+    "adoption-unheard": Mutant(
+        "the account's actor does not know what an adoption is",
+        account_actor,
+        "_hear",
+        _adoption_unheard,
+        led_by=frozenset({"adopt"}),
+    ),
+    "adoption-forgotten": Mutant(
+        "the account leaves adopted coins with who had them",
+        AccountMachine,
+        "_on_adopted",
+        _never(None),
+        led_by=frozenset({"adopt"}),
     ),
     "room-held": Mutant("risk holds room for orders that have ended", RiskMachine, "release_ended", _never(None)),
     "no-stops": Mutant("no position gets a stop", order_protect, "next_steps", _never(())),

@@ -72,11 +72,17 @@ WEIGHTS: Final = {
     "slow_browser": 2,
     "strangers": 3,
     "boss": 3,
+    "adopt": 3,
+    "move_money": 2,
 }
 """How often each is drawn. Orders are lost where two faults meet, so those that leave one in doubt weigh more."""
 
-APART: Final = frozenset({"twin_stop"})
-"""These come in plans of their own, and only to worlds that have what they need: here, coins for a second stop."""
+TWINS: Final = frozenset({"twin_stop"})
+"""What needs coins for a second stop."""
+BY_HAND: Final = frozenset({"adopt", "move_money"})
+"""What a person does with the account's own coins and money."""
+APART: Final = TWINS | BY_HAND
+"""These come in plans of their own, to some worlds alone: all other plans stay what they were."""
 
 AIMED: Final = frozenset(
     {

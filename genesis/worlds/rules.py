@@ -21,7 +21,7 @@ from genesis.worlds.engine_host import EngineHost
 from genesis.worlds.hooks import EPOCH_S
 from genesis.worlds.witness import Witness
 from protocols.journal import AnyRecord, Commit, Committed, ReadCells, ReadRecords
-from protocols.orders import Fill, OrderState, OrderUpdate, Purpose
+from protocols.orders import MANUAL, Adopted, Fill, OrderState, OrderUpdate, Purpose
 from protocols.risk import TradingState
 from protocols.units import ZERO
 
@@ -34,12 +34,13 @@ AGE_GRACE_S: Final = 10.0
 
 _FOLDER: Final = re.compile(r"/\S*genesis-world-[^/]*")
 """Where a world's disk is differs from process to process, and is no part of its history."""
-WATCHED: Final = ("OrderUpdate", "Fill", "SettingsVersion", "SetTradingState")
+WATCHED: Final = ("OrderUpdate", "Fill", "Adopted", "SettingsVersion", "SetTradingState")
 """The kinds of records that the rules read."""
 _row = msgspec.json.Decoder(OrderRow)
 _fence = msgspec.json.Decoder(Fence)
 _update = msgspec.json.Decoder(OrderUpdate)
 _fill = msgspec.json.Decoder(Fill)
+_adopted = msgspec.json.Decoder(Adopted)
 _REACHABLE: Final = {state: {*events.values(), state} for state, events in ORDER_TRANSITIONS.items()}
 
 
@@ -110,6 +111,12 @@ class Rules:
             self.m8_only_legal_transitions(_update.decode(record.payload))
         elif record.kind == "Fill":
             self.m6_each_trade_is_booked_once(record.key or "", _fill.decode(record.payload))
+        elif record.kind == "Adopted":
+            adopted = _adopted.decode(record.payload)
+            self.witness.note("adopted", f"{adopted.quantity} of {adopted.symbol}: {adopted.owner} to {adopted.heir}")
+            self.witness.reached("a person adopted what a strategy held", adopted.heir == MANUAL)
+            self.witness.reached("a person gave back what was adopted", adopted.owner == MANUAL)
+            self.witness.reached("a strategy adopted what another held", MANUAL not in (adopted.owner, adopted.heir))
 
     def m8_only_legal_transitions(self, update: OrderUpdate) -> None:
         order = update.order

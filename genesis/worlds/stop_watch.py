@@ -57,7 +57,7 @@ class StopWatch:
         spare: Decimal = ZERO,
     ) -> None:
         self._venue = venue
-        self._spare = spare
+        self.spare = spare
         self._is_persons = is_persons
         self._witness = witness
         self._account = account
@@ -84,7 +84,7 @@ class StopWatch:
         account = self._venue.accounts[self._account]
         for symbol, spec in self._venue.specs.items():
             wallet = account.wallets.get(f"{EXCHANGE} {spec.base}")
-            held = floor_amount(max(wallet.balance - self._spare, ZERO)) if wallet is not None else ZERO
+            held = floor_amount(max(wallet.balance - self.spare, ZERO)) if wallet is not None else ZERO
             grew, self._held[symbol] = held > self._held[symbol], held
             resting = [order for order in account.orders.values() if order.symbol == symbol]
             bare = held - sum(map(self._covers, resting), ZERO)

@@ -13,6 +13,7 @@ from genesis.simulator.faults import FaultKind, FaultRule
 from genesis.worlds.engine_host import ENGINE_ADDRESS, EngineHost
 from genesis.worlds.plan import LONGEST_WAIT_S, PlannedFault
 from genesis.worlds.rules_inside import FIRST_PAIR
+from genesis.worlds.trouble_by_hand import TroubleByHand, asked
 from genesis.worlds.trouble_inside import TroubleInside
 from genesis.worlds.trouble_stops import TroubleWithStops
 from genesis.worlds.virtual_socket import Endpoint
@@ -28,8 +29,7 @@ from protocols.orders import (
     Purpose,
     UpdateIntent,
 )
-from protocols.risk import CHANGE, ChangeOrder, ManualOrder, SetTradingState, TradingState
-from protocols.units import Side, Symbol
+from protocols.risk import CHANGE, ChangeOrder, SetTradingState, TradingState
 from web.controls import Busy, Refused
 
 if TYPE_CHECKING:
@@ -47,17 +47,12 @@ NOT_ON_THE_STACK = frozenset({"kill_at_step", "power_cut", "usurper", "crash"})
 """What ends the very task that is about to send comes a little later, as it would from outside."""
 
 
-async def _asked(control: Callable[[Any], Any] | None, wish: Any) -> None:
-    assert control is not None, "an engine in a world has all of its controls"
-    await control(wish)
-
-
 async def _answered(control: Callable[[Any], Any] | None, wish: Any) -> Any:
     assert control is not None, "an engine in a world has all of its controls"
     return await control(wish)
 
 
-class Trouble(TroubleInside, TroubleWithStops):
+class Trouble(TroubleInside, TroubleWithStops, TroubleByHand):
     """`ends_at` is when the last fault that has been carried out will be over."""
 
     def __init__(self, world: "World", chance: random.Random) -> None:
@@ -481,12 +476,12 @@ class Trouble(TroubleInside, TroubleWithStops):
 
     def _halt(self) -> str:
         async def halt(host: EngineHost) -> None:
-            await _asked(host.controls.risk, self._state(TradingState.HALTED))
+            await asked(host.controls.risk, self._state(TradingState.HALTED))
             self.world.rules.note_state(host)
             self.world.witness.reached("trading was halted by a person")
 
         async def resume(host: EngineHost) -> None:
-            await _asked(host.controls.risk, self._state(TradingState.ACTIVE))
+            await asked(host.controls.risk, self._state(TradingState.ACTIVE))
 
         self._wish(halt)
         until = self._for(60, 300)
@@ -496,40 +491,11 @@ class Trouble(TroubleInside, TroubleWithStops):
     def _state(self, state: TradingState) -> SetTradingState:
         return SetTradingState(state=state, reason="a drill", actor="chaos", correlation_id=self._name("state"))
 
-    def _manual_order(self) -> str:
-        """A limit order that rests, below or above the market."""
-        symbol = self.chance.choice(self.world.symbols)
-        side = Side.BUY if self.chance.random() < 0.7 else Side.SELL
-        price = self.world.price_of(symbol)
-        if price is None:
-            return "no price yet"
-        away = Decimal(str(round(self.chance.choice((0.001, 0.01, 0.05)), 4)))
-        limit = (price * (1 - away if side is Side.BUY else 1 + away)).quantize(Decimal("0.1"))
-        name = f"manual-{self.world.seed}-{self._wishes}"
-        intent = OrderIntent(
-            intent_id=name,
-            strategy="manual",
-            symbol=Symbol(symbol),
-            side=side,
-            quantity=(Decimal(200) / price).quantize(Decimal("0.00001")),
-            order_type=OrderType.LIMIT,
-            purpose=Purpose.MANUAL,
-            decided_ms=self.world.wall_ms(),
-            correlation_id=name,
-            price=limit,
-        )
-
-        async def order(host: EngineHost) -> None:
-            await _asked(host.controls.order, ManualOrder(intent=intent, actor="chaos"))
-
-        self._wish(order)
-        return f"{side.value} {intent.quantity} at {limit}"
-
     def _cancel_all(self) -> str:
         wish = CancelIntent(intent_id=None, reason="a drill", correlation_id=self._name("cancel"))
 
         async def cancel(host: EngineHost) -> None:
-            await _asked(host.controls.cancel, wish)
+            await asked(host.controls.cancel, wish)
 
         self._wish(cancel)
         return "every order"
@@ -538,7 +504,7 @@ class Trouble(TroubleInside, TroubleWithStops):
         wish = Flatten(symbol=None, reason="a drill", correlation_id=f"flatten-{self.world.seed}-{self._wishes}")
 
         async def flatten(host: EngineHost) -> None:
-            await _asked(host.controls.flatten, wish)
+            await asked(host.controls.flatten, wish)
 
         self._wish(flatten)
         return "everything"
@@ -572,9 +538,9 @@ class Trouble(TroubleInside, TroubleWithStops):
 
         async def update(host: EngineHost) -> None:
             if order.purpose in PROTECTIVE_PURPOSES or order.price is None or stops:
-                await _asked(host.controls.update, wish)
+                await asked(host.controls.update, wish)
             else:
-                await _asked(host.controls.change, self._change(order, wish, price))
+                await asked(host.controls.change, self._change(order, wish, price))
 
         self._wish(update)
         return f"{'stop of ' if stops else ''}{order.intent_id} to {price}"

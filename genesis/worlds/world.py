@@ -20,7 +20,7 @@ from genesis.worlds.hooks import EPOCH_S, Steps, run_virtual, wall_s
 from genesis.worlds.market import made_up_recording
 from genesis.worlds.network import Network
 from genesis.worlds.paces import AS_SHIPPED_SHARE, SPARSE, paced
-from genesis.worlds.plan import APART, plan_of
+from genesis.worlds.plan import BY_HAND, TWINS, plan_of
 from genesis.worlds.route import route_stands
 from genesis.worlds.rules import Rules
 from genesis.worlds.rules_ills import Ills
@@ -46,6 +46,8 @@ WITH_SPARE_SHARE: Final = 0.25
 SPARE: Final = Decimal("0.05")
 """Coins that were there before: without some, the venue takes no second stop around a lot, for the first one holds its
 coins; and what sells a lot twice would find nothing to sell."""
+WITH_HANDS_SHARE: Final = 0.15
+"""Of all other worlds: where a person takes coins over and moves money."""
 INSIDE_LOOK_S: Final = 15.0
 LOCK_NAME: Final = "live.sqlite.lock"
 
@@ -174,9 +176,14 @@ class World:
             if faults_an_hour > 0
             else ()
         )
-        if self.plan and self.spare and not only:
-            twins = plan_of(chance.port("twins"), first_s=FAULTS_BEGIN_S, last_s=hours * 3600, per_hour=1.0, only=APART)
-            self.plan = tuple(sorted((*self.plan, *twins)))
+        if self.plan and not only:
+            has_hands = bool(self.spare) or shape.random() < WITH_HANDS_SHARE
+            for name, kinds, there in (("twins", TWINS, bool(self.spare)), ("hands", BY_HAND, has_hands)):
+                if there:
+                    apart = plan_of(
+                        chance.port(name), first_s=FAULTS_BEGIN_S, last_s=hours * 3600, per_hour=1.0, only=kinds
+                    )
+                    self.plan = tuple(sorted((*self.plan, *apart)))
         if not self.plan:
             # The way there must be as long as the way back, or clocks that agree are found a millisecond apart.
             weather.jitter_s = 0.0
@@ -210,6 +217,11 @@ class World:
 
     def wall_ms(self) -> int:
         return int(wall_s() * 1000)
+
+    def spare_moves(self, amount: Decimal) -> None:
+        """So many of the coins that were there before come to the account, or leave it."""
+        self.spare += amount
+        self.venue.stops.spare = self.spare
 
     def start_rival(self, *, break_lock: bool) -> None:
         """A second engine on the same disk: refused by the lock, or, with the lock broken, the new owner."""

@@ -36,6 +36,8 @@ def test_what_a_defect_replaces_is_there(mutant: str) -> None:
         (1000, "livelock", "E5", "a stuck actor was found in time"),
         (1000, "hang", "E5", "a stuck actor was found in time"),
         (1000, "bad_sector", "S3", "a corrupt journal was put aside by name"),
+        (1000, "adopt", "M7", "a person adopted what a strategy held"),
+        (1000, "move_money", "M7", "money was moved while the engine traded"),
         (1001, "twin_stop", "M10", "one of two equal stops was taken out while history was silent"),
     ],
 )
@@ -50,7 +52,15 @@ def test_a_world_of_one_fault_reaches_its_state_and_breaks_no_rule(
 
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize(
-    ("mutant", "rule"), [("four-lives", "E3"), ("empty-for-corrupt", "S3"), ("halt-unheard", "M9"), ("no-lock", "M11")]
+    ("mutant", "rule"),
+    [
+        ("four-lives", "E3"),
+        ("empty-for-corrupt", "S3"),
+        ("halt-unheard", "M9"),
+        ("no-lock", "M11"),
+        ("adoption-unheard", "E3"),
+        ("adoption-forgotten", "M7"),
+    ],
 )
 def test_a_defect_behind_a_rare_fault_is_caught_in_worlds_of_that_fault(mutant: str, rule: str) -> None:
     caught = run_hunt(Hunt(mutant=mutant, first_seed=1000, seeds=2, hours=HOURS, faults_an_hour=FAULTS))
