@@ -41,13 +41,27 @@ class TroubleInside:
 
     def _livelock(self) -> str:
         """An actor takes its next messages and turns in place: busy all the time, and nothing is done."""
-        return self._stick("an actor turned in place with messages in its hands", _turn_in_place)
+        return self._stick("an actor turned in place with messages in its hands", turn_in_place)
 
     def _stick(self, state: str, instead: Callable[[], Any]) -> str:
         host = self._live()
         if host is None or host.engine is None:
             return "nobody"
         name = self.chance.choice(STUCK)
+        self._stick_in(host, name, state, instead)
+        self._for(120, 121)
+        return name
+
+    def _stick_in(
+        self,
+        host: EngineHost,
+        name: str,
+        state: str,
+        instead: Callable[[], Any],
+        takes: Callable[[object], bool] = lambda message: True,
+    ) -> None:
+        """Its next batch in which it `takes` a message is the one that it gets stuck with."""
+        assert host.engine is not None
         root = host.engine.supervisor.tree().name
         path = next(f"{root}/{path}" for path in host.leaves() if path.rpartition("/")[2] == name)
         box = host.engine.plan.mailboxes[name]
@@ -56,7 +70,8 @@ class TroubleInside:
         async def stick(*args: Any) -> Any:
             found = await lease(*args)
             # Not over what has been in dying hands twice: the third time it would be put aside as poison, rightly.
-            if found and "lease" in box.__dict__ and all(one.attempts < ATTEMPTS - 1 for one in found):
+            fresh = "lease" in box.__dict__ and all(one.attempts < ATTEMPTS - 1 for one in found)
+            if fresh and any(takes(one.message) for one in found):
                 del box.__dict__["lease"]
                 self.world.witness.reached(state)
                 self.world.ills.got_stuck(host, path)
@@ -64,8 +79,6 @@ class TroubleInside:
             return found
 
         box.__dict__["lease"] = stick
-        self._for(120, 121)
-        return name
 
     def _poison(self) -> str:
         """A message whose reader dies of it, whoever that is and however often it tries."""
@@ -124,6 +137,6 @@ class TroubleInside:
         self.world.witness.note("fault", f"halt_in_line: {text}")
 
 
-async def _turn_in_place() -> None:
+async def turn_in_place() -> None:
     while True:  # noqa: ASYNC110 - turning without any progress is what was asked for
         await trio.sleep(SPIN_S)

@@ -424,14 +424,20 @@ def simulate(
     `only` restricts the plan to some kinds of faults; `with_web` None leaves it to the seed; `to_first` leaves the
     world at the first rule that is broken.
     """
-    world = World(seed, hours=hours, faults_an_hour=faults_an_hour, only=only, with_web=with_web, to_first=to_first)
+    return run_world(
+        World(seed, hours=hours, faults_an_hour=faults_an_hour, only=only, with_web=with_web, to_first=to_first)
+    )
+
+
+def run_world(world: World) -> Outcome:
+    """As `simulate`, of a world that is made already."""
     wall, cpu = time.perf_counter(), time.process_time()
     try:
         with contextlib.ExitStack() as paces:
             paces.enter_context(paced(as_shipped=world.as_shipped))
             paces.enter_context(world.inside.installed())
             paces.enter_context(world.disk.watched())
-            run_virtual(seed, world.main, steps=world.steps, clock=world.clock)
+            run_virtual(world.seed, world.main, steps=world.steps, clock=world.clock)
     except BaseException as error:  # noqa: ASYNC103 - no task is around this: it starts the loop
         if isinstance(error, Exception):
             world.witness.violations.append(Violation("E0", 0.0, f"{_leaf(error)!r} escaped"))

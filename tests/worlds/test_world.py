@@ -1,9 +1,17 @@
 """Whole worlds: the real engine, the real exchange, a virtual everything else."""
 
+import random
+from decimal import Decimal
+
 import pytest
 
+from genesis.worlds.plan import PlannedFault
 from genesis.worlds.sweep import Errand, told_elsewhere
-from genesis.worlds.world import simulate
+from genesis.worlds.trouble import Trouble
+from genesis.worlds.trouble_inside import turn_in_place
+from genesis.worlds.world import World, run_world, simulate
+from protocols.orders import Approved, OrderState, Purpose
+from protocols.units import Side, Symbol
 
 
 @pytest.mark.parametrize(("seed", "faults"), [(7, 12.0), (205, 60.0)])
@@ -23,11 +31,37 @@ def test_the_engine_trades_in_its_world() -> None:
     assert sum(line.kind == "venue" for line in outcome.lines) >= 2
 
 
+TURNED = "an actor turned in place with messages in its hands"
+
+
+class StuckAtTheEnd(Trouble):
+    """The order actor is to turn in place with the next approval; that comes a second before the faults end."""
+
+    def _armed(self) -> str:
+        host = self._live()
+        assert host is not None, "nothing has broken"
+        self._stick_in(host, "order", TURNED, turn_in_place, lambda message: isinstance(message, Approved))
+        # It waits for messages already, by the way that is now changed: something else has to come first.
+        return self._cancel_all()
+
+    def _approved(self) -> str:
+        price = self.world.price_of("tBTCUSD")
+        assert price is not None
+        return self._order_by_hand(Symbol("tBTCUSD"), Side.BUY, Decimal("0.01"), price * Decimal("0.99"))
+
+
 def test_a_world_is_not_over_while_an_actor_hangs_with_an_approval_in_its_hands() -> None:
-    """The order actor of 607 takes its last entry a second before the faults end, and turns in place."""
-    outcome = simulate(607, hours=0.4, faults_an_hour=30)
+    """Its books are the venue's meanwhile: an approval is no order yet."""
+    world = World(607, hours=0.1, faults_an_hour=1)
+    end_s = world.hours * 3600
+    world.plan = (PlannedFault(end_s - 2, "armed"), PlannedFault(end_s - 1, "approved"))
+    world.trouble = StuckAtTheEnd(world, random.Random(0))
+    outcome = run_world(world)
     assert not outcome.violations, outcome.violations[0]
-    assert outcome.sometimes["an actor turned in place with messages in its hands"] == 1
+    assert outcome.sometimes[TURNED] == 1
+    assert outcome.sometimes["a stuck actor was found in time"] == 1
+    by_hand = [row for row in world.rules.rows.values() if row.intent.purpose is Purpose.MANUAL]
+    assert [row.state for row in by_hand] == [OrderState.ACKED]
 
 
 @pytest.mark.parametrize("seed", range(10))
