@@ -3,15 +3,23 @@
 from pathlib import Path
 from typing import Final
 
+import msgspec
 import structlog
 import trio
 
+from actors.config import KIND as VERSIONS
+from actors.config import LOOK_BACK
+from genesis.domain.account_machine import ACCOUNT_KEY, ACCOUNT_TABLE, CountedOtherwise, check_currency
+from genesis.domain.settings_build import Priority
+from genesis.domain.settings_history import at_start
 from genesis.edge.service_manager import ServiceManager
 from genesis.edge.store import Store, copy_path
 from genesis.edge.store_errors import StoreCorrupt, StoreError, StoreIncomplete, StoreTooNew
 from genesis.edge.store_layouts import SCHEMA_VERSION
 from genesis.edge.store_thread import StoreThread
-from genesis.run_options import CannotStart
+from genesis.run_options import CannotStart, ExitCode, RunOptions
+from protocols.config import SettingsVersion
+from protocols.journal import ReadCells, ReadRecords
 
 PATIENCE_S: Final = 60.0
 ASKED_EVERY_S: Final = 15.0
@@ -42,6 +50,22 @@ async def open_journal(path: Path, manager: ServiceManager, *, at_ms: int, expen
             copy=str(copy_path(path, store.layout_before)),
         )
     return StoreThread(store)
+
+
+async def check_counting(store: StoreThread, options: RunOptions, *, at_ms: int) -> None:
+    """Refuse a currency other than the one that the journal counts equity and results in, before any actor meets it.
+
+    Looks at the settings that this start will have: those of the files with the newest stored version. Raises
+    CannotStart.
+    """
+    kept = await store.read_cells(ReadCells(table=ACCOUNT_TABLE, key=ACCOUNT_KEY))
+    versions = await store.read_records(ReadRecords(kinds=(VERSIONS,), limit=LOOK_BACK, newest_first=True))
+    stored = [msgspec.json.decode(each.record.payload, type=SettingsVersion) for each in versions.records]
+    start = at_start(options.layers, stored, at_ms=at_ms, priority=options.priority or Priority.RUNTIME)
+    try:
+        check_currency(kept.cells, start.step.settings.quote_currency)
+    except CountedOtherwise as error:
+        raise CannotStart(str(error), ExitCode.CONFIGURATION) from None
 
 
 async def _open(path: Path, manager: ServiceManager, at_ms: int) -> Store:

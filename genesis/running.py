@@ -55,7 +55,7 @@ from genesis.edge.vitals import disk_free_bytes, memory_bytes
 from genesis.edge.websocket import calm_websocket, fast_websocket
 from genesis.engine import Engine, VenuePorts
 from genesis.job_desk import JobHouse
-from genesis.journal_opening import open_journal
+from genesis.journal_opening import check_counting, open_journal
 from genesis.pacer import Pacer, histories_told
 from genesis.paper_session import open_paper
 from genesis.post_office import open_post
@@ -110,6 +110,7 @@ times in one commit, and an order waits for that commit: with Python's 5 ms a bu
 UNWRITABLE: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO})
 """A disk that takes no more ends a run with one line, whoever met it first."""
 
+E = TypeVar("E", bound=Exception)
 log = structlog.get_logger("genesis.run")
 VERSION: Final = importlib.metadata.version("genesis-engine")
 
@@ -132,9 +133,6 @@ def run_engine(options: RunOptions) -> ExitCode:
         raise CannotStart(f"{where} must be writable, was not: {full.strerror}") from None
     finally:
         run.collector.end()
-
-
-E = TypeVar("E", bound=Exception)
 
 
 def _first(group: BaseExceptionGroup[E]) -> E:
@@ -201,6 +199,7 @@ class _Run:
         # What an id names stays in the journal: a life that drew those of the last one would be told "done already".
         chance = chance.life(store.epoch)
         try:
+            await check_counting(store, self.options, at_ms=venue_clock.wall_ms())
             return await self._trade(nursery, store, ports, venue_clock, pairs, chance, stack)
         finally:
             # No cancel reaches a thread that waits for a disk. Only the end of the process does.

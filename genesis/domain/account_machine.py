@@ -91,6 +91,15 @@ class CountedOtherwise(ValueError):
         )
 
 
+def check_currency(kept: Iterable[CellWrite], wanted: str) -> None:
+    """Raises CountedOtherwise when these cells of the account count in another currency than that."""
+    for cell in kept:
+        if cell.key == ACCOUNT_KEY:
+            counted = _CHECKPOINTS.decode(cell.payload).quote_currency
+            if counted not in ("", wanted):
+                raise CountedOtherwise(counted, wanted)
+
+
 _ENCODER = msgspec.json.Encoder(order="sorted")
 _CHECKPOINTS = msgspec.json.Decoder(AccountCheckpoint)
 _CURVES = msgspec.json.Decoder(list[EquityPoint])

@@ -243,6 +243,25 @@ def test_a_second_engine_on_the_same_directory_names_the_first(home: UserDir) ->
         assert str(first.pid) in refused(home, code=ExitCode.ERROR)
 
 
+def test_another_currency_than_the_journals_is_one_line_and_a_fault_of_the_configuration(
+    home: UserDir, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was the end of a chain of actors that gave up, with its tracebacks, and an error of unknown kind."""
+    with running(home) as first:
+        page_of(first)
+        first.terminate()
+        first.wait(timeout=60)
+    (home.config / "settings.json").write_text(json.dumps({"quote_currency": "EUR"}))
+    said = refused(home, code=ExitCode.CONFIGURATION)
+    assert said.startswith("genesis: quote_currency must be USD, in which this journal counts")
+    assert said.endswith(
+        "was EUR: another --data-dir is another account (and --fresh another session of a simulation)\n"
+    )
+    (home.config / "settings.json").unlink()
+    with running(home) as again:
+        page_of(again)
+
+
 def test_what_a_person_asks_for_in_one_life_is_not_taken_for_what_was_asked_in_another(
     home: UserDir, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
