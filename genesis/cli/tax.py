@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal, get_args
 
 import msgspec
 from cyclopts import Parameter
@@ -11,6 +11,9 @@ from genesis.cli import printing
 from genesis.cli.failures import CommandFailed
 from genesis.cli.options import Reading
 from genesis.run_options import ExitCode
+
+Mode = Literal["sim", "paper", "live"]
+MODES: Final[tuple[Mode, ...]] = get_args(Mode)
 
 
 def tax(
@@ -25,7 +28,7 @@ def tax(
     ] = "disposals",
     out: Annotated[Path | None, Parameter(help="Write the CSV there.")] = None,
     csv: Annotated[bool, Parameter(negative="", help="Print the CSV, and nothing else.")] = False,
-    mode: Annotated[Literal["sim", "paper", "live"], Parameter(help="Whose journal.")] = "live",
+    mode: Annotated[Mode, Parameter(help="Whose journal.")] = "live",
     timezone: Annotated[str, Parameter(help="Where a year begins and ends.")] = "UTC",
     reading: Reading | None = None,
 ) -> int:
@@ -46,6 +49,10 @@ def tax(
         made = msgspec.convert(told, TaxExport, strict=False)
     else:
         path = reading.user_dir.database(mode)
+        if not path.exists():
+            others = [name for name in MODES if reading.user_dir.database(name).exists()]
+            hint = "; there is one of --mode " + " and one of --mode ".join(others) if others else ""
+            raise CommandFailed(f"{path} must be the journal of {mode}, is not there{hint}", ExitCode.NOT_FOUND)
         try:
             made = export_of(year_of(path, year, timezone), Kind(kind), mode)
         except StoreError as error:

@@ -13,6 +13,7 @@ import genesis.desk
 from genesis.cli.main import call
 from genesis.desk import VenueReads
 from genesis.domain.tax_report import CannotExport, Kind
+from genesis.edge.user_dir import UserDir
 from genesis.run_options import ExitCode
 from genesis.tax_desk import main, tax_port
 from tests.house import house, lively_layer, piece_of
@@ -81,6 +82,16 @@ async def test_a_year_is_told_by_the_api_and_by_the_command_alike(
     assert "nothing was disposed of in 2017" in said("2017", "--mode", "sim")
     said("2018", code=ExitCode.NOT_FOUND)
     said("7", "--mode", "sim", code=ExitCode.CONFIGURATION)
+
+
+def test_a_missing_journal_is_told_with_the_modes_that_have_one(tmp_path: Path, capsys: Capture) -> None:
+    ask = ["tax", "2018", "--data-dir", str(tmp_path)]
+    assert call(ask) == ExitCode.NOT_FOUND
+    assert capsys.readouterr().err.strip().endswith("live.sqlite must be the journal of live, is not there")
+    for mode in ("sim", "paper"):
+        UserDir(tmp_path).database(mode).touch()
+    assert call(ask) == ExitCode.NOT_FOUND
+    assert capsys.readouterr().err.strip().endswith("is not there; there is one of --mode sim and one of --mode paper")
 
 
 async def test_a_journal_that_cannot_be_read_is_told(tmp_path: Path, capsys: Capture) -> None:
