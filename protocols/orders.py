@@ -600,7 +600,11 @@ class OrderView(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class Fill(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """One trade of ours, said once with its fee (after `tu` or REST). `fee_price` as in `VenueTrade`."""
+    """One trade of ours, said once with its fee (after `tu` or REST). `fee_price` as in `VenueTrade`.
+
+    `no_basis` is what of a person's sale in the exchange wallet were coins that no trade of ours had bought: they were
+    there before. They are in nobody's position, so what they brought is cash and neither a profit nor a loss.
+    """
 
     trade_id: int
     intent_id: str
@@ -620,6 +624,17 @@ class Fill(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     foreign: bool
     margin: bool = False
     fee_price: Decimal | None = None
+    no_basis: Decimal = ZERO
+
+    @property
+    def in_positions(self) -> "Fill | None":
+        """The part that changes positions, with its share of the fee; None when all of it was there before."""
+        if not self.no_basis:
+            return self
+        left = self.quantity - self.no_basis
+        if left <= ZERO:
+            return None
+        return msgspec.structs.replace(self, quantity=left, fee=self.fee * left / self.quantity, no_basis=ZERO)
 
     @property
     def fee_in_base(self) -> Decimal:

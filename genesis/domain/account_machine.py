@@ -632,7 +632,7 @@ class AccountMachine:
     def _divide(self, fill: Fill) -> None:
         """Coins belong to who bought them; a sale takes from the seller first, and then from the oldest."""
         owners = self._owners.setdefault(fill.symbol, {})
-        change = fill.side.sign * fill.quantity
+        change = fill.side.sign * (fill.quantity - fill.no_basis)
         if fill.fee_currency == base_currency(fill.symbol):
             change += fill.fee
         if change > 0:

@@ -64,10 +64,10 @@ class FillBook:
         row.trade = trade
         return row
 
-    def tell(self, row: FillRow, order: OrderRow | None) -> Fill:
-        """Book a complete trade to its order (None: a foreign one) and to what is held."""
+    def tell(self, row: FillRow, order: OrderRow | None, no_basis: Decimal = ZERO) -> Fill:
+        """Book a complete trade to its order (None: a foreign one) and to what is held; `no_basis` is as in `Fill`."""
         assert row.fill is None, f"trade {row.trade.trade_id} must be told once"
-        fill = fill_of(row.trade, order)
+        fill = fill_of(row.trade, order, no_basis)
         row.fill = fill
         row.check_at = None
         del self.untold[row.key]
@@ -79,7 +79,7 @@ class FillBook:
         return fill
 
     def _hold(self, fill: Fill, margin: bool) -> None:
-        change = fill.quantity * fill.side.sign
+        change = (fill.quantity - fill.no_basis) * fill.side.sign
         # In the exchange wallet a buy's fee is taken from the coins received: what can be sold again is less.
         if not margin and fill.fee_currency == base_currency(fill.symbol):
             change += fill.fee

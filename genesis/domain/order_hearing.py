@@ -317,7 +317,8 @@ class OrderHearing(OrderStrangers):
     def _tell(self, fill: FillRow, row: OrderRow | None) -> None:
         if row is not None and row.state in (S.DEAD, S.REJECTED):
             self._adopt(row)
-        told = self.fills.tell(fill, row)
+        no_basis = ZERO if row is None else self._from_before(row, abs(fill.trade.amount))
+        told = self.fills.tell(fill, row, no_basis)
         self.fence.serial += 1
         fill.serial = self.fence.serial
         self._dirty[fill.key] = fill

@@ -15,7 +15,16 @@ from typing import Final
 from genesis.domain.order_flatten import OrderFlattener
 from genesis.domain.order_rows import FillRow, OrderRow, ToldRow
 from genesis.domain.order_state import AT_VENUE
-from protocols.orders import MANUAL, Approved, OrderState, PositionSnapshot, VenuePosition, VenueWallet, WalletSnapshot
+from protocols.orders import (
+    MANUAL,
+    Approved,
+    OrderState,
+    PositionSnapshot,
+    Purpose,
+    VenuePosition,
+    VenueWallet,
+    WalletSnapshot,
+)
 from protocols.units import ZERO, Side, Symbol, base_currency, quote_currency
 
 HISTORY_PATIENCE_S: Final = 1.0
@@ -52,6 +61,31 @@ class OrderHoldings(OrderFlattener):
         self._held_at |= dict.fromkeys(_names(fill.trade.symbol), self._now)
         self._spare_at = min(self._spare_at, self._now + QUIET_S)
         super()._tell(fill, row)
+        told = self.told_amounts[False]
+        if fill.fill is not None and fill.fill.no_basis and told.spare is not None:
+            # They were a person's: until the wallet is quiet again, what is bought next must not count as theirs.
+            base = base_currency(fill.fill.symbol)
+            told.spare = {**told.spare, base: told.spare.get(base, ZERO) - fill.fill.no_basis}
+            self._dirty[told.key] = told
+
+    def _from_before(self, row: OrderRow, quantity: Decimal) -> Decimal:
+        """A person may sell coins of the exchange wallet that were there before. Nothing is owed for those: were they
+        counted as held below zero, what is bought next would be missing from its lot, and have no stop.
+
+        Everything else sells what is held: what it sells beyond that was bought by a trade that is still to be told. So
+        was what a person sells beyond all that is known to be their own, while a purchase in doubt may have brought it.
+        """
+        intent = row.intent
+        if intent.purpose is not Purpose.MANUAL or intent.margin or intent.side is not Side.SELL:
+            return ZERO
+        book = (intent.symbol, False)
+        held = self.fills.held.get(book, ZERO)
+        beyond = quantity - max(held, ZERO)
+        if beyond <= ZERO:
+            return ZERO
+        spare = (self.told_amounts[False].spare or {}).get(_name(book), ZERO)
+        bought, _ = self._unheard(book)
+        return max(min(beyond, spare), beyond - bought, ZERO)
 
     def _on_amounts(self, event: WalletSnapshot | VenueWallet | PositionSnapshot | VenuePosition) -> None:
         match event:

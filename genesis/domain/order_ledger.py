@@ -31,7 +31,7 @@ from genesis.domain.position import Opening, opening_key
 from protocols.journal import AnyCell, CellWrite, LateCell, LateRecord
 from protocols.orders import CUT, PART, TERMINAL_STATES, Adopted, OrderState, OrderUpdate, OrderView
 from protocols.settings import OrderSettings
-from protocols.units import Side, Symbol
+from protocols.units import ZERO, Side, Symbol
 
 ORDERS_KEPT = 20_000
 FILLS_KEPT = 100_000
@@ -279,6 +279,10 @@ class OrderLedger:
     def _expect_end(self, row: OrderRow) -> None:
         """It rests at the venue: nothing of it is due."""
         row.check_at = None
+
+    def _from_before(self, row: OrderRow, quantity: Decimal) -> Decimal:
+        """How much of what an order has just sold were coins that none of our trades had bought."""
+        return ZERO
 
     def _doubted_for(self, row: OrderRow) -> float:
         """Seconds of doubt after which a new session is asked for."""

@@ -384,8 +384,9 @@ def foreign_view(order: VenueOrder, ending: OrderState | None) -> OrderView:
     )
 
 
-def fill_of(trade: VenueTrade, row: OrderRow | None) -> Fill:
-    """What is told of a trade whose fee is known. `row` is its order, or None when that is foreign."""
+def fill_of(trade: VenueTrade, row: OrderRow | None, no_basis: Decimal = ZERO) -> Fill:
+    """What is told of a trade whose fee is known. `row` is its order, or None when that is foreign; `no_basis` is as in
+    `Fill`."""
     assert trade.fee is not None, f"fee of trade {trade.trade_id} must be known"
     assert trade.fee_currency is not None, f"fee currency of trade {trade.trade_id} must be known"
     intent = None if row is None else row.intent
@@ -408,4 +409,5 @@ def fill_of(trade: VenueTrade, row: OrderRow | None) -> Fill:
         foreign=row is None,
         margin=intent is not None and intent.margin,
         fee_price=trade.fee_price,
+        no_basis=no_basis,
     )

@@ -59,7 +59,7 @@ class OrderWord(OrderPlain):
         """What it changed of what is held, signed. A buy's fee is taken from its coins, and only the wallet knows it:
         a stop for more than there is would be refused."""
         if row.intent.margin or row.intent.side is Side.SELL:
-            return quantity * row.intent.side.sign
+            return (quantity - self._from_before(row, quantity)) * row.intent.side.sign
         book: Book = (row.intent.symbol, False)
         least = floor_amount(quantity - quantity * LARGEST_FEE)
         amount, told = self._amount(book), self.told_amounts[False]

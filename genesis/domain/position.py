@@ -57,6 +57,10 @@ class Position:
 
     def on_fill(self, fill: Fill) -> ClosedTrade | None:
         """Take one fill in; the trade that it finished, if it did. `fee` is negative when paid, as on the wire."""
+        ours = fill.in_positions
+        if ours is None:
+            return None
+        fill = ours
         fee_base, fee_quote = fill.fee_in_base, fill.fee_beside
         signed = fill.side.sign * fill.quantity
         finished: ClosedTrade | None = None

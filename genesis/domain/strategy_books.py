@@ -58,10 +58,11 @@ class StrategyBooks:
         self._told: tuple[StrategyBookView, ...] | None = ()
 
     def take(self, fill: Fill) -> None:
-        """The next fill; those of orders that are not ours are in nobody's book."""
-        if not fill.foreign:
+        """The next fill; those of orders that are not ours are in nobody's book, nor are coins of before."""
+        ours = fill.in_positions
+        if ours is not None and not fill.foreign:
             self._told = None
-            for part in tuple(self._parts(fill)):
+            for part in tuple(self._parts(ours)):
                 book = self._of(part.strategy, part.symbol)
                 if not book.quantity:
                     # From here on it holds: whoever sells for others takes from the oldest first.

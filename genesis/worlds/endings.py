@@ -186,9 +186,10 @@ def m7_the_same_wallets(world: "World") -> Trouble:
     found: Trouble = []
     if {name: balance for name, balance in ours.items() if balance} != theirs:
         found.append(("M7", f"wallets must be {theirs}, are {ours}"))
+    sold = _sold_from_before(world.rules)
     for position in view.state.positions:
         base = position.symbol[1:4]
-        held = theirs.get(f"exchange {base}", ZERO) - world.spare
+        held = theirs.get(f"exchange {base}", ZERO) - world.spare + sold.get(position.symbol, ZERO)
         # Fees are taken in what was bought, so the sum of fills differs from the wallet by them.
         if position.quantity and abs(position.quantity - held) > Decimal("0.00001") + held / 100:
             found.append(("M7", f"position of {position.symbol} must be {held}, is {position.quantity}"))
@@ -198,10 +199,7 @@ def m7_the_same_wallets(world: "World") -> Trouble:
 
 
 def m7_the_same_owners(world: "World") -> Trouble:
-    """Who holds what by the account is who holds it by the lots that stops rest for.
-
-    Not where somebody sold coins that were there before: what is bought next takes their place, and no lot opens.
-    """
+    """Who holds what by the account is who holds it by the lots that stops rest for."""
     host = world.host
     assert host is not None
     assert host.engine is not None
@@ -215,8 +213,7 @@ def m7_the_same_owners(world: "World") -> Trouble:
                 lots[position.symbol, lot.strategy] = lots.get((position.symbol, lot.strategy), ZERO) + lot.quantity
     owners = {(each.symbol, each.strategy): each.quantity for each in view.state.owners}
     found: Trouble = []
-    overdrawn = _overdrawn(world.rules)
-    for key in sorted(key for key in lots.keys() | owners.keys() if key[0] not in overdrawn):
+    for key in sorted(lots.keys() | owners.keys()):
         stopped, held = lots.get(key, ZERO), owners.get(key, ZERO)
         if abs(stopped - held) > Decimal("0.00001") + held / 100:
             found.append(
@@ -225,15 +222,18 @@ def m7_the_same_owners(world: "World") -> Trouble:
     return found
 
 
-def _overdrawn(rules: Rules) -> set[Symbol]:
-    """Of which more was sold at some time than had been bought."""
+def _sold_from_before(rules: Rules) -> dict[Symbol, Decimal]:
+    """What people sold beyond all that had been bought until then, by the trades and not by what was made of them."""
     held: dict[Symbol, Decimal] = {}
-    found: set[Symbol] = set()
+    found: dict[Symbol, Decimal] = {}
     for fill in sorted(rules.fills.values(), key=lambda fill: (fill.time_ms, fill.trade_id)):
-        change = fill.quantity if fill.side is Side.BUY else -fill.quantity
-        held[fill.symbol] = held.get(fill.symbol, ZERO) + change
-        if held[fill.symbol] < 0:
-            found.add(fill.symbol)
+        if fill.foreign or fill.margin:
+            continue
+        left = held.get(fill.symbol, ZERO) + fill.side.sign * fill.quantity + fill.fee_in_base
+        if left < 0 and fill.purpose is Purpose.MANUAL and fill.side is Side.SELL:
+            found[fill.symbol] = found.get(fill.symbol, ZERO) - left
+            left = ZERO
+        held[fill.symbol] = left
     return found
 
 
