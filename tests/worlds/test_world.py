@@ -73,3 +73,12 @@ def test_where_nothing_breaks_a_backtest_decides_the_same(seed: int) -> None:
     assert outcome.checks["P2"] == 1
     for state in ("a backtest decided the same", "a decision was made again"):
         assert outcome.sometimes[state] >= 100, state
+
+
+@pytest.mark.parametrize("seed", [53, 160])
+def test_who_sells_coins_of_before_leaves_what_is_bought_next_with_its_owner(seed: int) -> None:
+    """What the account says somebody holds is what lots with stops hold, and positions are what the wallet has more."""
+    world = World(seed, hours=1, faults_an_hour=12)
+    outcome = run_world(world)
+    assert not outcome.violations, outcome.violations[0]
+    assert sum(fill.no_basis for fill in world.rules.fills.values()) > 0, "such coins were sold"
