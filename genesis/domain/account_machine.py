@@ -147,6 +147,8 @@ class AccountMachine:
         self._trades_count = 0
         self._unkept_days: set[int] = set()
         self._owners: dict[Symbol, dict[str, Decimal]] = {}
+        self._owed: dict[Symbol, Decimal] = {}
+        """What was sold in the exchange wallet and was nobody's."""
         self._adopted: set[int] = set()
         self._changes: dict[str, SettledChange] = {}
         self._partly: dict[str, OrderView] = {}
@@ -635,8 +637,12 @@ class AccountMachine:
         change = fill.side.sign * (fill.quantity - fill.no_basis)
         if fill.fee_currency == base_currency(fill.symbol):
             change += fill.fee
-        if change > 0:
-            owners[fill.strategy] = owners.get(fill.strategy, ZERO) + change
+        # Two stops that sold the same are bought back, and a purchase may be told behind the sale of its coins.
+        owed = self._owed.get(fill.symbol, ZERO)
+        self._owed[fill.symbol] = max(owed - change - sum(owners.values(), ZERO), ZERO)
+        if change > owed:
+            owners[fill.strategy] = owners.get(fill.strategy, ZERO) + change - owed
+        if change >= 0:
             return
         lots = tuple(Lot(strategy, strategy, quantity) for strategy, quantity in owners.items())
         left = Shares(lots, ZERO).after(Sale(strategy=fill.strategy, quantity=-change))

@@ -59,6 +59,19 @@ def test_a_short_on_margin_stays_when_coins_of_before_are_sold() -> None:
     assert (position.quantity, position.margin_quantity) == (D(-1), D(-1))
 
 
+def test_what_was_sold_twice_and_is_bought_back_is_nobodys() -> None:
+    """Two stops traded, and sold coins of before: the engine buys them back. What comes next is a strategy's."""
+    machine = with_cash()
+    machine.on_report(a_fill(1, Side.BUY, "1", "100", fee="0"))
+    for number in (2, 3):
+        machine.on_report(msgspec.structs.replace(a_fill(number, Side.SELL, "1", "95"), purpose=Purpose.STOP))
+    assert machine.positions[BTC].quantity == D(-1)
+    machine.on_report(msgspec.structs.replace(a_fill(4, Side.BUY, "1", "95", fee="0"), purpose=Purpose.EXIT))
+    assert (machine.positions[BTC].quantity, owners(machine)) == (ZERO, {})
+    machine.on_report(a_fill(5, Side.BUY, "1", "95", fee="0"))
+    assert (machine.positions[BTC].quantity, owners(machine)) == (D(1), {"s": D(1)})
+
+
 # --- the order machine --------------------------------------------------------------------------------------------
 
 
