@@ -189,9 +189,9 @@ def fills_are_counted_to_be_told_anew(patch: pytest.MonkeyPatch) -> None:
     """Nothing is said otherwise; only a row that is kept is another."""
     tell = FillBook.tell
 
-    def told(book: FillBook, fill: FillRow, order: OrderRow | None) -> Fill:
+    def told(book: FillBook, fill: FillRow, order: OrderRow | None, no_basis: Decimal) -> Fill:
         fill.reports += 1
-        return tell(book, fill, order)
+        return tell(book, fill, order, no_basis)
 
     patch.setattr(FillBook, "tell", told)
 
