@@ -241,6 +241,8 @@ export function DecisionsCard({ className = "" }) {
 
 // What a person must know of a notice besides the engine's own words, by its code.
 const ADVICE = Object.fromEntries(["foreign_order", "foreign_trade"].map((code) => [code, "Placed on this account, but not by this engine: by hand, or with another key. If it was not you, delete the account's API keys."]));
+// Codes are the same in every language; those that have advice have a name as well.
+export const named = (code, tr) => (ADVICE[code] ? tr(code.replaceAll("_", " ")) : code.replaceAll("_", " "));
 
 export function NoticesCard({ className = "" }) {
   const tr = useWords();
@@ -251,7 +253,7 @@ export function NoticesCard({ className = "" }) {
     if (notification === undefined) return html`<${Loading} rows=${2} />`;
     if (!rows.length) return html`<${Empty} title=${tr("No notices")} text=${tr("All quiet.")} />`;
     return html`<ul class="feed scroll" tabindex="0">${rows.map(
-      (row) => html`<li key=${`${row.at_ms}${row.code}${row.text}`}><div class="line"><${Chip} tone=${tones[row.level] || ""}>${t(row.level)}<//><span class="grow wrap">${ADVICE[row.code] && html`<b>${tr(row.code.replaceAll("_", " "))}</b> `}${row.text}</span><time class="muted" title=${t("Time")}>${clock(row.at_ms)}</time></div>${ADVICE[row.code] && html`<p class="why">${tr(ADVICE[row.code])}</p>`}</li>`,
+      (row) => html`<li key=${`${row.at_ms}${row.code}${row.text}`}><div class="line"><${Chip} tone=${tones[row.level] || ""}>${t(row.level)}<//><span class="grow wrap">${ADVICE[row.code] && html`<b>${named(row.code, tr)}</b> `}${row.text}</span><time class="muted" title=${t("Time")}>${clock(row.at_ms)}</time></div>${ADVICE[row.code] && html`<p class="why">${tr(ADVICE[row.code])}</p>`}</li>`,
     )}</ul>`;
   };
   return html`<${Card} id="notices" className=${className} title=${tr("Notices")}>${body()}<//>`;
