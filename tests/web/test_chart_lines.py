@@ -56,9 +56,8 @@ def test_a_line_on_the_chart_is_dragged_and_the_order_follows(running: Running) 
         expect(page.locator("section[aria-labelledby=orders] tbody tr").first).to_contain_text("canceled")
 
 
-def test_a_line_is_dragged_with_a_finger_and_the_page_stays_where_it_is(running: Running) -> None:
-    token = running.token()
-    symbol = "tETHUSD"
+def a_resting_buy(running: Running, token: str, symbol: str) -> str:
+    """The intent of an order that waits three per cent below the market."""
     last = running.call("GET", f"/api/v2/market/ticker?symbol={symbol}", token)["tickers"][0]["last"]
     order = {
         "symbol": symbol,
@@ -67,7 +66,14 @@ def test_a_line_is_dragged_with_a_finger_and_the_page_stays_where_it_is(running:
         "type": "EXCHANGE LIMIT",
         "price": f"{last * 0.97:.1f}",
     }
-    intent = running.call("POST", "/api/v2/order", token, order)["intent_id"]
+    intent_id: str = running.call("POST", "/api/v2/order", token, order)["intent_id"]
+    return intent_id
+
+
+def test_a_line_is_dragged_with_a_finger_and_the_page_stays_where_it_is(running: Running) -> None:
+    token = running.token()
+    symbol = "tETHUSD"
+    intent = a_resting_buy(running, token, symbol)
     with running.page(width=390, touch=True, at=f"/#/chart?symbol={symbol}&timeframe=1m") as (page, _):
         expect(page.locator("section[aria-labelledby=orders] tbody tr").first).to_contain_text("acked")
         expect(page.locator("section[aria-labelledby=chart] .over")).to_have_count(0)
@@ -90,15 +96,7 @@ def test_a_line_is_taken_where_it_was_shown_however_busy_page_and_market_are(run
     """The scale may move between the look and the hand; a page that is slow to answer is scrolled by the browser."""
     token = running.token()
     symbol = "tETHUSD"
-    last = running.call("GET", f"/api/v2/market/ticker?symbol={symbol}", token)["tickers"][0]["last"]
-    order = {
-        "symbol": symbol,
-        "side": "buy",
-        "quantity": "0.5",
-        "type": "EXCHANGE LIMIT",
-        "price": f"{last * 0.97:.1f}",
-    }
-    intent = running.call("POST", "/api/v2/order", token, order)["intent_id"]
+    intent = a_resting_buy(running, token, symbol)
     for touch in (False, True):
         with running.page(touch=touch, at=f"/#/chart?symbol={symbol}&timeframe=1m") as (page, _):
             expect(page.locator("section[aria-labelledby=orders] tbody tr").first).to_contain_text("acked")
