@@ -12,6 +12,7 @@ from protocols.orders import (
     CommandNotSent,
     CommandSent,
     Fill,
+    Flatten,
     HistoryReport,
     OrderSnapshot,
     OrderState,
@@ -55,6 +56,11 @@ class Bench:
     def cancel(self, intent_id: str | None) -> Outputs:
         wish = CancelIntent(intent_id=intent_id, reason="wish", correlation_id="x")
         self.machine.on_cancel(wish, now=self.now, wall_ms=START_MS)
+        return self.take()
+
+    def flatten(self, name: str = "f1") -> Outputs:
+        wish = Flatten(symbol=None, reason="wish", correlation_id=name)
+        self.machine.on_flatten(wish, now=self.now, wall_ms=START_MS)
         return self.take()
 
     def wait(self, seconds: float) -> Outputs:
