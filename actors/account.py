@@ -17,7 +17,8 @@ from genesis.core.actor import Context
 from genesis.core.channel import Answer, Channel
 from genesis.core.latest import Latest
 from genesis.core.mailbox import Envelope
-from genesis.domain.account_machine import ACCOUNT_TABLE, AccountMachine
+from genesis.domain.account_checkpoint import ACCOUNT_TABLE
+from genesis.domain.account_machine import AccountMachine
 from genesis.domain.market_prices import MarketPrices
 from genesis.domain.order_rows import TABLE as ORDER_TABLE
 from genesis.domain.risk_state import spot_symbol
@@ -99,7 +100,7 @@ class AccountActor:
                 told_prices = unspoken
             changed = machine.version != told_version
             commit: Answer | None = None
-            if changed or machine.unkept_points >= (1 if ends else KEEP_POINTS):
+            if changed or machine.equity_curve.unkept >= (1 if ends else KEEP_POINTS):
                 commit = await journal.lodge(Commit(writer=ctx.name, cells=machine.checkpoint()))
             if changed or any(moved):
                 told_version = machine.version

@@ -9,7 +9,7 @@ import trio
 
 from actors.config import KIND as VERSIONS
 from actors.config import LOOK_BACK
-from genesis.domain.account_machine import ACCOUNT_KEY, ACCOUNT_TABLE, CountedOtherwise, check_currency
+from genesis.domain.account_checkpoint import ACCOUNT_KEY, ACCOUNT_TABLE, CountedOtherwise, check_currency
 from genesis.domain.settings_build import Priority
 from genesis.domain.settings_history import at_start
 from genesis.edge.service_manager import ServiceManager

@@ -14,9 +14,17 @@ from genesis.domain.account_cells import (
     read_margin_held,
     read_openings,
 )
+from genesis.domain.account_checkpoint import (
+    ACCOUNT_KEY,
+    ACCOUNT_TABLE,
+    CHECKPOINTS,
+    AccountCheckpoint,
+    CountedOtherwise,
+)
+from genesis.domain.coin_owners import CoinOwners
+from genesis.domain.equity_curve import CURVE_LIMIT, EquityCurve
 from genesis.domain.flows import moves_money
-from genesis.domain.order_lots import Lot, Sale, Shares
-from genesis.domain.performance import EquityFigures, TradeFigures, figures
+from genesis.domain.performance import TradeFigures, figures
 from genesis.domain.position import Position
 from genesis.domain.profit_report import ClosedBook
 from genesis.domain.risk_state import TRADED_WALLETS, equity, worth_of
@@ -45,64 +53,23 @@ from protocols.risk import (
     OrderResult,
     PositionView,
     SettledChange,
-    StrategyHolding,
     TradeResult,
     WalletView,
 )
 from protocols.settings import Settings
 from protocols.units import AMOUNT_STEP, ZERO, Symbol, base_currency, exact
 
-ACCOUNT_TABLE = "account_state"
-ACCOUNT_KEY = "state"
-CURVE_KEY = "curve:"
 CLOSED_INTENTS_TOLD = 128
 RESULTS_TOLD = 32
 REFUSED_STATES = frozenset({OrderState.REJECTED, OrderState.DEAD})
-CURVE_LIMIT = 20_000
 RECENT = 500
 TRADES_KEPT = 5_000
 """Figures of the live account are worked out of the newest so many trades; their sums are of all."""
-DAY_MS = 86_400_000
 SLICE = 500
 """Rows that are taken in between two chances for others: a few milliseconds."""
 
 
-class AccountCheckpoint(msgspec.Struct, frozen=True, kw_only=True):
-    known: bool
-    version: int
-    wallets: tuple[WalletView, ...]
-    marks: dict[str, Decimal]
-    day: str
-    day_start_equity: Decimal
-    now_ms: int
-    margin: tuple[MarginHolding, ...] = ()
-    flows: Decimal = ZERO
-    quote_currency: str = ""
-    """What its money is counted in; empty in what older programs kept."""
-
-
-class CountedOtherwise(ValueError):
-    """The journal counts equity, results and peaks in another currency than the settings name."""
-
-    def __init__(self, kept: str, wanted: str) -> None:
-        super().__init__(
-            f"quote_currency must be {kept}, in which this journal counts equity and results, was {wanted}: another "
-            f"--data-dir is another account (and --fresh another session of a simulation)"
-        )
-
-
-def check_currency(kept: Iterable[CellWrite], wanted: str) -> None:
-    """Raises CountedOtherwise when these cells of the account count in another currency than that."""
-    for cell in kept:
-        if cell.key == ACCOUNT_KEY:
-            counted = _CHECKPOINTS.decode(cell.payload).quote_currency
-            if counted not in ("", wanted):
-                raise CountedOtherwise(counted, wanted)
-
-
 _ENCODER = msgspec.json.Encoder(order="sorted")
-_CHECKPOINTS = msgspec.json.Decoder(AccountCheckpoint)
-_CURVES = msgspec.json.Decoder(list[EquityPoint])
 
 
 class AccountMachine:
@@ -115,10 +82,7 @@ class AccountMachine:
         self.positions: dict[Symbol, Position] = {}
         self.trades: deque[ClosedTrade] = deque(maxlen=TRADES_KEPT)
         self.fills: deque[Fill] = deque(maxlen=RECENT)
-        self.curve: list[EquityPoint] = []
-        # Of every point but the newest, which may still change. Worked out when somebody looks.
-        self._equity_figures = EquityFigures()
-        self._not_figured: list[EquityPoint] = []
+        self.equity_curve = EquityCurve(step_ms=curve_step_ms, limit=curve_limit)
         self._trade_figures = TradeFigures()
         self._closed = ClosedBook()
         self._traded_quote = ZERO
@@ -130,8 +94,6 @@ class AccountMachine:
         self.flows = ZERO
         """Paid into the traded wallets less taken out, ever, in the quote currency."""
         self.now_ms = 0
-        self._curve_step_ms = curve_step_ms
-        self._curve_limit = curve_limit
         self._wallets: dict[tuple[str, str], WalletView] = {}
         self._wallets_told: tuple[WalletView, ...] | None = None
         self._marks: dict[str, Decimal] = {}
@@ -145,17 +107,13 @@ class AccountMachine:
         self._endings: deque[OrderResult] = deque(maxlen=CLOSED_INTENTS_TOLD)
         self._results: deque[TradeResult] = deque(maxlen=RESULTS_TOLD)
         self._trades_count = 0
-        self._unkept_days: set[int] = set()
-        self._owners: dict[Symbol, dict[str, Decimal]] = {}
-        self._owed: dict[Symbol, Decimal] = {}
-        """What was sold in the exchange wallet and was nobody's."""
+        self._owners = CoinOwners()
         self._adopted: set[int] = set()
         self._changes: dict[str, SettledChange] = {}
         self._partly: dict[str, OrderView] = {}
         """Open orders of which a part has traded."""
         self._traded: dict[str, Decimal] = {}
         """What of an unfinished order stands in the positions."""
-        self._unkept_points = 0
 
     # --- inputs -----------------------------------------------------------------------------------------------------
 
@@ -224,17 +182,10 @@ class AccountMachine:
         if adopted.serial in self._adopted:
             return
         self._adopted.add(adopted.serial)
-        owners = self._owners.get(adopted.symbol, {})
-        had = owners.get(adopted.owner, ZERO)
-        quantity = min(had, adopted.quantity)
-        if quantity <= ZERO:
-            return
-        self._books.give(adopted.symbol, adopted.owner, adopted.heir, quantity)
-        owners[adopted.heir] = owners.get(adopted.heir, ZERO) + quantity
-        owners[adopted.owner] = had - quantity
-        if owners[adopted.owner] < AMOUNT_STEP:
-            del owners[adopted.owner]
-        self.version += 1
+        given = self._owners.give(adopted)
+        if given > ZERO:
+            self._books.give(adopted.symbol, adopted.owner, adopted.heir, given)
+            self.version += 1
 
     def on_price(self, symbol: str, price: float) -> None:
         """A closed candle's close marks the position."""
@@ -249,32 +200,17 @@ class AccountMachine:
         if day != self.day:
             self.day = day
             self.day_start_equity = self.equity
-        if not self.curve or self.now_ms >= self.curve[-1].at_ms + self._curve_step_ms:
-            self._add_point()
-        elif self.now_ms == self.curve[-1].at_ms:
+        curve = self.equity_curve
+        if curve.is_due(self.now_ms):
+            curve.add(EquityPoint(at_ms=self.now_ms, equity=self.equity, flows=self.flows))
+        elif self.now_ms == curve.points[-1].at_ms:
             # Another symbol's candle of the same moment: the point is that moment's last word.
-            self.curve[-1] = EquityPoint(at_ms=self.now_ms, equity=self.equity, flows=self.flows)
-            self._unkept_days.add(self.now_ms // DAY_MS)
-
-    def next_point_ms(self, begin_ms: int) -> tuple[int, int]:
-        """When the curve gets its next point (`begin_ms` while it has none), and the step from there on."""
-        return (self.curve[-1].at_ms + self._curve_step_ms if self.curve else begin_ms), self._curve_step_ms
-
-    @property
-    def curve_room(self) -> int:
-        """How many points the curve takes before its step doubles, and the one that makes it."""
-        return self._curve_limit - len(self.curve) + 1
+            curve.say_again(EquityPoint(at_ms=self.now_ms, equity=self.equity, flows=self.flows))
 
     def take_points(self, points: list[EquityPoint]) -> None:
-        """Points that `mark_time` would have put, worked out by somebody who knew the prices; `curve_room` at most."""
-        if not points or not self.known:
-            return
-        self._not_figured += [*self.curve[-1:], *points[:-1]]
-        self.curve += points
-        self._unkept_days.update(range(points[0].at_ms // DAY_MS, points[-1].at_ms // DAY_MS + 1))
-        self._unkept_points += len(points)
-        if len(self.curve) > self._curve_limit:
-            self._thin()
+        """Points that `mark_time` would have put, by somebody who knew the prices; the curve's `room` at most."""
+        if points and self.known:
+            self.equity_curve.extend(points)
 
     def restore(self, *, orders: Iterable[CellWrite], kept: Iterable[CellWrite], same_process: bool) -> None:
         """Take up where the journal says we were.
@@ -297,7 +233,7 @@ class AccountMachine:
             # Results are numbered through all time: whoever has heard of one waits for the next.
             self._trades_count += opening.trades
             if opening.quantity > 0 and opening.trade is not None:
-                self._owners[opening.symbol] = {opening.trade.strategy: opening.quantity}
+                self._owners.open(opening.symbol, opening.trade.strategy, opening.quantity)
         fills: list[Fill] = []
         endings: list[tuple[int, str]] = []
         for begin in range(0, len(orders), SLICE):
@@ -328,10 +264,10 @@ class AccountMachine:
             elif part := traded.get(intent_id):
                 self._traded[intent_id] = part
                 self._on_change(intent_id, 0, order.quantity - part, order.price or ZERO)
-        curve: list[EquityPoint] = []
+        kept = tuple(kept)
         for cell in kept:
             if cell.key == ACCOUNT_KEY:
-                checkpoint = _CHECKPOINTS.decode(cell.payload)
+                checkpoint = CHECKPOINTS.decode(cell.payload)
                 if checkpoint.quote_currency not in ("", self.settings.quote_currency):
                     raise CountedOtherwise(checkpoint.quote_currency, self.settings.quote_currency)
                 self._wallets = {(wallet.wallet_type, wallet.currency): wallet for wallet in checkpoint.wallets}
@@ -344,13 +280,7 @@ class AccountMachine:
                 self.flows = checkpoint.flows
                 self.now_ms = checkpoint.now_ms
                 self.version = max(self.version, checkpoint.version)
-            elif cell.key.startswith(CURVE_KEY):
-                curve += _CURVES.decode(cell.payload)
-        curve.sort(key=lambda point: point.at_ms)
-        self.curve = curve
-        self._not_figured += curve[:-1]
-        while len(self.curve) > self._curve_limit:
-            self._thin()
+        self.equity_curve.restore(kept)
         self.version += 1
 
     def checkpoint(self) -> tuple[CellWrite, ...]:
@@ -367,20 +297,14 @@ class AccountMachine:
             flows=self.flows,
             quote_currency=self.settings.quote_currency,
         )
-        cells = [CellWrite(table=ACCOUNT_TABLE, key=ACCOUNT_KEY, payload=_ENCODER.encode(checkpoint))]
-        for day in sorted(self._unkept_days):
-            points = [point for point in self.curve if point.at_ms // DAY_MS == day]
-            cells.append(CellWrite(table=ACCOUNT_TABLE, key=f"{CURVE_KEY}{day}", payload=_ENCODER.encode(points)))
-        self._unkept_days.clear()
-        self._unkept_points = 0
-        return tuple(cells)
-
-    @property
-    def unkept_points(self) -> int:
-        """Curve points that the last checkpoint does not hold."""
-        return self._unkept_points
+        state = CellWrite(table=ACCOUNT_TABLE, key=ACCOUNT_KEY, payload=_ENCODER.encode(checkpoint))
+        return (state, *self.equity_curve.take_cells(ACCOUNT_TABLE))
 
     # --- what it says -----------------------------------------------------------------------------------------------
+
+    @property
+    def curve(self) -> list[EquityPoint]:
+        return self.equity_curve.points
 
     @property
     def equity(self) -> Decimal:
@@ -451,7 +375,7 @@ class AccountMachine:
             as_of_ms=self.now_ms,
             results=tuple(self._results),
             trades_count=self._trades_count,
-            owners=self._owned(),
+            owners=self._owners.holdings(),
             endings=tuple(self._endings),
             margin=self._margin(),
             changes=tuple(self._changes.values()),
@@ -461,12 +385,10 @@ class AccountMachine:
     def view(self) -> AccountView:
         """Everything for readers, figures included."""
         performance = None
-        for point in self._not_figured:
-            self._equity_figures.on_point(point)
-        self._not_figured.clear()
-        if self.curve:
-            made = self._equity_figures.with_point(self.curve[-1])
-            if self.curve[-1].flows != self.flows:
+        points = self.equity_curve.points
+        if points:
+            made = self.equity_curve.figures().with_point(points[-1])
+            if points[-1].flows != self.flows:
                 # Money moved since: until the next point, it would stand there as won or lost.
                 made = made.with_point(EquityPoint(at_ms=self.now_ms, equity=self.equity, flows=self.flows))
             performance = figures(
@@ -479,7 +401,7 @@ class AccountMachine:
             state=self.state(),
             day=self.day,
             day_start_equity=self.day_start_equity,
-            curve=tuple(self.curve),
+            curve=tuple(points),
             trades=tuple(self.trades),
             fills=tuple(self.fills),
             performance=performance,
@@ -587,7 +509,7 @@ class AccountMachine:
             if fill.intent_id in self._partly:
                 self._on_part(fill.intent_id)
         if not fill.margin:
-            self._divide(fill)
+            self._owners.divide(fill)
         if fill.margin:
             held = self._margin_held.get(fill.symbol, ZERO)
             self._margin_held[fill.symbol] = held + fill.side.sign * fill.quantity
@@ -631,32 +553,6 @@ class AccountMachine:
             )
         )
 
-    def _divide(self, fill: Fill) -> None:
-        """Coins belong to who bought them; a sale takes from the seller first, and then from the oldest."""
-        owners = self._owners.setdefault(fill.symbol, {})
-        change = fill.side.sign * (fill.quantity - fill.no_basis)
-        if fill.fee_currency == base_currency(fill.symbol):
-            change += fill.fee
-        # Two stops that sold the same are bought back, and a purchase may be told behind the sale of its coins.
-        owed = self._owed.get(fill.symbol, ZERO)
-        self._owed[fill.symbol] = max(owed - change - sum(owners.values(), ZERO), ZERO)
-        if change > owed:
-            owners[fill.strategy] = owners.get(fill.strategy, ZERO) + change - owed
-        if change >= 0:
-            return
-        lots = tuple(Lot(strategy, strategy, quantity) for strategy, quantity in owners.items())
-        left = Shares(lots, ZERO).after(Sale(strategy=fill.strategy, quantity=-change))
-        self._owners[fill.symbol] = {lot.name: lot.quantity for lot in left.lots if lot.quantity >= AMOUNT_STEP}
-
-    def _owned(self) -> tuple[StrategyHolding, ...]:
-        return tuple(
-            [
-                StrategyHolding(symbol=symbol, strategy=strategy, quantity=quantity)
-                for symbol, owners in sorted(self._owners.items())
-                for strategy, quantity in owners.items()
-            ]
-        )
-
     def _position_view(self, position: Position) -> PositionView:
         mark = self._marks.get(position.symbol, position.average_price)
         return PositionView(
@@ -683,17 +579,3 @@ class AccountMachine:
             if coins > balance + AMOUNT_STEP:
                 missing.append(symbol)
         return tuple(missing)
-
-    def _add_point(self) -> None:
-        if self.curve:
-            self._not_figured.append(self.curve[-1])
-        self.curve.append(EquityPoint(at_ms=self.now_ms, equity=self.equity, flows=self.flows))
-        self._unkept_days.add(self.now_ms // DAY_MS)
-        self._unkept_points += 1
-        if len(self.curve) > self._curve_limit:
-            self._thin()
-
-    def _thin(self) -> None:
-        """Half the points at twice the step: the shape stays, the first and the newest point too."""
-        self.curve = [*self.curve[:-1:2], self.curve[-1]]
-        self._curve_step_ms *= 2

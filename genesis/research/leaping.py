@@ -482,8 +482,8 @@ class Leap(Walk):
         self._drawn = end
         last_ms = self.bars.first_ms + (end - 1) * MINUTE_MS
         while True:
-            next_ms, step_ms = account.next_point_ms(self.bars.first_ms + begin * MINUTE_MS)
-            times = range(next_ms, last_ms + 1, step_ms)[: account.curve_room]
+            next_ms, step_ms = account.equity_curve.next_ms(self.bars.first_ms + begin * MINUTE_MS)
+            times = range(next_ms, last_ms + 1, step_ms)[: account.equity_curve.room]
             if not times:
                 break
             worths = self._worth(times)

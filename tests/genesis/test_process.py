@@ -25,7 +25,7 @@ import pytest
 
 from genesis.cli.main import call
 from genesis.domain.account_cells import read_order_cells
-from genesis.domain.account_machine import ACCOUNT_KEY, ACCOUNT_TABLE, AccountCheckpoint
+from genesis.domain.account_checkpoint import ACCOUNT_KEY, ACCOUNT_TABLE, AccountCheckpoint
 from genesis.domain.order_rows import TABLE as ORDER_TABLE
 from genesis.domain.venue_state import History
 from genesis.edge.store import ReadOnlyStore

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from genesis.account_readers import AccountReaders
 from genesis.core.latest import Latest
 from genesis.domain.account_cells import read_order_cells
-from genesis.domain.account_machine import TRADES_KEPT, AccountMachine, CountedOtherwise
+from genesis.domain.account_checkpoint import CountedOtherwise
+from genesis.domain.account_machine import TRADES_KEPT, AccountMachine
 from genesis.domain.live_performance import live_performance
 from genesis.domain.order_ledger import encode
 from genesis.domain.order_rows import OrderRow, WantedChange, view_of
