@@ -360,6 +360,12 @@ class ConfigActor:
     async def _refuse(
         self, ctx: Context, envelope: Envelope, asked: ConfigCommand, step: Step, faults: tuple[Fault, ...]
     ) -> None:
+        answer = SettingsRefused(version=step.version, faults=tuple(_said(fault) for fault in faults))
+        last = self._last
+        if last is not None and last.correlation_id == asked.correlation_id and last.outcome == "refused":
+            # By a life that ended between the commit and the ack: the trail has it.
+            envelope.reply(answer)
+            return
         self._refused += 1
         # Paths and what they must be: a value that was refused may be a secret in the wrong place.
         detail = {"faults": [f"{fault.path} must be {fault.must_be}"[:200] for fault in faults[:50]]}
@@ -369,7 +375,7 @@ class ConfigActor:
         )
         await self._commit(ctx, asked.correlation_id, entry)
         self._show()
-        envelope.reply(SettingsRefused(version=step.version, faults=tuple(_said(fault) for fault in faults)))
+        envelope.reply(answer)
 
     # --- what it shows ----------------------------------------------------------------------------------------------
 

@@ -49,14 +49,14 @@ class HealthActor:
                 level = "info" if one.back else "alarm"
                 text = one.text if one.back or one.act is Act.ALARM else f"{one.text} ({one.act.value})"
                 ui.put_nowait(Notice(level=level, code=f"health_{one.name}", text=text, at_ms=ctx.clock.wall_ms()))
-                wish = self._wish(one)
+                wish = self._wish(one, ctx.clock.wall_ms())
                 if wish is not None:
                     if wish.state is TradingState.HALTED:
                         # First the cell: by it the order actor stops at once, whatever becomes of risk.
                         self.halt_wanted.set(wish)
                     halts.put_nowait(wish)
 
-    def _wish(self, passed: Passed) -> SetTradingState | None:
+    def _wish(self, passed: Passed, at_ms: int) -> SetTradingState | None:
         """None when nothing is to be done, or when trading is as careful already."""
         if passed.back or passed.act is Act.ALARM:
             return None
@@ -69,6 +69,6 @@ class HealthActor:
             state=wanted,
             reason=passed.text,
             actor="health",
-            correlation_id=f"health:{passed.name}",
+            correlation_id=f"health:{passed.name}:{at_ms}",
             only_tighter=True,
         )

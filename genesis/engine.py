@@ -540,7 +540,7 @@ class Engine:
                 state=TradingState.HALTED,
                 reason=f"dead letter on {letter.channel}",
                 actor="supervisor",
-                correlation_id=f"dead-letter:{letter.channel}",
+                correlation_id=f"dead-letter:{letter.channel}:{self.clock.wall_ms()}",
             )
             # First the cell: by it the order actor stops at once, whatever becomes of risk.
             self.cells.halt_wanted.set(halt)

@@ -285,7 +285,8 @@ class RiskStatus(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class SetTradingState(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """Turn the durable latch. `actor` is who asked.
+    """Turn the durable latch. `actor` is who asked; said again under its `correlation_id` it is the same wish, as is
+    every other switch here.
 
     With `only_tighter` it does nothing to a latch that is as careful already: the house asks so, which may not know of
     a halt that waits before its wish.

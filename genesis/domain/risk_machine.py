@@ -24,7 +24,7 @@ from genesis.domain.risk_ready import ReadyGrounds
 from genesis.domain.risk_rules import judge, judge_at_once, write_at_once
 from genesis.domain.risk_rules.activity import MINUTE_MS
 from genesis.domain.risk_sizing import default_bracket, entry_quantity, exit_quantity, trust_of
-from genesis.domain.risk_state import Facts, Reservation, RiskState, Wish, held_quantity, owned_quantity
+from genesis.domain.risk_state import Facts, Reservation, RiskState, Wish, heard_before, held_quantity, owned_quantity
 from genesis.domain.risk_status import status_of
 from genesis.domain.risk_wishes import wish_of_order, wish_of_score
 from genesis.domain.targeting import settings_for, shadow_for
@@ -204,6 +204,8 @@ class RiskMachine:
             return self._with_changes(self._manual(command))
         if isinstance(command, ChangeOrder):
             return self._with_changes(self._change(command))
+        if heard_before(self.state, command.correlation_id):
+            return NOTHING
         if isinstance(command, SetTradingState) and command.only_tighter and self._is_careful(command.state):
             # Not even kept as a record: the journal's last word is the latch.
             return NOTHING

@@ -22,6 +22,8 @@ from protocols.risk import (
 )
 from protocols.units import ZERO, Side, Symbol, base_currency, quote_currency
 
+SWITCHES_REMEMBERED = 128
+"""More than anybody has in his hands at once."""
 ENTRY_PURPOSES = frozenset({Purpose.ENTRY, Purpose.MANUAL})
 
 
@@ -80,7 +82,8 @@ class RiskState(msgspec.Struct, kw_only=True):
     figures are None until the account is known. `due_ms` is when a symbol's next candle should have ended, `owner` the
     strategy that entered it last, `results` the finished trades that some protection may still look at, `conditions`
     what the outside said last, `flows_seen` the deposits less withdrawals that the equity figures have been moved by,
-    `looked_worth` what the account was worth at `looked_ms`, while orders rest.
+    `looked_worth` what the account was worth at `looked_ms`, while orders rest. `switched` are the correlation ids of
+    the switches that were heard last, done or not.
     """
 
     trading: TradingState = TradingState.ACTIVE
@@ -119,6 +122,7 @@ class RiskState(msgspec.Struct, kw_only=True):
     flows_seen: Decimal = ZERO
     looked_ms: int = 0
     looked_worth: Decimal | None = None
+    switched: list[str] = []
 
 
 class Wish(msgspec.Struct, frozen=True, kw_only=True):
@@ -211,6 +215,20 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     trades_today_here: int = 0
     orders_last_minute: int = 0
     last_entry_ms: int | None = None
+
+
+def heard_before(state: RiskState, correlation_id: str) -> bool:
+    """Whether a switch of this id was heard already; if not, it is from now on.
+
+    One that was in our hands when we died comes again: a lock would be two, and a halt between whose two hearings
+    somebody resumed would hold for good. One without an id is never taken for another.
+    """
+    if not correlation_id:
+        return False
+    if correlation_id in state.switched:
+        return True
+    state.switched = [*state.switched[1 - SWITCHES_REMEMBERED :], correlation_id]
+    return False
 
 
 def condition_key(kind: ConditionKind, symbol: str) -> str:

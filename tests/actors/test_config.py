@@ -20,6 +20,8 @@ from genesis.core.clock import TrioClock
 from genesis.core.latest import Latest
 from genesis.core.mailbox import Channel, Mailbox, Overflow
 from genesis.core.supervisor import ChildSpec, Supervisor, SupervisorSpec
+from genesis.domain.config_audit import KIND as AUDIT_KIND
+from genesis.domain.config_audit import decode_entry
 from genesis.domain.settings_build import Built, Layer, build, layer_of_tree
 from genesis.edge.audit_file import AuditFile
 from genesis.edge.store import KEPT_FOR_ORDERS, ReadOnlyStore, Store
@@ -185,6 +187,18 @@ async def test_the_same_command_said_again_makes_one_version(home: Home) -> None
             assert isinstance(answer, SettingsApplied)
             assert answer.version == 2
         assert len(await house.history()) == 2
+
+
+async def test_a_refusal_said_again_is_one_line_of_the_trail(home: Home) -> None:
+    async with home() as house:
+        for _ in range(2):
+            answer = await house.set({"risk.max_daily_loss": "5"}, correlation_id="once")
+            assert isinstance(answer, SettingsRefused)
+            assert [fault.path for fault in answer.faults] == ["risk.max_daily_loss"]
+        kept = await house.journal.ask(ReadRecords(kinds=(AUDIT_KIND,)))
+        lines = [decode_entry(each.record.payload) for each in kept.records]
+        assert [line.outcome for line in lines] == ["applied", "refused"]
+        assert house.view.value.refused_total == 1
 
 
 async def test_what_takes_a_restart_waits_for_it(home: Home) -> None:

@@ -16,6 +16,7 @@ from genesis.domain.decision_log import decision_line, record_lines, signal_reco
 from genesis.domain.heard import read_risk_heard
 from genesis.domain.pairs import PairSpecs, pair_specs
 from genesis.domain.risk_machine import RiskMachine
+from genesis.domain.risk_outputs import Switch
 from genesis.domain.risk_state import RiskState
 from genesis.edge.store_errors import CommitRefused
 from protocols.health import Notice
@@ -23,12 +24,17 @@ from protocols.journal import CellWrite, Commit
 from protocols.orders import Approved, ApprovedChange, OrderIntent, OrderType, Purpose, UpdateIntent
 from protocols.risk import (
     AccountState,
+    AddLock,
     ChangeOrder,
     DenialCode,
     ManualOrder,
     OrderResult,
+    RemoveLock,
+    ResetBreaker,
+    ResetPeaks,
     RiskCommand,
     RiskStatus,
+    SetPaused,
     SetTradingState,
     TradeResult,
     TradingState,
@@ -215,6 +221,48 @@ async def test_a_halt_outlives_the_process_and_its_reason_is_told() -> None:
         assert [result.code for result in verdict.denials] == [DenialCode.HALTED]
         assert verdict.denials[0].numbers["reason"] == "enough for today"
         assert any(record.kind == "SetTradingState" for record in disk.records)
+
+
+HALTED, ACTIVE = TradingState.HALTED, TradingState.ACTIVE
+SWITCHES: tuple[Switch, ...] = (
+    SetTradingState(state=HALTED, reason="the house", actor="health", correlation_id="w0", only_tighter=True),
+    SetTradingState(state=ACTIVE, reason="go on", actor="anna", correlation_id="w1"),
+    SetTradingState(state=TradingState.REDUCING, reason="enough", actor="anna", correlation_id="w2"),
+    SetPaused(paused=True, reason="lunch", actor="anna", correlation_id="w3"),
+    SetPaused(paused=False, reason="back", actor="anna", correlation_id="w4"),
+    AddLock(symbol=BTC, strategy=None, duration_s=None, reason="news", actor="anna", correlation_id="w5"),
+    AddLock(symbol=None, strategy="s", duration_s=60.0, reason="news", actor="anna", correlation_id="w6"),
+    RemoveLock(lock_id="manual-1", reason="read", actor="anna", correlation_id="w7"),
+    ResetBreaker(scope=None, reason="calm", actor="anna", correlation_id="w8"),
+    ResetPeaks(strategy=None, reason="new month", actor="anna", correlation_id="w9"),
+)
+
+
+@pytest.mark.parametrize("steps", range(14))
+async def test_what_a_person_switched_is_done_and_kept_once_whenever_risk_dies(steps: int) -> None:
+    """It is killed so many steps after the wishes came, time and again, and each time hears again what it had."""
+    world = World()
+    async with world.run() as stage:
+        world.accounts.put_nowait(an_account())
+        await world.scores.put(a_score(1, "hold"))
+        await stage.settled()
+        machine = RiskMachine(SETTINGS, PAIRS)
+        machine.on_account(an_account())
+        machine.on_score(a_score(1, "hold"))
+        for command in SWITCHES:
+            machine.on_command(command)
+            world.commands.put_nowait(command)
+        for _ in range(2):
+            for _ in range(steps):
+                await trio.lowlevel.checkpoint()
+            # The second may come while nobody lives.
+            stage.supervisor.kill("world/subject", reason="chaos")
+        await stage.settled()
+        kinds = {type(command).__name__ for command in SWITCHES}
+        kept = [(record.kind, record.correlation_id) for record in stage.disk.records if record.kind in kinds]
+        assert kept == [(type(command).__name__, command.correlation_id) for command in SWITCHES]
+        assert sum(record.kind == "LockAdded" for record in stage.disk.records) == 2
+        assert world.status.value == machine.status()
 
 
 async def test_a_person_is_answered_with_the_verdict() -> None:

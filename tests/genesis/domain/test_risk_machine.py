@@ -131,7 +131,7 @@ def test_limits_never_keep_anybody_in_a_position() -> None:
         windows=("mon 00:00-00:01",),
     )
     made = machine(tight, an_account(held=Decimal(1)))
-    made.on_command(SetPaused(paused=True, reason="", actor="a", correlation_id="c"))
+    made.on_command(SetPaused(paused=True, reason="", actor="a", correlation_id="b"))
     made.on_command(SetTradingState(state=TradingState.REDUCING, reason="", actor="a", correlation_id="c"))
     assert made.on_score(a_score(0, "sell")).approved
 
@@ -223,7 +223,7 @@ def test_resuming_measures_drawdown_from_there() -> None:
     made = machine(RiskSettings(max_daily_loss=Decimal(1), max_weekly_loss=Decimal(1), max_drawdown=Decimal("0.1")))
     assert DenialCode.MAX_DRAWDOWN in codes(after_loss(made))
     for state in (TradingState.HALTED, TradingState.ACTIVE):
-        made.on_command(SetTradingState(state=state, reason="seen", actor="a", correlation_id="c"))
+        made.on_command(SetTradingState(state=state, reason="seen", actor="a", correlation_id=state))
     assert made.on_score(a_score(2, "buy")).approved
 
 
@@ -237,10 +237,10 @@ def test_the_house_never_loosens_a_halt_that_it_did_not_know_of() -> None:
     told = made.on_command(wish)
     assert (made.state.trading, made.state.trading_reason) == (TradingState.HALTED, "enough")
     assert told.records == ()
-    made.on_command(SetTradingState(state=TradingState.ACTIVE, reason="seen", actor="anna", correlation_id="c"))
-    made.on_command(wish)
+    made.on_command(SetTradingState(state=TradingState.ACTIVE, reason="seen", actor="anna", correlation_id="d"))
+    made.on_command(msgspec.structs.replace(wish, correlation_id="i"))
     assert made.status().state is TradingState.REDUCING
-    made.on_command(msgspec.structs.replace(wish, state=TradingState.HALTED))
+    made.on_command(msgspec.structs.replace(wish, state=TradingState.HALTED, correlation_id="j"))
     assert made.status().state is TradingState.HALTED
 
 

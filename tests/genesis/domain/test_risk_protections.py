@@ -144,7 +144,7 @@ def test_a_person_locks_and_unlocks() -> None:
     made.on_command(AddLock(symbol=None, strategy="s", duration_s=None, reason="r", actor="anna", correlation_id="c"))
     assert codes_of(made, a_score(1, "buy")) == {DenialCode.LOCKED}
     (lock,) = made.status().locks
-    made.on_command(RemoveLock(lock_id=lock.lock_id, reason="", actor="anna", correlation_id="c"))
+    made.on_command(RemoveLock(lock_id=lock.lock_id, reason="", actor="anna", correlation_id="d"))
     assert codes_of(made, a_score(2, "buy")) == set()
 
 

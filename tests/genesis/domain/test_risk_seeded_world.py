@@ -104,13 +104,18 @@ def live(
             made.on_settings(Settings(risk=limits, strategies=STRATEGIES))
         elif roll < 0.06:
             state = chance.choice((TradingState.ACTIVE, *TradingState))
-            hear(made.on_command(SetTradingState(state=state, reason="r", actor="a", correlation_id="c")))
+            hear(made.on_command(SetTradingState(state=state, reason="r", actor="a", correlation_id=f"c{step}")))
         elif roll < 0.08:
             paused = chance.random() < 0.4
-            hear(made.on_command(SetPaused(paused=paused, reason="r", actor="a", correlation_id="c")))
+            hear(made.on_command(SetPaused(paused=paused, reason="r", actor="a", correlation_id=f"c{step}")))
         elif roll < 0.1:
             lock = AddLock(
-                symbol=chance.choice(SYMBOLS), strategy=None, duration_s=300, reason="r", actor="a", correlation_id="c"
+                symbol=chance.choice(SYMBOLS),
+                strategy=None,
+                duration_s=300,
+                reason="r",
+                actor="a",
+                correlation_id=f"c{step}",
             )
             hear(made.on_command(lock))
         elif roll < 0.15:
