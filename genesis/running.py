@@ -6,8 +6,6 @@ import importlib.metadata
 import os
 import signal
 import sys
-import time
-from datetime import UTC, datetime
 from functools import partial
 from typing import Final, TypeVar
 
@@ -15,7 +13,6 @@ import attrs
 import structlog
 import trio
 
-from actors.connection_private import Credentials
 from genesis.bus_ports import bus_ports, load_client
 from genesis.chaos_desk import ChaosDesk
 from genesis.config_history import audit_path
@@ -30,54 +27,39 @@ from genesis.diary import Diary, watch
 from genesis.domain.account_cells import told_before
 from genesis.domain.health_watch import Vitals
 from genesis.domain.order_rows import TABLE as ORDER_TABLE
-from genesis.domain.pairs import PairSpecs, pair_specs
 from genesis.domain.recording import CandleRecording, RecordingError
-from genesis.domain.replay import MINUTE_MS
-from genesis.domain.rest_budget import RestBudget
 from genesis.domain.settings_build import Priority
 from genesis.edge import logs
 from genesis.edge.audit_file import AuditFile
 from genesis.edge.collector import Collector
-from genesis.edge.errors import EdgeError, SecretRefused
-from genesis.edge.http import HttpClient
 from genesis.edge.jobs import JobFolders
 from genesis.edge.kept_file import KeptFile
-from genesis.edge.key_check import check_key
-from genesis.edge.nonce import NonceOwner
-from genesis.edge.rest import RestDoor, RestKey
 from genesis.edge.run_file import RunFile
 from genesis.edge.run_file import remove as remove_run_file
-from genesis.edge.secrets import Secret
 from genesis.edge.service_manager import ServiceManager
 from genesis.edge.store_errors import StoreError
 from genesis.edge.store_thread import StoreThread
 from genesis.edge.vitals import disk_free_bytes, memory_bytes
-from genesis.edge.websocket import calm_websocket, fast_websocket
-from genesis.engine import Engine, VenuePorts
+from genesis.engine import Engine
 from genesis.job_desk import JobHouse
 from genesis.journal_opening import check_counting, open_journal
 from genesis.pacer import Pacer, histories_told
-from genesis.paper_session import open_paper
+from genesis.page_tokens import open_tokens
 from genesis.post_office import open_post
 from genesis.pulse import Pulse
 from genesis.run_options import CannotStart, ExitCode, Mode, RunOptions
 from genesis.sim_session import SimSession
-from genesis.simulator.exchange import Address, Exchange
-from genesis.simulator.recordings import DEFAULT, Recording, load
-from genesis.simulator.relay import Relay
-from genesis.simulator.settings import DEFAULT_KEY, DEFAULT_SECRET, ExchangeSettings
-from genesis.simulator.state_file import StateError
+from genesis.simulator.exchange import Exchange
+from genesis.simulator.recordings import DEFAULT
 from genesis.summary import Decided, Summary, decided, show, summarise
 from genesis.tls import absolute, tls_of
 from genesis.user_strategies import user_strategies
-from genesis.venue_clock import VenueClock
-from protocols.bitfinex.errors import BitfinexError
+from genesis.venue_opening import OpenVenue, open_venue
 from protocols.journal import ReadCells
 from web.app import create_app
 from web.controls import Controls
 from web.guard import ANY_ADDRESS, hosts_for
-from web.keyring import KeyringError, open_keyring, with_signing_secret
-from web.models import EngineStatus, ReplayProgress
+from web.models import EngineStatus
 from web.server import (
     ServerCounters,
     ServerError,
@@ -88,7 +70,7 @@ from web.server import (
     port_of,
 )
 from web.site import Site
-from web.tokens import DEFAULT_LIFE_S, Scope, Tokens
+from web.tokens import Tokens
 
 SHUTDOWN_S: Final = 15.0
 """From the signal to the end of the process, whatever a client or an actor does."""
@@ -145,11 +127,8 @@ def _first(group: BaseExceptionGroup[E]) -> E:
 @attrs.define(eq=False)
 class _Run:
     options: RunOptions
-    exchange: Exchange | None = None
-    relay: Relay | None = None
-    session: SimSession | None = None
+    venue: OpenVenue | None = None
     engine: Engine | None = None
-    recording_name: str = ""
     started_at: float = 0.0
     started_ms: int = 0
     ready_after_s: float | None = None
@@ -188,124 +167,26 @@ class _Run:
         return code
 
     async def _run(self, nursery: trio.Nursery, stack: contextlib.AsyncExitStack, chance: Chance) -> ExitCode:
-        ports, venue_clock, pairs = await self._venue(nursery, stack, chance)
+        venue = self.venue = await open_venue(
+            nursery, stack, options=self.options, clock=self.clock, chance=chance, started_ms=self.started_ms
+        )
         store = await open_journal(
             self.options.database,
             ServiceManager.of(self.options.environment, os.getpid()),
-            at_ms=venue_clock.wall_ms(),
+            at_ms=venue.clock.wall_ms(),
             expendable=self.options.mode is Mode.SIM,
         )
         self.begins_after = 0 if self.options.mode is Mode.SIM else store.store.head().seq
         # What an id names stays in the journal: a life that drew those of the last one would be told "done already".
         chance = chance.life(store.epoch)
         try:
-            await check_counting(store, self.options, at_ms=venue_clock.wall_ms())
-            return await self._trade(nursery, store, ports, venue_clock, pairs, chance, stack)
+            await check_counting(store, self.options, at_ms=venue.clock.wall_ms())
+            return await self._trade(nursery, store, venue, chance, stack)
         finally:
             # No cancel reaches a thread that waits for a disk. Only the end of the process does.
             self.hard_exit.arm(SHUTDOWN_S, "closing the journal")
             with trio.CancelScope(shield=True):
                 await store.close()
-
-    # --- the venue --------------------------------------------------------------------------------------------------
-
-    async def _venue(
-        self, nursery: trio.Nursery, stack: contextlib.AsyncExitStack, chance: Chance
-    ) -> tuple[VenuePorts, Clock, PairSpecs]:
-        try:
-            budget = RestBudget(self.options.environment.get("RATE_LIMIT_PATTERNS", ""))
-        except ValueError as error:
-            raise CannotStart(f"RATE_LIMIT_PATTERNS: {error}", ExitCode.CONFIGURATION) from None
-        if self.options.mode is not Mode.LIVE:
-            if self.options.mode is Mode.SIM:
-                address = await self._start_simulator(nursery, chance)
-            else:
-                self.exchange, self.relay = await open_paper(
-                    nursery, stack, options=self.options, clock=self.clock, chance=chance, budget=budget
-                )
-                assert self.exchange.address is not None
-                address = self.exchange.address
-            assert self.exchange is not None
-            clock: Clock = VenueClock(self.exchange.venue_ms)
-            key, secret = DEFAULT_KEY, Secret(DEFAULT_SECRET)
-            socket_key, socket_secret = key, secret
-            public_ws = private_ws = address.websocket
-            public_rest = private_rest = address.rest
-            pairs: PairSpecs = self.exchange.venue.specs
-        else:
-            clock = self.clock
-            venue = self.options.settings.venue
-            key, secret = self._key("BITFINEX_API_KEY"), self._secret("BITFINEX_API_SECRET")
-            given = self.options.environment.get("BITFINEX_WS_API_KEY")
-            socket_key = given or key
-            socket_secret = self._secret("BITFINEX_WS_API_SECRET") if given else secret
-            public_ws, private_ws = venue.public_ws_uri, venue.private_ws_uri
-            public_rest, private_rest = venue.public_rest_url, venue.private_rest_url
-            pairs = pair_specs(self.options.settings.market.symbols)
-        try:
-            nonce = NonceOwner(self.options.user_dir.secrets / f"nonce-{self.options.mode.value}", _wall_us)
-        except EdgeError as error:
-            raise CannotStart(str(error)) from None
-        stack.callback(nonce.close)
-        public = await stack.enter_async_context(HttpClient(public_rest))
-        private = await stack.enter_async_context(HttpClient(private_rest))
-        door = RestDoor(
-            public=public,
-            private=private,
-            budget=budget,
-            clock=self.clock,
-            chance=chance.port("rest"),
-            key=RestKey(key=key, secret=secret, nonce=nonce),
-        )
-        if self.options.mode is Mode.LIVE:
-            await _trust(door)
-            if socket_key != key:
-                await _trust(attrs.evolve(door, key=RestKey(key=socket_key, secret=socket_secret, nonce=nonce)))
-        ports = VenuePorts(
-            public_uri=public_ws,
-            private_uri=private_ws,
-            dial_public=fast_websocket,
-            dial_private=calm_websocket,
-            door=door,
-            credentials=Credentials(key=socket_key, secret=socket_secret),
-            nonce=nonce,
-            pace_dials=self.options.mode is Mode.LIVE,
-            replayed=self.options.mode is Mode.SIM,
-        )
-        return ports, clock, pairs
-
-    def _key(self, name: str) -> str:
-        found = self.options.environment.get(name)
-        if not found:
-            raise CannotStart(f"mode {self.options.mode} needs {name} in the environment", ExitCode.CONFIGURATION)
-        return found
-
-    def _secret(self, name: str) -> Secret:
-        return Secret(self._key(name))
-
-    async def _start_simulator(self, nursery: trio.Nursery, chance: Chance) -> Address:
-        recording = self._recording()
-        name = self.recording_name = recording.name
-        stamp = datetime.fromtimestamp(self.started_ms / 1000, UTC).strftime("%Y%m%dT%H%M%SZ")
-        self.session = SimSession.prepare(self.options.user_dir, name, fresh=self.options.fresh, stamp=stamp)
-        settings = ExchangeSettings(state=self.session.venue_state)
-        try:
-            self.exchange = Exchange(settings, recording, self.clock, chance.port("venue"))
-        except StateError as error:
-            raise CannotStart(str(error)) from None
-        unknown = [one for one in self.options.settings.market.symbols if one not in self.exchange.symbols]
-        if unknown:
-            known = ", ".join(self.exchange.symbols)
-            text = f"market.symbols must be in recording {name} ({known}), was {', '.join(unknown)}"
-            raise CannotStart(text, ExitCode.CONFIGURATION)
-        address: Address = await nursery.start(self.exchange.serve, "127.0.0.1", 0)
-        return address
-
-    def _recording(self) -> Recording:
-        try:
-            return load(self.options.recording or DEFAULT)
-        except RecordingError as error:
-            raise CannotStart(str(error), ExitCode.CONFIGURATION) from None
 
     # --- the engine -------------------------------------------------------------------------------------------------
 
@@ -313,9 +194,7 @@ class _Run:
         self,
         nursery: trio.Nursery,
         store: StoreThread,
-        ports: VenuePorts,
-        venue_clock: Clock,
-        pairs: PairSpecs,
+        venue: OpenVenue,
         chance: Chance,
         stack: contextlib.AsyncExitStack,
     ) -> ExitCode:
@@ -332,10 +211,10 @@ class _Run:
         engine = self.engine = Engine(
             settings=options.settings,
             layers=options.layers,
-            pairs=pairs,
+            pairs=venue.pairs,
             store=store,
-            venue=ports,
-            clock=venue_clock,
+            venue=venue.ports,
+            clock=venue.clock,
             chance=chance,
             status=self._status,
             last_resort=self.hard_exit.now,
@@ -344,7 +223,7 @@ class _Run:
             jobs=JobHouse(
                 folders=JobFolders(options.user_dir.reports),
                 data_folder=options.user_dir.data,
-                market=self._research_market(),
+                market=self._research_market(venue.exchange),
                 wall_ms=self.clock.wall_ms,
                 strategies_folder=options.user_dir.strategies,
             ),
@@ -359,7 +238,7 @@ class _Run:
         # Told from the thread in which a step ran: the channel belongs to the loop.
         strategies.on_slow = lambda text: trio.from_thread.run_sync(engine.notice, "warning", "strategy_slow", text)
         await self._keep_diary(engine, nursery)
-        tokens = self._tokens()
+        tokens = open_tokens(options, self.clock)
         host = web.host if ":" not in web.host else f"[{web.host}]"
         app = create_app(
             readers=attrs.evolve(
@@ -367,7 +246,7 @@ class _Run:
                 log_lines=logs.recent,
                 line_times=lambda: (*engine.readers.line_times(), *self.collector.views()),
             ),
-            controls=self._controls(engine, nursery),
+            controls=self._controls(engine, venue.exchange, nursery),
             tokens=tokens,
             clock=self.clock,
             chance=chance.port("web"),
@@ -377,8 +256,8 @@ class _Run:
             hub=engine.hub,
             server_counters=counters,
             desk=trading_desk(
-                door=ports.door,
-                clock=venue_clock,
+                door=venue.ports.door,
+                clock=venue.clock,
                 pairs=lambda: engine.cells.pairs.value,
                 journal=engine.store.path,
                 templates=TemplateShelf(
@@ -400,7 +279,7 @@ class _Run:
                 raise CannotStart(f"the engine could not start: {error}") from None
             self.started = True
             log.info(
-                "started", version=VERSION, mode=options.mode.value, address=address, recording=self.recording_name
+                "started", version=VERSION, mode=options.mode.value, address=address, recording=venue.recording_name
             )
             engine.notice("info", "engine_started", f"Genesis {VERSION} started in mode {options.mode.value}")
             if not self.stopping.is_set():
@@ -413,13 +292,13 @@ class _Run:
                     page=address,
                     certificate=absolute(web.tls_certificate),
                 ).write(options.user_dir.run_file)
-                self._greet(address, tokens)
+                self._greet(address, tokens, venue)
             pulse = self._pulse(engine)
             async with trio.open_nursery() as work:
                 work.start_soon(pulse.beat)
                 work.start_soon(self.collector.tidy, self.clock)
-                if self.session is not None:
-                    work.start_soon(self._replay, engine)
+                if venue.session is not None:
+                    work.start_soon(self._replay, engine, venue, venue.session)
                 else:
                     work.start_soon(self._note_ready, engine)
                 await self.stopping.wait()
@@ -447,11 +326,11 @@ class _Run:
             show(summary)
         return ExitCode.OK if summary.problem is None else ExitCode.ERROR
 
-    def _controls(self, engine: Engine, nursery: trio.Nursery) -> Controls:
+    def _controls(self, engine: Engine, exchange: Exchange | None, nursery: trio.Nursery) -> Controls:
         """The engine's, and the chaos desk's where the venue is our own simulator and the money is not real."""
-        if self.options.mode is not Mode.SIM or self.exchange is None:
+        if self.options.mode is not Mode.SIM or exchange is None:
             return engine.controls
-        return attrs.evolve(engine.controls, chaos=ChaosDesk(engine, self.exchange, nursery).port())
+        return attrs.evolve(engine.controls, chaos=ChaosDesk(engine, exchange, nursery).port())
 
     def _pulse(self, engine: Engine) -> Pulse:
         assert self.watch is not None, "the loop must be watched before the engine starts"
@@ -465,9 +344,9 @@ class _Run:
             watch=self.watch,
         )
 
-    def _research_market(self) -> str:
+    def _research_market(self, exchange: Exchange | None) -> str:
         """What a backtest is made on when nobody says: the recording of this session, else the shipped one."""
-        recording = None if self.exchange is None else self.exchange.recording
+        recording = None if exchange is None else exchange.recording
         return self.options.recording or DEFAULT if isinstance(recording, CandleRecording) else DEFAULT
 
     def _vitals(self, journal_wait_s: float) -> Vitals:
@@ -521,10 +400,9 @@ class _Run:
         self.collector.settle()
         log.info("ready_to_trade", after_s=round(self.ready_after_s, 3))
 
-    async def _replay(self, engine: Engine) -> None:
-        exchange = self.exchange
+    async def _replay(self, engine: Engine, venue: OpenVenue, session: SimSession) -> None:
+        exchange = venue.exchange
         assert exchange is not None
-        assert self.session is not None
         await self._note_ready(engine)
         await histories_told(engine.waits_for_history)
         pacer = Pacer(
@@ -544,8 +422,8 @@ class _Run:
             self._stop("the recording is broken")
             return
         self.replay_ended_at = trio.current_time()
-        self.session.finished(self.recording_name)
-        log.info("recording_ended", recording=self.recording_name)
+        session.finished(venue.recording_name)
+        log.info("recording_ended", recording=venue.recording_name)
         if self.options.unpaced:
             # The market is over and time is not: what a crash left in doubt is proven by the venue's history soon.
             with trio.move_on_after(DOUBT_ENDS_WITHIN_S):
@@ -561,37 +439,19 @@ class _Run:
         # With --json stdout is for the summary alone.
         print(text, file=sys.stderr if self.options.json else sys.stdout, flush=True)
 
-    def _greet(self, address: str, tokens: Tokens) -> None:
+    def _greet(self, address: str, tokens: Tokens, venue: OpenVenue) -> None:
         options = self.options
         speed = "as fast as it goes" if options.unpaced else f"{options.speed:g}x"
-        if self.session is not None:
-            where = self.recording_name
-            went_on = ", going on where it stopped" if self.session.resumed else ""
+        if venue.session is not None:
+            where = venue.recording_name
+            went_on = ", going on where it stopped" if venue.session.resumed else ""
             self._say(f"Genesis {VERSION}, mode sim: {where} at {speed}{went_on}")
-        elif self.relay is not None:
-            self._say(f"Genesis {VERSION}, mode paper: the market of {self.relay.uri}, orders matched here")
+        elif venue.relay is not None:
+            self._say(f"Genesis {VERSION}, mode paper: the market of {venue.relay.uri}, orders matched here")
         else:
             self._say(f"Genesis {VERSION}, mode {options.mode}: real orders on Bitfinex")
         self._say(f"page: {address}/?ticket={tokens.ticket().text}")
         self._say(f"data: {options.user_dir.root}   (Ctrl-C stops)")
-
-    def _tokens(self) -> Tokens:
-        options = self.options
-        try:
-            keyring = open_keyring(options.user_dir.secrets / "web.json", os.urandom)
-            given = options.environment.get("JWT_SECRET_KEY")
-            if given:
-                keyring = with_signing_secret(keyring, given)
-        except KeyringError as error:
-            raise CannotStart(str(error), ExitCode.CONFIGURATION) from None
-        return Tokens(
-            keyring=keyring,
-            clock=self.clock,
-            random_bytes=os.urandom,
-            dev=options.dev or options.open_access,
-            default_life_s=DEFAULT_LIFE_S if options.token_minutes is None else 60 * options.token_minutes,
-            ticket_scope=Scope.ADMIN if options.mode is Mode.SIM else Scope.TRADE,
-        )
 
     def _status(self) -> EngineStatus:
         options, settings = self.options, self.options.settings
@@ -606,8 +466,8 @@ class _Run:
             started_ms=self.started_ms,
             uptime_s=trio.current_time() - self.started_at,
             venue_ms=self._venue_ms(),
-            speed="" if self.session is None else "max" if options.unpaced else f"{options.speed:g}",
-            replay=self._progress(),
+            speed="" if options.mode is not Mode.SIM else "max" if options.unpaced else f"{options.speed:g}",
+            replay=None if self.venue is None else self.venue.progress(),
             symbols=settings.market.symbols,
             timeframes=settings.market.timeframes,
             quote_currency=settings.quote_currency,
@@ -615,24 +475,9 @@ class _Run:
         )
 
     def _venue_ms(self) -> int:
-        if self.exchange is not None:
-            return self.exchange.venue_ms()
+        if self.venue is not None and self.venue.exchange is not None:
+            return self.venue.exchange.venue_ms()
         return 0 if self.engine is None else self.engine.cells.market.value.venue_ms
-
-    def _progress(self) -> ReplayProgress | None:
-        exchange = self.exchange
-        if exchange is None or not isinstance(exchange.recording, CandleRecording):
-            return None
-        first, last = exchange.recording.first_ms, exchange.recording.last_ms + MINUTE_MS
-        at = min(max(exchange.venue_ms(), first), last)
-        return ReplayProgress(
-            recording=self.recording_name,
-            start_ms=first,
-            end_ms=last,
-            at_ms=at,
-            fraction=(at - first) / (last - first),
-            done=exchange.ended.is_set(),
-        )
 
     async def _summary(self, engine: Engine) -> Summary:
         decisions: Decided | None = None
@@ -645,7 +490,7 @@ class _Run:
         return summarise(
             engine,
             mode=self.options.mode.value,
-            recording=self.recording_name,
+            recording="" if self.venue is None else self.venue.recording_name,
             finished=self.replay_ended_at is not None,
             wall_s=now - self.started_at,
             ready_after_s=self.ready_after_s,
@@ -671,22 +516,8 @@ class _Run:
                     self.hard_exit.now(f"second {signal.Signals(number).name}")
 
 
-async def _trust(door: RestDoor) -> None:
-    """Raises CannotStart for a key that can do too much or too little, and while the venue cannot be asked."""
-    try:
-        await check_key(door)
-    except SecretRefused as error:
-        raise CannotStart(str(error), ExitCode.CONFIGURATION) from None
-    except (EdgeError, BitfinexError) as error:
-        raise CannotStart(f"what the API key may do must be known before it is used: {error}") from None
-
-
 def _log_block(block: LoopBlocked) -> None:
     log.error("loop_blocked", blocked_s=round(block.blocked_s, 3), stack=block.stack)
-
-
-def _wall_us() -> int:
-    return time.time_ns() // 1000
 
 
 def _log_event(event: SupervisorEvent) -> None:

@@ -1,0 +1,229 @@
+"""The venue of a run: the embedded simulator, the one that follows the real feed on paper, or Bitfinex itself."""
+
+import contextlib
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+import attrs
+import trio
+
+from actors.connection_private import Credentials
+from genesis.core.chance import Chance
+from genesis.core.clock import Clock
+from genesis.domain.pairs import PairSpecs, pair_specs
+from genesis.domain.recording import CandleRecording, RecordingError
+from genesis.domain.replay import MINUTE_MS
+from genesis.domain.rest_budget import RestBudget
+from genesis.edge.errors import EdgeError, SecretRefused
+from genesis.edge.http import HttpClient
+from genesis.edge.key_check import check_key
+from genesis.edge.nonce import NonceOwner
+from genesis.edge.rest import RestDoor, RestKey
+from genesis.edge.secrets import Secret
+from genesis.edge.websocket import calm_websocket, fast_websocket
+from genesis.engine import VenuePorts
+from genesis.paper_session import open_paper
+from genesis.run_options import CannotStart, ExitCode, Mode, RunOptions
+from genesis.sim_session import SimSession
+from genesis.simulator.exchange import Exchange
+from genesis.simulator.recordings import DEFAULT, Recording, load
+from genesis.simulator.relay import Relay
+from genesis.simulator.settings import DEFAULT_KEY, DEFAULT_SECRET, ExchangeSettings
+from genesis.simulator.state_file import StateError
+from genesis.venue_clock import VenueClock
+from protocols.bitfinex.errors import BitfinexError
+from web.models import ReplayProgress
+
+
+@attrs.frozen(kw_only=True)
+class OpenVenue:
+    """What an engine is given of its venue, and the parts of ours that stand behind it where the money is not real."""
+
+    ports: VenuePorts
+    clock: Clock
+    """Venue time where the venue is ours, else the machine's."""
+    pairs: PairSpecs
+    exchange: Exchange | None = None
+    relay: Relay | None = None
+    session: SimSession | None = None
+    recording_name: str = ""
+
+    def progress(self) -> ReplayProgress | None:
+        """How far a recording of candles has been told; None where nothing is replayed."""
+        exchange = self.exchange
+        if exchange is None or not isinstance(exchange.recording, CandleRecording):
+            return None
+        first, last = exchange.recording.first_ms, exchange.recording.last_ms + MINUTE_MS
+        at = min(max(exchange.venue_ms(), first), last)
+        return ReplayProgress(
+            recording=self.recording_name,
+            start_ms=first,
+            end_ms=last,
+            at_ms=at,
+            fraction=(at - first) / (last - first),
+            done=exchange.ended.is_set(),
+        )
+
+
+@attrs.frozen(kw_only=True)
+class _Side:
+    """Addresses and keys of one venue. REST and the private socket may have keys of their own."""
+
+    public_ws: str
+    private_ws: str
+    public_rest: str
+    private_rest: str
+    key: str
+    secret: Secret
+    socket_key: str
+    socket_secret: Secret
+
+
+async def open_venue(
+    nursery: trio.Nursery,
+    stack: contextlib.AsyncExitStack,
+    *,
+    options: RunOptions,
+    clock: Clock,
+    chance: Chance,
+    started_ms: int,
+) -> OpenVenue:
+    """The venue that the options name, with ways to it that `stack` closes. Raises CannotStart."""
+    try:
+        budget = RestBudget(options.environment.get("RATE_LIMIT_PATTERNS", ""))
+    except ValueError as error:
+        raise CannotStart(f"RATE_LIMIT_PATTERNS: {error}", ExitCode.CONFIGURATION) from None
+    exchange: Exchange | None = None
+    relay: Relay | None = None
+    session: SimSession | None = None
+    recording_name = ""
+    if options.mode is Mode.SIM:
+        recording = _recording(options)
+        recording_name = recording.name
+        stamp = datetime.fromtimestamp(started_ms / 1000, UTC).strftime("%Y%m%dT%H%M%SZ")
+        session = SimSession.prepare(options.user_dir, recording_name, fresh=options.fresh, stamp=stamp)
+        exchange = await _simulator(nursery, options, recording, session, clock, chance)
+    elif options.mode is Mode.PAPER:
+        exchange, relay = await open_paper(nursery, stack, options=options, clock=clock, chance=chance, budget=budget)
+    side = _live(options) if exchange is None else _ours(exchange)
+    try:
+        nonce = NonceOwner(options.user_dir.secrets / f"nonce-{options.mode.value}", _wall_us)
+    except EdgeError as error:
+        raise CannotStart(str(error)) from None
+    stack.callback(nonce.close)
+    public = await stack.enter_async_context(HttpClient(side.public_rest))
+    private = await stack.enter_async_context(HttpClient(side.private_rest))
+    door = RestDoor(
+        public=public,
+        private=private,
+        budget=budget,
+        clock=clock,
+        chance=chance.port("rest"),
+        key=RestKey(key=side.key, secret=side.secret, nonce=nonce),
+    )
+    if options.mode is Mode.LIVE:
+        await _trust(door)
+        if side.socket_key != side.key:
+            socket = RestKey(key=side.socket_key, secret=side.socket_secret, nonce=nonce)
+            await _trust(attrs.evolve(door, key=socket))
+    ports = VenuePorts(
+        public_uri=side.public_ws,
+        private_uri=side.private_ws,
+        dial_public=fast_websocket,
+        dial_private=calm_websocket,
+        door=door,
+        credentials=Credentials(key=side.socket_key, secret=side.socket_secret),
+        nonce=nonce,
+        pace_dials=options.mode is Mode.LIVE,
+        replayed=options.mode is Mode.SIM,
+    )
+    return OpenVenue(
+        ports=ports,
+        clock=clock if exchange is None else VenueClock(exchange.venue_ms),
+        pairs=pair_specs(options.settings.market.symbols) if exchange is None else exchange.venue.specs,
+        exchange=exchange,
+        relay=relay,
+        session=session,
+        recording_name=recording_name,
+    )
+
+
+def _ours(exchange: Exchange) -> _Side:
+    address, secret = exchange.address, Secret(DEFAULT_SECRET)
+    assert address is not None, "the exchange must listen before anybody is sent to it"
+    return _Side(
+        public_ws=address.websocket,
+        private_ws=address.websocket,
+        public_rest=address.rest,
+        private_rest=address.rest,
+        key=DEFAULT_KEY,
+        secret=secret,
+        socket_key=DEFAULT_KEY,
+        socket_secret=secret,
+    )
+
+
+def _live(options: RunOptions) -> _Side:
+    venue, environment = options.settings.venue, options.environment
+    key, secret = _given(environment, "BITFINEX_API_KEY"), Secret(_given(environment, "BITFINEX_API_SECRET"))
+    of_its_own = environment.get("BITFINEX_WS_API_KEY")
+    return _Side(
+        public_ws=venue.public_ws_uri,
+        private_ws=venue.private_ws_uri,
+        public_rest=venue.public_rest_url,
+        private_rest=venue.private_rest_url,
+        key=key,
+        secret=secret,
+        socket_key=of_its_own or key,
+        socket_secret=Secret(_given(environment, "BITFINEX_WS_API_SECRET")) if of_its_own else secret,
+    )
+
+
+def _given(environment: Mapping[str, str], name: str) -> str:
+    found = environment.get(name)
+    if not found:
+        raise CannotStart(f"mode {Mode.LIVE} needs {name} in the environment", ExitCode.CONFIGURATION)
+    return found
+
+
+async def _simulator(
+    nursery: trio.Nursery,
+    options: RunOptions,
+    recording: Recording,
+    session: SimSession,
+    clock: Clock,
+    chance: Chance,
+) -> Exchange:
+    try:
+        exchange = Exchange(ExchangeSettings(state=session.venue_state), recording, clock, chance.port("venue"))
+    except StateError as error:
+        raise CannotStart(str(error)) from None
+    unknown = [one for one in options.settings.market.symbols if one not in exchange.symbols]
+    if unknown:
+        known = ", ".join(exchange.symbols)
+        text = f"market.symbols must be in recording {recording.name} ({known}), was {', '.join(unknown)}"
+        raise CannotStart(text, ExitCode.CONFIGURATION)
+    await nursery.start(exchange.serve, "127.0.0.1", 0)
+    return exchange
+
+
+def _recording(options: RunOptions) -> Recording:
+    try:
+        return load(options.recording or DEFAULT)
+    except RecordingError as error:
+        raise CannotStart(str(error), ExitCode.CONFIGURATION) from None
+
+
+async def _trust(door: RestDoor) -> None:
+    """Raises CannotStart for a key that can do too much or too little, and while the venue cannot be asked."""
+    try:
+        await check_key(door)
+    except SecretRefused as error:
+        raise CannotStart(str(error), ExitCode.CONFIGURATION) from None
+    except (EdgeError, BitfinexError) as error:
+        raise CannotStart(f"what the API key may do must be known before it is used: {error}") from None
+
+
+def _wall_us() -> int:
+    return time.time_ns() // 1000
