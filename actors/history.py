@@ -172,7 +172,8 @@ class HistoryActor:
         end_ms: int | None = None
         for _ in range(PAGES):
             value = await self.door.ask(
-                rest_requests.own_trades(start_ms=request.since_ms, end_ms=end_ms, limit=LARGEST_HISTORY), exact=True
+                rest_requests.own_trades(start_ms=request.trades_since_ms, end_ms=end_ms, limit=LARGEST_HISTORY),
+                exact=True,
             )
             rows = read_own_trades(value, session=request.session, received_ns=now_ns)
             new = [row for row in rows if row.trade_id not in seen]
@@ -181,7 +182,7 @@ class HistoryActor:
                 break
             end_ms = min(row.time_ms for row in rows)
         else:
-            raise _TooMuch(f"trades since {request.since_ms} must fit {PAGES} pages, did not")
+            raise _TooMuch(f"trades since {request.trades_since_ms} must fit {PAGES} pages, did not")
         return tuple(seen.values())
 
     async def _serve_candles(

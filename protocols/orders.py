@@ -489,8 +489,9 @@ class RequestNotice(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class HistoryReport(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """What REST says: open orders, closed orders and own trades since `since_ms`. `request_id` names the question.
+    """What REST says: open orders, those closed that were placed since `since_ms`, and own trades.
 
+    `request_id` names the question.
     `positions` are the account's margin positions, None when they were not asked for.
     """
 
@@ -534,12 +535,13 @@ BalanceEvent = WalletSnapshot | VenueWallet | PositionSnapshot | VenuePosition
 
 
 class HistoryRequest(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """Ask REST for open orders, order history and trades since `since_ms`, after the given session came up; with
-    `positions` for the margin positions, too."""
+    """Ask REST, after the given session came up, for open orders, closed ones that were placed since `since_ms`, and
+    trades since `trades_since_ms`; with `positions` for the margin positions, too."""
 
     request_id: int
     session: int
     since_ms: int
+    trades_since_ms: int
     symbols: tuple[Symbol, ...]
     positions: bool = False
 

@@ -266,7 +266,7 @@ class OrderHearing(OrderStrangers):
 
     def _on_trade(self, trade: VenueTrade) -> None:
         self._hear_time(trade.time_ms)
-        if trade.event == "rest" and trade.time_ms < self.fence.floor_ms:
+        if trade.event == "rest" and trade.time_ms < self.fence.trades_from_ms:
             return
         conflicts = self.fills.conflicts_total
         fill = self.fills.hear(trade, self._now, self._now + min(URGENT_S, self.settings.doubt_after_s))

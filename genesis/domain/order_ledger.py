@@ -288,16 +288,19 @@ class OrderLedger:
         """Seconds of doubt after which a new session is asked for."""
         return 3 * self.settings.doubt_after_s
 
-    def _forget(self, since_ms: int) -> None:
-        """Let go of what ended before anything that the venue will be asked about again."""
-        if since_ms <= self.fence.floor_ms:
+    def _forget(self, since_ms: int, trades_since_ms: int) -> None:
+        """Let go of orders that ended, and of trades that happened, before anything that the venue will be asked about
+        again."""
+        fence = self.fence
+        if since_ms <= fence.floor_ms and trades_since_ms <= fence.trades_from_ms:
             return
-        self.fence.floor_ms = since_ms
-        self.let_go(since_ms, orders=ORDERS_KEPT, fills=FILLS_KEPT)
+        fence.trades_floor_ms = max(fence.trades_from_ms, trades_since_ms)
+        fence.floor_ms = max(fence.floor_ms, since_ms)
+        self.let_go(fence.floor_ms, trades_before_ms=fence.trades_floor_ms, orders=ORDERS_KEPT, fills=FILLS_KEPT)
 
-    def let_go(self, before_ms: int, *, orders: int, fills: int) -> None:
-        """Let go of what ended before that time, oldest first, until so many orders and trades are left."""
-        for fill in self.fills.forget_before(before_ms, fills):
+    def let_go(self, before_ms: int, *, trades_before_ms: int, orders: int, fills: int) -> None:
+        """Let go of what ended or traded before that time, oldest first, until so many orders and trades are left."""
+        for fill in self.fills.forget_before(trades_before_ms, fills):
             if not self.keeps:
                 continue
             self._dirty[fill.key] = None

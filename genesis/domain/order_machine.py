@@ -331,6 +331,8 @@ class OrderMachine(OrderPatience):
             request_id=old.request_id,
             venue_ms=old.venue_ms,
             floor_ms=old.floor_ms,
+            trades_floor_ms=old.trades_floor_ms,
+            trades_ms=old.trades_ms,
             watched_ms=old.watched_ms,
             serial=old.serial,
         )

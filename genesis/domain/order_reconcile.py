@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from genesis.domain.order_hearing import REPORTS_WITHOUT_FILLS, OrderHearing
 from genesis.domain.order_rows import OrderRow
-from genesis.domain.order_session import HISTORY_MARGIN_MS
+from genesis.domain.order_session import HISTORY_MARGIN_MS, LISTED_MS
 from genesis.domain.order_state import AT_VENUE, OrderEvent
 from protocols.orders import HistoryReport, OrderSnapshot, OrderState, VenuePosition
 from protocols.units import AMOUNT_STEP, ZERO, amount_blur, plain
@@ -61,10 +61,13 @@ class OrderReconciler(OrderHearing):
         since += [fill.trade.time_ms for fill in self.fills.untold.values()]
         symbols = {row.intent.symbol for row in self._open.values()}
         symbols |= {fill.trade.symbol for fill in self.fills.untold.values()}
+        oldest = min(since) - HISTORY_MARGIN_MS
         question = self.fence.ask(
             self._now,
             interval_s=self.settings.reconcile_interval_s,
-            since_ms=max(min(since) - HISTORY_MARGIN_MS, self.fence.floor_ms, 0),
+            since_ms=max(oldest, since[0] - LISTED_MS, self.fence.floor_ms, 0),
+            trades_since_ms=max(oldest, self.fence.trades_ms - HISTORY_MARGIN_MS, self.fence.trades_from_ms, 0),
+            asked_ms=min(since[0], self._wall_ms),
             symbols=tuple(sorted(symbols)),
             positions=bool(self.mismatched) or any(margin and held for (_, margin), held in self.fills.held.items()),
         )
@@ -99,8 +102,11 @@ class OrderReconciler(OrderHearing):
             self._give_orphan_a_home(fill, strangers)
         if report.positions is not None:
             self._compare_positions(report.positions)
-        self._forget(report.since_ms)
+        self._forget(report.since_ms, self.fence.trades_since_ms)
         self._forget_strangers(report.since_ms)
+        if not self.fills.untold and all([row.cid in listed and not row.unshown for row in self._open.values()]):
+            # By the venue's own numbers nothing is missing: what rests for months need not be read of again.
+            self.fence.trades_ms = max(self.fence.trades_ms, self.fence.asked_ms)
         self._watch_from_here()
         if not self.fence.reconciled:
             self.fence.reconciled = True

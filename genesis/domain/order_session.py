@@ -18,6 +18,8 @@ HISTORY_LOST_S: Final = 60.0
 """A question without any answer for so long is asked again under another number."""
 HISTORY_MARGIN_MS: Final = 600_000
 """How far before the oldest thing of interest history is read: clocks of two machines and slow books fit into it."""
+LISTED_MS: Final = 15 * 86_400_000
+"""The venue lists closed orders that were placed in the last two weeks: there is nothing to ask for before that."""
 RETRY_CAP_S: Final = 15.0
 RECONNECT_AGAIN_S: Final = 60.0
 """A wish for a new session that changed nothing is said again after this long."""
@@ -44,6 +46,13 @@ class Fence(msgspec.Struct, kw_only=True):
     watched_ms: int | None = None
     """The venue's time when this journal was first compared with the account: what others place later is told."""
     since_ms: int = 0
+    trades_since_ms: int = 0
+    asked_ms: int = 0
+    """The venue's time when the open question was asked."""
+    trades_ms: int = 0
+    """The venue's time until which every trade of the account is known."""
+    trades_floor_ms: int = 0
+    """Trades of before may have been let go of. 0 in what older programs kept: there `floor_ms` was that, too."""
     positions: bool = False
     commits: int = 0
     heard: int = 0
@@ -53,6 +62,11 @@ class Fence(msgspec.Struct, kw_only=True):
     serial: int = 0
     reported: int = 0
     shown_at: float = 0.0
+
+    @property
+    def trades_from_ms(self) -> int:
+        """Of trades that happened before nobody is told any more."""
+        return self.trades_floor_ms or self.floor_ms
 
     @property
     def ready(self) -> bool:
@@ -106,6 +120,7 @@ class Fence(msgspec.Struct, kw_only=True):
             request_id=self.pending_id,
             session=self.session,
             since_ms=self.since_ms,
+            trades_since_ms=self.trades_since_ms,
             symbols=(),
             positions=self.positions,
         )
@@ -117,7 +132,15 @@ class Fence(msgspec.Struct, kw_only=True):
         return self.history_at if self.pending_id is None else self.pending_at + HISTORY_LOST_S
 
     def ask(
-        self, now: float, *, interval_s: float, since_ms: int, symbols: tuple[Symbol, ...], positions: bool = False
+        self,
+        now: float,
+        *,
+        interval_s: float,
+        since_ms: int,
+        trades_since_ms: int,
+        asked_ms: int,
+        symbols: tuple[Symbol, ...],
+        positions: bool = False,
     ) -> HistoryRequest | None:
         """The question that is due now, or None."""
         deadline = self.history_deadline()
@@ -126,11 +149,13 @@ class Fence(msgspec.Struct, kw_only=True):
         self.request_id += 1
         self.pending_id, self.pending_at, self.asked_at = self.request_id, now, now
         self.history_at = now + interval_s
-        self.since_ms, self.positions = since_ms, positions
+        self.since_ms, self.trades_since_ms, self.positions = since_ms, trades_since_ms, positions
+        self.asked_ms = asked_ms
         return HistoryRequest(
             request_id=self.request_id,
             session=self.session,
             since_ms=since_ms,
+            trades_since_ms=trades_since_ms,
             symbols=symbols,
             positions=positions,
         )

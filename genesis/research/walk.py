@@ -203,7 +203,7 @@ class Walk:
     def _let_go(self) -> None:
         """Forget what nobody will look back at."""
         if len(self.machine.orders) > 2 * ORDERS_HELD:
-            self.machine.let_go(self.now_ms, orders=ORDERS_HELD, fills=ORDERS_HELD)
+            self.machine.let_go(self.now_ms, trades_before_ms=self.now_ms, orders=ORDERS_HELD, fills=ORDERS_HELD)
         if self.words_held is not None and len(self.decisions) > self.words_held:
             self.decisions.clear()
             self.has_words = False

@@ -120,7 +120,7 @@ async def a_world(clock: MockClock, folder: Path) -> AsyncIterator[World]:
 
 
 def a_question(number: int = 1) -> HistoryRequest:
-    return HistoryRequest(request_id=number, session=4, since_ms=1000, symbols=(BTC,))
+    return HistoryRequest(request_id=number, session=4, since_ms=1000, trades_since_ms=1000, symbols=(BTC,))
 
 
 async def test_a_report_holds_open_orders_closed_orders_and_trades(autojump_clock: MockClock, tmp_path: Path) -> None:

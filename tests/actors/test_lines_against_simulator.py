@@ -347,7 +347,9 @@ async def test_history_over_rest_agrees_with_the_venue(autojump_clock: MockClock
         chance = random.Random(1)
         for _ in range(5):
             world.trade(chance)
-        world.questions.put_nowait(HistoryRequest(request_id=1, session=session, since_ms=0, symbols=(BTC,)))
+        world.questions.put_nowait(
+            HistoryRequest(request_id=1, session=session, since_ms=0, trades_since_ms=0, symbols=(BTC,))
+        )
         world.questions.put_nowait(
             CandleRequest(symbol=BTC, timeframe="1m", first_open_ms=START_MS - 600_000, last_open_ms=START_MS - 60_000)
         )

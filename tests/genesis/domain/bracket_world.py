@@ -363,7 +363,9 @@ class BracketWorld:
                 since_ms=question.since_ms,
                 open_orders=tuple(order.told_as("rest") for order in account.orders.values()),
                 closed_orders=tuple(order for order in history.orders if order.updated_ms >= question.since_ms),
-                trades=tuple(trade for trade in history.trades if question.since_ms <= trade.time_ms <= self.shown_ms),
+                trades=tuple(
+                    trade for trade in history.trades if question.trades_since_ms <= trade.time_ms <= self.shown_ms
+                ),
                 received_ns=0,
                 positions=tuple(account_positions(self.venue)) if question.positions else None,
             )

@@ -35,6 +35,7 @@ class Bench:
     def __init__(self, **options: Any) -> None:
         self.options = options
         self.now = 0.0
+        self.wall_ms = START_MS
         self.disk: dict[str, CellWrite] = {}
         self.machine = OrderMachine(SETTINGS, epoch=1, signal_max_age_s=30.0, **options)
 
@@ -46,32 +47,32 @@ class Bench:
 
     def hear(self, *events: AccountEvent) -> Outputs:
         for event in events:
-            self.machine.on_event(event, now=self.now, wall_ms=START_MS)
+            self.machine.on_event(event, now=self.now, wall_ms=self.wall_ms)
         return self.take()
 
     def admit(self, *args: Any, **kwargs: Any) -> Outputs:
-        self.machine.admit(approved(an_intent(*args, **kwargs)), now=self.now, wall_ms=START_MS)
+        self.machine.admit(approved(an_intent(*args, **kwargs)), now=self.now, wall_ms=self.wall_ms)
         return self.take()
 
     def cancel(self, intent_id: str | None) -> Outputs:
         wish = CancelIntent(intent_id=intent_id, reason="wish", correlation_id="x")
-        self.machine.on_cancel(wish, now=self.now, wall_ms=START_MS)
+        self.machine.on_cancel(wish, now=self.now, wall_ms=self.wall_ms)
         return self.take()
 
     def flatten(self, name: str = "f1") -> Outputs:
         wish = Flatten(symbol=None, reason="wish", correlation_id=name)
-        self.machine.on_flatten(wish, now=self.now, wall_ms=START_MS)
+        self.machine.on_flatten(wish, now=self.now, wall_ms=self.wall_ms)
         return self.take()
 
     def wait(self, seconds: float) -> Outputs:
         self.now += seconds
-        self.machine.on_timer(now=self.now, wall_ms=START_MS)
+        self.machine.on_timer(now=self.now, wall_ms=self.wall_ms)
         return self.take()
 
     def restart(self, *, new_process: bool) -> Outputs:
         epoch = self.machine.fence.epoch + new_process
         self.machine = OrderMachine(SETTINGS, epoch=epoch, signal_max_age_s=30.0, **self.options)
-        self.machine.restore(self.disk.values(), now=self.now, wall_ms=START_MS)
+        self.machine.restore(self.disk.values(), now=self.now, wall_ms=self.wall_ms)
         return self.take()
 
     def up(self, session: int, *orders: VenueOrder) -> Outputs:
@@ -136,14 +137,16 @@ def executed(cid: int = 1, **changes: Any) -> VenueOrder:
     return closed(cid, "EXECUTED @ 7000.0(1.0)", remaining=ZERO, **changes)
 
 
-def a_trade(event: str = "tu", *, trade_id: int = 5, amount: str = "1", session: int = 1, cid: int = 1) -> VenueTrade:
+def a_trade(
+    event: str = "tu", *, trade_id: int = 5, amount: str = "1", session: int = 1, cid: int = 1, after_ms: int = 5
+) -> VenueTrade:
     fee = None if event == "te" else Decimal("-0.002")
     return VenueTrade(
         event=event,
         session=session,
         trade_id=trade_id,
         symbol=SYMBOL,
-        time_ms=START_MS + 5,
+        time_ms=START_MS + after_ms,
         venue_order_id=1000 + cid,
         cid=cid,
         amount=Decimal(amount),

@@ -471,7 +471,7 @@ class World:
                 trades=tuple(
                     with_fee(trade, "rest", question.session)
                     for trade in self.trades
-                    if trade.time_ms >= question.since_ms
+                    if trade.time_ms >= question.trades_since_ms
                 ),
                 received_ns=0,
             )
