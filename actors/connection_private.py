@@ -71,7 +71,9 @@ from protocols.orders import (
     WalletSnapshot,
     commands_of,
 )
+from protocols.reference import PriceReached
 from protocols.settings import ConnectionSettings, Settings
+from protocols.units import plain
 
 LOOK_S: Final = 1.0
 SEND_TIMEOUT_S: Final = 5.0
@@ -601,6 +603,9 @@ class ConnectionPrivateActor:
                 self._last_error = f"{event.code} {event.text}"
                 if line.session.phase is AccountPhase.CLOSED:
                     line.end("the venue has ended the login")
+            case PriceReached():
+                now = "" if event.price == event.level else f", it is {plain(event.price)}"
+                self._say_news(ctx, out, "info", "price_alert", f"{event.symbol} reached {plain(event.level)}{now}")
             case FrameRefused():
                 # An account frame that cannot be read may have been a fill: only a new snapshot and history tell.
                 line.end(f"unreadable frame: {event.error}")
@@ -650,6 +655,9 @@ class ConnectionPrivateActor:
 
     def _notify(self, ctx: Context, out: _Outlets, level: str, code: str, text: str) -> None:
         self._last_error = text
+        self._say_news(ctx, out, level, code, text)
+
+    def _say_news(self, ctx: Context, out: _Outlets, level: str, code: str, text: str) -> None:
         if out.notices is not None:
             out.notices.put_nowait(Notice(level=level, code=code, text=text, at_ms=ctx.clock.wall_ms()))
 

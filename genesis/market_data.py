@@ -7,16 +7,16 @@ made of closed candles that the market cache tells, and stale data stops new ord
 
 from collections.abc import Awaitable, Callable, Hashable
 from enum import StrEnum
-from typing import Any, Final, Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 import attrs
-import trio
 
 from genesis.core.clock import Clock
 from genesis.core.latest import Latest
 from genesis.domain.candles import series_key
 from genesis.edge.errors import EdgeError
 from genesis.edge.rest import RestDoor
+from genesis.kept_answers import KeptAnswers
 from protocols.bitfinex import rest_requests
 from protocols.bitfinex.errors import BitfinexError
 from protocols.bitfinex.rest import (
@@ -35,7 +35,6 @@ TTL_S: Final = 2.0
 """How long a price that REST told is told again; the venue takes 30 such requests a minute."""
 REFERENCE_TTL_S: Final = 3600.0
 """Pairs and currency names change a few times a month."""
-LARGEST_KEPT: Final = 512
 
 V = TypeVar("V")
 
@@ -69,8 +68,10 @@ class MarketData:
     clock: Clock
     answers: dict[Source, int] = attrs.field(factory=lambda: dict.fromkeys(Source, 0))
     rest_failures: int = 0
-    _kept: dict[Hashable, tuple[Any, float]] = attrs.field(factory=dict, init=False)
-    _under_way: dict[Hashable, trio.Lock] = attrs.field(factory=dict, init=False)
+    _kept: KeptAnswers = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._kept = KeptAnswers(self.clock)
 
     # --- what is asked ----------------------------------------------------------------------------------------------
 
@@ -185,33 +186,9 @@ class MarketData:
     async def _from_rest(
         self, key: Hashable, ask: Callable[[], Awaitable[V]], ttl_s: float, *, force_fresh: bool = False
     ) -> Sourced[V]:
-        if not force_fresh and (kept := self._remembered(key, ttl_s)) is not None:
-            return kept
-        asked_at = self.clock.now()
-        # Whoever asks while the answer is under way gets that answer.
-        lock = self._under_way.setdefault(key, trio.Lock())
-        async with lock:
-            found = self._kept.get(key)
-            if found is not None and found[1] >= asked_at:
-                return self._answer(found[0], Source.CACHE, self.clock.now() - found[1])
-            try:
-                value = await ask()
-            except (EdgeError, BitfinexError) as error:
-                self.rest_failures += 1
-                raise NoMarketData(f"{type(error).__name__}: {error}") from error
-            self._keep(key, value)
-        return self._answer(value, Source.REST, 0.0)
-
-    def _remembered(self, key: Hashable, ttl_s: float) -> Sourced[Any] | None:
-        found = self._kept.get(key)
-        if found is None or self.clock.now() - found[1] > ttl_s:
-            return None
-        return self._answer(found[0], Source.CACHE, self.clock.now() - found[1])
-
-    def _keep(self, key: Hashable, value: Any) -> None:
-        self._kept.pop(key, None)
-        self._kept[key] = (value, self.clock.now())
-        while len(self._kept) > LARGEST_KEPT:
-            oldest = next(iter(self._kept))
-            del self._kept[oldest]
-            self._under_way.pop(oldest, None)
+        try:
+            kept = await self._kept.get(key, ask, ttl_s, force_fresh=force_fresh)
+        except (EdgeError, BitfinexError) as error:
+            self.rest_failures += 1
+            raise NoMarketData(f"{type(error).__name__}: {error}") from error
+        return self._answer(kept.value, Source.REST if kept.asked else Source.CACHE, kept.age_s)

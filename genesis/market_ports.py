@@ -6,6 +6,7 @@ from typing import Any
 from genesis.core.latest import Latest
 from genesis.domain.pairs import is_perpetual
 from genesis.market_data import MarketData, NoMarketData
+from genesis.market_figures import MarketFigures
 from protocols.bitfinex.subscriptions import Subscription
 from protocols.health import ConnectionView
 from protocols.settings import Settings
@@ -59,4 +60,10 @@ def market_ports(
         except NoMarketData as error:
             raise MarketSilent(str(error)) from None
 
-    return MarketPorts(pool=pool, budget=lambda: budget(data.door.clock.now()), fresh=fresh, symbols=symbols)
+    return MarketPorts(
+        pool=pool,
+        budget=lambda: budget(data.door.clock.now()),
+        fresh=fresh,
+        symbols=symbols,
+        figures=MarketFigures(door=data.door, clock=data.clock),
+    )

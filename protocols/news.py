@@ -17,6 +17,7 @@ class NewsKind(StrEnum):
     HALT = "halt"
     BREAKER = "breaker"
     PROTECTION = "protection"
+    PRICE_ALERT = "price_alert"
     CONNECTION = "connection"
     ALARM = "alarm"
     WARNING = "warning"

@@ -60,7 +60,7 @@ class LedgerEntry(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class Movement(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """A deposit (above zero) or withdrawal (below)."""
+    """A deposit (above zero) or withdrawal (below); `transaction_id` is the network's, empty while there is none."""
 
     movement_id: int
     currency: str
@@ -70,6 +70,9 @@ class Movement(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     status: str
     amount: Decimal
     fees: Decimal
+    address: str = ""
+    transaction_id: str = ""
+    note: str = ""
 
 
 class PriceAlert(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -77,6 +80,16 @@ class PriceAlert(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     symbol: str
     price: Decimal
     countdown: int
+
+
+class PriceReached(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """A price alert of the venue has fired: the market reached `level`, and stands at `price`."""
+
+    session: int
+    symbol: str
+    level: Decimal
+    price: Decimal
+    received_ns: int
 
 
 class Login(msgspec.Struct, frozen=True, kw_only=True, tag=True):

@@ -23,6 +23,7 @@ ShortText = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
 NameText = Annotated[
     str, msgspec.Meta(pattern=r"^[A-Za-z0-9_.@:/-]{1,120}$", description="1 to 120 letters, digits and _.@:/-")
 ]
+CurrencyText = Annotated[str, msgspec.Meta(pattern=r"^[A-Z0-9]{2,12}$", description="a currency such as USD")]
 Limit = Annotated[int, msgspec.Meta(ge=1, le=1000)]
 CandleLimit = Annotated[int, msgspec.Meta(ge=1, le=5000)]
 Offset = Annotated[int, msgspec.Meta(ge=0, le=1_000_000)]
@@ -136,16 +137,24 @@ class TemplateBody(BracketBody, frozen=True, kw_only=True):
 
 
 class LedgersQuery(Strict, frozen=True, kw_only=True):
-    currency: Annotated[str, msgspec.Meta(pattern=r"^[A-Z0-9]{2,12}$", description="a currency such as USD")] | None = (
-        None
-    )
+    currency: CurrencyText | None = None
     limit: Limit = 100
 
 
 class MarginQuery(Strict, frozen=True, kw_only=True):
-    """`symbol` asks what margin allows of one pair; without it, of the whole account."""
+    """`symbol` asks what margin allows of one pair, `all` of each of them; without it, of the whole account."""
 
-    symbol: SymbolText | None = None
+    symbol: (
+        Annotated[
+            str,
+            msgspec.Meta(
+                pattern=r"^(all|t[A-Z0-9]{2,12}(:[A-Z0-9]{2,12})?)$",
+                max_length=26,
+                description="a trading symbol such as tBTCUSD, or all",
+            ),
+        ]
+        | None
+    ) = None
 
 
 class FundingQuery(Strict, frozen=True, kw_only=True):

@@ -5,6 +5,7 @@ exist in this engine, and its route answers 404.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
+from decimal import Decimal
 from typing import Protocol
 
 import attrs
@@ -13,11 +14,28 @@ from genesis.domain.order_templates import OrderTemplate
 from genesis.domain.pairs import PairSpecs
 from protocols.funding import FundingInfo, FundingLoan, FundingOffer, FundingTrade, MarginBase, MarginSymbol
 from protocols.orders import Fill, OrderView
-from protocols.reference import LedgerEntry
+from protocols.reference import (
+    ClosedPosition,
+    FeeRates,
+    LedgerEntry,
+    Login,
+    Movement,
+    Permission,
+    PriceAlert,
+)
+from protocols.units import Side
 
 
 class VenueSilent(Exception):
-    """The venue did not answer, or said no; the text says which."""
+    """The venue did not answer; the text says why."""
+
+
+class VenueRefused(VenueSilent):
+    """The venue said no, in the text's words. `fault` when it named what is wrong with the question."""
+
+    def __init__(self, text: str, *, fault: bool = False) -> None:
+        super().__init__(text)
+        self.fault = fault
 
 
 class Templates(Protocol):
@@ -26,6 +44,24 @@ class Templates(Protocol):
     def all(self) -> tuple[OrderTemplate, ...]: ...
     async def put(self, template: OrderTemplate) -> None: ...
     async def remove(self, name: str) -> bool: ...
+
+
+class AccountBook(Protocol):
+    """What the venue keeps about the account beside orders and trades. Lists are newest first.
+
+    Each may raise VenueSilent or VenueRefused; `set_alert` and `drop_alert` only after having looked what came of it.
+    """
+
+    async def movements(self, currency: str | None, limit: int) -> Sequence[Movement]: ...
+    async def logins(self, limit: int) -> Sequence[Login]: ...
+    async def alerts(self) -> Sequence[PriceAlert]: ...
+    async def set_alert(self, symbol: str, price: Decimal) -> PriceAlert: ...
+    async def drop_alert(self, symbol: str, price: Decimal) -> None: ...
+    async def past_positions(self, limit: int) -> Sequence[ClosedPosition]: ...
+    async def position_snapshots(self, limit: int) -> Sequence[ClosedPosition]: ...
+    async def permissions(self) -> Sequence[Permission]: ...
+    async def fees(self) -> FeeRates: ...
+    async def available(self, symbol: str, side: Side, price: Decimal | None, margin: bool) -> Decimal: ...
 
 
 OrderHistory = Callable[[str | None, int, int], Awaitable[tuple[int, Sequence[OrderView]]]]
@@ -55,3 +91,4 @@ class Desk:
     order_history: OrderHistory | None = None
     fill_history: FillHistory | None = None
     funding_info: Callable[[str], Awaitable[FundingInfo]] | None = None
+    book: AccountBook | None = None

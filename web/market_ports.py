@@ -1,12 +1,15 @@
 """What the market routes may ask of the engine: the pool, the budget, prices with their source."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any
+from decimal import Decimal
+from typing import Any, Protocol
 
 import attrs
 import msgspec
 
-from protocols.market import Candle, DerivStatus, FundingTicker, Ticker
+from protocols.market import Candle, DerivStatus, FundingTicker, Liquidation, Ticker
+from protocols.reference import FundingStatistic, Ranking, Statistic
+from protocols.units import Side
 
 
 class PoolSocket(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,6 +41,33 @@ class Symbols(msgspec.Struct, frozen=True, kw_only=True):
     currencies: dict[str, str]
 
 
+class OpenInterest(msgspec.Struct, frozen=True, kw_only=True):
+    """Sizes of all positions on margin in a pair, base currency, a value a minute, newest first."""
+
+    symbol: str
+    longs: tuple[Statistic, ...]
+    shorts: tuple[Statistic, ...]
+
+
+class FillEstimate(msgspec.Struct, frozen=True, kw_only=True):
+    """What a market order would get of the book now: so much of it, at this price on average."""
+
+    symbol: str
+    side: Side
+    quantity: float
+    price: float
+
+
+class Figures(Protocol):
+    """What the venue counts of markets; lists are newest first. Each may raise VenueSilent or VenueRefused."""
+
+    async def interest(self, symbol: str, limit: int) -> OpenInterest: ...
+    async def lending(self, symbol: str, limit: int) -> Sequence[FundingStatistic]: ...
+    async def liquidations(self, symbol: str | None, limit: int) -> Sequence[Liquidation]: ...
+    async def rankings(self, key: str, timeframe: str, symbol: str, limit: int) -> Sequence[Ranking]: ...
+    async def average_price(self, symbol: str, side: Side, quantity: Decimal) -> FillEstimate: ...
+
+
 class MarketSilent(Exception):
     """Neither stream nor REST could say it; the text tells why."""
 
@@ -50,3 +80,4 @@ class MarketPorts:
     budget: Callable[[], Mapping[str, Any]]
     fresh: Callable[[str, str | None, int, bool], Awaitable[Priced]]
     symbols: Callable[[], Awaitable[Symbols]]
+    figures: Figures | None = None

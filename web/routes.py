@@ -23,8 +23,10 @@ from web.bodies import (
     TicketBody,
     UpdateBody,
 )
+from web.book_routes import BOOK
 from web.config_routes import CONFIG_CHANGING, CONFIG_READING
 from web.familiar_routes import FAMILIAR
+from web.figure_routes import FIGURES
 from web.inside_routes import INSIDE_ROUTES
 from web.job_routes import JOB_ROUTES
 from web.legacy import legacy_routes
@@ -413,6 +415,7 @@ MINTING: Final = (
 CURRENT: Final = (
     *READING,
     *MARKET,
+    *FIGURES,
     *SIGNALS,
     *TAX,
     *MODEL,
@@ -424,6 +427,7 @@ CURRENT: Final = (
     *STRATEGY_CHANGING,
     *RISK_CONTROLLING,
     *TRADING,
+    *BOOK,
     *OBSERVING,
     *FAMILIAR,
     *JOB_ROUTES,

@@ -11,6 +11,7 @@ from web.desk import VenueSilent
 from web.errors import ApiError
 from web.faults import own_fault
 from web.tokens import Scope
+from web.venue_faults import venue_fault
 
 
 class TaxQuery(Strict, frozen=True, kw_only=True):
@@ -45,8 +46,7 @@ async def _ledger(api: Api, year: int, timezone: str, begin_ms: int, end_ms: int
     try:
         entries = await span(begin_ms, end_ms)
     except VenueSilent as error:
-        text = f"the venue gave no answer: {error}"
-        raise ApiError(503, text, code="venue_silent", headers={"Retry-After": "5"}) from None
+        raise venue_fault(error) from None
     return ledger_export(entries, year, timezone, api.readers.status().mode)
 
 

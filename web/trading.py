@@ -27,6 +27,7 @@ from web.models import (
     ProtectionAnswer,
     TemplateList,
 )
+from web.venue_faults import venue_fault
 
 _WISHED: Final = ("symbol", "side", "quantity", "order_type", "price", "aux_limit_price", "margin", "reduce_only")
 
@@ -163,26 +164,24 @@ async def place_template(api: Api, call: Call) -> OrderAccepted:
 # --- the venue's own books ----------------------------------------------------------------------------------------
 
 
-def _silent(error: VenueSilent) -> ApiError:
-    return ApiError(503, f"the venue gave no answer: {error}", code="venue_silent", headers={"Retry-After": "5"})
-
-
 async def ledgers(api: Api, call: Call) -> Ledgers:
     query: LedgersQuery = call.query
     assert api.desk.ledgers is not None, "the route needs this port"
     try:
         return Ledgers(ledgers=tuple(await api.desk.ledgers(query.currency, query.limit)))
     except VenueSilent as error:
-        raise _silent(error) from None
+        raise venue_fault(error) from None
 
 
 async def margin(api: Api, call: Call) -> Margin:
     query: MarginQuery = call.query
     assert api.desk.margin is not None, "the route needs this port"
     try:
-        return Margin(margin=tuple(await api.desk.margin(query.symbol or "base")))
+        return Margin(
+            margin=tuple(await api.desk.margin("sym_all" if query.symbol == "all" else query.symbol or "base"))
+        )
     except VenueSilent as error:
-        raise _silent(error) from None
+        raise venue_fault(error) from None
 
 
 async def offers(api: Api, call: Call) -> FundingOffers:
@@ -191,7 +190,7 @@ async def offers(api: Api, call: Call) -> FundingOffers:
     try:
         return FundingOffers(offers=tuple(await api.desk.offers(query.symbol, query.history)))
     except VenueSilent as error:
-        raise _silent(error) from None
+        raise venue_fault(error) from None
 
 
 async def loans(api: Api, call: Call) -> FundingLoans:
@@ -200,7 +199,7 @@ async def loans(api: Api, call: Call) -> FundingLoans:
     try:
         return FundingLoans(loans=tuple(await api.desk.loans(query.symbol, query.history)))
     except VenueSilent as error:
-        raise _silent(error) from None
+        raise venue_fault(error) from None
 
 
 async def credits(api: Api, call: Call) -> FundingLoans:
@@ -209,7 +208,7 @@ async def credits(api: Api, call: Call) -> FundingLoans:
     try:
         return FundingLoans(loans=tuple(await api.desk.credits(query.symbol, query.history)))
     except VenueSilent as error:
-        raise _silent(error) from None
+        raise venue_fault(error) from None
 
 
 async def funding_trades(api: Api, call: Call) -> FundingTrades:
@@ -218,4 +217,4 @@ async def funding_trades(api: Api, call: Call) -> FundingTrades:
     try:
         return FundingTrades(trades=tuple(await api.desk.funding_trades(query.symbol)))
     except VenueSilent as error:
-        raise _silent(error) from None
+        raise venue_fault(error) from None

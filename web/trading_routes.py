@@ -48,7 +48,7 @@ def _get(path: str, handler: Any, answer: Any, tag: str, summary: str, **more: A
 
 
 def _venue(path: str, handler: Any, answer: Any, needs: str, query: Any, summary: str) -> Route:
-    return _get(path, handler, answer, "venue", summary, query=query, needs=needs, statuses=(404, 503))
+    return _get(path, handler, answer, "venue", summary, query=query, needs=needs, statuses=(404, 409, 503))
 
 
 def _change(method: str, path: str, handler: Any, answer: Any, summary: str, **more: Any) -> Route:

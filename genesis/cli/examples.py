@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Final
 
 EXIT_CODES: Final = "Exit codes: 0 ok, 1 error, 2 not found, 3 not running, 4 configuration, 5 time-out."
-GROUPS: Final = frozenset({"backup", "config", "data", "drill", "model", "strategies"})
+GROUPS: Final = frozenset({"account", "alerts", "backup", "config", "data", "drill", "market", "model", "strategies"})
 """Commands with commands below them."""
 
 EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
@@ -25,6 +25,13 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
     "orders": ("genesis orders", "genesis orders --json"),
     "positions": ("genesis positions --json",),
     "trades": ("genesis trades --json",),
+    "account": ("genesis account movements --currency USD", "genesis account logins", "genesis account fees --json"),
+    "alerts": ("genesis alerts set tBTCUSD 9000", "genesis alerts list", "genesis alerts drop tBTCUSD 9000"),
+    "market": (
+        "genesis market interest tBTCUSD",
+        "genesis market liquidations tBTCUSD --json",
+        "genesis market price tBTCUSD buy 2",
+    ),
     "why": ("genesis why tBTCUSD", "genesis why --code max_daily_loss --json"),
     "halt": ('genesis halt --reason "news at 14:30"',),
     "tax": ("genesis tax 2026 --out 2026.csv", "genesis tax 2026 --kind trades --timezone Europe/Stockholm --csv"),

@@ -133,6 +133,9 @@ def _of_notice(notice: Notice) -> News:
         kind = NewsKind.PROTECTION
     elif notice.code.startswith("engine_"):
         kind = NewsKind.ENGINE
+    elif notice.code == "price_alert":
+        # By its text: two prices that were reached are two pieces of news.
+        return _news(NewsKind.PRICE_ALERT, "", notice.text, notice.at_ms)
     elif notice.code in CONNECTION_CODES:
         kind = NewsKind.CONNECTION
     else:

@@ -33,6 +33,8 @@ def statistic(exchange: "Exchange", name: str) -> tuple[Value, int] | None:
         return None
     market = exchange.market
     if found["key"] is not None:
+        if found["pair"] not in exchange.venue.specs:
+            return None
         return _positions(exchange, found["pair"], found["side"]), MINUTE_MS
     if found["volume"] is not None:
         days = int(found["volume"].removeprefix("vol.")[:-1])

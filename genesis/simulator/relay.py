@@ -243,6 +243,7 @@ class Relay:
         outputs = exchange.venue.on_tick(market.symbol, trade.price, abs(trade.amount), exchange.time_ms)
         exchange.market.traded_between_accounts(_public(trade), market.symbol)
         exchange.accounts.apply(outputs)
+        exchange.alerts.on_tick(market.symbol, trade.price)
         self.trades_told += 1
 
     def _take_candles(self, market: _Market, found: Sequence[Candle]) -> None:

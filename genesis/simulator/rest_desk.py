@@ -286,7 +286,7 @@ def set_alert(call: Call) -> Any:
     if str(call.body.get("type") or "price") != "price":
         raise RestRefusal(ERR_PARAMS, "type: invalid")
     count = call.integer("count", 100)
-    alert = Alert(account=call.account, symbol=spec.symbol, price=float(price), count=max(1, count or 1))
+    alert = Alert(account=call.account, symbol=spec.symbol, price=price, count=max(1, count or 1))
     call.exchange.alerts.set(alert, call.exchange.venue.last_price(spec.symbol))
     return alert.row()
 
@@ -294,8 +294,8 @@ def set_alert(call: Call) -> Any:
 def delete_alert(call: Call) -> Any:
     symbol, price = call.groups[0] or str(call.body.get("symbol")), call.groups[1] or str(call.body.get("price"))
     try:
-        gone = call.exchange.alerts.delete(call.account, symbol, float(price))
-    except ValueError:
+        gone = call.exchange.alerts.delete(call.account, symbol, Decimal(price))
+    except ArithmeticError:
         raise RestRefusal(ERR_PARAMS, "price: invalid") from None
     if not gone:
         raise RestRefusal(ERR_GENERIC, "Alert not found.")

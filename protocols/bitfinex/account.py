@@ -23,6 +23,7 @@ from protocols.orders import (
     VenueWallet,
     WalletSnapshot,
 )
+from protocols.reference import PriceReached
 from protocols.units import Symbol
 
 T = TypeVar("T")
@@ -46,6 +47,9 @@ POST_ONLY_META: Final = "$F7"
 ORDER_REQUESTS: Final = frozenset({"on-req", "ou-req", "oc-req", "oc_multi-req", "ox_multi-req"})
 """Notifications whose INFO is an order row or a list of them."""
 
+PRICE_ALERT: Final = "uca"
+"""The notification of a price alert that fired: `[KEY, "price", SYMBOL, PRICE, COUNT, DIRECTION]`."""
+
 AccountMessage = (
     VenueOrder
     | VenueTrade
@@ -55,6 +59,7 @@ AccountMessage = (
     | WalletSnapshot
     | PositionSnapshot
     | RequestNotice
+    | PriceReached
     | FundingEvent
     | MarginEvent
 )
@@ -201,12 +206,28 @@ def read_notice(value: object, *, session: int, received_ns: int, tolerance: Tol
     )
 
 
+def read_notification(
+    value: object, *, session: int, received_ns: int, tolerance: Tolerance | None = None
+) -> RequestNotice | PriceReached:
+    """A notification of the WebSocket: an alert that fired where it is one, else what `read_notice` says."""
+    row = Row.of("notification", value, NOTICE_LENGTH, tolerance)
+    info = row.get(4)
+    if row.get(1) == PRICE_ALERT and isinstance(info, list):
+        alert = Row("alert", info)
+        level = Row("alert", [str(info[0]).rpartition(":")[2] if info else None])
+        symbol = _if_readable(alert.text_or_none, 2)
+        reached, price = _if_readable(level.decimal_or_none, 0), _if_readable(alert.decimal_or_none, 3)
+        if symbol and reached is not None and price is not None and len(info) > 5:
+            return PriceReached(session=session, symbol=symbol, level=reached, price=price, received_ns=received_ns)
+    return read_notice(value, session=session, received_ns=received_ns)
+
+
 _ONE: Final[dict[str, Callable[..., AccountMessage]]] = {
     "pn": read_position,
     "pu": read_position,
     "pc": read_position,
     "wu": read_wallet,
-    "n": read_notice,
+    "n": read_notification,
 }
 RETIRED_KINDS: Final = frozenset({"hos", "hfos", "hfcs", "hfls", "hts", "hfts", "mis", "fis", "bs", "uac", "ats"})
 """Snapshots of 2017, no longer sent, and the empty one of algorithmic orders: nothing is read of them."""

@@ -270,6 +270,9 @@ def read_movements(value: object) -> tuple[Movement, ...]:
             status=row.text(9),
             amount=row.decimal(12),
             fees=row.decimal(13),
+            address=row.text_or_none(16) or "",
+            transaction_id=row.text_or_none(20) or "",
+            note=row.text_or_none(21) or "",
         )
 
     return read_rows("movements", value, read)

@@ -313,6 +313,25 @@ def test_a_year_for_the_tax_return_is_downloaded(running: Running) -> None:
         expect(card.get_by_role("status")).to_contain_text("0 rows")
 
 
+def test_a_price_alert_is_set_and_dropped_beside_what_the_venue_counts(running: Running) -> None:
+    with running.page(at="/#/chart?symbol=tBTCUSD") as (page, _):
+        expect(page.locator("section[aria-labelledby=interest] .facts")).to_contain_text("in an hour")
+        card = page.locator("section[aria-labelledby=alerts]")
+        card.get_by_label("Tell me at").fill("25000,5")
+        card.get_by_role("button", name="Set").click()
+        expect(card.locator("tbody tr")).to_contain_text("25,000.5")
+        assert [each["price"] for each in running.call("GET", "/api/v2/alerts", running.token())["alerts"]] == [
+            "25000.5"
+        ]
+        keep(page, "price-alert")
+        card.get_by_role("button", name="Drop BTC/USD 25000.5").click()
+        expect(card.locator("tbody tr")).to_have_count(0)
+        assert running.call("GET", "/api/v2/alerts", running.token())["alerts"] == []
+    with running.page(at="/#/account") as (page, _):
+        expect(page.locator("section[aria-labelledby=logins] tbody tr").first).to_contain_text("127.0.0.1")
+        expect(page.locator("section[aria-labelledby=movements]")).to_contain_text("Nothing came or went")
+
+
 def test_a_bracket_that_the_market_has_passed_is_told_while_it_is_typed(running: Running) -> None:
     with running.page(at="/#/orders") as (page, watched):
         ticket = page.get_by_role("form", name="Order")

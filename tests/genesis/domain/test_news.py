@@ -87,6 +87,7 @@ def test_a_breaker_is_news_when_it_opens_and_when_it_closes() -> None:
         ("alarm", "books_differ", NewsKind.ALARM),
         ("warning", "dead_letter", NewsKind.WARNING),
         ("info", "regime", NewsKind.INFO),
+        ("info", "price_alert", NewsKind.PRICE_ALERT),
     ],
 )
 def test_notices_are_sorted(level: str, code: str, kind: NewsKind) -> None:

@@ -19,6 +19,7 @@ from genesis.edge.http import HttpClient
 from genesis.edge.rest import RestDoor
 from genesis.edge.websocket import fast_websocket
 from genesis.simulator import relay as relay_module
+from genesis.simulator.alerts import Alert
 from genesis.simulator.exchange import Exchange
 from genesis.simulator.faults import FaultKind, FaultRule
 from genesis.simulator.funding_market import FundingView, trades_between
@@ -161,6 +162,18 @@ async def test_trades_candles_and_books_are_those_of_the_real_venue(both: Two) -
     assert [level[1:] for level in asks[:25]] == [level[1:] for level in real_asks[:25]]
     assert both.relay.falls == 0
     assert abs(both.paper.venue_ms() - both.real.venue_ms()) < 60_000
+
+
+async def test_an_alert_fires_by_the_real_market(both: Two) -> None:
+    await tell(both, 5)
+    last = both.paper.venue.last_price(BTC)
+    assert last is not None
+    alerts = both.paper.alerts
+    for price in (last + Decimal("0.5"), last - Decimal("0.5"), Decimal(1)):
+        alerts.set(Alert(account="sim", symbol=BTC, price=price, count=1), last)
+    await tell(both, 200)
+    assert Decimal(1) in {alert.price for alert in alerts.of("sim")}
+    assert len(alerts.of("sim")) < 3
 
 
 async def test_a_taker_gets_the_real_books_prices_and_the_real_venue_never_hears_of_it(both: Two) -> None:

@@ -31,6 +31,7 @@ from protocols.orders import (
     VenueWallet,
     WalletSnapshot,
 )
+from protocols.reference import PriceReached
 from protocols.units import Symbol
 from tests.recordings import documentation_examples, ws_data, ws_lines
 
@@ -193,6 +194,24 @@ def test_notifications_name_their_order_flat_nested_and_many() -> None:
         assert (
             read("n", f'[1,"on-req",null,null,{info if info[1:2] != chr(34) else "[]"},null,"ERROR","x"]').cid is None
         )
+
+
+def test_an_alert_that_fired_is_told_as_one_and_anything_else_as_a_notification() -> None:
+    info = '["price:tETHUSD:220.55","price","tETHUSD",220.6,100,1]'
+    fired = read("n", f'[1,"uca",null,null,{info},null,"INFO","x"]')
+    assert isinstance(fired, PriceReached)
+    assert (fired.symbol, fired.level, fired.price) == ("tETHUSD", Decimal("220.55"), Decimal("220.6"))
+    contract = '["price:tBTCF0:USTF0:9000","price","tBTCF0:USTF0","9000",1,-1]'
+    assert read("n", f'[1,"uca",null,null,{contract},null,"INFO","x"]').level == 9000
+    for odd in (
+        "null",
+        "[]",
+        '[[],{},null,"y",1,1]',
+        '["price:x:1e999","price","x",1,1,1]',
+        '["price","price",7,1,1,1]',
+    ):
+        assert isinstance(read("n", f'[1,"uca",null,null,{odd},null,"INFO","x"]'), RequestNotice), odd
+    assert isinstance(read("n", f'[1,"acc_tf",null,null,{info},null,"INFO","x"]'), RequestNotice)
 
 
 def test_refused_orders_are_padded_and_send_the_cid_back() -> None:

@@ -6,6 +6,7 @@ import { EquityCard } from "../equity.js";
 import { Answer, api, ApiProblem, Card, Facts, Field, Segments, Table, useApi } from "../parts.js";
 import { setQuery } from "../router.js";
 import { useTopics } from "../store.js";
+import { LoginsCard, MovementsCard } from "../venuebook.js";
 import { useWords } from "../words.js";
 import { ClosedPositions } from "./orders.js";
 
@@ -128,5 +129,5 @@ function MarginCard() {
 export function component({ query }) {
   const unit = UNITS[query.unit] ? query.unit : "daily";
   return html`<div class="grid"><${EquityCard} className="span-7" /><${InShort} /><${Periods} unit=${unit} /><${ClosedPositions} className="span-5" offset=${Number(query.offset) || 0} />
-    <${Balances} /><${Endings} /><${MarginCard} /><${LedgerCard} /><${TaxCard} /></div>`;
+    <${Balances} /><${Endings} /><${MarginCard} /><${LedgerCard} /><${MovementsCard} className="span-7" /><${LoginsCard} className="span-5" /><${TaxCard} /></div>`;
 }

@@ -3,6 +3,7 @@
 import { html, useEffect } from "../../vendor/preact-htm.js";
 import { ChartCard, pick, TIMEFRAMES } from "../chart.js";
 import { BookCard, PrintsCard } from "../depth.js";
+import { AlertsCard, InterestCard } from "../interest.js";
 import { setQuery } from "../router.js";
 import { state, useTopics } from "../store.js";
 import { OrdersCard, PositionsCard } from "../tables.js";
@@ -26,7 +27,7 @@ export function component({ query }) {
     if (state.selection.symbol && status) setQuery({ ...state.selection });
   }, [selection.symbol, selection.timeframe]);
   return html`<div class="grid chart-page">
-    <div class="column left"><${ChartCard} full className="chart tall" /><${PositionsCard} /><${OrdersCard} symbol=${selection.symbol} /></div>
+    <div class="column left"><${ChartCard} full className="chart tall" /><${PositionsCard} /><${OrdersCard} symbol=${selection.symbol} /><div class="two"><${InterestCard} /><${AlertsCard} /></div></div>
     <div class="right"><${BookCard} /><${TicketCard} className="" symbol=${selection.symbol} /><${PrintsCard} /></div>
   </div>`;
 }

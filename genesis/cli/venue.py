@@ -1,0 +1,192 @@
+"""What the venue keeps about the account, and price alerts there: asked by the engine that runs, when you ask it."""
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+from cyclopts import App, Parameter
+
+from genesis.cli import printing
+from genesis.cli.examples import epilogue
+from genesis.cli.options import Reading
+
+if TYPE_CHECKING:
+    from genesis.cli.client import Client
+
+account = App(
+    name="account",
+    help="What the venue keeps about the account.",
+    help_format="markdown",
+    help_epilogue=epilogue("account"),
+)
+alerts = App(
+    name="alerts",
+    help="Prices at which the venue tells you; they hold while no engine runs.",
+    help_format="markdown",
+    help_epilogue=epilogue("alerts"),
+)
+
+Symbol = Annotated[str, Parameter(help="A symbol, such as tBTCUSD.")]
+Limit = Annotated[int, Parameter(help="At most this many, newest first.")]
+
+
+def _client(reading: Reading, *, trade: bool = False) -> "Client":
+    from genesis.cli.client import Client
+    from genesis.cli.controls import who
+    from web.tokens import Scope
+
+    scope = Scope.TRADE if trade else Scope.READ
+    return Client(reading.user_dir, reading.port, scope=scope, subject=who())
+
+
+@account.command
+def movements(
+    *,
+    currency: Annotated[str | None, Parameter(help="Only this currency, such as USD.")] = None,
+    limit: Limit = 50,
+    reading: Reading | None = None,
+) -> None:
+    """Deposits and withdrawals."""
+    reading = reading or Reading()
+    told: Any = _client(reading).get("/movements", currency=currency, limit=limit)
+    if reading.json:
+        printing.print_json(told)
+        return
+    printing.table(
+        "movements",
+        ("time", "amount", "currency", "fees", "method", "state", "to", "transaction"),
+        (
+            (
+                printing.when(each["updated_ms"]),
+                printing.number(each["amount"]),
+                each["currency"],
+                printing.number(each["fees"]),
+                each["method"],
+                each["status"],
+                each["address"],
+                each["transaction_id"],
+            )
+            for each in told["movements"]
+        ),
+        right=("amount", "fees"),
+    )
+
+
+@account.command
+def logins(*, limit: Limit = 50, reading: Reading | None = None) -> None:
+    """Who signed in to the venue's account, from where. `new` marks an address that no older one in the list has."""
+    reading = reading or Reading()
+    told: Any = _client(reading).get("/logins", limit=limit)
+    if reading.json:
+        printing.print_json(told)
+        return
+    printing.table(
+        "logins",
+        ("time", "address", ""),
+        ((printing.when(each["time_ms"]), each["address"], "new" if each["first"] else "") for each in told["logins"]),
+    )
+
+
+@account.command
+def fees(*, reading: Reading | None = None) -> None:
+    """The account's fees, in percent of the traded value."""
+    reading = reading or Reading()
+    told: Any = _client(reading).get("/account/fees")
+    if reading.json:
+        printing.print_json(told)
+        return
+    printing.pairs((name.replace("_", " "), f"{float(value):.4%}") for name, value in told.items() if name != "type")
+
+
+@account.command
+def permissions(*, reading: Reading | None = None) -> None:
+    """What the engine's key may read and write."""
+    reading = reading or Reading()
+    told: Any = _client(reading).get("/account/permissions")
+    if reading.json:
+        printing.print_json(told)
+        return
+    printing.table(
+        "permissions",
+        ("scope", "read", "write"),
+        (
+            (each["scope"], "yes" if each["read"] else "no", "yes" if each["write"] else "no")
+            for each in told["permissions"]
+        ),
+    )
+
+
+@account.command
+def past(
+    *,
+    snapshots: Annotated[
+        bool, Parameter(negative="", help="Each midnight's open ones instead of those that were closed.")
+    ] = False,
+    limit: Annotated[int, Parameter(help="At most this many, newest first; 50 is the venue's most.")] = 50,
+    reading: Reading | None = None,
+) -> None:
+    """Positions on margin and in contracts, as the venue remembers them."""
+    reading = reading or Reading()
+    told: Any = _client(reading).get("/positions/snapshots" if snapshots else "/positions/venue", limit=limit)
+    if reading.json:
+        printing.print_json(told)
+        return
+    printing.table(
+        "positions at midnight" if snapshots else "closed positions",
+        ("time", "symbol", "state", "amount", "base price", "number"),
+        (
+            (
+                printing.when(each["updated_ms"]),
+                each["symbol"],
+                each["status"],
+                printing.number(each["amount"]),
+                printing.number(each["base_price"]),
+                each["position_id"],
+            )
+            for each in told["positions"]
+        ),
+        right=("amount", "base price"),
+    )
+
+
+# --- price alerts -----------------------------------------------------------------------------------------------------
+
+
+@alerts.command(name="list")
+def list_alerts(*, reading: Reading | None = None) -> None:
+    """The alerts that are set."""
+    reading = reading or Reading()
+    told: Any = _client(reading).get("/alerts")
+    if reading.json:
+        printing.print_json(told)
+        return
+    printing.table(
+        "alerts",
+        ("symbol", "price"),
+        ((each["symbol"], printing.number(each["price"])) for each in told["alerts"]),
+        right=("price",),
+    )
+
+
+@alerts.command(name="set")
+def set_alert(
+    symbol: Symbol, price: Annotated[str, Parameter(help="The price to tell of.")], /, *, reading: Reading | None = None
+) -> None:
+    """Have the venue tell when a price is reached. The engine then makes it a notice, on the page and on Telegram."""
+    reading = reading or Reading()
+    told: Any = _client(reading, trade=True).post("/alerts", {"symbol": symbol, "price": price})
+    if reading.json:
+        printing.print_json(told)
+    else:
+        print(f"the venue tells when {told['symbol']} reaches {printing.number(told['price'])}")
+
+
+@alerts.command(name="drop")
+def drop_alert(
+    symbol: Symbol, price: Annotated[str, Parameter(help="The alert's price.")], /, *, reading: Reading | None = None
+) -> None:
+    """Take an alert back."""
+    reading = reading or Reading()
+    told: Any = _client(reading, trade=True).delete(f"/alerts/{symbol}/{price}")
+    if reading.json:
+        printing.print_json(told)
+    else:
+        print(told["message"])
