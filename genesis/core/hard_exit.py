@@ -1,9 +1,9 @@
 """The last way out: leave the process when an orderly end has not come by a deadline."""
 
-import faulthandler
 import os
 import sys
 import threading
+import traceback
 from collections.abc import Callable
 from typing import Final
 
@@ -48,7 +48,18 @@ class HardExit:
             impatience.start()
             sys.stderr.write(f"genesis: hard exit: {reason}\n")
             sys.stderr.flush()
-            faulthandler.dump_traceback(file=sys.__stderr__ or sys.stderr, all_threads=True)
+            # Not by faulthandler: it keeps the interpreter while it writes, and a pipe that is full then keeps us all.
+            sys.stderr.write(_stacks())
+            sys.stderr.flush()
             impatience.cancel()
         finally:
             self._leave(self._exit_code)
+
+
+def _stacks() -> str:
+    """Where every thread stands, its innermost call last; without locals, which may hold secrets."""
+    names = {thread.ident: thread.name for thread in threading.enumerate()}
+    return "".join(
+        f"Thread {names.get(number, number)}:\n{''.join(traceback.format_stack(frame))}"
+        for number, frame in sys._current_frames().items()
+    )

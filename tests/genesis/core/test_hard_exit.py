@@ -92,3 +92,18 @@ def test_it_leaves_although_nobody_reads_why() -> None:
     )
     with subprocess.Popen([sys.executable, "-c", text], stderr=subprocess.PIPE) as stuck:
         assert stuck.wait(30) == EXIT_CODE
+
+
+
+def test_it_leaves_although_the_pipe_is_full_in_the_middle_of_its_words() -> None:
+    """Whoever writes then must not keep the interpreter: the thread that has the last word could not run."""
+    room = len("genesis: hard exit: end") + 9
+    text = (
+        f"import os; os.write(2, b'x' * (65536 - {room}));"
+        " from genesis.core.hard_exit import HardExit; HardExit().now('end')"
+    )
+    with subprocess.Popen([sys.executable, "-c", text], stderr=subprocess.PIPE) as stuck:
+        try:
+            assert stuck.wait(30) == EXIT_CODE
+        finally:
+            stuck.kill()
