@@ -6,6 +6,7 @@ import importlib.metadata
 import os
 import signal
 import sys
+import threading
 from functools import partial
 from typing import Final, TypeVar
 
@@ -48,10 +49,11 @@ from genesis.page_tokens import open_tokens
 from genesis.post_office import open_post
 from genesis.pulse import Pulse
 from genesis.run_options import CannotStart, ExitCode, Mode, RunOptions
+from genesis.run_words import RunWords
 from genesis.sim_session import SimSession
 from genesis.simulator.exchange import Exchange
 from genesis.simulator.recordings import DEFAULT
-from genesis.summary import Decided, Summary, decided, show, summarise
+from genesis.summary import Decided, Summary, decided, summarise
 from genesis.tls import absolute, tls_of
 from genesis.user_strategies import user_strategies
 from genesis.venue_opening import OpenVenue, open_venue
@@ -115,6 +117,7 @@ def run_engine(options: RunOptions) -> ExitCode:
         raise CannotStart(f"{where} must be writable, was not: {full.strerror}") from None
     finally:
         run.collector.end()
+        run.words.end()
 
 
 def _first(group: BaseExceptionGroup[E]) -> E:
@@ -139,10 +142,14 @@ class _Run:
     # Where this run's own decisions begin in the journal; a simulated session is summed up over all of its runs.
     begins_after: int = 0
     watch: LoopWatch | None = None
+    words: RunWords = attrs.field(init=False)
     stopping: trio.Event = attrs.field(factory=trio.Event)
     hard_exit: HardExit = attrs.field(factory=HardExit)
     collector: Collector = attrs.field(factory=Collector)
     clock: Clock = attrs.field(factory=TrioClock)
+
+    def __attrs_post_init__(self) -> None:
+        self.words = RunWords(self.options)
 
     async def main(self) -> ExitCode:
         self.started_at = trio.current_time()
@@ -303,7 +310,7 @@ class _Run:
                     work.start_soon(self._note_ready, engine)
                 await self.stopping.wait()
                 work.cancel_scope.cancel()
-            self._say("stopping: no new orders, open orders stay at the venue")
+            self.words.say("stopping: no new orders, open orders stay at the venue")
             await pulse.end("stopping")
             await engine.supervisor.stop()
             await pulse.end("stopped")
@@ -317,13 +324,10 @@ class _Run:
                 raise StoreError(engine.store.store.poisoned)
             summary = await self._summary(engine)
         except StoreError as error:
-            self._say(f"no summary: {error}")
+            self.words.say(f"no summary: {error}")
             return ExitCode.ERROR
         log.info("stopped", fills=summary.fills, orders_open=summary.orders_open, in_doubt=summary.orders_unknown)
-        if options.json:
-            sys.stdout.write(summary.json() + "\n")
-        else:
-            show(summary)
+        self.words.sum_up(summary)
         return ExitCode.OK if summary.problem is None else ExitCode.ERROR
 
     def _controls(self, engine: Engine, exchange: Exchange | None, nursery: trio.Nursery) -> Controls:
@@ -380,7 +384,7 @@ class _Run:
             self.problem = str(error)
             self._stop("the engine gave up")
             log.critical("engine_gave_up", reason=str(error))
-            self._say(f"the engine gave up: {error}")
+            self.words.say(f"the engine gave up: {error}")
 
     def _stop(self, why: str) -> None:
         """Begin the end, with a deadline: whatever hangs on the way, the process ends all the same."""
@@ -418,7 +422,7 @@ class _Run:
             # A recording is read as it is told, so one that is cut off is found out in the middle of the run.
             self.problem = " ".join(str(error).split())
             log.error("recording_broken", problem=self.problem)
-            self._say(f"the recording is broken: {self.problem}")
+            self.words.say(f"the recording is broken: {self.problem}")
             self._stop("the recording is broken")
             return
         self.replay_ended_at = trio.current_time()
@@ -431,27 +435,19 @@ class _Run:
                     await orders.changed(orders.version)
             self._stop("the recording has ended")
         else:
-            self._say("the recording has ended; the page stays until Ctrl-C")
-
-    # --- words ------------------------------------------------------------------------------------------------------
-
-    def _say(self, text: str) -> None:
-        # With --json stdout is for the summary alone.
-        print(text, file=sys.stderr if self.options.json else sys.stdout, flush=True)
+            self.words.say("the recording has ended; the page stays until Ctrl-C")
 
     def _greet(self, address: str, tokens: Tokens, venue: OpenVenue) -> None:
         options = self.options
         speed = "as fast as it goes" if options.unpaced else f"{options.speed:g}x"
         if venue.session is not None:
-            where = venue.recording_name
             went_on = ", going on where it stopped" if venue.session.resumed else ""
-            self._say(f"Genesis {VERSION}, mode sim: {where} at {speed}{went_on}")
+            market = f"mode sim: {venue.recording_name} at {speed}{went_on}"
         elif venue.relay is not None:
-            self._say(f"Genesis {VERSION}, mode paper: the market of {venue.relay.uri}, orders matched here")
+            market = f"mode paper: the market of {venue.relay.uri}, orders matched here"
         else:
-            self._say(f"Genesis {VERSION}, mode {options.mode}: real orders on Bitfinex")
-        self._say(f"page: {address}/?ticket={tokens.ticket().text}")
-        self._say(f"data: {options.user_dir.root}   (Ctrl-C stops)")
+            market = f"mode {options.mode}: real orders on Bitfinex"
+        self.words.greet(f"Genesis {VERSION}, {market}", address, tokens.ticket().text)
 
     def _status(self) -> EngineStatus:
         options, settings = self.options, self.options.settings
@@ -517,7 +513,9 @@ class _Run:
 
 
 def _log_block(block: LoopBlocked) -> None:
-    log.error("loop_blocked", blocked_s=round(block.blocked_s, 3), stack=block.stack)
+    # Not by the watching thread: what keeps the loop may be a log line, and whoever says another waits behind it.
+    tell = partial(log.error, "loop_blocked", blocked_s=round(block.blocked_s, 3), stack=block.stack)
+    threading.Thread(target=tell, name="genesis loop blocked", daemon=True).start()
 
 
 def _log_event(event: SupervisorEvent) -> None:

@@ -9,7 +9,6 @@ from typing import Final
 
 import attrs
 import msgspec
-from rich.console import Console
 from rich.table import Table
 
 from genesis.domain.decision_log import DECISION_KINDS, SIGNAL_KIND, VERDICT_KIND, decision_line, read_decision
@@ -140,14 +139,14 @@ def summarise(
 _PERIODS: Final = {HOUR_MS: "hour", DAY_MS: "day"}
 
 
-def show(summary: Summary) -> None:
-    """Print it as a table for a person."""
+def table_of(summary: Summary) -> Table:
+    """It as a table for a person."""
     table = Table(title=f"{summary.mode} {summary.recording}".strip(), show_header=False, title_justify="left")
     table.add_column(style="bold")
     table.add_column(justify="right")
     for name, value in _rows(summary):
         table.add_row(name, value)
-    Console().print(table)
+    return table
 
 
 def _rows(summary: Summary) -> Sequence[tuple[str, str]]:

@@ -7,7 +7,7 @@ import sys
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import attrs
 from cyclopts import Parameter
@@ -20,9 +20,14 @@ from genesis.edge.errors import SecretRefused
 from genesis.edge.user_dir import DirectoryInUse, UserDir, UserDirError
 from genesis.run_options import CannotStart, ExitCode, Mode, RunOptions
 
+if TYPE_CHECKING:
+    from genesis.edge.teller import Teller
+
 LIVE_CONFIRM: Final = "GENESIS_LIVE_CONFIRM"
 LIVE_WORDS: Final = "trade real money"
 LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
+LAST_LINES_S: Final = 2.0
+"""How long the end waits for a terminal that takes no lines."""
 LIVE_KEYS: Final = ("BITFINEX_API_KEY", "BITFINEX_API_SECRET")
 
 
@@ -73,7 +78,7 @@ def run(
         if loose:
             text = f"{loose[0]} must be readable by its owner only (chmod 600), was open to others"
             raise CommandFailed(text, ExitCode.CONFIGURATION)
-        _log(options)
+        lines = _log(options)
         # What is loaded stays: nobody looks for garbage in it, neither meanwhile nor later.
         gc.disable()
         try:
@@ -81,7 +86,10 @@ def run(
         finally:
             gc.freeze()
             gc.enable()
-        return int(run_engine(options))
+        try:
+            return int(run_engine(options))
+        finally:
+            lines.end(LAST_LINES_S)
     except CannotStart as error:
         raise CommandFailed(str(error), error.exit_code) from None
     finally:
@@ -254,17 +262,21 @@ def _must_be_meant(live: bool, configuration: Configuration) -> None:
         raise CommandFailed(text, ExitCode.CONFIGURATION)
 
 
-def _log(options: RunOptions) -> None:
+def _log(options: RunOptions) -> "Teller":
+    """Set logging up; gives who says the lines on the terminal."""
     from genesis.domain.config_keys import SECRETS
     from genesis.edge import logs
+    from genesis.edge.teller import Teller
 
     values = (options.environment.get(secret.name) for secret in SECRETS)
     settings = options.settings.logs
+    lines = Teller(logs.terminal())
     logs.configure(
         level=settings.level,
         file=options.user_dir.logs / f"{options.mode.value}.log",
         file_max_bytes=settings.file_max_bytes,
         files_kept=settings.files_kept,
-        console=logs.terminal(),
+        console=lines,
         redactor=logs.Redactor(value for value in values if value),
     )
+    return lines

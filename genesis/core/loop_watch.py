@@ -31,8 +31,9 @@ class LoopBlocked:
 class LoopWatch:
     """Calls `on_block` once for each standstill of more than `limit_s`, and `on_fatal` once it lasts `fatal_s`.
 
-    Both are called in the watching thread, since the loop's own cannot: they must not touch trio. Works in real time;
-    there is nothing to watch in a simulated world.
+    Both are called in the watching thread, since the loop's own cannot: they must not touch trio. `on_block` must not
+    wait for anything either: what holds the loop would hold the watch, and `on_fatal` would never be called. Works in
+    real time; there is nothing to watch in a simulated world.
     """
 
     def __init__(

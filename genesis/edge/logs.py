@@ -23,6 +23,8 @@ from urllib.parse import quote, urlsplit
 
 import structlog
 
+from genesis.edge.teller import Teller
+
 MASK: Final = "***"
 SECRET_NAME: Final = re.compile(
     r"secret|token|passw|api_?key|authorization|signature|auth_?sig|cookie|jwt|ticket|bearer|private_?key",
@@ -133,6 +135,20 @@ class _Recent(logging.Handler):
             self.handleError(record)
 
 
+class _Told(logging.Handler):
+    """Shows lines by a teller, which keeps nobody waiting."""
+
+    def __init__(self, teller: Teller) -> None:
+        super().__init__()
+        self._teller = teller
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            self._teller.say(self.format(record) + "\n")
+        except Exception:
+            self.handleError(record)
+
+
 class _PrivateFile(logging.handlers.RotatingFileHandler):
     """A turning file that only its owner can read."""
 
@@ -177,12 +193,13 @@ def configure(
     file: Path | None = None,
     file_max_bytes: int = 20_000_000,
     files_kept: int = 5,
-    console: TextIO | None = None,
+    console: TextIO | Teller | None = None,
     console_json: bool = False,
     redactor: Redactor | None = None,
 ) -> Redactor:
     """Set logging up for this process. Without `file` nothing is kept, without `console` nothing is shown.
 
+    A stream as `console` keeps whoever logs waiting when it takes no more; a teller does not.
     Calling it again replaces what was set up before. Gives the redactor, for secrets that are learnt later.
     """
     redactor = redactor or Redactor()
@@ -218,7 +235,7 @@ def configure(
         kept.setFormatter(_formatter(shared, as_json, redactor))
         handlers.append(kept)
     if console is not None:
-        shown: logging.Handler = logging.StreamHandler(console)
+        shown = _Told(console) if isinstance(console, Teller) else logging.StreamHandler(console)
         shown.setFormatter(_formatter(shared, as_json if console_json else as_text, redactor))
         handlers.append(shown)
     kept_in_memory = _Recent()

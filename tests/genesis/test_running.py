@@ -1,11 +1,13 @@
 """One run of the program: how it ends when it cannot start, when the disk is full, and when it is asked to early."""
 
+import fcntl
 import os
 import re
 import resource
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -111,3 +113,58 @@ def test_a_recording_that_is_cut_off_ends_the_run_in_order(home: UserDir, tmp_pa
     assert process.returncode == ExitCode.ERROR
     assert "the recording is broken: " in out
     assert "Traceback" not in err
+
+
+def until(look: Callable[[], bool], within_s: float = 60) -> bool:
+    """Whether it came, by looking again and again at another process."""
+    end = time.monotonic() + within_s
+    while not (found := look()) and time.monotonic() < end:
+        time.sleep(0.05)
+    return found
+
+
+def logged(home: UserDir, event: str) -> bool:
+    path = home.logs / "sim.log"
+    return path.exists() and f'"event": "{event}"' in path.read_text()
+
+
+def test_a_terminal_that_takes_no_more_keeps_nobody_waiting(home: UserDir) -> None:
+    """Ctrl-S, a pager, a log driver that hangs: the engine stood still at its next line and heard no signal any more,
+    and what watches the loop waited behind that line as well."""
+    reading, writing = os.pipe()
+    fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, 4096)
+    os.write(writing, b"x" * 4000)
+    process = subprocess.Popen([PROGRAM, "run", "--port", "0", "--speed", "60"], stdout=writing, stderr=writing)
+    try:
+        assert until(lambda: logged(home, "ready_to_trade")), "it stood still"
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == ExitCode.OK
+    finally:
+        process.kill()
+        process.wait()
+        os.close(writing)
+        os.close(reading)
+    assert logged(home, "stopped")
+    assert not logged(home, "actor_crashed")
+
+
+@pytest.mark.parametrize("gone", ["closed", "full"])
+def test_a_terminal_that_is_gone_ends_no_run_and_spoils_no_end(home: UserDir, gone: str) -> None:
+    """The session behind it was closed, or it is a file on a disk that is full: the journal's disk is another one."""
+    if gone == "closed":
+        reading, writing = os.pipe()
+        os.close(reading)
+    else:
+        writing = os.open("/dev/full", os.O_WRONLY)
+    process = subprocess.Popen([PROGRAM, "run", "--port", "0", "--speed", "60"], stdout=writing, stderr=writing)
+    os.close(writing)
+    try:
+        assert until(lambda: logged(home, "ready_to_trade")), "it ended"
+        assert process.poll() is None
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == ExitCode.OK
+    finally:
+        process.kill()
+        process.wait()
+    assert logged(home, "stopped")
+    assert not logged(home, "actor_crashed")

@@ -94,7 +94,6 @@ def test_it_leaves_although_nobody_reads_why() -> None:
         assert stuck.wait(30) == EXIT_CODE
 
 
-
 def test_it_leaves_although_the_pipe_is_full_in_the_middle_of_its_words() -> None:
     """Whoever writes then must not keep the interpreter: the thread that has the last word could not run."""
     room = len("genesis: hard exit: end") + 9
