@@ -60,6 +60,8 @@ class OrderProtector(OrderGuesses):
 
     _in_place_of: OrderRow | None = None
     """The leg whose place the one that is being placed takes."""
+    _stood_in = 0
+    """The session in which stops were last let leave without history."""
 
     def take(self) -> Outputs:
         """What is to be done, protection included. See `OrderLedger.take`."""
@@ -72,11 +74,21 @@ class OrderProtector(OrderGuesses):
                 self._pursue_update(row)
         self._book_words()
         if self._stands_in:
+            self._let_stops_leave()
             self._guess_lots()
         if self.brackets and (self.fence.ready or self._stands_in):
             for book in {bracket.book: None for bracket in self.brackets.values()}:
                 self._advance_book(book)
         return super().take()
+
+    def _let_stops_leave(self) -> None:
+        """What of a stop an older session's line did not take may leave on this one, once nobody waits for history."""
+        if self._stood_in == self.fence.session:
+            return
+        self._stood_in = self.fence.session
+        for row in list(self._open.values()):
+            if row.protects and _never_left(row):
+                self._send(row)
 
     def take_ready(self) -> Outputs | None:
         """What is ready to leave, before protection is looked at; `take` must follow. None when nothing is."""

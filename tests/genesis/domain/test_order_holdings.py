@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from genesis.domain.pairs import PairSpec
-from protocols.orders import Bracket, OrderState, Purpose, SubmitOrder
+from protocols.orders import Bracket, CommandNotSent, OrderState, Purpose, SubmitOrder
 from protocols.units import Side, Symbol
 from tests.genesis.domain.protect_bench import BTC, Bench, D, sent
 
@@ -34,6 +34,24 @@ def test_coins_whose_trade_was_heard_get_their_stop_without_history(bench: Bench
     assert sent(bench.fill(1, "1")) == [], "history that answers at all answers soon"
     (stop,) = sent(bench.wait(1.0))
     assert (stop.wire_type, stop.amount, stop.price) == ("EXCHANGE STOP", D(-1), D(95))
+
+
+@pytest.mark.parametrize("after_s", [0.3, 1.2, 2.5])
+def test_a_stop_that_did_not_leave_leaves_by_the_next_sessions_own_words(bench: Bench, after_s: float) -> None:
+    """Whenever the new session comes: what was looked at before it, in vain, does not make it wait."""
+    bench.admit()
+    bench.accept(1)
+    bench.hear(bench.row(1, "oc", status="EXECUTED @ 100(1)", remaining="0"))
+    (stop,) = sent(bench.fill(1, "1"))
+    bench.hear(CommandNotSent(cid=stop.cid, kind="on", session=1, reason="the line is dead"))
+    bench.cut()
+    for _ in range(round(after_s * 10)):
+        assert sent(bench.wait(0.1)) == []
+    bench.greet(2, coins="1")
+    left = []
+    for _ in range(10):
+        left += sent(bench.wait(0.2))
+    assert [(command.cid, command.session) for command in left] == [(stop.cid, 2)]
 
 
 def test_coins_of_an_entry_in_doubt_get_their_stop_by_the_wallet(bench: Bench) -> None:
