@@ -29,6 +29,8 @@ from protocols.units import ZERO, Side, Symbol, base_currency, quote_currency
 
 HISTORY_PATIENCE_S: Final = 1.0
 """History that answers at all answers sooner than this after a session's snapshot; then stops wait no longer for it."""
+SETTLED_S: Final = 0.25
+"""All that a session says of itself has come in this time behind its snapshot."""
 QUIET_S: Final = 1.0
 """Wallet and trades tell of one event within less than this."""
 LARGEST_FEE: Final = Decimal("0.01")
@@ -218,12 +220,17 @@ class OrderHoldings(OrderFlattener):
     def _stands_in(self) -> bool:
         """True while this session's snapshot is here, and history has not answered in time: stops may leave."""
         fence = self.fence
-        return not fence.reconciled and fence.up and fence.shown and self._now >= fence.shown_at + HISTORY_PATIENCE_S
+        return not fence.reconciled and fence.up and fence.shown and self._now >= self._stands_in_at
+
+    @property
+    def _stands_in_at(self) -> float:
+        """When history has had its time in this session. That it failed is an answer: the next one takes seconds."""
+        return self.fence.shown_at + (SETTLED_S if self.fence.failures else HISTORY_PATIENCE_S)
 
     def _stand_in_deadline(self) -> list[float]:
         fence = self.fence
         waits = fence.up and fence.shown and not fence.reconciled and bool(self.fills.held or self._open)
-        at = fence.shown_at + HISTORY_PATIENCE_S
+        at = self._stands_in_at
         return [at] if waits and at > self._now else []
 
     def _unaccounted(self, row: OrderRow) -> Decimal:

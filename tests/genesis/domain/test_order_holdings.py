@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from genesis.domain.pairs import PairSpec
-from protocols.orders import Bracket, CommandNotSent, OrderState, Purpose, SubmitOrder
+from protocols.orders import Bracket, CommandNotSent, HistoryFailed, OrderState, Purpose, SubmitOrder
 from protocols.units import Side, Symbol
 from tests.genesis.domain.protect_bench import BTC, Bench, D, sent
 
@@ -33,6 +33,23 @@ def test_coins_whose_trade_was_heard_get_their_stop_without_history(bench: Bench
     bench.now += 0.5
     assert sent(bench.fill(1, "1")) == [], "history that answers at all answers soon"
     (stop,) = sent(bench.wait(1.0))
+    assert (stop.wire_type, stop.amount, stop.price) == ("EXCHANGE STOP", D(-1), D(95))
+
+
+def test_history_that_has_failed_is_not_waited_for(bench: Bench) -> None:
+    bench.admit()
+    lose(bench)
+    bench.greet(2, bench.row(1, "os"), coins="0")
+    bench.hear(bench.row(1, "oc", status="EXECUTED @ 100(1)", remaining="0"))
+    bench.now += 0.1
+    assert sent(bench.fill(1, "1")) == []
+    pending = bench.machine.fence.pending_id
+    assert pending is not None
+    assert sent(bench.hear(HistoryFailed(request_id=pending, session=2, reason="502"))) == [], "wallets may follow"
+    deadline = bench.machine.next_deadline()
+    assert deadline is not None
+    assert deadline == pytest.approx(bench.now + 0.15)
+    (stop,) = sent(bench.wait(0.16))
     assert (stop.wire_type, stop.amount, stop.price) == ("EXCHANGE STOP", D(-1), D(95))
 
 
