@@ -194,8 +194,7 @@ class OrderMachine(OrderPatience):
             case HistoryReport():
                 self._on_report(event)
             case HistoryFailed():
-                if self.fence.failed(event.request_id, now):
-                    self._fence_changed = True
+                self._on_failed(event)
             case _:
                 assert_never(event)
 

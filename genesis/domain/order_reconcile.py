@@ -10,7 +10,7 @@ from genesis.domain.order_hearing import REPORTS_WITHOUT_FILLS, OrderHearing
 from genesis.domain.order_rows import OrderRow
 from genesis.domain.order_session import HISTORY_MARGIN_MS, LISTED_MS
 from genesis.domain.order_state import AT_VENUE, OrderEvent
-from protocols.orders import HistoryReport, OrderSnapshot, OrderState, VenuePosition
+from protocols.orders import HistoryFailed, HistoryReport, OrderSnapshot, OrderState, VenuePosition
 from protocols.units import AMOUNT_STEP, ZERO, amount_blur, plain
 
 E, S = OrderEvent, OrderState
@@ -113,6 +113,15 @@ class OrderReconciler(OrderHearing):
             for row in list(self._open.values()):
                 self._release(row)
 
+    def _on_failed(self, failed: HistoryFailed) -> None:
+        if not self.fence.failed(failed.request_id, self._now):
+            return
+        self._fence_changed = True
+        for row in list(self._open.values()):
+            if row.state is S.UNKNOWN and row.absent_at is None and self._urgent(row):
+                # Nor will REST tell of it.
+                self._ask_for_session(row)
+
     def _count_report(self, row: OrderRow, asked_at: float) -> None:
         """It came without all trades of an order that has ended. What is asked early, or for others, in between says
         nothing new of a history that is late."""
@@ -179,6 +188,10 @@ class OrderReconciler(OrderHearing):
             elif asked_at >= row.absent_at + self.settings.quarantine_s:
                 self.dead_total += 1
                 self._end(row, E.ABSENT, "proven absent: neither in a later session's snapshot nor in history")
+        elif row.state in (S.INTENT, S.SENT) and self._urgent(row):
+            if asked_at >= row.due_at - self._answer_within(row) / 2:
+                row.unlisted = True
+                self._touch(row)
         elif row.state is S.UNKNOWN and self._urgent(row) and row.check_at is not None:
             if asked_at >= row.check_at - self._doubted_for(row):
                 # REST answers, and does not show it: no use in waiting for a word of this socket.
@@ -199,6 +212,9 @@ class OrderReconciler(OrderHearing):
         elif row.state in (S.INTENT, S.SENT):
             if not self._asks_before_doubting(row):
                 self._doubt(row, f"no answer in {self._answer_within(row):g} s")
+                if row.unlisted or (self.fence.failures and self._urgent(row)):
+                    # REST has said what it can say of it.
+                    self._ask_for_session(row)
         elif row.state is S.UNKNOWN:
             self._check_doubt(row)
         elif row.swapped:

@@ -126,7 +126,8 @@ class OrderRequests(OrderLedger):
         row.session = self.fence.session
         row.attempt += 1
         row.due_at = self._now + self._answer_within(row)
-        row.check_at = min(row.due_at, self._now + URGENT_S)
+        row.unlisted = False
+        row.check_at = self._now + min(self._answer_within(row) / 2, URGENT_S)
         self._touch(row)
         self._emit(self._submission(row))
         return True

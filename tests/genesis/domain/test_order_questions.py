@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from protocols.orders import OrderState, OrderType, Purpose, VenueTrade
+from protocols.orders import HistoryFailed, OrderState, OrderType, Purpose, VenueTrade
 from protocols.settings import OrderSettings
 from protocols.units import Side
 from tests.genesis.domain.protect_bench import BTC, START_MS, Bench, D, sent
@@ -196,3 +196,52 @@ def test_a_sale_for_which_a_stop_made_way_is_not_waited_for_longer_than_the_stop
     bench.cut()
     (bigger,) = sent(bench.connect(2, bench.row(2, "os")))
     assert (bigger.venue_id, bigger.amount) == (1002, D(-1))
+
+
+def a_stop_without_an_answer(bench: Bench) -> None:
+    """The entry (1) has traded; nobody says a word on its stop (2)."""
+    bench.admit()
+    bench.accept(1)
+    bench.hear(bench.row(1, "oc", status="EXECUTED @ 100(1)", remaining="0"))
+    (stop,) = sent(bench.fill(1, "1"))
+    assert stop.cid == 2
+
+
+def test_a_stop_that_rest_does_not_show_either_is_doubted_and_looked_for_at_once(bench: Bench) -> None:
+    """Lost on the way, most likely: its position lies bare until a new session has said so."""
+    a_stop_without_an_answer(bench)
+    assert bench.wait(0.7).questions == []
+    assert bench.wait(0.1).questions
+    bench.report(closed=[bench.row(1, "rest", status="EXECUTED @ 100(1)", remaining="0")])
+    out = bench.wait(0.7)
+    assert bench.machine.orders[2].state is OrderState.UNKNOWN
+    assert out.reconnect == "order 2 has no answer in session 1"
+
+
+def test_what_rest_said_before_the_stop_had_its_time_tells_nothing_of_it(bench: Bench) -> None:
+    bench.machine.fence.history_at = bench.now + 0.5
+    a_stop_without_an_answer(bench)
+    assert bench.wait(0.5).questions
+    bench.report(closed=[bench.row(1, "rest", status="EXECUTED @ 100(1)", remaining="0")])
+    assert bench.wait(1.0).reconnect is None
+    assert bench.machine.orders[2].state is OrderState.UNKNOWN
+
+
+@pytest.mark.parametrize("failed_after_s", [0.8, 1.7])
+def test_a_rest_that_has_failed_is_not_waited_for_when_a_stop_is_in_doubt(bench: Bench, failed_after_s: float) -> None:
+    a_stop_without_an_answer(bench)
+    asked = []
+    for _ in range(8):
+        out = bench.wait(0.1)
+        asked += out.questions
+        assert out.reconnect is None
+    (question,) = asked
+    told = []
+    for step in range(9, 19):
+        failing = round(failed_after_s * 10) == step - 1
+        failed = HistoryFailed(request_id=question.request_id, session=1, reason="502")
+        out = bench.hear(failed) if failing else bench.wait(0.1)
+        told += [(round(bench.now - 5.0, 1), out.reconnect)] if out.reconnect else []
+    ((told_after_s, why),) = told
+    assert told_after_s == pytest.approx(max(1.5, failed_after_s), abs=0.11)
+    assert why == "order 2 has no answer in session 1"
