@@ -64,8 +64,9 @@ class OrderRow(msgspec.Struct, kw_only=True):
     which the venue showed it. `closing` and `executed` are the end that the venue told and that waits for its trades.
     `linked_open` are other halves of an OCO that the venue has shown and not ended; `stop_gone` says that ours rests
     without it. Without an answer at `due_at` it is in doubt; `asked` counts the questions about one that seems to rest
-    and should not, and `unlisted` says that REST was asked after it had had its time, and does not show it. `held_back` orders wait for coins that a protective order still holds, or for a resting order of
-    ours that they would trade with. `rests_at` and `reprices` are an entry's time to be filled. `lot` names what a
+    and should not, and `unlisted` says that REST was asked after it had had its time, and does not show it.
+    `held_back` orders wait for coins that a protective order still holds, or for a resting order of ours that they
+    would trade with. `rests_at` and `reprices` are an entry's time to be filled. `lot` names what a
     protective order protects. `swaps` are the orders whose place it takes: its frame cancels them, too. `wanted` is the
     newest change that a person was promised and that has not left. `change` is the number of the newest change that
     risk has approved; `update_out` says that a change has left, and nothing has been heard that tells what came of it.

@@ -66,6 +66,7 @@ CATALOGUE: Final[Mapping[str, Rule]] = {
         "no position lies without its stop for long, by the venue's side",
         ("an opened position waited for its stop", "a stop was gone and came back"),
     ),
+    "M17": Rule("of two equal stops of one lot one goes soon", ("two stops of one lot were the same",)),
     "E1": Rule("every message is somewhere once", ("a channel redelivered",)),
     "E2": Rule(
         "channels keep their order, and nobody acks whose time is over",

@@ -29,6 +29,7 @@ from genesis.core.restart import RestartBudget
 from genesis.core.supervisor import Supervisor
 from genesis.domain import order_fills, order_protect, order_requests
 from genesis.domain.account_machine import AccountMachine
+from genesis.domain.bracket import TakeOut
 from genesis.domain.order_machine import OrderMachine
 from genesis.domain.order_reconcile import OrderReconciler
 from genesis.domain.order_session import Fence
@@ -86,6 +87,13 @@ def _doubt_resends(old: Any) -> Any:
             old(self, row, why)
 
     return doubt
+
+
+def _takes_nothing_out(old: Any) -> Any:
+    def steps(wanted: Any, legs: Any, *, margin: bool) -> Any:
+        return tuple(step for step in old(wanted, legs, margin=margin) if not (wanted and isinstance(step, TakeOut)))
+
+    return steps
 
 
 def _rests_for_good(old: Any) -> Any:
@@ -623,6 +631,13 @@ MUTANTS: Final = {
         led_by=frozenset({"adopt"}),
     ),
     "room-held": Mutant("risk holds room for orders that have ended", RiskMachine, "release_ended", _never(None)),
+    "twins-stay": Mutant(
+        "of two equal stops both are kept",
+        order_protect,
+        "next_steps",
+        _takes_nothing_out,
+        led_by=frozenset({"twin_stop", "ghost"}),
+    ),
     "no-stops": Mutant("no position gets a stop", order_protect, "next_steps", _never(())),
     "twice-the-size": Mutant("twice what risk allowed is ordered", order_requests, "submit_order", _two_stops),
     "slow-comeback": Mutant(

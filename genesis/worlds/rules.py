@@ -225,6 +225,11 @@ class Rules:
         row = self.rows.get(cid)
         return row is not None and row.intent.purpose is Purpose.MANUAL
 
+    def owner_of(self, cid: int) -> tuple[str, str] | None:
+        """Whose lot a protective order of ours stands for, by the journal; None of any other order."""
+        row = self.rows.get(cid)
+        return None if row is None or not row.protects else (row.intent.strategy, row.lot)
+
     def _cid_of(self, venue_id: int) -> int:
         return next((cid for cid, row in self.rows.items() if row.venue_id == venue_id), 0)
 

@@ -1,4 +1,5 @@
-"""How long positions lie open without a stop, and how long the engine is away: measured by the venue's side.
+"""How long positions lie open without a stop, or with two that are the same, and how long the engine is away: measured
+by the venue's side.
 
 The venue's wallets and orders are looked at with every change of an account, and while something lies bare a few times
 a second whether anybody could place a stop at all. Nothing is asked of the engine (when its books are compared its
@@ -7,7 +8,7 @@ journal tells), and no task of its world is woken for it: a look is a call betwe
 
 from collections.abc import Callable
 from decimal import Decimal
-from typing import Final
+from typing import Any, Final
 
 import attrs
 import trio
@@ -24,6 +25,9 @@ that does not come, the silence that shows it, and the new session behind that."
 BARE_WITH_A_ROUTE_S: Final = 20.0
 """Nor while anybody could place one: a lost frame, a broken login and a hang are each found within seconds, and what is
 longer is a disk that takes seconds for each word, several times in a row."""
+TWINS_WITH_A_ROUTE_S: Final = 20.0
+"""So long may two stops of one lot stand beside each other that are the same and more than is held, while anybody could
+cancel one: together they sell what is another's."""
 ROUTE_LOOK_S: Final = 0.25
 
 
@@ -38,9 +42,11 @@ class _Span:
 
 
 class StopWatch:
-    """One per world. `naked_s`, `compared_s` and `routed_s` are of the same spans: each, the part in which the engine's
-    books are compared, and the part in which `route` says that a stop could be placed. What is no part of that is
-    `cut_off_s`: nobody could have placed one.
+    """One per world. `owner` tells by client id for whose lot an order of ours stands (None: it is not ours).
+
+    `naked_s`, `compared_s` and `routed_s` are of the same spans: each, the part in which the engine's books are
+    compared, and the part in which `route` says that a stop could be placed. What is no part of that is `cut_off_s`:
+    nobody could have placed one.
 
     What rests for sale at a person's wish holds its coins back, and the venue takes no stop for them: `is_persons`
     tells by client id whose order it is. No other resting sale stands for a stop. `spare` of each coin was there before
@@ -55,13 +61,16 @@ class StopWatch:
         *,
         account: str = "sim",
         spare: Decimal = ZERO,
+        owner: Callable[[int], object] = lambda cid: None,
     ) -> None:
         self._venue = venue
         self.spare = spare
         self._is_persons = is_persons
+        self._owner = owner
         self._witness = witness
         self._account = account
         self._spans: dict[Symbol, _Span] = {}
+        self._twins: dict[tuple[object, ...], _Span] = {}
         self._held = dict.fromkeys(venue.specs, ZERO)
         self._looked_at = 0.0
         self._away_since: float | None = None
@@ -93,6 +102,7 @@ class StopWatch:
                 self._begin(symbol, now, grew)
             elif (span := self._spans.pop(symbol, None)) is not None:
                 self._end(symbol, span, now)
+            self._look_for_twins(symbol, [order for order in resting if order.kind in STOPS], held, now)
         self._recovered(now)
 
     def starts(self) -> None:
@@ -117,6 +127,41 @@ class StopWatch:
         for symbol, span in self._spans.items():
             self._end(symbol, span, now)
         self._spans.clear()
+        for twins, span in self._twins.items():
+            self._end_of_twins(twins, span, now)
+        self._twins.clear()
+
+    def _look_for_twins(self, symbol: Symbol, stops: list[Order], held: Decimal, now: float) -> None:
+        """What a stop is cut into may be the same several times, and is no more than what is held."""
+        more = sum([order.remaining for order in stops], ZERO) > held
+        found: dict[tuple[object, ...], int] = {}
+        for order in stops if more and len(stops) > 1 else ():
+            owner = self._owner(order.cid)
+            what: tuple[object, ...] = (
+                symbol,
+                owner,
+                order.wire_type,
+                order.sign,
+                order.remaining,
+                order.price,
+                order.trailing_distance,
+            )
+            found[what] = found.get(what, 0) + (owner is not None)
+        twins = {what for what, count in found.items() if count > 1}
+        for what in twins:
+            self._witness.reached("two stops of one lot were the same", what not in self._twins)
+            self._span_of(self._twins, what, now, False)
+        for what in [what for what in self._twins if what[0] == symbol and what not in twins]:
+            self._end_of_twins(what, self._twins.pop(what), now)
+
+    def _end_of_twins(self, twins: tuple[object, ...], span: _Span, now: float) -> None:
+        text = (
+            f"of two equal stops of {twins[0]} one must go within {TWINS_WITH_A_ROUTE_S:g} s of a route, both stood for"
+        )
+        self._witness.note(
+            "stop", f"{twins[0]} had two equal stops for {now - span.since:.3f} s, {span.routed_s:.3f} routed"
+        )
+        self._witness.check("M17", span.routed_s <= TWINS_WITH_A_ROUTE_S, f"{text} {span.routed_s:.1f} s")
 
     def _covers(self, order: Order) -> Decimal:
         """How many coins this order keeps from lying bare: a stop, a sale on its way, or a person's own sale."""
@@ -128,10 +173,13 @@ class StopWatch:
         return order.remaining if order.peer_id is None and self._is_persons(order.cid) else ZERO
 
     def _begin(self, symbol: Symbol, now: float, grew: bool) -> None:
-        if symbol not in self._spans:
-            if not self._spans:
+        self._span_of(self._spans, symbol, now, grew)
+
+    def _span_of(self, spans: dict[Any, _Span], name: object, now: float, grew: bool) -> None:
+        if name not in spans:
+            if not (self._spans or self._twins):
                 self._routed = self.route()
-            self._spans[symbol] = _Span(now, grew)
+            spans[name] = _Span(now, grew)
             self._look_again()
 
     def _look_again(self) -> None:
@@ -142,17 +190,17 @@ class StopWatch:
     def _look_at_route(self) -> None:
         self._looks = False
         self._pass()
-        if self._spans:
+        if self._spans or self._twins:
             self._look_again()
 
     def _pass(self) -> float:
         """Time since the last look was spent as the engine was then; with a route if one stood then and stands now."""
         now = trio.current_time()
-        if not self._spans:
+        if not (self._spans or self._twins):
             self._looked_at = now
             return now
         stood, self._routed = self._routed, self.route()
-        for span in self._spans.values():
+        for span in (*self._spans.values(), *self._twins.values()):
             seconds = now - max(self._looked_at, span.since)
             span.compared_s += seconds * self._compared
             span.routed_s += seconds * (stood and self._routed)

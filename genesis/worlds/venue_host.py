@@ -78,6 +78,7 @@ class VenueHost:
         chance: random.Random,
         witness: Witness,
         is_persons: Callable[[int], bool],
+        owner: Callable[[int], object],
         *,
         opens_s: float = IN_STEP_S,
         spare: Decimal = ZERO,
@@ -89,7 +90,7 @@ class VenueHost:
             terms = attrs.evolve(terms, balances=(*terms.balances, *balances))
         self.exchange = WatchedExchange(ExchangeSettings(accounts=(terms,)), recording, TrioClock(), chance)
         self.exchange.witness = witness
-        self.stops = self.exchange.stops = StopWatch(self.exchange.venue, witness, is_persons, spare=spare)
+        self.stops = self.exchange.stops = StopWatch(self.exchange.venue, witness, is_persons, spare=spare, owner=owner)
         self.witness = witness
         self._opens_s = opens_s
 

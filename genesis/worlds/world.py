@@ -304,6 +304,7 @@ class World:
             self.chance.port("venue"),
             self.witness,
             self.rules.is_persons,
+            self.rules.owner_of,
             opens_s=0.0 if self.as_shipped else IN_STEP_S,
             spare=self.spare,
         )

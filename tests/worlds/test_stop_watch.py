@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from decimal import Decimal
+from typing import Any
 
 import pytest
 import trio
@@ -9,7 +10,7 @@ from trio.testing import MockClock
 
 from genesis.domain.pairs import pair_specs
 from genesis.domain.venue import Venue
-from genesis.worlds.stop_watch import BARE_WHEN_COMPARED_S, BARE_WITH_A_ROUTE_S, StopWatch
+from genesis.worlds.stop_watch import BARE_WHEN_COMPARED_S, BARE_WITH_A_ROUTE_S, TWINS_WITH_A_ROUTE_S, StopWatch
 from genesis.worlds.witness import Witness
 from protocols.bitfinex.account import FLAG_OCO
 from protocols.bitfinex.inputs import EndOrder, NewOrder
@@ -155,3 +156,45 @@ async def test_bare_for_too_long_with_a_route_breaks_it_too(
     await trio.sleep(seconds)
     desk.watch.finish()
     assert [one.rule for one in desk.witness.violations] == ["M16"] * broken
+
+
+class OwnersDesk(Desk):
+    """Coins of before lie in the wallet, and order 1 and 2 stand for one lot, 3 for another."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.venue.accounts["sim"].wallet("exchange", "BTC").balance += 1
+        lots = {1: "s", 2: "s", 3: "other"}
+        self.watch = StopWatch(self.venue, self.witness, lambda cid: False, spare=D(1), owner=lots.get)
+        self.watch.compared(True)
+
+
+@pytest.mark.parametrize(("seconds", "broken"), [(TWINS_WITH_A_ROUTE_S, 0), (TWINS_WITH_A_ROUTE_S + 1, 1)])
+async def test_two_equal_stops_of_one_lot_break_a_rule_in_time(
+    autojump_clock: MockClock, seconds: float, broken: int
+) -> None:
+    desk = OwnersDesk()
+    desk.buy("0.1")
+    desk.order("-0.0998", "EXCHANGE STOP", price=D(7900))
+    twin = desk.order("-0.0998", "EXCHANGE STOP", price=D(7900), cid=2)
+    await trio.sleep(seconds)
+    desk.cancel(twin)
+    await trio.sleep(100)
+    desk.watch.finish()
+    assert [one.rule for one in desk.witness.violations] == ["M17"] * broken
+
+
+@pytest.mark.parametrize(
+    ("size", "more"),
+    [("-0.0998", {"cid": 3}), ("-0.0998", {"price": D(7890)}), ("-0.0499", {}), ("-0.0998", {"cid": 9})],
+)
+async def test_no_twins_are_stops_of_others_at_other_levels_or_parts_of_one(
+    autojump_clock: MockClock, size: str, more: dict[str, Any]
+) -> None:
+    desk = OwnersDesk()
+    desk.buy("0.1")
+    desk.order(size, "EXCHANGE STOP", price=D(7900))
+    desk.order(size, "EXCHANGE STOP", **{"price": D(7900), "cid": 2, **more})
+    await trio.sleep(100)
+    desk.watch.finish()
+    assert desk.witness.violations == []
