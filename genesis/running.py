@@ -22,6 +22,7 @@ from genesis.core.clock import Clock, TrioClock
 from genesis.core.errors import Escalated
 from genesis.core.hard_exit import HardExit
 from genesis.core.loop_watch import LoopBlocked, LoopWatch
+from genesis.core.rest import LoopClock
 from genesis.core.supervisor import EventKind, SupervisorEvent
 from genesis.desk import TemplateShelf, trading_desk
 from genesis.diary import Diary, watch
@@ -106,7 +107,7 @@ def run_engine(options: RunOptions) -> ExitCode:
     sys.setswitchinterval(GIL_TURN_S)
     run.collector.begin()
     try:
-        return trio.run(run.main)
+        return trio.run(run.main, clock=LoopClock())
     except* CannotStart as refusals:
         raise _first(refusals) from None
     except* OSError as errors:
@@ -146,7 +147,7 @@ class _Run:
     stopping: trio.Event = attrs.field(factory=trio.Event)
     hard_exit: HardExit = attrs.field(factory=HardExit)
     collector: Collector = attrs.field(factory=Collector)
-    clock: Clock = attrs.field(factory=TrioClock)
+    clock: Clock = attrs.field(factory=partial(TrioClock, LoopClock.current_time))
 
     def __attrs_post_init__(self) -> None:
         self.words = RunWords(self.options)

@@ -6,18 +6,13 @@ import trio
 
 
 class VenueClock:
-    """A `Clock`."""
+    """A `Clock`. `monotonic` is as `TrioClock` has it."""
 
-    __slots__ = ("_venue_ms",)
+    __slots__ = ("now", "wall_ms")
 
-    def __init__(self, venue_ms: Callable[[], int]) -> None:
-        self._venue_ms = venue_ms
-
-    def now(self) -> float:
-        return trio.current_time()
+    def __init__(self, venue_ms: Callable[[], int], monotonic: Callable[[], float] = trio.current_time) -> None:
+        self.now = monotonic
+        self.wall_ms = venue_ms
 
     def now_ns(self) -> int:
-        return int(trio.current_time() * 1e9)
-
-    def wall_ms(self) -> int:
-        return self._venue_ms()
+        return int(self.now() * 1e9)

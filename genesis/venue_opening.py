@@ -11,6 +11,7 @@ import trio
 from actors.connection_private import Credentials
 from genesis.core.chance import Chance
 from genesis.core.clock import Clock
+from genesis.core.rest import LoopClock
 from genesis.domain.pairs import PairSpecs, pair_specs
 from genesis.domain.recording import CandleRecording, RecordingError
 from genesis.domain.replay import MINUTE_MS
@@ -140,7 +141,7 @@ async def open_venue(
     )
     return OpenVenue(
         ports=ports,
-        clock=clock if exchange is None else VenueClock(exchange.venue_ms),
+        clock=clock if exchange is None else VenueClock(exchange.venue_ms, LoopClock.current_time),
         pairs=pair_specs(options.settings.market.symbols) if exchange is None else exchange.venue.specs,
         exchange=exchange,
         relay=relay,

@@ -165,7 +165,8 @@ async def house(
 ) -> AsyncIterator[House]:
     """Start everything, yield, and stop in order. With `exchange` the engine meets a venue that is running already;
     `prepare` gets the engine before its actors start."""
-    clock = TrioClock()
+    loop_time = trio.lowlevel.current_clock().current_time
+    clock = TrioClock(loop_time)
     chance = Chance(seed)
     async with contextlib.AsyncExitStack() as stack, trio.open_nursery() as nursery:
         if exchange is None:
@@ -184,7 +185,7 @@ async def house(
             chance=random.Random(f"{seed}-rest"),
             key=RestKey(key=DEFAULT_KEY, secret=secret, nonce=nonce),
         )
-        venue_clock = VenueClock(exchange.venue_ms)
+        venue_clock = VenueClock(exchange.venue_ms, loop_time)
         store = journal(Store.open(directory / "sim.sqlite", at_ms=venue_clock.wall_ms()), inline=journal_inline)
         events: list[SupervisorEvent] = []
         engine = Engine(

@@ -1,8 +1,8 @@
 """Where those stand aside who can wait for a moment, while what they heard of makes others act.
 
-They come back when the loop comes to rest: when nobody can go on without the kernel, a disk or a clock. One task waits
-for that on behalf of all. Turning the loop by itself, as it once did, it was a third of all steps between a tick and
-its order.
+They come back when the loop comes to rest: when nobody can go on without the kernel, a disk or a clock. The loop's
+clock tells of that (`genesis/core/rest.py`). A task that turned the loop until then was once a third of all steps
+between a tick and its order.
 
 A loop that never comes to rest would keep them for ever. They hold messages, so whoever looks for actors that hang
 looks while they wait, and ends their waiting, too.
@@ -10,7 +10,7 @@ looks while they wait, and ends their waiting, too.
 
 import trio
 
-from genesis.core.rest import loop_at_rest
+from genesis.core.rest import RestClock, loop_at_rest
 
 
 class Aside:
@@ -20,12 +20,17 @@ class Aside:
         self._waiting: dict[trio.lowlevel.Task, None] = {}
         self._round = 0
         self._seen = -1
+        self._clock: RestClock | None = None
+        self._will_hear = False
         self._runner: trio.lowlevel.Task | None = None
 
     async def wait(self) -> None:
         """Come back when nobody else can go on, and at the second `look` in any case. A checkpoint."""
         mine = trio.lowlevel.current_task()
         self._waiting[mine] = None
+        if self._clock is not None and not self._will_hear:
+            self._will_hear = True
+            self._clock.at_rest(self._hear)
         if self._runner is not None:
             trio.lowlevel.reschedule(self._runner)
             self._runner = None
@@ -37,7 +42,14 @@ class Aside:
         await trio.lowlevel.wait_task_rescheduled(abort)
 
     async def run(self) -> None:
-        """Wait for rest while somebody waits. Run it once, beside the actors."""
+        """Bring them back at rest. Run it once, beside the actors: under a clock that does not tell it waits itself."""
+        clock = trio.lowlevel.current_clock()
+        if isinstance(clock, RestClock):
+            self._clock = clock
+            if self._waiting:
+                self._will_hear = True
+                clock.at_rest(self._hear)
+            return
         while True:
             if self._waiting:
                 await loop_at_rest()
@@ -51,6 +63,11 @@ class Aside:
         if self._waiting and self._seen == self._round:
             self._end()
         self._seen = self._round if self._waiting else -1
+
+    def _hear(self) -> None:
+        """The clock tells of rest."""
+        self._will_hear = False
+        self._end()
 
     def _end(self) -> None:
         self._round += 1

@@ -38,7 +38,7 @@ STANDSTILL_STEPS: Final = 100_000
 PRIVATE_NAMES: Final = ("_ALLOW_DETERMINISTIC_SCHEDULING", "_r", "TheIOManager", "Instruments", "GLOBAL_RUN_CONTEXT")
 """What is used of `trio._core._run`: whether tasks of one batch are sorted before they are shuffled, and by whom; and
 who asks the kernel for news; and who hears of every step; and the runner, of which `runq` and `deadlines` say when the
-next task runs, and `waiting_for_idle` who runs when no other does."""
+next task runs."""
 PRIVATE_STREAM_NAME: Final = "_translate_socket_errors_to_stream_errors"
 """What of `trio._highlevel_socket` stands around every send and every receive."""
 KERNEL_ASKED_EVERY: Final = 16
@@ -131,11 +131,6 @@ def _nobody_runs_before() -> float:
     return -math.inf if runner.runq else runner.deadlines.next_deadline()
 
 
-def _rest_is_waited_for() -> bool:
-    """Whether a task of this thread's loop waits until all others do."""
-    return bool(_run.GLOBAL_RUN_CONTEXT.runner.waiting_for_idle)
-
-
 _clocks: list[VirtualClock] = []
 
 
@@ -218,7 +213,6 @@ def run_virtual(
 ) -> Any:
     """`trio.run` of `main` where nothing but the seed decides, and where time passes only while everybody waits."""
     clock = VirtualClock() if clock is None else clock
-    clock.rest_is_waited_for = _rest_is_waited_for
     clock.nobody_runs_before = _nobody_runs_before
     with deterministic(seed), timed_by(clock):
         _clocks.append(clock)

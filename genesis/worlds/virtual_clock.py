@@ -10,8 +10,9 @@ import math
 from collections.abc import Callable
 from typing import Final
 
-import trio
 from typing_extensions import override
+
+from genesis.core.rest import RestClock
 
 REALLY_S: Final = 60.0
 MOMENTS: Final = 8
@@ -19,14 +20,13 @@ MOMENTS: Final = 8
 from outside asks for it."""
 
 
-class VirtualClock(trio.abc.Clock):
+class VirtualClock(RestClock):
     """One per run. Seconds since its beginning, as a float whatever is put down: the journal writes 149 and 149.0
     differently, and a replay reads floats."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.now = 0.0
-        self.rest_is_waited_for: Callable[[], bool] = lambda: False
-        """Whether somebody is to be told that every task waits: before any time passes."""
         self.nobody_runs_before: Callable[[], float] = lambda: -math.inf
         """Asked behind each moment: until then the loop need not turn for what wakes nobody."""
         self._events: list[tuple[float, int, Callable[[], object]]] = []
@@ -50,9 +50,10 @@ class VirtualClock(trio.abc.Clock):
 
     @override
     def deadline_to_sleep_time(self, deadline: float) -> float:
-        if self.rest_is_waited_for():
-            # trio finds a loop at rest only where it would sleep.
-            return REALLY_S
+        if self._at_rest:
+            # Before any time passes.
+            self._tell_of_rest()
+            return 0.0
         events = self._events
         if events and events[0][0] <= deadline:
             for _ in range(MOMENTS):

@@ -29,6 +29,7 @@ from typing_extensions import override
 
 from genesis.core.chance import Chance
 from genesis.core.clock import TrioClock
+from genesis.core.rest import LoopClock
 from genesis.domain.settings_build import Layer
 from genesis.edge.collector import Collector
 from genesis.edge.store_thread import StoreThread
@@ -230,7 +231,8 @@ def measured(part: int, *, durable: bool, rate: int = 0) -> tuple[float, float, 
     """(p50, p99, p50 of CPU) in microseconds."""
     minutes = QUICK_MINUTES if is_quick() else MINUTES
     with tempfile.TemporaryDirectory() as directory:
-        exchange = trio.run(partial(_traded, Path(directory), part, minutes=minutes, inline=not durable, rate=rate))
+        trade = partial(_traded, Path(directory), part, minutes=minutes, inline=not durable, rate=rate)
+        exchange = trio.run(trade, clock=LoopClock())
     if not exchange.took_s:
         raise SystemExit("must measure at least one decision, was none")
     took = sorted(exchange.took_s)

@@ -1,12 +1,25 @@
-"""Those who can wait come back when nobody else can go on, and nobody turns the loop for it."""
+"""Those who can wait come back when nobody else can go on, and nobody turns the loop for it, whatever clock it has."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import pytest
 import trio
 import trio.testing
 
 from genesis.core.aside import Aside
+from genesis.core.rest import LoopClock
+
+
+class _Plain:
+    """No clock: trio's own."""
+
+
+@pytest.fixture(params=[_Plain, LoopClock])
+def loop_clock(request: pytest.FixtureRequest) -> object:
+    """pytest-trio runs the test by whatever clock is among its fixtures."""
+    made: object = request.param()
+    return made
 
 
 @asynccontextmanager
@@ -19,7 +32,7 @@ async def an_aside() -> AsyncIterator[Aside]:
         nursery.cancel_scope.cancel()
 
 
-async def test_whoever_waits_comes_back_behind_all_who_can_go_on(nursery: trio.Nursery) -> None:
+async def test_whoever_waits_comes_back_behind_all_who_can_go_on(nursery: trio.Nursery, loop_clock: object) -> None:
     """However many turns of the loop that takes, and whoever of them begins when the others are done."""
     heard: list[str] = []
     async with an_aside() as aside:
@@ -42,7 +55,7 @@ async def test_whoever_waits_comes_back_behind_all_who_can_go_on(nursery: trio.N
     assert heard == ["acted", "acted", "acted", "aside", "aside"]
 
 
-async def test_who_comes_later_has_a_round_of_his_own(nursery: trio.Nursery) -> None:
+async def test_who_comes_later_has_a_round_of_his_own(nursery: trio.Nursery, loop_clock: object) -> None:
     rounds: list[int] = []
     async with an_aside() as aside:
 
@@ -57,7 +70,9 @@ async def test_who_comes_later_has_a_round_of_his_own(nursery: trio.Nursery) -> 
     assert rounds == [1, 2, 3]
 
 
-async def test_a_loop_that_never_rests_is_waited_for_until_the_second_look(nursery: trio.Nursery) -> None:
+async def test_a_loop_that_never_rests_is_waited_for_until_the_second_look(
+    nursery: trio.Nursery, loop_clock: object
+) -> None:
     back: list[str] = []
     async with an_aside() as aside:
 
@@ -88,7 +103,7 @@ async def test_a_loop_that_never_rests_is_waited_for_until_the_second_look(nurse
     assert back == ["first", "second"]
 
 
-async def test_one_that_is_cancelled_is_not_waited_for() -> None:
+async def test_one_that_is_cancelled_is_not_waited_for(loop_clock: object) -> None:
     async with an_aside() as aside:
         with trio.move_on_after(0) as scope:
             await aside.wait()
