@@ -230,10 +230,11 @@ class _Life:
         deadline = self.machine.next_deadline()
         while True:
             batch = await self.ctx.inbox.lease(limit=BATCH, until=math.inf if deadline is None else deadline)
+            if batch and type(batch[0].message) is CommandSent:
+                await self._wait_for_answers(batch, deadline)
             now = self.ctx.clock.now()
             if batch:
-                await self._wait_for_answers(batch, deadline)
-                return batch, self.ctx.clock.now()
+                return batch, now
             if deadline is None or now < deadline or self.settings_seen != self.actor.settings.version:
                 return batch, now
             deadline = self.machine.next_glance(now=now)

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -194,6 +195,33 @@ def test_a_malformed_request_is_refused_and_the_store_lives(store: Store) -> Non
         store.commit([a_commit("a"), bad], at_ms=2)
     assert keys_of(store) == []
     store.commit([a_commit("a")], at_ms=2)
+
+
+@pytest.mark.parametrize("odd", [None, 0, b"x", False, "\ud800", 1.5])
+@pytest.mark.parametrize("what", ["kind", "key", "correlation_id", "at_ms", "payload", "table", "cell", "writer", "id"])
+def test_the_quick_check_lets_nothing_through_that_the_whole_one_refuses(what: str, odd: Any) -> None:
+    record = a_record()
+    cell: dict[str, Any] = {"table": "t", "key": "k", "payload": b"{}"}
+    commit: dict[str, Any] = {"writer": "w", "commit_id": "c"}
+    match what:
+        case "table" | "cell":
+            cell["table" if what == "table" else "key"] = odd
+        case "writer" | "id":
+            commit["writer" if what == "writer" else "commit_id"] = odd
+        case _:
+            record = msgspec.structs.replace(record, **{what: odd})
+    bad = Commit(records=(record,), cells=(CellWrite(**cell),), **commit)
+
+    def refused(*, whole: bool) -> bool:
+        try:
+            check_commit(bad, whole=whole)
+        except CommitRefused:
+            return True
+        return False
+
+    assert refused(whole=False) == refused(whole=True)
+    fits = {"key": odd is None, "id": odd is None, "at_ms": type(odd) is int, "payload": type(odd) is bytes}
+    assert refused(whole=True) != fits.get(what, False)
 
 
 def a_late_record(write: Callable[[], bytes]) -> LateRecord:
