@@ -6,6 +6,7 @@ Nothing but public market data is read from the real venue; no key of it is need
 import contextlib
 from typing import Final
 
+import structlog
 import trio
 
 from genesis.core.chance import Chance
@@ -24,8 +25,12 @@ from genesis.simulator.state_file import StateError
 
 FIRST_WORD_S: Final = 60.0
 """By then every pair's history, book and streams must have been heard, or there is no session."""
+TELL_EVERY_S: Final = 5.0
+"""How soon, and how often, a start that waits for the feed says so: a silent terminal looks like a hang."""
 DIALS_A_MINUTE: Final = 20
 """The venue's own limit for its public host."""
+
+log = structlog.get_logger("genesis.run")
 
 
 async def open_paper(
@@ -67,9 +72,18 @@ async def open_paper(
         backoff_cap_s=limits.backoff_cap_s,
     )
     await nursery.start(exchange.serve, "127.0.0.1", 0)
-    with trio.move_on_after(first_word_s) as scope:
-        await nursery.start(relay.run)
+    async with trio.open_nursery() as meanwhile:
+        meanwhile.start_soon(_tell_waiting, relay)
+        with trio.move_on_after(first_word_s) as scope:
+            await nursery.start(relay.run)
+        meanwhile.cancel_scope.cancel()
     if scope.cancelled_caught:
         text = f"mode paper needs the public feed at {venue.public_ws_uri} and {venue.public_rest_url}, had none"
         raise CannotStart(f"{text} after {first_word_s:g} s: {relay.last_error}")
     return exchange, relay
+
+
+async def _tell_waiting(relay: Relay) -> None:
+    while True:
+        await trio.sleep(TELL_EVERY_S)
+        log.warning("waits_for_market", uri=relay.uri, last_error=relay.last_error or None)

@@ -145,6 +145,7 @@ class _Run:
     watch: LoopWatch | None = None
     words: RunWords = attrs.field(init=False)
     stopping: trio.Event = attrs.field(factory=trio.Event)
+    dialling: trio.CancelScope | None = None
     hard_exit: HardExit = attrs.field(factory=HardExit)
     collector: Collector = attrs.field(factory=Collector)
     clock: Clock = attrs.field(factory=partial(TrioClock, LoopClock.current_time))
@@ -175,9 +176,17 @@ class _Run:
         return code
 
     async def _run(self, nursery: trio.Nursery, stack: contextlib.AsyncExitStack, chance: Chance) -> ExitCode:
-        venue = self.venue = await open_venue(
-            nursery, stack, options=self.options, clock=self.clock, chance=chance, started_ms=self.started_ms
-        )
+        with trio.CancelScope() as self.dialling:
+            if self.stopping.is_set():
+                self.dialling.cancel()
+            self.venue = await open_venue(
+                nursery, stack, options=self.options, clock=self.clock, chance=chance, started_ms=self.started_ms
+            )
+        venue = self.venue
+        if venue is None:
+            # Nothing is open yet that would have to be closed in order.
+            log.info("stopped", text="before the venue had answered")
+            return ExitCode.OK
         store = await open_journal(
             self.options.database,
             ServiceManager.of(self.options.environment, os.getpid()),
@@ -391,6 +400,9 @@ class _Run:
         """Begin the end, with a deadline: whatever hangs on the way, the process ends all the same."""
         self.hard_exit.arm(SHUTDOWN_S, why)
         self.stopping.set()
+        if self.dialling is not None:
+            # A venue that does not answer would keep the start, and so its end, for a minute.
+            self.dialling.cancel()
 
     async def _stop_when_asked(self, engine: Engine) -> None:
         """Also in the middle of the start: whoever asks then must not wait for all of it."""

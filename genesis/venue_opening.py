@@ -33,7 +33,7 @@ from genesis.simulator.relay import Relay
 from genesis.simulator.settings import DEFAULT_KEY, DEFAULT_SECRET, ExchangeSettings
 from genesis.simulator.state_file import StateError
 from genesis.venue_clock import VenueClock
-from protocols.bitfinex.errors import BitfinexError
+from protocols.bitfinex.errors import AuthFailed, BitfinexError
 from web.models import ReplayProgress
 
 
@@ -223,7 +223,9 @@ async def _trust(door: RestDoor) -> None:
     except SecretRefused as error:
         raise CannotStart(str(error), ExitCode.CONFIGURATION) from None
     except (EdgeError, BitfinexError) as error:
-        raise CannotStart(f"what the API key may do must be known before it is used: {error}") from None
+        # A key that the venue does not know stays wrong: nobody should start us again and again with it.
+        code = ExitCode.CONFIGURATION if isinstance(error, AuthFailed) else ExitCode.ERROR
+        raise CannotStart(f"what the API key may do must be known before it is used: {error}", code) from None
 
 
 def _wall_us() -> int:

@@ -150,6 +150,9 @@ def environment(given: Mapping[str, str], dotenv_files: Iterable[Path]) -> dict[
     """
     merged: dict[str, str] = {}
     for path in dotenv_files:
+        if path.is_dir():
+            # A container's engine makes one where the file that it should show was missing.
+            raise DocumentError(path, "a file", "a directory")
         if path.is_file():
             try:
                 text = path.read_text(encoding="utf-8")

@@ -19,7 +19,7 @@ from genesis.domain.rate_limit import RateLimit
 from genesis.domain.redial import Redial
 from genesis.domain.replay import MINUTE_MS, CandleRow
 from genesis.edge.errors import EdgeError
-from genesis.edge.rest import RestDoor
+from genesis.edge.rest import CircuitOpen, RestDoor
 from genesis.edge.websocket import Dial, WebSocket
 from genesis.simulator.exchange import Exchange
 from genesis.simulator.feed import Feed, PublicTrade
@@ -141,7 +141,9 @@ class Relay:
                     began = self.clock.now()
                     await self._listen(socket, markets, PublicSession(session=number + 1, channel_limit=30))
             except (EdgeError, BitfinexError, RelayLost) as error:
-                self.last_error = f"{type(error).__name__}: {error}"
+                # That nobody asks for a while is no reason; what came before it is.
+                if not isinstance(error, CircuitOpen):
+                    self.last_error = f"{type(error).__name__}: {error}"
             self.falls += 1
             self.exchange.quiet = True
             for market in markets:

@@ -139,6 +139,27 @@ async def test_paper_without_the_real_feed_says_so(tmp_path: Path) -> None:
         nursery.cancel_scope.cancel()
 
 
+def test_a_start_that_waits_for_the_market_says_so_and_ends_when_told(tmp_path: Path) -> None:
+    """Without a line nothing was said for a minute, and Ctrl-C took fifteen seconds and a dump of every thread."""
+    settings = environment(tmp_path / "home", {"rest": "http://127.0.0.1:9", "websocket": NOWHERE})
+    with subprocess.Popen(
+        [PROGRAM, "run", "--mode", "paper", "--port", "0"],
+        env=settings,
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stderr is not None
+        try:
+            assert any("waits_for_market" in line and "ConnectError" in line for line in process.stderr)
+        finally:
+            process.send_signal(signal.SIGTERM)
+            _, err = process.communicate(timeout=60)
+    assert process.returncode == ExitCode.OK, err
+    assert "hard exit" not in err
+
+
 @pytest.mark.parametrize(
     ("key", "words"),
     [
@@ -166,5 +187,5 @@ def test_a_key_that_may_do_too_much_or_too_little_is_refused_before_it_is_used(
             timeout=60,
             check=False,
         )
-    assert done.returncode in (ExitCode.CONFIGURATION, ExitCode.ERROR)
+    assert done.returncode == ExitCode.CONFIGURATION, "nobody should start it again and again with that key"
     assert words in done.stderr

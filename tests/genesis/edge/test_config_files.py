@@ -115,3 +115,10 @@ def test_an_environment_file_that_is_no_text_is_told(tmp_path: Path) -> None:
     path = document(tmp_path, b"A=\xff\xfe", ".env")
     with pytest.raises(DocumentError, match="UTF-8"):
         environment({}, [path])
+
+
+def test_an_environment_file_that_is_a_directory_is_told(tmp_path: Path) -> None:
+    """A container makes one in the place of a file that was missing: every setting in it would be its default."""
+    (tmp_path / ".env").mkdir()
+    with pytest.raises(DocumentError, match="must be a file, was a directory"):
+        environment({}, [tmp_path / ".env"])
