@@ -20,7 +20,7 @@ from protocols.orders import (
     UpdateIntent,
 )
 from protocols.risk import CHANGE, ChangeOrder, SetPaused, SetTradingState, TradingState, Verdict
-from protocols.units import Side, plain
+from protocols.units import Side, Symbol, plain
 from web.api import Api, Call
 from web.bodies import AdoptBody, ChaosBody, FlattenBody, HaltBody, ReasonBody, UpdateBody, symbol_of
 from web.chaos_port import FaultWish
@@ -256,7 +256,24 @@ async def flatten(api: Api, call: Call) -> Accepted:
     if body.confirm != "flatten":
         must_be = "the word flatten (this cancels every order and sells what is held)"
         raise invalid("confirm", must_be, body.confirm[:60])
+    if body.symbol is not None:
+        _must_mean_something(api, symbol_of(body.symbol))
     return await close_everything(api, body.symbol, f"{body.reason} ({call.subject})")
+
+
+def _must_mean_something(api: Api, symbol: Symbol) -> None:
+    """Somebody in a hurry wrote another symbol than the one that they hold: they must hear that nothing was closed.
+
+    Raises ApiError. What is watched is taken in any case: an order that nobody has heard of yet may be on its way.
+    """
+    account = api.readers.account()
+    if account is None or symbol in api.readers.settings().market.symbols:
+        return
+    held = {view.symbol for view in account.positions if view.quantity}
+    ours = {view.symbol for view in api.readers.orders() if not view.foreign and view.state not in TERMINAL_STATES}
+    if symbol not in held | ours:
+        there = ", ".join(sorted(held | ours)) or "nothing"
+        raise ApiError(404, f"nothing of {symbol} is held or ordered; there is: {there}", code="no_position")
 
 
 async def close_everything(api: Api, symbol: str | None, reason: str) -> Accepted:

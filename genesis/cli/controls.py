@@ -3,7 +3,7 @@
 import getpass
 import sys
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from cyclopts import Parameter
 
@@ -12,10 +12,13 @@ from genesis.cli.failures import CommandFailed
 from genesis.cli.options import Reading
 from genesis.run_options import ExitCode
 
+LONGEST_WAIT_S: Final = 9
+"""Less than a command waits for an answer."""
+
 Reason = Annotated[str, Parameter(help="Why; it is kept in the journal.")]
 
 
-def _post(reading: Reading, path: str, body: Mapping[str, object], *, admin: bool = False) -> None:
+def _post(reading: Reading, path: str, body: Mapping[str, object], *, admin: bool = False) -> Any:
     from genesis.cli.client import Client
     from web.tokens import Scope
 
@@ -25,6 +28,7 @@ def _post(reading: Reading, path: str, body: Mapping[str, object], *, admin: boo
         printing.print_json(answer)
     else:
         print(answer["message"])
+    return answer
 
 
 def who() -> str:
@@ -71,17 +75,29 @@ def flatten(
     /,
     *,
     yes: Annotated[bool, Parameter(negative="", help="Do not ask.")] = False,
+    wait: Annotated[int, Parameter(help="Seconds to look whether it came true, 0 to 9; 0: not at all.")] = 8,
     reason: Reason = "asked on the command line",
     reading: Reading | None = None,
 ) -> None:
-    """Cancel the orders and sell what is held."""
+    """Cancel the orders and sell what is held. Exit code 5 while something of it is still open or held."""
+    if not 0 <= wait <= LONGEST_WAIT_S:
+        raise CommandFailed(f"--wait must be 0 to {LONGEST_WAIT_S}, was {wait}", ExitCode.CONFIGURATION)
     what = symbol or "EVERYTHING"
     if not yes:
         if not sys.stdin.isatty():
             raise CommandFailed("flatten must be confirmed: give --yes", ExitCode.CONFIGURATION)
         if input(f"cancel the orders and close {what}? type flatten: ").strip() != "flatten":
             raise CommandFailed("nothing was done")
-    body: dict[str, object] = {"confirm": "flatten", "reason": f"{reason} ({who()})"}
+    body: dict[str, object] = {"confirm": "flatten", "reason": f"{reason} ({who()})", "wait_s": wait}
     if symbol is not None:
         body["symbol"] = symbol
-    _post(reading or Reading(), "/risk/unified/flatten", body)
+    reading = reading or Reading()
+    answer = _post(reading, "/risk/unified/flatten", body)
+    if not wait:
+        return
+    if not answer["verified"]:
+        held = ", ".join(f"{amount} {name}" for name, amount in answer["held"].items()) or "nothing"
+        left = f"after {wait} s {answer['open_orders']} orders are open and {held} is held"
+        raise CommandFailed(f"{left}; it goes on: look at `genesis positions`", ExitCode.TIME_OUT)
+    if not reading.json:
+        print("done: no order is open and nothing is held")

@@ -330,6 +330,19 @@ async def test_flatten_wants_the_word_and_close_wants_a_position() -> None:
     assert told.messages == []
 
 
+async def test_a_flatten_of_what_is_not_there_is_refused() -> None:
+    """A slip of the pen was told "closing", and the position that was meant stayed."""
+    told = Told()
+    async with a_web(told=told).client() as client:
+        body = {"confirm": "flatten", "symbol": "tBTCUST"}
+        answer = await client.post(f"{V2}/risk/unified/flatten", json=body)
+        assert answer.status_code == 404
+        assert "nothing of tBTCUST is held or ordered; there is: tBTCUSD" in answer.json()["error"]["message"]
+        assert told.messages == []
+        assert (await client.post(f"{V2}/risk/unified/flatten", json=body | {"symbol": "tBTCUSD"})).is_success
+    assert len(told.messages) == 1
+
+
 async def test_a_switch_that_risk_has_not_answered_is_under_way() -> None:
     told = Told(slow=True)
     async with a_web(told=told).client() as client:

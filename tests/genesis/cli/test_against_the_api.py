@@ -137,6 +137,7 @@ class Engine:
 
     home: UserDir
     told: list[RiskCommand | Flatten] = attrs.field(factory=list)
+    orders: tuple[OrderView, ...] = attrs.field(factory=lambda: (ORDER,))
 
     async def hear(self, command: RiskCommand) -> bool:
         self.told.append(command)
@@ -148,7 +149,7 @@ class Engine:
     def readers(self) -> Readers:
         return Readers(
             status=lambda: EngineStatus(mode="sim", version="1", venue_ms=1_517_900_000_000, speed="60"),
-            orders=lambda: (ORDER,),
+            orders=lambda: self.orders,
             verdicts=lambda: (VERDICT, FROM_NOTHING),
             actors=lambda: TREE,
         )
@@ -268,9 +269,20 @@ async def test_halt_and_resume_reach_risk_with_the_reason(engine: Engine, capsys
 
 
 async def test_flatten_goes_out_when_confirmed(engine: Engine) -> None:
-    assert await engine.command("flatten", "tBTCUSD", "--yes") == ExitCode.OK
-    assert await engine.command("flatten", "--yes") == ExitCode.OK
+    assert await engine.command("flatten", "tBTCUSD", "--yes", "--wait", "0") == ExitCode.OK
+    assert await engine.command("flatten", "--yes", "--wait", "0") == ExitCode.OK
     assert [each.symbol for each in engine.told if isinstance(each, Flatten)] == [BTC, None]
+
+
+async def test_flatten_says_whether_it_came_true(engine: Engine, capsys: Capture) -> None:
+    """At three in the morning "closing" is no answer: is it closed?"""
+    assert await engine.command("flatten", "--yes", "--wait", "1") == ExitCode.TIME_OUT
+    assert "after 1 s 1 orders are open and nothing is held; it goes on" in capsys.readouterr().err
+    engine.orders = ()
+    assert await engine.command("flatten", "--yes", "--wait", "1") == ExitCode.OK
+    assert "done: no order is open and nothing is held" in capsys.readouterr().out
+    assert await engine.command("flatten", "--yes", "--wait", "60") == ExitCode.CONFIGURATION
+    assert len(engine.told) == 2
 
 
 async def test_a_link_opens_the_page_once(engine: Engine, capsys: Capture) -> None:
