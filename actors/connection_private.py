@@ -646,7 +646,7 @@ class ConnectionPrivateActor:
         if pong.cid != line.ping_cid:
             return
         round_trip_s = ctx.clock.now() - line.ping_at
-        self.stats.ping_ms = round_trip_s * 1000
+        self.stats.ponged(round_trip_s)
         if pong.venue_ms:
             # The venue's stamp is of about the middle of the round trip.
             self.stats.skew_ms = pong.venue_ms - (ctx.clock.wall_ms() - round_trip_s * 500)

@@ -459,7 +459,7 @@ class ConnectionPublicActor:
         if sent_at is None:
             return
         round_trip_s = ctx.clock.now() - sent_at
-        self.stats.ping_ms = round_trip_s * 1000
+        self.stats.ponged(round_trip_s)
         if pong.venue_ms:
             # The venue's stamp is of about the middle of the round trip.
             self.stats.skew_ms = pong.venue_ms - (ctx.clock.wall_ms() - round_trip_s * 500)

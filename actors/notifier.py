@@ -17,6 +17,7 @@ import trio
 from genesis.core.actor import Context
 from genesis.core.latest import Latest
 from genesis.domain.news import Outbox, OutboxState, Reporter, tell_all
+from genesis.edge.io_stats import IoStats
 from genesis.edge.kept_file import KeptFile
 from genesis.edge.messengers import Heard, Messenger, NotDelivered, TelegramChat
 from protocols.risk import RiskStatus
@@ -40,6 +41,7 @@ class Post:
     file: KeptFile | None = None
     reporter: Reporter = attrs.field(factory=Reporter)
     boxes: dict[str, Outbox] = attrs.field(factory=dict)
+    io: dict[str, IoStats] = attrs.field(factory=dict)
     last_update: int = 0
     strangers: int = 0
     commands: int = 0
@@ -47,6 +49,7 @@ class Post:
 
     def __attrs_post_init__(self) -> None:
         self.boxes = {messenger.name: Outbox() for messenger in self.messengers}
+        self.io = {messenger.name: IoStats() for messenger in self.messengers}
 
     def counters(self) -> dict[str, float]:
         """Its figures, by their full Prometheus names."""
@@ -114,9 +117,11 @@ class NotifierActor:
             parcel = box.take(self.settings.value.notify, now)
             if parcel is None:
                 continue
+            io, began = self.post.io[messenger.name], ctx.clock.now()
             try:
                 await messenger.send(parcel.text, silent=parcel.silent)
             except NotDelivered as error:
+                io.failed(sent=len(parcel.text.encode()))
                 again = box.failed(ctx.clock.now(), retry_after_s=error.retry_after_s, lasting=error.lasting)
                 log.warning(
                     "not_delivered",
@@ -126,6 +131,7 @@ class NotifierActor:
                     again_in_s=round(again - ctx.clock.now(), 1),
                 )
             else:
+                io.answered(ctx.clock.now() - began, sent=len(parcel.text.encode()))
                 box.sent(parcel, ctx.clock.now())
                 await self._keep()
 

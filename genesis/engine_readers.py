@@ -7,8 +7,10 @@ import msgspec
 from genesis.account_readers import AccountReaders
 from genesis.domain.history_desk import waiting_for
 from genesis.domain.live_performance import LivePerformance, live_performance
+from genesis.edge.connection_stats import ConnectionStats
+from genesis.edge.io_stats import WHAT, quantiles
 from genesis.figures import counters, gauges
-from protocols.health import LineTimes
+from protocols.health import IoView, LineTimes
 from protocols.signals import StrategyView
 from web.readers import Readers
 
@@ -49,6 +51,7 @@ def readers_of(engine: "Engine") -> Readers:
         equity=account.equity,
         notices=recent.notices,
         line_times=lambda: _line_times(engine),
+        io=lambda: _io(engine),
         performance=lambda: _performance(engine),
         prints=lambda symbol: cells.market.value.prints.get(symbol, ()),
         depth=engine.books.levels,
@@ -104,6 +107,32 @@ def _line_times(engine: "Engine") -> tuple[LineTimes, ...]:
             for what, times in (("detect", stats.detect_s), ("recover", stats.recover_s))
         ),
         *engine.stages.views(),
+    )
+
+
+def _io(engine: "Engine") -> tuple[IoView, ...]:
+    """Every client of the world outside: the venue's lines and REST, the journal's disk, and the messengers."""
+    return (
+        *(_line_view(name, stats) for name, stats in engine.stats.items()),
+        *engine.venue.door.views(),
+        engine.store.io.view("journal", "database"),
+        *(stats.view(name, "messenger") for name, stats in engine.post.io.items()),
+    )
+
+
+def _line_view(name: str, stats: ConnectionStats) -> IoView:
+    median, slow = quantiles(stats.pings_s)
+    return IoView(
+        client=name,
+        kind="websocket",
+        requests=stats.frames_out,
+        answers=stats.frames_in,
+        failures=stats.falls,
+        bytes_out=0,
+        bytes_in=0,
+        p50_s=median,
+        p99_s=slow,
+        times=stats.pings_s.view(name, WHAT),
     )
 
 

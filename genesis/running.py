@@ -254,7 +254,7 @@ class _Run:
         )
         # Told from the thread in which a step ran: the channel belongs to the loop.
         strategies.on_slow = lambda text: trio.from_thread.run_sync(engine.notice, "warning", "strategy_slow", text)
-        await self._keep_diary(engine, nursery)
+        diary = await self._keep_diary(engine, nursery)
         tokens = open_tokens(options, self.clock)
         host = web.host if ":" not in web.host else f"[{web.host}]"
         app = create_app(
@@ -262,6 +262,7 @@ class _Run:
                 engine.readers,
                 log_lines=logs.recent,
                 line_times=lambda: (*engine.readers.line_times(), *self.collector.views()),
+                event_counts=diary.counts,
             ),
             controls=self._controls(engine, venue.exchange, nursery),
             tokens=tokens,
@@ -371,17 +372,18 @@ class _Run:
             loop_blocks=0 if self.watch is None else self.watch.blocks,
         )
 
-    async def _keep_diary(self, engine: Engine, nursery: trio.Nursery) -> None:
+    async def _keep_diary(self, engine: Engine, nursery: trio.Nursery) -> Diary:
         kept = await engine.store.read_cells(ReadCells(table=ORDER_TABLE))
         # What the journal tells again at every start was told when it happened.
         told = told_before(kept.cells)
-        diary = Diary.after(*told)
+        diary = Diary.after(*told, settings=engine.cells.settings, now=self.clock.now)
         engine.post.reporter.after(*told)
         engine.recent.diary = diary.hear
         nursery.start_soon(watch, engine.cells.risk, diary.on_risk)
         nursery.start_soon(watch, engine.cells.settings, diary.on_settings)
         for cell in engine.cells.connections.values():
             nursery.start_soon(watch, cell, diary.on_connection)
+        return diary
 
     async def _supervise(self, engine: Engine, *, task_status: trio.TaskStatus[None]) -> None:
         try:

@@ -112,6 +112,42 @@ class LineTimes(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     sum_s: float
 
 
+class IoView(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """One client of the world outside. `kind` is rest, websocket, database or messenger.
+
+    `requests` of a socket are frames sent, its `answers` frames received, its `failures` falls, and its times those of
+    pings; bytes are counted where whole requests are (0 elsewhere). Quantiles are of the newest 1,024. Of REST,
+    `tokens` are the requests that may go at once, and `utilization` is the used part of the budget, 1 is all.
+    """
+
+    client: str
+    kind: str
+    requests: int
+    answers: int
+    failures: int
+    bytes_out: int
+    bytes_in: int
+    p50_s: float | None
+    p99_s: float | None
+    times: LineTimes
+    tokens: float | None = None
+    utilization: float | None = None
+
+
+class EventCount(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Events of one category: how many there were, and how many of them the log tells. `rate` is the share that is
+    told; None of a category of which every event is."""
+
+    category: str
+    heard: int
+    told: int
+    rate: float | None
+
+    @property
+    def sampled_out(self) -> int:
+        return self.heard - self.told
+
+
 class HealthFinding(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """One thing that the house needs (disk, memory, a journal that keeps up), and whether it has it."""
 

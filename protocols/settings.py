@@ -146,6 +146,17 @@ class LogSettings(msgspec.Struct, frozen=True, kw_only=True):
     files_kept: int = 5
 
 
+class EventSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """Share of the frequent events of each category that the log tells at info: 0 none, 0.01 every hundredth, 1 all."""
+
+    ticker: float = 0.0
+    forming: float = 0.0
+    candle: float = 0.0
+    score: float = 0.0
+    approval: float = 0.0
+    order: float = 0.0
+
+
 class ModelSettings(msgspec.Struct, frozen=True, kw_only=True):
     """How often the probability model is judged, and on how much. Without a time frame, on the model's own."""
 
@@ -218,6 +229,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     web: WebSettings = WebSettings()
     venue: VenueSettings = VenueSettings()
     logs: LogSettings = LogSettings()
+    events: EventSettings = EventSettings()
     model: ModelSettings = ModelSettings()
     notify: NotifySettings = NotifySettings()
     health: HealthSettings = HealthSettings()

@@ -126,6 +126,14 @@ ROWS: Final[dict[str, tuple[Chart, ...]]] = {
             "p99",
             "s",
         ),
+        one(
+            "The world outside, answers p99",
+            "histogram_quantile(0.99, sum by (le, client) (rate(genesis_io_seconds_bucket[5m])))",
+            "{{client}}",
+            "s",
+        ),
+        one("The world outside, answers a second", "rate(genesis_io_answers_total[1m])", "{{client}}", "ops"),
+        one("Events a second", "rate(genesis_events_total[1m])", "{{category}}", "ops"),
         one("Stream clients", "genesis_stream_clients", "clients"),
         Chart(
             "Notifications in an hour",

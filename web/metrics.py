@@ -52,6 +52,8 @@ class EngineCollector(Collector):
             self._actors,
             self._connections,
             self._freshness,
+            self._io,
+            self._events,
             self._account,
             self._orders,
             self._risk,
@@ -154,6 +156,47 @@ class EngineCollector(Collector):
             age.add_metric(where, view.age_ms / 1000)
             stale.add_metric(where, 1 if view.stale else 0)
         yield from (age, stale)
+
+    def _io(self) -> Iterable[Metric]:
+        labels = ["client"]
+        counted = {
+            name: CounterMetricFamily(f"genesis_io_{name}_total", text, labels=labels)
+            for name, text in (
+                ("requests", "What a client of the world outside asked or sent: requests, frames, commits, messages."),
+                ("answers", "What came back: answers, frames, commits on the disk."),
+                ("failures", "Requests without an answer, and falls of sockets."),
+                ("bytes_out", "Bytes of bodies sent; 0 of sockets, whose frames are counted."),
+                ("bytes_in", "Bytes of bodies received."),
+            )
+        }
+        text = "How long the other side took to answer: a request, a commit, a ping."
+        times = HistogramMetricFamily("genesis_io_seconds", text, labels=labels)
+        tokens = GaugeMetricFamily("genesis_rest_tokens", "Requests that may go at once.", labels=labels)
+        text = "Used part of the venue's budget; 1 is all."
+        used = GaugeMetricFamily("genesis_rest_utilization_ratio", text, labels=labels)
+        for view in self.readers.io():
+            for name, family in counted.items():
+                family.add_metric([view.client], getattr(view, name))
+            upto = [*map(floatToGoString, view.times.bounds_s), "+Inf"]
+            buckets = list(zip(upto, accumulate(view.times.counts), strict=True))
+            times.add_metric([view.client], buckets, sum_value=view.times.sum_s)
+            if view.tokens is not None and view.utilization is not None:
+                tokens.add_metric([view.client], view.tokens)
+                used.add_metric([view.client], view.utilization)
+        yield from (*counted.values(), times, tokens, used)
+
+    def _events(self) -> Iterable[Metric]:
+        labels = ["category"]
+        heard = CounterMetricFamily("genesis_events_total", "Events of the engine.", labels=labels)
+        told = CounterMetricFamily("genesis_events_told_total", "Events that the log tells.", labels=labels)
+        left = CounterMetricFamily(
+            "genesis_events_sampled_out_total", "Events that the log does not tell.", labels=labels
+        )
+        for each in self.readers.event_counts():
+            heard.add_metric([each.category], each.heard)
+            told.add_metric([each.category], each.told)
+            left.add_metric([each.category], each.sampled_out)
+        yield from (heard, told, left)
 
     def _account(self) -> Iterable[Metric]:
         account = self.readers.account()

@@ -7,7 +7,7 @@ import msgspec
 from prometheus_client.core import Metric
 
 from protocols.account import ClosedTrade
-from protocols.health import Notice
+from protocols.health import EventCount, IoView, Notice
 from protocols.market import BookLevels, TradePrint
 from protocols.units import Symbol
 from web.api import Api, Call, Route
@@ -79,6 +79,8 @@ class Dashboard(msgspec.Struct, frozen=True, kw_only=True):
     events: tuple[Notice, ...]
     events_by_level: dict[str, int]
     http: Latency
+    io: tuple[IoView, ...]
+    event_counts: tuple[EventCount, ...]
     stream_clients: int
     stream_published: int
     actors: tuple[ActorRow, ...]
@@ -227,6 +229,8 @@ async def dashboard(api: Api, call: Call) -> Dashboard:
         events=tuple(reversed(notices))[:EVENTS],
         events_by_level=levels,
         http=_latency(families),
+        io=tuple(api.readers.io()),
+        event_counts=tuple(api.readers.event_counts()),
         stream_clients=len(api.hub),
         stream_published=api.hub.published_total,
         actors=tuple(

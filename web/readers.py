@@ -13,7 +13,16 @@ from genesis.domain.config_bus import BusView
 from genesis.domain.live_performance import LivePerformance
 from protocols.account import ClosedTotals, ClosedTrade, Performance, StrategyBookView
 from protocols.config import ConfigView, RolloutStatus
-from protocols.health import ActorView, ConnectionView, DeadLetterView, HealthFinding, LineTimes, Notice
+from protocols.health import (
+    ActorView,
+    ConnectionView,
+    DeadLetterView,
+    EventCount,
+    HealthFinding,
+    IoView,
+    LineTimes,
+    Notice,
+)
 from protocols.jobs import JobView
 from protocols.market import BookLevels, BookTop, Candle, Freshness, Ticker, TradePrint
 from protocols.orders import Fill, OrderView
@@ -95,6 +104,8 @@ class Readers:
     connections: Callable[[], Sequence[ConnectionView]] = _nothing
     freshness: Callable[[], Sequence[Freshness]] = _nothing
     line_times: Callable[[], Sequence[LineTimes]] = _nothing
+    io: Callable[[], Sequence[IoView]] = _nothing
+    event_counts: Callable[[], Sequence[EventCount]] = _nothing
     equity: Callable[[], Sequence[EquityPoint]] = _nothing
     notices: Callable[[], Sequence[Notice]] = _nothing
     settings: Callable[[], Settings] = Settings

@@ -412,6 +412,14 @@ _ROWS: Final[Mapping[str, Mapping[str, Any]]] = {
     ),
     "logs.file_max_bytes": _row("bytes", "Size at which a log file is turned over", "10000", applies=_RESTART),
     "logs.files_kept": _row("files", "Turned-over log files that are kept", "1", "1000", applies=_RESTART),
+    "events.ticker": _row("share of 1", "Tickers that the log tells; 0.01 is every hundredth", "0", "1"),
+    "events.forming": _row("share of 1", "Changes of candles that are forming that the log tells", "0", "1"),
+    "events.candle": _row("share of 1", "Closed candles that the log tells", "0", "1"),
+    "events.score": _row("share of 1", "Scores of strategies that the log tells", "0", "1"),
+    "events.approval": _row("share of 1", "Approved wishes that the log tells; refusals are told always", "0", "1"),
+    "events.order": _row(
+        "share of 1", "Ordinary states of orders that the log tells; those that went wrong are told always", "0", "1"
+    ),
     "jobs.processes": _row(
         "processes", "Processes that work a search's trials out; 0: one for each processor but one", "0", "64"
     ),

@@ -11,6 +11,8 @@ from protocols.health import LineTimes
 
 BOUNDS_S: Final = (0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0)
 
+PING_BOUNDS_S: Final = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
+
 
 @attrs.define(eq=False)
 class Durations:
@@ -49,8 +51,8 @@ class ConnectionStats:
     `frames_in` counts messages whose events are in their channels, `frames_out` messages that were about to be sent;
     the `socket_...` twins count the present socket only, so that they can be compared with what the other side counts.
     `detect_s` and `recover_s` hold the newest times from the last word of a line to knowing it dead, and from then to
-    every stream being confirmed again. `up` also holds for a socket that is not wanted. `newest_trades` holds number
-    and time of the newest public trade by symbol.
+    every stream being confirmed again, `pings_s` those of pings. `up` also holds for a socket that is not wanted.
+    `newest_trades` holds number and time of the newest public trade by symbol.
     """
 
     dials: int = 0
@@ -87,6 +89,12 @@ class ConnectionStats:
     falls_by_reason: dict[str, int] = attrs.field(factory=dict)
     detect_s: Durations = attrs.field(factory=Durations)
     recover_s: Durations = attrs.field(factory=Durations)
+    pings_s: Durations = attrs.field(factory=lambda: Durations(bounds_s=PING_BOUNDS_S))
+
+    def ponged(self, round_trip_s: float) -> None:
+        """A ping was answered."""
+        self.ping_ms = round_trip_s * 1000
+        self.pings_s.append(round_trip_s)
 
     def dialled(self) -> None:
         self.dials += 1

@@ -7,20 +7,24 @@ be repeated. A repeat happens when
 * anything else went wrong and the request changes nothing (`repeatable`).
 """
 
+from collections.abc import Mapping
 from typing import Any, Final, Protocol
 
 import attrs
+import msgspec
 import trio
 
 from genesis.core.clock import Clock
 from genesis.edge.errors import EdgeError, RequestFailed
 from genesis.edge.http import HttpAnswer, HttpClient
+from genesis.edge.io_stats import IoStats
 from genesis.edge.nonce import NonceOwner
 from genesis.edge.secrets import Secret
 from protocols.bitfinex.auth import rest_headers
 from protocols.bitfinex.errors import MalformedFrame, NonceTooSmall, RateLimited, VenueError
 from protocols.bitfinex.rest import read_answer
 from protocols.bitfinex.rest_requests import RestRequest
+from protocols.health import IoView
 
 TRIES: Final = 3
 RETRY_BASE_S: Final = 0.25
@@ -76,6 +80,8 @@ class RestDoor:
     clock: Clock
     chance: Chance
     key: RestKey | None = None
+    io: dict[str, IoStats] = attrs.field(factory=dict)
+    """By class of the budget."""
     asked: dict[str, int] = attrs.field(factory=dict)
     failed: dict[str, int] = attrs.field(factory=dict)
     _turns: dict[str, trio.Semaphore] = attrs.field(factory=dict)
@@ -120,9 +126,11 @@ class RestDoor:
         if not breaker.can_request(self.clock.now()):
             raise CircuitOpen(request.kind, breaker.time_until_open(self.clock.now()))
         self.asked[request.kind] = self.asked.get(request.kind, 0) + 1
+        io = self.io.setdefault(self.budget.class_of(request.kind), IoStats())
         try:
-            answer = await (self._signed(request) if request.signed else self._plain(request))
+            answer = await (self._signed(request, io) if request.signed else self._plain(request, io))
         except RequestFailed:
+            io.failed(sent=len(request.body))
             breaker.note_failure(self.clock.now())
             self._count_failure(request.kind)
             raise
@@ -144,17 +152,38 @@ class RestDoor:
         breaker.note_success(self.clock.now())
         return value
 
-    async def _plain(self, request: RestRequest) -> HttpAnswer:
+    async def _plain(self, request: RestRequest, io: IoStats) -> HttpAnswer:
         headers = {"content-type": "application/json"} if request.body else {}
-        return await self.public.exchange(request.method, request.target, headers=headers, body=request.body)
+        return await self._timed(self.public, request, headers, io)
 
-    async def _signed(self, request: RestRequest) -> HttpAnswer:
+    async def _timed(
+        self, client: HttpClient, request: RestRequest, headers: Mapping[str, str], io: IoStats
+    ) -> HttpAnswer:
+        """One exchange, and how long the other side took: neither waiting for a turn nor for a nonce is in it."""
+        began = self.clock.now()
+        answer = await client.exchange(request.method, request.target, headers=headers, body=request.body)
+        io.answered(self.clock.now() - began, sent=len(request.body), received=len(answer.body))
+        return answer
+
+    async def _signed(self, request: RestRequest, io: IoStats) -> HttpAnswer:
         if self.key is None:
             raise RequestFailed(f"{request.kind} must be signed, there is no API key", sent=False)
         async with self._signing:
             nonce = await self.key.nonce.next()
             headers = rest_headers(self.key.key, self.key.secret.reveal(), request.path, nonce, request.body)
-            return await self.private.exchange(request.method, request.target, headers=headers, body=request.body)
+            return await self._timed(self.private, request, headers, io)
+
+    def views(self) -> tuple[IoView, ...]:
+        """What was asked of the venue over REST, by class, with what is left of the class's budget."""
+        classes = self.budget.view(self.clock.now())["classes"]
+        return tuple(
+            msgspec.structs.replace(
+                io.view(f"rest_{name.lower()}", "rest"),
+                tokens=float(classes[name]["tokens"]),
+                utilization=float(classes[name]["utilization_percent"]) / 100,
+            )
+            for name, io in sorted(self.io.items())
+        )
 
     def _count_failure(self, kind: str) -> None:
         self.failed[kind] = self.failed.get(kind, 0) + 1

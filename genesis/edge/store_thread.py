@@ -11,6 +11,7 @@ from typing import TypeVar
 import trio
 
 from genesis.edge.anchor import Head
+from genesis.edge.io_stats import IoStats
 from genesis.edge.store import Store
 from protocols.journal import Cells, Commit, Committed, ReadCells, ReadRecords, Records
 
@@ -25,6 +26,8 @@ class StoreThread:
         self.store = store
         self._inline = inline
         self._limiter = trio.CapacityLimiter(1)
+        self.io = IoStats()
+        """Commits, and how long each was on its way to the disk."""
 
     async def _call(self, call: Callable[[], T]) -> T:
         if self._inline:
@@ -49,7 +52,14 @@ class StoreThread:
 
     async def commit(self, commits: Sequence[Commit], *, at_ms: int) -> list[Committed]:
         """See `Store.commit`."""
-        return await self._call(lambda: self.store.commit(commits, at_ms=at_ms))
+        began = trio.current_time()
+        try:
+            done = await self._call(lambda: self.store.commit(commits, at_ms=at_ms))
+        except Exception:
+            self.io.failed()
+            raise
+        self.io.answered(trio.current_time() - began)
+        return done
 
     async def read_cells(self, request: ReadCells) -> Cells:
         """See `Store.read_cells`."""

@@ -11,8 +11,10 @@ from structlog.testing import capture_logs
 from genesis.core.latest import Latest
 from genesis.diary import Diary, watch
 from protocols.health import ConnectionView, Notice
+from protocols.market import Ticker
 from protocols.orders import Fill, OrderState, OrderType, OrderUpdate, OrderView, Purpose
 from protocols.risk import DenialCode, RiskStatus, RuleResult, TradingState, Verdict
+from protocols.settings import EventSettings, Settings
 from protocols.units import ZERO, Side, Symbol
 
 BTC = Symbol("tBTCUSD")
@@ -182,3 +184,30 @@ async def test_a_cell_is_told_from_its_next_value_on(nursery: trio.Nursery) -> N
         await trio.testing.wait_all_tasks_blocked()
     assert told == [1, 2]
     nursery.cancel_scope.cancel()
+
+
+def a_ticker_event(last: float) -> Ticker:
+    numbers = dict.fromkeys(
+        ("bid", "ask", "bid_size", "ask_size", "high", "low", "daily_change", "daily_change_relative", "volume"), 1.0
+    )
+    return Ticker(symbol=BTC, last=last, venue_ms=1, received_ns=1, **numbers)
+
+
+def test_of_what_is_frequent_a_share_is_told_and_the_rest_counted() -> None:
+    settings = Latest(Settings())
+    diary = Diary(settings=settings, now=lambda: 0.0)
+    with capture_logs() as lines:
+        for number in range(10):
+            diary.hear(a_ticker_event(number))
+        settings.set(msgspec.structs.replace(Settings(), events=EventSettings(ticker=0.1, approval=1.0)))
+        for number in range(10, 30):
+            diary.hear(a_ticker_event(number))
+        diary.hear(a_verdict())
+        diary.hear(a_verdict(DenialCode.MAX_DAILY_LOSS))
+    assert loud(lines) == [("info", "ticker"), ("info", "ticker"), ("info", "approved"), ("info", "refused")]
+    assert [line["untold"] for line in lines if line["event"] == "ticker"] == [19, 9]
+    counts = {each.category: (each.heard, each.told, each.sampled_out, each.rate) for each in diary.counts()}
+    assert counts["ticker"] == (30, 2, 28, 0.1)
+    assert counts["approval"] == (1, 1, 0, 1.0)
+    assert counts["refusal"] == (1, 1, 0, None)
+    assert counts["score"] == (0, 0, 0, 0.0)

@@ -8,7 +8,7 @@ from genesis.engine_readers import readers_of
 from tests.house import house, lively_layer, piece_of
 from web.readers import Readers
 
-OF_THE_PROCESS = {"log_lines"}
+OF_THE_PROCESS = {"event_counts", "log_lines"}
 """The engine keeps no log: who runs it adds this."""
 
 

@@ -1,5 +1,10 @@
 """Numbers, events and old paths for people: one answer for the page, one for programs, one address for both."""
 
+import attrs
+import msgspec
+
+from genesis.edge.io_stats import IoStats
+from protocols.health import EventCount
 from protocols.market import BookLevels, TradePrint
 from tests.web.fakes import BTC, NOW_MS, a_web, some_readers
 from tests.web.test_familiar import TRADES
@@ -98,3 +103,31 @@ async def test_finished_positions_are_paged() -> None:
         assert [row["pnl"] for row in rest["trades"]] == ["-20"]
         ethers = (await client.get(f"{V2}/positions/history?symbol=tETHUSD")).json()
         assert ethers["total"] == 1
+
+
+async def test_the_world_outside_and_events_by_category_are_numbers_and_a_part_of_the_dashboard() -> None:
+    stats = IoStats()
+    stats.answered(0.003, sent=10, received=20)
+    stats.answered(0.3)
+    stats.failed(sent=5)
+    view = msgspec.structs.replace(stats.view("rest_public_market", "rest"), tokens=3.5, utilization=0.25)
+    counts = (EventCount(category="ticker", heard=100, told=1, rate=0.01),)
+    readers = attrs.evolve(some_readers(), io=lambda: (view,), event_counts=lambda: counts)
+    async with a_web(readers=readers).client(Scope.READ) as client:
+        text = (await client.get("/metrics")).text
+        told = (await client.get(f"{V2}/observability/dashboard")).json()
+    for line in (
+        'genesis_io_requests_total{client="rest_public_market"} 3.0',
+        'genesis_io_failures_total{client="rest_public_market"} 1.0',
+        'genesis_io_bytes_out_total{client="rest_public_market"} 15.0',
+        'genesis_io_seconds_bucket{client="rest_public_market",le="0.005"} 1.0',
+        'genesis_io_seconds_bucket{client="rest_public_market",le="+Inf"} 2.0',
+        'genesis_rest_utilization_ratio{client="rest_public_market"} 0.25',
+        'genesis_events_total{category="ticker"} 100.0',
+        'genesis_events_told_total{category="ticker"} 1.0',
+        'genesis_events_sampled_out_total{category="ticker"} 99.0',
+    ):
+        assert line in text, line
+    (client_row,) = told["io"]
+    assert (client_row["answers"], client_row["p50_s"], client_row["p99_s"]) == (2, 0.003, 0.3)
+    assert told["event_counts"][0]["rate"] == 0.01

@@ -313,6 +313,17 @@ def test_a_year_for_the_tax_return_is_downloaded(running: Running) -> None:
         expect(card.get_by_role("status")).to_contain_text("0 rows")
 
 
+def test_what_goes_out_and_what_the_log_leaves_out_stand_inside(running: Running) -> None:
+    with running.page(at="/#/observability") as (page, _):
+        outside = page.locator("section[aria-labelledby=io] tbody")
+        expect(outside).to_contain_text("journal")
+        expect(outside).to_contain_text("rest_private_account")
+        expect(page.locator("section[aria-labelledby=categories] tbody")).to_contain_text("candle")
+        keep(page, "inside-outside")
+    told = running.call("GET", "/api/v2/observability/dashboard", running.token())
+    assert {"ticker", "candle", "notice"} <= {each["category"] for each in told["event_counts"] if each["heard"]}
+
+
 def test_a_price_alert_is_set_and_dropped_beside_what_the_venue_counts(running: Running) -> None:
     with running.page(at="/#/chart?symbol=tBTCUSD") as (page, _):
         expect(page.locator("section[aria-labelledby=interest] .facts")).to_contain_text("in an hour")

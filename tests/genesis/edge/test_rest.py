@@ -3,6 +3,7 @@
 import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -170,3 +171,27 @@ async def test_without_a_key_nothing_signed_leaves(autojump_clock: MockClock, tm
             await door.ask(READ)
         assert not caught.value.sent
         assert server.heard == []
+
+
+async def test_what_is_asked_is_counted_by_class_with_how_long_the_venue_took(
+    autojump_clock: MockClock, tmp_path: Path
+) -> None:
+    async with a_door(autojump_clock, tmp_path) as (door, server):
+        slow = Answer(body=b"[1,2,3]", wait=partial(trio.sleep, 0.5))
+        server.answers += [Answer(body=b"[1,2]"), slow, Answer(body=b"x" * 50, cut=True)]
+        await door.ask(PUBLIC)
+        await door.ask(PUBLIC)
+        with pytest.raises(RequestFailed):
+            await door.ask(WRITE)
+        trading, public = door.views()
+    assert (trading.client, public.client) == ("rest_private_trading", "rest_public_market")
+    assert (public.requests, public.answers, public.failures) == (2, 2, 0)
+    assert (public.bytes_in, public.bytes_out) == (12, 0)
+    assert public.p99_s is not None
+    assert public.p50_s is not None
+    assert public.p50_s < 0.5 <= public.p99_s
+    assert sum(public.times.counts) == 2
+    assert (trading.requests, trading.failures, trading.bytes_out, trading.p50_s) == (1, 1, len(WRITE.body), None)
+    assert public.tokens is not None
+    assert public.utilization is not None
+    assert 0 < public.utilization < 1
