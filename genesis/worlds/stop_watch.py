@@ -6,6 +6,7 @@ a second whether anybody could place a stop at all. Nothing is asked of the engi
 journal tells), and no task of its world is woken for it: a look is a call between two steps.
 """
 
+import itertools
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any, Final
@@ -72,6 +73,10 @@ class StopWatch:
         self._spans: dict[Symbol, _Span] = {}
         self._twins: dict[tuple[object, ...], _Span] = {}
         self._held = dict.fromkeys(venue.specs, ZERO)
+        self._traded: dict[Symbol, Decimal] = {}
+        """What all trades of the exchange wallet leave of each coin, never less than nothing behind a person's sale."""
+        self._sold: dict[Symbol, Decimal] = {}
+        self._last_trade = 0
         self._looked_at = 0.0
         self._away_since: float | None = None
         self._compared = False
@@ -90,10 +95,11 @@ class StopWatch:
     def look(self) -> None:
         """Something of the account may have changed."""
         now = self._pass()
+        self._note_trades()
         account = self._venue.accounts[self._account]
         for symbol, spec in self._venue.specs.items():
             wallet = account.wallets.get(f"{EXCHANGE} {spec.base}")
-            held = floor_amount(max(wallet.balance - self.spare, ZERO)) if wallet is not None else ZERO
+            held = floor_amount(max(wallet.balance - self.spare_of(symbol), ZERO)) if wallet is not None else ZERO
             grew, self._held[symbol] = held > self._held[symbol], held
             resting = [order for order in account.orders.values() if order.symbol == symbol]
             bare = held - sum(map(self._covers, resting), ZERO)
@@ -104,6 +110,26 @@ class StopWatch:
                 self._end(symbol, span, now)
             self._look_for_twins(symbol, [order for order in resting if order.kind in STOPS], held, now)
         self._recovered(now)
+
+    def spare_of(self, symbol: Symbol) -> Decimal:
+        """The coins that were there before, less what people have sold of them by hand."""
+        return self.spare - self._sold.get(symbol, ZERO)
+
+    def _note_trades(self) -> None:
+        trades = self._venue.history(self._account).trades
+        if not trades or trades[-1].trade_id <= self._last_trade:
+            return
+        news = list(itertools.takewhile(lambda trade: trade.trade_id > self._last_trade, reversed(trades)))
+        self._last_trade = trades[-1].trade_id
+        for trade in reversed(news):
+            if not trade.wire_type.startswith("EXCHANGE "):
+                continue
+            fee = (trade.fee or ZERO) if trade.fee_currency == self._venue.specs[trade.symbol].base else ZERO
+            left = self._traded.get(trade.symbol, ZERO) + trade.amount + fee
+            if left < 0 and trade.amount < 0 and self._is_persons(trade.cid or 0):
+                self._sold[trade.symbol] = self._sold.get(trade.symbol, ZERO) - left
+                left = ZERO
+            self._traded[trade.symbol] = left
 
     def starts(self) -> None:
         """A process of the engine begins where another one has ended."""

@@ -376,7 +376,8 @@ class World:
         price = self.price_of(symbol)
         if price is not None and self.host is not None and amount > 0:
             snapshot = self.venue.exchange.snapshot()
-            held = snapshot.wallets.get(f"exchange {symbol[1:4]}", Decimal(0)) - self.spare
+            spare = self.venue.stops.spare_of(Symbol(symbol))
+            held = snapshot.wallets.get(f"exchange {symbol[1:4]}", Decimal(0)) - spare
             resting = sum((o.remaining for o in snapshot.open_orders.values() if o.symbol == symbol), Decimal(0))
             self.rules.m5_within_limits(self.host, symbol, amount * price, (held + amount + max(resting, 0)) * price)
 

@@ -198,3 +198,18 @@ async def test_no_twins_are_stops_of_others_at_other_levels_or_parts_of_one(
     await trio.sleep(100)
     desk.watch.finish()
     assert desk.witness.violations == []
+
+
+async def test_coins_of_before_that_a_person_sold_hide_nothing_that_is_bought_later(autojump_clock: MockClock) -> None:
+    desk = OwnersDesk()
+    desk.watch = StopWatch(desk.venue, desk.witness, lambda cid: cid == A_PERSONS, spare=D(1))
+    desk.order("-0.4", cid=A_PERSONS)
+    desk.tick()
+    assert desk.watch.spare_of(BTC) == D("0.6")
+    desk.buy("0.1")
+    assert desk.watch.bare() == [BTC]
+    desk.order("-0.0998", "EXCHANGE STOP", price=D(7900))
+    assert desk.watch.bare() == []
+    desk.order("-0.2", cid=A_PERSONS)
+    desk.tick()
+    assert desk.watch.spare_of(BTC) == D("0.4998"), "what was bought goes first, as in the books"
