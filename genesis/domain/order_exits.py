@@ -234,7 +234,8 @@ class OrderExits(OrderProtector):
 
     def _fit_to_what_is_left(self, row: OrderRow) -> bool:
         """A close sells no more than is held when it leaves, and nothing that is being sold already: a stop may have
-        traded while it waited, and what else lies in the wallet is a person's. False when that is nothing."""
+        traded while it waited, and what else lies in the wallet is a person's. What was sold beyond that it buys back,
+        if that is certain. False when that is nothing."""
         book = (row.intent.symbol, row.intent.margin)
         if row.intent.margin or row.cancel_reason is not None:
             return True
@@ -244,7 +245,8 @@ class OrderExits(OrderProtector):
             if (other.intent.symbol, other.intent.margin) == book
             and ((other.cid < row.cid and other.intent.purpose is Purpose.FLATTEN) or _is_selling_now(other))
         ]
-        left = floor_amount(max(self.fills.held.get(book, ZERO) - sum(parts, ZERO), ZERO))
+        held = self._missing(book) if row.intent.side is Side.BUY else self.fills.held.get(book, ZERO)
+        left = floor_amount(max(held - sum(parts, ZERO), ZERO))
         if left == ZERO:
             self._end(row, E.WITHDRAWN, "not sent: nothing is left of its position")
             return False

@@ -25,7 +25,7 @@ from protocols.orders import (
     VenueWallet,
     WalletSnapshot,
 )
-from protocols.units import ZERO, Side, Symbol, base_currency, quote_currency
+from protocols.units import AMOUNT_STEP, ZERO, Side, Symbol, base_currency, plain, quote_currency
 
 HISTORY_PATIENCE_S: Final = 1.0
 """History that answers at all answers sooner than this after a session's snapshot; then stops wait no longer for it."""
@@ -62,13 +62,48 @@ class OrderHoldings(OrderFlattener):
         self._note_spare()
         self._held_at |= dict.fromkeys(_names(fill.trade.symbol), self._now)
         self._spare_at = min(self._spare_at, self._now + QUIET_S)
+        book = (fill.trade.symbol, row is not None and row.intent.margin)
+        missed = self._missing(book)
         super()._tell(fill, row)
+        missing = self._missing(book)
+        if missing > missed:
+            text = (
+                f"{book[0]}: {self._sold_beyond(book)}: two stops of one lot have traded, or a sale by hand took coins"
+            )
+            text = (
+                f"{text} that nobody knew of. Until it is bought back no strategy enters; `genesis flatten` does that"
+            )
+            self._out.alarms.append(("sold_twice", text))
         told = self.told_amounts[False]
         if fill.fill is not None and fill.fill.no_basis and told.spare is not None:
             # They were a person's: until the wallet is quiet again, what is bought next must not count as theirs.
             base = base_currency(fill.fill.symbol)
             told.spare = {**told.spare, base: told.spare.get(base, ZERO) - fill.fill.no_basis}
             self._dirty[told.key] = told
+
+    def _missing(self, book: Book) -> Decimal:
+        """What of a book of the exchange wallet was certainly sold beyond what was bought, where an order could buy it
+        back. What is bought next fills that first, as a purchase whose sale was told before it does."""
+        held = self.fills.held.get(book, ZERO)
+        if held >= ZERO or book[1]:
+            return ZERO
+        missing = -held - self._unheard(book)[0]
+        pair = self.pairs.get(book[0])
+        return missing if missing >= max(ZERO if pair is None else pair.minimum, AMOUNT_STEP) else ZERO
+
+    def _sold_beyond(self, book: Book) -> str:
+        return (
+            f"{plain(self._missing(book))} {base_currency(book[0])} more was sold than bought, and is not bought back"
+        )
+
+    def _refusal(self, row: OrderRow) -> str | None:
+        refusal = super()._refusal(row)
+        if refusal is None and row.intent.purpose is Purpose.ENTRY and row.intent.side is Side.BUY:
+            book = (row.intent.symbol, row.intent.margin)
+            if self._missing(book):
+                # Its coins would close that, and nothing of them be its lot: no stop, and no exit.
+                return self._sold_beyond(book)
+        return refusal
 
     def _from_before(self, row: OrderRow, quantity: Decimal) -> Decimal:
         """A person may sell coins of the exchange wallet that were there before. Nothing is owed for those: were they

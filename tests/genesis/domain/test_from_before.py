@@ -12,7 +12,7 @@ from genesis.domain.account_machine import AccountMachine
 from genesis.domain.order_holdings import QUIET_S
 from genesis.domain.order_outputs import Outputs
 from genesis.domain.position import Opening
-from protocols.orders import MANUAL, CommandSent, Fill, Purpose, SubmitOrder
+from protocols.orders import MANUAL, CommandSent, Fill, Flatten, Purpose, SubmitOrder
 from protocols.settings import Settings
 from protocols.units import ZERO, Side
 from tests.genesis.domain.protect_bench import BTC, SETTINGS, Bench, sent
@@ -152,6 +152,70 @@ def test_what_is_known_to_be_a_persons_is_theirs_whatever_is_in_doubt() -> None:
     bench.accept(1)
     out = bench.fill(1, "1")
     assert [each.amount for each in sent(out) if isinstance(each, SubmitOrder)] == [D(-1)], "its stop"
+
+
+def sold_twice() -> Bench:
+    """The stop (2) of what `s` holds was in doubt, another one (3) stood in for it, and both have traded."""
+    bench = Bench(coins="5")
+    bench.open_position()
+    bench.now += 5.0
+    bench.cut()
+    bench.connect(2)
+    bench.accept(3)
+    bench.fill(3, "1", "95")
+    bench.hear(bench.row(3, "oc", status="EXECUTED @ 95(-1)", remaining="0"))
+    bench.hear(bench.row(2, "oc", status="EXECUTED @ 95(-1)", remaining="0"))
+    told = bench.fill(2, "1", "95")
+    assert bench.machine.fills.held[BTC, False] == D(-1)
+    assert [code for code, _ in told.alarms] == ["sold_twice"]
+    return bench
+
+
+@pytest.mark.parametrize("new_process", [None, False, True])
+def test_nothing_is_entered_into_what_was_sold_twice_until_it_is_bought_back(new_process: bool | None) -> None:
+    """The purchase would be taken for those coins: its lot would hold nothing, and have no stop when it is not."""
+    bench = sold_twice()
+    if new_process is not None:
+        bench.restart(new_process=new_process)
+        bench.connect(3)
+    assert sent(bench.admit()) == []
+    refused = bench.machine.orders[bench.machine.last_cid]
+    assert refused.reason == "not sent: 1 BTC more was sold than bought, and is not bought back"
+    trade(bench, "1", purpose=Purpose.EXIT, bracket=None)
+    assert bench.machine.fills.held[BTC, False] == ZERO
+    _, out = trade(bench, "1")
+    assert [each.amount for each in sent(out) if isinstance(each, SubmitOrder)] == [D(-1)], "its stop"
+
+
+def test_what_was_sold_twice_is_bought_back_by_a_flatten() -> None:
+    bench = sold_twice()
+    wish = Flatten(symbol=BTC, reason="to be even", correlation_id="f")
+    bench.machine.on_flatten(wish, now=bench.now, wall_ms=0)
+    (order,) = sent(bench.take())
+    assert (order.amount, order.wire_type) == (D(1), "EXCHANGE MARKET")
+    bench.accept(order.cid)
+    bench.hear(bench.row(order.cid, "oc", status="EXECUTED @ 95(1)", remaining="0"))
+    bench.fill(order.cid, "1", "95")
+    assert bench.machine.fills.held[BTC, False] == ZERO
+    assert bench.wait(60.0).alarms == []
+
+
+def test_a_flatten_buys_nothing_for_a_sale_that_is_told_before_its_purchase() -> None:
+    bench = Bench(coins="5")
+    bench.admit()
+    bench.hear(CommandSent(cid=1, kind="on", session=1, received_ns=0))
+    sell_by_hand(bench, "1")
+    bench.machine.on_flatten(Flatten(symbol=BTC, reason="", correlation_id="f"), now=bench.now, wall_ms=0)
+    assert [each for each in sent(bench.take()) if isinstance(each, SubmitOrder)] == []
+
+
+def test_a_sale_that_is_told_before_its_purchase_keeps_nobody_out() -> None:
+    bench = Bench(coins="5")
+    bench.admit()
+    bench.hear(CommandSent(cid=1, kind="on", session=1, received_ns=0))
+    sell_by_hand(bench, "1")
+    assert bench.machine.fills.held[BTC, False] == D(-1)
+    assert sent(bench.admit(strategy="other")) != []
 
 
 def test_by_the_venues_word_nothing_is_held_below_zero_either() -> None:
