@@ -14,6 +14,7 @@ import trio
 
 from genesis.core.latest import Latest
 from genesis.domain.event_sampling import EventSampler
+from genesis.domain.news import REMEMBERED, remember, room_for
 from protocols.health import ConnectionView, EventCount, Notice
 from protocols.market import CandleClosed, CandleUpdate, Ticker
 from protocols.orders import Fill, OrderState, OrderUpdate
@@ -23,7 +24,6 @@ from protocols.signals import SignalScore
 from protocols.units import plain
 
 WRONG: Final = frozenset({OrderState.REJECTED, OrderState.UNKNOWN, OrderState.DEAD})
-ORDERS_KNOWN: Final = 10_000
 NOTICE_LEVELS: Final = {"alarm": "error", "warning": "warning"}
 
 T = TypeVar("T")
@@ -38,17 +38,17 @@ class Diary:
     settings: Latest[Settings] = attrs.field(factory=lambda: Latest(Settings()))
     now: Callable[[], float] = trio.current_time
     events: EventSampler = attrs.field(factory=EventSampler)
-    _fills: set[tuple[int, int]] = attrs.field(factory=set)
+    _fills: dict[tuple[int, int], None] = attrs.field(factory=dict)
     _states: dict[str, OrderState] = attrs.field(factory=dict)
     _line: dict[str, str] = attrs.field(factory=dict)
+    _known: int = REMEMBERED
     _trading: tuple[TradingState, bool] | None = None
 
     @classmethod
     def after(cls, fills: Iterable[Fill], states: Mapping[str, OrderState], **ports: Any) -> "Diary":
         """One that has told these fills and orders before: they are told again at every start and after a crash."""
-        newest = dict(list(states.items())[-ORDERS_KNOWN:])
-        told = {(fill.trade_id, fill.venue_order_id) for fill in fills}
-        return cls(fills=told, states=newest, **ports)
+        told = dict.fromkeys([(fill.trade_id, fill.venue_order_id) for fill in fills])
+        return cls(fills=told, states=dict(states), known=room_for(told, states), **ports)
 
     def hear(self, event: object) -> None:
         match event:
@@ -77,9 +77,9 @@ class Diary:
                 self.events.whole("notice")
                 getattr(log, NOTICE_LEVELS.get(event.level, "info"))("notice", code=event.code, text=event.text)
             case Fill():
-                known, identity = len(self._fills), (event.trade_id, event.venue_order_id)
-                self._fills.add(identity)
-                if len(self._fills) > known:
+                identity = (event.trade_id, event.venue_order_id)
+                if identity not in self._fills:
+                    remember(self._fills, identity, None, self._known)
                     self.events.whole("fill")
                     _on_fill(event)
             case OrderUpdate():
@@ -137,7 +137,7 @@ class Diary:
         order = event.order
         if self._states.get(order.intent_id) is order.state:
             return
-        self._states[order.intent_id] = order.state
+        remember(self._states, order.intent_id, order.state, self._known)
         more: dict[str, int] = {}
         if order.state in WRONG or order.state is OrderState.CANCELED:
             self.events.whole("order_ended")
@@ -156,8 +156,6 @@ class Diary:
             reason=order.reason,
             **more,
         )
-        while len(self._states) > ORDERS_KNOWN:
-            del self._states[next(iter(self._states))]
 
     def _on_verdict(self, verdict: Verdict) -> None:
         codes = [rule.code for rule in verdict.denials]

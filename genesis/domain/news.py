@@ -5,7 +5,8 @@ thing said many times is one line with a count, and a limit of messages a minute
 waits the oldest is dropped and counted, and the next message says so.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+import itertools
+from collections.abc import Iterable, Mapping, Sequence, Sized
 from datetime import UTC, datetime
 from typing import Final, TypeVar
 
@@ -25,6 +26,7 @@ MESSAGE_LIMIT: Final = 3500
 LINE_LIMIT: Final = 600
 LETTERS_KEPT: Final = 200
 REMEMBERED: Final = 10_000
+"""Fills and orders that are known when they are said again, or twice as many as a start says again."""
 URGENT: Final = frozenset({NewsKind.HALT, NewsKind.BREAKER, NewsKind.PROTECTION, NewsKind.ALARM, NewsKind.ORDER_FAILED})
 """These do not wait for others to travel with."""
 FAILED: Final = frozenset({OrderState.REJECTED, OrderState.UNKNOWN, OrderState.DEAD, OrderState.EXPIRED})
@@ -48,15 +50,15 @@ class Reporter:
     def __init__(self) -> None:
         self._fills: dict[tuple[int, int], None] = {}
         self._states: dict[str, OrderState] = {}
+        self._known = REMEMBERED
         self._trading: tuple[TradingState, bool] | None = None
         self._breakers: dict[str, BreakerState] = {}
 
     def after(self, fills: Sequence[Fill], states: Mapping[str, OrderState]) -> None:
         """Know these fills and orders, oldest first: a process that ended told them, and a start says them again."""
-        for fill in fills[-REMEMBERED:]:
-            _remember(self._fills, (fill.trade_id, fill.venue_order_id), None)
-        for intent_id, state in list(states.items())[-REMEMBERED:]:
-            _remember(self._states, intent_id, state)
+        self._fills = dict.fromkeys([(fill.trade_id, fill.venue_order_id) for fill in fills])
+        self._states = dict(states)
+        self._known = room_for(self._fills, self._states)
 
     def hear(self, event: object, at_ms: int) -> News | None:
         """The news in a Notice, Fill, OrderUpdate or Verdict; None when it is none."""
@@ -67,7 +69,7 @@ class Reporter:
                 identity = (event.trade_id, event.venue_order_id)
                 if event.foreign or identity in self._fills:
                     return None
-                _remember(self._fills, identity, None)
+                remember(self._fills, identity, None, self._known)
                 return _of_fill(event)
             case OrderUpdate():
                 return self._of_order(event.order)
@@ -99,7 +101,7 @@ class Reporter:
     def _of_order(self, order: OrderView) -> News | None:
         if order.foreign or self._states.get(order.intent_id) is order.state:
             return None
-        _remember(self._states, order.intent_id, order.state)
+        remember(self._states, order.intent_id, order.state, self._known)
         what = f"{order.side.value} {plain(order.quantity)} {order.symbol} {order.order_type.value.lower()}"
         price = order.price if order.price is not None else order.stop_price
         what += f" at {plain(price)}" if price is not None else ""
@@ -114,10 +116,19 @@ class Reporter:
         return None
 
 
-def _remember(kept: dict[K, V], key: K, value: V) -> None:
+def room_for(*said_again: Sized) -> int:
+    """How many of each must be known: a start says all again that the journal keeps, the oldest first, and none of it
+    may push out what comes behind it."""
+    return max(REMEMBERED, *[2 * len(kept) for kept in said_again])
+
+
+def remember(kept: dict[K, V], key: K, value: V, at_most: int) -> None:
+    """Note it, and forget the oldest where there are too many."""
     kept[key] = value
-    while len(kept) > REMEMBERED:
-        del kept[next(iter(kept))]
+    if len(kept) > at_most:
+        # Many at once: a dictionary whose front is taken away one by one is searched for its front each time.
+        for old in list(itertools.islice(kept, len(kept) - at_most + at_most // 16)):
+            del kept[old]
 
 
 def _news(kind: NewsKind, key: str, text: str, at_ms: int) -> News:

@@ -4,6 +4,7 @@ from decimal import Decimal
 from typing import Any
 
 import msgspec
+import pytest
 import trio
 import trio.testing
 from structlog.testing import capture_logs
@@ -69,8 +70,8 @@ def loud(lines: list[Any]) -> list[tuple[str, str]]:
     return [(line["log_level"], line["event"]) for line in lines if line["log_level"] != "debug"]
 
 
-def an_order(state: OrderState) -> OrderUpdate:
-    return OrderUpdate(order=msgspec.structs.replace(ORDER, state=state))
+def an_order(state: OrderState, **changes: Any) -> OrderUpdate:
+    return OrderUpdate(order=msgspec.structs.replace(ORDER, state=state, **changes))
 
 
 def a_verdict(*codes: DenialCode) -> Verdict:
@@ -124,6 +125,19 @@ def test_orders_that_ended_in_another_life_are_not_told_again() -> None:
     with capture_logs() as lines:
         diary.hear(ended)
     assert lines == []
+
+
+def test_a_long_journal_is_not_told_again_and_what_is_known_has_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("genesis.domain.news.REMEMBERED", 100)
+    known = {f"i{number}": OrderState.CANCELED for number in range(120)}
+    diary = Diary.after([], known)
+    with capture_logs() as lines:
+        for name in known:
+            diary.hear(an_order(OrderState.CANCELED, intent_id=name))
+    assert lines == []
+    for number in range(300):
+        diary.hear(an_order(OrderState.ACKED, intent_id=f"new{number}"))
+    assert len(diary._states) <= 2 * len(known)
 
 
 def test_orders_are_told_when_they_go_wrong_and_once_a_state() -> None:

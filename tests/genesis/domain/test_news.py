@@ -41,6 +41,19 @@ def test_a_start_tells_nobody_what_the_journal_holds() -> None:
     assert told is not None, "it ended while nobody looked"
 
 
+def test_a_start_with_a_long_journal_tells_nobody_what_it_holds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All that is kept is said again, the oldest first. Above the number that is known without it each old trade was
+    told, and pushed a newer one out, which was then told, too."""
+    monkeypatch.setattr("genesis.domain.news.REMEMBERED", 100)
+    reporter = Reporter()
+    fills = [a_fill(number) for number in range(120)]
+    orders = [an_order(number, state=OrderState.ACKED) for number in range(120)]
+    reporter.after(fills, {order.intent_id: order.state for order in orders})
+    assert reporter.hear(a_fill(121), 0) is not None, "news may come between"
+    assert not any(reporter.hear(fill, 0) for fill in fills)
+    assert not any(reporter.hear(OrderUpdate(order=order), 0) for order in orders)
+
+
 def test_an_order_is_news_when_its_state_changes() -> None:
     reporter = Reporter()
     kinds = []
