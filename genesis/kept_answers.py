@@ -50,9 +50,14 @@ class KeptAnswers:
             found = self._kept.get(key)
             if found is not None and found[1] >= asked_at:
                 return Kept(found[0], self._age_s(found), asked=False)
-            value = await ask()
-            if self._under_way.get(key) is lock:
-                self._keep(key, value)
+            try:
+                value = await ask()
+                if self._under_way.get(key) is lock:
+                    self._keep(key, value)
+            finally:
+                if key not in self._kept and self._under_way.get(key) is lock and not lock.statistics().tasks_waiting:
+                    # Of names that nobody trades nothing is kept, and there is no end of them.
+                    del self._under_way[key]
         return Kept(value, 0.0, asked=True)
 
     def forget(self, key: Hashable) -> None:

@@ -13,7 +13,7 @@ import itertools
 import sys
 from collections import deque
 from collections.abc import Callable, Coroutine, Hashable, Sequence
-from typing import Any, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 import msgspec
 import outcome
@@ -24,6 +24,11 @@ from genesis.core.term import Term
 from protocols.health import ChannelView
 
 T = TypeVar("T")
+
+ONCE_KEPT: Final = 65_536
+"""Keys of `put_once`. Whoever dies says again what had no answer yet: a few at most, and the newest ones."""
+ONCE_SLACK: Final = 4_096
+"""Many are forgotten at once: a dictionary whose front is taken away one by one is searched for its front each time."""
 
 _arrivals = itertools.count()
 """One numbering for all channels, so that any set of them can be merged in the order in which messages came."""
@@ -202,7 +207,7 @@ class Channel(Generic[T]):
         if key is not None:
             self._limit = 0
         self._by_key: dict[Hashable, Envelope] = {}
-        self._once: set[Hashable] = set()
+        self._once: dict[Hashable, None] = {}
         self._line: deque[_Waiter] = deque()
         self._questions: dict[Answer, None] = {}
         self._bell = Doorbell()
@@ -272,14 +277,18 @@ class Channel(Generic[T]):
         return True
 
     def put_once(self, key: Hashable, message: T) -> bool:
-        """Put without waiting, at most once per key in this process's life.
+        """Put without waiting, at most once per key.
 
-        False when a message was put under `key` before: then nothing is put. A put that raises uses up no key.
+        False when a message was put under `key` before: then nothing is put. A put that raises uses up no key. The
+        newest `ONCE_KEPT` keys are remembered.
         """
         if key in self._once:
             return False
         self.put_nowait(message)
-        self._once.add(key)
+        self._once[key] = None
+        if len(self._once) > ONCE_KEPT + ONCE_SLACK:
+            for old in list(itertools.islice(self._once, ONCE_SLACK)):
+                del self._once[old]
         return True
 
     def ask(self, message: T) -> Coroutine[Any, Any, Any]:

@@ -39,7 +39,7 @@ class HttpAnswer:
     def retry_after_s(self) -> float | None:
         """The Retry-After header when it counts seconds; dates are not used by venues."""
         text = self.headers.get("retry-after", "").strip()
-        return float(text) if text.isdigit() else None
+        return float(text) if text.isascii() and text.isdigit() else None
 
 
 class _Body(httpx.AsyncByteStream):

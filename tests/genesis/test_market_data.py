@@ -168,6 +168,13 @@ async def test_pairs_and_currency_names_are_asked_for_once_an_hour(stage: Stage)
     assert (await stage.data.symbols()).source is Source.REST
 
 
+async def test_names_that_nobody_trades_are_not_kept(stage: Stage) -> None:
+    for number in range(20):
+        with pytest.raises(NoMarketData):
+            await stage.data.get_ticker(Symbol(f"tNO{number}USD"))
+    assert not stage.data._kept._under_way
+
+
 async def test_no_stream_and_no_rest_is_said(stage: Stage) -> None:
     stage.exchange.faults.add(FaultRule(kind=FaultKind.SERVER_ERROR, times=None, value=500))
     with pytest.raises(NoMarketData):

@@ -312,6 +312,16 @@ def test_put_once_is_once_per_key_for_ever() -> None:
     assert held(channel) == [1, 3]
 
 
+def test_of_the_keys_of_put_once_the_newest_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("genesis.core.channel.ONCE_KEPT", 100)
+    monkeypatch.setattr("genesis.core.channel.ONCE_SLACK", 10)
+    channel = Channel[int]("c", Overflow.UNBOUNDED)
+    for number in range(1000):
+        assert channel.put_once(number, number)
+        assert len(channel._once) <= 110
+    assert not any(channel.put_once(number, number) for number in range(900, 1000))
+
+
 def test_a_refused_put_once_uses_up_no_key() -> None:
     channel = Channel[int]("c", Overflow.FAIL, capacity=1)
     channel.put_nowait(0)
