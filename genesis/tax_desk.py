@@ -26,10 +26,9 @@ FILL_KIND: Final = "Fill"
 _FILLS = msgspec.json.Decoder(Fill)
 
 
-def fills_of(journal: Path) -> list[Fill]:
-    """Every trade that a journal holds, in its order. Raises StoreError."""
+def fills_of(journal: Path, *, after_seq: int = 0) -> list[Fill]:
+    """Every trade that a journal holds behind that record, in its order. Raises StoreError."""
     found: list[Fill] = []
-    after_seq = 0
     with ReadOnlyStore.open(journal) as store:
         while True:
             rows = store.read_records(ReadRecords(kinds=(FILL_KIND,), after_seq=after_seq, limit=PAGE)).records

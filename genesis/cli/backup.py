@@ -28,6 +28,10 @@ MODES: Final = ("sim", "paper", "live")
 FOLDERS: Final = ("config", "strategies", "models")
 MANIFEST: Final = "backup.json"
 FORMAT: Final = 1
+FORGOTTEN: Final = """\
+  These trades, and the orders and stops of them that still rest at the venue, are a stranger's for the engine from now
+  on: it tells them (foreign_order) and leaves them alone, and no strategy sells what was bought. Look at the venue:
+  cancel what rests there, and sell by hand what nobody should hold."""
 
 backup = App(
     name="backup",
@@ -127,10 +131,42 @@ def restore(
                 place.chmod(0o600)
     finally:
         lock.release()
+    forgotten = {mode: _traded_since(aside / f"{mode}.sqlite", told["seq"]) for mode, told in _journals(manifest)}
     if reading.json:
-        printing.print_json({"restored": str(folder), "aside": str(aside), "journals": manifest["journals"]})
-    else:
-        print(f"restored {folder}; what was there is in {aside}")
+        told = {"restored": str(folder), "aside": str(aside), "journals": manifest["journals"]}
+        printing.print_json(told | {"forgotten": forgotten})
+        return
+    print(f"restored {folder}; what was there is in {aside}")
+    for mode, traded in forgotten.items():
+        if traded:
+            print(f"forgotten of mode {mode}: {', '.join(f'{amount} {name}' for name, amount in traded.items())}")
+            print(FORGOTTEN)
+        elif traded is None:
+            print(f"what mode {mode} traded after the backup cannot be told: its journal could not be read")
+
+
+def _journals(manifest: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    return list(manifest["journals"].items())
+
+
+def _traded_since(journal: Path, seq: int) -> dict[str, str] | None:
+    """What that journal's trades after a record bought (sold: below zero) on the whole, by symbol, before fees.
+
+    None when it cannot be read: it may be the reason why somebody restores.
+    """
+    from genesis.tax_desk import fills_of
+    from protocols.units import ZERO, Side, plain
+
+    if not journal.exists():
+        return {}
+    try:
+        fills = fills_of(journal, after_seq=seq)
+    except StoreError:
+        return None
+    moved = dict.fromkeys((str(fill.symbol) for fill in fills), ZERO)
+    for fill in fills:
+        moved[fill.symbol] += fill.quantity if fill.side is Side.BUY else -fill.quantity
+    return {symbol: plain(amount) for symbol, amount in sorted(moved.items())}
 
 
 def _move_aside(user_dir: UserDir, manifest: dict[str, Any]) -> Path:

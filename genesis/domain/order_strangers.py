@@ -11,6 +11,10 @@ from protocols.orders import OrderUpdate, VenueOrder, VenueTrade
 from protocols.units import Symbol, plain
 
 WHO = "not of this engine: by hand, or with another key of the account"
+FORGOTTEN = (
+    "with this engine's group, and its journal does not know it: forgotten with a backup that was restored, or placed "
+    "by an engine of another directory with the same orders.group_id. Nobody looks after it, nor sells what it bought"
+)
 
 
 class OrderStrangers(OrderQuestions):
@@ -46,7 +50,8 @@ class OrderStrangers(OrderQuestions):
         price = f" at {plain(order.price)}" if order.price else ""
         ends = "" if ending is None else f", {ending.value}"
         what = _in_words(order.symbol, order.venue_id, f"{side_of(order.original).value} {plain(abs(order.original))}")
-        self._out.warnings.append(("foreign_order", f"{what}{price} ({order.wire_type}{ends}), {WHO}"))
+        who = FORGOTTEN if order.group_id == self.settings.group_id else WHO
+        self._out.warnings.append(("foreign_order", f"{what}{price} ({order.wire_type}{ends}), {who}"))
 
     def _notice_trade(self, trade: VenueTrade) -> None:
         """A trade whose order has not been shown, and cannot be one of ours."""

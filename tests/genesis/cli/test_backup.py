@@ -1,9 +1,11 @@
 """A backup is whole, told when it is not, and never forgets orders unless that is meant."""
 
 import json
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from genesis.cli.main import call
@@ -11,6 +13,8 @@ from genesis.edge.store import ReadOnlyStore, Store
 from genesis.edge.user_dir import UserDir
 from genesis.run_options import ExitCode
 from protocols.journal import Commit, Record
+from protocols.orders import Fill, Purpose
+from protocols.units import Side, Symbol
 
 HOUR_MS = 3_600_000
 
@@ -105,6 +109,44 @@ def test_a_backup_that_has_forgotten_orders_is_refused_unless_that_is_meant(
     assert call([*restore, "--accept-loss"]) == ExitCode.OK
     with Store.open(home.database("sim"), at_ms=HOUR_MS) as store:
         assert store.head().seq < 5
+
+
+def test_trades_that_are_forgotten_are_told(home: UserDir, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The coins are still there, and nobody will sell them: whoever restores must hear what to look for."""
+    one = taken(home, tmp_path / "backups", capsys)
+    with Store.open(home.database("sim"), at_ms=HOUR_MS) as store:
+        for trade_id, side, amount in ((1, Side.BUY, "0.5"), (2, Side.SELL, "0.2")):
+            payload = msgspec.json.encode(a_fill(trade_id, side, amount))
+            record = Record(kind="Fill", key=str(trade_id), payload=payload, correlation_id="", at_ms=HOUR_MS)
+            store.commit((Commit(writer="test", records=(record,)),), at_ms=HOUR_MS)
+    restore = ["backup", "restore", str(one), "--data-dir", str(home.root), "--accept-loss"]
+    assert call(restore) == ExitCode.OK
+    out = capsys.readouterr().out
+    assert "forgotten of mode sim: 0.3 tBTCUSD" in out
+    assert "no strategy sells what was bought" in out
+    assert call([*restore, "--json"]) == ExitCode.OK
+    assert json.loads(capsys.readouterr().out)["forgotten"] == {"sim": {}}
+
+
+def a_fill(trade_id: int, side: Side, amount: str) -> Fill:
+    return Fill(
+        trade_id=trade_id,
+        intent_id="x",
+        cid=1,
+        venue_order_id=1,
+        strategy="x",
+        symbol=Symbol("tBTCUSD"),
+        side=side,
+        quantity=Decimal(amount),
+        price=Decimal(7000),
+        fee=Decimal(0),
+        fee_currency="USD",
+        maker=False,
+        purpose=Purpose.ENTRY,
+        time_ms=HOUR_MS,
+        correlation_id="",
+        foreign=False,
+    )
 
 
 def test_a_running_engine_is_not_restored_under(

@@ -144,6 +144,14 @@ def test_an_order_of_somebody_else_is_told_once(bench: Bench) -> None:
     assert warned(*outs, report(bench, closed=(over,), trades=(their_trade(),))) == []
 
 
+def test_an_order_of_our_group_that_the_journal_does_not_know_is_no_strangers(bench: Bench) -> None:
+    """After a backup was restored a person must not look for a stolen key, but for their own coins."""
+    [(code, text)] = bench.hear(theirs(group_id=SETTINGS.group_id)).warnings
+    assert code == "foreign_order"
+    assert "with this engine's group, and its journal does not know it: forgotten with a backup" in text
+    assert "another key" not in text
+
+
 def test_an_order_that_ended_before_anybody_saw_it_open_is_told(bench: Bench) -> None:
     over = theirs(event="oc", remaining=ZERO, status="EXECUTED @ 7000.0(1.0)")
     assert [text for _, text in bench.hear(over).warnings if "FILLED" in text]
