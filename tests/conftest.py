@@ -1,9 +1,12 @@
 """What all tests share: each failure is told when it happens, and one closing line says which programs were missing."""
 
 import importlib.util
+import logging
 import shutil
+from collections.abc import Iterator
 
 import pytest
+import structlog
 from hypothesis import settings
 
 from tools import clients_env
@@ -29,6 +32,20 @@ def _absent() -> list[str]:
     if not clients_env.TRADERS.is_current():
         absent.append("no clients' environment (conformance tests skipped: make clients)")
     return absent
+
+
+@pytest.fixture(autouse=True)
+def _no_logging_of_another_test() -> Iterator[None]:
+    """A command that ran in this process set its logging up for all of it, and its terminal is that test's."""
+    yield
+    root = logging.getLogger()
+    ours = [handler for handler in root.handlers if getattr(handler, "_genesis", False)]
+    for handler in ours:
+        root.removeHandler(handler)
+        handler.close()
+    if ours:
+        structlog.reset_defaults()
+        root.setLevel(logging.WARNING)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
