@@ -3,8 +3,11 @@
 import contextlib
 import os
 from pathlib import Path
+from typing import Final
 
 import attrs
+
+OWNERS_ONLY: Final = 0o600
 
 
 @attrs.frozen
@@ -36,7 +39,9 @@ class KeptFile:
         """Put these bytes in its place; there is no moment at which neither old nor new stand there. Raises OSError."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         fresh = self.path.with_name(self.path.name + ".new")
-        with open(fresh, "wb") as file:
+        # For its owner only, as the journal is: news that waits for a messenger tells positions and money.
+        with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, OWNERS_ONLY), "wb") as file:
+            os.fchmod(file.fileno(), OWNERS_ONLY)
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
