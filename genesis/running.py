@@ -513,7 +513,11 @@ class _Run:
     # --- signals ----------------------------------------------------------------------------------------------------
 
     async def _listen_to_signals(self, *, task_status: trio.TaskStatus[None]) -> None:
-        with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        numbers = [signal.SIGINT, signal.SIGTERM]
+        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+            # The terminal was closed, or the line to it broke. Whoever used nohup wants it to go on.
+            numbers.append(signal.SIGHUP)
+        with trio.open_signal_receiver(*numbers) as signals:
             task_status.started()
             asked_at: float | None = None
             async for number in signals:
@@ -522,7 +526,7 @@ class _Run:
                     asked_at = now
                     self._stop("shutdown")
                     log.info("stopping", signal=signal.Signals(number).name)
-                elif now - asked_at >= SAME_ASKING_S:
+                elif number != signal.SIGHUP and now - asked_at >= SAME_ASKING_S:
                     # Asked twice: whoever asks means it.
                     self.hard_exit.now(f"second {signal.Signals(number).name}")
 

@@ -73,7 +73,7 @@ def test_a_full_disk_ends_the_run_soon_and_says_so(home: UserDir) -> None:
     assert "Exception Group Traceback" not in err
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_one_signal_ends_a_run_in_order(home: UserDir, number: signal.Signals) -> None:
     with run("--speed", "60") as process:
         assert process.stdout is not None
@@ -86,6 +86,18 @@ def test_one_signal_ends_a_run_in_order(home: UserDir, number: signal.Signals) -
     with ReadOnlyStore.open(home.database("sim")) as store:
         assert store.verify().seq >= 1
         assert store.read_records(ReadRecords(kinds=("JournalOpened",), limit=2)).records
+
+
+def test_a_run_under_nohup_outlives_its_terminal(home: UserDir) -> None:
+    with run("--speed", "60", before=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN)) as process:
+        assert process.stdout is not None
+        while not process.stdout.readline().startswith("page: "):
+            pass
+        process.send_signal(signal.SIGHUP)
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=60)
+    assert process.returncode == ExitCode.OK
+    assert '"signal": "SIGTERM"' in (home.logs / "sim.log").read_text()
 
 
 def test_a_signal_that_arrives_twice_at_once_is_one(home: UserDir) -> None:
