@@ -69,13 +69,26 @@ def hush_for(hub: Hub, event: UiEvent) -> None:
 
 
 def thin(points: tuple[EquityPoint, ...], limit: int) -> tuple[EquityPoint, ...]:
-    """At most `limit` points, the first and the last among them."""
+    """At most `limit` points, the first and the last among them, and of each stretch between its lowest and highest.
+
+    A line of every n-th point would show no fall that came and went between two of them.
+    """
     if len(points) <= limit:
         return points
-    if limit < 2:
-        return points[-limit:]
-    step = (len(points) - 1) / (limit - 1)
-    return tuple(points[round(index * step)] for index in range(limit))
+    if limit < 4:
+        return points[-limit:] if limit < 2 else (points[0], *points[1 - limit :])
+    # What is left of an odd number goes to the newest.
+    newest = 1 + limit % 2
+    stretches = (limit - 1 - newest) // 2
+    middle = len(points) - 1 - newest
+    kept = [points[0]]
+    for number in range(stretches):
+        part = points[1 + middle * number // stretches : 1 + middle * (number + 1) // stretches]
+        lowest = min(range(len(part)), key=lambda at: part[at].equity)
+        # Of equals the last: a level stretch keeps two points, too.
+        highest = max(reversed(range(len(part))), key=lambda at: part[at].equity)
+        kept += (part[at] for at in sorted((lowest, highest)))
+    return (*kept, *points[-newest:])
 
 
 def snapshot(readers: Readers, topic: str, places: set[tuple[str, ...]]) -> Any:

@@ -9,6 +9,8 @@ from protocols.risk import (
     RiskStatus,
 )
 from tests.web.fakes import BASE, Web, a_risk, a_web, some_readers
+from web.feed import thin
+from web.models import EquityPoint
 from web.tokens import Scope
 
 V2 = "/api/v2"
@@ -57,6 +59,18 @@ async def test_the_equity_line_is_thinned_with_its_ends_kept() -> None:
     assert len(points) == 7
     assert points[0]["equity"] == 10_000.0
     assert points[-1]["equity"] == 10_049.0
+
+
+@pytest.mark.parametrize("limit", [4, 5, 7, 100])
+def test_no_fall_is_thinned_away(limit: int) -> None:
+    """One minute in three days: of every n-th point none showed it, and the page told a smaller fall than there was."""
+    points = [EquityPoint(at_ms=minute, equity=10_000.0) for minute in range(4321)]
+    points[1234] = EquityPoint(at_ms=1234, equity=9_000.0)
+    shown = thin(tuple(points), limit)
+    assert len(shown) == limit
+    assert [point.at_ms for point in shown] == sorted({point.at_ms for point in shown})
+    assert min(point.equity for point in shown) == 9_000.0
+    assert (shown[0], shown[-1]) == (points[0], points[-1])
 
 
 @pytest.mark.parametrize(

@@ -2,9 +2,11 @@
 
 import { html } from "../vendor/preact-htm.js";
 import { money, percent, quantity, signed, tone } from "./format.js";
-import { Card, Empty, LineChart, Loading } from "./parts.js";
+import { Card, Empty, LineChart, Loading, useApi } from "./parts.js";
 import { useTopics } from "./store.js";
 import { useWords } from "./words.js";
+
+const PROFIT_S = 5;
 
 // Money that was paid in or taken out is neither won nor lost: the peak before it is scaled to what was there after it,
 // as in the engine's own figures.
@@ -32,6 +34,8 @@ export function gained(points, wallet) {
 export function EquityCard({ className = "" }) {
   const tr = useWords();
   const { equity, wallet } = useTopics("equity", "wallet");
+  // The line has but some of the points; the engine has looked at all of them.
+  const profit = useApi("/api/v2/profit", { every: PROFIT_S }).data;
   const body = () => {
     if (wallet === undefined || equity === undefined) return html`<${Loading} rows=${3} />`;
     if (!wallet || !wallet.known) return html`<${Empty} title=${tr("The account is not known yet")} />`;
@@ -40,7 +44,7 @@ export function EquityCard({ className = "" }) {
       <dl class="tiles">
         <div><dt>${tr("Equity")}</dt><dd>${money(wallet.equity)}</dd></div>
         <div><dt>${tr("Session")}</dt><dd class=${tone(gain)}>${signed(gain)}</dd></div>
-        <div><dt>${tr("Max drawdown")}</dt><dd>${percent(drawdown(equity))}</dd></div>
+        <div><dt>${tr("Max drawdown")}</dt><dd>${percent(Math.max(drawdown(equity), profit ? profit.max_drawdown : 0))}</dd></div>
         <div><dt>${tr("Unrealized")}</dt><dd class=${tone(wallet.unrealized_pnl)}>${signed(wallet.unrealized_pnl)}</dd></div>
         <div><dt>${tr("Realized")}</dt><dd class=${tone(wallet.realized_pnl)}>${signed(wallet.realized_pnl)}</dd></div>
         <div><dt>${tr("Fees")}</dt><dd>${money(wallet.fees)}</dd></div>
