@@ -6,6 +6,7 @@ waits the oldest is dropped and counted, and the next message says so.
 """
 
 import itertools
+import re
 from collections.abc import Iterable, Mapping, Sequence, Sized
 from datetime import UTC, datetime
 from typing import Final, TypeVar
@@ -31,6 +32,10 @@ URGENT: Final = frozenset({NewsKind.HALT, NewsKind.BREAKER, NewsKind.PROTECTION,
 """These do not wait for others to travel with."""
 FAILED: Final = frozenset({OrderState.REJECTED, OrderState.UNKNOWN, OrderState.DEAD, OrderState.EXPIRED})
 CONNECTION_CODES: Final = frozenset({"reconnects", "watchdog", "pool_full", "subscription", "auth_refused"})
+STRANGERS: Final = frozenset({"foreign_order", "foreign_trade"})
+"""Somebody trades on the account who is not the engine. If that is not its person a key is stolen: they must wake."""
+SUBJECT: Final = re.compile(r"\bt[A-Z0-9]{3,}(?::[A-Z0-9]+)?\b|\border \d+")
+"""What a notice is about: symbols, an order by its number."""
 MARKS: Final = {
     NewsKind.FILL: "✓",
     NewsKind.ORDER_FAILED: "✗",
@@ -149,9 +154,13 @@ def _of_notice(notice: Notice) -> News:
         return _news(NewsKind.PRICE_ALERT, "", notice.text, notice.at_ms)
     elif notice.code in CONNECTION_CODES:
         kind = NewsKind.CONNECTION
+    elif notice.code in STRANGERS:
+        kind = NewsKind.ALARM
     else:
         kind = {"alarm": NewsKind.ALARM, "warning": NewsKind.WARNING}.get(notice.level, NewsKind.INFO)
-    return _news(kind, notice.code, notice.text, notice.at_ms)
+    # The same of another symbol is another thing: of two positions without a stop both must be heard of.
+    subject = " ".join(SUBJECT.findall(notice.text))
+    return _news(kind, f"{notice.code}:{subject}", notice.text, notice.at_ms)
 
 
 def _of_fill(fill: Fill) -> News:

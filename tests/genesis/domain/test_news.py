@@ -100,6 +100,8 @@ def test_a_breaker_is_news_when_it_opens_and_when_it_closes() -> None:
         ("alarm", "books_differ", NewsKind.ALARM),
         ("warning", "dead_letter", NewsKind.WARNING),
         ("info", "regime", NewsKind.INFO),
+        ("warning", "foreign_order", NewsKind.ALARM),
+        ("warning", "foreign_trade", NewsKind.ALARM),
         ("info", "price_alert", NewsKind.PRICE_ALERT),
     ],
 )
@@ -107,6 +109,26 @@ def test_notices_are_sorted(level: str, code: str, kind: NewsKind) -> None:
     told = Reporter().hear(Notice(level=level, code=code, text="x", at_ms=0), 0)
     assert told is not None
     assert told.kind is kind
+
+
+def test_the_same_alarm_about_another_symbol_is_another_one() -> None:
+    """Two positions could not be closed, and the one message told of the second alone, "(×2)"."""
+    box, reporter = Outbox(), Reporter()
+    texts = (
+        "tBTCUSD is not flat after 3 tries: 0.5 held",
+        "tETHUSD is not flat after 3 tries: 2 held",
+        "tBTCUSD is not flat after 3 tries: 0.4 held",
+        "order 71 at the venue: buy 1 tBTCUSD",
+        "order 72 at the venue: buy 1 tBTCUSD",
+    )
+    for text in texts:
+        told = reporter.hear(Notice(level="alarm", code="flatten_failed", text=text, at_ms=0), 0)
+        assert told is not None
+        box.hear(told, SETTINGS, now=10.0)
+    parcel = box.take(SETTINGS, 10.0)
+    assert parcel is not None
+    lines = [line.split("! ")[-1] for line in parcel.text.splitlines()]
+    assert lines == ["tBTCUSD is not flat after 3 tries: 0.4 held (×2)", texts[1], texts[3], texts[4]]
 
 
 def test_what_comes_together_leaves_together() -> None:
