@@ -8,6 +8,7 @@ Loops over arrays are kept on the disk between runs (`kept=True`). Their names t
 number that they were made of, however deep: a loop whose step changed is another loop, and is compiled anew.
 """
 
+import gc
 import hashlib
 import importlib
 import importlib.util
@@ -16,6 +17,8 @@ from collections.abc import Callable, Mapping, MutableSequence
 from functools import cache
 from types import CodeType, FunctionType
 from typing import Any, Final, TypeVar
+
+from genesis.domain.indicators.compiling_passes import for_our_own
 
 Step = TypeVar("Step", bound=Callable[..., Any])
 INTO_CALLERS: Final = "is_put_into_callers"
@@ -54,10 +57,9 @@ LINE: Final = 64
 """Bytes of a line of memory."""
 
 OURS: Final = "genesis."
-SKIPPED: Final = frozenset({"inline_closure_likes", "generic_rewrites", "nopython_rewrites"})
-"""Passes of the compiler that look for closures, lists written as loops, raises and sums of whole arrays. None of our
-own steps and loops has one, and to look for them is a sixth of the time that they take to compile. Without a pass such
-code would be refused, never compiled to something else; what others wrote is given all passes."""
+COLLECTED_EVERY: Final = 20_000
+"""Objects that may be made between two looks for garbage where a compiler works. It makes millions that live for a
+second: with Python's 700 what lives on is looked through again and again, a seventh of a first sweep."""
 
 LOADING: Final = 300_000
 """Steps that plain Python takes in about the time in which a compiler is loaded."""
@@ -105,10 +107,19 @@ def compile_for(made: Any, *arguments: Any) -> bool:
 
 
 @cache
+def _compiler() -> Any:
+    """The compiler, loaded; from now on garbage is looked for less often."""
+    often, *rest = gc.get_threshold()
+    if 0 < often < COLLECTED_EVERY:
+        gc.set_threshold(COLLECTED_EVERY, *rest)
+    return importlib.import_module("numba")
+
+
+@cache
 def _compiled(
     function: Any, kept: bool, inline: bool, bound: tuple[tuple[str, Any], ...], is_inner: bool = False
 ) -> Any:
-    numba = importlib.import_module("numba")
+    numba = _compiler()
     surroundings = dict(function.__globals__) | dict(bound)
     for name in _names(function.__code__):
         called = surroundings.get(name)
@@ -127,7 +138,7 @@ def _compiled(
     # Python it would raise), so nothing needs to look here.
     wishes: dict[str, Any] = {"error_model": "numpy", "forceinline": inline, "nogil": True}
     if (function.__module__ or "").startswith(OURS):
-        wishes["pipeline_class"] = _without_skipped()
+        wishes["pipeline_class"] = for_our_own()
     if is_inner:
         # Only compiled code calls it, so it needs no entry for Python or C.
         wishes |= {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
@@ -141,24 +152,6 @@ def _compiled(
     made = numba.njit(again, **wishes)
     made.get_call_template = _for_any_number(made.get_call_template)
     return made
-
-
-@cache
-def _without_skipped() -> Any:
-    """The compiler's usual passes but those of `SKIPPED`."""
-    compiler = importlib.import_module("numba.core.compiler")
-    machinery = importlib.import_module("numba.core.compiler_machinery")
-
-    def define_pipelines(self: Any) -> list[Any]:
-        usual = compiler.DefaultPassBuilder.define_nopython_pipeline(self.state)
-        chosen = machinery.PassManager("nopython")
-        for one, description in usual.passes:
-            if one.name() not in SKIPPED:
-                chosen.add_pass(one, description)
-        chosen.finalize()
-        return [chosen]
-
-    return type("WithoutSkipped", (compiler.CompilerBase,), {"define_pipelines": define_pipelines})
 
 
 def _for_any_number(ask: Any) -> Any:

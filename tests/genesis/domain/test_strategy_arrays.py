@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from genesis.domain.indicators import compiling
 from genesis.domain.indicators.averages import sma_start, sma_step, window_mean
 from genesis.domain.indicators.catalog import CLOSE, HIGH, LOW, OPEN, TIME, VOLUME, candle_rows
 from genesis.domain.indicators.compiling import can_compile, compiled
@@ -135,6 +136,48 @@ def test_what_others_wrote_is_given_all_passes_of_the_compiler() -> None:
         return total
 
     assert compiled(doubled)(np.arange(4.0)) == doubled(np.arange(4.0)) == 12.0
+
+
+def is_odd_and_more(numbers: Floats, count: int) -> bool:
+    left: float = count
+    is_odd = left % 2 == 1
+    if len(numbers) > 2:
+        left = count / 2
+    return is_odd and left > 1
+
+
+NONE, MANY = 0, 7
+
+
+def how_many(numbers: Floats) -> int:
+    found = NONE
+    for number in numbers:
+        if number > 1.0:
+            found = MANY
+        elif found != NONE:
+            found = -1
+    return found
+
+
+@pytest.mark.skipif(not can_compile(), reason="it is about compiled code")
+def test_a_name_of_ours_that_holds_whole_numbers_and_floats_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As floats both would be one name to the compiler, and 2**53 + 1 would be 2**53; what others wrote may do so."""
+    most = 2**53 + 1
+    assert compiled(is_odd_and_more)(np.arange(2.0), most)
+    assert is_odd_and_more(np.arange(2.0), most)
+    monkeypatch.setattr(is_odd_and_more, "__module__", "genesis.of_a_test")
+    compiling._compiled.cache_clear()
+    with pytest.raises(Exception, match="must hold one kind of thing, was int64 and float64"):
+        compiled(is_odd_and_more)(np.arange(2.0), most)
+
+
+@pytest.mark.skipif(not can_compile(), reason="it is about compiled code")
+@pytest.mark.parametrize("numbers", [[0.0, 1.0], [0.0, 2.0], [2.0, 0.0]])
+def test_a_constant_is_not_the_only_value_that_a_name_of_ours_may_have(
+    numbers: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(how_many, "__module__", "genesis.of_a_test")
+    assert compiled(how_many)(np.array(numbers)) == how_many(np.array(numbers))
 
 
 def test_a_users_step_outside_this_project_is_compiled_with_what_it_calls() -> None:
