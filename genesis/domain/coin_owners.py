@@ -2,10 +2,20 @@
 
 from decimal import Decimal
 
+import attrs
+
 from genesis.domain.order_lots import Lot, Sale, Shares
-from protocols.orders import Adopted, Fill
+from protocols.orders import PROTECTIVE_PURPOSES, Adopted, Fill
 from protocols.risk import StrategyHolding
 from protocols.units import AMOUNT_STEP, ZERO, Symbol, base_currency
+
+
+@attrs.define
+class _Taken:
+    """What one strategy's stop sold of others' coins; the purchase that it sold is an older order than `cid`."""
+
+    cid: int = 0
+    owners: dict[str, Decimal] = attrs.field(factory=dict)
 
 
 class CoinOwners:
@@ -15,6 +25,8 @@ class CoinOwners:
         self._owners: dict[Symbol, dict[str, Decimal]] = {}
         self._owed: dict[Symbol, Decimal] = {}
         """What was sold in the exchange wallet and was nobody's."""
+        self._taken: dict[tuple[Symbol, str], _Taken] = {}
+        """By whose stop it was."""
 
     def open(self, symbol: Symbol, strategy: str, quantity: Decimal) -> None:
         """What was held when the fills that are still kept begin."""
@@ -30,12 +42,36 @@ class CoinOwners:
         owed = self._owed.get(fill.symbol, ZERO)
         self._owed[fill.symbol] = max(owed - change - sum(owners.values(), ZERO), ZERO)
         if change > owed:
-            owners[fill.strategy] = owners.get(fill.strategy, ZERO) + change - owed
+            self._share_out(fill, owners, change - owed)
         if change >= 0:
             return
         lots = tuple(Lot(strategy, strategy, quantity) for strategy, quantity in owners.items())
         left = Shares(lots, ZERO).after(Sale(strategy=fill.strategy, quantity=-change))
+        if fill.purpose in PROTECTIVE_PURPOSES:
+            self._note_taken(fill, owners, left)
         self._owners[fill.symbol] = {lot.name: lot.quantity for lot in left.lots if lot.quantity >= AMOUNT_STEP}
+
+    def _note_taken(self, fill: Fill, owners: dict[str, Decimal], left: Shares) -> None:
+        """A stop sold more than its strategy has, by the trades that were told: the rest was for now others'."""
+        for lot in left.lots:
+            if lot.name != fill.strategy and (taken := owners[lot.name] - lot.quantity) > ZERO:
+                debt = self._taken.setdefault((fill.symbol, fill.strategy), _Taken())
+                debt.cid = fill.cid
+                debt.owners[lot.name] = debt.owners.get(lot.name, ZERO) + taken
+
+    def _share_out(self, fill: Fill, owners: dict[str, Decimal], bought: Decimal) -> None:
+        """Coins of a purchase that is told behind the sale of its stop: who was taken from has his own again first."""
+        debt = self._taken.get((fill.symbol, fill.strategy))
+        if debt is not None and fill.cid <= debt.cid:
+            for name, taken in list(debt.owners.items()):
+                back = min(taken, bought)
+                bought -= back
+                debt.owners[name] = taken - back
+                owners[name] = owners.get(name, ZERO) + back
+            if not any(debt.owners.values()):
+                del self._taken[fill.symbol, fill.strategy]
+        if bought:
+            owners[fill.strategy] = owners.get(fill.strategy, ZERO) + bought
 
     def give(self, adopted: Adopted) -> Decimal:
         """The coins are the heir's, as far as the owner has them; gives how many that were."""

@@ -72,6 +72,29 @@ def test_what_was_sold_twice_and_is_bought_back_is_nobodys() -> None:
     assert (machine.positions[BTC].quantity, owners(machine)) == (D(1), {"s": D(1)})
 
 
+def test_what_a_stop_took_of_others_is_theirs_again_when_its_purchase_is_told() -> None:
+    """The entry's trades were lost for minutes, and its stop has traded meanwhile."""
+    machine = with_cash()
+    machine.on_report(by("manual", a_fill(1, Side.BUY, "0.3", "100", fee="0")))
+    machine.on_report(by("slow", a_fill(2, Side.BUY, "0.2", "100", fee="0")))
+    stop = msgspec.structs.replace(by("fast", a_fill(5, Side.SELL, "1", "95", fee="0")), purpose=Purpose.STOP)
+    machine.on_report(stop)
+    assert owners(machine) == {}
+    machine.on_report(by("fast", a_fill(4, Side.BUY, "1", "100", fee="0")))
+    assert owners(machine) == {"manual": D("0.3"), "slow": D("0.2")}
+    machine.on_report(by("fast", a_fill(6, Side.BUY, "1", "100", fee="0")))
+    assert owners(machine) == {"manual": D("0.3"), "slow": D("0.2"), "fast": D(1)}
+
+
+def test_what_is_bought_after_a_stop_that_took_of_others_is_the_buyers_own() -> None:
+    machine = with_cash()
+    machine.on_report(by("manual", a_fill(1, Side.BUY, "0.3", "100", fee="0")))
+    stop = msgspec.structs.replace(by("fast", a_fill(2, Side.SELL, "0.2", "95", fee="0")), purpose=Purpose.STOP)
+    machine.on_report(stop)
+    machine.on_report(by("fast", a_fill(3, Side.BUY, "1", "100", fee="0")))
+    assert owners(machine) == {"manual": D("0.1"), "fast": D(1)}
+
+
 # --- the order machine --------------------------------------------------------------------------------------------
 
 
