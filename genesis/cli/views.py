@@ -228,6 +228,12 @@ def positions(reading: Reading | None = None) -> None:
     )
 
 
+def _purpose(fill: Mapping[str, str]) -> str:
+    """What a trade was for; of coins that were there before the engine, how many: what they brought is no profit."""
+    before = printing.number(fill.get("no_basis", "0"))
+    return fill["purpose"] if before == "0" else f"{fill['purpose']} ({before} from before)"
+
+
 def trades(*, symbol: Symbol = None, limit: Limit = 50, reading: Reading | None = None) -> None:
     """Our own trades with their fees."""
     reading = reading or Reading()
@@ -246,7 +252,7 @@ def trades(*, symbol: Symbol = None, limit: Limit = 50, reading: Reading | None 
                 printing.number(each["quantity"]),
                 printing.number(each["price"]),
                 f"{printing.number(each['fee'])} {each['fee_currency']}",
-                each["purpose"],
+                _purpose(each),
                 each["strategy"],
                 each["intent_id"],
             )

@@ -8,6 +8,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import attrs
+import msgspec
 import pytest
 import trio
 
@@ -17,7 +18,7 @@ from genesis.edge.run_file import RunFile
 from genesis.edge.user_dir import UserDir
 from genesis.run_options import ExitCode
 from protocols.health import ActorStatus, ActorView
-from protocols.orders import Flatten, OrderIntent, OrderState, OrderType, OrderView, Purpose
+from protocols.orders import Fill, Flatten, OrderIntent, OrderState, OrderType, OrderView, Purpose
 from protocols.risk import DenialCode, RiskCommand, RuleResult, SetTradingState, TradingState, Verdict
 from protocols.units import Side, Symbol
 from web.app import create_app
@@ -131,6 +132,28 @@ TREE = ActorView(
 )
 
 
+A_SALE = Fill(
+    trade_id=1,
+    intent_id="i",
+    cid=1,
+    venue_order_id=1,
+    strategy="",
+    symbol=BTC,
+    side=Side.SELL,
+    quantity=Decimal("0.5"),
+    price=Decimal(7000),
+    fee=Decimal(-7),
+    fee_currency="USD",
+    maker=False,
+    purpose=Purpose.MANUAL,
+    time_ms=1_517_900_000_000,
+    correlation_id="",
+    foreign=False,
+    no_basis=Decimal("0.2"),
+)
+"""Of half a coin 0.2 were in the wallet before the engine."""
+
+
 @attrs.define
 class Engine:
     """A web application over constants, which keeps what it is told to do."""
@@ -138,6 +161,7 @@ class Engine:
     home: UserDir
     told: list[RiskCommand | Flatten] = attrs.field(factory=list)
     orders: tuple[OrderView, ...] = attrs.field(factory=lambda: (ORDER,))
+    fills: tuple[Fill, ...] = ()
 
     async def hear(self, command: RiskCommand) -> bool:
         self.told.append(command)
@@ -150,6 +174,7 @@ class Engine:
         return Readers(
             status=lambda: EngineStatus(mode="sim", version="1", venue_ms=1_517_900_000_000, speed="60"),
             orders=lambda: self.orders,
+            fills=lambda: self.fills,
             verdicts=lambda: (VERDICT, FROM_NOTHING),
             actors=lambda: TREE,
         )
@@ -218,6 +243,11 @@ async def test_orders_are_shown_and_filtered(engine: Engine, capsys: Capture) ->
     assert "orders (0): none" in capsys.readouterr().out
     assert await engine.command("trades") == ExitCode.OK
     assert "none" in capsys.readouterr().out
+    engine.fills = (A_SALE, msgspec.structs.replace(A_SALE, trade_id=2, no_basis=Decimal(0)))
+    assert await engine.command("trades") == ExitCode.OK
+    out = " ".join(capsys.readouterr().out.split())
+    assert out.count("manual (0.2 from before)") == 1
+    assert out.count("manual") == 2
 
 
 @pytest.mark.parametrize(

@@ -41,7 +41,7 @@ export function PositionsCard({ className = "" }) {
       (row) => html`<tr key=${row.symbol}>
         <td><a href=${link("chart", [], { symbol: row.symbol })}><b>${pair(row.symbol)}</b></a></td>
         <td class="n ${tone(row.quantity)}">${quantity(row.quantity)}</td>
-        <td class="n wide">${price(row.average_price)}</td>
+        <td class="n wide" title=${tr("What one coin cost, with its fee")}>${price(row.average_price)}</td>
         <td class="n widest">${price(row.mark_price)}</td>
         <td class="n roomy">${money(row.notional)}</td>
         <td class="n"><${Stop} symbol=${row.symbol} protection=${protection} /></td>
@@ -156,7 +156,7 @@ export function TradesCard({ className = "" }) {
         <td class="n">${quantity(row.quantity)}</td>
         <td class="n">${price(row.price)}</td>
         <td class="n muted wide">${quantity(Number(Math.abs(Number(row.fee)).toPrecision(4)))} ${row.fee_currency}</td>
-        <td class="wide">${tr(row.purpose)}</td>
+        <td class="wide">${tr(row.purpose)}${Number(row.no_basis || 0) > 0 && html` <${Chip} title=${`${quantity(row.no_basis)} ${tr("were there before the engine: what they brought is no profit")}`}>${tr("from before")}<//>`}</td>
         <td class="wide muted">${row.maker ? "maker" : "taker"}</td>
       </tr>`,
     )} />`;

@@ -68,6 +68,8 @@ const sv = {
   "Next time frame": "Nästa tidsram", "foreign": "främmande", "foreign order": "främmande order", "foreign trade": "främmande affär",
   "Placed on this account, but not by this engine: by hand, or with another key. If it was not you, delete the account's API keys.": "Lagd på kontot, men inte av den här motorn: för hand eller med en annan nyckel. Var det inte du, ta bort kontots API-nycklar.",
   "Foreign orders are shown and left alone": "Främmande ordrar visas och lämnas i fred",
+  "What one coin cost, with its fee": "Vad ett mynt kostade, med avgiften", "Without fees; positions count them in": "Utan avgifter; positioner räknar in dem",
+  "from before": "från förr", "were there before the engine: what they brought is no profit": "fanns före motorn: det de gav är ingen vinst",
   "High": "Högst", "Low": "Lägst", "Volume": "Volym", "Bid": "Köp", "Ask": "Sälj", "day": "dygn",
   "up-time": "drifttid", "settings": "inställning", "API": "API", "rules": "regler", "passed": "godkänd", "refused": "nekad",
   "Audit": "Granskning", "Code": "Kod", "Search": "Sök", "Nothing found": "Inget hittat",

@@ -54,7 +54,7 @@ function Books({ of }) {
   const heads = [[tr("Strategy")], [tr("Symbol")], [tr("Holds"), "n"], [tr("Average price"), "n wide"], [tr("Realized"), "n"], [tr("Unrealized"), "n"], [tr("Fees"), "n wide"], [tr("Exits"), "n wide"]];
   return html`<${Card} id="books" className="span-12" title=${tr("Books")}>
     <${Answer} of=${of} rows=${3} empty=${(told) => !told.books.length} title=${tr("Nothing was traded yet")}>${(told) => html`<${Table} label=${tr("Books")} heads=${heads} rows=${told.books.map((one) => html`<tr key=${one.strategy + one.symbol}>
-      <td><b>${one.strategy}</b></td><td>${pair(one.symbol)}</td><td class="n">${quantity(one.quantity)}</td><td class="n wide">${Number(one.quantity) ? price(one.average_price) : "–"}</td>
+      <td><b>${one.strategy}</b></td><td>${pair(one.symbol)}</td><td class="n">${quantity(one.quantity)}</td><td class="n wide" title=${tr("Without fees; positions count them in")}>${Number(one.quantity) ? price(one.average_price) : "–"}</td>
       <td class="n ${tone(one.realized_pnl)}">${signed(one.realized_pnl)}</td><td class="n ${tone(one.unrealized_pnl)}">${signed(one.unrealized_pnl)}</td><td class="n wide">${money(one.fees)}</td><td class="n wide">${one.won} / ${one.exits}</td>
     </tr>`)} />`}<//>
   <//>`;
