@@ -35,7 +35,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> UserDir:
     return UserDir(tmp_path / "home")
 
 
-def run(*arguments: str, before: Callable[[], None] | None = None) -> subprocess.Popen[str]:
+def run(*arguments: str, before: Callable[[], object] | None = None) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [PROGRAM, "run", "--port", "0", *arguments],
         stdout=subprocess.PIPE,
