@@ -14,10 +14,11 @@ import msgspec
 from genesis.domain.decision_log import VERDICT_KIND
 from genesis.domain.decision_search import DecisionSearch, DecisionsFound
 from genesis.edge.store import FindRecords, FoundRecords, ReadOnlyStore
-from protocols.orders import OrderUpdate
+from protocols.orders import Approved, OrderUpdate
 from protocols.risk import Verdict
 
 ORDER_KIND: Final = OrderUpdate.__name__
+APPROVAL_KIND: Final = Approved.__name__
 _VERDICTS: Final = msgspec.json.Decoder(Verdict)
 _UPDATES: Final = msgspec.json.Decoder(OrderUpdate)
 
@@ -49,24 +50,33 @@ def _questions(store: ReadOnlyStore, asked: DecisionSearch) -> Iterator[FindReco
         yield whole
         return
     yield attrs.evolve(whole, key=about)
-    yield attrs.evolve(whole, fragments=(*whole.fragments, *DecisionSearch(signal_id=about).fragments()))
+    # A verdict on a signal is named after it, so that of all payloads none but its own are looked into.
+    of_signal = DecisionSearch(signal_id=about).fragments()
+    yield attrs.evolve(whole, key_prefix=f"{about}:", fragments=(*whole.fragments, *of_signal))
     yield attrs.evolve(whole, correlation_id=about)
     yield attrs.evolve(whole, correlation_id=f"manual:{about}")
     order = _order_of(store, about)
     if order is not None:
-        yield attrs.evolve(whole, key=order.order.intent_id)
+        intent_id, correlation_id = order
+        yield attrs.evolve(whole, key=intent_id)
         # A stop or a target has no verdict of its own: it came of the same event as its entry.
-        yield attrs.evolve(whole, correlation_id=order.order.correlation_id)
+        yield attrs.evolve(whole, correlation_id=correlation_id)
 
 
-def _order_of(store: ReadOnlyStore, about: str) -> OrderUpdate | None:
-    """The order that goes by this name: our client id, the venue's id, or its intent."""
-    names = [b'"intent_id":' + msgspec.json.encode(about)]
-    if about.isascii() and about.isdecimal():
-        number = str(int(about)).encode()
-        names += [b'"cid":' + number + b",", b'"venue_id":' + number + b"}", b'"venue_id":' + number + b","]
-    for name in names:
-        found = store.find_records(FindRecords(kind=ORDER_KIND, fragments=(name,), limit=1))
-        if found.records:
-            return _UPDATES.decode(found.records[0].payload)
+def _order_of(store: ReadOnlyStore, about: str) -> tuple[str, str] | None:
+    """(intent id, correlation id) of the order that goes by this name: its intent, our client id, the venue's id."""
+    approval = next(store.walk_records(FindRecords(kind=APPROVAL_KIND, key=about)), None)
+    if approval is not None:
+        return about, approval.correlation_id
+    if not (about.isascii() and about.isdecimal()):
+        return None
+    number = int(about)
+    asked = [FindRecords(kind=ORDER_KIND, key_prefix=f"{number}:")]
+    # The venue's ids have no index: the newest orders are found soon, and of a number that is none all are read.
+    asked += [FindRecords(kind=ORDER_KIND, any_of=tuple(b'"venue_id":%d%s' % (number, end) for end in (b",", b"}")))]
+    for question in asked:
+        found = next(store.walk_records(question), None)
+        if found is not None:
+            order = _UPDATES.decode(found.payload).order
+            return order.intent_id, order.correlation_id
     return None

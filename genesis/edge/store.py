@@ -22,6 +22,7 @@ from typing import Final, Self
 
 import msgspec
 
+from genesis.edge import store_find
 from genesis.edge.anchor import GENESIS_HEAD, Anchor, Head, read_anchor, sync_directory
 from genesis.edge.file_lock import FileLock
 from genesis.edge.store_check import check_commit
@@ -178,6 +179,18 @@ class _Reader:
                 for _, time, kind, key, payload, corr in rows
             ),
         )
+
+    def walk_records(self, request: FindRecords) -> Iterator[Record]:
+        """All records that fit, newest first, each read when it is asked for: who stops early has read no more."""
+        return store_find.walk(self._connection, request)
+
+    def count_names(self, kind: str, fragments: Sequence[bytes] = ()) -> int:
+        """See `store_find.count_names`."""
+        return store_find.count_names(self._connection, kind, fragments)
+
+    def cells_without(self, table: str, key_prefix: str, fragments: Sequence[bytes]) -> tuple[CellWrite, ...]:
+        """See `store_find.cells_without`."""
+        return store_find.cells_without(self._connection, table, key_prefix, fragments)
 
     def head(self) -> Head:
         """The newest row of the log."""

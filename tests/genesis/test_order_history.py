@@ -1,6 +1,7 @@
 """Orders that ended, from the journal's file: of every life, newest first, by pages."""
 
 import itertools
+import random
 from decimal import Decimal
 from pathlib import Path
 
@@ -10,8 +11,8 @@ import pytest
 from genesis.edge.store import Store
 from genesis.edge.store_errors import StoreUnusable
 from genesis.order_history import ended_orders, kept_fills
-from protocols.journal import Commit, Record
-from protocols.orders import OrderState, OrderType, OrderUpdate, OrderView, Purpose
+from protocols.journal import CellWrite, Commit, Record
+from protocols.orders import TERMINAL_STATES, OrderState, OrderType, OrderUpdate, OrderView, Purpose
 from protocols.units import ZERO, Side, Symbol
 from tests.web.fakes import a_fill
 
@@ -115,3 +116,33 @@ def test_trades_reach_back_to_the_first_one(tmp_path: Path) -> None:
     assert kept_fills(path, None, 10, 298) == (300, (fills[1], fills[0]))
     total, page = kept_fills(path, "tETHUSD", 2, 0)
     assert (total, [fill.trade_id for fill in page]) == (60, [fills[299].trade_id, fills[294].trade_id])
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_pages_and_totals_are_those_of_reading_everything(tmp_path: Path, seed: int) -> None:
+    """Pages are read from the end, and totals come of names: what all of it says must be the same."""
+    chance = random.Random(seed)
+    ends: dict[int, OrderView] = {}
+    with Store.open(tmp_path / "sim.sqlite", at_ms=1) as store:
+        cids = list(range(1, 40))
+        for _ in range(120):
+            cid = chance.choice(cids)
+            state = chance.choice((OrderState.ACKED, OrderState.PARTIAL, OrderState.FILLED, OrderState.CANCELED))
+            order = an_order(cid, state, BTC if cid % 3 else ETH)
+            keep(store, order)
+            cell = msgspec.json.encode({"intent": {"symbol": order.symbol}, "state": state})
+            store.commit(
+                [Commit(writer="order", cells=(CellWrite(table="orders", key=f"order:{cid:014d}", payload=cell),))],
+                at_ms=1,
+            )
+            if state in TERMINAL_STATES:
+                ends.pop(cid, None)
+                ends[cid] = order
+    newest_first = list(reversed(ends.values()))
+    for symbol in (None, BTC, ETH):
+        wanted = [order for order in newest_first if symbol in (None, order.symbol)]
+        for offset in (0, 1, 7, len(wanted) - 1, len(wanted), len(wanted) + 5):
+            for limit in (1, 5, 100):
+                total, page = ended_orders(tmp_path / "sim.sqlite", symbol, limit, offset)
+                assert total == len(wanted)
+                assert list(page) == wanted[offset : offset + limit]
