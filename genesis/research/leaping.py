@@ -31,6 +31,7 @@ from genesis.domain.candles import correlation_id, name_of
 from genesis.domain.decision_log import Decision
 from genesis.domain.matching import FillModel
 from genesis.domain.pairs import PairSpecs
+from genesis.domain.paper_desk import Unread
 from genesis.domain.refusals import Refusals, can_be_in_a_row, kept, minds_range
 from genesis.domain.replay import BOUNDARY_MS, MINUTE_MS, TICK_MS, tick_prices
 from genesis.domain.risk_state import TRADED_WALLETS, RiskState, spot_symbol
@@ -53,7 +54,7 @@ from genesis.research.bars import (
 )
 from genesis.research.refused import Refused, Wanted, count
 from genesis.research.voices import Market, Places, Voice, outspoken, wanted
-from genesis.research.walk import Unread, Walk, in_words
+from genesis.research.walk import Walk, in_words
 from protocols.account import EquityPoint
 from protocols.market import CandleClosed
 from protocols.orders import VenueWallet
