@@ -1,9 +1,12 @@
 """What is said about settings: change them, they are changed or why not, and the versions that history keeps."""
 
+from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
 import msgspec
+
+from protocols.shadow import Comparison
 
 
 class Metric(StrEnum):
@@ -19,6 +22,8 @@ class Metric(StrEnum):
     """Fall of the part's own result from its best, as a fraction of the account's equity."""
     LOSS = "loss"
     """What the part has lost since the rollout began, as a fraction of the account's equity."""
+    LOSING_TRADES = "losing_trades"
+    """Closed trades that earned nothing after fees, as a part of all: what a win rate lacks. Of paper shadows only."""
 
 
 class FeatureFlag(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,12 +45,28 @@ class FeatureFlag(msgspec.Struct, frozen=True, kw_only=True):
         return bool(self.symbols or self.strategies or self.percent != 100)
 
 
+class PaperTerms(msgspec.Struct, frozen=True, kw_only=True):
+    """How a paper shadow ends and what it trades with.
+
+    It has proven itself after `trades` closed trades, when that comes before the plan's duration (0: only time counts).
+    It then waits for a person to promote it, unless `automatic`. `cash` in the quote currency is what it begins with;
+    without it as much as the live account is worth then.
+    """
+
+    trades: int = 0
+    automatic: bool = False
+    cash: Decimal | None = None
+
+
 class RolloutPlan(msgspec.Struct, frozen=True, kw_only=True):
     """A change that must prove itself on a part of the trading, or as a shadow that decides nothing.
 
     After `duration_s` of the venue's time it is promoted when the metric stayed at or under `threshold` over at least
     `min_samples` decisions, else taken back; above the threshold it is taken back at once. With `against_control` the
     threshold is for the part's figure less that of the rest of the trading (of a shadow: less the live one).
+
+    A shadow of strategies is a paper shadow: they run beside the live ones, on a paper account of their own. `paper`
+    belongs to those alone; plans of earlier programs have none, and their seals must stay.
     """
 
     name: str
@@ -59,6 +80,16 @@ class RolloutPlan(msgspec.Struct, frozen=True, kw_only=True):
     against_control: bool = False
     duration_s: float = 3600.0
     min_samples: int = 10
+    paper: PaperTerms | msgspec.UnsetType = msgspec.UNSET
+
+    @property
+    def is_paper(self) -> bool:
+        """Whether it runs strategies of its own on paper."""
+        return self.shadow and "strategies" in self.changes
+
+    @property
+    def terms(self) -> PaperTerms:
+        return PaperTerms() if isinstance(self.paper, msgspec.UnsetType) else self.paper
 
 
 class Rollout(msgspec.Struct, frozen=True, kw_only=True):
@@ -296,7 +327,10 @@ def news_of(view: ConfigView) -> ConfigNews:
 
 
 class RolloutStatus(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """How a rollout does. `value` and `control` are None while there is nothing to judge by; times are the venue's."""
+    """How a rollout does. `value` and `control` are None while there is nothing to judge by; times are the venue's.
+
+    `paper` is a paper shadow's comparison. `proven` says why it may be promoted while it waits for a person to do so.
+    """
 
     rollout: Rollout
     value: float | None
@@ -307,6 +341,8 @@ class RolloutStatus(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     ends_ms: int
     verdict: str = ""
     """Empty while it runs, else why it was promoted or taken back."""
+    paper: Comparison | None = None
+    proven: str = ""
 
 
 SettingsReply = SettingsApplied | SettingsRefused

@@ -5,11 +5,15 @@ import re
 from collections.abc import Iterable, Mapping, Sequence, Set
 from typing import Any, Final
 
+import msgspec
+
 from genesis.domain.config_keys import STRATEGIES, SYMBOL, nearest
+from genesis.domain.pairs import is_perpetual
 from genesis.domain.settings_build import ORDER, Built, Fault, Layer, Priority, Source, read_value
 from genesis.domain.targeting import SCOPABLE, SECTION, covers
 from protocols.config import FeatureFlag, Metric, Rollout, RolloutPlan
 from protocols.settings import Overlay, Settings, StrategySettings
+from protocols.units import quote_currency
 
 NAME: Final = re.compile(r"[a-z][a-z0-9._-]{0,39}")
 MAX_VALUES: Final = 100
@@ -17,6 +21,9 @@ SHORTEST_S: Final = 1.0
 LONGEST_S: Final = 90 * 86_400.0
 SHADOW_METRICS: Final = frozenset({Metric.REFUSAL_RATE, Metric.DRAWDOWN, Metric.LOSS})
 """A shadow sends no orders, so it has neither errors nor slippage."""
+PAPER_METRICS: Final = SHADOW_METRICS | {Metric.LOSING_TRADES}
+PAPER_ONLY: Final = PAPER_METRICS - SHADOW_METRICS
+MOST_CASH: Final = 1_000_000_000
 
 
 def flag_layer(flag: FeatureFlag) -> Layer:
@@ -41,16 +48,15 @@ def plan_faults(plan: RolloutPlan, settings: Settings) -> list[Fault]:
     tried = changes.pop(STRATEGIES, None)
     if tried is not None:
         faults += read_value(STRATEGIES, tried, layer="rollout")[1]
-        if plan.shadow:
-            must_be = "false for strategies: a shadow judges the signals that there are"
-            faults.append(_fault(f"{at}.shadow", must_be, True))
     if changes or tried is None:
         faults += _value_faults(f"{at}.changes", changes, scoped=True, layer="rollout")
     new = _names(tried) if tried is not None and not faults else set()
     faults += _target_faults(at, plan.symbols, plan.strategies, plan.percent, settings, new)
-    if plan.shadow and plan.metric not in SHADOW_METRICS:
-        known = ", ".join(sorted(metric.value for metric in SHADOW_METRICS))
-        faults.append(_fault(f"{at}.metric", f"one of {known} for a shadow", plan.metric.value))
+    metrics = PAPER_METRICS if plan.is_paper else SHADOW_METRICS if plan.shadow else frozenset(Metric) - PAPER_ONLY
+    if plan.metric not in metrics:
+        known = ", ".join(sorted(metric.value for metric in metrics))
+        kind = "a paper shadow" if plan.is_paper else "a shadow" if plan.shadow else "a part of the trading"
+        faults.append(_fault(f"{at}.metric", f"one of {known} for {kind}", plan.metric.value))
     if not (math.isfinite(plan.threshold) and -1e6 <= plan.threshold <= 1e6):
         faults.append(_fault(f"{at}.threshold", "a finite number", plan.threshold))
     if not SHORTEST_S <= plan.duration_s <= LONGEST_S:
@@ -59,7 +65,37 @@ def plan_faults(plan: RolloutPlan, settings: Settings) -> list[Fault]:
         faults.append(_fault(f"{at}.min_samples", "0 to 1000000", plan.min_samples))
     if plan.against_control and not plan.shadow and not plan.symbols and not plan.strategies and plan.percent >= 100:
         faults.append(_fault(f"{at}.against_control", "false where nobody is left to compare with", True))
+    faults += _paper_faults(f"{at}.paper", plan)
+    if plan.is_paper and not faults:
+        faults += _candidate_faults(plan, settings)
     return faults
+
+
+def _paper_faults(at: str, plan: RolloutPlan) -> list[Fault]:
+    if isinstance(plan.paper, msgspec.UnsetType):
+        return []
+    if not plan.is_paper:
+        return [_fault(at, "left out where no strategies are tried as a shadow", "given")]
+    faults: list[Fault] = []
+    terms = plan.paper
+    if not 0 <= terms.trades <= 1_000_000:
+        faults.append(_fault(f"{at}.trades", "0 to 1000000", terms.trades))
+    if terms.cash is not None and not (terms.cash.is_finite() and 0 < terms.cash <= MOST_CASH):
+        faults.append(_fault(f"{at}.cash", f"above 0 and at most {MOST_CASH}", terms.cash))
+    return faults
+
+
+def _candidate_faults(plan: RolloutPlan, settings: Settings) -> list[Fault]:
+    """Whether there is something to run on paper, and whether one currency of cash can trade it."""
+    runs = paper_settings(settings, plan).strategies
+    if not runs:
+        must_be = "a list in which a strategy that is enabled differs from the live one where the rollout reaches"
+        return [_fault(STRATEGIES, must_be, "the same")]
+    return [
+        _fault(f"{STRATEGIES}.{each.name}.symbol", f"a spot pair in {settings.quote_currency} on paper", each.symbol)
+        for each in runs
+        if is_perpetual(each.symbol) or quote_currency(each.symbol) != settings.quote_currency
+    ]
 
 
 def overlays_of(
@@ -89,7 +125,7 @@ def overlays_of(
                     percent=flag.percent,
                 )
             )
-    if rollout is not None and set(rollout.plan.changes) != {STRATEGIES}:
+    if rollout is not None and not rollout.plan.is_paper and set(rollout.plan.changes) != {STRATEGIES}:
         found.append(overlay_of(rollout.plan))
     return tuple(found)
 
@@ -106,6 +142,41 @@ def tried_strategies(settings: Settings, candidate: Settings, plan: RolloutPlan)
         new.get(name, each) for name, each in old.items() if name in new or not covers(reach, each.symbol, each.name)
     ]
     return (*found, *(each for name, each in new.items() if name not in old))
+
+
+def paper_settings(settings: Settings, plan: RolloutPlan) -> Settings:
+    """What a paper shadow runs by: the live settings, with the candidate's strategies that are new or changed where the
+    plan reaches (all that it reaches, where it tries limits too), and with its limits as those of its own book."""
+    reach = overlay_of(plan)
+    live = {each.name: each for each in settings.strategies}
+    strategies = tuple(
+        each
+        for each in _candidate(plan)
+        if each.enabled and covers(reach, each.symbol, each.name) and (reach.values or live.get(each.name) != each)
+    )
+    overlays = settings.overlays
+    if reach.values:
+        overlays = (*overlays, msgspec.structs.replace(reach, shadow=False))
+    return msgspec.structs.replace(settings, strategies=strategies, overlays=overlays)
+
+
+def compared(settings: Settings, plan: RolloutPlan) -> tuple[str, ...]:
+    """Whose trading a paper shadow is held against: what it runs, and live ones that the candidate changes or ends."""
+    reach = overlay_of(plan)
+    runs = {each.name for each in paper_settings(settings, plan).strategies}
+    candidate = {each.name: each for each in _candidate(plan)}
+    gone = {
+        each.name
+        for each in settings.strategies
+        if covers(reach, each.symbol, each.name) and candidate.get(each.name) != each
+    }
+    return tuple(sorted(runs | gone))
+
+
+def _candidate(plan: RolloutPlan) -> tuple[StrategySettings, ...]:
+    return msgspec.convert(
+        read_value(STRATEGIES, plan.changes[STRATEGIES], layer="rollout")[0], tuple[StrategySettings, ...]
+    )
 
 
 def _names(tried: Any) -> set[str]:

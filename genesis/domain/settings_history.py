@@ -139,8 +139,10 @@ class _Wanted:
             )
             if not isinstance(candidate, Built):
                 return candidate
-            tried = tried_strategies(built.settings, candidate.settings, plan)
-            settings = msgspec.structs.replace(settings, strategies=tried)
+            if not plan.is_paper:
+                # Those of a paper shadow run beside: the live list is as it was.
+                tried = tried_strategies(built.settings, candidate.settings, plan)
+                settings = msgspec.structs.replace(settings, strategies=tried)
         return attrs.evolve(built, settings=settings)
 
     def without_misfits(self, layers: Sequence[Layer], priority: Priority) -> "_Wanted":

@@ -281,7 +281,7 @@ def test_strategies_are_tried_on_a_part_promoted_and_taken_back() -> None:
 @pytest.mark.parametrize(
     ("fields", "must_be"),
     [
-        ({"shadow": True, "metric": Metric.LOSS}, "a shadow judges the signals that there are"),
+        ({"shadow": True, "metric": Metric.SLIPPAGE_BPS}, "one of drawdown, losing_trades, loss, refusal_rate"),
         ({"changes": {"strategies": [{**BTC_5, "kind": "ema_crss"}]}}, "did you mean ema_cross?"),
         ({"changes": {"strategies": [BTC_5, BTC_5]}}, "a name that no other strategy has"),
         ({"changes": {"strategies": "none"}}, "a list of at most"),
