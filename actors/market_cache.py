@@ -19,7 +19,7 @@ from genesis.core.mailbox import Outlet
 from genesis.domain.history_desk import HistoryDesk, wait_text
 from genesis.domain.market_book import MarketBook
 from genesis.domain.signal_machine import SIGNAL_TABLE, goes_on_after, seen_until
-from genesis.domain.ticks import is_news, tick_of
+from genesis.domain.ticks import is_news, stretch_of, tick_of
 from protocols.health import Notice
 from protocols.journal import Cells, JournalRequest, ReadCells
 from protocols.market import (
@@ -37,6 +37,7 @@ from protocols.market import (
     TradePrint,
 )
 from protocols.settings import Settings
+from protocols.shadow import Stretch
 
 LOOK_S = 1.0
 """How often freshness is looked at when nothing comes."""
@@ -52,7 +53,8 @@ class MarketCacheActor:
     had its turn. `requests` leads to who fetches history; `wishes` are the histories that strategies wait for, which
     the first of `closed` is told, and `waits` shows what keeps them.
 
-    `ticks` are the trades of `tick_symbols` for whoever thinks at trades.
+    `ticks` are the trades of `tick_symbols` for whoever thinks at trades. `paper` and `paper_trades` are copies of
+    candles and trades of `paper_symbols`, and of the histories of `paper_wishes`, for a shadow: they wait for nobody.
     """
 
     settings: Latest[Settings]
@@ -64,6 +66,10 @@ class MarketCacheActor:
     tick_symbols: Latest[frozenset[str]] = attrs.field(factory=lambda: Latest(frozenset()))
     wishes: Latest[tuple[HistoryWish, ...]] = attrs.field(factory=lambda: Latest(()))
     waits: Latest[tuple[HistoryWait, ...]] = attrs.field(factory=lambda: Latest(()))
+    paper: Channel[Any] | None = None
+    paper_trades: Channel[Stretch] | None = None
+    paper_symbols: Latest[frozenset[str]] = attrs.field(factory=lambda: Latest(frozenset()))
+    paper_wishes: Latest[tuple[HistoryWish, ...]] = attrs.field(factory=lambda: Latest(()))
     ui: Channel[Any] | None = None
     _stale: set[tuple[str, str, str]] = attrs.field(factory=set, init=False)
     _desk: HistoryDesk = attrs.field(factory=HistoryDesk, init=False)
@@ -74,6 +80,8 @@ class MarketCacheActor:
         ui = ctx.outlet(self.ui) if self.ui is not None else None
         requests = ctx.outlet(self.requests) if self.requests is not None else None
         ticks = ctx.outlet(self.ticks) if self.ticks is not None else None
+        paper = ctx.outlet(self.paper) if self.paper is not None else None
+        paper_trades = ctx.outlet(self.paper_trades) if self.paper_trades is not None else None
         settings_version = self.settings.version
         book = await self._recover(ctx)
         ctx.ready()
@@ -83,9 +91,11 @@ class MarketCacheActor:
             if self.settings.version != settings_version:
                 settings_version = self.settings.version
                 book.on_settings(self.settings.take(ctx.name))
-            if self.wishes.value != self._desk.wishes:
-                self._desk.on_wishes(self.wishes.value, ctx.clock.now())
-                book.on_wishes(self.wishes.value)
+            wishes = self._wishes()
+            if wishes != self._desk.wishes:
+                self._desk.on_wishes(wishes, ctx.clock.now())
+                book.on_wishes(wishes)
+            shadowed = self.paper_symbols.value
             told: list[CandleClosed] = []
             shown: list[Any] = []
             for envelope in batch:
@@ -101,6 +111,9 @@ class MarketCacheActor:
                 if ticks is not None and isinstance(event, TradePrint) and event.symbol in self.tick_symbols.value:
                     if is_news(event, int(book.settings.risk.signal_max_age_s * 1000)):
                         ticks.put_nowait(tick_of(event))
+                if shadowed and isinstance(event, TradePrint) and event.symbol in shadowed:
+                    if paper_trades is not None and is_news(event, int(book.settings.risk.signal_max_age_s * 1000)):
+                        paper_trades.put_nowait(stretch_of(event))
                 if isinstance(event, _SHOWN):
                     shown.append(event)
             if told and not _have_prices(batch, told):
@@ -114,10 +127,16 @@ class MarketCacheActor:
                 shown += refilled
                 for history in self._desk.tell(book, ctx.clock.now()):
                     await outlets[0].put(history)
+                    if paper is not None and history.symbol in shadowed:
+                        paper.put_nowait(history)
                 self._report_waits(ctx, ui)
             for outlet in outlets[1:]:
                 for candle in told:
                     await outlet.put(candle)
+            if shadowed and paper is not None:
+                for candle in told:
+                    if candle.candle.symbol in shadowed:
+                        paper.put_nowait(candle)
             if ui is not None:
                 for each in shown:
                     ui.put_nowait(each)
@@ -128,6 +147,11 @@ class MarketCacheActor:
                 self._report_stale(ctx, freshness, ui)
             self.view.set(book.view(freshness))
             ctx.inbox.ack_all(batch)
+
+    def _wishes(self) -> tuple[HistoryWish, ...]:
+        """Those of the strategies that trade, then those of a shadow."""
+        wishes, paper = self.wishes.value, self.paper_wishes.value
+        return (*wishes, *(each for each in paper if each not in wishes)) if paper else wishes
 
     async def _recover(self, ctx: Context) -> MarketBook:
         refillable = self.requests is not None

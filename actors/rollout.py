@@ -30,8 +30,10 @@ from protocols.config import (
     SettingsRefused,
     SettingsReply,
 )
+from protocols.health import Notice
 from protocols.journal import JournalRequest, ReadRecords, Records
 from protocols.risk import RiskStatus, TradingState
+from protocols.shadow import ShadowView
 
 LOOK_S: Final = 0.5
 ASK_AGAIN_S: Final = 30.0
@@ -50,11 +52,13 @@ class RolloutActor:
     commands: Channel[ConfigCommand]
     account: Latest[AccountView | None]
     risk: Latest[RiskStatus | None]
+    shadow: Latest[ShadowView | None] = attrs.field(factory=lambda: Latest(None))
     status: Latest[RolloutStatus | None]
     ui: Channel[Any] | None = None
     _meter: RolloutMeter | None = attrs.field(default=None, init=False)
     _seq: int = attrs.field(default=0, init=False)
     _ask_at: float = attrs.field(default=-math.inf, init=False)
+    _told_proven: int = attrs.field(default=0, init=False)
 
     async def run(self, ctx: Context) -> None:
         journal, commands = ctx.outlet(self.journal), ctx.outlet(self.commands)
@@ -107,6 +111,17 @@ class RolloutActor:
         ended = outcome_of(status)
         if risk is not None and risk.state is TradingState.HALTED:
             ended = (False, f"trading is halted: {risk.reason}")
+        shadow = self.shadow.value
+        if rollout.plan.is_paper and shadow is not None and shadow.version == rollout.version and shadow.fault:
+            ended = (False, f"the shadow cannot go on: {shadow.fault}")
+        if ended is not None and ended[0] and rollout.plan.is_paper and not rollout.plan.terms.automatic:
+            # A person decides; until then it must go on being as good as it was.
+            status = msgspec.structs.replace(status, proven=ended[1])
+            if self._told_proven != rollout.version:
+                self._told_proven = rollout.version
+                text = f"shadow {rollout.plan.name} may be promoted: {ended[1]}"
+                self._tell(ctx, ui, "info", "rollout_proven", text)
+            ended = None
         if ended is not None and ctx.clock.now() >= self._ask_at:
             promote, reason = ended
             reply = await _end(commands, rollout, promote, reason)
@@ -122,7 +137,16 @@ class RolloutActor:
                 return
             word = "promoted" if promote else "taken back"
             status = msgspec.structs.replace(status, verdict=f"{word}: {reason}")
+            what = f"{'shadow' if rollout.plan.shadow else 'rollout'} {rollout.plan.name} is {status.verdict}"
+            if promote:
+                self._tell(ctx, ui, "info", "rollout_promoted", what)
+            else:
+                self._tell(ctx, ui, "warning", "rollout_taken_back", what)
         self._show(status, ui)
+
+    def _tell(self, ctx: Context, ui: Outlet[Any] | None, level: str, code: str, text: str) -> None:
+        if ui is not None:
+            ui.put_nowait(Notice(level=level, code=code, text=text, at_ms=ctx.clock.wall_ms()))
 
     def _show(self, status: RolloutStatus, ui: Outlet[Any] | None) -> None:
         before = self.status.value

@@ -28,6 +28,7 @@ from actors.protection import ProtectionActor
 from actors.regime import RegimeActor
 from actors.risk import RiskActor
 from actors.rollout import RolloutActor
+from actors.shadow import ShadowActor
 from actors.signal import SignalActor
 from actors.strategies import StrategiesActor
 from actors.watchdog import WatchdogActor, Watched
@@ -218,6 +219,7 @@ class Engine:
                 self._aside(
                     "helpers",
                     self._child("rollout", self._rollout),
+                    self._child("shadow", self._shadow),
                     *(() if self.bus is None else (self._child("config_bus", self._config_bus),)),
                     self._child("regime", self._regime),
                     *(() if self._user_strategies is None else (self._child("strategies", self._strategies),)),
@@ -276,7 +278,26 @@ class Engine:
             commands=self.channels.set_settings,
             account=self.cells.account,
             risk=self.cells.risk,
+            shadow=self.cells.shadow,
             status=self.cells.rollout,
+            ui=self.channels.ui,
+        )
+
+    def _shadow(self) -> Actor:
+        cells = self.cells
+        return ShadowActor(
+            config=cells.config,
+            settings=cells.settings,
+            pairs=cells.pairs,
+            account=cells.account,
+            market=cells.market,
+            journal=self.channels.journal,
+            heard=self.channels.paper_candles,
+            view=cells.shadow,
+            symbols=cells.shadow_symbols,
+            wishes=cells.shadow_wishes,
+            kinds=cells.kinds,
+            open_kinds=None if self._user_strategies is None else self._user_strategies.apart,
             ui=self.channels.ui,
         )
 
@@ -363,6 +384,10 @@ class Engine:
             requests=self.channels.candle_requests,
             wishes=self.cells.history_wishes,
             waits=self.cells.history_waits,
+            paper=self.channels.paper_candles,
+            paper_trades=self.channels.paper_trades,
+            paper_symbols=self.cells.shadow_symbols,
+            paper_wishes=self.cells.shadow_wishes,
             ui=self.channels.ui,
         )
 
@@ -557,8 +582,8 @@ class Engine:
         return all(box.idle for name, box in self.plan.mailboxes.items() if name not in ("web", "notifier"))
 
     def minds_trades(self) -> bool:
-        """Whether some strategy decides at trades, and not at closed candles only."""
-        return bool(self.cells.tick_symbols.value)
+        """Whether some strategy decides at trades, and not at closed candles only, or a shadow's orders meet them."""
+        return bool(self.cells.tick_symbols.value or self.cells.shadow_symbols.value)
 
     def waits_for_history(self) -> bool:
         """Whether some strategy has yet to be told what came before its first candle."""

@@ -46,6 +46,7 @@ def readers_of(engine: "Engine") -> Readers:
             path.rpartition("/")[2]: taken.version for path, taken in sorted(cells.settings.taken.items())
         },
         rollout=lambda: cells.rollout.value,
+        shadow=lambda: cells.shadow.value,
         bus=(lambda: None) if engine.bus is None else (lambda: cells.bus.value),
         freshness=lambda: cells.freshness.value,
         equity=account.equity,

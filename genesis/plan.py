@@ -15,7 +15,7 @@ from genesis.core.supervisor import check_block_graph
 from genesis.core.tee import Tee
 from genesis.domain.config_bus import BusView
 from genesis.domain.pairs import PairSpecs
-from genesis.domain.ticks import merge_ticks, tick_symbol
+from genesis.domain.ticks import merge_stretches, merge_ticks, stretch_symbol, tick_symbol
 from protocols.account import AccountView
 from protocols.config import ConfigCommand, ConfigView, RolloutStatus
 from protocols.health import ConnectionView, HealthFinding, Notice, Reconnect
@@ -50,6 +50,7 @@ from protocols.regime import RegimeSpell, RegimeView
 from protocols.risk import AccountState, MarketCondition, RiskCommand, RiskStatus, SetTradingState, Verdict
 from protocols.schedule import ScheduleView
 from protocols.settings import Settings
+from protocols.shadow import ShadowView, Stretch
 from protocols.signals import SignalScore, StrategyView
 from protocols.trading import OrdersView, ProtectionStatus
 
@@ -127,6 +128,15 @@ class Channels:
         factory=lambda: Channel("ticks", Overflow.CONFLATE, capacity=4096, key=tick_symbol, merge=merge_ticks)
     )
     """Of pairs whose strategies want them; what waits while one thinks becomes one tick."""
+    paper_candles: Channel[CandleClosed | CandleHistory] = attrs.field(
+        factory=lambda: Channel("paper_candles", Overflow.DROP_OLDEST, capacity=4096)
+    )
+    """Copies for a shadow, while there is one: it may hold up nobody. What it had no room for it reads of the chart."""
+    paper_trades: Channel[Stretch] = attrs.field(
+        factory=lambda: Channel(
+            "paper_trades", Overflow.CONFLATE, capacity=4096, key=stretch_symbol, merge=merge_stretches
+        )
+    )
     own_fills: Channel[Fill] = attrs.field(factory=lambda: Channel("own_fills", Overflow.UNBOUNDED))
     """Back to the strategies that traded. They are at the start of the way to every fill, so to wait for them would be
     to wait for ourselves; no more can lie here than the venue lets us trade."""
@@ -166,6 +176,10 @@ class Cells:
     config: Latest[ConfigView] = attrs.field(factory=lambda: Latest(ConfigView()))
     bus: Latest[BusView] = attrs.field(factory=lambda: Latest(BusView()))
     rollout: Latest[RolloutStatus | None] = attrs.field(factory=lambda: Latest(None))
+    shadow: Latest[ShadowView | None] = attrs.field(factory=lambda: Latest(None))
+    shadow_symbols: Latest[frozenset[str]] = attrs.field(factory=lambda: Latest(frozenset()))
+    """Whose candles and trades a shadow wants copies of."""
+    shadow_wishes: Latest[tuple[HistoryWish, ...]] = attrs.field(factory=lambda: Latest(()))
     market: Latest[MarketView] = attrs.field(
         factory=lambda: Latest(
             MarketView(tickers={}, tops={}, prints={}, series={}, freshness=(), venue_ms=0, received_ns=0)
@@ -218,8 +232,8 @@ class Plan:
         hears = self._hears()
         self.mailboxes = {name: Mailbox(name, channels, alarm=self.on_dead_letter) for name, channels in hears.items()}
         self.cells.settings.on_set = self._settings_changed
-        self.cells.config.on_set = self.mailboxes["rollout"].nudge
-        self.cells.history_wishes.on_set = self.mailboxes["market_cache"].nudge
+        self.cells.config.on_set = self._config_changed
+        self.cells.history_wishes.on_set = self.cells.shadow_wishes.on_set = self.mailboxes["market_cache"].nudge
         self.cells.orders.on_set = self.cells.account.on_set = self.mailboxes["protection"].nudge
         check_block_graph(
             (sender, receiver, channel)
@@ -233,12 +247,17 @@ class Plan:
         for name in APPLY_SETTINGS:
             self.mailboxes[name].nudge()
 
+    def _config_changed(self) -> None:
+        for name in ("rollout", "shadow"):
+            self.mailboxes[name].nudge()
+
     def _hears(self) -> dict[str, tuple[Channel[Any], ...]]:
         to = self.channels
         return {
             "journal": (to.journal,),
             "config": (to.set_settings,),
             "rollout": (),
+            "shadow": (to.paper_candles, to.paper_trades),
             "config_bus": (),
             "account": (to.order_reports, to.balances, to.closed_to_account),
             "order": (to.account_events, to.approved, to.order_wishes),
@@ -266,6 +285,8 @@ class Plan:
         return {
             "config": (to.journal, to.ui),
             "rollout": (to.journal, to.set_settings, to.ui),
+            # Not one channel leads from here to risk, to an order or to a socket.
+            "shadow": (to.journal, to.ui),
             "config_bus": (to.journal, to.set_settings, to.halts, to.ui),
             "account": (to.journal, to.account_state, to.own_fills, to.ui),
             "order": (to.journal, to.venue_commands, to.history_requests, to.order_reports, to.risk_commands, to.ui),
@@ -276,6 +297,8 @@ class Plan:
                 to.closed_to_signal,
                 to.closed_to_account,
                 to.ticks,
+                to.paper_candles,
+                to.paper_trades,
                 to.candle_requests,
                 to.ui,
             ),

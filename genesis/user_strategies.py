@@ -183,6 +183,23 @@ class UserStrategies:
         gated = {} if self._model_kind is None else {self._model_kind.name: self._model_kind}
         return self._gone | {name: file.kind for name, file in self._files.items()} | gated
 
+    @property
+    def shelf(self) -> StrategyShelf:
+        """Where its kinds stand."""
+        return self._shelf
+
+    def apart(self) -> "UserStrategies":
+        """The same folder, looked at now, with a shelf and processes of its own: nobody waits for what they do."""
+        own = UserStrategies(
+            self.folder,
+            shelf=StrategyShelf(tuple(STRATEGY_KINDS.shipped.values())),
+            budget=self._budget,
+            on_slow=lambda text: self.on_slow(f"shadow: {text}"),
+            model=self._model_path,
+        )
+        own.refresh()
+        return own
+
     def refresh(self) -> tuple[tuple[str, str], ...]:
         """(level, sentence) of every change since the last look; the shelf then has the new kinds."""
         while self._retired:

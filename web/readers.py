@@ -30,6 +30,7 @@ from protocols.regime import RegimeSpell, RegimeView
 from protocols.risk import AccountState, RiskStatus, Verdict
 from protocols.schedule import ScheduleView
 from protocols.settings import Settings
+from protocols.shadow import ShadowView
 from protocols.signals import SignalScore, StrategyView
 from protocols.trading import ProtectionStatus, ProtectionView
 from protocols.units import Symbol
@@ -81,8 +82,8 @@ class Readers:
     """Every view the web has of the engine. Lists are oldest first unless said; what is not known yet is empty or None.
 
     `orders` gives every order it remembers, open ones always among them. `running` names the settings version that each
-    actor works by, `rollout` is the last one of this process. `gauges` and `counters` are further metrics by their full
-    Prometheus name, such as `tradingbot_marketdata_ws_percent`.
+    actor works by, `rollout` is the last one of this process, `shadow` its paper shadow while that runs. `gauges` and
+    `counters` are further metrics by their full Prometheus name, such as `tradingbot_marketdata_ws_percent`.
     """
 
     status: Callable[[], EngineStatus]
@@ -123,6 +124,7 @@ class Readers:
     config: Callable[[], ConfigView] = ConfigView
     running: Callable[[], Mapping[str, int]] = _no_versions
     rollout: Callable[[], RolloutStatus | None] = _none
+    shadow: Callable[[], ShadowView | None] = _none
     house: Callable[[], Sequence[HealthFinding]] = _nothing
     bus: Callable[[], BusView | None] = _none
     log_lines: Callable[[], Sequence[str]] = _nothing

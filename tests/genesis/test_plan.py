@@ -23,6 +23,8 @@ NOT_ABOUT_MONEY = frozenset(
         "news",
         "own_fills",  # the next life of the strategies finds it among the fills that the order actor keeps
         "ticks",
+        "paper_candles",  # a shadow reads what it missed of the chart
+        "paper_trades",
     }
 )
 
