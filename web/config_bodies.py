@@ -1,10 +1,12 @@
 """What clients may send about the configuration. What a value may be is not repeated here: the settings judge it."""
 
+from decimal import Decimal
 from typing import Annotated, Any
 
 import msgspec
+from msgspec import UNSET
 
-from protocols.config import FeatureFlag, Metric, RolloutPlan
+from protocols.config import FeatureFlag, Metric, PaperTerms, RolloutPlan
 from web.bodies import Limit, NameText, ShortText, Strict
 
 Path = Annotated[str, msgspec.Meta(min_length=1, max_length=120)]
@@ -99,8 +101,19 @@ class FlagBody(Strict, frozen=True, kw_only=True):
         )
 
 
+class PaperBody(Strict, frozen=True, kw_only=True):
+    """How a shadow of strategies ends and what it trades with; see `PaperTerms`."""
+
+    trades: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)] = 0
+    automatic: bool = False
+    cash: Decimal | None = None
+
+    def terms(self) -> PaperTerms:
+        return PaperTerms(trades=self.trades, automatic=self.automatic, cash=self.cash)
+
+
 class RolloutBody(Strict, frozen=True, kw_only=True):
-    """See `RolloutPlan`. Durations are the venue's seconds."""
+    """See `RolloutPlan`. Durations are the venue's seconds; `paper` is for a shadow of strategies only."""
 
     name: ReleaseName
     changes: Changes
@@ -113,6 +126,7 @@ class RolloutBody(Strict, frozen=True, kw_only=True):
     against_control: bool = False
     duration_s: float = 3600.0
     min_samples: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)] = 10
+    paper: PaperBody | None = None
     reason: ShortText = "asked over the API"
     expected_version: Version | None = None
 
@@ -129,6 +143,7 @@ class RolloutBody(Strict, frozen=True, kw_only=True):
             against_control=self.against_control,
             duration_s=self.duration_s,
             min_samples=self.min_samples,
+            paper=UNSET if self.paper is None else self.paper.terms(),
         )
 
 

@@ -220,7 +220,8 @@ async def flags(api: Api, call: Call) -> ConfigFlags:
 
 async def rollout(api: Api, call: Call) -> RolloutAnswer:
     view = view_of(api)
-    return RolloutAnswer(version=view.version, rollout=view.rollout, status=api.readers.rollout())
+    status, shadow = api.readers.rollout(), api.readers.shadow()
+    return RolloutAnswer(version=view.version, rollout=view.rollout, status=status, shadow=shadow)
 
 
 async def trail(api: Api, call: Call) -> AuditTrail:

@@ -15,6 +15,7 @@ from protocols.config import (
     SettingsVersion,
     Snapshot,
 )
+from protocols.shadow import ShadowView
 
 
 class Versioned(msgspec.Struct, frozen=True, kw_only=True):
@@ -141,10 +142,11 @@ class ConfigFlags(Versioned, frozen=True, kw_only=True):
 
 
 class RolloutAnswer(Versioned, frozen=True, kw_only=True):
-    """`rollout` is under way; `status` is how it does, or how the last one ended."""
+    """`rollout` is under way; `status` is how it does, or how the last one ended; `shadow` is what runs on paper."""
 
     rollout: Rollout | None
     status: RolloutStatus | None
+    shadow: ShadowView | None = None
 
 
 class ConfigChanged(Versioned, frozen=True, kw_only=True):

@@ -53,6 +53,7 @@ from web.models import (
 from web.observability import OBSERVING
 from web.risk_models import Flattening
 from web.risk_routes import RISK_CONTROLLING, RISK_READING
+from web.shadow_commands import SHADOW_CHANGING
 from web.signal_routes import SIGNALS
 from web.strategy_commands import STRATEGY_CHANGING, STRATEGY_READING
 from web.tax_routes import TAX
@@ -425,6 +426,7 @@ CURRENT: Final = (
     *CONTROLLING,
     *CONFIG_CHANGING,
     *STRATEGY_CHANGING,
+    *SHADOW_CHANGING,
     *RISK_CONTROLLING,
     *TRADING,
     *BOOK,

@@ -31,7 +31,7 @@ PATH: Final = "/api/v2/strategies/{name}"
 
 async def one_strategy(api: Api, call: Call) -> OneStrategy:
     view = view_of(api)
-    strategy, _, layer = _configured(view, call.path["name"])
+    strategy, _, layer = configured(view, call.path["name"])
     kinds = [kind for kind in kinds_of(strategy, STRATEGY_KINDS) if kind is not None]
     return OneStrategy(
         version=view.version,
@@ -53,24 +53,24 @@ async def set_parameters(api: Api, call: Call) -> ParametersAnswer:
     """The list is written whole, so it is always bound to the version that it was read from: nothing is overwritten."""
     body: ParametersBody = call.body
     view = view_of(api)
-    strategy, strategies, _ = _configured(view, call.path["name"])
+    strategy, strategies, _ = configured(view, call.path["name"])
     if not body.parameters and body.enabled is None:
         raise own_fault("parameters must be given, unless enabled is, was absent")
     made = with_parameters(strategy, body.parameters, STRATEGY_KINDS)
     if not isinstance(made, StrategySettings):
         if not body.preview:
-            raise _refused(made)
-        return _answer(api, view.version, strategy, faults=tuple(map(_told, made)))
+            raise refused(made)
+        return parameters_answer(api, view.version, strategy, faults=tuple(map(setting_fault, made)))
     if body.enabled is not None:
         made = msgspec.structs.replace(made, enabled=body.enabled)
     changes = tuple(NumberChange(**attrs.asdict(each)) for each in differences(strategy, made, STRATEGY_KINDS))
     begins = made.enabled and (bool(changes) or not strategy.enabled)
-    needs = await _needs(made) if begins else 0
+    needs = await candles_needed(made) if begins else 0
     if body.preview:
-        return _answer(api, view.version, made, changes=changes, needs=needs)
+        return parameters_answer(api, view.version, made, changes=changes, needs=needs)
     expected = expected_version(call, body.expected_version)
     if made == strategy and expected in (None, view.version):
-        return _answer(api, view.version, strategy, message=f"{strategy.name} is so already", done=True)
+        return parameters_answer(api, view.version, strategy, message=f"{strategy.name} is so already", done=True)
     command = SetSettings(
         changes={STRATEGIES: list_with(strategies, made)},
         cleared=(),
@@ -84,17 +84,22 @@ async def set_parameters(api: Api, call: Call) -> ParametersAnswer:
     if made.enabled != strategy.enabled:
         parts.append("enabled" if made.enabled else "not enabled any more")
     done = answer_of(reply, command.correlation_id, f"{strategy.name}: {', '.join(parts) or 'no number'}")
-    answer = _answer(api, reply.version, made, changes=changes, needs=needs, message=done.message, done=True)
+    answer = parameters_answer(api, reply.version, made, changes=changes, needs=needs, message=done.message, done=True)
     return msgspec.structs.replace(answer, correlation_id=command.correlation_id, hidden=done.hidden)
 
 
-def _configured(view: ConfigView, name: str) -> tuple[StrategySettings, tuple[StrategySettings, ...], str]:
-    """The strategy of that name, the whole list and its layer, as one version has them. Raises ApiError (404)."""
+def strategies_of(view: ConfigView) -> tuple[tuple[StrategySettings, ...], str]:
+    """The whole list and its layer, as one version has them."""
     told = next(each for each in view.effective if each.key == STRATEGIES)
-    strategies = msgspec.convert(told.value, tuple[StrategySettings, ...])
+    return msgspec.convert(told.value, tuple[StrategySettings, ...]), told.layer
+
+
+def configured(view: ConfigView, name: str) -> tuple[StrategySettings, tuple[StrategySettings, ...], str]:
+    """The strategy of that name, the whole list and its layer, as one version has them. Raises ApiError (404)."""
+    strategies, layer = strategies_of(view)
     for each in strategies:
         if each.name == name:
-            return each, strategies, told.layer
+            return each, strategies, layer
     near = nearest(name, [each.name for each in strategies])
     hint = f"; did you mean {near}?" if near else ""
     raise ApiError(404, f"no strategy in the settings is called {name[:80]}{hint}", code="unknown_strategy")
@@ -135,7 +140,7 @@ def _held(api: Api, name: str) -> tuple[HeldLot, ...]:
     return tuple(found)
 
 
-async def _needs(made: StrategySettings) -> int:
+async def candles_needed(made: StrategySettings) -> int:
     """Candles before it speaks; 0 where its author's process would have to be asked, or a file is broken."""
     kind = kind_for(made, STRATEGY_KINDS)
     if kind.foreign or kind.fault:
@@ -143,7 +148,7 @@ async def _needs(made: StrategySettings) -> int:
     return await trio.to_thread.run_sync(needs_of, kind, kind.resolve(made.parameters), made.symbol, made.timeframe)
 
 
-def _answer(
+def parameters_answer(
     api: Api,
     version: int,
     strategy: StrategySettings,
@@ -169,11 +174,11 @@ def _answer(
     )
 
 
-def _told(fault: Fault) -> SettingFault:
+def setting_fault(fault: Fault) -> SettingFault:
     return SettingFault(path=fault.path, must_be=fault.must_be, was=fault.was, layer=fault.layer, hint=fault.hint)
 
 
-def _refused(faults: tuple[Fault, ...]) -> ApiError:
+def refused(faults: tuple[Fault, ...]) -> ApiError:
     detail: Detail = {each.path: {"must_be": each.must_be, "was": each.was, "hint": each.hint} for each in faults}
     texts = "; ".join(
         f"{each.path or 'parameters'} must be {each.must_be}, was {each.was}"

@@ -5,10 +5,10 @@ from typing import Annotated
 
 import msgspec
 
-from protocols.config import SettingFault
+from protocols.config import Metric, SettingFault
 from protocols.units import Symbol
 from web.bodies import ShortText, Strict
-from web.config_bodies import Version
+from web.config_bodies import ReleaseName, Version
 from web.config_models import Versioned
 
 FieldPath = Annotated[
@@ -79,6 +79,35 @@ class ParametersBody(Strict, frozen=True, kw_only=True):
 
     parameters: Annotated[dict[FieldPath, float | None], msgspec.Meta(max_length=400)] = {}
     enabled: bool | None = None
+    reason: ShortText = "asked over the API"
+    expected_version: Version | None = None
+    preview: bool = False
+
+
+class ShadowBody(Strict, frozen=True, kw_only=True):
+    """Run a strategy on paper beside the live ones: one that is configured with other `parameters` or another `kind`,
+    or a new one, which needs `kind`, `symbol` and `timeframe`. With another kind no parameter of the old one counts.
+
+    It is a rollout as a shadow: `metric` may be `threshold` at most (`against_live`: less the live side's), over
+    `min_trades` closed trades at least. It has proven itself after `duration_s` of the venue's time, or after `trades`
+    closed trades when that comes first; then a person promotes it, or with `automatic` nobody needs to. `cash` in the
+    quote currency is what it begins with, else as much as the account is worth. `name` is the rollout's, else made of
+    the strategy's. With `preview` nothing happens.
+    """
+
+    parameters: Annotated[dict[FieldPath, float | None], msgspec.Meta(max_length=400)] = {}
+    kind: Annotated[str, msgspec.Meta(min_length=1, max_length=40)] | None = None
+    symbol: Annotated[str, msgspec.Meta(max_length=40)] | None = None
+    timeframe: Annotated[str, msgspec.Meta(max_length=4)] | None = None
+    name: ReleaseName | None = None
+    metric: Metric = Metric.LOSS
+    threshold: float = 0.05
+    against_live: bool = False
+    duration_s: float = 604_800.0
+    min_trades: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)] = 10
+    trades: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)] = 0
+    automatic: bool = False
+    cash: Decimal | None = None
     reason: ShortText = "asked over the API"
     expected_version: Version | None = None
     preview: bool = False

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 from cyclopts import App, Parameter
 
-from genesis.cli import printing
+from genesis.cli import printing, shadow
 from genesis.cli.controls import Reason, who
 from genesis.cli.failures import CommandFailed, NotRunning
 from genesis.cli.options import Reading
@@ -325,9 +325,11 @@ def start_rollout(
     symbols: Symbols = (),
     strategies: Strategies = (),
     percent: Percent = 100,
-    shadow: Annotated[bool, Parameter(negative="", help="Judge beside the live settings; decide nothing.")] = False,
+    as_shadow: Annotated[
+        bool, Parameter(name="--shadow", negative="", help="Judge beside the live settings; decide nothing.")
+    ] = False,
     metric: Annotated[
-        str, Parameter(help="refusal_rate, error_rate, slippage_bps, drawdown or loss.")
+        str, Parameter(help="refusal_rate, error_rate, slippage_bps, drawdown, loss or losing_trades.")
     ] = "refusal_rate",
     threshold: Annotated[float, Parameter(help="The metric may be so much at most.")] = 0.5,
     against_control: Annotated[
@@ -345,7 +347,7 @@ def start_rollout(
         "symbols": list(symbols),
         "strategies": list(strategies),
         "percent": percent,
-        "shadow": shadow,
+        "shadow": as_shadow,
         "metric": metric,
         "threshold": threshold,
         "against_control": against_control,
@@ -369,6 +371,9 @@ def rollout_status(*, reading: Reading | None = None) -> None:
         print("no rollout" if told["rollout"] is None else f"{told['rollout']['plan']['name']}: just begun")
         return
     plan = status["rollout"]["plan"]
+    if status["paper"] is not None:
+        shadow.tell(told)
+        return
     value = "nothing yet" if status["value"] is None else f"{status['value']:.4g}"
     control = "" if status["control"] is None else f", elsewhere {status['control']:.4g}"
     print(f"{plan['name']}: {printing.plain_json(plan['changes'])} for {_target(plan)}{' (shadow)' * plan['shadow']}")

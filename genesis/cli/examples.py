@@ -49,6 +49,7 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
         "genesis strategies list",
         "genesis strategies show btc-ema",
         'genesis strategies set btc-ema fast=9 slow=default --reason "quicker"',
+        "genesis strategies shadow btc-ema fast=9 slow=30 --trades 20 --threshold 0.03",
         'genesis strategies disable eth-ema --reason "enough of it"',
         "genesis strategies enable eth-ema",
         "genesis strategies new mine",

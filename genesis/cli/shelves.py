@@ -1,6 +1,5 @@
 """What lies ready: the strategies that settings may name, and the parameters of those that an engine runs."""
 
-import math
 from typing import Annotated, Any
 
 from cyclopts import App
@@ -10,6 +9,7 @@ from genesis.cli import printing
 from genesis.cli.examples import epilogue
 from genesis.cli.failures import CommandFailed
 from genesis.cli.options import Reading, Where
+from genesis.cli.shadow import number, shadow
 from genesis.domain.strategy import Parameter
 from genesis.run_options import ExitCode
 
@@ -156,7 +156,7 @@ def set_parameters(
     from web.tokens import Scope
 
     reading = reading or Reading()
-    body: dict[str, object] = {"parameters": dict(map(_number, parameters)), "reason": reason, "preview": preview}
+    body: dict[str, object] = {"parameters": dict(map(number, parameters)), "reason": reason, "preview": preview}
     if not parameters:
         raise CommandFailed("PARAMETERS must name at least one, as fast=9", ExitCode.CONFIGURATION)
     if version is not None:
@@ -173,6 +173,9 @@ def set_parameters(
         _print_holds(told["holds"])
     if faults:
         raise CommandFailed("\n".join(faults), ExitCode.CONFIGURATION)
+
+
+strategies.command(shadow, name="shadow")
 
 
 @strategies.command
@@ -215,21 +218,6 @@ def _set_enabled(name: str, enabled: bool, reason: str, reading: Reading) -> Non
     _print_holds(told["holds"])
     if not enabled and told["holds"]:
         print(f"only the stop sells that now; genesis adopt {name} gives it to another")
-
-
-def _number(text: str) -> tuple[str, float | None]:
-    path, equals, said = text.partition("=")
-    if said == "default":
-        return path, None
-    try:
-        number = float(said) if equals else math.nan
-    except ValueError:
-        number = math.nan
-    if not path or not math.isfinite(number):
-        raise CommandFailed(
-            f"a parameter must be PARAMETER=NUMBER or PARAMETER=default, was {text}", ExitCode.CONFIGURATION
-        )
-    return path, number
 
 
 def _print_holds(holds: list[dict[str, Any]]) -> None:

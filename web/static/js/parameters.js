@@ -6,8 +6,8 @@ import { pair, price, quantity } from "./format.js";
 import { act, Answer, api, ApiProblem, Empty, Facts, Field, Form, may, Modal, useApi } from "./parts.js";
 import { useWords } from "./words.js";
 
-const pathOf = (name) => `/api/v2/strategies/${encodeURIComponent(name)}`;
-const shown = (number) => String(Number(number.toPrecision(12)));
+export const pathOf = (name) => `/api/v2/strategies/${encodeURIComponent(name)}`;
+export const shown = (number) => String(Number(number.toPrecision(12)));
 
 // What is typed as a number: nothing is the default again (null), what is no number stays text.
 function typed(text) {
@@ -18,7 +18,7 @@ function typed(text) {
 }
 
 // What differs from the settings as they were when the form was opened.
-function wanted(fields, texts) {
+export function wanted(fields, texts) {
   const found = {};
   for (const field of fields) {
     const text = texts[field.path];
@@ -29,11 +29,11 @@ function wanted(fields, texts) {
   return found;
 }
 
-const rangeOf = (field, tr) => `${field.above ? `${tr("above")} ` : ""}${shown(field.low)} – ${shown(field.high)}`;
+export const rangeOf = (field, tr) => `${field.above ? `${tr("above")} ` : ""}${shown(field.low)} – ${shown(field.high)}`;
 const within = (field, value) => value <= field.high && (field.above ? value > field.low : value >= field.low) && !(field.whole && value !== Math.trunc(value));
 
 // What is wrong with one number, in a sentence: what it must be and what it was.
-function faultOf(field, value, told, tr) {
+export function faultOf(field, value, told, tr) {
   if (typeof value === "string" || (value !== null && value !== undefined && !within(field, value))) {
     return `${tr("must be")} ${tr(field.whole ? "a whole number" : "a number")} ${rangeOf(field, tr)}, ${tr("was")} ${value}`;
   }
@@ -42,7 +42,7 @@ function faultOf(field, value, told, tr) {
 }
 
 // What the engine says to a choice, a moment after the last key was struck; nothing happens there.
-function useJudgement(name, asked) {
+export function useJudgement(name, asked) {
   const [told, setTold] = useState(null);
   useEffect(() => {
     setTold(null);

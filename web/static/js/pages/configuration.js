@@ -5,6 +5,7 @@ import { html, useEffect, useState } from "../../vendor/preact-htm.js";
 import { dayClock, duration, price, quantity } from "../format.js";
 import { act, Answer, api, ApiProblem, Bar, Card, Chip, Code, Command, Empty, Facts, Field, Form, may, Segments, Table, toast, useApi } from "../parts.js";
 import { setQuery } from "../router.js";
+import { isPaper, ShadowCard } from "../shadow.js";
 import { useWords } from "../words.js";
 
 export const style = true;
@@ -222,6 +223,8 @@ const figure = (value) => (value === null || value === undefined ? "–" : Numbe
 
 function Running({ told }) {
   const tr = useWords();
+  const known = told.data && (told.data.status ? told.data.status.rollout : told.data.rollout);
+  if (known && isPaper(known.plan)) return html`<${ShadowCard} of=${told} className="span-7" />`;
   return html`<${Card} id="rollout" className="span-7" title=${tr("Rollout")}>
     <${Answer} of=${told} empty=${(data) => !data.status && !data.rollout} title=${tr("No rollout has run")} text=${tr("A change can be tried on a part of the trading first.")}>${(data) => {
       const status = data.status;

@@ -5,6 +5,8 @@ import { dayClock, duration, money, pair, percent, price, quantity, signed, tone
 import { Answer, Card, Chip, Command, Empty, Facts, Table, api, link, useApi } from "../parts.js";
 import { Leftovers } from "../leftovers.js";
 import { EditParameters } from "../parameters.js";
+import { ShadowCard } from "../shadow.js";
+import { TryShadow } from "../tryshadow.js";
 import { useTopics } from "../store.js";
 import { isWarm, WarmUp } from "../warmup.js";
 import { useWords } from "../words.js";
@@ -132,7 +134,7 @@ function Waiting({ one }) {
   return html`<p class="why waits" role="status">${text}${wait && wait.trouble && html`<br />${tr("Asked")} ${wait.tries} ${tr("times")}: ${wait.trouble.slice(0, 140)}`}</p>`;
 }
 
-function Running({ of }) {
+function Running({ of, begun }) {
   const tr = useWords();
   const { risk } = useTopics("risk");
   const locks = (risk && risk.locks) || [];
@@ -142,12 +144,12 @@ function Running({ of }) {
       <td><b>${one.strategy}</b><p class="why narrow">${pair(one.symbol)} <span class="muted">${one.timeframe}</span></p>${!one.fault && html`<${WarmUp} one=${one} />`}${one.fault && html`<p class="why down" role="alert">${one.fault}</p>`}<${Waiting} one=${one} /></td>
       <td>${one.kind} <span class="muted">${one.own ? tr("yours") : ""}</span><p class="why">${Object.entries(one.parameters).map(([name, value]) => `${name} ${Number(value.toPrecision(4))}`).join(" · ")}</p>${one.members.length > 0 && html`<p class="why">${one.members.map((each) => `${Number(each.weight.toPrecision(4))} × ${each.kind}`).join(" + ")}</p>`}</td>
       <td class="wide">${pair(one.symbol)} <span class="muted">${one.timeframe}</span></td>
-      <td class="act"><${Switch} one=${one} locks=${locks} /> <${EditParameters} name=${one.strategy} newest=${version} /> <${Enable} name=${one.strategy} on=${false} /></td><td class="n wide">${one.scores}</td>
+      <td class="act"><${Switch} one=${one} locks=${locks} /> <${EditParameters} name=${one.strategy} newest=${version} /> <${TryShadow} name=${one.strategy} kinds=${told.kinds} done=${begun} /> <${Enable} name=${one.strategy} on=${false} /></td><td class="n wide">${one.scores}</td>
     </tr>`).concat(told.off.map((one) => html`<tr key=${`off ${one.strategy}`} class="muted">
       <td><b>${one.strategy}</b><p class="why narrow">${pair(one.symbol)} <span class="muted">${one.timeframe}</span></p></td>
       <td>${one.kind}<p class="why">${Object.entries(one.parameters).map(([name, value]) => `${name} ${Number(value.toPrecision(4))}`).join(" · ")}</p></td>
       <td class="wide">${pair(one.symbol)} <span class="muted">${one.timeframe}</span></td>
-      <td class="act"><${Chip}>${tr("not enabled")}<//> <${EditParameters} name=${one.strategy} newest=${version} /> <${Enable} name=${one.strategy} on=${true} /></td><td class="n wide">–</td>
+      <td class="act"><${Chip}>${tr("not enabled")}<//> <${EditParameters} name=${one.strategy} newest=${version} /> <${TryShadow} name=${one.strategy} kinds=${told.kinds} done=${begun} /> <${Enable} name=${one.strategy} on=${true} /></td><td class="n wide">–</td>
     </tr>`))} />`}<//>
   <//>`;
 }
@@ -173,5 +175,6 @@ function Clockwork() {
 
 export function component() {
   const of = useApi("/api/v2/strategies", { every: 3 });
-  return html`<div class="grid"><${Watchlist} /><${Running} of=${of} /><${Leftovers} running=${of.data && of.data.running} /><${Books} of=${of} /><${Regimes} /><${RegimeHistory} /><${Kinds} of=${of} /><${Clockwork} /></div>`;
+  const rollout = useApi("/api/v2/config/rollout", { every: 3 });
+  return html`<div class="grid"><${Watchlist} /><${Running} of=${of} begun=${rollout.again} /><${ShadowCard} of=${rollout} /><${Leftovers} running=${of.data && of.data.running} /><${Books} of=${of} /><${Regimes} /><${RegimeHistory} /><${Kinds} of=${of} /><${Clockwork} /></div>`;
 }
