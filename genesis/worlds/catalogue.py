@@ -115,6 +115,10 @@ CATALOGUE: Final[Mapping[str, Rule]] = {
     "O2": Rule("one seed is one history in any process", ("a world was run again in another process",)),
     "C1": Rule("no strategy skips a minute of the market", ("an actor was killed with messages in its hands",)),
     "R1": Rule("what risk keeps is what the journal tells of it", ("the process was killed",)),
+    "P3": Rule(
+        "a shadow stays on paper: nothing live knows it, and its money is what it was",
+        ("a shadow traded on paper", "a shadow went on after a crash or a restart"),
+    ),
     "P1": Rule("decided again from the journal, everything is the same", ("a decision was made again",)),
 }
 

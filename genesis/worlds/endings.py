@@ -17,6 +17,7 @@ from genesis.research.replay import REPLAYED_KINDS, replay
 from genesis.simulator.settings import DEFAULT_SECRET
 from genesis.worlds.engine_host import EngineHost
 from genesis.worlds.rules import Rules
+from genesis.worlds.shadowing import p3_a_shadow_stays_on_paper
 from genesis.worlds.witness import Witness
 from protocols.journal import ReadCells, ReadRecords, StoredRecord
 from protocols.orders import OrderState, Purpose
@@ -279,6 +280,8 @@ def check_journal(world: "World") -> None:
     with ReadOnlyStore.open(path) as store:
         head = store.verify()
         m3_nothing_approved_is_forgotten(world, store)
+        if world.with_shadow:
+            p3_a_shadow_stays_on_paper(world, store)
         kept = store.read_records(ReadRecords(kinds=REPLAYED_KINDS, limit=LONGEST_JOURNAL)).records
     again = replay(kept)
     for one in again.differences or (None,):

@@ -25,6 +25,8 @@ from genesis.worlds.route import route_stands
 from genesis.worlds.rules import Rules
 from genesis.worlds.rules_ills import Ills
 from genesis.worlds.rules_inside import FIRST_PAIR, InsideRules
+from genesis.worlds.shadowing import SHARE as SHADOWS
+from genesis.worlds.shadowing import keep_a_shadow
 from genesis.worlds.trouble import Trouble
 from genesis.worlds.venue_host import IN_STEP_S, VENUE_ADDRESS, VENUE_NAME, VenueHost
 from genesis.worlds.virtual_clock import VirtualClock
@@ -154,6 +156,7 @@ class World:
         has_spare = shape.random() < WITH_SPARE_SHARE
         # Where nothing breaks a backtest must decide the same, and its account begins with no coins.
         self.spare = SPARE if has_spare and faults_an_hour > 0 else Decimal(0)
+        self.with_shadow = faults_an_hour > 0 and chance.port("shadow").random() < SHADOWS
         self.clock = VirtualClock()
         self.network = Network(chance.port("net"), self.clock)
         self.network.names[VENUE_NAME] = VENUE_ADDRESS
@@ -320,6 +323,8 @@ class World:
             if not self.plan:
                 await trio.sleep_until(LATE_START_S)
             nursery.start_soon(self._keep_alive)
+            if self.with_shadow:
+                nursery.start_soon(keep_a_shadow, self)
             await trio.sleep_until(FAULTS_BEGIN_S - 1)
             tasks = trio.lowlevel.current_statistics().tasks_living
             for fault in self.plan:
