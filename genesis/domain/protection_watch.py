@@ -21,8 +21,10 @@ SPANS_KEPT: Final = 2000
 REPAIR_AGAIN_S: Final = 1.0
 """The shortest time between two wishes about one position: the first one's orders are on their way."""
 REPAIR_CAP_S: Final = 30.0
-"""A wish that changed nothing is said again after twice the time, at most after this: each has history asked, and what
-a resting order of a person reserves keeps a stop short for as long as it rests."""
+"""A wish that changed nothing is said again after twice the time, at most after this: each has history asked."""
+HELD_BACK_CAP_S: Final = 600.0
+"""The same where nothing is missing but what a resting sale holds back: the venue takes no stop for these coins, for as
+long as it rests, whatever is asked."""
 PATIENCE: Final = 0.4
 """After this part of the time allowed somebody else is asked to repair, so that the rest is left for the repair."""
 STOP_TYPES: Final = frozenset({OrderType.STOP, OrderType.STOP_LIMIT, OrderType.TRAILING_STOP})
@@ -54,9 +56,17 @@ class _Span:
     told: bool = False
     pause_s: float = 0.0
     asked_of: tuple[Decimal, Decimal, int] | None = None
+    held_back_pause_s: float = 0.0
 
     def asks(self, now: float, found: "_Found", first_pause_s: float) -> bool:
         """Whether it is time for a wish; what is there, and how much of it is stopped, may be other than last time."""
+        if found.is_held_back:
+            # What trades beside the resting sale changes nothing about it.
+            if self.asked_at is not None and now - self.asked_at < self.held_back_pause_s:
+                return False
+            self.held_back_pause_s = min(2 * self.held_back_pause_s or first_pause_s, HELD_BACK_CAP_S)
+            self.asked_at, self.asked_of = now, None
+            return True
         facts = (found.wanted, found.stopped, found.stops)
         if self.asked_at is None or facts != self.asked_of:
             self.pause_s = first_pause_s
@@ -184,6 +194,14 @@ class _Found:
     stopped: Decimal
     stops: int
     margin: bool
+    reserved: Decimal
+    """What rests for sale, and is no stop, holds back of the coins."""
+
+    @property
+    def is_held_back(self) -> bool:
+        """Whether what lacks a stop is no more than what a resting sale keeps the venue from taking one for."""
+        lacking = self.wanted - self.stopped
+        return ZERO < lacking <= self.reserved + amount_blur(self.wanted)
 
 
 def _look_at(position: PositionView, orders: tuple[OrderView, ...], pairs: Mapping[Symbol, object]) -> _Found:
@@ -207,6 +225,7 @@ def _look_at(position: PositionView, orders: tuple[OrderView, ...], pairs: Mappi
         stopped=sum((order.leaves_quantity for order in stops), ZERO),
         stops=len(stops),
         margin=any(order.margin for order in against),
+        reserved=sum((order.leaves_quantity for order in against if _holds_back(order)), ZERO),
     )
 
 
@@ -217,6 +236,12 @@ def _is_stop(order: OrderView) -> bool:
         return True
     # The limit half of an OCO, while its stop half lives.
     return order.purpose is Purpose.STOP and order.stop_price is not None
+
+
+def _holds_back(order: OrderView) -> bool:
+    """Whether it rests for a sale of coins. On margin nothing is held back for what rests."""
+    rests = order.state in AT_VENUE and order.order_type is not OrderType.MARKET
+    return rests and not order.margin and not _is_stop(order)
 
 
 def _fault(naked: bool, found: _Found, doubled_s: float | None) -> str:

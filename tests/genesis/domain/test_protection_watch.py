@@ -142,3 +142,27 @@ def test_a_span_ends_with_the_venues_word_and_not_with_the_trades_that_come_late
     told = look(watch, 1.0, "1", sold).status
     assert (told.naked, told.spans_total, told.worst_naked_s) == (0, 1, 1.0)
     assert look(watch, 90.0, "0").status.worst_naked_s == 1.0
+
+
+def test_what_rests_for_sale_holds_its_coins_back_and_is_not_nagged_about_whatever_trades_beside_it() -> None:
+    """A person's sale rests for days; each wish costs three questions to REST, and no answer can place a stop."""
+    watch = ProtectionWatch()
+    sale = a_stop("1", cid=3, order_type=OrderType.LIMIT, purpose=Purpose.MANUAL, price=D(120), stop_price=None)
+    asked = []
+    for second in range(4000):
+        traded = second // 60 % 2
+        beside = (a_stop("2"),) if traded else ()
+        if look(watch, float(second), "3" if traded else "1", sale, *beside).repairs:
+            asked.append(second)
+    assert asked[:4] == [2, 4, 8, 16]
+    assert len(asked) == 14
+    assert asked[-1] - asked[-2] == 600
+    # What it does not hold back is asked for at once.
+    assert look(watch, 4000.0, "3", sale).repairs
+
+
+def test_on_margin_a_resting_sale_holds_nothing_back() -> None:
+    watch = ProtectionWatch()
+    sale = a_stop("1", cid=3, order_type=OrderType.LIMIT, purpose=Purpose.MANUAL, stop_price=None, margin=True)
+    asked = [second for second in range(400) if look(watch, float(second), "1", sale).repairs]
+    assert max(later - one for one, later in zip(asked, asked[1:], strict=False)) == 30
