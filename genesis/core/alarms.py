@@ -1,8 +1,8 @@
 """Rings what is to ring at a time, for all mailboxes and supervisors of a tree by one timer.
 
 A scope with a deadline around each wait costs more than all the rest of a lease, and nearly every wait ends by a
-message long before its time. A bell that was told to ring is not told again to: at most it rings for nothing, and
-whoever waits behind it looks at the clock himself.
+message long before its time. An alarm that was set is not set again: it looks, when it rings, whether it is waited for
+still, and by whom for a later time.
 """
 
 import heapq

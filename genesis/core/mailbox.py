@@ -8,6 +8,7 @@ once compares ids. A message over which the actor dies `max_attempts` times goes
 import itertools
 import math
 from collections.abc import Callable, Coroutine, Hashable, Sequence
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 import attrs
@@ -62,6 +63,7 @@ class Mailbox:
         self.alarms: Alarms | None = None
         """Who rings us at a time; without them each wait has a timer of its own."""
         self._alarm_at = -math.inf
+        self._until = math.inf
         self._bell = Doorbell()
         for channel in self.channels:
             channel.bind(self._bell)
@@ -187,15 +189,27 @@ class Mailbox:
         elif (now := trio.current_time()) >= until:
             await trio.lowlevel.checkpoint()
         elif self.alarms is not None and self.alarms.running:
+            self._until = until
             if not now < self._alarm_at <= until:
-                self.alarms.at(until, self._bell.ring)
-                self._alarm_at = until
+                self._set_alarm(self.alarms, until)
             self._bell.sleep_here()
             await trio.lowlevel.wait_task_rescheduled(self._bell.abort)
+            self._until = math.inf
         else:
             with trio.CancelScope(deadline=until):
                 self._bell.sleep_here()
                 await trio.lowlevel.wait_task_rescheduled(self._bell.abort)
+
+    def _set_alarm(self, alarms: Alarms, at: float) -> None:
+        self._alarm_at = at
+        alarms.at(at, partial(self._on_alarm, alarms, at))
+
+    def _on_alarm(self, alarms: Alarms, at: float) -> None:
+        """Who set it may have heard something meanwhile, and wait for a later time now: then it rings at that time."""
+        if trio.current_time() >= self._until:
+            self._bell.ring()
+        elif at == self._alarm_at and self._until != math.inf:
+            self._set_alarm(alarms, self._until)
 
     async def more(self, term: Term, limit: int, until: float) -> list[Envelope]:
         """See `Inbox.more`."""

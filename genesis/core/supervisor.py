@@ -472,10 +472,12 @@ class Supervisor:
 
     def _schedule_watch(self, watched: list[tuple[Child, float]]) -> None:
         if watched:
-            # Looked at from the timer itself: our own loop need not turn for it.
-            pause_s = min(timeout for _, timeout in watched) / WATCHES
-            due = self._house.clock.now() + pause_s
-            self._house.alarms.at(due, partial(self._watch, watched, due, pause_s))
+            self._watch_again(watched, min(timeout for _, timeout in watched) / WATCHES)
+
+    def _watch_again(self, watched: list[tuple[Child, float]], pause_s: float) -> None:
+        # Looked at from the timer itself: our own loop need not turn for it.
+        due = self._house.clock.now() + pause_s
+        self._house.alarms.at(due, partial(self._watch, watched, due, pause_s))
 
     def _watch(self, watched: list[tuple[Child, float]], due: float, pause_s: float) -> None:
         if self._status in _OVER:
@@ -497,7 +499,7 @@ class Supervisor:
                     child.mailbox.wake()
             if child.status is ActorStatus.RUNNING and child.is_stuck(now):
                 self._condemn(child, Stuck(f"{child.path} had work and made no progress for {timeout:g} s"))
-        self._schedule_watch(watched)
+        self._watch_again(watched, pause_s)
 
     def _watch_for_hangs(self, child: Child, timeout_s: float) -> None:
         def hangs() -> None:

@@ -45,6 +45,47 @@ async def test_a_lease_comes_back_at_its_time_also_after_earlier_and_later_ones(
     assert trio.current_time() == 30.0
 
 
+class Steps(trio.abc.Instrument):
+    """Counts the turns of one task."""
+
+    def __init__(self, task: trio.lowlevel.Task) -> None:
+        self.task = task
+        self.count = 0
+
+    def before_task_step(self, task: trio.lowlevel.Task) -> None:
+        self.count += task is self.task
+
+
+async def test_who_waits_for_a_later_time_meanwhile_is_not_woken_for_the_old_one(
+    nursery: trio.Nursery, autojump_clock: trio.testing.MockClock
+) -> None:
+    """An actor that looks around each second and hears five messages in it would be woken for nothing each time."""
+    alarms = Alarms()
+    nursery.start_soon(alarms.run)
+    await trio.lowlevel.checkpoint()
+    mailbox, channel, term = a_mailbox(alarms)
+
+    async def speak() -> None:
+        for number in range(50):
+            await trio.sleep(0.4)
+            channel.put_nowait(str(number))
+
+    nursery.start_soon(speak)
+    steps = Steps(trio.lowlevel.current_task())
+    trio.lowlevel.add_instrument(steps)
+    for _ in range(50):
+        batch = await mailbox.lease(term, 10, trio.current_time() + 1.0)
+        assert batch
+        mailbox.ack(term, batch)
+    trio.lowlevel.remove_instrument(steps)
+    assert steps.count <= 51
+    # And at the time that it waits for now it is, by an alarm that was set for an earlier one.
+    until = trio.current_time() + 1.0
+    assert await mailbox.lease(term, 10, until) == []
+    assert trio.current_time() == until
+    assert len(alarms._due) <= 1
+
+
 async def test_two_mailboxes_are_rung_each_at_its_own_time(
     nursery: trio.Nursery, autojump_clock: trio.testing.MockClock
 ) -> None:
