@@ -314,9 +314,6 @@ class Exchange:
         self.accounts.apply(outputs)
         for each in self.twins(symbol):
             self.market.beat(each)
-        if symbol == self.symbols[-1]:
-            for session in list(self.accounts.sessions):
-                session.account("hb", None)
         return bool(outputs)
 
     def _step_of_time(self, time_ms: int) -> None:
