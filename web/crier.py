@@ -84,6 +84,7 @@ class Crier:
     async def _look(self) -> None:
         """Look at each once in LOOK_S, some at a time."""
         while True:
+            await self.hub.listened()
             listening = self.hub.subscribers
             for first in range(0, len(listening), LOOKS):
                 await self.hub.quiet_over()
@@ -91,5 +92,3 @@ class Crier:
                     if subscriber in self.hub and subscriber.ear is not None:
                         subscriber.ear.look()
                 await trio.sleep(LOOK_S * LOOKS / max(LOOKS, len(listening)))
-            if not listening:
-                await trio.sleep(LOOK_S)

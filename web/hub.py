@@ -232,6 +232,7 @@ class Hub:
     """Those who wait for an answer of their own, the longest first."""
     _news: trio.Event = attrs.field(factory=trio.Event)
     _questions: trio.Event = attrs.field(factory=trio.Event)
+    _listened: trio.Event = attrs.field(factory=trio.Event)
     _row: dict[Hashable, Published] = attrs.field(factory=dict)
     """What clients may not have fetched yet, the oldest first."""
     newest_forgotten: int = 0
@@ -272,12 +273,19 @@ class Hub:
     def add(self, subscriber: Subscriber) -> None:
         subscriber.hub, subscriber.seen = self, self.serial
         self._subscribers[subscriber] = None
+        self._listened.set()
         # What it was told before it came in.
         subscriber.ask()
 
     def remove(self, subscriber: Subscriber) -> None:
         self._subscribers.pop(subscriber, None)
         self._asked.pop(subscriber, None)
+        if not self._subscribers:
+            self._listened = trio.Event()
+
+    async def listened(self) -> None:
+        """As soon as there is a subscriber. Always a checkpoint."""
+        await self._listened.wait()
 
     def ring(self) -> None:
         """There is news for somebody."""
