@@ -17,6 +17,8 @@ SELDOM_S: Final = 16.0
 """An order at market that really rests (nobody trades) is asked for this often in the end."""
 PATIENT_REPORTS: Final = 5
 """After so many reports without its trades an order that has ended is asked for as seldom."""
+GLANCE_S = 1.5
+"""How often the market is looked at for entries that all rest rightly."""
 AT_ONCE: Final = frozenset({OrderType.MARKET, OrderType.IOC, OrderType.FOK})
 
 S = OrderState
@@ -88,7 +90,7 @@ class OrderQuestions(OrderRequests):
             return None
         if any(map(self._is_passed, self._may_have_traded())):
             return None
-        return min(self._others_at, now + URGENT_S)
+        return min(self._others_at, now + GLANCE_S)
 
     def _market_deadline(self) -> float:
         return max(self._look_at, self._now) if self._may_have_traded() else math.inf

@@ -19,7 +19,7 @@ from genesis.worlds.engine_host import ENGINE_ADDRESS, ORDERS, EngineHost, Eyes
 from genesis.worlds.hooks import EPOCH_S, Steps, run_virtual, wall_s
 from genesis.worlds.market import made_up_recording
 from genesis.worlds.network import Network
-from genesis.worlds.paces import AS_SHIPPED_SHARE, SPARSE, paced
+from genesis.worlds.paces import AS_SHIPPED_SHARE, BOOK_FAULT, SPARSE, WITH_BOOK_SHARE, paced
 from genesis.worlds.plan import BY_HAND, TWINS, plan_of
 from genesis.worlds.route import route_stands
 from genesis.worlds.rules import Rules
@@ -187,6 +187,8 @@ class World:
                         chance.port(name), first_s=FAULTS_BEGIN_S, last_s=hours * 3600, per_hour=1.0, only=kinds
                     )
                     self.plan = tuple(sorted((*self.plan, *apart)))
+        spoils_books = any(fault.name == BOOK_FAULT for fault in self.plan)
+        self.with_book = self.as_shipped or spoils_books or chance.port("streams").random() < WITH_BOOK_SHARE
         if not self.plan:
             # The way there must be as long as the way back, or clocks that agree are found a millisecond apart.
             weather.jitter_s = 0.0
@@ -441,7 +443,7 @@ def run_world(world: World) -> Outcome:
     wall, cpu = time.perf_counter(), time.process_time()
     try:
         with contextlib.ExitStack() as paces:
-            paces.enter_context(paced(as_shipped=world.as_shipped))
+            paces.enter_context(paced(as_shipped=world.as_shipped, with_book=world.with_book))
             paces.enter_context(world.inside.installed())
             paces.enter_context(world.disk.watched())
             run_virtual(world.seed, world.main, steps=world.steps, clock=world.clock)
