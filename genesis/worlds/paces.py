@@ -3,8 +3,9 @@
 No limit that anybody looks for is as short as the pauses here. One world in sixty keeps the pace of the engine as it
 is shipped, so that nothing depends on the difference.
 
-And what of the market is heard: its order book and its trades are two thirds of all frames, and nothing is decided by
-them but how deep an order at market would reach. One world in five hears them, and each whose plan spoils a checksum.
+And what of the market is heard: its order book and its trades are more than half of all frames, and nothing is decided
+by them but how deep an order at market would reach. One world in five hears them, and each whose plan spoils a
+checksum.
 """
 
 import contextlib

@@ -1,5 +1,6 @@
 """The watch sees a stop that is missing, short or there twice, says since when, and does not nag."""
 
+import itertools
 from decimal import Decimal
 from typing import Any
 
@@ -165,4 +166,4 @@ def test_on_margin_a_resting_sale_holds_nothing_back() -> None:
     watch = ProtectionWatch()
     sale = a_stop("1", cid=3, order_type=OrderType.LIMIT, purpose=Purpose.MANUAL, stop_price=None, margin=True)
     asked = [second for second in range(400) if look(watch, float(second), "1", sale).repairs]
-    assert max(later - one for one, later in zip(asked, asked[1:], strict=False)) == 30
+    assert max(later - one for one, later in itertools.pairwise(asked)) == 30
