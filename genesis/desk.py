@@ -36,7 +36,7 @@ from protocols.bitfinex.rest_requests import RestRequest
 from protocols.funding import FundingInfo, FundingLoan, FundingOffer, FundingTrade, MarginBase, MarginSymbol
 from protocols.orders import Fill, OrderView
 from protocols.reference import LedgerEntry
-from web.desk import Desk, VenueSilent
+from web.desk import Desk, Transfers, VenueSilent
 
 TTL_S: Final = 2.0
 """How long what the venue said of the account is said again."""
@@ -182,6 +182,7 @@ def trading_desk(
     pairs: Callable[[], PairSpecs],
     templates: TemplateShelf | None,
     journal: Path | None = None,
+    transfers: Transfers | None = None,
 ) -> Desk:
     """Everything the desk's routes may ask. `journal` is the file where ended orders and trades are found."""
 
@@ -208,4 +209,5 @@ def trading_desk(
         order_history=None if journal is None else history,
         fill_history=None if journal is None else fills,
         book=VenueBook(door=door, clock=clock),
+        transfers=transfers,
     )

@@ -56,6 +56,7 @@ from genesis.simulator.exchange import Exchange
 from genesis.simulator.recordings import DEFAULT
 from genesis.summary import Decided, Summary, decided, summarise
 from genesis.tls import absolute, tls_of
+from genesis.transfer_desk import TransferDesk
 from genesis.user_strategies import user_strategies
 from genesis.venue_opening import OpenVenue, open_venue
 from protocols.journal import ReadCells
@@ -278,6 +279,12 @@ class _Run:
                 clock=venue.clock,
                 pairs=lambda: engine.cells.pairs.value,
                 journal=engine.store.path,
+                transfers=TransferDesk(
+                    door=venue.ports.door,
+                    journal=engine.channels.journal,
+                    wall_ms=self.clock.wall_ms,
+                    tell=engine.notice,
+                ),
                 templates=TemplateShelf(
                     KeptFile(options.user_dir.data / "order_templates.json"),
                     lambda text: engine.notice("warning", "order_templates", text),

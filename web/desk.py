@@ -23,6 +23,7 @@ from protocols.reference import (
     Permission,
     PriceAlert,
 )
+from protocols.transfers import Transfer, TransferWish
 from protocols.units import Side
 
 
@@ -64,6 +65,13 @@ class AccountBook(Protocol):
     async def available(self, symbol: str, side: Side, price: Decimal | None, margin: bool) -> Decimal: ...
 
 
+class Transfers(Protocol):
+    """Money between wallets; see `genesis.transfer_desk`. `make` may also raise Refused and Busy of the controls."""
+
+    async def make(self, wish: TransferWish) -> Transfer: ...
+    async def all(self) -> Sequence[Transfer]: ...
+
+
 OrderHistory = Callable[[str | None, int, int], Awaitable[tuple[int, Sequence[OrderView]]]]
 """By symbol (None: all), limit and offset: how many orders ended in all, and the page of them, newest first."""
 
@@ -92,3 +100,4 @@ class Desk:
     fill_history: FillHistory | None = None
     funding_info: Callable[[str], Awaitable[FundingInfo]] | None = None
     book: AccountBook | None = None
+    transfers: Transfers | None = None

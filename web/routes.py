@@ -59,6 +59,7 @@ from web.strategy_commands import STRATEGY_CHANGING, STRATEGY_READING
 from web.tax_routes import TAX
 from web.tokens import Scope
 from web.trading_routes import TRADING
+from web.transfer_routes import TRANSFERS
 
 READ, TRADE, ADMIN = Scope.READ, Scope.TRADE, Scope.ADMIN
 V2: Final = "/api/v2"
@@ -430,6 +431,7 @@ CURRENT: Final = (
     *RISK_CONTROLLING,
     *TRADING,
     *BOOK,
+    *TRANSFERS,
     *OBSERVING,
     *FAMILIAR,
     *JOB_ROUTES,

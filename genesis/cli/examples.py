@@ -25,7 +25,11 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
     "orders": ("genesis orders", "genesis orders --json"),
     "positions": ("genesis positions --json",),
     "trades": ("genesis trades --json",),
-    "account": ("genesis account movements --currency USD", "genesis account logins", "genesis account fees --json"),
+    "account": (
+        "genesis account movements --currency USD",
+        "genesis account logins",
+        "genesis account transfer 100 USD exchange margin",
+    ),
     "alerts": ("genesis alerts set tBTCUSD 9000", "genesis alerts list", "genesis alerts drop tBTCUSD 9000"),
     "market": (
         "genesis market interest tBTCUSD",

@@ -1,12 +1,16 @@
 """What the venue keeps about the account, and price alerts there: asked by the engine that runs, when you ask it."""
 
-from typing import TYPE_CHECKING, Annotated, Any
+import secrets
+import sys
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import App, Parameter
 
 from genesis.cli import printing
 from genesis.cli.examples import epilogue
+from genesis.cli.failures import CommandFailed
 from genesis.cli.options import Reading
+from genesis.run_options import ExitCode
 
 if TYPE_CHECKING:
     from genesis.cli.client import Client
@@ -28,12 +32,12 @@ Symbol = Annotated[str, Parameter(help="A symbol, such as tBTCUSD.")]
 Limit = Annotated[int, Parameter(help="At most this many, newest first.")]
 
 
-def _client(reading: Reading, *, trade: bool = False) -> "Client":
+def _client(reading: Reading, *, trade: bool = False, admin: bool = False) -> "Client":
     from genesis.cli.client import Client
     from genesis.cli.controls import who
     from web.tokens import Scope
 
-    scope = Scope.TRADE if trade else Scope.READ
+    scope = Scope.ADMIN if admin else Scope.TRADE if trade else Scope.READ
     return Client(reading.user_dir, reading.port, scope=scope, subject=who())
 
 
@@ -144,6 +148,90 @@ def past(
             for each in told["positions"]
         ),
         right=("amount", "base price"),
+    )
+
+
+# --- money between wallets --------------------------------------------------------------------------------------------
+
+Wallet = Literal["exchange", "margin", "funding"]
+
+
+@account.command
+def transfer(
+    amount: Annotated[str, Parameter(help="How much.")],
+    currency: Annotated[str, Parameter(help="Of what, such as USD.")],
+    source: Annotated[Wallet, Parameter(help="From this wallet.")],
+    target: Annotated[Wallet, Parameter(help="To this wallet.")],
+    /,
+    *,
+    to_currency: Annotated[str | None, Parameter(help="What it becomes there: UST for contracts is USTF0.")] = None,
+    name: Annotated[
+        str | None, Parameter(help="A name for it: the same again moves nothing, and tells what came of the first.")
+    ] = None,
+    yes: Annotated[bool, Parameter(negative="", help="Do not ask.")] = False,
+    reason: Annotated[str, Parameter(help="Why; it is kept in the journal.")] = "asked on the command line",
+    reading: Reading | None = None,
+) -> int:
+    """Move money between two wallets of the account. Exit code 5 when no answer came: `transfers` tells later."""
+    if not yes:
+        if not sys.stdin.isatty():
+            raise CommandFailed("transfer must be confirmed: give --yes", ExitCode.CONFIGURATION)
+        if input(f"move {amount} {currency} from {source} to {target}? type transfer: ").strip() != "transfer":
+            raise CommandFailed("nothing was done")
+    reading = reading or Reading()
+    name = name or f"cli:{secrets.token_hex(8)}"
+    body = {
+        "confirm": "transfer",
+        "from_wallet": source,
+        "to_wallet": target,
+        "currency": currency,
+        "amount": amount,
+        "transfer_id": name,
+        "reason": reason,
+    }
+    try:
+        told: Any = _client(reading, admin=True).post(
+            "/transfers", body if to_currency is None else {**body, "currency_to": to_currency}
+        )
+    except CommandFailed as error:
+        if error.exit_code != ExitCode.TIME_OUT:
+            raise
+        hint = "`genesis account transfers` tells what came of it"
+        raise CommandFailed(
+            f"{error}; {hint}, and so does the same command with --name {name}", error.exit_code
+        ) from None
+    if reading.json:
+        printing.print_json(told)
+    else:
+        print(told["message"])
+    return ExitCode.OK if told["transfer"]["state"] == "done" else ExitCode.TIME_OUT
+
+
+@account.command
+def transfers(*, reading: Reading | None = None) -> None:
+    """Transfers that were made here, with what came of each."""
+    reading = reading or Reading()
+    told: Any = _client(reading).get("/transfers")
+    if reading.json:
+        printing.print_json(told)
+        return
+    printing.table(
+        "transfers",
+        ("asked", "amount", "currency", "from", "to", "state", "by", "what is known"),
+        (
+            (
+                printing.when(each["asked_ms"]),
+                printing.number(each["wish"]["amount"]),
+                each["wish"]["currency"],
+                each["wish"]["from_wallet"],
+                each["wish"]["to_wallet"],
+                "in doubt" if each["state"] == "asked" else each["state"],
+                each["wish"]["actor"],
+                each["text"],
+            )
+            for each in told["transfers"]
+        ),
+        right=("amount",),
     )
 
 

@@ -49,7 +49,8 @@ LONGEST_PAUSE_S: Final = 15.0
 """Orders and stops wait until these answer again, so whoever was down is asked sooner than others would be."""
 
 DEFAULT_PATTERNS: Final = (
-    "^auth/w/alert=>PRIVATE_ACCOUNT;^auth/w/=>PRIVATE_TRADING;^auth/r/(info/margin|funding)=>PRIVATE_MARGIN;^auth/=>PRIVATE_ACCOUNT;"
+    "^auth/w/(alert|transfer)=>PRIVATE_ACCOUNT;^auth/w/=>PRIVATE_TRADING;"
+    "^auth/r/(info/margin|funding)=>PRIVATE_MARGIN;^auth/=>PRIVATE_ACCOUNT;"
     "^(ticker|tickers|candles|book|trades)=>PUBLIC_MARKET"
 )
 

@@ -226,6 +226,10 @@ def transfer(call: Call) -> Any:
     amount = decimal_parameter(call, "amount")
     if source is None or target is None or not currency:
         raise RestRefusal(ERR_PARAMS, "wallet: invalid")
+    named = {name for spec in call.exchange.venue.specs.values() for name in (spec.base, spec.quote)}
+    # UST is traded for nothing here, and becomes USTF0.
+    if not {currency, currency_to} <= named | {name.removesuffix("F0") for name in named}:
+        raise RestRefusal(ERR_PARAMS, "currency: invalid")
     # Money becomes money of contracts and back; anything else would be a trade.
     if currency.removesuffix("F0") != currency_to.removesuffix("F0"):
         raise RestRefusal(ERR_PARAMS, "currency_to: invalid")

@@ -313,6 +313,37 @@ def test_a_year_for_the_tax_return_is_downloaded(running: Running) -> None:
         expect(card.get_by_role("status")).to_contain_text("0 rows")
 
 
+def test_money_is_moved_between_wallets_once_it_is_confirmed(running: Running) -> None:
+    with running.page(at="/#/account") as (page, watched):
+        card = page.locator("section[aria-labelledby=transfers]")
+        expect(card.get_by_role("button", name="Move money")).to_be_disabled()
+        card.get_by_label("Amount").fill("12,5")
+        card.get_by_role("button", name="Move money").click()
+        dialog = page.get_by_role("dialog")
+        expect(dialog).to_contain_text("12.5 USD from exchange to margin")
+        expect(dialog.get_by_role("button", name="Move money")).to_be_disabled()
+        dialog.get_by_label("Write").fill("transfer")
+        keep(page, "transfer-asked")
+        dialog.get_by_role("button", name="Move money").click()
+        expect(card.locator("tbody tr").first).to_contain_text("moved")
+        expect(card.locator("tbody tr").first).to_contain_text("12.5 USD")
+        keep(page, "transfer-done")
+        card.get_by_label("Amount").fill("99999999")
+        card.get_by_role("button", name="Move money").click()
+        dialog.get_by_label("Write").fill("transfer")
+        dialog.get_by_role("button", name="Move money").click()
+        expect(page.locator(".toast.bad")).to_contain_text("Not enough balance to transfer")
+        watched.errors.clear()
+    back = {
+        "confirm": "transfer",
+        "from_wallet": "margin",
+        "to_wallet": "exchange",
+        "currency": "USD",
+        "amount": "12.5",
+    }
+    assert running.call("POST", "/api/v2/transfers", running.token(), back)["transfer"]["state"] == "done"
+
+
 def test_what_goes_out_and_what_the_log_leaves_out_stand_inside(running: Running) -> None:
     with running.page(at="/#/observability") as (page, _):
         outside = page.locator("section[aria-labelledby=io] tbody")

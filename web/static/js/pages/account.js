@@ -6,7 +6,7 @@ import { EquityCard } from "../equity.js";
 import { Answer, api, ApiProblem, Card, Facts, Field, Segments, Table, useApi } from "../parts.js";
 import { setQuery } from "../router.js";
 import { useTopics } from "../store.js";
-import { LoginsCard, MovementsCard } from "../venuebook.js";
+import { LoginsCard, MovementsCard, TransfersCard } from "../venuebook.js";
 import { useWords } from "../words.js";
 import { ClosedPositions } from "./orders.js";
 
@@ -129,5 +129,5 @@ function MarginCard() {
 export function component({ query }) {
   const unit = UNITS[query.unit] ? query.unit : "daily";
   return html`<div class="grid"><${EquityCard} className="span-7" /><${InShort} /><${Periods} unit=${unit} /><${ClosedPositions} className="span-5" offset=${Number(query.offset) || 0} />
-    <${Balances} /><${Endings} /><${MarginCard} /><${LedgerCard} /><${MovementsCard} className="span-7" /><${LoginsCard} className="span-5" /><${TaxCard} /></div>`;
+    <${Balances} /><${Endings} /><${MarginCard} /><${LedgerCard} /><${MovementsCard} className="span-7" /><${LoginsCard} className="span-5" /><${TransfersCard} className="span-12" /><${TaxCard} /></div>`;
 }
