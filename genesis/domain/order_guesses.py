@@ -6,6 +6,7 @@ another, so each lot holds something between two bounds, and often the sum leave
 
 from collections.abc import Mapping
 from decimal import Decimal
+from typing import Final
 
 import msgspec
 
@@ -17,10 +18,14 @@ from genesis.domain.order_rows import BracketRow, OrderRow
 from protocols.units import ZERO, Side, plain
 
 NOTHING = Explained({}, {})
+PRICE_S: Final = 0.5
 
 
 class OrderGuesses(OrderBrackets):
     """Lots as they are for certain now, with what entries in doubt have bought."""
+
+    _price_at: float | None = None
+    """When to look again for a price without which some lot has no levels."""
 
     def _shares_now(self, book: Book) -> Shares:
         """`_shares` of what is certainly held now, with what entries in doubt have bought."""
@@ -111,6 +116,7 @@ class OrderGuesses(OrderBrackets):
         No more than they can have bought, and nothing of what is held without any levels: that was there before.
         """
         books = {(row.intent.symbol, row.intent.margin): None for row in self._open.values()}
+        self._price_at = None
         for book in books:
             found = self._explain(book)
             self._tell_unclear(book, found)
@@ -122,6 +128,9 @@ class OrderGuesses(OrderBrackets):
                 bracket = self.brackets.get(self._lot_key(row))
                 known = ZERO if bracket is None else bracket.quantity or ZERO
                 price = self._likely_price(row)
+                if price is None and bracket is None:
+                    # The market tells nobody that it is known now.
+                    self._price_at = self._now + PRICE_S
                 if price is not None and (bracket is not None or found.sizes.get(lot_of(intent), ZERO) > known):
                     self._guess_lot(row, max(found.sizes.get(lot_of(intent), ZERO) - known, ZERO), price)
 

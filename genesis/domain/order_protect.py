@@ -429,6 +429,8 @@ class OrderProtector(OrderGuesses):
         deadlines += [bracket.look_at for bracket in self.brackets.values() if bracket.look_at is not None]
         patience = self.settings.doubt_after_s
         deadlines += [bracket.lag_at + patience for bracket in self.brackets.values() if bracket.lag_at is not None]
+        if self._stands_in and self._price_at is not None:
+            deadlines.append(self._price_at)
         ahead = [deadline for deadline in deadlines if deadline > self._now]
         return ahead + self._stand_in_deadline() + self._word_deadlines()
 

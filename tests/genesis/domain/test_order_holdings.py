@@ -36,6 +36,22 @@ def test_coins_whose_trade_was_heard_get_their_stop_without_history(bench: Bench
     assert (stop.wire_type, stop.amount, stop.price) == ("EXCHANGE STOP", D(-1), D(95))
 
 
+def test_a_stop_that_lacks_a_price_is_placed_when_the_market_is_heard(bench: Bench) -> None:
+    """Behind a restart the public line may come up after the private one, and nothing else is heard."""
+    bench.admit()
+    bench.machine.touch = lambda symbol, side: None
+    lose(bench)
+    bench.greet(2, coins="1")
+    while_deaf = [command for _ in range(4) for command in sent(bench.wait(0.5))]
+    assert while_deaf == []
+    bench.machine.touch = lambda symbol, side: D(100)
+    deadline = bench.machine.next_deadline()
+    assert deadline is not None
+    assert deadline <= bench.now + 0.5
+    (stop,) = sent(bench.wait(0.5))
+    assert (stop.wire_type, stop.amount, stop.price) == ("EXCHANGE STOP", D(-1), D(95))
+
+
 def test_history_that_has_failed_is_not_waited_for(bench: Bench) -> None:
     bench.admit()
     lose(bench)
