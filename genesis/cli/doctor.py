@@ -5,6 +5,7 @@ import os
 import shutil
 import socket
 import sys
+import sysconfig
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Final
@@ -92,7 +93,18 @@ def _python() -> Finding:
     seen = ".".join(map(str, sys.version_info[:3]))
     if sys.version_info[:2] < OLDEST_PYTHON:
         return Finding(name="python", level="bad", detail=seen, advice="install Python 3.11 or newer")
+    if not is_optimised(sysconfig.get_config_var("CONFIG_ARGS"), sys.base_prefix):
+        advice = "nothing; one built with --enable-optimizations takes 6 to 20 % less of the processor"
+        return Finding(name="python", level="ok", detail=f"{seen}, built without optimisation", advice=advice)
     return Finding(name="python", level="ok", detail=seen)
+
+
+def is_optimised(configured: str | None, prefix: str) -> bool:
+    """Whether an interpreter was built by its own profile, as far as it tells: pyenv and the like leave that out.
+
+    A distribution's own is, and does not always say so; neither does one that was not made by configure.
+    """
+    return not configured or prefix == "/usr" or "--enable-optimizations" in configured
 
 
 def _extras() -> Iterator[Finding]:

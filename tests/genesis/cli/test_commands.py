@@ -17,6 +17,7 @@ import msgspec
 import pytest
 
 from genesis.cli import main
+from genesis.cli.doctor import is_optimised
 from genesis.cli.examples import EXAMPLES
 from genesis.cli.main import COMMANDS, call
 from genesis.cli.run import options_of
@@ -364,6 +365,22 @@ def test_the_doctor_finds_what_is_wrong_and_leaves_no_trace(capsys: Capture, hom
     assert found["port"]["level"] == "bad"
     assert found["settings"]["level"] == "ok"
     assert not home.root.exists()
+
+
+@pytest.mark.parametrize(
+    ("configured", "prefix", "optimised"),
+    [
+        ("'--prefix=/root/.pyenv/versions/3.11.7' '--enable-shared'", "/root/.pyenv/versions/3.11.7", False),
+        ("'--build=x86_64-linux-gnu' '--enable-optimizations' '--with-lto'", "/usr/local", True),
+        # Debian's is built by its profile, by hand.
+        ("'--enable-shared' '--prefix=/usr' '--with-computed-gotos'", "/usr", True),
+        (None, "C:\\Python311", True),
+    ],
+)
+def test_an_interpreter_that_tells_of_no_optimisation_is_known(
+    configured: str | None, prefix: str, optimised: bool
+) -> None:
+    assert is_optimised(configured, prefix) is optimised
 
 
 def test_the_doctor_does_not_blame_a_port_that_the_running_engine_does_not_use(capsys: Capture, home: UserDir) -> None:
