@@ -516,7 +516,8 @@ def _strategy_faults(
     kind = kinds.get(strategy.kind)
     if kind is None:
         must_be = f"a known strategy ({', '.join(sorted(kinds))})"
-        return [(f"{at}.kind", must_be, strategy.kind, _did_you_mean(strategy.kind, kinds))]
+        near = _did_you_mean(strategy.kind, kinds)
+        return [(f"{at}.kind", must_be, strategy.kind, near or f"is strategies/{strategy.kind[:32]}.py there?")]
     if kind.fault:
         # A file that is broken today must not keep the engine from starting, nor a person from mending it meanwhile.
         return []

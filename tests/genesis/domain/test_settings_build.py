@@ -73,6 +73,14 @@ def test_environment_text_becomes_every_kind_of_value() -> None:
     assert settings.strategies[0].parameters == {"fast": 5.0, "slow": 20.0}
 
 
+def test_a_strategy_file_that_is_not_there_is_named() -> None:
+    """It was deleted while the engine ran, or its folder is not mounted: whoever is called must hear where to look."""
+    [fault] = faults(tree({"strategies": [{"name": "one", "kind": "my_own"}]}))
+    assert "(is strategies/my_own.py there?)" in str(fault)
+    [slip] = faults(tree({"strategies": [{"name": "one", "kind": "ema_cros"}]}))
+    assert "(did you mean ema_cross?)" in str(slip)
+
+
 def test_every_fault_is_reported_at_once_with_path_must_be_and_was() -> None:
     found = faults(
         tree(
