@@ -13,7 +13,7 @@ from typing import Final
 
 import msgspec
 
-from genesis.domain.account_machine import ACCOUNT_TABLE
+from genesis.domain.account_checkpoint import ACCOUNT_TABLE
 from genesis.domain.candles import correlation_id
 from genesis.domain.decision_log import Decision, read_decision
 from genesis.domain.order_rows import TABLE as ORDER_TABLE
@@ -281,7 +281,7 @@ class ShadowBook(PaperDesk):
             return [], []
         version = self.rollout.version
         if len(self.machine.orders) > 2 * ORDERS_HELD:
-            self.machine.let_go(self.now_ms, orders=ORDERS_HELD, fills=ORDERS_HELD)
+            self.machine.let_go(self.now_ms, trades_before_ms=self.now_ms, orders=ORDERS_HELD, fills=ORDERS_HELD)
             self._settle()
         records, self._records = self._records, []
         for each in self.decisions:
@@ -295,7 +295,7 @@ class ShadowBook(PaperDesk):
         cells = [_own(ORDER_TABLE, key, cell) for key, cell in self._cells.items()]
         cells += [_own(SIGNAL_TABLE, cell.key, cell) for cell in self.signals.checkpoint()]
         cells.append(_own(RISK_TABLE, (risk := self.risk.checkpoint()).key, risk))
-        if self.account.version != self._kept_version or self.account.unkept_points >= KEEP_POINTS:
+        if self.account.version != self._kept_version or self.account.equity_curve.unkept >= KEEP_POINTS:
             self._kept_version = self.account.version
             cells += [_own(ACCOUNT_TABLE, cell.key, cell) for cell in self.account.checkpoint()]
         cells.append(CellWrite(table=STATE_TABLE, key=STATE_KEY, payload=_ENCODER.encode(self._state())))

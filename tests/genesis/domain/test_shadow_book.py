@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from genesis.domain.account_machine import ACCOUNT_TABLE
+from genesis.domain.account_checkpoint import ACCOUNT_TABLE
 from genesis.domain.order_rows import TABLE as ORDER_TABLE
 from genesis.domain.pairs import pair_specs
 from genesis.domain.replay import TICK_MS, CandleRow, tick_prices
