@@ -19,6 +19,8 @@ LIMIT_S: Final = 1.0
 FATAL_S: Final = 10.0
 """After ten it will not come back: the venue has stopped believing in us too."""
 
+NOT_RUN: Final = "the whole process did not run: it was stopped or swapped out, or had no processor"
+
 
 @attrs.frozen(kw_only=True)
 class LoopBlocked:
@@ -84,8 +86,26 @@ class LoopWatch:
         self._fatal_reported = False
 
     def _watch(self) -> None:
+        looked, worked = time.monotonic(), time.process_time()
         while not self._over.wait(self._limit_s / 4):
-            self.look(time.monotonic())
+            now, cpu = time.monotonic(), time.process_time()
+            self.woke(now, now - looked, cpu - worked)
+            self.look(now)
+            looked, worked = now, cpu
+
+    def woke(self, now: float, after_s: float, cpu_s: float) -> None:
+        """Tell a loop that stands still from a process that did: `after_s` since the last look, `cpu_s` of processor
+        in that time.
+
+        Whoever is stopped (Ctrl-Z, a paused container), swapped out or starved finds a late pulse when he wakes, and
+        the loop has had no more time than he had. Code that keeps the interpreter to itself keeps the watch from
+        looking, too, but it works meanwhile: that is a standstill like any other.
+        """
+        if after_s < self._limit_s or cpu_s > after_s / 2:
+            return
+        self._pulse = min(now, self._pulse + after_s)
+        self.blocks += 1
+        self._on_block(LoopBlocked(blocked_s=after_s, stack=NOT_RUN))
 
     def look(self, now: float) -> None:
         """Compare the pulse with the clock; one report a standstill."""

@@ -5,7 +5,7 @@ import threading
 import pytest
 import trio
 
-from genesis.core.loop_watch import LoopBlocked, LoopWatch
+from genesis.core.loop_watch import NOT_RUN, LoopBlocked, LoopWatch
 
 
 class Ear:
@@ -42,6 +42,40 @@ def test_a_standstill_that_lasts_is_fatal_once() -> None:
         watch.look(now)
     assert ear.fatal == ["the event loop has stood still for 10.0 s"]
     assert len(ear.blocks) == 1
+
+
+def test_a_process_that_was_stopped_is_not_a_loop_that_hangs() -> None:
+    """Ctrl-Z and fg, a paused container: the watch that woke first ended the process, with its positions open."""
+    ear = Ear()
+    watch = ear.watch()
+    watch.look(100.25)
+    watch.woke(145.0, after_s=44.75, cpu_s=0.01)
+    watch.look(145.0)
+    assert ear.fatal == []
+    assert [(block.blocked_s, block.stack) for block in ear.blocks] == [(44.75, NOT_RUN)]
+    # It runs again, and its loop does not turn: ten seconds of that are ten seconds.
+    watch.look(154.7)
+    assert ear.fatal == []
+    watch.look(154.75)
+    assert ear.fatal == ["the event loop has stood still for 10.0 s"]
+
+
+def test_a_loop_that_has_turned_meanwhile_is_not_in_the_future() -> None:
+    ear = Ear()
+    watch = ear.watch()
+    watch.beat(145.0)
+    watch.woke(145.1, after_s=44.85, cpu_s=0.01)
+    watch.look(155.1)
+    assert len(ear.fatal) == 1
+
+
+def test_code_that_keeps_the_interpreter_to_itself_is_a_standstill() -> None:
+    """No thread runs meanwhile, the watch neither; what tells it apart is that it works."""
+    ear = Ear()
+    watch = ear.watch()
+    watch.woke(145.0, after_s=45.0, cpu_s=44.0)
+    watch.look(145.0)
+    assert ear.fatal == ["the event loop has stood still for 45.0 s"]
 
 
 def test_the_longest_standstill_is_kept() -> None:
