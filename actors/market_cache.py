@@ -55,6 +55,7 @@ class MarketCacheActor:
 
     `ticks` are the trades of `tick_symbols` for whoever thinks at trades. `paper` and `paper_trades` are copies of
     candles and trades of `paper_symbols`, and of the histories of `paper_wishes`, for a shadow: they wait for nobody.
+    `forming` are candles that strategies will hear and that are about to close, as they stand.
     """
 
     settings: Latest[Settings]
@@ -63,6 +64,7 @@ class MarketCacheActor:
     closed: Sequence[Channel[Any]]
     requests: Channel[Any] | None = None
     ticks: Channel[Tick] | None = None
+    forming: Channel[CandleUpdate] | None = None
     tick_symbols: Latest[frozenset[str]] = attrs.field(factory=lambda: Latest(frozenset()))
     wishes: Latest[tuple[HistoryWish, ...]] = attrs.field(factory=lambda: Latest(()))
     waits: Latest[tuple[HistoryWait, ...]] = attrs.field(factory=lambda: Latest(()))
@@ -82,6 +84,7 @@ class MarketCacheActor:
         ticks = ctx.outlet(self.ticks) if self.ticks is not None else None
         paper = ctx.outlet(self.paper) if self.paper is not None else None
         paper_trades = ctx.outlet(self.paper_trades) if self.paper_trades is not None else None
+        forming = ctx.outlet(self.forming) if self.forming is not None else None
         settings_version = self.settings.version
         book = await self._recover(ctx)
         ctx.ready()
@@ -116,6 +119,8 @@ class MarketCacheActor:
                         paper_trades.put_nowait(stretch_of(event))
                 if isinstance(event, _SHOWN):
                     shown.append(event)
+                    if forming is not None and type(event) is CandleUpdate and not closed and book.will_close(event):
+                        forming.put_nowait(event)
             if told and not _have_prices(batch, told):
                 # Who decides goes first.
                 await ctx.step_aside()

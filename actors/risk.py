@@ -31,6 +31,7 @@ from genesis.domain.heard import (
 )
 from genesis.domain.order_rows import TABLE as ORDER_TABLE
 from genesis.domain.pairs import PairSpecs
+from genesis.domain.risk_ahead import RiskAhead
 from genesis.domain.risk_history import KINDS as HISTORY_KINDS
 from genesis.domain.risk_history import RiskHistory
 from genesis.domain.risk_machine import RISK_TABLE, RiskMachine, told_as
@@ -55,7 +56,7 @@ from protocols.risk import (
     Verdict,
 )
 from protocols.settings import Settings
-from protocols.signals import SignalScore
+from protocols.signals import ForeseenScores, SignalScore
 
 BATCH = 64
 RECENT = 200
@@ -108,6 +109,11 @@ class RiskActor:
         while True:
             batch = await ctx.inbox.lease(limit=BATCH)
             memory.look(machine)
+            if batch and all([type(envelope.message) is ForeseenScores for envelope in batch]):
+                for envelope in batch:
+                    machine.foresee(envelope.message)
+                ctx.inbox.ack_all(batch)
+                continue
             outcomes: list[tuple[Envelope, RiskOutputs]] = []
             records: list[AnyRecord] = []
             inputs: list[RiskInput] = []
@@ -117,6 +123,9 @@ class RiskActor:
                     # Most of what is heard, and what an order may wait for.
                     inputs.append(message)
                     outputs = machine.on_score(message)
+                elif type(message) is ForeseenScores:
+                    # Too late to be of use: there is something to judge.
+                    continue
                 else:
                     if not isinstance(message, EvaluateOrder):
                         inputs.append(news_in(message, machine.state) if isinstance(message, AccountState) else message)
@@ -188,8 +197,8 @@ class RiskActor:
 
     async def _recover(
         self, ctx: Context, memory: "_Memory", journal: Outlet[JournalRequest], ui: Outlet[Any] | None
-    ) -> RiskMachine:
-        machine = RiskMachine(self.settings.take(ctx.name), self.pairs.value)
+    ) -> RiskAhead:
+        machine = RiskAhead(self.settings.take(ctx.name), self.pairs.value)
         machine.have_orders_wait()
         kept: Cells = await journal.ask(ReadCells(table=RISK_TABLE))
         machine.restore(kept.cells)

@@ -26,10 +26,10 @@ from genesis.edge.code_name import code_name
 from genesis.edge.stage_times import StageTimes
 from protocols.health import Notice
 from protocols.journal import AnyRecord, Cells, Commit, JournalRequest, ReadCells
-from protocols.market import Candle, CandleClosed, CandleHistory, HistoryWish, MarketView, Tick
+from protocols.market import Candle, CandleClosed, CandleHistory, CandleUpdate, HistoryWish, MarketView, Tick
 from protocols.orders import Fill
 from protocols.settings import Settings
-from protocols.signals import Recommendation, SignalScore, StrategyView
+from protocols.signals import ForeseenScores, Recommendation, SignalScore, StrategyView
 from protocols.units import TIMEFRAME_MS
 
 BATCH = 64
@@ -40,6 +40,8 @@ RECENT = 200
 class SignalActor:
     """`market` is where a strategy that is switched on later finds the candles to warm up with.
 
+    Of a candle that is about to close `foreseen` is told what will be said, for who can prepare for that.
+
     `kinds` rises when the user's strategy files changed; `views` shows what runs, and what is off and why. Steps of the
     user's own code run beside the loop: they may be slow, and nobody else waits for them.
     """
@@ -47,6 +49,7 @@ class SignalActor:
     settings: Latest[Settings]
     journal: Channel[JournalRequest]
     scores: Channel[SignalScore]
+    foreseen: Channel[ForeseenScores] | None = None
     market: Latest[MarketView]
     recent: Latest[tuple[SignalScore, ...]]
     kinds: Latest[int] = attrs.field(factory=lambda: Latest(0))
@@ -59,6 +62,7 @@ class SignalActor:
     async def run(self, ctx: Context) -> None:
         scores = ctx.outlet(self.scores)
         journal = ctx.outlet(self.journal)
+        foreseen = ctx.outlet(self.foreseen) if self.foreseen is not None else None
         ui = ctx.outlet(self.ui) if self.ui is not None else None
         versions = self.settings.version, self.kinds.version
         settings = self.settings.take(ctx.name)
@@ -94,6 +98,11 @@ class SignalActor:
             said: list[Said] = []
             # What is certain first: a tick waits for the newest, and may have overtaken the candle before it.
             for envelope in batch if len(batch) == 1 else sorted(batch, key=_turn):
+                if type(envelope.message) is CandleUpdate:
+                    hint = machine.foresee(envelope.message.candle)
+                    if foreseen is not None and hint is not None:
+                        foreseen.put_nowait(hint)
+                    continue
                 for each in await self._think(machine, envelope.message, heard):
                     # Who judges it comes in the next turn of the loop, and our commit stands in the line by then.
                     if not scores.put_if_room(each.score):

@@ -26,6 +26,7 @@ from protocols.market import (
     CandleClosed,
     CandleHistory,
     CandleRequest,
+    CandleUpdate,
     Freshness,
     HistoryWait,
     HistoryWish,
@@ -51,7 +52,7 @@ from protocols.risk import AccountState, MarketCondition, RiskCommand, RiskStatu
 from protocols.schedule import ScheduleView
 from protocols.settings import Settings
 from protocols.shadow import ShadowView, Stretch
-from protocols.signals import SignalScore, StrategyView
+from protocols.signals import ForeseenScores, SignalScore, StrategyView
 from protocols.trading import OrdersView, ProtectionStatus
 
 MONEY_CHANNELS = frozenset(
@@ -83,6 +84,14 @@ def _price_key(message: Ticker | BookTop) -> tuple[str, str]:
 
 def _condition_key(message: MarketCondition) -> tuple[str, str]:
     return message.kind, message.symbol
+
+
+def _candle_key(message: CandleUpdate) -> tuple[str, str]:
+    return message.candle.symbol, message.candle.timeframe
+
+
+def _hint_key(message: ForeseenScores) -> tuple[str, str]:
+    return message.symbol, message.timeframe
 
 
 def _one(_: object) -> str:
@@ -137,6 +146,13 @@ class Channels:
             "paper_trades", Overflow.CONFLATE, capacity=4096, key=stretch_symbol, merge=merge_stretches
         )
     )
+    forming: Channel[CandleUpdate] = attrs.field(
+        factory=lambda: Channel("forming", Overflow.CONFLATE, capacity=1024, key=_candle_key)
+    )
+    foreseen: Channel[ForeseenScores] = attrs.field(
+        factory=lambda: Channel("foreseen", Overflow.CONFLATE, capacity=1024, key=_hint_key)
+    )
+    """Hints: what is about to be said. Whoever is busy with what was said does without them."""
     own_fills: Channel[Fill] = attrs.field(factory=lambda: Channel("own_fills", Overflow.UNBOUNDED))
     """Back to the strategies that traded. They are at the start of the way to every fill, so to wait for them would be
     to wait for ourselves; no more can lie here than the venue lets us trade."""
@@ -261,8 +277,8 @@ class Plan:
             "config_bus": (),
             "account": (to.order_reports, to.balances, to.closed_to_account),
             "order": (to.account_events, to.approved, to.order_wishes),
-            "risk": (to.account_state, to.halts, to.risk_commands, to.conditions, to.scores),
-            "signal": (to.own_fills, to.closed_to_signal, to.ticks),
+            "risk": (to.account_state, to.halts, to.risk_commands, to.conditions, to.scores, to.foreseen),
+            "signal": (to.own_fills, to.closed_to_signal, to.ticks, to.forming),
             "market_cache": (to.market_events, to.prices),
             "history": (to.history_requests, to.candle_requests),
             "connection_private": (to.reconnect_private, to.venue_commands),
@@ -291,7 +307,7 @@ class Plan:
             "account": (to.journal, to.account_state, to.own_fills, to.ui),
             "order": (to.journal, to.venue_commands, to.history_requests, to.order_reports, to.risk_commands, to.ui),
             "risk": (to.journal, to.approved, to.ui),
-            "signal": (to.journal, to.scores, to.ui),
+            "signal": (to.journal, to.scores, to.foreseen, to.ui),
             "market_cache": (
                 to.journal,
                 to.closed_to_signal,
@@ -299,6 +315,7 @@ class Plan:
                 to.ticks,
                 to.paper_candles,
                 to.paper_trades,
+                to.forming,
                 to.candle_requests,
                 to.ui,
             ),

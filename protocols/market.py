@@ -79,7 +79,7 @@ class Candle(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class CandleUpdate(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """A candle as the venue told it: perhaps still forming. Only the market cache hears this."""
+    """A candle as the venue told it: perhaps still forming. Nothing is decided by one."""
 
     candle: Candle
     venue_ms: int

@@ -44,6 +44,14 @@ class SignalScore(msgspec.Struct, frozen=True, kw_only=True, tag=True, omit_defa
     trade_id: int | None = None
 
 
+class ForeseenScores(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """What strategies will say, in this order, if a candle closes as it stands: a hint, by which nothing is decided."""
+
+    symbol: Symbol
+    timeframe: str
+    scores: tuple[SignalScore, ...]
+
+
 class StrategyView(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """One strategy that runs, or should: `fault` says why it is off, empty while all is well.
 

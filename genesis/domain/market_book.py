@@ -34,6 +34,8 @@ EMPTY_MARKET = MarketView(tickers={}, tops={}, prints={}, series={}, freshness=(
 """What is known of the market before anything was heard."""
 
 PRINTS_KEPT = 100
+ABOUT_TO_MS = 2_000
+"""A candle that ends so soon may stand as it will close."""
 
 StreamName = tuple[str, Symbol, str]
 """(stream, symbol, time frame); the time frame is "" for streams without one."""
@@ -97,6 +99,17 @@ class MarketBook:
             stream.grace_ms = settings.market.candle_close_grace_ms
             stream.late_after_ms = int(settings.risk.signal_max_age_s * 1000)
             stream.history = self._history_of(symbol, timeframe)
+
+    def will_close(self, update: CandleUpdate) -> bool:
+        """Whether this candle ends within `ABOUT_TO_MS`, and a strategy will hear of it."""
+        candle = update.candle
+        ends_ms = candle.open_ms + TIMEFRAME_MS[candle.timeframe]
+        if update.venue_ms < ends_ms - ABOUT_TO_MS:
+            return False
+        return any(
+            each.enabled and each.symbol == candle.symbol and each.timeframe == candle.timeframe
+            for each in self.settings.strategies
+        )
 
     def on_event(self, event: MarketEvent) -> list[CandleClosed]:
         """Take one event in; the candles it closed, oldest first."""

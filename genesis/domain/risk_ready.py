@@ -12,6 +12,7 @@ import msgspec
 
 from genesis.domain.account_sheet import AccountSheet
 from genesis.domain.risk_facts import Grounds
+from genesis.domain.risk_foresight import Foreseen
 from protocols.orders import Purpose
 from protocols.settings import Settings
 from protocols.units import ZERO, Side, Symbol
@@ -33,11 +34,16 @@ class ReadyGrounds:
 
     def __init__(self) -> None:
         self._by_strategy: dict[str, _Ready] = {}
+        self.foreseen: dict[tuple[str, str], tuple[Foreseen, ...]] = {}
+        """By symbol and time frame, the answers to what will most likely be said when a candle closes, in that order.
+        A score that is not the first of them makes them void, too."""
 
     def forget(self) -> None:
         """Something changed that is neither the time nor a price."""
         if self._by_strategy:
             self._by_strategy = {}
+        if self.foreseen:
+            self.foreseen = {}
 
     def find(
         self, strategy: str, symbol: str, side: Side, purpose: Purpose, settings: Settings, sheet: AccountSheet

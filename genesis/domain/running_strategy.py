@@ -8,6 +8,7 @@ from functools import partial
 import attrs
 import msgspec
 
+from genesis.domain.candles import correlation_id
 from genesis.domain.said import Said
 from genesis.domain.strategy import RECOMMENDATIONS, NumericStep, Opinion, StrategyFault, StrategyKind
 from genesis.domain.warm_up import SNAPSHOT_CANDLES, history_of, needs_of
@@ -140,6 +141,31 @@ class Running:
         )
         self.unread = Said(score, partial(kind.opinion, state, code, confidence, probability))
         return self.unread
+
+    def foresee(self, candle: Candle) -> SignalScore | None:
+        """What `speak` will say if this candle closes as it stands; None where that is not known."""
+        kind, numeric = self.kind, self.numeric
+        if numeric is None or self.waiting or self.fault:
+            return None
+        state = list(self.state)
+        try:
+            code, confidence, probability = numeric(
+                state, candle.open, candle.high, candle.low, candle.close, candle.volume
+            )
+        except StrategyFault:
+            return None
+        atr = math.nan if kind.atr is None else kind.atr(state)
+        return score_at(
+            self,
+            open_ms=candle.open_ms,
+            closed_ms=candle.open_ms + TIMEFRAME_MS[candle.timeframe],
+            price=candle.close,
+            recommendation=RECOMMENDATIONS[code],
+            confidence=confidence,
+            probability=probability,
+            features={"atr": atr} if atr == atr else {},
+            correlation_id=correlation_id(candle),
+        )
 
     def have_read(self) -> None:
         """Find the words of what was said last, before the state goes on."""

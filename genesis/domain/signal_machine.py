@@ -34,10 +34,11 @@ from protocols.journal import CellWrite, LateCell
 from protocols.market import Candle, CandleClosed, CandleHistory, HistoryWish, Tick
 from protocols.orders import Fill
 from protocols.settings import Settings, StrategySettings
-from protocols.signals import SignalScore, StrategyView
+from protocols.signals import ForeseenScores, Recommendation, SignalScore, StrategyView
 from protocols.units import TIMEFRAME_MS, Symbol
 
 SIGNAL_TABLE = "signal_state"
+_HOLD = Recommendation.HOLD
 
 History = Callable[[str, str], Sequence[Candle]]
 """(symbol, time frame) -> closed candles, oldest first: what a strategy that was just switched on warms up with."""
@@ -110,6 +111,23 @@ class SignalMachine:
                     running.scores += 1
                     told.append(said)
         return told
+
+    def foresee(self, candle: Candle) -> ForeseenScores | None:
+        """What will be said if this candle closes as it stands, as far as it is known, up to the last that asks for
+        something; None where nothing does."""
+        scores: list[SignalScore] = []
+        last = 0
+        for running in self.running.values():
+            if running.is_news(candle):
+                score = running.foresee(candle)
+                if score is None:
+                    break
+                scores.append(score)
+                if score.recommendation is not _HOLD:
+                    last = len(scores)
+        if not last:
+            return None
+        return ForeseenScores(symbol=candle.symbol, timeframe=candle.timeframe, scores=tuple(scores[:last]))
 
     def have_orders_wait(self) -> None:
         """From now on orders wait for what is said here: be quick. Takes 10 to 50 milliseconds for each kind, the first

@@ -83,6 +83,8 @@ class World:
         self.view: Latest[MarketView] = Latest(EMPTY_MARKET)
         self.wishes: Latest[tuple[HistoryWish, ...]] = Latest(())
         self.waits: Latest[tuple[HistoryWait, ...]] = Latest(())
+        self.forming: Channel[CandleUpdate] = Channel("forming", Overflow.BLOCK)
+        self.ahead = Listener()
         self.listener, self.second, self.shown, self.asked = Listener(), Listener(), Listener(), Listener()
         self.refillable = refillable
 
@@ -92,6 +94,7 @@ class World:
             view=self.view,
             journal=self.journal,
             closed=(self.closed, self.also),
+            forming=self.forming,
             requests=self.requests if self.refillable else None,
             wishes=self.wishes,
             waits=self.waits,
@@ -107,6 +110,7 @@ class World:
                 "signal": (self.listener, self.closed),
                 "account": (self.second, self.also),
                 "web": (self.shown, self.ui),
+                "ahead": (self.ahead, self.forming),
                 "history": (self.asked, self.requests),
             },
             disk=disk,
@@ -128,6 +132,19 @@ async def test_both_listeners_hear_each_closed_candle_and_readers_see_it() -> No
         assert series.candles == CANDLES
         assert series.pending == ()
         assert sum(isinstance(event, CandleClosed) for event in world.shown.heard) == len(CANDLES)
+
+
+async def test_a_candle_that_is_about_to_close_is_told_as_it_stands() -> None:
+    world = World()
+    async with world.run() as stage:
+        world.events.put_nowait(StreamUp(stream="candles", symbol=BTC, timeframe="1m", session=1, received_ns=1))
+        world.events.put_nowait(snapshot(CANDLES[:2], CANDLES[2].open_ms))
+        for candle in CANDLES[2:12]:
+            for event in live_minute(candle):
+                await world.events.put(event)
+        await stage.settled()
+        assert [told.candle for told in world.ahead.heard] == list(CANDLES[2:12])
+        assert [closed.candle for closed in world.listener.heard][-10:] == list(CANDLES[2:12])
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -41,6 +41,7 @@ from protocols.risk import (
     Verdict,
 )
 from protocols.settings import Settings
+from protocols.signals import ForeseenScores
 from protocols.units import Side, Symbol
 from tests.actors.deciding_stage import Listener, MemoryDisk, Stage, journal_channel, on_stage
 from tests.genesis.domain.risk_world import BTC, START_MS, a_score, an_account, crossing_scores
@@ -55,6 +56,7 @@ class World:
         self.accounts: Channel[AccountState] = Channel("accounts", Overflow.CONFLATE, key=lambda state: "account")
         self.commands: Channel[RiskCommand] = Channel("commands", Overflow.FAIL)
         self.orders: Channel[Approved | ApprovedChange] = Channel("orders", Overflow.BLOCK)
+        self.hints: Channel[ForeseenScores] = Channel("hints", Overflow.CONFLATE, key=lambda hint: hint.symbol)
         self.journal = journal_channel()
         self.settings = Latest(SETTINGS)
         self.status: Latest[RiskStatus | None] = Latest(None)
@@ -82,7 +84,7 @@ class World:
     def run(self, disk: MemoryDisk | None = None) -> AbstractAsyncContextManager[Stage]:
         return on_stage(
             self.actor,
-            hears=(self.accounts, self.scores, self.commands),
+            hears=(self.accounts, self.scores, self.commands, self.hints),
             journal=self.journal,
             listeners={
                 "order": (self.listener, self.orders),
@@ -156,6 +158,11 @@ async def test_kills_at_any_moment_double_no_approval_and_change_no_verdict(seed
         world.accounts.put_nowait(account)
         await stage.settled()
         for score in scores:
+            if chance.random() < 0.8:
+                # Some come too late, with the score or behind it, and some are foreseen by a life that ends.
+                world.hints.put_nowait(ForeseenScores(symbol=BTC, timeframe="1m", scores=(score,)))
+                if chance.random() < 0.7:
+                    await stage.settled()
             await world.scores.put(score)
             if chance.random() < 0.2:
                 for _ in range(chance.randrange(8)):
@@ -166,6 +173,20 @@ async def test_kills_at_any_moment_double_no_approval_and_change_no_verdict(seed
         assert list(by_id.values()) == expected_approved
         assert all(by_id[approved.intent.intent_id] == approved for approved in world.listener.heard)
         assert record_lines(stage.disk.records) == [decision_line(verdict) for verdict in expected_verdicts]
+
+
+async def test_a_hint_decides_nothing_and_is_not_kept() -> None:
+    world = World()
+    async with world.run() as stage:
+        world.accounts.put_nowait(an_account())
+        await stage.settled()
+        kept = list(stage.disk.records)
+        for score in crossing_scores(200):
+            world.hints.put_nowait(ForeseenScores(symbol=BTC, timeframe="1m", scores=(score,)))
+            await stage.settled()
+        assert stage.disk.records == kept
+        assert world.listener.heard == []
+        assert world.verdicts.value == ()
 
 
 async def test_an_account_state_is_kept_without_what_risk_knows_already() -> None:

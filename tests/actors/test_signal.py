@@ -17,9 +17,9 @@ from genesis.domain.market_book import EMPTY_MARKET
 from genesis.domain.running_strategy import read_checkpoint
 from genesis.domain.signal_machine import SIGNAL_TABLE, SignalMachine
 from protocols.journal import Commit
-from protocols.market import CandleClosed, CandleSeries, MarketView
+from protocols.market import CandleClosed, CandleSeries, CandleUpdate, MarketView
 from protocols.settings import Settings, StrategySettings
-from protocols.signals import Recommendation, SignalScore
+from protocols.signals import ForeseenScores, Recommendation, SignalScore
 from protocols.units import Symbol
 from tests.actors.deciding_stage import Listener, MemoryDisk, Stage, journal_channel, on_stage
 from tests.recorded_candles import as_closed, recorded_candles
@@ -38,18 +38,22 @@ class World:
 
     def __init__(self, settings: Settings = SETTINGS) -> None:
         self.candles: Channel[CandleClosed] = Channel("candles", Overflow.BLOCK)
+        self.forming: Channel[CandleUpdate] = Channel("forming", Overflow.CONFLATE, key=lambda told: told.candle.symbol)
+        self.foreseen: Channel[ForeseenScores] = Channel("foreseen", Overflow.CONFLATE, key=lambda hint: hint.symbol)
         self.scores: Channel[SignalScore] = Channel("scores", Overflow.BLOCK)
         self.journal = journal_channel()
         self.settings = Latest(settings)
         self.market = Latest(EMPTY_MARKET)
         self.recent: Latest[tuple[SignalScore, ...]] = Latest(())
         self.listener = Listener()
+        self.hints = Listener()
 
     def actor(self) -> SignalActor:
         return SignalActor(
             settings=self.settings,
             journal=self.journal,
             scores=self.scores,
+            foreseen=self.foreseen,
             market=self.market,
             recent=self.recent,
         )
@@ -57,9 +61,9 @@ class World:
     def run(self, disk: MemoryDisk | None = None) -> AbstractAsyncContextManager[Stage]:
         return on_stage(
             self.actor,
-            hears=(self.candles,),
+            hears=(self.candles, self.forming),
             journal=self.journal,
-            listeners={"risk": (self.listener, self.scores)},
+            listeners={"risk": (self.listener, self.scores), "ahead": (self.hints, self.foreseen)},
             disk=disk,
         )
 
@@ -88,6 +92,24 @@ async def test_every_strategy_scores_every_candle_and_the_record_is_kept() -> No
             [score for score in expected_scores() if score.recommendation is not Recommendation.HOLD]
         )
         assert len(world.recent.value) > 10
+
+
+async def test_what_will_be_said_of_a_candle_is_told_before_it_closes_and_kept_by_nobody() -> None:
+    world = World()
+    async with world.run() as stage:
+        for closed in CANDLES:
+            kept = len(stage.disk.records)
+            world.forming.put_nowait(CandleUpdate(candle=closed.candle, venue_ms=closed.closed_ms, received_ns=5))
+            await stage.settled()
+            assert len(stage.disk.records) == kept
+            await world.candles.put(closed)
+            await stage.settled()
+        assert world.listener.heard == acted_on(expected_scores())
+        said = {score.signal_id: msgspec.structs.replace(score, received_ns=0) for score in world.listener.heard}
+        hinted = [score for hint in world.hints.heard for score in hint.scores]
+        assert hinted == [said[score.signal_id] for score in hinted]
+        asked = {name for name, score in said.items() if score.recommendation is not Recommendation.HOLD}
+        assert asked == {score.signal_id for score in hinted if score.recommendation is not Recommendation.HOLD}
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -25,6 +25,8 @@ NOT_ABOUT_MONEY = frozenset(
         "ticks",
         "paper_candles",  # a shadow reads what it missed of the chart
         "paper_trades",
+        "forming",  # hints, without which all is said and judged just the same
+        "foreseen",
     }
 )
 

@@ -1,5 +1,6 @@
 """One seeded world with everything in it: every rule says no in some of its lives, and yes in some."""
 
+import itertools
 import random
 from collections import Counter
 from collections.abc import Callable
@@ -8,13 +9,17 @@ from typing import Any
 
 import msgspec
 import pytest
+from typing_extensions import override
 
 from genesis.domain.decision_log import decision_line
 from genesis.domain.pairs import PairSpec
+from genesis.domain.risk_ahead import RiskAhead
 from genesis.domain.risk_facts import Grounds
+from genesis.domain.risk_foresight import Foreseen
 from genesis.domain.risk_machine import RiskMachine, RiskOutputs
 from genesis.domain.risk_ready import ReadyGrounds
 from genesis.domain.risk_rules import RULES
+from protocols.journal import LateRecord
 from protocols.orders import OrderIntent, OrderType, Purpose
 from protocols.risk import (
     AddLock,
@@ -29,9 +34,10 @@ from protocols.risk import (
     Verdict,
 )
 from protocols.settings import RiskSettings, Settings, StrategySettings
+from protocols.signals import ForeseenScores, SignalScore
 from protocols.units import Side, Symbol
 from tests.genesis.domain.denials import ETH, PAIRS
-from tests.genesis.domain.risk_world import BTC, START_MS, a_score, an_account
+from tests.genesis.domain.risk_world import BTC, START_MS, a_score, an_account, crossing_scores
 
 MINUTE = 60_000
 SYMBOLS = (BTC, ETH, Symbol("tNOPEBTC"))
@@ -76,6 +82,7 @@ def live(
     steps: int = 320,
     instead: Callable[[RiskOutputs], None] | None = None,
     after: Callable[[RiskMachine], None] = lambda machine: None,
+    machine: type[RiskMachine] = RiskMachine,
 ) -> tuple[Counter[str], Counter[str]]:
     """(refusals, passes) by rule. A refused order must say why, and a halted house opens nothing. `instead` hears
     all that is said, and nothing is counted; `after` is called with the machine before the first and after each step.
@@ -83,7 +90,7 @@ def live(
     chance = random.Random(seed)
     pairs = {**PAIRS, ETH: PairSpec(symbol=ETH, minimum=Decimal("0.01"), maximum=Decimal(3))}
     limits = _limits(chance)
-    made = RiskMachine(Settings(risk=limits, strategies=STRATEGIES), pairs)
+    made = machine(Settings(risk=limits, strategies=STRATEGIES), pairs)
     cash, held, minute, results = Decimal(10_000), Decimal(0), 0, list[TradeResult]()
     denied, passed = Counter[str](), Counter[str]()
 
@@ -261,6 +268,105 @@ def test_who_has_orders_wait_says_the_same_to_the_byte(monkeypatch: pytest.Monke
     assert not found[True]
     assert [told(seed, waits=True) for seed in range(16)] == plain
     assert found[True] > 100
+
+
+def test_what_was_foreseen_is_said_to_the_byte(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hints of what comes next, made before whatever else comes first, change no word and no state."""
+    counts = Counter[str]()
+    take = RiskAhead._take
+
+    def counted(self: RiskAhead, chain: tuple[Foreseen, ...], score: SignalScore) -> RiskOutputs:
+        outputs = take(self, chain, score)
+        counts["of several"] += len(chain) > 1
+        counts["approved" if outputs.approved else "refused" if outputs.judgements else "nothing"] += 1
+        return outputs
+
+    monkeypatch.setattr(RiskAhead, "_take", counted)
+
+    class Told(RiskAhead):
+        @override
+        def on_score(self, score: SignalScore) -> RiskOutputs:
+            said.append(score)
+            return super().on_score(score)
+
+    said: list[SignalScore] = []
+
+    def told(seed: int, coming: list[SignalScore] | None = None) -> tuple[list[bytes], list[SignalScore]]:
+        lines: list[bytes] = []
+        said.clear()
+        chance = random.Random(seed)
+
+        def hear(outputs: RiskOutputs) -> None:
+            lines.extend(decision_line(verdict) for verdict in outputs.verdicts)
+            lines.extend(record.payload for record in outputs.records)
+            lines.append(msgspec.json.encode([outputs.approved, outputs.notices]))
+
+        def after(made: RiskMachine) -> None:
+            assert isinstance(made, RiskAhead)
+            lines.append(made.checkpoint().payload)
+            if coming is None or len(said) == len(coming) or chance.random() < 0.3:
+                return
+            next_ones = [
+                score if chance.random() < 0.9 else msgspec.structs.replace(score, price=6900.0)
+                for score in coming[len(said) : len(said) + chance.randrange(1, 4)]
+            ]
+            counts["foreseen"] += 1
+            made.foresee(_hint(next_ones))
+            assert made.checkpoint().payload == lines[-1], "nothing is decided by a hint"
+
+        live(seed, instead=hear, after=after, machine=Told)
+        return lines, list(said)
+
+    for seed in range(16):
+        plain, scores = told(seed)
+        assert told(seed, scores) == (plain, scores)
+    assert min(counts["refused"], counts["nothing"]) > 200, counts
+    assert counts["approved"], counts
+    assert counts["of several"] > 200, counts
+    assert counts["foreseen"] > 2 * (counts["approved"] + counts["refused"] + counts["nothing"]), counts
+
+
+def _hint(scores: list[SignalScore]) -> ForeseenScores:
+    """Of those in front that are of one market."""
+    first = scores[0]
+    return ForeseenScores(
+        symbol=first.symbol,
+        timeframe=first.timeframe,
+        scores=tuple(itertools.takewhile(lambda score: score.symbol == first.symbol, scores)),
+    )
+
+
+@pytest.mark.parametrize("ahead", [1, 2, 5])
+def test_an_order_that_was_foreseen_is_the_order_that_comes(ahead: int) -> None:
+    """In and out of a market that trades everything: with its own time, and reserved as it is."""
+    lines: list[list[bytes]] = []
+    taken = 0
+    for machine in (RiskMachine, RiskAhead):
+        made = machine(Settings(strategies=STRATEGIES), PAIRS)
+        made.on_account(an_account())
+        told = None
+        lines.append([])
+        scores = [msgspec.structs.replace(score, received_ns=7 + n) for n, score in enumerate(crossing_scores(400))]
+        for number, score in enumerate(scores):
+            if isinstance(made, RiskAhead):
+                if not made._ready.foreseen.get((score.symbol, score.timeframe)):
+                    made.foresee(_hint(scores[number : number + ahead]))
+                taken += made._ready.foreseen[score.symbol, score.timeframe][0].is_of(score)
+            outputs = made.on_score(score)
+            lines[-1] += [record.written().payload for record in outputs.records if isinstance(record, LateRecord)]
+            lines[-1] += [msgspec.json.encode(outputs.approved), made.checkpoint().payload]
+            for approved in outputs.approved:
+                assert approved.intent.received_ns == score.received_ns
+                name, quantity = approved.intent.intent_id, approved.intent.quantity
+                held = quantity if approved.intent.side is Side.BUY else Decimal(0)
+                told = an_account(held=held, cash=10_000 - held * 7000, closed=(name,))
+            # Not at once: what is judged next was judged with the order still under way.
+            if told is not None and number % 4 == 3:
+                made.on_account(told)
+                told = None
+    assert lines[0] == lines[1]
+    assert sum(b"intent" in line for line in lines[0] if line.startswith(b"[")) > 30
+    assert taken == len(scores)
 
 
 def test_what_was_approved_meanwhile_is_no_longer_ready() -> None:

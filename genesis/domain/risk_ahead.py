@@ -1,0 +1,65 @@
+"""A risk machine that has judged what will most likely be said to it before anybody says it (`risk_foresight`)."""
+
+import msgspec
+from typing_extensions import override
+
+from genesis.domain.risk_foresight import Foreseen
+from genesis.domain.risk_machine import RiskMachine, RiskOutputs, told_as
+from genesis.domain.risk_state import RiskState
+from protocols.signals import ForeseenScores, SignalScore
+
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(RiskState).decode
+
+
+class RiskAhead(RiskMachine):
+    """Says, and remembers, what a `RiskMachine` does that is told the same and foresees nothing; only sooner."""
+
+    def foresee(self, hint: ForeseenScores) -> None:
+        """Judge what a candle's strategies will most likely say next, one after the other, while nobody waits."""
+        if self.settings.overlays:
+            # A shadow would be asked, too.
+            return
+        chain: list[Foreseen] = []
+        machine: RiskMachine = self
+        for score in hint.scores:
+            who, number = told_as(score)
+            ahead = _copy_of(machine)
+            if ahead is None or number <= ahead.state.judged.get(who, -1):
+                break
+            score = msgspec.structs.replace(score, received_ns=0)
+            outputs = ahead.on_score(score)
+            chain.append(Foreseen(score, ahead.state, outputs))
+            machine = ahead
+        self._ready.foreseen[hint.symbol, hint.timeframe] = tuple(chain)
+
+    @override
+    def on_score(self, score: SignalScore) -> RiskOutputs:
+        market = score.symbol, score.timeframe
+        chain = self._ready.foreseen.get(market, ())
+        if not (chain and chain[0].is_of(score)):
+            self._ready.foreseen = {}
+            return super().on_score(score)
+        self._ready.forget()
+        # What others will say was judged from here on.
+        self._ready.foreseen = {market: chain[1:]}
+        return self._take(chain, score)
+
+    def _take(self, chain: tuple[Foreseen, ...], score: SignalScore) -> RiskOutputs:
+        self.state, self._quarter = chain[0].state, -1
+        outputs = chain[0].heard_at(score.received_ns, chain)
+        for judgement in outputs.judgements:
+            self._judgements[judgement.wish.intent_id] = judgement
+        return outputs
+
+
+def _copy_of(machine: RiskMachine) -> RiskMachine | None:
+    """A machine of the same state; None where that would be written down in other words."""
+    ahead = RiskMachine(machine.settings, machine.pairs)
+    # Not by its checkpoint, which is sorted: some answers hang on what came first.
+    ahead.state = _decode(_encode(machine.state))
+    if ahead.checkpoint() != machine.checkpoint():
+        return None
+    ahead.state.account = machine.state.account
+    ahead._sheet, ahead._judge = machine._sheet, machine._judge
+    return ahead

@@ -1,0 +1,98 @@
+"""What a strategy will say of a candle that closes as it stands: what it says then, and nothing changes by it."""
+
+from collections import Counter
+
+import msgspec
+import pytest
+
+from genesis.domain.market_book import MarketBook
+from genesis.domain.running_strategy import kept
+from genesis.domain.signal_machine import SignalMachine
+from protocols.market import CandleUpdate
+from protocols.settings import Settings, StrategySettings
+from protocols.signals import Recommendation
+from protocols.units import Symbol
+from tests.recorded_candles import as_closed, recorded_candles
+from tests.web.fakes import a_fill
+
+STRATEGY = StrategySettings(name="s", timeframe="1m", parameters={"fast": 3, "slow": 6})
+
+
+def _states(machine: SignalMachine) -> list[bytes]:
+    return [kept(running) for running in machine.running.values()]
+
+
+def test_the_score_that_comes_is_the_one_that_was_foreseen() -> None:
+    machine = SignalMachine(Settings(strategies=(STRATEGY,)))
+    machine.have_orders_wait()
+    foreseen = 0
+    for candle in recorded_candles()[:400]:
+        before = _states(machine)
+        machine.foresee(msgspec.structs.replace(candle, close=candle.low))
+        told = machine.foresee(candle)
+        assert _states(machine) == before
+        (said,) = machine.speak(as_closed(candle))
+        if said.score.recommendation is Recommendation.HOLD:
+            assert told is None
+        else:
+            assert told is not None
+            assert told.scores == (msgspec.structs.replace(said.score, received_ns=0),)
+            foreseen += 1
+        machine.have_read()
+        assert machine.foresee(candle) is None, "what was heard is not to come"
+    assert foreseen > 50
+
+
+def test_all_who_speak_of_a_candle_are_foreseen_up_to_the_last_that_asks_for_something() -> None:
+    """Risk judges one after the other: what the second asks for hangs on what the first did, and be it nothing."""
+    slower = msgspec.structs.replace(STRATEGY, name="t", parameters={"fast": 8, "slow": 21})
+    machine = SignalMachine(Settings(strategies=(STRATEGY, slower)))
+    machine.have_orders_wait()
+    lengths = Counter[int]()
+    for candle in recorded_candles()[:400]:
+        told = machine.foresee(candle)
+        said = [msgspec.structs.replace(each.score, received_ns=0) for each in machine.speak(as_closed(candle))]
+        machine.have_read()
+        while said and said[-1].recommendation is Recommendation.HOLD:
+            said.pop()
+        assert (() if told is None else told.scores) == tuple(said)
+        lengths[len(said)] += 1
+    assert min(lengths[number] for number in (0, 1, 2)) > 10, lengths
+
+
+def test_nothing_is_foreseen_by_who_waits_for_no_order_and_of_other_markets() -> None:
+    machine = SignalMachine(Settings(strategies=(STRATEGY,)))
+    candles = recorded_candles()[:50]
+    assert [machine.foresee(candle) for candle in candles] == [None] * len(candles)
+    machine.have_orders_wait()
+    other = [msgspec.structs.replace(candle, symbol=Symbol("tETHUSD")) for candle in candles]
+    assert [machine.foresee(candle) for candle in other] == [None] * len(candles)
+
+
+def test_nothing_is_foreseen_while_fills_wait_that_may_change_what_is_said() -> None:
+    machine = SignalMachine(Settings(strategies=(STRATEGY,)))
+    machine.have_orders_wait()
+    (running,) = machine.running.values()
+    for candle in recorded_candles()[:400]:
+        if machine.foresee(candle):
+            running.waiting.append(a_fill())
+            assert machine.foresee(candle) is None
+            return
+        machine.speak(as_closed(candle))
+    raise AssertionError("something must be foreseen, was not")
+
+
+@pytest.mark.parametrize(
+    ("after_ms", "enabled", "about_to"),
+    [(58_000, True, True), (57_999, True, False), (59_000, False, False), (60_400, True, True)],
+)
+def test_a_candle_that_ends_soon_is_about_to_close_for_who_speaks_of_it(
+    after_ms: int, enabled: bool, about_to: bool
+) -> None:
+    candle = recorded_candles()[0]
+    book = MarketBook(Settings(strategies=(msgspec.structs.replace(STRATEGY, enabled=enabled),)))
+    update = CandleUpdate(candle=candle, venue_ms=candle.open_ms + after_ms, received_ns=1)
+    assert book.will_close(update) == about_to
+    for changes in ({"timeframe": "5m"}, {"symbol": Symbol("tETHUSD")}):
+        other = msgspec.structs.replace(candle, **changes)
+        assert not book.will_close(CandleUpdate(candle=other, venue_ms=candle.open_ms + 300_000, received_ns=1))
