@@ -292,7 +292,7 @@ class Engine:
             account=cells.account,
             market=cells.market,
             journal=self.channels.journal,
-            heard=self.channels.paper_candles,
+            heard=(self.channels.paper_candles, self.channels.paper_trades),
             view=cells.shadow,
             symbols=cells.shadow_symbols,
             wishes=cells.shadow_wishes,

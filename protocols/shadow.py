@@ -93,7 +93,8 @@ class ShadowView(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
     `lag_ms` is how much older than the market the newest thing is that it has dealt with; `dropped` counts candles that
     it could not take in time (they are read again from the chart). `gaps` counts times that it was not there.
-    `trouble` says why it cannot run at all.
+    `dead` counts messages that were put aside since the engine started; one more ends it. `trouble` says why it cannot
+    run at all.
     """
 
     version: int
@@ -109,6 +110,7 @@ class ShadowView(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     lag_ms: int = 0
     dropped: int = 0
     gaps: int = 0
+    dead: int = 0
     trouble: str = ""
 
     @property

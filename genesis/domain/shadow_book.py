@@ -338,8 +338,9 @@ class ShadowBook(PaperDesk):
 
     # --- what it shows ----------------------------------------------------------------------------------------------
 
-    def view(self, *, lag_ms: int, dropped: int) -> ShadowView:
-        """`lag_ms` is how far it is behind the market, `dropped` what of that its mailbox had no room for."""
+    def view(self, *, lag_ms: int, dropped: int, dead: int = 0) -> ShadowView:
+        """`lag_ms` is how far it is behind the market, `dropped` what of that its mailbox had no room for, `dead` what
+        was put aside there since the engine started."""
         assert self.began is not None
         wallet = self.venue.accounts[ACCOUNT].wallet(EXCHANGE, self.settings.quote_currency)
         return ShadowView(
@@ -364,6 +365,7 @@ class ShadowBook(PaperDesk):
             strategies=self.signals.views(),
             lag_ms=lag_ms,
             dropped=dropped,
+            dead=dead,
             gaps=self.gaps,
         )
 

@@ -28,7 +28,7 @@ from protocols.config import (
 )
 from protocols.journal import ReadCells, ReadRecords
 from protocols.orders import Fill, SubmitOrder
-from protocols.risk import DenialCode, Verdict
+from protocols.risk import DenialCode, TradingState, Verdict
 from protocols.settings import StrategySettings
 from protocols.shadow import ShadowBegan, ShadowView
 from protocols.signals import SignalScore
@@ -249,6 +249,25 @@ async def _kill_config_in_the_middle(here: House) -> None:
     while not kept(here, PAPER_FILL):  # noqa: ASYNC110
         await trio.sleep(0.01)
     here.engine.supervisor.kill("engine/config", reason="test")
+
+
+async def test_one_that_falls_over_its_own_code_is_taken_back_and_nobody_else_falls(tmp_path: Path) -> None:
+    async with house(tmp_path, recording=piece_of(minutes=20, skip=600), layer=lively_layer()) as here:
+        await here.ready()
+        await begin(here, a_plan([*LIVE, TWIN]))
+        poison: Any = "a message that nobody understands"
+        here.engine.channels.paper_candles.put_nowait(poison)
+        await here.replay()
+        await ended(here)
+        status = here.engine.cells.rollout.value
+        assert status is not None
+        assert "the shadow cannot go on: it fell three times over one message" in status.verdict
+        fallen = {event.path for event in here.events if event.kind is EventKind.CRASHED}
+        assert fallen == {"engine/helpers/shadow"}
+        assert here.engine.cells.risk.value is not None
+        assert here.engine.cells.risk.value.state is TradingState.ACTIVE, "no dead letter of paper halts trading"
+        await here.all_orders_known()
+        check_books(here)
 
 
 async def test_a_shadow_that_loses_too_much_is_taken_back_with_the_reason(tmp_path: Path) -> None:
