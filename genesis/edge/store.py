@@ -25,6 +25,7 @@ import msgspec
 from genesis.edge import store_find
 from genesis.edge.anchor import GENESIS_HEAD, Anchor, Head, read_anchor, sync_directory
 from genesis.edge.file_lock import FileLock
+from genesis.edge.read_ahead import read_ahead
 from genesis.edge.store_check import check_commit
 from genesis.edge.store_errors import (
     StoreCorrupt,
@@ -310,6 +311,9 @@ class Store(_Reader):
         connection: sqlite3.Connection | None = None
         try:
             anchor = _anchor_or_reason(path, accept_loss)
+            with contextlib.suppress(OSError):
+                # Verifying jumps about, and of gigabytes a disk makes minutes of that.
+                read_ahead(path)
             connection = _connect(path, "rwc")
             with _bytes_are_blamed(path):
                 _prepare(connection, path)
