@@ -30,7 +30,7 @@ export function InterestCard({ className = "" }) {
   const { symbol } = selection;
   const interest = useApi(symbol ? `/api/v2/market/interest?symbol=${symbol}&limit=${HOUR}` : null, { every: COUNTED_S });
   const taken = useApi(symbol ? `/api/v2/market/liquidations?symbol=${symbol}&limit=${SHOWN}` : null, { every: COUNTED_S });
-  const side = (rows, words, tone) => html`<div><dt>${tr(words)}</dt><dd class=${tone}>${quantity(Number(rows[0].value.toPrecision(6)))}</dd><small class="muted">${signed(change(rows), 0)} ${tr("in an hour")}</small></div>`;
+  const side = (rows, words, tone) => html`<div><dt>${tr(words)}</dt><dd class=${tone}>${quantity(Number(rows[0].value.toPrecision(6)))} <small class="muted">${signed(change(rows), 0)} ${tr("in an hour")}</small></dd></div>`;
   return html`<${Card} id="interest" title="${tr("Open interest")} ${symbol ? pair(symbol) : ""}" className="interest ${className}">
     <${Answer} of=${interest} rows=${2} empty=${(told) => !told.longs.length || !told.shorts.length} title=${tr("The venue counts none of this symbol")}>${({ longs, shorts }) => {
       const share = longs[0].value / (longs[0].value + shorts[0].value || 1);
