@@ -180,6 +180,13 @@ class _Life:
         out = self.machine.take()
         self.heard.end(out, now=now, wall_ms=wall_ms, timer=False)
         await self._carry_out(out)
+        while rest := self.for_screens[SLICE:]:
+            # All that the journal holds is said again, and others want their turn meanwhile.
+            del self.for_screens[SLICE:]
+            self._tell_screens()
+            self.for_screens = rest
+            self.ctx.progress()
+            await trio.lowlevel.checkpoint()
         self._tell_screens()
         self._publish()
 

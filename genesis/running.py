@@ -382,7 +382,7 @@ class _Run:
     async def _keep_diary(self, engine: Engine, nursery: trio.Nursery) -> Diary:
         kept = await engine.store.read_cells(ReadCells(table=ORDER_TABLE))
         # What the journal tells again at every start was told when it happened.
-        told = told_before(kept.cells)
+        told = await trio.to_thread.run_sync(told_before, kept.cells)
         diary = Diary.after(*told, settings=engine.cells.settings, now=self.clock.now)
         engine.post.reporter.after(*told)
         engine.recent.diary = diary.hear
