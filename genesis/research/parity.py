@@ -115,12 +115,26 @@ def differing(left: Any, right: Any, path: str, left_name: str, right_name: str)
         for key in sorted(left.keys() | right.keys()):
             inner = f"{path}.{key}" if path else key
             yield from differing(left.get(key), right.get(key), inner, left_name, right_name)
+    elif (ours := _rules(left)) is not None and (theirs := _rules(right)) is not None and ours.keys() != theirs.keys():
+        # Another version asked other rules: the whole of two traces would bury which.
+        for rule in sorted(ours.keys() | theirs.keys()):
+            if rule in ours and rule in theirs:
+                yield from differing(ours[rule], theirs[rule], f"{path}[{rule}]", left_name, right_name)
+            else:
+                yield f"{path}[{rule}] must be in both, was in {left_name if rule in ours else right_name} alone"
     elif isinstance(left, list) and isinstance(right, list) and len(left) == len(right):
         for place, (one, other) in enumerate(zip(left, right, strict=True)):
             name = one["rule"] if isinstance(one, dict) and "rule" in one else place
             yield from differing(one, other, f"{path}[{name}]", left_name, right_name)
     elif left != right:
         yield f"{path} must be equal: {left!r} in {left_name}, {right!r} in {right_name}"
+
+
+def _rules(value: Any) -> dict[str, Any] | None:
+    """A trace by its rules' names; None for anything else."""
+    if not isinstance(value, list) or not value or not all(isinstance(one, dict) and "rule" in one for one in value):
+        return None
+    return {one["rule"]: one for one in value}
 
 
 def _shown(line: bytes | None) -> str:

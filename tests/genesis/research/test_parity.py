@@ -3,7 +3,7 @@
 import msgspec
 
 from genesis.domain.decision_log import decision_line
-from genesis.research.parity import compare
+from genesis.research.parity import compare, differing
 from protocols.risk import Verdict
 from protocols.signals import SignalScore
 from tests.genesis.domain.risk_world import a_score, crossing_scores
@@ -64,3 +64,17 @@ def test_a_log_that_ends_early_is_told() -> None:
 def test_the_order_within_a_kind_matters() -> None:
     lines = [decision_line(a_score(minute, "hold")) for minute in (1, 2)]
     assert not compare(lines, lines[::-1]).equal
+
+
+def test_a_trace_with_another_rule_names_it_and_not_all_of_them() -> None:
+    """After an upgrade each verdict stood there twice whole, forty rules each, and hid which was new."""
+
+    def trace(*rules: tuple[str, int]) -> dict[str, object]:
+        return {"trace": [{"rule": name, "passed": True, "numbers": {"now": now}} for name, now in rules]}
+
+    now, then = trace(("a", 1), ("b", 2), ("c", 3)), trace(("a", 1), ("c", 4), ("d", 5))
+    assert list(differing(now, then, "", "replay", "journal")) == [
+        "trace[b] must be in both, was in replay alone",
+        "trace[c].numbers.now must be equal: 3 in replay, 4 in journal",
+        "trace[d] must be in both, was in journal alone",
+    ]
