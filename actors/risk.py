@@ -110,8 +110,8 @@ class RiskActor:
             batch = await ctx.inbox.lease(limit=BATCH)
             memory.look(machine)
             if batch and all([type(envelope.message) is ForeseenScores for envelope in batch]):
-                for envelope in batch:
-                    machine.foresee(envelope.message)
+                # One alone: it takes its time, and of several markets the first that speaks makes the others void.
+                machine.foresee(batch[-1].message)
                 ctx.inbox.ack_all(batch)
                 continue
             outcomes: list[tuple[Envelope, RiskOutputs]] = []
