@@ -209,8 +209,8 @@ def _ack_first(old: Any) -> Any:
 
 
 def _fee_is_nothing(old: Any) -> Any:
-    def fill_of(trade: Any, row: Any) -> Any:
-        return msgspec.structs.replace(old(trade, row), fee=Decimal(0))
+    def fill_of(trade: Any, row: Any, *more: Any) -> Any:
+        return msgspec.structs.replace(old(trade, row, *more), fee=Decimal(0))
 
     return fill_of
 
