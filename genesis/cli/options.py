@@ -22,7 +22,10 @@ class Where:
 
     @property
     def user_dir(self) -> UserDir:
-        return UserDir.at(self.data_dir, os.environ)
+        """Raises UserDirError when it is another user's."""
+        user_dir = UserDir.at(self.data_dir, os.environ)
+        user_dir.check_readable()
+        return user_dir
 
 
 @Parameter(name="*")

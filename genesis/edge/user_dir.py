@@ -1,6 +1,7 @@
 """The user directory: where one engine keeps everything, readable by its owner only."""
 
 import os
+import pwd
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -105,6 +106,15 @@ class UserDir:
             self.secrets,
         )
 
+    def check_readable(self) -> None:
+        """Raises UserDirError for a directory that is somebody else's: whoever looks into it would find nothing there,
+        and say that no engine runs."""
+        if self.root.is_dir() and not os.access(self.root, os.R_OK | os.X_OK):
+            owner = self.root.stat().st_uid
+            raise UserDirError(
+                f"{self.root} must be readable, was not: it belongs to user {_name_of(owner)}, be that user"
+            )
+
     def create(self) -> None:
         """Make what is missing and see that it can be written. Raises UserDirError; makes no file that stays."""
         for folder in self.folders:
@@ -139,3 +149,10 @@ class UserDir:
             raise DirectoryInUse(self.root, error.pid) from None
         except StoreUnusable as error:
             raise UserDirError(str(error)) from None
+
+
+def _name_of(uid: int) -> str:
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)

@@ -1,13 +1,16 @@
 """One directory, one engine, one owner."""
 
 import os
+import pwd
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from genesis.cli.main import call
 from genesis.edge.user_dir import DirectoryInUse, UserDir, UserDirError
+from genesis.run_options import ExitCode
 
 
 def test_where_it_is(tmp_path: Path) -> None:
@@ -22,6 +25,21 @@ def test_creating_makes_every_folder_for_its_owner_only_and_leaves_no_file(tmp_p
     user_dir.create()
     assert all(folder.stat().st_mode & 0o777 == 0o700 for folder in user_dir.folders)
     assert [path for path in user_dir.root.rglob("*") if path.is_file()] == []
+
+
+@pytest.mark.parametrize("words", [("status",), ("halt",), ("doctor", "--offline"), ("run", "--port", "0")])
+def test_another_users_directory_is_told_as_that(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: tuple[str, ...]
+) -> None:
+    """`genesis halt` as the wrong user said that no engine runs, and `genesis run` fell with a traceback."""
+    user_dir = UserDir(tmp_path / "home")
+    user_dir.create()
+    # Root may look into everything, and these tests may be run by root.
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != user_dir.root)
+    assert call([*words, "--data-dir", str(user_dir.root)]) == ExitCode.CONFIGURATION
+    whose = pwd.getpwuid(os.geteuid()).pw_name
+    expected = f"genesis: {user_dir.root} must be readable, was not: it belongs to user {whose}, be that user"
+    assert capsys.readouterr().err.split() == expected.split()
 
 
 def test_a_file_in_its_place_is_told_in_one_line(tmp_path: Path) -> None:
