@@ -39,6 +39,7 @@ from protocols.units import AMOUNT_STEP, Side, Symbol
 __all__ = ["FastFill", "FastResult", "NotFast", "Prepared", "exact_fills", "run_fast", "sweep", "why_not_fast"]
 
 
+WALK_AND_CURVE: Final = (fast_walk.walk_scores, fast_curve.curve_figures)
 FEW: Final = 64
 """Numbers that are read so often that a list of them pays."""
 
@@ -149,20 +150,20 @@ def _trade(
         scores = [*prepared.rows[:2], score_minute, score_row, score_price, said.flags]
         call(fast_events.lay_out, [*scores, *terms, at, code, atr], records)
         at = np.arange(len(at), dtype=np.int32)
-    of_rows = [*prepared.rows, score_row, score_price, block_price, said.heard_atr, *terms]
-    read, sets_at = [*of_rows, *points, step_ms, records, at, code], first.tolist()
-    written = (filled.fills, filled.results, filled.counts, figures, stopped)
-    kernels = (fast_walk.walk_scores, fast_curve.curve_figures)
+    market = [*prepared.rows, score_row, score_price, block_price, said.heard_atr, *terms]
+    told, curve, cash = [records, at, code, first], [*points, step_ms], int(prepared.numbers[fast_places.N_CASH])
     trade: Callable[..., None] = fast_sweep.trade_sets
     if is_compiled:
-        walk, draw = (compiled(function, kept=True, inline=False) for function in kernels)
+        walk, draw = (compiled(function, kept=True, inline=False) for function in WALK_AND_CURVE)
+        written = [*filled.places(), stopped]
         if beside is not None:
             # While the child is at the walk.
-            compile_for(draw, *points, step_ms, *written[:2], 0, 0, figures, 0)
+            compile_for(draw, *curve, 0, 0, 0, *written, figures)
             beside.wait()
-        trade(walk, draw, *read, sets_at, *written)
+        trade(walk, draw, market, told, curve, cash, written, figures)
     else:
-        trade(*kernels, *map(_read, read), sets_at, *map(_numbers_of, written))
+        read = ([_read(each) for each in arrays] for arrays in (market, told, curve))
+        trade(*WALK_AND_CURVE, *read, cash, [*filled.plain_places(), _numbers_of(stopped)], _numbers_of(figures))
     return figures.tolist(), stopped.tolist()
 
 
@@ -179,20 +180,35 @@ def _numbers_of(array: Any) -> Any:
 
 @attrs.frozen
 class _Fills:
-    """Where fills are written, one set's over those of the one before."""
+    """Where fills of a few sets are written, over those of the ones before."""
 
     fills: Whole
     results: Floats
     counts: Whole
 
     @classmethod
-    def of(cls, events: int) -> "_Fills":
+    def of(cls, events: int, sets: int = 1) -> "_Fills":
         """Room for what so many events can bring: each enters or leaves, and what entered may be stopped."""
         room = 2 * events + 2
-        return cls(np.empty((room, FILL), dtype=np.int64), np.empty(room), np.zeros(5, dtype=np.int64))
+        places = np.empty((sets, room, FILL), dtype=np.int64)
+        return cls(places, np.empty((sets, room)), np.zeros((sets, 5), dtype=np.int64))
+
+    def for_events(self, events: int, sets: int) -> "_Fills":
+        """These where there is room enough, else others: memory that was just given back must be asked for anew."""
+        is_enough = len(self.fills) >= sets and self.results.shape[1] >= 2 * events + 2
+        return self if is_enough else _Fills.of(events, sets)
+
+    def places(self) -> list[Any]:
+        return [self.fills, self.results, self.counts]
+
+    def plain_places(self) -> list[Any]:
+        """The same for plain Python, which has no parts of a view of several dimensions."""
+        return [list(map(_numbers_of, self.fills)), list(map(_numbers_of, self.results)), _numbers_of(self.counts)]
 
     def traded(self) -> "_Traded":
-        return _Traded(fills=self.fills[: self.counts[0]], results=self.results[: self.counts[0]])
+        """Of the first of them."""
+        count = self.counts[0, 0]
+        return _Traded(fills=self.fills[0, :count], results=self.results[0, :count])
 
 
 def sweep(
@@ -242,18 +258,22 @@ def _sweep_alike(
     on_done: Callable[[int], None] | None,
 ) -> list[FastResult]:
     """Of sets that begin with the same candles."""
-    rooms: list[Room] = []
+    rooms: list[tuple[Room, _Fills]] = []
 
     def work(begin: int) -> list[FastResult]:
         given = [dict(each) for each in parameters[begin : begin + at_once]]
         if together is None:
             return [run_fast(prepared, each) for each in given]
-        room = rooms.pop() if rooms else Room.of(prepared, at_once)
+        room, filled = rooms.pop() if rooms else (Room.of(prepared, at_once), _Fills.of(0))
         try:
-            return _trade_group(prepared, given, together.said(begin, begin + len(given), room), beside)
+            said = together.said(begin, begin + len(given), room)
+            filled = filled.for_events(int(said.count.max()), in_turn)
+            return _trade_group(prepared, given, said, filled, beside)
         finally:
-            rooms.append(room)
+            rooms.append((room, filled))
 
+    # One thread alone has nobody to take turns with, and the fills of one set lie nearest.
+    in_turn = fast_sweep.IN_TURN if threads > 1 else 1
     beside = _walk_beside(prepared, len(parameters))
     try:
         results: list[FastResult] = []
@@ -279,14 +299,15 @@ def _walk_beside(prepared: Prepared, sets: int) -> Beside | None:
     _, score_row, score_price, block_price = prepared.scores
     filled = _Fills.of(0)
     read = [*prepared.rows, score_row, score_price, block_price, NOTHING, prepared.numbers, prepared.limits]
-    events = [np.empty((0, RECORD)), np.empty(0, dtype=np.int32), np.empty(0, dtype=np.int8), 0, 0]
-    return compile_beside(fast_walk.walk_scores, [*read, *events, filled.fills, filled.results, filled.counts])
+    where = np.empty(0, dtype=np.int64)
+    events = [np.empty((0, RECORD)), np.empty(0, dtype=np.int32), np.empty(0, dtype=np.int8), where, 0, 0]
+    return compile_beside(fast_walk.walk_scores, [*read, *events, *filled.places(), where])
 
 
 def _trade_group(
-    prepared: Prepared, given: Sequence[dict[str, float]], said: Events, beside: Beside | None
+    prepared: Prepared, given: Sequence[dict[str, float]], said: Events, filled: _Fills, beside: Beside | None
 ) -> list[FastResult]:
-    figures, stopped = _trade(prepared, said, _Fills.of(int(said.count.max())), beside)
+    figures, stopped = _trade(prepared, said, filled, beside)
     # Fills would be most of what a sweep keeps: they are made again for whoever looks.
     return [
         _by_kernel(prepared, each, figures[number])

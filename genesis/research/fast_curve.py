@@ -2,8 +2,10 @@
 
 from typing import Any, Final
 
+from genesis.domain.indicators.compiling import one_kind_a_name
 from genesis.research.fast_numbers import value_of
 from genesis.research.fast_places import (
+    DONE,
     ENTRY,
     F_DECIMALS,
     F_FEE,
@@ -13,12 +15,14 @@ from genesis.research.fast_places import (
     F_QUANTITY,
     F_ROW,
     F_WHAT,
+    FIGURES,
 )
 
 POINT_BLOCK: Final = 16
 """Points of which the lowest and the highest close are known beforehand; the last block may be shorter."""
 
 
+@one_kind_a_name
 def curve_figures(
     point_close: Any,
     period_begin: Any,
@@ -27,97 +31,106 @@ def curve_figures(
     block_low: Any,
     block_high: Any,
     step_ms: int,
-    fills: Any,
-    results: Any,
-    filled: int,
     begin_cash: int,
+    begin: int,
+    end: int,
+    fills_of: Any,
+    results_of: Any,
+    counts: Any,
+    stopped: Any,
     figures: Any,
-    number: int,
 ) -> None:
-    """What `walk_curve` and `fill_figures` find, without the curve: points are looked at where a period ends, and in
-    blocks elsewhere.
+    """What `walk_curve` and `fill_figures` find of each of the sets from `begin` to `end` (not included) that were
+    traded to the end, without the curve: points are looked at where a period ends, and in blocks elsewhere.
 
     Points stand `step_ms` apart; `period_begin` are those that begin a period, the first one included. With each stand
     how many periods passed since the point before (`period_passed`), and the close of that point (`period_close`):
     close together, where a period's points lie far apart.
-    figures[number, 0:5] become [max drawdown, periods, mean and sum of squares of their returns, last equity].
+    `fills_of`, `results_of`, `counts` and `stopped` are what `walk_scores` left. figures[set] become [max drawdown,
+    periods, mean and sum of squares of their returns, last equity, finished trades, those that won, fees in quote,
+    refused entries].
     """
-    cash, coins = begin_cash, 0
-    fill = 0
-    points, begins = len(point_close), len(period_begin)
-    begin = 1
-    before = now = peak = float(cash) * 1e-8
-    drawdown = 0.0
-    # Sums of how far returns are from the first one: no sum waits for a division, as a mean that is kept would.
-    periods, first_made, total, squares = 0, 0.0, 0.0, 0.0
-    point = 0
-    while point < points:
-        end = points
-        while fill < filled:
-            # The first point after the fill's minute began.
-            first = fills[fill, F_MINUTE] * 60_000 // step_ms + 1
-            if first > point:
-                end = min(first, points)
-                break
-            if fills[fill, F_WHAT] == ENTRY:
-                cash -= fills[fill, F_NOTIONAL]
-                coins = fills[fill, F_QUANTITY] - fills[fill, F_FEE]
-            else:
-                cash += fills[fill, F_NOTIONAL] - fills[fill, F_FEE]
-                coins = 0
-            fill += 1
-        fixed, held = float(cash) * 1e-8, float(coins) * 1e-8
-        if point == 0:
-            # What is bought before the first point is what the curve begins with.
-            before = now = peak = fixed + held * point_close[0] if coins != 0 else fixed
-        while begin < begins and period_begin[begin] < end:
-            at = period_begin[begin]
-            if at > point:
-                now = fixed + held * period_close[begin] if coins != 0 else fixed
-            passed = period_passed[begin]
-            while passed > 0:
-                passed -= 1
-                made = now / before - 1.0 if before > 0.0 else 0.0
-                if periods == 0:
-                    first_made = made
-                periods += 1
-                made -= first_made
-                total += made
-                squares += made * made
-                before = now
-            begin += 1
-        now = fixed + held * point_close[end - 1] if coins != 0 else fixed
-        if coins == 0:
-            peak = max(peak, now)
-            if peak - now > drawdown * peak:
-                drawdown = max(drawdown, (peak - now) / peak)
-        else:
-            at = point
-            while at < end:
-                block = at // POINT_BLOCK
-                until = min((block + 1) * POINT_BLOCK, end)
-                if fixed + held * block_high[block] <= peak:
-                    lowest = block_low[block]
-                    if until - at < POINT_BLOCK and peak - (fixed + held * lowest) > drawdown * peak:
-                        lowest = point_close[at]
-                        for place in range(at + 1, until):
-                            lowest = min(lowest, point_close[place])
-                    worth = fixed + held * lowest
-                    if peak - worth > drawdown * peak:
-                        drawdown = max(drawdown, (peak - worth) / peak)
+    for number in range(begin, end):
+        if stopped[number] != DONE:
+            continue
+        fills, results, filled = fills_of[number - begin], results_of[number - begin], counts[number - begin, 0]
+        cash, coins = begin_cash, 0
+        fill = 0
+        points, begins = len(point_close), len(period_begin)
+        started = 1
+        before = now = peak = float(cash) * 1e-8
+        drawdown = 0.0
+        # Sums of how far returns are from the first one: no sum waits for a division, as a mean that is kept would.
+        periods, first_made, total, squares = 0, 0.0, 0.0, 0.0
+        point = 0
+        while point < points:
+            ahead = points
+            while fill < filled:
+                # The first point after the fill's minute began.
+                first = fills[fill, F_MINUTE] * 60_000 // step_ms + 1
+                if first > point:
+                    ahead = min(first, points)
+                    break
+                if fills[fill, F_WHAT] == ENTRY:
+                    cash -= fills[fill, F_NOTIONAL]
+                    coins = fills[fill, F_QUANTITY] - fills[fill, F_FEE]
                 else:
-                    for place in range(at, until):
-                        worth = fixed + held * point_close[place]
-                        if worth > peak:
-                            peak = worth
-                        elif peak - worth > drawdown * peak:
+                    cash += fills[fill, F_NOTIONAL] - fills[fill, F_FEE]
+                    coins = 0
+                fill += 1
+            fixed, held = float(cash) * 1e-8, float(coins) * 1e-8
+            if point == 0:
+                # What is bought before the first point is what the curve begins with.
+                before = now = peak = fixed + held * point_close[0] if coins != 0 else fixed
+            while started < begins and period_begin[started] < ahead:
+                at = period_begin[started]
+                if at > point:
+                    now = fixed + held * period_close[started] if coins != 0 else fixed
+                passed = period_passed[started]
+                while passed > 0:
+                    passed -= 1
+                    made = now / before - 1.0 if before > 0.0 else 0.0
+                    if periods == 0:
+                        first_made = made
+                    periods += 1
+                    made -= first_made
+                    total += made
+                    squares += made * made
+                    before = now
+                started += 1
+            now = fixed + held * point_close[ahead - 1] if coins != 0 else fixed
+            if coins == 0:
+                peak = max(peak, now)
+                if peak - now > drawdown * peak:
+                    drawdown = max(drawdown, (peak - now) / peak)
+            else:
+                at = point
+                while at < ahead:
+                    block = at // POINT_BLOCK
+                    until = min((block + 1) * POINT_BLOCK, ahead)
+                    if fixed + held * block_high[block] <= peak:
+                        lowest = block_low[block]
+                        if until - at < POINT_BLOCK and peak - (fixed + held * lowest) > drawdown * peak:
+                            lowest = point_close[at]
+                            for place in range(at + 1, until):
+                                lowest = min(lowest, point_close[place])
+                        worth = fixed + held * lowest
+                        if peak - worth > drawdown * peak:
                             drawdown = max(drawdown, (peak - worth) / peak)
-                at = until
-        point = end
-    mean = total / periods if periods > 0 else 0.0
-    figures[number, 0], figures[number, 1], figures[number, 2] = drawdown, periods, first_made + mean
-    figures[number, 3], figures[number, 4] = max(0.0, squares - total * mean), now
-    fill_figures(fills, results, filled, figures, number)
+                    else:
+                        for place in range(at, until):
+                            worth = fixed + held * point_close[place]
+                            if worth > peak:
+                                peak = worth
+                            elif peak - worth > drawdown * peak:
+                                drawdown = max(drawdown, (peak - worth) / peak)
+                    at = until
+            point = ahead
+        mean = total / periods if periods > 0 else 0.0
+        figures[number, 0], figures[number, 1], figures[number, 2] = drawdown, periods, first_made + mean
+        figures[number, 3], figures[number, 4] = max(0.0, squares - total * mean), now
+        fill_figures(fills, results, filled, figures, number)
+        figures[number, FIGURES - 1] = counts[number - begin, 1]
 
 
 def fill_figures(fills: Any, results: Any, filled: int, figures: Any, number: int) -> None:

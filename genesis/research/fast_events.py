@@ -8,7 +8,7 @@ and rows only where a price reaches a protective order.
 import math
 from typing import Any, Final
 
-from genesis.domain.indicators.compiling import into_callers
+from genesis.domain.indicators.compiling import into_callers, one_kind_a_name
 from genesis.domain.strategy import HOLD
 from genesis.research.fast_numbers import (
     cut_float,
@@ -125,6 +125,7 @@ def lay_out(
             prepare_entry(records, event, records[event, E_CLOSE], records[event, E_OPEN], atr, numbers, limits)
 
 
+@one_kind_a_name
 def lay_out_all(
     row_minute: Any,
     row_open: Any,
@@ -156,6 +157,7 @@ def lay_out_all(
 
 
 @into_callers
+@one_kind_a_name
 def prepare_entry(records: Any, record: int, close: float, open_: float, atr: float, numbers: Any, limits: Any) -> None:
     """What a buy decided at `close` fills at, and where what protects it would stand; E_WHY says what is unsure."""
     decimals = numbers[N_PRICE_DECIMALS]

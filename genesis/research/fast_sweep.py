@@ -1,90 +1,33 @@
 """Many sets of parameters in one call: what comes of trading the events of each."""
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, Final
 
-from genesis.research.fast_places import DONE, FIGURES, N_CASH
+IN_TURN: Final = 4
+"""Sets that one call of a thread beside others trades, and one draws: their fills still lie near. Between calls threads
+take turns at the interpreter, and what it counts of its objects goes from one core to the other each time."""
 
 
 def trade_sets(
-    walk_scores: Callable[..., int],
+    walk_scores: Callable[..., None],
     curve_figures: Callable[..., None],
-    row_minute: Any,
-    row_open: Any,
-    row_high: Any,
-    row_low: Any,
-    row_close: Any,
-    block_low: Any,
-    block_high: Any,
-    score_row: Any,
-    score_price: Any,
-    block_price: Any,
-    heard_atr: Any,
-    numbers: Any,
-    limits: Any,
-    point_close: Any,
-    period_begin: Any,
-    period_passed: Any,
-    period_close: Any,
-    point_low: Any,
-    point_high: Any,
-    step_ms: int,
-    records: Any,
-    event_at: Any,
-    event_code: Any,
-    first: Any,
-    fills: Any,
-    results: Any,
-    counts: Any,
+    market: Sequence[Any],
+    events: Sequence[Any],
+    points: Sequence[Any],
+    begin_cash: int,
+    written: Sequence[Any],
     figures: Any,
-    stopped: Any,
 ) -> None:
-    """Trade each set's events (`walk_scores`): those at first[set]:first[set + 1]. `stopped` says of each DONE or
-    why not, and `figures[set]` become the nine of `FIGURES`. Both functions are given compiled or not.
+    """Trade each set's events (`walk_scores`), and work out its figures (`curve_figures`), a few sets at a time.
 
-    The fills of each set are written over those of the one before. The loop itself is always Python, so that
-    each of them is compiled and kept alone; calling them takes a fiftieth of what a short set does.
+    `market` is all that `walk_scores` reads before its `events`, of which the last is where each set's begin; `points`
+    is what `curve_figures` reads of the curve; `written` is where the fills, results and counts of so many sets are
+    written, over those of the sets before, and `stopped`, which says of each set DONE or why not. `figures[set]` become
+    the nine of `FIGURES`. Both functions are given compiled or not. The loop itself is always Python, so that each of
+    them is compiled and kept alone.
     """
-    cash = int(numbers[N_CASH])
-    for number in range(len(first) - 1):
-        why = walk_scores(
-            row_minute,
-            row_open,
-            row_high,
-            row_low,
-            row_close,
-            block_low,
-            block_high,
-            score_row,
-            score_price,
-            block_price,
-            heard_atr,
-            numbers,
-            limits,
-            records,
-            event_at,
-            event_code,
-            first[number],
-            first[number + 1],
-            fills,
-            results,
-            counts,
-        )
-        stopped[number] = why
-        if why == DONE:
-            curve_figures(
-                point_close,
-                period_begin,
-                period_passed,
-                period_close,
-                point_low,
-                point_high,
-                step_ms,
-                fills,
-                results,
-                int(counts[0]),
-                cash,
-                figures,
-                number,
-            )
-            figures[number, FIGURES - 1] = counts[1]
+    sets, room = len(figures), len(written[0])
+    for begin in range(0, sets, room):
+        end = min(begin + room, sets)
+        walk_scores(*market, *events, begin, end, *written)
+        curve_figures(*points, begin_cash, begin, end, *written, figures)

@@ -7,7 +7,7 @@ written down: averages go on from where the stretch before ended, and what is ke
 from typing import Any, Final
 
 from genesis.domain.indicators.averages import ema_step
-from genesis.domain.indicators.compiling import local_floats
+from genesis.domain.indicators.compiling import local_floats, one_kind_a_name
 from genesis.domain.indicators.lanes import EMA_FORGETS, L_BEGIN, L_PLACE, L_VALUE, L_WEIGHT, LANE, ema_lanes
 
 STRETCH: Final = 1024
@@ -31,6 +31,7 @@ def _side(one: float, other: float) -> float:
     raise NotImplementedError("the sweep must be given a strategy's side")
 
 
+@one_kind_a_name
 def find_turns(
     closes: Any,
     kept: Any,
@@ -117,6 +118,7 @@ def find_turns(
     return True
 
 
+@one_kind_a_name
 def averages_over(closes: Any, kept: Any, begin: int, count: int, room: Any, pitch: int) -> None:
     """The averages of closes[begin : begin + count], each into its part of `room`, to the bits of `ema_step`."""
     columns, known, longest = len(kept), True, 0
@@ -149,6 +151,7 @@ def averages_over(closes: Any, kept: Any, begin: int, count: int, room: Any, pit
             kept[first + lane, 2] = lanes[lane * LANE + L_VALUE]
 
 
+@one_kind_a_name
 def in_parts(closes: Any, kept: Any, begin: int, quarter: int, early: int, room: Any, pitch: int) -> bool:
     """One or two averages of four quarters at once; False, and nothing moved on, where one had not forgotten.
 

@@ -249,14 +249,24 @@ ten busy programs, the first took 9.2 s of processor more than the next.
 
 Then where the compiler's own six seconds go (one core): 1.4 s writing the code out, 1.0 finding types, 0.5 giving each
 assignment a name of its own, 2.0 in LLVM (0.6 each for single functions, for whole modules and for machine code), 0.6
-looking for garbage. Names of their own are three where one stood, and each is typed and written out: our own code is
-compiled with its names as they stand, and a name that holds whole numbers here and floats there is refused
-(`genesis/domain/indicators/compiling_passes.py`; all of ours had but one kind already). Constants given to such a name
-must be told as numbers; else the compiler takes the first for the only value it ever has, which looked in an earlier
-attempt as if names could not be left alone. 1.0 s less, to the same speed and bits. Garbage is looked for every 20,000
-objects instead of 700 where a compiler is loaded: another 0.4, and nothing after it, since what is left then is looked
-through soon enough (at 200,000 the next sweep paid). In turns with the code before, one core, beside nine busy
-programs: 7.3 and 7.7 s more than the next before, 5.75 and 6.2 after (0.80 of it).
+looking for garbage. Names of their own are three where one stood, and each is typed and written out: the longest
+kernels are marked (`compiling.one_kind_a_name`) and compiled with their names as they stand, and a marked one with a
+name that holds whole numbers here and floats there is refused (none of ours had such a name). Constants given to a name
+must be told as numbers; else the compiler takes the first for the only value that it ever has, which looked in an
+earlier attempt as if names could not be left alone. Garbage is looked for every 20,000 objects instead of 700 where a
+compiler is loaded: another 0.4 s, and nothing after it, since what is left then is looked through soon enough (at
+200,000 the next sweep paid). In turns with the code before, one core, at real-time priority: 5.8 to 6.0 s more than the
+next before, 4.9 after. The walk by itself is a fortieth slower for it (62 to 63.5 of a sweep's 137 ms).
+
+**Two threads** were 1.70 to 1.87 times one (at real-time priority beside nine busy programs, best of eight each). Of
+that, 2.7 of 75 ms are one thread's alone (parameters looked through, the pool, results put together), 1 to 2 the last
+group's tail. Most of the rest was processor time that one thread did not need (143 to 150 ms beside 135): after each
+set both kernels took the interpreter back, so two thousand times threads took turns, a hundred of them slept for it,
+and the counts of shared objects went from core to core. Threads beside others trade four sets a call now, and draw four
+(`fast_sweep.IN_TURN`): 1.79 to 1.91, 139 to 145 ms; one thread alone trades them one by one, as near as before. Where
+fills are written is kept from group to group: four times as large, given back each time, it made the allocator hand
+back all its pages, which cost two milliseconds of every sweep. Groups of half as many sets: 163 ms of processor, since
+each group makes its averages anew.
 
 **Mailboxes** cost what a trio memory channel costs, with lease, ack and fencing. An ask was six coroutines deep, and
 its answer was told twice; the messages of a lease came through three coroutines. In turns with the code before, and
@@ -501,7 +511,9 @@ bare application's speed in turns.
   compiled twice: 0.2 of 6.7 s of a first sweep, and 5 % of every sweep.
 - What only compiled code calls, not optimised before it is put into its callers: lost in the noise (a tenth of the
   compiling is optimised twice so), and a sweep takes 6 % longer. Whole modules optimised once instead of twice, and a
-  hash of the compiler's 40 flags that is kept instead of made anew at each of 29,000 questions: less than 0.2 of 6.5 s.
+  hash of the compiler's 40 flags that is kept instead of made anew at each of 29,000 questions: a hundredth.
+- Taking out what the compiler does where a number is seen for the last time (it makes it zero): a sweep took 25 s then,
+  which was not looked into.
 - Columns of rows by `zip`, `array` or `struct` instead of `numpy.fromiter`: one and a half to four times as long.
 - `searchsorted` in a column of 32 bits with a number of Python's widens the whole column first (86 us of 100,000
   rows; 0.3 of 64 bits): narrow columns are asked by bisection.

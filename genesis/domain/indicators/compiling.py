@@ -22,6 +22,7 @@ from genesis.domain.indicators.compiling_passes import for_our_own
 
 Step = TypeVar("Step", bound=Callable[..., Any])
 INTO_CALLERS: Final = "is_put_into_callers"
+ONE_KIND_A_NAME: Final = "has_one_kind_a_name"
 
 
 @cache
@@ -44,6 +45,14 @@ def into_callers(function: Step) -> Step:
     """Marks a function that is put into its callers however long it is: to hand its arrays over (seven numbers each)
     would cost more than it does."""
     setattr(function, INTO_CALLERS, True)
+    return function
+
+
+def one_kind_a_name(function: Step) -> Step:
+    """Marks a long function of ours in which no name holds now whole numbers and now floats: it is compiled without the
+    pass that gives each assignment a name of its own, which takes the longer the more names there are. A marked one
+    that does not keep to it is refused."""
+    setattr(function, ONE_KIND_A_NAME, True)
     return function
 
 
@@ -138,7 +147,7 @@ def _compiled(
     # Python it would raise), so nothing needs to look here.
     wishes: dict[str, Any] = {"error_model": "numpy", "forceinline": inline, "nogil": True}
     if (function.__module__ or "").startswith(OURS):
-        wishes["pipeline_class"] = for_our_own()
+        wishes["pipeline_class"] = for_our_own(hasattr(function, ONE_KIND_A_NAME))
     if is_inner:
         # Only compiled code calls it, so it needs no entry for Python or C.
         wishes |= {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}

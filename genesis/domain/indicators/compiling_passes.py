@@ -2,8 +2,8 @@
 
 Half of the time that a function takes to compile are passes over it in Python. Some look for things that none of our
 steps and loops has. One gives each assignment a name of its own, so that one name may hold now this and now that: three
-names are typed, written out and put together again then where one stood, a sixth of a first sweep. Our own code is
-compiled with its names as they stand, so in it a name holds one kind of thing, and what holds two is refused.
+names are typed, written out and put together again then where one stood, and for each of them all blocks are gone
+through. A long function that is marked (`compiling.one_kind_a_name`) is compiled with its names as they stand.
 """
 
 import importlib
@@ -11,34 +11,35 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any, Final
 
-SKIPPED: Final = frozenset(
-    {"inline_closure_likes", "inline_overloads", "generic_rewrites", "nopython_rewrites", "strip_phis"}
-)
-"""Passes that look for closures, lists written as loops, raises, sums of whole arrays, library functions that are
-written out in the caller, and what `RENAMES` left. Without a pass such code would be refused, never compiled to
-something else; what others wrote is given all passes."""
+SKIPPED: Final = frozenset({"inline_closure_likes", "inline_overloads", "generic_rewrites", "nopython_rewrites"})
+"""Passes that look for closures, lists written as loops, raises, sums of whole arrays and library functions that are
+written out in the caller. Without a pass such code would be refused, never compiled to something else; what others
+wrote is given all passes."""
 RENAMES: Final = "reconstruct_ssa"
 """The pass that gives each assignment a name of its own."""
+STRIPS: Final = "strip_phis"
+"""The pass that puts together again what `RENAMES` took apart."""
 INFERS: Final = "nopython_type_inference"
 
 
 @cache
-def for_our_own() -> Any:
-    """The compiler's pipeline (a class) with the passes that our own code needs."""
+def for_our_own(has_one_kind_a_name: bool) -> Any:
+    """The compiler's pipeline (a class) with the passes that our own code needs, without `RENAMES` where each name
+    holds one kind of thing."""
     compiler = importlib.import_module("numba.core.compiler")
     machinery = importlib.import_module("numba.core.compiler_machinery")
-    as_they_stand, one_kind = _names_as_they_stand(), _one_kind_a_name()
+    skipped = SKIPPED | {STRIPS} if has_one_kind_a_name else SKIPPED
 
     def define_pipelines(self: Any) -> list[Any]:
         usual = compiler.DefaultPassBuilder.define_nopython_pipeline(self.state)
         chosen = machinery.PassManager("nopython")
         for one, description in usual.passes:
-            if one.name() == RENAMES:
-                chosen.add_pass(as_they_stand, "names as they stand")
-            elif one.name() not in SKIPPED:
+            if has_one_kind_a_name and one.name() == RENAMES:
+                chosen.add_pass(_names_as_they_stand(), "names as they stand")
+            elif one.name() not in skipped:
                 chosen.add_pass(one, description)
-            if one.name() == INFERS:
-                chosen.add_pass(one_kind, "one kind of thing a name")
+            if has_one_kind_a_name and one.name() == INFERS:
+                chosen.add_pass(_one_kind_a_name(), "one kind of thing a name")
         chosen.finalize()
         return [chosen]
 

@@ -160,12 +160,15 @@ def how_many(numbers: Floats) -> int:
 
 
 @pytest.mark.skipif(not can_compile(), reason="it is about compiled code")
-def test_a_name_of_ours_that_holds_whole_numbers_and_floats_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_marked_function_with_a_name_of_two_kinds_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """As floats both would be one name to the compiler, and 2**53 + 1 would be 2**53; what others wrote may do so."""
     most = 2**53 + 1
     assert compiled(is_odd_and_more)(np.arange(2.0), most)
     assert is_odd_and_more(np.arange(2.0), most)
     monkeypatch.setattr(is_odd_and_more, "__module__", "genesis.of_a_test")
+    compiling.one_kind_a_name(is_odd_and_more)
     compiling._compiled.cache_clear()
     with pytest.raises(Exception, match="must hold one kind of thing, was int64 and float64"):
         compiled(is_odd_and_more)(np.arange(2.0), most)
@@ -173,10 +176,11 @@ def test_a_name_of_ours_that_holds_whole_numbers_and_floats_is_refused(monkeypat
 
 @pytest.mark.skipif(not can_compile(), reason="it is about compiled code")
 @pytest.mark.parametrize("numbers", [[0.0, 1.0], [0.0, 2.0], [2.0, 0.0]])
-def test_a_constant_is_not_the_only_value_that_a_name_of_ours_may_have(
+def test_a_constant_is_not_the_only_value_that_a_name_of_a_marked_function_may_have(
     numbers: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(how_many, "__module__", "genesis.of_a_test")
+    compiling.one_kind_a_name(how_many)
     assert compiled(how_many)(np.array(numbers)) == how_many(np.array(numbers))
 
 
