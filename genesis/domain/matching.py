@@ -143,10 +143,6 @@ class FillModel:
         bid = self.best_bid(tick)
         return ask if ask > bid else bid + price_step(bid)
 
-    def taker_price(self, tick: Decimal, sign: int) -> Decimal:
-        """What a market order gets: the other side's best price, worsened by the slippage."""
-        return self.slipped(self.front(tick, sign), sign)
-
     def front(self, tick: Decimal, sign: int) -> Decimal:
         """The best price that a taker meets."""
         # Not best_ask(): without any spread a taker pays the tick itself, though a book must show a step between.

@@ -10,7 +10,6 @@ The simulator tells these steps over the wire and the backtester walks the same 
 
 from collections.abc import Iterator, Mapping, Sequence
 from enum import Enum
-from itertools import pairwise
 from typing import Final, NamedTuple
 
 from protocols.units import Symbol
@@ -130,7 +129,3 @@ def ticks(
                 time_ms = at + offset_ms
                 yield Step(number, StepKind.TICK, symbol, time_ms, at, path[part], row.volume / 4, part, row)
                 number += 1
-
-
-def is_ascending(rows: Sequence[CandleRow]) -> bool:
-    return all(earlier.open_ms < later.open_ms for earlier, later in pairwise(rows))

@@ -4,7 +4,7 @@ import gzip
 import hashlib
 import io
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 
@@ -33,12 +33,3 @@ def text_lines(path: Path, data: bytes) -> Iterator[str]:
         raise RecordingUnreadable(f"{path} must be gzip, was not, or is damaged: {error}") from None
     except UnicodeDecodeError:
         raise RecordingUnreadable(f"{path} must be UTF-8 text, was not") from None
-
-
-def write_gzip(path: Path, lines: Iterable[str]) -> str:
-    """Write lines as gzip, byte-equal for equal lines; returns the sha256 of the file."""
-    packed = io.BytesIO()
-    with gzip.GzipFile(fileobj=packed, mode="wb", mtime=0) as file:
-        file.write("".join(lines).encode())
-    path.write_bytes(packed.getvalue())
-    return sha256(packed.getvalue())

@@ -174,7 +174,3 @@ class BookView:
             for side in (self._bids, self._asks)
         ]
         return checksum(texts[0], texts[1])
-
-    def top_sizes(self) -> tuple[float, float]:
-        """The sum of the 25 best sizes of each side."""
-        return sum(level.amount for level in self._bids[:25]), -sum(level.amount for level in self._asks[:25])

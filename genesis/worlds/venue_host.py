@@ -20,7 +20,6 @@ from genesis.worlds.process import Process
 from genesis.worlds.stop_watch import StopWatch
 from genesis.worlds.witness import Witness
 from protocols.bitfinex.inputs import ChangeOrder, Input, MultiOperation, NewOrder
-from protocols.orders import VenueOrder
 from protocols.units import ZERO
 
 VENUE_NAME: Final = "api.venue.example"
@@ -63,9 +62,6 @@ class WatchedExchange(Exchange):
     def save(self) -> None:
         super().save()
         self.stops.look()
-
-    def every_order(self) -> dict[int, list[VenueOrder]]:
-        return self.snapshot().orders_by_cid
 
 
 class VenueHost:

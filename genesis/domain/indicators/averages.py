@@ -104,11 +104,6 @@ def ema_value(state: State, at: int) -> float:
     return state[at + 2] if state[at + 1] >= state[at] else math.nan
 
 
-def wilder_start(period: int) -> list[float]:
-    """[period, seen, sum or value]"""
-    return ema_start(period)
-
-
 def wilder_step(state: State, at: int, x: float) -> float:
     """Wilder's average, seeded with the mean of its first `period` numbers: weight 1/period for the newest.
 
