@@ -200,8 +200,10 @@ class Engine:
                 self._child("config", self._config),
                 self._branch(
                     "trading",
-                    self._child("account", self._account, backoff=trading),
-                    self._on_the_way_of_stops("order", self._order, backoff=trading),
+                    self._child("account", self._account, backoff=trading, start_timeout_s=patience.BOOKS_READ_S),
+                    self._on_the_way_of_stops(
+                        "order", self._order, backoff=trading, start_timeout_s=patience.BOOKS_READ_S
+                    ),
                     # Its first life reads what a journal of years says of it.
                     self._child("risk", self._risk, backoff=trading, start_timeout_s=patience.RISK_READS_S),
                     self._child("signal", self._signal, backoff=trading),

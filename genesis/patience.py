@@ -13,6 +13,9 @@ TRADING_BACKOFF_CAP_S: Final = 1.0
 NEVER_GIVES_UP: Final = 1_000_000_000
 RISK_READS_S: Final = 600.0
 """How long risk may take to begin: some 30 s for a million verdicts, and a slow disk must not keep an engine down."""
+BOOKS_READ_S: Final = 300.0
+"""And the account and the order actor, who read 20,000 orders and 100,000 trades: some five seconds of a processor that
+many may share. An engine that could not start for that would leave what is open to its stops alone."""
 STOPS_WAIT_S: Final = 10.0
 """What a position without its stop can wait for an actor on that way that is slow."""
 HANG_S: Final = 2.0

@@ -10,6 +10,7 @@ import trio
 from actors.risk import ORDER, beside
 from genesis.core.errors import ChannelFull
 from genesis.core.mailbox import DeadLetter
+from genesis.core.specs import ChildSpec, SupervisorSpec
 from genesis.core.supervisor import EventKind
 from genesis.domain.decision_log import digest
 from genesis.research.backtest import run_backtest
@@ -106,3 +107,14 @@ async def test_a_halt_after_a_dead_letter_is_taken_although_risk_has_no_room_for
         status = cells.risk.value
         assert status is not None
         assert (status.state, status.reason) == (TradingState.HALTED, "dead letter on balances")
+
+
+async def test_whoever_reads_books_of_years_at_a_start_has_the_time_for_it(tmp_path: Path) -> None:
+    """Half a minute is enough for everybody else. On a busy machine the order actor took longer to read 20,000 orders
+    and 100,000 trades, and the engine did not start at all."""
+    async with house(tmp_path, recording=piece_of(minutes=5), layer=lively_layer()) as here:
+        trading = {child.spec.id: child.spec for child in here.engine.supervisor._children}["trading"]
+        assert isinstance(trading, SupervisorSpec)
+        given = {child.id: child.start_timeout_s for child in trading.children if isinstance(child, ChildSpec)}
+        assert min(given[name] for name in ("account", "order", "risk")) >= 300.0
+        assert given["signal"] == 30.0
