@@ -92,8 +92,9 @@ _AT_ONCE: Final = 1_000_000
 class Overfitting(msgspec.Struct, frozen=True, kw_only=True):
     """How a choice of the best out of `trials` does where it was not chosen, over `ways` to halve `blocks` of time.
 
-    `probability` (PBO) is the part of the ways in which the trial with the best Sharpe ratio of one half is no better
-    than the middle of all trials in the other half; `loss_probability` that in which it loses there.
+    `probability` (PBO) is the part of the ways in which the trial that is best in one half is no better than the middle
+    of all trials in the other half; `loss_probability` that in which it loses there. `by` is what they are ranked by in
+    both halves: `sharpe` or `growth`.
     """
 
     probability: float
@@ -101,6 +102,7 @@ class Overfitting(msgspec.Struct, frozen=True, kw_only=True):
     trials: int
     blocks: int
     ways: int
+    by: str = "sharpe"
 
 
 def block_sums(returns: Floats) -> tuple[Floats, Floats] | None:
@@ -135,12 +137,13 @@ def returns_by_block(returns: Floats) -> dict[str, float | None]:
     }
 
 
-def overfitting(sums: Floats, squares: Floats, periods: int) -> Overfitting | None:
+def overfitting(sums: Floats, squares: Floats, periods: int, by: str = "sharpe") -> Overfitting | None:
     """The probability of backtest overfitting by combinatorially symmetric cross-validation (Bailey, Borwein, Lopez de
     Prado, Zhu 2017). `sums` and `squares` are float64[trials, BLOCKS] of `block_sums`; None of too few trials.
 
-    Each half of the blocks chooses the trial with the best Sharpe ratio, and the other half ranks it among all: a
-    relative rank (its rank over trials + 1) of one half or below, a logit of zero or below, counts as overfitted.
+    Each half of the blocks chooses the trial with the best Sharpe ratio (or the most growth, where that was sought),
+    and the other half ranks it among all by the same: a relative rank (its rank over trials + 1) of one half or below,
+    a logit of zero or below, counts as overfitted.
     """
     trials = len(sums)
     if trials < FEWEST_TRIALS:
@@ -152,13 +155,14 @@ def overfitting(sums: Floats, squares: Floats, periods: int) -> Overfitting | No
     sums, squares = (each.reshape(trials, blocks, -1).sum(axis=2).T for each in (sums, squares))
     halves = list(itertools.combinations(range(blocks), blocks // 2))
     overfitted = lost = 0
+    measure = _growths if by == "growth" else _sharpes
     step = max(1, _AT_ONCE // trials)
     for begin in range(0, len(halves), step):
         chosen = np.zeros((len(halves[begin : begin + step]), blocks))
         np.put_along_axis(chosen, np.array(halves[begin : begin + step]), 1.0, axis=1)
-        learned = _sharpes(chosen @ sums, chosen @ squares, (chosen @ sizes)[:, None])
+        learned = measure(chosen @ sums, chosen @ squares, (chosen @ sizes)[:, None])
         judged = 1.0 - chosen
-        tested = _sharpes(judged @ sums, judged @ squares, (judged @ sizes)[:, None])
+        tested = measure(judged @ sums, judged @ squares, (judged @ sizes)[:, None])
         best = np.take_along_axis(tested, learned.argmax(axis=1)[:, None], axis=1)
         # Of equals each has the rank in the middle of theirs.
         rank = (tested < best).sum(axis=1) + ((tested == best).sum(axis=1) + 1) / 2
@@ -166,7 +170,7 @@ def overfitting(sums: Floats, squares: Floats, periods: int) -> Overfitting | No
         lost += int((best < 0.0).sum())
     ways = len(halves)
     return Overfitting(
-        probability=overfitted / ways, loss_probability=lost / ways, trials=trials, blocks=blocks, ways=ways
+        probability=overfitted / ways, loss_probability=lost / ways, trials=trials, blocks=blocks, ways=ways, by=by
     )
 
 
@@ -175,6 +179,11 @@ def _sharpes(sums: Floats, squares: Floats, count: Floats) -> Floats:
     mean = sums / count
     deviation = np.sqrt(np.maximum(squares - count * mean**2, 0.0) / (count - 1.0))
     return np.divide(mean, deviation, out=np.zeros(mean.shape), where=deviation > 1e-15)
+
+
+def _growths(sums: Floats, squares: Floats, count: Floats) -> Floats:
+    """How much the money grew, as a logarithm: log(1 + r) is r - r**2 / 2 but for a third of r**3."""
+    return sums - squares / 2.0
 
 
 class Spread(msgspec.Struct, frozen=True, kw_only=True):

@@ -437,7 +437,7 @@ def report_of(
         heatmaps=tuple(_heatmaps(known, goal, space)),
         by_arrays=sum(BY_ARRAYS in trial.figures for trial in trials) + (0 if proof is None else proof.checked),
         proof=proof,
-        overfitting=_overfitting(trials),
+        overfitting=_overfitting(trials, goal),
     )
 
 
@@ -561,7 +561,12 @@ def _shown(trial: Trial) -> Trial:
     return msgspec.structs.replace(trial, figures=shown(trial.figures))
 
 
-def _overfitting(trials: Sequence[Trial]) -> Overfitting | None:
+_MOST_GROWTH: Final = frozenset({("total_return", "maximize"), ("cagr", "maximize")})
+"""Goals by which halves of the time can be ranked as the search ranked all of it: how much money grew in a half is told
+by its blocks, as the Sharpe ratio is; of other figures nothing is."""
+
+
+def _overfitting(trials: Sequence[Trial], goal: Goal) -> Overfitting | None:
     """Over all trials whose returns are known by block, whatever is required of them: all of them were tried."""
     known = [trial.figures for trial in trials if IN_BLOCKS[0][0] in trial.figures and trial.figures.get("periods")]
     if not known:
@@ -572,7 +577,7 @@ def _overfitting(trials: Sequence[Trial]) -> Overfitting | None:
         np.array([[figures[names[place]] for names in IN_BLOCKS] for figures in known], dtype=np.float64)
         for place in (0, 1)
     )
-    return overfitting(sums, squares, periods)
+    return overfitting(sums, squares, periods, "growth" if goal.objectives[0] in _MOST_GROWTH else "sharpe")
 
 
 def _heatmaps(trials: Sequence[Trial], goal: Goal, space: Sequence[Dimension], *, bins: int = 12) -> Iterable[Heatmap]:
@@ -622,8 +627,9 @@ def overfitted(report: StudyReport) -> str:
     if found is None:
         return f"not known: it takes {FEWEST_TRIALS} trials of {BLOCKS * FEWEST_A_BLOCK} returns"
     return (
-        f"{found.probability:.1%} (PBO: in so many of {found.ways:,} halvings of the time the best of one half is "
-        f"in the lower half of {found.trials} trials in the other; it loses there in {found.loss_probability:.1%})"
+        f"{found.probability:.1%} (PBO by {found.by}: in so many of {found.ways:,} halvings of the time the best of "
+        f"one half is in the lower half of {found.trials} trials in the other; it loses there in "
+        f"{found.loss_probability:.1%})"
     )
 
 

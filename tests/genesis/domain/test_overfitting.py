@@ -113,7 +113,7 @@ def matrices(returns: Floats) -> tuple[Floats, Floats]:
     return np.array(sums), np.array(squares)
 
 
-def by_the_book(returns: Floats, blocks: int) -> tuple[float, float]:
+def by_the_book(returns: Floats, blocks: int, by: str = "sharpe") -> tuple[float, float]:
     """The definition itself, return by return: (PBO, how often the chosen one loses)."""
     trials, periods = returns.shape
     begins = [place * periods // blocks for place in range(blocks + 1)]
@@ -126,7 +126,11 @@ def by_the_book(returns: Floats, blocks: int) -> tuple[float, float]:
         def sharpes(part: Floats) -> list[float]:
             return [float(row.mean() / row.std(ddof=1)) if row.std(ddof=1) > 1e-15 else 0.0 for row in part]
 
-        learned, tested = sharpes(returns[:, is_learned]), sharpes(returns[:, ~is_learned])
+        def growths(part: Floats) -> list[float]:
+            return [math.fsum(row - row**2 / 2) for row in part]
+
+        measure = growths if by == "growth" else sharpes
+        learned, tested = measure(returns[:, is_learned]), measure(returns[:, ~is_learned])
         best = tested[learned.index(max(learned))]
         rank = sum(one < best for one in tested) + (sum(one == best for one in tested) + 1) / 2
         overfitted += math.log(rank / (trials + 1) / (1 - rank / (trials + 1))) <= 0.0
@@ -148,6 +152,19 @@ def test_the_probability_of_overfitting_is_what_its_definition_says(monkeypatch:
         assert found is not None
         assert (found.probability, found.loss_probability) == by_the_book(returns, 6)
         assert (found.trials, found.blocks, found.ways) == (trials, 6, 20)
+
+
+def test_of_a_search_for_growth_the_halves_are_ranked_by_growth(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The steadiest trial is the best by one and not by the other, so the two differ."""
+    monkeypatch.setattr(overfitting_module, "BLOCKS", 6)
+    chance = np.random.default_rng(5)
+    returns = chance.normal(0.002, 0.05, (9, 60))
+    returns[2] = 0.001 + chance.normal(0.0, 0.0001, 60)
+    found, by_sharpe = overfitting(*matrices(returns), 60, "growth"), overfitting(*matrices(returns), 60)
+    assert found is not None
+    assert by_sharpe is not None
+    assert (found.probability, found.loss_probability, found.by) == (*by_the_book(returns, 6, "growth"), "growth")
+    assert by_sharpe.probability == 0.0 < found.probability
 
 
 def test_worthless_trials_are_overfitted_half_of_the_time_and_a_good_one_never() -> None:

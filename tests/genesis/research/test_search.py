@@ -168,7 +168,12 @@ def test_the_probability_of_overfitting_is_over_all_that_was_tried() -> None:
     assert report.overfitting is not None
     assert report.overfitting == overfitting(sums, squares, 90)
     assert report.overfitting.trials == 20
-    assert f"{report.overfitting.probability:.1%} (PBO" in overfitted(report)
+    assert f"{report.overfitting.probability:.1%} (PBO by sharpe" in overfitted(report)
+    by_growth = report_of(trials, attrs.evolve(goal, objectives=(("total_return", "maximize"),)), SPACE)
+    assert by_growth.overfitting == overfitting(sums, squares, 90, "growth")
+    for others in (("total_return", "minimize"), ("profit_factor", "maximize")):
+        by_others = report_of(trials, attrs.evolve(goal, objectives=(others,)), SPACE)
+        assert by_others.overfitting == report.overfitting
     # The numbers behind it are nobody's to read.
     assert report.best is not None
     for told in (report.best, *report.front):
