@@ -101,7 +101,7 @@ class _Life:
         self.lags = self.is_unkept = False
 
     async def live(self) -> None:
-        look_at = self.ctx.clock.now()
+        look_at, shown_at = self.ctx.clock.now(), -math.inf
         while True:
             batch = await self.ctx.inbox.lease(limit=BATCH, until=look_at)
             # An order may wait for what others make of the same candle.
@@ -122,9 +122,12 @@ class _Life:
             if wanted is None:
                 # The config actor nudges when there is one.
                 look_at = math.inf
-            elif now >= look_at or look_at == math.inf:
+            elif now >= look_at or shown_at + LOOK_S <= now:
                 self._show()
-                look_at = now + LOOK_S
+                # Nothing changes until the market has said more; only who waits to begin looks again by himself.
+                shown_at, look_at = now, math.inf if self.book is not None else now + LOOK_S
+            elif batch:
+                look_at = shown_at + LOOK_S
             self.ctx.inbox.ack_all(batch)
 
     def close(self) -> None:
