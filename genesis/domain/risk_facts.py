@@ -224,11 +224,13 @@ def _free_margin(state: RiskState, sheet: AccountSheet, pairs: Mapping[Symbol, P
 
 
 def volatility_of(state: RiskState, strategy: str, symbol: str) -> Volatility | None:
-    """What the strategy itself heard of its market; for a person, what any strategy heard of the symbol."""
+    """What the strategy itself heard of its market; for a person, what the first by name of the symbol's strategies
+    heard: who spoke first is not kept over a restart."""
     mine = state.volatility.get(strategy)
     if mine is not None and mine.symbol == symbol:
         return mine
-    return next((each for each in state.volatility.values() if each.symbol == symbol), None)
+    heard = [name for name, each in state.volatility.items() if each.symbol == symbol]
+    return state.volatility[min(heard)] if heard else None
 
 
 def strategy_result(state: RiskState, strategy: str) -> Decimal:
