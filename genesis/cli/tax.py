@@ -100,6 +100,10 @@ def _tell(made: Any, kind: str, out: Path | None, reading: Reading) -> None:
         print(f"held at the end: {quantity} of {held.symbol}, which had cost {cost} {held.quote}")
     for note, count in made.notes.items():
         print(f"{count} of them must be looked at by hand: {_NOTES[note]}")
+    if made.totals:
+        quotes = ", ".join(sorted({each.quote for each in made.totals}))
+        print(f"not in it: a conversion, money is in each pair's own currency ({quotes})")
+        print("not in it: what a fee in a third currency (LEO) gave up of that currency, which may be a disposal, too")
     print(f"{made.rows} rows of {kind}" + (f" in {out}" if out is not None else "; --out and --csv tell them"))
 
 

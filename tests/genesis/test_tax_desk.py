@@ -79,6 +79,9 @@ async def test_a_year_is_told_by_the_api_and_by_the_command_alike(
     short = json.loads(said("2018", "--mode", "sim", "--json"))
     assert short["totals"] == told["totals"]
     assert "csv" not in short
+    in_short = said("2018", "--mode", "sim")
+    assert "not in it: a conversion, money is in each pair's own currency (USD)" in in_short
+    assert "not in it: what a fee in a third currency (LEO) gave up" in in_short
     assert "nothing was disposed of in 2017" in said("2017", "--mode", "sim")
     said("2018", code=ExitCode.NOT_FOUND)
     said("7", "--mode", "sim", code=ExitCode.CONFIGURATION)
