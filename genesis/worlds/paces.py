@@ -4,8 +4,8 @@ No limit that anybody looks for is as short as the pauses here. One world in six
 is shipped, so that nothing depends on the difference.
 
 And what of the market is heard: its order book and its trades are more than half of all frames, and nothing is decided
-by them but how deep an order at market would reach. One world in five hears them, and each whose plan spoils a
-checksum.
+by them but how deep an order at market would reach. One world in five hears them, each whose plan spoils a checksum,
+and each with a shadow, whose orders on paper are filled by trades.
 """
 
 import contextlib

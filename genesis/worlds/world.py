@@ -188,7 +188,9 @@ class World:
                     )
                     self.plan = tuple(sorted((*self.plan, *apart)))
         spoils_books = any(fault.name == BOOK_FAULT for fault in self.plan)
-        self.with_book = self.as_shipped or spoils_books or chance.port("streams").random() < WITH_BOOK_SHARE
+        # Orders on paper are filled by the market's trades.
+        needs_books = self.as_shipped or spoils_books or self.with_shadow
+        self.with_book = needs_books or chance.port("streams").random() < WITH_BOOK_SHARE
         if not self.plan:
             # The way there must be as long as the way back, or clocks that agree are found a millisecond apart.
             weather.jitter_s = 0.0
