@@ -16,7 +16,7 @@ export const words = {
   "By symbol": "Per symbol", "By ending": "Per avslutsorsak", "Wins": "Vinster", "Losses": "Förluster", "Profit": "Vinst", "Return": "Avkastning", "No trade was closed yet": "Ingen affär har stängts ännu",
   "What each day, week or month brought stands here.": "Vad varje dag, vecka eller månad gav står här.", "Balances": "Saldon", "Free": "Fritt", "Worth": "Värde", "Ledger": "Kontoutdrag", "Amount": "Belopp", "What": "Vad", "The venue has no entries": "Börsen har inga poster", "Margin": "Marginal", "Funding": "Utlåning",
   "profit": "vinst", "swaps": "räntor", "balance": "saldo", "net": "netto", "required": "krävs",
-  "For the tax return": "För deklarationen", "First in, first out, of all trades that the journal holds. It is a list to check, not advice.": "Först in, först ut, av alla affärer som journalen håller. Det är en lista att granska, inte råd.", "Year": "År", "Disposals with their cost": "Avyttringar med omkostnad", "Every trade": "Varje affär", "Funding, interest and deposits": "Utlåning, räntor och insättningar", "rows": "rader", "Disposals": "Avyttringar", "Proceeds": "Försäljningspris", "Cost": "Omkostnad",
+  "For the tax return": "För deklarationen", "First in, first out, of all trades that the journal holds. It is a list to check, not advice.": "Först in, först ut, av alla affärer som journalen håller. Det är en lista att granska, inte råd.", "Nothing is converted: each pair is told in its quote currency. Coins that paid a fee are no disposal here.": "Inget räknas om: varje par anges i sin prisvaluta. Mynt som betalade en avgift är ingen avyttring här.", "Year": "År", "Disposals with their cost": "Avyttringar med omkostnad", "Every trade": "Varje affär", "Funding, interest and deposits": "Utlåning, räntor och insättningar", "rows": "rader", "Disposals": "Avyttringar", "Proceeds": "Försäljningspris", "Cost": "Omkostnad",
   "No trade bought what was sold: its cost counts as 0 here": "Ingen affär köpte det som såldes: omkostnaden räknas som 0 här", "A fee in a third currency had no price, and is not in the figures": "En avgift i en tredje valuta hade inget pris och ingår inte i talen",
   "No margin is used": "Ingen marginal används", "Net value": "Nettovärde", "Needed": "Krävs", "Offers": "Erbjudanden", "Nothing is lent or borrowed": "Inget är lånat eller utlånat",
 };
@@ -50,7 +50,7 @@ function TaxCard() {
     }
   };
   return html`<${Card} id="tax" className="span-12" title=${tr("For the tax return")}>
-    <p class="why muted">${tr("First in, first out, of all trades that the journal holds. It is a list to check, not advice.")}</p>
+    <p class="why muted">${tr("First in, first out, of all trades that the journal holds. It is a list to check, not advice.")} ${tr("Nothing is converted: each pair is told in its quote currency. Coins that paid a fee are no disposal here.")}</p>
     <div class="line"><${Field} kind="select" label=${tr("Year")} value=${wanted} onChange=${setYear} options=${[...Array(8).keys()].map((back) => [String(now - back), String(now - back)])} />
       ${LISTS.map(([kind, words]) => html`<button key=${kind} type="button" class="small" disabled=${told && told.busy} onClick=${() => get(kind)}>${tr(words)} (CSV)</button>`)}</div>
     ${told && told.problem && html`<p class="down" role="alert">${told.problem}</p>`}
