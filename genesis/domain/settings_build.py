@@ -361,9 +361,20 @@ def _flag(raw: object, textual: bool) -> Any:
     return raw if isinstance(raw, bool) else _WRONG
 
 
+def _as_json(text: str) -> Any:
+    """What a typed text says; None when it is no JSON."""
+    try:
+        return json.loads(text, parse_float=Decimal)
+    except (ValueError, RecursionError):
+        return None
+
+
 def _texts(raw: object, textual: bool) -> Any:
     if isinstance(raw, str) and textual:
-        raw = [each.strip() for each in raw.split(",") if each.strip()]
+        # Commas, or the list as `config get` prints it.
+        raw = (
+            _as_json(raw) if raw.lstrip().startswith("[") else [each.strip() for each in raw.split(",") if each.strip()]
+        )
     if not isinstance(raw, list | tuple) or not all(isinstance(each, str) for each in raw):
         return _WRONG
     return tuple(raw)
@@ -411,10 +422,7 @@ def _read_strategies(raw: object, layer: Layer, faults: list[Fault]) -> Any:
     must_be = f"a list of at most {MAX_STRATEGIES} objects"
     shown = raw
     if layer.textual and isinstance(raw, str):
-        try:
-            raw = json.loads(raw, parse_float=Decimal)
-        except (ValueError, RecursionError):
-            raw = None
+        raw = _as_json(raw)
     if not isinstance(raw, list) or len(raw) > MAX_STRATEGIES:
         faults.append(_fault(STRATEGIES, must_be, shown, layer.name))
         return _WRONG

@@ -17,6 +17,7 @@ from genesis.domain.settings_build import (
     build,
     layer_of_environment,
     layer_of_tree,
+    read_text,
 )
 from protocols.settings import Settings
 
@@ -52,6 +53,26 @@ def test_older_names_of_the_environment_work_and_the_full_name_wins() -> None:
     assert built(layer_of_environment({"WS_TICKER_STALE_SECS": "5"})).settings.market.ticker_stale_s == 5.0
     both = {"WS_TICKER_STALE_SECS": "5", "GENESIS_MARKET__TICKER_STALE_S": "7"}
     assert built(layer_of_environment(both)).settings.market.ticker_stale_s == 7.0
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("tBTCUSD,tETHUSD", ["tBTCUSD", "tETHUSD"]),
+        ('["tBTCUSD", "tETHUSD"]', ["tBTCUSD", "tETHUSD"]),
+        (' ["tBTCUSD"] ', ["tBTCUSD"]),
+        ("[]", None),
+        ("", None),
+        ('["tBTCUSD"', None),
+        ("[1]", None),
+        ("[" * 5000, None),
+    ],
+)
+def test_a_typed_list_is_taken_with_commas_and_as_it_is_printed(typed: str, meant: list[str] | None) -> None:
+    """`config get` prints JSON, which `config set` took for one name with brackets."""
+    value, wrong = read_text("market.symbols", typed)
+    assert value == meant
+    assert bool(wrong) is (meant is None)
 
 
 def test_environment_text_becomes_every_kind_of_value() -> None:
