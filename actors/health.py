@@ -46,7 +46,7 @@ class HealthActor:
             changed = self.watch.look(now, self.vitals(), settings.health, clock_skew_max_ms=limit)
             self.view.set(self.watch.findings)
             for one in changed:
-                level = "info" if one.back else "alarm"
+                level = "info" if one.back else "warning" if one.calm else "alarm"
                 text = one.text if one.back or one.act is Act.ALARM else f"{one.text} ({one.act.value})"
                 ui.put_nowait(Notice(level=level, code=f"health_{one.name}", text=text, at_ms=ctx.clock.wall_ms()))
                 wish = self._wish(one, ctx.clock.wall_ms())

@@ -21,7 +21,7 @@ from genesis.core.chance import Chance, fresh_seed
 from genesis.core.clock import Clock, TrioClock
 from genesis.core.errors import Escalated
 from genesis.core.hard_exit import HardExit
-from genesis.core.loop_watch import LoopBlocked, LoopWatch
+from genesis.core.loop_watch import NOT_RUN, LoopBlocked, LoopWatch
 from genesis.core.rest import LoopClock
 from genesis.core.supervisor import EventKind, SupervisorEvent
 from genesis.desk import TemplateShelf, trading_desk
@@ -377,6 +377,8 @@ class _Run:
             memory_bytes=memory_bytes(),
             journal_wait_s=journal_wait_s,
             loop_blocks=0 if self.watch is None else self.watch.blocks,
+            loop_starved=0 if self.watch is None else self.watch.starved,
+            loop_starved_s=0.0 if self.watch is None else self.watch.starved_s,
         )
 
     async def _keep_diary(self, engine: Engine, nursery: trio.Nursery) -> Diary:
@@ -540,7 +542,8 @@ class _Run:
 
 def _log_block(block: LoopBlocked) -> None:
     # Not by the watching thread: what keeps the loop may be a log line, and whoever says another waits behind it.
-    tell = partial(log.error, "loop_blocked", blocked_s=round(block.blocked_s, 3), stack=block.stack)
+    say = partial(log.warning, "loop_starved") if block.stack == NOT_RUN else partial(log.error, "loop_blocked")
+    tell = partial(say, blocked_s=round(block.blocked_s, 3), stack=block.stack)
     threading.Thread(target=tell, name="genesis loop blocked", daemon=True).start()
 
 

@@ -30,13 +30,16 @@ class Act(StrEnum):
 
 @attrs.frozen(kw_only=True)
 class Vitals:
-    """One look. None where the machine does not say. `loop_blocks` counts standstills of the loop since the start, and
-    `clock_skew_ms` is how far the venue's clock is ahead of ours."""
+    """One look. None where the machine does not say. `loop_blocks` counts standstills of the loop since the start,
+    `loop_starved` those for want of a processor, the last of them `loop_starved_s` long, and `clock_skew_ms` is how far
+    the venue's clock is ahead of ours."""
 
     disk_free_bytes: int | None
     memory_bytes: int | None
     journal_wait_s: float
     loop_blocks: int
+    loop_starved: int = 0
+    loop_starved_s: float = 0.0
     clock_skew_ms: float | None = None
 
 
@@ -48,6 +51,8 @@ class Passed:
     text: str
     act: Act
     back: bool = False
+    calm: bool = False
+    """Worth a look and no alarm: nothing of ours is wrong."""
 
 
 class HealthWatch:
@@ -56,7 +61,7 @@ class HealthWatch:
     def __init__(self) -> None:
         self._passed: set[str] = set()
         self._memory: deque[tuple[float, int]] = deque()
-        self._blocks = 0
+        self._blocks = self._starved = 0
         self.findings: tuple[HealthFinding, ...] = ()
 
     def look(
@@ -101,7 +106,13 @@ class HealthWatch:
         if vitals.loop_blocks > self._blocks:
             text = f"the event loop stood still {vitals.loop_blocks - self._blocks} times: the log says in which line"
             changed.append(Passed(name="loop", text=text, act=Act.ALARM))
-        self._blocks = vitals.loop_blocks
+        if vitals.loop_starved > self._starved:
+            text = (
+                f"the machine kept the process from running for {vitals.loop_starved_s:,.1f} s: other programs had the "
+                f"processor, or it was paused or swapped out"
+            )
+            changed.append(Passed(name="starved", text=text, act=Act.ALARM, calm=True))
+        self._blocks, self._starved = vitals.loop_blocks, vitals.loop_starved
         self.findings = tuple(findings)
         return changed
 

@@ -53,6 +53,7 @@ def test_a_process_that_was_stopped_is_not_a_loop_that_hangs() -> None:
     watch.look(145.0)
     assert ear.fatal == []
     assert [(block.blocked_s, block.stack) for block in ear.blocks] == [(44.75, NOT_RUN)]
+    assert (watch.blocks, watch.starved, watch.starved_s) == (0, 1, 44.75)
     # It runs again, and its loop does not turn: ten seconds of that are ten seconds.
     watch.look(154.7)
     assert ear.fatal == []
@@ -76,6 +77,42 @@ def test_code_that_keeps_the_interpreter_to_itself_is_a_standstill() -> None:
     watch.woke(145.0, after_s=45.0, cpu_s=44.0)
     watch.look(145.0)
     assert ear.fatal == ["the event loop has stood still for 45.0 s"]
+
+
+def test_a_loop_that_other_programs_keep_from_running_is_not_one_that_hangs() -> None:
+    """1.2 s with a fifth of a processor: each look comes somewhat late, none by itself says it."""
+    ear = Ear()
+    watch = ear.watch()
+    for now in (100.6, 101.2, 101.3):
+        watch.woke(now, after_s=0.6 if now < 101.3 else 0.1, cpu_s=0.1)
+        watch.look(now)
+    assert (watch.blocks, watch.starved, watch.starved_s) == (0, 1, 1.2)
+    assert [block.stack for block in ear.blocks] == [NOT_RUN]
+    watch.beat(101.3)
+    watch.woke(101.8, after_s=0.5, cpu_s=0.0)
+    watch.look(102.2)
+    assert (watch.blocks, watch.starved) == (0, 1), "another half a second is not told"
+    watch.look(102.9)
+    assert (watch.blocks, watch.starved) == (1, 1), "but a loop that had its time and did not turn is"
+
+
+def test_what_the_kernel_says_of_the_queue_counts_where_the_watch_itself_is_on_time() -> None:
+    """The loop in the queue of a busy core, the watch on one that is free."""
+    ear = Ear()
+    watch = ear.watch()
+    for quarter in range(1, 6):
+        watch.woke(100 + quarter / 4, after_s=0.25, cpu_s=0.05, waited_s=0.22)
+        watch.look(100 + quarter / 4)
+    assert (watch.blocks, watch.starved) == (0, 1)
+
+
+def test_a_loop_that_waits_for_a_disk_hangs_although_it_does_not_work() -> None:
+    ear = Ear()
+    watch = ear.watch()
+    for quarter in range(1, 6):
+        watch.woke(100 + quarter / 4, after_s=0.25, cpu_s=0.0, waited_s=0.001)
+        watch.look(100 + quarter / 4)
+    assert (watch.blocks, watch.starved) == (1, 0)
 
 
 def test_the_longest_standstill_is_kept() -> None:

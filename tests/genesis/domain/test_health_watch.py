@@ -95,6 +95,16 @@ def test_a_standstill_of_the_loop_is_an_alarm_each_time() -> None:
     assert [one.name for one in watch.look(10.0, vitals(loop_blocks=3), SETTINGS)] == ["loop"]
 
 
+def test_a_machine_that_is_busy_with_other_programs_is_told_calmly() -> None:
+    watch = HealthWatch()
+    [told] = watch.look(0.0, vitals(loop_starved=1, loop_starved_s=1.2), SETTINGS)
+    assert (told.name, told.calm) == ("starved", True)
+    assert told.text.startswith("the machine kept the process from running for 1.2 s: other programs")
+    assert watch.look(5.0, vitals(loop_starved=1, loop_starved_s=1.2), SETTINGS) == []
+    [told] = watch.look(10.0, vitals(loop_blocks=1, loop_starved=1), SETTINGS)
+    assert (told.name, told.calm) == ("loop", False)
+
+
 def test_what_the_machine_does_not_say_is_not_judged() -> None:
     watch = HealthWatch()
     assert watch.look(0.0, vitals(disk_free_bytes=None, memory_bytes=None), SETTINGS) == []
