@@ -6,7 +6,7 @@ import msgspec
 from typing_extensions import override
 
 from genesis.domain.risk_foresight import Foreseen
-from genesis.domain.risk_machine import RiskMachine, RiskOutputs, told_as
+from genesis.domain.risk_machine import REMEMBERED, RiskMachine, RiskOutputs, told_as
 from genesis.domain.risk_ready import AT_MOST
 from genesis.domain.risk_state import RiskState
 from protocols.signals import ForeseenScores, SignalScore
@@ -59,6 +59,8 @@ class RiskAhead(RiskMachine):
         outputs = chain[0].heard_at(score.received_ns, chain)
         for judgement in outputs.judgements:
             self._judgements[judgement.wish.intent_id] = judgement
+        while len(self._judgements) > REMEMBERED:
+            self._judgements.pop(next(iter(self._judgements)))
         return outputs
 
 

@@ -64,7 +64,7 @@ RISK_KEY = "state"
 
 _ENCODER = msgspec.json.Encoder(order="sorted")
 _DECODER = msgspec.json.Decoder(RiskState)
-_REMEMBERED = 512
+REMEMBERED = 512
 _AHEAD_MS = 3_600_000
 """How far a person's order may move venue time on: in a replay a wall clock is years ahead, and must not."""
 
@@ -539,7 +539,7 @@ class RiskMachine:
         """A person's wish is judged once, however often it is heard."""
         asked, intent = self.state.manual, command.intent
         asked[intent.intent_id] = approved
-        while len(asked) > _REMEMBERED:
+        while len(asked) > REMEMBERED:
             asked.pop(next(iter(asked)))
         return msgspec.structs.replace(outputs, turned=(record_of(command, self.state.now_ms, intent.correlation_id),))
 
@@ -605,7 +605,7 @@ class RiskMachine:
             state.denials_by_code[code] = state.denials_by_code.get(code, 0) + 1
             state.denials_by_rule[rule.name] = state.denials_by_rule.get(rule.name, 0) + 1
         self._judgements[judgement.wish.intent_id] = judgement
-        while len(self._judgements) > _REMEMBERED:
+        while len(self._judgements) > REMEMBERED:
             self._judgements.pop(next(iter(self._judgements)))
 
     # --- time -------------------------------------------------------------------------------------------------------

@@ -1,0 +1,40 @@
+"""A risk machine that judges ahead remembers what one does that foresees nothing, and no more."""
+
+import msgspec
+
+from genesis.domain.risk_ahead import RiskAhead
+from genesis.domain.risk_machine import REMEMBERED, RiskMachine
+from protocols.settings import Settings
+from protocols.signals import ForeseenScores, Recommendation
+from tests.genesis.domain.denials import PAIRS
+from tests.genesis.domain.risk_world import an_account, crossing_scores
+from tests.genesis.domain.test_risk_seeded_world import STRATEGIES
+
+DAY_MS = 86_400_000
+
+
+def test_of_what_was_foreseen_no_more_is_remembered_than_of_what_was_not() -> None:
+    """In a market where every order is foreseen, nothing else ever makes room for the newest."""
+    asked = [score for score in crossing_scores(400) if score.recommendation is not Recommendation.HOLD]
+    remembered: list[list[str]] = []
+    for kind in (RiskMachine, RiskAhead):
+        made = kind(Settings(strategies=STRATEGIES), PAIRS)
+        made.on_account(an_account())
+        heard = 0
+        for day in range(2 * REMEMBERED // len(asked) + 1):
+            for score in asked:
+                score = msgspec.structs.replace(
+                    score,
+                    signal_id=f"{score.signal_id}:{day}",
+                    candle_open_ms=score.candle_open_ms + day * DAY_MS,
+                    decided_ms=score.decided_ms + day * DAY_MS,
+                )
+                if isinstance(made, RiskAhead):
+                    made.foresee(ForeseenScores(symbol=score.symbol, timeframe=score.timeframe, scores=(score,)))
+                    assert made._ready.foreseen
+                made.on_score(score)
+                heard += 1
+        assert heard > REMEMBERED
+        remembered.append(list(made._judgements))
+    assert remembered[0] == remembered[1]
+    assert len(remembered[0]) == REMEMBERED
