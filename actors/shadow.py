@@ -174,7 +174,8 @@ class _Life:
                 again=again,
             )
             book = self._made(rollout, began.cash)
-            book.begin(began, self._history)
+            # Its file reads hundreds of candles first, and each may take its time.
+            await self._aside(book, book.begin, began, self._history)
             for cell in emptied(tables):
                 self.cells[cell.table, cell.key] = cell
         except ValueError as error:

@@ -11,7 +11,7 @@ import trio
 from genesis.domain.paper_records import PAPER_SCORE
 from genesis.domain.settings_build import Layer
 from genesis.domain.strategies import STRATEGY_KINDS
-from genesis.user_strategies import Budget, UserStrategies
+from genesis.user_strategies import Budget, UserFile, UserStrategies
 from protocols.journal import ReadRecords
 from protocols.signals import SignalScore
 from tests.genesis.test_shadows import LIVE, a_plan, begin, ended, kept
@@ -60,6 +60,31 @@ async def test_a_live_file_and_its_shadow_run_in_processes_of_their_own(tmp_path
         assert len({score.features["process"] for score in paper} | {score.features["process"] for score in live}) == 2
         assert [score.features["seen"] for score in paper] == [score.features["seen"] for score in live]
     assert STRATEGY_KINDS.users.keys() >= {"mine", "silent"}, "the live shelf is as it was"
+
+
+async def test_no_question_to_a_file_on_paper_holds_the_loop_up(
+    tmp_path: Path, files: UserStrategies, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither while the shadow begins with its 240 candles of history, nor later: a step may take seconds."""
+    on_loop: list[bool] = []
+    ask = UserFile._ask
+
+    def noted(file: UserFile, question: Any) -> Any:
+        on_loop.append(trio.lowlevel.in_trio_run())
+        return ask(file, question)
+
+    async with house(
+        tmp_path, recording=piece_of(minutes=8, skip=600), layer=lively_layer(), user_strategies=files
+    ) as here:
+        await here.ready()
+        monkeypatch.setattr(UserFile, "_ask", noted)
+        await begin(here, a_plan([*LIVE, {**MINE, "name": "twin"}]))
+        await here.replay()
+        await trio.sleep(0.1)
+        heard = [score for score in kept(here, PAPER_SCORE) if score.strategy == "twin"]
+    assert len(heard) == 9
+    assert len(on_loop) > 240
+    assert not any(on_loop)
 
 
 def _scores(here: Any) -> list[SignalScore]:
