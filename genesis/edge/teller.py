@@ -6,6 +6,7 @@ container's log driver). Whoever writes then waits, and the loop that trades mus
 
 import contextlib
 import os
+import select
 import threading
 from collections import deque
 from typing import Final, TextIO
@@ -77,4 +78,10 @@ class Teller:
         # has last words to say could not, and the interpreter could not end.
         left = memoryview(text.encode(errors="backslashreplace"))
         while left:
-            left = left[os.write(number, left) :]
+            try:
+                left = left[os.write(number, left) :]
+            except BlockingIOError:
+                # Whoever shares the terminal (a shell's other job, a parent) may have told it to keep nobody waiting.
+                room = select.poll()
+                room.register(number, select.POLLOUT)
+                room.poll()

@@ -55,6 +55,19 @@ def test_nobody_waits_for_a_terminal_that_stands_still(pipe: tuple[int, TextIO])
     assert teller.end(30)
 
 
+def test_a_terminal_that_keeps_nobody_waiting_is_waited_for(pipe: tuple[int, TextIO]) -> None:
+    """Whoever shares it may have made it so; what it had no room for was lost, and nobody counted it."""
+    reading, stream = pipe
+    os.set_blocking(stream.fileno(), False)
+    teller = Teller(stream)
+    text = "".join(f"{number}\n" for number in range(PAGE))
+    teller.say(text)
+    teller.say("the last line\n")
+    expected = text + "the last line\n"
+    assert read(reading, len(expected)) == expected
+    assert teller.end(30)
+
+
 def test_a_terminal_that_is_gone_is_no_error() -> None:
     reading, writing = os.pipe()
     os.close(reading)
