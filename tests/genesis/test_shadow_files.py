@@ -14,7 +14,7 @@ from genesis.domain.strategies import STRATEGY_KINDS
 from genesis.user_strategies import Budget, UserFile, UserStrategies
 from protocols.journal import ReadRecords
 from protocols.signals import SignalScore
-from tests.genesis.test_shadows import LIVE, a_plan, begin, ended, kept
+from tests.genesis.test_shadows import LIVE, a_plan, begin, ended, kept, noticed
 from tests.house import check_books, house, lively_layer, piece_of
 
 MINE: dict[str, Any] = {"name": "mine", "kind": "mine", "symbol": "tBTCUSD", "timeframe": "1m"}
@@ -112,9 +112,9 @@ async def test_a_file_that_breaks_on_paper_takes_the_shadow_back_and_nobody_else
         assert status is not None
         assert status.verdict.startswith(f"taken back: the shadow cannot go on: mine: {kind}.py"), status.verdict
         assert why in status.verdict
-        told = {notice.code for notice in here.engine.readers.notices()}
-        assert {"shadow_strategy_off", "rollout_taken_back"} <= told
-        assert "actor_crashed" not in told
+        await noticed(here, "shadow_strategy_off")
+        await noticed(here, "rollout_taken_back")
+        assert "actor_crashed" not in {notice.code for notice in here.engine.readers.notices()}
         check_books(here)
         spoken = {score.candle_open_ms for score in _scores(here) if score.strategy == "btc-quick"}
         assert len(spoken) >= 31, "the live ones heard every candle"

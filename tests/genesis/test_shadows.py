@@ -26,6 +26,7 @@ from protocols.config import (
     SettingsApplied,
     StartRollout,
 )
+from protocols.health import Notice
 from protocols.journal import ReadCells, ReadRecords
 from protocols.orders import Fill, SubmitOrder
 from protocols.risk import DenialCode, TradingState, Verdict
@@ -281,9 +282,9 @@ async def test_a_shadow_that_loses_too_much_is_taken_back_with_the_reason(tmp_pa
         assert status is not None
         assert status.verdict.startswith("taken back: loss must be at most 0.002, was 0.00")
         assert here.engine.cells.settings.value.strategies == settings_of(lively_layer()).strategies
-        told = {notice.code: notice for notice in here.engine.readers.notices()}
-        assert told["rollout_taken_back"].level == "warning"
-        assert "shadow tried is taken back: loss must be at most 0.002" in told["rollout_taken_back"].text
+        told = await noticed(here, "rollout_taken_back")
+        assert told.level == "warning"
+        assert "shadow tried is taken back: loss must be at most 0.002" in told.text
         with trio.fail_after(10):
             while here.engine.cells.shadow.value is not None or own_cells(here):  # noqa: ASYNC110
                 await trio.sleep(0.01)
@@ -297,6 +298,16 @@ async def ended(here: House) -> None:
             await cell.changed(cell.version)
 
 
+async def noticed(here: House, code: str) -> Notice:
+    """Until people have been told of it: what is for them comes behind what it is about."""
+    with trio.fail_after(10):
+        while True:
+            for notice in here.engine.readers.notices():
+                if notice.code == code:
+                    return notice
+            await trio.sleep(0.01)
+
+
 async def test_one_that_is_proven_waits_for_a_person_and_a_rollback_takes_it_back(tmp_path: Path) -> None:
     fast = [{**LIVE[0], "parameters": {"fast": 2, "slow": 5}}, LIVE[1]]
     wanted = a_plan(fast, paper=PaperTerms(trades=4), min_samples=2)
@@ -308,7 +319,7 @@ async def test_one_that_is_proven_waits_for_a_person_and_a_rollback_takes_it_bac
         assert status.verdict == ""
         assert status.proven.startswith("loss was ")
         assert "closed trades" in status.proven
-        assert "rollout_proven" in {notice.code for notice in here.engine.readers.notices()}
+        await noticed(here, "rollout_proven")
         live = here.engine.cells.settings.value.strategies
         assert live[0].parameters == {"fast": 3, "slow": 6}
         end = EndRollout(name="tried", promote=True, correlation_id="promote", **WHO)
