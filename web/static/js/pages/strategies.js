@@ -19,7 +19,8 @@ export const words = {
   "That position, its stop and its target stay where they are. The new numbers decide when it says sell; if they have not seen the entry, that may be only after their next one.": "Positionen, dess stopp och dess mål ligger kvar. De nya talen avgör när den säger sälj; om de inte har sett ingången kan det dröja till efter deras nästa.", "The settings were changed since this was opened. Read them again: what is typed here is then gone.": "Inställningarna har ändrats sedan det här öppnades. Läs dem igen: det som skrivits här är då borta.",
   "waits for its candles": "väntar på sina ljus", "waits for a hole in its candles to be filled": "väntar på att en lucka i ljusen fylls", "Asked": "Frågat", "times": "gånger",
   "Regimes so far": "Regimer hittills", "The last 400 candles of each market, the newest to the right": "De senaste 400 ljusen på varje marknad, det nyaste till höger", "Before": "Dessförinnan",
-  "Running": "Körs", "Regimes": "Regimer", "Watchlist": "Bevakning", "Books": "Böcker", "Holds": "Håller", "Average price": "Snittpris", "Realized": "Realiserat", "Unrealized": "Orealiserat", "Exits": "Avslut", "Nothing was traded yet": "Inget har handlats ännu", "To choose from": "Att välja bland", "Off": "Av", "On": "På", "yours": "din egen", "shipped": "medföljer",
+  "Running": "Körs", "Regimes": "Regimer", "Watchlist": "Bevakning", "Books": "Böcker", "Holds": "Håller", "Average price": "Snittpris", "Realized": "Realiserat", "Unrealized": "Orealiserat", "Won / closing fills": "Vunna / stängande avslut",
+  "Fills that made the position smaller; a closed trade is a position from its opening until nothing is left": "Avslut som minskade positionen; en stängd affär är en position från att den öppnas tills inget är kvar", "Nothing was traded yet": "Inget har handlats ännu", "To choose from": "Att välja bland", "Off": "Av", "On": "På", "yours": "din egen", "shipped": "medföljer",
   "Since": "Sedan", "Why": "Varför", "Bars": "Staplar", "Imbalance": "Obalans", "Flow": "Flöde", "Signal": "Signal", "Kind": "Sort", "Scores": "Omdömen", "Market": "Marknad",
   "It goes on speaking and enters nothing; its exits and stops go on.": "Den fortsätter tala men går inte in; dess utgångar och stopp fortsätter.", "It may enter again.": "Den får gå in igen.", "No strategy is on": "Ingen strategi är på", "Name one in config/strategies.json": "Namnge en i config/strategies.json", "takes no parameters": "har inga parametrar", "Meaning": "Betydelse", "Default": "Förval", "Parameter": "Parameter",
   "No market is watched yet": "Ingen marknad bevakas ännu", "A strategy of your own: genesis strategies new NAME": "En egen strategi: genesis strategies new NAMN", "Work by the clock": "Arbete efter klockan", "Next": "Nästa", "Took": "Tog", "Skipped": "Överhoppade", "Runs": "Körningar", "Nothing is scheduled": "Inget är schemalagt",
@@ -53,11 +54,11 @@ function Watchlist() {
 // What each strategy holds and made, apart from the others on the same symbol.
 function Books({ of }) {
   const tr = useWords();
-  const heads = [[tr("Strategy")], [tr("Symbol")], [tr("Holds"), "n"], [tr("Average price"), "n wide"], [tr("Realized"), "n"], [tr("Unrealized"), "n"], [tr("Fees"), "n wide"], [tr("Exits"), "n wide"]];
+  const heads = [[tr("Strategy")], [tr("Symbol")], [tr("Holds"), "n"], [tr("Average price"), "n wide"], [tr("Realized"), "n"], [tr("Unrealized"), "n"], [tr("Fees"), "n wide"], [tr("Won / closing fills"), "n wide"]];
   return html`<${Card} id="books" className="span-12" title=${tr("Books")}>
     <${Answer} of=${of} rows=${3} empty=${(told) => !told.books.length} title=${tr("Nothing was traded yet")}>${(told) => html`<${Table} label=${tr("Books")} heads=${heads} rows=${told.books.map((one) => html`<tr key=${one.strategy + one.symbol}>
       <td><b>${one.strategy}</b></td><td>${pair(one.symbol)}</td><td class="n">${quantity(one.quantity)}</td><td class="n wide" title=${tr("Without fees; positions count them in")}>${Number(one.quantity) ? price(one.average_price) : "–"}</td>
-      <td class="n ${tone(one.realized_pnl)}">${signed(one.realized_pnl)}</td><td class="n ${tone(one.unrealized_pnl)}">${signed(one.unrealized_pnl)}</td><td class="n wide">${money(one.fees)}</td><td class="n wide">${one.won} / ${one.exits}</td>
+      <td class="n ${tone(one.realized_pnl)}">${signed(one.realized_pnl)}</td><td class="n ${tone(one.unrealized_pnl)}">${signed(one.unrealized_pnl)}</td><td class="n wide">${money(one.fees)}</td><td class="n wide" title=${tr("Fills that made the position smaller; a closed trade is a position from its opening until nothing is left")}>${one.won} / ${one.exits}</td>
     </tr>`)} />`}<//>
   <//>`;
 }
