@@ -1,5 +1,6 @@
 """The page in a real browser: what a trader does on it works, without an error and without a request to elsewhere."""
 
+import re
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -115,6 +116,35 @@ async def test_money_that_moved_is_no_profit_and_no_fall_on_the_equity_card() ->
             )
             assert fall == pytest.approx(0.01)
             assert (gain, none) == (10.5, 0)
+
+    async with on_stage() as stage:
+        await in_thread(scenario, stage)
+
+
+async def test_the_deepest_fall_is_one_number_on_a_page() -> None:
+    """Two parts of the overview asked for it by themselves: for seconds after a fall they differed."""
+
+    def scenario(stage: Stage) -> None:
+        asked = 0
+
+        def deeper(route: "sync_api.Route") -> None:  # type: ignore[name-defined]
+            nonlocal asked
+            asked += 1
+            fall = 0.1 * asked
+            answer = route.fetch()
+            route.fulfill(response=answer, json=answer.json() | {"max_drawdown": fall})
+
+        with a_page(stage) as (page, _):
+            page.route("**/api/v2/profit", deeper)
+            page.goto(stage.link())
+            expect(page.locator(".equity-plot canvas")).to_be_visible()
+            expect(page.locator(".tile", has_text="Max drawdown").locator("b")).to_have_text(re.compile(r"[1-9].*\s%"))
+            [tile, card] = page.evaluate(
+                """() => [".tile", "section[aria-labelledby=equity] dl div"].map((list) =>
+                    [...document.querySelectorAll(list)].find((one) => one.innerText.includes("Max drawdown"))
+                        .querySelector("b, dd").innerText)"""
+            )
+            assert tile == card
 
     async with on_stage() as stage:
         await in_thread(scenario, stage)

@@ -24,6 +24,13 @@ export function drawdown(points) {
   return worst;
 }
 
+// The deepest fall, for every place that shows it: the engine has looked at all points, and was asked some seconds ago;
+// the line has but some of them, and is as new as what is drawn beside it.
+export const deepest = (points, profit) => Math.max(drawdown(points || []), profit ? profit.max_drawdown : 0);
+
+// The account's figures, asked once for a page: what two parts of it ask by themselves differs for seconds.
+export const useProfit = () => useApi("/api/v2/profit", { every: PROFIT_S });
+
 // What was made since the first point of the line.
 export function gained(points, wallet) {
   const equity = Number(wallet.equity);
@@ -31,11 +38,9 @@ export function gained(points, wallet) {
   return points.length ? equity - points[0].equity - (flows - (points[0].flows || 0)) : 0;
 }
 
-export function EquityCard({ className = "" }) {
+export function EquityCard({ className = "", profit }) {
   const tr = useWords();
   const { equity, wallet } = useTopics("equity", "wallet");
-  // The line has but some of the points; the engine has looked at all of them.
-  const profit = useApi("/api/v2/profit", { every: PROFIT_S }).data;
   const body = () => {
     if (wallet === undefined || equity === undefined) return html`<${Loading} rows=${3} />`;
     if (!wallet || !wallet.known) return html`<${Empty} title=${tr("The account is not known yet")} />`;
@@ -44,7 +49,7 @@ export function EquityCard({ className = "" }) {
       <dl class="tiles">
         <div><dt>${tr("Equity")}</dt><dd>${money(wallet.equity)}</dd></div>
         <div><dt>${tr("Session")}</dt><dd class=${tone(gain)}>${signed(gain)}</dd></div>
-        <div><dt>${tr("Max drawdown")}</dt><dd>${percent(Math.max(drawdown(equity), profit ? profit.max_drawdown : 0))}</dd></div>
+        <div><dt>${tr("Max drawdown")}</dt><dd>${percent(deepest(equity, profit))}</dd></div>
         <div><dt>${tr("Unrealized")}</dt><dd class=${tone(wallet.unrealized_pnl)}>${signed(wallet.unrealized_pnl)}</dd></div>
         <div><dt>${tr("Realized")}</dt><dd class=${tone(wallet.realized_pnl)}>${signed(wallet.realized_pnl)}</dd></div>
         <div><dt>${tr("Fees")}</dt><dd>${money(wallet.fees)}</dd></div>

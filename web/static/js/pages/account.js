@@ -2,7 +2,7 @@
 
 import { html, useState } from "../../vendor/preact-htm.js";
 import { dayClock, duration, money, pair, percent, quantity, signed, tone } from "../format.js";
-import { EquityCard } from "../equity.js";
+import { deepest, EquityCard, useProfit } from "../equity.js";
 import { Answer, api, ApiProblem, Card, Facts, Field, Segments, Table, useApi } from "../parts.js";
 import { setQuery } from "../router.js";
 import { useTopics } from "../store.js";
@@ -79,9 +79,9 @@ function Periods({ unit }) {
     <${Table} label=${tr(title)} heads=${[[tr(UNITS[unit][0])], [tr("Trades"), "n"], [tr("Profit"), "n"], [tr("Return"), "n"], [tr("Balance"), "n wide"]]} rows=${told.data.filter((row) => row.trade_count).map((row) => html`<tr key=${row.date}><td>${row.date}</td><td class="n">${row.trade_count}</td><td class="n ${tone(row.abs_profit)}">${signed(row.abs_profit)}</td><td class="n ${tone(row.rel_profit)}">${percent(row.rel_profit)}</td><td class="n muted wide">${money(row.starting_balance)}</td></tr>`)} />`}<//><//>`;
 }
 
-function InShort() {
+function InShort({ of }) {
   const tr = useWords();
-  const of = useApi("/api/v2/profit", { every: 5 });
+  const { equity } = useTopics("equity");
   return html`<${Card} id="short" className="span-5" title=${tr("In short")}><${Answer} of=${of}>${(told) => html`<${Facts} rows=${[
     [tr("All of it"), `${signed(told.profit_all_coin)} (${percent(told.profit_all_ratio)})`, tone(told.profit_all_coin)],
     [tr("Closed"), `${signed(told.profit_closed_coin)} (${percent(told.profit_closed_ratio)})`, tone(told.profit_closed_coin)],
@@ -89,7 +89,7 @@ function InShort() {
     [tr("Win rate"), told.winrate === null ? "–" : percent(told.winrate, 1)],
     [tr("Profit factor"), told.profit_factor === null ? "–" : told.profit_factor.toFixed(2)],
     [tr("Expectancy"), told.expectancy === null ? "–" : signed(told.expectancy), tone(told.expectancy)],
-    [tr("Max drawdown"), percent(told.max_drawdown)],
+    [tr("Max drawdown"), percent(deepest(equity, told))],
     ["Sharpe", told.figures && told.figures.sharpe !== null ? told.figures.sharpe.toFixed(2) : "–"],
     [tr("Mean time held"), told.avg_duration_s === null ? "–" : duration(told.avg_duration_s)],
     [tr("Fees"), money(told.fees)],
@@ -128,6 +128,7 @@ function MarginCard() {
 
 export function component({ query }) {
   const unit = UNITS[query.unit] ? query.unit : "daily";
-  return html`<div class="grid"><${EquityCard} className="span-7" /><${InShort} /><${Periods} unit=${unit} /><${ClosedPositions} className="span-5" offset=${Number(query.offset) || 0} />
+  const profit = useProfit();
+  return html`<div class="grid"><${EquityCard} className="span-7" profit=${profit.data} /><${InShort} of=${profit} /><${Periods} unit=${unit} /><${ClosedPositions} className="span-5" offset=${Number(query.offset) || 0} />
     <${Balances} /><${Endings} /><${MarginCard} /><${LedgerCard} /><${MovementsCard} className="span-7" /><${LoginsCard} className="span-5" /><${TransfersCard} className="span-12" /><${TaxCard} /></div>`;
 }

@@ -3,7 +3,7 @@
 import { html } from "../../vendor/preact-htm.js";
 import { FreshnessCard } from "../actors.js";
 import { ChartCard } from "../chart.js";
-import { EquityCard } from "../equity.js";
+import { deepest, EquityCard, useProfit } from "../equity.js";
 import { money, pair, percent, price, signed, tone } from "../format.js";
 import { Answer, Card, Chip, link, useApi } from "../parts.js";
 import { RiskCard } from "../risk.js";
@@ -18,16 +18,14 @@ export const words = {
 };
 
 const WATCH_S = 2;
-const PROFIT_S = 5;
 
 function Tile({ title, value, tone: kind = "", note, href }) {
   return html`<a class="tile" href=${href}><span class="muted">${title}</span><b class=${kind}>${value}</b><small class="muted">${note || "\u00a0"}</small></a>`;
 }
 
-function Tiles() {
+function Tiles({ profit }) {
   const tr = useWords();
-  const { wallet, risk, protection, notification } = useTopics("wallet", "risk", "protection", "notification");
-  const profit = useApi("/api/v2/profit", { every: PROFIT_S }).data;
+  const { wallet, equity, risk, protection, notification } = useTopics("wallet", "equity", "risk", "protection", "notification");
   const known = wallet && wallet.known;
   const start = wallet ? Number(wallet.day_start_equity) : 0;
   const today = known && start > 0 ? Number(wallet.equity) - start : null;
@@ -41,7 +39,7 @@ function Tiles() {
     <${Tile} title=${tr("Open profit")} value=${known ? signed(wallet.unrealized_pnl) : dash} tone=${known ? tone(wallet.unrealized_pnl) : ""} note=${known ? `${tr("Realized")} ${signed(wallet.realized_pnl)}` : ""} href=${link("orders")} />
     <${Tile} title=${tr("Exposure")} value=${used === null ? dash : money(used, 0)} note=${used === null || !Number(allowed) ? "" : `${percent(used / allowed, 0)} ${tr("of its limit")}`} href=${link("risk")} />
     <${Tile} title=${tr("Win rate")} value=${profit && profit.winrate !== null ? percent(profit.winrate, 0) : dash} note=${profit ? `${profit.closed_trade_count} ${tr("closed trades")}` : ""} href=${link("orders", [], { tab: "closed" })} />
-    <${Tile} title=${tr("Max drawdown")} value=${profit ? percent(profit.max_drawdown) : dash} note=${profit && profit.profit_factor !== null ? `${tr("Profit factor")} ${profit.profit_factor.toFixed(2)}` : ""} href=${link("account")} />
+    <${Tile} title=${tr("Max drawdown")} value=${profit && equity ? percent(deepest(equity, profit)) : dash} note=${profit && profit.profit_factor !== null ? `${tr("Profit factor")} ${profit.profit_factor.toFixed(2)}` : ""} href=${link("account")} />
     <${Tile} title=${tr("Stops")} value=${!protection ? dash : naked ? `${naked} ${tr("without a stop")}` : tr("in place")} tone=${naked ? "down" : "up"} note=${protection ? `p99 ${protection.watch.naked_p99_s.toFixed(1)} s` : ""} href=${link("orders")} />
     <${Tile} title=${tr("Alerts")} value=${alarms} tone=${alarms ? "warn-text" : ""} note=${risk ? `${risk.trades_today} ${tr("entries")}` : ""} href=${link("observability")} />
   </div>`;
@@ -70,10 +68,11 @@ function Watchlist({ className }) {
 }
 
 export function component() {
-  return html`<${Tiles} />
+  const profit = useProfit().data;
+  return html`<${Tiles} profit=${profit} />
   <div class="grid overview">
     <${ChartCard} className="chart span-8" />
-    <div class="side"><${EquityCard} /><${PositionsCard} /><${Watchlist} /></div>
+    <div class="side"><${EquityCard} profit=${profit} /><${PositionsCard} /><${Watchlist} /></div>
     <${RiskCard} className="span-4" /><${DecisionsCard} className="span-4" /><${TradesCard} className="span-4" />
     <${FreshnessCard} className="span-6" /><${NoticesCard} className="span-6" />
   </div>`;
