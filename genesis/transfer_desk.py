@@ -7,6 +7,7 @@ the venue's ledger tells later what came of it (`transfer_proof`): when somebody
 
 import contextlib
 from collections.abc import Callable, Sequence
+from decimal import Decimal
 from typing import Any, Final
 
 import attrs
@@ -34,7 +35,7 @@ from protocols.bitfinex.rest_account import read_ledgers, read_write_answer
 from protocols.journal import CellWrite, Commit, JournalRequest, NotKept, ReadCells, Record
 from protocols.reference import LedgerEntry
 from protocols.transfers import Transfer, TransferState, TransferWish
-from protocols.units import plain
+from protocols.units import ZERO, plain
 from web.controls import Busy, Refused
 from web.desk import VenueSilent
 
@@ -44,6 +45,9 @@ KEPT: Final = 500
 LEDGER_LIMIT: Final = 2500
 ANSWER_WITHIN_S: Final = 20.0
 JOURNAL_WITHIN_S: Final = 10.0
+SAYS_NO: Final = frozenset({"ERROR", "FAILURE"})
+TOLD_BY_MS: Final = 10_000
+"""The account shows what a transfer took sooner than this after the venue's answer."""
 DID_NOTHING: Final = (RateLimited, NonceTooSmall, Maintenance, AuthFailed)
 
 _decode = msgspec.json.Decoder(Transfer).decode
@@ -65,11 +69,12 @@ class TransferDesk:
         async with self._turn:
             return [await self._settle(row) if row.state is TransferState.ASKED else row for row in await self._rows()]
 
-    async def make(self, wish: TransferWish) -> Transfer:
-        """Move it, once: the same wish again gives what came of the first.
+    async def make(self, wish: TransferWish, free: Callable[[], Decimal | None] = lambda: None) -> Transfer:
+        """Move it, once: the same wish again gives what came of the first. `free` is the most that may go, as the
+        account shows it (None: all).
 
         The state of what comes back says what is known. Raises Refused (another wish has that name, an open transfer of
-        the currency, no room to keep it), Busy, VenueSilent; after any of them nothing has left.
+        the currency, more than is free, no room to keep it), Busy, VenueSilent; after any of them nothing has left.
         """
         async with self._turn:
             rows = await self._rows()
@@ -87,11 +92,35 @@ class TransferDesk:
                     raise Refused(
                         "ledger_behind", f"the venue's ledger must show {_words(row.wish)} first, does not yet"
                     )
+            self._check_free(wish, free(), rows)
             asked = Transfer(
                 wish=wish, state=TransferState.ASKED, asked_ms=self.wall_ms(), after_entry=newest_entry(before)
             )
             await self._keep(asked, rows)
             return await self._carry(asked)
+
+    def _check_free(self, wish: TransferWish, free: Decimal | None, rows: Sequence[Transfer]) -> None:
+        """What went a moment ago may still be counted as there: of two wishes at once the second would take coins of a
+        position."""
+        if free is None:
+            return
+        since_ms = self.wall_ms() - TOLD_BY_MS
+        gone = sum(
+            (
+                row.wish.amount
+                for row in rows
+                if row.state is TransferState.DONE
+                and (row.settled_ms or row.asked_ms) >= since_ms
+                and (row.wish.from_wallet, row.wish.currency) == (wish.from_wallet, wish.currency)
+            ),
+            ZERO,
+        )
+        if wish.amount > free - gone:
+            left = plain(max(free - gone, ZERO))
+            just = f"{plain(gone)} {wish.currency} went a moment ago, and of the rest " if gone else ""
+            raise Refused(
+                "held_by_positions", f"{just}at most {left} {wish.currency} may be moved: positions have more"
+            )
 
     def _again(self, row: Transfer, wish: TransferWish) -> Transfer:
         same = {"actor": row.wish.actor, "reason": row.wish.reason}
@@ -138,7 +167,11 @@ class TransferDesk:
             except (EdgeError, BitfinexError) as error:
                 return TransferState.ASKED, str(error)
             notice = answer.notice
-            return (TransferState.DONE if notice.status == "SUCCESS" else TransferState.REFUSED), notice.text
+            if notice.status == "SUCCESS":
+                return TransferState.DONE, notice.text
+            if notice.status in SAYS_NO:
+                return TransferState.REFUSED, notice.text
+            return TransferState.ASKED, f"the venue answered {notice.status}: {notice.text}"
         return TransferState.ASKED, f"the venue did not answer within {ANSWER_WITHIN_S:g} s"
 
     async def _settle(self, row: Transfer) -> Transfer:

@@ -66,7 +66,6 @@ async def make(api: Api, call: Call) -> TransferAnswer:
     if body.confirm != CONFIRM:
         raise invalid("confirm", f"the word {CONFIRM}", body.confirm[:60])
     _check_amount(body.amount)
-    _check_held(api, body)
     try:
         wish = TransferWish(
             transfer_id=body.transfer_id or call.idempotency_key or api.new_id(),
@@ -81,7 +80,7 @@ async def make(api: Api, call: Call) -> TransferAnswer:
     except ValueError as error:
         raise own_fault(str(error)) from None
     try:
-        made = await _desk(api).make(wish)
+        made = await _desk(api).make(wish, lambda: _free(api, body))
     except VenueSilent as error:
         raise venue_fault(error) from None
     if made.state in (TransferState.REFUSED, TransferState.ABSENT):
@@ -98,11 +97,12 @@ def _check_amount(amount: Decimal) -> None:
         raise invalid("amount", f"of at most {MOST_DECIMALS} decimals", plain(amount)[:40])
 
 
-def _check_held(api: Api, body: TransferBody) -> None:
-    """Coins that positions are made of stay where their stops can sell them. Raises ApiError (409)."""
+def _free(api: Api, body: TransferBody) -> Decimal | None:
+    """What of the currency is no position's, as the account shows it; None where no position holds any. Coins that
+    positions are made of stay where their stops can sell them."""
     account = api.readers.account()
     if account is None or body.from_wallet != "exchange":
-        return
+        return None
     held = sum(
         (
             view.quantity - view.margin_quantity
@@ -112,7 +112,7 @@ def _check_held(api: Api, body: TransferBody) -> None:
         ZERO,
     )
     if held <= 0:
-        return
+        return None
     there = sum(
         (
             wallet.balance
@@ -121,10 +121,7 @@ def _check_held(api: Api, body: TransferBody) -> None:
         ),
         ZERO,
     )
-    free = max(there - held, ZERO)
-    if body.amount > free:
-        text = f"{plain(held)} {body.currency} are positions of the engine: at most {plain(free)} may be moved"
-        raise ApiError(409, text, code="held_by_positions")
+    return max(there - held, ZERO)
 
 
 TRANSFERS: Final = (

@@ -8,6 +8,7 @@ import attrs
 import msgspec
 import pytest
 import trio
+import trio.testing
 
 from genesis.core.channel import Channel
 from genesis.domain.transfer_proof import ABSENT_AFTER_MS
@@ -15,7 +16,7 @@ from genesis.edge.errors import RequestFailed
 from genesis.edge.rest import CircuitOpen, RestDoor
 from genesis.simulator.link import HttpRequest, HttpResponse
 from genesis.simulator.rest import Rest
-from genesis.transfer_desk import TransferDesk
+from genesis.transfer_desk import ANSWER_WITHIN_S, TOLD_BY_MS, TransferDesk
 from protocols.bitfinex.errors import Maintenance, MalformedFrame, RateLimited, VenueError
 from protocols.bitfinex.rest_requests import RestRequest
 from protocols.journal import Cells, CellWrite, Commit, Committed, JournalRequest, NotKept, ReadRecords
@@ -235,13 +236,18 @@ class _Full:
 
 @attrs.define
 class _Door:
-    """Answers ledgers with nothing, and a transfer with what it is given."""
+    """Answers ledgers with nothing, and a transfer with what it is given: nothing at all with None."""
 
     says: object
+    moved: int = 0
 
     async def ask(self, request: RestRequest, *, exact: bool) -> object:
+        await trio.lowlevel.checkpoint()
         if "ledgers" in request.path:
             return []
+        self.moved += 1
+        if self.says is None:
+            await trio.sleep_forever()
         if isinstance(self.says, Exception):
             raise self.says
         return self.says
@@ -277,6 +283,8 @@ def a_notice(status: str) -> list[object]:
         (a_notice("SUCCESS"), DONE),
         (a_notice("ERROR"), REFUSED),
         (a_notice("FAILURE"), REFUSED),
+        (a_notice("PENDING"), ASKED),
+        (a_notice(""), ASKED),
         ("nonsense", ASKED),
         (VenueError(10001, "Not enough balance"), REFUSED),
         (VenueError(10020, "amount: invalid"), REFUSED),
@@ -293,24 +301,59 @@ def a_notice(status: str) -> list[object]:
 )
 async def test_only_what_proves_that_nothing_was_done_is_a_refusal(says: object, state: TransferState) -> None:
     teller, memory = Teller(), _Memory()
-    desk = TransferDesk(
-        door=cast("RestDoor", _Door(says)),
-        journal=cast("Channel[JournalRequest]", memory),
-        wall_ms=teller.wall_ms,
-        tell=teller.tell,
-    )
+    desk = _a_desk_beside(_Door(says), memory, teller)
     made = await desk.make(a_wish())
     assert made.state is state
     assert msgspec.json.decode(memory.cells["one"].payload, type=Transfer).state is state
 
 
-async def test_an_outcome_that_has_no_room_leaves_the_wish_open() -> None:
-    teller, memory = Teller(), _Memory(room=1)
-    desk = TransferDesk(
-        door=cast("RestDoor", _Door(a_notice("SUCCESS"))),
+async def test_a_venue_that_does_not_answer_in_time_leaves_doubt(autojump_clock: trio.testing.MockClock) -> None:
+    made = await _a_desk_beside(_Door(None), _Memory(), Teller()).make(a_wish())
+    assert (made.state, made.settled_ms) == (ASKED, None)
+    assert trio.current_time() == pytest.approx(ANSWER_WITHIN_S)
+
+
+def _a_desk_beside(door: "_Door", memory: "_Memory", teller: Teller) -> TransferDesk:
+    return TransferDesk(
+        door=cast("RestDoor", door),
         journal=cast("Channel[JournalRequest]", memory),
         wall_ms=teller.wall_ms,
         tell=teller.tell,
     )
+
+
+async def test_of_two_wishes_at_once_the_second_takes_no_coins_of_a_position() -> None:
+    """The account shows what the first took some moments later."""
+    teller, memory, door = Teller(), _Memory(), _Door(a_notice("SUCCESS"))
+    desk, answers = _a_desk_beside(door, memory, teller), dict[str, Transfer | Refused]()
+
+    async def move(name: str, amount: str) -> None:
+        try:
+            answers[name] = await desk.make(a_wish(name, amount, "BTC"), lambda: Decimal("0.5"))
+        except Refused as refused:
+            answers[name] = refused
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(move, "one", "0.4")
+        nursery.start_soon(move, "two", "0.3")
+    (refused,) = [each for each in answers.values() if isinstance(each, Refused)]
+    (done,) = [each for each in answers.values() if isinstance(each, Transfer)]
+    assert (done.state, refused.code, door.moved) == (DONE, "held_by_positions", 1)
+    assert f"at most {Decimal('0.5') - done.wish.amount} BTC" in str(refused)
+    with pytest.raises(Refused, match=r"at most 0\.5 BTC"):
+        teller.now_ms += TOLD_BY_MS + 1
+        await desk.make(a_wish("three", "0.6", "BTC"), lambda: Decimal("0.5"))
+    assert door.moved == 1
+
+
+async def test_a_wish_that_was_done_is_told_so_again_also_when_no_more_is_free() -> None:
+    desk = _a_desk_beside(_Door(a_notice("SUCCESS")), _Memory(), Teller())
+    done = await desk.make(a_wish(currency="BTC"), lambda: Decimal(100))
+    assert await desk.make(a_wish(currency="BTC"), lambda: Decimal(0)) == done
+
+
+async def test_an_outcome_that_has_no_room_leaves_the_wish_open() -> None:
+    teller, memory = Teller(), _Memory(room=1)
+    desk = _a_desk_beside(_Door(a_notice("SUCCESS")), memory, teller)
     assert (await desk.make(a_wish())).state is DONE
     assert msgspec.json.decode(memory.cells["one"].payload, type=Transfer).state is ASKED

@@ -1,6 +1,6 @@
 """Transfers over the API: confirmed by a word, by who may, never with coins of a position, and nonsense refused."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -27,15 +27,18 @@ BODY = {
 
 @attrs.define
 class Desks:
-    """Keeps wishes, and answers with a state or an error."""
+    """Keeps wishes, refuses what is not free, and answers with a state or an error."""
 
     state: TransferState = TransferState.DONE
     error: Exception | None = None
     wishes: list[TransferWish] = attrs.field(factory=list)
 
-    async def make(self, wish: TransferWish) -> Transfer:
+    async def make(self, wish: TransferWish, free: Callable[[], Decimal | None]) -> Transfer:
         if self.error is not None:
             raise self.error
+        most = free()
+        if most is not None and wish.amount > most:
+            raise Refused("held_by_positions", f"at most {most} may be moved")
         self.wishes.append(wish)
         return Transfer(wish=wish, state=self.state, asked_ms=1, text="so it was")
 
