@@ -1,5 +1,6 @@
 """Reads every layer of the configuration and builds the settings: where the files meet their meaning."""
 
+import contextlib
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -19,11 +20,13 @@ from genesis.domain.settings_build import (
     layer_of_tree,
     priority_of,
 )
+from genesis.domain.settings_history import kinds_of
 from genesis.edge import config_files
 from genesis.edge.config_files import DocumentError
 from genesis.edge.user_dir import UserDir
 from genesis.environment import merged_environment as merged_environment
 from genesis.environment import with_secrets as with_secrets
+from genesis.run_options import Mode
 
 WHOLE_TREE = "settings"
 STEMS = (WHOLE_TREE, STRATEGIES, *SECTIONS)
@@ -93,7 +96,8 @@ def load(
 ) -> Configuration:
     """Everything in force at a start: `base` lies under the files, `command` (the command line) over everything.
 
-    The user's strategy files are read first: settings may name them.
+    The user's strategy files are read first: settings may name them. So they may one that ran here and whose file is
+    gone since: a start at night, with positions open, ends as it would beside a file that is broken.
     """
     # Loaded here: a command that only prints its help shall not wait for numpy.
     from genesis.user_strategies import user_strategies
@@ -118,4 +122,23 @@ def load(
         )
         layers.append(Layer(name=".env", values={}, faults=(fault,)))
     ordered = in_order(layers, priority)
-    return Configuration(layers=ordered, outcome=build(ordered), environment=environment, priority=priority)
+    outcome = build(ordered)
+    if not isinstance(outcome, Built) and (ran := _kinds_that_ran(user_dir)):
+        user_strategies(user_dir.strategies, ran=ran)
+        outcome = build(ordered)
+    return Configuration(layers=ordered, outcome=outcome, environment=environment, priority=priority)
+
+
+def _kinds_that_ran(user_dir: UserDir) -> frozenset[str]:
+    """The kinds of the strategies in the newest settings that each mode's journal holds."""
+    found: set[str] = set()
+    for mode in Mode:
+        path = user_dir.database(mode.value)
+        if path.exists():
+            from genesis.config_history import versions
+            from genesis.edge.store_errors import StoreError
+
+            # Whoever starts in that mode is told what is wrong with its journal.
+            with contextlib.suppress(StoreError):
+                found |= kinds_of(versions(path, 1))
+    return frozenset(found)

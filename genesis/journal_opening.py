@@ -1,5 +1,6 @@
 """Opens the journal that a run stands on, and tells a person what is wrong with it or what was done to it."""
 
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -11,13 +12,14 @@ from actors.config import KIND as VERSIONS
 from actors.config import LOOK_BACK
 from genesis.domain.account_checkpoint import ACCOUNT_KEY, ACCOUNT_TABLE, CountedOtherwise, check_currency
 from genesis.domain.settings_build import Priority
-from genesis.domain.settings_history import at_start
+from genesis.domain.settings_history import at_start, kinds_of
 from genesis.edge.service_manager import ServiceManager
 from genesis.edge.store import Store, copy_path
 from genesis.edge.store_errors import StoreCorrupt, StoreError, StoreIncomplete, StoreTooNew
 from genesis.edge.store_layouts import SCHEMA_VERSION
 from genesis.edge.store_thread import StoreThread
 from genesis.run_options import CannotStart, ExitCode, RunOptions
+from genesis.user_strategies import user_strategies
 from protocols.config import SettingsVersion
 from protocols.journal import ReadCells, ReadRecords
 
@@ -61,6 +63,9 @@ async def check_counting(store: StoreThread, options: RunOptions, *, at_ms: int)
     kept = await store.read_cells(ReadCells(table=ACCOUNT_TABLE, key=ACCOUNT_KEY))
     versions = await store.read_records(ReadRecords(kinds=(VERSIONS,), limit=LOOK_BACK, newest_first=True))
     stored = [msgspec.json.decode(each.record.payload, type=SettingsVersion) for each in versions.records]
+    # One that was set while it ran, and whose file is gone, is off: the rest of what was set stands.
+    ran = kinds_of(stored[:1])
+    await trio.to_thread.run_sync(partial(user_strategies, options.user_dir.strategies, ran=ran))
     start = at_start(options.layers, stored, at_ms=at_ms, priority=options.priority or Priority.RUNTIME)
     try:
         check_currency(kept.cells, start.step.settings.quote_currency)

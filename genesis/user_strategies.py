@@ -7,7 +7,7 @@ import re
 import sys
 import tempfile
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Final
 
@@ -173,6 +173,7 @@ class UserStrategies:
         self._shelf, self._budget = shelf, budget
         self._files: dict[str, UserFile] = {}
         self._gone: dict[str, StrategyKind] = {}
+        self._expected: frozenset[str] = frozenset()
         self._nowhere: Path | None = None
         self._missing: tuple[str, ...] = ()
         self._retired: list[UserFile] = []
@@ -197,8 +198,13 @@ class UserStrategies:
             on_slow=lambda text: self.on_slow(f"shadow: {text}"),
             model=self._model_path,
         )
+        own.expect(self._expected)
         own.refresh()
         return own
+
+    def expect(self, names: Iterable[str]) -> None:
+        """Strategies that ran here before: one whose file is not there is known and off, from the next look on."""
+        self._expected |= {name for name in names if FILE_NAME.fullmatch(name)}
 
     def refresh(self) -> tuple[tuple[str, str], ...]:
         """(level, sentence) of every change since the last look; the shelf then has the new kinds."""
@@ -208,8 +214,11 @@ class UserStrategies:
         told: list[tuple[str, str]] = []
         for name in self._files.keys() - found.keys():
             self._retired.append(self._files.pop(name))
-            self._gone[name] = StrategyKind.broken(name, f"{name}.py: must be in {self.folder}, is gone")
+            self._gone[name] = self._lost(name)
             told.append(("warning", f"strategy file {name}.py is gone: what uses it is off"))
+        for name in sorted(self._expected - found.keys() - self._gone.keys() - self._shelf.shipped.keys() - {GATED}):
+            self._gone[name] = self._lost(name)
+            told.append(("alarm", f"strategy file cannot be used: {self._gone[name].fault}"))
         for name, (path, digest) in found.items():
             old = self._files.get(name)
             if old is not None and old.digest == digest:
@@ -238,6 +247,9 @@ class UserStrategies:
             # A broken one with the name of a shipped strategy must not hide it.
             self._shelf.take_up({name: kind for name, kind in self.kinds.items() if name not in self._shelf.shipped})
         return tuple(told)
+
+    def _lost(self, name: str) -> StrategyKind:
+        return StrategyKind.broken(name, f"{name}.py: must be in {self.folder}, is gone")
 
     def _look_at_model(self) -> list[tuple[str, str]]:
         """The strategy that is gated by the model, as its file is now."""
@@ -303,10 +315,12 @@ def model_path(folder: Path) -> Path:
 _OPEN: Final[dict[Path, UserStrategies]] = {}
 
 
-def user_strategies(folder: Path) -> UserStrategies:
-    """The process's one view of a user directory's strategies and of its model, looked at now."""
+def user_strategies(folder: Path, *, ran: Iterable[str] = ()) -> UserStrategies:
+    """The process's one view of a user directory's strategies and of its model, looked at now. Of `ran` a journal
+    tells: what is not there any more is off, and keeps nobody from starting."""
     found = _OPEN.get(folder)
     if found is None:
         found = _OPEN[folder] = UserStrategies(folder, model=model_path(folder))
+    found.expect(ran)
     found.refresh()
     return found

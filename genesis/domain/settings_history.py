@@ -160,6 +160,12 @@ class _Wanted:
         return cls(runtime=kept.runtime, flags=kept.flags, rollout=kept.rollout)
 
 
+def kinds_of(stored: Iterable[SettingsVersion]) -> frozenset[str]:
+    """Of which kinds the strategies of stored versions are, members included."""
+    found = [each for kept in stored for each in kept.settings.get(STRATEGIES, ())]
+    return frozenset(one["kind"] for each in found for one in (each, *each.get("members", ())))
+
+
 def at_start(
     layers: Sequence[Layer], stored: Iterable[SettingsVersion], *, at_ms: int, priority: Priority = Priority.RUNTIME
 ) -> Start:

@@ -33,6 +33,7 @@ from genesis.edge.user_dir import UserDir
 from genesis.run_options import ExitCode
 from genesis.simulator.recordings import SHIPPED
 from genesis.simulator.state_file import SavedState, StateFile
+from genesis.strategy_template import TEMPLATE
 from protocols.journal import ReadCells, ReadRecords
 from protocols.signals import SignalScore
 from tests.genesis.forge import Forge, cpu_seconds, forge
@@ -260,6 +261,58 @@ def test_another_currency_than_the_journals_is_one_line_and_a_fault_of_the_confi
     (home.config / "settings.json").unlink()
     with running(home) as again:
         page_of(again)
+
+
+@pytest.mark.parametrize("named_by", ["its file", "a running engine"])
+def test_a_strategy_file_that_was_deleted_ends_no_start_and_a_name_that_never_ran_does(
+    home: UserDir, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], named_by: str
+) -> None:
+    """Deleted beside the engine it switched its strategy off; at the next start the engine did not come up at all, and
+    nobody looked after the positions. One that was set while it ran took everything along that was set so."""
+    monkeypatch.setenv("GENESIS_HOME", str(home.root))
+    file = home.strategies / "dip.py"
+    file.write_text(TEMPLATE.replace("CLASS_NAME", "Dip").replace("KIND_NAME", "dip"))
+    mine = {"name": "mine", "kind": "dip", "symbol": "tBTCUSD", "timeframe": "1m"}
+    named = home.config / "strategies.json"
+    if named_by == "its file":
+        named.write_text(json.dumps([mine]))
+    with running(home) as first:
+        page_of(first)
+        if named_by == "a running engine":
+            assert call(["config", "set", "strategies", json.dumps([mine])]) == ExitCode.OK
+            assert call(["config", "set", "risk.max_open_positions", "2"]) == ExitCode.OK
+        first.terminate()
+        first.wait(timeout=60)
+    file.unlink()
+    kept = named.read_text()
+    named.write_text(json.dumps([mine, mine | {"name": "other", "kind": "dipp"}]))
+    said = refused(home, code=ExitCode.CONFIGURATION)
+    assert "strategies[1].kind: must be a known strategy (" in said
+    assert "strategies[0]" not in said
+    named.write_text(kept)
+    for _ in range(2):
+        with running(home) as again:
+            address = page_of(again).partition("/?")[0]
+            capsys.readouterr()
+            assert call(["token"]) == ExitCode.OK
+            headers = {"Authorization": f"Bearer {capsys.readouterr().out.strip()}"}
+            with httpx.Client(base_url=address, headers=headers, timeout=30) as http:
+                levels: list[str] = []
+                # Actors start behind the page, and people are told after that.
+                for _ in range(400):
+                    notices = http.get("/api/v2/notifications").json()["notices"]
+                    levels = [one["level"] for one in notices if "dip.py: must be in " in one["text"]]
+                    if levels:
+                        break
+                    time.sleep(0.05)
+                assert levels == ["alarm"]
+                [told] = http.get("/api/v2/strategies").json()["running"]
+                assert (told["strategy"], told["kind"]) == ("mine", "dip")
+                assert told["fault"].endswith(f"dip.py: must be in {home.strategies}, is gone")
+                if named_by == "a running engine":
+                    assert http.get("/api/v2/config/risk.max_open_positions").json()["value"] == 2
+            again.terminate()
+            again.wait(timeout=60)
 
 
 def test_what_a_person_asks_for_in_one_life_is_not_taken_for_what_was_asked_in_another(
