@@ -2,7 +2,8 @@
 
 It decides which socket carries which stream and moves as few as it can; sockets see their share change and subscribe
 or unsubscribe. It recovers by looking again: shares belong to the engine and outlive everybody. A pair in which
-something is held or open is heard until it is not, whatever the settings say.
+something is held or open is heard until it is not, whatever the settings say. Where the venue is not ours it is asked
+for the sizes of those pairs, now and then, for they change.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -10,33 +11,61 @@ from typing import Any, Final
 
 import attrs
 import msgspec
+import structlog
+import trio
 
 from genesis.core.actor import Context
 from genesis.core.channel import Channel
 from genesis.core.latest import Latest
+from genesis.core.mailbox import Outlet
+from genesis.domain.pair_sizes import said_by_venue
 from genesis.domain.pairs import PairSpecs, pair_specs
 from genesis.domain.socket_pool import spread, wanted_streams
+from genesis.edge.errors import EdgeError
+from genesis.edge.pair_infos import ask_pairs
+from genesis.edge.rest import RestDoor
+from protocols.bitfinex.errors import BitfinexError
 from protocols.bitfinex.subscriptions import Subscription
 from protocols.health import Notice
 from protocols.settings import Settings
 from protocols.units import Symbol
 
+log = structlog.get_logger("genesis.pool")
+
 LOOK_S: Final = 1.0
+PAIRS_EVERY_S: Final = 900.0
+"""How often the venue is asked for the sizes of its pairs. It changes them a few times a year, and delists with days
+of notice."""
+PAIRS_AGAIN_S: Final = 60.0
+"""After it did not answer."""
 
 
 @attrs.define(kw_only=True, eq=False)
 class PoolActor:
-    """`shares` are those of the sockets there are; `held` names pairs with an open order or a position."""
+    """`shares` are those of the sockets there are; `held` names pairs with an open order or a position.
+
+    `door` asks the venue for its pairs; without one those of the start are all there are.
+    """
 
     settings: Latest[Settings]
     shares: Sequence[Latest[tuple[Subscription, ...]]]
     pairs: Latest[PairSpecs]
     held: Callable[[], Iterable[Symbol]]
     notices: Channel[Any] | None = None
+    door: RestDoor | None = None
     left_out: tuple[Subscription, ...] = attrs.field(default=(), init=False)
+    _guessed: set[Symbol] = attrs.field(factory=set, init=False)
+    _wanted: tuple[Symbol, ...] = attrs.field(default=(), init=False)
+    _ask: trio.Event = attrs.field(factory=trio.Event, init=False)
 
     async def run(self, ctx: Context) -> None:
         notices = ctx.outlet(self.notices) if self.notices is not None else None
+        async with trio.open_nursery() as nursery:
+            if self.door is not None:
+                nursery.start_soon(self._ask_for_pairs, ctx, self.door, notices)
+            await self._look(ctx, notices)
+
+    async def _look(self, ctx: Context, notices: Outlet[Any] | None) -> None:
         settings_version = self.settings.version
         self.settings.take(ctx.name)
         ctx.ready()
@@ -62,11 +91,36 @@ class PoolActor:
         symbols = tuple(dict.fromkeys((*watched, *sorted(self.held()))))
         wanted = wanted_streams(msgspec.structs.replace(settings.market, symbols=symbols))
         unknown = [symbol for symbol in symbols if symbol not in self.pairs.value]
+        self._wanted = tuple(Symbol(symbol) for symbol in symbols)
         if unknown:
+            # Until the venue has said, which is asked at once.
             self.pairs.set({**self.pairs.value, **pair_specs(unknown)})
+            self._guessed.update(map(Symbol, unknown))
+            self._ask.set()
         now = [share.value for share in self.shares]
         found = spread(wanted, now, limit=settings.connection.channels_per_socket)
         self.left_out = tuple(stream for share in found[len(now) :] for stream in share)
         for cell, old, new in zip(self.shares, now, found, strict=False):
             if set(new) != set(old):
                 cell.set(new)
+
+    async def _ask_for_pairs(self, ctx: Context, door: RestDoor, notices: Outlet[Any] | None) -> None:
+        while True:
+            pause_s = PAIRS_EVERY_S
+            try:
+                infos = await ask_pairs(door)
+            except (EdgeError, BitfinexError) as error:
+                pause_s = PAIRS_AGAIN_S
+                log.warning("pairs_not_told", error=str(error))
+            else:
+                specs, news = said_by_venue(infos, self.pairs.value, self._wanted, frozenset(self._guessed))
+                self._guessed.clear()
+                if specs != self.pairs.value:
+                    self.pairs.set(specs)
+                for each in news:
+                    level, code = ("alarm", "pair_gone") if each.is_alarm else ("warning", "pair_sizes")
+                    if notices is not None:
+                        notices.put_nowait(Notice(level=level, code=code, text=each.text, at_ms=ctx.clock.wall_ms()))
+            with trio.move_on_after(pause_s):
+                await self._ask.wait()
+            self._ask = trio.Event()

@@ -483,6 +483,7 @@ class Engine:
             pairs=self.cells.pairs,
             held=self._held,
             notices=self.channels.ui,
+            door=self.venue.door if self.venue.changes_pairs else None,
         )
 
     def _regime(self) -> Actor:

@@ -30,7 +30,7 @@ class VenuePorts:
 
     `pace_dials` keeps to the venue's limit of connections; an exchange of our own, on loopback, has none, and its clock
     is ours. `replayed` says that the market is a recording that waits for us: there data is never old, and no wall
-    clock may move a decision.
+    clock may move a decision. `changes_pairs`: least and largest orders are the venue's own and change, so it is asked.
     """
 
     public_uri: str
@@ -42,3 +42,4 @@ class VenuePorts:
     nonce: NonceOwner
     pace_dials: bool = True
     replayed: bool = False
+    changes_pairs: bool = False

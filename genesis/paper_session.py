@@ -17,6 +17,7 @@ from genesis.domain.rest_budget import RestBudget
 from genesis.edge.http import HttpClient
 from genesis.edge.rest import RestDoor
 from genesis.edge.websocket import fast_websocket
+from genesis.pairs_told import told_pairs
 from genesis.run_options import CannotStart, ExitCode, RunOptions
 from genesis.simulator.exchange import Exchange
 from genesis.simulator.relay import Relay
@@ -53,12 +54,14 @@ async def open_paper(
     venue = options.settings.venue
     # The real book is there to be taken from at once; waiting for the next trade would only be worse.
     settings = ExchangeSettings(state=state, model=FillModel(when=FillWhen.AT_ONCE))
-    try:
-        exchange = Exchange(settings, options.settings.market.symbols, clock, chance.port("venue"))
-    except StateError as error:
-        raise CannotStart(str(error)) from None
     public = await stack.enter_async_context(HttpClient(venue.public_rest_url))
     door = RestDoor(public=public, private=public, budget=budget, clock=clock, chance=chance.port("relay-rest"))
+    symbols = options.settings.market.symbols
+    pairs = await told_pairs(door, symbols)
+    try:
+        exchange = Exchange(settings, symbols, clock, chance.port("venue"), pairs)
+    except StateError as error:
+        raise CannotStart(str(error)) from None
     limits = options.settings.connection
     relay = Relay(
         exchange=exchange,

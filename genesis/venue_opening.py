@@ -12,7 +12,7 @@ from actors.connection_private import Credentials
 from genesis.core.chance import Chance
 from genesis.core.clock import Clock
 from genesis.core.rest import LoopClock
-from genesis.domain.pairs import PairSpecs, pair_specs
+from genesis.domain.pairs import PairSpecs
 from genesis.domain.recording import CandleRecording, RecordingError
 from genesis.domain.replay import MINUTE_MS
 from genesis.domain.rest_budget import RestBudget
@@ -24,6 +24,7 @@ from genesis.edge.rest import RestDoor, RestKey
 from genesis.edge.secrets import Secret
 from genesis.edge.websocket import calm_websocket, fast_websocket
 from genesis.engine import VenuePorts
+from genesis.pairs_told import told_pairs
 from genesis.paper_session import open_paper
 from genesis.run_options import CannotStart, ExitCode, Mode, RunOptions
 from genesis.sim_session import SimSession
@@ -128,6 +129,8 @@ async def open_venue(
         if side.socket_key != side.key:
             socket = RestKey(key=side.socket_key, secret=side.socket_secret, nonce=nonce)
             await _trust(attrs.evolve(door, key=socket))
+    symbols = options.settings.market.symbols
+    pairs = exchange.venue.specs if exchange is not None else await told_pairs(door, symbols)
     ports = VenuePorts(
         public_uri=side.public_ws,
         private_uri=side.private_ws,
@@ -138,11 +141,12 @@ async def open_venue(
         nonce=nonce,
         pace_dials=options.mode is Mode.LIVE,
         replayed=options.mode is Mode.SIM,
+        changes_pairs=options.mode is Mode.LIVE,
     )
     return OpenVenue(
         ports=ports,
         clock=clock if exchange is None else VenueClock(exchange.venue_ms, LoopClock.current_time),
-        pairs=pair_specs(options.settings.market.symbols) if exchange is None else exchange.venue.specs,
+        pairs=pairs,
         exchange=exchange,
         relay=relay,
         session=session,

@@ -83,7 +83,7 @@ def _quantity(quantity: Decimal, pair: PairSpec | None) -> Iterable[OrderFault]:
         return
     if quantity < pair.minimum:
         yield OrderFault("quantity", f"at least {plain(pair.minimum)} {pair.base}", plain(quantity))
-    elif quantity > pair.maximum:
+    elif quantity > pair.maximum and pair.is_listed:
         yield OrderFault("quantity", f"at most {plain(pair.maximum)} {pair.base}", plain(quantity))
 
 

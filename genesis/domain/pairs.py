@@ -12,7 +12,10 @@ from protocols.units import PRICE_DIGITS, Symbol, base_currency, quote_currency
 
 @attrs.frozen(kw_only=True)
 class PairSpec:
-    """One pair. Sizes are base currency; the margins are fractions of the notional, None where it has no margin."""
+    """One pair. Sizes are base currency; the margins are fractions of the notional, None where it has no margin.
+
+    A `maximum` of 0: the venue does not list it (any more).
+    """
 
     symbol: Symbol
     minimum: Decimal
@@ -29,6 +32,10 @@ class PairSpec:
     @property
     def is_derivative(self) -> bool:
         return self.base.endswith("F0") and self.quote.endswith("F0")
+
+    @property
+    def is_listed(self) -> bool:
+        return self.maximum > 0
 
     @property
     def is_paper(self) -> bool:

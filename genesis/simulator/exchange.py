@@ -11,7 +11,7 @@ import trio
 
 from genesis.core.clock import Clock
 from genesis.domain.matching import FillWhen
-from genesis.domain.pairs import pair_specs, paper_twin, perpetual_of
+from genesis.domain.pairs import PairSpecs, pair_specs, paper_twin, perpetual_of
 from genesis.domain.recording import CandleRecording
 from genesis.domain.venue import Venue
 from genesis.domain.venue_ledger import IDS_PER_MS
@@ -94,10 +94,18 @@ class AccountSnapshot:
 
 
 class Exchange:
-    """A simulated Bitfinex. It knows no wall time but the clock it is given, and takes chance from `chance`."""
+    """A simulated Bitfinex. It knows no wall time but the clock it is given, and takes chance from `chance`.
+
+    `pairs` are sizes and margins that are known better than by the pair's name: those of the market that it follows.
+    """
 
     def __init__(
-        self, settings: ExchangeSettings, recording: Recording | Iterable[str], clock: Clock, chance: random.Random
+        self,
+        settings: ExchangeSettings,
+        recording: Recording | Iterable[str],
+        clock: Clock,
+        chance: random.Random,
+        pairs: PairSpecs | None = None,
     ) -> None:
         self.settings = settings
         self.recording = recording
@@ -127,7 +135,7 @@ class Exchange:
         if isinstance(recording, FrameRecording):
             # A recorded book can be met at once; waiting for the next trade would only be worse.
             model = attrs.evolve(model, when=FillWhen.AT_ONCE)
-        self.venue = Venue(pair_specs([*symbols, *contracts]), model=model)
+        self.venue = Venue({**pair_specs([*symbols, *contracts]), **(pairs or {})}, model=model)
         self.market = MarketSide(
             self.venue.specs,
             self.venue,

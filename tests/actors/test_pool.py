@@ -1,10 +1,15 @@
 """Streams come and go while the engine runs: settings change, sockets subscribe and unsubscribe, nothing else moves."""
 
+from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
+import attrs
 import msgspec
+import pytest
 import trio
 
+from actors import pool
 from genesis.engine import Engine
 from protocols.config import SetSettings, SettingsApplied
 from protocols.settings import Settings
@@ -92,3 +97,29 @@ async def test_a_setting_that_the_user_changes_is_enough(tmp_path: Path) -> None
 
 def _sockets(here: House) -> list[int]:
     return [stats.sockets for stats in here.engine.stats.values()]
+
+
+async def test_the_venue_changes_the_sizes_of_a_pair_and_delists_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An engine that does not ask sends orders that the venue refuses, and keeps entering what is gone."""
+    monkeypatch.setattr(pool, "PAIRS_EVERY_S", 0.05)
+
+    def of_a_venue_that_changes(engine: Engine) -> None:
+        engine.venue = attrs.evolve(engine.venue, changes_pairs=True)
+
+    recording = piece_of(minutes=5)
+    async with house(tmp_path, recording=recording, layer=lively_layer(), prepare=of_a_venue_that_changes) as here:
+        await here.ready()
+        specs: Any = here.exchange.venue.specs
+        theirs, pairs, btc = dict(specs), here.engine.cells.pairs, Symbol("tBTCUSD")
+        pairs.set(dict(pairs.value))
+        specs[btc] = attrs.evolve(specs[btc], minimum=Decimal("0.5"))
+        await until(lambda: pairs.value[btc].minimum == Decimal("0.5"))
+        del specs[ETH]
+        await until(lambda: not pairs.value[ETH].is_listed)
+        told = {notice.code: notice.text for notice in here.engine.readers.notices()}
+        assert "0.5 to 2000 BTC now, was 0.00004" in told["pair_sizes"]
+        assert "tETHUSD" in told["pair_gone"]
+        specs.update(theirs)
+        await until(lambda: pairs.value[ETH].is_listed and pairs.value[btc].minimum == theirs[btc].minimum)
