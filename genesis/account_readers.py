@@ -1,14 +1,12 @@
 """What the web reads of the account, made of the newest view that its actor published."""
 
 from collections.abc import Sequence
-from decimal import Decimal
 
 import attrs
 
 from genesis.core.latest import Latest
 from protocols.account import AccountView, ClosedTotals, ClosedTrade, Performance, StrategyBookView
 from protocols.risk import AccountState
-from protocols.units import ZERO
 from web.models import EquityPoint
 
 
@@ -30,10 +28,6 @@ class AccountReaders:
 
     def books(self) -> Sequence[StrategyBookView]:
         return () if self.view.value is None else self.view.value.books
-
-    def day_start_equity(self) -> Decimal:
-        """What the day began with, at the prices that equity is counted at; 0 before the first day."""
-        return ZERO if self.view.value is None else self.view.value.day_start_equity
 
     def figures(self) -> Performance | None:
         return None if self.view.value is None else self.view.value.performance

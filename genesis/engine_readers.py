@@ -12,6 +12,7 @@ from genesis.edge.io_stats import WHAT, quantiles
 from genesis.figures import counters, gauges
 from protocols.health import IoView, LineTimes
 from protocols.signals import StrategyView
+from protocols.units import ZERO
 from web.readers import Readers
 
 if TYPE_CHECKING:
@@ -59,7 +60,8 @@ def readers_of(engine: "Engine") -> Readers:
         closed_trades=account.closed_trades,
         closed=account.closed,
         books=account.books,
-        day_start_equity=account.day_start_equity,
+        # Risk's, which its limits are measured from: the account counting for itself began a second later, or before.
+        day_start_equity=lambda: ZERO if cells.risk.value is None else cells.risk.value.day_start_equity,
         figures=account.figures,
         jobs=lambda: cells.jobs.value,
         protection=lambda: cells.protection.value,

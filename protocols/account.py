@@ -133,8 +133,6 @@ class AccountView(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """
 
     state: AccountState
-    day: str
-    day_start_equity: Decimal
     curve: tuple[EquityPoint, ...]
     trades: tuple[ClosedTrade, ...]
     fills: tuple[Fill, ...]

@@ -18,13 +18,14 @@ class AccountCheckpoint(msgspec.Struct, frozen=True, kw_only=True):
     version: int
     wallets: tuple[WalletView, ...]
     marks: dict[str, Decimal]
-    day: str
-    day_start_equity: Decimal
     now_ms: int
     margin: tuple[MarginHolding, ...] = ()
     flows: Decimal = ZERO
     quote_currency: str = ""
     """What its money is counted in; empty in what older programs kept."""
+    day: str = ""
+    day_start_equity: Decimal = ZERO
+    """What older programs cannot read it without: what the day began with is risk's to know."""
 
 
 CHECKPOINTS = msgspec.json.Decoder(AccountCheckpoint)

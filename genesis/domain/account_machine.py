@@ -29,7 +29,6 @@ from genesis.domain.position import Position
 from genesis.domain.profit_report import ClosedBook
 from genesis.domain.risk_state import TRADED_WALLETS, equity, worth_of
 from genesis.domain.strategy_books import StrategyBooks
-from genesis.domain.trading_day import trading_day
 from protocols.account import AccountView, ClosedTrade, EquityPoint
 from protocols.journal import CellWrite
 from protocols.measures import OpenRow, TradeShare
@@ -89,8 +88,8 @@ class AccountMachine:
         self._books = StrategyBooks()
         self._began: dict[Symbol, dict[str, tuple[Decimal, Decimal]]] = {}
         """What each strategy had made of a symbol, and its fees, when the trade under way began."""
-        self.day = ""
-        self.day_start_equity = ZERO
+        self._first: tuple[tuple[WalletView, ...], tuple[MarginHolding, ...], Decimal] | None = None
+        """Wallets, margin and flows as they were first told, until the curve begins."""
         self.flows = ZERO
         """Paid into the traded wallets less taken out, ever, in the quote currency."""
         self.now_ms = 0
@@ -126,6 +125,8 @@ class AccountMachine:
             self._wallets, self._wallets_told = {}, None
             for wallet in event.wallets:
                 self._keep(wallet)
+            if not self.known and not self.curve:
+                self._first = self.state_wallets(), self._margin(), self.flows
             self.known = True
             self.version += 1
         elif isinstance(event, VenueWallet):
@@ -142,7 +143,7 @@ class AccountMachine:
             self.version += 1
 
     def _on_flow(self, wallet: VenueWallet) -> None:
-        """Somebody moved money: where the day began moves with it, since nothing was won or lost."""
+        """Somebody moved money: nothing was won or lost by it."""
         if not self.known or wallet.wallet_type not in TRADED_WALLETS:
             # What moved before the first snapshot is in that.
             return
@@ -154,7 +155,8 @@ class AccountMachine:
             self.settings.quote_currency,
         )
         self.flows += moved
-        self.day_start_equity += moved
+        # Coins without a price yet would be a gain of the first minute.
+        self._first = None
 
     def on_report(self, report: OrderReport) -> ClosedTrade | None:
         """An order's news. A fill heard before changes nothing; gives the trade that this one finished."""
@@ -192,20 +194,27 @@ class AccountMachine:
         self._marks[symbol] = exact(price)
 
     def mark_time(self, at_ms: int) -> None:
-        """Venue time has come to `at_ms`: begin a day, and put a point on the curve when a step has passed."""
+        """Venue time has come to `at_ms`: put a point on the curve when a step has passed."""
         self.now_ms = max(self.now_ms, at_ms)
         if not self.known:
             return
-        day = trading_day(self.now_ms, self.settings.risk.day_timezone)
-        if day != self.day:
-            self.day = day
-            self.day_start_equity = self.equity
         curve = self.equity_curve
+        if self._first is not None:
+            self._begin_curve(*self._first)
+            self._first = None
         if curve.is_due(self.now_ms):
             curve.add(EquityPoint(at_ms=self.now_ms, equity=self.equity, flows=self.flows))
         elif self.now_ms == curve.points[-1].at_ms:
             # Another symbol's candle of the same moment: the point is that moment's last word.
             curve.say_again(EquityPoint(at_ms=self.now_ms, equity=self.equity, flows=self.flows))
+
+    def _begin_curve(self, wallets: tuple[WalletView, ...], margin: tuple[MarginHolding, ...], flows: Decimal) -> None:
+        """What was traded before the first price is in the figures, too: its fee and its fall are not the start."""
+        if self.curve or (wallets, margin) == (self.state_wallets(), self._margin()):
+            return
+        worth = equity(wallets, self._marks, self.settings.quote_currency, margin)
+        began_ms = self.now_ms - self.equity_curve.next_ms(0)[1]
+        self.equity_curve.add(EquityPoint(at_ms=began_ms, equity=worth, flows=flows))
 
     def take_points(self, points: list[EquityPoint]) -> None:
         """Points that `mark_time` would have put, by somebody who knew the prices; the curve's `room` at most."""
@@ -275,8 +284,6 @@ class AccountMachine:
                 self._holdings = {each.symbol: each for each in checkpoint.margin}
                 self._marks = dict(checkpoint.marks)
                 self.known = checkpoint.known and same_process
-                self.day = checkpoint.day
-                self.day_start_equity = checkpoint.day_start_equity
                 self.flows = checkpoint.flows
                 self.now_ms = checkpoint.now_ms
                 self.version = max(self.version, checkpoint.version)
@@ -290,8 +297,6 @@ class AccountMachine:
             version=self.version,
             wallets=self.state_wallets(),
             marks=self._marks,
-            day=self.day,
-            day_start_equity=self.day_start_equity,
             now_ms=self.now_ms,
             margin=self._margin(),
             flows=self.flows,
@@ -399,8 +404,6 @@ class AccountMachine:
             )
         return AccountView(
             state=self.state(),
-            day=self.day,
-            day_start_equity=self.day_start_equity,
             curve=tuple(points),
             trades=tuple(self.trades),
             fills=tuple(self.fills),

@@ -44,8 +44,6 @@ class Watched:
     def beside(self, house: House) -> ChildSpec:
         account = AccountView(
             state=an_account(),
-            day="2027-01-15",
-            day_start_equity=Decimal(10_000),
             curve=(),
             trades=(),
             fills=(),

@@ -20,10 +20,10 @@ async def test_an_engine_gives_every_reader(tmp_path: Path) -> None:
         assert missing == OF_THE_PROCESS
 
 
-async def test_the_day_begins_with_what_the_account_holds(tmp_path: Path) -> None:
+async def test_the_day_begins_with_one_number_for_whoever_asks(tmp_path: Path) -> None:
     async with house(tmp_path, recording=piece_of(minutes=5), layer=lively_layer()) as here:
         await here.replay()
         await here.all_orders_known()
-        account = here.engine.cells.account.value
-        assert account is not None
-        assert readers_of(here.engine).day_start_equity() == account.day_start_equity > 0
+        risk = here.engine.cells.risk.value
+        assert risk is not None
+        assert readers_of(here.engine).day_start_equity() == risk.day_start_equity > 0

@@ -8,8 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from genesis.account_readers import AccountReaders
-from genesis.core.latest import Latest
 from genesis.domain.account_cells import read_order_cells
 from genesis.domain.account_checkpoint import CountedOtherwise
 from genesis.domain.account_machine import TRADES_KEPT, AccountMachine
@@ -239,14 +237,32 @@ def test_the_curve_has_one_point_a_step_and_keeps_its_shape_when_thinned() -> No
     assert all(point.equity == 1001 + point.at_ms // 60_000 for point in machine.curve)
 
 
-def test_the_day_begins_with_the_equity_of_its_first_mark() -> None:
-    machine = with_cash("1000")
-    machine.mark_time(0)
-    machine.on_balance(wallet("USD", "900"))
-    machine.mark_time(3_600_000)
-    assert (machine.day, machine.day_start_equity) == ("1970-01-01", Decimal(1000))
-    machine.mark_time(86_400_000)
-    assert (machine.day, machine.day_start_equity) == ("1970-01-02", Decimal(900))
+def test_the_curve_begins_with_what_was_there_before_the_first_trade() -> None:
+    """An entry on history trades before the first minute has closed: its fee and its fall were left out, and a loss was
+    told as a return of +0.00 %."""
+    machine = with_cash("10000")
+    machine.on_balance(wallet("USD", "9300"))
+    machine.on_balance(wallet("BTC", "0.0998"))
+    machine.on_price("tBTCUSD", 7000.0)
+    machine.mark_time(120_000)
+    told = machine.view().performance
+    assert told is not None
+    assert (told.start_equity, told.final_equity) == (Decimal(10000), Decimal("9998.6"))
+    assert told.total_return == pytest.approx(-0.00014)
+    assert [point.at_ms for point in machine.curve] == [60_000, 120_000]
+    machine.mark_time(180_000)
+    assert len(machine.curve) == 3
+
+
+def test_a_deposit_before_the_first_price_is_no_profit_of_the_first_minute() -> None:
+    machine = with_cash("10000")
+    deposit = msgspec.structs.replace(wallet("BTC", "1"), description="Deposit (BITCOIN) #7 on wallet exchange")
+    machine.on_balance(deposit)
+    machine.on_price("tBTCUSD", 7000.0)
+    machine.mark_time(60_000)
+    told = machine.view().performance
+    assert told is not None
+    assert (told.start_equity, told.total_return) == (Decimal(17000), 0.0)
 
 
 def test_fills_and_ends_are_read_from_the_order_cells_in_their_order() -> None:
@@ -545,16 +561,3 @@ def test_a_journal_counts_in_one_currency() -> None:
         else:
             with pytest.raises(CountedOtherwise, match=r"must be USD, in which this journal counts .*, was EUR"):
                 again.restore(orders=(), kept=kept, same_process=False)
-
-
-def test_today_is_counted_at_the_prices_that_equity_is_counted_at() -> None:
-    """Coins that no strategy trades have a worth, too: against a day's begin without them they were all profit."""
-    machine = with_cash()
-    machine.on_balance(wallet("BTC", "2"))
-    machine.on_price("tBTCUSD", 7000.0)
-    machine.mark_time(1_517_832_000_000)
-    machine.on_price("tBTCUSD", 7100.0)
-    readers = AccountReaders(Latest(machine.view()))
-    account = readers.account()
-    assert account is not None
-    assert account.equity - readers.day_start_equity() == 200

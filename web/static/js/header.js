@@ -94,7 +94,6 @@ function Worth() {
   const tr = useWords();
   const { wallet } = useTopics("wallet");
   if (!wallet || !wallet.known) return null;
-  // Not risk's own begin of the day: that knows the prices of what strategies trade, and no other coins.
   const today = Number(wallet.day_start_equity) > 0 ? Number(wallet.equity) - Number(wallet.day_start_equity) : null;
   return html`<span class="worth">
     <b>${money(wallet.equity)}</b> <span class="muted unit">${wallet.quote_currency}</span>
