@@ -116,6 +116,8 @@ class _Life:
                 self._forget()
             elif self.book is None and self.given_up != version:
                 await self._begin(wanted)
+                # Whoever asked for it sees it at once, however silent the market is.
+                shown_at = -math.inf
             if self.book is not None:
                 await self._turn(self.book, batch)
             now = self.ctx.clock.now()
@@ -150,42 +152,61 @@ class _Life:
         for table in TABLES:
             kept: Cells = await self.journal.ask(ReadCells(table=table))
             tables[table] = kept.cells
+        # Before the files are read: what changes meanwhile is read again.
+        before, self.versions = self.versions, (actor.settings.version, actor.kinds.version)
         if self.kinds is None and actor.open_kinds is not None:
             self.kinds = await trio.to_thread.run_sync(actor.open_kinds)
-        self.versions = actor.settings.version, actor.kinds.version
-        again = ""
+        elif self.kinds is not None and self.versions[1] != before[1]:
+            # They were opened for a shadow that never began.
+            await trio.to_thread.run_sync(self.kinds.refresh)
         try:
-            book = self._made(rollout, Decimal(0))
-            misfits = await trio.to_thread.run_sync(book.go_on, tables)
-            for name in misfits:
-                self._tell(
-                    "info", "strategy_restarted", f"shadow of {name} starts anew: its state is of other settings"
-                )
-        except CannotGoOn as error:
-            again = str(error) if error.was_this else ""
-            account = actor.account.value
-            if account is None or not account.state.known:
-                return
-            began = beginning(
-                rollout,
-                actor.settings.value,
-                equity=account.state.equity,
-                at_ms=self.ctx.clock.wall_ms(),
-                again=again,
-            )
-            book = self._made(rollout, began.cash)
-            # Its file reads hundreds of candles first, and each may take its time.
-            await self._aside(book, book.begin, began, self._history)
-            for cell in emptied(tables):
-                self.cells[cell.table, cell.key] = cell
-        except ValueError as error:
-            self._give_up(rollout, str(error))
+            book, again = await self._taken_up(rollout, tables)
+        except Exception as error:
+            # What it falls over now it would fall over in its next life, and in every one behind that.
+            fallen = "" if isinstance(error, ValueError) else f"it fell: {type(error).__name__}: "
+            self._give_up(rollout, f"{fallen}{error}")
+            return
+        if book is None:
             return
         if again:
             self._tell("warning", "shadow_began_again", f"shadow {rollout.plan.name} counts from now on: {again}")
         self.book = book
         # From here on the market cache copies, and what it told before is read of the chart.
         actor.symbols.set(book.symbols)
+
+    async def _taken_up(
+        self, rollout: Rollout, tables: Mapping[str, Sequence[CellWrite]]
+    ) -> tuple[ShadowBook | None, str]:
+        """The book that goes on with what was kept, or else begins (None: not before the account is known); and why it
+        had to begin again, if it had to."""
+        actor = self.actor
+        book = self._made(rollout, Decimal(0))
+        try:
+            misfits = await trio.to_thread.run_sync(book.go_on, tables)
+        except CannotGoOn as error:
+            again = str(error) if error.was_this else ""
+        else:
+            for name in misfits:
+                self._tell(
+                    "info", "strategy_restarted", f"shadow of {name} starts anew: its state is of other settings"
+                )
+            return book, ""
+        account = actor.account.value
+        if account is None or not account.state.known:
+            return None, again
+        began = beginning(
+            rollout,
+            actor.settings.value,
+            equity=account.state.equity,
+            at_ms=self.ctx.clock.wall_ms(),
+            again=again,
+        )
+        book = self._made(rollout, began.cash)
+        # Its file reads hundreds of candles first, and each may take its time.
+        await self._aside(book, book.begin, began, self._history)
+        for cell in emptied(tables):
+            self.cells[cell.table, cell.key] = cell
+        return book, again
 
     def _made(self, rollout: Rollout, cash: Decimal) -> ShadowBook:
         actor = self.actor

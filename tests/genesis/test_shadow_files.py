@@ -10,6 +10,7 @@ import trio
 
 from genesis.domain.paper_records import PAPER_SCORE
 from genesis.domain.settings_build import Layer
+from genesis.domain.shadow_book import ShadowBook
 from genesis.domain.strategies import STRATEGY_KINDS
 from genesis.user_strategies import Budget, UserFile, UserStrategies
 from protocols.journal import ReadRecords
@@ -60,6 +61,37 @@ async def test_a_live_file_and_its_shadow_run_in_processes_of_their_own(tmp_path
         assert len({score.features["process"] for score in paper} | {score.features["process"] for score in live}) == 2
         assert [score.features["seen"] for score in paper] == [score.features["seen"] for score in live]
     assert STRATEGY_KINDS.users.keys() >= {"mine", "silent"}, "the live shelf is as it was"
+
+
+async def test_a_shadow_after_one_that_never_began_runs_the_file_as_it_is_now(
+    tmp_path: Path, files: UserStrategies, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begins, twin = ShadowBook.begin, {**MINE, "name": "twin"}
+
+    def refused(*_: Any) -> None:
+        raise ValueError("settings must be others, were these")
+
+    async with house(
+        tmp_path, recording=piece_of(minutes=8, skip=600), layer=lively_layer(), user_strategies=files
+    ) as here:
+        await here.ready()
+        monkeypatch.setattr(ShadowBook, "begin", refused)
+        await begin(here, a_plan([*LIVE, twin], name="first"))
+        await ended(here)
+        monkeypatch.setattr(ShadowBook, "begin", begins)
+        path = files.folder / "mine.py"
+        path.write_text(path.read_text().replace("waits", "waits anew"))
+        files.refresh()
+        here.engine.cells.kinds.set(here.engine.cells.kinds.value + 1)
+        while here.engine.cells.shadow.value is not None:  # noqa: ASYNC110
+            await trio.sleep(0.01)
+        await begin(here, a_plan([*LIVE, twin], name="second"))
+        await here.replay()
+        await trio.sleep(0.1)
+        heard = [score for score in kept(here, PAPER_SCORE) if score.strategy == "twin"]
+    assert {(score.reasons, score.source) for score in heard} == {
+        (("waits anew",), f"mine/{files.kinds['mine'].version}")
+    }
 
 
 async def test_no_question_to_a_file_on_paper_holds_the_loop_up(

@@ -5,13 +5,14 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import pytest
 import trio
 
 from genesis.core.supervisor import EventKind
 from genesis.domain.decision_log import decision_line
 from genesis.domain.paper_records import BEGAN, PAPER_FILL, PAPER_ORDER, PAPER_SCORE, PAPER_VERDICT
 from genesis.domain.settings_build import Layer
-from genesis.domain.shadow_book import TABLES
+from genesis.domain.shadow_book import TABLES, ShadowBook
 from genesis.research.backtest import run_backtest
 from genesis.research.parity import compare
 from genesis.simulator.settings import ExchangeSettings
@@ -269,6 +270,26 @@ async def test_one_that_falls_over_its_own_code_is_taken_back_and_nobody_else_fa
         assert here.engine.cells.risk.value.state is TradingState.ACTIVE, "no dead letter of paper halts trading"
         await here.all_orders_known()
         check_books(here)
+
+
+@pytest.mark.parametrize("where", ["begin", "go_on"])
+async def test_one_that_falls_before_it_has_heard_anything_is_taken_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    """No message is put aside then, and every life would begin with the same fall."""
+
+    def falls(*_: object) -> None:
+        raise ZeroDivisionError("a mistake of ours")
+
+    monkeypatch.setattr(ShadowBook, where, falls)
+    async with house(tmp_path, recording=piece_of(minutes=5, skip=600), layer=lively_layer()) as here:
+        await here.ready()
+        await begin(here, a_plan([*LIVE, TWIN]))
+        await ended(here)
+        status = here.engine.cells.rollout.value
+        assert status is not None
+        assert "the shadow cannot go on: it fell: ZeroDivisionError: a mistake of ours" in status.verdict
+        assert not [event for event in here.events if event.kind is EventKind.CRASHED]
 
 
 async def test_a_shadow_that_loses_too_much_is_taken_back_with_the_reason(tmp_path: Path) -> None:
