@@ -16,7 +16,7 @@ import trio
 
 from genesis.core.actor import Context
 from genesis.core.latest import Latest
-from genesis.domain.news import Outbox, OutboxState, Reporter, tell_all
+from genesis.domain.news import LastHeard, Outbox, OutboxState, Reporter, tell_all
 from genesis.edge.io_stats import IoStats
 from genesis.edge.kept_file import KeptFile
 from genesis.edge.messengers import Heard, Messenger, NotDelivered, TelegramChat
@@ -184,15 +184,21 @@ class NotifierActor:
         except (OSError, msgspec.MsgspecError) as error:
             log.warning("notifications_lost", path=str(post.file.path), reason=str(error))
             return
+        heard: list[LastHeard] = []
         for name, state in states.items():
             if name in post.boxes:
                 post.boxes[name].restore(state, ctx.clock.now())
+                if state.heard is not None and state.heard not in heard:
+                    heard.append(state.heard)
+        for each in heard[:1]:
+            post.reporter.miss_after(each)
 
     async def _keep(self) -> None:
         file = self.post.file
         if file is None:
             return
-        states = {name: box.state() for name, box in self.post.boxes.items()}
+        heard = self.post.reporter.heard
+        states = {name: msgspec.structs.replace(box.state(), heard=heard) for name, box in self.post.boxes.items()}
         data = msgspec.json.encode(states)
         try:
             await trio.to_thread.run_sync(file.replace, data)

@@ -7,6 +7,7 @@ waits the oldest is dropped and counted, and the next message says so.
 
 import itertools
 import re
+from collections import deque
 from collections.abc import Iterable, Mapping, Sequence, Sized
 from datetime import UTC, datetime
 from typing import Final, TypeVar
@@ -28,6 +29,9 @@ LINE_LIMIT: Final = 600
 LETTERS_KEPT: Final = 200
 REMEMBERED: Final = 10_000
 """Fills and orders that are known when they are said again, or twice as many as a start says again."""
+LAST_HEARD: Final = 50
+"""Fills, and orders, by which a start finds what a kill kept from the outboxes: some share a millisecond."""
+MISSED_AT_MOST: Final = 10
 URGENT: Final = frozenset({NewsKind.HALT, NewsKind.BREAKER, NewsKind.PROTECTION, NewsKind.ALARM, NewsKind.ORDER_FAILED})
 """These do not wait for others to travel with."""
 FAILED: Final = frozenset({OrderState.REJECTED, OrderState.UNKNOWN, OrderState.DEAD, OrderState.EXPIRED})
@@ -49,10 +53,20 @@ K = TypeVar("K")
 V = TypeVar("V")
 
 
+class LastHeard(msgspec.Struct, frozen=True, kw_only=True):
+    """The last fills and orders that were heard before the outboxes were kept: newer ones have reached no outbox."""
+
+    fills: tuple[tuple[int, int], ...] = ()
+    orders: tuple[tuple[str, OrderState], ...] = ()
+
+
 class Reporter:
     """Makes news of events. It remembers what it told, since orders and fills are said again after a crash."""
 
     def __init__(self) -> None:
+        self._last_fills: deque[tuple[int, int]] = deque(maxlen=LAST_HEARD)
+        self._last_orders: deque[tuple[str, OrderState]] = deque(maxlen=LAST_HEARD)
+        self._missed: set[object] = set()
         self._fills: dict[tuple[int, int], None] = {}
         self._states: dict[str, OrderState] = {}
         self._known = REMEMBERED
@@ -65,6 +79,27 @@ class Reporter:
         self._states = dict(states)
         self._known = room_for(self._fills, self._states)
 
+    @property
+    def heard(self) -> LastHeard:
+        return LastHeard(fills=tuple(self._last_fills), orders=tuple(self._last_orders))
+
+    def miss_after(self, heard: LastHeard) -> None:
+        """A process was killed behind this: what the journal has beyond it is news when the start says it again.
+
+        Of more than a few the newest are: then nobody listened for long, and it is no kill's last moment.
+        """
+        self._last_fills.extend(heard.fills)
+        self._last_orders.extend(heard.orders)
+        for identity in _behind(list(self._fills), set(heard.fills)):
+            del self._fills[identity]
+            self._missed.add(identity)
+        known = dict(heard.orders)
+        told = {intent_id for intent_id, state in known.items() if self._states.get(intent_id) is state}
+        moved = [intent_id for intent_id in known.keys() - told if intent_id in self._states]
+        for intent_id in dict.fromkeys([*moved, *_behind(list(self._states), set(known))]):
+            del self._states[intent_id]
+            self._missed.add(intent_id)
+
     def hear(self, event: object, at_ms: int) -> News | None:
         """The news in a Notice, Fill, OrderUpdate or Verdict; None when it is none."""
         match event:
@@ -75,12 +110,20 @@ class Reporter:
                 if event.foreign or identity in self._fills:
                     return None
                 remember(self._fills, identity, None, self._known)
-                return _of_fill(event)
+                self._last_fills.append(identity)
+                return self._marked(identity, _of_fill(event))
             case OrderUpdate():
-                return self._of_order(event.order)
+                return self._marked(event.order.intent_id, self._of_order(event.order))
             case Verdict():
                 return _of_verdict(event, at_ms)
         return None
+
+    def _marked(self, identity: object, news: News | None) -> News | None:
+        """It, and that it is not of now where a process was killed before it could be told."""
+        if identity not in self._missed:
+            return news
+        self._missed.discard(identity)
+        return None if news is None else msgspec.structs.replace(news, text=f"{news.text} (before the restart)")
 
     def on_risk(self, status: RiskStatus | None) -> list[News]:
         """What changed of the trading state and the breakers. What it is at first is no news."""
@@ -107,6 +150,7 @@ class Reporter:
         if order.foreign or self._states.get(order.intent_id) is order.state:
             return None
         remember(self._states, order.intent_id, order.state, self._known)
+        self._last_orders.append((order.intent_id, order.state))
         what = f"{order.side.value} {plain(order.quantity)} {order.symbol} {order.order_type.value.lower()}"
         price = order.price if order.price is not None else order.stop_price
         what += f" at {plain(price)}" if price is not None else ""
@@ -119,6 +163,12 @@ class Reporter:
         if order.state is OrderState.ACKED:
             return _news(NewsKind.ORDER_PLACED, "", f"placed: {what}", order.updated_ms)
         return None
+
+
+def _behind(kept: list[K], heard: set[K]) -> list[K]:
+    """What stands behind the newest that was heard; nothing where that is not known."""
+    at = max([place for place, each in enumerate(kept) if each in heard], default=len(kept))
+    return kept[at + 1 :][-MISSED_AT_MOST:]
 
 
 def room_for(*said_again: Sized) -> int:
@@ -184,6 +234,7 @@ class OutboxState(msgspec.Struct, frozen=True, kw_only=True):
 
     letters: tuple[Letter, ...] = ()
     dropped: int = 0
+    heard: LastHeard | None = None
 
 
 @attrs.frozen(kw_only=True)

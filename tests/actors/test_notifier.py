@@ -1,12 +1,14 @@
 """The notifier against a Telegram and a webhook that refuse, limit, fall silent and come back."""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import attrs
+import msgspec
 import trio
 from trio.testing import MockClock
 
@@ -18,12 +20,13 @@ from genesis.edge.kept_file import KeptFile
 from genesis.edge.messengers import TelegramChat, Webhook
 from genesis.edge.secrets import Secret
 from protocols.health import Notice
+from protocols.orders import Fill
 from protocols.risk import RiskStatus, TradingState
 from protocols.settings import Settings
 from tests.actors.deciding_stage import Stage, journal_channel, on_stage
 from tests.actors.scripted_venue import eventually
 from tests.genesis.edge.scripted_http import Answer, Heard, ScriptedHttp, scripted_http
-from tests.web.fakes import a_risk
+from tests.web.fakes import a_fill, a_risk
 
 TOKEN = "123:secret-token"
 CHAT = "42"
@@ -58,7 +61,9 @@ class World:
 
 
 @asynccontextmanager
-async def a_world(clock: MockClock, folder: Path, *, wall_ms: int = NOW_MS) -> AsyncIterator[World]:
+async def a_world(
+    clock: MockClock, folder: Path, *, wall_ms: int = NOW_MS, booked: Sequence[Fill] = ()
+) -> AsyncIterator[World]:
     clock.autojump_threshold = 0.02
     written: list[dict[str, Any]] = []
     asked: list[str] = []
@@ -81,6 +86,7 @@ async def a_world(clock: MockClock, folder: Path, *, wall_ms: int = NOW_MS) -> A
         server.otherwise = telegram
         chat = TelegramChat(http=http, token=Secret(TOKEN), chat_id=CHAT)
         post = Post(messengers=(chat,), chat=chat, file=KeptFile(folder / "news.json"))
+        post.reporter.after(booked, {})
         news = Channel[Any]("news", Overflow.DROP_OLDEST)
         risk = Latest[RiskStatus | None](a_risk())
 
@@ -130,6 +136,25 @@ async def test_what_waits_outlives_the_process(autojump_clock: MockClock, tmp_pa
         await eventually(lambda: world.post.boxes["telegram"].failed_total > 1, within_s=3000.0)
     async with a_world(autojump_clock, tmp_path) as world:
         await world.until_told("told after the restart")
+
+
+async def test_a_fill_that_a_kill_kept_from_the_file_is_told_by_the_next_life(
+    autojump_clock: MockClock, tmp_path: Path
+) -> None:
+    """The journal has it, no outbox had: the start says all fills again, and knows which of them nobody heard."""
+    booked = [msgspec.structs.replace(a_fill(number), quantity=Decimal(number)) for number in (1, 2)]
+    async with a_world(autojump_clock, tmp_path) as world:
+        world.news.put_nowait(booked[0])
+        await world.until_told("bought 1 tBTCUSD")
+    for life in range(2):
+        async with a_world(autojump_clock, tmp_path, booked=booked) as world:
+            for said in booked:
+                world.news.put_nowait(said)
+            world.news.put_nowait(an_alarm("the last word"))
+            await world.until_told("the last word")
+            told = "\n".join(world.texts)
+            assert "bought 1 tBTCUSD" not in told
+            assert ("bought 2 tBTCUSD at 6900.5 (entry, btc-ema) (before the restart)" in told) is (life == 0)
 
 
 async def test_a_damaged_file_loses_what_waited_and_nothing_else(autojump_clock: MockClock, tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from genesis.domain.news import LETTERS_KEPT, MESSAGE_LIMIT, Outbox, Reporter, tell_all
+from genesis.domain.news import LETTERS_KEPT, MESSAGE_LIMIT, LastHeard, Outbox, Reporter, tell_all
 from protocols.health import Notice
 from protocols.news import News, NewsKind
 from protocols.orders import OrderState, OrderUpdate
@@ -52,6 +52,45 @@ def test_a_start_with_a_long_journal_tells_nobody_what_it_holds(monkeypatch: pyt
     assert reporter.hear(a_fill(121), 0) is not None, "news may come between"
     assert not any(reporter.hear(fill, 0) for fill in fills)
     assert not any(reporter.hear(OrderUpdate(order=order), 0) for order in orders)
+
+
+def test_what_a_kill_kept_from_the_outboxes_is_told_once_by_the_next_start() -> None:
+    """A fill that was booked some milliseconds before `kill -9` reached no phone, ever."""
+    before = Reporter()
+    placed = [OrderUpdate(order=an_order(number, state=OrderState.ACKED)) for number in (1, 2, 3)]
+    assert all(before.hear(said, 0) for said in (a_fill(1), a_fill(2), *placed[:2]))
+    kept = before.heard
+    fills = [a_fill(number) for number in (1, 2, 3)]
+    ended = OrderUpdate(order=an_order(1, state=OrderState.CANCELED))
+    now = [ended, *placed[1:]]
+    states = {said.order.intent_id: said.order.state for said in now}
+    for _ in range(2):
+        reporter = Reporter()
+        reporter.after(fills, states)
+        reporter.miss_after(kept)
+        told = [one.text for said in (*fills, *now) if (one := reporter.hear(said, 0)) is not None]
+        assert [text.split()[0] for text in told] == ["bought", "canceled:", "placed:"]
+        assert all(text.endswith(" (before the restart)") for text in told)
+        assert not any(reporter.hear(said, 0) for said in (*fills, *now))
+        again = reporter.heard
+    reporter = Reporter()
+    reporter.after(fills, states)
+    reporter.miss_after(again)
+    assert not any(reporter.hear(said, 0) for said in (*fills, *now)), "told, and kept as told"
+    later = reporter.hear(a_fill(4), 0)
+    assert later is not None
+    assert "restart" not in later.text
+
+
+def test_whoever_listens_again_after_a_month_is_not_told_the_month() -> None:
+    before = Reporter()
+    before.hear(a_fill(1), 0)
+    fills = [a_fill(number) for number in range(1, 100)]
+    for kept, news in ((before.heard, 10), (LastHeard(), 0), (LastHeard(fills=((777, 1),)), 0)):
+        reporter = Reporter()
+        reporter.after(fills, {})
+        reporter.miss_after(kept)
+        assert sum(reporter.hear(fill, 0) is not None for fill in fills) == news
 
 
 def test_an_order_is_news_when_its_state_changes() -> None:
