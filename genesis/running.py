@@ -284,6 +284,7 @@ class _Run:
                     journal=engine.channels.journal,
                     wall_ms=self.clock.wall_ms,
                     tell=engine.notice,
+                    listens=lambda: engine.cells.orders.value.ready,
                 ),
                 templates=TemplateShelf(
                     KeptFile(options.user_dir.data / "order_templates.json"),

@@ -56,12 +56,14 @@ _encode = msgspec.json.Encoder(decimal_format="string").encode
 
 @attrs.define(kw_only=True, eq=False)
 class TransferDesk:
-    """One a process. `tell` makes a notice of a level, a code and a text; `wall_ms` is this machine's clock."""
+    """One a process. `tell` makes a notice of a level, a code and a text; `wall_ms` is this machine's clock; `listens`
+    says whether the account hears of its wallets now."""
 
     door: RestDoor
     journal: Channel[JournalRequest]
     wall_ms: Callable[[], int]
     tell: Callable[[str, str, str], None]
+    listens: Callable[[], bool]
     _turn: trio.Lock = attrs.field(factory=trio.Lock, init=False)
 
     async def all(self) -> Sequence[Transfer]:
@@ -74,7 +76,8 @@ class TransferDesk:
         account shows it (None: all).
 
         The state of what comes back says what is known. Raises Refused (another wish has that name, an open transfer of
-        the currency, more than is free, no room to keep it), Busy, VenueSilent; after any of them nothing has left.
+        the currency, more than is free, an account that hears nothing, no room to keep it), Busy, VenueSilent; after
+        any of them nothing has left.
         """
         async with self._turn:
             rows = await self._rows()
@@ -93,6 +96,9 @@ class TransferDesk:
                         "ledger_behind", f"the venue's ledger must show {_words(row.wish)} first, does not yet"
                     )
             self._check_free(wish, free(), rows)
+            if not self.listens():
+                # A balance of the next login does not say why it is another: the money would stand as lost, or won.
+                raise Refused("account_silent", "the private line must be up to tell of a transfer, was not: try again")
             asked = Transfer(
                 wish=wish, state=TransferState.ASKED, asked_ms=self.wall_ms(), after_entry=newest_entry(before)
             )

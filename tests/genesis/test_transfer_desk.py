@@ -76,7 +76,11 @@ class Teller:
 def a_desk(here: House, teller: Teller) -> TransferDesk:
     engine = here.engine
     return TransferDesk(
-        door=engine.venue.door, journal=engine.channels.journal, wall_ms=teller.wall_ms, tell=teller.tell
+        door=engine.venue.door,
+        journal=engine.channels.journal,
+        wall_ms=teller.wall_ms,
+        tell=teller.tell,
+        listens=lambda: engine.cells.orders.value.ready,
     )
 
 
@@ -211,6 +215,29 @@ async def test_a_venue_that_is_silent_before_hears_nothing_and_nothing_is_kept(t
         assert (await desk.all(), await records(here), line.asked) == ([], [], 0)
 
 
+async def test_while_nobody_hears_of_wallets_no_money_moves(tmp_path: Path, line: Line) -> None:
+    """The next login shows another balance and does not say why: 1,000 that were moved stood as lost."""
+    async with house(tmp_path, recording=piece_of(minutes=5), layer=lively_layer()) as here:
+        await here.ready()
+        desk = a_desk(here, Teller())
+        assert here.exchange.faults.drop(private=True) == 1
+        await _line_is(here, ready=False)
+        with pytest.raises(Refused, match="private line must be up"):
+            await desk.make(a_wish(amount="1000"))
+        assert (line.asked, await records(here)) == (0, [])
+        await _line_is(here, ready=True)
+        await desk.make(msgspec.structs.replace(a_wish(amount="1000"), to_wallet="funding"))
+        account = here.engine.cells.account
+        while account.value is None or account.value.state.flows != -1000:
+            await account.changed(account.version)
+
+
+async def _line_is(here: House, *, ready: bool) -> None:
+    orders = here.engine.cells.orders
+    while orders.value.ready is not ready:
+        await orders.changed(orders.version)
+
+
 async def test_what_has_no_room_on_the_disk_is_not_asked(tmp_path: Path, line: Line) -> None:
     async with house(tmp_path, recording=piece_of(minutes=5), layer=lively_layer()) as here:
         await here.ready()
@@ -319,6 +346,7 @@ def _a_desk_beside(door: "_Door", memory: "_Memory", teller: Teller) -> Transfer
         journal=cast("Channel[JournalRequest]", memory),
         wall_ms=teller.wall_ms,
         tell=teller.tell,
+        listens=lambda: True,
     )
 
 
