@@ -139,6 +139,7 @@ def kept(state: RiskState) -> RiskState:
         owner=dict(state.owner),
         strategies={name: msgspec.structs.replace(book) for name, book in state.strategies.items()},
         results=list(state.results),
+        switched=list(state.switched),
         locks=dict(state.locks),
         breakers={scope: msgspec.structs.replace(each) for scope, each in state.breakers.items()},
         conditions=dict(state.conditions),
