@@ -40,10 +40,12 @@ class Teller:
                 self._unsaid += 1
                 return
             self._waiting.append(text)
-            if self._thread is None:
+            if self._thread is None or not self._thread.is_alive():
                 # A daemon: a terminal that stands still must not keep the process from its end either.
                 self._thread = threading.Thread(target=self._speak, name="genesis teller", daemon=True)
-                self._thread.start()
+                # The system may have no room for a thread now: then the next line asks for one.
+                with contextlib.suppress(RuntimeError):
+                    self._thread.start()
             self._changed.notify_all()
 
     def end(self, within_s: float) -> bool:

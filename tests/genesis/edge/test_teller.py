@@ -3,6 +3,7 @@
 import fcntl
 import io
 import os
+import threading
 from collections.abc import Iterator
 from typing import TextIO
 
@@ -65,6 +66,23 @@ def test_a_terminal_that_keeps_nobody_waiting_is_waited_for(pipe: tuple[int, Tex
     assert not teller.end(0.05), "it has no room before somebody reads"
     assert read(reading, PAGE + 7) == "x" * PAGE + "a line\n"
     assert teller.end(30)
+
+
+def test_a_thread_that_cannot_be_had_is_asked_for_again_by_the_next_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A start of the engine fell over its greeting, and the terminal heard nothing more."""
+
+    def refuse(_: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    stream = io.StringIO()
+    teller = Teller(stream)
+    with monkeypatch.context() as full:
+        full.setattr(threading.Thread, "start", refuse)
+        teller.say("the first\n")
+        assert not teller.end(0.0)
+    teller.say("the second\n")
+    assert teller.end(30)
+    assert stream.getvalue() == "the first\nthe second\n"
 
 
 def test_a_terminal_that_is_gone_is_no_error() -> None:
