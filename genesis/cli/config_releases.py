@@ -20,8 +20,8 @@ from genesis.edge.user_dir import UserDir
 from genesis.run_options import ExitCode, Mode
 
 ModeOf = Annotated[Mode | None, Parameter(help="Read this mode's journal instead of asking the engine.")]
-Symbols = Annotated[tuple[str, ...], Parameter(help="Only these symbols.", negative="")]
-Strategies = Annotated[tuple[str, ...], Parameter(help="Only these strategies.", negative="")]
+Symbols = Annotated[tuple[str, ...], Parameter(help="Only these symbols; commas between several.", negative="")]
+Strategies = Annotated[tuple[str, ...], Parameter(help="Only these strategies; commas between several.", negative="")]
 Percent = Annotated[int, Parameter(help="Only so many in a hundred pairs of symbol and strategy.")]
 
 rollout = App(name="rollout", help="Try a change on a part of the trading or as a shadow, by a metric.")
@@ -245,12 +245,19 @@ def _changes(pairs: Sequence[str]) -> dict[str, Any]:
         if not equals:
             faults.append(f"{pair[:60]} must be KEY=VALUE")
             continue
+        if path.strip() in changes:
+            faults.append(f"{path.strip()[:60]} must be given once, was given again")
         value, found = read_text(path.strip(), text.strip())
         faults += [str(fault) for fault in found]
         changes[path.strip()] = value
     if faults:
         raise CommandFailed("\n".join(faults), ExitCode.CONFIGURATION)
     return changes
+
+
+def _apart(names: Sequence[str]) -> list[str]:
+    """Several names, each by its own option or with commas between, as the page takes them."""
+    return [name for each in names for one in each.split(",") if (name := one.strip())]
 
 
 @flag.command(name="set")
@@ -271,8 +278,8 @@ def set_flag(
         "name": name,
         "values": _changes(changes),
         "enabled": not off,
-        "symbols": list(symbols),
-        "strategies": list(strategies),
+        "symbols": _apart(symbols),
+        "strategies": _apart(strategies),
         "percent": percent,
         "meaning": meaning,
         "reason": reason,
@@ -344,8 +351,8 @@ def start_rollout(
     body = {
         "name": name,
         "changes": _changes(changes),
-        "symbols": list(symbols),
-        "strategies": list(strategies),
+        "symbols": _apart(symbols),
+        "strategies": _apart(strategies),
         "percent": percent,
         "shadow": as_shadow,
         "metric": metric,

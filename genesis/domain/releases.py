@@ -23,6 +23,7 @@ SHADOW_METRICS: Final = frozenset({Metric.REFUSAL_RATE, Metric.DRAWDOWN, Metric.
 """A shadow sends no orders, so it has neither errors nor slippage."""
 PAPER_METRICS: Final = SHADOW_METRICS | {Metric.LOSING_TRADES}
 PAPER_ONLY: Final = PAPER_METRICS - SHADOW_METRICS
+PAIRS_NAMED: Final = 8
 MOST_CASH: Final = 1_000_000_000
 
 
@@ -59,6 +60,9 @@ def plan_faults(plan: RolloutPlan, settings: Settings) -> list[Fault]:
         faults.append(_fault(f"{at}.metric", f"one of {known} for {kind}", plan.metric.value))
     if not (math.isfinite(plan.threshold) and -1e6 <= plan.threshold <= 1e6):
         faults.append(_fault(f"{at}.threshold", "a finite number", plan.threshold))
+    elif plan.threshold < 0 and plan.metric is not Metric.SLIPPAGE_BPS and not plan.against_control:
+        must_be = f"0 or more: {plan.metric.value} begins at 0, and the rollout would be taken back at once"
+        faults.append(_fault(f"{at}.threshold", must_be, plan.threshold))
     if not SHORTEST_S <= plan.duration_s <= LONGEST_S:
         faults.append(_fault(f"{at}.duration_s", f"{SHORTEST_S:g} to {LONGEST_S:g} seconds", plan.duration_s))
     if not 0 <= plan.min_samples <= 1_000_000:
@@ -69,6 +73,21 @@ def plan_faults(plan: RolloutPlan, settings: Settings) -> list[Fault]:
     if plan.is_paper and not faults:
         faults += _candidate_faults(plan, settings)
     return faults
+
+
+def reach_faults(plan: RolloutPlan, now: Settings, later: Settings) -> list[Fault]:
+    """Whether there is anybody to try it on, when it begins: at its end it would be taken back, for want of samples.
+
+    Not asked of one that is under way: what it reaches may be switched off meanwhile.
+    """
+    pairs = {(each.name, each.symbol): None for each in (*now.strategies, *later.strategies)}
+    pairs |= {("manual", symbol): None for symbol in now.market.symbols}
+    part = Overlay(name=plan.name, values={}, symbols=plan.symbols, strategies=plan.strategies, percent=plan.percent)
+    if any(covers(part, symbol, strategy) for strategy, symbol in pairs):
+        return []
+    named = ", ".join([f"{strategy} {symbol}" for strategy, symbol in pairs][:PAIRS_NAMED])
+    more = ", ..." if len(pairs) > PAIRS_NAMED else ""
+    return [_fault("rollout", f"for a strategy and symbol that trade here ({named}{more})", "for none of them")]
 
 
 def _paper_faults(at: str, plan: RolloutPlan) -> list[Fault]:

@@ -8,7 +8,7 @@ import msgspec
 
 from genesis.domain.config_keys import KEYS, STRATEGIES, Applies, nearest
 from genesis.domain.release_chain import patch_between, sealed
-from genesis.domain.releases import flag_faults, flag_layer, overlays_of, plan_faults, tried_strategies
+from genesis.domain.releases import flag_faults, flag_layer, overlays_of, plan_faults, reach_faults, tried_strategies
 from genesis.domain.settings_build import (
     Built,
     Effective,
@@ -254,6 +254,9 @@ def after(
         later = promoted.build(layers, now.version + 2, priority)
         if not isinstance(later, Built):
             return later
+        alone = reach_faults(asked.plan, now.settings, later.settings)
+        if alone:
+            return tuple(alone)
         held = {path: later.effective[path] for path in asked.plan.changes}
         hidden = tuple(
             Fault(

@@ -108,9 +108,23 @@ async def test_a_day_with_the_settings(home: UserDir, capsys: Capture) -> None:
         assert "risk.max: must be a known name" in told
         assert await engine.command("flag", "list", "--json") == ExitCode.OK
         assert json.loads(capsys.readouterr().out)[0]["symbols"] == ["tETHUSD"]
-        words = ("risk.position_fraction=0.1", "--symbols", "tBTCUSD", "--metric", "loss", "--threshold", "0.01")
+        twice = ("risk.position_fraction=0.1", "risk.position_fraction=0.2")
+        assert await engine.command("rollout", "start", "half", *twice) == ExitCode.CONFIGURATION
+        assert "risk.position_fraction must be given once" in capsys.readouterr().err
+        words = (
+            "risk.position_fraction=0.1",
+            "--symbols",
+            "tBTCUSD, tETHUSD",
+            "--metric",
+            "loss",
+            "--threshold",
+            "0.01",
+        )
         assert await engine.command("rollout", "start", "half", *words) == ExitCode.OK
         assert await engine.command("rollout", "status") == ExitCode.OK
+        capsys.readouterr()
+        assert await engine.command("rollout", "status", "--json") == ExitCode.OK
+        assert json.loads(capsys.readouterr().out)["rollout"]["plan"]["symbols"] == ["tBTCUSD", "tETHUSD"]
         assert await engine.command("rollout", "revert", "--reason", "no") == ExitCode.OK
         assert await engine.command("flag", "remove", "calm") == ExitCode.OK
         assert await engine.command("rollback", "morning") == ExitCode.OK

@@ -209,12 +209,38 @@ def test_a_shadow_decides_nothing() -> None:
         ({"duration_s": 0.0}, "1 to 7.776e+06 seconds"),
         ({"duration_s": float("nan")}, "1 to 7.776e+06 seconds"),
         ({"threshold": float("inf")}, "a finite number"),
+        (
+            {"threshold": -0.1, "metric": Metric.LOSS},
+            "0 or more: loss begins at 0, and the rollout would be taken back",
+        ),
         ({"min_samples": -1}, "0 to 1000000"),
         ({"symbols": (), "against_control": True}, "nobody is left to compare with"),
     ],
 )
 def test_a_plan_that_makes_no_sense_is_refused(fields: dict[str, Any], text: str) -> None:
     assert text in " ".join(faults_of(after((), a_start(), StartRollout(plan=plan(**fields), **WHO), at_ms=1)))
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"symbols": ("tXXXUSD",)},
+        {"symbols": ("tBTCUSD",), "strategies": ("eth",)},
+        {"percent": 0},
+        {"symbols": ("tXXXUSD",), "shadow": True, "metric": Metric.LOSS},
+    ],
+)
+def test_a_rollout_that_reaches_nobody_does_not_begin(part: dict[str, Any]) -> None:
+    """A slip of the pen ran for an hour, was not proven, and was taken back."""
+    eth = {"name": "eth", "kind": "ema_cross", "symbol": "tETHUSD", "timeframe": "1m"}
+    step = a_start(layer_of_tree("config/strategies.json", [eth], section="strategies"))
+    layers = (layer_of_tree("config/strategies.json", [eth], section="strategies"),)
+    asked = StartRollout(plan=plan(**{"symbols": (), **part}), **WHO)
+    [fault] = faults_of(after(layers, step, asked, at_ms=1))
+    assert fault.startswith("rollout: must be for a strategy and symbol that trade here (eth tETHUSD, manual tBTCUSD")
+    assert "was for none of them" in fault.replace('"', "")
+    for good in ({"strategies": ("eth",)}, {"symbols": ("tBTCUSD",)}, {"strategies": ("manual",)}):
+        step_of(after(layers, step, StartRollout(plan=plan(**{"symbols": (), **good}), **WHO), at_ms=1))
 
 
 def test_one_rollout_at_a_time_and_its_keys_are_left_alone_meanwhile() -> None:
