@@ -5,6 +5,7 @@ apart by StreamUp and StreamDown. Four tasks live with a socket: the reader only
 answered whatever the listeners do), one carries over what did not fit, one sends, one looks at the clock.
 """
 
+import math
 from typing import Any, Final
 
 import attrs
@@ -69,6 +70,7 @@ REFUSED_STATUSES: Final = frozenset({408, 429, 502, 503, 504})
 """Answers to the handshake that ask for a pause: too many connections, or maintenance without a 20060."""
 TRY_AGAIN_CODES: Final = frozenset({ERR_UNKNOWN, ERR_CONCURRENCY, ERR_NOT_READY, ERR_RATE_LIMIT})
 SUBSCRIBE_TRIES: Final = 3
+TELL_REFUSED_EVERY_S: Final = 600.0
 NS: Final = 1_000_000_000
 
 _PRICES: Final = frozenset({Ticker, BookTop})
@@ -143,6 +145,8 @@ class ConnectionPublicActor:
     _status: str = attrs.field(default="idle", init=False)
     _last_error: str | None = attrs.field(default=None, init=False)
     _fell_at: float | None = attrs.field(default=None, init=False)
+    _untold_refused: int = attrs.field(default=0, init=False)
+    _tell_refused_at: float = attrs.field(default=-math.inf, init=False)
 
     async def run(self, ctx: Context) -> None:
         out = _Outlets(
@@ -251,7 +255,6 @@ class ConnectionPublicActor:
         self.stats.up = False
         # What was heard before the end is told before the end is.
         await line.handover.finish(line.session.close(line.fall, ctx.clock.now_ns()))
-        self.stats.refused_frames += line.session.tolerance.refused
         return line.fall, now - line.up_since if line.up_since is not None else 0.0, line.pause_s
 
     # --- the tasks of a socket ------------------------------------------------------------------------------------
@@ -419,7 +422,9 @@ class ConnectionPublicActor:
             case Pong():
                 self._on_pong(ctx, line, event)
             case FrameRefused():
+                self.stats.refused_frames += 1
                 self._last_error = str(event.error)
+                self._tell_refused(ctx, out)
             case _:
                 pass
 
@@ -555,6 +560,17 @@ class ConnectionPublicActor:
             out.notices.put_nowait(
                 Notice(level=level, code="subscription", text=f"{self.name}: {text}", at_ms=ctx.clock.wall_ms())
             )
+
+    def _tell_refused(self, ctx: Context, out: _Outlets) -> None:
+        """What the venue said and nobody could believe: told at once, then now and then with how many."""
+        self._untold_refused += 1
+        now = ctx.clock.now()
+        if out.notices is None or now < self._tell_refused_at:
+            return
+        more = "" if self._untold_refused == 1 else f" ({self._untold_refused} since the last word of this)"
+        text = f"{self.name}: {self._last_error}{more}"
+        out.notices.put_nowait(Notice(level="warning", code="frame_refused", text=text, at_ms=ctx.clock.wall_ms()))
+        self._untold_refused, self._tell_refused_at = 0, now + TELL_REFUSED_EVERY_S
 
     def _tell(self, ctx: Context, status: str) -> None:
         self._status = status

@@ -10,6 +10,7 @@ from itertools import pairwise
 from typing import Final
 
 import attrs
+import structlog
 import trio
 
 from genesis.core.actor import Context
@@ -19,7 +20,7 @@ from genesis.core.mailbox import Outlet
 from genesis.edge.errors import EdgeError
 from genesis.edge.rest import CircuitOpen, RestDoor
 from protocols.bitfinex import rest_requests
-from protocols.bitfinex.errors import BitfinexError
+from protocols.bitfinex.errors import BitfinexError, MalformedFrame
 from protocols.bitfinex.rest import read_candle_answer, read_trades_answer
 from protocols.bitfinex.rest_account import read_orders, read_own_trades, read_positions
 from protocols.bitfinex.rest_requests import LARGEST_HISTORY, LARGEST_PUBLIC
@@ -42,6 +43,8 @@ from protocols.orders import (
     VenueTrade,
 )
 from protocols.units import TIMEFRAME_MS
+
+log = structlog.get_logger("genesis.history")
 
 PAGES: Final = 40
 """100,000 orders or trades since the last reconcile: more than the venue keeps for its two weeks."""
@@ -175,10 +178,14 @@ class HistoryActor:
                 rest_requests.own_trades(start_ms=request.trades_since_ms, end_ms=end_ms, limit=LARGEST_HISTORY),
                 exact=True,
             )
-            rows = read_own_trades(value, session=request.session, received_ns=now_ns)
+            refused: list[MalformedFrame] = []
+            rows = read_own_trades(value, session=request.session, received_ns=now_ns, refused=refused)
+            for error in refused:
+                # What its order says was executed is booked without it.
+                log.warning("row_refused", error=str(error))
             new = [row for row in rows if row.trade_id not in seen]
             seen.update((row.trade_id, row) for row in new)
-            if len(rows) < LARGEST_HISTORY or not new:
+            if len(rows) + len(refused) < LARGEST_HISTORY or not new:
                 break
             end_ms = min(row.time_ms for row in rows)
         else:
@@ -341,8 +348,6 @@ def _check(page: Sequence[Candle], first_ms: int, last_ms: int, limit: int) -> N
         grid_ms = min(TIMEFRAME_MS[candle.timeframe], TIMEFRAME_MS["1D"])
         if candle.open_ms % grid_ms or not first_ms <= candle.open_ms <= last_ms:
             raise _Wrong(f"candle must open on a whole {candle.timeframe} in {first_ms} to {last_ms}: {candle.open_ms}")
-        if min(candle.open, candle.close, candle.low) <= 0 or candle.low > candle.high:
-            raise _Wrong(f"candle of {candle.open_ms} must have prices above zero, the high not below the low: has not")
     for before, after in pairwise(page):
         if before.open_ms == after.open_ms:
             raise _Wrong(f"candle of {after.open_ms} must be told once, was twice")

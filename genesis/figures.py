@@ -58,6 +58,7 @@ def counters(cells: Cells, stats: Stats, *, crashes: int, dead_letters: int) -> 
         "genesis_frames_in_total": sum(stats.frames_in for stats in stats.values()),
         "genesis_frames_out_total": sum(stats.frames_out for stats in stats.values()),
         "genesis_sequence_gaps_total": sum(stats.sequence_gaps for stats in stats.values()),
+        "genesis_refused_frames_total": sum(stats.refused_frames for stats in stats.values()),
         "genesis_bad_checksums_total": sum(stats.bad_checksums for stats in stats.values()),
         "genesis_settings_changes_total": config.changes_total,
         "genesis_settings_refused_total": config.refused_total,

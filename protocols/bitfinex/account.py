@@ -11,6 +11,7 @@ from typing import Any, Final, TypeVar
 from protocols.bitfinex.errors import MalformedFrame
 from protocols.bitfinex.funding_rows import FUNDING_KINDS, read_funding
 from protocols.bitfinex.numbers import write_json
+from protocols.bitfinex.plausible import own_trade_fault
 from protocols.bitfinex.rows import Row, Tolerance, rows_of
 from protocols.funding import FundingEvent, MarginEvent
 from protocols.orders import (
@@ -107,15 +108,19 @@ def read_trade(
     value: object, *, event: str, session: int, received_ns: int, tolerance: Tolerance | None = None
 ) -> VenueTrade:
     row = Row.of("trade", value, TRADE_LENGTH, tolerance)
+    trade_id, time_ms, amount, price = row.id(0), row.integer(2), row.decimal(4), row.decimal(5)
+    fault = own_trade_fault(trade_id, time_ms, amount, price)
+    if fault is not None:
+        raise MalformedFrame(f"own trade {trade_id} of order {row.id(3)}: {fault}")
     return VenueTrade(
         event=event,
         session=session,
-        trade_id=row.id(0),
+        trade_id=trade_id,
         symbol=Symbol(row.text(1)),
-        time_ms=row.integer(2),
+        time_ms=time_ms,
         venue_order_id=row.id(3),
-        amount=row.decimal(4),
-        price=row.decimal(5),
+        amount=amount,
+        price=price,
         wire_type=row.text(6),
         order_price=row.decimal(7),
         maker=row.integer(8) == 1,

@@ -11,6 +11,7 @@ import msgspec
 
 from protocols.bitfinex.errors import MalformedFrame
 from protocols.bitfinex.numbers import write_json
+from protocols.bitfinex.plausible import candle_fault, ticker_fault, trade_fault
 from protocols.bitfinex.rows import LARGEST_INTEGER, Row, Tolerance
 from protocols.market import (
     Candle,
@@ -103,11 +104,17 @@ def _priced(row: Row, *indices: int, tolerance: Tolerance | None) -> None:
             raise MalformedFrame(f"{row.name}[{index}] must be a number, was null")
 
 
+def _refuse(name: str, symbol: str, fault: str | None) -> None:
+    if fault is not None:
+        raise MalformedFrame(f"{name} of {symbol}: {fault}")
+
+
 def read_ticker(
     value: object, symbol: str, *, venue_ms: int, received_ns: int, tolerance: Tolerance | None = None
 ) -> Ticker:
     row = Row.of("ticker", value, TICKER_LENGTH, tolerance)
     _priced(row, 0, 2, 6, tolerance=tolerance)
+    _refuse("ticker", symbol, ticker_fault(row.number(0), row.number(2), row.number(6)))
     return Ticker(
         symbol=Symbol(symbol),
         bid=row.number(0),
@@ -156,6 +163,7 @@ def read_trade_print(
 ) -> TradePrint:
     row = Row.of("trade", value, TRADE_LENGTH, tolerance)
     _priced(row, 2, 3, tolerance=tolerance)
+    _refuse("trade", symbol, trade_fault(row.id(0), row.id(1), row.number(2), row.number(3), venue_ms))
     return TradePrint(
         symbol=Symbol(symbol),
         trade_id=row.id(0),
@@ -184,10 +192,14 @@ def read_funding_print(
     )
 
 
-def read_candle(value: object, symbol: str, timeframe: str, *, tolerance: Tolerance | None = None) -> Candle:
-    """`[MTS, OPEN, CLOSE, HIGH, LOW, VOLUME]`: close comes before high."""
+def read_candle(
+    value: object, symbol: str, timeframe: str, *, venue_ms: int = 0, tolerance: Tolerance | None = None
+) -> Candle:
+    """`[MTS, OPEN, CLOSE, HIGH, LOW, VOLUME]`: close comes before high. `venue_ms` is the frame's stamp."""
     row = Row.of("candle", value, CANDLE_LENGTH, tolerance)
     _priced(row, 1, 2, 3, 4, tolerance=tolerance)
+    prices = (row.number(1), row.number(2), row.number(3), row.number(4))
+    _refuse(f"{timeframe} candle", symbol, candle_fault(row.id(0), *prices, row.number(5), venue_ms))
     return Candle(
         symbol=Symbol(symbol),
         timeframe=timeframe,
@@ -201,10 +213,24 @@ def read_candle(value: object, symbol: str, timeframe: str, *, tolerance: Tolera
 
 
 def read_candles(
-    value: Sequence[object], symbol: str, timeframe: str, *, tolerance: Tolerance | None = None
+    value: Sequence[object],
+    symbol: str,
+    timeframe: str,
+    *,
+    venue_ms: int = 0,
+    tolerance: Tolerance | None = None,
+    refused: list[MalformedFrame] | None = None,
 ) -> tuple[Candle, ...]:
-    """Rows in either order, oldest first."""
-    candles = [read_candle(row, symbol, timeframe, tolerance=tolerance) for row in value]
+    """Rows in either order, oldest first. With `refused` a row that can be no candle is left out and its reason put
+    there: a market must not stop for one of its rows."""
+    candles = []
+    for row in value:
+        try:
+            candles.append(read_candle(row, symbol, timeframe, venue_ms=venue_ms, tolerance=tolerance))
+        except MalformedFrame as error:
+            if refused is None:
+                raise
+            refused.append(error)
     return tuple(sorted(candles, key=lambda candle: candle.open_ms))
 
 

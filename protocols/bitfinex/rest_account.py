@@ -111,14 +111,24 @@ def read_orders(
 
 
 def read_own_trades(
-    value: object, *, session: int, received_ns: int, tolerance: Tolerance | None = None
+    value: object,
+    *,
+    session: int,
+    received_ns: int,
+    tolerance: Tolerance | None = None,
+    refused: list[MalformedFrame] | None = None,
 ) -> tuple[VenueTrade, ...]:
-    """Own trades with their fees, or the trades of one order."""
-    return read_rows(
-        "trades",
-        value,
-        lambda row: read_trade(row, event="rest", session=session, received_ns=received_ns, tolerance=tolerance),
-    )
+    """Own trades with their fees, or the trades of one order. With `refused` a row that can be no trade is left out and
+    its reason put there: one row must not keep all others from being known."""
+    trades = []
+    for row in rows_of("trades", value):
+        try:
+            trades.append(read_trade(row, event="rest", session=session, received_ns=received_ns, tolerance=tolerance))
+        except MalformedFrame as error:
+            if refused is None:
+                raise
+            refused.append(error)
+    return tuple(trades)
 
 
 def read_wallets(value: object, *, session: int, received_ns: int) -> tuple[VenueWallet, ...]:

@@ -36,6 +36,7 @@ from protocols.bitfinex.events import (
 )
 from protocols.bitfinex.heartbeat import SilenceWatch
 from protocols.bitfinex.numbers import read_json_floats
+from protocols.bitfinex.plausible import candle_fault, ticker_fault, trade_fault
 from protocols.bitfinex.public import (
     CandleFast,
     TickerFast,
@@ -269,6 +270,8 @@ class PublicSession:
             raise LookupError
         if channel == "ticker":
             row: TickerFast = decode_ticker_frame(frame).row
+            if ticker_fault(row.bid, row.ask, row.last) is not None:
+                raise LookupError
             return Ticker(
                 symbol=symbol,
                 bid=row.bid,
@@ -286,6 +289,8 @@ class PublicSession:
             )
         if channel == "trades":
             trade: TradeFast = decode_trade_frame(frame).row
+            if trade_fault(trade.trade_id, trade.time_ms, trade.amount, trade.price, venue_ms) is not None:
+                raise LookupError
             if kind == "tu":
                 if not stream.knows_trade(trade.trade_id):
                     raise LookupError
@@ -304,6 +309,9 @@ class PublicSession:
             )
         if channel == "candles":
             candle: CandleFast = decode_candle_frame(frame).row
+            prices = (candle.open, candle.close, candle.high, candle.low)
+            if candle_fault(candle.open_ms, *prices, candle.volume, venue_ms) is not None:
+                raise LookupError
             return CandleUpdate(
                 candle=Candle(
                     symbol=symbol,
@@ -625,11 +633,17 @@ class PublicSession:
         venue_ms = self.audit.venue_ms
         if nested and not stream.primed:
             stream.prime()
+            refused: list[MalformedFrame] = []
+            candles = read_candles(
+                payload, symbol, timeframe, venue_ms=venue_ms, tolerance=self.tolerance, refused=refused
+            )
+            self.tolerance.refused += len(refused)
+            events.extend(FrameRefused(error=error) for error in refused)
             events.append(
                 CandleSnapshot(
                     symbol=Symbol(symbol),
                     timeframe=timeframe,
-                    candles=read_candles(payload, symbol, timeframe, tolerance=self.tolerance),
+                    candles=candles,
                     venue_ms=venue_ms,
                     received_ns=received_ns,
                 )
@@ -637,7 +651,7 @@ class PublicSession:
             return
         # An update before the snapshot is still true of its candle; the snapshot then fills in what came before.
         for row in payload if nested else [payload]:
-            candle = read_candle(row, symbol, timeframe, tolerance=self.tolerance)
+            candle = read_candle(row, symbol, timeframe, venue_ms=venue_ms, tolerance=self.tolerance)
             events.append(CandleUpdate(candle=candle, venue_ms=venue_ms, received_ns=received_ns))
 
     def _on_trades(self, stream: Stream, rows: list[Any], received_ns: int, events: list[PublicEvent]) -> None:

@@ -9,6 +9,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
+from actors import connection_public
 from actors.connection_public import ConnectionPublicActor
 from genesis.core.channel import Channel, Overflow
 from genesis.core.latest import Latest
@@ -322,6 +323,28 @@ async def test_a_refused_stream_is_told_and_does_not_hold_up_the_others(autojump
         assert world.notices[0].level == "alarm"
         assert "ticker tBTCUSD was refused: 10300 symbol: invalid" in world.notices[0].text
         assert {up.stream for up in world.of(StreamUp)} == {"trades", "book", "candles"}
+
+
+async def test_what_cannot_be_is_counted_and_told_and_the_line_goes_on(
+    autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection_public, "TELL_REFUSED_EVERY_S", 2.0)
+    async with a_world(autojump_clock) as world:
+        await world.up()
+        venue = world.venue.socket
+        for _ in range(3):
+            await venue.data(BTC[1], "te", [9, 1_700_000_000_500, -0.5, -100.0])
+        await venue.data(BTC[1], "te", [9, 1_500_000_000_500, -0.5, 100.0])
+        await world.until(lambda: bool(world.of(TradePrint)))
+        assert world.stats.refused_frames == 3
+        (notice,) = world.notices
+        assert (notice.level, notice.code) == ("warning", "frame_refused")
+        assert "trade of tBTCUSD: price must be" in notice.text
+        assert len(world.venue.sockets) == 1
+        await trio.sleep(connection_public.TELL_REFUSED_EVERY_S)
+        await venue.data(BTC[1], "te", [10, 1_500_000_000_500, -0.5, -100.0])
+        await world.until(lambda: len(world.notices) == 2)
+        assert "(3 since" in world.notices[1].text
 
 
 async def test_a_stream_that_is_not_answered_is_asked_for_three_times(autojump_clock: MockClock) -> None:

@@ -66,7 +66,7 @@ class Past:
             return Answer(body=msgspec.json.encode([[at, 1, 2, 3, 0.5, 10] for at in times]))
         body = msgspec.json.decode(heard.body)
         kept, row = (self.orders, order_row) if "/orders/" in parts.path else (self.trades, trade_row)
-        found = [(number, at) for number, at in enumerate(kept) if body["start"] <= at <= body.get("end", 2**53)]
+        found = [(number, at) for number, at in enumerate(kept, 1) if body["start"] <= at <= body.get("end", 2**53)]
         found.sort(key=lambda entry: -entry[1])
         return Answer(body=msgspec.json.encode([row(*entry) for entry in found[: body["limit"]]]))
 
@@ -133,8 +133,8 @@ async def test_a_report_holds_open_orders_closed_orders_and_trades(autojump_cloc
         assert isinstance(report, HistoryReport)
         assert (report.request_id, report.session, report.since_ms) == (1, 4, 1000)
         assert [order.venue_id for order in report.open_orders] == [1_000_000]
-        assert sorted(order.venue_id for order in report.closed_orders) == [1, 2]
-        assert [trade.trade_id for trade in report.trades] == [1]
+        assert sorted(order.venue_id for order in report.closed_orders) == [2, 3]
+        assert [trade.trade_id for trade in report.trades] == [2]
         # An order that ends between the questions must be in one of the answers.
         assert world.past.asked[0].endswith("/r/orders")
 
@@ -146,8 +146,8 @@ async def test_pages_meet_at_equal_times_and_lose_nothing(autojump_clock: MockCl
         world.requests.put_nowait(a_question())
         await eventually(lambda: bool(world.told))
         report = world.told[0]
-        assert sorted(order.venue_id for order in report.closed_orders) == list(range(6000))
-        assert sorted(trade.trade_id for trade in report.trades) == list(range(5100))
+        assert sorted(order.venue_id for order in report.closed_orders) == list(range(1, 6001))
+        assert sorted(trade.trade_id for trade in report.trades) == list(range(1, 5101))
 
 
 async def test_a_failure_is_told_with_its_reason(autojump_clock: MockClock, tmp_path: Path) -> None:
@@ -253,9 +253,9 @@ async def test_a_young_market_says_that_there_is_no_more(autojump_clock: MockClo
         ([[61_000, 1, 2, 3, 0.5, 10]], "must open on a whole 1m"),
         ([[9 * MINUTE, 1, 2, 3, 0.5, 10]], "must open on a whole 1m in 0 to 480000"),
         ([[MINUTE, 1, 2, 3, 0.5, 10]] * 2, "must be told once"),
-        ([[MINUTE, 1, 2, 0.5, 3, 10]], "must have prices above zero"),
+        ([[MINUTE, 1, 2, 0.5, 3, 10]], "must be between low 3.0 and high 0.5"),
         ([[number * MINUTE, 1, 2, 3, 0.5, 10] for number in range(5)], "must be at most 3, were 5"),
-        ([[MINUTE, 1, -2, 3, 0.5, 10]], "must have prices above zero"),
+        ([[MINUTE, 1, -2, 3, 0.5, 10]], "close must be 1e-08 to 1e+15, was -2.0"),
         ([[MINUTE, 1, None, 3, 0.5, 10]], "MalformedFrame"),
         ({"rows": "what"}, "must be an array of rows"),
     ],

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from protocols.bitfinex import public
 from protocols.bitfinex.events import FLAG_SEQ_ALL, FLAG_TIMESTAMP, conf_answer, subscribed_event
 from protocols.bitfinex.numbers import read_json_floats, write_json
-from protocols.bitfinex.sequence import FrameNumbers
+from protocols.bitfinex.sequence import SMALLEST_TIME_MS, FrameNumbers
 from protocols.bitfinex.session import PublicEvent, PublicSession
 from protocols.bitfinex.subscriptions import (
     Subscription,
@@ -37,9 +37,10 @@ BTC = Symbol("tBTCUSD")
 STAMPS: dict[str, Any] = {"venue_ms": MS, "received_ns": 7}
 
 floats = st.floats(-1e12, 1e12).map(lambda number: number + 0.0)
-prices = st.floats(1e-9, 1e9)
+prices = st.floats(1e-8, 1e9)
 ids = st.integers(1, 2**53)
-times = st.integers(1, 2**43)
+times = st.integers(SMALLEST_TIME_MS, MS)
+amounts = st.floats(-1e9, 1e9).filter(bool)
 
 tickers = st.builds(
     Ticker,
@@ -82,7 +83,7 @@ prints = st.builds(
     symbol=st.just(BTC),
     trade_id=ids,
     time_ms=times,
-    amount=floats,
+    amount=amounts,
     price=prices,
     venue_ms=st.just(MS),
     received_ns=st.just(7),
@@ -98,17 +99,16 @@ funding_prints = st.builds(
     venue_ms=st.just(MS),
     received_ns=st.just(7),
 )
-told_candles = st.builds(
-    Candle,
-    symbol=st.just(BTC),
-    timeframe=st.just("1m"),
-    open_ms=times,
-    open=prices,
-    high=prices,
-    low=prices,
-    close=prices,
-    volume=prices,
-)
+
+
+def _candle(open_ms: int, four: list[float], volume: float) -> Candle:
+    low, open_, close, high = sorted(four)
+    return Candle(
+        symbol=BTC, timeframe="1m", open_ms=open_ms, open=open_, high=high, low=low, close=close, volume=volume
+    )
+
+
+told_candles = st.builds(_candle, times, st.lists(prices, min_size=4, max_size=4), st.floats(0, 1e9))
 
 
 def told(subscription: Subscription, *frames: bytes, flags: int = FLAG_TIMESTAMP) -> list[PublicEvent]:
@@ -214,6 +214,6 @@ def test_a_stamp_of_no_time_is_not_believed(stamp: object) -> None:
     session = PublicSession(session=1)
     session.receive_many([conf_answer(FLAG_TIMESTAMP), subscribed_event(trades(BTC), 3)], 1)
     session.receive(public.channel_frame(3, [], [MS]), 1)
-    events = session.receive(write_json([3, "te", [1, 2, 3, 4], stamp]), 1)
+    events = session.receive(write_json([3, "te", [1, MS, 3, 4], stamp]), 1)
     assert [type(event) for event in events] == [TradePrint]
     assert session.venue_ms == MS
