@@ -1,5 +1,6 @@
 """The configuration page in a real browser, with a real config actor behind it."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -57,6 +58,12 @@ def a_morning(engine: Engine) -> list[str]:
         page.get_by_label("Name", exact=True).fill("half")
         page.get_by_label("New value").fill("0.1")
         page.get_by_label("Symbols").fill("tBTCUSD")
+        # An empty number is none: a threshold that was deleted stood for 0, and one refusal took the rollout back.
+        for field, usual, name in (("Threshold", "0.5", "threshold"), ("Fewest samples", "10", "min_samples")):
+            page.get_by_label(field).fill("")
+            page.get_by_role("button", name="Begin").click()
+            expect(page.get_by_text(re.compile(f"Refused: {name} must be a .*number"))).to_be_visible()
+            page.get_by_label(field).fill(usual)
         page.get_by_role("button", name="Begin").click()
         expect(page.get_by_text("risk.position_fraction = 0.1")).to_be_visible()
         page.get_by_role("button", name="Take back").click()

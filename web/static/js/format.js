@@ -47,6 +47,8 @@ export function percent(fraction, digits = 2) {
 // A size as it is sent: eight decimals at most, without the dust of reckoning in binary, never with an exponent.
 export const sendable = (value) => Number(value).toFixed(8).replace(/\.?0+$/, "");
 
+// What a field for a number says; an empty one says nothing, and no zero in its place: the engine asks for it.
+export const numberOf = (text) => (String(text).trim() === "" ? null : Number(text));
 export const tone = (value) => (missing(value) || Number(value) === 0 ? "" : Number(value) > 0 ? "up" : "down");
 
 const two = (number) => String(number).padStart(2, "0");

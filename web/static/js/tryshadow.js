@@ -1,7 +1,7 @@
 // A strategy on paper with other numbers: what the engine thinks of them while one types, by what the shadow is judged, and when it has proven itself.
 
 import { html, useState } from "../vendor/preact-htm.js";
-import { duration } from "./format.js";
+import { duration, numberOf } from "./format.js";
 import { act, Answer, api, Empty, Field, Form, may, Modal, useApi } from "./parts.js";
 import { faultOf, pathOf, rangeOf, shown, useJudgement, wanted } from "./parameters.js";
 import { addWords, useWords } from "./words.js";
@@ -32,8 +32,8 @@ function Inside({ strategy, kinds, onClose, done }) {
   const general = told ? told.faults.filter((fault) => !fields.some((field) => field.path === fault.path)) : [];
   const submit = async () => {
     const body = {
-      parameters: values, metric: form.metric, threshold: Number(form.threshold), against_live: form.against, duration_s: Number(form.days) * DAY_S, trades: Number(form.trades),
-      min_trades: Number(form.fewest), automatic: form.automatic, reason: form.why.trim() || "asked on the page", expected_version: strategy.version,
+      parameters: values, metric: form.metric, threshold: numberOf(form.threshold), against_live: form.against, duration_s: form.days === "" ? null : Number(form.days) * DAY_S, trades: numberOf(form.trades),
+      min_trades: numberOf(form.fewest), automatic: form.automatic, reason: form.why.trim() || "asked on the page", expected_version: strategy.version,
       ...(other ? { kind: form.kind } : {}), ...(form.cash.trim() ? { cash: form.cash.trim() } : {}),
     };
     if (await act(() => api("POST", `${pathOf(strategy.strategy)}/shadow`, body))) {

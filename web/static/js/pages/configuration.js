@@ -2,7 +2,7 @@
 // whom and why, go back, try a change on a part of the trading, and see which actor runs which version.
 
 import { html, useEffect, useState } from "../../vendor/preact-htm.js";
-import { dayClock, duration, price, quantity } from "../format.js";
+import { dayClock, duration, numberOf, price, quantity } from "../format.js";
 import { act, Answer, api, ApiProblem, Bar, Card, Chip, Code, Command, Empty, Facts, Field, Form, may, Segments, Table, toast, useApi } from "../parts.js";
 import { setQuery } from "../router.js";
 import { isPaper, ShadowCard } from "../shadow.js";
@@ -262,7 +262,7 @@ function Target({ form, set }) {
     <${Field} label=${tr("Percent")} kind="number" value=${form.percent} onChange=${set("percent")} />`;
 }
 
-const targetOf = (form) => ({ symbols: list(form.symbols), strategies: list(form.strategies), percent: Number(form.percent) });
+const targetOf = (form) => ({ symbols: list(form.symbols), strategies: list(form.strategies), percent: numberOf(form.percent) });
 
 function useForm(first) {
   const [form, setForm] = useState(first);
@@ -279,8 +279,8 @@ function TryIt({ keys, done }) {
   const fault = judged && !judged.valid ? judged.faults.map(faultText).join("; ") : "";
   const submit = async () => {
     const body = {
-      name: form.name, changes: { [form.key]: value }, ...targetOf(form), shadow: form.shadow, metric: form.metric, threshold: Number(form.threshold),
-      against_control: form.control, duration_s: Number(form.duration), min_samples: Number(form.samples), reason: form.reason || "asked on the page",
+      name: form.name, changes: { [form.key]: value }, ...targetOf(form), shadow: form.shadow, metric: form.metric, threshold: numberOf(form.threshold),
+      against_control: form.control, duration_s: numberOf(form.duration), min_samples: numberOf(form.samples), reason: form.reason || "asked on the page",
     };
     if (await act(() => api("POST", `${CONFIG}/rollout`, body))) done();
   };
