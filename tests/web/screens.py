@@ -38,3 +38,14 @@ def check(shot: bytes, name: str) -> None:
             f"{name} must show something: the brightness must deviate by {LEAST_DEVIATION:g} and there must be"
             f" {LEAST_COLOURS} colours, was {deviation:.1f} and {colours}"
         )
+
+
+def note_errors(page: Any, errors: list[str]) -> None:
+    """Note what a page's console warns of, with the address: a failed request's own line has none."""
+
+    def heard(said: Any) -> None:
+        if said.type in ("error", "warning"):
+            errors.append(f"{said.text} {(said.location or {}).get('url', '')}".rstrip())
+
+    page.on("console", heard)
+    page.on("pageerror", lambda error: errors.append(str(error)))

@@ -13,8 +13,8 @@ import trio
 
 from protocols.orders import Adopt
 from protocols.risk import TradingState
-from tests.web.fakes import a_lot
-from tests.web.screens import keep
+from tests.web.fakes import a_config, a_lot
+from tests.web.screens import keep, note_errors
 from tools.web_demo import Demo, serve
 from web.controls import Controls
 from web.readers import Readers
@@ -74,8 +74,7 @@ def a_page(
         context = browser.new_context(viewport={"width": width, "height": height}, color_scheme=theme, locale=locale)
         page = context.new_page()
         page.set_default_timeout(PATIENCE_MS)
-        page.on("console", lambda said: watched.errors.append(said.text) if said.type in ("error", "warning") else None)
-        page.on("pageerror", lambda error: watched.errors.append(str(error)))
+        note_errors(page, watched.errors)
         page.on(
             "request",
             lambda request: (
@@ -259,7 +258,8 @@ class LeftBehind(Demo):
     """A strategy that does not run holds something, and two people's wishes about it are kept."""
 
     def readers(self) -> Readers:
-        return attrs.evolve(super().readers(), brackets=lambda: (a_lot("tBTCUSD", "gone"), a_lot("tETHUSD", "manual")))
+        lots = a_lot("tBTCUSD", "gone"), a_lot("tETHUSD", "manual")
+        return attrs.evolve(super().readers(), brackets=lambda: lots, config=a_config)
 
     def controls(self) -> Controls:
         return attrs.evolve(super().controls(), adopt=self.on_adopt)

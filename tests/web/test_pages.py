@@ -16,7 +16,7 @@ import attrs
 import pytest
 
 from tests.web.running import a_run
-from tests.web.screens import keep
+from tests.web.screens import keep, note_errors
 from tests.web.test_page import BROWSERS, PATIENCE_MS, Watched
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
@@ -122,8 +122,7 @@ class Running:
         )
         page = context.new_page()
         page.set_default_timeout(PATIENCE_MS)
-        page.on("console", lambda said: watched.errors.append(said.text) if said.type in ("error", "warning") else None)
-        page.on("pageerror", lambda error: watched.errors.append(str(error)))
+        note_errors(page, watched.errors)
         page.on(
             "request",
             lambda asked: None if asked.url.startswith((self.base, "data:")) else watched.elsewhere.append(asked.url),
