@@ -375,7 +375,8 @@ def rollout_status(*, reading: Reading | None = None) -> None:
         return
     status = told["status"]
     if status is None:
-        print("no rollout" if told["rollout"] is None else f"{told['rollout']['plan']['name']}: just begun")
+        none = "no rollout since the engine's start; `genesis config history` tells how those before ended"
+        print(none if told["rollout"] is None else f"{told['rollout']['plan']['name']}: just begun")
         return
     plan = status["rollout"]["plan"]
     if status["paper"] is not None:

@@ -22,7 +22,7 @@ export const words = {
   "What was set while running is set as it was then. It makes a new version.": "Det som satts under körning sätts som det var då. Det blir en ny version.",
   "Name": "Namn", "Name this version": "Namnge versionen", "Verify": "Verifiera", "The history is whole": "Historiken är hel", "Trades it made": "Avslut den gjorde",
   "Pick a version to see what it changed": "Välj en version för att se vad den ändrade",
-  "No rollout has run": "Ingen utrullning har körts", "A change can be tried on a part of the trading first.": "En ändring kan först prövas på en del av handeln.",
+  "No rollout since the start": "Ingen utrullning sedan starten", "A change can be tried on a part of the trading first. How those before ended stands in the history.": "En ändring kan först prövas på en del av handeln. Hur tidigare slutade står i historiken.",
   "Promote": "Inför", "Take back": "Ta tillbaka", "The candidate becomes everybody's setting now.": "Kandidaten gäller nu för alla.",
   "Everything is as before again.": "Allt blir som förut.", "Metric": "Mått", "Threshold": "Gräns", "Elsewhere": "Annars", "Samples": "Stickprov",
   "Ends": "Slutar", "Part": "Del", "Shadow": "Skugga", "Begin": "Börja", "Try a change": "Pröva en ändring", "Setting": "Inställning",
@@ -226,7 +226,7 @@ function Running({ told }) {
   const known = told.data && (told.data.status ? told.data.status.rollout : told.data.rollout);
   if (known && isPaper(known.plan)) return html`<${ShadowCard} of=${told} className="span-7" />`;
   return html`<${Card} id="rollout" className="span-7" title=${tr("Rollout")}>
-    <${Answer} of=${told} empty=${(data) => !data.status && !data.rollout} title=${tr("No rollout has run")} text=${tr("A change can be tried on a part of the trading first.")}>${(data) => {
+    <${Answer} of=${told} empty=${(data) => !data.status && !data.rollout} title=${tr("No rollout since the start")} text=${tr("A change can be tried on a part of the trading first. How those before ended stands in the history.")}>${(data) => {
       const status = data.status;
       const plan = (status ? status.rollout : data.rollout).plan;
       const going = data.rollout && (!status || !status.verdict);
