@@ -93,6 +93,8 @@ class Demo:
     trades: int = 0
     started: float = 0.0
     stopping: trio.Event = attrs.field(factory=trio.Event)
+    held_down: trio.Event | None = None
+    """A web that was stopped comes back when this is set; without it after two seconds."""
     number: int = 0
 
     @property
@@ -645,7 +647,10 @@ async def serve(
                 # Setting `stopping` shows the page what a restart of the web looks like.
                 demo.stopping = trio.Event()
                 await site.serve(demo.stopping)
-                await trio.sleep(2)
+                if demo.held_down is None:
+                    await trio.sleep(2)
+                else:
+                    await demo.held_down.wait()
     finally:
         await site.aclose()
 

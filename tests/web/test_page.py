@@ -289,6 +289,8 @@ async def test_what_a_strategy_left_behind_is_given_to_a_person() -> None:
 
 
 async def test_loss_of_the_stream_is_seen_at_once_and_mended_by_itself() -> None:
+    held = trio.Event()
+
     def scenario(stage: Stage) -> None:
         with a_page(stage) as (page, watched):
             page.goto(stage.link())
@@ -300,13 +302,14 @@ async def test_loss_of_the_stream_is_seen_at_once_and_mended_by_itself() -> None
             for part in (".tiles-row", ".worth", ".pills > :first-child"):
                 assert page.locator(part).evaluate("one => getComputedStyle(one).filter") == "grayscale(1)", part
             keep(page, "lost")
+            trio.from_thread.run_sync(held.set)
             expect(page.get_by_role("alert")).to_have_count(0, timeout=PATIENCE_MS)
             expect(page.locator(".pill", has_text="Live")).to_be_visible()
             assert "old" not in (page.locator("body").get_attribute("class") or "")
             # The browser itself reports a dial that was not answered; nothing else may be wrong.
             watched.errors[:] = [text for text in watched.errors if "WebSocket" not in text]
 
-    async with on_stage() as stage:
+    async with on_stage(demo=Demo(held_down=held)) as stage:
         await in_thread(scenario, stage)
 
 
