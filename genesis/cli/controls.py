@@ -96,7 +96,7 @@ def flatten(
     if not wait:
         return
     if not answer["verified"]:
-        held = ", ".join(f"{amount} {name}" for name, amount in answer["held"].items()) or "nothing"
+        held = ", ".join(f"{printing.number(amount)} {name}" for name, amount in answer["held"].items()) or "nothing"
         left = f"after {wait} s {answer['open_orders']} orders are open and {held} is held"
         raise CommandFailed(f"{left}; it goes on: look at `genesis positions`", ExitCode.TIME_OUT)
     if not reading.json:

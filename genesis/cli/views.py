@@ -295,7 +295,9 @@ def why(
     for verdict in found:
         wish = verdict["intent"]
         side = f"{verdict['side']} " if verdict["side"] else ""
-        what = f"{wish['side']} {wish['quantity']} {wish['symbol']}" if wish else f"{side}{verdict['symbol']}"
+        what = f"{side}{verdict['symbol']}"
+        if wish:
+            what = f"{wish['side']} {printing.number(wish['quantity'])} {wish['symbol']}"
         moment = printing.when(verdict["decided_ms"])
         settings = f"settings {verdict['settings_version']}"
         print(f"{moment}  {_outcome(verdict)}: {what}  [{verdict['strategy']}]  {verdict['verdict_id']}  {settings}")

@@ -14,7 +14,7 @@ from genesis.domain.order_state import OrderEvent
 from genesis.domain.order_strangers import OrderStrangers
 from genesis.domain.order_wire import ending_of, executed_of, utc_day
 from protocols.orders import OrderState, RequestNotice, VenueOrder, VenueTrade
-from protocols.units import ZERO, amount_blur, same_amount
+from protocols.units import ZERO, amount_blur, plain, same_amount
 
 REPORTS_WITHOUT_FILLS = 5
 """So many reports of REST may lack trades that the venue says it made, before somebody is told; and may show the other
@@ -331,7 +331,7 @@ class OrderHearing(OrderStrangers):
         self._dirty[held_key(told.symbol, row.intent.margin)] = self.fills.held[told.symbol, row.intent.margin]
         row.updated_ms = max(row.updated_ms, told.time_ms)
         if row.filled > row.quantity + amount_blur(row.quantity):
-            text = f"order {row.cid}: filled must be at most {row.quantity}, was {row.filled}"
+            text = f"order {row.cid}: filled must be at most {plain(row.quantity)}, was {plain(row.filled)}"
             self._out.alarms.append(("overfilled", text))
         if row.filled >= row.quantity and not (row.request is not None and row.request.kind == "ou"):
             self._end(row, E.LAST_FILL, row.reason)

@@ -37,7 +37,7 @@ from protocols.orders import (
     UpdateIntent,
     UpdateOrder,
 )
-from protocols.units import ZERO, floor_amount, round_price, same_amount
+from protocols.units import ZERO, floor_amount, plain, round_price, same_amount
 
 URGENT_S: Final = 1.5
 """After so long without a word that should have come the venue is asked over REST. An order that a position hangs on is
@@ -159,7 +159,7 @@ class OrderRequests(OrderLedger):
             return self.mismatched[row.intent.symbol]
         # Mostly it is alone.
         if len(self._open) > 1 and (other := met_by(row, self._open.values(), self._worst)) is not None:
-            return f"it would trade with our own order {other.cid} at {other.price}"
+            return f"it would trade with our own order {other.cid} at {plain(other.price or ZERO)}"
         return None
 
     def _worst(self, row: OrderRow) -> Decimal | None:
