@@ -26,6 +26,7 @@ class Tolerance:
     unknown_channels: int = 0
     extra_numbers: int = 0
     notice_sequences: int = 0
+    strange_stamps: int = 0
     refused: int = 0
 
     def as_dict(self) -> dict[str, int]:

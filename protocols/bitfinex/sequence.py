@@ -15,6 +15,9 @@ SMALLEST_TIME_MS: Final = 100_000_000_000
 """1973 in milliseconds: above any sequence number of a socket, below any time stamp."""
 LARGEST_TIME_MS: Final = 100_000_000_000_000
 """The year 5138: what is above is no stamp."""
+LARGEST_LEAP_MS: Final = 31 * 86_400_000
+"""A socket beats every 15 s, so its time goes on in small steps, and in a recording's holes in larger ones. Believed,
+one stamp of another year would make all that every other stream says look old until the next start."""
 
 
 @attrs.define
@@ -39,7 +42,10 @@ class SequenceAudit:
         if whole and whole[-1] >= SMALLEST_TIME_MS:
             stamp = whole.pop()
             if self.flags & FLAG_TIMESTAMP and stamp < LARGEST_TIME_MS:
-                self.venue_ms = stamp
+                if 0 < self.venue_ms < stamp - LARGEST_LEAP_MS:
+                    self.tolerance.strange_stamps += 1
+                else:
+                    self.venue_ms = stamp
         # A stamp in a number's place is none: counted, it would make a stamp of the next number.
         whole = [number for number in whole if number < SMALLEST_TIME_MS]
         if not self.flags & FLAG_SEQ_ALL:

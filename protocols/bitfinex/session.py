@@ -54,7 +54,7 @@ from protocols.bitfinex.public import (
     read_trade_print,
 )
 from protocols.bitfinex.rows import Tolerance, rows_of
-from protocols.bitfinex.sequence import LARGEST_TIME_MS, SMALLEST_TIME_MS, SequenceAudit
+from protocols.bitfinex.sequence import LARGEST_LEAP_MS, LARGEST_TIME_MS, SMALLEST_TIME_MS, SequenceAudit
 from protocols.bitfinex.streams import Stream, StreamState, StreamTable
 from protocols.bitfinex.subscriptions import SubscribeRefused, Subscription, read_subscription
 from protocols.bitfinex.wire_book import WireBook, row_texts
@@ -222,7 +222,9 @@ class PublicSession:
                     if counted and value[start] != audit.public + 1:
                         raise LookupError
                     if timed and (
-                        value[-1].__class__ is not int or not SMALLEST_TIME_MS <= value[-1] < LARGEST_TIME_MS
+                        value[-1].__class__ is not int
+                        or not SMALLEST_TIME_MS <= value[-1] < LARGEST_TIME_MS
+                        or 0 < audit.venue_ms < value[-1] - LARGEST_LEAP_MS
                     ):
                         raise LookupError
                 book = stream.book

@@ -14,7 +14,7 @@ from protocols.bitfinex.public import read_candles
 from protocols.bitfinex.rest_account import read_own_trades
 from protocols.bitfinex.session import PublicEvent, PublicSession
 from protocols.bitfinex.subscriptions import candles, ticker, trades
-from protocols.market import Candle, CandleClosed, CandleSnapshot, CandleUpdate, Ticker, TradePrint
+from protocols.market import Candle, CandleClosed, CandleSnapshot, CandleUpdate, StreamBeat, Ticker, TradePrint
 from protocols.settings import Settings
 
 BTC, ETH = "tBTCUSD", "tETHUSD"
@@ -144,6 +144,24 @@ def test_a_candle_from_the_future_closes_nothing_and_makes_no_other_stream_old()
     whole: list[Candle] = [each.candle for each in closed if each.candle.open_ms >= MS]
     assert len(whole) == 6
     assert all(candle.volume == 9 for candle in whole), "told before it was whole"
+    assert not any(fresh.stale for fresh in book.freshness(2))
+
+
+@pytest.mark.parametrize("rest", [["hb"], *GOOD.values()])
+def test_a_stamp_of_another_year_is_not_believed_and_what_it_stands_behind_is(rest: list[Any]) -> None:
+    """One made all that every other stream said look old until the next start."""
+    session, book = a_session(), MarketBook(Settings())
+    for channel in (CANDLES, OTHERS):
+        (snapshot,) = hear(session, channel, [[[MS - MINUTE, 100, 101, 102, 99, 5]]])
+        _told(book, snapshot)
+    channel = next((channel for channel, good in GOOD.items() if good == rest), CANDLES)
+    (heard,) = hear(session, channel, rest, FAR)
+    assert isinstance(heard, Ticker | TradePrint | CandleUpdate | StreamBeat)
+    assert (heard.venue_ms, session.venue_ms) == (MS + 100, MS + 100)
+    assert session.tolerance.strange_stamps == 1
+    (later,) = hear(session, OTHERS, [[MS, 100, 101, 102, 99, 5]], MS + 900)
+    book.on_event(heard)
+    assert [each.candle.open_ms for each in _told(book, later)] == [MS - MINUTE]
     assert not any(fresh.stale for fresh in book.freshness(2))
 
 
