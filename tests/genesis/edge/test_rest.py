@@ -16,7 +16,7 @@ from genesis.domain.rest_budget import RestBudget
 from genesis.edge.errors import RequestFailed
 from genesis.edge.http import HttpClient
 from genesis.edge.nonce import NonceOwner
-from genesis.edge.rest import CircuitOpen, RestDoor, RestKey
+from genesis.edge.rest import LONGEST_PAUSE_S, CircuitOpen, RestDoor, RestKey
 from genesis.edge.secrets import Secret
 from protocols.bitfinex import rest_requests
 from protocols.bitfinex.auth import is_signed, rest_message
@@ -122,6 +122,23 @@ async def test_after_429_that_endpoint_is_left_alone_for_a_minute(autojump_clock
         assert await door.ask(PUBLIC) == []
         assert trio.current_time() - began >= 60
         assert len(server.heard) == 3
+
+
+@pytest.mark.parametrize("status", [429, 503])
+@pytest.mark.parametrize("header", ["60000", "9" * 400])
+async def test_a_wait_of_hours_that_the_other_side_asks_for_is_not_kept(
+    autojump_clock: MockClock, tmp_path: Path, status: int, header: str
+) -> None:
+    """Milliseconds in the place of seconds would keep the account's history unknown for most of a day."""
+    async with a_door(autojump_clock, tmp_path) as (door, server):
+        body = error_body(11010, "ratelimit: error") if status == 429 else b"<html>"
+        server.answers.append(Answer(status=status, body=body, headers=(("retry-after", header),)))
+        with pytest.raises((RateLimited, MalformedFrame, CircuitOpen)):
+            await door.ask(WRITE if status == 503 else READ)
+        await trio.sleep(LONGEST_PAUSE_S)
+        began = trio.current_time()
+        assert await door.ask(WRITE if status == 503 else READ) == []
+        assert trio.current_time() - began < 60
 
 
 async def test_what_keeps_failing_is_not_asked_at_all_for_a_while(autojump_clock: MockClock, tmp_path: Path) -> None:
