@@ -21,7 +21,8 @@ DAY, WEEK, PEAK, STRATEGY = "day", "week", "peak", "strategy"
 
 def begin_day(state: RiskState, timezone: str) -> None:
     day = trading_day(state.now_ms, timezone)
-    if day == state.day:
+    # Nor after a change of the zone to one further west, where it is yesterday still: that has had its allowance.
+    if day <= state.day:
         return
     state.day = day
     state.day_start_equity = None
