@@ -17,6 +17,7 @@ import trio
 
 from genesis.edge.errors import RequestFailed
 from genesis.edge.streams import CLOSE_GRACE_S
+from genesis.edge.waits import asked_s
 
 TIMEOUT_S: Final = 10.0
 WHOLE_TIMES: Final = 3
@@ -37,9 +38,8 @@ class HttpAnswer:
 
     @property
     def retry_after_s(self) -> float | None:
-        """The Retry-After header when it counts seconds; dates are not used by venues."""
-        text = self.headers.get("retry-after", "").strip()
-        return float(text) if text.isascii() and text.isdigit() else None
+        """What the Retry-After header asks for, bounded."""
+        return asked_s(self.headers.get("retry-after"))
 
 
 class _Body(httpx.AsyncByteStream):

@@ -11,6 +11,7 @@ import msgspec
 from genesis.edge.errors import EdgeError, RequestFailed
 from genesis.edge.http import HttpAnswer, HttpClient
 from genesis.edge.secrets import Secret
+from genesis.edge.waits import bounded_s
 
 POLL_S: Final = 25
 """How long Telegram keeps a question for updates open when there are none."""
@@ -128,9 +129,10 @@ class TelegramChat:
             refusal = _REFUSAL.decode(answer.body)
         except msgspec.MsgspecError:
             refusal = _Refusal()
+        told = refusal.parameters.retry_after
         raise NotDelivered(
             f"telegram answered {answer.status} {refusal.description[:200]}".rstrip(),
-            retry_after_s=refusal.parameters.retry_after or answer.retry_after_s,
+            retry_after_s=bounded_s(told) if told else answer.retry_after_s,
             lasting=answer.status in LASTING,
         )
 

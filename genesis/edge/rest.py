@@ -29,9 +29,6 @@ from protocols.health import IoView
 TRIES: Final = 3
 RETRY_BASE_S: Final = 0.25
 RATE_LIMITED_S: Final = 60.0
-LONGEST_PAUSE_S: Final = 600.0
-"""However long the other side asks for, it is asked again after this: what an account has must not stay unknown for
-hours because of one header, which may count in milliseconds."""
 
 
 class Breaker(Protocol):
@@ -140,7 +137,7 @@ class RestDoor:
         try:
             value = read_answer(answer.status, answer.body, exact=exact)
         except RateLimited:
-            pause_s = max(_asked_pause_s(answer) or 0.0, RATE_LIMITED_S)
+            pause_s = max(answer.retry_after_s or 0.0, RATE_LIMITED_S)
             breaker.note_failure(self.clock.now(), status=answer.status, retry_after_s=pause_s)
             self.budget.hold(request.kind, self.clock.now(), pause_s)
             self._count_failure(request.kind)
@@ -148,7 +145,7 @@ class RestDoor:
         except (MalformedFrame, VenueError) as error:
             self._count_failure(request.kind)
             if _passing(error):
-                breaker.note_failure(self.clock.now(), status=answer.status, retry_after_s=_asked_pause_s(answer))
+                breaker.note_failure(self.clock.now(), status=answer.status, retry_after_s=answer.retry_after_s)
             else:
                 breaker.note_success(self.clock.now())
             raise
@@ -190,11 +187,6 @@ class RestDoor:
 
     def _count_failure(self, kind: str) -> None:
         self.failed[kind] = self.failed.get(kind, 0) + 1
-
-
-def _asked_pause_s(answer: HttpAnswer) -> float | None:
-    asked_s = answer.retry_after_s
-    return None if asked_s is None else min(asked_s, LONGEST_PAUSE_S)
 
 
 def _passing(error: MalformedFrame | VenueError) -> bool:

@@ -68,10 +68,6 @@ def status_of(heard: bytes | bytearray) -> int | None:
     return None
 
 
-def retry_after(value: str | None) -> float | None:
-    return float(value) if value is not None and value.strip().isdigit() else None
-
-
 def handshake_trouble(heard: bytes | bytearray) -> HandshakeRefused | HandshakeFailed:
     """What a handshake that ended has told us: a refusal if a status line came, else only that it failed."""
     status = status_of(heard)

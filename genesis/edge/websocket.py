@@ -45,10 +45,10 @@ from genesis.edge.streams import (
     handshake_trouble,
     open_stream,
     read_address,
-    retry_after,
     status_of,
     timeout_trouble,
 )
+from genesis.edge.waits import asked_s
 
 try:
     # In C where the library came with it.
@@ -342,7 +342,7 @@ async def _shake_hands(socket: FastWebSocket, heard: bytearray) -> None:
     trouble = protocol.handshake_exc
     if isinstance(trouble, InvalidStatus):
         response = trouble.response
-        raise HandshakeRefused(response.status_code, retry_after(response.headers.get("Retry-After"))) from trouble
+        raise HandshakeRefused(response.status_code, asked_s(response.headers.get("Retry-After"))) from trouble
     if trouble is not None:
         raise HandshakeFailed(f"the answer was no handshake: {trouble.__cause__ or trouble}") from trouble
 
@@ -626,7 +626,7 @@ async def calm_websocket(
     except* trio_websocket.ConnectionRejected as refusals:
         # The reader found the refusal while we waited for the handshake; the nursery then cancelled the waiting.
         refusal = _first(refusals)
-        failure = HandshakeRefused(refusal.status_code, retry_after(_header(refusal.headers, b"retry-after")))
+        failure = HandshakeRefused(refusal.status_code, asked_s(_header(refusal.headers, b"retry-after")))
     except* Exception as broken:
         # The library's reader choked (wsproto and h11 raise what the other side made them): it never is the body's own.
         text = f"{type(_first(broken)).__name__}: {_first(broken)}"

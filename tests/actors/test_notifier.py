@@ -9,6 +9,7 @@ from typing import Any
 
 import attrs
 import msgspec
+import pytest
 import trio
 from trio.testing import MockClock
 
@@ -107,9 +108,13 @@ async def test_an_alarm_arrives_and_what_halts_trading_too(autojump_clock: MockC
         await world.until_told("trading is HALTED")
 
 
-async def test_an_outage_and_a_limit_delay_and_lose_nothing(autojump_clock: MockClock, tmp_path: Path) -> None:
+@pytest.mark.parametrize("asked_s", [30, 60_000])
+async def test_an_outage_and_a_limit_delay_and_lose_nothing(
+    autojump_clock: MockClock, tmp_path: Path, asked_s: int
+) -> None:
+    """A limit of most of a day is asked again after ten minutes."""
     async with a_world(autojump_clock, tmp_path) as world:
-        limited = b'{"ok":false,"description":"Too Many Requests","parameters":{"retry_after":30}}'
+        limited = b'{"ok":false,"description":"Too Many Requests","parameters":{"retry_after":%d}}' % asked_s
         troubles = [Answer(status=502), Answer(cut=True, body=b"x" * 50), Answer(status=429, body=limited)]
         usual = world.server.otherwise
 

@@ -16,8 +16,9 @@ from genesis.domain.rest_budget import RestBudget
 from genesis.edge.errors import RequestFailed
 from genesis.edge.http import HttpClient
 from genesis.edge.nonce import NonceOwner
-from genesis.edge.rest import LONGEST_PAUSE_S, CircuitOpen, RestDoor, RestKey
+from genesis.edge.rest import CircuitOpen, RestDoor, RestKey
 from genesis.edge.secrets import Secret
+from genesis.edge.waits import LONGEST_S
 from protocols.bitfinex import rest_requests
 from protocols.bitfinex.auth import is_signed, rest_message
 from protocols.bitfinex.errors import AuthFailed, MalformedFrame, NonceTooSmall, RateLimited, VenueError
@@ -135,7 +136,7 @@ async def test_a_wait_of_hours_that_the_other_side_asks_for_is_not_kept(
         server.answers.append(Answer(status=status, body=body, headers=(("retry-after", header),)))
         with pytest.raises((RateLimited, MalformedFrame, CircuitOpen)):
             await door.ask(WRITE if status == 503 else READ)
-        await trio.sleep(LONGEST_PAUSE_S)
+        await trio.sleep(LONGEST_S)
         began = trio.current_time()
         assert await door.ask(WRITE if status == 503 else READ) == []
         assert trio.current_time() - began < 60

@@ -148,17 +148,21 @@ async def test_a_silent_handshake_ends_at_the_deadline(dial: Any, autojump_clock
 
 @BUILDS
 @pytest.mark.parametrize("status", [429, 503, 301, 200])
-async def test_a_refused_upgrade_carries_its_status(dial: Any, status: int) -> None:
+@pytest.mark.parametrize(("asked", "kept"), [(b"17", 17.0), (b"60000", 600.0), (b"soon", None)])
+async def test_a_refused_upgrade_carries_its_status(dial: Any, status: int, asked: bytes, kept: float | None) -> None:
+    """A wait in milliseconds would keep the line down for most of a day."""
+
     async def refuse(stream: trio.SocketStream) -> None:
         await stream.receive_some()
-        await stream.send_all(b"HTTP/1.1 %d No\r\nRetry-After: 17\r\nContent-Length: 4\r\n\r\nnope" % status)
+        head = b"HTTP/1.1 %d No\r\nRetry-After: %b\r\nContent-Length: 4\r\n\r\nnope" % (status, asked)
+        await stream.send_all(head)
         await stream.receive_some()
 
     async with raw_peer(refuse) as uri:
         with pytest.raises(HandshakeRefused) as caught:
             async with dial(uri, timeout_s=5):
                 pass
-        assert (caught.value.status, caught.value.retry_after_s) == (status, 17.0)
+        assert (caught.value.status, caught.value.retry_after_s) == (status, kept)
 
 
 @BUILDS
