@@ -39,6 +39,9 @@ API_HEADERS: Final[tuple[tuple[bytes, bytes], ...]] = (
 )
 
 
+CLOSE: Final = (b"connection", b"close")
+
+
 def _told(text: str) -> str:
     """What a stranger sent, as it goes back to them."""
     return text[:60] or "empty"
@@ -83,6 +86,11 @@ class Visit:
     def values(self, name: bytes) -> list[str]:
         return [value.decode("latin1") for key, value in self.headers if key.lower() == name]
 
+    @property
+    def has_body(self) -> bool:
+        """Something follows the head (RFC 9112, 6.3)."""
+        return bool(self.values(b"transfer-encoding")) or self.values(b"content-length") not in ([], ["0"])
+
 
 @attrs.frozen(kw_only=True)
 class Guard:
@@ -123,8 +131,7 @@ class Guard:
 
 def _judge_body(visit: Visit) -> ApiError | None:
     types = visit.values(b"content-type")
-    lengths = visit.values(b"content-length")
-    empty = not visit.values(b"transfer-encoding") and lengths in ([], ["0"])
+    empty = not visit.has_body
     if not types and empty:
         # A command without a body, as the manual's `Invoke-RestMethod -Method Post`. A page elsewhere cannot send it
         # with our bearer header, and its Origin was refused above.
@@ -160,16 +167,28 @@ class GuardedApp:
             await self._answer(scope["type"], error, send)
             return
         policy = content_policy(host.lower()).encode("latin1")
+        unread = visit.kind == "http" and visit.has_body
+
+        async def receive_and_note() -> MutableMapping[str, Any]:
+            nonlocal unread
+            message = await receive()
+            if message["type"] == "http.request" and not message.get("more_body", False):
+                unread = False
+            return message
 
         async def send_with_headers(message: MutableMapping[str, Any]) -> None:
             if message["type"] == "http.response.start":
                 headers = [*message.get("headers", []), *API_HEADERS, (b"content-security-policy", policy)]
+                if unread:
+                    # Whether the rest of the body is here in time is chance: without a word a client would send its
+                    # next command into a connection that we may close, and not know what became of it.
+                    headers.append(CLOSE)
                 if not any(bytes(name).lower() == b"cache-control" for name, _ in headers):
                     headers.append((b"cache-control", b"no-store"))
                 message["headers"] = headers
             await send(message)
 
-        await self.app(scope, receive, send_with_headers)
+        await self.app(scope, receive_and_note, send_with_headers)
 
     async def _answer(self, kind: str, error: ApiError, send: Send) -> None:
         body = msgspec.json.encode(error.answer(self.new_id()))
@@ -178,7 +197,7 @@ class GuardedApp:
             (b"content-type", b"application/json"),
             (b"content-length", str(len(body)).encode()),
             # The body of a refused request is never read, so this connection cannot be used again.
-            (b"connection", b"close"),
+            CLOSE,
             *((name.lower().encode("latin1"), value.encode("latin1")) for name, value in error.headers.items()),
             *API_HEADERS,
         ]

@@ -17,6 +17,7 @@ from wsproto.events import TextMessage
 import web.server
 from tests.web.serving import QUICK, a_server, until
 from web.server import PortTaken, ServerLimits, UnsafeListener, open_listeners, port_of, text_frame
+from web.tokens import Scope
 
 UPGRADE = (
     b"GET /api/v2/stream HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
@@ -157,6 +158,31 @@ async def test_a_body_that_never_comes_ends_with_its_request() -> None:
         await stream.send_all(head % served.port)
         assert await closes_within(stream, QUICK.request_s + 2) < QUICK.request_s + 1
         await trio.aclose_forcefully(stream)
+
+
+@pytest.mark.parametrize(("head", "status"), [(b"POST /api/v2/nowhere", b"404"), (b"DELETE /health", b"405")])
+async def test_a_connection_whose_body_nobody_read_is_said_to_close(head: bytes, status: bytes) -> None:
+    """It did close, by chance, and the client's next command went into it: nobody could say what became of that one."""
+    said = b""
+    async with a_server() as served:
+        stream = await served.connect()
+        rest = b" HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n"
+        await stream.send_all(head + rest % served.port)
+        while b"\r\n\r\n" not in said:
+            said += await stream.receive_some(65_536)
+        await trio.aclose_forcefully(stream)
+    assert said.startswith(b"HTTP/1.1 " + status)
+    assert b"\r\nconnection: close\r\n" in said.lower()
+
+
+async def test_a_connection_whose_body_was_read_stays() -> None:
+    async with a_server() as served, httpx.AsyncClient(base_url=served.base, trust_env=False) as client:
+        headers = {"authorization": f"Bearer {served.token(Scope.TRADE)}"}
+        for _ in range(3):
+            answer = await client.post("/api/v2/order", json={}, headers=headers)
+            assert answer.status_code == 422
+            assert "connection" not in answer.headers
+        assert served.site.counters.accepted == 1
 
 
 async def test_who_asks_for_the_stream_and_leaves_is_no_mistake_of_ours(caplog: pytest.LogCaptureFixture) -> None:
