@@ -85,7 +85,7 @@ class AccountActor:
         stopping = ctx.stopping
         ctx.ready()
         publish_at = float("inf")
-        differences, unpriced = _Differences(), _UnpricedFees()
+        differences, unpriced, unclear = _Differences(), _UnpricedFees(), _UnclearRows()
         while True:
             batch = await ctx.inbox.lease(limit=BATCH, until=min(publish_at, differences.look_at))
             await _wait_for_fills(ctx, batch)
@@ -119,6 +119,8 @@ class AccountActor:
             if ui is not None:
                 for text in unpriced.follow([envelope.message for envelope in batch], machine.settings.quote_currency):
                     ui.put_nowait(Notice(level="warning", code="fee_unpriced", text=text, at_ms=ctx.clock.wall_ms()))
+                for text in unclear.follow([envelope.message for envelope in batch]):
+                    ui.put_nowait(Notice(level="alarm", code="account_unclear", text=text, at_ms=ctx.clock.wall_ms()))
             now = ctx.clock.now()
             if batch:
                 publish_at = min(publish_at, now + PUBLISH_S)
@@ -190,6 +192,25 @@ class _UnpricedFees:
                 f"a fee of {plain(abs(fill.fee))} {fill.fee_currency} counts as 0 in profit and loss, as others in"
                 f" {fill.fee_currency} will: no price of it was known; with {pair} in market.symbols it is"
             )
+        return texts
+
+
+@attrs.define
+class _UnclearRows:
+    """Wallets and positions that cannot be as the venue told them: people hear of each once in a life."""
+
+    told: set[str] = attrs.field(factory=set)
+
+    def follow(self, messages: Sequence[object]) -> list[str]:
+        """A sentence for each that is news."""
+        texts = []
+        for message in messages:
+            if not isinstance(message, WalletSnapshot | PositionSnapshot):
+                continue
+            for row in message.unclear:
+                if row.reason not in self.told:
+                    self.told.add(row.reason)
+                    texts.append(f"{row.reason}; the last one that could be counts on, and nothing is entered")
         return texts
 
 

@@ -90,6 +90,7 @@ REFUSED_PAUSE_S: Final = 60.0
 """A key that is refused now is not good in a second; dialling on would only use up the connection limit."""
 REFUSED_STATUSES: Final = frozenset({408, 429, 502, 503, 504})
 NONCE_RETRY_S: Final = 0.2
+TELL_REFUSED_EVERY_S: Final = 600.0
 NS: Final = 1_000_000_000
 
 SESSION_TABLE: Final = "connection"
@@ -198,6 +199,7 @@ class ConnectionPrivateActor:
     _patience: trio.CancelScope = attrs.field(factory=trio.CancelScope, init=False)
     _sending: _Line | None = attrs.field(default=None, init=False)
     """Where the command in hand leaves, or has left, until its fate is told."""
+    _tell_refused_at: float = attrs.field(default=0.0, init=False)
     _unfinished: VenueCommand | None = attrs.field(default=None, init=False)
     """Its send was ended for the time it took; nobody was told yet."""
 
@@ -608,6 +610,9 @@ class ConnectionPrivateActor:
                 self._say_news(ctx, out, "info", "price_alert", f"{event.symbol} reached {plain(event.level)}{now}")
             case FrameRefused():
                 # An account frame that cannot be read may have been a fill: only a new snapshot and history tell.
+                if ctx.clock.now() >= self._tell_refused_at:
+                    self._tell_refused_at = ctx.clock.now() + TELL_REFUSED_EVERY_S
+                    self._notify(ctx, out, "warning", "frame_refused", f"{self.name}: {event.error}; it dials anew")
                 line.end(f"unreadable frame: {event.error}")
             case _:
                 pass

@@ -39,6 +39,7 @@ from protocols.orders import (
     HistoryFailed,
     HistoryReport,
     HistoryRequest,
+    UnclearRow,
     VenueOrder,
     VenueTrade,
 )
@@ -52,6 +53,7 @@ HISTORY_TIMEOUT_S: Final = 45.0
 """Below the minute after which the order actor asks again under another number."""
 CANDLES_TIMEOUT_S: Final = 120.0
 AT_ONCE: Final = 32
+REFUSED_KEPT: Final = 1000
 BEAT_S: Final = 5.0
 """How often the supervisor hears that an answer is waited for: each wait has its own end, later than its patience."""
 
@@ -65,6 +67,8 @@ class HistoryActor:
     market: Channel[MarketEvent] | None = None
     answered: int = 0
     failed: int = 0
+    _refused: set[str] = attrs.field(factory=set, init=False)
+    """Why rows were refused, as it was told."""
     _candles_asked: set[CandleRequest] = attrs.field(factory=set, init=False)
     _asked: trio.Event = attrs.field(factory=trio.Event, init=False)
 
@@ -135,11 +139,17 @@ class HistoryActor:
         if request.positions:
             # Before the trades: one that falls between the two is ours and not yet theirs, and asked about again.
             answer = await self.door.ask(rest_requests.positions(), exact=True)
-            positions = read_positions(answer, session=request.session, received_ns=ctx.clock.now_ns())
+            strange: list[UnclearRow] = []
+            positions = read_positions(answer, session=request.session, received_ns=ctx.clock.now_ns(), unclear=strange)
+            if strange:
+                # Left out, a position would be taken for gone; not told, it is compared with nothing.
+                self._tell_refused([row.reason for row in strange])
+                positions = None
         # Open orders first: one that ends between the questions is then told twice, and never not at all.
         value = await self.door.ask(rest_requests.open_orders(), exact=True)
         now_ns = ctx.clock.now_ns()
-        open_orders = read_orders(value, session=request.session, received_ns=now_ns)
+        unclear: list[UnclearRow] = []
+        open_orders = read_orders(value, session=request.session, received_ns=now_ns, unclear=unclear)
         return HistoryReport(
             request_id=request.request_id,
             session=request.session,
@@ -149,6 +159,7 @@ class HistoryActor:
             trades=await self._trades(request, now_ns),
             received_ns=now_ns,
             positions=positions,
+            unclear=tuple(unclear),
         )
 
     async def _closed_orders(self, request: HistoryRequest, now_ns: int) -> tuple[VenueOrder, ...]:
@@ -160,10 +171,13 @@ class HistoryActor:
                 rest_requests.order_history(start_ms=request.since_ms, end_ms=end_ms, limit=LARGEST_HISTORY),
                 exact=True,
             )
-            rows = read_orders(value, session=request.session, received_ns=now_ns)
+            refused: list[UnclearRow] = []
+            rows = read_orders(value, session=request.session, received_ns=now_ns, event="past", unclear=refused)
+            # It is over: the list of open orders lacks it, and its trades tell what it did.
+            self._tell_refused([row.reason for row in refused])
             new = [row for row in rows if row.venue_id not in seen]
             seen.update((row.venue_id, row) for row in new)
-            if len(rows) < LARGEST_HISTORY or not new:
+            if len(rows) + len(refused) < LARGEST_HISTORY or not new:
                 break
             end_ms = min(row.created_ms for row in rows)
         else:
@@ -180,9 +194,8 @@ class HistoryActor:
             )
             refused: list[MalformedFrame] = []
             rows = read_own_trades(value, session=request.session, received_ns=now_ns, refused=refused)
-            for error in refused:
-                # What its order says was executed is booked without it.
-                log.warning("row_refused", error=str(error))
+            # What its order says was executed is booked without it.
+            self._tell_refused([str(error) for error in refused])
             new = [row for row in rows if row.trade_id not in seen]
             seen.update((row.trade_id, row) for row in new)
             if len(rows) + len(refused) < LARGEST_HISTORY or not new:
@@ -191,6 +204,13 @@ class HistoryActor:
         else:
             raise _TooMuch(f"trades since {request.trades_since_ms} must fit {PAGES} pages, did not")
         return tuple(seen.values())
+
+    def _tell_refused(self, reasons: Sequence[str]) -> None:
+        """Once of each: history is read every minute, and for as long as that row is in it."""
+        for reason in reasons:
+            if reason not in self._refused and len(self._refused) < REFUSED_KEPT:
+                self._refused.add(reason)
+                log.warning("row_refused", error=reason)
 
     async def _serve_candles(
         self,

@@ -368,7 +368,8 @@ class CommandInDoubt(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class VenueOrder(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """One order as the venue told it. `event` is on, ou, oc, os (snapshot), or rest. Amounts are signed."""
+    """One order as the venue told it. `event` is on, ou, oc, os (snapshot), or of REST rest (open orders) and past
+    (history). Amounts are signed."""
 
     event: str
     session: int
@@ -447,24 +448,40 @@ class VenuePosition(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     derivative: bool = False
 
 
+class UnclearRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A row that cannot be as it was told, and why: what it is about is there all the same.
+
+    The rest is as far as it could be read: an order's ids, a position's symbol or a wallet's currency as `name`.
+    """
+
+    reason: str
+    venue_id: int | None = None
+    cid: int | None = None
+    name: str = ""
+    wallet_type: str = ""
+
+
 class OrderSnapshot(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """All open orders of the account at authentication of `session`."""
 
     session: int
     orders: tuple[VenueOrder, ...]
     received_ns: int
+    unclear: tuple[UnclearRow, ...] = ()
 
 
 class WalletSnapshot(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     session: int
     wallets: tuple[VenueWallet, ...]
     received_ns: int
+    unclear: tuple[UnclearRow, ...] = ()
 
 
 class PositionSnapshot(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     session: int
     positions: tuple[VenuePosition, ...]
     received_ns: int
+    unclear: tuple[UnclearRow, ...] = ()
 
 
 class RequestNotice(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -492,7 +509,8 @@ class HistoryReport(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """What REST says: open orders, those closed that were placed since `since_ms`, and own trades.
 
     `request_id` names the question.
-    `positions` are the account's margin positions, None when they were not asked for.
+    `positions` are the account's margin positions, None when they were not asked for, or cannot be as they were told.
+    `unclear` are open orders.
     """
 
     request_id: int
@@ -503,6 +521,7 @@ class HistoryReport(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     trades: tuple[VenueTrade, ...]
     received_ns: int
     positions: tuple[VenuePosition, ...] | None = None
+    unclear: tuple[UnclearRow, ...] = ()
 
 
 class HistoryFailed(msgspec.Struct, frozen=True, kw_only=True, tag=True):

@@ -42,6 +42,7 @@ from protocols.orders import (
     OrderUpdate,
     OrderView,
     PositionSnapshot,
+    UnclearRow,
     VenuePosition,
     VenueWallet,
     WalletSnapshot,
@@ -68,6 +69,9 @@ SLICE = 500
 """Rows that are taken in between two chances for others: a few milliseconds."""
 
 
+POSITION = "position"
+"""Stands for a wallet's type where a position's symbol stands for its currency."""
+
 _ENCODER = msgspec.json.Encoder(order="sorted")
 
 
@@ -78,6 +82,10 @@ class AccountMachine:
         self.settings = settings
         self.version = 0
         self.known = False
+        self._told = False
+        """Whether a snapshot of the wallets came."""
+        self._unclear: set[tuple[str, str]] = set()
+        """Wallets and positions that the venue told as they cannot be, by type and name."""
         self.positions: dict[Symbol, Position] = {}
         self.trades: deque[ClosedTrade] = deque(maxlen=TRADES_KEPT)
         self.fills: deque[Fill] = deque(maxlen=RECENT)
@@ -122,25 +130,61 @@ class AccountMachine:
     def on_balance(self, event: BalanceEvent) -> None:
         """Wallets and margin positions of the venue. What our own orders made of them comes of fills."""
         if isinstance(event, WalletSnapshot):
+            before = self._wallets
             self._wallets, self._wallets_told = {}, None
             for wallet in event.wallets:
                 self._keep(wallet)
-            if not self.known and not self.curve:
-                self._first = self.state_wallets(), self._margin(), self.flows
-            self.known = True
+            self._unclear -= {each for each in self._unclear if each[0] != POSITION}
+            for each in event.unclear:
+                self._keep_unclear(each, before)
+            self._told = True
+            self._look_if_known()
             self.version += 1
         elif isinstance(event, VenueWallet):
             if moves_money(event.description):
                 self._on_flow(event)
             self._keep(event)
+            self._clear((event.wallet_type, event.currency))
             self.version += 1
         elif isinstance(event, PositionSnapshot):
-            self._holdings = {}
+            held, self._holdings = self._holdings, {}
             for position in event.positions:
                 self._hold(position)
+            self._unclear -= {each for each in self._unclear if each[0] == POSITION}
+            for each in event.unclear:
+                self._unclear.add((POSITION, each.name))
+                self._holdings |= {symbol: kept for symbol, kept in held.items() if symbol == each.name}
+            self._look_if_known()
             self.version += 1
-        elif self._hold(event):
-            self.version += 1
+        else:
+            was_known = self.known
+            self._clear((POSITION, event.symbol))
+            if self._hold(event) or self.known != was_known:
+                self.version += 1
+
+    def _keep_unclear(self, row: UnclearRow, before: dict[tuple[str, str], WalletView]) -> None:
+        """Left out, its wallet would stand as emptied, and what was in it as lost."""
+        if row.wallet_type and row.wallet_type not in TRADED_WALLETS:
+            return
+        key = (row.wallet_type, row.name)
+        self._unclear.add(key)
+        # One that does not say which it is may be any.
+        for each, wallet in before.items():
+            if each == key or (not all(key) and each not in self._wallets):
+                self._wallets[each] = wallet
+
+    def _clear(self, key: tuple[str, str]) -> None:
+        if key in self._unclear:
+            self._unclear.discard(key)
+            self._look_if_known()
+
+    def _look_if_known(self) -> None:
+        """The account is known once all its wallets and positions were told as they can be: until then nothing is
+        entered, and no figure is made of it."""
+        known = self._told and not self._unclear
+        if known and not self.known and not self.curve:
+            self._first = self.state_wallets(), self._margin(), self.flows
+        self.known = known
 
     def _on_flow(self, wallet: VenueWallet) -> None:
         """Somebody moved money: nothing was won or lost by it."""
@@ -283,7 +327,7 @@ class AccountMachine:
                 self._wallets_told = None
                 self._holdings = {each.symbol: each for each in checkpoint.margin}
                 self._marks = dict(checkpoint.marks)
-                self.known = checkpoint.known and same_process
+                self.known = self._told = checkpoint.known and same_process
                 self.flows = checkpoint.flows
                 self.now_ms = checkpoint.now_ms
                 self.version = max(self.version, checkpoint.version)

@@ -6,13 +6,15 @@ given up and that shows up all the same is ours, and is taken back in.
 
 from collections.abc import Container
 
+import msgspec
+
 from genesis.domain.order_fills import held_key
 from genesis.domain.order_requests import URGENT_S
 from genesis.domain.order_rows import FillRow, OrderRow
 from genesis.domain.order_session import HISTORY_MARGIN_MS
 from genesis.domain.order_state import OrderEvent
 from genesis.domain.order_strangers import OrderStrangers
-from genesis.domain.order_wire import ending_of, executed_of, utc_day
+from genesis.domain.order_wire import ending_of, executed_of, is_known_status, utc_day
 from protocols.orders import OrderState, RequestNotice, VenueOrder, VenueTrade
 from protocols.units import ZERO, amount_blur, plain, same_amount
 
@@ -61,6 +63,9 @@ class OrderHearing(OrderStrangers):
         if order.venue_id in row.linked_ids:
             self._on_linked_order(row, order)
             return row
+        if order.updated_ms > self._wall_ms + FUTURE_MS:
+            # Believed, no later word on this order would ever count again.
+            order = msgspec.structs.replace(order, updated_ms=max(row.venue_updated_ms, order.created_ms))
         if order.updated_ms < row.venue_updated_ms:
             return row
         first_sight = row.venue_id is None
@@ -70,6 +75,8 @@ class OrderHearing(OrderStrangers):
         if first_sight:
             row.cid_date = utc_day(order.created_ms)
         ending = ending_of(order)
+        if not is_known_status(order.status.upper()):
+            self._tell_status(order)
         news = order.updated_ms > row.venue_updated_ms or first_sight
         row.venue_updated_ms = order.updated_ms
         if ending is not None:
@@ -80,6 +87,13 @@ class OrderHearing(OrderStrangers):
             self._tell(fill, row)
         self._pursue_cancel(row)
         return row
+
+    def _tell_status(self, order: VenueOrder) -> None:
+        taken = "open" if ending_of(order) is None else "ended"
+        text = f"order {order.venue_id}: nobody knows the status {order.status[:VENUE_TEXT]!r}; it is taken for {taken}"
+        if text not in self._unclear_told:
+            self._unclear_told.add(text)
+            self._out.alarms.append(("order_unclear", text))
 
     def _parent_of(self, order: VenueOrder) -> int | None:
         """The client id of our order for which the venue placed this one."""

@@ -126,12 +126,17 @@ class OrderHoldings(OrderFlattener):
 
     def _on_amounts(self, event: WalletSnapshot | VenueWallet | PositionSnapshot | VenuePosition) -> None:
         match event:
+            case WalletSnapshot() if any(each.wallet_type in (EXCHANGE, "") for each in event.unclear):
+                # As if it had not come: what is left out would be taken for nothing.
+                return
             case WalletSnapshot():
                 wallets = [wallet for wallet in event.wallets if wallet.wallet_type == EXCHANGE]
                 self._say_amounts(False, {wallet.currency: wallet.balance for wallet in wallets}, whole=True)
             case VenueWallet():
                 if event.wallet_type == EXCHANGE:
                     self._say_amounts(False, {event.currency: event.balance}, whole=False)
+            case PositionSnapshot() if event.unclear:
+                return
             case PositionSnapshot():
                 positions: dict[str, Decimal] = {position.symbol: position.amount for position in event.positions}
                 self._say_amounts(True, positions, whole=True)

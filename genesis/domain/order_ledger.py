@@ -110,6 +110,8 @@ class OrderLedger:
         """The same of the venue's newest word on it in this session."""
         self._unclear: dict[tuple[Symbol, bool], int] = {}
         """In which session it was told of a book that nobody knows whose its coins are."""
+        self._unclear_told: set[str] = set()
+        """What of rows that cannot be a person was told in this life."""
         self.pairs: PairSpecs = {}
         self.mismatched: dict[Symbol, str] = {}
         """Symbols whose margin position is not what our fills make it, with the difference in words."""

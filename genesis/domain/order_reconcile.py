@@ -10,7 +10,7 @@ from genesis.domain.order_hearing import REPORTS_WITHOUT_FILLS, OrderHearing
 from genesis.domain.order_rows import OrderRow
 from genesis.domain.order_session import HISTORY_MARGIN_MS, LISTED_MS
 from genesis.domain.order_state import AT_VENUE, OrderEvent
-from protocols.orders import HistoryFailed, HistoryReport, OrderSnapshot, OrderState, VenuePosition
+from protocols.orders import HistoryFailed, HistoryReport, OrderSnapshot, OrderState, UnclearRow, VenuePosition
 from protocols.units import AMOUNT_STEP, ZERO, amount_blur, plain
 
 E, S = OrderEvent, OrderState
@@ -44,7 +44,27 @@ class OrderReconciler(OrderHearing):
         self.fence.shown, self.fence.shown_at = True, self._now
         for order in snapshot.orders:
             self._on_venue_order(order)
+        self.fence.unclear = self._there_all_the_same(snapshot.unclear)
         self._begin_reconcile()
+
+    def _there_all_the_same(self, unclear: Iterable[UnclearRow]) -> tuple[int, ...]:
+        """Whose orders a row of open ones may be that cannot be as it was told: they are neither gone nor known.
+
+        Where a row does not say whose it is, it may be any that is not known to be another's.
+        """
+        found: set[int] = set()
+        for each in unclear:
+            text = f"{each.reason}; it is taken for open, and nothing else of it is believed"
+            if text not in self._unclear_told:
+                self._unclear_told.add(text)
+                self._out.alarms.append(("order_unclear", text))
+            if each.venue_id is None and each.cid is None:
+                return tuple(self._open)
+            cid = None if each.venue_id is None else self._by_venue_id.get(each.venue_id)
+            row = self.orders.get(each.cid or 0) if cid is None else self.orders[cid]
+            if row is not None and (row.venue_id is None or cid is not None or each.venue_id is None):
+                found.add(row.cid)
+        return tuple(sorted(found))
 
     def _begin_reconcile(self) -> None:
         self._fence_changed = True
@@ -90,10 +110,12 @@ class OrderReconciler(OrderHearing):
                 listed.add(row.cid)
             elif order.venue_id not in self._by_venue_id:
                 strangers.add(order.venue_id)
+        there = {cid for cid in self.fence.unclear if self.orders[cid].seen_session != self.fence.session}
+        there |= set(self._there_all_the_same(report.unclear))
         for trade in report.trades:
             self._on_trade(trade)
         for row in list(self._open.values()):
-            if row.cid not in listed:
+            if row.cid not in listed and row.cid not in there:
                 self._judge_absence(row, asked_at)
             if row.closing is not None and row.open:
                 self._count_report(row, asked_at)

@@ -62,6 +62,8 @@ class Fence(msgspec.Struct, kw_only=True):
     serial: int = 0
     reported: int = 0
     shown_at: float = 0.0
+    unclear: tuple[int, ...] = ()
+    """Client ids that this session's snapshot has, or may have, in a row that cannot be: their orders are there."""
 
     @property
     def trades_from_ms(self) -> int:
@@ -99,6 +101,7 @@ class Fence(msgspec.Struct, kw_only=True):
         self.up = self.shown = self.reconciled = False
         self.pending_id = self.asked_at = self.history_at = self.reconnect_at = None
         self.failures = 0
+        self.unclear = ()
 
     def want_history(self, now: float) -> None:
         """Ask soon: now, or when the gap since the last question has passed."""

@@ -19,6 +19,19 @@ _WIRE_TYPES: Final = {each: (f"EXCHANGE {each.value}", each.value) for each in O
 """Of the exchange wallet, and on margin."""
 
 
+_KNOWN: Final = (
+    "ACTIVE",
+    "PARTIALLY FILLED",
+    "EXECUTED",
+    "FORCED EXECUTED",
+    "INSUFFICIENT",
+    "RSN_",
+    "REJECTED",
+    "EXPIRED",
+)
+_CLOSED: Final = frozenset({"oc", "past"})
+
+
 def utc_day(at_ms: int) -> str:
     """The day, as `cid_date` wants it: `2018-02-06`."""
     return _day(at_ms // DAY_MS)
@@ -75,7 +88,10 @@ def side_of(amount: Decimal) -> Side:
 
 
 def ending_of(order: VenueOrder) -> OrderState | None:
-    """Which end a row tells of, or None while it is open. Statuses are read by prefix: the rest is text for people."""
+    """Which end a row tells of, or None while it is open. Statuses are read by prefix: the rest is text for people.
+
+    A word that nobody knows ends nothing: where the row is told, among open orders or as closed, says which it is.
+    """
     status = order.status.upper()
     if status.startswith(("ACTIVE", "PARTIALLY FILLED")):
         # A row that is told as closed is closed, whatever text it carries along.
@@ -84,7 +100,12 @@ def ending_of(order: VenueOrder) -> OrderState | None:
         return OrderState.FILLED
     if status.startswith(("IOC CANCELED", "FILLORKILL CANCELED")):
         return OrderState.EXPIRED
-    return OrderState.CANCELED
+    return OrderState.CANCELED if is_known_status(status) or order.event in _CLOSED else None
+
+
+def is_known_status(status: str) -> bool:
+    """Whether we know what an order of this status (upper case) is."""
+    return status.startswith(_KNOWN) or "CANCELED" in status
 
 
 def executed_of(order: VenueOrder) -> Decimal:

@@ -6,18 +6,20 @@ length, because the common clients refuse shorter ones.
 
 from collections.abc import Callable, Iterable
 from decimal import Decimal
+from functools import partial
 from typing import Any, Final, TypeVar
 
 from protocols.bitfinex.errors import MalformedFrame
 from protocols.bitfinex.funding_rows import FUNDING_KINDS, read_funding
 from protocols.bitfinex.numbers import write_json
-from protocols.bitfinex.plausible import own_trade_fault
+from protocols.bitfinex.plausible import order_fault, own_trade_fault, position_fault, wallet_fault
 from protocols.bitfinex.rows import Row, Tolerance, rows_of
 from protocols.funding import FundingEvent, MarginEvent
 from protocols.orders import (
     OrderSnapshot,
     PositionSnapshot,
     RequestNotice,
+    UnclearRow,
     VenueOrder,
     VenuePosition,
     VenueTrade,
@@ -25,7 +27,7 @@ from protocols.orders import (
     WalletSnapshot,
 )
 from protocols.reference import PriceReached
-from protocols.units import Symbol
+from protocols.units import ZERO, Symbol
 
 T = TypeVar("T")
 
@@ -73,6 +75,13 @@ def read_order(
     value: object, *, event: str, session: int, received_ns: int, tolerance: Tolerance | None = None
 ) -> VenueOrder:
     row = Row.of("order", value, ORDER_LENGTH, tolerance)
+    symbol, remaining, original = row.text(3), row.decimal(6), row.decimal(7)
+    price, average_price = row.decimal(16), row.decimal(17)
+    trailing_distance, aux_limit_price = row.decimal(18), row.decimal(19)
+    others = (remaining, trailing_distance, aux_limit_price)
+    fault = order_fault(symbol, original, others, (price, average_price))
+    if fault is not None:
+        raise MalformedFrame(f"order {row.id(0)}: {fault}")
     meta = row.get(31)
     leverage = None
     if isinstance(meta, dict):
@@ -84,20 +93,20 @@ def read_order(
         venue_id=row.id(0),
         group_id=row.integer_or_none(1),
         cid=row.integer(2),
-        symbol=Symbol(row.text(3)),
+        symbol=Symbol(symbol),
         created_ms=row.integer(4),
         updated_ms=row.integer(5),
-        remaining=row.decimal(6),
-        original=row.decimal(7),
+        remaining=remaining,
+        original=original,
         wire_type=row.text(8),
         wire_type_before=row.text_or_none(9),
         expires_ms=row.integer_or_none(10),
         flags=row.integer(12),
         status=row.text(13),
-        price=row.decimal(16),
-        average_price=row.decimal(17),
-        trailing_distance=row.decimal(18),
-        aux_limit_price=row.decimal(19),
+        price=price,
+        average_price=average_price,
+        trailing_distance=trailing_distance,
+        aux_limit_price=aux_limit_price,
         placed_id=row.integer_or_none(25),
         leverage=leverage if isinstance(leverage, int) and not isinstance(leverage, bool) else None,
         received_ns=received_ns,
@@ -133,13 +142,18 @@ def read_trade(
 
 def read_wallet(value: object, *, session: int, received_ns: int, tolerance: Tolerance | None = None) -> VenueWallet:
     row = Row.of("wallet", value, WALLET_LENGTH, tolerance)
+    wallet_type, currency, balance = row.text(0), row.text(1), row.decimal(2)
+    interest, available = row.decimal(3), row.decimal_or_none(4)
+    fault = wallet_fault(wallet_type, currency, balance, (interest, available or ZERO))
+    if fault is not None:
+        raise MalformedFrame(f"wallet {wallet_type} {currency}: {fault}")
     return VenueWallet(
         session=session,
-        wallet_type=row.text(0),
-        currency=row.text(1),
-        balance=row.decimal(2),
-        unsettled_interest=row.decimal(3),
-        available=row.decimal_or_none(4),
+        wallet_type=wallet_type,
+        currency=currency,
+        balance=balance,
+        unsettled_interest=interest,
+        available=available,
         description=row.text_or_none(5),
         received_ns=received_ns,
     )
@@ -149,12 +163,16 @@ def read_position(
     value: object, *, session: int, received_ns: int, tolerance: Tolerance | None = None
 ) -> VenuePosition:
     row = Row.of("position", value, POSITION_LENGTH, tolerance)
+    symbol, amount, base_price = row.text(0), row.decimal(2), row.decimal(3)
+    fault = position_fault(symbol, amount, base_price)
+    if fault is not None:
+        raise MalformedFrame(f"position {symbol}: {fault}")
     return VenuePosition(
         session=session,
-        symbol=Symbol(row.text(0)),
+        symbol=Symbol(symbol),
         status=row.text(1),
-        amount=row.decimal(2),
-        base_price=row.decimal(3),
+        amount=amount,
+        base_price=base_price,
         margin_funding=row.decimal(4),
         profit=row.decimal_or_none(6),
         liquidation_price=row.decimal_or_none(8),
@@ -164,6 +182,38 @@ def read_position(
         collateral=row.decimal_or_none(17),
         received_ns=received_ns,
     )
+
+
+def read_each(
+    name_of_all: str,
+    value: object,
+    read: Callable[[object], T],
+    unclear: list[UnclearRow],
+    *,
+    name: int,
+    ids: bool = False,
+) -> tuple[T, ...]:
+    """The rows that can be; of the others is put into `unclear` what they say they are about.
+
+    One row must neither keep all others from being known nor be missing: what is missing is taken for gone. `name` is
+    where a row names its symbol or currency, and `ids` says that it begins with an order's.
+    """
+    found: list[T] = []
+    for item in rows_of(name_of_all, value):
+        try:
+            found.append(read(item))
+        except MalformedFrame as error:
+            row = Row(name_of_all, item if isinstance(item, list) else [])
+            unclear.append(
+                UnclearRow(
+                    reason=str(error),
+                    venue_id=_if_readable(row.integer_or_none, 0) if ids else None,
+                    cid=_if_readable(row.integer_or_none, 2) if ids else None,
+                    name=_if_readable(row.text, name) or "",
+                    wallet_type=(_if_readable(row.text, 0) or "") if name == 1 else "",
+                )
+            )
+    return tuple(found)
 
 
 def _if_readable(read: Callable[[int], T], index: int) -> T | None:
@@ -248,33 +298,19 @@ def read_account(
         return read_trade(payload, event=kind, session=session, received_ns=received_ns, tolerance=tolerance)
     if kind in _ONE:
         return _ONE[kind](payload, session=session, received_ns=received_ns, tolerance=tolerance)
+    unclear: list[UnclearRow] = []
     if kind == "os":
-        return OrderSnapshot(
-            session=session,
-            orders=tuple(
-                read_order(row, event="os", session=session, received_ns=received_ns, tolerance=tolerance)
-                for row in rows_of("os", payload)
-            ),
-            received_ns=received_ns,
-        )
+        read = partial(read_order, event="os", session=session, received_ns=received_ns, tolerance=tolerance)
+        orders = read_each("os", payload, read, unclear, name=3, ids=True)
+        return OrderSnapshot(session=session, orders=orders, received_ns=received_ns, unclear=tuple(unclear))
     if kind == "ws":
-        return WalletSnapshot(
-            session=session,
-            wallets=tuple(
-                read_wallet(row, session=session, received_ns=received_ns, tolerance=tolerance)
-                for row in rows_of("ws", payload)
-            ),
-            received_ns=received_ns,
-        )
+        read_one = partial(read_wallet, session=session, received_ns=received_ns, tolerance=tolerance)
+        wallets = read_each("ws", payload, read_one, unclear, name=1)
+        return WalletSnapshot(session=session, wallets=wallets, received_ns=received_ns, unclear=tuple(unclear))
     if kind == "ps":
-        return PositionSnapshot(
-            session=session,
-            positions=tuple(
-                read_position(row, session=session, received_ns=received_ns, tolerance=tolerance)
-                for row in rows_of("ps", payload)
-            ),
-            received_ns=received_ns,
-        )
+        read_held = partial(read_position, session=session, received_ns=received_ns, tolerance=tolerance)
+        positions = read_each("ps", payload, read_held, unclear, name=0)
+        return PositionSnapshot(session=session, positions=positions, received_ns=received_ns, unclear=tuple(unclear))
     if kind in FUNDING_KINDS:
         return read_funding(kind, payload, session=session, received_ns=received_ns, tolerance=tolerance)
     if kind not in RETIRED_KINDS:

@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from enum import StrEnum
 from typing import Any, Final
 
+import msgspec
+
 from protocols.bitfinex.account import AccountMessage, read_account
 from protocols.bitfinex.auth import auth_event
 from protocols.bitfinex.errors import LocalProtocolError, MalformedFrame
@@ -36,9 +38,10 @@ from protocols.bitfinex.events import (
 from protocols.bitfinex.heartbeat import SilenceWatch
 from protocols.bitfinex.inputs import cancel_many_fields, encode_calc, encode_cancel_many, encode_command, encode_multi
 from protocols.bitfinex.numbers import read_json
+from protocols.bitfinex.plausible import AHEAD_MS
 from protocols.bitfinex.rows import Tolerance
 from protocols.bitfinex.sequence import SequenceAudit
-from protocols.orders import SessionUp, VenueCommand
+from protocols.orders import OrderSnapshot, SessionUp, VenueCommand, VenueOrder
 
 DEFAULT_FLAGS: Final = FLAG_TIMESTAMP | FLAG_SEQ_ALL
 
@@ -260,12 +263,25 @@ class AccountSession:
             raise MalformedFrame("frame of channel 0 must have a payload", frame)
         message = read_account(kind, value[2], session=self.session, received_ns=received_ns, tolerance=self.tolerance)
         if message is not None:
-            events.append(message)
+            events.append(self._at_its_time(message))
         if kind in self._awaited:
             self._awaited.discard(kind)
             if not self._awaited and self.phase is AccountPhase.SYNCING:
                 self.phase = AccountPhase.READY
                 events.append(SessionUp(session=self.session, user_id=self.user_id, received_ns=received_ns))
+
+    def _at_its_time(self, message: AccountMessage) -> AccountMessage:
+        """An order that is told as changed after the frame's own time changed when it was told: its next change would
+        else count as older than this one."""
+        latest_ms = self.audit.venue_ms + AHEAD_MS
+        if isinstance(message, VenueOrder):
+            if latest_ms == AHEAD_MS or message.updated_ms <= latest_ms:
+                return message
+            self.tolerance.strange_stamps += 1
+            return msgspec.structs.replace(message, updated_ms=self.audit.venue_ms)
+        if isinstance(message, OrderSnapshot) and any(order.updated_ms > latest_ms for order in message.orders):
+            return msgspec.structs.replace(message, orders=tuple(map(self._at_its_time, message.orders)))
+        return message
 
 
 def _snapshots_of(filters: tuple[str, ...] | None) -> set[str]:

@@ -11,6 +11,8 @@ SMALLEST_PRICE: Final = 1e-8
 """The venue's prices have at most eight decimals; below it no order has a price."""
 LARGEST_NUMBER: Final = 1e15
 """From here on a float64 does not hold every amount; no price and no amount of the venue comes near."""
+ROUNDING_LEAVES: Final = Decimal("0.000001")
+"""So much below zero a sum of amounts of eight decimals may come to."""
 AHEAD_MS: Final = 60_000
 """How far behind the time of what it tells a frame's own stamp may be: servers of the venue differ by some."""
 
@@ -77,6 +79,50 @@ def own_trade_fault(trade_id: int, time_ms: int, amount: Decimal, price: Decimal
     if not 0 < price < LARGEST_NUMBER:
         return f"price must be above 0 and below {LARGEST_NUMBER:g}, was {price}"
     return f"amount must be between 0 and {LARGEST_NUMBER:g} either way, was {amount}"
+
+
+def order_fault(
+    symbol: str, original: Decimal, amounts: tuple[Decimal, ...], prices: tuple[Decimal, ...]
+) -> str | None:
+    """Why this can be no order: believed, one of no size would be an order that is done, one of 1e30 a holding.
+
+    `amounts` are bounded either way, `prices` are 0 where there is none.
+    """
+    if not symbol:
+        return "symbol must be named, was empty"
+    if not original:
+        return "amount must not be 0, was 0"
+    for amount in (original, *amounts):
+        if not abs(amount) < LARGEST_NUMBER:
+            return f"amount must be below {LARGEST_NUMBER:g} either way, was {amount}"
+    for price in prices:
+        if not 0 <= price < LARGEST_NUMBER:
+            return f"price must be 0 to {LARGEST_NUMBER:g}, was {price}"
+    return None
+
+
+def wallet_fault(wallet_type: str, currency: str, balance: Decimal, others: tuple[Decimal, ...]) -> str | None:
+    """Why this can be no wallet. What is borrowed makes a margin wallet negative; an exchange wallet buys nothing on
+    credit, but for what rounding leaves."""
+    if not wallet_type or not currency:
+        return "type and currency must be named, was empty"
+    for number in (balance, *others):
+        if not abs(number) < LARGEST_NUMBER:
+            return f"number must be below {LARGEST_NUMBER:g} either way, was {number}"
+    if wallet_type == "exchange" and balance < -ROUNDING_LEAVES:
+        return f"balance of an exchange wallet must not be below 0, was {balance}"
+    return None
+
+
+def position_fault(symbol: str, amount: Decimal, base_price: Decimal) -> str | None:
+    """Why this can be no position."""
+    if not symbol:
+        return "symbol must be named, was empty"
+    if not abs(amount) < LARGEST_NUMBER:
+        return f"amount must be below {LARGEST_NUMBER:g} either way, was {amount}"
+    if not 0 <= base_price < LARGEST_NUMBER:
+        return f"base price must be 0 to {LARGEST_NUMBER:g}, was {base_price}"
+    return None
 
 
 def _price_fault(name: str, price: float) -> str | None:

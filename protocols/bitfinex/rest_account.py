@@ -5,12 +5,14 @@ Read them from `read_answer(status, body, exact=True)`. `session` in the message
 
 from collections.abc import Iterable
 from decimal import Decimal
+from functools import partial
 from typing import Any, Final
 
 import msgspec
 
 from protocols.bitfinex.account import (
     ORDER_REQUESTS,
+    read_each,
     read_notice,
     read_order,
     read_position,
@@ -30,7 +32,7 @@ from protocols.bitfinex.funding_rows import (
 from protocols.bitfinex.rest import read_rows
 from protocols.bitfinex.rows import Row, Tolerance, rows_of
 from protocols.funding import FundingInfo, FundingLoan, FundingOffer, FundingTrade, MarginBase, MarginSymbol
-from protocols.orders import RequestNotice, VenueOrder, VenuePosition, VenueTrade, VenueWallet
+from protocols.orders import RequestNotice, UnclearRow, VenueOrder, VenuePosition, VenueTrade, VenueWallet
 from protocols.reference import (
     ClosedPosition,
     FeeRates,
@@ -100,14 +102,22 @@ def read_write_answer(
 
 
 def read_orders(
-    value: object, *, session: int, received_ns: int, tolerance: Tolerance | None = None
+    value: object,
+    *,
+    session: int,
+    received_ns: int,
+    tolerance: Tolerance | None = None,
+    event: str = "rest",
+    unclear: list[UnclearRow] | None = None,
 ) -> tuple[VenueOrder, ...]:
-    """Open orders, or the history (newest first; flags and group ids come as text there)."""
-    return read_rows(
-        "orders",
-        value,
-        lambda row: read_order(row, event="rest", session=session, received_ns=received_ns, tolerance=tolerance),
-    )
+    """Open orders, or the history (`event` past; newest first; flags and group ids come as text there).
+
+    With `unclear` a row that can be no order is left out and told there: one must not keep all others from being known.
+    """
+    read = partial(read_order, event=event, session=session, received_ns=received_ns, tolerance=tolerance)
+    if unclear is None:
+        return read_rows("orders", value, read)
+    return read_each("orders", value, read, unclear, name=3, ids=True)
 
 
 def read_own_trades(
@@ -135,8 +145,14 @@ def read_wallets(value: object, *, session: int, received_ns: int) -> tuple[Venu
     return read_rows("wallets", value, lambda row: read_wallet(row, session=session, received_ns=received_ns))
 
 
-def read_positions(value: object, *, session: int, received_ns: int) -> tuple[VenuePosition, ...]:
-    return read_rows("positions", value, lambda row: read_position(row, session=session, received_ns=received_ns))
+def read_positions(
+    value: object, *, session: int, received_ns: int, unclear: list[UnclearRow] | None = None
+) -> tuple[VenuePosition, ...]:
+    """Margin positions. With `unclear` a row that can be none is left out and told there."""
+    read = partial(read_position, session=session, received_ns=received_ns)
+    if unclear is None:
+        return read_rows("positions", value, read)
+    return read_each("positions", value, read, unclear, name=0)
 
 
 def read_past_positions(value: object) -> tuple[ClosedPosition, ...]:

@@ -554,6 +554,8 @@ async def test_an_unreadable_account_frame_ends_the_session(autojump_clock: Mock
         await world.up()
         await world.venue.socket.account("oc", "what is this")
         await eventually(lambda: len(world.of(SessionUp)) == 2)
+        await eventually(lambda: bool(world.notices))
+        assert [notice.code for notice in world.notices] == ["frame_refused"]
 
 
 async def test_pongs_do_not_hide_a_silent_account(autojump_clock: MockClock, tmp_path: Path) -> None:

@@ -139,6 +139,26 @@ async def test_a_report_holds_open_orders_closed_orders_and_trades(autojump_cloc
         assert world.past.asked[0].endswith("/r/orders")
 
 
+async def test_rows_that_cannot_be_are_told_as_open_where_they_are_and_keep_nothing_else_from_being_known(
+    autojump_clock: MockClock, tmp_path: Path
+) -> None:
+    """One made the whole report fail, each time anew, and nothing left any more."""
+    nothing = order_row(7, 5)
+    nothing[7] = 0
+    async with a_world(autojump_clock, tmp_path) as world:
+        positions = [["tBTCUSD", "ACTIVE", 1e30, 100], ["tETHUSD", "ACTIVE", 1, 100]]
+        for rows in (positions, [nothing, order_row(8, 5)], [nothing, order_row(9, 5)]):
+            world.server.answers.append(Answer(body=msgspec.json.encode(rows)))
+        world.requests.put_nowait(msgspec.structs.replace(a_question(), positions=True))
+        await eventually(lambda: bool(world.told))
+        report = world.told[0]
+        assert isinstance(report, HistoryReport)
+        assert [(order.venue_id, order.event) for order in report.open_orders] == [(8, "rest")]
+        assert [(order.venue_id, order.event) for order in report.closed_orders] == [(9, "past")]
+        assert [(row.venue_id, row.cid) for row in report.unclear] == [(7, 7)]
+        assert report.positions is None
+
+
 async def test_pages_meet_at_equal_times_and_lose_nothing(autojump_clock: MockClock, tmp_path: Path) -> None:
     async with a_world(autojump_clock, tmp_path) as world:
         world.past.orders = [10_000 + number // 7 for number in range(6000)]
