@@ -75,6 +75,7 @@ class OrderProtector(OrderGuesses):
         self._book_words()
         if self._stands_in:
             self._let_stops_leave()
+            self._let_twins_go()
             self._guess_lots()
         if self.brackets and (self.fence.ready or self._stands_in):
             for book in {bracket.book: None for bracket in self.brackets.values()}:
@@ -89,6 +90,12 @@ class OrderProtector(OrderGuesses):
         for row in list(self._open.values()):
             if row.protects and _never_left(row):
                 self._send(row)
+
+    def _let_twins_go(self) -> None:
+        """Of two equal stops that somebody wants canceled (a flatten, say) one goes before history speaks."""
+        for row in list(self._open.values()):
+            if row.protects and row.cancel_reason is not None:
+                self._pursue_cancel(row)
 
     def take_ready(self) -> Outputs | None:
         """What is ready to leave, before protection is looked at; `take` must follow. None when nothing is."""
@@ -407,9 +414,9 @@ class OrderProtector(OrderGuesses):
 
         return row.seen_session == self.fence.session and any(
             other is not row
+            # One whose cancel is wanted and has not left stays, too.
             and other.state is S.ACKED
             and other.seen_session == self.fence.session
-            and other.cancel_reason is None
             and other.closing is None
             and not other.stop_gone
             and what(other) == what(row)

@@ -2,8 +2,8 @@
 
 import pytest
 
-from protocols.orders import CancelOrder, OrderState
-from tests.genesis.domain.protect_bench import Bench, D, sent
+from protocols.orders import CancelOrder, Flatten, OrderState, RequestNotice
+from tests.genesis.domain.protect_bench import START_MS, Bench, D, sent
 
 
 @pytest.fixture(params=[False, True], ids=["coins", "margin"])
@@ -28,6 +28,24 @@ def bench(request: pytest.FixtureRequest) -> Bench:
 
 def cancels(commands: list[object]) -> list[int]:
     return [command.cid for command in commands if isinstance(command, CancelOrder)]
+
+
+def flatten(bench: Bench) -> list[object]:
+    wish = Flatten(symbol=None, reason="enough", correlation_id="flatten")
+    bench.machine.on_flatten(wish, now=bench.now, wall_ms=START_MS)
+    return sent(bench.take())
+
+
+def no_cancel(bench: Bench, cid: int) -> RequestNotice:
+    return RequestNotice(
+        session=bench.machine.fence.session,
+        kind="oc-req",
+        status="ERROR",
+        text="Order not found.",
+        cid=cid,
+        venue_id=bench.machine.orders[cid].venue_id,
+        received_ns=0,
+    )
 
 
 def test_it_is_taken_out_with_the_frame_that_shows_it(bench: Bench) -> None:
@@ -58,6 +76,48 @@ def test_it_is_taken_out_while_history_is_silent(bench: Bench) -> None:
     bench.end(gone)
     assert sent(bench.wait(1.0)) == []
     assert cancels(sent(bench.report(opened=[bench.row(left, "rest")]))) == []
+
+
+def test_a_flatten_that_waits_for_history_does_not_keep_both(bench: Bench) -> None:
+    """It wants both canceled and may cancel none before REST speaks, but for one of two that are the same."""
+    bench.cut()
+    bench.now += 3.0
+    bench.greet(3, bench.row(3, "os"), coins="5")
+    bench.wait(1.1)
+    assert cancels(flatten(bench)) == []
+    bench.now += 20.0
+    (gone,) = cancels(sent(bench.hear(bench.row(2, "on"))))
+    assert sent(bench.wait(1.0)) == []
+    bench.end(gone)
+    assert sent(bench.wait(1.0)) == [], "what is held keeps one stop until history has spoken"
+    assert bench.machine.orders[5 - gone].state is OrderState.ACKED
+
+
+def test_a_flatten_on_the_line_before_keeps_both_no_longer_than_the_next_session_is_silent(bench: Bench) -> None:
+    bench.cut()
+    bench.now += 3.0
+    bench.greet(3, bench.row(3, "os"), coins="5")
+    bench.wait(1.1)
+    assert cancels(flatten(bench)) == []
+    bench.cut()
+    bench.now += 3.0
+    bench.greet(4, bench.row(2, "os"), bench.row(3, "os"), coins="5")
+    assert len(cancels(sent(bench.wait(1.1)))) == 1
+    assert sent(bench.wait(1.0)) == []
+
+
+def test_the_other_one_stays_when_the_venue_refuses_to_cancel_the_first(bench: Bench) -> None:
+    """It may have traded, and the word of it may be on its way."""
+    bench.cut()
+    bench.now += 3.0
+    bench.greet(3, bench.row(3, "os"), coins="5")
+    bench.wait(1.1)
+    flatten(bench)
+    bench.now += 20.0
+    (refused,) = cancels(sent(bench.hear(bench.row(2, "on"))))
+    bench.hear(no_cancel(bench, refused))
+    later = [command for _ in range(20) for command in cancels(sent(bench.wait(1.0)))]
+    assert set(later) <= {refused}
 
 
 def test_a_smaller_one_is_left_while_history_is_silent(bench: Bench) -> None:
