@@ -113,7 +113,7 @@ CATALOGUE: Final[Mapping[str, Rule]] = {
     "A3": Rule("no secret is in any file", ("the process was killed",)),
     "O1": Rule("counters say what happened", ("a counter of crashes was above 0",)),
     "O2": Rule("one seed is one history in any process", ("a world was run again in another process",)),
-    "C1": Rule("no strategy skips a minute of the market", ("an actor was killed with messages in its hands",)),
+    "C1": Rule("no strategy skips a candle of the market", ("an actor was killed with messages in its hands",)),
     "R1": Rule("what risk keeps is what the journal tells of it", ("the process was killed",)),
     "P3": Rule(
         "a shadow stays on paper: nothing live knows it, and its money is what it was",

@@ -8,7 +8,6 @@ import msgspec
 import trio
 
 from genesis.domain.decision_log import SIGNAL_KIND, read_decision, record_lines
-from genesis.domain.replay import MINUTE_MS
 from genesis.domain.risk_machine import RISK_TABLE
 from genesis.edge.store import ReadOnlyStore
 from genesis.research.backtest import run_backtest
@@ -22,7 +21,7 @@ from genesis.worlds.witness import Witness
 from protocols.journal import ReadCells, ReadRecords, StoredRecord
 from protocols.orders import OrderState, Purpose
 from protocols.signals import SignalScore
-from protocols.units import ZERO, Side, Symbol
+from protocols.units import TIMEFRAME_MS, ZERO, Side, Symbol
 
 if TYPE_CHECKING:
     from genesis.worlds.world import World
@@ -317,14 +316,17 @@ def m3_nothing_approved_is_forgotten(world: "World", store: ReadOnlyStore) -> No
 
 
 def c1_no_candle_is_skipped(world: "World", kept: tuple[StoredRecord, ...]) -> None:
-    """Every strategy has seen every minute of the market from its first one on, whatever fell meanwhile."""
+    """Every strategy has seen every candle of the market from its first one on, whatever fell meanwhile."""
     seen: dict[str, list[int]] = {}
+    length_ms: dict[str, int] = {}
     for row in kept:
         if row.record.kind == SIGNAL_KIND:
             score = read_decision(row.record)
             assert isinstance(score, SignalScore)
             seen.setdefault(score.strategy, []).append(score.candle_open_ms)
+            length_ms[score.strategy] = TIMEFRAME_MS[score.timeframe]
     for strategy, stamps in seen.items():
-        holes = [after for before, after in itertools.pairwise(stamps) if after != before + MINUTE_MS]
-        text = f"{strategy} must have seen every minute, {len(holes)} do not follow, the first is {holes[:1]}"
+        length = length_ms[strategy]
+        holes = [after for before, after in itertools.pairwise(stamps) if after != before + length]
+        text = f"{strategy} must have seen every candle, {len(holes)} do not follow, the first is {holes[:1]}"
         world.witness.check("C1", not holes, text)

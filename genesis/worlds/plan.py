@@ -112,7 +112,8 @@ AIMED: Final = frozenset(
 )
 """These can lie in wait for the next order and strike in the moment in which it leaves."""
 AIMED_SHARE: Final = 0.6
-LONGEST_WAIT_S: Final = 240.0
+LONGEST_WAIT_CANDLES: Final = 4.0
+MARKET_BEGINS_S: Final = 60
 
 
 @attrs.frozen(order=True)
@@ -125,17 +126,26 @@ class PlannedFault:
 
 
 def plan_of(
-    chance: random.Random, *, first_s: float, last_s: float, per_hour: float, only: frozenset[str] = frozenset()
+    chance: random.Random,
+    *,
+    first_s: float,
+    last_s: float,
+    per_hour: float,
+    only: frozenset[str] = frozenset(),
+    candle_s: int = 60,
 ) -> tuple[PlannedFault, ...]:
-    """Faults between two moments, some of them in company: `only` restricts the kinds."""
+    """Faults between two moments, some of them in company: `only` restricts the kinds, `candle_s` is how long the
+    world's shortest candles are."""
     names = [name for name in WEIGHTS if (name in only if only else name not in APART)]
     weights = [WEIGHTS[name] for name in names]
     found: list[PlannedFault] = []
     while len(found) < (last_s - first_s) / 3600 * per_hour:
         at_s = chance.uniform(first_s, last_s)
-        # Decisions fall just after a full minute: half of all faults are put where orders are under way.
+        # Decisions fall just after a candle's end: half of all faults are put where orders are under way.
         if chance.random() < 0.5:
-            at_s = at_s - at_s % 60 + 1.0 + chance.expovariate(2.0)
+            ended_s = at_s - at_s % candle_s
+            # The first candle ends when there is a market.
+            at_s = (ended_s if ended_s > MARKET_BEGINS_S else candle_s) + 1.0 + chance.expovariate(2.0)
         # Trouble seldom comes alone.
         for _ in range(1 if chance.random() < 0.7 else 3):
             name = chance.choices(names, weights)[0]

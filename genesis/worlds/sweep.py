@@ -42,6 +42,8 @@ class Errand:
     mutant: str | None = None
     only: frozenset[str] = frozenset()
     with_web: bool | None = None
+    timeframe: str = ""
+    """What it trades; empty: what its seed says."""
     to_first: bool = False
     """Leave it at the first rule that is broken."""
 
@@ -118,6 +120,7 @@ def run_errand(errand: Errand) -> Outcome:
                 only=errand.only,
                 with_web=errand.with_web,
                 to_first=errand.to_first,
+                timeframe=errand.timeframe,
             )
         outcome = attrs.evolve(outcome, lines=())
         began = time.process_time()

@@ -11,7 +11,7 @@ import trio
 from genesis.core.errors import ChannelClosed, ChannelFull
 from genesis.simulator.faults import FaultKind, FaultRule
 from genesis.worlds.engine_host import ENGINE_ADDRESS, EngineHost
-from genesis.worlds.plan import LONGEST_WAIT_S, PlannedFault
+from genesis.worlds.plan import LONGEST_WAIT_CANDLES, PlannedFault
 from genesis.worlds.rules_inside import FIRST_PAIR
 from genesis.worlds.trouble_by_hand import TroubleByHand, asked
 from genesis.worlds.trouble_inside import TroubleInside
@@ -66,11 +66,15 @@ class Trouble(TroubleInside, TroubleWithStops, TroubleByHand):
     def meet(self, fault: PlannedFault) -> None:
         """The fault's time has come: strike, or lie in wait for an order."""
         if fault.aimed:
-            self._aimed.append((trio.current_time() + LONGEST_WAIT_S, fault.name))
+            self._aimed.append((trio.current_time() + self._for_orders_s(), fault.name))
         else:
             self.carry_out(fault.name)
         while self._aimed and self._aimed[0][0] <= trio.current_time():
             self.carry_out(self._aimed.pop(0)[1])
+
+    def _for_orders_s(self) -> float:
+        """So long does a fault lie in wait for an order."""
+        return LONGEST_WAIT_CANDLES * self.world.timeframes.shortest_s
 
     def order_leaves(self) -> None:
         """The first byte of an order is about to leave: now, or in the few moments until it is answered."""
@@ -115,6 +119,11 @@ class Trouble(TroubleInside, TroubleWithStops, TroubleByHand):
         self.ends_at = max(self.ends_at, until)
         return until
 
+    def _for_candles(self, least: float, most: float) -> float:
+        """As `_for`, of what is to meet a decision: so many candles of a minute, and longer where they are longer."""
+        times = 60.0 * self.world.timeframes.times
+        return self._for(least * times, most * times)
+
     def _later(self, when: float, call: Callable[[], object]) -> None:
         self.world.network.at(when, call)
 
@@ -133,6 +142,11 @@ class Trouble(TroubleInside, TroubleWithStops, TroubleByHand):
         if pairs and self.chance.random() < 0.7:
             return [self.chance.choice(pairs)]
         return pairs
+
+    def _for_messages(self, seconds: float) -> None:
+        """The next message of an actor that hears of candles alone comes with the next one."""
+        more = 60.0 * (self.world.timeframes.times - 1)
+        self._for(seconds + more, seconds + more + 1)
 
     def _weather(self, name: str, least_s: float, most_s: float) -> str:
         until = self._for(least_s, most_s)
@@ -346,7 +360,7 @@ class Trouble(TroubleInside, TroubleWithStops, TroubleByHand):
             return found
 
         box.__dict__["lease"] = leased
-        self._for(90, 91)
+        self._for_messages(90)
         return f"{path} {steps} steps behind its next batch"
 
     def _echo(self) -> str:
@@ -484,7 +498,7 @@ class Trouble(TroubleInside, TroubleWithStops, TroubleByHand):
             await asked(host.controls.risk, self._state(TradingState.ACTIVE))
 
         self._wish(halt)
-        until = self._for(60, 300)
+        until = self._for_candles(1, 5)
         self._later(until, lambda: self._wish(resume))
         return f"until {until:.1f}"
 

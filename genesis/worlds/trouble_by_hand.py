@@ -90,27 +90,34 @@ class TroubleByHand:
         view = None if host is None or host.engine is None else host.engine.readers.account()
         return [] if view is None else list(view.owners)
 
-    def _adopt(self, looks: int = LOOKS) -> str:
+    def _adopt(self) -> str:
+        return self._adopt_within(LOOKS * self.world.timeframes.times)
+
+    def _adopt_within(self, looks: int) -> str:
         """A person takes over what a strategy holds, or will soon; to sell it or to give it back some minutes later."""
         theirs = [holding for holding in self._held() if holding.strategy != MANUAL]
         if not theirs:
             if looks:
-                self._later(self._for(LOOKS_AGAIN_S, LOOKS_AGAIN_S), lambda: self._note_by_hand(self._adopt(looks - 1)))
+
+                def again() -> None:
+                    self._note_by_hand(self._adopt_within(looks - 1))
+
+                self._later(self._for(LOOKS_AGAIN_S, LOOKS_AGAIN_S), again)
             return "nobody holds anything"
         taken = self.chance.choice(theirs)
         heir = MANUAL
         if self.chance.random() < TO_ANOTHER_SHARE:
-            heir = self._other_of(taken)
+            heir = self._other_of(taken) or MANUAL
         self._give(taken.symbol, taken.strategy, heir)
         if heir == MANUAL:
             self._later(self._for(30, 240), lambda: self._note_by_hand(self._let_go(taken.symbol, taken.strategy)))
         return f"{taken.quantity} of {taken.symbol} from {taken.strategy} to {heir}"
 
-    def _other_of(self, taken: StrategyHolding) -> str:
+    def _other_of(self, taken: StrategyHolding) -> str | None:
         host = self._live()
         assert host is not None, "its account was read a moment ago"
         names = [each.name for each in host.settings.strategies if each.symbol == taken.symbol]
-        return next(name for name in names if name != taken.strategy)
+        return next((name for name in names if name != taken.strategy), None)
 
     def _let_go(self, symbol: Symbol, strategy: str) -> str:
         mine = [holding for holding in self._held() if (holding.symbol, holding.strategy) == (symbol, MANUAL)]

@@ -20,6 +20,8 @@ POISONED: Final = (("market_cache", "market_events"), ("notifier", "news"))
 """Mailboxes and their channels. A message about money that nobody understands halts trading until a person has looked
 at it: that would end most of what a world is for."""
 SPIN_S: Final = 0.25
+LONGEST_BEFORE_S: Final = 61.0
+"""So long before a decision does its line go away at most."""
 
 
 class TroubleInside:
@@ -29,6 +31,7 @@ class TroubleInside:
     chance: random.Random
     _live: Callable[[], EngineHost | None]
     _for: Callable[[float, float], float]
+    _for_messages: Callable[[float], None]
     _later: Callable[[float, Callable[[], None]], None]
     _manual_order: Callable[[], str]
     _halt: Callable[[], str]
@@ -49,7 +52,7 @@ class TroubleInside:
             return "nobody"
         name = self.chance.choice(STUCK)
         self._stick_in(host, name, state, instead)
-        self._for(120, 121)
+        self._for_messages(120)
         return name
 
     def _stick_in(
@@ -127,11 +130,26 @@ class TroubleInside:
         return told
 
     def _line_at_decision(self) -> str:
-        """The private line alone is away from now until long after the next minute's decisions: they grow old in it."""
-        decided = math.ceil(trio.current_time() / 60) * 60 + 1
+        """The private line alone is away from now until long after the next candle's decisions: they grow old in it.
+
+        Where that is far off it goes away in the minute before it.
+        """
+        candle_s = self.world.timeframes.shortest_s
+        decided = math.ceil(trio.current_time() / candle_s) * candle_s + 1
+        begins = decided - LONGEST_BEFORE_S
+        if trio.current_time() < begins:
+            self._later(self._for(begins - trio.current_time(), begins - trio.current_time()), self._line_leaves)
+            return f"at {begins}"
+        return self._away_until(decided + 42)
+
+    def _line_leaves(self) -> None:
+        until = trio.current_time() + LONGEST_BEFORE_S + 42
+        self.world.witness.note("fault", f"line_at_decision: {self._away_until(until)}")
+
+    def _away_until(self, least: float) -> str:
         dropped = self.world.venue.exchange.faults.drop(private=True)
-        least = decided + 42 - trio.current_time()
-        return f"{dropped} sockets, " + self._weather("refuse", least, least + 14)
+        seconds = least - trio.current_time()
+        return f"{dropped} sockets, " + self._weather("refuse", seconds, seconds + 14)
 
     def _told(self, text: str) -> None:
         self.world.witness.note("fault", f"halt_in_line: {text}")

@@ -8,7 +8,6 @@ import trio
 
 from genesis.simulator.faults import FaultKind, FaultRule
 from genesis.worlds.engine_host import EngineHost
-from genesis.worlds.plan import LONGEST_WAIT_S
 
 if TYPE_CHECKING:
     from genesis.worlds.world import World
@@ -27,6 +26,7 @@ class TroubleWithStops:
     _live: Callable[[], EngineHost | None]
     _for: Callable[[float, float], float]
     _later: Callable[[float, Callable[[], None]], None]
+    _for_orders_s: Callable[[], float]
     _stops_until: float = 0.0
 
     def _twin_stop(self) -> str:
@@ -37,7 +37,7 @@ class TroubleWithStops:
         """
         if not self.world.spare:
             return "no coins for a second stop"
-        self._stops_until = trio.current_time() + LONGEST_WAIT_S
+        self._stops_until = trio.current_time() + self._for_orders_s()
         return f"at the next stop until {self._stops_until:.0f}"
 
     def stop_leaves(self, host: EngineHost, frame: bytes, cids: list[int]) -> None:

@@ -20,20 +20,20 @@ from genesis.worlds.hooks import EPOCH_S, Steps, run_virtual, wall_s
 from genesis.worlds.market import made_up_recording
 from genesis.worlds.network import Network
 from genesis.worlds.paces import AS_SHIPPED_SHARE, BOOK_FAULT, SPARSE, WITH_BOOK_SHARE, paced
-from genesis.worlds.plan import BY_HAND, TWINS, plan_of
+from genesis.worlds.plan import BY_HAND, MARKET_BEGINS_S, TWINS, plan_of
 from genesis.worlds.route import route_stands
 from genesis.worlds.rules import Rules
 from genesis.worlds.rules_ills import Ills
 from genesis.worlds.rules_inside import FIRST_PAIR, InsideRules
 from genesis.worlds.shadowing import SHARE as SHADOWS
 from genesis.worlds.shadowing import keep_a_shadow
+from genesis.worlds.timeframes import Timeframes, timeframes_of
 from genesis.worlds.trouble import Trouble
 from genesis.worlds.venue_host import IN_STEP_S, VENUE_ADDRESS, VENUE_NAME, VenueHost
 from genesis.worlds.virtual_clock import VirtualClock
 from genesis.worlds.witness import Line, Violation, Witness
 from protocols.units import Symbol
 
-MARKET_BEGINS_S: Final = 60
 FAULTS_BEGIN_S: Final = 150
 FAULTS_AN_HOUR: Final = 12.0
 CALM_MINUTES: Final = 30
@@ -54,7 +54,7 @@ INSIDE_LOOK_S: Final = 15.0
 LOCK_NAME: Final = "live.sqlite.lock"
 
 
-def world_layer(symbols: tuple[str, ...], more: Mapping[str, Any]) -> Layer:
+def world_layer(symbols: tuple[str, ...], timeframes: Timeframes, more: Mapping[str, Any]) -> Layer:
     """The defaults of a real engine, but for strategies that trade often and limits that let them."""
     return Layer(
         name="world",
@@ -64,11 +64,11 @@ def world_layer(symbols: tuple[str, ...], more: Mapping[str, Any]) -> Layer:
                     "name": f"quick-{symbol[1:4].lower()}-{slow}",
                     "kind": "ema_cross",
                     "symbol": symbol,
-                    "timeframe": "1m",
+                    "timeframe": timeframe,
                     "parameters": {"fast": 2, "slow": slow},
                 }
                 for symbol in symbols
-                for slow in (3, 5)
+                for slow, timeframe in zip((3, 5), timeframes.traded, strict=True)
             ],
             "risk.max_trades_per_day": FIRST_PAIR,
             "risk.max_trades_per_symbol": FIRST_PAIR,
@@ -76,7 +76,7 @@ def world_layer(symbols: tuple[str, ...], more: Mapping[str, Any]) -> Layer:
             "risk.max_drawdown": "0.9",
             "risk.position_fraction": "0.05",
             "market.symbols": list(symbols),
-            "market.timeframes": ["1m"],
+            "market.timeframes": list(timeframes.hears),
             **more,
         },
     )
@@ -84,7 +84,8 @@ def world_layer(symbols: tuple[str, ...], more: Mapping[str, Any]) -> Layer:
 
 @attrs.frozen(kw_only=True)
 class Outcome:
-    """What a world came to. `fingerprint` is of the schedule, `digest` of everything that was noted."""
+    """What a world came to. `fingerprint` is of the schedule, `digest` of everything that was noted; `wish` is the time
+    frames that somebody wanted, `traded` those that it traded."""
 
     seed: int
     hours: float
@@ -115,12 +116,15 @@ class Outcome:
     recovery_s: tuple[float, ...] = ()
     """From the start of a process to a compared session with every position covered."""
     openings: int = 0
+    traded: str = ""
+    wish: str = ""
     lines: tuple[Line, ...] = attrs.field(repr=False)
 
     @property
     def replay(self) -> str:
         """The one line that has it all again."""
-        return f"genesis chaos --seed {self.seed} --hours {self.hours:g} --faults {self.faults_an_hour:g} --trace"
+        wish = f" --timeframe {self.wish}" if self.wish else ""
+        return f"genesis chaos --seed {self.seed} --hours {self.hours:g} --faults {self.faults_an_hour:g}{wish} --trace"
 
 
 class World:
@@ -137,6 +141,7 @@ class World:
         only: frozenset[str] = frozenset(),
         with_web: bool | None = None,
         to_first: bool = False,
+        timeframe: str = "",
     ) -> None:
         self.seed = seed
         self.hours = hours
@@ -145,6 +150,8 @@ class World:
         self.witness = Witness(on_violation=self._leave) if to_first else Witness()
         chance = self.chance = Chance(seed)
         shape = chance.port("shape")
+        self.wish = timeframe
+        self.timeframes = timeframes_of(chance.port("timeframes"), hours, timeframe)
         self.symbols = ("tBTCUSD", "tETHUSD") if shape.random() < 0.1 else ("tBTCUSD",)
         self.with_web = shape.random() < 0.25
         if with_web is not None:
@@ -161,12 +168,13 @@ class World:
         self.network = Network(chance.port("net"), self.clock)
         self.network.names[VENUE_NAME] = VENUE_ADDRESS
         weather = self.network.weather_of(ENGINE_ADDRESS)
-        self.layer = world_layer(self.symbols, more)
+        self.layer = world_layer(self.symbols, self.timeframes, more)
         self.recording = made_up_recording(
             chance.port("market"),
             first_ms=(EPOCH_S + MARKET_BEGINS_S) * 1000,
             minutes=round(hours * 60) + (CALM_MINUTES if faults_an_hour > 0 else 0),
             symbols=self.symbols,
+            swing=self.timeframes.minutes,
         )
         self.plan = (
             plan_of(
@@ -175,6 +183,7 @@ class World:
                 last_s=max(hours * 3600, FAULTS_BEGIN_S + 60.0),
                 per_hour=faults_an_hour,
                 only=only,
+                candle_s=self.timeframes.shortest_s,
             )
             if faults_an_hour > 0
             else ()
@@ -184,7 +193,12 @@ class World:
             for name, kinds, there in (("twins", TWINS, bool(self.spare)), ("hands", BY_HAND, has_hands)):
                 if there:
                     apart = plan_of(
-                        chance.port(name), first_s=FAULTS_BEGIN_S, last_s=hours * 3600, per_hour=1.0, only=kinds
+                        chance.port(name),
+                        first_s=FAULTS_BEGIN_S,
+                        last_s=hours * 3600,
+                        per_hour=1.0,
+                        only=kinds,
+                        candle_s=self.timeframes.shortest_s,
                     )
                     self.plan = tuple(sorted((*self.plan, *apart)))
         spoils_books = any(fault.name == BOOK_FAULT for fault in self.plan)
@@ -417,6 +431,8 @@ class World:
             cut_off_s=tuple(stops.cut_off_s),
             recovery_s=tuple(stops.recovery_s),
             openings=stops.openings,
+            traded=self.timeframes.name,
+            wish=self.wish,
             lines=tuple(witness.lines),
         )
 
@@ -429,14 +445,23 @@ def simulate(
     only: frozenset[str] = frozenset(),
     with_web: bool | None = None,
     to_first: bool = False,
+    timeframe: str = "",
 ) -> Outcome:
     """Run one world from start to end. What escapes from it is a violation, too: nothing may.
 
     `only` restricts the plan to some kinds of faults; `with_web` None leaves it to the seed; `to_first` leaves the
-    world at the first rule that is broken.
+    world at the first rule that is broken; `timeframe` "" leaves what is traded to the seed.
     """
     return run_world(
-        World(seed, hours=hours, faults_an_hour=faults_an_hour, only=only, with_web=with_web, to_first=to_first)
+        World(
+            seed,
+            hours=hours,
+            faults_an_hour=faults_an_hour,
+            only=only,
+            with_web=with_web,
+            to_first=to_first,
+            timeframe=timeframe,
+        )
     )
 
 
