@@ -4,6 +4,7 @@ Every change of an order goes through `_move`: the table of states is asked, the
 record come of it. `take` hands out what changed since the last time.
 """
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 from functools import partial
@@ -94,6 +95,12 @@ class OrderLedger:
         self.foreign: dict[int, OrderView] = {}
         self.strangers: dict[int, StrangerRow] = {}
         """Orders of others that a person was told of, by the venue's ids."""
+        self._folded: Counter[Symbol] = Counter()
+        """Those of this minute that were only counted, by symbol, and what would have been told of the newest."""
+        self._newest_folded = ("", "")
+        self._strangers_told = 0
+        self._strangers_until = 0.0
+        """The end of the minute, and how many it has had."""
         self.flattens: dict[str, FlattenRow] = {}
         self.brackets: dict[str, BracketRow] = {}
         """By the names of their cells, oldest first."""

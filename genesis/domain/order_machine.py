@@ -209,6 +209,7 @@ class OrderMachine(OrderPatience):
                 fill.check_at = now + self.settings.doubt_after_s
                 self._want_history()
         self._advance_flattens()
+        self._tell_folded()
         self._lose_patience()
         self._look_at_the_market()
         self._ask_history()
@@ -218,7 +219,7 @@ class OrderMachine(OrderPatience):
         deadlines = [row.check_at for row in self._open.values() if row.check_at is not None]
         deadlines += [fill.check_at for fill in self.fills.untold.values() if fill.check_at is not None]
         deadlines += [flatten.pause_at for flatten in self.flattens.values() if flatten.pause_at is not None]
-        deadlines += self._bracket_deadlines() + self._patience_deadlines()
+        deadlines += [*self._bracket_deadlines(), *self._patience_deadlines(), self._strangers_deadline()]
         history = self.fence.history_deadline()
         if history is not None:
             deadlines.append(history)

@@ -144,6 +144,38 @@ def test_an_order_of_somebody_else_is_told_once(bench: Bench) -> None:
     assert warned(*outs, report(bench, closed=(over,), trades=(their_trade(),))) == []
 
 
+def test_a_storm_of_them_is_a_few_lines_and_a_line_a_minute_with_their_number(bench: Bench) -> None:
+    """Two hundred orders by hand were two hundred messages, and what mattered waited behind them."""
+    outs = [
+        bench.hear(theirs(STRANGER + number, symbol="tETHUSD" if number % 4 else "tBTCUSD")) for number in range(40)
+    ]
+    assert warned(*outs) == ["foreign_order"] * 5
+    [(code, text)] = bench.wait(SETTINGS.reconcile_interval_s).warnings
+    assert code == "foreign_order"
+    assert text.startswith(
+        "35 more on the account in 60 s (tETHUSD 27, tBTCUSD 8); the newest: order 9040 at the venue"
+    )
+    assert text.endswith("not of this engine: by hand, or with another key of the account")
+    assert warned(bench.hear(theirs(STRANGER + 200)), bench.wait(600.0)) == ["foreign_order"], (
+        "the next is told by itself"
+    )
+
+
+@pytest.mark.parametrize("many", [5, 6, 200])
+def test_of_any_number_each_is_told_or_counted_when_its_minute_is_over(bench: Bench, many: int) -> None:
+    for number in range(many):
+        bench.hear(theirs(STRANGER + number))
+    deadline = bench.machine.next_deadline()
+    assert deadline is not None
+    lines = [text for _ in range(3) for _, text in bench.wait(30.0).warnings]
+    assert (
+        lines == []
+        if many == 5
+        else lines[0].startswith(f"{many - 5} more on the account in 60 s (tBTCUSD {many - 5})")
+    )
+    assert len(lines) == (many > 5)
+
+
 def test_an_order_of_our_group_that_the_journal_does_not_know_is_no_strangers(bench: Bench) -> None:
     """After a backup was restored a person must not look for a stolen key, but for their own coins."""
     [(code, text)] = bench.hear(theirs(group_id=SETTINGS.group_id)).warnings
