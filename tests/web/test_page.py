@@ -8,15 +8,18 @@ from functools import partial
 from pathlib import Path
 
 import attrs
+import msgspec
 import pytest
 import trio
 
+from protocols.market import Freshness
 from protocols.orders import Adopt
 from protocols.risk import TradingState
 from tests.web.fakes import a_config, a_lot
 from tests.web.screens import keep, note_errors
 from tools.web_demo import Demo, serve
 from web.controls import Controls
+from web.models import EngineStatus
 from web.readers import Readers
 from web.site import Site
 from web.tokens import Tokens
@@ -149,6 +152,25 @@ async def test_the_deepest_fall_is_one_number_on_a_page() -> None:
         await in_thread(scenario, stage)
 
 
+async def test_hundreds_of_markets_are_chosen_from_a_list_and_the_streams_nearest_to_their_limit_are_shown() -> None:
+    """A row of 500 buttons hid what was behind its end, and 2,000 streams were drawn anew with every word."""
+
+    def scenario(stage: Stage) -> None:
+        with a_page(stage) as (page, _):
+            page.goto(stage.link())
+            chart = page.locator("section[aria-labelledby=chart]")
+            chart.get_by_label("Symbol").select_option("tWJYUSD")
+            expect(page.locator("#chart")).to_have_text("WJY/USD")
+            expect(chart.get_by_role("button", name="5m", exact=True)).to_be_in_viewport()
+            streams = page.locator("section[aria-labelledby=freshness]")
+            expect(streams.locator("tbody tr")).to_have_count(60)
+            expect(streams.locator(".count")).to_have_text("60 of 400")
+            expect(streams.locator("tbody tr").first).to_contain_text("QCU/USD")
+
+    async with on_stage(demo=ManyMarkets()) as stage:
+        await in_thread(scenario, stage)
+
+
 async def test_a_trader_reads_the_page_and_uses_its_controls() -> None:
     def scenario(stage: Stage) -> None:
         with a_page(stage) as (page, _):
@@ -252,6 +274,29 @@ async def test_it_fits_every_width_in_both_languages_and_themes(width: int, heig
 
     async with on_stage() as stage:
         await in_thread(scenario, stage)
+
+
+class ManyMarkets(Demo):
+    """Two hundred symbols, each with two streams, of which one is old."""
+
+    names = tuple(f"t{a}{b}{c}USD" for a in "QW" for b in "ABCDEFGHIJ" for c in "PQRSTUVWXY")
+
+    def freshness(self) -> tuple[Freshness, ...]:
+        return tuple(
+            Freshness(
+                stream=stream,
+                symbol=symbol,
+                timeframe="",
+                age_ms=29_000 if (stream, symbol) == ("trades", "tQCUUSD") else number,
+                limit_ms=30_000,
+                stale=False,
+            )
+            for stream in ("ticker", "trades")
+            for number, symbol in enumerate(self.names)
+        )
+
+    def status(self) -> EngineStatus:
+        return msgspec.structs.replace(super().status(), symbols=(*super().status().symbols, *self.names))
 
 
 class LeftBehind(Demo):

@@ -69,6 +69,11 @@ export function ConnectionsCard({ className = "" }) {
   return html`<${Card} id="connections" className=${className} title=${tr("Connections")}>${body()}<//>`;
 }
 
+// What a person reads, and a browser draws ten times a second: the nearest to their limits, of however many there are.
+const STREAMS = 60;
+const share = (row) => (row.limit_ms ? row.age_ms / row.limit_ms : 0);
+const nearest = (rows) => (rows.length <= STREAMS ? rows : [...rows].sort((a, b) => b.stale - a.stale || share(b) - share(a)).slice(0, STREAMS));
+
 export function FreshnessCard({ className = "" }) {
   const tr = useWords();
   const { freshness } = useTopics("freshness");
@@ -77,8 +82,8 @@ export function FreshnessCard({ className = "" }) {
     if (!freshness.length) return html`<${Empty} title=${tr("No streams")} />`;
     return html`<div class="scroll" tabindex="0"><table>
       <thead><tr><th scope="col">${tr("Stream")}</th><th scope="col">${tr("Symbol")}</th><th scope="col" class="n">${tr("Age")}</th><th scope="col" class="n">${tr("Limit")}</th><td class="meter"></td></tr></thead>
-      <tbody>${freshness.map((row) => {
-        const fraction = row.limit_ms ? row.age_ms / row.limit_ms : 0;
+      <tbody>${nearest(freshness).map((row) => {
+        const fraction = share(row);
         return html`<tr key=${`${row.stream}${row.symbol}${row.timeframe}`}>
           <td>${row.stream} <span class="muted">${row.timeframe}</span></td><td>${pair(row.symbol)}</td>
           <td class="n ${row.stale ? "down" : ""}">${duration(row.age_ms / 1000)}</td><td class="n muted">${duration(row.limit_ms / 1000)}</td>
@@ -87,5 +92,6 @@ export function FreshnessCard({ className = "" }) {
       })}</tbody>
     </table></div>`;
   };
-  return html`<${Card} id="freshness" className=${className} title=${tr("Data freshness")}>${body()}<//>`;
+  const count = freshness && freshness.length > STREAMS ? `${STREAMS} ${tr("of")} ${freshness.length}` : undefined;
+  return html`<${Card} id="freshness" className=${className} title=${tr("Data freshness")} count=${count}>${body()}<//>`;
 }

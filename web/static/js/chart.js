@@ -7,7 +7,7 @@ import {
 import { html, useEffect, useRef, useState } from "../vendor/preact-htm.js";
 import { pair, percent, price, quantity, signed, tone } from "./format.js";
 import { INDICATORS } from "./indicators.js";
-import { ask, Card, Empty, Segments } from "./parts.js";
+import { ask, Card, Choice, Empty, Segments } from "./parts.js";
 import { api, may } from "./parts.js";
 import { changed, CLOSED, onCandles, state, useTopics } from "./store.js";
 import { watchCandles } from "./stream.js";
@@ -542,7 +542,7 @@ export function ChartCard({ full = false, className = "chart" }) {
   const tools = html`
     ${full && now && html`<span class="chip" title=${now.reason}><i class="swatch regime ${now.regime}"></i>${tr(now.regime.replaceAll("_", " "))}</span>`}
     ${full && html`<${Indicators} chosen=${chosen} onChoose=${choose} />`}
-    <${Segments} label=${tr("Symbol")} options=${symbols.map((s) => [s, pair(s)])} value=${selection.symbol} onPick=${(s) => pick(s, selection.timeframe)} />
+    <${Choice} label=${tr("Symbol")} options=${symbols.map((s) => [s, pair(s)])} value=${selection.symbol} onPick=${(s) => pick(s, selection.timeframe)} />
     <${Segments} label=${tr("Time frame")} options=${timeframes.map((f) => [f, f])} value=${selection.timeframe} onPick=${(f) => pick(selection.symbol, f)} />
   `;
   return html`<${Card} id="chart" className=${className} title=${selection.symbol ? pair(selection.symbol) : "…"} tools=${tools}>

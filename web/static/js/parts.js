@@ -166,6 +166,13 @@ export function Segments({ options, value, onPick, label }) {
   </div>`;
 }
 
+// The same choice of few or of hundreds: beyond eight a row of buttons hides what is behind its end.
+const IN_A_ROW = 8;
+export function Choice({ options, value, onPick, label }) {
+  if (options.length <= IN_A_ROW) return html`<${Segments} options=${options} value=${value} onPick=${onPick} label=${label} />`;
+  return html`<select class="choice" aria-label=${label} value=${value} onChange=${(event) => onPick(event.target.value)}>${options.map(([key, text]) => html`<option key=${key} value=${key} selected=${key === value}>${text}</option>`)}</select>`;
+}
+
 // A dialog for a form of its own: `<${Modal} title=... onClose=...>...<//>` is open while it is drawn.
 export function Modal({ title, onClose, children }) {
   const dialog = useRef(null);
