@@ -398,6 +398,7 @@ class ConnectionPrivateActor:
                         api_key=self.credentials.key,
                         api_secret=self.credentials.secret.reveal(),
                         dead_man_switch=self.settings.value.orders.dead_man_switch,
+                        about_ms=ctx.clock.wall_ms(),
                     ),
                     socket,
                     trio.CancelScope(),

@@ -213,7 +213,11 @@ class ConnectionPublicActor:
             async with self.dial(self.uri, timeout_s=limits.connect_timeout_s) as socket:
                 outgoing, frames = trio.open_memory_channel[bytes](1024)
                 line = self._line = _Line(
-                    PublicSession(session=self.stats.opened(), channel_limit=limits.channels_per_socket),
+                    PublicSession(
+                        session=self.stats.opened(),
+                        channel_limit=limits.channels_per_socket,
+                        about_ms=ctx.clock.wall_ms(),
+                    ),
                     trio.CancelScope(),
                     Handover(out.events, self.stats.handed_over),
                     ctx.clock.now(),

@@ -139,7 +139,9 @@ class Relay:
                     await self._fetch_history(market)
                 async with self.dial(self.uri, timeout_s=DIAL_TIMEOUT_S) as socket:
                     began = self.clock.now()
-                    await self._listen(socket, markets, PublicSession(session=number + 1, channel_limit=30))
+                    about_ms = self.clock.wall_ms()
+                    session = PublicSession(session=number + 1, channel_limit=30, about_ms=about_ms)
+                    await self._listen(socket, markets, session)
             except (EdgeError, BitfinexError, RelayLost) as error:
                 # That nobody asks for a while is no reason; what came before it is.
                 if not isinstance(error, CircuitOpen):

@@ -61,7 +61,8 @@ AccountSessionEvent = AccountMessage | SessionUp | SessionEvent
 
 
 class AccountSession:
-    """`session` numbers this login in every message. One instance lives as long as its socket.
+    """`session` numbers this login in every message. One instance lives as long as its socket. `about_ms` is as in
+    `PublicSession`.
 
     Frames to send, in order: `send_conf()`, `send_auth(nonce)`; then wait for `SessionUp`, which comes after the
     snapshots of positions, wallets and orders (as far as `filters` let them through).
@@ -75,6 +76,7 @@ class AccountSession:
         api_secret: str,
         dead_man_switch: bool = False,
         filters: tuple[str, ...] | None = None,
+        about_ms: int = 0,
     ) -> None:
         self.session = session
         self.phase = AccountPhase.CONNECTED
@@ -84,7 +86,7 @@ class AccountSession:
         self.user_id = 0
         self.silence = SilenceWatch()
         self.tolerance = Tolerance()
-        self.audit = SequenceAudit(self.tolerance)
+        self.audit = SequenceAudit(self.tolerance, about_ms=about_ms)
         self._api_key = api_key
         self._api_secret = api_secret
         self._dead_man_switch = dead_man_switch

@@ -20,9 +20,14 @@ LARGEST_LEAP_MS: Final = 31 * 86_400_000
 one stamp of another year would make all that every other stream says look old until the next start."""
 
 
+FIRST_LEAP_MS: Final = 86_400_000
+"""How far the first stamp of a socket may be from this machine's clock: clocks may differ, but not by a day."""
+
+
 @attrs.define
 class SequenceAudit:
-    """What a client expects of the numbers. `flags` are those the venue has acknowledged."""
+    """What a client expects of the numbers. `flags` are those the venue has acknowledged, `about_ms` is what this
+    machine's clock said when the socket was opened (0: nobody knows)."""
 
     tolerance: Tolerance
     flags: int = 0
@@ -31,6 +36,19 @@ class SequenceAudit:
     account_known: bool = False
     venue_ms: int = 0
     gaps: int = 0
+    about_ms: int = 0
+    _strange_ms: int = 0
+    """The stamp that was not believed last."""
+
+    def _is_strange(self, stamp: int) -> bool:
+        """Whether a stamp is not believed: a leap, or a first one far from our clock. Of two that agree about when a
+        socket begins, it is the clock that is wrong."""
+        if self.venue_ms:
+            return self.venue_ms < stamp - LARGEST_LEAP_MS
+        if not self.about_ms or abs(stamp - self.about_ms) <= FIRST_LEAP_MS:
+            return False
+        before, self._strange_ms = self._strange_ms, stamp
+        return abs(stamp - before) > FIRST_LEAP_MS
 
     def read(self, numbers: list[object], kind: str | None = None) -> SequenceGap | None:
         """Check the trailing numbers of one frame; `kind` is given for channel 0 only ("hb", "n", "ou" ...)."""
@@ -42,7 +60,7 @@ class SequenceAudit:
         if whole and whole[-1] >= SMALLEST_TIME_MS:
             stamp = whole.pop()
             if self.flags & FLAG_TIMESTAMP and stamp < LARGEST_TIME_MS:
-                if 0 < self.venue_ms < stamp - LARGEST_LEAP_MS:
+                if self._is_strange(stamp):
                     self.tolerance.strange_stamps += 1
                 else:
                     self.venue_ms = stamp

@@ -88,13 +88,16 @@ _decode: Final = msgspec.json.Decoder().decode
 
 
 class PublicSession:
-    """`session` numbers the socket in every StreamUp and StreamDown. One instance lives as long as its socket."""
+    """`session` numbers the socket in every StreamUp and StreamDown. One instance lives as long as its socket.
 
-    def __init__(self, *, session: int, channel_limit: int = 25) -> None:
+    `about_ms` is this machine's clock (UTC): by it the first stamp of the venue is judged. 0: any is believed.
+    """
+
+    def __init__(self, *, session: int, channel_limit: int = 25, about_ms: int = 0) -> None:
         self.session = session
         self.table = StreamTable(limit=channel_limit)
         self.tolerance = Tolerance()
-        self.audit = SequenceAudit(self.tolerance)
+        self.audit = SequenceAudit(self.tolerance, about_ms=about_ms)
         self.asked_flags = 0
         self.paused = False
         self.info: ServerInfo | None = None
@@ -224,7 +227,8 @@ class PublicSession:
                     if timed and (
                         value[-1].__class__ is not int
                         or not SMALLEST_TIME_MS <= value[-1] < LARGEST_TIME_MS
-                        or 0 < audit.venue_ms < value[-1] - LARGEST_LEAP_MS
+                        # True of the first one, too, which is looked at with care.
+                        or audit.venue_ms < value[-1] - LARGEST_LEAP_MS
                     ):
                         raise LookupError
                 book = stream.book

@@ -23,17 +23,20 @@ WALLET: list[Any] = ["exchange", "USD", "1000", 0, "900", "a text", None]
 POSITION: list[Any] = ["tBTCUSD", "ACTIVE", "-2", "100", 0, 0, "5", None, None, None, None, 7]
 
 HUGE = ["1e15", "-1e15", "1e30"]
-WRONG_ORDERS = [(place, number, "amount") for place in (6, 7, 18, 19) for number in HUGE]
+WRONG_ORDERS: list[tuple[int, object, str]] = [(place, number, "amount") for place in (6, 7, 18, 19) for number in HUGE]
 WRONG_ORDERS += [(place, number, "price") for place in (16, 17) for number in (*HUGE, "-1")]
 WRONG_ORDERS += [(7, 0, "amount"), (7, None, "amount"), (3, None, "symbol"), (3, "", "symbol")]
 WRONG_ORDERS += [(place, "NaN", "number") for place in (6, 7, 16, 17, 18, 19)]
-WRONG_WALLETS = [(place, number, "number") for place in (2, 3, 4) for number in (*HUGE, "Infinity")]
+WRONG_WALLETS: list[tuple[int, object, str]] = [
+    (place, number, "number") for place in (2, 3, 4) for number in (*HUGE, "Infinity")
+]
 WRONG_WALLETS += [
     (2, "-0.01", "balance of an exchange wallet"),
     (0, None, "type and currency"),
     (1, "", "type and currency"),
 ]
-WRONG_POSITIONS = [(2, number, "amount") for number in HUGE] + [(3, number, "base price") for number in (*HUGE, "-1")]
+WRONG_POSITIONS: list[tuple[int, object, str]] = [(2, number, "amount") for number in HUGE]
+WRONG_POSITIONS += [(3, number, "base price") for number in (*HUGE, "-1")]
 WRONG_POSITIONS += [(0, None, "symbol"), (2, "NaN", "number")]
 
 

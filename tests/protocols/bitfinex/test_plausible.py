@@ -54,8 +54,8 @@ WRONG: list[tuple[int, list[Any], str]] = [
 ]
 
 
-def a_session() -> PublicSession:
-    session = PublicSession(session=1)
+def a_session(*, about_ms: int = 0) -> PublicSession:
+    session = PublicSession(session=1, about_ms=about_ms)
     session.receive(conf_answer(FLAG_TIMESTAMP), 1)
     streams = (
         (TICKER, ticker(BTC)),
@@ -65,7 +65,8 @@ def a_session() -> PublicSession:
     )
     for channel, stream in streams:
         session.receive(subscribed_event(stream, channel), 1)
-    session.receive(write_json([TRADES, [], MS]), 1)
+    if not about_ms:
+        session.receive(write_json([TRADES, [], MS]), 1)
     return session
 
 
@@ -163,6 +164,29 @@ def test_a_stamp_of_another_year_is_not_believed_and_what_it_stands_behind_is(re
     book.on_event(heard)
     assert [each.candle.open_ms for each in _told(book, later)] == [MS - MINUTE]
     assert not any(fresh.stale for fresh in book.freshness(2))
+
+
+@pytest.mark.parametrize("wrong", [FAR, MS - 10**12, MS + 3 * 86_400_000])
+@pytest.mark.parametrize("first", [["hb"], GOOD[TICKER]])
+def test_the_first_stamp_of_a_socket_is_judged_by_our_clock(wrong: int, first: list[Any]) -> None:
+    """Believed, one of the future made all other streams look old until the next start, and one of the past made every
+    true one of that socket a leap that nobody believed."""
+    session = a_session(about_ms=MS + 3_600_000)
+    (heard,) = hear(session, TICKER, first, wrong)
+    assert isinstance(heard, Ticker | StreamBeat)
+    assert (heard.venue_ms, session.venue_ms, session.tolerance.strange_stamps) == (0, 0, 1)
+    (heard,) = hear(session, TICKER, first, MS + 200)
+    assert isinstance(heard, Ticker | StreamBeat)
+    assert heard.venue_ms == MS + 200
+
+
+def test_two_stamps_that_agree_are_believed_against_our_clock() -> None:
+    """A machine whose clock is a year off hears the market all the same."""
+    session = a_session(about_ms=MS + 365 * 86_400_000)
+    hear(session, TICKER, ["hb"], MS)
+    (heard,) = hear(session, TICKER, GOOD[TICKER], MS + 15_000)
+    assert isinstance(heard, Ticker)
+    assert heard.venue_ms == MS + 15_000
 
 
 def _told(book: MarketBook, event: PublicEvent) -> list[CandleClosed]:
