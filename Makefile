@@ -12,7 +12,7 @@ WORKERS ?= $(shell $(PYTHON) -c 'import os; print(2 * (os.cpu_count() or 1))')
 
 help:
 	@echo "make run          start the default session (ARGS='--speed max' passes options on)"
-	@echo "make test         run all tests (ARGS='-k venue' passes options on)"
+	@echo "make test         run all tests (ARGS='-k venue' passes options on; PAGE_SLOWDOWN=6 slows the page in its browser)"
 	@echo "make hunt         property tests with many new examples (those of make test are always the same)"
 	@echo "make check        format, lint, types, layers"
 	@echo "make format       put files into the agreed format"

@@ -1,15 +1,17 @@
 """Lines of orders on the chart, taken with a mouse and with a finger, whatever market and page do meanwhile."""
 
 import re
+import time
 from typing import Any
 
 import pytest
 
-from tests.web.test_pages import DRAWN, Running, expect
+from tests.web.browser import PATIENCE_MS, expect, expect_toast, until
+from tests.web.test_pages import DRAWN, Running
 from tests.web.test_pages import running as running
 
-# One engine and one browser serve all of it.
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("chart")]
+# One engine and one browser serve all of it that one worker does.
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(6 * PATIENCE_MS / 1000)]
 
 ORDER_IS_BELOW = """async ([path, token, price]) => {
     const told = await fetch(path, { headers: { Authorization: `Bearer ${token}` } });
@@ -47,7 +49,7 @@ def test_a_line_on_the_chart_is_dragged_and_the_order_follows(running: Running) 
         drag_lines(page, 25)
         expect(page.get_by_role("dialog")).to_contain_text("Move")
         page.get_by_role("dialog").get_by_role("button", name="Move").click()
-        expect(page.locator(".toast.good").last).to_be_visible()
+        expect_toast(page, "good")
         page.wait_for_function(ORDER_IS_BELOW, arg=[f"/api/v2/order/{intent}", token, order["price"]])
         page.locator("section[aria-labelledby=orders]").get_by_role(
             "button", name=re.compile("^Cancel (buy|sell) ")
@@ -70,6 +72,15 @@ def a_resting_buy(running: Running, token: str, symbol: str) -> str:
     return intent_id
 
 
+def take_back(running: Running, token: str, intent: str) -> None:
+    """The next test's page must not find it."""
+    running.call("DELETE", f"/api/v2/order/{intent}", token)
+    end = time.monotonic() + PATIENCE_MS / 1000
+    while (state := running.call("GET", f"/api/v2/order/{intent}", token)["order"]["state"]) != "CANCELED":
+        assert time.monotonic() < end, f"{intent} must be canceled, was {state}"
+        time.sleep(0.05)
+
+
 def test_a_line_is_dragged_with_a_finger_and_the_page_stays_where_it_is(running: Running) -> None:
     token = running.token()
     symbol = "tETHUSD"
@@ -89,7 +100,7 @@ def test_a_line_is_dragged_with_a_finger_and_the_page_stays_where_it_is(running:
         expect(page.get_by_role("dialog")).to_contain_text("Move buy ETH/USD")
         assert page.evaluate("scrollY") == before
         page.get_by_role("dialog").get_by_role("button", name="Go back").click()
-    running.call("DELETE", f"/api/v2/order/{intent}", token)
+    take_back(running, token, intent)
 
 
 def test_a_line_is_taken_where_it_was_shown_however_busy_page_and_market_are(running: Running) -> None:
@@ -130,48 +141,71 @@ def test_a_line_is_taken_where_it_was_shown_however_busy_page_and_market_are(run
             if touch:
                 assert page.evaluate("scrollY") == before
             page.get_by_role("dialog").get_by_role("button", name="Go back").click()
-    running.call("DELETE", f"/api/v2/order/{intent}", token)
+    take_back(running, token, intent)
+
+
+CURSOR = "document.querySelector('.plot .fill').style.cursor"
+
+
+def on_a_line(page: Any, x_in: int, *, below: int = 5, above: int = 0, step: int = 3) -> tuple[float, int] | None:
+    """Put the pointer on the first line that can be taken, from so far below the top of the plot to so far above its
+    end, or say that there is none. Where the lines are, the cursor says."""
+    box = page.locator(".plot .fill").bounding_box()
+    x = box["x"] + x_in
+    for y in range(int(box["y"]) + below, int(box["y"] + box["height"]) - above, step):
+        page.mouse.move(x, y)
+        if page.evaluate(CURSOR) == "ns-resize":
+            return x, y
+    return None
 
 
 def over_a_line(page: Any, *, still: bool = False) -> tuple[float, int]:
     """Put the pointer where the cursor says that a line can be taken. With `still` the chart paints nothing from then
     on: the market would move the line away before a finger is there, which has no cursor that promised it."""
-    box = page.locator(".plot .fill").bounding_box()
-    x, y = box["x"] + 100, int(box["y"]) + 5
-    if still:
-        page.evaluate(DRAWN)
-        page.evaluate(PAINT_NOTHING)
-    while page.evaluate("document.querySelector('.plot .fill').style.cursor") != "ns-resize":
-        y += 3
-        assert y < box["y"] + box["height"], "no line on the chart can be taken"
-        page.mouse.move(x, y)
-    return x, y
+    found = None
+
+    def look() -> bool:
+        nonlocal found
+        if still:
+            page.evaluate(DRAWN)
+            page.evaluate(PAINT_NOTHING)
+        found = on_a_line(page, 100)
+        # It may not be drawn yet.
+        if still and found is None:
+            page.evaluate(PAINT_AGAIN)
+        return found is not None
+
+    until(page, look, lambda: "no line on the chart can be taken")
+    assert found is not None
+    return found
 
 
 def drag_lines(page: Any, by: int, *, named: str = "") -> None:
-    """Take the first line of an order that can be moved, and of those the one whose question names it, and move it.
+    """Take the first line of an order that can be moved, and of those the one whose question names it, and move it."""
+    below = 5
 
-    Where the lines are, the cursor says: look for them from the top of the plot down.
-    """
-    box = page.locator(".plot .fill").bounding_box()
-    x = box["x"] + 200
-    y = int(box["y"]) + 5
-    while y < int(box["y"] + box["height"]) - 40:
-        page.mouse.move(x, y)
-        if page.evaluate("document.querySelector('.plot .fill').style.cursor") == "ns-resize":
-            page.mouse.down()
-            page.mouse.move(x, y + by, steps=3)
-            page.mouse.up()
-            dialog = page.get_by_role("dialog")
-            expect(dialog).to_be_visible()
-            if named in dialog.inner_text():
-                return
-            dialog.get_by_role("button", name="Go back").click()
-            # Under an open question the plot hears no pointer, and its cursor is an old one.
-            expect(dialog).to_have_count(0)
-            y += 12
-        y += 4
-    raise AssertionError(f"no line on the chart is named {named!r}")
+    def moved() -> bool:
+        nonlocal below
+        found = on_a_line(page, 200, below=below, above=40, step=4)
+        if found is None:
+            # It may not be drawn yet: look again from the top on.
+            below = 5
+            return False
+        x, y = found
+        page.mouse.down()
+        page.mouse.move(x, y + by, steps=3)
+        page.mouse.up()
+        dialog = page.get_by_role("dialog")
+        expect(dialog).to_contain_text("Move")
+        if named in dialog.inner_text():
+            return True
+        dialog.get_by_role("button", name="Go back").click()
+        # Under an open question the plot hears no pointer, and its cursor is an old one.
+        expect(dialog).to_have_count(0)
+        below = y + 16 - int(page.locator(".plot .fill").bounding_box()["y"])
+        return False
+
+    until(page, moved, lambda: f"no line on the chart is named {named!r}")
 
 
 def test_the_stop_of_a_stop_and_target_is_dragged_and_the_position_keeps_both(running: Running) -> None:
@@ -189,12 +223,17 @@ def test_the_stop_of_a_stop_and_target_is_dragged_and_the_position_keeps_both(ru
         drag_lines(page, -15, named="Move stop")
         expect(page.get_by_role("dialog")).to_contain_text("At the stop, before fees")
         page.get_by_role("dialog").get_by_role("button", name="Move").click()
-        expect(page.locator(".toast.good").last).to_be_visible()
+        expect_toast(page, "good")
         expect(row.locator("small")).not_to_have_text(f"{float(stop):,.2f}")
         expect(row).to_contain_text(f"{float(target):,.2f}")
-        (bracket,) = running.call("GET", "/api/v2/protection", token)["brackets"]
-        assert float(bracket["stop_price"]) > float(stop)
-        assert float(bracket["target_price"]) == float(target)
+
+        def guarded() -> tuple[float, float]:
+            (bracket,) = running.call("GET", "/api/v2/protection", token)["brackets"]
+            return float(bracket["stop_price"]), float(bracket["target_price"])
+
+        # The order's row may know it before the position's book does.
+        until(page, lambda: guarded()[0] > float(stop))
+        assert guarded()[1] == float(target)
         row.get_by_role("button", name="Amend").click()
         page.get_by_role("dialog").get_by_label("Stop price").fill(stop)
         page.get_by_role("dialog").get_by_role("button", name="Amend").click()

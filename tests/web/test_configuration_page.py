@@ -8,26 +8,16 @@ import trio
 
 from genesis.edge.user_dir import UserDir
 from tests.genesis.cli.test_config_releases import Engine, an_engine
+from tests.web.browser import PATIENCE_MS, a_browser, a_tab, expect
 
-sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-expect = sync_api.expect
-pytestmark = pytest.mark.browser
-
-BROWSERS = ("/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome")
-PATIENCE_MS = 20_000
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(6 * PATIENCE_MS / 1000)]
 
 
 def a_morning(engine: Engine) -> list[str]:
     """What a person does; gives what the page complained about."""
-    browser_path = next((path for path in BROWSERS if Path(path).exists()), None)
-    if browser_path is None:
-        pytest.skip("no browser is installed")
     wrong: list[str] = []
-    with sync_api.sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=browser_path, args=["--no-sandbox"])
-        page = browser.new_page(viewport={"width": 1440, "height": 900}, locale="en-US")
-        page.set_default_timeout(PATIENCE_MS)
-        expect.set_options(timeout=PATIENCE_MS)
+    with a_browser() as browser:
+        page = a_tab(browser.new_context(viewport={"width": 1440, "height": 900}, locale="en-US"))
         page.on("pageerror", lambda error: wrong.append(str(error)))
         page.goto(f"{engine.address}/?ticket={engine.tokens.ticket().text}#/configuration")
 
@@ -69,14 +59,13 @@ def a_morning(engine: Engine) -> list[str]:
         page.get_by_role("button", name="Take back").click()
         page.get_by_role("dialog").get_by_role("button", name="Take back").click()
         expect(page.get_by_text("Version 5", exact=True)).to_be_visible()
-        browser.close()
     return wrong
 
 
 async def test_a_setting_is_found_judged_while_typing_set_and_taken_back(tmp_path: Path) -> None:
     home = UserDir(tmp_path / "home")
     home.create()
-    with trio.fail_after(120):
+    with trio.fail_after(5 * PATIENCE_MS / 1000):
         async with an_engine(home) as engine:
             assert await trio.to_thread.run_sync(a_morning, engine) == []
             assert engine.house.settings.value.version == 5

@@ -9,20 +9,19 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import attrs
 import pytest
 
+from tests.web.browser import PATIENCE_MS, Watched, a_browser, a_tab, expect, expect_toast, expect_width, until, watch
 from tests.web.running import a_run
-from tests.web.screens import keep, note_errors
-from tests.web.test_page import BROWSERS, PATIENCE_MS, Watched
+from tests.web.screens import keep
 
-sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-expect = sync_api.expect
-# One engine and one browser serve all of it: the tests of this file stay in one worker.
-pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("pages")]
+# One engine and one browser serve all of it that one worker does.
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(6 * PATIENCE_MS / 1000)]
 
 LIST = (Path(__file__).parents[2] / "web" / "static" / "js" / "pages.js").read_text()
 PATIENCE = 20
@@ -112,7 +111,6 @@ class Running:
         words_noted: bool = False,
         touch: bool = False,
     ) -> Iterator[tuple[Any, Watched]]:
-        watched = Watched()
         context = self.browser.new_context(
             viewport={"width": width, "height": height},
             color_scheme=theme,
@@ -120,13 +118,8 @@ class Running:
             has_touch=touch,
             is_mobile=touch,
         )
-        page = context.new_page()
-        page.set_default_timeout(PATIENCE_MS)
-        note_errors(page, watched.errors)
-        page.on(
-            "request",
-            lambda asked: None if asked.url.startswith((self.base, "data:")) else watched.elsewhere.append(asked.url),
-        )
+        page = a_tab(context)
+        seen = watch(page, self.base)
         if words_noted:
             page.route("**/js/words.js", note_words)
         task = os.environ.get("PYTEST_CURRENT_TEST", "page").partition("::")[2].partition(" ")[0]
@@ -139,30 +132,25 @@ class Running:
                 ).to_be_visible()
             else:
                 page.goto(self.base + at)
-            yield page, watched
+            yield page, seen
             keep(page, re.sub(r"\W+", "-", task).strip("-"))
         finally:
             context.close()
-        assert watched.errors == []
-        assert watched.elsewhere == []
+        assert seen.errors == []
+        assert seen.elsewhere == []
 
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     home = tmp_path_factory.mktemp("home")
-    path = next((path for path in BROWSERS if Path(path).exists()), None)
-    with a_run(home) as base, sync_api.sync_playwright() as playwright:
+    with a_run(home) as base, a_browser() as browser:
         secret = json.loads((home / "secrets" / "web.json").read_text())["bootstrap_secret"]
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        try:
-            made = Running(base, secret, browser)
-            # What the tests find must be theirs: strategies speak, and enter nothing.
-            for name in ("btc-ema", "eth-ema"):
-                lock = {"strategy": name, "reason": "this is a test"}
-                made.call("POST", "/api/v2/risk/unified/locks", made.token(), lock)
-            yield made
-        finally:
-            browser.close()
+        made = Running(base, secret, browser)
+        # What the tests find must be theirs: strategies speak, and enter nothing.
+        for name in ("btc-ema", "eth-ema"):
+            lock = {"strategy": name, "reason": "this is a test"}
+            made.call("POST", "/api/v2/risk/unified/locks", made.token(), lock)
+        yield made
 
 
 def note_words(route: Any) -> None:
@@ -195,8 +183,8 @@ def test_every_page_fits_says_something_and_can_be_used_by_everybody(running: Ru
             for width in widths:
                 page.set_viewport_size({"width": width, "height": 900})
                 page.evaluate(DRAWN)
-                assert page.evaluate("document.documentElement.scrollWidth") <= width, (name, width)
-                assert page.locator("main").inner_text().strip(), (name, width)
+                expect_width(page, width)
+                expect(page.locator("main")).to_have_text(re.compile(r"\S"), use_inner_text=True)
                 assert page.evaluate(SAME_NAMES) == [], (name, width)
                 keep(page, f"{name}-{width}-{theme}-{locale[:2]}", full_page=True)
                 if width in (WIDTHS[0], WIDTHS[-1]):
@@ -217,11 +205,11 @@ def test_the_navigation_reaches_every_page_by_hand_and_by_keyboard(running: Runn
     with running.page() as (page, _):
         page.get_by_role("navigation", name="Pages").get_by_role("link", name="Signals").click()
         expect(page.get_by_role("heading", name="Every signal")).to_be_visible()
-        assert page.title() == "Signals · Genesis"
+        expect(page).to_have_title("Signals · Genesis")
         page.keyboard.press("2")
         expect(page.locator("main.page-chart")).to_be_attached()
         page.keyboard.press("t")
-        assert page.evaluate("document.documentElement.dataset.theme") == "light"
+        expect(page.locator("html")).to_have_attribute("data-theme", "light")
         page.keyboard.press("9")
         expect(page.locator("main.page-model")).to_be_attached()
         page.keyboard.press("n")
@@ -253,7 +241,7 @@ def test_a_trader_orders_amends_and_closes(running: Running) -> None:
         expect(page.locator(".verdict")).to_contain_text("risk would say yes")
         ticket.get_by_role("button", name="Buy BTC/USD").click()
         page.get_by_role("dialog").get_by_role("button", name="Buy").click()
-        expect(page.locator(".toast.good").last).to_be_visible()
+        expect_toast(page, "good")
         position = page.locator("section[aria-labelledby=positions] tbody tr")
         expect(position).to_contain_text("BTC/USD")
 
@@ -331,8 +319,8 @@ def test_money_is_moved_between_wallets_once_it_is_confirmed(running: Running) -
         card.get_by_role("button", name="Move money").click()
         dialog.get_by_label("Write").fill("transfer")
         dialog.get_by_role("button", name="Move money").click()
-        expect(page.locator(".toast.bad")).to_contain_text("Not enough balance to transfer")
-        watched.errors.clear()
+        expect_toast(page, "bad", "Not enough balance to transfer")
+        watched.complained("/api/v2/transfers")
     back = {
         "confirm": "transfer",
         "from_wallet": "margin",
@@ -380,7 +368,7 @@ def test_a_bracket_that_the_market_has_passed_is_told_while_it_is_typed(running:
         ticket.get_by_label("Stop and target").check()
         ticket.get_by_label("Stop price").fill("90000")
         expect(ticket.locator(".field", has_text="Stop price")).to_contain_text("must be below the market")
-        watched.errors.clear()
+        watched.complained("/api/v2/risk/unified/evaluate")
         ticket.get_by_label("Stop price").fill("10")
         expect(page.locator(".verdict")).to_contain_text("risk would say")
 
@@ -397,15 +385,14 @@ def test_a_change_that_cannot_be_is_told_in_its_dialog_and_a_dialog_is_answered_
         dialog.get_by_role("button", name="Amend").click()
         expect(dialog.get_by_role("alert")).to_contain_text("price must be of at most 5 significant digits")
         expect(dialog.locator(".field", has_text="Price")).to_contain_text("significant digits")
-        assert len(watched.errors) == 1
-        watched.errors.clear()
+        watched.complained("/api/v2/order/")
         page.keyboard.press("Escape")
         row.get_by_role("button", name=re.compile("^Cancel buy")).focus()
         page.keyboard.press("Enter")
         expect(dialog.get_by_role("button", name="Cancel")).to_be_focused()
         page.keyboard.press("Enter")
         expect(row).to_have_count(0)
-        expect(page.locator(".toast.good").last).to_contain_text("Sent")
+        expect_toast(page, "good", "Sent")
 
 
 def test_a_narrow_page_says_which_market_a_strategy_trades_and_how_warm_it_is(running: Running) -> None:
@@ -421,9 +408,9 @@ def test_a_narrow_page_says_which_market_a_strategy_trades_and_how_warm_it_is(ru
         expect(row.locator("td").first.get_by_text("BTC/USD 5m")).to_be_visible()
         expect(row.get_by_text("180 / 300 candles · about 10 h 00 left")).to_be_visible()
         inside = "one => one.getBoundingClientRect().right <= document.documentElement.clientWidth"
-        assert row.get_by_text("180 / 300").evaluate(inside)
-        assert row.get_by_role("button", name="Switch").evaluate(inside)
-        assert row.get_by_role("button", name="Edit parameters").evaluate(inside)
+        buttons = (row.get_by_role("button", name=name) for name in ("Switch", "Edit parameters"))
+        for one in (row.get_by_text("180 / 300"), *buttons):
+            until(page, partial(one.evaluate, inside), partial("must be inside: {}".format, one))
         open_page(page, "signals")
         latest = page.locator("section[aria-labelledby=latest] article").first
         expect(latest).to_contain_text("warming up")
@@ -460,8 +447,8 @@ def test_parameters_of_a_strategy_are_judged_while_typing_changed_and_in_force(r
             page.set_viewport_size({"width": width, "height": 844})
             page.evaluate(DRAWN)
             keep(page, f"parameters-{width}")
-            assert page.evaluate("document.documentElement.scrollWidth") <= width
-            assert dialog.evaluate("one => one.scrollWidth <= one.clientWidth")
+            expect_width(page, width)
+            until(page, lambda: dialog.evaluate("one => one.scrollWidth <= one.clientWidth"))
         page.set_viewport_size({"width": 1280, "height": 900})
         # Somebody else's change in the meantime is told, and is not overwritten.
         limit = {"value": "0.19", "reason": "another person"}
@@ -535,13 +522,14 @@ def test_decisions_are_found_and_explained(running: Running) -> None:
         denial = page.locator("section[aria-labelledby=decisions] button.line", has_text="denied").first
         denial.click()
         expect(page.locator(".trace li.down").first).to_be_visible()
-        assert "verdict=denied" in page.url
+        expect(page).to_have_url(re.compile("verdict=denied"))
         expect(page.locator("section[aria-labelledby=decisions] button.line", has_text="manual")).not_to_have_count(0)
         page.get_by_label("Strategy").select_option(index=1)
         # What was ordered by hand is no strategy's.
         expect(page.locator("section[aria-labelledby=decisions] button.line", has_text="manual")).to_have_count(0)
-        assert "strategy=" in page.url
+        expect(page).to_have_url(re.compile("strategy="))
         page.get_by_role("button", name="Clear").click()
+        expect(page).not_to_have_url(re.compile("strategy="))
         page.get_by_label("Any id: signal, order, correlation").fill("nobody knows it")
         page.get_by_role("button", name="Search").click()
         expect(page.get_by_text("Nothing fits")).to_be_visible()
@@ -569,7 +557,7 @@ def test_the_console_does_what_the_manual_says(running: Running) -> None:
     with running.page(at="/ws") as (page, watched):
         page.get_by_role("button", name="Get JWT").click()
         expect(page.locator(".log")).to_contain_text("401")
-        watched.errors.clear()
+        watched.complained("401")
         page.get_by_label("Proof (secret or admin token)").fill(running.secret)
         page.get_by_role("button", name="Get JWT").click()
         page.get_by_role("button", name="Connect WS").click()
@@ -617,12 +605,11 @@ def test_a_search_is_started_followed_and_looked_at(running: Running) -> None:
         form.get_by_role("button", name="Search").click()
         # What cannot be searched is told at the form, before any work.
         expect(form.get_by_role("alert")).to_contain_text("must be one of")
-        assert len(watched.errors) == 1
-        watched.errors.clear()
+        watched.complained("/api/v2/")
         form.get_by_label("What may vary").fill("fast=4:9, slow=12:30:3")
         form.get_by_role("button", name="Search").click()
         row = page.get_by_role("row", name="looked for")
-        expect(row).to_contain_text("done", timeout=60_000)
+        expect(row).to_contain_text("done", timeout=2 * PATIENCE_MS)
         row.get_by_role("link", name="looked for").click()
         expect(page.get_by_role("heading", name="s.slow × s.fast")).to_be_visible()
         expect(page.locator("section[aria-labelledby=found]")).to_contain_text("traded again")
@@ -638,16 +625,15 @@ def test_a_backtest_is_started_followed_and_looked_at(running: Running) -> None:
         form.get_by_role("button", name="Start").click()
         # What cannot be tested is told at the form, before any work.
         expect(form.get_by_role("alert")).to_contain_text("must be a whole number")
-        assert len(watched.errors) == 1
-        watched.errors.clear()
+        watched.complained("/api/v2/")
         form.get_by_label("slow").fill("30")
         form.get_by_label("Name").fill("from the page")
         form.get_by_role("button", name="Start").click()
         row = page.get_by_role("row", name="from the page")
-        expect(row).to_contain_text("done", timeout=60_000)
+        expect(row).to_contain_text("done", timeout=2 * PATIENCE_MS)
         row.get_by_role("link", name="from the page").click()
         expect(page.get_by_role("heading", name="from the page · Equity")).to_be_visible()
         expect(page.get_by_role("heading", name="Every trade")).to_be_visible()
         expect(page.locator("table.heat tbody tr")).to_have_count(7)
         page.get_by_role("button", name="Count").click()
-        assert page.locator("svg.prices path.entry").first.get_attribute("d")
+        expect(page.locator("svg.prices path.entry").first).to_have_attribute("d", re.compile("."))

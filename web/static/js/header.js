@@ -1,6 +1,6 @@
 // The line on top: what runs, what time it is there, whether we trade, and whether what you see is true.
 
-import { html, useEffect, useState } from "../vendor/preact-htm.js";
+import { html, useEffect, useLayoutEffect, useState } from "../vendor/preact-htm.js";
 import { clock, date, duration, money, signed, tone } from "./format.js";
 import { Command } from "./parts.js";
 import { call, session, signOut } from "./session.js";
@@ -46,7 +46,8 @@ export function LinkBanner() {
   const tr = useWords();
   const { link } = useTopics("link");
   const broken = isBroken(link);
-  useEffect(() => document.body.classList.toggle("old", broken), [broken]);
+  // In one frame with the banner: nobody sees that the line is lost beside data that look new.
+  useLayoutEffect(() => document.body.classList.toggle("old", broken), [broken]);
   if (!broken) return null;
   const age = link.frameAt ? duration((Date.now() - link.frameAt) / 1000) : "";
   return html`<div class="banner bad" role="alert">

@@ -1,16 +1,16 @@
 // The shell: signs in, listens to the stream, and shows the page that the address names.
 
-import { html, render, useEffect, useRef, useState } from "../vendor/preact-htm.js";
+import { html, render, useEffect, useLayoutEffect, useRef, useState } from "../vendor/preact-htm.js";
 import { opened } from "./begin.js";
 import { pickNext } from "./chart.js";
 import { duration } from "./format.js";
 import { DevBanner, Header, LinkBanner } from "./header.js";
 import { Navigation } from "./nav.js";
 import { pageOf, PAGES, PageView } from "./pages.js";
-import { Empty, Question, Toasts } from "./parts.js";
+import { Empty, firstOfTicket, Question, Toasts } from "./parts.js";
 import { go, usePlace } from "./router.js";
-import { session, signIn } from "./session.js";
-import { useTopics } from "./store.js";
+import { onNeighbour, session, signIn } from "./session.js";
+import { state, useTopics } from "./store.js";
 import { onEnd, start } from "./stream.js";
 import { toggleTheme } from "./theme.js";
 import { currentLanguage, setLanguage, useWords } from "./words.js";
@@ -42,7 +42,7 @@ function SignIn({ problem, onDone }) {
 function Help({ onClose }) {
   const tr = useWords();
   const dialog = useRef(null);
-  useEffect(() => dialog.current.showModal(), []);
+  useLayoutEffect(() => dialog.current.showModal(), []);
   const keys = [["1 – 9", "Pages"], ["N", "New order"], ["S", "Next symbol"], ["F", "Next time frame"], ["T", "Theme"], ["L", "Language"], ["?", "Help"]];
   return html`<dialog ref=${dialog} onClose=${onClose} aria-labelledby="help-title"><h2 id="help-title">${tr("Keyboard")}</h2>
     <dl class="keys">${keys.map(([key, text]) => html`<div><dt><kbd>${key}</kbd></dt><dd>${tr(text)}</dd></div>`)}</dl>
@@ -61,17 +61,14 @@ function Foot() {
 // Without a hash the address itself may say it: /observability/dashboard is a page as well.
 const home = () => PAGES.find((page) => location.pathname.startsWith(`/${page.path}/`)) || PAGES[0];
 
-// The ticket's first number, on this page where there is a ticket, else on the page of orders.
+// The ticket's first number, on this page where there is a ticket, else on the page of orders as soon as that is drawn.
 function newOrder() {
-  const focus = () => {
-    const size = document.querySelector("#main .ticket .field.number input");
-    if (size) size.focus();
-    return Boolean(size);
-  };
-  if (focus()) return;
-  go("orders");
-  let tries = 40;
-  const timer = setInterval(() => (focus() || --tries === 0) && clearInterval(timer), 50);
+  const size = firstOfTicket();
+  if (size) size.focus();
+  else {
+    state.ordering = true;
+    go("orders");
+  }
 }
 
 function Page() {
@@ -80,7 +77,8 @@ function Page() {
   const main = useRef(null);
   const { path, args, query } = usePlace();
   const page = path === "" ? home() : pageOf(path);
-  useEffect(() => {
+  // Who sees the page can use its keys, and reads its title.
+  useLayoutEffect(() => {
     const press = (event) => {
       if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input, textarea, select, dialog")) return;
       const actions = {
@@ -96,7 +94,7 @@ function Page() {
     return () => removeEventListener("keydown", press);
   }, []);
   const opened = useRef(path);
-  useEffect(() => {
+  useLayoutEffect(() => {
     document.title = page ? `${tr(page.title)} · Genesis` : "Genesis";
     if (opened.current === path) return;
     // A new page begins at its top, and a reader's or a keyboard's place is there too.
@@ -129,7 +127,8 @@ function Root() {
   const [problem, setProblem] = useState("");
   useEffect(() => {
     opened.then(
-      (signedIn) => setPhase(signedIn ? "in" : "out"),
+      // Another tab's token may have come while this was being fetched.
+      (signedIn) => setPhase(signedIn || session.token ? "in" : "out"),
       (refused) => {
         setProblem(refused.message);
         setPhase("out");
@@ -137,6 +136,7 @@ function Root() {
     );
   }, []);
   useEffect(() => {
+    onNeighbour(() => setPhase("in"));
     if (phase !== "in") return;
     onEnd(() => setPhase("out"));
     if (session.token || session.open) start();

@@ -1,6 +1,6 @@
 // The way between pages: a rail at the side where there is room, a bar at the bottom with a sheet for the rest where not.
 
-import { html, useEffect, useRef, useState } from "../vendor/preact-htm.js";
+import { html, useLayoutEffect, useRef, useState } from "../vendor/preact-htm.js";
 import { GROUPS, PAGES } from "./pages.js";
 import { link } from "./router.js";
 import { useWords } from "./words.js";
@@ -30,7 +30,7 @@ function Rail({ here }) {
 function Sheet({ here, onClose }) {
   const tr = useWords();
   const dialog = useRef(null);
-  useEffect(() => dialog.current.showModal(), []);
+  useLayoutEffect(() => dialog.current.showModal(), []);
   const close = () => dialog.current.close();
   return html`<dialog ref=${dialog} class="sheet" onClose=${onClose} onClick=${(event) => event.target === dialog.current && close()} aria-label=${tr("Pages")}>
     <nav aria-label=${tr("Pages")}>${grouped().map(
@@ -58,7 +58,7 @@ function BottomBar({ here }) {
 export function Navigation({ here }) {
   const wide = useRef(matchMedia("(min-width: 1151px)"));
   const [broad, setBroad] = useState(wide.current.matches);
-  useEffect(() => {
+  useLayoutEffect(() => {
     const look = () => setBroad(wide.current.matches);
     wide.current.addEventListener("change", look);
     return () => wide.current.removeEventListener("change", look);

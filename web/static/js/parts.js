@@ -1,6 +1,6 @@
 // The parts that every page is made of: cards, tables, forms, the states of an answer, buttons that ask, lines.
 
-import { html, useEffect, useRef, useState } from "../vendor/preact-htm.js";
+import { html, useEffect, useLayoutEffect, useRef, useState } from "../vendor/preact-htm.js";
 import { ApiProblem, call, may } from "./session.js";
 import { changed, useTopics } from "./store.js";
 import { t, useWords } from "./words.js";
@@ -130,6 +130,8 @@ export function Field({ label, value, onChange, kind = "text", options = [], fau
 }
 let fieldNumber = 0;
 
+export const firstOfTicket = () => document.querySelector("#main .ticket .field.number input");
+
 // Fields with their buttons in a row under them; `onSubmit` may be async, and the form is busy until it ends.
 export function Form({ onSubmit, children, buttons, className = "", label }) {
   const [busy, setBusy] = useState(false);
@@ -177,7 +179,7 @@ export function Choice({ options, value, onPick, label }) {
 export function Modal({ title, onClose, children }) {
   const dialog = useRef(null);
   const [id] = useState(() => `modal-${++fieldNumber}`);
-  useEffect(() => dialog.current.showModal(), []);
+  useLayoutEffect(() => dialog.current.showModal(), []);
   return html`<dialog ref=${dialog} onClose=${onClose} aria-labelledby=${id}><h2 id=${id}>${title}</h2>${children}</dialog>`;
 }
 
@@ -237,7 +239,7 @@ export function Question() {
   const [typed, setTyped] = useState("");
   const [reason, setReason] = useState("");
   const [busy, setBusy] = useState(false);
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (question && dialog.current && !dialog.current.open) {
       setTyped("");
       setReason("");

@@ -1,6 +1,6 @@
 // Which page is open: the address' hash, `#/PATH/ARGUMENT...?name=value`. A page's link is a plain <a href="#/path">.
 
-import { useEffect, useReducer } from "../vendor/preact-htm.js";
+import { useLayoutEffect, useReducer } from "../vendor/preact-htm.js";
 
 const listeners = new Set();
 
@@ -36,7 +36,7 @@ export function setQuery(change) {
 
 export function usePlace() {
   const [, again] = useReducer((n) => n + 1, 0);
-  useEffect(() => {
+  useLayoutEffect(() => {
     listeners.add(again);
     addEventListener("hashchange", again);
     return () => {

@@ -48,6 +48,7 @@ function keep(answer) {
   session.scope = answer.scope;
   session.user = answer.user_id;
   session.expiresMs = answer.expires_ms;
+  answered = nobody;
   try {
     sessionStorage.setItem(KEY, JSON.stringify(session));
   } catch {
@@ -66,7 +67,9 @@ export function forget() {
 }
 
 const neighbours = typeof BroadcastChannel === "undefined" ? null : new BroadcastChannel(KEY);
-let answered = () => {};
+const nobody = () => {};
+let answered = nobody;
+let onLent = nobody;
 if (neighbours) {
   neighbours.onmessage = ({ data }) => {
     if (data.ask && session.token) neighbours.postMessage({ token: session.token });
@@ -75,15 +78,43 @@ if (neighbours) {
   };
 }
 
-// The token of another tab of this browser, or null when none is signed in.
+// The token of another tab of this browser, or null when none is signed in, or none has answered yet.
 function neighboursToken() {
   if (!neighbours) return Promise.resolve(null);
   return new Promise((done) => {
-    answered = done;
-    setTimeout(done, NEIGHBOURS_MS, null);
+    const late = setTimeout(() => {
+      answered = takeLate;
+      done(null);
+    }, NEIGHBOURS_MS);
+    answered = (token) => {
+      clearTimeout(late);
+      answered = nobody;
+      done(token);
+    };
     neighbours.postMessage({ ask: true });
   });
 }
+
+// One of its own: signing out here leaves the other tab alone. Gives false when the other's has ended meanwhile.
+async function renewLent(lent) {
+  try {
+    keep(await call("POST", "/api/v2/auth/renew", undefined, lent));
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+// A tab that is busy answers when the sign-in form stands already: whoever has not signed in by hand meanwhile is now.
+async function takeLate(lent) {
+  answered = nobody;
+  if (!session.token && (await renewLent(lent))) onLent();
+}
+
+// What to do when another tab's token came late.
+export const onNeighbour = (listener) => {
+  onLent = listener;
+};
 
 let timer = 0;
 const waiting = new Set();
@@ -132,15 +163,7 @@ export async function open() {
   }
   if (session.token) return true;
   const [lent, health] = await Promise.all([neighboursToken(), call("GET", "/health", undefined, null).catch(() => ({}))]);
-  if (lent) {
-    try {
-      // One of its own: signing out here leaves the other tab alone.
-      keep(await call("POST", "/api/v2/auth/renew", undefined, lent));
-      return true;
-    } catch {
-      // It has ended meanwhile: sign in as without it.
-    }
-  }
+  if (lent && (await renewLent(lent))) return true;
   if (health.auth_required === false) {
     // Nobody is asked for a token here; the header of every page says so.
     Object.assign(session, { token: null, scope: "admin", user: "anonymous", open: true });

@@ -1,7 +1,7 @@
 // What the page knows, by topic. Components ask for topics and are drawn again when one of them changed: what somebody did
 // at once, what the stream says ten times a second at most, however fast the market is.
 
-import { useEffect, useReducer } from "../vendor/preact-htm.js";
+import { useLayoutEffect, useReducer } from "../vendor/preact-htm.js";
 
 const ROWS = 500;
 const DRAW_MS = 100;
@@ -28,6 +28,8 @@ export const state = {
   missed: 0,
   backs: 0,
   selection: { symbol: "", timeframe: "" },
+  // A new order was asked for: the next ticket that is drawn takes the keys.
+  ordering: false,
 };
 
 const drawers = new Map();
@@ -66,7 +68,8 @@ function heard(topic) {
 
 export function useTopics(...topics) {
   const [, again] = useReducer((n) => n + 1, 0);
-  useEffect(() => {
+  // In the frame that drew it: what is told between drawing and listening would be shown with the next news alone.
+  useLayoutEffect(() => {
     for (const topic of topics) {
       if (!drawers.has(topic)) drawers.set(topic, new Set());
       drawers.get(topic).add(again);

@@ -2,7 +2,7 @@
 
 import { html, useEffect, useRef, useState } from "../vendor/preact-htm.js";
 import { money, pair, price, quantity, sendable } from "./format.js";
-import { api, ApiProblem, ask, Card, Chip, Field, Form, may, Segments, toast } from "./parts.js";
+import { api, ApiProblem, ask, Card, Chip, Field, firstOfTicket, Form, may, Segments, toast } from "./parts.js";
 import { changed, state, useTopics } from "./store.js";
 import { addWords, t, useWords } from "./words.js";
 
@@ -168,6 +168,10 @@ export function TicketCard({ className = "span-4", symbol }) {
     const wanted = symbol || selection.symbol || symbols[0] || "";
     if (wanted && (!form.symbol || symbol)) set("symbol")(wanted);
   }, [symbol, selection.symbol, symbols.join()]);
+  useEffect(() => {
+    if (state.ordering) firstOfTicket().focus();
+    state.ordering = false;
+  }, []);
   useEffect(() => {
     if (!ticket || ticket.stamp === stamp.current) return;
     stamp.current = ticket.stamp;
