@@ -139,7 +139,7 @@ async def on_stage(
     async with trio.open_nursery() as nursery:
         await nursery.start(lambda task_status: supervisor.run(task_status=task_status))
         yield Stage(supervisor=supervisor, disk=disk)
-        with trio.fail_after(20):
+        with trio.fail_after(60):
             await supervisor.stop()
 
 

@@ -55,7 +55,7 @@ class House:
         return await self.ask(SetSettings(changes=dict(changes), actor="tester", reason="a test", **fields))
 
     async def ask(self, command: ConfigCommand) -> SettingsApplied | SettingsRefused:
-        with trio.fail_after(5):
+        with trio.fail_after(60):
             answer = await self.commands.ask(command)
         assert isinstance(answer, SettingsApplied | SettingsRefused)
         return answer

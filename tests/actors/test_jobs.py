@@ -58,7 +58,7 @@ class Here:
     stage: Stage
 
     async def ask(self, message: JobRequest) -> JobView | JobRefused:
-        with trio.fail_after(5):
+        with trio.fail_after(60):
             answer = await self.requests.ask(message)
         assert isinstance(answer, JobView | JobRefused)
         return answer
@@ -74,7 +74,7 @@ class Here:
         }
 
     async def until(self, **wanted: str) -> None:
-        with trio.fail_after(5):
+        with trio.fail_after(60):
             while not wanted.items() <= self.states().items():
                 await self.view.changed(self.view.version)
 

@@ -54,7 +54,7 @@ async def journal_desk(path: Path, *, intensity: int = 100_000, inline: bool = F
         async with trio.open_nursery() as nursery:
             await nursery.start(lambda task_status: supervisor.run(task_status=task_status))
             yield Desk(supervisor=supervisor, store=store, channel=channel, mailbox=mailbox)
-            with trio.fail_after(20):
+            with trio.fail_after(60):
                 await supervisor.stop()
     finally:
         store.close()
@@ -153,7 +153,7 @@ async def test_a_failed_write_answers_nobody_and_escalates(tmp_path: Path) -> No
             nursery.start_soon(ask, desk.channel, "later")
             await trio.sleep_forever()
 
-    with pytest.RaisesGroup(Escalated, flatten_subgroups=True, allow_unwrapped=True), trio.fail_after(20):
+    with pytest.RaisesGroup(Escalated, flatten_subgroups=True, allow_unwrapped=True), trio.fail_after(60):
         await live()
     assert answered == []
 

@@ -17,7 +17,7 @@ from protocols.units import Symbol
 from tests.house import House, house, lively_layer, piece_of
 
 ETH = Symbol("tETHUSD")
-LEFT = 10.0
+LEFT = 60.0
 
 
 def carried(engine: Engine) -> list[set[str]]:

@@ -25,7 +25,6 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.timeout(900),
     pytest.mark.skipif(shutil.which("bash") is None or shutil.which("curl") is None, reason="needs bash and curl"),
-    pytest.mark.xdist_group("examples"),
 ]
 
 FORKS = Path(__file__).with_name("genesis_forks.py")
@@ -109,7 +108,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Desk]:
             assert time.monotonic() < deadline, "the engine must decide about tBTCUSD within 300 s, did not"
         yield Desk(folder, port, environment)
         engine.send_signal(signal.SIGTERM)
-        engine.communicate(timeout=60)
+        engine.communicate(timeout=120)
         forks.kill()
     assert engine.returncode == 0
 

@@ -30,7 +30,7 @@ def test_an_example_runs_public_and_signed(script: str, which: str, words: tuple
                 | {"PYTHONPATH": str(ROOT), "TMPDIR": str(tmp_path)},
                 capture_output=True,
                 text=True,
-                timeout=60,
+                timeout=120,
                 check=False,
             )
         finally:

@@ -75,7 +75,7 @@ async def test_an_alert_is_set_told_when_it_is_reached_and_dropped(tmp_path: Pat
         with pytest.raises(VenueRefused, match="not found"):
             await book.drop_alert(BTC, Decimal("1.5"))
         await here.replay()
-        with trio.fail_after(10):
+        with trio.fail_after(60):
             while not (told := _price_alerts(here)):  # noqa: ASYNC110 - another task's sockets
                 await trio.sleep(0.01)
         assert told[0].text.startswith(f"tBTCUSD reached {level}")

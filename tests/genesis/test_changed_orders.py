@@ -88,7 +88,7 @@ def at_venue(here: House) -> Decimal:
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    with trio.fail_after(30):
+    with trio.fail_after(60):
         while not condition():  # noqa: ASYNC110 - the venue's books and the journal have no bell
             await trio.sleep(0.002)
 

@@ -169,7 +169,7 @@ async def test_forceexit_closes_only_when_it_is_confirmed(tmp_path: Path) -> Non
         assert any(one.quantity for one in account.state.positions)
         await desk.answer(f"/confirm {code_of(asked)}")
         flattened = [order for order in here.engine.readers.orders() if order.purpose.value == "flatten"]
-        with trio.fail_after(5):
+        with trio.fail_after(60):
             while not flattened:
                 await here.engine.cells.orders.changed(here.engine.cells.orders.version)
                 flattened = [order for order in here.engine.readers.orders() if order.purpose.value == "flatten"]

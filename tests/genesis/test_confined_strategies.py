@@ -39,7 +39,7 @@ class Place:
         self.secret = root / "secrets" / "key"
         self.secret.write_text("do not tell")
         self.shelf = StrategyShelf(tuple(STRATEGY_KINDS.shipped.values()))
-        self.strategies = UserStrategies(self.files, shelf=self.shelf, budget=Budget(end_s=1.0, wall_s=3.0))
+        self.strategies = UserStrategies(self.files, shelf=self.shelf, budget=Budget(end_s=1.0, wall_s=6.0))
 
     def fault(self, tried: str) -> str:
         """What came of one step that tries something; empty when it could."""

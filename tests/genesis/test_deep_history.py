@@ -211,7 +211,7 @@ async def test_one_that_is_switched_on_later_is_told_its_history_and_speaks_from
         one = {"name": "late", "kind": "ema_cross", "symbol": "tBTCUSD", "timeframe": "1m", "parameters": LONG}
         wish = SetSettings(changes={"strategies": [one]}, actor="me", reason="more", correlation_id="more")
         await here.engine.set_settings(wish)
-        with trio.fail_after(30):
+        with trio.fail_after(60):
             await until(lambda: seen(here, "late") > 0)
         view = view_of(here, "late")
         assert (view.seen, view.waits, view.scores) == (1_000, False, 240)

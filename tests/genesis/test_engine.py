@@ -102,7 +102,7 @@ async def test_a_halt_after_a_dead_letter_is_taken_although_risk_has_no_room_for
         # From this very moment the order actor sends no new risk.
         wanted = cells.halt_wanted
         assert wanted.value is not None
-        with trio.fail_after(10):
+        with trio.fail_after(60):
             await wanted.changed(wanted.version)
         status = cells.risk.value
         assert status is not None

@@ -28,7 +28,7 @@ async def test_a_poisonous_message_about_money_halts_and_can_be_read(tmp_path: P
         assert letter.attempts == 3
         assert "TypeError" in letter.error
         assert letter.money
-        with trio.fail_after(10):
+        with trio.fail_after(60):
             while True:
                 status = here.engine.cells.risk.value
                 if status is not None and status.state is TradingState.HALTED:

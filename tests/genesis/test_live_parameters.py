@@ -54,7 +54,7 @@ async def test_the_next_candle_is_judged_by_it_and_what_is_held_keeps_its_stop(t
             ("slow", 6.0, 9.0),
         ]
         assert [each["stop_price"] is not None for each in told["holds"]] == [True]
-        with trio.fail_after(30):
+        with trio.fail_after(60):
             while view_of(here).parameters == before.parameters:  # noqa: ASYNC110 - taken up between two messages
                 await trio.sleep(0.005)
         now = view_of(here)

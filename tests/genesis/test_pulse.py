@@ -74,7 +74,7 @@ async def test_a_pulse_tells_how_the_engine_is(tmp_path: Path) -> None:
             watch=LoopWatch(lambda block: None),
         )
         here.engine.supervisor.kill("trading/signal", reason="to be counted")
-        with trio.fail_after(10):
+        with trio.fail_after(60):
             while not here.engine.restarts_total:  # noqa: ASYNC110 - one crash, told in some steps
                 await trio.sleep(0.01)
         await pulse.end("stopping")

@@ -66,7 +66,7 @@ def test_a_full_disk_ends_the_run_soon_and_says_so(home: UserDir) -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (600_000, 600_000))
 
     with run("--speed", "max", before=a_small_disk) as process:
-        out, err = process.communicate(timeout=90)
+        out, err = process.communicate(timeout=150)
     assert process.returncode == ExitCode.ERROR
     assert "the engine gave up" in out
     assert "no summary: " in out
@@ -80,7 +80,7 @@ def test_one_signal_ends_a_run_in_order(home: UserDir, number: signal.Signals) -
         while not process.stdout.readline().startswith("page: "):
             pass
         process.send_signal(number)
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=120)
     assert process.returncode == ExitCode.OK, err
     assert re.search("decisions sha256", out)
     with ReadOnlyStore.open(home.database("sim")) as store:
@@ -95,7 +95,7 @@ def test_a_run_under_nohup_outlives_its_terminal(home: UserDir) -> None:
             pass
         process.send_signal(signal.SIGHUP)
         process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=60)
+        process.communicate(timeout=120)
     assert process.returncode == ExitCode.OK
     assert '"signal": "SIGTERM"' in (home.logs / "sim.log").read_text()
 
@@ -108,7 +108,7 @@ def test_a_signal_that_arrives_twice_at_once_is_one(home: UserDir) -> None:
             pass
         process.send_signal(signal.SIGINT)
         process.send_signal(signal.SIGTERM)
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=120)
     assert process.returncode == ExitCode.OK, err
     assert "decisions sha256" in out
     diary = (home.logs / "sim.log").read_text()
@@ -121,13 +121,13 @@ def test_a_recording_that_is_cut_off_ends_the_run_in_order(home: UserDir, tmp_pa
     cut = tmp_path / "cut.frames.jsonl.gz"
     cut.write_bytes(whole[:60_000])
     with run("--speed", "max", "--recording", str(cut)) as process:
-        out, err = process.communicate(timeout=90)
+        out, err = process.communicate(timeout=150)
     assert process.returncode == ExitCode.ERROR
     assert "the recording is broken: " in out
     assert "Traceback" not in err
 
 
-def until(look: Callable[[], bool], within_s: float = 60) -> bool:
+def until(look: Callable[[], bool], within_s: float = 120) -> bool:
     """Whether it came, by looking again and again at another process."""
     end = time.monotonic() + within_s
     while not (found := look()) and time.monotonic() < end:
@@ -150,7 +150,7 @@ def test_a_terminal_that_takes_no_more_keeps_nobody_waiting(home: UserDir) -> No
     try:
         assert until(lambda: logged(home, "ready_to_trade")), "it stood still"
         process.send_signal(signal.SIGTERM)
-        assert process.wait(60) == ExitCode.OK
+        assert process.wait(120) == ExitCode.OK
     finally:
         process.kill()
         process.wait()
@@ -174,7 +174,7 @@ def test_a_terminal_that_is_gone_ends_no_run_and_spoils_no_end(home: UserDir, go
         assert until(lambda: logged(home, "ready_to_trade")), "it ended"
         assert process.poll() is None
         process.send_signal(signal.SIGTERM)
-        assert process.wait(60) == ExitCode.OK
+        assert process.wait(120) == ExitCode.OK
     finally:
         process.kill()
         process.wait()

@@ -16,7 +16,7 @@ from genesis.user_strategies import Budget, UserFile, UserStrategies
 from protocols.journal import ReadRecords
 from protocols.signals import SignalScore
 from tests.genesis.test_shadows import LIVE, a_plan, begin, ended, kept, noticed
-from tests.house import check_books, house, lively_layer, piece_of
+from tests.house import House, check_books, house, lively_layer, piece_of
 
 MINE: dict[str, Any] = {"name": "mine", "kind": "mine", "symbol": "tBTCUSD", "timeframe": "1m"}
 CODE = """
@@ -47,6 +47,14 @@ def files(tmp_path: Path) -> Iterator[UserStrategies]:
     made.close()
 
 
+async def judged(here: House, candles: int) -> None:
+    """Until the shadow's files have answered for so many candles: they are processes, and take what they are given."""
+    with trio.fail_after(60):
+        while len([score for score in kept(here, PAPER_SCORE) if score.strategy == "twin"]) < candles:  # noqa: ASYNC110
+            await trio.sleep(0.01)
+    await here.pacer.settled()
+
+
 async def test_a_live_file_and_its_shadow_run_in_processes_of_their_own(tmp_path: Path, files: UserStrategies) -> None:
     layer = Layer(name="test", values={**lively_layer().values, "strategies": [*LIVE, MINE]})
     twin = {**MINE, "name": "twin"}
@@ -54,7 +62,7 @@ async def test_a_live_file_and_its_shadow_run_in_processes_of_their_own(tmp_path
         await here.ready()
         await begin(here, a_plan([*LIVE, MINE, twin]))
         await here.replay()
-        await trio.sleep(0.1)
+        await judged(here, 9)
         paper = [score for score in kept(here, PAPER_SCORE) if score.strategy == "twin"]
         live = [score for score in _scores(here) if score.strategy == "mine" and not score.catch_up]
         assert len(paper) == len(live) == 9
@@ -87,7 +95,7 @@ async def test_a_shadow_after_one_that_never_began_runs_the_file_as_it_is_now(
             await trio.sleep(0.01)
         await begin(here, a_plan([*LIVE, twin], name="second"))
         await here.replay()
-        await trio.sleep(0.1)
+        await judged(here, 9)
         heard = [score for score in kept(here, PAPER_SCORE) if score.strategy == "twin"]
     assert {(score.reasons, score.source) for score in heard} == {
         (("waits anew",), f"mine/{files.kinds['mine'].version}")
@@ -112,7 +120,7 @@ async def test_no_question_to_a_file_on_paper_holds_the_loop_up(
         monkeypatch.setattr(UserFile, "_ask", noted)
         await begin(here, a_plan([*LIVE, {**MINE, "name": "twin"}]))
         await here.replay()
-        await trio.sleep(0.1)
+        await judged(here, 9)
         heard = [score for score in kept(here, PAPER_SCORE) if score.strategy == "twin"]
     assert len(heard) == 9
     assert len(on_loop) > 240

@@ -13,7 +13,7 @@ from tests.house import House, house, lively_layer, piece_of
 
 async def _until_regimes_know(here: House, open_ms: int) -> None:
     cell = here.engine.cells.regimes
-    with trio.fail_after(20):
+    with trio.fail_after(60):
         while not cell.value or min(view.candle_open_ms for view in cell.value) < open_ms:
             await cell.changed(cell.version)
 

@@ -28,7 +28,7 @@ async def test_orders_of_somebody_else_are_warned_of_once_each_and_ours_never(tm
         assert told() == []
         for number, (wire_type, price) in enumerate([("EXCHANGE LIMIT", Decimal(100)), ("EXCHANGE MARKET", None)], 1):
             stranger_orders(here, wire_type, price)
-            with trio.fail_after(5):
+            with trio.fail_after(60):
                 while len(told()) < number:  # noqa: ASYNC110 - it comes when it comes
                     await trio.sleep(0.005)
         await here.all_orders_known()

@@ -445,7 +445,7 @@ class Web:
         headers = {} if scope is None else self.bearer(scope)
         transport = httpx.ASGITransport(app=self.app, client=(self.caller, 40_000))  # type: ignore[arg-type]
         async with httpx.AsyncClient(transport=transport, base_url=BASE, headers=headers) as client:
-            with trio.fail_after(30):
+            with trio.fail_after(60):
                 yield client
 
 

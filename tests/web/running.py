@@ -29,4 +29,4 @@ def a_run(home: Path, *arguments: str, **environment: str) -> Iterator[str]:
         yield next(line for line in process.stdout if line.startswith("page: ")).split()[1].split("/?")[0]
     finally:
         process.send_signal(signal.SIGINT)
-        process.communicate(timeout=30)
+        process.communicate(timeout=120)

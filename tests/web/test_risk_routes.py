@@ -303,7 +303,7 @@ async def test_the_examples_of_the_seed_work_as_written() -> None:
     desk = Desk()
     async with a_server(readers=some_readers(settings=desk.settings), told=desk) as served:
         environment = {**os.environ, "BASE": served.base, "TOKEN": served.token(Scope.ADMIN), "NO_PROXY": "127.0.0.1"}
-        with trio.fail_after(30):
+        with trio.fail_after(60):
             done = await trio.run_process(["bash", str(SCRIPT)], capture_stdout=True, env=environment)
     answers = [json.loads(line) for line in done.stdout.decode().splitlines()]
     assert answers[0]["changed"] == ["risk.max_trades_per_day"]

@@ -15,7 +15,8 @@ from wsproto.connection import ConnectionType
 from wsproto.events import TextMessage
 
 import web.server
-from tests.web.serving import QUICK, a_server, until
+from tests.own_time import own_s
+from tests.web.serving import QUICK, Served, a_server, until
 from web.server import PortTaken, ServerLimits, UnsafeListener, open_listeners, port_of, text_frame
 from web.tokens import Scope
 
@@ -106,16 +107,16 @@ async def test_many_hostile_clients_at_once_do_not_keep_the_next_one_out() -> No
         assert await served.alive()
 
 
-async def closes_within(stream: trio.SocketStream, seconds: float) -> float:
-    """Seconds until the server closes; fails when it does not."""
-    started = trio.current_time()
+async def closes_in(stream: trio.SocketStream) -> float:
+    """Seconds of our own until the server closes; fails when it does not."""
+    started = own_s()
     try:
-        with trio.fail_after(seconds):
+        with trio.fail_after(60):
             while await stream.receive_some(65_536):
                 pass
     except trio.BrokenResourceError:
         pass
-    return trio.current_time() - started
+    return own_s() - started
 
 
 async def test_a_client_that_says_nothing_or_says_it_slowly_is_closed() -> None:
@@ -123,7 +124,7 @@ async def test_a_client_that_says_nothing_or_says_it_slowly_is_closed() -> None:
         silent, slow = await served.connect(), await served.connect()
 
         async def drip() -> None:
-            with trio.move_on_after(2):
+            with trio.move_on_after(60):
                 try:
                     for byte in b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n":
                         await slow.send_all(bytes([byte]))
@@ -133,8 +134,9 @@ async def test_a_client_that_says_nothing_or_says_it_slowly_is_closed() -> None:
 
         async with trio.open_nursery() as nursery:
             nursery.start_soon(drip)
-            assert await closes_within(silent, 2) < 1.5
-            assert await closes_within(slow, 2) < 1.5
+            assert await closes_in(silent) < 1.5
+            assert await closes_in(slow) < 1.5
+            nursery.cancel_scope.cancel()
         assert served.site.counters.timed_out == 2
         await trio.aclose_forcefully(silent)
         await trio.aclose_forcefully(slow)
@@ -144,7 +146,7 @@ async def test_an_idle_connection_is_closed_after_its_keep_alive() -> None:
     async with a_server() as served:
         stream = await served.connect()
         await stream.send_all(GET % served.port)
-        assert await closes_within(stream, 3) < 2
+        assert await closes_in(stream) < 2
         await trio.aclose_forcefully(stream)
 
 
@@ -156,7 +158,7 @@ async def test_a_body_that_never_comes_ends_with_its_request() -> None:
             b"Content-Type: application/json\r\nContent-Length: 50\r\n\r\n{"
         )
         await stream.send_all(head % served.port)
-        assert await closes_within(stream, QUICK.request_s + 2) < QUICK.request_s + 1
+        assert await closes_in(stream) < QUICK.request_s + 1
         await trio.aclose_forcefully(stream)
 
 
@@ -218,7 +220,7 @@ async def test_a_crowd_that_asked_once_and_rests_keeps_nobody_out_either() -> No
             await stream.send_all(GET % served.port)
             assert (await stream.receive_some(4096)).startswith(b"HTTP/1.1 ")
         assert await served.alive()
-        assert await closes_within(streams[0], 2) < 1
+        assert await closes_in(streams[0]) < 1
         for stream in streams:
             await trio.aclose_forcefully(stream)
 
@@ -228,7 +230,7 @@ async def test_a_crowd_that_never_reads_its_answers_keeps_nobody_out_either() ->
     async with a_server(limits) as served:
         big = b"GET /static/vendor/uplot.js HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n\r\n" % served.port
         streams = [await not_reading(served.port, big * 20) for _ in range(5)]
-        await trio.testing.wait_all_tasks_blocked(0.05)
+        await nobody_moves(served, 5)
         assert await served.alive()
         assert served.site.counters.refused_over_limit >= 1
         for stream in streams:
@@ -276,17 +278,15 @@ async def test_connections_above_the_cap_are_closed_at_once_and_room_comes_back(
     limits = ServerLimits(connections=5, connections_per_address=5, headers_s=30, grace_s=0.5)
     async with a_server(limits) as served:
         streams = [await served.connect() for _ in range(5)]
-        await trio.testing.wait_all_tasks_blocked(0.02)
+        await nobody_moves(served, 5)
         extra = await served.connect()
-        assert await closes_within(extra, 2) < 1
+        assert await closes_in(extra) < 1
         assert served.site.counters.refused_over_limit >= 1
         for stream in (*streams, extra):
             await trio.aclose_forcefully(stream)
-        for _ in range(100):
-            if await answers(served.base):
-                return
-            await trio.sleep(0.02)
-        pytest.fail("the server must answer again when there is room")
+        with trio.fail_after(60):
+            while not await answers(served.base):  # noqa: ASYNC110 - there is room when there is
+                await trio.sleep(0.02)
 
 
 async def answers(base: str) -> bool:
@@ -295,6 +295,12 @@ async def answers(base: str) -> bool:
             return (await client.get(f"{base}/health")).status_code == 200
         except httpx.TransportError:
             return False
+
+
+async def nobody_moves(served: Served, clients: int) -> None:
+    """Until so many were let in and every answer has as much of the socket as it gets."""
+    await until(lambda: served.site.counters.accepted >= clients)
+    await trio.testing.wait_all_tasks_blocked(0.05)
 
 
 async def not_reading(served_port: int, request: bytes) -> trio.SocketStream:
@@ -313,7 +319,7 @@ async def test_the_server_ends_within_its_grace_while_http_clients_do_not_read()
     async with a_server(limits) as served:
         big = b"GET /static/vendor/lightweight-charts.js HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n\r\n" % served.port
         streams = [await not_reading(served.port, big * 30) for _ in range(5)]
-        await trio.sleep(0.3)
+        await nobody_moves(served, 5)
     assert served.ended_in < limits.grace_s + 5.0
     assert served.site.counters.closed_at_shutdown == 5
     for stream in streams:
@@ -335,11 +341,11 @@ async def test_cancelling_the_server_ends_it_too() -> None:
         async with a_server(limits) as served:
             big = b"GET /static/vendor/lightweight-charts.js HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n\r\n" % served.port
             stream = await not_reading(served.port, big * 30)
-            await trio.sleep(0.2)
-            started = trio.current_time()
+            await nobody_moves(served, 1)
+            started = own_s()
             scope.cancel()
             await trio.sleep_forever()
-    assert trio.current_time() - started < 1.5
+    assert own_s() - started < 1.5
     await trio.aclose_forcefully(stream)
 
 

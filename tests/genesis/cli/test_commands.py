@@ -301,12 +301,13 @@ def test_without_an_engine_the_code_is_not_running_and_no_trace_is_left(
 
 def test_an_engine_that_is_gone_is_not_running(capsys: Capture, home: UserDir) -> None:
     assert call(["token"]) == ExitCode.OK
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    RunFile(pid=1, address=f"http://127.0.0.1:{port}", mode="sim", started_ms=0).write(home.run_file)
-    capsys.readouterr()
-    assert call(["status"]) == ExitCode.NOT_RUNNING
+    with socket.socket() as held:
+        # Taken, so that nobody else comes to listen there.
+        held.bind(("127.0.0.1", 0))
+        port = held.getsockname()[1]
+        RunFile(pid=1, address=f"http://127.0.0.1:{port}", mode="sim", started_ms=0).write(home.run_file)
+        capsys.readouterr()
+        assert call(["status"]) == ExitCode.NOT_RUNNING
     assert f"at http://127.0.0.1:{port}" in one_line(capsys)
     run_file.remove(home.run_file)
     run_file.remove(home.run_file)
@@ -455,14 +456,14 @@ def test_the_doctor_says_what_to_do_with_each_state_of_a_journal(capsys: Capture
 
 
 def test_the_program_ends_with_the_code_and_keeps_quiet_for_a_reader_that_left(home: UserDir) -> None:
-    done = subprocess.run([str(PROGRAM), "status"], capture_output=True, text=True, timeout=30, check=False)
+    done = subprocess.run([str(PROGRAM), "status"], capture_output=True, text=True, timeout=120, check=False)
     assert (done.returncode, done.stdout) == (ExitCode.NOT_RUNNING, "")
     module = subprocess.run(
-        [sys.executable, "-m", "genesis", "version"], capture_output=True, text=True, timeout=30, check=False
+        [sys.executable, "-m", "genesis", "version"], capture_output=True, text=True, timeout=120, check=False
     )
     assert (module.returncode, module.stdout.strip()) == (ExitCode.OK, main.version())
     shell = f"{PROGRAM} config keys --json | head -c 1; exit ${{PIPESTATUS[0]}}"
-    piped = subprocess.run(["bash", "-c", shell], capture_output=True, text=True, timeout=30, check=False)
+    piped = subprocess.run(["bash", "-c", shell], capture_output=True, text=True, timeout=120, check=False)
     assert piped.stderr == ""
 
 
@@ -487,7 +488,7 @@ def test_nothing_heavy_is_loaded_for_help_and_questions(words: list[str]) -> Non
         "heavy = {'trio', 'numpy', 'quart', 'httpx', 'duckdb', 'hypercorn'} & set(sys.modules); "
         "sys.exit(f'loaded {heavy}' if heavy else 0)"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30, check=False)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
 
 

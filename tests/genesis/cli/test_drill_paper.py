@@ -12,9 +12,9 @@ import pytest
 from genesis.cli import drill
 from genesis.edge.user_dir import UserDir
 from genesis.run_options import ExitCode
-from tests.genesis.test_paper import NOWHERE, PROGRAM, Page, environment, real_venue
+from tests.genesis.test_paper import NOWHERE, PATIENCE_S, PROGRAM, Page, environment, real_venue
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(8 * PATIENCE_S)]
 
 
 @contextmanager
@@ -30,7 +30,7 @@ def a_paper_engine(settings: dict[str, str], tmp_path: Path) -> Iterator[Page]:
             yield page
         finally:
             process.send_signal(signal.SIGINT)
-            process.communicate(timeout=30)
+            process.communicate(timeout=PATIENCE_S)
 
 
 def settle_in(settings: dict[str, str], tmp_path: Path) -> None:
@@ -38,7 +38,7 @@ def settle_in(settings: dict[str, str], tmp_path: Path) -> None:
     with a_paper_engine(settings, tmp_path) as page:
         for name in ("btc-ema", "eth-ema"):
             page.ask("POST", "risk/unified/locks", {"strategy": name, "reason": "a drill"})
-        [ticker] = [one for one in page.wait_for("market/ticker", "tickers") if one["symbol"] == "tBTCUSD"]
+        [ticker] = page.wait_for("market/ticker?symbol=tBTCUSD", "tickers")
         low = f"{ticker['last'] / 2:.0f}"
         page.ask("POST", "order/bracket", {"symbol": "tBTCUSD", "amount": "0.01", "stop_price": low})
         page.ask("POST", "order", {"symbol": "tBTCUSD", "amount": "0.01", "type": "EXCHANGE LIMIT", "price": low})
@@ -48,7 +48,9 @@ def settle_in(settings: dict[str, str], tmp_path: Path) -> None:
 
 def drilled(settings: dict[str, str], tmp_path: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     command = [str(PROGRAM), "drill", "restart", "--mode", "paper", "--after", "1", *arguments]
-    return subprocess.run(command, env=settings, cwd=tmp_path, capture_output=True, text=True, timeout=200, check=False)
+    return subprocess.run(
+        command, env=settings, cwd=tmp_path, capture_output=True, text=True, timeout=4 * PATIENCE_S, check=False
+    )
 
 
 @pytest.mark.parametrize("graceful", [(), ("--graceful",)], ids=["killed", "asked"])

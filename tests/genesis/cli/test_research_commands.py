@@ -235,17 +235,17 @@ def test_the_exchange_alone_answers_and_ends_when_told() -> None:
         try:
             assert process.stdout is not None
             said = json.loads(process.stdout.readline())
-            answer = httpx.get(said["rest"] + "/v2/platform/status", timeout=10, trust_env=False)
+            answer = httpx.get(said["rest"] + "/v2/platform/status", timeout=60, trust_env=False)
             assert answer.json() == [1]
             assert said["websocket"].startswith("ws://127.0.0.1:")
-            replay = httpx.get(said["control"] + "/replay", timeout=10, trust_env=False).json()
+            replay = httpx.get(said["control"] + "/replay", timeout=60, trust_env=False).json()
             assert (replay["step"], replay["ended"]) == (-1, False), "nobody listens yet"
-            httpx.post(said["control"] + "/maintenance", json={"on": True}, timeout=10, trust_env=False)
-            answer = httpx.get(said["rest"] + "/v2/platform/status", timeout=10, trust_env=False)
+            httpx.post(said["control"] + "/maintenance", json={"on": True}, timeout=60, trust_env=False)
+            answer = httpx.get(said["rest"] + "/v2/platform/status", timeout=60, trust_env=False)
             assert answer.json() == [0]
         finally:
             process.send_signal(signal.SIGTERM)
-            _, errors = process.communicate(timeout=20)
+            _, errors = process.communicate(timeout=120)
     assert process.returncode == 0, errors
     assert errors == ""
 

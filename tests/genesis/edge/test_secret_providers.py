@@ -30,7 +30,7 @@ def told(value: object, status: int = 200) -> Answer:
 
 
 async def fetch(reference: str, environment: dict[str, str]) -> str:
-    with trio.fail_after(20):
+    with trio.fail_after(60):
         return (await trio.to_thread.run_sync(partial(resolve, reference, environment))).reveal()
 
 

@@ -64,7 +64,7 @@ class Talker:
             await self.socket.send_message(message if isinstance(message, str) else json.dumps(message))
 
     async def hear(self) -> Any:
-        with trio.fail_after(10):
+        with trio.fail_after(60):
             text = await self.socket.get_message()
         assert isinstance(text, str)
         self.raw.append(text)

@@ -46,7 +46,7 @@ async def test_rest_and_websocket_over_tls(files: tuple[Path, Path, ssl.SSLConte
             assert (await client.get("/v2/platform/status")).json() == [1]
             big = (await client.get("/v2/book/tBTCUSD/P0?len=100")).json()
             assert len(big) == 200
-        with trio.fail_after(10):
+        with trio.fail_after(60):
             async with open_websocket_url(address.websocket, ssl_context=trusting) as socket:
                 assert json.loads(await socket.get_message())["event"] == "info"
                 await socket.send_message('{"event":"ping","cid":7}')
