@@ -46,6 +46,7 @@ from protocols.units import Symbol
 from tests.house import House, house
 from tests.web.fakes import a_ticker
 from tests.web.serving import a_server
+from tools.bench._moments import Span
 from tools.bench.tick_to_order import TRADED, TimedExchange, one_pair
 from tools.web_demo import Demo
 from web.app import create_app
@@ -94,10 +95,17 @@ class Turn(Enum):
 
 @attrs.define
 class Times:
-    """Seconds of each order."""
+    """Of each order."""
 
-    took_s: list[float] = attrs.field(factory=list)
-    cpu_s: list[float] = attrs.field(factory=list)
+    spans: list[Span] = attrs.field(factory=list)
+
+    @property
+    def took_s(self) -> list[float]:
+        return [span.took_s for span in self.spans]
+
+    @property
+    def cpu_s(self) -> list[float]:
+        return [span.cpu_s for span in self.spans]
 
 
 Turns = dict[Turn, Times]
@@ -116,7 +124,7 @@ class _Paced(NoPacer):
 
     @override
     async def settled(self) -> None:
-        await trio.sleep(ORDER_S if self._exchange.awaited else STEP_S)
+        await trio.sleep(ORDER_S if self._exchange.watch.awaited else STEP_S)
         with trio.move_on_after(PATIENCE_S):
             await self.settling.settled()
 
@@ -124,8 +132,7 @@ class _Paced(NoPacer):
 class _Turned(TimedExchange):
     def turn(self, kept: Times | None) -> None:
         """From here on what is measured belongs to these, or to nobody."""
-        kept = kept or Times()
-        self.took_s, self.cpu_s = kept.took_s, kept.cpu_s
+        self.spans = (kept or Times()).spans
 
 
 def zigzag(minutes: int) -> CandleRecording:
@@ -180,7 +187,7 @@ async def turns(listeners: int, orders: int) -> Turns:
                         await _line(clients)
                         beside.start_soon(exchange.replay, math.inf, pacer)
                         addresses = {Turn.BESIDE: f"{ours} {token}\n", Turn.ELSEWHERE: theirs}
-                        while min(len(times.took_s) for times in told.values()) < orders:
+                        while min(len(times.spans) for times in told.values()) < orders:
                             await _one_of_each(here, exchange, told, addresses, clients)
                     beside.cancel_scope.cancel()
             nursery.cancel_scope.cancel()
@@ -359,7 +366,7 @@ def masked(kind: int, payload: bytes) -> bytes:
 def main(orders: int, count: int) -> None:
     told = trio.run(turns, count, orders)
     for kind, times in told.items():
-        print(f"{kind.value}: {len(times.took_s)} orders")
+        print(f"{kind.value}: {len(times.spans)} orders")
     for share in (0.5, 0.9, 0.99):
         for name in ("took_s", "cpu_s"):
             figures = [at(getattr(times, name), share) * 1e6 for times in told.values()]

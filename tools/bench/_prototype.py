@@ -3,17 +3,23 @@
 Socket, cache, signal, risk and order are five trio tasks with a list of messages for each hop. A tick is a ticker frame
 of the exchange; an average moves, a limit is compared, and an order frame goes out. There is no supervision, no
 delivery that outlives a crash, no journal, one rule, and floats for money. The prober is the other end of the same
-loopback connection, on the same loop, as the embedded exchange is for the engine; its own read is part of the time.
+loopback connection, as the exchange is for the engine: in a process of its own, or on the same loop. It has the
+exchange's stream and clock, and its own read is part of the time.
 """
 
-import statistics
-import time
+import sys
 from collections import deque
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any, Final
 
 import msgspec
 import trio
+
+from genesis.core.rest import LoopClock
+from genesis.edge.tcp_stream import straight
+from tools.bench._moments import Marks, Moment, NearTap, Span, Tap, Watch, now
 
 WARM_UP: Final = 50
 RATE_STEP_S: Final = 0.002
@@ -61,7 +67,7 @@ def tick(number: int) -> bytes:
     return framed(b"[11,[8000,53.5,8001,18.25,-3.5,-0.0167,%.1f,83021.5,8216.4,7907.9]]" % (8000 + number % 25 / 10))
 
 
-async def five_actors(stream: trio.SocketStream) -> None:
+async def five_actors(stream: trio.abc.Stream) -> None:
     to_cache, to_signal, to_risk, to_order = Hop(), Hop(), Hop(), Hop()
     newest: dict[int, Any] = {}
     average = 8000.0
@@ -107,54 +113,97 @@ async def five_actors(stream: trio.SocketStream) -> None:
         nursery.cancel_scope.cancel()
 
 
-async def one_in_flight(ticks: int, pause_s: float = 0.0) -> tuple[float, float]:
-    """Median seconds from a tick to its order, one after the other with pauses between; by the wall, and of CPU."""
-    took: list[tuple[float, float]] = []
-
-    async def probe(stream: trio.SocketStream) -> None:
-        for number in range(ticks + WARM_UP):
-            await trio.sleep(pause_s)
-            began, cpu_began = time.perf_counter(), time.thread_time()
-            await stream.send_all(tick(number))
-            await stream.receive_some()
-            took.append((time.perf_counter() - began, time.thread_time() - cpu_began))
-
-    await _with_five_actors(probe)
-    wall, cpu = (statistics.median(times) for times in zip(*took[WARM_UP:], strict=True))
-    return wall, cpu
+Probe = Callable[[trio.abc.Stream, Watch], Awaitable[list[Span]]]
 
 
-async def at_rate(ticks: int, rate: int) -> float:
-    """Median seconds from a tick to its order at `rate` ticks a second."""
-    took: list[float] = []
-    sent: deque[float] = deque()
+async def in_turn(stream: trio.abc.Stream, watch: Watch, *, ticks: int, pause_s: float) -> list[Span]:
+    """From each tick to its order, one after the other with pauses between."""
+    spans: list[Span] = []
+    for number in range(ticks + WARM_UP):
+        await trio.sleep(pause_s)
+        watch.expect()
+        await stream.send_all(tick(number))
+        await stream.receive_some()
+        span = watch.answered()
+        assert span is not None
+        spans.append(span)
+    return spans[WARM_UP:]
 
-    async def read(stream: trio.SocketStream) -> None:
+
+async def open_loop(stream: trio.abc.Stream, watch: Watch, *, ticks: int, rate: int) -> list[Span]:
+    """The same at `rate` ticks a second, whether they are answered or not: `RATE_STEP_S` of them a write."""
+    spans: list[Span] = []
+    sent: deque[Moment] = deque()
+
+    async def read() -> None:
         rest = b""
-        while len(took) < ticks:
+        while len(spans) < ticks:
             orders, rest = cut(rest + await stream.receive_some())
-            at = time.perf_counter()
-            took.extend(at - sent.popleft() for _ in orders)
+            spans.extend(Span(sent.popleft(), watch.read) for _ in orders)
 
-    async def probe(stream: trio.SocketStream) -> None:
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(read, stream)
-            size, due = max(1, int(rate * RATE_STEP_S)), trio.current_time()
-            for first in range(0, ticks, size):
-                numbers = range(first, min(first + size, ticks))
-                sent.extend([time.perf_counter()] * len(numbers))
-                await stream.send_all(b"".join(map(tick, numbers)))
-                due += RATE_STEP_S
-                await trio.sleep_until(due)
-
-    await _with_five_actors(probe)
-    return statistics.median(took)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(read)
+        size, due = burst(rate), trio.current_time()
+        for first in range(0, ticks, size):
+            numbers = range(first, min(first + size, ticks))
+            sent.extend([now()] * len(numbers))
+            await stream.send_all(b"".join(map(tick, numbers)))
+            due += RATE_STEP_S
+            await trio.sleep_until(due)
+    return spans
 
 
-async def _with_five_actors(probe: Callable[[trio.SocketStream], Any]) -> None:
+def burst(rate: int) -> int:
+    """Ticks in one write."""
+    return max(1, int(rate * RATE_STEP_S))
+
+
+async def one_loop(probe: Probe) -> list[Span]:
+    """Five actors and their prober on one loop."""
+    async with _five_actors(None) as port, await trio.open_tcp_stream("127.0.0.1", port) as stream:
+        watch = Watch()
+        return await probe(Tap(stream, watch), watch)
+
+
+async def two_processes(*words: float) -> tuple[list[Span], list[Span]]:
+    """Five actors here and their prober in a process of its own, which `main` tells the words: the prober's spans, and
+    of each the part that is the actors' own."""
+    marks = Marks()
+    async with _five_actors(marks) as port:
+        command = [sys.executable, "-m", "tools.bench._prototype", str(port), *map(str, words)]
+        told = await trio.run_process(command, capture_stdout=True)
+    spans = msgspec.json.decode(told.stdout, type=list[Span])
+    return spans, marks.within(spans)
+
+
+@asynccontextmanager
+async def _five_actors(marks: Marks | None) -> AsyncIterator[int]:
+    """Serves them on a port."""
+
+    async def serve(stream: trio.SocketStream) -> None:
+        await five_actors(stream if marks is None else NearTap(stream, marks))
+
     async with trio.open_nursery() as nursery:
         [listener] = await trio.open_tcp_listeners(0, host="127.0.0.1")
-        nursery.start_soon(trio.serve_listeners, five_actors, [listener])
-        async with await trio.open_tcp_stream(*listener.socket.getsockname()[:2]) as stream:
-            await probe(stream)
+        nursery.start_soon(trio.serve_listeners, serve, [listener])
+        yield listener.socket.getsockname()[1]
         nursery.cancel_scope.cancel()
+
+
+async def _probe(port: int, probe: Probe) -> list[Span]:
+    watch = Watch()
+    async with Tap(straight(await trio.open_tcp_stream("127.0.0.1", port)), watch) as stream:
+        return await probe(stream, watch)
+
+
+def main() -> None:
+    """The other process: `PORT TICKS PAUSE_S` or `PORT TICKS 0 RATE`."""
+    port, ticks, pause_s, *rate = sys.argv[1:]
+    probe: Probe = partial(in_turn, ticks=int(ticks), pause_s=float(pause_s))
+    if rate:
+        probe = partial(open_loop, ticks=int(ticks), rate=int(rate[0]))
+    sys.stdout.buffer.write(msgspec.json.encode(trio.run(_probe, int(port), probe, clock=LoopClock())))
+
+
+if __name__ == "__main__":
+    main()

@@ -2,28 +2,38 @@
 
     python -m tools.bench.tick_to_order [rounds]
 
-A whole engine trades some hours of a recording over real sockets against the embedded exchange, one decision in flight.
-The time runs from the exchange handing the bytes that close a candle to its socket until it has read the bytes of the
-order: the engine's ends of both sockets, cache, signal, risk with all rules, order, and the durable intent share one
-loop and one core with the exchange. Then the same with a journal that answers and keeps nothing: all that durability
-costs is left out, not the disk's part alone. That stands beside five actors that do the least there is between a tick
-and an order (`_prototype.py`), in the same round, with the same pauses between two ticks and the same two moments; an
-engine that was idle finds its code and data no longer near the core, and so do they. The wall's time is told, and CPU
-time, which a busy machine does not stretch. Then both again beside a feed of another symbol, from a process of its own,
-whose messages go through the engine's socket layer and market cache: at 10,000 and at 20,000 messages a second.
+A whole engine trades some hours of a recording over real sockets, one decision in flight. The time runs from the
+exchange handing the bytes that close a candle to its socket until it has read the bytes of the order: the engine's ends
+of both sockets, cache, signal, risk with all rules, order, and the durable intent. Then the same with a journal that
+answers and keeps nothing: all that durability costs is left out, not the disk's part alone. That stands beside five
+actors that do the least there is between a tick and an order (`_prototype.py`), in the same round, with the same pauses
+between two ticks and the same two moments; an engine that was idle finds its code and data no longer near the core, and
+so do they. The wall's time is told, and CPU time, which a busy machine does not stretch.
+
+From wire to wire: the exchange has a process of its own here, and so has the prober of the five actors, so that either
+side answers for its own work alone; of both the part between reading the tick and sending the order is told, too.
+At a rate, the exchange says so many messages a second of the traded pair on the same socket, as many in a write as the
+prober writes ticks, and a candle closes in such a write. On one loop: the exchange, or the prober, on the loop and core
+of those whom it times, as all of this was measured until November 2026; and the feed beside it is of another symbol,
+from a process of its own, through the engine's socket layer and market cache.
 """
 
 import contextlib
 import math
+import mmap
 import statistics
+import struct
 import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Sequence
 from functools import partial
 from pathlib import Path
+from subprocess import PIPE
 from typing import Any, Final
 
+import attrs
+import msgspec
 import trio
 from typing_extensions import override
 
@@ -33,9 +43,10 @@ from genesis.core.rest import LoopClock
 from genesis.domain.settings_build import Layer
 from genesis.edge.collector import Collector
 from genesis.edge.store_thread import StoreThread
+from genesis.edge.websocket import WebSocket, calm_websocket, fast_websocket
 from genesis.engine import Engine
 from genesis.running import GIL_TURN_S
-from genesis.simulator.exchange import Exchange
+from genesis.simulator.exchange import Address, Exchange
 from genesis.simulator.replay_driver import NoPacer
 from genesis.simulator.session import Session
 from genesis.simulator.settings import ExchangeSettings
@@ -45,7 +56,9 @@ from protocols.units import Symbol
 from tests.house import house, lively_layer, piece_of
 from tools.bench import _prototype
 from tools.bench._figures import is_quick, tell
+from tools.bench._moments import Marks, NearTap, Span, Tap, Watch
 from tools.bench.feed import feeding, server
+from tools.bench.symbols import lines_of
 
 MINUTES: Final = 300
 QUICK_MINUTES: Final = 90
@@ -64,6 +77,8 @@ FEED_S: Final = 180
 """Longer than the trading beside it."""
 DAY_MS: Final = 86_400_000
 """So much older are the feed's stamps: it must not move the venue's time, by which signals are judged."""
+FIRST_CHATTER_ID: Final = 900_000_000_000
+"""Above those of the recording's trades."""
 
 
 class Pause(NoPacer):
@@ -74,74 +89,35 @@ class Pause(NoPacer):
         await trio.sleep(PAUSE_S)
 
 
-Moment = tuple[float, float]
-"""By the wall, and of CPU."""
-
-
-def now() -> Moment:
-    return time.perf_counter(), time.thread_time()
-
-
-class Tap(trio.abc.Stream):
-    """A client's stream, which notes when its exchange wrote and read."""
-
-    def __init__(self, inner: trio.abc.Stream, exchange: "TimedExchange") -> None:
-        self.inner = inner
-        self.exchange = exchange
-
-    @override
-    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
-        if self.exchange.awaited and self.exchange.wrote is None:
-            self.exchange.wrote = now()
-        await self.inner.send_all(data)
-
-    @override
-    async def wait_send_all_might_not_block(self) -> None:
-        await self.inner.wait_send_all_might_not_block()
-
-    @override
-    async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
-        data = await self.inner.receive_some(max_bytes)
-        self.exchange.read = now()
-        return data
-
-    @override
-    async def aclose(self) -> None:
-        await self.inner.aclose()
-
-
 class TimedExchange(Exchange):
     """Notes the time from the bytes of a boundary of `TRADED` to those of the first request: an entry's order, or the
     cancel of a stop that an exit takes out of its own way. A boundary that fills something by itself is not counted."""
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
-        self.took_s: list[float] = []
-        self.cpu_s: list[float] = []
-        self.awaited = False
-        self.wrote: Moment | None = None
-        self.read: Moment = (0.0, 0.0)
+        self.spans: list[Span] = []
+        self.watch = Watch()
 
     @override
     async def _converse(self, stream: trio.abc.Stream, peer: str) -> None:
-        await super()._converse(Tap(stream, self), peer)
+        await super()._converse(Tap(stream, self.watch), peer)
 
     def boundary(self, symbol: Symbol, time_ms: int) -> bool:
         changed = super().boundary(symbol, time_ms)
         if symbol == TRADED:
-            self.awaited, self.wrote = not changed, None
+            self.watch.expect(not changed)
         return changed
 
     def tick(self, *arguments: Any, **options: Any) -> bool:
-        self.awaited = False
+        self.watch.expect(False)
         return super().tick(*arguments, **options)
 
     def operate(self, session: Session, request: Input) -> None:
         # What is asked for its number alone comes by the clock, and is no decision.
-        if self.awaited and self.wrote is not None and not isinstance(request, Calculate):
-            self.awaited = False
-            self.took_s.append(self.read[0] - self.wrote[0])
-            self.cpu_s.append(self.read[1] - self.wrote[1])
+        if not isinstance(request, Calculate):
+            span = self.watch.answered()
+            if span is not None:
+                self.spans.append(span)
         super().operate(session, request)
 
 
@@ -162,6 +138,178 @@ def one_pair() -> Layer:
     return Layer(name="bench", values={**layer.values, "strategies": strategies})
 
 
+# --- from wire to wire: the exchange in a process of its own ----------------------------------------------------------
+
+
+class SharedTime:
+    """The venue's time in a page that both processes have mapped, since the engine of a replay lives by it."""
+
+    def __init__(self, path: Path) -> None:
+        with path.open("r+b") as file:
+            self._page = mmap.mmap(file.fileno(), 8)
+
+    @staticmethod
+    def make(path: Path, at_ms: int) -> "SharedTime":
+        path.write_bytes(bytes(8))
+        time = SharedTime(path)
+        time.set(at_ms)
+        return time
+
+    def set(self, at_ms: int) -> None:
+        struct.pack_into("q", self._page, 0, at_ms)
+
+    def read(self) -> int:
+        return int(struct.unpack_from("q", self._page)[0])
+
+
+class DistantExchange(TimedExchange):
+    """Tells its time to the other process, and at a `rate` what a lively market of the traded pair says."""
+
+    def __init__(self, time: SharedTime, rate: int, *arguments: Any) -> None:
+        self.time = time
+        super().__init__(*arguments)
+        self.rate = rate
+        self.said = 0
+        self.next_write = trio.Event()
+
+    def boundary(self, symbol: Symbol, time_ms: int) -> bool:
+        changed = super().boundary(symbol, time_ms)
+        self.time.set(self.venue_ms())
+        return changed
+
+    def tick(self, *arguments: Any, **options: Any) -> bool:
+        changed = super().tick(*arguments, **options)
+        self.time.set(self.venue_ms())
+        return changed
+
+    async def settled(self) -> None:
+        """As `Pause`; at a rate until what comes next leaves in one write with messages of that moment."""
+        await trio.sleep(PAUSE_S)
+        if self.rate:
+            await self.next_write.wait()
+
+    def minds_trades(self) -> bool:
+        return False
+
+    async def chatter(self) -> None:
+        """Tickers and trades in turn, at the price there is."""
+        due = trio.current_time()
+        while True:
+            soon, self.next_write = self.next_write, trio.Event()
+            soon.set()
+            # The market's next step and these are both queued before the socket's writer has its turn.
+            await trio.lowlevel.checkpoint()
+            self._say(_prototype.burst(self.rate))
+            due += _prototype.RATE_STEP_S
+            await trio.sleep_until(due)
+
+    def _say(self, count: int) -> None:
+        ticker = self.market.ticker_row(TRADED)
+        price = self.market.last_price(TRADED)
+        channels = {
+            subscription.channel: (session, channel)
+            for session in self.sessions.values()
+            for channel, subscription in session.channels.items()
+            if subscription.symbol == TRADED
+        }
+        for _ in range(count):
+            self.said += 1
+            if self.said % 2:
+                session, channel = channels["ticker"]
+                session.channel(channel, f"{ticker}")
+            else:
+                session, channel = channels["trades"]
+                trade = f'"te",[{FIRST_CHATTER_ID + self.said},{self.venue_ms()},0.001,{price}]'
+                session.channel(channel, trade)
+
+
+async def venue(path: Path, part: int, minutes: int, rate: int) -> None:
+    """The other process: prints its port, waits for a word, and prints the spans of all decisions."""
+    recording = piece_of(minutes=minutes, skip=part)
+    time = SharedTime(path)
+    exchange = DistantExchange(time, rate, ExchangeSettings(), recording, TrioClock(), Chance(part).port("venue"))
+    collector = Collector()
+    async with trio.open_nursery() as nursery:
+        address: Address = await nursery.start(exchange.serve)
+        time.set(exchange.venue_ms())
+        print(address.port, flush=True)
+        await trio.to_thread.run_sync(sys.stdin.readline)
+        collector.begin()
+        collector.settle()
+        if rate:
+            nursery.start_soon(exchange.chatter)
+        await exchange.replay(math.inf, exchange)
+        sys.stdout.buffer.write(msgspec.json.encode(exchange.spans) + b"\n")
+        sys.stdout.flush()
+        nursery.cancel_scope.cancel()
+    collector.end()
+
+
+@attrs.frozen
+class TappedDial:
+    """Dials as `inner` does, and has the near end's moments noted."""
+
+    inner: Any
+    marks: Marks
+    reads: bool
+    sends: bool
+
+    @contextlib.asynccontextmanager
+    async def __call__(self, uri: str, *, timeout_s: float) -> AsyncIterator[WebSocket]:
+        async with self.inner(uri, timeout_s=timeout_s) as socket:
+            socket.stream = NearTap(socket.stream, self.marks, reads=self.reads, sends=self.sends)
+            yield socket
+
+
+async def wire_to_wire(
+    directory: Path, part: int, *, minutes: int, inline: bool, rate: int = 0
+) -> tuple[list[Span], list[Span]]:
+    """The spans of each decision at the exchange, and of each the part that is the engine's own."""
+    recording = piece_of(minutes=minutes, skip=part)
+    marks = Marks()
+    path = directory / "time"
+    shared = SharedTime.make(path, recording.first_ms)
+    collector = Collector()
+
+    def tap(engine: Engine) -> None:
+        engine.venue = attrs.evolve(
+            engine.venue,
+            dial_public=TappedDial(fast_websocket, marks, reads=True, sends=False),
+            dial_private=TappedDial(calm_websocket, marks, reads=False, sends=True),
+        )
+
+    async with trio.open_nursery() as nursery:
+        command = [sys.executable, "-m", "tools.bench.tick_to_order", "venue", path, part, minutes, rate]
+        start = partial(trio.run_process, [str(word) for word in command], stdin=PIPE, stdout=PIPE, check=False)
+        process: trio.Process = await nursery.start(start)
+        assert process.stdin is not None
+        async with lines_of(process) as lines:
+            # It lends its address, its pairs and the venue's time, and serves nobody.
+            stand_in = Exchange(ExchangeSettings(), recording, TrioClock(), Chance(part).port("stand-in"))
+            stand_in.address = Address("127.0.0.1", int(await anext(lines)))
+            stand_in.venue_ms = shared.read  # type: ignore[method-assign]
+            async with house(
+                directory,
+                recording=recording,
+                layer=one_pair(),
+                seed=part,
+                exchange=stand_in,
+                journal=ForgetfulStore if inline else StoreThread,
+                prepare=tap,
+            ) as here:
+                await here.ready()
+                collector.begin()
+                collector.settle()
+                await process.stdin.send_all(b"go\n")
+                spans = msgspec.json.decode(await anext(lines), type=list[Span])
+            collector.end()
+        nursery.cancel_scope.cancel()
+    return spans, marks.within(spans)
+
+
+# --- on one loop ------------------------------------------------------------------------------------------------------
+
+
 @contextlib.asynccontextmanager
 async def _beside(engine: Engine, rate: int, start_ms: int) -> AsyncIterator[None]:
     """A feed of another symbol into the engine's market cache, through a socket of its own."""
@@ -175,12 +323,8 @@ async def _beside(engine: Engine, rate: int, start_ms: int) -> AsyncIterator[Non
             yield
 
 
-async def decisions(directory: Path, part: int, *, minutes: int, inline: bool, rate: int = 0) -> list[float]:
-    """Seconds of each decision; `inline` is without durability."""
-    return (await _traded(directory, part, minutes=minutes, inline=inline, rate=rate)).took_s
-
-
-async def _traded(directory: Path, part: int, *, minutes: int, inline: bool, rate: int) -> TimedExchange:
+async def one_loop(directory: Path, part: int, *, minutes: int, inline: bool, rate: int = 0) -> list[Span]:
+    """The spans of each decision, with the exchange on the engine's own loop; `inline` is without durability."""
     recording = piece_of(minutes=minutes, skip=part)
     exchange = TimedExchange(ExchangeSettings(), recording, TrioClock(), Chance(part).port("venue"))
     collector = Collector()
@@ -202,7 +346,7 @@ async def _traded(directory: Path, part: int, *, minutes: int, inline: bool, rat
                 await exchange.replay(math.inf, Pause())
         nursery.cancel_scope.cancel()
     collector.end()
-    return exchange
+    return exchange.spans
 
 
 async def echo() -> float:
@@ -227,49 +371,153 @@ async def echo() -> float:
     return statistics.median(took)
 
 
-def measured(part: int, *, durable: bool, rate: int = 0) -> tuple[float, float, float]:
-    """(p50, p99, p50 of CPU) in microseconds."""
-    minutes = QUICK_MINUTES if is_quick() else MINUTES
-    with tempfile.TemporaryDirectory() as directory:
-        trade = partial(_traded, Path(directory), part, minutes=minutes, inline=not durable, rate=rate)
-        exchange = trio.run(trade, clock=LoopClock())
-    if not exchange.took_s:
+# --- what is told -----------------------------------------------------------------------------------------------------
+
+
+@attrs.define
+class Times:
+    """Spans of several runs, and of each the part of the near end; told in microseconds."""
+
+    spans: list[Span] = attrs.field(factory=list)
+    own: list[Span] = attrs.field(factory=list)
+
+    def add(self, told: tuple[list[Span], list[Span]]) -> None:
+        self.spans += told[0]
+        self.own += told[1]
+
+    def took_us(self, percent: int = 50) -> float:
+        return _of([span.took_s for span in self.spans], percent)
+
+    def cpu_us(self) -> float:
+        return _of([span.cpu_s for span in self.spans], 50)
+
+    def own_us(self) -> float:
+        return _of([span.took_s for span in self.own], 50)
+
+    def own_cpu_us(self) -> float:
+        return _of([span.cpu_s for span in self.own], 50)
+
+
+def _of(times_s: Sequence[float], percent: int) -> float:
+    if not times_s:
         raise SystemExit("must measure at least one decision, was none")
-    took = sorted(exchange.took_s)
-    p50, p99 = (took[min(len(took) - 1, len(took) * percent // 100)] * 1e6 for percent in (50, 99))
-    return p50, p99, statistics.median(exchange.cpu_s) * 1e6
+    ordered = sorted(times_s)
+    return ordered[min(len(ordered) - 1, len(ordered) * percent // 100)] * 1e6
 
 
-def beside_a_feed(part: int, rate: int, idle_p99: float, prototype_us: float) -> None:
-    p50, p99, _ = measured(part, durable=False, rate=rate)
-    name = f"tick to order, beside {rate:,} messages/s"
-    tell(f"{name}, p50", p50, "us", beside=prototype_us, beside_name="five actors at that rate")
-    tell(f"{name}, p99", p99, "us", beside=idle_p99, beside_name="p99 when idle")
+def minutes_of_a_part() -> int:
+    return QUICK_MINUTES if is_quick() else MINUTES
+
+
+def far(part: int, *, durable: bool = False, rate: int = 0) -> tuple[list[Span], list[Span]]:
+    """The engine, its exchange in a process of its own."""
+    with tempfile.TemporaryDirectory() as directory:
+        trade = partial(wire_to_wire, Path(directory), part, minutes=minutes_of_a_part(), inline=not durable, rate=rate)
+        return trio.run(trade, clock=LoopClock())
+
+
+def near(part: int, *, durable: bool = False, rate: int = 0) -> Times:
+    """The engine, its exchange on its loop."""
+    with tempfile.TemporaryDirectory() as directory:
+        trade = partial(one_loop, Path(directory), part, minutes=minutes_of_a_part(), inline=not durable, rate=rate)
+        return Times(trio.run(trade, clock=LoopClock()))
+
+
+def prototype(*words: float) -> tuple[list[Span], list[Span]]:
+    """The five actors, their prober in a process of its own: ticks, the pause, and the rate where there is one."""
+    return trio.run(_prototype.two_processes, *words)
+
+
+def tell_wire_to_wire(parts: Sequence[int]) -> None:
+    idle, kept, actors = Times(), Times(), Times()
+    for part in parts:
+        # Five actors before and after: what the machine does meanwhile meets both.
+        actors.add(prototype(PAUSED_TICKS, PAUSE_S))
+        idle.add(far(part))
+        actors.add(prototype(PAUSED_TICKS, PAUSE_S))
+        kept.add(far(part, durable=True))
+    hot = Times(*prototype(TICKS, 0.0))
+    beside_actors = partial(tell, beside=actors.took_us(), beside_name="five actors")
+    tell("wire to wire: five actors, one tick right after the other, p50", hot.took_us(), "us")
+    tell("wire to wire: five actors, p50", actors.took_us(), "us", beside=hot.took_us(), beside_name="without pauses")
+    beside_actors("wire to wire: tick to order, not durable, p50", idle.took_us(), "us")
+    tell("wire to wire: tick to order, not durable, p99", idle.took_us(99), "us")
+    tell("wire to wire: decisions timed", len(idle.spans), "decisions")
+    tell(
+        "wire to wire: the engine's part, from its read to its send, p50",
+        idle.own_us(),
+        "us",
+        beside=actors.own_us(),
+        beside_name="five actors' part",
+    )
+    tell(
+        "wire to wire: the engine's part, CPU of its process, p50",
+        idle.own_cpu_us(),
+        "us",
+        beside=actors.own_cpu_us(),
+        beside_name="five actors' part",
+    )
+    beside_actors("wire to wire: tick to order, durable intent, p50", kept.took_us(), "us")
+    tell("wire to wire: tick to order, durable intent, p99", kept.took_us(99), "us")
+
+
+def tell_at_rate(part: int, rate: int) -> None:
+    actors = Times(*prototype(rate, 0.0, rate))
+    busy = Times(*far(part, rate=rate))
+    actors.add(prototype(rate, 0.0, rate))
+    tell(
+        f"wire to wire: tick to order, at {rate:,} messages/s, p50",
+        busy.took_us(),
+        "us",
+        beside=actors.took_us(),
+        beside_name="five actors at that rate",
+    )
+
+
+def tell_one_loop(part: int) -> None:
+    limit_us = trio.run(echo) * 1e6
+    hot = Times(trio.run(_prototype.one_loop, partial(_prototype.in_turn, ticks=TICKS, pause_s=0.0)))
+    beside_echo = partial(tell, beside=limit_us, beside_name="loopback echo")
+    beside_echo("one loop: five actors, one tick right after the other, p50", hot.took_us(), "us")
+    actors = Times(trio.run(_prototype.one_loop, partial(_prototype.in_turn, ticks=PAUSED_TICKS, pause_s=PAUSE_S)))
+    beside_actors = partial(tell, beside=actors.took_us(), beside_name="five actors")
+    beside_echo("one loop: five actors, one in flight, p50", actors.took_us(), "us")
+    kept = near(part, durable=True)
+    beside_actors("one loop: tick to order, durable intent, p50", kept.took_us(), "us")
+    beside_echo("one loop: tick to order, durable intent, p99", kept.took_us(99), "us")
+    idle = near(part)
+    p99 = idle.took_us(99)
+    beside_actors("one loop: tick to order, not durable, p50", idle.took_us(), "us")
+    beside_echo("one loop: tick to order, not durable, p99", p99, "us")
+    cpu_us = actors.cpu_us()
+    name = "one loop: tick to order, not durable, CPU, p50"
+    tell(name, idle.cpu_us(), "us", beside=cpu_us, beside_name="five actors")
+    for rate in (SLOW_RATE, RATE):
+        at_rate = Times(trio.run(_prototype.one_loop, partial(_prototype.open_loop, ticks=rate, rate=rate))).took_us()
+        busy = near(part, rate=rate)
+        name = f"one loop: tick to order, beside {rate:,} messages/s"
+        tell(f"{name}, p50", busy.took_us(), "us", beside=at_rate, beside_name="five actors at that rate")
+        tell(f"{name}, p99", busy.took_us(99), "us", beside=p99, beside_name="p99 when idle")
 
 
 def main() -> int:
-    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 3
     sys.setswitchinterval(GIL_TURN_S)
+    match sys.argv[1:]:
+        case ["venue", path, *numbers]:
+            part, minutes, rate = map(int, numbers)
+            trio.run(venue, Path(path), part, minutes, rate, clock=LoopClock())
+            return 0
+        case words:
+            rounds = int(words[0]) if words else 3
     for number in range(rounds):
-        part = PARTS[(number + int(time.time())) % len(PARTS)]
-        limit_us = trio.run(echo) * 1e6
-        hot, _ = (seconds * 1e6 for seconds in trio.run(_prototype.one_in_flight, TICKS))
-        tell(
-            "five actors, one tick right after the other, p50", hot, "us", beside=limit_us, beside_name="loopback echo"
-        )
-        limit, limit_cpu = (seconds * 1e6 for seconds in trio.run(_prototype.one_in_flight, PAUSED_TICKS, PAUSE_S))
-        tell("five actors, one in flight, p50", limit, "us", beside=limit_us, beside_name="loopback echo")
-        p50, p99, _ = measured(part, durable=True)
-        tell("tick to order, durable intent, p50", p50, "us", beside=limit, beside_name="five actors")
-        tell("tick to order, durable intent, p99", p99, "us", beside=limit_us, beside_name="loopback echo")
-        p50, p99, cpu = measured(part, durable=False)
-        tell("tick to order, not durable, p50", p50, "us", beside=limit, beside_name="five actors")
-        tell("tick to order, not durable, p99", p99, "us", beside=limit_us, beside_name="loopback echo")
-        tell("tick to order, not durable, CPU, p50", cpu, "us", beside=limit_cpu, beside_name="five actors")
+        now_part = PARTS[(number + int(time.time())) % len(PARTS)]
         if is_quick():
+            tell_wire_to_wire([now_part])
             continue
+        tell_wire_to_wire(PARTS)
+        tell_one_loop(now_part)
         for rate in (SLOW_RATE, RATE):
-            beside_a_feed(part, rate, p99, trio.run(_prototype.at_rate, rate, rate) * 1e6)
+            tell_at_rate(now_part, rate)
     return 0
 
 
