@@ -36,8 +36,9 @@ from genesis.core.errors import ChannelClosed, ChannelFull
 from genesis.core.latest import Latest
 from genesis.core.mailbox import Outlet
 from genesis.domain.fee_prices import price_in, with_fee_prices
+from genesis.domain.order_ahead import OrderAhead
 from genesis.domain.order_heard import STEPS_KEPT, OrderRecorder
-from genesis.domain.order_machine import SLICE, OrderMachine
+from genesis.domain.order_machine import SLICE
 from genesis.domain.order_outputs import Outputs
 from genesis.domain.order_rows import TABLE, view_of
 from genesis.domain.pairs import PairSpecs
@@ -58,6 +59,7 @@ from protocols.orders import (
     CommandSent,
     Fill,
     Flatten,
+    ForeseenOrder,
     HistoryFailed,
     HistoryRequest,
     OrderReport,
@@ -90,7 +92,7 @@ order that may have left and one that has are in the same doubt."""
 @attrs.define(kw_only=True)
 class OrderActor:
     """Hears what risk approved, account events, and wishes to cancel, update, flatten or protect (answered with the
-    orders).
+    orders); and of what risk will most likely approve, by which nothing is decided or kept.
 
     `epoch` is the journal's session: it tells a crash of this actor from a new process.
     """
@@ -127,7 +129,7 @@ class _Life:
         settings = actor.settings.take(ctx.name)
         self.actor = actor
         self.ctx = ctx
-        self.machine = OrderMachine(settings.orders, epoch=actor.epoch, signal_max_age_s=settings.risk.signal_max_age_s)
+        self.machine = OrderAhead(settings.orders, epoch=actor.epoch, signal_max_age_s=settings.risk.signal_max_age_s)
         self.machine.lends = True
         self.heard = OrderRecorder(self.machine, self._best_price, self._levels)
         self.named: tuple[int, int] | None = None
@@ -200,8 +202,9 @@ class _Life:
         self.heard.start()
         inputs = [envelope.message for envelope in batch]
         answers: list[tuple[Envelope, tuple[OrderView, ...]]] = []
-        if inputs and self._admit(inputs, now, wall_ms):
-            ready = self.machine.take_ready()
+        ready = self._rehearsed(inputs, now, wall_ms)
+        if ready is not None or (inputs and self._admit(inputs, now, wall_ms)):
+            ready = ready or self.machine.take_ready()
             if ready is not None:
                 # An order is on its way: deadlines, and what protection makes of it, come when that has left.
                 self.heard.end(ready, now=now, wall_ms=wall_ms, inputs=inputs, timer=False, ready=True)
@@ -237,16 +240,38 @@ class _Life:
         deadline = self.machine.next_deadline()
         while True:
             batch = await self.ctx.inbox.lease(limit=BATCH, until=math.inf if deadline is None else deadline)
+            hints = [envelope for envelope in batch if type(envelope.message) is ForeseenOrder]
+            if hints:
+                batch = self._take_hints(batch, hints)
             if batch and type(batch[0].message) is CommandSent:
                 await self._wait_for_answers(batch, deadline)
             now = self.ctx.clock.now()
             if batch:
                 return batch, now
             if deadline is None or now < deadline or self.settings_seen != self.actor.settings.version:
+                if hints and self.settings_seen == self.actor.settings.version:
+                    # Nothing was heard.
+                    continue
                 return batch, now
             deadline = self.machine.next_glance(now=now)
             if deadline is None:
                 return batch, now
+
+    def _take_hints(self, batch: list[Envelope], hints: list[Envelope]) -> list[Envelope]:
+        """What is to be heard of a batch with hints. Alone, the newest of them is rehearsed."""
+        rest = [envelope for envelope in batch if envelope not in hints]
+        if not rest and self._versions == self.named:
+            self.machine.halted = self._halted()
+            clock = self.ctx.clock
+            self.machine.rehearse(hints[-1].message.approved, now=clock.now(), wall_ms=clock.wall_ms())
+        self.ctx.inbox.ack_all(hints)
+        return rest
+
+    def _rehearsed(self, messages: Sequence[Any], now: float, wall_ms: int) -> Outputs | None:
+        """What comes of an order that was rehearsed, if it is that one and comes alone."""
+        if len(messages) != 1 or type(messages[0]) is not Approved:
+            return None
+        return self.machine.take_rehearsed(messages[0], now=now, wall_ms=wall_ms)
 
     def _admit(self, messages: Sequence[Any], now: float, wall_ms: int) -> bool:
         """Take approved intents, if there is nothing else: they can leave before anything else is looked at."""
@@ -263,6 +288,12 @@ class _Life:
         newest = batch
         while newest and len(batch) < BATCH and all([isinstance(each.message, CommandSent) for each in newest]):
             newest = await self.ctx.inbox.more(limit=BATCH - len(batch), until=until)
+            while newest and (hints := [each for each in newest if type(each.message) is ForeseenOrder]):
+                # There is something to decide, so they are of no use; and nobody waits the less for them.
+                newest = [each for each in newest if each not in hints]
+                self.ctx.inbox.ack_all(hints)
+                if not newest:
+                    newest = await self.ctx.inbox.more(limit=BATCH - len(batch), until=until)
             batch += newest
 
     def _look_for_orphans(self, settings: Settings) -> None:

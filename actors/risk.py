@@ -42,7 +42,7 @@ from genesis.edge.stage_times import StageTimes
 from genesis.edge.store_check import check_commit
 from protocols.health import Notice
 from protocols.journal import AnyRecord, Cells, Commit, JournalRequest, ReadCells, ReadRecords, Records
-from protocols.orders import TERMINAL_STATES, Approved, ApprovedChange, OrderState
+from protocols.orders import TERMINAL_STATES, Approved, ApprovedChange, ForeseenOrder, OrderState
 from protocols.risk import (
     AccountState,
     ChangeAnswer,
@@ -85,11 +85,15 @@ _KNOWN_ORDERS = msgspec.json.Decoder(_KnownOrder)
 
 @attrs.define(kw_only=True)
 class RiskActor:
-    """Hears scores, account states and commands on one mailbox; a command's asker is answered with what came of it."""
+    """Hears scores, account states and commands on one mailbox; a command's asker is answered with what came of it.
+
+    `foreseen` is told which order will most likely be approved next, for who can prepare for that.
+    """
 
     settings: Latest[Settings]
     journal: Channel[JournalRequest]
     orders: Channel[Approved | ApprovedChange]
+    foreseen: Channel[ForeseenOrder] | None = None
     status: Latest[RiskStatus | None]
     verdicts: Latest[tuple[Verdict, ...]]
     pairs: Latest[PairSpecs]
@@ -100,6 +104,7 @@ class RiskActor:
     async def run(self, ctx: Context) -> None:
         journal = ctx.outlet(self.journal)
         orders = ctx.outlet(self.orders)
+        foreseen = ctx.outlet(self.foreseen) if self.foreseen is not None else None
         ui = ctx.outlet(self.ui) if self.ui is not None else None
         memory = _Memory(ctx, self.settings, self.pairs)
         machine = await self._recover(ctx, memory, journal, ui)
@@ -111,7 +116,9 @@ class RiskActor:
             memory.look(machine)
             if batch and all([type(envelope.message) is ForeseenScores for envelope in batch]):
                 # One alone: it takes its time, and of several markets the first that speaks makes the others void.
-                machine.foresee(batch[-1].message)
+                expected = machine.foresee(batch[-1].message)
+                if foreseen is not None and expected is not None:
+                    foreseen.put_nowait(ForeseenOrder(approved=expected))
                 ctx.inbox.ack_all(batch)
                 continue
             outcomes: list[tuple[Envelope, RiskOutputs]] = []

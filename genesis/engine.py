@@ -353,6 +353,7 @@ class Engine:
             settings=self.cells.settings,
             journal=self.channels.journal,
             orders=self.channels.approved,
+            foreseen=self.channels.foreseen_orders,
             status=self.cells.risk,
             verdicts=self.cells.verdicts,
             pairs=self.cells.pairs,

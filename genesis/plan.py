@@ -41,6 +41,7 @@ from protocols.orders import (
     ApprovedChange,
     BalanceEvent,
     Fill,
+    ForeseenOrder,
     HistoryRequest,
     OrderReport,
     OrderUpdate,
@@ -153,6 +154,9 @@ class Channels:
         factory=lambda: Channel("foreseen", Overflow.CONFLATE, capacity=1024, key=_hint_key)
     )
     """Hints: what is about to be said. Whoever is busy with what was said does without them."""
+    foreseen_orders: Channel[ForeseenOrder] = attrs.field(
+        factory=lambda: Channel("foreseen_orders", Overflow.CONFLATE, capacity=1, key=_one)
+    )
     own_fills: Channel[Fill] = attrs.field(factory=lambda: Channel("own_fills", Overflow.UNBOUNDED))
     """Back to the strategies that traded. They are at the start of the way to every fill, so to wait for them would be
     to wait for ourselves; no more can lie here than the venue lets us trade."""
@@ -276,7 +280,7 @@ class Plan:
             "shadow": (to.paper_candles, to.paper_trades),
             "config_bus": (),
             "account": (to.order_reports, to.balances, to.closed_to_account),
-            "order": (to.account_events, to.approved, to.order_wishes),
+            "order": (to.account_events, to.approved, to.order_wishes, to.foreseen_orders),
             "risk": (to.account_state, to.halts, to.risk_commands, to.conditions, to.scores, to.foreseen),
             "signal": (to.own_fills, to.closed_to_signal, to.ticks, to.forming),
             "market_cache": (to.market_events, to.prices),
@@ -306,7 +310,7 @@ class Plan:
             "config_bus": (to.journal, to.set_settings, to.halts, to.ui),
             "account": (to.journal, to.account_state, to.own_fills, to.ui),
             "order": (to.journal, to.venue_commands, to.history_requests, to.order_reports, to.risk_commands, to.ui),
-            "risk": (to.journal, to.approved, to.ui),
+            "risk": (to.journal, to.approved, to.foreseen_orders, to.ui),
             "signal": (to.journal, to.scores, to.foreseen, to.ui),
             "market_cache": (
                 to.journal,

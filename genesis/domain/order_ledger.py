@@ -56,6 +56,14 @@ Kept = (
 encode = msgspec.json.Encoder(decimal_format="string").encode
 
 
+def _told_open(row: OrderRow) -> OrderUpdate:
+    return OrderUpdate(order=view_of(row))
+
+
+def late_record(kind: str, key: str, told: msgspec.Struct, correlation_id: str, at_ms: int) -> LateRecord:
+    return LateRecord(kind=kind, key=key, write=partial(encode, told), correlation_id=correlation_id, at_ms=at_ms)
+
+
 def _encode_late(late: LateUpdate) -> bytes:
     return encode(late.update)
 
@@ -229,7 +237,8 @@ class OrderLedger:
     def _changed(self, row: OrderRow) -> None:
         serial = row.serial = self.fence.serial = self.fence.serial + 1
         if self._tells_late and row.state not in TERMINAL_STATES:
-            late = LateUpdate(partial(self._told, row))
+            # One that is open is told as it is, whatever became of other parts of its intent.
+            late = LateUpdate(partial(_told_open, row))
             self._late[row.cid] = late
             self._out.said.append(late)
             write: Callable[[], bytes] = partial(_encode_late, late)
@@ -262,9 +271,7 @@ class OrderLedger:
 
     def _record(self, kind: str, key: str, told: msgspec.Struct, correlation_id: str, at_ms: int) -> None:
         if self.keeps:
-            self._out.records.append(
-                LateRecord(kind=kind, key=key, write=partial(encode, told), correlation_id=correlation_id, at_ms=at_ms)
-            )
+            self._out.records.append(late_record(kind, key, told, correlation_id, at_ms))
 
     def _emit(self, outgoing: Outgoing) -> None:
         self._out.commands.append(outgoing)

@@ -48,6 +48,7 @@ RETRY_PAUSE_S = 1.0
 note "not sent" may be heard twice, and the second hearing must not meet the second attempt."""
 
 NS = 1_000_000_000
+APPROVED_KIND: Final = "Approved"
 
 E, S = OrderEvent, OrderState
 
@@ -91,7 +92,7 @@ class OrderRequests(OrderLedger):
         self.orders[row.cid] = self._open[row.cid] = row
         self._by_intent[intent.intent_id] = row.cid
         self._out.intents.append((len(self._out.records), intent.intent_id))
-        self._record("Approved", intent.intent_id, approved, intent.correlation_id, intent.decided_ms)
+        self._record(APPROVED_KIND, intent.intent_id, approved, intent.correlation_id, intent.decided_ms)
         if command is None:
             self._end(row, E.WITHDRAWN, fault)
             return
@@ -125,12 +126,17 @@ class OrderRequests(OrderLedger):
             return False
         row.session = self.fence.session
         row.attempt += 1
-        row.due_at = self._now + self._answer_within(row)
         row.unlisted = False
-        row.check_at = self._now + min(self._answer_within(row) / 2, URGENT_S)
+        self._leaves_now(row)
         self._touch(row)
         self._emit(self._submission(row))
         return True
+
+    def _leaves_now(self, row: OrderRow) -> None:
+        """From now on an answer is waited for."""
+        within = self._answer_within(row)
+        row.due_at = self._now + within
+        row.check_at = self._now + min(within / 2, URGENT_S)
 
     def _too_old_at(self, row: OrderRow) -> float:
         """By what was heard of its candle's close, not by when it came here: each room on the way measures only its own
@@ -310,10 +316,15 @@ class OrderRequests(OrderLedger):
 
     def _request(self, row: OrderRow, kind: str) -> OpenRequest:
         self.fence.serial += 1
-        row.request = OpenRequest(kind=kind, serial=self.fence.serial, session=self.fence.session, asked_at=self._now)
-        row.check_at = self._now + self.settings.doubt_after_s
+        request = OpenRequest(kind=kind, serial=self.fence.serial, session=self.fence.session, asked_at=self._now)
+        row.request = request
+        self._asks_now(row, request)
         self._touch(row)
-        return row.request
+        return request
+
+    def _asks_now(self, row: OrderRow, request: OpenRequest) -> None:
+        request.asked_at = self._now
+        row.check_at = self._now + self.settings.doubt_after_s
 
     def _cancellation(self, row: OrderRow, request: OpenRequest) -> Outgoing:
         return Outgoing(("oc", row.cid, request.serial), _cancel_of(row, request.session))

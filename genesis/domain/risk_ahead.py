@@ -9,6 +9,7 @@ from genesis.domain.risk_foresight import Foreseen
 from genesis.domain.risk_machine import REMEMBERED, RiskMachine, RiskOutputs, told_as
 from genesis.domain.risk_ready import AT_MOST
 from genesis.domain.risk_state import RiskState
+from protocols.orders import Approved
 from protocols.signals import ForeseenScores, SignalScore
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -22,11 +23,12 @@ in which nobody else is heard."""
 class RiskAhead(RiskMachine):
     """Says, and remembers, what a `RiskMachine` does that is told the same and foresees nothing; only sooner."""
 
-    def foresee(self, hint: ForeseenScores) -> None:
-        """Judge what a candle's strategies will most likely say next, one after the other, while nobody waits."""
+    def foresee(self, hint: ForeseenScores) -> Approved | None:
+        """Judge what a candle's strategies will most likely say next, one after the other, while nobody waits. Gives
+        the first order that will be approved then, if one will."""
         if self.settings.overlays:
             # A shadow would be asked, too.
-            return
+            return None
         chain: list[Foreseen] = []
         machine: RiskMachine = self
         for score in hint.scores[:IN_A_ROW]:
@@ -42,6 +44,7 @@ class RiskAhead(RiskMachine):
         if len(foreseen) >= AT_MOST:
             foreseen.clear()
         foreseen[hint.symbol, hint.timeframe] = tuple(chain)
+        return next((approved for each in chain for approved in each.outputs.approved), None)
 
     @override
     def on_score(self, score: SignalScore) -> RiskOutputs:

@@ -27,6 +27,7 @@ NOT_ABOUT_MONEY = frozenset(
         "paper_trades",
         "forming",  # hints, without which all is said and judged just the same
         "foreseen",
+        "foreseen_orders",
     }
 )
 

@@ -1,0 +1,221 @@
+"""An order machine that has worked out what will most likely be approved before it is.
+
+Between an approval and its frame nearly all that an order is asked hangs on nothing that comes with the approval but
+what risk foresees: its row, its texts, the stops whose places it takes, the command. So the admission is rehearsed by a
+twin, of copies of all that it changes, and taken when that very order is approved and nothing was heard or done in
+between; what hangs on the moment is set then. Nothing of a rehearsal is kept or handed out, and whoever replays the
+journal admits each order when it comes, and finds the same.
+"""
+
+import copy
+from collections.abc import Sequence
+from typing import Any, Final
+
+import msgspec
+from typing_extensions import override
+
+from genesis.domain.decision_log import ORDER_KIND, order_record
+from genesis.domain.order_ledger import late_record
+from genesis.domain.order_machine import OrderMachine
+from genesis.domain.order_outputs import Outputs
+from genesis.domain.order_requests import APPROVED_KIND
+from genesis.domain.order_rows import OrderRow
+from genesis.domain.pairs import PairSpecs
+from protocols.journal import LateRecord
+from protocols.orders import Approved, SubmitOrder
+from protocols.settings import OrderSettings
+from protocols.units import Side
+
+_replace = msgspec.structs.replace
+_UPDATES: Final = "OrderUpdate"
+_COPIED: Final = frozenset({"_open", "fence", "told_amounts", "_held_from", "_late"})
+"""Fields of a twin that are copies, and may be other ones behind an admission."""
+_OTHERWISE: Final = frozenset({"orders", "_by_intent", "_dirty", "_out", "_now", "_wall_ms", "_made", "_was_foreseen"})
+"""Fields that are set when the order comes, or are again what they were."""
+
+
+class _Ahead(msgspec.Struct, frozen=True):
+    """The admission of an order that nobody has approved yet (`received_ns` is 0).
+
+    `row` is its own and `legs` are the stops whose places it takes, as they are behind it; `made` is the command before
+    it belongs to a session. `changes` are the machine's fields behind it, `rows` all that is open. It holds by these
+    settings and pairs, and before `until`: then what is spare of a wallet is another question.
+    """
+
+    approved: Approved
+    row: OrderRow
+    legs: tuple[OrderRow, ...]
+    made: SubmitOrder
+    out: Outputs
+    updates: tuple[LateRecord, ...]
+    changes: dict[str, Any]
+    rows: dict[int, OrderRow]
+    settings: OrderSettings
+    pairs: PairSpecs
+    signal_max_age_s: float
+    until: float
+
+
+class OrderAhead(OrderMachine):
+    """Does what an `OrderMachine` does that is told the same and foresees nothing; only sooner."""
+
+    _ahead: _Ahead | None = None
+    _was_foreseen = False
+    """Of a twin: the order was an exit that `foresee` had looked at."""
+
+    def rehearse(self, approved: Approved, *, now: float, wall_ms: int) -> None:
+        """Work out now, while nobody waits, what this order would do. Nothing is changed by it."""
+        ahead = self._ahead
+        if ahead is not None and ahead.approved == approved:
+            return
+        self._ahead = self._rehearsed(_replace(approved, intent=_replace(approved.intent, received_ns=0)), now, wall_ms)
+
+    def take_rehearsed(self, approved: Approved, *, now: float, wall_ms: int) -> Outputs | None:
+        """`admit` and `take_ready` in one, where this very order was rehearsed and nothing has happened since; None,
+        and nothing changes, where not."""
+        ahead, self._ahead = self._ahead, None
+        if ahead is None or not self._is_still(ahead, approved, now):
+            return None
+        row, out = ahead.row, ahead.out
+        self._now, self._wall_ms = now, wall_ms
+        intent = row.intent = approved.intent
+        row.since_at = now
+        if row.opens_risk and now >= self._too_old_at(row):
+            return None
+        self.__dict__.update(ahead.changes)
+        self.orders.update(ahead.rows)
+        self._by_intent[intent.intent_id] = row.cid
+        self._leaves_now(row)
+        for leg in ahead.legs:
+            assert leg.request is not None, f"stop {leg.cid} must be asked to go"
+            self._asks_now(leg, leg.request)
+        made = _replace(ahead.made, received_ns=intent.received_ns)
+        self._made = intent, made
+        out.records[0] = late_record(
+            APPROVED_KIND, intent.intent_id, approved, intent.correlation_id, intent.decided_ms
+        )
+        out.records[1] = order_record(made, intent.decided_ms)
+        for record in ahead.updates:
+            record.at_ms = wall_ms
+        out.commands[0] = self._submission(row)
+        return out
+
+    def _is_still(self, ahead: _Ahead, approved: Approved, now: float) -> bool:
+        if self.settings is not ahead.settings or self.pairs is not ahead.pairs or self.halted is not None:
+            return False
+        if self.signal_max_age_s != ahead.signal_max_age_s or now >= ahead.until:
+            return False
+        expected, intent = ahead.approved, approved.intent
+        if approved.settings_version != expected.settings_version:
+            return False
+        return _replace(intent, received_ns=0) == expected.intent
+
+    # --- whatever else is heard or done makes it void ---------------------------------------------------------------
+
+    @override
+    def admit(self, approved: Approved, *, now: float, wall_ms: int) -> None:
+        self._ahead = None
+        super().admit(approved, now=now, wall_ms=wall_ms)
+
+    @override
+    def _at(self, now: float, wall_ms: int) -> None:
+        self._ahead = None
+        super()._at(now, wall_ms)
+
+    @override
+    def take(self) -> Outputs:
+        self._ahead = None
+        return super().take()
+
+    @override
+    def told(self) -> None:
+        self._ahead = None
+        super().told()
+
+    @override
+    def disown(self, intent_id: str) -> frozenset[int]:
+        self._ahead = None
+        return super().disown(intent_id)
+
+    @override
+    def foresee(self) -> None:
+        self._ahead = None
+        super().foresee()
+
+    @override
+    def _foreseen_places(self, row: OrderRow) -> Sequence[OrderRow] | None:
+        places = super()._foreseen_places(row)
+        self._was_foreseen = places is not None
+        return places
+
+    # --- the rehearsal ----------------------------------------------------------------------------------------------
+
+    def _rehearsed(self, approved: Approved, now: float, wall_ms: int) -> _Ahead | None:
+        """None where the order would do anything but leave at once, or where that hangs on the moment."""
+        intent = approved.intent
+        if not (self.lends and self.keeps and self.halted is None and self.fence.ready):
+            return None
+        if intent.intent_id in self._by_intent:
+            return None
+        if self._late or self._dirty or self._fence_changed or self._out != Outputs():
+            return None
+        twin = self._twin()
+        asked: list[Any] = []
+
+        def ask(*question: Any) -> Any:
+            asked.append(question)
+
+        twin.touch = twin.depth = ask
+        given = dict(twin.__dict__)
+        twin.admit(approved, now=now, wall_ms=wall_ms)
+        out = twin.take_ready()
+        cid = self.last_cid + 1
+        row = twin._open.get(cid)
+        if asked or out is None or row is None or row.session != self.fence.session or twin.last_cid != cid:
+            return None
+        if not (twin._was_foreseen or (row.opens_risk and intent.side is Side.BUY)):
+            # What others do has to be asked for when it comes.
+            return None
+        kinds = [record.kind for record in out.records]
+        if kinds[:2] != [APPROVED_KIND, ORDER_KIND] or set(kinds[2:]) != {_UPDATES}:
+            return None
+        if len(out.commands) != 1 or out.questions or out.changes or out.alarms or out.warnings or out.reconnect:
+            return None
+        made_of, made = twin._made
+        assert made is not None, f"the command of {intent.intent_id} must be made"
+        assert made_of is intent, f"the command must be of {intent.intent_id}"
+        changes = {
+            name: value
+            for name, value in twin.__dict__.items()
+            if (name in _COPIED or value is not given.get(name)) and name not in _OTHERWISE
+        }
+        return _Ahead(
+            approved=approved,
+            row=row,
+            legs=tuple([twin.orders[leg] for leg in row.swaps]),
+            made=made,
+            out=out,
+            updates=tuple([record for record in out.records[2:] if isinstance(record, LateRecord)]),
+            changes=changes,
+            rows=twin.orders,
+            settings=self.settings,
+            pairs=self.pairs,
+            signal_max_age_s=self.signal_max_age_s,
+            until=twin._spare_at,
+        )
+
+    def _twin(self) -> "OrderAhead":
+        """A machine of the same state that can admit an order, of copies of all that this may change."""
+        twin = copy.copy(self)
+        rows = {cid: copy.copy(row) for cid, row in self._open.items()}
+        twin._ahead, twin._was_foreseen = None, False
+        twin._open, twin.orders, twin._by_intent = rows, dict(rows), {}
+        twin.fence = copy.copy(self.fence)
+        twin.told_amounts = copy.copy(self.told_amounts[0]), copy.copy(self.told_amounts[1])
+        twin._held_from = set(self._held_from)
+        twin._dirty, twin._late, twin._out = {}, {}, Outputs()
+        twin._foreseen = {
+            name: (quantity, tuple([rows[place.cid] for place in places]))
+            for name, (quantity, places) in self._foreseen.items()
+        }
+        return twin
