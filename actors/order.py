@@ -271,7 +271,11 @@ class _Life:
         """What comes of an order that was rehearsed, if it is that one and comes alone."""
         if len(messages) != 1 or type(messages[0]) is not Approved:
             return None
-        return self.machine.take_rehearsed(messages[0], now=now, wall_ms=wall_ms)
+        ready = self.machine.take_rehearsed(messages[0], now=now, wall_ms=wall_ms)
+        if ready is None:
+            # It may have asked the market; who admits it asks once more.
+            self.heard.start()
+        return ready
 
     def _admit(self, messages: Sequence[Any], now: float, wall_ms: int) -> bool:
         """Take approved intents, if there is nothing else: they can leave before anything else is looked at."""

@@ -14,7 +14,7 @@ from typing import Any, Final
 import msgspec
 from typing_extensions import override
 
-from genesis.domain.decision_log import ORDER_KIND, order_record
+from genesis.domain.decision_log import ORDER_KIND
 from genesis.domain.order_ledger import late_record
 from genesis.domain.order_machine import OrderMachine
 from genesis.domain.order_outputs import Outputs
@@ -35,7 +35,7 @@ _OTHERWISE: Final = frozenset({"orders", "_by_intent", "_dirty", "_out", "_now",
 
 
 class _Ahead(msgspec.Struct, frozen=True):
-    """The admission of an order that nobody has approved yet (`received_ns` is 0).
+    """The admission of an order that nobody has approved yet (`received_ns` is 0), where nothing refuses it.
 
     `row` is its own and `legs` are the stops whose places it takes, as they are behind it; `made` is the command before
     it belongs to a session. `changes` are the machine's fields behind it, `rows` all that is open. It holds by these
@@ -72,7 +72,7 @@ class OrderAhead(OrderMachine):
 
     def take_rehearsed(self, approved: Approved, *, now: float, wall_ms: int) -> Outputs | None:
         """`admit` and `take_ready` in one, where this very order was rehearsed and nothing has happened since; None,
-        and nothing changes, where not."""
+        and nothing changes, where not. Then the market may have been asked all the same."""
         ahead, self._ahead = self._ahead, None
         if ahead is None or not self._is_still(ahead, approved, now):
             return None
@@ -80,7 +80,7 @@ class OrderAhead(OrderMachine):
         self._now, self._wall_ms = now, wall_ms
         intent = row.intent = approved.intent
         row.since_at = now
-        if row.opens_risk and now >= self._too_old_at(row):
+        if row.opens_risk and self._is_refused(row):
             return None
         self.__dict__.update(ahead.changes)
         self.orders.update(ahead.rows)
@@ -89,12 +89,10 @@ class OrderAhead(OrderMachine):
         for leg in ahead.legs:
             assert leg.request is not None, f"stop {leg.cid} must be asked to go"
             self._asks_now(leg, leg.request)
-        made = _replace(ahead.made, received_ns=intent.received_ns)
-        self._made = intent, made
+        self._made = intent, ahead.made
         out.records[0] = late_record(
             APPROVED_KIND, intent.intent_id, approved, intent.correlation_id, intent.decided_ms
         )
-        out.records[1] = order_record(made, intent.decided_ms)
         for record in ahead.updates:
             record.at_ms = wall_ms
         out.commands[0] = self._submission(row)
@@ -109,6 +107,14 @@ class OrderAhead(OrderMachine):
         if approved.settings_version != expected.settings_version:
             return False
         return _replace(intent, received_ns=0) == expected.intent
+
+    def _is_refused(self, row: OrderRow) -> bool:
+        """Whether something is against it now: its age and the market are of the moment."""
+        self._open[row.cid] = row
+        try:
+            return self._refusal(row) is not None
+        finally:
+            del self._open[row.cid]
 
     # --- whatever else is heard or done makes it void ---------------------------------------------------------------
 
@@ -160,18 +166,14 @@ class OrderAhead(OrderMachine):
         if self._late or self._dirty or self._fence_changed or self._out != Outputs():
             return None
         twin = self._twin()
-        asked: list[Any] = []
-
-        def ask(*question: Any) -> Any:
-            asked.append(question)
-
-        twin.touch = twin.depth = ask
+        # What hangs on the market is asked when the order comes.
+        twin.touch = twin.depth = None
         given = dict(twin.__dict__)
         twin.admit(approved, now=now, wall_ms=wall_ms)
         out = twin.take_ready()
         cid = self.last_cid + 1
         row = twin._open.get(cid)
-        if asked or out is None or row is None or row.session != self.fence.session or twin.last_cid != cid:
+        if out is None or row is None or row.session != self.fence.session or twin.last_cid != cid:
             return None
         if not (twin._was_foreseen or (row.opens_risk and intent.side is Side.BUY)):
             # What others do has to be asked for when it comes.
@@ -184,6 +186,7 @@ class OrderAhead(OrderMachine):
         made_of, made = twin._made
         assert made is not None, f"the command of {intent.intent_id} must be made"
         assert made_of is intent, f"the command must be of {intent.intent_id}"
+        assert made.received_ns == 0, "what is recorded of a command must not know when anything was heard"
         changes = {
             name: value
             for name, value in twin.__dict__.items()
