@@ -13,11 +13,25 @@ import msgspec
 import pytest
 import trio
 from trio.testing import MockClock
+from typing_extensions import override
 
+from genesis.core.clock import TrioClock
 from genesis.core.latest import Latest
+from genesis.domain.order_ahead import OrderAhead
+from genesis.domain.order_outputs import Outputs
 from genesis.edge.store import ReadOnlyStore
-from protocols.journal import ReadCells, ReadRecords
-from protocols.orders import CancelIntent, Fill, Flatten, OrderState, OrderType, OrderUpdate, SubmitOrder
+from protocols.journal import ReadCells, ReadRecords, Record
+from protocols.orders import (
+    Approved,
+    CancelIntent,
+    Fill,
+    Flatten,
+    ForeseenOrder,
+    OrderState,
+    OrderType,
+    OrderUpdate,
+    SubmitOrder,
+)
 from protocols.units import Symbol
 from tests.actors.order_stage import OrderStage, order_stage
 from tests.genesis.domain.order_oracle import an_intent, approved
@@ -222,3 +236,66 @@ async def test_that_an_order_has_left_is_kept_with_the_venue_s_answer(
         assert steps()[1][3:] == ["INTENT"]
         await stage.until(lambda: stage.account.states.get(an_intent(2).intent_id) is OrderState.SENT)
         assert steps()[1][3:] == ["INTENT", "SENT"]
+
+
+class _NoDice(random.Random):
+    @override
+    def random(self) -> float:
+        return 0.9
+
+
+async def _with_hints(path: Path, hinted: bool) -> list[Record]:
+    """What the journal has of five orders; hints come while nothing happens, with an approval, and while an answer is
+    waited for, right ones and wrong ones."""
+
+    async def hint(stage: OrderStage, number: int) -> None:
+        await trio.sleep(0.01)
+        if hinted:
+            await stage.intents.put(ForeseenOrder(approved=approved(an_intent(number, **MARKET))))
+        await trio.sleep(0.01)
+
+    async def until_ended(stage: OrderStage, count: int) -> None:
+        await stage.until(lambda: stage.account.ended == count)
+
+    async with order_stage(path) as stage:
+        for number in (1, 2, 3, 4):
+            if number > 1:
+                await hint(stage, 9 if number == 4 else number)
+            if hinted and number == 3:
+                # Together with what it foresees it is too late.
+                stage.intents.put_nowait(ForeseenOrder(approved=approved(an_intent(number, **MARKET))))
+            await stage.intents.put(approved(an_intent(number, **MARKET)))
+            await until_ended(stage, number)
+            await trio.sleep(2)
+        stage.venue.silent = True
+        await stage.intents.put(approved(an_intent(5, **MARKET)))
+        await hint(stage, 6)
+        await hint(stage, 7)
+        await stage.until(lambda: stage.account.states.get(an_intent(5).intent_id) is OrderState.SENT)
+    with ReadOnlyStore.open(path) as look:
+        return [row.record for row in look.read_records(ReadRecords(kinds=())).records]
+
+
+def test_hints_change_not_a_byte_of_the_journal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    taken: list[bool] = []
+    take = OrderAhead.take_rehearsed
+
+    def counted(machine: OrderAhead, order: Approved, *, now: float, wall_ms: int) -> Outputs | None:
+        out = take(machine, order, now=now, wall_ms=wall_ms)
+        taken.append(out is not None)
+        return out
+
+    monkeypatch.setattr(OrderAhead, "take_rehearsed", counted)
+    monkeypatch.setattr(TrioClock, "wall_ms", lambda clock: 1_517_788_800_000)
+    # trio throws a dice for who goes first; here whoever was woken first does.
+    monkeypatch.setattr("trio._core._run._r", _NoDice())
+    seen, blind = [
+        trio.run(_with_hints, tmp_path / f"{hinted}.sqlite", hinted, clock=MockClock(autojump_threshold=0))
+        for hinted in (True, False)
+    ]
+    assert taken == [False, True, True, False, False] + 5 * [False]
+    assert [(record.kind, record.key) for record in seen] == [(record.kind, record.key) for record in blind]
+    differ = [
+        (one.payload, other.payload) for one, other in zip(seen, blind, strict=True) if one.payload != other.payload
+    ]
+    assert not differ

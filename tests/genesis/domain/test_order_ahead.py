@@ -205,6 +205,16 @@ class HintedWorld(BracketWorld):
             self.advance(1.5)
         self.turn()
         super().wish()
+        if self.dice.random() < 0.5 and self.inbox and isinstance(self.inbox[-1], Approved):
+            # Rehearsed in time, and then something else comes first.
+            order = self.inbox.pop()
+            if self.hinted:
+                assert isinstance(self.machine, OrderAhead)
+                self.machine.rehearse(order, now=self.now, wall_ms=self.wall_ms)
+            self.tick(self.price * D(self.dice.randrange(970, 1031)) / 1000)
+            self.hear(len(self.frames))
+            super(HintedWorld, self).turn()
+            self.inbox.append(order)
         self.turn()
 
     @override
@@ -240,16 +250,17 @@ class HintedWorld(BracketWorld):
         machine.rehearse(order, now=self.now - later_s, wall_ms=self.wall_ms - int(later_s * 1000))
 
 
+def lived(seed: int, *, hinted: bool) -> HintedWorld:
+    world = HintedWorld(random.Random(f"hinted {seed}"), hinted=hinted)
+    for _ in range(150):
+        world.act()
+    return world
+
+
 def test_worlds_with_hints_and_without_end_in_the_same_bytes() -> None:
     taken = orders = 0
     for seed in range(60):
-        worlds = []
-        for hinted in (True, False):
-            world = HintedWorld(random.Random(f"hinted {seed}"), hinted=hinted)
-            for _ in range(150):
-                world.act()
-            worlds.append(world)
-        seen, blind = worlds
+        seen, blind = lived(seed, hinted=True), lived(seed, hinted=False)
         assert seen.disk == blind.disk, seed
         assert seen.submitted == blind.submitted, seed
         assert blind.taken == 0
@@ -257,6 +268,50 @@ def test_worlds_with_hints_and_without_end_in_the_same_bytes() -> None:
         orders += seen.figures.orders
     print(f"{taken} rehearsed orders taken of {orders} orders in 60 worlds")
     assert taken > 60
+
+
+def _never_void(patch: pytest.MonkeyPatch) -> None:
+    for name in ("_at", "take", "told", "foresee", "admit", "disown"):
+        patch.delattr(OrderAhead, name)
+
+
+def _any_order_will_do(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(OrderAhead, "_is_still", lambda *_: True)
+
+
+def _asks_from_the_rehearsal_on(patch: pytest.MonkeyPatch) -> None:
+    take = OrderAhead.take_rehearsed
+
+    def early(machine: OrderAhead, approved: Approved, *, now: float, wall_ms: int) -> Outputs | None:
+        return take(machine, approved, now=now - 0.1, wall_ms=wall_ms)
+
+    patch.setattr(OrderAhead, "take_rehearsed", early)
+
+
+def _leaves_a_mark(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(OrderAhead, "_twin", lambda machine: machine)
+
+
+@pytest.mark.parametrize(
+    "defect",
+    [_never_void, _any_order_will_do, _asks_from_the_rehearsal_on, _leaves_a_mark],
+    ids=lambda defect: defect.__name__,
+)
+def test_worlds_tell_a_rehearsal_that_is_taken_wrongly(
+    defect: Callable[[pytest.MonkeyPatch], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was never seen to be broken proves nothing."""
+    for seed in range(60):
+        blind = lived(seed, hinted=False)
+        with monkeypatch.context() as patch:
+            defect(patch)
+            try:
+                seen = lived(seed, hinted=True)
+            except Exception:
+                return
+        if seen.disk != blind.disk:
+            return
+    raise AssertionError("no world told the difference")
 
 
 # --- by hand --------------------------------------------------------------------------------------------------------
