@@ -213,7 +213,7 @@ class HintedWorld(BracketWorld):
                 self.machine.rehearse(order, now=self.now, wall_ms=self.wall_ms)
             self.tick(self.price * D(self.dice.randrange(970, 1031)) / 1000)
             self.hear(len(self.frames))
-            super(HintedWorld, self).turn()
+            super().turn()
             self.inbox.append(order)
         self.turn()
 
