@@ -59,7 +59,6 @@ from protocols.orders import (
     CommandSent,
     Fill,
     Flatten,
-    ForeseenOrder,
     HistoryFailed,
     HistoryRequest,
     OrderReport,
@@ -73,7 +72,7 @@ from protocols.orders import (
     VenueCommand,
     commands_of,
 )
-from protocols.risk import RiskCommand, RiskStatus, SetTradingState, TradingState
+from protocols.risk import ForeseenOrder, RiskCommand, RiskStatus, SetTradingState, TradingState
 from protocols.settings import Settings
 from protocols.trading import OrdersView
 from protocols.units import Side, Symbol, exact, plain

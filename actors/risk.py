@@ -42,12 +42,13 @@ from genesis.edge.stage_times import StageTimes
 from genesis.edge.store_check import check_commit
 from protocols.health import Notice
 from protocols.journal import AnyRecord, Cells, Commit, JournalRequest, ReadCells, ReadRecords, Records
-from protocols.orders import TERMINAL_STATES, Approved, ApprovedChange, ForeseenOrder, OrderState
+from protocols.orders import TERMINAL_STATES, Approved, ApprovedChange, OrderState
 from protocols.risk import (
     AccountState,
     ChangeAnswer,
     ChangeOrder,
     EvaluateOrder,
+    ForeseenOrder,
     ManualOrder,
     MarketCondition,
     RiskCommand,

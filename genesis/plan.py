@@ -41,7 +41,6 @@ from protocols.orders import (
     ApprovedChange,
     BalanceEvent,
     Fill,
-    ForeseenOrder,
     HistoryRequest,
     OrderReport,
     OrderUpdate,
@@ -49,7 +48,15 @@ from protocols.orders import (
     VenueCommand,
 )
 from protocols.regime import RegimeSpell, RegimeView
-from protocols.risk import AccountState, MarketCondition, RiskCommand, RiskStatus, SetTradingState, Verdict
+from protocols.risk import (
+    AccountState,
+    ForeseenOrder,
+    MarketCondition,
+    RiskCommand,
+    RiskStatus,
+    SetTradingState,
+    Verdict,
+)
 from protocols.schedule import ScheduleView
 from protocols.settings import Settings
 from protocols.shadow import ShadowView, Stretch

@@ -156,12 +156,6 @@ class Approved(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     settings_version: int
 
 
-class ForeseenOrder(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """What risk will approve if what it foresees is said (`received_ns` is 0): a hint, by which nothing is decided."""
-
-    approved: Approved
-
-
 class CancelIntent(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """A wish to take back one of our orders, by intent id, or every open one when `intent_id` is None."""
 

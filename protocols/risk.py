@@ -6,7 +6,7 @@ from typing import Final
 
 import msgspec
 
-from protocols.orders import OrderIntent, UpdateIntent
+from protocols.orders import Approved, OrderIntent, UpdateIntent
 from protocols.units import ZERO, Side, Symbol
 
 
@@ -106,6 +106,12 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     @property
     def denials(self) -> tuple[RuleResult, ...]:
         return tuple(result for result in self.trace if not result.passed)
+
+
+class ForeseenOrder(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """What risk will approve if what it foresees is said (`received_ns` is 0): a hint, by which nothing is decided."""
+
+    approved: Approved
 
 
 class PositionView(msgspec.Struct, frozen=True, kw_only=True, tag=True):

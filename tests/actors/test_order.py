@@ -26,12 +26,12 @@ from protocols.orders import (
     CancelIntent,
     Fill,
     Flatten,
-    ForeseenOrder,
     OrderState,
     OrderType,
     OrderUpdate,
     SubmitOrder,
 )
+from protocols.risk import ForeseenOrder
 from protocols.units import Symbol
 from tests.actors.order_stage import OrderStage, order_stage
 from tests.genesis.domain.order_oracle import an_intent, approved
