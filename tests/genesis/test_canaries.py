@@ -117,7 +117,7 @@ def found_in(name: str, content: bytes) -> list[str]:
 def ask_everything(page: Page) -> dict[str, bytes]:
     """Every route of the document, read and written to, with sense and without."""
     told: dict[str, bytes] = {}
-    with httpx.Client(base_url=page.address, timeout=20, headers={"authorization": f"Bearer {page.token}"}) as http_:
+    with httpx.Client(base_url=page.address, timeout=60, headers={"authorization": f"Bearer {page.token}"}) as http_:
         paths = http_.get("/openapi.json").json()["paths"]
         assert len(paths) > 60
         for path, methods in paths.items():
@@ -136,7 +136,8 @@ def ask_everything(page: Page) -> dict[str, bytes]:
     return told
 
 
-async def listen(page: Page, seconds: float) -> bytes:
+async def listen(page: Page, seconds: float, least: int = 1000) -> bytes:
+    """What the stream says in so many seconds, and longer where that is hardly anything yet."""
     heard = bytearray()
     address = page.address.replace("http", "ws") + "/api/v2/stream"
     async with open_websocket_url(address, extra_headers=[(b"origin", page.address.encode())]) as socket:
@@ -144,6 +145,9 @@ async def listen(page: Page, seconds: float) -> bytes:
         await socket.send_message(json.dumps({"op": "subscribe", "topics": sorted(set(TOPICS) - {"candle"})}))
         with trio.move_on_after(seconds):
             while True:
+                heard += str(await socket.get_message()).encode()
+        with trio.fail_after(60):
+            while len(heard) <= least:
                 heard += str(await socket.get_message()).encode()
     return bytes(heard)
 
@@ -190,10 +194,9 @@ def test_no_planted_secret_is_found_in_anything_that_comes_out(tmp_path: Path) -
             page.wait_for("status", "state", being="running", within_s=300)
             # Placed or refused, as the market of that moment has it: both are told and kept.
             with contextlib.suppress(httpx.HTTPStatusError):
-                page.ask("POST", "order", {"symbol": "tBTCUSD", "side": "buy", "amount": "0.01"})
+                page.ask("POST", "order", {"symbol": "tBTCUSD", "side": "buy", "amount": "0.01"}, patience_s=0)
             sinks |= ask_everything(page)
             sinks["stream"] = trio.run(listen, page, 2.0)
-            assert len(sinks["stream"]) > 1000
             for words in (
                 ["status"],
                 ["status", "--json"],
@@ -217,7 +220,7 @@ def test_no_planted_secret_is_found_in_anything_that_comes_out(tmp_path: Path) -
             engine.send_signal(signal.SIGTERM)
         finally:
             with contextlib.suppress(subprocess.TimeoutExpired):
-                sinks["stdout"] = engine.communicate(timeout=60)[0].encode()
+                sinks["stdout"] = engine.communicate(timeout=120)[0].encode()
             engine.kill()
             engine.communicate()
             stderr.close()

@@ -64,17 +64,21 @@ class Page:
         self.address, self.token = found[1], ""
         self.token = self.ask("POST", "auth/ticket", {"ticket": found[2]})["token"]
 
-    def ask(self, method: str, path: str, body: Any = None) -> Any:
+    def ask(self, method: str, path: str, body: Any = None, *, patience_s: float = PATIENCE_S) -> Any:
         """What the engine answers; asked again while it says that it may say something else in a moment: risk takes no
         order while a candle is late, as it is on a busy machine."""
         headers = {"authorization": f"Bearer {self.token}"} if self.token else {}
-        end = time.monotonic() + PATIENCE_S
+        end = time.monotonic() + patience_s
         while True:
             answer = httpx.request(method, f"{self.address}/api/v2/{path}", json=body, headers=headers, timeout=60)
             if answer.status_code != 503 or time.monotonic() > end:
                 break
             time.sleep(float(answer.headers["Retry-After"]))
-        assert answer.is_success, f"{answer.status_code} {answer.text}"
+        try:
+            answer.raise_for_status()
+        except httpx.HTTPStatusError as error:
+            error.add_note(answer.text)
+            raise
         return answer.json()
 
     def wait_for(
@@ -97,7 +101,7 @@ class Page:
 
 
 def _measured(risk: dict[str, Any]) -> bool:
-    return {"spread tBTCUSD", "data_age tBTCUSD"} <= risk["conditions"].keys()
+    return bool({"spread tBTCUSD", "data_age tBTCUSD"} <= risk["conditions"].keys())
 
 
 def test_paper_money_trades_on_the_real_market_and_is_kept(tmp_path: Path) -> None:
