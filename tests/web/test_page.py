@@ -13,6 +13,7 @@ import trio
 from protocols.market import Freshness
 from protocols.orders import Adopt
 from protocols.risk import TradingState
+from protocols.units import Symbol
 from tests.web.browser import (
     PATIENCE_MS,
     Watched,
@@ -268,7 +269,7 @@ class ManyMarkets(Demo):
         return tuple(
             Freshness(
                 stream=stream,
-                symbol=symbol,
+                symbol=Symbol(symbol),
                 timeframe="",
                 age_ms=29_000 if (stream, symbol) == ("trades", "tQCUUSD") else number,
                 limit_ms=30_000,

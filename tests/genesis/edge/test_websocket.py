@@ -3,7 +3,7 @@
 import base64
 import contextlib
 import hashlib
-import socket
+import socket as sockets
 import ssl
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -118,7 +118,7 @@ async def test_tls_is_checked_against_the_given_authority(dial: Any) -> None:
 @BUILDS
 async def test_nobody_there_is_a_failed_connect(dial: Any) -> None:
     # Taken, so that nobody else comes to listen there.
-    with socket.socket() as held:
+    with sockets.socket() as held:
         held.bind(("127.0.0.1", 0))
         with pytest.raises(ConnectFailed):
             async with dial(f"ws://127.0.0.1:{held.getsockname()[1]}/", timeout_s=60):
