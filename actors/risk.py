@@ -6,6 +6,7 @@ the journal's mailbox, so the disk has the verdict before anything leaves. Dying
 batch again from the same state; dying after it says the same approvals again (our next life reads the state behind that
 very commit), and the order actor knows them by their intent ids. It recovers by reading the state;
 the first of a process tells counters, marks, locks and switches again from the journal's records and believes those.
+What they told so far is kept among them now and then, so that years of them are not read at each start.
 """
 
 from collections import deque
@@ -34,14 +35,16 @@ from genesis.domain.pairs import PairSpecs
 from genesis.domain.risk_ahead import RiskAhead
 from genesis.domain.risk_history import KINDS as HISTORY_KINDS
 from genesis.domain.risk_history import RiskHistory
+from genesis.domain.risk_history_kept import KEPT_KIND, kept_record, read_kept
 from genesis.domain.risk_machine import RISK_TABLE, RiskMachine, told_as
 from genesis.domain.risk_outputs import NOTHING as NOTHING_FOLLOWS
 from genesis.domain.risk_outputs import RiskOutputs
 from genesis.edge.code_name import code_name
 from genesis.edge.stage_times import StageTimes
 from genesis.edge.store_check import check_commit
+from genesis.edge.store_proof import NEWEST
 from protocols.health import Notice
-from protocols.journal import AnyRecord, Cells, Commit, JournalRequest, ReadCells, ReadRecords, Records
+from protocols.journal import AnyRecord, Cells, Commit, Committed, JournalRequest, ReadCells, ReadRecords, Records
 from protocols.orders import TERMINAL_STATES, Approved, ApprovedChange, OrderState
 from protocols.risk import (
     AccountState,
@@ -63,6 +66,12 @@ BATCH = 64
 RECENT = 200
 HISTORY_PAGE = 2_000
 """Records that are read in one go at a start: some milliseconds, so that nobody else's commit waits long."""
+KEEP_AFTER_RECORDS = 1_000
+"""So many of our records at most are told again at a start, plus those of one turn."""
+KEEP_AFTER_ROWS = NEWEST // 2
+"""What is kept is believed where a start has proven it: among the newest of all records."""
+FOLLOW_PAGE = 2 * BATCH
+"""Records that are told between two batches, some milliseconds: more than a batch makes."""
 ORDER = "order"
 """The actor beside us whose commit comes behind ours when something is approved."""
 UNJUDGED = 2_000
@@ -101,6 +110,8 @@ class RiskActor:
     ui: Channel[Any] | None = None
     halt_wanted: Latest[SetTradingState | None] | None = None
     stages: StageTimes | None = None
+    proven_after_seq: int = 0
+    """Behind this record the opening of the journal has proven everything."""
 
     async def run(self, ctx: Context) -> None:
         journal = ctx.outlet(self.journal)
@@ -108,7 +119,8 @@ class RiskActor:
         foreseen = ctx.outlet(self.foreseen) if self.foreseen is not None else None
         ui = ctx.outlet(self.ui) if self.ui is not None else None
         memory = _Memory(ctx, self.settings, self.pairs)
-        machine = await self._recover(ctx, memory, journal, ui)
+        past = _Told(ctx.name, journal, self.settings, self.proven_after_seq)
+        machine = await self._recover(ctx, memory, journal, ui, past)
         recent = deque(self.verdicts.value, maxlen=RECENT)
         self.status.set(machine.status())
         ctx.ready()
@@ -166,7 +178,7 @@ class RiskActor:
                 for approved in approvals:
                     if self.stages is not None and isinstance(approved, Approved):
                         self.stages.note("risk", approved.intent.received_ns, told_ns)
-            await journal.answer_to(answer)
+            past.note(len(records), await journal.answer_to(answer))
             for envelope, outputs in outcomes:
                 for verdict in outputs.verdicts:
                     if not outputs.repeated:
@@ -194,6 +206,8 @@ class RiskActor:
                 ui.put_nowait(status)
             ctx.inbox.ack_all(batch)
             machine.prepare()
+            if past.is_due:
+                await past.follow()
 
     def _taken(self, batch: list[Envelope]) -> None:
         """A halt that the house wants is ours from now on, and so is its end."""
@@ -204,7 +218,7 @@ class RiskActor:
             wanted.set(None)
 
     async def _recover(
-        self, ctx: Context, memory: "_Memory", journal: Outlet[JournalRequest], ui: Outlet[Any] | None
+        self, ctx: Context, memory: "_Memory", journal: Outlet[JournalRequest], ui: Outlet[Any] | None, past: "_Told"
     ) -> RiskAhead:
         machine = RiskAhead(self.settings.take(ctx.name), self.pairs.value)
         machine.have_orders_wait()
@@ -215,7 +229,7 @@ class RiskActor:
             memory.begin(machine)
             return machine
         machine.forget_account()
-        await self._rederive(ctx, machine, journal, ui)
+        await self._rederive(ctx, machine, journal, ui, await past.all())
         taken = {order.intent.intent_id: order.change for order in await _known_orders(journal)}
         unsent = [
             approved.intent.intent_id for approved in machine.open_approvals() if approved.intent.intent_id not in taken
@@ -231,19 +245,14 @@ class RiskActor:
         return machine
 
     async def _rederive(
-        self, ctx: Context, machine: RiskMachine, journal: Outlet[JournalRequest], ui: Outlet[Any] | None
+        self,
+        ctx: Context,
+        machine: RiskMachine,
+        journal: Outlet[JournalRequest],
+        ui: Outlet[Any] | None,
+        history: RiskHistory,
     ) -> None:
-        """Tell the state again from the journal alone. What was kept otherwise is put right and told."""
-        history = RiskHistory(timezone=self.settings.value.risk.day_timezone)
-        after_seq = 0
-        while True:
-            question = ReadRecords(kinds=HISTORY_KINDS, after_seq=after_seq, limit=HISTORY_PAGE)
-            page: Records = await journal.ask(question)
-            for row in page.records:
-                history.hear(row.record)
-            if len(page.records) < HISTORY_PAGE:
-                break
-            after_seq = page.records[-1].seq
+        """Believe what the journal alone has told. What was kept otherwise is put right and told."""
         differences = machine.settle(history)
         if not differences:
             return
@@ -279,6 +288,76 @@ class RiskActor:
                 records += outputs.records
         if lost:
             await journal.ask(memory.commit(machine, lost, records, lost=True))
+
+
+class _Told:
+    """What the journal's records tell of risk: from the newest record in which that was kept, on. It is kept anew when
+    enough has come behind it. All this knows nothing of our state, and a life that dies in the middle loses nothing."""
+
+    def __init__(
+        self, name: str, journal: Outlet[JournalRequest], settings: Latest[Settings], proven_after_seq: int
+    ) -> None:
+        self._name, self._journal, self._settings = name, journal, settings
+        self._proven_after_seq = proven_after_seq
+        self._history: RiskHistory | None = None
+        """While it is being told."""
+        self._upto_seq = 0
+        self._records, self._seq, self._kept_seq = 0, 0, 0
+
+    async def all(self) -> RiskHistory:
+        """Told to the end of the journal."""
+        history, count = await self._begin(), 0
+        while heard := await self._hear(history, HISTORY_PAGE):
+            count += heard
+            if heard < HISTORY_PAGE:
+                break
+        if count >= KEEP_AFTER_RECORDS:
+            await self._keep(history)
+        return history
+
+    def note(self, records: int, answer: Committed) -> None:
+        """A commit with so many records of ours was answered."""
+        self._records += records
+        self._seq = max(self._seq, answer.first_seq)
+
+    @property
+    def is_due(self) -> bool:
+        """Whether something is to be told before it is kept again."""
+        return self._records >= KEEP_AFTER_RECORDS or self._seq - self._kept_seq >= KEEP_AFTER_ROWS
+
+    async def follow(self) -> None:
+        """A page more; the last one is followed by what is kept."""
+        if self._history is None:
+            self._history = await self._begin()
+        if await self._hear(self._history, FOLLOW_PAGE) < FOLLOW_PAGE:
+            history, self._history = self._history, None
+            await self._keep(history)
+
+    async def _begin(self) -> RiskHistory:
+        timezone = self._settings.value.risk.day_timezone
+        newest: Records = await self._journal.ask(ReadRecords(kinds=(KEPT_KIND,), limit=1, newest_first=True))
+        for row in newest.records:
+            kept = read_kept(row.record, code=code_name(), timezone=timezone)
+            if kept is not None and row.seq > self._proven_after_seq:
+                self._upto_seq, self._kept_seq = kept.upto_seq, row.seq
+                return kept.history
+        self._upto_seq = 0
+        return RiskHistory(timezone=timezone)
+
+    async def _hear(self, history: RiskHistory, limit: int) -> int:
+        question = ReadRecords(kinds=HISTORY_KINDS, after_seq=self._upto_seq, limit=limit)
+        page: Records = await self._journal.ask(question)
+        for row in page.records:
+            history.hear(row.record)
+            self._upto_seq = row.seq
+        return len(page.records)
+
+    async def _keep(self, history: RiskHistory) -> None:
+        # A start does without it: where the disk has no room, it must not end the journal.
+        record = kept_record(history, self._upto_seq, code_name())
+        answer = await self._journal.ask(Commit(writer=self._name, records=(record,), optional=True))
+        first_seq = answer.first_seq if isinstance(answer, Committed) else self._seq
+        self._records, self._seq, self._kept_seq = 0, max(self._seq, first_seq), first_seq
 
 
 class _Memory:

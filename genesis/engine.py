@@ -359,6 +359,7 @@ class Engine:
             pairs=self.cells.pairs,
             ui=self.channels.ui,
             halt_wanted=self.cells.halt_wanted,
+            proven_after_seq=self.store.store.proven_since.seq,
         )
 
     def _signal(self) -> Actor:
@@ -576,6 +577,22 @@ class Engine:
             # First the cell: by it the order actor stops at once, whatever becomes of risk.
             self.cells.halt_wanted.set(halt)
             self.channels.halts.put_nowait(halt)
+
+    def journal_is_damaged(self, what: str) -> None:
+        """Of records that no decision of today rests on: what is held is cared for, and nothing more is opened."""
+        text = (
+            f"the journal is damaged: {what}. Nothing is opened any more. Stop, look with `genesis doctor`, and restore"
+            " a backup: the next start refuses the journal as it is"
+        )
+        self.notice("alarm", "journal_damaged", text)
+        careful = SetTradingState(
+            state=TradingState.REDUCING,
+            reason="the journal is damaged",
+            actor="journal",
+            correlation_id=f"journal-damaged:{self.clock.wall_ms()}",
+            only_tighter=True,
+        )
+        self.channels.halts.put_nowait(careful)
 
     def notice(self, level: str, code: str, text: str) -> None:
         """Tell people something, on the page and in the log."""

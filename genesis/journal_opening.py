@@ -13,6 +13,7 @@ from actors.config import LOOK_BACK
 from genesis.domain.account_checkpoint import ACCOUNT_KEY, ACCOUNT_TABLE, CountedOtherwise, check_currency
 from genesis.domain.settings_build import Priority
 from genesis.domain.settings_history import at_start, kinds_of
+from genesis.edge.anchor import GENESIS_HEAD
 from genesis.edge.service_manager import ServiceManager
 from genesis.edge.store import Store, copy_path
 from genesis.edge.store_errors import StoreCorrupt, StoreError, StoreIncomplete, StoreTooNew
@@ -25,7 +26,8 @@ from protocols.journal import ReadCells, ReadRecords
 
 PATIENCE_S: Final = 60.0
 ASKED_EVERY_S: Final = 15.0
-"""A million records take some 15 s to verify: a service manager that is told so does not end us meanwhile."""
+"""A million records of an older layout take some 15 s to verify: a service manager that is told so does not end us
+meanwhile."""
 
 log = structlog.get_logger("genesis.run")
 
@@ -43,6 +45,8 @@ async def open_journal(path: Path, manager: ServiceManager, *, at_ms: int, expen
         ) from None
     except StoreError as error:
         raise CannotStart(str(error)) from None
+    if store.proven_since != GENESIS_HEAD:
+        log.info("journal_proven_in_part", records=store.head().seq, later=store.proven_since.seq)
     if store.layout_before is not None:
         log.info(
             "journal_migrated",

@@ -45,6 +45,7 @@ from genesis.edge.vitals import disk_free_bytes, memory_bytes
 from genesis.engine import Engine
 from genesis.job_desk import JobHouse
 from genesis.journal_opening import check_counting, open_journal
+from genesis.journal_proof import prove_older
 from genesis.pacer import Pacer, histories_told
 from genesis.page_tokens import open_tokens
 from genesis.post_office import open_post
@@ -323,6 +324,8 @@ class _Run:
             async with trio.open_nursery() as work:
                 work.start_soon(pulse.beat)
                 work.start_soon(self.collector.tidy, self.clock)
+                proven_since = engine.store.store.proven_since
+                work.start_soon(prove_older, engine.store.path, proven_since, engine.journal_is_damaged)
                 if venue.session is not None:
                     work.start_soon(self._replay, engine, venue, venue.session)
                 else:

@@ -1,4 +1,4 @@
-"""The journal's store: one SQLite file that holds what money depends on, and proves at every start that it still does.
+"""The journal's store: one SQLite file that holds what money depends on, proven anew with every start.
 
 Promises, in the order of how much they cost to break:
 
@@ -6,7 +6,7 @@ Promises, in the order of how much they cost to break:
 - a commit is whole or not there, and all that were given together go in one transaction (group commit);
 - a write that failed poisons the store for the rest of the process: nothing is retried, nothing more is promised;
 - there is one writer: a lock on a file, an epoch in the store, and one connection that is used by one thread at a time;
-- a file that is not what was written is never opened, and never replaced by an empty one.
+- a file that is found not to be what was written is never opened again, and never replaced by an empty one.
 
 Everything here is synchronous. `genesis.edge.store_thread` keeps it off the event loop.
 """
@@ -16,7 +16,7 @@ import itertools
 import os
 import shutil
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final, Self
 
@@ -41,15 +41,13 @@ from genesis.edge.store_find import FindRecords as FindRecords
 from genesis.edge.store_find import FoundRecords as FoundRecords
 from genesis.edge.store_find import clauses
 from genesis.edge.store_layouts import SCHEMA_VERSION, take_forward, version_of
+from genesis.edge.store_proof import NEWEST, Proven, mark_path, older_trouble, proof_trouble
 from genesis.edge.store_rows import (
     APPLICATION_ID,
     cell_digest,
-    cells_trouble,
     cells_written,
-    chain_trouble,
     create,
     row_hash,
-    schema_trouble,
 )
 from protocols.journal import (
     AnyCell,
@@ -220,7 +218,7 @@ class _Reader:
             ):
                 source.backup(copy)
                 copy.execute("PRAGMA journal_mode = DELETE")
-                head = _verify(copy, fresh, GENESIS_HEAD, may_be_ahead=False)
+                head = _verify(copy, fresh, GENESIS_HEAD, may_be_ahead=False).head
             handle = os.open(fresh, os.O_RDWR | os.O_CLOEXEC)
             try:
                 os.fsync(handle)
@@ -267,9 +265,17 @@ class ReadOnlyStore(_Reader):
         with _bytes_are_blamed(self.path):
             self._connection.execute("BEGIN")
             try:
-                return _verify(self._connection, self.path, anchor, may_be_ahead=True)
+                return _verify(self._connection, self.path, anchor, may_be_ahead=True).head
             finally:
                 self._connection.execute("ROLLBACK")
+
+    def verify_older(self, upto: Head, *, between: Callable[[], None] = lambda: None) -> None:
+        """Prove what the opening by a writer left out, up to the record that it began behind; `between` is called
+        again and again. Raises StoreCorrupt."""
+        with _bytes_are_blamed(self.path):
+            trouble = older_trouble(self._connection, upto, between)
+        if trouble is not None:
+            raise StoreCorrupt(self.path, trouble)
 
 
 class Store(_Reader):
@@ -290,12 +296,17 @@ class Store(_Reader):
         """What named commits of this session were answered, oldest first. A session ends with its store, so nobody
         needs them on the disk; the layout has a table for them from a time when they were kept there."""
         self.layout_before: int | None = None
+        self.proven_since = GENESIS_HEAD
+        """The record behind which opening has proven the log; what is before it, `verify_older` does."""
         self.commits_total = 0
         self.transactions_total = 0
 
     @classmethod
     def open(cls, path: Path, *, at_ms: int, accept_loss: bool = False) -> "Store":
         """Lock, verify and begin a new session; makes a new journal where there is neither file nor anchor.
+
+        Of a long journal the cells and the newest records are proven (`genesis.edge.store_proof`); `proven_since` says
+        what is left, unless a mark asks for all.
 
         A journal of an older layout is verified as what it is, copied to `copy_path`, and taken forward.
 
@@ -311,17 +322,23 @@ class Store(_Reader):
         connection: sqlite3.Connection | None = None
         try:
             anchor = _anchor_or_reason(path, accept_loss)
-            with contextlib.suppress(OSError):
-                # Verifying jumps about, and of gigabytes a disk makes minutes of that.
-                read_ahead(path)
+            if mark_path(path).exists():
+                with contextlib.suppress(OSError):
+                    # Proving all of it jumps about, and of gigabytes a disk makes minutes of that.
+                    read_ahead(path)
             connection = _connect(path, "rwc")
             with _bytes_are_blamed(path):
                 _prepare(connection, path)
-                head = _verify(connection, path, anchor, may_be_ahead=accept_loss)
-                before = _take_forward(connection, path, head)
+                whole = mark_path(path).exists() or version_of(connection) != SCHEMA_VERSION
+                proven = _verify(connection, path, anchor, may_be_ahead=accept_loss, newest=None if whole else NEWEST)
+                before = _take_forward(connection, path, proven.head)
+            if whole:
+                with contextlib.suppress(OSError):
+                    mark_path(path).unlink()
             store = cls(path, connection, lock)
             store.layout_before = before
-            store._begin_session(head, anchor, at_ms)
+            store.proven_since = proven.since
+            store._begin_session(proven.head, anchor, at_ms)
             return store
         except BaseException as error:
             if connection is not None:
@@ -589,26 +606,18 @@ def _prepare(connection: sqlite3.Connection, path: Path) -> None:
         connection.execute("COMMIT")
 
 
-def _verify(connection: sqlite3.Connection, path: Path, anchor: Head, *, may_be_ahead: bool) -> Head:
-    trouble = schema_trouble(connection)
-    if trouble is None:
-        (found,) = connection.execute("PRAGMA integrity_check(1)").fetchone()
-        trouble = None if found == "ok" else str(found)
-    head = GENESIS_HEAD
-    if trouble is None:
-        head, trouble = chain_trouble(connection, anchor)
-    if trouble is None:
-        trouble = cells_trouble(connection, head)
-    if trouble is None and connection.execute("SELECT count(*) FROM epoch").fetchone() != (1,):
-        trouble = "the epoch must be one row, was not"
+def _verify(
+    connection: sqlite3.Connection, path: Path, anchor: Head, *, may_be_ahead: bool, newest: int | None = None
+) -> Proven:
+    proven, trouble = proof_trouble(connection, anchor, newest=newest)
     if trouble is not None:
         raise StoreCorrupt(path, trouble)
-    if anchor.seq > head.seq and not may_be_ahead:
+    if anchor.seq > proven.head.seq and not may_be_ahead:
         raise StoreIncomplete(
             f"{path} must reach record {anchor.seq}, which its anchor {anchor_path(path).name} says was written,"
-            f" but ends at {head.seq}: restore a newer backup, or accept the loss explicitly"
+            f" but ends at {proven.head.seq}: restore a newer backup, or accept the loss explicitly"
         )
-    return head
+    return proven
 
 
 def _take_forward(connection: sqlite3.Connection, path: Path, head: Head) -> int | None:
@@ -623,7 +632,7 @@ def _take_forward(connection: sqlite3.Connection, path: Path, head: Head) -> int
         # Whatever it was, the bytes were just found sound: no reason to put the journal aside.
         raise StoreUnusable(f"{path} must come from layout {before} to {SCHEMA_VERSION}, did not: {error}") from error
     # Nothing of what it says may have changed; this also refuses a step that left other tables than it promised.
-    after = _verify(connection, path, head, may_be_ahead=False)
+    after = _verify(connection, path, head, may_be_ahead=False).head
     assert after == head, f"a migration must leave the chain at {head}, left it at {after}"
     return before
 

@@ -7,8 +7,7 @@ import struct
 from collections.abc import Iterable
 from typing import Final
 
-from genesis.edge.anchor import GENESIS_HEAD, Head
-from genesis.edge.store_layouts import FIRST_VERSION, SCHEMA_VERSION, definitions, layout, make, version_of
+from genesis.edge.store_layouts import make
 from protocols.journal import AnyCell, Record
 
 APPLICATION_ID: Final = 0x47454E45
@@ -68,45 +67,3 @@ def create(connection: sqlite3.Connection) -> None:
     make(connection)
     connection.execute("INSERT INTO epoch VALUES (1, 0)")
     connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-
-
-def schema_trouble(connection: sqlite3.Connection) -> str | None:
-    """What is wrong with the tables' definitions: a flipped bit there could take the uniqueness from an index."""
-    version = version_of(connection)
-    if not FIRST_VERSION <= version <= SCHEMA_VERSION:
-        return f"schema version must be {FIRST_VERSION} to {SCHEMA_VERSION}, was {version}"
-    if definitions(connection) != layout(version):
-        return f"tables must be as schema version {version} makes them, were not"
-    return None
-
-
-def chain_trouble(connection: sqlite3.Connection, anchor: Head) -> tuple[Head, str | None]:
-    """Follow the chain from its first row. Gives its head, and what is wrong with it or None.
-
-    The anchor's row is compared where the chain passes it; whether the chain reaches it is the caller's question.
-    """
-    head = GENESIS_HEAD
-    rows = connection.execute(
-        "SELECT seq, time, actor, kind, key, payload, corr, prev_hash, hash FROM log ORDER BY seq"
-    )
-    for seq, time, actor, kind, key, payload, corr, previous, found in rows:
-        if seq != head.seq + 1:
-            return head, f"log row {head.seq + 1} must follow, was {seq}"
-        if previous != head.hash:
-            return head, f"log row {seq} does not continue the chain"
-        if row_hash(previous, seq, time, actor, kind, key, payload, corr) != found:
-            return head, f"log row {seq} is not what was written"
-        head = Head(seq, found)
-        if seq == anchor.seq and found != anchor.hash:
-            return head, f"log row {seq} is not the one that the anchor names"
-    return head, None
-
-
-def cells_trouble(connection: sqlite3.Connection, head: Head) -> str | None:
-    """Check every cell's digest."""
-    for table, key, payload, seq, digest in connection.execute("SELECT tbl, key, payload, seq, digest FROM cells"):
-        if cell_digest(table, key, payload, seq) != digest:
-            return f"cell {table}/{key} is not what was written"
-        if seq > head.seq:
-            return f"cell {table}/{key} is newer than the log"
-    return None

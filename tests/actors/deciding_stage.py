@@ -45,10 +45,11 @@ class MemoryDisk:
         kept = {(record.kind, record.key) for record in self.records if record.key is not None}
         new = tuple(record.key is None or (record.kind, record.key) not in kept for record in commit.records)
         kept_now = [record for record, is_new in zip(commit.records, new, strict=True) if is_new]
+        first_seq = len(self.records) + 1 if kept_now else 0
         self.records += [record.written() if isinstance(record, LateRecord) else record for record in kept_now]
         for cell in commit.cells:
             self.cells[(cell.table, cell.key)] = cell.written() if isinstance(cell, LateCell) else cell
-        return Committed(first_seq=0, new=new)
+        return Committed(first_seq=first_seq, new=new)
 
     def read(self, question: ReadCells | ReadRecords) -> Cells | Records:
         if isinstance(question, ReadRecords):

@@ -65,6 +65,7 @@ class World:
         self.listener = Listener()
         self.screens = Listener()
         self.ui: Channel[Any] | None = None
+        self.proven_after_seq = 0
 
     def told(self, code: str) -> list[str]:
         """What notices of that code said."""
@@ -79,6 +80,7 @@ class World:
             verdicts=self.verdicts,
             pairs=self.pairs,
             ui=self.ui,
+            proven_after_seq=self.proven_after_seq,
         )
 
     def run(self, disk: MemoryDisk | None = None) -> AbstractAsyncContextManager[Stage]:
