@@ -68,6 +68,7 @@ class SignalActor:
         settings = self.settings.take(ctx.name)
         machine = SignalMachine(settings)
         machine.have_orders_wait()
+        machine.moved = ctx.progress
         kept: Cells = await journal.ask(ReadCells(table=SIGNAL_TABLE))
         for name in machine.restore(kept.cells, waiting_anew=True):
             if ui is not None:

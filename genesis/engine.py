@@ -206,7 +206,12 @@ class Engine:
                     ),
                     # Its first life reads what a journal of years says of it.
                     self._child("risk", self._risk, backoff=trading, start_timeout_s=patience.RISK_READS_S),
-                    self._child("signal", self._signal, backoff=trading),
+                    self._child(
+                        "signal",
+                        self._signal,
+                        backoff=trading,
+                        **({} if self._user_strategies is None else {"progress_timeout_s": patience.AUTHORS_S}),
+                    ),
                     self._child("market_cache", self._market_cache, backoff=trading),
                 ),
                 self._branch(

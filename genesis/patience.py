@@ -18,6 +18,9 @@ BOOKS_READ_S: Final = 300.0
 many may share. An engine that could not start for that would leave what is open to its stops alone."""
 STOPS_WAIT_S: Final = 10.0
 """What a position without its stop can wait for an actor on that way that is slow."""
+AUTHORS_S: Final = 75.0
+"""What one step of somebody's own strategy may take by the clock: its process starts and reads the file (56 s on a busy
+machine), and waits for something (11 s). Each has its end, and the strategy is off then."""
 HANG_S: Final = 2.0
 """And for one that hangs: that waits for no disk, no socket and no other actor. What is left takes milliseconds."""
 

@@ -26,6 +26,10 @@ from genesis.strategy_child import Answer, Question
 FILE_NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,31}")
 FILE_BYTES: Final = 1_000_000
 MAX_FILES: Final = 100
+TELLS_S: Final = 1.0
+"""Beyond its time a process gets this long to tell where it hangs, before it is ended from outside."""
+STARTS_S: Final = 16.0
+"""And this long where it has to start first."""
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Answer).decode
@@ -133,9 +137,7 @@ class UserFile:
             self.on_slow(f"{self.path.name}: {self._slow} steps in a row took too long ({took})")
 
     def _ask(self, question: Question) -> Answer:
-        # The child tells where it hangs; it gets a moment for that before it is ended from outside. A process that has
-        # to start first gets some more.
-        patience = question.wall_s + (1.0 if self._child.running else 16.0)
+        patience = question.wall_s + (TELLS_S if self._child.running else STARTS_S)
         try:
             answer = _decode(self._child.ask(_encode(question), within_s=patience))
         except ChildSilent:

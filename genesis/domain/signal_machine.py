@@ -53,6 +53,8 @@ class SignalMachine:
         """By the strategies' names, in the order in which they speak."""
         self.foreign_markets: frozenset[tuple[str, str]] = frozenset()
         """(symbol, time frame) of those whose author's code runs elsewhere, which may take its time."""
+        self.moved: Callable[[], None] = _nobody_waits
+        """Called whenever one of those has answered: several that take their time are no hang of who asks them."""
         self._told_faults: dict[str, str] = {}
         self._written: dict[NumericStep, NumericStep] = {}
         self.on_settings(settings)
@@ -77,6 +79,8 @@ class SignalMachine:
             if history is not None:
                 for candle in () if fresh.waits else history(wanted.symbol, wanted.timeframe):
                     fresh.say(candle)
+                    if fresh.kind.foreign:
+                        self.moved()
                 # It must be kept before its first candle: a crash would leave it cold otherwise.
                 fresh.changed = True
             running[wanted.name] = fresh
@@ -106,6 +110,8 @@ class SignalMachine:
         for running in self.running.values():
             if running.is_news(closed.candle):
                 said = running.speak(closed)
+                if running.kind.foreign:
+                    self.moved()
                 if said is not None:
                     running.changed = True
                     running.scores += 1
@@ -158,6 +164,8 @@ class SignalMachine:
             candles = history.candles[-running.history :]
             for place, candle in enumerate(candles, start=SNAPSHOT_CANDLES - len(candles)):
                 opinion = running.say(candle)
+                if running.kind.foreign:
+                    self.moved()
                 if opinion is not None and place >= 0:
                     running.scores += 1
                     scores.append(score_of(running, _of_the_past(candle, history.received_ns), opinion))
@@ -188,6 +196,8 @@ class SignalMachine:
             if running.settings.symbol != tick.symbol or not running.kind.hears_trades:
                 continue
             moved, opinion = running.hear(tick)
+            if running.kind.foreign:
+                self.moved()
             traced = traced or moved
             running.changed = running.changed or moved
             if opinion is not None:
@@ -343,6 +353,10 @@ class SignalMachine:
             fault=kind.fault,
             numeric=None if kind.numeric is None else self._written.get(kind.numeric),
         )
+
+
+def _nobody_waits() -> None:
+    """What is called where nobody is watched."""
 
 
 def _of_the_past(candle: Candle, received_ns: int) -> CandleClosed:

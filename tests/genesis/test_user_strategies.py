@@ -9,9 +9,10 @@ import trio
 from genesis.domain.indicators.catalog import INDICATORS
 from genesis.domain.signal_machine import SignalMachine
 from genesis.domain.strategies import STRATEGY_KINDS, StrategyShelf
+from genesis.patience import AUTHORS_S
 from genesis.research.backtest import run_backtest
 from genesis.strategy_template import TEMPLATE, class_name
-from genesis.user_strategies import Budget, UserStrategies
+from genesis.user_strategies import STARTS_S, TELLS_S, Budget, UserStrategies
 from protocols.market import CandleHistory
 from protocols.settings import Settings, StrategySettings
 from protocols.signals import Recommendation, SignalScore
@@ -202,6 +203,11 @@ def test_a_mended_file_is_taken_up_and_a_lost_one_is_off(folder: Folder) -> None
 def test_the_guide_names_every_indicator() -> None:
     guide = (Path(__file__).parents[2] / "docs" / "strategies.md").read_text()
     assert [name for name in INDICATORS if f"| `{name}` |" not in guide] == []
+
+
+def test_one_step_and_its_process_end_before_who_asks_is_taken_to_hang() -> None:
+    budget = Budget()
+    assert STARTS_S + 4 * budget.wall_s + TELLS_S + budget.wall_s < AUTHORS_S
 
 
 def test_names_that_cannot_be_are_refused(folder: Folder) -> None:

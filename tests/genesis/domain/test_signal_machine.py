@@ -1,5 +1,6 @@
 """Strategies: typed parameters, the same words after any restart, and never a look ahead."""
 
+import attrs
 import msgspec
 import pytest
 from hypothesis import given, settings
@@ -8,7 +9,8 @@ from hypothesis import strategies as st
 from genesis.domain.signal_machine import SIGNAL_TABLE, SignalMachine, seen_until
 from genesis.domain.strategies import STRATEGY_KINDS
 from genesis.domain.strategies.ema_cross import EMA_CROSS
-from protocols.market import Candle
+from genesis.domain.strategy import Opinion
+from protocols.market import Candle, CandleHistory
 from protocols.settings import Settings, StrategySettings
 from protocols.signals import Recommendation, SignalScore
 from protocols.units import Symbol
@@ -185,3 +187,31 @@ def _at(machine: SignalMachine, place: int, price: float) -> SignalScore:
     )
     (score,) = machine.on_candle(as_closed(candle))
     return score
+
+
+def test_who_is_asked_for_long_says_after_each_answer_that_it_moves_on() -> None:
+    """Three files that waited ten seconds each on one candle were taken for a hang: trading began anew, all of it."""
+    asked: list[str] = []
+
+    def step(state: list[float], candle: Candle) -> Opinion:
+        asked.append("asked")
+        return EMA_CROSS.step(state, candle)
+
+    slow = attrs.evolve(
+        EMA_CROSS, name="slow", numeric=None, describe=None, step=step, foreign=True, warm=lambda *_: False
+    )
+    names = [StrategySettings(name=f"s{number}", kind="slow", timeframe="1m") for number in range(3)]
+    ours = StrategySettings(name="ours", timeframe="1m")
+    machine = SignalMachine(Settings(strategies=(*names, ours)), {**STRATEGY_KINDS, "slow": slow})
+    machine.moved = lambda: asked.append("moved")
+    candles = recorded_candles()[:10]
+    for running in machine.running.values():
+        running.waits = running.kind.foreign
+    machine.on_history(
+        CandleHistory(symbol=Symbol("tBTCUSD"), timeframe="1m", candles=candles[:6], is_all=True, received_ns=0)
+    )
+    assert asked[-2:] == ["asked", "moved"]
+    assert asked.count("moved") == 6 * 3
+    asked.clear()
+    machine.speak(as_closed(candles[7]))
+    assert asked == ["asked", "moved"] * 3
