@@ -4,7 +4,7 @@ Nothing but public market data is read from the real venue; no key of it is need
 """
 
 import contextlib
-from typing import Final
+from typing import Final, Protocol
 
 import structlog
 import trio
@@ -25,9 +25,12 @@ from genesis.simulator.settings import ExchangeSettings
 from genesis.simulator.state_file import StateError
 
 FIRST_WORD_S: Final = 60.0
-"""By then every pair's history, book and streams must have been heard, or there is no session."""
+"""A start in which no other pair's history or streams came for so long is given up. It may take longer in all: the
+venue tells the history of some thirty pairs a minute."""
 TELL_EVERY_S: Final = 5.0
 """How soon, and how often, a start that waits for the feed says so: a silent terminal looks like a hang."""
+LOOKS: Final = 20
+"""How often that is looked for in this time."""
 DIALS_A_MINUTE: Final = 20
 """The venue's own limit for its public host."""
 
@@ -76,17 +79,41 @@ async def open_paper(
     )
     await nursery.start(exchange.serve, "127.0.0.1", 0)
     async with trio.open_nursery() as meanwhile:
-        meanwhile.start_soon(_tell_waiting, relay)
-        with trio.move_on_after(first_word_s) as scope:
+        with trio.CancelScope() as scope:
+            meanwhile.start_soon(_tell_waiting, relay)
+            meanwhile.start_soon(_give_up, relay, scope, first_word_s)
             await nursery.start(relay.run)
         meanwhile.cancel_scope.cancel()
     if scope.cancelled_caught:
-        text = f"mode paper needs the public feed at {venue.public_ws_uri} and {venue.public_rest_url}, had none"
-        raise CannotStart(f"{text} after {first_word_s:g} s: {relay.last_error}")
+        histories, heard, of = relay.begun
+        text = f"mode paper needs the public feed at {venue.public_ws_uri} and {venue.public_rest_url}"
+        had = f"had none after {first_word_s:g} s"
+        if histories:
+            had = f"had the history of {histories} and heard {heard} of {of} pairs, and no more in {first_word_s:g} s"
+        raise CannotStart(f"{text}, {had}{': ' if relay.last_error else ''}{relay.last_error}")
     return exchange, relay
 
 
 async def _tell_waiting(relay: Relay) -> None:
     while True:
         await trio.sleep(TELL_EVERY_S)
-        log.warning("waits_for_market", uri=relay.uri, last_error=relay.last_error or None)
+        histories, heard, of = relay.begun
+        told = {"histories": histories, "heard": heard, "pairs": of, "last_error": relay.last_error or None}
+        log.warning("waits_for_market", uri=relay.uri, **told)
+
+
+class Beginning(Protocol):
+    """What comes bit by bit: pairs with a history, those that are heard, and all."""
+
+    @property
+    def begun(self) -> tuple[int, int, int]: ...
+
+
+async def _give_up(relay: Beginning, scope: trio.CancelScope, patience_s: float) -> None:
+    """Cancel when nothing has been added for `patience_s`."""
+    begun, since = relay.begun, trio.current_time()
+    while trio.current_time() - since < patience_s:
+        await trio.sleep(patience_s / LOOKS)
+        if relay.begun > begun:
+            begun, since = relay.begun, trio.current_time()
+    scope.cancel()

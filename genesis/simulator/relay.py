@@ -107,6 +107,12 @@ class Relay:
         """Whether every pair's three streams are heard."""
         return bool(self._markets) and all(market.up for market in self._markets.values())
 
+    @property
+    def begun(self) -> tuple[int, int, int]:
+        """Pairs that have their history, those whose streams are heard, and how many there are."""
+        known = self._markets.values()
+        return sum(bool(one.minutes) for one in known), sum(one.up for one in known), len(self.exchange.symbols)
+
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Relay until cancelled; started once every pair has its history, its book and its streams."""
         exchange = self.exchange

@@ -12,17 +12,19 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+import attrs
 import httpx
 import msgspec
 import pytest
 import trio
+from trio.testing import MockClock
 
 from genesis.core.chance import Chance
 from genesis.core.clock import TrioClock
 from genesis.domain.rest_budget import RestBudget
 from genesis.domain.settings_build import Built, Layer, build
 from genesis.edge.user_dir import UserDir
-from genesis.paper_session import open_paper
+from genesis.paper_session import _give_up, open_paper
 from genesis.run_options import CannotStart, ExitCode, Mode, RunOptions
 
 PROGRAM = Path(sys.executable).with_name("genesis")
@@ -162,6 +164,28 @@ async def test_paper_without_the_real_feed_says_so(tmp_path: Path) -> None:
                 first_word_s=1.0,
             )
         nursery.cancel_scope.cancel()
+
+
+@attrs.define
+class Growing:
+    """A relay whose pairs come one after the other, as the venue's limit on histories lets them."""
+
+    every_s: float
+    pairs: int
+
+    @property
+    def begun(self) -> tuple[int, int, int]:
+        known = min(int(trio.current_time() / self.every_s), self.pairs)
+        return known, 0, self.pairs
+
+
+async def test_a_start_with_many_pairs_is_given_as_long_as_more_of_them_come(autojump_clock: MockClock) -> None:
+    """Five hundred pairs take the venue twenty minutes: after one it was said that there is no feed."""
+    began = trio.current_time()
+    with trio.CancelScope() as scope:
+        await _give_up(Growing(every_s=50.0, pairs=24), scope, 60.0)
+    assert scope.cancel_called
+    assert 50 * 24 + 60 <= trio.current_time() - began < 50 * 24 + 70
 
 
 def test_a_start_that_waits_for_the_market_says_so_and_ends_when_told(tmp_path: Path) -> None:
