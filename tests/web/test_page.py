@@ -263,7 +263,7 @@ async def test_it_fits_every_width_in_both_languages_and_themes(width: int, heig
 class ManyMarkets(Demo):
     """Two hundred symbols, each with two streams, of which one is old."""
 
-    names = tuple(f"t{a}{b}{c}USD" for a in "QW" for b in "ABCDEFGHIJ" for c in "PQRSTUVWXY")
+    names = tuple(Symbol(f"t{a}{b}{c}USD") for a in "QW" for b in "ABCDEFGHIJ" for c in "PQRSTUVWXY")
 
     def freshness(self) -> tuple[Freshness, ...]:
         return tuple(
