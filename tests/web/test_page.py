@@ -260,6 +260,30 @@ async def test_it_fits_every_width_in_both_languages_and_themes(width: int, heig
         await in_thread(scenario, stage)
 
 
+async def test_a_no_of_risk_that_passes_by_itself_is_asked_after_again() -> None:
+    """A candle was late when somebody typed: the ticket went on saying no to what would have been taken."""
+    approved = False
+
+    def answer(route: sync_api.Route) -> None:
+        reasons = [] if approved else ["a candle is late"]
+        route.fulfill(json={"approved": approved, "reasons": reasons, "advice": [], "takes": [], "verdict": None})
+
+    def scenario(stage: Stage) -> None:
+        nonlocal approved
+        with a_page(stage) as (page, _):
+            page.route("**/api/v2/risk/unified/evaluate", answer)
+            # The demo keeps none of these.
+            page.route("**/api/v2/order/templates", lambda route: route.fulfill(json={"templates": []}))
+            page.goto(f"{stage.link()}#/orders")
+            page.get_by_role("form", name="Order").get_by_label("Quantity").fill("0.01")
+            expect(page.locator(".verdict")).to_contain_text("risk would say no")
+            approved = True
+            expect(page.locator(".verdict")).to_contain_text("risk would say yes")
+
+    async with on_stage() as stage:
+        await in_thread(scenario, stage)
+
+
 class ManyMarkets(Demo):
     """Two hundred symbols, each with two streams, of which one is old."""
 

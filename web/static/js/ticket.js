@@ -23,6 +23,7 @@ addWords({
 
 const RISK = "/api/v2/risk/unified/evaluate";
 const WAIT_MS = 450;
+const AGAIN_MS = 3000;
 const NUMBER = /^\d*\.?\d+$/;
 const TYPES = ["MARKET", "LIMIT", "STOP", "STOP LIMIT", "TRAILING STOP", "FOK", "IOC"];
 const PRICED = new Set(["LIMIT", "STOP", "STOP LIMIT", "FOK", "IOC"]);
@@ -106,7 +107,7 @@ function Verdict({ told }) {
 }
 
 // Ask risk what it would say, a moment after the last change, of the order or of risk's own state; an answer that was
-// overtaken is dropped.
+// overtaken is dropped. A no is asked after again: what was in the way may pass by itself, as a candle that is late.
 function useRiskAnswer(body, ready) {
   const [told, setTold] = useState(null);
   const { risk } = useTopics("risk");
@@ -119,15 +120,19 @@ function useRiskAnswer(body, ready) {
     }
     let gone = false;
     setTold({ busy: true });
-    const timer = setTimeout(async () => {
+    const look = async () => {
+      let answer;
       try {
-        const answer = await api("POST", RISK, JSON.parse(text));
-        if (!gone) setTold(answer);
+        answer = await api("POST", RISK, JSON.parse(text));
       } catch (problem) {
         if (!(problem instanceof ApiProblem)) throw problem;
-        if (!gone) setTold({ problem: problem.message, detail: problem.detail });
+        answer = { problem: problem.message, detail: problem.detail, approved: problem.status === 503 ? false : undefined };
       }
-    }, WAIT_MS);
+      if (gone) return;
+      setTold(answer);
+      if (answer.approved === false) timer = setTimeout(look, AGAIN_MS);
+    };
+    let timer = setTimeout(look, WAIT_MS);
     return () => {
       gone = true;
       clearTimeout(timer);
