@@ -42,9 +42,11 @@ new MutationObserver((changes) => {
 expect.set_options(timeout=PATIENCE_MS)
 
 
-def until(page: Any, holds: Callable[[], bool], told: Callable[[], str] = str) -> None:
+def until(
+    page: Any, holds: Callable[[], bool], told: Callable[[], str] = str, *, patience_ms: float = PATIENCE_MS
+) -> None:
     """Wait until something holds that `expect` has no words for; fails with what is `told` of it."""
-    end = time.monotonic() + PATIENCE_MS / 1000
+    end = time.monotonic() + patience_ms / 1000
     while not holds():
         assert time.monotonic() < end, told()
         # The page's events are heard meanwhile.

@@ -11,7 +11,9 @@ from tests.web.test_pages import DRAWN, Running
 from tests.web.test_pages import running as running
 
 # One engine and one browser serve all of it that one worker does.
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(6 * PATIENCE_MS / 1000)]
+SWEEPS_MS = 4 * PATIENCE_MS
+"""A look for lines is a hundred moves of the mouse, each of which the page must have heard."""
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(12 * PATIENCE_MS / 1000)]
 
 ORDER_IS_BELOW = """async ([path, token, price]) => {
     const told = await fetch(path, { headers: { Authorization: `Bearer ${token}` } });
@@ -175,37 +177,33 @@ def over_a_line(page: Any, *, still: bool = False) -> tuple[float, int]:
             page.evaluate(PAINT_AGAIN)
         return found is not None
 
-    until(page, look, lambda: "no line on the chart can be taken")
+    until(page, look, lambda: "no line on the chart can be taken", patience_ms=SWEEPS_MS)
     assert found is not None
     return found
 
 
 def drag_lines(page: Any, by: int, *, named: str = "") -> None:
     """Take the first line of an order that can be moved, and of those the one whose question names it, and move it."""
-    below = 5
 
     def moved() -> bool:
-        nonlocal below
-        found = on_a_line(page, 200, below=below, above=40, step=4)
-        if found is None:
-            # It may not be drawn yet: look again from the top on.
-            below = 5
-            return False
-        x, y = found
-        page.mouse.down()
-        page.mouse.move(x, y + by, steps=3)
-        page.mouse.up()
-        dialog = page.get_by_role("dialog")
-        expect(dialog).to_contain_text("Move")
-        if named in dialog.inner_text():
-            return True
-        dialog.get_by_role("button", name="Go back").click()
-        # Under an open question the plot hears no pointer, and its cursor is an old one.
-        expect(dialog).to_have_count(0)
-        below = y + 16 - int(page.locator(".plot .fill").bounding_box()["y"])
+        below = 5
+        while (found := on_a_line(page, 200, below=below, above=40, step=4)) is not None:
+            x, y = found
+            page.mouse.down()
+            page.mouse.move(x, y + by, steps=3)
+            page.mouse.up()
+            dialog = page.get_by_role("dialog")
+            expect(dialog).to_contain_text("Move")
+            if named in dialog.inner_text():
+                return True
+            dialog.get_by_role("button", name="Go back").click()
+            # Under an open question the plot hears no pointer, and its cursor is an old one.
+            expect(dialog).to_have_count(0)
+            below = y + 16 - int(page.locator(".plot .fill").bounding_box()["y"])
+        # It may not be drawn yet: look again from the top on.
         return False
 
-    until(page, moved, lambda: f"no line on the chart is named {named!r}")
+    until(page, moved, lambda: f"no line on the chart is named {named!r}", patience_ms=SWEEPS_MS)
 
 
 def test_the_stop_of_a_stop_and_target_is_dragged_and_the_position_keeps_both(running: Running) -> None:
