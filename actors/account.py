@@ -16,13 +16,13 @@ import trio
 from genesis.core.actor import Context
 from genesis.core.channel import Answer, Channel
 from genesis.core.latest import Latest
-from genesis.core.mailbox import Envelope
+from genesis.core.mailbox import Envelope, Outlet
 from genesis.domain.account_checkpoint import ACCOUNT_TABLE
 from genesis.domain.account_machine import AccountMachine
 from genesis.domain.market_prices import MarketPrices
 from genesis.domain.order_rows import TABLE as ORDER_TABLE
 from genesis.domain.risk_state import spot_symbol
-from protocols.account import AccountView
+from protocols.account import AccountView, LedgerFailed, LedgerReport, LedgerRequest
 from protocols.health import Notice
 from protocols.journal import Cells, Commit, JournalRequest, ReadCells
 from protocols.market import CandleClosed
@@ -43,6 +43,7 @@ from protocols.units import ZERO, base_currency, plain
 BATCH = 256
 DIFFERENCE_S = 5.0
 """A difference of books that lasts this long is told to people."""
+ASK_LEDGER_EVERY_S = 5.0
 PUBLISH_S = 0.25
 """Readers get a new view this often at most."""
 KEEP_POINTS = 15
@@ -64,6 +65,8 @@ class AccountActor:
     """Who speaks: of the other watched markets risk hears the prices from here."""
     own_fills: Channel[Fill] | None = None
     """To the strategies, after risk knows what a fill made of the account."""
+    ledgers: Channel[LedgerRequest] | None = None
+    """To who asks the venue's ledgers what moved while nobody listened."""
     ui: Channel[Any] | None = None
 
     async def run(self, ctx: Context) -> None:
@@ -72,11 +75,15 @@ class AccountActor:
         ui = ctx.outlet(self.ui) if self.ui is not None else None
         own_fills = None if self.own_fills is None else ctx.outlet(self.own_fills)
         settings_version = self.settings.version
-        machine = AccountMachine(self.settings.take(ctx.name))
+        machine = AccountMachine(self.settings.take(ctx.name), asks_ledger=self.ledgers is not None)
+        ledgers = _Ledgers(machine, None if self.ledgers is None else ctx.outlet(self.ledgers))
         orders: Cells = await journal.ask(ReadCells(table=ORDER_TABLE))
         kept: Cells = await journal.ask(ReadCells(table=ACCOUNT_TABLE))
         for _ in machine.restoring(orders=orders.cells, kept=kept.cells, same_process=ctx.generation > 1):
             await trio.lowlevel.checkpoint()
+        if machine.missed.gaps:
+            # The life before may have asked, and may not: nobody else will wake us for it.
+            ledgers.ask_at = ctx.clock.now()
         told_version = machine.version
         prices = MarketPrices()
         told_prices: tuple[MarketPrice, ...] = ()
@@ -87,7 +94,7 @@ class AccountActor:
         publish_at = float("inf")
         differences, unpriced, unclear = _Differences(), _UnpricedFees(), _UnclearRows()
         while True:
-            batch = await ctx.inbox.lease(limit=BATCH, until=min(publish_at, differences.look_at))
+            batch = await ctx.inbox.lease(limit=BATCH, until=min(publish_at, differences.look_at, ledgers.ask_at))
             await _wait_for_fills(ctx, batch)
             ends = stopping.is_set() and not batch
             if self.settings.version != settings_version:
@@ -98,6 +105,9 @@ class AccountActor:
                 unspoken = prices.unspoken(machine.settings, self.strategies.value)
                 moved = [] if unspoken == told_prices else moved
                 told_prices = unspoken
+            for envelope in batch:
+                ledgers.hear(envelope.message)
+            ledgers.ask(ctx.clock.now())
             changed = machine.version != told_version
             commit: Answer | None = None
             if changed or machine.equity_curve.unkept >= (1 if ends else KEEP_POINTS):
@@ -119,6 +129,9 @@ class AccountActor:
             if ui is not None:
                 for text in unpriced.follow([envelope.message for envelope in batch], machine.settings.quote_currency):
                     ui.put_nowait(Notice(level="warning", code="fee_unpriced", text=text, at_ms=ctx.clock.wall_ms()))
+                for code, text in ledgers.take_news():
+                    level = "info" if code == "money_moved" else "warning"
+                    ui.put_nowait(Notice(level=level, code=code, text=text, at_ms=ctx.clock.wall_ms()))
                 for text in unclear.follow([envelope.message for envelope in batch]):
                     ui.put_nowait(Notice(level="alarm", code="account_unclear", text=text, at_ms=ctx.clock.wall_ms()))
             now = ctx.clock.now()
@@ -196,6 +209,56 @@ class _UnpricedFees:
 
 
 @attrs.define
+class _Ledgers:
+    """Asks for the ledgers of wallets that changed while nobody listened, until they have said why."""
+
+    machine: AccountMachine
+    requests: Outlet[LedgerRequest] | None
+    ask_at: float = float("inf")
+    asked: tuple[str, ...] = ()
+    news: list[tuple[str, str]] = attrs.field(factory=list)
+    """Codes and sentences for people."""
+
+    def ask(self, now: float) -> None:
+        """Ask what is to be asked now: at once what is new, and what was not answered well enough after a pause."""
+        wanted = self.machine.missed.currencies()
+        if not wanted or self.requests is None:
+            self.asked, self.ask_at = (), float("inf")
+            return
+        for currency in wanted if now >= self.ask_at else [each for each in wanted if each not in self.asked]:
+            self.requests.put_nowait(LedgerRequest(currency=currency))
+        if now >= self.ask_at or self.ask_at == float("inf"):
+            self.ask_at = now + ASK_LEDGER_EVERY_S
+        self.asked = wanted
+
+    def hear(self, message: object) -> None:
+        if isinstance(message, LedgerReport):
+            for gap, moved in self.machine.on_ledger(message.currency, message.entries, whole=message.whole):
+                if moved:
+                    went = "came into" if moved > ZERO else "left"
+                    self._say(
+                        "money_moved",
+                        f"{plain(abs(moved))} {gap.currency} {went} the {gap.wallet_type} wallet while the private line"
+                        " was down: neither won nor lost",
+                    )
+        elif isinstance(message, LedgerFailed) and message.refused:
+            for gap in self.machine.give_up(message.currency):
+                self._say(
+                    "money_unclear",
+                    f"the {gap.wallet_type} wallet went from {plain(gap.before)} to {plain(gap.after)} {gap.currency}"
+                    f" while the private line was down, and the venue does not say why ({message.reason}): what of it"
+                    " was paid in or out counts as won or lost",
+                )
+
+    def take_news(self) -> list[tuple[str, str]]:
+        news, self.news = self.news, []
+        return news
+
+    def _say(self, code: str, text: str) -> None:
+        self.news.append((code, text))
+
+
+@attrs.define
 class _UnclearRows:
     """Wallets and positions that cannot be as the venue told them: people hear of each once in a life."""
 
@@ -229,6 +292,9 @@ def _hear(machine: AccountMachine, prices: MarketPrices, message: object) -> boo
             machine.on_report(message)
         case WalletSnapshot() | VenueWallet() | PositionSnapshot() | VenuePosition():
             machine.on_balance(message)
+        case LedgerReport() | LedgerFailed():
+            # Heard by who asked.
+            pass
         case CandleClosed():
             machine.on_price(message.candle.symbol, message.candle.close)
             if not message.catch_up:

@@ -7,7 +7,7 @@ orders waiting; what comes back is told to whoever asked, failures included.
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Final
+from typing import Any, Final
 
 import attrs
 import structlog
@@ -19,10 +19,11 @@ from genesis.core.errors import ChannelClosed
 from genesis.core.mailbox import Outlet
 from genesis.edge.errors import EdgeError
 from genesis.edge.rest import CircuitOpen, RestDoor
+from protocols.account import LedgerFailed, LedgerReport, LedgerRequest
 from protocols.bitfinex import rest_requests
-from protocols.bitfinex.errors import BitfinexError, MalformedFrame
+from protocols.bitfinex.errors import ERR_AUTH, ERR_GENERIC, ERR_PARAMS, BitfinexError, MalformedFrame, VenueError
 from protocols.bitfinex.rest import read_candle_answer, read_trades_answer
-from protocols.bitfinex.rest_account import read_orders, read_own_trades, read_positions
+from protocols.bitfinex.rest_account import read_ledgers, read_orders, read_own_trades, read_positions
 from protocols.bitfinex.rest_requests import LARGEST_HISTORY, LARGEST_PUBLIC
 from protocols.market import (
     Candle,
@@ -54,17 +55,21 @@ HISTORY_TIMEOUT_S: Final = 45.0
 CANDLES_TIMEOUT_S: Final = 120.0
 AT_ONCE: Final = 32
 REFUSED_KEPT: Final = 1000
+NEVER_ANSWERED: Final = frozenset({ERR_GENERIC, ERR_PARAMS, ERR_AUTH})
+"""The venue's refusals of a question that will be refused again: a key without that permission, an unknown currency."""
 BEAT_S: Final = 5.0
 """How often the supervisor hears that an answer is waited for: each wait has its own end, later than its patience."""
 
 
 @attrs.define(kw_only=True, eq=False)
 class HistoryActor:
-    """Hears HistoryRequest, CandleRequest, TradesRequest. `market` is None where nobody asks for the last two."""
+    """Hears HistoryRequest, CandleRequest, TradesRequest, LedgerRequest. `market` is None where nobody asks for candles
+    and trades, `balances` where nobody asks for ledgers."""
 
     door: RestDoor
     orders: Channel[AccountEvent]
     market: Channel[MarketEvent] | None = None
+    balances: Channel[Any] | None = None
     answered: int = 0
     failed: int = 0
     _refused: set[str] = attrs.field(factory=set, init=False)
@@ -75,8 +80,9 @@ class HistoryActor:
     async def run(self, ctx: Context) -> None:
         orders = ctx.outlet(self.orders)
         market = ctx.outlet(self.market) if self.market is not None else None
+        balances = ctx.outlet(self.balances) if self.balances is not None else None
         # One of each kind at a time: reports must not overtake each other.
-        of_orders, of_candles, of_trades = trio.Lock(), trio.Lock(), trio.Lock()
+        of_orders, of_candles, of_trades, of_ledgers = trio.Lock(), trio.Lock(), trio.Lock(), trio.Lock()
         under_way = trio.CapacityLimiter(AT_ONCE)
         ctx.ready()
         try:
@@ -93,6 +99,8 @@ class HistoryActor:
                             nursery.start_soon(self._serve_orders, ctx, envelope, orders, of_orders, under_way)
                         elif isinstance(message, TradesRequest):
                             nursery.start_soon(self._serve_gap, ctx, envelope, market, of_trades, under_way)
+                        elif isinstance(message, LedgerRequest):
+                            nursery.start_soon(self._serve_ledger, ctx, envelope, balances, of_ledgers, under_way)
                         else:
                             nursery.start_soon(self._serve_candles, ctx, envelope, market, of_candles, under_way)
         except* ChannelClosed:
@@ -204,6 +212,32 @@ class HistoryActor:
         else:
             raise _TooMuch(f"trades since {request.trades_since_ms} must fit {PAGES} pages, did not")
         return tuple(seen.values())
+
+    async def _serve_ledger(
+        self,
+        ctx: Context,
+        envelope: Envelope,
+        balances: Outlet[Any] | None,
+        turn: trio.Lock,
+        under_way: trio.CapacityLimiter,
+    ) -> None:
+        currency = envelope.message.currency
+        with ctx.outside:
+            async with under_way, turn:
+                answer: LedgerReport | LedgerFailed
+                try:
+                    with trio.fail_after(HISTORY_TIMEOUT_S):
+                        value = await self.door.ask(rest_requests.ledgers(currency, limit=LARGEST_HISTORY), exact=True)
+                    entries = read_ledgers(value)
+                    answer = LedgerReport(currency=currency, entries=entries, whole=len(entries) < LARGEST_HISTORY)
+                    self.answered += 1
+                except (EdgeError, BitfinexError, trio.TooSlowError) as error:
+                    self.failed += 1
+                    refused = isinstance(error, VenueError) and error.code in NEVER_ANSWERED
+                    answer = LedgerFailed(currency=currency, reason=f"{type(error).__name__}: {error}", refused=refused)
+                if balances is not None:
+                    await balances.put(answer)
+                ctx.inbox.ack(envelope)
 
     def _tell_refused(self, reasons: Sequence[str]) -> None:
         """Once of each: history is read every minute, and for as long as that row is in it."""

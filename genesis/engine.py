@@ -328,6 +328,7 @@ class Engine:
             risk=self.channels.account_state,
             strategies=self.cells.strategies,
             own_fills=self.channels.own_fills,
+            ledgers=self.channels.ledger_requests,
             view=self.cells.account,
             ui=self.channels.ui,
         )
@@ -404,7 +405,10 @@ class Engine:
 
     def _history(self) -> Actor:
         return HistoryActor(
-            door=self.venue.door, orders=self.channels.account_events, market=self.channels.market_events
+            door=self.venue.door,
+            orders=self.channels.account_events,
+            market=self.channels.market_events,
+            balances=self.channels.balances,
         )
 
     def _connection_private(self) -> Actor:

@@ -16,7 +16,7 @@ from genesis.core.tee import Tee
 from genesis.domain.config_bus import BusView
 from genesis.domain.pairs import PairSpecs
 from genesis.domain.ticks import merge_stretches, merge_ticks, stretch_symbol, tick_symbol
-from protocols.account import AccountView
+from protocols.account import AccountView, LedgerRequest
 from protocols.config import ConfigCommand, ConfigView, RolloutStatus
 from protocols.health import ConnectionView, HealthFinding, Notice, Reconnect
 from protocols.jobs import JobRequest, JobView
@@ -39,7 +39,6 @@ from protocols.orders import (
     AccountEvent,
     Approved,
     ApprovedChange,
-    BalanceEvent,
     Fill,
     HistoryRequest,
     OrderReport,
@@ -140,7 +139,7 @@ class Channels:
     account_events: Channel[AccountEvent] = attrs.field(
         factory=lambda: Channel("account_events", Overflow.BLOCK, capacity=8192)
     )
-    balances: Channel[BalanceEvent] = attrs.field(factory=lambda: Channel("balances", Overflow.BLOCK, capacity=8192))
+    balances: Channel[Any] = attrs.field(factory=lambda: Channel("balances", Overflow.BLOCK, capacity=8192))
     ticks: Channel[Tick] = attrs.field(
         factory=lambda: Channel("ticks", Overflow.CONFLATE, capacity=4096, key=tick_symbol, merge=merge_ticks)
     )
@@ -175,6 +174,9 @@ class Channels:
     )
     history_requests: Channel[HistoryRequest] = attrs.field(
         factory=lambda: Channel("history_requests", Overflow.FAIL, capacity=64)
+    )
+    ledger_requests: Channel[LedgerRequest] = attrs.field(
+        factory=lambda: Channel("ledger_requests", Overflow.CONFLATE, capacity=64, key=lambda request: request.currency)
     )
     candle_requests: Channel[CandleRequest | TradesRequest] = attrs.field(
         factory=lambda: Channel("candle_requests", Overflow.CONFLATE, capacity=256, key=lambda request: request)
@@ -291,7 +293,7 @@ class Plan:
             "risk": (to.account_state, to.halts, to.risk_commands, to.conditions, to.scores, to.foreseen),
             "signal": (to.own_fills, to.closed_to_signal, to.ticks, to.forming),
             "market_cache": (to.market_events, to.prices),
-            "history": (to.history_requests, to.candle_requests),
+            "history": (to.history_requests, to.candle_requests, to.ledger_requests),
             "connection_private": (to.reconnect_private, to.venue_commands),
             **{f"connection_public_{number}": (channel,) for number, channel in enumerate(self.reconnect_public)},
             "watchdog": (),
@@ -315,7 +317,7 @@ class Plan:
             # Not one channel leads from here to risk, to an order or to a socket.
             "shadow": (to.journal, to.ui),
             "config_bus": (to.journal, to.set_settings, to.halts, to.ui),
-            "account": (to.journal, to.account_state, to.own_fills, to.ui),
+            "account": (to.journal, to.account_state, to.own_fills, to.ledger_requests, to.ui),
             "order": (to.journal, to.venue_commands, to.history_requests, to.order_reports, to.risk_commands, to.ui),
             "risk": (to.journal, to.approved, to.foreseen_orders, to.ui),
             "signal": (to.journal, to.scores, to.foreseen, to.ui),
@@ -330,7 +332,7 @@ class Plan:
                 to.candle_requests,
                 to.ui,
             ),
-            "history": (to.account_events, to.market_events, to.ui),
+            "history": (to.account_events, to.market_events, to.balances, to.ui),
             "connection_private": (to.journal, to.account_events, to.balances, to.ui),
             **{f"connection_public_{number}": public for number in range(self.sockets)},
             "watchdog": (to.reconnect_private, *self.reconnect_public, to.conditions, to.ui),

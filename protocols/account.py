@@ -6,6 +6,7 @@ import msgspec
 
 from protocols.measures import OpenRow, TradeShare
 from protocols.orders import Fill
+from protocols.reference import LedgerEntry
 from protocols.risk import AccountState
 from protocols.units import ZERO, Side, Symbol
 
@@ -141,3 +142,25 @@ class AccountView(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     closed: ClosedTotals = ClosedTotals()
     books: tuple[StrategyBookView, ...] = ()
     traded_quote: Decimal = ZERO
+
+
+class LedgerRequest(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Ask REST for the newest entries of a currency's ledger."""
+
+    currency: str
+
+
+class LedgerReport(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """What it says, newest first. `whole`: there are no older entries."""
+
+    currency: str
+    entries: tuple[LedgerEntry, ...]
+    whole: bool
+
+
+class LedgerFailed(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """There was no answer; `refused`: the venue does not give it, and will not when it is asked again."""
+
+    currency: str
+    reason: str
+    refused: bool

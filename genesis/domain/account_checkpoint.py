@@ -5,6 +5,7 @@ from decimal import Decimal
 
 import msgspec
 
+from genesis.domain.missed_flows import Gap
 from protocols.journal import CellWrite
 from protocols.risk import MarginHolding, WalletView
 from protocols.units import ZERO
@@ -23,6 +24,9 @@ class AccountCheckpoint(msgspec.Struct, frozen=True, kw_only=True):
     flows: Decimal = ZERO
     quote_currency: str = ""
     """What its money is counted in; empty in what older programs kept."""
+    told: bool = False
+    unclear: tuple[tuple[str, str], ...] = ()
+    gaps: tuple[Gap, ...] = ()
     day: str = ""
     day_start_equity: Decimal = ZERO
     """What older programs cannot read it without: what the day began with is risk's to know."""

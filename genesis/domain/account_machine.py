@@ -1,7 +1,7 @@
 """The account machine: wallets as the venue tells them, positions as our fills make them, equity over time."""
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
 
 import msgspec
@@ -24,6 +24,7 @@ from genesis.domain.account_checkpoint import (
 from genesis.domain.coin_owners import CoinOwners
 from genesis.domain.equity_curve import CURVE_LIMIT, EquityCurve
 from genesis.domain.flows import moves_money
+from genesis.domain.missed_flows import Gap, MissedFlows
 from genesis.domain.performance import TradeFigures, figures
 from genesis.domain.position import Position
 from genesis.domain.profit_report import ClosedBook
@@ -47,6 +48,7 @@ from protocols.orders import (
     VenueWallet,
     WalletSnapshot,
 )
+from protocols.reference import LedgerEntry
 from protocols.risk import (
     AccountState,
     MarginHolding,
@@ -76,14 +78,27 @@ _ENCODER = msgspec.json.Encoder(order="sorted")
 
 
 class AccountMachine:
-    """State of one account. `version` rises with every change that risk must hear of (never with a mere price)."""
+    """State of one account. `version` rises with every change that risk must hear of (never with a mere price).
 
-    def __init__(self, settings: Settings, *, curve_step_ms: int = 60_000, curve_limit: int = CURVE_LIMIT) -> None:
+    With `asks_ledger` wallets that changed while nobody listened make the account unknown until `on_ledger` has said
+    why (`missed.currencies()` are to be asked), or `give_up` that nobody will.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        curve_step_ms: int = 60_000,
+        curve_limit: int = CURVE_LIMIT,
+        asks_ledger: bool = False,
+    ) -> None:
         self.settings = settings
         self.version = 0
         self.known = False
         self._told = False
         """Whether a snapshot of the wallets came."""
+        self._asks_ledger = asks_ledger
+        self.missed = MissedFlows()
         self._unclear: set[tuple[str, str]] = set()
         """Wallets and positions that the venue told as they cannot be, by type and name."""
         self.positions: dict[Symbol, Position] = {}
@@ -137,6 +152,8 @@ class AccountMachine:
             self._unclear -= {each for each in self._unclear if each[0] != POSITION}
             for each in event.unclear:
                 self._keep_unclear(each, before)
+            if self._asks_ledger and before:
+                self.missed.on_snapshot(before, self._wallets, self.now_ms)
             self._told = True
             self._look_if_known()
             self.version += 1
@@ -181,24 +198,41 @@ class AccountMachine:
     def _look_if_known(self) -> None:
         """The account is known once all its wallets and positions were told as they can be: until then nothing is
         entered, and no figure is made of it."""
-        known = self._told and not self._unclear
+        known = self._told and not self._unclear and not self.missed.gaps
         if known and not self.known and not self.curve:
             self._first = self.state_wallets(), self._margin(), self.flows
         self.known = known
 
     def _on_flow(self, wallet: VenueWallet) -> None:
         """Somebody moved money: nothing was won or lost by it."""
-        if not self.known or wallet.wallet_type not in TRADED_WALLETS:
+        if not self._told or wallet.wallet_type not in TRADED_WALLETS:
             # What moved before the first snapshot is in that.
             return
         before = self._wallets.get((wallet.wallet_type, wallet.currency))
-        moved = worth_of(
-            wallet.currency,
-            wallet.balance - (ZERO if before is None else before.balance),
-            self._marks,
-            self.settings.quote_currency,
-        )
-        self.flows += moved
+        self._count_flow(wallet.currency, wallet.balance - (ZERO if before is None else before.balance))
+
+    def on_ledger(self, currency: str, entries: Sequence[LedgerEntry], *, whole: bool) -> list[tuple[Gap, Decimal]]:
+        """The newest entries of a ledger that was asked for, `whole` when there are no older ones; gives the gaps that
+        they close, with what was moved in each."""
+        closed = self.missed.on_ledger(currency, entries, whole=whole)
+        for gap, moved in closed:
+            if moved:
+                self._count_flow(gap.currency, moved)
+        if closed:
+            self._look_if_known()
+            self.version += 1
+        return closed
+
+    def give_up(self, currency: str) -> list[Gap]:
+        """The venue does not show that ledger."""
+        gone = self.missed.give_up(currency)
+        if gone:
+            self._look_if_known()
+            self.version += 1
+        return gone
+
+    def _count_flow(self, currency: str, amount: Decimal) -> None:
+        self.flows += worth_of(currency, amount, self._marks, self.settings.quote_currency)
         # Coins without a price yet would be a gain of the first minute.
         self._first = None
 
@@ -327,7 +361,10 @@ class AccountMachine:
                 self._wallets_told = None
                 self._holdings = {each.symbol: each for each in checkpoint.margin}
                 self._marks = dict(checkpoint.marks)
-                self.known = self._told = checkpoint.known and same_process
+                self._told = (checkpoint.known or checkpoint.told) and same_process
+                self._unclear = set(checkpoint.unclear) if same_process else set()
+                self.missed = MissedFlows(checkpoint.gaps)
+                self.known = self._told and not self._unclear and not self.missed.gaps
                 self.flows = checkpoint.flows
                 self.now_ms = checkpoint.now_ms
                 self.version = max(self.version, checkpoint.version)
@@ -345,6 +382,9 @@ class AccountMachine:
             margin=self._margin(),
             flows=self.flows,
             quote_currency=self.settings.quote_currency,
+            told=self._told,
+            unclear=tuple(sorted(self._unclear)),
+            gaps=tuple(self.missed.gaps.values()),
         )
         state = CellWrite(table=ACCOUNT_TABLE, key=ACCOUNT_KEY, payload=_ENCODER.encode(checkpoint))
         return (state, *self.equity_curve.take_cells(ACCOUNT_TABLE))

@@ -13,11 +13,10 @@ import trio.testing
 from actors.account import AccountActor
 from genesis.core.channel import Channel, Overflow
 from genesis.core.latest import Latest
-from protocols.account import AccountView
+from protocols.account import AccountView, LedgerFailed, LedgerReport, LedgerRequest
 from protocols.health import Notice
 from protocols.journal import CellWrite
 from protocols.orders import (
-    BalanceEvent,
     Fill,
     OrderReport,
     OrderState,
@@ -28,10 +27,12 @@ from protocols.orders import (
     VenueWallet,
     WalletSnapshot,
 )
+from protocols.reference import LedgerEntry
 from protocols.risk import AccountState
 from protocols.settings import Settings
 from protocols.units import ZERO, Side, Symbol, exact
 from tests.actors.deciding_stage import Listener, MemoryDisk, Stage, journal_channel, on_stage
+from tests.actors.scripted_venue import eventually
 from tests.recorded_candles import as_closed, recorded_candles
 
 BTC = Symbol("tBTCUSD")
@@ -39,7 +40,7 @@ BTC = Symbol("tBTCUSD")
 
 class World:
     def __init__(self) -> None:
-        self.balances: Channel[BalanceEvent] = Channel("balances", Overflow.BLOCK)
+        self.balances: Channel[Any] = Channel("balances", Overflow.BLOCK)
         self.reports: Channel[OrderReport] = Channel("reports", Overflow.BLOCK)
         self.candles: Channel[Any] = Channel("candles", Overflow.BLOCK)
         self.risk: Channel[AccountState] = Channel("risk", Overflow.CONFLATE, key=lambda state: "account")
@@ -49,16 +50,29 @@ class World:
         self.listener = Listener()
         self.ui: Channel[Any] = Channel("ui", Overflow.DROP_OLDEST)
         self.people = Listener()
+        self.ledgers: Channel[Any] | None = None
+        self.asked = Listener()
 
     def actor(self) -> AccountActor:
-        return AccountActor(settings=self.settings, journal=self.journal, risk=self.risk, view=self.view, ui=self.ui)
+        return AccountActor(
+            settings=self.settings,
+            journal=self.journal,
+            risk=self.risk,
+            view=self.view,
+            ui=self.ui,
+            ledgers=self.ledgers,
+        )
 
     def run(self, disk: MemoryDisk | None = None) -> AbstractAsyncContextManager[Stage]:
         return on_stage(
             self.actor,
             hears=(self.balances, self.reports, self.candles),
             journal=self.journal,
-            listeners={"risk": (self.listener, self.risk), "people": (self.people, self.ui)},
+            listeners={
+                "risk": (self.listener, self.risk),
+                "people": (self.people, self.ui),
+                **({} if self.ledgers is None else {"history": (self.asked, self.ledgers)}),
+            },
             disk=disk,
         )
 
@@ -345,3 +359,47 @@ async def test_a_fee_that_nobody_can_price_is_told_once_with_what_to_do() -> Non
         told = [text for text in world.differences() if "counts as 0" in text]
         assert [text.split(" counts")[0] for text in told] == ["a fee of 0.5 LEO", "a fee of 0.5 UST"]
         assert "tLEOUSD in market.symbols" in told[0]
+
+
+async def test_a_wallet_that_changed_while_nobody_listened_is_asked_about_until_the_ledger_says_why(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    world, disk = World(), MemoryDisk()
+    world.ledgers = Channel("ledgers", Overflow.CONFLATE, key=lambda request: request.currency)
+    async with world.run(disk):
+        await world.balances.put(wallets("1000"))
+        await eventually(lambda: bool(world.listener.heard) and world.told().known)
+    world = World()
+    world.ledgers = Channel("ledgers", Overflow.CONFLATE, key=lambda request: request.currency)
+    async with world.run(disk) as stage:
+        await world.balances.put(wallets("1400"))
+        await eventually(lambda: len(world.asked.heard) == 1)
+        assert world.asked.heard == [LedgerRequest(currency="USD")]
+        await world.balances.put(LedgerFailed(currency="USD", reason="no line", refused=False))
+        await eventually(lambda: len(world.asked.heard) == 2)
+        assert not world.told().known
+        stage.kill()
+        await eventually(lambda: len(world.asked.heard) == 3)
+        entry = LedgerEntry(
+            entry_id=7,
+            currency="USD",
+            wallet_type="exchange",
+            time_ms=5,
+            amount=Decimal(400),
+            balance=Decimal(1400),
+            description="Deposit (BITCOIN) #2168494 on wallet exchange",
+        )
+        await world.balances.put(LedgerReport(currency="USD", entries=(entry,), whole=True))
+        await eventually(lambda: world.told().known)
+        assert world.told().flows == 400
+        await eventually(lambda: bool(world.differences()))
+        assert world.differences() == [
+            "400 USD came into the exchange wallet while the private line was down: neither won nor lost"
+        ]
+        await world.balances.put(wallets("1100"))
+        await eventually(lambda: len(world.asked.heard) == 4)
+        await world.balances.put(LedgerFailed(currency="USD", reason="no permission", refused=True))
+        await eventually(lambda: world.told().known)
+        assert world.told().flows == 400
+        await trio.sleep(60)
+        assert len(world.asked.heard) == 4

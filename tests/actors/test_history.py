@@ -21,6 +21,7 @@ from genesis.edge.http import HttpClient
 from genesis.edge.nonce import NonceOwner
 from genesis.edge.rest import RestDoor, RestKey
 from genesis.edge.secrets import Secret
+from protocols.account import LedgerFailed, LedgerReport, LedgerRequest
 from protocols.bitfinex.rest import error_body
 from protocols.market import CandleRequest, CandlesFailed, CandleSnapshot, OlderCandles
 from protocols.orders import HistoryFailed, HistoryReport, HistoryRequest
@@ -80,6 +81,7 @@ class World:
     requests: Channel[Any]
     told: list[Any]
     market: list[Any]
+    balances: list[Any]
 
 
 @asynccontextmanager
@@ -94,18 +96,19 @@ async def a_world(clock: MockClock, folder: Path) -> AsyncIterator[World]:
         requests = Channel[Any]("requests", Overflow.FAIL)
         orders = Channel[Any]("orders", Overflow.BLOCK)
         market = Channel[Any]("market", Overflow.BLOCK)
-        told, heard = Listener(), Listener()
+        balances = Channel[Any]("balances", Overflow.BLOCK)
+        told, heard, moved = Listener(), Listener(), Listener()
         actors: list[HistoryActor] = []
 
         def start() -> HistoryActor:
-            actors.append(HistoryActor(door=door, orders=orders, market=market))
+            actors.append(HistoryActor(door=door, orders=orders, market=market, balances=balances))
             return actors[-1]
 
         async with on_stage(
             start,
             hears=(requests,),
             journal=journal_channel(),
-            listeners={"orders": (told, orders), "market": (heard, market)},
+            listeners={"orders": (told, orders), "market": (heard, market), "account": (moved, balances)},
         ) as stage:
             yield World(
                 server=server,
@@ -115,6 +118,7 @@ async def a_world(clock: MockClock, folder: Path) -> AsyncIterator[World]:
                 requests=requests,
                 told=told.heard,
                 market=heard.heard,
+                balances=moved.heard,
             )
         nonce.close()
 
@@ -168,6 +172,25 @@ async def test_pages_meet_at_equal_times_and_lose_nothing(autojump_clock: MockCl
         report = world.told[0]
         assert sorted(order.venue_id for order in report.closed_orders) == list(range(1, 6001))
         assert sorted(trade.trade_id for trade in report.trades) == list(range(1, 5101))
+
+
+async def test_a_ledger_is_told_to_who_asked_and_a_refusal_of_it_as_one(
+    autojump_clock: MockClock, tmp_path: Path
+) -> None:
+    async with a_world(autojump_clock, tmp_path) as world:
+        row = [7, "USD", "exchange", 5, None, 400, 1400, None, "Deposit on wallet exchange"]
+        world.server.answers.append(Answer(body=msgspec.json.encode([row])))
+        world.requests.put_nowait(LedgerRequest(currency="USD"))
+        await eventually(lambda: len(world.balances) == 1)
+        (report,) = world.balances
+        assert isinstance(report, LedgerReport)
+        assert [(entry.entry_id, entry.amount, entry.balance) for entry in report.entries] == [(7, 400, 1400)]
+        assert report.whole
+        world.server.answers.append(Answer(status=500, body=error_body(10100, "apikey: invalid")))
+        world.requests.put_nowait(LedgerRequest(currency="USD"))
+        await eventually(lambda: len(world.balances) == 2)
+        assert isinstance(world.balances[1], LedgerFailed)
+        assert world.balances[1].refused
 
 
 async def test_a_failure_is_told_with_its_reason(autojump_clock: MockClock, tmp_path: Path) -> None:
