@@ -16,7 +16,7 @@ import trio
 
 from genesis.core.channel import Channel
 from genesis.core.errors import ChannelClosed
-from genesis.domain.transfer_proof import ABSENT_AFTER_MS, newest_entry, proven
+from genesis.domain.transfer_proof import ABSENT_AFTER_MS, SHOWN_BY_MS, newest_entry, proven
 from genesis.edge.errors import EdgeError, RequestFailed
 from genesis.edge.rest import CircuitOpen, RestDoor
 from genesis.venue_asking import ask_venue
@@ -64,6 +64,9 @@ class TransferDesk:
     wall_ms: Callable[[], int]
     tell: Callable[[str, str, str], None]
     listens: Callable[[], bool]
+    monotonic_s: Callable[[], float] = trio.current_time
+    _waits_since: dict[str, float] = attrs.field(factory=dict, init=False)
+    """When this process asked a transfer, or first saw that an earlier one had, by a clock that nobody sets."""
     _turn: trio.Lock = attrs.field(factory=trio.Lock, init=False)
 
     async def all(self) -> Sequence[Transfer]:
@@ -103,6 +106,7 @@ class TransferDesk:
                 wish=wish, state=TransferState.ASKED, asked_ms=self.wall_ms(), after_entry=newest_entry(before)
             )
             await self._keep(asked, rows)
+            self._waits_since[wish.transfer_id] = self.monotonic_s()
             return await self._carry(asked)
 
     def _check_free(self, wish: TransferWish, free: Decimal | None, rows: Sequence[Transfer]) -> None:
@@ -188,11 +192,24 @@ class TransferDesk:
             )
         except VenueSilent:
             return row
-        settled = proven(row, entries, whole=len(entries) < LEDGER_LIMIT, now_ms=self.wall_ms())
+        settled = proven(
+            row,
+            entries,
+            whole=len(entries) < LEDGER_LIMIT,
+            now_ms=self.wall_ms(),
+            waited_ms=self._waited_ms(row),
+        )
         if settled is not row:
             await self._keep_outcome(settled)
             self.tell("info", "transfer", f"{_words(row.wish)} ({row.wish.actor}): {settled.text}")
         return settled
+
+    def _waited_ms(self, row: Transfer) -> int:
+        """How long a transfer is under way at least. What an earlier process asked has left its socket, or never will:
+        it has waited for all but what the venue needs to show it."""
+        now = self.monotonic_s()
+        since = self._waits_since.setdefault(row.wish.transfer_id, now - (ABSENT_AFTER_MS - SHOWN_BY_MS) / 1000)
+        return int((now - since) * 1000)
 
     # --- the journal --------------------------------------------------------------------------------------------------
 

@@ -3,6 +3,7 @@
 import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -184,7 +185,7 @@ async def test_a_ledger_is_told_to_who_asked_and_a_refusal_of_it_as_one(
         await eventually(lambda: len(world.balances) == 1)
         (report,) = world.balances
         assert isinstance(report, LedgerReport)
-        assert [(entry.entry_id, entry.amount, entry.balance) for entry in report.entries] == [(7, 400, 1400)]
+        assert [(entry.entry_id, entry.amount, entry.balance) for entry in report.entries] == [(7, Decimal(400), Decimal(1400))]
         assert report.whole
         world.server.answers.append(Answer(status=500, body=error_body(10100, "apikey: invalid")))
         world.requests.put_nowait(LedgerRequest(currency="USD"))

@@ -64,10 +64,15 @@ def line(monkeypatch: pytest.MonkeyPatch) -> Line:
 @attrs.define
 class Teller:
     now_ms: int = 1_000_000
+    set_by_ms: int = 0
+    """How far somebody set the clock of this machine."""
     told: list[tuple[str, str]] = attrs.field(factory=list)
 
     def wall_ms(self) -> int:
-        return self.now_ms
+        return self.now_ms + self.set_by_ms
+
+    def monotonic_s(self) -> float:
+        return self.now_ms / 1000
 
     def tell(self, level: str, code: str, text: str) -> None:
         self.told.append((level, code))
@@ -81,6 +86,7 @@ def a_desk(here: House, teller: Teller) -> TransferDesk:
         wall_ms=teller.wall_ms,
         tell=teller.tell,
         listens=lambda: engine.cells.orders.value.ready,
+        monotonic_s=teller.monotonic_s,
     )
 
 
@@ -167,6 +173,8 @@ async def test_a_lost_request_blocks_its_currency_until_it_is_proven_absent(tmp_
             await desk.make(a_wish("two"))
         other = await desk.make(a_wish("three", amount="0.1", currency="BTC"))
         assert other.state is REFUSED, "another currency is not held up by it"
+        teller.set_by_ms = ABSENT_AFTER_MS
+        assert (await desk.all())[-1].state is ASKED, "a clock that is set proves nothing"
         teller.now_ms += 1
         assert (await desk.make(a_wish("two"))).state is DONE
         assert {row.wish.transfer_id: row.state for row in await desk.all()}["one"] is ABSENT

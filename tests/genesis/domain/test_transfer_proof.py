@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from genesis.domain.transfer_proof import ABSENT_AFTER_MS, newest_entry, proven
+from genesis.domain.transfer_proof import ABSENT_AFTER_MS, SHOWN_BY_MS, newest_entry, proven
 from protocols.reference import LedgerEntry
 from protocols.transfers import Transfer, TransferState, TransferWish
 
@@ -49,11 +49,37 @@ def test_its_own_entry_proves_it() -> None:
         {"amount": Decimal("12.5")},
         {"amount": Decimal("-12.51")},
         {"description": "Exchange 12.5 USD for BTC @ 1 on wallet exchange"},
+        {"description": "USD Withdrawal #5 on wallet exchange"},
+        {"description": "Transfer of 12.5 USD from wallet Exchange to Deposit on wallet exchange"},
+        {"description": "Transfer of 12.5 USD from wallet Trading to Exchange on wallet exchange"},
     ],
 )
 def test_an_entry_of_something_else_does_not(more: dict[str, object]) -> None:
     other = msgspec.structs.replace(MINE, **more)
     assert proven(ASKED, (other,), whole=True, now_ms=2_000) is ASKED
+
+
+def test_an_equal_transfer_of_long_after_is_another_one_and_absence_is_said() -> None:
+    later = msgspec.structs.replace(MINE, time_ms=ASKED.asked_ms + ABSENT_AFTER_MS + 1)
+    found = proven(ASKED, (later,), whole=True, now_ms=later.time_ms)
+    assert found.state is TransferState.ABSENT
+    # Where this machine's clock is behind, nobody can say how long after it came.
+    assert proven(ASKED, (later,), whole=True, now_ms=2_000).state is TransferState.DONE
+
+
+def test_a_ledger_that_has_what_came_later_is_not_waited_for() -> None:
+    """One that was never sent held up its currency for a quarter of an hour."""
+    later = msgspec.structs.replace(MINE, amount=Decimal(1), time_ms=ASKED.asked_ms + SHOWN_BY_MS)
+    assert proven(ASKED, (later,), whole=True, now_ms=later.time_ms).state is TransferState.ABSENT
+    assert proven(ASKED, (later,), whole=True, now_ms=later.time_ms - 1) is ASKED
+    early = msgspec.structs.replace(later, time_ms=later.time_ms - 1)
+    assert proven(ASKED, (early,), whole=True, now_ms=later.time_ms) is ASKED
+
+
+def test_a_clock_that_is_set_makes_no_time_pass() -> None:
+    now_ms = ASKED.asked_ms + 2 * ABSENT_AFTER_MS
+    assert proven(ASKED, (), whole=True, now_ms=now_ms, waited_ms=ABSENT_AFTER_MS - 1) is ASKED
+    assert proven(ASKED, (), whole=True, now_ms=now_ms, waited_ms=ABSENT_AFTER_MS).state is TransferState.ABSENT
 
 
 @given(
