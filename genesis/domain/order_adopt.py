@@ -25,9 +25,11 @@ class OrderAdopter(OrderPositions):
 
         A lot stays where the heir holds one of its own in the same symbol and wallet: which levels hold for both would
         be a guess. It stays, too, while an exit of the owner's is under way. Coins without levels, which are one pool,
-        only change their owner's name. Said again, there is nothing left to give.
+        only change their owner's name. Heard again it gives nothing: it may have been given back meanwhile.
         """
         self._at(now, wall_ms)
+        if not self._is_new_wish(wish.correlation_id):
+            return ()
         moved: list[OrderRow] = []
         for bracket in list(self.brackets.values()):
             if bracket.lot != REST and bracket.strategy == wish.owner and wish.symbol in (None, bracket.symbol):

@@ -23,6 +23,7 @@ from genesis.domain.order_rows import (
     PlainRow,
     StrangerRow,
     ToldRow,
+    WishesRow,
     view_of,
 )
 from genesis.domain.order_session import Fence
@@ -34,6 +35,8 @@ from protocols.orders import CUT, PART, TERMINAL_STATES, Adopted, OrderState, Or
 from protocols.settings import OrderSettings
 from protocols.units import ZERO, Side, Symbol
 
+WISHES_KEPT = 128
+"""More than anybody has in his hands at once."""
 ORDERS_KEPT = 20_000
 FILLS_KEPT = 100_000
 """The account makes its positions anew of every fill that is kept, and of the openings that hold the others' sum."""
@@ -49,7 +52,18 @@ Depth = Callable[[Symbol, Side], Sequence[tuple[float, float, int]]]
 """The levels of a side of the book, best first: (price, amount, orders). None of them while nobody has the book."""
 
 Kept = (
-    OrderRow | FillRow | FlattenRow | BracketRow | ToldRow | PlainRow | StrangerRow | Opening | Adopted | Decimal | int
+    OrderRow
+    | FillRow
+    | FlattenRow
+    | BracketRow
+    | ToldRow
+    | WishesRow
+    | PlainRow
+    | StrangerRow
+    | Opening
+    | Adopted
+    | Decimal
+    | int
 )
 """What a cell may hold."""
 
@@ -117,6 +131,7 @@ class OrderLedger:
         self.adoptions: dict[str, Adopted] = {}
         self.told_amounts = (ToldRow(margin=False), ToldRow(margin=True))
         """What the venue says is in the exchange wallet, and on margin."""
+        self.wishes = WishesRow()
         self._held_from: set[tuple[Symbol, str]] = set()
         """Symbols and strategies whose exit was refused for coins that others hold back, and who have been told."""
         self._held_at: dict[str, float] = {}
@@ -151,6 +166,17 @@ class OrderLedger:
         self._report_asked_at = 0.0
         self._passed: dict[int, int] = {}
         """Client ids of entries that seem to rest where the market has passed, and how often that was seen."""
+
+    def _is_new_wish(self, correlation_id: str) -> bool:
+        """Whether a wish that reaches beyond what there is now is heard for the first time; it counts once.
+
+        A crash between its commit and its acknowledgement brings it again, when what came behind it is there, too.
+        """
+        if correlation_id in self.wishes.ids:
+            return False
+        self.wishes.ids = [*self.wishes.ids[1 - WISHES_KEPT :], correlation_id]
+        self._dirty[self.wishes.key] = self.wishes
+        return True
 
     def take(self) -> Outputs:
         """What is to be done for all that was heard since the last `take`. See `Outputs` for the order."""

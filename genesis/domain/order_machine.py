@@ -29,6 +29,7 @@ from genesis.domain.order_rows import (
     PlainRow,
     StrangerRow,
     ToldRow,
+    WishesRow,
     view_of,
 )
 from genesis.domain.order_session import Fence
@@ -72,6 +73,7 @@ _decode_bracket = msgspec.json.Decoder(BracketRow).decode
 _decode_adopted = msgspec.json.Decoder(Adopted).decode
 _decode_plain = msgspec.json.Decoder(PlainRow).decode
 _decode_stranger = msgspec.json.Decoder(StrangerRow).decode
+_decode_wishes = msgspec.json.Decoder(WishesRow).decode
 _decode_told = msgspec.json.Decoder(ToldRow).decode
 _decode_opening = msgspec.json.Decoder(Opening).decode
 _decode_fence = msgspec.json.Decoder(Fence).decode
@@ -111,12 +113,15 @@ class OrderMachine(OrderPatience):
     def on_cancel(self, wish: CancelIntent, *, now: float, wall_ms: int) -> tuple[OrderView, ...]:
         """Take back one order or (no intent id) all of ours that are open; gives them as they are now.
 
-        Unknown ids and ended orders are left alone, and of all orders those that protect a position.
+        Unknown ids and ended orders are left alone, and of all orders those that protect a position. All are meant that
+        were open when the wish was heard first.
         """
         self._at(now, wall_ms)
         if wish.intent_id is None:
             # What protects a position stays for as long as the position does.
             rows = [row for row in self._open.values() if not row.protects]
+            if not self._is_new_wish(wish.correlation_id):
+                return tuple(view_of(row) for row in rows if row.cancel_reason is not None)
         else:
             cid = self._by_intent.get(wish.intent_id)
             rows = [] if cid is None else [self.orders[cid]]
@@ -277,6 +282,8 @@ class OrderMachine(OrderPatience):
                 # What is in the wallets now is heard, not remembered.
                 told.session, told.amounts = 0, {}
                 self.told_amounts = (self.told_amounts[0], told) if told.margin else (told, self.told_amounts[1])
+            elif kind == "wishes":
+                self.wishes = _decode_wishes(cell.payload)
             elif kind == "cid":
                 self.last_cid = msgspec.json.decode(cell.payload, type=int)
             elif kind == "session":

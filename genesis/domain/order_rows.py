@@ -261,6 +261,16 @@ class ToldRow(msgspec.Struct, kw_only=True):
         return f"told:{'margin' if self.margin else 'exchange'}"
 
 
+class WishesRow(msgspec.Struct, kw_only=True):
+    """A person's wishes that were heard last, by their correlation ids, oldest first."""
+
+    ids: list[str] = []
+
+    @property
+    def key(self) -> str:
+        return "wishes"
+
+
 class PlainRow(msgspec.Struct, kw_only=True):
     """Coins of the exchange wallet that were bought without levels, by who bought them."""
 

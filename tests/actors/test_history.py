@@ -185,7 +185,9 @@ async def test_a_ledger_is_told_to_who_asked_and_a_refusal_of_it_as_one(
         await eventually(lambda: len(world.balances) == 1)
         (report,) = world.balances
         assert isinstance(report, LedgerReport)
-        assert [(entry.entry_id, entry.amount, entry.balance) for entry in report.entries] == [(7, Decimal(400), Decimal(1400))]
+        assert [(entry.entry_id, entry.amount, entry.balance) for entry in report.entries] == [
+            (7, Decimal(400), Decimal(1400))
+        ]
         assert report.whole
         world.server.answers.append(Answer(status=500, body=error_body(10100, "apikey: invalid")))
         world.requests.put_nowait(LedgerRequest(currency="USD"))

@@ -36,6 +36,7 @@ class Bench:
         self.options = options
         self.now = 0.0
         self.wall_ms = START_MS
+        self.wishes = 0
         self.disk: dict[str, CellWrite] = {}
         self.machine = OrderMachine(SETTINGS, epoch=1, signal_max_age_s=30.0, **options)
 
@@ -54,8 +55,9 @@ class Bench:
         self.machine.admit(approved(an_intent(*args, **kwargs)), now=self.now, wall_ms=self.wall_ms)
         return self.take()
 
-    def cancel(self, intent_id: str | None) -> Outputs:
-        wish = CancelIntent(intent_id=intent_id, reason="wish", correlation_id="x")
+    def cancel(self, intent_id: str | None, name: str = "") -> Outputs:
+        self.wishes += 1
+        wish = CancelIntent(intent_id=intent_id, reason="wish", correlation_id=name or f"x{self.wishes}")
         self.machine.on_cancel(wish, now=self.now, wall_ms=self.wall_ms)
         return self.take()
 

@@ -1,6 +1,7 @@
 """What a strategy left behind goes to another one as it is: coins, levels, and the very orders around them."""
 
 from decimal import Decimal
+from itertools import count
 
 import pytest
 
@@ -14,10 +15,11 @@ from tests.genesis.domain.protect_bench import BTC, START_MS, Bench, sent
 from tests.genesis.domain.test_account_machine import a_fill, with_cash
 
 D = Decimal
+NUMBERS = count()
 
 
-def adopt(bench: Bench, heir: str, owner: str = "s") -> tuple[OrderView, ...]:
-    wish = Adopt(symbol=BTC, owner=owner, heir=heir, reason="renamed", correlation_id="a")
+def adopt(bench: Bench, heir: str, owner: str = "s", name: str = "") -> tuple[OrderView, ...]:
+    wish = Adopt(symbol=BTC, owner=owner, heir=heir, reason="renamed", correlation_id=name or f"wish {next(NUMBERS)}")
     return bench.machine.on_adopt(wish, now=bench.now, wall_ms=START_MS)
 
 
@@ -36,6 +38,19 @@ def test_the_lot_and_its_stop_go_over_in_one_commit_and_nothing_is_cancelled() -
     assert adopt(bench, "heir") == ()
     bench.take()
     assert sent(bench.admit(side=Side.SELL, purpose=Purpose.EXIT, bracket=None)) == []
+
+
+def test_given_there_and_back_and_heard_again_it_is_told_once() -> None:
+    """A crash between commit and acknowledgement brings both wishes again."""
+    bench = Bench()
+    bench.open_position()
+    for _ in range(2):
+        adopt(bench, "heir", name="there")
+        adopt(bench, "s", "heir", name="back")
+        bench.take()
+        assert [(each.owner, each.heir) for each in bench.machine.adoptions.values()] == [("s", "heir"), ("heir", "s")]
+        bench.restart(new_process=False)
+    assert bench.machine.held_for() == {"s": (BTC,)}
 
 
 @pytest.mark.parametrize("new_process", [False, True])

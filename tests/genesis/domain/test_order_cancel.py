@@ -52,6 +52,30 @@ def test_cancel_asks_once_and_ends(acked: Bench) -> None:
     assert states(acked.hear(closed())) == [S.CANCELED]
 
 
+@pytest.mark.parametrize("new_process", [False, True])
+def test_a_wish_to_cancel_all_that_is_heard_again_takes_back_nothing_that_came_after_it(
+    bench: Bench, new_process: bool
+) -> None:
+    """A crash between commit and acknowledgement brings its whole batch again: the wish, and the order behind it."""
+    bench.admit(1)
+    bench.hear(sent(), a_row())
+    assert [command.cid for command in commands(bench.cancel(None, "all"))] == [1]
+    bench.admit(2)
+    bench.restart(new_process=new_process)
+    bench.cancel(None, "all")
+    assert [row.cid for row in bench.machine.orders.values() if row.cancel_reason is not None] == [1]
+    bench.cancel(None, "another")
+    assert [row.cid for row in bench.machine.orders.values() if row.cancel_reason is not None] == [1, 2] or new_process
+
+
+def test_a_wish_that_found_nothing_to_cancel_is_remembered_too(bench: Bench) -> None:
+    assert not commands(bench.cancel(None, "all"))
+    bench.admit(1)
+    bench.restart(new_process=False)
+    bench.cancel(None, "all")
+    assert bench.machine.orders[1].cancel_reason is None
+
+
 def test_cancel_of_what_never_left_needs_no_venue() -> None:
     bench = Bench()
     bench.admit(1)
