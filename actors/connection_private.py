@@ -263,7 +263,7 @@ class ConnectionPrivateActor:
                         waiting.extend(await ctx.inbox.lease())
                     while waiting:
                         message = waiting[0].message
-                        if isinstance(message, Reconnect):
+                        if type(message) is Reconnect:
                             self._reconnect(message)
                         else:
                             await self._carry(ctx, out, message)
@@ -306,7 +306,7 @@ class ConnectionPrivateActor:
         except LocalProtocolError as error:
             await self._tell_not_sent(out, command, str(error))
             return
-        if isinstance(command, SubmitOrder) and 0 < command.leave_by_ns <= ctx.clock.now_ns():
+        if type(command) is SubmitOrder and 0 < command.leave_by_ns <= ctx.clock.now_ns():
             await self._tell_too_old(ctx, out, command)
             return
         # From here on bytes may leave: no checkpoint between the mark and the send.

@@ -276,16 +276,17 @@ class ConnectionPublicActor:
             stats.last_frame_ns = now_ns
             passing: list[Any] = []
             for event in told:
+                # By its type: isinstance takes six times as long to say no of a struct.
                 kind = type(event)
                 if kind in _PRICES:
                     stats.last_data_ns = now_ns
                     out.prices.put_nowait(event)
                 elif kind in _EVENTS:
                     stats.last_data_ns = now_ns
-                    if isinstance(event, TradePrint):
+                    if type(event) is TradePrint:
                         self._note_trade(event)
                     passing.append(event)
-                    if isinstance(event, StreamUp):
+                    if type(event) is StreamUp:
                         self._on_up(ctx, line)
                 elif isinstance(event, TradeSnapshot):
                     passing.extend(self._missed(event, out.gaps))

@@ -1,6 +1,7 @@
 """Candles: closed only by their own stream's stamps, told once and in order, and whole after every gap."""
 
 import itertools
+from typing import get_args
 
 import msgspec
 import pytest
@@ -16,10 +17,19 @@ from genesis.domain.candles import (
     bucket_open,
     room_for_each,
 )
-from genesis.domain.market_book import EMPTY_MARKET, MarketBook
+from genesis.domain.market_book import EMPTY_MARKET, WAY_IN, MarketBook
 from genesis.domain.market_replay import replayed_streams
 from genesis.domain.replay import CandleRow
-from protocols.market import Candle, CandleClosed, CandleSnapshot, CandleUpdate, StreamBeat, StreamDown, StreamUp
+from protocols.market import (
+    Candle,
+    CandleClosed,
+    CandleSnapshot,
+    CandleUpdate,
+    MarketEvent,
+    StreamBeat,
+    StreamDown,
+    StreamUp,
+)
 from protocols.settings import MarketSettings, Settings, StrategySettings
 from protocols.units import TIMEFRAME_MS, Symbol
 from tests.recorded_candles import CRASH_2015, CRASH_2018, RECORDINGS, recorded_candles
@@ -322,6 +332,10 @@ def test_a_replayed_stream_closes_what_aggregation_gives() -> None:
 
 
 # --- the book of all streams --------------------------------------------------------------------------------------
+
+
+def test_a_market_book_has_a_way_in_for_each_kind_of_event() -> None:
+    assert set(WAY_IN) == set(get_args(MarketEvent))
 
 
 def test_a_book_made_of_its_own_view_goes_on_where_it_was() -> None:
