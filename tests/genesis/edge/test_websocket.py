@@ -89,7 +89,7 @@ async def echo(connection: trio_websocket.WebSocketConnection) -> None:
 
 @BUILDS
 async def test_messages_go_both_ways_in_order(dial: Any) -> None:
-    async with peer(echo) as uri, dial(uri, timeout_s=5) as socket:
+    async with peer(echo) as uri, dial(uri, timeout_s=30) as socket:
         for number in range(100):
             await socket.send(b"[%d]" % number)
         seen: list[bytes] = []
@@ -107,11 +107,11 @@ async def test_tls_is_checked_against_the_given_authority(dial: Any) -> None:
     client = ssl.create_default_context()
     authority.configure_trust(client)
     async with peer(echo, server) as uri:
-        async with dial(uri, timeout_s=5, ssl_context=client) as socket:
+        async with dial(uri, timeout_s=30, ssl_context=client) as socket:
             await socket.send(b"hello")
             assert await socket.receive_many() == [b"hello"]
         with pytest.raises(ConnectFailed, match="TLS"):
-            async with dial(uri, timeout_s=5, ssl_context=ssl.create_default_context()):
+            async with dial(uri, timeout_s=30, ssl_context=ssl.create_default_context()):
                 pass
 
 
@@ -128,7 +128,7 @@ async def test_nobody_there_is_a_failed_connect(dial: Any) -> None:
 @BUILDS
 async def test_a_wrong_address_is_named(dial: Any) -> None:
     with pytest.raises(ConnectFailed, match="must be a ws:// or wss:// URI, was 'http://x'"):
-        async with dial("http://x", timeout_s=5):
+        async with dial("http://x", timeout_s=30):
             pass
 
 
@@ -161,7 +161,7 @@ async def test_a_refused_upgrade_carries_its_status(dial: Any, status: int, aske
 
     async with raw_peer(refuse) as uri:
         with pytest.raises(HandshakeRefused) as caught:
-            async with dial(uri, timeout_s=5):
+            async with dial(uri, timeout_s=30):
                 pass
         assert (caught.value.status, caught.value.retry_after_s) == (status, kept)
 
@@ -176,7 +176,7 @@ async def test_a_refusal_whose_body_never_ends_is_still_a_refusal(dial: Any, aut
     autojump_clock.autojump_threshold = 0.1
     async with raw_peer(refuse) as uri:
         with pytest.raises(HandshakeRefused, match="was 429"):
-            async with dial(uri, timeout_s=5):
+            async with dial(uri, timeout_s=30):
                 pass
 
 
@@ -206,7 +206,7 @@ async def test_an_answer_that_is_not_http_fails(dial: Any) -> None:
 
     async with raw_peer(babble) as uri:
         with pytest.raises(HandshakeFailed):
-            async with dial(uri, timeout_s=5):
+            async with dial(uri, timeout_s=30):
                 pass
 
 
@@ -217,7 +217,7 @@ async def test_a_close_by_the_other_side_is_told_after_the_last_message(dial: An
         await connection.send_message("two")
         await connection.aclose(code=1012, reason="restart")
 
-    async with peer(last_words) as uri, dial(uri, timeout_s=5) as socket:
+    async with peer(last_words) as uri, dial(uri, timeout_s=30) as socket:
         seen: list[bytes] = []
 
         async def listen() -> None:
@@ -240,7 +240,7 @@ async def test_a_stream_cut_inside_a_frame_is_an_abnormal_close(dial: Any) -> No
         await connection._stream.send_all(b"\x81\x7d" + b"x" * 10)  # a frame of 125 bytes, 10 of them here
         await connection._stream.aclose()
 
-    async with peer(cut) as uri, dial(uri, timeout_s=5) as socket:
+    async with peer(cut) as uri, dial(uri, timeout_s=30) as socket:
         assert await socket.receive_many() == [b"whole"]
         with pytest.raises(LinkClosed) as caught:
             await socket.receive_many()
@@ -266,7 +266,7 @@ async def test_a_line_that_ends_between_two_messages_is_told_to_who_waits(
             await stream.aclose()
         await trio.sleep_forever()
 
-    async with peer(say) as uri, dial(uri, timeout_s=5) as socket:
+    async with peer(say) as uri, dial(uri, timeout_s=30) as socket:
         for text in (b"one", b"two"):
             assert await socket.receive_many() == [text]
             await socket.send(b"next")
@@ -287,7 +287,7 @@ async def test_what_comes_in_one_read_is_received_together(dial: Any) -> None:
         await connection._stream.send_all(b"\x81\x03one\x81\x03two\x81\x05three")
         await connection.get_message()
 
-    async with peer(burst) as uri, dial(uri, timeout_s=5) as socket:
+    async with peer(burst) as uri, dial(uri, timeout_s=30) as socket:
         await socket.send(b"go")
         assert await socket.receive_many() == [b"one", b"two", b"three"]
 
@@ -298,7 +298,7 @@ async def test_a_message_above_the_limit_ends_the_connection(dial: Any) -> None:
         await connection.send_message("x" * 2000)
         await connection.get_message()
 
-    async with peer(flood) as uri, dial(uri, timeout_s=5, max_message_bytes=1000) as socket:
+    async with peer(flood) as uri, dial(uri, timeout_s=30, max_message_bytes=1000) as socket:
         with pytest.raises(MessageTooBig):
             await socket.receive_many()
 
@@ -309,7 +309,7 @@ async def test_fragments_are_one_message(dial: Any) -> None:
         await connection._stream.send_all(b"\x01\x02[1" + b"\x89\x00" + b"\x00\x01," + b"\x80\x02" + b"2]")
         await connection.get_message()
 
-    async with peer(fragments) as uri, dial(uri, timeout_s=5) as socket:
+    async with peer(fragments) as uri, dial(uri, timeout_s=30) as socket:
         assert await socket.receive_many() == [b"[1,2]"]
 
 
@@ -321,7 +321,7 @@ async def test_pings_of_the_other_side_are_answered_while_receiving(dial: Any) -
         await connection.send_message("answered")
         await connection.get_message()
 
-    async with peer(pinger) as uri, dial(uri, timeout_s=5) as socket:
+    async with peer(pinger) as uri, dial(uri, timeout_s=30) as socket:
         assert await socket.receive_many() == [b"answered"]
 
 
@@ -334,7 +334,7 @@ async def test_own_pings_wait_for_their_pong(dial: Any, nursery: trio.Nursery) -
         with contextlib.suppress(LinkClosed):
             await socket.receive_many()
 
-    async with peer(quiet) as uri, dial(uri, timeout_s=5) as socket:
+    async with peer(quiet) as uri, dial(uri, timeout_s=30) as socket:
         nursery.start_soon(listen)
         with trio.fail_after(60):
             await socket.ping()
@@ -346,7 +346,7 @@ async def test_close_is_bounded_and_repeatable_when_the_other_side_is_deaf(
     dial: Any, autojump_clock: MockClock
 ) -> None:
     autojump_clock.autojump_threshold = 0.1
-    async with raw_peer(shake_then_deaf) as uri, dial(uri, timeout_s=5) as socket:
+    async with raw_peer(shake_then_deaf) as uri, dial(uri, timeout_s=30) as socket:
         began = trio.current_time()
         await socket.aclose()
         assert trio.current_time() - began <= CLOSE_GRACE_S
@@ -363,7 +363,7 @@ async def test_an_interrupted_send_ends_the_connection(dial: Any, autojump_clock
     """Half a frame may be out: what is sent after it would be read as its rest."""
 
     autojump_clock.autojump_threshold = 0.1
-    async with raw_peer(shake_then_deaf) as uri, dial(uri, timeout_s=5) as socket:
+    async with raw_peer(shake_then_deaf) as uri, dial(uri, timeout_s=30) as socket:
         with trio.move_on_after(3) as scope:
             await socket.send(b"x" * 50_000_000)  # more than any kernel buffer takes
         assert scope.cancelled_caught
@@ -376,10 +376,10 @@ async def test_an_interrupted_send_ends_the_connection(dial: Any, autojump_clock
 async def test_what_the_body_raises_comes_out_as_it_is(dial: Any) -> None:
     async with peer(echo) as uri:
         with pytest.raises(ZeroDivisionError):
-            async with dial(uri, timeout_s=5):
+            async with dial(uri, timeout_s=30):
                 raise ZeroDivisionError
         with trio.move_on_after(0.05) as scope:
-            async with dial(uri, timeout_s=5) as socket:
+            async with dial(uri, timeout_s=30) as socket:
                 await socket.receive_many()
         assert scope.cancelled_caught
 
@@ -389,7 +389,7 @@ async def test_the_fast_build_returns_a_whole_read_as_one_batch() -> None:
         await connection._stream.send_all(b"".join(b"\x81\x03[%d]" % (number % 10) for number in range(500)))
         await connection.get_message()
 
-    async with peer(burst) as uri, fast_websocket(uri, timeout_s=5) as socket:
+    async with peer(burst) as uri, fast_websocket(uri, timeout_s=30) as socket:
         seen: list[bytes] = []
         reads = 0
         while len(seen) < 500:
@@ -553,7 +553,7 @@ class Recorder:
 async def test_the_calm_build_masks_each_message_anew_and_one_writer_waits_for_the_other() -> None:
     """RFC 6455, 5.3: the mask of the next frame must not be known from those before. Pings, which the library writes
     itself, and messages of several tasks share the line."""
-    async with peer(echo) as uri, calm_websocket(uri, timeout_s=5) as socket:
+    async with peer(echo) as uri, calm_websocket(uri, timeout_s=30) as socket:
         assert isinstance(socket, CalmWebSocket)
         recorder = Recorder(socket.stream)
         socket.stream = recorder  # type: ignore[assignment]

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -363,7 +364,7 @@ def cluster() -> Iterator[tuple[str, list[subprocess.Popen[bytes]]]]:
             process.communicate()
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(900)
 def test_a_cluster_of_two_workers_loses_nothing_when_one_is_killed(
     here: list[Any], cluster: tuple[str, list[subprocess.Popen[bytes]]], tmp_path: Path
 ) -> None:
@@ -371,7 +372,7 @@ def test_a_cluster_of_two_workers_loses_nothing_when_one_is_killed(
     with ClusterExecutor(
         address=address, request=REQUEST, data_folder=tmp_path, strategies_folder=tmp_path
     ) as executor:
-        executor._client.wait_for_workers(2, timeout=60)
+        executor._client.wait_for_workers(2, timeout=120)
         assert executor.width == 2
         assert executor.run(BATCH) == here
         worked = executor._client.has_what()
@@ -382,11 +383,15 @@ def test_a_cluster_of_two_workers_loses_nothing_when_one_is_killed(
             for values in BATCH * 4
         ]
         # In mid-run: one is done, most are not.
-        futures[0].result(timeout=60)
+        futures[0].result(timeout=120)
         assert sum(future.done() for future in futures) < len(futures)
         processes[1].kill()
         answers = [msgspec.json.decode(future.result(timeout=120)) for future in futures]
         assert answers == here * 4
+        # The scheduler hears of a death by its broken connection.
+        end = time.monotonic() + 60
+        while executor.width != 1 and time.monotonic() < end:
+            time.sleep(0.05)
         assert executor.width == 1
 
 
