@@ -59,6 +59,7 @@ from genesis.summary import Decided, Summary, decided, summarise
 from genesis.tls import absolute, tls_of
 from genesis.transfer_desk import TransferDesk
 from genesis.user_strategies import user_strategies
+from genesis.venue_account import check_account
 from genesis.venue_opening import OpenVenue, open_venue
 from protocols.journal import ReadCells
 from web.app import create_app
@@ -199,6 +200,7 @@ class _Run:
         # What an id names stays in the journal: a life that drew those of the last one would be told "done already".
         chance = chance.life(store.epoch)
         try:
+            await check_account(store, venue.account, at_ms=venue.clock.wall_ms())
             await check_counting(store, self.options, at_ms=venue.clock.wall_ms())
             return await self._trade(nursery, store, venue, chance, stack)
         finally:

@@ -33,6 +33,7 @@ from genesis.simulator.recordings import DEFAULT, Recording, load
 from genesis.simulator.relay import Relay
 from genesis.simulator.settings import DEFAULT_KEY, DEFAULT_SECRET, ExchangeSettings
 from genesis.simulator.state_file import StateError
+from genesis.venue_account import account_of, check_same
 from genesis.venue_clock import VenueClock
 from protocols.bitfinex.errors import AuthFailed, BitfinexError
 from web.models import ReplayProgress
@@ -50,6 +51,8 @@ class OpenVenue:
     relay: Relay | None = None
     session: SimSession | None = None
     recording_name: str = ""
+    account: int | None = None
+    """The account's number at the venue, in mode live where the key may read it."""
 
     def progress(self) -> ReplayProgress | None:
         """How far a recording of candles has been told; None where nothing is replayed."""
@@ -124,11 +127,14 @@ async def open_venue(
         chance=chance.port("rest"),
         key=RestKey(key=side.key, secret=side.secret, nonce=nonce),
     )
+    account: int | None = None
     if options.mode is Mode.LIVE:
         await _trust(door)
+        account = await account_of(door)
         if side.socket_key != side.key:
-            socket = RestKey(key=side.socket_key, secret=side.socket_secret, nonce=nonce)
-            await _trust(attrs.evolve(door, key=socket))
+            of_socket = attrs.evolve(door, key=RestKey(key=side.socket_key, secret=side.socket_secret, nonce=nonce))
+            await _trust(of_socket)
+            check_same(account, await account_of(of_socket))
     symbols = options.settings.market.symbols
     pairs = exchange.venue.specs if exchange is not None else await told_pairs(door, symbols)
     ports = VenuePorts(
@@ -151,6 +157,7 @@ async def open_venue(
         relay=relay,
         session=session,
         recording_name=recording_name,
+        account=account,
     )
 
 

@@ -238,3 +238,43 @@ def test_a_key_that_may_do_too_much_or_too_little_is_refused_before_it_is_used(
         )
     assert done.returncode == ExitCode.CONFIGURATION, "nobody should start it again and again with that key"
     assert words in done.stderr
+
+
+def test_a_journal_is_traded_with_a_key_of_its_own_account_alone(tmp_path: Path) -> None:
+    """With another account's key the engine took that one's coins for its own, and would have sold them."""
+    with real_venue() as venue:
+
+        def keyed(key: str, **more: str) -> dict[str, str]:
+            secret = {"BITFINEX_API_KEY": key, "BITFINEX_API_SECRET": key.replace("key", "secret")}
+            return environment(tmp_path / "home", venue, GENESIS_LIVE_CONFIRM="trade real money", **secret, **more)
+
+        def start(settings: dict[str, str]) -> subprocess.Popen[str]:
+            return subprocess.Popen(
+                [PROGRAM, "run", "--mode", "live", "--live", "--port", "0"],
+                env=settings,
+                cwd=tmp_path,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+
+        # Another key of the same account is as good as the first.
+        for key in ("alice-key", "alice-key-2"):
+            with start(keyed(key)) as process:
+                assert process.stdout is not None
+                assert any(line.startswith("page: ") for line in process.stdout), "the engine must come up, did not"
+                process.send_signal(signal.SIGTERM)
+                process.communicate(timeout=60)
+            assert process.returncode == ExitCode.OK
+        of_two = {"BITFINEX_WS_API_KEY": "bob-key", "BITFINEX_WS_API_SECRET": "bob-secret"}
+        for settings, words in (
+            (
+                keyed("bob-key"),
+                r"must be of account \d+, whose orders and positions this journal has, was of account \d+",
+            ),
+            (keyed("alice-key", **of_two), r"BITFINEX_API_KEY and BITFINEX_WS_API_KEY must be of one account"),
+        ):
+            with start(settings) as process:
+                _, err = process.communicate(timeout=60)
+            assert process.returncode == ExitCode.CONFIGURATION
+            assert re.search(words, err), err
