@@ -16,6 +16,7 @@ from quart_trio import QuartTrio
 from werkzeug.exceptions import HTTPException
 
 from genesis.core.clock import Clock
+from protocols.plain_text import plain_numbers
 from web.api import Api, Call, Route, bearer_of
 from web.bodies import NoBody
 from web.body_checks import LARGEST, SMALLEST, NamedTwice, check_names, far_numbers
@@ -47,7 +48,11 @@ RESPONSE_TIMEOUT_S: Final = 15
 STATIC: Final = Path(__file__).parent / "static"
 
 log = logging.getLogger("genesis.web")
-_encode = msgspec.json.Encoder().encode
+_encode_exact = msgspec.json.Encoder().encode
+
+
+def _encode(value: Any) -> bytes:
+    return plain_numbers(_encode_exact(value))
 
 
 def create_app(

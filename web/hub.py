@@ -17,6 +17,8 @@ import attrs
 import msgspec
 import trio
 
+from protocols.plain_text import plain_numbers
+
 TOPICS: Final = (
     "status",
     "ticker",
@@ -54,7 +56,11 @@ QUIET_S: Final = 0.02
 QUIET_BURST_S: Final = 0.25
 """At once, when many candles close one after the other."""
 
-_encode = msgspec.json.Encoder().encode
+_encode_exact = msgspec.json.Encoder().encode
+
+
+def _encode(value: Any) -> bytes:
+    return plain_numbers(_encode_exact(value))
 
 
 @attrs.frozen(kw_only=True)

@@ -14,12 +14,15 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from protocols.plain_text import plain_numbers, plain_text
+
 PIPE_COLUMNS: Final = 240
 WATCH_S: Final = 0.5
 
 
 def plain_json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=_encode)
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=_encode)
+    return plain_numbers(text.encode()).decode()
 
 
 def _encode(value: object) -> object:
@@ -50,7 +53,7 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]], 
     count = 0
     for row in rows:
         # Text, not markup: a name from the venue may hold square brackets.
-        shown.add_row(*(Text("" if cell is None else str(cell)) for cell in row))
+        shown.add_row(*(Text("" if cell is None else plain_text(cell)) for cell in row))
         count += 1
     console = _console()
     if count:
@@ -67,7 +70,7 @@ def pairs(rows: Iterable[tuple[str, object]]) -> None:
 def _grid(rows: Iterable[tuple[str, object]]) -> Table:
     grid = Table.grid(padding=(0, 2))
     for name, value in rows:
-        grid.add_row(Text(name, style="bold"), Text("" if value is None else str(value)))
+        grid.add_row(Text(name, style="bold"), Text("" if value is None else plain_text(value)))
     return grid
 
 

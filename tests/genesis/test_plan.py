@@ -16,6 +16,7 @@ NOT_ABOUT_MONEY = frozenset(
         "risk_commands",  # the person who asked is told
         "history_requests",  # asked again under another number
         "candle_requests",
+        "ledger_requests",
         "reconnect_private",
         "set_settings",
         "job_requests",  # the person who asked is told
