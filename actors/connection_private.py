@@ -20,9 +20,9 @@ from genesis.core.errors import ChannelClosed
 from genesis.core.latest import Latest
 from genesis.core.mailbox import Outlet
 from genesis.domain.rate_limit import RateLimit
-from genesis.domain.redial import Redial
+from genesis.domain.redial import End, Patience, Redial
 from genesis.edge.connection_stats import ConnectionStats
-from genesis.edge.errors import EdgeError, HandshakeRefused, LinkClosed
+from genesis.edge.errors import ConnectTimeout, EdgeError, HandshakeRefused, LinkClosed
 from genesis.edge.nonce import NonceOwner
 from genesis.edge.secrets import Secret
 from genesis.edge.send_ledger import Attempt, SendLedger
@@ -79,8 +79,11 @@ LOOK_S: Final = 1.0
 SEND_TIMEOUT_S: Final = 5.0
 """An order that has not left after this long would meet another market; the line is dead anyway."""
 HANDSHAKE_S: Final = 3.0
-"""A login is answered and its snapshots are told within this; one frame of them lost is lost for good. A venue that is
-slower is given twice as long each time, up to what the settings allow."""
+"""A dial is answered within this; and then a login, its snapshots included, of which one frame lost is lost for good. A
+venue that is slower is given twice as long each time, up to what the settings allow."""
+LOGIN_LOOK_S: Final = 0.5
+GOODBYE_S: Final = 0.25
+"""Whoever waits longer for the other side's goodbye, on a line that may carry nothing, keeps the next session away."""
 PROBES_S: Final = (2.0, 2.0, 4.0)
 """A lost frame shows by the number of the next one, and of a quiet account the next one is a heartbeat: 15 s away, and
 30 when that is lost, too. After each command something that is answered at once is asked for behind these pauses."""
@@ -130,6 +133,7 @@ class _Line:
     paused_since: float | None = None
     fall: str = ""
     pause_s: float = 0.0
+    wished: bool = False
     data_ns: int = 0
     held: list[Any] = attrs.field(factory=list)
     ping_cid: int = 0
@@ -144,10 +148,10 @@ class _Line:
         """Whoever speaks and does not answer pings hears nothing: no order and no cancel arrives there."""
         return now - self.pong_at >= 2 * max(limits.silence_timeout_s, limits.ping_interval_s)
 
-    def end(self, reason: str, pause_s: float = 0.0) -> None:
-        """The first reason counts."""
+    def end(self, reason: str, pause_s: float = 0.0, *, wished: bool = False) -> None:
+        """The first reason counts. `wished` says that it ends for a new one."""
         if not self.fall:
-            self.fall, self.pause_s = reason, pause_s
+            self.fall, self.pause_s, self.wished = reason, pause_s, wished
         self.scope.cancel()
 
     def let_go(self) -> None:
@@ -195,7 +199,8 @@ class ConnectionPrivateActor:
     _status: str = attrs.field(default="idle", init=False)
     _last_error: str | None = attrs.field(default=None, init=False)
     _fell_at: float | None = attrs.field(default=None, init=False)
-    _slow_handshakes: int = attrs.field(default=0, init=False)
+    _dials: Patience = attrs.field(factory=lambda: Patience(HANDSHAKE_S), init=False)
+    _logins: Patience = attrs.field(factory=lambda: Patience(HANDSHAKE_S), init=False)
     _patience: trio.CancelScope = attrs.field(factory=trio.CancelScope, init=False)
     _sending: _Line | None = attrs.field(default=None, init=False)
     """Where the command in hand leaves, or has left, until its fate is told."""
@@ -204,12 +209,8 @@ class ConnectionPrivateActor:
     """Its send was ended for the time it took; nobody was told yet."""
 
     async def run(self, ctx: Context) -> None:
-        out = _Outlets(
-            ctx.outlet(self.orders),
-            ctx.outlet(self.account),
-            ctx.outlet(self.journal),
-            ctx.outlet(self.notices) if self.notices is not None else None,
-        )
+        notices = ctx.outlet(self.notices) if self.notices is not None else None
+        out = _Outlets(ctx.outlet(self.orders), ctx.outlet(self.account), ctx.outlet(self.journal), notices)
         try:
             await self._end_former_life(ctx, out)
             await self._recover_number(out)
@@ -287,7 +288,7 @@ class ConnectionPrivateActor:
     def _reconnect(self, wish: Reconnect) -> None:
         if self._line is not None:
             self.stats.reconnects_asked += 1
-            self._line.end(f"asked: {wish.reason}")
+            self._line.end(f"asked: {wish.reason}", wished=True)
 
     async def _carry(self, ctx: Context, out: _Outlets, command: VenueCommand) -> None:
         """Send a command once, and tell its fate. One function: what each call costs, an order waits for."""
@@ -375,23 +376,24 @@ class ConnectionPrivateActor:
             if self.pacing is not None:
                 await trio.sleep(self.pacing.take(ctx.clock.now()))
             self._tell(ctx, "dialling")
-            reason, up_for_s, pause_s = await self._one_session(ctx, out, limits)
-            self._last_error = reason
+            end = await self._one_session(ctx, out, limits)
+            reason = self._last_error = end.reason
             self.stats.fell(reason)
-            pause = redial.fell(up_for_s=up_for_s, chance=ctx.chance, at_least_s=pause_s)
+            pause = redial.ended(end, chance=ctx.chance, now=ctx.clock.now())
             self._tell(ctx, f"waiting {pause:.1f} s")
             if redial.failures in (3, 10, 30, 100):
                 text = f"{self.name} failed {redial.failures} times in a row, last: {reason}"
                 self._notify(ctx, out, "warning", "reconnects", text)
             await trio.sleep(pause)
 
-    async def _one_session(self, ctx: Context, out: _Outlets, limits: ConnectionSettings) -> tuple[str, float, float]:
-        """The life of one socket: why it ended, how long it was up, and the pause that was asked for."""
+    async def _one_session(self, ctx: Context, out: _Outlets, limits: ConnectionSettings) -> End:
+        """The life of one socket."""
         number = await self._number_session(out)
         self.stats.dialled()
         line: _Line | None = None
         try:
-            async with self.dial(self.uri, timeout_s=limits.connect_timeout_s) as socket:
+            async with self.dial(self.uri, timeout_s=self._dials.wait_s(limits.connect_timeout_s)) as socket:
+                self._dials.missed = 0
                 line = _Line(
                     AccountSession(
                         session=number,
@@ -414,19 +416,22 @@ class ConnectionPrivateActor:
                         nursery.start_soon(self._look, ctx, out, line)
                         nursery.start_soon(self._probe, ctx, line, limits)
                         await self._read(ctx, out, line)
+                with trio.move_on_after(GOODBYE_S):
+                    await socket.aclose()
         except HandshakeRefused as refusal:
             self.stats.refused_handshakes += 1
             asked = max(limits.rate_limited_pause_s, refusal.retry_after_s or 0.0)
-            return str(refusal), 0.0, asked if refusal.status in REFUSED_STATUSES else 0.0
+            return End(str(refusal), refused=True, pause_s=asked if refusal.status in REFUSED_STATUSES else 0.0)
         except EdgeError as error:
             if line is None:
-                return f"{type(error).__name__}: {error}", 0.0, 0.0
+                self._dials.missed += isinstance(error, ConnectTimeout)
+                return End(f"{type(error).__name__}: {error}")
             line.end(f"{type(error).__name__}: {error}")
         finally:
             self._line = None
         return await self._after(ctx, out, line)
 
-    async def _after(self, ctx: Context, out: _Outlets, line: _Line) -> tuple[str, float, float]:
+    async def _after(self, ctx: Context, out: _Outlets, line: _Line) -> End:
         """The socket is closed, so nothing more can be heard; when the last command's fate is told, the end is."""
         now = ctx.clock.now()
         if self._fell_at is None:
@@ -443,7 +448,8 @@ class ConnectionPrivateActor:
         )
         self.ledger.open_session = self.ledger.open_socket = None
         self.stats.refused_frames += line.session.tolerance.refused
-        return line.fall, now - line.up_since if line.up_since is not None else 0.0, line.pause_s
+        up_for_s = now - line.up_since if line.up_since is not None else 0.0
+        return End(line.fall, up_for_s=up_for_s, pause_s=line.pause_s, wished=line.wished)
 
     # --- the tasks of a socket ------------------------------------------------------------------------------------
 
@@ -496,7 +502,7 @@ class ConnectionPrivateActor:
         # Only now may commands go: whoever answers SessionUp with one must have heard the snapshots as well.
         line.up_since = ctx.clock.now()
         line.is_up.set()
-        self._slow_handshakes = 0
+        self._logins.missed = 0
         self.stats.up = True
         if self._fell_at is not None:
             self.stats.recover_s.append(line.up_since - self._fell_at)
@@ -517,9 +523,7 @@ class ConnectionPrivateActor:
             limits = self.settings.value.connection
             if now >= ping_at:
                 ping_at = now + limits.ping_interval_s
-                line.ping_cid += 1
-                line.ping_at = now
-                await self._say(line, line.session.send_ping(line.ping_cid))
+                await self._ping(ctx, line)
             if line.paused_since is not None and now - line.paused_since >= MAINTENANCE_LIMIT_S:
                 line.end("maintenance without an end")
             if now_ns - self.stats.last_frame_ns >= limits.silence_timeout_s * NS:
@@ -534,19 +538,21 @@ class ConnectionPrivateActor:
 
     async def _probe(self, ctx: Context, line: _Line, limits: ConnectionSettings) -> None:
         """See to it that a frame which was lost is missed soon: of the login first, then of orders."""
-        longest_s = limits.connect_timeout_s + limits.subscribe_timeout_s
-        patience_s = min(HANDSHAKE_S * float(2 ** min(self._slow_handshakes, 10)), longest_s)
+        patience_s = self._logins.wait_s(limits.connect_timeout_s + limits.subscribe_timeout_s)
         deadline = ctx.clock.now() + patience_s
         while not line.is_up.is_set():
-            with trio.move_on_after(1.0):
+            with trio.move_on_after(LOGIN_LOOK_S):
                 await line.is_up.wait()
             if line.paused_since is not None:
                 deadline = ctx.clock.now() + patience_s
             elif not line.is_up.is_set():
-                if line.session.phase is AccountPhase.SYNCING:
+                if not line.greeted:
+                    # Its first word is not late but lost when it answers this without having said it.
+                    await self._ping(ctx, line)
+                elif line.session.phase is AccountPhase.SYNCING:
                     await self._say(line, line.session.send_calc(PROBE))
                 if ctx.clock.now() >= deadline:
-                    self._slow_handshakes += 1
+                    self._logins.missed += 1
                     self.stats.auth_timeouts += line.greeted
                     line.end("authentication or its snapshots were not answered" if line.greeted else "no info event")
                     return
@@ -559,6 +565,10 @@ class ConnectionPrivateActor:
                 await trio.sleep(left.pop(0))
                 if line.paused_since is None:
                     await self._say(line, line.session.send_calc(PROBE))
+
+    async def _ping(self, ctx: Context, line: _Line) -> None:
+        line.ping_cid, line.ping_at = line.ping_cid + 1, ctx.clock.now()
+        await self._say(line, line.session.send_ping(line.ping_cid))
 
     async def _say(self, line: _Line, frame: bytes) -> None:
         self.stats.sending()
@@ -649,6 +659,8 @@ class ConnectionPrivateActor:
 
     def _on_pong(self, ctx: Context, line: _Line, pong: Pong) -> None:
         line.pong_at = ctx.clock.now()
+        if not line.greeted:
+            line.end("the info event was lost")
         if pong.cid != line.ping_cid:
             return
         round_trip_s = ctx.clock.now() - line.ping_at

@@ -17,7 +17,7 @@ from genesis.core.errors import ChannelClosed
 from genesis.core.latest import Latest
 from genesis.core.mailbox import Outlet
 from genesis.domain.rate_limit import RateLimit
-from genesis.domain.redial import Redial
+from genesis.domain.redial import End, Redial
 from genesis.edge.connection_stats import ConnectionStats
 from genesis.edge.errors import EdgeError, HandshakeRefused, LinkClosed
 from genesis.edge.handover import Handover
@@ -190,10 +190,10 @@ class ConnectionPublicActor:
             if self.pacing is not None:
                 await trio.sleep(self.pacing.take(ctx.clock.now()))
             self._tell(ctx, "dialling")
-            reason, up_for_s, pause_s = await self._one_socket(ctx, limits, out)
-            self._last_error = reason
+            end = await self._one_socket(ctx, limits, out)
+            reason = self._last_error = end.reason
             self.stats.fell(reason)
-            pause = redial.fell(up_for_s=up_for_s, chance=ctx.chance, at_least_s=pause_s)
+            pause = redial.ended(end, chance=ctx.chance, now=ctx.clock.now())
             self._tell(ctx, f"waiting {pause:.1f} s")
             if out.notices is not None and redial.failures in (3, 10, 30, 100):
                 text = f"{self.name} failed {redial.failures} times in a row, last: {reason}"
@@ -205,8 +205,8 @@ class ConnectionPublicActor:
         ctx: Context,
         limits: ConnectionSettings,
         out: _Outlets,
-    ) -> tuple[str, float, float]:
-        """The life of one socket: why it ended, how long it was up, and the pause that was asked for."""
+    ) -> End:
+        """The life of one socket."""
         self.stats.dialled()
         line: _Line | None = None
         try:
@@ -239,11 +239,11 @@ class ConnectionPublicActor:
         except HandshakeRefused as refusal:
             self.stats.refused_handshakes += 1
             asked = max(limits.rate_limited_pause_s, refusal.retry_after_s or 0.0)
-            return str(refusal), 0.0, asked if refusal.status in REFUSED_STATUSES else 0.0
+            return End(str(refusal), refused=True, pause_s=asked if refusal.status in REFUSED_STATUSES else 0.0)
         except EdgeError as error:
             reason = f"{type(error).__name__}: {error}"
             if line is None:
-                return reason, 0.0, 0.0
+                return End(reason)
             line.end(reason)
         finally:
             self._line = None
@@ -251,7 +251,7 @@ class ConnectionPublicActor:
                 self.shelf.remove(self.name)
         return await self._after(ctx, line)
 
-    async def _after(self, ctx: Context, line: _Line) -> tuple[str, float, float]:
+    async def _after(self, ctx: Context, line: _Line) -> End:
         now = ctx.clock.now()
         if self._fell_at is None:
             self._fell_at = now
@@ -259,7 +259,8 @@ class ConnectionPublicActor:
         self.stats.up = False
         # What was heard before the end is told before the end is.
         await line.handover.finish(line.session.close(line.fall, ctx.clock.now_ns()))
-        return line.fall, now - line.up_since if line.up_since is not None else 0.0, line.pause_s
+        up_for_s = now - line.up_since if line.up_since is not None else 0.0
+        return End(line.fall, up_for_s=up_for_s, pause_s=line.pause_s)
 
     # --- the tasks of a socket ------------------------------------------------------------------------------------
 

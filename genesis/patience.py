@@ -21,7 +21,7 @@ STOPS_WAIT_S: Final = 10.0
 AUTHORS_S: Final = 75.0
 """What one step of somebody's own strategy may take by the clock: its process starts and reads the file (56 s on a busy
 machine), and waits for something (11 s). Each has its end, and the strategy is off then."""
-HANG_S: Final = 2.0
+HANG_S: Final = 1.0
 """And for one that hangs: that waits for no disk, no socket and no other actor. What is left takes milliseconds."""
 
 

@@ -354,7 +354,13 @@ _ROWS: Final[Mapping[str, Mapping[str, Any]]] = {
     ),
     "connection.ping_interval_s": _row("seconds", "How often a connection is pinged", "0.1", "600", applies=_RESTART),
     "connection.backoff_base_s": _row("seconds", "First wait before dialling again", "0.01", "600", applies=_RESTART),
-    "connection.backoff_cap_s": _row("seconds", "Longest wait before dialling again", "0.01", "3600", applies=_RESTART),
+    "connection.backoff_cap_s": _row(
+        "seconds",
+        "Longest wait before dialling again, in an outage of ten times as long",
+        "0.01",
+        "3600",
+        applies=_RESTART,
+    ),
     "connection.rate_limited_pause_s": _row(
         "seconds", "Pause after the venue said that we ask too much", "1", "3600", applies=_RESTART
     ),

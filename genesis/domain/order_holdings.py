@@ -27,8 +27,8 @@ from protocols.orders import (
 )
 from protocols.units import AMOUNT_STEP, ZERO, Side, Symbol, base_currency, plain, quote_currency
 
-HISTORY_PATIENCE_S: Final = 1.0
-"""History that answers at all answers sooner than this after a session's snapshot; then stops wait no longer for it."""
+HISTORY_PATIENCE_S: Final = 0.5
+"""After a session's snapshot stops wait no longer for history. One that answers later finds them, and moves them."""
 SETTLED_S: Final = 0.25
 """All that a session says of itself has come in this time behind its snapshot."""
 QUIET_S: Final = 1.0

@@ -26,7 +26,7 @@ from genesis.domain.order_rows import (
     WishesRow,
     view_of,
 )
-from genesis.domain.order_session import Fence
+from genesis.domain.order_session import HISTORY_GAP_S, SOON_S, Fence
 from genesis.domain.order_state import IllegalTransition, OrderEvent, after
 from genesis.domain.pairs import PairSpecs
 from genesis.domain.position import Opening, opening_key
@@ -302,9 +302,9 @@ class OrderLedger:
     def _emit(self, outgoing: Outgoing) -> None:
         self._out.commands.append(outgoing)
 
-    def _want_history(self) -> None:
+    def _want_history(self, *, soon: bool = False) -> None:
         before = self.fence.history_at
-        self.fence.want_history(self._now)
+        self.fence.want_history(self._now, gap_s=SOON_S if soon else HISTORY_GAP_S)
         self._fence_changed = self._fence_changed or self.fence.history_at != before
 
     def _doubt(self, row: OrderRow, why: str) -> None:
@@ -312,7 +312,11 @@ class OrderLedger:
         self._move(row, E.DOUBT, why)
         row.check_at = self._now + self._doubted_for(row)
         row.request = None
-        self._want_history()
+        self._want_history(soon=self._urgent(row))
+
+    def _urgent(self, row: OrderRow) -> bool:
+        """True of an order without which a position may lie bare: its doubt is resolved as soon as can be."""
+        return False
 
     def _answer_within(self, row: OrderRow) -> float:
         """Seconds after which an order without any answer is in doubt."""

@@ -399,7 +399,7 @@ class OrderProtector(OrderGuesses):
 
     def _doubted_for(self, row: OrderRow) -> float:
         patience = super()._doubted_for(row)
-        return min(patience, URGENT_S) if self._urgent(row) else patience
+        return min(patience, URGENT_S / 2) if self._urgent(row) else patience
 
     def _may_cancel(self, row: OrderRow) -> bool:
         return super()._may_cancel(row) or (self._stands_in and row.protects and self._has_twin(row))

@@ -34,10 +34,10 @@ class OrderQuestions(OrderRequests):
 
     def _asks_before_doubting(self, row: OrderRow) -> bool:
         """It has left and is not answered: True when it is asked for now, and its time to answer is not over yet."""
-        if self._now >= row.due_at:
+        if self._now >= row.due_at or row.unlisted:
             return False
         row.check_at = row.due_at
-        self._want_history()
+        self._want_history(soon=self._urgent(row))
         return True
 
     def _expect_end(self, row: OrderRow) -> None:

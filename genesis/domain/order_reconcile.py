@@ -211,11 +211,13 @@ class OrderReconciler(OrderHearing):
                 self.dead_total += 1
                 self._end(row, E.ABSENT, "proven absent: neither in a later session's snapshot nor in history")
         elif row.state in (S.INTENT, S.SENT) and self._urgent(row):
-            if asked_at >= row.due_at - self._answer_within(row) / 2:
+            if asked_at >= self._asked_from(row) and not row.unlisted:
+                # A little longer, because REST may be the slower one; then it is in doubt.
                 row.unlisted = True
+                row.check_at = row.due_at - self._answer_within(row) / 2
                 self._touch(row)
         elif row.state is S.UNKNOWN and self._urgent(row) and row.check_at is not None:
-            if asked_at >= row.check_at - self._doubted_for(row):
+            if asked_at >= min(self._asked_from(row), row.check_at - self._doubted_for(row)):
                 # REST answers, and does not show it: no use in waiting for a word of this socket.
                 self._ask_for_session(row)
         elif row.state in AT_VENUE and row.closing is None and row.heard_at + self.settings.doubt_after_s < asked_at:
@@ -233,7 +235,8 @@ class OrderReconciler(OrderHearing):
             self._send(row)
         elif row.state in (S.INTENT, S.SENT):
             if not self._asks_before_doubting(row):
-                self._doubt(row, f"no answer in {self._answer_within(row):g} s")
+                where = ", and REST does not show it" if row.unlisted else ""
+                self._doubt(row, f"no answer in {self._now - row.due_at + self._answer_within(row):.2f} s{where}")
                 if row.unlisted or (self.fence.failures and self._urgent(row)):
                     # REST has said what it can say of it.
                     self._ask_for_session(row)
@@ -283,10 +286,6 @@ class OrderReconciler(OrderHearing):
         else:
             self._ask_for_session(row)
         self._want_history()
-
-    def _urgent(self, row: OrderRow) -> bool:
-        """True of an order without which a position may lie bare: its doubt is resolved as soon as can be."""
-        return False
 
     def _ask_for_session(self, row: OrderRow) -> None:
         if row.evidence_session == self.fence.session and self.fence.wants_reconnect(self._now):

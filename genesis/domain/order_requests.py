@@ -41,7 +41,7 @@ from protocols.units import ZERO, floor_amount, plain, round_price, same_amount
 
 URGENT_S: Final = 1.5
 """After so long without a word that should have come the venue is asked over REST. An order that a position hangs on is
-in doubt then, and after as long again without an answer of REST a new session is asked for."""
+in doubt then, and after half as long again without an answer of REST a new session is asked for."""
 
 RETRY_PAUSE_S = 1.0
 """A command that did not leave waits this long before it leaves again in the same session. It must not be zero: the
@@ -134,9 +134,13 @@ class OrderRequests(OrderLedger):
 
     def _leaves_now(self, row: OrderRow) -> None:
         """From now on an answer is waited for."""
+        row.due_at = self._now + self._answer_within(row)
+        row.check_at = self._asked_from(row)
+
+    def _asked_from(self, row: OrderRow) -> float:
+        """When an order that has left is asked for, if nothing is heard of it."""
         within = self._answer_within(row)
-        row.due_at = self._now + within
-        row.check_at = self._now + min(within / 2, URGENT_S)
+        return row.due_at - within + (within / 3 if self._urgent(row) else min(within / 2, URGENT_S))
 
     def _too_old_at(self, row: OrderRow) -> float:
         """By what was heard of its candle's close, not by when it came here: each room on the way measures only its own

@@ -14,6 +14,8 @@ from protocols.units import Symbol
 
 HISTORY_GAP_S: Final = 2.0
 """The shortest time between two questions to REST of one session; doubts that arise meanwhile share the next one."""
+SOON_S: Final = 0.5
+"""The same where a position may lie bare until REST has answered."""
 HISTORY_LOST_S: Final = 60.0
 """A question without any answer for so long is asked again under another number."""
 HISTORY_MARGIN_MS: Final = 600_000
@@ -103,9 +105,9 @@ class Fence(msgspec.Struct, kw_only=True):
         self.failures = 0
         self.unclear = ()
 
-    def want_history(self, now: float) -> None:
+    def want_history(self, now: float, *, gap_s: float = HISTORY_GAP_S) -> None:
         """Ask soon: now, or when the gap since the last question has passed."""
-        at = now if self.asked_at is None else max(now, self.asked_at + HISTORY_GAP_S)
+        at = now if self.asked_at is None else max(now, self.asked_at + gap_s)
         self.history_at = at if self.history_at is None else min(self.history_at, at)
 
     def wants_reconnect(self, now: float) -> bool:

@@ -134,7 +134,10 @@ class PeerSocket:
 
     async def run(self) -> None:
         venue = self.venue
-        await self.say(info_event(server_id="scripted", operative=venue.operative))
+        if venue.lost_infos:
+            venue.lost_infos -= 1
+        else:
+            await self.say(info_event(server_id="scripted", operative=venue.operative))
         with contextlib.suppress(trio_websocket.ConnectionClosed, trio.ClosedResourceError):
             while True:
                 text = await self.connection.get_message()
@@ -229,6 +232,8 @@ class ScriptedVenue:
     answers_pings: bool = True
     deaf: bool = False
     snapshots: bool = True
+    lost_infos: int = 0
+    """So many sockets never get the venue's first word."""
     lost_confs: int = 0
     lost_snapshots: int = 0
     """So many logins end behind their first snapshot: the rest of their frames never arrives."""

@@ -23,11 +23,14 @@ from actors.connection_private import (
 from genesis.core.channel import Channel, Overflow
 from genesis.core.latest import Latest
 from genesis.edge.connection_stats import ConnectionStats
+from genesis.edge.errors import ConnectTimeout
 from genesis.edge.nonce import NonceOwner
 from genesis.edge.secrets import Secret
 from genesis.edge.send_ledger import SendLedger
+from genesis.edge.streams import CLOSE_GRACE_S
 from genesis.edge.websocket import Dial, WebSocket, calm_websocket
 from protocols.bitfinex.auth import is_signed
+from protocols.bitfinex.events import info_event
 from protocols.health import ConnectionView, Reconnect
 from protocols.orders import (
     CancelOrder,
@@ -523,6 +526,85 @@ async def test_a_slow_login_is_given_longer_each_time(autojump_clock: MockClock,
         assert [round(seconds) for seconds in ends] == [HANDSHAKE_S, 2 * HANDSHAKE_S, 4 * HANDSHAKE_S]
         world.venue.snapshots = True
         await eventually(lambda: bool(world.of(SessionUp)))
+
+
+async def test_a_first_word_that_was_lost_is_missed_by_the_answer_to_a_ping(
+    autojump_clock: MockClock, tmp_path: Path
+) -> None:
+    """Nor does it make the next login wait longer: the venue was not slow."""
+
+    def two_are_lost(venue: ScriptedVenue) -> None:
+        venue.lost_infos = 2
+
+    async with a_world(autojump_clock, tmp_path, prepare=two_are_lost) as world:
+        await eventually(lambda: bool(world.of(SessionUp)))
+        assert [down.reason for down in world.of(SessionDown)] == ["the info event was lost"] * 2
+        first, _, third = world.venue.dialled_at
+        assert third - first < HANDSHAKE_S
+
+
+async def test_a_venue_that_is_slow_with_its_first_word_is_waited_for(
+    autojump_clock: MockClock, tmp_path: Path
+) -> None:
+    def says_nothing(venue: ScriptedVenue) -> None:
+        venue.lost_infos, venue.deaf = 1, True
+
+    async with a_world(autojump_clock, tmp_path, prepare=says_nothing) as world:
+        await eventually(lambda: len(world.venue.sockets) == 1)
+        await trio.sleep(HANDSHAKE_S - 0.5)
+        assert world.of(SessionDown) == []
+        world.venue.deaf = False
+        await world.venue.socket.say(info_event(server_id="scripted", operative=True))
+        await eventually(lambda: bool(world.of(SessionUp)))
+        assert len(world.venue.sockets) == 1
+
+
+def hanging_dial(times: int, waited: list[float]) -> Dial:
+    """The first dials are not answered; how long each was waited for."""
+
+    @asynccontextmanager
+    async def dial(uri: str, *, timeout_s: float) -> AsyncIterator[WebSocket]:
+        if len(waited) < times:
+            waited.append(timeout_s)
+            await trio.sleep(timeout_s)
+            raise ConnectTimeout("nobody answers")
+        async with calm_websocket(uri, timeout_s=timeout_s) as socket:
+            yield socket
+
+    return dial
+
+
+async def test_a_dial_that_hangs_is_given_up_soon_and_then_now_and_then_given_all_its_time(
+    autojump_clock: MockClock, tmp_path: Path
+) -> None:
+    waited: list[float] = []
+    async with a_world(autojump_clock, tmp_path, dial=hanging_dial(5, waited)) as world:
+        await eventually(lambda: bool(world.of(SessionUp)))
+        longest_s = Settings().connection.connect_timeout_s
+        assert waited == [HANDSHAKE_S, 2 * HANDSHAKE_S, longest_s, HANDSHAKE_S, 2 * HANDSHAKE_S]
+
+
+async def test_a_goodbye_that_nobody_answers_does_not_keep_the_next_session_away(
+    autojump_clock: MockClock, tmp_path: Path
+) -> None:
+    class Unanswered(StuckSocket):
+        async def aclose(self) -> None:
+            await trio.sleep(CLOSE_GRACE_S)
+            await super().aclose()
+
+    @asynccontextmanager
+    async def dial(uri: str, *, timeout_s: float) -> AsyncIterator[WebSocket]:
+        async with calm_websocket(uri, timeout_s=timeout_s) as socket:
+            yield Unanswered(socket, [])
+
+    async with a_world(autojump_clock, tmp_path, dial=dial) as world:
+        await world.up()
+        await trio.sleep(10)
+        began = trio.current_time()
+        world.reconnects.put_nowait(Reconnect(reason="a stop has no answer"))
+        await eventually(lambda: len(world.of(SessionUp)) == 2)
+        # Nor is a session that we wish for put off by chance.
+        assert trio.current_time() - began < CLOSE_GRACE_S / 2
 
 
 async def test_a_login_whose_conf_was_not_answered_is_begun_anew(autojump_clock: MockClock, tmp_path: Path) -> None:

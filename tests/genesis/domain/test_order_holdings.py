@@ -30,9 +30,9 @@ def test_coins_whose_trade_was_heard_get_their_stop_without_history(bench: Bench
     lose(bench)
     bench.greet(2, bench.row(1, "os"), coins="0")
     bench.hear(bench.row(1, "oc", status="EXECUTED @ 100(1)", remaining="0"))
-    bench.now += 0.5
-    assert sent(bench.fill(1, "1")) == [], "history that answers at all answers soon"
-    (stop,) = sent(bench.wait(1.0))
+    bench.now += 0.4
+    assert sent(bench.fill(1, "1")) == [], "history is given its time"
+    (stop,) = sent(bench.wait(0.1))
     assert (stop.wire_type, stop.amount, stop.price) == ("EXCHANGE STOP", D(-1), D(95))
 
 
@@ -466,14 +466,14 @@ def test_a_wallet_that_is_late_with_one_currency_is_believed_about_another(bench
     bench.admit(strategy="other", symbol=Symbol("tETHUST"), bracket=None)
     lose(bench)
     bench.greet(2, coins="0.4")
-    bench.wait(0.5)
+    bench.wait(0.25)
     cid = bench.machine.last_cid
     bench.hear(
         msgspec.structs.replace(bench.row(cid, "os"), symbol=Symbol("tETHUST"), price=D(0), wire_type="EXCHANGE MARKET")
     )
     trade = bench.trade(cid, "1")
     bench.hear(msgspec.structs.replace(trade, symbol=Symbol("tETHUST")))
-    (stop,) = sent(bench.wait(0.5))
+    (stop,) = sent(bench.wait(0.25))
     assert stop.amount == D("-0.4")
 
 

@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from protocols.orders import HistoryFailed, OrderState, OrderType, Purpose, VenueTrade
+from protocols.orders import HistoryFailed, OrderState, OrderType, Purpose, VenueOrder, VenueTrade
 from protocols.settings import OrderSettings
 from protocols.units import Side
 from tests.genesis.domain.protect_bench import BTC, START_MS, Bench, D, sent
@@ -207,23 +207,71 @@ def a_stop_without_an_answer(bench: Bench) -> None:
     assert stop.cid == 2
 
 
+def the_entry_is_done(bench: Bench) -> VenueOrder:
+    return bench.row(1, "rest", status="EXECUTED @ 100(1)", remaining="0")
+
+
 def test_a_stop_that_rest_does_not_show_either_is_doubted_and_looked_for_at_once(bench: Bench) -> None:
     """Lost on the way, most likely: its position lies bare until a new session has said so."""
     a_stop_without_an_answer(bench)
-    assert bench.wait(0.7).questions == []
+    assert bench.wait(0.4).questions == []
     assert bench.wait(0.1).questions
-    bench.report(closed=[bench.row(1, "rest", status="EXECUTED @ 100(1)", remaining="0")])
-    out = bench.wait(0.7)
+    bench.now += 0.1
+    assert bench.report(closed=[the_entry_is_done(bench)]).reconnect is None
+    assert bench.wait(0.14).reconnect is None
+    assert bench.machine.doubts_total == 0
+    out = bench.wait(0.02)
     assert bench.machine.orders[2].state is OrderState.UNKNOWN
     assert out.reconnect == "order 2 has no answer in session 1"
 
 
-def test_what_rest_said_before_the_stop_had_its_time_tells_nothing_of_it(bench: Bench) -> None:
-    bench.machine.fence.history_at = bench.now + 0.5
+def test_a_slow_rest_that_does_not_show_a_stop_is_believed_when_it_answers(bench: Bench) -> None:
     a_stop_without_an_answer(bench)
-    assert bench.wait(0.5).questions
-    bench.report(closed=[bench.row(1, "rest", status="EXECUTED @ 100(1)", remaining="0")])
-    assert bench.wait(1.0).reconnect is None
+    bench.wait(0.5)
+    bench.now += 0.6
+    out = bench.report(closed=[the_entry_is_done(bench)])
+    bench.machine.on_timer(now=bench.now, wall_ms=START_MS)
+    assert (out.reconnect or bench.take().reconnect) == "order 2 has no answer in session 1"
+
+
+def test_a_stop_that_rest_shows_is_in_no_doubt(bench: Bench) -> None:
+    a_stop_without_an_answer(bench)
+    bench.wait(0.5)
+    bench.report(opened=[bench.row(2, "rest")], closed=[the_entry_is_done(bench)])
+    for _ in range(30):
+        assert bench.wait(0.1).reconnect is None
+    assert bench.machine.orders[2].state is OrderState.ACKED
+
+
+def test_a_rest_that_says_nothing_is_not_waited_for_much_longer_than_the_line(bench: Bench) -> None:
+    a_stop_without_an_answer(bench)
+    since = bench.now
+    outs = [bench.wait(0.1)]
+    while outs[-1].reconnect is None:
+        outs.append(bench.wait(0.1))
+    assert outs[-1].reconnect == "order 2 has no answer in session 1"
+    assert bench.now - since == pytest.approx(2.25, abs=0.2)
+    assert len([question for out in outs for question in out.questions]) == 1
+
+
+def test_a_stop_is_asked_for_soon_behind_another_question(bench: Bench) -> None:
+    """Of which the answer was: the entry has traded. The next question would come after two seconds."""
+    bench.admit()
+    bench.accept(1)
+    assert bench.wait(1.5).questions
+    done = bench.row(1, "rest", status="EXECUTED @ 100(1)", remaining="0")
+    trade = msgspec.structs.replace(bench.trade(1, "1"), event="rest")
+    assert [stop.cid for stop in sent(bench.report(closed=[done], trades=[trade]))] == [2]
+    assert bench.wait(0.4).questions == []
+    assert bench.wait(0.1).questions
+
+
+def test_what_rest_said_before_the_stop_had_its_time_tells_nothing_of_it(bench: Bench) -> None:
+    bench.machine.fence.history_at = bench.now + 0.3
+    a_stop_without_an_answer(bench)
+    assert bench.wait(0.3).questions
+    bench.report(closed=[the_entry_is_done(bench)])
+    assert bench.wait(1.2).reconnect is None
     assert bench.machine.orders[2].state is OrderState.UNKNOWN
 
 
