@@ -26,6 +26,9 @@ def chaos(
     seeds: Annotated[int, Parameter(help="How many worlds, each with the next seed.")] = 1,
     hours: Annotated[float, Parameter(help="Virtual hours of a world.")] = 1.0,
     faults: Annotated[float, Parameter(help="Faults in a virtual hour.")] = 12.0,
+    timeframe: Annotated[
+        str, Parameter(help="What every world trades: 1m, 1m+5m, 5m or 15m; left out, each draws its own.")
+    ] = "",
     jobs: Annotated[int, Parameter(help="Processes; 0 takes one for each core.")] = 1,
     trace: Annotated[bool, Parameter(negative="", help="Print what happened, line by line.")] = False,
     html: Annotated[Path | None, Parameter(help="Write the world's story as an HTML page to this file.")] = None,
@@ -41,20 +44,25 @@ def chaos(
     A world is a function of its seed: what failed once fails again by the line that is printed with it.
     """
     from genesis.worlds.mutants import MUTANTS
+    from genesis.worlds.timeframes import SHARES
 
     if seeds < 1 or not 0 < hours <= 1000 or faults < 0 or jobs < 0:
         raise CommandFailed("seeds and hours must be above 0, faults and jobs not below it", ExitCode.CONFIGURATION)
     if mutant is not None and mutant not in MUTANTS:
         raise CommandFailed(f"mutant must be one of {', '.join(MUTANTS)}, was {mutant}", ExitCode.NOT_FOUND)
+    if timeframe and timeframe not in SHARES:
+        raise CommandFailed(f"timeframe must be one of {', '.join(SHARES)}, was {timeframe}", ExitCode.CONFIGURATION)
     processes = jobs or os.cpu_count() or 1
     if mutants:
-        return _hunt(seed, seeds, hours, faults, processes, mutant, report)
+        return _hunt(seed, seeds, hours, faults, timeframe, processes, mutant, report)
     if seeds == 1 and (trace or html is not None):
-        return _one(seed, hours, faults, mutant, trace, html)
-    return _many(seed, seeds, hours, faults, processes, mutant, report, json)
+        return _one(seed, hours, faults, timeframe, mutant, trace, html)
+    return _many(seed, seeds, hours, faults, timeframe, processes, mutant, report, json)
 
 
-def _one(seed: int, hours: float, faults: float, mutant: str | None, trace: bool, html: Path | None) -> int:
+def _one(
+    seed: int, hours: float, faults: float, timeframe: str, mutant: str | None, trace: bool, html: Path | None
+) -> int:
     import logging
 
     from genesis.worlds.mutants import MUTANTS, mutated
@@ -71,6 +79,7 @@ def _one(seed: int, hours: float, faults: float, mutant: str | None, trace: bool
             faults_an_hour=faults,
             only=frozenset() if defect is None else defect.led_by,
             with_web=None if defect is None else defect.with_web or None,
+            timeframe=timeframe,
         )
     if trace:
         for line in outcome.lines:
@@ -94,6 +103,7 @@ def _many(
     seeds: int,
     hours: float,
     faults: float,
+    timeframe: str,
     processes: int,
     mutant: str | None,
     report: Path | None,
@@ -103,13 +113,16 @@ def _many(
     from genesis.worlds.sweep import Errand, Hunt, errand_of, sweep
 
     if mutant is None:
-        errands = [Errand(seed=number, hours=hours, faults_an_hour=faults) for number in range(seed, seed + seeds)]
+        one = Errand(seed=seed, hours=hours, faults_an_hour=faults, timeframe=timeframe)
+        errands = [attrs.evolve(one, seed=number) for number in range(seed, seed + seeds)]
     else:
-        hunt = Hunt(mutant=mutant, first_seed=seed, seeds=seeds, hours=hours, faults_an_hour=faults)
+        hunt = Hunt(
+            mutant=mutant, first_seed=seed, seeds=seeds, hours=hours, faults_an_hour=faults, timeframe=timeframe
+        )
         errands = [attrs.evolve(errand_of(hunt, number), mutant=mutant) for number in range(seed, seed + seeds)]
     totals = sweep(errands, processes=processes, told=_tell, again_every=0 if mutant else AGAIN_EVERY)
     if report is not None:
-        write_figures(report, totals, first_seed=seed, hours=hours, faults_an_hour=faults)
+        write_figures(report, totals, first_seed=seed, hours=hours, faults_an_hour=faults, timeframe=timeframe)
     if json:
         printing.print_json(_figures(totals))
     else:
@@ -132,6 +145,7 @@ def _figures(totals: "Totals") -> dict[str, object]:
         "seeds": totals.seeds,
         "virtual hours": round(totals.virtual_hours, 2),
         "hours a cpu second": round(totals.hours_a_cpu_second, 3),
+        **{f"worlds on {name}": told for name, told in totals.by_timeframe.items()},
         "cpu seconds of the worlds": round(totals.cpu_s, 1),
         # Of this process since it began, and of those that it has waited for: loading everything, and running some
         # worlds once more elsewhere, which a sweep of one world does with all of it.
@@ -154,7 +168,14 @@ def _figures(totals: "Totals") -> dict[str, object]:
 
 
 def _hunt(
-    seed: int, seeds: int, hours: float, faults: float, processes: int, mutant: str | None, report: Path | None
+    seed: int,
+    seeds: int,
+    hours: float,
+    faults: float,
+    timeframe: str,
+    processes: int,
+    mutant: str | None,
+    report: Path | None,
 ) -> int:
     """Every deliberate defect, until a world catches it that breaks no rule without it."""
     from genesis.worlds.mutants import MUTANTS
@@ -162,7 +183,8 @@ def _hunt(
     from genesis.worlds.sweep import Hunt, hunts
 
     names = list(MUTANTS) if mutant is None else [mutant]
-    wanted = [Hunt(mutant=name, first_seed=seed, seeds=seeds, hours=hours, faults_an_hour=faults) for name in names]
+    first = Hunt(mutant="", first_seed=seed, seeds=seeds, hours=hours, faults_an_hour=faults, timeframe=timeframe)
+    wanted = [attrs.evolve(first, mutant=name) for name in names]
     caught = {}
     for one in hunts(wanted, processes=processes):
         caught[one.mutant] = one

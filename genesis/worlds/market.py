@@ -9,7 +9,9 @@ from genesis.domain.replay import MINUTE_MS, CandleRow
 from protocols.units import Symbol
 
 START_PRICES: Final = {"tBTCUSD": 40_000.0, "tETHUSD": 2_500.0}
-HISTORY_CANDLES: Final = 60
+HISTORY_MINUTES: Final = 60
+HISTORY_CANDLES: Final = 24
+"""The past is as long as the longer of the two: strategies have enough of it."""
 
 
 def made_up_recording(
@@ -22,9 +24,9 @@ def made_up_recording(
     swing: int = 1,
 ) -> CandleRecording:
     """`every` says after how many minutes a minute with trades comes again; the others are silent. Trends turn every
-    few candles of `swing` minutes, and the past is as many of them."""
+    few candles of `swing` minutes."""
     history, rows = {}, {}
-    past = HISTORY_CANDLES * swing
+    past = max(HISTORY_MINUTES, HISTORY_CANDLES * swing)
     for symbol in symbols:
         walk = _walk(chance, START_PRICES[symbol], first_ms - past * MINUTE_MS, past + minutes, swing)
         history[Symbol(symbol)] = tuple(row for row in walk if row.open_ms < first_ms)

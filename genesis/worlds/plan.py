@@ -114,6 +114,9 @@ AIMED: Final = frozenset(
 AIMED_SHARE: Final = 0.6
 LONGEST_WAIT_CANDLES: Final = 4.0
 MARKET_BEGINS_S: Final = 60
+MINUTE_S: Final = 60
+AROUND_SHARE: Final = 0.75
+"""Of the faults of a world with longer candles that are not put just behind an end."""
 
 
 @attrs.frozen(order=True)
@@ -146,6 +149,10 @@ def plan_of(
             ended_s = at_s - at_s % candle_s
             # The first candle ends when there is a market.
             at_s = (ended_s if ended_s > MARKET_BEGINS_S else candle_s) + 1.0 + chance.expovariate(2.0)
+        elif candle_s > MINUTE_S and chance.random() < AROUND_SHARE:
+            # And most others in the minute around one, where they would be if candles were a minute long.
+            ends_s = max(round(at_s / candle_s), 1) * candle_s
+            at_s = ends_s + at_s % MINUTE_S - MINUTE_S / 2
         # Trouble seldom comes alone.
         for _ in range(1 if chance.random() < 0.7 else 3):
             name = chance.choices(names, weights)[0]

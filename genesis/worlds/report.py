@@ -29,7 +29,9 @@ by accident; the worlds of `genesis chaos` must find every one. Written by `gene
 """
 
 
-def write_figures(path: Path, totals: Totals, *, first_seed: int, hours: float, faults_an_hour: float) -> None:
+def write_figures(
+    path: Path, totals: Totals, *, first_seed: int, hours: float, faults_an_hour: float, timeframe: str = ""
+) -> None:
     """The part with the last sweep."""
     rows: dict[str, object] = {
         "worlds": totals.seeds,
@@ -43,8 +45,10 @@ def write_figures(path: Path, totals: Totals, *, first_seed: int, hours: float, 
         "looks at rules": f"{sum(totals.checks.values()):,}",
         "worlds with a violation": len(totals.failed),
         "virtual hours a CPU second": f"{totals.hours_a_cpu_second:.2f}",
+        **{f"worlds on candles of {name}": told for name, told in totals.by_timeframe.items()},
     }
     again = f"genesis chaos --seed {first_seed} --seeds {totals.seeds} --hours {hours:g} --faults {faults_an_hour:g}"
+    again += f" --timeframe {timeframe}" if timeframe else ""
     tables = [table("The last sweep", ("", ""), rows.items())]
     if totals.failed:
         failed = [(seed, found[0], f"`{totals.replays[seed]}`") for seed, found in sorted(totals.failed.items())]

@@ -16,6 +16,7 @@ import attrs
 import msgspec
 
 from genesis.worlds.mutants import MUTANTS, mutated
+from genesis.worlds.timeframes import SHARES
 from genesis.worlds.witness import Violation
 from genesis.worlds.world import FAULTS_AN_HOUR, Outcome, simulate
 
@@ -76,6 +77,18 @@ class Totals:
     replays: dict[int, str] = attrs.field(factory=dict)
     sometimes: Counter[str] = attrs.field(factory=Counter)
     checks: Counter[str] = attrs.field(factory=Counter)
+    traded: dict[str, list[float]] = attrs.field(factory=dict)
+    """By what worlds traded: how many there were, their virtual hours and CPU seconds."""
+
+    @property
+    def by_timeframe(self) -> dict[str, str]:
+        """In words, shortest candles first."""
+        return {
+            name: f"{count:.0f}, {hours / cpu_s if cpu_s else 0.0:.2f} hours a CPU second"
+            for name in SHARES
+            for count, hours, cpu_s in [self.traded.get(name, (0.0, 0.0, 0.0))]
+            if count
+        }
 
     @property
     def violations(self) -> int:
@@ -88,6 +101,9 @@ class Totals:
     def add(self, outcome: Outcome) -> None:
         self.seeds += 1
         self.virtual_hours += outcome.virtual_s / 3600
+        sums = self.traded.setdefault(outcome.traded, [0.0, 0.0, 0.0])
+        for place, more in enumerate((1.0, outcome.virtual_s / 3600, outcome.cpu_s)):
+            sums[place] += more
         self.sometimes.update(outcome.sometimes)
         self.checks.update(outcome.checks)
         for name in ("cpu_s", "wall_s", "steps", "faults", "kills", "crashes", "lives", "orders", "fills", "openings"):
@@ -206,6 +222,7 @@ class Hunt:
     seeds: int
     hours: float
     faults_an_hour: float
+    timeframe: str = ""
 
 
 @attrs.frozen(kw_only=True)
@@ -235,6 +252,7 @@ def errand_of(hunt: Hunt, seed: int) -> Errand:
         faults_an_hour=hunt.faults_an_hour,
         only=mutant.led_by,
         with_web=mutant.with_web or None,
+        timeframe=hunt.timeframe,
     )
 
 

@@ -14,7 +14,7 @@ from protocols.settings import MarketSettings
 from protocols.units import TIMEFRAME_MS
 
 MINUTE: Final = "1m"
-SHARES: Final = {MINUTE: 0.10, "1m+5m": 0.10, "5m": 0.60, "15m": 0.20}
+SHARES: Final = {MINUTE: 0.10, "1m+5m": 0.10, "5m": 0.70, "15m": 0.10}
 """How many worlds trade what. Two time frames are those of the two strategies of a pair."""
 HEARS_MORE_SHARE: Final = 0.5
 """Of all worlds on longer candles: these hear what the engine hears as it is shipped, too."""

@@ -26,7 +26,7 @@ def test_one_seed_is_one_history_in_any_process(seed: int, faults: float) -> Non
 
 
 def test_the_engine_trades_in_its_world() -> None:
-    outcome = simulate(3, hours=0.5)
+    outcome = simulate(3, hours=0.5, timeframe="1m")
     assert not outcome.violations
     assert sum(line.kind == "venue" for line in outcome.lines) >= 2
 
@@ -64,10 +64,18 @@ def test_a_world_is_not_over_while_an_actor_hangs_with_an_approval_in_its_hands(
     assert [row.state for row in by_hand] == [OrderState.ACKED]
 
 
-@pytest.mark.parametrize("seed", range(10))
-def test_where_nothing_breaks_a_backtest_decides_the_same(seed: int) -> None:
+@pytest.mark.parametrize(
+    ("seed", "timeframe", "hours"),
+    [
+        *((seed, "1m", 0.25) for seed in range(10)),
+        *((seed, "5m", 1.25) for seed in range(3)),
+        *((seed, "15m", 4.0) for seed in range(2)),
+        *((seed, "1m+5m", 0.5) for seed in range(2)),
+    ],
+)
+def test_where_nothing_breaks_a_backtest_decides_the_same(seed: int, timeframe: str, hours: float) -> None:
     """And everywhere what was decided is decided again from the journal alone."""
-    outcome = simulate(seed, hours=0.25, faults_an_hour=0)
+    outcome = simulate(seed, hours=hours, faults_an_hour=0, timeframe=timeframe)
     assert not outcome.violations, outcome.violations[0]
     assert outcome.orders >= 3
     assert outcome.checks["P2"] == 1
@@ -78,7 +86,7 @@ def test_where_nothing_breaks_a_backtest_decides_the_same(seed: int) -> None:
 @pytest.mark.parametrize("seed", [53, 160])
 def test_who_sells_coins_of_before_leaves_what_is_bought_next_with_its_owner(seed: int) -> None:
     """What the account says somebody holds is what lots with stops hold, and positions are what the wallet has more."""
-    world = World(seed, hours=1, faults_an_hour=12)
+    world = World(seed, hours=1, faults_an_hour=12, timeframe="1m")
     outcome = run_world(world)
     assert not outcome.violations, outcome.violations[0]
     assert sum(fill.no_basis for fill in world.rules.fills.values()) > 0, "such coins were sold"
