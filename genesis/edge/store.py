@@ -26,7 +26,7 @@ from genesis.edge import store_find
 from genesis.edge.anchor import GENESIS_HEAD, Anchor, Head, read_anchor, sync_directory
 from genesis.edge.file_lock import FileLock
 from genesis.edge.read_ahead import read_ahead
-from genesis.edge.store_check import check_commit
+from genesis.edge.store_check import check_commit, place_of
 from genesis.edge.store_errors import (
     StoreCorrupt,
     StoreError,
@@ -287,6 +287,7 @@ class Store(_Reader):
     def __init__(self, path: Path, connection: sqlite3.Connection, lock: FileLock) -> None:
         super().__init__(path, connection)
         self._lock = lock
+        self._place = place_of(path)
         self._anchor: Anchor | None = None
         self._head = GENESIS_HEAD
         self._epoch = 0
@@ -404,6 +405,9 @@ class Store(_Reader):
         disk has no room (or takes no writes) it raises StoreFull, and nothing has changed.
         """
         self._check_usable()
+        if place_of(self.path) != self._place:
+            self._poison = "the file must stay where it is while it is written, was deleted, moved or replaced"
+            raise StorePoisoned(f"{self.path}: {self._poison}")
         for commit in commits:
             check_commit(commit, whole=True)
         if not commits:

@@ -1,12 +1,26 @@
 """What the store takes: a commit that it could not write is refused before anything of it is."""
 
+import os
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Final
 
 from genesis.edge.store_errors import CommitRefused
 from protocols.journal import Commit, LateCell, LateRecord
 
 LARGEST_TIME: Final = 2**63 - 1
+
+
+def place_of(path: Path) -> tuple[int, int] | None:
+    """Which file a path leads to (device and inode), None where there is none.
+
+    One that was deleted or moved while it is open takes writes and syncs as ever, and no start finds them again.
+    """
+    try:
+        found = os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    return found.st_dev, found.st_ino
 
 
 def check_commit(commit: Commit, *, whole: bool = False) -> None:

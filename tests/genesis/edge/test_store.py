@@ -1,8 +1,10 @@
 """The journal's store on a real disk: what it promises, and what it does when the promise was broken from outside."""
 
+import contextlib
 import multiprocessing
 import os
 import random
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -609,3 +611,29 @@ def test_answers_of_named_commits_are_forgotten_in_bounds(path: Path, monkeypatc
             store.commit([a_commit(f"k{number}", commit_id=f"c{number}")], at_ms=2)
         (count,) = store._connection.execute("SELECT count(*) FROM answers").fetchone()
         assert count <= 12
+
+
+@pytest.mark.parametrize("optional", [False, True])
+@pytest.mark.parametrize("gone", ["deleted", "its folder deleted", "replaced by a copy", "moved away"])
+def test_nothing_is_promised_of_a_file_that_nobody_finds_again(tmp_path: Path, gone: str, optional: bool) -> None:
+    """The folder was removed under the engine, which traded on: every order was written down where no start looks."""
+    path = tmp_path / "home" / "live.sqlite"
+    with contextlib.closing(Store.open(path, at_ms=1)) as store:
+        store.commit([a_commit("1")], at_ms=2)
+        copy = tmp_path / "copy"
+        shutil.copy(path, copy)
+        match gone:
+            case "deleted":
+                path.unlink()
+            case "its folder deleted":
+                shutil.rmtree(path.parent)
+            case "replaced by a copy":
+                copy.replace(path)
+            case "moved away":
+                path.rename(tmp_path / "elsewhere")
+        commit = msgspec.structs.replace(a_commit("2"), optional=optional)
+        for _ in range(2):
+            with pytest.raises(StorePoisoned, match="was deleted, moved or replaced"):
+                store.commit([commit], at_ms=3)
+        with pytest.raises(StorePoisoned):
+            store.read_cells(ReadCells(table="orders"))
