@@ -4,35 +4,67 @@ The account's number at the venue stands in the journal from its first live star
 another sub-account, the engine would believe that what it holds there is its own, and sell what is not.
 """
 
+import random
 from typing import Final
 
 import structlog
+import trio
 
-from genesis.edge.errors import EdgeError
-from genesis.edge.rest import RestDoor
+from genesis.core.backoff import Backoff
+from genesis.edge.errors import EdgeError, SecretRefused
+from genesis.edge.key_check import check_key
+from genesis.edge.rest import CircuitOpen, RestDoor
+from genesis.edge.service_manager import ServiceManager
 from genesis.edge.store_thread import StoreThread
 from genesis.run_options import CannotStart, ExitCode
 from protocols.bitfinex import rest_requests
-from protocols.bitfinex.errors import BitfinexError, Maintenance, NonceTooSmall, RateLimited, VenueError
+from protocols.bitfinex.errors import AuthFailed, BitfinexError, Maintenance, NonceTooSmall, RateLimited, VenueError
 from protocols.bitfinex.rest_account import read_user_info
 from protocols.journal import CellWrite, Commit, ReadCells
 
 TABLE: Final = "venue_account"
 KEY: Final = "user"
+PASSES: Final = (AuthFailed, Maintenance, NonceTooSmall, RateLimited)
+"""Refusals that say nothing of what the key may read."""
+PAUSES: Final = Backoff(base_s=2.0, cap_s=15.0, free=0)
+PATIENCE_S: Final = 120.0
+"""How much longer a service manager is asked to wait, each time the venue did not answer."""
 
 log = structlog.get_logger("genesis.run")
 
 
-async def account_of(door: RestDoor) -> int | None:
+async def trusted_account(door: RestDoor, manager: ServiceManager, chance: random.Random) -> int | None:
     """The number of the account that the door's key is of; None where the key may not read it, which is told.
 
-    Raises CannotStart while the venue cannot be asked.
+    Waits for as long as the venue cannot be asked (no line yet after a power cut, maintenance): who gave up here would
+    be started again a few times by a service manager, and then be left alone with what is open. Raises CannotStart for
+    a key that can do too much or too little, or that the venue does not know: that stays wrong.
     """
+    failures = 0
+    while True:
+        try:
+            await check_key(door)
+            return await _account_of(door)
+        except SecretRefused as error:
+            raise CannotStart(str(error), ExitCode.CONFIGURATION) from None
+        except AuthFailed as error:
+            text = f"what the API key may do must be known before it is used: {error}"
+            raise CannotStart(text, ExitCode.CONFIGURATION) from None
+        except (EdgeError, BitfinexError) as error:
+            failures += 1
+            # That nobody asks for a while is no reason; what came before it is.
+            if not isinstance(error, CircuitOpen):
+                log.warning("waits_for_venue", error=f"{type(error).__name__}: {error}")
+        manager.starting(PATIENCE_S, "waiting for the venue")
+        await trio.sleep(PAUSES.delay_s(failures, chance))
+
+
+async def _account_of(door: RestDoor) -> int | None:
     try:
         return read_user_info(await door.ask(rest_requests.user_info())).user_id
-    except (EdgeError, BitfinexError) as error:
-        if not isinstance(error, VenueError) or isinstance(error, Maintenance | NonceTooSmall | RateLimited):
-            raise CannotStart(f"whose account the API key is of must be known before it is used: {error}") from None
+    except VenueError as error:
+        if isinstance(error, PASSES):
+            raise
         log.warning("account_not_told", error=str(error), text="give the key the right to read account info")
         return None
 

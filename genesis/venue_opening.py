@@ -1,6 +1,7 @@
 """The venue of a run: the embedded simulator, the one that follows the real feed on paper, or Bitfinex itself."""
 
 import contextlib
+import os
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -16,12 +17,12 @@ from genesis.domain.pairs import PairSpecs
 from genesis.domain.recording import CandleRecording, RecordingError
 from genesis.domain.replay import MINUTE_MS
 from genesis.domain.rest_budget import RestBudget
-from genesis.edge.errors import EdgeError, SecretRefused
+from genesis.edge.errors import EdgeError
 from genesis.edge.http import HttpClient
-from genesis.edge.key_check import check_key
 from genesis.edge.nonce import NonceOwner
 from genesis.edge.rest import RestDoor, RestKey
 from genesis.edge.secrets import Secret
+from genesis.edge.service_manager import ServiceManager
 from genesis.edge.websocket import calm_websocket, fast_websocket
 from genesis.engine import VenuePorts
 from genesis.pairs_told import told_pairs
@@ -33,9 +34,8 @@ from genesis.simulator.recordings import DEFAULT, Recording, load
 from genesis.simulator.relay import Relay
 from genesis.simulator.settings import DEFAULT_KEY, DEFAULT_SECRET, ExchangeSettings
 from genesis.simulator.state_file import StateError
-from genesis.venue_account import account_of, check_same
+from genesis.venue_account import check_same, trusted_account
 from genesis.venue_clock import VenueClock
-from protocols.bitfinex.errors import AuthFailed, BitfinexError
 from web.models import ReplayProgress
 
 
@@ -129,12 +129,11 @@ async def open_venue(
     )
     account: int | None = None
     if options.mode is Mode.LIVE:
-        await _trust(door)
-        account = await account_of(door)
+        manager = ServiceManager.of(options.environment, os.getpid())
+        account = await trusted_account(door, manager, chance.port("key"))
         if side.socket_key != side.key:
             of_socket = attrs.evolve(door, key=RestKey(key=side.socket_key, secret=side.socket_secret, nonce=nonce))
-            await _trust(of_socket)
-            check_same(account, await account_of(of_socket))
+            check_same(account, await trusted_account(of_socket, manager, chance.port("key")))
     symbols = options.settings.market.symbols
     pairs = exchange.venue.specs if exchange is not None else await told_pairs(door, symbols)
     ports = VenuePorts(
@@ -225,18 +224,6 @@ def _recording(options: RunOptions) -> Recording:
         return load(options.recording or DEFAULT)
     except RecordingError as error:
         raise CannotStart(str(error), ExitCode.CONFIGURATION) from None
-
-
-async def _trust(door: RestDoor) -> None:
-    """Raises CannotStart for a key that can do too much or too little, and while the venue cannot be asked."""
-    try:
-        await check_key(door)
-    except SecretRefused as error:
-        raise CannotStart(str(error), ExitCode.CONFIGURATION) from None
-    except (EdgeError, BitfinexError) as error:
-        # A key that the venue does not know stays wrong: nobody should start us again and again with it.
-        code = ExitCode.CONFIGURATION if isinstance(error, AuthFailed) else ExitCode.ERROR
-        raise CannotStart(f"what the API key may do must be known before it is used: {error}", code) from None
 
 
 def _wall_us() -> int:

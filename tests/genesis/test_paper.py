@@ -5,6 +5,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -35,8 +36,9 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(8 * PATIENCE_S)]
 
 
 @contextlib.contextmanager
-def real_venue(speed: str = "60") -> Iterator[dict[str, str]]:
+def real_venue(speed: str = "60", *, port: int = 0) -> Iterator[dict[str, str]]:
     command = [sys.executable, "-m", "genesis.simulator", "--at-once", "--speed", speed, "--recording", "2018-02-crash"]
+    command += ["--port", str(port)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None
@@ -278,3 +280,30 @@ def test_a_journal_is_traded_with_a_key_of_its_own_account_alone(tmp_path: Path)
                 _, err = process.communicate(timeout=60)
             assert process.returncode == ExitCode.CONFIGURATION
             assert re.search(words, err), err
+
+
+def test_a_live_start_waits_for_a_venue_that_does_not_answer_yet(tmp_path: Path) -> None:
+    """After a power cut the line comes later than the machine: after five starts in a minute nobody began a sixth."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+    venue = {"rest": f"http://127.0.0.1:{port}", "websocket": f"ws://127.0.0.1:{port}/ws/2"}
+    keyed = {"BITFINEX_API_KEY": "alice-key", "BITFINEX_API_SECRET": "alice-secret"}
+    settings = environment(tmp_path / "home", venue, GENESIS_LIVE_CONFIRM="trade real money", **keyed)
+    with subprocess.Popen(
+        [PROGRAM, "run", "--mode", "live", "--live", "--port", "0"],
+        env=settings,
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        try:
+            assert any("waits_for_venue" in line and "ConnectError" in line for line in process.stderr)
+            with real_venue(port=port):
+                assert any(line.startswith("page: ") for line in process.stdout), "it must come up, did not"
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.communicate(timeout=60)
+    assert process.returncode == ExitCode.OK
