@@ -5,13 +5,15 @@ its function is made again with every step it calls compiled too. Nothing about 
 contraction), so both ways give the same bits; a test holds them to it.
 
 Loops over arrays are kept on the disk between runs (`kept=True`). Their names then carry a digest of every function and
-number that they were made of, however deep: a loop whose step changed is another loop, and is compiled anew.
+number that they were made of, however deep, and of the compiler's options and passes: a loop whose step changed, or
+that is compiled otherwise, is another loop, and is compiled anew.
 """
 
 import gc
 import hashlib
 import importlib
 import importlib.util
+import inspect
 import sys
 from collections.abc import Callable, Mapping, MutableSequence
 from functools import cache
@@ -244,9 +246,18 @@ def _names(code: CodeType) -> list[str]:
     return list(code.co_names)
 
 
+@cache
+def _way_of_compiling() -> bytes:
+    """The source of what makes machine code here, with its options and passes: the same functions come to other code by
+    another of it."""
+    ways = (sys.modules[__name__], sys.modules[for_our_own.__module__])
+    return "".join(inspect.getsource(way) for way in ways).encode()
+
+
 def _digest(function: Any, bound: Mapping[str, Any]) -> str:
-    """Of the function's own code and of every function and number that it uses, however deep."""
-    whole = hashlib.sha256()
+    """Of the function's own code and of every function and number that it uses, however deep, and of how they are
+    compiled."""
+    whole = hashlib.sha256(_way_of_compiling())
     seen: set[int] = set()
 
     def add(one: FunctionType, instead: Mapping[str, Any]) -> None:
@@ -255,6 +266,7 @@ def _digest(function: Any, bound: Mapping[str, Any]) -> str:
         seen.add(id(one))
         code = one.__code__
         whole.update(code.co_code)
+        whole.update(bytes(hasattr(one, mark) for mark in (INTO_CALLERS, ONE_KIND_A_NAME)))
         whole.update(repr([each for each in code.co_consts if not isinstance(each, CodeType)]).encode())
         for name in _names(code):
             used = instead[name] if name in instead else one.__globals__.get(name)
