@@ -105,15 +105,20 @@ class PoolActor:
                 cell.set(new)
 
     async def _ask_for_pairs(self, ctx: Context, door: RestDoor, notices: Outlet[Any] | None) -> None:
+        refused: set[str] = set()
         while True:
             pause_s = PAIRS_EVERY_S
             try:
-                infos = await ask_pairs(door)
+                infos, unclear = await ask_pairs(door)
             except (EdgeError, BitfinexError) as error:
                 pause_s = PAIRS_AGAIN_S
                 log.warning("pairs_not_told", error=str(error))
             else:
-                specs, news = said_by_venue(infos, self.pairs.value, self._wanted, frozenset(self._guessed))
+                for reason in set(unclear.values()) - refused:
+                    # Once of each: the list is the same every quarter of an hour.
+                    log.warning("row_refused", error=reason)
+                refused |= set(unclear.values())
+                specs, news = said_by_venue(infos, self.pairs.value, self._wanted, frozenset(self._guessed), unclear)
                 self._guessed.clear()
                 if specs != self.pairs.value:
                     self.pairs.set(specs)

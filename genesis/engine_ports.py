@@ -30,7 +30,8 @@ class VenuePorts:
 
     `pace_dials` keeps to the venue's limit of connections; an exchange of our own, on loopback, has none, and its clock
     is ours. `replayed` says that the market is a recording that waits for us: there data is never old, and no wall
-    clock may move a decision. `changes_pairs`: least and largest orders are the venue's own and change, so it is asked.
+    clock may move a decision. `changes_pairs`: least and largest orders are those of the real venue and change, so
+    they are asked for.
     """
 
     public_uri: str

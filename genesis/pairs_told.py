@@ -25,11 +25,13 @@ async def told_pairs(door: RestDoor, symbols: Iterable[str]) -> PairSpecs:
     guess = pair_specs(symbols)
     try:
         with trio.fail_after(WAITS_S):
-            infos = await ask_pairs(door)
+            infos, unclear = await ask_pairs(door)
     except (EdgeError, BitfinexError, trio.TooSlowError) as error:
         log.warning("pairs_not_told", error=f"{type(error).__name__}: {error}")
         return guess
-    specs, news = said_by_venue(infos, guess, guess, frozenset(guess))
+    for reason in unclear.values():
+        log.warning("row_refused", error=reason)
+    specs, news = said_by_venue(infos, guess, guess, frozenset(guess), unclear)
     for each in news:
         log.warning("pair_gone", text=each.text)
     return specs

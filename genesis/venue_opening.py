@@ -146,7 +146,7 @@ async def open_venue(
         nonce=nonce,
         pace_dials=options.mode is Mode.LIVE,
         replayed=options.mode is Mode.SIM,
-        changes_pairs=options.mode is Mode.LIVE,
+        changes_pairs=options.mode is not Mode.SIM,
     )
     return OpenVenue(
         ports=ports,

@@ -1,6 +1,6 @@
 """What the venue says of its pairs while the engine runs: sizes and margins change, pairs are renamed or delisted."""
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 
 import attrs
 
@@ -19,19 +19,26 @@ class PairNews:
 
 
 def said_by_venue(
-    infos: Iterable[PairInfo], known: PairSpecs, symbols: Iterable[Symbol], guessed: frozenset[Symbol] = frozenset()
+    infos: Iterable[PairInfo],
+    known: PairSpecs,
+    symbols: Iterable[Symbol],
+    guessed: frozenset[Symbol] = frozenset(),
+    unclear: Container[str] = (),
 ) -> tuple[dict[Symbol, PairSpec], tuple[PairNews, ...]]:
     """The specs of `symbols` by the venue's word, the others of `known` as they are, and what is news.
 
     A pair that the venue does not list keeps its least size and gets a largest of 0: nothing is opened in it, and what
-    is held can be sold as long as the venue takes the order. Sizes that no pair can have change nothing. Of `guessed`
-    pairs the venue was never heard, so that their first sizes are no news.
+    is held can be sold as long as the venue takes the order. Sizes that no pair can have change nothing, nor do rows
+    that cannot be (`unclear`, by symbol; "" may be of any). Of `guessed` pairs the venue was never heard, so that their
+    first sizes are no news.
     """
     told = {info.symbol: info for info in infos}
     specs, news = dict(known), []
     for symbol in symbols:
         before = known.get(symbol) or pair_specs((symbol,))[symbol]
-        after = _spec(before, told.get(symbol))
+        info = told.get(symbol)
+        is_unclear = info is None and (symbol in unclear or "" in unclear)
+        after = before if is_unclear else _spec(before, info)
         specs[symbol] = after
         if (after.minimum, after.maximum) != (before.minimum, before.maximum):
             if not after.is_listed or not before.is_listed or symbol not in guessed:

@@ -11,10 +11,14 @@ from protocols.reference import PairInfo
 LABELS: Final = ("pub:info:pair", "pub:info:pair:futures")
 
 
-async def ask_pairs(door: RestDoor) -> tuple[PairInfo, ...]:
-    """Raises what `ask` raises; MalformedFrame on an empty list, too, for that would mean that every pair is gone."""
+async def ask_pairs(door: RestDoor) -> tuple[tuple[PairInfo, ...], dict[str, str]]:
+    """The pairs, and why others that it lists cannot be as they were told, by symbol ("" where none is named).
+
+    Raises what `ask` raises; MalformedFrame on an empty list, too, for that would mean that every pair is gone.
+    """
     found = read_conf(await door.ask(rest_requests.conf(LABELS), exact=True), LABELS)
-    spot, perpetual = (read_pair_infos(found[label]) for label in LABELS)
+    unclear: dict[str, str] = {}
+    spot, perpetual = (read_pair_infos(found[label], unclear=unclear) for label in LABELS)
     if not spot:
         raise MalformedFrame("pub:info:pair must list pairs, was empty")
-    return (*spot, *perpetual)
+    return (*spot, *perpetual), unclear

@@ -177,6 +177,8 @@ class Exchange:
         elif isinstance(recording, FrameRecording):
             self.time_ms = next(tape(recording)).time_ms
         self.state_file = None if settings.state is None else StateFile(settings.state)
+        self.unlisted: set[Symbol] = set()
+        """Pairs that the real venue, whose market this one has, lists no more."""
         self.resume_after = -1
         """Steps up to this one happened before this process; they are taken in, not told."""
         if self.state_file is not None:

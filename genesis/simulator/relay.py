@@ -12,13 +12,16 @@ from collections.abc import Sequence
 from typing import Final
 
 import attrs
+import structlog
 import trio
 
 from genesis.core.clock import Clock
+from genesis.domain.pair_sizes import said_by_venue
 from genesis.domain.rate_limit import RateLimit
 from genesis.domain.redial import Redial
 from genesis.domain.replay import MINUTE_MS, CandleRow
 from genesis.edge.errors import EdgeError
+from genesis.edge.pair_infos import ask_pairs
 from genesis.edge.rest import CircuitOpen, RestDoor
 from genesis.edge.websocket import Dial, WebSocket
 from genesis.simulator.exchange import Exchange
@@ -35,8 +38,11 @@ from protocols.bitfinex.wire_book import LevelBook
 from protocols.market import Candle, CandleSnapshot, CandleUpdate, TradePrint, TradeSnapshot
 from protocols.units import Symbol
 
+log = structlog.get_logger("genesis.relay")
+
 SYMBOLS_A_LINE: Final = 8
 """Three channels each, below the venue's 25 a socket."""
+SIZES_EVERY_S: Final = 300.0
 BOOK_LENGTH: Final = 100
 HISTORY_MINUTES: Final = 10_000
 """What one REST answer holds: a week of minutes, from which the bigger time frames are made."""
@@ -127,9 +133,29 @@ class Relay:
                 nursery.start_soon(self._stay_connected, markets[first : first + SYMBOLS_A_LINE], first)
             nursery.start_soon(self._tell_books)
             nursery.start_soon(self._tell_boundaries)
+            nursery.start_soon(self._follow_sizes)
             nursery.start_soon(self.side.run)
             await self._first.wait()
             task_status.started()
+
+    async def _follow_sizes(self) -> None:
+        """Take over the real venue's least and largest orders; what it does not list any more is not listed here."""
+        exchange, refused = self.exchange, set[str]()
+        while True:
+            await trio.sleep(SIZES_EVERY_S)
+            try:
+                infos, unclear = await ask_pairs(self.door)
+            except (EdgeError, BitfinexError) as error:
+                log.warning("pairs_not_told", error=str(error))
+                continue
+            for reason in set(unclear.values()) - refused:
+                log.warning("row_refused", error=reason)
+            refused |= set(unclear.values())
+            specs, _ = said_by_venue(infos, exchange.venue.specs, self._markets, unclear=unclear)
+            exchange.unlisted = {symbol for symbol in self._markets if not specs[symbol].is_listed}
+            # One that is gone keeps its sizes here: what is held of it can be sold.
+            listed = {symbol: spec for symbol, spec in specs.items() if spec.is_listed}
+            exchange.venue.specs = {**exchange.venue.specs, **listed}
 
     # --- the line ---------------------------------------------------------------------------------------------------
 

@@ -175,7 +175,7 @@ def conf(call: Call) -> Any:
 
 
 def _conf(call: Call, label: str) -> Any:
-    specs = [spec for spec in call.exchange.venue.specs.values()]
+    specs = [spec for symbol, spec in call.exchange.venue.specs.items() if symbol not in call.exchange.unlisted]
     spot = [spec for spec in specs if not spec.is_derivative]
     currencies = sorted({currency for spec in specs for currency in (spec.base, spec.quote)})
     if label == "pub:list:pair:exchange":

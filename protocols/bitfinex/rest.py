@@ -192,8 +192,12 @@ def read_conf(value: object, labels: Sequence[str]) -> dict[str, Any]:
     return dict(zip(labels, rows, strict=False))
 
 
-def read_pair_infos(value: object) -> tuple[PairInfo, ...]:
-    """The element of `pub:info:pair` and `pub:info:pair:futures`; sizes come as text."""
+def read_pair_infos(value: object, *, unclear: dict[str, str] | None = None) -> tuple[PairInfo, ...]:
+    """The element of `pub:info:pair` and `pub:info:pair:futures`; sizes come as text.
+
+    With `unclear` a row that cannot be is left out, and its reason put there by its symbol ("" where it names none): it
+    must not keep the others from being known, and its pair is listed all the same.
+    """
 
     def read(item: object) -> PairInfo:
         row = Row.of("pair info", item, 2, None)
@@ -206,7 +210,16 @@ def read_pair_infos(value: object) -> tuple[PairInfo, ...]:
             minimum_margin=_decimal_of_float(inner, 9),
         )
 
-    return read_rows("pair info", value, read)
+    if unclear is None:
+        return read_rows("pair info", value, read)
+    found = []
+    for item in rows_of("pair info", value):
+        try:
+            found.append(read(item))
+        except MalformedFrame as error:
+            name = item[0] if isinstance(item, list) and item and isinstance(item[0], str) else ""
+            unclear[symbol_of_pair(name) if name else ""] = str(error)
+    return tuple(found)
 
 
 def _decimal_of_float(row: Row, index: int) -> Any:

@@ -63,3 +63,13 @@ def test_a_pair_that_is_gone_is_told_once_takes_nothing_new_and_lets_exits_leave
 def test_sizes_that_no_pair_can_have_change_nothing(minimum: str, maximum: str) -> None:
     known = pair_specs([BTC])
     assert said_by_venue([info(BTC, minimum, maximum)], known, [BTC]) == (known, ())
+
+
+@pytest.mark.parametrize(("unclear", "stays"), [({BTC}, True), ({""}, True), ({ETH}, False), (set(), False)])
+def test_a_pair_whose_row_cannot_be_keeps_what_it_had_and_is_not_gone(unclear: set[str], stays: bool) -> None:
+    """One such row kept the old sizes of all pairs in force."""
+    known = pair_specs([BTC, ETH])
+    specs, news = said_by_venue([info(ETH, "0.5", "9")], known, [BTC, ETH], unclear=unclear)
+    assert specs[ETH].minimum == Decimal("0.5")
+    assert (specs[BTC] == known[BTC]) is stays
+    assert [each.symbol for each in news if each.is_alarm] == ([] if stays else [BTC])

@@ -16,6 +16,7 @@ from genesis.domain.matching import FillModel, FillWhen
 from genesis.domain.recording import CandleRecording
 from genesis.domain.rest_budget import RestBudget
 from genesis.edge.http import HttpClient
+from genesis.edge.pair_infos import ask_pairs
 from genesis.edge.rest import RestDoor
 from genesis.edge.websocket import fast_websocket
 from genesis.simulator import relay as relay_module
@@ -250,6 +251,31 @@ async def heard(talker: Talker, channel: int, *, beyond: int) -> list[Any]:
         if len(found) > beyond:
             return found
         await talker.hear()
+
+
+async def test_the_real_venues_sizes_hold_here_and_what_it_delists_is_not_listed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """They were asked at the start alone: for months paper took orders that the venue refuses."""
+    monkeypatch.setattr(relay_module, "SIZES_EVERY_S", 0.05)
+    async with two() as both:
+        real, paper = both.real.venue, both.paper
+        btc, eth = Symbol("tBTCUSD"), Symbol("tETHUSD")
+        real.specs = {**real.specs, btc: attrs.evolve(real.specs[btc], minimum=Decimal("0.5"))}
+        with trio.fail_after(60):
+            while paper.venue.specs[btc].minimum != Decimal("0.5"):  # noqa: ASYNC110 - set by another task
+                await trio.sleep(0.01)
+            real.specs = {symbol: spec for symbol, spec in real.specs.items() if symbol != eth}
+            while eth not in paper.unlisted:  # noqa: ASYNC110 - set by another task
+                await trio.sleep(0.01)
+        assert paper.venue.specs[eth].is_listed, "what is held of it can be sold"
+        async with HttpClient(paper.address.rest if paper.address else "") as http:
+            door = RestDoor(
+                public=http, private=http, budget=RestBudget(share=1000.0), clock=TrioClock(), chance=random.Random(5)
+            )
+            infos, unclear = await ask_pairs(door)
+        told = {info.symbol: info.minimum_size for info in infos}
+        assert (told[btc], eth in told, unclear) == (Decimal("0.5"), False, {})
 
 
 async def test_funding_and_status_come_from_the_real_venue_as_soon_as_somebody_listens(both: Two) -> None:

@@ -138,6 +138,10 @@ def test_the_recorded_instruments_and_their_sizes() -> None:
     assert by_symbol[Symbol("tAAVE:USD")].initial_margin is None
     told = read_json(write_json([rest.pair_info_row(info) for info in infos]))
     assert rest.read_pair_infos(told) == infos
+    unclear: dict[str, str] = {}
+    strange: list[Any] = ["no row", ["BTCUSD", [None, None, None, "much", "2000.0"]], ["AAVE:USD"], *told[5:]]
+    assert rest.read_pair_infos(strange, unclear=unclear) == infos[5:]
+    assert set(unclear) == {"", "tBTCUSD", "tAAVE:USD"}
     with pytest.raises(MalformedFrame, match="conf must have 2"):
         rest.read_conf([[]], ["a", "b"])
 
