@@ -158,6 +158,24 @@ class _PrivateFile(logging.handlers.RotatingFileHandler):
         handle = os.open(self.baseFilename, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         return os.fdopen(handle, "a", encoding="utf-8")
 
+    def emit(self, record: logging.LogRecord) -> None:
+        # Moved by a logrotate of the machine's, or deleted: what is said from now on belongs to the name, not there.
+        if self.stream is not None and not self._is_at_its_name(self.stream.fileno()):
+            with contextlib.suppress(OSError):
+                self.stream.close()
+            # As the base class does it: the next line opens it anew.
+            self.stream = None
+        super().emit(record)
+
+    def _is_at_its_name(self, number: int) -> bool:
+        try:
+            found, ours = os.stat(self.baseFilename), os.fstat(number)
+        except FileNotFoundError:
+            return False
+        except OSError:
+            return True
+        return (found.st_dev, found.st_ino) == (ours.st_dev, ours.st_ino)
+
     def close(self) -> None:
         # The disk may be full: what was not written then is lost, and that was told.
         with contextlib.suppress(OSError):

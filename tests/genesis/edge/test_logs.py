@@ -181,6 +181,27 @@ def test_files_turn_over_and_only_so_many_are_kept(tmp_path: Path) -> None:
     assert lines(file)[-1]["number"] == 199
 
 
+@pytest.mark.parametrize("what", ["moved", "deleted", "replaced"])
+def test_a_file_that_the_machines_own_rotation_takes_away_is_begun_anew(tmp_path: Path, what: str) -> None:
+    """Lines went on into the file that was moved, or into one that nobody can read any more."""
+    file = tmp_path / "engine.log"
+    logs.configure(file=file)
+    log = structlog.get_logger("x")
+    log.info("before")
+    if what == "deleted":
+        file.unlink()
+    else:
+        file.rename(tmp_path / "engine.log.old")
+    if what == "replaced":
+        file.touch()
+    log.info("after")
+    log.info("and after")
+    assert [line["event"] for line in lines(file)] == ["after", "and after"]
+    assert what == "replaced" or file.stat().st_mode & 0o077 == 0
+    if what != "deleted":
+        assert [line["event"] for line in lines(tmp_path / "engine.log.old")] == ["before"]
+
+
 def test_configuring_again_replaces_and_does_not_double(tmp_path: Path) -> None:
     file = tmp_path / "engine.log"
     logs.configure(file=file)
