@@ -315,9 +315,9 @@ class MarketSide:
         change = round(feed.last - day.open, 8)
         numbers: list[float] = [
             bids[0].price if bids else feed.last,
-            round(sum(level.amount for level in bids[:25]), 8),
+            round(sum([level.amount for level in bids[:25]]), 8),
             asks[0].price if asks else feed.last,
-            round(-sum(level.amount for level in asks[:25]), 8),
+            round(-sum([level.amount for level in asks[:25]]), 8),
             change,
             round(change / day.open, 8),
             feed.last,

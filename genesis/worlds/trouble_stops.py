@@ -61,9 +61,5 @@ class TroubleWithStops:
         """A rule of the venue's fault desk, in force until then."""
         desk = self.world.venue.exchange.faults
         desk.add(rule)
-
-        def mend() -> None:
-            if rule in desk.rules:
-                desk.rules.remove(rule)
-
-        self._later(until, mend)
+        # And no frame is looked at any longer for the sake of a rule that is over.
+        self._later(until, lambda: desk.remove(rule))

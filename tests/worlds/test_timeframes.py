@@ -3,10 +3,12 @@
 import itertools
 import random
 from collections import Counter
+from typing import Any
 
 import pytest
 
-from genesis.domain.signal_machine import Said, SignalMachine
+from genesis.domain.said import Said
+from genesis.domain.signal_machine import SignalMachine
 from genesis.worlds.market import made_up_recording
 from genesis.worlds.plan import plan_of
 from genesis.worlds.sweep import Errand, run_errand
@@ -107,7 +109,7 @@ def test_what_was_wished_stands_in_the_line_that_has_it_again() -> None:
 def test_a_person_who_finds_no_other_strategy_takes_the_coins_over_himself() -> None:
     """It ended the world's loop: a world of one strategy has nobody else to give them to."""
     world = World(49, hours=1, faults_an_hour=12, timeframe="1m")
-    strategies = world.layer.values["strategies"]
-    strategies[:] = [each for each in strategies if each["parameters"]["slow"] == 3]
+    values: Any = world.layer.values
+    values["strategies"][:] = [each for each in values["strategies"] if each["parameters"]["slow"] == 3]
     outcome = run_world(world)
     assert not outcome.violations, outcome.violations[0]
