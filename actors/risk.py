@@ -435,8 +435,8 @@ async def _kept_verdicts(journal: Outlet[JournalRequest], intent_id: str) -> tup
 
 
 async def _known_orders(journal: Outlet[JournalRequest]) -> list[_KnownOrder]:
-    rows: Cells = await journal.ask(ReadCells(table=ORDER_TABLE))
-    return [_KNOWN_ORDERS.decode(cell.payload) for cell in rows.cells if cell.key.startswith("order:")]
+    rows: Cells = await journal.ask(ReadCells(table=ORDER_TABLE, prefix="order:"))
+    return [_KNOWN_ORDERS.decode(cell.payload) for cell in rows.cells]
 
 
 def _judge(machine: RiskMachine, message: object) -> RiskOutputs:

@@ -77,7 +77,7 @@ class SignalActor:
         recent = deque(self.recent.value, maxlen=RECENT)
         heard = _Heard(machine)
         if machine.hears_fills:
-            orders: Cells = await journal.ask(ReadCells(table=ORDER_TABLE))
+            orders: Cells = await journal.ask(ReadCells(table=ORDER_TABLE, prefix="fill:"))
             machine.take_up_fills(read_order_cells(orders.cells)[0])
         # For a replay: the strategies as they are before their next candle, and the settings that made them so.
         heard.begin()

@@ -137,10 +137,12 @@ class NotKept(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class ReadCells(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """Ask for every cell of a table (or the one with `key`), as written by the last commit."""
+    """Ask for every cell of a table (or the one with `key`, or those whose key begins with `prefix`), as written by the
+    last commit."""
 
     table: str
     key: str | None = None
+    prefix: str = ""
 
 
 class ReadRecords(msgspec.Struct, frozen=True, kw_only=True, tag=True):

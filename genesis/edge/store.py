@@ -39,7 +39,7 @@ from genesis.edge.store_errors import (
 )
 from genesis.edge.store_find import FindRecords as FindRecords
 from genesis.edge.store_find import FoundRecords as FoundRecords
-from genesis.edge.store_find import clauses
+from genesis.edge.store_find import clauses, key_range
 from genesis.edge.store_layouts import SCHEMA_VERSION, take_forward, version_of
 from genesis.edge.store_proof import NEWEST, Proven, mark_path, older_trouble, proof_trouble
 from genesis.edge.store_rows import (
@@ -121,13 +121,13 @@ class _Reader:
         self._connection = connection
 
     def read_cells(self, request: ReadCells) -> Cells:
-        """All cells of a table, ordered by key, or the one asked for. Raises StoreCorrupt when a digest is wrong."""
-        if request.key is None:
-            query = "SELECT tbl, key, payload, seq, digest FROM cells WHERE tbl = ? ORDER BY key"
-            rows = self._connection.execute(query, (request.table,))
-        else:
-            query = "SELECT tbl, key, payload, seq, digest FROM cells WHERE tbl = ? AND key = ?"
-            rows = self._connection.execute(query, (request.table, request.key))
+        """The cells asked for, ordered by key. Raises StoreCorrupt when a digest is wrong."""
+        query, values = "SELECT tbl, key, payload, seq, digest FROM cells WHERE tbl = ?", [request.table]
+        if request.key is not None:
+            query, values = f"{query} AND key = ?", [*values, request.key]
+        elif request.prefix:
+            query, values = f"{query} AND key >= ? AND key < ?", [*values, *key_range(request.prefix)]
+        rows = self._connection.execute(f"{query} ORDER BY key", values)
         cells = []
         for table, key, payload, seq, digest in rows:
             if cell_digest(table, key, payload, seq) != digest:

@@ -52,7 +52,7 @@ def clauses(request: FindRecords) -> tuple[str, list[object]]:
             values.append(value)
     if request.key_prefix is not None:
         where += " AND key >= ? AND key < ?"
-        values += _range(request.key_prefix)
+        values += key_range(request.key_prefix)
     for fragment in request.fragments:
         where += " AND instr(payload, ?) > 0"
         values.append(fragment)
@@ -95,11 +95,11 @@ def cells_without(
     without = " AND instr(payload, ?) = 0" * len(fragments)
     rows = connection.execute(
         f"SELECT tbl, key, payload FROM cells WHERE tbl = ? AND key >= ? AND key < ?{without} ORDER BY key",  # noqa: S608
-        (table, *_range(key_prefix), *fragments),
+        (table, *key_range(key_prefix), *fragments),
     )
     return tuple(CellWrite(table=tbl, key=key, payload=payload) for tbl, key, payload in rows)
 
 
-def _range(prefix: str) -> tuple[str, str]:
+def key_range(prefix: str) -> tuple[str, str]:
     """From where to where keys begin so."""
     return prefix, prefix[:-1] + chr(ord(prefix[-1]) + 1)

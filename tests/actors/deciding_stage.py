@@ -58,7 +58,9 @@ class MemoryDisk:
             found = [row for row in found if question.key in (None, row.record.key)]
             found = found[::-1] if question.newest_first else found
             return Records(records=tuple(found[: question.limit]))
-        return Cells(cells=tuple(cell for (table, _), cell in sorted(self.cells.items()) if table == question.table))
+        kept = [cell for (table, _), cell in sorted(self.cells.items()) if table == question.table]
+        kept = [cell for cell in kept if question.key in (None, cell.key) and cell.key.startswith(question.prefix)]
+        return Cells(cells=tuple(kept))
 
 
 @attrs.define(kw_only=True)

@@ -147,6 +147,14 @@ def test_the_newest_cell_wins_and_an_empty_one_removes(store: Store) -> None:
     assert store.read_cells(ReadCells(table="other")).cells == ()
 
 
+def test_cells_are_read_by_how_their_keys_begin(store: Store) -> None:
+    keys = ("order", "order:", "order:1", "order:~", "order;", "orders", "fill:1", "orde")
+    store.commit([Commit(writer="test", cells=tuple(a_cell(key, b"1") for key in keys))], at_ms=2)
+    for prefix in ("order:", "order", "fill:", "x", ""):
+        found = [cell.key for cell in store.read_cells(ReadCells(table="orders", prefix=prefix)).cells]
+        assert found == sorted(key for key in keys if key.startswith(prefix))
+
+
 def test_records_are_read_by_kind_from_a_place_in_both_directions(store: Store) -> None:
     for key in "abc":
         store.commit([a_commit(key), Commit(writer="w", records=(a_record(kind="Verdict", key=key),))], at_ms=2)
