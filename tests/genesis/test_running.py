@@ -20,7 +20,7 @@ from genesis.edge.user_dir import UserDir
 from genesis.run_options import ExitCode
 from genesis.sim_session import SimSession
 from genesis.simulator.recordings import DEFAULT, find, load
-from protocols.journal import CellWrite, Commit, ReadRecords
+from protocols.journal import CellWrite, Commit, ReadRecords, Record
 
 PROGRAM = Path(sys.executable).with_name("genesis")
 
@@ -138,6 +138,36 @@ def until(look: Callable[[], bool], within_s: float = 120) -> bool:
 def logged(home: UserDir, event: str) -> bool:
     path = home.logs / "sim.log"
     return path.exists() and f'"event": "{event}"' in path.read_text()
+
+
+def test_what_a_start_left_out_of_a_long_journal_is_proven_while_it_runs(home: UserDir) -> None:
+    """Five records stand for fifty thousand."""
+    home.create()
+    SimSession.prepare(home, load(DEFAULT).name, fresh=False, stamp="x")
+    path = home.database("sim")
+    with Store.open(path, at_ms=0) as store:
+        for number in range(20):
+            record = Record(kind="Old", key=None, payload=b"{}", correlation_id="", at_ms=number)
+            store.commit((Commit(writer="test", records=(record,)),), at_ms=number)
+        store._connection.execute("UPDATE log SET payload = x'5b5d' WHERE seq = 3")
+    words = (
+        "import sys; from genesis import journal_proof; from genesis.cli.main import call;"
+        " from genesis.edge import store; store.NEWEST, journal_proof.BEGINS_AFTER_S = 5, 0;"
+        " sys.exit(call(['run', '--port', '0']))"
+    )
+    command = [sys.executable, "-c", words]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        found = until(
+            lambda: (home.logs / "sim.log").exists() and "journal_damaged" in (home.logs / "sim.log").read_text()
+        )
+        process.send_signal(signal.SIGTERM)
+        _, err = process.communicate(timeout=120)
+    assert found, err
+    assert process.returncode == ExitCode.OK, err
+    with run("--speed", "max") as process:
+        _, err = process.communicate(timeout=120)
+    assert process.returncode == ExitCode.ERROR
+    assert "log row 3 is not what was written" in err
 
 
 def test_a_terminal_that_takes_no_more_keeps_nobody_waiting(home: UserDir) -> None:
