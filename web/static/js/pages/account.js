@@ -51,7 +51,7 @@ function TaxCard() {
   };
   return html`<${Card} id="tax" className="span-12" title=${tr("For the tax return")}>
     <p class="why muted">${tr("First in, first out, of all trades that the journal holds. It is a list to check, not advice.")} ${tr("Nothing is converted: each pair is told in its quote currency. Coins that paid a fee are no disposal here.")}</p>
-    <div class="line"><${Field} kind="select" label=${tr("Year")} value=${wanted} onChange=${setYear} options=${[...Array(8).keys()].map((back) => [String(now - back), String(now - back)])} />
+    <div class="line padded"><${Field} kind="select" label=${tr("Year")} value=${wanted} onChange=${setYear} options=${[...Array(8).keys()].map((back) => [String(now - back), String(now - back)])} />
       ${LISTS.map(([kind, words]) => html`<button key=${kind} type="button" class="small" disabled=${told && told.busy} onClick=${() => get(kind)}>${tr(words)} (CSV)</button>`)}</div>
     ${told && told.problem && html`<p class="down" role="alert">${told.problem}</p>`}
     ${told && told.name && html`<p role="status">${told.name}: ${told.rows} ${tr("rows")} · ${told.timezone}</p>`}
