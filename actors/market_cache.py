@@ -123,7 +123,11 @@ class MarketCacheActor:
                     shown.append(event)
                     if forming is not None and kind is CandleUpdate and not closed and book.will_close(event):
                         forming.put_nowait(event)
-            if told and not _have_prices(batch, told):
+            if told:
+                if _have_prices(batch, told):
+                    # The prices alone: a view with these candles would say, after a crash in what follows, that
+                    # everybody had heard them.
+                    self.view.set(book.with_prices(self.view.value))
                 # Who decides goes first.
                 await ctx.step_aside()
             if requests is not None:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, TypedDict
 
 import attrs
+import msgspec
 
 from genesis.domain.candles import NOTHING_TOLD, CandleStream, room_for_each, series_key
 from protocols.market import (
@@ -280,6 +281,10 @@ class MarketBook:
             venue_ms=self._venue_ms,
             received_ns=self._received_ns,
         )
+
+    def with_prices(self, view: MarketView) -> MarketView:
+        """An earlier view with the prices of now."""
+        return msgspec.structs.replace(view, tickers=dict(self._tickers), tops=dict(self._tops))
 
     def _hear(self, stream: str, symbol: Symbol, timeframe: str, venue_ms: int, received_ns: int) -> None:
         if venue_ms > self._venue_ms:

@@ -11,6 +11,7 @@ import trio
 import trio.testing
 
 from actors.market_cache import MarketCacheActor
+from genesis.core.actor import Context
 from genesis.core.channel import Channel, Overflow
 from genesis.core.latest import Latest
 from genesis.domain.market_book import EMPTY_MARKET
@@ -147,14 +148,57 @@ async def test_a_candle_that_is_about_to_close_is_told_as_it_stands() -> None:
         assert [closed.candle for closed in world.listener.heard][-10:] == list(CANDLES[2:12])
 
 
+class Decider(Listener):
+    """Takes some turns for each candle, and remembers what others had heard, and what the view said, behind them."""
+
+    def __init__(self, world: "World") -> None:
+        super().__init__()
+        self.world = world
+        self.found: list[tuple[int, float | None, tuple[Candle, ...]]] = []
+
+    async def run(self, ctx: Context) -> None:
+        ctx.ready()
+        while True:
+            for envelope in await ctx.inbox.lease():
+                for _ in range(5):
+                    await trio.lowlevel.checkpoint()
+                view = self.world.view.value
+                ticker = view.tickers.get(BTC)
+                known = view.series["tBTCUSD:1m"].candles
+                self.found.append((len(self.world.second.heard), None if ticker is None else ticker.last, known))
+                ctx.inbox.ack(envelope)
+
+
+async def test_who_decides_goes_first_and_finds_the_prices_that_came_with_the_candle() -> None:
+    """A view that had the candle before everybody heard it would lose it to some in a crash."""
+    world = World()
+    decider = world.listener = Decider(world)
+    async with world.run() as stage:
+        await world.events.put(snapshot((), CANDLES[0].open_ms))
+        for number, candle in enumerate(CANDLES[:3]):
+            *updates, closing = live_minute(candle)
+            for event in updates:
+                await world.events.put(event)
+            await stage.settled()
+            if number != 1:
+                world.events.put_nowait(msgspec.structs.replace(a_ticker(1, received_s=1.0), last=100.0 + number))
+            world.events.put_nowait(closing)
+            await stage.settled()
+        assert decider.found == [(0, 100.0, ()), (1, 100.0, CANDLES[:1]), (2, 102.0, CANDLES[:2])]
+        assert [told.candle for told in world.second.heard] == list(CANDLES[:3])
+
+
 @pytest.mark.parametrize("seed", range(5))
-async def test_kills_at_any_moment_lose_no_candle(seed: int) -> None:
+@pytest.mark.parametrize("prices", [False, True])
+async def test_kills_at_any_moment_lose_no_candle(seed: int, prices: bool) -> None:
     world = World()
     chance = random.Random(seed)
     async with world.run() as stage:
         await world.events.put(snapshot((), CANDLES[0].open_ms))
         for candle in CANDLES:
             for event in live_minute(candle):
+                if prices:
+                    world.events.put_nowait(a_ticker(candle.open_ms, received_s=1.0))
                 await world.events.put(event)
                 if chance.random() < 0.1:
                     for _ in range(chance.randrange(6)):
@@ -164,6 +208,7 @@ async def test_kills_at_any_moment_lose_no_candle(seed: int) -> None:
         told = {one.candle.open_ms: one for one in world.listener.heard}
         assert [one.candle for one in told.values()] == list(CANDLES)
         assert all(told[one.candle.open_ms] == one for one in world.listener.heard)
+        assert {one.candle.open_ms for one in world.second.heard} == set(told)
         assert world.view.value.series["tBTCUSD:1m"].candles == CANDLES
 
 
