@@ -6,7 +6,7 @@ import shutil
 import socket
 import sys
 import sysconfig
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -21,11 +21,14 @@ from genesis.configuration import load
 from genesis.domain.settings_build import Built
 from genesis.edge import run_file
 from genesis.edge.confine import landlock_version, what_is_missing
+from genesis.edge.errors import SecretRefused
 from genesis.edge.user_dir import UserDir
+from genesis.environment import with_secrets
 from genesis.run_options import ExitCode, Mode
 from protocols.settings import Settings
 
 LEAST_FREE_BYTES: Final = 1_000_000_000
+KEYS: Final = ("BITFINEX_API_KEY", "BITFINEX_API_SECRET")
 OLDEST_PYTHON: Final = (3, 11)
 EXTRAS: Final = {
     "numba": ("fast", "backtest kernels run in plain Python"),
@@ -81,9 +84,7 @@ def findings(user_dir: UserDir) -> Iterator[Finding]:
     else:
         for fault in configuration.outcome:
             yield Finding(name="settings", level="bad", detail=str(fault), advice="correct it")
-    keys = [name for name in ("BITFINEX_API_KEY", "BITFINEX_API_SECRET") if configuration.environment.get(name)]
-    detail = "given" if len(keys) == 2 else "incomplete" if keys else "none: modes sim and paper only"
-    yield Finding(name="exchange keys", level="warn" if len(keys) == 1 else "ok", detail=detail)
+    yield _keys(user_dir, configuration.environment)
     for mode in Mode:
         if user_dir.database(mode).exists():
             yield _database(user_dir.database(mode))
@@ -169,6 +170,21 @@ def _secrets(user_dir: UserDir) -> Iterator[Finding]:
         yield Finding(name="secrets", level="warn", detail=f"{dotenv} is open to others", advice=f"chmod 600 {dotenv}")
     if not loose:
         yield Finding(name="secrets", level="ok", detail="for their owner only")
+
+
+def _keys(user_dir: UserDir, given: Mapping[str, str]) -> Finding:
+    """Whether both halves of the key are found where a live start looks for them."""
+    try:
+        found = with_secrets(given, KEYS, user_dir)
+    except SecretRefused as error:
+        return Finding(name="exchange keys", level="bad", detail=str(error), advice="a live start ends with this")
+    missing = [name for name in KEYS if not found.get(name)]
+    if len(missing) == len(KEYS):
+        return Finding(name="exchange keys", level="ok", detail="none: modes sim and paper only")
+    if missing:
+        advice = "docs/keys.md says where it is looked for"
+        return Finding(name="exchange keys", level="warn", detail=f"{missing[0]} is missing", advice=advice)
+    return Finding(name="exchange keys", level="ok", detail="given")
 
 
 def _port(user_dir: UserDir, settings: Settings) -> Finding:

@@ -407,6 +407,28 @@ def test_the_doctor_does_not_blame_a_port_that_the_running_engine_does_not_use(c
         assert port_told(2**22 + 1, f"http://127.0.0.1:{port}")[0] == "bad"
 
 
+def test_the_doctor_looks_for_keys_where_a_live_start_does(capsys: Capture, home: UserDir) -> None:
+    """Who had put them where docs/keys.md says was told that there are none."""
+    home.create()
+
+    def told() -> tuple[str, str]:
+        call(["doctor", "--offline", "--json"])
+        (found,) = [each for each in json.loads(capsys.readouterr().out) if each["name"] == "exchange keys"]
+        return found["level"], found["detail"]
+
+    assert told() == ("ok", "none: modes sim and paper only")
+    (home.secrets / "bitfinex_api_key").touch(0o600)
+    (home.secrets / "bitfinex_api_key").write_text("k\n")
+    assert told() == ("warn", "BITFINEX_API_SECRET is missing")
+    (home.secrets / "bitfinex_api_secret").touch(0o600)
+    (home.secrets / "bitfinex_api_secret").write_text("s\n")
+    assert told() == ("ok", "given")
+    (home.secrets / "bitfinex_api_secret").chmod(0o644)
+    level, detail = told()
+    assert level == "bad"
+    assert "bitfinex_api_secret" in detail
+
+
 def test_the_doctor_sees_a_broken_journal_and_open_secrets(capsys: Capture, home: UserDir) -> None:
     home.create()
     home.database("sim").write_bytes(b"SQLite format 3\0" + b"\xff" * 5000)
