@@ -36,6 +36,8 @@ from protocols.risk import RiskStatus, TradingState
 from protocols.shadow import ShadowView
 
 LOOK_S: Final = 0.5
+ASK_EVERY_S: Final = 5.0
+"""How often the journal is read when nothing that readers see has moved: what a meter hears moves them, mostly."""
 ASK_AGAIN_S: Final = 30.0
 """How often an end that was refused is asked for again: each refusal is a line in the audit trail."""
 VERSION_KIND: Final = "SettingsVersion"
@@ -58,6 +60,9 @@ class RolloutActor:
     _meter: RolloutMeter | None = attrs.field(default=None, init=False)
     _seq: int = attrs.field(default=0, init=False)
     _ask_at: float = attrs.field(default=-math.inf, init=False)
+    _asked_at: float = attrs.field(default=-math.inf, init=False)
+    _moved: tuple[int, ...] = attrs.field(default=(), init=False)
+    """The versions of what was seen at the look before."""
     _told_proven: int = attrs.field(default=0, init=False)
 
     async def run(self, ctx: Context) -> None:
@@ -95,20 +100,19 @@ class RolloutActor:
         if self._meter is None or self._meter.rollout != rollout:
             self._meter = RolloutMeter(rollout)
             self._seq = await _began_at(journal, rollout)
-            self._ask_at = -math.inf
+            self._ask_at = self._asked_at = -math.inf
         meter = self._meter
-        while True:
-            answer: Records = await journal.ask(ReadRecords(kinds=KINDS, after_seq=self._seq, limit=PAGE))
-            for kept in answer.records:
-                meter.hear(kept.record)
-                self._seq = kept.seq
-            ctx.progress()
-            if len(answer.records) < PAGE:
-                break
-        account, risk = self.account.value, self.risk.value
-        equity = Decimal(0) if account is None else account.state.equity
-        status = meter.status(now_ms=ctx.clock.wall_ms(), equity=equity)
+        reads = self._may_have_more(ctx.clock.now())
+        if reads:
+            await self._read_on(ctx, meter, journal)
+        status = self._figures(ctx, meter)
         ended = outcome_of(status)
+        if ended is not None and not reads and self._told_proven != rollout.version:
+            # Nothing is decided without the newest word; one that waits for a person is looked at as before.
+            await self._read_on(ctx, meter, journal)
+            status = self._figures(ctx, meter)
+            ended = outcome_of(status)
+        risk = self.risk.value
         if risk is not None and risk.state is TradingState.HALTED:
             ended = (False, f"trading is halted: {risk.reason}")
         shadow = self.shadow.value
@@ -143,6 +147,31 @@ class RolloutActor:
             else:
                 self._tell(ctx, ui, "warning", "rollout_taken_back", what)
         self._show(status, ui)
+
+    async def _read_on(self, ctx: Context, meter: RolloutMeter, journal: Outlet[JournalRequest]) -> None:
+        """Hear what the journal has got since the last time."""
+        self._moved, self._asked_at = self._versions, ctx.clock.now()
+        while True:
+            answer: Records = await journal.ask(ReadRecords(kinds=KINDS, after_seq=self._seq, limit=PAGE))
+            for kept in answer.records:
+                meter.hear(kept.record)
+                self._seq = kept.seq
+            ctx.progress()
+            if len(answer.records) < PAGE:
+                return
+
+    def _figures(self, ctx: Context, meter: RolloutMeter) -> RolloutStatus:
+        account = self.account.value
+        equity = Decimal(0) if account is None else account.state.equity
+        return meter.status(now_ms=ctx.clock.wall_ms(), equity=equity)
+
+    @property
+    def _versions(self) -> tuple[int, ...]:
+        return self.account.version, self.risk.version, self.shadow.version
+
+    def _may_have_more(self, now: float) -> bool:
+        """Whether to read on: what moved since the look before may be told before it is in the journal, and after."""
+        return self._versions != self._moved or now >= self._asked_at + ASK_EVERY_S
 
     def _tell(self, ctx: Context, ui: Outlet[Any] | None, level: str, code: str, text: str) -> None:
         if ui is not None:

@@ -17,6 +17,7 @@ import trio
 
 from genesis.core.actor import Context
 from genesis.core.channel import Channel, Envelope
+from genesis.core.errors import ChannelClosed
 from genesis.core.latest import Latest
 from genesis.core.mailbox import Outlet
 from genesis.domain.candles import series_key
@@ -119,13 +120,19 @@ class _Life:
                 # Whoever asked for it sees it at once, however silent the market is.
                 shown_at = -math.inf
             if self.book is not None:
-                await self._turn(self.book, batch)
+                try:
+                    await self._turn(self.book, batch)
+                except Exception as error:
+                    # What a message did is tried three times with it; without one, each life would fall the same way.
+                    if batch or isinstance(error, ChannelClosed):
+                        raise
+                    self._fall(self.book, error)
             now = self.ctx.clock.now()
             if wanted is None:
                 # The config actor nudges when there is one.
                 look_at = math.inf
             elif now >= look_at or shown_at + LOOK_S <= now:
-                self._show()
+                self._show_or_fall()
                 # Nothing changes until the market has said more; only who waits to begin looks again by himself.
                 shown_at, look_at = now, math.inf if self.book is not None else now + LOOK_S
             elif batch:
@@ -234,6 +241,12 @@ class _Life:
             )
         )
 
+    def _fall(self, book: ShadowBook, error: Exception) -> None:
+        """It can run no more."""
+        rollout = book.rollout
+        self._forget()
+        self._give_up(rollout, f"it fell: {type(error).__name__}: {error}")
+
     async def _end(self) -> None:
         """The rollout is over: what is kept of its shadow goes, what it decided stays in the journal."""
         self._forget()
@@ -322,10 +335,17 @@ class _Life:
 
     # --- what people see ----------------------------------------------------------------------------------------------
 
-    def _show(self) -> None:
+    def _show_or_fall(self) -> None:
         book = self.book
         if book is None:
             return
+        try:
+            self._show(book)
+        except Exception as error:
+            # No message is to blame, so that none would be put aside for it.
+            self._fall(book, error)
+
+    def _show(self, book: ShadowBook) -> None:
         dropped = self._dropped()
         if dropped > self.dropped_told:
             missed = dropped - self.dropped_told

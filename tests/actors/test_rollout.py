@@ -10,6 +10,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
+from actors import rollout
 from actors.rollout import ASK_AGAIN_S, RolloutActor
 from genesis import config_history
 from genesis.core.backoff import IMMEDIATE
@@ -27,6 +28,7 @@ from protocols.config import (
     SettingsApplied,
     StartRollout,
 )
+from protocols.journal import ReadRecords
 from protocols.risk import RiskStatus
 from tests.actors.test_config import House, a_house
 from tests.web.fakes import an_account
@@ -122,3 +124,29 @@ async def test_a_promotion_that_the_disk_has_no_room_for_waits_for_room(
         await trio.sleep(ASK_AGAIN_S)
         assert house.view.value.rollout is None
         assert house.settings.value.risk.position_fraction == Decimal("0.05")
+
+
+async def test_a_journal_in_which_nothing_moves_is_not_read_at_every_look(
+    tmp_path: Path, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was read twice a second for as long as a rollout ran, weeks perhaps, beside the orders' own commits."""
+    assert autojump_clock.rate == 0
+    asked, read = list[float](), ReadRecords
+
+    def counted(**fields: Any) -> Any:
+        asked.append(trio.current_time())
+        return read(**fields)
+
+    monkeypatch.setattr(rollout, "ReadRecords", counted)
+    watched = Watched()
+    async with a_house(tmp_path / "test.sqlite", beside=watched.beside) as house:
+        begin = StartRollout(plan=plan(**{"risk.position_fraction": "0.05"}), **who("begin"))
+        assert isinstance(await house.ask(begin), SettingsApplied)
+        await trio.sleep(5)
+        asked.clear()
+        await trio.sleep(50)
+        assert 5 <= len(asked) <= 11
+        await trio.sleep(10)
+        # What time alone decides comes in its time.
+        assert watched.status.value is not None
+        assert watched.status.value.verdict.startswith("promoted")

@@ -308,6 +308,26 @@ async def test_one_that_falls_before_it_has_heard_anything_is_taken_back(
         assert not [event for event in here.events if event.kind is EventKind.CRASHED]
 
 
+async def test_one_that_falls_with_no_message_in_its_hands_is_taken_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each of its lives began with the same fall, until a part of the engine had fallen too often."""
+
+    def falls(*_: object, **__: object) -> None:
+        raise ZeroDivisionError("a mistake of ours")
+
+    async with house(tmp_path, recording=piece_of(minutes=5, skip=600), layer=lively_layer()) as here:
+        await here.ready()
+        await begin(here, a_plan([*LIVE, TWIN]))
+        monkeypatch.setattr(ShadowBook, "view", falls)
+        await here.replay()
+        await ended(here)
+        status = here.engine.cells.rollout.value
+        assert status is not None
+        assert "the shadow cannot go on: it fell: ZeroDivisionError: a mistake of ours" in status.verdict
+        assert not [event for event in here.events if event.kind is EventKind.CRASHED]
+
+
 async def test_a_shadow_that_loses_too_much_is_taken_back_with_the_reason(tmp_path: Path) -> None:
     bad = [{**LIVE[0], "parameters": {"fast": 2, "slow": 3}}, LIVE[1]]
     async with house(tmp_path, recording=piece_of(minutes=240, skip=600), layer=lively_layer()) as here:
