@@ -9,6 +9,7 @@ journal admits each order when it comes, and finds the same.
 
 import copy
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import Any, Final
 
 import msgspec
@@ -30,7 +31,9 @@ _replace = msgspec.structs.replace
 _UPDATES: Final = "OrderUpdate"
 _COPIED: Final = frozenset({"_open", "fence", "told_amounts", "_held_from", "_late"})
 """Fields of a twin that are copies, and may be other ones behind an admission."""
-_OTHERWISE: Final = frozenset({"orders", "_by_intent", "_dirty", "_out", "_now", "_wall_ms", "_made", "_was_foreseen"})
+_OTHERWISE: Final = frozenset(
+    {"orders", "_by_intent", "_dirty", "_out", "_now", "_wall_ms", "_made", "_was_foreseen", "_asks"}
+)
 """Fields that are set when the order comes, or are again what they were."""
 
 
@@ -38,14 +41,17 @@ class _Ahead(msgspec.Struct, frozen=True):
     """The admission of an order that nobody has approved yet (`received_ns` is 0), where nothing refuses it.
 
     `row` is its own and `legs` are the stops whose places it takes, as they are behind it; `made` is the command before
-    it belongs to a session. `changes` are the machine's fields behind it, `rows` all that is open. It holds by these
-    settings and pairs, and before `until`: then what is spare of a wallet is another question.
+    it belongs to a session. `changes` are the machine's fields behind it, `rows` all that is open. One that `opens`
+    something may be too old, and one that `asks` the market may meet our own. It holds by these settings and pairs, and
+    before `until`: then what is spare of a wallet is another question.
     """
 
     approved: Approved
     row: OrderRow
     legs: tuple[OrderRow, ...]
     made: SubmitOrder
+    opens: bool
+    asks: bool
     out: Outputs
     updates: tuple[LateRecord, ...]
     changes: dict[str, Any]
@@ -60,8 +66,11 @@ class OrderAhead(OrderMachine):
     """Does what an `OrderMachine` does that is told the same and foresees nothing; only sooner."""
 
     _ahead: _Ahead | None = None
+    _is_twin = False
     _was_foreseen = False
     """Of a twin: the order was an exit that `foresee` had looked at."""
+    _asks = False
+    """Of a twin: how far the order may come into the book was asked, which is of the moment."""
 
     def rehearse(self, approved: Approved, *, now: float, wall_ms: int) -> None:
         """Work out now, while nobody waits, what this order would do. Nothing is changed by it."""
@@ -80,7 +89,7 @@ class OrderAhead(OrderMachine):
         self._now, self._wall_ms = now, wall_ms
         intent = row.intent = approved.intent
         row.since_at = now
-        if row.opens_risk and self._is_refused(row):
+        if ahead.opens and (now >= self._too_old_at(row) or (ahead.asks and self._is_refused(row))):
             return None
         self.__dict__.update(ahead.changes)
         self.orders.update(ahead.rows)
@@ -109,7 +118,7 @@ class OrderAhead(OrderMachine):
         return _replace(intent, received_ns=0) == expected.intent
 
     def _is_refused(self, row: OrderRow) -> bool:
-        """Whether something is against it now: its age and the market are of the moment."""
+        """Whether it would trade with our own now."""
         self._open[row.cid] = row
         try:
             return self._refusal(row) is not None
@@ -154,6 +163,14 @@ class OrderAhead(OrderMachine):
         self._was_foreseen = places is not None
         return places
 
+    @override
+    def _worst(self, row: OrderRow) -> Decimal | None:
+        if self._is_twin:
+            # Then it meets nobody; when it comes it is asked again.
+            self._asks = True
+            return None
+        return super()._worst(row)
+
     # --- the rehearsal ----------------------------------------------------------------------------------------------
 
     def _rehearsed(self, approved: Approved, now: float, wall_ms: int) -> _Ahead | None:
@@ -166,8 +183,6 @@ class OrderAhead(OrderMachine):
         if self._late or self._dirty or self._fence_changed or self._out != Outputs():
             return None
         twin = self._twin()
-        # What hangs on the market is asked when the order comes.
-        twin.touch = twin.depth = None
         given = dict(twin.__dict__)
         twin.admit(approved, now=now, wall_ms=wall_ms)
         out = twin.take_ready()
@@ -197,6 +212,8 @@ class OrderAhead(OrderMachine):
             row=row,
             legs=tuple([twin.orders[leg] for leg in row.swaps]),
             made=made,
+            opens=row.opens_risk,
+            asks=twin._asks,
             out=out,
             updates=tuple([record for record in out.records[2:] if isinstance(record, LateRecord)]),
             changes=changes,
@@ -211,7 +228,7 @@ class OrderAhead(OrderMachine):
         """A machine of the same state that can admit an order, of copies of all that this may change."""
         twin = copy.copy(self)
         rows = {cid: copy.copy(row) for cid, row in self._open.items()}
-        twin._ahead, twin._was_foreseen = None, False
+        twin._ahead, twin._is_twin, twin._was_foreseen, twin._asks = None, True, False, False
         twin._open, twin.orders, twin._by_intent = rows, dict(rows), {}
         twin.fence = copy.copy(self.fence)
         twin.told_amounts = copy.copy(self.told_amounts[0]), copy.copy(self.told_amounts[1])

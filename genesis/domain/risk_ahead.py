@@ -1,5 +1,6 @@
 """A risk machine that has judged what will most likely be said to it before anybody says it (`risk_foresight`)."""
 
+import copy
 from typing import Final
 
 import msgspec
@@ -44,7 +45,9 @@ class RiskAhead(RiskMachine):
         if len(foreseen) >= AT_MOST:
             foreseen.clear()
         foreseen[hint.symbol, hint.timeframe] = tuple(chain)
-        return next((approved for each in chain for approved in each.outputs.approved), None)
+        expected = next((approved for each in chain for approved in each.outputs.approved), None)
+        # A copy: ours is given its stamp where it lies.
+        return None if expected is None else copy.deepcopy(expected)
 
     @override
     def on_score(self, score: SignalScore) -> RiskOutputs:

@@ -9,13 +9,12 @@ from collections.abc import Sequence
 
 import msgspec
 
-from genesis.domain.risk_judgement import Judgement
 from genesis.domain.risk_outputs import RiskOutputs
 from genesis.domain.risk_state import RiskState
-from protocols.orders import Approved, OrderIntent
 from protocols.signals import SignalScore
 
 _replace = msgspec.structs.replace
+_stamp = msgspec.structs.force_setattr
 
 
 class Foreseen(msgspec.Struct, frozen=True):
@@ -30,25 +29,19 @@ class Foreseen(msgspec.Struct, frozen=True):
         return _replace(score, received_ns=0) == self.score
 
     def heard_at(self, received_ns: int, chain: "Sequence[Foreseen]") -> RiskOutputs:
-        """The answer, with orders that know when their candle's end was heard of. They are noted so in the states of
-        `chain`: this one's, and those that were worked out of it."""
-        outputs = self.outputs
-        if not outputs.judgements:
-            return outputs
-        judgements: list[Judgement] = []
-        stamped: dict[str, OrderIntent] = {}
-        for judgement in outputs.judgements:
-            wish = judgement.wish
-            if wish.intent is not None:
-                intent = stamped[wish.intent_id] = _replace(wish.intent, received_ns=received_ns)
-                judgement = _replace(judgement, wish=_replace(wish, intent=intent))
-            judgements.append(judgement)
-        approved: list[Approved] = []
-        for each in outputs.approved:
-            name = each.intent.intent_id
-            intent = stamped[name]
+        """The answer, with orders that know when their candle's end was heard of, also in the states of `chain`: this
+        one's, and those that were worked out of it.
+
+        Once, and not before it is given: frozen as they are, orders that nobody has seen get their stamp where they
+        lie. Made anew, each of them would be looked through for numbers that no order can have.
+        """
+        for judgement in self.outputs.judgements:
+            intent = judgement.wish.intent
+            if intent is None:
+                continue
+            _stamp(intent, "received_ns", received_ns)
             for after in chain:
-                reservations = after.state.reservations
-                reservations[name] = _replace(reservations[name], intent=intent)
-            approved.append(Approved(intent=intent, settings_version=each.settings_version))
-        return _replace(outputs, judgements=tuple(judgements), approved=tuple(approved))
+                reservation = after.state.reservations.get(intent.intent_id)
+                if reservation is not None:
+                    _stamp(reservation.intent, "received_ns", received_ns)
+        return self.outputs
