@@ -52,6 +52,28 @@ _ENCODER = msgspec.json.Encoder(order="sorted")
 _DECODER = msgspec.json.Decoder(StrategyCheckpoint)
 
 
+class StepAhead(msgspec.Struct, frozen=True):
+    """The step of a candle that has not closed: from the state `before` it leads to the one `behind`, and says `code`
+    and `score` (`received_ns` is 0)."""
+
+    candle: Candle
+    before: list[float]
+    behind: list[float]
+    code: float
+    score: SignalScore
+
+    def is_of(self, closed: CandleClosed, state: list[float]) -> bool:
+        """Whether it is the step of this candle, from this state."""
+        score = self.score
+        return (
+            not closed.catch_up
+            and closed.closed_ms == score.decided_ms
+            and closed.correlation_id == score.correlation_id
+            and closed.candle == self.candle
+            and state == self.before
+        )
+
+
 @attrs.define(kw_only=True)
 class Running:
     """One strategy that runs: its settings, its checked parameters, and its state after the last candle it saw."""
@@ -75,6 +97,8 @@ class Running:
     waiting: list[Fill] = attrs.field(factory=list)
     numeric: NumericStep | None = None
     """The kind's, with all that it calls written into it, where an order may wait for it."""
+    ahead: StepAhead | None = None
+    """What `foresee` has looked at last; `speak` takes it if that comes."""
     unread: Said | None = None
     """What it said last, while its words may be found of the present state."""
     _needs: int | None = None
@@ -114,6 +138,15 @@ class Running:
         if self.fault:
             return None
         state = self.state
+        ahead, self.ahead = self.ahead, None
+        if ahead is not None and ahead.is_of(closed, state):
+            state[:] = ahead.behind
+            self.last_open_ms = candle.open_ms
+            self.seen += 1
+            self.said = "" if ahead.score.recommendation is _HOLD else str(ahead.score.recommendation)
+            score = msgspec.structs.replace(ahead.score, received_ns=closed.received_ns)
+            self.unread = Said(score, partial(kind.opinion, state, ahead.code, score.confidence, score.probability))
+            return self.unread
         try:
             code, confidence, probability = numeric(
                 state, candle.open, candle.high, candle.low, candle.close, candle.volume
@@ -145,9 +178,11 @@ class Running:
     def foresee(self, candle: Candle) -> SignalScore | None:
         """What `speak` will say if this candle closes as it stands; None where that is not known."""
         kind, numeric = self.kind, self.numeric
+        self.ahead = None
         if numeric is None or self.waiting or self.fault:
             return None
-        state = list(self.state)
+        before = list(self.state)
+        state = before.copy()
         try:
             code, confidence, probability = numeric(
                 state, candle.open, candle.high, candle.low, candle.close, candle.volume
@@ -155,7 +190,7 @@ class Running:
         except StrategyFault:
             return None
         atr = math.nan if kind.atr is None else kind.atr(state)
-        return score_at(
+        score = score_at(
             self,
             open_ms=candle.open_ms,
             closed_ms=candle.open_ms + TIMEFRAME_MS[candle.timeframe],
@@ -166,6 +201,8 @@ class Running:
             features={"atr": atr} if atr == atr else {},
             correlation_id=correlation_id(candle),
         )
+        self.ahead = StepAhead(candle, before, state, code, score)
+        return score
 
     def have_read(self) -> None:
         """Find the words of what was said last, before the state goes on."""

@@ -1,14 +1,16 @@
 """What a strategy will say of a candle that closes as it stands: what it says then, and nothing changes by it."""
 
+import random
 from collections import Counter
 
 import msgspec
 import pytest
 
 from genesis.domain.market_book import MarketBook
-from genesis.domain.running_strategy import kept
+from genesis.domain.running_strategy import StepAhead, kept
 from genesis.domain.signal_machine import SignalMachine
-from protocols.market import CandleUpdate
+from genesis.domain.strategies import STRATEGY_KINDS
+from protocols.market import CandleClosed, CandleUpdate
 from protocols.settings import Settings, StrategySettings
 from protocols.signals import Recommendation
 from protocols.units import Symbol
@@ -96,3 +98,51 @@ def test_a_candle_that_ends_soon_is_about_to_close_for_who_speaks_of_it(
     for changes in ({"timeframe": "5m"}, {"symbol": Symbol("tETHUSD")}):
         other = msgspec.structs.replace(candle, **changes)
         assert not book.will_close(CandleUpdate(candle=other, venue_ms=candle.open_ms + 300_000, received_ns=1))
+
+
+NUMERIC = sorted(name for name, kind in STRATEGY_KINDS.items() if kind.numeric is not None)
+
+
+@pytest.mark.parametrize("kind", NUMERIC)
+def test_a_step_that_was_foreseen_is_the_step_to_the_byte(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From candles as they closed, as they did not, of history, and after a trouble; states, scores, words and texts."""
+    taken = Counter[bool]()
+    is_of = StepAhead.is_of
+
+    def counted(step: StepAhead, closed: CandleClosed, state: list[float]) -> bool:
+        found = is_of(step, closed, state)
+        taken[found] += 1
+        return found
+
+    monkeypatch.setattr(StepAhead, "is_of", counted)
+    settings = Settings(strategies=(StrategySettings(name="s", kind=kind, timeframe="1m"),))
+    machines = seen, blind = SignalMachine(settings), SignalMachine(settings)
+    dice = random.Random(kind)
+    for machine in machines:
+        machine.have_orders_wait()
+        for running in machine.running.values():
+            running.waits = False
+    for candle in recorded_candles()[:600]:
+        closed = as_closed(candle)
+        if dice.random() < 0.1:
+            closed = msgspec.structs.replace(closed, catch_up=True)
+        hints = dice.choice(((candle,), (), (msgspec.structs.replace(candle, close=candle.low), candle)))
+        if dice.random() < 0.1:
+            hints = (candle, msgspec.structs.replace(candle, volume=candle.volume + 1))
+        for hint in hints:
+            seen.foresee(hint)
+        if dice.random() < 0.05:
+            # Something changed the state in between.
+            for machine in machines:
+                (running,) = machine.running.values()
+                running.state[0] += 1.0
+        said = [machine.speak(closed) for machine in machines]
+        texts = [[(each.score, each.record.payload, each.whole) for each in words] for words in said]
+        assert texts[0] == texts[1]
+        for machine in machines:
+            machine.have_read()
+        assert _states(seen) == _states(blind)
+        shown = [[(each.said, each.seen, each.last_open_ms) for each in made.running.values()] for made in machines]
+        assert shown[0] == shown[1]
+    assert taken[True] > 200, taken
+    assert taken[False] > 20, taken
