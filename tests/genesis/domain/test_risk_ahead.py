@@ -38,3 +38,24 @@ def test_of_what_was_foreseen_no_more_is_remembered_than_of_what_was_not() -> No
         remembered.append(list(made._judgements))
     assert remembered[0] == remembered[1]
     assert len(remembered[0]) == REMEMBERED
+
+
+def test_an_order_that_is_expected_is_nobody_elses_to_stamp() -> None:
+    """Who was told of it keeps what it was told; the order that comes knows when its candle's end was heard of."""
+    stamped = 0
+    for score in crossing_scores(400):
+        made = RiskAhead(Settings(strategies=STRATEGIES), PAIRS)
+        made.on_account(an_account())
+        heard = msgspec.structs.replace(score, received_ns=77)
+        expected = made.foresee(ForeseenScores(symbol=score.symbol, timeframe=score.timeframe, scores=(score,)))
+        outputs = made.on_score(heard)
+        assert (expected is not None) == bool(outputs.approved)
+        for approved, judgement in zip(outputs.approved, outputs.judgements, strict=bool(outputs.approved)):
+            assert expected is not None
+            assert expected.intent.received_ns == 0
+            assert expected.intent is not approved.intent
+            intents = approved.intent, judgement.wish.intent, made.state.reservations[approved.intent.intent_id].intent
+            assert [each.received_ns for each in intents if each is not None] == [77, 77, 77]
+            assert msgspec.structs.replace(approved.intent, received_ns=0) == expected.intent
+            stamped += 1
+    assert stamped > 5

@@ -105,7 +105,7 @@ NUMERIC = sorted(name for name, kind in STRATEGY_KINDS.items() if kind.numeric i
 
 @pytest.mark.parametrize("kind", NUMERIC)
 def test_a_step_that_was_foreseen_is_the_step_to_the_byte(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """From candles as they closed, as they did not, of history, and after a trouble; states, scores, words and texts."""
+    """From candles as they closed, as they did not, of history, and after a trouble: states, scores, words, texts."""
     taken = Counter[bool]()
     is_of = StepAhead.is_of
 
