@@ -96,7 +96,7 @@ def a_browser() -> Iterator[Any]:
     path = next((path for path in BROWSERS if Path(path).exists()), None)
     with sync_api.sync_playwright() as playwright:
         # The sandbox of Chromium does not run as root, and containers are root.
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"], timeout=2 * PATIENCE_MS)
         try:
             yield browser
         finally:

@@ -24,7 +24,7 @@ from tests.web.screens import keep
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(6 * PATIENCE_MS / 1000)]
 
 LIST = (Path(__file__).parents[2] / "web" / "static" / "js" / "pages.js").read_text()
-PATIENCE = 20
+PATIENCE = 60
 """How often an order that is refused for now is sent again."""
 PAGES = tuple(re.findall(r'^  \{ path: "(\w+)"', LIST, re.MULTILINE))
 SAME_NAMES = """() => {
@@ -85,7 +85,7 @@ class Running:
         )
         for last in (False,) * PATIENCE + (True,):
             try:
-                with urllib.request.urlopen(request, timeout=20) as answer:  # noqa: S310
+                with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310
                     return json.load(answer)
             except urllib.error.HTTPError as error:
                 error.add_note(error.read().decode())
