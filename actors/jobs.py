@@ -140,12 +140,16 @@ class JobsActor:
             return JobRefused(code="not_found", text=f"no job is called {job_id}")
         if job.state not in ENDED_STATES or job_id in self._scopes:
             return JobRefused(code="under_way", text="the job must end first; cancel it")
-        if self.folders is not None:
-            try:
-                await trio.to_thread.run_sync(self.folders.remove, job_id)
-            except OSError as error:
-                return JobRefused(code="no_folder", text=f"the folder of the job cannot be removed: {error.strerror}")
-        del self._jobs[job_id]
+        # Not while its last word is written there: a folder that fills again cannot be removed.
+        async with self._writing:
+            if self.folders is not None:
+                try:
+                    await trio.to_thread.run_sync(self.folders.remove, job_id)
+                except OSError as error:
+                    return JobRefused(
+                        code="no_folder", text=f"the folder of the job cannot be removed: {error.strerror}"
+                    )
+            self._jobs.pop(job_id, None)
         self._publish()
         return job
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import threading
 from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import attrs
 import pytest
 import trio
+import trio.testing
 
 from actors.jobs import LOST, WAITING, JobsActor
 from genesis.core.channel import Channel, Overflow
@@ -141,6 +143,51 @@ async def test_cancelling_kills_the_one_that_runs_and_forgets_the_one_that_waits
             assert refused.code == code
         assert isinstance(await here.ask(ForgetJob(job_id="one", by="me")), JobView)
         assert "one" not in here.states()
+        assert not here.folders.of("one").exists()
+
+
+async def test_a_job_is_forgotten_only_when_its_last_word_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its folder filled again while it was being removed, and the one who asked was told that it is not empty."""
+    seen: list[str] = []
+    go_on = threading.Event()
+    keep, remove = JobFolders.keep, JobFolders.remove
+
+    def kept(folders: JobFolders, job_id: str, view: bytes) -> None:
+        seen.append("writes")
+        # The first is the actor's own, whose next message waits for it; the second is the work's.
+        if seen.count("writes") == 2:
+            assert go_on.wait(60)
+        keep(folders, job_id, view)
+        seen.append("has written")
+
+    def removed(folders: JobFolders, job_id: str) -> bool:
+        seen.append("removes")
+        return remove(folders, job_id)
+
+    monkeypatch.setattr(JobFolders, "keep", kept)
+    monkeypatch.setattr(JobFolders, "remove", removed)
+    async with at_work(tmp_path) as here, trio.open_nursery() as nursery:
+        await here.start("one")
+        await here.until(one="running")
+        await here.ask(CancelJob(job_id="one", by="me"))
+        with trio.fail_after(60):
+            while seen.count("writes") < 2:  # noqa: ASYNC110 - threads have no bell
+                await trio.sleep(0.001)
+        answers: list[JobView | JobRefused] = []
+
+        async def forget() -> None:
+            answers.append(await here.ask(ForgetJob(job_id="one", by="me")))
+
+        nursery.start_soon(forget)
+        await trio.testing.wait_all_tasks_blocked(0.05)
+        go_on.set()
+        with trio.fail_after(60):
+            while not answers:  # noqa: ASYNC110
+                await trio.sleep(0.001)
+        assert [type(answer) for answer in answers] == [JobView]
+        assert seen == ["writes", "has written", "writes", "has written", "removes"]
         assert not here.folders.of("one").exists()
 
 
