@@ -8,7 +8,12 @@ class PoisonError(Exception):
 
 
 class Poison:
-    """Only its number can be asked for; its type is known to those who ask with `type`."""
+    """Only its number can be asked for; its type is known to those who ask with `type`, and named for the number: who
+    dies of a type that he does not know tells which one it was."""
+
+    def __new__(cls, number: int) -> "Poison":
+        named: type[Poison] = type(f"poison {number}", (Poison,), {"__module__": __name__})
+        return object.__new__(named)
 
     def __init__(self, number: int) -> None:
         object.__setattr__(self, "number", number)

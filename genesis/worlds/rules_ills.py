@@ -1,6 +1,7 @@
 """The rules about what ails: poisonous messages (E3), actors that are stuck (E5), files with bad sectors (S3)."""
 
 import random
+import re
 import sqlite3
 from collections import Counter
 from typing import TYPE_CHECKING, Final
@@ -19,6 +20,7 @@ from genesis.worlds.witness import Witness
 if TYPE_CHECKING:
     from genesis.worlds.world import World
 
+_POISON: Final = re.compile(r"poison (\d+)")
 ATTEMPTS: Final = 3
 PROCEEDS_WITHIN_S: Final = 120.0
 REFUSALS: Final = 2
@@ -48,8 +50,9 @@ class Ills:
     def event(self, host: EngineHost, event: SupervisorEvent) -> None:
         match event.kind:
             case EventKind.CRASHED:
-                if "poison " in event.text:
-                    self._deaths[f"{host}", event.text.partition("poison ")[2].split()[0]] += 1
+                named = _POISON.search(event.text)
+                if named is not None:
+                    self._deaths[f"{host}", named[1]] += 1
                 self._found(host, event)
             case EventKind.DEAD_LETTER:
                 self._put_aside(host, event)
@@ -70,7 +73,7 @@ class Ills:
         self.letters[host] += 1
         letter = event.letter
         # By its type alone: asking for more would be our end, too.
-        if letter is None or type(letter.message) is not Poison:
+        if letter is None or not issubclass(type(letter.message), Poison):
             self.witness.check("E3", False, f"{host} put a message aside that kills nobody: {event.text[:200]}")
             return
         deaths = self._deaths[f"{host}", str(letter.message.number)]

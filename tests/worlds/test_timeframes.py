@@ -5,13 +5,16 @@ import random
 from collections import Counter
 from typing import Any
 
+import attrs
 import pytest
 
+from genesis.cli.chaos import chaos
+from genesis.cli.failures import CommandFailed
 from genesis.domain.said import Said
 from genesis.domain.signal_machine import SignalMachine
 from genesis.worlds.market import made_up_recording
 from genesis.worlds.plan import plan_of
-from genesis.worlds.sweep import Errand, run_errand
+from genesis.worlds.sweep import Errand, Totals, run_errand
 from genesis.worlds.timeframes import SHARES, Timeframes, timeframes_of
 from genesis.worlds.trouble_inside import LONGEST_BEFORE_S
 from genesis.worlds.world import World, run_world, simulate
@@ -104,6 +107,19 @@ def test_what_was_wished_stands_in_the_line_that_has_it_again() -> None:
     assert wished.traded == "5m"
     drawn = simulate(3, hours=0.1, faults_an_hour=1)
     assert (drawn.traded, drawn.replay) == ("1m", "genesis chaos --seed 3 --hours 0.1 --faults 1 --trace")
+
+
+def test_a_time_frame_that_no_world_trades_is_refused() -> None:
+    with pytest.raises(CommandFailed, match="timeframe must be one of 1m, 1m\\+5m, 5m, 15m, was 2m"):
+        chaos(timeframe="2m")
+
+
+def test_figures_tell_what_each_kind_of_world_costs() -> None:
+    totals = Totals()
+    for seed, timeframe in ((1, "5m"), (2, "1m"), (3, "5m")):
+        one = simulate(seed, hours=0.05, faults_an_hour=1, timeframe=timeframe)
+        totals.add(attrs.evolve(one, cpu_s=0.5, virtual_s=3600.0))
+    assert totals.by_timeframe == {"1m": "1, 2.00 hours a CPU second", "5m": "2, 2.00 hours a CPU second"}
 
 
 def test_a_person_who_finds_no_other_strategy_takes_the_coins_over_himself() -> None:
