@@ -8,7 +8,9 @@ import msgspec
 import trio
 
 from genesis.domain.decision_log import SIGNAL_KIND, read_decision, record_lines
+from genesis.domain.flows import moves_money
 from genesis.domain.risk_machine import RISK_TABLE
+from genesis.domain.risk_state import TRADED_WALLETS
 from genesis.edge.store import ReadOnlyStore
 from genesis.research.backtest import run_backtest
 from genesis.research.parity import compare
@@ -30,6 +32,7 @@ RESTING: Final = frozenset({OrderState.ACKED, OrderState.PARTIAL})
 OWING: Final = ("risk", "order")
 """Whose messages become orders."""
 LOOK_S: Final = 1.0
+QUOTE: Final = "USD"
 READY_WITHIN_S: Final = 180.0
 """The longest pause of a line is a minute, and one attempt may meet the end of the last fault."""
 SETTLED_WITHIN_S: Final = 900.0
@@ -112,6 +115,7 @@ def problems(world: "World") -> Trouble:
         *m6_the_same_trades(world, rules),
         *m7_the_same_wallets(world),
         *m7_the_same_owners(world),
+        *m7_what_moved_was_not_won(world),
         *(("M16", f"{symbol} must have its stop, has none") for symbol in world.venue.stops.bare()),
     ]
 
@@ -220,6 +224,25 @@ def m7_the_same_owners(world: "World") -> Trouble:
                 ("M7", f"{' of '.join(reversed(key))} must be {stopped} by its lots, is {held} by the account")
             )
     return found
+
+
+def m7_what_moved_was_not_won(world: "World") -> Trouble:
+    """What people moved at the venue, whoever heard of it then, is neither profit nor loss."""
+    host = world.host
+    assert host is not None
+    assert host.engine is not None
+    view = host.engine.cells.account.value
+    if view is None or not view.state.known:
+        return [("M7", "the account is not known")]
+    ledger = world.venue.exchange.venue.history("sim").ledger
+    moved = [entry for entry in ledger if entry.wallet_type in TRADED_WALLETS and moves_money(entry.description)]
+    if any(entry.currency != QUOTE for entry in moved):
+        # What coins were worth when they moved, nobody has kept.
+        return []
+    theirs = sum((entry.amount for entry in moved), ZERO)
+    if view.state.flows == theirs:
+        return []
+    return [("M7", f"{theirs} {QUOTE} were moved, by the account {view.state.flows}")]
 
 
 def _sold_from_before(rules: Rules) -> dict[Symbol, Decimal]:
