@@ -145,6 +145,8 @@ class TroubleByHand:
         """Somebody moves money from one wallet to another at the venue, and back some minutes later."""
         # Of two markets both would have to move: there is as much to spare of each coin.
         coins = bool(self.world.spare) and len(self.world.symbols) == 1 and self.chance.random() < COINS_SHARE
+        # Of coins that leave while no engine looks and an order is in doubt, nobody can say afterwards who sold any.
+        coins = coins and self._somebody_looks()
         currency, amount = (self.world.symbols[0][1:4], COINS) if coins else ("USD", MONEY)
         text = self._transfer("exchange", "funding", currency, amount)
         until = self._for(30, 300)
@@ -162,11 +164,13 @@ class TroubleByHand:
         if currency != "USD":
             self.world.spare_moves(-amount if source == "exchange" else amount)
         exchange.accounts.apply(moved)
-        host = self._live()
-        trades = host is not None and host.engine is not None and host.engine.ready_to_trade()
         what = "money was" if currency == "USD" else "coins that were there before were"
-        self.world.witness.reached(f"{what} moved while the engine traded", trades)
+        self.world.witness.reached(f"{what} moved while the engine traded", self._somebody_looks())
         return f"{amount} {currency} from {source} to {target}"
+
+    def _somebody_looks(self) -> bool:
+        host = self._live()
+        return host is not None and host.engine is not None and host.engine.ready_to_trade()
 
     def _note_by_hand(self, text: str) -> None:
         self.world.witness.note("fault", f"by hand, later: {text}")
