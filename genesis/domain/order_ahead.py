@@ -8,6 +8,7 @@ journal admits each order when it comes, and finds the same.
 """
 
 import copy
+import math
 from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any, Final
@@ -29,7 +30,7 @@ from protocols.units import Side
 
 _replace = msgspec.structs.replace
 _UPDATES: Final = "OrderUpdate"
-_COPIED: Final = frozenset({"_open", "fence", "told_amounts", "_held_from", "_late"})
+_COPIED: Final = frozenset({"_open", "fence", "_held_from", "_late"})
 """Fields of a twin that are copies, and may be other ones behind an admission."""
 _OTHERWISE: Final = frozenset(
     {"orders", "_by_intent", "_dirty", "_out", "_now", "_wall_ms", "_made", "_was_foreseen", "_asks"}
@@ -42,8 +43,7 @@ class _Ahead(msgspec.Struct, frozen=True):
 
     `row` is its own and `legs` are the stops whose places it takes, as they are behind it; `made` is the command before
     it belongs to a session. `changes` are the machine's fields behind it, `rows` all that is open. One that `opens`
-    something may be too old, and one that `asks` the market may meet our own. It holds by these settings and pairs, and
-    before `until`: then what is spare of a wallet is another question.
+    something may be too old, and one that `asks` the market may meet our own. It holds by these settings and pairs.
     """
 
     approved: Approved
@@ -59,7 +59,6 @@ class _Ahead(msgspec.Struct, frozen=True):
     settings: OrderSettings
     pairs: PairSpecs
     signal_max_age_s: float
-    until: float
 
 
 class OrderAhead(OrderMachine):
@@ -83,7 +82,7 @@ class OrderAhead(OrderMachine):
         """`admit` and `take_ready` in one, where this very order was rehearsed and nothing has happened since; None,
         and nothing changes, where not. Then the market may have been asked all the same."""
         ahead, self._ahead = self._ahead, None
-        if ahead is None or not self._is_still(ahead, approved, now):
+        if ahead is None or not self._is_still(ahead, approved):
             return None
         row, out = ahead.row, ahead.out
         self._now, self._wall_ms = now, wall_ms
@@ -91,6 +90,11 @@ class OrderAhead(OrderMachine):
         row.since_at = now
         if ahead.opens and (now >= self._too_old_at(row) or (ahead.asks and self._is_refused(row))):
             return None
+        if now >= self._spare_at:
+            # Whether a wallet is quiet by now is of the moment; nothing of an admission hangs on it.
+            self._note_spare()
+            out.cells = {key: self._cell(key, kept) for key, kept in self._dirty.items()} | out.cells
+            self._dirty.clear()
         self.__dict__.update(ahead.changes)
         self.orders.update(ahead.rows)
         self._by_intent[intent.intent_id] = row.cid
@@ -107,10 +111,10 @@ class OrderAhead(OrderMachine):
         out.commands[0] = self._submission(row)
         return out
 
-    def _is_still(self, ahead: _Ahead, approved: Approved, now: float) -> bool:
+    def _is_still(self, ahead: _Ahead, approved: Approved) -> bool:
         if self.settings is not ahead.settings or self.pairs is not ahead.pairs or self.halted is not None:
             return False
-        if self.signal_max_age_s != ahead.signal_max_age_s or now >= ahead.until:
+        if self.signal_max_age_s != ahead.signal_max_age_s:
             return False
         expected, intent = ahead.approved, approved.intent
         if approved.settings_version != expected.settings_version:
@@ -221,7 +225,6 @@ class OrderAhead(OrderMachine):
             settings=self.settings,
             pairs=self.pairs,
             signal_max_age_s=self.signal_max_age_s,
-            until=twin._spare_at,
         )
 
     def _twin(self) -> "OrderAhead":
@@ -231,7 +234,8 @@ class OrderAhead(OrderMachine):
         twin._ahead, twin._is_twin, twin._was_foreseen, twin._asks = None, True, False, False
         twin._open, twin.orders, twin._by_intent = rows, dict(rows), {}
         twin.fence = copy.copy(self.fence)
-        twin.told_amounts = copy.copy(self.told_amounts[0]), copy.copy(self.told_amounts[1])
+        # What is spare of a wallet is looked for when the order comes.
+        twin._spare_at = math.inf
         twin._held_from = set(self._held_from)
         twin._dirty, twin._late, twin._out = {}, {}, Outputs()
         twin._foreseen = {
