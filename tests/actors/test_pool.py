@@ -118,7 +118,13 @@ async def test_the_venue_changes_the_sizes_of_a_pair_and_delists_another(
         await until(lambda: pairs.value[btc].minimum == Decimal("0.5"))
         del specs[ETH]
         await until(lambda: not pairs.value[ETH].is_listed)
-        told = {notice.code: notice.text for notice in here.engine.readers.notices()}
+
+        def notices() -> dict[str, str]:
+            return {notice.code: notice.text for notice in here.engine.readers.notices()}
+
+        # What is for people comes behind what it is about.
+        await until(lambda: {"pair_sizes", "pair_gone"} <= notices().keys())
+        told = notices()
         assert "0.5 to 2000 BTC now, was 0.00004" in told["pair_sizes"]
         assert "tETHUSD" in told["pair_gone"]
         specs.update(theirs)
