@@ -14,7 +14,8 @@ from genesis.edge.code_name import code_name
 from protocols.journal import CellWrite, Commit, Record
 from protocols.risk import SetPaused
 from tests.actors.deciding_stage import MemoryDisk
-from tests.actors.test_risk import PAIRS, SETTINGS, World, an_account, crossing_scores
+from tests.actors.test_risk import PAIRS, SETTINGS, World
+from tests.genesis.domain.risk_world import an_account, crossing_scores
 
 AFTER = 8
 

@@ -68,8 +68,8 @@ def test_a_world_is_not_over_while_an_actor_hangs_with_an_approval_in_its_hands(
     ("seed", "timeframe", "hours"),
     [
         *((seed, "1m", 0.25) for seed in range(10)),
-        *((seed, "5m", 1.25) for seed in range(3)),
-        *((seed, "15m", 4.0) for seed in range(2)),
+        *((seed, "5m", 1.5) for seed in range(3)),
+        *((seed, "15m", 4.5) for seed in range(2)),
         *((seed, "1m+5m", 0.5) for seed in range(2)),
     ],
 )

@@ -91,7 +91,15 @@ def histories(draw: st.DrawFn) -> list[Record]:
                 verdicts(at_ms)
                 | st.sampled_from(
                     [
-                        of(SetTradingState(state=draw(st.sampled_from(TradingState)), reason="x", **WHO), at_ms),
+                        of(
+                            SetTradingState(
+                                state=draw(st.sampled_from(TradingState)),
+                                reason="x",
+                                actor=WHO["actor"],
+                                correlation_id=WHO["correlation_id"],
+                            ),
+                            at_ms,
+                        ),
                         of(SetPaused(paused=draw(st.booleans()), reason="y", **WHO), at_ms),
                         of(LockAdded(lock=lock), at_ms),
                         of(RemoveLock(lock_id=lock.lock_id, reason="z", **WHO), at_ms),
