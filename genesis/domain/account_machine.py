@@ -209,7 +209,9 @@ class AccountMachine:
             # What moved before the first snapshot is in that.
             return
         before = self._wallets.get((wallet.wallet_type, wallet.currency))
-        self._count_flow(wallet.currency, wallet.balance - (ZERO if before is None else before.balance))
+        moved = wallet.balance - (ZERO if before is None else before.balance)
+        self.missed.on_flow((wallet.wallet_type, wallet.currency), moved)
+        self._count_flow(wallet.currency, moved)
 
     def on_ledger(self, currency: str, entries: Sequence[LedgerEntry], *, whole: bool) -> list[tuple[Gap, Decimal]]:
         """The newest entries of a ledger that was asked for, `whole` when there are no older ones; gives the gaps that

@@ -25,7 +25,11 @@ Key = tuple[str, str]
 
 
 class Gap(msgspec.Struct, kw_only=True):
-    """A traded wallet that changed while nobody listened: since about `since_ms`, from one balance to another."""
+    """A traded wallet that changed while nobody listened: since about `since_ms`, from one balance to another.
+
+    What was moved is told live, too, while the ledger has not answered: `counted` of it before the login that told
+    `after`, and `live` since. Both are in the flows already.
+    """
 
     wallet_type: str
     currency: str
@@ -33,6 +37,8 @@ class Gap(msgspec.Struct, kw_only=True):
     after: Decimal
     since_ms: int
     asked: int = 0
+    counted: Decimal = ZERO
+    live: Decimal = ZERO
 
 
 class MissedFlows:
@@ -49,10 +55,20 @@ class MissedFlows:
             was = before[key].balance if key in before else ZERO
             now = after[key].balance if key in after else ZERO
             gap = self.gaps.pop(key, None)
+            since, counted = since_ms, ZERO
             if gap is not None:
-                was, since_ms = gap.before, min(gap.since_ms, since_ms)
-            if not same_amount(was, now):
-                self.gaps[key] = Gap(wallet_type=key[0], currency=key[1], before=was, after=now, since_ms=since_ms)
+                was, since, counted = gap.before, min(gap.since_ms, since_ms), gap.counted + gap.live
+            # What was counted and is there no more went again while nobody listened.
+            if counted or not same_amount(was, now):
+                self.gaps[key] = Gap(
+                    wallet_type=key[0], currency=key[1], before=was, after=now, since_ms=since, counted=counted
+                )
+
+    def on_flow(self, key: Key, amount: Decimal) -> None:
+        """So much was moved, was told live, and is counted: the ledger has an entry of it, which must not count again."""
+        gap = self.gaps.get(key)
+        if gap is not None:
+            gap.live += amount
 
     def currencies(self) -> tuple[str, ...]:
         """Whose ledgers are to be asked."""
@@ -83,20 +99,26 @@ class MissedFlows:
 
 
 def moved_between(gap: Gap, entries: Sequence[LedgerEntry], *, whole: bool, is_last: bool = True) -> Decimal | None:
-    """How much of a gap somebody moved; None while the ledger does not show the newest balance yet."""
+    """How much of a gap somebody moved that is not counted yet; None while the ledger does not show the newest balance
+    yet."""
     rows = sorted([each for each in entries if _is_of(each, gap)], key=lambda each: each.entry_id)
-    end = next((at for at in range(len(rows) - 1, -1, -1) if same_amount(rows[at].balance, gap.after)), None)
-    if end is None:
-        if not is_last:
-            return None
-        end = len(rows) - 1
+    ends = [at for at in range(len(rows) - 1, -1, -1) if same_amount(rows[at].balance, gap.after)]
+    if not ends and not is_last:
+        return None
+    # A balance may come back: the login was where behind it stands what has been told live since.
+    ends = ends or list(range(len(rows) - 1, -2, -1))
+    end = next((at for at in ends if same_amount(_moved(rows[at + 1 :]), gap.live)), ends[0])
     start = next((at for at in range(end - 1, -1, -1) if same_amount(rows[at].balance, gap.before)), None)
     if start is None and rows and same_amount(rows[0].balance - rows[0].amount, gap.before):
         start = -1
     if start is None:
         # The balance that we knew is in no entry: what is young enough counts.
         start = sum(1 for each in rows if each.time_ms <= gap.since_ms) - 1
-    return sum((each.amount for each in rows[start + 1 : end + 1] if moves_money(each.description)), ZERO)
+    return _moved(rows[start + 1 : end + 1]) - gap.counted
+
+
+def _moved(rows: Iterable[LedgerEntry]) -> Decimal:
+    return sum((each.amount for each in rows if moves_money(each.description)), ZERO)
 
 
 def _is_of(entry: LedgerEntry, gap: Gap) -> bool:

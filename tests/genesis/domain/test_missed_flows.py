@@ -182,3 +182,72 @@ def test_a_ledger_that_never_shows_it_does_not_stop_trading_for_ever() -> None:
     assert [gap.before for gap in machine.give_up("USD")] == [1500]
     assert machine.state().known
     assert machine.state().flows == 0
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+def test_what_was_told_live_before_the_next_login_is_not_counted_again_by_the_ledger(restarts: bool) -> None:
+    """The line fell again before REST had answered: the deposit of in between stood twice among what people moved."""
+    machine = an_account()
+    machine.on_balance(login("1500"))
+    machine.on_balance(wallet("1600", DEPOSIT))
+    assert machine.state().flows == 100
+    if restarts:
+        machine = restarted(machine, same_process=False)
+    machine.on_balance(login("1600"))
+    machine.on_ledger("USD", ledger(("500", DEPOSIT), ("100", DEPOSIT)), whole=True)
+    assert machine.state().known
+    assert machine.state().flows == 600
+
+
+def test_money_that_came_unheard_and_went_before_all_eyes_is_still_asked_about() -> None:
+    """The wallet was again what it had been: only what went was counted, and 500 stood as won."""
+    machine = an_account()
+    machine.on_balance(login("1500"))
+    machine.on_balance(wallet("1000", WITHDRAWAL))
+    machine.on_balance(login("1000"))
+    assert not machine.state().known
+    machine.on_ledger("USD", ledger(("500", DEPOSIT), ("-500", WITHDRAWAL)), whole=True)
+    assert machine.state().known
+    assert machine.state().flows == 0
+
+
+def test_a_balance_that_comes_back_after_the_login_does_not_count_what_was_told_live_again() -> None:
+    machine = an_account()
+    machine.on_balance(login("1500"))
+    machine.on_balance(wallet("1600", DEPOSIT))
+    machine.on_balance(wallet("1500", TRADE))
+    machine.on_ledger("USD", ledger(("500", DEPOSIT), ("100", DEPOSIT), ("-100", TRADE)), whole=True)
+    assert machine.state().flows == 600
+
+
+def test_a_ledger_without_the_logins_balance_does_not_count_again_what_was_told_live() -> None:
+    machine = an_account()
+    machine.on_balance(login("1500.5"))
+    machine.on_balance(wallet("1600.5", DEPOSIT))
+    for _ in range(ASKED_AT_MOST):
+        machine.on_ledger("USD", ledger(("500", DEPOSIT), ("100", DEPOSIT)), whole=True)
+    assert machine.state().known
+    assert machine.state().flows == 600
+
+
+times = st.lists(st.tuples(amounts, st.booleans(), st.sampled_from(TEXTS), st.integers(0, 3)), min_size=1, max_size=10)
+
+
+@given(times)
+def test_heard_or_not_each_amount_that_was_moved_counts_once(rows: list[tuple[Decimal, bool, str, int]]) -> None:
+    """Entries are told live, or not at all and a login follows; the ledger answers only at the end."""
+    entries = ledger(*[(str(amount if up else -amount), text) for amount, up, text, _ in rows], start="5000000")
+    if len({Decimal(5_000_000), *[entry.balance for entry in entries]}) <= len(entries):
+        return
+    machine = AccountMachine(Settings(), asks_ledger=True)
+    machine.on_balance(login("5000000"))
+    for entry, (_, _, _, heard) in zip(reversed(entries), rows, strict=True):
+        if heard:
+            machine.on_balance(wallet(str(entry.balance), entry.description))
+        else:
+            machine.on_balance(login(str(entry.balance)))
+    if machine.missed.gaps:
+        machine.on_ledger("USD", entries, whole=True)
+    assert machine.state().known
+    moved = sum((entry.amount for entry in entries if entry.description in (DEPOSIT, WITHDRAWAL)), ZERO)
+    assert machine.state().flows == moved
