@@ -32,8 +32,10 @@ class HangWatch:
     on_hang: Callable[[], object]
     progress: int = -1
     idle_s: float = 0.0
+    began_at: float = 0.0
+    """When it took its work: no look counts what was before that."""
 
-    def is_over(self, passed_s: float) -> bool:
+    def is_over(self, passed_s: float, now: float) -> bool:
         """One look: True when there is nothing to look at until the next message is taken."""
         box = self.mailbox
         if not box.unacked:
@@ -42,7 +44,7 @@ class HangWatch:
         if box.progress != self.progress or box.term is None or box.term.waiting or box.term.outside:
             self.progress, self.idle_s = box.progress, 0.0
             return False
-        self.idle_s += passed_s
+        self.idle_s += min(passed_s, now - self.began_at)
         if self.idle_s >= self.timeout_s:
             self.idle_s = 0.0
             self.on_hang()
@@ -68,15 +70,16 @@ class Hangs:
     def _has_work(self, place: HangWatch) -> None:
         place.mailbox.watched = True
         place.progress, place.idle_s = place.mailbox.progress, 0.0
+        place.began_at = trio.current_time()
         self._busy.append(place)
         if len(self._busy) == 1:
-            self._looked_at = trio.current_time()
+            self._looked_at = place.began_at
             self._alarms.at(self._looked_at + LOOK_S, self._look)
 
     def _look(self) -> None:
         now = trio.current_time()
         passed_s, self._looked_at = min(now - self._looked_at, LONGEST_LOOK_S), now
-        self._busy = [place for place in self._busy if not place.is_over(passed_s)]
+        self._busy = [place for place in self._busy if not place.is_over(passed_s, now)]
         self._on_look()
         if self._busy:
             self._alarms.at(now + LOOK_S, self._look)

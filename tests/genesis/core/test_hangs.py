@@ -7,6 +7,7 @@ import trio
 from trio.testing import MockClock
 
 from genesis.core.actor import Context
+from genesis.core.backoff import IMMEDIATE
 from genesis.core.errors import Escalated, Stuck
 from genesis.core.hangs import LOOK_S
 from genesis.core.mailbox import Channel, Mailbox, Overflow
@@ -193,3 +194,37 @@ async def test_an_error_of_another_kind_spends_the_budget_as_ever(autojump_clock
     async with shop.open(shop.child(fails_twice, hopeless=(Hopeless,))):
         await trio.sleep(5)
         assert len(lives) == 3
+
+
+@pytest.mark.parametrize("before_look_s", [0.01, 0.1, 0.4])
+async def test_who_takes_work_just_before_a_look_has_all_of_his_time(
+    before_look_s: float, autojump_clock: MockClock
+) -> None:
+    """A look counted all the time since the one before it, also for who had just begun: of a second half was left."""
+    hasty = Channel[object]("hasty", Overflow.BLOCK, capacity=8)
+
+    async def busy(ctx: Context) -> None:
+        for envelope in await ctx.inbox.lease(limit=1):
+            with ctx.outside:
+                await trio.sleep(60)
+            ctx.inbox.ack(envelope)
+        await trio.sleep_forever()
+
+    async def healthy(ctx: Context) -> None:
+        for envelope in await ctx.inbox.lease(limit=1):
+            await trio.sleep(1.0 - 0.01)
+            ctx.inbox.ack(envelope)
+        await trio.sleep_forever()
+
+    shop = Shop()
+    box = Mailbox("b", [hasty], alarm=shop.letters.append)
+    other = ChildSpec(
+        id="b", start=lambda: Acts(healthy), mailbox=box, backoff=IMMEDIATE, hang_timeout_s=1.0, progress_timeout_s=100
+    )
+    async with shop.open(shop.child(busy, hang_timeout_s=1.0, progress_timeout_s=100), other):
+        await trio.sleep(1)
+        await shop.channel.put("keeps the looks going")
+        await trio.sleep(3 * LOOK_S - before_look_s)
+        await hasty.put("work")
+        await trio.sleep(5)
+        assert shop.crashes() == []
