@@ -69,6 +69,8 @@ class OrderHearing(OrderStrangers):
         if order.updated_ms < row.venue_updated_ms:
             return row
         first_sight = row.venue_id is None
+        if order.event != "rest":
+            self._answer_came(row)
         row.venue_id = order.venue_id
         self._by_venue_id[order.venue_id] = row.cid
         self._seen(row)
@@ -243,6 +245,7 @@ class OrderHearing(OrderStrangers):
                 return
             if not _could_answer(row, notice, refused=refused):
                 return
+            self._answer_came(row)
             if refused:
                 self._end(row, E.REFUSED, notice.text)
                 return

@@ -214,7 +214,7 @@ class OrderReconciler(OrderHearing):
             if asked_at >= self._asked_from(row) and not row.unlisted:
                 # A little longer, because REST may be the slower one; then it is in doubt.
                 row.unlisted = True
-                row.check_at = row.due_at - self._answer_within(row) / 2
+                row.check_at = max(row.due_at - self._answer_within(row) / 2, self._slow_answer_at(row))
                 self._touch(row)
         elif row.state is S.UNKNOWN and self._urgent(row) and row.check_at is not None:
             if asked_at >= min(self._asked_from(row), row.check_at - self._doubted_for(row)):

@@ -43,6 +43,11 @@ URGENT_S: Final = 1.5
 """After so long without a word that should have come the venue is asked over REST. An order that a position hangs on is
 in doubt then, and after half as long again without an answer of REST a new session is asked for."""
 
+SLOW_FOR_S: Final = 60.0
+"""So long an answer that took its time says that others may."""
+SLOWEST_S: Final = 2 * URGENT_S
+"""And so long an order that a position hangs on is waited for at most, for that."""
+
 RETRY_PAUSE_S = 1.0
 """A command that did not leave waits this long before it leaves again in the same session. It must not be zero: the
 note "not sent" may be heard twice, and the second hearing must not meet the second attempt."""
@@ -58,6 +63,9 @@ class OrderRequests(OrderLedger):
 
     _made: tuple[OrderIntent | None, SubmitOrder | None] = (None, None)
     """The intent that was admitted last, and its command."""
+    _answers_took = 0.0
+    """The slowest answer of late, in seconds, and until when it counts."""
+    _answers_until = 0.0
 
     def _admit(self, approved: Approved) -> None:
         if approved.intent.intent_id in self._by_intent:
@@ -141,6 +149,19 @@ class OrderRequests(OrderLedger):
         """When an order that has left is asked for, if nothing is heard of it."""
         within = self._answer_within(row)
         return row.due_at - within + (within / 3 if self._urgent(row) else min(within / 2, URGENT_S))
+
+    def _answer_came(self, row: OrderRow) -> None:
+        """The venue has just answered an order of this session: by that others are waited for."""
+        if row.session == self.fence.session and row.state in (S.INTENT, S.SENT, S.UNKNOWN):
+            took = self._now - (row.due_at - self._answer_within(row))
+            if took >= self._answers_took or self._now >= self._answers_until:
+                self._answers_took, self._answers_until = took, self._now + SLOW_FOR_S
+
+    def _slow_answer_at(self, row: OrderRow) -> float:
+        """When an urgent order would be answered by a venue that is half as slow again as it was within a minute."""
+        took = self._answers_took if self._now < self._answers_until else 0.0
+        patience = min(1.5 * took, SLOWEST_S, self.settings.doubt_after_s)
+        return row.due_at - self._answer_within(row) + patience
 
     def _too_old_at(self, row: OrderRow) -> float:
         """By what was heard of its candle's close, not by when it came here: each room on the way measures only its own

@@ -234,6 +234,59 @@ def test_a_slow_rest_that_does_not_show_a_stop_is_believed_when_it_answers(bench
     assert (out.reconnect or bench.take().reconnect) == "order 2 has no answer in session 1"
 
 
+def answers_in(bench: Bench, took: float) -> None:
+    """A venue that needs so long for the entry (1), and has not said a word on its stop (2)."""
+    bench.admit()
+    bench.now += took
+    bench.accept(1)
+    bench.hear(bench.row(1, "oc", status="EXECUTED @ 100(1)", remaining="0"))
+    assert [stop.cid for stop in sent(bench.fill(1, "1"))] == [2]
+
+
+def doubted_after(bench: Bench) -> float:
+    """Seconds until a session is asked for that tells of a stop which REST does not show."""
+    since = bench.now
+    while bench.wait(0.05).reconnect is None:
+        if bench.machine.fence.pending_id is not None and bench.report(closed=[the_entry_is_done(bench)]).reconnect:
+            break
+        assert bench.now < since + 10
+    return bench.now - since
+
+
+@pytest.mark.parametrize("took", [0.8, 1.3, 2.0, 2.9])
+def test_a_slow_venue_is_given_the_time_for_a_stop_that_it_took_for_the_entry(bench: Bench, took: float) -> None:
+    """It was doubted after 0.75 s, in session after session, and placed twice: with coins from before both could sell."""
+    answers_in(bench, took)
+    asked = False
+    for _ in range(round(took / 0.05)):
+        out = bench.wait(0.05)
+        assert out.reconnect is None
+        asked = asked or bool(out.questions)
+        if bench.machine.fence.pending_id is not None:
+            assert bench.report(closed=[the_entry_is_done(bench)]).reconnect is None
+    assert asked
+    bench.accept(2)
+    assert bench.machine.orders[2].state is OrderState.ACKED
+    assert bench.machine.doubts_total == 0
+
+
+@pytest.mark.parametrize(("took", "patience"), [(0.1, 0.75), (0.5, 0.75), (1.0, 1.5), (2.0, 3.0), (20.0, 3.0)])
+def test_a_stop_that_was_lost_is_not_waited_for_much_longer_at_a_slow_venue(
+    bench: Bench, took: float, patience: float
+) -> None:
+    answers_in(bench, took)
+    assert doubted_after(bench) == pytest.approx(patience, abs=0.11)
+
+
+def test_that_a_venue_was_slow_is_forgotten_in_a_minute(bench: Bench) -> None:
+    answers_in(bench, 2.0)
+    bench.accept(2)
+    bench.wait(61.0)
+    bench.end(2)
+    assert bench.machine.orders[3].protects
+    assert doubted_after(bench) == pytest.approx(0.75, abs=0.11)
+
+
 def test_a_stop_that_rest_shows_is_in_no_doubt(bench: Bench) -> None:
     a_stop_without_an_answer(bench)
     bench.wait(0.5)
