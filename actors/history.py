@@ -228,8 +228,12 @@ class HistoryActor:
                 try:
                     with trio.fail_after(HISTORY_TIMEOUT_S):
                         value = await self.door.ask(rest_requests.ledgers(currency, limit=LARGEST_HISTORY), exact=True)
-                    entries = read_ledgers(value)
-                    answer = LedgerReport(currency=currency, entries=entries, whole=len(entries) < LARGEST_HISTORY)
+                    # Asked again, a row that cannot be read is there again: the account would never be known.
+                    strange: list[MalformedFrame] = []
+                    entries = read_ledgers(value, refused=strange)
+                    self._tell_refused([str(error) for error in strange])
+                    is_whole = len(entries) + len(strange) < LARGEST_HISTORY
+                    answer = LedgerReport(currency=currency, entries=entries, whole=is_whole)
                     self.answered += 1
                 except (EdgeError, BitfinexError, trio.TooSlowError) as error:
                     self.failed += 1

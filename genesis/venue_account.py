@@ -19,7 +19,7 @@ from genesis.edge.store_thread import StoreThread
 from genesis.run_options import CannotStart, ExitCode
 from protocols.bitfinex import rest_requests
 from protocols.bitfinex.errors import AuthFailed, BitfinexError, Maintenance, NonceTooSmall, RateLimited, VenueError
-from protocols.bitfinex.rest_account import read_user_info
+from protocols.bitfinex.rest_account import read_user_id
 from protocols.journal import CellWrite, Commit, ReadCells
 
 TABLE: Final = "venue_account"
@@ -61,7 +61,7 @@ async def trusted_account(door: RestDoor, manager: ServiceManager, chance: rando
 
 async def _account_of(door: RestDoor) -> int | None:
     try:
-        return read_user_info(await door.ask(rest_requests.user_info())).user_id
+        return read_user_id(await door.ask(rest_requests.user_info()))
     except VenueError as error:
         if isinstance(error, PASSES):
             raise

@@ -254,7 +254,14 @@ def read_user_info(value: object) -> UserInfo:
     )
 
 
-def read_ledgers(value: object) -> tuple[LedgerEntry, ...]:
+def read_user_id(value: object) -> int:
+    """Whose account it is; nothing else of the row needs to be as it is documented."""
+    return Row.of("user info", value, 55, None).id(0)
+
+
+def read_ledgers(value: object, *, refused: list[MalformedFrame] | None = None) -> tuple[LedgerEntry, ...]:
+    """Entries, newest first. With `refused` a row that can be none is left out and its reason put there."""
+
     def read(item: object) -> LedgerEntry:
         row = Row.of("ledger", item, 9, None)
         return LedgerEntry(
@@ -267,7 +274,15 @@ def read_ledgers(value: object) -> tuple[LedgerEntry, ...]:
             description=row.text(8),
         )
 
-    return read_rows("ledgers", value, read)
+    if refused is None:
+        return read_rows("ledgers", value, read)
+    entries = []
+    for item in rows_of("ledgers", value):
+        try:
+            entries.append(read(item))
+        except MalformedFrame as error:
+            refused.append(error)
+    return tuple(entries)
 
 
 def ledger_row(entry: LedgerEntry) -> list[Any]:

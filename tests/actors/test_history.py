@@ -196,6 +196,24 @@ async def test_a_ledger_is_told_to_who_asked_and_a_refusal_of_it_as_one(
         assert world.balances[1].refused
 
 
+@pytest.mark.parametrize(
+    "strange", ["no row", [6, "USD", 0, 4, None, 1, 1000, None, "x"], [5, "USD", "exchange", 3, None, {}]]
+)
+async def test_a_row_of_a_ledger_that_cannot_be_read_hides_no_other(
+    strange: object, autojump_clock: MockClock, tmp_path: Path
+) -> None:
+    """It was asked for again every five seconds, for ever; until it is told nothing is entered."""
+    async with a_world(autojump_clock, tmp_path) as world:
+        row = [7, "USD", "exchange", 5, None, 400, 1400, None, "Deposit on wallet exchange"]
+        world.server.answers.append(Answer(body=msgspec.json.encode([row, strange])))
+        world.requests.put_nowait(LedgerRequest(currency="USD"))
+        await eventually(lambda: len(world.balances) == 1)
+        (report,) = world.balances
+        assert isinstance(report, LedgerReport)
+        assert [entry.entry_id for entry in report.entries] == [7]
+        assert report.whole
+
+
 async def test_a_failure_is_told_with_its_reason(autojump_clock: MockClock, tmp_path: Path) -> None:
     async with a_world(autojump_clock, tmp_path) as world:
         world.server.answers.append(Answer(status=500, body=error_body(10100, "apikey: invalid")))

@@ -271,6 +271,16 @@ def test_a_key_that_can_withdraw_is_seen() -> None:
     assert rest_account.can_withdraw(rest_account.read_permissions_answer([["withdraw", 0, 1]]))
 
 
+@pytest.mark.parametrize("odd", [True, "3+", [], 1e400])
+def test_whose_account_it_is_hangs_on_no_other_field(odd: object) -> None:
+    """A live start waited for ever, for a level of verification that nobody looks at."""
+    user: list[Any] = [5] + [odd] * 70
+    assert rest_account.read_user_id(user) == 5
+    for nobody in ([None] * 55, [], None, ["five"]):
+        with pytest.raises(MalformedFrame):
+            rest_account.read_user_id(nobody)
+
+
 def test_the_rest_of_the_account() -> None:
     user: list[Any] = [None] * 55
     user[0], user[3], user[5], user[7], user[16], user[21] = 5, 6, 3, "UTC", 9, 1
