@@ -65,7 +65,7 @@ class MissedFlows:
                 )
 
     def on_flow(self, key: Key, amount: Decimal) -> None:
-        """So much was moved, was told live, and is counted: the ledger has an entry of it, which must not count again."""
+        """So much was moved, was told live, and is counted: the ledger's entry of it must not count again."""
         gap = self.gaps.get(key)
         if gap is not None:
             gap.live += amount

@@ -255,7 +255,7 @@ def doubted_after(bench: Bench) -> float:
 
 @pytest.mark.parametrize("took", [0.8, 1.3, 2.0, 2.9])
 def test_a_slow_venue_is_given_the_time_for_a_stop_that_it_took_for_the_entry(bench: Bench, took: float) -> None:
-    """It was doubted after 0.75 s, in session after session, and placed twice: with coins from before both could sell."""
+    """It was doubted after 0.75 s, session after session, and placed twice: with coins from before both could sell."""
     answers_in(bench, took)
     asked = False
     for _ in range(round(took / 0.05)):
