@@ -26,7 +26,7 @@ from protocols.settings import Settings
 from web.controls import Busy, Refused
 from web.job_ports import JobPorts, Market, NotDoable
 
-COMMAND: Final = (sys.executable, "-m", "genesis.job_child")
+COMMAND: Final = (sys.executable, "-P", "-m", "genesis.job_child")
 SEARCH_FIELDS: Final = frozenset(SearchRequest.__struct_fields__) - {"request"}
 ANSWER_WITHIN_S: Final = 10.0
 FORMATS: Final = ("%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M", "%Y%m%d")

@@ -4,8 +4,8 @@ A start proves the newest records and all cells, so that it takes no longer with
 afterwards, behind everybody else for processor and disk. Damage is an alarm, nothing is opened any more, and the next
 start proves all of the journal, and refuses it.
 
-`python -m genesis.journal_proof JOURNAL SEQ HASH` is that process; SEQ and HASH name the record that the newest part
-continues. It ends with 0, or with 3 and what is damaged.
+`python -m genesis.journal_proof JOURNAL SEQ HASH PID` is that process; SEQ and HASH name the record that the newest
+part continues, PID the engine, without which it ends. It ends with 0, or with 3 and what is damaged.
 """
 
 import os
@@ -57,10 +57,11 @@ async def prove_older(journal: Path, since: Head, on_damage: Callable[[str], Non
 
 
 async def _ask(journal: Path, since: Head) -> tuple[int, str]:
-    words = (sys.executable, "-m", "genesis.journal_proof", str(journal), str(since.seq), since.hash.hex())
+    # -P: a signal.py in the folder that we were started in is somebody else's.
+    words = (sys.executable, "-P", "-m", "genesis.journal_proof", str(journal), str(since.seq), since.hash.hex())
     try:
         done = await trio.run_process(
-            words, capture_stdout=True, capture_stderr=True, check=False, start_new_session=True
+            (*words, str(os.getpid())), capture_stdout=True, capture_stderr=True, check=False, start_new_session=True
         )
     except OSError as error:
         return 1, f"a process must start, did not: {error.strerror}"
@@ -76,13 +77,12 @@ def _mark(journal: Path, said: str) -> None:
 
 
 def main(words: list[str]) -> int:
-    path, seq, digest = words
+    path, seq, digest, engine = words
     os.nice(NICE)
-    engine = os.getppid()
 
     def rest() -> None:
         time.sleep(REST_S)
-        if os.getppid() != engine:
+        if os.getppid() != int(engine):
             # It is gone, and nobody hears what would be found.
             sys.exit(1)
 

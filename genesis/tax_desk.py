@@ -63,7 +63,7 @@ def tax_port(journal: Path) -> TaxPort:
     one_at_a_time = trio.CapacityLimiter(1)
 
     async def export(year: int, timezone: str, kind: Kind) -> TaxExport:
-        words = (sys.executable, "-m", "genesis.tax_desk", str(journal), str(year), timezone, kind.value)
+        words = (sys.executable, "-P", "-m", "genesis.tax_desk", str(journal), str(year), timezone, kind.value)
         async with one_at_a_time:
             with trio.move_on_after(PATIENCE_S):
                 try:

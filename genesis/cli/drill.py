@@ -248,7 +248,7 @@ class _Engine(contextlib.AbstractContextManager["_Engine"]):
     def start(self) -> None:
         """Until its API answers and it may trade. Raises CommandFailed with what it said when it does not come up."""
         self._process = subprocess.Popen(  # noqa: S603 - ourselves
-            [sys.executable, "-m", "genesis", "run", *self._arguments],
+            [sys.executable, "-P", "-m", "genesis", "run", *self._arguments],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=self._said,

@@ -457,7 +457,7 @@ def _run_and_read(user_dir: UserDir, recording: str | None, scratch: UserDir) ->
         shutil.copytree(user_dir.models, scratch.models)
     if (user_dir.root / ".env").is_file():
         shutil.copy(user_dir.root / ".env", scratch.root / ".env")
-    command = [sys.executable, "-m", "genesis", "run", "--mode", "sim", "--speed", "max", "--port", "0", "--json"]
+    command = [sys.executable, "-P", "-m", "genesis", "run", "--mode", "sim", "--speed", "max", "--port", "0", "--json"]
     command += ["--data-dir", str(scratch.root), *(["--recording", recording] if recording is not None else [])]
     try:
         # The words are our own and the recording's name, which was found already.

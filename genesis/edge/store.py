@@ -26,7 +26,7 @@ from genesis.edge import store_find
 from genesis.edge.anchor import GENESIS_HEAD, Anchor, Head, read_anchor, sync_directory
 from genesis.edge.file_lock import FileLock
 from genesis.edge.read_ahead import read_ahead
-from genesis.edge.store_check import check_commit, place_of
+from genesis.edge.store_check import check_commit, places_of
 from genesis.edge.store_errors import (
     StoreCorrupt,
     StoreError,
@@ -85,6 +85,7 @@ _PLACE_TROUBLE: Final = frozenset(
         sqlite3.SQLITE_IOERR,
         sqlite3.SQLITE_FULL,
         sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_PROTOCOL,  # a reader that a busy writer kept from beginning
     }
 )
 
@@ -287,7 +288,7 @@ class Store(_Reader):
     def __init__(self, path: Path, connection: sqlite3.Connection, lock: FileLock) -> None:
         super().__init__(path, connection)
         self._lock = lock
-        self._place = place_of(path)
+        self._places = places_of(path)
         self._anchor: Anchor | None = None
         self._head = GENESIS_HEAD
         self._epoch = 0
@@ -367,6 +368,7 @@ class Store(_Reader):
             self._connection.execute("UPDATE epoch SET epoch = ?", (epoch,))
             self._connection.execute("DELETE FROM answers")
             self._connection.execute("COMMIT")
+            self._places = places_of(self.path)  # now both are there
         except (OSError, sqlite3.Error) as error:
             raise StoreUnusable(f"{self.path} must be writable, was not: {error}") from error
         self._head, self._epoch = head, epoch
@@ -405,8 +407,8 @@ class Store(_Reader):
         disk has no room (or takes no writes) it raises StoreFull, and nothing has changed.
         """
         self._check_usable()
-        if place_of(self.path) != self._place:
-            self._poison = "the file must stay where it is while it is written, was deleted, moved or replaced"
+        if places_of(self.path) != self._places:
+            self._poison = "it must stay where it is with its log while it is written, was deleted, moved or replaced"
             raise StorePoisoned(f"{self.path}: {self._poison}")
         for commit in commits:
             check_commit(commit, whole=True)

@@ -11,11 +11,19 @@ from protocols.journal import Commit, LateCell, LateRecord
 LARGEST_TIME: Final = 2**63 - 1
 
 
-def place_of(path: Path) -> tuple[int, int] | None:
-    """Which file a path leads to (device and inode), None where there is none.
+Place = tuple[int, int]
 
-    One that was deleted or moved while it is open takes writes and syncs as ever, and no start finds them again.
+
+def places_of(path: Path) -> tuple[Place | None, Place | None]:
+    """Which files a journal and its write-ahead log are (device and inode), None where there is none.
+
+    One that was deleted or moved while it is open takes writes and syncs as ever, and no start finds them again; what
+    was committed last is in the second alone.
     """
+    return _place_of(path), _place_of(f"{path}-wal")
+
+
+def _place_of(path: Path | str) -> Place | None:
     try:
         found = os.stat(path)
     except (FileNotFoundError, NotADirectoryError):

@@ -1,5 +1,7 @@
 """The older part of a long journal is proven by a process of its own, and what it finds has consequences."""
 
+import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -82,6 +84,26 @@ async def test_a_process_that_cannot_read_it_is_asked_again(path: Path) -> None:
             put_aside(aside, path)
     assert lines[-1]["event"] == "journal_proven"
     assert found == []
+
+
+async def test_nothing_of_the_folder_that_it_runs_in_is_taken_for_ours(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A trader's signal.py lay there: the proof imported it, failed, and was never made."""
+    (path.parent / "signal.py").write_text("raise SystemExit('theirs')")
+    monkeypatch.chdir(path.parent)
+    with structlog.testing.capture_logs() as lines:
+        await prove_older(path, await opened(path), pytest.fail)
+    assert lines[-1]["event"] == "journal_proven"
+
+
+async def test_it_ends_when_its_engine_has_gone(path: Path) -> None:
+    """Also when that went before the first look: it would read for minutes what nobody hears."""
+    since = await opened(path)
+    somebody = str(os.getppid())
+    words = (sys.executable, "-P", "-m", journal_proof.__name__, str(path), str(since.seq), since.hash.hex(), somebody)
+    done = await trio.run_process(words, capture_stdout=True, capture_stderr=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (1, b"", b"")
 
 
 async def test_an_engine_with_a_damaged_journal_opens_nothing_more(tmp_path: Path) -> None:
