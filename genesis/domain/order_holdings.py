@@ -201,6 +201,22 @@ class OrderHoldings(OrderFlattener):
                 self._dirty[told.key] = told
         self._spare_at = again_at
 
+    def _first_spare_deadline(self) -> list[float]:
+        """When what was there before us can first be told from what is ours. It does not wait for the first trade: a
+        life that ends in it would never know, and by the wallet alone no stop could stand in for one in doubt."""
+        if not self.fence.ready:
+            return []
+        at = [
+            max(self._quiet_at(told, name) for name in {"", *told.amounts, *self._held_by_name(told.margin)})
+            for told in self.told_amounts
+            if told.spare is None and told.session == self.fence.session
+        ]
+        return [min(at)] if at and min(at) > self._now and not self._moving() else []
+
+    def _note_first_spare(self) -> None:
+        if any([told.spare is None for told in self.told_amounts]):
+            self._note_spare()
+
     def _moving(self) -> set[str]:
         """Of what a trade or an order may have moved more than we were told."""
         moving = {name for fill in self.fills.untold.values() for name in _names(fill.trade.symbol)}

@@ -213,6 +213,7 @@ class OrderMachine(OrderPatience):
             if fill.check_at is not None and now >= fill.check_at:
                 fill.check_at = now + self.settings.doubt_after_s
                 self._want_history()
+        self._note_first_spare()
         self._advance_flattens()
         self._tell_folded()
         self._lose_patience()

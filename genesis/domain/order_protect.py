@@ -439,7 +439,7 @@ class OrderProtector(OrderGuesses):
         if self._stands_in and self._price_at is not None:
             deadlines.append(self._price_at)
         ahead = [deadline for deadline in deadlines if deadline > self._now]
-        return ahead + self._stand_in_deadline() + self._word_deadlines()
+        return ahead + self._stand_in_deadline() + self._word_deadlines() + self._first_spare_deadline()
 
 
 def _never_left(row: OrderRow) -> bool:

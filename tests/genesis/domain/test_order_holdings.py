@@ -5,6 +5,7 @@ from decimal import Decimal
 import msgspec
 import pytest
 
+from genesis.domain.order_holdings import QUIET_S
 from genesis.domain.pairs import PairSpec
 from protocols.orders import Bracket, CommandNotSent, HistoryFailed, OrderState, Purpose, SubmitOrder
 from protocols.units import Side, Symbol
@@ -212,6 +213,18 @@ def test_what_is_a_persons_is_remembered_over_lives(bench: Bench, new_process: b
     bench.greet(2, coins="3.6")
     (stop,) = sent(bench.wait(1.0))
     assert stop.amount == D("-0.6")
+
+
+def test_what_was_there_before_is_known_before_anything_trades() -> None:
+    """Whoever dies in its first trade would never know it, and a stop in doubt would have no other beside it."""
+    bench = Bench(coins="5")
+    assert bench.machine.next_deadline() == QUIET_S
+    bench.wait(QUIET_S)
+    assert bench.machine.told_amounts[False].spare == {"BTC": D(5)}
+    deadline = bench.machine.next_deadline()
+    assert deadline is None or deadline > bench.now + QUIET_S
+    bench.restart(new_process=True)
+    assert bench.machine.told_amounts[False].spare == {"BTC": D(5)}
 
 
 def test_a_wallet_that_is_late_with_a_trade_does_not_make_a_persons_coins_ours(bench: Bench) -> None:
