@@ -402,7 +402,25 @@ class OrderProtector(OrderGuesses):
         return min(patience, URGENT_S / 2) if self._urgent(row) else patience
 
     def _may_cancel(self, row: OrderRow) -> bool:
-        return super()._may_cancel(row) or (self._stands_in and row.protects and self._has_twin(row))
+        if super()._may_cancel(row):
+            return True
+        return self._stands_in and row.protects and self._has_twin(row) and self._is_spare(row)
+
+    def _is_spare(self, row: OrderRow) -> bool:
+        """Whether the others that rest cover what is held: two equal stops may be the parts of one lot, both needed."""
+        book = (row.intent.symbol, row.intent.margin)
+        rest = [
+            other.leaves
+            for other in self._legs(book)
+            if other is not row
+            and other.state in (S.ACKED, S.PARTIAL)
+            and other.seen_session == self.fence.session
+            and other.closing is None
+            and not other.stop_gone
+            and kind_of(other.intent) in GUARDS
+        ]
+        held = max(abs(self.fills.held.get(book, ZERO)), abs(self._holding(book)))
+        return sum(rest, ZERO) >= floor_amount(held)
 
     def _has_twin(self, row: OrderRow) -> bool:
         """This session has shown another leg that does the same, whole: one that a dead socket still delivered, say.

@@ -2,8 +2,9 @@
 
 import pytest
 
+from genesis.domain.pairs import PairSpec
 from protocols.orders import CancelOrder, Flatten, OrderState, RequestNotice
-from tests.genesis.domain.protect_bench import START_MS, Bench, D, sent
+from tests.genesis.domain.protect_bench import BTC, START_MS, Bench, D, sent
 
 
 @pytest.fixture(params=[False, True], ids=["coins", "margin"])
@@ -118,6 +119,32 @@ def test_the_other_one_stays_when_the_venue_refuses_to_cancel_the_first(bench: B
     bench.hear(no_cancel(bench, refused))
     later = [command for _ in range(20) for command in cancels(sent(bench.wait(1.0)))]
     assert set(later) <= {refused}
+
+
+@pytest.mark.parametrize("parts", [2, 3])
+def test_a_flatten_that_waits_for_history_leaves_the_equal_parts_of_one_lot(parts: int) -> None:
+    """Each is needed: of a lot that takes two stops half lay bare, with nothing to sell it before REST spoke."""
+    bench = Bench(coins="0")
+    bench.machine.pairs = {BTC: PairSpec(symbol=BTC, minimum=D("0.1"), maximum=D(1))}
+    bench.admit(quantity=D(parts))
+    bench.accept(1)
+    bench.hear(bench.row(1, "oc", status=f"EXECUTED @ 100({parts})", remaining="0"))
+    stops = [command.cid for command in sent(bench.fill(1, str(parts)))]
+    assert len(stops) == parts
+    bench.hold(str(parts))
+    for cid in stops:
+        bench.accept(cid)
+    bench.cut()
+    bench.now += 3.0
+    bench.greet(2, *[bench.row(cid, "os") for cid in stops], coins=str(parts))
+    bench.wait(1.1)
+    assert cancels(flatten(bench)) == []
+    assert [command for _ in range(10) for command in sent(bench.wait(0.5))] == []
+    # When REST has spoken all of them make way for the sale.
+    bench.cut()
+    bench.now += 3.0
+    bench.greet(3, *[bench.row(cid, "os") for cid in stops], coins=str(parts))
+    assert sorted(cancels(sent(bench.report(opened=[bench.row(cid, "rest") for cid in stops])))) == stops
 
 
 def test_a_smaller_one_is_left_while_history_is_silent(bench: Bench) -> None:
