@@ -1,7 +1,7 @@
 """The notifier against a Telegram and a webhook that refuse, limit, fall silent and come back."""
 
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from decimal import Decimal
 from pathlib import Path
@@ -36,6 +36,18 @@ NOW_MS = 1_800_000_000_000
 
 def an_alarm(text: str, code: str = "books_differ") -> Notice:
     return Notice(level="alarm", code=code, text=text, at_ms=NOW_MS)
+
+
+@pytest.fixture(autouse=True)
+def files_on_the_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A virtual clock knows nothing of threads: it would jump over hours while one writes a file, and he who waits for
+    it be taken for hung."""
+
+    async def at_once(call: Callable[..., Any], *args: Any, **_: Any) -> Any:
+        await trio.lowlevel.checkpoint()
+        return call(*args)
+
+    monkeypatch.setattr(trio.to_thread, "run_sync", at_once)
 
 
 @attrs.define(kw_only=True)
