@@ -25,6 +25,7 @@ class AccountCheckpoint(msgspec.Struct, frozen=True, kw_only=True):
     quote_currency: str = ""
     """What its money is counted in; empty in what older programs kept."""
     told: bool = False
+    told_before: bool = False
     unclear: tuple[tuple[str, str], ...] = ()
     gaps: tuple[Gap, ...] = ()
     day: str = ""

@@ -97,6 +97,8 @@ class AccountMachine:
         self.known = False
         self._told = False
         """Whether a snapshot of the wallets came."""
+        self._told_before = False
+        """And whether one came in any life: one without wallets tells of an empty account."""
         self._asks_ledger = asks_ledger
         self.missed = MissedFlows()
         self._unclear: set[tuple[str, str]] = set()
@@ -152,9 +154,9 @@ class AccountMachine:
             self._unclear -= {each for each in self._unclear if each[0] != POSITION}
             for each in event.unclear:
                 self._keep_unclear(each, before)
-            if self._asks_ledger and before:
+            if self._asks_ledger and self._told_before:
                 self.missed.on_snapshot(before, self._wallets, self.now_ms)
-            self._told = True
+            self._told = self._told_before = True
             self._look_if_known()
             self.version += 1
         elif isinstance(event, VenueWallet):
@@ -363,6 +365,7 @@ class AccountMachine:
                 self._wallets_told = None
                 self._holdings = {each.symbol: each for each in checkpoint.margin}
                 self._marks = dict(checkpoint.marks)
+                self._told_before = checkpoint.told_before or checkpoint.known or bool(checkpoint.wallets)
                 self._told = (checkpoint.known or checkpoint.told) and same_process
                 self._unclear = set(checkpoint.unclear) if same_process else set()
                 self.missed = MissedFlows(checkpoint.gaps)
@@ -385,6 +388,7 @@ class AccountMachine:
             flows=self.flows,
             quote_currency=self.settings.quote_currency,
             told=self._told,
+            told_before=self._told_before,
             unclear=tuple(sorted(self._unclear)),
             gaps=tuple(self.missed.gaps.values()),
         )

@@ -11,8 +11,9 @@ SMALLEST_PRICE: Final = 1e-8
 """The venue's prices have at most eight decimals; below it no order has a price."""
 LARGEST_NUMBER: Final = 1e15
 """From here on a float64 does not hold every amount; no price and no amount of the venue comes near."""
-ROUNDING_LEAVES: Final = Decimal("0.000001")
-"""So much below zero a sum of amounts of eight decimals may come to."""
+ROUNDING_LEAVES: Final = Decimal("0.001")
+"""So much below zero a sum of amounts may come to: of eight decimals each, of thousands of trades, of coins that are
+held by the billion, of which a float64 has seven. Seen at the venue: -0.00000032."""
 AHEAD_MS: Final = 60_000
 """How far behind the time of what it tells a frame's own stamp may be: servers of the venue differ by some."""
 

@@ -152,6 +152,21 @@ def test_a_first_login_ever_asks_for_nothing() -> None:
     assert machine.state().known
 
 
+@pytest.mark.parametrize("restarts", [0, 1, 2])
+def test_a_deposit_to_an_account_that_was_empty_is_no_gain_either(restarts: int) -> None:
+    """No wallet was taken for nothing known: the first money of an account stood as won."""
+    machine = AccountMachine(Settings(), asks_ledger=True)
+    machine.on_balance(WalletSnapshot(session=1, wallets=(), received_ns=0))
+    assert machine.state().known
+    for _ in range(restarts):
+        machine = restarted(machine, same_process=False)
+    machine.on_balance(login("500"))
+    assert not machine.state().known
+    machine.on_ledger("USD", ledger(("500", DEPOSIT), start="0"), whole=True)
+    assert machine.state().known
+    assert machine.state().flows == 500
+
+
 def test_a_crash_and_another_login_in_between_forget_no_part_of_it() -> None:
     machine = restarted(an_account(), same_process=False)
     machine.on_balance(login("1500"))

@@ -1,5 +1,6 @@
 """Orders, wallets and positions that cannot be are refused with their reason, and hide nothing beside them."""
 
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -77,8 +78,10 @@ def test_a_wallet_that_cannot_be_is_refused_and_the_others_are_known(place: int,
     assert (unclear.wallet_type, unclear.name) == (row[0] or "", row[1] or "")
 
 
-def test_what_rounding_leaves_below_zero_is_no_fault() -> None:
-    assert str(read_wallet(but(WALLET, 2, "-0.00000001"), session=1, received_ns=2).balance) == "-1E-8"
+@pytest.mark.parametrize("left", ["-0.00000001", "-0.00000032", "-0.00001", "-0.001"])
+def test_what_rounding_leaves_below_zero_is_no_fault(left: str) -> None:
+    """Refused, it kept the account from being known, and each word of that wallet cost the private line."""
+    assert read_wallet(but(WALLET, 2, left), session=1, received_ns=2).balance == Decimal(left)
 
 
 @pytest.mark.parametrize(("place", "wrong", "reason"), WRONG_POSITIONS)
