@@ -50,7 +50,7 @@ LONGEST_PAUSE_S: Final = 15.0
 
 DEFAULT_PATTERNS: Final = (
     "^auth/w/(alert|transfer)=>PRIVATE_ACCOUNT;^auth/w/=>PRIVATE_TRADING;"
-    "^auth/r/(info/margin|funding)=>PRIVATE_MARGIN;^auth/=>PRIVATE_ACCOUNT;"
+    "^auth/r/(info/margin|funding|ledgers)=>PRIVATE_MARGIN;^auth/=>PRIVATE_ACCOUNT;"
     "^(ticker|tickers|candles|book|trades)=>PUBLIC_MARKET"
 )
 

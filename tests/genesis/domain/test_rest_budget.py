@@ -29,6 +29,14 @@ def test_own_patterns_come_before_the_defaults() -> None:
     assert RestBudget("^candles=>PUBLIC_OTHER").class_of("candles") == "PUBLIC_OTHER"
 
 
+def test_ledgers_of_many_wallets_take_no_place_from_the_history_of_orders() -> None:
+    """After a login with eighty changed wallets what happened to orders and stops was asked a minute later."""
+    budget = RestBudget()
+    assert max([budget.take("auth/r/ledgers/hist", 0.0) for _ in range(80)]) > 60.0
+    for kind in ("auth/r/positions", "auth/r/orders", "auth/r/orders/hist", "auth/r/trades/hist"):
+        assert budget.take(kind, 0.0) == 0.0
+
+
 @pytest.mark.parametrize("text", ["^x", "^x=>NOBODY", "(=>PUBLIC_MARKET"])
 def test_a_wrong_pattern_is_named(text: str) -> None:
     with pytest.raises(ValueError, match="rate limit pattern must be"):
