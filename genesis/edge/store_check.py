@@ -12,15 +12,25 @@ LARGEST_TIME: Final = 2**63 - 1
 
 
 Place = tuple[int, int]
+Places = tuple[Place | None, Place | None]
 
 
-def places_of(path: Path) -> tuple[Place | None, Place | None]:
+def places_of(path: Path) -> Places:
     """Which files a journal and its write-ahead log are (device and inode), None where there is none.
 
     One that was deleted or moved while it is open takes writes and syncs as ever, and no start finds them again; what
     was committed last is in the second alone.
     """
     return _place_of(path), _place_of(f"{path}-wal")
+
+
+def have_moved(path: Path, places: Places) -> bool:
+    """Whether the two are elsewhere now. Where nobody may look they are as they were: in a folder that was closed to us
+    nothing is lost, and of a disk that fails the write tells."""
+    try:
+        return places_of(path) != places
+    except OSError:
+        return False
 
 
 def _place_of(path: Path | str) -> Place | None:

@@ -1,6 +1,7 @@
 """The journal's store on a real disk: what it promises, and what it does when the promise was broken from outside."""
 
 import contextlib
+import errno
 import multiprocessing
 import os
 import random
@@ -650,3 +651,17 @@ def test_nothing_is_promised_of_a_file_that_nobody_finds_again(tmp_path: Path, g
                 store.commit([commit], at_ms=3)
         with pytest.raises(StorePoisoned):
             store.read_cells(ReadCells(table="orders"))
+
+
+def test_a_folder_that_was_closed_to_us_has_lost_nothing(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its files are open, take what is written and are found by the next start: the engine need not end for it."""
+    with contextlib.closing(Store.open(path, at_ms=1)) as store:
+        store.commit([a_commit("1")], at_ms=2)
+
+        def refuse(*_: object, **__: object) -> os.stat_result:
+            raise PermissionError(errno.EACCES, "Permission denied")
+
+        with monkeypatch.context() as closed:
+            closed.setattr("genesis.edge.store_check.os.stat", refuse)
+            store.commit([a_commit("2")], at_ms=3)
+        store.commit([a_commit("3")], at_ms=4)
