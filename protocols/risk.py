@@ -198,7 +198,8 @@ class AccountState(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """The account in one value, told by the account actor; newest wins. `equity` is in the quote currency.
 
     `closed_intents` are the newest intents that ended, `closed_count` how many ever did, so that risk can release what
-    it reserved for them. `known` is false until the venue's first wallet snapshot. `results` are the newest of the
+    it reserved for them. `told` is false until the venue's first wallet snapshot, and `known` also while a wallet or
+    position is not clear, or nobody knows yet why a wallet has changed. `results` are the newest of the
     `trades_count` finished trades, `endings` how the newest of the intents ended. `margin` is the venue's word.
     `owners` divides the coins of each symbol among those who bought them. `changes` are our open orders that were
     changed or traded in part. `flows` is what was ever paid into the traded wallets less what was taken out, in quote.
@@ -227,6 +228,7 @@ class AccountState(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     changes: tuple[SettledChange, ...] = ()
     flows: Decimal = ZERO
     prices: tuple[MarketPrice, ...] = ()
+    told: bool = False
 
 
 class Lock(msgspec.Struct, frozen=True, kw_only=True, tag=True):

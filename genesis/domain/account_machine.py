@@ -455,6 +455,7 @@ class AccountMachine:
         cash = self._wallets.get(("exchange", self.settings.quote_currency))
         return AccountState(
             known=self.known,
+            told=self._told,
             version=self.version,
             quote_currency=self.settings.quote_currency,
             equity=self.equity,

@@ -23,6 +23,7 @@ class AccountSheet(msgspec.Struct, frozen=True, kw_only=True):
     account: AccountState | None
     quote: str
     known: bool
+    told: bool
     cash: Decimal
     margin_cash: Decimal
     balances: dict[str, Decimal]
@@ -68,6 +69,7 @@ def sheet_of(account: AccountState | None, quote: str) -> AccountSheet:
         account=account,
         quote=quote,
         known=account is not None and account.known,
+        told=account is not None and account.told,
         cash=balances.get(quote) or ZERO,
         margin_cash=of_margin.get(quote) or ZERO,
         balances=balances,

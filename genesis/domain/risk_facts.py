@@ -105,6 +105,7 @@ def grounds_of(
     facts = Facts(
         now_ms=0,
         account_known=sheet.known,
+        account_told=sheet.told,
         price_known=False,
         symbol_known=symbol in known_symbols,
         equity=ZERO,

@@ -338,7 +338,7 @@ class RiskMachine:
         """After a restart of the process nobody knows what the venue did meanwhile, until the account actor says."""
         self._ready.forget()
         if self.state.account is not None:
-            self.state.account = msgspec.structs.replace(self.state.account, known=False)
+            self.state.account = msgspec.structs.replace(self.state.account, known=False, told=False)
 
     def open_approvals(self) -> tuple[Approved, ...]:
         """Every approved intent that has not ended, oldest first."""

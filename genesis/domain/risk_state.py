@@ -189,6 +189,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     working: tuple[OrderIntent, ...]
     reduces: bool
     pair: PairSpec | None
+    account_told: bool = False
     net_notional: Decimal = ZERO
     strategy_result: Decimal = ZERO
     mismatched: bool = False

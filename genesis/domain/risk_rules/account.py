@@ -46,7 +46,8 @@ def _known_price(settings: Settings, facts: Facts, wish: Wish) -> dict[str, Numb
 
 @rule(DenialCode.ACCOUNT_UNKNOWN)
 def known_account(settings: Settings, facts: Facts, wish: Wish) -> bool:
-    return facts.account_known
+    # What only takes away needs no figure of the account: it must not wait until each wallet has been explained.
+    return facts.account_known or (facts.reduces and facts.account_told)
 
 
 @known_account.tells

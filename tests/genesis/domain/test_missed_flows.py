@@ -128,6 +128,7 @@ def test_a_deposit_while_nobody_listened_is_no_gain(restarts: bool) -> None:
         machine = restarted(machine, same_process=False)
     machine.on_balance(login("1470"))
     assert not machine.state().known, "until the ledger has said why, no limit may be measured by that"
+    assert machine.state().told, "what only takes away need not wait for that"
     machine.mark_time(120_000)
     assert len(machine.curve) == 1
     assert machine.missed.currencies() == ("USD",)

@@ -597,3 +597,21 @@ def test_what_others_hold_is_no_exit_that_is_owed() -> None:
     made.on_account(left)
     assert made.state.exits_owed == {}
     assert says_nothing(made.on_score(a_score(1, "hold")))
+
+
+@pytest.mark.parametrize("told", [False, True])
+def test_an_exit_does_not_wait_until_each_wallet_has_been_explained(told: bool) -> None:
+    """A ledger that did not answer after a login kept positions from being closed, for as long as it did not."""
+    unclear = msgspec.structs.replace(an_account(held=Decimal(1), known=False), told=told)
+    made = machine(account=unclear)
+    sold = made.on_score(a_score(0, "sell")).judgements[0].verdict
+    assert sold.approved is told
+    assert [each.code for each in sold.denials] == ([] if told else [DenialCode.ACCOUNT_UNKNOWN])
+    bought = machine(account=unclear).on_score(a_score(0, "buy")).judgements[0].verdict
+    assert DenialCode.ACCOUNT_UNKNOWN in [each.code for each in bought.denials]
+
+
+def test_what_was_told_before_a_restart_tells_an_exit_nothing() -> None:
+    made = machine(account=msgspec.structs.replace(an_account(held=Decimal(1), known=False), told=True))
+    made.forget_account()
+    assert not made.on_score(a_score(0, "sell")).judgements[0].verdict.approved
