@@ -44,6 +44,8 @@ BATCH = 256
 DIFFERENCE_S = 5.0
 """A difference of books that lasts this long is told to people."""
 ASK_LEDGER_EVERY_S = 5.0
+LEDGER_LOST_S = 120.0
+"""An answer that has not come by then will not."""
 PUBLISH_S = 0.25
 """Readers get a new view this often at most."""
 KEEP_POINTS = 15
@@ -215,23 +217,33 @@ class _Ledgers:
     machine: AccountMachine
     requests: Outlet[LedgerRequest] | None
     ask_at: float = float("inf")
-    asked: tuple[str, ...] = ()
     news: list[tuple[str, str]] = attrs.field(factory=list)
     """Codes and sentences for people."""
+    _due: dict[str, float] = attrs.field(factory=dict)
+    """When to ask for a currency again; one that was asked for is answered first, or is lost."""
+    _answered: set[str] = attrs.field(factory=set)
 
     def ask(self, now: float) -> None:
         """Ask what is to be asked now: at once what is new, and what was not answered well enough after a pause."""
         wanted = self.machine.missed.currencies()
         if not wanted or self.requests is None:
-            self.asked, self.ask_at = (), float("inf")
+            self._due, self.ask_at = {}, float("inf")
+            self._answered.clear()
             return
-        for currency in wanted if now >= self.ask_at else [each for each in wanted if each not in self.asked]:
-            self.requests.put_nowait(LedgerRequest(currency=currency))
-        if now >= self.ask_at or self.ask_at == float("inf"):
-            self.ask_at = now + ASK_LEDGER_EVERY_S
-        self.asked = wanted
+        due = {currency: self._due.get(currency, now) for currency in wanted}
+        for currency in self._answered & due.keys():
+            due[currency] = now + ASK_LEDGER_EVERY_S
+        self._answered.clear()
+        for currency, at in due.items():
+            if now >= at:
+                # A venue that is silent must not be asked more and more meanwhile.
+                self.requests.put_nowait(LedgerRequest(currency=currency))
+                due[currency] = now + LEDGER_LOST_S
+        self._due, self.ask_at = due, min(due.values())
 
     def hear(self, message: object) -> None:
+        if isinstance(message, LedgerReport | LedgerFailed):
+            self._answered.add(message.currency)
         if isinstance(message, LedgerReport):
             for gap, moved in self.machine.on_ledger(message.currency, message.entries, whole=message.whole):
                 if moved:

@@ -223,7 +223,8 @@ class HistoryActor:
     ) -> None:
         currency = envelope.message.currency
         with ctx.outside:
-            async with under_way, turn:
+            # Who waits for a turn takes no place from orders.
+            async with turn, under_way:
                 answer: LedgerReport | LedgerFailed
                 try:
                     with trio.fail_after(HISTORY_TIMEOUT_S):

@@ -403,3 +403,25 @@ async def test_a_wallet_that_changed_while_nobody_listened_is_asked_about_until_
         assert world.told().flows == 400
         await trio.sleep(60)
         assert len(world.asked.heard) == 4
+
+
+async def test_a_ledger_that_is_not_answered_is_not_asked_for_on_top_of_that(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """REST was down: each five seconds one more request waited, until the history of orders found no place any more."""
+    world, disk = World(), MemoryDisk()
+    world.ledgers = Channel("ledgers", Overflow.CONFLATE, key=lambda request: request.currency)
+    async with world.run(disk):
+        await world.balances.put(wallets("1000"))
+        await eventually(lambda: bool(world.listener.heard) and world.told().known)
+        await world.balances.put(wallets("1400"))
+        await eventually(lambda: len(world.asked.heard) == 1)
+        await trio.sleep(100)
+        assert len(world.asked.heard) == 1
+        await trio.sleep(30)
+        assert len(world.asked.heard) == 2, "an answer that was lost is not waited for for ever"
+        await world.balances.put(LedgerFailed(currency="USD", reason="no line", refused=False))
+        await trio.sleep(4)
+        assert len(world.asked.heard) == 2
+        await trio.sleep(2)
+        assert len(world.asked.heard) == 3
