@@ -30,7 +30,7 @@ from genesis.domain.bracket import (
 )
 from genesis.domain.order_guesses import OrderGuesses
 from genesis.domain.order_holdings import Book
-from genesis.domain.order_lots import REST, Sale, stop_sizes
+from genesis.domain.order_lots import REST, Sale, Shares, stop_sizes
 from genesis.domain.order_outputs import Outputs
 from genesis.domain.order_requests import URGENT_S
 from genesis.domain.order_rows import BracketRow, OrderRow
@@ -180,10 +180,11 @@ class OrderProtector(OrderGuesses):
     def _to_protect(self, book: Book, *, by: OrderRow | None = None) -> Mapping[str, Decimal]:
         """How much the stops of each lot should cover now: what is held, without what is being sold by somebody, `by`
         this order for certain."""
+        return {} if self._flattening(book) else self._stops_of(book, self._shares_now(book), by=by)
+
+    def _stops_of(self, book: Book, shares: Shares, *, by: OrderRow | None = None) -> Mapping[str, Decimal]:
+        """The same of such shares, whatever is wanted with the position."""
         symbol, margin = book
-        if self._flattening(book):
-            return {}
-        shares = self._shares_now(book)
         if not margin:
             for row in self._reducing(book, by=by):
                 shares = shares.after(Sale(strategy=row.intent.strategy, quantity=row.leaves))
@@ -407,11 +408,12 @@ class OrderProtector(OrderGuesses):
         return self._stands_in and row.protects and self._has_twin(row) and self._is_spare(row)
 
     def _is_spare(self, row: OrderRow) -> bool:
-        """Whether the others that rest cover what is held: two equal stops may be the parts of one lot, both needed."""
+        """Whether the lot's others that rest cover what is its own, but for what somebody is selling: two equal stops
+        may be parts of one lot, both needed."""
         book = (row.intent.symbol, row.intent.margin)
         rest = [
             other.leaves
-            for other in self._legs(book)
+            for other in self._legs(book, row.lot)
             if other is not row
             and other.state in (S.ACKED, S.PARTIAL)
             and other.seen_session == self.fence.session
@@ -419,8 +421,9 @@ class OrderProtector(OrderGuesses):
             and not other.stop_gone
             and kind_of(other.intent) in GUARDS
         ]
-        held = max(abs(self.fills.held.get(book, ZERO)), abs(self._holding(book)))
-        return sum(rest, ZERO) >= floor_amount(held)
+        # By our trades, and by what is certain while history is silent: whichever is more.
+        needed = [self._stops_of(book, shares) for shares in (self._shares(book), self._shares_now(book))]
+        return sum(rest, ZERO) >= max(each.get(row.lot, ZERO) for each in needed)
 
     def _has_twin(self, row: OrderRow) -> bool:
         """This session has shown another leg that does the same, whole: one that a dead socket still delivered, say.

@@ -1,9 +1,11 @@
 """A stop that a dead socket still delivers, long after another one took its place: seen, and one of the two goes."""
 
+import msgspec
 import pytest
 
 from genesis.domain.pairs import PairSpec
-from protocols.orders import CancelOrder, Flatten, OrderState, RequestNotice
+from protocols.orders import CancelOrder, Flatten, OrderState, OrderType, Purpose, RequestNotice
+from protocols.units import Side
 from tests.genesis.domain.protect_bench import BTC, START_MS, Bench, D, sent
 
 
@@ -145,6 +147,35 @@ def test_a_flatten_that_waits_for_history_leaves_the_equal_parts_of_one_lot(part
     bench.now += 3.0
     bench.greet(3, *[bench.row(cid, "os") for cid in stops], coins=str(parts))
     assert sorted(cancels(sent(bench.report(opened=[bench.row(cid, "rest") for cid in stops])))) == stops
+
+
+def test_what_a_person_sells_beside_them_is_no_reason_to_keep_both() -> None:
+    """World 2: it rests for sale at his price and needs no stop, so either of the two was more than enough."""
+    bench = Bench(coins="0")
+    bench.now = 5.0
+    bench.admit(quantity=D(2))
+    bench.accept(1)
+    bench.hear(bench.row(1, "oc", status="EXECUTED @ 100(2)", remaining="0"))
+    by_hand = {"order_type": OrderType.LIMIT, "price": D(200), "purpose": Purpose.MANUAL, "bracket": None}
+    assert [command.cid for command in sent(bench.fill(1, "2"))] == [2]
+    bench.hold("2")
+    bench.accept(2)
+    bench.admit(side=Side.SELL, **by_hand)
+    bench.hear(msgspec.structs.replace(bench.row(2, "ou"), remaining=D(-1), original=D(-1)))
+    bench.accept(3)
+    bench.now += 0.5
+    bench.cut()
+    bench.now += 0.5
+    bench.connect(2, bench.row(3, "os"))
+    bench.accept(4)
+    assert [(row.cid, row.leaves) for row in bench.machine.orders.values() if row.protects] == [(2, D(1)), (4, D(1))]
+    bench.cut()
+    bench.now += 3.0
+    bench.greet(3, *[bench.row(cid, "os") for cid in (3, 4)], coins="2")
+    bench.wait(1.1)
+    assert cancels(flatten(bench)) == []
+    bench.now += 20.0
+    assert len(cancels(sent(bench.hear(bench.row(2, "on"))))) == 1
 
 
 def test_a_smaller_one_is_left_while_history_is_silent(bench: Bench) -> None:
