@@ -78,12 +78,12 @@ async def open_paper(
         backoff_cap_s=limits.backoff_cap_s,
     )
     await nursery.start(exchange.serve, "127.0.0.1", 0)
-    async with trio.open_nursery() as meanwhile:
-        with trio.CancelScope() as scope:
+    with trio.CancelScope() as scope:
+        async with trio.open_nursery() as meanwhile:
             meanwhile.start_soon(_tell_waiting, relay)
             meanwhile.start_soon(_give_up, relay, scope, first_word_s)
             await nursery.start(relay.run)
-        meanwhile.cancel_scope.cancel()
+            meanwhile.cancel_scope.cancel()
     if scope.cancelled_caught:
         histories, heard, of = relay.begun
         text = f"mode paper needs the public feed at {venue.public_ws_uri} and {venue.public_rest_url}"
