@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import random
 import re
 import signal
 import socket
@@ -27,6 +28,7 @@ from genesis.domain.settings_build import Built, Layer, build
 from genesis.edge.user_dir import UserDir
 from genesis.paper_session import _give_up, open_paper
 from genesis.run_options import CannotStart, ExitCode, Mode, RunOptions
+from tests.redis_server import PORTS
 
 PROGRAM = Path(sys.executable).with_name("genesis")
 NOWHERE = "ws://127.0.0.1:9/ws/2"
@@ -46,6 +48,14 @@ def real_venue(speed: str = "60", *, port: int = 0) -> Iterator[dict[str, str]]:
             yield found
         finally:
             process.kill()
+
+
+def a_port_for_later() -> int:
+    """Nobody listens there, and the system gives it to nobody who dials."""
+    while True:
+        port = random.choice(PORTS)
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
 
 
 def environment(home: Path, venue: dict[str, str], **more: str) -> dict[str, str]:
@@ -284,8 +294,7 @@ def test_a_journal_is_traded_with_a_key_of_its_own_account_alone(tmp_path: Path)
 
 def test_a_live_start_waits_for_a_venue_that_does_not_answer_yet(tmp_path: Path) -> None:
     """After a power cut the line comes later than the machine: after five starts in a minute nobody began a sixth."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
+    port = a_port_for_later()
     venue = {"rest": f"http://127.0.0.1:{port}", "websocket": f"ws://127.0.0.1:{port}/ws/2"}
     keyed = {"BITFINEX_API_KEY": "alice-key", "BITFINEX_API_SECRET": "alice-secret"}
     settings = environment(tmp_path / "home", venue, GENESIS_LIVE_CONFIRM="trade real money", **keyed)
