@@ -263,7 +263,7 @@ def _sold_from_before(rules: Rules) -> dict[Symbol, Decimal]:
 # --- after the books ----------------------------------------------------------------------------------------------
 
 
-def check_machinery(host: EngineHost, witness: Witness, *, tasks_at_start: int, sockets_at_start: int) -> None:
+def check_machinery(host: EngineHost, witness: Witness, *, tasks_at_start: int) -> None:
     """E1: every message is somewhere once. E7: no storm. E8: nothing has grown."""
     engine = host.engine
     assert engine is not None

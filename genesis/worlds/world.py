@@ -210,6 +210,7 @@ class World:
             weather.jitter_s = 0.0
         self.disk = Disk(scratch_folder())
         self.host: EngineHost | None = None
+        self.ousted: list[EngineHost] = []
         self.lives = 0
         self.inside = InsideRules(self, self.witness)
         self.ills = Ills(self, self.witness)
@@ -254,6 +255,7 @@ class World:
         before, rival = self.host, self._new_host(with_web=False)
         if break_lock:
             self.host = rival
+            self.ousted.append(before)
         self.start_soon(self._rival, rival, before, break_lock)
 
     async def _rival(self, rival: EngineHost, before: EngineHost, break_lock: bool) -> None:
@@ -357,7 +359,9 @@ class World:
             host = await come_to_rest(self)
             self._finishing = True
             if host is not None and host.engine is not None and host.process.alive:
-                check_machinery(host, self.witness, tasks_at_start=tasks, sockets_at_start=0)
+                # Whoever was ousted lives until it would write: on long candles that may be after the end.
+                engines = 1 + sum(other.process.alive for other in self.ousted if other is not host)
+                check_machinery(host, self.witness, tasks_at_start=tasks * engines)
                 self.inside.settings_at_the_end(host)
                 self.inside.web_wishes_at_the_end(host)
                 self.inside.counters_at_the_end(host)
