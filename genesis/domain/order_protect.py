@@ -94,7 +94,9 @@ class OrderProtector(OrderGuesses):
     def _let_twins_go(self) -> None:
         """Of two equal stops that somebody wants canceled (a flatten, say) one goes before history speaks."""
         for row in list(self._open.values()):
-            if row.protects and row.cancel_reason is not None:
+            # One that the line has just refused to carry would be asked for again in the same turn, without end.
+            refused = row.request is None and row.check_at is not None and self._now < row.check_at
+            if row.protects and row.cancel_reason is not None and not refused:
                 self._pursue_cancel(row)
 
     def take_ready(self) -> Outputs | None:

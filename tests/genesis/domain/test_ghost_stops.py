@@ -4,7 +4,7 @@ import msgspec
 import pytest
 
 from genesis.domain.pairs import PairSpec
-from protocols.orders import CancelOrder, Flatten, OrderState, OrderType, Purpose, RequestNotice
+from protocols.orders import CancelOrder, CommandNotSent, Flatten, OrderState, OrderType, Purpose, RequestNotice
 from protocols.units import Side
 from tests.genesis.domain.protect_bench import BTC, START_MS, Bench, D, sent
 
@@ -107,6 +107,20 @@ def test_a_flatten_on_the_line_before_keeps_both_no_longer_than_the_next_session
     bench.greet(4, bench.row(2, "os"), bench.row(3, "os"), coins="5")
     assert len(cancels(sent(bench.wait(1.1)))) == 1
     assert sent(bench.wait(1.0)) == []
+
+
+def test_a_cancel_that_the_line_does_not_carry_is_asked_for_later_and_not_in_the_same_turn(bench: Bench) -> None:
+    """It was asked for again at each word that it had not left: an engine did nothing else, and stood still."""
+    bench.cut()
+    bench.now += 3.0
+    bench.greet(3, bench.row(3, "os"), coins="5")
+    bench.wait(1.1)
+    flatten(bench)
+    bench.now += 20.0
+    (gone,) = cancels(sent(bench.hear(bench.row(2, "on"))))
+    assert cancels(sent(bench.hear(CommandNotSent(cid=gone, kind="oc", session=3, reason="full")))) == []
+    asked = [command for _ in range(5) for command in cancels(sent(bench.wait(1.0)))]
+    assert asked[:1] == [gone]
 
 
 def test_the_other_one_stays_when_the_venue_refuses_to_cancel_the_first(bench: Bench) -> None:
