@@ -32,6 +32,7 @@ class TroubleInside:
     _live: Callable[[], EngineHost | None]
     _for: Callable[[float, float], float]
     _for_messages: Callable[[float], None]
+    _kill: Callable[..., None]
     _later: Callable[[float, Callable[[], None]], None]
     _manual_order: Callable[[], str]
     _halt: Callable[[], str]
@@ -117,9 +118,6 @@ class TroubleInside:
 
         self._later(self._for(5, 40), mend)
         return "until it is mended"
-
-    def _kill(self, host: EngineHost, power: random.Random | None = None) -> None:
-        raise NotImplementedError
 
     def _halt_in_line(self) -> str:
         """An order that risk has approved waits for a line, and before that is back somebody halts trading."""

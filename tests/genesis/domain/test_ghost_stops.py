@@ -109,8 +109,8 @@ def test_a_flatten_on_the_line_before_keeps_both_no_longer_than_the_next_session
     assert sent(bench.wait(1.0)) == []
 
 
-def test_a_cancel_that_the_line_does_not_carry_is_asked_for_later_and_not_in_the_same_turn(bench: Bench) -> None:
-    """It was asked for again at each word that it had not left: an engine did nothing else, and stood still."""
+def asked_to_go(bench: Bench) -> int:
+    """The one of both that a flatten takes out while history is silent."""
     bench.cut()
     bench.now += 3.0
     bench.greet(3, bench.row(3, "os"), coins="5")
@@ -118,6 +118,12 @@ def test_a_cancel_that_the_line_does_not_carry_is_asked_for_later_and_not_in_the
     flatten(bench)
     bench.now += 20.0
     (gone,) = cancels(sent(bench.hear(bench.row(2, "on"))))
+    return gone
+
+
+def test_a_cancel_that_the_line_does_not_carry_is_asked_for_later_and_not_in_the_same_turn(bench: Bench) -> None:
+    """It was asked for again at each word that it had not left: an engine did nothing else, and stood still."""
+    gone = asked_to_go(bench)
     assert cancels(sent(bench.hear(CommandNotSent(cid=gone, kind="oc", session=3, reason="full")))) == []
     asked = [command for _ in range(5) for command in cancels(sent(bench.wait(1.0)))]
     assert asked[:1] == [gone]
@@ -125,13 +131,7 @@ def test_a_cancel_that_the_line_does_not_carry_is_asked_for_later_and_not_in_the
 
 def test_the_other_one_stays_when_the_venue_refuses_to_cancel_the_first(bench: Bench) -> None:
     """It may have traded, and the word of it may be on its way."""
-    bench.cut()
-    bench.now += 3.0
-    bench.greet(3, bench.row(3, "os"), coins="5")
-    bench.wait(1.1)
-    flatten(bench)
-    bench.now += 20.0
-    (refused,) = cancels(sent(bench.hear(bench.row(2, "on"))))
+    refused = asked_to_go(bench)
     bench.hear(no_cancel(bench, refused))
     later = [command for _ in range(20) for command in cancels(sent(bench.wait(1.0)))]
     assert set(later) <= {refused}
