@@ -103,6 +103,17 @@ class Marks:
 
     reads: list[Moment] = attrs.field(factory=list)
     sends: list[Moment] = attrs.field(factory=list)
+    waits: list[Span] = attrs.field(factory=list)
+    """For intents: from each question to the journal to the moment at which its asker goes on."""
+
+    def waited_s(self, spans: Sequence[Span]) -> list[float]:
+        """Of each span the seconds in which its order waited for its intent to be kept."""
+        begins = [wait.wrote for wait in self.waits]
+        found: list[float] = []
+        for span in spans:
+            first, last = bisect_left(begins, span.wrote), bisect_left(begins, span.read)
+            found.append(sum(wait.took_s for wait in self.waits[first:last] if wait.read < span.read))
+        return found
 
     def within(self, spans: Sequence[Span]) -> list[Span]:
         """Of each span the part that is the near end's own: from its first read to its last send."""

@@ -14,6 +14,8 @@ same round, stand five actors that do the least there is between a tick and an o
 with the same pauses between two ticks (`tools/bench/_prototype.py`): after a pause the same work takes three and a half
 times the CPU that it takes right after itself, for them as for the engine. "Not durable" is with a journal that answers
 and keeps nothing, so all that durability costs (SQLite, hashes, a thread, the disk) stands in the line of what it adds.
+Even then the order asks the journal's actor and waits for its answer; "without its wait" leaves that time out, from the
+question to the moment at which the order goes on: an intent that is not durable needs no question.
 
 It is measured in two ways. **Wire to wire** has the exchange in a process of its own, and likewise the prober of the
 five actors, with the same stream, clock and pauses. **One loop** has the exchange, or the prober, on the loop and core

@@ -29,7 +29,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from functools import partial
 from pathlib import Path
 from subprocess import PIPE
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import attrs
 import msgspec
@@ -37,8 +37,10 @@ import trio
 from typing_extensions import override
 
 from genesis.core.chance import Chance
+from genesis.core.channel import Answer
 from genesis.core.clock import TrioClock
 from genesis.core.rest import LoopClock
+from genesis.core.term import Term
 from genesis.domain.settings_build import Layer
 from genesis.edge.collector import Collector
 from genesis.edge.store_thread import StoreThread
@@ -55,7 +57,7 @@ from protocols.units import Symbol
 from tests.house import house, lively_layer, piece_of
 from tools.bench import _prototype
 from tools.bench._figures import is_quick, tell
-from tools.bench._moments import Marks, NearTap, Span, Tap, Watch
+from tools.bench._moments import Marks, NearTap, Span, Tap, Watch, now
 from tools.bench.feed import feeding, server
 from tools.bench.symbols import lines_of
 
@@ -68,6 +70,7 @@ PAUSE_S: Final = 0.015
 TICKS: Final = 2_000
 PAUSED_TICKS: Final = 200
 ECHOES: Final = 500
+ORDER_ACTOR: Final = "engine/trading/order"
 TRADED: Final = Symbol("tBTCUSD")
 OTHER: Final = Symbol("tLTCUSD")
 SLOW_RATE: Final = 10_000
@@ -259,10 +262,30 @@ class TappedDial:
             yield socket
 
 
-async def wire_to_wire(
-    directory: Path, part: int, *, minutes: int, inline: bool, rate: int = 0
-) -> tuple[list[Span], list[Span]]:
-    """The spans of each decision at the exchange, and of each the part that is the engine's own."""
+class Told(NamedTuple):
+    """Each decision at the far end, and of each the part of the near end and the seconds it waited for the journal."""
+
+    spans: list[Span]
+    own: list[Span]
+    waited_s: Sequence[float] = ()
+
+
+def note_waits(engine: Engine, marks: Marks) -> None:
+    """Have it noted from when to when the order actor waits for the journal: that is the durable intent."""
+    answer_to = engine.channels.journal.answer_to
+
+    async def noted(term: Term | None, answer: Answer) -> Any:
+        began = now()
+        result = await answer_to(term, answer)
+        if term is not None and term.actor == ORDER_ACTOR:
+            marks.waits.append(Span(began, now()))
+        return result
+
+    engine.channels.journal.answer_to = noted  # type: ignore[method-assign]
+
+
+async def wire_to_wire(directory: Path, part: int, *, minutes: int, inline: bool, rate: int = 0) -> Told:
+    """A recording's decisions, with the exchange in a process of its own."""
     recording = piece_of(minutes=minutes, skip=part)
     marks = Marks()
     path = directory / "time"
@@ -275,6 +298,7 @@ async def wire_to_wire(
             dial_public=TappedDial(fast_websocket, marks, reads=True, sends=False),
             dial_private=TappedDial(calm_websocket, marks, reads=False, sends=True),
         )
+        note_waits(engine, marks)
 
     async with trio.open_nursery() as nursery:
         command = [sys.executable, "-m", "tools.bench.tick_to_order", "venue", path, part, minutes, rate]
@@ -302,7 +326,7 @@ async def wire_to_wire(
                 spans = msgspec.json.decode(await anext(lines), type=list[Span])
             collector.end()
         nursery.cancel_scope.cancel()
-    return spans, marks.within(spans)
+    return Told(spans, marks.within(spans), marks.waited_s(spans))
 
 
 # --- on one loop ------------------------------------------------------------------------------------------------------
@@ -378,13 +402,19 @@ class Times:
 
     spans: list[Span] = attrs.field(factory=list)
     own: list[Span] = attrs.field(factory=list)
+    waited_s: list[float] = attrs.field(factory=list)
 
-    def add(self, told: tuple[list[Span], list[Span]]) -> None:
-        self.spans += told[0]
-        self.own += told[1]
+    def add(self, told: Told) -> None:
+        self.spans += told.spans
+        self.own += told.own
+        self.waited_s += told.waited_s
 
     def took_us(self, percent: int = 50) -> float:
         return _of([span.took_s for span in self.spans], percent)
+
+    def without_waits_us(self, percent: int = 50) -> float:
+        """Without the time in which the order waited for its intent to be kept."""
+        return _of([span.took_s - waited for span, waited in zip(self.spans, self.waited_s, strict=True)], percent)
 
     def cpu_us(self) -> float:
         return _of([span.cpu_s for span in self.spans], 50)
@@ -394,6 +424,12 @@ class Times:
 
     def own_cpu_us(self) -> float:
         return _of([span.cpu_s for span in self.own], 50)
+
+
+def times_of(told: Told) -> Times:
+    times = Times()
+    times.add(told)
+    return times
 
 
 def _of(times_s: Sequence[float], percent: int) -> float:
@@ -407,7 +443,7 @@ def minutes_of_a_part() -> int:
     return QUICK_MINUTES if is_quick() else MINUTES
 
 
-def far(part: int, *, durable: bool = False, rate: int = 0) -> tuple[list[Span], list[Span]]:
+def far(part: int, *, durable: bool = False, rate: int = 0) -> Told:
     """The engine, its exchange in a process of its own."""
     with tempfile.TemporaryDirectory() as directory:
         trade = partial(wire_to_wire, Path(directory), part, minutes=minutes_of_a_part(), inline=not durable, rate=rate)
@@ -421,9 +457,9 @@ def near(part: int, *, durable: bool = False, rate: int = 0) -> Times:
         return Times(trio.run(trade, clock=LoopClock()))
 
 
-def prototype(*words: float) -> tuple[list[Span], list[Span]]:
+def prototype(*words: float) -> Told:
     """The five actors, their prober in a process of its own: ticks, the pause, and the rate where there is one."""
-    return trio.run(_prototype.two_processes, *words)
+    return Told(*trio.run(_prototype.two_processes, *words))
 
 
 def tell_wire_to_wire(parts: Sequence[int]) -> None:
@@ -434,11 +470,12 @@ def tell_wire_to_wire(parts: Sequence[int]) -> None:
         idle.add(far(part))
         actors.add(prototype(PAUSED_TICKS, PAUSE_S))
         kept.add(far(part, durable=True))
-    hot = Times(*prototype(TICKS, 0.0))
+    hot = times_of(prototype(TICKS, 0.0))
     beside_actors = partial(tell, beside=actors.took_us(), beside_name="five actors")
     tell("wire to wire: five actors, one tick right after the other, p50", hot.took_us(), "us")
     tell("wire to wire: five actors, p50", actors.took_us(), "us", beside=hot.took_us(), beside_name="without pauses")
     beside_actors("wire to wire: tick to order, not durable, p50", idle.took_us(), "us")
+    beside_actors("wire to wire: tick to order, not durable, without its wait, p50", idle.without_waits_us(), "us")
     tell("wire to wire: tick to order, not durable, p99", idle.took_us(99), "us")
     tell("wire to wire: decisions timed", len(idle.spans), "decisions")
     tell(
@@ -460,8 +497,8 @@ def tell_wire_to_wire(parts: Sequence[int]) -> None:
 
 
 def tell_at_rate(part: int, rate: int) -> None:
-    actors = Times(*prototype(rate, 0.0, rate))
-    busy = Times(*far(part, rate=rate))
+    actors = times_of(prototype(rate, 0.0, rate))
+    busy = times_of(far(part, rate=rate))
     actors.add(prototype(rate, 0.0, rate))
     tell(
         f"wire to wire: tick to order, at {rate:,} messages/s, p50",
