@@ -21,8 +21,10 @@ from protocols.units import ZERO, Symbol, floor_amount
 
 STOPS: Final = frozenset({"STOP", "STOP LIMIT", "TRAILING STOP"})
 BARE_WHEN_COMPARED_S: Final = 75.0
-"""No position may lack its stop for longer than this while the engine's books are compared with the venue's: an answer
-that does not come, the silence that shows it, and the new session behind that."""
+"""No position may lack its stop for longer than this while the engine's books are compared with the venue's and
+the venue is open: an answer that does not come, the silence that shows it, and the new session behind that. A
+maintenance is none of these: it ends when the venue says so, may be longer than this by itself, and no order may leave
+in it."""
 BARE_WITH_A_ROUTE_S: Final = 20.0
 """Nor while anybody could place one: a lost frame, a broken login and a hang are each found within seconds, and what is
 longer is a disk that takes seconds for each word, several times in a row."""
@@ -37,7 +39,7 @@ class _Span:
     since: float
     by_opening: bool
     compared_s: float = 0.0
-    """Seconds of it in which the engine's orders might leave."""
+    """Seconds of it in which the engine's orders might leave: its books were compared, and the venue was open."""
     routed_s: float = 0.0
     """Seconds of it in which a route to the venue stood."""
 
@@ -46,8 +48,8 @@ class StopWatch:
     """One per world. `owner` tells by client id for whose lot an order of ours stands (None: it is not ours).
 
     `naked_s`, `compared_s` and `routed_s` are of the same spans: each, the part in which the engine's books are
-    compared, and the part in which `route` says that a stop could be placed. What is no part of that is `cut_off_s`:
-    nobody could have placed one.
+    compared and the venue is open, and the part in which `route` says that a stop could be placed. What is no part of
+    that is `cut_off_s`: nobody could have placed one.
 
     What rests for sale at a person's wish holds its coins back, and the venue takes no stop for them: `is_persons`
     tells by client id whose order it is. No other resting sale stands for a stop. `spare` of each coin was there before
@@ -81,9 +83,12 @@ class StopWatch:
         self._away_since: float | None = None
         self._compared = False
         self.route: Callable[[], bool] = lambda: True
+        self.is_open: Callable[[], bool] = lambda: True
+        """Whether the venue takes orders, or is in maintenance."""
         self.at: Callable[[float, Callable[[], None]], None] = lambda when, action: None
         """Has something done at a time, between two steps."""
         self._routed = False
+        self._open = True
         self._looks = False
         self.naked_s: list[float] = []
         self.compared_s: list[float] = []
@@ -204,7 +209,7 @@ class StopWatch:
     def _span_of(self, spans: dict[Any, _Span], name: object, now: float, grew: bool) -> None:
         if name not in spans:
             if not (self._spans or self._twins):
-                self._routed = self.route()
+                self._routed, self._open = self.route(), self.is_open()
             spans[name] = _Span(now, grew)
             self._look_again()
 
@@ -220,15 +225,17 @@ class StopWatch:
             self._look_again()
 
     def _pass(self) -> float:
-        """Time since the last look was spent as the engine was then; with a route if one stood then and stands now."""
+        """Time since the last look was spent as the engine was then; with a route if one stood then and stands now, and
+        with the venue closed if it was closed then and is now."""
         now = trio.current_time()
         if not (self._spans or self._twins):
             self._looked_at = now
             return now
         stood, self._routed = self._routed, self.route()
+        was_open, self._open = self._open, self.is_open()
         for span in (*self._spans.values(), *self._twins.values()):
             seconds = now - max(self._looked_at, span.since)
-            span.compared_s += seconds * self._compared
+            span.compared_s += seconds * (self._compared and (was_open or self._open))
             span.routed_s += seconds * (stood and self._routed)
         self._looked_at = now
         return now

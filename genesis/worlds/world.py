@@ -334,6 +334,7 @@ class World:
         self.venue.exchange.on_order = self._heard
         self.rules.compared = self.venue.stops.compared
         self.venue.stops.route = functools.partial(route_stands, self.network, self.venue.exchange)
+        self.venue.stops.is_open = lambda: self.venue.exchange.operative
         self.venue.stops.at = self.clock.at
         self.inside.watch_frames()
         async with trio.open_nursery() as nursery:

@@ -146,6 +146,30 @@ async def test_bare_for_too_long_breaks_a_rule(autojump_clock: MockClock, second
     assert [one.rule for one in desk.witness.violations] == ["M16"] * broken
 
 
+@pytest.mark.parametrize(("closed_s", "open_s", "broken"), [(90.0, 74.0, 0), (90.0, 77.0, 1), (10.0, 80.0, 1)])
+async def test_a_maintenance_is_no_time_in_which_orders_might_leave(
+    autojump_clock: MockClock, closed_s: float, open_s: float, broken: int
+) -> None:
+    """World 50161: a fill in the first third of a second of a maintenance that was longer than the bound itself. The
+    line stays without a route before and behind it, so that nothing but the maintenance is left out."""
+    desk = Desk()
+    looks: list[tuple[float, Callable[[], None]]] = []
+    desk.watch.at = lambda when, action: looks.append((when, action))
+    desk.watch.route = lambda: False
+    began = trio.current_time() + 10
+    desk.watch.is_open = lambda: not began <= trio.current_time() < began + closed_s
+    desk.buy("0.1")
+    end = trio.current_time() + closed_s + open_s
+    while looks and looks[0][0] <= end:
+        when, action = looks.pop(0)
+        await trio.sleep_until(when)
+        action()
+    desk.watch.finish()
+    # A look that finds the venue closed where it was open a moment ago counts for open.
+    assert desk.watch.compared_s == [pytest.approx(open_s, abs=0.6)]
+    assert [one.rule for one in desk.witness.violations] == ["M16"] * broken
+
+
 @pytest.mark.parametrize(("seconds", "broken"), [(BARE_WITH_A_ROUTE_S, 0), (BARE_WITH_A_ROUTE_S + 1, 1)])
 async def test_bare_for_too_long_with_a_route_breaks_it_too(
     autojump_clock: MockClock, seconds: float, broken: int
