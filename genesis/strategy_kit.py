@@ -5,6 +5,7 @@ A file in `genesis_data/strategies/` holds one class made of `Strategy`; its nam
 user: this is protection against mistakes, not against malice.
 """
 
+import inspect
 import math
 from collections.abc import Mapping
 from typing import Any, ClassVar
@@ -173,7 +174,7 @@ def heard_by(kind: type[Strategy]) -> tuple[str, ...]:
 
 
 def strategy_of(module: Any) -> type[Strategy]:
-    """The one strategy class that a module defines. Raises ValueError."""
+    """The one strategy class that a module defines, its methods such as the engine calls them. Raises ValueError."""
     found = [
         each
         for each in vars(module).values()
@@ -182,4 +183,32 @@ def strategy_of(module: Any) -> type[Strategy]:
     if len(found) != 1:
         names = ", ".join(each.__name__ for each in found) or "none"
         raise ValueError(f"the file must define one class made of Strategy, had {names}")
-    return found[0]
+    (kind,) = found
+    if kind.on_candle is Strategy.on_candle:
+        raise ValueError(f"{kind.__name__} must have on_candle(self, bar, memory), had none")
+    for name, event in (("on_candle", "bar"), ("on_tick", "tick"), ("on_fill", "fill")):
+        _check_method(kind, name, event)
+    return kind
+
+
+def _check_method(kind: type[Strategy], name: str, event: str) -> None:
+    """What cannot be called, or would answer with something to be waited for, is told when the file is read: at the
+    first candle it may be trading already."""
+    method = getattr(kind, name)
+    was = ""
+    if not callable(method):
+        was = type(method).__name__
+    elif inspect.iscoroutinefunction(method) or inspect.isasyncgenfunction(method):
+        was = "an async def"
+    elif inspect.isgeneratorfunction(method):
+        was = "a generator (it has a yield)"
+    else:
+        # A plain function gets the strategy first; a static method or another callable does not.
+        itself = ("self",) if inspect.isfunction(inspect.getattr_static(kind, name)) else ()
+        signature = inspect.signature(method)
+        try:
+            signature.bind(*itself, event, "memory")
+        except TypeError:
+            was = f"def {name}{signature}"
+    if was:
+        raise ValueError(f"{name} of {kind.__name__} must be a plain def {name}(self, {event}, memory), was {was}")

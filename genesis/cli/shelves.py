@@ -10,7 +10,7 @@ from genesis.cli.examples import epilogue
 from genesis.cli.failures import CommandFailed
 from genesis.cli.options import Reading, Where
 from genesis.cli.shadow import number, shadow
-from genesis.domain.strategy import Parameter
+from genesis.domain.strategy import StrategyKind
 from genesis.run_options import ExitCode
 
 strategies = App(
@@ -19,7 +19,6 @@ strategies = App(
     help_format="markdown",
     help="The strategies that settings may name.",
 )
-_NO_PARAMETER = Parameter(name="-", default=0.0, low=0.0, high=0.0, whole=True, meaning="takes no parameters")
 
 
 @strategies.command(name="list")
@@ -65,15 +64,20 @@ def list_strategies(*, reading: Reading | None = None) -> None:
     printing.table(
         "strategies",
         ("strategy", "parameter", "default", "range", "meaning"),
-        (
-            (kind.name, each.name, f"{each.default:g}", f"{each.low:g} to {each.high:g}", each.meaning)
-            for kind in kinds
-            for each in kind.parameters or (_NO_PARAMETER,)
-        ),
+        (row for kind in kinds for row in _parameter_rows(kind)),
         right=("default",),
     )
     for fault in broken.values():
         print(f"cannot be used: {fault}")
+
+
+def _parameter_rows(kind: StrategyKind) -> list[tuple[str, ...]]:
+    if not kind.parameters:
+        return [(kind.name, "-", "-", "-", "takes no parameters")]
+    return [
+        (kind.name, each.name, f"{each.default:g}", f"{each.low:g} to {each.high:g}", each.meaning)
+        for each in kind.parameters
+    ]
 
 
 @strategies.command(name="new")

@@ -1,6 +1,7 @@
 """Strategies of one's own and the model, by their commands: from an empty directory to figures, and every refusal."""
 
 import json
+import re
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -45,6 +46,10 @@ def test_a_strategy_is_written_listed_and_trades(capsys: Capture, home: UserDir)
     assert kinds["my_dip"]["own"]
     assert [each["name"] for each in kinds["my_dip"]["parameters"]] == ["period", "dip", "recovered"]
     assert "genesis model train" in kinds["probability_gated"]["fault"]
+    parameters = re.compile(r"parameters = \(.*?\n    \)\n", re.DOTALL)
+    path.write_text(parameters.sub("", path.read_text()).replace('"period"', "14"))
+    told = said(capsys, "strategies", "list")
+    assert re.search(r"my_dip +│ - +│ +- +│ - +│ takes no parameters", told), "a range of 0 to 0 would be one"
     path.write_text("class MyDip(")
     assert "cannot be used: my_dip.py, line 1: SyntaxError" in said(capsys, "strategies", "list")
 
