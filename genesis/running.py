@@ -14,6 +14,7 @@ import attrs
 import structlog
 import trio
 
+from actors.notifier import Post
 from genesis.bus_ports import bus_ports, load_client
 from genesis.chaos_desk import ChaosDesk
 from genesis.config_history import audit_path
@@ -179,11 +180,18 @@ class _Run:
         return code
 
     async def _run(self, nursery: trio.Nursery, stack: contextlib.AsyncExitStack, chance: Chance) -> ExitCode:
+        post = await open_post(stack, self.options)
         with trio.CancelScope() as self.dialling:
             if self.stopping.is_set():
                 self.dialling.cancel()
             self.venue = await open_venue(
-                nursery, stack, options=self.options, clock=self.clock, chance=chance, started_ms=self.started_ms
+                nursery,
+                stack,
+                options=self.options,
+                clock=self.clock,
+                chance=chance,
+                started_ms=self.started_ms,
+                messengers=post.messengers,
             )
         venue = self.venue
         if venue is None:
@@ -202,7 +210,7 @@ class _Run:
         try:
             await check_account(store, venue.account, at_ms=venue.clock.wall_ms())
             await check_counting(store, self.options, at_ms=venue.clock.wall_ms())
-            return await self._trade(nursery, store, venue, chance, stack)
+            return await self._trade(nursery, store, venue, chance, post)
         finally:
             # No cancel reaches a thread that waits for a disk. Only the end of the process does.
             self.hard_exit.arm(SHUTDOWN_S, "closing the journal")
@@ -217,7 +225,7 @@ class _Run:
         store: StoreThread,
         venue: OpenVenue,
         chance: Chance,
-        stack: contextlib.AsyncExitStack,
+        post: Post,
     ) -> ExitCode:
         options = self.options
         web = options.settings.web
@@ -252,7 +260,7 @@ class _Run:
             priority=options.priority or Priority.RUNTIME,
             audit=AuditFile(audit_path(options.user_dir, options.mode.value)),
             bus=bus_ports(options.environment, self.clock.wall_ms),
-            post=await open_post(stack, options),
+            post=post,
             wall_ms=self.clock.wall_ms,
             machine=self._vitals,
         )

@@ -3,7 +3,7 @@
 import contextlib
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 import attrs
@@ -19,6 +19,7 @@ from genesis.domain.replay import MINUTE_MS
 from genesis.domain.rest_budget import RestBudget
 from genesis.edge.errors import EdgeError
 from genesis.edge.http import HttpClient
+from genesis.edge.messengers import Messenger
 from genesis.edge.nonce import NonceOwner
 from genesis.edge.rest import RestDoor, RestKey
 from genesis.edge.secrets import Secret
@@ -34,7 +35,7 @@ from genesis.simulator.recordings import DEFAULT, Recording, load
 from genesis.simulator.relay import Relay
 from genesis.simulator.settings import DEFAULT_KEY, DEFAULT_SECRET, ExchangeSettings
 from genesis.simulator.state_file import StateError
-from genesis.venue_account import check_same, trusted_account
+from genesis.venue_account import Wait, check_same, trusted_account
 from genesis.venue_clock import VenueClock
 from web.models import ReplayProgress
 
@@ -93,8 +94,12 @@ async def open_venue(
     clock: Clock,
     chance: Chance,
     started_ms: int,
+    messengers: Sequence[Messenger] = (),
 ) -> OpenVenue:
-    """The venue that the options name, with ways to it that `stack` closes. Raises CannotStart."""
+    """The venue that the options name, with ways to it that `stack` closes. Raises CannotStart.
+
+    `messengers` are told of a live start that has to wait for its venue.
+    """
     try:
         budget = RestBudget(options.environment.get("RATE_LIMIT_PATTERNS", ""))
     except ValueError as error:
@@ -130,10 +135,11 @@ async def open_venue(
     account: int | None = None
     if options.mode is Mode.LIVE:
         manager = ServiceManager.of(options.environment, os.getpid())
-        account = await trusted_account(door, manager, chance.port("key"))
+        wait = Wait(messengers, clock)
+        account = await trusted_account(door, manager, chance.port("key"), wait)
         if side.socket_key != side.key:
             of_socket = attrs.evolve(door, key=RestKey(key=side.socket_key, secret=side.socket_secret, nonce=nonce))
-            check_same(account, await trusted_account(of_socket, manager, chance.port("key")))
+            check_same(account, await trusted_account(of_socket, manager, chance.port("key"), wait))
     symbols = options.settings.market.symbols
     pairs = exchange.venue.specs if exchange is not None else await told_pairs(door, symbols)
     ports = VenuePorts(

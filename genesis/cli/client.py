@@ -16,6 +16,7 @@ from genesis.cli.options import environment
 from genesis.edge import run_file
 from genesis.edge.config_files import DocumentError
 from genesis.edge.errors import SecretRefused
+from genesis.edge.file_lock import holder
 from genesis.edge.user_dir import UserDir
 from genesis.environment import merged_environment, with_secrets
 from genesis.run_options import ExitCode
@@ -69,7 +70,7 @@ def address_of(user_dir: UserDir, port: int | None) -> str:
         return f"http://127.0.0.1:{port}"
     written = run_file.read(user_dir.run_file)
     if written is None:
-        raise NotRunning(f"on {user_dir.root}")
+        raise NotRunning(f"on {user_dir.root}", holder(user_dir.lock))
     return written.address
 
 
@@ -94,10 +95,11 @@ class Client:
 
     def __init__(self, user_dir: UserDir, port: int | None, *, scope: Scope = Scope.READ, subject: str = "cli") -> None:
         self.address = address_of(user_dir, port)
+        self._lock = None if port is not None else user_dir.lock
         self._trust = trust_of(user_dir, port)
         # No secret yet means that no engine ever ran here, and a command that looks must not make one.
         if not user_dir.keyring.exists():
-            raise NotRunning(f"on {user_dir.root}")
+            raise NotRunning(f"on {user_dir.root}", holder(user_dir.lock))
         token = mint(user_dir, scope=scope, subject=subject).token
         self._headers = {"Authorization": f"Bearer {token}"}
 
@@ -123,7 +125,7 @@ class Client:
             text = f"the engine at {self.address} did not answer in {TIME_OUT_S:.0f} s"
             raise CommandFailed(text, ExitCode.TIME_OUT) from None
         except (OSError, http.client.HTTPException):
-            raise NotRunning(f"at {self.address}") from None
+            raise NotRunning(f"at {self.address}", None if self._lock is None else holder(self._lock)) from None
         if 200 <= answer.status < 300:
             return self._decoded(answer)
         raise CommandFailed(_reason(answer), _EXIT_OF_STATUS.get(answer.status, ExitCode.ERROR))

@@ -14,5 +14,10 @@ class CommandFailed(Exception):
 class NotRunning(CommandFailed):
     """No engine answers where one should."""
 
-    def __init__(self, where: str) -> None:
-        super().__init__(f"no engine is running {where}; start one with `genesis run`", ExitCode.NOT_RUNNING)
+    def __init__(self, where: str, pid: int | None = None) -> None:
+        text = f"no engine is running {where}; start one with `genesis run`"
+        if pid is not None:
+            text = (
+                f"process {pid} has the directory but does not answer {where}: it starts, waits for the venue, or hangs"
+            )
+        super().__init__(text, ExitCode.NOT_RUNNING)

@@ -8,6 +8,21 @@ from pathlib import Path
 from genesis.edge.store_errors import StoreLocked, StoreUnusable
 
 
+def holder(path: Path) -> int | None:
+    """The process that holds the lock on this file, as far as the system shows; None when there is none.
+
+    Looks only: who asked for the lock to find out would refuse it to a process that starts in this moment.
+    """
+    with contextlib.suppress(OSError, ValueError):
+        pid, file = int(path.read_bytes().split(b"\n")[0]), path.stat()
+        # A number may be another process's by now: the right one has the file open.
+        for link in Path(f"/proc/{pid}/fd").iterdir():
+            with contextlib.suppress(OSError):
+                if os.path.samestat(link.stat(), file):
+                    return pid
+    return None
+
+
 class FileLock:
     """An exclusive flock held from construction to `release` (or to the end of the process, however it ends).
 

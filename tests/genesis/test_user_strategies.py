@@ -153,12 +153,21 @@ def test_what_goes_wrong_in_a_step_switches_that_one_off(folder: Folder, broken:
         (CODE.replace("period=2", "period=2, timeframe='7m'"), "time frame of fast must be one of"),
         (CODE.replace('memory = {"seen"', 'parameters = (Whole("n", 5, 6, 9),)\n    memory = {"seen"'), "6 <= 5 <= 9"),
         ("while True: pass", "must answer within its time"),
-        (CODE.replace("def on_candle(", "async def on_candle("), "plain def on_candle(self, bar, memory), was an async"),
+        (
+            CODE.replace("def on_candle(", "async def on_candle("),
+            "plain def on_candle(self, bar, memory), was an async",
+        ),
         (CODE.replace("BROKEN", "yield"), "plain def on_candle(self, bar, memory), was a generator"),
-        (CODE.replace("(self, bar, memory)", "(self, bar)"), "must be a plain def on_candle(self, bar, memory), was def"),
+        (
+            CODE.replace("(self, bar, memory)", "(self, bar)"),
+            "must be a plain def on_candle(self, bar, memory), was def",
+        ),
         (CODE.replace("def on_candle(", "def on_candles("), "must have on_candle(self, bar, memory), had none"),
         (CODE + "    on_tick = 5\n", "on_tick of Mine must be a plain def on_tick(self, tick, memory), was int"),
-        (CODE + "    async def on_fill(self, fill, memory): ...\n", "plain def on_fill(self, fill, memory), was an async"),
+        (
+            CODE + "    async def on_fill(self, fill, memory): ...\n",
+            "plain def on_fill(self, fill, memory), was an async",
+        ),
     ],
 )
 def test_what_is_wrong_with_a_file_is_told_when_it_is_read(

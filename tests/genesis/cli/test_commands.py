@@ -22,6 +22,7 @@ from genesis.cli.examples import EXAMPLES
 from genesis.cli.main import COMMANDS, call
 from genesis.cli.run import options_of
 from genesis.edge import run_file
+from genesis.edge.file_lock import FileLock, holder
 from genesis.edge.run_file import RunFile
 from genesis.edge.store import Store
 from genesis.edge.user_dir import UserDir
@@ -297,6 +298,18 @@ def test_without_an_engine_the_code_is_not_running_and_no_trace_is_left(
     assert call([name]) == ExitCode.NOT_RUNNING
     assert "no engine is running" in one_line(capsys)
     assert not home.root.exists()
+
+
+def test_an_engine_that_does_not_answer_yet_is_not_told_to_be_started_again(capsys: Capture, home: UserDir) -> None:
+    home.create()
+    lock = FileLock(home.lock)
+    assert holder(home.lock) == os.getpid()
+    assert call(["status"]) == ExitCode.NOT_RUNNING
+    assert f"process {os.getpid()} has the directory but does not answer" in one_line(capsys)
+    lock.release()
+    assert holder(home.lock) is None, "its number is still in the file"
+    assert call(["status"]) == ExitCode.NOT_RUNNING
+    assert "no engine is running" in one_line(capsys)
 
 
 def test_an_engine_that_is_gone_is_not_running(capsys: Capture, home: UserDir) -> None:

@@ -1,8 +1,8 @@
 """Strategies of one's own and the model, by their commands: from an empty directory to figures, and every refusal."""
 
 import json
-import re
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
