@@ -415,7 +415,8 @@ class ConnectionPrivateActor:
                     async with trio.open_nursery() as nursery:
                         nursery.start_soon(self._look, ctx, out, line)
                         nursery.start_soon(self._probe, ctx, line, limits)
-                        await self._read(ctx, out, line)
+                        # A task of its own: each wake goes through all that its reader was called by.
+                        nursery.start_soon(self._read, ctx, out, line)
                 with trio.move_on_after(GOODBYE_S):
                     await socket.aclose()
         except HandshakeRefused as refusal:

@@ -24,7 +24,7 @@ from genesis.edge.nonce import NonceOwner
 from genesis.edge.rest import RestDoor, RestKey
 from genesis.edge.secrets import Secret
 from genesis.edge.service_manager import ServiceManager
-from genesis.edge.websocket import calm_websocket, fast_websocket
+from genesis.edge.websocket import fast_websocket
 from genesis.engine import VenuePorts
 from genesis.pairs_told import told_pairs
 from genesis.paper_session import open_paper
@@ -146,7 +146,7 @@ async def open_venue(
         public_uri=side.public_ws,
         private_uri=side.private_ws,
         dial_public=fast_websocket,
-        dial_private=calm_websocket,
+        dial_private=fast_websocket,
         door=door,
         credentials=Credentials(key=side.socket_key, secret=side.socket_secret),
         nonce=nonce,

@@ -25,7 +25,7 @@ from genesis.edge.rest import RestDoor, RestKey
 from genesis.edge.secrets import Secret
 from genesis.edge.store import Store
 from genesis.edge.store_thread import StoreThread
-from genesis.edge.websocket import calm_websocket, fast_websocket
+from genesis.edge.websocket import fast_websocket
 from genesis.engine import Engine, Restarts, VenuePorts
 from genesis.job_desk import JobHouse
 from genesis.pacer import Pacer, histories_told
@@ -202,7 +202,7 @@ async def house(
                 public_uri=exchange.address.websocket,
                 private_uri=exchange.address.websocket,
                 dial_public=fast_websocket,
-                dial_private=calm_websocket,
+                dial_private=fast_websocket,
                 door=door,
                 credentials=Credentials(key=DEFAULT_KEY, secret=secret),
                 nonce=nonce,

@@ -26,7 +26,7 @@ from genesis.edge.secrets import Secret
 from genesis.edge.store import Store
 from genesis.edge.store_errors import StoreError
 from genesis.edge.store_thread import StoreThread
-from genesis.edge.websocket import WebSocket, calm_websocket, fast_websocket
+from genesis.edge.websocket import WebSocket, fast_websocket
 from genesis.engine import Engine, Restarts, VenuePorts
 from genesis.simulator.settings import DEFAULT_KEY, DEFAULT_SECRET
 from genesis.worlds.disk import Disk
@@ -372,7 +372,7 @@ class EngineHost:
 
     @contextlib.asynccontextmanager
     async def _dial_private(self, uri: str, *, timeout_s: float) -> AsyncIterator[WebSocket]:
-        async with calm_websocket(uri, timeout_s=timeout_s) as socket:
+        async with fast_websocket(uri, timeout_s=timeout_s) as socket:
             yield WatchedSocket(socket, lambda frame: self.eyes.leaves(self, frame), self._send_breaks)
 
     def _send_breaks(self) -> bool:

@@ -28,7 +28,7 @@ from genesis.edge.nonce import NonceOwner
 from genesis.edge.secrets import Secret
 from genesis.edge.send_ledger import SendLedger
 from genesis.edge.streams import CLOSE_GRACE_S
-from genesis.edge.websocket import Dial, WebSocket, calm_websocket
+from genesis.edge.websocket import Dial, WebSocket, fast_websocket
 from protocols.bitfinex.auth import is_signed
 from protocols.bitfinex.events import info_event
 from protocols.health import ConnectionView, Reconnect
@@ -121,7 +121,7 @@ async def a_world(
     *,
     disk: MemoryDisk | None = None,
     settings: Settings | None = None,
-    dial: Dial = calm_websocket,
+    dial: Dial = fast_websocket,
     prepare: Callable[[ScriptedVenue], None] = lambda venue: None,
 ) -> AsyncIterator[World]:
     clock.autojump_threshold = 0.02
@@ -358,7 +358,7 @@ class StuckSocket:
 def stuck_dial(fate: list[str]) -> Dial:
     @asynccontextmanager
     async def dial(uri: str, *, timeout_s: float) -> AsyncIterator[WebSocket]:
-        async with calm_websocket(uri, timeout_s=timeout_s) as socket:
+        async with fast_websocket(uri, timeout_s=timeout_s) as socket:
             yield StuckSocket(socket, fate)
 
     return dial
@@ -568,7 +568,7 @@ def hanging_dial(times: int, waited: list[float]) -> Dial:
             waited.append(timeout_s)
             await trio.sleep(timeout_s)
             raise ConnectTimeout("nobody answers")
-        async with calm_websocket(uri, timeout_s=timeout_s) as socket:
+        async with fast_websocket(uri, timeout_s=timeout_s) as socket:
             yield socket
 
     return dial
@@ -594,7 +594,7 @@ async def test_a_goodbye_that_nobody_answers_does_not_keep_the_next_session_away
 
     @asynccontextmanager
     async def dial(uri: str, *, timeout_s: float) -> AsyncIterator[WebSocket]:
-        async with calm_websocket(uri, timeout_s=timeout_s) as socket:
+        async with fast_websocket(uri, timeout_s=timeout_s) as socket:
             yield Unanswered(socket, [])
 
     async with a_world(autojump_clock, tmp_path, dial=dial) as world:

@@ -31,7 +31,7 @@ from genesis.edge.nonce import NonceOwner
 from genesis.edge.rest import RestDoor, RestKey
 from genesis.edge.secrets import Secret
 from genesis.edge.send_ledger import SendLedger
-from genesis.edge.websocket import calm_websocket, fast_websocket
+from genesis.edge.websocket import fast_websocket
 from genesis.simulator.exchange import Exchange
 from genesis.simulator.faults import FaultKind, FaultRule
 from genesis.simulator.feed import PublicTrade
@@ -133,7 +133,7 @@ async def a_world(clock: MockClock, folder: Path, seed: int = 7) -> AsyncIterato
                     credentials=KEY,
                     nonce=nonce,
                     settings=settings,
-                    dial=calm_websocket,
+                    dial=fast_websocket,
                     orders=orders,
                     account=account,
                     journal=journal,

@@ -31,7 +31,7 @@ from genesis.edge.errors import (
     MessageTooBig,
 )
 from genesis.edge.streams import CLOSE_GRACE_S
-from genesis.edge.websocket import CalmWebSocket, FastWebSocket, calm_websocket, fast_websocket, masked_text
+from genesis.edge.websocket import FastWebSocket, calm_websocket, fast_websocket, masked_text
 
 BUILDS = pytest.mark.parametrize("dial", [fast_websocket, calm_websocket], ids=["fast", "calm"])
 
@@ -550,13 +550,13 @@ class Recorder:
         return getattr(self.stream, name)
 
 
-async def test_the_calm_build_masks_each_message_anew_and_one_writer_waits_for_the_other() -> None:
+@BUILDS
+async def test_each_message_is_masked_anew_and_one_writer_waits_for_the_other(dial: Any) -> None:
     """RFC 6455, 5.3: the mask of the next frame must not be known from those before. Pings, which the library writes
     itself, and messages of several tasks share the line."""
-    async with peer(echo) as uri, calm_websocket(uri, timeout_s=30) as socket:
-        assert isinstance(socket, CalmWebSocket)
+    async with peer(echo) as uri, dial(uri, timeout_s=30) as socket:
         recorder = Recorder(socket.stream)
-        socket.stream = recorder  # type: ignore[assignment]
+        socket.stream = recorder
         texts = [b"[%d]" % number for number in range(200)]
         seen: list[bytes] = []
         async with trio.open_nursery() as nursery:
