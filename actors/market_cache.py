@@ -143,7 +143,9 @@ class MarketCacheActor:
                 self._report_waits(ctx, ui)
             for outlet in outlets[1:]:
                 for candle in told:
-                    await outlet.put(candle)
+                    # Without a turn of the loop for each: what closes together is heard together.
+                    if not outlet.put_if_room(candle):
+                        await outlet.put(candle)
             if shadowed and paper is not None:
                 for candle in told:
                     if candle.candle.symbol in shadowed:

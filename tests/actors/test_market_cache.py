@@ -148,6 +148,34 @@ async def test_a_candle_that_is_about_to_close_is_told_as_it_stands() -> None:
         assert [closed.candle for closed in world.listener.heard][-10:] == list(CANDLES[2:12])
 
 
+class Batches(Listener):
+    """Remembers what came together."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.batches: list[list[Any]] = []
+
+    async def run(self, ctx: Context) -> None:
+        ctx.ready()
+        while True:
+            batch = await ctx.inbox.lease()
+            self.batches.append([envelope.message.candle for envelope in batch])
+            ctx.inbox.ack_all(batch)
+
+
+async def test_who_does_not_decide_hears_together_what_closes_together() -> None:
+    """One by one, an account would value itself as many times."""
+    world = World()
+    world.second = together = Batches()
+    async with world.run() as stage:
+        await world.events.put(snapshot(CANDLES[:2], CANDLES[2].open_ms))
+        await stage.settled()
+        await world.events.put(snapshot(CANDLES[:9], CANDLES[9].open_ms + 5_000))
+        await stage.settled()
+    # The newest of the first snapshot was still forming.
+    assert together.batches[-1] == list(CANDLES[1:9])
+
+
 class Decider(Listener):
     """Takes some turns for each candle, and remembers what others had heard, and what the view said, behind them."""
 
