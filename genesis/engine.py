@@ -152,6 +152,7 @@ class Engine:
         self.recent = Recent()
         self.hub = Hub()
         self.channels.ui.alert = partial(hush_for, self.hub)
+        self.channels.ui.is_watched = self.hub.has_listeners
         # The venue takes 20 connections a minute on its public host and 5 in 15 s on the authenticated one.
         self._public_pacing = RateLimit.at_most(20, 60.0, burst=8) if venue.pace_dials else None
         self._private_pacing = RateLimit.at_most(5, 15.0, burst=2) if venue.pace_dials else None

@@ -257,6 +257,9 @@ class Hub:
     def __len__(self) -> int:
         return len(self._subscribers)
 
+    def has_listeners(self) -> bool:
+        return bool(self._subscribers)
+
     def __contains__(self, subscriber: Subscriber) -> bool:
         return subscriber in self._subscribers
 

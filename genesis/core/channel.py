@@ -240,6 +240,18 @@ class Channel(Generic[T]):
         else:
             self._put_at_limit(message, None)
 
+    def leave(self, message: T) -> None:
+        """`put_nowait` without waking who hears it, where there is room: it is found with whatever wakes them next.
+
+        The supervisor's watch wakes whoever has not found it for long.
+        """
+        queue = self.queue
+        if len(queue) < self._limit:
+            self.put_total += 1
+            queue.append(Envelope(message, self, next(_arrivals)))
+        else:
+            self._put_at_limit(message, None)
+
     def put_many(self, messages: Sequence[T]) -> int:
         """Put without waiting the first messages, as many as there is room for; how many those were.
 

@@ -1,13 +1,17 @@
 """A channel that puts some of what it is told into a second one as well, and lets somebody look at all of it at once.
 
 Screens hear everything; whoever tells people in their pockets hears a few kinds of it. Neither may depend on the other,
-and no sender should have to know that there are two.
+and no sender should have to know that there are two. While nobody looks at a screen, only those few kinds wake it: the
+rest is what was told a moment ago in newer numbers, and waits to be heard with the next of them.
 """
 
 from collections.abc import Callable, Hashable, Sequence
-from typing import Any
+from typing import Any, Final
 
 from genesis.core.channel import Channel, Overflow
+
+UNHURRIED: Final = 64
+"""So many are heard in a tenth of a millisecond: more are not left to wait."""
 
 
 class Tee(Channel[Any]):
@@ -30,6 +34,8 @@ class Tee(Channel[Any]):
         self._kinds = kinds
         self.alert: Callable[[Any], None] | None = None
         """Called with each message, by its sender and before anybody hears it: it must be quick and never raise."""
+        self.is_watched: Callable[[], bool] | None = None
+        """Whether somebody sees at once what is told; without it somebody may."""
 
     def put_many(self, messages: Sequence[Any]) -> int:
         """Whoever else hears is told of each: one by one."""
@@ -46,6 +52,10 @@ class Tee(Channel[Any]):
         """See `Channel.put_nowait`."""
         if self.alert is not None:
             self.alert(message)
-        super().put_nowait(message)
         if message.__class__ in self._kinds:
+            super().put_nowait(message)
             self._also.put_nowait(message)
+        elif len(self.queue) >= UNHURRIED or self.is_watched is None or self.is_watched():
+            super().put_nowait(message)
+        else:
+            self.leave(message)

@@ -1,12 +1,14 @@
 """What each overflow policy does when a channel is full, and what a sender may rely on."""
 
+from typing import Any
+
 import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from genesis.core.errors import ChannelClosed, ChannelFull, Fenced
 from genesis.core.mailbox import Channel, Envelope, Inbox, Mailbox, Outlet, Overflow
-from genesis.core.tee import Tee
+from genesis.core.tee import UNHURRIED, Tee
 from genesis.core.term import Term
 
 
@@ -299,6 +301,50 @@ def test_what_goes_into_two_channels_is_put_one_by_one_and_always_into_both() ->
     assert held(both) == held(also) == [1, 2]
     with pytest.raises(ValueError, match="must be put one by one, was 2 at once"):
         both.put_many([1, 2])
+
+
+async def test_while_nobody_looks_only_news_wakes_who_hears_all_of_it(nursery: trio.Nursery) -> None:
+    """News are numbers here. What is left is heard with them, in its place; and at once where somebody looks, or where
+    there is much of it."""
+    screens = Tee("screens", Overflow.DROP_OLDEST, also=Channel("also", Overflow.DROP_OLDEST), kinds=frozenset({int}))
+    looks = False
+    screens.is_watched = lambda: looks
+    inbox, batches = inbox_of(screens), list[list[Any]]()
+
+    async def listen() -> None:
+        while True:
+            batch = await inbox.lease()
+            batches.append(messages(batch))
+            inbox.ack_all(batch)
+
+    nursery.start_soon(listen)
+    await wait_all_tasks_blocked()
+    for message in ("a", "b"):
+        screens.put_nowait(message)
+        await wait_all_tasks_blocked()
+    assert not batches
+    screens.put_nowait(1)
+    await wait_all_tasks_blocked()
+    assert batches == [["a", "b", 1]]
+    looks = True
+    screens.put_nowait("c")
+    await wait_all_tasks_blocked()
+    assert batches[1:] == [["c"]]
+    looks = False
+    for _ in range(UNHURRIED + 1):
+        screens.put_nowait("d")
+    await wait_all_tasks_blocked()
+    assert batches[2:] == [["d"] * (UNHURRIED + 1)]
+    screens.check_books()
+
+
+async def test_what_is_left_in_a_full_channel_drops_the_oldest_and_wakes() -> None:
+    channel = Channel[int]("c", Overflow.DROP_OLDEST, capacity=2)
+    for number in (1, 2, 3):
+        channel.leave(number)
+    assert held(channel) == [2, 3]
+    assert channel.dropped == 1
+    channel.check_books()
 
 
 # --- once -----------------------------------------------------------------------------------------------------------
