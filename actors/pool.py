@@ -70,6 +70,7 @@ class PoolActor:
         self.settings.take(ctx.name)
         ctx.ready()
         look_at = ctx.clock.now()
+        seen: tuple[object, ...] = ()
         while True:
             ctx.inbox.ack_all(await ctx.inbox.lease(until=look_at))
             if ctx.clock.now() < look_at and self.settings.version == settings_version:
@@ -77,12 +78,20 @@ class PoolActor:
             settings_version = self.settings.version
             self.settings.take(ctx.name)
             look_at = ctx.clock.now() + LOOK_S
+            if self._facts() == seen:
+                # Spread as it is already.
+                continue
             before = self.left_out
             self.spread()
+            seen = self._facts()
             if self.left_out and self.left_out != before and notices is not None:
                 names = ", ".join(stream.name for stream in self.left_out[:5])
                 text = f"{len(self.left_out)} streams have no socket until the next start: {names}"
                 notices.put_nowait(Notice(level="alarm", code="pool_full", text=text, at_ms=ctx.clock.wall_ms()))
+
+    def _facts(self) -> tuple[object, ...]:
+        """What the shares follow from."""
+        return self.settings.version, self.pairs.version, sorted(self.held())
 
     def spread(self) -> None:
         """Make the shares what is wanted now; a share that stays as it is is not touched."""

@@ -45,6 +45,8 @@ class ProtectionActor:
     status: Latest[ProtectionStatus]
     watch: ProtectionWatch
     notices: Channel[Any] | None = None
+    _versions: tuple[int, ...] = attrs.field(default=(), init=False)
+    _known: tuple[object, ...] = attrs.field(default=(), init=False)
 
     async def run(self, ctx: Context) -> None:
         wishes = ctx.outlet(self.wishes)
@@ -52,22 +54,33 @@ class ProtectionActor:
         self.settings.take(ctx.name)
         ctx.ready()
         looked_at = -math.inf
-        seen = (-1, -1)
+        seen: tuple[object, ...] = ()
         while True:
-            pause_s = LOOK_S if (self.orders.version, self.account.version) != seen else self._pause_s()
+            pause_s = LOOK_S if self._facts() != seen else self._pause_s()
             # Whoever sets orders or account nudges us: where all is covered nothing is looked at again.
             ctx.inbox.ack_all(await ctx.inbox.lease(until=looked_at + pause_s))
             self.settings.take(ctx.name)
             now = ctx.clock.now()
-            changed = (self.orders.version, self.account.version) != seen
-            if now < looked_at + (LOOK_S if changed else self._pause_s()):
+            facts = self._facts()
+            if now < looked_at + (LOOK_S if facts != seen else self._pause_s()):
                 continue
             looked_at = now
-            seen = (self.orders.version, self.account.version)
+            seen = facts
             looked = self._look(now)
             if looked is not None:
                 self.status.set(looked.status)
                 self._act(ctx, looked, wishes, notices)
+
+    def _facts(self) -> tuple[object, ...]:
+        """What a look finds follows from these alone, but for how long something has been wanting. The account is
+        published each second, and nearly always its prices are all that is new in it."""
+        versions = (self.orders.version, self.account.version, self.pairs.version, self.settings.version)
+        if versions != self._versions:
+            account = self.account.value
+            held = None if account is None else [(each.symbol, each.quantity) for each in account.state.positions]
+            self._versions = versions
+            self._known = (held, self.orders.value.open, *versions[2:])
+        return self._known
 
     def _pause_s(self) -> float:
         """Until the next look where nothing has changed since the last one."""

@@ -69,10 +69,10 @@ class RegimeActor:
             watch = self._watches.get(key)
             if watch is None:
                 watch = self._watches[key] = RegimeWatch(series.symbol, series.timeframe)
-            before = watch.view()
             fresh = list(_fresh(series, watch.last_open_ms))
             if not fresh:
                 continue
+            before = watch.view()
             taken = fresh[:room]
             room -= len(taken)
             if not taken:

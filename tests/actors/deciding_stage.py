@@ -98,6 +98,8 @@ class Stage:
 
     supervisor: Supervisor
     disk: MemoryDisk
+    mailbox: Mailbox
+    """The subject's."""
 
     def kill(self) -> None:
         assert self.supervisor.kill("world/subject", reason="the test says so")
@@ -132,7 +134,8 @@ async def on_stage(
         children.append(
             ChildSpec(id=name, start=functools.partial(_itself, listener), mailbox=Mailbox(name, [channel]))
         )
-    children.append(ChildSpec(id="subject", start=start, mailbox=Mailbox("subject", hears), backoff=IMMEDIATE))
+    mailbox = Mailbox("subject", hears)
+    children.append(ChildSpec(id="subject", start=start, mailbox=mailbox, backoff=IMMEDIATE))
     supervisor = Supervisor(
         SupervisorSpec(id="world", children=tuple(children), intensity=10_000, max_consecutive=10_000),
         clock=TrioClock(),
@@ -141,7 +144,7 @@ async def on_stage(
     )
     async with trio.open_nursery() as nursery:
         await nursery.start(lambda task_status: supervisor.run(task_status=task_status))
-        yield Stage(supervisor=supervisor, disk=disk)
+        yield Stage(supervisor=supervisor, disk=disk, mailbox=mailbox)
         with trio.fail_after(60):
             await supervisor.stop()
 

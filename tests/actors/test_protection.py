@@ -3,6 +3,7 @@
 from decimal import Decimal
 
 import msgspec
+import trio
 from trio.testing import MockClock
 
 from actors.protection import ProtectionActor
@@ -37,21 +38,59 @@ def a_book(margin: bool, held: int) -> ProtectionView:
     )
 
 
+NET = PositionView(
+    symbol=BTC,
+    quantity=Decimal(2),
+    average_price=Decimal(100),
+    mark_price=Decimal(100),
+    notional=Decimal(200),
+    unrealized_pnl=Decimal(0),
+    realized_pnl=Decimal(0),
+    fees=Decimal(0),
+    margin_quantity=Decimal(-1),
+)
+
+
+def an_account(position: PositionView) -> AccountView:
+    view = AccountMachine(Settings()).view()
+    return msgspec.structs.replace(view, state=msgspec.structs.replace(view.state, positions=(position,)))
+
+
+async def test_an_account_whose_prices_alone_are_new_is_not_looked_at_again(autojump_clock: MockClock) -> None:
+    """It is published each second while something is held; what is held, and orders, are looked at when they change."""
+    asked = Channel[OrderWish]("wishes", Overflow.FAIL)
+    account = Latest[AccountView | None](an_account(msgspec.structs.replace(NET, quantity=Decimal(0))))
+    orders, status = Latest(OrdersView(session=1, ready=True)), Latest(ProtectionStatus())
+    looks: list[int] = []
+
+    def start() -> ProtectionActor:
+        return ProtectionActor(
+            settings=Latest(Settings()),
+            account=account,
+            orders=orders,
+            pairs=Latest({}),
+            wishes=asked,
+            status=status,
+            watch=ProtectionWatch(),
+        )
+
+    async with on_stage(start, hears=(), journal=journal_channel(), listeners={"order": (Listener(), asked)}) as stage:
+        account.on_set = orders.on_set = stage.mailbox.nudge
+        await stage.settled()
+        for price in (101, 102, 103):
+            mark = msgspec.structs.replace(NET, quantity=Decimal(0), mark_price=Decimal(price))
+            account.set(an_account(mark))
+            await trio.sleep(1)
+            looks.append(status.version)
+        assert looks == [1, 1, 1]
+        account.set(an_account(NET))
+        await trio.sleep(0.2)
+        assert status.value.naked == 1
+
+
 async def test_a_stop_for_the_coins_is_not_asked_for_a_short_beside_them(autojump_clock: MockClock) -> None:
     """Below the market it would buy the short back at once."""
-    net = PositionView(
-        symbol=BTC,
-        quantity=Decimal(2),
-        average_price=Decimal(100),
-        mark_price=Decimal(100),
-        notional=Decimal(200),
-        unrealized_pnl=Decimal(0),
-        realized_pnl=Decimal(0),
-        fees=Decimal(0),
-        margin_quantity=Decimal(-1),
-    )
-    view = AccountMachine(Settings()).view()
-    view = msgspec.structs.replace(view, state=msgspec.structs.replace(view.state, positions=(net,)))
+    view = an_account(NET)
     wishes = Channel[OrderWish]("wishes", Overflow.FAIL)
     heard = Listener()
 
