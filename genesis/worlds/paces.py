@@ -22,6 +22,7 @@ import actors.notifier
 import actors.pool
 import actors.protection
 import actors.regime
+import actors.rollout
 import actors.watchdog
 import genesis.core.supervisor
 import genesis.domain.order_questions
@@ -41,6 +42,7 @@ PACES: Final[tuple[tuple[ModuleType, str, float], ...]] = (
     (actors.pool, "LOOK_S", 30.0),
     (actors.watchdog, "LOOK_S", 15.0),
     (actors.regime, "LOOK_S", 60.0),
+    (actors.rollout, "LOOK_S", 5.0),
     (actors.market_cache, "LOOK_S", 45.0),
     (actors.connection_private, "LOOK_S", 19.0),
     (actors.connection_public, "LOOK_S", 19.0),
