@@ -32,6 +32,7 @@ from protocols.bitfinex.account_session import AccountPhase, AccountSession, Acc
 from protocols.bitfinex.errors import ERR_AUTH_NONCE, ERR_NOT_READY, LocalProtocolError
 from protocols.bitfinex.events import (
     AuthAccepted,
+    AuthLost,
     AuthRefused,
     ConfRefused,
     FrameRefused,
@@ -597,6 +598,8 @@ class ConnectionPrivateActor:
                     line.end(f"key refused: {text}", REFUSED_PAUSE_S * 5)
             case AuthRefused():
                 await self._on_auth_refused(ctx, out, line, event)
+            case AuthLost():
+                line.end("the answer to the login was lost")
             case ServerStopping():
                 line.end("20051: server is stopping", self.settings.value.connection.backoff_base_s)
             case MaintenanceStarted():
@@ -626,8 +629,6 @@ class ConnectionPrivateActor:
                     self._tell_refused_at = ctx.clock.now() + TELL_REFUSED_EVERY_S
                     self._notify(ctx, out, "warning", "frame_refused", f"{self.name}: {event.error}; it dials anew")
                 line.end(f"unreadable frame: {event.error}")
-            case _:
-                pass
 
     async def _on_info(self, ctx: Context, line: _Line, info: ServerInfo) -> None:
         try:

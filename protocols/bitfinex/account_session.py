@@ -17,6 +17,7 @@ from protocols.bitfinex.events import (
     FLAG_SEQ_ALL,
     FLAG_TIMESTAMP,
     AuthAccepted,
+    AuthLost,
     AuthRefused,
     ConfAccepted,
     ConfRefused,
@@ -268,7 +269,9 @@ class AccountSession:
             events.append(self._at_its_time(message))
         if kind in self._awaited:
             self._awaited.discard(kind)
-            if not self._awaited and self.phase is AccountPhase.SYNCING:
+            if not self._awaited and self.phase is AccountPhase.AUTHENTICATING:
+                events.append(AuthLost())
+            elif not self._awaited and self.phase is AccountPhase.SYNCING:
                 self.phase = AccountPhase.READY
                 events.append(SessionUp(session=self.session, user_id=self.user_id, received_ns=received_ns))
 

@@ -117,6 +117,11 @@ class AuthRefused(msgspec.Struct, frozen=True, kw_only=True):
     text: str
 
 
+class AuthLost(msgspec.Struct, frozen=True, kw_only=True):
+    """The snapshots of a login are here, so it was accepted, and the word that says so was lost: what the key may do
+    and whose it is stays unknown."""
+
+
 class FrameRefused(msgspec.Struct, frozen=True, kw_only=True):
     """A frame that could not be understood; the stream goes on."""
 
@@ -138,6 +143,7 @@ SessionEvent = (
     | Pong
     | AuthAccepted
     | AuthRefused
+    | AuthLost
     | FrameRefused
 )
 

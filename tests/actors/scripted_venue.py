@@ -201,7 +201,10 @@ class PeerSocket:
             code, text = venue.auth_refusals.popleft()
             await self.say(auth_refused_event(code, text))
             return
-        await self.say(auth_accepted_event(user_id=7, auth_id="scripted", caps=venue.caps))
+        if venue.lost_acceptances:
+            venue.lost_acceptances -= 1
+        else:
+            await self.say(auth_accepted_event(user_id=7, auth_id="scripted", caps=venue.caps))
         if venue.snapshots:
             await self.account("ps", [])
             if venue.lost_snapshots:
@@ -235,6 +238,8 @@ class ScriptedVenue:
     lost_infos: int = 0
     """So many sockets never get the venue's first word."""
     lost_confs: int = 0
+    lost_acceptances: int = 0
+    """So many logins are told by their snapshots alone."""
     lost_snapshots: int = 0
     """So many logins end behind their first snapshot: the rest of their frames never arrives."""
     time_ms: int = TIME_MS

@@ -620,6 +620,21 @@ async def test_a_login_whose_conf_was_not_answered_is_begun_anew(autojump_clock:
         assert world.of(SessionUp)[0].session > down.session
 
 
+async def test_an_acceptance_that_was_lost_is_missed_by_the_snapshots(
+    autojump_clock: MockClock, tmp_path: Path
+) -> None:
+    """Two in a row were nine seconds without a login, in which a position had no stop (world 74056)."""
+
+    def two_are_lost(venue: ScriptedVenue) -> None:
+        venue.lost_acceptances = 2
+
+    async with a_world(autojump_clock, tmp_path, prepare=two_are_lost) as world:
+        await eventually(lambda: bool(world.of(SessionUp)))
+        assert [down.reason for down in world.of(SessionDown)] == ["the answer to the login was lost"] * 2
+        first, _, third = world.venue.dialled_at
+        assert third - first < HANDSHAKE_S
+
+
 async def test_a_snapshot_that_was_lost_is_missed_at_once(autojump_clock: MockClock, tmp_path: Path) -> None:
     def one_is_lost(venue: ScriptedVenue) -> None:
         venue.lost_snapshots = 1

@@ -12,6 +12,7 @@ from protocols.bitfinex.events import (
     FLAG_SEQ_ALL,
     FLAG_TIMESTAMP,
     AuthAccepted,
+    AuthLost,
     AuthRefused,
     ConfAccepted,
     ConfRefused,
@@ -181,6 +182,17 @@ def test_a_session_is_up_when_the_snapshots_its_filter_lets_through_are_here(
     for kind in kinds[:-1]:
         assert not [e for e in one.receive(f'[0,"{kind}",[]]', 1) if isinstance(e, SessionUp)]
     assert isinstance(one.receive(f'[0,"{kinds[-1]}",[]]', 1)[-1], SessionUp)
+
+
+def test_an_acceptance_that_was_lost_shows_when_all_snapshots_are_here() -> None:
+    """Not with the first one: two frames that changed places are no loss."""
+    for late in (True, False):
+        one = session()
+        one.receive(info_event(server_id="s"), 1)
+        one.send_auth(1)
+        told = one.receive_many([SNAPSHOTS[0], *[ACCEPTED] * late, *SNAPSHOTS[1:]], 1)
+        assert [event for event in told if isinstance(event, AuthLost)] == ([] if late else [AuthLost()])
+        assert any(isinstance(event, SessionUp) for event in told) is late
 
 
 def test_permissions_of_the_old_documents_come_as_text() -> None:
