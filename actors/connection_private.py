@@ -25,7 +25,7 @@ from genesis.edge.connection_stats import ConnectionStats
 from genesis.edge.errors import ConnectTimeout, EdgeError, HandshakeRefused, LinkClosed
 from genesis.edge.nonce import NonceOwner
 from genesis.edge.secrets import Secret
-from genesis.edge.send_ledger import Attempt, SendLedger
+from genesis.edge.send_ledger import RESERVED, Attempt, SendLedger
 from genesis.edge.stage_times import StageTimes
 from genesis.edge.websocket import Dial, WebSocket
 from protocols.bitfinex.account_session import AccountPhase, AccountSession, AccountSessionEvent
@@ -242,13 +242,15 @@ class ConnectionPrivateActor:
     async def _recover_number(self, out: _Outlets) -> None:
         if self.ledger.session == 0:
             kept: Cells = await out.journal.ask(ReadCells(table=SESSION_TABLE, key=SESSION_KEY))
-            self.ledger.session = max((int(cell.payload) for cell in kept.cells), default=0)
+            self.ledger.session = self.ledger.reserved = max((int(cell.payload) for cell in kept.cells), default=0)
 
     async def _number_session(self, out: _Outlets) -> int:
-        """The next number, on the disk before anybody hears it."""
+        """The next number, on the disk before anybody hears it, with some that follow."""
         number = self.ledger.session + 1
-        cell = CellWrite(table=SESSION_TABLE, key=SESSION_KEY, payload=str(number).encode())
-        await out.journal.ask(Commit(writer=self.name, cells=(cell,)))
+        if number > self.ledger.reserved:
+            cell = CellWrite(table=SESSION_TABLE, key=SESSION_KEY, payload=str(number + RESERVED - 1).encode())
+            await out.journal.ask(Commit(writer=self.name, cells=(cell,)))
+            self.ledger.reserved = number + RESERVED - 1
         self.ledger.session = number
         return number
 
@@ -498,7 +500,7 @@ class ConnectionPrivateActor:
             line.end("conf was not answered")
             return
         held, line.held = line.held, []
-        await out.orders.put(event)
+        await self._pass_on(out, event)
         for earlier in held:
             await self._pass_on(out, earlier)
         # Only now may commands go: whoever answers SessionUp with one must have heard the snapshots as well.

@@ -26,7 +26,7 @@ from genesis.domain.order_rows import (
     WishesRow,
     view_of,
 )
-from genesis.domain.order_session import HISTORY_GAP_S, SOON_S, Fence
+from genesis.domain.order_session import HISTORY_GAP_S, QUESTIONS_UNKEPT, SOON_S, Fence
 from genesis.domain.order_state import IllegalTransition, OrderEvent, after
 from genesis.domain.pairs import PairSpecs
 from genesis.domain.position import Opening, opening_key
@@ -159,6 +159,10 @@ class OrderLedger:
         self._by_venue_id: dict[int, int] = {}
         self._dirty: dict[str, Kept | None] = {}
         self._fence_changed = False
+        self._questions_unkept = 0
+        """Questions to history since the fence was kept. What is asked changes nothing at the venue, so neither the
+        question nor that it failed, nor an answer that tells nothing, waits for the disk: they are kept with what comes
+        next, and a life that follows a crash asks anew."""
         self._out = Outputs()
         self._late: dict[int, LateUpdate] = {}
         self._now = 0.0
@@ -189,11 +193,12 @@ class OrderLedger:
                     cells[key] = LateCell(table=TABLE, key=key, write=partial(encode, row))
                 else:
                     cells[key] = self._cell(key, row)
-            if self._fence_changed or out.cells or out.records:
+            if self._fence_changed or out.cells or out.records or self._questions_unkept >= QUESTIONS_UNKEPT:
                 self.fence.commits += 1
                 self.fence.heard = self.fence.commits
                 out.number = self.fence.commits
                 out.cells["session"] = self._cell("session", self.fence)
+                self._questions_unkept = 0
         self._dirty.clear()
         self._fence_changed = False
         return out
@@ -303,9 +308,7 @@ class OrderLedger:
         self._out.commands.append(outgoing)
 
     def _want_history(self, *, soon: bool = False) -> None:
-        before = self.fence.history_at
         self.fence.want_history(self._now, gap_s=SOON_S if soon else HISTORY_GAP_S)
-        self._fence_changed = self._fence_changed or self.fence.history_at != before
 
     def _doubt(self, row: OrderRow, why: str) -> None:
         self.doubts_total += 1

@@ -321,11 +321,9 @@ class OrderMachine(OrderPatience):
     def _continue_process(self) -> None:
         for row in self._open.values():
             self._out.commands += self._handed_out(row)
-        question = self.fence.pending_question()
-        if question is not None:
-            self._out.questions.append(question)
-        # Foreign orders are not kept: the next report shows them again.
-        if self.fence.reconciled:
+        self.fence.asks_anew()
+        # Also where all was compared: foreign orders are not kept, and the next report shows them again.
+        if self.fence.up and self.fence.shown:
             self._want_history()
         self._fence_changed = True
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from genesis.domain.order_hearing import REPORTS_WITHOUT_FILLS, OrderHearing
 from genesis.domain.order_rows import OrderRow
-from genesis.domain.order_session import HISTORY_MARGIN_MS, LISTED_MS
+from genesis.domain.order_session import HISTORY_MARGIN_MS, KNOWN_KEPT_MS, LISTED_MS
 from genesis.domain.order_state import AT_VENUE, OrderEvent
 from protocols.orders import HistoryFailed, HistoryReport, OrderSnapshot, OrderState, UnclearRow, VenuePosition
 from protocols.units import AMOUNT_STEP, ZERO, amount_blur, plain
@@ -92,15 +92,15 @@ class OrderReconciler(OrderHearing):
             positions=bool(self.mismatched) or any(margin and held for (_, margin), held in self.fills.held.items()),
         )
         if question is not None:
-            self._fence_changed = True
+            self._questions_unkept += 1
             self._out.questions.append(question)
 
     def _on_report(self, report: HistoryReport) -> None:
         asked_at = self._report_asked_at = self.fence.pending_at
         if not self.fence.answered(report.request_id, report.session):
             return
-        self._fence_changed = True
         if not self.fence.reconciled:
+            self._fence_changed = True
             self._forget_guesses()
         listed: set[int] = set()
         strangers: set[int] = set()
@@ -128,7 +128,8 @@ class OrderReconciler(OrderHearing):
         self._forget_strangers(report.since_ms)
         if not self.fills.untold and all([row.cid in listed and not row.unshown for row in self._open.values()]):
             # By the venue's own numbers nothing is missing: what rests for months need not be read of again.
-            self.fence.trades_ms = max(self.fence.trades_ms, self.fence.asked_ms)
+            known, self.fence.trades_ms = self.fence.trades_ms, max(self.fence.trades_ms, self.fence.asked_ms)
+            self._fence_changed |= self.fence.trades_ms >= known + KNOWN_KEPT_MS
         self._watch_from_here()
         if not self.fence.reconciled:
             self.fence.reconciled = True
@@ -138,7 +139,6 @@ class OrderReconciler(OrderHearing):
     def _on_failed(self, failed: HistoryFailed) -> None:
         if not self.fence.failed(failed.request_id, self._now):
             return
-        self._fence_changed = True
         for row in list(self._open.values()):
             if row.state is S.UNKNOWN and row.absent_at is None and self._urgent(row):
                 # Nor will REST tell of it.

@@ -18,6 +18,10 @@ SOON_S: Final = 0.5
 """The same where a position may lie bare until REST has answered."""
 HISTORY_LOST_S: Final = 60.0
 """A question without any answer for so long is asked again under another number."""
+QUESTIONS_UNKEPT: Final = 8
+"""So many questions after the fence was kept it is kept again: until then reports are in memory, to be recorded."""
+KNOWN_KEPT_MS: Final = 3_600_000
+"""A report by which so much more of the account's trades is known is kept at once: no process reads it again."""
 HISTORY_MARGIN_MS: Final = 600_000
 """How far before the oldest thing of interest history is read: clocks of two machines and slow books fit into it."""
 LISTED_MS: Final = 15 * 86_400_000
@@ -28,7 +32,8 @@ RECONNECT_AGAIN_S: Final = 60.0
 
 
 class Fence(msgspec.Struct, kw_only=True):
-    """The session state of the order machine; it is kept in the journal, so a crash of the actor does not lose it."""
+    """The session state of the order machine; it is kept in the journal, so a crash of the actor does not lose it. Of
+    questions to history since the last change it may: then the next life asks anew."""
 
     epoch: int
     session: int = 0
@@ -55,7 +60,6 @@ class Fence(msgspec.Struct, kw_only=True):
     """The venue's time until which every trade of the account is known."""
     trades_floor_ms: int = 0
     """Trades of before may have been let go of. 0 in what older programs kept: there `floor_ms` was that, too."""
-    positions: bool = False
     commits: int = 0
     heard: int = 0
     """The newest commit for which the journal has what was heard. An older version leaves it behind `commits`."""
@@ -117,18 +121,13 @@ class Fence(msgspec.Struct, kw_only=True):
         self.reconnect_at = now + RECONNECT_AGAIN_S
         return True
 
-    def pending_question(self) -> HistoryRequest | None:
-        """The open question once more, under its old number."""
-        if self.pending_id is None:
-            return None
-        return HistoryRequest(
-            request_id=self.pending_id,
-            session=self.session,
-            since_ms=self.since_ms,
-            trades_since_ms=self.trades_since_ms,
-            symbols=(),
-            positions=self.positions,
-        )
+    def asks_anew(self) -> None:
+        """Whoever had asked has died, perhaps with an answer in hand, and not every question of its is kept: ask under
+        a number that nobody has used, and at once where orders wait for it."""
+        self.request_id += QUESTIONS_UNKEPT
+        self.pending_id = None
+        if not self.reconciled:
+            self.asked_at = self.history_at = None
 
     def history_deadline(self) -> float | None:
         """When `ask` should be tried next."""
@@ -154,7 +153,7 @@ class Fence(msgspec.Struct, kw_only=True):
         self.request_id += 1
         self.pending_id, self.pending_at, self.asked_at = self.request_id, now, now
         self.history_at = now + interval_s
-        self.since_ms, self.trades_since_ms, self.positions = since_ms, trades_since_ms, positions
+        self.since_ms, self.trades_since_ms = since_ms, trades_since_ms
         self.asked_ms = asked_ms
         return HistoryRequest(
             request_id=self.request_id,

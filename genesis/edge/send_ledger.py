@@ -14,6 +14,8 @@ from genesis.edge.websocket import WebSocket
 
 REMEMBERED: Final = 65_536
 """Redelivery follows a crash at once, so only the newest could ever be asked for."""
+RESERVED: Final = 16
+"""Numbers of sessions that are written down together: a restart leaves out those that are left of them."""
 
 
 class Attempt(enum.Enum):
@@ -34,6 +36,8 @@ class SendLedger:
     """
 
     session: int = 0
+    reserved: int = 0
+    """Up to this number sessions are on the disk as begun, so that no dial waits for it."""
     open_session: int | None = None
     open_socket: WebSocket | None = None
     _attempts: OrderedDict[tuple[str, int], tuple[object, Attempt]] = attrs.field(factory=OrderedDict)
