@@ -39,7 +39,10 @@ class NonceOwner:
         self.last = found + SYNC_EVERY_US if found else 0
 
     async def next(self) -> int:
-        """A nonce above every one before it. Raises EdgeError when the file stays locked, or the numbers run out."""
+        """A nonce above every one before it.
+
+        Raises EdgeError when the file stays locked or keeps nothing, or the numbers run out.
+        """
         async with self._turn:
             await self._lock()
             try:
@@ -87,9 +90,12 @@ class NonceOwner:
         return int(text) if text.isdigit() and int(text) <= LARGEST_NONCE else 0
 
     def _write(self, nonce: int) -> None:
-        # Always the same length, so that a torn write cannot leave a longer number than was meant.
-        os.pwrite(self._file, b"%020d\n" % nonce, 0)
-        self.last = nonce
-        if nonce - self._synced >= SYNC_EVERY_US:
-            os.fsync(self._file)
-            self._synced = nonce
+        try:
+            # Always the same length, so that a torn write cannot leave a longer number than was meant.
+            os.pwrite(self._file, b"%020d\n" % nonce, 0)
+            self.last = nonce
+            if nonce - self._synced >= SYNC_EVERY_US:
+                os.fsync(self._file)
+                self._synced = nonce
+        except OSError as error:
+            raise EdgeError(f"{self._path} must keep nonce {nonce}, did not: {error.strerror}") from error

@@ -1,5 +1,7 @@
 """Nonces rise: over calls, restarts, clock steps and processes."""
 
+import errno
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -35,6 +37,25 @@ async def test_a_bump_jumps_over_what_somebody_else_used(tmp_path: Path) -> None
     await owner.next()
     await owner.bump(by_us=5_000_000)
     assert await owner.next() == NOW_US + 5_000_001
+    owner.close()
+
+
+async def test_a_disk_that_keeps_nothing_costs_the_request_and_nobody_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A question that ended its hearer three times would be put aside, and history would be silent for a minute."""
+
+    def broken(handle: int) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    owner = NonceOwner(tmp_path / "nonce", lambda: NOW_US)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", broken)
+        with pytest.raises(EdgeError, match="must keep nonce"):
+            await owner.next()
+        with pytest.raises(EdgeError, match="must keep nonce"):
+            await owner.bump()
+    assert await owner.next() > NOW_US
     owner.close()
 
 
