@@ -246,12 +246,11 @@ class ConnectionPrivateActor:
 
     async def _number_session(self, out: _Outlets) -> int:
         """The next number, on the disk before anybody hears it, with some that follow."""
-        number = self.ledger.session + 1
+        number = self.ledger.session = self.ledger.session + 1
         if number > self.ledger.reserved:
             cell = CellWrite(table=SESSION_TABLE, key=SESSION_KEY, payload=str(number + RESERVED - 1).encode())
             await out.journal.ask(Commit(writer=self.name, cells=(cell,)))
             self.ledger.reserved = number + RESERVED - 1
-        self.ledger.session = number
         return number
 
     # --- commands -------------------------------------------------------------------------------------------------
