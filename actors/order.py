@@ -45,7 +45,7 @@ from genesis.domain.pairs import PairSpecs
 from genesis.edge.code_name import code_name
 from genesis.edge.stage_times import StageTimes
 from protocols.health import Notice, Reconnect
-from protocols.journal import Cells, Commit, Committed, JournalRequest, ReadCells
+from protocols.journal import AnyCell, AnyRecord, Cells, Commit, Committed, JournalRequest, ReadCells
 from protocols.market import BookLevels, MarketView
 from protocols.orders import (
     TERMINAL_STATES,
@@ -121,6 +121,16 @@ class OrderActor:
             await life.turn()
 
 
+@attrs.frozen
+class _CommitAhead:
+    """What keeps an order that was rehearsed, if `out` comes of it as it is."""
+
+    out: Outputs
+    cells: dict[str, AnyCell]
+    heard: AnyRecord
+    commit: Commit
+
+
 class _Life:
     """One generation of the actor: its machine, its outlets, and what it shows."""
 
@@ -155,6 +165,8 @@ class _Life:
         self.settings_seen = -1
         self.quiet = 0
         """Commits of steps of which nothing came."""
+        self.ahead: _CommitAhead | None = None
+        """Of the order that was rehearsed last."""
         self.orphans: dict[str, tuple[str, ...]] = {}
 
     async def recover(self) -> None:
@@ -262,7 +274,11 @@ class _Life:
         if not rest and self._versions == self.named:
             self.machine.halted = self._halted()
             clock = self.ctx.clock
-            self.machine.rehearse(hints[-1].message.approved, now=clock.now(), wall_ms=clock.wall_ms())
+            out = self.machine.rehearse(hints[-1].message.approved, now=clock.now(), wall_ms=clock.wall_ms())
+            heard = None if out is None else self.heard.record_ahead(self.machine.fence.venue_ms)
+            self.ahead = None
+            if out is not None and heard is not None:
+                self.ahead = _CommitAhead(out, out.cells, heard, self._commit_of(out, (heard,)))
         self.ctx.inbox.ack_all(hints)
         return rest
 
@@ -419,13 +435,11 @@ class _Life:
             self.heard.end(out, now=now, wall_ms=wall_ms, inputs=refused, timer=False)
 
     async def _keep(self, out: Outputs) -> None:
-        # Behind the others: `intents` are places among those.
-        commit = Commit(
-            writer=self.ctx.name,
-            records=(*out.records, *self.heard.record(self.machine.fence.venue_ms)),
-            cells=tuple(out.cells.values()),
-            commit_id=f"{self.ctx.name}:{self.actor.epoch}:{out.number}",
-        )
+        ahead, self.ahead = self.ahead, None
+        if ahead is not None and ahead.out is out and ahead.cells is out.cells and self.heard.take_ahead(ahead.heard):
+            commit = ahead.commit
+        else:
+            commit = self._commit_of(out, self.heard.record(self.machine.fence.venue_ms))
         question = self.journal.lodge_if_room(commit) or await self.journal.lodge(commit)
         answer: Committed = await self.journal.answer_to(question)
         for place, intent_id in out.intents:
@@ -444,6 +458,15 @@ class _Life:
                 out.alarms += forgotten.alarms
                 out.warnings += forgotten.warnings
                 out.reconnect = out.reconnect or forgotten.reconnect
+
+    def _commit_of(self, out: Outputs, heard: Sequence[AnyRecord]) -> Commit:
+        # Behind the others: `intents` are places among those.
+        return Commit(
+            writer=self.ctx.name,
+            records=(*out.records, *heard),
+            cells=tuple(out.cells.values()),
+            commit_id=f"{self.ctx.name}:{self.actor.epoch}:{out.number}",
+        )
 
     async def _keep_steps(self) -> None:
         """Steps of which nothing came would else be kept in memory without end, while nothing happens."""

@@ -139,6 +139,8 @@ class OrderRecorder:
     _whole: dict[str, msgspec.Raw] | None = None
     _report: HistoryReport | None = None
     """The newest report in a record of this life."""
+    _ahead: AnyRecord | None = None
+    """The next record, made before its steps are over."""
 
     def __attrs_post_init__(self) -> None:
         self.machine.touch, self.machine.depth = self._front, self._side
@@ -200,19 +202,34 @@ class OrderRecorder:
 
     def record(self, at_ms: int) -> tuple[AnyRecord, ...]:
         """All steps so far, for the commit of the newest one."""
-        steps, outputs, before = self.steps, self._outputs, self._report
-        self.steps, self._outputs = [], []
-        for step in steps:
+        late, named = self._late_record(at_ms), self._named
+        self._begin_anew()
+        return (*named, late)
+
+    def record_ahead(self, at_ms: int) -> AnyRecord | None:
+        """What `record` will be, with all steps until then; None where it will be more than that."""
+        self._ahead = None if self._named or self._whole is not None else self._late_record(at_ms)
+        return self._ahead
+
+    def take_ahead(self, record: AnyRecord | None) -> bool:
+        """Whether this one, which was made ahead, is still what `record` would be. Then it is as if it had been."""
+        if record is None or record is not self._ahead or self._named:
+            return False
+        self._begin_anew()
+        return True
+
+    def _late_record(self, at_ms: int) -> LateRecord:
+        # The very lists to which steps are added until it is kept.
+        write = partial(_write, self.steps, self._outputs, self._report, self._epoch, self._code, self._whole)
+        return LateRecord(kind=ORDER_HEARD_KIND, key=None, write=write, correlation_id="heard", at_ms=at_ms)
+
+    def _begin_anew(self) -> None:
+        for step in self.steps:
             for said in step[2]:
                 if type(said) is HistoryReport:
                     self._report = said
-        write = partial(_write, steps, outputs, before, self._epoch, self._code, self._whole)
-        self._epoch, self._code, self._whole = None, "", None
-        late = LateRecord(kind=ORDER_HEARD_KIND, key=None, write=write, correlation_id="heard", at_ms=at_ms)
-        if not self._named:
-            return (late,)
-        named, self._named = self._named, []
-        return (*named, late)
+        self.steps, self._outputs, self._named = [], [], []
+        self._epoch, self._code, self._whole, self._ahead = None, "", None, None
 
     def _front(self, symbol: Symbol, side: Side) -> Decimal | None:
         price = self.touch(symbol, side)

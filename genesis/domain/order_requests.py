@@ -147,8 +147,12 @@ class OrderRequests(OrderLedger):
 
     def _asked_from(self, row: OrderRow) -> float:
         """When an order that has left is asked for, if nothing is heard of it."""
+        return row.due_at - self._answer_within(row) + self._asked_after(row)
+
+    def _asked_after(self, row: OrderRow) -> float:
+        """The same in seconds from when it has left."""
         within = self._answer_within(row)
-        return row.due_at - within + (within / 3 if self._urgent(row) else min(within / 2, URGENT_S))
+        return within / 3 if self._urgent(row) else min(within / 2, URGENT_S)
 
     def _answer_came(self, row: OrderRow) -> None:
         """The venue has just answered an order of this session: by that others are waited for."""

@@ -46,8 +46,9 @@ class RiskAhead(RiskMachine):
             foreseen.clear()
         foreseen[hint.symbol, hint.timeframe] = tuple(chain)
         expected = next((approved for each in chain for approved in each.outputs.approved), None)
-        # A copy: ours is given its stamp where it lies.
-        return None if expected is None else copy.deepcopy(expected)
+        # A copy of the intent: ours is given its stamp where it lies. Of what is in it nothing changes, so that it is
+        # known for the same at a glance.
+        return None if expected is None else msgspec.structs.replace(expected, intent=copy.copy(expected.intent))
 
     @override
     def on_score(self, score: SignalScore) -> RiskOutputs:

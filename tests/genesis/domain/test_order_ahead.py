@@ -38,7 +38,7 @@ D = Decimal
 NS = 1_000_000_000
 LATER_S = (0.0, 0.4, 2.0, 29.0, 31.0)
 """From a rehearsal to its order; the last of them is too late for an entry."""
-_OF_THE_DRIVER = ("touch", "depth", "_ahead", "_was_foreseen", "_made", "_tells_late")
+_OF_THE_DRIVER = ("touch", "depth", "_ahead", "_taken", "_was_foreseen", "_made", "_tells_late")
 
 
 @pytest.fixture(autouse=True)
@@ -382,7 +382,7 @@ def test_nothing_but_that_very_order_is_taken(bench: HastyBench) -> None:
 def test_an_entry_whose_candle_is_too_old_by_then_is_not_taken(bench: HastyBench) -> None:
     entry = an_order("fast", D("0.4"))
     for later_s, is_taken in ((29.0, True), (30.0, False)):
-        machine = copy.deepcopy(rehearsed(bench, entry))
+        machine = rehearsed(copy.deepcopy(bench), entry)
         comes = heard_at(entry, int(bench.now * NS))
         out = machine.take_rehearsed(comes, now=bench.now + later_s, wall_ms=START_MS)
         assert (out is not None) == is_taken
