@@ -9,6 +9,7 @@ the first of a process tells counters, marks, locks and switches again from the 
 What they told so far is kept among them now and then, so that years of them are not read at each start.
 """
 
+import contextlib
 from collections import deque
 from collections.abc import Sequence
 from typing import Any
@@ -33,18 +34,31 @@ from genesis.domain.heard import (
 from genesis.domain.order_rows import TABLE as ORDER_TABLE
 from genesis.domain.pairs import PairSpecs
 from genesis.domain.risk_ahead import RiskAhead
+from genesis.domain.risk_foresight import Foreseen
 from genesis.domain.risk_history import KINDS as HISTORY_KINDS
 from genesis.domain.risk_history import RiskHistory
 from genesis.domain.risk_history_kept import KEPT_KIND, kept_record, read_kept
-from genesis.domain.risk_machine import RISK_TABLE, RiskMachine, told_as
+from genesis.domain.risk_machine import RISK_TABLE, RiskMachine, late_checkpoint_of, told_as
 from genesis.domain.risk_outputs import NOTHING as NOTHING_FOLLOWS
 from genesis.domain.risk_outputs import RiskOutputs
 from genesis.edge.code_name import code_name
 from genesis.edge.stage_times import StageTimes
 from genesis.edge.store_check import check_commit
+from genesis.edge.store_errors import CommitRefused
 from genesis.edge.store_proof import NEWEST
 from protocols.health import Notice
-from protocols.journal import AnyRecord, Cells, Commit, Committed, JournalRequest, ReadCells, ReadRecords, Records
+from protocols.journal import (
+    AnyRecord,
+    Cells,
+    Commit,
+    Committed,
+    JournalRequest,
+    LateCell,
+    ReadCells,
+    ReadRecords,
+    Record,
+    Records,
+)
 from protocols.orders import TERMINAL_STATES, Approved, ApprovedChange, OrderState
 from protocols.risk import (
     AccountState,
@@ -127,47 +141,41 @@ class RiskActor:
         while True:
             batch = await ctx.inbox.lease(limit=BATCH)
             memory.look(machine)
-            if batch and all([type(envelope.message) is ForeseenScores for envelope in batch]):
+            first = batch[0].message if batch else None
+            if type(first) is SignalScore and len(batch) == 1:
+                # Most of what is heard, and what an order may wait for.
+                inputs: list[RiskInput] = [first]
+                outcomes = [(batch[0], machine.on_score(first))]
+            elif batch and all([type(envelope.message) is ForeseenScores for envelope in batch]):
                 # One alone: it takes its time, and of several markets the first that speaks makes the others void.
-                expected = machine.foresee(batch[-1].message)
-                if foreseen is not None and expected is not None:
-                    foreseen.put_nowait(ForeseenOrder(approved=expected))
+                self._foresee(machine, memory, batch[-1].message, foreseen)
                 ctx.inbox.ack_all(batch)
                 continue
-            outcomes: list[tuple[Envelope, RiskOutputs]] = []
-            records: list[AnyRecord] = []
-            inputs: list[RiskInput] = []
-            for envelope in batch:
-                message = envelope.message
-                if type(message) is SignalScore:
-                    # Most of what is heard, and what an order may wait for.
-                    inputs.append(message)
-                    outputs = machine.on_score(message)
-                elif type(message) is ForeseenScores:
-                    # Too late to be of use: there is something to judge.
-                    continue
-                else:
-                    if not isinstance(message, EvaluateOrder):
-                        inputs.append(news_in(message, machine.state) if isinstance(message, AccountState) else message)
-                    outputs = _judge(machine, message)
-                outcomes.append((envelope, outputs))
-                if outputs is not NOTHING_FOLLOWS:
-                    records += outputs.records
-            released: tuple[str, ...] = ()
-            if machine.endings_missed:
-                known = await _known_orders(journal)
-                released = tuple(order.intent.intent_id for order in known if order.state in TERMINAL_STATES)
-                machine.release_ended(released)
-                machine.endings_missed = False
+            else:
+                inputs, outcomes = _judged(machine, batch)
+            commit = memory.commit_ahead(machine, inputs)
+            if commit is not None:
+                count = len(commit.records) - 1
+            else:
+                told = [outputs for _, outputs in outcomes if outputs is not NOTHING_FOLLOWS]
+                records = [record for outputs in told for record in outputs.records]
+                released: tuple[str, ...] = ()
+                if machine.endings_missed:
+                    known = await _known_orders(journal)
+                    released = tuple(order.intent.intent_id for order in known if order.state in TERMINAL_STATES)
+                    machine.release_ended(released)
+                    machine.endings_missed = False
+                approves = any([outputs.approved or outputs.changed for outputs in told])
+                commit = memory.commit(machine, inputs, records, released=released, approves=approves)
+                # One that the journal would not take must end us before anybody hears of what is in it. Its texts are
+                # made by the journal: all words in them came here as JSON, and our state rests until it has answered.
+                check_commit(commit)
+                count = len(records)
+            answer = journal.lodge_if_room(commit) or await journal.lodge(commit)
             approvals: list[Approved | ApprovedChange] = []
             for _, outputs in outcomes:
                 approvals += outputs.approved
                 approvals += outputs.changed
-            commit = memory.commit(machine, inputs, records, released=released, approves=bool(approvals))
-            # One that the journal would not take must end us before anybody hears of what is in it. Its texts are made
-            # by the journal: all words in them came here as JSON, and our state rests until it has answered.
-            check_commit(commit)
-            answer = journal.lodge_if_room(commit) or await journal.lodge(commit)
             for approved in approvals:
                 if not orders.put_if_room(approved):
                     await orders.put(approved)
@@ -178,7 +186,7 @@ class RiskActor:
                 for approved in approvals:
                     if self.stages is not None and isinstance(approved, Approved):
                         self.stages.note("risk", approved.intent.received_ns, told_ns)
-            past.note(len(records), await journal.answer_to(answer))
+            past.note(count, await journal.answer_to(answer))
             for envelope, outputs in outcomes:
                 for verdict in outputs.verdicts:
                     if not outputs.repeated:
@@ -189,13 +197,13 @@ class RiskActor:
                     for code, text in outputs.notices:
                         ui.put_nowait(Notice(level="warning", code=code, text=text, at_ms=ctx.clock.wall_ms()))
                 if isinstance(envelope.message, ManualOrder | EvaluateOrder):
-                    told = outputs.verdicts or await _kept_verdicts(journal, envelope.message.intent.intent_id)
-                    envelope.reply(told[0] if told else None)
+                    words = outputs.verdicts or await _kept_verdicts(journal, envelope.message.intent.intent_id)
+                    envelope.reply(words[0] if words else None)
                 elif isinstance(envelope.message, ChangeOrder):
                     name = envelope.message.intent.intent_id
-                    told = outputs.verdicts or await _kept_verdicts(journal, name)
+                    words = outputs.verdicts or await _kept_verdicts(journal, name)
                     heard = name in machine.state.manual
-                    envelope.reply(ChangeAnswer(known=heard, verdict=told[0] if told else None))
+                    envelope.reply(ChangeAnswer(known=heard, verdict=words[0] if words else None))
                 elif isinstance(envelope.message, RiskCommand):
                     envelope.reply(machine.status())
             self.verdicts.set(tuple(recent))
@@ -208,6 +216,14 @@ class RiskActor:
             machine.prepare()
             if past.is_due:
                 await past.follow()
+
+    def _foresee(
+        self, machine: RiskAhead, memory: "_Memory", hint: ForeseenScores, foreseen: Outlet[ForeseenOrder] | None
+    ) -> None:
+        approved = machine.foresee(hint)
+        memory.prepare_commit(machine.expected(hint))
+        if foreseen is not None and approved is not None:
+            foreseen.put_nowait(ForeseenOrder(approved=approved))
 
     def _taken(self, batch: list[Envelope]) -> None:
         """A halt that the house wants is ours from now on, and so is its end."""
@@ -373,6 +389,8 @@ class _Memory:
         self._named = False
         self._began: bytes | None = None
         self._commits = 0
+        self._ahead: tuple[Foreseen, int, Commit] | None = None
+        """What risk will most likely be told next, the number of its commit, and that."""
         self._order = beside(ctx.name, ORDER)
 
     def begin(self, machine: RiskMachine) -> None:
@@ -386,6 +404,36 @@ class _Memory:
             self._versions, self._named = versions, False
             machine.on_settings(self._settings.take(self._ctx.name))
             machine.on_pairs(self._pairs.value)
+
+    def prepare_commit(self, foreseen: Foreseen | None) -> None:
+        """Make the commit of what is foreseen now, while nobody waits for it."""
+        self._ahead = None
+        if foreseen is None or not self._named or self._began is not None:
+            return
+        outputs, number = foreseen.outputs, self._commits + 1
+        commit = self._made(
+            number,
+            (),
+            (foreseen.score,),
+            outputs.records,
+            late_checkpoint_of(foreseen.state),
+            foreseen.state.now_ms,
+            approves=bool(outputs.approved or outputs.changed),
+        )
+        # One that the journal would not take is for its own moment to tell.
+        with contextlib.suppress(CommitRefused):
+            check_commit(commit)
+            self._ahead = foreseen, number, commit
+
+    def commit_ahead(self, machine: RiskMachine, inputs: Sequence[RiskInput]) -> Commit | None:
+        """The commit of this batch, if it was made when that was foreseen."""
+        ahead, self._ahead = self._ahead, None
+        if ahead is None or machine.state is not ahead[0].state or len(inputs) != 1 or machine.endings_missed:
+            return None
+        if ahead[1] != self._commits + 1 or not self._named:
+            return None
+        self._commits += 1
+        return ahead[2]
 
     def commit(
         self,
@@ -401,22 +449,40 @@ class _Memory:
         cell, at_ms = machine.late_checkpoint(), machine.state.now_ms
         # Of the machine: settings that came during the batch are not what it was judged by.
         named = [] if self._named else [settings_record(machine.settings, at_ms), pairs_record(machine.pairs, at_ms)]
+        self._commits += 1
+        commit = self._made(
+            self._commits, named, tuple(inputs), records, cell, at_ms, released=released, lost=lost, approves=approves
+        )
+        self._began, self._named = None, True
+        return commit
+
+    def _made(
+        self,
+        number: int,
+        named: Sequence[Record],
+        inputs: tuple[RiskInput, ...],
+        records: Sequence[AnyRecord],
+        cell: LateCell,
+        at_ms: int,
+        *,
+        released: tuple[str, ...] = (),
+        lost: bool = False,
+        approves: bool = False,
+    ) -> Commit:
         heard = RiskHeard(
             code="" if self._began is None else code_name(),
             settings=named[0].key if named else None,
             pairs=named[1].key if named else None,
             state=NOTHING if self._began is None else msgspec.Raw(self._began),
-            inputs=tuple(inputs),
+            inputs=inputs,
             released=released,
             lost=lost,
         )
-        self._began, self._named = None, True
-        self._commits += 1
         return Commit(
             writer=self._ctx.name,
             records=(*named, risk_heard_record(heard, at_ms, cell), *records),
             cells=(cell,),
-            commit_id=f"{self._ctx.name}:{self._ctx.generation}:{self._commits}",
+            commit_id=f"{self._ctx.name}:{self._ctx.generation}:{number}",
             follower=self._order if approves else "",
         )
 
@@ -439,8 +505,27 @@ async def _known_orders(journal: Outlet[JournalRequest]) -> list[_KnownOrder]:
     return [_KNOWN_ORDERS.decode(cell.payload) for cell in rows.cells]
 
 
+def _judged(
+    machine: RiskAhead, batch: Sequence[Envelope]
+) -> tuple[list[RiskInput], list[tuple[Envelope, RiskOutputs]]]:
+    """What a replay must be told of a batch, and what came of it."""
+    inputs: list[RiskInput] = []
+    outcomes: list[tuple[Envelope, RiskOutputs]] = []
+    for envelope in batch:
+        message = envelope.message
+        if type(message) is ForeseenScores:
+            # Too late to be of use: there is something to judge.
+            continue
+        if not isinstance(message, EvaluateOrder):
+            inputs.append(news_in(message, machine.state) if isinstance(message, AccountState) else message)
+        outcomes.append((envelope, _judge(machine, message)))
+    return inputs, outcomes
+
+
 def _judge(machine: RiskMachine, message: object) -> RiskOutputs:
     match message:
+        case SignalScore():
+            return machine.on_score(message)
         case AccountState():
             return machine.on_account(message)
         case MarketCondition():

@@ -32,9 +32,7 @@ _stamp = msgspec.structs.force_setattr
 _UPDATES: Final = "OrderUpdate"
 _COPIED: Final = frozenset({"_open", "fence", "_held_from", "_late"})
 """Fields of a twin that are copies, and may be other ones behind an admission."""
-_OTHERWISE: Final = frozenset(
-    {"orders", "_by_intent", "_dirty", "_out", "_now", "_wall_ms", "_was_foreseen", "_asks"}
-)
+_OTHERWISE: Final = frozenset({"orders", "_by_intent", "_dirty", "_out", "_now", "_wall_ms", "_was_foreseen", "_asks"})
 """Fields that are set when the order comes, or are again what they were."""
 
 

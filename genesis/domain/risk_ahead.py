@@ -50,6 +50,11 @@ class RiskAhead(RiskMachine):
         # known for the same at a glance.
         return None if expected is None else msgspec.structs.replace(expected, intent=copy.copy(expected.intent))
 
+    def expected(self, hint: ForeseenScores) -> Foreseen | None:
+        """What was foreseen of the first score of this hint, as long as nothing has made it void."""
+        chain = self._ready.foreseen.get((hint.symbol, hint.timeframe), ())
+        return chain[0] if chain else None
+
     @override
     def on_score(self, score: SignalScore) -> RiskOutputs:
         market = score.symbol, score.timeframe

@@ -13,12 +13,12 @@ from genesis.domain.risk_outputs import RiskOutputs
 from genesis.domain.risk_state import RiskState
 from protocols.signals import SignalScore
 
-_replace = msgspec.structs.replace
 _stamp = msgspec.structs.force_setattr
 
 
 class Foreseen(msgspec.Struct, frozen=True):
-    """The answer to `score`, which nobody has said yet (`received_ns` is 0), and the state behind it."""
+    """The answer to `score`, which nobody has said yet (`received_ns` is 0), and the state behind it. The score is
+    nobody else's: when it is said, it is told when that was heard."""
 
     score: SignalScore
     state: RiskState
@@ -26,7 +26,8 @@ class Foreseen(msgspec.Struct, frozen=True):
 
     def is_of(self, score: SignalScore) -> bool:
         """Whether this is what was foreseen, whenever it was heard."""
-        return _replace(score, received_ns=0) == self.score
+        _stamp(self.score, "received_ns", score.received_ns)
+        return score == self.score
 
     def heard_at(self, received_ns: int, chain: "Sequence[Foreseen]") -> RiskOutputs:
         """The answer, with orders that know when their candle's end was heard of, also in the states of `chain`: this

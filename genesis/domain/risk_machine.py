@@ -321,7 +321,7 @@ class RiskMachine:
 
     def late_checkpoint(self) -> LateCell:
         """The checkpoint, to be written by the journal: nothing may be said to the machine until that has answered."""
-        return LateCell(table=RISK_TABLE, key=RISK_KEY, write=partial(_ENCODER.encode, self.state))
+        return late_checkpoint_of(self.state)
 
     def restore(self, cells: Iterable[CellWrite]) -> None:
         self._ready.forget()
@@ -666,6 +666,11 @@ class RiskMachine:
         records = tuple(record_of(change, self.state.now_ms, "risk") for change in changes)
         notices = tuple(notice for change in changes if (notice := notice_of(change)) is not None)
         return msgspec.structs.replace(outputs, turned=(*records, *outputs.turned), notices=notices)
+
+
+def late_checkpoint_of(state: RiskState) -> LateCell:
+    """See `RiskMachine.late_checkpoint`."""
+    return LateCell(table=RISK_TABLE, key=RISK_KEY, write=partial(_ENCODER.encode, state))
 
 
 def told_as(score: SignalScore) -> tuple[str, int]:

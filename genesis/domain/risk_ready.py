@@ -34,6 +34,8 @@ class ReadyGrounds:
 
     def __init__(self) -> None:
         self._by_strategy: dict[str, _Ready] = {}
+        self._forgotten: dict[str, _Ready] = {}
+        """Given back when something is ready again: what it is made of is fetched for that, and an order would wait."""
         self.foreseen: dict[tuple[str, str], tuple[Foreseen, ...]] = {}
         """By symbol and time frame, the answers to what will most likely be said when a candle closes, in that order.
         A score that is not the first of them makes them void, too."""
@@ -41,7 +43,7 @@ class ReadyGrounds:
     def forget(self) -> None:
         """Something changed that is neither the time nor a price."""
         if self._by_strategy:
-            self._by_strategy = {}
+            self._forgotten, self._by_strategy = self._by_strategy, {}
         if self.foreseen:
             self.foreseen = {}
 
@@ -69,7 +71,7 @@ class ReadyGrounds:
         work_out: Callable[[Symbol, Side, Purpose, str, Settings], Grounds],
     ) -> None:
         """Of all strategies that are enabled; `limits_of` gives the settings of a symbol and a strategy."""
-        ready = self._by_strategy
+        ready, self._forgotten = self._by_strategy, {}
         for strategy in settings.strategies:
             if len(ready) >= AT_MOST:
                 return
