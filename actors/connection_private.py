@@ -21,13 +21,14 @@ from genesis.core.latest import Latest
 from genesis.core.mailbox import Outlet
 from genesis.domain.rate_limit import RateLimit
 from genesis.domain.redial import End, Patience, Redial
+from genesis.edge.account_line import AccountLine
 from genesis.edge.connection_stats import ConnectionStats
 from genesis.edge.errors import ConnectTimeout, EdgeError, HandshakeRefused, LinkClosed
 from genesis.edge.nonce import NonceOwner
 from genesis.edge.secrets import Secret
 from genesis.edge.send_ledger import RESERVED, Attempt, SendLedger
 from genesis.edge.stage_times import StageTimes
-from genesis.edge.websocket import Dial, WebSocket
+from genesis.edge.websocket import Dial
 from protocols.bitfinex.account_session import AccountPhase, AccountSession, AccountSessionEvent
 from protocols.bitfinex.errors import ERR_AUTH_NONCE, ERR_NOT_READY, LocalProtocolError
 from protocols.bitfinex.events import (
@@ -44,6 +45,7 @@ from protocols.bitfinex.events import (
     ServerInfo,
     ServerStopping,
 )
+from protocols.bitfinex.inputs import WrittenCommand
 from protocols.bitfinex.rest_account import WITHDRAW_SCOPES
 from protocols.bitfinex.session import require_version
 from protocols.health import ConnectionView, Notice, Reconnect
@@ -116,59 +118,6 @@ class Credentials:
 
 
 @attrs.define(eq=False)
-class _Line:
-    """One socket and everything that dies with it."""
-
-    session: AccountSession
-    socket: WebSocket
-    scope: trio.CancelScope
-    opened_at: float
-    # The command whose send has not returned, and whether one's fate is still to be told: then the end of the session
-    # is told after it.
-    leaving: VenueCommand | None = None
-    untold: bool = False
-    greeted: bool = False
-    up_since: float | None = None
-    is_up: trio.Event = attrs.field(factory=trio.Event)
-    stirred: trio.Event = attrs.field(factory=trio.Event)
-    paused_since: float | None = None
-    fall: str = ""
-    pause_s: float = 0.0
-    wished: bool = False
-    data_ns: int = 0
-    held: list[Any] = attrs.field(factory=list)
-    ping_cid: int = 0
-    ping_at: float = 0.0
-    pong_at: float = attrs.field(init=False)
-    _told: trio.Event | None = None
-
-    def __attrs_post_init__(self) -> None:
-        self.pong_at = self.opened_at
-
-    def is_deaf(self, now: float, limits: ConnectionSettings) -> bool:
-        """Whoever speaks and does not answer pings hears nothing: no order and no cancel arrives there."""
-        return now - self.pong_at >= 2 * max(limits.silence_timeout_s, limits.ping_interval_s)
-
-    def end(self, reason: str, pause_s: float = 0.0, *, wished: bool = False) -> None:
-        """The first reason counts. `wished` says that it ends for a new one."""
-        if not self.fall:
-            self.fall, self.pause_s, self.wished = reason, pause_s, wished
-        self.scope.cancel()
-
-    def let_go(self) -> None:
-        """The fate of the command in hand is told, or will be by the next life."""
-        self.leaving, self.untold = None, False
-        if self._told is not None:
-            self._told.set()
-
-    async def last_command(self) -> None:
-        """Wait until the fate of the command in hand is told."""
-        if self.untold:
-            self._told = trio.Event()
-            await self._told.wait()
-
-
-@attrs.define(eq=False)
 class _Outlets:
     orders: Outlet[AccountEvent]
     account: Outlet[BalanceEvent]
@@ -178,7 +127,8 @@ class _Outlets:
 
 @attrs.define(kw_only=True, eq=False)
 class ConnectionPrivateActor:
-    """Hears VenueCommand and Reconnect. `ledger` and `stats` belong to the engine and survive this actor."""
+    """Hears VenueCommand and Reconnect. `ledger` and `stats` belong to the engine and survive this actor. `written` is
+    the text of a command that may come, made by who will most likely give it."""
 
     name: str
     uri: str
@@ -192,18 +142,19 @@ class ConnectionPrivateActor:
     view: Latest[ConnectionView]
     stats: ConnectionStats
     ledger: SendLedger
+    written: Latest[WrittenCommand | None] | None = None
     pacing: RateLimit | None = None
     notices: Channel[Any] | None = None
     refuse_withdrawal_keys: bool = True
     stages: StageTimes | None = None
-    _line: _Line | None = attrs.field(default=None, init=False)
+    _line: AccountLine | None = attrs.field(default=None, init=False)
     _status: str = attrs.field(default="idle", init=False)
     _last_error: str | None = attrs.field(default=None, init=False)
     _fell_at: float | None = attrs.field(default=None, init=False)
     _dials: Patience = attrs.field(factory=lambda: Patience(HANDSHAKE_S), init=False)
     _logins: Patience = attrs.field(factory=lambda: Patience(HANDSHAKE_S), init=False)
     _patience: trio.CancelScope = attrs.field(factory=trio.CancelScope, init=False)
-    _sending: _Line | None = attrs.field(default=None, init=False)
+    _sending: AccountLine | None = attrs.field(default=None, init=False)
     """Where the command in hand leaves, or has left, until its fate is told."""
     _tell_refused_at: float = attrs.field(default=0.0, init=False)
     _unfinished: VenueCommand | None = attrs.field(default=None, init=False)
@@ -305,7 +256,7 @@ class ConnectionPrivateActor:
                 raise LocalProtocolError("no session is up")
             if line.fall or line.socket.closed:
                 raise LocalProtocolError(f"session {line.session.session} is ending")
-            frame = line.session.send_command(command)
+            frame = line.session.send_command(command, None if self.written is None else self.written.value)
         except LocalProtocolError as error:
             await self._tell_not_sent(out, command, str(error))
             return
@@ -392,11 +343,11 @@ class ConnectionPrivateActor:
         """The life of one socket."""
         number = await self._number_session(out)
         self.stats.dialled()
-        line: _Line | None = None
+        line: AccountLine | None = None
         try:
             async with self.dial(self.uri, timeout_s=self._dials.wait_s(limits.connect_timeout_s)) as socket:
                 self._dials.missed = 0
-                line = _Line(
+                line = AccountLine(
                     AccountSession(
                         session=number,
                         api_key=self.credentials.key,
@@ -434,7 +385,7 @@ class ConnectionPrivateActor:
             self._line = None
         return await self._after(ctx, out, line)
 
-    async def _after(self, ctx: Context, out: _Outlets, line: _Line) -> End:
+    async def _after(self, ctx: Context, out: _Outlets, line: AccountLine) -> End:
         """The socket is closed, so nothing more can be heard; when the last command's fate is told, the end is."""
         now = ctx.clock.now()
         if self._fell_at is None:
@@ -456,7 +407,7 @@ class ConnectionPrivateActor:
 
     # --- the tasks of a socket ------------------------------------------------------------------------------------
 
-    async def _read(self, ctx: Context, out: _Outlets, line: _Line) -> None:
+    async def _read(self, ctx: Context, out: _Outlets, line: AccountLine) -> None:
         stats, session = self.stats, line.session
         while True:
             try:
@@ -493,7 +444,7 @@ class ConnectionPrivateActor:
         if not out.orders.put_if_room(event):
             await out.orders.put(event)
 
-    async def _on_up(self, ctx: Context, out: _Outlets, line: _Line, event: SessionUp) -> None:
+    async def _on_up(self, ctx: Context, out: _Outlets, line: AccountLine, event: SessionUp) -> None:
         if not line.session.flags:
             # Without the answer no number is read, and no lost frame would ever be missed.
             line.end("conf was not answered")
@@ -512,7 +463,7 @@ class ConnectionPrivateActor:
             self._fell_at = None
         self._tell(ctx, "up")
 
-    async def _look(self, ctx: Context, out: _Outlets, line: _Line) -> None:
+    async def _look(self, ctx: Context, out: _Outlets, line: AccountLine) -> None:
         """Pings, silence, answers that never came, sends that do not return, and the view."""
         ping_at = ctx.clock.now() + self.settings.value.connection.ping_interval_s
         leaving, looks = line.leaving, 0
@@ -539,7 +490,7 @@ class ConnectionPrivateActor:
                     line.end("pings are not answered")
             self._tell(ctx, self._status)
 
-    async def _probe(self, ctx: Context, line: _Line, limits: ConnectionSettings) -> None:
+    async def _probe(self, ctx: Context, line: AccountLine, limits: ConnectionSettings) -> None:
         """See to it that a frame which was lost is missed soon: of the login first, then of orders."""
         patience_s = self._logins.wait_s(limits.connect_timeout_s + limits.subscribe_timeout_s)
         deadline = ctx.clock.now() + patience_s
@@ -569,11 +520,11 @@ class ConnectionPrivateActor:
                 if line.paused_since is None:
                     await self._say(line, line.session.send_calc(PROBE))
 
-    async def _ping(self, ctx: Context, line: _Line) -> None:
+    async def _ping(self, ctx: Context, line: AccountLine) -> None:
         line.ping_cid, line.ping_at = line.ping_cid + 1, ctx.clock.now()
         await self._say(line, line.session.send_ping(line.ping_cid))
 
-    async def _say(self, line: _Line, frame: bytes) -> None:
+    async def _say(self, line: AccountLine, frame: bytes) -> None:
         self.stats.sending()
         try:
             with trio.move_on_after(SEND_TIMEOUT_S) as patience:
@@ -586,7 +537,9 @@ class ConnectionPrivateActor:
 
     # --- what the session says ------------------------------------------------------------------------------------
 
-    async def _on_session_event(self, ctx: Context, out: _Outlets, line: _Line, event: AccountSessionEvent) -> None:
+    async def _on_session_event(
+        self, ctx: Context, out: _Outlets, line: AccountLine, event: AccountSessionEvent
+    ) -> None:
         match event:
             case ServerInfo():
                 await self._on_info(ctx, line, event)
@@ -631,7 +584,7 @@ class ConnectionPrivateActor:
                     self._notify(ctx, out, "warning", "frame_refused", f"{self.name}: {event.error}; it dials anew")
                 line.end(f"unreadable frame: {event.error}")
 
-    async def _on_info(self, ctx: Context, line: _Line, info: ServerInfo) -> None:
+    async def _on_info(self, ctx: Context, line: AccountLine, info: ServerInfo) -> None:
         try:
             require_version(info)
         except LocalProtocolError as error:
@@ -648,7 +601,7 @@ class ConnectionPrivateActor:
         self.stats.auth_requests += 1
         await self._say(line, line.session.send_auth(await self.nonce.next()))
 
-    async def _on_auth_refused(self, ctx: Context, out: _Outlets, line: _Line, refused: AuthRefused) -> None:
+    async def _on_auth_refused(self, ctx: Context, out: _Outlets, line: AccountLine, refused: AuthRefused) -> None:
         self.stats.auth_errors += 1
         if refused.code == ERR_AUTH_NONCE:
             await self.nonce.bump()
@@ -660,7 +613,7 @@ class ConnectionPrivateActor:
             self._notify(ctx, out, "alarm", "auth_refused", text)
             line.end(f"auth refused: {refused.code} {refused.text}", REFUSED_PAUSE_S)
 
-    def _on_pong(self, ctx: Context, line: _Line, pong: Pong) -> None:
+    def _on_pong(self, ctx: Context, line: AccountLine, pong: Pong) -> None:
         line.pong_at = ctx.clock.now()
         if not line.greeted:
             line.end("the info event was lost")

@@ -44,6 +44,7 @@ from genesis.domain.order_rows import TABLE, view_of
 from genesis.domain.pairs import PairSpecs
 from genesis.edge.code_name import code_name
 from genesis.edge.stage_times import StageTimes
+from protocols.bitfinex.inputs import WrittenCommand, write_ahead
 from protocols.health import Notice, Reconnect
 from protocols.journal import AnyCell, AnyRecord, Cells, Commit, Committed, JournalRequest, ReadCells
 from protocols.market import BookLevels, MarketView
@@ -91,7 +92,8 @@ order that may have left and one that has are in the same doubt."""
 @attrs.define(kw_only=True)
 class OrderActor:
     """Hears what risk approved, account events, and wishes to cancel, update, flatten or protect (answered with the
-    orders); and of what risk will most likely approve, by which nothing is decided or kept.
+    orders); and of what risk will most likely approve, by which nothing is decided or kept. `written` is told the text
+    of the command that would come of that.
 
     `epoch` is the journal's session: it tells a crash of this actor from a new process.
     """
@@ -108,6 +110,7 @@ class OrderActor:
     market: Latest[MarketView] | None = None
     depth: Callable[[Symbol, int], BookLevels | None] | None = None
     risk_status: Latest[RiskStatus | None] | None = None
+    written: Latest[WrittenCommand | None] | None = None
     reconnects: Channel[Reconnect] | None = None
     ui: Channel[Any] | None = None
     halt_wanted: Latest[SetTradingState | None] | None = None
@@ -275,12 +278,20 @@ class _Life:
             self.machine.halted = self._halted()
             clock = self.ctx.clock
             out = self.machine.rehearse(hints[-1].message.approved, now=clock.now(), wall_ms=clock.wall_ms())
-            heard = None if out is None else self.heard.record_ahead(self.machine.fence.venue_ms)
-            self.ahead = None
-            if out is not None and heard is not None:
-                self.ahead = _CommitAhead(out, out.cells, heard, self._commit_of(out, (heard,)))
+            self._make_ahead(out)
         self.ctx.inbox.ack_all(hints)
         return rest
+
+    def _make_ahead(self, out: Outputs | None) -> None:
+        """Make now what an order that was rehearsed would wait for: its commit, and its command's text."""
+        if out is not None and self.ahead is not None and self.ahead.out is out:
+            return
+        heard = None if out is None else self.heard.record_ahead(self.machine.fence.venue_ms)
+        self.ahead = None
+        if out is not None and heard is not None:
+            self.ahead = _CommitAhead(out, out.cells, heard, self._commit_of(out, (heard,)))
+        if out is not None and self.actor.written is not None:
+            self.actor.written.set(write_ahead(out.commands[0].command))
 
     def _rehearsed(self, messages: Sequence[Any], now: float, wall_ms: int) -> Outputs | None:
         """What comes of an order that was rehearsed, if it is that one and comes alone."""

@@ -350,6 +350,7 @@ class Engine:
             depth=self.books.levels,
             risk_status=self.cells.risk,
             halt_wanted=self.cells.halt_wanted,
+            written=self.cells.written,
             reconnects=self.channels.reconnect_private,
             ui=self.channels.ui,
         )
@@ -428,6 +429,7 @@ class Engine:
             view=self.cells.connections[name],
             stats=self.stats[name],
             ledger=self.ledger,
+            written=self.cells.written,
             pacing=self._private_pacing,
             notices=self.channels.ui,
         )

@@ -17,6 +17,7 @@ from genesis.domain.config_bus import BusView
 from genesis.domain.pairs import PairSpecs
 from genesis.domain.ticks import merge_stretches, merge_ticks, stretch_symbol, tick_symbol
 from protocols.account import AccountView, LedgerRequest
+from protocols.bitfinex.inputs import WrittenCommand
 from protocols.config import ConfigCommand, ConfigView, RolloutStatus
 from protocols.health import ConnectionView, HealthFinding, Notice, Reconnect
 from protocols.jobs import JobRequest, JobView
@@ -232,6 +233,8 @@ class Cells:
     verdicts: Latest[tuple[Verdict, ...]] = attrs.field(factory=lambda: Latest(()))
     account: Latest[AccountView | None] = attrs.field(factory=lambda: Latest(None))
     orders: Latest[OrdersView] = attrs.field(factory=lambda: Latest(OrdersView(session=0, ready=False)))
+    written: Latest[WrittenCommand | None] = attrs.field(factory=lambda: Latest(None))
+    """The text of the command that comes of the order which was rehearsed last."""
     protection: Latest[ProtectionStatus] = attrs.field(factory=lambda: Latest(ProtectionStatus()))
     jobs: Latest[tuple[JobView, ...]] = attrs.field(factory=lambda: Latest(()))
     freshness: Latest[tuple[Freshness, ...]] = attrs.field(factory=lambda: Latest(()))

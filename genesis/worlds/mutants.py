@@ -36,6 +36,7 @@ from genesis.domain.order_session import Fence
 from genesis.domain.order_state import OrderEvent
 from genesis.domain.risk_machine import RiskMachine
 from genesis.edge import store
+from genesis.edge.account_line import AccountLine
 from genesis.edge.nonce import NonceOwner
 from genesis.edge.send_ledger import SendLedger
 from genesis.edge.store_errors import StoreCorrupt, StoreIncomplete
@@ -433,7 +434,7 @@ MUTANTS: Final = {
         Fence,
         "wants_reconnect",
         _never(False),
-        also=((private_line._Line, "is_deaf", _never(False)),),
+        also=((AccountLine, "is_deaf", _never(False)),),
         led_by=frozenset({"stall_to_venue"}),
     ),
     "nonce-of-the-clock": Mutant(

@@ -37,7 +37,14 @@ from protocols.bitfinex.events import (
     read_info,
 )
 from protocols.bitfinex.heartbeat import SilenceWatch
-from protocols.bitfinex.inputs import cancel_many_fields, encode_calc, encode_cancel_many, encode_command, encode_multi
+from protocols.bitfinex.inputs import (
+    WrittenCommand,
+    cancel_many_fields,
+    encode_calc,
+    encode_cancel_many,
+    encode_command,
+    encode_multi,
+)
 from protocols.bitfinex.numbers import read_json
 from protocols.bitfinex.plausible import AHEAD_MS
 from protocols.bitfinex.rows import Tolerance
@@ -126,12 +133,12 @@ class AccountSession:
         self.phase = AccountPhase.AUTHENTICATING
         return frame
 
-    def send_command(self, command: VenueCommand) -> bytes:
-        """One order, cancel or update. Raises LocalProtocolError, with nothing sent, unless the session is ready, not
-        paused for maintenance, and the one the command is for."""
+    def send_command(self, command: VenueCommand, written: WrittenCommand | None = None) -> bytes:
+        """One order, cancel or update, of which the text may be `written` already. Raises LocalProtocolError, with
+        nothing sent, unless the session is ready, not paused for maintenance, and the one the command is for."""
         if command.session != self.session or self.phase is not _READY or self.paused:
             self._require_ready(command.session)
-        return encode_command(command)
+        return written.frame if written is not None and written.command is command else encode_command(command)
 
     def send_multi(self, commands: Iterable[VenueCommand]) -> bytes:
         listed = list(commands)

@@ -85,6 +85,21 @@ def command_fields(command: SubmitOrder | CancelOrder | UpdateOrder) -> tuple[st
     return "ou", update_fields(command)
 
 
+class WrittenCommand(msgspec.Struct, frozen=True, eq=False):
+    """A command's text, made before there was need of it. It is that of this very object, and of no other like it."""
+
+    command: VenueCommand
+    frame: bytes
+
+
+def write_ahead(command: VenueCommand) -> WrittenCommand | None:
+    """`encode_command` while nobody waits for it; None of one that cannot be written."""
+    try:
+        return WrittenCommand(command, encode_command(command))
+    except LocalProtocolError:
+        return None
+
+
 def encode_command(command: VenueCommand) -> bytes:
     if isinstance(command, SubmitOrder):
         return _encoded([0, "on", None, submit_fields(command)])
