@@ -42,6 +42,8 @@ class JournalActor:
             if _follower_is_due(batch):
                 await self._wait_for_followers(ctx, batch)
             await self._serve(ctx, batch)
+            # Given back now: when the next one is there, somebody waits.
+            del batch
 
     async def _wait_for_followers(self, ctx: Context, batch: list[Envelope]) -> None:
         """Add to the batch what comes until a decision is whole, or the time is up."""

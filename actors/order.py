@@ -79,6 +79,8 @@ from protocols.trading import OrdersView
 from protocols.units import Side, Symbol, exact, plain
 
 BATCH = 256
+_HALTED = TradingState.HALTED
+"""Asked of its class a member costs a call."""
 RECENT = 200
 NO_STRATEGY = frozenset({"manual", "protection"})
 """Whose lots need nobody who speaks for them."""
@@ -216,7 +218,12 @@ class _Life:
         self.heard.start()
         inputs = [envelope.message for envelope in batch]
         answers: list[tuple[Envelope, tuple[OrderView, ...]]] = []
-        ready = self._rehearsed(inputs, now, wall_ms)
+        ready = None
+        if len(inputs) == 1 and type(inputs[0]) is Approved:
+            ready = self.machine.take_rehearsed(inputs[0], now=now, wall_ms=wall_ms)
+            if ready is None:
+                # It may have asked the market; who admits it asks once more.
+                self.heard.start()
         if ready is not None or (inputs and self._admit(inputs, now, wall_ms)):
             ready = ready or self.machine.take_ready()
             if ready is not None:
@@ -254,6 +261,8 @@ class _Life:
         deadline = self.machine.next_deadline()
         while True:
             batch = await self.ctx.inbox.lease(limit=BATCH, until=math.inf if deadline is None else deadline)
+            if len(batch) == 1 and type(batch[0].message) is Approved:
+                return batch, self.ctx.clock.now()
             hints = [envelope for envelope in batch if type(envelope.message) is ForeseenOrder]
             if hints:
                 batch = self._take_hints(batch, hints)
@@ -292,16 +301,6 @@ class _Life:
             self.ahead = _CommitAhead(out, out.cells, heard, self._commit_of(out, (heard,)))
         if out is not None and self.actor.written is not None:
             self.actor.written.set(write_ahead(out.commands[0].command))
-
-    def _rehearsed(self, messages: Sequence[Any], now: float, wall_ms: int) -> Outputs | None:
-        """What comes of an order that was rehearsed, if it is that one and comes alone."""
-        if len(messages) != 1 or type(messages[0]) is not Approved:
-            return None
-        ready = self.machine.take_rehearsed(messages[0], now=now, wall_ms=wall_ms)
-        if ready is None:
-            # It may have asked the market; who admits it asks once more.
-            self.heard.start()
-        return ready
 
     def _admit(self, messages: Sequence[Any], now: float, wall_ms: int) -> bool:
         """Take approved intents, if there is nothing else: they can leave before anything else is looked at."""
@@ -391,7 +390,7 @@ class _Life:
             # Risk has not taken it yet, and may never.
             return wanted.reason
         status = None if self.actor.risk_status is None else self.actor.risk_status.value
-        return status.reason if status is not None and status.state is TradingState.HALTED else None
+        return status.reason if status is not None and status.state is _HALTED else None
 
     def _hear(self, message: object, now: float, wall_ms: int) -> tuple[OrderView, ...]:
         match message:

@@ -213,6 +213,8 @@ class RiskActor:
             if ui is not None:
                 ui.put_nowait(status)
             ctx.inbox.ack_all(batch)
+            # Given back now: when the next ones are there, an order may wait.
+            del batch, first, inputs, outcomes, commit, answer, approvals
             machine.prepare()
             if past.is_due:
                 await past.follow()
