@@ -31,7 +31,7 @@ from websockets.exceptions import InvalidStatus, PayloadTooBig
 from websockets.frames import CloseCode, Frame, Opcode
 from websockets.headers import build_host
 from websockets.protocol import State
-from wsproto.connection import Connection, ConnectionState
+from wsproto.connection import ConnectionState
 
 from genesis.edge.errors import (
     HandshakeFailed,
@@ -492,8 +492,6 @@ class CalmWebSocket:
     connection: trio_websocket.WebSocketConnection
     stream: trio.abc.Stream
     turn: _Turn
-    # wsproto's part that begins behind the handshake.
-    _frames: Connection
     # For the next frame alone, drawn before there is one: the kernel is not asked while an order waits.
     _mask: bytes = attrs.field(factory=lambda: os.urandom(MASK_BYTES))
     _ping_count: int = 0
@@ -520,7 +518,7 @@ class CalmWebSocket:
         connection, turn = self.connection, self.turn
         finished = False
         try:
-            if self._frames.state is not _OPEN:
+            if connection._wsproto.state is not _OPEN:
                 raise self._fate()
             if turn.taken:
                 await connection.send_message(message.decode())
@@ -626,9 +624,7 @@ async def calm_websocket(
                 connected, tap.listening = True, False
                 connection._send_channel = cast("Any", _Queue(connection._send_channel))
                 connection._stream_lock = cast("Any", turn := _Turn())
-                frames = connection._wsproto.connection
-                assert frames is not None, "the handshake must be over"
-                socket = CalmWebSocket(connection, stream, turn, frames)
+                socket = CalmWebSocket(connection, stream, turn)
                 try:
                     yield socket
                 finally:

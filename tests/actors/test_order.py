@@ -18,9 +18,10 @@ from typing_extensions import override
 from genesis.core.clock import TrioClock
 from genesis.core.latest import Latest
 from genesis.domain.order_ahead import OrderAhead
+from genesis.domain.order_heard import OrderRecorder
 from genesis.domain.order_outputs import Outputs
 from genesis.edge.store import ReadOnlyStore
-from protocols.journal import ReadCells, ReadRecords, Record
+from protocols.journal import AnyRecord, ReadCells, ReadRecords, Record
 from protocols.orders import (
     Approved,
     CancelIntent,
@@ -278,14 +279,21 @@ async def _with_hints(path: Path, hinted: bool) -> list[Record]:
 
 def test_hints_change_not_a_byte_of_the_journal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     taken: list[bool] = []
-    take = OrderAhead.take_rehearsed
+    made_ahead: list[bool] = []
+    take, take_ahead = OrderAhead.take_rehearsed, OrderRecorder.take_ahead
 
     def counted(machine: OrderAhead, order: Approved, *, now: float, wall_ms: int) -> Outputs | None:
         out = take(machine, order, now=now, wall_ms=wall_ms)
         taken.append(out is not None)
         return out
 
+    def counted_commits(recorder: OrderRecorder, record: AnyRecord | None) -> bool:
+        is_ahead = take_ahead(recorder, record)
+        made_ahead.append(is_ahead)
+        return is_ahead
+
     monkeypatch.setattr(OrderAhead, "take_rehearsed", counted)
+    monkeypatch.setattr(OrderRecorder, "take_ahead", counted_commits)
     monkeypatch.setattr(TrioClock, "wall_ms", lambda clock: 1_517_788_800_000)
     # trio throws a dice for who goes first; here whoever was woken first does.
     monkeypatch.setattr("trio._core._run._r", _NoDice())
@@ -294,6 +302,7 @@ def test_hints_change_not_a_byte_of_the_journal(tmp_path: Path, monkeypatch: pyt
         for hinted in (True, False)
     ]
     assert taken == [False, True, True, False, False] + 5 * [False]
+    assert made_ahead == [True, True]
     assert [(record.kind, record.key) for record in seen] == [(record.kind, record.key) for record in blind]
     differ = [
         (one.payload, other.payload) for one, other in zip(seen, blind, strict=True) if one.payload != other.payload

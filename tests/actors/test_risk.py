@@ -1,6 +1,7 @@
 """The risk actor puts an approval into the journal's line before it tells it, and never approves twice."""
 
 import random
+from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from decimal import Decimal
 from typing import Any
@@ -9,18 +10,20 @@ import msgspec
 import pytest
 import trio
 
+import actors.risk
 from actors.risk import RiskActor
 from genesis.core.channel import Channel, Overflow
 from genesis.core.latest import Latest
 from genesis.domain.decision_log import decision_line, record_lines, signal_record
-from genesis.domain.heard import read_risk_heard
+from genesis.domain.heard import RiskInput, read_risk_heard
 from genesis.domain.pairs import PairSpecs, pair_specs
+from genesis.domain.risk_ahead import RiskAhead
 from genesis.domain.risk_machine import RiskMachine
 from genesis.domain.risk_outputs import Switch
 from genesis.domain.risk_state import RiskState
 from genesis.edge.store_errors import CommitRefused
 from protocols.health import Notice
-from protocols.journal import CellWrite, Commit
+from protocols.journal import CellWrite, Commit, Record
 from protocols.orders import Approved, ApprovedChange, OrderIntent, OrderType, Purpose, UpdateIntent
 from protocols.risk import (
     AccountState,
@@ -189,6 +192,48 @@ async def test_a_hint_decides_nothing_and_is_not_kept() -> None:
         assert stage.disk.records == kept
         assert world.listener.heard == []
         assert world.verdicts.value == ()
+
+
+async def _kept_of_scores(hinted: bool) -> tuple[list[Record], dict[tuple[str, str], CellWrite], list[Approved]]:
+    """What the journal has of scores of which most were foreseen: rightly, otherwise, and with a switch between."""
+    world, chance = World(), random.Random(7)
+    async with world.run() as stage:
+        world.accounts.put_nowait(an_account())
+        await stage.settled()
+        for number, score in enumerate(crossing_scores(300)):
+            kind, heard = chance.randrange(8), msgspec.structs.replace(score, received_ns=1_000 + number)
+            if kind == 7:
+                score = msgspec.structs.replace(score, price=score.price + 1)
+            if hinted and kind:
+                world.hints.put_nowait(ForeseenScores(symbol=BTC, timeframe="1m", scores=(score,)))
+                await stage.settled()
+            if kind == 6:
+                world.commands.put_nowait(ResetPeaks(strategy=None, reason="r", actor="a", correlation_id=f"p{number}"))
+                await stage.settled()
+            told = len(world.listener.heard)
+            await world.scores.put(heard)
+            await stage.settled()
+            if len(world.listener.heard) > told:
+                # It ends at once, and the next one may come.
+                ended = tuple([approved.intent.intent_id for approved in world.listener.heard])
+                world.accounts.put_nowait(an_account(closed=ended))
+                await stage.settled()
+        return stage.disk.records, stage.disk.cells, world.listener.heard
+
+
+async def test_what_was_foreseen_is_kept_and_told_as_what_was_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    ahead: list[bool] = []
+    commit_ahead = actors.risk._Memory.commit_ahead
+
+    def counted(memory: actors.risk._Memory, machine: RiskAhead, inputs: Sequence[RiskInput]) -> Commit | None:
+        commit = commit_ahead(memory, machine, inputs)
+        ahead.append(commit is not None and bool(commit.follower))
+        return commit
+
+    monkeypatch.setattr(actors.risk._Memory, "commit_ahead", counted)
+    seen, blind = [await _kept_of_scores(hinted) for hinted in (True, False)]
+    assert seen == blind
+    assert len(seen[2]) > sum(ahead) > 10
 
 
 async def test_an_account_state_is_kept_without_what_risk_knows_already() -> None:

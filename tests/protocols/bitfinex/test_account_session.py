@@ -4,6 +4,7 @@ import json
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import pytest
 
 from protocols.bitfinex.account_session import DEFAULT_FLAGS, AccountPhase, AccountSession
@@ -30,6 +31,7 @@ from protocols.bitfinex.events import (
     notice_event,
     pong_event,
 )
+from protocols.bitfinex.inputs import encode_command, write_ahead
 from protocols.bitfinex.sequence import FrameNumbers
 from protocols.orders import CancelOrder, OrderSnapshot, SessionUp, SubmitOrder, VenueWallet
 from protocols.units import Symbol
@@ -128,6 +130,20 @@ def test_no_command_leaves_before_the_snapshots_or_for_another_session() -> None
     one.close()
     with pytest.raises(LocalProtocolError, match="was closed"):
         one.send_command(SUBMIT)
+
+
+def test_a_text_that_was_written_ahead_is_that_of_its_very_command_and_as_bound_to_the_session() -> None:
+    one = ready()
+    written = write_ahead(SUBMIT)
+    assert written is not None
+    assert one.send_command(SUBMIT, written) is written.frame
+    assert one.send_command(SUBMIT) == written.frame
+    other = msgspec.structs.replace(SUBMIT, amount=2 * SUBMIT.amount)
+    assert one.send_command(other, written) == encode_command(other) != written.frame
+    one.close()
+    with pytest.raises(LocalProtocolError, match="was closed"):
+        one.send_command(SUBMIT, written)
+    assert write_ahead(msgspec.structs.replace(SUBMIT, cid=0)) is None
 
 
 def test_maintenance_holds_commands_back() -> None:
