@@ -96,31 +96,27 @@ class SignalActor:
                     machine.on_settings(settings, self._history)
                 heard.begin()
                 self._show(ctx, machine, ui)
-            said: list[Said] = []
-            # What is certain first: a tick waits for the newest, and may have overtaken the candle before it.
-            for envelope in batch if len(batch) == 1 else sorted(batch, key=_turn):
-                if type(envelope.message) is CandleUpdate:
-                    hint = machine.foresee(envelope.message.candle)
-                    if foreseen is not None and hint is not None:
-                        foreseen.put_nowait(hint)
-                    continue
-                for each in await self._think(machine, envelope.message, heard):
-                    # Who judges it comes in the next turn of the loop, and our commit stands in the line by then.
+            # What came alone may be what was foreseen, and is said and kept as it was made ready then.
+            ahead = machine.ready_for(batch[0].message) if len(batch) == 1 and heard.nothing else None
+            if ahead is not None:
+                said, cells = ahead.said, ahead.cells
+                for each in said:
                     if not scores.put_if_room(each.score):
                         await scores.put(each.score)
-                    said.append(each)
-            told_ns = ctx.clock.now_ns()
-            # Its texts are made by the journal: the machine rests until that has answered.
-            cells = machine.late_checkpoint()
+                told_ns = ctx.clock.now_ns()
+                records = ahead.records
+                del each
+            else:
+                said = await self._hear(batch, machine, heard, scores, foreseen)
+                told_ns = ctx.clock.now_ns()
+                # Its texts are made by the journal: the machine rests until that has answered.
+                cells = machine.late_checkpoint()
+                # A strategy that was just warmed is kept before it has heard anything.
+                records = heard.records(settings, said) if said or cells else ()
             if said or cells:
                 commits += 1
-                commit = Commit(
-                    writer=ctx.name,
-                    # A strategy that was just warmed is kept before it has heard anything.
-                    records=heard.records(settings, said),
-                    cells=cells,
-                    commit_id=f"{ctx.name}:{ctx.generation}:{commits}",
-                )
+                commit_id = f"{ctx.name}:{ctx.generation}:{commits}"
+                commit = Commit(writer=ctx.name, records=records, cells=cells, commit_id=commit_id)
                 answer = journal.lodge_if_room(commit) or await journal.lodge(commit)
                 # An order that may come of it goes first, and its commit takes this one along.
                 await ctx.step_aside()
@@ -138,7 +134,34 @@ class SignalActor:
                         ui.put_nowait(score)
                 self.recent.set(tuple(recent))
                 self._show(ctx, machine, ui)
+                del commit, answer, whole
             ctx.inbox.ack_all(batch)
+            # While it is at hand: what the next batch takes the place of would be freed while an order waits.
+            del batch, ahead, said, records, cells
+
+    async def _hear(
+        self,
+        batch: Sequence[Envelope],
+        machine: SignalMachine,
+        heard: "_Heard",
+        scores: Outlet[SignalScore],
+        foreseen: Outlet[ForeseenScores] | None,
+    ) -> list[Said]:
+        """What the strategies say to a batch, told as it is said."""
+        said: list[Said] = []
+        # What is certain first: a tick waits for the newest, and may have overtaken the candle before it.
+        for envelope in batch if len(batch) == 1 else sorted(batch, key=_turn):
+            if type(envelope.message) is CandleUpdate:
+                hint = machine.foresee(envelope.message.candle)
+                if foreseen is not None and hint is not None:
+                    foreseen.put_nowait(hint)
+                continue
+            for each in await self._think(machine, envelope.message, heard):
+                # Who judges it comes in the next turn of the loop, and our commit stands in the line by then.
+                if not scores.put_if_room(each.score):
+                    await scores.put(each.score)
+                said.append(each)
+        return said
 
     async def _think(self, machine: SignalMachine, said: SignalInput, heard: "_Heard") -> Sequence[Said]:
         """What the strategies say to one input, noted for the replay if it left a trace."""
@@ -209,6 +232,8 @@ class _Heard:
 
     def __init__(self, machine: SignalMachine) -> None:
         self._machine = machine
+        self.nothing = False
+        """Whether all that was heard is kept."""
         self._states: dict[str, bytes] | None = None
         self._inputs: list[SignalInput] = []
         self._off: dict[str, int] = {}
@@ -216,6 +241,7 @@ class _Heard:
 
     def begin(self) -> None:
         """A life began, or settings changed it. Fills that wait are no part of a strategy's state."""
+        self.nothing = False
         self._states = self._machine.states()
         self._inputs = list(self._machine.waiting_fills())
         self._off = {}
@@ -232,6 +258,7 @@ class _Heard:
         return False
 
     def note(self, said: SignalInput) -> None:
+        self.nothing = False
         self._inputs.append(said)
 
     def records(self, settings: Settings, said: Sequence[Said]) -> tuple[AnyRecord, ...]:
@@ -252,6 +279,7 @@ class _Heard:
         """It is kept."""
         if self._inputs:
             self._states, self._inputs, self._off = None, [], {}
+            self.nothing = True
 
     def _failed(self) -> set[str]:
         return {name for name, running in self._machine.running.items() if running.fault}

@@ -48,23 +48,24 @@ class StrategyCheckpoint(msgspec.Struct, frozen=True, kw_only=True, omit_default
 
 
 _HOLD = Recommendation.HOLD
+_stamp = msgspec.structs.force_setattr
 _ENCODER = msgspec.json.Encoder(order="sorted")
 _DECODER = msgspec.json.Decoder(StrategyCheckpoint)
 
 
-class StepAhead(msgspec.Struct, frozen=True):
-    """The step of a candle that has not closed: from the state `before` it leads to the one `behind`, and says `code`
-    and `score` (`received_ns` is 0)."""
+class StepAhead(msgspec.Struct, eq=False):
+    """The step of a candle that has not closed: from the state `before` it leads to the one `behind`, and says `said`
+    (`received_ns` is 0; nobody has seen it yet), which `recommends` that code, or nothing."""
 
     candle: Candle
     before: list[float]
     behind: list[float]
-    code: float
-    score: SignalScore
+    recommends: str
+    said: Said
 
     def is_of(self, closed: CandleClosed, state: list[float]) -> bool:
         """Whether it is the step of this candle, from this state."""
-        score = self.score
+        score = self.said.score
         return (
             not closed.catch_up
             and closed.closed_ms == score.decided_ms
@@ -140,13 +141,7 @@ class Running:
         state = self.state
         ahead, self.ahead = self.ahead, None
         if ahead is not None and ahead.is_of(closed, state):
-            state[:] = ahead.behind
-            self.last_open_ms = candle.open_ms
-            self.seen += 1
-            self.said = "" if ahead.score.recommendation is _HOLD else str(ahead.score.recommendation)
-            score = msgspec.structs.replace(ahead.score, received_ns=closed.received_ns)
-            self.unread = Said(score, partial(kind.opinion, state, ahead.code, score.confidence, score.probability))
-            return self.unread
+            return self.go_on(ahead, closed.received_ns)
         try:
             code, confidence, probability = numeric(
                 state, candle.open, candle.high, candle.low, candle.close, candle.volume
@@ -175,6 +170,18 @@ class Running:
         self.unread = Said(score, partial(kind.opinion, state, code, confidence, probability))
         return self.unread
 
+    def go_on(self, ahead: StepAhead, received_ns: int) -> Said:
+        """Take a step that was made before its candle closed, and that is of this candle and state."""
+        self.ahead = None
+        self.state = ahead.behind
+        self.last_open_ms = ahead.candle.open_ms
+        self.seen += 1
+        self.said = ahead.recommends
+        said = self.unread = ahead.said
+        # Frozen as it is: nobody has seen it, and made anew it would be one more thing between a tick and its order.
+        _stamp(said.score, "received_ns", received_ns)
+        return said
+
     def foresee(self, candle: Candle) -> SignalScore | None:
         """What `speak` will say if this candle closes as it stands; None where that is not known."""
         kind, numeric = self.kind, self.numeric
@@ -201,7 +208,10 @@ class Running:
             features={"atr": atr} if atr == atr else {},
             correlation_id=correlation_id(candle),
         )
-        self.ahead = StepAhead(candle, before, state, code, score)
+        # One of its own: the other is told to who prepares for it.
+        said = Said(msgspec.structs.replace(score), partial(kind.opinion, state, code, confidence, probability))
+        recommends = "" if score.recommendation is _HOLD else str(score.recommendation)
+        self.ahead = StepAhead(candle, before, state, recommends, said)
         return score
 
     def have_read(self) -> None:

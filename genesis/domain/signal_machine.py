@@ -26,6 +26,7 @@ from genesis.domain.running_strategy import (
     score_of_tick,
 )
 from genesis.domain.said import Said
+from genesis.domain.said_ahead import SaidAhead, said_ahead
 from genesis.domain.strategies import STRATEGY_KINDS
 from genesis.domain.strategies.ensemble import kind_for, kinds_of
 from genesis.domain.strategy import NumericStep, StrategyKind
@@ -57,6 +58,8 @@ class SignalMachine:
         """Called whenever one of those has answered: several that take their time are no hang of who asks them."""
         self._told_faults: dict[str, str] = {}
         self._written: dict[NumericStep, NumericStep] = {}
+        self._ahead: dict[tuple[str, str], SaidAhead] = {}
+        """(symbol, time frame) -> what is ready to be said there."""
         self.on_settings(settings)
 
     def on_settings(self, settings: Settings, history: History | None = None) -> None:
@@ -85,6 +88,7 @@ class SignalMachine:
                 fresh.changed = True
             running[wanted.name] = fresh
         self.running = running
+        self._ahead.clear()
         self.foreign_markets = frozenset(
             [(each.settings.symbol, each.settings.timeframe) for each in running.values() if each.kind.foreign]
         )
@@ -123,17 +127,34 @@ class SignalMachine:
         something; None where nothing does."""
         scores: list[SignalScore] = []
         last = 0
-        for running in self.running.values():
-            if running.is_news(candle):
-                score = running.foresee(candle)
-                if score is None:
-                    break
-                scores.append(score)
-                if score.recommendation is not _HOLD:
-                    last = len(scores)
+        market = candle.symbol, candle.timeframe
+        self._ahead.pop(market, None)
+        speaking = [running for running in self.running.values() if running.is_news(candle)]
+        for running in speaking:
+            score = running.foresee(candle)
+            if score is None:
+                break
+            scores.append(score)
+            if score.recommendation is not _HOLD:
+                last = len(scores)
         if not last:
             return None
+        if len(scores) == len(speaking):
+            self._ahead[market] = said_ahead(SIGNAL_TABLE, speaking)
         return ForeseenScores(symbol=candle.symbol, timeframe=candle.timeframe, scores=tuple(scores[:last]))
+
+    def ready_for(self, message: object) -> SaidAhead | None:
+        """What was foreseen of a candle, if this is its end: said at once, with all that is to be kept; `have_read`
+        when it is.
+
+        None for whatever must be thought about: then nothing has changed. Cells of strategies that have moved since
+        the last checkpoint, before this candle, are not in it.
+        """
+        if type(message) is not CandleClosed:
+            return None
+        candle = message.candle
+        ahead = self._ahead.pop((candle.symbol, candle.timeframe), None)
+        return ahead if ahead is not None and ahead.take(message) else None
 
     def have_orders_wait(self) -> None:
         """From now on orders wait for what is said here: be quick. Takes 10 to 50 milliseconds for each kind, the first

@@ -112,6 +112,39 @@ async def test_what_will_be_said_of_a_candle_is_told_before_it_closes_and_kept_b
         assert asked == {score.signal_id for score in hinted if score.recommendation is not Recommendation.HOLD}
 
 
+@pytest.mark.parametrize("seed", range(3))
+async def test_what_was_made_ready_before_a_candle_closed_is_kept_to_the_byte_as_what_was_not(seed: int) -> None:
+    """With hints that come true, that do not, and none; of candles that come alone and several at once."""
+    chance = random.Random(seed)
+    seen, blind = World(), World()
+    taken = 0
+    async with seen.run() as hinted, blind.run() as plain:
+        rest = list(CANDLES)
+        while rest:
+            several, rest = rest[: (number := chance.choice((1, 1, 1, 2)))], rest[number:]
+            candle = several[0].candle
+            if chance.random() < 0.1:
+                # From here on the strategies' states are told with what they hear.
+                for world in (seen, blind):
+                    world.settings.set(msgspec.structs.replace(SETTINGS))
+            if chance.random() < 0.2:
+                candle = msgspec.structs.replace(candle, volume=candle.volume + 1)
+            if chance.random() < 0.9:
+                seen.forming.put_nowait(CandleUpdate(candle=candle, venue_ms=several[0].closed_ms, received_ns=5))
+                await hinted.settled()
+            hints = len(seen.hints.heard)
+            for world, stage in ((seen, hinted), (blind, plain)):
+                for closed in several:
+                    world.candles.put_nowait(closed)
+                await stage.settled()
+            taken += hints > 0 and number == 1 and candle == several[0].candle
+        assert seen.listener.heard == blind.listener.heard
+        assert hinted.disk.records == plain.disk.records
+        assert hinted.disk.cells == plain.disk.cells
+        assert seen.recent.value == blind.recent.value
+    assert taken > 100, taken
+
+
 @pytest.mark.parametrize("seed", range(5))
 async def test_kills_at_any_moment_change_no_score_and_lose_none(seed: int) -> None:
     world = World()

@@ -6,6 +6,7 @@ from collections import Counter
 import msgspec
 import pytest
 
+from genesis.domain.heard import signal_heard_record
 from genesis.domain.market_book import MarketBook
 from genesis.domain.running_strategy import StepAhead, kept
 from genesis.domain.signal_machine import SignalMachine
@@ -146,3 +147,63 @@ def test_a_step_that_was_foreseen_is_the_step_to_the_byte(kind: str, monkeypatch
         assert shown[0] == shown[1]
     assert taken[True] > 200, taken
     assert taken[False] > 20, taken
+
+
+def test_what_is_ready_when_a_candle_closes_is_what_would_be_said_and_kept_to_the_byte() -> None:
+    """Of two strategies, from candles as they closed and as they did not, of history, and after a trouble."""
+    slower = msgspec.structs.replace(STRATEGY, name="t", parameters={"fast": 8, "slow": 21})
+    settings = Settings(strategies=(STRATEGY, slower))
+    seen, blind = SignalMachine(settings), SignalMachine(settings)
+    dice = random.Random(7)
+    for machine in (seen, blind):
+        machine.have_orders_wait()
+        machine.late_checkpoint()
+    answers = Counter[bool]()
+    for candle in recorded_candles():
+        closed = msgspec.structs.replace(as_closed(candle), catch_up=dice.random() < 0.05)
+        for hint in dice.choice(((candle,), (candle,), (), (msgspec.structs.replace(candle, close=candle.low),))):
+            seen.foresee(hint)
+        if dice.random() < 0.05:
+            for machine in (seen, blind):
+                machine.running["t"].state[0] += 1.0
+        ready = seen.ready_for(closed)
+        answers[ready is not None] += 1
+        plain = blind.speak(closed)
+        heard = signal_heard_record([closed], at_ms=closed.closed_ms, off={})
+        records = (heard, *[each.record for each in plain])
+        cells = blind.late_checkpoint()
+        if ready is None:
+            said = seen.speak(closed)
+            assert [each.score for each in said] == [each.score for each in plain]
+            seen.late_checkpoint()
+        else:
+            assert [each.score for each in ready.said] == [each.score for each in plain]
+            assert [each.whole for each in ready.said] == [each.whole for each in plain]
+            assert ready.records == records
+            assert [each.payload for each in ready.records] == [each.payload for each in records]
+            assert [(each.key, each.payload) for each in ready.cells] == [(each.key, each.payload) for each in cells]
+            assert seen.late_checkpoint() == ()
+        for machine in (seen, blind):
+            machine.have_read()
+        assert seen.views() == blind.views()
+        assert _states(seen) == _states(blind)
+        assert seen.ready_for(closed) is None, "what was said is not ready again"
+    assert answers[True] > 100, answers
+    assert answers[False] > 100, answers
+
+
+def test_nothing_is_ready_where_a_fill_came_behind_the_hint_and_of_what_is_no_candle() -> None:
+    machine = SignalMachine(Settings(strategies=(STRATEGY,)))
+    machine.have_orders_wait()
+    (running,) = machine.running.values()
+    for candle in recorded_candles()[:400]:
+        if machine.foresee(candle):
+            assert machine.ready_for(a_fill()) is None
+            running.waiting.append(a_fill())
+            before = _states(machine)
+            assert machine.ready_for(as_closed(candle)) is None
+            assert _states(machine) == before
+            return
+        machine.speak(as_closed(candle))
+        machine.have_read()
+    raise AssertionError("something must be foreseen, was not")
