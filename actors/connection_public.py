@@ -75,6 +75,8 @@ NS: Final = 1_000_000_000
 
 _PRICES: Final = frozenset({Ticker, BookTop})
 _EVENTS: Final = frozenset({TradePrint, CandleUpdate, CandleSnapshot, StreamBeat, StreamUp, StreamDown})
+_PLAIN: Final = frozenset({CandleUpdate, CandleSnapshot, StreamBeat, StreamDown})
+"""Events that are handed over, and no more."""
 
 
 @attrs.define(eq=False)
@@ -275,34 +277,47 @@ class ConnectionPublicActor:
             now_ns = ctx.clock.now_ns()
             told = session.receive_many(frames, now_ns)
             stats.last_frame_ns = now_ns
-            passing: list[Any] = []
-            for event in told:
-                # By its type: isinstance takes six times as long to say no of a struct.
-                kind = type(event)
-                if kind in _PRICES:
+            if _PLAIN.issuperset(map(type, told)):
+                # All that a decision waits for, and most of what comes.
+                if told:
                     stats.last_data_ns = now_ns
-                    out.prices.put_nowait(event)
-                elif kind in _EVENTS:
-                    stats.last_data_ns = now_ns
-                    if type(event) is TradePrint:
-                        self._note_trade(event)
-                    passing.append(event)
-                    if type(event) is StreamUp:
-                        self._on_up(ctx, line)
-                elif isinstance(event, TradeSnapshot):
-                    passing.extend(self._missed(event, out.gaps))
-                else:
-                    self._on_session_event(ctx, line, event, out)
-                    if line.fall:
-                        # What follows a gap is not believed.
-                        break
-            handover.offer(passing, len(frames))
-            if handover.full:
+            else:
+                told = self._sorted_out(ctx, line, told, out, now_ns)
+            if not handover.offer(told, len(frames)):
                 # Not read means not heard: the line is not to blame for the silence that follows.
                 line.reading = False
                 await handover.room()
                 line.reading = True
                 self._forgive_silence(line, ctx.clock.now_ns())
+            # Now, and not when the next read takes their place: an order may wait then.
+            del frames, told
+
+    def _sorted_out(
+        self, ctx: Context, line: _Line, told: list[PublicEvent], out: _Outlets, now_ns: int
+    ) -> list[PublicEvent]:
+        """What goes to the listeners of events; the rest is told to its own."""
+        passing: list[PublicEvent] = []
+        for event in told:
+            # By its type: isinstance takes six times as long to say no of a struct.
+            kind = type(event)
+            if kind in _PRICES:
+                self.stats.last_data_ns = now_ns
+                out.prices.put_nowait(event)
+            elif kind in _EVENTS:
+                self.stats.last_data_ns = now_ns
+                if type(event) is TradePrint:
+                    self._note_trade(event)
+                passing.append(event)
+                if type(event) is StreamUp:
+                    self._on_up(ctx, line)
+            elif isinstance(event, TradeSnapshot):
+                passing.extend(self._missed(event, out.gaps))
+            else:
+                self._on_session_event(ctx, line, event, out)
+                if line.fall:
+                    # What follows a gap is not believed.
+                    break
+        return passing
 
     async def _send(self, line: _Line, socket: WebSocket, limits: ConnectionSettings) -> None:
         async for frame in line.frames:

@@ -13,11 +13,11 @@ from typing import Any, Final
 import attrs
 
 from genesis.core.actor import Context
-from genesis.core.channel import Channel, Envelope
+from genesis.core.channel import Channel
 from genesis.core.latest import Latest
 from genesis.core.mailbox import Outlet
 from genesis.domain.history_desk import HistoryDesk, wait_text
-from genesis.domain.market_book import MarketBook
+from genesis.domain.market_book import WAY_IN, MarketBook
 from genesis.domain.signal_machine import SIGNAL_TABLE, goes_on_after, seen_until
 from genesis.domain.ticks import is_news, stretch_of, tick_of
 from protocols.health import Notice
@@ -32,6 +32,7 @@ from protocols.market import (
     HistoryWait,
     HistoryWish,
     MarketView,
+    StreamBeat,
     Tick,
     Ticker,
     TradePrint,
@@ -86,6 +87,7 @@ class MarketCacheActor:
         paper_trades = ctx.outlet(self.paper_trades) if self.paper_trades is not None else None
         forming = ctx.outlet(self.forming) if self.forming is not None else None
         settings_version = self.settings.version
+        wished = (-1, -1)
         book = await self._recover(ctx)
         ctx.ready()
         looked_at = ctx.clock.now()
@@ -94,42 +96,53 @@ class MarketCacheActor:
             if self.settings.version != settings_version:
                 settings_version = self.settings.version
                 book.on_settings(self.settings.take(ctx.name))
-            wishes = self._wishes()
-            if wishes != self._desk.wishes:
-                self._desk.on_wishes(wishes, ctx.clock.now())
-                book.on_wishes(wishes)
+            if (self.wishes.version, self.paper_wishes.version) != wished:
+                wished = self.wishes.version, self.paper_wishes.version
+                wishes = self._wishes()
+                if wishes != self._desk.wishes:
+                    self._desk.on_wishes(wishes, ctx.clock.now())
+                    book.on_wishes(wishes)
             shadowed = self.paper_symbols.value
             told: list[CandleClosed] = []
             shown: list[Any] = []
+            beats: list[StreamBeat] = []
             for envelope in batch:
                 event = envelope.message
                 # By its type: isinstance takes six times as long to say no of a struct.
                 kind = type(event)
-                if kind is CandlesFailed:
-                    self._report_failure(ctx, event, ui)
-                closed = book.on_event(event)
-                for candle in closed:
-                    if not outlets[0].put_if_room(candle):
-                        await outlets[0].put(candle)
-                told += closed
-                shown += closed
-                if ticks is not None and kind is TradePrint and event.symbol in self.tick_symbols.value:
-                    if is_news(event, int(book.settings.risk.signal_max_age_s * 1000)):
-                        ticks.put_nowait(tick_of(event))
-                if shadowed and kind is TradePrint and event.symbol in shadowed:
-                    if paper_trades is not None and is_news(event, int(book.settings.risk.signal_max_age_s * 1000)):
-                        paper_trades.put_nowait(stretch_of(event))
-                if kind in _SHOWN:
+                if kind is StreamBeat and not event.timeframe:
+                    # It says how fresh its stream is, for which nobody's order waits.
+                    beats.append(event)
+                    continue
+                closed = WAY_IN[kind](book, event)
+                if closed:
+                    for candle in closed:
+                        if not outlets[0].put_if_room(candle):
+                            await outlets[0].put(candle)
+                    told += closed
+                    shown += closed
+                if kind is TradePrint:
+                    if ticks is not None and event.symbol in self.tick_symbols.value:
+                        if is_news(event, int(book.settings.risk.signal_max_age_s * 1000)):
+                            ticks.put_nowait(tick_of(event))
+                    if paper_trades is not None and event.symbol in shadowed:
+                        if is_news(event, int(book.settings.risk.signal_max_age_s * 1000)):
+                            paper_trades.put_nowait(stretch_of(event))
+                elif kind in _SHOWN:
                     shown.append(event)
                     if forming is not None and kind is CandleUpdate and not closed and book.will_close(event):
                         forming.put_nowait(event)
+                elif kind is CandlesFailed:
+                    self._report_failure(ctx, event, ui)
             if told:
-                if _have_prices(batch, told):
+                if len(shown) > len(told) and _have_prices(shown, told):
                     # The prices alone: a view with these candles would say, after a crash in what follows, that
                     # everybody had heard them.
                     self.view.set(book.with_prices(self.view.value))
                 # Who decides goes first.
                 await ctx.step_aside()
+            for beat in beats:
+                book.on_event(beat)
             if requests is not None:
                 refilled = self._ask_for_holes(ctx, book, requests)
                 for candle in refilled:
@@ -160,6 +173,8 @@ class MarketCacheActor:
                 self._report_stale(ctx, freshness, ui)
             self.view.set(book.view(freshness))
             ctx.inbox.ack_all(batch)
+            # While it is at hand: what the next batch takes the place of would be freed while an order waits.
+            batch, told, shown, beats, closed, event = [], [], [], [], [], None
 
     def _wishes(self) -> tuple[HistoryWish, ...]:
         """Those of the strategies that trade, then those of a shadow."""
@@ -220,12 +235,11 @@ class MarketCacheActor:
                 ui.put_nowait(Notice(level=level, code=code, text=text, at_ms=ctx.clock.wall_ms()))
 
 
-def _have_prices(batch: Sequence[Envelope], told: Sequence[CandleClosed]) -> bool:
+def _have_prices(shown: Sequence[Any], told: Sequence[CandleClosed]) -> bool:
     """Whether new prices came with these candles: who decides by the candles must find those in the view."""
-    for envelope in batch:
-        message = envelope.message
-        if type(message) is Ticker:
+    for event in shown:
+        if type(event) is Ticker:
             for closed in told:
-                if closed.candle.symbol == message.symbol:
+                if closed.candle.symbol == event.symbol:
                     return True
     return False

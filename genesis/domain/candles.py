@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Collection, Iterable
 
 import attrs
+import msgspec
 
 from protocols.market import (
     Candle,
@@ -32,6 +33,8 @@ LARGEST_HOLE = 100_000
 all would take tens of megabytes, and averages have forgotten what was before."""
 FEWEST_KEPT = 500
 """What a chart and a regime begin with, however many series there are."""
+
+_stamp = msgspec.structs.force_setattr
 
 
 def correlation_id(candle: Candle) -> str:
@@ -85,6 +88,12 @@ class CandleStream:
     _pending: dict[int, Candle] = attrs.field(factory=dict)
     _told_view: tuple[Candle, ...] = ()
     _told_view_stale: bool = False
+    _ahead: CandleClosed | None = None
+    length_ms: int = attrs.field(init=False)
+
+    @length_ms.default
+    def _length_ms(self) -> int:
+        return TIMEFRAME_MS[self.timeframe]
 
     @classmethod
     def restored(
@@ -115,10 +124,6 @@ class CandleStream:
         return stream
 
     @property
-    def length_ms(self) -> int:
-        return TIMEFRAME_MS[self.timeframe]
-
-    @property
     def closes_ms(self) -> float:
         """The venue time from which on a stamp closes something. Before it stamps tell nobody anything."""
         return min(self._pending, default=math.inf) + self.length_ms + self.grace_ms
@@ -131,8 +136,22 @@ class CandleStream:
         self.synced = False
 
     def on_beat(self, venue_ms: int, received_ns: int) -> list[CandleClosed]:
-        self._stamp(venue_ms, received_ns)
+        # As `_stamp` and `_close_due` do: most beats tell nothing, and at one an order may wait.
+        if venue_ms > self.venue_ms:
+            self.venue_ms = venue_ms
+        if received_ns > self.received_ns:
+            self.received_ns = received_ns
         return self._close_due(received_ns, everything_is_history=False)
+
+    def look_ahead(self, candle: Candle) -> None:
+        """This one is about to close: have ready what is told then, for as long as it stands so."""
+        self._ahead = CandleClosed(
+            candle=candle,
+            closed_ms=candle.open_ms + self.length_ms,
+            catch_up=False,
+            correlation_id=correlation_id(candle),
+            received_ns=0,
+        )
 
     def on_update(self, update: CandleUpdate) -> list[CandleClosed]:
         candle = update.candle
@@ -303,19 +322,26 @@ class CandleStream:
     def _close_due(self, received_ns: int, *, everything_is_history: bool) -> list[CandleClosed]:
         if not self.synced or not self._pending:
             return []
+        # Those that opened until then have ended.
+        until_ms = self.venue_ms - self.grace_ms - self.length_ms
         closed: list[CandleClosed] = []
-        for open_ms in sorted(self._pending):
-            end_ms = open_ms + self.length_ms
-            if self.venue_ms < end_ms + self.grace_ms:
-                break
+        while self._pending and (open_ms := min(self._pending)) <= until_ms:
             candle = self._pending.pop(open_ms)
             self._closed.append(candle)
             self.told_until_ms = open_ms
+            end_ms = open_ms + self.length_ms
+            late = everything_is_history or self.venue_ms - end_ms > self.late_after_ms
+            ahead, self._ahead = self._ahead, None
+            if ahead is not None and ahead.candle is candle and not late:
+                # Frozen as it is: nobody has seen it.
+                _stamp(ahead, "received_ns", received_ns)
+                closed.append(ahead)
+                continue
             closed.append(
                 CandleClosed(
                     candle=candle,
                     closed_ms=end_ms,
-                    catch_up=everything_is_history or self.venue_ms - end_ms > self.late_after_ms,
+                    catch_up=late,
                     correlation_id=correlation_id(candle),
                     received_ns=received_ns,
                 )

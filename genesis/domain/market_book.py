@@ -107,10 +107,14 @@ class MarketBook:
         ends_ms = candle.open_ms + TIMEFRAME_MS[candle.timeframe]
         if update.venue_ms < ends_ms - ABOUT_TO_MS:
             return False
-        return any(
+        heard = any(
             each.enabled and each.symbol == candle.symbol and each.timeframe == candle.timeframe
             for each in self.settings.strategies
         )
+        stream = self._streams.get((candle.symbol, candle.timeframe))
+        if heard and stream is not None:
+            stream.look_ahead(candle)
+        return heard
 
     def on_event(self, event: MarketEvent) -> list[CandleClosed]:
         """Take one event in; the candles it closed, oldest first."""
@@ -151,10 +155,11 @@ class MarketBook:
         return []
 
     def _on_beat(self, event: StreamBeat) -> list[CandleClosed]:
-        self._hear(event.stream, event.symbol, event.timeframe, event.venue_ms, event.received_ns)
-        if not event.timeframe:
+        symbol, timeframe = event.symbol, event.timeframe
+        self._hear(event.stream, symbol, timeframe, event.venue_ms, event.received_ns)
+        if not timeframe:
             return []
-        return self._stream(event.symbol, event.timeframe).on_beat(event.venue_ms, event.received_ns)
+        return self._stream(symbol, timeframe).on_beat(event.venue_ms, event.received_ns)
 
     def _on_up(self, event: StreamUp) -> list[CandleClosed]:
         self._hear(event.stream, event.symbol, event.timeframe, 0, event.received_ns)
@@ -295,8 +300,10 @@ class MarketBook:
         if heard is None:
             self._heard[(stream, symbol, timeframe)] = _Heard(venue_ms=venue_ms, received_ns=received_ns)
         else:
-            heard.venue_ms = max(heard.venue_ms, venue_ms)
-            heard.received_ns = max(heard.received_ns, received_ns)
+            if venue_ms > heard.venue_ms:
+                heard.venue_ms = venue_ms
+            if received_ns > heard.received_ns:
+                heard.received_ns = received_ns
 
     def _stream(self, symbol: Symbol, timeframe: str) -> CandleStream:
         key = (symbol, timeframe)

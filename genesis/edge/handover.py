@@ -38,19 +38,20 @@ class Handover:
     def full(self) -> bool:
         return len(self._waiting) >= self._limit
 
-    def offer(self, events: Sequence[Any], frames: int) -> None:
-        """Never waits. Events stay in order over all calls."""
+    def offer(self, events: Sequence[Any], frames: int) -> bool:
+        """Never waits. Events stay in order over all calls. False when it is full behind this."""
         if not self._waiting:
             put = self._outlet.put_many(events) if events else 0
             if put == len(events):
                 self._counted(frames)
-                return
+                return True
             self.stalls += 1
             events = events[put:]
         self._waiting.extend((event, 0) for event in events)
         last, _ = self._waiting.pop()
         self._waiting.append((last, frames + _))
         self._filled.set()
+        return not self.full
 
     async def room(self) -> None:
         """Wait until less than the limit waits. A checkpoint only when it has to."""

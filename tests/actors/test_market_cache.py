@@ -216,6 +216,21 @@ async def test_who_decides_goes_first_and_finds_the_prices_that_came_with_the_ca
         assert [told.candle for told in world.second.heard] == list(CANDLES[:3])
 
 
+async def test_a_beat_that_comes_with_a_candles_end_is_heard_of_behind_it() -> None:
+    world = World()
+    async with world.run() as stage:
+        *updates, closing = live_minute(CANDLES[0])
+        for event in (snapshot((), CANDLES[0].open_ms), *updates):
+            await world.events.put(event)
+        await stage.settled()
+        venue_ms = CANDLES[0].open_ms + 61_500
+        world.events.put_nowait(StreamBeat(stream="ticker", symbol=BTC, timeframe="", venue_ms=venue_ms, received_ns=3))
+        world.events.put_nowait(closing)
+        await stage.settled()
+        assert [told.candle for told in world.listener.heard] == [CANDLES[0]]
+        assert world.view.value.venue_ms == venue_ms
+
+
 @pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize("prices", [False, True])
 async def test_kills_at_any_moment_lose_no_candle(seed: int, prices: bool) -> None:

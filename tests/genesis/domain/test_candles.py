@@ -152,6 +152,24 @@ def test_nothing_closes_between_a_lost_line_and_the_next_snapshot() -> None:
     assert opens(closed) == [CANDLES[0].open_ms]
 
 
+@given(data=st.data())
+def test_what_was_made_ready_for_a_candle_about_to_close_is_what_is_told(data: st.DataObject) -> None:
+    """However late it closes, and whatever it becomes behind the look ahead."""
+    seen, blind = synced(), synced()
+    for candle in CANDLES[:10]:
+        for stream in (seen, blind):
+            stream.on_update(update(candle, candle.open_ms + 50_000))
+        if data.draw(st.booleans()):
+            seen.look_ahead(candle)
+        if data.draw(st.booleans()):
+            last = msgspec.structs.replace(candle, volume=candle.volume + 1)
+            for stream in (seen, blind):
+                stream.on_update(update(last, candle.open_ms + 59_500))
+        at_ms = candle.open_ms + 60_000 + data.draw(st.sampled_from((0, GRACE_MS, 20_000, 30_001, 70_000)))
+        assert seen.on_beat(at_ms, 7) == blind.on_beat(at_ms, 7)
+    assert seen.view() == blind.view()
+
+
 def test_history_before_the_told_mark_is_kept_for_readers_and_not_told() -> None:
     stream = a_stream(told_until_ms=CANDLES[29].open_ms)
     closed = stream.on_snapshot(snapshot(CANDLES[:40], CANDLES[39].open_ms + GRACE_MS))
