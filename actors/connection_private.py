@@ -397,9 +397,8 @@ class ConnectionPrivateActor:
             # Nothing leaves any more: whatever holds it up, its fate can be told.
             self._patience.cancel()
         await line.last_command()
-        await out.orders.put(
-            SessionDown(session=line.session.session, reason=line.fall, received_ns=ctx.clock.now_ns())
-        )
+        down = SessionDown(session=line.session.session, reason=line.fall, received_ns=ctx.clock.now_ns())
+        await out.orders.put(down)
         self.ledger.open_session = self.ledger.open_socket = None
         self.stats.refused_frames += line.session.tolerance.refused
         up_for_s = now - line.up_since if line.up_since is not None else 0.0
