@@ -9,11 +9,13 @@ import functools
 import ssl
 from collections.abc import Callable, Mapping
 from types import TracebackType
-from typing import Final, cast
+from typing import Any, Final, cast
 
 import attrs
+import httpcore
 import httpx
 import trio
+from typing_extensions import override
 
 from genesis.edge.errors import RequestFailed
 from genesis.edge.streams import CLOSE_GRACE_S
@@ -61,6 +63,62 @@ class _Body(httpx.AsyncByteStream):
         return self._left.pop()
 
 
+class _WholeRequests(httpcore.AsyncNetworkStream):
+    """A connection that sends a request in one piece: what is written waits for the next read.
+
+    httpcore writes the head and the body apart, in two turns of the loop and two packets, and the other side reads
+    twice.
+    """
+
+    def __init__(self, inner: httpcore.AsyncNetworkStream) -> None:
+        self._inner = inner
+        self._written: list[bytes] = []
+
+    @override
+    async def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        self._written.append(buffer)
+
+    @override
+    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        if self._written:
+            request = b"".join(self._written)
+            self._written.clear()
+            # Who hangs up in the middle of a request may have answered it.
+            with contextlib.suppress(httpcore.WriteError):
+                await self._inner.write(request, timeout)
+        return await self._inner.read(max_bytes, timeout)
+
+    @override
+    async def aclose(self) -> None:
+        await self._inner.aclose()
+
+    @override
+    async def start_tls(
+        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
+    ) -> httpcore.AsyncNetworkStream:
+        return _WholeRequests(await self._inner.start_tls(ssl_context, server_hostname, timeout))
+
+    @override
+    def get_extra_info(self, info: str) -> Any:
+        return self._inner.get_extra_info(info)
+
+
+class _Lines(httpcore.TrioBackend):
+    """Connections on trio that send whole requests."""
+
+    @override
+    async def connect_tcp(self, *args: Any, **options: Any) -> httpcore.AsyncNetworkStream:
+        return _WholeRequests(await super().connect_tcp(*args, **options))
+
+
+class _Transport(httpx.AsyncHTTPTransport):
+    """httpx's own, over `_Lines`: it takes no network of others by itself."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._pool._network_backend = _Lines()
+
+
 class HttpClient:
     """A pool of connections to one host. Use it as an async context manager.
 
@@ -82,7 +140,7 @@ class HttpClient:
         self._max_body_bytes = max_body_bytes
         self._timeout_s = timeout_s
         self._timeouts = {"timeout": httpx.Timeout(timeout_s).as_dict()}
-        self._transport: httpx.AsyncBaseTransport = transport or httpx.AsyncHTTPTransport(
+        self._transport: httpx.AsyncBaseTransport = transport or _Transport(
             limits=httpx.Limits(max_connections=max_connections, keepalive_expiry=30.0),
             verify=ssl_context if ssl_context is not None else _trusted(base_url),
             trust_env=False,

@@ -46,6 +46,24 @@ async def test_what_leaves_is_one_plain_request() -> None:
         assert bare.headers == {**asked.headers, "content-length": "0"}
 
 
+async def test_head_and_body_leave_in_one_piece(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In two the other side reads, and waits, twice."""
+    pieces: list[bytes] = []
+    send_all = trio.SocketStream.send_all
+
+    async def noted(stream: trio.SocketStream, data: bytes) -> None:
+        pieces.append(bytes(data))
+        await send_all(stream, data)
+
+    monkeypatch.setattr(trio.SocketStream, "send_all", noted)
+    async with scripted_http() as server, HttpClient(server.url) as client:
+        for body in (b'{"id":[1]}', b"x" * 100_000):
+            await client.exchange("POST", "/v2/x", body=body)
+        assert [heard.body for heard in server.heard] == [b'{"id":[1]}', b"x" * 100_000]
+    asked = [piece for piece in pieces if piece.startswith(b"POST /v2/x HTTP/1.1\r\n")]
+    assert [piece.partition(b"\r\n\r\n")[2] for piece in asked] == [b'{"id":[1]}', b"x" * 100_000]
+
+
 @pytest.mark.parametrize(("name", "pack"), [("gzip", gzip.compress), ("deflate", zlib.compress)])
 async def test_a_packed_answer_is_unpacked_within_the_limit(name: str, pack: Callable[[bytes], bytes]) -> None:
     async with scripted_http() as server, HttpClient(server.url, max_body_bytes=1000) as client:
