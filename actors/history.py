@@ -19,6 +19,7 @@ from genesis.core.errors import ChannelClosed
 from genesis.core.mailbox import Outlet
 from genesis.edge.errors import EdgeError
 from genesis.edge.rest import CircuitOpen, RestDoor
+from genesis.edge.turn import Turn
 from protocols.account import LedgerFailed, LedgerReport, LedgerRequest
 from protocols.bitfinex import rest_requests
 from protocols.bitfinex.errors import ERR_AUTH, ERR_GENERIC, ERR_PARAMS, BitfinexError, MalformedFrame, VenueError
@@ -82,16 +83,17 @@ class HistoryActor:
         market = ctx.outlet(self.market) if self.market is not None else None
         balances = ctx.outlet(self.balances) if self.balances is not None else None
         # One of each kind at a time: reports must not overtake each other.
-        of_orders, of_candles, of_trades, of_ledgers = trio.Lock(), trio.Lock(), trio.Lock(), trio.Lock()
+        of_orders, of_candles, of_trades, of_ledgers = Turn(), Turn(), Turn(), Turn()
         under_way = trio.CapacityLimiter(AT_ONCE)
         ctx.ready()
         try:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._beat, ctx, under_way)
                 while True:
-                    async with under_way:
-                        # Leases only when a place is free; the rest waits where it is counted.
-                        pass
+                    if not under_way.available_tokens:
+                        async with under_way:
+                            # Leases only when a place is free; the rest waits where it is counted.
+                            pass
                     for envelope in await ctx.inbox.lease(limit=AT_ONCE):
                         self._asked.set()
                         message = envelope.message
@@ -121,7 +123,7 @@ class HistoryActor:
         ctx: Context,
         envelope: Envelope,
         orders: Outlet[AccountEvent],
-        turn: trio.Lock,
+        turn: Turn,
         under_way: trio.CapacityLimiter,
     ) -> None:
         request: HistoryRequest = envelope.message
@@ -218,7 +220,7 @@ class HistoryActor:
         ctx: Context,
         envelope: Envelope,
         balances: Outlet[Any] | None,
-        turn: trio.Lock,
+        turn: Turn,
         under_way: trio.CapacityLimiter,
     ) -> None:
         currency = envelope.message.currency
@@ -256,7 +258,7 @@ class HistoryActor:
         ctx: Context,
         envelope: Envelope,
         market: Outlet[MarketEvent] | None,
-        turn: trio.Lock,
+        turn: Turn,
         under_way: trio.CapacityLimiter,
     ) -> None:
         request: CandleRequest = envelope.message
@@ -355,7 +357,7 @@ class HistoryActor:
         ctx: Context,
         envelope: Envelope,
         market: Outlet[MarketEvent] | None,
-        turn: trio.Lock,
+        turn: Turn,
         under_way: trio.CapacityLimiter,
     ) -> None:
         request: TradesRequest = envelope.message

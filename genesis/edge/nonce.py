@@ -15,6 +15,7 @@ from typing import Final
 import trio
 
 from genesis.edge.errors import EdgeError
+from genesis.edge.turn import Turn
 
 LARGEST_NONCE: Final = 9_007_199_254_740_991
 """2^53 - 1: the venue reads nonces as float64."""
@@ -30,7 +31,7 @@ class NonceOwner:
         self._path = path
         self._wall_us = wall_us
         self._synced = 0
-        self._turn = trio.Lock()
+        self._turn = Turn()
         try:
             self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:

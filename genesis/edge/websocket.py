@@ -49,6 +49,7 @@ from genesis.edge.streams import (
     status_of,
     timeout_trouble,
 )
+from genesis.edge.turn import Turn
 from genesis.edge.waits import asked_s
 
 try:
@@ -98,36 +99,6 @@ _WHOLE_TEXT: Final = 0x81
 """First byte of a frame that is a whole text message: FIN, no extension, opcode 1."""
 
 
-class _Turn:
-    """Whose turn it is to write. Who finds nobody before it takes its turn by a mark, `taken`, and others `wait`; turns
-    are given in the order in which they were waited for."""
-
-    def __init__(self) -> None:
-        self.taken = False
-        self._line = trio.lowlevel.ParkingLot()
-
-    def end(self) -> None:
-        # It stays taken when somebody waits for it.
-        if self._line:
-            self._line.unpark()
-        else:
-            self.taken = False
-
-    async def wait(self) -> None:
-        """Until it is ours: it is somebody else's now."""
-        await self._line.park()
-
-    async def __aenter__(self) -> None:
-        if self.taken:
-            await self.wait()
-        else:
-            await trio.lowlevel.checkpoint_if_cancelled()
-            self.taken = True
-
-    async def __aexit__(self, *error: object) -> None:
-        self.end()
-
-
 def masked_text(payload: bytes, mask: bytes) -> bytes:
     """A whole text message in one frame, masked as a client sends it (RFC 6455, 5.2 and 5.3)."""
     size = len(payload)
@@ -150,7 +121,7 @@ class FastWebSocket:
     stream: trio.abc.Stream
     protocol: ClientProtocol
     read_bytes: int = READ_BYTES
-    _turn: _Turn = attrs.field(factory=_Turn)
+    _turn: Turn = attrs.field(factory=Turn)
     # For the next frame alone, drawn before there is one: the kernel is not asked while an order waits.
     _mask: bytes = attrs.field(factory=lambda: os.urandom(MASK_BYTES))
     _pings: dict[bytes, trio.Event] = attrs.field(factory=dict)
@@ -491,7 +462,7 @@ class CalmWebSocket:
 
     connection: trio_websocket.WebSocketConnection
     stream: trio.abc.Stream
-    turn: _Turn
+    turn: Turn
     # For the next frame alone, drawn before there is one: the kernel is not asked while an order waits.
     _mask: bytes = attrs.field(factory=lambda: os.urandom(MASK_BYTES))
     _ping_count: int = 0
@@ -623,7 +594,7 @@ async def calm_websocket(
                         raise handshake_trouble(heard)
                 connected, tap.listening = True, False
                 connection._send_channel = cast("Any", _Queue(connection._send_channel))
-                connection._stream_lock = cast("Any", turn := _Turn())
+                connection._stream_lock = cast("Any", turn := Turn())
                 socket = CalmWebSocket(connection, stream, turn)
                 try:
                     yield socket
