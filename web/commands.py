@@ -326,7 +326,12 @@ async def halt(api: Api, call: Call) -> Accepted:
 
 async def resume_trading(api: Api, call: Call) -> Accepted:
     body: ReasonBody = call.body
-    return await _set_state(api, call, TradingState.ACTIVE, body.reason, "trading state set to ACTIVE")
+    # Whoever resumes lives with the drawdown so far, and shall know it.
+    message = "trading state set to ACTIVE; drawdown is measured from here on"
+    risk = api.readers.risk()
+    if risk is not None and risk.state is TradingState.ACTIVE:
+        message = "trading was ACTIVE already; nothing is changed"
+    return await _set_state(api, call, TradingState.ACTIVE, body.reason, message)
 
 
 async def chaos(api: Api, call: Call) -> Accepted:

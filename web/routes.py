@@ -320,7 +320,7 @@ CONTROLLING: Final = (
         status=202,
         needs="risk",
         tag="risk",
-        summary="Release the kill switch.",
+        summary="Release the kill switch. Drawdown is measured from there on.",
         statuses=(503,),
     ),
     Route(

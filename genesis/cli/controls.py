@@ -50,7 +50,7 @@ def halt(
 
 
 def resume(*, reason: Reason = "asked on the command line", reading: Reading | None = None) -> None:
-    """Allow trading again after a halt or a reduction."""
+    """Allow trading again after a halt or a reduction. Drawdown is measured from there on."""
     _post(reading or Reading(), "/risk/unified/resume-trading", {"reason": f"{reason} ({who()})"}, admin=True)
 
 

@@ -49,7 +49,7 @@ COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
     "tax": ("genesis.cli.tax:tax", "A year's trades for a tax return, as CSV with their cost (FIFO)."),
     "why": ("genesis.cli.views:why", "Which rule said what about a signal or an order."),
     "halt": ("genesis.cli.controls:halt", "Stop trading until `genesis resume`, over restarts too."),
-    "resume": ("genesis.cli.controls:resume", "Allow trading again after a halt or a reduction."),
+    "resume": ("genesis.cli.controls:resume", "Allow trading again after a halt; drawdown is measured anew."),
     "flatten": ("genesis.cli.controls:flatten", "Cancel the orders and sell what is held."),
     "adopt": ("genesis.cli.controls:adopt", "Give what a strategy holds to another one, or to a person."),
     "drill": ("genesis.cli.drill:drill", "Rehearse a crash on an account that is not real, and compare the books."),

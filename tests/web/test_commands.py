@@ -20,7 +20,7 @@ from protocols.risk import (
     Verdict,
 )
 from protocols.units import Side
-from tests.web.fakes import Told, a_verdict, a_web, some_readers
+from tests.web.fakes import Told, a_risk, a_verdict, a_web, some_readers
 from web.app import MAX_BODY_BYTES
 from web.controls import Controls
 from web.models import EngineStatus
@@ -277,6 +277,14 @@ async def test_unknown_closed_and_foreign_orders_are_left_alone(name: str, statu
         update = await client.post(f"{V2}/order/{name}/update", json={"price": "1"})
         assert update.status_code == status
     assert told.messages == []
+
+
+@pytest.mark.parametrize("state", TradingState)
+async def test_who_resumes_is_told_that_the_drawdown_so_far_is_forgiven(state: TradingState) -> None:
+    readers = some_readers(risk=lambda: msgspec.structs.replace(a_risk(), state=state))
+    async with a_web(readers=readers, told=Told()).client() as client:
+        said = (await client.post(f"{V2}/risk/unified/resume-trading", json={})).json()["message"]
+    assert ("drawdown is measured from here on" in said) == (state is not TradingState.ACTIVE), said
 
 
 async def test_every_command_says_what_its_route_says() -> None:

@@ -111,7 +111,7 @@ export function Controls() {
       ? html`<${Command} label=${tr("Resume")} text=${tr("Strategies may enter again.")} why run=${post("risk/unified/resume")} />`
       : html`<${Command} label=${tr("Pause")} text=${tr("New entries stop; exits and stops go on.")} why run=${post("risk/unified/pause")} />`}
     ${halted
-      ? html`<${Command} scope="admin" label=${tr("Release")} text=${tr("Trading becomes ACTIVE again.")} why run=${post("risk/unified/resume-trading")} />`
+      ? html`<${Command} scope="admin" label=${tr("Release")} text="${tr("Trading becomes ACTIVE again.")} ${tr("Drawdown is measured from here on.")}" why run=${post("risk/unified/resume-trading")} />`
       : html`<${Command} tone="danger" label=${tr("Halt")} text=${tr("Nothing is traded until somebody releases it, also after a restart.")} why run=${post("risk/unified/halt")} />`}
     <${Command}
       tone="danger"
