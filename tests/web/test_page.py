@@ -108,6 +108,55 @@ async def test_money_that_moved_is_no_profit_and_no_fall_on_the_equity_card() ->
         await in_thread(scenario, stage)
 
 
+async def test_what_the_engine_says_is_read_in_swedish_and_what_others_said_stays() -> None:
+    def scenario(stage: Stage) -> None:
+        texts = {
+            "the order is worth 7000.5, at most 5000 is allowed": "ordern är värd 7000.5, högst 5000 tillåts",
+            "trading is HALTED: I went to bed": "handeln är STOPPAD: I went to bed",
+            "tBTCUSD 1m: trend up became range: went nowhere: -0.6 deviations, ADX 15, ranges 0.9 times the usual": (
+                "tBTCUSD 1m: uppåttrend blev sidledes: gick ingenstans: -0.6 avvikelser, ADX 15, "
+                "rörelser 0.9 gånger de vanliga"
+            ),
+            "e (weight 2) votes -1.00: RSI 14 is not known yet": "e (vikt 2) röstar -1.00: RSI 14 är inte känt ännu",
+            "my own strategy's words (1)": "my own strategy's words (1)",
+        }
+        for locale, wanted in (("sv-SE", list(texts.values())), ("en-US", list(texts))):
+            with a_page(stage, locale=locale) as (page, _):
+                page.goto(stage.link())
+                said = page.evaluate(
+                    """async (texts) => {
+                      const { spoken } = await import("/static/js/reasons.js");
+                      return texts.map(spoken);
+                    }""",
+                    list(texts),
+                )
+                assert said == wanted
+
+    async with on_stage() as stage:
+        await in_thread(scenario, stage)
+
+
+async def test_paper_has_dark_words_on_white_and_nothing_to_press() -> None:
+    """A browser leaves backgrounds out: the dark page was light grey on white, with the switches of trading on it."""
+
+    def scenario(stage: Stage) -> None:
+        with a_page(stage, theme="dark") as (page, _):
+            page.goto(stage.link())
+            root, halt = page.locator("html"), page.locator(".controls").get_by_role("button", name="Halt")
+            expect(halt).to_be_visible()
+            page.emulate_media(media="print")
+            expect(root).to_have_attribute("data-theme", "light")
+            expect(halt).to_be_hidden()
+            expect(page.get_by_role("navigation")).to_be_hidden()
+            expect(page.locator("main")).to_be_visible()
+            page.emulate_media(media="screen")
+            expect(root).to_have_attribute("data-theme", "dark")
+            expect(halt).to_be_visible()
+
+    async with on_stage() as stage:
+        await in_thread(scenario, stage)
+
+
 async def test_the_deepest_fall_is_one_number_on_a_page() -> None:
     """Two parts of the overview asked for it by themselves: for seconds after a fall they differed."""
 

@@ -3,7 +3,9 @@
 const KEY = "genesis.theme";
 const system = () => (matchMedia("(prefers-color-scheme: light)").matches ? "light" : "dark");
 
-document.documentElement.dataset.theme = localStorage.getItem(KEY) || system();
+const chosen = () => localStorage.getItem(KEY) || system();
+
+document.documentElement.dataset.theme = chosen();
 
 export const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
@@ -14,3 +16,10 @@ export function setTheme(theme) {
 }
 
 export const toggleTheme = () => setTheme(document.documentElement.dataset.theme === "dark" ? "light" : "dark");
+
+// On paper everybody reads dark on light: browsers leave backgrounds out, and light words would stand on white.
+const paper = matchMedia("print");
+paper.addEventListener("change", () => {
+  document.documentElement.dataset.theme = paper.matches ? "light" : chosen();
+  dispatchEvent(new Event("genesis-theme"));
+});
