@@ -3,6 +3,7 @@
 import { html, useEffect, useState } from "../vendor/preact-htm.js";
 import { clock, dayClock, pair } from "./format.js";
 import { Card, Chip, Empty, Loading, Segments, Side } from "./parts.js";
+import { spoken } from "./reasons.js";
 import { ApiProblem, call } from "./session.js";
 import { useTopics } from "./store.js";
 import { useWords } from "./words.js";
@@ -59,7 +60,7 @@ export function AuditCard() {
           <span class="grow"></span><span class="muted wide">${verdict.strategy}</span>
           <time class="muted" title=${dayClock(verdict.decided_ms)}>${clock(verdict.decided_ms)}</time>
         </div>
-        ${reasons.map((reason) => html`<p class="why down">${reason}</p>`)}
+        ${reasons.map((reason) => html`<p class="why down">${spoken(reason)}</p>`)}
       </li>`,
     )}</ul>`;
   };

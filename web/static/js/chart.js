@@ -9,6 +9,7 @@ import { pair, percent, price, quantity, signed, tone } from "./format.js";
 import { INDICATORS } from "./indicators.js";
 import { ask, Card, Choice, Empty, Segments } from "./parts.js";
 import { api, may } from "./parts.js";
+import { spoken } from "./reasons.js";
 import { changed, CLOSED, onCandles, state, useTopics } from "./store.js";
 import { watchCandles } from "./stream.js";
 import { css } from "./theme.js";
@@ -540,7 +541,7 @@ export function ChartCard({ full = false, className = "chart" }) {
 
   const now = spans[spans.length - 1];
   const tools = html`
-    ${full && now && html`<span class="chip" title=${now.reason}><i class="swatch regime ${now.regime}"></i>${tr(now.regime.replaceAll("_", " "))}</span>`}
+    ${full && now && html`<span class="chip" title=${spoken(now.reason)}><i class="swatch regime ${now.regime}"></i>${tr(now.regime.replaceAll("_", " "))}</span>`}
     ${full && html`<${Indicators} chosen=${chosen} onChoose=${choose} />`}
     <${Choice} label=${tr("Symbol")} options=${symbols.map((s) => [s, pair(s)])} value=${selection.symbol} onPick=${(s) => pick(s, selection.timeframe)} />
     <${Segments} label=${tr("Time frame")} options=${timeframes.map((f) => [f, f])} value=${selection.timeframe} onPick=${(f) => pick(selection.symbol, f)} />

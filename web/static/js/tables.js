@@ -3,6 +3,7 @@
 import { html, useState } from "../vendor/preact-htm.js";
 import { clock, dayClock, money, pair, price, quantity, sendable, signed, tone } from "./format.js";
 import { ApiProblem, Bar, Card, Chip, Command, Empty, Field, Form, link, Loading, Modal, Segments, Side, Table, toast } from "./parts.js";
+import { spoken } from "./reasons.js";
 import { call, may } from "./session.js";
 import { CLOSED, newestFirst, useTopics } from "./store.js";
 import { t, useWords } from "./words.js";
@@ -185,7 +186,7 @@ export function SignalsCard({ className = "" }) {
           <span class="muted conf" title=${tr("Confidence")}><${Bar} fraction=${row.confidence} /> ${Math.round(row.confidence * 100)} %</span>
           <time class="muted" title=${dayClock(row.decided_ms)}>${clock(row.decided_ms)}</time>
         </div>
-        ${row.reasons.length > 0 && html`<p class="why">${row.reasons.join(" · ")}</p>`}
+        ${row.reasons.length > 0 && html`<p class="why">${row.reasons.map(spoken).join(" · ")}</p>`}
         <p class="features muted">${row.strategy} · ${row.source}${Object.entries(row.features).slice(0, 5).map(([name, value]) => html` · ${name} ${quantity(Number(value).toPrecision(6))}`)}</p>
       </li>`,
     )}</ul>`;
@@ -253,7 +254,7 @@ export function NoticesCard({ className = "" }) {
     if (notification === undefined) return html`<${Loading} rows=${2} />`;
     if (!rows.length) return html`<${Empty} title=${tr("No notices")} text=${tr("All quiet.")} />`;
     return html`<ul class="feed scroll" tabindex="0">${rows.map(
-      (row) => html`<li key=${`${row.at_ms}${row.code}${row.text}`}><div class="line"><${Chip} tone=${tones[row.level] || ""}>${t(row.level)}<//><span class="grow wrap">${ADVICE[row.code] && html`<b>${named(row.code, tr)}</b> `}${row.text}</span><time class="muted" title=${t("Time")}>${clock(row.at_ms)}</time></div>${ADVICE[row.code] && html`<p class="why">${tr(ADVICE[row.code])}</p>`}</li>`,
+      (row) => html`<li key=${`${row.at_ms}${row.code}${row.text}`}><div class="line"><${Chip} tone=${tones[row.level] || ""}>${t(row.level)}<//><span class="grow wrap">${ADVICE[row.code] && html`<b>${named(row.code, tr)}</b> `}${spoken(row.text)}</span><time class="muted" title=${t("Time")}>${clock(row.at_ms)}</time></div>${ADVICE[row.code] && html`<p class="why">${tr(ADVICE[row.code])}</p>`}</li>`,
     )}</ul>`;
   };
   return html`<${Card} id="notices" className=${className} title=${tr("Notices")}>${body()}<//>`;

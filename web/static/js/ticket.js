@@ -3,6 +3,7 @@
 import { html, useEffect, useRef, useState } from "../vendor/preact-htm.js";
 import { money, pair, price, quantity, sendable } from "./format.js";
 import { api, ApiProblem, ask, Card, Chip, Field, firstOfTicket, Form, may, Segments, toast } from "./parts.js";
+import { spoken } from "./reasons.js";
 import { changed, state, useTopics } from "./store.js";
 import { addWords, t, useWords } from "./words.js";
 
@@ -100,8 +101,8 @@ function Verdict({ told }) {
   const size = verdict && verdict.intent && verdict.intent.quantity;
   return html`<div class="verdict" role="status">
     <p><${Chip} tone=${approved ? "good" : "bad"}>${approved ? tr("risk would say yes") : tr("risk would say no")}<//>${approved && size ? html` <span class="muted">${quantity(size)}</span>` : ""}</p>
-    ${reasons.map((reason) => html`<p class="down">${reason}</p>`)}
-    ${advice.map((words) => html`<p class="muted">${words}</p>`)}
+    ${reasons.map((reason) => html`<p class="down">${spoken(reason)}</p>`)}
+    ${advice.map((words) => html`<p class="muted">${spoken(words)}</p>`)}
     ${takesOf(told).map((words) => html`<p class="warn-text">${words}</p>`)}
   </div>`;
 }
@@ -196,7 +197,7 @@ export function TicketCard({ className = "span-4", symbol }) {
     const verb = tr(form.side === "buy" ? "Buy" : "Sell");
     ask({
       title: `${verb} ${form.quantity} ${pair(form.symbol)}`,
-      text: [tr(form.type.toLowerCase()), body().price && `@ ${price(body().price)}`, form.bracket && tr("with stop and target"), answer && answer.approved === false && `${tr("risk would say no")}: ${answer.reasons.join("; ")}`, ...takesOf(answer)].filter(Boolean).join(" · "),
+      text: [tr(form.type.toLowerCase()), body().price && `@ ${price(body().price)}`, form.bracket && tr("with stop and target"), answer && answer.approved === false && `${tr("risk would say no")}: ${answer.reasons.map(spoken).join("; ")}`, ...takesOf(answer)].filter(Boolean).join(" · "),
       yes: verb,
       tone: form.side === "buy" ? "buy" : "danger",
       run: () => api("POST", form.bracket ? "/api/v2/order/bracket" : "/api/v2/order", { ...body(), intent_id: intent }),

@@ -1,4 +1,5 @@
-// The page's words in English and Swedish. What the engine says itself (reasons, errors) stays as it said it.
+// The page's words in English and Swedish. What the engine says in sentences is in reasons.js;
+// errors, and what a person, a strategy of their own or the venue said, stay as they were said.
 
 import { changed, useTopics } from "./store.js";
 

@@ -3,6 +3,7 @@
 import { html, useState } from "../../vendor/preact-htm.js";
 import { date, clock, pair, quantity } from "../format.js";
 import { Answer, Card, Chip, Field, link, Pager, Segments, Side, useApi } from "../parts.js";
+import { spoken } from "../reasons.js";
 import { setQuery } from "../router.js";
 import { useTopics } from "../store.js";
 import { idle, numbers, said } from "../tables.js";
@@ -28,9 +29,9 @@ function Verdict({ row: { verdict, reasons }, tips }) {
       ${verdict.intent && html`<span>${quantity(verdict.intent.quantity)} ${tr(verdict.intent.purpose)}</span>`}
       <span class="grow"></span><span class="muted wide">${verdict.strategy}</span><time class="muted"><span class="wide">${date(verdict.decided_ms).slice(5)} </span>${clock(verdict.decided_ms)}</time>
     </button>
-    ${reasons.map((reason) => html`<p class="why ${idle(refused) ? "muted" : "down"}">${reason}</p>`)}
+    ${reasons.map((reason) => html`<p class="why ${idle(refused) ? "muted" : "down"}">${spoken(reason)}</p>`)}
     ${open && html`<div class="trace"><ol>${verdict.trace.map((result) => html`<li key=${result.rule} class=${result.passed ? "" : "down"}><span>${result.passed ? "✓" : "✗"}</span> <b>${result.rule.replaceAll("_", " ")}</b> <span class="muted">${numbers(result)}</span></li>`)}</ol>
-      ${refused.map((result) => tips[result.code] && html`<p class="why" key=${result.code}><b>${said(result)}</b>: ${tips[result.code]}</p>`)}
+      ${refused.map((result) => tips[result.code] && html`<p class="why" key=${result.code}><b>${said(result)}</b>: ${spoken(tips[result.code])}</p>`)}
       <p class="muted ids">${verdict.verdict_id} · <a href=${link("configuration", [], { tab: "history", version: verdict.settings_version })}>${tr("settings version")} ${verdict.settings_version}</a>${verdict.signal_id ? html` · <a href=${link("decisions", [], { about: verdict.correlation_id })}>${verdict.correlation_id}</a>` : ""}</p></div>`}
   </li>`;
 }

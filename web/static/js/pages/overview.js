@@ -6,6 +6,7 @@ import { ChartCard } from "../chart.js";
 import { deepest, EquityCard, useProfit } from "../equity.js";
 import { money, pair, percent, price, signed, tone } from "../format.js";
 import { Answer, Card, Chip, link, useApi } from "../parts.js";
+import { spoken } from "../reasons.js";
 import { RiskCard } from "../risk.js";
 import { useTopics } from "../store.js";
 import { DecisionsCard, NoticesCard, PositionsCard, TradesCard } from "../tables.js";
@@ -49,7 +50,7 @@ function Signal({ strategies }) {
   const tr = useWords();
   const newest = strategies.map((one) => one.acted).filter(Boolean).sort((a, b) => b.decided_ms - a.decided_ms)[0];
   if (!newest) return html`<span class="muted">–</span>`;
-  return html`<${Chip} tone=${newest.recommendation === "buy" ? "good" : "bad"} title=${newest.reasons.join(" · ")}>${tr(newest.recommendation)}<span class="wide"> ${Math.round(newest.confidence * 100)} %</span><//>`;
+  return html`<${Chip} tone=${newest.recommendation === "buy" ? "good" : "bad"} title=${newest.reasons.map(spoken).join(" · ")}>${tr(newest.recommendation)}<span class="wide"> ${Math.round(newest.confidence * 100)} %</span><//>`;
 }
 
 function Watchlist({ className }) {
@@ -61,7 +62,7 @@ function Watchlist({ className }) {
       <tbody>${told.symbols.map((row) => html`<tr key=${row.symbol} class=${row.stale.length ? "closed" : ""} title=${row.stale.join(", ")}>
         <td><a href=${link("chart", [], { symbol: row.symbol })}><b>${pair(row.symbol)}</b></a></td><td class="n">${price(row.last)}</td>
         <td class="n ${tone(row.daily_change)}">${percent(row.daily_change)}</td><td class="n wide muted">${row.spread_bps === null ? "–" : `${row.spread_bps.toFixed(1)} bp`}</td>
-        <td>${row.regime ? html`<span title=${row.regime.reason}><i class="swatch regime ${row.regime.regime}"></i>${tr(row.regime.regime.replaceAll("_", " "))}</span>` : html`<span class="muted">–</span>`}</td>
+        <td>${row.regime ? html`<span title=${spoken(row.regime.reason)}><i class="swatch regime ${row.regime.regime}"></i>${tr(row.regime.regime.replaceAll("_", " "))}</span>` : html`<span class="muted">–</span>`}</td>
         <td><${Signal} strategies=${row.strategies} /></td>
       </tr>`)}</tbody></table></div>`}<//>
   <//>`;

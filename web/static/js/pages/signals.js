@@ -3,6 +3,7 @@
 import { html, useState } from "../../vendor/preact-htm.js";
 import { clock, date, dayClock, pair, percent, price, quantity } from "../format.js";
 import { Answer, Bar, Card, Chip, link, Pager, Segments, useApi } from "../parts.js";
+import { spoken } from "../reasons.js";
 import { setQuery } from "../router.js";
 import { useTopics } from "../store.js";
 import { isWarm, WarmUp } from "../warmup.js";
@@ -32,7 +33,7 @@ function Score({ score, opened = false }) {
       <span class="conf" title=${tr("Confidence")}><${Bar} fraction=${score.confidence} tone=${TONE[score.recommendation]} /> ${percent(score.confidence, 0)}</span>
       <time class="muted"><span class="wide">${date(score.decided_ms).slice(5)} </span>${clock(score.decided_ms)}</time>
     </button>
-    ${score.reasons.length > 0 && html`<p class="why">${score.reasons.join(" · ")}</p>`}
+    ${score.reasons.length > 0 && html`<p class="why">${score.reasons.map(spoken).join(" · ")}</p>`}
     ${open && html`<div class="trace"><p class="muted">${score.strategy} · ${score.source} · ${tr("Probability")} ${percent(score.probability, 1)} · <a href=${link("decisions", [], { about: score.signal_id })}>${tr("Decisions")}</a> · <a href=${link("chart", [], { symbol: score.symbol })}>${tr("Chart")}</a></p><${Numbers} features=${score.features} /></div>`}
   </li>`;
 }
@@ -45,7 +46,7 @@ function Latest() {
   return html`<${Card} id="latest" className="span-12" title=${tr("What strategies say now")}>
     <${Answer} of=${of} rows=${3} empty=${(told) => !told.strategies.length} title=${tr("No strategy is on")}>${(told) => html`<div class="strategies">${told.strategies.map(({ strategy, timeframe, newest, acted }) => html`<article key=${strategy}>
       <p class="line"><b>${strategy}</b><span class="muted">${newest ? pair(newest.symbol) : ""} ${timeframe}</span><span class="grow"></span>${newest ? html`<${Chip} tone=${TONE[newest.recommendation]}>${tr(newest.recommendation)}<//>` : html`<span class="muted">${tr("Nothing yet")}</span>`}</p>
-      ${newest && html`<p class="conf"><${Bar} fraction=${newest.confidence} tone=${TONE[newest.recommendation]} /> ${percent(newest.confidence, 0)}</p><p class="why">${newest.reasons.join(" · ")}</p>`}
+      ${newest && html`<p class="conf"><${Bar} fraction=${newest.confidence} tone=${TONE[newest.recommendation]} /> ${percent(newest.confidence, 0)}</p><p class="why">${newest.reasons.map(spoken).join(" · ")}</p>`}
       ${cold(strategy) && html`<p><${Chip} tone="info">${tr("warming up")}<//> <${WarmUp} one=${cold(strategy)} /></p>`}
       <p class="muted">${acted ? html`${tr("last acted")}: ${tr(acted.recommendation)} @ ${price(acted.price)} · ${dayClock(acted.decided_ms)}` : tr("never acted")}</p>
     </article>`)}</div>`}<//>

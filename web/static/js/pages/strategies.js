@@ -5,6 +5,7 @@ import { dayClock, duration, money, pair, percent, price, quantity, signed, tone
 import { Answer, Card, Chip, Command, Empty, Facts, Table, api, link, useApi } from "../parts.js";
 import { Leftovers } from "../leftovers.js";
 import { EditParameters } from "../parameters.js";
+import { spoken } from "../reasons.js";
 import { ShadowCard } from "../shadow.js";
 import { TryShadow } from "../tryshadow.js";
 import { useTopics } from "../store.js";
@@ -33,7 +34,7 @@ const SIGNAL = { buy: "good", sell: "bad", hold: "" };
 
 function Regime({ view }) {
   const tr = useWords();
-  return html`<${Chip} tone=${TONE[view.regime]} title=${view.reason}>${tr(view.regime.replaceAll("_", " "))}<//>`;
+  return html`<${Chip} tone=${TONE[view.regime]} title=${spoken(view.reason)}>${tr(view.regime.replaceAll("_", " "))}<//>`;
 }
 
 function Watchlist() {
@@ -46,7 +47,7 @@ function Watchlist() {
       <td class="n">${price(one.last)}</td><td class="n ${one.daily_change > 0 ? "up" : one.daily_change < 0 ? "down" : ""}">${one.daily_change === null ? "–" : percent(one.daily_change)}</td>
       <td class="n wide">${one.spread_bps === null ? "–" : `${one.spread_bps.toFixed(1)} bps`}</td><td class="n wide">${one.imbalance === null ? "–" : one.imbalance.toFixed(2)}</td><td class="n wide">${one.flow === null ? "–" : one.flow.toFixed(2)}</td>
       <td>${one.regime ? html`<${Regime} view=${one.regime} /> <span class="muted">${one.regime.timeframe}</span>` : "–"}</td>
-      <td>${one.strategies.map(({ strategy, newest }) => html`<span key=${strategy} title=${newest ? newest.reasons.join(" · ") : ""}><${Chip} tone=${newest ? SIGNAL[newest.recommendation] : ""}>${strategy}: ${newest ? tr(newest.recommendation) : "–"}<//> </span>`)}</td>
+      <td>${one.strategies.map(({ strategy, newest }) => html`<span key=${strategy} title=${newest ? newest.reasons.map(spoken).join(" · ") : ""}><${Chip} tone=${newest ? SIGNAL[newest.recommendation] : ""}>${strategy}: ${newest ? tr(newest.recommendation) : "–"}<//> </span>`)}</td>
     </tr>`)} />`}<//>
   <//>`;
 }
@@ -77,7 +78,7 @@ function Stretches({ spells }) {
     parts.push({ ...spell, x: left, bars });
   }
   return html`<svg class="stretches" viewBox="0 0 ${SHOWN_BARS} 10" preserveAspectRatio="none" role="img" aria-label=${parts.map((each) => `${tr(each.regime.replaceAll("_", " "))} ${each.bars}`).join(", ")}>
-    ${parts.map((each) => html`<rect key=${each.since_ms} class="stretch-${each.regime}" x=${each.x} y="0" width=${each.bars} height="10"><title>${tr(each.regime.replaceAll("_", " "))}: ${dayClock(each.since_ms)}, ${each.bars} ${tr("Bars")}, ${percent(each.move)}</title></rect>`)}
+    ${parts.map((each) => html`<rect key=${each.since_ms} class="stretch-${each.regime}" x=${each.x} y="0" width=${each.bars} height="10"><title>${tr(each.regime.replaceAll("_", " "))}: ${dayClock(each.since_ms)}, ${each.bars} ${tr("Bars").toLowerCase()}, ${percent(each.move)}</title></rect>`)}
   </svg>`;
 }
 
@@ -89,7 +90,7 @@ function RegimeHistory() {
     <${Answer} of=${of} rows=${4} empty=${(told) => !told.spells.length} title=${tr("No market is watched yet")}>${(told) => {
       const markets = Map.groupBy ? Map.groupBy(told.spells, (each) => `${each.symbol} ${each.timeframe}`) : told.spells.reduce((found, each) => found.set(`${each.symbol} ${each.timeframe}`, [...(found.get(`${each.symbol} ${each.timeframe}`) || []), each]), new Map());
       return html`<p class="line">${["range", "trend_up", "trend_down", "high_volatility", "crash"].map((name) => html`<span key=${name} class="stretch-key"><svg viewBox="0 0 10 10" aria-hidden="true"><rect class="stretch-${name}" width="10" height="10" /></svg> ${tr(name.replaceAll("_", " "))}</span>`)}</p>
-      <${Table} label=${tr("Regimes so far")} heads=${[[tr("Symbol")], [tr("Regimes so far")], [tr("Before"), "wide"]]} rows=${[...markets].sort(([one], [other]) => one.localeCompare(other)).map(([name, spells]) => html`<tr key=${name}><td>${pair(spells[0].symbol)} <span class="muted">${spells[0].timeframe}</span></td><td class="stretch-cell"><${Stretches} spells=${spells} /></td><td class="wide muted">${spells.length > 1 ? `${tr(spells[1].regime.replaceAll("_", " "))}: ${spells[1].bars} ${tr("Bars")}, ${percent(spells[1].move)}` : "–"}</td></tr>`)} />`;
+      <${Table} label=${tr("Regimes so far")} heads=${[[tr("Symbol")], [tr("Regimes so far")], [tr("Before"), "wide"]]} rows=${[...markets].sort(([one], [other]) => one.localeCompare(other)).map(([name, spells]) => html`<tr key=${name}><td>${pair(spells[0].symbol)} <span class="muted">${spells[0].timeframe}</span></td><td class="stretch-cell"><${Stretches} spells=${spells} /></td><td class="wide muted">${spells.length > 1 ? `${tr(spells[1].regime.replaceAll("_", " "))}: ${spells[1].bars} ${tr("Bars").toLowerCase()}, ${percent(spells[1].move)}` : "–"}</td></tr>`)} />`;
     }}<//>
   <//>`;
 }
@@ -102,7 +103,7 @@ function Regimes() {
   const heads = [[tr("Symbol")], [tr("Regime")], [tr("Why")], [tr("Since"), "wide"], [tr("Bars"), "n wide"]];
   return html`<${Card} id="regimes" className="span-12" title=${tr("Regimes")}>
     <${Answer} of=${of} rows=${4} empty=${(told) => !told.regimes.length} title=${tr("No market is watched yet")}>${(told) => html`<${Table} label=${tr("Regimes")} heads=${heads} rows=${told.regimes.map((view) => html`<tr key=${view.symbol + view.timeframe}>
-      <td>${pair(view.symbol)} <span class="muted">${view.timeframe}</span></td><td><${Regime} view=${view} /></td><td class="muted wrap">${view.reason}</td><td class="wide">${dayClock(view.since_ms)}</td><td class="n wide">${view.bars}</td>
+      <td>${pair(view.symbol)} <span class="muted">${view.timeframe}</span></td><td><${Regime} view=${view} /></td><td class="muted wrap">${spoken(view.reason)}</td><td class="wide">${dayClock(view.since_ms)}</td><td class="n wide">${view.bars}</td>
     </tr>`)} />`}<//>
   <//>`;
 }
@@ -159,7 +160,7 @@ function Kinds({ of }) {
   const tr = useWords();
   return html`<${Card} id="kinds" className="span-12" title=${tr("To choose from")} count=${of.data && of.data.kinds.length}>
     <p class="why muted">${tr("A strategy of your own: genesis strategies new NAME")}</p>
-    <${Answer} of=${of} rows=${4}>${(told) => told.kinds.map((kind) => html`<details key=${kind.kind}><summary><b>${kind.kind}</b> <${Chip} tone=${kind.fault ? "bad" : kind.own ? "good" : ""}>${kind.fault ? tr("Off") : tr(kind.own ? "yours" : "shipped")}<//> <span class="muted">${kind.fault || kind.text}</span></summary>
+    <${Answer} of=${of} rows=${4}>${(told) => told.kinds.map((kind) => html`<details key=${kind.kind}><summary><b>${kind.kind}</b> <${Chip} tone=${kind.fault ? "bad" : kind.own ? "good" : ""}>${kind.fault ? tr("Off") : tr(kind.own ? "yours" : "shipped")}<//> <span class="muted">${kind.fault || spoken(kind.text)}</span></summary>
       ${kind.parameters.length ? html`<${Table} label=${kind.kind} heads=${[[tr("Parameter")], [tr("Default"), "n"], [tr("Range"), "n"], [tr("Meaning")]]} rows=${kind.parameters.map((each) => html`<tr key=${each.name}><td>${each.name}</td><td class="n">${Number(each.default.toPrecision(4))}</td><td class="n">${each.low} – ${each.high}</td><td class="muted">${each.meaning}</td></tr>`)} />` : html`<${Empty} title=${kind.fault || tr("takes no parameters")} />`}
     </details>`)}<//>
   <//>`;
