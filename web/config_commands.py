@@ -458,7 +458,13 @@ async def _set(
         expected_version=expected_version(call, expected),
         correlation_id=new_id(api),
     )
-    return answer_of(await tell_config(api, command), command.correlation_id)
+    fresh = [path for path in changes if path in KEYS and path not in view_of(api).runtime]
+    reply = await tell_config(api, command)
+    message = None
+    if fresh and not reply.changed and not reply.hidden:
+        # A version all the same: what was set to its own value follows its file no more.
+        message = f"settings version {reply.version}: no value changed; {', '.join(fresh)} no longer follows files"
+    return answer_of(reply, command.correlation_id, message)
 
 
 def _must_be_allowed(api: Api, call: Call, changes: Mapping[str, Any], cleared: Iterable[str]) -> None:

@@ -85,6 +85,16 @@ async def test_a_key_is_set_shown_with_what_it_hides_and_cleared(site: Site) -> 
     assert "did you mean risk.max_drawdown?" in await site.refused(404, "GET", f"{CONFIG}/risk.max_drawdwn")
 
 
+async def test_a_key_set_to_its_own_value_is_told_to_follow_its_file_no_more(site: Site) -> None:
+    """A version without a change looked like a mistake, and an edit of the file did nothing from then on."""
+    value = {"value": "0.20"}
+    answer = await site.ok("POST", f"{CONFIG}/risk.max_drawdown", value)
+    assert (answer["version"], answer["changed"]) == (2, [])
+    assert "no value changed; risk.max_drawdown no longer follows files" in answer["message"]
+    again = await site.ok("POST", f"{CONFIG}/risk.max_drawdown", value)
+    assert (again["version"], again["message"]) == (2, "settings version 2: no value changed")
+
+
 async def test_many_keys_change_together_or_not_at_all(site: Site) -> None:
     bad = {"risk.max_drawdown": 2, "risk.max_daly_loss": "0.1", "logs.level": "debug"}
     text = await site.refused(422, "POST", CONFIG, {"changes": bad})
