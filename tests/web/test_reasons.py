@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from genesis.domain.config_keys import KEYS
 from genesis.domain.probability import Drift
 from genesis.domain.regime import describe
 from genesis.domain.risk_codes import RULE_TEXTS
@@ -15,6 +16,7 @@ from tests.recorded_candles import recorded_candles
 from tests.web.test_words import read, words_of
 
 SENTENCES = words_of(read("reasons.js"))
+MEANINGS = words_of(read("meanings.js"))
 PLACE = re.compile(r"\{(\w+)!?\}")
 
 
@@ -40,6 +42,17 @@ def test_each_swedish_sentence_has_the_places_of_its_english_one() -> None:
 def test_a_refusal_and_what_to_do_about_it_are_in_swedish(rule: str) -> None:
     assert RULE_TEXTS[rule].sentence in SENTENCES
     assert RULE_TEXTS[rule].advice in SENTENCES
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_what_a_setting_means_is_in_swedish(key: str) -> None:
+    assert KEYS[key].meaning in MEANINGS
+    assert not KEYS[key].unit or KEYS[key].unit in MEANINGS
+
+
+def test_what_parameters_of_shipped_strategies_mean_is_in_swedish() -> None:
+    meanings = {each.meaning for kind in STRATEGY_KINDS.shipped.values() for each in kind.parameters}
+    assert meanings <= MEANINGS.keys()
 
 
 def said_by_strategies() -> Iterator[str]:

@@ -3,6 +3,7 @@
 
 import { html, useEffect, useState } from "../vendor/preact-htm.js";
 import { pair, price, quantity } from "./format.js";
+import { worded } from "./meanings.js";
 import { act, Answer, api, ApiProblem, Empty, Facts, Field, Form, may, Modal, useApi } from "./parts.js";
 import { useWords } from "./words.js";
 
@@ -107,7 +108,7 @@ function Inside({ strategy, newest, again, onClose }) {
       ${groups.map((member) => html`<fieldset key=${member === null ? "own" : member}>
         ${member !== null && html`<legend>${tr("Member")} ${member + 1}: ${fields.find((field) => field.member === member).of}</legend>`}
         ${fields.filter((field) => field.member === member).map((field) => html`<${Field} key=${field.path} kind="number" label=${field.name} value=${texts[field.path] ?? shown(field.value)} onChange=${(text) => setTexts((old) => ({ ...old, [field.path]: text }))}
-          fault=${faultOf(field, values[field.path], told, tr)} hint="${field.meaning} · ${rangeOf(field, tr)}${field.whole ? ` · ${tr("whole")}` : ""} · ${tr("Default")} ${shown(field.default)}" />`)}
+          fault=${faultOf(field, values[field.path], told, tr)} hint="${worded(field.meaning)} · ${rangeOf(field, tr)}${field.whole ? ` · ${tr("whole")}` : ""} · ${tr("Default")} ${shown(field.default)}" />`)}
       </fieldset>`)}
       ${general && general.map((fault) => html`<p key=${fault.path + fault.must_be} class="down" role="alert">${fault.path} ${tr("must be")} ${fault.must_be}</p>`)}
       ${told && told.problem && html`<p class="down" role="alert">${told.problem.message}</p>`}

@@ -120,16 +120,21 @@ const NAME = /\{(\w+)(!?)\}/g;
 const escaped = (text) => text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
 
 // Each sentence as a pattern, the names of its places, and its Swedish.
-const known = Object.entries(SENTENCES).map(([english, swedish]) => ({
+const known = Object.entries(SENTENCES).filter(([english]) => english.includes("{")).map(([english, swedish]) => ({
   pattern: new RegExp(`^${english.split(/\{\w+\}/).map(escaped).join("(.*?)")}$`, "s"),
   names: [...english.matchAll(NAME)].map((found) => found[1]),
   swedish,
 }));
 
+// Those without a place, and what other modules bring of them.
+const fixed = new Map(Object.entries(SENTENCES).filter(([english]) => !english.includes("{")));
+export const learn = (sentences) => Object.entries(sentences).forEach(([english, swedish]) => fixed.set(english, swedish));
+
 const kept = new Map();
 const KEPT = 2000;
 
 function translated(text) {
+  if (fixed.has(text)) return fixed.get(text);
   for (const { pattern, names, swedish } of known) {
     const found = pattern.exec(text);
     if (!found) continue;
@@ -143,6 +148,7 @@ const word = (text) => (t(text) === text ? translated(text) : t(text));
 
 export function spoken(text) {
   if (currentLanguage() !== "sv" || !text) return text;
+  if (fixed.has(text)) return fixed.get(text);
   if (!kept.has(text)) {
     if (kept.size >= KEPT) kept.clear();
     kept.set(text, translated(text));

@@ -2,6 +2,7 @@
 
 import { html, useState } from "../vendor/preact-htm.js";
 import { duration, numberOf } from "./format.js";
+import { worded } from "./meanings.js";
 import { act, Answer, api, Empty, Field, Form, may, Modal, useApi } from "./parts.js";
 import { faultOf, pathOf, rangeOf, shown, useJudgement, wanted } from "./parameters.js";
 import { addWords, useWords } from "./words.js";
@@ -48,7 +49,7 @@ function Inside({ strategy, kinds, onClose, done }) {
         <button type="submit" class="primary" disabled=${!judged || strategy.blocked || !may("admin")} title=${may("admin") ? "" : tr("Your token does not allow this")}>${tr("Start the shadow")}</button>`}>
       <${Field} label=${tr("Another kind")} kind="select" value=${form.kind} options=${options} onChange=${set("kind")} hint=${other ? tr("With another kind its own defaults count.") : ""} />
       ${!other && (fields.length === 0 ? html`<${Empty} title=${tr("takes no parameters")} />` : html`<fieldset>${fields.map((field) => html`<${Field} key=${field.path} kind="number" label=${field.member === null ? field.name : field.path} value=${texts[field.path] ?? shown(field.value)}
-        onChange=${(text) => setTexts((old) => ({ ...old, [field.path]: text }))} fault=${faultOf(field, values[field.path], told, tr)} hint="${field.meaning} · ${rangeOf(field, tr)}" />`)}</fieldset>`)}
+        onChange=${(text) => setTexts((old) => ({ ...old, [field.path]: text }))} fault=${faultOf(field, values[field.path], told, tr)} hint="${worded(field.meaning)} · ${rangeOf(field, tr)}" />`)}</fieldset>`)}
       ${general.map((fault) => html`<p key=${fault.path + fault.must_be} class="down" role="alert">${fault.path} ${tr("must be")} ${fault.must_be}</p>`)}
       ${told && told.problem && html`<p class="down" role="alert">${told.problem.message}</p>`}
       <div class="pair"><${Field} label=${tr("Metric")} kind="select" value=${form.metric} options=${METRICS.map((each) => [each, each])} onChange=${set("metric")} />

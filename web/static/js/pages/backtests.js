@@ -3,6 +3,7 @@
 
 import { html, useEffect, useState } from "../../vendor/preact-htm.js";
 import { date, dayClock, duration, money, pair, percent, price, quantity, signed, tone } from "../format.js";
+import { worded } from "../meanings.js";
 import { Answer, api, Bar, Card, Chip, Command, Empty, Facts, Field, Form, LineChart, link, may, Pager, Segments, Table, useApi } from "../parts.js";
 import { go, setQuery } from "../router.js";
 import { NewSearch, OneSearch, SearchList, searchWords } from "../searches.js";
@@ -66,7 +67,7 @@ function NewRun() {
     <${Field} kind="select" label=${tr("Strategy")} value=${asked.kind} onChange=${set("kind")} options=${[["", tr("As the engine runs now")], ...kinds.map((one) => [one.kind, one.kind])]} />
     ${kind && html`<div class="pair"><${Field} kind="select" label=${tr("Symbol")} value=${asked.symbol || (market && market.symbols[0])} onChange=${set("symbol")} options=${((market && market.symbols) || []).map((one) => [one, pair(one)])} />
       <${Field} kind="select" label=${tr("Time frame")} value=${asked.timeframe} onChange=${set("timeframe")} options=${["1m", "5m", "15m", "30m", "1h", "3h", "6h", "12h", "1D"].map((one) => [one, one])} /></div>
-      <div class="pair">${kind.parameters.map((one) => html`<${Field} key=${one.name} kind="number" label=${one.name} title=${one.meaning} placeholder=${String(one.default)} value=${numbers[one.name] || ""} onChange=${(value) => setNumbers((now) => ({ ...now, [one.name]: value }))} />`)}</div>`}
+      <div class="pair">${kind.parameters.map((one) => html`<${Field} key=${one.name} kind="number" label=${one.name} title=${worded(one.meaning)} placeholder=${String(one.default)} value=${numbers[one.name] || ""} onChange=${(value) => setNumbers((now) => ({ ...now, [one.name]: value }))} />`)}</div>`}
     <div class="pair"><${Field} kind="number" label=${tr("Money at the start")} value=${asked.balance} onChange=${set("balance")} /><${Field} kind="number" label=${tr("Slippage")} placeholder="0.00005" value=${asked.slippage} onChange=${set("slippage")} /></div>
     <${Field} kind="check" label=${tr("Also under worse costs")} value=${asked.stress} onChange=${set("stress")} />
     <${Field} label=${tr("Name")} value=${asked.title} onChange=${set("title")} maxlength="120" />

@@ -3,6 +3,7 @@
 
 import { html, useEffect, useState } from "../../vendor/preact-htm.js";
 import { dayClock, duration, numberOf, price, quantity } from "../format.js";
+import { worded } from "../meanings.js";
 import { act, Answer, api, ApiProblem, Bar, Card, Chip, Code, Command, Empty, Facts, Field, Form, may, Segments, Table, toast, useApi } from "../parts.js";
 import { setQuery } from "../router.js";
 import { isPaper, ShadowCard } from "../shadow.js";
@@ -100,7 +101,7 @@ function Editor({ row, version, done }) {
   const same = JSON.stringify(value) === JSON.stringify(row.value);
   const judged = useJudgement(same ? null : { [row.key]: value });
   const fault = judged && !judged.valid ? judged.faults.map(faultText).join("; ") : "";
-  const hint = [row.range, row.unit].filter(Boolean).join(" · ");
+  const hint = [row.range, worded(row.unit)].filter(Boolean).join(" · ");
   const kind = row.choices.length ? "select" : row.type === "true or false" ? "check" : "text";
   const submit = async () => {
     const body = { value, reason: why || "asked on the page", expected_version: version };
@@ -108,7 +109,7 @@ function Editor({ row, version, done }) {
     else done(false);
   };
   return html`<${Card} id="edit" className="span-4" title=${row.key} tools=${html`<${Chip} tone=${layerTone(row.layer)}>${row.layer}<//>`}>
-    <p class="pad">${row.meaning}.</p>
+    <p class="pad">${worded(row.meaning)}.</p>
     <${Form} label=${row.key} onSubmit=${submit} buttons=${html`
       <button type="submit" class="primary" disabled=${same || !judged?.valid || !may("trade")}>${tr("Set")}</button>
       ${row.layer === "runtime" && html`<${Command} label=${tr("Remove")} text=${tr("It falls back to what it hides.")} run=${async () => {
@@ -131,7 +132,7 @@ function Settings({ told, query }) {
     const sections = [...new Set(data.keys.map((row) => row.section))];
     const rows = data.keys.filter(
       (row) =>
-        (!word || `${row.key} ${row.meaning} ${row.alias || ""}`.toLowerCase().includes(word)) &&
+        (!word || `${row.key} ${row.meaning} ${worded(row.meaning)} ${row.alias || ""}`.toLowerCase().includes(word)) &&
         (!query.section || row.section === query.section) &&
         (!query.changed || row.layer !== "defaults" || row.pending),
     );
@@ -150,7 +151,7 @@ function Settings({ told, query }) {
             <td class="n"><code title=${shown(row.value)}>${shown(row.value)}</code></td>
             <td class=${row.layer === "defaults" && !row.pending ? "layer" : ""}><${Chip} tone=${layerTone(row.layer)}>${row.layer}<//> ${row.pending && html`<${Chip} tone="warn">${tr("waits for a restart")}<//>`}</td>
             <td class="wide range muted">${row.range}</td>
-            <td class="wide muted wrap">${row.meaning}</td>
+            <td class="wide muted wrap">${worded(row.meaning)}</td>
           </tr>`)} />`}
       <//>
       ${picked && html`<${Editor} key=${picked.key} row=${picked} version=${data.version} done=${told.again} />`}
@@ -288,7 +289,7 @@ function TryIt({ keys, done }) {
     <${Form} label=${tr("Try a change")} onSubmit=${submit} buttons=${html`<button type="submit" class="primary" disabled=${!form.name || !judged?.valid || !may("admin")}>${tr("Begin")}</button>`}>
       <div class="pair"><${Field} label=${tr("Name")} value=${form.name} onChange=${set("name")} maxlength="40" />
         <${Field} label=${tr("Setting")} kind="select" value=${form.key} options=${rows.map((each) => [each.key, each.key])} onChange=${set("key")} /></div>
-      <${Field} label=${tr("New value")} value=${form.value} onChange=${set("value")} fault=${fault} hint=${row ? `${shown(row.value)} · ${row.range} ${row.unit}` : ""} />
+      <${Field} label=${tr("New value")} value=${form.value} onChange=${set("value")} fault=${fault} hint=${row ? `${shown(row.value)} · ${row.range} ${worded(row.unit)}` : ""} />
       <${Target} form=${form} set=${set} />
       <div class="pair"><${Field} label=${tr("Metric")} kind="select" value=${form.metric} options=${METRICS.map((each) => [each, each])} onChange=${set("metric")} />
         <${Field} label=${tr("Threshold")} kind="number" value=${form.threshold} onChange=${set("threshold")} /></div>
@@ -330,7 +331,7 @@ function Flags({ keys }) {
       <${Form} label=${tr("Put a flag")} onSubmit=${submit} buttons=${html`<button type="submit" class="primary" disabled=${!form.name || !judged?.valid || !may("admin")}>${tr("Set")}</button>`}>
         <div class="pair"><${Field} label=${tr("Name")} value=${form.name} onChange=${set("name")} maxlength="40" />
           <${Field} label=${tr("Setting")} kind="select" value=${form.key} options=${(keys.data?.keys || []).map((each) => [each.key, each.key])} onChange=${set("key")} /></div>
-        <${Field} label=${tr("New value")} value=${form.value} onChange=${set("value")} fault=${fault} hint=${row ? `${shown(row.value)} · ${row.range} ${row.unit}` : ""} />
+        <${Field} label=${tr("New value")} value=${form.value} onChange=${set("value")} fault=${fault} hint=${row ? `${shown(row.value)} · ${row.range} ${worded(row.unit)}` : ""} />
         <${Target} form=${form} set=${set} />
         <${Field} label=${tr("Meaning")} value=${form.meaning} onChange=${set("meaning")} maxlength="200" />
       <//>

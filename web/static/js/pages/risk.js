@@ -3,6 +3,7 @@
 import { html, useState } from "../../vendor/preact-htm.js";
 import { Controls } from "../header.js";
 import { dayClock, pair } from "../format.js";
+import { worded } from "../meanings.js";
 import { act, Answer, api, Card, Chip, Field, Form, may, Modal, Table, useApi } from "../parts.js";
 import { RiskCard } from "../risk.js";
 import { useTopics } from "../store.js";
@@ -33,9 +34,9 @@ function ChangeLimit({ limit, version, onClose, onDone }) {
     }
   };
   return html`<${Modal} title=${limit.name.replaceAll("_", " ")} onClose=${onClose}>
-    <p class="muted">${limit.meaning}</p><p class="muted">${tr("Range")} ${limit.range} ${limit.unit} · ${tr("stricter")}: ${tr(limit.stricter)}</p>
+    <p class="muted">${worded(limit.meaning)}</p><p class="muted">${tr("Range")} ${limit.range} ${worded(limit.unit)} · ${tr("stricter")}: ${tr(limit.stricter)}</p>
     <${Form} className="bare" onSubmit=${send} label=${limit.name} buttons=${html`<button type="button" onClick=${onClose}>${tr("Go back")}</button><button type="submit" class="primary">${tr("Save")}</button>`}>
-      ${typeof limit.value === "boolean" ? html`<${Field} kind="select" label=${tr("New value")} value=${value} onChange=${setValue} options=${[["true", "true"], ["false", "false"]]} />` : html`<${Field} label="${tr("New value")} (${limit.unit})" value=${value} onChange=${setValue} />`}
+      ${typeof limit.value === "boolean" ? html`<${Field} kind="select" label=${tr("New value")} value=${value} onChange=${setValue} options=${[["true", "true"], ["false", "false"]]} />` : html`<${Field} label="${tr("New value")} (${worded(limit.unit)})" value=${value} onChange=${setValue} />`}
       <${Field} label=${tr("Why")} value=${reason} onChange=${setReason} maxlength="200" />
     <//>
   <//>`;
@@ -49,8 +50,8 @@ function Limits() {
   const tools = html`<input type="search" aria-label=${tr("Search")} placeholder=${tr("Search")} value=${typed} onInput=${(event) => setTyped(event.target.value)} />`;
   return html`<${Card} id="limits" className="span-7" title=${tr("Limits")} count=${of.data && of.data.limits.length} tools=${tools}>
     <${Answer} of=${of} rows=${10}>${(told) => html`<${Table} className="whole" label=${tr("Limits")} heads=${[[tr("Limit")], [tr("Value"), "n"], [tr("Default"), "n wide"], ["", "act"]]}
-      rows=${told.limits.filter((one) => `${one.name} ${one.meaning}`.toLowerCase().includes(typed.toLowerCase().replaceAll(" ", "_")) || one.meaning.toLowerCase().includes(typed.toLowerCase())).map((one) => html`<tr key=${one.name}>
-        <td>${one.name.replaceAll("_", " ")}<small class="below muted">${one.meaning}</small></td><td class="n"><b class=${shown(one.value) !== shown(one.default) ? "changed" : ""}>${shown(one.value)}</b> <span class="muted roomy">${one.unit.split(",")[0]}</span></td>
+      rows=${told.limits.filter((one) => `${one.name} ${one.meaning}`.toLowerCase().includes(typed.toLowerCase().replaceAll(" ", "_")) || `${one.meaning} ${worded(one.meaning)}`.toLowerCase().includes(typed.toLowerCase())).map((one) => html`<tr key=${one.name}>
+        <td>${one.name.replaceAll("_", " ")}<small class="below muted">${worded(one.meaning)}</small></td><td class="n"><b class=${shown(one.value) !== shown(one.default) ? "changed" : ""}>${shown(one.value)}</b> <span class="muted roomy">${worded(one.unit).split(",")[0]}</span></td>
         <td class="n wide muted">${shown(one.default)}</td>
         <td class="act"><button type="button" class="small" disabled=${!may("trade")} aria-label="${tr("Change")} ${one.name}" onClick=${() => setChanging(one)}>${tr("Change")}</button></td></tr>`)} />
       ${changing && html`<${ChangeLimit} limit=${changing} version=${told.version} onClose=${() => setChanging(null)} onDone=${of.again} />`}`}<//>

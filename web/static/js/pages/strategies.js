@@ -2,6 +2,7 @@
 
 import { html } from "../../vendor/preact-htm.js";
 import { dayClock, duration, money, pair, percent, price, quantity, signed, tone } from "../format.js";
+import { worded } from "../meanings.js";
 import { Answer, Card, Chip, Command, Empty, Facts, Table, api, link, useApi } from "../parts.js";
 import { Leftovers } from "../leftovers.js";
 import { EditParameters } from "../parameters.js";
@@ -161,7 +162,7 @@ function Kinds({ of }) {
   return html`<${Card} id="kinds" className="span-12" title=${tr("To choose from")} count=${of.data && of.data.kinds.length}>
     <p class="why muted">${tr("A strategy of your own: genesis strategies new NAME")}</p>
     <${Answer} of=${of} rows=${4}>${(told) => told.kinds.map((kind) => html`<details key=${kind.kind}><summary><b>${kind.kind}</b> <${Chip} tone=${kind.fault ? "bad" : kind.own ? "good" : ""}>${kind.fault ? tr("Off") : tr(kind.own ? "yours" : "shipped")}<//> <span class="muted">${kind.fault || spoken(kind.text)}</span></summary>
-      ${kind.parameters.length ? html`<${Table} label=${kind.kind} heads=${[[tr("Parameter")], [tr("Default"), "n"], [tr("Range"), "n"], [tr("Meaning")]]} rows=${kind.parameters.map((each) => html`<tr key=${each.name}><td>${each.name}</td><td class="n">${Number(each.default.toPrecision(4))}</td><td class="n">${each.low} – ${each.high}</td><td class="muted">${each.meaning}</td></tr>`)} />` : html`<${Empty} title=${kind.fault || tr("takes no parameters")} />`}
+      ${kind.parameters.length ? html`<${Table} label=${kind.kind} heads=${[[tr("Parameter")], [tr("Default"), "n"], [tr("Range"), "n"], [tr("Meaning")]]} rows=${kind.parameters.map((each) => html`<tr key=${each.name}><td>${each.name}</td><td class="n">${Number(each.default.toPrecision(4))}</td><td class="n">${each.low} – ${each.high}</td><td class="muted">${worded(each.meaning)}</td></tr>`)} />` : html`<${Empty} title=${kind.fault || tr("takes no parameters")} />`}
     </details>`)}<//>
   <//>`;
 }
