@@ -165,7 +165,6 @@ class ConnectionPrivateActor:
         out = _Outlets(ctx.outlet(self.orders), ctx.outlet(self.account), ctx.outlet(self.journal), notices)
         try:
             await self._end_former_life(ctx, out)
-            await self._recover_number(out)
             ctx.ready()
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._obey, ctx, out)
@@ -190,13 +189,11 @@ class ConnectionPrivateActor:
         )
         self.ledger.open_session = None
 
-    async def _recover_number(self, out: _Outlets) -> None:
+    async def _number_session(self, out: _Outlets) -> int:
+        """The next number, on the disk before anybody hears it, with some that follow."""
         if self.ledger.session == 0:
             kept: Cells = await out.journal.ask(ReadCells(table=SESSION_TABLE, key=SESSION_KEY))
             self.ledger.session = self.ledger.reserved = max((int(cell.payload) for cell in kept.cells), default=0)
-
-    async def _number_session(self, out: _Outlets) -> int:
-        """The next number, on the disk before anybody hears it, with some that follow."""
         number = self.ledger.session = self.ledger.session + 1
         if number > self.ledger.reserved:
             cell = CellWrite(table=SESSION_TABLE, key=SESSION_KEY, payload=str(number + RESERVED - 1).encode())
@@ -300,10 +297,11 @@ class ConnectionPrivateActor:
             await out.orders.put(CommandSent(cid=each.cid, kind=kind, session=each.session, received_ns=now_ns))
 
     async def _tell_not_sent(self, out: _Outlets, command: VenueCommand, reason: str) -> None:
+        paused = self._line is not None and self._line.session.paused
         for each in commands_of(command):
             self.stats.commands_not_sent += 1
-            kind = _KINDS[type(each)]
-            await out.orders.put(CommandNotSent(cid=each.cid, kind=kind, session=each.session, reason=reason))
+            kind, session = _KINDS[type(each)], each.session
+            await out.orders.put(CommandNotSent(cid=each.cid, kind=kind, session=session, reason=reason, paused=paused))
 
     async def _tell_too_old(self, ctx: Context, out: _Outlets, command: SubmitOrder) -> None:
         self.stats.commands_not_sent += 1

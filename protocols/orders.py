@@ -349,13 +349,14 @@ class CommandSent(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class CommandNotSent(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """Not one byte of this command left: `reason` says why. It may be sent again, unless it is `too_old`."""
+    """Not one byte left: `reason` says why. It may be tried again unless `too_old`; if `paused`, in a new session."""
 
     cid: int
     kind: str
     session: int
     reason: str
     too_old: bool = False
+    paused: bool = False
 
 
 class CommandInDoubt(msgspec.Struct, frozen=True, kw_only=True, tag=True):

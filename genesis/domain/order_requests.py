@@ -289,7 +289,11 @@ class OrderRequests(OrderLedger):
         row.session, row.swaps = 0, ()
         row.absent_at = None
         self._move(row, E.NOT_SENT, f"not sent: {event.reason}")
-        row.check_at = self._now + RETRY_PAUSE_S
+        if event.paused and self.fence.up and event.session == self.fence.session:
+            # Maintenance: nothing leaves before the next session, and that releases it when it has been compared.
+            row.check_at = self._too_old_at(row) if row.opens_risk else None
+        else:
+            row.check_at = self._now + RETRY_PAUSE_S
         for other in taken:
             if other.swapped and other.request is not None and other.request.within == row.cid:
                 self._keep_place(other)

@@ -318,6 +318,7 @@ async def test_maintenance_stops_commands_and_its_end_starts_a_new_session(
         world.commands.put_nowait(an_order(1, world.session))
         await eventually(lambda: bool(world.of(CommandNotSent)))
         assert "maintenance" in world.of(CommandNotSent)[0].reason
+        assert world.of(CommandNotSent)[0].paused
         await world.venue.socket.notice(20061)
         await eventually(lambda: len(world.of(SessionUp)) == 2)
         assert world.sent_cids == []

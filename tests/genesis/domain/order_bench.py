@@ -170,8 +170,8 @@ def sent(cid: int = 1, session: int = 1) -> CommandSent:
     return CommandSent(cid=cid, kind="on", session=session, received_ns=0)
 
 
-def not_sent(cid: int = 1, session: int = 1, kind: str = "on") -> CommandNotSent:
-    return CommandNotSent(cid=cid, kind=kind, session=session, reason="no line")
+def not_sent(cid: int = 1, session: int = 1, kind: str = "on", *, paused: bool = False) -> CommandNotSent:
+    return CommandNotSent(cid=cid, kind=kind, session=session, reason="no line", paused=paused)
 
 
 def down(session: int = 1) -> SessionDown:
