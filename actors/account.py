@@ -94,11 +94,15 @@ class AccountActor:
         stopping = ctx.stopping
         ctx.ready()
         publish_at = float("inf")
+        # As of the last batch, where somebody has asked for it since.
+        state: AccountState | None = None
         differences, unpriced, unclear = _Differences(), _UnpricedFees(), _UnclearRows()
         while True:
             batch = await ctx.inbox.lease(limit=BATCH, until=min(publish_at, differences.look_at, ledgers.ask_at))
             await _wait_for_fills(ctx, batch)
             ends = stopping.is_set() and not batch
+            if batch or self.settings.version != settings_version:
+                state = None
             if self.settings.version != settings_version:
                 settings_version = self.settings.version
                 machine.on_settings(self.settings.take(ctx.name))
@@ -141,12 +145,12 @@ class AccountActor:
                 publish_at = min(publish_at, now + PUBLISH_S)
             if now >= publish_at or ends:
                 publish_at = float("inf")
-                view = machine.view()
+                view = machine.view(state)
                 self.view.set(view)
                 if ui is not None:
                     ui.put_nowait(view.state)
             if changed or now >= differences.look_at:
-                for text in differences.follow(machine.state(), now):
+                for text in differences.follow(state or machine.state(), now):
                     if ui is not None:
                         ui.put_nowait(Notice(level="alarm", code="books_differ", text=text, at_ms=ctx.clock.wall_ms()))
             ctx.inbox.ack_all(batch)

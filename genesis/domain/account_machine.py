@@ -478,8 +478,8 @@ class AccountMachine:
             flows=self.flows,
         )
 
-    def view(self) -> AccountView:
-        """Everything for readers, figures included."""
+    def view(self, state: AccountState | None = None) -> AccountView:
+        """Everything for readers, figures included, with the state of now where that is at hand."""
         performance = None
         points = self.equity_curve.points
         if points:
@@ -494,7 +494,7 @@ class AccountMachine:
                 realized_pnl=self.realized_pnl,
             )
         return AccountView(
-            state=self.state(),
+            state=state or self.state(),
             curve=tuple(points),
             trades=tuple(self.trades),
             fills=tuple(self.fills),
