@@ -3,6 +3,7 @@
 `take` compares what is held with what rests, each time anything was heard, and asks the bracket for the next step.
 """
 
+import copy
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Final
@@ -119,16 +120,18 @@ class OrderProtector(OrderGuesses):
                     decided_ms=self.fence.venue_ms or self._wall_ms,
                     since=self.last_cid,
                 )
-                self.brackets[guard.key] = guard
+                self.brackets[guard.key] = self._dirty[guard.key] = guard
         brackets = self._brackets_of(book)
         if not brackets:
             return
         for bracket in brackets:
+            before = copy.copy(bracket)
             if not bracket.levels.guards and wish.stop_price is not None:
                 bracket.levels = msgspec.structs.replace(bracket.levels, stop=round_price(wish.stop_price))
             bracket.pause_at = bracket.lag_at = None
             bracket.tries = 0
-            self._dirty[bracket.key] = bracket
+            if bracket != before:
+                self._dirty[bracket.key] = bracket
         self._want_history()
         doubted = [
             row

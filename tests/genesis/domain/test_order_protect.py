@@ -191,6 +191,21 @@ def test_a_position_that_nobody_gave_levels_is_protected_when_the_watch_asks(ben
     assert (stop.wire_type, stop.amount, stop.price) == ("EXCHANGE STOP", D(-1), D(95))
 
 
+def test_a_wish_to_protect_what_is_as_it_should_be_writes_nothing(bench: Bench) -> None:
+    """The watch sees a position a moment before its stop, and asks."""
+    bench.admit()
+    bench.accept(1)
+    assert sent(bench.fill(1, "1"))
+    bench.accept(2)
+    wish = Protect(symbol=BTC, margin=False, stop_price=D(95), reason="naked", correlation_id="x")
+    for _ in range(2):
+        bench.machine.on_protect(wish, now=0.0, wall_ms=START_MS)
+        # The first one forgets how often the stop was placed before it rested.
+        out = bench.take()
+        assert not sent(out)
+    assert not out.must_be_kept
+
+
 def test_a_refused_stop_is_tried_again_later_each_time(bench: Bench) -> None:
     bench.admit()
     bench.accept(1)
