@@ -139,9 +139,12 @@ class FillModel:
         return price_down(tick * (1 - self.half_spread))
 
     def best_ask(self, tick: Decimal) -> Decimal:
-        ask = price_up(tick * (1 + self.half_spread))
-        bid = self.best_bid(tick)
-        return ask if ask > bid else bid + price_step(bid)
+        return self.best(tick)[1]
+
+    def best(self, tick: Decimal) -> tuple[Decimal, Decimal]:
+        """Bid and ask."""
+        bid, ask = self.best_bid(tick), price_up(tick * (1 + self.half_spread))
+        return bid, ask if ask > bid else bid + price_step(bid)
 
     def front(self, tick: Decimal, sign: int) -> Decimal:
         """The best price that a taker meets."""

@@ -114,9 +114,11 @@ def price_step(price: Decimal) -> Decimal:
 
 def price_down(price: Decimal) -> Decimal:
     """The highest valid price not above this one."""
-    return (price / price_step(price)).to_integral_value(ROUND_FLOOR) * price_step(price)
+    step = price_step(price)
+    return (price / step).to_integral_value(ROUND_FLOOR) * step
 
 
 def price_up(price: Decimal) -> Decimal:
     """The lowest valid price not below this one."""
-    return (price / price_step(price)).to_integral_value(ROUND_CEILING) * price_step(price)
+    step = price_step(price)
+    return (price / step).to_integral_value(ROUND_CEILING) * step

@@ -124,6 +124,10 @@ class TradingFloor:
         """From this time on a tick of this pair may act at any price."""
         return self._markets[symbol].wake_ms
 
+    def anybody_rests(self, symbol: Symbol) -> bool:
+        """Whether any order stands in this pair's book."""
+        return len(self._markets[symbol].book) > 0
+
     def resting(self, symbol: Symbol, side: Side) -> list[Order]:
         """Visible and hidden orders of a side, best first."""
         return list(self._markets[symbol].book.side(side))

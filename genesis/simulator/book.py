@@ -63,7 +63,7 @@ def _behind(symbol: str, grid: float, first: int, last: int, sign: int) -> list[
 def made_up_book(symbol: Symbol, tick: float, model: FillModel, depth: int = DEPTH) -> tuple[list[Level], list[Level]]:
     """(bids, asks), best first."""
     last = exact(tick)
-    best_bid, best_ask = float(model.best_bid(last)), float(model.best_ask(last))
+    best_bid, best_ask = map(float, model.best(last))
     grid = _grid(tick)
     below = math.ceil(best_bid / grid) - 1
     above = math.floor(best_ask / grid) + 1

@@ -124,6 +124,8 @@ class Exchange:
         self.quiet = False
         """No heartbeats on market streams: whoever drives this exchange has lost its own source."""
         self._next_step_ms = 0
+        self._idle: dict[int, tuple[int, float]] = {}
+        """By the number of a socket: how much it had said, and when it was last seen in use."""
         self._day = 0
         symbols = _symbols(recording)
         if any(terms.paper for terms in settings.accounts):
@@ -247,7 +249,7 @@ class Exchange:
         listeners = await trio.open_tcp_listeners(port, host=host)
         self.address = Address(host, listeners[0].socket.getsockname()[1], secure=tls is not None)
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._heartbeats)
+            nursery.start_soon(self.heartbeats)
             self.faults.nursery = nursery
             task_status.started(self.address)
             await trio.serve_listeners(self._serve_client, listeners, handler_nursery=nursery)
@@ -285,28 +287,35 @@ class Exchange:
     def close_session(self, session: Session) -> None:
         """The socket is gone."""
         self.sessions.pop(session.number, None)
+        self._idle.pop(session.number, None)
         self.faults.closed(session)
         for subscription in list(session.by_subscription):
             self.market.left(session, subscription)
         self.accounts.left(session)
 
-    async def _heartbeats(self) -> None:
-        # On the wall's clock: a replay at low speed, or one that waits, must not look like a dead line. The stamp is
-        # that of the last step, so that this beat never closes a candle before its boundary does.
-        idle: dict[int, tuple[int, float]] = {}
+    async def heartbeats(self) -> None:
+        """Beat as long as it serves."""
+        # On the wall's clock: a replay at low speed, or one that waits, must not look like a dead line.
         while True:
             await trio.sleep(self.settings.heartbeat_s)
-            for symbol in [] if self.quiet else list(self.market.streams()):
-                self.market.beat(symbol)
-            for session in list(self.accounts.sessions):
-                session.account("hb", None)
-            limit = self.settings.idle_close_s
-            for session in list(self.sessions.values()):
-                said, since = idle.get(session.number, (-1, 0.0))
-                if session.channels or session.key is not None or session.received != said:
-                    idle[session.number] = (session.received, trio.current_time())
-                elif limit is not None and trio.current_time() - since >= limit:
-                    session.close(1000, "")
+            self.beat()
+
+    def beat(self) -> None:
+        """One heartbeat on every channel, and a goodbye to sockets that have asked for nothing for long.
+
+        The stamp is that of the last step, so that this beat never closes a candle before its boundary does.
+        """
+        for symbol in [] if self.quiet else list(self.market.streams()):
+            self.market.beat(symbol)
+        for session in list(self.accounts.sessions):
+            session.beat()
+        limit, idle = self.settings.idle_close_s, self._idle
+        for session in list(self.sessions.values()):
+            said, since = idle.get(session.number, (-1, 0.0))
+            if session.channels or session.key is not None or session.received != said:
+                idle[session.number] = (session.received, trio.current_time())
+            elif limit is not None and trio.current_time() - since >= limit:
+                session.close(1000, "")
 
     # --- the market moves -----------------------------------------------------------------------------------------
 

@@ -4,11 +4,12 @@ from bisect import bisect_left
 from collections import deque
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from genesis.domain.candles import bucket_open, merged
 from genesis.domain.replay import MINUTE_MS, CandleRow
-from protocols.bitfinex.numbers import js_number
+from protocols.bitfinex.numbers import js_numbers
 from protocols.market import Candle
 from protocols.units import Symbol
 
@@ -20,6 +21,8 @@ KEPT_CANDLES: Final = 50_000
 """Of each time frame: a month of minutes. A relayed market goes on for months, and nobody asks for all of it here."""
 KEPT_MINUTES: Final = 2 * 1440
 """Columns of the day's statistics."""
+MINUTES_AHEAD: Final = 1440
+"""Minutes of which no bigger candle has heard: most time frames are asked for by nobody, or once in a while."""
 FOUR_HOURS_MS: Final = 4 * 3_600_000
 
 
@@ -40,7 +43,7 @@ class PublicTrade(NamedTuple):
     price: float
 
     def text(self) -> str:
-        return f"[{self.trade_id},{self.time_ms},{js_number(self.amount)},{js_number(self.price)}]"
+        return f"[{self.trade_id},{self.time_ms},{js_numbers([self.amount, self.price])}]"
 
 
 class Day(NamedTuple):
@@ -54,8 +57,12 @@ class Day(NamedTuple):
 
 def candle_text(candle: Candle) -> str:
     """A candle as the wire prints it: close before high."""
-    numbers = ",".join(map(js_number, (candle.open, candle.close, candle.high, candle.low, candle.volume)))
+    numbers = js_numbers([candle.open, candle.close, candle.high, candle.low, candle.volume])
     return f"[{candle.open_ms},{numbers}]"
+
+
+kept_candle_text = lru_cache(maxsize=4096)(candle_text)
+"""For snapshots: each of the last candles is told anew to everybody who subscribes."""
 
 
 class Feed:
@@ -73,6 +80,10 @@ class Feed:
         self._minute: Candle | None = None
         self._series: dict[str, list[Candle]] = {timeframe: [] for timeframe in TIMEFRAMES}
         self._base: dict[str, Candle] = {}
+        """Of each time frame: its candle as it stood when the last minute that it has heard of had ended."""
+        self._ended: list[Candle] = []
+        """Minutes that have ended, and of which not all time frames have heard; of which ones each has is `_heard`."""
+        self._heard: dict[str, int] = dict.fromkeys(TIMEFRAMES, 0)
         self._day: Day | None = None
         self._opens_ms: list[int] = []
         self._opens: list[float] = []
@@ -87,9 +98,12 @@ class Feed:
         if self._first_ms is None:
             self._first_ms = row.open_ms
         if self._minute is not None and row.open_ms != self._minute.open_ms:
-            for timeframe in TIMEFRAMES:
-                self._touch(timeframe)
-                self._base[timeframe] = self._series[timeframe][-1]
+            self._ended.append(self._minute)
+            if len(self._ended) >= MINUTES_AHEAD:
+                for timeframe in TIMEFRAMES:
+                    self._catch_up(timeframe)
+                self._ended.clear()
+                self._heard = dict.fromkeys(TIMEFRAMES, 0)
             self._remember(self._minute)
             self._day = None
         self._minute = Candle(
@@ -137,9 +151,20 @@ class Feed:
                 )
             )
 
+    def _catch_up(self, timeframe: str) -> None:
+        """Have a time frame hear of the minutes that have ended since it was asked for last."""
+        ended, heard = self._ended, self._heard[timeframe]
+        if heard < len(ended):
+            for place in range(heard, len(ended)):
+                self._base[timeframe] = self._put(timeframe, ended[place])
+            self._heard[timeframe] = len(ended)
+
     def _touch(self, timeframe: str) -> Candle:
-        minute = self._minute
-        assert minute is not None
+        assert self._minute is not None
+        self._catch_up(timeframe)
+        return self._put(timeframe, self._minute)
+
+    def _put(self, timeframe: str, minute: Candle) -> Candle:
         open_ms = bucket_start(minute.open_ms, timeframe)
         base = self._base.get(timeframe)
         if base is not None and base.open_ms == open_ms:

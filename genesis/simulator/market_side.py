@@ -8,12 +8,12 @@ from genesis.domain.pairs import PairSpecs
 from genesis.domain.replay import CandleRow
 from genesis.domain.venue import Venue
 from genesis.simulator.book import DEPTH, BookView, Level, made_up_book
-from genesis.simulator.feed import TIMEFRAMES, Feed, PublicTrade, candle_text
+from genesis.simulator.feed import TIMEFRAMES, Feed, PublicTrade, candle_text, kept_candle_text
 from genesis.simulator.funding_side import FundingSide
 from genesis.simulator.session import Session
 from protocols.bitfinex.account import FLAG_HIDDEN
 from protocols.bitfinex.errors import ERR_SUBSCRIBE
-from protocols.bitfinex.numbers import js_number, write_json
+from protocols.bitfinex.numbers import js_numbers, write_json
 from protocols.bitfinex.public import liquidation_row
 from protocols.bitfinex.subscriptions import SubscribeRefused, Subscription
 from protocols.market import Liquidation
@@ -103,7 +103,7 @@ class MarketSide:
             session.channel(channel, "[" + ",".join(trade.text() for trade in newest) + "]")
         elif subscription.channel == "candles":
             known = feed.candles(subscription.timeframe)[-SNAPSHOT_CANDLES:] if feed is not None else []
-            session.channel(channel, "[" + ",".join(candle_text(candle) for candle in reversed(known)) + "]")
+            session.channel(channel, "[" + ",".join(map(kept_candle_text, reversed(known))) + "]")
         elif subscription.channel == "book":
             if feed is None:
                 session.channel(channel, "[]")
@@ -282,6 +282,8 @@ class MarketSide:
     def book(self, symbol: Symbol, depth: int = DEPTH) -> tuple[list[Level], list[Level]]:
         """(bids, asks) with the visible orders of accounts among them, best first."""
         bids, asks = self._plain_book(symbol, depth)
+        if not self.venue.anybody_rests(symbol):
+            return bids, asks
         return (
             self._with_orders(symbol, Side.BUY, bids),
             self._with_orders(symbol, Side.SELL, asks),
@@ -325,8 +327,7 @@ class MarketSide:
             day.high,
             day.low,
         ]
-        row = ",".join(map(js_number, numbers))
-        return f"[{row}{',null' * (self.ticker_length - 10)}]"
+        return f"[{js_numbers(numbers)}{',null' * (self.ticker_length - 10)}]"
 
     def _publish_book(
         self,

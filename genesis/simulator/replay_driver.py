@@ -3,9 +3,8 @@
 import math
 from collections.abc import Callable, Iterator
 from functools import partial
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 
-import attrs
 import trio
 
 from genesis.domain.recording import CandleRecording
@@ -153,8 +152,7 @@ class Replayer:
                 return
 
 
-@attrs.frozen
-class Moment:
+class Moment(NamedTuple):
     """One thing that happens. `tell` says whether somebody's order changed by it.
 
     `match` is the part of a trade that is between the venue and its orders; `tell(matched=True)` then leaves it out.

@@ -94,7 +94,7 @@ def tickers_hist(call: Call) -> Any:
         for candle in feed.candles("1h") if feed is not None else ():
             if start <= candle.open_ms <= end:
                 model, tick = call.exchange.settings.model, exact(candle.open)
-                bid, ask = model.best_bid(tick), model.best_ask(tick)
+                bid, ask = model.best(tick)
                 rows.append([symbol, bid, None, ask, *[None] * 8, candle.open_ms])
     rows.sort(key=lambda row: row[12], reverse=not call.oldest_first)
     return rows[: call.limit(100, 250)]

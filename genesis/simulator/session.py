@@ -137,7 +137,14 @@ class Session:
 
     def channel(self, channel: int, payload: str) -> None:
         """A data frame of a public channel."""
-        self.send(f"[{channel},{payload}{self.numbers.after_channel(self.exchange.venue_ms())}]".encode())
+        frame = f"[{channel},{payload}{self.numbers.after_channel(self.exchange.venue_ms())}]".encode()
+        if self.on_frame is None and self.closing is None:
+            # As `send`: nearly all that is ever said is said here.
+            self.outgoing.append(frame)
+            self.queued += 1
+            self.wake()
+        else:
+            self.send(frame)
 
     def updates(self, channel: int, rows: list[str]) -> None:
         """Updates of a channel: one frame each, or one for all with BULK_UPDATES."""
@@ -152,8 +159,11 @@ class Session:
         if not self.lets_through(kind, filter_key):
             return
         numbers = self.numbers.of_account(kind, self.exchange.venue_ms(), snapshot=snapshot)
-        body = [0, kind] if kind == "hb" else [0, kind, payload]
-        self.send(write_json([*body, *numbers]))
+        self.send(write_json([0, kind, payload, *numbers]))
+
+    def beat(self) -> None:
+        """The heartbeat of channel 0. It has the public number alone, as those of all channels."""
+        self.channel(0, '"hb"')
 
     def lets_through(self, kind: str, filter_key: str) -> bool:
         if self.filters is None:

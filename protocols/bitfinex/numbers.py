@@ -33,7 +33,7 @@ def js_number(number: Decimal | float | int) -> str:
         # repr agrees with JavaScript from 1e-4 up to 1e16, but for the ".0" of whole numbers.
         if 1e-4 <= number < 1e16 or -1e16 < number <= -1e-4:
             text = repr(number)
-            return text[:-2] if text.endswith(".0") else text
+            return text[:-2] if text[-2:] == ".0" else text
         if not math.isfinite(number):
             raise LocalProtocolError(f"number must be finite, was {number}")
         number = Decimal(repr(number))
@@ -68,6 +68,19 @@ def js_number(number: Decimal | float | int) -> str:
         mantissa = stripped if len(stripped) == 1 else f"{stripped[0]}.{stripped[1:]}"
         text = f"{mantissa}e{'+' if point > 0 else '-'}{abs(point - 1)}"
     return "-" + text if sign else text
+
+
+def js_numbers(numbers: list[float]) -> str:
+    """The texts of several floats with commas between, as `js_number` gives them.
+
+    >>> js_numbers([7617.0, 0.25, -3.0, 7e-7, -0.0])
+    '7617,0.25,-3,7e-7,0'
+    """
+    # One look for all of them: an "e" is an exponent, an "n" infinity or NaN, and JavaScript knows no negative zero.
+    text = repr(numbers)[1:-1].replace(", ", ",")
+    if "e" in text or "n" in text or "-0.0," in f"{text},":
+        return ",".join(map(js_number, numbers))
+    return f"{text},".replace(".0,", ",")[:-1]
 
 
 def wire_decimal(text: str) -> Decimal:

@@ -141,8 +141,12 @@ class FrameNumbers:
 
     def after_channel(self, time_ms: int) -> str:
         """`channel`, as the text behind a frame's payload."""
-        numbers = self.channel(time_ms)
-        return f",{','.join(map(str, numbers))}" if numbers else ""
+        flags = self.flags
+        text = ""
+        if flags & FLAG_SEQ_ALL:
+            self.public += 1
+            text = f",{self.public}"
+        return f"{text},{time_ms}" if flags & FLAG_TIMESTAMP else text
 
     def of_account(self, kind: str, time_ms: int, *, snapshot: bool = False) -> list[int]:
         """For a frame of channel 0; `snapshot` for the first ones after authentication, which count as zero."""

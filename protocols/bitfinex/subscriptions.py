@@ -15,7 +15,7 @@ CANDLE_TIMEFRAMES: Final = ("1m", "5m", "15m", "30m", "1h", "3h", "4h", "6h", "1
 """7D and 1W are the same length; the documents write one or the other. 4h is undocumented and known to one client."""
 
 
-class Subscription(msgspec.Struct, frozen=True, kw_only=True, order=True):
+class Subscription(msgspec.Struct, frozen=True, kw_only=True, order=True, cache_hash=True):
     """One stream. Build it with the functions below; equal streams are equal values, so it is a key of tables.
 
     `symbol` is what events of the stream carry (for funding candles with their period, as `fUSD:p30`), `timeframe` is

@@ -5,9 +5,10 @@ import random
 import pytest
 
 import genesis.simulator.feed as feed_module
-from genesis.domain.replay import MINUTE_MS, CandleRow
+from genesis.domain.candles import aggregate
+from genesis.domain.replay import MINUTE_MS, CandleRow, forming
 from genesis.simulator.book import LEVELS_KEPT, made_up_level, rounded_price
-from genesis.simulator.feed import Feed
+from genesis.simulator.feed import MINUTES_AHEAD, TIMEFRAMES, Feed, bucket_start
 from protocols.units import Symbol
 
 BTC = Symbol("tBTCUSD")
@@ -41,6 +42,31 @@ def test_old_candles_and_minutes_go_and_the_answers_stay(monkeypatch: pytest.Mon
     told = bounded.day()
     assert told is not None
     assert (told.open, told.high, told.low) == (day[0].open, max(r.high for r in day), min(r.low for r in day))
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_time_frame_that_is_asked_for_seldom_knows_the_same_candles(seed: int) -> None:
+    """Bigger candles hear of minutes when somebody asks: never, at each tick, or after days. Minutes may be missing."""
+    chance = random.Random(seed)
+    rows = [row for row in minutes(2 * MINUTES_AHEAD + chance.randrange(MINUTES_AHEAD)) if chance.random() < 0.9]
+    often = {timeframe: chance.choice((0.0, 0.001, 0.05, 1.0)) for timeframe in TIMEFRAMES}
+    seldom, always = Feed(BTC), Feed(BTC)
+    for row in rows:
+        for part in range(4):
+            for feed in (seldom, always):
+                feed.on_minute(forming(row, part))
+            for timeframe in TIMEFRAMES:
+                now = always.current(timeframe)
+                if chance.random() < often[timeframe] / 4:
+                    assert seldom.current(timeframe) == now
+    ended = list(seldom.candles("1m"))
+    assert [candle.open_ms for candle in ended] == [row.open_ms for row in rows]
+    for timeframe in TIMEFRAMES:
+        told = list(seldom.candles(timeframe))
+        assert told == list(always.candles(timeframe))
+        if timeframe not in ("4h", "1M"):
+            assert told == aggregate(ended, timeframe)
+        assert len({bucket_start(candle.open_ms, timeframe) for candle in told}) == len(told)
 
 
 def test_prices_that_do_not_come_back_are_forgotten() -> None:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from protocols.bitfinex.errors import LocalProtocolError, MalformedFrame
-from protocols.bitfinex.numbers import js_number, read_json, read_json_floats, wire_decimal, write_json
+from protocols.bitfinex.numbers import js_number, js_numbers, read_json, read_json_floats, wire_decimal, write_json
 
 
 @pytest.mark.parametrize(
@@ -47,6 +47,23 @@ def test_numbers_print_as_javascript_prints_them(number: Decimal | float | int, 
 @given(st.floats(allow_nan=False, allow_infinity=False))
 def test_the_text_of_a_float_reads_back_as_the_same_float(number: float) -> None:
     assert float(js_number(number)) == number
+
+
+@given(
+    st.lists(
+        st.floats(allow_nan=False, allow_infinity=False)
+        | st.floats(-1e6, 1e6).map(lambda number: round(number, 2))
+        | st.sampled_from((0.0, -0.0, 10.0, -10.05, 1e-4, 9.9e-5, 1e16, 1e21))
+    )
+)
+def test_several_floats_have_the_texts_that_each_has(numbers: list[float]) -> None:
+    assert js_numbers(numbers) == ",".join(map(js_number, numbers))
+
+
+@pytest.mark.parametrize("number", [math.inf, -math.inf, math.nan])
+def test_none_of_several_may_be_what_json_has_no_number_for(number: float) -> None:
+    with pytest.raises(LocalProtocolError):
+        js_numbers([1.0, number])
 
 
 @given(st.decimals(allow_nan=False, allow_infinity=False, min_value=-(10**12), max_value=10**12, places=8))
