@@ -5,7 +5,6 @@ when they move, and trio is pinned to the release that has them.
 """
 
 import contextlib
-import errno
 import gc
 import math
 import os
@@ -21,8 +20,8 @@ import hypercorn.protocol.http_stream
 import hypercorn.protocol.ws_stream
 import trio
 import trio._core._run as _run
-import trio._highlevel_socket as _streams
 
+from genesis.worlds import virtual_socket
 from genesis.worlds.process import current_process
 from genesis.worlds.timers import timed_by
 from genesis.worlds.virtual_clock import VirtualClock
@@ -39,8 +38,8 @@ PRIVATE_NAMES: Final = ("_ALLOW_DETERMINISTIC_SCHEDULING", "_r", "TheIOManager",
 """What is used of `trio._core._run`: whether tasks of one batch are sorted before they are shuffled, and by whom; and
 who asks the kernel for news; and who hears of every step; and the runner, of which `runq` and `deadlines` say when the
 next task runs."""
-PRIVATE_STREAM_NAME: Final = "_translate_socket_errors_to_stream_errors"
-"""What of `trio._highlevel_socket` stands around every send and every receive."""
+PRIVATE_STREAM_NAME: Final = "_send_conflict_detector"
+"""What every `trio.SocketStream` has to tell two who send at once; `virtual_socket.send_all` uses it."""
 KERNEL_ASKED_EVERY: Final = 16
 """Turns of the loop. The kernel knows of no socket of a world, only of trio's own wake-up, which may wait that long."""
 
@@ -54,14 +53,26 @@ class Steps(trio.abc.Instrument):
 
     def __init__(self) -> None:
         self.count = 0
-        self.fingerprint = 0
         self.livelock: Callable[[str], None] | None = None
         """Told the busiest tasks when so many steps were made that time should have passed, and it has not."""
         self._still_since = (0.0, 0)
-        self._names: dict[str, bytes] = {}
+        self._folded = 0
+        self._unfolded: list[str] = []
+        """Names of the newest steps, of which the fingerprint has not heard."""
         self._at: dict[int, Callable[[], None]] = {}
         self._next = STANDSTILL_LOOK
         """The number of the next step at which there is something to do but to count."""
+
+    @property
+    def fingerprint(self) -> int:
+        """Of the names of all steps so far, in their order."""
+        self._fold()
+        return self._folded
+
+    def _fold(self) -> None:
+        # Many at once: it is the same number, and each step would pay more for it than for all else that is done here.
+        self._folded = zlib.crc32("".join(self._unfolded).encode(), self._folded)
+        self._unfolded.clear()
 
     def ring_at(self, step: int, call: Callable[[], None]) -> None:
         step = max(step, self.count + 1)
@@ -74,13 +85,10 @@ class Steps(trio.abc.Instrument):
     def heard(self, _: str, task: trio.lowlevel.Task) -> None:
         """A step, as trio tells all its instruments at once."""
         self.count = count = self.count + 1
-        try:
-            name = self._names[task.name]
-        except KeyError:
-            name = self._names[task.name] = task.name.encode()
-        self.fingerprint = zlib.crc32(name, self.fingerprint)
+        self._unfolded.append(task.name)
         if count == self._next:
             if not count % STANDSTILL_LOOK:
+                self._fold()
                 self._look(task.name)
             call = self._at.pop(count, None)
             self._next = min((count - count % STANDSTILL_LOOK + STANDSTILL_LOOK, *self._at))
@@ -107,22 +115,6 @@ class _Ears(dict[str, Callable[..., None]]):
         for steps in instruments:
             assert isinstance(steps, Steps), f"a world's instrument must count steps, was {steps!r}"
             self["before_task_step"] = self.call = steps.heard
-
-
-class _AsStreamErrors:
-    """trio's own translation of a socket's errors, without the generator that it makes for each send and receive."""
-
-    def __call__(self) -> "_AsStreamErrors":
-        return self
-
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, OSError):
-            if error.errno in (errno.EBADF, errno.ENOTSOCK):
-                raise trio.ClosedResourceError("this socket was already closed") from None
-            raise trio.BrokenResourceError(f"socket connection broken: {error}") from error
 
 
 def _nobody_runs_before() -> float:
@@ -182,7 +174,8 @@ def deterministic(seed: int | str) -> Iterator[None]:
         kernel = _run.TheIOManager  # type: ignore[attr-defined]
         change(patch.object(kernel, "get_events", _seldom(kernel.get_events)))
         change(patch.object(_run, "Instruments", _Ears))
-        change(patch.object(_streams, PRIVATE_STREAM_NAME, _AsStreamErrors()))
+        change(patch.object(trio.SocketStream, "send_all", virtual_socket.send_all))
+        change(patch.object(trio.SocketStream, "receive_some", virtual_socket.receive_some))
         change(patch.object(os, "urandom", entropy.randbytes))
         change(patch.object(os, "getpid", lambda: PID))
         change(patch.object(random, "_urandom", entropy.randbytes))

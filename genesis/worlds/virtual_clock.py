@@ -56,11 +56,16 @@ class VirtualClock(RestClock):
             return 0.0
         events = self._events
         if events and events[0][0] <= deadline:
+            take = heapq.heappop
             for _ in range(MOMENTS):
                 # An action that is overdue (put down for a time that had passed) turns nothing back.
-                now = self.now = max(self.now, events[0][0])
+                now = events[0][0]
+                if now > self.now:
+                    self.now = now
+                else:
+                    now = self.now
                 while events and events[0][0] <= now:
-                    heapq.heappop(events)[2]()
+                    take(events)[2]()
                 if not events or events[0][0] > self.nobody_runs_before():
                     break
         elif deadline > self.now:

@@ -1,8 +1,10 @@
 """One end of a virtual TCP connection, and the socket object that trio's streams and listeners hold."""
 
+import errno
 import socket as stdlib
 from collections import deque
-from typing import TYPE_CHECKING, Any, Final
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import trio
 
@@ -14,6 +16,8 @@ if TYPE_CHECKING:
 CAPACITY: Final = 256 * 1024
 """Bytes of one direction that may be under way or unread: what two kernels hold."""
 SEGMENT: Final = 16 * 1024
+LARGEST_READ: Final = 65_536
+"""What trio reads at most when nobody says how much."""
 
 
 class Endpoint:
@@ -63,7 +67,7 @@ class Endpoint:
         if due != float("inf"):
             self.network.at(due, action)
 
-    async def send(self, data: memoryview) -> int:
+    async def send(self, data: bytes | bytearray | memoryview) -> int:
         await trio.lowlevel.checkpoint_if_cancelled()
         while True:
             if self.closed:
@@ -92,7 +96,7 @@ class Endpoint:
 
     def _deliver_later(self, chunk: bytes) -> None:
         if chunk:
-            self._post(lambda: self.other._arrived(chunk))
+            self._post(partial(self.other._arrived, chunk))
 
     async def _wait_for_room(self) -> None:
         task = trio.lowlevel.current_task()
@@ -161,8 +165,13 @@ class Endpoint:
             waited = True
         if not waited:
             await trio.lowlevel.cancel_shielded_checkpoint()
-        data = bytes(self.inbox[:size])
-        del self.inbox[:size]
+        inbox = self.inbox
+        if len(inbox) <= size:
+            data = bytes(inbox)
+            inbox.clear()
+        else:
+            data = bytes(inbox[:size])
+            del inbox[:size]
         other = self.other
         other._unacknowledged -= len(data)
         if data and other._writers:
@@ -324,3 +333,52 @@ class VirtualSocket(trio.socket.SocketType):
         self._offered.set()
         if self.end is not None:
             self.end.close()
+
+
+# --- streams ----------------------------------------------------------------------------------------------------------
+
+
+def translate(error: OSError) -> NoReturn:
+    """Raise what trio's streams raise of an error of their socket."""
+    if error.errno in (errno.EBADF, errno.ENOTSOCK):
+        raise trio.ClosedResourceError("this socket was already closed") from None
+    raise trio.BrokenResourceError(f"socket connection broken: {error}") from error
+
+
+async def send_all(stream: trio.SocketStream, data: bytes | bytearray | memoryview) -> None:
+    """`trio.SocketStream.send_all` of a virtual socket: straight to its end of the connection, without views of parts
+    of what goes in one piece."""
+    if stream.socket.did_shutdown_SHUT_WR:
+        raise trio.ClosedResourceError("can't send data after sending EOF")
+    with stream._send_conflict_detector:
+        if not data:
+            if stream.socket.fileno() == -1:
+                raise trio.ClosedResourceError("socket was already closed")
+            await trio.lowlevel.checkpoint()
+            return
+        try:
+            end = _end_of(stream)
+            sent = await end.send(data)
+            if sent < len(data):
+                rest = memoryview(data)
+                while sent < len(data):
+                    sent += await end.send(rest[sent:])
+        except OSError as error:
+            translate(error)
+
+
+async def receive_some(stream: trio.SocketStream, max_bytes: int | None = None) -> bytes:
+    """`trio.SocketStream.receive_some` of a virtual socket."""
+    size = LARGEST_READ if max_bytes is None else max_bytes
+    if size < 1:
+        raise ValueError("max_bytes must be >= 1")
+    try:
+        return await _end_of(stream).recv(size)
+    except OSError as error:
+        translate(error)
+
+
+def _end_of(stream: trio.SocketStream) -> Endpoint:
+    socket = stream.socket
+    assert isinstance(socket, VirtualSocket), f"a world's sockets are virtual, was {socket!r}"
+    return socket._connected()

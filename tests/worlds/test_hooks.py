@@ -1,6 +1,5 @@
 """The seams of determinism: trio's private names are where we think, and they do what we think."""
 
-import contextlib
 import os
 import random
 import time
@@ -8,9 +7,8 @@ import time
 import pytest
 import trio
 import trio._core._run as scheduler
-import trio._highlevel_socket as streams
 
-from genesis.worlds.hooks import EPOCH_S, PRIVATE_NAMES, PRIVATE_STREAM_NAME, Steps, deterministic, run_virtual
+from genesis.worlds.hooks import EPOCH_S, PRIVATE_NAMES, Steps, deterministic, run_virtual
 
 TASKS, TURNS = 12, 6
 
@@ -26,20 +24,6 @@ def test_trio_still_has_what_is_read_of_its_runner() -> None:
         return len(runner.runq), runner.deadlines.next_deadline()
 
     assert trio.run(look) == (0, float("inf"))
-
-
-@pytest.mark.parametrize(("number", "kind"), [(9, trio.ClosedResourceError), (104, trio.BrokenResourceError)])
-def test_an_error_of_a_socket_is_told_as_trio_tells_it(number: int, kind: type[Exception]) -> None:
-    theirs = getattr(streams, PRIVATE_STREAM_NAME)
-    told = []
-    for inside in (False, True):
-        with deterministic(1) if inside else contextlib.nullcontext():
-            ours = getattr(streams, PRIVATE_STREAM_NAME)
-            assert (ours is theirs) != inside
-            with pytest.raises(kind) as caught, ours():
-                raise OSError(number, "as it was")
-            told.append((str(caught.value), type(caught.value.__cause__)))
-    assert told[0] == told[1]
 
 
 def test_the_generator_that_shuffles_tasks_is_a_random() -> None:
