@@ -1,5 +1,6 @@
 """The venue of a world: the simulated exchange, unchanged, on a machine of its own, with the market on virtual time."""
 
+import functools
 import random
 from collections.abc import Callable
 from decimal import Decimal
@@ -13,6 +14,7 @@ from genesis.core.clock import TrioClock
 from genesis.domain.recording import CandleRecording
 from genesis.domain.replay import TICK_MS
 from genesis.simulator.exchange import SLOW_CLIENT_BYTES, Exchange
+from genesis.simulator.replay_driver import Moment
 from genesis.simulator.session import Session
 from genesis.simulator.settings import AccountTerms, ExchangeSettings
 from genesis.worlds.hooks import EPOCH_S
@@ -31,12 +33,48 @@ in a moment in which only one of the two comes, and each moment wakes everybody 
 
 
 class WatchedExchange(Exchange):
-    """The exchange with a witness at its door. It trades in virtual real time, not at a replay's pace."""
+    """The exchange with a witness at its door. It trades in virtual real time, not at a replay's pace.
 
+    The market moves and hearts beat by the world's clock itself: neither waits for anybody, so a task that sleeps in
+    between would only be one turn of the loop more, and what both say in one moment would leave in two writes.
+    """
+
+    at: Callable[[float, Callable[[], object]], None]
     witness: Witness
     on_order: Callable[[int, str, Decimal], None]
     stops: StopWatch
     orders_heard: int = 0
+    over: bool = False
+
+    @override
+    async def heartbeats(self) -> None:
+        self._beat_again()
+
+    def _beat_again(self) -> None:
+        self.at(trio.current_time() + self.settings.heartbeat_s, self._beats)
+
+    def _beats(self) -> None:
+        if not self.over:
+            self.beat()
+            self._beat_again()
+
+    def go_on(self) -> None:
+        """Have the next moment of the market come."""
+        moment = next(self.moments(), None)
+        if moment is not None:
+            self.at(moment.time_ms / 1000 - EPOCH_S, functools.partial(self._happens, moment))
+
+    def _happens(self, moment: Moment) -> None:
+        if self.over:
+            return
+        self.step = moment.number
+        moment.tell()
+        if moment.is_boundary:
+            for session in list(self.sessions.values()):
+                if session.backlog > SLOW_CLIENT_BYTES:
+                    self.witness.reached("the venue dropped a client that did not read")
+                    session.abort()
+        self.go_on()
 
     @override
     def venue_ms(self) -> int:
@@ -76,9 +114,11 @@ class VenueHost:
         is_persons: Callable[[int], bool],
         owner: Callable[[int], object],
         *,
+        at: Callable[[float, Callable[[], object]], None],
         opens_s: float = IN_STEP_S,
         spare: Decimal = ZERO,
     ) -> None:
+        """`at` has something done at a time, by the world's clock."""
         self.process = Process("venue", VENUE_ADDRESS, mortal=False)
         terms = AccountTerms(name="sim")
         if spare:
@@ -88,25 +128,17 @@ class VenueHost:
         self.exchange.witness = witness
         self.stops = self.exchange.stops = StopWatch(self.exchange.venue, witness, is_persons, spare=spare, owner=owner)
         self.witness = witness
+        self.exchange.at = at
         self._opens_s = opens_s
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         self.process.enter()
         await trio.sleep_until(self._opens_s)
         with self.process.scope:
-            async with trio.open_nursery() as nursery:
-                await nursery.start(self.exchange.serve, VENUE_ADDRESS, VENUE_PORT)
-                nursery.start_soon(self._market)
-                task_status.started()
-
-    async def _market(self) -> None:
-        exchange = self.exchange
-        for moment in exchange.moments():
-            await trio.sleep_until(moment.time_ms / 1000 - EPOCH_S)
-            exchange.step = moment.number
-            moment.tell()
-            if moment.is_boundary:
-                for session in list(exchange.sessions.values()):
-                    if session.backlog > SLOW_CLIENT_BYTES:
-                        self.witness.reached("the venue dropped a client that did not read")
-                        session.abort()
+            try:
+                async with trio.open_nursery() as nursery:
+                    await nursery.start(self.exchange.serve, VENUE_ADDRESS, VENUE_PORT)
+                    self.exchange.go_on()
+                    task_status.started()
+            finally:
+                self.exchange.over = True

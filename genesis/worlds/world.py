@@ -328,6 +328,7 @@ class World:
             self.witness,
             self.rules.is_persons,
             self.rules.owner_of,
+            at=self.clock.at,
             opens_s=0.0 if self.as_shipped else IN_STEP_S,
             spare=self.spare,
         )
