@@ -81,7 +81,8 @@ class Mailbox:
         if self._unacked:
             return False
         for channel in self.channels:
-            if not channel.idle:
+            # As `Channel.idle`, which is a call for each: supervisors look at every mailbox every few seconds.
+            if channel.queue or channel.leased or channel._line:
                 return False
         return True
 

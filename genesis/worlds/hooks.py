@@ -40,7 +40,7 @@ who asks the kernel for news; and who hears of every step; and the runner, of wh
 next task runs."""
 PRIVATE_STREAM_NAME: Final = "_send_conflict_detector"
 """What every `trio.SocketStream` has to tell two who send at once; `virtual_socket.send_all` uses it."""
-KERNEL_ASKED_EVERY: Final = 16
+KERNEL_ASKED_EVERY: Final = 128
 """Turns of the loop. The kernel knows of no socket of a world, only of trio's own wake-up, which may wait that long."""
 
 

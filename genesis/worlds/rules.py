@@ -150,8 +150,10 @@ class Rules:
 
     def m11_only_the_newest_writes(self, host: EngineHost) -> None:
         newest = self.newest()
-        fenced = newest is not None and newest.life > host.life and newest.epoch > host.epoch > 0
-        self.witness.check("M11", not fenced, f"{host} wrote after {newest} had opened the journal")
+        if newest is not None and newest.life > host.life and newest.epoch > host.epoch > 0:
+            self.witness.check("M11", False, f"{host} wrote after {newest} had opened the journal")
+        else:
+            self.witness.kept("M11")
 
     def m11_the_ousted_are_refused_by_their_epoch(self, host: EngineHost, text: str) -> None:
         """Who is no longer the newest must find the newer epoch before it writes, not stumble over the newer's rows."""

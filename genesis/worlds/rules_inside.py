@@ -91,22 +91,19 @@ class InsideRules:
             batch = old(box, term, limit)
             if batch:
                 checks["E2"] += 1
-                channel, floor = None, -1
                 for envelope in batch:
-                    if envelope.channel is not channel:
-                        if channel is not None and channel.overflow is block:
-                            given[channel] = (term, floor)
-                        channel = envelope.channel
-                        last_term, last = given.get(channel, (None, -1))
-                        floor = acked.get(channel, -1)
-                        if last_term is term and last > floor:
-                            floor = last
-                    if envelope.seq <= floor and channel.overflow is block:
+                    channel = envelope.channel
+                    if channel.overflow is not block:
+                        # What waits there may be replaced or dropped.
+                        continue
+                    floor = acked.get(channel, -1)
+                    before = given.get(channel)
+                    if before is not None and before[0] is term and before[1] > floor:
+                        floor = before[1]
+                    if envelope.seq <= floor:
                         text = f"{channel.name} must give numbers above {floor}, gave {envelope.seq}"
                         self.witness.check("E2", False, text)
-                    floor = envelope.seq
-                if channel is not None and channel.overflow is block:
-                    given[channel] = (term, floor)
+                    given[channel] = (term, envelope.seq)
             return batch
 
         return take
@@ -204,9 +201,12 @@ class InsideRules:
         for ours, theirs in self.world.network.of(host.process, server="venue"):
             if theirs.is_stream and not ours.over:
                 silent_s = now - ours.arrived_at
+                if silent_s <= HEARTBEAT_S:
+                    self.witness.kept("E9")
+                    continue
                 text = f"connection {ours.number} is in use and was silent for {silent_s:.0f} s"
                 self.witness.check("E9", silent_s <= patience, text)
-                self.witness.reached("a line was silent for longer than a heartbeat", silent_s > HEARTBEAT_S)
+                self.witness.reached("a line was silent for longer than a heartbeat")
 
     # --- restarts -------------------------------------------------------------------------------------------------
 

@@ -68,5 +68,9 @@ class Witness:
             self.on_violation()
         return holds
 
+    def kept(self, rule: str) -> None:
+        """As `check`, of a look that found all as it must be: where looks are many, only what is not gets a text."""
+        self.checks[rule] += 1
+
     def digest(self) -> str:
         return self._digest.hexdigest()
