@@ -83,7 +83,7 @@ def test_where_nothing_breaks_a_backtest_decides_the_same(seed: int, timeframe: 
         assert outcome.sometimes[state] >= 100, state
 
 
-@pytest.mark.parametrize("seed", [53, 160])
+@pytest.mark.parametrize("seed", [53, 323])
 def test_who_sells_coins_of_before_leaves_what_is_bought_next_with_its_owner(seed: int) -> None:
     """What the account says somebody holds is what lots with stops hold, and positions are what the wallet has more."""
     world = World(seed, hours=1, faults_an_hour=12, timeframe="1m")
