@@ -6,7 +6,7 @@ from typing import Final
 import msgspec
 from typing_extensions import override
 
-from genesis.domain.risk_foresight import Foreseen
+from genesis.domain.risk_foresight import Foreseen, orders_in
 from genesis.domain.risk_machine import REMEMBERED, RiskMachine, RiskOutputs, told_as
 from genesis.domain.risk_ready import AT_MOST
 from genesis.domain.risk_state import RiskState
@@ -30,7 +30,9 @@ class RiskAhead(RiskMachine):
         if self.settings.overlays:
             # A shadow would be asked, too.
             return None
-        chain: list[Foreseen] = []
+        scores: list[SignalScore] = []
+        states: list[RiskState] = []
+        answers: list[RiskOutputs] = []
         machine: RiskMachine = self
         for score in hint.scores[:IN_A_ROW]:
             who, number = told_as(score)
@@ -38,9 +40,14 @@ class RiskAhead(RiskMachine):
             if ahead is None or number <= ahead.state.judged.get(who, -1):
                 break
             score = msgspec.structs.replace(score, received_ns=0)
-            outputs = ahead.on_score(score)
-            chain.append(Foreseen(score, ahead.state, outputs))
+            answers.append(ahead.on_score(score))
+            scores.append(score)
+            states.append(ahead.state)
             machine = ahead
+        chain = [
+            Foreseen(*each, orders_in(each[2], states[place:]))
+            for place, each in enumerate(zip(scores, states, answers, strict=True))
+        ]
         foreseen = self._ready.foreseen
         if len(foreseen) >= AT_MOST:
             foreseen.clear()
@@ -69,7 +76,7 @@ class RiskAhead(RiskMachine):
 
     def _take(self, chain: tuple[Foreseen, ...], score: SignalScore) -> RiskOutputs:
         self.state, self._quarter = chain[0].state, -1
-        outputs = chain[0].heard_at(score.received_ns, chain)
+        outputs = chain[0].heard_at(score.received_ns)
         for judgement in outputs.judgements:
             self._judgements[judgement.wish.intent_id] = judgement
         while len(self._judgements) > REMEMBERED:

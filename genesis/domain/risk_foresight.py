@@ -11,6 +11,7 @@ import msgspec
 
 from genesis.domain.risk_outputs import RiskOutputs
 from genesis.domain.risk_state import RiskState
+from protocols.orders import OrderIntent
 from protocols.signals import SignalScore
 
 _stamp = msgspec.structs.force_setattr
@@ -23,26 +24,27 @@ class Foreseen(msgspec.Struct, frozen=True):
     score: SignalScore
     state: RiskState
     outputs: RiskOutputs
+    intents: tuple[OrderIntent, ...]
+    """The orders that come of it, wherever they lie: in the answer, in the state, and in those worked out of it."""
 
     def is_of(self, score: SignalScore) -> bool:
         """Whether this is what was foreseen, whenever it was heard."""
         _stamp(self.score, "received_ns", score.received_ns)
         return score == self.score
 
-    def heard_at(self, received_ns: int, chain: "Sequence[Foreseen]") -> RiskOutputs:
-        """The answer, with orders that know when their candle's end was heard of, also in the states of `chain`: this
-        one's, and those that were worked out of it.
+    def heard_at(self, received_ns: int) -> RiskOutputs:
+        """The answer, with orders that know when their candle's end was heard of.
 
         Once, and not before it is given: frozen as they are, orders that nobody has seen get their stamp where they
         lie. Made anew, each of them would be looked through for numbers that no order can have.
         """
-        for judgement in self.outputs.judgements:
-            intent = judgement.wish.intent
-            if intent is None:
-                continue
+        for intent in self.intents:
             _stamp(intent, "received_ns", received_ns)
-            for after in chain:
-                reservation = after.state.reservations.get(intent.intent_id)
-                if reservation is not None:
-                    _stamp(reservation.intent, "received_ns", received_ns)
         return self.outputs
+
+
+def orders_in(outputs: RiskOutputs, states: Sequence[RiskState]) -> tuple[OrderIntent, ...]:
+    """Those that come of an answer, in it and in the states behind it."""
+    mine = [judgement.wish.intent for judgement in outputs.judgements if judgement.wish.intent is not None]
+    kept = [state.reservations.get(intent.intent_id) for intent in mine for state in states]
+    return (*mine, *[each.intent for each in kept if each is not None])

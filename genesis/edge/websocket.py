@@ -95,6 +95,8 @@ _END_OF_HEAD: Final = b"\r\n\r\n"
 _LARGEST_HEAD: Final = 65_536
 MASK_BYTES: Final = 4
 _OPEN: Final = ConnectionState.OPEN
+_SPEAKS: Final = State.OPEN
+"""Asked of its class a member costs a call."""
 _WHOLE_TEXT: Final = 0x81
 """First byte of a frame that is a whole text message: FIN, no extension, opcode 1."""
 
@@ -134,7 +136,7 @@ class FastWebSocket:
 
     @property
     def closed(self) -> bool:
-        return self._over is not None or self.protocol.state is not State.OPEN
+        return self._over is not None or self.protocol.state is not _SPEAKS
 
     async def receive_many(self) -> list[bytes]:
         self._receiving = True
@@ -168,7 +170,7 @@ class FastWebSocket:
         else:
             turn.taken = True
         try:
-            if self._over is not None or self.protocol.state is not State.OPEN:
+            if self._over is not None or self.protocol.state is not _SPEAKS:
                 raise self._fate()
             # A whole frame at once: what it takes to go through the protocol's layers, an order would wait for.
             mask, self._mask = self._mask, b""
