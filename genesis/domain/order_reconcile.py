@@ -76,18 +76,27 @@ class OrderReconciler(OrderHearing):
         deadline = self.fence.history_deadline()
         if deadline is None or self._now < deadline:
             return
-        since = [self.fence.venue_ms or self._wall_ms]
+        fence = self.fence
+        if fence.venue_ms and max(fence.floor_ms, fence.trades_from_ms, fence.trades_ms) > fence.venue_ms:
+            # An older program took them from a clock that was ahead.
+            fence.floor_ms = fence.trades_floor_ms = fence.trades_ms = 0
+        since = [fence.venue_ms or self._wall_ms]
+        if not fence.venue_ms and fence.since_ms:
+            # The venue has told no time yet, and our clock may be ahead now: history is asked from where it was before.
+            since[0] = min(since[0], fence.since_ms + HISTORY_MARGIN_MS)
         since += [min(row.created_ms, row.intent.decided_ms) for row in self._open.values()]
         since += [fill.trade.time_ms for fill in self.fills.untold.values()]
         symbols = {row.intent.symbol for row in self._open.values()}
         symbols |= {fill.trade.symbol for fill in self.fills.untold.values()}
         oldest = min(since) - HISTORY_MARGIN_MS
+        newest = since[0] - HISTORY_MARGIN_MS
         question = self.fence.ask(
             self._now,
             interval_s=self.settings.reconcile_interval_s,
-            since_ms=max(oldest, since[0] - LISTED_MS, self.fence.floor_ms, 0),
-            trades_since_ms=max(oldest, self.fence.trades_ms - HISTORY_MARGIN_MS, self.fence.trades_from_ms, 0),
-            asked_ms=min(since[0], self._wall_ms),
+            since_ms=max(oldest, since[0] - LISTED_MS, min(fence.floor_ms, newest), 0),
+            trades_since_ms=max(oldest, min(max(fence.trades_ms - HISTORY_MARGIN_MS, fence.trades_from_ms), newest), 0),
+            # By the venue's time alone: what our clock says is no word of theirs.
+            asked_ms=min(fence.venue_ms, self._wall_ms),
             symbols=tuple(sorted(symbols)),
             positions=bool(self.mismatched) or any(margin and held for (_, margin), held in self.fills.held.items()),
         )
@@ -124,7 +133,8 @@ class OrderReconciler(OrderHearing):
             self._give_orphan_a_home(fill, strangers)
         if report.positions is not None:
             self._compare_positions(report.positions)
-        self._forget(report.since_ms, self.fence.trades_since_ms)
+        venue_ms = self.fence.venue_ms
+        self._forget(min(report.since_ms, venue_ms), min(self.fence.trades_since_ms, venue_ms))
         self._forget_strangers(report.since_ms)
         if not self.fills.untold and all([row.cid in listed and not row.unshown for row in self._open.values()]):
             # By the venue's own numbers nothing is missing: what rests for months need not be read of again.

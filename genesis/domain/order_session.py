@@ -57,7 +57,8 @@ class Fence(msgspec.Struct, kw_only=True):
     asked_ms: int = 0
     """The venue's time when the open question was asked."""
     trades_ms: int = 0
-    """The venue's time until which every trade of the account is known."""
+    """The venue's time until which every trade of the account is known. No time of this kind is taken from our clock,
+    which may be ahead: history would be asked from a future on, and what it does not show counts as proven absent."""
     trades_floor_ms: int = 0
     """Trades of before may have been let go of. 0 in what older programs kept: there `floor_ms` was that, too."""
     commits: int = 0

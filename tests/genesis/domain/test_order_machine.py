@@ -504,6 +504,50 @@ def test_a_stamp_of_a_far_future_does_not_hide_the_present_from_history(bench: B
     assert bench.machine.fence.floor_ms <= START_MS
 
 
+AN_HOUR_MS = 3_600_000
+
+
+@pytest.mark.parametrize("from_the_start", [False, True])
+def test_a_clock_that_was_ahead_before_the_venue_told_any_time_hides_no_trade(from_the_start: bool) -> None:
+    """World 76077: history was asked from that future on, and an order that had traded was proven absent by it."""
+    quiet = Bench()
+    quiet.wall_ms += AN_HOUR_MS * from_the_start
+    quiet.ready()
+    quiet.wall_ms = START_MS + AN_HOUR_MS
+    quiet.wait(10_000)
+    quiet.report()
+    quiet.wall_ms = START_MS
+    quiet.admit(1)
+    quiet.hear(sent(), a_row())
+    quiet.wait(10_000)
+    fence = quiet.machine.fence
+    assert max(fence.since_ms, fence.trades_since_ms) < START_MS
+    assert [fill.foreign for fill in fills(quiet.report(closed=[executed()], trades=[a_trade(event="rest")]))] == [
+        False
+    ]
+    assert quiet.state() is S.FILLED
+
+
+def test_a_clock_that_is_ahead_makes_history_begin_no_later() -> None:
+    """An order whose every answer was lost, and no other has told the venue's time."""
+    bench = Bench()
+    bench.ready()
+    bench.wall_ms += AN_HOUR_MS
+    bench.wait(10_000)
+    assert max(bench.machine.fence.since_ms, bench.machine.fence.trades_since_ms) < START_MS
+
+
+def test_a_floor_in_the_future_that_an_older_program_kept_is_let_go(bench: Bench) -> None:
+    fence = bench.machine.fence
+    fence.floor_ms = fence.trades_floor_ms = fence.trades_ms = START_MS + AN_HOUR_MS
+    bench.admit(1)
+    bench.hear(sent(), a_row())
+    bench.wait(10_000)
+    assert max(fence.since_ms, fence.trades_since_ms) < START_MS
+    assert fills(bench.report(closed=[executed()], trades=[a_trade(event="rest")]))
+    assert fence.floor_ms < START_MS
+
+
 # --- starting again -----------------------------------------------------------------------------------------------
 
 
