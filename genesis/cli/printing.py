@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 from typing import Any, Final
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.live import Live
 from rich.panel import Panel
@@ -17,6 +18,10 @@ from rich.text import Text
 from protocols.plain_text import plain_numbers, plain_text
 
 PIPE_COLUMNS: Final = 240
+PROSE: Final = 24
+"""A column with a longer cell is folded where there is no room; beside numbers nothing shorter is."""
+FOLDED: Final = 16
+"""And has at least this much room."""
 WATCH_S: Final = 0.5
 
 
@@ -46,20 +51,42 @@ def _console() -> Console:
 
 
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]], *, right: Sequence[str] = ()) -> None:
-    """A table; an empty one says so in words. `right` names the columns of numbers."""
-    shown = Table(title=title, title_justify="left", header_style="bold", expand=False)
-    for column in columns:
-        shown.add_column(column, justify="right" if column in right else "left", overflow="fold")
-    count = 0
-    for row in rows:
-        # Text, not markup: a name from the venue may hold square brackets.
-        shown.add_row(*(Text("" if cell is None else plain_text(cell)) for cell in row))
-        count += 1
+    """A table; an empty one says so in words. `right` names the columns of numbers.
+
+    A terminal that is too narrow for it gets each row as a block of lines: a number that is broken over two lines is
+    read as another one.
+    """
     console = _console()
-    if count:
-        console.print(shown)
-    else:
+    told = [["" if cell is None else plain_text(cell) for cell in row] for row in rows]
+    if not told:
         console.print(Text(f"{title}: none"))
+        return
+    widths = [max(map(_width, each)) for each in zip(columns, *told, strict=True)]
+    folds = [column not in right and width > PROSE for column, width in zip(columns, widths, strict=True)]
+    least = sum(FOLDED if fold else width for width, fold in zip(widths, folds, strict=True)) + 3 * len(columns) + 1
+    exact = console.is_terminal and bool(right)
+    if exact and least > console.width:
+        console.print(Text(title, style="italic"))
+        for row in told:
+            console.print()
+            console.print(_grid((name, cell) for name, cell in zip(columns, row, strict=True) if cell))
+        return
+    shown = Table(title=title, title_justify="left", header_style="bold", expand=False)
+    for column, fold in zip(columns, folds, strict=True):
+        shown.add_column(
+            column,
+            justify="right" if column in right else "left",
+            overflow="fold",
+            no_wrap=exact and not fold,
+        )
+    for row in told:
+        # Text, not markup: a name from the venue may hold square brackets.
+        shown.add_row(*map(Text, row))
+    console.print(shown)
+
+
+def _width(text: str) -> int:
+    return max(map(cell_len, text.splitlines()), default=0)
 
 
 def pairs(rows: Iterable[tuple[str, object]]) -> None:
