@@ -120,6 +120,10 @@ def _measured(risk: dict[str, Any]) -> bool:
 
 def test_paper_money_trades_on_the_real_market_and_is_kept(tmp_path: Path) -> None:
     with real_venue() as venue:
+        # Nobody but the person trades: sixty minutes of this market pass in one, and a busy machine takes its time.
+        (tmp_path / "home" / "config").mkdir(parents=True)
+        idle = [{"name": "idle", "kind": "ema_cross", "symbol": "tBTCUSD", "timeframe": "5m", "enabled": False}]
+        (tmp_path / "home" / "config" / "strategies.json").write_text(json.dumps(idle))
         settings = environment(tmp_path / "home", venue)
         summaries = []
         for life in range(2):
