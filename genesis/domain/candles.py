@@ -325,8 +325,12 @@ class CandleStream:
         # Those that opened until then have ended.
         until_ms = self.venue_ms - self.grace_ms - self.length_ms
         closed: list[CandleClosed] = []
-        while self._pending and (open_ms := min(self._pending)) <= until_ms:
-            candle = self._pending.pop(open_ms)
+        pending = self._pending
+        # Mostly one, which needs no order.
+        for open_ms in sorted(pending) if len(pending) > 1 else list(pending):
+            if open_ms > until_ms:
+                break
+            candle = pending.pop(open_ms)
             self._closed.append(candle)
             self.told_until_ms = open_ms
             end_ms = open_ms + self.length_ms

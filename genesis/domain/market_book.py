@@ -102,7 +102,7 @@ class MarketBook:
             stream.history = self._history_of(symbol, timeframe)
 
     def will_close(self, update: CandleUpdate) -> bool:
-        """Whether this candle ends within `ABOUT_TO_MS`, and a strategy will hear of it."""
+        """Whether this candle ends within `ABOUT_TO_MS`, and a strategy hears of it: then have ready what is told."""
         candle = update.candle
         ends_ms = candle.open_ms + TIMEFRAME_MS[candle.timeframe]
         if update.venue_ms < ends_ms - ABOUT_TO_MS:
