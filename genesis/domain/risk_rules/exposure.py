@@ -9,6 +9,7 @@ from protocols.settings import Settings
 from protocols.units import Side
 
 _BUY = Side.BUY
+_NOTHING = Decimal(0)
 
 
 @rule(DenialCode.MAX_POSITION_NOTIONAL, opens=True, moves=True)
@@ -19,7 +20,7 @@ def position_notional(settings: Settings, facts: Facts, wish: Wish) -> bool:
 @position_notional.tells
 def _position_notional(settings: Settings, facts: Facts, wish: Wish) -> dict[str, Number]:
     now = facts.position_notional
-    return {"now": now, "after": now + wish.notional, "allowed": settings.risk.max_position_notional}
+    return {"now": now, "after": _after(now, facts, wish), "allowed": settings.risk.max_position_notional}
 
 
 @rule(DenialCode.MAX_GROSS_EXPOSURE, opens=True, moves=True)
@@ -30,7 +31,13 @@ def gross_exposure(settings: Settings, facts: Facts, wish: Wish) -> bool:
 @gross_exposure.tells
 def _gross_exposure(settings: Settings, facts: Facts, wish: Wish) -> dict[str, Number]:
     now = facts.gross_notional
-    return {"now": now, "after": now + wish.notional, "allowed": settings.risk.max_gross_exposure}
+    return {"now": now, "after": _after(now, facts, wish), "allowed": settings.risk.max_gross_exposure}
+
+
+def _after(now: Decimal, facts: Facts, wish: Wish) -> Decimal:
+    """What is at stake when the wish is done. What only takes away leaves nothing less than nothing, at whatever price
+    it is reckoned."""
+    return max(now - wish.notional, _NOTHING) if facts.reduces else now + wish.notional
 
 
 @rule(DenialCode.MAX_NET_EXPOSURE, opens=True, moves=True)

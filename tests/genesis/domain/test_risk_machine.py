@@ -75,6 +75,13 @@ def test_an_exit_sells_everything_held_even_above_the_order_limit() -> None:
     assert (approved.intent.side, approved.intent.quantity) == (Side.SELL, Decimal("2.00000001"))
 
 
+def test_an_exit_is_told_what_is_at_stake_behind_it() -> None:
+    (verdict,) = machine(account=an_account(held=Decimal(2))).on_score(a_score(0, "sell")).verdicts
+    told = {result.rule: result.numbers for result in verdict.trace}
+    assert told["position_notional"]["now"] != "0"
+    assert told["position_notional"]["after"] == told["gross_exposure"]["after"] == "0"
+
+
 def test_an_exit_never_sells_more_than_the_venue_keeps_for_us() -> None:
     account = an_account(held=Decimal(2))
     short = msgspec.structs.replace(
