@@ -20,12 +20,14 @@ from genesis.core.errors import ChannelClosed
 from genesis.core.latest import Latest
 from genesis.core.mailbox import Outlet
 from genesis.domain.rate_limit import RateLimit
-from genesis.domain.redial import End, Patience, Redial
+from genesis.domain.redial import GOOD_RUN_S, End, Patience, Redial
 from genesis.edge.account_line import AccountLine
 from genesis.edge.connection_stats import ConnectionStats
 from genesis.edge.errors import ConnectTimeout, EdgeError, HandshakeRefused, LinkClosed
+from genesis.edge.narrow_line import NarrowLine, open_narrowly
 from genesis.edge.nonce import NonceOwner
-from genesis.edge.secrets import Secret
+from genesis.edge.rest import RestDoor
+from genesis.edge.secrets import Credentials
 from genesis.edge.send_ledger import RESERVED, Attempt, SendLedger
 from genesis.edge.stage_times import StageTimes
 from genesis.edge.websocket import Dial
@@ -97,6 +99,12 @@ REFUSED_PAUSE_S: Final = 60.0
 REFUSED_STATUSES: Final = frozenset({408, 429, 502, 503, 504})
 NONCE_RETRY_S: Final = 0.2
 TELL_REFUSED_EVERY_S: Final = 600.0
+AWAY_S: Final = 2.0
+"""When the socket has been away for so long, stops leave over REST in the pauses between two dials."""
+NARROW_EVERY_S: Final = 10.0
+"""A narrow session costs five requests or so, of some seventy a minute."""
+NARROW_STAY_S: Final = 4.0
+"""And lasts so long at least: time to be compared, and for stops to be answered."""
 NS: Final = 1_000_000_000
 
 SESSION_TABLE: Final = "connection"
@@ -107,14 +115,6 @@ _KINDS: Final[dict[type, str]] = {SubmitOrder: "on", CancelOrder: "oc", UpdateOr
 _NAMES: Final[dict[type, str]] = {**_KINDS, CommandBatch: "on"}
 _FOR_ORDERS: Final = (VenueOrder, VenueTrade, OrderSnapshot, RequestNotice)
 _FOR_ACCOUNT: Final = (WalletSnapshot, VenueWallet, PositionSnapshot, VenuePosition)
-
-
-@attrs.frozen(kw_only=True)
-class Credentials:
-    """An API key. Its secret shows itself to nobody."""
-
-    key: str
-    secret: Secret
 
 
 @attrs.define(eq=False)
@@ -147,6 +147,12 @@ class ConnectionPrivateActor:
     notices: Channel[Any] | None = None
     refuse_withdrawal_keys: bool = True
     stages: StageTimes | None = None
+    door: RestDoor | None = None
+    """Over which stops leave while the socket alone is away; None: they wait for it."""
+    _narrow: NarrowLine | None = attrs.field(default=None, init=False)
+    _narrow_at: float = attrs.field(default=0.0, init=False)
+    _away_since: float = attrs.field(default=0.0, init=False)
+    _tell_away_at: float = attrs.field(default=0.0, init=False)
     _line: AccountLine | None = attrs.field(default=None, init=False)
     _status: str = attrs.field(default="idle", init=False)
     _last_error: str | None = attrs.field(default=None, init=False)
@@ -239,6 +245,8 @@ class ConnectionPrivateActor:
         if self._line is not None:
             self.stats.reconnects_asked += 1
             self._line.end(f"asked: {wish.reason}", wished=True)
+        elif self._narrow is not None:
+            self._narrow.over.set()
 
     async def _carry(self, ctx: Context, out: _Outlets, command: VenueCommand) -> None:
         """Send a command once, and tell its fate. One function: what each call costs, an order waits for."""
@@ -246,6 +254,9 @@ class ConnectionPrivateActor:
         past = self.ledger.past(kind, command.cid, command, once=kind == "on")
         if past is not None:
             await self._tell_past(ctx, out, command, past)
+            return
+        if self._narrow is not None:
+            await self._carry_narrowly(ctx, out, self._narrow, command)
             return
         line = self._line
         try:
@@ -320,6 +331,7 @@ class ConnectionPrivateActor:
 
     async def _stay_connected(self, ctx: Context, out: _Outlets) -> None:
         redial: Redial | None = None
+        self._away_since = ctx.clock.now()
         while True:
             limits = self.settings.value.connection
             if redial is None or (redial.base_s, redial.cap_s) != (limits.backoff_base_s, limits.backoff_cap_s):
@@ -335,7 +347,60 @@ class ConnectionPrivateActor:
             if redial.failures in (3, 10, 30, 100):
                 text = f"{self.name} failed {redial.failures} times in a row, last: {reason}"
                 self._notify(ctx, out, "warning", "reconnects", text)
-            await trio.sleep(pause)
+            if end.up_for_s >= GOOD_RUN_S:
+                self._away_since = ctx.clock.now()
+            await self._pause(ctx, out, pause)
+
+    async def _pause(self, ctx: Context, out: _Outlets, pause_s: float) -> None:
+        """Until the next dial. Where the socket alone is away, sessions over REST stand in for it meanwhile."""
+        dial_at = ctx.clock.now() + pause_s
+        while self.door is not None:
+            begins_at = max(self._away_since + AWAY_S, self._narrow_at, ctx.clock.now())
+            if begins_at > dial_at:
+                break
+            await trio.sleep(begins_at - ctx.clock.now())
+            self._narrow_at = ctx.clock.now() + NARROW_EVERY_S
+            with ctx.outside:
+                line = await open_narrowly(self.door, self.ledger, ctx.clock, lambda: self._number_session(out))
+            if line is not None:
+                await self._stand_in(ctx, out, line, dial_at)
+            if ctx.clock.now() >= dial_at:
+                break
+        await trio.sleep(max(0.0, dial_at - ctx.clock.now()))
+
+    async def _stand_in(self, ctx: Context, out: _Outlets, line: NarrowLine, dial_at: float) -> None:
+        """The life of a session over REST. One line at a time: nothing is dialled before it is over and told."""
+        self.ledger.open_session = line.session
+        self.stats.narrow_sessions += 1
+        self._tell(ctx, "stops leave over REST")
+        if ctx.clock.now() >= self._tell_away_at:
+            self._tell_away_at = ctx.clock.now() + TELL_REFUSED_EVERY_S
+            text = f"{self.name} is away ({self._last_error}): until it is back, only stops leave, over REST"
+            self._say_news(ctx, out, "warning", "stops_over_rest", text)
+        for event in line.first_words:
+            await out.orders.put(event)
+        self._narrow = line
+        with trio.move_on_at(max(dial_at, ctx.clock.now() + NARROW_STAY_S)):
+            await line.over.wait()
+        line.over.set()
+        await line.last_command()
+        self._narrow = None
+        down = SessionDown(session=line.session, reason="another dial", received_ns=ctx.clock.now_ns())
+        await out.orders.put(down)
+        self.ledger.open_session = None
+
+    async def _carry_narrowly(self, ctx: Context, out: _Outlets, line: NarrowLine, command: VenueCommand) -> None:
+        if not isinstance(command, SubmitOrder) or command.session != line.session or line.over.is_set():
+            await self._tell_not_sent(out, command, "only stops leave over REST, and each on its own session")
+            return
+        try:
+            with ctx.outside:
+                told = await line.carry(command)
+            for event in told:
+                self.stats.note_fate(event)
+                await out.orders.put(event)
+        finally:
+            line.told()
 
     async def _one_session(self, ctx: Context, out: _Outlets, limits: ConnectionSettings) -> End:
         """The life of one socket."""
@@ -566,7 +631,7 @@ class ConnectionPrivateActor:
             case ConfRefused():
                 line.end(f"conf refused: {event.code} {event.text}")
             case Pong():
-                self._on_pong(ctx, line, event)
+                line.ponged(event, self.stats, ctx.clock)
             case ServerError():
                 self._last_error = f"{event.code} {event.text}"
                 if line.session.phase is AccountPhase.CLOSED:
@@ -609,18 +674,6 @@ class ConnectionPrivateActor:
             text = f"the venue refuses this API key: {refused.code} {refused.text}"
             self._notify(ctx, out, "alarm", "auth_refused", text)
             line.end(f"auth refused: {refused.code} {refused.text}", REFUSED_PAUSE_S)
-
-    def _on_pong(self, ctx: Context, line: AccountLine, pong: Pong) -> None:
-        line.pong_at = ctx.clock.now()
-        if not line.greeted:
-            line.end("the info event was lost")
-        if pong.cid != line.ping_cid:
-            return
-        round_trip_s = ctx.clock.now() - line.ping_at
-        self.stats.ponged(round_trip_s)
-        if pong.venue_ms:
-            # The venue's stamp is of about the middle of the round trip.
-            self.stats.skew_ms = pong.venue_ms - (ctx.clock.wall_ms() - round_trip_s * 500)
 
     # --- telling --------------------------------------------------------------------------------------------------
 

@@ -432,6 +432,7 @@ class Engine:
             written=self.cells.written,
             pacing=self._private_pacing,
             notices=self.channels.ui,
+            door=self.venue.door,
         )
 
     def _public(self, number: int) -> Callable[[], Actor]:

@@ -4,10 +4,10 @@ from typing import Final
 
 import attrs
 
-from actors.connection_private import Credentials
 from genesis.core.backoff import DEFAULT, Backoff
 from genesis.edge.nonce import NonceOwner
 from genesis.edge.rest import RestDoor
+from genesis.edge.secrets import Credentials
 from genesis.edge.websocket import Dial
 
 

@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 import attrs
 import trio
 
-from actors.connection_private import Credentials
 from genesis.core.chance import Chance
 from genesis.core.clock import Clock
 from genesis.core.rest import LoopClock
@@ -22,7 +21,7 @@ from genesis.edge.http import HttpClient
 from genesis.edge.messengers import Messenger
 from genesis.edge.nonce import NonceOwner
 from genesis.edge.rest import RestDoor, RestKey
-from genesis.edge.secrets import Secret
+from genesis.edge.secrets import Credentials, Secret
 from genesis.edge.service_manager import ServiceManager
 from genesis.edge.websocket import fast_websocket
 from genesis.engine import VenuePorts

@@ -324,15 +324,17 @@ def commands_of(command: VenueCommand) -> tuple[SubmitOrder | CancelOrder | Upda
 
 
 class SessionUp(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """An authenticated session whose snapshots have all arrived. `session` rises with every one."""
+    """An authenticated session whose snapshots have all arrived; `session` rises with every one. A `narrow` one is held
+    over REST, without a socket: it tells nothing unasked, and nothing leaves on it but stops."""
 
     session: int
     user_id: int
     received_ns: int
+    narrow: bool = False
 
 
 class SessionDown(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """The session's socket is closed by us and can say nothing more."""
+    """The session's line is closed by us and can say nothing more."""
 
     session: int
     reason: str
@@ -509,9 +511,8 @@ class RequestNotice(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 class HistoryReport(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """What REST says: open orders, those closed that were placed since `since_ms`, and own trades.
 
-    `request_id` names the question.
-    `positions` are the account's margin positions, None when they were not asked for, or cannot be as they were told.
-    `unclear` are open orders.
+    `request_id` names the question. `positions` are the account's margin positions, None when they were not asked for,
+    or cannot be as they were told. `unclear` are open orders.
     """
 
     request_id: int

@@ -10,7 +10,6 @@ import attrs
 import msgspec
 import trio
 
-from actors.connection_private import Credentials
 from genesis.core.backoff import Backoff
 from genesis.core.chance import Chance
 from genesis.core.clock import TrioClock
@@ -22,7 +21,7 @@ from genesis.domain.settings_build import Built, Layer, build
 from genesis.edge.http import HttpClient
 from genesis.edge.nonce import NonceOwner
 from genesis.edge.rest import RestDoor, RestKey
-from genesis.edge.secrets import Secret
+from genesis.edge.secrets import Credentials, Secret
 from genesis.edge.store import Store
 from genesis.edge.store_thread import StoreThread
 from genesis.edge.websocket import fast_websocket

@@ -138,6 +138,7 @@ def _figures(totals: "Totals") -> dict[str, object]:
         "naked": totals.naked_s,
         "naked with a route": totals.routed_s,
         "naked without a route": totals.cut_off_s,
+        "naked while only REST could place a stop": totals.rest_alone_s,
         "naked and compared": totals.compared_s,
         "recovery": totals.recovery_s,
     }

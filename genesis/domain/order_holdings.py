@@ -276,7 +276,8 @@ class OrderHoldings(OrderFlattener):
     def _stands_in(self) -> bool:
         """True while this session's snapshot is here, and history has not answered in time: stops may leave."""
         fence = self.fence
-        return not fence.reconciled and fence.up and fence.shown and self._now >= self._stands_in_at
+        silent = not fence.reconciled and fence.up and fence.shown and not fence.narrow
+        return silent and self._now >= self._stands_in_at
 
     @property
     def _stands_in_at(self) -> float:
@@ -285,7 +286,8 @@ class OrderHoldings(OrderFlattener):
 
     def _stand_in_deadline(self) -> list[float]:
         fence = self.fence
-        waits = fence.up and fence.shown and not fence.reconciled and bool(self.fills.held or self._open)
+        waits = fence.up and fence.shown and not (fence.reconciled or fence.narrow)
+        waits = waits and bool(self.fills.held or self._open)
         at = self._stands_in_at
         return [at] if waits and at > self._now else []
 

@@ -182,7 +182,7 @@ class OrderMachine(OrderPatience):
                 if self._hears(event.session):
                     self._on_notice(event)
             case SessionUp():
-                self._on_session_up(event.session)
+                self._on_session_up(event.session, narrow=event.narrow)
             case SessionDown():
                 self._note_spare()
                 if self.fence.leaves(event.session):

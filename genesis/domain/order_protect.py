@@ -78,7 +78,7 @@ class OrderProtector(OrderGuesses):
             self._let_stops_leave()
             self._let_twins_go()
             self._guess_lots()
-        if self.brackets and (self.fence.ready or self._stands_in):
+        if self.brackets and (self.fence.guards or self._stands_in):
             for book in {bracket.book: None for bracket in self.brackets.values()}:
                 self._advance_book(book)
         return super().take()
@@ -153,7 +153,7 @@ class OrderProtector(OrderGuesses):
             and row.intent.side is Side.SELL
             and (row.intent.symbol, row.intent.margin) == book
             and not self._is_lost(row)
-            and not (self._stands_in and _never_left(row))
+            and not (self._only_stops and _never_left(row))
             and self._has_arrived(row)
             and (row is by or not self._will_swap(row, book))
         ]
@@ -177,8 +177,8 @@ class OrderProtector(OrderGuesses):
         return row.is_lost or (self._stands_in and unseen)
 
     def _lacks_a_close(self, book: Book) -> bool:
-        """Or none can leave, because history is silent: what is held is not to lie bare until it speaks."""
-        if not self._stands_in:
+        """Or none can leave, because history is silent, or the socket away: what is held is not to lie bare so long."""
+        if not self._only_stops:
             return super()._lacks_a_close(book)
         return all(_never_left(row) or self._is_lost(row) for row in self._closes_of(book))
 
@@ -254,8 +254,8 @@ class OrderProtector(OrderGuesses):
                 self._sure_levels(bracket), quantity, margin=bracket.margin, pair=self.pairs.get(bracket.symbol)
             )
             steps = next_steps(wanted, legs, margin=bracket.margin)
-            if self._stands_in:
-                steps = self._while_silent(bracket, wanted, legs, steps)
+            if self._only_stops:
+                steps = self._added(bracket, wanted, legs, steps)
             if not any(isinstance(step, Place) for step in steps):
                 # Of several parts one may rest, and the other be refused again and again.
                 if legs and all(leg.state is LegState.RESTING for leg in legs):
@@ -272,16 +272,16 @@ class OrderProtector(OrderGuesses):
                 del self.brackets[bracket.key]
                 self._dirty[bracket.key] = None
 
-    def _while_silent(
+    def _added(
         self, bracket: BracketRow, wanted: Sequence[Place], legs: Sequence[Leg], steps: Sequence[Step]
     ) -> tuple[Step, ...]:
-        """What rests is left as it is until history has told what traded, but for one of two that are the same and more
-        than is wanted. What it lacks gets a stop beside it."""
+        """What rests is left as it is until history has told what traded, or the socket is back; but, while history is
+        silent, for one of two that are the same and more than is wanted. What it lacks gets a stop beside it."""
         quantities = {leg.cid: leg.quantity for leg in legs if leg.kind in GUARDS}
         over = guarded(legs) - sum((place.quantity for place in wanted if place.kind in GUARDS), ZERO)
         kept: list[Step] = [step for step in steps if isinstance(step, Place)]
         for step in steps:
-            if isinstance(step, TakeOut) and self._has_twin(self.orders[step.cid]):
+            if self._stands_in and isinstance(step, TakeOut) and self._has_twin(self.orders[step.cid]):
                 quantity = quantities.get(step.cid, ZERO)
                 if over > ZERO or not quantity:
                     over -= quantity
@@ -450,7 +450,12 @@ class OrderProtector(OrderGuesses):
         )
 
     def _may_leave(self, row: OrderRow) -> bool:
-        return self.fence.ready or (row.protects and self._stands_in)
+        return self.fence.ready or (row.protects and (self.fence.guards or self._stands_in))
+
+    @property
+    def _only_stops(self) -> bool:
+        """Nothing else leaves: history is silent, or the session has no socket."""
+        return self.fence.narrow or self._stands_in
 
     @property
     def follows(self) -> bool:

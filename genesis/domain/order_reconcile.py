@@ -27,9 +27,9 @@ class OrderReconciler(OrderHearing):
             return False
         return True
 
-    def _on_session_up(self, session: int) -> None:
+    def _on_session_up(self, session: int, *, narrow: bool) -> None:
         if self._hears(session) and not self.fence.up:
-            self.fence.up = True
+            self.fence.up, self.fence.narrow = True, narrow
             self._begin_reconcile()
 
     def _session_is_over(self) -> None:

@@ -16,6 +16,8 @@ HISTORY_GAP_S: Final = 2.0
 """The shortest time between two questions to REST of one session; doubts that arise meanwhile share the next one."""
 SOON_S: Final = 0.5
 """The same where a position may lie bare until REST has answered."""
+NARROW_S: Final = 10.0
+"""How often a narrow session asks for what happened meanwhile: nothing is told it unasked."""
 HISTORY_LOST_S: Final = 60.0
 """A question without any answer for so long is asked again under another number."""
 QUESTIONS_UNKEPT: Final = 8
@@ -69,6 +71,8 @@ class Fence(msgspec.Struct, kw_only=True):
     serial: int = 0
     reported: int = 0
     shown_at: float = 0.0
+    narrow: bool = False
+    """This session is held over REST: it hears nothing unasked, and only stops leave."""
     unclear: tuple[int, ...] = ()
     """Client ids that this session's snapshot has, or may have, in a row that cannot be: their orders are there."""
 
@@ -80,6 +84,11 @@ class Fence(msgspec.Struct, kw_only=True):
     @property
     def ready(self) -> bool:
         """True when orders may leave."""
+        return self.up and self.reconciled and not self.narrow
+
+    @property
+    def guards(self) -> bool:
+        """True when stops may leave."""
         return self.up and self.reconciled
 
     def hears(self, session: int) -> bool:
@@ -105,7 +114,7 @@ class Fence(msgspec.Struct, kw_only=True):
         return True
 
     def _begin(self) -> None:
-        self.up = self.shown = self.reconciled = False
+        self.up = self.shown = self.reconciled = self.narrow = False
         self.pending_id = self.asked_at = self.history_at = self.reconnect_at = None
         self.failures = 0
         self.unclear = ()
@@ -153,7 +162,7 @@ class Fence(msgspec.Struct, kw_only=True):
             return None
         self.request_id += 1
         self.pending_id, self.pending_at, self.asked_at = self.request_id, now, now
-        self.history_at = now + interval_s
+        self.history_at = now + (min(interval_s, NARROW_S) if self.narrow else interval_s)
         self.since_ms, self.trades_since_ms = since_ms, trades_since_ms
         self.asked_ms = asked_ms
         return HistoryRequest(

@@ -1,19 +1,22 @@
-"""One socket of an account and everything that dies with it."""
+"""One authenticated socket and everything that dies with it: its conversation, its clocks, and the command in hand."""
 
 from typing import Any
 
 import attrs
 import trio
 
+from genesis.core.clock import Clock
+from genesis.edge.connection_stats import ConnectionStats
 from genesis.edge.websocket import WebSocket
 from protocols.bitfinex.account_session import AccountSession
+from protocols.bitfinex.events import Pong
 from protocols.orders import VenueCommand
 from protocols.settings import ConnectionSettings
 
 
 @attrs.define(eq=False)
 class AccountLine:
-    """What the connection actor knows of its present session."""
+    """It lives from the open socket to `SessionDown`. Times are monotonic seconds, `data_ns` nanoseconds."""
 
     session: AccountSession
     socket: WebSocket
@@ -44,6 +47,19 @@ class AccountLine:
     def is_deaf(self, now: float, limits: ConnectionSettings) -> bool:
         """Whoever speaks and does not answer pings hears nothing: no order and no cancel arrives there."""
         return now - self.pong_at >= 2 * max(limits.silence_timeout_s, limits.ping_interval_s)
+
+    def ponged(self, pong: Pong, stats: ConnectionStats, clock: Clock) -> None:
+        """A pong was heard."""
+        self.pong_at = now = clock.now()
+        if not self.greeted:
+            self.end("the info event was lost")
+        if pong.cid != self.ping_cid:
+            return
+        round_trip_s = now - self.ping_at
+        stats.ponged(round_trip_s)
+        if pong.venue_ms:
+            # The venue's stamp is of about the middle of the round trip.
+            stats.skew_ms = pong.venue_ms - (clock.wall_ms() - round_trip_s * 500)
 
     def end(self, reason: str, pause_s: float = 0.0, *, wished: bool = False) -> None:
         """The first reason counts. `wished` says that it ends for a new one."""

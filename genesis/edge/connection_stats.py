@@ -8,6 +8,7 @@ from typing import Final
 import attrs
 
 from protocols.health import LineTimes
+from protocols.orders import AccountEvent, CommandInDoubt, CommandNotSent, CommandSent
 
 BOUNDS_S: Final = (0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0)
 
@@ -76,6 +77,8 @@ class ConnectionStats:
     commands_sent: int = 0
     commands_not_sent: int = 0
     commands_in_doubt: int = 0
+    narrow_sessions: int = 0
+    """Sessions that were held over REST while the socket was away."""
     trades_missed: int = 0
     trades_refilled: int = 0
     connected: bool = False
@@ -90,6 +93,12 @@ class ConnectionStats:
     detect_s: Durations = attrs.field(factory=Durations)
     recover_s: Durations = attrs.field(factory=Durations)
     pings_s: Durations = attrs.field(factory=lambda: Durations(bounds_s=PING_BOUNDS_S))
+
+    def note_fate(self, told: AccountEvent) -> None:
+        """Count what became of a command, if this says it."""
+        self.commands_sent += isinstance(told, CommandSent)
+        self.commands_not_sent += isinstance(told, CommandNotSent)
+        self.commands_in_doubt += isinstance(told, CommandInDoubt)
 
     def ponged(self, round_trip_s: float) -> None:
         """A ping was answered."""

@@ -7,7 +7,7 @@ be repeated. A repeat happens when
 * anything else went wrong and the request changes nothing (`repeatable`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final, Protocol
 
 import attrs
@@ -87,9 +87,14 @@ class RestDoor:
     _turns: dict[str, trio.Semaphore] = attrs.field(factory=dict)
     # Nonces that overtake each other on two connections are refused, so signed requests go one after the other.
     _signing: trio.Lock = attrs.field(factory=trio.Lock)
+    _orders_waiting: int = 0
+    _no_order_waits: trio.Event = attrs.field(factory=trio.Event)
 
-    async def ask(self, request: RestRequest, *, exact: bool = False) -> Any:
+    async def ask(self, request: RestRequest, *, exact: bool = False, leaving: Callable[[], None] | None = None) -> Any:
         """The JSON of the answer (fractions as Decimal when `exact`).
+
+        `leaving` is called just before the first byte of a signed request may leave, of each try: whoever gives it
+        asks for an order, and those that only ask questions let it go first.
 
         Raises VenueError (the venue said no), MalformedFrame (no answer of the venue), RequestFailed, CircuitOpen.
         """
@@ -101,7 +106,7 @@ class RestDoor:
         async with turn:
             for attempt in range(1, TRIES + 1):
                 try:
-                    return await self._once(request, exact)
+                    return await self._once(request, exact, leaving)
                 except NonceTooSmall:
                     # The venue did nothing. Somebody else used this key with a bigger number: jump over it.
                     if attempt == TRIES or self.key is None:
@@ -118,7 +123,7 @@ class RestDoor:
                 await trio.sleep(RETRY_BASE_S * 2 ** (attempt - 1) * (0.5 + self.chance.random()))
         raise AssertionError("the last try either answers or raises")
 
-    async def _once(self, request: RestRequest, exact: bool) -> Any:
+    async def _once(self, request: RestRequest, exact: bool, leaving: Callable[[], None] | None) -> Any:
         wait_s = self.budget.take(request.kind, self.clock.now())
         if wait_s > 0:
             await trio.sleep(wait_s)
@@ -128,7 +133,7 @@ class RestDoor:
         self.asked[request.kind] = self.asked.get(request.kind, 0) + 1
         io = self.io.setdefault(self.budget.class_of(request.kind), IoStats())
         try:
-            answer = await (self._signed(request, io) if request.signed else self._plain(request, io))
+            answer = await (self._signed(request, io, leaving) if request.signed else self._plain(request, io))
         except RequestFailed:
             io.failed(sent=len(request.body))
             breaker.note_failure(self.clock.now())
@@ -165,13 +170,35 @@ class RestDoor:
         io.answered(self.clock.now() - began, sent=len(request.body), received=len(answer.body))
         return answer
 
-    async def _signed(self, request: RestRequest, io: IoStats) -> HttpAnswer:
+    async def _signed(self, request: RestRequest, io: IoStats, leaving: Callable[[], None] | None) -> HttpAnswer:
         if self.key is None:
             raise RequestFailed(f"{request.kind} must be signed, there is no API key", sent=False)
-        async with self._signing:
+        await self._take_turn_to_sign(is_order=leaving is not None)
+        try:
             nonce = await self.key.nonce.next()
             headers = rest_headers(self.key.key, self.key.secret.reveal(), request.path, nonce, request.body)
+            if leaving is not None:
+                leaving()
             return await self._timed(self.private, request, headers, io)
+        finally:
+            self._signing.release()
+
+    async def _take_turn_to_sign(self, *, is_order: bool) -> None:
+        if is_order:
+            self._orders_waiting += 1
+            try:
+                await self._signing.acquire()
+            finally:
+                self._orders_waiting -= 1
+                if not self._orders_waiting:
+                    self._no_order_waits.set()
+                    self._no_order_waits = trio.Event()
+            return
+        await self._signing.acquire()
+        while self._orders_waiting:
+            self._signing.release()
+            await self._no_order_waits.wait()
+            await self._signing.acquire()
 
     def views(self) -> tuple[IoView, ...]:
         """What was asked of the venue over REST, by class, with what is left of the class's budget."""

@@ -13,6 +13,8 @@ from collections.abc import MutableMapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
+import attrs
+
 from genesis.edge.errors import SecretRefused
 
 MASK: Final = "********"
@@ -55,6 +57,14 @@ class Secret:
 
     def __hash__(self) -> int:
         return hash(("Secret", self._text))
+
+
+@attrs.frozen(kw_only=True)
+class Credentials:
+    """An API key. Its secret shows itself to nobody."""
+
+    key: str
+    secret: Secret
 
 
 def from_file(path: Path) -> Secret:

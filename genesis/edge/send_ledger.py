@@ -60,3 +60,7 @@ class SendLedger:
         attempts.move_to_end((kind, number))
         while len(attempts) > REMEMBERED:
             attempts.popitem(last=False)
+
+    def withdraw(self, kind: str, number: int) -> None:
+        """It is proven that nothing came of this attempt: it counts for nothing."""
+        self._attempts.pop((kind, number), None)

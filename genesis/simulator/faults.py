@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from genesis.simulator.exchange import Exchange
 
 CLOSE_AFTER_STOP_S: Final = 0.5
+BAD_GATEWAY: Final = b"<html><body><h1>502 Bad Gateway</h1></body></html>"
 UNAVAILABLE: Final = b"<html><body><h1>503 Service Temporarily Unavailable</h1></body></html>"
 
 
@@ -56,6 +57,8 @@ class FaultKind(StrEnum):
     """A request is answered with 429."""
     SERVER_ERROR = "server error"
     """A request is answered with HTTP `value` (503 if not given) and HTML."""
+    LOST_ANSWER = "lost answer"
+    """A request is carried out, and its answer is HTTP 502 and HTML of a gateway."""
     HANDSHAKE = "handshake"
     """A WebSocket handshake is answered with HTTP `value` (429 if not given)."""
 
@@ -135,6 +138,7 @@ class FaultDesk:
             # Sockets keep the hook while frames of theirs are held back or delayed.
             session.on_frame = self.on_frame if framed or self._busy(session) else None
         self.exchange.rest.before = self.on_request if self.rules else None
+        self.exchange.rest.behind = self.on_answer if self.rules else None
 
     def _busy(self, session: Session) -> bool:
         return session in self._held or session in self._queues or session in self._silent
@@ -236,6 +240,12 @@ class FaultDesk:
         if "/auth/" in request.target and self._happens(FaultKind.NONCE, request.target):
             return HttpResponse(status=500, body=write_json(["error", ERR_AUTH_NONCE, "nonce: small"]))
         return None
+
+    def on_answer(self, request: HttpRequest) -> HttpResponse | None:
+        """What is said instead of the answer to a request that was carried out; None for none."""
+        if not self._happens(FaultKind.LOST_ANSWER, request.target):
+            return None
+        return HttpResponse(status=502, body=BAD_GATEWAY, content_type="text/html; charset=utf-8")
 
     def on_handshake(self, request: HttpRequest) -> HttpResponse | None:
         refused = self._happens(FaultKind.HANDSHAKE, request.target)

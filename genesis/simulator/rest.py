@@ -151,6 +151,8 @@ class Rest:
         self.requests = 0
         self.before: Callable[[HttpRequest], HttpResponse | None] | None = None
         """The fault desk's hand on requests."""
+        self.behind: Callable[[HttpRequest], HttpResponse | None] | None = None
+        """And on the answers to those that were carried out."""
         self.upstream: SideRelay | None = None
         """Where a real venue is relayed: who is asked about funding and contracts."""
         self._windows: dict[tuple[str, str], _Window] = {}
@@ -182,7 +184,9 @@ class Rest:
                 body=body,
                 key=key,
             )
-            return HttpResponse(status=200, body=write_json(known.endpoint(call)))
+            answer = HttpResponse(status=200, body=write_json(known.endpoint(call)))
+            lost = None if self.behind is None else self.behind(request)
+            return answer if lost is None else lost
         except RestRefusal as refusal:
             return refused(refusal)
 

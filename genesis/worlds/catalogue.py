@@ -67,6 +67,10 @@ CATALOGUE: Final[Mapping[str, Rule]] = {
         ("an opened position waited for its stop", "a stop was gone and came back"),
     ),
     "M17": Rule("of two equal stops of one lot one goes soon", ("two stops of one lot were the same",)),
+    "M18": Rule(
+        "over REST nothing leaves but stops, each once, in a session of its own that is compared",
+        ("a stop left over REST", "the answer to a stop over REST was lost"),
+    ),
     "E1": Rule("every message is somewhere once", ("a channel redelivered",)),
     "E2": Rule(
         "channels keep their order, and nobody acks whose time is over",

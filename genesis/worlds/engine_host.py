@@ -2,7 +2,7 @@
 
 import contextlib
 import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -10,7 +10,6 @@ import attrs
 import trio
 from typing_extensions import override
 
-from actors.connection_private import Credentials
 from genesis.core.chance import Chance
 from genesis.core.clock import TrioClock
 from genesis.core.errors import Escalated
@@ -18,11 +17,12 @@ from genesis.core.supervisor import SupervisorEvent
 from genesis.domain.pairs import PairSpecs
 from genesis.domain.rest_budget import RestBudget
 from genesis.domain.settings_build import Built, Layer, build
-from genesis.edge.errors import LinkClosed
-from genesis.edge.http import HttpClient
+from genesis.edge.errors import LinkClosed, RequestFailed
+from genesis.edge.http import HttpAnswer, HttpClient
+from genesis.edge.narrow_line import NOTHING_DONE
 from genesis.edge.nonce import NonceOwner
 from genesis.edge.rest import RestDoor, RestKey
-from genesis.edge.secrets import Secret
+from genesis.edge.secrets import Credentials, Secret
 from genesis.edge.store import Store
 from genesis.edge.store_errors import StoreError
 from genesis.edge.store_thread import StoreThread
@@ -35,6 +35,8 @@ from genesis.worlds.network import LOOPBACK
 from genesis.worlds.process import Process, ProcessDied
 from genesis.worlds.venue_host import VENUE_NAME, VENUE_PORT
 from genesis.worlds.witness import Witness
+from protocols.bitfinex.errors import RemoteProtocolError
+from protocols.bitfinex.rest import read_answer
 from protocols.health import ActorView
 from protocols.journal import Commit, Committed
 from protocols.settings import Settings
@@ -55,6 +57,8 @@ PATIENT: Final = Restarts(intensity=50, period_s=60.0, max_consecutive=100)
 
 ORDERS: Final = (b'[0,"on"', b'[0,"ox_multi"')
 """How a frame begins that holds a new order."""
+
+SUBMIT: Final = "auth/w/order/submit"
 
 T = TypeVar("T")
 
@@ -125,6 +129,43 @@ class WatchedSocket:
         return self.socket.closed
 
 
+class WatchedHttp(HttpClient):
+    """REST with a witness: new orders are shown before they leave, and again when something of them may have."""
+
+    leaves: Callable[[bytes], None]
+    left: Callable[[bytes], None]
+
+    @override
+    async def exchange(
+        self, method: str, target: str, *, headers: Mapping[str, str] | None = None, body: bytes = b""
+    ) -> HttpAnswer:
+        if not target.endswith(SUBMIT):
+            return await super().exchange(method, target, headers=headers, body=body)
+        self.leaves(body)
+        nothing_done = False
+        try:
+            answer = await super().exchange(method, target, headers=headers, body=body)
+            nothing_done = _nothing_done(answer)
+        except RequestFailed as error:
+            nothing_done = not error.sent
+            raise
+        finally:
+            if not nothing_done:
+                self.left(body)
+        return answer
+
+
+def _nothing_done(answer: HttpAnswer) -> bool:
+    """Whether the venue says that it has done nothing, so that the same request may come once more."""
+    try:
+        read_answer(answer.status, answer.body)
+    except NOTHING_DONE:
+        return True
+    except RemoteProtocolError:
+        pass
+    return False
+
+
 @attrs.frozen(kw_only=True)
 class Eyes:
     """Who is shown what the engine does: journals found, durable commits, frames about to leave, nonces, crashes."""
@@ -132,6 +173,8 @@ class Eyes:
     opened: Callable[["EngineHost", Store], None]
     committed: Callable[["EngineHost", Commit, Committed], None]
     leaves: Callable[["EngineHost", bytes], None]
+    leaves_by_rest: Callable[["EngineHost", bytes], None]
+    left_by_rest: Callable[["EngineHost", bytes], None]
     nonce: Callable[["EngineHost", int], None]
     event: Callable[["EngineHost", SupervisorEvent], None]
 
@@ -278,7 +321,10 @@ class EngineHost:
             nonce.shown = lambda number: self.eyes.nonce(self, number)
             stack.callback(nonce.close)
             address = f"http://{VENUE_NAME}:{VENUE_PORT}"
-            http = await stack.enter_async_context(HttpClient(address))
+            http = WatchedHttp(address)
+            await stack.enter_async_context(http)
+            http.leaves = lambda body: self.eyes.leaves_by_rest(self, body)
+            http.left = lambda body: self.eyes.left_by_rest(self, body)
             secret = Secret(DEFAULT_SECRET)
             door = RestDoor(
                 public=http,

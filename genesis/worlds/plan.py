@@ -74,6 +74,8 @@ WEIGHTS: Final = {
     "boss": 3,
     "adopt": 3,
     "move_money": 2,
+    # Its socket alone, while REST answers.
+    "socket_away": 4,
 }
 """How often each is drawn. Orders are lost where two faults meet, so those that leave one in doubt weigh more."""
 
@@ -81,7 +83,9 @@ TWINS: Final = frozenset({"twin_stop"})
 """What needs coins for a second stop."""
 BY_HAND: Final = frozenset({"adopt", "move_money"})
 """What a person does with the account's own coins and money."""
-APART: Final = TWINS | BY_HAND
+AWAY: Final = frozenset({"socket_away"})
+"""What takes the authenticated socket alone."""
+APART: Final = TWINS | BY_HAND | AWAY
 """These come in plans of their own, to some worlds alone: all other plans stay what they were."""
 
 AIMED: Final = frozenset(
@@ -102,6 +106,7 @@ AIMED: Final = frozenset(
         "ghost",
         "rest_down",
         "half_sent",
+        "socket_away",
         "crash",
         "kill_at_step",
         "power_cut",

@@ -87,6 +87,7 @@ def _stops(totals: Totals) -> ProofTable:
         "a position without its stop": totals.naked_s,
         "of these times the part with a route to the venue": totals.routed_s,
         "the part without any route, where there was one": totals.cut_off_s,
+        "of that the part in which REST could have placed one": totals.rest_alone_s,
         "of all times the part in which its books were compared and the venue was open": totals.compared_s,
         "from the start of a process until its books are compared and every position has its stop": totals.recovery_s,
     }

@@ -9,7 +9,11 @@ is down, is a route all the same, and so is a slow line.
 import trio
 
 from genesis.simulator.exchange import Exchange
+from genesis.simulator.faults import FaultKind
+from genesis.worlds.engine_host import ENGINE_ADDRESS
 from genesis.worlds.network import Network
+
+BROKEN_REST: frozenset[FaultKind] = frozenset({FaultKind.SERVER_ERROR, FaultKind.RATE_LIMIT, FaultKind.NONCE})
 
 
 def route_stands(network: Network, exchange: Exchange) -> bool:
@@ -29,3 +33,24 @@ def route_stands(network: Network, exchange: Exchange) -> bool:
         if all(not end.over and not end.eof and end.blocked_until <= now for end in line):
             return True
     return False
+
+
+def rest_stands(network: Network, exchange: Exchange) -> bool:
+    """True while the venue is open, answers requests, and a live process could have one answered: it may connect, and
+    none of its connections for requests is held up or half dead."""
+    now = trio.current_time()
+    weather = network.weather_of(ENGINE_ADDRESS)
+    if not exchange.operative or any(rule.kind in BROKEN_REST for rule in exchange.faults.rules):
+        return False
+    if now < max(weather.hang_until, weather.refuse_until, weather.dns_until, weather.mute_until):
+        return False
+    sockets = {session.peer for session in exchange.sessions.values()}
+    alive = False
+    for ours, theirs in network.connections.values():
+        if theirs.process.name != "venue" or not ours.process.alive:
+            continue
+        alive = True
+        if ":".join(map(str, theirs.peer)) not in sockets:
+            if any(end.over or end.eof or end.blocked_until > now for end in (ours, theirs)):
+                return False
+    return alive

@@ -198,6 +198,24 @@ class Rules:
             self.m9_nothing_opens_while_halted(host, self._cid_of(body["id"]), kind)
         self.witness.reached(f"a frame {kind} left")
 
+    def leaves_by_rest(self, host: EngineHost, body: bytes) -> None:
+        """Look at an order that is about to leave over REST."""
+        cid = msgspec.json.decode(body)["cid"]
+        self.witness.note("frame", f"{host} submits {cid} over REST")
+        row, fence = self.rows.get(cid), self.fences.get(host)
+        protects = row is not None and row.protects
+        self.m1_the_intent_is_durable_first(cid)
+        self.m10_no_order_before_the_session_is_compared(host, "on", protects=protects, twin=False)
+        stands = fence is not None and fence.narrow and fence.guards
+        text = f"order {cid} leaves over REST: only a stop may, in a session over REST that is compared"
+        self.witness.check("M18", protects and stands, text)
+        self.witness.check("M4", cid not in self.left, f"order {cid} leaves over REST and left by {self.left.get(cid)}")
+        self.witness.reached("a stop left over REST")
+
+    def left_by_rest(self, host: EngineHost, body: bytes) -> None:
+        """Something of it may have left: it must not again."""
+        self.left[msgspec.json.decode(body)["cid"]] = f"{host} over REST"
+
     def m1_the_intent_is_durable_first(self, cid: int) -> None:
         self.witness.check("M1", cid in self.rows, f"order {cid} leaves and has no durable intent")
 

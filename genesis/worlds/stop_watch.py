@@ -28,6 +28,9 @@ in it."""
 BARE_WITH_A_ROUTE_S: Final = 20.0
 """Nor while anybody could place one: a lost frame, a broken login and a hang are each found within seconds, and what is
 longer is a disk that takes seconds for each word, several times in a row."""
+BARE_WITH_REST_S: Final = 45.0
+"""Nor for longer than this while no socket could carry a stop, and REST could: an outage shows first, then sessions
+over REST take turns with dials, each of which has its own patience with a venue that says nothing."""
 TWINS_WITH_A_ROUTE_S: Final = 20.0
 """So long may two stops of one lot stand beside each other that are the same and more than is held, while anybody could
 cancel one: together they sell what is another's."""
@@ -42,6 +45,8 @@ class _Span:
     """Seconds of it in which the engine's orders might leave: its books were compared, and the venue was open."""
     routed_s: float = 0.0
     """Seconds of it in which a route to the venue stood."""
+    rest_alone_s: float = 0.0
+    """Seconds of it in which none stood, and REST could have placed a stop."""
 
 
 class StopWatch:
@@ -85,15 +90,19 @@ class StopWatch:
         self.route: Callable[[], bool] = lambda: True
         self.is_open: Callable[[], bool] = lambda: True
         """Whether the venue takes orders, or is in maintenance."""
+        self.rest: Callable[[], bool] = lambda: True
+        """Whether REST could place a stop."""
         self.at: Callable[[float, Callable[[], None]], None] = lambda when, action: None
         """Has something done at a time, between two steps."""
         self._routed = False
         self._open = True
+        self._rests = False
         self._looks = False
         self.naked_s: list[float] = []
         self.compared_s: list[float] = []
         self.routed_s: list[float] = []
         self.cut_off_s: list[float] = []
+        self.rest_alone_s: list[float] = []
         self.recovery_s: list[float] = []
         self.openings = 0
 
@@ -209,7 +218,7 @@ class StopWatch:
     def _span_of(self, spans: dict[Any, _Span], name: object, now: float, grew: bool) -> None:
         if name not in spans:
             if not (self._spans or self._twins):
-                self._routed, self._open = self.route(), self.is_open()
+                self._routed, self._open, self._rests = self.route(), self.is_open(), self.rest()
             spans[name] = _Span(now, grew)
             self._look_again()
 
@@ -233,10 +242,12 @@ class StopWatch:
             return now
         stood, self._routed = self._routed, self.route()
         was_open, self._open = self._open, self.is_open()
+        rested, self._rests = self._rests, self.rest()
         for span in (*self._spans.values(), *self._twins.values()):
             seconds = now - max(self._looked_at, span.since)
             span.compared_s += seconds * (self._compared and (was_open or self._open))
             span.routed_s += seconds * (stood and self._routed)
+            span.rest_alone_s += seconds * (rested and self._rests and not stood and not self._routed)
         self._looked_at = now
         return now
 
@@ -247,14 +258,18 @@ class StopWatch:
         cut_off_s = now - span.since - span.routed_s
         if cut_off_s > ROUTE_LOOK_S:
             self.cut_off_s.append(cut_off_s)
+        if span.rest_alone_s > ROUTE_LOOK_S:
+            self.rest_alone_s.append(span.rest_alone_s)
         text = f"{symbol} was bare for {now - span.since:.3f} s, compared {span.compared_s:.3f} s"
-        self._witness.note("stop", f"{text}, with a route {span.routed_s:.3f} s")
+        self._witness.note("stop", f"{text}, with a route {span.routed_s:.3f} s, REST {span.rest_alone_s:.3f} s")
         self._witness.reached("an opened position waited for its stop", span.by_opening)
         self._witness.reached("a stop was gone and came back", not span.by_opening)
         text = f"{symbol} must have its stop within {BARE_WHEN_COMPARED_S:g} s, lay bare for {span.compared_s:.1f} s"
         self._witness.check("M16", span.compared_s <= BARE_WHEN_COMPARED_S, text)
         text = f"{symbol} must have its stop within {BARE_WITH_A_ROUTE_S:g} s of a route, had none for"
         self._witness.check("M16", span.routed_s <= BARE_WITH_A_ROUTE_S, f"{text} {span.routed_s:.1f} s")
+        text = f"{symbol} must have its stop within {BARE_WITH_REST_S:g} s of REST alone, had none for"
+        self._witness.check("M16", span.rest_alone_s <= BARE_WITH_REST_S, f"{text} {span.rest_alone_s:.1f} s")
 
     def _recovered(self, now: float) -> None:
         if self._away_since is not None and self._compared and not self._spans:

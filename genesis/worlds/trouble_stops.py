@@ -1,4 +1,6 @@
-"""The fault that makes a stop twice: one that nobody has seen for so long that another one stands in for it."""
+"""The faults that are about stops: one comes twice, because nobody has seen it for so long that another one stands in
+for it; or the socket alone is away, and it may leave over REST.
+"""
 
 import random
 from collections.abc import Callable
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
 
 SINGLE: Final = b'[0,"on"'
 """A new order by itself: one in a frame with the cancel of another leaves that one at the venue meanwhile."""
+LOST_SHARE: Final = 0.4
 LATEST_STOP_S: Final = 60.0
 """As late as any order of a world is carried out."""
 
@@ -39,6 +42,31 @@ class TroubleWithStops:
             return "no coins for a second stop"
         self._stops_until = trio.current_time() + self._for_orders_s()
         return f"at the next stop until {self._stops_until:.0f}"
+
+    def _socket_away(self) -> str:
+        """The authenticated socket alone is away: no login is answered, no handshake, or each socket is dropped soon.
+
+        REST answers all the time, now and then but for the one answer to a stop.
+        """
+        way, until = self.chance.choice(("auth", "handshake", "drop")), self._for(15, 120)
+        if way == "auth":
+            self._stand_until(FaultRule(kind=FaultKind.LOSE, times=None, contains='"event":"auth"'), until)
+        elif way == "handshake":
+            self._stand_until(FaultRule(kind=FaultKind.HANDSHAKE, times=None, value=503), until)
+        else:
+            at = trio.current_time()
+            while (at := at + self.chance.uniform(0.2, 3.0)) < until:
+                self._later(at, self._drop_private)
+        if self.chance.random() < LOST_SHARE:
+            lost = FaultRule(kind=FaultKind.LOST_ANSWER, contains="order/submit")
+            self._stand_until(lost, until)
+            what = "the answer to a stop over REST was lost"
+            self._later(until, lambda: self.world.witness.reached(what, lost.happened))
+        self._drop_private()
+        return f"{way} until {until:.0f}"
+
+    def _drop_private(self) -> None:
+        self.world.venue.exchange.faults.drop(private=True)
 
     def stop_leaves(self, host: EngineHost, frame: bytes, cids: list[int]) -> None:
         """A frame with these orders is about to leave."""

@@ -20,8 +20,8 @@ from genesis.worlds.hooks import EPOCH_S, Steps, run_virtual, wall_s
 from genesis.worlds.market import made_up_recording
 from genesis.worlds.network import Network
 from genesis.worlds.paces import AS_SHIPPED_SHARE, BOOK_FAULT, SPARSE, WITH_BOOK_SHARE, paced
-from genesis.worlds.plan import BY_HAND, MARKET_BEGINS_S, TWINS, plan_of
-from genesis.worlds.route import route_stands
+from genesis.worlds.plan import AWAY, BY_HAND, MARKET_BEGINS_S, TWINS, plan_of
+from genesis.worlds.route import rest_stands, route_stands
 from genesis.worlds.rules import Rules
 from genesis.worlds.rules_ills import Ills
 from genesis.worlds.rules_inside import FIRST_PAIR, InsideRules
@@ -50,6 +50,8 @@ SPARE: Final = Decimal("0.05")
 coins; and what sells a lot twice would find nothing to sell."""
 WITH_HANDS_SHARE: Final = 0.15
 """Of all other worlds: where a person takes coins over and moves money."""
+WITH_AWAY_SHARE: Final = 0.35
+"""Of all worlds: where the authenticated socket alone is away for a while."""
 INSIDE_LOOK_S: Final = 15.0
 LOCK_NAME: Final = "live.sqlite.lock"
 
@@ -112,7 +114,9 @@ class Outcome:
     routed_s: tuple[float, ...] = ()
     """Of the same times the part in which a route to the venue stood."""
     cut_off_s: tuple[float, ...] = ()
-    """The other part, where there was one: nobody could place a stop."""
+    """The other part, where there was one: no socket could carry a stop."""
+    rest_alone_s: tuple[float, ...] = ()
+    """Of that part the one, if any, in which REST could."""
     recovery_s: tuple[float, ...] = ()
     """From the start of a process to a compared session with every position covered."""
     openings: int = 0
@@ -190,7 +194,12 @@ class World:
         )
         if self.plan and not only:
             has_hands = bool(self.spare) or shape.random() < WITH_HANDS_SHARE
-            for name, kinds, there in (("twins", TWINS, bool(self.spare)), ("hands", BY_HAND, has_hands)):
+            is_away = chance.port("away").random() < WITH_AWAY_SHARE
+            for name, kinds, there in (
+                ("twins", TWINS, bool(self.spare)),
+                ("hands", BY_HAND, has_hands),
+                ("aways", AWAY, is_away),
+            ):
                 if there:
                     apart = plan_of(
                         chance.port(name),
@@ -224,6 +233,8 @@ class World:
             opened=self.rules.opened,
             committed=self.rules.committed,
             leaves=self._leaves,
+            leaves_by_rest=self.rules.leaves_by_rest,
+            left_by_rest=self.rules.left_by_rest,
             nonce=self.rules.nonce,
             event=self.rules.event,
         )
@@ -336,6 +347,7 @@ class World:
         self.rules.compared = self.venue.stops.compared
         self.venue.stops.route = functools.partial(route_stands, self.network, self.venue.exchange)
         self.venue.stops.is_open = lambda: self.venue.exchange.operative
+        self.venue.stops.rest = functools.partial(rest_stands, self.network, self.venue.exchange)
         self.venue.stops.at = self.clock.at
         self.inside.watch_frames()
         async with trio.open_nursery() as nursery:
@@ -435,6 +447,7 @@ class World:
             compared_s=tuple(stops.compared_s),
             routed_s=tuple(stops.routed_s),
             cut_off_s=tuple(stops.cut_off_s),
+            rest_alone_s=tuple(stops.rest_alone_s),
             recovery_s=tuple(stops.recovery_s),
             openings=stops.openings,
             traded=self.timeframes.name,

@@ -18,14 +18,13 @@ from actors.connection_private import (
     PROBES_S,
     SEND_TIMEOUT_S,
     ConnectionPrivateActor,
-    Credentials,
 )
 from genesis.core.channel import Channel, Overflow
 from genesis.core.latest import Latest
 from genesis.edge.connection_stats import ConnectionStats
 from genesis.edge.errors import ConnectTimeout
 from genesis.edge.nonce import NonceOwner
-from genesis.edge.secrets import Secret
+from genesis.edge.secrets import Credentials, Secret
 from genesis.edge.send_ledger import SendLedger
 from genesis.edge.streams import CLOSE_GRACE_S
 from genesis.edge.websocket import Dial, WebSocket, fast_websocket

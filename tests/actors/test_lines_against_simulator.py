@@ -14,7 +14,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from actors.connection_private import ConnectionPrivateActor, Credentials
+from actors.connection_private import ConnectionPrivateActor
 from actors.connection_public import ConnectionPublicActor
 from actors.history import HistoryActor
 from genesis.core.channel import Channel, Overflow
@@ -29,7 +29,7 @@ from genesis.edge.http import HttpClient
 from genesis.edge.key_check import check_key
 from genesis.edge.nonce import NonceOwner
 from genesis.edge.rest import RestDoor, RestKey
-from genesis.edge.secrets import Secret
+from genesis.edge.secrets import Credentials, Secret
 from genesis.edge.send_ledger import SendLedger
 from genesis.edge.websocket import fast_websocket
 from genesis.simulator.exchange import Exchange

@@ -1,0 +1,148 @@
+"""A narrow session's line: REST, where the socket alone is away. Its snapshot is a question, its commands are requests.
+
+It is numbered and ended as any other session, one line at a time, so nothing that was decided for it can leave by
+another. A request is marked in the ledger when it is signed, just before its first byte. What became of it:
+
+- the venue's answer to this very request: `CommandSent` and the order, or its refusal;
+- proven that nothing was done (no byte left, or the venue says `nonce: small`, too many requests, maintenance):
+  `CommandNotSent`, and it may leave yet;
+- anything else, a lost answer included: `CommandInDoubt`, and never a second request.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+import attrs
+import trio
+
+from genesis.core.clock import Clock
+from genesis.edge.errors import EdgeError, RequestFailed
+from genesis.edge.rest import RestDoor
+from genesis.edge.send_ledger import SendLedger
+from protocols.bitfinex import rest_requests
+from protocols.bitfinex.errors import (
+    ERR_GENERIC,
+    ERR_PARAMS,
+    BitfinexError,
+    Maintenance,
+    NonceTooSmall,
+    RateLimited,
+    VenueError,
+)
+from protocols.bitfinex.rest_account import read_orders, read_write_answer
+from protocols.orders import (
+    AccountEvent,
+    CommandInDoubt,
+    CommandNotSent,
+    CommandSent,
+    OrderSnapshot,
+    RequestNotice,
+    SessionUp,
+    SubmitOrder,
+    UnclearRow,
+)
+
+OPENING_S: Final = 5.0
+SUBMIT_S: Final = 8.0
+"""A stop that has no answer for so long is in doubt, or, where it was still waiting for its turn, did not leave."""
+REFUSALS: Final = frozenset({ERR_GENERIC, ERR_PARAMS})
+"""The venue's refusals of an order, when it does not say them in a notification."""
+NOTHING_DONE: Final = (NonceTooSmall, RateLimited, Maintenance)
+ON: Final = "on"
+
+
+@attrs.define(eq=False)
+class NarrowLine:
+    """One narrow session. `first_words` are for the order actor; `over` is set by whoever wants it to end early."""
+
+    session: int
+    door: RestDoor
+    ledger: SendLedger
+    clock: Clock
+    first_words: tuple[AccountEvent, ...]
+    over: trio.Event = attrs.field(factory=trio.Event)
+    _carried: trio.Event | None = attrs.field(default=None, init=False)
+
+    async def carry(self, command: SubmitOrder) -> list[AccountEvent]:
+        """Have the venue place an order of this session, once, and say what came of it."""
+        self._carried = trio.Event()
+        request = rest_requests.submit_order(command)
+        try:
+            with trio.fail_after(SUBMIT_S):
+                answer = await self.door.ask(request, exact=True, leaving=lambda: self._marks(command))
+            told = self._answered(command, answer)
+        except (EdgeError, BitfinexError, trio.TooSlowError) as error:
+            told = [self._failed(command, error)]
+            if isinstance(error, VenueError) and error.code in REFUSALS:
+                told = [self._sent(command), self._refusal(command, error)]
+        return told
+
+    def told(self) -> None:
+        """What came of the command in hand has been said."""
+        if self._carried is not None:
+            self._carried.set()
+
+    async def last_command(self) -> None:
+        """Wait until nothing is in hand any more."""
+        if self._carried is not None:
+            await self._carried.wait()
+
+    def _marks(self, command: SubmitOrder) -> None:
+        self.ledger.begin(ON, command.cid, command)
+
+    def _answered(self, command: SubmitOrder, answer: Any) -> list[AccountEvent]:
+        written = read_write_answer(answer, session=self.session, received_ns=self.clock.now_ns())
+        self.ledger.sent(ON, command.cid, command)
+        return [self._sent(command), *written.orders, written.notice]
+
+    def _failed(self, command: SubmitOrder, error: Exception) -> AccountEvent:
+        reason = f"{type(error).__name__}: {error}"
+        if self.ledger.past(ON, command.cid, command, once=True) is None:
+            return self._not_sent(command, reason)
+        if isinstance(error, NOTHING_DONE) or (isinstance(error, RequestFailed) and not error.sent):
+            self.ledger.withdraw(ON, command.cid)
+            return self._not_sent(command, reason)
+        return CommandInDoubt(cid=command.cid, kind=ON, session=command.session, reason=reason)
+
+    def _sent(self, command: SubmitOrder) -> CommandSent:
+        return CommandSent(cid=command.cid, kind=ON, session=command.session, received_ns=self.clock.now_ns())
+
+    def _refusal(self, command: SubmitOrder, error: VenueError) -> RequestNotice:
+        return RequestNotice(
+            session=self.session,
+            kind="on-req",
+            status="ERROR",
+            text=error.text,
+            cid=command.cid,
+            venue_id=None,
+            received_ns=self.clock.now_ns(),
+            code=error.code,
+            symbol=command.symbol,
+            amount=command.amount,
+            group_id=command.group_id,
+        )
+
+    def _not_sent(self, command: SubmitOrder, reason: str) -> CommandNotSent:
+        return CommandNotSent(cid=command.cid, kind=ON, session=command.session, reason=reason)
+
+
+async def open_narrowly(
+    door: RestDoor, ledger: SendLedger, clock: Clock, number: Callable[[], Awaitable[int]]
+) -> NarrowLine | None:
+    """A session that begins with the account's open orders, numbered when they are here.
+
+    None where REST is away, too, or the venue closed: then nobody could place anything.
+    """
+    unclear: list[UnclearRow] = []
+    try:
+        with trio.fail_after(OPENING_S):
+            answer = await door.ask(rest_requests.open_orders(), exact=True)
+        session, now_ns = await number(), clock.now_ns()
+        orders = read_orders(answer, session=session, received_ns=now_ns, unclear=unclear)
+    except (EdgeError, BitfinexError, trio.TooSlowError):
+        return None
+    words = (
+        SessionUp(session=session, user_id=0, received_ns=now_ns, narrow=True),
+        OrderSnapshot(session=session, orders=orders, received_ns=now_ns, unclear=tuple(unclear)),
+    )
+    return NarrowLine(session, door, ledger, clock, words)
