@@ -206,9 +206,11 @@ class OrderProtector(OrderGuesses):
                 levels = Levels(trail=intent.trailing_distance)
             case LegKind.TARGET:
                 levels = Levels(target=row.price)
+        # Over REST no cancel leaves: one that is only wanted takes nothing away.
+        cancelled = row.cancel_reason is not None and not (self.fence.narrow and row.request is None)
         if self._is_lost(row):
             state = LegState.LOST
-        elif row.cancel_reason is not None or row.closing is not None or row.swapped:
+        elif cancelled or row.closing is not None or row.swapped:
             state = LegState.LEAVING
         elif row.state not in (S.ACKED, S.PARTIAL):
             state = LegState.MOVING

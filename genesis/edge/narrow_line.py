@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 import attrs
+import msgspec
 import trio
 
 from genesis.core.clock import Clock
@@ -25,6 +26,7 @@ from protocols.bitfinex.errors import (
     ERR_PARAMS,
     BitfinexError,
     Maintenance,
+    MalformedFrame,
     NonceTooSmall,
     RateLimited,
     VenueError,
@@ -49,6 +51,7 @@ REFUSALS: Final = frozenset({ERR_GENERIC, ERR_PARAMS})
 """The venue's refusals of an order, when it does not say them in a notification."""
 NOTHING_DONE: Final = (NonceTooSmall, RateLimited, Maintenance)
 ON: Final = "on"
+ON_REQUEST: Final = "on-req"
 
 
 @attrs.define(eq=False)
@@ -92,8 +95,15 @@ class NarrowLine:
 
     def _answered(self, command: SubmitOrder, answer: Any) -> list[AccountEvent]:
         written = read_write_answer(answer, session=self.session, received_ns=self.clock.now_ns())
+        notice = written.notice
+        named = notice.cid in (None, command.cid) or any(order.cid == command.cid for order in written.orders)
+        if notice.kind != ON_REQUEST or not named or (written.accepted and not written.orders):
+            raise MalformedFrame(f"answer must be of order {command.cid}, was {notice.kind} of {notice.cid}")
         self.ledger.sent(ON, command.cid, command)
-        return [self._sent(command), *written.orders, written.notice]
+        if notice.cid is None and not written.accepted:
+            # It answers this request, whether it repeats the order's number or not.
+            notice = msgspec.structs.replace(notice, cid=command.cid)
+        return [self._sent(command), *written.orders, notice]
 
     def _failed(self, command: SubmitOrder, error: Exception) -> AccountEvent:
         reason = f"{type(error).__name__}: {error}"
@@ -110,7 +120,7 @@ class NarrowLine:
     def _refusal(self, command: SubmitOrder, error: VenueError) -> RequestNotice:
         return RequestNotice(
             session=self.session,
-            kind="on-req",
+            kind=ON_REQUEST,
             status="ERROR",
             text=error.text,
             cid=command.cid,

@@ -140,6 +140,7 @@ async def a_world(clock: MockClock, folder: Path, seed: int = 7) -> AsyncIterato
                     view=Latest(a_view()),
                     stats=private,
                     ledger=ledger,
+                    door=door,
                 )
 
             children = [

@@ -28,6 +28,7 @@ from protocols.orders import (
     CancelIntent,
     CancelOrder,
     CommandBatch,
+    CommandInDoubt,
     CommandNotSent,
     CommandSent,
     Flatten,
@@ -85,6 +86,8 @@ class Figures:
     trades: int = 0
     batches: int = 0
     """Frames of several commands."""
+    by_rest: int = 0
+    """Stops that were submitted over REST."""
     naked_s: list[float] = attrs.Factory(list)
     recovery_s: list[float] = attrs.Factory(list)
 
@@ -122,6 +125,12 @@ class BracketWorld:
     ghosts: bool = False
     """Bytes of a dead socket made an order after another had been placed for it: a stop that is there twice is the
     lesser evil, and whose coins it sells is nobody's choice."""
+    ways: random.Random = attrs.Factory(lambda: random.Random(3))
+    rest_share: float = 0.0
+    """How many of its sessions are narrow: held over REST while the socket is away. `ways` draws which."""
+    narrow: bool = False
+    asking: bool = False
+    """A request over REST is being answered: only then is anything said on a narrow session."""
     trades_late_s: float = 0.0
     """Here the socket says no word of most trades, and history knows them only after so long."""
     venue: Venue = attrs.field(init=False)
@@ -231,10 +240,13 @@ class BracketWorld:
     # --- the line and the venue -------------------------------------------------------------------------------------
 
     def connect(self) -> None:
+        if self.alive and self.narrow and (not self.faulty or self.ways.random() < 0.2):
+            self.disconnect()
         if self.alive:
             return
         self.session += 1
         self.alive = True
+        self.narrow = self.faulty and self.rest_share > 0 and self.ways.random() < self.rest_share
         orders = tuple(order.told_as("os") for order in self.venue.accounts[ACCOUNT].orders.values())
         orders = tuple(msgspec.structs.replace(order, session=self.session) for order in orders)
         wallets = tuple(
@@ -260,6 +272,12 @@ class BracketWorld:
             OrderSnapshot(session=self.session, orders=orders, received_ns=0),
             SessionUp(session=self.session, user_id=1, received_ns=0),
         ]
+        if self.narrow:
+            orders = tuple(msgspec.structs.replace(order, event="rest") for order in orders)
+            self.frames = [
+                SessionUp(session=self.session, user_id=0, received_ns=0, narrow=True),
+                OrderSnapshot(session=self.session, orders=orders, received_ns=0),
+            ]
 
     def lose_line(self) -> None:
         self.alive = False
@@ -282,6 +300,9 @@ class BracketWorld:
                 for each in parts
             ]
             return
+        if self.narrow:
+            self.submit_over_rest(command)
+            return
         fate = self.chance.random() if self.faulty else 1.0
         if fate < 0.04:
             self.figures.faults += 1
@@ -294,6 +315,30 @@ class BracketWorld:
         ]
         self.figures.batches += isinstance(command, CommandBatch)
         self.receive(command)
+
+    def submit_over_rest(self, command: VenueCommand) -> None:
+        """A stop, or nothing; its answer may be lost, before it was carried out, after it, or long before."""
+        assert isinstance(command, SubmitOrder), f"nothing but a new order may leave over REST, was {command}"
+        assert self.machine.orders[command.cid].protects, f"order {command.cid} left over REST and is no stop"
+        about: dict[str, Any] = {"cid": command.cid, "kind": "on", "session": command.session}
+        fate = self.ways.random()
+        self.figures.by_rest += 1
+        if fate < 0.1:
+            self.figures.faults += 1
+            self.inbox.append(CommandNotSent(**about, reason="nonce: small"))
+            return
+        if fate < 0.4:
+            self.figures.faults += 1
+            self.inbox.append(CommandInDoubt(**about, reason="502"))
+            if fate < 0.2:
+                self.receive(command)
+            elif fate < 0.3:
+                self.late.append((self.now + self.ways.uniform(0, LATE_LIMIT_S), command))
+            return
+        self.inbox.append(CommandSent(**about, received_ns=0))
+        self.asking = True
+        self.receive(command)
+        self.asking = False
 
     def receive(self, command: VenueCommand) -> None:
         match command:
@@ -330,6 +375,12 @@ class BracketWorld:
         self.now += 0.001
         self.figures.trades += sum(isinstance(message, VenueTrade) and message.event == "te" for _, message in outputs)
         if not self.alive:
+            return
+        if self.narrow:
+            said = [message for _, message in outputs if isinstance(message, VenueOrder | RequestNotice)]
+            for each in said if self.asking else ():
+                each = msgspec.structs.replace(each, session=self.session)
+                self.inbox.append(msgspec.structs.replace(each, event="rest") if isinstance(each, VenueOrder) else each)
             return
         for _, message in outputs:
             amounts = self.wallets_are_told and isinstance(message, VenueWallet | VenuePosition)
@@ -651,7 +702,13 @@ def account_positions(venue: Venue) -> list[VenuePosition]:
 
 def live_through(seed: int, steps: int = 250, *, trades_late_s: float = 0.0) -> BracketWorld:
     """One world from its seed, to its settled end."""
-    world = BracketWorld(random.Random(f"bracket {seed}"), wallets_are_told=seed % 2 == 0, trades_late_s=trades_late_s)
+    world = BracketWorld(
+        random.Random(f"bracket {seed}"),
+        wallets_are_told=seed % 2 == 0,
+        ways=random.Random(f"way {seed}"),
+        rest_share=0.5 if seed % 4 == 2 else 0.0,
+        trades_late_s=trades_late_s,
+    )
     for _ in range(steps):
         world.act()
     world.heal()

@@ -552,6 +552,8 @@ def live_through(seed: int, steps: int = 300) -> PeopleWorld:
         random.Random(f"people {seed}"),
         wallets_are_told=seed % 4 != 3,
         people=random.Random(f"person {seed}"),
+        ways=random.Random(f"way {seed}"),
+        rest_share=0.5 if seed % 4 == 2 else 0.0,
         taker_fee=D("0.002") if seed % 3 == 0 else ZERO,
         plunders=seed % 8 == 5,
     )

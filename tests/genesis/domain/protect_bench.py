@@ -59,12 +59,12 @@ class Bench:
         self.greet(session, *orders)
         return self.report(opened=orders)
 
-    def greet(self, session: int, *orders: VenueOrder, coins: str | None = None) -> Outputs:
+    def greet(self, session: int, *orders: VenueOrder, coins: str | None = None, narrow: bool = False) -> Outputs:
         """A session's own words, and not a word of history."""
         if coins is not None:
             self.hear(WalletSnapshot(session=session, wallets=(a_wallet(session, coins),), received_ns=0))
         self.hear(OrderSnapshot(session=session, orders=orders, received_ns=0))
-        self.hear(SessionUp(session=session, user_id=1, received_ns=0))
+        self.hear(SessionUp(session=session, user_id=1, received_ns=0, narrow=narrow))
         self.machine.on_timer(now=self.now, wall_ms=START_MS)
         return self.take()
 

@@ -1,0 +1,177 @@
+"""While the authenticated socket alone is away sessions over REST stand in for it: one line at a time, nothing twice."""
+
+import random
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import trio
+from trio.testing import MockClock
+
+from actors.connection_private import AWAY_S, NARROW_STAY_S
+from genesis.simulator.faults import FaultKind, FaultRule
+from protocols.orders import (
+    CommandInDoubt,
+    CommandNotSent,
+    CommandSent,
+    OrderSnapshot,
+    SessionDown,
+    SessionUp,
+    VenueOrder,
+)
+from tests.actors.scripted_venue import eventually
+from tests.actors.test_connection_private import a_cancel, an_order
+from tests.actors.test_lines_against_simulator import World, a_world
+
+UNANSWERED = FaultRule(kind=FaultKind.LOSE, times=None, contains='"event":"auth"')
+
+
+def of(world: World, *kinds: type) -> list[Any]:
+    return [event for event in world.orders if isinstance(event, kinds)]
+
+
+def narrow(world: World) -> list[SessionUp]:
+    return [event for event in of(world, SessionUp) if event.narrow]
+
+
+async def take_away(world: World) -> FaultRule:
+    """No login is answered any more, and the socket that was up is cut."""
+    await world.both_up()
+    await trio.sleep(6)
+    rule = FaultRule(kind=UNANSWERED.kind, times=None, contains=UNANSWERED.contains)
+    world.exchange.faults.add(rule)
+    world.exchange.faults.drop(private=True)
+    return rule
+
+
+async def test_a_session_over_rest_stands_in_soon_and_says_what_rests(
+    autojump_clock: MockClock, tmp_path: Path
+) -> None:
+    async with a_world(autojump_clock, tmp_path) as world:
+        await take_away(world)
+        gone_at = trio.current_time()
+        await eventually(lambda: bool(narrow(world)))
+        # One dial that nobody answered may lie between.
+        assert AWAY_S <= trio.current_time() - gone_at < 12
+        up = narrow(world)[0]
+        assert [type(event) for event in world.orders[world.orders.index(up) :]][:2] == [SessionUp, OrderSnapshot]
+        assert not world.private.up
+
+
+async def test_an_order_reaches_the_venue_over_rest_and_its_answer_is_told(
+    autojump_clock: MockClock, tmp_path: Path
+) -> None:
+    async with a_world(autojump_clock, tmp_path) as world:
+        await take_away(world)
+        await eventually(lambda: bool(narrow(world)))
+        session = narrow(world)[-1].session
+        world.commands.put_nowait(an_order(1, session))
+        world.commands.put_nowait(a_cancel(1, session))
+        world.commands.put_nowait(an_order(2, session - 1))
+        await eventually(lambda: world.commands.idle)
+        assert [(event.cid, event.session) for event in of(world, CommandSent)] == [(1, session)]
+        assert [(event.cid, event.kind) for event in of(world, CommandNotSent)] == [(1, "oc"), (2, "on")]
+        assert [event.cid for event in of(world, VenueOrder)] == [1]
+        assert set(world.exchange.snapshot("sim").orders_by_cid) == {1}
+
+
+async def test_sessions_of_both_kinds_never_overlap_and_the_socket_comes_back(
+    autojump_clock: MockClock, tmp_path: Path
+) -> None:
+    async with a_world(autojump_clock, tmp_path) as world:
+        rule = await take_away(world)
+        await eventually(lambda: len(narrow(world)) == 3)
+        world.exchange.faults.remove(rule)
+        await world.both_up()
+        await eventually(lambda: not of(world, SessionUp)[-1].narrow)
+        words = of(world, SessionUp, SessionDown)
+        open_now: int | None = None
+        for word in words:
+            if isinstance(word, SessionUp):
+                assert open_now is None, "the one before has ended"
+                open_now = word.session
+            elif word.session == open_now:
+                open_now = None
+        numbers = [word.session for word in words if isinstance(word, SessionUp)]
+        assert numbers == sorted(set(numbers))
+
+
+async def test_a_short_outage_is_none_of_rest_s_business(autojump_clock: MockClock, tmp_path: Path) -> None:
+    async with a_world(autojump_clock, tmp_path) as world:
+        await world.both_up()
+        for life in range(4):
+            await trio.sleep(6)
+            world.exchange.faults.drop(private=True)
+            await eventually(lambda life=life: world.private.falls == life + 1)  # type: ignore[misc]
+            await world.both_up()
+        assert narrow(world) == []
+
+
+async def test_where_the_venue_is_closed_nothing_is_told_and_nothing_hammered(
+    autojump_clock: MockClock, tmp_path: Path
+) -> None:
+    async with a_world(autojump_clock, tmp_path) as world:
+        await take_away(world)
+        world.exchange.faults.add(FaultRule(kind=FaultKind.SERVER_ERROR, times=None))
+        before = world.exchange.rest.requests
+        await trio.sleep(120)
+        assert narrow(world) == []
+        # Each look is at most three tries, one look in ten seconds.
+        assert world.exchange.rest.requests - before <= 3 * (120 / 10 + 1)
+
+
+async def test_an_answer_that_was_lost_is_doubt_and_the_next_session_shows_the_order(
+    autojump_clock: MockClock, tmp_path: Path
+) -> None:
+    async with a_world(autojump_clock, tmp_path) as world:
+        await take_away(world)
+        await eventually(lambda: bool(narrow(world)))
+        session = narrow(world)[-1].session
+        world.exchange.faults.add(FaultRule(kind=FaultKind.LOST_ANSWER, contains="order/submit"))
+        world.commands.put_nowait(an_order(1, session))
+        await eventually(lambda: world.commands.idle)
+        assert [(event.cid, event.session) for event in of(world, CommandInDoubt)] == [(1, session)]
+        assert of(world, CommandSent) == []
+        assert set(world.exchange.snapshot("sim").orders_by_cid) == {1}
+        world.commands.put_nowait(an_order(1, session + 5))
+        await eventually(lambda: world.commands.idle)
+        assert len(of(world, CommandInDoubt)) == 2, "asked for again, it is still in doubt and not sent"
+
+
+async def test_the_session_waits_for_the_answer_before_it_ends(autojump_clock: MockClock, tmp_path: Path) -> None:
+    async with a_world(autojump_clock, tmp_path) as world:
+        await take_away(world)
+        await eventually(lambda: bool(narrow(world)))
+        session = narrow(world)[-1].session
+        await trio.sleep(NARROW_STAY_S - 1.0)
+        world.commands.put_nowait(an_order(1, session))
+        await eventually(lambda: any(event.session == session for event in of(world, SessionDown)))
+        fates = of(world, CommandSent, CommandNotSent, CommandInDoubt)
+        ends = [event for event in of(world, SessionDown) if event.session == session]
+        assert [event.cid for event in fates] == [1]
+        assert world.orders.index(fates[0]) < world.orders.index(ends[0])
+
+
+async def test_kills_between_commands_over_rest_double_nothing(autojump_clock: MockClock, tmp_path: Path) -> None:
+    chance = random.Random(5)
+    async with a_world(autojump_clock, tmp_path) as world:
+        await take_away(world)
+        for cid in range(1, 41):
+            known = len(narrow(world))
+            await eventually(lambda known=known: len(narrow(world)) > known)  # type: ignore[misc]
+            if cid % 3 == 0:
+                world.exchange.faults.add(FaultRule(kind=FaultKind.LOST_ANSWER, contains="order/submit"))
+            world.commands.put_nowait(an_order(cid, narrow(world)[-1].session))
+            for _ in range(chance.randrange(30)):
+                await trio.lowlevel.checkpoint()
+            if chance.random() < 0.8:
+                world.supervisor.kill("world/private_line", reason="chaos")
+        await eventually(lambda: world.commands.idle)
+        told = of(world, CommandSent, CommandNotSent, CommandInDoubt)
+        assert {event.cid for event in told} == set(range(1, 41))
+        placed = Counter(order.cid for order in world.exchange.venue.history("sim").orders)
+        placed.update(order.cid for order in world.exchange.venue.accounts["sim"].orders.values())
+        assert max(placed.values()) == 1
+        assert {event.cid for event in of(world, CommandNotSent)}.isdisjoint(placed)
+        assert set(placed) <= {event.cid for event in of(world, CommandSent, CommandInDoubt)}
+        assert len(placed) > 10
