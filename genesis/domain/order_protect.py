@@ -454,6 +454,12 @@ class OrderProtector(OrderGuesses):
     def _may_leave(self, row: OrderRow) -> bool:
         return self.fence.ready or (row.protects and (self.fence.guards or self._stands_in))
 
+    def _refusal(self, row: OrderRow) -> str | None:
+        """A stop that could not leave before its position's close could: both would sell the same coins."""
+        if row.protects and row.cancel_reason is None and self._flattening((row.intent.symbol, row.intent.margin)):
+            return "its position is being closed"
+        return super()._refusal(row)
+
     @property
     def _only_stops(self) -> bool:
         """Nothing else leaves: history is silent, or the session has no socket."""

@@ -41,6 +41,8 @@ from genesis.edge.nonce import NonceOwner
 from genesis.edge.send_ledger import SendLedger
 from genesis.edge.store_errors import StoreCorrupt, StoreIncomplete
 from genesis.engine import Engine
+from genesis.worlds.mutant import Mutant
+from genesis.worlds.mutants_rest import REST_MUTANTS
 from protocols.bitfinex.sequence import SequenceAudit
 from protocols.bitfinex.session import PublicSession
 from protocols.journal import Commit, Committed
@@ -49,21 +51,6 @@ from protocols.risk import TradingState
 from web.api import Api
 
 E, S = OrderEvent, OrderState
-
-
-@attrs.frozen
-class Mutant:
-    """`replace` gives the new method for the old one; `where` is the class or module, `name` what is replaced there."""
-
-    text: str
-    where: Any
-    name: str
-    replace: Callable[[Any], Any]
-    also: tuple[tuple[Any, str, Callable[[Any], Any]], ...] = ()
-    """What else must go before the defect shows: some things are promised twice."""
-    led_by: frozenset[str] = frozenset()
-    """The faults that lead to where it shows, of which a hunt's plans are then made; none: of all that there are."""
-    with_web: bool = False
 
 
 def _adoption_unheard(old: Any) -> Any:
@@ -648,6 +635,7 @@ MUTANTS: Final = {
         _never(600.0),
         led_by=frozenset({"crash"}),
     ),
+    **REST_MUTANTS,
 }
 
 

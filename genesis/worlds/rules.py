@@ -206,7 +206,7 @@ class Rules:
         protects = row is not None and row.protects
         self.m1_the_intent_is_durable_first(cid)
         self.m10_no_order_before_the_session_is_compared(host, "on", protects=protects, twin=False)
-        stands = fence is not None and fence.narrow and fence.guards
+        stands = fence is not None and fence.narrow and fence.up and fence.reconciled
         text = f"order {cid} leaves over REST: only a stop may, in a session over REST that is compared"
         self.witness.check("M18", protects and stands, text)
         self.witness.check("M4", cid not in self.left, f"order {cid} leaves over REST and left by {self.left.get(cid)}")

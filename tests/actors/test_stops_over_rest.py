@@ -1,4 +1,4 @@
-"""While the authenticated socket alone is away sessions over REST stand in for it: one line at a time, nothing twice."""
+"""While the authenticated socket alone is away sessions over REST stand in for it, one line at a time."""
 
 import random
 from collections import Counter

@@ -24,6 +24,10 @@ def stops(commands: list[object]) -> list[SubmitOrder]:
     return [each for each in commands if isinstance(each, SubmitOrder) and "STOP" in each.wire_type]
 
 
+def state_of(bench: Bench, cid: int) -> OrderState:
+    return bench.machine.orders[cid].state
+
+
 def filled_while_away(bench: Bench) -> list[object]:
     """The socket died when the entry had left, and the venue carried it out: the next session is over REST."""
     done = msgspec.structs.replace(bench.row(1, "past", status="EXECUTED @ 100(1)", remaining="0"), session=2)
@@ -103,14 +107,14 @@ def test_history_is_asked_again_soon(bench: Bench) -> None:
 def test_a_lost_answer_is_doubt_and_another_session_decides(bench: Bench) -> None:
     filled_while_away(bench)
     bench.hear(CommandInDoubt(cid=2, kind="on", session=2, reason="502"))
-    assert bench.machine.orders[2].state is OrderState.UNKNOWN
+    assert state_of(bench, 2) is OrderState.UNKNOWN
     bench.now += 4.0
     bench.cut()
     bench.now += 4.0
     shown = msgspec.structs.replace(bench.row(2, "rest"), session=3)
     bench.greet(3, shown, narrow=True)
     assert sent(bench.report(opened=(shown,))) == [], "it is there: no second one"
-    assert bench.machine.orders[2].state is OrderState.ACKED
+    assert state_of(bench, 2) is OrderState.ACKED
 
 
 def test_a_stop_in_doubt_that_the_next_session_does_not_show_is_placed_under_another_id(bench: Bench) -> None:
