@@ -20,7 +20,7 @@ from genesis.core.errors import ChannelClosed
 from genesis.core.latest import Latest
 from genesis.core.mailbox import Outlet
 from genesis.domain.rate_limit import RateLimit
-from genesis.domain.redial import GOOD_RUN_S, End, Patience, Redial
+from genesis.domain.redial import End, Patience, Redial
 from genesis.edge.account_line import AccountLine
 from genesis.edge.connection_stats import ConnectionStats
 from genesis.edge.errors import ConnectTimeout, EdgeError, HandshakeRefused, LinkClosed
@@ -100,7 +100,7 @@ REFUSED_STATUSES: Final = frozenset({408, 429, 502, 503, 504})
 NONCE_RETRY_S: Final = 0.2
 TELL_REFUSED_EVERY_S: Final = 600.0
 AWAY_S: Final = 2.0
-"""When the socket has been away for so long, stops leave over REST in the pauses between two dials."""
+"""When no socket has been up for so long in one piece, stops leave over REST in the pauses between two dials."""
 NARROW_EVERY_S: Final = 10.0
 """A narrow session costs five requests or so, of some seventy a minute."""
 NARROW_STAY_S: Final = 4.0
@@ -347,7 +347,7 @@ class ConnectionPrivateActor:
             if redial.failures in (3, 10, 30, 100):
                 text = f"{self.name} failed {redial.failures} times in a row, last: {reason}"
                 self._notify(ctx, out, "warning", "reconnects", text)
-            if end.up_for_s >= GOOD_RUN_S:
+            if end.wished or end.up_for_s >= AWAY_S:
                 self._away_since = ctx.clock.now()
             await self._pause(ctx, out, pause)
 
@@ -385,8 +385,7 @@ class ConnectionPrivateActor:
         line.over.set()
         await line.last_command()
         self._narrow = None
-        down = SessionDown(session=line.session, reason="another dial", received_ns=ctx.clock.now_ns())
-        await out.orders.put(down)
+        await out.orders.put(SessionDown(session=line.session, reason="next dial", received_ns=ctx.clock.now_ns()))
         self.ledger.open_session = None
 
     async def _carry_narrowly(self, ctx: Context, out: _Outlets, line: NarrowLine, command: VenueCommand) -> None:

@@ -48,6 +48,8 @@ from protocols.units import AMOUNT_STEP, ZERO, Side, floor_amount, round_price
 FIRST_PAUSE_S: Final = 0.25
 """A stop that was refused is tried again after this, then after twice as long, and so on."""
 LONGEST_PAUSE_S: Final = 30.0
+NARROW_PAUSE_S: Final = 5.0
+"""And over REST no longer than this: what a key for REST may not do, the one for the socket may."""
 REFUSED: Final = "update refused"
 
 FOLLOW_S: Final = 0.5
@@ -339,7 +341,8 @@ class OrderProtector(OrderGuesses):
         if bracket.pause_at is not None and self._now < bracket.pause_at:
             return False
         self._report_replacement(bracket)
-        bracket.pause_at = self._now + min(FIRST_PAUSE_S * float(2 ** min(bracket.tries, 10)), LONGEST_PAUSE_S)
+        longest_s = NARROW_PAUSE_S if self.fence.narrow else LONGEST_PAUSE_S
+        bracket.pause_at = self._now + min(FIRST_PAUSE_S * float(2 ** min(bracket.tries, 10)), longest_s)
         bracket.tries += 1
         return True
 

@@ -53,13 +53,6 @@ REST_MUTANTS: Final[dict[str, Mutant]] = {
         lambda old: property(lambda self: self.up and self.reconciled),
         led_by=AWAY,
     ),
-    "rest-uncompared": Mutant(
-        "over REST stops leave before the session is compared",
-        Fence,
-        "guards",
-        lambda old: property(lambda self: self.up and self.shown),
-        led_by=AWAY,
-    ),
     "rest-unused": Mutant(
         "while the socket is away stops wait for it",
         private_line,
