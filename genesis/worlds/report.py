@@ -109,7 +109,7 @@ def _said_of(shown: ProofTable, totals: Totals) -> str:
         " a person's wish are left out: the venue takes no stop for them.\n\n"
         "A route stands while the venue is open and speaks, and an authenticated socket of a live engine carries words"
         " both ways;"
-        " without one nobody could place a stop. The longest with a route: "
+        " without one only REST can place a stop, where it answers and is reached. The longest with a route: "
         + "; ".join(f"{seconds:.1f} s in seed {seed}" for seconds, seed in totals.longest[:LONGEST_TOLD])
         + ".\n\n"
     )

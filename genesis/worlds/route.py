@@ -1,10 +1,13 @@
-"""Whether anybody could place an order at the venue now: an authenticated socket that carries words both ways.
+"""Whether anybody could place an order at the venue now: an authenticated socket that carries words both ways; and
+whether REST could place a stop.
 
 What lies bare without a route lies bare whatever the engine does: its process is dead, its line is cut or carries
 nothing, the venue is closed, or keeps its words back for seconds, those about trades among them. What lies bare with
 one is the engine's own doing, and is told apart. A venue that loses a frame or carries an order out late, or whose REST
 is down, is a route all the same, and so is a slow line.
 """
+
+from typing import Final
 
 import trio
 
@@ -13,12 +16,14 @@ from genesis.simulator.faults import FaultKind
 from genesis.worlds.engine_host import ENGINE_ADDRESS
 from genesis.worlds.network import Network
 
-BROKEN_REST: frozenset[FaultKind] = frozenset({FaultKind.SERVER_ERROR, FaultKind.RATE_LIMIT, FaultKind.NONCE})
+LOGIN_ANSWER: Final = '"event":"auth"'
+"""Where it is kept back, a socket that the venue takes for authenticated is none for the engine."""
+BROKEN_REST: Final = frozenset({FaultKind.SERVER_ERROR, FaultKind.RATE_LIMIT, FaultKind.NONCE})
 
 
 def route_stands(network: Network, exchange: Exchange) -> bool:
     """True while the venue is open and at least one live process has such a socket."""
-    if not exchange.operative:
+    if not exchange.operative or any(rule.contains == LOGIN_ANSWER for rule in exchange.faults.rules):
         return False
     now = trio.current_time()
     lines = {

@@ -90,7 +90,7 @@ class StopWatch:
         self.route: Callable[[], bool] = lambda: True
         self.is_open: Callable[[], bool] = lambda: True
         """Whether the venue takes orders, or is in maintenance."""
-        self.rest: Callable[[], bool] = lambda: True
+        self.rest: Callable[[], bool] = lambda: False
         """Whether REST could place a stop."""
         self.at: Callable[[float, Callable[[], None]], None] = lambda when, action: None
         """Has something done at a time, between two steps."""

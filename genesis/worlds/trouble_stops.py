@@ -10,6 +10,7 @@ import trio
 
 from genesis.simulator.faults import FaultKind, FaultRule
 from genesis.worlds.engine_host import EngineHost
+from genesis.worlds.route import LOGIN_ANSWER
 
 if TYPE_CHECKING:
     from genesis.worlds.world import World
@@ -50,7 +51,7 @@ class TroubleWithStops:
         """
         way, until = self.chance.choice(("auth", "handshake", "drop")), self._for(15, 120)
         if way == "auth":
-            self._stand_until(FaultRule(kind=FaultKind.LOSE, times=None, contains='"event":"auth"'), until)
+            self._stand_until(FaultRule(kind=FaultKind.LOSE, times=None, contains=LOGIN_ANSWER), until)
         elif way == "handshake":
             self._stand_until(FaultRule(kind=FaultKind.HANDSHAKE, times=None, value=503), until)
         else:

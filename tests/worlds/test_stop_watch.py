@@ -10,7 +10,13 @@ from trio.testing import MockClock
 
 from genesis.domain.pairs import pair_specs
 from genesis.domain.venue import Venue
-from genesis.worlds.stop_watch import BARE_WHEN_COMPARED_S, BARE_WITH_A_ROUTE_S, TWINS_WITH_A_ROUTE_S, StopWatch
+from genesis.worlds.stop_watch import (
+    BARE_WHEN_COMPARED_S,
+    BARE_WITH_A_ROUTE_S,
+    BARE_WITH_REST_S,
+    TWINS_WITH_A_ROUTE_S,
+    StopWatch,
+)
 from genesis.worlds.witness import Witness
 from protocols.bitfinex.account import FLAG_OCO
 from protocols.bitfinex.inputs import EndOrder, NewOrder
@@ -103,6 +109,35 @@ async def test_what_is_bare_without_a_route_is_told_apart(autojump_clock: MockCl
     # What is between two looks counts for the side that has less of it.
     assert desk.watch.routed_s == [pytest.approx(3.5, abs=0.5)]
     assert desk.watch.cut_off_s == [pytest.approx(6.5, abs=0.5)]
+
+
+async def test_what_only_rest_could_have_stopped_is_told_apart(autojump_clock: MockClock) -> None:
+    """No socket for eight seconds; REST answers for six of them, and for two more in which one stands again."""
+    desk = Desk()
+    looks: list[tuple[float, Callable[[], None]]] = []
+    desk.watch.at = lambda when, action: looks.append((when, action))
+    desk.watch.route = lambda: trio.current_time() >= 8.0
+    desk.watch.rest = lambda: trio.current_time() >= 2.0
+    desk.buy("0.1")
+    while looks and looks[0][0] <= 10.0:
+        when, action = looks.pop(0)
+        await trio.sleep_until(when)
+        action()
+    desk.order(held(desk), "EXCHANGE STOP", price=D(7900))
+    assert desk.watch.naked_s == [10.0]
+    assert desk.watch.rest_alone_s == [pytest.approx(6.0, abs=0.5)]
+
+
+@pytest.mark.parametrize(("seconds", "broken"), [(BARE_WITH_REST_S, 0), (BARE_WITH_REST_S + 1, 1)])
+async def test_bare_for_too_long_with_rest_alone_breaks_it_too(
+    autojump_clock: MockClock, seconds: float, broken: int
+) -> None:
+    desk = Desk()
+    desk.watch.route, desk.watch.rest = lambda: False, lambda: True
+    desk.buy("0.1")
+    await trio.sleep(seconds)
+    desk.order(held(desk), "EXCHANGE STOP", price=D(7900))
+    assert len(desk.witness.violations) == broken
 
 
 async def test_a_stop_that_is_cancelled_begins_another_time(autojump_clock: MockClock) -> None:
