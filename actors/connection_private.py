@@ -356,7 +356,7 @@ class ConnectionPrivateActor:
         dial_at = ctx.clock.now() + pause_s
         while self.door is not None:
             begins_at = max(self._away_since + AWAY_S, self._narrow_at, ctx.clock.now())
-            if begins_at > dial_at:
+            if begins_at >= dial_at:
                 break
             await trio.sleep(begins_at - ctx.clock.now())
             self._narrow_at = ctx.clock.now() + NARROW_EVERY_S
@@ -364,8 +364,6 @@ class ConnectionPrivateActor:
                 line = await open_narrowly(self.door, self.ledger, ctx.clock, lambda: self._number_session(out))
             if line is not None:
                 await self._stand_in(ctx, out, line, dial_at)
-            if ctx.clock.now() >= dial_at:
-                break
         await trio.sleep(max(0.0, dial_at - ctx.clock.now()))
 
     async def _stand_in(self, ctx: Context, out: _Outlets, line: NarrowLine, dial_at: float) -> None:

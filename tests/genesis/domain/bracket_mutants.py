@@ -15,6 +15,7 @@ from genesis.domain.order_lots import Lot, Sale, Shares
 from genesis.domain.order_machine import OrderMachine
 from genesis.domain.order_outputs import Outputs
 from genesis.domain.order_rows import BracketRow, OrderRow
+from genesis.domain.order_session import Fence
 from genesis.domain.pairs import PairSpec
 from protocols.units import ZERO, Side
 
@@ -218,6 +219,16 @@ def a_swapped_stop_is_forgotten(patch: Patch) -> None:
     patch.setattr(OrderMachine, "_keep_place", lambda machine, row: None)
 
 
+def over_rest_leaves_what_would_leave_on_a_socket(patch: Patch) -> None:
+    """A session over REST counts as any other."""
+    patch.setattr(Fence, "ready", property(lambda fence: fence.up and fence.reconciled))
+
+
+def over_rest_stops_leave_uncompared(patch: Patch) -> None:
+    """Over REST a stop leaves before history has spoken."""
+    patch.setattr(Fence, "guards", property(lambda fence: fence.up and fence.shown))
+
+
 MUTANTS: tuple[Callable[[Patch], None], ...] = (
     one_bracket_for_everybody,
     a_sale_takes_from_the_oldest,
@@ -240,4 +251,6 @@ MUTANTS: tuple[Callable[[Patch], None], ...] = (
     the_first_fill_is_all,
     brackets_end_with_their_entry,
     a_swapped_stop_is_forgotten,
+    over_rest_leaves_what_would_leave_on_a_socket,
+    over_rest_stops_leave_uncompared,
 )

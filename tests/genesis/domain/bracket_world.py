@@ -131,6 +131,8 @@ class BracketWorld:
     narrow: bool = False
     asking: bool = False
     """A request over REST is being answered: only then is anything said on a narrow session."""
+    compared: set[int] = attrs.Factory(set)
+    """Sessions of this process of which a report was heard."""
     trades_late_s: float = 0.0
     """Here the socket says no word of most trades, and history knows them only after so long."""
     venue: Venue = attrs.field(init=False)
@@ -157,6 +159,7 @@ class BracketWorld:
         self.commands.clear()
         self.questions.clear()
         self.session = 0
+        self.compared.clear()
         self.born_at = self.now
         self.start_actor()
 
@@ -189,6 +192,8 @@ class BracketWorld:
         del self.inbox[: len(batch)]
 
     def feed(self, message: Any) -> None:
+        if isinstance(message, HistoryReport):
+            self.compared.add(message.session)
         now, wall_ms = self.now, self.wall_ms
         match message:
             case Approved():
@@ -320,6 +325,7 @@ class BracketWorld:
         """A stop, or nothing; its answer may be lost, before it was carried out, after it, or long before."""
         assert isinstance(command, SubmitOrder), f"nothing but a new order may leave over REST, was {command}"
         assert self.machine.orders[command.cid].protects, f"order {command.cid} left over REST and is no stop"
+        assert command.session in self.compared, f"order {command.cid} left over REST before its session was compared"
         about: dict[str, Any] = {"cid": command.cid, "kind": "on", "session": command.session}
         fate = self.ways.random()
         self.figures.by_rest += 1

@@ -82,6 +82,22 @@ def test_a_close_that_cannot_leave_keeps_no_stop_away(bench: Bench) -> None:
     assert len(stops(filled_while_away(bench))) == 1
 
 
+def test_a_stop_that_could_not_leave_does_not_leave_beside_the_close_that_can(bench: Bench) -> None:
+    """Both would sell the same coins: found by a world in which a person's own were sold so."""
+    filled_while_away(bench)
+    bench.hear(CommandSent(cid=2, kind="on", session=2, received_ns=0))
+    bench.hear(RequestNotice(session=2, kind="on-req", status="ERROR", text="no", cid=2, venue_id=None, received_ns=0))
+    bench.machine.on_flatten(
+        Flatten(symbol=None, reason="enough", correlation_id="flatten"), now=bench.now, wall_ms=START_MS
+    )
+    bench.take()
+    (stop,) = stops(sent(bench.wait(1.0)))
+    bench.hear(CommandNotSent(cid=stop.cid, kind="on", session=2, reason="429"))
+    bench.cut()
+    commands = sent(bench.connect(3))
+    assert [each.wire_type.split()[-1] for each in commands] == ["MARKET"]
+
+
 def test_what_rests_and_is_wrong_is_left_alone(bench: Bench) -> None:
     filled_while_away(bench)
     bench.accept(2)
