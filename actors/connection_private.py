@@ -24,7 +24,7 @@ from genesis.domain.redial import End, Patience, Redial
 from genesis.edge.account_line import AccountLine
 from genesis.edge.connection_stats import ConnectionStats
 from genesis.edge.errors import ConnectTimeout, EdgeError, HandshakeRefused, LinkClosed
-from genesis.edge.narrow_line import NarrowLine, open_narrowly
+from genesis.edge.narrow_line import AWAY_S, NARROW_EVERY_S, NARROW_STAY_S, NarrowLine, open_narrowly
 from genesis.edge.nonce import NonceOwner
 from genesis.edge.rest import RestDoor
 from genesis.edge.secrets import Credentials
@@ -99,12 +99,6 @@ REFUSED_PAUSE_S: Final = 60.0
 REFUSED_STATUSES: Final = frozenset({408, 429, 502, 503, 504})
 NONCE_RETRY_S: Final = 0.2
 TELL_REFUSED_EVERY_S: Final = 600.0
-AWAY_S: Final = 2.0
-"""When no socket has been up for so long in one piece, stops leave over REST in the pauses between two dials."""
-NARROW_EVERY_S: Final = 10.0
-"""A narrow session costs five requests or so, of some seventy a minute."""
-NARROW_STAY_S: Final = 4.0
-"""And lasts so long at least: time to be compared, and for stops to be answered."""
 NS: Final = 1_000_000_000
 
 SESSION_TABLE: Final = "connection"
@@ -376,7 +370,7 @@ class ConnectionPrivateActor:
             text = f"{self.name} is away ({self._last_error}): until it is back, only stops leave, over REST"
             self._say_news(ctx, out, "warning", "stops_over_rest", text)
         for event in line.first_words:
-            await out.orders.put(event)
+            await self._pass_on(out, event)
         self._narrow = line
         with trio.move_on_at(max(dial_at, ctx.clock.now() + NARROW_STAY_S)):
             await line.over.wait()

@@ -44,6 +44,12 @@ from protocols.orders import (
     UnclearRow,
 )
 
+AWAY_S: Final = 2.0
+"""When no socket has been up for so long in one piece, stops leave over REST in the pauses between two dials."""
+NARROW_EVERY_S: Final = 10.0
+"""A narrow session costs five requests or so, of some seventy a minute."""
+NARROW_STAY_S: Final = 4.0
+"""And lasts so long at least: time to be compared, and for stops to be answered."""
 OPENING_S: Final = 5.0
 SUBMIT_S: Final = 8.0
 """A stop that has no answer for so long is in doubt, or, where it was still waiting for its turn, did not leave."""

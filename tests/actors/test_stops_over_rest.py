@@ -8,7 +8,7 @@ from typing import Any
 import trio
 from trio.testing import MockClock
 
-from actors.connection_private import AWAY_S, NARROW_STAY_S
+from genesis.edge.narrow_line import AWAY_S, NARROW_STAY_S
 from genesis.simulator.faults import FaultKind, FaultRule
 from protocols.orders import (
     CommandInDoubt,
