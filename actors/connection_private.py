@@ -24,7 +24,7 @@ from genesis.domain.redial import End, Patience, Redial
 from genesis.edge.account_line import AccountLine
 from genesis.edge.connection_stats import ConnectionStats
 from genesis.edge.errors import ConnectTimeout, EdgeError, HandshakeRefused, LinkClosed
-from genesis.edge.narrow_line import AWAY_S, NARROW_EVERY_S, NARROW_STAY_S, NarrowLine, open_narrowly
+from genesis.edge.narrow_line import AWAY_S, NARROW_EVERY_S, NarrowLine, open_narrowly
 from genesis.edge.nonce import NonceOwner
 from genesis.edge.rest import RestDoor
 from genesis.edge.secrets import Credentials
@@ -372,7 +372,7 @@ class ConnectionPrivateActor:
         for event in line.first_words:
             await self._pass_on(out, event)
         self._narrow = line
-        with trio.move_on_at(max(dial_at, ctx.clock.now() + NARROW_STAY_S)):
+        with trio.move_on_at(max(dial_at, ctx.clock.now() + line.stay_s)):
             await line.over.wait()
         line.over.set()
         await line.last_command()

@@ -49,13 +49,18 @@ AWAY_S: Final = 2.0
 NARROW_EVERY_S: Final = 10.0
 """A narrow session costs five requests or so, of some seventy a minute."""
 NARROW_STAY_S: Final = 4.0
-"""And lasts so long at least: time to be compared, and for stops to be answered."""
+"""And lasts so long at least: time to be compared, and for stops to be answered. Where its first request took longer
+than usual, `STAY_TIMES` as long as that: five more of them, and a stop, come one after the other. At most
+`LONGEST_STAY_S`, because nothing is dialled meanwhile."""
+STAY_TIMES: Final = 8
+LONGEST_STAY_S: Final = 30.0
 OPENING_S: Final = 5.0
 SUBMIT_S: Final = 8.0
 """A stop that has no answer for so long is in doubt, or, where it was still waiting for its turn, did not leave."""
 REFUSALS: Final = frozenset({ERR_GENERIC, ERR_PARAMS})
 """The venue's refusals of an order, when it does not say them in a notification."""
 NOTHING_DONE: Final = (NonceTooSmall, RateLimited, Maintenance)
+NS: Final = 1_000_000_000
 ON: Final = "on"
 ON_REQUEST: Final = "on-req"
 
@@ -69,6 +74,7 @@ class NarrowLine:
     ledger: SendLedger
     clock: Clock
     first_words: tuple[AccountEvent, ...]
+    stay_s: float = NARROW_STAY_S
     over: trio.Event = attrs.field(factory=trio.Event)
     _carried: trio.Event | None = attrs.field(default=None, init=False)
 
@@ -150,10 +156,12 @@ async def open_narrowly(
     None where REST is away, too, or the venue closed: then nobody could place anything.
     """
     unclear: list[UnclearRow] = []
+    began = clock.now()
     try:
         with trio.fail_after(OPENING_S):
             answer = await door.ask(rest_requests.open_orders(), exact=True)
-        session, now_ns = await number(), clock.now_ns()
+        now_ns = clock.now_ns()
+        session = await number()
         orders = read_orders(answer, session=session, received_ns=now_ns, unclear=unclear)
     except (EdgeError, BitfinexError, trio.TooSlowError):
         return None
@@ -161,4 +169,5 @@ async def open_narrowly(
         SessionUp(session=session, user_id=0, received_ns=now_ns, narrow=True),
         OrderSnapshot(session=session, orders=orders, received_ns=now_ns, unclear=tuple(unclear)),
     )
-    return NarrowLine(session, door, ledger, clock, words)
+    stay_s = min(max(NARROW_STAY_S, STAY_TIMES * (now_ns / NS - began)), LONGEST_STAY_S)
+    return NarrowLine(session, door, ledger, clock, words, stay_s)

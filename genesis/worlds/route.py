@@ -16,6 +16,7 @@ from genesis.simulator.faults import FaultKind
 from genesis.worlds.engine_host import ENGINE_ADDRESS
 from genesis.worlds.network import Network
 
+SLOW_S: Final = 1.0
 LOGIN_ANSWER: Final = '"event":"auth"'
 """Where it is kept back, a socket that the venue takes for authenticated is none for the engine."""
 BROKEN_REST: Final = frozenset({FaultKind.SERVER_ERROR, FaultKind.RATE_LIMIT, FaultKind.NONCE})
@@ -48,6 +49,9 @@ def rest_stands(network: Network, exchange: Exchange) -> bool:
     if not exchange.operative or any(rule.kind in BROKEN_REST for rule in exchange.faults.rules):
         return False
     if now < max(weather.hang_until, weather.refuse_until, weather.dns_until, weather.mute_until):
+        return False
+    if now < weather.spike_until and weather.spike_s > SLOW_S:
+        # A stop is behind six requests or so, each of which takes two such ways.
         return False
     sockets = {session.peer for session in exchange.sessions.values()}
     alive = False

@@ -4,6 +4,7 @@ import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -117,6 +118,17 @@ async def test_it_begins_with_the_account_s_open_orders(autojump_clock: MockCloc
         assert (up.session, up.narrow) == (4, True)
         assert isinstance(snapshot, OrderSnapshot)
         assert [(order.cid, order.session, order.event) for order in snapshot.orders] == [(3, 4, "rest")]
+
+
+@pytest.mark.parametrize(("slow_s", "stay_s"), [(0.1, 4.0), (1.0, 8.0), (4.5, 30.0)])
+async def test_it_stays_for_longer_where_rest_is_slow(
+    autojump_clock: MockClock, tmp_path: Path, slow_s: float, stay_s: float
+) -> None:
+    async with a_desk(autojump_clock, tmp_path) as desk:
+        desk.server.answers.append(Answer(wait=partial(trio.sleep, slow_s)))
+        line = await open_narrowly(desk.door, desk.ledger, TrioClock(), numbered)
+        assert line is not None
+        assert line.stay_s == pytest.approx(stay_s, rel=0.2)
 
 
 @pytest.mark.parametrize(
