@@ -324,8 +324,7 @@ def commands_of(command: VenueCommand) -> tuple[SubmitOrder | CancelOrder | Upda
 
 
 class SessionUp(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """An authenticated session whose snapshots have all arrived; `session` rises with every one. A `narrow` one is held
-    over REST, without a socket: it tells nothing unasked, and nothing leaves on it but stops."""
+    """A session whose snapshots are here; its number rises. A `narrow` one is over REST: only stops leave on it."""
 
     session: int
     user_id: int

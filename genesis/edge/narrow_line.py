@@ -123,7 +123,7 @@ class NarrowLine:
             return self._not_sent(command, reason)
         if isinstance(error, NOTHING_DONE) or (isinstance(error, RequestFailed) and not error.sent):
             self.ledger.withdraw(ON, command.cid)
-            return self._not_sent(command, reason)
+            return self._not_sent(command, reason, paused=isinstance(error, Maintenance))
         return CommandInDoubt(cid=command.cid, kind=ON, session=command.session, reason=reason)
 
     def _sent(self, command: SubmitOrder) -> CommandSent:
@@ -144,8 +144,8 @@ class NarrowLine:
             group_id=command.group_id,
         )
 
-    def _not_sent(self, command: SubmitOrder, reason: str) -> CommandNotSent:
-        return CommandNotSent(cid=command.cid, kind=ON, session=command.session, reason=reason)
+    def _not_sent(self, command: SubmitOrder, reason: str, *, paused: bool = False) -> CommandNotSent:
+        return CommandNotSent(cid=command.cid, kind=ON, session=command.session, reason=reason, paused=paused)
 
 
 async def open_narrowly(

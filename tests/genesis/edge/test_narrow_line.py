@@ -210,6 +210,7 @@ async def test_where_the_venue_says_that_it_did_nothing_it_may_leave_yet(
     async with a_desk(autojump_clock, tmp_path) as desk:
         (told,) = await desk.carry(*[Answer(status=status, body=error_body(code, "no"))] * tries)
         assert isinstance(told, CommandNotSent)
+        assert told.paused is (code == 20060), "in maintenance it waits for the next session"
         assert desk.submitted == tries
         assert desk.ledger.past("on", 9, None, once=True) is None
 
