@@ -57,10 +57,10 @@ from protocols.orders import (
 )
 from protocols.settings import OrderSettings
 from protocols.units import ZERO, Side, Symbol, round_price
+from tests.genesis.domain.bracket_words import ACCOUNT, Figures, account_positions, refusal
 
 D = Decimal
 BTC = Symbol("tBTCUSD")
-ACCOUNT = "sim"
 START_MS = 1_517_788_800_000
 SETTINGS = OrderSettings(entry_unfilled_s=0.0)
 PAIR = PairSpec(symbol=BTC, minimum=D("0.05"), maximum=D(3), initial_margin=D("0.2"), minimum_margin=D("0.1"))
@@ -73,23 +73,6 @@ quarantine, so that a stop in doubt is never waited for until its absence is pro
 
 class Killed(Exception):
     """The process or the actor ends here."""
-
-
-@attrs.define
-class Figures:
-    """What a world went through."""
-
-    process_kills: int = 0
-    actor_kills: int = 0
-    faults: int = 0
-    orders: int = 0
-    trades: int = 0
-    batches: int = 0
-    """Frames of several commands."""
-    by_rest: int = 0
-    """Stops that were submitted over REST."""
-    naked_s: list[float] = attrs.Factory(list)
-    recovery_s: list[float] = attrs.Factory(list)
 
 
 @attrs.define
@@ -682,28 +665,6 @@ class BracketWorld:
                 assert abs(extra) < 3 * PAIR.minimum, (
                     f"{strategy} holds {quantity}, its stops cover {by_lot.get(strategy, ZERO)}"
                 )
-
-
-def refusal(cid: int) -> Any:
-    return RequestNotice(
-        session=0, kind="on-req", status="ERROR", text="refused", cid=cid, venue_id=None, received_ns=0
-    )
-
-
-def account_positions(venue: Venue) -> list[VenuePosition]:
-    return [
-        VenuePosition(
-            session=0,
-            symbol=position.symbol,
-            status="ACTIVE",
-            amount=position.amount,
-            base_price=position.base_price,
-            margin_funding=ZERO,
-            position_id=position.position_id,
-            received_ns=0,
-        )
-        for position in venue.accounts[ACCOUNT].positions.values()
-    ]
 
 
 def live_through(seed: int, steps: int = 250, *, trades_late_s: float = 0.0) -> BracketWorld:

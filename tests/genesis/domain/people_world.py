@@ -32,7 +32,8 @@ from protocols.orders import (
     VenueTrade,
 )
 from protocols.units import ZERO, Side, floor_amount, round_price
-from tests.genesis.domain.bracket_world import ACCOUNT, BTC, NAKED_LIMIT_S, PAIR, BracketWorld
+from tests.genesis.domain.bracket_words import ACCOUNT
+from tests.genesis.domain.bracket_world import BTC, NAKED_LIMIT_S, PAIR, BracketWorld
 
 D = Decimal
 SMALL = 2 * PAIR.minimum

@@ -29,7 +29,8 @@ from protocols.orders import (
 )
 from protocols.units import ZERO, Side, amount_blur, floor_amount, same_amount
 from tests.genesis.domain import bracket_world
-from tests.genesis.domain.bracket_world import ACCOUNT, BTC, BracketWorld
+from tests.genesis.domain.bracket_words import ACCOUNT
+from tests.genesis.domain.bracket_world import BTC, BracketWorld
 from tests.genesis.domain.protect_bench import SETTINGS, START_MS, Bench, sent
 from tests.genesis.domain.test_strategy_books import fill
 
