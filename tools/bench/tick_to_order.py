@@ -44,7 +44,7 @@ from genesis.core.term import Term
 from genesis.domain.settings_build import Layer
 from genesis.edge.collector import Collector
 from genesis.edge.store_thread import StoreThread
-from genesis.edge.websocket import WebSocket, calm_websocket, fast_websocket
+from genesis.edge.websocket import WebSocket, fast_websocket
 from genesis.engine import Engine
 from genesis.running import GIL_TURN_S
 from genesis.simulator.exchange import Address, Exchange
@@ -296,7 +296,7 @@ async def wire_to_wire(directory: Path, part: int, *, minutes: int, inline: bool
         engine.venue = attrs.evolve(
             engine.venue,
             dial_public=TappedDial(fast_websocket, marks, reads=True, sends=False),
-            dial_private=TappedDial(calm_websocket, marks, reads=False, sends=True),
+            dial_private=TappedDial(fast_websocket, marks, reads=False, sends=True),
         )
         note_waits(engine, marks)
 
