@@ -12,6 +12,7 @@ import msgspec
 import trio
 from prometheus_client.exposition import choose_encoder
 from quart import Response, has_request_context, request, websocket
+from quart.routing import QuartMap
 from quart_trio import QuartTrio
 from werkzeug.exceptions import HTTPException
 
@@ -46,6 +47,13 @@ MAX_BODY_BYTES: Final = 65_536
 BODY_TIMEOUT_S: Final = 5
 RESPONSE_TIMEOUT_S: Final = 15
 STATIC: Final = Path(__file__).parent / "static"
+PLAIN_ROUTES: Final = (
+    ("/health", "GET", "health"),
+    ("/metrics", "GET", "metrics"),
+    ("/observability/dashboard", "GET", "observability"),
+    ("/openapi.json", "GET", "openapi"),
+)
+"""Path, method and name of what answers something else than the API's own JSON."""
 
 log = logging.getLogger("genesis.web")
 _encode_exact = msgspec.json.Encoder().encode
@@ -91,7 +99,7 @@ def create_app(
         routes=ROUTES,
     )
     app = QuartTrio("web", static_folder=None)
-    app.url_rule_class = Rule
+    app.url_map = _addresses()
     app.config.update(
         API=api,
         MAX_CONTENT_LENGTH=MAX_BODY_BYTES,
@@ -100,7 +108,6 @@ def create_app(
         BACKGROUND_TASK_SHUTDOWN_TIMEOUT=1,
         PROPAGATE_EXCEPTIONS=False,
     )
-    app.url_map.strict_slashes = False
     # Quart's own hooks would fetch a logger with a handler of its own.
     app.logger.handlers.clear()
     app.logger.propagate = True
@@ -120,6 +127,18 @@ def create_app(
         new_id=api.new_id,
     )
     return app
+
+
+@cache
+def _addresses() -> QuartMap:
+    """Where each view is found. It hangs on no application, and reading every path takes most of making one: a process
+    that starts engine after engine makes it once."""
+    ours = [(route.path.replace("{", "<").replace("}", ">"), route.method, route.operation_id) for route in ROUTES]
+    rules = [Rule(path, methods=[method], endpoint=name) for path, method, name in (*ours, *PLAIN_ROUTES)]
+    rules.append(Rule("/api/v2/stream", endpoint="stream", websocket=True, methods=["GET"]))
+    names = {rule.endpoint for rule in rules}
+    assert len(names) == len(rules), "each route must have a name of its own"
+    return QuartMap(rules, strict_slashes=False)
 
 
 def _answer(value: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
@@ -184,8 +203,7 @@ def _add(app: QuartTrio, api: Api, route: Route) -> None:
         api.metrics.requests.labels(route.operation_id, str(answer.status_code)).inc()
         return answer
 
-    rule = route.path.replace("{", "<").replace("}", ">")
-    app.add_url_rule(rule, route.operation_id, timed, methods=[route.method], provide_automatic_options=False)
+    app.view_functions[route.operation_id] = timed
 
 
 def _idempotency_key(route: Route) -> str | None:
@@ -327,16 +345,15 @@ def _add_plain(app: QuartTrio, api: Api) -> None:
         call = Call(claims=claims, bearer=bearer, address=address, path={}, query=None, body=None)
         return _answer(await dashboard(api, call))
 
-    for path, name, view in (
-        ("/health", "health", health),
-        ("/metrics", "metrics", metrics),
-        ("/observability/dashboard", "observability", observability),
-    ):
-        app.add_url_rule(path, name, _guarded(api, view), methods=["GET"], provide_automatic_options=False)
-    app.add_url_rule(
-        "/openapi.json", "openapi", _guarded(api, openapi), methods=["GET"], provide_automatic_options=False
-    )
-    app.add_websocket("/api/v2/stream", "stream", events)
+    views: dict[str, Callable[[], Awaitable[Response]]] = {
+        "health": health,
+        "metrics": metrics,
+        "observability": observability,
+        "openapi": openapi,
+    }
+    for name, view in views.items():
+        app.view_functions[name] = _guarded(api, view)
+    app.view_functions["stream"] = events  # type: ignore[assignment]
 
 
 def _guarded(api: Api, view: Callable[[], Awaitable[Response]]) -> Callable[[], Awaitable[Response]]:

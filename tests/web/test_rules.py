@@ -8,6 +8,7 @@ from quart.routing import QuartRule
 from werkzeug.routing import Map
 
 from tests.web.fakes import a_web
+from web.app import _addresses
 from web.rules import Rule
 
 PATHS = ("/", "/api/v2/orders", "/api/v2/order/<order_id>", "/api/v2/config/<section>/<key>")
@@ -29,9 +30,19 @@ def compiled(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 
 
 def test_an_application_compiles_no_address(compiled: list[Any]) -> None:
+    # As the first one of a process finds it.
+    _addresses.cache_clear()
     web = a_web()
     assert {type(rule) for rule in web.app.url_map.iter_rules()} == {Rule}
     assert compiled == []
+
+
+def test_every_address_has_a_view_of_each_application_and_the_addresses_are_made_once() -> None:
+    first, second = a_web().app, a_web().app
+    assert first.url_map is second.url_map
+    for app in (first, second):
+        assert {rule.endpoint for rule in app.url_map.iter_rules()} == set(app.view_functions)
+    assert not set(first.view_functions.values()) & set(second.view_functions.values())
 
 
 def test_who_asks_for_an_address_gets_the_framework_s(compiled: list[Any]) -> None:
