@@ -78,6 +78,7 @@ from protocols.orders import (
 )
 from protocols.reference import PriceReached
 from protocols.settings import ConnectionSettings, Settings
+from protocols.trading import OrdersView
 from protocols.units import plain
 
 LOOK_S: Final = 1.0
@@ -143,6 +144,8 @@ class ConnectionPrivateActor:
     stages: StageTimes | None = None
     door: RestDoor | None = None
     """Over which stops leave while the socket alone is away; None: they wait for it."""
+    books: Latest[OrdersView] | None = None
+    """Whether anything needs one: else the socket is dialled first. Version 0 says nothing yet."""
     _narrow: NarrowLine | None = attrs.field(default=None, init=False)
     _narrow_at: float = attrs.field(default=0.0, init=False)
     _away_since: float = attrs.field(default=0.0, init=False)
@@ -350,7 +353,8 @@ class ConnectionPrivateActor:
         dial_at = ctx.clock.now() + pause_s
         while self.door is not None:
             begins_at = max(self._away_since + AWAY_S, self._narrow_at, ctx.clock.now())
-            if begins_at >= dial_at:
+            flat = self.books is not None and self.books.version > 0 and not self.books.value.may_need_stops
+            if begins_at >= dial_at or flat:
                 break
             await trio.sleep(begins_at - ctx.clock.now())
             self._narrow_at = ctx.clock.now() + NARROW_EVERY_S
@@ -372,9 +376,7 @@ class ConnectionPrivateActor:
         for event in line.first_words:
             await self._pass_on(out, event)
         self._narrow = line
-        with trio.move_on_at(max(dial_at, ctx.clock.now() + line.stay_s)):
-            await line.over.wait()
-        line.over.set()
+        await line.lasts(dial_at, self.books)
         await line.last_command()
         self._narrow = None
         await out.orders.put(SessionDown(session=line.session, reason="next dial", received_ns=ctx.clock.now_ns()))

@@ -580,6 +580,7 @@ class _Life:
             OrdersView(
                 session=machine.fence.session,
                 ready=machine.fence.ready,
+                compared=machine.compared_over_rest,
                 open=tuple(self.open.values()),
                 ended=self.ended_shown,
                 foreign=tuple(machine.foreign.values()),

@@ -433,6 +433,7 @@ class Engine:
             pacing=self._private_pacing,
             notices=self.channels.ui,
             door=self.venue.door,
+            books=self.cells.orders,
         )
 
     def _public(self, number: int) -> Callable[[], Actor]:

@@ -49,11 +49,13 @@ class OrdersView(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """This engine's orders for readers: `open` and `foreign` whole; of `ended` and `fills` the newest, oldest first.
 
     `session` is the one that orders go to; `ready` is true while they may: its books have been compared with ours.
+    In a session over REST only stops may, and the books are `compared` once no trade is known to be missing.
     `mismatched` says of which margin positions the venue has another size.
     """
 
     session: int
     ready: bool
+    compared: bool = False
     open: tuple[OrderView, ...] = ()
     ended: tuple[OrderView, ...] = ()
     foreign: tuple[OrderView, ...] = ()
@@ -70,6 +72,16 @@ class OrdersView(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     alarms_total: int = 0
     protection: tuple[ProtectionView, ...] = ()
     mismatched: tuple[str, ...] = ()
+
+    @property
+    def may_need_stops(self) -> bool:
+        """Whether anything is held, or may be by an order of ours."""
+        return bool(self.open or self.protection)
+
+    @property
+    def waits_for_stops(self) -> bool:
+        """Whether any lot, or a book without any, is covered by less than it should be."""
+        return any([each.stopped < each.wanted for book in self.protection for each in book.lots or (book,)])
 
 
 class Protection(msgspec.Struct, frozen=True, kw_only=True, tag=True):

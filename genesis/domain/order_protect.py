@@ -469,6 +469,12 @@ class OrderProtector(OrderGuesses):
         return self.fence.narrow or self._stands_in
 
     @property
+    def compared_over_rest(self) -> bool:
+        """In a session over REST: the books are compared, and of nothing that was carried out are trades missing."""
+        fence = self.fence
+        return fence.narrow and fence.guards and not any([row.unshown for row in self._open.values()])
+
+    @property
     def follows(self) -> bool:
         """True while a stop is, or may soon be, drawn after the market by us."""
         return any([bracket.levels.follow is not None for bracket in self.brackets.values()])

@@ -17,6 +17,7 @@ import msgspec
 import trio
 
 from genesis.core.clock import Clock
+from genesis.core.latest import Latest
 from genesis.edge.errors import EdgeError, RequestFailed
 from genesis.edge.rest import RestDoor
 from genesis.edge.send_ledger import SendLedger
@@ -43,6 +44,7 @@ from protocols.orders import (
     SubmitOrder,
     UnclearRow,
 )
+from protocols.trading import OrdersView
 
 AWAY_S: Final = 2.0
 """When no socket has been up for so long in one piece, stops leave over REST in the pauses between two dials."""
@@ -51,7 +53,8 @@ NARROW_EVERY_S: Final = 10.0
 NARROW_STAY_S: Final = 4.0
 """And lasts so long at least: time to be compared, and for stops to be answered. Where its first request took longer
 than usual, `STAY_TIMES` as long as that: five more of them, and a stop, come one after the other. At most
-`LONGEST_STAY_S`, because nothing is dialled meanwhile."""
+`LONGEST_STAY_S`, because nothing is dialled meanwhile; and not longer than until the next dial once the order actor has
+compared its books and nothing lacks a stop."""
 STAY_TIMES: Final = 8
 LONGEST_STAY_S: Final = 30.0
 OPENING_S: Final = 5.0
@@ -91,6 +94,25 @@ class NarrowLine:
             if isinstance(error, VenueError) and error.code in REFUSALS:
                 told = [self._sent(command), self._refusal(command, error)]
         return told
+
+    async def lasts(self, dial_at: float, books: Latest[OrdersView] | None) -> None:
+        """Until the next dial, and longer where a stop may have to leave. `books` are the order actor's."""
+        stays_until = max(dial_at, self.clock.now() + self.stay_s)
+        with trio.move_on_at(dial_at):
+            await self.over.wait()
+        with trio.move_on_at(stays_until):
+            async with trio.open_nursery() as nursery:
+                if books is not None:
+                    nursery.start_soon(self._ends_when_covered, books)
+                await self.over.wait()
+                nursery.cancel_scope.cancel()
+        self.over.set()
+
+    async def _ends_when_covered(self, books: Latest[OrdersView]) -> None:
+        seen = books.value
+        while seen.session != self.session or not seen.compared or seen.waits_for_stops:
+            seen = await books.changed(books.version)
+        self.over.set()
 
     def told(self) -> None:
         """What came of the command in hand has been said."""

@@ -48,6 +48,7 @@ from protocols.orders import (
     SessionUp,
 )
 from protocols.settings import Settings
+from protocols.trading import OrdersView
 from protocols.units import Symbol
 from tests.actors.deciding_stage import Listener, MemoryDisk, MemoryJournal
 from tests.actors.scripted_venue import eventually
@@ -91,7 +92,9 @@ class World:
 
 
 @asynccontextmanager
-async def a_world(clock: MockClock, folder: Path, seed: int = 7) -> AsyncIterator[World]:
+async def a_world(
+    clock: MockClock, folder: Path, seed: int = 7, *, books: Latest[OrdersView] | None = None
+) -> AsyncIterator[World]:
     clock.autojump_threshold = 0.003
     exchange = Exchange(demo_settings(), a_recording(), TrioClock(), random.Random(seed))
     nonce = NonceOwner(folder / "nonce", lambda: 1_700_000_000_000_000 + int(trio.current_time() * 1e6))
@@ -141,6 +144,7 @@ async def a_world(clock: MockClock, folder: Path, seed: int = 7) -> AsyncIterato
                     stats=private,
                     ledger=ledger,
                     door=door,
+                    books=books,
                 )
 
             children = [

@@ -2,12 +2,15 @@
 
 import random
 from collections import Counter
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import pytest
 import trio
 from trio.testing import MockClock
 
+from genesis.core.latest import Latest
 from genesis.edge.narrow_line import AWAY_S, NARROW_STAY_S
 from genesis.simulator.faults import FaultKind, FaultRule
 from protocols.orders import (
@@ -19,6 +22,8 @@ from protocols.orders import (
     SessionUp,
     VenueOrder,
 )
+from protocols.trading import OrdersView, ProtectionView
+from protocols.units import Symbol
 from tests.actors.scripted_venue import eventually
 from tests.actors.test_connection_private import a_cancel, an_order
 from tests.actors.test_lines_against_simulator import World, a_world
@@ -150,6 +155,61 @@ async def test_the_session_waits_for_the_answer_before_it_ends(autojump_clock: M
         ends = [event for event in of(world, SessionDown) if event.session == session]
         assert [event.cid for event in fates] == [1]
         assert world.orders.index(fates[0]) < world.orders.index(ends[0])
+
+
+def books_of(session: int, *, compared: bool = False, stopped: str = "0") -> OrdersView:
+    """One coin is held."""
+    held = ProtectionView(
+        symbol=Symbol("tBTCUSD"),
+        margin=False,
+        held=Decimal(1),
+        wanted=Decimal(1),
+        stopped=Decimal(stopped),
+        stops=0,
+        stop_price=None,
+        target_price=None,
+        trailing_distance=None,
+        note="",
+    )
+    return OrdersView(session=session, ready=False, compared=compared, protection=(held,))
+
+
+async def test_where_nothing_is_held_nor_ordered_the_socket_is_dialled_and_nothing_else(
+    autojump_clock: MockClock, tmp_path: Path
+) -> None:
+    books = Latest(OrdersView(session=0, ready=False))
+    async with a_world(autojump_clock, tmp_path, books=books) as world:
+        books.set(OrdersView(session=1, ready=True))
+        await take_away(world)
+        await trio.sleep(60)
+        assert narrow(world) == []
+        books.set(books_of(1))
+        await eventually(lambda: bool(narrow(world)))
+
+
+async def test_who_does_not_know_yet_what_is_held_has_it_stood_in_for(
+    autojump_clock: MockClock, tmp_path: Path
+) -> None:
+    async with a_world(autojump_clock, tmp_path, books=Latest(OrdersView(session=0, ready=False))) as world:
+        await take_away(world)
+        await eventually(lambda: bool(narrow(world)))
+
+
+@pytest.mark.parametrize(
+    ("of_session", "compared", "stopped", "lasts"),
+    [(0, True, "1", False), (0, True, "0.9", True), (0, False, "1", True), (-1, True, "1", True)],
+)
+async def test_once_nothing_lacks_a_stop_it_lasts_no_longer_than_until_the_next_dial(
+    autojump_clock: MockClock, tmp_path: Path, of_session: int, compared: bool, stopped: str, lasts: bool
+) -> None:
+    books = Latest(OrdersView(session=0, ready=False))
+    async with a_world(autojump_clock, tmp_path, books=books) as world:
+        await take_away(world)
+        await eventually(lambda: bool(narrow(world)))
+        began_at, session = trio.current_time(), narrow(world)[0].session
+        books.set(books_of(session + of_session, compared=compared, stopped=stopped))
+        await eventually(lambda: any(event.session == session for event in of(world, SessionDown)))
+        assert (trio.current_time() - began_at >= NARROW_STAY_S - 0.1) is lasts
 
 
 async def test_kills_between_commands_over_rest_double_nothing(autojump_clock: MockClock, tmp_path: Path) -> None:

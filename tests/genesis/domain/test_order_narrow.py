@@ -172,6 +172,25 @@ def test_a_crash_forgets_neither_the_session_nor_the_order(bench: Bench, new_pro
         assert [each.cid for each in stops(again)] == [each.cid for each in stops(commands)]
 
 
+def is_compared(bench: Bench) -> bool:
+    return bench.machine.compared_over_rest
+
+
+def test_nobody_counts_it_as_compared_while_trades_of_an_execution_are_missing(bench: Bench) -> None:
+    """What was bought is known to need a stop only when they are told: the dial would come before it."""
+    done = msgspec.structs.replace(bench.row(1, "past", status="EXECUTED @ 100(1)", remaining="0"), session=2)
+    bench.greet(2, narrow=True)
+    assert not is_compared(bench)
+    bench.report(closed=(done,))
+    assert not is_compared(bench)
+    bench.wait(3.0)
+    bench.report(closed=(done,), trades=(bench.trade(1, "1"),))
+    assert is_compared(bench)
+    bench.cut()
+    bench.connect(3)
+    assert not is_compared(bench)
+
+
 def test_it_does_not_count_as_ready(bench: Bench) -> None:
     filled_while_away(bench)
     assert bench.machine.fence.guards
