@@ -330,6 +330,9 @@ class OrderProtector(OrderGuesses):
 
     def _pauses(self, row: OrderRow) -> bool:
         """The line has just said that nothing of it left: asked again in the same turn it would say so without end."""
+        if row.attempt > 0 and self.fence.paused:
+            # And so it would until the next session.
+            return True
         return row.attempt > 0 and row.check_at is not None and self._now < row.check_at
 
     def _entry_is_open(self, bracket: BracketRow) -> bool:

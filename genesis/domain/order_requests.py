@@ -292,6 +292,7 @@ class OrderRequests(OrderLedger):
         if event.paused and self.fence.up and event.session == self.fence.session:
             # Maintenance: nothing leaves before the next session, and that releases it when it has been compared.
             row.check_at = self._too_old_at(row) if row.opens_risk else None
+            self.fence.paused = self._fence_changed = True
         else:
             row.check_at = self._now + RETRY_PAUSE_S
         for other in taken:

@@ -73,6 +73,8 @@ class Fence(msgspec.Struct, kw_only=True):
     shown_at: float = 0.0
     narrow: bool = False
     """This session is held over REST: it hears nothing unasked, and only stops leave."""
+    paused: bool = False
+    """A command of this session met a maintenance: what that kept back waits for the next one."""
     unclear: tuple[int, ...] = ()
     """Client ids that this session's snapshot has, or may have, in a row that cannot be: their orders are there."""
 
@@ -114,7 +116,7 @@ class Fence(msgspec.Struct, kw_only=True):
         return True
 
     def _begin(self) -> None:
-        self.up = self.shown = self.reconciled = self.narrow = False
+        self.up = self.shown = self.reconciled = self.narrow = self.paused = False
         self.pending_id = self.asked_at = self.history_at = self.reconnect_at = None
         self.failures = 0
         self.unclear = ()

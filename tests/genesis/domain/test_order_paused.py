@@ -1,9 +1,13 @@
 """What cannot leave in a maintenance waits for the venue's next session, and is not tried every second."""
 
+import msgspec
 import pytest
 
-from protocols.orders import OrderState, Purpose
+from genesis.domain.order_outputs import Outputs
+from protocols.orders import CancelOrder, CommandBatch, OrderState, Purpose, SubmitOrder, commands_of
+from protocols.units import Side
 from tests.genesis.domain.order_bench import Bench, commands, down, not_sent, states
+from tests.genesis.domain.protect_bench import Bench as PositionBench
 
 S = OrderState
 
@@ -63,3 +67,43 @@ def test_an_entry_waits_no_longer_than_its_signal_is_young() -> None:
     assert not bench.wait(29.0).said
     assert states(bench.wait(2.0)) == [S.REJECTED]
     assert "must be below 30 s" in bench.machine.orders[1].reason
+
+
+def test_one_that_had_waited_for_its_coins_is_not_tried_in_the_very_turn_without_end() -> None:
+    bench = held(spare="5")
+    (cancel,) = commands(leave(bench))
+    assert (type(cancel), cancel.cid) == (CancelOrder, 2)
+    assert [command.cid for command in commands(bench.end(2))] == [3]
+    assert not commands(bench.hear(not_sent(3, paused=True)))
+    for _ in range(30):
+        assert not commands(bench.wait(1.0))
+    bench.cut()
+    assert [command.cid for command in commands(bench.connect(2))] == [3]
+
+
+def test_the_stop_whose_place_it_takes_stays_until_both_can_be_one_frame_again() -> None:
+    """Cancelled by itself it would leave the position bare until the exit has left, too."""
+    bench = held(spare="0")
+    (frame,) = commands(leave(bench))
+    assert isinstance(frame, CommandBatch)
+    assert not commands(bench.hear(not_sent(3, paused=True)))
+    for _ in range(30):
+        assert not commands(bench.wait(1.0))
+    assert (bench.machine.orders[2].state, bench.machine.orders[2].cancel_reason) == (S.ACKED, None)
+    bench.cut()
+    stop = msgspec.structs.replace(bench.row(2, "os"), session=2)
+    bench.greet(2, stop, coins="1")
+    (frame,) = commands(bench.report(opened=[stop]))
+    assert [type(each) for each in commands_of(frame)] == [CancelOrder, SubmitOrder]
+
+
+def held(*, spare: str) -> PositionBench:
+    """A position of 1 with its stop (cid 2) at the venue, in a wallet with other coins beside it."""
+    bench = PositionBench(coins=spare)
+    bench.open_position()
+    bench.hold(str(1 + int(spare)))
+    return bench
+
+
+def leave(bench: PositionBench) -> Outputs:
+    return bench.admit(side=Side.SELL, purpose=Purpose.EXIT, bracket=None)
