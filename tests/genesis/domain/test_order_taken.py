@@ -36,6 +36,8 @@ def test_what_it_took_of_another_lot_is_given_back_when_the_entry_is_told(restar
     assert lots(bench) == {"other": D(0), "s": D(0)}
     if restarted:
         bench.restart(new_process=False)
+        # What was asked of history may be lost with the life that had asked: it is asked anew.
+        assert bench.wait(0.0).questions
     entry = bench.row(3, "rest", status="EXECUTED @ 100(1)", remaining="0")
     trade = msgspec.structs.replace(bench.trade(3, "1"), event="rest")
     bench.report(opened=[msgspec.structs.replace(rests, event="rest")], closed=[entry], trades=[trade])
