@@ -4,8 +4,10 @@ from typing import Any
 
 import attrs
 
+from genesis.domain.bracket import GUARDS, kind_of
+from genesis.domain.order_machine import OrderMachine
 from genesis.domain.venue import Venue
-from protocols.orders import RequestNotice, VenuePosition
+from protocols.orders import RequestNotice, SubmitOrder, VenueCommand, VenuePosition, commands_of
 from protocols.units import ZERO
 
 ACCOUNT = "sim"
@@ -48,3 +50,33 @@ def account_positions(venue: Venue) -> list[VenuePosition]:
         )
         for position in venue.accounts[ACCOUNT].positions.values()
     ]
+
+
+def check_beside(machine: OrderMachine, command: VenueCommand) -> None:
+    """A stop leaves on a compared socket only where those of its lot, that rest or may come to rest, leave something
+    bare. What is taken out, lost or swapped counts no more."""
+    if not machine.fence.ready:
+        return
+    for part in commands_of(command):
+        row = machine.orders[part.cid]
+        if not isinstance(part, SubmitOrder) or not row.protects or kind_of(row.intent) not in GUARDS:
+            continue
+        name = row.intent.symbol, row.intent.margin, row.lot
+        held = sum(
+            (each.quantity or ZERO for each in machine.brackets.values() if (*each.book, each.lot) == name), ZERO
+        )
+        beside = [
+            each
+            for each in machine.orders.values()
+            if each.open
+            and each is not row
+            and each.protects
+            and (each.intent.symbol, each.intent.margin, each.lot) == name
+            and each.intent.side is row.intent.side
+            and kind_of(each.intent) in GUARDS
+            and not (each.is_lost or each.cancel_reason is not None or each.closing is not None or each.swapped)
+        ]
+        told = sum((each.leaves for each in beside), ZERO)
+        assert not held or told < held, (
+            f"stop {row.cid} leaves beside {[each.cid for each in beside]}: {told} of {held}"
+        )

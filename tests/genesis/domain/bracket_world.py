@@ -57,7 +57,7 @@ from protocols.orders import (
 )
 from protocols.settings import OrderSettings
 from protocols.units import ZERO, Side, Symbol, round_price
-from tests.genesis.domain.bracket_words import ACCOUNT, Figures, account_positions, refusal
+from tests.genesis.domain.bracket_words import ACCOUNT, Figures, account_positions, check_beside, refusal
 
 D = Decimal
 BTC = Symbol("tBTCUSD")
@@ -214,6 +214,7 @@ class BracketWorld:
         for outgoing in out.commands:
             if outgoing.key not in self.put_keys:
                 self.put_keys.add(outgoing.key)
+                check_beside(self.machine, outgoing.command)
                 self.commands.append(outgoing.command)
             maybe_die()
         for question in out.questions:
