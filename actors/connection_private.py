@@ -654,12 +654,14 @@ class ConnectionPrivateActor:
             return
         await self._say(line, line.session.send_conf())
         self.stats.auth_requests += 1
-        await self._say(line, line.session.send_auth(await self.nonce.next()))
+        nonce = await line.kept(self.nonce.next())
+        if nonce is not None:
+            await self._say(line, line.session.send_auth(nonce))
 
     async def _on_auth_refused(self, ctx: Context, out: _Outlets, line: AccountLine, refused: AuthRefused) -> None:
         self.stats.auth_errors += 1
         if refused.code == ERR_AUTH_NONCE:
-            await self.nonce.bump()
+            await line.kept(self.nonce.bump())
             line.end(f"auth refused: {refused.code} {refused.text}", NONCE_RETRY_S)
         elif refused.code == ERR_NOT_READY:
             line.end(f"auth refused: {refused.code} {refused.text}", self.settings.value.connection.backoff_base_s)

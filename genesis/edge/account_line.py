@@ -1,17 +1,21 @@
 """One authenticated socket and everything that dies with it: its conversation, its clocks, and the command in hand."""
 
-from typing import Any
+from collections.abc import Awaitable
+from typing import Any, TypeVar
 
 import attrs
 import trio
 
 from genesis.core.clock import Clock
 from genesis.edge.connection_stats import ConnectionStats
+from genesis.edge.errors import EdgeError
 from genesis.edge.websocket import WebSocket
 from protocols.bitfinex.account_session import AccountSession
 from protocols.bitfinex.events import Pong
 from protocols.orders import VenueCommand
 from protocols.settings import ConnectionSettings
+
+T = TypeVar("T")
 
 
 @attrs.define(eq=False)
@@ -60,6 +64,14 @@ class AccountLine:
         if pong.venue_ms:
             # The venue's stamp is of about the middle of the round trip.
             stats.skew_ms = pong.venue_ms - (clock.wall_ms() - round_trip_s * 500)
+
+    async def kept(self, nonce: Awaitable[T]) -> T | None:
+        """A number for the login. None where the disk keeps none: that ends this line, and no more."""
+        try:
+            return await nonce
+        except EdgeError as error:
+            self.end(str(error))
+            return None
 
     def end(self, reason: str, pause_s: float = 0.0, *, wished: bool = False) -> None:
         """The first reason counts. `wished` says that it ends for a new one."""
