@@ -72,14 +72,18 @@ class WatchedStore(StoreThread):
         self._committed = committed
         self.pause_s = 0.0
         """A slow disk: how long each call takes."""
+        self.is_damaged = False
+        """Its writes fail because the world wants them to, whoever owns the journal."""
 
     def fill_up(self) -> None:
         """The disk is full from now on: SQLite may take no page more than it has."""
+        self.is_damaged = True
         pages = self.store._connection.execute("PRAGMA page_count").fetchone()[0]
         self.store._connection.execute(f"PRAGMA max_page_count = {pages}")
 
     def break_down(self) -> None:
         """Every write fails from now on."""
+        self.is_damaged = True
         self.store._connection.execute("PRAGMA query_only = 1")
 
     @override

@@ -163,7 +163,8 @@ class Rules:
         if newest is None or not newest.life > host.life or not newest.epoch > host.epoch > 0:
             self.failed_alone.add(host)
         else:
-            alone = host in self.failed_alone
+            # The first write that a damaged disk refuses may be one of a later time.
+            alone = host in self.failed_alone or (host.store is not None and host.store.is_damaged)
             told = _FOLDER.sub("", text)[:100]
             self.witness.check("M11", alone, f"{host} tried to write after {newest} had opened the journal: {told}")
 

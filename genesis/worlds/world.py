@@ -220,6 +220,8 @@ class World:
         self.disk = Disk(scratch_folder())
         self.host: EngineHost | None = None
         self.ousted: list[EngineHost] = []
+        self._given_up: list[EngineHost] = []
+        """Ousted, ended, and looked after by nobody."""
         self.lives = 0
         self.inside = InsideRules(self, self.witness)
         self.ills = Ills(self, self.witness)
@@ -274,9 +276,13 @@ class World:
         await rival.started.wait()
         if break_lock:
             self.witness.reached("a second engine took the journal over", bool(rival.epoch))
-            if self.host is rival and not rival.epoch:
+            if self.host is rival and rival.epoch:
+                self.start_soon(self._keep_alive, rival)
+            elif self.host is rival:
                 # It stood before a disk that keeps nothing: the journal is still the other one's.
                 self.host = before
+                if before in self._given_up:
+                    self.start_soon(self._keep_alive, before)
         else:
             await rival.over.wait()
             refused = rival.ended.startswith("StoreLocked")
@@ -301,32 +307,38 @@ class World:
             with_web=with_web,
         )
 
-    async def _keep_alive(self) -> None:
-        """What systemd does: start it, and start it again when it has ended."""
+    async def _keep_alive(self, host: EngineHost | None = None) -> None:
+        """What systemd does: start it, and start it again when it has ended. `host` is one that runs already."""
         while not self._finishing:
-            host = self.host = self._new_host(with_web=self.with_web)
-            before = self.rules.durable_seq
-            self.witness.note("engine", f"{host} starts")
-            self.start_soon(host.run)
-            await host.started.wait()
-            if host.epoch:
-                self.ills.started(host, before)
-                text = f"{host} found the journal at {host.opened_seq}, {before} was promised"
-                self.witness.check("S1", host.opened_seq >= before, text)
-            elif self.ills.started(host, before):
-                self.witness.note("engine", f"{host} found damage")
-            elif host.process.alive or host.ended.startswith("Store"):
-                # Who is locked out, or stands before a disk that keeps nothing, must not begin.
-                refused = "Locked" in host.ended or self.disk.syncs_fail
-                self.witness.check("S1", refused, f"{host} could not open its journal: {host.ended}")
-            while self.host is not None:
-                host = self.host
-                await host.over.wait()
-                if self.host is host:
-                    break
+            if host is None:
+                host = await self._begin()
+            await host.over.wait()
+            if self.host is not host:
+                # It was ousted long ago, perhaps; who took its place is looked after since then.
+                self._given_up.append(host)
+                return
             self.venue.stops.compared(False)
             self.witness.note("engine", f"{host} ended: {host.ended[:60]}")
             await trio.sleep(self._restarts.uniform(0.2, 10.0))
+            host = None
+
+    async def _begin(self) -> EngineHost:
+        host = self.host = self._new_host(with_web=self.with_web)
+        before = self.rules.durable_seq
+        self.witness.note("engine", f"{host} starts")
+        self.start_soon(host.run)
+        await host.started.wait()
+        if host.epoch:
+            self.ills.started(host, before)
+            text = f"{host} found the journal at {host.opened_seq}, {before} was promised"
+            self.witness.check("S1", host.opened_seq >= before, text)
+        elif self.ills.started(host, before):
+            self.witness.note("engine", f"{host} found damage")
+        elif host.process.alive or host.ended.startswith("Store"):
+            # Who is locked out, or stands before a disk that keeps nothing, must not begin.
+            refused = "Locked" in host.ended or self.disk.syncs_fail
+            self.witness.check("S1", refused, f"{host} could not open its journal: {host.ended}")
+        return host
 
     # --- the run --------------------------------------------------------------------------------------------------
 

@@ -90,3 +90,23 @@ def test_who_sells_coins_of_before_leaves_what_is_bought_next_with_its_owner(see
     outcome = run_world(world)
     assert not outcome.violations, outcome.violations[0]
     assert sum(fill.no_basis for fill in world.rules.fills.values()) > 0, "such coins were sold"
+
+
+def test_who_took_the_journal_over_is_started_again_when_it_dies() -> None:
+    """Though the engine that it ousted lives on, because it has had nothing to write."""
+    world = World(3, hours=0.1, faults_an_hour=1, timeframe="15m", with_web=False)
+    world.plan = (PlannedFault(150.0, "usurper"), PlannedFault(160.0, "power_cut"))
+    outcome = run_world(world)
+    assert not outcome.violations, outcome.violations[0]
+    (killed_s,) = [line.at_s for line in outcome.lines if line.kind == "kill"]
+    began = [line.at_s for line in outcome.lines if line.text.endswith("starts")]
+    assert outcome.lives == 3
+    assert began[-1] - killed_s <= 10, began
+
+
+def test_who_was_ousted_is_not_blamed_for_what_a_damaged_disk_refuses_it() -> None:
+    world = World(3, hours=0.3, faults_an_hour=1, timeframe="15m", with_web=False)
+    world.plan = (PlannedFault(150.0, "disk_error"), PlannedFault(151.0, "usurper"))
+    outcome = run_world(world)
+    assert not outcome.violations, outcome.violations[0]
+    assert any("readonly" in line.text for line in outcome.lines), "it tried to write"
