@@ -24,7 +24,7 @@ from genesis.domain.redial import End, Patience, Redial
 from genesis.edge.account_line import AccountLine
 from genesis.edge.connection_stats import ConnectionStats
 from genesis.edge.errors import ConnectTimeout, EdgeError, HandshakeRefused, LinkClosed
-from genesis.edge.narrow_line import AWAY_S, NARROW_EVERY_S, NarrowLine, open_narrowly
+from genesis.edge.narrow_line import AWAY_S, NARROW_EVERY_S, NarrowLine, open_narrowly, wait_for_need
 from genesis.edge.nonce import NonceOwner
 from genesis.edge.rest import RestDoor
 from genesis.edge.secrets import Credentials
@@ -145,7 +145,7 @@ class ConnectionPrivateActor:
     door: RestDoor | None = None
     """Over which stops leave while the socket alone is away; None: they wait for it."""
     books: Latest[OrdersView] | None = None
-    """Whether anything needs one: else the socket is dialled first. Version 0 says nothing yet."""
+    """Whether anything needs one: else the socket is dialled first."""
     _narrow: NarrowLine | None = attrs.field(default=None, init=False)
     _narrow_at: float = attrs.field(default=0.0, init=False)
     _away_since: float = attrs.field(default=0.0, init=False)
@@ -352,9 +352,10 @@ class ConnectionPrivateActor:
         """Until the next dial. Where the socket alone is away, sessions over REST stand in for it meanwhile."""
         dial_at = ctx.clock.now() + pause_s
         while self.door is not None:
+            if self.books is not None:
+                await wait_for_need(self.books, dial_at)
             begins_at = max(self._away_since + AWAY_S, self._narrow_at, ctx.clock.now())
-            flat = self.books is not None and self.books.version > 0 and not self.books.value.may_need_stops
-            if begins_at >= dial_at or flat:
+            if begins_at >= dial_at:
                 break
             await trio.sleep(begins_at - ctx.clock.now())
             self._narrow_at = ctx.clock.now() + NARROW_EVERY_S

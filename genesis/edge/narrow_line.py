@@ -170,6 +170,13 @@ class NarrowLine:
         return CommandNotSent(cid=command.cid, kind=ON, session=command.session, reason=reason, paused=paused)
 
 
+async def wait_for_need(books: Latest[OrdersView], dial_at: float) -> None:
+    """Wait until anything may need a stop, or the next dial. Version 0 says nothing yet: then something may."""
+    with trio.move_on_at(dial_at):
+        while books.version > 0 and not books.value.may_need_stops:
+            await books.changed(books.version)
+
+
 async def open_narrowly(
     door: RestDoor, ledger: SendLedger, clock: Clock, number: Callable[[], Awaitable[int]]
 ) -> NarrowLine | None:

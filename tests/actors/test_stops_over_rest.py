@@ -187,6 +187,27 @@ async def test_where_nothing_is_held_nor_ordered_the_socket_is_dialled_and_nothi
         await eventually(lambda: bool(narrow(world)))
 
 
+async def test_what_is_held_in_the_middle_of_a_long_pause_waits_for_no_dial(
+    autojump_clock: MockClock, tmp_path: Path
+) -> None:
+    books = Latest(OrdersView(session=0, ready=False))
+    async with a_world(autojump_clock, tmp_path, books=books) as world:
+        books.set(OrdersView(session=1, ready=True))
+        await world.both_up()
+        await trio.sleep(6)
+        # Too many dials: the next one is a minute away.
+        world.exchange.faults.add(FaultRule(kind=FaultKind.HANDSHAKE, times=None))
+        world.exchange.faults.drop(private=True)
+        await trio.sleep(20)
+        books.set(OrdersView(session=1, ready=True, orders_total=1))
+        await trio.sleep(1)
+        assert narrow(world) == []
+        books.set(books_of(1))
+        held_at = trio.current_time()
+        await eventually(lambda: bool(narrow(world)))
+        assert trio.current_time() - held_at < 2.0
+
+
 async def test_who_does_not_know_yet_what_is_held_has_it_stood_in_for(
     autojump_clock: MockClock, tmp_path: Path
 ) -> None:
