@@ -14,6 +14,7 @@ from genesis.core.channel import Channel
 from genesis.domain.transfer_proof import ABSENT_AFTER_MS
 from genesis.edge.errors import RequestFailed
 from genesis.edge.rest import CircuitOpen, RestDoor
+from genesis.simulator.faults import FaultKind, FaultRule
 from genesis.simulator.link import HttpRequest, HttpResponse
 from genesis.simulator.rest import Rest
 from genesis.transfer_desk import ANSWER_WITHIN_S, TOLD_BY_MS, TransferDesk
@@ -228,11 +229,15 @@ async def test_while_nobody_hears_of_wallets_no_money_moves(tmp_path: Path, line
     async with house(tmp_path, recording=piece_of(minutes=5), layer=lively_layer()) as here:
         await here.ready()
         desk = a_desk(here, Teller())
+        # Who dials again is let in only when the wish has been refused: it asks the venue first, which takes its time.
+        closed = FaultRule(kind=FaultKind.HANDSHAKE, times=None, value=503.0)
+        here.exchange.faults.add(closed)
         assert here.exchange.faults.drop(private=True) == 1
         await _line_is(here, ready=False)
         with pytest.raises(Refused, match="private line must be up"):
             await desk.make(a_wish(amount="1000"))
         assert (line.asked, await records(here)) == (0, [])
+        here.exchange.faults.remove(closed)
         await _line_is(here, ready=True)
         await desk.make(msgspec.structs.replace(a_wish(amount="1000"), to_wallet="funding"))
         account = here.engine.cells.account
