@@ -60,6 +60,7 @@ def counters(cells: Cells, stats: Stats, *, crashes: int, dead_letters: int) -> 
         "genesis_sequence_gaps_total": sum(stats.sequence_gaps for stats in stats.values()),
         "genesis_refused_frames_total": sum(stats.refused_frames for stats in stats.values()),
         "genesis_bad_checksums_total": sum(stats.bad_checksums for stats in stats.values()),
+        "genesis_sessions_over_rest_total": private.narrow_sessions,
         "genesis_settings_changes_total": config.changes_total,
         "genesis_settings_refused_total": config.refused_total,
         "genesis_reconnects_total": sum(stats.falls for stats in stats.values()),

@@ -102,6 +102,7 @@ ROWS: Final[dict[str, tuple[Chart, ...]]] = {
                 Query("increase(genesis_reconnects_total[10m])", "reconnects"),
                 Query("increase(genesis_sequence_gaps_total[10m])", "sequence gaps"),
                 Query("increase(genesis_bad_checksums_total[10m])", "bad checksums"),
+                Query("increase(genesis_sessions_over_rest_total[10m])", "sessions over REST"),
             ),
         ),
         one("Clock against the venue's", "genesis_venue_skew_ms", "skew", "ms"),

@@ -86,6 +86,7 @@ async def test_sessions_of_both_kinds_never_overlap_and_the_socket_comes_back(
     async with a_world(autojump_clock, tmp_path) as world:
         rule = await take_away(world)
         await eventually(lambda: len(narrow(world)) == 3)
+        assert world.private.narrow_sessions == 3
         world.exchange.faults.remove(rule)
         await world.both_up()
         await eventually(lambda: not of(world, SessionUp)[-1].narrow)
