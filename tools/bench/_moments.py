@@ -68,11 +68,26 @@ class Watch:
         return Span(self.wrote, self.read)
 
 
-class Tap(trio.abc.Stream):
+class _Around(trio.abc.Stream):
+    """A stream that is another one, but for what is noted of it."""
+
+    def __init__(self, inner: trio.abc.Stream) -> None:
+        self.inner = inner
+
+    @override
+    async def wait_send_all_might_not_block(self) -> None:
+        await self.inner.wait_send_all_might_not_block()
+
+    @override
+    async def aclose(self) -> None:
+        await self.inner.aclose()
+
+
+class Tap(_Around):
     """A stream of the far end, which notes when it wrote a tick and when it read."""
 
     def __init__(self, inner: trio.abc.Stream, watch: Watch) -> None:
-        self.inner = inner
+        super().__init__(inner)
         self.watch = watch
 
     @override
@@ -83,18 +98,10 @@ class Tap(trio.abc.Stream):
         await self.inner.send_all(data)
 
     @override
-    async def wait_send_all_might_not_block(self) -> None:
-        await self.inner.wait_send_all_might_not_block()
-
-    @override
     async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
         data = await self.inner.receive_some(max_bytes)
         self.watch.read = now()
         return data
-
-    @override
-    async def aclose(self) -> None:
-        await self.inner.aclose()
 
 
 @attrs.define(eq=False)
@@ -126,11 +133,11 @@ class Marks:
         return found
 
 
-class NearTap(trio.abc.Stream):
+class NearTap(_Around):
     """A stream of the near end. `reads` and `sends`: which of the two is noted."""
 
     def __init__(self, inner: trio.abc.Stream, marks: Marks, *, reads: bool = True, sends: bool = True) -> None:
-        self.inner = inner
+        super().__init__(inner)
         self._reads: Final = marks.reads if reads else []
         self._sends: Final = marks.sends if sends else []
 
@@ -140,15 +147,7 @@ class NearTap(trio.abc.Stream):
         await self.inner.send_all(data)
 
     @override
-    async def wait_send_all_might_not_block(self) -> None:
-        await self.inner.wait_send_all_might_not_block()
-
-    @override
     async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
         data = await self.inner.receive_some(max_bytes)
         self._reads.append(now_of_process())
         return data
-
-    @override
-    async def aclose(self) -> None:
-        await self.inner.aclose()
