@@ -5,6 +5,8 @@ from decimal import Decimal
 
 import pytest
 
+from genesis.simulator.faults import FaultKind
+from genesis.worlds.mutants import mutated
 from genesis.worlds.plan import PlannedFault
 from genesis.worlds.sweep import Errand, told_elsewhere
 from genesis.worlds.trouble import Trouble
@@ -110,3 +112,36 @@ def test_who_was_ousted_is_not_blamed_for_what_a_damaged_disk_refuses_it() -> No
     outcome = run_world(world)
     assert not outcome.violations, outcome.violations[0]
     assert any("readonly" in line.text for line in outcome.lines), "it tried to write"
+
+
+BOOK_BEATS = '[1015,"hb"'
+"""Another stream has spoken before it, and so the line is not silent as a whole."""
+
+
+class BehindLateFrames(Trouble):
+    """A checksum that is wrong, behind a frame that is late."""
+
+    late_s = 0.0
+
+    def _late(self) -> str:
+        return self._rule(FaultKind.DELAY, times=1, where="public", contains=BOOK_BEATS, value=self.late_s)
+
+
+@pytest.mark.parametrize(
+    ("late_s", "mutant", "broken", "late"),
+    [(20.0, None, False, 1), (4.0, None, False, 0), (4.0, "checksum-unread", True, 0)],
+)
+def test_a_wrong_checksum_is_noticed_unless_its_book_was_thrown_away_before_it_came(
+    late_s: float, mutant: str | None, broken: bool, late: int
+) -> None:
+    """A book that is silent for 20 s is asked for anew; who compares no checksums is caught behind late frames too."""
+    world = World(3, hours=0.2, timeframe="1m", with_web=False, only=frozenset({"bad_checksum"}))
+    world.as_shipped = True
+    world.plan = (PlannedFault(300.0, "late"), PlannedFault(300.0, "bad_checksum"))
+    trouble = world.trouble = BehindLateFrames(world, random.Random(0))
+    trouble.late_s = late_s
+    with mutated(mutant):
+        outcome = run_world(world)
+    assert [found.rule for found in outcome.violations] == ["M13"] * broken
+    assert world.witness.sometimes["a wrong checksum came to a book that was thrown away already"] == late
+    assert world.witness.sometimes["a book was thrown away for its checksum"] == (not late and not broken)
