@@ -4,6 +4,7 @@ Nothing but public market data is read from the real venue; no key of it is need
 """
 
 import contextlib
+from collections.abc import Callable
 from typing import Final, Protocol
 
 import structlog
@@ -46,8 +47,9 @@ async def open_paper(
     chance: Chance,
     budget: RestBudget,
     first_word_s: float = FIRST_WORD_S,
+    tell: Callable[[str], None] = lambda reason: None,
 ) -> tuple[Exchange, Relay]:
-    """An exchange that listens and moves with the real market. Raises CannotStart."""
+    """An exchange that listens and moves with the real market; `tell` hears why the start waits. Raises CannotStart."""
     state = options.user_dir.root / "paper-venue.json"
     if options.fresh and state.exists():
         raise CannotStart(
@@ -80,7 +82,7 @@ async def open_paper(
     await nursery.start(exchange.serve, "127.0.0.1", 0)
     with trio.CancelScope() as scope:
         async with trio.open_nursery() as meanwhile:
-            meanwhile.start_soon(_tell_waiting, relay)
+            meanwhile.start_soon(_tell_waiting, relay, tell)
             meanwhile.start_soon(_give_up, relay, scope, first_word_s)
             await nursery.start(relay.run)
             meanwhile.cancel_scope.cancel()
@@ -94,12 +96,14 @@ async def open_paper(
     return exchange, relay
 
 
-async def _tell_waiting(relay: Relay) -> None:
+async def _tell_waiting(relay: Relay, tell: Callable[[str], None]) -> None:
     while True:
         await trio.sleep(TELL_EVERY_S)
         histories, heard, of = relay.begun
         told = {"histories": histories, "heard": heard, "pairs": of, "last_error": relay.last_error or None}
         log.warning("waits_for_market", uri=relay.uri, **told)
+        why = f"; {relay.last_error}" if relay.last_error else ""
+        tell(f"{histories} of {of} pairs have their history, {heard} are heard{why}")
 
 
 class Beginning(Protocol):

@@ -5,8 +5,10 @@ import errno
 import importlib.metadata
 import os
 import signal
+import ssl
 import sys
 import threading
+from collections.abc import Sequence
 from functools import partial
 from typing import Final, TypeVar
 
@@ -62,11 +64,12 @@ from genesis.transfer_desk import TransferDesk
 from genesis.user_strategies import user_strategies
 from genesis.venue_account import check_account
 from genesis.venue_opening import OpenVenue, open_venue
+from genesis.waiting_room import WaitingRoom
 from protocols.journal import ReadCells
 from web.app import create_app
 from web.controls import Controls
 from web.guard import ANY_ADDRESS, hosts_for
-from web.models import EngineStatus
+from web.models import EngineStatus, Waits
 from web.server import (
     ServerCounters,
     ServerError,
@@ -78,6 +81,7 @@ from web.server import (
 )
 from web.site import Site
 from web.tokens import Tokens
+from web.waiting import told
 
 SHUTDOWN_S: Final = 15.0
 """From the signal to the end of the process, whatever a client or an actor does."""
@@ -132,6 +136,26 @@ def _first(group: BaseExceptionGroup[E]) -> E:
     return leaf
 
 
+@attrs.frozen(kw_only=True)
+class _Place:
+    """Where the page is: `address` is what a client on this machine dials, `page` what people open."""
+
+    listeners: Sequence[trio.SocketListener]
+    tls: ssl.SSLContext | None
+    tokens: Tokens
+    hosts: frozenset[str]
+    room: WaitingRoom
+    address: str
+    page: str
+
+
+async def _serve_after(
+    room: WaitingRoom, site: Site, stopping: trio.Event, *, task_status: trio.TaskStatus[None]
+) -> None:
+    await room.leave()
+    await site.serve(stopping, task_status=task_status)
+
+
 @attrs.define(eq=False)
 class _Run:
     options: RunOptions
@@ -181,6 +205,8 @@ class _Run:
 
     async def _run(self, nursery: trio.Nursery, stack: contextlib.AsyncExitStack, chance: Chance) -> ExitCode:
         post = await open_post(stack, self.options)
+        place = await self._open_place(stack, chance)
+        await nursery.start(place.room.serve)
         with trio.CancelScope() as self.dialling:
             if self.stopping.is_set():
                 self.dialling.cancel()
@@ -192,12 +218,14 @@ class _Run:
                 chance=chance,
                 started_ms=self.started_ms,
                 messengers=post.messengers,
+                tell=place.room.tell,
             )
         venue = self.venue
         if venue is None:
             # Nothing is open yet that would have to be closed in order.
             log.info("stopped", text="before the venue had answered")
             return ExitCode.OK
+        place.room.tell("start")
         store = await open_journal(
             self.options.database,
             ServiceManager.of(self.options.environment, os.getpid()),
@@ -210,12 +238,70 @@ class _Run:
         try:
             await check_account(store, venue.account, at_ms=venue.clock.wall_ms())
             await check_counting(store, self.options, at_ms=venue.clock.wall_ms())
-            return await self._trade(nursery, store, venue, chance, post)
+            return await self._trade(nursery, store, venue, chance, post, place)
         finally:
             # No cancel reaches a thread that waits for a disk. Only the end of the process does.
             self.hard_exit.arm(SHUTDOWN_S, "closing the journal")
             with trio.CancelScope(shield=True):
                 await store.close()
+
+    async def _open_place(self, stack: contextlib.AsyncExitStack, chance: Chance) -> _Place:
+        """Where the page is, from before the first question to the venue on. Raises CannotStart."""
+        web = self.options.settings.web
+        tls = tls_of(web)
+        try:
+            listeners = await open_listeners(web.host, web.port, tls=tls)
+        except ServerError as error:
+            code = ExitCode.CONFIGURATION if isinstance(error, UnsafeListener) else ExitCode.ERROR
+            raise CannotStart(str(error), code) from None
+        for listener in listeners:
+            stack.push_async_callback(trio.aclose_forcefully, listener)
+        stack.callback(remove_run_file, self.options.user_dir.run_file)
+        host = web.host if ":" not in web.host else f"[{web.host}]"
+        port = port_of(listeners)
+        scheme = "http" if tls is None else "https"
+        # A wildcard is no address to open; the first name is, and else this machine's own.
+        shown = host if host not in ANY_ADDRESS else next(iter(web.names), "127.0.0.1")
+        dialled = "127.0.0.1" if host in ANY_ADDRESS else host
+        tokens = open_tokens(self.options, self.clock)
+        hosts = hosts_for([host, *web.names], port)
+        ids = chance.port("waiting")
+        room = WaitingRoom(
+            listeners=listeners,
+            tls=tls,
+            tokens=tokens,
+            hosts=hosts,
+            loopback=is_loopback(web.host),
+            clock=self.clock,
+            status=self._status,
+            new_id=lambda: f"{ids.getrandbits(64):016x}",
+            on_wait=lambda waits: self._tell_wait(waits, place),
+        )
+        place = _Place(
+            listeners=listeners,
+            tls=tls,
+            tokens=tokens,
+            hosts=hosts,
+            room=room,
+            address=f"{scheme}://{dialled}:{port}",
+            page=f"{scheme}://{shown}:{port}",
+        )
+        return place
+
+    def _tell_wait(self, waits: Waits, place: _Place) -> None:
+        """Once: who looks at the terminal, or asks by a command, finds what is waited for."""
+        self._write_run_file(place)
+        self.words.say(f"{told(waits)}; it goes on by itself, and until then {place.page} says how it stands")
+
+    def _write_run_file(self, place: _Place) -> None:
+        RunFile(
+            pid=os.getpid(),
+            address=place.address,
+            mode=self.options.mode.value,
+            started_ms=self.clock.wall_ms(),
+            page=place.page,
+            certificate=absolute(self.options.settings.web.tls_certificate),
+        ).write(self.options.user_dir.run_file)
 
     # --- the engine -------------------------------------------------------------------------------------------------
 
@@ -226,15 +312,10 @@ class _Run:
         venue: OpenVenue,
         chance: Chance,
         post: Post,
+        place: _Place,
     ) -> ExitCode:
-        options = self.options
+        options, tokens = self.options, place.tokens
         web = options.settings.web
-        tls = tls_of(web)
-        try:
-            listeners = await open_listeners(web.host, web.port, tls=tls)
-        except ServerError as error:
-            code = ExitCode.CONFIGURATION if isinstance(error, UnsafeListener) else ExitCode.ERROR
-            raise CannotStart(str(error), code) from None
         counters = ServerCounters()
         strategies = await trio.to_thread.run_sync(user_strategies, options.user_dir.strategies)
         engine = self.engine = Engine(
@@ -267,8 +348,6 @@ class _Run:
         # Told from the thread in which a step ran: the channel belongs to the loop.
         strategies.on_slow = lambda text: trio.from_thread.run_sync(engine.notice, "warning", "strategy_slow", text)
         diary = await self._keep_diary(engine, nursery)
-        tokens = open_tokens(options, self.clock)
-        host = web.host if ":" not in web.host else f"[{web.host}]"
         app = create_app(
             readers=attrs.evolve(
                 engine.readers,
@@ -280,7 +359,7 @@ class _Run:
             tokens=tokens,
             clock=self.clock,
             chance=chance.port("web"),
-            hosts=hosts_for([host, *web.names], port_of(listeners)),
+            hosts=place.hosts,
             loopback=is_loopback(web.host),
             open_access=options.open_access,
             hub=engine.hub,
@@ -303,11 +382,9 @@ class _Run:
                 ),
             ),
         )
-        site = Site(app=app, listeners=listeners, counters=counters, limits=ServerLimits(), tls=tls)
-        engine.serve_web = site.serve
-        # A wildcard is no address to open; the first name is, and else this machine's own.
-        shown = host if host not in ANY_ADDRESS else next(iter(web.names), "127.0.0.1")
-        address = f"{site.scheme}://{shown}:{site.port}"
+        site = Site(app=app, listeners=place.listeners, counters=counters, limits=ServerLimits(), tls=place.tls)
+        engine.serve_web = partial(_serve_after, place.room, site)
+        address = place.page
         try:
             nursery.start_soon(self._stop_when_asked, engine)
             try:
@@ -320,15 +397,7 @@ class _Run:
             )
             engine.notice("info", "engine_started", f"Genesis {VERSION} started in mode {options.mode.value}")
             if not self.stopping.is_set():
-                dialled = "127.0.0.1" if host in ANY_ADDRESS else host
-                RunFile(
-                    pid=os.getpid(),
-                    address=f"{site.scheme}://{dialled}:{site.port}",
-                    mode=options.mode.value,
-                    started_ms=self.clock.wall_ms(),
-                    page=address,
-                    certificate=absolute(web.tls_certificate),
-                ).write(options.user_dir.run_file)
+                self._write_run_file(place)
                 self._greet(address, tokens, venue)
             pulse = self._pulse(engine)
             async with trio.open_nursery() as work:

@@ -5,7 +5,7 @@ another sub-account, the engine would believe that what it holds there is its ow
 """
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
@@ -43,9 +43,14 @@ log = structlog.get_logger("genesis.run")
 
 
 class Wait:
-    """A start that waits for the venue, and whom it has told. There is no page, no actor and no notifier yet."""
+    """A start that waits for the venue, and whom it has told: `show` each reason at once (the page, which waits as
+    well), messengers once it is long. There is no actor and no notifier yet.
+    """
 
-    def __init__(self, messengers: Sequence[Messenger], clock: Clock) -> None:
+    def __init__(
+        self, messengers: Sequence[Messenger], clock: Clock, show: Callable[[str], None] = lambda reason: None
+    ) -> None:
+        self._show = show
         self._untold = list(messengers)
         self._told: list[Messenger] = []
         self._clock = clock
@@ -53,6 +58,7 @@ class Wait:
         self._began_s = 0.0
 
     async def goes_on(self, error: Exception) -> None:
+        self._show(f"{type(error).__name__}: {error}")
         now_ms = self._clock.wall_ms()
         if self._since_ms is None:
             self._since_ms = now_ms

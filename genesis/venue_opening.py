@@ -5,6 +5,8 @@ import os
 import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
+from typing import Protocol
 
 import attrs
 import trio
@@ -37,6 +39,12 @@ from genesis.simulator.state_file import StateError
 from genesis.venue_account import Wait, check_same, trusted_account
 from genesis.venue_clock import VenueClock
 from web.models import ReplayProgress
+
+
+class Tell(Protocol):
+    """Hears what a start waits for, and the last reason why it goes on waiting."""
+
+    def __call__(self, what: str, reason: str = "") -> None: ...
 
 
 @attrs.frozen(kw_only=True)
@@ -94,10 +102,11 @@ async def open_venue(
     chance: Chance,
     started_ms: int,
     messengers: Sequence[Messenger] = (),
+    tell: Tell = lambda what, reason="": None,
 ) -> OpenVenue:
     """The venue that the options name, with ways to it that `stack` closes. Raises CannotStart.
 
-    `messengers` are told of a live start that has to wait for its venue.
+    `messengers` are told of a live start that has to wait for its venue, and `tell` of what any start waits for.
     """
     try:
         budget = RestBudget(options.environment.get("RATE_LIMIT_PATTERNS", ""))
@@ -114,7 +123,10 @@ async def open_venue(
         session = SimSession.prepare(options.user_dir, recording_name, fresh=options.fresh, stamp=stamp)
         exchange = await _simulator(nursery, options, recording, session, clock, chance)
     elif options.mode is Mode.PAPER:
-        exchange, relay = await open_paper(nursery, stack, options=options, clock=clock, chance=chance, budget=budget)
+        tell("feed")
+        exchange, relay = await open_paper(
+            nursery, stack, options=options, clock=clock, chance=chance, budget=budget, tell=partial(tell, "feed")
+        )
     side = _live(options) if exchange is None else _ours(exchange)
     try:
         nonce = NonceOwner(options.user_dir.secrets / f"nonce-{options.mode.value}", _wall_us)
@@ -134,7 +146,8 @@ async def open_venue(
     account: int | None = None
     if options.mode is Mode.LIVE:
         manager = ServiceManager.of(options.environment, os.getpid())
-        wait = Wait(messengers, clock)
+        tell("venue")
+        wait = Wait(messengers, clock, partial(tell, "venue"))
         account = await trusted_account(door, manager, chance.port("key"), wait)
         if side.socket_key != side.key:
             of_socket = attrs.evolve(door, key=RestKey(key=side.socket_key, secret=side.socket_secret, nonce=nonce))

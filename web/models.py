@@ -26,11 +26,21 @@ class ReplayProgress(msgspec.Struct, frozen=True, kw_only=True):
     done: bool
 
 
+class Waits(msgspec.Struct, frozen=True, kw_only=True):
+    """What a start waits for before there is an engine: `venue` (it answers nothing), `feed` (the public market has not
+    come yet) or `start` (its own records are read). `reason` is the last failure, empty before the first.
+    """
+
+    what: str
+    since_ms: int
+    reason: str = ""
+
+
 class EngineStatus(msgspec.Struct, frozen=True, kw_only=True):
     """The engine in one value. `speed` is text because "max" is no number; `venue_ms` is 0 before the first frame.
 
     `dev` is true when tokens are minted without proof, `auth_required` false when none is asked for: every page then
-    says so.
+    says so. `waits` is given while the start waits: nothing is traded then, and nothing else can be asked.
     """
 
     mode: str
@@ -48,6 +58,7 @@ class EngineStatus(msgspec.Struct, frozen=True, kw_only=True):
     timeframes: tuple[str, ...] = ()
     quote_currency: str = "USD"
     settings_version: int = 0
+    waits: Waits | None = None
 
 
 class EquityPoint(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,7 +79,10 @@ class HealthPart(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Health(msgspec.Struct, frozen=True, kw_only=True):
-    """`parts` is empty unless the caller shows a token: what fails where is nobody else's business."""
+    """`parts` is empty unless the caller shows a token: what fails where is nobody else's business.
+
+    `waits` is given while the start waits for something; its reason is told as the parts are, and on loopback.
+    """
 
     status: str
     mode: str
@@ -76,6 +90,7 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
     dev: bool
     auth_required: bool = True
     parts: tuple[HealthPart, ...] = ()
+    waits: Waits | None = None
 
 
 class Actors(msgspec.Struct, frozen=True, kw_only=True):

@@ -10,6 +10,7 @@ import gzip
 import hashlib
 import mimetypes
 import re
+from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
@@ -27,6 +28,7 @@ FIRST_VIEW: Final = {
     "index.html": ("js/begin.js", "js/main.js", "js/pages/overview.js"),
     "docs.html": ("js/docs.js",),
     "console.html": ("js/console.js",),
+    "waiting.html": ("js/waiting.js",),
 }
 """The modules that a page shows nothing without; what they import is found."""
 WORTH_PACKING: Final = 1024
@@ -118,6 +120,8 @@ class StaticSite:
 
     app: Application
     files: StaticFiles
+    pages: Mapping[str, str] = PAGES
+    """Which file is shown at an address."""
     _digest: str = attrs.field(default="", init=False)
     """What the newest page was sent with: only files that are asked for under it may be kept for good."""
 
@@ -127,8 +131,8 @@ class StaticSite:
             return
         path: str = scope["path"]
         headers = {bytes(key).lower(): bytes(value).decode("latin1") for key, value in scope["headers"]}
-        if path in PAGES or _is_dashboard(path, headers):
-            await self._page(PAGES.get(path, "index.html"), scope["method"], headers, send)
+        if path in self.pages or _is_dashboard(path, headers):
+            await self._page(self.pages.get(path, self.pages["/"]), scope["method"], headers, send)
         elif path.startswith(PREFIX):
             await self._file(path.removeprefix(PREFIX), scope, receive, headers, send)
         else:

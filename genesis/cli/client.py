@@ -11,7 +11,7 @@ from urllib.parse import quote, urlencode, urlsplit
 import attrs
 import msgspec
 
-from genesis.cli.failures import CommandFailed, NotRunning
+from genesis.cli.failures import CommandFailed, NotRunning, Starting
 from genesis.cli.options import environment
 from genesis.edge import run_file
 from genesis.edge.config_files import DocumentError
@@ -128,7 +128,11 @@ class Client:
             raise NotRunning(f"at {self.address}", None if self._lock is None else holder(self._lock)) from None
         if 200 <= answer.status < 300:
             return self._decoded(answer)
-        raise CommandFailed(_reason(answer), _EXIT_OF_STATUS.get(answer.status, ExitCode.ERROR))
+        error = _error(answer)
+        if error.get("code") == "starting":
+            raise Starting(str(error.get("message")))
+        text = str(error.get("message") or f"the engine answered {answer.status}")
+        raise CommandFailed(text, _EXIT_OF_STATUS.get(answer.status, ExitCode.ERROR))
 
     def _request(self, method: str, target: str, body: bytes | None) -> Answer:
         # By the standard library: it asks no proxy for the way to our own engine, and is loaded in a tenth of the time
@@ -169,8 +173,10 @@ def _worded(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _reason(answer: Answer) -> str:
+def _error(answer: Answer) -> Mapping[str, Any]:
+    """What the engine says of a refusal; empty when it does not make sense."""
     try:
-        return str(msgspec.json.decode(answer.content)["error"]["message"])
+        error = msgspec.json.decode(answer.content)["error"]
     except (msgspec.DecodeError, KeyError, TypeError):
-        return f"the engine answered {answer.status}"
+        return {}
+    return error if isinstance(error, dict) else {}

@@ -13,7 +13,7 @@ from cyclopts import App, Parameter
 
 from genesis.cli import printing, shadow
 from genesis.cli.controls import Reason, who
-from genesis.cli.failures import CommandFailed, NotRunning
+from genesis.cli.failures import CommandFailed, NotRunning, Starting
 from genesis.cli.options import Reading
 from genesis.domain.settings_build import read_text
 from genesis.edge.user_dir import UserDir
@@ -412,6 +412,9 @@ def set_running(reading: Reading, path: str, value: Any, reason: str, version: i
         body["expected_version"] = version
     try:
         post(reading, f"/config/{path}", body)
+    except Starting:
+        # It has read its files already: what is written into them now would hold from its next start on.
+        raise
     except NotRunning:
         if reading.port is not None:
             raise

@@ -21,3 +21,10 @@ class NotRunning(CommandFailed):
                 f"process {pid} has the directory but does not answer {where}: it starts, waits for the venue, or hangs"
             )
         super().__init__(text, ExitCode.NOT_RUNNING)
+
+
+class Starting(NotRunning):
+    """An engine has the directory, and waits for something before it runs: the text is what it says itself."""
+
+    def __init__(self, text: str) -> None:
+        CommandFailed.__init__(self, text, ExitCode.NOT_RUNNING)

@@ -80,6 +80,9 @@ def _link(reading: Reading) -> None:
     except httpx.TimeoutException:
         raise CommandFailed(f"the engine at {address} did not answer", ExitCode.TIME_OUT) from None
     except httpx.HTTPStatusError as error:
+        if error.response.status_code == httpx.codes.SERVICE_UNAVAILABLE:
+            text = f"the engine at {address} starts, or is too busy, and gives no link yet; `genesis status` says which"
+            raise CommandFailed(text, ExitCode.NOT_RUNNING) from None
         raise CommandFailed(f"the engine gave no link, it answered {error.response.status_code}") from None
     except httpx.TransportError:
         raise NotRunning(f"at {address}") from None

@@ -41,13 +41,17 @@ def status(
         return
     if reading.json:
         engine, risk, wallets = _asked(client)
-        printing.print_json({"status": engine, "risk": risk["risk"], "wallets": wallets})
+        printing.print_json({"status": engine, "risk": None if risk is None else risk["risk"], "wallets": wallets})
         return
     printing.pairs(_status_rows(client))
 
 
 def _asked(client: "Client") -> tuple[Any, Any, Any]:
-    engine, risk = client.get("/status"), client.get("/risk/unified/status")
+    engine = client.get("/status")
+    if engine.get("waits") is not None:
+        # There is nobody yet who could say more.
+        return engine, None, None
+    risk = client.get("/risk/unified/status")
     try:
         wallets = client.get("/wallets")
     except CommandFailed:
@@ -65,6 +69,10 @@ def _status_rows(client: "Client") -> list[tuple[str, object]]:
         ("address", client.address),
         ("version", engine["version"]),
         ("up", printing.span(engine["uptime_s"])),
+    ]
+    if engine.get("waits") is not None:
+        return rows + _waits_rows(engine["waits"])
+    rows += [
         ("venue time", printing.when(engine["venue_ms"])),
         ("settings version", engine["settings_version"]),
     ]
@@ -74,13 +82,24 @@ def _status_rows(client: "Client") -> list[tuple[str, object]]:
         realized, unrealized = printing.money(wallets["realized_pnl"]), printing.money(wallets["unrealized_pnl"])
         rows.append(("equity", f"{printing.money(wallets['equity'])} {wallets['quote_currency']}"))
         rows.append(("profit and loss", f"realized {realized}, open {unrealized}"))
-    if risk["risk"] is not None:
+    if risk is not None and risk["risk"] is not None:
         trading = risk["risk"]
         # Why trading was allowed again is history; why it is not is what one wants to know.
         reason = f" ({trading['reason']})" if trading["reason"] and trading["state"] != "ACTIVE" else ""
         rows.append(("trading", f"{trading['state']}{reason}{', paused' if trading['paused'] else ''}"))
         rows.append(("trades today", trading["trades_today"]))
     return rows
+
+
+def _waits_rows(waits: Mapping[str, Any]) -> list[tuple[str, object]]:
+    """What a start waits for: nothing is traded, and nothing else can be asked, until it has it."""
+    from web.waiting import WORDS
+
+    rows: list[tuple[str, object]] = [
+        ("waits for", WORDS.get(waits["what"], waits["what"])),
+        ("since", printing.when(waits["since_ms"])),
+    ]
+    return [*rows, ("reason", waits["reason"])] if waits["reason"] else rows
 
 
 def _walk(actor: Mapping[str, Any], depth: int = 0) -> list[tuple[int, Mapping[str, Any]]]:

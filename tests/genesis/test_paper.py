@@ -314,6 +314,16 @@ def test_a_live_start_waits_for_a_venue_that_does_not_answer_yet(tmp_path: Path)
         assert process.stderr is not None
         try:
             assert any("waits_for_venue" in line and "ConnectError" in line for line in process.stderr)
+            said = next(line for line in process.stdout if "waits since" in line)
+            address = re.search(r"until then (\S+) says", said)[1]  # type: ignore[index]
+            health = httpx.get(f"{address}/health", timeout=60, trust_env=False)
+            assert (health.status_code, health.json()["waits"]["what"]) == (503, "venue")
+            assert "ConnectError" in health.json()["waits"]["reason"]
+            status = subprocess.run([PROGRAM, "status"], env=settings, capture_output=True, text=True, check=False)
+            assert status.returncode == ExitCode.OK, status.stderr
+            assert re.search(r"waits for +the venue", status.stdout)
+            halt = subprocess.run([PROGRAM, "halt"], env=settings, capture_output=True, text=True, check=False)
+            assert (halt.returncode, "waits since" in halt.stderr) == (ExitCode.NOT_RUNNING, True)
             with real_venue(port=port):
                 assert any(line.startswith("page: ") for line in process.stdout), "it must come up, did not"
         finally:

@@ -10,6 +10,8 @@ import { currentLanguage, setLanguage, useWords } from "./words.js";
 
 const MARK = new URL("../favicon.svg", import.meta.url).href;
 
+const WAITS = { venue: "The engine starts and waits for the venue", feed: "The engine starts and waits for the market", start: "The engine starts" };
+
 const RISK_TONE = { ACTIVE: "good", REDUCING: "warn", HALTED: "bad" };
 const post = (path, body = {}) => (reason) => call("POST", `/api/v2/${path}`, { ...body, reason });
 
@@ -50,6 +52,11 @@ export function LinkBanner() {
   useLayoutEffect(() => document.body.classList.toggle("old", broken), [broken]);
   if (!broken) return null;
   const age = link.frameAt ? duration((Date.now() - link.frameAt) / 1000) : "";
+  if (link.waits) {
+    return html`<div class="banner bad" role="alert"><b>${tr(WAITS[link.waits.what] || WAITS.start)}</b>
+      <span>${tr("for")} ${duration((Date.now() - link.waits.since_ms) / 1000)}</span>
+      <span>${tr("Nothing is traded until it runs.")} ${link.frameAt ? tr("What you see is old.") : ""}</span></div>`;
+  }
   return html`<div class="banner bad" role="alert">
     <b>${tr(link.phase === "lost" ? "Connection lost" : "No word from the engine")}</b>
     ${age && html`<span>${tr("for")} ${age}</span>`}

@@ -7,7 +7,7 @@ const ROWS = 500;
 const DRAW_MS = 100;
 
 export const state = {
-  link: { phase: "connecting", since: Date.now(), frameAt: 0, attempts: 0, reason: "" },
+  link: { phase: "connecting", since: Date.now(), frameAt: 0, attempts: 0, reason: "", waits: null },
   status: null,
   ticker: new Map(),
   wallet: undefined,

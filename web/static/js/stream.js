@@ -37,6 +37,18 @@ export function watchCandles(symbol, timeframe) {
   subscribe(["candle"], place);
 }
 
+// A start that waits for its venue takes no stream, and says for what it waits: an engine that is gone says nothing.
+async function askWaits() {
+  let waits = null;
+  try {
+    const answer = await fetch("/health", { credentials: "omit", cache: "no-store" });
+    ({ waits } = await answer.json());
+  } catch {
+    // Nobody is there.
+  }
+  if (state.link.phase === "lost") setLink({ waits: waits || null });
+}
+
 function dial() {
   clearTimeout(dialTimer);
   const address = `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/api/v2/stream`;
@@ -55,7 +67,7 @@ function dial() {
     if (state.link.phase !== "live") {
       // What was asked for by itself is asked for again as soon as somebody answers.
       if (state.link.frameAt) comeBack();
-      setLink({ phase: "live", since: now, attempts: 0, reason: "" });
+      setLink({ phase: "live", since: now, attempts: 0, reason: "", waits: null });
     }
     state.link.frameAt = now;
     const again = new Set();
@@ -81,6 +93,7 @@ function dial() {
     const since = state.link.phase === "live" ? Date.now() : state.link.since;
     const attempts = state.link.attempts + 1;
     setLink({ phase: "lost", since, attempts, reason: event.reason || "" });
+    askWaits();
     if (event.code === 4401) {
       forget();
       ended = true;

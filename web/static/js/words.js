@@ -75,6 +75,8 @@ const sv = {
   "up-time": "drifttid", "settings": "inställning", "API": "API", "rules": "regler", "passed": "godkänd", "refused": "nekad",
   "Audit": "Granskning", "Code": "Kod", "Search": "Sök", "Nothing found": "Inget hittat",
   "No decision of the journal fits the filters.": "Inget beslut i journalen passar filtren.",
+  "The engine starts": "Motorn startar", "The engine starts and waits for the venue": "Motorn startar och väntar på börsen",
+  "The engine starts and waits for the market": "Motorn startar och väntar på marknaden", "Nothing is traded until it runs.": "Inget handlas förrän den är igång.",
   "Trading windows": "Handelstider", "open": "öppet", "closed": "stängt", "opens": "öppnar", "closes": "stänger",
   "everything": "allt", "until removed": "tills det tas bort", "Unlock": "Lås upp", "breaker": "säkring", "Reset": "Återställ",
   "Entries are allowed there again.": "Ingångar tillåts där igen.", "Lock all": "Lås allt", "Reset peaks": "Nollställ toppar",
