@@ -78,11 +78,10 @@ class Position:
         self.realized_pnl += fee_quote
         self.fees_quote -= fee_quote + fee_base * fill.price
         if opens:
-            if self.quantity == 0:
+            if self.quantity == 0 or self._trade is None:
                 # The fill turned the position over: what it closed is a trade of its own.
                 finished = self._finish(fill)
                 self._trade = self._begin(fill, fee_base, fee_quote)
-            assert self._trade is not None
             self._trade.entered += abs(opens)
             self._trade.entry_notional += abs(opens) * fill.price
             self.cost += opens * fill.price
@@ -94,6 +93,15 @@ class Position:
             self.quantity = self.cost = ZERO
             finished = self._finish(fill) or finished
         return finished
+
+    def give(self, heir: "Position", quantity: Decimal) -> None:
+        """Hand so much of what is held over at what it cost, its fees included; what was realized stays here."""
+        cost = self.cost * (quantity / self.quantity) if self.quantity else ZERO
+        self.quantity, self.cost = self.quantity - quantity, self.cost - cost
+        heir.quantity, heir.cost = heir.quantity + quantity, heir.cost + cost
+        if not self.quantity:
+            # Dust of the division: nothing is held any more that it could be of.
+            heir.cost, self.cost = heir.cost + self.cost, ZERO
 
     def _begin(self, fill: Fill, fee_base: Decimal, fee_quote: Decimal) -> OpenTrade:
         return OpenTrade(

@@ -1,53 +1,44 @@
 """Each strategy's own book of each symbol: what it holds, what that cost, and what it made, worked out of its fills.
 
-Several strategies may trade one symbol on one account; the venue knows one position, these are its parts. Average cost;
-a fee in the base currency takes coins away and is a cost at the fill's price.
+Several strategies may trade one symbol on one account; the venue knows one position, these are its parts. Each is a
+`Position` of its own, so realized profit means here what it means in the account: a fee in the base currency makes what
+is left dearer and is realized when that is sold, any other fee is realized at once. Where one strategy holds a symbol
+alone both figures are equal; where several do, each realizes by its own average and the account by that of all, and
+only realized and unrealized together are equal.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 
+import attrs
 import msgspec
 
-from genesis.domain.position import Opening
+from genesis.domain.position import Opening, Position
 from protocols.account import StrategyBookView
 from protocols.orders import Fill, Purpose
 from protocols.units import AMOUNT_STEP, ZERO, Side, Symbol
 
 
+@attrs.define
 class _Book:
-    def __init__(self) -> None:
-        self.quantity = self.average = self.realized = self.fees = ZERO
-        self.fills = self.exits = self.won = 0
+    """A position, with how often it was made smaller and how often that won something before the fill's own fee."""
+
+    position: Position
+    fills: int = 0
+    exits: int = 0
+    won: int = 0
+
+    @property
+    def quantity(self) -> Decimal:
+        return self.position.quantity
 
     def take(self, fill: Fill) -> None:
+        position = self.position
+        before, closes = position.realized_pnl, position.quantity * fill.side.sign < 0
+        position.on_fill(fill)
         self.fills += 1
-        change = fill.side.sign * fill.quantity
-        if self.quantity * change < 0:
-            closed = min(abs(change), abs(self.quantity))
-            sign = 1 if self.quantity > 0 else -1
-            made = (fill.price - self.average) * closed * sign
-            self.realized += made
-            self.exits += 1
-            self.won += made > 0
-            rest = self.quantity + change
-            if rest * self.quantity < 0:
-                # Through zero: what is left was opened here.
-                self.average = fill.price
-            self.quantity = rest
-        else:
-            whole = self.quantity + change
-            self.average = (self.average * self.quantity + fill.price * change) / whole if whole else ZERO
-            self.quantity = whole
-        # Fees are told as what they take away, below zero.
-        cost = -fill.fee_in_base * fill.price - fill.fee_beside
-        self.fees += cost
-        self.realized -= cost
-        if fill.fee_in_base:
-            # The coins are gone, and their worth was counted as a fee: the others keep their average.
-            self.quantity += fill.fee_in_base
-        if not self.quantity:
-            self.average = ZERO
+        self.exits += closes
+        self.won += closes and position.realized_pnl - fill.fee_beside > before
 
 
 class StrategyBooks:
@@ -94,28 +85,25 @@ class StrategyBooks:
             return
         self._told = None
         book = self._of(opening.trade.strategy, opening.symbol)
-        book.quantity, book.realized, book.fees = opening.quantity, opening.realized_pnl, opening.fees_quote
-        book.average = opening.cost / opening.quantity if opening.quantity else ZERO
+        book.position = opening.position()
 
     def give(self, symbol: Symbol, owner: str, heir: str, quantity: Decimal) -> None:
         """Coins change hands at what they cost: what came of them so far stays with whom it was made by."""
         self._told = None
-        old, new = self._of(owner, symbol), self._of(heir, symbol)
-        whole = new.quantity + quantity
-        new.average = (new.average * new.quantity + old.average * quantity) / whole if whole else ZERO
-        new.quantity = whole
-        old.quantity -= quantity
-        if not old.quantity:
-            old.average = ZERO
+        self._of(owner, symbol).position.give(self._of(heir, symbol).position, quantity)
 
     def made(self, symbol: Symbol) -> dict[str, tuple[Decimal, Decimal]]:
         """What each strategy has made of a symbol so far, after fees, and its fees."""
-        return {strategy: (book.realized, book.fees) for (strategy, at), book in self._books.items() if at == symbol}
+        return {
+            strategy: (book.position.realized_pnl, book.position.fees_quote)
+            for (strategy, at), book in self._books.items()
+            if at == symbol
+        }
 
     def holders(self, symbol: Symbol) -> list[tuple[str, Decimal, Decimal]]:
         """Who holds how much of a symbol, at which average price; the oldest book first."""
         return [
-            (strategy, book.quantity, book.average)
+            (strategy, book.quantity, book.position.average_price)
             for (strategy, at), book in self._books.items()
             if at == symbol and abs(book.quantity) >= AMOUNT_STEP
         ]
@@ -127,7 +115,10 @@ class StrategyBooks:
         return self._told
 
     def _of(self, strategy: str, symbol: Symbol) -> _Book:
-        return self._books.setdefault((strategy, symbol), _Book())
+        book = self._books.get((strategy, symbol))
+        if book is None:
+            book = self._books[strategy, symbol] = _Book(Position(symbol=symbol))
+        return book
 
 
 def _view(strategy: str, symbol: Symbol, book: _Book) -> StrategyBookView:
@@ -136,10 +127,10 @@ def _view(strategy: str, symbol: Symbol, book: _Book) -> StrategyBookView:
         symbol=symbol,
         # A zero with eight decimals is written as 0E-8: people get a plain one.
         quantity=book.quantity or ZERO,
-        average_price=book.average or ZERO,
-        realized_pnl=book.realized or ZERO,
+        average_price=book.position.average_price or ZERO,
+        realized_pnl=book.position.realized_pnl or ZERO,
         unrealized_pnl=ZERO,
-        fees=book.fees or ZERO,
+        fees=book.position.fees_quote or ZERO,
         fills=book.fills,
         exits=book.exits,
         won=book.won,

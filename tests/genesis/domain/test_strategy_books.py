@@ -6,7 +6,8 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from genesis.domain.strategy_books import strategy_books
+from genesis.domain.position import Position
+from genesis.domain.strategy_books import StrategyBooks, strategy_books
 from protocols.account import StrategyBookView
 from protocols.orders import Fill, Purpose
 from protocols.units import Side, Symbol, plain
@@ -49,9 +50,28 @@ def numbers(book: StrategyBookView) -> list[str]:
     return [plain(number) for number in found]
 
 
-def test_a_fee_in_coins_takes_coins_and_is_a_cost() -> None:
-    (book,) = strategy_books([fill("a", "1", "100", "-0.002", "BTC")], {"tBTCUSD": Decimal(100)})
-    assert numbers(book) == ["0.998", "100", "-0.2", "0", "0.2"]
+def test_a_fee_in_coins_makes_the_others_dearer_and_is_realized_when_they_are_sold() -> None:
+    """The account said 0.00 realized and the books -0.20 of one and the same trade."""
+    bought = fill("a", "1", "100", "-0.002", "BTC")
+    (book,) = strategy_books([bought], {"tBTCUSD": Decimal(100)})
+    assert (plain(book.quantity), plain(book.realized_pnl), plain(book.fees)) == ("0.998", "0", "0.2")
+    assert round(book.average_price * book.quantity, 12) == 100
+    assert round(book.unrealized_pnl, 12) == Decimal("-0.2")
+    (sold,) = strategy_books([bought, fill("a", "-0.998", "100")], {})
+    assert numbers(sold) == ["0", "0", "-0.2", "0", "0.2"]
+    assert (sold.exits, sold.won) == (1, 0), "what did not bring its fee back was not won"
+
+
+def test_coins_that_change_hands_take_their_fee_along() -> None:
+    books = StrategyBooks()
+    books.take(fill("a", "1", "100", "-0.002", "BTC"))
+    books.give(BTC, "a", "b", Decimal("0.998"))
+    # The heir buys more, and sells all.
+    for each in (fill("b", "0.002", "100"), fill("b", "-1", "101")):
+        books.take(each)
+    a, b = books.views()
+    assert numbers(a) == ["0", "0", "0", "0", "0.2"]
+    assert numbers(b) == ["0", "0", "0.8", "0", "0"]
 
 
 def test_a_position_through_zero_is_opened_anew() -> None:
@@ -117,6 +137,21 @@ def test_a_close_in_parts_takes_from_the_oldest_and_buys_back_what_was_sold_shor
 
 amounts = st.decimals("-5", "5", places=3).filter(lambda each: each != 0)
 prices = st.decimals("1", "500", places=2)
+FEES = st.sampled_from([("0", "USD"), ("-0.01", "USD"), ("-0.002", "BTC"), ("0.003", "USD")])
+
+
+@given(st.data())
+def test_who_holds_a_symbol_alone_has_realized_what_the_account_has(data: st.DataObject) -> None:
+    fills = [
+        fill("a", str(amount), str(price), *data.draw(FEES))
+        for amount, price in data.draw(st.lists(st.tuples(amounts, prices), min_size=1, max_size=20))
+    ]
+    position = Position(symbol=BTC)
+    for each in fills:
+        position.on_fill(each)
+    (book,) = strategy_books(fills, {})
+    assert (book.quantity, book.average_price) == (position.quantity, position.average_price)
+    assert (book.realized_pnl, book.fees) == (position.realized_pnl, position.fees_quote)
 
 
 @given(st.lists(st.tuples(st.sampled_from("abF"), amounts, prices), min_size=1, max_size=30), prices)

@@ -4,7 +4,7 @@ import { html } from "../vendor/preact-htm.js";
 import { money, percent, quantity, signed, tone } from "./format.js";
 import { Card, Empty, LineChart, Loading, useApi } from "./parts.js";
 import { useTopics } from "./store.js";
-import { useWords } from "./words.js";
+import { realizedWords, useWords } from "./words.js";
 
 const PROFIT_S = 5;
 
@@ -51,7 +51,7 @@ export function EquityCard({ className = "", profit }) {
         <div><dt>${tr("Session")}</dt><dd class=${tone(gain)}>${signed(gain)}</dd></div>
         <div><dt>${tr("Max drawdown")}</dt><dd>${percent(deepest(equity, profit))}</dd></div>
         <div><dt>${tr("Unrealized")}</dt><dd class=${tone(wallet.unrealized_pnl)}>${signed(wallet.unrealized_pnl)}</dd></div>
-        <div><dt>${tr("Realized")}</dt><dd class=${tone(wallet.realized_pnl)}>${signed(wallet.realized_pnl)}</dd></div>
+        <div title=${realizedWords()}><dt>${tr("Realized")}</dt><dd class=${tone(wallet.realized_pnl)}>${signed(wallet.realized_pnl)}</dd></div>
         <div><dt>${tr("Fees")}</dt><dd>${money(wallet.fees)}</dd></div>
       </dl>
       ${equity.length > 1 ? html`<${LineChart} times=${equity.map((p) => p.at_ms)} lines=${[{ label: tr("Equity"), values: equity.map((p) => p.equity), fill: true }]} />` : html`<${Empty} title=${tr("Not enough points for a line yet")} />`}

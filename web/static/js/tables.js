@@ -6,7 +6,7 @@ import { ApiProblem, Bar, Card, Chip, Command, Empty, Field, Form, link, Loading
 import { spoken } from "./reasons.js";
 import { call, may } from "./session.js";
 import { CLOSED, newestFirst, useTopics } from "./store.js";
-import { t, useWords } from "./words.js";
+import { realizedWords, t, useWords } from "./words.js";
 
 const SHOWN = 80;
 const STATE_TONE = {
@@ -47,7 +47,7 @@ export function PositionsCard({ className = "" }) {
         <td class="n roomy">${money(row.notional)}</td>
         <td class="n"><${Stop} symbol=${row.symbol} protection=${protection} /></td>
         <td class="n ${tone(row.unrealized_pnl)}">${signed(row.unrealized_pnl)}</td>
-        <td class="n widest ${tone(row.realized_pnl)}">${signed(row.realized_pnl)}</td>
+        <td class="n widest ${tone(row.realized_pnl)}" title=${realizedWords()}>${signed(row.realized_pnl)}</td>
         <td class="act"><${Command} small about=${pair(row.symbol)} label=${tr("Close")} title="${tr("Close")} ${pair(row.symbol)}" tone="danger"
           text=${tr("Orders in this symbol are cancelled and the position is closed at market.")}
           run=${() => call("POST", `/api/v2/positions/${encodeURIComponent(row.symbol)}/close`, {})} /></td>

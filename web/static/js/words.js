@@ -69,7 +69,9 @@ const sv = {
   "Next time frame": "Nästa tidsram", "foreign": "främmande", "foreign order": "främmande order", "foreign trade": "främmande affär",
   "Placed on this account, but not by this engine: by hand, or with another key. If it was not you, delete the account's API keys.": "Lagd på kontot, men inte av den här motorn: för hand eller med en annan nyckel. Var det inte du, ta bort kontots API-nycklar.",
   "Foreign orders are shown and left alone": "Främmande ordrar visas och lämnas i fred",
-  "What one coin cost, with its fee": "Vad ett mynt kostade, med avgiften", "Without fees; positions count them in": "Utan avgifter; positioner räknar in dem",
+  "What one coin cost, with its fee": "Vad ett mynt kostade, med avgiften",
+  "Realized is what sales brought over what the coins had cost, with fees: a fee taken in coins makes the others dearer, any other counts at once. Where several strategies hold a symbol each counts by its own average, the account by that of all.":
+    "Realiserat är vad försäljningar gav över vad mynten hade kostat, med avgifter: en avgift som tas i mynt gör de andra dyrare, varje annan räknas genast. Där flera strategier håller en symbol räknar var och en med sitt eget snitt, kontot med allas.",
   "from before": "från förr", "were there before the engine: what they brought is no profit": "fanns före motorn: det de gav är ingen vinst",
   "High": "Högst", "Low": "Lägst", "Volume": "Volym", "Bid": "Köp", "Ask": "Sälj", "day": "dygn",
   "up-time": "drifttid", "settings": "inställning", "API": "API", "rules": "regler", "passed": "godkänd", "refused": "nekad",
@@ -131,3 +133,6 @@ export function useWords() {
   useTopics("words");
   return t;
 }
+
+// What realized profit is, told wherever it is shown.
+export const realizedWords = () => t("Realized is what sales brought over what the coins had cost, with fees: a fee taken in coins makes the others dearer, any other counts at once. Where several strategies hold a symbol each counts by its own average, the account by that of all.");

@@ -11,7 +11,7 @@ import { ShadowCard } from "../shadow.js";
 import { TryShadow } from "../tryshadow.js";
 import { useTopics } from "../store.js";
 import { isWarm, WarmUp } from "../warmup.js";
-import { useWords } from "../words.js";
+import { realizedWords, useWords } from "../words.js";
 
 export const words = {
   "Left behind": "Kvarlämnat", "Give": "Ge", "Give to": "Ge till", "A person": "En människa", "These strategies do not run, or trade something else: only their stops sell this.": "De här strategierna körs inte, eller handlar något annat: bara deras stopp säljer det här.", "Coins, levels and the stop at the venue go over as they are; nothing is cancelled or placed.": "Mynt, nivåer och stoppet på börsen går över som de är; inget avbryts eller läggs.",
@@ -58,8 +58,9 @@ function Books({ of }) {
   const tr = useWords();
   const heads = [[tr("Strategy")], [tr("Symbol")], [tr("Holds"), "n"], [tr("Average price"), "n wide"], [tr("Realized"), "n"], [tr("Unrealized"), "n"], [tr("Fees"), "n wide"], [tr("Won / closing fills"), "n wide"]];
   return html`<${Card} id="books" className="span-12" title=${tr("Books")}>
+    <p class="why">${realizedWords()}</p>
     <${Answer} of=${of} rows=${3} empty=${(told) => !told.books.length} title=${tr("Nothing was traded yet")}>${(told) => html`<${Table} label=${tr("Books")} heads=${heads} rows=${told.books.map((one) => html`<tr key=${one.strategy + one.symbol}>
-      <td><b>${one.strategy}</b></td><td>${pair(one.symbol)}</td><td class="n">${quantity(one.quantity)}</td><td class="n wide" title=${tr("Without fees; positions count them in")}>${Number(one.quantity) ? price(one.average_price) : "–"}</td>
+      <td><b>${one.strategy}</b></td><td>${pair(one.symbol)}</td><td class="n">${quantity(one.quantity)}</td><td class="n wide" title=${tr("What one coin cost, with its fee")}>${Number(one.quantity) ? price(one.average_price) : "–"}</td>
       <td class="n ${tone(one.realized_pnl)}">${signed(one.realized_pnl)}</td><td class="n ${tone(one.unrealized_pnl)}">${signed(one.unrealized_pnl)}</td><td class="n wide">${money(one.fees)}</td><td class="n wide" title=${tr("Fills that made the position smaller; a closed trade is a position from its opening until nothing is left")}>${one.won} / ${one.exits}</td>
     </tr>`)} />`}<//>
   <//>`;
