@@ -4,10 +4,11 @@ import contextlib
 import hashlib
 import os
 import re
+import stat
 import sys
 import tempfile
 import weakref
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Set
 from pathlib import Path
 from typing import Final
 
@@ -175,6 +176,11 @@ class UserStrategies:
         self._shelf, self._budget = shelf, budget
         self._files: dict[str, UserFile] = {}
         self._gone: dict[str, StrategyKind] = {}
+        self._unread: dict[str, StrategyKind] = {}
+        """Files that are there and cannot be read."""
+        self._folder_fault = ""
+        self._untold: list[tuple[str, str]] = []
+        """What was found wrong while nobody could be told yet: the next `refresh` has it."""
         self._expected: frozenset[str] = frozenset()
         self._nowhere: Path | None = None
         self._missing: tuple[str, ...] = ()
@@ -184,7 +190,12 @@ class UserStrategies:
     @property
     def kinds(self) -> dict[str, StrategyKind]:
         gated = {} if self._model_kind is None else {self._model_kind.name: self._model_kind}
-        return self._gone | {name: file.kind for name, file in self._files.items()} | gated
+        return self._gone | self._unread | {name: file.kind for name, file in self._files.items()} | gated
+
+    @property
+    def folder_fault(self) -> str:
+        """Why the folder as a whole is not, or not all, read; empty when it is."""
+        return self._folder_fault
 
     @property
     def shelf(self) -> StrategyShelf:
@@ -201,24 +212,37 @@ class UserStrategies:
             model=self._model_path,
         )
         own.expect(self._expected)
-        own.refresh()
+        own.look()
         return own
 
     def expect(self, names: Iterable[str]) -> None:
         """Strategies that ran here before: one whose file is not there is known and off, from the next look on."""
         self._expected |= {name for name in names if FILE_NAME.fullmatch(name)}
 
+    def look(self) -> None:
+        """As `refresh`, where there is nobody to tell yet: what is wrong is told by the next one."""
+        self._untold += [(level, text) for level, text in self._look() if level != "info"]
+
     def refresh(self) -> tuple[tuple[str, str], ...]:
         """(level, sentence) of every change since the last look; the shelf then has the new kinds."""
+        told, self._untold = [*self._untold, *self._look()], []
+        return tuple(told)
+
+    def _look(self) -> list[tuple[str, str]]:
         while self._retired:
             self._retired.pop().close()
-        found = self._read()
+        found, unread, fault = self._read()
         told: list[tuple[str, str]] = []
-        for name in self._files.keys() - found.keys():
+        if fault and fault != self._folder_fault:
+            told.append(("alarm", fault))
+        self._folder_fault = fault
+        told += self._take_unread(unread, found.keys())
+        for name in self._files.keys() - found.keys() - unread.keys():
             self._retired.append(self._files.pop(name))
             self._gone[name] = self._lost(name)
             told.append(("warning", f"strategy file {name}.py is gone: what uses it is off"))
-        for name in sorted(self._expected - found.keys() - self._gone.keys() - self._shelf.shipped.keys() - {GATED}):
+        known = found.keys() | unread.keys() | self._gone.keys() | self._shelf.shipped.keys() | {GATED}
+        for name in sorted(self._expected - known):
             self._gone[name] = self._lost(name)
             told.append(("alarm", f"strategy file cannot be used: {self._gone[name].fault}"))
         for name, (path, digest) in found.items():
@@ -248,7 +272,24 @@ class UserStrategies:
         if told or self._model_kind is not self._shelf.users.get(GATED):
             # A broken one with the name of a shipped strategy must not hide it.
             self._shelf.take_up({name: kind for name, kind in self.kinds.items() if name not in self._shelf.shipped})
-        return tuple(told)
+        return told
+
+    def _take_unread(self, unread: dict[str, str], found: Set[str]) -> list[tuple[str, str]]:
+        """Files that are there and cannot be opened are known, and off: in silence, nobody would look for them."""
+        before, self._unread = self._unread, {name: StrategyKind.broken(name, why) for name, why in unread.items()}
+        for name in unread:
+            self._gone.pop(name, None)
+            if name in self._files:
+                self._retired.append(self._files.pop(name))
+        told = [
+            ("alarm", f"strategy file cannot be used: {why}")
+            for name, why in unread.items()
+            if name not in before or before[name].fault != why
+        ]
+        for name in before.keys() - unread.keys() - found:
+            self._gone[name] = self._lost(name)
+            told.append(("warning", f"strategy file {name}.py is gone: what uses it is off"))
+        return told
 
     def _lost(self, name: str) -> StrategyKind:
         return StrategyKind.broken(name, f"{name}.py: must be in {self.folder}, is gone")
@@ -278,17 +319,37 @@ class UserStrategies:
             return [("alarm", f"the model cannot be used: {error}")]
         return [("info", f"model {model.name} of {model.symbol} {model.timeframe} was read")]
 
-    def _read(self) -> dict[str, tuple[Path, str]]:
+    def _read(self) -> tuple[dict[str, tuple[Path, str]], dict[str, str], str]:
+        """Each file with its digest, why the others cannot be read, and what is wrong with the folder."""
         found: dict[str, tuple[Path, str]] = {}
-        if not self.folder.is_dir():
-            return found
-        for path in sorted(self.folder.glob("*.py"))[:MAX_FILES]:
-            if path.name.startswith("_"):
-                continue
-            with contextlib.suppress(OSError):
-                # One that vanishes between two looks is gone at the next.
+        unread: dict[str, str] = {}
+        try:
+            names = sorted(name for name in os.listdir(self.folder) if name.endswith(".py"))
+        except FileNotFoundError:
+            return found, unread, ""
+        except OSError as error:
+            return found, unread, f"the folder of strategies cannot be read: {self.folder}: {error.strerror}"
+        names = [name for name in names if not name.startswith(("_", "."))]
+        for name in names[:MAX_FILES]:
+            path = self.folder / name
+            try:
+                if not stat.S_ISREG(path.stat().st_mode):
+                    # A pipe would never end.
+                    unread[path.stem] = f"{name}: must be a file, was something else (a folder, a pipe)"
+                    continue
                 found[path.stem] = (path, hashlib.sha256(path.read_bytes()[:FILE_BYTES]).hexdigest())
-        return found
+            except FileNotFoundError:
+                # One that vanishes between two looks is gone at the next.
+                if path.is_symlink():
+                    unread[path.stem] = f"{name}: must lead to a file, leads to nothing ({os.readlink(path)})"
+            except OSError as error:
+                unread[path.stem] = f"{name}: must be readable, was not: {error.strerror}"
+        left_out = names[MAX_FILES:]
+        fault = ""
+        if left_out:
+            had = f"has {len(names)}: {left_out[0]} and what comes after it are not read"
+            fault = f"the folder of strategies may have {MAX_FILES} files, {had}"
+        return found, unread, fault
 
     def close(self) -> None:
         """End every process, and take the kinds off the shelf."""
@@ -297,6 +358,8 @@ class UserStrategies:
         self._files.clear()
         self._retired.clear()
         self._gone.clear()
+        self._unread.clear()
+        self._untold.clear()
         self._model_digest, self._model_kind = None, None
         if self._nowhere is not None:
             _remove_folder(self._nowhere)
@@ -324,5 +387,5 @@ def user_strategies(folder: Path, *, ran: Iterable[str] = ()) -> UserStrategies:
     if found is None:
         found = _OPEN[folder] = UserStrategies(folder, model=model_path(folder))
     found.expect(ran)
-    found.refresh()
+    found.look()
     return found

@@ -84,6 +84,7 @@ def findings(user_dir: UserDir) -> Iterator[Finding]:
     else:
         for fault in configuration.outcome:
             yield Finding(name="settings", level="bad", detail=str(fault), advice="correct it")
+    yield from _strategies(user_dir)
     yield _keys(user_dir, configuration.environment)
     for mode in Mode:
         if user_dir.database(mode).exists():
@@ -150,6 +151,21 @@ def _directory(user_dir: UserDir) -> Iterator[Finding]:
 
 def _is_alive(engine: run_file.RunFile) -> bool:
     return Path(f"/proc/{engine.pid}").exists() or not Path("/proc").exists()
+
+
+def _strategies(user_dir: UserDir) -> Iterator[Finding]:
+    """The user's own strategy files; nothing where there are none."""
+    from genesis.domain.strategies.probability_gated import NAME as GATED
+    from genesis.user_strategies import user_strategies
+
+    name, own = "strategies", user_strategies(user_dir.strategies)
+    kinds = [kind for kind in own.kinds.values() if kind.name != GATED]
+    faults = [own.folder_fault, *(kind.fault for kind in kinds)]
+    own.close()
+    for fault in filter(None, faults):
+        yield Finding(name=name, level="warn", detail=fault, advice="mend or remove it: what names it is off")
+    if kinds and not any(faults):
+        yield Finding(name=name, level="ok", detail=f"{len(kinds)} files of your own, each can be used")
 
 
 def _disk(user_dir: UserDir) -> Finding:

@@ -30,6 +30,7 @@ def list_strategies(*, reading: Reading | None = None) -> None:
     reading = reading or Reading()
     own = user_strategies(reading.user_dir.strategies)
     broken = {name: kind.fault for name, kind in own.kinds.items() if kind.fault}
+    folder_fault = own.folder_fault
     kinds = sorted((kind for kind in STRATEGY_KINDS.values() if not kind.fault), key=lambda kind: kind.name)
     own.close()
     if reading.json:
@@ -69,6 +70,8 @@ def list_strategies(*, reading: Reading | None = None) -> None:
     )
     for fault in broken.values():
         print(f"cannot be used: {fault}")
+    if folder_fault:
+        print(f"not all is read: {folder_fault}")
 
 
 def _parameter_rows(kind: StrategyKind) -> list[tuple[str, ...]]:

@@ -1,6 +1,8 @@
 """The user's strategies: they trade like shipped ones, and whatever is wrong with one is told and hurts nobody else."""
 
-from collections.abc import Iterator
+import errno
+import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,7 @@ from genesis.domain.strategies import STRATEGY_KINDS, StrategyShelf
 from genesis.patience import AUTHORS_S
 from genesis.research.backtest import run_backtest
 from genesis.strategy_template import TEMPLATE, class_name
-from genesis.user_strategies import STARTS_S, TELLS_S, Budget, UserStrategies
+from genesis.user_strategies import MAX_FILES, STARTS_S, TELLS_S, Budget, UserStrategies
 from protocols.market import CandleHistory
 from protocols.settings import Settings, StrategySettings
 from protocols.signals import Recommendation, SignalScore
@@ -265,3 +267,85 @@ async def test_the_engine_and_the_backtest_decide_the_same_with_ones_own(tmp_pat
                     await here.engine.cells.kinds.changed(here.engine.cells.kinds.version)
     finally:
         own.close()
+
+
+def _a_dangling_link(path: Path) -> None:
+    path.symlink_to(path.with_name("elsewhere.txt"))
+
+
+def _a_loop(path: Path) -> None:
+    path.symlink_to(path)
+
+
+@pytest.mark.parametrize(
+    ("make", "why"),
+    [
+        (_a_dangling_link, "must lead to a file, leads to nothing"),
+        (_a_loop, "must be readable, was not: Too many levels of symbolic links"),
+        (Path.mkdir, "must be a file, was something else"),
+        (os.mkfifo, "must be a file, was something else"),
+    ],
+)
+def test_what_cannot_be_opened_is_told_and_keeps_nobody_else_out(
+    tmp_path: Path, shelf: StrategyShelf, make: Callable[[Path], None], why: str
+) -> None:
+    """It was passed over in silence; at a pipe the engine's look would have waited for ever."""
+    folder = Folder(tmp_path, shelf)
+    make(tmp_path / "mine.py")
+    told = folder.write(GOOD)
+    assert [level for level, text in told if "mine.py" in text and why in text] == ["alarm"]
+    assert why in folder.shelf.users["mine"].fault
+    assert not folder.shelf.users["rsi_dip"].fault
+    assert folder.strategies.refresh() == (), "told once"
+    # Mended, it is read; and when one that was read can be opened no more, that is told as well.
+    (tmp_path / "mine.py").rmdir() if make is Path.mkdir else (tmp_path / "mine.py").unlink()
+    assert ("info", "strategy mine was read") in folder.write(GOOD, "mine")
+    assert not folder.shelf.users["mine"].fault
+    (tmp_path / "mine.py").unlink()
+    make(tmp_path / "mine.py")
+    assert [level for level, _ in folder.strategies.refresh()] == ["alarm"]
+    assert why in folder.shelf.users["mine"].fault
+    folder.strategies.close()
+
+
+def test_no_right_to_read_is_a_reason_too(
+    tmp_path: Path, shelf: StrategyShelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, read = Folder(tmp_path, shelf), Path.read_bytes
+
+    def refused(path: Path) -> bytes:
+        if path.name == "mine.py":
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return read(path)
+
+    # Who runs as root may read everything.
+    monkeypatch.setattr(Path, "read_bytes", refused)
+    assert folder.write(GOOD, "mine") == (
+        ("alarm", "strategy file cannot be used: mine.py: must be readable, was not: Permission denied"),
+    )
+
+
+def test_a_folder_that_is_none_or_too_full_is_told_once(tmp_path: Path, shelf: StrategyShelf) -> None:
+    nowhere = UserStrategies(tmp_path / "file", shelf=shelf)
+    (tmp_path / "file").write_text("")
+    ((level, text),) = nowhere.refresh()
+    assert (level, nowhere.refresh()) == ("alarm", ())
+    assert "cannot be read" in text
+    full = tmp_path / "full"
+    full.mkdir()
+    for number in range(MAX_FILES + 1):
+        (full / f"x{number:03}.py").symlink_to(full / "nothing")
+    told = UserStrategies(full, shelf=shelf).refresh()
+    assert [text for _, text in told if "may have 100 files, has 101: x100.py" in text]
+
+
+def test_what_was_wrong_before_anybody_listened_is_told_to_the_first_who_does(
+    tmp_path: Path, shelf: StrategyShelf
+) -> None:
+    """Settings are read, and the folder with them, long before there is a page: its first look found nothing new."""
+    folder = Folder(tmp_path, shelf)
+    _a_dangling_link(tmp_path / "mine.py")
+    folder.strategies.look()
+    folder.strategies.look()
+    assert [level for level, _ in folder.strategies.refresh()] == ["alarm"]
+    assert folder.strategies.refresh() == ()
