@@ -6,6 +6,8 @@ what our trades say is held, cut and raised by what the venue's own wallet says 
 
 How much of a wallet is a person's is remembered from quiet times, when neither the wallet nor our trades had changed
 for a while (`spare`). What is there beyond that is ours, within the bounds of what unaccounted orders can have done.
+No order of the exchange wallet changes what another wallet holds: coins that went there, or came from there, since then
+were moved by a person, and none of ours was sold or bought with them.
 """
 
 import math
@@ -132,9 +134,16 @@ class OrderHoldings(OrderFlattener):
             case WalletSnapshot():
                 wallets = [wallet for wallet in event.wallets if wallet.wallet_type == EXCHANGE]
                 self._say_amounts(False, {wallet.currency: wallet.balance for wallet in wallets}, whole=True)
+                self.told_amounts[False].others = None if event.unclear else {}
+                for wallet in event.wallets:
+                    self._say_other(wallet)
             case VenueWallet():
                 if event.wallet_type == EXCHANGE:
                     self._say_amounts(False, {event.currency: event.balance}, whole=False)
+                elif self.told_amounts[False].session == self.fence.session:
+                    self._note_spare()
+                    self._say_other(event)
+                    self._spare_at = min(self._spare_at, self._now + QUIET_S)
             case PositionSnapshot() if event.unclear:
                 return
             case PositionSnapshot():
@@ -164,6 +173,11 @@ class OrderHoldings(OrderFlattener):
         self._told_at |= {(margin, name): self._now for name in news}
         self._spare_at = min(self._spare_at, self._now + QUIET_S)
 
+    def _say_other(self, wallet: VenueWallet) -> None:
+        others = self.told_amounts[False].others
+        if others is not None and wallet.wallet_type != EXCHANGE:
+            others.setdefault(wallet.currency, {})[wallet.wallet_type] = wallet.balance
+
     def _note_spare(self) -> None:
         """Before anything changes: what a wallet holds beyond our trades, of what was quiet for long enough."""
         if not self.fence.ready:
@@ -174,13 +188,14 @@ class OrderHoldings(OrderFlattener):
             if told.session != self.fence.session:
                 continue
             held, amounts, known = self._held_by_name(told.margin), told.amounts, told.spare
+            elsewhere = told.elsewhere
             now: dict[str, Decimal] = {}
             for name in {*amounts, *held, *(known or ())}:
                 amount = amounts.get(name, ZERO) - held.get(name, ZERO)
                 # Mostly nothing is new, or nothing new is quiet yet.
                 if known is None:
                     now[name] = amount
-                elif amount != known.get(name, ZERO):
+                elif amount != known.get(name, ZERO) or elsewhere.get(name) != told.in_others(name):
                     if self._is_quiet(told, name):
                         now[name] = amount
                     else:
@@ -196,8 +211,11 @@ class OrderHoldings(OrderFlattener):
                 continue
             now = {name: amount for name, amount in now.items() if name not in moving}
             spare = {name: amount for name, amount in sorted(((known or {}) | now).items()) if amount}
-            if spare != known:
-                told.spare = spare
+            there = {name: told.in_others(name) for name in now}
+            elsewhere = elsewhere | {name: amount for name, amount in there.items() if amount is not None}
+            elsewhere = {name: amount for name, amount in elsewhere.items() if there.get(name, amount) is not None}
+            if (spare, elsewhere) != (known, told.elsewhere):
+                told.spare, told.elsewhere = spare, elsewhere
                 self._dirty[told.key] = told
         self._spare_at = again_at
 
@@ -325,14 +343,32 @@ class OrderHoldings(OrderFlattener):
         spare = None if told.spare is None else told.spare.get(_name(book), ZERO)
         if amount is not None and spare is not None:
             if not book[1]:
+                ours = amount - spare + self._moved_out(book, amount - spare)
                 # What a person has sold of ours by hand is not there, whatever our trades say.
-                return min(max(amount - spare, ZERO), amount, high)
+                return min(max(ours, ZERO), amount, high)
             return min(max(amount - spare, low), high)
         if amount is not None and not book[1]:
             low = min(low, amount)
         if low <= ZERO <= high:
             return ZERO
         return low if low > ZERO else high
+
+    def _moved_out(self, book: Book, ours: Decimal) -> Decimal:
+        """How much of a book's coins a person has moved into other wallets of the account since `spare` was noted, less
+        what came from there. Orders in doubt change no other wallet.
+
+        Interest and deposits do, so it is believed only where, with it, what seems to be ours comes to exactly what our
+        trades say when everything that sells has done nothing, or all; or where nothing sells, within what was bought.
+        """
+        told, name = self.told_amounts[False], _name(book)
+        there, before = told.in_others(name), told.elsewhere.get(name)
+        if there is None or before is None or there == before:
+            return ZERO
+        held = self.fills.held.get(book, ZERO)
+        bought, sold = self._unheard(book)
+        found = ours + there - before
+        fits = found in (held, held - sold) or (not sold and held <= found <= held + bought)
+        return there - before if fits else ZERO
 
     def _all_done(self, book: Book, holding: Decimal) -> bool:
         """Whether all that may have traded unheard, done in full, comes to just what is held, fees of coins aside."""

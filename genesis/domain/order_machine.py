@@ -281,7 +281,7 @@ class OrderMachine(OrderPatience):
             elif kind == "told":
                 told = _decode_told(cell.payload)
                 # What is in the wallets now is heard, not remembered.
-                told.session, told.amounts = 0, {}
+                told.session, told.amounts, told.others = 0, {}, None
                 self.told_amounts = (self.told_amounts[0], told) if told.margin else (told, self.told_amounts[1])
             elif kind == "wishes":
                 self.wishes = _decode_wishes(cell.payload)

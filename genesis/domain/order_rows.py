@@ -248,13 +248,21 @@ class ToldRow(msgspec.Struct, kw_only=True):
     """What the venue says is there: of the exchange wallet by currency, of margin positions by symbol, zeros left out.
 
     `session` said so. `spare` is what of it our trades did not make, as it was when both were quiet last; None before.
+    `others` is what the account's other wallets hold now, by currency and wallet (None: nobody knows), and `elsewhere`
+    what they held of each currency when `spare` was noted: coins that changed their wallet since are in the difference.
     """
 
     margin: bool
     session: int = 0
     amounts: dict[str, Decimal] = {}
     spare: dict[str, Decimal] | None = None
+    others: dict[str, dict[str, Decimal]] | None = None
+    elsewhere: dict[str, Decimal] = {}
     changed_at: float = 0.0
+
+    def in_others(self, currency: str) -> Decimal | None:
+        """How much of it the account's other wallets hold now; None when nobody knows."""
+        return None if self.others is None else sum(self.others.get(currency, {}).values(), ZERO)
 
     @property
     def key(self) -> str:
