@@ -57,7 +57,11 @@ class Context:
         self._chance: random.Random | None = None
         self._chance_seed = chance_seed
         self._stopping = trio.Event()
-        self._outside = _Outside(term)
+        self.outside = _Outside(term)
+        """`with ctx.outside:` around what the world outside takes its time for, and what has an end of its own there.
+
+        Without it, whoever has a `hang_timeout_s` and a message in its hands is taken to hang.
+        """
 
     @property
     def chance(self) -> random.Random:
@@ -79,14 +83,6 @@ class Context:
     def progress(self) -> None:
         """Tell the watchdog that a long piece of work moves on; leasing and acking say so by themselves."""
         self._mailbox.progress += 1
-
-    @property
-    def outside(self) -> "_Outside":
-        """`with ctx.outside:` around what the world outside takes its time for, and what has an end of its own there.
-
-        Without it, whoever has a `hang_timeout_s` and a message in its hands is taken to hang.
-        """
-        return self._outside
 
     async def step_aside(self) -> None:
         """Let others go first until the loop comes to rest: what comes now can wait, and what they do cannot."""

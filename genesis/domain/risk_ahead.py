@@ -24,6 +24,10 @@ in which nobody else is heard."""
 class RiskAhead(RiskMachine):
     """Says, and remembers, what a `RiskMachine` does that is told the same and foresees nothing; only sooner."""
 
+    _before: RiskState | None = None
+    """The state before the answer that was taken last: given back when nobody waits, since that takes longer than all
+    else at the taking."""
+
     def foresee(self, hint: ForeseenScores) -> Approved | None:
         """Judge what a candle's strategies will most likely say next, one after the other, while nobody waits. Gives
         the first order that will be approved then, if one will."""
@@ -63,6 +67,11 @@ class RiskAhead(RiskMachine):
         return chain[0] if chain else None
 
     @override
+    def prepare(self) -> None:
+        self._before = None
+        super().prepare()
+
+    @override
     def on_score(self, score: SignalScore) -> RiskOutputs:
         market = score.symbol, score.timeframe
         chain = self._ready.foreseen.get(market, ())
@@ -75,7 +84,7 @@ class RiskAhead(RiskMachine):
         return self._take(chain, score)
 
     def _take(self, chain: tuple[Foreseen, ...], score: SignalScore) -> RiskOutputs:
-        self.state, self._quarter = chain[0].state, -1
+        self._before, self.state, self._quarter = self.state, chain[0].state, -1
         outputs = chain[0].heard_at(score.received_ns)
         for judgement in outputs.judgements:
             self._judgements[judgement.wish.intent_id] = judgement
