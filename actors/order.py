@@ -25,6 +25,7 @@ import math
 from collections import deque
 from collections.abc import Callable, Sequence
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import attrs
@@ -134,6 +135,10 @@ class _CommitAhead:
     cells: dict[str, AnyCell]
     heard: AnyRecord
     commit: Commit
+
+
+_Left = tuple[list[VenueCommand], int]
+"""Commands that were handed out for the first time, and when."""
 
 
 class _Life:
@@ -418,14 +423,14 @@ class _Life:
 
     async def _carry_out(self, out: Outputs) -> None:
         while True:
-            if out.must_be_kept:
-                await self._keep(out)
+            left = await self._keep(out, goes_on=True) if out.must_be_kept else None
             refused, given = self._hand_out(out)
-            if out.commands:
+            if out.commands and left is None:
                 # Commands leave first; what came of them, and what is for people, can wait for that.
-                given_ns = self.ctx.clock.now_ns()
+                left = given, self.ctx.clock.now_ns()
                 await self.ctx.step_aside()
-                self._time(given, given_ns)
+            if left is not None:
+                self._time(*left)
             for number, report in enumerate(out.reports):
                 await self.account.hand(report)
                 self._note(report)
@@ -444,13 +449,19 @@ class _Life:
             out = self.machine.take()
             self.heard.end(out, now=now, wall_ms=wall_ms, inputs=refused, timer=False)
 
-    async def _keep(self, out: Outputs) -> None:
+    async def _keep(self, out: Outputs, *, goes_on: bool = False) -> _Left | None:
+        """Have it kept. Where it `goes_on` its commands leave in the very step in which the journal says that it is:
+        they wait for nothing else, and we come to when nobody waits any more. Gives what has left so."""
         ahead, self.ahead = self.ahead, None
         if ahead is not None and ahead.out is out and ahead.cells is out.cells and self.heard.take_ahead(ahead.heard):
             commit = ahead.commit
         else:
             commit = self._commit_of(out, self.heard.record(self.machine.fence.venue_ms))
         question = self.journal.lodge_if_room(commit) or await self.journal.lodge(commit)
+        left: list[_Left] = []
+        if goes_on and out.commands:
+            self.journal.pass_on(question, partial(self._leave, out, left))
+            await self.ctx.step_aside()
         answer: Committed = await self.journal.answer_to(question)
         for place, intent_id in out.intents:
             if not answer.new[place]:
@@ -468,6 +479,22 @@ class _Life:
                 out.alarms += forgotten.alarms
                 out.warnings += forgotten.warnings
                 out.reconnect = out.reconnect or forgotten.reconnect
+        return left[0] if left else None
+
+    def _leave(self, out: Outputs, left: list[_Left], answer: Committed) -> None:
+        """It is kept, and new: so its commands leave, as `_hand_out` says it. Else, or where there is no room, that
+        comes when we come to, and tells what was refused."""
+        for place, _ in out.intents:
+            if not answer.new[place]:
+                return
+        given: list[VenueCommand] = []
+        try:
+            for outgoing in out.commands:
+                if self.venue.put_once(outgoing.key, outgoing.command):
+                    given.append(outgoing.command)
+        except (ChannelFull, ChannelClosed):
+            return
+        left.append((given, self.ctx.clock.now_ns()))
 
     def _commit_of(self, out: Outputs, heard: Sequence[AnyRecord]) -> Commit:
         # Behind the others: `intents` are places among those.

@@ -78,21 +78,35 @@ class Envelope(msgspec.Struct, eq=False):
 class Answer:
     """The place where a question's answer will be. It survives the crash of whoever was to give it."""
 
-    __slots__ = ("_asker", "_channel", "_outcome")
+    __slots__ = ("_asker", "_channel", "_outcome", "_term", "_then")
 
     def __init__(self, channel: "Channel[Any]") -> None:
         self._channel = channel
         self._outcome: outcome.Outcome[Any] | None = None
         self._asker: trio.lowlevel.Task | None = None
+        self._term: Term | None = None
+        self._then: Callable[[Any], object] | None = None
 
     def settle(self, answer: outcome.Outcome[Any]) -> None:
         if self._outcome is not None:
             return
+        if self._then is not None:
+            answer = self._pass_on(answer)
         self._outcome = answer
         self._channel._questions.pop(self, None)
         if self._asker is not None:
             trio.lowlevel.reschedule(self._asker, answer)
             self._asker = None
+
+    def _pass_on(self, answer: outcome.Outcome[Any]) -> outcome.Outcome[Any]:
+        assert self._then is not None, "an answer must be wanted by somebody to be passed on"
+        if type(answer) is outcome.Value and not (self._term is not None and self._term.over):
+            try:
+                self._then(answer.value)
+            except Exception as error:
+                # A fault of who asked, not of who answers.
+                return outcome.Error(error)
+        return answer
 
     def _abort(self, _: Any) -> trio.lowlevel.Abort:
         self._asker = None
@@ -366,8 +380,17 @@ class Channel(Generic[T]):
 
     def answer_to(self, term: Term | None, answer: Answer) -> Coroutine[Any, Any, Any]:
         """The second half of `ask`. Always a checkpoint."""
-        self._bell.ring()
+        if answer._outcome is None:
+            self._bell.ring()
         return answer.wait(term)
+
+    def pass_on(self, term: Term | None, answer: Answer, then: Callable[[Any], object]) -> None:
+        """Have `then` called with the answer in the very step that gives it, before its asker comes to: for what waits
+        for nothing else. It must be short; what it raises is told to the asker. Nothing is called once the term is
+        over. No checkpoint, and once for each answer."""
+        assert answer._then is None, f"an answer of {self.name} must be passed on once"
+        answer._term, answer._then = term, then
+        self._bell.ring()
 
     def _must_wait(self) -> bool:
         return self.overflow is _BLOCK and len(self.queue) >= self._limit and not self.closed

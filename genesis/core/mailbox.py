@@ -413,3 +413,8 @@ class Outlet(Generic[T]):
 
     def answer_to(self, answer: Answer) -> Coroutine[Any, Any, Any]:
         return self._channel.answer_to(self._term, answer)
+
+    def pass_on(self, answer: Answer, then: Callable[[Any], object]) -> None:
+        """See `Channel.pass_on`."""
+        self._check()
+        self._channel.pass_on(self._term, answer, then)

@@ -131,6 +131,26 @@ async def test_killed_a_hundred_times_it_loses_and_doubles_nothing(
         assert set(stage.account.states.values()) == {OrderState.FILLED, OrderState.CANCELED}
 
 
+async def test_killed_while_its_command_leaves_it_neither_forgets_nor_repeats_it(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    """A command leaves in the step in which the journal answers: who gave it may die before it hears of that."""
+    async with order_stage(tmp_path / "sim.sqlite") as stage:
+        heard: list[int] = []
+
+        def dies(command: SubmitOrder) -> None:
+            told = [report for report in stage.account.reports if isinstance(report, OrderUpdate)]
+            heard.append(sum(report.order.cid == command.cid for report in told))
+            stage.kill()
+
+        stage.venue.on_submit = dies
+        for number in range(1, 11):
+            await stage.intents.put(approved(an_intent(number, **MARKET)))
+            await stage.until(lambda number=number: stage.account.ended == number and stage.supervisor.idle())
+        assert heard == [0] * 10
+        check_nothing_lost_or_doubled(stage, 10)
+
+
 async def test_a_new_process_takes_over_and_reports_all_it_knows(tmp_path: Path, autojump_clock: MockClock) -> None:
     path = tmp_path / "sim.sqlite"
     async with order_stage(path) as stage:

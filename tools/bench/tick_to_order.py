@@ -70,7 +70,6 @@ PAUSE_S: Final = 0.015
 TICKS: Final = 2_000
 PAUSED_TICKS: Final = 200
 ECHOES: Final = 500
-ORDER_ACTOR: Final = "engine/trading/order"
 TRADED: Final = Symbol("tBTCUSD")
 OTHER: Final = Symbol("tLTCUSD")
 SLOW_RATE: Final = 10_000
@@ -271,17 +270,20 @@ class Told(NamedTuple):
 
 
 def note_waits(engine: Engine, marks: Marks) -> None:
-    """Have it noted from when to when the order actor waits for the journal: that is the durable intent."""
-    answer_to = engine.channels.journal.answer_to
+    """Have it noted from when to when an order waits for the journal: that is the durable intent. It goes on in the
+    step that answers the order actor's question."""
+    pass_on = engine.channels.journal.pass_on
 
-    async def noted(term: Term | None, answer: Answer) -> Any:
+    def noted(term: Term | None, answer: Answer, then: Callable[[Any], object]) -> None:
         began = now()
-        result = await answer_to(term, answer)
-        if term is not None and term.actor == ORDER_ACTOR:
-            marks.waits.append(Span(began, now()))
-        return result
 
-    engine.channels.journal.answer_to = noted  # type: ignore[method-assign]
+        def told(value: Any) -> None:
+            marks.waits.append(Span(began, now()))
+            then(value)
+
+        pass_on(term, answer, told)
+
+    engine.channels.journal.pass_on = noted  # type: ignore[method-assign]
 
 
 async def wire_to_wire(directory: Path, part: int, *, minutes: int, inline: bool, rate: int = 0) -> Told:

@@ -6,6 +6,7 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 
 from genesis.core.errors import ChannelClosed, DeadLettered
 from genesis.core.mailbox import Overflow
+from genesis.core.term import Term
 from tests.genesis.core.desk import Desk, words
 
 
@@ -199,3 +200,67 @@ async def test_a_reply_to_a_plain_message_is_nothing() -> None:
     envelope.reply("nobody asked")
     desk.inbox.ack(envelope)
     envelope.reply("still nobody")
+
+
+async def test_what_waits_for_an_answer_alone_happens_in_the_step_that_gives_it(nursery: trio.Nursery) -> None:
+    """Its asker has stepped aside: an order leaves where the journal answers, and not a turn of the loop later."""
+    desk = Desk(Overflow.BLOCK)
+    told: list[str] = []
+
+    async def serve() -> None:
+        (envelope,) = await desk.lease()
+        envelope.reply(envelope.message * 2)
+        envelope.reply("the first answer counts")
+        told.append("answered")
+        desk.inbox.ack(envelope)
+
+    nursery.start_soon(serve)
+    answer = await desk.a.lodge_from(None, 1)
+    desk.a.pass_on(None, answer, lambda value: told.append(f"told {value}"))
+    assert told == []
+    await wait_all_tasks_blocked()
+    assert told == ["told 2", "answered"]
+    assert await desk.a.answer_to(None, answer) == 2
+    with pytest.raises(AssertionError, match="an answer of a must be passed on once"):
+        desk.a.pass_on(None, answer, told.append)
+
+
+async def test_a_fault_in_what_an_answer_is_passed_on_to_is_its_askers(nursery: trio.Nursery) -> None:
+    desk = Desk(Overflow.BLOCK)
+
+    def fails(value: int) -> None:
+        raise RuntimeError(f"cannot bear {value}")
+
+    async def serve() -> None:
+        while True:
+            for envelope in await desk.lease():
+                envelope.reply(envelope.message)
+                desk.inbox.ack(envelope)
+
+    nursery.start_soon(serve)
+    answer = await desk.a.lodge_from(None, 7)
+    desk.a.pass_on(None, answer, fails)
+    with pytest.raises(RuntimeError, match="cannot bear 7"):
+        await desk.a.answer_to(None, answer)
+    assert await desk.a.ask(8) == 8
+
+
+async def test_an_answer_is_passed_on_for_no_life_that_is_over_and_in_no_other_case(nursery: trio.Nursery) -> None:
+    """A zombie's order would leave beside that of its next life; a question that failed lets nothing leave at all."""
+    desk = Desk(Overflow.BLOCK)
+    told: list[int] = []
+    term = Term("asker", 1)
+    answer = await desk.a.lodge_from(term, 1)
+    desk.a.pass_on(term, answer, told.append)
+    term.over = True
+    (envelope,) = await desk.lease()
+    envelope.reply(envelope.message)
+    desk.inbox.ack(envelope)
+    poison = await desk.a.lodge_from(None, 2)
+    desk.a.pass_on(None, poison, told.append)
+    for _ in range(desk.mailbox.max_attempts):
+        await desk.lease()
+        desk.crash()
+    with pytest.raises(DeadLettered):
+        await desk.a.answer_to(None, poison)
+    assert told == []
