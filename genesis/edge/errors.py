@@ -10,7 +10,7 @@
      +- RequestFailed          an HTTP exchange ended without an answer; `sent` says whether bytes may have left
      +- SecretRefused          a secret is missing, readable by others, or was about to be shown
 
-Foreign exceptions (OSError, ssl, websockets, wsproto, httpx) are translated into these here and never pass this floor.
+Foreign exceptions (OSError, ssl, websockets, wsproto, h11) are translated into these here and never pass this floor.
 """
 
 

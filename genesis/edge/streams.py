@@ -13,7 +13,7 @@ from websockets.exceptions import InvalidURI
 from websockets.uri import WebSocketURI, parse_uri
 
 from genesis.edge.errors import ConnectFailed, ConnectTimeout, HandshakeFailed, HandshakeRefused
-from genesis.edge.tcp_stream import straight
+from genesis.edge.tcp_stream import TcpStream, straight
 
 CLOSE_GRACE_S: Final = 2.0
 """How long a goodbye may take."""
@@ -28,29 +28,38 @@ def read_address(uri: str) -> WebSocketURI:
         raise ConnectFailed(f"address must be a ws:// or wss:// URI, was {uri!r}") from error
 
 
-async def open_stream(target: WebSocketURI, ssl_context: ssl.SSLContext | None) -> trio.abc.Stream:
-    """TCP, and TLS for wss. The caller holds the deadline."""
+def trust_for(target: WebSocketURI, ssl_context: ssl.SSLContext | None) -> ssl.SSLContext | None:
+    """Whom to believe for a wss address (its caller's choice, or the system's); None for ws."""
+    return (ssl_context or ssl.create_default_context()) if target.secure else None
+
+
+async def open_stream(host: str, port: int, tls_context: ssl.SSLContext | None) -> trio.abc.Stream:
+    """TCP, and TLS where there is a context for it. The caller holds the deadline. Raises ConnectFailed."""
     try:
-        stream = straight(await trio.open_tcp_stream(target.host, target.port))
+        stream = straight(await trio.open_tcp_stream(host, port))
     except OSError as error:
-        raise ConnectFailed(f"cannot reach {target.host}:{target.port}: {error}") from error
-    if not target.secure:
+        raise ConnectFailed(f"cannot reach {host}:{port}: {error}") from error
+    if tls_context is None:
         return stream
-    tls = trio.SSLStream(
-        stream,
-        ssl_context or ssl.create_default_context(),
-        server_hostname=target.host,
-        https_compatible=True,
-    )
+    tls = trio.SSLStream(stream, tls_context, server_hostname=host, https_compatible=True)
     try:
         await tls.do_handshake()
     except (trio.BrokenResourceError, ssl.SSLError, OSError) as error:
         await trio.aclose_forcefully(stream)
-        raise ConnectFailed(f"TLS with {target.host}:{target.port} failed: {error.__cause__ or error}") from error
+        raise ConnectFailed(f"TLS with {host}:{port} failed: {error.__cause__ or error}") from error
     except BaseException:
         await trio.aclose_forcefully(stream)
         raise
     return tls
+
+
+def has_word(stream: trio.abc.Stream) -> bool:
+    """Whether there is something to be read of a connection on which nothing is awaited: mostly its end."""
+    while isinstance(stream, trio.SSLStream):
+        stream = stream.transport_stream
+    if isinstance(stream, TcpStream):
+        return stream.is_readable()
+    return isinstance(stream, trio.SocketStream) and stream.socket.is_readable()
 
 
 async def close_now(stream: trio.abc.Stream) -> None:

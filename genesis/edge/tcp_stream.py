@@ -8,6 +8,7 @@ each call is a checkpoint, a broken line is `trio.BrokenResourceError`, and one 
 """
 
 import errno
+import select
 import socket
 from typing import Final
 
@@ -106,6 +107,12 @@ class TcpStream(trio.abc.Stream):
             trio.lowlevel.notify_closing(self._socket)
             self._socket.close()
         await trio.lowlevel.checkpoint()
+
+    def is_readable(self) -> bool:
+        """Whether a read would return at once, be it with the connection's end."""
+        poll = select.poll()
+        poll.register(self._socket, select.POLLIN)
+        return bool(poll.poll(0))
 
     def _open_socket(self) -> socket.socket:
         if self._socket.fileno() < 0:

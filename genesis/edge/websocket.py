@@ -48,6 +48,7 @@ from genesis.edge.streams import (
     read_address,
     status_of,
     timeout_trouble,
+    trust_for,
 )
 from genesis.edge.turn import Turn
 from genesis.edge.waits import asked_s
@@ -384,7 +385,7 @@ async def fast_websocket(
     ready = False
     try:
         with trio.fail_after(timeout_s):
-            stream = await open_stream(target, ssl_context)
+            stream = await open_stream(target.host, target.port, trust_for(target, ssl_context))
             socket = FastWebSocket(stream, ClientProtocol(target, max_size=max_message_bytes), read_bytes)
             await _shake_hands(socket, heard)
         ready = True
@@ -580,7 +581,7 @@ async def calm_websocket(
         async with trio.open_nursery() as nursery:
             try:
                 with trio.fail_after(timeout_s):
-                    stream = await open_stream(target, ssl_context)
+                    stream = await open_stream(target.host, target.port, trust_for(target, ssl_context))
                     tap = _Tap(stream, heard, ended.cancel)
                     with ended:
                         connection = await trio_websocket.wrap_client_stream(

@@ -217,7 +217,7 @@ def test_a_start_that_waits_for_the_market_says_so_and_ends_when_told(tmp_path: 
     ) as process:
         assert process.stderr is not None
         try:
-            assert any("waits_for_market" in line and "ConnectError" in line for line in process.stderr)
+            assert any("waits_for_market" in line and "ConnectFailed" in line for line in process.stderr)
         finally:
             process.send_signal(signal.SIGTERM)
             _, err = process.communicate(timeout=PATIENCE_S)
@@ -313,12 +313,12 @@ def test_a_live_start_waits_for_a_venue_that_does_not_answer_yet(tmp_path: Path)
         assert process.stdout is not None
         assert process.stderr is not None
         try:
-            assert any("waits_for_venue" in line and "ConnectError" in line for line in process.stderr)
+            assert any("waits_for_venue" in line and "ConnectFailed" in line for line in process.stderr)
             said = next(line for line in process.stdout if "waits since" in line)
             address = re.search(r"until then (\S+) says", said)[1]  # type: ignore[index]
             health = httpx.get(f"{address}/health", timeout=60, trust_env=False)
             assert (health.status_code, health.json()["waits"]["what"]) == (503, "venue")
-            assert "ConnectError" in health.json()["waits"]["reason"]
+            assert "ConnectFailed" in health.json()["waits"]["reason"]
             status = subprocess.run([PROGRAM, "status"], env=settings, capture_output=True, text=True, check=False)
             assert status.returncode == ExitCode.OK, status.stderr
             assert re.search(r"waits for +the venue", status.stdout)
