@@ -9,6 +9,7 @@ CommandSent. Anything else, a crash of this actor in the middle included: Comman
 """
 
 from collections import deque
+from functools import partial
 from typing import Any, Final
 
 import attrs
@@ -24,12 +25,13 @@ from genesis.domain.redial import End, Patience, Redial
 from genesis.edge.account_line import AccountLine
 from genesis.edge.connection_stats import ConnectionStats
 from genesis.edge.errors import ConnectTimeout, EdgeError, HandshakeRefused, LinkClosed
-from genesis.edge.narrow_line import AWAY_S, NARROW_EVERY_S, NarrowLine, open_narrowly, wait_for_need
+from genesis.edge.narrow_line import AWAY_S, NarrowLine
 from genesis.edge.nonce import NonceOwner
 from genesis.edge.rest import RestDoor
 from genesis.edge.secrets import Credentials
 from genesis.edge.send_ledger import RESERVED, Attempt, SendLedger
 from genesis.edge.stage_times import StageTimes
+from genesis.edge.stand_in import StandIn
 from genesis.edge.websocket import Dial
 from protocols.bitfinex.account_session import AccountPhase, AccountSession, AccountSessionEvent
 from protocols.bitfinex.errors import ERR_AUTH_NONCE, ERR_NOT_READY, LocalProtocolError
@@ -143,12 +145,10 @@ class ConnectionPrivateActor:
     refuse_withdrawal_keys: bool = True
     stages: StageTimes | None = None
     door: RestDoor | None = None
-    """Over which stops leave while the socket alone is away; None: they wait for it."""
+    """Over which stops, closes and cancels leave while the socket alone is away; None: they wait for it."""
     books: Latest[OrdersView] | None = None
     """Whether anything needs one: else the socket is dialled first."""
-    _narrow: NarrowLine | None = attrs.field(default=None, init=False)
-    _narrow_at: float = attrs.field(default=0.0, init=False)
-    _away_since: float = attrs.field(default=0.0, init=False)
+    _stand_in: StandIn = attrs.field(factory=StandIn, init=False)
     _tell_away_at: float = attrs.field(default=0.0, init=False)
     _line: AccountLine | None = attrs.field(default=None, init=False)
     _status: str = attrs.field(default="idle", init=False)
@@ -242,8 +242,8 @@ class ConnectionPrivateActor:
         if self._line is not None:
             self.stats.reconnects_asked += 1
             self._line.end(f"asked: {wish.reason}", wished=True)
-        elif self._narrow is not None:
-            self._narrow.over.set()
+        elif self._stand_in.line is not None:
+            self._stand_in.line.over.set()
 
     async def _carry(self, ctx: Context, out: _Outlets, command: VenueCommand) -> None:
         """Send a command once, and tell its fate. One function: what each call costs, an order waits for."""
@@ -252,8 +252,8 @@ class ConnectionPrivateActor:
         if past is not None:
             await self._tell_past(ctx, out, command, past)
             return
-        if self._narrow is not None:
-            await self._carry_narrowly(ctx, out, self._narrow, command)
+        if self._stand_in.line is not None:
+            await self._carry_narrowly(ctx, out, self._stand_in.line, command)
             return
         line = self._line
         try:
@@ -328,7 +328,7 @@ class ConnectionPrivateActor:
 
     async def _stay_connected(self, ctx: Context, out: _Outlets) -> None:
         redial: Redial | None = None
-        self._away_since = ctx.clock.now()
+        self._stand_in.away_since = ctx.clock.now()
         while True:
             limits = self.settings.value.connection
             if redial is None or (redial.base_s, redial.cap_s) != (limits.backoff_base_s, limits.backoff_cap_s):
@@ -345,47 +345,39 @@ class ConnectionPrivateActor:
                 text = f"{self.name} failed {redial.failures} times in a row, last: {reason}"
                 self._notify(ctx, out, "warning", "reconnects", text)
             if end.wished or end.up_for_s >= AWAY_S:
-                self._away_since = ctx.clock.now()
-            await self._pause(ctx, out, pause)
+                self._stand_in.away_since = ctx.clock.now()
+            await self._stand_in.pause(
+                ctx,
+                pause,
+                door=self.door,
+                ledger=self.ledger,
+                books=self.books,
+                number=partial(self._number_session, out),
+                live=partial(self._stand_for, ctx, out),
+            )
 
-    async def _pause(self, ctx: Context, out: _Outlets, pause_s: float) -> None:
-        """Until the next dial. Where the socket alone is away, sessions over REST stand in for it meanwhile."""
-        dial_at = ctx.clock.now() + pause_s
-        while self.door is not None:
-            if self.books is not None:
-                await wait_for_need(self.books, dial_at)
-            begins_at = max(self._away_since + AWAY_S, self._narrow_at, ctx.clock.now())
-            if begins_at >= dial_at:
-                break
-            await trio.sleep(begins_at - ctx.clock.now())
-            self._narrow_at = ctx.clock.now() + NARROW_EVERY_S
-            with ctx.outside:
-                line = await open_narrowly(self.door, self.ledger, ctx.clock, lambda: self._number_session(out))
-            if line is not None:
-                await self._stand_in(ctx, out, line, dial_at)
-        await trio.sleep(max(0.0, dial_at - ctx.clock.now()))
-
-    async def _stand_in(self, ctx: Context, out: _Outlets, line: NarrowLine, dial_at: float) -> None:
+    async def _stand_for(self, ctx: Context, out: _Outlets, line: NarrowLine, dial_at: float) -> None:
         """The life of a session over REST. One line at a time: nothing is dialled before it is over and told."""
         self.ledger.open_session = line.session
         self.stats.narrow_sessions += 1
-        self._tell(ctx, "stops leave over REST")
+        self._tell(ctx, "stops and closes leave over REST")
         if ctx.clock.now() >= self._tell_away_at:
             self._tell_away_at = ctx.clock.now() + TELL_REFUSED_EVERY_S
-            text = f"{self.name} is away ({self._last_error}): until it is back, only stops leave, over REST"
+            leaves = "over REST stops, closes at market and cancels leave, and nothing else"
+            text = f"{self.name} is away ({self._last_error}): {leaves}"
             self._say_news(ctx, out, "warning", "stops_over_rest", text)
         for event in line.first_words:
             await self._pass_on(out, event)
-        self._narrow = line
+        self._stand_in.line = line
         await line.lasts(dial_at, self.books)
         await line.last_command()
-        self._narrow = None
+        self._stand_in.line = None
         await out.orders.put(SessionDown(session=line.session, reason="next dial", received_ns=ctx.clock.now_ns()))
         self.ledger.open_session = None
 
     async def _carry_narrowly(self, ctx: Context, out: _Outlets, line: NarrowLine, command: VenueCommand) -> None:
-        if not isinstance(command, SubmitOrder) or command.session != line.session or line.over.is_set():
-            await self._tell_not_sent(out, command, "only stops leave over REST, and each on its own session")
+        if not line.takes(command):
+            await self._tell_not_sent(out, command, "over REST orders and cancels leave, each on its own session")
             return
         try:
             with ctx.outside:

@@ -608,6 +608,7 @@ class _Life:
                 session=machine.fence.session,
                 ready=machine.fence.ready,
                 compared=machine.compared_over_rest,
+                under_way=machine.under_way_over_rest,
                 open=tuple(self.open.values()),
                 ended=self.ended_shown,
                 foreign=tuple(machine.foreign.values()),

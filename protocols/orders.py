@@ -324,7 +324,7 @@ def commands_of(command: VenueCommand) -> tuple[SubmitOrder | CancelOrder | Upda
 
 
 class SessionUp(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """A session whose snapshots are here; its number rises. A `narrow` one is over REST: only stops leave on it."""
+    """A session whose snapshots are here; its number rises. A `narrow` one is over REST: nothing opens on it."""
 
     session: int
     user_id: int
@@ -341,7 +341,7 @@ class SessionDown(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class CommandSent(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """The frame of this command was given to the socket whole."""
+    """The frame of this command was given to the socket whole, or the venue has answered its request over REST."""
 
     cid: int
     kind: str

@@ -49,13 +49,15 @@ class OrdersView(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """This engine's orders for readers: `open` and `foreign` whole; of `ended` and `fills` the newest, oldest first.
 
     `session` is the one that orders go to; `ready` is true while they may: its books have been compared with ours.
-    In a session over REST only stops may, and the books are `compared` once no trade is known to be missing.
+    In a session over REST stops, sales at market that close, and cancels may: the books are `compared` once no trade is
+    known to be missing, and `under_way` is what a close or a cancel there is until its end is told.
     `mismatched` says of which margin positions the venue has another size.
     """
 
     session: int
     ready: bool
     compared: bool = False
+    under_way: bool = False
     open: tuple[OrderView, ...] = ()
     ended: tuple[OrderView, ...] = ()
     foreign: tuple[OrderView, ...] = ()

@@ -41,6 +41,7 @@ from protocols.orders import (
     CUT,
     Approved,
     OrderState,
+    OrderType,
     Protect,
 )
 from protocols.units import AMOUNT_STEP, ZERO, Side, floor_amount, round_price
@@ -78,8 +79,10 @@ class OrderProtector(OrderGuesses):
         self._book_words()
         if self._stands_in:
             self._let_stops_leave()
-            self._let_twins_go()
+            self._let_stops_go()
             self._guess_lots()
+        elif self.fence.narrow and self.fence.guards:
+            self._let_stops_go()
         if self.brackets and (self.fence.guards or self._stands_in):
             for book in {bracket.book: None for bracket in self.brackets.values()}:
                 self._advance_book(book)
@@ -94,8 +97,9 @@ class OrderProtector(OrderGuesses):
             if row.protects and _never_left(row):
                 self._send(row)
 
-    def _let_twins_go(self) -> None:
-        """Of two equal stops that somebody wants canceled (a flatten, say) one goes before history speaks."""
+    def _let_stops_go(self) -> None:
+        """Ask for cancels that are wanted and could not be asked for then. Of two equal stops that somebody wants
+        canceled (a flatten, say) one goes before history speaks; over REST those go that are in the way of a sale."""
         for row in list(self._open.values()):
             # One that the line has just refused to carry would be asked for again in the same turn, without end.
             refused = row.request is None and row.check_at is not None and self._now < row.check_at
@@ -155,7 +159,7 @@ class OrderProtector(OrderGuesses):
             and row.intent.side is Side.SELL
             and (row.intent.symbol, row.intent.margin) == book
             and not self._is_lost(row)
-            and not (self._only_stops and _never_left(row))
+            and not (self._only_stops and _never_left(row) and not self._may_leave(row))
             and self._has_arrived(row)
             and (row is by or not self._will_swap(row, book))
         ]
@@ -179,8 +183,8 @@ class OrderProtector(OrderGuesses):
         return row.is_lost or (self._stands_in and unseen)
 
     def _lacks_a_close(self, book: Book) -> bool:
-        """Or none can leave, because history is silent, or the socket away: what is held is not to lie bare so long."""
-        if not self._only_stops:
+        """Or none can leave, because history is silent: what is held is not to lie bare so long."""
+        if not self._only_stops or self.fence.guards:
             return super()._lacks_a_close(book)
         return all(_never_left(row) or self._is_lost(row) for row in self._closes_of(book))
 
@@ -208,7 +212,7 @@ class OrderProtector(OrderGuesses):
                 levels = Levels(trail=intent.trailing_distance)
             case LegKind.TARGET:
                 levels = Levels(target=row.price)
-        # Over REST no cancel leaves: one that is only wanted takes nothing away.
+        # Over REST few cancels of stops leave: one that is only wanted takes nothing away.
         cancelled = row.cancel_reason is not None and not (self.fence.narrow and row.request is None)
         if self._is_lost(row):
             state = LegState.LOST
@@ -280,10 +284,12 @@ class OrderProtector(OrderGuesses):
         self, bracket: BracketRow, wanted: Sequence[Place], legs: Sequence[Leg], steps: Sequence[Step]
     ) -> tuple[Step, ...]:
         """What rests is left as it is until history has told what traded, or the socket is back; but, while history is
-        silent, for one of two that are the same and more than is wanted. What it lacks gets a stop beside it."""
+        silent, for one of two that are the same and more than is wanted, and over REST for what is in the way of a
+        sale. What it lacks gets a stop beside it."""
         quantities = {leg.cid: leg.quantity for leg in legs if leg.kind in GUARDS}
         over = guarded(legs) - sum((place.quantity for place in wanted if place.kind in GUARDS), ZERO)
-        kept: list[Step] = [step for step in steps if isinstance(step, Place)]
+        wanted_steps = (Place, TakeOut) if self._makes_way(bracket.book) else Place
+        kept: list[Step] = [step for step in steps if isinstance(step, wanted_steps)]
         for step in steps:
             if self._stands_in and isinstance(step, TakeOut) and self._has_twin(self.orders[step.cid]):
                 quantity = quantities.get(step.cid, ZERO)
@@ -418,6 +424,8 @@ class OrderProtector(OrderGuesses):
     def _may_cancel(self, row: OrderRow) -> bool:
         if super()._may_cancel(row):
             return True
+        if self.fence.guards:
+            return not row.protects or self._makes_way((row.intent.symbol, row.intent.margin))
         return self._stands_in and row.protects and self._has_twin(row) and self._is_spare(row)
 
     def _is_spare(self, row: OrderRow) -> bool:
@@ -458,7 +466,22 @@ class OrderProtector(OrderGuesses):
         )
 
     def _may_leave(self, row: OrderRow) -> bool:
-        return self.fence.ready or (row.protects and (self.fence.guards or self._stands_in))
+        if row.protects:
+            return self.fence.guards or self._stands_in
+        return self.fence.ready or (self.fence.guards and gets_out(row))
+
+    def _makes_way(self, book: Book) -> bool:
+        """True while, in a session over REST, a sale that could leave waits for what stops of this book hold back."""
+        if not (self.fence.narrow and self.fence.guards) or self.fence.paused:
+            return False
+        return self._flattening(book) or any(
+            row.held_back
+            and _never_left(row)
+            and row.cancel_reason is None
+            and (row.intent.symbol, row.intent.margin) == book
+            and gets_out(row)
+            for row in self._open.values()
+        )
 
     def _refusal(self, row: OrderRow) -> str | None:
         """A stop that could not leave before its position's close could: both would sell the same coins."""
@@ -468,7 +491,7 @@ class OrderProtector(OrderGuesses):
 
     @property
     def _only_stops(self) -> bool:
-        """Nothing else leaves: history is silent, or the session has no socket."""
+        """Stops are left as they are: history is silent, or the session has no socket."""
         return self.fence.narrow or self._stands_in
 
     @property
@@ -476,6 +499,21 @@ class OrderProtector(OrderGuesses):
         """In a session over REST: the books are compared, and of nothing that was carried out are trades missing."""
         fence = self.fence
         return fence.narrow and fence.guards and not any([row.unshown for row in self._open.values()])
+
+    @property
+    def under_way_over_rest(self) -> bool:
+        """In a session over REST: a sale at market, or a cancel, is about to leave, or has left and its end is not
+        told. Between a stop's cancel and the sale that it made way for the position lies bare."""
+        fence = self.fence
+        if not (fence.narrow and fence.guards) or fence.paused:
+            return False
+        for row in self._open.values():
+            if row.closing is None and row.request is not None and row.request.session == fence.session:
+                return True
+            if gets_out(row) and not row.is_over and row.state is not S.UNKNOWN:
+                if row.session == fence.session or (_never_left(row) and row.attempt > 0):
+                    return True
+        return False
 
     @property
     def follows(self) -> bool:
@@ -491,6 +529,11 @@ class OrderProtector(OrderGuesses):
             deadlines.append(self._price_at)
         ahead = [deadline for deadline in deadlines if deadline > self._now]
         return ahead + self._stand_in_deadline() + self._word_deadlines() + self._first_spare_deadline()
+
+
+def gets_out(row: OrderRow) -> bool:
+    """Whether it only makes a position smaller, and at once: what rests to do so would have to be listened to."""
+    return not row.opens_risk and not row.protects and row.intent.order_type is OrderType.MARKET
 
 
 def _never_left(row: OrderRow) -> bool:

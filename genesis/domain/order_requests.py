@@ -240,6 +240,9 @@ class OrderRequests(OrderLedger):
 
     def _on_sent(self, event: CommandSent) -> None:
         row = self.orders.get(event.cid)
+        if self.fence.narrow and event.session == self.fence.session and _kind(event.kind) == "oc":
+            # Nobody tells its end unasked, and a sale may wait for it.
+            self._want_history(soon=True)
         if row is None or _kind(event.kind) != "on" or row.session != event.session or row.sent:
             return
         row.sent = True
@@ -358,7 +361,7 @@ class OrderRequests(OrderLedger):
 
     def _asks_now(self, row: OrderRow, request: OpenRequest) -> None:
         request.asked_at = self._now
-        row.check_at = self._now + self.settings.doubt_after_s
+        row.check_at = self._now + (URGENT_S if self.fence.narrow else self.settings.doubt_after_s)
 
     def _cancellation(self, row: OrderRow, request: OpenRequest) -> Outgoing:
         return Outgoing(("oc", row.cid, request.serial), _cancel_of(row, request.session))

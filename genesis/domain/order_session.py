@@ -72,7 +72,7 @@ class Fence(msgspec.Struct, kw_only=True):
     reported: int = 0
     shown_at: float = 0.0
     narrow: bool = False
-    """This session is held over REST: it hears nothing unasked, and only stops leave."""
+    """This session is held over REST: it hears nothing unasked, and nothing leaves that opens or changes anything."""
     paused: bool = False
     """A command of this session met a maintenance: what that kept back waits for the next one."""
     unclear: tuple[int, ...] = ()
@@ -85,12 +85,12 @@ class Fence(msgspec.Struct, kw_only=True):
 
     @property
     def ready(self) -> bool:
-        """True when orders may leave."""
+        """True when everything may leave."""
         return self.up and self.reconciled and not self.narrow
 
     @property
     def guards(self) -> bool:
-        """True when stops may leave."""
+        """True when stops, sales at market that close, and cancels may leave."""
         return self.up and self.reconciled
 
     def hears(self, session: int) -> bool:

@@ -6,11 +6,13 @@ another. A request is marked in the ledger when it is signed, just before its fi
 - the venue's answer to this very request: `CommandSent` and the order, or its refusal;
 - proven that nothing was done (no byte left, or the venue says `nonce: small`, too many requests, maintenance):
   `CommandNotSent`, and it may leave yet;
-- anything else, a lost answer included: `CommandInDoubt`, and never a second request.
+- anything else, a lost answer included: `CommandInDoubt`, and never a second request of the same order.
+
+The answer to a cancel only says that it was taken: the row in it may name an end that has not come, and is not told.
 """
 
 from collections.abc import Awaitable, Callable
-from typing import Any, Final
+from typing import Any, Final, TypeGuard
 
 import attrs
 import msgspec
@@ -22,6 +24,7 @@ from genesis.edge.errors import EdgeError, RequestFailed
 from genesis.edge.rest import RestDoor
 from genesis.edge.send_ledger import SendLedger
 from protocols.bitfinex import rest_requests
+from protocols.bitfinex.account import read_notice
 from protocols.bitfinex.errors import (
     ERR_GENERIC,
     ERR_PARAMS,
@@ -35,6 +38,7 @@ from protocols.bitfinex.errors import (
 from protocols.bitfinex.rest_account import read_orders, read_write_answer
 from protocols.orders import (
     AccountEvent,
+    CancelOrder,
     CommandInDoubt,
     CommandNotSent,
     CommandSent,
@@ -43,18 +47,21 @@ from protocols.orders import (
     SessionUp,
     SubmitOrder,
     UnclearRow,
+    VenueCommand,
+    VenueOrder,
 )
 from protocols.trading import OrdersView
 
 AWAY_S: Final = 2.0
-"""When no socket has been up for so long in one piece, stops leave over REST in the pauses between two dials."""
+"""When no socket has been up for so long in one piece, what makes positions safer leaves over REST in the pauses
+between two dials."""
 NARROW_EVERY_S: Final = 10.0
 """A narrow session costs five requests or so, of some seventy a minute."""
 NARROW_STAY_S: Final = 4.0
 """And lasts so long at least: time to be compared, and for stops to be answered. Where its first request took longer
 than usual, `STAY_TIMES` as long as that: five more of them, and a stop, come one after the other. At most
 `LONGEST_STAY_S`, because nothing is dialled meanwhile; and not longer than until the next dial once the order actor has
-compared its books and nothing lacks a stop."""
+compared its books, nothing lacks a stop, and no close is under way; one that is is waited for, up to the longest."""
 STAY_TIMES: Final = 8
 LONGEST_STAY_S: Final = 30.0
 OPENING_S: Final = 5.0
@@ -64,8 +71,10 @@ REFUSALS: Final = frozenset({ERR_GENERIC, ERR_PARAMS})
 """The venue's refusals of an order, when it does not say them in a notification."""
 NOTHING_DONE: Final = (NonceTooSmall, RateLimited, Maintenance)
 NS: Final = 1_000_000_000
-ON: Final = "on"
-ON_REQUEST: Final = "on-req"
+_KINDS: Final[dict[type, str]] = {SubmitOrder: "on", CancelOrder: "oc"}
+
+Carried = SubmitOrder | CancelOrder
+"""What a session over REST takes: what may leave on it is the order actor's to know."""
 
 
 @attrs.define(eq=False)
@@ -81,10 +90,17 @@ class NarrowLine:
     over: trio.Event = attrs.field(factory=trio.Event)
     _carried: trio.Event | None = attrs.field(default=None, init=False)
 
-    async def carry(self, command: SubmitOrder) -> list[AccountEvent]:
-        """Have the venue place an order of this session, once, and say what came of it."""
+    def takes(self, command: VenueCommand) -> TypeGuard[Carried]:
+        """Whether this command may leave on this session. If not, not one byte of it does."""
+        return isinstance(command, Carried) and command.session == self.session and not self.over.is_set()
+
+    async def carry(self, command: Carried) -> list[AccountEvent]:
+        """Have the venue place or cancel an order of this session, once, and say what came of it."""
         self._carried = trio.Event()
-        request = rest_requests.submit_order(command)
+        if isinstance(command, SubmitOrder):
+            request = rest_requests.submit_order(command)
+        else:
+            request = rest_requests.cancel_order(command)
         try:
             with trio.fail_after(SUBMIT_S):
                 answer = await self.door.ask(request, exact=True, leaving=lambda: self._marks(command))
@@ -96,23 +112,40 @@ class NarrowLine:
         return told
 
     async def lasts(self, dial_at: float, books: Latest[OrdersView] | None) -> None:
-        """Until the next dial, and longer where a stop may have to leave. `books` are the order actor's."""
-        stays_until = max(dial_at, self.clock.now() + self.stay_s)
+        """Until the next dial, and longer where a stop may have to leave, or a close is under way. `books` are the
+        order actor's."""
+        now = self.clock.now()
         with trio.move_on_at(dial_at):
             await self.over.wait()
-        with trio.move_on_at(stays_until):
-            async with trio.open_nursery() as nursery:
-                if books is not None:
-                    nursery.start_soon(self._ends_when_covered, books)
-                await self.over.wait()
-                nursery.cancel_scope.cancel()
+        await self._lasts_until(max(dial_at, now + self.stay_s), books, self._is_covered)
+        if books is not None:
+            await self._lasts_until(max(dial_at, now + LONGEST_STAY_S), books, self._is_done)
         self.over.set()
 
-    async def _ends_when_covered(self, books: Latest[OrdersView]) -> None:
+    async def _lasts_until(
+        self, at: float, books: Latest[OrdersView] | None, enough: Callable[[OrdersView], bool]
+    ) -> None:
+        """Until then, or until what the books say is enough."""
+        if self.over.is_set():
+            return
+        with trio.move_on_at(at):
+            async with trio.open_nursery() as nursery:
+                if books is not None:
+                    nursery.start_soon(self._ends_when, books, enough)
+                await self.over.wait()
+                nursery.cancel_scope.cancel()
+
+    async def _ends_when(self, books: Latest[OrdersView], enough: Callable[[OrdersView], bool]) -> None:
         seen = books.value
-        while seen.session != self.session or not seen.compared or seen.waits_for_stops:
+        while not enough(seen):
             seen = await books.changed(books.version)
         self.over.set()
+
+    def _is_covered(self, seen: OrdersView) -> bool:
+        return seen.session == self.session and seen.compared and not (seen.waits_for_stops or seen.under_way)
+
+    def _is_done(self, seen: OrdersView) -> bool:
+        return seen.session != self.session or not seen.under_way
 
     def told(self) -> None:
         """What came of the command in hand has been said."""
@@ -124,50 +157,60 @@ class NarrowLine:
         if self._carried is not None:
             await self._carried.wait()
 
-    def _marks(self, command: SubmitOrder) -> None:
-        self.ledger.begin(ON, command.cid, command)
+    def _marks(self, command: Carried) -> None:
+        self.ledger.begin(_KINDS[type(command)], command.cid, command)
 
-    def _answered(self, command: SubmitOrder, answer: Any) -> list[AccountEvent]:
-        written = read_write_answer(answer, session=self.session, received_ns=self.clock.now_ns())
-        notice = written.notice
-        named = notice.cid in (None, command.cid) or any(order.cid == command.cid for order in written.orders)
-        if notice.kind != ON_REQUEST or not named or (written.accepted and not written.orders):
+    def _answered(self, command: Carried, answer: Any) -> list[AccountEvent]:
+        kind = _KINDS[type(command)]
+        if isinstance(command, CancelOrder):
+            orders: tuple[VenueOrder, ...] = ()
+            notice = read_notice(answer, session=self.session, received_ns=self.clock.now_ns())
+            named = notice.venue_id in (None, command.venue_id) or command.venue_id is None
+        else:
+            written = read_write_answer(answer, session=self.session, received_ns=self.clock.now_ns())
+            orders, notice = written.orders, written.notice
+            named = notice.cid in (None, command.cid) or any(order.cid == command.cid for order in orders)
+            named = named and (not written.accepted or bool(orders))
+        if notice.kind != f"{kind}-req" or not named:
             raise MalformedFrame(f"answer must be of order {command.cid}, was {notice.kind} of {notice.cid}")
-        self.ledger.sent(ON, command.cid, command)
-        if notice.cid is None and not written.accepted:
+        self.ledger.sent(kind, command.cid, command)
+        if notice.cid is None and notice.status != "SUCCESS":
             # It answers this request, whether it repeats the order's number or not.
             notice = msgspec.structs.replace(notice, cid=command.cid)
-        return [self._sent(command), *written.orders, notice]
+        return [self._sent(command), *orders, notice]
 
-    def _failed(self, command: SubmitOrder, error: Exception) -> AccountEvent:
-        reason = f"{type(error).__name__}: {error}"
-        if self.ledger.past(ON, command.cid, command, once=True) is None:
+    def _failed(self, command: Carried, error: Exception) -> AccountEvent:
+        kind, reason = _KINDS[type(command)], f"{type(error).__name__}: {error}"
+        if self.ledger.past(kind, command.cid, command, once=kind == "on") is None:
             return self._not_sent(command, reason)
         if isinstance(error, NOTHING_DONE) or (isinstance(error, RequestFailed) and not error.sent):
-            self.ledger.withdraw(ON, command.cid)
+            self.ledger.withdraw(kind, command.cid)
             return self._not_sent(command, reason, paused=isinstance(error, Maintenance))
-        return CommandInDoubt(cid=command.cid, kind=ON, session=command.session, reason=reason)
+        return CommandInDoubt(cid=command.cid, kind=kind, session=command.session, reason=reason)
 
-    def _sent(self, command: SubmitOrder) -> CommandSent:
-        return CommandSent(cid=command.cid, kind=ON, session=command.session, received_ns=self.clock.now_ns())
+    def _sent(self, command: Carried) -> CommandSent:
+        kind, now_ns = _KINDS[type(command)], self.clock.now_ns()
+        return CommandSent(cid=command.cid, kind=kind, session=command.session, received_ns=now_ns)
 
-    def _refusal(self, command: SubmitOrder, error: VenueError) -> RequestNotice:
-        return RequestNotice(
+    def _refusal(self, command: Carried, error: VenueError) -> RequestNotice:
+        refusal = RequestNotice(
             session=self.session,
-            kind=ON_REQUEST,
+            kind=f"{_KINDS[type(command)]}-req",
             status="ERROR",
             text=error.text,
             cid=command.cid,
             venue_id=None,
             received_ns=self.clock.now_ns(),
             code=error.code,
-            symbol=command.symbol,
-            amount=command.amount,
-            group_id=command.group_id,
         )
+        if isinstance(command, CancelOrder):
+            return msgspec.structs.replace(refusal, venue_id=command.venue_id)
+        about = {"symbol": command.symbol, "amount": command.amount, "group_id": command.group_id}
+        return msgspec.structs.replace(refusal, **about)
 
-    def _not_sent(self, command: SubmitOrder, reason: str, *, paused: bool = False) -> CommandNotSent:
-        return CommandNotSent(cid=command.cid, kind=ON, session=command.session, reason=reason, paused=paused)
+    def _not_sent(self, command: Carried, reason: str, *, paused: bool = False) -> CommandNotSent:
+        kind = _KINDS[type(command)]
+        return CommandNotSent(cid=command.cid, kind=kind, session=command.session, reason=reason, paused=paused)
 
 
 async def wait_for_need(books: Latest[OrdersView], dial_at: float) -> None:

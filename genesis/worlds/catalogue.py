@@ -68,8 +68,15 @@ CATALOGUE: Final[Mapping[str, Rule]] = {
     ),
     "M17": Rule("of two equal stops of one lot one goes soon", ("two stops of one lot were the same",)),
     "M18": Rule(
-        "over REST nothing leaves but stops, each once, in a session of its own that is compared",
-        ("a stop left over REST", "the answer to a stop over REST was lost"),
+        "over REST nothing leaves but stops, closes at market and cancels, each order once, in a session of its own"
+        " that is compared; no stop goes but for a sale, and what a person wants flat is flat in time",
+        (
+            "a stop left over REST",
+            "the answer to a stop over REST was lost",
+            "a close left over REST",
+            "a cancel left over REST",
+            "a flatten was wished where REST alone could carry it",
+        ),
     ),
     "E1": Rule("every message is somewhere once", ("a channel redelivered",)),
     "E2": Rule(

@@ -58,7 +58,8 @@ PATIENT: Final = Restarts(intensity=50, period_s=60.0, max_consecutive=100)
 ORDERS: Final = (b'[0,"on"', b'[0,"ox_multi"')
 """How a frame begins that holds a new order."""
 
-SUBMIT: Final = "auth/w/order/submit"
+WRITES: Final = {"auth/w/order/submit": "on", "auth/w/order/cancel": "oc"}
+"""What leaves over REST, by its name on the socket."""
 
 T = TypeVar("T")
 
@@ -134,18 +135,21 @@ class WatchedSocket:
 
 
 class WatchedHttp(HttpClient):
-    """REST with a witness: new orders are shown before they leave, and again when something of them may have."""
+    """REST with a witness: orders and cancels are shown before they leave, and orders again when something of them may
+    have."""
 
-    leaves: Callable[[bytes], None]
+    leaves: Callable[[str, bytes], None]
     left: Callable[[bytes], None]
 
     @override
     async def exchange(
         self, method: str, target: str, *, headers: Mapping[str, str] | None = None, body: bytes = b""
     ) -> HttpAnswer:
-        if not target.endswith(SUBMIT):
+        kind = WRITES.get(target.removeprefix("/v2/"))
+        if kind is not None:
+            self.leaves(kind, body)
+        if kind != "on":
             return await super().exchange(method, target, headers=headers, body=body)
-        self.leaves(body)
         nothing_done = False
         try:
             answer = await super().exchange(method, target, headers=headers, body=body)
@@ -177,7 +181,7 @@ class Eyes:
     opened: Callable[["EngineHost", Store], None]
     committed: Callable[["EngineHost", Commit, Committed], None]
     leaves: Callable[["EngineHost", bytes], None]
-    leaves_by_rest: Callable[["EngineHost", bytes], None]
+    leaves_by_rest: Callable[["EngineHost", str, bytes], None]
     left_by_rest: Callable[["EngineHost", bytes], None]
     nonce: Callable[["EngineHost", int], None]
     event: Callable[["EngineHost", SupervisorEvent], None]
@@ -327,7 +331,7 @@ class EngineHost:
             address = f"http://{VENUE_NAME}:{VENUE_PORT}"
             http = WatchedHttp(address)
             await stack.enter_async_context(http)
-            http.leaves = lambda body: self.eyes.leaves_by_rest(self, body)
+            http.leaves = lambda kind, body: self.eyes.leaves_by_rest(self, kind, body)
             http.left = lambda body: self.eyes.left_by_rest(self, body)
             secret = Secret(DEFAULT_SECRET)
             door = RestDoor(

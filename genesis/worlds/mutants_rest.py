@@ -4,7 +4,9 @@ from typing import Any, Final
 
 import msgspec
 
-import actors.connection_private as private_line
+import genesis.domain.order_protect as order_protect
+import genesis.edge.stand_in as stand_in
+from genesis.domain.order_machine import OrderMachine
 from genesis.domain.order_session import Fence
 from genesis.edge.narrow_line import NarrowLine
 from genesis.worlds.mutant import Mutant
@@ -53,9 +55,17 @@ REST_MUTANTS: Final[dict[str, Mutant]] = {
         lambda old: property(lambda self: self.up and self.reconciled),
         led_by=AWAY,
     ),
+    "closes-wait-for-the-socket": Mutant(
+        "over REST stops leave and nothing else: a flatten waits for the socket",
+        order_protect,
+        "gets_out",
+        lambda old: lambda row: False,
+        also=((OrderMachine, "_makes_way", lambda old: lambda self, book: False),),
+        led_by=AWAY,
+    ),
     "rest-unused": Mutant(
         "while the socket is away stops wait for it",
-        private_line,
+        stand_in,
         "open_narrowly",
         lambda old: _nobody_opens,
         led_by=AWAY,

@@ -88,6 +88,7 @@ def _stops(totals: Totals) -> ProofTable:
         "of these times the part with a route to the venue": totals.routed_s,
         "the part without any route, where there was one": totals.cut_off_s,
         "of that the part in which REST could have placed one": totals.rest_alone_s,
+        "from a wish to flatten, where REST alone could have carried it": totals.closed_s,
         "of all times the part in which its books were compared and the venue was open": totals.compared_s,
         "from the start of a process until its books are compared and every position has its stop": totals.recovery_s,
     }

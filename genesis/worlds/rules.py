@@ -13,15 +13,16 @@ import msgspec
 import trio
 
 from genesis.core.events import EventKind, SupervisorEvent
-from genesis.domain.order_rows import TABLE, OrderRow
+from genesis.domain.order_rows import TABLE, FlattenRow, OrderRow
 from genesis.domain.order_session import Fence
 from genesis.domain.order_state import ORDER_TRANSITIONS
 from genesis.edge.store import Store
+from genesis.worlds.closes import WantedCloses
 from genesis.worlds.engine_host import EngineHost
 from genesis.worlds.hooks import EPOCH_S
 from genesis.worlds.witness import Witness
 from protocols.journal import AnyRecord, Commit, Committed, ReadCells, ReadRecords
-from protocols.orders import MANUAL, Adopted, Fill, OrderState, OrderUpdate, Purpose
+from protocols.orders import MANUAL, Adopted, Fill, OrderState, OrderType, OrderUpdate, Purpose
 from protocols.risk import TradingState
 from protocols.units import ZERO
 
@@ -38,6 +39,7 @@ WATCHED: Final = ("OrderUpdate", "Fill", "Adopted", "SettingsVersion", "SetTradi
 """The kinds of records that the rules read."""
 _row = msgspec.json.Decoder(OrderRow)
 _fence = msgspec.json.Decoder(Fence)
+_flatten = msgspec.json.Decoder(FlattenRow)
 _update = msgspec.json.Decoder(OrderUpdate)
 _fill = msgspec.json.Decoder(Fill)
 _adopted = msgspec.json.Decoder(Adopted)
@@ -54,6 +56,7 @@ class Rules:
         self.ills = ills
         self.inside = inside
         self.newest = newest
+        self.closes = WantedCloses()
         self.compared: Callable[[bool], None] = lambda now_so: None
         """Told whether the newest engine's session is compared with the venue's books."""
         self.rows: dict[int, OrderRow] = {}
@@ -95,6 +98,9 @@ class Rules:
                 if cell.key.startswith("order:"):
                     row = _row.decode(cell.payload)
                     self.rows[row.cid] = row
+                    self.closes.order(row)
+                elif cell.key.startswith("flatten:"):
+                    self.closes.flatten(_flatten.decode(cell.payload))
                 elif cell.key == "session":
                     fence = self.fences[host] = _fence.decode(cell.payload)
                     if host is self.newest():
@@ -199,19 +205,31 @@ class Rules:
             self.m9_nothing_opens_while_halted(host, self._cid_of(body["id"]), kind)
         self.witness.reached(f"a frame {kind} left")
 
-    def leaves_by_rest(self, host: EngineHost, body: bytes) -> None:
-        """Look at an order that is about to leave over REST."""
-        cid = msgspec.json.decode(body)["cid"]
-        self.witness.note("frame", f"{host} submits {cid} over REST")
+    def leaves_by_rest(self, host: EngineHost, kind: str, body: bytes) -> None:
+        """Look at an order, or a cancel, that is about to leave over REST."""
+        fields = msgspec.json.decode(body)
+        cid = fields["cid"] if kind == "on" else self._cid_of(fields["id"]) if "id" in fields else fields["cid"]
+        self.witness.note("frame", f"{host} sends {kind} {cid} over REST")
         row, fence = self.rows.get(cid), self.fences.get(host)
         protects = row is not None and row.protects
-        self.m1_the_intent_is_durable_first(cid)
-        self.m10_no_order_before_the_session_is_compared(host, "on", protects=protects, twin=False)
         stands = fence is not None and fence.narrow and fence.up and fence.reconciled
-        text = f"order {cid} leaves over REST: only a stop may, in a session over REST that is compared"
-        self.witness.check("M18", protects and stands, text)
+        self.m10_no_order_before_the_session_is_compared(host, kind, protects=protects, twin=False)
+        if kind == "oc":
+            self.m18_no_stop_goes_for_nobody(cid, row, stands=stands)
+            return
+        self.m1_the_intent_is_durable_first(cid)
+        closes = row is not None and not row.opens_risk and row.intent.order_type is OrderType.MARKET
+        text = f"order {cid} leaves over REST: only a stop or a close may, in a session over REST that is compared"
+        self.witness.check("M18", (protects or closes) and stands, text)
         self.witness.check("M4", cid not in self.left, f"order {cid} leaves over REST and left by {self.left.get(cid)}")
-        self.witness.reached("a stop left over REST")
+        self.witness.reached("a stop left over REST" if protects else "a close left over REST")
+
+    def m18_no_stop_goes_for_nobody(self, cid: int, row: OrderRow | None, *, stands: bool) -> None:
+        """A stop goes over REST only where somebody sells what it covers: it lies bare between the two requests."""
+        known = row is not None and (not row.protects or self.closes.wanted(row.intent.symbol, row.intent.margin))
+        text = f"the cancel of order {cid} leaves over REST: only for a sale may a stop go, in a compared session"
+        self.witness.check("M18", known and stands, text)
+        self.witness.reached("a cancel left over REST")
 
     def left_by_rest(self, host: EngineHost, body: bytes) -> None:
         """Something of it may have left: it must not again."""

@@ -31,6 +31,9 @@ longer is a disk that takes seconds for each word, several times in a row."""
 BARE_WITH_REST_S: Final = 45.0
 """Nor for longer than this while no socket could carry a stop, and REST could: an outage shows first, then sessions
 over REST take turns with dials, each of which has its own patience with a venue that says nothing."""
+CLOSED_WITH_REST_S: Final = 45.0
+"""Nor may what a person wants flat be held for longer than this while no socket could carry a close, and REST could:
+the same, and the cancel of the stop before it."""
 TWINS_WITH_A_ROUTE_S: Final = 20.0
 """So long may two stops of one lot stand beside each other that are the same and more than is held, while anybody could
 cancel one: together they sell what is another's."""
@@ -79,6 +82,9 @@ class StopWatch:
         self._account = account
         self._spans: dict[Symbol, _Span] = {}
         self._twins: dict[tuple[object, ...], _Span] = {}
+        self._closes: dict[Symbol, _Span] = {}
+        """What a person wants flat, and is held."""
+        self._wanted_flat: frozenset[Symbol] = frozenset()
         self._held = dict.fromkeys(venue.specs, ZERO)
         self._traded: dict[Symbol, Decimal] = {}
         """What all trades of the exchange wallet leave of each coin, never less than nothing behind a person's sale."""
@@ -92,6 +98,8 @@ class StopWatch:
         """Whether the venue takes orders, or is in maintenance."""
         self.rest: Callable[[], bool] = lambda: False
         """Whether REST could place a stop."""
+        self.close_in_doubt: Callable[[Symbol], bool] = lambda symbol: False
+        """Whether, by the journal, an order that closes may have left and nobody knows what became of it."""
         self.at: Callable[[float, Callable[[], None]], None] = lambda when, action: None
         """Has something done at a time, between two steps."""
         self._routed = False
@@ -103,6 +111,8 @@ class StopWatch:
         self.routed_s: list[float] = []
         self.cut_off_s: list[float] = []
         self.rest_alone_s: list[float] = []
+        self.closed_s: list[float] = []
+        """Of a wish to flatten the seconds in which REST alone could have carried it."""
         self.recovery_s: list[float] = []
         self.openings = 0
 
@@ -123,7 +133,29 @@ class StopWatch:
             elif (span := self._spans.pop(symbol, None)) is not None:
                 self._end(symbol, span, now)
             self._look_for_twins(symbol, [order for order in resting if order.kind in STOPS], held, now)
+            leaving = sum([order.remaining for order in resting if order.kind == "MARKET" and order.sign < 0], ZERO)
+            self._look_for_closes(symbol, held - leaving >= spec.minimum, now)
         self._recovered(now)
+
+    def wants_flat(self, symbols: frozenset[Symbol]) -> None:
+        """What a person wants flat from now on, by the journal."""
+        self._wanted_flat = symbols
+        self.look()
+
+    def _look_for_closes(self, symbol: Symbol, is_held: bool, now: float) -> None:
+        if symbol in self._wanted_flat and is_held:
+            self._span_of(self._closes, symbol, now, False)
+        elif (span := self._closes.pop(symbol, None)) is not None:
+            self._end_of_close(symbol, span, now)
+
+    def _end_of_close(self, symbol: Symbol, span: _Span, now: float) -> None:
+        alone_s = span.rest_alone_s
+        if alone_s > ROUTE_LOOK_S:
+            self.closed_s.append(alone_s)
+            self._witness.reached("a flatten was wished where REST alone could carry it")
+        self._witness.note("stop", f"{symbol} was closed after {now - span.since:.3f} s, of REST alone {alone_s:.3f} s")
+        text = f"{symbol} must be flat within {CLOSED_WITH_REST_S:g} s of REST alone, took {alone_s:.1f} s"
+        self._witness.check("M18", alone_s <= CLOSED_WITH_REST_S, text)
 
     def spare_of(self, symbol: Symbol) -> Decimal:
         """The coins that were there before, less what people have sold of them by hand."""
@@ -170,6 +202,9 @@ class StopWatch:
         for twins, span in self._twins.items():
             self._end_of_twins(twins, span, now)
         self._twins.clear()
+        for symbol, span in self._closes.items():
+            self._end_of_close(symbol, span, now)
+        self._closes.clear()
 
     def _look_for_twins(self, symbol: Symbol, stops: list[Order], held: Decimal, now: float) -> None:
         """What a stop is cut into may be the same several times, and is no more than what is held."""
@@ -217,7 +252,7 @@ class StopWatch:
 
     def _span_of(self, spans: dict[Any, _Span], name: object, now: float, grew: bool) -> None:
         if name not in spans:
-            if not (self._spans or self._twins):
+            if not self._measures:
                 self._routed, self._open, self._rests = self.route(), self.is_open(), self.rest()
             spans[name] = _Span(now, grew)
             self._look_again()
@@ -230,24 +265,31 @@ class StopWatch:
     def _look_at_route(self) -> None:
         self._looks = False
         self._pass()
-        if self._spans or self._twins:
+        if self._measures:
             self._look_again()
+
+    @property
+    def _measures(self) -> bool:
+        return bool(self._spans or self._twins or self._closes)
 
     def _pass(self) -> float:
         """Time since the last look was spent as the engine was then; with a route if one stood then and stands now, and
         with the venue closed if it was closed then and is now."""
         now = trio.current_time()
-        if not (self._spans or self._twins):
+        if not self._measures:
             self._looked_at = now
             return now
         stood, self._routed = self._routed, self.route()
         was_open, self._open = self._open, self.is_open()
         rested, self._rests = self._rests, self.rest()
-        for span in (*self._spans.values(), *self._twins.values()):
+        # Nobody sends another close beside one of which nobody knows.
+        doubted = [span for symbol, span in self._closes.items() if self.close_in_doubt(symbol)]
+        for span in (*self._spans.values(), *self._twins.values(), *self._closes.values()):
             seconds = now - max(self._looked_at, span.since)
             span.compared_s += seconds * (self._compared and (was_open or self._open))
             span.routed_s += seconds * (stood and self._routed)
-            span.rest_alone_s += seconds * (rested and self._rests and not stood and not self._routed)
+            alone = rested and self._rests and not stood and not self._routed
+            span.rest_alone_s += seconds * (alone and span not in doubted)
         self._looked_at = now
         return now
 

@@ -71,6 +71,7 @@ class Totals:
     routed_s: list[float] = attrs.field(factory=list)
     cut_off_s: list[float] = attrs.field(factory=list)
     rest_alone_s: list[float] = attrs.field(factory=list)
+    closed_s: list[float] = attrs.field(factory=list)
     longest: list[tuple[float, int]] = attrs.field(factory=list)
     """Seconds bare with a route, and in which world: the longest ones."""
     recovery_s: list[float] = attrs.field(factory=list)
@@ -114,6 +115,7 @@ class Totals:
         self.routed_s += outcome.routed_s
         self.cut_off_s += outcome.cut_off_s
         self.rest_alone_s += outcome.rest_alone_s
+        self.closed_s += outcome.closed_s
         self.longest += [(seconds, outcome.seed) for seconds in outcome.routed_s]
         self.longest = sorted(self.longest, reverse=True)[:LONGEST_KEPT]
         self.recovery_s += outcome.recovery_s

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 SINGLE: Final = b'[0,"on"'
 """A new order by itself: one in a frame with the cancel of another leaves that one at the venue meanwhile."""
 LOST_SHARE: Final = 0.4
+FLATTEN_SHARE: Final = 0.4
 LATEST_STOP_S: Final = 60.0
 """As late as any order of a world is carried out."""
 
@@ -29,8 +30,9 @@ class TroubleWithStops:
     chance: random.Random
     _live: Callable[[], EngineHost | None]
     _for: Callable[[float, float], float]
-    _later: Callable[[float, Callable[[], None]], None]
+    _later: Callable[[float, Callable[[], object]], None]
     _for_orders_s: Callable[[], float]
+    _flatten: Callable[[], str]
     _stops_until: float = 0.0
 
     def _twin_stop(self) -> str:
@@ -47,7 +49,7 @@ class TroubleWithStops:
     def _socket_away(self) -> str:
         """The authenticated socket alone is away: no login is answered, no handshake, or each socket is dropped soon.
 
-        REST answers all the time, now and then but for the one answer to a stop.
+        REST answers all the time, now and then but for the one answer to a stop. At times a person flattens meanwhile.
         """
         way, until = self.chance.choice(("auth", "handshake", "drop")), self._for(15, 120)
         if way == "auth":
@@ -63,6 +65,8 @@ class TroubleWithStops:
             self._stand_until(lost, until)
             what = "the answer to a stop over REST was lost"
             self._later(until, lambda: self.world.witness.reached(what, lost.happened))
+        if self.chance.random() < FLATTEN_SHARE:
+            self._later(trio.current_time() + self.chance.uniform(0, 15), self._flatten)
         self._drop_private()
         return f"{way} until {until:.0f}"
 

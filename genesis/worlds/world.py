@@ -117,6 +117,8 @@ class Outcome:
     """The other part, where there was one: no socket could carry a stop."""
     rest_alone_s: tuple[float, ...] = ()
     """Of that part the one, if any, in which REST could."""
+    closed_s: tuple[float, ...] = ()
+    """Of each wish to flatten the part in which REST could have carried it, and no socket."""
     recovery_s: tuple[float, ...] = ()
     """From the start of a process to a compared session with every position covered."""
     openings: int = 0
@@ -357,6 +359,8 @@ class World:
         )
         self.venue.exchange.on_order = self._heard
         self.rules.compared = self.venue.stops.compared
+        self.rules.closes.flattens = self.venue.stops.wants_flat
+        self.venue.stops.close_in_doubt = self.rules.closes.in_doubt
         self.venue.stops.route = functools.partial(route_stands, self.network, self.venue.exchange)
         self.venue.stops.is_open = lambda: self.venue.exchange.operative
         self.venue.stops.rest = functools.partial(rest_stands, self.network, self.venue.exchange)
@@ -460,6 +464,7 @@ class World:
             routed_s=tuple(stops.routed_s),
             cut_off_s=tuple(stops.cut_off_s),
             rest_alone_s=tuple(stops.rest_alone_s),
+            closed_s=tuple(stops.closed_s),
             recovery_s=tuple(stops.recovery_s),
             openings=stops.openings,
             traded=self.timeframes.name,

@@ -6,6 +6,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import trio
 from trio.testing import MockClock
@@ -18,8 +19,10 @@ from protocols.orders import (
     CommandNotSent,
     CommandSent,
     OrderSnapshot,
+    RequestNotice,
     SessionDown,
     SessionUp,
+    UpdateOrder,
     VenueOrder,
 )
 from protocols.trading import OrdersView, ProtectionView
@@ -29,6 +32,12 @@ from tests.actors.test_connection_private import a_cancel, an_order
 from tests.actors.test_lines_against_simulator import World, a_world
 
 UNANSWERED = FaultRule(kind=FaultKind.LOSE, times=None, contains='"event":"auth"')
+
+
+def an_update(cid: int, session: int) -> UpdateOrder:
+    return UpdateOrder(
+        cid=cid, venue_id=1000 + cid, price=Decimal(90), amount=None, flags=0, session=session, correlation_id="test"
+    )
 
 
 def of(world: World, *kinds: type) -> list[Any]:
@@ -71,13 +80,37 @@ async def test_an_order_reaches_the_venue_over_rest_and_its_answer_is_told(
         await eventually(lambda: bool(narrow(world)))
         session = narrow(world)[-1].session
         world.commands.put_nowait(an_order(1, session))
-        world.commands.put_nowait(a_cancel(1, session))
         world.commands.put_nowait(an_order(2, session - 1))
+        world.commands.put_nowait(an_update(1, session))
         await eventually(lambda: world.commands.idle)
         assert [(event.cid, event.session) for event in of(world, CommandSent)] == [(1, session)]
-        assert [(event.cid, event.kind) for event in of(world, CommandNotSent)] == [(1, "oc"), (2, "on")]
+        assert [(event.cid, event.kind) for event in of(world, CommandNotSent)] == [(2, "on"), (1, "ou")]
         assert [event.cid for event in of(world, VenueOrder)] == [1]
         assert set(world.exchange.snapshot("sim").orders_by_cid) == {1}
+
+
+async def test_a_cancel_reaches_the_venue_over_rest_and_its_answer_is_no_end(
+    autojump_clock: MockClock, tmp_path: Path
+) -> None:
+    async with a_world(autojump_clock, tmp_path) as world:
+        await take_away(world)
+        await eventually(lambda: bool(narrow(world)))
+        session = narrow(world)[-1].session
+        world.commands.put_nowait(an_order(1, session))
+        await eventually(lambda: world.commands.idle)
+        (placed,) = of(world, VenueOrder)
+        cancel = msgspec.structs.replace(a_cancel(1, session), venue_id=placed.venue_id)
+        world.commands.put_nowait(cancel)
+        world.commands.put_nowait(msgspec.structs.replace(cancel, correlation_id="again"))
+        await eventually(lambda: world.commands.idle)
+        assert [(event.cid, event.kind) for event in of(world, CommandSent)] == [(1, "on"), (1, "oc"), (1, "oc")]
+        notices = [event for event in of(world, RequestNotice) if event.kind == "oc-req"]
+        assert [(event.status, event.venue_id) for event in notices] == [
+            ("SUCCESS", placed.venue_id),
+            ("ERROR", placed.venue_id),
+        ]
+        assert of(world, VenueOrder) == [placed], "its end is told by history"
+        assert not world.exchange.venue.accounts["sim"].orders
 
 
 async def test_sessions_of_both_kinds_never_overlap_and_the_socket_comes_back(

@@ -39,8 +39,10 @@ def test_what_a_defect_replaces_is_there(mutant: str) -> None:
         (1000, "adopt", "M7", "a person adopted what a strategy held"),
         (1000, "move_money", "M7", "money was moved while the engine traded"),
         (1001, "twin_stop", "M10", "one of two equal stops was taken out while history was silent"),
-        (1007, "socket_away", "M18", "a stop left over REST"),
-        (1006, "socket_away", "M18", "the answer to a stop over REST was lost"),
+        (1002, "socket_away", "M18", "a stop left over REST"),
+        (1003, "socket_away", "M18", "the answer to a stop over REST was lost"),
+        (1008, "socket_away", "M18", "a close left over REST"),
+        (1011, "socket_away", "M18", "a flatten was wished where REST alone could carry it"),
     ],
 )
 def test_a_world_of_one_fault_reaches_its_state_and_breaks_no_rule(
@@ -72,16 +74,19 @@ def test_a_defect_behind_a_rare_fault_is_caught_in_worlds_of_that_fault(mutant: 
 
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize(
-    ("mutant", "rule"),
+    ("mutant", "rule", "seed"),
     [
-        ("rest-asks-again", "M4"),
-        ("lost-answer-is-a-no", "M4"),
-        ("rest-takes-everything", "M18"),
-        ("rest-unused", "M16"),
+        ("rest-asks-again", "M4", 1006),
+        ("lost-answer-is-a-no", "M4", 1006),
+        ("rest-takes-everything", "M18", 1006),
+        ("rest-unused", "M16", 1003),
+        ("closes-wait-for-the-socket", "M18", 1001),
     ],
 )
-def test_a_defect_of_stops_over_rest_is_caught_where_the_socket_alone_is_away(mutant: str, rule: str) -> None:
-    caught = run_hunt(Hunt(mutant=mutant, first_seed=1006, seeds=2, hours=HOURS, faults_an_hour=FAULTS))
+def test_a_defect_of_what_leaves_over_rest_is_caught_where_the_socket_alone_is_away(
+    mutant: str, rule: str, seed: int
+) -> None:
+    caught = run_hunt(Hunt(mutant=mutant, first_seed=seed, seeds=2, hours=HOURS, faults_an_hour=FAULTS))
     assert caught.rule == rule
     assert caught.clean_looks > 100
 

@@ -17,6 +17,7 @@ from genesis.domain.order_outputs import Outputs
 from genesis.domain.order_rows import BracketRow, OrderRow
 from genesis.domain.order_session import Fence
 from genesis.domain.pairs import PairSpec
+from protocols.orders import OrderType
 from protocols.units import ZERO, Side
 
 Patch = pytest.MonkeyPatch
@@ -229,6 +230,16 @@ def over_rest_stops_leave_uncompared(patch: Patch) -> None:
     patch.setattr(Fence, "guards", property(lambda fence: fence.up and fence.shown))
 
 
+def over_rest_leaves_what_opens_at_market(patch: Patch) -> None:
+    """Over REST whatever is at market leaves, entries among it."""
+    patch.setattr(protect_module, "gets_out", lambda row: row.intent.order_type is OrderType.MARKET)
+
+
+def over_rest_stops_go_for_nobody(patch: Patch) -> None:
+    """Over REST a stop is taken out whenever somebody wanted it to, though nothing is sold."""
+    patch.setattr(OrderMachine, "_makes_way", lambda machine, book: machine.fence.narrow and machine.fence.guards)
+
+
 MUTANTS: tuple[Callable[[Patch], None], ...] = (
     one_bracket_for_everybody,
     a_sale_takes_from_the_oldest,
@@ -253,4 +264,6 @@ MUTANTS: tuple[Callable[[Patch], None], ...] = (
     a_swapped_stop_is_forgotten,
     over_rest_leaves_what_would_leave_on_a_socket,
     over_rest_stops_leave_uncompared,
+    over_rest_leaves_what_opens_at_market,
+    over_rest_stops_go_for_nobody,
 )

@@ -7,7 +7,15 @@ import attrs
 from genesis.domain.bracket import GUARDS, kind_of
 from genesis.domain.order_machine import OrderMachine
 from genesis.domain.venue import Venue
-from protocols.orders import RequestNotice, SubmitOrder, VenueCommand, VenuePosition, commands_of
+from protocols.orders import (
+    CancelOrder,
+    OrderType,
+    RequestNotice,
+    SubmitOrder,
+    VenueCommand,
+    VenuePosition,
+    commands_of,
+)
 from protocols.units import ZERO
 
 ACCOUNT = "sim"
@@ -25,7 +33,9 @@ class Figures:
     batches: int = 0
     """Frames of several commands."""
     by_rest: int = 0
-    """Stops that were submitted over REST."""
+    """Orders that were submitted, and cancels that were asked for, over REST."""
+    closes_by_rest: int = 0
+    """Sales that close among them."""
     naked_s: list[float] = attrs.Factory(list)
     recovery_s: list[float] = attrs.Factory(list)
 
@@ -80,3 +90,19 @@ def check_beside(machine: OrderMachine, command: VenueCommand) -> None:
         assert not held or told < held, (
             f"stop {row.cid} leaves beside {[each.cid for each in beside]}: {told} of {held}"
         )
+
+
+def check_over_rest(machine: OrderMachine, command: SubmitOrder | CancelOrder) -> None:
+    """Over REST nothing leaves that opens, or rests to close; and a stop goes only for a sale that can leave."""
+    row = machine.orders[command.cid]
+    if isinstance(command, SubmitOrder):
+        closes = not row.opens_risk and row.intent.order_type is OrderType.MARKET
+        assert row.protects or closes, f"order {command.cid} left over REST and neither protects nor closes"
+        return
+    book = row.intent.symbol, row.intent.margin
+    wished = any(book in flatten.books for flatten in machine.flattens.values())
+    waits = any(
+        each.held_back and each.open and (each.intent.symbol, each.intent.margin) == book
+        for each in machine.orders.values()
+    )
+    assert not row.protects or wished or waits, f"stop {command.cid} is taken out over REST, and nobody sells"

@@ -57,7 +57,14 @@ from protocols.orders import (
 )
 from protocols.settings import OrderSettings
 from protocols.units import ZERO, Side, Symbol, round_price
-from tests.genesis.domain.bracket_words import ACCOUNT, Figures, account_positions, check_beside, refusal
+from tests.genesis.domain.bracket_words import (
+    ACCOUNT,
+    Figures,
+    account_positions,
+    check_beside,
+    check_over_rest,
+    refusal,
+)
 
 D = Decimal
 BTC = Symbol("tBTCUSD")
@@ -112,8 +119,9 @@ class BracketWorld:
     rest_share: float = 0.0
     """How many of its sessions are narrow: held over REST while the socket is away. `ways` draws which."""
     narrow: bool = False
-    asking: bool = False
-    """A request over REST is being answered: only then is anything said on a narrow session."""
+    asking: int = 0
+    """The client id of what is being answered over REST: only that is said on a narrow session, and of an order not
+    what it came to."""
     compared: set[int] = attrs.Factory(set)
     """Sessions of this process of which a report was heard."""
     trades_late_s: float = 0.0
@@ -306,13 +314,15 @@ class BracketWorld:
         self.receive(command)
 
     def submit_over_rest(self, command: VenueCommand) -> None:
-        """A stop, or nothing; its answer may be lost, before it was carried out, after it, or long before."""
-        assert isinstance(command, SubmitOrder), f"nothing but a new order may leave over REST, was {command}"
-        assert self.machine.orders[command.cid].protects, f"order {command.cid} left over REST and is no stop"
+        """What may leave over REST; its answer may be lost, before it was carried out, after it, or long before."""
+        assert isinstance(command, SubmitOrder | CancelOrder), f"order {command.cid} is changed over REST: {command}"
         assert command.session in self.compared, f"order {command.cid} left over REST before its session was compared"
-        about: dict[str, Any] = {"cid": command.cid, "kind": "on", "session": command.session}
+        check_over_rest(self.machine, command)
+        is_new = isinstance(command, SubmitOrder)
+        about: dict[str, Any] = {"cid": command.cid, "kind": "on" if is_new else "oc", "session": command.session}
         fate = self.ways.random()
         self.figures.by_rest += 1
+        self.figures.closes_by_rest += is_new and not self.machine.orders[command.cid].protects
         if fate < 0.1:
             self.figures.faults += 1
             self.inbox.append(CommandNotSent(**about, reason="nonce: small"))
@@ -326,9 +336,9 @@ class BracketWorld:
                 self.late.append((self.now + self.ways.uniform(0, LATE_LIMIT_S), command))
             return
         self.inbox.append(CommandSent(**about, received_ns=0))
-        self.asking = True
+        self.asking = command.cid
         self.receive(command)
-        self.asking = False
+        self.asking = 0
 
     def receive(self, command: VenueCommand) -> None:
         match command:
@@ -367,10 +377,11 @@ class BracketWorld:
         if not self.alive:
             return
         if self.narrow:
-            said = [message for _, message in outputs if isinstance(message, VenueOrder | RequestNotice)]
-            for each in said if self.asking else ():
-                each = msgspec.structs.replace(each, session=self.session)
-                self.inbox.append(msgspec.structs.replace(each, event="rest") if isinstance(each, VenueOrder) else each)
+            for _, each in outputs if self.asking else ():
+                if isinstance(each, RequestNotice):
+                    self.inbox.append(msgspec.structs.replace(each, session=self.session))
+                elif isinstance(each, VenueOrder) and (each.event, each.cid) == ("on", self.asking):
+                    self.inbox.append(msgspec.structs.replace(each, session=self.session, event="rest"))
             return
         for _, message in outputs:
             amounts = self.wallets_are_told and isinstance(message, VenueWallet | VenuePosition)

@@ -1,4 +1,4 @@
-"""A narrow session is held over REST while the socket is away: stops leave on it, and nothing else."""
+"""A narrow session is held over REST while the socket is away: stops leave on it, closes, cancels, and nothing else."""
 
 import msgspec
 import pytest
@@ -58,42 +58,28 @@ def test_nothing_leaves_before_it_is_compared(bench: Bench) -> None:
     assert sent(bench.wait(30.0)) == [], "nor because history is silent"
 
 
-def test_no_entry_no_exit_no_cancel_leaves(bench: Bench) -> None:
+def test_no_entry_and_no_order_that_rests_to_close_leaves(bench: Bench) -> None:
     filled_while_away(bench)
     bench.accept(2)
-    assert sent(bench.admit(purpose=Purpose.EXIT, side=Side.SELL, bracket=None)) == []
     assert sent(bench.admit()) == []
-    bench.machine.on_flatten(
-        Flatten(symbol=None, reason="enough", correlation_id="flatten"), now=bench.now, wall_ms=START_MS
-    )
-    assert sent(bench.take()) == []
+    rests = {"order_type": OrderType.LIMIT, "price": D(120), "reduce_only": True}
+    margin = bench.machine.orders[1].intent.margin
+    assert sent(bench.admit(purpose=Purpose.MANUAL, side=Side.SELL, bracket=None, margin=margin, **rests)) == []
     assert sent(bench.wait(10.0)) == []
-    bench.cut()
-    commands = sent(bench.connect(3, bench.row(2, "os")))
-    assert commands != [], "on the next socket they do"
 
 
-def test_a_close_that_cannot_leave_keeps_no_stop_away(bench: Bench) -> None:
-    bench.admit(purpose=Purpose.EXIT, side=Side.SELL, bracket=None)
-    bench.machine.on_flatten(
-        Flatten(symbol=None, reason="enough", correlation_id="flatten"), now=bench.now, wall_ms=START_MS
-    )
-    bench.take()
-    assert len(stops(filled_while_away(bench))) == 1
+def flatten(bench: Bench) -> list[object]:
+    wish = Flatten(symbol=None, reason="enough", correlation_id="flatten")
+    bench.machine.on_flatten(wish, now=bench.now, wall_ms=START_MS)
+    return sent(bench.take())
 
 
 def test_a_stop_that_could_not_leave_does_not_leave_beside_the_close_that_can(bench: Bench) -> None:
     """Both would sell the same coins: found by a world in which a person's own were sold so."""
-    filled_while_away(bench)
-    bench.hear(CommandSent(cid=2, kind="on", session=2, received_ns=0))
-    bench.hear(RequestNotice(session=2, kind="on-req", status="ERROR", text="no", cid=2, venue_id=None, received_ns=0))
-    bench.machine.on_flatten(
-        Flatten(symbol=None, reason="enough", correlation_id="flatten"), now=bench.now, wall_ms=START_MS
-    )
-    bench.take()
-    (stop,) = stops(sent(bench.wait(1.0)))
+    (stop,) = stops(filled_while_away(bench))
     bench.hear(CommandNotSent(cid=stop.cid, kind="on", session=2, reason="429"))
     bench.cut()
+    assert flatten(bench) == []
     commands = sent(bench.connect(3))
     assert [each.wire_type.split()[-1] for each in commands] == ["MARKET"]
 

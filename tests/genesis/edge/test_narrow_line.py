@@ -26,6 +26,7 @@ from protocols.bitfinex.numbers import write_json
 from protocols.bitfinex.rest import error_body
 from protocols.orders import (
     AccountEvent,
+    CancelOrder,
     CommandInDoubt,
     CommandNotSent,
     CommandSent,
@@ -33,6 +34,8 @@ from protocols.orders import (
     RequestNotice,
     SessionUp,
     SubmitOrder,
+    UpdateOrder,
+    VenueCommand,
     VenueOrder,
 )
 from protocols.units import Symbol
@@ -61,6 +64,9 @@ def a_stop(cid: int = 9, session: int = 4) -> SubmitOrder:
     )
 
 
+A_CANCEL = CancelOrder(cid=9, cid_date="2023-11-14", venue_id=55, session=4, correlation_id="test")
+
+
 def a_row(cid: int = 9) -> list[Any]:
     row: list[Any] = [None] * 32
     row[0:9] = [55, 71, cid, "tBTCUSD", 1, 2, -0.1, -0.1, "EXCHANGE STOP"]
@@ -86,6 +92,10 @@ class Desk:
     async def carry(self, *answers: Answer) -> list[AccountEvent]:
         self.server.answers.extend(answers)
         return await self.line.carry(a_stop())
+
+    async def cancel(self, *answers: Answer) -> list[AccountEvent]:
+        self.server.answers.extend(answers)
+        return await self.line.carry(A_CANCEL)
 
     @property
     def submitted(self) -> int:
@@ -243,3 +253,73 @@ async def test_a_stop_that_never_had_its_turn_did_not_leave(autojump_clock: Mock
         assert desk.submitted == 0
         assert desk.ledger.past("on", 9, None, once=True) is None
         go_on.set()
+
+
+def a_cancel_notice(status: str, *, venue_id: int = 55, word: str = "CANCELED") -> bytes:
+    row = a_row()
+    row[0], row[13] = venue_id, word
+    return write_json([1_700_000_000_000, "oc-req", None, None, row, None, status, "words"])
+
+
+@pytest.mark.parametrize("word", ["ACTIVE", "CANCELED"])
+async def test_a_cancel_that_was_taken_is_no_end(autojump_clock: MockClock, tmp_path: Path, word: str) -> None:
+    """The venue's own example says CANCELED in the row, and `waiting for confirmation` beside it."""
+    async with a_desk(autojump_clock, tmp_path) as desk:
+        sent, notice = await desk.cancel(Answer(body=a_cancel_notice("SUCCESS", word=word)))
+        assert isinstance(sent, CommandSent)
+        assert isinstance(notice, RequestNotice)
+        assert (sent.kind, notice.kind, notice.venue_id, notice.status) == ("oc", "oc-req", 55, "SUCCESS")
+
+
+@pytest.mark.parametrize(
+    "answer", [Answer(body=a_cancel_notice("ERROR")), Answer(status=500, body=error_body(10001, "Order not found."))]
+)
+async def test_a_cancel_that_was_refused_is_told_so(autojump_clock: MockClock, tmp_path: Path, answer: Answer) -> None:
+    async with a_desk(autojump_clock, tmp_path) as desk:
+        sent, notice = await desk.cancel(answer)
+        assert isinstance(sent, CommandSent)
+        assert isinstance(notice, RequestNotice)
+        assert (notice.kind, notice.venue_id, notice.status) == ("oc-req", 55, "ERROR")
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Answer(status=502, body=HTML),
+        Answer(silent=True),
+        Answer(body=a_cancel_notice("SUCCESS", venue_id=56)),
+        Answer(body=a_notice("SUCCESS")),
+    ],
+)
+async def test_a_cancel_whose_answer_was_lost_is_in_doubt_and_may_be_asked_for_again(
+    autojump_clock: MockClock, tmp_path: Path, answer: Answer
+) -> None:
+    async with a_desk(autojump_clock, tmp_path) as desk:
+        (told,) = await desk.cancel(answer)
+        assert isinstance(told, CommandInDoubt)
+        assert (told.cid, told.kind) == (9, "oc")
+        again = CancelOrder(cid=9, cid_date="2023-11-14", venue_id=55, session=4, correlation_id="test")
+        assert desk.ledger.past("oc", 9, again, once=False) is None
+        desk.server.answers.append(Answer(body=a_cancel_notice("SUCCESS")))
+        assert isinstance((await desk.line.carry(again))[0], CommandSent)
+
+
+async def test_a_cancel_in_a_maintenance_did_not_leave(autojump_clock: MockClock, tmp_path: Path) -> None:
+    async with a_desk(autojump_clock, tmp_path) as desk:
+        (told,) = await desk.cancel(Answer(status=500, body=error_body(20060, "maintenance")))
+        assert isinstance(told, CommandNotSent)
+        assert (told.kind, told.paused) == ("oc", True)
+
+
+@pytest.mark.parametrize("what", ["update", "older session", "session is over"])
+async def test_what_it_does_not_take(autojump_clock: MockClock, tmp_path: Path, what: str) -> None:
+    async with a_desk(autojump_clock, tmp_path) as desk:
+        command: VenueCommand = a_stop(session=3 if what == "older session" else 4)
+        if what == "update":
+            command = UpdateOrder(
+                cid=9, venue_id=55, price=Decimal(1), amount=None, flags=0, session=4, correlation_id="test"
+            )
+        if what == "session is over":
+            desk.line.over.set()
+        assert not desk.line.takes(command)
+        assert desk.line.takes(a_stop()) is (what != "session is over")

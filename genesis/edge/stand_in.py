@@ -1,0 +1,50 @@
+"""Who stands in for the socket while it is away: when sessions over REST begin in the pauses between two dials."""
+
+from collections.abc import Awaitable, Callable
+
+import attrs
+import trio
+
+from genesis.core.actor import Context
+from genesis.core.latest import Latest
+from genesis.edge.narrow_line import AWAY_S, NARROW_EVERY_S, NarrowLine, open_narrowly, wait_for_need
+from genesis.edge.rest import RestDoor
+from genesis.edge.send_ledger import SendLedger
+from protocols.trading import OrdersView
+
+
+@attrs.define(eq=False)
+class StandIn:
+    """`away_since` is when a socket was up last; `line` is the session over REST that stands now."""
+
+    away_since: float = 0.0
+    line: NarrowLine | None = None
+    _next_at: float = 0.0
+
+    async def pause(
+        self,
+        ctx: Context,
+        pause_s: float,
+        *,
+        door: RestDoor | None,
+        ledger: SendLedger,
+        books: Latest[OrdersView] | None,
+        number: Callable[[], Awaitable[int]],
+        live: Callable[[NarrowLine, float], Awaitable[None]],
+    ) -> None:
+        """Until the next dial. Where the socket alone is away, sessions over REST stand in for it meanwhile: `live` is
+        the life of one, told when the next dial is due."""
+        dial_at = ctx.clock.now() + pause_s
+        while door is not None:
+            if books is not None:
+                await wait_for_need(books, dial_at)
+            begins_at = max(self.away_since + AWAY_S, self._next_at, ctx.clock.now())
+            if begins_at >= dial_at:
+                break
+            await trio.sleep(begins_at - ctx.clock.now())
+            self._next_at = ctx.clock.now() + NARROW_EVERY_S
+            with ctx.outside:
+                line = await open_narrowly(door, ledger, ctx.clock, number)
+            if line is not None:
+                await live(line, dial_at)
+        await trio.sleep(max(0.0, dial_at - ctx.clock.now()))
