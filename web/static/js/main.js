@@ -8,6 +8,7 @@ import { DevBanner, Header, LinkBanner } from "./header.js";
 import { Navigation } from "./nav.js";
 import { pageOf, PAGES, PageView } from "./pages.js";
 import { Empty, firstOfTicket, Question, Toasts } from "./parts.js";
+import "./refusals.js";
 import { go, usePlace } from "./router.js";
 import { onNeighbour, session, signIn } from "./session.js";
 import { state, useTopics } from "./store.js";

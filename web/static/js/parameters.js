@@ -6,6 +6,7 @@ import { pair, price, quantity } from "./format.js";
 import { worded } from "./meanings.js";
 import { act, Answer, api, ApiProblem, Empty, Facts, Field, Form, may, Modal, useApi } from "./parts.js";
 import { useWords } from "./words.js";
+import { spoken } from "./reasons.js";
 
 export const pathOf = (name) => `/api/v2/strategies/${encodeURIComponent(name)}`;
 export const shown = (number) => String(Number(number.toPrecision(12)));
@@ -39,7 +40,7 @@ export function faultOf(field, value, told, tr) {
     return `${tr("must be")} ${tr(field.whole ? "a whole number" : "a number")} ${rangeOf(field, tr)}, ${tr("was")} ${value}`;
   }
   const fault = told && told.faults.find((each) => each.path === field.path);
-  return fault ? `${tr("must be")} ${fault.must_be}, ${tr("was")} ${fault.was}` : "";
+  return fault ? `${tr("must be")} ${spoken(fault.must_be)}, ${tr("was")} ${spoken(fault.was)}` : "";
 }
 
 // What the engine says to a choice, a moment after the last key was struck; nothing happens there.
@@ -110,7 +111,7 @@ function Inside({ strategy, newest, again, onClose }) {
         ${fields.filter((field) => field.member === member).map((field) => html`<${Field} key=${field.path} kind="number" label=${field.name} value=${texts[field.path] ?? shown(field.value)} onChange=${(text) => setTexts((old) => ({ ...old, [field.path]: text }))}
           fault=${faultOf(field, values[field.path], told, tr)} hint="${worded(field.meaning)} · ${rangeOf(field, tr)}${field.whole ? ` · ${tr("whole")}` : ""} · ${tr("Default")} ${shown(field.default)}" />`)}
       </fieldset>`)}
-      ${general && general.map((fault) => html`<p key=${fault.path + fault.must_be} class="down" role="alert">${fault.path} ${tr("must be")} ${fault.must_be}</p>`)}
+      ${general && general.map((fault) => html`<p key=${fault.path + fault.must_be} class="down" role="alert">${fault.path} ${tr("must be")} ${spoken(fault.must_be)}</p>`)}
       ${told && told.problem && html`<p class="down" role="alert">${told.problem.message}</p>`}
       <${Before} told=${told} strategy=${strategy} />
       <${Field} label=${tr("Why (optional)")} value=${why} onChange=${setWhy} maxlength="200" />

@@ -119,16 +119,22 @@ const SENTENCES = {
 const NAME = /\{(\w+)(!?)\}/g;
 const escaped = (text) => text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
 
-// Each sentence as a pattern, the names of its places, and its Swedish.
-const known = Object.entries(SENTENCES).filter(([english]) => english.includes("{")).map(([english, swedish]) => ({
-  pattern: new RegExp(`^${english.split(/\{\w+\}/).map(escaped).join("(.*?)")}$`, "s"),
-  names: [...english.matchAll(NAME)].map((found) => found[1]),
-  swedish,
-}));
+// Each sentence as a pattern, the names of its places, and its Swedish; what has no place apart. Other modules bring more.
+const known = [];
+const fixed = new Map();
+export const learn = (words) => Object.entries(words).forEach(([english, swedish]) => fixed.set(english, swedish));
 
-// Those without a place, and what other modules bring of them.
-const fixed = new Map(Object.entries(SENTENCES).filter(([english]) => !english.includes("{")));
-export const learn = (sentences) => Object.entries(sentences).forEach(([english, swedish]) => fixed.set(english, swedish));
+export function sentences(more) {
+  for (const [english, swedish] of Object.entries(more)) {
+    if (!english.includes("{")) fixed.set(english, swedish);
+    else {
+      const pattern = new RegExp(`^${english.split(/\{\w+\}/).map(escaped).join("(.*?)")}$`, "s");
+      known.push({ pattern, names: [...english.matchAll(NAME)].map((found) => found[1]), swedish });
+    }
+  }
+}
+
+sentences(SENTENCES);
 
 const kept = new Map();
 const KEPT = 2000;

@@ -8,13 +8,21 @@ export const session = { token: null, scope: "read", expiresMs: 0, dev: false, u
 const rank = { read: 1, trade: 2, admin: 3 };
 export const may = (scope) => (rank[session.scope] || 0) >= rank[scope];
 
+// What it says is shown in the page's language: refusals.js knows how, and is not waited for at the beginning.
 export class ApiProblem extends Error {
+  static speak = (text) => text;
+
   constructor(status, error) {
-    super(error.message || `status ${status}`);
+    super();
+    this.said = error.message || `status ${status}`;
     this.status = status;
     this.code = error.code || "";
     this.detail = error.detail || {};
     this.id = error.id || "";
+  }
+
+  get message() {
+    return ApiProblem.speak(this.said);
   }
 }
 

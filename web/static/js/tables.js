@@ -71,7 +71,7 @@ function Amend({ row, onClose }) {
   const [left, setLeft] = useState(remains);
   const change = { ...(cost !== String(row.price ?? "") ? { price: cost } : {}), ...(both && stop !== String(row.stop_price) ? { stop_price: stop } : {}), ...(Number(left) !== Number(remains) ? { quantity: left } : {}) };
   const [problem, setProblem] = useState(null);
-  const fault = (field) => problem && problem.detail[field] && problem.detail[field].must_be && `${tr("must be")} ${problem.detail[field].must_be}`;
+  const fault = (field) => problem && problem.detail[field] && problem.detail[field].must_be && `${tr("must be")} ${spoken(problem.detail[field].must_be)}`;
   // A refusal is told where the dialog stands: a toast would lie behind it.
   const send = async () => {
     setProblem(null);

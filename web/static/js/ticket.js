@@ -143,7 +143,7 @@ function useRiskAnswer(body, ready) {
 }
 
 const serverFaults = (detail) =>
-  Object.fromEntries(Object.entries(detail || {}).filter(([, said]) => said && said.must_be).map(([name, said]) => [name, `must be ${said.must_be}`]));
+  Object.fromEntries(Object.entries(detail || {}).filter(([, said]) => said && said.must_be).map(([name, said]) => [name, spoken(`must be ${said.must_be}`)]));
 
 function Sizes({ form, onSize }) {
   const tr = useWords();

@@ -6,6 +6,7 @@ import { worded } from "./meanings.js";
 import { act, Answer, api, Empty, Field, Form, may, Modal, useApi } from "./parts.js";
 import { faultOf, pathOf, rangeOf, shown, useJudgement, wanted } from "./parameters.js";
 import { addWords, useWords } from "./words.js";
+import { spoken } from "./reasons.js";
 
 addWords({
   "Try on paper": "Pröva på papper", "Start the shadow": "Starta skuggan", "It runs beside the live one on the same market, with a paper account of its own. No order of it is ever sent.": "Den körs bredvid den skarpa på samma marknad, med ett eget papperskonto. Ingen av dess ordrar skickas någonsin.",
@@ -50,7 +51,7 @@ function Inside({ strategy, kinds, onClose, done }) {
       <${Field} label=${tr("Another kind")} kind="select" value=${form.kind} options=${options} onChange=${set("kind")} hint=${other ? tr("With another kind its own defaults count.") : ""} />
       ${!other && (fields.length === 0 ? html`<${Empty} title=${tr("takes no parameters")} />` : html`<fieldset>${fields.map((field) => html`<${Field} key=${field.path} kind="number" label=${field.member === null ? field.name : field.path} value=${texts[field.path] ?? shown(field.value)}
         onChange=${(text) => setTexts((old) => ({ ...old, [field.path]: text }))} fault=${faultOf(field, values[field.path], told, tr)} hint="${worded(field.meaning)} · ${rangeOf(field, tr)}" />`)}</fieldset>`)}
-      ${general.map((fault) => html`<p key=${fault.path + fault.must_be} class="down" role="alert">${fault.path} ${tr("must be")} ${fault.must_be}</p>`)}
+      ${general.map((fault) => html`<p key=${fault.path + fault.must_be} class="down" role="alert">${fault.path} ${tr("must be")} ${spoken(fault.must_be)}</p>`)}
       ${told && told.problem && html`<p class="down" role="alert">${told.problem.message}</p>`}
       <div class="pair"><${Field} label=${tr("Metric")} kind="select" value=${form.metric} options=${METRICS.map((each) => [each, each])} onChange=${set("metric")} />
         <${Field} label=${tr("At most")} kind="number" value=${form.threshold} onChange=${set("threshold")} /></div>

@@ -1,5 +1,5 @@
-// The page's words in English and Swedish. What the engine says in sentences is in reasons.js;
-// errors, and what a person, a strategy of their own or the venue said, stay as they were said.
+// The page's words in English and Swedish. What the engine says in sentences is in reasons.js, what it refuses with in
+// refusals.js; what a person, a strategy of their own or the venue said stays as it was said.
 
 import { changed, useTopics } from "./store.js";
 

@@ -8,6 +8,7 @@ import { act, Answer, api, ApiProblem, Bar, Card, Chip, Code, Command, Empty, Fa
 import { setQuery } from "../router.js";
 import { isPaper, ShadowCard } from "../shadow.js";
 import { useWords } from "../words.js";
+import { spoken } from "../reasons.js";
 
 export const style = true;
 
@@ -74,7 +75,7 @@ function useJudgement(changes) {
   return told;
 }
 
-const faultText = (fault) => (fault.path ? `${fault.path} must be ${fault.must_be}, was ${fault.was}${fault.hint ? ` (${fault.hint})` : ""}` : fault.must_be);
+const faultText = (fault) => (fault.path ? spoken(`${fault.path} must be ${fault.must_be}, was ${fault.was}${fault.hint ? ` (${fault.hint})` : ""}`) : fault.must_be);
 
 function Patch({ patch, old = {} }) {
   const tr = useWords();
