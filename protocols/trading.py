@@ -89,7 +89,7 @@ class OrdersView(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 class Protection(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """One position as the protection watchdog sees it: `naked_s` seconds without the right stop, 0 when all is well.
 
-    `fault` is missing, short, doubled or empty.
+    `fault` is missing, short, doubled, waits (for so long an exit that has not left is all that covers it) or empty.
     """
 
     symbol: Symbol

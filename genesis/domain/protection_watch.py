@@ -84,6 +84,8 @@ class ProtectionWatch:
     def __init__(self) -> None:
         self._naked: dict[Symbol, _Span] = {}
         self._doubled: dict[Symbol, _Span] = {}
+        self._waiting: dict[Symbol, _Span] = {}
+        """Positions that nothing but an exit covers that has not left yet."""
         self._spans: deque[float] = deque(maxlen=SPANS_KEPT)
         self.spans_total = 0
         self.repairs_total = 0
@@ -110,17 +112,14 @@ class ProtectionWatch:
             held[position.symbol] = position
             found = _look_at(position, open_orders, pairs)
             naked = found.wanted - found.stopped > amount_blur(found.wanted) and stop_fraction > 0
-            naked_s = self._follow(self._naked, position.symbol, naked, now, is_naked=True)
-            doubled_s = self._follow(
-                self._doubled,
-                position.symbol,
-                found.stopped - found.held > amount_blur(found.held),
-                now,
-                is_naked=False,
-            )
-            if found.wanted == ZERO and found.stopped == ZERO:
+            naked_s = self._follow(self._naked, position.symbol, naked, now)
+            doubled = found.stopped - found.held > amount_blur(found.held)
+            doubled_s = self._follow(self._doubled, position.symbol, doubled, now)
+            waits = not naked and stop_fraction > 0 and found.waits
+            waits_s = self._follow(self._waiting, position.symbol, waits, now)
+            if found.wanted == ZERO and found.stopped == ZERO and waits_s is None:
                 continue
-            fault = _fault(naked, found, doubled_s)
+            fault = _fault(naked, found, doubled_s) or ("waits" if waits_s is not None else "")
             views.append(
                 Protection(
                     symbol=position.symbol,
@@ -128,9 +127,16 @@ class ProtectionWatch:
                     held=position.quantity,
                     stopped=found.stopped,
                     fault=fault,
-                    naked_s=naked_s or 0.0,
+                    naked_s=naked_s or waits_s or 0.0,
                 )
             )
+            if waits_s is not None and waits_s >= within_s and not self._waiting[position.symbol].told:
+                # Nothing to repair: whoever sent it looks after it. That nothing covers the position meanwhile is told.
+                self._waiting[position.symbol].told = True
+                alarms.append(
+                    f"{position.symbol}: {found.waiting} waits to be closed by an exit that has not left yet, "
+                    f"{found.stopped} stopped, for {waits_s:.1f} s (waits)"
+                )
             for spans, seconds in ((self._naked, naked_s), (self._doubled, doubled_s)):
                 if seconds is None:
                     continue
@@ -149,21 +155,20 @@ class ProtectionWatch:
                     alarms.append(reason)
         for symbol in [symbol for symbol in self._naked if not _is_held(held.get(symbol))]:
             self._end(self._naked.pop(symbol), now)
-        for symbol in [symbol for symbol in self._doubled if not _is_held(held.get(symbol))]:
-            del self._doubled[symbol]
+        for spans in (self._doubled, self._waiting):
+            for symbol in [symbol for symbol in spans if not _is_held(held.get(symbol))]:
+                del spans[symbol]
         return Looked(status=self._status(views, within_s), repairs=tuple(repairs), alarms=tuple(alarms))
 
-    def _follow(
-        self, spans: dict[Symbol, _Span], symbol: Symbol, wrong: bool, now: float, *, is_naked: bool
-    ) -> float | None:
+    def _follow(self, spans: dict[Symbol, _Span], symbol: Symbol, wrong: bool, now: float) -> float | None:
         """Begin, continue or end a span; gives its seconds so far while it lasts."""
         if wrong:
-            if symbol not in spans and not is_naked:
+            if symbol not in spans and spans is self._doubled:
                 self.doubled_total += 1
             return now - spans.setdefault(symbol, _Span(now)).since
         if symbol in spans:
             span = spans.pop(symbol)
-            if is_naked:
+            if spans is self._naked:
                 self._end(span, now)
         return None
 
@@ -173,7 +178,7 @@ class ProtectionWatch:
         self.worst_s = max(self.worst_s, now - span.since)
 
     def _status(self, views: list[Protection], within_s: float) -> ProtectionStatus:
-        current = max((view.naked_s for view in views), default=0.0)
+        current = max((view.naked_s for view in views if view.fault != "waits"), default=0.0)
         return ProtectionStatus(
             positions=tuple(views),
             protected=sum(view.fault == "" for view in views),
@@ -194,8 +199,15 @@ class _Found:
     stopped: Decimal
     stops: int
     margin: bool
+    waiting: Decimal
+    """What exits will close that have not left yet: for coins that a stop holds, or for the venue."""
     reserved: Decimal
     """What rests for sale, and is no stop, holds back of the coins."""
+
+    @property
+    def waits(self) -> bool:
+        """Whether an exit that has not left is all that covers a part of what is held."""
+        return self.waiting > ZERO and self.wanted + self.waiting - self.stopped > amount_blur(self.held)
 
     @property
     def is_held_back(self) -> bool:
@@ -213,9 +225,9 @@ def _look_at(position: PositionView, orders: tuple[OrderView, ...], pairs: Mappi
     held = floor_amount(max(abs(position.quantity) - gone, ZERO))
     stops = [order for order in against if _is_stop(order)]
     # What an order on its way sells needs no stop any more; what a limit order may sell one day does.
-    leaving = sum(
-        (order.leaves_quantity for order in against if order.order_type is OrderType.MARKET and not order.foreign), ZERO
-    )
+    exits = [order for order in against if order.order_type is OrderType.MARKET and not order.foreign]
+    left = sum((order.leaves_quantity for order in exits if order.state is not OrderState.INTENT), ZERO)
+    leaving = sum((order.leaves_quantity for order in exits), ZERO)
     wanted = max(held - leaving, ZERO)
     pair = pairs.get(position.symbol)
     minimum = getattr(pair, "minimum", ZERO)
@@ -225,6 +237,7 @@ def _look_at(position: PositionView, orders: tuple[OrderView, ...], pairs: Mappi
         stopped=sum((order.leaves_quantity for order in stops), ZERO),
         stops=len(stops),
         margin=any(order.margin for order in against),
+        waiting=max(held - left, ZERO) - wanted,
         reserved=sum((order.leaves_quantity for order in against if _holds_back(order)), ZERO),
     )
 

@@ -210,16 +210,14 @@ class AccountSession:
         if name == "auth":
             self._on_auth(event, events)
         elif name == "info":
-            info = read_info(event)
+            info = read_info(event, self.info, paused=self.paused)
             if isinstance(info, ServerInfo):
                 self.info = info
                 self.paused = not info.operative
                 if self.phase is AccountPhase.CONNECTED:
                     self.phase = AccountPhase.OPEN
-            elif isinstance(info, MaintenanceStarted):
-                self.paused = True
-            elif isinstance(info, MaintenanceEnded):
-                self.paused = False
+            elif isinstance(info, MaintenanceStarted | MaintenanceEnded):
+                self.paused = isinstance(info, MaintenanceStarted)
             events.append(info)
         elif name == "conf":
             if event.get("status") == "OK":

@@ -169,8 +169,10 @@ def event_text(event: dict[str, Any], name: str) -> str:
 
 
 def read_info(
-    event: dict[str, Any],
+    event: dict[str, Any], before: ServerInfo | None = None, *, paused: bool = False
 ) -> ServerInfo | ServerStopping | MaintenanceStarted | MaintenanceEnded | ServerNote:
+    """`before` is the one that greeted, `paused` whether the platform is closed since. The server's greeting that comes
+    again in mid-session with the platform's other status says what 20060 and 20061 do, and is read as such."""
     text = event_text(event, "msg")
     code = event_integer(event, "code")
     if code == INFO_STOPPING:
@@ -184,12 +186,15 @@ def read_info(
     platform = event.get("platform")
     status = platform.get("status") if isinstance(platform, dict) else None
     version = event.get("version")
-    return ServerInfo(
+    info = ServerInfo(
         # 1.1 is how the retired protocol calls itself.
         version=version if isinstance(version, int) else 1,
         server_id=event_text(event, "serverId"),
         operative=status != 0,
     )
+    if before is None or info.version != PROTOCOL_VERSION or info.operative is not paused:
+        return info
+    return MaintenanceEnded(text=text) if info.operative else MaintenanceStarted(text=text)
 
 
 def read_auth_answer(event: dict[str, Any]) -> AuthAccepted | AuthRefused:

@@ -361,14 +361,12 @@ class PublicSession:
         elif name == "error":
             self._on_error(event, received_ns, events)
         elif name == "info":
-            info = read_info(event)
+            info = read_info(event, self.info, paused=self.paused)
             if isinstance(info, ServerInfo):
                 self.info = info
                 self.paused = not info.operative
-            elif isinstance(info, MaintenanceStarted):
-                self.paused = True
-            elif isinstance(info, MaintenanceEnded):
-                self.paused = False
+            elif isinstance(info, MaintenanceStarted | MaintenanceEnded):
+                self.paused = isinstance(info, MaintenanceStarted)
             events.append(info)
         elif name == "conf":
             if event.get("status") == "OK":

@@ -167,3 +167,34 @@ def test_on_margin_a_resting_sale_holds_nothing_back() -> None:
     sale = a_stop("1", cid=3, order_type=OrderType.LIMIT, purpose=Purpose.MANUAL, stop_price=None, margin=True)
     asked = [second for second in range(400) if look(watch, float(second), "1", sale).repairs]
     assert max(later - one for one, later in itertools.pairwise(asked)) == 30
+
+
+def an_exit(quantity: str, state: OrderState, **changes: Any) -> OrderView:
+    market = {"order_type": OrderType.MARKET, "purpose": Purpose.EXIT, "price": None, "stop_price": None}
+    return a_stop(quantity, cid=3, intent_id="exit", state=state, **market, **changes)
+
+
+def test_an_exit_that_waits_is_told_and_is_no_exit_that_leaves() -> None:
+    """In a maintenance it waited for minutes, and the watch said that all was well."""
+    watch = ProtectionWatch()
+    waits = an_exit("1", OrderState.INTENT)
+    first = look(watch, 0.0, "1", waits)
+    assert [(each.fault, each.naked_s) for each in first.status.positions] == [("waits", 0.0)]
+    later = look(watch, 5.0, "1", waits)
+    assert later.repairs == (), "whoever sent it looks after it"
+    (told,) = later.alarms
+    assert "1.00000000 waits to be closed by an exit that has not left yet, 0 stopped, for 5.0 s" in told
+    assert look(watch, 9.0, "1", waits).alarms == ()
+    gone = look(watch, 10.0, "1", an_exit("1", OrderState.SENT))
+    assert gone.status.positions == ()
+    assert (gone.status.naked, gone.status.spans_total, gone.status.doubled_total) == (0, 0, 0)
+    assert gone.status.worst_naked_s == 0.0
+
+
+def test_an_exit_that_waits_behind_its_stop_is_covered() -> None:
+    watch = ProtectionWatch()
+    covered = look(watch, 0.0, "1", a_stop("1"), an_exit("1", OrderState.INTENT))
+    assert [each.fault for each in covered.status.positions] == [""]
+    # A part that neither covers is missing, whatever waits.
+    short = look(watch, 1.0, "2", an_exit("1", OrderState.INTENT))
+    assert [each.fault for each in short.status.positions] == ["missing"]

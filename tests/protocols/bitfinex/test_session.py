@@ -146,6 +146,28 @@ def test_info_codes_are_signals() -> None:
     require_version(ServerInfo(version=2, server_id="", operative=True))
 
 
+def test_a_greeting_with_the_other_status_says_what_the_codes_say() -> None:
+    session = PublicSession(session=1)
+    told = [
+        (
+            type(session.receive(f'{{"event":"info","version":2,"platform":{{"status":{status}}}}}', 1)[0]),
+            session.paused,
+        )
+        for status in (1, 1, 0, 0, 1, 1)
+    ]
+    assert told == [
+        (ServerInfo, False),
+        (ServerInfo, False),
+        (MaintenanceStarted, True),
+        (ServerInfo, True),
+        (MaintenanceEnded, False),
+        (ServerInfo, False),
+    ]
+    # A server of another protocol is no news of this one.
+    (other,) = session.receive('{"event":"info","version":1,"platform":{"status":0}}', 1)
+    assert isinstance(other, ServerInfo)
+
+
 def test_conf_and_pong() -> None:
     session = PublicSession(session=1)
     assert json.loads(session.send_conf()) == {"event": "conf", "flags": DEFAULT_FLAGS}

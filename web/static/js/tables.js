@@ -19,6 +19,7 @@ function Stop({ symbol, protection }) {
   if (!protection) return html`<span class="muted">…</span>`;
   const seen = protection.watch.positions.find((row) => row.symbol === symbol);
   const bracket = protection.brackets.find((row) => row.symbol === symbol && Number(row.held) !== 0);
+  if (seen && seen.fault === "waits") return html`<${Chip} tone="warn" title=${tr("An exit closes this and has not left yet: it waits for coins that a stop holds, or for the venue")}>${tr("exit waits")} ${seen.naked_s.toFixed(1)} s<//>`;
   if (seen && seen.fault) return html`<${Chip} tone="bad" title=${`${quantity(seen.stopped)} / ${quantity(seen.held)}`}>${tr(seen.fault)} ${seen.naked_s.toFixed(1)} s<//>`;
   if (!bracket || !Number(bracket.stopped)) return html`<span class="muted">–</span>`;
   // Strategies and brackets by hand have a stop each; where each belongs is told on hovering.

@@ -72,6 +72,7 @@ const sv = {
   "What one coin cost, with its fee": "Vad ett mynt kostade, med avgiften",
   "Realized is what sales brought over what the coins had cost, with fees: a fee taken in coins makes the others dearer, any other counts at once. Where several strategies hold a symbol each counts by its own average, the account by that of all.":
     "Realiserat är vad försäljningar gav över vad mynten hade kostat, med avgifter: en avgift som tas i mynt gör de andra dyrare, varje annan räknas genast. Där flera strategier håller en symbol räknar var och en med sitt eget snitt, kontot med allas.",
+  "exit waits": "utgång väntar", "An exit closes this and has not left yet: it waits for coins that a stop holds, or for the venue": "En utgång stänger detta och har inte skickats än: den väntar på mynt som ett stopp håller, eller på börsen",
   "from before": "från förr", "were there before the engine: what they brought is no profit": "fanns före motorn: det de gav är ingen vinst",
   "High": "Högst", "Low": "Lägst", "Volume": "Volym", "Bid": "Köp", "Ask": "Sälj", "day": "dygn",
   "up-time": "drifttid", "settings": "inställning", "API": "API", "rules": "regler", "passed": "godkänd", "refused": "nekad",
