@@ -17,6 +17,7 @@ from genesis.edge.store import ReadOnlyStore
 from genesis.edge.store_errors import StoreError
 from protocols.journal import ReadRecords
 from protocols.orders import Fill
+from protocols.plain_text import plain_numbers
 
 PAGE: Final = 10_000
 PATIENCE_S: Final = 120.0
@@ -62,7 +63,7 @@ def tax_port(journal: Path) -> TaxPort:
     """For the web: one year at a time, beside the engine and behind it for the processors."""
     one_at_a_time = trio.CapacityLimiter(1)
 
-    async def export(year: int, timezone: str, kind: Kind) -> TaxExport:
+    async def export(year: int, timezone: str, kind: Kind) -> msgspec.Raw:
         words = (sys.executable, "-P", "-m", "genesis.tax_desk", str(journal), str(year), timezone, kind.value)
         async with one_at_a_time:
             with trio.move_on_after(PATIENCE_S):
@@ -72,7 +73,7 @@ def tax_port(journal: Path) -> TaxPort:
                     raise CannotExport(f"a process must start, did not: {error.strerror}") from None
                 if done.returncode:
                     raise CannotExport(done.stderr.decode(errors="replace").strip()[-300:] or "it said nothing")
-                return msgspec.json.decode(done.stdout, type=TaxExport)
+                return msgspec.Raw(done.stdout)
         raise CannotExport(f"it must be done within {PATIENCE_S:.0f} s, was not: use genesis tax")
 
     return export
@@ -86,7 +87,7 @@ def main(words: list[str]) -> int:
     except (StoreError, ValueError) as error:
         sys.stderr.write(f"{error}\n")
         return 1
-    sys.stdout.buffer.write(msgspec.json.encode(made))
+    sys.stdout.buffer.write(plain_numbers(msgspec.json.encode(made)))
     return 0
 
 

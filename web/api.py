@@ -145,7 +145,7 @@ class Call:
         return self.claims.subject if self.claims is not None else ANONYMOUS
 
 
-Handler = Callable[[Api, Call], Awaitable[msgspec.Struct]]
+Handler = Callable[[Api, Call], Awaitable[msgspec.Struct | msgspec.Raw]]
 
 
 @attrs.frozen(kw_only=True)

@@ -60,6 +60,9 @@ _encode_exact = msgspec.json.Encoder().encode
 
 
 def _encode(value: Any) -> bytes:
+    if isinstance(value, msgspec.Raw):
+        # Made by another process as it goes out.
+        return bytes(value)
     return plain_numbers(_encode_exact(value))
 
 

@@ -22,7 +22,7 @@ class TaxQuery(Strict, frozen=True, kw_only=True):
     timezone: Annotated[str, msgspec.Meta(min_length=1, max_length=60)] | None = None
 
 
-async def tax(api: Api, call: Call) -> TaxExport:
+async def tax(api: Api, call: Call) -> TaxExport | msgspec.Raw:
     query: TaxQuery = call.query
     timezone = query.timezone or api.readers.settings().risk.day_timezone
     try:

@@ -221,7 +221,8 @@ class CannotExport(Exception):
     """The year could not be worked out; the text says why."""
 
 
-TaxPort = Callable[[int, str, Kind], Awaitable[TaxExport]]
+TaxPort = Callable[[int, str, Kind], Awaitable[msgspec.Raw]]
+"""Gives the JSON of a `TaxExport` as it goes out: whoever passes megabytes on does not take them apart."""
 
 
 def tax_year(fills: Iterable[Fill], year: int, timezone: str = "UTC") -> TaxYear:
@@ -289,8 +290,8 @@ def csv_of(made: TaxYear, kind: Kind) -> str:
     """The rows of one kind as CSV (RFC 4180, a head line, times in the year's zone). The ledger has `ledger_export`."""
     when = _clock(made.timezone)
     if kind is Kind.TRADES:
-        return _table(_TRADES, [_trade_row(fill, when) for fill in made.trades])
-    return _table(_DISPOSALS, [_disposal_row(each, when) for each in made.disposals])
+        return _table(_TRADES, (_trade_row(fill, when) for fill in made.trades))
+    return _table(_DISPOSALS, (_disposal_row(each, when) for each in made.disposals))
 
 
 def ledger_export(entries: Iterable[LedgerEntry], year: int, timezone: str, mode: str) -> TaxExport:
