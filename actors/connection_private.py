@@ -354,7 +354,14 @@ class ConnectionPrivateActor:
                 books=self.books,
                 number=partial(self._number_session, out),
                 live=partial(self._stand_for, ctx, out),
+                refused=partial(self._key_refused, ctx, out),
             )
+
+    def _key_refused(self, ctx: Context, out: _Outlets, said: str) -> None:
+        text = (
+            f"the venue refuses what was asked over REST ({said}): no stop and no close leaves until the socket is back"
+        )
+        self._say_news(ctx, out, "alarm", "rest_key_refused", text)
 
     async def _stand_for(self, ctx: Context, out: _Outlets, line: NarrowLine, dial_at: float) -> None:
         """The life of a session over REST. One line at a time: nothing is dialled before it is over and told."""

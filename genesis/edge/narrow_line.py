@@ -28,6 +28,7 @@ from protocols.bitfinex.account import read_notice
 from protocols.bitfinex.errors import (
     ERR_GENERIC,
     ERR_PARAMS,
+    AuthFailed,
     BitfinexError,
     Maintenance,
     MalformedFrame,
@@ -70,6 +71,7 @@ SUBMIT_S: Final = 8.0
 REFUSALS: Final = frozenset({ERR_GENERIC, ERR_PARAMS})
 """The venue's refusals of an order, when it does not say them in a notification."""
 NOTHING_DONE: Final = (NonceTooSmall, RateLimited, Maintenance)
+NO_PERMISSION: Final = "api_key: permission invalid"
 NS: Final = 1_000_000_000
 _KINDS: Final[dict[type, str]] = {SubmitOrder: "on", CancelOrder: "oc"}
 
@@ -87,6 +89,8 @@ class NarrowLine:
     clock: Clock
     first_words: tuple[AccountEvent, ...]
     stay_s: float = NARROW_STAY_S
+    key_refused: str = ""
+    """The venue's words, when it says that this key may not do what was asked: then the session is over."""
     over: trio.Event = attrs.field(factory=trio.Event)
     _carried: trio.Event | None = attrs.field(default=None, init=False)
 
@@ -107,7 +111,7 @@ class NarrowLine:
             told = self._answered(command, answer)
         except (EdgeError, BitfinexError, trio.TooSlowError) as error:
             told = [self._failed(command, error)]
-            if isinstance(error, VenueError) and error.code in REFUSALS:
+            if isinstance(error, VenueError) and error.code in REFUSALS and not self.key_refused:
                 told = [self._sent(command), self._refusal(command, error)]
         return told
 
@@ -152,6 +156,11 @@ class NarrowLine:
         if self._carried is not None:
             self._carried.set()
 
+    @property
+    def has_carried(self) -> bool:
+        """Whether anything was asked of it."""
+        return self._carried is not None
+
     async def last_command(self) -> None:
         """Wait until nothing is in hand any more."""
         if self._carried is not None:
@@ -183,9 +192,12 @@ class NarrowLine:
         kind, reason = _KINDS[type(command)], f"{type(error).__name__}: {error}"
         if self.ledger.past(kind, command.cid, command, once=kind == "on") is None:
             return self._not_sent(command, reason)
-        if isinstance(error, NOTHING_DONE) or (isinstance(error, RequestFailed) and not error.sent):
+        if refuses_key(error):
+            self.key_refused = str(error)
+            self.over.set()
+        if self.key_refused or isinstance(error, NOTHING_DONE) or (isinstance(error, RequestFailed) and not error.sent):
             self.ledger.withdraw(kind, command.cid)
-            return self._not_sent(command, reason, paused=isinstance(error, Maintenance))
+            return self._not_sent(command, reason, paused=bool(self.key_refused) or isinstance(error, Maintenance))
         return CommandInDoubt(cid=command.cid, kind=kind, session=command.session, reason=reason)
 
     def _sent(self, command: Carried) -> CommandSent:
@@ -213,6 +225,13 @@ class NarrowLine:
         return CommandNotSent(cid=command.cid, kind=kind, session=command.session, reason=reason, paused=paused)
 
 
+def refuses_key(error: Exception) -> bool:
+    """Whether the venue did nothing, and will do nothing, because of the key: unknown, badly signed, without rights."""
+    if isinstance(error, AuthFailed):
+        return True
+    return isinstance(error, VenueError) and error.code == ERR_GENERIC and NO_PERMISSION in error.text
+
+
 async def wait_for_need(books: Latest[OrdersView], dial_at: float) -> None:
     """Wait until anything may need a stop, or the next dial. Version 0 says nothing yet: then something may."""
     with trio.move_on_at(dial_at):
@@ -225,7 +244,8 @@ async def open_narrowly(
 ) -> NarrowLine | None:
     """A session that begins with the account's open orders, numbered when they are here.
 
-    None where REST is away, too, or the venue closed: then nobody could place anything.
+    None where REST is away, too, or the venue closed: then nobody could place anything. Raises VenueError where the
+    venue refuses the key.
     """
     unclear: list[UnclearRow] = []
     began = clock.now()
@@ -235,7 +255,9 @@ async def open_narrowly(
         now_ns = clock.now_ns()
         session = await number()
         orders = read_orders(answer, session=session, received_ns=now_ns, unclear=unclear)
-    except (EdgeError, BitfinexError, trio.TooSlowError):
+    except (EdgeError, BitfinexError, trio.TooSlowError) as error:
+        if refuses_key(error):
+            raise
         return None
     words = (
         SessionUp(session=session, user_id=0, received_ns=now_ns, narrow=True),

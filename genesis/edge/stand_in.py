@@ -1,6 +1,7 @@
 """Who stands in for the socket while it is away: when sessions over REST begin in the pauses between two dials."""
 
 from collections.abc import Awaitable, Callable
+from typing import Final
 
 import attrs
 import trio
@@ -10,7 +11,12 @@ from genesis.core.latest import Latest
 from genesis.edge.narrow_line import AWAY_S, NARROW_EVERY_S, NarrowLine, open_narrowly, wait_for_need
 from genesis.edge.rest import RestDoor
 from genesis.edge.send_ledger import SendLedger
+from protocols.bitfinex.errors import VenueError
 from protocols.trading import OrdersView
+
+REFUSED_EVERY_S: Final = 300.0
+"""Where the venue refuses the key for REST it is asked later each time, and so often in the end: a person may give it
+the right that it lacks, and what was refused once may have been the venue's own trouble."""
 
 
 @attrs.define(eq=False)
@@ -20,6 +26,8 @@ class StandIn:
     away_since: float = 0.0
     line: NarrowLine | None = None
     _next_at: float = 0.0
+    _refused: int = 0
+    """How many sessions in a row ended, or did not begin, because the venue refuses the key for REST."""
 
     async def pause(
         self,
@@ -31,9 +39,10 @@ class StandIn:
         books: Latest[OrdersView] | None,
         number: Callable[[], Awaitable[int]],
         live: Callable[[NarrowLine, float], Awaitable[None]],
+        refused: Callable[[str], None],
     ) -> None:
         """Until the next dial. Where the socket alone is away, sessions over REST stand in for it meanwhile: `live` is
-        the life of one, told when the next dial is due."""
+        the life of one, told when the next dial is due. `refused` hears once that the venue refuses the key."""
         dial_at = ctx.clock.now() + pause_s
         while door is not None:
             if books is not None:
@@ -43,8 +52,20 @@ class StandIn:
                 break
             await trio.sleep(begins_at - ctx.clock.now())
             self._next_at = ctx.clock.now() + NARROW_EVERY_S
-            with ctx.outside:
-                line = await open_narrowly(door, ledger, ctx.clock, number)
+            line, refusal = None, ""
+            try:
+                with ctx.outside:
+                    line = await open_narrowly(door, ledger, ctx.clock, number)
+            except VenueError as error:
+                refusal = str(error)
             if line is not None:
                 await live(line, dial_at)
+                refusal = line.key_refused
+            if refusal:
+                self._next_at = ctx.clock.now() + min(NARROW_EVERY_S * 2**self._refused, REFUSED_EVERY_S)
+                self._refused += 1
+                if self._refused == 1:
+                    refused(refusal)
+            elif line is not None and line.has_carried:
+                self._refused = 0
         await trio.sleep(max(0.0, dial_at - ctx.clock.now()))

@@ -1,5 +1,6 @@
 """While the authenticated socket alone is away sessions over REST stand in for it, one line at a time."""
 
+import itertools
 import random
 from collections import Counter
 from decimal import Decimal
@@ -265,6 +266,26 @@ async def test_once_nothing_lacks_a_stop_it_lasts_no_longer_than_until_the_next_
         books.set(books_of(session + of_session, compared=compared, stopped=stopped))
         await eventually(lambda: any(event.session == session for event in of(world, SessionDown)))
         assert (trio.current_time() - began_at >= NARROW_STAY_S - 0.1) is lasts
+
+
+async def test_a_key_without_the_right_to_order_is_asked_later_each_time(
+    autojump_clock: MockClock, tmp_path: Path
+) -> None:
+    async with a_world(autojump_clock, tmp_path) as world:
+        await take_away(world)
+        for key in world.exchange.settings.keys:
+            key.permissions["orders"] = (True, False)
+        began_at: list[float] = []
+        for number in range(1, 5):
+            await eventually(lambda number=number: len(narrow(world)) == number)  # type: ignore[misc]
+            began_at.append(trio.current_time())
+            world.commands.put_nowait(an_order(number, narrow(world)[-1].session))
+            await eventually(lambda: world.commands.idle)
+        pauses = [after - before for before, after in itertools.pairwise(began_at)]
+        assert pauses == sorted(pauses)
+        assert pauses[-1] >= 30.0, "10 s, 20 s, 40 s, each behind the end of the one before, or the dial behind that"
+        assert {event.cid for event in of(world, CommandNotSent)} == {1, 2, 3, 4}
+        assert of(world, CommandInDoubt) == []
 
 
 async def test_kills_between_commands_over_rest_double_nothing(autojump_clock: MockClock, tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from genesis.edge.rest import RestDoor, RestKey
 from genesis.edge.secrets import Secret
 from genesis.edge.send_ledger import Attempt, SendLedger
 from protocols.bitfinex import rest_requests
+from protocols.bitfinex.errors import VenueError
 from protocols.bitfinex.numbers import write_json
 from protocols.bitfinex.rest import error_body
 from protocols.orders import (
@@ -323,3 +324,28 @@ async def test_what_it_does_not_take(autojump_clock: MockClock, tmp_path: Path, 
             desk.line.over.set()
         assert not desk.line.takes(command)
         assert desk.line.takes(a_stop()) is (what != "session is over")
+
+
+NO_RIGHT = error_body(10001, "api_key: permission invalid")
+UNKNOWN_KEY = error_body(10100, "apikey: invalid")
+
+
+@pytest.mark.parametrize("words", [NO_RIGHT, UNKNOWN_KEY])
+async def test_a_key_that_is_refused_is_no_doubt_and_ends_the_session(
+    autojump_clock: MockClock, tmp_path: Path, words: bytes
+) -> None:
+    async with a_desk(autojump_clock, tmp_path) as desk:
+        (told,) = await desk.carry(Answer(status=500, body=words))
+        assert isinstance(told, CommandNotSent)
+        assert told.paused, "it waits for another session"
+        assert desk.line.over.is_set()
+        assert desk.line.key_refused
+        assert desk.submitted == 1
+        assert desk.ledger.past("on", 9, None, once=True) is None
+
+
+async def test_a_key_that_may_not_even_ask_is_told_so(autojump_clock: MockClock, tmp_path: Path) -> None:
+    async with a_desk(autojump_clock, tmp_path) as desk:
+        desk.server.answers.append(Answer(status=500, body=UNKNOWN_KEY))
+        with pytest.raises(VenueError, match="apikey: invalid"):
+            await open_narrowly(desk.door, desk.ledger, TrioClock(), numbered)
