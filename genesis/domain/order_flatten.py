@@ -61,7 +61,7 @@ class OrderFlattener(OrderReconciler):
             tries = flatten.tries.get(name, 0)
             # Whoever asked for it: a second close beside one in doubt would find nothing left to sell.
             working = any(row.intent.purpose is Purpose.FLATTEN for row in open_rows)
-            if not self.fence.guards or self._lacks_a_close((symbol, margin)):
+            if not self.fence.guards or self.fence.paused or self._lacks_a_close((symbol, margin)):
                 # Meanwhile its stops stand; when they can be taken back they need time to let go.
                 flatten.since_at = self._now
             resting = any(row.state in AT_VENUE for row in open_rows)

@@ -424,7 +424,7 @@ class OrderProtector(OrderGuesses):
     def _may_cancel(self, row: OrderRow) -> bool:
         if super()._may_cancel(row):
             return True
-        if self.fence.guards:
+        if self.fence.guards and not self.fence.paused:
             return not row.protects or self._makes_way((row.intent.symbol, row.intent.margin))
         return self._stands_in and row.protects and self._has_twin(row) and self._is_spare(row)
 

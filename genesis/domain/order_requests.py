@@ -262,6 +262,7 @@ class OrderRequests(OrderLedger):
             pass  # The note on the order in whose name the frame was to leave is the note on all of it.
         elif row.request is not None and row.request.kind == kind and row.request.session == event.session:
             request, row.request = row.request, None
+            retry_at = None if self._pauses_for(event) else self._now + RETRY_PAUSE_S
             if kind == "ou":
                 if row.wanted is None and not row.protects:
                     row.wanted = WantedChange(
@@ -270,11 +271,18 @@ class OrderRequests(OrderLedger):
                 self._answered(row, f"update not sent: {event.reason}")
                 if row.open and row.check_at is None:
                     # Whoever wants it wants it still, and would ask again in this very turn, without end.
-                    row.check_at = self._now + RETRY_PAUSE_S
+                    row.check_at = retry_at
                     self._touch(row)
             else:
-                row.check_at = self._now + RETRY_PAUSE_S
+                row.check_at = retry_at
                 self._touch(row)
+
+    def _pauses_for(self, event: CommandNotSent) -> bool:
+        """Maintenance: nothing leaves before the next session, and that asks anew when it has been compared."""
+        if not (event.paused and self.fence.up and event.session == self.fence.session):
+            return False
+        self.fence.paused = self._fence_changed = True
+        return True
 
     def _on_submit_not_sent(self, row: OrderRow, event: CommandNotSent) -> None:
         if row.session != event.session:
@@ -292,10 +300,8 @@ class OrderRequests(OrderLedger):
         row.session, row.swaps = 0, ()
         row.absent_at = None
         self._move(row, E.NOT_SENT, f"not sent: {event.reason}")
-        if event.paused and self.fence.up and event.session == self.fence.session:
-            # Maintenance: nothing leaves before the next session, and that releases it when it has been compared.
+        if self._pauses_for(event):
             row.check_at = self._too_old_at(row) if row.opens_risk else None
-            self.fence.paused = self._fence_changed = True
         else:
             row.check_at = self._now + RETRY_PAUSE_S
         for other in taken:
@@ -349,7 +355,7 @@ class OrderRequests(OrderLedger):
         self._move(row, E.ASK_CANCEL, row.cancel_reason)
 
     def _may_cancel(self, row: OrderRow) -> bool:
-        return self.fence.ready
+        return self.fence.ready and not self.fence.paused
 
     def _request(self, row: OrderRow, kind: str) -> OpenRequest:
         self.fence.serial += 1
@@ -419,7 +425,7 @@ class OrderRequests(OrderLedger):
             self._changed(row)
 
     def _may_update(self, row: OrderRow) -> bool:
-        if row.state not in (S.ACKED, S.PARTIAL) or row.venue_id is None or not self.fence.ready:
+        if row.state not in (S.ACKED, S.PARTIAL) or row.venue_id is None or not self.fence.ready or self.fence.paused:
             return False
         return row.check_at is None or self._now >= row.check_at
 

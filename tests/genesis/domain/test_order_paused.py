@@ -1,12 +1,25 @@
 """What cannot leave in a maintenance waits for the venue's next session, and is not tried every second."""
 
+from collections.abc import Callable
+
 import msgspec
 import pytest
 
 from genesis.domain.order_outputs import Outputs
-from protocols.orders import CancelOrder, CommandBatch, OrderState, Purpose, SubmitOrder, commands_of
+from protocols.orders import (
+    CancelOrder,
+    CommandBatch,
+    CommandNotSent,
+    Flatten,
+    OrderState,
+    Purpose,
+    SubmitOrder,
+    UpdateOrder,
+    commands_of,
+)
 from protocols.units import Side
 from tests.genesis.domain.order_bench import Bench, commands, down, not_sent, states
+from tests.genesis.domain.protect_bench import START_MS, D, sent
 from tests.genesis.domain.protect_bench import Bench as PositionBench
 
 S = OrderState
@@ -107,3 +120,32 @@ def held(*, spare: str) -> PositionBench:
 
 def leave(bench: PositionBench) -> Outputs:
     return bench.admit(side=Side.SELL, purpose=Purpose.EXIT, bracket=None)
+
+
+def move_the_stop(made: PositionBench) -> list[object]:
+    (bracket,) = made.machine.brackets.values()
+    bracket.levels = msgspec.structs.replace(bracket.levels, stop=D(90))
+    return list(sent(made.wait(0.0)))
+
+
+def flatten(made: PositionBench) -> list[object]:
+    wish = Flatten(symbol=None, reason="enough", correlation_id="flatten")
+    made.machine.on_flatten(wish, now=made.now, wall_ms=START_MS)
+    return list(sent(made.take()))
+
+
+@pytest.mark.parametrize(("wish", "kind", "asked"), [(flatten, "oc", CancelOrder), (move_the_stop, "ou", UpdateOrder)])
+def test_a_cancel_or_a_change_waits_as_orders_do(
+    wish: Callable[[PositionBench], list[object]], kind: str, asked: type
+) -> None:
+    made = PositionBench()
+    made.open_position(margin=True)
+    (command,) = wish(made)
+    assert isinstance(command, asked)
+    made.hear(CommandNotSent(cid=2, kind=kind, session=1, reason="maintenance", paused=True))
+    for _ in range(30):
+        assert sent(made.wait(1.0)) == []
+    made.cut()
+    again = sent(made.connect(2, made.row(2, "os")))
+    assert [type(each) for each in again] == [asked]
+    assert again[0].session == 2
