@@ -1,8 +1,8 @@
 """What an actor is, and what its supervisor gives it to live with."""
 
 import random
-from collections.abc import Callable
-from typing import Protocol, TypeVar
+from collections.abc import Callable, Coroutine
+from typing import Any, Protocol, TypeVar
 
 import trio
 
@@ -84,14 +84,9 @@ class Context:
         """Tell the watchdog that a long piece of work moves on; leasing and acking say so by themselves."""
         self._mailbox.progress += 1
 
-    async def step_aside(self) -> None:
+    def step_aside(self) -> Coroutine[Any, Any, None]:
         """Let others go first until the loop comes to rest: what comes now can wait, and what they do cannot."""
-        # How long that takes is everybody's doing: it is no hang of whoever waits for it.
-        self._term.outside += 1
-        try:
-            await self._aside.wait()
-        finally:
-            self._term.outside -= 1
+        return self._aside.wait(self._term)
 
     @property
     def stopping(self) -> trio.Event:

@@ -11,6 +11,7 @@ looks while they wait, and ends their waiting, too.
 import trio
 
 from genesis.core.rest import RestClock, loop_at_rest
+from genesis.core.term import Term
 
 
 class Aside:
@@ -24,8 +25,11 @@ class Aside:
         self._will_hear = False
         self._runner: trio.lowlevel.Task | None = None
 
-    async def wait(self) -> None:
-        """Come back when nobody else can go on, and at the second `look` in any case. A checkpoint."""
+    async def wait(self, term: Term) -> None:
+        """Come back when nobody else can go on, and at the second `look` in any case. A checkpoint.
+
+        `term` is told that it waits for what others do: how long that takes is everybody's doing, and no hang of its.
+        """
         mine = trio.lowlevel.current_task()
         self._waiting[mine] = None
         if self._clock is not None and not self._will_hear:
@@ -39,7 +43,11 @@ class Aside:
             del self._waiting[mine]
             return trio.lowlevel.Abort.SUCCEEDED
 
-        await trio.lowlevel.wait_task_rescheduled(abort)
+        term.outside += 1
+        try:
+            await trio.lowlevel.wait_task_rescheduled(abort)
+        finally:
+            term.outside -= 1
 
     async def run(self) -> None:
         """Bring them back at rest. Run it once, beside the actors: under a clock that does not tell it waits itself."""

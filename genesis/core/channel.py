@@ -72,41 +72,55 @@ class Envelope(msgspec.Struct, eq=False):
         if self.term is not None and self.term.over:
             raise Fenced(f"{self.term} is over and may not reply")
         if self.answer is not None:
-            self.answer.settle(outcome.Value(value))
+            self.answer.give(value)
 
 
 class Answer:
     """The place where a question's answer will be. It survives the crash of whoever was to give it."""
 
-    __slots__ = ("_asker", "_channel", "_outcome", "_term", "_then")
+    __slots__ = ("_asker", "_channel", "_error", "_term", "_then", "_value", "settled")
 
     def __init__(self, channel: "Channel[Any]") -> None:
+        self.settled = False
         self._channel = channel
-        self._outcome: outcome.Outcome[Any] | None = None
+        self._value: Any = None
+        self._error: Exception | None = None
         self._asker: trio.lowlevel.Task | None = None
         self._term: Term | None = None
         self._then: Callable[[Any], object] | None = None
 
-    def settle(self, answer: outcome.Outcome[Any]) -> None:
-        if self._outcome is not None:
+    def give(self, value: Any) -> None:
+        """This is the answer, if none was given before."""
+        if self.settled:
             return
-        if self._then is not None:
-            answer = self._pass_on(answer)
-        self._outcome = answer
-        self._channel._questions.pop(self, None)
-        if self._asker is not None:
-            trio.lowlevel.reschedule(self._asker, answer)
-            self._asker = None
-
-    def _pass_on(self, answer: outcome.Outcome[Any]) -> outcome.Outcome[Any]:
-        assert self._then is not None, "an answer must be wanted by somebody to be passed on"
-        if type(answer) is outcome.Value and not (self._term is not None and self._term.over):
+        then, term = self._then, self._term
+        if then is not None and not (term is not None and term.over):
             try:
-                self._then(answer.value)
+                then(value)
             except Exception as error:
                 # A fault of who asked, not of who answers.
-                return outcome.Error(error)
-        return answer
+                self.fail(error)
+                return
+        self.settled, self._value = True, value
+        self._channel._questions.pop(self, None)
+        if self._asker is not None:
+            trio.lowlevel.reschedule(self._asker, outcome.Value(value))
+            self._asker = None
+
+    def fail(self, error: Exception) -> None:
+        """There will be none, if none was given before: this is why."""
+        if self.settled:
+            return
+        self.settled, self._error = True, error
+        self._channel._questions.pop(self, None)
+        if self._asker is not None:
+            trio.lowlevel.reschedule(self._asker, outcome.Error(error))
+            self._asker = None
+
+    def pass_on(self, term: Term | None, then: Callable[[Any], object]) -> None:
+        """See `Channel.pass_on`."""
+        assert self._then is None, f"an answer of {self._channel.name} must be passed on once"
+        self._term, self._then = term, then
 
     def _abort(self, _: Any) -> trio.lowlevel.Abort:
         self._asker = None
@@ -115,12 +129,14 @@ class Answer:
 
     async def wait(self, term: Term | None) -> Any:
         """Always a checkpoint. `term` is told that it waits for somebody else."""
-        if self._outcome is None and self._channel.closed:
+        if not self.settled and self._channel.closed:
             # It closed while we stood in line and had just got in.
-            self._outcome = outcome.Error(self._channel.closed_error())
-        if self._outcome is not None:
+            self.fail(self._channel.closed_error())
+        if self.settled:
             await trio.lowlevel.checkpoint()
-            return self._outcome.unwrap()
+            if self._error is not None:
+                raise self._error
+            return self._value
         self._asker = trio.lowlevel.current_task()
         self._channel._questions[self] = None
         # It comes back with the outcome.
@@ -380,7 +396,7 @@ class Channel(Generic[T]):
 
     def answer_to(self, term: Term | None, answer: Answer) -> Coroutine[Any, Any, Any]:
         """The second half of `ask`. Always a checkpoint."""
-        if answer._outcome is None:
+        if not answer.settled:
             self._bell.ring()
         return answer.wait(term)
 
@@ -388,8 +404,7 @@ class Channel(Generic[T]):
         """Have `then` called with the answer in the very step that gives it, before its asker comes to: for what waits
         for nothing else. It must be short; what it raises is told to the asker. Nothing is called once the term is
         over. No checkpoint, and once for each answer."""
-        assert answer._then is None, f"an answer of {self.name} must be passed on once"
-        answer._term, answer._then = term, then
+        answer.pass_on(term, then)
         self._bell.ring()
 
     def _must_wait(self) -> bool:
@@ -407,7 +422,7 @@ class Channel(Generic[T]):
             # These policies promise their senders never to raise.
             self.dropped += 1
             if answer is not None:
-                answer.settle(outcome.Error(self.closed_error()))
+                answer.fail(self.closed_error())
             return
         if self._key is None:
             self._drop_oldest()
@@ -516,7 +531,7 @@ class Channel(Generic[T]):
         while self._line:
             trio.lowlevel.reschedule(self._line.popleft().task, outcome.Error(self.closed_error()))
         for answer in list(self._questions):
-            answer.settle(outcome.Error(self.closed_error()))
+            answer.fail(self.closed_error())
 
     def closed_error(self) -> ChannelClosed:
         return ChannelClosed(f"{self.name} is closed: its consumer has stopped for good")
@@ -561,4 +576,4 @@ def dead_lettered(envelope: Envelope, error: str) -> None:
     """Tell the asker, if there is one, that its question was put aside."""
     if envelope.answer is not None:
         text = f"{envelope.channel.name}: put aside after {envelope.attempts} attempts, the last one ended: {error}"
-        envelope.answer.settle(outcome.Error(DeadLettered(text)))
+        envelope.answer.fail(DeadLettered(text))

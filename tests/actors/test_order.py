@@ -146,7 +146,7 @@ async def test_killed_while_its_command_leaves_it_neither_forgets_nor_repeats_it
         stage.venue.on_submit = dies
         for number in range(1, 11):
             await stage.intents.put(approved(an_intent(number, **MARKET)))
-            await stage.until(lambda number=number: stage.account.ended == number and stage.supervisor.idle())
+            await stage.until(lambda: stage.account.ended == len(heard) and stage.supervisor.idle())
         assert heard == [0] * 10
         check_nothing_lost_or_doubled(stage, 10)
 

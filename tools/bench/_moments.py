@@ -110,16 +110,18 @@ class Marks:
 
     reads: list[Moment] = attrs.field(factory=list)
     sends: list[Moment] = attrs.field(factory=list)
-    waits: list[Span] = attrs.field(factory=list)
-    """For intents: from each question to the journal to the moment at which its asker goes on."""
+    waits: list[tuple[float, float]] = attrs.field(factory=list)
+    """For intents, in seconds of `Moment.at_s`: when the journal was asked, and when the order went on. By the wall
+    alone: it is noted while the order waits, and asking the kernel for CPU time takes longer than all else of it."""
 
     def waited_s(self, spans: Sequence[Span]) -> list[float]:
         """Of each span the seconds in which its order waited for its intent to be kept."""
-        begins = [wait.wrote for wait in self.waits]
+        begins = [began_s for began_s, _ in self.waits]
         found: list[float] = []
         for span in spans:
-            first, last = bisect_left(begins, span.wrote), bisect_left(begins, span.read)
-            found.append(sum(wait.took_s for wait in self.waits[first:last] if wait.read < span.read))
+            first, last = bisect_left(begins, span.wrote.at_s), bisect_left(begins, span.read.at_s)
+            within = [wait for wait in self.waits[first:last] if wait[1] < span.read.at_s]
+            found.append(sum([ended_s - began_s for began_s, ended_s in within]))
         return found
 
     def within(self, spans: Sequence[Span]) -> list[Span]:

@@ -57,7 +57,7 @@ from protocols.units import Symbol
 from tests.house import house, lively_layer, piece_of
 from tools.bench import _prototype
 from tools.bench._figures import is_quick, tell
-from tools.bench._moments import Marks, NearTap, Span, Tap, Watch, now
+from tools.bench._moments import Marks, NearTap, Span, Tap, Watch
 from tools.bench.feed import feeding, server
 from tools.bench.symbols import lines_of
 
@@ -275,10 +275,10 @@ def note_waits(engine: Engine, marks: Marks) -> None:
     pass_on = engine.channels.journal.pass_on
 
     def noted(term: Term | None, answer: Answer, then: Callable[[Any], object]) -> None:
-        began = now()
+        began_s = time.perf_counter()
 
         def told(value: Any) -> None:
-            marks.waits.append(Span(began, now()))
+            marks.waits.append((began_s, time.perf_counter()))
             then(value)
 
         pass_on(term, answer, told)

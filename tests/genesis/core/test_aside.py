@@ -9,6 +9,9 @@ import trio.testing
 
 from genesis.core.aside import Aside
 from genesis.core.rest import LoopClock
+from genesis.core.term import Term
+
+TERM = Term("somebody", 1)
 
 
 class _Plain:
@@ -38,7 +41,7 @@ async def test_whoever_waits_comes_back_behind_all_who_can_go_on(nursery: trio.N
     async with an_aside() as aside:
 
         async def wait() -> None:
-            await aside.wait()
+            await aside.wait(TERM)
             heard.append("aside")
 
         async def act(left: int) -> None:
@@ -60,7 +63,7 @@ async def test_who_comes_later_has_a_round_of_his_own(nursery: trio.Nursery, loo
     async with an_aside() as aside:
 
         async def wait(number: int) -> None:
-            await aside.wait()
+            await aside.wait(TERM)
             rounds.append(number)
             if number < 3:
                 nursery.start_soon(wait, number + 1)
@@ -77,7 +80,7 @@ async def test_a_loop_that_never_rests_is_waited_for_until_the_second_look(
     async with an_aside() as aside:
 
         async def wait(name: str) -> None:
-            await aside.wait()
+            await aside.wait(TERM)
             back.append(name)
 
         async def turn() -> None:
@@ -106,16 +109,16 @@ async def test_a_loop_that_never_rests_is_waited_for_until_the_second_look(
 async def test_one_that_is_cancelled_is_not_waited_for(loop_clock: object) -> None:
     async with an_aside() as aside:
         with trio.move_on_after(0) as scope:
-            await aside.wait()
+            await aside.wait(TERM)
         assert scope.cancelled_caught
-        await aside.wait()
+        await aside.wait(TERM)
 
 
 async def test_nobody_takes_a_step_while_nobody_waits_nor_while_others_act(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
     async with an_aside() as aside:
-        await aside.wait()
+        await aside.wait(TERM)
         await trio.sleep(1)
         steps = 0
 
@@ -131,7 +134,7 @@ async def test_nobody_takes_a_step_while_nobody_waits_nor_while_others_act(
         steps = 0
 
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(aside.wait)
+            nursery.start_soon(aside.wait, TERM)
             for _ in range(20):
                 await trio.lowlevel.checkpoint()
             # Ours, one of whoever waits, one of who waits for rest.

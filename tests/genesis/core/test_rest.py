@@ -9,7 +9,10 @@ import trio.testing
 
 from genesis.core.aside import Aside
 from genesis.core.rest import LoopClock, RestClock, loop_at_rest
+from genesis.core.term import Term
 from genesis.worlds.hooks import run_virtual
+
+TERM = Term("somebody", 1)
 
 
 @pytest.fixture
@@ -99,7 +102,7 @@ def test_in_a_world_no_time_passes_before_it() -> None:
         async with trio.open_nursery() as nursery:
 
             async def wait() -> None:
-                await aside.wait()
+                await aside.wait(TERM)
                 came.append(trio.current_time())
 
             # Before and behind the one that hears of it.
