@@ -1,8 +1,9 @@
 """The order actor: what the order machine decides becomes durable first and happens after.
 
 A batch of messages goes through the machine, one commit keeps all that came of it, and only then do commands leave,
-reports go out, and the batch is acknowledged. When orders that risk approved can leave, they do so before protection is
-looked at; what follows of that is a second commit. It may be killed at any await; what then?
+reports go out, and the batch is acknowledged. Commands leave in the very step in which the journal answers, while we
+stand aside: nothing is left to decide. When orders that risk approved can leave, they do so before protection is looked
+at; what follows of that is a second commit. It may be killed at any await; what then?
 
 - Before the commit is put: nothing of the batch is durable and nothing left. The batch comes again, to a machine that
   is made anew of the journal's cells, and is decided again.
