@@ -551,8 +551,8 @@ statements of 0.4 us and six turns of 7 to 8. Then:
   command on. It leaves in the step in which the journal answers now (`Channel.pass_on`), and the order actor comes to
   when nobody waits any more: 26 us before, some 15 now;
 - risk's state before an answer that was judged ahead lost its last owner when that was taken: 12 us of freeing;
-- an answer that nobody waits for yet is a value and a mark, who steps aside does so in one coroutine instead of two, and
-  what is lent to the world outside is a field: 1 to 2 each;
+- an answer that nobody waits for yet is a value and a mark, who steps aside does so in one coroutine instead of two,
+  and what is lent to the world outside is a field: 1 to 2 each;
 - the bench itself asked the kernel twice for CPU time while the order waited for the journal, 10 us of what it timed.
 
 In turns with the code before (three rounds, 369 decisions each, load 10 to 12) the engine's part 467 to 436 us in the
