@@ -239,7 +239,9 @@ class ConnectionPrivateActor:
             line.let_go()
 
     def _reconnect(self, wish: Reconnect) -> None:
-        if self._line is not None:
+        if wish.session not in (0, self.ledger.open_session):
+            pass  # It has ended already, and another one would pay for it with a login.
+        elif self._line is not None:
             self.stats.reconnects_asked += 1
             self._line.end(f"asked: {wish.reason}", wished=True)
         elif self._stand_in.line is not None:
@@ -370,8 +372,7 @@ class ConnectionPrivateActor:
         self._tell(ctx, "stops and closes leave over REST")
         if ctx.clock.now() >= self._tell_away_at:
             self._tell_away_at = ctx.clock.now() + TELL_REFUSED_EVERY_S
-            leaves = "over REST stops, closes at market and cancels leave, and nothing else"
-            text = f"{self.name} is away ({self._last_error}): {leaves}"
+            text = f"{self.name} is away ({self._last_error}): over REST only stops, closes and cancels leave"
             self._say_news(ctx, out, "warning", "stops_over_rest", text)
         for event in line.first_words:
             await self._pass_on(out, event)

@@ -479,7 +479,8 @@ class _Life:
                 out.changes += forgotten.changes
                 out.alarms += forgotten.alarms
                 out.warnings += forgotten.warnings
-                out.reconnect = out.reconnect or forgotten.reconnect
+                if out.reconnect is None:
+                    out.reconnect, out.reconnect_session = forgotten.reconnect, forgotten.reconnect_session
         return left[0] if left else None
 
     def _leave(self, out: Outputs, left: list[_Left], answer: Committed) -> None:
@@ -548,7 +549,7 @@ class _Life:
             with contextlib.suppress(ChannelFull, ChannelClosed):
                 self.risk.put_nowait(change)
         if out.reconnect is not None and self.reconnects is not None:
-            self.reconnects.put_nowait(Reconnect(reason=out.reconnect))
+            self.reconnects.put_nowait(Reconnect(reason=out.reconnect, session=out.reconnect_session))
         return refused, given
 
     # --- what is shown ----------------------------------------------------------------------------------------------

@@ -166,6 +166,7 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class Reconnect(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """The watchdog asks a connection to close its socket and dial again."""
+    """Somebody asks a connection to close its socket and dial again; `session` is the one that is meant, 0 any."""
 
     reason: str
+    session: int = 0

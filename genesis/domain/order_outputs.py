@@ -55,6 +55,8 @@ class Outputs(msgspec.Struct, kw_only=True):
     alarms: list[tuple[str, str]] = []
     warnings: list[tuple[str, str]] = []
     reconnect: str | None = None
+    reconnect_session: int = 0
+    """Which session is to end; one that has begun meanwhile is not."""
 
     @property
     def reports(self) -> list[OrderReport]:

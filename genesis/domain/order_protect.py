@@ -148,6 +148,7 @@ class OrderProtector(OrderGuesses):
             # Only a new session's snapshot can say whether it rests.
             self._fence_changed = True
             self._out.reconnect = f"nobody knows whether stop order {doubted[0].cid} rests"
+            self._out.reconnect_session = self.fence.session
 
     def _reducing(self, book: Book, *, by: OrderRow | None = None) -> list[OrderRow]:
         """Open orders that sell from the exchange wallet what is held."""

@@ -302,3 +302,4 @@ class OrderReconciler(OrderHearing):
             # As long as this socket lives it may still deliver the order. Only its end makes absence provable.
             self._fence_changed = True
             self._out.reconnect = f"order {row.cid} has no answer in session {self.fence.session}"
+            self._out.reconnect_session = self.fence.session

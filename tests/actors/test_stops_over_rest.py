@@ -15,6 +15,7 @@ from trio.testing import MockClock
 from genesis.core.latest import Latest
 from genesis.edge.narrow_line import AWAY_S, NARROW_STAY_S
 from genesis.simulator.faults import FaultKind, FaultRule
+from protocols.health import Reconnect
 from protocols.orders import (
     CommandInDoubt,
     CommandNotSent,
@@ -266,6 +267,19 @@ async def test_once_nothing_lacks_a_stop_it_lasts_no_longer_than_until_the_next_
         books.set(books_of(session + of_session, compared=compared, stopped=stopped))
         await eventually(lambda: any(event.session == session for event in of(world, SessionDown)))
         assert (trio.current_time() - began_at >= NARROW_STAY_S - 0.1) is lasts
+
+
+@pytest.mark.parametrize("other", [False, True])
+async def test_a_wish_for_another_session_ends_the_one_that_it_means_and_no_other(
+    autojump_clock: MockClock, tmp_path: Path, other: bool
+) -> None:
+    async with a_world(autojump_clock, tmp_path) as world:
+        await world.both_up()
+        session = of(world, SessionUp)[-1].session
+        world.commands.put_nowait(Reconnect(reason="order 7 has no answer", session=session + 7 * other))
+        await eventually(lambda: world.commands.idle)
+        await trio.sleep(30)
+        assert (len(of(world, SessionUp)) == 1) is other
 
 
 async def test_a_key_without_the_right_to_order_is_asked_later_each_time(
