@@ -12,10 +12,9 @@ from typing import Final
 import attrs
 import h11
 import trio
-import wsproto
-from wsproto.connection import ConnectionState
+from wsproto.connection import Connection, ConnectionState, ConnectionType
 from wsproto.events import BytesMessage, CloseConnection, Ping, TextMessage
-from wsproto.utilities import LocalProtocolError, RemoteProtocolError
+from wsproto.utilities import LocalProtocolError, RemoteProtocolError, generate_accept_token
 
 from genesis.core.channel import Doorbell
 from genesis.simulator.session import Session
@@ -133,6 +132,28 @@ def whole_answer(answer: HttpResponse) -> bytes:
     return "\r\n".join(lines).encode("ascii") + answer.body
 
 
+def upgraded(request: HttpRequest) -> bytes | None:
+    """The answer to a WebSocket's handshake (RFC 6455, 4.2), without extensions; None to one that is none."""
+    headers = request.headers
+    key = headers.get("sec-websocket-key")
+    if (
+        request.method != "GET"
+        or key is None
+        or headers.get("sec-websocket-version") != "13"
+        or headers.get("upgrade", "").lower() != "websocket"
+        or "upgrade" not in (token.strip().lower() for token in headers.get("connection", "").split(","))
+    ):
+        return None
+    lines = (
+        "HTTP/1.1 101 Switching Protocols",
+        "Upgrade: websocket",
+        "Connection: Upgrade",
+        f"Sec-WebSocket-Accept: {generate_accept_token(key.encode('latin-1')).decode('ascii')}",
+        "\r\n",
+    )
+    return "\r\n".join(lines).encode("ascii")
+
+
 async def serve_client(
     stream: trio.abc.Stream,
     *,
@@ -224,16 +245,11 @@ async def _read_request(connection: h11.Connection, stream: trio.abc.Stream, pee
 async def _serve_websocket(
     stream: trio.abc.Stream, request: HttpRequest, early: bytes, session: Session, left: Callable[[Session], None]
 ) -> None:
-    protocol = wsproto.WSConnection(wsproto.ConnectionType.SERVER)
-    headers = [(name.encode(), value.encode("latin-1")) for name, value in request.headers.items()]
-    try:
-        protocol.initiate_upgrade_connection(headers, request.target)
-        for _ in protocol.events():
-            pass
-        accepted = protocol.send(wsproto.events.AcceptConnection())
-    except (RemoteProtocolError, LocalProtocolError):
+    accepted = upgraded(request)
+    if accepted is None:
         left(session)
         return
+    protocol = Connection(ConnectionType.SERVER)
     bell = Doorbell()
     control = bytearray(accepted)
     """Bytes that are no data frame: the handshake's answer, pongs, the closing frame."""
@@ -289,7 +305,7 @@ async def _serve_websocket(
 
 async def _read_frames(
     stream: trio.abc.Stream,
-    protocol: wsproto.WSConnection,
+    protocol: Connection,
     early: bytes,
     session: Session,
     control: bytearray,

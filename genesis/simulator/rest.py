@@ -3,6 +3,7 @@
 Errors are HTTP 500 with `["error", code, text]`, an unknown path is HTML with 404, too many requests are 429.
 """
 
+import functools
 import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from genesis.simulator.exchange import Exchange
 
 LARGEST_LIMIT: Final = 10_000
+PATHS_KEPT: Final = 256
 OLD_CANDLES: Final = re.compile(r"candles/trade:(\w+):(t[^/]+)/(?:hist|HIST)")
 
 
@@ -148,6 +150,8 @@ class Rest:
 
         self.exchange = exchange
         self.routes = (*PUBLIC_ROUTES, *DESK_ROUTES, *FUNDING_ROUTES, *ACCOUNT_ROUTES)
+        # Most clients ask the same few over and over; those who ask for all that there is push each other out.
+        self._route_of = functools.lru_cache(maxsize=PATHS_KEPT)(self._find)
         self.requests = 0
         self.before: Callable[[HttpRequest], HttpResponse | None] | None = None
         """The fault desk's hand on requests."""
@@ -165,12 +169,10 @@ class Rest:
         decoded = unquote(path)
         if not decoded.startswith("/v2/"):
             return self.not_found(request)
-        for known in self.routes:
-            matched = known.pattern.fullmatch(decoded[4:])
-            if matched is not None and known.method == request.method:
-                break
-        else:
+        found = self._route_of(request.method, decoded[4:])
+        if found is None:
             return self.not_found(request)
+        known, groups = found
         try:
             self._limit(request, known)
             if self.upstream is not None and known.scope is None and self._is_theirs(decoded[4:], query_text):
@@ -179,7 +181,7 @@ class Rest:
             key = None if known.scope is None else self._key(request, path, known)
             call = Call(
                 exchange=self.exchange,
-                groups=tuple(group or "" for group in matched.groups()),
+                groups=groups,
                 query=dict(parse_qsl(query_text, keep_blank_values=True)),
                 body=body,
                 key=key,
@@ -189,6 +191,14 @@ class Rest:
             return answer if lost is None else lost
         except RestRefusal as refusal:
             return refused(refusal)
+
+    def _find(self, method: str, path: str) -> tuple[Route, tuple[str, ...]] | None:
+        """The first route of a decoded path below /v2/, and what its groups hold."""
+        for known in self.routes:
+            matched = known.pattern.fullmatch(path)
+            if matched is not None and known.method == method:
+                return known, tuple(group or "" for group in matched.groups())
+        return None
 
     def _is_theirs(self, path: str, query_text: str) -> bool:
         """Whether the real venue knows it and we do not: its side markets, and candles of before we began to listen."""
@@ -259,7 +269,9 @@ class Rest:
         if not (nonce_text.isascii() and nonce_text.isdigit() and len(nonce_text) <= 20):
             raise RestRefusal(ERR_AUTH_NONCE, "nonce: invalid")
         # First over the path as it came, then as it reads: clients sign ":" un-encoded and may send it encoded.
-        messages = [rest_message(known_path, nonce_text, request.body) for known_path in (path, unquote(path))]
+        read_path = unquote(path)
+        paths = (path,) if path == read_path else (path, read_path)
+        messages = [rest_message(each, nonce_text, request.body) for each in paths]
         answer = self.exchange.accounts.check(key, int(nonce_text), signature, messages)
         if isinstance(answer, tuple):
             raise RestRefusal(*answer)

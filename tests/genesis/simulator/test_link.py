@@ -11,12 +11,14 @@ import wsproto
 from hypothesis import given
 from hypothesis import strategies as st
 from wsproto.events import AcceptConnection, Ping, Request, TextMessage
+from wsproto.utilities import RemoteProtocolError
 
 from genesis.edge.websocket import masked_text
 from genesis.simulator.link import (
     HttpRequest,
     HttpResponse,
     serve_http_only,
+    upgraded,
     whole_answer,
     whole_request,
     whole_texts,
@@ -170,6 +172,47 @@ def test_any_other_request_is_the_protocols(old: bytes, new: bytes) -> None:
     assert whole_request(PLAIN, "here") is not None
     assert old in PLAIN
     assert whole_request(PLAIN.replace(old, new), "here") is None
+
+
+HANDSHAKE = {
+    "host": "venue",
+    "upgrade": "websocket",
+    "connection": "Upgrade",
+    "sec-websocket-key": "dGhlIHNhbXBsZSBub25jZQ==",
+    "sec-websocket-version": "13",
+}
+
+
+@given(
+    st.sampled_from(("GET", "GET", "POST")),
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "upgrade": st.sampled_from(("WebSocket", "h2c", "")),
+            "connection": st.sampled_from(("keep-alive, Upgrade", "UPGRADE", "keep-alive", "upgrades", "")),
+            "sec-websocket-key": st.sampled_from(("AQIDBAUGBwgJCgsMDQ4PEA==", "x")),
+            "sec-websocket-version": st.sampled_from(("8", "013", "")),
+            "sec-websocket-extensions": st.just("permessage-deflate; client_max_window_bits"),
+            "sec-websocket-protocol": st.just("chat"),
+            "origin": st.just("https://somewhere.test"),
+        },
+    ),
+    st.sets(st.sampled_from(sorted(set(HANDSHAKE) - {"host"})), max_size=1),
+)
+def test_a_handshake_is_answered_as_the_protocol_answers_it(
+    method: str, more: dict[str, str], without: set[str]
+) -> None:
+    headers = {name: value for name, value in {**HANDSHAKE, **more}.items() if name not in without}
+    server = wsproto.WSConnection(wsproto.ConnectionType.SERVER)
+    theirs: bytes | None
+    try:
+        server.receive_data(written(method, "/ws/2", headers, b""))
+        list(server.events())
+        theirs = server.send(AcceptConnection())
+    except RemoteProtocolError:
+        theirs = None
+    request = HttpRequest(method=method, target="/ws/2", headers=headers, body=b"", peer="here")
+    assert upgraded(request) == theirs
 
 
 @given(st.sampled_from((200, 404, 429, 500, 503)), BODIES, st.sampled_from(("application/json", "text/html; x=y")))
