@@ -233,7 +233,7 @@ class ConnectionPublicActor:
                 with line.scope:
                     async with trio.open_nursery() as nursery:
                         nursery.start_soon(self._send, line, socket, limits)
-                        nursery.start_soon(self._look, ctx, line, out)
+                        nursery.start_soon(self._look, ctx, line, socket, out)
                         nursery.start_soon(self._follow_share, ctx, line)
                         nursery.start_soon(line.handover.carry)
                         # A task of its own: each wake goes through all that its reader was called by.
@@ -321,16 +321,19 @@ class ConnectionPublicActor:
 
     async def _send(self, line: _Line, socket: WebSocket, limits: ConnectionSettings) -> None:
         async for frame in line.frames:
-            self.stats.sending()
-            try:
-                with trio.move_on_after(limits.connect_timeout_s) as patience:
-                    await socket.send(frame)
-            except LinkClosed as error:
-                line.end(f"{type(error).__name__}: {error}")
-                return
+            await self._say(line, socket, frame, limits)
+
+    async def _say(self, line: _Line, socket: WebSocket, frame: bytes, limits: ConnectionSettings) -> None:
+        """Send a frame in its turn. A line that does not take it ends."""
+        self.stats.sending()
+        try:
+            with trio.move_on_after(limits.connect_timeout_s) as patience:
+                await socket.send(frame)
+        except LinkClosed as error:
+            line.end(f"{type(error).__name__}: {error}")
+        else:
             if patience.cancelled_caught:
                 line.end("the other side does not read")
-                return
 
     async def _follow_share(self, ctx: Context, line: _Line) -> None:
         """Subscribe and unsubscribe as the share changes while the socket lives."""
@@ -344,7 +347,7 @@ class ConnectionPublicActor:
             if line.greeted and line.paused_since is None:
                 self._ask_for_share(ctx, line)
 
-    async def _look(self, ctx: Context, line: _Line, out: _Outlets) -> None:
+    async def _look(self, ctx: Context, line: _Line, socket: WebSocket, out: _Outlets) -> None:
         """Pings, silence, answers that never came, and the view."""
         ping_at = ctx.clock.now() + self.settings.value.connection.ping_interval_s
         cid = 0
@@ -356,7 +359,7 @@ class ConnectionPublicActor:
                 ping_at = now + limits.ping_interval_s
                 cid += 1
                 line.pings = {cid: now}
-                line.say(line.session.send_ping(cid))
+                await self._say(line, socket, line.session.send_ping(cid), limits)
             if not line.greeted and now - line.opened_at >= limits.connect_timeout_s:
                 line.end("no info event")
             elif line.reading and not line.session.flags and now - line.opened_at >= limits.connect_timeout_s:

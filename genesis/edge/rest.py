@@ -103,24 +103,30 @@ class RestDoor:
             turn = self._turns[self.budget.class_of(request.kind)] = trio.Semaphore(
                 self.budget.concurrency(request.kind)
             )
-        async with turn:
-            for attempt in range(1, TRIES + 1):
-                try:
-                    return await self._once(request, exact, leaving)
-                except NonceTooSmall:
-                    # The venue did nothing. Somebody else used this key with a bigger number: jump over it.
-                    if attempt == TRIES or self.key is None:
-                        raise
-                    await self.key.nonce.bump()
-                except RateLimited:
+        await _take(turn)
+        try:
+            return await self._tries(request, exact, leaving)
+        finally:
+            turn.release()
+
+    async def _tries(self, request: RestRequest, exact: bool, leaving: Callable[[], None] | None) -> Any:
+        for attempt in range(1, TRIES + 1):
+            try:
+                return await self._once(request, exact, leaving)
+            except NonceTooSmall:
+                # The venue did nothing. Somebody else used this key with a bigger number: jump over it.
+                if attempt == TRIES or self.key is None:
                     raise
-                except RequestFailed as error:
-                    if attempt == TRIES or (error.sent and not request.repeatable):
-                        raise
-                except (MalformedFrame, VenueError) as error:
-                    if attempt == TRIES or not request.repeatable or not _passing(error):
-                        raise
-                await trio.sleep(RETRY_BASE_S * 2 ** (attempt - 1) * (0.5 + self.chance.random()))
+                await self.key.nonce.bump()
+            except RateLimited:
+                raise
+            except RequestFailed as error:
+                if attempt == TRIES or (error.sent and not request.repeatable):
+                    raise
+            except (MalformedFrame, VenueError) as error:
+                if attempt == TRIES or not request.repeatable or not _passing(error):
+                    raise
+            await trio.sleep(RETRY_BASE_S * 2 ** (attempt - 1) * (0.5 + self.chance.random()))
         raise AssertionError("the last try either answers or raises")
 
     async def _once(self, request: RestRequest, exact: bool, leaving: Callable[[], None] | None) -> Any:
@@ -187,18 +193,18 @@ class RestDoor:
         if is_order:
             self._orders_waiting += 1
             try:
-                await self._signing.acquire()
+                await _take(self._signing)
             finally:
                 self._orders_waiting -= 1
                 if not self._orders_waiting:
                     self._no_order_waits.set()
                     self._no_order_waits = trio.Event()
             return
-        await self._signing.acquire()
+        await _take(self._signing)
         while self._orders_waiting:
             self._signing.release()
             await self._no_order_waits.wait()
-            await self._signing.acquire()
+            await _take(self._signing)
 
     def views(self) -> tuple[IoView, ...]:
         """What was asked of the venue over REST, by class, with what is left of the class's budget."""
@@ -214,6 +220,14 @@ class RestDoor:
 
     def _count_failure(self, kind: str) -> None:
         self.failed[kind] = self.failed.get(kind, 0) + 1
+
+
+async def _take(turn: trio.Semaphore | trio.Lock) -> None:
+    """Take a turn, for the caller to release. Where nobody else has it trio would take a turn of the loop for it."""
+    try:
+        turn.acquire_nowait()
+    except trio.WouldBlock:
+        await turn.acquire()
 
 
 def _passing(error: MalformedFrame | VenueError) -> bool:
