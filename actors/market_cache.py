@@ -33,6 +33,7 @@ from protocols.market import (
     HistoryWish,
     MarketView,
     StreamBeat,
+    StreamDown,
     Tick,
     Ticker,
     TradePrint,
@@ -102,18 +103,27 @@ class MarketCacheActor:
                 if wishes != self._desk.wishes:
                     self._desk.on_wishes(wishes, ctx.clock.now())
                     book.on_wishes(wishes)
-            shadowed = self.paper_symbols.value
+            shadowed, followed = self.paper_symbols.value, self.tick_symbols.value
             told: list[CandleClosed] = []
             shown: list[Any] = []
-            beats: list[StreamBeat] = []
+            behind: list[TradePrint | StreamBeat] = []
             for envelope in batch:
                 event = envelope.message
                 # By its type: isinstance takes six times as long to say no of a struct.
                 kind = type(event)
-                if kind is StreamBeat and not event.timeframe:
-                    # It says how fresh its stream is, for which nobody's order waits.
-                    beats.append(event)
+                if kind is TradePrint:
+                    # What was traded is for people, and for who thinks at trades: nobody's order waits for the tape.
+                    behind.append(event)
+                    if followed or shadowed:
+                        self._pass_on(event, book, ticks, paper_trades)
                     continue
+                if kind is StreamBeat and not event.timeframe:
+                    # It says how fresh its stream is.
+                    behind.append(event)
+                    continue
+                if kind is StreamDown:
+                    # What it ends was heard before.
+                    _hear_all(book, behind)
                 closed = WAY_IN[kind](book, event)
                 if closed:
                     for candle in closed:
@@ -121,14 +131,7 @@ class MarketCacheActor:
                             await outlets[0].put(candle)
                     told += closed
                     shown += closed
-                if kind is TradePrint:
-                    if ticks is not None and event.symbol in self.tick_symbols.value:
-                        if is_news(event, int(book.settings.risk.signal_max_age_s * 1000)):
-                            ticks.put_nowait(tick_of(event))
-                    if paper_trades is not None and event.symbol in shadowed:
-                        if is_news(event, int(book.settings.risk.signal_max_age_s * 1000)):
-                            paper_trades.put_nowait(stretch_of(event))
-                elif kind in _SHOWN:
+                if kind in _SHOWN:
                     shown.append(event)
                     if forming is not None and kind is CandleUpdate and not closed and book.will_close(event):
                         forming.put_nowait(event)
@@ -141,8 +144,7 @@ class MarketCacheActor:
                     self.view.set(book.with_prices(self.view.value))
                 # Who decides goes first.
                 await ctx.step_aside()
-            for beat in beats:
-                book.on_event(beat)
+            _hear_all(book, behind)
             if requests is not None:
                 refilled = self._ask_for_holes(ctx, book, requests)
                 for candle in refilled:
@@ -174,7 +176,18 @@ class MarketCacheActor:
             self.view.set(book.view(freshness))
             ctx.inbox.ack_all(batch)
             # While it is at hand: what the next batch takes the place of would be freed while an order waits.
-            batch, told, shown, beats, closed, event = [], [], [], [], [], None
+            batch, told, shown, closed, event = [], [], [], [], None
+
+    def _pass_on(
+        self, trade: TradePrint, book: MarketBook, ticks: Outlet[Tick] | None, paper_trades: Outlet[Stretch] | None
+    ) -> None:
+        """To strategies that think at trades, and to those of a shadow."""
+        if not is_news(trade, int(book.settings.risk.signal_max_age_s * 1000)):
+            return
+        if ticks is not None and trade.symbol in self.tick_symbols.value:
+            ticks.put_nowait(tick_of(trade))
+        if paper_trades is not None and trade.symbol in self.paper_symbols.value:
+            paper_trades.put_nowait(stretch_of(trade))
 
     def _wishes(self) -> tuple[HistoryWish, ...]:
         """Those of the strategies that trade, then those of a shadow."""
@@ -233,6 +246,13 @@ class MarketCacheActor:
                 code = "stream_stale" if one.stale else "stream_fresh"
                 ui.put_nowait(one)
                 ui.put_nowait(Notice(level=level, code=code, text=text, at_ms=ctx.clock.wall_ms()))
+
+
+def _hear_all(book: MarketBook, events: list[TradePrint | StreamBeat]) -> None:
+    """What closes no candle, once."""
+    for event in events:
+        book.on_event(event)
+    events.clear()
 
 
 def _have_prices(shown: Sequence[Any], told: Sequence[CandleClosed]) -> bool:

@@ -81,7 +81,9 @@ class SignalActor:
             machine.take_up_fills(read_order_cells(orders.cells)[0])
         # For a replay: the strategies as they are before their next candle, and the settings that made them so.
         heard.begin()
-        commits = 0
+        # The number of the next commit is written while nobody waits for it.
+        commits = 1
+        commit_id = f"{ctx.name}:{ctx.generation}:{commits}"
         self._show(ctx, machine, ui)
         ctx.ready()
         while True:
@@ -114,8 +116,6 @@ class SignalActor:
                 # A strategy that was just warmed is kept before it has heard anything.
                 records = heard.records(settings, said) if said or cells else ()
             if said or cells:
-                commits += 1
-                commit_id = f"{ctx.name}:{ctx.generation}:{commits}"
                 commit = Commit(writer=ctx.name, records=records, cells=cells, commit_id=commit_id)
                 answer = journal.lodge_if_room(commit) or await journal.lodge(commit)
                 # An order that may come of it goes first, and its commit takes this one along.
@@ -134,6 +134,8 @@ class SignalActor:
                         ui.put_nowait(score)
                 self.recent.set(tuple(recent))
                 self._show(ctx, machine, ui)
+                commits += 1
+                commit_id = f"{ctx.name}:{ctx.generation}:{commits}"
                 del commit, answer, whole
             ctx.inbox.ack_all(batch)
             # While it is at hand: what the next batch takes the place of would be freed while an order waits.

@@ -7,9 +7,10 @@ once compares ids. A message over which the actor dies `max_attempts` times goes
 
 import itertools
 import math
+import operator
 from collections.abc import Callable, Coroutine, Hashable, Sequence
 from functools import partial
-from typing import Any, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 import attrs
 import trio
@@ -24,6 +25,8 @@ from genesis.core.errors import Fenced
 from genesis.core.term import Term
 
 T = TypeVar("T")
+
+_arrival: Final = operator.attrgetter("seq")
 
 
 @attrs.frozen(kw_only=True)
@@ -269,16 +272,18 @@ class Mailbox:
                 limit, filled = 1, [first]
             else:
                 self._careful_until = -1
-        batch: list[Envelope] = []
-        if sum(len(channel.queue) for channel in filled) <= limit:
-            counts = [limit] * len(filled)
-        else:
+        waiting = 0
+        for channel in filled:
+            waiting += len(channel.queue)
+        counts: list[int] | None = None
+        if waiting > limit:
             heads = [envelope.seq for channel in filled for envelope in itertools.islice(channel.queue, limit)]
             heads.sort()
             last = heads[limit - 1]
             counts = [sum(envelope.seq <= last for envelope in channel.queue) for channel in filled]
-        for channel, count in zip(filled, counts, strict=True):
-            part = channel.take(count)
+        batch: list[Envelope] = []
+        for place, channel in enumerate(filled):
+            part = channel.take(limit if counts is None else counts[place])
             channel.leased += len(part)
             batch += part
         # Each part is in order already, so the sort is a merge.
@@ -311,10 +316,6 @@ class Mailbox:
         self.progress += 1
         if not self._unacked:
             self._leased.clear()
-
-
-def _arrival(envelope: Envelope) -> int:
-    return envelope.seq
 
 
 def _head_arrival(channel: Channel[Any]) -> int:

@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, TypedDict
 
 import attrs
-import msgspec
 
 from genesis.domain.candles import NOTHING_TOLD, CandleStream, room_for_each, series_key
 from protocols.market import (
@@ -289,7 +288,15 @@ class MarketBook:
 
     def with_prices(self, view: MarketView) -> MarketView:
         """An earlier view with the prices of now."""
-        return msgspec.structs.replace(view, tickers=dict(self._tickers), tops=dict(self._tops))
+        return MarketView(
+            tickers=self._tickers.copy(),
+            tops=self._tops.copy(),
+            prints=view.prints,
+            series=view.series,
+            freshness=view.freshness,
+            venue_ms=view.venue_ms,
+            received_ns=view.received_ns,
+        )
 
     def _hear(self, stream: str, symbol: Symbol, timeframe: str, venue_ms: int, received_ns: int) -> None:
         if venue_ms > self._venue_ms:

@@ -5,14 +5,12 @@ is refused, because a price of zero would be worse than none.
 """
 
 from collections.abc import Iterable, Sequence
-from typing import Annotated, Any, Final
-
-import msgspec
+from typing import Any, Final
 
 from protocols.bitfinex.errors import MalformedFrame
 from protocols.bitfinex.numbers import write_json
 from protocols.bitfinex.plausible import candle_fault, ticker_fault, trade_fault
-from protocols.bitfinex.rows import LARGEST_INTEGER, Row, Tolerance
+from protocols.bitfinex.rows import Row, Tolerance
 from protocols.market import (
     Candle,
     DerivStatus,
@@ -31,66 +29,6 @@ FUNDING_TRADE_LENGTH: Final = 5
 CANDLE_LENGTH: Final = 6
 DERIV_LENGTH: Final = 23
 LIQUIDATION_LENGTH: Final = 12
-
-
-# --- the fast way: whole frames of the usual shape, straight from bytes -------------------------------------------
-
-
-Integer = Annotated[int, msgspec.Meta(ge=-LARGEST_INTEGER, le=LARGEST_INTEGER)]
-
-
-class _Fast(msgspec.Struct, array_like=True, frozen=True, gc=False):
-    """A row of the documented kinds; elements after the last are ignored."""
-
-
-class TickerFast(_Fast, array_like=True, frozen=True, gc=False):
-    bid: float
-    bid_size: float
-    ask: float
-    ask_size: float
-    daily_change: float
-    daily_change_relative: float
-    last: float
-    volume: float
-    high: float
-    low: float
-
-
-class TradeFast(_Fast, array_like=True, frozen=True, gc=False):
-    trade_id: Integer
-    time_ms: Integer
-    amount: float
-    price: float
-
-
-class CandleFast(_Fast, array_like=True, frozen=True, gc=False):
-    open_ms: Integer
-    open: float
-    close: float
-    high: float
-    low: float
-    volume: float
-
-
-class TickerFrame(_Fast, array_like=True, frozen=True, gc=False):
-    channel: int
-    row: TickerFast
-
-
-class TradeFrame(_Fast, array_like=True, frozen=True, gc=False):
-    channel: int
-    kind: str
-    row: TradeFast
-
-
-class CandleFrame(_Fast, array_like=True, frozen=True, gc=False):
-    channel: int
-    row: CandleFast
-
-
-decode_ticker_frame: Final = msgspec.json.Decoder(TickerFrame).decode
-decode_trade_frame: Final = msgspec.json.Decoder(TradeFrame).decode
-decode_candle_frame: Final = msgspec.json.Decoder(CandleFrame).decode
 
 
 # --- reading ------------------------------------------------------------------------------------------------------

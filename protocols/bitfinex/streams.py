@@ -7,6 +7,7 @@ import attrs
 
 from protocols.bitfinex.errors import LocalProtocolError
 from protocols.bitfinex.subscriptions import Subscription
+from protocols.bitfinex.usual import USUAL, Usual
 from protocols.bitfinex.wire_book import WireBook, new_book
 from protocols.units import Symbol
 
@@ -51,6 +52,8 @@ class Stream:
     channel: str = attrs.field(init=False)
     symbol: Symbol = attrs.field(init=False)
     timeframe: str = attrs.field(init=False)
+    usual: Usual | None = attrs.field(init=False)
+    """How its updates are read straight from their bytes; None where they are not."""
     _trade_ids: set[int] = attrs.field(factory=set)
     _older_trade_ids: set[int] = attrs.field(factory=set)
 
@@ -58,6 +61,7 @@ class Stream:
         self.channel = self.subscription.channel
         self.symbol = Symbol(self.subscription.symbol)
         self.timeframe = self.subscription.timeframe
+        self.usual = None if self.subscription.is_funding else USUAL.get(self.channel)
 
     def begin(self, channel_id: int, now_ns: int) -> None:
         """Confirmed: everything known of it before is void, the first frame will be the snapshot."""
@@ -88,7 +92,7 @@ class Stream:
 
     def is_new_trade(self, trade_id: int) -> bool:
         """Whether this trade was not told before: `te` and `tu` say the same one twice."""
-        if self.knows_trade(trade_id):
+        if trade_id in self._trade_ids or trade_id in self._older_trade_ids:
             return False
         if len(self._trade_ids) >= REMEMBERED_TRADES:
             self._older_trade_ids = self._trade_ids
@@ -99,11 +103,15 @@ class Stream:
 
 @attrs.define
 class StreamTable:
-    """All streams of one socket, by subscription and by channel number."""
+    """All streams of one socket, by subscription and by channel number.
+
+    `by_head` has those whose updates are read straight from their bytes, by what these begin with.
+    """
 
     limit: int = 25
     streams: dict[Subscription, Stream] = attrs.field(factory=dict)
     by_channel: dict[int, Stream] = attrs.field(factory=dict)
+    by_head: dict[bytes, tuple[Stream, Usual]] = attrs.field(factory=dict)
 
     def ask(self, subscription: Subscription, *, now_ns: int, sub_id: str | None) -> Stream:
         known = self.streams.get(subscription)
@@ -132,7 +140,30 @@ class StreamTable:
     def forget(self, subscription: Subscription) -> None:
         stream = self.streams.pop(subscription, None)
         if stream is not None and stream.channel_id is not None:
-            self.by_channel.pop(stream.channel_id, None)
+            self.left(stream.channel_id)
+
+    def given(self, channel_id: int, stream: Stream, now_ns: int) -> None:
+        """The venue speaks of a stream under this number from now on, and under no other."""
+        if stream.channel_id is not None:
+            self.left(stream.channel_id)
+        self.left(channel_id)
+        stream.begin(channel_id, now_ns)
+        self.by_channel[channel_id] = stream
+        if stream.usual is not None:
+            self.by_head[b"[%d,%s" % (channel_id, stream.usual.mark)] = stream, stream.usual
+
+    def left(self, channel_id: int) -> Stream | None:
+        """Whose number this was."""
+        stream = self.by_channel.pop(channel_id, None)
+        if stream is not None and stream.usual is not None:
+            self.by_head.pop(b"[%d,%s" % (channel_id, stream.usual.mark), None)
+        return stream
+
+    def clear(self) -> None:
+        """The socket is gone."""
+        self.streams.clear()
+        self.by_channel.clear()
+        self.by_head.clear()
 
     @property
     def occupied(self) -> int:
