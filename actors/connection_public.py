@@ -298,7 +298,8 @@ class ConnectionPublicActor:
         """What goes to the listeners of events; the rest is told to its own. Of a market's prices the newest is told:
         nobody could look at one before it."""
         passing: list[PublicEvent] = []
-        prices: dict[tuple[type, str], Ticker | BookTop] = {}
+        prices: dict[tuple[type, str], Any] = {}
+        event: Any
         for event in told:
             # By its type: isinstance takes six times as long to say no of a struct.
             kind = type(event)

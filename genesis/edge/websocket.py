@@ -236,9 +236,17 @@ class FastWebSocket:
         at = 0
         messages: list[bytes] = []
         append = messages.append
+        # Of such a length a frame is nothing but two bytes and its text, as nearly all are.
+        short = min(125, limit) if protocol.current_size is None else -1
         while end - at >= 2 and self._over is None:
             length = buffer[at + 1]
             start = at + 2
+            if length <= short and buffer[at] == _WHOLE_TEXT:
+                if start + length > end:
+                    break
+                at = start + length
+                append(buffer[start:at])
+                continue
             if length == 126:
                 start = at + 4
                 length = int.from_bytes(buffer[at + 2 : start], "big")
@@ -263,6 +271,7 @@ class FastWebSocket:
                 protocol.receive_data(buffer[at : start + length])
                 at = start + length
             messages += self._messages(protocol.events_received())
+            short = min(125, limit) if protocol.current_size is None else -1
         self._tail = buffer[at:]
         return messages
 

@@ -54,7 +54,6 @@ from protocols.bitfinex.wire_book import WireBook, row_texts
 from protocols.market import (
     BookLevels,
     BookTop,
-    Candle,
     CandleSnapshot,
     CandleUpdate,
     MarketEvent,
@@ -62,8 +61,6 @@ from protocols.market import (
     StreamBeat,
     StreamDown,
     StreamUp,
-    Ticker,
-    TradePrint,
     TradeSnapshot,
 )
 from protocols.units import Symbol

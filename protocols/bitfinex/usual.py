@@ -1,4 +1,4 @@
-"""Updates of the usual shape, told straight from a frame's bytes: a pair's ticker, one of its trades, one of its candles.
+"""Updates of the usual shape, told straight from a frame's bytes: a pair's ticker, a trade of it, a candle of it.
 
 Nearly every frame of a socket is one of these or of a book. What raises here is not judged: the session's careful way
 reads such a frame again and says what is wrong with it.

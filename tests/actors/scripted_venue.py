@@ -3,7 +3,7 @@
 import contextlib
 import itertools
 from collections import deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
 import attrs
@@ -110,6 +110,16 @@ class PeerSocket:
     async def data(self, stream: Subscription, *payload: Any) -> None:
         self.seq += 1
         await self.say(msgspec.json.encode([self.channels[stream], *payload, self.seq, self.venue.time_ms]))
+
+    async def at_once(self, told: Sequence[tuple[Subscription, Any]]) -> None:
+        """Short frames in one write, so that they are read together."""
+        written = b""
+        for stream, payload in told:
+            self.seq += 1
+            frame = msgspec.json.encode([self.channels[stream], *payload, self.seq, self.venue.time_ms])
+            assert len(frame) < 126
+            written += bytes((0x81, len(frame))) + frame
+        await self.connection._stream.send_all(written)
 
     async def account(self, kind: str, payload: Any) -> None:
         self.seq += 1

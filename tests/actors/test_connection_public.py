@@ -302,6 +302,24 @@ async def test_a_gap_in_the_numbers_ends_the_line_and_nothing_after_it_is_told(a
         assert world.of(TradePrint) == []
 
 
+async def test_of_the_tickers_of_one_read_the_newest_is_told_and_of_the_trades_each(
+    autojump_clock: MockClock,
+) -> None:
+    async with a_world(autojump_clock) as world:
+        await world.up()
+        venue = world.venue.socket
+        await world.until(lambda: len(world.prices) == 2)
+        told: list[tuple[Subscription, list[Any]]] = []
+        for number in range(1, 6):
+            price = 100.0 + number
+            told.append((BTC[0], [[price, 1.0, price + 1, 1.0, 0.0, 0.0, price, 5.0, 110.0, 90.0]]))
+            told.append((BTC[1], ["te", [900 + number, 1_700_000_000_500, -0.5, price]]))
+        await venue.at_once(told)
+        await world.until(lambda: len(world.of(TradePrint)) == 5)
+        assert [price.last for price in world.prices if isinstance(price, Ticker)][1:] == [105.0]
+        assert [trade.price for trade in world.of(TradePrint)] == [101.0, 102.0, 103.0, 104.0, 105.0]
+
+
 async def test_a_wrong_checksum_renews_that_book_alone(autojump_clock: MockClock) -> None:
     async with a_world(autojump_clock) as world:
         await world.up()

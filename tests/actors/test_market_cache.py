@@ -34,6 +34,7 @@ from protocols.market import (
     StreamDown,
     StreamUp,
     Ticker,
+    TradePrint,
 )
 from protocols.settings import MarketSettings, Settings, StrategySettings
 from protocols.units import Symbol
@@ -229,6 +230,41 @@ async def test_a_beat_that_comes_with_a_candles_end_is_heard_of_behind_it() -> N
         await stage.settled()
         assert [told.candle for told in world.listener.heard] == [CANDLES[0]]
         assert world.view.value.venue_ms == venue_ms
+
+
+async def test_what_was_traded_is_heard_of_behind_a_candles_end_and_in_front_of_its_streams() -> None:
+    """It is in the view like everything else; and a stream that has ended is not begun anew by what it said before."""
+    world = World()
+    async with world.run() as stage:
+        *updates, closing = live_minute(CANDLES[0])
+        for event in (snapshot((), CANDLES[0].open_ms), *updates):
+            await world.events.put(event)
+        await stage.settled()
+        prints = [a_trade(number, CANDLES[0].open_ms + 61_000) for number in (1, 2, 3)]
+        for event in (prints[0], closing, *prints[1:]):
+            world.events.put_nowait(event)
+        await stage.settled()
+        assert [told.candle for told in world.listener.heard] == [CANDLES[0]]
+        assert world.view.value.prints[BTC] == tuple(prints)
+        other = Symbol("tLTCUSD")
+        last = msgspec.structs.replace(prints[0], symbol=other)
+        down = StreamDown(stream="trades", symbol=other, timeframe="", session=1, reason="unsubscribed", received_ns=3)
+        for gone in (last, msgspec.structs.replace(closing, stream="trades", symbol=other, timeframe=""), down):
+            world.events.put_nowait(gone)
+        await stage.settled()
+        assert other not in world.view.value.prints
+
+
+def a_trade(number: int, time_ms: int) -> TradePrint:
+    return TradePrint(
+        symbol=BTC,
+        trade_id=number,
+        time_ms=time_ms,
+        amount=0.5,
+        price=100.0 + number,
+        venue_ms=time_ms,
+        received_ns=3,
+    )
 
 
 @pytest.mark.parametrize("seed", range(5))
