@@ -169,6 +169,8 @@ class _Differences:
 
     @property
     def look_at(self) -> float:
+        if not self.since:
+            return float("inf")
         waiting = [since + DIFFERENCE_S for symbol, since in self.since.items() if symbol not in self.told]
         return min(waiting, default=float("inf"))
 

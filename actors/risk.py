@@ -207,6 +207,8 @@ class RiskActor:
                 elif isinstance(envelope.message, RiskCommand):
                     envelope.reply(machine.status())
             self.verdicts.set(tuple(recent))
+            machine.prepare()
+            # By what has just been made ready.
             status = machine.status()
             self.status.set(status)
             self._taken(batch)
@@ -215,7 +217,6 @@ class RiskActor:
             ctx.inbox.ack_all(batch)
             # Given back now: when the next ones are there, an order may wait.
             del batch, first, inputs, outcomes, commit, answer, approvals
-            machine.prepare()
             if past.is_due:
                 await past.follow()
 

@@ -294,8 +294,9 @@ class OrderHoldings(OrderFlattener):
     def _stands_in(self) -> bool:
         """True while this session's snapshot is here, and history has not answered in time: stops may leave."""
         fence = self.fence
-        silent = not fence.reconciled and fence.up and fence.shown and not fence.narrow
-        return silent and self._now >= self._stands_in_at
+        if fence.reconciled or fence.narrow or not (fence.up and fence.shown):
+            return False
+        return self._now >= self._stands_in_at
 
     @property
     def _stands_in_at(self) -> float:

@@ -38,15 +38,19 @@ class OrderPositions(OrderForesight):
         held = self._holding(book)
         side = side_of(-held) if held else Side.SELL
         sizes, rest = self._to_protect(book), self._shares(book).rest
-        lots = tuple(self._lot_view(bracket, side, sizes, rest) for bracket in self._brackets_of(book))
+        brackets, rows = self._brackets_of(book), self._legs(book)
+        legs = [self._leg(row, side) for row in rows]
+        of_lots: dict[str, list[Leg]] = {}
+        for row, leg in zip(rows, legs, strict=True):
+            of_lots.setdefault(row.lot, []).append(leg)
+        lots = tuple([_lot_view(bracket, of_lots.get(bracket.lot, ()), sizes, rest) for bracket in brackets])
         if sizes:
             wanted = sum(sizes.values(), ZERO)
         elif not book[1]:
             wanted = floor_amount(max(held - sum((row.leaves for row in self._reducing(book)), ZERO), ZERO))
         else:
             wanted = floor_amount(abs(held))
-        legs = [self._leg(row, side) for row in self._legs(book)]
-        newest = self._brackets_of(book)[-1].levels if lots else Levels()
+        newest = brackets[-1].levels if brackets else Levels()
         return ProtectionView(
             symbol=book[0],
             margin=book[1],
@@ -61,19 +65,20 @@ class OrderPositions(OrderForesight):
             lots=lots,
         )
 
-    def _lot_view(self, bracket: BracketRow, side: Side, sizes: Mapping[str, Decimal], rest: Decimal) -> LotView:
-        levels = bracket.levels
-        return LotView(
-            lot=bracket.lot,
-            strategy=bracket.strategy,
-            quantity=rest if bracket.quantity is None else bracket.quantity,
-            wanted=sizes.get(bracket.lot, ZERO),
-            stopped=covered([self._leg(row, side) for row in self._legs(bracket.book, bracket.lot)]),
-            stop_price=levels.stop,
-            target_price=levels.target,
-            trailing_distance=levels.trail or levels.follow,
-            activation_price=levels.activation,
-        )
+
+def _lot_view(bracket: BracketRow, legs: Sequence[Leg], sizes: Mapping[str, Decimal], rest: Decimal) -> LotView:
+    levels = bracket.levels
+    return LotView(
+        lot=bracket.lot,
+        strategy=bracket.strategy,
+        quantity=rest if bracket.quantity is None else bracket.quantity,
+        wanted=sizes.get(bracket.lot, ZERO),
+        stopped=covered(legs),
+        stop_price=levels.stop,
+        target_price=levels.target,
+        trailing_distance=levels.trail or levels.follow,
+        activation_price=levels.activation,
+    )
 
 
 def _note(lots: Sequence[LotView], legs: Sequence[Leg]) -> str:

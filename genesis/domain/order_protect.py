@@ -180,8 +180,12 @@ class OrderProtector(OrderGuesses):
 
     def _is_lost(self, row: OrderRow) -> bool:
         """In doubt, and this session's snapshot does not show it: without history that is all that is known of it."""
-        unseen = row.evidence_session < self.fence.session and (row.session > 0 or row.state is not S.INTENT)
-        return row.is_lost or (self._stands_in and unseen)
+        if row.is_lost:
+            return True
+        if not self._stands_in:
+            # So it is nearly always, and every order is asked for many times a turn.
+            return False
+        return row.evidence_session < self.fence.session and (row.session > 0 or row.state is not S.INTENT)
 
     def _lacks_a_close(self, book: Book) -> bool:
         """Or none can leave, because history is silent: what is held is not to lie bare so long."""

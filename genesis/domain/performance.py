@@ -162,8 +162,21 @@ class EquityFigures:
 
     def with_point(self, point: EquityPoint) -> "EquityFigures":
         """What they would be after this point, without taking it in."""
-        after = copy.copy(self)
-        after._hours, after._days = copy.copy(self._hours), copy.copy(self._days)
+        ends = self.start is None or point.at_ms >= self._end_ms or point.flows != self._flows_seen
+        after = EquityFigures(
+            start=self.start,
+            final=self.final,
+            flows=self.flows,
+            scale=self.scale,
+            max_drawdown=self.max_drawdown,
+            # Within a period nothing is written upon them.
+            hours=copy.copy(self._hours) if ends else self._hours,
+            days=copy.copy(self._days) if ends else self._days,
+            peak=self._peak,
+            now=self._now,
+            end_ms=self._end_ms,
+            flows_seen=self._flows_seen,
+        )
         after.on_point(point)
         return after
 

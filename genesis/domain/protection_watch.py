@@ -163,9 +163,12 @@ class ProtectionWatch:
     def _follow(self, spans: dict[Symbol, _Span], symbol: Symbol, wrong: bool, now: float) -> float | None:
         """Begin, continue or end a span; gives its seconds so far while it lasts."""
         if wrong:
-            if symbol not in spans and spans is self._doubled:
-                self.doubled_total += 1
-            return now - spans.setdefault(symbol, _Span(now)).since
+            span = spans.get(symbol)
+            if span is None:
+                if spans is self._doubled:
+                    self.doubled_total += 1
+                span = spans[symbol] = _Span(now)
+            return now - span.since
         if symbol in spans:
             span = spans.pop(symbol)
             if spans is self._naked:

@@ -165,14 +165,7 @@ def facts_at(
     position = gross = largest = net = free_margin = ZERO
     result = grounds.realized
     if grounds.stakes or grounds.reserved:
-        by_symbol: dict[str, Decimal] = {}
-        for held, at_stake, quantity, average_price in grounds.stakes:
-            price = marks.get(held, average_price)
-            by_symbol[held] = at_stake * price
-            net += quantity * price
-        for at, notional, signed in grounds.reserved:
-            by_symbol[at] = by_symbol.get(at, ZERO) + notional
-            net += signed
+        by_symbol, net = _at_stake(grounds, marks)
         position, gross, largest = by_symbol.get(symbol, ZERO), sum(by_symbol.values(), ZERO), max(by_symbol.values())
         for mine in grounds.mine:
             if mine.quantity:
@@ -199,6 +192,41 @@ def facts_at(
         free_margin=free_margin,
         largest_position=largest,
         orders_last_minute=sum([time_ms > since_ms for time_ms in times]) if times else 0,
+    )
+
+
+def _at_stake(grounds: Grounds, marks: Mapping[str, Decimal]) -> tuple[dict[str, Decimal], Decimal]:
+    """The notional of each symbol with what is reserved in it, and all of it with its signs."""
+    by_symbol, net = dict[str, Decimal](), ZERO
+    for held, at_stake, quantity, average_price in grounds.stakes:
+        price = marks.get(held, average_price)
+        by_symbol[held] = at_stake * price
+        net += quantity * price
+    for at, notional, signed in grounds.reserved:
+        by_symbol[at] = by_symbol.get(at, ZERO) + notional
+        net += signed
+    return by_symbol, net
+
+
+class Exposure(msgspec.Struct, frozen=True, kw_only=True):
+    """What is at stake in all, whatever somebody wishes for; notionals in the quote currency."""
+
+    equity: Decimal
+    largest_position: Decimal
+    gross_notional: Decimal
+    net_notional: Decimal
+    open_symbols: int
+
+
+def exposure_at(grounds: Grounds, marks: Mapping[str, Decimal]) -> Exposure:
+    """At these prices, by the grounds of any wish: they have it all alike."""
+    by_symbol, net = _at_stake(grounds, marks)
+    return Exposure(
+        equity=grounds.sheet.worth(marks),
+        largest_position=max(by_symbol.values(), default=ZERO),
+        gross_notional=sum(by_symbol.values(), ZERO),
+        net_notional=net,
+        open_symbols=len(grounds.facts.open_symbols),
     )
 
 

@@ -15,7 +15,7 @@ from genesis.domain import risk_breakers, risk_changes, risk_marks, risk_protect
 from genesis.domain.account_sheet import AccountSheet, sheet_of
 from genesis.domain.decision_log import shadow_record
 from genesis.domain.pairs import PairSpecs
-from genesis.domain.risk_facts import Grounds, facts_at, grounds_of
+from genesis.domain.risk_facts import Grounds, exposure_at, facts_at, grounds_of
 from genesis.domain.risk_history import RiskHistory, settle
 from genesis.domain.risk_judgement import Judgement
 from genesis.domain.risk_outputs import NOTHING, Change, Switch, notice_of, record_of
@@ -362,7 +362,10 @@ class RiskMachine:
         return sheet
 
     def status(self) -> RiskStatus:
-        return status_of(self.state, self.settings, self._facts(Symbol(""), Side.BUY, Purpose.ENTRY, ZERO))
+        grounds = self._ready.any_of(self._sheet_now())
+        if grounds is None:
+            grounds = self._grounds(Symbol(""), _BUY, _ENTRY, "", self.settings)
+        return status_of(self.state, self.settings, exposure_at(grounds, self.state.marks))
 
     # --- deciding ---------------------------------------------------------------------------------------------------
 

@@ -34,6 +34,9 @@ class ReadyGrounds:
 
     def __init__(self) -> None:
         self._by_strategy: dict[str, _Ready] = {}
+        self._settings: Settings | None = None
+        self._sheet: AccountSheet | None = None
+        """Of what those are made."""
         self._forgotten: dict[str, _Ready] = {}
         """Given back when something is ready again: what it is made of is fetched for that, and an order would wait."""
         self.foreseen: dict[tuple[str, str], tuple[Foreseen, ...]] = {}
@@ -63,6 +66,13 @@ class ReadyGrounds:
             return ready.grounds
         return None
 
+    def any_of(self, sheet: AccountSheet) -> Grounds | None:
+        """The grounds of any wish at all, of this account."""
+        for ready in self._by_strategy.values():
+            if ready.grounds.sheet is sheet:
+                return ready.grounds
+        return None
+
     def prepare(
         self,
         settings: Settings,
@@ -71,6 +81,10 @@ class ReadyGrounds:
         work_out: Callable[[Symbol, Side, Purpose, str, Settings], Grounds],
     ) -> None:
         """Of all strategies that are enabled; `limits_of` gives the settings of a symbol and a strategy."""
+        if self._by_strategy and self._settings is settings and self._sheet is sheet:
+            # Nothing was forgotten since.
+            return
+        self._settings, self._sheet = settings, sheet
         ready, self._forgotten = self._by_strategy, {}
         for strategy in settings.strategies:
             if len(ready) >= AT_MOST:

@@ -2,18 +2,17 @@
 
 from decimal import Decimal
 
-from genesis.domain.risk_facts import strategy_result
+from genesis.domain.risk_facts import Exposure, strategy_result
 from genesis.domain.risk_rules.activity import MINUTE_MS
 from genesis.domain.risk_rules.losses import lost_fraction
-from genesis.domain.risk_state import Facts, RiskState
+from genesis.domain.risk_state import RiskState
 from genesis.domain.windows import look
 from protocols.risk import RiskStatus, WindowsView
 from protocols.settings import RiskSettings, Settings
 from protocols.units import ZERO, plain
 
 
-def status_of(state: RiskState, settings: Settings, facts: Facts) -> RiskStatus:
-    """`facts` are those of no order in particular."""
+def status_of(state: RiskState, settings: Settings, exposure: Exposure) -> RiskStatus:
     return RiskStatus(
         state=state.trading,
         reason=state.trading_reason,
@@ -23,7 +22,7 @@ def status_of(state: RiskState, settings: Settings, facts: Facts) -> RiskStatus:
         day=state.day,
         day_start_equity=state.day_start_equity or ZERO,
         peak_equity=state.peak_equity or ZERO,
-        headroom=_headroom(state, settings.risk, facts),
+        headroom=_headroom(state, settings.risk, exposure),
         denials_by_code=dict(state.denials_by_code),
         settings_version=settings.version,
         now_ms=state.now_ms,
@@ -42,16 +41,16 @@ def status_of(state: RiskState, settings: Settings, facts: Facts) -> RiskStatus:
     )
 
 
-def _headroom(state: RiskState, limits: RiskSettings, facts: Facts) -> dict[str, tuple[str, str]]:
+def _headroom(state: RiskState, limits: RiskSettings, held: Exposure) -> dict[str, tuple[str, str]]:
     recent = sum(time_ms > state.now_ms - MINUTE_MS for time_ms in state.order_times_ms)
     used: dict[str, tuple[Decimal, Decimal]] = {
-        "daily_loss": (round(lost_fraction(state.day_start_equity, facts.equity), 6), limits.max_daily_loss),
-        "weekly_loss": (round(lost_fraction(state.week_start_equity, facts.equity), 6), limits.max_weekly_loss),
-        "drawdown": (round(lost_fraction(state.peak_equity, facts.equity), 6), limits.max_drawdown),
-        "position_notional": (facts.largest_position, limits.max_position_notional),
-        "gross_exposure": (facts.gross_notional, limits.max_gross_exposure),
-        "net_exposure": (abs(facts.net_notional), limits.max_net_exposure),
-        "open_positions": (Decimal(len(facts.open_symbols)), Decimal(limits.max_open_positions)),
+        "daily_loss": (round(lost_fraction(state.day_start_equity, held.equity), 6), limits.max_daily_loss),
+        "weekly_loss": (round(lost_fraction(state.week_start_equity, held.equity), 6), limits.max_weekly_loss),
+        "drawdown": (round(lost_fraction(state.peak_equity, held.equity), 6), limits.max_drawdown),
+        "position_notional": (held.largest_position, limits.max_position_notional),
+        "gross_exposure": (held.gross_notional, limits.max_gross_exposure),
+        "net_exposure": (abs(held.net_notional), limits.max_net_exposure),
+        "open_positions": (Decimal(held.open_symbols), Decimal(limits.max_open_positions)),
         "trades_per_day": (Decimal(state.trades_today), Decimal(limits.max_trades_per_day)),
         "trades_per_symbol": (
             Decimal(max(state.trades_today_by_symbol.values(), default=0)),
