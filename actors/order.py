@@ -169,6 +169,8 @@ class _Life:
         self.ended_shown: tuple[OrderView, ...] | None = ()
         """What readers see of those that have ended; None when that has changed."""
         self.fills: deque[Fill] = deque(maxlen=RECENT)
+        self.fills_shown: tuple[Fill, ...] = ()
+        """The same for readers, made anew when there is another."""
         self.for_screens: list[OrderReport] = []
         self.shown: set[tuple[int, int]] = set()
         """Trades that readers were told of."""
@@ -199,6 +201,7 @@ class _Life:
         told = [fill for fill in self.machine.fills.rows.values() if fill.fill is not None]
         told.sort(key=lambda fill: fill.serial)
         self.fills.extend(fill.fill for fill in told[-RECENT:] if fill.fill is not None)
+        self.fills_shown = tuple(self.fills)
         self.shown = {(fill.trade.trade_id, fill.trade.venue_order_id) for fill in told}
         self.adoptions_told = {adopted.serial for adopted in self.machine.adoptions.values()}
         out = self.machine.take()
@@ -566,6 +569,7 @@ class _Life:
             # At a start the journal's fills are shown already when they are said again.
             self.shown.add(name)
             self.fills.append(report)
+            self.fills_shown = tuple(self.fills)
         self.for_screens.append(report)
 
     def _tell_adoption(self, adopted: Adopted) -> None:
@@ -614,7 +618,7 @@ class _Life:
                 open=tuple(self.open.values()),
                 ended=self.ended_shown,
                 foreign=tuple(machine.foreign.values()),
-                fills=tuple(self.fills),
+                fills=self.fills_shown,
                 orders_total=machine.last_cid,
                 fills_total=len(machine.fills.rows) - len(machine.fills.untold),
                 unknown=sum(order.state is OrderState.UNKNOWN for order in self.open.values()),

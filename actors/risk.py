@@ -206,7 +206,9 @@ class RiskActor:
                     envelope.reply(ChangeAnswer(known=heard, verdict=words[0] if words else None))
                 elif isinstance(envelope.message, RiskCommand):
                     envelope.reply(machine.status())
-            self.verdicts.set(tuple(recent))
+            if any([outputs.judgements and not outputs.repeated for _, outputs in outcomes]):
+                # Else two hundred are told once more, one after the other fetched for that.
+                self.verdicts.set(tuple(recent))
             machine.prepare()
             # By what has just been made ready.
             status = machine.status()

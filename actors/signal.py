@@ -128,15 +128,17 @@ class SignalActor:
                         if not score.catch_up:
                             self.stages.note("signal", score.received_ns, told_ns)
                 heard.clear()
-                recent.extend(score for score in whole if score.recommendation is not _HOLD)
+                wanted = [score for score in whole if score.recommendation is not _HOLD]
+                recent.extend(wanted)
                 if ui is not None:
                     for score in whole:
                         ui.put_nowait(score)
-                self.recent.set(tuple(recent))
+                if wanted:
+                    self.recent.set(tuple(recent))
                 self._show(ctx, machine, ui)
                 commits += 1
                 commit_id = f"{ctx.name}:{ctx.generation}:{commits}"
-                del commit, answer, whole
+                del commit, answer, whole, wanted
             ctx.inbox.ack_all(batch)
             # While it is at hand: what the next batch takes the place of would be freed while an order waits.
             del batch, ahead, said, records, cells

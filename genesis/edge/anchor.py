@@ -36,9 +36,9 @@ GENESIS_HEAD: Final = Head(0, bytes(32))
 
 
 def _slot(head: Head) -> bytes:
-    text = f"{_MAGIC} {head.seq} {head.hash.hex()}"
-    digest = hashlib.sha256(text.encode()).hexdigest()[:16]
-    return f"{text} {digest}".ljust(SLOT_SIZE - 1).encode() + b"\n"
+    text = f"{_MAGIC} {head.seq} {head.hash.hex()}".encode()
+    digest = hashlib.sha256(text).hexdigest()[:16].encode()
+    return (text + b" " + digest).ljust(SLOT_SIZE - 1) + b"\n"
 
 
 def _read_slot(slot: bytes) -> Head | None:

@@ -466,14 +466,14 @@ class Store(_Reader):
         cells: dict[tuple[str, str], AnyCell] = {}
         named: dict[str, Committed] = {}
         answers: list[Committed] = []
-        head = self._head
+        seq, newest = self._head.seq, self._head.hash
 
         def append(actor: str, record: AnyRecord) -> None:
-            nonlocal head
+            nonlocal seq, newest
             fields = (record.at_ms, actor, record.kind, record.key, record.payload, record.correlation_id)
-            seq, previous = head.seq + 1, head.hash
-            head = Head(seq, row_hash(previous, seq, *fields))
-            rows.append((seq, *fields, previous, head.hash))
+            seq, previous = seq + 1, newest
+            newest = row_hash(previous, seq, *fields)
+            rows.append((seq, *fields, previous, newest))
 
         for commit in commits:
             if commit.commit_id is not None:
@@ -490,7 +490,7 @@ class Store(_Reader):
                         continue
                     fresh.add(name)
                 append(commit.writer, record)
-                first_seq = first_seq or head.seq
+                first_seq = first_seq or seq
                 new.append(True)
             for cell in commit.cells:
                 cells[cell.table, cell.key] = cell
@@ -503,17 +503,14 @@ class Store(_Reader):
         execute = self._connection.executemany
         if rows:
             execute("INSERT INTO log VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
-        kept = [
-            (cell.table, cell.key, cell.payload, head.seq, cell_digest(cell.table, cell.key, cell.payload, head.seq))
-            for cell in cells.values()
-            if cell.payload
-        ]
+        texts = [(*name, cell.payload) for name, cell in cells.items()]
+        kept = [(*text, seq, cell_digest(*text, seq)) for text in texts if text[2]]
         if kept:
             execute("INSERT OR REPLACE INTO cells VALUES (?, ?, ?, ?, ?)", kept)
-        gone = [name for name, cell in cells.items() if not cell.payload]
+        gone = [text[:2] for text in texts if not text[2]]
         if gone:
             execute("DELETE FROM cells WHERE tbl = ? AND key = ?", gone)
-        return head, answers, named
+        return Head(seq, newest), answers, named
 
     def _remember(self, named: dict[str, Committed]) -> None:
         self._answers.update(named)

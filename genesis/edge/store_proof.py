@@ -107,26 +107,33 @@ def chain_trouble(
 ) -> tuple[Head, str | None]:
     """Follow the chain from behind `since`, to its end or to the record `last`. Gives where it came to, and what is
     wrong with it or None."""
-    head = since
     if since.seq == anchor.seq and since != anchor:
-        return head, f"log row {since.seq} is not the one that the anchor names"
+        return since, f"log row {since.seq} is not the one that the anchor names"
     rows = connection.execute(
         "SELECT seq, time, actor, kind, key, payload, corr, prev_hash, hash FROM log"
         " WHERE seq > ? AND seq <= ? ORDER BY seq",
         (since.seq, _LARGEST if last is None else last),
     )
     kinds: dict[str, int] = {}
+    newest_seq, newest_hash = since.seq, since.hash
+    trouble = None
     for seq, time, actor, kind, key, payload, corr, previous, found in rows:
-        if seq != head.seq + 1:
-            return head, f"log row {head.seq + 1} must follow, was {seq}"
-        if previous != head.hash:
-            return head, f"log row {seq} does not continue the chain"
-        if row_hash(previous, seq, time, actor, kind, key, payload, corr) != found:
-            return head, f"log row {seq} is not what was written"
-        head = Head(seq, found)
+        if seq != newest_seq + 1:
+            trouble = f"log row {newest_seq + 1} must follow, was {seq}"
+        elif previous != newest_hash:
+            trouble = f"log row {seq} does not continue the chain"
+        elif row_hash(previous, seq, time, actor, kind, key, payload, corr) != found:
+            trouble = f"log row {seq} is not what was written"
+        if trouble is not None:
+            break
+        newest_seq, newest_hash = seq, found
         if seq == anchor.seq and found != anchor.hash:
-            return head, f"log row {seq} is not the one that the anchor names"
+            trouble = f"log row {seq} is not the one that the anchor names"
+            break
         kinds[kind] = kinds.get(kind, 0) + 1
+    head = Head(newest_seq, newest_hash)
+    if trouble is not None:
+        return head, trouble
     return head, _index_trouble(connection, kinds, since.seq, head.seq)
 
 

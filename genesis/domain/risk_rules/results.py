@@ -57,9 +57,10 @@ def rule(code: DenialCode, *, opens: bool = False, moves: bool = False) -> Calla
 
 def told(rule: Rule, settings: Settings, facts: Facts, wish: Wish, *, passed: bool) -> RuleResult:
     """The answer as it is kept: plain decimal text, `yes` and `no`, `none` for what is not known."""
-    numbers = {
-        name: _TEXT.get(number.__class__, text)(number) for name, number in rule.numbers(settings, facts, wish).items()
-    }
+    # Where they lie: a verdict has thirty-four such dictionaries, and each is nobody else's.
+    numbers: dict[str, Any] = rule.numbers(settings, facts, wish)
+    for name, number in numbers.items():
+        numbers[name] = _TEXT.get(number.__class__, text)(number)
     return RuleResult(rule=rule.name, passed=passed, code=None if passed else rule.code, numbers=numbers)
 
 
