@@ -93,7 +93,7 @@ class AccountActor:
         self.view.set(machine.view())
         stopping = ctx.stopping
         ctx.ready()
-        publish_at = float("inf")
+        publish_at, published_at = float("inf"), float("-inf")
         # As of the last batch, where somebody has asked for it since.
         state: AccountState | None = None
         differences, unpriced, unclear = _Differences(), _UnpricedFees(), _UnclearRows()
@@ -142,9 +142,10 @@ class AccountActor:
                     ui.put_nowait(Notice(level="alarm", code="account_unclear", text=text, at_ms=ctx.clock.wall_ms()))
             now = ctx.clock.now()
             if batch:
-                publish_at = min(publish_at, now + PUBLISH_S)
+                # At once after a quiet time: nobody has to be woken for it again.
+                publish_at = min(publish_at, max(now, published_at + PUBLISH_S))
             if now >= publish_at or ends:
-                publish_at = float("inf")
+                publish_at, published_at = float("inf"), now
                 view = machine.view(state)
                 self.view.set(view)
                 if ui is not None:

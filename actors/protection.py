@@ -18,7 +18,7 @@ from genesis.core.errors import ChannelFull
 from genesis.core.latest import Latest
 from genesis.core.mailbox import Outlet
 from genesis.domain.pairs import PairSpecs
-from genesis.domain.protection_watch import Looked, ProtectionWatch
+from genesis.domain.protection_watch import Looked, ProtectionWatch, held_in
 from protocols.account import AccountView
 from protocols.health import Notice
 from protocols.orders import OrderWish, Protect
@@ -57,7 +57,7 @@ class ProtectionActor:
         seen: tuple[object, ...] = ()
         while True:
             pause_s = LOOK_S if self._facts() != seen else self._pause_s()
-            # Whoever sets orders or account nudges us: where all is covered nothing is looked at again.
+            # We are nudged when anything of this is another: where all is covered nothing is looked at again.
             ctx.inbox.ack_all(await ctx.inbox.lease(until=looked_at + pause_s))
             self.settings.take(ctx.name)
             now = ctx.clock.now()
@@ -76,10 +76,8 @@ class ProtectionActor:
         published each second, and nearly always its prices are all that is new in it."""
         versions = (self.orders.version, self.account.version, self.pairs.version, self.settings.version)
         if versions != self._versions:
-            account = self.account.value
-            held = None if account is None else [(each.symbol, each.quantity) for each in account.state.positions]
             self._versions = versions
-            self._known = (held, self.orders.value.open, *versions[2:])
+            self._known = (held_in(self.account.value), self.orders.value.open, *versions[2:])
         return self._known
 
     def _pause_s(self) -> float:

@@ -15,6 +15,7 @@ from genesis.core.supervisor import check_block_graph
 from genesis.core.tee import Tee
 from genesis.domain.config_bus import BusView
 from genesis.domain.pairs import PairSpecs
+from genesis.domain.protection_watch import held_in
 from genesis.domain.ticks import merge_stretches, merge_ticks, stretch_symbol, tick_symbol
 from protocols.account import AccountView, LedgerRequest
 from protocols.bitfinex.inputs import WrittenCommand
@@ -266,7 +267,7 @@ class Plan:
         self.cells.settings.on_set = self._settings_changed
         self.cells.config.on_set = self._config_changed
         self.cells.history_wishes.on_set = self.cells.shadow_wishes.on_set = self.mailboxes["market_cache"].nudge
-        self.cells.orders.on_set = self.cells.account.on_set = self.mailboxes["protection"].nudge
+        self._have_protection_look(self.mailboxes["protection"].nudge)
         check_block_graph(
             (sender, receiver, channel)
             for sender, said in self._says().items()
@@ -274,6 +275,12 @@ class Plan:
             for receiver, heard in hears.items()
             if channel in heard
         )
+
+    def _have_protection_look(self, look: Callable[[], None]) -> None:
+        """When what it looks at is another. Most that is published of orders and account is nothing to it."""
+        self.cells.orders.when_other(lambda view: view.open, look)
+        self.cells.account.when_other(held_in, look)
+        self.cells.pairs.on_set = look
 
     def _settings_changed(self) -> None:
         for name in APPLY_SETTINGS:

@@ -39,6 +39,19 @@ class Latest(Generic[T]):
         self.taken[reader] = self.value
         return self.value
 
+    def when_other(self, part: Callable[[T], object], call: Callable[[], None]) -> None:
+        """Have `call` made, as by `on_set`, whenever this part of the value is another than before."""
+        before = part(self.value)
+
+        def look() -> None:
+            nonlocal before
+            now = part(self.value)
+            if now != before:
+                before = now
+                call()
+
+        self.on_set = look
+
     async def changed(self, since: int) -> T:
         """Wait until `version` is above `since`, then give the value of that moment. Always a checkpoint."""
         if self.version > since:

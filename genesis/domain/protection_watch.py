@@ -12,6 +12,7 @@ from typing import Final
 import attrs
 
 from genesis.domain.pairs import PairSpecs
+from protocols.account import AccountView
 from protocols.orders import OrderState, OrderType, OrderView, Purpose
 from protocols.risk import PositionView
 from protocols.trading import Protection, ProtectionStatus
@@ -76,6 +77,11 @@ class _Span:
             self.pause_s = min(2 * self.pause_s, max(REPAIR_CAP_S, first_pause_s))
         self.asked_at, self.asked_of = now, facts
         return True
+
+
+def held_in(account: AccountView | None) -> list[tuple[Symbol, Decimal]] | None:
+    """What of an account the watch looks at, but for prices."""
+    return None if account is None else [(each.symbol, each.quantity) for each in account.state.positions]
 
 
 class ProtectionWatch:

@@ -15,6 +15,15 @@ def test_the_first_value_has_version_zero() -> None:
     assert cell.version == 2, "the same value said again is news"
 
 
+def test_who_looks_at_a_part_is_called_when_that_is_another() -> None:
+    cell, calls = Latest(("a", 1)), list[str]()
+    cell.when_other(lambda value: value[0], lambda: calls.append(cell.value[0]))
+    for value in (("a", 2), ("b", 2), ("b", 3), ("a", 3)):
+        cell.set(value)
+    assert calls == ["b", "a"], "what it was when the call was asked for is no news"
+    assert cell.version == 4
+
+
 async def test_a_reader_that_is_behind_gets_the_newest_at_once() -> None:
     cell = Latest(0)
     cell.set(1)

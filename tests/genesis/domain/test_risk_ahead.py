@@ -59,3 +59,31 @@ def test_an_order_that_is_expected_is_nobody_elses_to_stamp() -> None:
             assert msgspec.structs.replace(approved.intent, received_ns=0) == expected.intent
             stamped += 1
     assert stamped > 5
+
+
+def test_what_is_ready_is_what_would_be_worked_out_anew() -> None:
+    """It is made once and kept while nothing has changed that it rests on; the status is made of it."""
+    made, plain = (RiskMachine(Settings(strategies=STRATEGIES), PAIRS) for _ in range(2))
+    account, kept = an_account(), 0
+    for place, score in enumerate(crossing_scores(400)):
+        if place % 7 == 0:
+            ended = tuple(made.state.reservations)
+            account = msgspec.structs.replace(
+                account,
+                version=account.version + 1,
+                cash=account.cash - place,
+                closed_intents=ended,
+                closed_count=account.closed_count + len(ended),
+            )
+            for machine in (made, plain):
+                machine.on_account(account)
+        for machine in (made, plain):
+            machine.on_score(score)
+        kept += bool(made._ready._by_strategy)
+        made.prepare()
+        assert made._ready._by_strategy
+        for name, ready in made._ready._by_strategy.items():
+            anew = made._grounds(ready.symbol, ready.side, ready.purpose, name, ready.settings)
+            assert ready.grounds == anew
+        assert made.status() == plain.status()
+    assert 0 < kept < len(crossing_scores(400))
