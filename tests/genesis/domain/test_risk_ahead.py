@@ -6,6 +6,7 @@ from genesis.domain.risk_ahead import RiskAhead
 from genesis.domain.risk_machine import REMEMBERED, RiskMachine
 from protocols.settings import Settings
 from protocols.signals import ForeseenScores, Recommendation
+from protocols.units import Symbol
 from tests.genesis.domain.denials import PAIRS
 from tests.genesis.domain.risk_world import an_account, crossing_scores
 from tests.genesis.domain.test_risk_seeded_world import STRATEGIES
@@ -83,7 +84,7 @@ def test_what_is_ready_is_what_would_be_worked_out_anew() -> None:
         made.prepare()
         assert made._ready._by_strategy
         for name, ready in made._ready._by_strategy.items():
-            anew = made._grounds(ready.symbol, ready.side, ready.purpose, name, ready.settings)
+            anew = made._grounds(Symbol(ready.symbol), ready.side, ready.purpose, name, ready.settings)
             assert ready.grounds == anew
         assert made.status() == plain.status()
     assert 0 < kept < len(crossing_scores(400))
