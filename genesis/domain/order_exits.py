@@ -84,7 +84,8 @@ class OrderExits(OrderProtector):
 
     def _clears_its_way(self, row: OrderRow) -> bool:
         """True while an opening order of ours, which this closing one would trade with, is being taken back."""
-        gives_up_at = row.since_at + self.settings.doubt_after_s
+        # As long as no session could carry a cancel the order itself did not leave either.
+        gives_up_at = max(row.since_at, self.fence.compared_at) + self.settings.doubt_after_s
         if row.opens_risk or row.protects or self._now >= gives_up_at or not self.fence.guards:
             # To be out of a position late is worse than two fees.
             return False

@@ -142,7 +142,7 @@ class OrderReconciler(OrderHearing):
             self._fence_changed |= self.fence.trades_ms >= known + KNOWN_KEPT_MS
         self._watch_from_here()
         if not self.fence.reconciled:
-            self.fence.reconciled = True
+            self.fence.reconciled, self.fence.compared_at = True, self._now
             for row in list(self._open.values()):
                 self._release(row)
 

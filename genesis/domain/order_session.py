@@ -71,6 +71,8 @@ class Fence(msgspec.Struct, kw_only=True):
     serial: int = 0
     reported: int = 0
     shown_at: float = 0.0
+    compared_at: float = 0.0
+    """When this session was compared, and orders could leave."""
     narrow: bool = False
     """This session is held over REST: it hears nothing unasked, and nothing leaves that opens or changes anything."""
     paused: bool = False

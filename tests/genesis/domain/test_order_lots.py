@@ -337,6 +337,24 @@ def test_an_exit_does_not_wait_for_ever_for_a_cancel_without_an_answer(bench: Be
     assert [type(command) for command in sent(bench.take())].count(SubmitOrder) == 1
 
 
+def test_an_exit_that_waited_for_a_session_has_its_time_to_clear_its_way_all_the_same(bench: Bench) -> None:
+    """No cancel could leave either: world 111028 sold to a person's own order behind two minutes without a line."""
+    position(bench, "1", bracket=None)
+    bench.admit(strategy="slow", order_type=OrderType.LIMIT, price=D(99), bracket=None)
+    bench.accept(2)
+    bench.machine.touch = lambda symbol, side: D(99) if side is Side.BUY else D(100)
+    bench.cut()
+    assert sent(bench.admit(side=Side.SELL, purpose=Purpose.EXIT, bracket=None)) == []
+    bench.now += 2 * SETTINGS.doubt_after_s
+    (cancel,) = sent(bench.connect(2, bench.row(2, "os")))
+    assert (type(cancel), cancel.cid) == (CancelOrder, 2)
+    deadline = bench.machine.next_deadline()
+    assert deadline is not None
+    assert deadline <= bench.now + SETTINGS.doubt_after_s
+    (sell,) = sent(bench.end(2))
+    assert (type(sell), sell.amount) == (SubmitOrder, D(-1))
+
+
 # --- a stop that we move ----------------------------------------------------------------------------------------------
 
 
