@@ -90,7 +90,7 @@ class OrderBrackets(OrderWord):
             bracket.decided_ms = max(bracket.decided_ms, at_ms)
             self._dirty[bracket.key] = bracket
         if opened and (row.protects or row.intent.reduce_only):
-            self._give_back(book, opened, after)
+            self._give_back(book, opened, after, price, at_ms)
         if row.protects:
             protected = self.brackets.get(bracket_key(book, row.lot))
             if protected is not None:
@@ -187,14 +187,20 @@ class OrderBrackets(OrderWord):
     def _lot_key(self, row: OrderRow) -> str:
         return bracket_key((row.intent.symbol, row.intent.margin), lot_of(row.intent))
 
-    def _give_back(self, book: Book, opened: Decimal, held: Decimal) -> None:
+    def _give_back(self, book: Book, opened: Decimal, held: Decimal, price: Decimal, at_ms: int) -> None:
         """What only closes seems to have opened: its trade was told after that of an entry the other way, which was
-        taken for a close. What that entry really opened belongs to its lot."""
+        taken for a close. What that entry really opened belongs to its lot, or opens it now, where all of it was."""
         for bracket in reversed(self._brackets_of(book)):
             cid = self._by_intent.get(bracket.entry_id)
             if bracket.quantity is not None and cid is not None and self.orders[cid].intent.side.sign * held > 0:
                 bracket.quantity += opened
                 self._dirty[bracket.key] = bracket
+                return
+        for row in reversed(self.orders.values()):
+            intent = row.intent
+            of_book = (intent.symbol, intent.margin) == book and intent.side.sign * held > 0
+            if of_book and intent.bracket is not None and max(row.filled, row.executed) > ZERO:
+                self._add_to_lot(row, opened, self._word_price(row) or price, at_ms)
                 return
 
     def _stop_entry(self, bracket: BracketRow) -> None:

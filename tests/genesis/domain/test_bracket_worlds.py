@@ -54,6 +54,12 @@ def test_a_history_that_lacks_trades_for_long_makes_nobody_bare_or_sold_twice(la
     assert sum(live_through(seed, trades_late_s=late_s).figures.trades for seed in range(12)) > 12
 
 
+@pytest.mark.parametrize(("seed", "late_s"), [(1149, 300.0), (1289, 60.0)])
+def test_a_short_whose_trade_was_told_before_those_that_closed_the_long_has_its_stop(seed: int, late_s: float) -> None:
+    """All of it had been taken for a close, and nobody remembered the levels that it was ordered with."""
+    live_through(seed, trades_late_s=late_s)
+
+
 def test_an_end_without_its_trades_is_found_by_worlds_of_late_trades(monkeypatch: Patch) -> None:
     """As it was: after five reports without its trades an order ended with what had been told."""
 

@@ -140,6 +140,33 @@ def test_a_stop_whose_trade_is_told_late_takes_nothing_from_the_next_lot(bench: 
     assert [(lot.lot, lot.quantity) for lot in bench.machine.protection()[0].lots if lot.quantity] == [("s", D(3))]
 
 
+@pytest.mark.parametrize("bought", ["1", "0.6"])
+@pytest.mark.parametrize("strategy", ["s", "other"])
+def test_an_entry_that_was_taken_for_a_close_has_its_levels_when_the_stops_trade_is_told(
+    bench: Bench, strategy: str, bought: str
+) -> None:
+    """All of what it bought seemed to close the short: the long that is left would lie bare."""
+    short(bench)
+    bench.accept(2)
+    bench.admit(strategy=strategy, side=Side.BUY, margin=True, quantity=D(bought), bracket=BOTH)
+    bench.accept(3)
+    bench.hear(bench.row(3, "oc", status=f"EXECUTED @ 106({bought})", remaining="0"))
+    bench.fill(3, bought, "106")
+    if bench.machine.last_cid == 4:
+        # The rest of the short seemed to need a smaller stop, which the venue refuses: it would add to a long.
+        bench.accept(4)
+        bench.end(4, "RSN_POS_REDUCE_INCR")
+    bench.hear(bench.row(2, "oc", status="EXECUTED @ 105(1)", remaining="0"))
+    left = sent(bench.fill(2, "1", "105"))
+    for _ in range(6):
+        left += sent(bench.wait(0.25))
+    assert bench.machine.fills.held[BTC, True] == D(bought)
+    (stop,) = (command for command in left if isinstance(command, SubmitOrder))
+    assert (stop.amount, stop.price, stop.oco_stop_price) == (-D(bought), D(110), D(95))
+    (lot,) = (lot for lot in bench.machine.protection()[0].lots if lot.quantity)
+    assert (lot.lot, lot.quantity) == (strategy, D(bought))
+
+
 @pytest.mark.parametrize(("kind", "alarms"), [("margin_call", 1), ("liquidation", 1), ("deposit_new", 0), ("n", 0)])
 def test_what_the_venue_says_unasked_of_a_position_in_danger_reaches_people(
     bench: Bench, kind: str, alarms: int
