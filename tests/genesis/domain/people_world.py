@@ -91,6 +91,11 @@ class Truth:
         if owner in (MANUAL, GUARD, NOBODY):
             # The watchdog's stop is for all that has no levels, and what a person wants sold is sold.
             left = self.sell_of_others(left, lots=owner != GUARD)
+        if owner == MANUAL:
+            # What a dead socket still delivers may find all of ours sold: then these are coins that the person had.
+            before = max(min(self.by_hand, left), ZERO)
+            self.by_hand -= before
+            left -= before
         self.plain[owner] = self.plain.get(owner, ZERO) - left
 
     def sell_of_others(self, left: Decimal, *, lots: bool) -> Decimal:

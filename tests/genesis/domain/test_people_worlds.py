@@ -45,6 +45,11 @@ def test_whoever_trades_besides_every_lot_keeps_its_stop_and_nobody_sells_anothe
     assert told_apart >= WORLDS / 3
 
 
+def test_a_sale_by_hand_that_comes_late_takes_of_the_persons_own_coins_what_is_no_longer_ours() -> None:
+    """A stop has sold all that was ours in the 45 s that its frame took: nothing is owed for what it sells."""
+    assert live_through(1274).ghosts
+
+
 def test_a_world_is_a_function_of_its_seed() -> None:
     assert live_through(13).disk == live_through(13).disk
 
