@@ -12,6 +12,7 @@ import trio
 
 from genesis.core.rest import RestClock, loop_at_rest
 from genesis.core.term import Term
+from genesis.core.woken import WOKEN
 
 
 class Aside:
@@ -36,7 +37,7 @@ class Aside:
             self._will_hear = True
             self._clock.at_rest(self._hear)
         if self._runner is not None:
-            trio.lowlevel.reschedule(self._runner)
+            trio.lowlevel.reschedule(self._runner, WOKEN)
             self._runner = None
 
         def abort(_: object) -> trio.lowlevel.Abort:
@@ -80,7 +81,7 @@ class Aside:
     def _end(self) -> None:
         self._round += 1
         for task in self._waiting:
-            trio.lowlevel.reschedule(task)
+            trio.lowlevel.reschedule(task, WOKEN)
         self._waiting.clear()
 
     def _no_runner(self, _: object) -> trio.lowlevel.Abort:

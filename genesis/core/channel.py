@@ -21,6 +21,7 @@ import trio
 
 from genesis.core.errors import ChannelClosed, ChannelFull, DeadLettered, Fenced
 from genesis.core.term import Term
+from genesis.core.woken import WOKEN
 from protocols.health import ChannelView
 
 T = TypeVar("T")
@@ -159,7 +160,7 @@ class Doorbell:
 
     def ring(self) -> None:
         if self.task is not None:
-            trio.lowlevel.reschedule(self.task)
+            trio.lowlevel.reschedule(self.task, WOKEN)
             self.task = None
 
     def sleep_here(self) -> None:
@@ -520,7 +521,7 @@ class Channel(Generic[T]):
                 continue
             self.put_total += 1
             self.queue.append(Envelope(waiter.message, self, next(_arrivals), 0, waiter.answer))
-            trio.lowlevel.reschedule(waiter.task)
+            trio.lowlevel.reschedule(waiter.task, WOKEN)
 
     def close(self) -> None:
         """The consumer has stopped for good: wake whoever waits for room or for an answer. What is in stays in."""

@@ -14,6 +14,8 @@ import trio
 from trio._core._generated_run import wait_all_tasks_blocked
 from typing_extensions import override
 
+from genesis.core.woken import WOKEN
+
 
 class RestClock(trio.abc.Clock):
     """A clock that tells of rest whoever asked for it."""
@@ -70,7 +72,7 @@ async def loop_at_rest() -> None:
 
     def call() -> None:
         for task in waiting:
-            trio.lowlevel.reschedule(task)
+            trio.lowlevel.reschedule(task, WOKEN)
 
     def abort(_: object) -> trio.lowlevel.Abort:
         waiting.clear()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import trio
 
+from genesis.core.woken import WOKEN
 from genesis.worlds.process import Process
 
 if TYPE_CHECKING:
@@ -110,7 +111,7 @@ class Endpoint:
 
     def _wake_writers(self) -> None:
         while self._writers:
-            trio.lowlevel.reschedule(self._writers.popleft())
+            trio.lowlevel.reschedule(self._writers.popleft(), WOKEN)
 
     # --- arriving -------------------------------------------------------------------------------------------------
 
@@ -184,7 +185,7 @@ class Endpoint:
 
     def _wake_reader(self) -> None:
         if self._reader is not None:
-            trio.lowlevel.reschedule(self._reader)
+            trio.lowlevel.reschedule(self._reader, WOKEN)
             self._reader = None
 
     # --- ending ---------------------------------------------------------------------------------------------------
