@@ -268,12 +268,12 @@ class Plan:
         self.cells.config.on_set = self._config_changed
         self.cells.history_wishes.on_set = self.cells.shadow_wishes.on_set = self.mailboxes["market_cache"].nudge
         self._have_protection_look(self.mailboxes["protection"].nudge)
+        receivers = {id(channel): name for name, heard in hears.items() for channel in heard}
         check_block_graph(
-            (sender, receiver, channel)
+            (sender, receivers[id(channel)], channel)
             for sender, said in self._says().items()
             for channel in said
-            for receiver, heard in hears.items()
-            if channel in heard
+            if id(channel) in receivers
         )
 
     def _have_protection_look(self, look: Callable[[], None]) -> None:

@@ -485,12 +485,14 @@ class Supervisor:
         now = self._house.clock.now()
         # A loop that stood still, or a process without a processor: nobody could do anything in that time.
         stood_still_s = now - due - pause_s / 2
-        for child, timeout in watched:
-            if stood_still_s > 0:
+        if stood_still_s > 0:
+            for child, _ in watched:
                 child.forgive(stood_still_s)
+        for child, timeout in watched:
             if child.mailbox.idle:
                 # Most have nothing to do most of the time.
-                child.rests()
+                if child.progress_seen[1] is not None:
+                    child.rests()
                 continue
             for channel in child.mailbox.channels:
                 if channel.queue:
