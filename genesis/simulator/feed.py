@@ -1,5 +1,6 @@
 """One pair's public market: its candles of every time frame, its last trades, its day."""
 
+import math
 from bisect import bisect_left
 from collections import deque
 from collections.abc import Iterable, Sequence
@@ -85,6 +86,8 @@ class Feed:
         """Minutes that have ended, and of which not all time frames have heard; of which ones each has is `_heard`."""
         self._heard: dict[str, int] = dict.fromkeys(TIMEFRAMES, 0)
         self._day: Day | None = None
+        self._summed: tuple[int, int, Day] | None = None
+        """Of the columns: from which minute on and how many are in this day, which the next minute adds to."""
         self._opens_ms: list[int] = []
         self._opens: list[float] = []
         self._highs: list[float] = []
@@ -128,6 +131,7 @@ class Feed:
         if len(self._opens_ms) >= 2 * KEPT_MINUTES:
             for column in (self._opens_ms, self._opens, self._highs, self._lows, self._volumes):
                 del column[:-KEPT_MINUTES]
+            self._summed = None
 
     def on_trade(self, trade: PublicTrade) -> None:
         self.trades.append(trade)
@@ -217,10 +221,23 @@ class Feed:
             since_ms = minute.open_ms - (DAY_MINUTES - 1) * MINUTE_MS
             first = bisect_left(self._opens_ms, since_ms)
             if first < len(self._opens_ms):
-                self._day = Day(
-                    self._opens[first], max(self._highs[first:]), min(self._lows[first:]), sum(self._volumes[first:])
-                )
+                self._day = self._day_from(first)
             else:
                 self._day = Day(minute.open, minute.high, minute.low, 0.0)
         day = self._day
         return Day(day.open, max(day.high, minute.high), min(day.low, minute.low), round(day.volume + minute.volume, 8))
+
+    def _day_from(self, first: int) -> Day:
+        """Of the minutes that have ended, from one on. Until there are more than a day's, each adds to those before."""
+        if self._summed is not None and self._summed[0] == first:
+            _, summed, day = self._summed
+        else:
+            summed, day = first, Day(self._opens[first], -math.inf, math.inf, 0.0)
+        day = Day(
+            day.open,
+            max([day.high, *self._highs[summed:]]),
+            min([day.low, *self._lows[summed:]]),
+            sum(self._volumes[summed:], day.volume),
+        )
+        self._summed = (first, len(self._opens_ms), day)
+        return day

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Protocol
 import trio
 
 from genesis.domain.recording import CandleRecording
-from genesis.domain.replay import BOUNDARY_MS, MINUTE_MS, Step, StepKind, forming, schedule
+from genesis.domain.replay import BOUNDARY_MS, MINUTE_MS, CandleRow, Step, StepKind, forming, schedule
 from genesis.domain.ticks import replayed_amount, replayed_trade_id
 from genesis.simulator.feed import PublicTrade
 from genesis.simulator.frame_tape import RecordedBook, TapeFrame, tape
@@ -184,25 +184,28 @@ class CandleSource:
         recording = self.exchange.recording
         assert isinstance(recording, CandleRecording)
         for step in schedule(recording.rows, first_ms=recording.first_ms, last_ms=recording.last_ms):
-            tell, absorb = partial(self._tell, step), partial(self._absorb, step)
-            match = None if step.row is None else partial(self._match, step)
-            yield Moment(step.number, step.time_ms, step.kind is StepKind.BOUNDARY, tell, absorb, match)
+            if step.row is None:
+                tell = partial(self.exchange.boundary, step.symbol, step.time_ms)
+                yield Moment(step.number, step.time_ms, step.kind is StepKind.BOUNDARY, tell, _nothing)
+                continue
+            # Made with the moment, not when it is told: who walks through many at once finds all this warm.
+            trade, minute = self._print(step), forming(step.row, step.part)
+            yield Moment(
+                step.number,
+                step.time_ms,
+                step.kind is StepKind.BOUNDARY,
+                partial(self.exchange.tick, step.symbol, trade, minute, step.time_ms),
+                partial(self._absorb, step, trade, minute),
+                partial(self._match, step),
+            )
 
     def _match(self, step: Step) -> bool:
         return self.exchange.match(step.symbol, step.price, replayed_amount(step.volume), step.time_ms)
 
-    def _tell(self, step: Step, *, matched: bool = False) -> bool:
-        if step.row is None:
-            return self.exchange.boundary(step.symbol, step.time_ms)
-        minute = forming(step.row, step.part)
-        return self.exchange.tick(step.symbol, self._print(step), minute, step.time_ms, matched=matched)
-
-    def _absorb(self, step: Step) -> None:
-        if step.row is not None:
-            trade = self._print(step)
-            for symbol in self.exchange.twins(step.symbol):
-                self.exchange.market.absorb(symbol, trade, forming(step.row, step.part))
-                self.exchange.venue.observe(symbol, step.price)
+    def _absorb(self, step: Step, trade: PublicTrade, minute: CandleRow) -> None:
+        for symbol in self.exchange.twins(step.symbol):
+            self.exchange.market.absorb(symbol, trade, minute)
+            self.exchange.venue.observe(symbol, step.price)
 
     def _print(self, step: Step) -> PublicTrade:
         """The public trade of a tick: a buy if the price rose or stood, else a sell."""
@@ -211,6 +214,10 @@ class CandleSource:
         size = replayed_amount(step.volume)
         number = replayed_trade_id(step.time_ms, self.exchange.symbols.index(step.symbol))
         return PublicTrade(number, step.time_ms, size if rose else -size, step.price)
+
+
+def _nothing() -> None:
+    pass
 
 
 class FrameSource:
@@ -246,7 +253,7 @@ class FrameSource:
     def _boundary(self, number: int, time_ms: int) -> Iterator[Moment]:
         for place, symbol in enumerate(self.exchange.symbols):
             tell = partial(self.exchange.boundary, symbol, time_ms)
-            yield Moment(number + place, time_ms, True, tell, lambda: None)
+            yield Moment(number + place, time_ms, True, tell, _nothing)
 
     def _tell(self, item: TapeFrame) -> bool:
         exchange, symbol = self.exchange, Symbol(item.channel.symbol)

@@ -25,6 +25,26 @@ def minutes(count: int) -> list[CandleRow]:
     return rows
 
 
+def test_the_day_is_that_of_its_minutes_whenever_it_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also over two days, over silent hours, and while old minutes go."""
+    monkeypatch.setattr(feed_module, "KEPT_MINUTES", 2 * 1440 - 200)
+    chance = random.Random(2)
+    feed, ended = Feed(BTC), list[CandleRow]()
+    for number, row in enumerate(minutes(6_000)):
+        if 1_000 < number < 1_000 + 90:
+            continue
+        feed.on_minute(row)
+        if chance.random() < 0.2 or number > 5_900:
+            told = feed.day()
+            day = [each for each in ended if each.open_ms > row.open_ms - 1440 * MINUTE_MS]
+            assert told is not None
+            assert told.open == (day[0] if day else row).open
+            assert told.high == max(each.high for each in (*day, row))
+            assert told.low == min(each.low for each in (*day, row))
+            assert told.volume == round(sum(each.volume for each in (*day, row)), 8)
+        ended.append(row)
+
+
 def test_old_candles_and_minutes_go_and_the_answers_stay(monkeypatch: pytest.MonkeyPatch) -> None:
     rows = minutes(20_000)
     whole = Feed(BTC, rows)
