@@ -190,6 +190,7 @@ class RegimeWatch:
         self._last: tuple[float, float, float, float, float] = (UNKNOWN, math.nan, math.nan, math.nan, math.nan)
         self._spells: deque[_Spell] = deque(maxlen=SPELLS)
         self._close = math.nan
+        self._told: RegimeView | None = None
 
     def hear(self, candles: Sequence[Candle], first: int = 0) -> bool:
         """Take closed candles from place `first` on, oldest first; true when the regime changed."""
@@ -197,7 +198,7 @@ class RegimeWatch:
         for candle in candles[first:]:
             if candle.open_ms <= self.last_open_ms:
                 continue
-            code = self._last[0]
+            code, self._told = self._last[0], None
             self._last = regime_step(self._state, 0, candle.high, candle.low, candle.close)
             self.last_open_ms = candle.open_ms
             if self._last[0] != code:
@@ -231,6 +232,12 @@ class RegimeWatch:
         return spell.told
 
     def view(self) -> RegimeView:
+        """As it stands; made once for each candle that was heard."""
+        if self._told is None:
+            self._told = self._view()
+        return self._told
+
+    def _view(self) -> RegimeView:
         code, drift, adx, volatility, fall = (0.0 if math.isnan(number) else number for number in self._last)
         name = NAMES[int(code)]
         return RegimeView(
