@@ -216,6 +216,7 @@ class EngineHost:
         life: int,
         disk: Disk,
         layer: Layer,
+        settings: Settings,
         pairs: PairSpecs,
         seed: str,
         witness: Witness,
@@ -242,7 +243,7 @@ class EngineHost:
         self.break_next_send = False
         self.epoch = 0
         self.opened_seq = 0
-        self.settings = settings_of(layer)
+        self.settings = settings
         self.ended: str = ""
         """Why it ended: stopped, killed, gave up, or what kept it from starting."""
 
@@ -322,7 +323,8 @@ class EngineHost:
             self.witness.note("engine", f"{self} ended: {type(leaf).__name__}")
 
     async def _live(self) -> None:
-        clock = TrioClock()
+        # As it is now, while the world's clock stands in for trio's way to it.
+        clock = TrioClock(trio.current_time)
         folder = self.disk.folder
         async with contextlib.AsyncExitStack() as stack:
             nonce = WatchedNonce(folder / "nonce", lambda: int(wall_s() * 1e6))
@@ -375,7 +377,7 @@ class EngineHost:
                 chaos=True,
             )
             if self.with_web:
-                await self._open_web(engine, folder, stack)
+                await self._open_web(engine, folder, stack, clock)
             async with trio.open_nursery() as nursery:
                 try:
                     await nursery.start(self._supervise, engine)
@@ -401,20 +403,20 @@ class EngineHost:
                 raise
             self.stopping.set()
 
-    async def _open_web(self, engine: Engine, folder: Path, stack: contextlib.AsyncExitStack) -> None:
+    async def _open_web(self, engine: Engine, folder: Path, stack: contextlib.AsyncExitStack, clock: TrioClock) -> None:
         listeners = await open_listeners(LOOPBACK, WEB_PORT)
         counters = ServerCounters()
         entropy = self.chance.port("tokens")
         tokens = self.tokens = Tokens(
             keyring=open_keyring(folder / "web.json", entropy.randbytes),
-            clock=TrioClock(),
+            clock=clock,
             random_bytes=entropy.randbytes,
         )
         app = create_app(
             readers=engine.readers,
             controls=engine.controls,
             tokens=tokens,
-            clock=TrioClock(),
+            clock=clock,
             chance=self.chance.port("web"),
             hosts=hosts_for([LOOPBACK], port_of(listeners)),
             hub=engine.hub,

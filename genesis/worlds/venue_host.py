@@ -45,6 +45,8 @@ class WatchedExchange(Exchange):
     stops: StopWatch
     orders_heard: int = 0
     over: bool = False
+    _looked_at: float = -1.0
+    _venue_ms: int = 0
 
     @override
     async def heartbeats(self) -> None:
@@ -57,6 +59,11 @@ class WatchedExchange(Exchange):
         if not self.over:
             self.beat()
             self._beat_again()
+
+    def make_ahead(self) -> None:
+        """All moments at once, while the way to them is warm: one comes every fifteen seconds, between thousands of
+        steps."""
+        self._moments = iter(list(self._moments))
 
     def go_on(self) -> None:
         """Have the next moment of the market come."""
@@ -79,7 +86,10 @@ class WatchedExchange(Exchange):
     @override
     def venue_ms(self) -> int:
         # Its machine's clock is right; asked for with every frame, so without the way over the process that asks.
-        return int((EPOCH_S + trio.current_time()) * 1000)
+        now = trio.current_time()
+        if now != self._looked_at:
+            self._looked_at, self._venue_ms = now, int((EPOCH_S + now) * 1000)
+        return self._venue_ms
 
     @override
     def operate(self, session: Session, request: Input) -> None:
@@ -124,11 +134,14 @@ class VenueHost:
         if spare:
             balances = [("exchange", recorded[1:4], spare) for recorded in recording.rows]
             terms = attrs.evolve(terms, balances=(*terms.balances, *balances))
-        self.exchange = WatchedExchange(ExchangeSettings(accounts=(terms,)), recording, TrioClock(), chance)
+        self.exchange = WatchedExchange(
+            ExchangeSettings(accounts=(terms,)), recording, TrioClock(trio.current_time), chance
+        )
         self.exchange.witness = witness
         self.stops = self.exchange.stops = StopWatch(self.exchange.venue, witness, is_persons, spare=spare, owner=owner)
         self.witness = witness
         self.exchange.at = at
+        self.exchange.make_ahead()
         self._opens_s = opens_s
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:

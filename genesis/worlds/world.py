@@ -15,7 +15,7 @@ from genesis.core.chance import Chance
 from genesis.domain.settings_build import Layer
 from genesis.worlds.disk import Disk, scratch_folder
 from genesis.worlds.endings import check_journal, check_machinery, check_rates, come_to_rest
-from genesis.worlds.engine_host import ENGINE_ADDRESS, ORDERS, EngineHost, Eyes
+from genesis.worlds.engine_host import ENGINE_ADDRESS, ORDERS, EngineHost, Eyes, settings_of
 from genesis.worlds.hooks import EPOCH_S, Steps, run_virtual, wall_s
 from genesis.worlds.market import made_up_recording
 from genesis.worlds.network import Network
@@ -175,6 +175,7 @@ class World:
         self.network.names[VENUE_NAME] = VENUE_ADDRESS
         weather = self.network.weather_of(ENGINE_ADDRESS)
         self.layer = world_layer(self.symbols, self.timeframes, more)
+        self.settings = settings_of(self.layer)
         self.recording = made_up_recording(
             chance.port("market"),
             first_ms=(EPOCH_S + MARKET_BEGINS_S) * 1000,
@@ -302,6 +303,7 @@ class World:
             life=self.lives,
             disk=self.disk,
             layer=self.layer,
+            settings=self.settings,
             pairs=self.venue.exchange.venue.specs,
             seed=str(self.seed),
             witness=self.witness,
