@@ -10,8 +10,9 @@ import math
 import os
 import random
 import time
+import types
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import Any, Final
 from unittest.mock import patch
 
@@ -34,10 +35,19 @@ STANDSTILL_LOOK: Final = 1000
 STANDSTILL_STEPS: Final = 100_000
 """A busy second of a world has some thousand steps."""
 
-PRIVATE_NAMES: Final = ("_ALLOW_DETERMINISTIC_SCHEDULING", "_r", "TheIOManager", "Instruments", "GLOBAL_RUN_CONTEXT")
+PRIVATE_NAMES: Final = (
+    "_ALLOW_DETERMINISTIC_SCHEDULING",
+    "_r",
+    "TheIOManager",
+    "Instruments",
+    "GLOBAL_RUN_CONTEXT",
+    "WaitTaskRescheduled",
+)
 """What is used of `trio._core._run`: whether tasks of one batch are sorted before they are shuffled, and by whom; and
 who asks the kernel for news; and who hears of every step; and the runner, of which `runq` and `deadlines` say when the
-next task runs."""
+next task runs; and what a task that sleeps hands to the loop."""
+PRIVATE_SCOPE_NAME: Final = "_might_change_registered_deadline"
+"""What every `trio.CancelScope` has around its beginning and its end."""
 PRIVATE_STREAM_NAME: Final = "_send_conflict_detector"
 """What every `trio.SocketStream` has to tell two who send at once; `virtual_socket.send_all` uses it."""
 KERNEL_ASKED_EVERY: Final = 128
@@ -142,6 +152,42 @@ async def _inline(call: Callable[..., Any], *args: Any, **_: Any) -> Any:
     return call(*args)
 
 
+@types.coroutine
+def _sleep(abort: Callable[[Any], trio.lowlevel.Abort]) -> Generator[Any, Any, Any]:
+    """`trio.lowlevel.wait_task_rescheduled` without the two coroutines around its one `yield`: half of all steps of a
+    world begin and end here."""
+    return (yield _run.WaitTaskRescheduled(abort)).unwrap()  # type: ignore[attr-defined]
+
+
+class _Around:
+    """What a function with one `yield` does around a block, as `contextlib.contextmanager` has it; that keeps function
+    and arguments besides, and hears of the function's end by an exception."""
+
+    __slots__ = ("_steps",)
+
+    def __init__(self, steps: Generator[None, None, None]) -> None:
+        self._steps = steps
+
+    def __enter__(self) -> None:
+        next(self._steps)
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        if error is None:
+            next(self._steps, None)
+        else:
+            with contextlib.suppress(StopIteration):
+                self._steps.throw(error)
+
+
+def _around(manager: Callable[..., Any]) -> Callable[..., _Around]:
+    function = manager.__wrapped__  # type: ignore[attr-defined]
+
+    def begin(scope: trio.CancelScope) -> _Around:
+        return _Around(function(scope))
+
+    return begin
+
+
 def _seldom(ask: Callable[[Any, float], Any]) -> Callable[[Any, float], Any]:
     turns = 0
 
@@ -176,6 +222,9 @@ def deterministic(seed: int | str) -> Iterator[None]:
         change(patch.object(_run, "Instruments", _Ears))
         change(patch.object(trio.SocketStream, "send_all", virtual_socket.send_all))
         change(patch.object(trio.SocketStream, "receive_some", virtual_socket.receive_some))
+        change(patch.object(trio.lowlevel, "wait_task_rescheduled", _sleep))
+        around = _around(getattr(trio.CancelScope, PRIVATE_SCOPE_NAME))
+        change(patch.object(trio.CancelScope, PRIVATE_SCOPE_NAME, around))
         change(patch.object(os, "urandom", entropy.randbytes))
         change(patch.object(os, "getpid", lambda: PID))
         change(patch.object(random, "_urandom", entropy.randbytes))

@@ -1,5 +1,6 @@
 """The seams of determinism: trio's private names are where we think, and they do what we think."""
 
+import inspect
 import os
 import random
 import time
@@ -8,7 +9,7 @@ import pytest
 import trio
 import trio._core._run as scheduler
 
-from genesis.worlds.hooks import EPOCH_S, PRIVATE_NAMES, Steps, deterministic, run_virtual
+from genesis.worlds.hooks import EPOCH_S, PRIVATE_NAMES, PRIVATE_SCOPE_NAME, Steps, deterministic, run_virtual
 
 TASKS, TURNS = 12, 6
 
@@ -16,6 +17,33 @@ TASKS, TURNS = 12, 6
 @pytest.mark.parametrize("name", PRIVATE_NAMES)
 def test_trio_still_has_the_names_that_we_patch(name: str) -> None:
     assert hasattr(scheduler, name), f"trio {trio.__version__} has no _core._run.{name}: every world would lie"
+
+
+def test_trio_still_has_one_yield_around_what_its_scopes_do() -> None:
+    around = getattr(trio.CancelScope, PRIVATE_SCOPE_NAME)
+    assert inspect.isgeneratorfunction(inspect.unwrap(around)), "a scope's change of deadline must be one yield"
+    with deterministic(1):
+        assert getattr(trio.CancelScope, PRIVATE_SCOPE_NAME) is not around
+    assert getattr(trio.CancelScope, PRIVATE_SCOPE_NAME) is around
+
+
+def test_scopes_of_a_world_end_what_they_are_around_as_any_others() -> None:
+    async def main() -> list[object]:
+        with trio.move_on_after(5) as over:
+            await trio.sleep_forever()
+        with trio.move_on_after(5) as spared:
+            await trio.sleep(1)
+        with pytest.raises(ValueError, match="mine"), trio.CancelScope(shield=True):
+            await trio.lowlevel.checkpoint()
+            raise ValueError("mine")
+        with trio.CancelScope() as outer, trio.fail_after(9):
+            outer.cancel()
+            await trio.Event().wait()
+        with pytest.raises(trio.TooSlowError), trio.fail_after(2):
+            await trio.lowlevel.wait_task_rescheduled(lambda _: trio.lowlevel.Abort.SUCCEEDED)
+        return [over.cancelled_caught, spared.cancelled_caught, outer.cancelled_caught, trio.current_time()]
+
+    assert run_virtual(1, main) == [True, False, True, 8.0]
 
 
 def test_trio_still_has_what_is_read_of_its_runner() -> None:
