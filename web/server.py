@@ -393,6 +393,7 @@ class Server:
     _by_address: Counter[str] = attrs.field(factory=Counter, init=False)
     _knocks: RateLimit = attrs.field(init=False)
     _one_left: trio.Event = attrs.field(factory=trio.Event, init=False)
+    _one_came: trio.Event = attrs.field(factory=trio.Event, init=False)
 
     def __attrs_post_init__(self) -> None:
         limits = self.limits
@@ -487,6 +488,7 @@ class Server:
             whole = stream if self.tls is None else trio.SSLStream(stream, self.tls, server_side=True)
             connection = _Connection(server=self, stream=whole, address=address)
             self._connections[connection] = self.unheard[connection] = None
+            self._one_came.set()
             self._by_address[address] += 1
             handlers.start_soon(self._handle, connection)
 
@@ -498,6 +500,10 @@ class Server:
                 if not connection.ping():
                     handlers.start_soon(self._flush, connection)
                 await trio.sleep(self.limits.ping_s / len(asked))
+            if not self._connections:
+                # Nobody need be looked for before somebody comes.
+                self._one_came = trio.Event()
+                await self._one_came.wait()
             if not asked:
                 await trio.sleep(self.limits.ping_s)
 
