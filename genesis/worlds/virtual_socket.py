@@ -149,8 +149,9 @@ class Endpoint:
     # --- receiving ------------------------------------------------------------------------------------------------
 
     async def recv(self, size: int) -> bytes:
-        await trio.lowlevel.checkpoint_if_cancelled()
-        waited = False
+        if self.inbox or self.over or self.eof or not self.process.alive:
+            # Whoever waits can be cancelled there.
+            await trio.lowlevel.checkpoint()
         while True:
             if self.closed:
                 raise OSError(9, "Bad file descriptor")
@@ -163,9 +164,6 @@ class Endpoint:
             assert self._reader is None, "one task reads a socket at a time"
             self._reader = trio.lowlevel.current_task()
             await trio.lowlevel.wait_task_rescheduled(self._stop_reading)
-            waited = True
-        if not waited:
-            await trio.lowlevel.cancel_shielded_checkpoint()
         inbox = self.inbox
         if len(inbox) <= size:
             data = bytes(inbox)
