@@ -110,8 +110,8 @@ SESSION_KEY: Final = "session"
 _KINDS: Final[dict[type, str]] = {SubmitOrder: "on", CancelOrder: "oc", UpdateOrder: "ou"}
 # A frame of several is known by the order in whose name it leaves: neither that frame nor that order goes twice.
 _NAMES: Final[dict[type, str]] = {**_KINDS, CommandBatch: "on"}
-_FOR_ORDERS: Final = (VenueOrder, VenueTrade, OrderSnapshot, RequestNotice)
-_FOR_ACCOUNT: Final = (WalletSnapshot, VenueWallet, PositionSnapshot, VenuePosition)
+_FOR_ACCOUNT: Final = frozenset({WalletSnapshot, VenueWallet, PositionSnapshot, VenuePosition})
+_TOLD: Final = _FOR_ACCOUNT | {VenueOrder, VenueTrade, OrderSnapshot, RequestNotice}  # isinstance is slow to say no
 
 
 @attrs.define(eq=False)
@@ -475,7 +475,7 @@ class ConnectionPrivateActor:
             told = session.receive_many(frames, now_ns)
             stats.last_frame_ns = now_ns
             for event in told:
-                if isinstance(event, _FOR_ORDERS + _FOR_ACCOUNT):
+                if type(event) in _TOLD:
                     stats.last_data_ns = now_ns
                     if line.up_since is None:
                         line.held.append(event)
@@ -494,7 +494,7 @@ class ConnectionPrivateActor:
 
     async def _pass_on(self, out: _Outlets, event: Any) -> None:
         # Without a turn of the loop for each: what came in one read is judged together, and kept by one commit.
-        if isinstance(event, _FOR_ACCOUNT) and not out.account.put_if_room(event):
+        if type(event) in _FOR_ACCOUNT and not out.account.put_if_room(event):
             await out.account.put(event)
         # The order actor hears what is held, too: without history it is all that tells what a stop must cover.
         if not out.orders.put_if_room(event):
@@ -597,6 +597,8 @@ class ConnectionPrivateActor:
         self, ctx: Context, out: _Outlets, line: AccountLine, event: AccountSessionEvent
     ) -> None:
         match event:
+            case Pong():
+                line.ponged(event, self.stats, ctx.clock)
             case ServerInfo():
                 await self._on_info(ctx, line, event)
             case AuthAccepted():
@@ -624,8 +626,6 @@ class ConnectionPrivateActor:
                 line.end(f"sequence gap: {event.counter} must be {event.expected}, was {event.was}")
             case ConfRefused():
                 line.end(f"conf refused: {event.code} {event.text}")
-            case Pong():
-                line.ponged(event, self.stats, ctx.clock)
             case ServerError():
                 self._last_error = f"{event.code} {event.text}"
                 if line.session.phase is AccountPhase.CLOSED:
