@@ -21,7 +21,7 @@ from protocols.units import AMOUNT_STEP, ZERO, Side, Symbol
 
 @attrs.define
 class _Book:
-    """A position, with how often it was made smaller and how often that won something before the fill's own fee."""
+    """A position, with how often it was made smaller and how often that won something after the fill's own fee."""
 
     position: Position
     fills: int = 0
@@ -38,7 +38,7 @@ class _Book:
         position.on_fill(fill)
         self.fills += 1
         self.exits += closes
-        self.won += closes and position.realized_pnl - fill.fee_beside > before
+        self.won += closes and position.realized_pnl > before
 
 
 class StrategyBooks:

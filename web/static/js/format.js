@@ -39,6 +39,12 @@ export function signed(value, digits = 2) {
   return (number > 0 ? "+" : "") + money(number, digits);
 }
 
+// What came to a wallet or left it, in its own currency: two decimals would make nothing of a fee in coins.
+export function change(value) {
+  if (missing(value)) return "–";
+  return (Number(value) > 0 ? "+" : "") + quantity(value);
+}
+
 export function percent(fraction, digits = 2) {
   if (missing(fraction)) return "–";
   return sign(formatter(digits, digits).format(Number(fraction) * 100)) + "\u00a0%";

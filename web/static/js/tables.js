@@ -20,7 +20,7 @@ function Stop({ symbol, protection }) {
   const seen = protection.watch.positions.find((row) => row.symbol === symbol);
   const bracket = protection.brackets.find((row) => row.symbol === symbol && Number(row.held) !== 0);
   if (seen && seen.fault === "waits") return html`<${Chip} tone="warn" title=${tr("An exit closes this and has not left yet: it waits for coins that a stop holds, or for the venue")}>${tr("exit waits")} ${seen.naked_s.toFixed(1)} s<//>`;
-  if (seen && seen.fault) return html`<${Chip} tone="bad" title=${`${quantity(seen.stopped)} / ${quantity(seen.held)}`}>${tr(seen.fault)} ${seen.naked_s.toFixed(1)} s<//>`;
+  if (seen && seen.fault) return html`<${Chip} tone="bad" title=${`${quantity(seen.stopped)} / ${quantity(seen.held)}`}>${tr(seen.fault)}${seen.naked_s < 1 ? "" : ` ${seen.naked_s.toFixed(1)} s`}<//>`;
   if (!bracket || !Number(bracket.stopped)) return html`<span class="muted">–</span>`;
   // Strategies and brackets by hand have a stop each; where each belongs is told on hovering.
   const lots = bracket.lots.filter((lot) => Number(lot.stopped));
@@ -121,12 +121,14 @@ export function OrdersCard({ symbol, className = "", first = "all" }) {
     if (!rows.length) {
       return html`<${Empty} title=${which === "open" ? tr("No open orders") : tr("No orders")} text=${tr("Orders appear when risk approves a signal.")} />`;
     }
-    const heads = [[tr("Time")], [tr("Symbol"), symbol ? "wide" : ""], [tr("Side")], [tr("Type"), "wide"], [tr("Quantity"), "n"], [tr("Price"), "n"], [tr("State")], [tr("Purpose"), "wide"], [tr("Strategy"), "wide roomy"], ["", "act"]];
+    // On a phone what an open order says is worth more than since when it is there: its price would lie beneath its buttons.
+    const late = which === "open" ? "wide" : "";
+    const heads = [[tr("Time"), late], [tr("Symbol"), symbol ? "wide" : ""], [tr("Side")], [tr("Type"), "wide"], [tr("Quantity"), "n"], [tr("Price"), "n"], [tr("State")], [tr("Purpose"), "wide"], [tr("Strategy"), "wide roomy"], ["", "act"]];
     return html`<${Table} label=${tr("Orders")} heads=${heads} rows=${rows.map((row) => {
       const shown = Number(row.average_fill_price) ? row.average_fill_price : row.price;
       const done = Number(row.quantity) ? Number(row.filled_quantity) / Number(row.quantity) : 0;
       return html`<tr key=${row.intent_id || row.venue_id} class=${CLOSED.has(row.state) ? "closed" : ""}>
-        <td title=${dayClock(row.created_ms)}>${clock(row.created_ms)}</td>
+        <td class=${late} title=${dayClock(row.created_ms)}>${clock(row.created_ms)}</td>
         <td class=${symbol ? "wide" : ""}><a href=${link("chart", [], { symbol: row.symbol })}>${pair(row.symbol)}</a></td>
         <td><${Side} side=${row.side} /></td>
         <td class="wide">${row.order_type.toLowerCase()}</td>
@@ -142,17 +144,18 @@ export function OrdersCard({ symbol, className = "", first = "all" }) {
   return html`<${Card} id="orders" className=${className} title=${tr("Orders")} count=${order && all.length} tools=${tools}>${body()}${amended && html`<${Amend} row=${amended} onClose=${() => setAmended(null)} />`}<//>`;
 }
 
-export function TradesCard({ className = "" }) {
+// The newest trades as they come. With `older` (a page of those before, and where it begins) that page is shown instead.
+export function TradesCard({ className = "", count, shown = SHOWN, older = null, children }) {
   const tr = useWords();
   const { trade } = useTopics("trade");
-  const rows = newestFirst(trade).slice(0, SHOWN);
+  const rows = older ? older.trades : newestFirst(trade).slice(0, shown);
   const body = () => {
     if (trade === undefined) return html`<${Loading} />`;
     if (!rows.length) return html`<${Empty} title=${tr("No trades yet")} text=${tr("Every fill is listed here with its fee.")} />`;
     const heads = [[tr("Time")], [tr("Symbol")], [tr("Side")], [tr("Quantity"), "n"], [tr("Price"), "n"], [tr("Fee"), "n wide"], [tr("Purpose"), "wide"], ["", "wide"]];
     return html`<${Table} label=${tr("Trades")} heads=${heads} rows=${rows.map(
       (row) => html`<tr key=${row.trade_id}>
-        <td title=${dayClock(row.time_ms)}>${clock(row.time_ms)}</td>
+        <td title=${dayClock(row.time_ms)}>${older ? dayClock(row.time_ms) : clock(row.time_ms)}</td>
         <td>${pair(row.symbol)}</td>
         <td><${Side} side=${row.side} /></td>
         <td class="n">${quantity(row.quantity)}</td>
@@ -163,7 +166,7 @@ export function TradesCard({ className = "" }) {
       </tr>`,
     )} />`;
   };
-  return html`<${Card} id="trades" className=${className} title=${tr("Trades")} count=${trade && trade.size}>${body()}<//>`;
+  return html`<${Card} id="trades" className=${className} title=${tr("Trades")} count=${count ?? (trade && trade.size)}>${body()}${children}<//>`;
 }
 
 const RECOMMENDATION = { buy: "good", sell: "bad", hold: "" };

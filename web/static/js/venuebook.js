@@ -1,7 +1,7 @@
 // What the venue keeps about the account: money that came and went, and who signed in.
 
 import { html, useState } from "../vendor/preact-htm.js";
-import { date, clock, quantity, signed, tone } from "./format.js";
+import { change, clock, date, quantity, tone } from "./format.js";
 import { Answer, api, ask, Card, Chip, Field, Form, Table, useApi } from "./parts.js";
 import { may } from "./session.js";
 import { addWords, useWords } from "./words.js";
@@ -25,7 +25,7 @@ export function MovementsCard({ className = "" }) {
   const of = useApi("/api/v2/movements?limit=100");
   const title = tr("Deposits and withdrawals");
   return html`<${Card} id="movements" className=${className} title=${title} tools=${again(of, title, tr)}><${Answer} of=${of} empty=${(told) => !told.movements.length} title=${tr("Nothing came or went")}>${(told) => html`<${Table} label=${title} heads=${[[tr("Time")], [tr("Amount"), "n"], [tr("Fee"), "n wide"], [tr("State")], [tr("Where"), "wide"]]} rows=${told.movements.map(
-    (row) => html`<tr key=${row.movement_id}><td class="muted">${moment(row.updated_ms)}</td><td class="n ${tone(row.amount)}">${signed(row.amount, 4)} ${row.currency}</td><td class="n muted wide">${quantity(row.fees)}</td><td>${row.status}</td><td class="muted meaning wide" title="${row.address} ${row.transaction_id}">${row.method} ${row.address}</td></tr>`,
+    (row) => html`<tr key=${row.movement_id}><td class="muted">${moment(row.updated_ms)}</td><td class="n ${tone(row.amount)}">${change(row.amount)} ${row.currency}</td><td class="n muted wide">${quantity(row.fees)}</td><td>${row.status}</td><td class="muted meaning wide" title="${row.address} ${row.transaction_id}">${row.method} ${row.address}</td></tr>`,
   )} />`}<//><//>`;
 }
 

@@ -1,7 +1,7 @@
 // The account: what it holds, what was made by day, week and month, by symbol and by ending, and the venue's own books.
 
 import { html, useState } from "../../vendor/preact-htm.js";
-import { dayClock, duration, money, pair, percent, quantity, signed, tone } from "../format.js";
+import { change, dayClock, duration, money, pair, percent, quantity, signed, tone } from "../format.js";
 import { deepest, EquityCard, useProfit } from "../equity.js";
 import { Answer, api, ApiProblem, Card, Facts, Field, Segments, Table, useApi } from "../parts.js";
 import { setQuery } from "../router.js";
@@ -114,7 +114,7 @@ function Balances() {
 function LedgerCard() {
   const tr = useWords();
   const of = useApi("/api/v2/ledgers?limit=100");
-  return html`<${Card} id="ledger" className="span-12" title=${tr("Ledger")} tools=${html`<button type="button" class="small" aria-label="${tr("Ledger")}: ${tr("Try again")}" onClick=${of.again}>↻</button>`}><${Answer} of=${of} empty=${(told) => !told.ledgers.length} title=${tr("The venue has no entries")}>${(told) => html`<${Table} label=${tr("Ledger")} heads=${[[tr("Time")], [tr("Amount"), "n"], [tr("Balance"), "n"], [tr("What")]]} rows=${told.ledgers.map((row) => html`<tr key=${row.entry_id}><td class="muted">${dayClock(row.time_ms)}</td><td class="n ${tone(row.amount)}">${signed(row.amount, 4)} ${row.currency}</td><td class="n">${quantity(row.balance)}</td><td class="muted meaning" title=${row.description}>${row.description}</td></tr>`)} />`}<//><//>`;
+  return html`<${Card} id="ledger" className="span-12" title=${tr("Ledger")} tools=${html`<button type="button" class="small" aria-label="${tr("Ledger")}: ${tr("Try again")}" onClick=${of.again}>↻</button>`}><${Answer} of=${of} empty=${(told) => !told.ledgers.length} title=${tr("The venue has no entries")}>${(told) => html`<${Table} label=${tr("Ledger")} heads=${[[tr("Time")], [tr("Amount"), "n"], [tr("Balance"), "n"], [tr("What")]]} rows=${told.ledgers.map((row) => html`<tr key=${row.entry_id}><td class="muted">${dayClock(row.time_ms)}</td><td class="n ${tone(row.amount)}">${change(row.amount)} ${row.currency}</td><td class="n">${quantity(row.balance)}</td><td class="muted meaning" title=${row.description}>${row.description}</td></tr>`)} />`}<//><//>`;
 }
 
 function MarginCard() {

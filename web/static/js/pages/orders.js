@@ -58,6 +58,15 @@ export function ClosedPositions({ className = "span-7", offset = 0 }) {
   <//>`;
 }
 
+// All trades that there ever were, page by page; the first one is the newest as they come.
+function AllTrades({ offset }) {
+  const of = useApi(`/api/v2/trades?limit=${PAGE}&offset=${offset}`, { every: 5 });
+  const told = of.data;
+  return html`<${TradesCard} count=${told && told.total} shown=${PAGE} older=${offset && told ? told : null}>
+    ${told && html`<${Pager} offset=${offset} limit=${PAGE} total=${told.total} onOffset=${(next) => setQuery({ offset: next || null })} />`}
+  <//>`;
+}
+
 export function component({ query }) {
   const tr = useWords();
   const tab = query.tab || "trades";
@@ -66,7 +75,7 @@ export function component({ query }) {
     <div class="span-9 column">
       <${PositionsCard} /><${OrdersCard} first="open" />
       <div class="tabs"><${Segments} label=${tr("History")} value=${tab} onPick=${(next) => setQuery({ tab: next, offset: null })} options=${[["trades", tr("Trades")], ["closed", tr("Closed positions")], ["templates", tr("Templates")]]} /></div>
-      ${tab === "trades" ? html`<${TradesCard} />` : tab === "closed" ? html`<${ClosedPositions} className="" offset=${Number(query.offset) || 0} />` : html`<${Templates} />`}
+      ${tab === "trades" ? html`<${AllTrades} offset=${Number(query.offset) || 0} />` : tab === "closed" ? html`<${ClosedPositions} className="" offset=${Number(query.offset) || 0} />` : html`<${Templates} />`}
     </div>
   </div>`;
 }
