@@ -213,7 +213,8 @@ class OrderHoldings(OrderFlattener):
             spare = {name: amount for name, amount in sorted(((known or {}) | now).items()) if amount}
             there = {name: told.in_others(name) for name in now}
             elsewhere = elsewhere | {name: amount for name, amount in there.items() if amount is not None}
-            elsewhere = {name: amount for name, amount in elsewhere.items() if there.get(name, amount) is not None}
+            whole = sorted(elsewhere.items())
+            elsewhere = {name: amount for name, amount in whole if there.get(name, amount) is not None}
             if (spare, elsewhere) != (known, told.elsewhere):
                 told.spare, told.elsewhere = spare, elsewhere
                 self._dirty[told.key] = told

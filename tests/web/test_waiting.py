@@ -1,6 +1,7 @@
 """The site of a start that waits: it says what it waits for, takes no command, and gives its place to the engine's."""
 
 import random
+import re
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,6 +13,7 @@ import trio
 
 from genesis.core.clock import TrioClock
 from genesis.waiting_room import WaitingRoom
+from tests.web.test_words import SHOWN, parts_of, read, shared_words
 from web.guard import hosts_for
 from web.keyring import new_keyring
 from web.models import EngineStatus, Waits
@@ -157,3 +159,11 @@ async def test_the_place_is_given_up_at_once_and_the_listeners_stay_open() -> No
                 accepted = await site.room.listeners[0].accept()
                 assert (await accepted.receive_some(3)) == b"GET"
                 await accepted.aclose()
+
+
+def test_every_text_of_the_page_has_a_swedish_one() -> None:
+    shown = set(SHOWN.findall(read("waiting.js")))
+    told = set(re.findall(r'\b(?:venue|feed|start): "([^"]+)"', read("waiting.js")))
+    assert len(told) == 6
+    words = shared_words(parts_of("waiting.js"))
+    assert sorted((shown | told) - words.keys()) == []

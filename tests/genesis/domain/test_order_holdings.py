@@ -227,6 +227,18 @@ def test_what_was_there_before_is_known_before_anything_trades() -> None:
     assert bench.machine.told_amounts[False].spare == {"BTC": D(5)}
 
 
+def test_what_is_kept_of_wallets_has_one_order_in_every_process() -> None:
+    """Names of a set come in another order in each process: a replay of the very same life came out differently."""
+    bench = Bench(coins="5")
+    told = bench.machine.told_amounts[False]
+    told.amounts |= {name: D(1) for name in ("USD", "LEO", "ETH", "XRP", "ADA", "SOL", "DOT")}
+    told.others = {}
+    bench.wait(QUIET_S)
+    assert told.spare is not None
+    assert list(told.spare) == sorted(told.amounts)
+    assert list(told.elsewhere) == sorted(told.amounts)
+
+
 def test_a_wallet_that_is_late_with_a_trade_does_not_make_a_persons_coins_ours(bench: Bench) -> None:
     bench.hold("5")
     bench.now += 5.0
