@@ -191,6 +191,8 @@ class PublicSession:
         counted = timed = False
         tail = -1
         count = 0
+        # Updates of books come in rows: behind one that was looked up in vain none is, until another kind comes.
+        likely = bool(heads)
         for frame in frames:
             count += 1
             if tail < 0:
@@ -198,8 +200,8 @@ class PublicSession:
                 counted, timed = bool(audit.flags & FLAG_SEQ_ALL), bool(audit.flags & FLAG_TIMESTAMP)
                 tail = counted + timed
             try:
-                if tail == 2 and heads and frame.__class__ is bytes:
-                    # What comes most, decoded once: what a frame begins with says how its rest is read.
+                if likely and tail == 2 and frame.__class__ is bytes:
+                    # Decoded once: what a frame begins with says how its rest is read.
                     at = frame.find(b",") + 2
                     known = heads.get(frame[:at])
                     if known is not None and frame[at] != _H:
@@ -223,6 +225,7 @@ class PublicSession:
                         if event is not None:
                             append(event)
                         continue
+                    likely = False
                 value = decode(frame)
                 stream = channels[value[0]]
                 payload = value[1]
@@ -267,6 +270,7 @@ class PublicSession:
                 else:
                     if stream.usual is None:
                         raise LookupError
+                    likely = True
                     event = stream.usual.tell(
                         stream, stream.usual.decode(frame), value[-1] if timed else 0, received_ns
                     )
