@@ -13,6 +13,7 @@ from protocols.proof import ProofFact, ProofSheet
 from tools.bench._figures import Figure
 from tools.bench._goals import GOALS, Goal
 from tools.bench._notes import NOTES
+from tools.bench._useless import USELESS
 
 DURABLE: Final = "tick to order, durable intent, p50"
 IN_MEMORY: Final = "tick to order, not durable, p50"
@@ -177,5 +178,6 @@ def page(results: Results) -> str:
             table(results),
             "",
             NOTES,
+            USELESS,
         ]
     )
