@@ -640,6 +640,15 @@ after a quiet time (175 and 135), an order's evidence is asked for where that ma
 turns with the code before, each world twice each way, the better one taken (busy machine, medians): 1.04 on 1m, 1.02 on
 5m; `genesis replay`, which runs the same machines, 51 to 46 ms an hour of 1m.
 
+**What goes by the clock in worlds.** Of an hour on 5m (371 to 400 ms) trio's own loop takes an eighth (7,000 steps in
+5,500 turns, 5,500 waits, 1,260 cancel scopes), the clock with all that it rings a seventh (of which the market 8 %),
+the replay at the end 4 to 5, garbage at the end 1.9, a life's start 4; nothing else takes 2 %. A wait and what ends it
+went from 2.83 to 2.20 us and a scope from 3.40 to 2.41 (in turns, warm): sleepers are woken with one object that says
+nothing, and worlds ask trio's wait and its scopes' change of deadline directly. The clock is read without trio's way to
+it (9,000 times an hour), a market's moments are made before it begins, a minute is added to the ticker's day, settings
+are read once a world, a regime's words are made once a candle, each channel's one receiver is looked up, nobody pings
+where nobody is connected (800 steps an hour with a web), and a virtual read does not ask twice whether it is cancelled.
+
 **GET /health** spent half of its time in the framework (request and application context, routing, a task, a cancel
 scope), and then nine tenths of the rest on looking at every actor and mailbox. The plain question is answered behind
 the guard and the rate limit without the framework, and all who ask within 50 ms are told the same: 0.94 to 1.8 of the
