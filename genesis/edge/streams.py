@@ -37,7 +37,8 @@ async def open_stream(host: str, port: int, tls_context: ssl.SSLContext | None) 
     """TCP, and TLS where there is a context for it. The caller holds the deadline. Raises ConnectFailed."""
     try:
         stream = straight(await trio.open_tcp_stream(host, port))
-    except OSError as error:
+    except (OSError, UnicodeError) as error:
+        # The latter of a name that cannot be one: an empty part, or one of more than 63 bytes.
         raise ConnectFailed(f"cannot reach {host}:{port}: {error}") from error
     if tls_context is None:
         return stream
@@ -56,6 +57,9 @@ async def open_stream(host: str, port: int, tls_context: ssl.SSLContext | None) 
 def has_word(stream: trio.abc.Stream) -> bool:
     """Whether there is something to be read of a connection on which nothing is awaited: mostly its end."""
     while isinstance(stream, trio.SSLStream):
+        if stream._incoming.pending:
+            # What came with the last record that was asked for has left the kernel, and was not read.
+            return True
         stream = stream.transport_stream
     if isinstance(stream, TcpStream):
         return stream.is_readable()

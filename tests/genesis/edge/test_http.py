@@ -405,6 +405,14 @@ async def test_an_address_of_something_else_means_not_sent(base: str) -> None:
     assert not caught.value.sent
 
 
+@pytest.mark.parametrize("name", ["venue..test", f"{'x' * 64}.test"])
+async def test_a_name_that_cannot_be_one_means_not_sent(name: str) -> None:
+    async with HttpClient(f"http://{name}") as client:
+        with pytest.raises(RequestFailed, match="not sent: ConnectFailed: cannot reach") as caught:
+            await client.exchange("GET", "/")
+    assert not caught.value.sent
+
+
 async def test_over_tls_the_other_side_must_prove_its_name() -> None:
     ca, stranger = trustme.CA(), trustme.CA()
     theirs, trusting, doubting = (
@@ -428,4 +436,36 @@ async def test_over_tls_the_other_side_must_prove_its_name() -> None:
             for _ in range(2):
                 assert (await client.exchange("GET", "/")).body == b"[1]"
         assert [asked.count(b"GET / ") for asked in server.asked if asked] == [2]
+        nursery.cancel_scope.cancel()
+
+
+async def test_over_tls_no_second_answer_is_taken_for_that_to_the_next_request() -> None:
+    """It came in the same packet, in a record of its own: the kernel holds nothing of it any more."""
+    ca = trustme.CA()
+    theirs, ours = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH), ssl.create_default_context()
+    ca.issue_cert("127.0.0.1").configure_cert(theirs)
+    ca.configure_trust(ours)
+    asked: list[int] = []
+
+    async def serve(stream: Any) -> None:
+        asked.append(0)
+        with contextlib.suppress(trio.BrokenResourceError):
+            while await stream.receive_some():
+                asked[-1] += 1
+                if asked == [1]:
+                    for answer in (YES, YES.replace(b"[1]", b"[9]")):
+                        stream._ssl_object.write(answer)
+                    tickets, stream._delayed_outgoing = stream._delayed_outgoing or b"", None
+                    await stream.transport_stream.send_all(tickets + stream._outgoing.read())
+                else:
+                    await stream.send_all(YES)
+
+    async with trio.open_nursery() as nursery:
+        listeners: list[Any] = list(await trio.open_ssl_over_tcp_listeners(0, theirs, host="127.0.0.1"))
+        await nursery.start(trio.serve_listeners, serve, listeners)
+        url = f"https://127.0.0.1:{listeners[0].transport_listener.socket.getsockname()[1]}"
+        async with HttpClient(url, ssl_context=ours) as client:
+            for _ in range(3):
+                assert (await client.exchange("GET", "/")).body == b"[1]"
+        assert asked == [1, 2]
         nursery.cancel_scope.cancel()
