@@ -53,8 +53,13 @@ async def open_post(stack: contextlib.AsyncExitStack, options: RunOptions) -> Po
 
 
 async def _webhook(stack: contextlib.AsyncExitStack, address: Secret, form: str) -> Webhook:
-    parts = urlsplit(address.reveal())
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    try:
+        parts = urlsplit(address.reveal())
+        # Asked for its port as well, which raises where it is none.
+        is_one = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        is_one = False
+    if not is_one:
         raise CannotStart(
             "NOTIFY_WEBHOOK_URL must be an address that begins with https://, was not", ExitCode.CONFIGURATION
         )

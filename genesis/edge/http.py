@@ -152,9 +152,13 @@ class HttpClient:
         self.base_url = base_url
         self._max_body_bytes = max_body_bytes
         self._timeout_s = timeout_s
-        address = urlsplit(base_url)
-        self._host = _ascii(address.hostname or "")
-        self._port = address.port or _PORTS.get(address.scheme, 0)
+        address = urlsplit("")
+        self._host, self._port = "", 0
+        # What is no address is told to whoever asks, as one that cannot be reached.
+        with contextlib.suppress(ValueError):
+            address = urlsplit(base_url)
+            self._port = address.port or _PORTS.get(address.scheme, 0)
+            self._host = _ascii(address.hostname or "")
         self._tls = (ssl_context or _authorities()) if address.scheme == "https" else None
         self._path = address.path.rstrip("/")
         host = f"[{self._host}]" if ":" in self._host else self._host

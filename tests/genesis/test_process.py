@@ -393,6 +393,16 @@ def test_a_taken_port_is_told(home: UserDir) -> None:
         assert str(port) in refused(home, "--port", str(port), code=ExitCode.ERROR)
 
 
+@pytest.mark.parametrize("address", ["https://hook.test:99999/word", "https://[::1/word", "hook.test/word"])
+def test_a_webhook_that_is_no_address_is_told_in_one_line_without_it(
+    home: UserDir, monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    monkeypatch.setenv("NOTIFY_WEBHOOK_URL", address)
+    said = refused(home, code=ExitCode.CONFIGURATION)
+    assert "NOTIFY_WEBHOOK_URL must be an address that begins with https://" in said
+    assert "word" not in said
+
+
 def test_a_directory_that_is_a_file_is_told(tmp_path: Path) -> None:
     """Permissions would not do: whoever runs this may be root."""
     (tmp_path / "file").write_text("")

@@ -397,7 +397,10 @@ def test_addresses_are_said_as_the_protocol_wants_them(base: str, target: str, h
     assert (dict(request.headers)[b"host"], request.target) == (host, line)
 
 
-@pytest.mark.parametrize("base", ["ftp://venue.test", "venue.test", "http://"])
+@pytest.mark.parametrize(
+    "base",
+    ["ftp://venue.test", "venue.test", "http://", "http://venue.test:99999", "https://[::1/", "http://\xe4..test"],
+)
 async def test_an_address_of_something_else_means_not_sent(base: str) -> None:
     async with HttpClient(base) as client:
         with pytest.raises(RequestFailed, match="must be http:// or https://") as caught:
