@@ -102,9 +102,13 @@ class OrderProtector(OrderGuesses):
         canceled (a flatten, say) one goes before history speaks; over REST those go that are in the way of a sale."""
         for row in list(self._open.values()):
             # One that the line has just refused to carry would be asked for again in the same turn, without end.
-            refused = row.request is None and row.check_at is not None and self._now < row.check_at
-            if row.protects and row.cancel_reason is not None and not refused:
+            if row.protects and row.cancel_reason is not None and not self._goes_again(row):
                 self._pursue_cancel(row)
+
+    def _goes_again(self, row: OrderRow) -> bool:
+        """The line has just refused to carry its cancel, and is asked again in a moment."""
+        waits = row.request is None and row.check_at is not None and self._now < row.check_at
+        return waits and row.cancel_reason is not None
 
     def take_ready(self) -> Outputs | None:
         """What is ready to leave, before protection is looked at; `take` must follow. None when nothing is."""
@@ -217,8 +221,9 @@ class OrderProtector(OrderGuesses):
                 levels = Levels(trail=intent.trailing_distance)
             case LegKind.TARGET:
                 levels = Levels(target=row.price)
-        # Over REST few cancels of stops leave: one that is only wanted takes nothing away.
-        cancelled = row.cancel_reason is not None and not (self.fence.narrow and row.request is None)
+        # Over REST few cancels of stops leave, and often none at all: one that is only wanted takes nothing away.
+        only_wanted = row.request is None and (self.fence.narrow or self._stays_for_now(row))
+        cancelled = row.cancel_reason is not None and not only_wanted
         if self._is_lost(row):
             state = LegState.LOST
         elif cancelled or row.closing is not None or row.swapped:
@@ -230,6 +235,10 @@ class OrderProtector(OrderGuesses):
         else:
             state = LegState.RESTING
         return Leg(cid=row.cid, kind=kind, state=state, quantity=row.leaves, levels=levels)
+
+    def _stays_for_now(self, row: OrderRow) -> bool:
+        """No cancel of it has ever left, and none will now: no session, silent history, or a maintenance."""
+        return row.state is not S.PENDING_CANCEL and (self.fence.paused or not self.fence.guards)
 
     def _trades_are_late(self, bracket: BracketRow) -> bool:
         """The venue told of more trades than it has shown: their sizes come with the next frames, so wait for those.
@@ -445,6 +454,7 @@ class OrderProtector(OrderGuesses):
             and other.seen_session == self.fence.session
             and other.closing is None
             and not other.stop_gone
+            and not self._goes_again(other)
             and kind_of(other.intent) in GUARDS
         ]
         # By our trades, and by what is certain while history is silent: whichever is more.

@@ -276,6 +276,8 @@ class OrderRequests(OrderLedger):
             else:
                 row.check_at = retry_at
                 self._touch(row)
+                if request.first and row.state is S.PENDING_CANCEL and row.closing is None:
+                    self._rests_on(row, f"cancel not sent: {event.reason}")
 
     def _pauses_for(self, event: CommandNotSent) -> bool:
         """Maintenance: nothing leaves before the next session, and that asks anew when it has been compared."""
@@ -351,6 +353,7 @@ class OrderRequests(OrderLedger):
         if row.tries and row.check_at is not None and self._now < row.check_at:
             return
         request = self._request(row, "oc")
+        request.first = row.state in (S.ACKED, S.PARTIAL)
         self._emit(self._cancellation(row, request))
         self._move(row, E.ASK_CANCEL, row.cancel_reason)
 
@@ -466,10 +469,14 @@ class OrderRequests(OrderLedger):
         if row.state is S.PENDING_UPDATE or row.swapped:
             self._expect_end(row)
             row.update_out = False
-            self._move(row, E.ANSWERED, reason)
-            if row.filled:
-                self._move(row, E.PART_FILL, reason)
+            self._rests_on(row, reason)
         self._pursue_cancel(row)
+
+    def _rests_on(self, row: OrderRow, reason: str) -> None:
+        """Nothing that was asked for it has come of anything: it is at the venue as before."""
+        self._move(row, E.ANSWERED, reason)
+        if row.filled:
+            self._move(row, E.PART_FILL, reason)
 
     def _backoff(self, row: OrderRow) -> float:
         row.tries += 1

@@ -33,7 +33,8 @@ TABLE: Final = "orders"
 class OpenRequest(msgspec.Struct, kw_only=True):
     """A cancel or update that the venue has not answered. `serial` names it for ever.
 
-    `within` is the client id of the order that takes the cancelled one's place, in one frame with its cancel.
+    `within` is the client id of the order that takes the cancelled one's place, in one frame with its cancel. `first`
+    says that no cancel had left before this one.
     """
 
     kind: str
@@ -43,6 +44,7 @@ class OpenRequest(msgspec.Struct, kw_only=True):
     price: Decimal | None = None
     quantity: Decimal | None = None
     within: int | None = None
+    first: bool = False
 
 
 class WantedChange(msgspec.Struct, kw_only=True, frozen=True):

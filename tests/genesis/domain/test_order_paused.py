@@ -6,10 +6,13 @@ import msgspec
 import pytest
 
 from genesis.domain.order_outputs import Outputs
+from genesis.domain.order_rows import view_of
+from genesis.domain.protection_watch import ProtectionWatch
 from protocols.orders import (
     CancelOrder,
     CommandBatch,
     CommandNotSent,
+    CommandSent,
     Flatten,
     OrderState,
     Purpose,
@@ -21,6 +24,7 @@ from protocols.units import Side
 from tests.genesis.domain.order_bench import Bench, commands, down, not_sent, states
 from tests.genesis.domain.protect_bench import START_MS, D, sent
 from tests.genesis.domain.protect_bench import Bench as PositionBench
+from tests.genesis.domain.test_protection_watch import look
 
 S = OrderState
 
@@ -149,3 +153,49 @@ def test_a_cancel_or_a_change_waits_as_orders_do(
     again = sent(made.connect(2, made.row(2, "os")))
     assert [type(each) for each in again] == [asked]
     assert again[0].session == 2
+
+
+@pytest.mark.parametrize("paused", [True, False], ids=["maintenance", "no line"])
+@pytest.mark.parametrize("margin", [False, True], ids=["coins", "margin"])
+def test_a_stop_whose_cancel_never_left_is_not_told_as_missing(margin: bool, paused: bool) -> None:
+    made = PositionBench()
+    made.open_position(margin=margin)
+    flatten(made)
+    made.hear(CommandNotSent(cid=2, kind="oc", session=1, reason="maintenance", paused=paused))
+    if not paused:
+        made.cut()
+    watch = ProtectionWatch()
+    for _ in range(30):
+        assert sent(made.wait(1.0)) == []
+        looked = look(watch, made.now, "1", *[view_of(row) for row in made.machine.orders.values() if row.open])
+        assert (looked.status.naked, looked.repairs, looked.alarms) == (0, (), ())
+        assert [view.stopped for view in made.machine.protection()] == [D(1)]
+    made.cut()
+    assert [type(each) for each in sent(made.connect(2, made.row(2, "os")))] == [CancelOrder]
+    assert made.machine.orders[2].state is S.PENDING_CANCEL
+
+
+def test_a_stop_of_which_an_earlier_cancel_has_left_does_not_count_as_resting() -> None:
+    made = PositionBench()
+    made.open_position(margin=True)
+    flatten(made)
+    made.hear(CommandSent(cid=2, kind="oc", session=1, received_ns=0))
+    made.cut()
+    assert [type(each) for each in sent(made.connect(2, made.row(2, "os")))] == [CancelOrder]
+    made.hear(CommandNotSent(cid=2, kind="oc", session=2, reason="maintenance", paused=True))
+    assert made.machine.orders[2].state is S.PENDING_CANCEL
+    assert [view.stopped for view in made.machine.protection()] == [D(0)]
+
+
+@pytest.mark.parametrize("margin", [False, True], ids=["coins", "margin"])
+def test_a_stop_whose_cancel_never_left_needs_no_other_beside_it_while_history_is_silent(margin: bool) -> None:
+    made = PositionBench()
+    made.open_position(margin=margin)
+    made.cut()
+    assert flatten(made) == []
+    stop = msgspec.structs.replace(made.row(2, "os"), session=2)
+    made.greet(2, stop)
+    for _ in range(10):
+        assert sent(made.wait(1.0)) == []
+        assert [view.stopped for view in made.machine.protection()] == [D(1)]
+    assert [(type(each), each.cid) for each in sent(made.report(opened=[stop]))] == [(CancelOrder, 2)]
