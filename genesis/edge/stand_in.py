@@ -62,7 +62,7 @@ class StandIn:
                 await live(line, dial_at)
                 refusal = line.key_refused
             if refusal:
-                self._next_at = ctx.clock.now() + min(NARROW_EVERY_S * 2**self._refused, REFUSED_EVERY_S)
+                self._next_at = ctx.clock.now() + min(NARROW_EVERY_S * 2 ** min(self._refused, 10), REFUSED_EVERY_S)
                 self._refused += 1
                 if self._refused == 1:
                     refused(refusal)
