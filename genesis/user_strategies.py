@@ -339,8 +339,8 @@ class UserStrategies:
                     continue
                 found[path.stem] = (path, hashlib.sha256(path.read_bytes()[:FILE_BYTES]).hexdigest())
             except FileNotFoundError:
-                # One that vanishes between two looks is gone at the next.
-                if path.is_symlink():
+                # No link, or one that has gone by now as well: what vanishes between two looks is gone at the next.
+                with contextlib.suppress(OSError):
                     unread[path.stem] = f"{name}: must lead to a file, leads to nothing ({os.readlink(path)})"
             except OSError as error:
                 unread[path.stem] = f"{name}: must be readable, was not: {error.strerror}"

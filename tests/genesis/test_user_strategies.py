@@ -325,6 +325,21 @@ def test_no_right_to_read_is_a_reason_too(
     )
 
 
+def test_a_link_that_goes_while_it_is_looked_at_is_gone(
+    tmp_path: Path, shelf: StrategyShelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It ended the look, and with that the actor that looked."""
+    folder = Folder(tmp_path, shelf)
+    _a_dangling_link(tmp_path / "mine.py")
+
+    def gone(path: Path) -> str:
+        path.unlink()
+        raise FileNotFoundError(errno.ENOENT, "No such file or directory", str(path))
+
+    monkeypatch.setattr(os, "readlink", gone)
+    assert folder.strategies.refresh() == ()
+
+
 def test_a_folder_that_is_none_or_too_full_is_told_once(tmp_path: Path, shelf: StrategyShelf) -> None:
     nowhere = UserStrategies(tmp_path / "file", shelf=shelf)
     (tmp_path / "file").write_text("")
