@@ -22,6 +22,7 @@ from genesis.domain.bracket import (
     Step,
     TakeOut,
     beside,
+    covered,
     followed,
     guarded,
     kind_of,
@@ -502,7 +503,17 @@ class OrderProtector(OrderGuesses):
         """A stop that could not leave before its position's close could: both would sell the same coins."""
         if row.protects and row.cancel_reason is None and self._flattening((row.intent.symbol, row.intent.margin)):
             return "its position is being closed"
+        if row.protects and row.attempt > 0 and row.cancel_reason is None and self._is_covered_without(row):
+            return "what it was to cover has a stop"
         return super()._refusal(row)
+
+    def _is_covered_without(self, row: OrderRow) -> bool:
+        """Whether other stops that rest cover its lot: of one that was lost, say, whose place it was to take, and which
+        this session has shown while it had not left. Both would sell, one of them what somebody else holds."""
+        book = (row.intent.symbol, row.intent.margin)
+        wanted = self._to_protect(book).get(row.lot, ZERO)
+        others = [self._leg(other, row.intent.side) for other in self._legs(book, row.lot) if other is not row]
+        return ZERO < wanted <= covered(others)
 
     @property
     def _only_stops(self) -> bool:

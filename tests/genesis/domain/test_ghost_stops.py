@@ -230,3 +230,34 @@ def test_a_cancel_that_is_not_answered_is_asked_for_again_within_seconds(bench: 
             again += cancels(sent(bench.report(opened=[bench.row(2, "rest"), bench.row(3, "rest")])))
     assert again == [first]
     assert D(1) == bench.machine.orders[2].leaves
+
+
+@pytest.mark.parametrize("silent", [False, True], ids=["compared", "history is silent"])
+@pytest.mark.parametrize("margin", [False, True], ids=["coins", "margin"])
+def test_one_that_had_not_left_does_not_leave_beside_the_lost_one_that_the_next_session_shows(
+    margin: bool, silent: bool
+) -> None:
+    """Both would have rested for a moment, and sold twice what is held where a person keeps coins beside it."""
+    made = Bench(coins="0")
+    made.now = 5.0
+    made.admit(margin=margin)
+    made.accept(1)
+    made.hear(made.row(1, "oc", status="EXECUTED @ 100(1)", remaining="0"))
+    made.fill(1, "1")
+    made.hold("5")
+    made.now += 1.5
+    made.cut()
+    made.now += 0.5
+    assert [command.cid for command in sent(made.connect(2))] == [3], "order 2 is lost"
+    made.cut()
+    made.hear(CommandNotSent(cid=3, kind="on", session=2, reason="no line"))
+    made.now += 3.0
+    shown = made.row(2, "os")
+    shown = msgspec.structs.replace(shown, session=3)
+    commands = sent(made.greet(3, shown, coins="5"))
+    commands += sent(made.wait(1.1)) if silent else sent(made.report(opened=[shown]))
+    assert commands == []
+    assert made.machine.orders[2].state is OrderState.ACKED
+    assert not made.machine.orders[3].open
+    (view,) = made.machine.protection()
+    assert view.stopped == 1
