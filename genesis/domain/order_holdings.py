@@ -49,6 +49,8 @@ class OrderHoldings(OrderFlattener):
 
     _spare_at = 0.0
     """Before this moment `_note_spare` finds nothing, unless something is told."""
+    _began_in = 0
+    """The session that stood when this life began: its first words, the wallets, were said to the life before."""
 
     def _hears(self, session: int) -> bool:
         if session > self.fence.session:
@@ -310,6 +312,18 @@ class OrderHoldings(OrderFlattener):
         waits = waits and bool(self.fills.held or self._open)
         at = self._stands_in_at
         return [at] if waits and at > self._now else []
+
+    def _ask_for_amounts(self) -> None:
+        """Nobody says twice in a session what its wallets hold. With an order in doubt that alone tells what is held,
+        and another session says it again."""
+        told = all([told.session == self.fence.session for told in self.told_amounts])
+        if told or self._began_in != self.fence.session:
+            return
+        doubted = next((row.cid for row in self._open.values() if row.state is S.UNKNOWN), None)
+        if doubted is not None and self.fence.wants_reconnect(self._now):
+            self._fence_changed = True
+            self._out.reconnect = f"order {doubted} is in doubt, and nobody knows what the wallets hold"
+            self._out.reconnect_session = self.fence.session
 
     def _unaccounted(self, row: OrderRow) -> Decimal:
         """How much of an order may have traded that we have not been told of."""

@@ -79,6 +79,7 @@ class OrderProtector(OrderGuesses):
                 self._pursue_update(row)
         self._book_words()
         if self._stands_in:
+            self._ask_for_amounts()
             self._let_stops_leave()
             self._let_stops_go()
             self._guess_lots()

@@ -514,3 +514,30 @@ def test_what_was_set_aside_for_a_fee_gets_its_stop_when_the_wallet_has_it(bench
     bench.greet(2, coins="0.998")
     (stop,) = sent(bench.wait(1.0))
     assert stop.amount == D("-0.998")
+
+
+def test_a_life_that_did_not_hear_the_wallets_of_its_session_has_them_said_again() -> None:
+    """World 771244 with 30 faults an hour: an entry in doubt had bought, the order actor crashed behind the snapshot,
+    REST was away, and what was bought lay bare for two and a half minutes."""
+    made = Bench(coins="0")
+    made.now = 5.0
+    made.hold("0")
+    made.wait(2.0)
+    assert [command.cid for command in sent(made.admit())] == [1]
+    made.now += 0.2
+    made.cut()
+    made.now += 3.0
+    made.greet(2, coins="1")
+    assert made.machine.orders[1].open
+    made.restart(new_process=False)
+    asked = [made.wait(0.5) for _ in range(20)]
+    (out,) = (out for out in asked if out.reconnect is not None)
+    assert out.reconnect_session == 2
+    assert not any([sent(out) for out in asked])
+    made.cut()
+    made.now += 1.0
+    made.greet(3, coins="1")
+    (stop,) = sent(made.wait(1.1))
+    assert isinstance(stop, SubmitOrder)
+    assert stop.amount == -1
+    assert all([made.wait(0.5).reconnect is None for _ in range(4)]), "it has heard them"
