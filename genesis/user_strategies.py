@@ -244,7 +244,8 @@ class UserStrategies:
         known = found.keys() | unread.keys() | self._gone.keys() | self._shelf.shipped.keys() | {GATED}
         for name in sorted(self._expected - known):
             self._gone[name] = self._lost(name)
-            told.append(("alarm", f"strategy file cannot be used: {self._gone[name].fault}"))
+            # No alarm: each strategy that uses it tells so itself, and it matters to nobody else.
+            told.append(("info", f"strategy file cannot be used: {self._gone[name].fault}"))
         for name, (path, digest) in found.items():
             old = self._files.get(name)
             if old is not None and old.digest == digest:

@@ -150,8 +150,11 @@ def test_who_holds_a_symbol_alone_has_realized_what_the_account_has(data: st.Dat
     for each in fills:
         position.on_fill(each)
     (book,) = strategy_books(fills, {})
-    assert (book.quantity, book.average_price) == (position.quantity, position.average_price)
-    assert (book.realized_pnl, book.fees) == (position.realized_pnl, position.fees_quote)
+    # A fill that turns a position is booked in two parts: a third of a fee ends somewhere.
+    assert abs(book.quantity - position.quantity) < Decimal("1e-20")
+    assert abs(book.average_price - position.average_price) < Decimal("1e-18")
+    assert abs(book.realized_pnl - position.realized_pnl) < Decimal("1e-18")
+    assert abs(book.fees - position.fees_quote) < Decimal("1e-20")
 
 
 @given(st.lists(st.tuples(st.sampled_from("abF"), amounts, prices), min_size=1, max_size=30), prices)
