@@ -58,7 +58,8 @@ class FaultKind(StrEnum):
     SERVER_ERROR = "server error"
     """A request is answered with HTTP `value` (503 if not given) and HTML."""
     LOST_ANSWER = "lost answer"
-    """A request is carried out, and its answer is HTTP 502 and HTML of a gateway."""
+    """A request is carried out, and its answer is HTTP 502 and HTML of a gateway; with a `value` the connection ends
+    without one."""
     HANDSHAKE = "handshake"
     """A WebSocket handshake is answered with HTTP `value` (429 if not given)."""
 
@@ -243,8 +244,11 @@ class FaultDesk:
 
     def on_answer(self, request: HttpRequest) -> HttpResponse | None:
         """What is said instead of the answer to a request that was carried out; None for none."""
-        if not self._happens(FaultKind.LOST_ANSWER, request.target):
+        lost = self._happens(FaultKind.LOST_ANSWER, request.target)
+        if lost is None:
             return None
+        if lost.value:
+            return HttpResponse(status=0, body=b"")
         return HttpResponse(status=502, body=BAD_GATEWAY, content_type="text/html; charset=utf-8")
 
     def on_handshake(self, request: HttpRequest) -> HttpResponse | None:

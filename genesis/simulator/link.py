@@ -43,6 +43,8 @@ class HttpRequest:
 
 @attrs.frozen(kw_only=True)
 class HttpResponse:
+    """Of status 0 nothing is said: the connection ends."""
+
     status: int
     body: bytes
     content_type: str = "application/json; charset=utf-8"
@@ -185,7 +187,10 @@ async def _serve_http(
     stream: trio.abc.Stream, peer: str, handler: Handler, open_session: OpenSession, left: Callable[[Session], None]
 ) -> None:
     while (plain := whole_request(data := bytes(await stream.receive_some(READ_SIZE)), peer)) is not None:
-        await stream.send_all(whole_answer(await handler(plain)))
+        told = await handler(plain)
+        if not told.status:
+            return
+        await stream.send_all(whole_answer(told))
     # From the first read of another shape on: part of a request may be left from one read to the next.
     connection = h11.Connection(h11.SERVER)
     connection.receive_data(data)
@@ -200,6 +205,8 @@ async def _serve_http(
                 return
         else:
             answer = await handler(request)
+            if not answer.status:
+                return
         headers = [("content-type", answer.content_type), ("content-length", str(len(answer.body)))]
         data = connection.send(h11.Response(status_code=answer.status, headers=headers))
         # send() returns None only for a connection that is over.

@@ -8,7 +8,9 @@ import genesis.domain.order_protect as order_protect
 import genesis.edge.stand_in as stand_in
 from genesis.domain.order_machine import OrderMachine
 from genesis.domain.order_session import Fence
+from genesis.edge.errors import RequestFailed
 from genesis.edge.narrow_line import NarrowLine
+from genesis.edge.rest import RestDoor
 from genesis.worlds.mutant import Mutant
 from protocols.bitfinex import rest_requests
 from protocols.bitfinex.errors import VenueError
@@ -29,6 +31,16 @@ def _lost_is_refused(old: Any) -> Any:
     return failed
 
 
+def _broken_is_not_sent(old: Any) -> Any:
+    async def timed(self: Any, *asked: Any) -> Any:
+        try:
+            return await old(self, *asked)
+        except RequestFailed as error:
+            raise RequestFailed(str(error), sent=False) from error
+
+    return timed
+
+
 async def _nobody_opens(*_: Any) -> None:
     return None
 
@@ -46,6 +58,13 @@ REST_MUTANTS: Final[dict[str, Mutant]] = {
         NarrowLine,
         "_failed",
         _lost_is_refused,
+        led_by=AWAY,
+    ),
+    "broken-is-not-sent": Mutant(
+        "a request over REST whose connection broke counts as one that never left",
+        RestDoor,
+        "_timed",
+        _broken_is_not_sent,
         led_by=AWAY,
     ),
     "rest-takes-everything": Mutant(

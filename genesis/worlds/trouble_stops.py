@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 SINGLE: Final = b'[0,"on"'
 """A new order by itself: one in a frame with the cancel of another leaves that one at the venue meanwhile."""
 LOST_SHARE: Final = 0.4
+HANGS_UP_SHARE: Final = 0.5
+"""Of lost answers: the connection ends without one, instead of an answer of a gateway."""
 FLATTEN_SHARE: Final = 0.4
 LATEST_STOP_S: Final = 60.0
 """As late as any order of a world is carried out."""
@@ -60,8 +62,10 @@ class TroubleWithStops:
             at = trio.current_time()
             while (at := at + self.chance.uniform(0.2, 3.0)) < until:
                 self._later(at, self._drop_private)
-        if self.chance.random() < LOST_SHARE:
-            lost = FaultRule(kind=FaultKind.LOST_ANSWER, contains="order/submit")
+        drawn = self.chance.random()
+        if drawn < LOST_SHARE:
+            hangs_up = float(drawn < LOST_SHARE * HANGS_UP_SHARE)
+            lost = FaultRule(kind=FaultKind.LOST_ANSWER, contains="order/submit", value=hangs_up)
             self._stand_until(lost, until)
             what = "the answer to a stop over REST was lost"
             self._later(until, lambda: self.world.witness.reached(what, lost.happened))

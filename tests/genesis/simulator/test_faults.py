@@ -56,6 +56,15 @@ async def test_an_answer_is_lost_after_the_request_was_carried_out(world: Any) -
     assert (await world.post("auth/w/order/submit", order | {"cid": 8}, nonce=2)).status_code == 200
 
 
+async def test_a_connection_ends_without_an_answer_after_the_request_was_carried_out(world: Any) -> None:
+    order = {"type": "EXCHANGE LIMIT", "symbol": "tBTCUSD", "amount": "0.1", "price": "10", "cid": 7}
+    world.exchange.faults.add(FaultRule(kind=FaultKind.LOST_ANSWER, contains="order/submit", value=1.0))
+    with pytest.raises(httpx.RemoteProtocolError):
+        await world.post("auth/w/order/submit", order, nonce=1)
+    assert set(world.exchange.snapshot("alice").orders_by_cid) == {7}
+    assert (await world.post("auth/w/order/submit", order | {"cid": 8}, nonce=2)).status_code == 200
+
+
 async def test_a_late_frame_holds_up_what_is_behind_it(world: Any) -> None:
     async with world.talker() as talker:
         await a_listener(talker)
