@@ -504,17 +504,17 @@ class OrderProtector(OrderGuesses):
         """A stop that could not leave before its position's close could: both would sell the same coins."""
         if row.protects and row.cancel_reason is None and self._flattening((row.intent.symbol, row.intent.margin)):
             return "its position is being closed"
-        if row.protects and row.attempt > 0 and row.cancel_reason is None and self._is_covered_without(row):
-            return "what it was to cover has a stop"
+        if row.protects and row.attempt > 0 and row.cancel_reason is None and self._covers_too_much(row):
+            return "it would cover more than its lot still lacks"
         return super()._refusal(row)
 
-    def _is_covered_without(self, row: OrderRow) -> bool:
-        """Whether other stops that rest cover its lot: of one that was lost, say, whose place it was to take, and which
-        this session has shown while it had not left. Both would sell, one of them what somebody else holds."""
+    def _covers_too_much(self, row: OrderRow) -> bool:
+        """Whether its lot lacks less by now: another stop was lost and this session has shown it, or history has told
+        what is held, and this one was sized by a guess. It would sell what somebody else holds."""
         book = (row.intent.symbol, row.intent.margin)
         wanted = self._to_protect(book).get(row.lot, ZERO)
         others = [self._leg(other, row.intent.side) for other in self._legs(book, row.lot) if other is not row]
-        return ZERO < wanted <= covered(others)
+        return ZERO < wanted < covered(others) + row.leaves
 
     @property
     def _only_stops(self) -> bool:
