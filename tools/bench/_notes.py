@@ -638,7 +638,8 @@ was fetched for that, 9 us a turn), the grounds of wishes when something was for
 the watch over stops is woken by what it looks at (119 steps an hour of 5m, 34 now), the account's view goes out at once
 after a quiet time (175 and 135), an order's evidence is asked for where that matters, a commit is looked at once. In
 turns with the code before, each world twice each way, the better one taken (busy machine, medians): 1.04 on 1m, 1.02 on
-5m; `genesis replay`, which runs the same machines, 51 to 46 ms an hour of 1m.
+5m, by sums 1.02 and 1.01, and in coarser rounds of whole processes no gain at all: it is about the noise. `genesis
+replay`, which runs the same machines, 51 to 47 ms an hour of 1m in two rounds.
 
 **What goes by the clock in worlds.** Of an hour on 5m (371 to 400 ms) trio's own loop takes an eighth (7,000 steps in
 5,500 turns, 5,500 waits, 1,260 cancel scopes), the clock with all that it rings a seventh (of which the market 8 %),
