@@ -24,7 +24,8 @@ from protocols.market import BookTop, CandleUpdate, Ticker, TradePrint
 from tools.bench._figures import tell
 
 RECORDING = Path(__file__).parents[2] / "genesis/simulator/recordings/2018-11-12-tBTCUSD.frames.jsonl.gz"
-START_MS = 1_542_045_600_000
+AFTER_MS = 1_542_153_600_000
+"""When all of the recorded day is over: what is stamped before its own trades is refused."""
 
 
 def recording() -> list[bytes]:
@@ -39,7 +40,7 @@ def numbered(frames: Sequence[bytes]) -> list[bytes]:
     for frame in frames:
         if frame.startswith(b"["):
             sequence += 1
-            frame = b"%s,%d,%d]" % (frame[:-1], sequence, START_MS + sequence * 20)
+            frame = b"%s,%d,%d]" % (frame[:-1], sequence, AFTER_MS + sequence * 20)
         told.append(frame)
     return told
 
