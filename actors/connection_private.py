@@ -240,8 +240,8 @@ class ConnectionPrivateActor:
 
     def _reconnect(self, wish: Reconnect) -> None:
         if wish.session not in (0, self.ledger.open_session):
-            pass  # It has ended already, and another one would pay for it with a login.
-        elif self._line is not None:
+            return  # It has ended already, and another one would pay for it with a login.
+        if self._line is not None:
             self.stats.reconnects_asked += 1
             self._line.end(f"asked: {wish.reason}", wished=True)
         elif self._stand_in.line is not None:

@@ -192,12 +192,13 @@ class NarrowLine:
         kind, reason = _KINDS[type(command)], f"{type(error).__name__}: {error}"
         if self.ledger.past(kind, command.cid, command, once=kind == "on") is None:
             return self._not_sent(command, reason)
-        if refuses_key(error):
+        refused = refuses_key(error)
+        if refused:
             self.key_refused = str(error)
             self.over.set()
-        if self.key_refused or isinstance(error, NOTHING_DONE) or (isinstance(error, RequestFailed) and not error.sent):
+        if refused or isinstance(error, NOTHING_DONE) or (isinstance(error, RequestFailed) and not error.sent):
             self.ledger.withdraw(kind, command.cid)
-            return self._not_sent(command, reason, paused=bool(self.key_refused) or isinstance(error, Maintenance))
+            return self._not_sent(command, reason, paused=refused or isinstance(error, Maintenance))
         return CommandInDoubt(cid=command.cid, kind=kind, session=command.session, reason=reason)
 
     def _sent(self, command: Carried) -> CommandSent:
