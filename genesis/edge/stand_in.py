@@ -50,7 +50,8 @@ class StandIn:
             begins_at = max(self.away_since + AWAY_S, self._next_at, ctx.clock.now())
             if begins_at >= dial_at:
                 break
-            await trio.sleep(begins_at - ctx.clock.now())
+            # Until, not for: what is left of it may be past by the time it is reckoned.
+            await trio.sleep_until(begins_at)
             self._next_at = ctx.clock.now() + NARROW_EVERY_S
             line, refusal = None, ""
             try:
@@ -68,4 +69,4 @@ class StandIn:
                     refused(refusal)
             elif line is not None and line.has_carried:
                 self._refused = 0
-        await trio.sleep(max(0.0, dial_at - ctx.clock.now()))
+        await trio.sleep_until(dial_at)
