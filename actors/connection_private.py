@@ -345,7 +345,7 @@ class ConnectionPrivateActor:
             self._tell(ctx, f"waiting {pause:.1f} s")
             if redial.failures in (3, 10, 30, 100):
                 text = f"{self.name} failed {redial.failures} times in a row, last: {reason}"
-                self._notify(ctx, out, "warning", "reconnects", text)
+                self._say_news(ctx, out, "warning", "reconnects", text)
             if end.wished or end.up_for_s >= AWAY_S:
                 self._stand_in.away_since = ctx.clock.now()
             await self._stand_in.pause(

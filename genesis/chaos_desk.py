@@ -29,6 +29,12 @@ KINDS: Final = (
     FaultInfo(fault="hang", target="actor", takes=(), text="It takes its next messages and is never heard of again."),
     FaultInfo(fault="livelock", target="actor", takes=(), text="It takes its next messages and turns in place."),
     FaultInfo(fault="drop", target="sockets", takes=(), text="Sockets are cut without a goodbye."),
+    FaultInfo(
+        fault="socket_away",
+        target=None,
+        takes=("seconds",),
+        text="The account's socket alone is away: no login is answered. REST answers.",
+    ),
     FaultInfo(fault="stop", target=None, takes=(), text="The venue says 20051 and closes every socket."),
     FaultInfo(fault="maintenance", target=None, takes=("seconds",), text="20060, and 20061 when it is over."),
     FaultInfo(fault="stall", target="sockets", takes=("seconds",), text="A socket stays open and says nothing more."),
@@ -60,6 +66,7 @@ _RULES: Final = {
     "server_error": FaultKind.SERVER_ERROR,
     "handshake": FaultKind.HANDSHAKE,
 }
+LOGIN_ANSWER: Final = '"event":"auth"'
 _LATE: Final = frozenset({"delay", "ghost"})
 """Their seconds are how late something comes; the rule itself then stands until it has happened."""
 
@@ -199,10 +206,17 @@ class ChaosDesk:
         if wish.fault == "stop":
             desk.stop()
             return "the venue said 20051"
+        seconds = wish.seconds or DEFAULT_S
+        if wish.fault == "socket_away":
+            rule = FaultRule(kind=FaultKind.LOSE, where="private", times=None, contains=LOGIN_ANSWER)
+            desk.add(rule)
+            desk.drop(private=True)
+            away = f"the account's socket is away for {seconds:g} s, and REST answers"
+            self._until(_Broken("socket_away", away, mend=lambda: desk.remove(rule), rule=rule), seconds)
+            return away
         if not self._exchange.operative:
             raise Refused("already_broken", "the venue is in maintenance already")
         desk.maintenance(True)
-        seconds = wish.seconds or DEFAULT_S
         one = _Broken("maintenance", f"maintenance for {seconds:g} s", mend=lambda: desk.maintenance(False), happened=1)
         self._until(one, seconds)
         return one.text

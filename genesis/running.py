@@ -559,10 +559,11 @@ class _Run:
     def _status(self) -> EngineStatus:
         options, settings = self.options, self.options.settings
         ready = self.engine is not None and self.engine.ready_to_trade()
+        not_yet = "starting" if self.ready_after_s is None else "not_ready"
         return EngineStatus(
             mode=options.mode.value,
             version=VERSION,
-            state="stopping" if self.stopping.is_set() else "running" if ready else "starting",
+            state="stopping" if self.stopping.is_set() else "running" if ready else not_yet,
             dev=options.dev,
             auth_required=not options.open_access,
             instance=options.user_dir.root.name,

@@ -87,6 +87,8 @@ class Demo:
     state: TradingState = TradingState.ACTIVE
     paused: bool = False
     reason: str = ""
+    lines: dict[str, str] = attrs.field(factory=dict)
+    """What is up is not here."""
     restarts: dict[str, int] = attrs.field(factory=dict)
     errors: dict[str, str] = attrs.field(factory=dict)
     denials: dict[str, int] = attrs.field(factory=dict)
@@ -486,9 +488,9 @@ class Demo:
     def connections(self) -> tuple[ConnectionView, ...]:
         return tuple(
             ConnectionView(
-                name=name,
+                name=f"connection_{name}",
                 uri="ws://127.0.0.1:0/ws/2",
-                status="connected" if name == "public" else "authenticated",
+                status=self.lines.get(name, "up"),
                 session=1,
                 reconnects=self.restarts.get(f"connection_{name}", 0),
                 last_error=None,

@@ -39,6 +39,7 @@ class Waits(msgspec.Struct, frozen=True, kw_only=True):
 class EngineStatus(msgspec.Struct, frozen=True, kw_only=True):
     """The engine in one value. `speed` is text because "max" is no number; `venue_ms` is 0 before the first frame.
 
+    `state` is starting, running, not_ready (it ran, and a line or the account is away), or stopping.
     `dev` is true when tokens are minted without proof, `auth_required` false when none is asked for: every page then
     says so. `waits` is given while the start waits: nothing is traded then, and nothing else can be asked.
     """

@@ -17,7 +17,7 @@ from web.models import Health
 
 PATH: Final = "/health"
 NOT_PLAIN: Final = frozenset({b"authorization", b"content-length", b"transfer-encoding", b"expect"})
-HEALTH_STATUS: Final = {"ok": 200, "degraded": 200, "starting": 503, "down": 503}
+HEALTH_STATUS: Final = {"ok": 200, "degraded": 200, "starting": 503, "not_ready": 503, "down": 503}
 FRESH_S: Final = 0.05
 """To look at every actor and mailbox takes longer than all the rest of an answer."""
 _CONTENT_TYPE: Final = (b"content-type", b"application/json")

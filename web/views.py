@@ -58,7 +58,7 @@ def health_of(api: Api) -> Health:
             detail = actor.status.value if ok or not actor.last_error else f"{actor.status.value}: {actor.last_error}"
             parts.append(HealthPart(name=f"actor {path}", ok=ok, detail=detail))
     for connection in readers.connections():
-        ok = connection.status not in ("down", "closed", "backing off", "failed")
+        ok = connection.status in ("up", "idle")
         parts.append(HealthPart(name=f"connection {connection.name}", ok=ok, detail=connection.status))
     stale = [view for view in readers.freshness() if view.stale]
     parts.append(
@@ -77,8 +77,8 @@ def health_of(api: Api) -> Health:
     word = "ok" if all(part.ok for part in parts) else "degraded"
     if api.stopping.is_set() or status.state in ("stopping", "stopped", "failed"):
         word = "down"
-    elif status.state == "starting":
-        word = "starting"
+    elif status.state in ("starting", "not_ready"):
+        word = status.state
     return Health(
         status=word,
         mode=status.mode,

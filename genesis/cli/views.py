@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from cyclopts import Parameter
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 Symbol = Annotated[str | None, Parameter(help="Only this symbol, such as tBTCUSD.")]
 Limit = Annotated[int, Parameter(help="At most this many, newest first.")]
+ACCOUNT_LINE: Final = "connection_private"
 
 
 def _get(reading: Reading, path: str, **query: object) -> Any:
@@ -76,6 +77,10 @@ def _status_rows(client: "Client") -> list[tuple[str, object]]:
         ("venue time", printing.when(engine["venue_ms"])),
         ("settings version", engine["settings_version"]),
     ]
+    line = next((one for one in client.get("/actors")["connections"] if one["name"] == ACCOUNT_LINE), None)
+    if line is not None and line["status"] not in ("up", "idle"):
+        why = f" ({line['last_error']})" if line["last_error"] else ""
+        rows.append(("account's line", f"{line['status']}{why}"))
     if replay is not None:
         rows.append(("replay", f"{replay['fraction']:.1%} of {replay['recording']}, speed {engine['speed']}"))
     if wallets is not None and wallets["known"]:
@@ -201,7 +206,7 @@ def orders(
         return
     printing.table(
         f"orders ({answer['total']})",
-        ("time", "symbol", "side", "type", "quantity", "filled", "at", "state", "purpose", "intent", "reason"),
+        ("time", "symbol", "side", "type", "quantity", "price", "filled", "at", "state", "purpose", "intent", "reason"),
         (
             (
                 printing.when(each["created_ms"]),
@@ -209,6 +214,7 @@ def orders(
                 each["side"],
                 each["order_type"],
                 printing.number(each["quantity"]),
+                _level(each),
                 printing.number(each["filled_quantity"]),
                 "" if not float(each["average_fill_price"]) else printing.number(each["average_fill_price"]),
                 each["state"],
@@ -218,32 +224,67 @@ def orders(
             )
             for each in answer["orders"]
         ),
-        right=("quantity", "filled", "at"),
+        right=("quantity", "price", "filled", "at"),
     )
 
 
+def _level(row: Mapping[str, Any]) -> str:
+    """Where an order rests, or a lot's stop: its price, both of an OCO, or how far behind the market it trails."""
+    price, stop = (row.get(name) for name in ("price", "stop_price"))
+    if price is None and stop is None:
+        distance = row.get("trailing_distance")
+        return "" if distance is None else f"trails {printing.number(distance)}"
+    if price is None or stop is None or float(price) == float(stop):
+        return printing.number(stop if price is None else price)
+    return f"{printing.number(price)}, stop {printing.number(stop)}"
+
+
+def _protection(reading: Reading) -> Any:
+    try:
+        return _get(reading, "/protection")
+    except CommandFailed:
+        # What is held is of use without it.
+        return None
+
+
+def _stop(symbol: str, protection: Mapping[str, Any] | None) -> str:
+    """The stops of a position, one for each lot that has one; what is wrong with them, and for how long, before it."""
+    if protection is None:
+        return "unknown"
+    watched = protection["watch"]["positions"] if protection["watch"] is not None else ()
+    fault = "".join(
+        f"{one['fault']} {one['naked_s']:.1f} s " for one in watched if one["symbol"] == symbol and one["fault"]
+    )
+    books = [book for book in protection["brackets"] if book["symbol"] == symbol and float(book["held"])]
+    stopped = [lot for book in books for lot in book["lots"] or (book,) if float(lot["stopped"])]
+    return (fault + ", ".join(_level({**lot, "price": None}) for lot in stopped)).strip() or "none"
+
+
 def positions(reading: Reading | None = None) -> None:
-    """What is held of each symbol, and what it is worth."""
+    """What is held of each symbol, where its stops rest at the venue, and what it is worth."""
     reading = reading or Reading()
     answer = _get(reading, "/positions")
     if reading.json:
         printing.print_json(answer)
         return
+    protection = _protection(reading)
     amounts = ("quantity", "average_price", "mark_price")
     money = ("notional", "unrealized_pnl", "realized_pnl", "fees")
     columns = [column.replace("_", " ") for column in (*amounts, *money)]
     printing.table(
         "positions",
-        ("symbol", *columns),
+        ("symbol", columns[0], "stop", *columns[1:]),
         (
             (
                 each["symbol"],
-                *(printing.number(each[column]) for column in amounts),
+                printing.number(each[amounts[0]]),
+                _stop(each["symbol"], protection) if float(each["quantity"]) else "",
+                *(printing.number(each[column]) for column in amounts[1:]),
                 *(printing.money(each[column]) for column in money),
             )
             for each in answer["positions"]
         ),
-        right=columns,
+        right=(*columns, "stop"),
     )
 
 

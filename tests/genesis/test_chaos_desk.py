@@ -71,6 +71,30 @@ async def test_a_market_goes_on_through_a_bad_day(tmp_path: Path) -> None:
         assert len(reasons) >= 3, reasons
 
 
+async def test_while_the_socket_of_the_account_is_away_rest_stands_in_for_it(tmp_path: Path) -> None:
+    """And nobody falls by it, on a clock that moves between two looks, as no world's does."""
+    async with a_desk(tmp_path, minutes=40) as (here, desk):
+        stats = here.engine.stats["connection_private"]
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(here.exchange.replay, math.inf, here.pacer)
+            with trio.fail_after(60):
+                books = here.engine.cells.orders
+                while not books.value.may_need_stops:
+                    await books.changed(books.version)
+            assert "REST answers" in await desk.inject(FaultWish(fault="socket_away", seconds=500))
+            assert [one.fault for one in desk.active()] == ["socket_away"]
+            with trio.fail_after(60):
+                while not stats.narrow_sessions:  # noqa: ASYNC110 - a counter for people
+                    await trio.sleep(0.05)
+            assert not stats.up
+            await desk.clear()
+        await here.ready()
+        await here.all_orders_known()
+        await here.wallets_agree()
+        check_books(here)
+        assert [event.text for event in here.events if event.kind is EventKind.CRASHED] == []
+
+
 async def test_what_was_broken_can_be_mended(tmp_path: Path) -> None:
     async with a_desk(tmp_path) as (here, desk):
         await desk.inject(FaultWish(fault="maintenance", seconds=500))

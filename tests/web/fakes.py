@@ -344,7 +344,7 @@ def some_readers(**changes: object) -> Readers:
             ConnectionView(
                 name="public",
                 uri="ws://127.0.0.1",
-                status="connected",
+                status="up",
                 session=1,
                 reconnects=1,
                 last_error=None,

@@ -2,10 +2,12 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 
-from tests.web.fakes import a_web
+from tests.web.fakes import a_web, some_readers
 from web.limits import RateLimit
+from web.models import EngineStatus
 from web.quick import FRESH_S, health_answer
 
 V2 = "/api/v2"
@@ -26,6 +28,27 @@ async def test_health_tells_strangers_little_and_the_owner_everything() -> None:
         }
         web.app.config["API"].stopping.set()
         assert (await client.get("/health")).status_code == 503
+
+
+@pytest.mark.parametrize(
+    "status", ["dialling", "connected", "waiting 3.0 s", "maintenance", "stops and closes leave over REST"]
+)
+async def test_a_line_that_is_not_up_is_a_part_that_is_not_well(status: str) -> None:
+    line = msgspec.structs.replace(some_readers().connections()[0], name="connection_private", status=status)
+    web = a_web(readers=some_readers(connections=lambda: (line,)))
+    async with web.client(None) as client:
+        told = (await client.get("/health", headers=web.bearer())).json()
+    assert told["status"] == "degraded"
+    part = {"name": "connection connection_private", "ok": False, "detail": status}
+    assert [one for one in told["parts"] if not one["ok"]] == [part]
+
+
+async def test_an_engine_that_ran_and_is_not_ready_says_so() -> None:
+    """It is not starting: who reads that waits for a start that is long over."""
+    status = EngineStatus(mode="live", version="1", state="not_ready")
+    async with a_web(readers=some_readers(status=lambda: status)).client(None) as client:
+        answer = await client.get("/health")
+    assert (answer.status_code, answer.json()["status"]) == (503, "not_ready")
 
 
 async def test_the_short_way_to_health_says_what_the_long_way_says() -> None:

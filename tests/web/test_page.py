@@ -391,6 +391,24 @@ async def test_what_a_strategy_left_behind_is_given_to_a_person() -> None:
     assert (demo.adopted.owner, demo.adopted.heir, demo.adopted.symbol) == ("gone", "manual", "tBTCUSD")
 
 
+async def test_a_line_of_the_account_that_is_away_is_told_beside_what_the_page_shows_of_it() -> None:
+    demo = Demo()
+
+    def scenario(stage: Stage) -> None:
+        with a_page(stage, locale="sv-SE") as (page, _):
+            page.goto(stage.link())
+            expect(page.locator(".pill", has_text="Ansluten")).to_be_visible()
+            told = page.locator(".banner.account")
+            for status, text in (("waiting 3.0 s", "går över REST"), ("maintenance", "Börsen underhålls")):
+                demo.lines["private"] = status
+                expect(told).to_contain_text(text)
+            demo.lines.clear()
+            expect(told).to_have_count(0)
+
+    async with on_stage(demo=demo) as stage:
+        await in_thread(scenario, stage)
+
+
 FRAMES = """() => {
   window.apart = [];
   const look = () => {

@@ -17,7 +17,7 @@ from genesis.core.clock import TrioClock
 from genesis.edge.run_file import RunFile
 from genesis.edge.user_dir import UserDir
 from genesis.run_options import ExitCode
-from protocols.health import ActorStatus, ActorView
+from protocols.health import ActorStatus, ActorView, ConnectionView
 from protocols.orders import Fill, Flatten, OrderIntent, OrderState, OrderType, OrderView, Purpose
 from protocols.risk import DenialCode, RiskCommand, RuleResult, SetTradingState, TradingState, Verdict
 from protocols.units import Side, Symbol
@@ -162,6 +162,7 @@ class Engine:
     told: list[RiskCommand | Flatten] = attrs.field(factory=list)
     orders: tuple[OrderView, ...] = attrs.field(factory=lambda: (ORDER,))
     fills: tuple[Fill, ...] = ()
+    lines: tuple[ConnectionView, ...] = ()
 
     async def hear(self, command: RiskCommand) -> bool:
         self.told.append(command)
@@ -177,6 +178,7 @@ class Engine:
             fills=lambda: self.fills,
             verdicts=lambda: (VERDICT, FROM_NOTHING),
             actors=lambda: TREE,
+            connections=lambda: self.lines,
         )
 
     async def command(self, *words: str) -> int:
@@ -229,6 +231,27 @@ async def test_the_status_is_shown_although_no_wallet_is_known(engine: Engine, c
     assert json.loads(capsys.readouterr().out)["status"]["mode"] == "sim"
 
 
+async def test_status_says_when_the_line_of_the_account_is_away(engine: Engine, capsys: Capture) -> None:
+    line = ConnectionView(
+        name="connection_private",
+        uri="wss://venue",
+        status="waiting 3.0 s",
+        session=4,
+        reconnects=3,
+        last_error="the answer to the login was lost",
+        frames=9,
+        subscriptions=0,
+        venue_ms=0,
+        last_frame_age_s=1.0,
+    )
+    engine.lines = (line,)
+    assert await engine.command("status") == ExitCode.OK
+    assert "waiting 3.0 s (the answer to the login was lost)" in capsys.readouterr().out
+    engine.lines = (msgspec.structs.replace(line, status="up"),)
+    assert await engine.command("status") == ExitCode.OK
+    assert "account's line" not in capsys.readouterr().out
+
+
 async def test_the_tree_is_shown_with_what_fell(engine: Engine, capsys: Capture) -> None:
     assert await engine.command("actors") == ExitCode.OK
     text = capsys.readouterr().out
@@ -241,6 +264,9 @@ async def test_orders_are_shown_and_filtered(engine: Engine, capsys: Capture) ->
     assert json.loads(capsys.readouterr().out)["orders"][0]["cid"] == 7
     assert await engine.command("orders", "--symbol", "tETHUSD") == ExitCode.OK
     assert "orders (0): none" in capsys.readouterr().out
+    engine.orders = (msgspec.structs.replace(ORDER, order_type=OrderType.STOP, price=Decimal("7768.3")),)
+    assert await engine.command("orders") == ExitCode.OK
+    assert "7768.3" in capsys.readouterr().out
     assert await engine.command("trades") == ExitCode.OK
     assert "none" in capsys.readouterr().out
     engine.fills = (A_SALE, msgspec.structs.replace(A_SALE, trade_id=2, no_basis=Decimal(0)))

@@ -41,7 +41,7 @@ function Link() {
   return html`<span class="pill link ${kind}" title=${link.reason}><i class="dot"></i>${tr(text)}${age}</span>`;
 }
 
-const isBroken = (link) => link.phase === "lost" || link.phase === "silent";
+export const isBroken = (link) => link.phase === "lost" || link.phase === "silent";
 
 export function LinkBanner() {
   useSecond();

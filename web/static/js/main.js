@@ -1,6 +1,7 @@
 // The shell: signs in, listens to the stream, and shows the page that the address names.
 
 import { html, render, useEffect, useLayoutEffect, useRef, useState } from "../vendor/preact-htm.js";
+import { AccountBanner } from "./accountline.js";
 import { opened } from "./begin.js";
 import { pickNext } from "./chart.js";
 import { duration } from "./format.js";
@@ -110,7 +111,7 @@ function Page() {
   return html`
     <a class="skip" href="#main" onClick=${skip}>${tr("Skip to the page")}</a>
     <${Header} onHelp=${() => setHelp(true)} />
-    <${DevBanner} /><${LinkBanner} />
+    <${DevBanner} /><${LinkBanner} /><${AccountBanner} />
     <div class="house">
       <${Navigation} here=${page && page.path} />
       <main ref=${main} id="main" tabindex="-1" class="page page-${page ? page.path : "none"}">

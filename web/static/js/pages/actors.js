@@ -168,6 +168,7 @@ export const words = {
   "It takes its next messages and is never heard of again.": "Den tar sina nästa meddelanden och hörs inte av mer.",
   "It takes its next messages and turns in place.": "Den tar sina nästa meddelanden och snurrar på stället.",
   "Sockets are cut without a goodbye.": "Uttag bryts utan avsked.",
+  "The account's socket alone is away: no login is answered. REST answers.": "Bara kontots uttag är borta: ingen inloggning besvaras. REST svarar.",
   "The venue says 20051 and closes every socket.": "Börsen säger 20051 och stänger alla uttag.",
   "20060, and 20061 when it is over.": "20060, och 20061 när det är över.",
   "A socket stays open and says nothing more.": "Ett uttag står öppet och säger inget mer.",
