@@ -51,7 +51,7 @@ class WatchlistQuery(Strict, frozen=True, kw_only=True):
 
 
 class WatchedStrategy(msgspec.Struct, frozen=True, kw_only=True):
-    """A strategy's newest word on a symbol, and its newest that was not hold."""
+    """A strategy's newest word on a symbol, and its newest that was not hold, and not told of history (`catch_up`)."""
 
     strategy: str
     timeframe: str

@@ -134,7 +134,8 @@ def _strategies(api: Api, symbol: str | None) -> tuple[WatchedStrategy, ...]:
     acted: dict[str, SignalScore] = {}
     for score in api.readers.signals():
         newest[score.strategy] = score
-        if score.recommendation is not Recommendation.HOLD:
+        # What a strategy says of candles from before the start, or behind a hole, risk never lets trade.
+        if score.recommendation is not Recommendation.HOLD and not score.catch_up:
             acted[score.strategy] = score
     return tuple(
         WatchedStrategy(

@@ -210,7 +210,7 @@ class Tokens:
                 if claims.scope is Scope.ADMIN and scope < Scope.ADMIN:
                     return self.mint(subject=subject, scope=scope, life_s=life_s, auth_s=claims.auth_s)
                 if not self.dev:
-                    raise NoProof(f"a {claims.scope.word} token must not mint a {scope.word} token")
+                    raise NoProof(f"a token of {claims.scope.word} scope must not mint one of {scope.word} scope")
         if self.dev and loopback:
             return self.mint(subject=subject, scope=Scope.ADMIN, life_s=life_s)
         raise NoProof("a token is minted only against the bootstrap secret or an admin token")

@@ -115,6 +115,15 @@ async def test_newest_words_of_strategies() -> None:
     assert rows[1]["newest"] is None
 
 
+async def test_what_was_said_of_history_is_not_told_as_acted() -> None:
+    """At a first start the newest buy of the warm-up stood as `last acted`, and nothing had been traded."""
+    of_history = msgspec.structs.replace(a_score(3), catch_up=True)
+    web = a_web(readers=some_readers(settings=lambda: Settings(), signals=lambda: (a_score(2), of_history)))
+    async with web.client(Scope.READ) as client:
+        row = (await client.get("/api/v2/signals/latest")).json()["strategies"][0]
+    assert (row["newest"]["signal_id"], row["acted"]["signal_id"]) == (of_history.signal_id, a_score(2).signal_id)
+
+
 async def test_the_history_of_signals_is_searched() -> None:
     web, desk = a_desk()
     async with web.client(Scope.READ) as client:

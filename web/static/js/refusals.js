@@ -15,7 +15,7 @@ sentences({
   "the proof must be the bootstrap secret or a valid admin token": "beviset måste vara motorns hemlighet eller en giltig admin-nyckel",
   "a token is minted only against the bootstrap secret or an admin token": "en nyckel ges bara mot motorns hemlighet eller en admin-nyckel",
   "a ticket is given only against the bootstrap secret, over loopback": "en länk ges bara mot motorns hemlighet, på den egna maskinen",
-  "a {from} token must not mint a {scope} token": "en {from}-nyckel får inte ge en {scope}-nyckel",
+  "a token of {from} scope must not mint one of {scope} scope": "en {from}-nyckel får inte ge en {scope}-nyckel",
   "the token's scope must be {scope} or above, was {was}": "nyckelns behörighet måste vara minst {scope}, var {was}",
   "tokens are minted over loopback or with `genesis token` only": "nycklar ges bara på den egna maskinen eller med `genesis token`",
   "exactly one of jti and everything must be given": "precis en av jti och everything måste anges",

@@ -171,6 +171,12 @@ export function TradesCard({ className = "", count, shown = SHOWN, older = null,
 
 const RECOMMENDATION = { buy: "good", sell: "bad", hold: "" };
 
+// What was said while a strategy was shown candles that were over already: at a start, or behind a hole.
+export function FromHistory({ score }) {
+  const tr = useWords();
+  return score.catch_up && html`<${Chip} title=${tr("Said of a candle that was over long ago: nothing is traded by it")}>${tr("from history")}<//>`;
+}
+
 export function SignalsCard({ className = "" }) {
   const tr = useWords();
   const { signal } = useTopics("signal");
@@ -185,7 +191,7 @@ export function SignalsCard({ className = "" }) {
         <div class="line">
           <${Chip} tone=${RECOMMENDATION[row.recommendation]}>${tr(row.recommendation)}<//>
           <b>${pair(row.symbol)}</b><span class="muted">${row.timeframe}</span>
-          <span>${price(row.price)}</span>
+          <span>${price(row.price)}</span><${FromHistory} score=${row} />
           <span class="grow"></span>
           <span class="muted conf" title=${tr("Confidence")}><${Bar} fraction=${row.confidence} /> ${Math.round(row.confidence * 100)} %</span>
           <time class="muted" title=${dayClock(row.decided_ms)}>${clock(row.decided_ms)}</time>

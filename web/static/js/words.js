@@ -44,6 +44,7 @@ const sv = {
   "No orders": "Inga ordrar", "Orders appear when risk approves a signal.": "Ordrar visas när risk godkänner en signal.",
   "No open orders": "Inga öppna ordrar",
   "No trades yet": "Inga avslut ännu", "Every fill is listed here with its fee.": "Varje avslut listas här med sin avgift.",
+  "from history": "ur historien", "Said of a candle that was over long ago: nothing is traded by it": "Sagt om ett ljus som var över för länge sedan: inget handlas på det",
   "No signals yet": "Inga signaler ännu", "Strategies speak when a candle closes.": "Strategier talar när ett ljus stänger.",
   "Risk judges every intent; refusals come with their numbers.": "Risk bedömer varje avsikt; nekanden visas med sina tal.",
   "No notices": "Inga meddelanden", "All quiet.": "Allt lugnt.", "The account is not known yet": "Kontot är inte känt ännu",

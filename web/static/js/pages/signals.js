@@ -3,6 +3,7 @@
 import { html, useState } from "../../vendor/preact-htm.js";
 import { clock, date, dayClock, pair, percent, price, quantity } from "../format.js";
 import { Answer, Bar, Card, Chip, link, Pager, Segments, useApi } from "../parts.js";
+import { FromHistory } from "../tables.js";
 import { spoken } from "../reasons.js";
 import { setQuery } from "../router.js";
 import { useTopics } from "../store.js";
@@ -28,7 +29,7 @@ function Score({ score, opened = false }) {
   const tr = useWords();
   const [open, setOpen] = useState(opened);
   return html`<li><button type="button" class="line plain" aria-expanded=${open} onClick=${() => setOpen(!open)}>
-      <${Chip} tone=${TONE[score.recommendation]}>${tr(score.recommendation)}<//><b>${pair(score.symbol)}</b><small class="muted">${score.timeframe}</small><span class="of">${price(score.price)}</span>
+      <${Chip} tone=${TONE[score.recommendation]}>${tr(score.recommendation)}<//><b>${pair(score.symbol)}</b><small class="muted">${score.timeframe}</small><span class="of">${price(score.price)}</span><${FromHistory} score=${score} />
       <span class="grow"></span><span class="muted wide">${score.strategy}</span>
       <span class="conf" title=${tr("Confidence")}><${Bar} fraction=${score.confidence} tone=${TONE[score.recommendation]} /> ${percent(score.confidence, 0)}</span>
       <time class="muted"><span class="wide">${date(score.decided_ms).slice(5)} </span>${clock(score.decided_ms)}</time>
