@@ -72,7 +72,9 @@ def _carry_out(asker: socket.socket, size: int, files: list[int], main: object) 
     except BaseException:
         sys.excepthook(*sys.exc_info())
     finally:
+        # No file is closed on this way out, and what a command says of its failure goes to stderr.
         sys.stdout.flush()
+        sys.stderr.flush()
         asker.sendall(bytes([code]))
         os._exit(code)
 
