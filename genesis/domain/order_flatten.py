@@ -1,4 +1,8 @@
-"""Flattening: cancel what rests, then close what our own trades left open, and try again when that is refused."""
+"""Flattening: cancel what rests, then close what our own trades left open, and try again when that is refused.
+
+An order that opens something may have left when the wish comes, and no cancel reaches it before the venue has shown it.
+So its book is not flat before its end is known: what it brings is closed, too.
+"""
 
 from decimal import Decimal
 
@@ -8,7 +12,7 @@ from genesis.domain.order_reconcile import OrderReconciler
 from genesis.domain.order_rows import FlattenRow, OrderRow
 from genesis.domain.order_state import AT_VENUE
 from genesis.domain.order_wire import flatten_intent
-from protocols.orders import Approved, Flatten, Purpose
+from protocols.orders import Approved, Flatten, OrderState, Purpose
 from protocols.units import ZERO, Symbol, crumb_of, floor_amount
 
 FLATTEN_TRIES = 3
@@ -59,6 +63,7 @@ class OrderFlattener(OrderReconciler):
             held = self.fills.held.get((symbol, margin), ZERO)
             name = f"{symbol}:{'margin' if margin else 'exchange'}"
             tries = flatten.tries.get(name, 0)
+            in_vain = self._tries_in_vain(flatten, name)
             # Whoever asked for it: a second close beside one in doubt would find nothing left to sell.
             working = any(row.intent.purpose is Purpose.FLATTEN for row in open_rows)
             if not self.fence.guards or self.fence.paused or self._lacks_a_close((symbol, margin)):
@@ -69,19 +74,31 @@ class OrderFlattener(OrderReconciler):
                 # What rests holds its coins back: the close would be refused for want of balance.
                 left.append((symbol, margin))
             elif floor_amount(abs(held)) == ZERO or self._is_crumb(flatten, (symbol, margin), held):
-                if resting:
+                if resting or any(row.opens_risk for row in open_rows):
                     left.append((symbol, margin))
-            elif tries >= FLATTEN_TRIES:
+            elif len(in_vain) >= FLATTEN_TRIES:
                 text = f"{symbol} is not flat after {tries} tries: {held} held"
                 self._out.alarms.append(("flatten_failed", text))
             else:
                 left.append((symbol, margin))
-                self._close_book(flatten, symbol, margin, held, name, tries + 1)
+                if tries not in in_vain or flatten.pause_at is None or self._now >= flatten.pause_at:
+                    self._close_book(flatten, symbol, margin, held, name, tries + 1)
         books = tuple(left)
         pause_at = self._now + self.settings.doubt_after_s if books else None
         if books != flatten.books or flatten.pause_at is None or self._now >= flatten.pause_at:
             flatten.books, flatten.pause_at = books, pause_at
             self._dirty[flatten.key] = flatten
+
+    def _tries_in_vain(self, flatten: FlattenRow, name: str) -> list[int]:
+        """The numbers of a book's closes that did not sell, by trades that were told, all that they were for. What is
+        held behind one that did was brought by an order on its way: that is closed without a pause."""
+        numbers = range(1, flatten.tries.get(name, 0) + 1)
+        return [number for number in numbers if not self._sold_all(_close_id(flatten, name, number))]
+
+    def _sold_all(self, close_id: str) -> bool:
+        if close_id not in self._by_intent:
+            return False
+        return all(row.state is OrderState.FILLED and row.filled >= row.quantity for row in self._parts_of(close_id))
 
     def _is_crumb(self, flatten: FlattenRow, book: tuple[Symbol, bool], held: Decimal) -> bool:
         """Whether only what an order cannot say is left of what this wish has sold."""
@@ -119,15 +136,17 @@ class OrderFlattener(OrderReconciler):
     def _close_book(
         self, flatten: FlattenRow, symbol: Symbol, margin: bool, held: Decimal, name: str, number: int
     ) -> None:
-        if number > 1 and flatten.pause_at is not None and self._now < flatten.pause_at:
-            return
         flatten.tries = {**flatten.tries, name: number}
         self._dirty[flatten.key] = flatten
         intent = flatten_intent(
             correlation_id=flatten.flatten_id, symbol=symbol, held=held, margin=margin, decided_ms=flatten.decided_ms
         )
-        intent = msgspec.structs.replace(intent, intent_id=f"{intent.intent_id}:{number}")
+        intent = msgspec.structs.replace(intent, intent_id=_close_id(flatten, name, number))
         self._admit(Approved(intent=intent, settings_version=0))
+
+
+def _close_id(flatten: FlattenRow, name: str, number: int) -> str:
+    return f"flatten:{flatten.flatten_id}:{name}:{number}"
 
 
 def closes(flatten: FlattenRow, row: OrderRow) -> bool:

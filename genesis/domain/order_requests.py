@@ -186,10 +186,10 @@ class OrderRequests(OrderLedger):
             return f"{TOO_OLD}: its age must be below {self.signal_max_age_s:g} s, was {age:.1f} s"
         if self.halted is not None:
             return f"trading is halted: {self.halted}"
-        book = (row.intent.symbol, row.intent.margin)
         for flatten in self.flattens.values():
-            if book in flatten.books:
-                return f"{row.intent.symbol} is being flattened"
+            # Also where nothing of its own symbol was held: whoever closes everything is not to find something new.
+            if flatten.books and flatten.symbol in (None, row.intent.symbol):
+                return f"{flatten.symbol or 'everything'} is being flattened"
         if row.intent.margin and row.intent.symbol in self.mismatched:
             return self.mismatched[row.intent.symbol]
         # Mostly it is alone.

@@ -14,10 +14,11 @@ from protocols.orders import (
     VenueOrder,
     VenueTrade,
 )
-from protocols.units import Side
+from protocols.units import Side, Symbol
 from tests.genesis.domain.protect_bench import BTC, START_MS, Bench, sent
 
 D = Decimal
+ETH = Symbol("tETHUSD")
 
 
 def flatten(bench: Bench, name: str, **changes: object) -> list[object]:
@@ -75,6 +76,80 @@ def test_stops_stand_again_while_the_close_that_both_wait_for_is_lost() -> None:
     stops = [command for command in sent(out) if isinstance(command, SubmitOrder)]
     assert [(stop.wire_type, stop.amount) for stop in stops] == [("EXCHANGE STOP", D(-1))]
     assert bench.machine.orders[close.cid].is_lost
+
+
+@pytest.mark.parametrize("doubted", [False, True])
+def test_what_an_order_on_its_way_brings_is_closed_too(doubted: bool) -> None:
+    """The wish comes in the moment between an entry and the venue's answer to it: no cancel can leave for it yet."""
+    bench = Bench()
+    bench.admit()
+    if doubted:
+        bench.wait(6.0)
+    assert bench.machine.orders[1].state is (OrderState.UNKNOWN if doubted else OrderState.INTENT)
+    assert flatten(bench, "f") == []
+    assert [row.books for row in bench.machine.flattens.values()] == [((BTC, False),)], "nobody knows what it brings"
+    bench.accept(1)
+    bench.hear(bench.row(1, "oc", status="EXECUTED @ 100(1)", remaining="0"))
+    (close,) = sent(bench.fill(1, "1")) + sent(bench.wait(0.0))
+    assert stops([close]) == [A_CLOSE]
+    bench.accept(close.cid)
+    bench.hear(bench.row(close.cid, "oc", status="EXECUTED @ 100(-1)", remaining="0"))
+    bench.fill(close.cid, "1")
+    assert sent(bench.wait(6.0)) == []
+    assert [row.books for row in bench.machine.flattens.values()] == [()]
+    assert bench.machine.fills.held[BTC, False] == 0
+
+
+def test_an_order_on_its_way_that_the_venue_refuses_leaves_a_wish_nothing_to_wait_for() -> None:
+    bench = Bench()
+    bench.admit()
+    assert flatten(bench, "f") == []
+    bench.accept(1)
+    bench.end(1)
+    bench.wait(0.0)
+    assert [row.books for row in bench.machine.flattens.values()] == [()]
+
+
+def test_what_comes_behind_a_close_that_sold_all_is_closed_without_a_pause() -> None:
+    """A second entry is on its way while the first one's coins are sold; several such are no tries that failed."""
+    bench = Bench()
+    bench.open_position()
+    for _ in range(4):
+        bench.admit()
+    entries = range(3, 7)
+    assert [type(command) for command in flatten(bench, "f")] == [CancelOrder]
+    (close,) = sent(bench.end(2)) + sent(bench.wait(0.0))
+    alarms = []
+    for entry in entries:
+        assert stops([close]) == [A_CLOSE]
+        bench.accept(close.cid)
+        bench.hear(bench.row(close.cid, "oc", status="EXECUTED @ 100(-1)", remaining="0"))
+        bench.fill(close.cid, "1")
+        bench.accept(entry)
+        bench.hear(bench.row(entry, "oc", status="EXECUTED @ 100(1)", remaining="0"))
+        bench.fill(entry, "1")
+        out = bench.wait(0.0)
+        alarms += out.alarms
+        (close,) = sent(out)
+    assert stops([close]) == [A_CLOSE]
+    assert alarms == []
+
+
+@pytest.mark.parametrize(("symbol", "leaves"), [(None, False), (BTC, True)])
+def test_nothing_is_opened_anywhere_while_everything_is_being_closed(symbol: object, leaves: bool) -> None:
+    """Of a symbol that nothing was held of when the wish came; it would be held when the wish is done."""
+    bench = Bench()
+    bench.open_position()
+    flatten(bench, "f", symbol=symbol)
+    out = sent(bench.admit(symbol=ETH, intent_id="e"))
+    assert [getattr(command, "symbol", None) for command in out] == ([ETH] if leaves else [])
+    assert bench.machine.orders[3].reason == ("" if leaves else "not sent: everything is being flattened")
+    (close,) = [each for each in sent(bench.end(2)) + sent(bench.wait(0.0)) if isinstance(each, SubmitOrder)]
+    bench.accept(close.cid)
+    bench.hear(bench.row(close.cid, "oc", status="EXECUTED @ 100(-1)", remaining="0"))
+    bench.fill(close.cid, "1")
+    bench.wait(0.0)
+    assert [command.symbol for command in sent(bench.admit(symbol=ETH, intent_id="later"))] == [ETH]
 
 
 def silent(bench: Bench, *orders: VenueOrder, session: int = 2, coins: str | None = None) -> list[object]:

@@ -89,7 +89,7 @@ def what_comes_of(machine: OrderMachine, exit_: Approved, now: float) -> tuple[o
     return (*said, records, [(key, cell.payload) for key, cell in out.cells.items()], machine._held_from)
 
 
-@pytest.mark.parametrize(("people", "worlds"), [(False, 6), (True, 20)])
+@pytest.mark.parametrize(("people", "worlds"), [(False, 6), (True, 30)])
 def test_an_exit_does_what_was_foreseen_of_it(people: bool, worlds: int, monkeypatch: Patch) -> None:
     """In any state of any world, whenever it comes, should nothing be heard before it; and where its words are made
     behind it, they are those that would have been made at once."""
