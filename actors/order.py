@@ -630,6 +630,7 @@ class _Life:
                 alarms_total=self.alarms_total,
                 protection=machine.protection(),
                 mismatched=tuple(machine.mismatched.values()),
+                flattens=machine.flattenings(),
             )
         )
 

@@ -31,6 +31,7 @@ def readers_of(engine: "Engine") -> Readers:
         account=account.account,
         orders=lambda: (*cells.orders.value.ended, *cells.orders.value.open, *cells.orders.value.foreign),
         fills=lambda: cells.orders.value.fills,
+        flattens=lambda: cells.orders.value.flattens,
         signals=recent.signals,
         regimes=lambda: cells.regimes.value,
         regime_spells=lambda: cells.regime_spells.value,

@@ -45,6 +45,20 @@ class ProtectionView(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     lots: tuple[LotView, ...] = ()
 
 
+class FlattenView(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """A wish to flatten: `left` are symbols that are not flat yet, `given_up` those that could not be closed.
+
+    No order that came before it has a client id above `last_cid`, and as long as anything is `left` none of ours opens
+    anything in its symbol, or in any when it has none.
+    """
+
+    flatten_id: str
+    symbol: Symbol | None
+    left: tuple[Symbol, ...]
+    given_up: tuple[Symbol, ...]
+    last_cid: int
+
+
 class OrdersView(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """This engine's orders for readers: `open` and `foreign` whole; of `ended` and `fills` the newest, oldest first.
 
@@ -74,6 +88,8 @@ class OrdersView(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     alarms_total: int = 0
     protection: tuple[ProtectionView, ...] = ()
     mismatched: tuple[str, ...] = ()
+    flattens: tuple[FlattenView, ...] = ()
+    """Wishes under way, and the newest that are done."""
 
     @property
     def may_need_stops(self) -> bool:

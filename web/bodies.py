@@ -187,7 +187,7 @@ class ReasonBody(Strict, frozen=True, kw_only=True):
 class FlattenBody(Strict, frozen=True, kw_only=True):
     """Without `symbol`, everything. `confirm` must be the word flatten.
 
-    For `wait_s` the answer waits until it is true that nothing is open or held, and says whether it is.
+    For `wait_s` the answer waits until nothing is open or held any more of what there was, and says whether it is so.
     """
 
     confirm: ShortText

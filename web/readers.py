@@ -32,7 +32,7 @@ from protocols.schedule import ScheduleView
 from protocols.settings import Settings
 from protocols.shadow import ShadowView
 from protocols.signals import SignalScore, StrategyView
-from protocols.trading import ProtectionStatus, ProtectionView
+from protocols.trading import FlattenView, ProtectionStatus, ProtectionView
 from protocols.units import Symbol
 from web.models import EngineStatus, EquityPoint
 
@@ -81,9 +81,10 @@ def _no_depth(symbol: Symbol, limit: int) -> None:
 class Readers:
     """Every view the web has of the engine. Lists are oldest first unless said; what is not known yet is empty or None.
 
-    `orders` gives every order it remembers, open ones always among them. `running` names the settings version that each
-    actor works by, `rollout` is the last one of this process, `shadow` its paper shadow while that runs. `gauges` and
-    `counters` are further metrics by their full Prometheus name, such as `tradingbot_marketdata_ws_percent`.
+    `orders` gives every order it remembers, open ones always among them, `flattens` the wishes to flatten under way and
+    the newest that are done. `running` names the settings version that each actor works by, `rollout` is the last one
+    of this process, `shadow` its paper shadow while that runs. `gauges` and `counters` are further metrics by their
+    full Prometheus name, such as `tradingbot_marketdata_ws_percent`.
     """
 
     status: Callable[[], EngineStatus]
@@ -93,6 +94,7 @@ class Readers:
     account: Callable[[], AccountState | None] = _none
     orders: Callable[[], Sequence[OrderView]] = _nothing
     fills: Callable[[], Sequence[Fill]] = _nothing
+    flattens: Callable[[], Sequence[FlattenView]] = _nothing
     signals: Callable[[], Sequence[SignalScore]] = _nothing
     schedule: Callable[[], Sequence[ScheduleView]] = _nothing
     regime_spells: Callable[[], Mapping[str, tuple[RegimeSpell, ...]]] = _no_spells

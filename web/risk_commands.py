@@ -3,10 +3,12 @@
 Tightening takes a token of trade scope, loosening one of admin: which is which is the domain's to say.
 """
 
+import math
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, Final
 
+import attrs
 import msgspec
 import trio
 
@@ -18,7 +20,7 @@ from genesis.domain.risk_status import windows_view
 from genesis.domain.whose_coins import taken_from_others
 from genesis.domain.windows import days_of_texts, texts_of_days
 from protocols.config import SetSettings
-from protocols.orders import TERMINAL_STATES
+from protocols.orders import TERMINAL_STATES, OrderView, Purpose
 from protocols.risk import (
     AddLock,
     BreakerState,
@@ -29,6 +31,7 @@ from protocols.risk import (
     RiskStatus,
     SetPaused,
 )
+from protocols.units import ZERO
 from web.api import Api, Call
 from web.bodies import BracketBody, FlattenBody
 from web.commands import flatten as close_all
@@ -65,6 +68,7 @@ from web.risk_models import (
 from web.tokens import Scope
 
 LOOK_AGAIN_S: Final = 0.05
+_OPENS: Final = frozenset({Purpose.ENTRY, Purpose.MANUAL})
 
 
 def _plain(value: Any) -> Any:
@@ -322,27 +326,46 @@ async def flatten(api: Api, call: Call) -> Flattening:
     begun = await close_all(api, call)
     started = api.clock.now()
     while True:
-        open_orders, held = _left(api, body.symbol)
+        left = _left(api, begun.correlation_id, body.symbol)
         waited_s = api.clock.now() - started
-        if not (open_orders or held) or waited_s >= body.wait_s:
+        if left.is_nothing or waited_s >= body.wait_s:
             break
         await trio.sleep(LOOK_AGAIN_S)
     return Flattening(
         accepted=True,
         correlation_id=begun.correlation_id,
         message=begun.message,
-        verified=not (open_orders or held),
-        open_orders=open_orders,
-        held={symbol: str(quantity) for symbol, quantity in held.items()},
+        verified=left.is_nothing,
+        open_orders=left.open_orders,
+        held={symbol: str(quantity) for symbol, quantity in left.held.items()},
+        opened_since={symbol: str(quantity) for symbol, quantity in left.opened_since.items()},
         waited_s=round(waited_s, 3),
     )
 
 
-def _left(api: Api, symbol: str | None) -> tuple[int, dict[str, Decimal]]:
-    open_orders = sum(
-        not order.foreign and order.state not in TERMINAL_STATES and symbol in (None, order.symbol)
-        for order in api.readers.orders()
-    )
+@attrs.frozen
+class _Left:
+    """What is left of what was to be closed; amounts are signed base."""
+
+    is_done: bool
+    open_orders: int
+    held: dict[str, Decimal]
+    opened_since: dict[str, Decimal]
+
+    @property
+    def is_nothing(self) -> bool:
+        return self.is_done and not (self.open_orders or self.held)
+
+
+def _left(api: Api, flatten_id: str, symbol: str | None) -> _Left:
+    """Whether the account is flat is not the question: strategies trade on, and buy again when they see fit. As long as
+    the wish is under way they cannot, so until it is done all that there is is left of it."""
+    wish = next((each for each in api.readers.flattens() if each.flatten_id == flatten_id), None)
+    ours = [order for order in api.readers.orders() if not order.foreign and symbol in (None, order.symbol)]
+    newest = math.inf if wish is None or wish.left else wish.last_cid
+    since = {order.symbol for order in ours if order.cid > newest and order.purpose in _OPENS and _did_come(order)}
+    if wish is not None:
+        since -= {*wish.given_up}
     account = api.readers.account()
     positions = account.positions if account is not None else ()
     least = Decimal("0.00000001")
@@ -351,4 +374,15 @@ def _left(api: Api, symbol: str | None) -> tuple[int, dict[str, Decimal]]:
         for each in positions
         if abs(each.quantity) >= least and symbol in (None, each.symbol)
     }
-    return open_orders, held
+    is_open = [order for order in ours if order.state not in TERMINAL_STATES]
+    return _Left(
+        is_done=wish is None or not wish.left,
+        open_orders=sum(order.cid <= newest or order.symbol not in since for order in is_open),
+        held={name: quantity for name, quantity in held.items() if name not in since},
+        opened_since={name: held.get(name, ZERO) for name in sorted(since)},
+    )
+
+
+def _did_come(order: OrderView) -> bool:
+    """Whether it has brought something, or may yet."""
+    return order.filled_quantity > 0 or order.state not in TERMINAL_STATES

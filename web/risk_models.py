@@ -106,7 +106,9 @@ class Codes(msgspec.Struct, frozen=True, kw_only=True):
 class Flattening(msgspec.Struct, frozen=True, kw_only=True):
     """`verified` is true once no order of ours is open and nothing is held of what was to be closed.
 
-    Amounts smaller than the venue takes count as nothing. `waited_s` is how long was looked for it.
+    Amounts smaller than the venue takes count as nothing. `waited_s` is how long was looked for it. `opened_since` is
+    what is held, or ordered, of symbols in which something was opened after all was closed: trading goes on. Nothing of
+    that counts as left.
     """
 
     accepted: bool
@@ -115,4 +117,5 @@ class Flattening(msgspec.Struct, frozen=True, kw_only=True):
     verified: bool
     open_orders: int
     held: dict[str, str]
+    opened_since: dict[str, str]
     waited_s: float

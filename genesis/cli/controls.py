@@ -99,5 +99,14 @@ def flatten(
         held = ", ".join(f"{printing.number(amount)} {name}" for name, amount in answer["held"].items()) or "nothing"
         left = f"after {wait} s {answer['open_orders']} orders are open and {held} is held"
         raise CommandFailed(f"{left}; it goes on: look at `genesis positions`", ExitCode.TIME_OUT)
-    if not reading.json:
+    if reading.json:
+        return
+    if since := [_opened(name, amount) for name, amount in answer["opened_since"].items()]:
+        print(f"done: what was open and held is closed; trading goes on, and has opened since then: {', '.join(since)}")
+        print("`genesis halt` before `genesis flatten` keeps it closed")
+    else:
         print("done: no order is open and nothing is held")
+
+
+def _opened(name: str, amount: str) -> str:
+    return f"{printing.number(amount)} {name}" if float(amount) else f"an order in {name}"

@@ -13,11 +13,14 @@ from genesis.domain.order_rows import FlattenRow, OrderRow
 from genesis.domain.order_state import AT_VENUE
 from genesis.domain.order_wire import flatten_intent
 from protocols.orders import Approved, Flatten, OrderState, Purpose
+from protocols.trading import FlattenView
 from protocols.units import ZERO, Symbol, crumb_of, floor_amount
 
 FLATTEN_TRIES = 3
 FLATTENS_KEPT = 50
 """Wishes that are done, kept to know them when they are said again."""
+FLATTENS_SHOWN = 8
+"""Of those, the newest are shown: whoever said one looks whether it came true."""
 
 
 class OrderFlattener(OrderReconciler):
@@ -39,6 +42,7 @@ class OrderFlattener(OrderReconciler):
             decided_ms=max(self.fence.venue_ms, self._wall_ms if not self.fence.venue_ms else 0),
             since_at=self._now,
             books=tuple(sorted(book for book in books if wish.symbol in (None, book[0]))),
+            last_cid=self.last_cid,
         )
         self.flattens[flatten.flatten_id] = flatten
         self._dirty[flatten.key] = flatten
@@ -46,6 +50,12 @@ class OrderFlattener(OrderReconciler):
             if (order.intent.symbol, order.intent.margin) in flatten.books:
                 self._want_cancel(order, f"flatten: {wish.reason}")
         self._advance_flattens()
+
+    def flattenings(self) -> tuple[FlattenView, ...]:
+        """How far the wishes are: those under way, and the newest of those that are done."""
+        rows = list(self.flattens.values())
+        older = [row for row in rows[:-FLATTENS_SHOWN] if row.books]
+        return tuple([_view_of(row) for row in older + rows[-FLATTENS_SHOWN:]])
 
     def _advance_flattens(self) -> None:
         for flatten in self.flattens.values():
@@ -79,6 +89,7 @@ class OrderFlattener(OrderReconciler):
             elif len(in_vain) >= FLATTEN_TRIES:
                 text = f"{symbol} is not flat after {tries} tries: {held} held"
                 self._out.alarms.append(("flatten_failed", text))
+                flatten.given_up = (*flatten.given_up, (symbol, margin))
             else:
                 left.append((symbol, margin))
                 if tries not in in_vain or flatten.pause_at is None or self._now >= flatten.pause_at:
@@ -143,6 +154,16 @@ class OrderFlattener(OrderReconciler):
         )
         intent = msgspec.structs.replace(intent, intent_id=_close_id(flatten, name, number))
         self._admit(Approved(intent=intent, settings_version=0))
+
+
+def _view_of(flatten: FlattenRow) -> FlattenView:
+    return FlattenView(
+        flatten_id=flatten.flatten_id,
+        symbol=flatten.symbol,
+        left=tuple(symbol for symbol, _ in flatten.books),
+        given_up=tuple(symbol for symbol, _ in flatten.given_up),
+        last_cid=flatten.last_cid,
+    )
 
 
 def _close_id(flatten: FlattenRow, name: str, number: int) -> str:

@@ -313,7 +313,8 @@ class FillRow(msgspec.Struct, kw_only=True):
 
 
 class FlattenRow(msgspec.Struct, kw_only=True):
-    """A wish to flatten under way. `books` are its (symbol, margin) pairs that are not flat yet."""
+    """A wish to flatten under way. `books` are its (symbol, margin) pairs that are not flat yet, `given_up` those that
+    were tried in vain. No order that came before it has a client id above `last_cid`."""
 
     flatten_id: str
     symbol: Symbol | None
@@ -323,6 +324,8 @@ class FlattenRow(msgspec.Struct, kw_only=True):
     books: tuple[tuple[Symbol, bool], ...]
     tries: dict[str, int] = {}
     pause_at: float | None = None
+    given_up: tuple[tuple[Symbol, bool], ...] = ()
+    last_cid: int = 0
 
     @property
     def key(self) -> str:

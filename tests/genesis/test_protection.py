@@ -326,6 +326,8 @@ async def test_flatten_lets_every_stop_go_and_sells_everything_by_the_venues_boo
         await here.all_orders_known()
         check_books(here)
         assert not here.engine.cells.orders.value.open
+        (wish,) = here.engine.cells.orders.value.flattens
+        assert (wish.flatten_id, wish.left, wish.given_up) == ("flat", (), ())
 
 
 def quiet(layer: Layer) -> Layer:

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from genesis.domain.config_keys import KEYS
 from genesis.domain.decision_search import DecisionSearch, DecisionsFound, search
 from genesis.domain.settings_history import Step, after, at_start
 from protocols.config import ConfigCommand, SetSettings, SettingFault, SettingsApplied, SettingsRefused, SettingsReply
+from protocols.orders import Flatten, OrderState, OrderView, Purpose
 from protocols.risk import (
     AddLock,
     BreakerState,
@@ -30,7 +32,9 @@ from protocols.risk import (
     Verdict,
 )
 from protocols.settings import Settings
-from tests.web.fakes import BTC, NOW_MS, Told, Web, a_risk, a_verdict, a_web, some_readers
+from protocols.trading import FlattenView
+from protocols.units import Symbol
+from tests.web.fakes import BTC, ETH, NOW_MS, Told, Web, a_risk, a_verdict, a_web, an_order, some_readers
 from tests.web.serving import a_server
 from web.controls import Controls
 from web.legacy import SUCCESSORS
@@ -260,6 +264,59 @@ async def test_flatten_says_whether_it_came_true() -> None:
     async with flat.client() as client:
         answer = await client.post(f"{UNIFIED}/flatten", json={"confirm": "flatten", "wait_s": 5})
         assert answer.json()["verified"] is True
+
+
+def some_flattening(symbol: Symbol | None, *orders: OrderView, **wish: object) -> tuple[Web, dict[str, object]]:
+    """A web whose engine is by `wish` with a flatten that came behind order 3, and the words that ask for it."""
+    fields: dict[str, object] = {"symbol": symbol, "left": (), "given_up": (), "last_cid": 3, **wish}
+    told = Desk()
+
+    def flattens() -> tuple[FlattenView, ...]:
+        heard = [each for each in told.messages if isinstance(each, Flatten)]
+        return tuple(FlattenView(flatten_id=each.correlation_id, **fields) for each in heard)  # type: ignore[arg-type]
+
+    return a_web(told=told, readers=some_readers(orders=lambda: orders, flattens=flattens)), {
+        "confirm": "flatten",
+        **({} if symbol is None else {"symbol": symbol}),
+    }
+
+
+async def flattened(web: Web, body: dict[str, object]) -> tuple[object, ...]:
+    async with web.client() as client:
+        answer = (await client.post(f"{UNIFIED}/flatten", json=body)).json()
+    return answer["verified"], answer["open_orders"], answer["held"], answer["opened_since"]
+
+
+async def test_what_strategies_open_behind_a_flatten_is_not_left_of_it() -> None:
+    """All was closed, and half a bitcoin bought since: it need not be flat at the moment of a look."""
+    entry = msgspec.structs.replace(an_order(5, state=OrderState.FILLED), filled_quantity=Decimal("0.5"))
+    stop = msgspec.structs.replace(an_order(7), purpose=Purpose.STOP)
+    assert (await flattened(*some_flattening(None, entry, stop))) == (True, 0, {}, {"tBTCUSD": "0.5"})
+    on_its_way = an_order(5, state=OrderState.SENT)
+    assert (await flattened(*some_flattening(None, on_its_way))) == (True, 0, {}, {"tBTCUSD": "0.5"})
+    # Of another symbol, refused, or from before: then what is held is not its.
+    for order in (
+        msgspec.structs.replace(entry, cid=6, symbol=ETH),
+        an_order(5, state=OrderState.REJECTED),
+        msgspec.structs.replace(entry, cid=3),
+        msgspec.structs.replace(entry, purpose=Purpose.FLATTEN),
+    ):
+        assert (await flattened(*some_flattening(BTC, order)))[:3] == (False, 0, {"tBTCUSD": "0.5"})
+
+
+@pytest.mark.parametrize("wish", [{"left": (BTC,)}, {"given_up": (BTC,)}])
+async def test_as_long_as_a_flatten_is_not_done_all_that_there_is_is_left_of_it(wish: dict[str, object]) -> None:
+    entry = msgspec.structs.replace(an_order(5, state=OrderState.FILLED), filled_quantity=Decimal("0.5"))
+    assert (await flattened(*some_flattening(None, entry, **wish))) == (False, 0, {"tBTCUSD": "0.5"}, {})
+
+
+async def test_a_flatten_that_waits_for_an_order_on_its_way_is_not_done() -> None:
+    left = {"left": (ETH,)}
+    assert (await flattened(*some_flattening(ETH, an_order(2, state=OrderState.SENT), **left)))[:2] == (
+        False,
+        1,
+    )
+    assert (await flattened(*some_flattening(ETH, **left)))[0] is False
 
 
 @pytest.mark.parametrize(("method", "old", "new"), SUCCESSORS)

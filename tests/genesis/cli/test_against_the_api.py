@@ -20,6 +20,7 @@ from genesis.run_options import ExitCode
 from protocols.health import ActorStatus, ActorView, ConnectionView
 from protocols.orders import Fill, Flatten, OrderIntent, OrderState, OrderType, OrderView, Purpose
 from protocols.risk import DenialCode, RiskCommand, RuleResult, SetTradingState, TradingState, Verdict
+from protocols.trading import FlattenView
 from protocols.units import Side, Symbol
 from web.app import create_app
 from web.controls import Controls
@@ -163,6 +164,8 @@ class Engine:
     orders: tuple[OrderView, ...] = attrs.field(factory=lambda: (ORDER,))
     fills: tuple[Fill, ...] = ()
     lines: tuple[ConnectionView, ...] = ()
+    flattened: int | None = None
+    """The newest order's number when the flatten came that is done; None: nobody heard of one."""
 
     async def hear(self, command: RiskCommand) -> bool:
         self.told.append(command)
@@ -171,11 +174,19 @@ class Engine:
     async def flatten(self, command: Flatten) -> None:
         self.told.append(command)
 
+    def flattens(self) -> tuple[FlattenView, ...]:
+        if self.flattened is None:
+            return ()
+        asked = [each for each in self.told if isinstance(each, Flatten)]
+        done = FlattenView(flatten_id="", symbol=None, left=(), given_up=(), last_cid=self.flattened)
+        return tuple(msgspec.structs.replace(done, flatten_id=each.correlation_id) for each in asked)
+
     def readers(self) -> Readers:
         return Readers(
             status=lambda: EngineStatus(mode="sim", version="1", venue_ms=1_517_900_000_000, speed="60"),
             orders=lambda: self.orders,
             fills=lambda: self.fills,
+            flattens=self.flattens,
             verdicts=lambda: (VERDICT, FROM_NOTHING),
             actors=lambda: TREE,
             connections=lambda: self.lines,
@@ -337,8 +348,18 @@ async def test_flatten_says_whether_it_came_true(engine: Engine, capsys: Capture
     engine.orders = ()
     assert await engine.command("flatten", "--yes", "--wait", "1") == ExitCode.OK
     assert "done: no order is open and nothing is held" in capsys.readouterr().out
+    assert await engine.command("flatten", "--yes", "--json") == ExitCode.OK
+    assert json.loads(capsys.readouterr().out)["opened_since"] == {}
+    # A strategy has bought again by the time of the answer.
+    engine.orders, engine.flattened = (msgspec.structs.replace(ORDER, purpose=Purpose.ENTRY, cid=8),), 7
+    assert await engine.command("flatten", "--yes") == ExitCode.OK
+    told = capsys.readouterr().out
+    assert (
+        "done: what was open and held is closed; trading goes on, and has opened since then: an order in tBTCUSD"
+        in told
+    )
     assert await engine.command("flatten", "--yes", "--wait", "60") == ExitCode.CONFIGURATION
-    assert len(engine.told) == 2
+    assert len(engine.told) == 4
 
 
 async def test_a_link_opens_the_page_once(engine: Engine, capsys: Capture) -> None:

@@ -190,3 +190,5 @@ def test_a_refused_flatten_is_tried_again_and_then_says_so(acked: Bench) -> None
         alarms += out.alarms
     assert tries == 3
     assert [code for code, _ in alarms] == ["flatten_failed"]
+    (wish,) = acked.machine.flattenings()
+    assert (wish.left, wish.given_up, wish.last_cid) == ((), (SYMBOL,), 1)
