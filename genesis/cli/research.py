@@ -375,8 +375,13 @@ def replay(
     """
     from genesis.research.replay import CannotReplay
     from genesis.research.replay import replay as decide_again
+    from genesis.user_strategies import user_strategies
 
-    path = journal if journal is not None else (where or Where()).user_dir.database(mode)
+    user_dir = (where or Where()).user_dir
+    path = journal if journal is not None else user_dir.database(mode)
+    # A backup has the files that ran beside its journal.
+    beside = path.parent / user_dir.strategies.name
+    user_strategies(beside if journal is not None and beside.is_dir() else user_dir.strategies)
     try:
         report = decide_again(_rows(path))
     except CannotReplay as error:
@@ -394,6 +399,7 @@ def replay(
                 "order_steps": report.order_steps,
                 "commands": report.commands,
                 "not_decided_again": report.unheard,
+                "without_their_file": dict(sorted(report.without.items())),
                 "differences_to_other_versions": report.others,
                 "differences": report.differences_total,
                 "first": [msgspec.to_builtins(one) for one in report.differences],

@@ -1,6 +1,7 @@
 """Replay: make every decision of a finished run again from what its journal says was heard, and compare.
 
-Three machines decided, and each is asked again. Strategies get the candles they were told; risk gets scores, account
+Three machines decided, and each is asked again. Strategies get the candles they were told (the user's
+files too, as long as they are what they were: the caller has them on the shelf); risk gets scores, account
 states, conditions and people's wishes in the order in which it took them, under the settings and pairs of then; the
 order machine gets what risk approved, every word of the venue, and the moments at which it looked at its deadlines.
 What comes of it must be, byte for byte, what the journal says: risk's whole state after every batch, and every command,
@@ -46,7 +47,10 @@ from genesis.domain.order_requests import parts_of
 from genesis.domain.order_wire import submit_order
 from genesis.domain.pairs import PairSpec
 from genesis.domain.risk_machine import RISK_KEY, RISK_TABLE, RiskMachine, RiskOutputs
+from genesis.domain.running_strategy import read_checkpoint
 from genesis.domain.signal_machine import SIGNAL_TABLE, SignalMachine
+from genesis.domain.strategies import STRATEGY_KINDS
+from genesis.domain.strategies.ensemble import kind_for, kinds_of
 from genesis.edge.code_name import code_name
 from genesis.research.parity import differing
 from genesis.research.replay_orders import OrderReplay
@@ -54,7 +58,7 @@ from protocols.journal import AnyRecord, CellWrite, Record, StoredRecord
 from protocols.market import CandleClosed, CandleHistory, Tick
 from protocols.orders import Approved, Fill, SubmitOrder
 from protocols.risk import AccountState, MarketCondition
-from protocols.settings import Settings
+from protocols.settings import Settings, StrategySettings
 from protocols.signals import SignalScore
 from protocols.units import Symbol
 
@@ -80,6 +84,7 @@ DIFFERENCES_KEPT: Final = 20
 FIELDS_TOLD: Final = 5
 
 _APPROVED: Final = msgspec.json.Decoder(Approved)
+_SCORES: Final = msgspec.json.Decoder(SignalScore)
 
 
 class CannotReplay(ValueError):
@@ -104,7 +109,8 @@ class ReplayReport:
 
     `candles` counts closed candles, not the ticks and fills between them. `unheard` decisions, the last one in row
     `unheard_to`, were made by a version that did not yet keep what was heard, and cannot be made again. `others` of the
-    differences, the last one in row `others_to`, are to what other code than this decided.
+    differences, the last one in row `others_to`, are to what other code than this decided. `without` counts signals, by
+    strategy, whose file of the user's (or model) is another one now, or not there.
     """
 
     counts: Counter[str] = attrs.Factory(Counter)
@@ -119,6 +125,7 @@ class ReplayReport:
     others_to: int = 0
     unheard: int = 0
     unheard_to: int = 0
+    without: Counter[str] = attrs.Factory(Counter)
     differences: list[ReplayDifference] = attrs.Factory(list)
     differences_total: int = 0
 
@@ -136,6 +143,8 @@ class ReplayReport:
                 f"\nnot made again: {self.unheard} decisions up to row {self.unheard_to}, of a version of the engine"
                 " that did not keep what they were made of"
             )
+        for strategy, count in sorted(self.without.items()):
+            head += f"\nnot made again: {count} signals of {strategy}, whose file is another one now, or not there"
         if self.others:
             head += (
                 f"\n{self.others} of them, up to row {self.others_to}, are to what another version of the engine"
@@ -164,6 +173,7 @@ class _Replay:
         self.settings: dict[str, Settings] = {}
         self.pairs: dict[str, dict[Symbol, PairSpec]] = {}
         self.signals: SignalMachine | None = None
+        self.without: frozenset[str] = frozenset()
         self.risk: RiskMachine | None = None
         self.code = code_name()
         self.signal_code = self.risk_code = ""
@@ -192,6 +202,8 @@ class _Replay:
                 self._batch(read_risk_heard(record.payload))
             case "OrderHeard":
                 self._steps(record.payload)
+            case "SignalScore" if self.without and (name := _SCORES.decode(record.payload).strategy) in self.without:
+                self.report.without[name] += 1
             case "SignalScore":
                 self._compare(self.signals is not None, self.scores, record)
             case "Approved":
@@ -217,7 +229,12 @@ class _Replay:
         if heard.states is not None:
             self.report.lives += 1
             self.signal_code = heard.code
-            self.signals = SignalMachine(self._named(self.settings, heard.settings, SETTINGS_KIND))
+            settings = self._named(self.settings, heard.settings, SETTINGS_KIND)
+            self.without = frozenset(
+                one.name for one in settings.strategies if one.enabled and not _is_here(one, heard.states.get(one.name))
+            )
+            kept = tuple(one for one in settings.strategies if one.name not in self.without)
+            self.signals = SignalMachine(msgspec.structs.replace(settings, strategies=kept))
             cells = [
                 CellWrite(table=SIGNAL_TABLE, key=name, payload=bytes(state)) for name, state in heard.states.items()
             ]
@@ -359,6 +376,20 @@ class _Replay:
             self.report.others_to = self.seq
         if len(self.report.differences) < DIFFERENCES_KEPT:
             self.report.differences.append(ReplayDifference(seq=self.seq, kind=kind, fields=fields))
+
+
+def _is_here(wanted: StrategySettings, state: bytes | msgspec.Raw | None) -> bool:
+    """Whether what a strategy of the user's was made of is still on the shelf. Shipped ones are what this code is."""
+    made_of = kinds_of(wanted, STRATEGY_KINDS)
+    if None in made_of:
+        return False
+    if state is None or not any(kind is not None and kind.name in STRATEGY_KINDS.users for kind in made_of):
+        return True
+    try:
+        return kind_for(wanted, STRATEGY_KINDS).version == read_checkpoint(bytes(state)).kind_version
+    except ValueError:
+        # Its parameters, or its members, are not those of the file any more.
+        return False
 
 
 def _think(machine: SignalMachine, said: SignalInput) -> tuple[SignalScore, ...]:

@@ -22,11 +22,14 @@ from genesis.domain.heard import HEARD_KINDS, ORDER_HEARD_KIND
 from genesis.domain.order_fills import FillBook
 from genesis.domain.order_machine import OrderMachine
 from genesis.domain.order_rows import FillRow, OrderRow
+from genesis.domain.strategies import STRATEGY_KINDS
 from genesis.edge.store import ReadOnlyStore
 from genesis.engine import Engine
 from genesis.pacer import Pacer
 from genesis.research.replay import REPLAYED_KINDS, CannotReplay, replay
 from genesis.run_options import ExitCode
+from genesis.strategy_template import TEMPLATE, class_name
+from genesis.user_strategies import UserStrategies, user_strategies
 from protocols.journal import ReadRecords, StoredRecord
 from protocols.orders import Fill
 from tests.house import house, leaves, lively_layer, piece_of
@@ -295,3 +298,43 @@ def test_a_difference_is_an_error(journal: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr("genesis.domain.risk_machine.entry_quantity", lambda *_: 0)
     assert call(["replay", "--journal", str(journal)]) == ExitCode.ERROR
     assert "Verdict comes out differently" in capsys.readouterr().out
+
+
+async def test_a_journal_of_ones_own_strategy_is_decided_again_by_its_file(tmp_path: Path, capsys: Capture) -> None:
+    """The command reads the files beside the journal; of one that is another now the signals are left out."""
+    files = tmp_path / "strategies"
+    files.mkdir()
+    path = files / "my_dip.py"
+    path.write_text(TEMPLATE.replace("CLASS_NAME", class_name("my_dip")).replace("KIND_NAME", "my_dip"))
+    layer = lively_layer()
+    layer.values["strategies"].append(  # type: ignore[attr-defined]
+        {"name": "dip", "kind": "my_dip", "symbol": "tBTCUSD", "timeframe": "1m", "parameters": {"period": 5}}
+    )
+    own = UserStrategies(files)
+    own.refresh()
+    command = ["replay", "--journal", str(tmp_path / "sim.sqlite"), "--json"]
+    try:
+        async with house(tmp_path, recording=piece_of(minutes=40), layer=layer, user_strategies=own) as here:
+            await here.replay()
+            await here.all_orders_known()
+        # As in a process that has seen no file yet.
+        STRATEGY_KINDS.take_up({})
+        assert call(command) == ExitCode.OK
+        whole = json.loads(capsys.readouterr().out)
+        assert whole["without_their_file"] == {}
+        path.write_text(path.read_text().replace('"period", 14', '"period", 15'))
+        for there in (True, False):
+            if not there:
+                path.unlink()
+            assert call(command) == ExitCode.OK
+            told = json.loads(capsys.readouterr().out)
+            assert (told["differences"], told["states"]) == (0, whole["states"])
+            left_out = told["without_their_file"]["dip"]
+            assert left_out > 30
+            assert told["decisions"]["SignalScore"] == whole["decisions"]["SignalScore"] - left_out
+            assert call(command[:-1]) == ExitCode.OK
+            assert f"{left_out} signals of dip, whose file is another one now" in capsys.readouterr().out
+    finally:
+        own.close()
+        user_strategies(files).close()
+        STRATEGY_KINDS.take_up({})
