@@ -21,8 +21,11 @@ from genesis.domain.order_machine import OrderMachine
 from genesis.simulator.faults import FaultKind
 from genesis.simulator.session import Session
 from genesis.worlds.engine_host import EngineHost
+from genesis.worlds.process import Process, current_process
 from genesis.worlds.witness import Witness
 from protocols.bitfinex.events import FLAG_SEQ_ALL
+from protocols.bitfinex.session import PublicSession
+from protocols.bitfinex.subscriptions import Subscription
 from protocols.orders import HistoryReport, OrderSnapshot, RequestNotice, VenueOrder, VenueTrade
 from protocols.risk import SetTradingState
 from protocols.settings import Settings
@@ -72,6 +75,8 @@ class InsideRules:
         self._acked: dict[Channel[Any], int] = {}
         self._settings_kept: Settings | None = None
         """Found right at the last look."""
+        self._left_after: dict[tuple[Process | None, int], int] = {}
+        """The newest frame, by its number, that a process had read when it asked to leave a public channel."""
 
     @contextlib.contextmanager
     def installed(self) -> Iterator[None]:
@@ -81,6 +86,7 @@ class InsideRules:
                 (Mailbox, "_take", self._take(Mailbox._take)),
                 (Mailbox, "ack", self._ack(Mailbox.ack)),
                 (OrderMachine, "on_event", self._hears(OrderMachine.on_event)),
+                (PublicSession, "send_unsubscribe", self._leaves(PublicSession.send_unsubscribe)),
             ):
                 stack.enter_context(patch.object(where, name, method))
             yield
@@ -167,6 +173,18 @@ class InsideRules:
 
         desk.__dict__["_happens"] = happens
 
+    def _leaves(self, old: Any) -> Any:
+        left_after = self._left_after
+
+        def send_unsubscribe(session: PublicSession, subscription: Subscription) -> bytes:
+            stream = session.table.streams.get(subscription)
+            frame: bytes = old(session, subscription)
+            if stream is not None and stream.channel_id is not None:
+                left_after[current_process(), stream.channel_id] = session.audit.public
+            return frame
+
+        return send_unsubscribe
+
     def _lost(self, kind: FaultKind, text: str, session: Session) -> None:
         host, exchange = self.world.host, self.world.venue.exchange
         if host is None or host.engine is None or not host.process.alive or not text.startswith("["):
@@ -186,6 +204,12 @@ class InsideRules:
         numbered = bool(session.numbers.flags & FLAG_SEQ_ALL) and not text.startswith('[0,"n"')
 
         told_in_time = _tells_in_time(session, text) if kind is FaultKind.BAD_CHECKSUM else None
+        channel, number = _channel_and_number(text) if told_in_time is not None and numbered else (0, 0)
+
+        def crossed() -> bool:
+            """The engine had asked to leave that channel before it read this frame, and the venue has heard it."""
+            read = self._left_after.get((host.process, channel), number)
+            return read < number and channel not in session.channels
 
         def look() -> None:
             if self.world.host is not host or not host.process.alive or host.over.is_set() or host.stopping.is_set():
@@ -195,6 +219,9 @@ class InsideRules:
                 known = left or stats.bad_checksums > checksums
                 if not known and not told_in_time():
                     self.witness.reached("a wrong checksum came to a book that was thrown away already")
+                    return
+                if not known and crossed():
+                    self.witness.reached("a wrong checksum crossed the word that its channel is left")
                     return
                 self.witness.check("M13", known, f"a wrong checksum on socket {session.number} was not noticed")
                 self.witness.reached("a book was thrown away for its checksum", stats.bad_checksums - checksums)
@@ -388,6 +415,12 @@ class InsideRules:
         for name, number in expected.items():
             self.witness.check("O1", told[name] == number, f"{name} must be {number:g}, was {told[name]:g}")
         self.witness.reached("a counter of crashes was above 0", crashes)
+
+
+def _channel_and_number(text: str) -> tuple[int, int]:
+    """Of a numbered checksum frame: `[channel,"cs",checksum,number,...]`."""
+    head, _, tail = text.partition(',"cs",')
+    return int(head[1:]), int(tail.strip("]").split(",")[1])
 
 
 def _tells_in_time(session: Session, text: str) -> Callable[[], bool]:
