@@ -83,6 +83,8 @@ class OrderBrackets(OrderWord):
         opened = abs(after - before) - closed
         if closed:
             shares = self._reduce(book, shares, row, closed)
+            if row.intent.bracket is not None and row.opens_risk:
+                row.against += closed
         elif row.intent.side is Side.BUY and row.intent.bracket is None and not (book[1] or row.protects):
             self._buy_plain(book[0], row.intent.strategy, opened)
         for bracket in self._brackets_of(book):
@@ -188,20 +190,36 @@ class OrderBrackets(OrderWord):
         return bracket_key((row.intent.symbol, row.intent.margin), lot_of(row.intent))
 
     def _give_back(self, book: Book, opened: Decimal, held: Decimal, price: Decimal, at_ms: int) -> None:
-        """What only closes seems to have opened: its trade was told after that of an entry the other way, which was
-        taken for a close. What that entry really opened belongs to its lot, or opens it now, where all of it was."""
+        """What only closes seems to have opened: its trade was told after those of entries the other way, which were
+        taken for closes. What each of them really opened belongs to its own lot, or opens it now. Of several the older
+        ones were the first to close what was there, so the newest ones opened."""
+        for row in reversed(self.orders.values()):
+            intent = row.intent
+            if not row.against or (intent.symbol, intent.margin) != book or intent.side.sign * held < 0:
+                continue
+            part = min(row.against, opened)
+            opened -= part
+            row.against -= part
+            self._touch(row)
+            bracket = self.brackets.get(self._lot_key(row))
+            if bracket is None or not self._opened_by(bracket, intent.side):
+                self._add_to_lot(row, part, self._word_price(row) or price, at_ms)
+            else:
+                # A newer entry of it may have set the levels since.
+                bracket.quantity = (bracket.quantity or ZERO) + part
+                self._dirty[bracket.key] = bracket
+            if not opened:
+                return
         for bracket in reversed(self._brackets_of(book)):
-            cid = self._by_intent.get(bracket.entry_id)
-            if bracket.quantity is not None and cid is not None and self.orders[cid].intent.side.sign * held > 0:
+            if bracket.quantity is not None and self._opened_by(bracket, Side.BUY if held > 0 else Side.SELL):
                 bracket.quantity += opened
                 self._dirty[bracket.key] = bracket
                 return
-        for row in reversed(self.orders.values()):
-            intent = row.intent
-            of_book = (intent.symbol, intent.margin) == book and intent.side.sign * held > 0
-            if of_book and intent.bracket is not None and max(row.filled, row.executed) > ZERO:
-                self._add_to_lot(row, opened, self._word_price(row) or price, at_ms)
-                return
+
+    def _opened_by(self, bracket: BracketRow, side: Side) -> bool:
+        """Whether the newest entry of this lot traded on that side."""
+        cid = self._by_intent.get(bracket.entry_id)
+        return cid is not None and self.orders[cid].intent.side is side
 
     def _stop_entry(self, bracket: BracketRow) -> None:
         """A leg trades: what still rests of the entry would only open the position again."""

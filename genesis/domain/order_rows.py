@@ -73,7 +73,8 @@ class OrderRow(msgspec.Struct, kw_only=True):
     newest change that a person was promised and that has not left. `change` is the number of the newest change that
     risk has approved; `update_out` says that a change has left, and nothing has been heard that tells what came of it.
     `average` is the price that the venue tells of what it `executed`. Of that, `by_word` is booked without any trade,
-    which made `word_change` of what is held; `unshown_at` is since when trades of it are missing.
+    which made `word_change` of what is held; `unshown_at` is since when trades of it are missing. `against` is what of
+    an entry with levels was booked against a position the other way, and opened nothing so far.
     """
 
     intent: OrderIntent
@@ -126,6 +127,7 @@ class OrderRow(msgspec.Struct, kw_only=True):
     reports_without_fills: int = 0
     lacked_at: float | None = None
     """When the newest of these reports was asked for."""
+    against: Decimal = ZERO
     serial: int = 0
 
     @property

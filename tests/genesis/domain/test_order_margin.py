@@ -178,3 +178,36 @@ def test_what_the_venue_says_unasked_of_a_position_in_danger_reaches_people(
     assert [code for code, _ in out.alarms] == ["venue_notice"] * alarms
     assert all(len(text) < 400 for _, text in out.alarms)
     assert not out.commands
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "lots", "price"),
+    [
+        # Neither seemed to have opened anything: this venue tells no average, so the market of now is taken for it.
+        pytest.param("0.6", "0.4", {"b": "0.6", "c": "0.4"}, 100, id="both closed"),
+        # The first seemed to have closed the short and opened what it bought beyond, the second only to have opened.
+        pytest.param("3", "1", {"b": "3", "c": "1"}, 106, id="the first closed"),
+        # The first closed as much as it bought, before the stop traded: a part of that is no position of its own.
+        pytest.param("0.4", "2", {"c": "2"}, 106, id="the first truly closed"),
+    ],
+)
+def test_of_two_entries_that_were_taken_for_closes_each_has_its_own_levels(
+    bench: Bench, first: str, second: str, lots: dict[str, str], price: int
+) -> None:
+    """The newest one had all of it: what the other had bought lay at levels that it had never asked for."""
+    short(bench)
+    bench.accept(2)
+    for strategy, bought, distance in (("b", first, 3), ("c", second, 7)):
+        bracket = Bracket(stop_distance=D(distance))
+        bench.admit(strategy=strategy, side=Side.BUY, margin=True, quantity=D(bought), bracket=bracket)
+        cid = bench.machine.last_cid
+        bench.accept(cid)
+        bench.hear(bench.row(cid, "oc", status=f"EXECUTED @ 106({bought})", remaining="0"))
+        bench.fill(cid, bought, "106")
+    stopped = "1" if "b" in lots else "0.6"
+    bench.hear(bench.row(2, "oc", status=f"EXECUTED @ 105({stopped})", remaining="0"))
+    bench.fill(2, stopped, "105")
+    held = {lot.lot: lot.quantity for lot in bench.machine.protection()[0].lots if lot.quantity}
+    assert held == {name: D(quantity) for name, quantity in lots.items()}
+    stops = {bracket.lot: bracket.levels.stop for bracket in bench.machine.brackets.values() if bracket.quantity}
+    assert stops == {name: D(price) - {"b": 3, "c": 7}[name] for name in lots}
