@@ -30,6 +30,7 @@ from genesis.domain.bracket import (
     next_steps,
     wanted_legs,
 )
+from genesis.domain.order_brackets import bracket_key
 from genesis.domain.order_guesses import OrderGuesses
 from genesis.domain.order_holdings import Book
 from genesis.domain.order_lots import REST, Sale, Shares, stop_sizes
@@ -280,11 +281,10 @@ class OrderProtector(OrderGuesses):
             steps = next_steps(wanted, legs, margin=bracket.margin)
             if self._only_stops:
                 steps = self._added(bracket, wanted, legs, steps)
-            if not any(isinstance(step, Place) for step in steps):
-                # Of several parts one may rest, and the other be refused again and again.
-                if legs and all(leg.state is LegState.RESTING for leg in legs):
-                    bracket.tries, bracket.pause_at = 0, None
-            elif not self._may_place(bracket):
+            places = any(isinstance(step, Place) for step in steps)
+            if self._came_to_rest(bracket, legs, places=places):
+                bracket.tries, bracket.pause_at = 0, None
+            if places and not self._may_place(bracket):
                 steps = tuple(step for step in steps if not isinstance(step, Place))
             for step in steps:
                 self._take_step(bracket, step, side)
@@ -295,6 +295,16 @@ class OrderProtector(OrderGuesses):
             if not self._legs(book, bracket.lot):
                 del self.brackets[bracket.key]
                 self._dirty[bracket.key] = None
+
+    def _came_to_rest(self, bracket: BracketRow, legs: Sequence[Leg], *, places: bool) -> bool:
+        """Whether nothing of a lot has to be waited for: its newest leg rests, whatever became of older ones. Of
+        several parts one may rest, and another be refused again and again; that is the newest then. Beside others it
+        must have rested for a moment: the venue may accept one and end it with its next word."""
+        if legs and not places and all(leg.state is LegState.RESTING for leg in legs):
+            return True
+        if not any(leg.cid == bracket.last_cid and leg.state is LegState.RESTING for leg in legs):
+            return False
+        return self._now >= self.orders[bracket.last_cid].heard_at + FIRST_PAUSE_S
 
     def _added(
         self, bracket: BracketRow, wanted: Sequence[Place], legs: Sequence[Leg], steps: Sequence[Step]
@@ -481,6 +491,15 @@ class OrderProtector(OrderGuesses):
             and what(other) == what(row)
             for other in self._legs((row.intent.symbol, row.intent.margin), row.lot)
         )
+
+    def _leave_now(self, row: OrderRow, refusal: str | None) -> bool:
+        if refusal is not None and row.protects and row.attempt > 0:
+            bracket = self.brackets.get(bracket_key((row.intent.symbol, row.intent.margin), row.lot))
+            if bracket is not None and bracket.last_cid == row.cid:
+                # No venue has refused it: the one of the right size does not wait for a pause that it began.
+                bracket.pause_at = None
+                self._dirty[bracket.key] = bracket
+        return super()._leave_now(row, refusal)
 
     def _may_leave(self, row: OrderRow) -> bool:
         if row.protects:

@@ -199,3 +199,21 @@ def test_a_stop_whose_cancel_never_left_needs_no_other_beside_it_while_history_i
         assert sent(made.wait(1.0)) == []
         assert [view.stopped for view in made.machine.protection()] == [D(1)]
     assert [(type(each), each.cid) for each in sent(made.report(opened=[stop]))] == [(CancelOrder, 2)]
+
+
+def test_one_that_waited_and_would_cover_too_much_makes_way_for_the_right_size_at_once() -> None:
+    """Others had been refused before it, and the lot lay bare for the rest of a pause that no refusal had begun."""
+    bench = PositionBench(coins="0")
+    bench.open_position()
+    for _ in range(6):
+        bench.wait(16.0)
+        bench.end(bench.machine.last_cid)
+    waits = bench.machine.last_cid
+    bench.hear(CommandNotSent(cid=waits, kind="on", session=1, reason="maintenance", paused=True))
+    assert bench.machine.orders[waits].state is S.INTENT
+    bench.cut()
+    bench.greet(2)
+    left = bench.report(trades=(msgspec.structs.replace(bench.trade(2, "0.4"), event="rest"),))
+    (stop,) = sent(left)
+    assert isinstance(stop, SubmitOrder)
+    assert (stop.amount, bench.machine.orders[waits].state) == (D("-0.6"), S.REJECTED)
