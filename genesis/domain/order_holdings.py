@@ -179,6 +179,7 @@ class OrderHoldings(OrderFlattener):
         others = self.told_amounts[False].others
         if others is not None and wallet.wallet_type != EXCHANGE:
             others.setdefault(wallet.currency, {})[wallet.wallet_type] = wallet.balance
+            self._elsewhere_at[wallet.currency] = self._now
 
     def _note_spare(self) -> None:
         """Before anything changes: what a wallet holds beyond our trades, of what was quiet for long enough."""
@@ -253,7 +254,9 @@ class OrderHoldings(OrderFlattener):
         return self._now >= self._quiet_at(told, name) and not late
 
     def _quiet_at(self, told: ToldRow, name: str) -> float:
-        return max(self._last_told(told, name), self._last_trade(name)) + QUIET_S
+        # Of a move between two wallets each tells its half: noted with one of them, the other would look like a trade.
+        elsewhere_at = 0.0 if told.margin else self._elsewhere_at.get(name, 0.0)
+        return max(self._last_told(told, name), self._last_trade(name), elsewhere_at) + QUIET_S
 
     def _last_told(self, told: ToldRow, name: str) -> float:
         return max(told.changed_at, self._told_at.get((told.margin, name), 0.0))

@@ -138,6 +138,8 @@ class OrderLedger:
         """When our newest trade of a currency (on margin: of a symbol) was told; under "" when this life began."""
         self._told_at: dict[tuple[bool, str], float] = {}
         """The same of the venue's newest word on it in this session."""
+        self._elsewhere_at: dict[str, float] = {}
+        """And on a currency in the account's other wallets."""
         self._unclear: dict[tuple[Symbol, bool], int] = {}
         """In which session it was told of a book that nobody knows whose its coins are."""
         self._unclear_told: set[str] = set()

@@ -83,6 +83,29 @@ def test_what_is_moved_while_the_session_stands_is_seen_by_its_frames(bench: Ben
     assert stop.amount == D(-1)
 
 
+@pytest.mark.parametrize("new_process", [False, True])
+@pytest.mark.parametrize("first", [{"exchange": "5"}, {"funding": "3"}], ids=["its leaving", "its coming"])
+def test_of_a_move_of_which_the_session_told_one_half_the_next_one_knows_both(
+    first: dict[str, str], new_process: bool
+) -> None:
+    """What another wallet held was noted with its half; by the exchange's the stop had sold what only went there."""
+    bench = Bench(coins=BEFORE)
+    say(bench, funding="2")
+    bench.wait(QUIET_S)
+    bench.open_position()
+    say(bench, exchange="6")
+    bench.wait(60.0)
+    say(bench, **first)
+    bench.wait(QUIET_S / 2)
+    bench.cut()
+    bench.wait(5.0)
+    if new_process:
+        bench.restart(new_process=True)
+    greet(bench, 2, exchange="5", funding="3")
+    stops = [command.amount for command in sent(bench.wait(1.0)) if isinstance(command, SubmitOrder)]
+    assert stops == [D(-1)]
+
+
 def test_a_wallet_that_cannot_be_tells_of_nothing_that_was_moved(bench: Bench) -> None:
     unclear = UnclearRow(reason="a wallet's balance must be a number", wallet_type="margin")
     greet(bench, 2, exchange="4", funding="4", unclear=(unclear,))
