@@ -450,7 +450,10 @@ class OrderProtector(OrderGuesses):
     def _may_cancel(self, row: OrderRow) -> bool:
         if super()._may_cancel(row):
             return True
-        if self.fence.guards and not self.fence.paused:
+        if self.fence.paused:
+            # Nothing leaves before the venue's next session: asked for again it would be refused in the same turn.
+            return False
+        if self.fence.guards:
             return not row.protects or self._makes_way((row.intent.symbol, row.intent.margin))
         return self._stands_in and row.protects and self._has_twin(row) and self._is_spare(row)
 

@@ -129,6 +129,18 @@ def test_a_cancel_that_the_line_does_not_carry_is_asked_for_later_and_not_in_the
     assert asked[:1] == [gone]
 
 
+def test_a_cancel_that_meets_a_maintenance_is_asked_for_in_the_venues_next_session(bench: Bench) -> None:
+    """While history was silent, too, it was asked for at each word that nothing leaves: the engine stood still."""
+    gone = asked_to_go(bench)
+    note = CommandNotSent(cid=gone, kind="oc", session=3, reason="maintenance", paused=True)
+    assert cancels(sent(bench.hear(note))) == []
+    assert [command for _ in range(60) for command in cancels(sent(bench.wait(1.0)))] == []
+    bench.cut()
+    bench.now += 3.0
+    bench.greet(4, bench.row(2, "os"), bench.row(3, "os"), coins="5")
+    assert len(cancels(sent(bench.wait(1.1)))) == 1
+
+
 def test_the_other_one_stays_when_the_venue_refuses_to_cancel_the_first(bench: Bench) -> None:
     """It may have traded, and the word of it may be on its way."""
     refused = asked_to_go(bench)
