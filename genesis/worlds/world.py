@@ -3,9 +3,9 @@
 import contextlib
 import functools
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
-from signal import SIGINT, raise_signal
+from signal import SIG_IGN, SIGINT, default_int_handler, getsignal, raise_signal, signal
 from typing import Any, Final
 
 import attrs
@@ -508,6 +508,7 @@ def run_world(world: World) -> Outcome:
     wall, cpu = time.perf_counter(), time.process_time()
     try:
         with contextlib.ExitStack() as paces:
+            paces.enter_context(_can_be_left())
             paces.enter_context(paced(as_shipped=world.as_shipped, with_book=world.with_book))
             paces.enter_context(world.inside.installed())
             paces.enter_context(world.disk.watched())
@@ -520,6 +521,20 @@ def run_world(world: World) -> Outcome:
     finally:
         world.disk.clear()
     return world.outcome(wall_s=time.perf_counter() - wall, cpu_s=time.process_time() - cpu)
+
+
+@contextlib.contextmanager
+def _can_be_left() -> Iterator[None]:
+    """A shell has what it starts in the background ignore Ctrl-C: a world whose time stands still would never end."""
+    before = getsignal(SIGINT)
+    if before is not SIG_IGN:
+        yield
+        return
+    signal(SIGINT, default_int_handler)
+    try:
+        yield
+    finally:
+        signal(SIGINT, before)
 
 
 def _leaf(error: BaseException) -> BaseException:

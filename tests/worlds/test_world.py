@@ -1,7 +1,9 @@
 """Whole worlds: the real engine, the real exchange, a virtual everything else."""
 
 import random
+import signal
 from decimal import Decimal
+from typing import Any
 
 import pytest
 import trio
@@ -113,6 +115,34 @@ def test_who_was_ousted_is_not_blamed_for_what_a_damaged_disk_refuses_it() -> No
     outcome = run_world(world)
     assert not outcome.violations, outcome.violations[0]
     assert any("readonly" in line.text for line in outcome.lines), "it tried to write"
+
+
+class TurnsForGood(Trouble):
+    """A task that asks for its next turn in each one."""
+
+    def _spin(self) -> str:
+        async def spin() -> None:
+            while True:
+                await trio.lowlevel.checkpoint()
+
+        assert self.world._nursery is not None
+        self.world._nursery.start_soon(spin)
+        return "for good"
+
+
+@pytest.mark.parametrize("handler", [signal.default_int_handler, signal.SIG_IGN], ids=["at a terminal", "behind one"])
+def test_a_world_whose_time_stands_still_is_left(handler: Any) -> None:
+    """It never ended where a shell had started it in the background: such a process ignores Ctrl-C."""
+    world = World(3, hours=0.1, faults_an_hour=1, timeframe="15m", with_web=False)
+    world.plan = (PlannedFault(100.0, "spin"),)
+    world.trouble = TurnsForGood(world, random.Random(0))
+    before = signal.signal(signal.SIGINT, handler)
+    try:
+        outcome = run_world(world)
+        assert signal.getsignal(signal.SIGINT) == handler
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert [found.rule for found in outcome.violations] == ["E5"]
 
 
 BOOK_BEATS = '[1015,"hb"'

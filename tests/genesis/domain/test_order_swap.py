@@ -216,7 +216,7 @@ def test_a_stop_that_rests_is_moved_without_the_pause_of_those_that_did_not(othe
     if others:
         assert isinstance(command, CancelOrder)
         (command,) = sent(bench.end(newest))
-    again = command.commands[1] if isinstance(command, CommandBatch) else command
+    again = command if isinstance(command, SubmitOrder) else command.commands[1]
     assert again.oco_stop_price == D(97)
 
 
