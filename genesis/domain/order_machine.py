@@ -322,6 +322,7 @@ class OrderMachine(OrderPatience):
         for row in self._open.values():
             self._out.commands += self._handed_out(row)
         self.fence.asks_anew()
+        self._out.reconnect, self._out.reconnect_session = self.fence.wish_said_again(), self.fence.session
         self._began_in = self.fence.session
         # Also where all was compared: foreign orders are not kept, and the next report shows them again.
         if self.fence.up and self.fence.shown:

@@ -135,6 +135,11 @@ class Fence(msgspec.Struct, kw_only=True):
         self.reconnect_at = now + RECONNECT_AGAIN_S
         return True
 
+    def wish_said_again(self) -> str | None:
+        """Whoever had asked for a new session has died, perhaps before anybody heard of it. Twice does no harm: a wish
+        is for the end of one session."""
+        return None if self.reconnect_at is None else "a new session was asked for before the order actor crashed"
+
     def asks_anew(self) -> None:
         """Whoever had asked has died, perhaps with an answer in hand, and not every question of its is kept: ask under
         a number that nobody has used, and at once where orders wait for it."""

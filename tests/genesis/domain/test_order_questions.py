@@ -234,6 +234,22 @@ def test_a_slow_rest_that_does_not_show_a_stop_is_believed_when_it_answers(bench
     assert (out.reconnect or bench.take().reconnect) == "order 2 has no answer in session 1"
 
 
+def test_a_wish_for_a_new_session_is_said_again_by_the_next_life_of_the_actor(bench: Bench) -> None:
+    """World 400260: it was kept, and the actor died before anybody heard it. Nobody asked again for a minute, in which
+    a position whose exit was in doubt lay bare."""
+    a_stop_without_an_answer(bench)
+    bench.wait(0.5)
+    bench.now += 0.1
+    bench.report(closed=[the_entry_is_done(bench)])
+    assert bench.wait(0.2).reconnect is not None
+    again = bench.restart(new_process=False)
+    assert (again.reconnect is not None, again.reconnect_session) == (True, 1)
+    assert bench.wait(1.0).reconnect is None
+    bench.cut()
+    assert bench.restart(new_process=False).reconnect is None
+    assert bench.restart(new_process=True).reconnect is None
+
+
 def answers_in(bench: Bench, took: float) -> None:
     """A venue that needs so long for the entry (1), and has not said a word on its stop (2)."""
     bench.admit()
