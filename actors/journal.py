@@ -39,27 +39,26 @@ class JournalActor:
         ctx.ready()
         while True:
             batch = await ctx.inbox.lease(limit=self.batch_limit)
-            if _follower_is_due(batch):
-                await self._wait_for_followers(ctx, batch)
-            await self._serve(ctx, batch)
+            needed, others, follower_is_due = _parts_of(batch)
+            if follower_is_due:
+                needed, others = await self._with_followers(ctx, batch)
+            await self._serve(ctx, needed, others)
             # Given back now: when the next one is there, somebody waits.
-            del batch
+            del batch, needed, others
 
-    async def _wait_for_followers(self, ctx: Context, batch: list[Envelope]) -> None:
-        """Add to the batch what comes until a decision is whole, or the time is up."""
+    async def _with_followers(self, ctx: Context, batch: list[Envelope]) -> tuple[list[Envelope], list[Envelope]]:
+        """The parts of the batch, with what comes until a decision is whole, or the time is up."""
         until = ctx.clock.now() + FOLLOWS_WITHIN_S
-        while _follower_is_due(batch) and len(batch) < self.batch_limit:
+        while True:
+            needed, others, follower_is_due = _parts_of(batch)
+            if not follower_is_due or len(batch) >= self.batch_limit:
+                return needed, others
             more = await ctx.inbox.lease(limit=self.batch_limit - len(batch), until=until)
             if not more:
-                return
+                return needed, others
             batch += more
 
-    async def _serve(self, ctx: Context, batch: list[Envelope]) -> None:
-        needed: list[Envelope] = []
-        others: list[Envelope] = []
-        for envelope in batch:
-            message = envelope.message
-            (needed if isinstance(message, Commit) and not message.optional else others).append(envelope)
+    async def _serve(self, ctx: Context, needed: list[Envelope], others: list[Envelope]) -> None:
         refusal: CommitRefused | None = None
         while needed:
             # The store looks whether they are well formed, in its thread: an order waits for this one.
@@ -120,11 +119,16 @@ def _is_well_formed(commit: Commit) -> bool:
     return True
 
 
-def _follower_is_due(batch: list[Envelope]) -> bool:
-    """Whether some commit's follower is not there yet."""
+def _parts_of(batch: list[Envelope]) -> tuple[list[Envelope], list[Envelope], bool]:
+    """Commits that must be kept, everything else, and whether the follower of some commit is not there yet."""
+    needed: list[Envelope] = []
+    others: list[Envelope] = []
     due = ""
     for envelope in batch:
         message = envelope.message
         if isinstance(message, Commit):
             due = message.follower or ("" if message.writer == due else due)
-    return bool(due)
+            (others if message.optional else needed).append(envelope)
+        else:
+            others.append(envelope)
+    return needed, others, due != ""

@@ -33,7 +33,7 @@ import attrs
 import trio
 
 from genesis.core.actor import Context
-from genesis.core.channel import Channel, Envelope
+from genesis.core.channel import Answer, Channel, Envelope
 from genesis.core.errors import ChannelClosed, ChannelFull
 from genesis.core.latest import Latest
 from genesis.core.mailbox import Outlet
@@ -149,6 +149,11 @@ class _Life:
         settings = actor.settings.take(ctx.name)
         self.actor = actor
         self.ctx = ctx
+        # Cells of which an order asks; one that nobody writes says nothing.
+        self.settings = actor.settings
+        self.pairs: Latest[Any] = actor.pairs or Latest(None)
+        self.halt_wanted: Latest[SetTradingState | None] = actor.halt_wanted or Latest(None)
+        self.risk_status: Latest[RiskStatus | None] = actor.risk_status or Latest(None)
         self.machine = OrderAhead(settings.orders, epoch=actor.epoch, signal_max_age_s=settings.risk.signal_max_age_s)
         self.machine.lends = True
         self.heard = OrderRecorder(self.machine, self._best_price, self._levels)
@@ -188,7 +193,7 @@ class _Life:
         clock = self.ctx.clock
         now, wall_ms = clock.now(), clock.wall_ms()
         # Others may come between here and the first turn: what is named is what is used.
-        settings, versions = self._know_settings(), self._versions
+        settings, versions = self._know_settings(), (self.settings.version, self.pairs.version)
         self.heard.start()
         for _ in self.machine.restoring(kept.cells, now=now, wall_ms=wall_ms):
             await trio.lowlevel.checkpoint()
@@ -219,11 +224,20 @@ class _Life:
 
     async def turn(self) -> None:
         """Lease, decide, keep, act, acknowledge."""
-        batch, now = await self._lease()
-        if self._versions != self.named:
-            self._name(self._know_settings(), self._versions)
+        deadline = self.machine.next_deadline()
+        batch = await self.ctx.inbox.lease(limit=BATCH, until=math.inf if deadline is None else deadline)
+        clock = self.ctx.clock
+        if len(batch) == 1 and type(batch[0].message) is Approved:
+            now = clock.now()
+        else:
+            heard = await self._to_hear(batch, deadline)
+            if heard is None:
+                return
+            batch, now = heard
+        if (self.settings.version, self.pairs.version) != self.named:
+            self._name(self._know_settings(), (self.settings.version, self.pairs.version))
         self.machine.halted = self._halted()
-        wall_ms = self.ctx.clock.wall_ms()
+        wall_ms = clock.wall_ms()
         self.heard.start()
         inputs = [envelope.message for envelope in batch]
         answers: list[tuple[Envelope, tuple[OrderView, ...]]] = []
@@ -265,13 +279,9 @@ class _Life:
             self.settings_seen = self.actor.settings.version
             self._look_for_orphans(self.actor.settings.value)
 
-    async def _lease(self) -> tuple[list[Envelope], float]:
-        """What there is to hear, if anything, and the time."""
-        deadline = self.machine.next_deadline()
+    async def _to_hear(self, batch: list[Envelope], deadline: float | None) -> tuple[list[Envelope], float] | None:
+        """What there is to hear, if anything, and the time; None where nothing must be looked at."""
         while True:
-            batch = await self.ctx.inbox.lease(limit=BATCH, until=math.inf if deadline is None else deadline)
-            if len(batch) == 1 and type(batch[0].message) is Approved:
-                return batch, self.ctx.clock.now()
             hints = [envelope for envelope in batch if type(envelope.message) is ForeseenOrder]
             if hints:
                 batch = self._take_hints(batch, hints)
@@ -281,18 +291,16 @@ class _Life:
             if batch:
                 return batch, now
             if deadline is None or now < deadline or self.settings_seen != self.actor.settings.version:
-                if hints and self.settings_seen == self.actor.settings.version:
-                    # Nothing was heard.
-                    continue
-                return batch, now
+                return None if hints and self.settings_seen == self.actor.settings.version else (batch, now)
             deadline = self.machine.next_glance(now=now)
             if deadline is None:
                 return batch, now
+            batch = await self.ctx.inbox.lease(limit=BATCH, until=deadline)
 
     def _take_hints(self, batch: list[Envelope], hints: list[Envelope]) -> list[Envelope]:
         """What is to be heard of a batch with hints. Alone, the newest of them is rehearsed."""
         rest = [envelope for envelope in batch if envelope not in hints]
-        if not rest and self._versions == self.named:
+        if not rest and (self.settings.version, self.pairs.version) == self.named:
             self.machine.halted = self._halted()
             clock = self.ctx.clock
             out = self.machine.rehearse(hints[-1].message.approved, now=clock.now(), wall_ms=clock.wall_ms())
@@ -353,10 +361,6 @@ class _Life:
                 self.ui.put_nowait(Notice(level="alarm", code="position_without_strategy", text=text, at_ms=at_ms))
         self.orphans = orphans
 
-    @property
-    def _versions(self) -> tuple[int, int]:
-        return self.actor.settings.version, 0 if self.actor.pairs is None else self.actor.pairs.version
-
     def _name(self, settings: Settings, versions: tuple[int, int]) -> None:
         """Tell the journal by what is decided from now on."""
         if versions != self.named:
@@ -394,11 +398,11 @@ class _Life:
         return levels.bids if side is Side.BUY else levels.asks
 
     def _halted(self) -> str | None:
-        wanted = None if self.actor.halt_wanted is None else self.actor.halt_wanted.value
+        wanted = self.halt_wanted.value
         if wanted is not None:
             # Risk has not taken it yet, and may never.
             return wanted.reason
-        status = None if self.actor.risk_status is None else self.actor.risk_status.value
+        status = self.risk_status.value
         return status.reason if status is not None and status.state is _HALTED else None
 
     def _hear(self, message: object, now: float, wall_ms: int) -> tuple[OrderView, ...]:
@@ -427,14 +431,24 @@ class _Life:
 
     async def _carry_out(self, out: Outputs) -> None:
         while True:
-            left = await self._keep(out, goes_on=True) if out.must_be_kept else None
+            left: list[_Left] = []
+            commit = self._commit_for(out)
+            if commit is not None:
+                question = None
+                if out.commands:
+                    # Commands leave in the very step in which the journal says that they are kept: they wait for
+                    # nothing else, and we come to when nobody waits any more.
+                    question = self.journal.ask_then(commit, partial(self._leave, out, left))
+                    if question is not None:
+                        await self.ctx.step_aside()
+                await self._keep(out, commit, question)
             refused, given = self._hand_out(out)
-            if out.commands and left is None:
-                # Commands leave first; what came of them, and what is for people, can wait for that.
-                left = given, self.ctx.clock.now_ns()
+            if out.commands and not left:
+                # They leave first; what came of them, and what is for people, can wait for that.
+                left.append((given, self.ctx.clock.now_ns()))
                 await self.ctx.step_aside()
-            if left is not None:
-                self._time(*left)
+            for each in left:
+                self._time(*each)
             for number, report in enumerate(out.reports):
                 await self.account.hand(report)
                 self._note(report)
@@ -453,19 +467,21 @@ class _Life:
             out = self.machine.take()
             self.heard.end(out, now=now, wall_ms=wall_ms, inputs=refused, timer=False)
 
-    async def _keep(self, out: Outputs, *, goes_on: bool = False) -> _Left | None:
-        """Have it kept. Where it `goes_on` its commands leave in the very step in which the journal says that it is:
-        they wait for nothing else, and we come to when nobody waits any more. Gives what has left so."""
-        ahead, self.ahead = self.ahead, None
+    def _commit_for(self, out: Outputs) -> Commit | None:
+        """What keeps it and all that was heard until now; None where nothing must be kept."""
+        ahead = self.ahead
         if ahead is not None and ahead.out is out and ahead.cells is out.cells and self.heard.take_ahead(ahead.heard):
-            commit = ahead.commit
-        else:
-            commit = self._commit_of(out, self.heard.record(self.machine.fence.venue_ms))
-        question = self.journal.lodge_if_room(commit) or await self.journal.lodge(commit)
-        left: list[_Left] = []
-        if goes_on and out.commands:
-            self.journal.pass_on(question, partial(self._leave, out, left))
-            await self.ctx.step_aside()
+            self.ahead = None
+            return ahead.commit
+        if not out.must_be_kept:
+            return None
+        self.ahead = None
+        return self._commit_of(out, self.heard.record(self.machine.fence.venue_ms))
+
+    async def _keep(self, out: Outputs, commit: Commit, question: Answer | None = None) -> None:
+        """Have it kept, if the journal is not asked to already. What comes of an order that it knew is forgotten."""
+        if question is None:
+            question = self.journal.lodge_if_room(commit) or await self.journal.lodge(commit)
         answer: Committed = await self.journal.answer_to(question)
         for place, intent_id in out.intents:
             if not answer.new[place]:
@@ -475,7 +491,8 @@ class _Life:
                 now, wall_ms = self.ctx.clock.now(), self.ctx.clock.wall_ms()
                 self.heard.end(forgotten, now=now, wall_ms=wall_ms, timer=False, disowned=intent_id)
                 out.commands = [outgoing for outgoing in out.commands if outgoing.command.cid not in disowned]
-                await self._keep(forgotten)
+                self.ahead = None
+                await self._keep(forgotten, self._commit_of(forgotten, self.heard.record(self.machine.fence.venue_ms)))
                 out.commands += forgotten.commands
                 out.questions += forgotten.questions
                 out.said += forgotten.said
@@ -484,7 +501,6 @@ class _Life:
                 out.warnings += forgotten.warnings
                 if out.reconnect is None:
                     out.reconnect, out.reconnect_session = forgotten.reconnect, forgotten.reconnect_session
-        return left[0] if left else None
 
     def _leave(self, out: Outputs, left: list[_Left], answer: Committed) -> None:
         """It is kept, and new: so its commands leave, as `_hand_out` says it. Else, or where there is no room, that

@@ -81,14 +81,17 @@ class Answer:
 
     __slots__ = ("_asker", "_channel", "_error", "_term", "_then", "_value", "settled")
 
-    def __init__(self, channel: "Channel[Any]") -> None:
+    def __init__(
+        self, channel: "Channel[Any]", term: Term | None = None, then: Callable[[Any], object] | None = None
+    ) -> None:
+        """`then` is called with it while `term` lasts: see `Channel.ask_then`."""
         self.settled = False
         self._channel = channel
         self._value: Any = None
         self._error: Exception | None = None
         self._asker: trio.lowlevel.Task | None = None
-        self._term: Term | None = None
-        self._then: Callable[[Any], object] | None = None
+        self._term = term
+        self._then = then
 
     def give(self, value: Any) -> None:
         """This is the answer, if none was given before."""
@@ -117,11 +120,6 @@ class Answer:
         if self._asker is not None:
             trio.lowlevel.reschedule(self._asker, outcome.Error(error))
             self._asker = None
-
-    def pass_on(self, term: Term | None, then: Callable[[Any], object]) -> None:
-        """See `Channel.pass_on`."""
-        assert self._then is None, f"an answer of {self._channel.name} must be passed on once"
-        self._term, self._then = term, then
 
     def _abort(self, _: Any) -> trio.lowlevel.Abort:
         self._asker = None
@@ -395,18 +393,24 @@ class Channel(Generic[T]):
         queue.append(Envelope(message, self, next(_arrivals), 0, answer))
         return answer
 
+    def ask_then(self, term: Term | None, message: T, then: Callable[[Any], object]) -> Answer | None:
+        """`lodge_if_room` for what waits for nothing else: `then` is called with the answer in the very step that gives
+        it, before its asker comes to. It must be short; what it raises is told to the asker. Nothing is called once the
+        term is over."""
+        queue = self.queue
+        if len(queue) >= self._limit or self.overflow is _DROP_OLDEST:
+            return None
+        answer = Answer(self, term, then)
+        self.put_total += 1
+        queue.append(Envelope(message, self, next(_arrivals), 0, answer))
+        self._bell.ring()
+        return answer
+
     def answer_to(self, term: Term | None, answer: Answer) -> Coroutine[Any, Any, Any]:
         """The second half of `ask`. Always a checkpoint."""
         if not answer.settled:
             self._bell.ring()
         return answer.wait(term)
-
-    def pass_on(self, term: Term | None, answer: Answer, then: Callable[[Any], object]) -> None:
-        """Have `then` called with the answer in the very step that gives it, before its asker comes to: for what waits
-        for nothing else. It must be short; what it raises is told to the asker. Nothing is called once the term is
-        over. No checkpoint, and once for each answer."""
-        answer.pass_on(term, then)
-        self._bell.ring()
 
     def _must_wait(self) -> bool:
         return self.overflow is _BLOCK and len(self.queue) >= self._limit and not self.closed

@@ -8,6 +8,7 @@ once compares ids. A message over which the actor dies `max_attempts` times goes
 import itertools
 import math
 import operator
+from collections import deque
 from collections.abc import Callable, Coroutine, Hashable, Sequence
 from functools import partial
 from typing import Any, Final, Generic, TypeVar
@@ -70,6 +71,8 @@ class Mailbox:
         self._bell = Doorbell()
         for channel in self.channels:
             channel.bind(self._bell)
+        # Of a channel that was not looked at for a while nearly all is far from the core: its queue alone is asked.
+        self._queues = tuple([channel.queue for channel in self.channels])
         # Every envelope in the actor's hands, in arrival order, with some that it has acked in between.
         self._leased: list[Envelope] = []
         self._unacked = 0
@@ -162,8 +165,8 @@ class Mailbox:
             raise Fenced(f"{term} is over and may not lease")
         if limit < 1:
             raise ValueError(f"limit must be at least 1, was {limit}")
-        for channel in self.channels:
-            if channel.queue or term.draining:
+        for queue in self._queues:
+            if queue or term.draining:
                 await trio.lowlevel.checkpoint()
                 break
         else:
@@ -234,33 +237,39 @@ class Mailbox:
         await trio.sleep_forever()
 
     def _take(self, term: Term, limit: int) -> list[Envelope]:
-        first: Channel[Any] | None = None
+        filled: deque[Envelope] | None = None
         several = self._careful_until >= 0
-        for channel in self.channels:
-            if channel.queue:
-                if first is None:
-                    first = channel
+        for queue in self._queues:
+            if queue:
+                if filled is None:
+                    filled = queue
                 else:
                     several = True
-        if first is None:
+        if filled is None:
             return []
         self.progress += 1
         if several:
             batch = self._take_of_several(limit)
         else:
-            batch = first.take(limit)
-            first.leased += len(batch)
+            channel = filled[0].channel
+            if len(filled) == 1 < channel._limit:
+                # As `Channel.take` of one that comes alone, which an order may wait for.
+                batch = [filled.popleft()]
+            else:
+                batch = channel.take(limit)
+            channel.leased += len(batch)
         for envelope in batch:
             envelope.term = term
         if self._unacked:
             if len(self._leased) > 2 * self._unacked + 64:
                 self._leased = [envelope for envelope in self._leased if envelope.term is not None]
             self._leased += batch
+            self._unacked += len(batch)
         else:
             self._leased = batch.copy()
-        self._unacked += len(batch)
-        if not self.watched and self.on_work is not None and self._unacked == len(batch):
-            self.on_work()
+            self._unacked = len(batch)
+            if not self.watched and self.on_work is not None:
+                self.on_work()
         return batch
 
     def _take_of_several(self, limit: int) -> list[Envelope]:
@@ -412,10 +421,11 @@ class Outlet(Generic[T]):
             self._check()
         return self._channel.lodge_if_room(message)
 
+    def ask_then(self, message: T, then: Callable[[Any], object]) -> Answer | None:
+        """See `Channel.ask_then`."""
+        if self._term.over:
+            self._check()
+        return self._channel.ask_then(self._term, message, then)
+
     def answer_to(self, answer: Answer) -> Coroutine[Any, Any, Any]:
         return self._channel.answer_to(self._term, answer)
-
-    def pass_on(self, answer: Answer, then: Callable[[Any], object]) -> None:
-        """See `Channel.pass_on`."""
-        self._check()
-        self._channel.pass_on(self._term, answer, then)

@@ -52,7 +52,7 @@ from genesis.simulator.replay_driver import NoPacer
 from genesis.simulator.session import Session
 from genesis.simulator.settings import ExchangeSettings
 from protocols.bitfinex.inputs import Calculate, Input
-from protocols.journal import Commit, Committed
+from protocols.journal import Commit, Committed, JournalRequest
 from protocols.units import Symbol
 from tests.house import house, lively_layer, piece_of
 from tools.bench import _prototype
@@ -272,18 +272,18 @@ class Told(NamedTuple):
 def note_waits(engine: Engine, marks: Marks) -> None:
     """Have it noted from when to when an order waits for the journal: that is the durable intent. It goes on in the
     step that answers the order actor's question."""
-    pass_on = engine.channels.journal.pass_on
+    ask_then = engine.channels.journal.ask_then
 
-    def noted(term: Term | None, answer: Answer, then: Callable[[Any], object]) -> None:
+    def noted(term: Term | None, message: JournalRequest, then: Callable[[Any], object]) -> Answer | None:
         began_s = time.perf_counter()
 
         def told(value: Any) -> None:
             marks.waits.append((began_s, time.perf_counter()))
             then(value)
 
-        pass_on(term, answer, told)
+        return ask_then(term, message, told)
 
-    engine.channels.journal.pass_on = noted  # type: ignore[method-assign]
+    engine.channels.journal.ask_then = noted  # type: ignore[method-assign]
 
 
 async def wire_to_wire(directory: Path, part: int, *, minutes: int, inline: bool, rate: int = 0) -> Told:

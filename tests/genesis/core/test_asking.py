@@ -215,14 +215,30 @@ async def test_what_waits_for_an_answer_alone_happens_in_the_step_that_gives_it(
         desk.inbox.ack(envelope)
 
     nursery.start_soon(serve)
-    answer = await desk.a.lodge_from(None, 1)
-    desk.a.pass_on(None, answer, lambda value: told.append(f"told {value}"))
+    await wait_all_tasks_blocked()
+    answer = desk.a.ask_then(None, 1, lambda value: told.append(f"told {value}"))
+    assert answer is not None
     assert told == []
     await wait_all_tasks_blocked()
     assert told == ["told 2", "answered"]
     assert await desk.a.answer_to(None, answer) == 2
-    with pytest.raises(AssertionError, match="an answer of a must be passed on once"):
-        desk.a.pass_on(None, answer, told.append)
+
+
+async def test_a_question_that_would_wait_for_room_is_not_asked_at_once(nursery: trio.Nursery) -> None:
+    """Who asks then stands in line as ever."""
+    desk = Desk(Overflow.BLOCK, capacity=1)
+    told: list[int] = []
+    first = desk.a.ask_then(None, 1, told.append)
+    assert first is not None
+    assert desk.a.ask_then(None, 2, told.append) is None
+    (envelope,) = await desk.lease()
+    envelope.reply(10)
+    desk.inbox.ack(envelope)
+    assert await desk.a.answer_to(None, first) == 10
+    assert told == [10]
+    desk.mailbox.close()
+    assert desk.a.ask_then(None, 3, told.append) is None
+    desk.a.check_books()
 
 
 async def test_a_fault_in_what_an_answer_is_passed_on_to_is_its_askers(nursery: trio.Nursery) -> None:
@@ -238,8 +254,8 @@ async def test_a_fault_in_what_an_answer_is_passed_on_to_is_its_askers(nursery: 
                 desk.inbox.ack(envelope)
 
     nursery.start_soon(serve)
-    answer = await desk.a.lodge_from(None, 7)
-    desk.a.pass_on(None, answer, fails)
+    answer = desk.a.ask_then(None, 7, fails)
+    assert answer is not None
     with pytest.raises(RuntimeError, match="cannot bear 7"):
         await desk.a.answer_to(None, answer)
     assert await desk.a.ask(8) == 8
@@ -250,14 +266,13 @@ async def test_an_answer_is_passed_on_for_no_life_that_is_over_and_in_no_other_c
     desk = Desk(Overflow.BLOCK)
     told: list[int] = []
     term = Term("asker", 1)
-    answer = await desk.a.lodge_from(term, 1)
-    desk.a.pass_on(term, answer, told.append)
+    assert desk.a.ask_then(term, 1, told.append) is not None
     term.over = True
     (envelope,) = await desk.lease()
     envelope.reply(envelope.message)
     desk.inbox.ack(envelope)
-    poison = await desk.a.lodge_from(None, 2)
-    desk.a.pass_on(None, poison, told.append)
+    poison = desk.a.ask_then(None, 2, told.append)
+    assert poison is not None
     for _ in range(desk.mailbox.max_attempts):
         await desk.lease()
         desk.crash()
