@@ -9,6 +9,7 @@ CommandSent. Anything else, a crash of this actor in the middle included: Comman
 """
 
 from collections import deque
+from collections.abc import Sequence
 from functools import partial
 from typing import Any, Final
 
@@ -23,6 +24,7 @@ from genesis.core.mailbox import Outlet
 from genesis.domain.rate_limit import RateLimit
 from genesis.domain.redial import End, Patience, Redial
 from genesis.edge.account_line import AccountLine
+from genesis.edge.command_fates import KINDS, in_doubt, not_sent, sent
 from genesis.edge.connection_stats import ConnectionStats
 from genesis.edge.errors import ConnectTimeout, EdgeError, HandshakeRefused, LinkClosed
 from genesis.edge.narrow_line import AWAY_S, NarrowLine
@@ -58,18 +60,13 @@ from protocols.orders import (
     TOO_OLD,
     AccountEvent,
     BalanceEvent,
-    CancelOrder,
     CommandBatch,
-    CommandInDoubt,
-    CommandNotSent,
-    CommandSent,
     OrderSnapshot,
     PositionSnapshot,
     RequestNotice,
     SessionDown,
     SessionUp,
     SubmitOrder,
-    UpdateOrder,
     VenueCommand,
     VenueOrder,
     VenuePosition,
@@ -107,9 +104,8 @@ NS: Final = 1_000_000_000
 SESSION_TABLE: Final = "connection"
 SESSION_KEY: Final = "session"
 
-_KINDS: Final[dict[type, str]] = {SubmitOrder: "on", CancelOrder: "oc", UpdateOrder: "ou"}
 # A frame of several is known by the order in whose name it leaves: neither that frame nor that order goes twice.
-_NAMES: Final[dict[type, str]] = {**_KINDS, CommandBatch: "on"}
+_NAMES: Final[dict[type, str]] = {**KINDS, CommandBatch: "on"}
 _FOR_ACCOUNT: Final = frozenset({WalletSnapshot, VenueWallet, PositionSnapshot, VenuePosition})
 _TOLD: Final = _FOR_ACCOUNT | {VenueOrder, VenueTrade, OrderSnapshot, RequestNotice}  # isinstance is slow to say no
 
@@ -166,6 +162,8 @@ class ConnectionPrivateActor:
     async def run(self, ctx: Context) -> None:
         notices = ctx.outlet(self.notices) if self.notices is not None else None
         out = _Outlets(ctx.outlet(self.orders), ctx.outlet(self.account), ctx.outlet(self.journal), notices)
+        if self.written is not None:
+            self.written.on_set = self._make_frame
         try:
             await self._end_former_life(ctx, out)
             ctx.ready()
@@ -227,7 +225,7 @@ class ConnectionPrivateActor:
                     fall = self._sending.fall
                     self._sending.end(f"send failed: {trio.TooSlowError.__name__}")
                     reason = f"its line fell: {fall}" if fall else f"it did not leave within {SEND_TIMEOUT_S:g} s"
-                    await self._tell_doubt(out, self._unfinished, reason)
+                    await self._tell_fates(out, in_doubt(self._unfinished, reason))
                     self._let_go()
                     ctx.inbox.ack(waiting.popleft())
         finally:
@@ -250,11 +248,13 @@ class ConnectionPrivateActor:
     async def _carry(self, ctx: Context, out: _Outlets, command: VenueCommand) -> None:
         """Send a command once, and tell its fate. One function: what each call costs, an order waits for."""
         kind = _NAMES[type(command)]
-        past = self.ledger.past(kind, command.cid, command, once=kind == "on")
+        # Marked before anything is asked: no checkpoint from here to the send, and what does not leave is withdrawn.
+        past = self.ledger.past_or_begin(kind, command.cid, command, once=kind == "on")
         if past is not None:
             await self._tell_past(ctx, out, command, past)
             return
         if self._stand_in.line is not None:
+            self.ledger.withdraw(kind, command.cid)
             await self._carry_narrowly(ctx, out, self._stand_in.line, command)
             return
         line = self._line
@@ -265,13 +265,13 @@ class ConnectionPrivateActor:
                 raise LocalProtocolError(f"session {line.session.session} is ending")
             frame = line.session.send_command(command, None if self.written is None else self.written.value)
         except LocalProtocolError as error:
+            self.ledger.withdraw(kind, command.cid)
             await self._tell_not_sent(out, command, str(error))
             return
         if type(command) is SubmitOrder and 0 < command.leave_by_ns <= ctx.clock.now_ns():
+            self.ledger.withdraw(kind, command.cid)
             await self._tell_too_old(ctx, out, command)
             return
-        # From here on bytes may leave: no checkpoint between the mark and the send.
-        self.ledger.begin(kind, command.cid, command)
         self.stats.sending()
         self._sending, line.leaving, line.untold = line, command, True
         try:
@@ -280,7 +280,7 @@ class ConnectionPrivateActor:
         except EdgeError as error:
             line.leaving = None
             line.end(f"send failed: {type(error).__name__}")
-            await self._tell_doubt(out, command, f"{type(error).__name__}: {error}")
+            await self._tell_fates(out, in_doubt(command, f"{type(error).__name__}: {error}"))
             return
         except trio.Cancelled:
             if self._patience.cancel_called:
@@ -291,40 +291,39 @@ class ConnectionPrivateActor:
         line.stirred.set()
         await self._tell_sent(ctx, out, command)
 
+    def _make_frame(self) -> None:
+        """There is a text of a command that may come: have its frame ready, too."""
+        written = None if self.written is None else self.written.value
+        if written is not None and self._line is not None:
+            self._line.socket.make_ready(written.frame)
+
     async def _tell_past(self, ctx: Context, out: _Outlets, command: VenueCommand, past: Attempt) -> None:
         """The fate of a command that has begun to leave before."""
         if past is Attempt.SENT:
             await self._tell_sent(ctx, out, command)
         else:
-            await self._tell_doubt(out, command, "its send was interrupted")
+            await self._tell_fates(out, in_doubt(command, "its send was interrupted"))
 
     async def _tell_sent(self, ctx: Context, out: _Outlets, command: VenueCommand) -> None:
+        now_ns = ctx.clock.now_ns()
         for each in commands_of(command):
             if self.stages is not None and isinstance(each, SubmitOrder):
-                self.stages.note("sent", each.received_ns, ctx.clock.now_ns())
-            self.stats.commands_sent += 1
-            kind, now_ns = _KINDS[type(each)], ctx.clock.now_ns()
-            await out.orders.put(CommandSent(cid=each.cid, kind=kind, session=each.session, received_ns=now_ns))
+                self.stages.note("sent", each.received_ns, now_ns)
+        await self._tell_fates(out, sent(command, now_ns))
 
     async def _tell_not_sent(self, out: _Outlets, command: VenueCommand, reason: str) -> None:
         paused = self._line is not None and self._line.session.paused
-        for each in commands_of(command):
-            self.stats.commands_not_sent += 1
-            kind, session = _KINDS[type(each)], each.session
-            await out.orders.put(CommandNotSent(cid=each.cid, kind=kind, session=session, reason=reason, paused=paused))
+        await self._tell_fates(out, not_sent(command, reason, paused=paused))
 
     async def _tell_too_old(self, ctx: Context, out: _Outlets, command: SubmitOrder) -> None:
-        self.stats.commands_not_sent += 1
         late_s = (ctx.clock.now_ns() - command.leave_by_ns) / NS
         reason = f"{TOO_OLD}: its time to leave must not have passed, had for {late_s:.1f} s at the socket"
-        session = command.session
-        await out.orders.put(CommandNotSent(cid=command.cid, kind="on", session=session, reason=reason, too_old=True))
+        await self._tell_fates(out, not_sent(command, reason, too_old=True))
 
-    async def _tell_doubt(self, out: _Outlets, command: VenueCommand, reason: str) -> None:
-        for each in commands_of(command):
-            self.stats.commands_in_doubt += 1
-            kind = _KINDS[type(each)]
-            await out.orders.put(CommandInDoubt(cid=each.cid, kind=kind, session=each.session, reason=reason))
+    async def _tell_fates(self, out: _Outlets, fates: Sequence[AccountEvent]) -> None:
+        for fate in fates:
+            self.stats.note_fate(fate)
+            await out.orders.put(fate)
 
     # --- from session to session ----------------------------------------------------------------------------------
 
@@ -390,9 +389,7 @@ class ConnectionPrivateActor:
         try:
             with ctx.outside:
                 told = await line.carry(command)
-            for event in told:
-                self.stats.note_fate(event)
-                await out.orders.put(event)
+            await self._tell_fates(out, told)
         finally:
             line.told()
 

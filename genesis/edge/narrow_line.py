@@ -20,6 +20,7 @@ import trio
 
 from genesis.core.clock import Clock
 from genesis.core.latest import Latest
+from genesis.edge.command_fates import KINDS, in_doubt, not_sent, sent
 from genesis.edge.errors import EdgeError, RequestFailed
 from genesis.edge.rest import RestDoor
 from genesis.edge.send_ledger import SendLedger
@@ -40,9 +41,6 @@ from protocols.bitfinex.rest_account import read_orders, read_write_answer
 from protocols.orders import (
     AccountEvent,
     CancelOrder,
-    CommandInDoubt,
-    CommandNotSent,
-    CommandSent,
     OrderSnapshot,
     RequestNotice,
     SessionUp,
@@ -73,7 +71,6 @@ REFUSALS: Final = frozenset({ERR_GENERIC, ERR_PARAMS})
 NOTHING_DONE: Final = (NonceTooSmall, RateLimited, Maintenance)
 NO_PERMISSION: Final = "api_key: permission invalid"
 NS: Final = 1_000_000_000
-_KINDS: Final[dict[type, str]] = {SubmitOrder: "on", CancelOrder: "oc"}
 
 Carried = SubmitOrder | CancelOrder
 """What a session over REST takes: what may leave on it is the order actor's to know."""
@@ -112,7 +109,7 @@ class NarrowLine:
         except (EdgeError, BitfinexError, trio.TooSlowError) as error:
             told = [self._failed(command, error)]
             if isinstance(error, VenueError) and error.code in REFUSALS and not self.key_refused:
-                told = [self._sent(command), self._refusal(command, error)]
+                told = [*sent(command, self.clock.now_ns()), self._refusal(command, error)]
         return told
 
     async def lasts(self, dial_at: float, books: Latest[OrdersView] | None) -> None:
@@ -167,10 +164,10 @@ class NarrowLine:
             await self._carried.wait()
 
     def _marks(self, command: Carried) -> None:
-        self.ledger.begin(_KINDS[type(command)], command.cid, command)
+        self.ledger.begin(KINDS[type(command)], command.cid, command)
 
     def _answered(self, command: Carried, answer: Any) -> list[AccountEvent]:
-        kind = _KINDS[type(command)]
+        kind = KINDS[type(command)]
         if isinstance(command, CancelOrder):
             orders: tuple[VenueOrder, ...] = ()
             notice = read_notice(answer, session=self.session, received_ns=self.clock.now_ns())
@@ -186,29 +183,25 @@ class NarrowLine:
         if notice.cid is None and notice.status != "SUCCESS":
             # It answers this request, whether it repeats the order's number or not.
             notice = msgspec.structs.replace(notice, cid=command.cid)
-        return [self._sent(command), *orders, notice]
+        return [*sent(command, self.clock.now_ns()), *orders, notice]
 
     def _failed(self, command: Carried, error: Exception) -> AccountEvent:
-        kind, reason = _KINDS[type(command)], f"{type(error).__name__}: {error}"
+        kind, reason = KINDS[type(command)], f"{type(error).__name__}: {error}"
         if self.ledger.past(kind, command.cid, command, once=kind == "on") is None:
-            return self._not_sent(command, reason)
+            return not_sent(command, reason)[0]
         refused = refuses_key(error)
         if refused:
             self.key_refused = str(error)
             self.over.set()
         if refused or isinstance(error, NOTHING_DONE) or (isinstance(error, RequestFailed) and not error.sent):
             self.ledger.withdraw(kind, command.cid)
-            return self._not_sent(command, reason, paused=refused or isinstance(error, Maintenance))
-        return CommandInDoubt(cid=command.cid, kind=kind, session=command.session, reason=reason)
-
-    def _sent(self, command: Carried) -> CommandSent:
-        kind, now_ns = _KINDS[type(command)], self.clock.now_ns()
-        return CommandSent(cid=command.cid, kind=kind, session=command.session, received_ns=now_ns)
+            return not_sent(command, reason, paused=refused or isinstance(error, Maintenance))[0]
+        return in_doubt(command, reason)[0]
 
     def _refusal(self, command: Carried, error: VenueError) -> RequestNotice:
         refusal = RequestNotice(
             session=self.session,
-            kind=f"{_KINDS[type(command)]}-req",
+            kind=f"{KINDS[type(command)]}-req",
             status="ERROR",
             text=error.text,
             cid=command.cid,
@@ -220,10 +213,6 @@ class NarrowLine:
             return msgspec.structs.replace(refusal, venue_id=command.venue_id)
         about = {"symbol": command.symbol, "amount": command.amount, "group_id": command.group_id}
         return msgspec.structs.replace(refusal, **about)
-
-    def _not_sent(self, command: Carried, reason: str, *, paused: bool = False) -> CommandNotSent:
-        kind = _KINDS[type(command)]
-        return CommandNotSent(cid=command.cid, kind=kind, session=command.session, reason=reason, paused=paused)
 
 
 def refuses_key(error: Exception) -> bool:

@@ -49,6 +49,15 @@ class SendLedger:
             return None
         return known[1]
 
+    def past_or_begin(self, kind: str, number: int, message: object, *, once: bool) -> Attempt | None:
+        """`past`; where that is None, `begin`, too: in one step, since an order waits for it."""
+        name, attempts = (kind, number), self._attempts
+        known = attempts.get(name)
+        if known is not None and (once or known[0] is message):
+            return known[1]
+        attempts[name] = (message, _BEGUN)
+        return None
+
     def begin(self, kind: str, number: int, message: object) -> None:
         """Say it before the first byte; there must be no checkpoint between this and the send."""
         self._attempts[(kind, number)] = (message, _BEGUN)

@@ -75,6 +75,10 @@ class WebSocket(Protocol):
     async def send(self, message: bytes) -> None:
         """Send one text message. Raises LinkClosed; after any exception out of here the connection is over."""
 
+    def make_ready(self, message: bytes) -> None:
+        """Make the frame of a message that will most likely be sent next: `send` takes it for this very object. What
+        was made ready before is forgotten."""
+
     async def ping(self) -> None:
         """Send a protocol ping and wait for its pong (somebody must be receiving). Raises LinkClosed."""
 
@@ -127,6 +131,8 @@ class FastWebSocket:
     _turn: Turn = attrs.field(factory=Turn)
     # For the next frame alone, drawn before there is one: the kernel is not asked while an order waits.
     _mask: bytes = attrs.field(factory=lambda: os.urandom(MASK_BYTES))
+    _ready: tuple[bytes, bytes] | None = None
+    """A message that may be sent, and its frame, under a mask of its own."""
     _pings: dict[bytes, trio.Event] = attrs.field(factory=dict)
     _ping_count: int = 0
     _parts: list[bytes] = attrs.field(factory=list)
@@ -137,7 +143,8 @@ class FastWebSocket:
 
     @property
     def closed(self) -> bool:
-        return self._over is not None or self.protocol.state is not _SPEAKS
+        # Whatever ends the protocol's own state is noted in the same step: an order asks nobody else.
+        return self._over is not None
 
     async def receive_many(self) -> list[bytes]:
         self._receiving = True
@@ -171,14 +178,23 @@ class FastWebSocket:
         else:
             turn.taken = True
         try:
-            if self._over is not None or self.protocol.state is not _SPEAKS:
-                raise self._fate()
+            if self._over is not None:
+                raise self._over
             # A whole frame at once: what it takes to go through the protocol's layers, an order would wait for.
-            mask, self._mask = self._mask, b""
-            await self._write(masked_text(message, mask))
-            self._mask = os.urandom(MASK_BYTES)
+            ready = self._ready
+            if ready is not None and ready[0] is message:
+                # Once: no two frames may be masked alike.
+                self._ready = None
+                await self._write(ready[1])
+            else:
+                mask, self._mask = self._mask, b""
+                await self._write(masked_text(message, mask))
+                self._mask = os.urandom(MASK_BYTES)
         finally:
             turn.end()
+
+    def make_ready(self, message: bytes) -> None:
+        self._ready = message, masked_text(message, os.urandom(MASK_BYTES))
 
     async def ping(self) -> None:
         self._ping_count += 1
@@ -523,6 +539,9 @@ class CalmWebSocket:
         finally:
             # Cancelled inside a frame: nobody can know how much of it left, so nothing may follow it.
             self._interrupted = self._interrupted or not finished
+
+    def make_ready(self, message: bytes) -> None:
+        """Nothing: nobody who waits for an order sends by this build."""
 
     async def ping(self) -> None:
         self._ping_count += 1

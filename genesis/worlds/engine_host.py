@@ -123,6 +123,9 @@ class WatchedSocket:
         if message.startswith(ORDERS) and self.breaks():
             raise LinkClosed(1006, "the line broke behind the last byte")
 
+    def make_ready(self, message: bytes) -> None:
+        self.socket.make_ready(message)
+
     async def ping(self) -> None:
         await self.socket.ping()
 

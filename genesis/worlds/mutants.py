@@ -339,7 +339,7 @@ MUTANTS: Final = {
         OrderReconciler,
         "_doubt",
         _doubt_resends,
-        also=((SendLedger, "past", _never(None)),),
+        also=((SendLedger, "past", _never(None)), (SendLedger, "past_or_begin", _never(None))),
         led_by=frozenset({"lost_ack", "half_sent", "reset"}),
     ),
     "send-before-commit": Mutant(

@@ -30,6 +30,7 @@ from genesis.edge.streams import CLOSE_GRACE_S
 from genesis.edge.websocket import Dial, WebSocket, fast_websocket
 from protocols.bitfinex.auth import is_signed
 from protocols.bitfinex.events import info_event
+from protocols.bitfinex.inputs import WrittenCommand, write_ahead
 from protocols.health import ConnectionView, Reconnect
 from protocols.orders import (
     CancelOrder,
@@ -49,6 +50,7 @@ from protocols.settings import OrderSettings, Settings
 from protocols.units import Symbol
 from tests.actors.deciding_stage import Listener, MemoryDisk, Stage, journal_channel, on_stage
 from tests.actors.scripted_venue import ScriptedVenue, eventually, scripted_venue
+from tests.actors.stuck_socket import StuckSocket, stuck_dial
 from tests.actors.test_connection_public import a_view
 
 KEY = Credentials(key="genesis-test-key", secret=Secret("genesis-test-secret"))
@@ -121,6 +123,7 @@ async def a_world(
     disk: MemoryDisk | None = None,
     settings: Settings | None = None,
     dial: Dial = fast_websocket,
+    written: Latest[WrittenCommand | None] | None = None,
     prepare: Callable[[ScriptedVenue], None] = lambda venue: None,
 ) -> AsyncIterator[World]:
     clock.autojump_threshold = 0.02
@@ -151,6 +154,7 @@ async def a_world(
                 view=view,
                 stats=stats,
                 ledger=ledger,
+                written=written,
                 notices=notices,
             )
 
@@ -275,6 +279,7 @@ async def test_an_order_whose_time_has_passed_does_not_leave(autojump_clock: Moc
         await eventually(lambda: world.sent_cids == [2])
         (refused,) = world.of(CommandNotSent)
         assert (refused.cid, refused.too_old, refused.reason.split(":")[0]) == (1, True, "signal_too_old")
+        assert world.ledger.past("on", 1, None, once=True) is None, "not a byte of it has left"
 
 
 async def test_a_command_for_another_session_does_not_leave(autojump_clock: MockClock, tmp_path: Path) -> None:
@@ -321,47 +326,6 @@ async def test_maintenance_stops_commands_and_its_end_starts_a_new_session(
         await world.venue.socket.notice(20061)
         await eventually(lambda: len(world.of(SessionUp)) == 2)
         assert world.sent_cids == []
-
-
-class StuckSocket:
-    """A socket whose next send hangs for ever, or tears, in the middle of a command."""
-
-    def __init__(self, inner: WebSocket, fate: list[str]) -> None:
-        self._inner = inner
-        self._fate = fate
-
-    @property
-    def closed(self) -> bool:
-        return self._inner.closed
-
-    async def receive_many(self) -> list[bytes]:
-        return await self._inner.receive_many()
-
-    async def ping(self) -> None:
-        await self._inner.ping()
-
-    async def aclose(self) -> None:
-        await self._inner.aclose()
-
-    async def send(self, message: bytes) -> None:
-        fate = self._fate.pop(0) if self._fate and message.startswith(b"[0,") else "goes"
-        if fate == "hangs":
-            await trio.sleep_forever()
-        if fate == "leaves and hangs":
-            await self._inner.send(message)
-            await trio.sleep_forever()
-        if fate == "tears":
-            await self._inner.aclose()
-        await self._inner.send(message)
-
-
-def stuck_dial(fate: list[str]) -> Dial:
-    @asynccontextmanager
-    async def dial(uri: str, *, timeout_s: float) -> AsyncIterator[WebSocket]:
-        async with fast_websocket(uri, timeout_s=timeout_s) as socket:
-            yield StuckSocket(socket, fate)
-
-    return dial
 
 
 @pytest.mark.parametrize("fate", ["hangs", "leaves and hangs", "tears"])
@@ -557,6 +521,43 @@ async def test_a_venue_that_is_slow_with_its_first_word_is_waited_for(
         await world.venue.socket.say(info_event(server_id="scripted", operative=True))
         await eventually(lambda: bool(world.of(SessionUp)))
         assert len(world.venue.sockets) == 1
+
+
+async def test_the_frame_of_a_command_that_may_come_is_ready_before_it_comes(
+    autojump_clock: MockClock, tmp_path: Path
+) -> None:
+    """On the socket of the moment, and taken for that very command alone; whatever comes leaves as it would have."""
+    lines: list[StuckSocket] = []
+    written = Latest[WrittenCommand | None](None)
+
+    @asynccontextmanager
+    async def dial(uri: str, *, timeout_s: float) -> AsyncIterator[WebSocket]:
+        async with fast_websocket(uri, timeout_s=timeout_s) as socket:
+            lines.append(StuckSocket(socket, []))
+            yield lines[-1]
+
+    async with a_world(autojump_clock, tmp_path, dial=dial, written=written) as world:
+        await eventually(lambda: bool(world.of(SessionUp)))
+        expected = an_order(1, world.session)
+        written.set(write_ahead(expected))
+        assert written.value is not None
+        text = written.value.frame
+        assert lines[-1].made_ready == [text]
+        world.commands.put_nowait(an_order(2, world.session))
+        world.commands.put_nowait(expected)
+        await eventually(lambda: world.sent_cids == [2, 1])
+        assert [frame for frame in lines[-1].sent if frame is text] == [text]
+        await world.venue.socket.cut()
+        await eventually(lambda: len(world.of(SessionUp)) == 2)
+        assert lines[-1].made_ready == []
+        written.set(None)
+        written.set(write_ahead(an_order(3, world.session)))
+        assert len(lines[-1].made_ready) == 1
+        world.stage.kill()
+        await eventually(lambda: len(world.of(SessionUp)) == 3)
+        written.set(write_ahead(an_order(4, world.session)))
+        assert [len(line.made_ready) for line in lines] == [1, 1, 1]
+        assert world.sent_cids == [2, 1]
 
 
 def hanging_dial(times: int, waited: list[float]) -> Dial:

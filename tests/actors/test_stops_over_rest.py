@@ -89,6 +89,10 @@ async def test_an_order_reaches_the_venue_over_rest_and_its_answer_is_told(
         assert [(event.cid, event.kind) for event in of(world, CommandNotSent)] == [(2, "on"), (1, "ou")]
         assert [event.cid for event in of(world, VenueOrder)] == [1]
         assert set(world.exchange.snapshot("sim").orders_by_cid) == {1}
+        # What has not left may leave.
+        world.commands.put_nowait(an_order(2, session))
+        await eventually(lambda: world.commands.idle)
+        assert [event.cid for event in of(world, CommandSent)] == [1, 2]
 
 
 async def test_a_cancel_reaches_the_venue_over_rest_and_its_answer_is_no_end(

@@ -7,7 +7,7 @@ import socket as sockets
 import ssl
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import trio
@@ -575,3 +575,43 @@ async def test_each_message_is_masked_anew_and_one_writer_waits_for_the_other(di
         masks = [frame[2:6] for frame in recorder.written]
         assert len(masks) >= 3
         assert len(set(masks)) == len(masks)
+
+
+@BUILDS
+async def test_a_message_that_was_made_ready_is_sent_like_any_other(dial: Any) -> None:
+    """Whether it is sent at all, behind others, or twice; and never under a mask that was used before."""
+    async with peer(echo) as uri, dial(uri, timeout_s=30) as socket:
+        recorder = Recorder(socket.stream)
+        socket.stream = recorder
+        order, other, never = b"[0, on]" * 40, b"ping", b"[0, off]"
+        socket.make_ready(never)
+        socket.make_ready(order)
+        sent = [other, order, order, other]
+        for message in sent:
+            await socket.send(message)
+        socket.make_ready(order)
+        await socket.send(order)
+        seen: list[bytes] = []
+        while len(seen) < 5:
+            seen += await socket.receive_many()
+        assert seen == [*sent, order]
+        masks = [frame[4:8] if len(frame) > 130 else frame[2:6] for frame in recorder.written]
+        assert len(set(masks)) == len(masks) == 5
+
+
+async def test_the_fast_build_has_the_frame_of_a_message_that_was_made_ready() -> None:
+    """An order waits for nothing but its bytes. One that only reads like it is another message."""
+    async with peer(echo) as uri, fast_websocket(uri, timeout_s=30) as socket:
+        assert isinstance(socket, FastWebSocket)
+        recorder = Recorder(socket.stream)
+        socket.stream = cast("trio.abc.Stream", recorder)
+        order = b"[0, on]"
+        socket.make_ready(order)
+        assert socket._ready is not None
+        frame = socket._ready[1]
+        await socket.send(bytes(bytearray(order)))
+        assert recorder.written[-1] != frame
+        await socket.send(order)
+        assert recorder.written[-1] == frame
+        await socket.send(order)
+        assert recorder.written[-1] != frame
