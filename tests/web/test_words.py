@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.deploy.test_messages import NEWS
+
 JS = Path(__file__).parents[2] / "web" / "static" / "js"
 PAGES = sorted(path.stem for path in (JS / "pages").glob("*.js"))
 PAIR = re.compile(r'"((?:[^"\\]|\\.)+)":\s*"((?:[^"\\]|\\.)+)"')
@@ -73,3 +75,12 @@ def test_a_page_has_no_other_word_for_what_is_shared(page: str) -> None:
     other = {text for text, swedish in own_words(f"pages/{page}.js").items() if shared.get(text, swedish) != swedish}
     # Plurals and results of tests, where the shared word is one thing's state.
     assert other - {"passed", "refused", "Trades", "running", "spread"} == set()
+
+
+def test_every_notice_has_a_swedish_title() -> None:
+    """By its code: the engine's own text behind it stays as it was said."""
+    rows = (Path(__file__).parents[2] / "docs" / "messages.md").read_text().splitlines()
+    told = {code for row in rows if row.startswith("| `") for code in re.findall(r"`([a-z_]+)`", row.split(" | ")[0])}
+    assert len(told) > 80
+    titled = set(re.findall(r'\b([a-z_]+): "', read("notices.js")))
+    assert told | NEWS | {"settings_changed", "history_there"} <= titled

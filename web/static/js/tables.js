@@ -2,11 +2,12 @@
 
 import { html, useState } from "../vendor/preact-htm.js";
 import { clock, dayClock, money, pair, price, quantity, sendable, signed, tone } from "./format.js";
+import { about } from "./notices.js";
 import { ApiProblem, Bar, Card, Chip, Command, Empty, Field, Form, link, Loading, Modal, Segments, Side, Table, toast } from "./parts.js";
 import { spoken } from "./reasons.js";
 import { call, may } from "./session.js";
 import { CLOSED, newestFirst, useTopics } from "./store.js";
-import { realizedWords, t, useWords } from "./words.js";
+import { currentLanguage, realizedWords, t, useWords } from "./words.js";
 
 const SHOWN = 80;
 const STATE_TONE = {
@@ -252,8 +253,6 @@ export function DecisionsCard({ className = "" }) {
 
 // What a person must know of a notice besides the engine's own words, by its code.
 const ADVICE = Object.fromEntries(["foreign_order", "foreign_trade"].map((code) => [code, "Placed on this account, but not by this engine: by hand, or with another key. If it was not you, delete the account's API keys."]));
-// Codes are the same in every language; those that have advice have a name as well.
-export const named = (code, tr) => (ADVICE[code] ? tr(code.replaceAll("_", " ")) : code.replaceAll("_", " "));
 
 export function NoticesCard({ className = "" }) {
   const tr = useWords();
@@ -264,7 +263,7 @@ export function NoticesCard({ className = "" }) {
     if (notification === undefined) return html`<${Loading} rows=${2} />`;
     if (!rows.length) return html`<${Empty} title=${tr("No notices")} text=${tr("All quiet.")} />`;
     return html`<ul class="feed scroll" tabindex="0">${rows.map(
-      (row) => html`<li key=${`${row.at_ms}${row.code}${row.text}`}><div class="line"><${Chip} tone=${tones[row.level] || ""}>${t(row.level)}<//><span class="grow wrap">${ADVICE[row.code] && html`<b>${named(row.code, tr)}</b> `}${spoken(row.text)}</span><time class="muted" title=${t("Time")}>${clock(row.at_ms)}</time></div>${ADVICE[row.code] && html`<p class="why">${tr(ADVICE[row.code])}</p>`}</li>`,
+      (row) => html`<li key=${`${row.at_ms}${row.code}${row.text}`}><div class="line"><${Chip} tone=${tones[row.level] || ""}>${t(row.level)}<//><span class="grow wrap">${(ADVICE[row.code] || currentLanguage() === "sv") && html`<b>${about(row.code)}</b> `}${spoken(row.text)}</span><time class="muted" title=${t("Time")}>${clock(row.at_ms)}</time></div>${ADVICE[row.code] && html`<p class="why">${tr(ADVICE[row.code])}</p>`}</li>`,
     )}</ul>`;
   };
   return html`<${Card} id="notices" className=${className} title=${tr("Notices")}>${body()}<//>`;

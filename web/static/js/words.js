@@ -67,7 +67,7 @@ const sv = {
   "No token is asked for (AUTH_REQUIRED=False). Simulated money only.": "Ingen nyckel krävs (AUTH_REQUIRED=False). Endast låtsaspengar.",
   "Dev mode: tokens are given without proof. Simulated money only.": "Utvecklarläge: nycklar ges utan bevis. Endast låtsaspengar.",
   "Theme": "Tema", "Language": "Språk", "Help": "Hjälp", "Keyboard": "Tangentbord", "Next symbol": "Nästa symbol",
-  "Next time frame": "Nästa tidsram", "foreign": "främmande", "foreign order": "främmande order", "foreign trade": "främmande affär",
+  "Next time frame": "Nästa tidsram", "foreign": "främmande",
   "Placed on this account, but not by this engine: by hand, or with another key. If it was not you, delete the account's API keys.": "Lagd på kontot, men inte av den här motorn: för hand eller med en annan nyckel. Var det inte du, ta bort kontots API-nycklar.",
   "Foreign orders are shown and left alone": "Främmande ordrar visas och lämnas i fred",
   "What one coin cost, with its fee": "Vad ett mynt kostade, med avgiften",

@@ -11,7 +11,7 @@ import { useWords } from "../words.js";
 import { ClosedPositions } from "./orders.js";
 
 export const words = {
-  "Profit by day": "Vinst per dag", "Profit by week": "Vinst per vecka", "Profit by month": "Vinst per månad", "Day": "Dag", "Week": "Vecka", "Month": "Månad",
+  "Profit by day": "Vinst per dag", "Profit by week": "Vinst per vecka", "Profit by month": "Vinst per månad", "Day": "Dag", "At its start": "Vid början", "Week": "Vecka", "Month": "Månad",
   "In short": "I korthet", "Closed": "Stängt", "All of it": "Allt", "Win rate": "Vinstandel", "Profit factor": "Vinstfaktor", "Expectancy": "Väntevärde", "Mean time held": "Medeltid hållen", "Traded": "Omsatt",
   "By symbol": "Per symbol", "By ending": "Per avslutsorsak", "Wins": "Vinster", "Losses": "Förluster", "Profit": "Vinst", "Return": "Avkastning", "No trade was closed yet": "Ingen affär har stängts ännu",
   "What each day, week or month brought stands here.": "Vad varje dag, vecka eller månad gav står här.", "Balances": "Saldon", "Free": "Fritt", "Worth": "Värde", "Ledger": "Kontoutdrag", "Amount": "Belopp", "What": "Vad", "The venue has no entries": "Börsen har inga poster", "Margin": "Marginal", "Funding": "Utlåning",
@@ -76,7 +76,7 @@ function Periods({ unit }) {
   const of = useApi(`/api/v2/${unit}?timescale=${count}`, { every: 10 });
   const tools = html`<${Segments} label=${tr("Time frame")} value=${unit} onPick=${(next) => setQuery({ unit: next })} options=${Object.entries(UNITS).map(([key, [word]]) => [key, tr(word)])} />`;
   return html`<${Card} id="periods" className="span-7" title=${tr(title)} tools=${tools}><${Answer} of=${of} empty=${(told) => !told.data.some((row) => row.trade_count || row.abs_profit)} title=${tr("No trade was closed yet")} text=${tr("What each day, week or month brought stands here.")}>${(told) => html`<${Bars} rows=${told.data} />
-    <${Table} label=${tr(title)} heads=${[[tr(UNITS[unit][0])], [tr("Trades"), "n"], [tr("Profit"), "n"], [tr("Return"), "n"], [tr("Balance"), "n wide"]]} rows=${told.data.filter((row) => row.trade_count).map((row) => html`<tr key=${row.date}><td>${row.date}</td><td class="n">${row.trade_count}</td><td class="n ${tone(row.abs_profit)}">${signed(row.abs_profit)}</td><td class="n ${tone(row.rel_profit)}">${percent(row.rel_profit)}</td><td class="n muted wide">${money(row.starting_balance)}</td></tr>`)} />`}<//><//>`;
+    <${Table} label=${tr(title)} heads=${[[tr(UNITS[unit][0])], [tr("Trades"), "n"], [tr("Profit"), "n"], [tr("Return"), "n"], [tr("At its start"), "n wide"]]} rows=${told.data.filter((row) => row.trade_count).map((row) => html`<tr key=${row.date}><td>${row.date}</td><td class="n">${row.trade_count}</td><td class="n ${tone(row.abs_profit)}">${signed(row.abs_profit)}</td><td class="n ${tone(row.rel_profit)}">${percent(row.rel_profit)}</td><td class="n muted wide">${money(row.starting_balance)}</td></tr>`)} />`}<//><//>`;
 }
 
 function InShort({ of }) {

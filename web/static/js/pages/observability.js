@@ -2,9 +2,9 @@
 
 import { html, useState } from "../../vendor/preact-htm.js";
 import { dayClock, duration, quantity } from "../format.js";
+import { about } from "../notices.js";
 import { Answer, Bar, Card, Chip, Facts, Segments, Table, useApi } from "../parts.js";
 import { spoken } from "../reasons.js";
-import { named } from "../tables.js";
 import { useWords } from "../words.js";
 
 export const words = {
@@ -47,7 +47,7 @@ function Answers({ told }) {
 
 function Events({ events }) {
   const tr = useWords();
-  return html`<${Card} id="events" className="span-5" title=${tr("Events")} count=${events.length}>${events.length ? html`<ul class="feed scroll" tabindex="0">${events.map((row) => html`<li key=${row.at_ms + row.code + row.text}><div class="line"><${Chip} tone=${TONES[row.level] || ""}>${tr(row.level)}<//><b>${named(row.code, tr)}</b><span class="grow"></span><time class="muted">${dayClock(row.at_ms)}</time></div><p class="why">${spoken(row.text)}</p></li>`)}</ul>` : html`<div class="empty"><p class="muted">${tr("No events")}</p></div>`}<//>`;
+  return html`<${Card} id="events" className="span-5" title=${tr("Events")} count=${events.length}>${events.length ? html`<ul class="feed scroll" tabindex="0">${events.map((row) => html`<li key=${row.at_ms + row.code + row.text}><div class="line"><${Chip} tone=${TONES[row.level] || ""}>${tr(row.level)}<//><b>${about(row.code)}</b><span class="grow"></span><time class="muted">${dayClock(row.at_ms)}</time></div><p class="why">${spoken(row.text)}</p></li>`)}</ul>` : html`<div class="empty"><p class="muted">${tr("No events")}</p></div>`}<//>`;
 }
 
 const bytes = (count) => (count ? (count < 1024 ? `${count} B` : count < 1048576 ? `${(count / 1024).toFixed(1)} kB` : `${(count / 1048576).toFixed(1)} MB`) : "–");

@@ -12,7 +12,7 @@ import { useWords } from "../words.js";
 
 export const words = {
   "What strategies say now": "Vad strategierna säger nu", "Every signal": "Alla signaler", "No strategy is on": "Ingen strategi är på",
-  "newest word": "senaste ord", "last acted": "handlade senast", "never acted": "har aldrig handlat", "Nothing yet": "Inget ännu", "No signal fits the filters": "Ingen signal passar filtren",
+  "newest word": "senaste ord", "last acted": "handlade senast", "not acted since the start": "har inte handlat sedan starten", "Nothing yet": "Inget ännu", "No signal fits the filters": "Ingen signal passar filtren",
   "At least": "Minst", "Probability": "Sannolikhet", "Features": "Egenskaper", "any confidence": "all visshet", "all strategies": "alla strategier", "all symbols": "alla symboler",
   "Buy or sell": "Köp eller sälj", "With hold": "Med vänta",
 };
@@ -49,7 +49,7 @@ function Latest() {
       <p class="line"><b>${strategy}</b><span class="muted">${newest ? pair(newest.symbol) : ""} ${timeframe}</span><span class="grow"></span>${newest ? html`<${Chip} tone=${TONE[newest.recommendation]}>${tr(newest.recommendation)}<//>` : html`<span class="muted">${tr("Nothing yet")}</span>`}</p>
       ${newest && html`<p class="conf"><${Bar} fraction=${newest.confidence} tone=${TONE[newest.recommendation]} /> ${percent(newest.confidence, 0)}</p><p class="why">${newest.reasons.map(spoken).join(" · ")}</p>`}
       ${cold(strategy) && html`<p><${Chip} tone="info">${tr("warming up")}<//> <${WarmUp} one=${cold(strategy)} /></p>`}
-      <p class="muted">${acted ? html`${tr("last acted")}: ${tr(acted.recommendation)} @ ${price(acted.price)} · ${dayClock(acted.decided_ms)}` : tr("never acted")}</p>
+      <p class="muted">${acted ? html`${tr("last acted")}: ${tr(acted.recommendation)} @ ${price(acted.price)} · ${dayClock(acted.decided_ms)}` : tr("not acted since the start")}</p>
     </article>`)}</div>`}<//>
   <//>`;
 }
