@@ -4,6 +4,7 @@ An order that opens something may have left when the wish comes, and no cancel r
 So its book is not flat before its end is known: what it brings is closed, too.
 """
 
+from collections.abc import Sequence
 from decimal import Decimal
 
 import msgspec
@@ -84,7 +85,7 @@ class OrderFlattener(OrderReconciler):
                 # What rests holds its coins back: the close would be refused for want of balance.
                 left.append((symbol, margin))
             elif floor_amount(abs(held)) == ZERO or self._is_crumb(flatten, (symbol, margin), held):
-                if resting or any(row.opens_risk for row in open_rows):
+                if resting or self._may_bring(open_rows):
                     left.append((symbol, margin))
             elif len(in_vain) >= FLATTEN_TRIES:
                 text = f"{symbol} is not flat after {tries} tries: {held} held"
@@ -99,6 +100,10 @@ class OrderFlattener(OrderReconciler):
         if books != flatten.books or flatten.pause_at is None or self._now >= flatten.pause_at:
             flatten.books, flatten.pause_at = books, pause_at
             self._dirty[flatten.key] = flatten
+
+    def _may_bring(self, open_rows: Sequence[OrderRow]) -> bool:
+        """Whether one of them may open something yet, in doubt or not."""
+        return any(row.opens_risk for row in open_rows)
 
     def _tries_in_vain(self, flatten: FlattenRow, name: str) -> list[int]:
         """The numbers of a book's closes that did not sell, by trades that were told, all that they were for. What is
