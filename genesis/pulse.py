@@ -5,6 +5,7 @@ process and starts another one, which recovers from the journal.
 """
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -78,3 +79,55 @@ class Pulse:
             dead_letters=len(engine.supervisor.dead_letters),
             longest_block_s=round(self.watch.longest_s, 3),
         )
+
+
+@attrs.define(kw_only=True, eq=False)
+class StartPulse:
+    """What the health file says while there is no engine yet: that one starts, and what it waits for (`waits`).
+
+    A live start waits for its venue as long as that takes. Who watches the file would take it for gone.
+    """
+
+    path: Path
+    mode: str
+    clock: Clock
+    watch: LoopWatch
+    waits: Callable[[], str]
+    _over: trio.Event = attrs.field(factory=trio.Event, init=False)
+    _left: trio.Event = attrs.field(factory=trio.Event, init=False)
+
+    async def beat(self) -> None:
+        """Until `end`."""
+        try:
+            while not self._over.is_set():
+                await self._write("starting", self.waits())
+                with trio.move_on_after(EVERY_S):
+                    await self._over.wait()
+        finally:
+            self._left.set()
+
+    async def end(self, state: str = "") -> None:
+        """Returns when nothing is written any more, so that the engine's own pulse has the file; last, with a `state`,
+        that of a start that never came to an engine."""
+        self._over.set()
+        await self._left.wait()
+        if state:
+            await self._write(state, "")
+
+    async def _write(self, state: str, waits: str) -> None:
+        health = Health(
+            pid=os.getpid(),
+            mode=self.mode,
+            state=state,
+            ready=False,
+            at_ms=self.clock.wall_ms(),
+            every_s=EVERY_S,
+            trading="unknown",
+            orders_open=0,
+            orders_in_doubt=0,
+            actor_crashes=0,
+            dead_letters=0,
+            longest_block_s=round(self.watch.longest_s, 3),
+            waits=waits,
+        )
+        await trio.to_thread.run_sync(health.write, self.path)

@@ -52,7 +52,7 @@ from genesis.journal_proof import prove_older
 from genesis.pacer import Pacer, histories_told
 from genesis.page_tokens import open_tokens
 from genesis.post_office import open_post
-from genesis.pulse import Pulse
+from genesis.pulse import Pulse, StartPulse
 from genesis.run_options import CannotStart, ExitCode, Mode, RunOptions
 from genesis.run_words import RunWords
 from genesis.sim_session import SimSession
@@ -171,6 +171,7 @@ class _Run:
     # Where this run's own decisions begin in the journal; a simulated session is summed up over all of its runs.
     begins_after: int = 0
     watch: LoopWatch | None = None
+    first_pulse: StartPulse | None = None
     words: RunWords = attrs.field(init=False)
     stopping: trio.Event = attrs.field(factory=trio.Event)
     dialling: trio.CancelScope | None = None
@@ -207,6 +208,8 @@ class _Run:
         post = await open_post(stack, self.options)
         place = await self._open_place(stack, chance)
         await nursery.start(place.room.serve)
+        first = self.first_pulse = self._start_pulse(place.room)
+        nursery.start_soon(first.beat)
         with trio.CancelScope() as self.dialling:
             if self.stopping.is_set():
                 self.dialling.cancel()
@@ -224,6 +227,7 @@ class _Run:
         if venue is None:
             # Nothing is open yet that would have to be closed in order.
             log.info("stopped", text="before the venue had answered")
+            await first.end("stopped")
             return ExitCode.OK
         place.room.tell("start")
         store = await open_journal(
@@ -399,6 +403,8 @@ class _Run:
             if not self.stopping.is_set():
                 self._write_run_file(place)
                 self._greet(address, tokens, venue)
+            if self.first_pulse is not None:
+                await self.first_pulse.end()
             pulse = self._pulse(engine)
             async with trio.open_nursery() as work:
                 work.start_soon(pulse.beat)
@@ -436,6 +442,16 @@ class _Run:
         if self.options.mode is not Mode.SIM or exchange is None:
             return engine.controls
         return attrs.evolve(engine.controls, chaos=ChaosDesk(engine, exchange, nursery).port())
+
+    def _start_pulse(self, room: WaitingRoom) -> StartPulse:
+        assert self.watch is not None, "the loop must be watched before anything is waited for"
+        return StartPulse(
+            path=self.options.user_dir.health_file,
+            mode=self.options.mode.value,
+            clock=self.clock,
+            watch=self.watch,
+            waits=lambda: room.waits.what,
+        )
 
     def _pulse(self, engine: Engine) -> Pulse:
         assert self.watch is not None, "the loop must be watched before the engine starts"

@@ -18,7 +18,8 @@ MISSED_BEFORE_OLD: Final = 3
 
 @attrs.frozen(kw_only=True)
 class Health:
-    """`state` is starting, running, stopping or stopped; `ready` says that orders may leave."""
+    """`state` is starting, running, stopping or stopped; `ready` says that orders may leave. `waits` is what a start
+    waits for: venue, feed or start (its own records); empty for an engine that runs."""
 
     pid: int
     mode: str
@@ -32,6 +33,7 @@ class Health:
     actor_crashes: int
     dead_letters: int
     longest_block_s: float
+    waits: str = ""
 
     def is_fresh(self, now_ms: int) -> bool:
         """False for an engine that should have written again by now."""

@@ -25,6 +25,7 @@ from genesis.core.chance import Chance
 from genesis.core.clock import TrioClock
 from genesis.domain.rest_budget import RestBudget
 from genesis.domain.settings_build import Built, Layer, build
+from genesis.edge.health_file import read_health
 from genesis.edge.user_dir import UserDir
 from genesis.paper_session import _give_up, open_paper
 from genesis.run_options import CannotStart, ExitCode, Mode, RunOptions
@@ -319,6 +320,11 @@ def test_a_live_start_waits_for_a_venue_that_does_not_answer_yet(tmp_path: Path)
             health = httpx.get(f"{address}/health", timeout=60, trust_env=False)
             assert (health.status_code, health.json()["waits"]["what"]) == (503, "venue")
             assert "ConnectFailed" in health.json()["waits"]["reason"]
+            told = tmp_path / "home" / "health.json"
+            # The first one was written before there was anything to wait for.
+            while (written := read_health(told)) is None or written.waits != "venue":
+                time.sleep(0.1)
+            assert (written.pid, written.state) == (process.pid, "starting")
             status = subprocess.run([PROGRAM, "status"], env=settings, capture_output=True, text=True, check=False)
             assert status.returncode == ExitCode.OK, status.stderr
             assert re.search(r"waits for +the venue", status.stdout)

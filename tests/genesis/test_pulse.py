@@ -10,12 +10,13 @@ from pathlib import Path
 
 import pytest
 import trio
+from trio.testing import MockClock
 
 from genesis.core.clock import TrioClock
 from genesis.core.loop_watch import LoopWatch
 from genesis.edge.health_file import read_health
 from genesis.edge.service_manager import ServiceManager
-from genesis.pulse import Pulse
+from genesis.pulse import EVERY_S, Pulse, StartPulse
 from tests.house import house, lively_layer, piece_of
 
 PATIENCE_S = 120
@@ -88,3 +89,31 @@ async def test_a_pulse_tells_how_the_engine_is(tmp_path: Path) -> None:
         assert health is not None
         assert (health.ready, health.trading, health.actor_crashes) == (True, "ACTIVE", 1)
         assert not health.is_fresh(health.at_ms)
+
+
+async def test_a_start_that_waits_is_told_until_there_is_an_engine(
+    tmp_path: Path, autojump_clock: MockClock, nursery: trio.Nursery
+) -> None:
+    autojump_clock.autojump_threshold = 0.02
+    path, waits = tmp_path / "health.json", ["venue"]
+    pulse = StartPulse(
+        path=path, mode="live", clock=TrioClock(), watch=LoopWatch(lambda block: None), waits=lambda: waits[-1]
+    )
+    nursery.start_soon(pulse.beat)
+    for what in ("venue", "start"):
+        waits.append(what)
+        path.unlink(missing_ok=True)
+        with trio.fail_after(2 * EVERY_S):
+            while not path.exists():  # noqa: ASYNC110 - a file
+                await trio.sleep(0.1)
+        health = read_health(path)
+        assert health is not None
+        assert (health.state, health.ready, health.waits) == ("starting", False, what)
+    await pulse.end()
+    path.unlink()
+    await trio.sleep(3 * EVERY_S)
+    assert not path.exists(), "the engine's own pulse has the file"
+    await pulse.end("stopped")
+    health = read_health(path)
+    assert health is not None
+    assert (health.state, health.waits) == ("stopped", "")
