@@ -27,6 +27,7 @@ from genesis.core.hard_exit import HardExit
 from genesis.core.loop_watch import NOT_RUN, LoopBlocked, LoopWatch
 from genesis.core.rest import LoopClock
 from genesis.core.supervisor import EventKind, SupervisorEvent
+from genesis.core.turns import run_loop
 from genesis.desk import TemplateShelf, trading_desk
 from genesis.diary import Diary, watch
 from genesis.domain.account_cells import told_before
@@ -115,7 +116,7 @@ def run_engine(options: RunOptions) -> ExitCode:
     sys.setswitchinterval(GIL_TURN_S)
     run.collector.begin()
     try:
-        return trio.run(run.main, clock=LoopClock())
+        return run_loop(run.main)
     except* CannotStart as refusals:
         raise _first(refusals) from None
     except* OSError as errors:

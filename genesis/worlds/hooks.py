@@ -22,6 +22,7 @@ import hypercorn.protocol.ws_stream
 import trio
 import trio._core._run as _run
 
+from genesis.core.turns import Turns
 from genesis.worlds import virtual_socket
 from genesis.worlds.process import current_process
 from genesis.worlds.timers import timed_by
@@ -90,10 +91,6 @@ class Steps(trio.abc.Instrument):
         self._next = min(self._next, step)
 
     def before_task_step(self, task: trio.lowlevel.Task) -> None:
-        self.heard("before_task_step", task)
-
-    def heard(self, _: str, task: trio.lowlevel.Task) -> None:
-        """A step, as trio tells all its instruments at once."""
         self.count = count = self.count + 1
         self._unfolded.append(task.name)
         if count == self._next:
@@ -116,15 +113,18 @@ class Steps(trio.abc.Instrument):
 
 
 class _Ears(dict[str, Callable[..., None]]):
-    """The `Instruments` of a run whose only one, if any, is a `Steps`: asked for in every step."""
-
-    call: Callable[..., None]
+    """The `Instruments` of a world's run: `Turns`, as the engine has it, and a `Steps`, if any. Asked in every step."""
 
     def __init__(self, instruments: Sequence[trio.abc.Instrument]) -> None:
-        assert len(instruments) <= 1, "a world has one instrument"
-        for steps in instruments:
-            assert isinstance(steps, Steps), f"a world's instrument must count steps, was {steps!r}"
-            self["before_task_step"] = self.call = steps.heard
+        for each in instruments:
+            if isinstance(each, Turns):
+                self["before_run"], self["after_task_step"] = each.before_run, each.go_on
+            else:
+                assert isinstance(each, Steps), f"a world's instrument must count steps, was {each!r}"
+                self["before_task_step"] = each.before_task_step
+
+    def call(self, hook: str, *words: Any) -> None:
+        self[hook](*words)
 
 
 def _nobody_runs_before() -> float:
@@ -263,7 +263,7 @@ def run_virtual(
                 main,
                 *args,
                 clock=clock,
-                instruments=() if steps is None else (steps,),
+                instruments=(Turns(),) if steps is None else (Turns(), steps),
                 strict_exception_groups=True,
             )
         finally:

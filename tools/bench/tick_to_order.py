@@ -41,6 +41,7 @@ from genesis.core.channel import Answer
 from genesis.core.clock import TrioClock
 from genesis.core.rest import LoopClock
 from genesis.core.term import Term
+from genesis.core.turns import run_loop
 from genesis.domain.settings_build import Layer
 from genesis.edge.collector import Collector
 from genesis.edge.store_thread import StoreThread
@@ -449,14 +450,14 @@ def far(part: int, *, durable: bool = False, rate: int = 0) -> Told:
     """The engine, its exchange in a process of its own."""
     with tempfile.TemporaryDirectory() as directory:
         trade = partial(wire_to_wire, Path(directory), part, minutes=minutes_of_a_part(), inline=not durable, rate=rate)
-        return trio.run(trade, clock=LoopClock())
+        return run_loop(trade)
 
 
 def near(part: int, *, durable: bool = False, rate: int = 0) -> Times:
     """The engine, its exchange on its loop."""
     with tempfile.TemporaryDirectory() as directory:
         trade = partial(one_loop, Path(directory), part, minutes=minutes_of_a_part(), inline=not durable, rate=rate)
-        return Times(trio.run(trade, clock=LoopClock()))
+        return Times(run_loop(trade))
 
 
 def prototype(*words: float) -> Told:
