@@ -275,7 +275,7 @@ class ConnectionPublicActor:
                 line.end(f"{type(error).__name__}: {error}")
                 return
             now_ns = ctx.clock.now_ns()
-            told = session.receive_many(frames, now_ns)
+            told = session.receive_first(frames, now_ns, self.settings.value.market.candle_close_grace_ms)
             stats.last_frame_ns = now_ns
             if _PLAIN.issuperset(map(type, told)):
                 # All that a decision waits for, and most of what comes.
@@ -283,7 +283,17 @@ class ConnectionPublicActor:
                     stats.last_data_ns = now_ns
             else:
                 told = self._sorted_out(ctx, line, told, out, now_ns)
-            if not handover.offer(told, len(frames)):
+            if session.behind:
+                handover.offer(told, 0)
+                try:
+                    await ctx.step_aside()
+                finally:
+                    # Also where the line has ended meanwhile: it was heard before.
+                    told = self._sorted_out(ctx, line, session.receive_behind(now_ns), out, now_ns)
+                    room = handover.offer(told, len(frames))
+            else:
+                room = handover.offer(told, len(frames))
+            if not room:
                 # Not read means not heard: the line is not to blame for the silence that follows.
                 line.reading = False
                 await handover.room()

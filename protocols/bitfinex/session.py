@@ -34,6 +34,7 @@ from protocols.bitfinex.events import (
     subscribe_request,
     unsubscribe_request,
 )
+from protocols.bitfinex.first import FEW, first_of
 from protocols.bitfinex.heartbeat import SilenceWatch
 from protocols.bitfinex.numbers import read_json_floats
 from protocols.bitfinex.public import (
@@ -61,6 +62,7 @@ from protocols.market import (
     StreamBeat,
     StreamDown,
     StreamUp,
+    Ticker,
     TradeSnapshot,
 )
 from protocols.units import Symbol
@@ -74,6 +76,7 @@ PublicEvent = MarketEvent | ReferenceEvent | SessionEvent
 _UNUSUAL: Final = (TypeError, ValueError, LookupError, ArithmeticError, RecursionError, MalformedFrame)
 """What the quick way raises on a frame of an unusual shape; the careful way then judges it."""
 
+_NUMBERED: Final = FLAG_SEQ_ALL | FLAG_TIMESTAMP
 _decode: Final = msgspec.json.Decoder().decode
 _NOTHING: Final = msgspec.UNSET
 _H: Final = ord("h")
@@ -95,6 +98,9 @@ class PublicSession:
         self.paused = False
         self.info: ServerInfo | None = None
         self.silence = SilenceWatch()
+        self.behind: list[tuple[int, Sequence[bytes]]] = []
+        """Frames that are yet to be received, each row with the number in front of it."""
+        self._priced: set[Symbol] = set()
 
     # --- asking ---------------------------------------------------------------------------------------------------
 
@@ -178,6 +184,44 @@ class PublicSession:
 
     def receive(self, frame: bytes | str, received_ns: int) -> list[PublicEvent]:
         return self.receive_many((frame,), received_ns)
+
+    def receive_first(self, frames: Sequence[bytes], received_ns: int, grace_ms: int) -> list[PublicEvent]:
+        """As `receive_many` of what comes in one read; but what a decision waits for is told without the others, where
+        these would hold it up. They are in `behind` then, for `receive_behind` before anything else is received."""
+        if len(frames) <= FEW or self.audit.flags & _NUMBERED != _NUMBERED:
+            return self.receive_many(frames, received_ns)
+        first = first_of(self.table, frames, self.audit, grace_ms)
+        if not first:
+            return self.receive_many(frames, received_ns)
+        before = self.audit.public
+        told: list[PublicEvent] = []
+        at = 0
+        for place in first:
+            if place > at:
+                self.behind.append((before + at, frames[at:place]))
+            self.audit.public = before + place
+            told += self.receive_many((frames[place],), received_ns)
+            at = place + 1
+        if at < len(frames):
+            self.behind.append((before + at, frames[at:]))
+        self.audit.public = before + len(frames)
+        self._priced = {event.symbol for event in told if type(event) is Ticker}
+        return told
+
+    def receive_behind(self, received_ns: int) -> list[PublicEvent]:
+        """What was left behind, without the prices that were overtaken by those told first."""
+        audit, priced, (behind, self.behind) = self.audit, self._priced, (self.behind, [])
+        number, venue_ms = audit.public, audit.venue_ms
+        told: list[PublicEvent] = []
+        for before, frames in behind:
+            audit.public = before
+            for event in self.receive_many(frames, received_ns):
+                if type(event) is not Ticker or event.symbol not in priced:
+                    told.append(event)
+        if audit.public < number:
+            # The last frame of the read was among the first.
+            audit.public, audit.venue_ms = number, venue_ms
+        return told
 
     def receive_many(self, frames: Iterable[bytes | str], received_ns: int) -> list[PublicEvent]:
         """All events of a batch, in order; of each book only the last top, at the end, and only if it changed."""

@@ -47,6 +47,8 @@ class Stream:
     checksums_wrong: int = 0
     error: str = ""
     trades_doubled: int = 0
+    next_end_ms: int = 0
+    """Of candles: none can end before, by what was heard so far."""
     oldest_trade: int = 0
     # What every event of it says, read off the subscription once.
     channel: str = attrs.field(init=False)
@@ -101,17 +103,29 @@ class Stream:
         return True
 
 
+def _heads(channel_id: int) -> tuple[bytes, bytes]:
+    """What frames of a channel begin with: rows, and words (a heartbeat, the kind of a trade)."""
+    return b"[%d,[" % channel_id, b'[%d,"' % channel_id
+
+
 @attrs.define
 class StreamTable:
     """All streams of one socket, by subscription and by channel number.
 
-    `by_head` has those whose updates are read straight from their bytes, by what these begin with.
+    `by_head` has those whose updates are read straight from their bytes, by what these begin with; `heads` is what any
+    frame of a stream begins with, `candles` has the streams of candles by that, and `tickers` is what prices of a pair
+    begin with.
     """
 
     limit: int = 25
     streams: dict[Subscription, Stream] = attrs.field(factory=dict)
     by_channel: dict[int, Stream] = attrs.field(factory=dict)
     by_head: dict[bytes, tuple[Stream, Usual]] = attrs.field(factory=dict)
+    heads: set[bytes] = attrs.field(factory=set)
+    candles: dict[bytes, Stream] = attrs.field(factory=dict)
+    tickers: set[bytes] = attrs.field(factory=set)
+    next_end_ms: int = 0
+    """The first moment at which a frame may end a candle."""
 
     def ask(self, subscription: Subscription, *, now_ns: int, sub_id: str | None) -> Stream:
         known = self.streams.get(subscription)
@@ -151,12 +165,23 @@ class StreamTable:
         self.by_channel[channel_id] = stream
         if stream.usual is not None:
             self.by_head[b"[%d,%s" % (channel_id, stream.usual.mark)] = stream, stream.usual
+        heads = _heads(channel_id)
+        self.heads.update(heads)
+        if stream.channel == "candles":
+            self.candles.update(dict.fromkeys(heads, stream))
+            self.next_end_ms = 0
+        elif stream.channel == "ticker" and stream.usual is not None:
+            self.tickers.add(heads[0])
 
     def left(self, channel_id: int) -> Stream | None:
         """Whose number this was."""
         stream = self.by_channel.pop(channel_id, None)
         if stream is not None and stream.usual is not None:
             self.by_head.pop(b"[%d,%s" % (channel_id, stream.usual.mark), None)
+        for head in _heads(channel_id):
+            self.heads.discard(head)
+            self.candles.pop(head, None)
+            self.tickers.discard(head)
         return stream
 
     def clear(self) -> None:
@@ -164,6 +189,9 @@ class StreamTable:
         self.streams.clear()
         self.by_channel.clear()
         self.by_head.clear()
+        self.heads.clear()
+        self.candles.clear()
+        self.tickers.clear()
 
     @property
     def occupied(self) -> int:

@@ -1,6 +1,6 @@
 """A public connection keeps its streams whole whatever the line does, and says what it cannot."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -11,6 +11,7 @@ from trio.testing import MockClock
 
 from actors import connection_public
 from actors.connection_public import ConnectionPublicActor
+from genesis.core.actor import Context
 from genesis.core.channel import Channel, Overflow
 from genesis.core.latest import Latest
 from genesis.edge.connection_stats import ConnectionStats
@@ -318,6 +319,42 @@ async def test_of_the_tickers_of_one_read_the_newest_is_told_and_of_the_trades_e
         await world.until(lambda: len(world.of(TradePrint)) == 5)
         assert [price.last for price in world.prices if isinstance(price, Ticker)][1:] == [105.0]
         assert [trade.price for trade in world.of(TradePrint)] == [101.0, 102.0, 103.0, 104.0, 105.0]
+
+
+@pytest.mark.parametrize("falls", [False, True])
+async def test_what_may_end_a_candle_is_told_in_front_of_what_came_before_it_in_its_read(
+    autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch, falls: bool
+) -> None:
+    aside = Context.step_aside
+    async with a_world(autojump_clock) as world:
+        await world.up()
+        venue = world.venue.socket
+        await world.until(lambda: len(world.prices) == 2)
+        told: list[tuple[Subscription, list[Any]]] = [
+            (BTC[1], ["te", [900 + number, 1_700_000_000_500, -0.5, 100.0]]) for number in range(5)
+        ]
+        row = [100.0, 1.0, 101.0, 1.0, 0.0, 0.0, 107.0, 5.0, 110.0, 90.0]
+
+        def ends_meanwhile(ctx: Context) -> Coroutine[Any, Any, None]:
+            if ctx.name.endswith("subject"):
+                world.commands.put_nowait(Reconnect(reason="a test"))
+            return aside(ctx)
+
+        if falls:
+            monkeypatch.setattr(Context, "step_aside", ends_meanwhile)
+        await venue.at_once([*told, (BTC[3], ["hb"]), (BTC[0], [row])])
+        await world.until(lambda: len(world.of(TradePrint)) == 5)
+        kinds = [type(event) for event in world.events]
+        assert kinds.index(StreamBeat) < kinds.index(TradePrint)
+        if falls:
+            # It was heard before the end, and is told before the end is.
+            await world.until(lambda: len(world.of(StreamDown)) == len(BTC))
+            assert world.stats.reconnects_asked == 1
+            assert world.stats.falls == 1
+            last_trade = max(place for place, event in enumerate(world.events) if type(event) is TradePrint)
+            assert last_trade < [type(event) for event in world.events].index(StreamDown)
+        assert [trade.trade_id for trade in world.of(TradePrint)] == [900, 901, 902, 903, 904]
+        assert [price.last for price in world.prices if isinstance(price, Ticker)][1:] == [107.0]
 
 
 async def test_a_wrong_checksum_renews_that_book_alone(autojump_clock: MockClock) -> None:
