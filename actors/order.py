@@ -441,6 +441,7 @@ class _Life:
                     question = self.journal.ask_then(commit, partial(self._leave, out, left))
                     if question is not None:
                         await self.ctx.step_aside()
+                self.machine.enter()
                 await self._keep(out, commit, question)
             refused, given = self._hand_out(out)
             if out.commands and not left:

@@ -325,7 +325,15 @@ class Channel(Generic[T]):
         """
         if key in self._once:
             return False
-        self.put_nowait(message)
+        queue = self.queue
+        if len(queue) < self._limit:
+            # `put_nowait` without a call: the command of an order comes this way.
+            self.put_total += 1
+            queue.append(Envelope(message, self, next(_arrivals)))
+            if self._bell.task is not None:
+                self._bell.ring()
+        else:
+            self._put_at_limit(message, None)
         self._once[key] = None
         if len(self._once) > ONCE_KEPT + ONCE_SLACK:
             for old in list(itertools.islice(self._once, ONCE_SLACK)):

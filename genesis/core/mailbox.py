@@ -403,7 +403,8 @@ class Outlet(Generic[T]):
         return self._channel.put_if_room(message)
 
     def put_once(self, key: Hashable, message: T) -> bool:
-        self._check()
+        if self._term.over:
+            self._check()
         return self._channel.put_once(key, message)
 
     def ask(self, message: T) -> Coroutine[Any, Any, Any]:

@@ -73,6 +73,8 @@ class OrderAhead(OrderMachine):
     _ahead: _Ahead | None = None
     _taken: _Ahead | None = None
     """What was taken last, until its frame has left."""
+    _entering: _Ahead | None = None
+    """What was taken, as long as this machine is not the one behind it yet."""
     _is_twin = False
     _was_foreseen = False
     """Of a twin: the order was an exit that `foresee` had looked at."""
@@ -92,7 +94,10 @@ class OrderAhead(OrderMachine):
 
     def take_rehearsed(self, approved: Approved, *, now: float, wall_ms: int) -> Outputs | None:
         """`admit` and `take_ready` in one, where this very order was rehearsed and nothing has happened since; None,
-        and nothing changes, where not. Then the market may have been asked all the same."""
+        and nothing changes, where not. Then the market may have been asked all the same.
+
+        What is kept and handed out is whole. `enter` comes next, when nobody waits for that any more.
+        """
         ahead, self._ahead = self._ahead, None
         if ahead is None or not self._is_still(ahead, approved):
             return None
@@ -110,10 +115,7 @@ class OrderAhead(OrderMachine):
             self._note_spare()
             out.cells = {key: self._cell(key, kept) for key, kept in self._dirty.items()} | out.cells
             self._dirty.clear()
-        self._taken = ahead
-        ahead.fields.update(ahead.changes)
-        self.orders.update(ahead.rows)
-        self._by_intent[row.intent.intent_id] = row.cid
+        self._taken = self._entering = ahead
         row.due_at = due_at = now + ahead.answer_within_s
         row.check_at = due_at - ahead.answer_within_s + ahead.asked_after_s
         for leg in ahead.legs:
@@ -122,6 +124,14 @@ class OrderAhead(OrderMachine):
         for record in ahead.updates:
             record.at_ms = wall_ms
         return out
+
+    def enter(self) -> None:
+        """Be the machine behind the order that was taken. Until then it must not be asked or told anything."""
+        ahead, self._entering = self._entering, None
+        if ahead is not None:
+            ahead.fields.update(ahead.changes)
+            self.orders.update(ahead.rows)
+            self._by_intent[ahead.row.intent.intent_id] = ahead.row.cid
 
     def _is_still(self, ahead: _Ahead, approved: Approved) -> bool:
         if self.settings is not ahead.settings or self.pairs is not ahead.pairs or self.halted is not None:
@@ -148,11 +158,13 @@ class OrderAhead(OrderMachine):
 
     @override
     def _at(self, now: float, wall_ms: int) -> None:
+        assert self._entering is None, "what was taken must be entered before anything else is heard"
         self._ahead = None
         super()._at(now, wall_ms)
 
     @override
     def take(self) -> Outputs:
+        assert self._entering is None, "what was taken must be entered before anything else is"
         self._ahead = self._taken = None
         return super().take()
 

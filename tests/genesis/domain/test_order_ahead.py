@@ -38,7 +38,7 @@ D = Decimal
 NS = 1_000_000_000
 LATER_S = (0.0, 0.4, 2.0, 29.0, 31.0)
 """From a rehearsal to its order; the last of them is too late for an entry."""
-_OF_THE_DRIVER = ("touch", "depth", "_ahead", "_taken", "_was_foreseen", "_made", "_tells_late")
+_OF_THE_DRIVER = ("touch", "depth", "_ahead", "_taken", "_entering", "_was_foreseen", "_made", "_tells_late")
 
 
 @pytest.fixture(autouse=True)
@@ -168,7 +168,9 @@ def test_a_rehearsed_order_is_the_order_to_the_byte(
             else:
                 taken[f"{order.intent.purpose.value}, {len(out.commands[0].command.__struct_fields__)}"] += 1
                 assert expected is not None
+            # What is kept and handed out is whole before the machine goes on.
             assert (None if out is None else words_of(out)) == (None if expected is None else words_of(expected))
+            machine.enter()
             assert state_of(machine) == state_of(without)
             for each in (machine, without):
                 each.on_timer(now=now, wall_ms=wall_ms)
@@ -228,6 +230,7 @@ class HintedWorld(BracketWorld):
             [order] = self.inbox
             out = machine.take_rehearsed(order, now=self.now, wall_ms=self.wall_ms)
             self.taken += out is not None
+            machine.enter()
             if out is None:
                 out = admitted(machine, order, self.now, self.wall_ms)
             if out is not None:
@@ -353,6 +356,9 @@ def test_an_exit_takes_its_stops_place_as_of_the_moment_it_comes(bench: HastyBen
     now = bench.now + 1.25
     out = machine.take_rehearsed(heard_at(order, 77), now=now, wall_ms=START_MS + 1250)
     assert out is not None
+    with pytest.raises(AssertionError, match="what was taken must be entered"):
+        machine.on_timer(now=now, wall_ms=START_MS + 1250)
+    machine.enter()
     [outgoing] = out.commands
     assert isinstance(outgoing.command, CommandBatch)
     assert [each.cid for each in outgoing.command.commands] == [2, 3]
