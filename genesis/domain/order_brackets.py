@@ -67,16 +67,20 @@ class OrderBrackets(OrderWord):
         book = (row.intent.symbol, row.intent.margin)
         before, shares = self.fills.held.get(book, ZERO), self._shares(book)
         super()._tell(fill, row)
-        self._share_out(row, before, shares, fill.trade.price, fill.trade.time_ms)
+        self._share_out(row, before, shares, fill.trade.price, (fill.trade.time_ms, fill.trade.trade_id))
 
     def _book(self, row: OrderRow, change: Decimal, price: Decimal) -> None:
         book = (row.intent.symbol, row.intent.margin)
         before, shares = self.fills.held.get(book, ZERO), self._shares(book)
         super()._book(row, change, price)
-        self._share_out(row, before, shares, price, row.venue_updated_ms)
+        self._share_out(row, before, shares, price, (row.venue_updated_ms, 0))
 
-    def _share_out(self, row: OrderRow, before: Decimal, shares: Shares, price: Decimal, at_ms: int) -> None:
-        """An order has changed what is held, `before` in these shares: it opened a lot, or took from some."""
+    def _share_out(
+        self, row: OrderRow, before: Decimal, shares: Shares, price: Decimal, traded_at: tuple[int, int]
+    ) -> None:
+        """An order has changed what is held, `before` in these shares: it opened a lot, or took from some. `traded_at`
+        is the venue's time, ms, and the trade's number (0: nobody has told it)."""
+        at_ms = traded_at[0]
         book = (row.intent.symbol, row.intent.margin)
         after = self.fills.held.get(book, ZERO)
         closed = min(abs(before), abs(after - before)) if before * (after - before) < 0 else ZERO
@@ -84,7 +88,7 @@ class OrderBrackets(OrderWord):
         if closed:
             shares = self._reduce(book, shares, row, closed)
             if row.intent.bracket is not None and row.opens_risk:
-                row.against += closed
+                self._book_against(row, closed, traded_at)
         elif row.intent.side is Side.BUY and row.intent.bracket is None and not (book[1] or row.protects):
             self._buy_plain(book[0], row.intent.strategy, opened)
         for bracket in self._brackets_of(book):
@@ -92,13 +96,18 @@ class OrderBrackets(OrderWord):
             bracket.decided_ms = max(bracket.decided_ms, at_ms)
             self._dirty[bracket.key] = bracket
         if opened and (row.protects or row.intent.reduce_only):
-            self._give_back(book, opened, after, price, at_ms)
+            self._give_back(book, opened, after, price)
         if row.protects:
             protected = self.brackets.get(bracket_key(book, row.lot))
             if protected is not None:
                 self._stop_entry(protected)
         elif row.intent.bracket is not None and opened and after * row.intent.side.sign > 0:
-            self._add_to_lot(row, opened, price, at_ms)
+            left = self._open_for(book, row.intent.side, opened, price, newer_than=traded_at) if book[1] else opened
+            if left != opened:
+                # Told late: it closed what one that traded after it seemed to have closed.
+                self._book_against(row, opened - left, traded_at)
+            if left:
+                self._add_to_lot(row, left, price, at_ms)
 
     def _reduce(self, book: Book, shares: Shares, row: OrderRow, quantity: Decimal) -> Shares:
         """Something was sold: take it from the lots, and from exits that wait to sell the same."""
@@ -189,29 +198,47 @@ class OrderBrackets(OrderWord):
     def _lot_key(self, row: OrderRow) -> str:
         return bracket_key((row.intent.symbol, row.intent.margin), lot_of(row.intent))
 
-    def _give_back(self, book: Book, opened: Decimal, held: Decimal, price: Decimal, at_ms: int) -> None:
-        """What only closes seems to have opened: its trade was told after those of entries the other way, which were
-        taken for closes. What each of them really opened belongs to its own lot, or opens it now. Of several the older
-        ones were the first to close what was there, so the newest ones opened."""
-        for row in reversed(self.orders.values()):
-            intent = row.intent
-            if not row.against or (intent.symbol, intent.margin) != book or intent.side.sign * held < 0:
-                continue
+    def _book_against(self, row: OrderRow, quantity: Decimal, traded_at: tuple[int, int]) -> None:
+        row.against += quantity
+        row.against_at = max(row.against_at, traded_at)
+        self._touch(row)
+
+    def _open_for(
+        self, book: Book, side: Side, opened: Decimal, price: Decimal, *, newer_than: tuple[int, int] = (0, 0)
+    ) -> Decimal:
+        """Give entries that were taken for closes what they really opened; gives what none of them can have. Whoever
+        traded first was the first to close what was there, so the newest ones opened."""
+        waiting = [
+            row
+            for row in self.orders.values()
+            if row.against
+            and row.against_at > newer_than
+            and row.intent.side is side
+            and (row.intent.symbol, row.intent.margin) == book
+        ]
+        for row in sorted(waiting, key=lambda row: (row.against_at, row.cid), reverse=True):
             part = min(row.against, opened)
             opened -= part
             row.against -= part
             self._touch(row)
             bracket = self.brackets.get(self._lot_key(row))
-            if bracket is None or not self._opened_by(bracket, intent.side):
-                self._add_to_lot(row, part, self._word_price(row) or price, at_ms)
+            if bracket is None or not self._opened_by(bracket, side):
+                self._add_to_lot(row, part, self._word_price(row) or price, row.against_at[0])
             else:
                 # A newer entry of it may have set the levels since.
                 bracket.quantity = (bracket.quantity or ZERO) + part
                 self._dirty[bracket.key] = bracket
             if not opened:
-                return
+                break
+        return opened
+
+    def _give_back(self, book: Book, opened: Decimal, held: Decimal, price: Decimal) -> None:
+        """What only closes seems to have opened: its trade was told after those of entries the other way, which were
+        taken for closes. What each of them really opened belongs to its own lot, or opens it now."""
+        side = Side.BUY if held > 0 else Side.SELL
+        opened = self._open_for(book, side, opened, price)
         for bracket in reversed(self._brackets_of(book)):
-            if bracket.quantity is not None and self._opened_by(bracket, Side.BUY if held > 0 else Side.SELL):
+            if opened and bracket.quantity is not None and self._opened_by(bracket, side):
                 bracket.quantity += opened
                 self._dirty[bracket.key] = bracket
                 return

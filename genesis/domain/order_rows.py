@@ -74,7 +74,8 @@ class OrderRow(msgspec.Struct, kw_only=True):
     risk has approved; `update_out` says that a change has left, and nothing has been heard that tells what came of it.
     `average` is the price that the venue tells of what it `executed`. Of that, `by_word` is booked without any trade,
     which made `word_change` of what is held; `unshown_at` is since when trades of it are missing. `against` is what of
-    an entry with levels was booked against a position the other way, and opened nothing so far.
+    an entry with levels was booked against a position the other way, and opened nothing so far, `against_at` the time
+    and number of the newest trade of that.
     """
 
     intent: OrderIntent
@@ -128,6 +129,7 @@ class OrderRow(msgspec.Struct, kw_only=True):
     lacked_at: float | None = None
     """When the newest of these reports was asked for."""
     against: Decimal = ZERO
+    against_at: tuple[int, int] = (0, 0)
     serial: int = 0
 
     @property

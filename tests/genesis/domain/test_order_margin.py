@@ -1,7 +1,10 @@
 """Margin positions: protected like coins, compared with the venue's, and closed to new orders while they differ."""
 
+import itertools
+from collections.abc import Sequence
 from decimal import Decimal
 
+import msgspec
 import pytest
 
 from genesis.domain.account_machine import AccountMachine
@@ -211,3 +214,48 @@ def test_of_two_entries_that_were_taken_for_closes_each_has_its_own_levels(
     assert held == {name: D(quantity) for name, quantity in lots.items()}
     stops = {bracket.lot: bracket.levels.stop for bracket in bench.machine.brackets.values() if bracket.quantity}
     assert stops == {name: D(price) - {"b": 3, "c": 7}[name] for name in lots}
+
+
+SIZES = ("0.4", "0.6", "3")
+DISTANCES = {"b": 3, "c": 7}
+
+
+def lots_of(traded: list[tuple[str, Decimal]], told: Sequence[int]) -> dict[str, Decimal]:
+    """A short of 1 with its stop (2), and what is left of all when its trades are told in this order."""
+    bench = Bench()
+    short(bench)
+    bench.accept(2)
+    cids = {"stop": 2}
+    for name, distance in DISTANCES.items():
+        bracket = Bracket(stop_distance=D(distance))
+        bench.admit(strategy=name, side=Side.BUY, margin=True, quantity=dict(traded)[name], bracket=bracket)
+        cids[name] = bench.machine.last_cid
+        bench.accept(cids[name])
+    for place in told:
+        name, quantity = traded[place]
+        if quantity:
+            left = str(bench.machine.orders[cids[name]].quantity - quantity)
+            bench.hear(bench.row(cids[name], "oc", status=f"EXECUTED @ 105({quantity})", remaining=left))
+            trade = bench.trade(cids[name], str(quantity), "105")
+            at = START_MS + 500 + place
+            bench.hear(msgspec.structs.replace(trade, trade_id=at, time_ms=at))
+    assert bench.machine.fills.held[BTC, True] == sum((quantity for _, quantity in traded), D(-1))
+    for bracket_row in bench.machine.brackets.values():
+        if bracket_row.quantity:
+            # From its own price, or from the market where the venue told no average.
+            assert bracket_row.levels.stop in [D(price) - DISTANCES[bracket_row.lot] for price in (100, 105)]
+    return {lot.lot: lot.quantity for lot in bench.machine.protection()[0].lots if lot.quantity}
+
+
+@pytest.mark.parametrize("order", tuple(itertools.permutations(("b", "c", "stop"))), ids="-".join)
+def test_whose_a_position_is_does_not_hang_on_the_order_in_which_its_trades_are_told(order: Sequence[str]) -> None:
+    """Two entries the other way and the stop of what was held: whoever traded first closed, and the newest opened."""
+    for first, second in itertools.product(SIZES, SIZES):
+        held, traded = D(-1), list[tuple[str, Decimal]]()
+        for name in order:
+            quantity = max(min(D(1), -held), D(0)) if name == "stop" else D({"b": first, "c": second}[name])
+            held += quantity
+            traded.append((name, quantity))
+        as_it_was = lots_of(traded, range(3))
+        for told in itertools.permutations(range(3)):
+            assert lots_of(traded, told) == as_it_was, f"{traded} were told as {told}"
