@@ -234,6 +234,7 @@ class World:
         self._restarts = chance.port("restarts")
         self._finishing = False
         self._nursery: trio.Nursery | None = None
+        self._rival_enters: EngineHost | None = None
         self._eyes = Eyes(
             opened=self.rules.opened,
             committed=self.rules.committed,
@@ -266,9 +267,13 @@ class World:
         if self.host is None or not self.host.process.alive or not self.host.started.is_set() or self._finishing:
             # Of two usurpers in one moment the second would be refused, and nobody would look after the first.
             return
+        if self._rival_enters is not None and not self._rival_enters.started.is_set():
+            # Nor may one that the lock is to refuse find it broken for another.
+            return
         if break_lock:
             (self.disk.folder / LOCK_NAME).unlink(missing_ok=True)
         before, rival = self.host, self._new_host(with_web=False)
+        self._rival_enters = rival
         if break_lock:
             self.host = rival
             self.ousted.append(before)

@@ -117,6 +117,15 @@ def test_who_was_ousted_is_not_blamed_for_what_a_damaged_disk_refuses_it() -> No
     assert any("readonly" in line.text for line in outcome.lines), "it tried to write"
 
 
+def test_of_two_rivals_in_one_moment_the_lock_that_is_broken_for_one_lets_nobody_else_in() -> None:
+    """The one that was to be refused had the journal then, nobody looked after it, and every start was refused."""
+    world = World(3, hours=0.3, faults_an_hour=1, timeframe="15m", with_web=False)
+    world.plan = (PlannedFault(150.0, "second_engine"), PlannedFault(150.0, "usurper"))
+    outcome = run_world(world)
+    assert not outcome.violations, outcome.violations[0]
+    assert outcome.lives == 2
+
+
 class TurnsForGood(Trouble):
     """A task that asks for its next turn in each one."""
 
