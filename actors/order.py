@@ -442,6 +442,7 @@ class _Life:
                     if question is not None:
                         await self.ctx.step_aside()
                 self.machine.enter()
+                self.heard.enter()
                 await self._keep(out, commit, question)
             refused, given = self._hand_out(out)
             if out.commands and not left:

@@ -140,7 +140,8 @@ class RiskActor:
         ctx.ready()
         while True:
             batch = await ctx.inbox.lease(limit=BATCH)
-            memory.look(machine)
+            if (self.settings.version, self.pairs.version) != memory.versions:
+                memory.look(machine)
             first = batch[0].message if batch else None
             if type(first) is SignalScore and len(batch) == 1:
                 # Most of what is heard, and what an order may wait for.
@@ -390,7 +391,8 @@ class _Memory:
     def __init__(self, ctx: Context, settings: Latest[Settings], pairs: Latest[PairSpecs]) -> None:
         self._ctx = ctx
         self._settings, self._pairs = settings, pairs
-        self._versions = (settings.version, pairs.version)
+        self.versions = (settings.version, pairs.version)
+        """Of settings and pairs, as the machine has them."""
         self._named = False
         self._began: bytes | None = None
         self._commits = 0
@@ -403,12 +405,10 @@ class _Memory:
         self._began = machine.checkpoint().payload
 
     def look(self, machine: RiskMachine) -> None:
-        """Give the machine the settings and pairs of now, if they are others."""
-        versions = (self._settings.version, self._pairs.version)
-        if versions != self._versions:
-            self._versions, self._named = versions, False
-            machine.on_settings(self._settings.take(self._ctx.name))
-            machine.on_pairs(self._pairs.value)
+        """Give the machine the settings and pairs of now: they are others."""
+        self.versions, self._named = (self._settings.version, self._pairs.version), False
+        machine.on_settings(self._settings.take(self._ctx.name))
+        machine.on_pairs(self._pairs.value)
 
     def prepare_commit(self, foreseen: Foreseen | None) -> None:
         """Make the commit of what is foreseen now, while nobody waits for it."""

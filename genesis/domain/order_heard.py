@@ -141,6 +141,8 @@ class OrderRecorder:
     """The newest report in a record of this life."""
     _ahead: AnyRecord | None = None
     """The next record, made before its steps are over."""
+    _entering: bool = False
+    """That was taken, and `steps` are still those that are in it."""
 
     def __attrs_post_init__(self) -> None:
         self.machine.touch, self.machine.depth = self._front, self._side
@@ -180,6 +182,7 @@ class OrderRecorder:
         disowned: str | None = None,
     ) -> None:
         """The machine heard this, and `out` came of it."""
+        assert not self._entering, "what was taken must be entered before anything else is noted"
         self.steps.append(
             (
                 now,
@@ -212,11 +215,17 @@ class OrderRecorder:
         return self._ahead
 
     def take_ahead(self, record: AnyRecord | None) -> bool:
-        """Whether this one, which was made ahead, is still what `record` would be. Then it is as if it had been."""
+        """Whether this one, which was made ahead, is still what `record` would be. Then it is as if it had been, once
+        `enter` was called: before anything else is noted, and when nobody waits any more."""
         if record is None or record is not self._ahead or self._named:
             return False
-        self._begin_anew()
+        self._ahead, self._entering = None, True
         return True
+
+    def enter(self) -> None:
+        """See `take_ahead`."""
+        if self._entering:
+            self._begin_anew()
 
     def _late_record(self, at_ms: int) -> LateRecord:
         # The very lists to which steps are added until it is kept.
@@ -230,6 +239,7 @@ class OrderRecorder:
                     self._report = said
         self.steps, self._outputs, self._named = [], [], []
         self._epoch, self._code, self._whole, self._ahead = None, "", None, None
+        self._entering = False
 
     def _front(self, symbol: Symbol, side: Side) -> Decimal | None:
         price = self.touch(symbol, side)
