@@ -45,6 +45,10 @@ USELESS: Final = """## What did not help
   of 28 decisions.
 - Collecting everything each minute: up to 100 ms by the wall on a busy machine, for what younger collections find too.
 - Huge pages for all that the start made (`MADV_COLLAPSE`, 46 MiB in 0.2 to 0.9 s): no difference beyond the noise.
+- `__slots__` for channels and mailboxes, with what a hop asks of them side by side: 9.3 us to put a message and 6.3 to
+  take it with all caches emptied before, with and without.
+- A short watch that notes who has taken work and when at its next look, 2 us less where nobody was watched: hangs are
+  found in the same half second, but at other moments, and worlds with hangs went otherwise.
 - An EMA as `value * (1 - k) + x * k` is a third shorter in its chain, but in a market that does not move it is not the
   price to the last bit, and averages of it would cross by rounding.
 - One wrapper around `Mailbox` and `OrderMachine` for all worlds instead of new ones in each, so that the interpreter
