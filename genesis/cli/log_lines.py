@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.text import Text
 
 from genesis.cli.failures import CommandFailed
-from genesis.cli.options import Reading
+from genesis.cli.options import Reading, newest_of
 from genesis.run_options import ExitCode
 
 LEVELS: Final = {"debug": 10, "info": 20, "warning": 30, "error": 40, "critical": 50}
@@ -31,7 +31,9 @@ def logs(
         tuple[str, ...], Parameter(help="Only lines with this text; name=value matches a field. May be repeated.")
     ] = (),
     level: Annotated[Literal["debug", "info", "warning", "error"], Parameter(help="Least level.")] = "debug",
-    mode: Annotated[Literal["sim", "paper", "live"], Parameter(help="Which engine's log.")] = "sim",
+    mode: Annotated[
+        Literal["sim", "paper", "live"] | None, Parameter(help="Which engine's log; the newest when not given.")
+    ] = None,
     reading: Reading | None = None,
 ) -> None:
     """Log lines of this user directory; no running engine is needed.
@@ -39,12 +41,12 @@ def logs(
     Examples: `genesis logs -f --level warning`, `genesis logs --filter event=fill --filter tBTCUSD -n 20`.
     """
     reading = reading or Reading()
-    path = reading.user_dir.logs / f"{mode}.log"
+    path = newest_of(lambda each: reading.user_dir.logs / f"{each}.log", mode)
     if lines < 0:
         raise CommandFailed(f"lines must be at least 0, was {lines}", ExitCode.CONFIGURATION)
     if not path.exists():
         raise CommandFailed(
-            f"{path} must be a log, was not there: no engine of mode {mode} ran here", ExitCode.NOT_FOUND
+            f"{path} must be a log, was not there: no engine of mode {path.stem} ran here", ExitCode.NOT_FOUND
         )
     newest: deque[dict[str, Any]] = deque(maxlen=lines)
     for file in _turned_over(path):

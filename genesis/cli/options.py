@@ -1,7 +1,7 @@
 """Options that many commands share: which user directory, and whether a person or a program reads the answer."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -39,3 +39,16 @@ class Reading(Where):
 
 def environment() -> Mapping[str, str]:
     return os.environ
+
+
+def newest_of(path_of: Callable[[str], Path], mode: str | None = None) -> Path:
+    """The file of this mode; of none the one that was written last, of `sim` where there is none at all.
+
+    A journal that is written has its newest records beside it, in `-wal`.
+    """
+
+    def written(path: Path) -> float:
+        beside = (path, path.with_name(f"{path.name}-wal"))
+        return max((each.stat().st_mtime for each in beside if each.is_file()), default=0.0)
+
+    return path_of(mode) if mode is not None else max(map(path_of, ("sim", "paper", "live")), key=written)

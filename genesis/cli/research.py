@@ -15,7 +15,7 @@ from cyclopts import Parameter
 from genesis.cli import printing
 from genesis.cli.config import in_force
 from genesis.cli.failures import CommandFailed
-from genesis.cli.options import Where
+from genesis.cli.options import Where, newest_of
 from genesis.cli.progress import Bar
 from genesis.cli.terms import Terms
 from genesis.domain.settings_build import Layer
@@ -363,9 +363,11 @@ def _parity_answer(report: Any) -> Mapping[str, Any]:
 def replay(
     *,
     journal: Annotated[
-        Path | None, Parameter(help="The journal of a finished run. Without it: this user directory's, of --mode.")
+        Path | None, Parameter(help="The journal of a finished run. Without it: this user directory's.")
     ] = None,
-    mode: Annotated[Literal["sim", "paper", "live"], Parameter(help="Whose journal, when no file is named.")] = "sim",
+    mode: Annotated[
+        Literal["sim", "paper", "live"] | None, Parameter(help="Whose journal, when no file is named; else the newest.")
+    ] = None,
     json: AsJson = False,
     where: Where | None = None,
 ) -> int:
@@ -378,7 +380,7 @@ def replay(
     from genesis.user_strategies import user_strategies
 
     user_dir = (where or Where()).user_dir
-    path = journal if journal is not None else user_dir.database(mode)
+    path = journal if journal is not None else newest_of(user_dir.database, mode)
     # A backup has the files that ran beside its journal.
     beside = path.parent / user_dir.strategies.name
     user_strategies(beside if journal is not None and beside.is_dir() else user_dir.strategies)

@@ -8,7 +8,7 @@ from cyclopts import Parameter
 
 from genesis.cli import printing
 from genesis.cli.failures import CommandFailed, NotRunning
-from genesis.cli.options import Reading
+from genesis.cli.options import Reading, newest_of
 from genesis.run_options import ExitCode
 
 if TYPE_CHECKING:
@@ -442,8 +442,8 @@ def _of_order(client: Any, about: str | None, query: Mapping[str, object]) -> li
 
 
 def _newest_journal(reading: Reading) -> "Path | None":
-    paths = [path for mode in ("sim", "paper", "live") if (path := reading.user_dir.database(mode)).is_file()]
-    return max(paths, key=lambda path: path.stat().st_mtime, default=None)
+    path = newest_of(reading.user_dir.database)
+    return path if path.is_file() else None
 
 
 def _of_journal(path: "Path", query: Mapping[str, object]) -> list[Any]:
