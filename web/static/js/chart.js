@@ -17,6 +17,18 @@ import { t, useWords } from "./words.js";
 
 export const TIMEFRAMES = ["1m", "5m", "15m", "30m", "1h", "3h", "6h", "12h", "1D", "1W", "14D", "1M"];
 const LENGTH = { m: 60, h: 3600, D: 86400, W: 604800, M: 2_592_000 };
+// Where trades stand close together only arrows are told apart: a text is left out where it would lie on the one before.
+const TEXT_PX = 100;
+function withRoom(marks, step, spacing_px) {
+  const until = {};
+  return marks.map((mark) => {
+    const at = (mark.time / step) * spacing_px;
+    if (at < (until[mark.position] ?? -Infinity)) return { ...mark, text: "" };
+    until[mark.position] = at + TEXT_PX;
+    return mark;
+  });
+}
+
 const seconds = (timeframe) => parseInt(timeframe, 10) * LENGTH[timeframe.slice(-1)];
 const GRIP = 6;
 const FINGER = 16;
@@ -320,7 +332,7 @@ class Plot {
       });
     }
     marks.sort((a, b) => a.time - b.time);
-    this.markers.setMarkers(marks);
+    this.markers.setMarkers(withRoom(marks, step, this.chart.timeScale().options().barSpacing));
     const wanted = new Map(linesOf(place.symbol).map(([key, options, grip]) => [key, { options, grip }]));
     for (const [key, { line }] of this.lines) {
       if (!wanted.has(key) && !(this.held && this.held.key === key)) {
