@@ -263,10 +263,15 @@ def _equity(result: RunResult) -> str:
     curve = [(float(at), equity) for at, equity in result.measures.equity_curve]
     held = [point for point in _held(result) if curve[0][0] <= point[0] <= curve[-1][0]]
     plane = Plane((curve[0][0], curve[-1][0]), bounds([y for _, y in (*curve, *held)]), 300)
-    plane.axes(y_text=lambda value: f"{value:,.0f}")
+    plane.axes(y_text=lambda value: f"{value:,.0f}" if value == round(value) else f"{value:,.2f}")
     plane.line(held, "market")
     plane.line(curve, "equity")
     return plane.svg("Equity over time, and the same money bought and held")
+
+
+def grid_percent(value: float) -> str:
+    """A fraction as a grid's text, with the decimals that it has: -1.5 % is not -2 %."""
+    return f"{value * 100:.6g}%"
 
 
 def _drawdown(result: RunResult) -> str:
@@ -275,7 +280,7 @@ def _drawdown(result: RunResult) -> str:
         peak = max(peak, equity)
         falls.append((float(at), -(peak - equity) / peak if peak > 0 else 0.0))
     plane = Plane((falls[0][0], falls[-1][0]), (min(-0.01, *(y for _, y in falls)) * 1.05, 0.0), 140)
-    plane.axes(y_text=lambda value: f"{value:.0%}" if abs(value) >= 0.01 or value == 0 else f"{value:.1%}")
+    plane.axes(y_text=grid_percent)
     plane.area(falls, 0.0, "fall")
     return plane.svg("Drawdown over time")
 

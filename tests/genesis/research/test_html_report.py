@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from genesis.job_desk import request_of
 from genesis.markets import load_market
 from genesis.research.drawing import WIDTH, Plane, bounds, heat, ticks, time_ticks
-from genesis.research.html_report import html_of, png_of, study_html
+from genesis.research.html_report import grid_percent, html_of, png_of, study_html
 from genesis.research.runs import RunResult, run
 from genesis.research.search import Dimension, Goal, Trial, report_of
 from protocols.settings import Settings
@@ -149,6 +149,15 @@ def test_drawings_stay_on_their_paper(points: list[tuple[float, float]]) -> None
     plane.line(points, "equity")
     assert "<svg" in plane.svg("a & b")
     assert "a &amp; b" in plane.svg("a & b")
+
+
+@given(st.floats(0.001, 1.0))
+def test_a_grid_is_written_as_it_stands(depth: float) -> None:
+    """Lines half a per cent apart were written as -2 % where -1.5 % stood, and as -0 %."""
+    grid = ticks(-depth, 0.0)
+    assert [float(grid_percent(value).removesuffix("%")) / 100 for value in grid] == pytest.approx(grid)
+    assert len({grid_percent(value) for value in grid}) == len(grid)
+    assert grid_percent(0.0) == "0%"
 
 
 def test_heat_has_a_sign() -> None:
