@@ -17,6 +17,7 @@ from genesis.research.parity import compare
 from genesis.research.replay import REPLAYED_KINDS, replay
 from genesis.simulator.settings import DEFAULT_SECRET
 from genesis.worlds.engine_host import EngineHost
+from genesis.worlds.process import Process, process_of
 from genesis.worlds.rules import Rules
 from genesis.worlds.shadowing import p3_a_shadow_stays_on_paper
 from genesis.worlds.witness import Witness
@@ -263,7 +264,18 @@ def _sold_from_before(rules: Rules) -> dict[Symbol, Decimal]:
 # --- after the books ----------------------------------------------------------------------------------------------
 
 
-def check_machinery(host: EngineHost, witness: Witness, *, tasks_at_start: int) -> None:
+def tasks_beside(venue: Process) -> int:
+    """How many tasks live that are not the venue's: it keeps those of lines whose end no stalled network tells it."""
+    count, found = 0, [trio.lowlevel.current_root_task()]
+    while found:
+        task = found.pop()
+        if task is not None:
+            count += process_of(task) is not venue
+            found += [child for nursery in task.child_nurseries for child in nursery.child_tasks]
+    return count
+
+
+def check_machinery(host: EngineHost, witness: Witness, venue: Process, *, tasks_at_start: int) -> None:
     """E1: every message is somewhere once. E7: no storm. E8: nothing has grown."""
     engine = host.engine
     assert engine is not None
@@ -277,7 +289,7 @@ def check_machinery(host: EngineHost, witness: Witness, *, tasks_at_start: int) 
                 witness.check("E1", True, "")
             witness.reached("a channel conflated", channel.conflated)
             witness.reached("a channel redelivered", channel.redelivered)
-    tasks = trio.lowlevel.current_statistics().tasks_living
+    tasks = tasks_beside(venue)
     text = f"tasks must be about {tasks_at_start} as at the start, were {tasks}"
     witness.check("E8", tasks <= tasks_at_start + 20, text)
     if engine.cells.orders.value.ghosts_total:

@@ -18,6 +18,10 @@ def current_process() -> "Process | None":
     return _current.get()
 
 
+def process_of(task: trio.lowlevel.Task) -> "Process | None":
+    return task.context.get(_current)
+
+
 class ProcessDied(Exception):
     """A dead process reached for its disk or the network."""
 

@@ -14,7 +14,7 @@ import trio
 from genesis.core.chance import Chance
 from genesis.domain.settings_build import Layer
 from genesis.worlds.disk import Disk, scratch_folder
-from genesis.worlds.endings import check_journal, check_machinery, check_rates, come_to_rest
+from genesis.worlds.endings import check_journal, check_machinery, check_rates, come_to_rest, tasks_beside
 from genesis.worlds.engine_host import ENGINE_ADDRESS, ORDERS, EngineHost, Eyes, settings_of
 from genesis.worlds.hooks import EPOCH_S, Steps, run_virtual, wall_s
 from genesis.worlds.market import made_up_recording
@@ -383,7 +383,7 @@ class World:
             if self.with_shadow:
                 nursery.start_soon(keep_a_shadow, self)
             await trio.sleep_until(FAULTS_BEGIN_S - 1)
-            tasks = trio.lowlevel.current_statistics().tasks_living
+            tasks = tasks_beside(self.venue.process)
             for fault in self.plan:
                 await trio.sleep_until(fault.at_s)
                 self.trouble.meet(fault)
@@ -398,7 +398,7 @@ class World:
             if host is not None and host.engine is not None and host.process.alive:
                 # Whoever was ousted lives until it would write: on long candles that may be after the end.
                 engines = 1 + sum(other.process.alive for other in self.ousted if other is not host)
-                check_machinery(host, self.witness, tasks_at_start=tasks * engines)
+                check_machinery(host, self.witness, self.venue.process, tasks_at_start=tasks * engines)
                 self.inside.settings_at_the_end(host)
                 self.inside.web_wishes_at_the_end(host)
                 self.inside.counters_at_the_end(host)

@@ -139,6 +139,27 @@ class TurnsForGood(Trouble):
         return "for good"
 
 
+class LeavesTasks(Trouble):
+    """More of them than come and go."""
+
+    def _leave(self) -> str:
+        for _ in range(21):
+            self.world.start_soon(trio.sleep_forever)
+        return "for good"
+
+
+def test_tasks_that_stay_behind_are_told() -> None:
+    world = World(3, hours=0.1, faults_an_hour=1, timeframe="15m", with_web=False)
+    world.plan = (PlannedFault(100.0, "leave"),)
+    world.trouble = LeavesTasks(world, random.Random(0))
+    assert [found.rule for found in run_world(world).violations] == ["E8"]
+
+
+def test_what_the_venue_keeps_of_lines_whose_end_it_never_hears_is_no_task_left_behind() -> None:
+    only = frozenset({"bad_checksum", "delay_frames", "reorder_frames", "stall_to_venue"})
+    assert not simulate(422015, hours=1.0, faults_an_hour=36, only=only).violations
+
+
 @pytest.mark.parametrize("handler", [signal.default_int_handler, signal.SIG_IGN], ids=["at a terminal", "behind one"])
 def test_a_world_whose_time_stands_still_is_left(handler: Any) -> None:
     """It never ended where a shell had started it in the background: such a process ignores Ctrl-C."""
