@@ -332,7 +332,9 @@ class World:
             host = None
 
     async def _begin(self) -> EngineHost:
-        host = self.host = self._new_host(with_web=self.with_web)
+        # One that was ousted, and has had nothing to write since, still listens at the web's port.
+        ousted = any(other.process.alive for other in self.ousted)
+        host = self.host = self._new_host(with_web=self.with_web and not ousted)
         before = self.rules.durable_seq
         self.witness.note("engine", f"{host} starts")
         self.start_soon(host.run)

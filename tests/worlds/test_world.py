@@ -109,6 +109,14 @@ def test_who_took_the_journal_over_is_started_again_when_it_dies() -> None:
     assert began[-1] - killed_s <= 10, began
 
 
+def test_who_was_ousted_and_still_listens_takes_no_port_from_the_next_life() -> None:
+    world = World(3, hours=0.1, faults_an_hour=1, timeframe="15m", with_web=True)
+    world.plan = (PlannedFault(150.0, "usurper"), PlannedFault(160.0, "power_cut"))
+    outcome = run_world(world)
+    assert not outcome.violations, outcome.violations[0]
+    assert outcome.lives == 3
+
+
 def test_who_was_ousted_is_not_blamed_for_what_a_damaged_disk_refuses_it() -> None:
     world = World(3, hours=0.3, faults_an_hour=1, timeframe="15m", with_web=False)
     world.plan = (PlannedFault(150.0, "disk_error"), PlannedFault(151.0, "usurper"))
