@@ -120,6 +120,9 @@ function held(result, times) {
   });
 }
 
+// With the decimals that it has: a fall of 1.5 % is not one of 2 %.
+const inPercent = (value) => `${Number(value.toFixed(2))} %`;
+
 function falls(values) {
   let peak = -Infinity;
   return values.map((value) => {
@@ -206,7 +209,7 @@ function One({ id, query }) {
   const reasons = [...Object.entries(made.orders.refused_by_risk), ...Object.entries(made.orders.refused_by_reason), ...Object.entries(made.orders.cancelled_by_reason), ...Object.entries(made.orders.timed_out_by_reason)];
   return html`<div class="grid">
     <${Card} id="equity" className="span-8" title="${result.title || result.data.market} · ${tr("Equity")}" tools=${back}><${LineChart} height=${310} times=${times} label=${tr("Equity")} lines=${[{ label: tr("Equity"), values, colour: "--accent" }, { label: tr("Buy and hold"), values: held(result, times), colour: "--muted", dashed: true }]} />
-      <${LineChart} height=${130} times=${times} label=${tr("Drawdown")} format=${(value) => `${value.toFixed(0)} %`} lines=${[{ label: tr("Drawdown"), values: falls(values), colour: "--down" }]} /><//>
+      <${LineChart} height=${130} times=${times} label=${tr("Drawdown")} format=${inPercent} lines=${[{ label: tr("Drawdown"), values: falls(values), colour: "--down" }]} /><//>
     <${Card} id="figures" className="span-4" title=${tr("Figures")}><${Facts} rows=${FIGURES(tr, made)} /><p class="muted note">${made.periods} × ${made.return_period_ms === 86_400_000 ? "24 h" : "1 h"} · 365 d</p><//>
     <${Heatmap} measures=${made} />
     ${result.charts.map((chart) => html`<${Card} key=${chart.symbol} id="price-${chart.symbol}" className="span-12" title="${tr("Price")} · ${pair(chart.symbol)}"><${Prices} chart=${chart} trades=${result.trades.filter((row) => row.symbol === chart.symbol)} /><//>`)}
@@ -237,7 +240,7 @@ function Compare({ ids }) {
     return { label: one.job.title || one.job.job_id, colour: ["--accent", "--warn", "--up", "--down", "--muted"][place % 5], values: times.map((at) => (known.has(at) ? (known.get(at) / start - 1) * 100 : null)) };
   });
   const rows = FIGURES(tr, told[0].result.measures).map(([name], place) => [name, ...told.map((one) => FIGURES(tr, one.result.measures)[place])]);
-  return html`<div class="grid"><${Card} id="compare" className="span-12" title=${tr("Compare")} tools=${back}><${LineChart} height=${280} times=${times} label=${tr("Compare")} format=${(value) => `${value.toFixed(1)} %`} lines=${lines} /><//>
+  return html`<div class="grid"><${Card} id="compare" className="span-12" title=${tr("Compare")} tools=${back}><${LineChart} height=${280} times=${times} label=${tr("Compare")} format=${inPercent} lines=${lines} /><//>
     <${Card} id="beside" className="span-12" title=${tr("Figures")}><${Table} label=${tr("Figures")} heads=${[[""], ...told.map((one) => [one.job.title || one.job.job_id, "n"])]} rows=${rows.map(([name, ...cells]) => html`<tr key=${name}><td>${name}</td>${cells.map(([, text, kind], place) => html`<td key=${place} class="n ${kind || ""}">${text}</td>`)}</tr>`)} /><//></div>`;
 }
 
