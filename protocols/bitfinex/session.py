@@ -34,7 +34,7 @@ from protocols.bitfinex.events import (
     subscribe_request,
     unsubscribe_request,
 )
-from protocols.bitfinex.first import FEW, first_of
+from protocols.bitfinex.first import FEW, first_of, tell_one
 from protocols.bitfinex.heartbeat import SilenceWatch
 from protocols.bitfinex.numbers import read_json_floats
 from protocols.bitfinex.public import (
@@ -200,11 +200,16 @@ class PublicSession:
             if place > at:
                 self.behind.append((before + at, frames[at:place]))
             self.audit.public = before + place
-            told += self.receive_many((frames[place],), received_ns)
+            try:
+                told.append(tell_one(self.table, self.audit, frames[place], received_ns))
+                self.tolerance.frames += 1
+            except _UNUSUAL:
+                told += self.receive_many((frames[place],), received_ns)
             at = place + 1
         if at < len(frames):
             self.behind.append((before + at, frames[at:]))
         self.audit.public = before + len(frames)
+        self.silence.heard(received_ns)
         self._priced = {event.symbol for event in told if type(event) is Ticker}
         return told
 

@@ -112,18 +112,16 @@ def _heads(channel_id: int) -> tuple[bytes, bytes]:
 class StreamTable:
     """All streams of one socket, by subscription and by channel number.
 
-    `by_head` has those whose updates are read straight from their bytes, by what these begin with; `heads` is what any
-    frame of a stream begins with, `candles` has the streams of candles by that, and `tickers` is what prices of a pair
-    begin with.
+    `by_head` has those whose updates are read straight from their bytes, by what these begin with. By what any of their
+    frames begin with `candles` has the streams of candles, and `tickers` the pairs whose prices they are.
     """
 
     limit: int = 25
     streams: dict[Subscription, Stream] = attrs.field(factory=dict)
     by_channel: dict[int, Stream] = attrs.field(factory=dict)
     by_head: dict[bytes, tuple[Stream, Usual]] = attrs.field(factory=dict)
-    heads: set[bytes] = attrs.field(factory=set)
     candles: dict[bytes, Stream] = attrs.field(factory=dict)
-    tickers: set[bytes] = attrs.field(factory=set)
+    tickers: dict[bytes, Symbol] = attrs.field(factory=dict)
     next_end_ms: int = 0
     """The first moment at which a frame may end a candle."""
 
@@ -166,12 +164,11 @@ class StreamTable:
         if stream.usual is not None:
             self.by_head[b"[%d,%s" % (channel_id, stream.usual.mark)] = stream, stream.usual
         heads = _heads(channel_id)
-        self.heads.update(heads)
         if stream.channel == "candles":
             self.candles.update(dict.fromkeys(heads, stream))
             self.next_end_ms = 0
         elif stream.channel == "ticker" and stream.usual is not None:
-            self.tickers.add(heads[0])
+            self.tickers[heads[0]] = stream.symbol
 
     def left(self, channel_id: int) -> Stream | None:
         """Whose number this was."""
@@ -179,9 +176,8 @@ class StreamTable:
         if stream is not None and stream.usual is not None:
             self.by_head.pop(b"[%d,%s" % (channel_id, stream.usual.mark), None)
         for head in _heads(channel_id):
-            self.heads.discard(head)
             self.candles.pop(head, None)
-            self.tickers.discard(head)
+            self.tickers.pop(head, None)
         return stream
 
     def clear(self) -> None:
@@ -189,7 +185,6 @@ class StreamTable:
         self.streams.clear()
         self.by_channel.clear()
         self.by_head.clear()
-        self.heads.clear()
         self.candles.clear()
         self.tickers.clear()
 
