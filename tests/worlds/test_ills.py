@@ -39,7 +39,7 @@ def test_what_a_defect_replaces_is_there(mutant: str) -> None:
         (1000, "adopt", "M7", "a person adopted what a strategy held"),
         (1000, "move_money", "M7", "money was moved while the engine traded"),
         (1001, "twin_stop", "M10", "one of two equal stops was taken out while history was silent"),
-        (1002, "socket_away", "M18", "a stop left over REST"),
+        (1005, "socket_away", "M18", "a stop left over REST"),
         (1003, "socket_away", "M18", "the answer to a stop over REST was lost"),
         (1008, "socket_away", "M18", "a close left over REST"),
         (1011, "socket_away", "M18", "a flatten was wished where REST alone could carry it"),
