@@ -499,17 +499,15 @@ def tell_wire_to_wire(parts: Sequence[int]) -> None:
     tell("wire to wire: tick to order, durable intent, p99", kept.took_us(99), "us")
 
 
-def tell_at_rate(part: int, rate: int) -> None:
-    actors = times_of(prototype(rate, 0.0, rate))
-    busy = times_of(far(part, rate=rate))
-    actors.add(prototype(rate, 0.0, rate))
-    tell(
-        f"wire to wire: tick to order, at {rate:,} messages/s, p50",
-        busy.took_us(),
-        "us",
-        beside=actors.took_us(),
-        beside_name="five actors at that rate",
-    )
+def tell_at_rate(parts: Sequence[int], rate: int) -> None:
+    busy, actors = Times(), times_of(prototype(rate, 0.0, rate))
+    for part in parts:
+        busy.add(far(part, rate=rate))
+        actors.add(prototype(rate, 0.0, rate))
+    beside_actors = partial(tell, beside=actors.took_us(), beside_name="five actors at that rate")
+    name = f"wire to wire: tick to order, at {rate:,} messages/s"
+    beside_actors(f"{name}, p50", busy.took_us(), "us")
+    beside_actors(f"{name}, without its wait, p50", busy.without_waits_us(), "us")
 
 
 def tell_one_loop(part: int) -> None:
@@ -555,7 +553,7 @@ def main() -> int:
         tell_wire_to_wire(PARTS)
         tell_one_loop(now_part)
         for rate in (SLOW_RATE, RATE):
-            tell_at_rate(now_part, rate)
+            tell_at_rate(PARTS, rate)
     return 0
 
 
