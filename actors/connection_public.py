@@ -488,15 +488,17 @@ class ConnectionPublicActor:
     def _on_up(self, ctx: Context, line: _Line) -> None:
         """Up means: of all that was asked for, what was not refused is confirmed."""
         streams = line.session.table.streams
-        if line.up_since is not None or not line.asked or line.again:
+        if self._status == "up" or not line.asked or line.again:
             return
         if any(streams[asked].state is not StreamState.UP for asked in line.asked if asked in streams):
             return
-        line.up_since = ctx.clock.now()
-        self.stats.up = True
-        if self._fell_at is not None:
-            self.stats.recover_s.append(line.up_since - self._fell_at)
-            self._fell_at = None
+        if line.up_since is None:
+            line.up_since = ctx.clock.now()
+            self.stats.up = True
+            if self._fell_at is not None:
+                self.stats.recover_s.append(line.up_since - self._fell_at)
+                self._fell_at = None
+        # Also behind a maintenance, which the same line may outlive.
         self._tell(ctx, "up")
 
     def _on_pong(self, ctx: Context, line: _Line, pong: Pong) -> None:

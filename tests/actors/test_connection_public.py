@@ -279,6 +279,9 @@ async def test_maintenance_is_waited_for_and_then_every_stream_is_renewed(autoju
         await world.until(lambda: len(world.of(StreamUp)) == 8)
         assert sum(isinstance(asked, Unsubscribe) for asked in world.venue.socket.heard) == 4
         assert len(world.venue.sockets) == 1
+        # As health tells it: a line that stays "connected" is one that lacks a stream.
+        await world.until(lambda: world.view.value.status == "up" or world.stats.falls > 0)
+        assert world.stats.falls == 0
 
 
 async def test_a_server_in_maintenance_is_asked_for_nothing_until_it_is_over(autojump_clock: MockClock) -> None:
