@@ -359,7 +359,8 @@ class _Left:
 
 def _left(api: Api, flatten_id: str, symbol: str | None) -> _Left:
     """Whether the account is flat is not the question: strategies trade on, and buy again when they see fit. As long as
-    the wish is under way they cannot, so until it is done all that there is is left of it."""
+    the wish is under way they cannot, so until it is done all that there is is left of it. Nor is it done while nobody
+    has heard it: what the order actor has not come to yet may open something."""
     wish = next((each for each in api.readers.flattens() if each.flatten_id == flatten_id), None)
     ours = [order for order in api.readers.orders() if not order.foreign and symbol in (None, order.symbol)]
     newest = math.inf if wish is None or wish.left else wish.last_cid
@@ -376,7 +377,7 @@ def _left(api: Api, flatten_id: str, symbol: str | None) -> _Left:
     }
     is_open = [order for order in ours if order.state not in TERMINAL_STATES]
     return _Left(
-        is_done=wish is None or not wish.left,
+        is_done=wish is not None and not wish.left,
         open_orders=sum(order.cid <= newest or order.symbol not in since for order in is_open),
         held={name: quantity for name, quantity in held.items() if name not in since},
         opened_since={name: held.get(name, ZERO) for name in sorted(since)},

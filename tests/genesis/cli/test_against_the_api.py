@@ -345,7 +345,7 @@ async def test_flatten_says_whether_it_came_true(engine: Engine, capsys: Capture
     """At three in the morning "closing" is no answer: is it closed?"""
     assert await engine.command("flatten", "--yes", "--wait", "1") == ExitCode.TIME_OUT
     assert "after 1 s 1 orders are open and nothing is held; it goes on" in capsys.readouterr().err
-    engine.orders = ()
+    engine.orders, engine.flattened = (), 6
     assert await engine.command("flatten", "--yes", "--wait", "1") == ExitCode.OK
     assert "done: no order is open and nothing is held" in capsys.readouterr().out
     assert await engine.command("flatten", "--yes", "--json") == ExitCode.OK
