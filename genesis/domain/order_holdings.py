@@ -178,8 +178,11 @@ class OrderHoldings(OrderFlattener):
     def _say_other(self, wallet: VenueWallet) -> None:
         others = self.told_amounts[False].others
         if others is not None and wallet.wallet_type != EXCHANGE:
-            others.setdefault(wallet.currency, {})[wallet.wallet_type] = wallet.balance
-            self._elsewhere_at[wallet.currency] = self._now
+            there = others.setdefault(wallet.currency, {})
+            if there.get(wallet.wallet_type) != wallet.balance:
+                # A margin wallet is told again with each price, for what is free in it: nothing has moved.
+                there[wallet.wallet_type] = wallet.balance
+                self._elsewhere_at[wallet.currency] = self._now
 
     def _note_spare(self) -> None:
         """Before anything changes: what a wallet holds beyond our trades, of what was quiet for long enough."""

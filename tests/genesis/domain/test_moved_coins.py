@@ -106,6 +106,23 @@ def test_of_a_move_of_which_the_session_told_one_half_the_next_one_knows_both(
     assert stops == [D(-1)]
 
 
+def test_a_wallet_that_says_the_same_again_and_again_tells_of_no_move() -> None:
+    """What is free in a margin wallet changes with each price: the frames of it kept the exchange's own from ever being
+    noted, and the stop in doubt had no other beside it."""
+    bench = Bench(coins=BEFORE)
+    say(bench, margin="2")
+    for _ in range(8):
+        bench.wait(QUIET_S / 2)
+        say(bench, margin="2")
+    bench.open_position()
+    say(bench, exchange="6")
+    bench.cut()
+    bench.wait(5.0)
+    greet(bench, 2, exchange="6", margin="2")
+    stops = [command.amount for command in sent(bench.wait(1.0)) if isinstance(command, SubmitOrder)]
+    assert stops == [D(-1)]
+
+
 def test_a_wallet_that_cannot_be_tells_of_nothing_that_was_moved(bench: Bench) -> None:
     unclear = UnclearRow(reason="a wallet's balance must be a number", wallet_type="margin")
     greet(bench, 2, exchange="4", funding="4", unclear=(unclear,))
