@@ -50,7 +50,7 @@ class Overflow(enum.Enum):
     """Always room. For tiny control messages that must never wait."""
 
 
-_BLOCK, _DROP_OLDEST = Overflow.BLOCK, Overflow.DROP_OLDEST
+_BLOCK, _CONFLATE, _FAIL, _DROP_OLDEST = Overflow.BLOCK, Overflow.CONFLATE, Overflow.FAIL, Overflow.DROP_OLDEST
 """Asked of its class a member costs a call."""
 
 
@@ -378,7 +378,7 @@ class Channel(Generic[T]):
         When this returns, the question stands in the channel, before whatever is put after it. Its consumer need not
         look before somebody waits: what is put meanwhile is then leased with it.
         """
-        if self.overflow in (Overflow.CONFLATE, Overflow.DROP_OLDEST):
+        if self.overflow is _CONFLATE or self.overflow is _DROP_OLDEST:
             raise ValueError(f"policy of {self.name} must keep what it takes to ask it, was {self.overflow.name}")
         await trio.lowlevel.checkpoint_if_cancelled()
         answer = Answer(self)
@@ -425,7 +425,7 @@ class Channel(Generic[T]):
 
     def _put_at_limit(self, message: T, answer: Answer | None) -> None:
         """The slow way in: full, closed, or keyed."""
-        if self.overflow in (Overflow.BLOCK, Overflow.FAIL):
+        if self.overflow is _BLOCK or self.overflow is _FAIL:
             self.refused += 1
             if self.closed:
                 raise self.closed_error()
